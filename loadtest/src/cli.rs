@@ -1,0 +1,229 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use serde::Serialize;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   everything was delivered exactly once and in order
+  1   the tester itself could not do its work (a report not written, /proc not readable)
+  2   a delivery was lost, doubled or misordered, or the hub refused or dropped something
+  64  the command line cannot be carried out";
+
+/// A black-box load tester for Hiloop hubs that counts every delivery.
+#[derive(Debug, Parser)]
+#[command(name = "loadtest", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    pub(crate) scenario: Scenario,
+}
+
+/// What holds for every scenario.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Base URL of the hub
+    #[arg(long, global = true, default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// API key (`hlp_…`)
+    #[arg(long, global = true, env = "HILOOP_KEY", hide_env_values = true)]
+    pub(crate) key: Option<String>,
+    /// Process id of the hub: its CPU and memory are measured
+    #[arg(long, global = true)]
+    pub(crate) pid: Option<u32>,
+    /// Client addresses to spread the connections over: 127.0.0.1 … 127.0.0.N
+    #[arg(long, global = true, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=254))]
+    pub(crate) sources: u8,
+    /// Write the report as JSON to this file as well
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Accept a target that is not a loopback address
+    #[arg(long, global = true)]
+    pub(crate) allow_remote: bool,
+    /// Worker threads of the tester
+    #[arg(long, global = true, default_value_t = 1, value_parser = count)]
+    pub(crate) threads: usize,
+    /// Connections being opened at one time
+    #[arg(long, global = true, default_value_t = 64, value_parser = count)]
+    pub(crate) connecting: usize,
+    /// POSTs under way at one time; further ones wait, and their waiting is measured
+    #[arg(long, global = true, default_value_t = 2048, value_parser = count)]
+    pub(crate) in_flight: usize,
+    /// Seconds that one connect, subscribe or POST may take
+    #[arg(long, global = true, default_value = "30", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    /// Seconds to wait for outstanding deliveries after the last reply
+    #[arg(long, global = true, default_value = "10", value_parser = seconds)]
+    pub(crate) drain: Duration,
+    /// Seconds to go on listening, for doubles, once everything has arrived
+    #[arg(long, global = true, default_value = "0.25", value_parser = seconds)]
+    pub(crate) settle: Duration,
+    /// Read buffer of each socket, in bytes
+    #[arg(long, global = true, default_value_t = 4096, value_parser = count)]
+    pub(crate) read_buffer: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Scenario {
+    /// Many sockets that do nothing: memory for each, CPU while idle
+    Idle(IdleArgs),
+    /// One session, many sockets
+    Fanout(FanoutArgs),
+    /// Many sessions, few sockets each
+    Chat(ChatArgs),
+    /// Durable messages as fast as the hub acknowledges them
+    Ingest(IngestArgs),
+}
+
+#[derive(Debug, Clone, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IdleArgs {
+    /// Sockets to open
+    #[arg(long, default_value_t = 10_000, value_parser = count)]
+    pub(crate) sockets: usize,
+    /// Sessions to spread them over [default: a tenth of the sockets]
+    #[arg(long, value_parser = count)]
+    pub(crate) sessions: Option<usize>,
+    /// Subscribe each socket to a session
+    #[arg(long, default_value_t = true, action = ArgAction::Set)]
+    pub(crate) subscribe: bool,
+    /// Seconds to hold them open
+    #[arg(long, default_value = "10", value_parser = seconds)]
+    pub(crate) hold: Duration,
+    /// After the hold, send one message of this size to every session (0: none)
+    #[arg(long, default_value_t = 0, value_name = "BYTES", value_parser = size)]
+    pub(crate) broadcast: usize,
+    /// Seconds given to the hub before its memory is read
+    #[arg(long, default_value = "2", value_parser = seconds)]
+    pub(crate) rest: Duration,
+}
+
+#[derive(Debug, Clone, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FanoutArgs {
+    /// Sockets subscribed to the session
+    #[arg(long, default_value_t = 1000, value_parser = count)]
+    pub(crate) sockets: usize,
+    /// Ticks a second
+    #[arg(long, default_value_t = 20.0, value_parser = rate)]
+    pub(crate) rate: f64,
+    /// Messages sent at once on each tick
+    #[arg(long, default_value_t = 1, value_parser = count)]
+    pub(crate) burst: usize,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+    /// Measure the floor too: one bare blocking write for each delivery
+    #[arg(long)]
+    pub(crate) floor: bool,
+    /// Seconds of each of the two floor measurements
+    #[arg(long, default_value = "4", value_parser = seconds)]
+    pub(crate) floor_time: Duration,
+}
+
+#[derive(Debug, Clone, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChatArgs {
+    /// Sessions, each written to in turn
+    #[arg(long, default_value_t = 1000, value_parser = count)]
+    pub(crate) sessions: usize,
+    /// Sockets subscribed to each session
+    #[arg(long, default_value_t = 2, value_parser = count)]
+    pub(crate) sockets_per_session: usize,
+    /// Messages a second over all sessions
+    #[arg(long, default_value_t = 400.0, value_parser = rate)]
+    pub(crate) rate: f64,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+}
+
+/// How long and how large.
+#[derive(Debug, Clone, Copy, Args, Serialize)]
+pub(crate) struct LoadArgs {
+    /// Seconds of sending
+    #[arg(long, default_value = "10", value_parser = seconds)]
+    pub(crate) duration: Duration,
+    /// Length of each message's ciphertext, in bytes
+    #[arg(long, default_value_t = 400, value_parser = size)]
+    pub(crate) size: usize,
+}
+
+#[derive(Debug, Clone, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IngestArgs {
+    /// Writers, each with one message under way at all times
+    #[arg(long, default_value_t = 64, value_parser = count)]
+    pub(crate) writers: usize,
+    /// Seconds of writing
+    #[arg(long, default_value = "5", value_parser = seconds)]
+    pub(crate) duration: Duration,
+    /// Sessions that the writers are spread over
+    #[arg(long, default_value_t = 64, value_parser = count)]
+    pub(crate) sessions: usize,
+    /// All writers into one session
+    #[arg(long)]
+    pub(crate) one_session: bool,
+    /// Length of each message's ciphertext, in bytes
+    #[arg(long, default_value_t = 400, value_parser = size)]
+    pub(crate) size: usize,
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(number @ 1..=1_000_000) => Ok(number),
+        _ => Err("a whole number from 1 to 1000000".to_owned()),
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(number @ 0..=1_048_576) => Ok(number),
+        _ => Err("a whole number of bytes from 0 to 1048576".to_owned()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if (0.01..=1_000_000.0).contains(&number) => Ok(number),
+        _ => Err("a number from 0.01 to 1000000".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(number) if (0.0..=86_400.0).contains(&number) => Ok(Duration::from_secs_f64(number)),
+        _ => Err("seconds from 0 to 86400".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_may_stand_on_either_side_of_the_scenario() {
+        let cli = Cli::try_parse_from(["loadtest", "--pid", "7", "fanout", "--sources", "3"]).expect("valid");
+        assert_eq!((cli.options.pid, cli.options.sources), (Some(7), 3));
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        for line in [
+            ["loadtest", "fanout", "--rate", "0"],
+            ["loadtest", "fanout", "--sockets", "0"],
+            ["loadtest", "fanout", "--duration", "-1"],
+            ["loadtest", "fanout", "--rate", "NaN"],
+        ] {
+            assert!(Cli::try_parse_from(line).is_err(), "{line:?}");
+        }
+    }
+}

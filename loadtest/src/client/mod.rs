@@ -1,0 +1,14 @@
+//! The client side of the wire contract, made to cost little.
+
+mod api;
+mod frame;
+mod http;
+mod socket;
+mod target;
+
+pub(crate) use self::{
+    api::{Api, Session},
+    frame::Frame,
+    socket::{Socket, SocketOptions, wire_size},
+    target::Target,
+};

@@ -1,0 +1,119 @@
+//! One WebSocket: authenticated on the upgrade, then subscribed.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use futures::{SinkExt as _, StreamExt as _};
+use hyper::header::HeaderValue;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    WebSocketStream, client_async_with_config,
+    tungstenite::{Message, Utf8Bytes, client::IntoClientRequest as _, protocol::WebSocketConfig},
+};
+
+use super::{frame::Frame, target::Target};
+
+/// Frames that may come before the reply to a subscription.
+const UNASKED_FRAMES: usize = 1000;
+
+/// How sockets are opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SocketOptions {
+    pub(crate) read_buffer: usize,
+}
+
+/// An open socket that has said `hello`.
+pub(crate) struct Socket {
+    stream: WebSocketStream<TcpStream>,
+}
+
+impl Socket {
+    /// Connects and waits for `hello`.
+    pub(crate) async fn open(target: &Target, options: SocketOptions) -> Result<Self> {
+        within(target.timeout(), "hello", Self::open_now(target, options)).await
+    }
+
+    /// Subscribes from now on; returns the session's last `seq` before the live events.
+    pub(crate) async fn subscribe(&mut self, target: &Target, session: &str) -> Result<u64> {
+        within(target.timeout(), "subscribed", self.subscribe_now(session)).await
+    }
+
+    async fn open_now(target: &Target, options: SocketOptions) -> Result<Self> {
+        let url = format!("ws://{}{}", target.authority(), target.path("/v1/ws"));
+        let mut request = url.into_client_request().context("building the upgrade request")?;
+        request.headers_mut().insert("x-api-key", target.key());
+        request.headers_mut().insert("user-agent", HeaderValue::from_static("loadtest"));
+        let config = WebSocketConfig::default().read_buffer_size(options.read_buffer);
+        let stream = target.connect().await?;
+        let (stream, _) = client_async_with_config(request, stream, Some(config)).await.context("upgrading")?;
+        let mut socket = Self { stream };
+        let text = socket.next_text().await?;
+        match Frame::parse(&text) {
+            Ok(Frame::Hello) => Ok(socket),
+            _ => bail!("the first frame is no hello: {}", shorten(&text)),
+        }
+    }
+
+    async fn subscribe_now(&mut self, session: &str) -> Result<u64> {
+        let subscribe = serde_json::json!({"type": "subscribe", "id": 1, "sessionId": session});
+        self.send(subscribe.to_string()).await?;
+        for _ in 0..UNASKED_FRAMES {
+            let text = self.next_text().await?;
+            match Frame::parse(&text) {
+                Ok(Frame::Subscribed { seq }) => return Ok(seq),
+                Ok(Frame::Other) => {}
+                _ => bail!("no reply to a subscription: {}", shorten(&text)),
+            }
+        }
+        bail!("no reply to a subscription within {UNASKED_FRAMES} frames")
+    }
+
+    /// Asks for a pong, which comes after everything that the hub had written before.
+    pub(crate) async fn ping(&mut self) -> Result<()> {
+        self.send(r#"{"type":"ping","id":2}"#.to_owned()).await
+    }
+
+    async fn send(&mut self, text: String) -> Result<()> {
+        self.stream.send(Message::text(text)).await.context("writing a frame")
+    }
+
+    /// The next text frame; pings are answered on the way. Cancelling it loses nothing.
+    pub(crate) async fn next_text(&mut self) -> Result<Utf8Bytes> {
+        loop {
+            match self.stream.next().await {
+                Some(Ok(Message::Text(text))) => return Ok(text),
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    bail!("closed with {} {}", u16::from(frame.code), frame.reason)
+                }
+                Some(Ok(Message::Close(None))) => bail!("closed without a code"),
+                Some(Ok(Message::Binary(_))) => bail!("a binary frame"),
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Err(error)) => return Err(error).context("reading a frame"),
+                None => bail!("the connection ended"),
+            }
+        }
+    }
+
+    /// Says goodbye; whatever goes wrong then no longer matters.
+    pub(crate) async fn close(mut self) {
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.stream.close(None)).await;
+    }
+}
+
+/// The size of an unfragmented frame of this payload from a server, header included.
+pub(crate) fn wire_size(payload: usize) -> usize {
+    payload
+        + match payload {
+            0..=125 => 2,
+            126..=65_535 => 4,
+            _ => 10,
+        }
+}
+
+async fn within<T>(limit: Duration, what: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(limit, future).await.with_context(|| format!("no {what} in time"))?
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(200).collect()
+}

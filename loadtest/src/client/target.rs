@@ -1,0 +1,146 @@
+//! Where the hub is, and TCP connections to it from several source addresses.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use hyper::{Uri, header::HeaderValue};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::{cli::Options, stop::Stop};
+
+/// A hub and the credential to use there.
+#[derive(Debug)]
+pub(crate) struct Target {
+    address: SocketAddr,
+    authority: String,
+    prefix: String,
+    key: HeaderValue,
+    sources: u32,
+    next_source: AtomicU32,
+    timeout: Duration,
+}
+
+impl Target {
+    pub(crate) fn new(options: &Options) -> Result<Self, Stop> {
+        let usage = |text: String| Stop::Usage(text);
+        let uri: Uri = options.url.parse().map_err(|error| usage(format!("--url {}: {error}", options.url)))?;
+        if uri.scheme_str() != Some("http") {
+            return Err(usage(format!("--url {}: only http:// can be tested", options.url)));
+        }
+        let authority = uri.authority().ok_or_else(|| usage(format!("--url {}: no host", options.url)))?.to_string();
+        let address = resolve(&uri).map_err(|error| usage(format!("--url: {error:#}")))?;
+        if !address.ip().is_loopback() && !options.allow_remote {
+            return Err(usage(format!("{} is no loopback address; --allow-remote accepts it", address.ip())));
+        }
+        let local_v4 = address.is_ipv4() && address.ip().is_loopback();
+        if options.sources > 1 && !local_v4 {
+            return Err(usage("--sources needs a target in 127.0.0.0/8".to_owned()));
+        }
+        let key = options.key.as_deref().ok_or_else(|| usage("--key or HILOOP_KEY is needed".to_owned()))?;
+        let mut key = HeaderValue::from_str(key)
+            .map_err(|_| usage("--key holds characters that no header may hold".to_owned()))?;
+        key.set_sensitive(true);
+        Ok(Self {
+            address,
+            authority,
+            prefix: uri.path().trim_end_matches('/').to_owned(),
+            key,
+            sources: u32::from(options.sources),
+            next_source: AtomicU32::new(0),
+            timeout: options.timeout,
+        })
+    }
+
+    /// A new connection, from the source address whose turn it is.
+    pub(crate) async fn connect(&self) -> Result<TcpStream> {
+        let stream =
+            tokio::time::timeout(self.timeout, self.connect_now()).await.context("connecting took too long")??;
+        stream.set_nodelay(true).context("setting TCP_NODELAY")?;
+        Ok(stream)
+    }
+
+    async fn connect_now(&self) -> Result<TcpStream> {
+        let socket = match self.address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }
+        .context("opening a socket")?;
+        if self.sources > 1 {
+            let turn = self.next_source.fetch_add(1, Ordering::Relaxed) % self.sources;
+            let source = Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + turn);
+            socket.bind(SocketAddr::new(IpAddr::V4(source), 0)).with_context(|| format!("binding to {source}"))?;
+        }
+        socket.connect(self.address).await.with_context(|| format!("connecting to {}", self.address))
+    }
+
+    /// Host and port, as they stand in the URL.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The path of an endpoint below the base URL.
+    pub(crate) fn path(&self, endpoint: &str) -> String {
+        format!("{}{endpoint}", self.prefix)
+    }
+
+    pub(crate) fn key(&self) -> HeaderValue {
+        self.key.clone()
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
+
+fn resolve(uri: &Uri) -> Result<SocketAddr> {
+    let host = uri.host().context("no host")?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = uri.port_u16().unwrap_or(80);
+    let addresses: Vec<SocketAddr> =
+        (host, port).to_socket_addrs().with_context(|| format!("resolving {host}"))?.collect();
+    let v4 = addresses.iter().find(|address| address.is_ipv4());
+    v4.or(addresses.first()).copied().with_context(|| format!("{host} has no address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn target(arguments: &[&str]) -> Result<Target, Stop> {
+        let line = ["loadtest", "--key", "hlp_0"].iter().chain(arguments).chain(&["ingest"]);
+        Target::new(&Cli::try_parse_from(line).expect("valid").options)
+    }
+
+    #[test]
+    fn only_loopback_unless_allowed() {
+        assert!(target(&["--url", "http://127.0.0.9:1"]).is_ok());
+        assert!(target(&["--url", "http://[::1]:1"]).is_ok());
+        assert!(matches!(target(&["--url", "http://192.0.2.1:1"]), Err(Stop::Usage(_))));
+        assert!(target(&["--url", "http://192.0.2.1:1", "--allow-remote"]).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_tested_is_refused() {
+        for arguments in [
+            &["--url", "https://127.0.0.1:1"][..],
+            &["--url", "127.0.0.1:1"],
+            &["--url", "http://[::1]:1", "--sources", "2"],
+            &["--url", "http://192.0.2.1:1", "--allow-remote", "--sources", "2"],
+        ] {
+            assert!(matches!(target(arguments), Err(Stop::Usage(_))), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_base_path_is_kept() {
+        let target = target(&["--url", "http://127.0.0.1:1/hub/"]).expect("valid");
+        assert_eq!(target.path("/v1/ws"), "/hub/v1/ws");
+    }
+}

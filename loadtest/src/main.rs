@@ -1,0 +1,72 @@
+//! `loadtest`: a black-box load tester for Hiloop hubs.
+
+mod cli;
+mod client;
+mod fleet;
+mod floor;
+mod latency;
+mod ledger;
+mod meter;
+mod payload;
+mod problems;
+mod proc_stat;
+mod progress;
+mod report;
+mod scenario;
+mod schedule;
+mod stop;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    cli::{Cli, Options},
+    report::Report,
+    stop::{EXIT_USAGE, Stop},
+};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            // Nothing is left to tell anyone when the terminal is gone.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match run(cli) {
+        Ok(report) => ExitCode::from(report.exit_code()),
+        Err(stop) => {
+            eprintln!("loadtest: {stop:#}");
+            ExitCode::from(stop.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Report, Stop> {
+    let runtime = build_runtime(&cli.options)?;
+    let json = cli.options.json.clone();
+    let report = runtime.block_on(scenario::run(cli))?;
+    runtime.shutdown_background();
+    print!("{}", report.table());
+    if let Some(path) = json {
+        report.write_json(&path).map_err(Stop::Tool)?;
+    }
+    Ok(report)
+}
+
+fn build_runtime(options: &Options) -> Result<Runtime, Stop> {
+    // On one thread no task ever wakes another thread: the cheapest way to share a small machine.
+    let mut builder = match options.threads {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder
+        .worker_threads(options.threads)
+        .enable_all()
+        .build()
+        .map_err(|error| Stop::Tool(anyhow::Error::new(error).context("starting the runtime")))
+}

@@ -1,0 +1,103 @@
+//! What went wrong in a run, counted by kind, with a few examples of each.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use serde::Serialize;
+
+const EXAMPLES: usize = 5;
+
+/// Any one of these makes a run void.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Kind {
+    /// A socket could not be opened, authenticated or subscribed.
+    ConnectFailed,
+    /// A socket ended before the run did.
+    ClosedEarly,
+    /// A POST got no reply, or another one than 201.
+    PostFailed,
+    /// A committed event never reached a socket.
+    Lost,
+    /// An event reached a socket twice.
+    Doubled,
+    /// An event came after a later one.
+    Misordered,
+    /// A socket got an event of a session that it did not ask for.
+    Foreign,
+    /// What was delivered is not what was acknowledged.
+    Mismatched,
+    /// Replies gave one seq twice, or left one out.
+    SeqConflict,
+    /// A frame that is not what the contract says, or an error frame.
+    BadFrame,
+}
+
+impl Kind {
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::ConnectFailed => "connections failed",
+            Self::ClosedEarly => "sockets closed early",
+            Self::PostFailed => "POSTs failed",
+            Self::Lost => "deliveries lost",
+            Self::Doubled => "deliveries doubled",
+            Self::Misordered => "deliveries misordered",
+            Self::Foreign => "events of a foreign session",
+            Self::Mismatched => "sockets with other messages than acknowledged",
+            Self::SeqConflict => "seq conflicts in replies",
+            Self::BadFrame => "bad frames",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Entry {
+    pub(crate) count: u64,
+    pub(crate) examples: Vec<String>,
+}
+
+/// A tally that any task may add to.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(Mutex<BTreeMap<Kind, Entry>>);
+
+impl Problems {
+    pub(crate) fn add(&self, kind: Kind, count: u64, example: impl FnOnce() -> String) {
+        if count == 0 {
+            return;
+        }
+        let mut entries = self.lock();
+        let entry = entries.entry(kind).or_default();
+        entry.count += count;
+        if entry.examples.len() < EXAMPLES {
+            entry.examples.push(example());
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> BTreeMap<Kind, Entry> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Kind, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_counted_and_few_are_shown() {
+        let problems = Problems::default();
+        for number in 0..20 {
+            problems.add(Kind::Lost, 2, || format!("number {number}"));
+        }
+        problems.add(Kind::Doubled, 0, || "never".to_owned());
+        let snapshot = problems.snapshot();
+        assert_eq!(snapshot[&Kind::Lost].count, 40);
+        assert_eq!(snapshot[&Kind::Lost].examples.len(), EXAMPLES);
+        assert_eq!(snapshot.len(), 1);
+    }
+}

@@ -1,0 +1,96 @@
+//! The scenarios, and what they share.
+
+mod chat;
+mod fanout;
+mod idle;
+mod ingest;
+mod paced;
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+
+use crate::{
+    cli::{Cli, Options, Scenario},
+    client::{Api, Session, SocketOptions, Target},
+    fleet::{Fleet, FleetPlan},
+    meter::Meter,
+    problems::Problems,
+    proc_stat::Process,
+    progress::Phase,
+    report::Report,
+    stop::Stop,
+};
+
+/// Sessions created at one time.
+const CREATING: usize = 16;
+
+/// What every scenario works with.
+struct Context {
+    options: Options,
+    target: Arc<Target>,
+    api: Arc<Api>,
+    problems: Arc<Problems>,
+    server: Option<Process>,
+}
+
+/// Runs the scenario that the command line names.
+pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
+    let target = Arc::new(Target::new(&cli.options)?);
+    let context = Context {
+        api: Arc::new(Api::new(Arc::clone(&target), cli.options.in_flight)),
+        problems: Arc::new(Problems::default()),
+        server: cli.options.pid.map(Process::new).transpose().map_err(Stop::Tool)?,
+        target,
+        options: cli.options,
+    };
+    let mut report = match cli.scenario {
+        Scenario::Idle(arguments) => idle::run(&context, arguments).await,
+        Scenario::Fanout(arguments) => fanout::run(&context, &arguments).await,
+        Scenario::Chat(arguments) => chat::run(&context, &arguments).await,
+        Scenario::Ingest(arguments) => ingest::run(&context, arguments).await,
+    }?;
+    report.judge(&context.problems);
+    Ok(report)
+}
+
+impl Context {
+    async fn create_sessions(&self, count: usize) -> Result<Arc<[Session]>, Stop> {
+        let phase = Phase::start("sessions", count as u64);
+        let sessions: Vec<Session> = futures::stream::iter(0..count)
+            .map(|_| self.api.create_session())
+            .buffer_unordered(CREATING)
+            .inspect(|_| phase.advance(1))
+            .try_collect()
+            .await
+            .map_err(|error| Stop::Hub(error.context("creating the sessions")))?;
+        Ok(sessions.into())
+    }
+
+    async fn open_fleet(&self, sessions: &Arc<[Session]>, sockets: usize, subscribe: bool) -> Result<Fleet, Stop> {
+        let plan = FleetPlan {
+            target: Arc::clone(&self.target),
+            sessions: Arc::clone(sessions),
+            sockets,
+            subscribe,
+            connecting: self.options.connecting,
+            socket: self.socket_options(),
+        };
+        let phase = Phase::start("sockets", sockets as u64);
+        Fleet::open(plan, &self.problems, &phase).await
+    }
+
+    fn socket_options(&self) -> SocketOptions {
+        SocketOptions { read_buffer: self.options.read_buffer }
+    }
+
+    fn meter(&self) -> Result<Meter, Stop> {
+        Meter::start(self.server).map_err(Stop::Hub)
+    }
+
+    /// Memory of the hub in bytes, where its process is known.
+    fn server_memory(&self) -> Result<Option<u64>, Stop> {
+        let memory = self.server.map(Process::pss).transpose();
+        memory.map_err(|error| Stop::Hub(error.context("the hub's memory")))
+    }
+}

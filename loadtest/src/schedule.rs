@@ -1,0 +1,95 @@
+//! When each message is due, and a thread that says so.
+
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc;
+
+/// `count` messages, `burst` of them at a time, `interval` apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schedule {
+    start: Instant,
+    interval: Duration,
+    burst: u64,
+    count: u64,
+}
+
+impl Schedule {
+    /// `rate` ticks a second for `duration`, at least one.
+    pub(crate) fn new(start: Instant, rate: f64, duration: Duration, burst: usize) -> Self {
+        let ticks = (rate * duration.as_secs_f64()).round().max(1.0) as u64;
+        let burst = burst as u64;
+        let interval = Duration::from_secs_f64(1.0 / rate);
+        Self { start, interval, burst, count: ticks * burst }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// When the message with this index is due.
+    pub(crate) fn at(&self, index: u64) -> Instant {
+        let nanos = self.interval.as_nanos() * u128::from(index / self.burst);
+        self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// Names each tick's indexes when they are due. It runs on a thread of its own, since the
+    /// runtime's timers only know milliseconds, and it never waits for anything but the clock.
+    pub(crate) fn pace(self) -> io::Result<mpsc::UnboundedReceiver<std::ops::Range<u64>>> {
+        let (due, ticks) = mpsc::unbounded_channel();
+        thread::Builder::new().name("pacer".to_owned()).spawn(move || {
+            for first in (0..self.count).step_by(usize::try_from(self.burst).unwrap_or(1)) {
+                thread::sleep(self.at(first).saturating_duration_since(Instant::now()));
+                if due.send(first..first + self.burst).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(ticks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(rate: f64, seconds: f64, burst: usize) -> Schedule {
+        Schedule::new(Instant::now(), rate, Duration::from_secs_f64(seconds), burst)
+    }
+
+    #[test]
+    fn messages_are_evenly_spaced() {
+        let schedule = schedule(20.0, 10.0, 1);
+        assert_eq!(schedule.count(), 200);
+        assert_eq!(schedule.at(0), schedule.start);
+        assert_eq!(schedule.at(199) - schedule.start, Duration::from_millis(9950));
+    }
+
+    #[test]
+    fn a_burst_is_due_at_one_time() {
+        let schedule = schedule(20.0, 1.0, 16);
+        assert_eq!(schedule.count(), 320);
+        assert_eq!(schedule.at(0), schedule.at(15));
+        assert_eq!(schedule.at(16) - schedule.at(15), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn there_is_always_one() {
+        assert_eq!(schedule(0.01, 0.0, 1).count(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_pacer_names_every_index_once_and_never_early() {
+        let schedule = schedule(5000.0, 0.02, 3);
+        let mut ticks = schedule.pace().expect("a thread");
+        let mut next = 0;
+        while let Some(range) = ticks.recv().await {
+            assert!(Instant::now() >= schedule.at(range.start));
+            assert_eq!(range.start, next);
+            next = range.end;
+        }
+        assert_eq!(next, schedule.count());
+    }
+}

@@ -1,0 +1,224 @@
+//! A hub in this process, small enough to read, that can be told to go wrong.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+    sync::mpsc::{UnboundedSender, unbounded_channel},
+};
+use tokio_tungstenite::tungstenite::{
+    Message,
+    handshake::server::{ErrorResponse, Request, Response},
+};
+
+pub(crate) const KEY: &str = "hlp_0000000000000000000000000000000000000000000000000000000000000000";
+/// The event that goes wrong, on the first socket of each session.
+const VICTIM: u64 = 4;
+
+/// What the hub does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// Leaves out an event.
+    Lose,
+    /// Leaves out the last event, after which no other shows a hole.
+    LoseLast,
+    /// Sends an event twice.
+    Double,
+    /// Sends an event after the next one.
+    Swap,
+    /// Sends other content than was posted.
+    Alter,
+    /// Sends an event of another session.
+    Foreign,
+    /// Answers one POST with 503, having stored nothing.
+    Refuse,
+    /// Gives one `seq` to two messages.
+    RepeatSeq,
+    /// Closes a socket.
+    Close,
+    /// Answers a subscription with an error.
+    Forbid,
+}
+
+#[derive(Default)]
+struct Session {
+    seq: u64,
+    subscribers: Vec<UnboundedSender<Message>>,
+    held: Option<Message>,
+    refused: bool,
+}
+
+pub(crate) struct Hub {
+    fault: Fault,
+    /// Messages a session gets in all, for [`Fault::LoseLast`].
+    messages: u64,
+    sessions: Mutex<HashMap<String, Session>>,
+}
+
+impl Hub {
+    /// Starts it; returns its URL.
+    pub(crate) async fn start(fault: Fault, messages: u64) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let hub = Arc::new(Self { fault, messages, sessions: Mutex::default() });
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(Arc::clone(&hub).serve(stream));
+            }
+        });
+        url
+    }
+
+    async fn serve(self: Arc<Self>, stream: TcpStream) {
+        let mut start = [0; 11];
+        // The tester writes each request's head at once.
+        let peeked = stream.peek(&mut start).await.unwrap_or_default();
+        if start[..peeked].starts_with(b"GET /v1/ws") {
+            self.serve_socket(stream).await;
+        } else {
+            self.serve_http(stream).await;
+        }
+    }
+
+    async fn serve_socket(&self, stream: TcpStream) {
+        #[expect(clippy::result_large_err, reason = "the callback's type is given")]
+        let check = |request: &Request, response: Response| {
+            let key = request.headers().get("x-api-key");
+            match key.is_some_and(|key| key == KEY) {
+                true => Ok(response),
+                false => Err(ErrorResponse::new(None)),
+            }
+        };
+        let accepted = tokio_tungstenite::accept_hdr_async(stream, check).await;
+        let (mut sink, mut source) = accepted.expect("an upgrade").split();
+        let (out, mut outgoing) = unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(message) = outgoing.recv().await {
+                if sink.send(message).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let say = |value: Value| out.send(Message::text(value.to_string()));
+        let _ = say(json!({"type": "hello", "heartbeatSeconds": 25}));
+        while let Some(Ok(Message::Text(text))) = source.next().await {
+            let frame: Value = serde_json::from_str(&text).expect("JSON");
+            let id = &frame["id"];
+            let _ = match frame["type"].as_str() {
+                Some("ping") => say(json!({"type": "pong", "id": id})),
+                Some("subscribe") if self.fault == Fault::Forbid => {
+                    say(json!({"type": "error", "id": id, "error": {"code": "NOT_FOUND"}}))
+                }
+                Some("subscribe") => {
+                    let name = frame["sessionId"].as_str().expect("a session");
+                    let mut sessions = self.sessions();
+                    let session = sessions.get_mut(name).expect("a known session");
+                    session.subscribers.push(out.clone());
+                    say(json!({"type": "subscribed", "id": id, "sessionId": name,
+                        "seq": session.seq, "replay": 0, "firstSeq": 1}))
+                }
+                other => panic!("a frame of type {other:?}"),
+            };
+        }
+    }
+
+    async fn serve_http(&self, stream: TcpStream) {
+        let mut stream = BufReader::new(stream);
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.unwrap_or_default() == 0 {
+                return;
+            }
+            let mut length = 0;
+            let mut header = String::new();
+            while stream.read_line(&mut header).await.expect("a header") > 2 {
+                if let Some(value) = header.strip_prefix("content-length:") {
+                    length = value.trim().parse().expect("a length");
+                }
+                header.clear();
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).await.expect("the body");
+            let mut words = line.split(' ');
+            let method = words.next().expect("a method");
+            let (status, reply) = self.answer(method, words.next().expect("a path"), &body);
+            let reply = reply.to_string();
+            let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n", reply.len());
+            let _ = stream.write_all((head + &reply).as_bytes()).await;
+        }
+    }
+
+    fn answer(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
+        let mut sessions = self.sessions();
+        let below = path.strip_prefix("/v1/agent/sessions").expect("a path of sessions");
+        if below.is_empty() {
+            let id = format!("session-{}", sessions.len());
+            sessions.insert(id.clone(), Session { seq: 1, ..Session::default() });
+            return (201, json!({"id": id, "lastSeq": 1}));
+        }
+        let (id, rest) = below[1..].split_once('/').unwrap_or((&below[1..], ""));
+        let session = sessions.get_mut(id).expect("a known session");
+        match (method, rest) {
+            ("GET", "") => (200, json!({"id": id, "lastSeq": session.seq})),
+            ("POST", "messages") => {
+                let body: Value = serde_json::from_slice(body).expect("JSON");
+                self.publish(id, session, &body)
+            }
+            other => panic!("no such endpoint: {other:?}"),
+        }
+    }
+
+    fn publish(&self, id: &str, session: &mut Session, message: &Value) -> (u16, Value) {
+        let seq = session.seq + 1;
+        let unlucky = seq == VICTIM;
+        if self.fault == Fault::Refuse && unlucky && !session.refused {
+            session.refused = true;
+            return (503, json!({"error": {"code": "UNAVAILABLE", "message": "no"}}));
+        }
+        session.seq = seq;
+        let event = |session: &str, message: &Value| {
+            Message::text(
+                json!({"type": "event", "event": {"sessionId": session, "seq": seq,
+                    "type": "message.created", "data": {"message": message}}})
+                .to_string(),
+            )
+        };
+        let frame = event(id, message);
+        for (number, subscriber) in session.subscribers.iter().enumerate() {
+            let mut frames = vec![frame.clone()];
+            match self.fault {
+                Fault::LoseLast if number == 0 && seq == self.messages + 1 => frames.clear(),
+                Fault::Lose if number == 0 && unlucky => frames.clear(),
+                Fault::Double if number == 0 && unlucky => frames.push(frame.clone()),
+                Fault::Swap if number == 0 && unlucky => session.held = frames.pop(),
+                Fault::Swap if number == 0 => frames.extend(session.held.take()),
+                Fault::Foreign if number == 0 && unlucky => frames.push(event("else", message)),
+                Fault::Alter if number == 0 && unlucky => {
+                    let other = json!({"encryptedContent": {"ciphertext": "bm90aGluZw=="}});
+                    frames = vec![event(id, &other)];
+                }
+                Fault::Close if number == 0 && unlucky => frames.push(Message::Close(None)),
+                _ => {}
+            }
+            for frame in frames {
+                let _ = subscriber.send(frame);
+            }
+        }
+        let told = match self.fault {
+            Fault::RepeatSeq if unlucky => seq - 1,
+            _ => seq,
+        };
+        (201, json!({"id": "m", "sessionId": id, "seq": told}))
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {
+        self.sessions.lock().expect("no test panicked with it")
+    }
+}

@@ -1,0 +1,216 @@
+//! The tester against a hub that loses, doubles, swaps and refuses: what it says of each.
+
+mod support;
+
+use std::process::Output;
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use self::support::{Fault, Hub, KEY};
+
+/// Twenty messages, all in one session of three sockets.
+const FANOUT: [&str; 7] = ["fanout", "--sockets", "3", "--rate", "200", "--duration", "0.1"];
+const MESSAGES: u64 = 20;
+
+async fn loadtest(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_loadtest"))
+        .env_remove("HILOOP_KEY")
+        .args(arguments)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("the tester runs")
+}
+
+struct Run {
+    code: Option<i32>,
+    report: Value,
+    text: String,
+}
+
+async fn run(fault: Fault, scenario: &[&str]) -> Run {
+    let url = Hub::start(fault, MESSAGES).await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let json = directory.path().join("report.json");
+    let json = json.to_str().expect("UTF-8");
+    // The drain is short, since in most tests something never comes.
+    let options = ["--url", &url, "--key", KEY, "--json", json, "--drain", "0.2", "--settle", "0"];
+    let output = loadtest(&[&options[..], scenario].concat()).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let report = std::fs::read(json).unwrap_or_default();
+    let report = serde_json::from_slice(&report).unwrap_or_default();
+    Run { code: output.status.code(), report, text }
+}
+
+impl Run {
+    fn count(&self, problem: &str) -> u64 {
+        self.report["problems"][problem]["count"].as_u64().unwrap_or_default()
+    }
+
+    fn figure(&self, key: &str) -> f64 {
+        self.report["figures"][key].as_f64().unwrap_or_else(|| panic!("no {key}: {}", self.text))
+    }
+
+    /// Failed, with this many of this problem, and no other.
+    fn assert_only(&self, problem: &str, count: u64) {
+        assert_eq!(self.code, Some(2), "{}", self.text);
+        assert_eq!(self.count(problem), count, "{}", self.text);
+        let problems = self.report["problems"].as_object().expect("problems");
+        assert_eq!(problems.len(), 1, "{}", self.text);
+    }
+
+    fn assert_clean(&self) {
+        assert_eq!(self.code, Some(0), "{}", self.text);
+        assert_eq!(self.report["verdict"], "pass");
+        assert!(self.text.contains("PASS"));
+    }
+}
+
+#[tokio::test]
+async fn a_correct_hub_passes_fanout() {
+    let run = run(Fault::None, &FANOUT).await;
+    run.assert_clean();
+    assert_eq!(run.figure("messagesAcknowledged"), 20.0);
+    assert_eq!(run.figure("deliveries"), 60.0);
+    assert_eq!(run.report["latencies"]["delivery"]["count"], 60);
+    assert_eq!(run.report["latencies"]["reply"]["count"], 20);
+    assert!(run.report["latencies"]["delivery"]["p99_9Ms"].is_number());
+}
+
+#[tokio::test]
+async fn a_correct_hub_passes_bursts_from_several_addresses() {
+    let scenario = [&FANOUT[..], &["--burst", "4", "--sources", "3"]].concat();
+    let run = run(Fault::None, &scenario).await;
+    run.assert_clean();
+    assert_eq!(run.figure("deliveries"), 240.0);
+}
+
+#[tokio::test]
+async fn a_correct_hub_passes_chat() {
+    let scenario = ["chat", "--sessions", "7", "--rate", "300", "--duration", "0.1"];
+    let run = run(Fault::None, &scenario).await;
+    run.assert_clean();
+    assert_eq!(run.figure("sockets"), 14.0);
+    assert_eq!(run.figure("deliveries"), 60.0);
+}
+
+#[tokio::test]
+async fn a_correct_hub_passes_idle_with_a_broadcast() {
+    let pid = std::process::id().to_string();
+    let scenario = ["idle", "--sockets", "20", "--hold", "0", "--rest", "0"];
+    let more = ["--broadcast", "60000", "--pid", &pid];
+    let run = run(Fault::None, &[&scenario[..], &more].concat()).await;
+    run.assert_clean();
+    assert_eq!(run.figure("sessions"), 2.0);
+    assert_eq!(run.figure("deliveries"), 20.0);
+    assert!(run.figure("memoryOpenMiB") > 0.0);
+}
+
+#[tokio::test]
+async fn a_correct_hub_passes_ingest() {
+    let scenario = ["ingest", "--writers", "4", "--sessions", "3", "--duration", "0.1"];
+    let run = run(Fault::None, &scenario).await;
+    run.assert_clean();
+    assert!(run.figure("messagesPerSecond") > 0.0);
+}
+
+#[tokio::test]
+async fn the_floor_is_measured_in_the_same_run() {
+    let pid = std::process::id().to_string();
+    let floor = ["--floor", "--floor-time", "0.05", "--pid", &pid];
+    let run = run(Fault::None, &[&FANOUT[..], &floor].concat()).await;
+    run.assert_clean();
+    assert!(run.figure("floorUsBefore") > 0.0 && run.figure("floorUsAfter") > 0.0);
+    assert!(run.figure("ratioToFloor") >= 0.0);
+    assert!(run.text.contains("CPU-seconds of the hub"), "{}", run.text);
+}
+
+#[tokio::test]
+async fn a_lost_delivery_fails_and_is_named() {
+    let run = run(Fault::Lose, &FANOUT).await;
+    run.assert_only("lost", 1);
+    assert!(run.text.contains("session session-0: 1 from seq 4"), "{}", run.text);
+}
+
+#[tokio::test]
+async fn a_lost_last_delivery_fails() {
+    run(Fault::LoseLast, &FANOUT).await.assert_only("lost", 1);
+}
+
+#[tokio::test]
+async fn a_doubled_delivery_fails() {
+    let run = run(Fault::Double, &FANOUT).await;
+    run.assert_only("doubled", 1);
+    assert_eq!(run.figure("deliveries"), 60.0);
+}
+
+#[tokio::test]
+async fn a_misordered_delivery_fails() {
+    run(Fault::Swap, &FANOUT).await.assert_only("misordered", 1);
+}
+
+#[tokio::test]
+async fn altered_content_fails() {
+    run(Fault::Alter, &FANOUT).await.assert_only("mismatched", 1);
+}
+
+#[tokio::test]
+async fn an_event_of_a_foreign_session_fails() {
+    run(Fault::Foreign, &FANOUT).await.assert_only("foreign", 1);
+}
+
+#[tokio::test]
+async fn a_refused_message_fails() {
+    let run = run(Fault::Refuse, &FANOUT).await;
+    run.assert_only("postFailed", 1);
+    assert_eq!(run.figure("messagesAcknowledged"), 19.0);
+}
+
+#[tokio::test]
+async fn a_socket_that_closes_early_fails() {
+    let run = run(Fault::Close, &FANOUT).await;
+    assert_eq!((run.code, run.count("closedEarly")), (Some(2), 1), "{}", run.text);
+    assert_eq!(run.count("lost"), MESSAGES - 3);
+}
+
+#[tokio::test]
+async fn one_seq_for_two_messages_fails_both_ways_of_counting() {
+    let fanout = run(Fault::RepeatSeq, &FANOUT).await;
+    assert_eq!((fanout.code, fanout.count("seqConflict")), (Some(2), 1), "{}", fanout.text);
+    let ingest = ["ingest", "--writers", "1", "--one-session", "--duration", "0.1"];
+    run(Fault::RepeatSeq, &ingest).await.assert_only("seqConflict", 1);
+}
+
+#[tokio::test]
+async fn sockets_that_cannot_be_opened_fail() {
+    let run = run(Fault::Forbid, &FANOUT).await;
+    assert_eq!(run.code, Some(2), "{}", run.text);
+    assert!(run.text.contains("NOT_FOUND"), "{}", run.text);
+}
+
+#[tokio::test]
+async fn a_hub_that_is_not_there_fails() {
+    let output = loadtest(&["--url", "http://127.0.0.1:1", "--key", KEY, "ingest"]).await;
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn what_cannot_be_carried_out_is_a_usage_error() {
+    for arguments in [
+        &["--key", KEY][..],
+        &["--key", KEY, "fanout", "--sockets", "none"],
+        &["--url", "http://127.0.0.1:1", "ingest"],
+        &["--url", "http://192.0.2.1:1", "--key", KEY, "ingest"],
+    ] {
+        assert_eq!(loadtest(arguments).await.status.code(), Some(64), "{arguments:?}");
+    }
+    assert_eq!(loadtest(&["--help"]).await.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_process_that_cannot_be_measured_is_the_testers_failure() {
+    let pid = u32::MAX.to_string();
+    let output = loadtest(&["--key", KEY, "--pid", &pid, "ingest"]).await;
+    assert_eq!(output.status.code(), Some(1));
+}

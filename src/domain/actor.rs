@@ -1,0 +1,56 @@
+//! Who did something: the `{type, id, name}` on events and responses.
+
+use super::{PrincipalId, SpaceId};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ActorType {
+    Agent,
+    Human,
+    Guest,
+    /// The hub itself, for example when a deadline passes.
+    System,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Actor {
+    #[serde(rename = "type")]
+    pub kind: ActorType,
+    pub id: Option<Uuid>,
+    pub name: String,
+}
+
+impl Actor {
+    pub fn system() -> Self {
+        Self { kind: ActorType::System, id: None, name: "System".to_owned() }
+    }
+}
+
+/// How far a principal sees. Every look-up of the store takes one, so that scoping happens in the query.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Scope {
+    /// Every session of one space (a key with `space` or more).
+    Space(SpaceId),
+    /// The sessions of one space in which this principal takes part (an agent, a guest).
+    Member(SpaceId, PrincipalId),
+    /// The sessions in which this human takes part, in every space that they are a member of.
+    Human(PrincipalId),
+}
+
+impl Scope {
+    /// The principal on whose participation this scope rests; none for a whole space.
+    pub fn participant(self) -> Option<PrincipalId> {
+        match self {
+            Self::Space(_) => None,
+            Self::Member(_, id) | Self::Human(id) => Some(id),
+        }
+    }
+
+    pub fn space(self) -> Option<SpaceId> {
+        match self {
+            Self::Space(space) | Self::Member(space, _) => Some(space),
+            Self::Human(_) => None,
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The rules of a session: `decide(state, command) → changes or refusal`, and `evolve`, which applies a change.
+
+use super::message::{MessageState, Response};
+use super::participant::Member;
+use super::refusal::Responded;
+use super::session::SessionPatch;
+use super::{
+    Actor, Envelope, EventType, Message, MessageId, MessageStatus, Participant, ParticipantId, Priority, Refusal,
+    Session, SessionStatus, Timestamp,
+};
+
+/// What someone wants to do to one session.
+#[derive(Clone, Debug)]
+pub enum Command {
+    Post(NewMessage),
+    Cancel(MessageId),
+    /// The hub's own: the deadline of a pending message has passed.
+    Expire(MessageId),
+    Update(SessionPatch),
+    Close,
+    Archive,
+    AddParticipant {
+        member: Member,
+        role: String,
+        /// Set when the participant is a guest who is made by this command.
+        guest: Option<NewGuest>,
+    },
+    RemoveParticipant(ParticipantId),
+}
+
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    pub id: MessageId,
+    pub encrypted_content: Option<Envelope>,
+    pub encrypted_components: Option<Envelope>,
+    pub response_required: bool,
+    pub priority: Priority,
+    pub deadline_at: Option<Timestamp>,
+    pub in_reply_to: Option<MessageId>,
+}
+
+/// The stored side of a guest token that a command creates.
+#[derive(Clone, Debug)]
+pub struct NewGuest {
+    pub token_hash: [u8; 32],
+    pub expires_at: Timestamp,
+}
+
+/// What a rule may look at besides the session.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    pub now: Timestamp,
+    pub actor: &'a Actor,
+    /// Whether the actor is a person, whose reply to a pending message settles it. An agent's does not: an agent
+    /// must not be able to approve what another one asks a person.
+    pub by_person: bool,
+    /// The message that the command names, if the session has it.
+    pub target: Option<&'a MessageState>,
+    /// The session's pending messages; only loaded for `Close` and `Archive`.
+    pub pending: &'a [MessageId],
+    /// The participant that the command names, if the session has it.
+    pub participant: Option<&'a Participant>,
+}
+
+/// One event to append, without its place.
+#[derive(Clone, Debug)]
+pub enum Change {
+    SessionCreated(Vec<Participant>),
+    SessionUpdated(SessionPatch),
+    SessionClosed,
+    SessionArchived,
+    ParticipantAdded(Participant, Option<NewGuest>),
+    ParticipantRemoved(Participant),
+    MessageCreated(Box<Message>),
+    MessageCompleted(MessageId, Box<Response>),
+    MessageCancelled(MessageId),
+    MessageExpired(MessageId),
+}
+
+impl Change {
+    pub fn event_type(&self) -> EventType {
+        match self {
+            Self::SessionCreated(_) => EventType::SessionCreated,
+            Self::SessionUpdated(_) => EventType::SessionUpdated,
+            Self::SessionClosed => EventType::SessionClosed,
+            Self::SessionArchived => EventType::SessionArchived,
+            Self::ParticipantAdded(..) => EventType::ParticipantAdded,
+            Self::ParticipantRemoved(_) => EventType::ParticipantRemoved,
+            Self::MessageCreated(_) => EventType::MessageCreated,
+            Self::MessageCompleted(..) => EventType::MessageCompleted,
+            Self::MessageCancelled(_) => EventType::MessageCancelled,
+            Self::MessageExpired(_) => EventType::MessageExpired,
+        }
+    }
+
+    /// The message that this change settles, and as what.
+    pub fn settles(&self) -> Option<(MessageId, MessageStatus)> {
+        match self {
+            Self::MessageCompleted(id, _) => Some((*id, MessageStatus::Completed)),
+            Self::MessageCancelled(id) => Some((*id, MessageStatus::Cancelled)),
+            Self::MessageExpired(id) => Some((*id, MessageStatus::Expired)),
+            _ => None,
+        }
+    }
+}
+
+/// What the caller gets to know once the changes are durable.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// The message that was created, as it was created.
+    Posted(MessageId),
+    /// The message that the command settled.
+    Settled(MessageId),
+    Session,
+    Participant {
+        participant: Box<Participant>,
+        created: bool,
+    },
+    Removed,
+}
+
+/// The outcome of a command. A refusal may come with changes: an answer that is too late still lets the message
+/// expire.
+#[derive(Debug)]
+pub struct Decision {
+    pub changes: Vec<Change>,
+    pub reply: Result<Reply, Refusal>,
+}
+
+impl Decision {
+    fn accept(changes: Vec<Change>, reply: Reply) -> Self {
+        Self { changes, reply: Ok(reply) }
+    }
+
+    fn refuse(refusal: Refusal) -> Self {
+        Self { changes: Vec::new(), reply: Err(refusal) }
+    }
+}
+
+/// Decides one command against the session as it is now.
+pub fn decide(session: &Session, facts: Facts<'_>, command: &Command) -> Decision {
+    match command {
+        Command::Post(message) => post(session, facts, message),
+        Command::Cancel(id) => settle_by_command(facts, Change::MessageCancelled(*id)),
+        Command::Expire(id) => settle_by_command(facts, Change::MessageExpired(*id)),
+        Command::Update(patch) => Decision::accept(vec![Change::SessionUpdated(patch.clone())], Reply::Session),
+        Command::Close => Decision::accept(closing(session, facts), Reply::Session),
+        Command::Archive => {
+            let mut changes = closing(session, facts);
+            if session.status != SessionStatus::Archived {
+                changes.push(Change::SessionArchived);
+            }
+            Decision::accept(changes, Reply::Session)
+        }
+        Command::AddParticipant { member, role, guest } => add_participant(session, facts, member, role, guest.as_ref()),
+        Command::RemoveParticipant(_) => match facts.participant {
+            Some(gone) => Decision::accept(vec![Change::ParticipantRemoved(gone.clone())], Reply::Removed),
+            None => Decision::refuse(Refusal::NotFound("Participant")),
+        },
+    }
+}
+
+fn post(session: &Session, facts: Facts<'_>, new: &NewMessage) -> Decision {
+    if new.in_reply_to.is_some() && facts.target.is_none() {
+        return Decision::refuse(Refusal::NotFound("The message named by 'inReplyTo' was"));
+    }
+    // Only a person's reply to a message that requires one is an answer; any other is a reference.
+    let asked = facts.target.filter(|target| target.response_required && facts.by_person);
+    if let Some(refusal) = asked.and_then(settled_already) {
+        return Decision::refuse(refusal);
+    }
+    if session.status != SessionStatus::Active {
+        return Decision::refuse(Refusal::SessionClosed);
+    }
+    if let Some(late) = asked.filter(|target| is_past(target.deadline_at, facts.now)) {
+        return Decision { changes: vec![Change::MessageExpired(late.id)], reply: Err(Refusal::AlreadySettled) };
+    }
+    if is_past(new.deadline_at, facts.now) {
+        return Decision::refuse(Refusal::invalid("deadlineAt", "must not be in the past"));
+    }
+
+    let mut message = Message {
+        id: new.id,
+        session_id: session.id,
+        seq: 0,
+        sender_type: super::SenderType::System,
+        sender_agent_id: None,
+        sender_human_id: None,
+        sender_guest_id: None,
+        sender_name: String::new(),
+        encrypted_content: new.encrypted_content.clone(),
+        encrypted_components: new.encrypted_components.clone(),
+        response_required: new.response_required,
+        status: if new.response_required { MessageStatus::Pending } else { MessageStatus::Completed },
+        priority: new.priority,
+        deadline_at: new.deadline_at,
+        in_reply_to: new.in_reply_to,
+        response: None,
+        created_at: facts.now,
+        updated_at: facts.now,
+    };
+    message.set_sender(facts.actor);
+
+    let completed = asked.map(|target| {
+        let response = Response {
+            message_id: new.id,
+            responded_by: facts.actor.clone(),
+            responded_at: facts.now,
+            encrypted_content: new.encrypted_content.clone(),
+            encrypted_components: new.encrypted_components.clone(),
+        };
+        Change::MessageCompleted(target.id, Box::new(response))
+    });
+    let mut changes = vec![Change::MessageCreated(Box::new(message))];
+    changes.extend(completed);
+    Decision::accept(changes, Reply::Posted(new.id))
+}
+
+fn settle_by_command(facts: Facts<'_>, change: Change) -> Decision {
+    match facts.target {
+        None => Decision::refuse(Refusal::NotFound("Message")),
+        Some(target) if target.status != MessageStatus::Pending => Decision::refuse(Refusal::AlreadySettled),
+        Some(target) => Decision::accept(vec![change], Reply::Settled(target.id)),
+    }
+}
+
+/// Why an answer to `target` comes too late, if it does.
+fn settled_already(target: &MessageState) -> Option<Refusal> {
+    match (target.status, &target.settlement) {
+        (MessageStatus::Pending, _) => None,
+        (MessageStatus::Completed, Some(settlement)) => Some(Refusal::AlreadyResponded(Box::new(Responded {
+            response_message_id: settlement.response,
+            responded_by: settlement.by.clone(),
+            responded_at: settlement.at,
+        }))),
+        _ => Some(Refusal::AlreadySettled),
+    }
+}
+
+fn is_past(deadline: Option<Timestamp>, now: Timestamp) -> bool {
+    deadline.is_some_and(|deadline| deadline <= now)
+}
+
+/// What closes an active session: everything pending is cancelled first. Nothing for one that is closed already.
+fn closing(session: &Session, facts: Facts<'_>) -> Vec<Change> {
+    if session.status != SessionStatus::Active {
+        return Vec::new();
+    }
+    let mut changes: Vec<_> = facts.pending.iter().map(|id| Change::MessageCancelled(*id)).collect();
+    changes.push(Change::SessionClosed);
+    changes
+}
+
+fn add_participant(
+    session: &Session,
+    facts: Facts<'_>,
+    member: &Member,
+    role: &str,
+    guest: Option<&NewGuest>,
+) -> Decision {
+    if let Some(present) = facts.participant {
+        let participant = Box::new(present.clone());
+        return Decision::accept(Vec::new(), Reply::Participant { participant, created: false });
+    }
+    let participant = Participant::new(session.id, member, role, facts.now);
+    let reply = Reply::Participant { participant: Box::new(participant.clone()), created: true };
+    Decision::accept(vec![Change::ParticipantAdded(participant, guest.cloned())], reply)
+}
+
+/// Applies `change`, which happens at `at`, to the session: its counters, status and times. Returns the
+/// change's `seq`, which a new message also takes over.
+pub fn evolve(session: &mut Session, change: &mut Change, at: Timestamp) -> i64 {
+    session.last_seq += 1;
+    session.updated_at = at;
+    match change {
+        Change::MessageCreated(message) => {
+            message.seq = session.last_seq;
+            session.message_count += 1;
+            session.pending_count += i64::from(message.status == MessageStatus::Pending);
+        }
+        Change::MessageCompleted(..) | Change::MessageCancelled(_) | Change::MessageExpired(_) => {
+            session.pending_count -= 1;
+        }
+        Change::SessionClosed => {
+            session.status = SessionStatus::Closed;
+            session.closed_at = Some(at);
+        }
+        Change::SessionArchived => {
+            session.status = SessionStatus::Archived;
+            session.archived_at = Some(at);
+        }
+        Change::SessionUpdated(patch) => {
+            if let Some(title) = &patch.title {
+                session.title.clone_from(title);
+            }
+            if let Some(title) = &patch.encrypted_title {
+                session.encrypted_title.clone_from(title);
+            }
+            if let Some(priority) = patch.priority {
+                session.priority = priority;
+            }
+            if let Some(metadata) = &patch.metadata {
+                session.metadata.clone_from(metadata);
+            }
+        }
+        Change::SessionCreated(_) | Change::ParticipantAdded(..) | Change::ParticipantRemoved(_) => {}
+    }
+    session.last_seq
+}

@@ -1,0 +1,77 @@
+//! Events: the one kind of entry on a timeline.
+
+use super::{MessageId, PrincipalId, SessionId, SpaceId, Timestamp};
+use std::sync::Arc;
+
+/// The types of event (contract section 4), with their names on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum EventType {
+    SessionCreated,
+    SessionUpdated,
+    SessionClosed,
+    SessionArchived,
+    ParticipantAdded,
+    ParticipantRemoved,
+    MessageCreated,
+    MessageCompleted,
+    MessageCancelled,
+    MessageExpired,
+    MessageAcknowledged,
+    BlocksPushed,
+}
+
+impl EventType {
+    pub const ALL: &[Self] = &[
+        Self::SessionCreated,
+        Self::SessionUpdated,
+        Self::SessionClosed,
+        Self::SessionArchived,
+        Self::ParticipantAdded,
+        Self::ParticipantRemoved,
+        Self::MessageCreated,
+        Self::MessageCompleted,
+        Self::MessageCancelled,
+        Self::MessageExpired,
+        Self::MessageAcknowledged,
+        Self::BlocksPushed,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SessionCreated => "session.created",
+            Self::SessionUpdated => "session.updated",
+            Self::SessionClosed => "session.closed",
+            Self::SessionArchived => "session.archived",
+            Self::ParticipantAdded => "participant.added",
+            Self::ParticipantRemoved => "participant.removed",
+            Self::MessageCreated => "message.created",
+            Self::MessageCompleted => "message.completed",
+            Self::MessageCancelled => "message.cancelled",
+            Self::MessageExpired => "message.expired",
+            Self::MessageAcknowledged => "message.acknowledged",
+            Self::BlocksPushed => "blocks.pushed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// An event as it stands on the timeline: its place, and its JSON exactly as it goes out on the wire.
+#[derive(Clone, Debug)]
+pub struct CommittedEvent {
+    pub space: SpaceId,
+    pub session: SessionId,
+    pub seq: i64,
+    pub kind: EventType,
+    pub at: Timestamp,
+    /// The session's pending messages after this event.
+    pub pending: i64,
+    /// The message that this event settled, if it is one that settles.
+    pub settles: Option<MessageId>,
+    /// Who is no longer a participant since this event.
+    pub removes: Option<PrincipalId>,
+    /// The event's JSON.
+    pub text: Arc<str>,
+}

@@ -1,0 +1,90 @@
+//! Identifiers: UUID version 7 behind one newtype each, so that they sort by time and can't be mixed up.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+macro_rules! id {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id for something created now.
+            #[must_use]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                // Only the canonical hyphenated form: one id, one spelling.
+                if text.len() != 36 {
+                    return Err(Uuid::parse_str("").expect_err("an empty text is no UUID"));
+                }
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Uuid {
+                id.0
+            }
+        }
+    )+};
+}
+
+id! {
+    /// A tenant.
+    SpaceId,
+    AgentId,
+    HumanId,
+    /// A guest, who is one with the guest token that was made for them.
+    GuestId,
+    SessionId,
+    MessageId,
+    ParticipantId,
+    /// An API key (the record, not the secret).
+    KeyId,
+    /// One WebSocket.
+    ConnectionId,
+}
+
+/// The id of whoever can take part in a session: an agent's, a human's or a guest's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Debug)]
+#[serde(transparent)]
+pub struct PrincipalId(pub Uuid);
+
+macro_rules! into_principal {
+    ($($name:ident),+) => {$(
+        impl From<$name> for PrincipalId {
+            fn from(id: $name) -> Self {
+                Self(id.0)
+            }
+        }
+    )+};
+}
+into_principal!(AgentId, HumanId, GuestId);

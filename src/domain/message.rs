@@ -1,0 +1,136 @@
+//! Messages and how they settle.
+
+use super::{Actor, AgentId, Envelope, GuestId, HumanId, MessageId, PrincipalId, SessionId, Timestamp, ActorType};
+use serde::{Deserialize, Serialize};
+
+/// A closed set of words on the wire and in the store: `as_str`, `parse`, and the list for error texts.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, serde::Serialize, serde::Deserialize)]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl $name {
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant)),+ }
+            }
+
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|word| word.as_str() == text)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words! {
+    /// `Pending` settles exactly once as one of the other three.
+    MessageStatus { Pending, Completed, Cancelled, Expired }
+}
+
+words! {
+    /// In rising order, so that the greatest is the most urgent.
+    Priority { Low, Medium, High, Urgent }
+}
+
+words! {
+    /// Who wrote a message; a guest counts as a `Human` with `senderGuestId`.
+    SenderType { Agent, Human, System }
+}
+
+impl Priority {
+    /// 0 (`Low`) to 3 (`Urgent`): how the store keeps and sorts it.
+    pub fn rank(self) -> i64 {
+        self as i64
+    }
+
+    pub fn from_rank(rank: i64) -> Self {
+        usize::try_from(rank).ok().and_then(|i| Self::ALL.get(i).copied()).unwrap_or(Self::Medium)
+    }
+}
+
+/// A message as clients see it (contract section 4).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    pub id: MessageId,
+    pub session_id: SessionId,
+    pub seq: i64,
+    pub sender_type: SenderType,
+    pub sender_agent_id: Option<AgentId>,
+    pub sender_human_id: Option<HumanId>,
+    pub sender_guest_id: Option<GuestId>,
+    pub sender_name: String,
+    pub encrypted_content: Option<Envelope>,
+    pub encrypted_components: Option<Envelope>,
+    pub response_required: bool,
+    pub status: MessageStatus,
+    pub priority: Priority,
+    pub deadline_at: Option<Timestamp>,
+    pub in_reply_to: Option<MessageId>,
+    pub response: Option<Response>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl Message {
+    /// Sets the sender's columns from `actor`.
+    pub fn set_sender(&mut self, actor: &Actor) {
+        self.sender_name.clone_from(&actor.name);
+        self.sender_type = match actor.kind {
+            ActorType::Agent => SenderType::Agent,
+            ActorType::Human | ActorType::Guest => SenderType::Human,
+            ActorType::System => SenderType::System,
+        };
+        self.sender_agent_id = (actor.kind == ActorType::Agent).then_some(actor.id).flatten().map(AgentId);
+        self.sender_human_id = (actor.kind == ActorType::Human).then_some(actor.id).flatten().map(HumanId);
+        self.sender_guest_id = (actor.kind == ActorType::Guest).then_some(actor.id).flatten().map(GuestId);
+    }
+}
+
+/// The answer to a message that required one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    pub message_id: MessageId,
+    pub responded_by: Actor,
+    pub responded_at: Timestamp,
+    pub encrypted_content: Option<Envelope>,
+    pub encrypted_components: Option<Envelope>,
+}
+
+/// What rules and queries need of a stored message; its content stays in the event at `(session, seq)`.
+#[derive(Clone, Debug)]
+pub struct MessageState {
+    pub id: MessageId,
+    pub session_id: SessionId,
+    pub seq: i64,
+    pub sender: Option<PrincipalId>,
+    pub response_required: bool,
+    pub status: MessageStatus,
+    pub priority: Priority,
+    pub deadline_at: Option<Timestamp>,
+    pub in_reply_to: Option<MessageId>,
+    pub settlement: Option<Settlement>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// How and when a message settled.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// The `seq` of the event that settled it.
+    pub seq: i64,
+    pub at: Timestamp,
+    pub by: Actor,
+    /// The response, when it was answered.
+    pub response: Option<MessageId>,
+}

@@ -1,0 +1,29 @@
+//! Types and rules, pure and synchronous: no async, no SQL, no HTTP, no Redis.
+
+pub mod actor;
+pub mod decide;
+pub mod encode;
+pub mod envelope;
+pub mod event;
+pub mod ids;
+pub mod message;
+pub mod page;
+pub mod participant;
+pub mod people;
+pub mod principal;
+pub mod refusal;
+pub mod session;
+pub mod text;
+pub mod time;
+
+pub use actor::{Actor, ActorType, Scope};
+pub use envelope::Envelope;
+pub use event::{CommittedEvent, EventType};
+pub use ids::*;
+pub use message::{Message, MessageStatus, Priority, SenderType};
+pub use page::{Page, PageRequest};
+pub use participant::{Participant, ParticipantType};
+pub use principal::{Permission, Principal};
+pub use refusal::Refusal;
+pub use session::{Session, SessionStatus};
+pub use time::Timestamp;

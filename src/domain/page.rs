@@ -1,0 +1,51 @@
+//! Pages of a list: `page` and `pageSize` in, `{data, total, page, pageSize}` out.
+
+use serde::Serialize;
+
+/// A checked request for one page. `page` counts from 1, `size` is 1 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageRequest {
+    pub page: i64,
+    pub size: i64,
+}
+
+impl PageRequest {
+    pub const DEFAULT_SIZE: i64 = 20;
+    pub const MAX_SIZE: i64 = 100;
+
+    /// Rows to skip.
+    pub fn offset(self) -> i64 {
+        (self.page - 1).saturating_mul(self.size)
+    }
+}
+
+impl Default for PageRequest {
+    fn default() -> Self {
+        Self { page: 1, size: Self::DEFAULT_SIZE }
+    }
+}
+
+/// One page of a list, with the number of entries in all.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page<T> {
+    pub data: Vec<T>,
+    pub total: i64,
+    pub page: i64,
+    pub page_size: i64,
+}
+
+impl<T> Page<T> {
+    pub fn new(request: PageRequest, total: i64, data: Vec<T>) -> Self {
+        Self { data, total, page: request.page, page_size: request.size }
+    }
+
+    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            data: self.data.into_iter().map(f).collect(),
+            total: self.total,
+            page: self.page,
+            page_size: self.page_size,
+        }
+    }
+}

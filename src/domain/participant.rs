@@ -1,0 +1,83 @@
+//! Participants: who can see a session.
+
+use super::message::words;
+use super::{Actor, ActorType, AgentId, GuestId, HumanId, ParticipantId, PrincipalId, SessionId, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+words! {
+    ParticipantType { Agent, Human, Guest }
+}
+
+/// A participant as clients see it (contract section 4).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Participant {
+    pub id: ParticipantId,
+    pub session_id: SessionId,
+    #[serde(rename = "type")]
+    pub kind: ParticipantType,
+    pub agent_id: Option<AgentId>,
+    pub human_id: Option<HumanId>,
+    pub guest_id: Option<GuestId>,
+    pub name: String,
+    pub role: String,
+    pub public_key: Option<String>,
+    pub key_id: Option<String>,
+    pub last_read_seq: i64,
+    /// Whether a socket of theirs is subscribed to the session at this moment.
+    pub online: bool,
+    pub added_at: Timestamp,
+}
+
+impl Participant {
+    /// The role of whoever opened the session, and that of the others unless a role was named.
+    pub const OWNER: &str = "owner";
+    pub const MEMBER: &str = "member";
+
+    pub fn new(session: SessionId, member: &Member, role: &str, at: Timestamp) -> Self {
+        let id = |kind| (member.kind == kind).then_some(member.id.0);
+        Self {
+            id: ParticipantId::new(),
+            session_id: session,
+            kind: member.kind,
+            agent_id: id(ParticipantType::Agent).map(AgentId),
+            human_id: id(ParticipantType::Human).map(HumanId),
+            guest_id: id(ParticipantType::Guest).map(GuestId),
+            name: member.name.clone(),
+            role: role.to_owned(),
+            public_key: member.public_key.clone(),
+            key_id: member.key_id.clone(),
+            last_read_seq: 0,
+            online: false,
+            added_at: at,
+        }
+    }
+
+    /// The agent, human or guest that takes part.
+    pub fn principal(&self) -> PrincipalId {
+        let ids: [Option<Uuid>; 3] = [self.agent_id.map(Into::into), self.human_id.map(Into::into), self.guest_id.map(Into::into)];
+        PrincipalId(ids.into_iter().flatten().next().unwrap_or_default())
+    }
+}
+
+/// Someone who may be made a participant: an agent, human or guest of the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub kind: ParticipantType,
+    pub id: PrincipalId,
+    pub name: String,
+    pub public_key: Option<String>,
+    pub key_id: Option<String>,
+}
+
+impl Member {
+    pub fn actor(&self) -> Actor {
+        let kind = match self.kind {
+            ParticipantType::Agent => ActorType::Agent,
+            ParticipantType::Human => ActorType::Human,
+            ParticipantType::Guest => ActorType::Guest,
+        };
+        Actor { kind, id: Some(self.id.0), name: self.name.clone() }
+    }
+}

@@ -1,0 +1,104 @@
+//! The directory: spaces, agents, humans, keys and guests.
+
+use super::participant::Member;
+use super::{AgentId, GuestId, HumanId, KeyId, ParticipantType, Permission, SessionId, SpaceId, Timestamp};
+use serde::Serialize;
+
+/// A tenant.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Space {
+    pub id: SpaceId,
+    pub name: String,
+    pub created_at: Timestamp,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Agent {
+    pub id: AgentId,
+    pub space_id: SpaceId,
+    pub name: String,
+    pub description: Option<String>,
+    pub public_key: Option<String>,
+    pub key_id: Option<String>,
+    pub created_at: Timestamp,
+}
+
+impl Agent {
+    pub fn member(&self) -> Member {
+        Member {
+            kind: ParticipantType::Agent,
+            id: self.id.into(),
+            name: self.name.clone(),
+            public_key: self.public_key.clone(),
+            key_id: self.key_id.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Human {
+    pub id: HumanId,
+    pub email: String,
+    pub name: String,
+    pub public_key: Option<String>,
+    pub key_id: Option<String>,
+    pub created_at: Timestamp,
+    /// An argon2id hash in PHC form; none until a password was chosen.
+    #[serde(skip)]
+    pub password_hash: Option<String>,
+}
+
+impl Human {
+    pub fn member(&self) -> Member {
+        Member {
+            kind: ParticipantType::Human,
+            id: self.id.into(),
+            name: self.name.clone(),
+            public_key: self.public_key.clone(),
+            key_id: self.key_id.clone(),
+        }
+    }
+}
+
+/// An API key without its secret.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKey {
+    pub id: KeyId,
+    #[serde(skip)]
+    pub space_id: SpaceId,
+    pub permission: Permission,
+    pub agent_id: Option<AgentId>,
+    /// The first characters of the secret, for people to tell keys apart.
+    pub prefix: String,
+    pub expires_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
+/// A guest and their token (without its secret): one session, until `expires_at`.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    pub id: GuestId,
+    pub space_id: SpaceId,
+    pub session_id: SessionId,
+    pub name: String,
+    pub public_key: Option<String>,
+    pub key_id: Option<String>,
+    pub expires_at: Timestamp,
+    pub created_at: Timestamp,
+}
+
+impl Guest {
+    pub fn member(&self) -> Member {
+        Member {
+            kind: ParticipantType::Guest,
+            id: self.id.into(),
+            name: self.name.clone(),
+            public_key: self.public_key.clone(),
+            key_id: self.key_id.clone(),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Principals: who a valid credential speaks for, and what it may do.
+
+use super::{Actor, ActorType, AgentId, GuestId, HumanId, KeyId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+/// What an API key may do. Each of the first four includes the ones before it (contract section 2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Permission {
+    /// Provisions agents and nothing else; below everything.
+    Provision,
+    Agent,
+    Space,
+    Manage,
+    Owner,
+}
+
+impl Permission {
+    pub const ALL: &[Self] = &[Self::Provision, Self::Agent, Self::Space, Self::Manage, Self::Owner];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Provision => "provision",
+            Self::Agent => "agent",
+            Self::Space => "space",
+            Self::Manage => "manage",
+            Self::Owner => "owner",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|p| p.as_str() == text)
+    }
+}
+
+impl Serialize for Permission {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// An API key acting as one agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentPrincipal {
+    pub space: SpaceId,
+    pub agent: AgentId,
+    pub name: String,
+    pub key: KeyId,
+    pub permission: Permission,
+    pub expires_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HumanPrincipal {
+    pub id: HumanId,
+    pub name: String,
+    pub email: String,
+    pub expires_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestPrincipal {
+    pub id: GuestId,
+    pub space: SpaceId,
+    pub session: SessionId,
+    pub name: String,
+    pub expires_at: Timestamp,
+}
+
+/// Who is asking. A key that may only provision agents is no principal of sessions and so is not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principal {
+    Agent(AgentPrincipal),
+    Human(HumanPrincipal),
+    Guest(GuestPrincipal),
+}
+
+impl Principal {
+    pub fn id(&self) -> PrincipalId {
+        match self {
+            Self::Agent(a) => a.agent.into(),
+            Self::Human(h) => h.id.into(),
+            Self::Guest(g) => g.id.into(),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Agent(a) => &a.name,
+            Self::Human(h) => &h.name,
+            Self::Guest(g) => &g.name,
+        }
+    }
+
+    pub fn actor(&self) -> Actor {
+        let kind = match self {
+            Self::Agent(_) => ActorType::Agent,
+            Self::Human(_) => ActorType::Human,
+            Self::Guest(_) => ActorType::Guest,
+        };
+        Actor { kind, id: Some(self.id().0), name: self.name().to_owned() }
+    }
+
+    /// What this principal sees.
+    pub fn scope(&self) -> Scope {
+        match self {
+            Self::Agent(a) if a.permission >= Permission::Space => Scope::Space(a.space),
+            Self::Agent(a) => Scope::Member(a.space, a.agent.into()),
+            Self::Human(h) => Scope::Human(h.id.into()),
+            Self::Guest(g) => Scope::Member(g.space, g.id.into()),
+        }
+    }
+
+    /// When the credential ends; none for a key without an end.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Agent(a) => a.expires_at,
+            Self::Human(h) => Some(h.expires_at),
+            Self::Guest(g) => Some(g.expires_at),
+        }
+    }
+
+    /// Everything whose revocation ends this principal's sockets: its key, its agent, human or guest.
+    pub fn revocable(&self) -> [Option<Uuid>; 2] {
+        match self {
+            Self::Agent(a) => [Some(a.key.0), Some(a.agent.0)],
+            Self::Human(h) => [Some(h.id.0), None],
+            Self::Guest(g) => [Some(g.id.0), None],
+        }
+    }
+
+    /// Whether this is a person (a human or guest), whose reply to a pending message settles it.
+    pub fn is_person(&self) -> bool {
+        !matches!(self, Self::Agent(_))
+    }
+}

@@ -1,0 +1,54 @@
+//! Why a request is refused: the contract's error codes as a type.
+
+use super::{Actor, MessageId, Timestamp};
+use thiserror::Error;
+
+/// A refusal that the caller is told about. The HTTP status of each is fixed in the contract, section 1.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum Refusal {
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{0}")]
+    Unauthorized(String),
+    #[error("{0}")]
+    Forbidden(String),
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("The session is closed")]
+    SessionClosed,
+    #[error("The message has already been answered")]
+    AlreadyResponded(Box<Responded>),
+    #[error("The message is already settled")]
+    AlreadySettled,
+    #[error("A request with this Idempotency-Key is still being carried out")]
+    IdempotencyInFlight,
+    #[error("This Idempotency-Key was used with a different request")]
+    IdempotencyMismatch,
+    #[error("{0}")]
+    TooLarge(String),
+    #[error("The store is out of reach, please retry")]
+    Unavailable,
+    #[error("Something went wrong on our side")]
+    Internal,
+}
+
+/// Who answered first: the `details` of `ALREADY_RESPONDED`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Responded {
+    pub response_message_id: Option<MessageId>,
+    pub responded_by: Actor,
+    pub responded_at: Timestamp,
+}
+
+impl Refusal {
+    /// A bad field; the text names it, as the contract asks.
+    pub fn invalid(field: &str, problem: &str) -> Self {
+        Self::Invalid(format!("Field '{field}' {problem}"))
+    }
+
+    pub fn required(field: &str) -> Self {
+        Self::invalid(field, "is required")
+    }
+}

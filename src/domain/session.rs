@@ -1,0 +1,47 @@
+//! Sessions: one conversation, one timeline.
+
+use super::message::words;
+use super::{AgentId, Envelope, HumanId, Priority, SessionId, SpaceId, Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+words! {
+    SessionStatus { Active, Closed, Archived }
+}
+
+/// A session as clients see it (contract section 4) and as the rules need it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    pub id: SessionId,
+    pub space_id: SpaceId,
+    pub created_by_agent_id: Option<AgentId>,
+    pub created_by_human_id: Option<HumanId>,
+    pub title: Option<String>,
+    pub encrypted_title: Option<Envelope>,
+    pub status: SessionStatus,
+    pub priority: Priority,
+    pub metadata: Option<Box<RawValue>>,
+    /// The `seq` of the newest event; 0 before the first.
+    pub last_seq: i64,
+    pub pending_count: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub closed_at: Option<Timestamp>,
+    pub archived_at: Option<Timestamp>,
+    /// The `seq` of the oldest event that retention has kept.
+    #[serde(skip)]
+    pub first_seq: i64,
+    /// How many messages the timeline holds: the `total` of their list.
+    #[serde(skip)]
+    pub message_count: i64,
+}
+
+/// Changes of a PATCH: the outer `Option` says whether the field was given, the inner one whether it was null.
+#[derive(Clone, Debug, Default)]
+pub struct SessionPatch {
+    pub title: Option<Option<String>>,
+    pub encrypted_title: Option<Option<Envelope>>,
+    pub priority: Option<Priority>,
+    pub metadata: Option<Option<Box<RawValue>>>,
+}

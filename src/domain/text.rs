@@ -1,0 +1,48 @@
+//! Rules for plain text that the hub itself shows: titles, names, roles.
+
+use super::Refusal;
+
+/// Longest title of a session, in characters (contract section 4).
+pub const MAX_TITLE: usize = 200;
+/// Longest name of a person, agent, guest or space, in characters.
+pub const MAX_NAME: usize = 64;
+/// Largest `metadata`, in bytes of its JSON (contract section 4).
+pub const MAX_METADATA: usize = 4096;
+
+/// Checks that `value` has at most `max` characters and no control character.
+pub fn check_text(field: &str, value: &str, max: usize) -> Result<(), Refusal> {
+    if value.chars().any(char::is_control) {
+        return Err(Refusal::invalid(field, "must not contain control characters"));
+    }
+    if value.chars().count() > max {
+        return Err(Refusal::invalid(field, &format!("must have at most {max} characters")));
+    }
+    Ok(())
+}
+
+/// Checks a name that must not be empty.
+pub fn check_name(field: &str, value: &str) -> Result<(), Refusal> {
+    if value.trim().is_empty() {
+        return Err(Refusal::invalid(field, "must not be empty"));
+    }
+    check_text(field, value, MAX_NAME)
+}
+
+/// Whether `name` may name an agent: 1 to 64 of letters, digits, `.`, `_`, `-` (contract section 2).
+pub fn is_agent_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// Checks an e-mail address roughly (one `@`, something on both sides, no blanks) and lower-cases it.
+pub fn normal_email(field: &str, email: &str) -> Result<String, Refusal> {
+    check_text(field, email, 254)?;
+    let good = email.split_once('@').is_some_and(|(local, domain)| {
+        !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+    }) && !email.contains(char::is_whitespace);
+    if good {
+        Ok(email.to_lowercase())
+    } else {
+        Err(Refusal::invalid(field, "must be an e-mail address"))
+    }
+}

@@ -1,0 +1,5 @@
+//! Hiloop Hub.
+#![forbid(unsafe_code)]
+pub mod clock;
+pub mod domain;
+pub mod store;

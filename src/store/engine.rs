@@ -1,0 +1,224 @@
+//! What truly differs between SQLite and PostgreSQL, and the thin layer that lets one text serve both.
+//!
+//! SQL is written once, in the subset that both share (`$1`, `RETURNING`, `ON CONFLICT`, row values). [`Engine`]
+//! carries the rest: how to begin a write, how to lock rows, how to run a statement.
+
+use super::StoreResult;
+use futures::future::BoxFuture;
+use sqlx::{Arguments as _, AssertSqlSafe, Database, Decode, Encode, Executor as _, Row as _, SqlSafeStr, SqlStr, Type};
+use uuid::Uuid;
+
+/// A type that can be bound to and read from this database. Declared on the database, so that the one bound
+/// `E: Engine` implies it for every column type that the store uses.
+pub trait Column<T>: Database {
+    fn bind(arguments: &mut Self::Arguments, value: T) -> Result<(), sqlx::error::BoxDynError>;
+    fn read(row: &Self::Row, index: usize) -> Result<T, sqlx::Error>;
+}
+
+macro_rules! engine {
+    ($db:ty, $begin:literal, $lock:literal) => {
+        impl<T> Column<T> for $db
+        where
+            T: for<'q> Encode<'q, $db> + Type<$db> + for<'r> Decode<'r, $db>,
+        {
+            fn bind(arguments: &mut Self::Arguments, value: T) -> Result<(), sqlx::error::BoxDynError> {
+                arguments.add(value)
+            }
+
+            fn read(row: &Self::Row, index: usize) -> Result<T, sqlx::Error> {
+                row.try_get(index)
+            }
+        }
+
+        impl Engine for $db {
+            const BEGIN_WRITE: &'static str = $begin;
+            const LOCK_SESSIONS: &'static str = $lock;
+
+            fn execute<'c>(
+                connection: &'c mut Self::Connection,
+                sql: SqlStr,
+                arguments: Self::Arguments,
+            ) -> BoxFuture<'c, Result<u64, sqlx::Error>> {
+                Box::pin(async move {
+                    Ok(connection.execute(sqlx::query_with(sql, arguments)).await?.rows_affected())
+                })
+            }
+
+            fn fetch<'c>(
+                connection: &'c mut Self::Connection,
+                sql: SqlStr,
+                arguments: Self::Arguments,
+            ) -> BoxFuture<'c, Result<Vec<Self::Row>, sqlx::Error>> {
+                Box::pin(async move { connection.fetch_all(sqlx::query_with(sql, arguments)).await })
+            }
+        }
+    };
+}
+
+/// A database engine.
+pub trait Engine:
+    Database
+    + Column<i64>
+    + Column<bool>
+    + Column<String>
+    + Column<Uuid>
+    + Column<Vec<u8>>
+    + Column<Option<i64>>
+    + Column<Option<String>>
+    + Column<Option<Uuid>>
+{
+    /// Begins a transaction that will write.
+    const BEGIN_WRITE: &'static str;
+    /// Ends a `SELECT` of the sessions `s` named in `VALUES` rows `v`, which stay locked until the transaction ends.
+    /// Locks are taken in the order of the ids, so that two batches can't deadlock; SQLite has one writer at a time
+    /// and needs none. (`CROSS JOIN` keeps SQLite's planner from turning the look-up round.)
+    const LOCK_SESSIONS: &'static str;
+
+    fn execute<'c>(
+        connection: &'c mut Self::Connection,
+        sql: SqlStr,
+        arguments: Self::Arguments,
+    ) -> BoxFuture<'c, Result<u64, sqlx::Error>>;
+
+    fn fetch<'c>(
+        connection: &'c mut Self::Connection,
+        sql: SqlStr,
+        arguments: Self::Arguments,
+    ) -> BoxFuture<'c, Result<Vec<Self::Row>, sqlx::Error>>;
+}
+
+engine!(
+    sqlx::Sqlite,
+    "BEGIN IMMEDIATE",
+    ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1"
+);
+engine!(
+    sqlx::Postgres,
+    "BEGIN",
+    ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1 ORDER BY s.id FOR UPDATE OF s"
+);
+
+/// A statement with its arguments.
+pub struct Statement<E: Engine> {
+    sql: SqlStr,
+    arguments: E::Arguments,
+    error: Option<sqlx::Error>,
+}
+
+impl<E: Engine> Statement<E> {
+    pub fn new(sql: &'static str) -> Self {
+        Self { sql: sql.into_sql_str(), arguments: E::Arguments::default(), error: None }
+    }
+
+    /// `head`, then `rows` groups of `columns` placeholders, then `tail`. Placeholders count on from `first`.
+    /// All three texts are the program's own; values are always bound.
+    pub fn with_rows(head: &'static str, tail: &'static str, first: usize, rows: usize, columns: usize) -> Self {
+        use std::fmt::Write as _;
+        let mut sql = String::with_capacity(head.len() + tail.len() + rows * columns * 6);
+        sql.push_str(head);
+        let mut next = first;
+        for row in 0..rows {
+            sql.push_str(if row == 0 { " (" } else { ", (" });
+            for column in 0..columns {
+                let comma = if column == 0 { "" } else { ", " };
+                // Writing to a String can't fail.
+                let _ = write!(sql, "{comma}${next}");
+                next += 1;
+            }
+            sql.push(')');
+        }
+        sql.push_str(tail);
+        Self { sql: AssertSqlSafe(sql).into_sql_str(), arguments: E::Arguments::default(), error: None }
+    }
+
+    #[must_use]
+    pub fn bind<T>(mut self, value: T) -> Self
+    where
+        E: Column<T>,
+    {
+        self.push(value);
+        self
+    }
+
+    pub fn push<T>(&mut self, value: T)
+    where
+        E: Column<T>,
+    {
+        if let Err(error) = E::bind(&mut self.arguments, value) {
+            self.error.get_or_insert(sqlx::Error::Encode(error));
+        }
+    }
+
+    /// Runs it; returns the number of rows that it touched.
+    pub async fn execute(self, connection: &mut E::Connection) -> StoreResult<u64> {
+        match self.error {
+            Some(error) => Err(error.into()),
+            None => Ok(E::execute(connection, self.sql, self.arguments).await?),
+        }
+    }
+
+    /// Runs it and reads every row.
+    pub async fn all<T>(
+        self,
+        connection: &mut E::Connection,
+        mut read: impl FnMut(&mut Fields<'_, E>) -> StoreResult<T> + Send,
+    ) -> StoreResult<Vec<T>> {
+        if let Some(error) = self.error {
+            return Err(error.into());
+        }
+        let rows = E::fetch(connection, self.sql, self.arguments).await?;
+        rows.iter().map(|row| read(&mut Fields { row, next: 0 })).collect()
+    }
+
+    /// Runs it and reads the first row, if there is one.
+    pub async fn first<T>(
+        self,
+        connection: &mut E::Connection,
+        read: impl FnMut(&mut Fields<'_, E>) -> StoreResult<T> + Send,
+    ) -> StoreResult<Option<T>> {
+        Ok(self.all(connection, read).await?.into_iter().next())
+    }
+
+    /// Runs it and reads its one number.
+    pub async fn number(self, connection: &mut E::Connection) -> StoreResult<i64> {
+        Ok(self.first(connection, |fields| fields.read::<i64>()).await?.unwrap_or(0))
+    }
+}
+
+/// Reads the columns of a row from left to right.
+pub struct Fields<'r, E: Engine> {
+    row: &'r E::Row,
+    next: usize,
+}
+
+impl<E: Engine> Fields<'_, E> {
+    pub fn read<T>(&mut self) -> StoreResult<T>
+    where
+        E: Column<T>,
+    {
+        let value = E::read(self.row, self.next)?;
+        self.next += 1;
+        Ok(value)
+    }
+}
+
+/// The sizes into which `count` rows are cut, each a power of two of at most 64: so few texts that every one of
+/// them stays prepared.
+pub fn chunks(mut count: usize) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let size = (1..=6).rev().map(|bit| 1 << bit).find(|size| *size <= count).unwrap_or(1).min(count);
+        count -= size;
+        (size > 0).then_some(size)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chunks;
+
+    #[test]
+    fn chunks_are_powers_of_two_that_add_up() {
+        assert_eq!(chunks(0).count(), 0);
+        assert_eq!(chunks(203).collect::<Vec<_>>(), [64, 64, 64, 8, 2, 1]);
+    }
+}

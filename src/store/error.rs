@@ -1,0 +1,64 @@
+//! What can go wrong in a store.
+
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The database can't be reached or can't take the statement now; the same call may succeed later.
+    #[error("the database is out of reach: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// A unique constraint was violated: somebody else was faster.
+    #[error("a row exists already: {0}")]
+    Conflict(#[source] sqlx::Error),
+    #[error("the database failed: {0}")]
+    Failed(#[source] sqlx::Error),
+    /// A stored value is not what it should be.
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+}
+
+impl StoreError {
+    pub fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged(what.into())
+    }
+}
+
+/// SQLSTATE classes and codes of PostgreSQL (its manual, appendix A) and primary result codes of SQLite
+/// ("Result and Error Codes") after which a retry may succeed.
+fn is_passing(code: &str) -> bool {
+    const POSTGRES: &[&str] = &["08", "53", "57P", "40", "55P03", "25006"];
+    // BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN: the low byte of an extended code.
+    const SQLITE: &[i32] = &[5, 6, 8, 10, 13, 14];
+    if code.len() == 5 && code.parse::<i32>().map_or(true, |number| number > 9999) {
+        return POSTGRES.iter().any(|class| code.starts_with(class));
+    }
+    code.parse::<i32>().is_ok_and(|number| SQLITE.contains(&(number & 0xff)))
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error as E;
+        match &error {
+            E::Database(db) if db.is_unique_violation() => Self::Conflict(error),
+            E::Database(db) if db.code().is_some_and(|code| is_passing(&code)) => Self::Unavailable(error),
+            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => Self::Unavailable(error),
+            E::Protocol(_) => Self::Unavailable(error),
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_passing;
+
+    #[test]
+    fn tells_passing_faults_from_lasting_ones() {
+        for code in ["57P01", "08006", "40001", "53300", "5", "517", "13", "2570"] {
+            assert!(is_passing(code), "{code}");
+        }
+        for code in ["42601", "23505", "1", "2067", "11"] {
+            assert!(!is_passing(code), "{code}");
+        }
+    }
+}

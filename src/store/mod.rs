@@ -1,0 +1,221 @@
+//! The store: everything that must outlive a process, behind one object-safe trait for both engines.
+//!
+//! Look-ups of sessions take a [`Scope`] and apply it in the query; nothing fetches a session by its id alone.
+//! To add a method: declare it here, write its SQL in `sql/`, and call it from the conformance suite
+//! (`tests/it/store.rs`), which runs every method on SQLite and on PostgreSQL.
+
+pub mod engine;
+pub mod error;
+pub mod open;
+pub mod records;
+mod sql;
+
+use crate::domain::message::MessageState;
+use crate::domain::participant::Member;
+use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
+use crate::domain::{
+    AgentId, CommittedEvent, HumanId, KeyId, Message, MessageId, Page, PageRequest, Participant, ParticipantId,
+    PrincipalId, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp,
+};
+use async_trait::async_trait;
+pub use error::StoreError;
+pub use records::{
+    DueMessage, EventPage, FeedEntry, Head, KeyHolder, NewKey, ReadMark, Refresh, RefreshOutcome, SavedReply,
+    SavedReplyKind, WriteSet,
+};
+use uuid::Uuid;
+
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// SHA-256 of a secret.
+pub type SecretHash = [u8; 32];
+
+/// The directory: spaces, agents, humans.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// Creates a space, or returns the one of that name; `true` if it is new.
+    async fn ensure_space(&self, name: &str, now: Timestamp) -> StoreResult<(Space, bool)>;
+    async fn space_by_name(&self, name: &str) -> StoreResult<Option<Space>>;
+    async fn spaces(&self, page: PageRequest) -> StoreResult<Page<Space>>;
+    /// Deactivates a space and whatever is in it; `false` if there is no such active space.
+    async fn deactivate_space(&self, space: SpaceId, now: Timestamp) -> StoreResult<bool>;
+
+    /// Creates an agent, or returns the one of that name; `None` if that one is deactivated. `true` if it is new.
+    async fn ensure_agent(
+        &self,
+        space: SpaceId,
+        name: &str,
+        description: Option<&str>,
+        now: Timestamp,
+    ) -> StoreResult<Option<(Agent, bool)>>;
+    async fn agent(&self, space: SpaceId, id: AgentId) -> StoreResult<Option<Agent>>;
+    async fn agent_by_name(&self, space: SpaceId, name: &str) -> StoreResult<Option<Agent>>;
+    async fn agents(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Agent>>;
+    /// The agents of every space that the human is a member of.
+    async fn agents_of_human(&self, human: HumanId, page: PageRequest) -> StoreResult<Page<Agent>>;
+    async fn deactivate_agent(&self, space: SpaceId, id: AgentId, now: Timestamp) -> StoreResult<bool>;
+
+    /// Creates a human as a member of `space`, or `None` if the address is taken there. A human who exists in
+    /// another space becomes a member of this one too and keeps their password.
+    async fn create_human(
+        &self,
+        space: SpaceId,
+        email: &str,
+        name: &str,
+        password_hash: Option<&str>,
+        now: Timestamp,
+    ) -> StoreResult<Option<Human>>;
+    /// An active human.
+    async fn human(&self, id: HumanId) -> StoreResult<Option<Human>>;
+    async fn human_by_email(&self, email: &str) -> StoreResult<Option<Human>>;
+    async fn human_in_space(&self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>>;
+    async fn humans(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Human>>;
+    /// Every human of the space, or `None` if there are more than `max`.
+    async fn all_humans(&self, space: SpaceId, max: i64) -> StoreResult<Option<Vec<Human>>>;
+    /// Takes the human out of the space; one who is then in no space is deactivated.
+    async fn deactivate_human(&self, space: SpaceId, id: HumanId, now: Timestamp) -> StoreResult<bool>;
+    async fn set_password(&self, id: HumanId, password_hash: &str) -> StoreResult<()>;
+    async fn set_public_key(&self, member: &Member, public_key: &str, key_id: &str) -> StoreResult<()>;
+}
+
+/// Secrets, all hashed: API keys, guest tokens, refresh tokens, setup links; and the hub's own settings.
+#[async_trait]
+pub trait Credentials: Send + Sync {
+    async fn setting(&self, name: &str) -> StoreResult<Option<String>>;
+    /// Sets `name` unless it is set already; returns the value that stands.
+    async fn setting_or(&self, name: &str, value: &str) -> StoreResult<String>;
+
+    async fn create_key(&self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey>;
+    /// The key with this secret, unless it is revoked or its space is deactivated. Expiry is the caller's to check.
+    async fn key_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<KeyHolder>>;
+    async fn keys(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<ApiKey>>;
+    async fn revoke_key(&self, space: SpaceId, id: KeyId, now: Timestamp) -> StoreResult<bool>;
+    /// The guest with this token, unless it is revoked. Expiry is the caller's to check.
+    async fn guest_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<Guest>>;
+
+    async fn add_refresh_token(&self, token: &Refresh, now: Timestamp) -> StoreResult<()>;
+    /// Uses up `old` and stores `next_hash` in its family. A token that was used before ends its whole family.
+    async fn rotate_refresh_token(
+        &self,
+        old: &SecretHash,
+        next_hash: &SecretHash,
+        next_expires: Timestamp,
+        now: Timestamp,
+    ) -> StoreResult<RefreshOutcome>;
+    /// Ends the family of this token, if it is one.
+    async fn end_refresh_family(&self, token: &SecretHash) -> StoreResult<()>;
+    async fn add_setup_token(&self, hash: &SecretHash, human: HumanId, expires_at: Timestamp) -> StoreResult<()>;
+    /// Uses up a setup token; `None` if it is unknown, used or expired.
+    async fn take_setup_token(&self, hash: &SecretHash, now: Timestamp) -> StoreResult<Option<HumanId>>;
+}
+
+/// Sessions, who takes part in them, and how far they have read.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    async fn session(&self, scope: Scope, id: SessionId) -> StoreResult<Option<Session>>;
+    /// Newest activity first; archived ones only when asked for by `status`.
+    async fn sessions(
+        &self,
+        scope: Scope,
+        status: Option<SessionStatus>,
+        page: PageRequest,
+    ) -> StoreResult<Page<Session>>;
+    /// What needs this participant (contract section 6): pending first, archived left out.
+    async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>>;
+    async fn participants(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        page: PageRequest,
+    ) -> StoreResult<Option<Page<Participant>>>;
+    /// The ids of everyone who takes part.
+    async fn member_ids(&self, space: SpaceId, session: SessionId) -> StoreResult<Vec<PrincipalId>>;
+    /// Notes how far a participant has read, never backwards and never past the end. `None` if they don't take part.
+    async fn mark_read(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        principal: PrincipalId,
+        seq: i64,
+    ) -> StoreResult<Option<ReadMark>>;
+}
+
+/// Reading timelines and the messages on them.
+#[async_trait]
+pub trait Timelines: Send + Sync {
+    /// Oldest first.
+    async fn messages(&self, scope: Scope, session: SessionId, page: PageRequest)
+    -> StoreResult<Option<Page<Message>>>;
+    async fn message(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Message>>;
+    /// Where the timeline stands, or `None` if it is out of scope.
+    async fn head(&self, scope: Scope, session: SessionId) -> StoreResult<Option<Head>>;
+    /// The events after `after`, in order: at most `limit`, and no more once `max_bytes` are passed.
+    async fn events_after(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        after: i64,
+        limit: i64,
+        max_bytes: i64,
+    ) -> StoreResult<Option<EventPage>>;
+    /// One page of the timeline, oldest first.
+    async fn events_page(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        page: PageRequest,
+    ) -> StoreResult<Option<Page<CommittedEvent>>>;
+    /// The `last_seq` of each of these sessions: one query for a node's reconcile tick.
+    async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, i64)>>;
+    /// Pending messages whose deadline is at or before `now`, the most overdue first.
+    async fn due_messages(&self, now: Timestamp, limit: i64) -> StoreResult<Vec<DueMessage>>;
+}
+
+/// The whole store.
+#[async_trait]
+pub trait Store: Directory + Credentials + Sessions + Timelines {
+    /// Fails unless the store answers.
+    async fn ping(&self) -> StoreResult<()>;
+    /// Deletes what has served its time: saved replies made before `replies`, refresh tokens that ended before
+    /// `tokens`. Returns how many rows went.
+    async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64>;
+    /// Begins the transaction of one batch of the timeline's writer.
+    async fn begin(&self) -> StoreResult<Box<dyn WriteTx>>;
+    /// Waits for what is under way and closes every connection.
+    async fn close(&self);
+}
+
+/// One write transaction: what is loaded is locked until it ends; dropped without `commit`, it never was.
+#[async_trait]
+pub trait WriteTx: Send {
+    /// Loads and locks these sessions, in the order of their ids.
+    async fn lock_sessions(&mut self, ids: &[(SpaceId, SessionId)]) -> StoreResult<Vec<Session>>;
+    /// Which of these (session, principal) pairs take part.
+    async fn participations(
+        &mut self,
+        pairs: &[(SessionId, PrincipalId)],
+    ) -> StoreResult<Vec<(SessionId, PrincipalId)>>;
+    async fn message_states(&mut self, ids: &[(SessionId, MessageId)]) -> StoreResult<Vec<MessageState>>;
+    async fn pending_messages(&mut self, session: SessionId) -> StoreResult<Vec<MessageState>>;
+    async fn participant(&mut self, session: SessionId, id: ParticipantId) -> StoreResult<Option<Participant>>;
+    async fn participant_of(
+        &mut self,
+        session: SessionId,
+        principal: PrincipalId,
+    ) -> StoreResult<Option<Participant>>;
+    /// The replies that were saved under these (scope, key) pairs since `since`.
+    async fn saved_replies(
+        &mut self,
+        keys: &[(String, String)],
+        since: Timestamp,
+    ) -> StoreResult<Vec<SavedReply>>;
+    /// Writes everything of the batch.
+    async fn apply(&mut self, writes: WriteSet) -> StoreResult<()>;
+    /// Makes it durable.
+    async fn commit(self: Box<Self>) -> StoreResult<()>;
+}
+
+/// The id column of an event's subject: the message that it settled or the principal that it removed.
+pub(crate) fn subject_of(event: &CommittedEvent) -> Option<Uuid> {
+    event.settles.map(Into::into).or(event.removes.map(|id| id.0))
+}

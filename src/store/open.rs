@@ -1,0 +1,97 @@
+//! Opens a store by its URL: engine, pools, migrations.
+
+use super::sql::SqlStore;
+use super::{Store, StoreError};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a request waits for a connection before the store counts as out of reach.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error("DATABASE_URL must begin with sqlite:// or postgres://")]
+    UnknownEngine,
+    #[error("DATABASE_URL: {0}")]
+    BadUrl(#[source] sqlx::Error),
+    #[error("DATABASE_URL: cannot create the folder {path}: {source}")]
+    Folder { path: String, source: std::io::Error },
+    #[error("DATABASE_URL: cannot open the database: {0}")]
+    Connect(#[source] StoreError),
+    #[error("cannot bring the database's schema up to date: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+/// Opens the store at `url`, creating the SQLite file and bringing the schema up to date.
+pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+    if url.starts_with("sqlite:") {
+        open_sqlite(url).await
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        open_postgres(url).await
+    } else {
+        Err(OpenError::UnknownEngine)
+    }
+}
+
+async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(OpenError::BadUrl)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A reply is sent after the commit is on the disk.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+        .foreign_keys(true)
+        .statement_cache_capacity(256)
+        .pragma("cache_size", "-16384")
+        .pragma("wal_autocheckpoint", "4000");
+    let folder = options.get_filename().parent().filter(|folder| *folder != Path::new(""));
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| OpenError::Folder { path: folder.display().to_string(), source })?;
+    }
+    let write = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options.clone())
+        .await
+        .map_err(|error| OpenError::Connect(error.into()))?;
+    SQLITE_MIGRATIONS.run(&write).await?;
+    let read = SqlitePoolOptions::new()
+        .max_connections(4)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options.read_only(true).create_if_missing(false))
+        .await
+        .map_err(|error| OpenError::Connect(error.into()))?;
+    Ok(Arc::new(SqlStore::new(write, read)))
+}
+
+async fn open_postgres(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(OpenError::BadUrl)?
+        .application_name("hiloop")
+        .statement_cache_capacity(256)
+        // Whatever the server's default: a reply is sent after the commit is on the disk.
+        .options([("synchronous_commit", "on"), ("timezone", "UTC")]);
+    let pool = PgPoolOptions::new()
+        .max_connections(16)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await
+        .map_err(|error| OpenError::Connect(error.into()))?;
+    // Takes an advisory lock, so that several nodes may start at once.
+    POSTGRES_MIGRATIONS.run(&pool).await?;
+    Ok(Arc::new(SqlStore::new(pool.clone(), pool)))
+}

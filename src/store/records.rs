@@ -1,0 +1,129 @@
+//! What goes in and out of the store besides the domain's own types.
+
+use super::SecretHash;
+use crate::domain::decide::NewGuest;
+use crate::domain::message::{MessageState, Settlement};
+use crate::domain::{
+    AgentId, CommittedEvent, HumanId, KeyId, Message, MessageId, MessageStatus, Participant, ParticipantId,
+    Permission, Priority, PrincipalId, Session, SessionId, SpaceId, Timestamp,
+};
+use uuid::Uuid;
+
+/// A key to create.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    pub space: SpaceId,
+    pub hash: SecretHash,
+    pub prefix: String,
+    pub permission: Permission,
+    pub agent: Option<AgentId>,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Who a key speaks for.
+#[derive(Clone, Debug)]
+pub struct KeyHolder {
+    pub id: KeyId,
+    pub space: SpaceId,
+    pub permission: Permission,
+    /// The key's own agent with its name, unless that one is deactivated.
+    pub agent: Option<(AgentId, String)>,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A refresh token to store.
+#[derive(Clone, Debug)]
+pub struct Refresh {
+    pub hash: SecretHash,
+    pub family: Uuid,
+    pub human: HumanId,
+    pub expires_at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshOutcome {
+    Rotated(HumanId),
+    /// It was used before: a copy is about, so the whole family has ended.
+    Reused,
+    Unknown,
+}
+
+/// Where a timeline stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub space: SpaceId,
+    pub last_seq: i64,
+    pub first_seq: i64,
+}
+
+/// A stretch of a timeline.
+#[derive(Clone, Debug)]
+pub struct EventPage {
+    pub events: Vec<CommittedEvent>,
+    pub head: Head,
+}
+
+/// One entry of a human's feed.
+#[derive(Clone, Debug)]
+pub struct FeedEntry {
+    pub session: Session,
+    pub unread_count: i64,
+    pub highest_priority: Option<Priority>,
+    pub next_deadline_at: Option<Timestamp>,
+    pub last_message: Option<Message>,
+}
+
+/// A pending message whose deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueMessage {
+    pub space: SpaceId,
+    pub session: SessionId,
+    pub message: MessageId,
+}
+
+/// How far a participant has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadMark {
+    pub participant: ParticipantId,
+    pub seq: i64,
+    /// Whether this call moved it.
+    pub moved: bool,
+}
+
+/// The first reply to a request with an Idempotency-Key.
+#[derive(Clone, Debug)]
+pub struct SavedReply {
+    pub scope: String,
+    pub key: String,
+    pub request_hash: SecretHash,
+    pub kind: SavedReplyKind,
+    pub created_at: Timestamp,
+}
+
+/// How to give a saved reply again. Messages are found again on the timeline, so their content is stored once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SavedReplyKind {
+    /// The message as it was created.
+    Posted(SessionId, MessageId),
+    /// The message as it is since it settled.
+    Settled(SessionId, MessageId),
+    /// The JSON of the reply.
+    Body(String),
+}
+
+/// Everything that one batch writes.
+#[derive(Debug, Default)]
+pub struct WriteSet {
+    pub new_sessions: Vec<Session>,
+    pub changed_sessions: Vec<Session>,
+    pub events: Vec<CommittedEvent>,
+    /// New messages with their ordinal in the session, from 1.
+    pub new_messages: Vec<(MessageState, i64)>,
+    pub settled: Vec<(MessageId, MessageStatus, Settlement)>,
+    pub new_participants: Vec<Participant>,
+    pub gone_participants: Vec<Participant>,
+    pub new_guests: Vec<(SpaceId, Participant, NewGuest)>,
+    /// People who have read everything up to what they wrote: session, principal, `seq`, message count.
+    pub read_marks: Vec<(SessionId, PrincipalId, i64, i64)>,
+    pub replies: Vec<SavedReply>,
+}

@@ -1,0 +1,203 @@
+//! API keys, guest tokens, refresh tokens, setup links and the hub's own settings.
+
+use super::{SqlStore, rows, sql};
+use crate::domain::people::{ApiKey, Guest};
+use crate::domain::{AgentId, HumanId, KeyId, Page, PageRequest, SpaceId, Timestamp};
+use crate::store::engine::Engine;
+use crate::store::{
+    Credentials, KeyHolder, NewKey, Refresh, RefreshOutcome, SecretHash, StoreError, StoreResult,
+};
+use async_trait::async_trait;
+use uuid::Uuid;
+
+#[async_trait]
+impl<E: Engine> Credentials for SqlStore<E> {
+    async fn setting(&self, name: &str) -> StoreResult<Option<String>> {
+        sql::<E>("SELECT value FROM settings WHERE name = $1")
+            .bind(name.to_owned())
+            .first(&mut *self.writer().await?, |row| row.read())
+            .await
+    }
+
+    async fn setting_or(&self, name: &str, value: &str) -> StoreResult<String> {
+        sql::<E>("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+            .bind(name.to_owned())
+            .bind(value.to_owned())
+            .execute(&mut *self.writer().await?)
+            .await?;
+        self.setting(name).await?.ok_or_else(|| StoreError::damaged("a setting without a row"))
+    }
+
+    async fn create_key(&self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey> {
+        let id = KeyId::new();
+        sql::<E>(
+            "INSERT INTO api_keys (id, space_id, secret_hash, prefix, permission, agent_id, expires_at, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(id.0)
+        .bind(key.space.0)
+        .bind(key.hash.to_vec())
+        .bind(key.prefix.clone())
+        .bind(key.permission.as_str().to_owned())
+        .bind(key.agent.map(|agent| agent.0))
+        .bind(key.expires_at.map(|at| at.0))
+        .bind(now.0)
+        .execute(&mut *self.writer().await?)
+        .await?;
+        Ok(ApiKey {
+            id,
+            space_id: key.space,
+            permission: key.permission,
+            agent_id: key.agent,
+            prefix: key.prefix.clone(),
+            expires_at: key.expires_at,
+            created_at: now,
+        })
+    }
+
+    async fn key_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<KeyHolder>> {
+        sql::<E>(
+            "SELECT k.id, k.space_id, k.permission, k.expires_at, a.id, a.name FROM api_keys k \
+             JOIN spaces s ON s.id = k.space_id AND s.deactivated_at IS NULL \
+             LEFT JOIN agents a ON a.id = k.agent_id AND a.deactivated_at IS NULL \
+             WHERE k.secret_hash = $1 AND k.revoked_at IS NULL",
+        )
+        .bind(hash.to_vec())
+        .first(&mut *self.reader().await?, |row| {
+            let id = KeyId(row.read()?);
+            let space = SpaceId(row.read()?);
+            let permission = rows::permission(row)?;
+            let expires_at = row.read::<Option<i64>>()?.map(Timestamp);
+            let agent = row.read::<Option<Uuid>>()?.map(AgentId).zip(row.read::<Option<String>>()?);
+            Ok(KeyHolder { id, space, permission, agent, expires_at })
+        })
+        .await
+    }
+
+    async fn keys(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<ApiKey>> {
+        let mut db = self.reader().await?;
+        let total = sql::<E>("SELECT COUNT(*) FROM api_keys WHERE space_id = $1 AND revoked_at IS NULL")
+            .bind(space.0)
+            .number(&mut *db)
+            .await?;
+        let data = sql::<E>(
+            "SELECT id, space_id, permission, agent_id, prefix, expires_at, created_at FROM api_keys \
+             WHERE space_id = $1 AND revoked_at IS NULL ORDER BY id LIMIT $2 OFFSET $3",
+        )
+        .bind(space.0)
+        .bind(page.size)
+        .bind(page.offset())
+        .all(&mut *db, rows::api_key)
+        .await?;
+        Ok(Page::new(page, total, data))
+    }
+
+    async fn revoke_key(&self, space: SpaceId, id: KeyId, now: Timestamp) -> StoreResult<bool> {
+        let changed =
+            sql::<E>("UPDATE api_keys SET revoked_at = $1 WHERE space_id = $2 AND id = $3 AND revoked_at IS NULL")
+                .bind(now.0)
+                .bind(space.0)
+                .bind(id.0)
+                .execute(&mut *self.writer().await?)
+                .await?;
+        Ok(changed > 0)
+    }
+
+    async fn guest_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<Guest>> {
+        sql::<E>(
+            "SELECT g.id, g.space_id, g.session_id, g.name, g.public_key, g.key_id, g.expires_at, g.created_at \
+             FROM guests g JOIN spaces s ON s.id = g.space_id AND s.deactivated_at IS NULL \
+             WHERE g.secret_hash = $1 AND g.revoked_at IS NULL",
+        )
+        .bind(hash.to_vec())
+        .first(&mut *self.reader().await?, rows::guest)
+        .await
+    }
+
+    async fn add_refresh_token(&self, token: &Refresh, now: Timestamp) -> StoreResult<()> {
+        insert_refresh::<E>(token, now).execute(&mut *self.writer().await?).await?;
+        Ok(())
+    }
+
+    async fn rotate_refresh_token(
+        &self,
+        old: &SecretHash,
+        next_hash: &SecretHash,
+        next_expires: Timestamp,
+        now: Timestamp,
+    ) -> StoreResult<RefreshOutcome> {
+        let mut tx = self.transaction().await?;
+        // The compare-and-set: of two racing uses exactly one sees the row unused.
+        let fresh = sql::<E>(
+            "UPDATE refresh_tokens SET used_at = $1 WHERE secret_hash = $2 AND used_at IS NULL AND expires_at > $1 \
+             RETURNING family_id, human_id",
+        )
+        .bind(now.0)
+        .bind(old.to_vec())
+        .first(&mut *tx, |row| Ok((row.read::<Uuid>()?, HumanId(row.read()?))))
+        .await?;
+        let outcome = if let Some((family, human)) = fresh {
+            let next = Refresh { hash: *next_hash, family, human, expires_at: next_expires };
+            insert_refresh::<E>(&next, now).execute(&mut *tx).await?;
+            RefreshOutcome::Rotated(human)
+        } else {
+            let used = sql::<E>("SELECT family_id FROM refresh_tokens WHERE secret_hash = $1 AND used_at IS NOT NULL")
+                .bind(old.to_vec())
+                .first(&mut *tx, |row| row.read::<Uuid>())
+                .await?;
+            match used {
+                None => RefreshOutcome::Unknown,
+                Some(family) => {
+                    sql::<E>("DELETE FROM refresh_tokens WHERE family_id = $1").bind(family).execute(&mut *tx).await?;
+                    RefreshOutcome::Reused
+                }
+            }
+        };
+        tx.commit().await?;
+        Ok(outcome)
+    }
+
+    async fn end_refresh_family(&self, token: &SecretHash) -> StoreResult<()> {
+        sql::<E>(
+            "DELETE FROM refresh_tokens WHERE family_id IN \
+             (SELECT family_id FROM refresh_tokens WHERE secret_hash = $1)",
+        )
+        .bind(token.to_vec())
+        .execute(&mut *self.writer().await?)
+        .await?;
+        Ok(())
+    }
+
+    async fn add_setup_token(&self, hash: &SecretHash, human: HumanId, expires_at: Timestamp) -> StoreResult<()> {
+        sql::<E>("INSERT INTO setup_tokens (secret_hash, human_id, expires_at) VALUES ($1, $2, $3)")
+            .bind(hash.to_vec())
+            .bind(human.0)
+            .bind(expires_at.0)
+            .execute(&mut *self.writer().await?)
+            .await?;
+        Ok(())
+    }
+
+    async fn take_setup_token(&self, hash: &SecretHash, now: Timestamp) -> StoreResult<Option<HumanId>> {
+        sql::<E>(
+            "UPDATE setup_tokens SET used_at = $1 WHERE secret_hash = $2 AND used_at IS NULL AND expires_at > $1 \
+             RETURNING human_id",
+        )
+        .bind(now.0)
+        .bind(hash.to_vec())
+        .first(&mut *self.writer().await?, |row| Ok(HumanId(row.read()?)))
+        .await
+    }
+}
+
+fn insert_refresh<E: Engine>(token: &Refresh, now: Timestamp) -> crate::store::engine::Statement<E> {
+    sql::<E>(
+        "INSERT INTO refresh_tokens (secret_hash, family_id, human_id, expires_at, created_at) \
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(token.hash.to_vec())
+    .bind(token.family)
+    .bind(token.human.0)
+    .bind(token.expires_at.0)
+    .bind(now.0)
+}

@@ -1,0 +1,71 @@
+//! The SQL of both engines, by aggregate.
+
+mod credentials;
+mod directory;
+mod rows;
+mod sessions;
+mod timelines;
+mod write;
+
+use super::engine::{Engine, Statement};
+use super::{Store, StoreResult, WriteTx};
+use crate::domain::Timestamp;
+use async_trait::async_trait;
+use sqlx::Pool;
+use sqlx::pool::PoolConnection;
+
+/// A store over one engine. SQLite has a pool of one connection for writing and one of several for reading;
+/// PostgreSQL has one pool for both.
+pub struct SqlStore<E: Engine> {
+    write: Pool<E>,
+    read: Pool<E>,
+}
+
+impl<E: Engine> SqlStore<E> {
+    pub fn new(write: Pool<E>, read: Pool<E>) -> Self {
+        Self { write, read }
+    }
+
+    async fn reader(&self) -> StoreResult<PoolConnection<E>> {
+        Ok(self.read.acquire().await?)
+    }
+
+    async fn writer(&self) -> StoreResult<PoolConnection<E>> {
+        Ok(self.write.acquire().await?)
+    }
+
+    /// Begins a transaction in which a method makes several changes at once.
+    async fn transaction(&self) -> StoreResult<sqlx::Transaction<'static, E>> {
+        Ok(self.write.begin_with(E::BEGIN_WRITE).await?)
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Store for SqlStore<E> {
+    async fn ping(&self) -> StoreResult<()> {
+        sql::<E>("SELECT COUNT(*) FROM settings").number(&mut *self.reader().await?).await?;
+        Ok(())
+    }
+
+    async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64> {
+        let mut db = self.writer().await?;
+        let old = sql::<E>("DELETE FROM replies WHERE created_at < $1").bind(replies.0).execute(&mut *db).await?;
+        let ended =
+            sql::<E>("DELETE FROM refresh_tokens WHERE expires_at < $1").bind(tokens.0).execute(&mut *db).await?;
+        Ok(old + ended)
+    }
+
+    async fn begin(&self) -> StoreResult<Box<dyn WriteTx>> {
+        Ok(Box::new(write::SqlWriteTx { tx: self.transaction().await? }))
+    }
+
+    async fn close(&self) {
+        self.write.close().await;
+        self.read.close().await;
+    }
+}
+
+/// Shorthand for a statement of fixed text.
+fn sql<E: Engine>(text: &'static str) -> Statement<E> {
+    Statement::new(text)
+}

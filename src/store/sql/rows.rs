@@ -1,0 +1,200 @@
+//! Reading rows as domain types. Each list of columns stands beside the function that reads it.
+
+use crate::domain::message::{MessageState, Settlement};
+use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
+use crate::domain::{
+    Actor, AgentId, CommittedEvent, Envelope, EventType, GuestId, HumanId, KeyId, MessageId, MessageStatus,
+    Participant, ParticipantId, ParticipantType, Permission, Priority, PrincipalId, Session, SessionId, SessionStatus,
+    SpaceId, Timestamp,
+};
+use crate::store::engine::{Engine, Fields};
+use crate::store::{StoreError, StoreResult};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use uuid::Uuid;
+
+fn word<T>(parsed: Option<T>, text: &str) -> StoreResult<T> {
+    parsed.ok_or_else(|| StoreError::damaged(format!("unknown word '{text}'")))
+}
+
+fn time<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Option<Timestamp>> {
+    Ok(row.read::<Option<i64>>()?.map(Timestamp))
+}
+
+pub(super) fn space<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Space> {
+    Ok(Space { id: SpaceId(row.read()?), name: row.read()?, created_at: Timestamp(row.read()?) })
+}
+
+/// `id, space_id, name, description, public_key, key_id, created_at`
+pub(super) fn agent<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Agent> {
+    Ok(Agent {
+        id: AgentId(row.read()?),
+        space_id: SpaceId(row.read()?),
+        name: row.read()?,
+        description: row.read()?,
+        public_key: row.read()?,
+        key_id: row.read()?,
+        created_at: Timestamp(row.read()?),
+    })
+}
+
+/// `id, email, name, password_hash, public_key, key_id, created_at`
+pub(super) fn human<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Human> {
+    Ok(Human {
+        id: HumanId(row.read()?),
+        email: row.read()?,
+        name: row.read()?,
+        password_hash: row.read()?,
+        public_key: row.read()?,
+        key_id: row.read()?,
+        created_at: Timestamp(row.read()?),
+    })
+}
+
+/// `id, space_id, permission, agent_id, prefix, expires_at, created_at`
+pub(super) fn api_key<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<ApiKey> {
+    Ok(ApiKey {
+        id: KeyId(row.read()?),
+        space_id: SpaceId(row.read()?),
+        permission: permission(row)?,
+        agent_id: row.read::<Option<Uuid>>()?.map(AgentId),
+        prefix: row.read()?,
+        expires_at: time(row)?,
+        created_at: Timestamp(row.read()?),
+    })
+}
+
+pub(super) fn permission<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Permission> {
+    let text: String = row.read()?;
+    word(Permission::parse(&text), &text)
+}
+
+/// `id, space_id, session_id, name, public_key, key_id, expires_at, created_at`
+pub(super) fn guest<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Guest> {
+    Ok(Guest {
+        id: GuestId(row.read()?),
+        space_id: SpaceId(row.read()?),
+        session_id: SessionId(row.read()?),
+        name: row.read()?,
+        public_key: row.read()?,
+        key_id: row.read()?,
+        expires_at: Timestamp(row.read()?),
+        created_at: Timestamp(row.read()?),
+    })
+}
+
+/// `s.id, s.space_id, s.created_by_agent_id, s.created_by_human_id, s.title, s.encrypted_title, s.status, s.priority,
+/// s.metadata, s.first_seq, s.last_seq, s.message_count, s.pending_count, s.created_at, s.updated_at, s.closed_at,
+/// s.archived_at`
+pub(super) fn session<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Session> {
+    Ok(Session {
+        id: SessionId(row.read()?),
+        space_id: SpaceId(row.read()?),
+        created_by_agent_id: row.read::<Option<Uuid>>()?.map(AgentId),
+        created_by_human_id: row.read::<Option<Uuid>>()?.map(HumanId),
+        title: row.read()?,
+        encrypted_title: row.read::<Option<String>>()?.and_then(Envelope::from_stored),
+        status: {
+            let text: String = row.read()?;
+            word(SessionStatus::parse(&text), &text)?
+        },
+        priority: Priority::from_rank(row.read()?),
+        metadata: row.read::<Option<String>>()?.and_then(|text| RawValue::from_string(text).ok()),
+        first_seq: row.read()?,
+        last_seq: row.read()?,
+        message_count: row.read()?,
+        pending_count: row.read()?,
+        created_at: Timestamp(row.read()?),
+        updated_at: Timestamp(row.read()?),
+        closed_at: time(row)?,
+        archived_at: time(row)?,
+    })
+}
+
+/// `p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, name, public_key, key_id`
+pub(super) fn participant<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Participant> {
+    let id = ParticipantId(row.read()?);
+    let session_id = SessionId(row.read()?);
+    let principal: Uuid = row.read()?;
+    let kind_text: String = row.read()?;
+    let kind = word(ParticipantType::parse(&kind_text), &kind_text)?;
+    let of = |wanted| (kind == wanted).then_some(principal);
+    Ok(Participant {
+        id,
+        session_id,
+        kind,
+        agent_id: of(ParticipantType::Agent).map(AgentId),
+        human_id: of(ParticipantType::Human).map(HumanId),
+        guest_id: of(ParticipantType::Guest).map(GuestId),
+        role: row.read()?,
+        last_read_seq: row.read()?,
+        online: false,
+        added_at: Timestamp(row.read()?),
+        name: row.read::<Option<String>>()?.unwrap_or_default(),
+        public_key: row.read()?,
+        key_id: row.read()?,
+    })
+}
+
+/// `m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, m.priority, m.deadline_at, m.in_reply_to,
+/// m.settled_seq, m.settled_at, m.settled_by, m.response_message_id, m.created_at, m.updated_at`
+pub(super) fn message_state<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<MessageState> {
+    Ok(MessageState {
+        id: MessageId(row.read()?),
+        session_id: SessionId(row.read()?),
+        seq: row.read()?,
+        sender: row.read::<Option<Uuid>>()?.map(PrincipalId),
+        response_required: row.read()?,
+        status: {
+            let text: String = row.read()?;
+            word(MessageStatus::parse(&text), &text)?
+        },
+        priority: Priority::from_rank(row.read()?),
+        deadline_at: time(row)?,
+        in_reply_to: row.read::<Option<Uuid>>()?.map(MessageId),
+        settlement: {
+            let seq: Option<i64> = row.read()?;
+            let at = time(row)?;
+            let by: Option<String> = row.read()?;
+            let response = row.read::<Option<Uuid>>()?.map(MessageId);
+            match (seq, at, by) {
+                (Some(seq), Some(at), Some(by)) => Some(Settlement { seq, at, by: actor(&by)?, response }),
+                _ => None,
+            }
+        },
+        created_at: Timestamp(row.read()?),
+        updated_at: Timestamp(row.read()?),
+    })
+}
+
+fn actor(text: &str) -> StoreResult<Actor> {
+    serde_json::from_str(text).map_err(|error| StoreError::damaged(format!("an actor: {error}")))
+}
+
+/// `e.seq, e.kind, e.at, e.pending, e.subject, e.body`, of a session that the caller knows
+pub(super) fn event<E: Engine>(
+    space: SpaceId,
+    session: SessionId,
+    row: &mut Fields<'_, E>,
+) -> StoreResult<CommittedEvent> {
+    let seq = row.read()?;
+    let kind_text: String = row.read()?;
+    let kind = word(EventType::parse(&kind_text), &kind_text)?;
+    let at = Timestamp(row.read()?);
+    let pending = row.read()?;
+    let subject: Option<Uuid> = row.read()?;
+    let body: String = row.read()?;
+    let removes = (kind == EventType::ParticipantRemoved).then_some(subject).flatten();
+    let settles = if removes.is_none() { subject } else { None };
+    Ok(CommittedEvent {
+        space,
+        session,
+        seq,
+        kind,
+        at,
+        pending,
+        settles: settles.map(MessageId),
+        removes: removes.map(PrincipalId),
+        text: Arc::from(body),
+    })
+}

@@ -1,0 +1,230 @@
+// Credentials: sign-in, the refresh of a human's token (once, whatever the number of tabs), guests, sign-out.
+import { errorFrom, NetworkError, SignedOutError } from "./errors";
+import type { KeyValue, WithLock } from "./locks";
+import type { LoginReply } from "./types";
+
+interface HumanTokens {
+  accessToken: string;
+  refreshToken: string;
+  /** By this browser's clock, in milliseconds. */
+  expiresAt: number;
+  /** How long the token was good for when it was issued. */
+  lifetimeMs: number;
+}
+
+export interface AuthOptions {
+  fetch: typeof fetch;
+  /** Shared by the tabs: a human's tokens. */
+  storage: KeyValue;
+  /** This tab's own: a guest's token. */
+  tabStorage: KeyValue;
+  lock: WithLock;
+  now?: () => number;
+}
+
+export type AuthKind = "human" | "guest" | "none";
+export type AuthChange = { type: "token"; token: string } | { type: "ended"; reason: string | null };
+
+export const TOKENS_KEY = "hiloop.tokens";
+export const GUEST_KEY = "hiloop.guest";
+
+export class Auth {
+  private readonly now: () => number;
+  private readonly listeners = new Set<(change: AuthChange) => void>();
+  private tokens: HumanTokens | null;
+  private guest: string | null;
+  private refreshing: Promise<string> | null = null;
+  private timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(private readonly options: AuthOptions) {
+    this.now = options.now ?? Date.now;
+    this.guest = options.tabStorage.getItem(GUEST_KEY);
+    this.tokens = this.stored();
+    this.schedule();
+  }
+
+  get kind(): AuthKind {
+    return this.guest !== null ? "guest" : this.tokens ? "human" : "none";
+  }
+
+  onChange(listener: (change: AuthChange) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  async login(email: string, password: string): Promise<void> {
+    this.accept(await this.post("/v1/auth/login", { email, password }));
+  }
+
+  /** Sets the first password through a one-time link, and signs in. */
+  async setup(token: string, password: string): Promise<void> {
+    this.accept(await this.post("/v1/auth/setup", { token, password }));
+  }
+
+  openGuest(token: string): void {
+    this.guest = token;
+    this.options.tabStorage.setItem(GUEST_KEY, token);
+    this.schedule();
+  }
+
+  async logout(): Promise<void> {
+    const tokens = this.guest === null ? this.tokens : null;
+    this.end(null);
+    if (!tokens) return;
+    try {
+      await this.post("/v1/auth/logout", { refreshToken: tokens.refreshToken }, tokens.accessToken);
+    } catch {
+      // Signed out here in any case; the token runs out by itself.
+    }
+  }
+
+  /** A token that is good now; refreshes one that is about to run out. */
+  async token(): Promise<string> {
+    if (this.guest !== null) return this.guest;
+    if (!this.tokens) throw new SignedOutError();
+    if (this.tokens.expiresAt - this.now() > Math.min(5_000, this.tokens.lifetimeMs / 10)) return this.tokens.accessToken;
+    return this.refresh(this.tokens.accessToken);
+  }
+
+  /** Replaces a token that the hub no longer takes (or soon won't). One call at a time, in all tabs. */
+  refresh(stale: string): Promise<string> {
+    if (this.guest !== null) {
+      this.end("This link is no longer valid.");
+      return Promise.reject(new SignedOutError("This link is no longer valid."));
+    }
+    this.refreshing ??= this.options
+      .lock("refresh", () => this.refreshUnderLock(stale))
+      .finally(() => {
+        this.refreshing = null;
+      });
+    return this.refreshing;
+  }
+
+  private async refreshUnderLock(stale: string): Promise<string> {
+    // Another tab may have been faster: using the old refresh token again would end them all.
+    const current = this.stored();
+    if (!current) {
+      this.end(null);
+      throw new SignedOutError();
+    }
+    if (current.accessToken !== stale && current.expiresAt > this.now()) {
+      this.adopt(current);
+      return current.accessToken;
+    }
+    try {
+      this.accept(await this.post("/v1/auth/refresh", { refreshToken: current.refreshToken }));
+    } catch (error) {
+      const status = error instanceof Error && "status" in error ? Number(error.status) : 0;
+      if (status === 400 || status === 401 || status === 403) {
+        this.end("You have been signed out. Please sign in again.");
+        throw new SignedOutError();
+      }
+      this.schedule(15_000);
+      throw error;
+    }
+    return this.tokens?.accessToken ?? stale;
+  }
+
+  /** To be called when another tab wrote to the shared storage. */
+  storageChanged(): void {
+    if (this.guest !== null) return;
+    const current = this.stored();
+    if (!current) {
+      if (this.tokens) this.end(null);
+    } else if (this.tokens && subjectOf(current.accessToken) !== subjectOf(this.tokens.accessToken)) {
+      // Someone else has signed in there: nothing of the one before may stay open here.
+      this.emit({ type: "ended", reason: null });
+      this.adopt(current);
+    } else if (current.accessToken !== this.tokens?.accessToken) {
+      this.adopt(current);
+    }
+  }
+
+  /** Forgets the credential and says so. */
+  end(reason: string | null): void {
+    if (this.guest !== null) {
+      this.guest = null;
+      this.options.tabStorage.removeItem(GUEST_KEY);
+    } else {
+      this.tokens = null;
+      this.options.storage.removeItem(TOKENS_KEY);
+    }
+    this.schedule();
+    this.emit({ type: "ended", reason });
+  }
+
+  dispose(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.listeners.clear();
+  }
+
+  private accept(reply: LoginReply & { clockSkewMs: number }): void {
+    const expiresAt = Date.parse(reply.expiresAt) - reply.clockSkewMs;
+    const tokens: HumanTokens = {
+      accessToken: reply.accessToken,
+      refreshToken: reply.refreshToken,
+      expiresAt,
+      lifetimeMs: Math.max(0, expiresAt - this.now()),
+    };
+    this.options.storage.setItem(TOKENS_KEY, JSON.stringify(tokens));
+    this.adopt(tokens);
+  }
+
+  private adopt(tokens: HumanTokens): void {
+    this.tokens = tokens;
+    this.schedule();
+    this.emit({ type: "token", token: tokens.accessToken });
+  }
+
+  /** Plans the refresh for a little before the end: a fifth of the lifetime, a minute at most. */
+  private schedule(retryInMs?: number): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    const tokens = this.guest === null ? this.tokens : null;
+    if (!tokens) return;
+    const margin = Math.min(60_000, tokens.lifetimeMs / 5);
+    const wait = retryInMs ?? Math.max(0, tokens.expiresAt - margin - this.now());
+    this.timer = setTimeout(() => {
+      if (this.tokens === tokens && this.guest === null) this.refresh(tokens.accessToken).catch(() => undefined);
+    }, Math.min(wait, 2 ** 31 - 1));
+  }
+
+  private stored(): HumanTokens | null {
+    try {
+      const tokens = JSON.parse(this.options.storage.getItem(TOKENS_KEY) ?? "null") as HumanTokens | null;
+      return tokens && typeof tokens.accessToken === "string" && typeof tokens.refreshToken === "string" ? tokens : null;
+    } catch {
+      return null;
+    }
+  }
+
+  private emit(change: AuthChange): void {
+    for (const listener of [...this.listeners]) listener(change);
+  }
+
+  private async post(path: string, body: object, bearer?: string): Promise<LoginReply & { clockSkewMs: number }> {
+    const headers: Record<string, string> = { "content-type": "application/json" };
+    if (bearer) headers.authorization = `Bearer ${bearer}`;
+    let reply: Response;
+    try {
+      reply = await this.options.fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+    } catch {
+      throw new NetworkError();
+    }
+    if (!reply.ok) throw await errorFrom(reply);
+    const hubTime = Date.parse(reply.headers.get("date") ?? "");
+    const clockSkewMs = Number.isNaN(hubTime) ? 0 : hubTime - this.now();
+    if (reply.status === 204) return { accessToken: "", refreshToken: "", expiresAt: "", clockSkewMs };
+    return { ...((await reply.json()) as LoginReply), clockSkewMs };
+  }
+}
+
+/** Whom a JWT stands for; null where it can't be told. */
+function subjectOf(token: string): string | null {
+  try {
+    const payload = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
+    return String((JSON.parse(atob(payload)) as { sub?: unknown }).sub);
+  } catch {
+    return null;
+  }
+}

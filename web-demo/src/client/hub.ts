@@ -1,0 +1,118 @@
+// Everything that one signed-in person (or guest) has open: the calls, the socket, the feed, the conversation.
+import type { Auth } from "./auth";
+import { Emitter } from "./emitter";
+import { messageOf, NetworkError } from "./errors";
+import { Feed } from "./feed";
+import { LiveSession } from "./live-session";
+import { Rest } from "./rest";
+import { HubSocket, type SocketLike } from "./socket";
+import type { Agent, Me, Session } from "./types";
+
+export interface HubOptions {
+  auth: Auth;
+  fetch: typeof fetch;
+  connect: (protocols: string[]) => SocketLike;
+}
+
+export class Hub extends Emitter {
+  readonly rest: Rest;
+  readonly socket: HubSocket;
+  readonly feed: Feed;
+  readonly isGuest: boolean;
+  me: Me | null = null;
+  agents: Agent[] = [];
+  current: LiveSession | null = null;
+  /** A guest's one session, once known. */
+  guestSessionId: string | null = null;
+  error: string | null = null;
+
+  private connections = 0;
+  private readonly stopAuth: () => void;
+
+  constructor({ auth, fetch, connect }: HubOptions) {
+    super();
+    this.isGuest = auth.kind === "guest";
+    this.rest = new Rest(auth, fetch);
+    this.feed = new Feed(this.rest);
+    this.socket = new HubSocket({
+      connect,
+      token: () => auth.token(),
+      refresh: (stale) => auth.refresh(stale),
+      verify: () => this.rest.me(),
+    });
+    this.stopAuth = auth.onChange((change) => {
+      if (change.type === "token") this.socket.tokenChanged(change.token);
+    });
+    this.socket.listen(() => this.socketChanged());
+  }
+
+  start(): void {
+    if (!this.isGuest) {
+      this.socket.subscribeFeed({
+        subscribed: () => void this.feed.refresh(),
+        frame: (frame) => this.feed.frame(frame),
+      });
+      void this.feed.refresh();
+    }
+    void this.identify();
+    this.socket.start();
+  }
+
+  dispose(): void {
+    this.stopAuth();
+    this.current?.dispose();
+    this.feed.dispose();
+    this.socket.stop();
+  }
+
+  openSession(id: string | null): void {
+    if (this.current?.id === id) return;
+    this.current?.dispose();
+    this.current = null;
+    if (id !== null) {
+      const live = new LiveSession(id, this.rest, this.socket, (who) => this.isMe(who));
+      live.onRead = (sessionId, seq) => this.feed.readUpTo(sessionId, seq);
+      this.current = live;
+      void live.start();
+    }
+    this.changed();
+  }
+
+  isMe(id: string | null): boolean {
+    return id !== null && (id === this.me?.id || id === this.socket.principal?.id);
+  }
+
+  async newSession(agentId: string, title: string): Promise<Session> {
+    const session = await this.rest.createSession({ ...(title ? { title } : {}), participants: [{ type: "Agent", agentId }] });
+    this.feed.refreshSoon();
+    return session;
+  }
+
+  async loadAgents(): Promise<void> {
+    this.agents = await this.rest.agents();
+    this.changed();
+  }
+
+  private async identify(): Promise<void> {
+    try {
+      this.me ??= await this.rest.me();
+      if (this.isGuest && this.guestSessionId === null) {
+        this.guestSessionId = (await this.rest.sessions()).data[0]?.id ?? null;
+        if (this.guestSessionId === null) this.error = "This link leads to no conversation.";
+      } else if (!this.isGuest) {
+        await this.loadAgents();
+      }
+    } catch (error) {
+      // Out of reach: asked again with the next connection.
+      if (!(error instanceof NetworkError)) this.error = messageOf(error);
+    }
+    this.changed();
+  }
+
+  private socketChanged(): void {
+    if (this.socket.connections === this.connections) return;
+    this.connections = this.socket.connections;
+    if (this.me === null || (this.isGuest && this.guestSessionId === null)) void this.identify();
+    this.current?.connected();
+  }
+}

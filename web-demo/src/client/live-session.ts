@@ -1,0 +1,313 @@
+// One open conversation, live: its timeline, who is there, who types, what is on its way.
+import { Emitter } from "./emitter";
+import { ApiError, messageOf, NetworkError } from "./errors";
+import { sealPlain } from "./envelope";
+import { Outbox, type SendResult } from "./outbox";
+import { newKey, type Rest } from "./rest";
+import type { HubSocket } from "./socket";
+import { Timeline } from "./timeline";
+import { TypingList, TypingNotice } from "./typing";
+import type { Actor, Content, Frame, HubEvent, Message, MessageResponse, OutgoingMessage, Participant, Session } from "./types";
+
+const TAIL = 200;
+
+/** An answer that this page gave by a button: under way, or refused. */
+export interface AnswerState {
+  action: string | null;
+  state: "sending" | "failed";
+  error: string | null;
+}
+
+export class LiveSession extends Emitter {
+  phase: "loading" | "ready" | "failed" = "loading";
+  error: string | null = null;
+  session: Session | null = null;
+  timeline = new Timeline(0);
+  participants: Participant[] = [];
+  loadingOlder = false;
+  readonly typing = new TypingList(() => this.changed());
+  readonly notice: TypingNotice;
+  readonly outbox: Outbox;
+  readonly answers = new Map<string, AnswerState>();
+
+  private oldest = 1;
+  private head = 0;
+  private resyncing = false;
+  private readSent = 0;
+  private unsubscribe: (() => void) | null = null;
+  private sessionTimer: ReturnType<typeof setTimeout> | null = null;
+  private starting = false;
+  private disposed = false;
+
+  constructor(
+    readonly id: string,
+    private readonly rest: Rest,
+    private readonly socket: HubSocket,
+    private readonly isMe: (id: string | null) => boolean,
+  ) {
+    super();
+    this.notice = new TypingNotice((typing) => {
+      this.socket.send({ type: "typing", sessionId: this.id, typing });
+    });
+    this.outbox = new Outbox(
+      (message, key) => this.rest.send(this.id, message, key),
+      newKey,
+      () => this.changed(),
+    );
+  }
+
+  get hasOlder(): boolean {
+    return this.timeline.first > this.oldest;
+  }
+
+  /** Opens at the tail of the timeline; earlier pages come on demand. */
+  async start(): Promise<void> {
+    if (this.starting) return;
+    this.starting = true;
+    this.phase = "loading";
+    this.error = null;
+    this.changed();
+    try {
+      this.session = await this.rest.session(this.id);
+    } catch (error) {
+      // Out of reach: started again with the next connection.
+      if (error instanceof NetworkError || this.disposed) return;
+      const missing = error instanceof ApiError && error.status === 404;
+      this.fail(missing ? "This conversation does not exist, or is not yours to see." : messageOf(error));
+      return;
+    } finally {
+      this.starting = false;
+    }
+    if (this.disposed) return;
+    this.timeline = new Timeline(this.session.lastSeq - TAIL);
+    this.unsubscribe?.();
+    this.unsubscribe = this.socket.subscribe(this.id, {
+      after: () => this.timeline.last,
+      event: (event) => this.receive(event),
+      subscribed: (head, firstSeq) => this.subscribed(head, firstSeq),
+      signal: (frame) => this.signal(frame),
+      ended: (reason) => this.fail(`You no longer see this conversation (${reason}).`),
+    });
+    this.changed();
+  }
+
+  /** The connection is back: whatever waited for it goes on. */
+  connected(): void {
+    if (this.phase === "loading" && this.session === null) void this.start();
+    this.outbox.retryWaiting();
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.notice.stop();
+    this.typing.clear();
+    if (this.sessionTimer !== null) clearTimeout(this.sessionTimer);
+    this.unsubscribe?.();
+  }
+
+  async loadOlder(): Promise<void> {
+    if (this.loadingOlder || !this.hasOlder) return;
+    this.loadingOlder = true;
+    this.changed();
+    try {
+      const until = this.timeline.first - 1;
+      const after = Math.max(0, until - TAIL);
+      const page = await this.rest.timeline(this.id, after, until - after);
+      const before = this.timeline.first;
+      this.timeline.prepend(page.data);
+      if (this.timeline.first === before || after === 0) this.oldest = this.timeline.first;
+    } catch (error) {
+      if (!(error instanceof NetworkError)) this.error = messageOf(error);
+    }
+    this.loadingOlder = false;
+    this.changed();
+  }
+
+  /** Loads back until every message that still waits for an answer is here. */
+  async loadOpenRequests(): Promise<void> {
+    while (this.hasOlder && this.earlierRequests > 0) {
+      const before = this.timeline.first;
+      await this.loadOlder();
+      if (this.timeline.first === before) return;
+    }
+  }
+
+  /** How many messages wait for an answer further up than what is loaded. */
+  get earlierRequests(): number {
+    if (!this.hasOlder || this.phase !== "ready") return 0;
+    return Math.max(0, (this.session?.pendingCount ?? 0) - this.timeline.pending().length);
+  }
+
+  sendText(text: string, inReplyTo: string | null): Promise<SendResult> {
+    this.notice.stop();
+    const content: Content = { text };
+    return this.post(content, inReplyTo, (message) => this.outbox.send(message));
+  }
+
+  /** Answers by a button: not shown as a bubble until it is on the timeline. */
+  async answer(message: Message, content: Content): Promise<void> {
+    if (this.answers.get(message.id)?.state === "sending") return;
+    const action = content.action ?? null;
+    this.answers.set(message.id, { action, state: "sending", error: null });
+    this.changed();
+    const result = await this.post(content, message.id, async (outgoing): Promise<SendResult> => {
+      try {
+        return { ok: true, message: await this.rest.send(this.id, outgoing, newKey()) };
+      } catch (error) {
+        return { ok: false, error: error as Error };
+      }
+    });
+    const late = !result.ok && isAlreadyResponded(result.error);
+    if (result.ok || late) this.answers.delete(message.id);
+    else this.answers.set(message.id, { action, state: "failed", error: messageOf(result.error) });
+    this.changed();
+  }
+
+  markRead(seq: number): void {
+    if (seq <= this.readSent) return;
+    if (this.socket.send({ type: "read", sessionId: this.id, seq })) {
+      this.readSent = seq;
+      this.onRead?.(this.id, seq);
+    }
+  }
+
+  /** Set by the owner, who keeps the feed's unread counts right. */
+  onRead: ((sessionId: string, seq: number) => void) | null = null;
+
+  isMine(message: Message): boolean {
+    return message.senderType === "Human" && this.isMe(message.senderHumanId ?? message.senderGuestId);
+  }
+
+  /** The others whose last read position is at or after `seq`. */
+  readersOf(seq: number): Participant[] {
+    return this.participants.filter((one) => (one.lastReadSeq ?? 0) >= seq && !this.isMe(one.humanId ?? one.guestId));
+  }
+
+  async close(): Promise<void> {
+    this.session = await this.rest.closeSession(this.id);
+    this.changed();
+  }
+
+  private async post(
+    content: Content,
+    inReplyTo: string | null,
+    via: (message: OutgoingMessage) => Promise<SendResult>,
+  ): Promise<SendResult> {
+    const result = await via({ encryptedContent: sealPlain(content), ...(inReplyTo ? { inReplyTo } : {}) });
+    if (!result.ok && inReplyTo && isAlreadyResponded(result.error)) this.answeredByOther(inReplyTo, result.error);
+    return result;
+  }
+
+  private answeredByOther(id: string, error: ApiError): void {
+    const details = (error.details ?? {}) as { responseMessageId?: string; respondedBy?: Actor | string; respondedAt?: string };
+    const by = details.respondedBy;
+    const response: MessageResponse | null = by
+      ? {
+          messageId: details.responseMessageId ?? "",
+          respondedBy: typeof by === "string" ? { type: "Human", id: null, name: by } : by,
+          respondedAt: details.respondedAt ?? new Date().toISOString(),
+          encryptedContent: null,
+          encryptedComponents: null,
+        }
+      : null;
+    if (this.timeline.message(id)?.status === "Pending") this.timeline.settle(id, "Completed", response);
+    this.changed();
+  }
+
+  private receive(event: HubEvent): void {
+    const applied = this.timeline.apply(event);
+    if (applied === "gap" && !this.resyncing) {
+      this.resyncing = true;
+      this.socket.resubscribe(this.id);
+    }
+    if (applied !== "new") return;
+    this.followSession(event);
+    if (event.actor && event.type === "message.created") this.typing.remove(event.actor);
+    if (event.type === "message.created") {
+      const message = (event.data?.message ?? null) as Message | null;
+      if (message && this.isMine(message)) this.outbox.arrived(message);
+    }
+    if (event.type.startsWith("participant.") && this.phase === "ready") void this.loadParticipants();
+    if (this.timeline.last >= this.head) this.phase = "ready";
+    this.changed();
+  }
+
+  /** Keeps the session's own fields in step with its events, those after the state that was read. */
+  private followSession(event: HubEvent): void {
+    const session = this.session;
+    if (!session || event.seq <= session.lastSeq) return;
+    const next = { ...session, lastSeq: event.seq };
+    const message = event.data?.message as Message | undefined;
+    if (event.type === "message.created" && message?.responseRequired) next.pendingCount += 1;
+    if (/^message\.(completed|cancelled|expired)$/.test(event.type)) next.pendingCount = Math.max(0, next.pendingCount - 1);
+    if (event.type === "session.closed") next.status = "Closed";
+    if (event.type === "session.archived") next.status = "Archived";
+    this.session = next;
+    if (/^session\.(updated|closed|archived)$/.test(event.type)) this.reloadSession();
+  }
+
+  private reloadSession(): void {
+    if (this.sessionTimer !== null) clearTimeout(this.sessionTimer);
+    this.sessionTimer = setTimeout(() => {
+      this.rest.session(this.id).then(
+        (session) => {
+          if (session.lastSeq >= (this.session?.lastSeq ?? 0)) this.session = session;
+          this.changed();
+        },
+        () => undefined,
+      );
+    }, 250);
+  }
+
+  private subscribed(head: number, firstSeq: number | null): void {
+    this.resyncing = false;
+    this.head = head;
+    const lost = firstSeq !== null && firstSeq > this.timeline.last + 1;
+    if (head < this.timeline.last || (lost && !this.timeline.isEmpty)) {
+      // The hub's history is not the one known here (a restored store, or events gone by retention): start anew.
+      this.timeline = new Timeline(Math.max(head - TAIL, (firstSeq ?? 1) - 1));
+      this.socket.resubscribe(this.id);
+    }
+    this.oldest = firstSeq ?? 1;
+    if (this.timeline.last >= head) this.phase = "ready";
+    this.typing.clear();
+    void this.loadParticipants();
+    this.changed();
+  }
+
+  private async loadParticipants(): Promise<void> {
+    try {
+      this.participants = await this.rest.participants(this.id);
+      this.changed();
+    } catch {
+      // The list that is here stays; the next connection asks again.
+    }
+  }
+
+  private signal(frame: Frame): void {
+    if (frame.type === "typing") {
+      const expires = typeof frame.expiresInMs === "number" ? frame.expiresInMs : 6_000;
+      const actor = frame.actor as Actor;
+      if (!this.isMe(actor.id)) this.typing.set(actor, frame.typing === true, expires);
+      return;
+    }
+    this.participants = this.participants.map((one) => {
+      if (one.id !== frame.participantId) return one;
+      if (frame.type === "presence") return { ...one, online: frame.online === true };
+      return { ...one, lastReadSeq: Math.max(one.lastReadSeq ?? 0, Number(frame.seq) || 0) };
+    });
+    this.changed();
+  }
+
+  private fail(reason: string): void {
+    this.phase = "failed";
+    this.error = reason;
+    this.unsubscribe?.();
+    this.unsubscribe = null;
+    this.changed();
+  }
+}
+
+function isAlreadyResponded(error: Error): error is ApiError {
+  return error instanceof ApiError && error.code === "ALREADY_RESPONDED";
+}

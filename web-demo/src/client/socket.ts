@@ -1,0 +1,322 @@
+// The one WebSocket to the hub: sign-in by subprotocol, subscriptions that resume, liveness, reconnection.
+import { Backoff } from "./backoff";
+import { Emitter } from "./emitter";
+import { SignedOutError } from "./errors";
+import type { Actor, Frame, HubEvent } from "./types";
+
+export type ConnectionState = "connecting" | "online" | "offline" | "ended";
+
+/** The part of the browser's WebSocket that is used, so that tests can stand in for it. */
+export interface SocketLike {
+  readonly readyState: number;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: ((event: { code: number; reason: string }) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(data: string): void;
+  close(code?: number): void;
+}
+
+/** What a subscription to one session is told. */
+export interface SessionSink {
+  /** The seq to resume after, asked at every (re)connection. */
+  after(): number;
+  event(event: HubEvent): void;
+  subscribed(head: number, firstSeq: number | null): void;
+  /** Ephemeral frames: `typing`, `presence`, `receipt`. */
+  signal(frame: Frame): void;
+  /** Access was taken away, or the subscription was refused. */
+  ended(reason: string): void;
+}
+
+export interface FeedSink {
+  subscribed(): void;
+  frame(frame: Frame): void;
+}
+
+export interface SocketOptions {
+  token: () => Promise<string>;
+  /** Asks the hub over HTTP whether the credential still holds, after a handshake that told nothing. */
+  verify: () => Promise<unknown>;
+  /** Replaces an expired token. */
+  refresh: (stale: string) => Promise<string>;
+  connect: (protocols: string[]) => SocketLike;
+  random?: () => number;
+  /** How long to wait for any frame after a ping of ours. */
+  pongMs?: number;
+}
+
+const OPEN = 1;
+const STABLE_MS = 10_000;
+const HELLO_MS = 15_000;
+
+export class HubSocket extends Emitter {
+  state: ConnectionState = "connecting";
+  /** When the next attempt is due, by this browser's clock; null while none is planned. */
+  retryAt: number | null = null;
+  /** Why it ended for good. */
+  endedReason: string | null = null;
+  principal: Actor | null = null;
+  /** Grows with every `hello`. */
+  connections = 0;
+
+  private socket: SocketLike | null = null;
+  /** The newest token known, and the one that the connection was opened with. */
+  private token = "";
+  private usedToken = "";
+  private greeted = false;
+  private nextId = 0;
+  private readonly sessions = new Map<string, SessionSink>();
+  private readonly pending = new Map<number, string>();
+  private feed: FeedSink | null = null;
+  private readonly backoff: Backoff;
+  private goaway: [number, number] | null = null;
+  private retryTimer: ReturnType<typeof setTimeout> | null = null;
+  private idleTimer: ReturnType<typeof setTimeout> | null = null;
+  private stableTimer: ReturnType<typeof setTimeout> | null = null;
+  private heartbeatMs = 25_000;
+  private stopped = false;
+
+  constructor(private readonly options: SocketOptions) {
+    super();
+    this.backoff = new Backoff(500, 30_000, options.random);
+  }
+
+  start(): void {
+    void this.open();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.drop();
+  }
+
+  /** Skips the wait: the network is back, the tab is looked at again, the person asks for it. */
+  reconnectNow(): void {
+    if (this.stopped || this.state !== "offline" || this.retryTimer === null) return;
+    void this.open();
+  }
+
+  /** Brings a fresh token to the open connection. */
+  tokenChanged(token: string): void {
+    this.token = token;
+    if (this.greeted) this.send({ type: "refresh", id: this.id(), token });
+    else this.reconnectNow();
+  }
+
+  subscribe(sessionId: string, sink: SessionSink): () => void {
+    this.sessions.set(sessionId, sink);
+    if (this.greeted) this.sendSubscribe(sessionId, sink);
+    return () => {
+      if (this.sessions.get(sessionId) !== sink) return;
+      this.sessions.delete(sessionId);
+      this.send({ type: "unsubscribe", id: this.id(), sessionId });
+    };
+  }
+
+  /** Starts a subscription again from its `after`, where an event was found missing. */
+  resubscribe(sessionId: string): void {
+    const sink = this.sessions.get(sessionId);
+    if (!sink || !this.greeted) return;
+    this.send({ type: "unsubscribe", id: this.id(), sessionId });
+    this.sendSubscribe(sessionId, sink);
+  }
+
+  subscribeFeed(sink: FeedSink): void {
+    this.feed = sink;
+    if (this.greeted) this.send({ type: "subscribe", id: this.id(), feed: true });
+  }
+
+  /** Sends where there is a connection; false where there is none (an ephemeral frame is then just dropped). */
+  send(frame: object): boolean {
+    if (!this.greeted || this.socket?.readyState !== OPEN) return false;
+    this.socket.send(JSON.stringify(frame));
+    return true;
+  }
+
+  private async open(): Promise<void> {
+    this.drop();
+    this.become("connecting");
+    let token: string;
+    try {
+      token = await this.options.token();
+    } catch (error) {
+      if (error instanceof SignedOutError) this.finish(error.message);
+      else this.retry(this.backoff.next());
+      return;
+    }
+    if (this.stopped || this.socket) return;
+    this.token = this.usedToken = token;
+    const socket = this.options.connect(["hiloop.v1", `hiloop.bearer.${token}`]);
+    this.socket = socket;
+    socket.onmessage = ({ data }) => {
+      if (this.socket === socket && typeof data === "string") this.receive(data);
+    };
+    socket.onclose = ({ code }) => {
+      if (this.socket === socket) this.closed(code);
+    };
+    socket.onerror = null;
+    this.watch(HELLO_MS, () => this.lost());
+  }
+
+  private receive(data: string): void {
+    let frame: Frame;
+    try {
+      frame = JSON.parse(data) as Frame;
+    } catch {
+      return;
+    }
+    if (this.greeted) this.watchIdle();
+    switch (frame.type) {
+      case "hello":
+        return this.hello(frame);
+      case "event": {
+        const event = frame.event as HubEvent;
+        return this.sessions.get(event.sessionId)?.event(event);
+      }
+      case "subscribed":
+        if (frame.feed === true) return this.feed?.subscribed();
+        this.pending.delete(Number(frame.id));
+        return this.sessions
+          .get(String(frame.sessionId))
+          ?.subscribed(Number(frame.seq), typeof frame.firstSeq === "number" ? frame.firstSeq : null);
+      case "feed":
+        return this.feed?.frame(frame);
+      case "typing":
+      case "presence":
+      case "receipt":
+        return this.sessions.get(String(frame.sessionId))?.signal(frame);
+      case "unsubscribed":
+        if (typeof frame.reason === "string") this.endSession(String(frame.sessionId), frame.reason);
+        return;
+      case "error": {
+        const sessionId = this.pending.get(Number(frame.id));
+        if (sessionId === undefined) return;
+        this.pending.delete(Number(frame.id));
+        const { message } = (frame.error ?? {}) as { message?: string };
+        return this.endSession(sessionId, message ?? "This conversation can't be followed.");
+      }
+      case "goaway":
+        if (Array.isArray(frame.reconnectAfterMs)) this.goaway = frame.reconnectAfterMs as [number, number];
+        return;
+      default:
+        return;
+    }
+  }
+
+  private hello(frame: Frame): void {
+    this.greeted = true;
+    this.principal = (frame.principal ?? null) as Actor | null;
+    if (typeof frame.heartbeatSeconds === "number" && frame.heartbeatSeconds > 0) {
+      this.heartbeatMs = frame.heartbeatSeconds * 1000;
+    }
+    this.connections += 1;
+    this.goaway = null;
+    this.stableTimer = setTimeout(() => this.backoff.reset(), STABLE_MS);
+    this.watchIdle();
+    this.become("online");
+    if (this.token !== this.usedToken) this.send({ type: "refresh", id: this.id(), token: this.token });
+    if (this.feed) this.send({ type: "subscribe", id: this.id(), feed: true });
+    for (const [sessionId, sink] of this.sessions) this.sendSubscribe(sessionId, sink);
+  }
+
+  private sendSubscribe(sessionId: string, sink: SessionSink): void {
+    const id = this.id();
+    if (this.send({ type: "subscribe", id, sessionId, after: sink.after() })) this.pending.set(id, sessionId);
+  }
+
+  private endSession(sessionId: string, reason: string): void {
+    const sink = this.sessions.get(sessionId);
+    this.sessions.delete(sessionId);
+    sink?.ended(reason);
+  }
+
+  /** A page can't see the hub's pings, so silence is answered with one of our own. */
+  private watchIdle(): void {
+    this.watch(this.heartbeatMs, () => {
+      this.send({ type: "ping", id: this.id() });
+      this.watch(this.options.pongMs ?? 10_000, () => this.lost());
+    });
+  }
+
+  private watch(ms: number, then: () => void): void {
+    if (this.idleTimer !== null) clearTimeout(this.idleTimer);
+    this.idleTimer = setTimeout(then, ms);
+  }
+
+  /** The connection is silent beyond hope: leave it without waiting for its close. */
+  private lost(): void {
+    const greeted = this.greeted;
+    this.drop();
+    this.reconnect(1006, greeted);
+  }
+
+  private closed(code: number): void {
+    const greeted = this.greeted;
+    this.drop();
+    if (code >= 4400 && code <= 4499) {
+      this.finish(END_REASONS[code] ?? "The hub ended the connection.");
+    } else {
+      this.reconnect(code, greeted);
+    }
+  }
+
+  private reconnect(code: number, greeted: boolean): void {
+    const wait = this.goaway ? this.backoff.within(this.goaway) : this.backoff.next();
+    this.goaway = null;
+    this.retry(code === 4529 ? Math.max(wait, 5_000) : wait);
+    if (code === 4504) {
+      this.options.refresh(this.token).catch((error: unknown) => this.giveUpIfSignedOut(error));
+    } else if (!greeted) {
+      // A refused handshake looks like a lost network from here; HTTP can tell them apart.
+      this.options.verify().catch((error: unknown) => this.giveUpIfSignedOut(error));
+    }
+  }
+
+  private giveUpIfSignedOut(error: unknown): void {
+    if (error instanceof SignedOutError) this.finish(error.message);
+  }
+
+  private retry(waitMs: number): void {
+    if (this.stopped) return;
+    this.retryAt = Date.now() + waitMs;
+    this.retryTimer = setTimeout(() => void this.open(), waitMs);
+    this.become("offline");
+  }
+
+  private finish(reason: string): void {
+    if (this.stopped) return;
+    this.drop();
+    this.endedReason = reason;
+    this.become("ended");
+  }
+
+  private drop(): void {
+    for (const timer of [this.retryTimer, this.idleTimer, this.stableTimer]) if (timer !== null) clearTimeout(timer);
+    this.retryTimer = this.idleTimer = this.stableTimer = null;
+    this.retryAt = null;
+    this.greeted = false;
+    this.pending.clear();
+    const socket = this.socket;
+    this.socket = null;
+    if (!socket) return;
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  private become(state: ConnectionState): void {
+    this.state = state;
+    this.changed();
+  }
+
+  private id(): number {
+    this.nextId += 1;
+    return this.nextId;
+  }
+}
+
+const END_REASONS: Record<number, string> = {
+  4400: "The hub did not understand this page. Reload it to get the current version.",
+  4401: "Your sign-in is no longer valid. Please sign in again.",
+  4403: "Your access was revoked.",
+};

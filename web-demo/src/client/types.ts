@@ -1,0 +1,159 @@
+// The shapes of the wire contract that this client reads and writes.
+
+export type SessionStatus = "Active" | "Closed" | "Archived";
+export type Priority = "Low" | "Medium" | "High" | "Urgent";
+export type MessageStatus = "Pending" | "Completed" | "Cancelled" | "Expired";
+export type ParticipantType = "Agent" | "Human" | "Guest";
+
+export interface Envelope {
+  ciphertext: string;
+  wrappings: object[];
+  scheme?: string;
+}
+
+/** What a `plain` envelope of a message carries. */
+export interface Content {
+  text?: string;
+  action?: string;
+  values?: Record<string, unknown>;
+}
+
+export interface ComponentNode {
+  type: string;
+  id?: string;
+  data: unknown;
+  children?: ComponentNode[];
+}
+
+export interface Actor {
+  type: string;
+  id: string | null;
+  name: string | null;
+}
+
+export interface Session {
+  id: string;
+  spaceId: string;
+  createdByAgentId: string | null;
+  createdByHumanId: string | null;
+  title: string | null;
+  encryptedTitle: Envelope | null;
+  status: SessionStatus;
+  priority: Priority;
+  metadata: Record<string, unknown> | null;
+  lastSeq: number;
+  pendingCount: number;
+  createdAt: string;
+  updatedAt: string;
+  closedAt: string | null;
+  archivedAt: string | null;
+}
+
+export interface MessageResponse {
+  messageId: string;
+  respondedBy: Actor;
+  respondedAt: string;
+  encryptedContent: Envelope | null;
+  encryptedComponents: Envelope | null;
+}
+
+export interface Message {
+  id: string;
+  sessionId: string;
+  seq: number;
+  senderType: "Agent" | "Human" | "System";
+  senderAgentId: string | null;
+  senderHumanId: string | null;
+  senderGuestId: string | null;
+  senderName: string | null;
+  encryptedContent: Envelope | null;
+  encryptedComponents: Envelope | null;
+  responseRequired: boolean;
+  status: MessageStatus;
+  priority: Priority;
+  deadlineAt: string | null;
+  inReplyTo: string | null;
+  response: MessageResponse | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface Participant {
+  id: string;
+  sessionId: string;
+  type: ParticipantType;
+  agentId: string | null;
+  humanId: string | null;
+  guestId: string | null;
+  name: string | null;
+  role: string | null;
+  publicKey: string | null;
+  keyId: string | null;
+  lastReadSeq: number | null;
+  online: boolean;
+  addedAt: string;
+}
+
+export interface HubEvent {
+  sessionId: string;
+  seq: number;
+  type: string;
+  at: string;
+  actor: Actor | null;
+  data: Record<string, unknown> | null;
+}
+
+export interface FeedItem {
+  session: Session;
+  pendingCount: number;
+  unreadCount: number;
+  highestPriority: Priority | null;
+  nextDeadlineAt: string | null;
+  lastMessage: Message | null;
+}
+
+export interface Agent {
+  id: string;
+  name: string;
+  description?: string | null;
+}
+
+/** Who the credential stands for, as `GET /v1/human/me` tells it. */
+export interface Me {
+  id: string;
+  type?: string;
+  name: string | null;
+  email?: string | null;
+}
+
+export interface Page<T> {
+  data: T[];
+  total: number;
+  page: number;
+  pageSize: number;
+}
+
+export interface TimelinePage {
+  data: HubEvent[];
+  lastSeq: number;
+  hasMore: boolean;
+}
+
+export interface LoginReply {
+  accessToken: string;
+  refreshToken: string;
+  expiresAt: string;
+}
+
+export interface OutgoingMessage {
+  encryptedContent?: Envelope;
+  encryptedComponents?: Envelope;
+  inReplyTo?: string;
+}
+
+/** A frame from the hub; what it holds depends on `type`. */
+export interface Frame {
+  type: string;
+  id?: string | number | null;
+  [key: string]: unknown;
+}

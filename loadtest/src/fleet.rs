@@ -137,7 +137,7 @@ impl Fleet {
     }
 
     /// A view of [`Self::delivered`] for a progress bar.
-    pub(crate) fn counter(&self) -> impl Fn() -> u64 + Send + 'static {
+    pub(crate) fn counter(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
         let shared = Arc::clone(&self.shared);
         move || shared.delivered.load(Ordering::Relaxed)
     }

@@ -29,6 +29,7 @@ pub(crate) struct FloorPlan {
 /// What the writing thread used.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Floor {
+    pub(crate) sockets: usize,
     pub(crate) writes: u64,
     pub(crate) cpu: Duration,
 }
@@ -88,7 +89,7 @@ fn write(streams: &[TcpStream], plan: FloorPlan) -> Result<Floor> {
         thread::sleep(due.saturating_duration_since(Instant::now()));
     }
     let cpu = proc_stat::thread_cpu()?.saturating_sub(before);
-    Ok(Floor { writes, cpu })
+    Ok(Floor { sockets: streams.len(), writes, cpu })
 }
 
 fn drain(listener: TcpListener, stopped: oneshot::Receiver<()>) -> Result<()> {

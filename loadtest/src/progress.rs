@@ -24,8 +24,12 @@ struct Inner {
     plain: Option<Mutex<Instant>>,
 }
 
-/// Shows a counter until dropped.
-pub(crate) struct Following(JoinHandle<()>);
+/// Shows a counter until dropped, where it last stood included.
+pub(crate) struct Following {
+    phase: Phase,
+    counter: Arc<dyn Fn() -> u64 + Send + Sync>,
+    refreshing: JoinHandle<()>,
+}
 
 impl Phase {
     pub(crate) fn start(label: &'static str, total: u64) -> Self {
@@ -53,14 +57,17 @@ impl Phase {
     }
 
     /// Shows what this counter says until the returned guard goes.
-    pub(crate) fn follow(self, counter: impl Fn() -> u64 + Send + 'static) -> Following {
-        Following(tokio::spawn(async move {
+    pub(crate) fn follow(self, counter: impl Fn() -> u64 + Send + Sync + 'static) -> Following {
+        let counter: Arc<dyn Fn() -> u64 + Send + Sync> = Arc::new(counter);
+        let (phase, current) = (self.clone(), Arc::clone(&counter));
+        let refreshing = tokio::spawn(async move {
             let mut refresh = tokio::time::interval(REFRESH);
             loop {
                 refresh.tick().await;
-                self.set(counter());
+                phase.set(current());
             }
-        }))
+        });
+        Following { phase: self, counter, refreshing }
     }
 
     /// Lets this time pass, in seconds.
@@ -99,6 +106,7 @@ impl Drop for Inner {
 
 impl Drop for Following {
     fn drop(&mut self) {
-        self.0.abort();
+        self.refreshing.abort();
+        self.phase.0.bar.set_position((self.counter)());
     }
 }

@@ -171,6 +171,7 @@ CREATE TABLE replies (
     scope        TEXT NOT NULL,
     key          TEXT NOT NULL,
     request_hash BLOB NOT NULL,
+    status       INTEGER NOT NULL,
     kind         TEXT NOT NULL,
     body         TEXT,
     session_id   BLOB,

@@ -11,11 +11,10 @@ fn json_of<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
-/// The text of the event `change` at `seq` of `session`, as the session is *after* the change.
+/// The text of the event `change` at `seq` of `session`, given its `data` from [`data_text`].
 ///
 /// Shape: `{sessionId, seq, type, at, actor, data}` (contract section 4).
-pub fn event_text(session: &Session, seq: i64, change: &Change, actor: &Actor, at: Timestamp) -> String {
-    let data = data_text(session, change);
+pub fn event_text(session: &Session, seq: i64, change: &Change, actor: &Actor, at: Timestamp, data: &str) -> String {
     let mut text = String::with_capacity(data.len() + 256);
     let kind = change.event_type().as_str();
     let actor = json_of(actor);
@@ -28,7 +27,8 @@ pub fn event_text(session: &Session, seq: i64, change: &Change, actor: &Actor, a
     text
 }
 
-fn data_text(session: &Session, change: &Change) -> String {
+/// The JSON of an event's `data`, from the session as it is *after* the change.
+pub fn data_text(session: &Session, change: &Change) -> String {
     match change {
         Change::SessionCreated(participants) => {
             format!(r#"{{"session":{},"participants":{}}}"#, json_of(session), json_of(participants))
@@ -48,12 +48,20 @@ fn data_text(session: &Session, change: &Change) -> String {
             "participant": participant,
         })
         .to_string(),
-        Change::MessageCreated(message) => format!(r#"{{"message":{}}}"#, json_of(message)),
+        Change::MessageCreated(message) => format!("{MESSAGE_OPEN}{}{MESSAGE_CLOSE}", json_of(message)),
         Change::MessageCompleted(id, response) => {
             format!(r#"{{"messageId":"{id}","response":{}}}"#, json_of(response))
         }
         Change::MessageCancelled(id) | Change::MessageExpired(id) => format!(r#"{{"messageId":"{id}"}}"#),
     }
+}
+
+const MESSAGE_OPEN: &str = r#"{"message":"#;
+const MESSAGE_CLOSE: &str = "}";
+
+/// The message's own JSON out of the `data` of its `message.created`.
+pub fn message_of_data(data: &str) -> Option<&str> {
+    data.strip_prefix(MESSAGE_OPEN)?.strip_suffix(MESSAGE_CLOSE)
 }
 
 /// `data` of `session.updated`: the fields that a PATCH may change, as they are afterwards.

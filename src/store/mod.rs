@@ -21,7 +21,7 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
     DueMessage, EventPage, FeedEntry, Head, KeyHolder, NewKey, ReadMark, Refresh, RefreshOutcome, SavedReply,
-    SavedReplyKind, WriteSet,
+    SavedReplyKind, Standing, WriteSet,
 };
 use uuid::Uuid;
 
@@ -149,6 +149,13 @@ pub trait Timelines: Send + Sync {
     async fn message(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Message>>;
     /// Where the timeline stands, or `None` if it is out of scope.
     async fn head(&self, scope: Scope, session: SessionId) -> StoreResult<Option<Head>>;
+    /// As `head`, with the caller's own participation.
+    async fn standing(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        principal: PrincipalId,
+    ) -> StoreResult<Option<Standing>>;
     /// The events after `after`, in order: at most `limit`, and no more once `max_bytes` are passed.
     async fn events_after(
         &self,

@@ -48,6 +48,14 @@ pub enum RefreshOutcome {
     Unknown,
 }
 
+/// Where a timeline stands, and who somebody is on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub head: Head,
+    /// The caller's own participation; none for a key that sees the whole space without taking part.
+    pub participant: Option<ParticipantId>,
+}
+
 /// Where a timeline stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -96,6 +104,8 @@ pub struct SavedReply {
     pub scope: String,
     pub key: String,
     pub request_hash: SecretHash,
+    /// The HTTP status of the reply.
+    pub status: u16,
     pub kind: SavedReplyKind,
     pub created_at: Timestamp,
 }

@@ -77,6 +77,7 @@ fn report_floor(outcome: &mut paced::Outcome, floors: [Floor; 2]) {
     let [before, after] = floors.map(Floor::micros_per_write);
     let mean = f64::midpoint(before, after);
     let report = &mut outcome.report;
+    report.count(Section::Floor, "floorSockets", "sockets", floors[0].sockets as u64);
     let writes = floors.iter().map(|floor| floor.writes).sum();
     report.count(Section::Floor, "floorWrites", "writes", writes);
     report.figure(Section::Floor, "floorUsBefore", "CPU per write before", before, "µs");

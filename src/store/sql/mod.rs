@@ -16,13 +16,13 @@ use sqlx::pool::PoolConnection;
 
 /// A store over one engine. SQLite has a pool of one connection for writing and one of several for reading;
 /// PostgreSQL has one pool for both.
-pub struct SqlStore<E: Engine> {
+pub(super) struct SqlStore<E: Engine> {
     write: Pool<E>,
     read: Pool<E>,
 }
 
 impl<E: Engine> SqlStore<E> {
-    pub fn new(write: Pool<E>, read: Pool<E>) -> Self {
+    pub(super) fn new(write: Pool<E>, read: Pool<E>) -> Self {
         Self { write, read }
     }
 

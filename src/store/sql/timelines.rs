@@ -4,12 +4,14 @@ use super::sessions::{in_scope, scoped};
 use super::{SqlStore, rows, sql};
 use crate::domain::message::{MessageState, Response};
 use crate::domain::{
-    CommittedEvent, Message, MessageId, MessageStatus, Page, PageRequest, Scope, SessionId, SpaceId, Timestamp,
+    CommittedEvent, Message, MessageId, MessageStatus, Page, PageRequest, ParticipantId, PrincipalId, Scope, SessionId,
+    SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, Statement};
-use crate::store::{DueMessage, EventPage, Head, StoreError, StoreResult, Timelines};
+use crate::store::{DueMessage, EventPage, Head, Standing, StoreError, StoreResult, Timelines};
 use async_trait::async_trait;
 use serde::Deserialize;
+use uuid::Uuid;
 
 /// A message's state, the event that created it, and the event that answered it.
 macro_rules! select_message {
@@ -63,6 +65,29 @@ impl<E: Engine> Timelines for SqlStore<E> {
 
     async fn head(&self, scope: Scope, session: SessionId) -> StoreResult<Option<Head>> {
         head::<E>(&mut *self.reader().await?, scope, session).await
+    }
+
+    async fn standing(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        principal: PrincipalId,
+    ) -> StoreResult<Option<Standing>> {
+        scoped::<E>(
+            in_scope!(
+                "SELECT s.space_id, s.last_seq, s.first_seq, (SELECT p.id FROM participants p \
+                 WHERE p.session_id = s.id AND p.principal_id = $4) FROM sessions s WHERE",
+                "AND s.id = $3"
+            ),
+            scope,
+        )
+        .bind(session.0)
+        .bind(principal.0)
+        .first(&mut *self.reader().await?, |row| {
+            let head = Head { space: SpaceId(row.read()?), last_seq: row.read()?, first_seq: row.read()? };
+            Ok(Standing { head, participant: row.read::<Option<Uuid>>()?.map(ParticipantId) })
+        })
+        .await
     }
 
     async fn events_after(

@@ -131,7 +131,7 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
         let mut found = Vec::new();
         for (scope, key) in keys {
             let reply = sql::<E>(
-                "SELECT request_hash, kind, body, session_id, message_id, created_at FROM replies \
+                "SELECT request_hash, status, kind, body, session_id, message_id, created_at FROM replies \
                  WHERE scope = $1 AND key = $2 AND created_at >= $3",
             )
             .bind(scope.clone())
@@ -140,6 +140,7 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
             .first(&mut *self.tx, |row| {
                 let hash: Vec<u8> = row.read()?;
                 let request_hash = hash.try_into().map_err(|_| StoreError::damaged("a request hash"))?;
+                let status = u16::try_from(row.read::<i64>()?).map_err(|_| StoreError::damaged("a status"))?;
                 let kind: String = row.read()?;
                 let body: Option<String> = row.read()?;
                 let session = row.read::<Option<Uuid>>()?.map(SessionId);
@@ -151,7 +152,7 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
                     _ => return Err(StoreError::damaged("a saved reply")),
                 };
                 let created_at = Timestamp(row.read()?);
-                Ok(SavedReply { scope: scope.clone(), key: key.clone(), request_hash, kind, created_at })
+                Ok(SavedReply { scope: scope.clone(), key: key.clone(), request_hash, status, kind, created_at })
             })
             .await?;
             found.extend(reply);
@@ -409,15 +410,16 @@ impl<E: Engine> SqlWriteTx<E> {
             };
             // A reply that is older than the 24 hours it is kept for may still stand there: it gives way.
             sql::<E>(
-                "INSERT INTO replies (scope, key, request_hash, kind, body, session_id, message_id, created_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (scope, key) DO UPDATE SET \
-                 request_hash = excluded.request_hash, kind = excluded.kind, body = excluded.body, \
+                "INSERT INTO replies (scope, key, request_hash, status, kind, body, session_id, message_id, created_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (scope, key) DO UPDATE SET \
+                 request_hash = excluded.request_hash, status = excluded.status, kind = excluded.kind, body = excluded.body, \
                  session_id = excluded.session_id, message_id = excluded.message_id, \
                  created_at = excluded.created_at",
             )
             .bind(reply.scope)
             .bind(reply.key)
             .bind(reply.request_hash.to_vec())
+            .bind(i64::from(reply.status))
             .bind(kind.to_owned())
             .bind(body)
             .bind(session)

@@ -56,6 +56,8 @@ export class HubSocket extends Emitter {
   retryAt: number | null = null;
   /** Why it ended for good. */
   endedReason: string | null = null;
+  /** It ended because the credential is no good, not because of this page. */
+  endsAccess = false;
   principal: Actor | null = null;
   /** Grows with every `hello`. */
   connections = 0;
@@ -255,7 +257,7 @@ export class HubSocket extends Emitter {
     const greeted = this.greeted;
     this.drop();
     if (code >= 4400 && code <= 4499) {
-      this.finish(END_REASONS[code] ?? "The hub ended the connection.");
+      this.finish(END_REASONS[code] ?? "The hub ended the connection.", code === 4401 || code === 4403);
     } else {
       this.reconnect(code, greeted);
     }
@@ -284,9 +286,10 @@ export class HubSocket extends Emitter {
     this.become("offline");
   }
 
-  private finish(reason: string): void {
+  private finish(reason: string, endsAccess = true): void {
     if (this.stopped) return;
     this.drop();
+    this.endsAccess = endsAccess;
     this.endedReason = reason;
     this.become("ended");
   }

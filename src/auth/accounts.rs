@@ -1,0 +1,141 @@
+//! The hub's own accounts: sign in, stay signed in, sign out.
+
+use super::secret::{self, REFRESH_TOKEN, SETUP_TOKEN, Secret};
+use super::{Authenticator, passwords};
+use crate::clock::Clock;
+use crate::domain::people::Human;
+use crate::domain::{HumanId, Refusal, SpaceId, Timestamp};
+use crate::store::{Refresh, RefreshOutcome, Store};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// How long an access token holds.
+pub const ACCESS_SECONDS: i64 = 15 * 60;
+/// How long a refresh token holds; each use gives a new one.
+const REFRESH_SECONDS: i64 = 30 * 24 * 60 * 60;
+/// How long a link to choose a first password holds.
+const SETUP_SECONDS: i64 = 7 * 24 * 60 * 60;
+
+/// What signing in gives.
+#[derive(Debug)]
+pub struct SignedIn {
+    pub access_token: String,
+    pub expires_at: Timestamp,
+    pub refresh_token: Secret,
+}
+
+#[derive(Clone)]
+pub struct Accounts {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    authenticator: Arc<Authenticator>,
+}
+
+impl Accounts {
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, authenticator: Arc<Authenticator>) -> Self {
+        Self { store, clock, authenticator }
+    }
+
+    pub async fn login(&self, email: &str, password: String) -> Result<SignedIn, Refusal> {
+        let human = self.store.human_by_email(&email.to_lowercase()).await?;
+        let hash = human.as_ref().and_then(|human| human.password_hash.clone());
+        let good = passwords::verify(password, hash).await?;
+        match human {
+            Some(human) if good => self.sign_in(&human).await,
+            _ => Err(Refusal::Unauthorized("The e-mail address or the password is wrong".to_owned())),
+        }
+    }
+
+    async fn sign_in(&self, human: &Human) -> Result<SignedIn, Refusal> {
+        let now = self.clock.now();
+        let refresh_token = Secret::generate(REFRESH_TOKEN);
+        let stored = Refresh {
+            hash: refresh_token.hash(),
+            family: Uuid::now_v7(),
+            human: human.id,
+            expires_at: now.plus_seconds(REFRESH_SECONDS),
+        };
+        self.store.add_refresh_token(&stored, now).await?;
+        self.signed_in(human, refresh_token)
+    }
+
+    /// Gives new tokens for a refresh token, which is used up. One that was used before ends its whole family.
+    pub async fn refresh(&self, token: &str) -> Result<SignedIn, Refusal> {
+        let now = self.clock.now();
+        let next = Secret::generate(REFRESH_TOKEN);
+        let expires = now.plus_seconds(REFRESH_SECONDS);
+        let outcome = self.store.rotate_refresh_token(&secret::hash(token), &next.hash(), expires, now).await?;
+        let refused = || Refusal::Unauthorized("The refresh token is not valid".to_owned());
+        match outcome {
+            RefreshOutcome::Rotated(human) => {
+                let human = self.store.human(human).await?.ok_or_else(refused)?;
+                self.signed_in(&human, next)
+            }
+            RefreshOutcome::Reused => {
+                tracing::warn!("a refresh token was used twice; its family has ended");
+                Err(refused())
+            }
+            RefreshOutcome::Unknown => Err(refused()),
+        }
+    }
+
+    /// Ends the family of a refresh token; one that is unknown has ended already.
+    pub async fn logout(&self, token: &str) -> Result<(), Refusal> {
+        Ok(self.store.end_refresh_family(&secret::hash(token)).await?)
+    }
+
+    /// Chooses a first password with a one-time setup token, and signs in.
+    pub async fn set_up(&self, token: &str, password: String) -> Result<SignedIn, Refusal> {
+        passwords::check("password", &password)?;
+        let refused = || Refusal::Unauthorized("The setup link is not valid any more".to_owned());
+        let hash = passwords::hash(password).await?;
+        let human = self.store.take_setup_token(&secret::hash(token), self.clock.now()).await?.ok_or_else(refused)?;
+        self.store.set_password(human, &hash).await?;
+        let human = self.store.human(human).await?.ok_or_else(refused)?;
+        self.sign_in(&human).await
+    }
+
+    /// Creates a human in a space. Without a password the second value is the token of a one-time setup link.
+    pub async fn create(
+        &self,
+        space: SpaceId,
+        email: &str,
+        name: &str,
+        password: Option<String>,
+    ) -> Result<(Human, Option<Secret>), Refusal> {
+        let hash = match password {
+            Some(password) => {
+                passwords::check("password", &password)?;
+                Some(passwords::hash(password).await?)
+            }
+            None => None,
+        };
+        let human = self
+            .store
+            .create_human(space, email, name, hash.as_deref(), self.clock.now())
+            .await?
+            .ok_or_else(|| Refusal::Conflict("Field 'email' names somebody who is in the space already".to_owned()))?;
+        let setup = if human.password_hash.is_none() { Some(self.setup_token(human.id).await?) } else { None };
+        Ok((human, setup))
+    }
+
+    async fn setup_token(&self, human: HumanId) -> Result<Secret, Refusal> {
+        let token = Secret::generate(SETUP_TOKEN);
+        let expires = self.clock.now().plus_seconds(SETUP_SECONDS);
+        self.store.add_setup_token(&token.hash(), human, expires).await?;
+        Ok(token)
+    }
+
+    /// An access token for a human, as `hiloop token` prints it.
+    pub fn access_token(&self, human: &Human, seconds: i64) -> Result<(String, Timestamp), Refusal> {
+        let now = self.clock.now();
+        let expires_at = Timestamp(now.plus_seconds(seconds).0.div_euclid(1000).saturating_mul(1000));
+        let jwts = self.authenticator.jwts();
+        Ok((jwts.issue(&human.id.to_string(), &human.email, &human.name, now, expires_at)?, expires_at))
+    }
+
+    fn signed_in(&self, human: &Human, refresh_token: Secret) -> Result<SignedIn, Refusal> {
+        let (access_token, expires_at) = self.access_token(human, ACCESS_SECONDS)?;
+        Ok(SignedIn { access_token, expires_at, refresh_token })
+    }
+}

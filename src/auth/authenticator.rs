@@ -1,0 +1,238 @@
+//! Resolves credentials to principals, with a short memory so that a busy caller costs no query a request.
+
+use super::jwt::{Claims, Jwts};
+use super::secret;
+use crate::clock::Clock;
+use crate::domain::people::Human;
+use crate::domain::principal::{AgentPrincipal, GuestPrincipal, HumanPrincipal};
+use crate::domain::text::{MAX_NAME, is_agent_name, normal_email};
+use crate::domain::{AgentId, HumanId, KeyId, Permission, Principal, Refusal, SpaceId, Timestamp};
+use crate::store::{SecretHash, Store, StoreError};
+use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a resolved credential is remembered: a revocation on another node that nobody announced is noticed
+/// after so long.
+const REMEMBER: Duration = Duration::from_secs(1);
+const MAX_REMEMBERED: usize = 50_000;
+
+/// A key that provisions agents.
+#[derive(Clone, Debug)]
+pub struct Provisioner {
+    pub space: SpaceId,
+    pub key: KeyId,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Who a credential speaks for.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    Principal(Arc<Principal>),
+    Provisioner(Provisioner),
+}
+
+pub struct Authenticator {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    jwts: Jwts,
+    /// The space that humans of an outside issuer join.
+    jwt_space: String,
+    remembered: Cache<SecretHash, (Instant, Caller)>,
+}
+
+fn unauthorized(text: &str) -> Refusal {
+    Refusal::Unauthorized(text.to_owned())
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(error) => {
+                tracing::warn!(%error, "the store is out of reach");
+                Self::Unavailable
+            }
+            error => {
+                tracing::error!(%error, "the store failed");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl Authenticator {
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, jwts: Jwts, jwt_space: String) -> Self {
+        Self { store, clock, jwts, jwt_space, remembered: Cache::new(MAX_REMEMBERED) }
+    }
+
+    pub fn jwts(&self) -> &Jwts {
+        &self.jwts
+    }
+
+    /// Forgets every credential, so that a revocation on this node holds at once.
+    pub fn forget_all(&self) {
+        self.remembered.clear();
+    }
+
+    /// Resolves an API key that acts as `agent` (the `X-Hiloop` header: a name or an id), or as its own agent.
+    pub async fn api_key(&self, token: &str, agent: Option<&str>) -> Result<Caller, Refusal> {
+        let memory = remember_as(token, agent);
+        if let Some(caller) = self.recall(&memory) {
+            return Ok(caller);
+        }
+        if !secret::has_form(token, secret::API_KEY) && !secret::has_form(token, secret::PROVISIONER_KEY) {
+            return Err(unauthorized("The API key is not valid"));
+        }
+        let key = self.store.key_by_secret(&secret::hash(token)).await?;
+        let key = key.ok_or_else(|| unauthorized("The API key is not valid"))?;
+        if key.expires_at.is_some_and(|at| at <= self.clock.now()) {
+            return Err(unauthorized("The API key has expired"));
+        }
+        let caller = if key.permission == Permission::Provision {
+            Caller::Provisioner(Provisioner { space: key.space, key: key.id, expires_at: key.expires_at })
+        } else {
+            let (agent, name) = match agent {
+                Some(wanted) => self.agent(key.space, wanted).await?,
+                None => key.agent.ok_or_else(|| unauthorized("The API key's agent is deactivated"))?,
+            };
+            Caller::Principal(Arc::new(Principal::Agent(AgentPrincipal {
+                space: key.space,
+                agent,
+                name,
+                key: key.id,
+                permission: key.permission,
+                expires_at: key.expires_at,
+            })))
+        };
+        self.remembered.insert(memory, (Instant::now(), caller.clone()));
+        Ok(caller)
+    }
+
+    /// The agent that a key is to act as; one with a new name is created.
+    async fn agent(&self, space: SpaceId, wanted: &str) -> Result<(AgentId, String), Refusal> {
+        if let Ok(id) = wanted.parse::<AgentId>() {
+            let agent = self.store.agent(space, id).await?.ok_or(Refusal::NotFound("Agent"))?;
+            return Ok((agent.id, agent.name));
+        }
+        if !is_agent_name(wanted) {
+            return Err(Refusal::Invalid(
+                "Header 'X-Hiloop' must be an agent's id, or 1 to 64 of letters, digits, '.', '_' and '-'".to_owned(),
+            ));
+        }
+        if let Some(agent) = self.store.agent_by_name(space, wanted).await? {
+            return Ok((agent.id, agent.name));
+        }
+        let made = self.store.ensure_agent(space, wanted, None, self.clock.now()).await?;
+        made.map(|(agent, _)| (agent.id, agent.name)).ok_or(Refusal::NotFound("Agent"))
+    }
+
+    /// Resolves a bearer token: a guest's, or a JWT.
+    pub async fn bearer(&self, token: &str) -> Result<Arc<Principal>, Refusal> {
+        let memory = remember_as(token, None);
+        if let Some(Caller::Principal(principal)) = self.recall(&memory) {
+            return Ok(principal);
+        }
+        let principal = Arc::new(if token.starts_with(secret::GUEST_TOKEN) {
+            self.guest(token).await?
+        } else {
+            self.human(token).await?
+        });
+        self.remembered.insert(memory, (Instant::now(), Caller::Principal(Arc::clone(&principal))));
+        Ok(principal)
+    }
+
+    /// Resolves whatever a socket brings: an API key, a guest token or a JWT.
+    pub async fn any(&self, token: &str, agent: Option<&str>) -> Result<Arc<Principal>, Refusal> {
+        if !token.starts_with(secret::API_KEY) {
+            return self.bearer(token).await;
+        }
+        match self.api_key(token, agent).await? {
+            Caller::Principal(principal) => Ok(principal),
+            Caller::Provisioner(_) => Err(Refusal::Forbidden("A provisioner key opens no sockets".to_owned())),
+        }
+    }
+
+    async fn guest(&self, token: &str) -> Result<Principal, Refusal> {
+        if !secret::has_form(token, secret::GUEST_TOKEN) {
+            return Err(unauthorized("The guest token is not valid"));
+        }
+        let guest = self.store.guest_by_secret(&secret::hash(token)).await?;
+        let guest = guest.ok_or_else(|| unauthorized("The guest token is not valid"))?;
+        if guest.expires_at <= self.clock.now() {
+            return Err(unauthorized("The guest token has expired"));
+        }
+        Ok(Principal::Guest(GuestPrincipal {
+            id: guest.id,
+            space: guest.space_id,
+            session: guest.session_id,
+            name: guest.name,
+            expires_at: guest.expires_at,
+        }))
+    }
+
+    async fn human(&self, token: &str) -> Result<Principal, Refusal> {
+        let verified = self.jwts.verify(token, self.clock.now()).await?;
+        let human = match verified.claims.sub.parse::<HumanId>() {
+            Ok(id) => self.store.human(id).await?,
+            Err(_) => None,
+        };
+        let human = match human {
+            Some(human) => human,
+            None if verified.outside => self.outside_human(&verified.claims).await?,
+            None => return Err(unauthorized("The token's human is not active")),
+        };
+        Ok(Principal::Human(HumanPrincipal {
+            id: human.id,
+            name: human.name,
+            email: human.email,
+            expires_at: Timestamp(verified.claims.exp.saturating_mul(1000)),
+        }))
+    }
+
+    /// The human that a token of an outside issuer names by e-mail, created if there is none.
+    async fn outside_human(&self, claims: &Claims) -> Result<Human, Refusal> {
+        let unusable = || unauthorized("The token names no e-mail address that the hub can use");
+        let email = claims.email.as_deref().ok_or_else(unusable)?;
+        let email = normal_email("email", email).map_err(|_| unusable())?;
+        if let Some(human) = self.store.human_by_email(&email).await? {
+            return Ok(human);
+        }
+        let space = self.store.space_by_name(&self.jwt_space).await?.ok_or_else(|| {
+            tracing::error!(space = self.jwt_space, "the space of HILOOP_JWT_SPACE does not exist");
+            Refusal::Internal
+        })?;
+        let name: String = claims.name.as_deref().unwrap_or(&email).chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        let name = if name.trim().is_empty() { email.chars().take(MAX_NAME).collect() } else { name };
+        if let Some(human) = self.store.create_human(space.id, &email, &name, None, self.clock.now()).await? {
+            return Ok(human);
+        }
+        // Somebody else created them a moment ago, or they were deactivated.
+        self.store.human_by_email(&email).await?.ok_or_else(|| unauthorized("The token's human is not active"))
+    }
+
+    fn recall(&self, memory: &SecretHash) -> Option<Caller> {
+        let (since, caller) = self.remembered.get(memory)?;
+        if since.elapsed() > REMEMBER {
+            return None;
+        }
+        let expires_at = match &caller {
+            Caller::Principal(principal) => principal.expires_at(),
+            Caller::Provisioner(provisioner) => provisioner.expires_at,
+        };
+        if expires_at.is_some_and(|at| at <= self.clock.now()) {
+            return None;
+        }
+        Some(caller)
+    }
+}
+
+fn remember_as(token: &str, agent: Option<&str>) -> SecretHash {
+    let mut digest = Sha256::new();
+    digest.update(token.as_bytes());
+    if let Some(agent) = agent {
+        digest.update(b"\0");
+        digest.update(agent.as_bytes());
+    }
+    digest.finalize().into()
+}

@@ -1,0 +1,14 @@
+//! From a credential to a principal: API keys, guest tokens, JWTs, passwords.
+
+mod accounts;
+mod authenticator;
+mod jwks;
+mod jwt;
+mod passwords;
+pub mod secret;
+
+pub use accounts::{Accounts, SignedIn};
+pub use authenticator::{Authenticator, Caller, Provisioner};
+pub use jwks::Jwks;
+pub use jwt::{Claims, JwtConfig, Jwts};
+pub use secret::Secret;

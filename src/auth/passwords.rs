@@ -1,0 +1,56 @@
+//! Passwords: argon2id with the crate's defaults (OWASP's recommended parameters), off the async threads.
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use crate::domain::Refusal;
+use std::sync::LazyLock;
+use tokio::sync::Semaphore;
+
+/// Shortest password, in characters (NIST SP 800-63B section 3.1.1.2 asks for at least 8).
+const MIN_LENGTH: usize = 8;
+/// Longest, so that hashing stays bounded.
+const MAX_LENGTH: usize = 256;
+
+/// Each hash takes 19 MiB and tens of milliseconds: so many at once and no more.
+static AT_ONCE: Semaphore = Semaphore::const_new(4);
+
+/// What is compared with when there is no such human, so that an answer takes as long either way.
+static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now("nobody has this password").unwrap_or_default());
+
+/// Checks the rules for a new password.
+pub(super) fn check(field: &str, password: &str) -> Result<(), Refusal> {
+    let length = password.chars().count();
+    if (MIN_LENGTH..=MAX_LENGTH).contains(&length) {
+        Ok(())
+    } else {
+        Err(Refusal::invalid(field, &format!("must have {MIN_LENGTH} to {MAX_LENGTH} characters")))
+    }
+}
+
+fn hash_now(password: &str) -> Option<String> {
+    Argon2::default().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
+}
+
+pub(super) async fn hash(password: String) -> Result<String, Refusal> {
+    let _permit = AT_ONCE.acquire().await.map_err(|_| Refusal::Internal)?;
+    tokio::task::spawn_blocking(move || hash_now(&password))
+        .await
+        .ok()
+        .flatten()
+        .ok_or(Refusal::Internal)
+}
+
+/// Whether `password` is the one behind `hash`; without a hash it never is, and takes as long.
+pub(super) async fn verify(password: String, hash: Option<String>) -> Result<bool, Refusal> {
+    if password.len() > 4 * MAX_LENGTH {
+        return Ok(false);
+    }
+    let _permit = AT_ONCE.acquire().await.map_err(|_| Refusal::Internal)?;
+    tokio::task::spawn_blocking(move || {
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| NOBODY.clone());
+        Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok() && known
+    })
+    .await
+    .map_err(|_| Refusal::Internal)
+}

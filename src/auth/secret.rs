@@ -1,0 +1,97 @@
+//! Secrets that the hub hands out: a prefix that says what it is, and 32 random bytes in hex.
+
+use crate::store::SecretHash;
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// Prefixes by kind (contract section 2).
+pub const API_KEY: &str = "hlp_";
+pub const PROVISIONER_KEY: &str = "hlp_prov_";
+pub const GUEST_TOKEN: &str = "hlg_";
+pub const REFRESH_TOKEN: &str = "hlr_";
+pub const SETUP_TOKEN: &str = "hls_";
+
+/// A secret in the clear: shown once, never stored. Its `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A new secret of 256 random bits.
+    pub fn generate(prefix: &str) -> Self {
+        let mut bytes = [0_u8; 32];
+        // Without randomness from the operating system nothing here is safe; there is no way to go on.
+        #[allow(clippy::expect_used)]
+        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        Self::from_bytes(prefix, &bytes)
+    }
+
+    /// The secret that follows from another one and a label: a retry with the same `Idempotency-Key` finds the same
+    /// secret again without its being stored.
+    pub fn derive(prefix: &str, from: &SecretHash, label: &str) -> Self {
+        let mut digest = Sha256::new();
+        digest.update(b"hiloop derived secret\0");
+        digest.update(from);
+        digest.update(label.as_bytes());
+        Self::from_bytes(prefix, &digest.finalize())
+    }
+
+    fn from_bytes(prefix: &str, bytes: &[u8]) -> Self {
+        use fmt::Write as _;
+        let mut text = String::with_capacity(prefix.len() + 64);
+        text.push_str(prefix);
+        for byte in bytes {
+            // Writing to a String can't fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn hash(&self) -> SecretHash {
+        hash(&self.0)
+    }
+
+    /// Enough of it to tell keys apart, far too little to guess the rest.
+    pub fn shown_prefix(&self) -> String {
+        let random = self.0.len().saturating_sub(64);
+        self.0.chars().take(random + 6).collect()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// SHA-256: these secrets are random, so a fast hash is enough (unlike passwords).
+pub fn hash(secret: &str) -> SecretHash {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// Whether `text` is `prefix` and 64 lowercase hex digits.
+pub fn has_form(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|hex| {
+        hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_have_their_form_and_don_t_repeat() {
+        let (one, two) = (Secret::generate(API_KEY), Secret::generate(API_KEY));
+        assert!(has_form(one.as_str(), API_KEY));
+        assert_ne!(one, two);
+        assert!(!has_form(&one.as_str().to_uppercase(), API_KEY));
+        assert_eq!(one.shown_prefix().len(), 10);
+        assert_eq!(format!("{one:?}"), "Secret(…)");
+        assert_eq!(Secret::derive(GUEST_TOKEN, &one.hash(), "a"), Secret::derive(GUEST_TOKEN, &one.hash(), "a"));
+        assert_ne!(Secret::derive(GUEST_TOKEN, &one.hash(), "a"), Secret::derive(GUEST_TOKEN, &one.hash(), "b"));
+    }
+}

@@ -1,0 +1,312 @@
+//! The live side of one node: who listens to what, and how committed events reach them.
+//!
+//! Everything in here is a hint. A reader that was not told, or could not take it, reads the store.
+
+mod feed;
+pub mod frame;
+mod lane;
+mod presence;
+mod reconcile;
+pub mod subscriber;
+mod topic;
+mod typing;
+
+use crate::broker::{Broker, Ephemeral, Signal};
+use crate::domain::{
+    Actor, CommittedEvent, ConnectionId, MessageId, ParticipantId, PrincipalId, SessionId, SpaceId,
+};
+use crate::store::Store;
+use dashmap::DashMap;
+use feed::Feeds;
+pub use feed::FeedKey;
+use lane::{Lane, LaneMessage};
+use presence::Presence;
+use std::sync::Arc;
+use subscriber::{Subscriber, is_revoked_by};
+use tokio::sync::{mpsc, oneshot, watch};
+use topic::{Accepted, Topic};
+use typing::Typing;
+use uuid::Uuid;
+
+/// Sessions that wait to be read from the store because an event was missing.
+const MAX_REPAIRS: usize = 1024;
+
+pub struct Hub {
+    broker: Arc<dyn Broker>,
+    topics: DashMap<SessionId, Arc<Topic>>,
+    lanes: Vec<Lane>,
+    connections: DashMap<ConnectionId, Arc<dyn Subscriber>>,
+    feeds: Arc<Feeds>,
+    presence: Presence,
+    typing: Typing,
+    repairs: mpsc::Sender<SessionId>,
+}
+
+impl Hub {
+    /// Starts the live side of this node.
+    pub fn start(store: Arc<dyn Store>, broker: Arc<dyn Broker>) -> Arc<Self> {
+        let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(64);
+        let (repairs, to_repair) = mpsc::channel(MAX_REPAIRS);
+        let hub = Arc::new_cyclic(|weak: &std::sync::Weak<Self>| {
+            let announcer = weak.clone();
+            let announce: typing::Announce = Box::new(move |session, actor, typing| {
+                if let Some(hub) = announcer.upgrade() {
+                    hub.show_everywhere(Ephemeral::Typing { session, actor, typing });
+                }
+            });
+            Self {
+                broker,
+                topics: DashMap::new(),
+                lanes: (0..lanes).map(|_| Lane::start()).collect(),
+                connections: DashMap::new(),
+                feeds: Feeds::start(Arc::clone(&store)),
+                presence: Presence::default(),
+                typing: Typing::start(announce),
+                repairs,
+            }
+        });
+        reconcile::start(&hub, store, to_repair);
+        hub
+    }
+
+    /// Takes events that this node has committed: to its own readers, and to the other nodes.
+    pub fn publish(&self, events: &[CommittedEvent]) {
+        self.accept_events(events);
+        self.broker.publish(Signal::Events(events.to_vec()));
+    }
+
+    /// Takes what another node says.
+    pub fn accept(&self, signal: Signal) {
+        match signal {
+            Signal::Events(events) => self.accept_events(&events),
+            Signal::Ephemeral(ephemeral) => self.show_here(&ephemeral),
+            Signal::Revoked(id) => self.revoke_here(id),
+            Signal::Resync => self.topics.iter().for_each(|topic| self.repair_later(topic.session)),
+        }
+    }
+
+    fn accept_events(&self, events: &[CommittedEvent]) {
+        events.iter().for_each(|event| self.feeds.tell(event));
+        let mut rest = events;
+        while let Some(first) = rest.first() {
+            // A batch may go back and forth between sessions; what stands together goes out together.
+            let same = rest.iter().take_while(|event| event.session == first.session).count();
+            let (run, others) = rest.split_at(same);
+            rest = others;
+            let topic = self.topics.get(&first.session).map(|topic| Arc::clone(&topic));
+            if let Some(topic) = topic
+                && topic.accept(run, &self.lanes) == Accepted::Gap
+            {
+                self.repair_later(topic.session);
+            }
+        }
+    }
+
+    fn repair_later(&self, session: SessionId) {
+        // With a full queue the reconcile tick comes back to it.
+        let _ = self.repairs.try_send(session);
+    }
+
+    /// Runs `f` on the session's topic, making it if there is none; it can't go away meanwhile.
+    fn with_topic<T>(&self, session: SessionId, f: impl FnOnce(&Topic) -> T) -> T {
+        let mut is_new = false;
+        let topic = self.topics.entry(session).or_insert_with(|| {
+            is_new = true;
+            Arc::new(Topic::new(session, self.lanes.len()))
+        });
+        let result = f(&topic);
+        drop(topic);
+        if is_new {
+            self.broker.set_interest(session, true);
+        }
+        result
+    }
+
+    fn drop_if_unread(&self, session: SessionId) {
+        if self.topics.remove_if(&session, |_, topic| !topic.has_readers()).is_some() {
+            self.broker.set_interest(session, false);
+        }
+    }
+
+    fn lane_of(&self, connection: ConnectionId) -> usize {
+        // The random bits of a version 7 UUID are its last.
+        let (_, low) = connection.0.as_u64_pair();
+        usize::try_from(low % self.lanes.len() as u64).unwrap_or(0)
+    }
+
+    /// Makes a subscriber a reader of a session. Whatever is released after this returns reaches it.
+    pub async fn join(&self, session: SessionId, subscriber: Arc<dyn Subscriber>) {
+        let lane = self.lane_of(subscriber.id());
+        self.with_topic(session, |topic| topic.add_member(lane));
+        let (done, joined) = oneshot::channel();
+        self.lanes[lane].send(LaneMessage::Join { session, subscriber, done }).await;
+        let _ = joined.await;
+    }
+
+    /// Ends what `join` began.
+    pub async fn leave(&self, session: SessionId, connection: ConnectionId) {
+        let lane = self.lane_of(connection);
+        self.lanes[lane].send(LaneMessage::Leave { session, connection }).await;
+        if let Some(topic) = self.topics.get(&session) {
+            topic.remove_member(lane);
+        }
+        self.drop_if_unread(session);
+    }
+
+    /// Notes how far the store says that a session's timeline reaches.
+    pub fn observe(&self, space: SpaceId, session: SessionId, head: i64) {
+        let topic = self.topics.get(&session).map(|topic| Arc::clone(&topic));
+        if topic.is_some_and(|topic| topic.observe(space, head) == Accepted::Gap) {
+            self.repair_later(session);
+        }
+    }
+
+    /// Waits for a message to settle. Register first, then look at the store, then wait.
+    pub fn waiter(self: &Arc<Self>, session: SessionId, message: MessageId) -> Waiter {
+        let settled = self.with_topic(session, |topic| topic.add_waiter(message));
+        Waiter { hub: Arc::clone(self), session, message, settled: Some(settled) }
+    }
+
+    /// Follows how far a session's timeline reaches.
+    pub fn stream(self: &Arc<Self>, session: SessionId) -> Stream {
+        let reach = self.with_topic(session, Topic::add_stream);
+        Stream { hub: Arc::clone(self), session, reach }
+    }
+
+    pub fn subscribe_feed(&self, key: FeedKey, subscriber: Arc<dyn Subscriber>) {
+        self.feeds.subscribe(key, subscriber);
+    }
+
+    pub fn unsubscribe_feed(&self, key: FeedKey, connection: ConnectionId) {
+        self.feeds.unsubscribe(key, connection);
+    }
+
+    /// Adds a socket to those that can be revoked and drained.
+    pub fn register(&self, subscriber: Arc<dyn Subscriber>) {
+        self.connections.insert(subscriber.id(), subscriber);
+    }
+
+    pub fn unregister(&self, connection: ConnectionId) {
+        self.connections.remove(&connection);
+    }
+
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Ends every socket, on every node, whose principal rests on `id`.
+    pub fn revoke(&self, id: Uuid) {
+        self.revoke_here(id);
+        self.broker.publish(Signal::Revoked(id));
+    }
+
+    fn revoke_here(&self, id: Uuid) {
+        for connection in &self.connections {
+            if connection.principal().is_some_and(|principal| is_revoked_by(&principal, id)) {
+                connection.revoke();
+            }
+        }
+    }
+
+    /// Tells every socket to go elsewhere.
+    pub fn drain(&self) {
+        self.connections.iter().for_each(|connection| connection.go_away());
+    }
+
+    /// Notes that somebody types in a session, or has stopped.
+    pub fn note_typing(&self, session: SessionId, who: PrincipalId, actor: Actor, typing: bool) {
+        self.typing.note(session, who, actor, typing);
+    }
+
+    /// Shows how far a participant has read.
+    pub fn show_receipt(&self, session: SessionId, participant: ParticipantId, seq: i64) {
+        self.show_everywhere(Ephemeral::Receipt { session, participant, seq });
+    }
+
+    /// Counts a socket of a participant as present in a session.
+    pub fn enter(&self, session: SessionId, principal: PrincipalId, participant: ParticipantId) {
+        if self.presence.enter(session, principal, participant) {
+            self.show_everywhere(Ephemeral::Presence { session, participant, principal, online: true });
+        }
+    }
+
+    /// Ends what `enter` began.
+    pub fn exit(&self, session: SessionId, principal: PrincipalId) {
+        if let Some(participant) = self.presence.leave(session, principal) {
+            self.show_everywhere(Ephemeral::Presence { session, participant, principal, online: false });
+        }
+    }
+
+    pub fn is_online(&self, session: SessionId, principal: PrincipalId) -> bool {
+        self.presence.is_online(session, principal)
+    }
+
+    fn show_everywhere(&self, ephemeral: Ephemeral) {
+        self.show_here(&ephemeral);
+        self.broker.publish(Signal::Ephemeral(ephemeral));
+    }
+
+    fn show_here(&self, ephemeral: &Ephemeral) {
+        let session = ephemeral.session();
+        let Some(topic) = self.topics.get(&session).map(|topic| Arc::clone(&topic)) else { return };
+        let except = match ephemeral {
+            Ephemeral::Typing { actor, .. } => actor.id.map(PrincipalId),
+            Ephemeral::Presence { principal, .. } => Some(*principal),
+            Ephemeral::Receipt { .. } => None,
+        };
+        let frame = frame::ephemeral_frame(ephemeral);
+        topic.each_lane(&self.lanes, || LaneMessage::Show { session, frame: frame.clone(), except });
+    }
+}
+
+/// Somebody who waits for a message to settle; dropping it frees its place.
+pub struct Waiter {
+    hub: Arc<Hub>,
+    session: SessionId,
+    message: MessageId,
+    settled: Option<oneshot::Receiver<()>>,
+}
+
+impl Waiter {
+    /// Returns when the message has settled, as far as this node knows.
+    pub async fn settled(&mut self) {
+        if let Some(settled) = &mut self.settled {
+            // An error means that the topic is gone, which it can't be while this waiter stands.
+            let _ = settled.await;
+        }
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.settled = None;
+        if let Some(topic) = self.hub.topics.get(&self.session) {
+            topic.remove_waiter(self.message);
+        }
+        self.hub.drop_if_unread(self.session);
+    }
+}
+
+/// A reader of a session's timeline that is told only how far it reaches.
+pub struct Stream {
+    hub: Arc<Hub>,
+    session: SessionId,
+    reach: watch::Receiver<i64>,
+}
+
+impl Stream {
+    /// Waits until the timeline reaches beyond `seq`.
+    pub async fn beyond(&mut self, seq: i64) {
+        // The sender lives in the topic, which stands as long as this stream.
+        let _ = self.reach.wait_for(|reach| *reach > seq).await;
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(topic) = self.hub.topics.get(&self.session) {
+            topic.remove_stream();
+        }
+        self.hub.drop_if_unread(self.session);
+    }
+}

@@ -1,0 +1,433 @@
+//! One batch of the writer: many commands, one transaction.
+
+use crate::clock::Clock;
+use crate::domain::decide::{Change, Command, Facts, Reply, decide, evolve};
+use crate::domain::encode::{data_text, event_text, message_of_data};
+use crate::domain::message::{MessageState, Settlement};
+use crate::domain::{
+    Actor, CommittedEvent, Message, MessageId, Participant, Principal, PrincipalId, Refusal, Scope, Session,
+    SessionId, SpaceId, Timestamp,
+};
+use crate::store::{SavedReply, SavedReplyKind, SecretHash, StoreError, WriteSet, WriteTx};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// How long the first reply to an `Idempotency-Key` is kept.
+pub(super) const KEEP_REPLIES_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+/// Who changes something.
+#[derive(Clone, Debug)]
+pub enum By {
+    Principal(Arc<Principal>),
+    /// The hub itself.
+    System,
+}
+
+impl By {
+    fn actor(&self) -> Actor {
+        match self {
+            Self::Principal(principal) => principal.actor(),
+            Self::System => Actor::system(),
+        }
+    }
+
+    /// The principal that must take part in the session for the command to be carried out.
+    fn must_take_part(&self) -> Option<PrincipalId> {
+        match self {
+            Self::Principal(principal) => principal.scope().participant(),
+            Self::System => None,
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub enum Action {
+    Create { session: Box<Session>, participants: Vec<Participant> },
+    Command(Command),
+}
+
+/// An `Idempotency-Key` with what it is scoped by, and a digest of the request that it stands for.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    /// The credential and the route.
+    pub scope: String,
+    pub key: String,
+    pub request_hash: SecretHash,
+}
+
+/// One request to change a session.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub space: SpaceId,
+    pub session: SessionId,
+    pub by: By,
+    pub action: Action,
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What came of a request. Sent only once it is durable.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The JSON of the message that was created.
+    Posted(String),
+    /// The message that settled, to be read from the store.
+    Settled(MessageId),
+    Session(Box<Session>),
+    Participant { participant: Box<Participant>, created: bool },
+    Removed,
+    /// The request was carried out before: its first reply.
+    Replayed { status: u16, reply: SavedReplyKind },
+}
+
+impl Outcome {
+    /// The HTTP status of the reply (contract sections 5 and 6).
+    fn status(&self, action: &Action) -> u16 {
+        match (self, action) {
+            (Self::Posted(_) | Self::Participant { created: true, .. }, _) | (_, Action::Create { .. }) => 201,
+            _ => 200,
+        }
+    }
+
+    /// How to keep this reply for a retry.
+    fn saved(&self, session: SessionId, posted: Option<MessageId>) -> Option<SavedReplyKind> {
+        match self {
+            Self::Posted(_) => posted.map(|id| SavedReplyKind::Posted(session, id)),
+            Self::Settled(id) => Some(SavedReplyKind::Settled(session, *id)),
+            Self::Session(session) => serde_json::to_string(session).ok().map(SavedReplyKind::Body),
+            Self::Participant { participant, .. } => serde_json::to_string(participant).ok().map(SavedReplyKind::Body),
+            Self::Removed | Self::Replayed { .. } => None,
+        }
+    }
+}
+
+/// What one batch did: an outcome for each request, in order, and the events to publish.
+pub(super) struct Done {
+    pub(super) outcomes: Vec<Result<Outcome, Refusal>>,
+    pub(super) events: Vec<CommittedEvent>,
+}
+
+/// The state that a batch works on: loaded once, then moved along in memory, written at the end.
+struct Batch {
+    now: Timestamp,
+    tx: Box<dyn WriteTx>,
+    sessions: HashMap<SessionId, Session>,
+    /// Sessions that this batch creates, and those that it changes.
+    created: HashSet<SessionId>,
+    changed: HashSet<SessionId>,
+    members: HashSet<(SessionId, PrincipalId)>,
+    messages: HashMap<MessageId, MessageState>,
+    replies: HashMap<(String, String), SavedReply>,
+    writes: WriteSet,
+    events: Vec<CommittedEvent>,
+    wrote: bool,
+}
+
+/// Carries out `requests` in one transaction. An error means that nothing happened.
+pub(super) async fn run(tx: Box<dyn WriteTx>, clock: &dyn Clock, requests: &[Request]) -> Result<Done, StoreError> {
+    let mut batch = Batch {
+        now: clock.now(),
+        tx,
+        sessions: HashMap::new(),
+        created: HashSet::new(),
+        changed: HashSet::new(),
+        members: HashSet::new(),
+        messages: HashMap::new(),
+        replies: HashMap::new(),
+        writes: WriteSet::default(),
+        events: Vec::new(),
+        wrote: false,
+    };
+    batch.load(requests).await?;
+    // The clock is read again under the locks: an event is never older than what it follows.
+    batch.now = clock.now();
+    let mut outcomes = Vec::with_capacity(requests.len());
+    for request in requests {
+        outcomes.push(batch.carry_out(request).await?);
+    }
+    batch.flush().await?;
+    if batch.wrote {
+        batch.tx.commit().await?;
+    }
+    Ok(Done { outcomes, events: batch.events })
+}
+
+impl Batch {
+    /// Loads and locks everything that the requests name, with one statement a kind.
+    async fn load(&mut self, requests: &[Request]) -> Result<(), StoreError> {
+        let mut sessions = HashSet::new();
+        let mut pairs = HashSet::new();
+        let mut messages = HashSet::new();
+        let mut keys = Vec::new();
+        for request in requests {
+            if let Some(idempotency) = &request.idempotency {
+                keys.push((idempotency.scope.clone(), idempotency.key.clone()));
+            }
+            let Action::Command(command) = &request.action else { continue };
+            sessions.insert((request.space, request.session));
+            if let Some(principal) = request.by.must_take_part() {
+                pairs.insert((request.session, principal));
+            }
+            if let Some(message) = named_message(command) {
+                messages.insert((request.session, message));
+            }
+        }
+        let sessions: Vec<_> = sessions.into_iter().collect();
+        for session in self.tx.lock_sessions(&sessions).await? {
+            self.sessions.insert(session.id, session);
+        }
+        let pairs: Vec<_> = pairs.into_iter().collect();
+        self.members.extend(self.tx.participations(&pairs).await?);
+        let messages: Vec<_> = messages.into_iter().collect();
+        for state in self.tx.message_states(&messages).await? {
+            self.messages.insert(state.id, state);
+        }
+        if !keys.is_empty() {
+            let since = self.now.plus_millis(-KEEP_REPLIES_MILLIS);
+            for reply in self.tx.saved_replies(&keys, since).await? {
+                self.replies.insert((reply.scope.clone(), reply.key.clone()), reply);
+            }
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, request: &Request) -> Result<Result<Outcome, Refusal>, StoreError> {
+        if let Some(idempotency) = &request.idempotency
+            && let Some(saved) = self.replies.get(&(idempotency.scope.clone(), idempotency.key.clone()))
+        {
+            return Ok(if saved.request_hash == idempotency.request_hash {
+                Ok(Outcome::Replayed { status: saved.status, reply: saved.kind.clone() })
+            } else {
+                Err(Refusal::IdempotencyMismatch)
+            });
+        }
+        let outcome = match &request.action {
+            Action::Create { session, participants } => Ok(self.create(request, session, participants)),
+            Action::Command(command) => self.command(request, command).await?,
+        };
+        if let (Ok((outcome, posted)), Some(idempotency)) = (&outcome, &request.idempotency)
+            && let Some(kind) = outcome.saved(request.session, *posted)
+        {
+            let reply = SavedReply {
+                scope: idempotency.scope.clone(),
+                key: idempotency.key.clone(),
+                request_hash: idempotency.request_hash,
+                status: outcome.status(&request.action),
+                kind,
+                created_at: self.now,
+            };
+            self.replies.insert((reply.scope.clone(), reply.key.clone()), reply.clone());
+            self.writes.replies.push(reply);
+        }
+        Ok(outcome.map(|(outcome, _)| outcome))
+    }
+
+    fn create(
+        &mut self,
+        request: &Request,
+        session: &Session,
+        participants: &[Participant],
+    ) -> (Outcome, Option<MessageId>) {
+        let mut session = session.clone();
+        session.created_at = self.now;
+        session.updated_at = self.now;
+        self.created.insert(session.id);
+        self.writes.new_participants.extend(participants.iter().cloned());
+        let id = session.id;
+        self.sessions.insert(id, session);
+        self.append(id, Change::SessionCreated(participants.to_vec()), &request.by.actor());
+        let session = self.sessions[&id].clone();
+        (Outcome::Session(Box::new(session)), None)
+    }
+
+    async fn command(
+        &mut self,
+        request: &Request,
+        command: &Command,
+    ) -> Result<Result<(Outcome, Option<MessageId>), Refusal>, StoreError> {
+        let id = request.session;
+        let visible = self.sessions.contains_key(&id)
+            && request.by.must_take_part().is_none_or(|principal| self.members.contains(&(id, principal)));
+        if !visible {
+            return Ok(Err(Refusal::NotFound("Session")));
+        }
+        // What a rule asks for beyond the session and the message it names is read from the store, so what this
+        // batch did so far must be there.
+        let mut pending = Vec::new();
+        let mut participant = None;
+        match command {
+            Command::Close | Command::Archive => {
+                self.flush().await?;
+                pending = self.tx.pending_messages(id).await?;
+            }
+            Command::AddParticipant { member, .. } => {
+                self.flush().await?;
+                participant = self.tx.participant_of(id, member.id).await?;
+            }
+            Command::RemoveParticipant(participant_id) => {
+                self.flush().await?;
+                participant = self.tx.participant(id, *participant_id).await?;
+            }
+            _ => {}
+        }
+        let pending_ids: Vec<_> = pending.iter().map(|state| state.id).collect();
+        self.messages.extend(pending.into_iter().map(|state| (state.id, state)));
+
+        let actor = request.by.actor();
+        let target = named_message(command).and_then(|message| self.messages.get(&message));
+        let facts = Facts {
+            now: self.now,
+            actor: &actor,
+            by_person: matches!(&request.by, By::Principal(principal) if principal.is_person()),
+            target: target.filter(|state| state.session_id == id),
+            pending: &pending_ids,
+            participant: participant.as_ref(),
+        };
+        let decision = decide(&self.sessions[&id], facts, command);
+        let mut posted_json = None;
+        for change in decision.changes {
+            if let Some(json) = self.append(id, change, &actor) {
+                posted_json.get_or_insert(json);
+            }
+        }
+        let reply = match decision.reply {
+            Ok(reply) => reply,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if let (By::Principal(principal), Reply::Posted(_)) = (&request.by, &reply)
+            && principal.is_person()
+        {
+            let session = &self.sessions[&id];
+            let mark = (id, principal.id(), session.last_seq, session.message_count);
+            self.writes.read_marks.push(mark);
+        }
+        Ok(Ok(match reply {
+            Reply::Posted(message) => (Outcome::Posted(posted_json.unwrap_or_default()), Some(message)),
+            Reply::Settled(message) => (Outcome::Settled(message), None),
+            Reply::Session => (Outcome::Session(Box::new(self.sessions[&id].clone())), None),
+            Reply::Participant { participant, created } => (Outcome::Participant { participant, created }, None),
+            Reply::Removed => (Outcome::Removed, None),
+        }))
+    }
+
+    /// Puts one change on the timeline: the next `seq`, the event's text, and what the projections need of it.
+    /// Returns the JSON of a new message.
+    fn append(&mut self, id: SessionId, mut change: Change, actor: &Actor) -> Option<String> {
+        let session = self.sessions.get_mut(&id)?;
+        let at = self.now.max(session.updated_at);
+        let seq = evolve(session, &mut change, at);
+        let data = data_text(session, &change);
+        let text = event_text(session, seq, &change, actor, at, &data);
+        let event = CommittedEvent {
+            space: session.space_id,
+            session: id,
+            seq,
+            kind: change.event_type(),
+            at,
+            pending: session.pending_count,
+            settles: change.settles().map(|(message, _)| message),
+            removes: match &change {
+                Change::ParticipantRemoved(gone) => Some(gone.principal()),
+                _ => None,
+            },
+            text: Arc::from(text),
+        };
+        let (space, ordinal) = (session.space_id, session.message_count);
+        self.changed.insert(id);
+        self.writes.events.push(event.clone());
+        self.events.push(event);
+
+        if let Some((message, status)) = change.settles() {
+            let response = match &change {
+                Change::MessageCompleted(_, response) => Some(response.message_id),
+                _ => None,
+            };
+            let settlement = Settlement { seq, at, by: actor.clone(), response };
+            if let Some(state) = self.messages.get_mut(&message) {
+                state.status = status;
+                state.settlement = Some(settlement.clone());
+            }
+            self.writes.settled.push((message, status, settlement));
+        }
+        match change {
+            Change::MessageCreated(message) => {
+                let state = state_of(&message);
+                self.messages.insert(state.id, state.clone());
+                self.writes.new_messages.push((state, ordinal));
+                return message_of_data(&data).map(str::to_owned);
+            }
+            Change::ParticipantAdded(participant, guest) => {
+                if let Some(guest) = guest {
+                    self.writes.new_guests.push((space, participant.clone(), guest));
+                }
+                self.members.insert((id, participant.principal()));
+                self.writes.new_participants.push(participant);
+            }
+            Change::ParticipantRemoved(gone) => {
+                self.members.remove(&(id, gone.principal()));
+                self.writes.gone_participants.push(gone);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Writes what has gathered, inside the transaction.
+    async fn flush(&mut self) -> Result<(), StoreError> {
+        let mut writes = std::mem::take(&mut self.writes);
+        for id in self.changed.drain() {
+            let session = self.sessions[&id].clone();
+            if self.created.remove(&id) {
+                writes.new_sessions.push(session);
+            } else {
+                writes.changed_sessions.push(session);
+            }
+        }
+        if writes.events.is_empty() && writes.replies.is_empty() {
+            return Ok(());
+        }
+        self.wrote = true;
+        self.tx.apply(writes).await
+    }
+}
+
+/// The message that a command names.
+fn named_message(command: &Command) -> Option<MessageId> {
+    match command {
+        Command::Post(new) => new.in_reply_to,
+        Command::Cancel(id) | Command::Expire(id) => Some(*id),
+        _ => None,
+    }
+}
+
+fn state_of(message: &Message) -> MessageState {
+    let sender = message
+        .sender_agent_id
+        .map(PrincipalId::from)
+        .or(message.sender_human_id.map(PrincipalId::from))
+        .or(message.sender_guest_id.map(PrincipalId::from));
+    MessageState {
+        id: message.id,
+        session_id: message.session_id,
+        seq: message.seq,
+        sender,
+        response_required: message.response_required,
+        status: message.status,
+        priority: message.priority,
+        deadline_at: message.deadline_at,
+        in_reply_to: message.in_reply_to,
+        settlement: None,
+        created_at: message.created_at,
+        updated_at: message.updated_at,
+    }
+}
+
+/// The scope under which a principal's own session is looked up again after a write.
+impl Request {
+    pub fn scope(&self) -> Scope {
+        match &self.by {
+            By::Principal(principal) => principal.scope(),
+            By::System => Scope::Space(self.space),
+        }
+    }
+}

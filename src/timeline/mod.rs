@@ -1,0 +1,9 @@
+//! The only door for change: commands go through the [`writer`]'s group commit; readers move along with a [`cursor`].
+
+mod batch;
+pub mod cursor;
+pub mod writer;
+
+pub use batch::{Action, By, Idempotency, Outcome, Request};
+pub use cursor::Cursor;
+pub use writer::Timeline;

@@ -1,0 +1,30 @@
+//! The close codes, in one table (contract section 8): 4400–4499 end it, 4500–4599 ask to reconnect.
+
+/// Why a socket is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CloseCode {
+    pub code: u16,
+    pub reason: &'static str,
+}
+
+impl CloseCode {
+    const fn new(code: u16, reason: &'static str) -> Self {
+        Self { code, reason }
+    }
+
+    pub const NORMAL: Self = Self::new(1000, "");
+    pub const GOING_AWAY: Self = Self::new(1001, "the node is draining");
+    pub const PROTOCOL: Self = Self::new(1002, "protocol error");
+    pub const BAD_UTF8: Self = Self::new(1007, "text is not UTF-8");
+    pub const TOO_BIG: Self = Self::new(1009, "a frame may have 64 KiB");
+
+    pub const BAD_FRAMES: Self = Self::new(4400, "too many bad frames");
+    pub const NOT_AUTHENTICATED: Self = Self::new(4401, "not authenticated");
+    pub const REVOKED: Self = Self::new(4403, "revoked");
+
+    pub const INTERNAL: Self = Self::new(4500, "internal error");
+    pub const HEARTBEAT_MISSED: Self = Self::new(4502, "heartbeat missed");
+    pub const TOKEN_EXPIRED: Self = Self::new(4504, "token expired");
+    pub const AUTH_TIMEOUT: Self = Self::new(4508, "no authentication in time");
+    pub const TOO_MANY_FRAMES: Self = Self::new(4529, "too many frames");
+}

@@ -1,0 +1,32 @@
+// One button that answers the message it stands in; shared by `button_group` and `approval`.
+import type { VNode } from "preact";
+import { useContext } from "preact/hooks";
+import { AnsweringContext } from "./types";
+
+interface Props {
+  action: string;
+  label: string;
+  variant: string;
+}
+
+export function ActionButton({ action, label, variant }: Props): VNode {
+  const { enabled, busy, chosen, answer } = useContext(AnsweringContext);
+  const isChosen = chosen === action;
+  return (
+    <button
+      type="button"
+      class={`button ${VARIANTS[variant] ?? "secondary"} ${isChosen ? "chosen" : ""}`}
+      data-testid="action-button"
+      data-action={action}
+      data-chosen={isChosen}
+      aria-pressed={isChosen}
+      disabled={!enabled || busy}
+      onClick={() => answer({ action })}
+    >
+      {isChosen && !busy && <span aria-hidden="true">✓ </span>}
+      {label}
+    </button>
+  );
+}
+
+const VARIANTS: Record<string, string> = { primary: "primary", secondary: "secondary", danger: "danger" };

@@ -1,0 +1,5 @@
+// `code{language?,content}`: text as it stands, with a button to copy it.
+import { CodeBlock } from "../markdown/markdown";
+import { type ComponentView, text } from "./types";
+
+export const Code: ComponentView = ({ data }) => <CodeBlock text={text(data.content)} language={text(data.language)} />;

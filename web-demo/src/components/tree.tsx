@@ -1,0 +1,75 @@
+// A component and its children, drawn by the registry; what fails or is unknown shows as JSON.
+import { Component, type ComponentChildren, type VNode } from "preact";
+import type { ComponentNode } from "../client/types";
+import { registry } from "./registry";
+import { Unknown } from "./unknown";
+
+const MAX_DEPTH = 12;
+
+export function ComponentTree({ value, depth = 0 }: { value: unknown; depth?: number }): VNode {
+  if (Array.isArray(value) && depth < MAX_DEPTH) {
+    return (
+      <>
+        {value.map((node) => (
+          <ComponentTree value={node} depth={depth + 1} />
+        ))}
+      </>
+    );
+  }
+  if (!isNode(value)) return <Unknown label="component" value={value} />;
+  const View = registry.get(value.type);
+  if (!View || depth >= MAX_DEPTH) return <Unknown label={value.type} value={value.data ?? value} />;
+  const data = typeof value.data === "object" && value.data !== null ? (value.data as Record<string, unknown>) : {};
+  return (
+    <div class={`component component-${value.type}`}>
+      <Guard node={value}>
+        <View node={value} data={data} />
+      </Guard>
+      {Array.isArray(value.children) && value.children.map((child) => <ComponentTree value={child} depth={depth + 1} />)}
+    </div>
+  );
+}
+
+function isNode(value: unknown): value is ComponentNode {
+  return typeof value === "object" && value !== null && typeof (value as { type?: unknown }).type === "string";
+}
+
+/** A component that can't draw its data must not take the conversation down with it. */
+class Guard extends Component<{ node: ComponentNode; children?: ComponentChildren }, { failed: boolean }> {
+  override state = { failed: false };
+
+  static override getDerivedStateFromError(): { failed: boolean } {
+    return { failed: true };
+  }
+
+  override render(): ComponentChildren {
+    const { node, children } = this.props;
+    return this.state.failed ? <Unknown label={node.type} value={node.data} /> : children;
+  }
+}
+
+/** The label of the button that stands for an action, wherever in the tree it is. */
+export function actionLabel(value: unknown, action: string, depth = 0): string | null {
+  if (depth > MAX_DEPTH || typeof value !== "object" || value === null) return null;
+  if (Array.isArray(value)) return firstLabel(value, action, depth);
+  const { type, data, children } = value as { type?: unknown; data?: unknown; children?: unknown };
+  const fields = (typeof data === "object" && data !== null ? data : {}) as Record<string, unknown>;
+  if (type === "button_group" && Array.isArray(fields.buttons)) {
+    for (const button of fields.buttons as { action?: unknown; label?: unknown }[]) {
+      if (button?.action === action && typeof button.label === "string") return button.label;
+    }
+  }
+  if (type === "approval" && (action === "approve" || action === "reject")) {
+    const label = fields[`${action}Label`];
+    return typeof label === "string" && label !== "" ? label : action === "approve" ? "Approve" : "Reject";
+  }
+  return Array.isArray(children) ? firstLabel(children, action, depth) : null;
+}
+
+function firstLabel(nodes: unknown[], action: string, depth: number): string | null {
+  for (const node of nodes) {
+    const label = actionLabel(node, action, depth + 1);
+    if (label !== null) return label;
+  }
+  return null;
+}

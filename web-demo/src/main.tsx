@@ -1,0 +1,14 @@
+// The start of the page.
+import { render } from "preact";
+import { App } from "./views/app";
+import { AppState } from "./views/app-state";
+import "./styles/base.css";
+import "./styles/layout.css";
+import "./styles/timeline.css";
+import "./styles/components.css";
+
+const root = document.getElementById("app");
+if (root) {
+  root.replaceChildren();
+  render(<App app={new AppState()} />, root);
+}

@@ -1,0 +1,26 @@
+// Says new messages to a screen reader, those of others and only once they are new.
+import type { VNode } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { LiveSession } from "../client/live-session";
+import { preview } from "../client/titles";
+
+export function Announcer({ live }: { live: LiveSession }): VNode {
+  const [said, setSaid] = useState("");
+  const from = useRef<number | null>(null);
+  const last = live.timeline.lastMessage();
+  const ready = live.phase === "ready";
+
+  useEffect(() => {
+    if (!ready) return;
+    const known = from.current;
+    from.current = last?.seq ?? 0;
+    if (known === null || !last || last.seq <= known || live.isMine(last)) return;
+    setSaid(`${last.senderName ?? "Someone"}: ${preview(last)}`);
+  }, [ready, last?.seq]);
+
+  return (
+    <div class="visually-hidden" aria-live="polite" data-testid="announcer">
+      {said}
+    </div>
+  );
+}

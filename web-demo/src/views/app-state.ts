@@ -1,0 +1,116 @@
+// Which screen is shown, and the hub connection that belongs to whoever is signed in.
+import { Auth, TOKENS_KEY } from "../client/auth";
+import { Emitter } from "../client/emitter";
+import { Hub } from "../client/hub";
+import { tabLocks } from "../client/locks";
+import type { SocketLike } from "../client/socket";
+
+export type Screen = "sign-in" | "setup" | "chat" | "ended";
+
+export class AppState extends Emitter {
+  readonly auth: Auth;
+  hub: Hub | null = null;
+  setupToken: string | null = null;
+  /** Why the last sign-in ended. */
+  notice: string | null = null;
+  private wasGuest = false;
+
+  constructor() {
+    super();
+    this.auth = new Auth({
+      fetch: (input, init) => fetch(input, init),
+      storage: localStorage,
+      tabStorage: sessionStorage,
+      lock: tabLocks(navigator.locks, localStorage),
+    });
+    this.auth.onChange((change) => {
+      if (change.type === "ended") this.ended(change.reason);
+      else if (!this.hub && this.setupToken === null) this.startHub();
+    });
+    window.addEventListener("storage", (event) => {
+      if (event.key === TOKENS_KEY || event.key === null) this.auth.storageChanged();
+    });
+    window.addEventListener("hashchange", () => this.takeFragment());
+    window.addEventListener("online", () => this.hub?.socket.reconnectNow());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.hub?.socket.reconnectNow();
+    });
+    this.takeFragment();
+    if (!this.hub && this.setupToken === null && this.auth.kind !== "none") this.startHub();
+  }
+
+  get screen(): Screen {
+    if (this.setupToken !== null) return "setup";
+    if (this.hub) return "chat";
+    return this.wasGuest ? "ended" : "sign-in";
+  }
+
+  /** Tokens come in the fragment, which no server sees; they don't stay in the address bar. */
+  private takeFragment(): void {
+    const [, kind, token] = /^#(guest|setup)=([^&]+)$/.exec(location.hash) ?? [];
+    if (!kind || !token) return;
+    history.replaceState(null, "", location.pathname);
+    this.stopHub();
+    if (kind === "guest") {
+      this.setupToken = null;
+      this.auth.openGuest(decodeURIComponent(token));
+      this.startHub();
+    } else {
+      this.setupToken = decodeURIComponent(token);
+      this.changed();
+    }
+  }
+
+  async finishSetup(password: string): Promise<void> {
+    if (this.setupToken === null) return;
+    await this.auth.setup(this.setupToken, password);
+    this.setupToken = null;
+    this.startHub();
+  }
+
+  leaveSetup(): void {
+    this.setupToken = null;
+    this.continueAsHuman();
+  }
+
+  /** From the end of a guest's visit to the person's own account, or to the sign-in. */
+  continueAsHuman(): void {
+    this.wasGuest = false;
+    if (this.auth.kind === "human") this.startHub();
+    else this.changed();
+  }
+
+  private startHub(): void {
+    this.stopHub();
+    this.notice = null;
+    this.wasGuest = false;
+    const hub = new Hub({
+      auth: this.auth,
+      fetch: (input, init) => fetch(input, init),
+      connect: (protocols) => new WebSocket(socketUrl(), protocols) as unknown as SocketLike,
+    });
+    this.hub = hub;
+    hub.socket.listen(() => {
+      if (this.hub === hub && hub.socket.state === "ended" && hub.socket.endsAccess) this.auth.end(hub.socket.endedReason);
+    });
+    hub.start();
+    this.changed();
+  }
+
+  private stopHub(): void {
+    this.hub?.dispose();
+    this.hub = null;
+  }
+
+  private ended(reason: string | null): void {
+    this.wasGuest = this.hub?.isGuest ?? false;
+    this.stopHub();
+    this.notice = reason;
+    if (!this.wasGuest) history.replaceState(null, "", location.pathname);
+    this.changed();
+  }
+}
+
+function socketUrl(): string {
+  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/ws`;
+}

@@ -1,0 +1,79 @@
+// The lines of the timeline: days, messages (those of one sender close together), small notes of what happened.
+import type { ComponentChild, VNode } from "preact";
+import type { LiveSession } from "../client/live-session";
+import type { Message } from "../client/types";
+import { dayOf } from "./format";
+import { MessageRow } from "./message";
+import { SystemLine } from "./system-line";
+
+const TOGETHER_MS = 3 * 60_000;
+
+interface Props {
+  live: LiveSession;
+  onAnswer: (message: Message) => void;
+}
+
+export function Entries({ live, onAnswer }: Props): VNode {
+  const rows: ComponentChild[] = [];
+  const entries = live.timeline.entries();
+  const lastMine = entries.findLast((entry) => entry.kind === "message" && live.isMine(entry.message));
+  const closed = live.session !== null && live.session.status !== "Active";
+  let day = "";
+  let previous: Message | null = null;
+  for (const entry of entries) {
+    const at = entry.kind === "message" ? entry.message.createdAt : entry.event.at;
+    const today = dayOf(at);
+    if (today !== day) {
+      day = today;
+      previous = null;
+      rows.push(
+        <div class="day" key={`day-${entry.seq}`}>
+          <span>{today}</span>
+        </div>,
+      );
+    }
+    if (entry.kind === "system") {
+      previous = null;
+      rows.push(<SystemLine key={entry.seq} event={entry.event} timeline={live.timeline} />);
+      continue;
+    }
+    const { message } = entry;
+    const mine = live.isMine(message);
+    const replied = message.inReplyTo ? (live.timeline.message(message.inReplyTo) ?? null) : null;
+    rows.push(
+      <MessageRow
+        key={entry.seq}
+        seq={entry.seq}
+        message={message}
+        mine={mine}
+        joined={previous !== null && sameSender(previous, message)}
+        replied={replied}
+        answer={live.answers.get(message.id) ?? null}
+        acknowledged={live.timeline.wasAcknowledged(message.id)}
+        closed={closed}
+        readers={entry === lastMine ? names(live, entry.seq) : null}
+        onAnswer={onAnswer}
+        onAction={(content) => void live.answer(message, content)}
+      />,
+    );
+    previous = message;
+  }
+  return <>{rows}</>;
+}
+
+function names(live: LiveSession, seq: number): string {
+  return live
+    .readersOf(seq)
+    .map((one) => one.name ?? "someone")
+    .join(", ");
+}
+
+function sameSender(a: Message, b: Message): boolean {
+  return (
+    a.senderType === b.senderType &&
+    a.senderAgentId === b.senderAgentId &&
+    a.senderHumanId === b.senderHumanId &&
+    a.senderGuestId === b.senderGuestId &&
+    Date.parse(b.createdAt) - Date.parse(a.createdAt) < TOGETHER_MS
+  );
+}

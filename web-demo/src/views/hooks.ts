@@ -1,0 +1,47 @@
+// Small hooks that bind the framework-free stores to the views.
+import { useEffect, useReducer, useState } from "preact/hooks";
+import type { Emitter } from "../client/emitter";
+
+/** Draws again whenever the store says that it changed. */
+export function useStore<T extends Emitter>(store: T): T {
+  const [, redraw] = useReducer((count: number) => count + 1, 0);
+  const drawn = store.version;
+  useEffect(() => {
+    const stop = store.listen(() => redraw(undefined));
+    // Whatever changed between the drawing and this effect.
+    if (store.version !== drawn) redraw(undefined);
+    return stop;
+  }, [store]);
+  return store;
+}
+
+/** The time, again every `everyMs` while `active`. */
+export function useNow(everyMs: number, active = true): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    if (!active) return;
+    setNow(Date.now());
+    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs, active]);
+  return now;
+}
+
+/** The conversation that the address names: `#/s/ID`. */
+export function useRoute(): string | null {
+  const [id, setId] = useState(readRoute);
+  useEffect(() => {
+    const follow = (): void => setId(readRoute());
+    window.addEventListener("hashchange", follow);
+    return () => window.removeEventListener("hashchange", follow);
+  }, []);
+  return id;
+}
+
+function readRoute(): string | null {
+  return /^#\/s\/([\w-]+)$/.exec(location.hash)?.[1] ?? null;
+}
+
+export function goTo(sessionId: string | null): void {
+  location.hash = sessionId === null ? "#/" : `#/s/${sessionId}`;
+}

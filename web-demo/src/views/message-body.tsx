@@ -1,0 +1,93 @@
+// What a message says: its opened content and components, or why they can't be shown.
+import type { VNode } from "preact";
+import { asContent, open, type Opened } from "../client/envelope";
+import type { Envelope, Message } from "../client/types";
+import { actionLabel, ComponentTree } from "../components/tree";
+import { type Answering, AnsweringContext } from "../components/types";
+import { Unknown } from "../components/unknown";
+import { Markdown } from "../markdown/markdown";
+import { LockIcon } from "./icons";
+import type { MessageProps } from "./message";
+
+export function MessageBody({ message, replied, answer, closed, onAction }: MessageProps): VNode {
+  const content = openOnce(message.encryptedContent);
+  const components = openOnce(message.encryptedComponents);
+  const answering: Answering = {
+    enabled: !closed && (message.status === "Pending" || !message.responseRequired),
+    busy: answer?.state === "sending",
+    chosen: answer?.action ?? chosenAction(message),
+    answer: onAction,
+  };
+  return (
+    <AnsweringContext.Provider value={answering}>
+      {content && <ContentView opened={content} replied={replied} />}
+      {components && <ComponentsView opened={components} />}
+      {!content && !components && <p class="hint">This message is empty.</p>}
+      {answer?.state === "failed" && (
+        <p class="form-error" role="alert">
+          Not sent: {answer.error}
+        </p>
+      )}
+    </AnsweringContext.Provider>
+  );
+}
+
+function ContentView({ opened, replied }: { opened: Opened; replied: Message | null }): VNode {
+  if (opened.kind !== "json") return <Closed opened={opened} what="message" />;
+  const content = asContent(opened.value);
+  if (!content) return <Unknown label="content" value={opened.value} />;
+  return (
+    <>
+      {content.text !== undefined && <Markdown text={content.text} />}
+      {content.action !== undefined && (
+        <p class="chosen-action" data-testid="chosen-action" data-action={content.action}>
+          <span aria-hidden="true">✓</span> {labelOf(content.action, replied)}
+        </p>
+      )}
+      {content.values && <Unknown label="values" value={content.values} />}
+    </>
+  );
+}
+
+function ComponentsView({ opened }: { opened: Opened }): VNode {
+  if (opened.kind !== "json") return <Closed opened={opened} what="card" />;
+  return <ComponentTree value={opened.value} />;
+}
+
+function Closed({ opened, what }: { opened: Exclude<Opened, { kind: "json" }>; what: string }): VNode {
+  if (opened.kind === "encrypted") {
+    return (
+      <p class="sealed" data-testid="encrypted">
+        <LockIcon /> Encrypted {what} ({opened.scheme}). This page does not hold the key to it.
+      </p>
+    );
+  }
+  return (
+    <div class="raw" data-testid="raw">
+      <small>{opened.reason === "no-scheme" ? `Unsealed ${what}, as it was sent` : `Unreadable ${what}, as it was sent`}</small>
+      <p dir="auto">{opened.text}</p>
+    </div>
+  );
+}
+
+function labelOf(action: string, replied: Message | null): string {
+  const components = openOnce(replied?.encryptedComponents ?? null);
+  return (components?.kind === "json" ? actionLabel(components.value, action) : null) ?? action;
+}
+
+function chosenAction(message: Message): string | null {
+  const opened = openOnce(message.response?.encryptedContent ?? null);
+  return opened?.kind === "json" ? (asContent(opened.value)?.action ?? null) : null;
+}
+
+const cache = new WeakMap<Envelope, Opened>();
+
+function openOnce(envelope: Envelope | null): Opened | null {
+  if (!envelope) return null;
+  let opened = cache.get(envelope);
+  if (!opened) {
+    opened = open(envelope);
+    cache.set(envelope, opened);
+  }
+  return opened;
+}

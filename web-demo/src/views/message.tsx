@@ -1,0 +1,83 @@
+// One message: who sent it, what it says, its components, and what became of its request.
+import { Component, type VNode } from "preact";
+import type { AnswerState } from "../client/live-session";
+import type { Content, Message } from "../client/types";
+import { Avatar } from "./avatar";
+import { clock, fullTime } from "./format";
+import { MessageBody } from "./message-body";
+import { MessageState } from "./message-state";
+import { preview } from "../client/titles";
+
+export interface MessageProps {
+  seq: number;
+  message: Message;
+  mine: boolean;
+  /** It follows another one of the same sender closely, and needs no name. */
+  joined: boolean;
+  /** The message that this one answers, where it is loaded. */
+  replied: Message | null;
+  answer: AnswerState | null;
+  acknowledged: boolean;
+  closed: boolean;
+  /** The last message of one's own says who has read it. */
+  readers: string | null;
+  onAnswer: (message: Message) => void;
+  onAction: (content: Content) => void;
+}
+
+const FIELDS = ["message", "mine", "joined", "replied", "answer", "acknowledged", "closed", "readers"] as const;
+
+export class MessageRow extends Component<MessageProps> {
+  /** A long timeline draws again only what has changed. */
+  override shouldComponentUpdate(next: MessageProps): boolean {
+    return FIELDS.some((field) => this.props[field] !== next[field]);
+  }
+
+  override render(): VNode {
+    const { seq, message, mine, joined, replied, readers } = this.props;
+    const name = mine ? "You" : (message.senderName ?? (message.senderType === "System" ? "Hiloop" : "Someone"));
+    const loud = message.priority === "High" || message.priority === "Urgent";
+    return (
+      <article
+        class={`message ${mine ? "mine" : ""} ${joined ? "joined" : ""} ${message.status.toLowerCase()}`}
+        data-testid="message"
+        data-seq={seq}
+        data-message-id={message.id}
+        data-status={message.status}
+        data-sender={message.senderType}
+        aria-label={`${name}, ${clock(message.createdAt)}`}
+      >
+        {!mine && <Avatar name={name} agent={message.senderType === "Agent"} />}
+        <div class="bubble-column">
+          {!joined && (
+            <div class="message-head">
+              {!mine && <span class="sender">{name}</span>}
+              {message.senderType === "Agent" && <span class="tag">Agent</span>}
+              {message.senderGuestId !== null && <span class="tag">Guest</span>}
+              <time dateTime={message.createdAt} title={fullTime(message.createdAt)}>
+                {clock(message.createdAt)}
+              </time>
+            </div>
+          )}
+          <div class={`bubble ${message.status === "Pending" ? "asking" : ""}`}>
+            {loud && (
+              <span class={`tag priority ${message.priority === "Urgent" ? "danger" : "warning"}`}>{message.priority}</span>
+            )}
+            {message.inReplyTo && (
+              <p class="quote" dir="auto">
+                {replied ? preview(replied) : "An earlier message"}
+              </p>
+            )}
+            <MessageBody {...this.props} />
+          </div>
+          {message.responseRequired && <MessageState {...this.props} />}
+          {readers !== null && (
+            <p class="readers" data-testid="readers">
+              {readers === "" ? "Sent" : `Read by ${readers}`}
+            </p>
+          )}
+        </div>
+      </article>
+    );
+  }
+}

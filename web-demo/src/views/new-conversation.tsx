@@ -1,0 +1,83 @@
+// The dialog that starts a conversation with an agent.
+import type { TargetedSubmitEvent, VNode } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { messageOf } from "../client/errors";
+import type { Hub } from "../client/hub";
+import { Avatar } from "./avatar";
+import { Dialog } from "./dialog";
+import { goTo } from "./hooks";
+
+export function NewConversation({ hub, onClose }: { hub: Hub; onClose: () => void }): VNode {
+  const [agentId, setAgentId] = useState<string | null>(hub.agents[0]?.id ?? null);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+
+  useEffect(() => {
+    hub.loadAgents().then(
+      () => setAgentId((id) => id ?? hub.agents[0]?.id ?? null),
+      (failure: unknown) => setError(messageOf(failure)),
+    );
+  }, [hub]);
+
+  const chosen = hub.agents.find((agent) => agent.id === agentId);
+  const submit = async (event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> => {
+    event.preventDefault();
+    if (!chosen) return;
+    const title = String(new FormData(event.currentTarget).get("title")).trim();
+    setBusy(true);
+    try {
+      const session = await hub.newSession(chosen.id, title || defaultTitle(chosen.name));
+      onClose();
+      goTo(session.id);
+    } catch (failure) {
+      setError(messageOf(failure));
+      setBusy(false);
+    }
+  };
+
+  return (
+    <Dialog title="New conversation" onClose={onClose}>
+      <form onSubmit={(event) => void submit(event)}>
+        <fieldset class="agents" data-testid="agents">
+          <legend>With which agent?</legend>
+          {hub.agents.length === 0 && <p class="hint">There are no agents yet. One appears here once it has used its key.</p>}
+          {hub.agents.map((agent) => (
+            <label class="agent-choice" key={agent.id}>
+              <input
+                type="radio"
+                name="agent"
+                value={agent.id}
+                checked={agent.id === agentId}
+                onChange={() => setAgentId(agent.id)}
+              />
+              <Avatar name={agent.name} agent />
+              <span>
+                {agent.name}
+                {agent.description && <small>{agent.description}</small>}
+              </span>
+            </label>
+          ))}
+        </fieldset>
+        <label>
+          Title
+          <input name="title" data-testid="title" maxLength={200} placeholder={chosen ? defaultTitle(chosen.name) : ""} />
+        </label>
+        <p class="form-error" role="alert">
+          {error}
+        </p>
+        <div class="dialog-actions">
+          <button type="button" class="button quiet" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="button primary" data-testid="create-conversation" disabled={busy || !chosen}>
+            Start
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function defaultTitle(agent: string): string {
+  return `Chat with ${agent}`;
+}

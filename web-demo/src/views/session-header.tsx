@@ -1,0 +1,97 @@
+// The head of a conversation: its title, who takes part, and the way to close it.
+import type { VNode } from "preact";
+import { useState } from "preact/hooks";
+import { messageOf } from "../client/errors";
+import type { Hub } from "../client/hub";
+import type { LiveSession } from "../client/live-session";
+import type { AppState } from "./app-state";
+import { Dialog } from "./dialog";
+import { goTo } from "./hooks";
+import { BackIcon, PeopleIcon, SignOutIcon } from "./icons";
+import { Participants } from "./participants";
+
+interface Props {
+  app: AppState;
+  hub: Hub;
+  live: LiveSession;
+  title: string;
+}
+
+export function SessionHeader({ app, hub, live, title }: Props): VNode {
+  const [showPeople, setShowPeople] = useState(false);
+  const [closing, setClosing] = useState(false);
+  const { session, participants } = live;
+  const online = participants.filter((one) => one.online).length;
+  const active = session?.status === "Active";
+  return (
+    <header class="session-header">
+      {!hub.isGuest && (
+        <button type="button" class="icon-button back" data-testid="back" aria-label="Back to the list" onClick={() => goTo(null)}>
+          <BackIcon />
+        </button>
+      )}
+      <div class="session-title">
+        <h2 dir="auto" data-testid="session-title">
+          {title || "…"}
+        </h2>
+        <p>
+          {session && !active && <span class="tag">{session.status}</span>}
+          {participants.length > 0 && `${participants.length} taking part, ${online} online`}
+        </p>
+      </div>
+      <button
+        type="button"
+        class="icon-button"
+        data-testid="show-participants"
+        aria-label="Who takes part"
+        title="Who takes part"
+        aria-expanded={showPeople}
+        onClick={() => setShowPeople(!showPeople)}
+      >
+        <PeopleIcon />
+      </button>
+      {!hub.isGuest && active && (
+        <button type="button" class="button quiet small" data-testid="close-session" onClick={() => setClosing(true)}>
+          Close
+        </button>
+      )}
+      {hub.isGuest && (
+        <button
+          type="button"
+          class="icon-button"
+          data-testid="sign-out"
+          aria-label="Leave"
+          title="Leave"
+          onClick={() => void app.auth.logout()}
+        >
+          <SignOutIcon />
+        </button>
+      )}
+      {showPeople && <Participants live={live} isMe={(id) => hub.isMe(id)} />}
+      {closing && <ConfirmClose live={live} onClose={() => setClosing(false)} />}
+    </header>
+  );
+}
+
+function ConfirmClose({ live, onClose }: { live: LiveSession; onClose: () => void }): VNode {
+  const [error, setError] = useState<string | null>(null);
+  const close = (): void => {
+    live.close().then(onClose, (failure: unknown) => setError(messageOf(failure)));
+  };
+  return (
+    <Dialog title="Close this conversation?" onClose={onClose}>
+      <p>Nobody can write in it any more. Requests that still wait for an answer are cancelled.</p>
+      <p class="form-error" role="alert">
+        {error}
+      </p>
+      <div class="dialog-actions">
+        <button type="button" class="button quiet" onClick={onClose}>
+          Keep it open
+        </button>
+        <button type="button" class="button danger" data-testid="confirm-close" onClick={close}>
+          Close it
+        </button>
+      </div>
+    </Dialog>
+  );
+}

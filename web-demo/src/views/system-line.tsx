@@ -1,0 +1,56 @@
+// A small line for what happened around the messages.
+import type { VNode } from "preact";
+import { textOf } from "../client/envelope";
+import type { Timeline } from "../client/timeline";
+import { preview } from "../client/titles";
+import type { HubEvent, Participant, Session } from "../client/types";
+import { clock, fullTime } from "./format";
+
+export function SystemLine({ event, timeline }: { event: HubEvent; timeline: Timeline }): VNode {
+  return (
+    <p class="system-line" data-testid="system-line" data-seq={event.seq} data-type={event.type} title={fullTime(event.at)}>
+      <span dir="auto">{sentence(event, timeline)}</span> <time dateTime={event.at}>{clock(event.at)}</time>
+    </p>
+  );
+}
+
+function sentence(event: HubEvent, timeline: Timeline): string {
+  const who = event.actor?.name ?? "Hiloop";
+  const data = event.data ?? {};
+  const participant = (data.participant ?? data) as Partial<Participant>;
+  const request = (): string => {
+    const message = timeline.message(String(data.messageId ?? ""));
+    return message ? `“${shorten(preview(message))}”` : "a request";
+  };
+  switch (event.type) {
+    case "session.created":
+      return `${who} started the conversation`;
+    case "session.updated": {
+      const session = (data.session ?? data) as Partial<Session>;
+      const title = session.title ?? textOf(session.encryptedTitle ?? null);
+      return title ? `${who} updated the conversation: ${title}` : `${who} updated the conversation`;
+    }
+    case "session.closed":
+      return `${who} closed the conversation`;
+    case "session.archived":
+      return `${who} archived the conversation`;
+    case "participant.added":
+      return participant.name && participant.name !== event.actor?.name ? `${who} added ${participant.name}` : `${who} joined`;
+    case "participant.removed":
+      return participant.name ? `${participant.name} left the conversation` : `${who} removed someone`;
+    case "message.cancelled":
+      return `${who} withdrew ${request()}`;
+    case "message.expired":
+      return `Time ran out for ${request()}`;
+    case "message.acknowledged":
+      return `${who} took up the answer to ${request()}`;
+    case "blocks.pushed":
+      return `${who} added details`;
+    default:
+      return `${who}: ${event.type}`;
+  }
+}
+
+function shorten(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60).trimEnd()}…` : text;
+}

@@ -1,0 +1,22 @@
+// Who is typing now.
+import type { VNode } from "preact";
+import type { LiveSession } from "../client/live-session";
+import { joinNames } from "./format";
+
+export function TypingLine({ live }: { live: LiveSession }): VNode {
+  const names = live.typing.actors().map((actor) => actor.name ?? "Someone");
+  return (
+    <div class="typing-line" aria-live="polite">
+      {names.length > 0 && (
+        <span data-testid="typing">
+          <span class="typing-dots" aria-hidden="true">
+            <i />
+            <i />
+            <i />
+          </span>
+          {joinNames(names)} {names.length > 1 ? "are" : "is"} typing…
+        </span>
+      )}
+    </div>
+  );
+}

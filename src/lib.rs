@@ -1,9 +1,33 @@
-//! Hiloop Hub.
+//! Hiloop Hub: a self-hosted real-time messaging hub through which AI agents and people talk.
+//!
+//! One idea holds it together: a session's timeline is the only truth, and everything live is a cursor over it. A
+//! request to change something goes in at one door ([`timeline`]), is decided by pure rules ([`domain`]), is made
+//! durable in one transaction ([`store`]), and only then announced ([`hub`], [`broker`]). Whoever reads — a socket
+//! ([`ws`]), an event stream or a long-poll ([`http`]) — stands at some `seq` and moves forward; what was lost on the
+//! way is read again from the store.
+//!
+//! The rooms, from the outside in; each depends only on those below it:
+//!
+//! - [`cli`] the command line, [`app`] puts everything together
+//! - [`http`], [`ws`], [`jobs`] what starts work; [`context`] is what they share
+//! - [`timeline`], [`hub`], [`auth`] change, live readers, who is asking
+//! - [`store`], [`broker`] what lasts, and hints between nodes
+//! - [`domain`] types and rules; [`clock`] time; [`config`] settings
+//!
+//! `ARCHITECTURE.md` walks one message from its POST to every socket.
 #![forbid(unsafe_code)]
+
+pub mod app;
 pub mod auth;
 pub mod broker;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod context;
 pub mod domain;
+pub mod http;
 pub mod hub;
+pub mod jobs;
 pub mod store;
 pub mod timeline;
+pub mod ws;

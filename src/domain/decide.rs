@@ -5,7 +5,8 @@ use super::participant::Member;
 use super::refusal::Responded;
 use super::session::SessionPatch;
 use super::{
-    Actor, Envelope, EventType, Message, MessageId, MessageStatus, Participant, ParticipantId, Priority, Refusal,
+    Actor, Envelope, EventType, Message, MessageId, MessageStatus, Participant, ParticipantId, PrincipalId, Priority,
+    Refusal,
     Session, SessionStatus, Timestamp,
 };
 
@@ -25,7 +26,15 @@ pub enum Command {
         /// Set when the participant is a guest who is made by this command.
         guest: Option<NewGuest>,
     },
-    RemoveParticipant(ParticipantId),
+    RemoveParticipant(WhichParticipant),
+}
+
+/// How a participant is named.
+#[derive(Clone, Copy, Debug)]
+pub enum WhichParticipant {
+    Id(ParticipantId),
+    /// By who it is, as with a guest's token.
+    Principal(PrincipalId),
 }
 
 #[derive(Clone, Debug)]
@@ -116,7 +125,7 @@ pub enum Reply {
         participant: Box<Participant>,
         created: bool,
     },
-    Removed,
+    Removed(Box<Participant>),
 }
 
 /// The outcome of a command. A refusal may come with changes: an answer that is too late still lets the message
@@ -154,7 +163,7 @@ pub fn decide(session: &Session, facts: Facts<'_>, command: &Command) -> Decisio
         }
         Command::AddParticipant { member, role, guest } => add_participant(session, facts, member, role, guest.as_ref()),
         Command::RemoveParticipant(_) => match facts.participant {
-            Some(gone) => Decision::accept(vec![Change::ParticipantRemoved(gone.clone())], Reply::Removed),
+            Some(gone) => Decision::accept(vec![Change::ParticipantRemoved(gone.clone())], Reply::Removed(Box::new(gone.clone()))),
             None => Decision::refuse(Refusal::NotFound("Participant")),
         },
     }

@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod decide;
+pub mod draft;
 pub mod encode;
 pub mod envelope;
 pub mod event;

@@ -120,12 +120,12 @@ impl Principal {
         }
     }
 
-    /// Everything whose revocation ends this principal's sockets: its key, its agent, human or guest.
-    pub fn revocable(&self) -> [Option<Uuid>; 2] {
+    /// Everything whose revocation ends this principal's sockets: its key, its agent, human or guest, its space.
+    pub fn revocable(&self) -> [Option<Uuid>; 3] {
         match self {
-            Self::Agent(a) => [Some(a.key.0), Some(a.agent.0)],
-            Self::Human(h) => [Some(h.id.0), None],
-            Self::Guest(g) => [Some(g.id.0), None],
+            Self::Agent(a) => [Some(a.key.0), Some(a.agent.0), Some(a.space.0)],
+            Self::Human(h) => [Some(h.id.0), None, None],
+            Self::Guest(g) => [Some(g.id.0), Some(g.space.0), None],
         }
     }
 

@@ -14,7 +14,7 @@ use crate::domain::message::MessageState;
 use crate::domain::participant::Member;
 use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
 use crate::domain::{
-    AgentId, CommittedEvent, HumanId, KeyId, Message, MessageId, Page, PageRequest, Participant, ParticipantId,
+    AgentId, CommittedEvent, GuestId, HumanId, KeyId, Message, MessageId, Page, PageRequest, Participant, ParticipantId,
     PrincipalId, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp,
 };
 use async_trait::async_trait;
@@ -53,6 +53,13 @@ pub trait Directory: Send + Sync {
     async fn agents(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Agent>>;
     /// The agents of every space that the human is a member of.
     async fn agents_of_human(&self, human: HumanId, page: PageRequest) -> StoreResult<Page<Agent>>;
+    /// Active agents of the human's spaces with this id or, without one, this name: at most two.
+    async fn find_agents_of_human(
+        &self,
+        human: HumanId,
+        id: Option<AgentId>,
+        name: Option<&str>,
+    ) -> StoreResult<Vec<Agent>>;
     async fn deactivate_agent(&self, space: SpaceId, id: AgentId, now: Timestamp) -> StoreResult<bool>;
 
     /// Creates a human as a member of `space`, or `None` if the address is taken there. A human who exists in
@@ -92,6 +99,9 @@ pub trait Credentials: Send + Sync {
     async fn revoke_key(&self, space: SpaceId, id: KeyId, now: Timestamp) -> StoreResult<bool>;
     /// The guest with this token, unless it is revoked. Expiry is the caller's to check.
     async fn guest_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<Guest>>;
+
+    /// A guest who is not revoked.
+    async fn guest(&self, space: SpaceId, id: GuestId) -> StoreResult<Option<Guest>>;
 
     async fn add_refresh_token(&self, token: &Refresh, now: Timestamp) -> StoreResult<()>;
     /// Uses up `old` and stores `next_hash` in its family. A token that was used before ends its whole family.

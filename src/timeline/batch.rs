@@ -1,7 +1,7 @@
 //! One batch of the writer: many commands, one transaction.
 
 use crate::clock::Clock;
-use crate::domain::decide::{Change, Command, Facts, Reply, decide, evolve};
+use crate::domain::decide::{Change, Command, Facts, Reply, WhichParticipant, decide, evolve};
 use crate::domain::encode::{data_text, event_text, message_of_data};
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// How long the first reply to an `Idempotency-Key` is kept.
-pub(super) const KEEP_REPLIES_MILLIS: i64 = 24 * 60 * 60 * 1000;
+pub(crate) const KEEP_REPLIES_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
 /// Who changes something.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ pub enum Outcome {
     Settled(MessageId),
     Session(Box<Session>),
     Participant { participant: Box<Participant>, created: bool },
-    Removed,
+    Removed(Box<Participant>),
     /// The request was carried out before: its first reply.
     Replayed { status: u16, reply: SavedReplyKind },
 }
@@ -96,7 +96,7 @@ impl Outcome {
             Self::Settled(id) => Some(SavedReplyKind::Settled(session, *id)),
             Self::Session(session) => serde_json::to_string(session).ok().map(SavedReplyKind::Body),
             Self::Participant { participant, .. } => serde_json::to_string(participant).ok().map(SavedReplyKind::Body),
-            Self::Removed | Self::Replayed { .. } => None,
+            Self::Removed(_) | Self::Replayed { .. } => None,
         }
     }
 }
@@ -264,9 +264,12 @@ impl Batch {
                 self.flush().await?;
                 participant = self.tx.participant_of(id, member.id).await?;
             }
-            Command::RemoveParticipant(participant_id) => {
+            Command::RemoveParticipant(which) => {
                 self.flush().await?;
-                participant = self.tx.participant(id, *participant_id).await?;
+                participant = match which {
+                    WhichParticipant::Id(participant) => self.tx.participant(id, *participant).await?,
+                    WhichParticipant::Principal(principal) => self.tx.participant_of(id, *principal).await?,
+                };
             }
             _ => {}
         }
@@ -306,7 +309,7 @@ impl Batch {
             Reply::Settled(message) => (Outcome::Settled(message), None),
             Reply::Session => (Outcome::Session(Box::new(self.sessions[&id].clone())), None),
             Reply::Participant { participant, created } => (Outcome::Participant { participant, created }, None),
-            Reply::Removed => (Outcome::Removed, None),
+            Reply::Removed(gone) => (Outcome::Removed(gone), None),
         }))
     }
 

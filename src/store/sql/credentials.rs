@@ -2,7 +2,7 @@
 
 use super::{SqlStore, rows, sql};
 use crate::domain::people::{ApiKey, Guest};
-use crate::domain::{AgentId, HumanId, KeyId, Page, PageRequest, SpaceId, Timestamp};
+use crate::domain::{AgentId, GuestId, HumanId, KeyId, Page, PageRequest, SpaceId, Timestamp};
 use crate::store::engine::Engine;
 use crate::store::{
     Credentials, KeyHolder, NewKey, Refresh, RefreshOutcome, SecretHash, StoreError, StoreResult,
@@ -110,6 +110,17 @@ impl<E: Engine> Credentials for SqlStore<E> {
              WHERE g.secret_hash = $1 AND g.revoked_at IS NULL",
         )
         .bind(hash.to_vec())
+        .first(&mut *self.reader().await?, rows::guest)
+        .await
+    }
+
+    async fn guest(&self, space: SpaceId, id: GuestId) -> StoreResult<Option<Guest>> {
+        sql::<E>(
+            "SELECT id, space_id, session_id, name, public_key, key_id, expires_at, created_at FROM guests \
+             WHERE space_id = $1 AND id = $2 AND revoked_at IS NULL",
+        )
+        .bind(space.0)
+        .bind(id.0)
         .first(&mut *self.reader().await?, rows::guest)
         .await
     }

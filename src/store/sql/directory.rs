@@ -145,6 +145,25 @@ impl<E: Engine> Directory for SqlStore<E> {
         Ok(Page::new(page, total, data))
     }
 
+    async fn find_agents_of_human(
+        &self,
+        human: HumanId,
+        id: Option<AgentId>,
+        name: Option<&str>,
+    ) -> StoreResult<Vec<Agent>> {
+        sql::<E>(
+            "SELECT a.id, a.space_id, a.name, a.description, a.public_key, a.key_id, a.created_at \
+             FROM agents a JOIN memberships m ON m.space_id = a.space_id \
+             WHERE m.human_id = $1 AND (a.id = $2 OR ($2 IS NULL AND a.name = $3)) AND a.deactivated_at IS NULL \
+             ORDER BY a.id LIMIT 2",
+        )
+        .bind(human.0)
+        .bind(id.map(|id| id.0))
+        .bind(name.map(str::to_owned))
+        .all(&mut *self.reader().await?, rows::agent)
+        .await
+    }
+
     async fn deactivate_agent(&self, space: SpaceId, id: AgentId, now: Timestamp) -> StoreResult<bool> {
         let changed = sql::<E>(
             "UPDATE agents SET deactivated_at = $1 WHERE space_id = $2 AND id = $3 AND deactivated_at IS NULL",

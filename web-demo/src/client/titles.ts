@@ -1,5 +1,5 @@
 // What a conversation is called where several sources may name it.
-import { textOf } from "./envelope";
+import { open, type Opened, textOf } from "./envelope";
 import type { Agent, Message, Participant, Session } from "./types";
 
 interface Hints {
@@ -24,9 +24,35 @@ export function preview(message: Message | null): string {
   if (!message) return "No messages yet";
   const { encryptedContent, encryptedComponents } = message;
   const text = textOf(encryptedContent);
-  if (text !== null && text.trim() !== "") return text.replace(/[*_`#>~]+/g, "").replace(/\s+/g, " ").trim().slice(0, 160);
+  if (text !== null && text.trim() !== "") return oneLine(text);
   if (encryptedContent?.scheme === "plain" && message.inReplyTo) return "Answered a request";
+  const headline = encryptedComponents ? headlineOf(open(encryptedComponents)) : null;
+  if (headline !== null) return headline;
   if (encryptedComponents?.scheme === "plain") return message.responseRequired ? "Asks for an answer" : "Sent a card";
   if (encryptedContent?.scheme === "plain") return "Sent a message";
   return "Encrypted message";
+}
+
+/** The first thing that a tree of components says in words. */
+function headlineOf(opened: Opened): string | null {
+  return opened.kind === "json" ? firstWords(opened.value, 0) : null;
+}
+
+function firstWords(value: unknown, depth: number): string | null {
+  if (typeof value !== "object" || value === null || depth > 8) return null;
+  const nodes = Array.isArray(value) ? value : ((value as { children?: unknown }).children ?? []);
+  const { data } = value as { data?: Record<string, unknown> | null };
+  for (const field of ["title", "content", "label"]) {
+    const words = data?.[field];
+    if (typeof words === "string" && words.trim() !== "") return oneLine(words);
+  }
+  for (const node of Array.isArray(nodes) ? nodes : []) {
+    const words = firstWords(node, depth + 1);
+    if (words !== null) return words;
+  }
+  return null;
+}
+
+function oneLine(markdown: string): string {
+  return markdown.slice(0, 400).replace(/[*_`#>~]+/g, "").replace(/\s+/g, " ").trim().slice(0, 160);
 }

@@ -1,13 +1,18 @@
 // `kv{entries:[{key,value}]}`: names and values in two columns.
 import { type ComponentView, list, text } from "./types";
+import { Unknown } from "./unknown";
 
-export const KeyValues: ComponentView = ({ data }) => (
-  <dl class="kv">
-    {list(data.entries).map((entry) => (
-      <div>
-        <dt dir="auto">{text(entry.key)}</dt>
-        <dd dir="auto">{text(entry.value)}</dd>
-      </div>
-    ))}
-  </dl>
-);
+export const KeyValues: ComponentView = ({ node, data }) => {
+  const entries = list(data.entries);
+  if (entries.length === 0) return <Unknown label="kv" value={node.data ?? null} />;
+  return (
+    <dl class="kv">
+      {entries.map((entry) => (
+        <div>
+          <dt dir="auto">{text(entry.key)}</dt>
+          <dd dir="auto">{text(entry.value)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+};

@@ -1,5 +1,9 @@
 // `text{content}`: markdown.
 import { Markdown } from "../markdown/markdown";
 import { type ComponentView, text } from "./types";
+import { Unknown } from "./unknown";
 
-export const Text: ComponentView = ({ data }) => <Markdown text={text(data.content)} />;
+export const Text: ComponentView = ({ node, data }) => {
+  const content = text(data.content);
+  return content === "" ? <Unknown label="text" value={node.data ?? null} /> : <Markdown text={content} />;
+};

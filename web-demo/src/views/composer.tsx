@@ -135,7 +135,8 @@ function Hints({ live, answering, late, onAnswer, onCancelAnswer }: Props & { la
       </p>
     );
   }
-  if (!next) return null;
+  // Right above the composer it needs no pointing out.
+  if (!next || (open.length === 1 && next === live.timeline.lastMessage())) return null;
   return (
     <p class="composer-hint">
       <span>{open.length === 1 ? "A request waits for your answer." : `${open.length} requests wait for your answer.`}</span>

@@ -33,7 +33,7 @@ export function countdown(iso: string, now: number): string {
 }
 
 export function initials(name: string): string {
-  const parts = name.split(/[\s._-]+/).filter(Boolean);
+  const parts = name.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
   const letters = parts.length > 1 ? [parts[0], parts[parts.length - 1]] : [parts[0] ?? "?"];
   return letters.map((part) => [...(part ?? "")][0] ?? "").join("").toUpperCase();
 }

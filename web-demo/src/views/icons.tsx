@@ -14,7 +14,7 @@ export const BackIcon = (): VNode => <Icon path="M15 5l-7 7 7 7" />;
 export const SendIcon = (): VNode => <Icon path="M5 12h13M12 5l7 7-7 7" />;
 export const CloseIcon = (): VNode => <Icon path="M6 6l12 12M18 6L6 18" />;
 export const PeopleIcon = (): VNode => (
-  <Icon path="M9 11a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7zM2.500 20c0-3.600 2.900-6 6.500-6s6.500 2.400 6.500 6M16 4.300a3.500 3.500 0 0 1 0 6.400M18 14.500c2.200.8 3.500 2.800 3.500 5.500" />
+  <Icon path="M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20c0-3.6 2.9-6 6.5-6s6.5 2.4 6.5 6M16 4.3a3.5 3.5 0 0 1 0 6.4M18 14.5c2.2.8 3.5 2.8 3.5 5.5" />
 );
 export const DownIcon = (): VNode => <Icon path="M12 5v13M6 12l6 6 6-6" />;
 export const LockIcon = (): VNode => <Icon path="M7 11V8a5 5 0 0 1 10 0v3M5 11h14v9H5z" />;
@@ -26,10 +26,10 @@ export function Logo(): VNode {
     <svg class="logo" viewBox="0 0 32 32" width="32" height="32" aria-hidden="true" focusable="false">
       <rect width="32" height="32" rx="8" class="logo-ground" />
       <g fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round">
-        <path d="M9 8.500v15M9 16h7" />
-        <path d="M23 23.500v-4A3.500 3.500 0 0 0 16 19.500v4" />
+        <path d="M9 8.5v15M9 16h7" />
+        <path d="M23 23.5v-4A3.5 3.5 0 0 0 16 19.5v4" />
       </g>
-      <circle cx="23" cy="10" r="2.600" fill="#6ee7b7" />
+      <circle cx="23" cy="10" r="2.6" fill="#6ee7b7" />
     </svg>
   );
 }

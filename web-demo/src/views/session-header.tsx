@@ -51,7 +51,7 @@ export function SessionHeader({ app, hub, live, title }: Props): VNode {
         <PeopleIcon />
       </button>
       {!hub.isGuest && active && (
-        <button type="button" class="button quiet small" data-testid="close-session" onClick={() => setClosing(true)}>
+        <button type="button" class="button quiet small" data-testid="close-session" title="Close this conversation" onClick={() => setClosing(true)}>
           Close
         </button>
       )}

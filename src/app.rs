@@ -1,0 +1,194 @@
+//! The one place that puts the rooms together: picks a store and a broker, serves, drains.
+
+use crate::auth::{Accounts, Authenticator, JwtConfig, Jwks, Jwts, Secret};
+use crate::broker::{Broker, LocalBroker};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, JwtSettings};
+use crate::context::Context;
+use crate::domain::CommittedEvent;
+use crate::http;
+use crate::hub::Hub;
+use crate::jobs;
+use crate::store::open::{OpenError, open};
+use crate::store::{Store, StoreError};
+use crate::timeline::Timeline;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+/// How long a client may take to send the head of a request.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// Largest head of a request, in bytes.
+const MAX_HEAD: usize = 16 * 1024;
+
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error("HILOOP_LISTEN: cannot listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("cannot read the store: {0}")]
+    Store(#[from] StoreError),
+    #[error("HILOOP_JWKS_URL: {0}")]
+    Jwks(reqwest::Error),
+    #[error("REDIS_URL: this build serves a single node; leave it unset")]
+    Redis,
+}
+
+/// A hub that serves.
+pub struct Server {
+    pub address: SocketAddr,
+    pub context: Arc<Context>,
+    stopped: TaskTracker,
+}
+
+/// A socket that is bound before anything else happens, so that a port that is taken is noticed first.
+pub async fn listen(config: &Config) -> Result<TcpListener, StartError> {
+    TcpListener::bind(config.listen)
+        .await
+        .map_err(|source| StartError::Listen { address: config.listen, source })
+}
+
+/// The store, the authenticator and the accounts: what commands need that do not serve.
+pub struct Rooms {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub authenticator: Arc<Authenticator>,
+    pub accounts: Accounts,
+}
+
+/// Opens the store and what stands on it.
+pub async fn rooms(database_url: &str, jwt: &JwtSettings, clock: Arc<dyn Clock>) -> Result<Rooms, StartError> {
+    let store = open(database_url).await?;
+    let secret = match &jwt.jwt_secret {
+        Some(secret) => secret.clone(),
+        None => store.setting_or("jwt_secret", Secret::generate("").as_str()).await?,
+    };
+    let jwks = jwt.jwks_url.clone().map(Jwks::new).transpose().map_err(StartError::Jwks)?;
+    let config = JwtConfig {
+        issuer: jwt.jwt_issuer.clone(),
+        audience: jwt.jwt_audience.clone(),
+        shared_secret: jwt.jwt_secret.is_some(),
+    };
+    let jwts = Jwts::new(&secret, config, jwks);
+    let authenticator =
+        Arc::new(Authenticator::new(Arc::clone(&store), Arc::clone(&clock), jwts, jwt.jwt_space.clone()));
+    let accounts = Accounts::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&authenticator));
+    Ok(Rooms { store, clock, authenticator, accounts })
+}
+
+/// Starts a hub with the machine's clock.
+pub async fn start(config: Config) -> Result<Server, StartError> {
+    start_with(config, Arc::new(SystemClock)).await
+}
+
+/// Starts a hub; returns once it accepts connections.
+pub async fn start_with(mut config: Config, clock: Arc<dyn Clock>) -> Result<Server, StartError> {
+    if config.redis_url.is_some() {
+        return Err(StartError::Redis);
+    }
+    // Only fails if one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let listener = listen(&config).await?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| StartError::Listen { address: config.listen, source })?;
+    config.public_url.get_or_insert_with(|| format!("http://{address}"));
+
+    let rooms = rooms(&config.database_url, &config.jwt, clock).await?;
+    let broker: Arc<dyn Broker> = Arc::new(LocalBroker);
+    let hub = Hub::start(Arc::clone(&rooms.store), broker);
+    let publisher = Arc::clone(&hub);
+    let on_commit = Arc::new(move |events: &[CommittedEvent]| publisher.publish(events));
+    let timeline = Timeline::start(Arc::clone(&rooms.store), Arc::clone(&rooms.clock), on_commit);
+    let context = Arc::new(Context {
+        config,
+        store: rooms.store,
+        clock: rooms.clock,
+        hub,
+        timeline,
+        authenticator: rooms.authenticator,
+        accounts: rooms.accounts,
+        draining: CancellationToken::new(),
+    });
+    jobs::start(&context);
+    let stopped = TaskTracker::new();
+    stopped.spawn(accept(listener, Arc::clone(&context), stopped.clone()));
+    Ok(Server { address, context, stopped })
+}
+
+impl Server {
+    /// Drains: no new connections, long-polls answered, sockets told to go elsewhere, what is under way finished;
+    /// all within the grace time.
+    pub async fn stop(self) {
+        self.context.draining.cancel();
+        self.context.hub.drain();
+        self.stopped.close();
+        let ended = async {
+            self.stopped.wait().await;
+            let mut check = tokio::time::interval(Duration::from_millis(20));
+            while self.context.hub.connection_count() > 0 {
+                check.tick().await;
+            }
+        };
+        if tokio::time::timeout(self.context.config.grace, ended).await.is_err() {
+            tracing::warn!("some connections did not end within the grace time");
+        }
+        self.context.store.close().await;
+    }
+}
+
+/// Takes connections until the server drains.
+async fn accept(listener: TcpListener, context: Arc<Context>, tasks: TaskTracker) {
+    let router = http::router(Arc::clone(&context));
+    loop {
+        let (stream, peer) = tokio::select! {
+            () = context.draining.cancelled() => return,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of descriptors, most likely: wait for some to come back.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        // Small frames go out at once.
+        let _ = stream.set_nodelay(true);
+        tasks.spawn(serve(stream, peer, router.clone(), context.draining.clone()));
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, router: axum::Router, draining: CancellationToken) {
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request.map(axum::body::Body::new))
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = draining.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}

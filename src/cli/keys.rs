@@ -1,0 +1,79 @@
+//! `hiloop keys create`: makes an API key and prints it alone.
+
+use super::{CliError, DEFAULT_SPACE};
+use crate::auth::Secret;
+use crate::auth::secret::{API_KEY, PROVISIONER_KEY};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::DatabaseSettings;
+use crate::domain::Permission;
+use crate::domain::text::{check_name, is_agent_name};
+use crate::http::DEFAULT_AGENT;
+use crate::store::NewKey;
+use crate::store::open::open;
+use clap::{Args, Subcommand};
+
+#[derive(Subcommand)]
+pub(super) enum Keys {
+    /// Make a key and print it; it is not shown again
+    Create(Create),
+}
+
+#[derive(Args)]
+pub(super) struct Create {
+    /// Space that the key belongs to; created if there is none of that name
+    #[arg(long, default_value = DEFAULT_SPACE)]
+    space: String,
+    /// agent, space, manage, owner or provision
+    #[arg(long, default_value = "agent")]
+    permission: String,
+    /// Agent that the key acts as; created if there is none of that name
+    #[arg(long)]
+    agent: Option<String>,
+    #[command(flatten)]
+    database: DatabaseSettings,
+}
+
+impl Keys {
+    pub(super) async fn run(self) -> Result<(), CliError> {
+        let Self::Create(create) = self;
+        create.run().await
+    }
+}
+
+impl Create {
+    async fn run(self) -> Result<(), CliError> {
+        let permission = Permission::parse(&self.permission).ok_or_else(|| {
+            CliError::Other(format!("--permission: '{}' must be agent, space, manage, owner or provision", self.permission))
+        })?;
+        let agent_name = self.agent.as_deref().unwrap_or(DEFAULT_AGENT);
+        if !is_agent_name(agent_name) {
+            return Err(CliError::Other("--agent: must be 1 to 64 of letters, digits, '.', '_' and '-'".to_owned()));
+        }
+        let store = open(&self.database.check()?).await?;
+        let now = SystemClock.now();
+        check_name("--space", &self.space)?;
+        let (space, _) = store.ensure_space(&self.space, now).await?;
+        let agent = match permission {
+            Permission::Provision => None,
+            _ => {
+                let made = store.ensure_agent(space.id, agent_name, None, now).await?;
+                let (agent, _) =
+                    made.ok_or_else(|| CliError::Other(format!("--agent: '{agent_name}' is deactivated")))?;
+                Some(agent.id)
+            }
+        };
+        let secret = Secret::generate(if permission == Permission::Provision { PROVISIONER_KEY } else { API_KEY });
+        let key = NewKey {
+            space: space.id,
+            hash: secret.hash(),
+            prefix: secret.shown_prefix(),
+            permission,
+            agent,
+            expires_at: None,
+        };
+        store.create_key(&key, now).await?;
+        store.close().await;
+        println!("{}", secret.as_str());
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! The command line: each command in a file.
+
+mod demo;
+mod humans;
+mod keys;
+mod log;
+mod migrate;
+mod serve;
+mod token;
+
+use crate::app::StartError;
+use crate::config::{ConfigError, LogSettings, Settings};
+use crate::domain::Refusal;
+use crate::store::StoreError;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use thiserror::Error;
+
+#[derive(Parser)]
+#[command(name = "hiloop", version, about = "A self-hosted real-time messaging hub for AI agents and people")]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    log: LogSettings,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the hub (the default)
+    Serve(Box<Settings>),
+    /// Create the store, or bring its schema up to date
+    Migrate(migrate::Migrate),
+    /// API keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// People
+    #[command(subcommand)]
+    Humans(humans::Humans),
+    /// Print an access token of a human
+    Token(token::Token),
+    /// Run a scripted agent that talks to whoever opens the chat
+    Demo(demo::Demo),
+}
+
+/// Why a command failed: one line that names what is wrong.
+#[derive(Debug, Error)]
+enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Open(#[from] crate::store::open::OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start: {error}")),
+    };
+    if let Err(error) = log::start(&cli.log) {
+        return fail(&error.to_string());
+    }
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            None => serve::run(cli.settings).await,
+            Some(Command::Serve(settings)) => serve::run(*settings).await,
+            Some(Command::Migrate(command)) => command.run().await,
+            Some(Command::Keys(command)) => command.run().await,
+            Some(Command::Humans(command)) => command.run().await,
+            Some(Command::Token(command)) => command.run().await,
+            Some(Command::Demo(command)) => command.run().await,
+        }
+    });
+    // A long blocking call (a password hash, say) must not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+fn fail(problem: &str) -> ExitCode {
+    // Some errors of libraries run over several lines.
+    let line: Vec<&str> = problem.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    eprintln!("hiloop: {}", line.join(" "));
+    ExitCode::FAILURE
+}
+
+/// The space that everything belongs to unless one is named.
+const DEFAULT_SPACE: &str = "default";

@@ -1,0 +1,77 @@
+//! `hiloop serve`: starts the hub, and on an empty store makes the first key and human.
+
+use super::{CliError, DEFAULT_SPACE};
+use crate::app::{self, Server};
+use crate::auth::Secret;
+use crate::auth::secret::API_KEY;
+use crate::config::Settings;
+use crate::context::Context;
+use crate::domain::Permission;
+use crate::store::NewKey;
+use std::io::Write as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The first human's address; they are asked for no more than what is printed.
+const FIRST_EMAIL: &str = "owner@hiloop.local";
+
+pub(super) async fn run(settings: Settings) -> Result<(), CliError> {
+    let config = settings.check()?;
+    let failed = |error: std::io::Error| CliError::Other(format!("cannot listen for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let server = app::start(config).await?;
+    let first = first_secrets(&server.context).await?;
+    announce(&server, first.as_ref());
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("draining");
+    server.stop().await;
+    Ok(())
+}
+
+struct FirstSecrets {
+    api_key: Secret,
+    password: Secret,
+}
+
+/// On an empty store: the space `default`, an owner key, a human. They are shown once.
+async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliError> {
+    let now = context.clock.now();
+    let (space, is_new) = context.store.ensure_space(DEFAULT_SPACE, now).await?;
+    if !is_new {
+        return Ok(None);
+    }
+    let agent = context.store.ensure_agent(space.id, crate::http::DEFAULT_AGENT, None, now).await?;
+    let api_key = Secret::generate(API_KEY);
+    let key = NewKey {
+        space: space.id,
+        hash: api_key.hash(),
+        prefix: api_key.shown_prefix(),
+        permission: Permission::Owner,
+        agent: agent.map(|(agent, _)| agent.id),
+        expires_at: None,
+    };
+    context.store.create_key(&key, now).await?;
+    let password = Secret::generate("");
+    context.accounts.create(space.id, FIRST_EMAIL, "Owner", Some(password.as_str()[..20].to_owned())).await?;
+    Ok(Some(FirstSecrets { api_key, password }))
+}
+
+fn announce(server: &Server, first: Option<&FirstSecrets>) {
+    let url = server.context.config.public_url.as_deref().unwrap_or_default();
+    let mut out = std::io::stdout().lock();
+    // Nobody may be reading; that is no reason to stop.
+    let _ = writeln!(out, "hiloop {} listening on http://{}", env!("CARGO_PKG_VERSION"), server.address);
+    if let Some(first) = first {
+        let _ = writeln!(out, "\nThis is a new store. These secrets are shown only now:\n");
+        let _ = writeln!(out, "  chat      {url}/");
+        let _ = writeln!(out, "  e-mail    {FIRST_EMAIL}");
+        let _ = writeln!(out, "  password  {}", &first.password.as_str()[..20]);
+        let _ = writeln!(out, "  API key   {}\n", first.api_key.as_str());
+    } else {
+        let _ = writeln!(out, "chat at {url}/");
+    }
+    let _ = out.flush();
+}

@@ -1,0 +1,225 @@
+//! Settings, from flags and the environment, checked once. The only reader of the environment.
+
+use clap::Args;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use thiserror::Error;
+
+/// The settings as they are given. Every one is a flag and an environment variable.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// Address and port to listen on; port 0 takes any free one
+    #[arg(long, env = "HILOOP_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: String,
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    /// Connects the nodes of a cluster: redis://… or rediss://… (without it the hub is one node)
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+    #[command(flatten)]
+    pub jwt: JwtSettings,
+    /// Addresses of proxies whose X-Forwarded-For counts, separated by commas
+    #[arg(long, env = "HILOOP_TRUSTED_PROXIES", default_value = "")]
+    pub trusted_proxies: String,
+    /// Address and port on which /metrics is open to everyone
+    #[arg(long, env = "HILOOP_METRICS_LISTEN")]
+    pub metrics_listen: Option<String>,
+    /// The URL under which people reach the hub, for links (from the listen address if not set)
+    #[arg(long, env = "HILOOP_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// Origins of other web pages that may call the hub, separated by commas
+    #[arg(long, env = "HILOOP_CORS_ORIGINS", default_value = "")]
+    pub cors_origins: String,
+    /// Requests per second for each credential, as 100/s, or off
+    #[arg(long, env = "HILOOP_RATE_LIMIT", default_value = "100/s")]
+    pub rate_limit: String,
+    /// Largest request body, in bytes
+    #[arg(long, env = "HILOOP_MAX_BODY_BYTES", default_value = "1048576")]
+    pub max_body_bytes: String,
+    /// Largest encrypted field, in bytes
+    #[arg(long, env = "HILOOP_MAX_FIELD_BYTES", default_value = "262144")]
+    pub max_field_bytes: String,
+    /// Time to end everything after SIGTERM, in seconds
+    #[arg(long, env = "HILOOP_GRACE_SECONDS", default_value = "10")]
+    pub grace_seconds: String,
+}
+
+/// The settings that every command needs which opens the store.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseSettings {
+    /// sqlite://… or postgres://…
+    #[arg(long, env = "DATABASE_URL", default_value = "sqlite://hiloop-data/hiloop.db", hide_env_values = true)]
+    pub database_url: String,
+}
+
+/// The settings of tokens.
+#[derive(Args, Clone, Debug)]
+pub struct JwtSettings {
+    /// Secret of HS256 tokens, at least 32 characters (made once and kept in the store if not set)
+    #[arg(long, env = "HILOOP_JWT_SECRET", hide_env_values = true)]
+    pub jwt_secret: Option<String>,
+    /// URL of the JWKS of an outside issuer
+    #[arg(long, env = "HILOOP_JWKS_URL")]
+    pub jwks_url: Option<String>,
+    /// Issuer that tokens must name
+    #[arg(long, env = "HILOOP_JWT_ISSUER")]
+    pub jwt_issuer: Option<String>,
+    /// Audience that tokens must name
+    #[arg(long, env = "HILOOP_JWT_AUDIENCE")]
+    pub jwt_audience: Option<String>,
+    /// Space that humans of an outside issuer join
+    #[arg(long, env = "HILOOP_JWT_SPACE", default_value = "default")]
+    pub jwt_space: String,
+}
+
+/// How the program logs.
+#[derive(Args, Clone, Debug)]
+pub struct LogSettings {
+    /// What to log: error, warn, info, debug, trace, or a filter by module
+    #[arg(long, env = "HILOOP_LOG", default_value = "info", global = true)]
+    pub log: String,
+    /// text or json
+    #[arg(long, env = "HILOOP_LOG_FORMAT", default_value = "text", global = true)]
+    pub log_format: String,
+}
+
+/// A setting that can't be used. Its text names the setting.
+#[derive(Debug, Error)]
+#[error("{setting}: {problem}")]
+pub struct ConfigError {
+    pub setting: &'static str,
+    pub problem: String,
+}
+
+fn bad(setting: &'static str, problem: impl Into<String>) -> ConfigError {
+    ConfigError { setting, problem: problem.into() }
+}
+
+/// Requests per second, and how many may come at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    pub per_second: u32,
+    pub burst: u32,
+}
+
+/// The settings, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub database_url: String,
+    pub redis_url: Option<String>,
+    pub jwt: JwtSettings,
+    pub trusted_proxies: Vec<IpAddr>,
+    pub metrics_listen: Option<SocketAddr>,
+    pub public_url: Option<String>,
+    pub cors_origins: Vec<String>,
+    pub rate_limit: Option<RateLimit>,
+    pub max_body_bytes: usize,
+    pub max_field_bytes: usize,
+    pub grace: Duration,
+}
+
+impl Settings {
+    /// Checks every setting.
+    pub fn check(self) -> Result<Config, ConfigError> {
+        let public_url = self.public_url.map(|url| origin_like("HILOOP_PUBLIC_URL", &url, true)).transpose()?;
+        let cors_origins = list(&self.cors_origins)
+            .map(|origin| origin_like("HILOOP_CORS_ORIGINS", origin, false))
+            .collect::<Result<_, _>>()?;
+        if let Some(url) = &self.redis_url
+            && !["redis://", "rediss://"].iter().any(|scheme| url.starts_with(scheme))
+        {
+            return Err(bad("REDIS_URL", "must begin with redis:// or rediss://"));
+        }
+        if let Some(url) = &self.jwt.jwks_url
+            && !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme))
+        {
+            return Err(bad("HILOOP_JWKS_URL", "must begin with https:// or http://"));
+        }
+        if self.jwt.jwt_secret.as_ref().is_some_and(|secret| secret.len() < 32) {
+            return Err(bad("HILOOP_JWT_SECRET", "must have at least 32 characters (RFC 7518 section 3.2)"));
+        }
+        let database_url = self.database.check()?;
+        Ok(Config {
+            listen: address("HILOOP_LISTEN", &self.listen)?,
+            database_url,
+            redis_url: self.redis_url,
+            jwt: self.jwt,
+            trusted_proxies: list(&self.trusted_proxies)
+                .map(|ip| ip.parse().map_err(|_| bad("HILOOP_TRUSTED_PROXIES", format!("'{ip}' is no IP address"))))
+                .collect::<Result<_, _>>()?,
+            metrics_listen: self
+                .metrics_listen
+                .map(|text| address("HILOOP_METRICS_LISTEN", &text))
+                .transpose()?,
+            public_url,
+            cors_origins,
+            rate_limit: rate_limit(&self.rate_limit)?,
+            max_body_bytes: number("HILOOP_MAX_BODY_BYTES", &self.max_body_bytes, 1024, 64 << 20)?,
+            max_field_bytes: number("HILOOP_MAX_FIELD_BYTES", &self.max_field_bytes, 1024, 16 << 20)?,
+            grace: Duration::from_secs(number("HILOOP_GRACE_SECONDS", &self.grace_seconds, 1, 3600)? as u64),
+        })
+    }
+}
+
+impl DatabaseSettings {
+    pub fn check(&self) -> Result<String, ConfigError> {
+        let url = &self.database_url;
+        if ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            Ok(url.clone())
+        } else {
+            Err(bad("DATABASE_URL", "must begin with sqlite:// or postgres://"))
+        }
+    }
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn address(setting: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
+    let text = text.replacen("localhost:", "127.0.0.1:", 1);
+    text.parse().map_err(|_| bad(setting, format!("'{text}' is no address and port such as 127.0.0.1:8080")))
+}
+
+fn number(setting: &'static str, text: &str, min: usize, max: usize) -> Result<usize, ConfigError> {
+    let value = text.parse().ok().filter(|value| (min..=max).contains(value));
+    value.ok_or_else(|| bad(setting, format!("'{text}' is no number from {min} to {max}")))
+}
+
+/// A URL of scheme and host, without a slash at its end; with `path`, it may have one.
+fn origin_like(setting: &'static str, text: &str, path: bool) -> Result<String, ConfigError> {
+    let text = text.trim_end_matches('/');
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    if host.is_empty() || host.contains(['?', '#', ' ']) || (!path && host.contains('/')) {
+        return Err(bad(setting, format!("'{text}' is no URL such as https://hub.example.org")));
+    }
+    Ok(text.to_owned())
+}
+
+/// `off`, or `N/s`; the burst is twice the rate.
+fn rate_limit(text: &str) -> Result<Option<RateLimit>, ConfigError> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let per_second = text.strip_suffix("/s").and_then(|n| n.parse::<u32>().ok()).filter(|n| (1..=1_000_000).contains(n));
+    match per_second {
+        Some(per_second) => Ok(Some(RateLimit { per_second, burst: per_second * 2 })),
+        None => Err(bad("HILOOP_RATE_LIMIT", format!("'{text}' must be a rate such as 100/s, or off"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_settings_are_named() {
+        assert_eq!(rate_limit("100/s").expect("valid"), Some(RateLimit { per_second: 100, burst: 200 }));
+        assert_eq!(rate_limit("off").expect("valid"), None);
+        assert!(rate_limit("many").expect_err("refused").to_string().starts_with("HILOOP_RATE_LIMIT: "));
+        assert!(address("HILOOP_LISTEN", "nowhere").expect_err("refused").to_string().starts_with("HILOOP_LISTEN: "));
+        assert!(origin_like("X", "ftp://a", false).is_err());
+        assert_eq!(origin_like("X", "https://a.org/", false).expect("valid"), "https://a.org");
+    }
+}

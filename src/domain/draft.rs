@@ -1,0 +1,140 @@
+//! What clients send, over HTTP or a socket, before it is checked: bodies in, domain values out.
+
+use super::decide::NewMessage;
+use super::session::SessionPatch;
+use super::text::{MAX_METADATA, MAX_TITLE, check_text};
+use super::{AgentId, Envelope, HumanId, MessageId, ParticipantType, Priority, Refusal, Timestamp};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// `{encryptedContent?, encryptedComponents?, responseRequired?, priority?, deadlineAt?, inReplyTo?}`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MessageDraft {
+    pub encrypted_content: Option<Value>,
+    pub encrypted_components: Option<Value>,
+    pub response_required: Option<bool>,
+    pub priority: Option<Priority>,
+    pub deadline_at: Option<Timestamp>,
+    pub in_reply_to: Option<MessageId>,
+}
+
+impl MessageDraft {
+    /// Checks the draft. Only an agent may require a response and set a deadline; of a person those keys are
+    /// ignored, as unknown ones are.
+    pub fn check(self, by_person: bool, max_field: usize) -> Result<NewMessage, Refusal> {
+        if self.encrypted_content.is_none() && self.encrypted_components.is_none() {
+            return Err(Refusal::required("encryptedContent"));
+        }
+        Ok(NewMessage {
+            id: MessageId::new(),
+            encrypted_content: envelope("encryptedContent", self.encrypted_content, max_field)?,
+            encrypted_components: envelope("encryptedComponents", self.encrypted_components, max_field)?,
+            response_required: !by_person && self.response_required.unwrap_or(false),
+            priority: self.priority.unwrap_or(Priority::Medium),
+            deadline_at: self.deadline_at.filter(|_| !by_person),
+            in_reply_to: self.in_reply_to,
+        })
+    }
+}
+
+fn envelope(field: &str, value: Option<Value>, max: usize) -> Result<Option<Envelope>, Refusal> {
+    value.map(|value| Envelope::from_value(field, value, max)).transpose()
+}
+
+/// Tells a key that is null (`Some(None)`) from one that is absent (`None`).
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// `{title?, encryptedTitle?, priority?, metadata?}`; in a PATCH, null clears a field.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SessionDraft {
+    #[serde(deserialize_with = "given")]
+    pub title: Option<Option<String>>,
+    #[serde(deserialize_with = "given")]
+    pub encrypted_title: Option<Option<Value>>,
+    pub priority: Option<Priority>,
+    #[serde(deserialize_with = "given")]
+    pub metadata: Option<Option<Value>>,
+    pub participants: Option<Vec<ParticipantDraft>>,
+}
+
+impl SessionDraft {
+    /// Checks the fields that a PATCH may change.
+    pub fn check(self, max_field: usize) -> Result<SessionPatch, Refusal> {
+        if let Some(Some(title)) = &self.title {
+            check_text("title", title, MAX_TITLE)?;
+        }
+        let encrypted_title = match self.encrypted_title {
+            Some(Some(value)) => Some(Some(Envelope::from_value("encryptedTitle", value, max_field)?)),
+            other => other.map(|_| None),
+        };
+        let metadata = match self.metadata {
+            Some(Some(value)) => Some(Some(metadata(&value)?)),
+            other => other.map(|_| None),
+        };
+        Ok(SessionPatch { title: self.title, encrypted_title, priority: self.priority, metadata })
+    }
+}
+
+fn metadata(value: &Value) -> Result<Box<RawValue>, Refusal> {
+    if !value.is_object() {
+        return Err(Refusal::invalid("metadata", "must be an object"));
+    }
+    let text = value.to_string();
+    if text.len() > MAX_METADATA {
+        return Err(Refusal::invalid("metadata", &format!("must have at most {MAX_METADATA} bytes")));
+    }
+    RawValue::from_string(text).map_err(|_| Refusal::Internal)
+}
+
+/// `{type, agentId|humanId|email|name, role?}`
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParticipantDraft {
+    #[serde(rename = "type")]
+    pub kind: Option<ParticipantType>,
+    pub agent_id: Option<AgentId>,
+    pub human_id: Option<HumanId>,
+    pub email: Option<String>,
+    pub name: Option<String>,
+    pub role: Option<String>,
+}
+
+/// Who a [`ParticipantDraft`] names.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Named {
+    AgentId(AgentId),
+    AgentName(String),
+    HumanId(HumanId),
+    HumanEmail(String),
+}
+
+impl ParticipantDraft {
+    /// Checks who is named; `field` is the path of the draft in its body, for the error.
+    pub fn named(&self, field: &str) -> Result<Named, Refusal> {
+        let path = |key: &str| if field.is_empty() { key.to_owned() } else { format!("{field}.{key}") };
+        if let Some(role) = &self.role {
+            super::text::check_name(&path("role"), role)?;
+        }
+        match self.kind {
+            None => Err(Refusal::required(&path("type"))),
+            Some(ParticipantType::Agent) => match (self.agent_id, &self.name) {
+                (Some(id), _) => Ok(Named::AgentId(id)),
+                (None, Some(name)) => Ok(Named::AgentName(name.clone())),
+                (None, None) => Err(Refusal::invalid(&path("agentId"), "or 'name' is required")),
+            },
+            Some(ParticipantType::Human) => match (self.human_id, &self.email) {
+                (Some(id), _) => Ok(Named::HumanId(id)),
+                (None, Some(email)) => Ok(Named::HumanEmail(email.to_lowercase())),
+                (None, None) => Err(Refusal::invalid(&path("humanId"), "or 'email' is required")),
+            },
+            Some(ParticipantType::Guest) => {
+                Err(Refusal::invalid(&path("type"), "must be Agent or Human; a guest comes with a guest token"))
+            }
+        }
+    }
+}

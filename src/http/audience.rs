@@ -1,0 +1,168 @@
+//! Who may call a route, as a type in the handler's signature (contract section 2).
+
+use super::{ApiError, App};
+use crate::auth::{Caller, Provisioner};
+use crate::domain::principal::{AgentPrincipal, HumanPrincipal};
+use crate::domain::{Permission, Principal, Refusal};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, header};
+use std::sync::Arc;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const ACTING_AGENT: HeaderName = HeaderName::from_static("x-hiloop");
+
+/// A kind of caller that may see sessions.
+pub trait Audience: FromRequestParts<App, Rejection = ApiError> + Send + 'static {
+    fn principal(&self) -> &Arc<Principal>;
+}
+
+/// An API key of any permission, acting as an agent.
+pub struct Agent(pub Arc<Principal>);
+
+/// A human or a guest.
+pub struct Person(pub Arc<Principal>);
+
+/// A human, not a guest.
+pub struct Member(pub Arc<Principal>, pub HumanPrincipal);
+
+/// A key with `manage` or more.
+pub struct Manager(pub AgentPrincipal);
+
+/// A key with `owner`.
+pub struct Owner(pub AgentPrincipal);
+
+impl Audience for Agent {
+    fn principal(&self) -> &Arc<Principal> {
+        &self.0
+    }
+}
+
+impl Audience for Person {
+    fn principal(&self) -> &Arc<Principal> {
+        &self.0
+    }
+}
+
+impl Audience for Member {
+    fn principal(&self) -> &Arc<Principal> {
+        &self.0
+    }
+}
+
+fn unauthorized(text: &str) -> ApiError {
+    ApiError(Refusal::Unauthorized(text.to_owned()))
+}
+
+fn forbidden(text: &str) -> ApiError {
+    ApiError(Refusal::Forbidden(text.to_owned()))
+}
+
+/// A header's text; one that is no visible ASCII counts as a credential that is not valid.
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ApiError> {
+    headers
+        .get(name)
+        .map(|value| value.to_str().map_err(|_| unauthorized("The credential is not valid")))
+        .transpose()
+}
+
+/// The API key of a request with the agent that it is to act as.
+pub(crate) fn api_key_of(headers: &HeaderMap) -> Result<Option<(&str, Option<&str>)>, ApiError> {
+    let Some(key) = text(headers, &API_KEY)? else { return Ok(None) };
+    let agent = headers.get(&ACTING_AGENT).map(|value| value.to_str()).transpose();
+    let agent = agent.map_err(|_| ApiError(Refusal::Invalid("Header 'X-Hiloop' must be visible ASCII".to_owned())))?;
+    Ok(Some((key, agent)))
+}
+
+/// The bearer token of a request.
+pub(crate) fn bearer_of(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let Some(value) = text(headers, &header::AUTHORIZATION)? else { return Ok(None) };
+    // The scheme's name has no case (RFC 9110 section 11.1).
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(unauthorized("The Authorization header must be 'Bearer TOKEN'")),
+    }
+}
+
+async fn caller(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
+    match api_key_of(&parts.headers)? {
+        Some((key, agent)) => Ok(app.authenticator.api_key(key, agent).await?),
+        None => Err(unauthorized("Header 'X-API-Key' is required")),
+    }
+}
+
+async fn agent(parts: &Parts, app: &App) -> Result<Arc<Principal>, ApiError> {
+    match caller(parts, app).await? {
+        Caller::Principal(principal) => Ok(principal),
+        Caller::Provisioner(_) => Err(forbidden("A provisioner key can only provision agents")),
+    }
+}
+
+async fn person(parts: &Parts, app: &App) -> Result<Arc<Principal>, ApiError> {
+    match bearer_of(&parts.headers)? {
+        Some(token) => Ok(app.authenticator.bearer(token).await?),
+        None => Err(unauthorized("Header 'Authorization: Bearer TOKEN' is required")),
+    }
+}
+
+async fn key_with(parts: &Parts, app: &App, needed: Permission) -> Result<AgentPrincipal, ApiError> {
+    match &*agent(parts, app).await? {
+        Principal::Agent(agent) if agent.permission >= needed => Ok(agent.clone()),
+        _ => Err(forbidden(&format!("This needs a key with the permission '{}'", needed.as_str()))),
+    }
+}
+
+impl FromRequestParts<App> for Agent {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        agent(parts, app).await.map(Self)
+    }
+}
+
+impl FromRequestParts<App> for Person {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        person(parts, app).await.map(Self)
+    }
+}
+
+impl FromRequestParts<App> for Member {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let principal = person(parts, app).await?;
+        match &*principal {
+            Principal::Human(human) => Ok(Self(Arc::clone(&principal), human.clone())),
+            _ => Err(forbidden("A guest may not do this")),
+        }
+    }
+}
+
+impl FromRequestParts<App> for Manager {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        key_with(parts, app, Permission::Manage).await.map(Self)
+    }
+}
+
+impl FromRequestParts<App> for Owner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        key_with(parts, app, Permission::Owner).await.map(Self)
+    }
+}
+
+impl FromRequestParts<App> for Provisioner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        match caller(parts, app).await? {
+            Caller::Provisioner(provisioner) => Ok(provisioner),
+            Caller::Principal(_) => Err(forbidden("This needs a provisioner key")),
+        }
+    }
+}

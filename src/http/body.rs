@@ -1,0 +1,113 @@
+//! JSON bodies: bounded, checked, and refused with a text that names the field.
+
+use super::{ApiError, App, error};
+use crate::domain::Refusal;
+use crate::store::SecretHash;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+/// A request's JSON. An empty body counts as `{}`.
+pub struct Body<T> {
+    pub value: T,
+    /// SHA-256 of method, path, acting agent and body: what an `Idempotency-Key` stands for.
+    pub digest: SecretHash,
+}
+
+/// Why a body was refused, before anything looked at its meaning.
+pub enum BodyError {
+    TooLarge(usize),
+    NotJson,
+    /// The connection failed while the body came in.
+    Broken,
+    Bad(ApiError),
+}
+
+impl IntoResponse for BodyError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::TooLarge(max) => {
+                ApiError(Refusal::TooLarge(format!("The body must have at most {max} bytes"))).into_response()
+            }
+            Self::NotJson => error::reply(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "UNSUPPORTED_MEDIA_TYPE",
+                "The body must be JSON, with 'Content-Type: application/json'",
+            ),
+            Self::Broken => ApiError(Refusal::Invalid("The body could not be read".to_owned())).into_response(),
+            Self::Bad(error) => error.into_response(),
+        }
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest<App> for Body<T> {
+    type Rejection = BodyError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, BodyError> {
+        let (parts, body) = request.into_parts();
+        let max = app.config.max_body_bytes;
+        let bytes = match Limited::new(body, max).collect().await {
+            Ok(collected) => collected.to_bytes(),
+            Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => return Err(BodyError::TooLarge(max)),
+            Err(_) => return Err(BodyError::Broken),
+        };
+        if !bytes.is_empty() && !is_json(&parts.headers) {
+            return Err(BodyError::NotJson);
+        }
+        let mut digest = Sha256::new();
+        for part in [
+            parts.method.as_str().as_bytes(),
+            parts.uri.path().as_bytes(),
+            parts.headers.get("x-hiloop").map_or(&[][..], |agent| agent.as_bytes()),
+            &bytes,
+        ] {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        let value = parse(&bytes).map_err(|refusal| BodyError::Bad(ApiError(refusal)))?;
+        Ok(Self { value, digest: digest.finalize().into() })
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// Reads JSON into a type; an error names the field.
+fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Refusal> {
+    let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
+    if !text.trim_ascii_start().starts_with(b"{") {
+        // Otherwise an array would count as an object whose fields come in order.
+        let what = if serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok() { "an object" } else { "valid JSON" };
+        return Err(Refusal::Invalid(format!("The body must be {what}")));
+    }
+    parse_object(text)
+}
+
+/// Reads the JSON of an object into a type.
+pub(crate) fn parse_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        if inner.is_data() && path != "." {
+            Refusal::Invalid(format!("Field '{path}': {}", without_place(&inner)))
+        } else {
+            Refusal::Invalid(format!("The body is not valid JSON: {inner}"))
+        }
+    })?;
+    deserializer.end().map_err(|error| Refusal::Invalid(format!("The body is not valid JSON: {error}")))?;
+    Ok(value)
+}
+
+/// serde's text without " at line 1 column 2", which means little in a body of one line.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,73 @@
+//! `Idempotency-Key`: read from the request here, kept and checked in the transaction of the timeline's writer.
+
+use super::ApiError;
+use crate::auth::secret;
+use crate::domain::{Principal, Refusal};
+use crate::store::SecretHash;
+use crate::timeline::Idempotency;
+use axum::extract::{FromRequestParts, MatchedPath};
+use axum::http::request::Parts;
+
+/// The `Idempotency-Key` of a request, if it has one.
+pub struct IdempotencyKey {
+    key: Option<String>,
+    route: String,
+    /// A digest of the credential's secret, from which a retry derives the same secret again.
+    credential: SecretHash,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let key = match parts.headers.get("idempotency-key") {
+            None => None,
+            Some(value) => Some(checked(value.to_str().unwrap_or_default())?),
+        };
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let credential = parts.headers.get("x-api-key").map_or(&[][..], |value| value.as_bytes());
+        Ok(Self {
+            key,
+            route: format!("{} {route}", parts.method),
+            credential: secret::hash(&String::from_utf8_lossy(credential)),
+        })
+    }
+}
+
+/// Checks a key: 1 to 255 visible ASCII characters (contract section 1).
+pub(crate) fn checked(key: &str) -> Result<String, Refusal> {
+    if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
+        Ok(key.to_owned())
+    } else {
+        Err(Refusal::Invalid("'Idempotency-Key' must be 1 to 255 visible ASCII characters".to_owned()))
+    }
+}
+
+/// What an idempotency key is scoped by: the credential.
+pub(crate) fn credential_id(principal: &Principal) -> String {
+    match principal {
+        Principal::Agent(agent) => agent.key.to_string(),
+        Principal::Human(human) => human.id.to_string(),
+        Principal::Guest(guest) => guest.id.to_string(),
+    }
+}
+
+impl IdempotencyKey {
+    /// What the timeline's writer needs to know.
+    pub fn of(&self, principal: &Principal, digest: SecretHash) -> Option<Idempotency> {
+        let key = self.key.clone()?;
+        Some(Idempotency {
+            scope: format!("{} {}", credential_id(principal), self.route),
+            key,
+            request_hash: digest,
+        })
+    }
+
+    /// A new secret; with a key, the same one for every retry, though it is stored nowhere.
+    pub fn secret(&self, prefix: &str) -> secret::Secret {
+        match &self.key {
+            None => secret::Secret::generate(prefix),
+            Some(key) => secret::Secret::derive(prefix, &self.credential, &format!("{} {key}", self.route)),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Every route of the hub in one table.
+
+use super::audience::{Agent, Member, Person};
+use super::{App, accounts, awaiting, error, guests, live, manage, me, messages, ops, page, participants};
+use super::{request_id, sessions, sse, timeline};
+use crate::ws;
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::{delete, get, post, put};
+use std::any::Any;
+use std::time::Duration;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+/// The hub's router.
+pub fn router(app: App) -> Router {
+    let cors = cors(&app.config.cors_origins);
+    let routes = Router::new()
+        .route("/livez", get(ops::livez))
+        .route("/readyz", get(ops::readyz))
+        .route("/", get(page::index))
+        .nest("/v1/agent", agent())
+        .nest("/v1/human", human())
+        .nest("/v1/auth", auth())
+        .nest("/v1/manage", managing())
+        .route("/v1/provision/agents", post(manage::provision))
+        .route("/v1/ws", get(ws::upgrade))
+        .fallback(page::file)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(app);
+    let routes = match cors {
+        Some(cors) => routes.layer(cors),
+        None => routes,
+    };
+    routes.layer(CatchPanicLayer::custom(panicked)).layer(middleware::from_fn(request_id::middleware))
+}
+
+fn agent() -> Router<App> {
+    Router::new()
+        .route("/me", get(me::agent))
+        .route("/public-key", put(me::put_public_key::<Agent>))
+        .route("/humans", get(me::humans))
+        .route("/sessions", post(sessions::create_by_agent).get(sessions::list::<Agent>))
+        .route("/sessions/{id}", get(sessions::get::<Agent>).patch(sessions::update))
+        .route("/sessions/{id}/messages", post(messages::post::<Agent>).get(messages::list::<Agent>))
+        .route("/sessions/{id}/messages/{messageId}", get(messages::get::<Agent>))
+        .route("/sessions/{id}/messages/{messageId}/await", get(awaiting::message))
+        .route("/sessions/{id}/messages/{messageId}/cancel", post(messages::cancel))
+        .route("/sessions/{id}/timeline", get(timeline::list::<Agent>))
+        .route("/sessions/{id}/events", get(sse::events::<Agent>))
+        .route("/sessions/{id}/close", post(sessions::close::<Agent>))
+        .route("/sessions/{id}/archive", post(sessions::archive))
+        .route("/sessions/{id}/participants", post(participants::add).get(participants::list::<Agent>))
+        .route("/sessions/{id}/participants/{participantId}", delete(participants::remove))
+        .route("/sessions/{id}/guest-tokens", post(guests::create))
+        .route("/sessions/{id}/guest-tokens/{tokenId}", delete(guests::revoke))
+        .route("/sessions/{id}/typing", post(live::typing::<Agent>))
+}
+
+fn human() -> Router<App> {
+    Router::new()
+        .route("/me", get(me::person))
+        .route("/public-key", put(me::put_public_key::<Person>))
+        .route("/feed", get(sessions::feed))
+        .route("/agents", get(me::agents))
+        .route("/sessions", post(sessions::create_by_human).get(sessions::list::<Person>))
+        .route("/sessions/{id}", get(sessions::get::<Person>))
+        .route("/sessions/{id}/messages", post(messages::post::<Person>).get(messages::list::<Person>))
+        .route("/sessions/{id}/messages/{messageId}", get(messages::get::<Person>))
+        .route("/sessions/{id}/timeline", get(timeline::list::<Person>))
+        .route("/sessions/{id}/events", get(sse::events::<Person>))
+        .route("/sessions/{id}/close", post(sessions::close::<Member>))
+        .route("/sessions/{id}/participants", get(participants::list::<Person>))
+        .route("/sessions/{id}/typing", post(live::typing::<Person>))
+        .route("/sessions/{id}/read", post(live::read))
+}
+
+fn auth() -> Router<App> {
+    Router::new()
+        .route("/login", post(accounts::login))
+        .route("/refresh", post(accounts::refresh))
+        .route("/logout", post(accounts::logout))
+        .route("/setup", post(accounts::setup))
+}
+
+fn managing() -> Router<App> {
+    Router::new()
+        .route("/keys", post(manage::create_key).get(manage::keys))
+        .route("/keys/{id}", delete(manage::revoke_key))
+        .route("/agents", post(manage::create_agent).get(manage::agents))
+        .route("/agents/{id}", delete(manage::deactivate_agent))
+        .route("/humans", post(manage::create_human).get(manage::humans))
+        .route("/humans/{id}", delete(manage::deactivate_human))
+        .route("/spaces", post(manage::create_space).get(manage::spaces))
+        .route("/spaces/{id}", delete(manage::deactivate_space))
+}
+
+/// Other pages that may call the hub, if any are configured.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    let header = HeaderName::from_static;
+    Some(
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::list(origins))
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                header("x-api-key"),
+                header("x-hiloop"),
+                header("x-request-id"),
+                header("idempotency-key"),
+                header("last-event-id"),
+                header("prefer"),
+            ])
+            .expose_headers([header("x-request-id"), header("idempotent-replayed"), header::RETRY_AFTER])
+            .max_age(Duration::from_secs(3600)),
+    )
+}
+
+async fn method_not_allowed() -> Response {
+    error::reply(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This path does not know this method")
+}
+
+/// A bug in a handler: logged (without the panic's text, which might hold content), and a 500 for the caller.
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    tracing::error!("a handler panicked");
+    error::reply(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Something went wrong on our side")
+}

@@ -1,0 +1,252 @@
+//! Sessions: open, list, get, change, close, archive, and the feed.
+
+use super::audience::{Agent, Audience, Member, Person};
+use super::body::Body;
+use super::idempotency::IdempotencyKey;
+use super::participants::{member_of_space, resolve};
+use super::path::Id;
+use super::query::Query;
+use super::reply::{self, Reply};
+use super::{ApiError, App};
+use crate::domain::decide::Command;
+use crate::domain::draft::{Named, SessionDraft};
+use crate::domain::participant::Member as Entrant;
+use crate::domain::{
+    AgentId, HumanId, Message, Participant, ParticipantType, Priority, Principal, PrincipalId, Refusal, Session,
+    SessionId, SessionStatus, SpaceId, Timestamp,
+};
+use crate::store::{SavedReplyKind, SecretHash};
+use crate::timeline::{Action, By, Outcome, Request};
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use serde::de::IgnoredAny;
+use std::sync::Arc;
+
+/// A session without `participants` gets every human of its space, unless there are more than so many.
+const MAX_DEFAULT_HUMANS: i64 = 500;
+/// Most participants that may be named at once.
+const MAX_NAMED: usize = 500;
+
+pub async fn create_by_agent(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    key: IdempotencyKey,
+    body: Body<SessionDraft>,
+) -> Reply {
+    let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
+    let mut draft = body.value;
+    let mut others = Vec::new();
+    match draft.participants.take() {
+        None => {
+            let humans = app.store.all_humans(agent.space, MAX_DEFAULT_HUMANS).await?.ok_or_else(|| {
+                Refusal::invalid("participants", &format!("is required in a space of more than {MAX_DEFAULT_HUMANS} humans"))
+            })?;
+            others.extend(humans.iter().map(|human| (human.member(), Participant::MEMBER.to_owned())));
+        }
+        Some(named) => {
+            check_count(named.len())?;
+            for (index, draft) in named.into_iter().enumerate() {
+                let field = format!("participants[{index}]");
+                let member = resolve(&app, agent.space, &draft, &field).await?;
+                others.push((member, draft.role.unwrap_or_else(|| Participant::MEMBER.to_owned())));
+            }
+        }
+    }
+    let creator = app.store.agent(agent.space, agent.agent).await?.ok_or(Refusal::NotFound("Agent"))?.member();
+    open(&app, &principal, agent.space, creator, others, draft, &key, body.digest).await
+}
+
+pub async fn create_by_human(
+    Member(principal, human): Member,
+    State(app): State<App>,
+    key: IdempotencyKey,
+    body: Body<SessionDraft>,
+) -> Reply {
+    let mut draft = body.value;
+    let named = draft.participants.take().ok_or_else(|| Refusal::required("participants"))?;
+    check_count(named.len())?;
+    // The agents say in which space it is.
+    let mut space: Option<SpaceId> = None;
+    let mut others = Vec::new();
+    let role = |role: &Option<String>| role.clone().unwrap_or_else(|| Participant::MEMBER.to_owned());
+    let mut people = Vec::new();
+    for (index, draft) in named.iter().enumerate() {
+        let field = format!("participants[{index}]");
+        let (id, name) = match draft.named(&field)? {
+            Named::AgentId(id) => (Some(id), None),
+            Named::AgentName(name) => (None, Some(name)),
+            Named::HumanId(_) | Named::HumanEmail(_) => {
+                people.push((draft, field));
+                continue;
+            }
+        };
+        let mut found = app.store.find_agents_of_human(human.id, id, name.as_deref()).await?;
+        if found.len() > 1 && let Some(space) = space {
+            found.retain(|agent| agent.space_id == space);
+        }
+        let agent = match found.as_slice() {
+            [agent] => agent,
+            [] => return Err(Refusal::NotFound("Agent").into()),
+            _ => {
+                let problem = "names agents in several of your spaces; give its 'agentId'";
+                return Err(Refusal::invalid(&format!("{field}.name"), problem).into());
+            }
+        };
+        if space.is_some_and(|space| space != agent.space_id) {
+            return Err(Refusal::invalid(&field, "is an agent of another space than the ones before it").into());
+        }
+        space = Some(agent.space_id);
+        others.push((agent.member(), role(&draft.role)));
+    }
+    let space = space.ok_or_else(|| Refusal::invalid("participants", "must name at least one agent"))?;
+    for (draft, field) in people {
+        others.push((resolve(&app, space, draft, &field).await?, role(&draft.role)));
+    }
+    let creator = member_of_space(&app, space, human.id).await?;
+    open(&app, &principal, space, creator, others, draft, &key, body.digest).await
+}
+
+fn check_count(count: usize) -> Result<(), ApiError> {
+    if count > MAX_NAMED {
+        return Err(Refusal::invalid("participants", &format!("must have at most {MAX_NAMED} entries")).into());
+    }
+    Ok(())
+}
+
+/// Opens a session with its first participants; the creator is one of them.
+#[allow(clippy::too_many_arguments)] // each is one part of the request
+async fn open(
+    app: &App,
+    principal: &Arc<Principal>,
+    space: SpaceId,
+    creator: Entrant,
+    others: Vec<(Entrant, String)>,
+    draft: SessionDraft,
+    key: &IdempotencyKey,
+    digest: SecretHash,
+) -> Reply {
+    let patch = draft.check(app.config.max_field_bytes)?;
+    let id = SessionId::new();
+    let now = app.clock.now();
+    let by_agent = creator.kind == ParticipantType::Agent;
+    let mut participants = vec![Participant::new(id, &creator, Participant::OWNER, now)];
+    for (member, role) in others {
+        if participants.iter().all(|present| present.principal() != member.id) {
+            participants.push(Participant::new(id, &member, &role, now));
+        }
+    }
+    let session = Session {
+        id,
+        space_id: space,
+        created_by_agent_id: by_agent.then_some(AgentId(creator.id.0)),
+        created_by_human_id: (!by_agent).then_some(HumanId(creator.id.0)),
+        title: patch.title.flatten(),
+        encrypted_title: patch.encrypted_title.flatten(),
+        status: SessionStatus::Active,
+        priority: patch.priority.unwrap_or(Priority::Medium),
+        metadata: patch.metadata.flatten(),
+        last_seq: 0,
+        pending_count: 0,
+        created_at: now,
+        updated_at: now,
+        closed_at: None,
+        archived_at: None,
+        first_seq: 1,
+        message_count: 0,
+    };
+    let request = Request {
+        space,
+        session: id,
+        by: By::Principal(Arc::clone(principal)),
+        action: Action::Create { session: Box::new(session), participants },
+        idempotency: key.of(principal, digest),
+    };
+    match app.timeline.submit(request).await? {
+        Outcome::Session(session) => reply::created(&session),
+        Outcome::Replayed { reply: SavedReplyKind::Body(body), .. } => {
+            Ok(reply::replayed(reply::raw_json(StatusCode::CREATED, body)))
+        }
+        _ => Err(Refusal::Internal.into()),
+    }
+}
+
+pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) -> Reply {
+    let words: Vec<_> = SessionStatus::ALL.iter().map(|status| status.as_str()).collect();
+    let status = query.word("status", SessionStatus::parse, &words)?;
+    let page = query.page()?;
+    reply::ok(&app.store.sessions(caller.principal().scope(), status, page).await?)
+}
+
+pub async fn get<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>) -> Reply {
+    let session = app.store.session(caller.principal().scope(), session).await?;
+    reply::ok(&session.ok_or(Refusal::NotFound("Session"))?)
+}
+
+pub async fn update(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    body: Body<SessionDraft>,
+) -> Reply {
+    let patch = body.value.check(app.config.max_field_bytes)?;
+    let outcome = app.command(&principal, session, Command::Update(patch), None).await?;
+    reply::outcome(&app, principal.scope(), session, outcome).await
+}
+
+async fn end(
+    app: &App,
+    principal: &Arc<Principal>,
+    session: SessionId,
+    command: Command,
+    key: &IdempotencyKey,
+    body: &Body<IgnoredAny>,
+) -> Reply {
+    let outcome = app.command(principal, session, command, key.of(principal, body.digest)).await?;
+    reply::outcome(app, principal.scope(), session, outcome).await
+}
+
+pub async fn close<A: Audience>(
+    caller: A,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    key: IdempotencyKey,
+    body: Body<IgnoredAny>,
+) -> Reply {
+    end(&app, caller.principal(), session, Command::Close, &key, &body).await
+}
+
+pub async fn archive(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    key: IdempotencyKey,
+    body: Body<IgnoredAny>,
+) -> Reply {
+    end(&app, &principal, session, Command::Archive, &key, &body).await
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FeedItem {
+    pending_count: i64,
+    unread_count: i64,
+    highest_priority: Option<Priority>,
+    next_deadline_at: Option<Timestamp>,
+    last_message: Option<Message>,
+    session: Session,
+}
+
+/// What needs this human, pending first (contract section 6).
+pub async fn feed(Person(principal): Person, State(app): State<App>, query: Query) -> Reply {
+    let who: PrincipalId = principal.id();
+    let page = app.store.feed(principal.scope(), who, query.page()?).await?;
+    reply::ok(&page.map(|entry| FeedItem {
+        pending_count: entry.session.pending_count,
+        unread_count: entry.unread_count,
+        highest_priority: entry.highest_priority,
+        next_deadline_at: entry.next_deadline_at,
+        last_message: entry.last_message,
+        session: entry.session,
+    }))
+}

@@ -1,0 +1,26 @@
+//! Deletes what has served its time: saved replies after 24 hours, refresh tokens past their end.
+
+use crate::context::Context;
+use crate::timeline::KEEP_REPLIES_MILLIS;
+use std::sync::Arc;
+use std::time::Duration;
+
+const EVERY: Duration = Duration::from_secs(600);
+
+pub(super) fn start(context: &Arc<Context>) {
+    let context = Arc::clone(context);
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(EVERY);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = context.draining.cancelled() => return,
+            }
+            let now = context.clock.now();
+            match context.store.prune(now.plus_millis(-KEEP_REPLIES_MILLIS), now).await {
+                Ok(rows) => tracing::debug!(rows, "deleted what had served its time"),
+                Err(error) => tracing::warn!(%error, "cannot tidy up"),
+            }
+        }
+    });
+}

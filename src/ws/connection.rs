@@ -1,0 +1,459 @@
+//! The one task of a socket: reads frames, drains what waits, reads back what was dropped, keeps the heartbeat.
+
+use super::close::CloseCode;
+use super::codec::{Decoder, Incoming};
+use super::link::{Behind, Ending, Link};
+use super::protocol::{ClientFrame, FrameId, HEARTBEAT_SECONDS, reply};
+use super::session::{Effect, Session};
+use crate::domain::{Principal, Refusal, SessionId, Timestamp};
+use crate::http::{App, checked_idempotency_key, credential_id};
+use crate::hub::FeedKey;
+use crate::hub::frame::{close_frame, empty_close_frame, event_frame, feed_frame, ping_frame, pong_frame};
+use crate::hub::subscriber::Subscriber;
+use crate::timeline::Idempotency;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+
+const HEARTBEAT: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
+/// How long the client may stay silent after a ping.
+const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// How long a client may take to authenticate.
+const AUTH_WITHIN: Duration = Duration::from_secs(10);
+/// How long a socket may take nothing of what waits before it counts as gone.
+const STALLED_AFTER: Duration = Duration::from_secs(300);
+/// How long the closing handshake may take.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// Most subscriptions of one socket; a client with more sessions follows its feed.
+const MAX_SUBSCRIPTIONS: usize = 4096;
+/// Most events, and about how many bytes, of one read from the store.
+const REPLAY_PAGE: i64 = 256;
+const REPLAY_BYTES: i64 = 256 * 1024;
+
+const SCRATCH: usize = 16 * 1024;
+thread_local! {
+    /// What all connections of a thread read into; an idle one owns no buffer.
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
+}
+
+struct Connection {
+    app: App,
+    link: Arc<Link>,
+    session: Session,
+    decoder: Decoder,
+    expires_at: Option<Timestamp>,
+    /// Sessions in which this socket counts as present.
+    present: HashSet<SessionId>,
+    last_replayed: Option<SessionId>,
+    opened: Instant,
+    last_frame: Instant,
+    /// When a ping went out that has not been answered.
+    pinged: Option<Instant>,
+    /// How much was written when that was last looked at, and since when it has not moved.
+    progress: (u64, Instant),
+}
+
+/// Why the task stops.
+enum Stop {
+    /// The client closed; answer with its code.
+    Closed(Option<u16>),
+    /// The connection is gone.
+    Gone,
+}
+
+/// Serves one socket until it ends. `early` is what came in behind the request.
+pub(super) async fn serve(app: App, stream: TcpStream, early: &[u8], principal: Option<Arc<Principal>>) {
+    let link = Arc::new(Link::new(stream));
+    let now = Instant::now();
+    let mut connection = Connection {
+        app: Arc::clone(&app),
+        link: Arc::clone(&link),
+        session: Session::default(),
+        decoder: Decoder::default(),
+        expires_at: None,
+        present: HashSet::new(),
+        last_replayed: None,
+        opened: now,
+        last_frame: now,
+        pinged: None,
+        progress: (0, now),
+    };
+    let subscriber: Arc<dyn Subscriber> = link.clone();
+    app.hub.register(subscriber);
+    if app.draining.is_cancelled() {
+        link.go_away();
+    }
+    if let Some(principal) = principal {
+        connection.accept(principal);
+    }
+    let stop = match connection.take(early).await {
+        Ok(()) => connection.run().await,
+        Err(stop) => stop,
+    };
+    connection.leave_everything().await;
+    app.hub.unregister(link.id());
+    close(&link, &stop).await;
+}
+
+/// Ends the connection in the way of RFC 6455 section 7.1.1: a close frame, then the client's, then the socket.
+async fn close(link: &Link, stop: &Stop) {
+    let (frame, gently, expects_answer) = match (stop, link.ending()) {
+        (Stop::Gone, None) => return,
+        (Stop::Closed(None), _) => (empty_close_frame(), false, false),
+        (Stop::Closed(Some(code)), _) => (close_frame(*code, ""), false, false),
+        (Stop::Gone, Some(Ending { code, gently })) => (close_frame(code.code, code.reason), gently, true),
+    };
+    link.put_last(frame, gently);
+    // Nobody waits longer than this for a client that does not play along.
+    let _ = timeout(CLOSE_WITHIN, async {
+        link.flush()?;
+        while link.has_backlog() {
+            link.stream.writable().await?;
+            link.flush()?;
+        }
+        socket2::SockRef::from(&link.stream).shutdown(std::net::Shutdown::Write)?;
+        while expects_answer {
+            link.stream.readable().await?;
+            // Reading to the end keeps the kernel from resetting the connection before the close frame has arrived.
+            match BUFFER.with_borrow_mut(|buffer| link.stream.try_read(buffer)) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        io::Result::Ok(())
+    })
+    .await;
+}
+
+impl Connection {
+    async fn run(&mut self) -> Stop {
+        let link = Arc::clone(&self.link);
+        let timer = sleep_until(self.next_deadline());
+        tokio::pin!(timer);
+        loop {
+            if link.ending().is_some() {
+                return Stop::Gone;
+            }
+            let backlog = link.has_backlog();
+            let low = !backlog || link.is_low();
+            let behind = if low { link.behind(self.last_replayed) } else { None };
+            let outcome = tokio::select! {
+                // What the hub asks for (an end, an eviction) goes before everything else; then room is made before
+                // more is taken in; reading back from the store fills what time is left.
+                biased;
+                () = link.wake.notified() => self.evict().await,
+                ready = link.stream.writable(), if backlog => ready.and_then(|()| link.flush()).map_err(|_| Stop::Gone),
+                ready = link.stream.readable(), if low => match ready {
+                    Ok(()) => self.read().await,
+                    Err(_) => Err(Stop::Gone),
+                },
+                () = &mut timer => {
+                    self.tick();
+                    timer.as_mut().reset(self.next_deadline());
+                    Ok(())
+                }
+                () = std::future::ready(()), if behind.is_some() => {
+                    if let Some(behind) = behind {
+                        self.read_back(behind).await;
+                    }
+                    Ok(())
+                }
+            };
+            if let Err(stop) = outcome {
+                return stop;
+            }
+        }
+    }
+
+    /// The hub has ended subscriptions: leave their sessions.
+    async fn evict(&mut self) -> Result<(), Stop> {
+        for session in self.link.take_evicted() {
+            self.leave(session).await;
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<(), Stop> {
+        let mut messages = Vec::new();
+        let fed = BUFFER.with_borrow_mut(|buffer| match self.link.stream.try_read(buffer) {
+            Ok(0) => Err(Stop::Gone),
+            Ok(read) => Ok(self.decoder.feed(&buffer[..read], &mut messages)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Ok(())),
+            Err(_) => Err(Stop::Gone),
+        })?;
+        self.handle(messages, fed).await
+    }
+
+    /// Takes bytes that came in with the request.
+    async fn take(&mut self, early: &[u8]) -> Result<(), Stop> {
+        let mut messages = Vec::new();
+        let fed = self.decoder.feed(early, &mut messages);
+        self.handle(messages, fed).await
+    }
+
+    async fn handle(&mut self, messages: Vec<Incoming>, fed: Result<(), CloseCode>) -> Result<(), Stop> {
+        for message in messages {
+            self.last_frame = Instant::now();
+            self.pinged = None;
+            let effect = match message {
+                Incoming::Text(text) => self.session.on_text(&text),
+                Incoming::Binary => self.session.on_binary(),
+                Incoming::Ping(payload) => {
+                    self.link.send_frame(pong_frame(&payload));
+                    continue;
+                }
+                Incoming::Pong => continue,
+                Incoming::Close(code) => return Err(Stop::Closed(code)),
+            };
+            self.perform(effect).await;
+            if self.link.ending().is_some() {
+                return Ok(());
+            }
+        }
+        if let Err(code) = fed {
+            self.link.end(code, false);
+        }
+        Ok(())
+    }
+
+    async fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Reply(text) => self.link.reply(&text),
+            Effect::ReplyAndClose(text, code) => {
+                self.link.reply(&text);
+                self.link.end(code, true);
+            }
+            Effect::Authenticate { token, agent } => {
+                match self.app.authenticator.any(&token, agent.as_deref()).await {
+                    Ok(principal) => self.accept(principal),
+                    Err(Refusal::Unavailable | Refusal::Internal) => self.link.end(CloseCode::INTERNAL, false),
+                    Err(_) => self.link.end(CloseCode::NOT_AUTHENTICATED, false),
+                }
+            }
+            Effect::Do(id, frame) => {
+                if let Err(refusal) = self.carry_out(&id, frame).await {
+                    self.link.reply(&reply::error(&id, &refusal));
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, principal: Arc<Principal>) {
+        self.session.authenticated();
+        self.expires_at = principal.expires_at();
+        self.link.reply(&reply::hello(&principal, self.link.id()));
+        self.link.set_principal(principal);
+        // Its end may be nearer than what the timer stands at.
+        self.link.wake.notify_one();
+    }
+
+    async fn carry_out(&mut self, id: &FrameId, frame: ClientFrame) -> Result<(), Refusal> {
+        let principal = self.link.principal().ok_or(Refusal::Internal)?;
+        match frame {
+            // The state machine handles these two itself.
+            ClientFrame::Auth { .. } | ClientFrame::Ping => Err(Refusal::Internal),
+            ClientFrame::Refresh { token } => {
+                let agent = matches!(&*principal, Principal::Agent(_)).then(|| principal.name().to_owned());
+                let fresh = self.app.authenticator.any(&token, agent.as_deref()).await?;
+                if fresh.id() != principal.id() {
+                    return Err(Refusal::Forbidden("The token is somebody else's".to_owned()));
+                }
+                self.expires_at = fresh.expires_at();
+                self.link.reply(&reply::refreshed(id, self.expires_at));
+                Ok(())
+            }
+            ClientFrame::Subscribe { session, after } => self.subscribe(id, session, after, &principal).await,
+            ClientFrame::SubscribeFeed => {
+                if self.link.prepare_feed() {
+                    self.app.hub.subscribe_feed(feed_key(&principal), self.link.clone());
+                }
+                self.link.open_feed(&reply::subscribed_feed(id));
+                Ok(())
+            }
+            ClientFrame::Unsubscribe { session } => {
+                if self.link.forget(session) {
+                    self.leave(session).await;
+                }
+                self.link.reply(&reply::unsubscribed(id, session));
+                Ok(())
+            }
+            ClientFrame::UnsubscribeFeed => {
+                if self.link.forget_feed() {
+                    self.app.hub.unsubscribe_feed(feed_key(&principal), self.link.id());
+                }
+                self.link.reply(&reply::unsubscribed_feed(id));
+                Ok(())
+            }
+            ClientFrame::Send { session, draft, key, digest } => {
+                let key = key.map(|key| checked_idempotency_key(&key)).transpose()?;
+                let idempotency = key.map(|key| Idempotency {
+                    scope: format!("{} send", credential_id(&principal)),
+                    key,
+                    request_hash: digest,
+                });
+                let posted = self.app.post(&principal, session, *draft, idempotency).await?;
+                self.link.reply(&reply::sent(id, &posted.json));
+                Ok(())
+            }
+            ClientFrame::Typing { session, typing } => {
+                if self.link.is_subscribed(session) {
+                    self.app.hub.note_typing(session, principal.id(), principal.actor(), typing);
+                    Ok(())
+                } else {
+                    self.app.type_in(&principal, session, typing).await
+                }
+            }
+            ClientFrame::Read { session, seq } => self.app.read_to(&principal, session, seq).await,
+        }
+    }
+
+    /// Listens first, then looks where the timeline stands, then answers and opens: nothing falls between.
+    async fn subscribe(
+        &mut self,
+        id: &FrameId,
+        session: SessionId,
+        after: Option<i64>,
+        principal: &Principal,
+    ) -> Result<(), Refusal> {
+        let again = self.link.is_subscribed(session);
+        if !self.link.prepare(session, MAX_SUBSCRIPTIONS) {
+            let text = format!("A socket may subscribe to {MAX_SUBSCRIPTIONS} sessions; follow the feed instead");
+            return Err(Refusal::Conflict(text));
+        }
+        if !again {
+            self.app.hub.join(session, self.link.clone()).await;
+        }
+        let standing = self.app.store.standing(principal.scope(), session, principal.id()).await;
+        let standing = match standing {
+            Ok(Some(standing)) => standing,
+            other => {
+                self.link.forget(session);
+                self.leave(session).await;
+                return Err(other.map_or_else(Refusal::from, |_| Refusal::NotFound("Session")));
+            }
+        };
+        let head = standing.head;
+        let at = after.map_or(head.last_seq, |after| after.clamp(head.first_seq - 1, head.last_seq));
+        let replay = head.last_seq - at;
+        self.app.hub.observe(head.space, session, head.last_seq);
+        self.link.open(session, at, head.last_seq, &reply::subscribed(id, session, head.last_seq, replay, head.first_seq));
+        if let Some(participant) = standing.participant
+            && self.present.insert(session)
+        {
+            self.app.hub.enter(session, principal.id(), participant);
+        }
+        Ok(())
+    }
+
+    /// Ends what `subscribe` began on the hub's side.
+    async fn leave(&mut self, session: SessionId) {
+        self.app.hub.leave(session, self.link.id()).await;
+        if self.present.remove(&session)
+            && let Some(principal) = self.link.principal()
+        {
+            self.app.hub.exit(session, principal.id());
+        }
+    }
+
+    async fn leave_everything(&mut self) {
+        let mut sessions: HashSet<SessionId> = self.link.subscriptions().into_iter().collect();
+        sessions.extend(self.link.take_evicted());
+        for session in sessions {
+            self.link.forget(session);
+            self.leave(session).await;
+        }
+        if self.link.forget_feed()
+            && let Some(principal) = self.link.principal()
+        {
+            self.app.hub.unsubscribe_feed(feed_key(&principal), self.link.id());
+        }
+    }
+
+    /// Reads one page of what was dropped, or never came by, and hands on as much of it as there is room for.
+    async fn read_back(&mut self, behind: Behind) {
+        let Some(principal) = self.link.principal() else { return };
+        let (Behind::Session(session, at) | Behind::Feed(session, at)) = behind;
+        self.last_replayed = Some(session);
+        let page = self.app.store.events_after(principal.scope(), session, at, REPLAY_PAGE, REPLAY_BYTES).await;
+        match (page, behind) {
+            (Err(error), _) => {
+                tracing::warn!(%error, "a socket waits for the store");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            (Ok(None), Behind::Session(..)) => self.link.evict(session),
+            (Ok(None), Behind::Feed(..)) => self.link.feed_caught_up(session, true),
+            (Ok(Some(page)), Behind::Session(..)) => {
+                self.link.skip_to(session, page.head.first_seq);
+                for event in &page.events {
+                    if !self.link.replay(session, event.seq, event_frame(event)) {
+                        break;
+                    }
+                }
+            }
+            (Ok(Some(page)), Behind::Feed(..)) => {
+                for event in &page.events {
+                    if !self.link.replay_feed(session, event.seq, feed_frame(event)) {
+                        break;
+                    }
+                }
+                self.link.feed_caught_up(session, page.events.is_empty());
+            }
+        }
+    }
+
+    /// When `tick` must look again.
+    fn next_deadline(&self) -> Instant {
+        let heartbeat = match self.pinged {
+            Some(at) => at + PONG_WITHIN,
+            None => self.last_frame + HEARTBEAT,
+        };
+        let auth = (!self.session.is_authenticated()).then(|| self.opened + AUTH_WITHIN);
+        let expiry = self.expires_at.map(|at| {
+            let left = at.millis_since(self.app.clock.now()).clamp(0, 24 * 60 * 60 * 1000);
+            Instant::now() + Duration::from_millis(left.unsigned_abs())
+        });
+        [auth, expiry].into_iter().flatten().fold(heartbeat, Instant::min)
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if !self.session.is_authenticated() && now >= self.opened + AUTH_WITHIN {
+            return self.link.end(CloseCode::AUTH_TIMEOUT, false);
+        }
+        if self.expires_at.is_some_and(|at| at <= self.app.clock.now()) {
+            return self.link.end(CloseCode::TOKEN_EXPIRED, false);
+        }
+        let written = self.link.written();
+        if written != self.progress.0 || !self.link.has_backlog() {
+            self.progress = (written, now);
+        }
+        match self.pinged {
+            None if now >= self.last_frame + HEARTBEAT => {
+                self.link.send_frame(ping_frame());
+                self.pinged = Some(now);
+            }
+            Some(at) if now >= at + PONG_WITHIN => {
+                if !self.link.has_backlog() || now >= self.progress.1 + STALLED_AFTER {
+                    return self.link.end(CloseCode::HEARTBEAT_MISSED, false);
+                }
+                // The ping has not even gone out: a slow reader is no dead one.
+                self.pinged = Some(now);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whose feed a principal follows.
+fn feed_key(principal: &Principal) -> FeedKey {
+    match (principal, principal.scope().participant()) {
+        (Principal::Agent(agent), None) => FeedKey::Space(agent.space),
+        _ => FeedKey::Principal(principal.id()),
+    }
+}

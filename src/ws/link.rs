@@ -1,0 +1,408 @@
+//! The part of a connection that the hub's lanes share with its task: the socket's writing side, what waits to be
+//! written, and a cursor for each subscription.
+//!
+//! A lane writes to the socket at once when nothing waits and the socket takes it; what is left over is queued for
+//! the task. What does not fit is dropped: the cursor stays where it is, and the task reads the store once the
+//! socket has drained.
+
+use super::close::CloseCode;
+use super::outbox::Outbox;
+use super::protocol::reply;
+use crate::domain::{ConnectionId, Principal, SessionId};
+use crate::hub::frame::text_frame;
+use crate::hub::subscriber::{Run, Subscriber};
+use crate::timeline::Cursor;
+use crate::timeline::cursor::Offer;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::sync::{Arc, OnceLock};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+/// Most sessions whose feed events wait to be read back; beyond it the client is asked to reconnect.
+const MAX_FEED_BEHIND: usize = 16_384;
+/// Most pieces handed to the kernel in one write.
+const MAX_SLICES: usize = 32;
+/// When clients of a draining node should come back, in milliseconds.
+const RECONNECT_AFTER: (u64, u64) = (200, 5000);
+
+pub(super) struct Link {
+    id: ConnectionId,
+    pub(super) stream: TcpStream,
+    /// Rings when the task has something to do that the socket itself does not tell.
+    pub(super) wake: Notify,
+    principal: OnceLock<Arc<Principal>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    outbox: Outbox,
+    /// Bytes written so far, by which the task sees progress.
+    written: u64,
+    subscriptions: HashMap<SessionId, Cursor>,
+    feed: Option<Feed>,
+    /// Sessions that the fan-out has ended: the task tells the hub.
+    evicted: Vec<SessionId>,
+    ending: Option<Ending>,
+}
+
+#[derive(Default)]
+struct Feed {
+    open: bool,
+    /// Sessions with events that were not told for want of room.
+    behind: HashMap<SessionId, Cursor>,
+}
+
+/// How the connection is to end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    pub(super) code: CloseCode,
+    /// Whether what waits is still to go out.
+    pub(super) gently: bool,
+}
+
+/// What is to be read back from the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behind {
+    Session(SessionId, i64),
+    Feed(SessionId, i64),
+}
+
+impl Link {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self {
+            id: ConnectionId::new(),
+            stream,
+            wake: Notify::new(),
+            principal: OnceLock::new(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Says who it is; only the first call counts.
+    pub(super) fn set_principal(&self, principal: Arc<Principal>) {
+        let _ = self.principal.set(principal);
+    }
+
+    /// Queues a reply to the client. The task stops reading when too much waits, so this is bounded too.
+    pub(super) fn reply(&self, text: &str) {
+        self.send_frame(text_frame(&[text]));
+    }
+
+    pub(super) fn send_frame(&self, frame: Bytes) {
+        let mut state = self.state.lock();
+        if state.ending.is_none() {
+            self.put(&mut state, frame, 1);
+        }
+    }
+
+    /// Ends the connection: with what waits if `gently`, else at once.
+    pub(super) fn end(&self, code: CloseCode, gently: bool) {
+        self.state.lock().ending.get_or_insert(Ending { code, gently });
+        self.wake.notify_one();
+    }
+
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.state.lock().ending
+    }
+
+    pub(super) fn has_backlog(&self) -> bool {
+        !self.state.lock().outbox.is_empty()
+    }
+
+    /// Whether so little waits that the task may read more, from the client or the store.
+    pub(super) fn is_low(&self) -> bool {
+        self.state.lock().outbox.is_low()
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        self.state.lock().written
+    }
+
+    /// Writes what waits, as far as the socket takes it.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        let mut state = self.state.lock();
+        while !state.outbox.is_empty() {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            let filled = state.outbox.fill(&mut slices);
+            let written = match self.stream.try_write_vectored(&slices[..filled]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            state.outbox.advance(written);
+            state.written += written as u64;
+        }
+        Ok(())
+    }
+
+    /// Puts the last frame: before it what waits if `gently`, else only a frame that has begun.
+    pub(super) fn put_last(&self, frame: Bytes, gently: bool) {
+        let mut state = self.state.lock();
+        if !gently {
+            state.outbox.clear_unsent();
+        }
+        state.outbox.push(frame, 1);
+    }
+
+    /// Adds a subscription that only listens for now; `false` if there are too many.
+    pub(super) fn prepare(&self, session: SessionId, max: usize) -> bool {
+        let mut state = self.state.lock();
+        if state.subscriptions.len() >= max && !state.subscriptions.contains_key(&session) {
+            return false;
+        }
+        state.subscriptions.insert(session, Cursor::closed());
+        true
+    }
+
+    /// Opens a prepared subscription: `reply` goes out first, then the events after `at`.
+    pub(super) fn open(&self, session: SessionId, at: i64, head: i64, reply: &str) {
+        let mut state = self.state.lock();
+        let frame = text_frame(&[reply]);
+        self.put(&mut state, frame, 1);
+        if let Some(cursor) = state.subscriptions.get_mut(&session) {
+            cursor.open(at, head);
+        }
+    }
+
+    /// Ends a subscription; `false` if there was none.
+    pub(super) fn forget(&self, session: SessionId) -> bool {
+        self.state.lock().subscriptions.remove(&session).is_some()
+    }
+
+    pub(super) fn is_subscribed(&self, session: SessionId) -> bool {
+        self.state.lock().subscriptions.contains_key(&session)
+    }
+
+    pub(super) fn subscriptions(&self) -> Vec<SessionId> {
+        self.state.lock().subscriptions.keys().copied().collect()
+    }
+
+    /// The sessions that the fan-out has ended since the last call.
+    pub(super) fn take_evicted(&self) -> Vec<SessionId> {
+        std::mem::take(&mut self.state.lock().evicted)
+    }
+
+    /// Starts a feed that only listens for now; `false` if there is one.
+    pub(super) fn prepare_feed(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_new = state.feed.is_none();
+        state.feed.get_or_insert_default();
+        is_new
+    }
+
+    pub(super) fn open_feed(&self, reply: &str) {
+        let mut state = self.state.lock();
+        let frame = text_frame(&[reply]);
+        self.put(&mut state, frame, 1);
+        if let Some(feed) = &mut state.feed {
+            feed.open = true;
+        }
+    }
+
+    pub(super) fn forget_feed(&self) -> bool {
+        self.state.lock().feed.take().is_some()
+    }
+
+    /// Something that is to be read back from the store, if there is room for it; sessions take turns, the one
+    /// after `last` first.
+    pub(super) fn behind(&self, last: Option<SessionId>) -> Option<Behind> {
+        let state = self.state.lock();
+        if state.ending.is_some() || !state.outbox.is_low() {
+            return None;
+        }
+        let sessions = state.subscriptions.iter().filter(|(_, cursor)| cursor.is_behind());
+        let sessions = sessions.map(|(id, cursor)| Behind::Session(*id, cursor.position()));
+        let feed = state.feed.iter().filter(|feed| feed.open).flat_map(|feed| &feed.behind);
+        let feed = feed.map(|(id, cursor)| Behind::Feed(*id, cursor.position()));
+        let id = |behind: &Behind| match behind {
+            Behind::Session(id, _) | Behind::Feed(id, _) => *id,
+        };
+        sessions.chain(feed).min_by_key(|behind| (Some(id(behind)) <= last, id(behind)))
+    }
+
+    /// Hands on one event that was read from the store; `false` if there is no room for it.
+    pub(super) fn replay(&self, session: SessionId, seq: i64, frame: Bytes) -> bool {
+        let mut state = self.state.lock();
+        let room = state.outbox.has_room(1, frame.len());
+        let Some(cursor) = state.subscriptions.get_mut(&session) else { return false };
+        match cursor.offer(seq) {
+            Offer::Next if !room => false,
+            Offer::Next => {
+                cursor.advance();
+                self.put(&mut state, frame, 1);
+                true
+            }
+            Offer::Old => true,
+            Offer::Gap => false,
+        }
+    }
+
+    /// Jumps over events that retention has deleted.
+    pub(super) fn skip_to(&self, session: SessionId, first_seq: i64) {
+        if let Some(cursor) = self.state.lock().subscriptions.get_mut(&session) {
+            cursor.skip_to(first_seq);
+        }
+    }
+
+    /// Hands on one event of the feed that was read from the store; `false` if there is no room for it.
+    pub(super) fn replay_feed(&self, session: SessionId, seq: i64, frame: Bytes) -> bool {
+        let mut state = self.state.lock();
+        let room = state.outbox.has_room(1, frame.len());
+        let Some(feed) = &mut state.feed else { return false };
+        let Some(cursor) = feed.behind.get_mut(&session) else { return false };
+        match cursor.offer(seq) {
+            Offer::Next if !room => return false,
+            Offer::Next => {
+                cursor.advance();
+                self.put(&mut state, frame, 1);
+            }
+            Offer::Old => {}
+            Offer::Gap => return false,
+        }
+        true
+    }
+
+    /// Ends the read-back of a session's feed events if it has caught up, or if there is nothing (more) to read.
+    pub(super) fn feed_caught_up(&self, session: SessionId, give_up: bool) {
+        if let Some(feed) = &mut self.state.lock().feed
+            && feed.behind.get(&session).is_some_and(|cursor| give_up || !cursor.is_behind())
+        {
+            feed.behind.remove(&session);
+        }
+    }
+
+    /// Writes at once if nothing waits and the socket takes it, else queues.
+    fn put(&self, state: &mut State, bytes: Bytes, frames: usize) {
+        if !state.outbox.is_empty() {
+            state.outbox.push(bytes, frames);
+            return;
+        }
+        match self.stream.try_write(&bytes) {
+            Ok(written) => {
+                state.written += written as u64;
+                if written < bytes.len() {
+                    state.outbox.push_rest(bytes.slice(written..), frames);
+                    self.wake.notify_one();
+                }
+            }
+            // An error will meet the task as well, which ends the connection.
+            Err(_) => {
+                state.outbox.push(bytes, frames);
+                self.wake.notify_one();
+            }
+        }
+    }
+
+    fn evict_locked(&self, state: &mut State, session: SessionId) {
+        if state.subscriptions.remove(&session).is_some() {
+            state.evicted.push(session);
+            let frame = text_frame(&[&reply::evicted(session)]);
+            self.put(state, frame, 1);
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl Subscriber for Link {
+    fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    fn principal(&self) -> Option<Arc<Principal>> {
+        self.principal.get().cloned()
+    }
+
+    fn deliver(&self, session: SessionId, run: &Run) {
+        // The whole-space key of an agent that is removed still sees the session.
+        let participant = || self.principal.get().and_then(|principal| principal.scope().participant());
+        let removed = run.removes.iter().find(|(_, who)| Some(*who) == participant()).map(|(seq, _)| *seq);
+
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        if state.ending.is_some() {
+            return;
+        }
+        let Some(cursor) = state.subscriptions.get_mut(&session) else { return };
+        cursor.hear(run.end() - 1);
+        let mut cursor = *cursor;
+        let whole = removed.is_none()
+            && cursor.offer(run.first) == Offer::Next
+            && state.outbox.has_room(run.frames.len(), run.joined.len());
+        if whole {
+            run.frames.iter().for_each(|_| cursor.advance());
+            self.put(state, run.joined.clone(), run.frames.len());
+        } else {
+            for (seq, frame) in (run.first..).zip(&run.frames) {
+                if Some(seq) == removed {
+                    break;
+                }
+                if cursor.offer(seq) == Offer::Next && state.outbox.has_room(1, frame.len()) {
+                    cursor.advance();
+                    self.put(state, frame.clone(), 1);
+                }
+            }
+        }
+        state.subscriptions.insert(session, cursor);
+        if removed.is_some() {
+            self.evict_locked(state, session);
+        } else if cursor.is_behind() && state.outbox.is_low() {
+            self.wake.notify_one();
+        }
+    }
+
+    fn hear(&self, session: SessionId, seq: i64) {
+        if let Some(cursor) = self.state.lock().subscriptions.get_mut(&session) {
+            cursor.hear(seq);
+            if cursor.is_behind() {
+                self.wake.notify_one();
+            }
+        }
+    }
+
+    fn show(&self, frame: &Bytes) {
+        let mut state = self.state.lock();
+        if state.ending.is_none() && state.outbox.has_room_for_ephemeral() {
+            self.put(&mut state, frame.clone(), 1);
+        }
+    }
+
+    fn feed(&self, session: SessionId, seq: i64, frame: &Bytes) {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let room = state.outbox.has_room(1, frame.len());
+        let Some(feed) = &mut state.feed else { return };
+        if state.ending.is_some() {
+            return;
+        }
+        if let Some(cursor) = feed.behind.get_mut(&session) {
+            cursor.hear(seq);
+        } else if feed.open && room {
+            self.put(state, frame.clone(), 1);
+        } else if feed.behind.len() < MAX_FEED_BEHIND {
+            let mut cursor = Cursor::at(seq - 1);
+            cursor.hear(seq);
+            feed.behind.insert(session, cursor);
+        } else {
+            drop(guard);
+            self.end(CloseCode::INTERNAL, false);
+        }
+    }
+
+    fn evict(&self, session: SessionId) {
+        self.evict_locked(&mut self.state.lock(), session);
+    }
+
+    fn revoke(&self) {
+        self.end(CloseCode::REVOKED, false);
+    }
+
+    fn go_away(&self) {
+        self.reply(&reply::go_away(RECONNECT_AFTER.0, RECONNECT_AFTER.1));
+        self.end(CloseCode::GOING_AWAY, true);
+    }
+}

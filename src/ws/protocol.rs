@@ -1,0 +1,193 @@
+//! The frames of the contract, section 8, as types: what clients may say, and what the hub replies.
+
+use crate::domain::draft::MessageDraft;
+use crate::domain::{Principal, Refusal, SessionId, Timestamp};
+use crate::http::{error_object, parse_object};
+use crate::store::SecretHash;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+/// Silence after which the hub pings, in seconds.
+pub const HEARTBEAT_SECONDS: u64 = 25;
+
+/// The `id` of a client's frame, echoed in the reply: a string, a number, or null.
+pub type FrameId = Value;
+
+/// A client's frame that could be read.
+#[derive(Debug)]
+pub enum ClientFrame {
+    Auth { token: String, agent: Option<String> },
+    Refresh { token: String },
+    Subscribe { session: SessionId, after: Option<i64> },
+    SubscribeFeed,
+    Unsubscribe { session: SessionId },
+    UnsubscribeFeed,
+    Send { session: SessionId, draft: Box<MessageDraft>, key: Option<String>, digest: SecretHash },
+    Typing { session: SessionId, typing: bool },
+    Read { session: SessionId, seq: i64 },
+    Ping,
+}
+
+/// A frame that could not be read.
+#[derive(Debug)]
+pub enum FrameError {
+    /// Not JSON, or without a `type`: ten of these in a row end the connection.
+    Unreadable(Refusal),
+    /// A known shape with something wrong in it.
+    Bad(FrameId, Refusal),
+}
+
+#[derive(Deserialize)]
+struct AuthFields {
+    token: Option<String>,
+    agent: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionFields {
+    session_id: Option<SessionId>,
+    after: Option<i64>,
+    feed: Option<bool>,
+    typing: Option<bool>,
+    seq: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SendFields {
+    session_id: Option<SessionId>,
+    idempotency_key: Option<String>,
+}
+
+/// Reads a client's frame.
+pub fn parse(text: &[u8]) -> Result<(FrameId, ClientFrame), FrameError> {
+    let unreadable = |text: &str| FrameError::Unreadable(Refusal::Invalid(text.to_owned()));
+    let mut object: Map<String, Value> =
+        serde_json::from_slice(text).map_err(|_| unreadable("The frame is not a JSON object"))?;
+    let id = match object.remove("id") {
+        None => Value::Null,
+        Some(id @ (Value::String(_) | Value::Number(_) | Value::Null)) => id,
+        Some(_) => return Err(FrameError::Bad(Value::Null, Refusal::invalid("id", "must be a string or a number"))),
+    };
+    let Some(Value::String(kind)) = object.get("type") else {
+        return Err(unreadable("The frame has no 'type'"));
+    };
+    let kind = kind.clone();
+    match fields(&kind, text, object) {
+        Ok(frame) => Ok((id, frame)),
+        Err(refusal) => Err(FrameError::Bad(id, refusal)),
+    }
+}
+
+fn fields(kind: &str, text: &[u8], mut object: Map<String, Value>) -> Result<ClientFrame, Refusal> {
+    let need = |session: Option<SessionId>| session.ok_or_else(|| Refusal::required("sessionId"));
+    match kind {
+        "ping" => Ok(ClientFrame::Ping),
+        "auth" | "refresh" => {
+            let fields: AuthFields = parse_object(text)?;
+            let token = fields.token.ok_or_else(|| Refusal::required("token"))?;
+            Ok(if kind == "auth" {
+                ClientFrame::Auth { token, agent: fields.agent }
+            } else {
+                ClientFrame::Refresh { token }
+            })
+        }
+        "send" => {
+            let fields: SendFields = parse_object(text)?;
+            let draft: Box<MessageDraft> = parse_object(text)?;
+            // What a key stands for: the frame without its id and the key itself.
+            object.remove("idempotencyKey");
+            let digest = Sha256::digest(Value::Object(object).to_string().as_bytes()).into();
+            Ok(ClientFrame::Send { session: need(fields.session_id)?, draft, key: fields.idempotency_key, digest })
+        }
+        "subscribe" | "unsubscribe" | "typing" | "read" => {
+            let fields: SessionFields = parse_object(text)?;
+            if fields.feed == Some(true) && fields.session_id.is_none() {
+                match kind {
+                    "subscribe" => return Ok(ClientFrame::SubscribeFeed),
+                    "unsubscribe" => return Ok(ClientFrame::UnsubscribeFeed),
+                    _ => {}
+                }
+            }
+            let session = need(fields.session_id)?;
+            match kind {
+                "subscribe" => match fields.after {
+                    Some(after) if after < 0 => Err(Refusal::invalid("after", "must not be negative")),
+                    after => Ok(ClientFrame::Subscribe { session, after }),
+                },
+                "unsubscribe" => Ok(ClientFrame::Unsubscribe { session }),
+                "typing" => Ok(ClientFrame::Typing { session, typing: fields.typing.unwrap_or(true) }),
+                _ => Ok(ClientFrame::Read { session, seq: fields.seq.ok_or_else(|| Refusal::required("seq"))? }),
+            }
+        }
+        _ => Err(Refusal::invalid("type", "is not one that the hub knows")),
+    }
+}
+
+/// The hub's replies.
+pub mod reply {
+    use super::*;
+
+    pub fn hello(principal: &Principal, connection: crate::domain::ConnectionId) -> String {
+        json!({
+            "type": "hello",
+            "principal": principal.actor(),
+            "connectionId": connection,
+            "heartbeatSeconds": HEARTBEAT_SECONDS,
+            "expiresAt": principal.expires_at(),
+        })
+        .to_string()
+    }
+
+    pub fn refreshed(id: &FrameId, expires_at: Option<Timestamp>) -> String {
+        json!({ "type": "refreshed", "id": id, "expiresAt": expires_at }).to_string()
+    }
+
+    pub fn subscribed(id: &FrameId, session: SessionId, seq: i64, replay: i64, first_seq: i64) -> String {
+        json!({
+            "type": "subscribed",
+            "id": id,
+            "sessionId": session,
+            "seq": seq,
+            "replay": replay,
+            "firstSeq": first_seq,
+        })
+        .to_string()
+    }
+
+    pub fn subscribed_feed(id: &FrameId) -> String {
+        json!({ "type": "subscribed", "id": id, "feed": true }).to_string()
+    }
+
+    pub fn unsubscribed(id: &FrameId, session: SessionId) -> String {
+        json!({ "type": "unsubscribed", "id": id, "sessionId": session }).to_string()
+    }
+
+    pub fn unsubscribed_feed(id: &FrameId) -> String {
+        json!({ "type": "unsubscribed", "id": id, "feed": true }).to_string()
+    }
+
+    /// Access to a session was taken away.
+    pub fn evicted(session: SessionId) -> String {
+        json!({ "type": "unsubscribed", "sessionId": session, "reason": "removed" }).to_string()
+    }
+
+    pub fn sent(id: &FrameId, message: &str) -> String {
+        format!(r#"{{"type":"sent","id":{id},"message":{message}}}"#)
+    }
+
+    pub fn pong(id: &FrameId) -> String {
+        json!({ "type": "pong", "id": id }).to_string()
+    }
+
+    pub fn error(id: &FrameId, refusal: &Refusal) -> String {
+        json!({ "type": "error", "id": id, "error": error_object(refusal) }).to_string()
+    }
+
+    /// The node is draining: come back after a time between the two, so that not all come at once.
+    pub fn go_away(min_millis: u64, max_millis: u64) -> String {
+        json!({ "type": "goaway", "reconnectAfterMs": [min_millis, max_millis] }).to_string()
+    }
+}

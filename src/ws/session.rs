@@ -1,0 +1,139 @@
+//! The protocol's state machine, without a socket: a frame in, what to do out.
+
+use super::close::CloseCode;
+use super::protocol::{ClientFrame, FrameError, FrameId, parse, reply};
+use crate::domain::Refusal;
+use serde_json::Value;
+
+/// So many frames in a row that can't be read end the connection (contract section 8).
+const MAX_UNREADABLE: u32 = 10;
+
+/// What the connection is to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send this text.
+    Reply(String),
+    /// Resolve the token; then call [`Session::authenticated`], or close with 4401.
+    Authenticate { token: String, agent: Option<String> },
+    /// Carry out a frame of an authenticated client, and answer with this id.
+    Do(FrameId, ClientFrame),
+    /// Send this text, then close.
+    ReplyAndClose(String, CloseCode),
+}
+
+/// Where a connection stands.
+#[derive(Debug, Default)]
+pub struct Session {
+    authenticated: bool,
+    unreadable: u32,
+}
+
+impl Session {
+    /// The client has proved who it is.
+    pub fn authenticated(&mut self) {
+        self.authenticated = true;
+    }
+
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated
+    }
+
+    pub fn on_text(&mut self, text: &[u8]) -> Effect {
+        let (id, frame) = match parse(text) {
+            Ok(read) => read,
+            Err(FrameError::Unreadable(refusal)) => return self.unreadable(&refusal),
+            Err(FrameError::Bad(id, refusal)) => {
+                self.unreadable = 0;
+                return Effect::Reply(reply::error(&id, &refusal));
+            }
+        };
+        self.unreadable = 0;
+        match frame {
+            ClientFrame::Auth { .. } if self.authenticated => {
+                let refusal = Refusal::Invalid("The socket is authenticated already; use 'refresh'".to_owned());
+                Effect::Reply(reply::error(&id, &refusal))
+            }
+            ClientFrame::Auth { token, agent } => Effect::Authenticate { token, agent },
+            _ if !self.authenticated => {
+                let refusal = Refusal::Unauthorized("The first frame must be 'auth'".to_owned());
+                Effect::Reply(reply::error(&id, &refusal))
+            }
+            ClientFrame::Ping => Effect::Reply(reply::pong(&id)),
+            frame => Effect::Do(id, frame),
+        }
+    }
+
+    pub fn on_binary(&mut self) -> Effect {
+        self.unreadable(&Refusal::Invalid("Frames must be text".to_owned()))
+    }
+
+    fn unreadable(&mut self, refusal: &Refusal) -> Effect {
+        self.unreadable += 1;
+        let text = reply::error(&Value::Null, refusal);
+        if self.unreadable >= MAX_UNREADABLE {
+            Effect::ReplyAndClose(text, CloseCode::BAD_FRAMES)
+        } else {
+            Effect::Reply(text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn nothing_works_before_auth() {
+        let mut session = Session::default();
+        let Effect::Reply(text) = session.on_text(br#"{"type":"ping","id":1}"#) else { panic!("a reply") };
+        assert!(text.contains("UNAUTHORIZED") && text.contains(r#""id":1"#), "{text}");
+        assert!(matches!(session.on_text(br#"{"type":"auth","token":"t"}"#), Effect::Authenticate { .. }));
+        session.authenticated();
+        let Effect::Reply(text) = session.on_text(br#"{"type":"ping","id":"x"}"#) else { panic!("a reply") };
+        assert_eq!(text, r#"{"type":"pong","id":"x"}"#);
+    }
+
+    #[test]
+    fn ten_unreadable_frames_in_a_row_end_it() {
+        let mut session = Session::default();
+        session.authenticated();
+        for round in 0..2 {
+            for _ in 0..9 {
+                assert!(matches!(session.on_text(b"nonsense"), Effect::Reply(_)));
+            }
+            if round == 0 {
+                assert!(matches!(session.on_text(br#"{"type":"ping"}"#), Effect::Reply(_)));
+            }
+        }
+        assert!(matches!(session.on_binary(), Effect::ReplyAndClose(_, CloseCode::BAD_FRAMES)));
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let mut session = Session::default();
+        session.authenticated();
+        for (frame, field) in [
+            (r#"{"type":"subscribe"}"#, "sessionId"),
+            (r#"{"type":"subscribe","sessionId":5}"#, "sessionId"),
+            (r#"{"type":"subscribe","sessionId":"0198f7b2-0000-7000-8000-000000000000","after":-1}"#, "after"),
+            (r#"{"type":"subscribe","sessionId":"0198f7b2-0000-7000-8000-000000000000","after":1e99}"#, "after"),
+            (r#"{"type":"read","sessionId":"0198f7b2-0000-7000-8000-000000000000"}"#, "seq"),
+            (r#"{"type":"what"}"#, "type"),
+            (r#"{"type":"ping","id":{}}"#, "id"),
+        ] {
+            let Effect::Reply(text) = session.on_text(frame.as_bytes()) else { panic!("a reply to {frame}") };
+            assert!(text.contains("VALIDATION_ERROR") && text.contains(&format!("'{field}'")), "{frame}: {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(text in "\\PC{0,80}", bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let mut session = Session::default();
+            session.authenticated();
+            let _ = session.on_text(text.as_bytes());
+            let _ = session.on_text(&bytes);
+        }
+    }
+}

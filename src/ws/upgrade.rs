@@ -1,0 +1,113 @@
+//! From an HTTP request to a socket: who may open one, and with which credential (contract section 8).
+
+use super::connection;
+use crate::auth::Caller;
+use crate::domain::{Principal, Refusal};
+use crate::http::{ApiError, App, api_key_of, bearer_of};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper_util::rt::TokioIo;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+const PROTOCOL: &str = "hiloop.v1";
+const BEARER: &str = "hiloop.bearer.";
+
+pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Response, ApiError> {
+    let headers = request.headers();
+    let key = websocket_key(headers)?;
+    let offered = offered_protocols(headers);
+    check_origin(&app, headers)?;
+    if app.draining.is_cancelled() {
+        return Err(Refusal::Unavailable.into());
+    }
+    let principal = principal(&app, headers, &offered).await?;
+    let selected = offered.iter().any(|protocol| protocol == PROTOCOL);
+
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        // Not every client that asks for a socket stays to get it.
+        let Ok(upgraded) = upgrade.await else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+            return tracing::error!("an upgraded connection is no TCP stream");
+        };
+        connection::serve(app, parts.io.into_inner(), &parts.read_buf, principal).await;
+    });
+
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    let accept = HeaderValue::from_str(&derive_accept_key(&key)).map_err(|_| Refusal::Internal)?;
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if selected {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
+    }
+    Ok(response)
+}
+
+/// Checks the handshake (RFC 6455 section 4.2.1); returns the client's key.
+fn websocket_key(headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
+    let has = |name: header::HeaderName, wanted: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|token| token.trim().eq_ignore_ascii_case(wanted))
+    };
+    if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
+        return Err(Refusal::Invalid("This path speaks WebSocket: 'Upgrade: websocket' is required".to_owned()));
+    }
+    if !has(header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err(Refusal::Invalid("Header 'Sec-WebSocket-Version' must be 13".to_owned()));
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
+    let key = key.ok_or_else(|| Refusal::Invalid("Header 'Sec-WebSocket-Key' must be the base64 of 16 bytes".to_owned()))?;
+    Ok(key.as_bytes().to_vec())
+}
+
+fn offered_protocols(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(|protocol| protocol.trim().to_owned()).collect()
+}
+
+/// A browser's page must be the hub's own or a configured one; other clients send no `Origin`.
+fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let own = origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
+    let configured =
+        app.config.cors_origins.iter().chain(&app.config.public_url).any(|known| is_origin_of(known, origin));
+    if own || configured { Ok(()) } else { Err(Refusal::Forbidden("This origin may not open sockets".to_owned())) }
+}
+
+/// Whether `url` (perhaps with a path) lies in `origin`.
+fn is_origin_of(url: &str, origin: &str) -> bool {
+    let end = url.find("://").map_or(0, |at| at + 3);
+    let end = url[end..].find('/').map_or(url.len(), |at| end + at);
+    url[..end].eq_ignore_ascii_case(origin)
+}
+
+/// The principal of a credential in the headers; none if the client means to authenticate by its first frame.
+async fn principal(app: &App, headers: &HeaderMap, offered: &[String]) -> Result<Option<Arc<Principal>>, ApiError> {
+    if let Some((key, agent)) = api_key_of(headers)? {
+        return match app.authenticator.api_key(key, agent).await? {
+            Caller::Principal(principal) => Ok(Some(principal)),
+            Caller::Provisioner(_) => {
+                Err(Refusal::Forbidden("A provisioner key opens no sockets".to_owned()).into())
+            }
+        };
+    }
+    if let Some(token) = bearer_of(headers)? {
+        return Ok(Some(app.authenticator.bearer(token).await?));
+    }
+    let token = offered.iter().find_map(|protocol| protocol.strip_prefix(BEARER));
+    match token {
+        Some(token) => Ok(Some(app.authenticator.any(token, None).await?)),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,201 @@
+// The wire contract played by routes inside the browser: no server, for a look at the page alone.
+import { readFile } from "node:fs/promises";
+import { extname, join } from "node:path";
+
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+const DIST = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../dist");
+export const ORIGIN = "http://127.0.0.1:9";
+export const CSP =
+  "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+const ME = { id: "human-1", type: "Human", name: "Mira Okafor", email: "mira@example.org" };
+
+export class MockHub {
+  sessions = new Map();
+  sockets = new Set();
+  /** Every frame that the page sent. */
+  frames = [];
+  /** Every request: method and path. */
+  requests = [];
+  agents = [
+    { id: "agent-1", name: "deploy-bot", description: "Ships what has passed" },
+    { id: "agent-2", name: "ledger", description: null },
+  ];
+  me = ME;
+  tokens = 0;
+  expiresInMs = 3_600_000;
+  refuseSockets = false;
+
+  addSession(id, fields = {}) {
+    const at = new Date().toISOString();
+    const session = {
+      id, spaceId: "space", createdByAgentId: "agent-1", createdByHumanId: null, title: null, encryptedTitle: null,
+      status: "Active", priority: "Medium", metadata: null, lastSeq: 0, pendingCount: 0, createdAt: at, updatedAt: at,
+      closedAt: null, archivedAt: null, ...fields,
+    };
+    this.sessions.set(id, { session, events: [], participants: [], unread: fields.unread ?? 0 });
+    this.emit(id, "session.created", { type: "Agent", id: "agent-1", name: "deploy-bot" }, { participants: [] });
+    return session;
+  }
+
+  emit(id, type, actor, data, at = new Date().toISOString()) {
+    const held = this.sessions.get(id);
+    const event = { sessionId: id, seq: held.events.length + 1, type, at, actor, data };
+    held.events.push(event);
+    held.session.lastSeq = event.seq;
+    held.session.updatedAt = at;
+    for (const socket of this.sockets) {
+      if (socket.subscribed.has(id)) socket.say({ type: "event", event });
+      if (socket.feed) socket.say({ type: "feed", sessionId: id, seq: event.seq, event: type, pendingCount: held.session.pendingCount, at });
+    }
+    return event;
+  }
+
+  message(id, from, fields, at = new Date().toISOString()) {
+    const held = this.sessions.get(id);
+    const pending = fields.responseRequired === true;
+    const message = {
+      id: `m-${id}-${held.events.length + 1}`, sessionId: id, seq: held.events.length + 1, senderType: from.type === "Guest" ? "Human" : from.type,
+      senderAgentId: from.type === "Agent" ? from.id : null, senderHumanId: from.type === "Human" ? from.id : null,
+      senderGuestId: from.type === "Guest" ? from.id : null, senderName: from.name,
+      encryptedContent: null, encryptedComponents: null, responseRequired: false, status: pending ? "Pending" : "Completed",
+      priority: "Medium", deadlineAt: null, inReplyTo: null, response: null, createdAt: at, updatedAt: at, ...fields,
+    };
+    if (pending) held.session.pendingCount += 1;
+    this.emit(id, "message.created", from, { message }, at);
+    return message;
+  }
+
+  settle(id, message, by, answer) {
+    this.sessions.get(id).session.pendingCount -= 1;
+    const response = { messageId: answer.id, respondedBy: by, respondedAt: new Date().toISOString(), encryptedContent: answer.encryptedContent, encryptedComponents: null };
+    Object.assign(message, { status: "Completed", response });
+    this.emit(id, "message.completed", by, { messageId: message.id, response });
+  }
+
+  broadcast(frame) {
+    for (const socket of this.sockets) socket.say(frame);
+  }
+
+  dropAll(code) {
+    for (const socket of [...this.sockets]) socket.route.close({ code });
+    this.sockets.clear();
+  }
+
+  async attach(context) {
+    await context.route(`${ORIGIN}/**`, (route) => this.http(route));
+    await context.routeWebSocket(/\/v1\/ws$/, (route) => this.socket(route));
+  }
+
+  socket(route) {
+    if (this.refuseSockets) return void route.close({ code: 1006 });
+    const socket = { route, subscribed: new Set(), feed: false, say: (frame) => route.send(JSON.stringify(frame)) };
+    this.sockets.add(socket);
+    route.onClose(() => this.sockets.delete(socket));
+    route.onMessage((data) => {
+      const frame = JSON.parse(data);
+      this.frames.push(frame);
+      if (frame.type === "subscribe" && frame.feed) {
+        socket.feed = true;
+        socket.say({ type: "subscribed", id: frame.id, feed: true });
+      } else if (frame.type === "subscribe") {
+        const held = this.sessions.get(frame.sessionId);
+        const missed = held.events.filter((event) => event.seq > (frame.after ?? held.events.length));
+        socket.say({ type: "subscribed", id: frame.id, sessionId: frame.sessionId, seq: held.events.length, replay: missed.length, firstSeq: 1 });
+        socket.subscribed.add(frame.sessionId);
+        for (const event of missed) socket.say({ type: "event", event });
+      } else if (frame.type === "refresh") {
+        socket.say({ type: "refreshed", id: frame.id, expiresAt: new Date(Date.now() + 60_000).toISOString() });
+      }
+    });
+    socket.say({ type: "hello", principal: { type: "Human", id: this.me.id, name: this.me.name }, connectionId: "c", heartbeatSeconds: 25, expiresAt: null });
+  }
+
+  async http(route) {
+    const request = route.request();
+    const url = new URL(request.url());
+    if (!url.pathname.startsWith("/v1/")) return this.file(route, url.pathname);
+    this.requests.push(`${request.method()} ${url.pathname}`);
+    const body = request.postData() ? JSON.parse(request.postData()) : {};
+    const [status, json] = this.answer(request, url, body);
+    return status === 204
+      ? route.fulfill({ status })
+      : route.fulfill({ status, contentType: "application/json", body: JSON.stringify(json) });
+  }
+
+  async file(route, path) {
+    const name = path === "/" ? "index.html" : path.slice(1);
+    try {
+      const body = await readFile(join(DIST, name));
+      return route.fulfill({ body, contentType: TYPES[extname(name)] ?? "text/plain", headers: { "content-security-policy": CSP } });
+    } catch {
+      return route.fulfill({ status: 404, body: "not found" });
+    }
+  }
+
+  login() {
+    this.tokens += 1;
+    return { accessToken: `access-${this.tokens}`, tokenType: "Bearer", refreshToken: `refresh-${this.tokens}`, expiresAt: new Date(Date.now() + this.expiresInMs).toISOString() };
+  }
+
+  answer(request, url, body) {
+    const key = `${request.method()} ${url.pathname}`;
+    if (key === "POST /v1/auth/login") {
+      return body.password === "wrong" ? [401, { error: { code: "UNAUTHORIZED", message: "Email or password is wrong" } }] : [200, this.login()];
+    }
+    if (/POST \/v1\/auth\/(setup|refresh)/.test(key)) return [200, this.login()];
+    if (key === "POST /v1/auth/logout") return [204];
+    if (!request.headers().authorization) return [401, { error: { code: "UNAUTHORIZED", message: "No credential" } }];
+    if (key === "GET /v1/human/me") return [200, this.me];
+    if (key === "GET /v1/human/agents") return [200, page(this.agents)];
+    if (key === "GET /v1/human/feed") return [200, page([...this.sessions.values()].map((held) => this.feedItem(held)))];
+    if (key === "GET /v1/human/sessions") return [200, page([...this.sessions.values()].map(({ session }) => session))];
+    if (key === "POST /v1/human/sessions") return [201, this.addSession(`s-${this.sessions.size + 1}`, { title: body.title ?? null })];
+    const [, id, rest] = /^\/v1\/human\/sessions\/([^/]+)(\/.*)?$/.exec(url.pathname) ?? [];
+    const held = this.sessions.get(id);
+    if (!held) return [404, { error: { code: "NOT_FOUND", message: "No such session" } }];
+    if (!rest) return [200, held.session];
+    if (rest === "/participants") return [200, page(held.participants)];
+    if (rest === "/timeline") {
+      const [after, limit] = ["after", "limit"].map((name) => Number(url.searchParams.get(name)));
+      const data = held.events.slice(after, after + limit);
+      return [200, { data, lastSeq: held.events.length, hasMore: after + limit < held.events.length }];
+    }
+    if (rest === "/close") {
+      held.session.status = "Closed";
+      this.emit(id, "session.closed", this.actor(), {});
+      return [200, held.session];
+    }
+    return this.post(id, held, body);
+  }
+
+  post(id, held, body) {
+    const asked = held.events.map((event) => event.data?.message).find((message) => message && message.id === body.inReplyTo);
+    if (asked && asked.responseRequired && asked.status !== "Pending") {
+      const { messageId, respondedBy, respondedAt } = asked.response;
+      return [409, { error: { code: "ALREADY_RESPONDED", message: "Answered already", details: { responseMessageId: messageId, respondedBy, respondedAt } } }];
+    }
+    const message = this.message(id, this.actor(), { encryptedContent: body.encryptedContent, inReplyTo: body.inReplyTo ?? null });
+    if (asked?.status === "Pending") this.settle(id, asked, this.actor(), message);
+    return [201, message];
+  }
+
+  actor() {
+    return { type: "Human", id: this.me.id, name: this.me.name };
+  }
+
+  feedItem({ session, events, unread }) {
+    const messages = events.map((event) => event.data?.message).filter(Boolean);
+    const pending = messages.filter((message) => message.status === "Pending");
+    return {
+      session, pendingCount: session.pendingCount, unreadCount: unread,
+      highestPriority: pending.find((message) => message.priority === "Urgent") ? "Urgent" : (pending[0]?.priority ?? null),
+      nextDeadlineAt: pending.map((message) => message.deadlineAt).filter(Boolean).sort()[0] ?? null,
+      lastMessage: messages.at(-1) ?? null,
+    };
+  }
+}
+
+function page(data) {
+  return { data, total: data.length, page: 1, pageSize: 100 };
+}

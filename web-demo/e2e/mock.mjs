@@ -1,0 +1,307 @@
+// Looks at the built page with the hub played by routes: its policy, its safety, its looks, what is hard to stage with a real hub.
+// `SHOTS=DIR node e2e/mock.mjs [WORD]` also leaves screenshots in DIR.
+import { join } from "node:path";
+import { equal, launch, noSidewaysScroll, plain, runStories, story, until, watchErrors } from "./harness.mjs";
+import { MockHub, ORIGIN } from "./mock-hub.mjs";
+
+const BOT = { type: "Agent", id: "agent-1", name: "deploy-bot" };
+const ALEX = { type: "Human", id: "human-2", name: "Alex Lindqvist" };
+const GUEST = { type: "Guest", id: "guest-1", name: "Priya (vendor)" };
+
+const shot = async (page, name) => {
+  if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
+};
+
+async function open(browser, hub, { path = "/", signedIn = true, ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, ...options });
+  await hub.attach(context);
+  const page = await context.newPage();
+  const errors = watchErrors(page);
+  if (signedIn) {
+    const tokens = { accessToken: "access-0", refreshToken: "refresh-0", expiresAt: Date.now() + 3_600_000, lifetimeMs: 3_600_000 };
+    await context.addInitScript((value) => {
+      if (!localStorage.getItem("started")) localStorage.setItem("hiloop.tokens", value);
+      localStorage.setItem("started", "1");
+    }, JSON.stringify(tokens));
+  }
+  await page.goto(ORIGIN + path);
+  return { page, context, errors };
+}
+
+const connected = (page) => page.locator('[data-testid=connection][data-state=online]').waitFor({ state: "attached" });
+const ago = (minutes) => new Date(Date.now() - minutes * 60_000).toISOString();
+
+function richHub() {
+  const hub = new MockHub();
+  hub.addSession("s-1", { title: "Release 4.2 to production", priority: "High" });
+  hub.sessions.get("s-1").participants = [
+    participant("p-1", "Agent", { agentId: "agent-1", name: "deploy-bot", online: true, lastReadSeq: 6 }),
+    participant("p-2", "Human", { humanId: "human-1", name: "Mira Okafor", online: true }),
+    participant("p-3", "Human", { humanId: "human-2", name: "Alex Lindqvist", online: false, lastReadSeq: 5 }),
+    participant("p-4", "Guest", { guestId: "guest-1", name: "Priya (vendor)", online: true }),
+  ];
+  hub.message("s-1", BOT, { encryptedContent: plain({ text: "Build **4.2.0** is ready. Changes since `4.1.7`:\n\n- faster search\n- *new* export, see [the notes](https://example.org/notes)\n- fixes for 日本語 input 🎉" }) }, ago(26));
+  hub.message("s-1", BOT, { encryptedContent: plain({ text: "Checks so far:" }), encryptedComponents: plain({ type: "group", data: {}, children: [
+    { type: "progress", data: { value: 42, max: 60, label: "Integration tests" } },
+    { type: "kv", data: { entries: [{ key: "Commit", value: "9f31c02" }, { key: "Image size", value: "84 MB" }, { key: "Region", value: "eu-north" }] } },
+    { type: "alert", data: { level: "warning", content: "Two tests were retried once." } },
+    { type: "code", data: { language: "sh", content: "$ make release\nall 60 tests passed after 2 retries and a very long line that has to scroll sideways within its own box\n" } },
+  ] }) }, ago(25));
+  hub.message("s-1", ALEX, { encryptedContent: plain({ text: "Retries look harmless, the runner was slow." }) }, ago(12));
+  hub.message("s-1", { type: "Human", id: "human-1", name: "Mira Okafor" }, { encryptedContent: plain({ text: "Agreed. Go on with staging first." }) }, ago(11));
+  hub.emit("s-1", "participant.added", BOT, { participant: { name: GUEST.name } }, ago(9));
+  const settled = hub.message("s-1", BOT, { responseRequired: true, encryptedContent: plain({ text: "Which window suits the vendor?" }), encryptedComponents: plain({ type: "button_group", data: { buttons: [{ label: "Tonight", action: "tonight", variant: "primary" }, { label: "Tomorrow", action: "tomorrow", variant: "secondary" }, { label: "Never", action: "never", variant: "danger" }] } }) }, ago(8));
+  const answer = hub.message("s-1", GUEST, { inReplyTo: settled.id, encryptedContent: plain({ action: "tomorrow" }) }, ago(7));
+  hub.settle("s-1", settled, GUEST, answer);
+  hub.message("s-1", BOT, { responseRequired: true, priority: "Urgent", deadlineAt: new Date(Date.now() + 272_000).toISOString(), encryptedComponents: plain({ type: "approval", data: { title: "Deploy 4.2.0 to production?", description: "Traffic moves over in **three steps** of ten minutes. It can be rolled back at any point.", approveLabel: "Deploy", rejectLabel: "Hold back" } }) }, ago(1));
+
+  hub.addSession("s-2", { title: null, unread: 3 });
+  hub.message("s-2", { type: "Agent", id: "agent-2", name: "ledger" }, { encryptedContent: plain({ text: "March is reconciled, 3 entries need a look." }) });
+  hub.addSession("s-3", { title: "Vendor onboarding" , status: "Closed" });
+  hub.message("s-3", ALEX, { encryptedContent: { scheme: "hpke", ciphertext: "AAAA", wrappings: [{}] } });
+  return hub;
+}
+
+function participant(id, type, fields) {
+  return { id, sessionId: "s-1", type, agentId: null, humanId: null, guestId: null, role: null, publicKey: null, keyId: null, lastReadSeq: 0, online: false, addedAt: ago(30), ...fields };
+}
+
+story("a person signs in, sees the feed, and signs out", async (browser) => {
+  const hub = richHub();
+  const { page, context, errors } = await open(browser, hub, { signedIn: false });
+  await page.getByTestId("email").fill("mira@example.org");
+  await page.getByTestId("password").fill("wrong");
+  await page.getByTestId("sign-in").click();
+  await page.getByText("Email or password is wrong").waitFor();
+  await shot(page, "sign-in");
+  await page.getByTestId("password").fill("right");
+  await page.getByTestId("sign-in").click();
+  await connected(page);
+  await until("three conversations", async () => (await page.getByTestId("feed-item").count()) === 3);
+  await shot(page, "feed");
+  await page.getByTestId("sign-out").click();
+  await page.getByTestId("email").waitFor();
+  equal(await page.evaluate(() => localStorage.getItem("hiloop.tokens")), null, "stored tokens");
+  if (!hub.requests.includes("POST /v1/auth/logout")) throw new Error("The hub was not told of the sign-out.");
+  equal(errors, [], "errors of the page");
+  await context.close();
+});
+
+for (const scheme of ["light", "dark"]) {
+  story(`the conversation in ${scheme}, on a desk and on a phone`, async (browser) => {
+    const hub = richHub();
+    const { page, context, errors } = await open(browser, hub, { path: "/#/s/s-1", colorScheme: scheme });
+    await page.getByTestId("message").nth(6).waitFor();
+    await page.locator("[data-action=approve]").waitFor();
+    hub.broadcast({ type: "typing", sessionId: "s-1", actor: BOT, typing: true, expiresInMs: 6_000 });
+    await page.getByTestId("typing").waitFor();
+    await shot(page, `desk-${scheme}`);
+    await noSidewaysScroll(page);
+    await page.getByTestId("show-participants").click();
+    await page.getByTestId("participant").first().waitFor();
+    await page.getByTestId("timeline").evaluate((el) => el.scrollTo(0, 0));
+    await page.getByTestId("to-end").waitFor();
+    await shot(page, `desk-top-${scheme}`);
+    await page.getByTestId("show-participants").click();
+    await page.setViewportSize({ width: 390, height: 800 });
+    await noSidewaysScroll(page);
+    await page.getByTestId("to-end").click();
+    await shot(page, `phone-${scheme}`);
+    await page.getByTestId("timeline").evaluate((el) => el.scrollTo(0, 0));
+    await shot(page, `phone-top-${scheme}`);
+    await page.getByTestId("back").click();
+    await page.getByTestId("feed-item").first().waitFor();
+    await noSidewaysScroll(page);
+    await shot(page, `phone-feed-${scheme}`);
+    equal(errors, [], "errors of the page");
+    await context.close();
+  });
+}
+
+story("an approval is answered by its button, and settles", async (browser) => {
+  const hub = richHub();
+  const { page, context } = await open(browser, hub, { path: "/#/s/s-1" });
+  const card = page.locator('[data-testid=message][data-status=Pending]');
+  const seq = await card.getAttribute("data-seq");
+  await card.locator("[data-action=approve]").click();
+  const settled = page.locator(`[data-testid=message][data-seq="${seq}"]`);
+  await settled.getByTestId("settled-by").waitFor();
+  equal(await settled.getAttribute("data-status"), "Completed", "status");
+  equal(await settled.locator("[data-action=approve]").isDisabled(), true, "the button is disabled");
+  equal(await settled.locator("[data-action=approve]").getAttribute("data-chosen"), "true", "the chosen button");
+  await page.locator("[data-testid=chosen-action]", { hasText: "Deploy" }).waitFor();
+  await shot(page, "settled");
+  await context.close();
+});
+
+story("an answer in words that comes too late keeps its text and names who was faster", async (browser) => {
+  const hub = richHub();
+  const { page, context } = await open(browser, hub, { path: "/#/s/s-1" });
+  await page.getByTestId("answer").click();
+  await page.getByTestId("answering").waitFor();
+  await page.getByTestId("composer").fill("Yes, but after lunch");
+  // The other one's answer is in the store, and its events have not come yet.
+  const asked = hub.sessions.get("s-1").events.at(-1).data.message;
+  Object.assign(asked, { response: { messageId: "m-x", respondedBy: ALEX, respondedAt: ago(0), encryptedContent: null, encryptedComponents: null } });
+  hub.post = (id, held, body) => (body.inReplyTo ? [409, { error: { code: "ALREADY_RESPONDED", message: "Answered", details: { responseMessageId: "m-x", respondedBy: ALEX, respondedAt: ago(0) } } }] : [500, {}]);
+  await page.getByTestId("send").click();
+  await page.getByTestId("late").filter({ hasText: "Alex Lindqvist" }).waitFor();
+  equal(await page.getByTestId("composer").inputValue(), "Yes, but after lunch", "the text in the composer");
+  await page.getByTestId("settled-by").filter({ hasText: "Alex Lindqvist" }).waitFor();
+  await context.close();
+});
+
+story("a long conversation opens at its end and loads earlier pages as one scrolls", async (browser) => {
+  const hub = new MockHub();
+  hub.addSession("s-1", { title: "Long" });
+  for (let i = 2; i <= 700; i += 1) hub.message("s-1", BOT, { encryptedContent: plain({ text: `Line ${i}` }) }, ago(800 - i));
+  const { page, context } = await open(browser, hub, { path: "/#/s/s-1" });
+  await page.locator('[data-testid=message][data-seq="700"]').waitFor();
+  equal(hub.frames.find((frame) => frame.sessionId === "s-1" && frame.type === "subscribe").after, 500, "the seq to start after");
+  equal(await page.locator('[data-testid=message][data-seq="400"]').count(), 0, "an early message at first");
+  const top = () => page.getByTestId("timeline").evaluate((el) => el.scrollTo(0, 10));
+  await top();
+  await page.locator('[data-testid=message][data-seq="400"]').waitFor({ state: "attached" });
+  const offset = await page.getByTestId("timeline").evaluate((el) => el.scrollTop);
+  if (offset < 1000) throw new Error(`What was being read has moved: ${offset}`);
+  await until("the first event", async () => {
+    await top();
+    return (await page.locator('[data-testid=system-line][data-seq="1"]').count()) === 1;
+  });
+  equal(await page.getByTestId("message").count(), 699, "messages, each once");
+  await context.close();
+});
+
+story("what an agent sends can't run, and nothing of it is lost", async (browser) => {
+  const hub = new MockHub();
+  hub.addSession("s-1", { title: "<img src=x onerror=window.hacked=1>" });
+  const say = (fields) => hub.message("s-1", { ...BOT, name: "<b>bot</b>" }, fields);
+  say({ encryptedContent: plain({ text: "<script>window.hacked=1</script> <img src=x onerror='window.hacked=1'> [click](javascript:window.hacked=1) [d](data:text/html,x)" }) });
+  say({ encryptedContent: { ciphertext: "just words", wrappings: [] } });
+  say({ encryptedContent: { scheme: "plain", ciphertext: "%%% not base64", wrappings: [] } });
+  say({ encryptedContent: { scheme: "hpke", ciphertext: "AAAA", wrappings: [{ recipientId: "x" }] } });
+  say({ encryptedContent: plain({ text: "odd parts" }), encryptedComponents: plain([{ type: "hologram", data: { depth: 3 } }, { type: "kv", data: { entries: "no list" } }, { type: "text" }, 7, { type: "constructor", data: 1 }]) });
+  say({ encryptedContent: plain([1, 2, 3]) });
+  const { page, context, errors } = await open(browser, hub, { path: "/#/s/s-1" });
+  await until("six messages", async () => (await page.getByTestId("message").count()) === 6);
+  await page.getByTestId("raw").first().waitFor();
+  equal(await page.getByTestId("raw").count(), 2, "labelled raw messages");
+  equal(await page.getByTestId("encrypted").count(), 1, "encrypted messages");
+  equal(await page.locator("[data-testid=unknown-component][data-type=hologram]").count(), 1, "the unknown component");
+  for (const type of ["kv", "text", "component", "constructor", "content"]) {
+    equal(await page.locator(`[data-testid=unknown-component][data-type=${type}]`).count(), 1, `what could not be drawn of ${type}`);
+  }
+  equal(await page.locator("[data-testid=timeline] img, [data-testid=timeline] script, [data-testid=timeline] a").count(), 0, "live elements");
+  equal(await page.evaluate(() => window.hacked ?? null), null, "what the scripts would have set");
+  await noSidewaysScroll(page);
+  await shot(page, "odd");
+  equal(errors, [], "errors of the page");
+  await context.close();
+});
+
+story("a lost connection shows, comes back after the last seq, and sends what waited", async (browser) => {
+  const hub = richHub();
+  const { page, context } = await open(browser, hub, { path: "/#/s/s-1" });
+  await connected(page);
+  await page.getByTestId("message").first().waitFor();
+  const head = hub.sessions.get("s-1").events.length;
+  hub.refuseSockets = true;
+  hub.dropAll(4503);
+  await page.locator("[data-testid=connection][data-state=offline]").waitFor();
+  await shot(page, "offline");
+  hub.message("s-1", BOT, { encryptedContent: plain({ text: "said meanwhile" }) });
+  hub.refuseSockets = false;
+  hub.frames.length = 0;
+  await connected(page);
+  await page.getByText("said meanwhile").last().waitFor();
+  equal(hub.frames.find((frame) => frame.type === "subscribe" && frame.sessionId === "s-1").after, head, "after");
+  const seqs = await page.getByTestId("message").evaluateAll((all) => all.map((one) => Number(one.dataset.seq)));
+  equal(new Set(seqs).size, seqs.length, "each message once");
+  await context.close();
+});
+
+story("a revoked sign-in ends at the sign-in, with the reason", async (browser) => {
+  const hub = richHub();
+  const { page, context } = await open(browser, hub);
+  await connected(page);
+  hub.dropAll(4403);
+  await page.getByTestId("sign-in-error").filter({ hasText: "revoked" }).waitFor();
+  await context.close();
+});
+
+story("an expired token (4504) is replaced and the connection goes on", async (browser) => {
+  const hub = richHub();
+  const { page, context } = await open(browser, hub);
+  await connected(page);
+  hub.dropAll(4504);
+  await until("a refresh", () => hub.requests.includes("POST /v1/auth/refresh"));
+  await connected(page);
+  equal(JSON.parse(await page.evaluate(() => localStorage.getItem("hiloop.tokens"))).refreshToken, "refresh-1", "the rotated token");
+  await context.close();
+});
+
+story("two tabs refresh once between them", async (browser) => {
+  const hub = richHub();
+  const { page, context } = await open(browser, hub);
+  const other = await context.newPage();
+  await other.goto(ORIGIN);
+  await Promise.all([connected(page), connected(other)]);
+  hub.dropAll(4504);
+  await until("both back", () => hub.sockets.size === 2);
+  await Promise.all([connected(page), connected(other)]);
+  equal(hub.requests.filter((request) => request === "POST /v1/auth/refresh").length, 1, "refreshes");
+  await context.close();
+});
+
+story("a setup link sets the password, leaves no token in the address", async (browser) => {
+  const hub = richHub();
+  const { page, context } = await open(browser, hub, { path: "/#setup=once-only", signedIn: false });
+  await page.getByTestId("setup").waitFor();
+  equal(await page.evaluate(() => location.href), `${ORIGIN}/`, "the address");
+  await shot(page, "setup");
+  await page.getByTestId("password").fill("correct horse");
+  await page.getByTestId("password-again").fill("correct horse");
+  await page.getByTestId("set-password").click();
+  await connected(page);
+  await context.close();
+});
+
+story("a guest link opens straight in its conversation, and survives a reload", async (browser) => {
+  const hub = richHub();
+  hub.me = { id: "guest-1", type: "Guest", name: "Priya (vendor)" };
+  for (const id of ["s-2", "s-3"]) hub.sessions.delete(id);
+  const { page, context } = await open(browser, hub, { path: `/#guest=hlg_${"a".repeat(64)}`, signedIn: false });
+  await page.getByTestId("message").first().waitFor();
+  equal(await page.evaluate(() => location.href), `${ORIGIN}/`, "the address");
+  equal(await page.getByTestId("feed").count(), 0, "feeds");
+  await shot(page, "guest");
+  await page.reload();
+  await page.getByTestId("message").first().waitFor();
+  hub.dropAll(4403);
+  await page.getByTestId("ended").waitFor();
+  await context.close();
+});
+
+story("a person starts and closes a conversation", async (browser) => {
+  const hub = richHub();
+  const { page, context } = await open(browser, hub);
+  await page.getByTestId("new-conversation").click();
+  await page.getByTestId("agents").getByText("ledger").click();
+  await shot(page, "new-conversation");
+  await page.getByTestId("create-conversation").click();
+  await page.getByTestId("session-title").filter({ hasText: "Chat with ledger" }).waitFor();
+  await page.getByTestId("composer").fill("Hello, *ledger*");
+  await until("typing", () => hub.frames.some((frame) => frame.type === "typing" && frame.typing === true));
+  await page.keyboard.press("Enter");
+  await page.locator("[data-testid=message] em", { hasText: "ledger" }).waitFor();
+  equal(hub.frames.filter((frame) => frame.type === "typing").map((frame) => frame.typing), [true, false], "typing frames");
+  await page.getByTestId("close-session").click();
+  await page.getByTestId("confirm-close").click();
+  await page.getByTestId("composer-closed").waitFor();
+  await context.close();
+});
+
+const browser = await launch();
+const ok = await runStories(browser);
+await browser.close();
+process.exit(ok ? 0 : 1);

@@ -1,0 +1,174 @@
+// Credentials: the refresh token is used once whatever happens at the same time, and a sign-in ends only when it is over.
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Auth, type AuthChange, GUEST_KEY, TOKENS_KEY } from "../src/client/auth";
+import { SignedOutError } from "../src/client/errors";
+import { tabLocks } from "../src/client/locks";
+import { Rest } from "../src/client/rest";
+import { type Call, fakeFetch, MemoryStorage } from "./fakes";
+
+/** The hub's accounts: rotates, and ends the whole family when an old refresh token comes again. */
+class Accounts {
+  current = 0;
+  refreshes = 0;
+  ended = false;
+  offline = false;
+  lifetimeMs = 600_000;
+  skewMs = 0;
+  readonly fetch = fakeFetch((call) => this.answer(call));
+
+  private grant(): { status: number; body: unknown; headers: Record<string, string> } {
+    this.current += 1;
+    const now = Date.now() + this.skewMs;
+    return {
+      status: 200,
+      body: { accessToken: `a${this.current}`, refreshToken: `r${this.current}`, expiresAt: new Date(now + this.lifetimeMs).toISOString() },
+      headers: { date: new Date(now).toUTCString() },
+    };
+  }
+
+  private answer(call: Call): { status: number; body?: unknown; headers?: Record<string, string> } {
+    if (this.offline) throw new TypeError("network");
+    if (call.path === "/v1/auth/login" || call.path === "/v1/auth/setup") return this.grant();
+    if (call.path === "/v1/auth/logout") return { status: 204 };
+    if (call.path === "/v1/auth/refresh") {
+      this.refreshes += 1;
+      if (this.ended || call.body.refreshToken !== `r${this.current}`) {
+        this.ended = true;
+        return { status: 401, body: { error: { code: "UNAUTHORIZED", message: "no" } } };
+      }
+      return this.grant();
+    }
+    const good = !this.ended && call.headers.authorization === `Bearer a${this.current}`;
+    return good ? { status: 200, body: { id: "me", name: "Me" } } : { status: 401, body: { error: { code: "UNAUTHORIZED", message: "no" } } };
+  }
+}
+
+let accounts: Accounts;
+let storage: MemoryStorage;
+let tabs: Auth[];
+
+function tab(): { auth: Auth; changes: AuthChange[]; rest: Rest } {
+  const auth = new Auth({ fetch: accounts.fetch, storage, tabStorage: new MemoryStorage(), lock: tabLocks(undefined, storage) });
+  tabs.push(auth);
+  const changes: AuthChange[] = [];
+  auth.onChange((change) => changes.push(change));
+  return { auth, changes, rest: new Rest(auth, accounts.fetch) };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  accounts = new Accounts();
+  storage = new MemoryStorage();
+  tabs = [];
+});
+
+afterEach(() => {
+  for (const auth of tabs) auth.dispose();
+  vi.useRealTimers();
+});
+
+test("signing in stores the tokens, which another tab starts with", async () => {
+  const { auth, changes } = tab();
+  await auth.login("a@b.c", "pw");
+  expect(changes).toEqual([{ type: "token", token: "a1" }]);
+  expect(await tab().auth.token()).toBe("a1");
+});
+
+test("it refreshes by itself a little before the end", async () => {
+  const { auth, changes } = tab();
+  await auth.login("a@b.c", "pw");
+  await vi.advanceTimersByTimeAsync(530_000);
+  expect(accounts.refreshes).toBe(0);
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(accounts.refreshes).toBe(1);
+  expect(changes.at(-1)).toEqual({ type: "token", token: "a2" });
+});
+
+test("a clock that is off changes nothing of it", async () => {
+  accounts.skewMs = -3_600_000;
+  const { auth } = tab();
+  await auth.login("a@b.c", "pw");
+  expect(await auth.token()).toBe("a1");
+  await vi.advanceTimersByTimeAsync(530_000);
+  expect(accounts.refreshes).toBe(0);
+});
+
+test("many at once, in two tabs, use the refresh token once", async () => {
+  const one = tab();
+  await one.auth.login("a@b.c", "pw");
+  const two = tab();
+  const all = Promise.all([one.auth.refresh("a1"), one.auth.refresh("a1"), two.auth.refresh("a1"), two.auth.refresh("a1")]);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(await all).toEqual(["a2", "a2", "a2", "a2"]);
+  expect(accounts.refreshes).toBe(1);
+  expect(accounts.ended).toBe(false);
+});
+
+test("a tab that learns of the new token takes it over and tells its socket", async () => {
+  const one = tab();
+  await one.auth.login("a@b.c", "pw");
+  const two = tab();
+  const refreshed = one.auth.refresh("a1");
+  await vi.advanceTimersByTimeAsync(500);
+  await refreshed;
+  two.auth.storageChanged();
+  expect(two.changes).toEqual([{ type: "token", token: "a2" }]);
+});
+
+test("a call that is refused goes again with a fresh token, once", async () => {
+  const { auth, rest } = tab();
+  await auth.login("a@b.c", "pw");
+  accounts.current = 1;
+  const stored = JSON.parse(storage.getItem(TOKENS_KEY) ?? "{}") as { accessToken: string };
+  storage.setItem(TOKENS_KEY, JSON.stringify({ ...stored, accessToken: "stale" }));
+  auth.storageChanged();
+  const me = rest.me();
+  await vi.advanceTimersByTimeAsync(500);
+  expect((await me).name).toBe("Me");
+  expect(accounts.refreshes).toBe(1);
+});
+
+test("a refused refresh ends the sign-in; a lost network does not", async () => {
+  const { auth, changes } = tab();
+  await auth.login("a@b.c", "pw");
+  accounts.offline = true;
+  const lost = auth.refresh("a1").catch((error: unknown) => error);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(await lost).not.toBeInstanceOf(SignedOutError);
+  expect(auth.kind).toBe("human");
+  accounts.offline = false;
+  accounts.ended = true;
+  const refused = auth.refresh("a1").catch((error: unknown) => error);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(await refused).toBeInstanceOf(SignedOutError);
+  expect(auth.kind).toBe("none");
+  expect(changes.at(-1)?.type).toBe("ended");
+  expect(storage.getItem(TOKENS_KEY)).toBeNull();
+});
+
+test("signing out tells the hub, and the other tabs follow", async () => {
+  const one = tab();
+  await one.auth.login("a@b.c", "pw");
+  const two = tab();
+  await one.auth.logout();
+  expect(accounts.fetch.calls.at(-1)).toMatchObject({ path: "/v1/auth/logout", body: { refreshToken: "r1" } });
+  two.auth.storageChanged();
+  expect(two.auth.kind).toBe("none");
+});
+
+test("a guest's token stays in its tab, and a refused one ends the visit alone", async () => {
+  const { auth, rest } = tab();
+  await auth.login("a@b.c", "pw");
+  auth.openGuest("hlg_1");
+  expect(await auth.token()).toBe("hlg_1");
+  expect(storage.getItem(GUEST_KEY)).toBeNull();
+  await expect(rest.me()).rejects.toBeInstanceOf(SignedOutError);
+  expect(auth.kind).toBe("human");
+});
+
+test("a setup link signs in with the password it sets", async () => {
+  const { auth } = tab();
+  await auth.setup("once", "secret password");
+  expect(accounts.fetch.calls[0]).toMatchObject({ path: "/v1/auth/setup", body: { token: "once", password: "secret password" } });
+  expect(await auth.token()).toBe("a1");
+});

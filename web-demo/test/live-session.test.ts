@@ -1,0 +1,195 @@
+// One live conversation: resume and repair, one's own messages once, answers that come too late, typing.
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { sealPlain } from "../src/client/envelope";
+import { LiveSession } from "../src/client/live-session";
+import { Rest } from "../src/client/rest";
+import { HubSocket } from "../src/client/socket";
+import { BOT, type Call, created, event, fakeFetch, FakeSocket, message, settle } from "./fakes";
+
+let socket: FakeSocket;
+let hub: HubSocket;
+let live: LiveSession;
+let head: number;
+let post: (call: Call) => { status: number; body?: unknown };
+let calls: Call[];
+
+beforeEach(async () => {
+  vi.useFakeTimers();
+  head = 3;
+  post = () => ({ status: 500 });
+  const fetcher = fakeFetch((call) => {
+    if (call.method === "POST") return post(call);
+    if (call.path.endsWith("/participants")) return { status: 200, body: { data: [], total: 0, page: 1, pageSize: 100 } };
+    if (call.path.endsWith("/timeline")) {
+      const after = Number(call.query.get("after"));
+      const limit = Number(call.query.get("limit"));
+      const data = Array.from({ length: limit }, (_, i) => created(after + 1 + i));
+      return { status: 200, body: { data, lastSeq: head, hasMore: true } };
+    }
+    return { status: 200, body: { id: "s", status: "Active", lastSeq: head, pendingCount: 0, title: "T" } };
+  });
+  calls = fetcher.calls;
+  const tokens = { token: async () => "T", refresh: async () => "T" };
+  hub = new HubSocket({
+    ...tokens,
+    verify: async () => undefined,
+    connect: (protocols) => (socket = new FakeSocket(protocols)),
+    random: () => 1,
+  });
+  live = new LiveSession("s", new Rest(tokens, fetcher), hub, (id) => id === "me");
+  hub.start();
+  await settle();
+  socket.hello();
+});
+
+afterEach(() => {
+  live.dispose();
+  hub.stop();
+  vi.useRealTimers();
+});
+
+async function opened(events = [created(1), created(2), created(3)]): Promise<void> {
+  await live.start();
+  socket.say({ type: "subscribed", id: 1, sessionId: "s", seq: head, replay: events.length, firstSeq: 1 });
+  for (const one of events) socket.say({ type: "event", event: one });
+  await settle();
+}
+
+const mine = (seq: number, text: string, inReplyTo: string | null = null) =>
+  created(seq, { senderType: "Human", senderAgentId: null, senderHumanId: "me", encryptedContent: sealPlain({ text }), inReplyTo });
+
+test("it opens 200 events before the end and loads earlier pages by HTTP", async () => {
+  head = 450;
+  await live.start();
+  expect(socket.frames("subscribe").at(-1)).toMatchObject({ sessionId: "s", after: 250 });
+  socket.say({ type: "subscribed", sessionId: "s", seq: 450, replay: 200, firstSeq: 1 });
+  for (let seq = 251; seq <= 450; seq += 1) socket.say({ type: "event", event: created(seq) });
+  expect(live.phase).toBe("ready");
+  await live.loadOlder();
+  await live.loadOlder();
+  expect(calls.filter((call) => call.path.endsWith("/timeline")).map((call) => [call.query.get("after"), call.query.get("limit")])).toEqual([
+    ["50", "200"],
+    ["0", "50"],
+  ]);
+  expect(live.timeline.first).toBe(1);
+  expect(live.hasOlder).toBe(false);
+});
+
+test("after a lost connection it resumes where it stood, and takes nothing twice", async () => {
+  await opened();
+  socket.drop(4503);
+  await vi.advanceTimersByTimeAsync(500);
+  socket.hello();
+  expect(socket.frames("subscribe").at(-1)).toMatchObject({ after: 3 });
+  for (const seq of [3, 4, 4, 5]) socket.say({ type: "event", event: created(seq) });
+  expect(live.timeline.entries().map((entry) => entry.seq)).toEqual([1, 2, 3, 4, 5]);
+});
+
+test("a hole makes it subscribe again, once", async () => {
+  await opened();
+  for (const seq of [5, 6]) socket.say({ type: "event", event: created(seq) });
+  expect(socket.frames("unsubscribe")).toHaveLength(1);
+  expect(socket.frames("subscribe").at(-1)).toMatchObject({ after: 3 });
+  socket.say({ type: "subscribed", sessionId: "s", seq: 6, replay: 3, firstSeq: 1 });
+  for (const seq of [4, 5, 6]) socket.say({ type: "event", event: created(seq) });
+  expect(live.timeline.last).toBe(6);
+});
+
+test("a hub whose history is shorter than what is known starts it anew", async () => {
+  await opened();
+  socket.say({ type: "subscribed", sessionId: "s", seq: 1, replay: 0, firstSeq: 1 });
+  expect(live.timeline.isEmpty).toBe(true);
+  expect(socket.frames("subscribe").at(-1)).toMatchObject({ after: 0 });
+});
+
+test("one's own message is shown once, whether the event or the reply is first", async () => {
+  await opened();
+  let reply: (value: { status: number; body: unknown }) => void = () => undefined;
+  post = () => new Promise((resolve) => (reply = resolve)) as never;
+  const sending = live.sendText("hi", null);
+  await settle();
+  expect(live.outbox.list()).toHaveLength(1);
+  socket.say({ type: "event", event: mine(4, "hi") });
+  expect(live.outbox.list()).toHaveLength(0);
+  reply({ status: 201, body: message(4) });
+  await sending;
+  expect(live.outbox.list()).toHaveLength(0);
+});
+
+test("what the network lost is sent again under the same key once the connection is back", async () => {
+  await opened();
+  post = () => {
+    throw new TypeError("network");
+  };
+  expect((await live.sendText("hi", null)).ok).toBe(false);
+  expect(live.outbox.list()[0]?.state).toBe("waiting");
+  post = () => ({ status: 201, body: message(4) });
+  live.connected();
+  await settle();
+  const keys = calls.filter((call) => call.method === "POST").map((call) => call.headers["idempotency-key"]);
+  expect(keys).toHaveLength(2);
+  expect(keys[0]).toBe(keys[1]);
+});
+
+test("an answer that comes too late names who was faster, and is not kept", async () => {
+  await opened([created(1), created(2), created(3, { responseRequired: true, status: "Pending" })]);
+  const details = { responseMessageId: "m4", respondedBy: { type: "Human", id: "x", name: "Alex" }, respondedAt: "2026-03-25T10:31:00.000Z" };
+  post = () => ({ status: 409, body: { error: { code: "ALREADY_RESPONDED", message: "no", details } } });
+  await live.answer(live.timeline.message("m3")!, { action: "approve" });
+  expect(live.timeline.message("m3")).toMatchObject({ status: "Completed", response: { respondedBy: { name: "Alex" } } });
+  expect(live.answers.size).toBe(0);
+  await live.sendText("also late", "m3");
+  expect(live.outbox.list()).toHaveLength(0);
+});
+
+test("a refused answer says why and may be given again", async () => {
+  await opened([created(1), created(2), created(3, { responseRequired: true, status: "Pending" })]);
+  post = () => ({ status: 409, body: { error: { code: "SESSION_CLOSED", message: "The session is closed" } } });
+  await live.answer(live.timeline.message("m3")!, { action: "approve" });
+  expect(live.answers.get("m3")).toEqual({ action: "approve", state: "failed", error: "The session is closed" });
+});
+
+test("the count of open requests follows the events", async () => {
+  await opened();
+  socket.say({ type: "event", event: created(4, { responseRequired: true, status: "Pending" }) });
+  expect(live.session?.pendingCount).toBe(1);
+  socket.say({ type: "event", event: event(5, "message.expired", { messageId: "m4" }) });
+  expect(live.session?.pendingCount).toBe(0);
+});
+
+test("typing lapses by itself, and ends with the message", async () => {
+  await opened();
+  const say = (typing: boolean): void => socket.say({ type: "typing", sessionId: "s", actor: BOT, typing, expiresInMs: 6_000 });
+  const who = (): number => live.typing.actors().length;
+  say(true);
+  expect(who()).toBe(1);
+  await vi.advanceTimersByTimeAsync(4_000);
+  say(true);
+  await vi.advanceTimersByTimeAsync(4_000);
+  expect(who()).toBe(1);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(who()).toBe(0);
+  say(true);
+  socket.say({ type: "event", event: created(4) });
+  expect(who()).toBe(0);
+});
+
+test("one's own typing is told at most every three seconds, and its end once", async () => {
+  await opened();
+  for (let i = 0; i < 8; i += 1) {
+    live.notice.input("text");
+    await vi.advanceTimersByTimeAsync(1_000);
+  }
+  live.notice.stop();
+  live.notice.stop();
+  expect(socket.frames("typing").map((frame) => frame.typing)).toEqual([true, true, true, false]);
+});
+
+test("what was read is told once, and again only further on", async () => {
+  await opened();
+  live.markRead(3);
+  live.markRead(3);
+  live.markRead(2);
+  live.markRead(4);
+  expect(socket.frames("read").map((frame) => frame.seq)).toEqual([3, 4]);
+});

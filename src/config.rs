@@ -117,6 +117,28 @@ pub struct Config {
     pub max_body_bytes: usize,
     pub max_field_bytes: usize,
     pub grace: Duration,
+    pub sockets: SocketTiming,
+}
+
+/// How long a socket may be silent (contract section 8). No setting: tests alone shorten it.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketTiming {
+    /// Silence after which the hub pings.
+    pub heartbeat: Duration,
+    /// Silence after a ping that ends it.
+    pub pong_within: Duration,
+    /// How long a client may take to authenticate.
+    pub auth_within: Duration,
+}
+
+impl Default for SocketTiming {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(25),
+            pong_within: Duration::from_secs(10),
+            auth_within: Duration::from_secs(10),
+        }
+    }
 }
 
 impl Settings {
@@ -158,6 +180,7 @@ impl Settings {
             max_body_bytes: number("HILOOP_MAX_BODY_BYTES", &self.max_body_bytes, 1024, 64 << 20)?,
             max_field_bytes: number("HILOOP_MAX_FIELD_BYTES", &self.max_field_bytes, 1024, 16 << 20)?,
             grace: Duration::from_secs(number("HILOOP_GRACE_SECONDS", &self.grace_seconds, 1, 3600)? as u64),
+            sockets: SocketTiming::default(),
         })
     }
 }

@@ -173,6 +173,11 @@ impl Hub {
         Stream { hub: Arc::clone(self), session, reach }
     }
 
+    /// Whether anybody on this node reads a session's timeline or waits for one of its messages.
+    pub fn is_watched(&self, session: SessionId) -> bool {
+        self.topics.contains_key(&session)
+    }
+
     pub fn subscribe_feed(&self, key: FeedKey, subscriber: Arc<dyn Subscriber>) {
         self.feeds.subscribe(key, subscriber);
     }

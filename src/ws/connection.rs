@@ -3,8 +3,9 @@
 use super::close::CloseCode;
 use super::codec::{Decoder, Incoming};
 use super::link::{Behind, Ending, Link};
-use super::protocol::{ClientFrame, FrameId, HEARTBEAT_SECONDS, reply};
+use super::protocol::{ClientFrame, FrameId, reply};
 use super::session::{Effect, Session};
+use crate::config::SocketTiming;
 use crate::domain::{Principal, Refusal, SessionId, Timestamp};
 use crate::http::{App, checked_idempotency_key, credential_id};
 use crate::hub::FeedKey;
@@ -19,11 +20,6 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
-const HEARTBEAT: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
-/// How long the client may stay silent after a ping.
-const PONG_WITHIN: Duration = Duration::from_secs(10);
-/// How long a client may take to authenticate.
-const AUTH_WITHIN: Duration = Duration::from_secs(10);
 /// How long a socket may take nothing of what waits before it counts as gone.
 const STALLED_AFTER: Duration = Duration::from_secs(300);
 /// How long the closing handshake may take.
@@ -247,7 +243,7 @@ impl Connection {
     fn accept(&mut self, principal: Arc<Principal>) {
         self.session.authenticated();
         self.expires_at = principal.expires_at();
-        self.link.reply(&reply::hello(&principal, self.link.id()));
+        self.link.reply(&reply::hello(&principal, self.link.id(), self.timing().heartbeat));
         self.link.set_principal(principal);
         // Its end may be nearer than what the timer stands at.
         self.link.wake.notify_one();
@@ -407,13 +403,17 @@ impl Connection {
         }
     }
 
+    fn timing(&self) -> SocketTiming {
+        self.app.config.sockets
+    }
+
     /// When `tick` must look again.
     fn next_deadline(&self) -> Instant {
         let heartbeat = match self.pinged {
-            Some(at) => at + PONG_WITHIN,
-            None => self.last_frame + HEARTBEAT,
+            Some(at) => at + self.timing().pong_within,
+            None => self.last_frame + self.timing().heartbeat,
         };
-        let auth = (!self.session.is_authenticated()).then(|| self.opened + AUTH_WITHIN);
+        let auth = (!self.session.is_authenticated()).then(|| self.opened + self.timing().auth_within);
         let expiry = self.expires_at.map(|at| {
             let left = at.millis_since(self.app.clock.now()).clamp(0, 24 * 60 * 60 * 1000);
             Instant::now() + Duration::from_millis(left.unsigned_abs())
@@ -423,7 +423,7 @@ impl Connection {
 
     fn tick(&mut self) {
         let now = Instant::now();
-        if !self.session.is_authenticated() && now >= self.opened + AUTH_WITHIN {
+        if !self.session.is_authenticated() && now >= self.opened + self.timing().auth_within {
             return self.link.end(CloseCode::AUTH_TIMEOUT, false);
         }
         if self.expires_at.is_some_and(|at| at <= self.app.clock.now()) {
@@ -434,11 +434,11 @@ impl Connection {
             self.progress = (written, now);
         }
         match self.pinged {
-            None if now >= self.last_frame + HEARTBEAT => {
+            None if now >= self.last_frame + self.timing().heartbeat => {
                 self.link.send_frame(ping_frame());
                 self.pinged = Some(now);
             }
-            Some(at) if now >= at + PONG_WITHIN => {
+            Some(at) if now >= at + self.timing().pong_within => {
                 if !self.link.has_backlog() || now >= self.progress.1 + STALLED_AFTER {
                     return self.link.end(CloseCode::HEARTBEAT_MISSED, false);
                 }

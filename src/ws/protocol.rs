@@ -1,15 +1,13 @@
 //! The frames of the contract, section 8, as types: what clients may say, and what the hub replies.
 
 use crate::domain::draft::MessageDraft;
-use crate::domain::{Principal, Refusal, SessionId, Timestamp};
+use crate::domain::{ConnectionId, Principal, Refusal, SessionId, Timestamp};
 use crate::http::{error_object, parse_object};
 use crate::store::SecretHash;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-
-/// Silence after which the hub pings, in seconds.
-pub const HEARTBEAT_SECONDS: u64 = 25;
+use std::time::Duration;
 
 /// The `id` of a client's frame, echoed in the reply: a string, a number, or null.
 pub type FrameId = Value;
@@ -130,12 +128,12 @@ fn fields(kind: &str, text: &[u8], mut object: Map<String, Value>) -> Result<Cli
 pub mod reply {
     use super::*;
 
-    pub fn hello(principal: &Principal, connection: crate::domain::ConnectionId) -> String {
+    pub fn hello(principal: &Principal, connection: ConnectionId, heartbeat: Duration) -> String {
         json!({
             "type": "hello",
             "principal": principal.actor(),
             "connectionId": connection,
-            "heartbeatSeconds": HEARTBEAT_SECONDS,
+            "heartbeatSeconds": heartbeat.as_secs(),
             "expiresAt": principal.expires_at(),
         })
         .to_string()

@@ -12,14 +12,22 @@ let live: LiveSession;
 let head: number;
 let post: (call: Call) => { status: number; body?: unknown };
 let calls: Call[];
+let people: object[];
+let listed: Promise<void>;
 
 beforeEach(async () => {
   vi.useFakeTimers();
   head = 3;
+  people = [];
+  listed = Promise.resolve();
   post = () => ({ status: 500 });
-  const fetcher = fakeFetch((call) => {
+  const fetcher = fakeFetch(async (call) => {
     if (call.method === "POST") return post(call);
-    if (call.path.endsWith("/participants")) return { status: 200, body: { data: [], total: 0, page: 1, pageSize: 100 } };
+    if (call.path.endsWith("/participants")) {
+      const data = people;
+      await listed;
+      return { status: 200, body: { data, total: data.length, page: 1, pageSize: 100 } };
+    }
     if (call.path.endsWith("/timeline")) {
       const after = Number(call.query.get("after"));
       const limit = Number(call.query.get("limit"));
@@ -192,4 +200,40 @@ test("what was read is told once, and again only further on", async () => {
   live.markRead(2);
   live.markRead(4);
   expect(socket.frames("read").map((frame) => frame.seq)).toEqual([3, 4]);
+});
+
+test("what was read is told again on a new connection, for the old one may have lost it", async () => {
+  await opened();
+  live.markRead(3);
+  socket.drop(1006);
+  await vi.advanceTimersByTimeAsync(1_000);
+  socket.hello();
+  socket.say({ type: "subscribed", id: 1, sessionId: "s", seq: head, replay: 0, firstSeq: 1 });
+  live.markRead(3);
+  expect(socket.frames("read").map((frame) => frame.seq)).toEqual([3]);
+});
+
+const alex = { id: "p-alex", type: "Human", humanId: "alex", guestId: null, name: "Alex", online: false, lastReadSeq: 0 };
+const byAlex = (seq: number) => created(seq, { senderType: "Human", senderAgentId: null, senderHumanId: "alex" });
+
+test("who is there and who has read follows the frames, also those that overtake the list", async () => {
+  people = [alex];
+  let answer = (): void => undefined;
+  listed = new Promise((resolve) => (answer = resolve));
+  await opened();
+  socket.say({ type: "presence", sessionId: "s", participantId: "p-alex", online: true });
+  socket.say({ type: "receipt", sessionId: "s", participantId: "p-alex", seq: 2 });
+  answer();
+  await settle();
+  expect(live.participants).toMatchObject([{ online: true, lastReadSeq: 2 }]);
+  socket.say({ type: "receipt", sessionId: "s", participantId: "p-alex", seq: 1 });
+  socket.say({ type: "presence", sessionId: "s", participantId: "p-alex", online: false });
+  expect(live.participants).toMatchObject([{ online: false, lastReadSeq: 2 }]);
+});
+
+test("a person who writes has read what stands above", async () => {
+  people = [alex];
+  await opened();
+  socket.say({ type: "event", event: byAlex(4) });
+  expect(live.readersOf(3)).toMatchObject([{ name: "Alex" }]);
 });

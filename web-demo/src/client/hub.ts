@@ -65,6 +65,12 @@ export class Hub extends Emitter {
     this.socket.stop();
   }
 
+  /** The tab is looked at again: what was read elsewhere meanwhile is no longer unread here. */
+  lookedAt(): void {
+    this.socket.reconnectNow();
+    if (!this.isGuest) this.feed.refreshSoon();
+  }
+
   openSession(id: string | null): void {
     if (this.current?.id === id) return;
     this.current?.dispose();

@@ -34,6 +34,9 @@ export class LiveSession extends Emitter {
   private head = 0;
   private resyncing = false;
   private readSent = 0;
+  private loads = 0;
+  /** What was told of participants while their list was being read: the list may be older than it. */
+  private told: Change[] | null = null;
   private unsubscribe: (() => void) | null = null;
   private sessionTimer: ReturnType<typeof setTimeout> | null = null;
   private starting = false;
@@ -227,6 +230,7 @@ export class LiveSession extends Emitter {
       const message = (event.data?.message ?? null) as Message | null;
       if (message && this.isMine(message)) this.outbox.arrived(message);
     }
+    if (event.type === "message.created") this.authorHasRead(event);
     if (event.type.startsWith("participant.") && this.phase === "ready") void this.loadParticipants();
     if (this.timeline.last >= this.head) this.phase = "ready";
     this.changed();
@@ -269,6 +273,8 @@ export class LiveSession extends Emitter {
       this.socket.resubscribe(this.id);
     }
     this.oldest = firstSeq ?? 1;
+    // What was told on a connection that broke may not have arrived: it is told again.
+    this.readSent = 0;
     if (this.timeline.last >= head) this.phase = "ready";
     this.typing.clear();
     void this.loadParticipants();
@@ -276,11 +282,20 @@ export class LiveSession extends Emitter {
   }
 
   private async loadParticipants(): Promise<void> {
+    this.loads += 1;
+    const load = this.loads;
+    this.told = [];
     try {
-      this.participants = await this.rest.participants(this.id);
+      const list = await this.rest.participants(this.id);
+      if (load !== this.loads) return;
+      // Whoever reads this page is here, whatever the hub knew when it wrote the list.
+      this.participants = list.map((one) => (this.isMe(one.humanId ?? one.guestId) ? { ...one, online: true } : one));
+      for (const change of this.told ?? []) this.participants = this.participants.map(change);
+      this.told = null;
       this.changed();
     } catch {
       // The list that is here stays; the next connection asks again.
+      if (load === this.loads) this.told = null;
     }
   }
 
@@ -291,12 +306,23 @@ export class LiveSession extends Emitter {
       if (!this.isMe(actor.id)) this.typing.set(actor, frame.typing === true, expires);
       return;
     }
-    this.participants = this.participants.map((one) => {
+    this.note((one) => {
       if (one.id !== frame.participantId) return one;
-      if (frame.type === "presence") return { ...one, online: frame.online === true };
-      return { ...one, lastReadSeq: Math.max(one.lastReadSeq ?? 0, Number(frame.seq) || 0) };
+      return frame.type === "presence" ? { ...one, online: frame.online === true } : readTo(one, Number(frame.seq) || 0);
     });
     this.changed();
+  }
+
+  /** A person who writes has seen what stands above. */
+  private authorHasRead(event: HubEvent): void {
+    const { senderHumanId, senderGuestId } = (event.data?.message ?? {}) as Partial<Message>;
+    const author = senderHumanId ?? senderGuestId;
+    if (author) this.note((one) => (one.humanId === author || one.guestId === author ? readTo(one, event.seq) : one));
+  }
+
+  private note(change: Change): void {
+    this.told?.push(change);
+    this.participants = this.participants.map(change);
   }
 
   private fail(reason: string): void {
@@ -306,6 +332,12 @@ export class LiveSession extends Emitter {
     this.unsubscribe = null;
     this.changed();
   }
+}
+
+type Change = (one: Participant) => Participant;
+
+function readTo(one: Participant, seq: number): Participant {
+  return { ...one, lastReadSeq: Math.max(one.lastReadSeq ?? 0, seq) };
 }
 
 function isAlreadyResponded(error: Error): error is ApiError {

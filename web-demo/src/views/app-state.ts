@@ -33,7 +33,7 @@ export class AppState extends Emitter {
     window.addEventListener("hashchange", () => this.takeFragment());
     window.addEventListener("online", () => this.hub?.socket.reconnectNow());
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") this.hub?.socket.reconnectNow();
+      if (document.visibilityState === "visible") this.hub?.lookedAt();
     });
     this.takeFragment();
     if (!this.hub && this.setupToken === null && this.auth.kind !== "none") this.startHub();

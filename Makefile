@@ -1,0 +1,78 @@
+# Building, serving and testing the hub. `make help` lists what there is.
+
+CARGO ?= cargo
+NPM ?= npm
+# What `make run` and `make build` build: release, or dev for a first build that is quicker and a hub that is slower.
+PROFILE ?= release
+# Further arguments of `make run` and `make loadtest`.
+ARGS ?=
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+HUB := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/hiloop
+
+PAGE := web-demo/dist/index.html
+PACKAGES := web-demo/node_modules/.stamp
+# The folders count too, so that a file that was deleted is noticed.
+PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.json \
+                $(shell find web-demo/src web-demo/public 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help run build page setup setup-test test test-page test-hub test-browser lint fmt loadtest clean
+
+help: ## What there is
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+run: build ## Build everything and serve the hub and its chat; settings come from the environment
+	@exec $(HUB) serve $(ARGS)
+
+build: setup page ## Build the chat page and, with it inside, the program
+	@test -e $(HUB) || echo "The first build takes some minutes."
+	$(CARGO) build --locked --profile $(PROFILE) --bin hiloop
+
+page: $(PAGE) ## Build the chat page
+
+setup:
+	@scripts/setup.sh run
+
+setup-test:
+	@scripts/setup.sh test
+
+$(PACKAGES): web-demo/package.json web-demo/package-lock.json
+	cd web-demo && $(NPM) ci --no-audit --no-fund
+	@touch $@
+
+$(PAGE): $(PACKAGES) $(PAGE_SOURCES)
+	cd web-demo && $(NPM) run --silent build
+	@touch $@
+
+# The page comes before the hub, which embeds it.
+test: setup-test lint test-page test-hub test-browser ## Everything that has to hold
+
+test-page: $(PACKAGES) ## The chat's unit tests
+	cd web-demo && $(NPM) run --silent test
+
+test-hub: $(PAGE) ## The tests of the hub and of the load tester
+	$(CARGO) test --locked --workspace
+
+test-browser: $(PAGE) ## The chat in Chromium against a real hub
+	@# As the tests do, so that nothing is built twice: this leaves the hub in debug/.
+	$(CARGO) test --locked --workspace --no-run
+	cd web-demo && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
+
+lint: $(PAGE) ## Formatting, lints and types; warnings are errors
+	$(CARGO) fmt --all --check
+	cd web-demo && $(NPM) run --silent check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+fmt: ## Format the Rust code
+	$(CARGO) fmt --all
+
+loadtest: ## Run the load tester: make loadtest ARGS="fanout --sockets 1000"
+	$(CARGO) build --locked --release -p loadtest
+	@exec $(TARGET)/release/loadtest $(ARGS)
+
+clean: ## Delete what was built; hiloop-data, the hub's store, stays
+	$(CARGO) clean
+	rm -rf web-demo/dist web-demo/node_modules

@@ -1,0 +1,10 @@
+//! The hub as its users meet it: a real server on a free port, real sockets, real databases.
+
+mod support;
+
+mod api;
+mod crash;
+mod race;
+mod replay;
+mod slow;
+mod sockets;

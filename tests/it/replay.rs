@@ -1,0 +1,99 @@
+//! Replay joined to live: subscribing in the middle of writes misses nothing and repeats nothing.
+
+use crate::support::hub::{at_agent, text};
+use crate::support::{Client, Socket, on_both_engines};
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+async fn write(client: &Client, session: &str, count: usize) {
+    for number in 0..count {
+        let body = json!({ "encryptedContent": format!("{number}") });
+        client.post(&at_agent(session, "/messages"), body).await.expect(201);
+    }
+}
+
+/// Takes events up to `last`, which must be all from `first` on.
+async fn read(socket: &mut Socket, first: i64, last: i64) {
+    for seq in first..=last {
+        assert_eq!(socket.event().await["seq"], json!(seq));
+    }
+    socket.expect_none("event").await;
+}
+
+on_both_engines! {
+    async fn subscribers_join_in_the_middle_of_writes(hub: Hub) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        write(&agent, &session, 20).await;
+        let last = 21 + 4 * 50;
+        let readers = (0..12).map(|number: i64| {
+            let (hub, agent, session) = (&hub, &agent, &session);
+            async move {
+                let mut socket = hub.socket(agent).await;
+                // They come at different moments: each waits until the timeline has moved on a little.
+                let mut ahead = hub.socket(agent).await;
+                ahead.subscribe(session, Some(20 + number * 10)).await;
+                ahead.event().await;
+                let after = (number % 3 != 0).then_some(number * 2);
+                let reply = socket.subscribe(session, after).await;
+                let head = reply["seq"].as_i64().expect("a seq");
+                let from = after.unwrap_or(head);
+                assert_eq!(reply["replay"], json!(head - from));
+                assert_eq!(reply["firstSeq"], 1);
+                read(&mut socket, from + 1, last).await;
+            }
+        });
+        let writers = (0..4).map(|_| write(&agent, &session, 50));
+        tokio::join!(join_all(readers), join_all(writers));
+    }
+
+    async fn a_burst_larger_than_any_queue_arrives_whole(hub: Hub) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let mut socket = hub.socket(&agent).await;
+        socket.subscribe(&session, Some(0)).await;
+        join_all((0..8).map(|_| write(&agent, &session, 300))).await;
+        read(&mut socket, 1, 2401).await;
+        // The same again for one who comes afterwards, and by HTTP.
+        let mut late = hub.socket(&agent).await;
+        late.subscribe(&session, Some(0)).await;
+        read(&mut late, 1, 2401).await;
+        let mut after = 0;
+        loop {
+            let page = agent.get(&at_agent(&session, &format!("/timeline?after={after}&limit=500"))).await.expect(200);
+            for event in page["data"].as_array().expect("events") {
+                after += 1;
+                assert_eq!(event["seq"], json!(after));
+            }
+            if page["hasMore"] == false {
+                break;
+            }
+        }
+        assert_eq!(after, 2401);
+        let page = agent.get(&at_agent(&session, "/timeline?page=3&pageSize=100")).await.expect(200);
+        let seqs: Vec<&Value> = page["data"].as_array().expect("events").iter().map(|event| &event["seq"]).collect();
+        assert_eq!((seqs[0], seqs[99], &page["total"]), (&json!(201), &json!(300), &json!(2401)));
+    }
+
+    async fn an_event_is_the_same_everywhere(hub: Hub) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let mut live = hub.socket(&human).await;
+        live.subscribe(&session, None).await;
+        let envelope = json!({ "scheme": "x", "ciphertext": "\u{0}\u{1f600}\\\"\n", "wrappings": [{ "b": 1, "a": [] }], "more": { "z": 1, "a": 2 } });
+        let body = json!({ "encryptedContent": envelope, "encryptedComponents": envelope.to_string() });
+        let message = agent.post(&at_agent(&session, "/messages"), body).await.expect(201);
+        assert_eq!(message["encryptedContent"], envelope);
+        assert_eq!(message["encryptedComponents"], envelope);
+        let event = live.event().await;
+        assert_eq!(event["data"]["message"], message);
+        let mut replayed = hub.socket(&agent).await;
+        replayed.subscribe(&session, Some(1)).await;
+        assert_eq!(replayed.event().await, event);
+        let page = agent.get(&at_agent(&session, "/timeline?after=1")).await.expect(200);
+        assert_eq!(page["data"][0], event);
+        let got = agent.get(&at_agent(&session, &format!("/messages/{}", text(&message["id"])))).await.expect(200);
+        assert_eq!(got, message);
+    }
+}

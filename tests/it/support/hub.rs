@@ -1,0 +1,186 @@
+//! A hub inside the test process, on an empty store of its own, and the people and agents that stories need.
+
+use super::client::Client;
+use super::postgres;
+use super::socket::Socket;
+use clap::Parser;
+use hiloop::app::{Server, start_with};
+use hiloop::auth::Secret;
+use hiloop::clock::ShiftedClock;
+use hiloop::config::{Config, Settings};
+use hiloop::domain::Permission;
+use hiloop::store::NewKey;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tempfile::TempDir;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// The settings of a test hub: a free port, no rate limit, and what `flags` say.
+pub fn config(database_url: &str, flags: &[&str]) -> Config {
+    let base = ["test", "--listen", "127.0.0.1:0", "--rate-limit", "off", "--database-url", database_url];
+    let flags = Flags::parse_from(base.iter().chain(flags));
+    flags.settings.check().expect("good settings")
+}
+
+pub struct Hub {
+    pub base: String,
+    pub server: Option<Server>,
+    pub clock: Arc<ShiftedClock>,
+    pub owner: Client,
+    pub database_url: String,
+    names: AtomicU32,
+    _folder: Option<TempDir>,
+}
+
+impl Hub {
+    pub async fn start(engine: Engine) -> Self {
+        Self::start_with(engine, &[], |_| {}).await
+    }
+
+    /// A hub with more flags, and a configuration changed in ways that no flag offers.
+    pub async fn start_with(engine: Engine, flags: &[&str], change: impl FnOnce(&mut Config)) -> Self {
+        let (database_url, folder) = match engine {
+            Engine::Postgres => (postgres::new_database(), None),
+            Engine::Sqlite => {
+                let folder = tempfile::tempdir().expect("a folder");
+                (format!("sqlite://{}/hub.db", folder.path().display()), Some(folder))
+            }
+        };
+        let mut config = config(&database_url, flags);
+        change(&mut config);
+        let clock = ShiftedClock::new();
+        let server = start_with(config, clock.clone()).await.expect("the hub starts");
+        let base = format!("http://{}", server.address);
+        let mut hub = Self {
+            owner: Client::anonymous(&base),
+            base,
+            server: Some(server),
+            clock,
+            database_url,
+            names: AtomicU32::new(0),
+            _folder: folder,
+        };
+        hub.owner = hub.first_key("default").await;
+        hub
+    }
+
+    pub fn context(&self) -> &Arc<hiloop::context::Context> {
+        &self.server.as_ref().expect("the hub runs").context
+    }
+
+    /// An owner key of a space, made as the command line makes it.
+    async fn first_key(&self, space: &str) -> Client {
+        let store = &self.context().store;
+        let now = self.context().clock.now();
+        let (space, _) = store.ensure_space(space, now).await.expect("a space");
+        let agent = store.ensure_agent(space.id, "default", None, now).await.expect("an agent").expect("active").0;
+        let secret = Secret::generate("hlp_");
+        let key = NewKey {
+            space: space.id,
+            hash: secret.hash(),
+            prefix: secret.shown_prefix(),
+            permission: Permission::Owner,
+            agent: Some(agent.id),
+            expires_at: None,
+        };
+        store.create_key(&key, now).await.expect("a key");
+        self.anonymous().with("x-api-key", secret.as_str())
+    }
+
+    pub fn anonymous(&self) -> Client {
+        Client::anonymous(&self.base)
+    }
+
+    /// A name that no other call gives.
+    pub fn name(&self, prefix: &str) -> String {
+        format!("{prefix}-{}", self.names.fetch_add(1, Ordering::SeqCst))
+    }
+
+    /// A key of the owner's space with this permission, for an agent of its own.
+    pub async fn agent(&self, permission: &str) -> Client {
+        self.agent_of(&self.owner, permission).await
+    }
+
+    /// The same in the space of another key.
+    pub async fn agent_of(&self, manager: &Client, permission: &str) -> Client {
+        let body = json!({ "permission": permission, "agent": self.name("agent") });
+        let key = manager.post("/v1/manage/keys", body).await.expect(201);
+        self.anonymous().with("x-api-key", text(&key["apiKey"]))
+    }
+
+    /// A second tenant: a key with `manage` in a space of its own.
+    pub async fn other_space(&self) -> Client {
+        let space = self.owner.post("/v1/manage/spaces", json!({ "name": self.name("space") })).await.expect(201);
+        self.anonymous().with("x-api-key", text(&space["apiKey"]))
+    }
+
+    /// A human of the owner's space, with an access token as `hiloop token` prints it.
+    pub async fn human(&self) -> Client {
+        self.human_of(&self.owner).await
+    }
+
+    pub async fn human_of(&self, manager: &Client) -> Client {
+        self.human_with_token(manager, 3600).await
+    }
+
+    /// A human whose token holds for so many seconds (less than zero: it has ended).
+    pub async fn human_with_token(&self, manager: &Client, seconds: i64) -> Client {
+        let name = self.name("human");
+        let body = json!({ "email": format!("{name}@example.org"), "name": name });
+        let human = manager.post("/v1/manage/humans", body).await.expect(201);
+        self.anonymous().with("authorization", &format!("Bearer {}", self.token(&human, seconds).await))
+    }
+
+    /// An access token of a human.
+    pub async fn token(&self, human: &Value, seconds: i64) -> String {
+        let id = text(&human["id"]).parse().expect("an id");
+        let human = self.context().store.human(id).await.expect("the store").expect("a human");
+        self.context().accounts.access_token(&human, seconds).expect("a token").0
+    }
+
+    /// A guest of a session.
+    pub async fn guest(&self, agent: &Client, session: &str) -> Client {
+        let path = format!("/v1/agent/sessions/{session}/guest-tokens");
+        let guest = agent.post(&path, json!({ "name": self.name("guest") })).await.expect(201);
+        self.anonymous().with("authorization", &format!("Bearer {}", text(&guest["token"])))
+    }
+
+    /// A session; its id.
+    pub async fn session(&self, agent: &Client) -> String {
+        let session = agent.post("/v1/agent/sessions", json!({})).await.expect(201);
+        text(&session["id"]).to_owned()
+    }
+
+    /// A socket of this client, past its `hello`.
+    pub async fn socket(&self, client: &Client) -> Socket {
+        Socket::open(client).await
+    }
+}
+
+/// A JSON string.
+#[track_caller]
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("a string, not {value}"))
+}
+
+/// The path of something under an agent's session.
+pub fn at_agent(session: &str, rest: &str) -> String {
+    format!("/v1/agent/sessions/{session}{rest}")
+}
+
+/// The path of something under a person's session.
+pub fn at_human(session: &str, rest: &str) -> String {
+    format!("/v1/human/sessions/{session}{rest}")
+}

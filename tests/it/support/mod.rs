@@ -1,0 +1,53 @@
+//! What the stories stand on: a hub of their own, clients, and throw-away databases.
+
+pub mod client;
+pub mod hub;
+pub mod postgres;
+pub mod process;
+pub mod socket;
+
+pub use client::Client;
+pub use hub::{Engine, Hub};
+pub use socket::Socket;
+
+use std::time::Duration;
+
+/// How long anything may take before a test fails; generous, since tests share two cores.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Writes one test for each engine out of `async fn name(hub: Hub)`.
+macro_rules! on_both_engines {
+    ($($(#[$meta:meta])* async fn $name:ident($hub:ident: Hub) $body:block)+) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn story($hub: $crate::support::Hub) $body
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                story($crate::support::Hub::start($crate::support::Engine::Sqlite).await).await;
+            }
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                story($crate::support::Hub::start($crate::support::Engine::Postgres).await).await;
+            }
+        }
+    )+};
+}
+pub(crate) use on_both_engines;
+
+/// Waits until `check` gives a value.
+pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = check().await {
+            return value;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

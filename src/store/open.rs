@@ -52,7 +52,8 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .busy_timeout(Duration::from_secs(5))
         .foreign_keys(true)
         .statement_cache_capacity(256)
-        .pragma("cache_size", "-16384")
+        // In KiB. The system caches the file anyway; a page cache a connection would only hold memory twice.
+        .pragma("cache_size", "-2048")
         .pragma("wal_autocheckpoint", "4000");
     let folder = options.get_filename().parent().filter(|folder| *folder != Path::new(""));
     if let Some(folder) = folder {

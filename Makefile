@@ -56,9 +56,10 @@ test-page: $(PACKAGES) ## The chat's unit tests
 test-hub: $(PAGE) ## The tests of the hub and of the load tester
 	$(CARGO) test --locked --workspace
 
-test-browser: $(PAGE) ## The chat in Chromium against a real hub
+test-browser: $(PAGE) ## The chat in Chromium, against a hub that is played and a real one
 	@# As the tests do, so that nothing is built twice: this leaves the hub in debug/.
 	$(CARGO) test --locked --workspace --no-run
+	cd web-demo && $(NPM) run --silent e2e:mock
 	cd web-demo && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
 
 lint: $(PAGE) ## Formatting, lints and types; warnings are errors

@@ -18,6 +18,8 @@ fn main() -> io::Result<()> {
     let built = Path::new("web-demo/dist");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=migrations");
+    // Watched even before it is built (a path that is missing would make cargo run this every time).
+    fs::create_dir_all(built)?;
     println!("cargo::rerun-if-changed={}", built.display());
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?).join("web");
     if out.exists() {

@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-/// How long a client may take to send the head of a request.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long a client may take to send the head of a request, and how long a connection may wait for the next one.
+const HEAD_WITHIN: Duration = Duration::from_secs(60);
 /// Largest head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
@@ -86,16 +86,20 @@ pub async fn rooms(database_url: &str, jwt: &JwtSettings, clock: Arc<dyn Clock>)
     Ok(Rooms { store, clock, authenticator, accounts })
 }
 
-/// Starts a hub with the machine's clock.
+/// Starts a hub as its settings say.
 pub async fn start(config: Config) -> Result<Server, StartError> {
-    start_with(config, Arc::new(SystemClock)).await
-}
-
-/// Starts a hub; returns once it accepts connections.
-pub async fn start_with(mut config: Config, clock: Arc<dyn Clock>) -> Result<Server, StartError> {
     if config.redis_url.is_some() {
         return Err(StartError::Redis);
     }
+    start_with(config, Arc::new(SystemClock), Arc::new(LocalBroker)).await
+}
+
+/// Starts a hub with a clock and a broker of the caller's; returns once it accepts connections.
+pub async fn start_with(
+    mut config: Config,
+    clock: Arc<dyn Clock>,
+    broker: Arc<dyn Broker>,
+) -> Result<Server, StartError> {
     // Only fails if one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = listen(&config).await?;
@@ -105,7 +109,6 @@ pub async fn start_with(mut config: Config, clock: Arc<dyn Clock>) -> Result<Ser
     config.public_url.get_or_insert_with(|| format!("http://{address}"));
 
     let rooms = rooms(&config.database_url, &config.jwt, clock).await?;
-    let broker: Arc<dyn Broker> = Arc::new(LocalBroker);
     let hub = Hub::start(Arc::clone(&rooms.store), broker);
     let publisher = Arc::clone(&hub);
     let on_commit = Arc::new(move |events: &[CommittedEvent]| publisher.publish(events));
@@ -136,7 +139,7 @@ impl Server {
         let ended = async {
             self.stopped.wait().await;
             let mut check = tokio::time::interval(Duration::from_millis(20));
-            while self.context.hub.connection_count() > 0 {
+            while self.context.hub.endpoint_count() > 0 {
                 check.tick().await;
             }
         };

@@ -26,6 +26,9 @@ pub struct Context {
     pub draining: CancellationToken,
 }
 
+/// The state of every handler and socket.
+pub type App = Arc<Context>;
+
 /// A message that was posted: its JSON, and whether an earlier request had done it.
 pub struct Posted {
     pub json: String,
@@ -68,7 +71,15 @@ impl Context {
     ) -> Result<Posted, Refusal> {
         let message = draft.check(principal.is_person(), self.config.max_field_bytes)?;
         match self.command(principal, session, Command::Post(message), idempotency).await? {
-            Outcome::Posted(json) => Ok(Posted { json, replayed: false }),
+            Outcome::Posted { json, last_seq } => {
+                if principal.is_person() {
+                    // Who writes has read what stands before. The message is durable, whatever becomes of this.
+                    if let Err(refusal) = self.read_to(principal, session, last_seq).await {
+                        tracing::warn!(%refusal, "a read mark was not noted");
+                    }
+                }
+                Ok(Posted { json, replayed: false })
+            }
             Outcome::Replayed { reply: SavedReplyKind::Posted(session, id), .. } => {
                 let message = self.store.message(principal.scope(), session, id).await?;
                 let first = as_first_posted(message.ok_or(Refusal::NotFound("Session"))?);

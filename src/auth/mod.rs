@@ -2,6 +2,7 @@
 
 mod accounts;
 mod authenticator;
+pub mod credential;
 mod jwks;
 mod jwt;
 mod passwords;

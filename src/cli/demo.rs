@@ -1,13 +1,132 @@
-//! `hiloop demo`: a scripted agent that talks to whoever opens the chat.
+//! `hiloop demo`: a scripted agent that talks to whoever opens the chat. It is an ordinary client of the hub.
 
+mod backoff;
+mod conversation;
+mod envelope;
+mod hub;
+mod key;
+mod lines;
+mod link;
+mod script;
+mod words;
+
+use self::conversation::{Conversation, Ending};
+use self::hub::{Hub, Trouble};
+use self::key::OwnKey;
 use super::CliError;
+use crate::config::DatabaseSettings;
 use clap::Args;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// The least time between the end of a conversation and the next one.
+const BREATH: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
-pub(super) struct Demo {}
+pub(super) struct Demo {
+    /// The URL under which the hub is reached
+    #[arg(long, env = "HILOOP_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// API key; without one, the demo makes itself a key in the hub's store for as long as it runs
+    #[arg(long, env = "HILOOP_KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// End after one conversation
+    #[arg(long)]
+    once: bool,
+    /// How long the agent types at a message, in seconds
+    #[arg(long, default_value = "1.5", value_parser = seconds)]
+    pace: Duration,
+    #[command(flatten)]
+    database: DatabaseSettings,
+}
+
+impl From<Trouble> for CliError {
+    fn from(trouble: Trouble) -> Self {
+        Self::Other(trouble.to_string())
+    }
+}
 
 impl Demo {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        Err(CliError::Other("not yet".to_owned()))
+        // Whoever comes second finds one installed, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let stop = CancellationToken::new();
+        stop_on_signal(stop.clone())?;
+        let hub = Hub::new(&self.url, self.key.as_deref())?;
+        let Some(reached) = stop.run_until_cancelled(hub.first_contact()).await else {
+            return Ok(());
+        };
+        reached?;
+        if self.key.is_some() {
+            return self.converse(hub, &stop).await;
+        }
+        let own = OwnKey::create(&self.database).await?;
+        let outcome = match hub.with_key(own.secret()) {
+            Ok(hub) => self.converse(hub, &stop).await,
+            Err(trouble) => Err(trouble.into()),
+        };
+        own.revoke().await;
+        outcome
+    }
+
+    /// One conversation after the other, never two at a time.
+    async fn converse(&self, hub: Hub, stop: &CancellationToken) -> Result<(), CliError> {
+        let hub = Arc::new(hub);
+        loop {
+            let Some(opened) = stop.run_until_cancelled(Conversation::open(&hub, self.pace)).await else {
+                return Ok(());
+            };
+            let ending = opened?.run(stop).await?;
+            if self.once || ending == Ending::Stopped {
+                return Ok(());
+            }
+            if stop.run_until_cancelled(tokio::time::sleep(self.pace.max(BREATH))).await.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Cancels `stop` at Ctrl-C or SIGTERM, so that the open conversation can be closed.
+fn stop_on_signal(stop: CancellationToken) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| CliError::Other(format!("cannot listen for signals: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stop.cancel();
+    });
+    Ok(())
+}
+
+/// Prints a line of progress. What people wrote is in it, so it keeps to one line of visible characters.
+fn tell(line: &str) {
+    let clean: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    // Nobody may be reading; that is no reason to stop.
+    let _ = writeln!(std::io::stdout().lock(), "{}", envelope::shortened(&clean, 120));
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=60.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "must be a number from 0 to 60".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_is_a_few_seconds() {
+        assert_eq!(seconds("0"), Ok(Duration::ZERO));
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        for bad in ["-1", "61", "NaN", "inf", "fast", ""] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
     }
 }

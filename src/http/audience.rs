@@ -1,16 +1,13 @@
 //! Who may call a route, as a type in the handler's signature (contract section 2).
 
 use super::{ApiError, App};
+use crate::auth::credential::{api_key_of, bearer_of};
 use crate::auth::{Caller, Provisioner};
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal};
 use crate::domain::{Permission, Principal, Refusal};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, header};
 use std::sync::Arc;
-
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-const ACTING_AGENT: HeaderName = HeaderName::from_static("x-hiloop");
 
 /// A kind of caller that may see sessions.
 pub trait Audience: FromRequestParts<App, Rejection = ApiError> + Send + 'static {
@@ -56,32 +53,6 @@ fn unauthorized(text: &str) -> ApiError {
 
 fn forbidden(text: &str) -> ApiError {
     ApiError(Refusal::Forbidden(text.to_owned()))
-}
-
-/// A header's text; one that is no visible ASCII counts as a credential that is not valid.
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ApiError> {
-    headers
-        .get(name)
-        .map(|value| value.to_str().map_err(|_| unauthorized("The credential is not valid")))
-        .transpose()
-}
-
-/// The API key of a request with the agent that it is to act as.
-pub(crate) fn api_key_of(headers: &HeaderMap) -> Result<Option<(&str, Option<&str>)>, ApiError> {
-    let Some(key) = text(headers, &API_KEY)? else { return Ok(None) };
-    let agent = headers.get(&ACTING_AGENT).map(|value| value.to_str()).transpose();
-    let agent = agent.map_err(|_| ApiError(Refusal::Invalid("Header 'X-Hiloop' must be visible ASCII".to_owned())))?;
-    Ok(Some((key, agent)))
-}
-
-/// The bearer token of a request.
-pub(crate) fn bearer_of(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
-    let Some(value) = text(headers, &header::AUTHORIZATION)? else { return Ok(None) };
-    // The scheme's name has no case (RFC 9110 section 11.1).
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
-        _ => Err(unauthorized("The Authorization header must be 'Bearer TOKEN'")),
-    }
 }
 
 async fn caller(parts: &Parts, app: &App) -> Result<Caller, ApiError> {

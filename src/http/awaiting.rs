@@ -5,9 +5,10 @@ use super::audience::Agent;
 use super::path::Ids;
 use super::query::Query;
 use super::reply::{self, Reply};
-use crate::domain::{Message, MessageId, MessageStatus, Refusal, Scope, SessionId};
+use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
 use axum::extract::State;
 use axum::http::HeaderMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 const DEFAULT_SECONDS: i64 = 30;
@@ -25,17 +26,18 @@ pub async fn message(
         None => preferred_wait(&headers).unwrap_or(DEFAULT_SECONDS),
     };
     let patience = Duration::from_secs(patience.unsigned_abs());
-    reply::ok(&settled(&app, principal.scope(), session, message, patience).await?)
+    reply::ok(&settled(&app, &principal, session, message, patience).await?)
 }
 
 /// The message once it has settled, or as it stands when the time is up or the server drains.
 async fn settled(
     app: &App,
-    scope: Scope,
+    principal: &Arc<Principal>,
     session: SessionId,
     id: MessageId,
     patience: Duration,
 ) -> Result<Message, Refusal> {
+    let scope = principal.scope();
     let read = async || -> Result<Message, Refusal> {
         app.store.message(scope, session, id).await?.ok_or(Refusal::NotFound("Message"))
     };
@@ -44,6 +46,7 @@ async fn settled(
         return Ok(message);
     }
     // First listen, then look again: a settling between the two is seen by one of them.
+    let attendance = app.hub.attend(Arc::clone(principal));
     let mut waiter = app.hub.waiter(session, id);
     if let Some(head) = app.store.head(scope, session).await? {
         app.hub.observe(head.space, session, head.last_seq);
@@ -55,7 +58,7 @@ async fn settled(
     tokio::select! {
         () = waiter.settled() => {}
         () = tokio::time::sleep(patience) => return Ok(message),
-        () = app.draining.cancelled() => return Ok(message),
+        () = attendance.ended() => return Ok(message),
     }
     read().await
 }

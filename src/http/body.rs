@@ -1,6 +1,7 @@
 //! JSON bodies: bounded, checked, and refused with a text that names the field.
 
 use super::{ApiError, App, error};
+use crate::wire::parse_object;
 use crate::domain::Refusal;
 use crate::store::SecretHash;
 use axum::extract::{FromRequest, Request};
@@ -88,26 +89,4 @@ fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Refusal> {
         return Err(Refusal::Invalid(format!("The body must be {what}")));
     }
     parse_object(text)
-}
-
-/// Reads the JSON of an object into a type.
-pub(crate) fn parse_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        if inner.is_data() && path != "." {
-            Refusal::Invalid(format!("Field '{path}': {}", without_place(&inner)))
-        } else {
-            Refusal::Invalid(format!("The body is not valid JSON: {inner}"))
-        }
-    })?;
-    deserializer.end().map_err(|error| Refusal::Invalid(format!("The body is not valid JSON: {error}")))?;
-    Ok(value)
-}
-
-/// serde's text without " at line 1 column 2", which means little in a body of one line.
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split(" at line ").next().unwrap_or_default().to_owned()
 }

@@ -4,7 +4,8 @@ use crate::domain::Refusal;
 use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use crate::wire::error_object;
+use serde_json::json;
 
 /// A refusal on its way to a client.
 #[derive(Debug, Clone)]
@@ -19,25 +20,6 @@ impl From<Refusal> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self(error.into())
-    }
-}
-
-/// The contract's code of a refusal (section 1).
-pub fn code(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::Invalid(_) => "VALIDATION_ERROR",
-        Refusal::Unauthorized(_) => "UNAUTHORIZED",
-        Refusal::Forbidden(_) => "FORBIDDEN",
-        Refusal::NotFound(_) => "NOT_FOUND",
-        Refusal::Conflict(_) => "CONFLICT",
-        Refusal::SessionClosed => "SESSION_CLOSED",
-        Refusal::AlreadyResponded(_) => "ALREADY_RESPONDED",
-        Refusal::AlreadySettled => "ALREADY_SETTLED",
-        Refusal::IdempotencyInFlight => "IDEMPOTENCY_IN_FLIGHT",
-        Refusal::IdempotencyMismatch => "IDEMPOTENCY_MISMATCH",
-        Refusal::TooLarge(_) => "PAYLOAD_TOO_LARGE",
-        Refusal::Unavailable => "UNAVAILABLE",
-        Refusal::Internal => "INTERNAL",
     }
 }
 
@@ -57,19 +39,6 @@ fn status(refusal: &Refusal) -> StatusCode {
         Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
-}
-
-/// `{"code","message","details"?}`, as it stands in an HTTP error and in a socket's `error` frame.
-pub fn error_object(refusal: &Refusal) -> Value {
-    let mut object = json!({ "code": code(refusal), "message": refusal.to_string() });
-    if let Refusal::AlreadyResponded(responded) = refusal {
-        object["details"] = json!({
-            "responseMessageId": responded.response_message_id,
-            "respondedBy": responded.responded_by,
-            "respondedAt": responded.responded_at,
-        });
-    }
-    object
 }
 
 /// An error reply with a status and code that no refusal of the rules has.

@@ -2,7 +2,7 @@
 
 use super::ApiError;
 use crate::auth::secret;
-use crate::domain::{Principal, Refusal};
+use crate::domain::Principal;
 use crate::store::SecretHash;
 use crate::timeline::Idempotency;
 use axum::extract::{FromRequestParts, MatchedPath};
@@ -22,7 +22,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let key = match parts.headers.get("idempotency-key") {
             None => None,
-            Some(value) => Some(checked(value.to_str().unwrap_or_default())?),
+            Some(value) => Some(Idempotency::check_key(value.to_str().unwrap_or_default())?),
         };
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let credential = parts.headers.get("x-api-key").map_or(&[][..], |value| value.as_bytes());
@@ -34,33 +34,10 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
-/// Checks a key: 1 to 255 visible ASCII characters (contract section 1).
-pub(crate) fn checked(key: &str) -> Result<String, Refusal> {
-    if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
-        Ok(key.to_owned())
-    } else {
-        Err(Refusal::Invalid("'Idempotency-Key' must be 1 to 255 visible ASCII characters".to_owned()))
-    }
-}
-
-/// What an idempotency key is scoped by: the credential.
-pub(crate) fn credential_id(principal: &Principal) -> String {
-    match principal {
-        Principal::Agent(agent) => agent.key.to_string(),
-        Principal::Human(human) => human.id.to_string(),
-        Principal::Guest(guest) => guest.id.to_string(),
-    }
-}
-
 impl IdempotencyKey {
     /// What the timeline's writer needs to know.
     pub fn of(&self, principal: &Principal, digest: SecretHash) -> Option<Idempotency> {
-        let key = self.key.clone()?;
-        Some(Idempotency {
-            scope: format!("{} {}", credential_id(principal), self.route),
-            key,
-            request_hash: digest,
-        })
+        Some(Idempotency::new(principal, &self.route, self.key.clone()?, digest))
     }
 
     /// A new secret; with a key, the same one for every retry, though it is stored nowhere.

@@ -208,10 +208,9 @@ pub async fn deactivate_space(Owner(owner): Owner, State(app): State<App>, Id(id
     if id == owner.space {
         return Err(Refusal::Conflict("The space of the key itself can't be deactivated".to_owned()).into());
     }
-    if !app.store.deactivate_space(id, app.clock.now()).await? {
-        return Err(Refusal::NotFound("Space").into());
-    }
+    let homeless = app.store.deactivate_space(id, app.clock.now()).await?.ok_or(Refusal::NotFound("Space"))?;
     app.revoke(id.0);
+    homeless.into_iter().for_each(|human| app.revoke(human.0));
     reply::no_content()
 }
 

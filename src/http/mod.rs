@@ -19,6 +19,7 @@ mod page;
 mod participants;
 mod path;
 mod query;
+mod rate_limit;
 mod reply;
 mod request_id;
 mod router;
@@ -26,16 +27,8 @@ mod sessions;
 mod sse;
 mod timeline;
 
-pub(crate) use audience::{api_key_of, bearer_of};
-pub(crate) use body::parse_object;
 pub use error::ApiError;
 pub use manage::DEFAULT_AGENT;
-pub(crate) use error::error_object;
-pub(crate) use idempotency::{checked as checked_idempotency_key, credential_id};
 pub use router::router;
 
-use crate::context::Context;
-use std::sync::Arc;
-
-/// The state of every handler.
-pub type App = Arc<Context>;
+use crate::context::App;

@@ -62,7 +62,7 @@ pub async fn outcome(app: &App, scope: Scope, session: crate::domain::SessionId,
                 SavedReplyKind::Posted(..) => Err(Refusal::Internal.into()),
             }
         }
-        Outcome::Posted(json) => Ok(raw_json(StatusCode::CREATED, json)),
+        Outcome::Posted { json, .. } => Ok(raw_json(StatusCode::CREATED, json)),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Every route of the hub in one table.
 
 use super::audience::{Agent, Member, Person};
-use super::{App, accounts, awaiting, error, guests, live, manage, me, messages, ops, page, participants};
+use super::{ApiError, App, accounts, awaiting, error, guests, live, manage, me, messages, ops, page, participants};
+use super::rate_limit::{self, RateLimits};
 use super::{request_id, sessions, sse, timeline};
 use crate::ws;
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::Response;
@@ -17,16 +19,21 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 /// The hub's router.
 pub fn router(app: App) -> Router {
     let cors = cors(&app.config.cors_origins);
-    let routes = Router::new()
-        .route("/livez", get(ops::livez))
-        .route("/readyz", get(ops::readyz))
-        .route("/", get(page::index))
+    let mut api = Router::new()
         .nest("/v1/agent", agent())
         .nest("/v1/human", human())
         .nest("/v1/auth", auth())
         .nest("/v1/manage", managing())
         .route("/v1/provision/agents", post(manage::provision))
-        .route("/v1/ws", get(ws::upgrade))
+        .route("/v1/ws", get(socket));
+    if let Some(limits) = RateLimits::new(&app.config) {
+        api = api.route_layer(middleware::from_fn_with_state(limits, rate_limit::middleware));
+    }
+    let routes = Router::new()
+        .merge(api)
+        .route("/livez", get(ops::livez))
+        .route("/readyz", get(ops::readyz))
+        .route("/", get(page::index))
         .fallback(page::file)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app);
@@ -121,6 +128,10 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
             .expose_headers([header("x-request-id"), header("idempotent-replayed"), header::RETRY_AFTER])
             .max_age(Duration::from_secs(3600)),
     )
+}
+
+async fn socket(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    Ok(ws::upgrade(app, request).await?)
 }
 
 async fn method_not_allowed() -> Response {

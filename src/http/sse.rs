@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::stream;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 const PAGE: i64 = 64;
@@ -35,14 +36,15 @@ pub async fn events<A: Audience>(
             Some(seq.ok_or_else(|| Refusal::Invalid("Header 'Last-Event-ID' must be a seq".to_owned()))?)
         }
     };
+    let attendance = app.hub.attend(Arc::clone(&principal));
     let live = app.hub.stream(session);
     let head = app.store.head(scope, session).await?.ok_or(Refusal::NotFound("Session"))?;
     app.hub.observe(head.space, session, head.last_seq);
-    let state = (app, live, principal, resumed.unwrap_or(head.last_seq), VecDeque::<Bytes>::new());
-    let stream = stream::unfold(state, move |(app, mut live, principal, mut at, mut ready)| async move {
+    let state = (app, live, attendance, principal, resumed.unwrap_or(head.last_seq), VecDeque::<Bytes>::new());
+    let stream = stream::unfold(state, move |(app, mut live, attendance, principal, mut at, mut ready)| async move {
         loop {
             if let Some(chunk) = ready.pop_front() {
-                return Some((Ok::<_, std::convert::Infallible>(chunk), (app, live, principal, at, ready)));
+                return Some((Ok::<_, std::convert::Infallible>(chunk), (app, live, attendance, principal, at, ready)));
             }
             // Read what there is (in scope: whoever was removed gets nothing more), then wait for more.
             let page = match app.store.events_after(scope, session, at, PAGE, PAGE_BYTES).await {
@@ -69,7 +71,7 @@ pub async fn events<A: Audience>(
             tokio::select! {
                 () = live.beyond(at) => {}
                 () = tokio::time::sleep(KEEP_ALIVE.min(expiry)) => ready.push_back(Bytes::from_static(b": still here\n\n")),
-                () = app.draining.cancelled() => return None,
+                () = attendance.ended() => return None,
             }
         }
     });

@@ -31,8 +31,9 @@ pub async fn list<A: Audience>(caller: A, State(app): State<App>, Id(session): I
     let after = after.unwrap_or(0);
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     let page = app.store.events_after(scope, session, after, limit, MAX_BYTES).await?.ok_or(missing)?;
-    let reached = page.events.last().map_or(after, |event| event.seq);
     let data: Vec<&str> = page.events.iter().map(|event| &*event.text).collect();
+    // The page was read after the head and may reach beyond it.
+    let reached = page.events.last().map_or(page.head.last_seq, |event| event.seq);
     let last_seq = page.head.last_seq.max(reached);
     let has_more = reached < last_seq;
     let text = format!(r#"{{"data":[{}],"lastSeq":{last_seq},"hasMore":{has_more}}}"#, data.join(","));

@@ -13,7 +13,7 @@ mod typing;
 
 use crate::broker::{Broker, Ephemeral, Signal};
 use crate::domain::{
-    Actor, CommittedEvent, ConnectionId, MessageId, ParticipantId, PrincipalId, SessionId, SpaceId,
+    Actor, CommittedEvent, ConnectionId, MessageId, ParticipantId, Principal, PrincipalId, SessionId, SpaceId,
 };
 use crate::store::Store;
 use dashmap::DashMap;
@@ -22,8 +22,9 @@ pub use feed::FeedKey;
 use lane::{Lane, LaneMessage};
 use presence::Presence;
 use std::sync::Arc;
-use subscriber::{Subscriber, is_revoked_by};
+use subscriber::{Endpoint, Subscriber, is_revoked_by};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 use topic::{Accepted, Topic};
 use typing::Typing;
 use uuid::Uuid;
@@ -35,7 +36,7 @@ pub struct Hub {
     broker: Arc<dyn Broker>,
     topics: DashMap<SessionId, Arc<Topic>>,
     lanes: Vec<Lane>,
-    connections: DashMap<ConnectionId, Arc<dyn Subscriber>>,
+    endpoints: DashMap<ConnectionId, Arc<dyn Endpoint>>,
     feeds: Arc<Feeds>,
     presence: Presence,
     typing: Typing,
@@ -58,7 +59,7 @@ impl Hub {
                 broker,
                 topics: DashMap::new(),
                 lanes: (0..lanes).map(|_| Lane::start()).collect(),
-                connections: DashMap::new(),
+                endpoints: DashMap::new(),
                 feeds: Feeds::start(Arc::clone(&store)),
                 presence: Presence::default(),
                 typing: Typing::start(announce),
@@ -186,17 +187,26 @@ impl Hub {
         self.feeds.unsubscribe(key, connection);
     }
 
-    /// Adds a socket to those that can be revoked and drained.
-    pub fn register(&self, subscriber: Arc<dyn Subscriber>) {
-        self.connections.insert(subscriber.id(), subscriber);
+    /// Adds somebody to those that can be revoked and drained.
+    pub fn register(&self, endpoint: Arc<dyn Endpoint>) {
+        self.endpoints.insert(endpoint.id(), endpoint);
     }
 
     pub fn unregister(&self, connection: ConnectionId) {
-        self.connections.remove(&connection);
+        self.endpoints.remove(&connection);
     }
 
-    pub fn connection_count(&self) -> usize {
-        self.connections.len()
+    /// Makes a request that waits (a long-poll, an event stream) end when its credential is revoked or the node
+    /// drains.
+    pub fn attend(self: &Arc<Self>, principal: Arc<Principal>) -> Attendance {
+        let visitor = Arc::new(Visitor { id: ConnectionId::new(), principal, ended: CancellationToken::new() });
+        self.register(visitor.clone());
+        Attendance { hub: Arc::clone(self), visitor }
+    }
+
+    /// How many sockets, streams and long-polls there are.
+    pub fn endpoint_count(&self) -> usize {
+        self.endpoints.len()
     }
 
     /// Ends every socket, on every node, whose principal rests on `id`.
@@ -206,16 +216,16 @@ impl Hub {
     }
 
     fn revoke_here(&self, id: Uuid) {
-        for connection in &self.connections {
-            if connection.principal().is_some_and(|principal| is_revoked_by(&principal, id)) {
-                connection.revoke();
+        for endpoint in &self.endpoints {
+            if endpoint.principal().is_some_and(|principal| is_revoked_by(&principal, id)) {
+                endpoint.revoke();
             }
         }
     }
 
-    /// Tells every socket to go elsewhere.
+    /// Tells everyone to go elsewhere.
     pub fn drain(&self) {
-        self.connections.iter().for_each(|connection| connection.go_away());
+        self.endpoints.iter().for_each(|endpoint| endpoint.go_away());
     }
 
     /// Notes that somebody types in a session, or has stopped.
@@ -261,6 +271,50 @@ impl Hub {
         };
         let frame = frame::ephemeral_frame(ephemeral);
         topic.each_lane(&self.lanes, || LaneMessage::Show { session, frame: frame.clone(), except });
+    }
+}
+
+/// A request that waits.
+struct Visitor {
+    id: ConnectionId,
+    principal: Arc<Principal>,
+    ended: CancellationToken,
+}
+
+impl Endpoint for Visitor {
+    fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    fn principal(&self) -> Option<Arc<Principal>> {
+        Some(Arc::clone(&self.principal))
+    }
+
+    fn revoke(&self) {
+        self.ended.cancel();
+    }
+
+    fn go_away(&self) {
+        self.ended.cancel();
+    }
+}
+
+/// The registration of a request that waits; dropping it takes it out.
+pub struct Attendance {
+    hub: Arc<Hub>,
+    visitor: Arc<Visitor>,
+}
+
+impl Attendance {
+    /// Returns when the request must not wait any longer.
+    pub async fn ended(&self) {
+        self.visitor.ended.cancelled().await;
+    }
+}
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        self.hub.unregister(self.visitor.id);
     }
 }
 

@@ -6,11 +6,19 @@ use bytes::Bytes;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// A live reader. None of these may block: what can't be taken now is read back from the store.
-pub trait Subscriber: Send + Sync {
+/// Somebody who is connected for longer than a request, and may have to be sent away.
+pub trait Endpoint: Send + Sync {
     fn id(&self) -> ConnectionId;
     /// Who it is; none before authentication.
     fn principal(&self) -> Option<Arc<Principal>>;
+    /// Its credential was revoked.
+    fn revoke(&self);
+    /// The node is draining.
+    fn go_away(&self);
+}
+
+/// A live reader. None of these may block: what can't be taken now is read back from the store.
+pub trait Subscriber: Endpoint {
     /// Events of a session, in order.
     fn deliver(&self, session: SessionId, run: &Run);
     /// A rumour that a session's timeline reaches to `seq`.
@@ -21,10 +29,6 @@ pub trait Subscriber: Send + Sync {
     fn feed(&self, session: SessionId, seq: i64, frame: &Bytes);
     /// Access to the session was taken away.
     fn evict(&self, session: SessionId);
-    /// Its credential was revoked.
-    fn revoke(&self);
-    /// The node is draining.
-    fn go_away(&self);
 }
 
 /// Whether revoking `id` ends a principal's sockets.

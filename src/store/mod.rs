@@ -37,8 +37,9 @@ pub trait Directory: Send + Sync {
     async fn ensure_space(&self, name: &str, now: Timestamp) -> StoreResult<(Space, bool)>;
     async fn space_by_name(&self, name: &str) -> StoreResult<Option<Space>>;
     async fn spaces(&self, page: PageRequest) -> StoreResult<Page<Space>>;
-    /// Deactivates a space and whatever is in it; `false` if there is no such active space.
-    async fn deactivate_space(&self, space: SpaceId, now: Timestamp) -> StoreResult<bool>;
+    /// Deactivates a space with its keys and guests; its humans leave it, and those who are then in no space are
+    /// deactivated too. Returns these, or `None` if there is no such active space.
+    async fn deactivate_space(&self, space: SpaceId, now: Timestamp) -> StoreResult<Option<Vec<HumanId>>>;
 
     /// Creates an agent, or returns the one of that name; `None` if that one is deactivated. `true` if it is new.
     async fn ensure_agent(

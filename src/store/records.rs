@@ -5,7 +5,7 @@ use crate::domain::decide::NewGuest;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
     AgentId, CommittedEvent, HumanId, KeyId, Message, MessageId, MessageStatus, Participant, ParticipantId,
-    Permission, Priority, PrincipalId, Session, SessionId, SpaceId, Timestamp,
+    Permission, Priority, Session, SessionId, SpaceId, Timestamp,
 };
 use uuid::Uuid;
 
@@ -131,9 +131,7 @@ pub struct WriteSet {
     pub new_messages: Vec<(MessageState, i64)>,
     pub settled: Vec<(MessageId, MessageStatus, Settlement)>,
     pub new_participants: Vec<Participant>,
-    pub gone_participants: Vec<Participant>,
+    pub gone_participants: Vec<(Participant, Timestamp)>,
     pub new_guests: Vec<(SpaceId, Participant, NewGuest)>,
-    /// People who have read everything up to what they wrote: session, principal, `seq`, message count.
-    pub read_marks: Vec<(SessionId, PrincipalId, i64, i64)>,
     pub replies: Vec<SavedReply>,
 }

@@ -56,6 +56,26 @@ pub struct Idempotency {
     pub request_hash: SecretHash,
 }
 
+impl Idempotency {
+    pub fn new(principal: &Principal, route: &str, key: String, request_hash: SecretHash) -> Self {
+        let credential = match principal {
+            Principal::Agent(agent) => agent.key.0,
+            Principal::Human(human) => human.id.0,
+            Principal::Guest(guest) => guest.id.0,
+        };
+        Self { scope: format!("{credential} {route}"), key, request_hash }
+    }
+
+    /// Checks a key: 1 to 255 visible ASCII characters (contract section 1).
+    pub fn check_key(key: &str) -> Result<String, Refusal> {
+        if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(key.to_owned())
+        } else {
+            Err(Refusal::Invalid("'Idempotency-Key' must be 1 to 255 visible ASCII characters".to_owned()))
+        }
+    }
+}
+
 /// One request to change a session.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -69,8 +89,8 @@ pub struct Request {
 /// What came of a request. Sent only once it is durable.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// The JSON of the message that was created.
-    Posted(String),
+    /// The JSON of the message that was created, and the last `seq` of what it caused.
+    Posted { json: String, last_seq: i64 },
     /// The message that settled, to be read from the store.
     Settled(MessageId),
     Session(Box<Session>),
@@ -84,7 +104,7 @@ impl Outcome {
     /// The HTTP status of the reply (contract sections 5 and 6).
     fn status(&self, action: &Action) -> u16 {
         match (self, action) {
-            (Self::Posted(_) | Self::Participant { created: true, .. }, _) | (_, Action::Create { .. }) => 201,
+            (Self::Posted { .. } | Self::Participant { created: true, .. }, _) | (_, Action::Create { .. }) => 201,
             _ => 200,
         }
     }
@@ -92,7 +112,7 @@ impl Outcome {
     /// How to keep this reply for a retry.
     fn saved(&self, session: SessionId, posted: Option<MessageId>) -> Option<SavedReplyKind> {
         match self {
-            Self::Posted(_) => posted.map(|id| SavedReplyKind::Posted(session, id)),
+            Self::Posted { .. } => posted.map(|id| SavedReplyKind::Posted(session, id)),
             Self::Settled(id) => Some(SavedReplyKind::Settled(session, *id)),
             Self::Session(session) => serde_json::to_string(session).ok().map(SavedReplyKind::Body),
             Self::Participant { participant, .. } => serde_json::to_string(participant).ok().map(SavedReplyKind::Body),
@@ -297,15 +317,11 @@ impl Batch {
             Ok(reply) => reply,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        if let (By::Principal(principal), Reply::Posted(_)) = (&request.by, &reply)
-            && principal.is_person()
-        {
-            let session = &self.sessions[&id];
-            let mark = (id, principal.id(), session.last_seq, session.message_count);
-            self.writes.read_marks.push(mark);
-        }
         Ok(Ok(match reply {
-            Reply::Posted(message) => (Outcome::Posted(posted_json.unwrap_or_default()), Some(message)),
+            Reply::Posted(message) => {
+                let last_seq = self.sessions[&id].last_seq;
+                (Outcome::Posted { json: posted_json.unwrap_or_default(), last_seq }, Some(message))
+            }
             Reply::Settled(message) => (Outcome::Settled(message), None),
             Reply::Session => (Outcome::Session(Box::new(self.sessions[&id].clone())), None),
             Reply::Participant { participant, created } => (Outcome::Participant { participant, created }, None),
@@ -368,7 +384,7 @@ impl Batch {
             }
             Change::ParticipantRemoved(gone) => {
                 self.members.remove(&(id, gone.principal()));
-                self.writes.gone_participants.push(gone);
+                self.writes.gone_participants.push((gone, at));
             }
             _ => {}
         }

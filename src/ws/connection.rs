@@ -7,10 +7,10 @@ use super::protocol::{ClientFrame, FrameId, reply};
 use super::session::{Effect, Session};
 use crate::config::SocketTiming;
 use crate::domain::{Principal, Refusal, SessionId, Timestamp};
-use crate::http::{App, checked_idempotency_key, credential_id};
+use crate::context::App;
 use crate::hub::FeedKey;
 use crate::hub::frame::{close_frame, empty_close_frame, event_frame, feed_frame, ping_frame, pong_frame};
-use crate::hub::subscriber::Subscriber;
+use crate::hub::subscriber::{Endpoint as _, Subscriber as _};
 use crate::timeline::Idempotency;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -62,7 +62,7 @@ enum Stop {
 }
 
 /// Serves one socket until it ends. `early` is what came in behind the request.
-pub(super) async fn serve(app: App, stream: TcpStream, early: &[u8], principal: Option<Arc<Principal>>) {
+pub(super) async fn serve(app: App, stream: TcpStream, early: Vec<u8>, principal: Option<Arc<Principal>>) {
     let link = Arc::new(Link::new(stream));
     let now = Instant::now();
     let mut connection = Connection {
@@ -78,21 +78,21 @@ pub(super) async fn serve(app: App, stream: TcpStream, early: &[u8], principal: 
         pinged: None,
         progress: (0, now),
     };
-    let subscriber: Arc<dyn Subscriber> = link.clone();
-    app.hub.register(subscriber);
+    app.hub.register(link.clone());
     if app.draining.is_cancelled() {
         link.go_away();
     }
     if let Some(principal) = principal {
         connection.accept(principal);
     }
-    let stop = match connection.take(early).await {
+    let stop = match connection.take(&early).await {
         Ok(()) => connection.run().await,
         Err(stop) => stop,
     };
     connection.leave_everything().await;
-    app.hub.unregister(link.id());
+    // A draining server waits for those that are registered: not before the close frame is out.
     close(&link, &stop).await;
+    app.hub.unregister(link.id());
 }
 
 /// Ends the connection in the way of RFC 6455 section 7.1.1: a close frame, then the client's, then the socket.
@@ -112,17 +112,19 @@ async fn close(link: &Link, stop: &Stop) {
             link.flush()?;
         }
         socket2::SockRef::from(&link.stream).shutdown(std::net::Shutdown::Write)?;
-        while expects_answer {
+        if !expects_answer {
+            return Ok(());
+        }
+        loop {
             link.stream.readable().await?;
             // Reading to the end keeps the kernel from resetting the connection before the close frame has arrived.
             match BUFFER.with_borrow_mut(|buffer| link.stream.try_read(buffer)) {
-                Ok(0) => break,
+                Ok(0) => return io::Result::Ok(()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
         }
-        io::Result::Ok(())
     })
     .await;
 }
@@ -287,12 +289,8 @@ impl Connection {
                 Ok(())
             }
             ClientFrame::Send { session, draft, key, digest } => {
-                let key = key.map(|key| checked_idempotency_key(&key)).transpose()?;
-                let idempotency = key.map(|key| Idempotency {
-                    scope: format!("{} send", credential_id(&principal)),
-                    key,
-                    request_hash: digest,
-                });
+                let key = key.map(|key| Idempotency::check_key(&key)).transpose()?;
+                let idempotency = key.map(|key| Idempotency::new(&principal, "send", key, digest));
                 let posted = self.app.post(&principal, session, *draft, idempotency).await?;
                 self.link.reply(&reply::sent(id, &posted.json));
                 Ok(())

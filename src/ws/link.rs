@@ -10,7 +10,7 @@ use super::outbox::Outbox;
 use super::protocol::reply;
 use crate::domain::{ConnectionId, Principal, SessionId};
 use crate::hub::frame::text_frame;
-use crate::hub::subscriber::{Run, Subscriber};
+use crate::hub::subscriber::{Endpoint, Run, Subscriber};
 use crate::timeline::Cursor;
 use crate::timeline::cursor::Offer;
 use bytes::Bytes;
@@ -308,7 +308,7 @@ impl Link {
     }
 }
 
-impl Subscriber for Link {
+impl Endpoint for Link {
     fn id(&self) -> ConnectionId {
         self.id
     }
@@ -317,6 +317,17 @@ impl Subscriber for Link {
         self.principal.get().cloned()
     }
 
+    fn revoke(&self) {
+        self.end(CloseCode::REVOKED, false);
+    }
+
+    fn go_away(&self) {
+        self.reply(&reply::go_away(RECONNECT_AFTER.0, RECONNECT_AFTER.1));
+        self.end(CloseCode::GOING_AWAY, true);
+    }
+}
+
+impl Subscriber for Link {
     fn deliver(&self, session: SessionId, run: &Run) {
         // The whole-space key of an agent that is removed still sees the session.
         let participant = || self.principal.get().and_then(|principal| principal.scope().participant());
@@ -395,14 +406,5 @@ impl Subscriber for Link {
 
     fn evict(&self, session: SessionId) {
         self.evict_locked(&mut self.state.lock(), session);
-    }
-
-    fn revoke(&self) {
-        self.end(CloseCode::REVOKED, false);
-    }
-
-    fn go_away(&self) {
-        self.reply(&reply::go_away(RECONNECT_AFTER.0, RECONNECT_AFTER.1));
-        self.end(CloseCode::GOING_AWAY, true);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::draft::MessageDraft;
 use crate::domain::{ConnectionId, Principal, Refusal, SessionId, Timestamp};
-use crate::http::{error_object, parse_object};
+use crate::wire::{error_object, parse_object};
 use crate::store::SecretHash;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

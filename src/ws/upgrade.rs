@@ -3,8 +3,9 @@
 use super::connection;
 use crate::auth::Caller;
 use crate::domain::{Principal, Refusal};
-use crate::http::{ApiError, App, api_key_of, bearer_of};
-use axum::extract::{Request, State};
+use crate::auth::credential::{api_key_of, bearer_of};
+use crate::context::App;
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
@@ -15,13 +16,14 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 const PROTOCOL: &str = "hiloop.v1";
 const BEARER: &str = "hiloop.bearer.";
 
-pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Response, ApiError> {
+/// Answers the handshake, and serves the socket that comes of it in a task of its own.
+pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal> {
     let headers = request.headers();
     let key = websocket_key(headers)?;
     let offered = offered_protocols(headers);
     check_origin(&app, headers)?;
     if app.draining.is_cancelled() {
-        return Err(Refusal::Unavailable.into());
+        return Err(Refusal::Unavailable);
     }
     let principal = principal(&app, headers, &offered).await?;
     let selected = offered.iter().any(|protocol| protocol == PROTOCOL);
@@ -33,7 +35,10 @@ pub async fn upgrade(State(app): State<App>, mut request: Request) -> Result<Res
         let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
             return tracing::error!("an upgraded connection is no TCP stream");
         };
-        connection::serve(app, parts.io.into_inner(), &parts.read_buf, principal).await;
+        // Copied, since it may be a small part of a large buffer that would live as long as the socket.
+        let early = parts.read_buf.to_vec();
+        drop(parts.read_buf);
+        connection::serve(app, parts.io.into_inner(), early, principal).await;
     });
 
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
@@ -93,12 +98,12 @@ fn is_origin_of(url: &str, origin: &str) -> bool {
 }
 
 /// The principal of a credential in the headers; none if the client means to authenticate by its first frame.
-async fn principal(app: &App, headers: &HeaderMap, offered: &[String]) -> Result<Option<Arc<Principal>>, ApiError> {
+async fn principal(app: &App, headers: &HeaderMap, offered: &[String]) -> Result<Option<Arc<Principal>>, Refusal> {
     if let Some((key, agent)) = api_key_of(headers)? {
         return match app.authenticator.api_key(key, agent).await? {
             Caller::Principal(principal) => Ok(Some(principal)),
             Caller::Provisioner(_) => {
-                Err(Refusal::Forbidden("A provisioner key opens no sockets".to_owned()).into())
+                Err(Refusal::Forbidden("A provisioner key opens no sockets".to_owned()))
             }
         };
     }

@@ -2,8 +2,9 @@
 
 mod support;
 
-mod api;
+mod store;
 mod crash;
+mod nodes;
 mod race;
 mod replay;
 mod slow;

@@ -1,4 +1,5 @@
 // What both browser suites share: the browser, a list of stories, waiting for conditions.
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,38 +13,81 @@ const ARGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  // A page that is handed in by a route counts as one from elsewhere, which may not open sockets to this machine.
+  "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
 ];
 
 export async function launch() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: ARGS });
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    headless: true,
+    args: ARGS,
+    handleSIGINT: false,
+    handleSIGTERM: false,
+    handleSIGHUP: false,
+  });
 }
 
 const stories = [];
 
-/** Registers a story; they run one after the other. */
+/** Registers a story; they run one after the other, each told how many milliseconds it has. */
 export function story(name, run) {
   stories.push({ name, run });
 }
 
-/** Runs the stories whose name has the word given on the command line (all of them without), and exits. */
-export async function runStories(context) {
+const STORY_MS = 25_000;
+const TOTAL_MS = 80_000;
+
+/**
+ * Sets up, runs the stories whose name has the word given on the command line (all of them without), ends whatever
+ * was set up, and exits: 0 only if there were stories and all of them passed.
+ */
+export async function runSuite({ setup, teardown }) {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
+  const results = { passed: 0, failed: 0 };
+  const fail = (name, error) => {
+    results.failed += 1;
+    console.log(`FAIL ${name}\n${error?.stack ?? error}`);
+  };
+  try {
+    await within(30_000, setup());
+    await runStories(results, fail);
+  } catch (error) {
+    fail("(setting up)", error);
+  }
+  await within(10_000, teardown()).catch((error) => fail("(clearing away)", error));
+  console.log(`${results.passed} passed, ${results.failed} failed`);
+  process.exit(results.failed === 0 && results.passed > 0 ? 0 : 1);
+}
+
+async function runStories(results, fail) {
   const only = process.argv[2];
-  let passed = 0;
-  let failed = 0;
+  const end = Date.now() + TOTAL_MS;
   for (const { name, run } of stories) {
     if (only && !name.includes(only)) continue;
     const started = Date.now();
     try {
-      await run(context);
-      passed += 1;
+      if (started >= end) throw new Error("Not run: the time for all stories is up.");
+      await run(Math.min(STORY_MS, end - started));
+      results.passed += 1;
       console.log(`ok   ${name} (${Date.now() - started} ms)`);
     } catch (error) {
-      failed += 1;
-      console.log(`FAIL ${name}\n${error?.stack ?? error}`);
+      fail(name, error);
     }
   }
-  console.log(`${passed} passed, ${failed} failed`);
-  return failed === 0 && passed > 0;
+}
+
+/** What `promise` gives, if it does so in time. */
+export async function within(ms, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`Not done after ${ms} ms.`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Waits until `probe` gives something true. */
@@ -79,6 +123,7 @@ export async function noSidewaysScroll(page) {
 
 export async function tempDir(prefix) {
   const path = await mkdtemp(join(tmpdir(), prefix));
+  process.on("exit", () => rmSync(path, { recursive: true, force: true }));
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 

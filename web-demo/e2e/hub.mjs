@@ -16,15 +16,28 @@ export class Hub {
 
   static async start() {
     const hub = new Hub();
+    process.on("exit", () => hub.child?.kill("SIGKILL"));
     hub.dir = await tempDir("hiloop-e2e-");
-    await hub.serve("127.0.0.1:0");
+    await hub.serveSomewhere();
     hub.key = (await hub.cli("keys", "create", "--permission", "owner")).trim();
     return hub;
   }
 
+  /** On a port that the system gives to nobody else while the hub is away. */
+  async serveSomewhere() {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.serve(`127.0.0.1:${20_000 + Math.floor(Math.random() * 10_000)}`);
+      } catch (error) {
+        if (attempt === 5) throw error;
+      }
+    }
+  }
+
   env(listen = "127.0.0.1:0") {
+    const clean = Object.entries(process.env).filter(([name]) => !/^(HILOOP_|DATABASE_URL$|REDIS_URL$)/.test(name));
     return {
-      ...process.env,
+      ...Object.fromEntries(clean),
       DATABASE_URL: `sqlite://${this.dir.path}/hub.db`,
       HILOOP_LISTEN: listen,
       HILOOP_RATE_LIMIT: "off",
@@ -48,9 +61,16 @@ export class Hub {
   /** Ends it as a power cut would. */
   async kill() {
     const { child } = this;
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGKILL");
     await once(child, "exit");
+  }
+
+  /** Asks it to end, and gives its exit code. */
+  async drain() {
+    const ended = once(this.child, "exit");
+    this.child.kill("SIGTERM");
+    return (await ended)[0];
   }
 
   /** Starts it again where it was. */
@@ -78,6 +98,17 @@ export class Hub {
   }
 }
 
+export async function call(base, method, path, body, headers = {}) {
+  const reply = await fetch(`${base}/v1${path}`, {
+    method,
+    headers: { ...headers, ...(body ? { "content-type": "application/json" } : {}) },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  });
+  const text = await reply.text();
+  if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${text}`);
+  return text === "" ? null : JSON.parse(text);
+}
+
 export class Agent {
   constructor(hub, name) {
     this.hub = hub;
@@ -86,15 +117,8 @@ export class Agent {
     this.headers = { "x-api-key": hub.key, "x-hiloop": name };
   }
 
-  async call(method, path, body) {
-    const reply = await fetch(`${this.hub.base}/v1${path}`, {
-      method,
-      headers: { ...this.headers, ...(body ? { "content-type": "application/json" } : {}) },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    const text = await reply.text();
-    if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${text}`);
-    return text === "" ? null : JSON.parse(text);
+  call(method, path, body) {
+    return call(this.hub.base, method, path, body, this.headers);
   }
 
   session(title) {
@@ -119,8 +143,8 @@ export class Agent {
     this.socket.send(JSON.stringify(frame));
   }
 
-  frame(type, test) {
-    return until(`${this.name} gets ${type}`, () => this.frames.find((frame) => frame.type === type && test(frame)));
+  frame(type, test, timeoutMs = 10_000) {
+    return until(`${this.name} gets ${type}`, () => this.frames.find((frame) => frame.type === type && test(frame)), timeoutMs);
   }
 
   close() {

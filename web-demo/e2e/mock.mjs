@@ -1,8 +1,10 @@
 // Looks at the built page with the hub played by routes: its policy, its safety, its looks, what is hard to stage with a real hub.
 // `SHOTS=DIR node e2e/mock.mjs [WORD]` also leaves screenshots in DIR.
 import { join } from "node:path";
-import { equal, launch, noSidewaysScroll, plain, runStories, story, until, watchErrors } from "./harness.mjs";
+import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors } from "./harness.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
+
+let browser;
 
 const BOT = { type: "Agent", id: "agent-1", name: "deploy-bot" };
 const ALEX = { type: "Human", id: "human-2", name: "Alex Lindqvist" };
@@ -12,7 +14,7 @@ const shot = async (page, name) => {
   if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
 };
 
-async function open(browser, hub, { path = "/", signedIn = true, ...options } = {}) {
+async function open(hub, { path = "/", signedIn = true, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, ...options });
   await hub.attach(context);
   const page = await context.newPage();
@@ -66,9 +68,9 @@ function participant(id, type, fields) {
   return { id, sessionId: "s-1", type, agentId: null, humanId: null, guestId: null, role: null, publicKey: null, keyId: null, lastReadSeq: 0, online: false, addedAt: ago(30), ...fields };
 }
 
-story("a person signs in, sees the feed, and signs out", async (browser) => {
+story("a person signs in, sees the feed, and signs out", async () => {
   const hub = richHub();
-  const { page, context, errors } = await open(browser, hub, { signedIn: false });
+  const { page, context, errors } = await open(hub, { signedIn: false });
   await page.getByTestId("email").fill("mira@example.org");
   await page.getByTestId("password").fill("wrong");
   await page.getByTestId("sign-in").click();
@@ -88,9 +90,9 @@ story("a person signs in, sees the feed, and signs out", async (browser) => {
 });
 
 for (const scheme of ["light", "dark"]) {
-  story(`the conversation in ${scheme}, on a desk and on a phone`, async (browser) => {
+  story(`the conversation in ${scheme}, on a desk and on a phone`, async () => {
     const hub = richHub();
-    const { page, context, errors } = await open(browser, hub, { path: "/#/s/s-1", colorScheme: scheme });
+    const { page, context, errors } = await open(hub, { path: "/#/s/s-1", colorScheme: scheme });
     await page.getByTestId("message").nth(6).waitFor();
     await page.locator("[data-action=approve]").waitFor();
     hub.broadcast({ type: "typing", sessionId: "s-1", actor: BOT, typing: true, expiresInMs: 6_000 });
@@ -118,9 +120,9 @@ for (const scheme of ["light", "dark"]) {
   });
 }
 
-story("an approval is answered by its button, and settles", async (browser) => {
+story("an approval is answered by its button, and settles", async () => {
   const hub = richHub();
-  const { page, context } = await open(browser, hub, { path: "/#/s/s-1" });
+  const { page, context } = await open(hub, { path: "/#/s/s-1" });
   const card = page.locator('[data-testid=message][data-status=Pending]');
   const seq = await card.getAttribute("data-seq");
   await card.locator("[data-action=approve]").click();
@@ -134,9 +136,9 @@ story("an approval is answered by its button, and settles", async (browser) => {
   await context.close();
 });
 
-story("an answer in words that comes too late keeps its text and names who was faster", async (browser) => {
+story("an answer in words that comes too late keeps its text and names who was faster", async () => {
   const hub = richHub();
-  const { page, context } = await open(browser, hub, { path: "/#/s/s-1" });
+  const { page, context } = await open(hub, { path: "/#/s/s-1" });
   await page.getByTestId("answer").click();
   await page.getByTestId("answering").waitFor();
   await page.getByTestId("composer").fill("Yes, but after lunch");
@@ -151,11 +153,11 @@ story("an answer in words that comes too late keeps its text and names who was f
   await context.close();
 });
 
-story("a long conversation opens at its end and loads earlier pages as one scrolls", async (browser) => {
+story("a long conversation opens at its end and loads earlier pages as one scrolls", async () => {
   const hub = new MockHub();
   hub.addSession("s-1", { title: "Long" });
   for (let i = 2; i <= 700; i += 1) hub.message("s-1", BOT, { encryptedContent: plain({ text: `Line ${i}` }) }, ago(800 - i));
-  const { page, context } = await open(browser, hub, { path: "/#/s/s-1" });
+  const { page, context } = await open(hub, { path: "/#/s/s-1" });
   await page.locator('[data-testid=message][data-seq="700"]').waitFor();
   equal(hub.frames.find((frame) => frame.sessionId === "s-1" && frame.type === "subscribe").after, 500, "the seq to start after");
   equal(await page.locator('[data-testid=message][data-seq="400"]').count(), 0, "an early message at first");
@@ -172,7 +174,7 @@ story("a long conversation opens at its end and loads earlier pages as one scrol
   await context.close();
 });
 
-story("what an agent sends can't run, and nothing of it is lost", async (browser) => {
+story("what an agent sends can't run, and nothing of it is lost", async () => {
   const hub = new MockHub();
   hub.addSession("s-1", { title: "<img src=x onerror=window.hacked=1>" });
   const say = (fields) => hub.message("s-1", { ...BOT, name: "<b>bot</b>" }, fields);
@@ -182,7 +184,7 @@ story("what an agent sends can't run, and nothing of it is lost", async (browser
   say({ encryptedContent: { scheme: "hpke", ciphertext: "AAAA", wrappings: [{ recipientId: "x" }] } });
   say({ encryptedContent: plain({ text: "odd parts" }), encryptedComponents: plain([{ type: "hologram", data: { depth: 3 } }, { type: "kv", data: { entries: "no list" } }, { type: "text" }, 7, { type: "constructor", data: 1 }]) });
   say({ encryptedContent: plain([1, 2, 3]) });
-  const { page, context, errors } = await open(browser, hub, { path: "/#/s/s-1" });
+  const { page, context, errors } = await open(hub, { path: "/#/s/s-1" });
   await until("six messages", async () => (await page.getByTestId("message").count()) === 6);
   await page.getByTestId("raw").first().waitFor();
   equal(await page.getByTestId("raw").count(), 2, "labelled raw messages");
@@ -199,9 +201,9 @@ story("what an agent sends can't run, and nothing of it is lost", async (browser
   await context.close();
 });
 
-story("a lost connection shows, comes back after the last seq, and sends what waited", async (browser) => {
+story("a lost connection shows, comes back after the last seq, and sends what waited", async () => {
   const hub = richHub();
-  const { page, context } = await open(browser, hub, { path: "/#/s/s-1" });
+  const { page, context } = await open(hub, { path: "/#/s/s-1" });
   await connected(page);
   await page.getByTestId("message").first().waitFor();
   const head = hub.sessions.get("s-1").events.length;
@@ -220,18 +222,18 @@ story("a lost connection shows, comes back after the last seq, and sends what wa
   await context.close();
 });
 
-story("a revoked sign-in ends at the sign-in, with the reason", async (browser) => {
+story("a revoked sign-in ends at the sign-in, with the reason", async () => {
   const hub = richHub();
-  const { page, context } = await open(browser, hub);
+  const { page, context } = await open(hub);
   await connected(page);
   hub.dropAll(4403);
   await page.getByTestId("sign-in-error").filter({ hasText: "revoked" }).waitFor();
   await context.close();
 });
 
-story("an expired token (4504) is replaced and the connection goes on", async (browser) => {
+story("an expired token (4504) is replaced and the connection goes on", async () => {
   const hub = richHub();
-  const { page, context } = await open(browser, hub);
+  const { page, context } = await open(hub);
   await connected(page);
   hub.dropAll(4504);
   await until("a refresh", () => hub.requests.includes("POST /v1/auth/refresh"));
@@ -240,9 +242,9 @@ story("an expired token (4504) is replaced and the connection goes on", async (b
   await context.close();
 });
 
-story("two tabs refresh once between them", async (browser) => {
+story("two tabs refresh once between them", async () => {
   const hub = richHub();
-  const { page, context } = await open(browser, hub);
+  const { page, context } = await open(hub);
   const other = await context.newPage();
   await other.goto(ORIGIN);
   await Promise.all([connected(page), connected(other)]);
@@ -253,9 +255,9 @@ story("two tabs refresh once between them", async (browser) => {
   await context.close();
 });
 
-story("a setup link sets the password, leaves no token in the address", async (browser) => {
+story("a setup link sets the password, leaves no token in the address", async () => {
   const hub = richHub();
-  const { page, context } = await open(browser, hub, { path: "/#setup=once-only", signedIn: false });
+  const { page, context } = await open(hub, { path: "/#setup=once-only", signedIn: false });
   await page.getByTestId("setup").waitFor();
   equal(await page.evaluate(() => location.href), `${ORIGIN}/`, "the address");
   await shot(page, "setup");
@@ -266,11 +268,11 @@ story("a setup link sets the password, leaves no token in the address", async (b
   await context.close();
 });
 
-story("a guest link opens straight in its conversation, and survives a reload", async (browser) => {
+story("a guest link opens straight in its conversation, and survives a reload", async () => {
   const hub = richHub();
   hub.me = { id: "guest-1", type: "Guest", name: "Priya (vendor)" };
   for (const id of ["s-2", "s-3"]) hub.sessions.delete(id);
-  const { page, context } = await open(browser, hub, { path: `/#guest=hlg_${"a".repeat(64)}`, signedIn: false });
+  const { page, context } = await open(hub, { path: `/#guest=hlg_${"a".repeat(64)}`, signedIn: false });
   await page.getByTestId("message").first().waitFor();
   equal(await page.evaluate(() => location.href), `${ORIGIN}/`, "the address");
   equal(await page.getByTestId("feed").count(), 0, "feeds");
@@ -282,9 +284,9 @@ story("a guest link opens straight in its conversation, and survives a reload", 
   await context.close();
 });
 
-story("a person starts and closes a conversation", async (browser) => {
+story("a person starts and closes a conversation", async () => {
   const hub = richHub();
-  const { page, context } = await open(browser, hub);
+  const { page, context } = await open(hub);
   await page.getByTestId("new-conversation").click();
   await page.getByTestId("agents").getByText("ledger").click();
   await shot(page, "new-conversation");
@@ -301,7 +303,9 @@ story("a person starts and closes a conversation", async (browser) => {
   await context.close();
 });
 
-const browser = await launch();
-const ok = await runStories(browser);
-await browser.close();
-process.exit(ok ? 0 : 1);
+await runSuite({
+  setup: async () => {
+    browser = await launch();
+  },
+  teardown: async () => browser?.close(),
+});

@@ -1,19 +1,45 @@
 // The page against a real hub, in a real browser: what a person would do, told as stories.
-// `HUB_BIN=PATH CHROMIUM=PATH SHOTS=DIR node e2e/run.mjs [WORD]`; build the page before the hub.
-import { join } from "node:path";
-import { equal, launch, noSidewaysScroll, plain, runStories, story, until, watchErrors } from "./harness.mjs";
-import { Hub } from "./hub.mjs";
+// `HUB_BIN=PATH PAGE_DIR=DIR CHROMIUM=PATH SHOTS=DIR node e2e/run.mjs [WORD]`; build the page before the hub.
+import { extname, join } from "node:path";
+import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors, within } from "./harness.mjs";
+import { call, Hub } from "./hub.mjs";
 
-const hub = await Hub.start();
-const browser = await launch();
-const mira = await hub.human("mira@example.org", "Mira", "a long enough password");
-const alex = await hub.human("alex@example.org", "Alex", "another long password");
+let hub;
+let browser;
+let mira;
+let alex;
 
 const contexts = [];
+
+async function setup() {
+  hub = await Hub.start();
+  browser = await launch();
+  mira = await hub.human("mira@example.org", "Mira", "a long enough password");
+  alex = await hub.human("alex@example.org", "Alex", "another long password");
+}
+
+async function teardown() {
+  await Promise.all([browser?.close(), hub?.stop()]);
+}
+
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+
+/** Shows a page that was built after the hub was, under the headers that the hub gives its own. */
+async function showPageOf(context, dir) {
+  await context.route(({ pathname }) => pathname === "/" || pathname.startsWith("/assets/"), async (route) => {
+    const { pathname } = new URL(route.request().url());
+    const { headers } = await fetch(hub.base);
+    const file = pathname === "/" ? "index.html" : pathname.slice(1);
+    const policy = Object.fromEntries(["content-security-policy", "x-content-type-options", "referrer-policy"].map((name) => [name, headers.get(name) ?? ""]));
+    await route.fulfill({ path: join(dir, file), headers: { ...policy, "content-type": TYPES[extname(file)] } });
+  });
+}
 
 async function openPage(path = "/", options = {}) {
   const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, ...options });
   contexts.push(context);
+  context.setDefaultTimeout(10_000);
+  if (process.env.PAGE_DIR) await showPageOf(context, process.env.PAGE_DIR);
   const page = await context.newPage();
   const errors = watchErrors(page);
   const sent = [];
@@ -22,7 +48,7 @@ async function openPage(path = "/", options = {}) {
   return { page, context, errors, sent };
 }
 
-async function signIn(person, path = "/", options = {}) {
+async function signInByForm(person, path = "/", options = {}) {
   const opened = await openPage(path, options);
   const { page } = opened;
   await page.getByTestId("email").fill(person.email);
@@ -32,11 +58,32 @@ async function signIn(person, path = "/", options = {}) {
   return opened;
 }
 
+const logins = new Map();
+
+/** A page of somebody who has signed in before. */
+async function signIn(person, options = {}) {
+  if (!logins.has(person.email)) logins.set(person.email, logIn(person));
+  const tokens = await logins.get(person.email);
+  const opened = await openPage("/", { ...options, storageState: { cookies: [], origins: [{ origin: hub.base, localStorage: [{ name: "hiloop.tokens", value: tokens }] }] } });
+  await state(opened.page, "online");
+  return opened;
+}
+
+async function logIn({ email, password }) {
+  const { accessToken, refreshToken, expiresAt } = await call(hub.base, "POST", "/auth/login", { email, password });
+  const end = Date.parse(expiresAt);
+  return JSON.stringify({ accessToken, refreshToken, expiresAt: end, lifetimeMs: end - Date.now() });
+}
+
 const state = (page, name) => page.locator(`[data-testid=connection][data-state=${name}]`).waitFor({ state: "attached" });
 const row = (page, session) => page.locator(`[data-testid=feed-item][data-session-id="${session.id}"]`);
 const bubble = (page, text) => page.getByTestId("message").filter({ hasText: text });
 const byId = (page, message) => page.locator(`[data-testid=message][data-message-id="${message.id}"]`);
 const press = (locator) => locator.evaluate((button) => button.click());
+
+const openPeople = (page) => page.getByTestId("show-participants").click();
+const person = (page, name, online) => page.locator(`[data-testid=participant][data-online=${online}]`).filter({ hasText: name });
+const unread = (page, session, count) => row(page, session).and(page.locator(`[data-unread="${count}"]`)).waitFor();
 
 async function openSession(page, session) {
   await row(page, session).click();
@@ -45,12 +92,12 @@ async function openSession(page, session) {
 
 /** A story with an agent and a session of its own; its browsers are closed afterwards. */
 function scene(name, run) {
-  story(name, async () => {
+  story(name, async (ms) => {
     const agent = hub.agent(`bot-${Math.random().toString(36).slice(2, 8)}`);
     try {
-      await run({ agent, session: await agent.session(name) });
+      await within(ms, agent.session(name).then((session) => run({ agent, session })));
     } catch (error) {
-      if (process.env.SHOTS) await shoot(name);
+      if (process.env.SHOTS) await shootFailure(name);
       throw error;
     } finally {
       agent.close();
@@ -59,7 +106,11 @@ function scene(name, run) {
   });
 }
 
-async function shoot(name) {
+const shot = async (page, name) => {
+  if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `e2e-${name}.png`) });
+};
+
+async function shootFailure(name) {
   const pages = contexts.flatMap((context) => context.pages());
   for (const [i, page] of pages.entries()) {
     await page.screenshot({ path: join(process.env.SHOTS, `failed-${name.replace(/\W+/g, "-")}-${i}.png`) }).catch(() => undefined);
@@ -98,13 +149,22 @@ scene("an agent's message appears without a reload, in the conversation and in t
   equal(errors, [], "errors of the page");
 });
 
-scene("an agent's typing shows, and lapses by itself", async ({ agent, session }) => {
+scene("an agent's typing shows, ends when it says so, and lapses by itself", async ({ agent, session }) => {
   const { page } = await signIn(mira);
   await openSession(page, session);
   await agent.follow(session);
-  agent.send({ type: "typing", sessionId: session.id, typing: true });
-  await page.getByTestId("typing").filter({ hasText: agent.name }).waitFor();
-  await page.getByTestId("typing").waitFor({ state: "detached", timeout: 10_000 });
+  const typing = page.getByTestId("typing");
+  const type = (is) => agent.send({ type: "typing", sessionId: session.id, typing: is });
+  type(true);
+  await typing.filter({ hasText: agent.name }).waitFor();
+  type(false);
+  await typing.waitFor({ state: "detached", timeout: 3_000 });
+  const since = Date.now();
+  type(true);
+  await typing.filter({ hasText: agent.name }).waitFor();
+  await typing.waitFor({ state: "detached" });
+  const shown = Date.now() - since;
+  if (shown < 5_500 || shown > 8_000) throw new Error(`It lapsed after ${shown} ms, not after some 6 s.`);
 });
 
 scene("a person's typing, message and reading reach the agent; the agent's reading reaches the person", async ({ agent, session }) => {
@@ -113,15 +173,88 @@ scene("a person's typing, message and reading reach the agent; the agent's readi
   await agent.follow(session);
   await page.getByTestId("composer").pressSequentially("On my way");
   const typing = await agent.frame("typing", (frame) => frame.typing === true);
-  equal([typing.sessionId, typing.actor.name], [session.id, "Mira"], "who types where");
+  equal([typing.sessionId, typing.actor.name, typing.expiresInMs], [session.id, "Mira", 6_000], "who types where, and for how long");
   await page.keyboard.press("Enter");
   const { event } = await agent.frame("event", (frame) => frame.event.type === "message.created");
   equal(JSON.parse(Buffer.from(event.data.message.encryptedContent.ciphertext, "base64")), { text: "On my way" }, "content");
   await agent.frame("typing", (frame) => frame.typing === false);
   await until("one bubble, nothing on its way", async () => (await bubble(page, "On my way").count()) === 1 && (await page.getByTestId("outgoing").count()) === 0);
-  await agent.frame("receipt", (frame) => frame.seq >= event.seq);
-  agent.send({ type: "read", sessionId: session.id, seq: event.seq });
+  const said = await agent.say(session, { encryptedContent: plain({ text: "Noted" }) });
+  await bubble(page, "Noted").waitFor();
+  const receipt = await agent.frame("receipt", (frame) => frame.seq >= said.seq);
+  const { data } = await agent.call("GET", `/agent/sessions/${session.id}/participants?pageSize=100`);
+  const one = data.find((other) => other.name === "Mira");
+  equal([receipt.sessionId, receipt.participantId, receipt.seq], [session.id, one.id, one.lastReadSeq], "who has read how far");
+  agent.send({ type: "read", sessionId: session.id, seq: said.seq });
   await page.getByTestId("readers").filter({ hasText: agent.name }).waitFor();
+});
+
+scene("what a person writes counts as read by them, and the others are told", async ({ agent, session }) => {
+  const { page } = await signIn(mira);
+  await openSession(page, session);
+  await agent.follow(session);
+  await page.getByTestId("composer").fill("I have seen all of it");
+  await page.keyboard.press("Enter");
+  const { event } = await agent.frame("event", (frame) => frame.event.type === "message.created");
+  await agent.frame("receipt", (frame) => frame.seq >= event.seq, 3_000);
+});
+
+scene("who is there shows, and who has left", async ({ agent, session }) => {
+  const [{ page }, { page: other, context }] = await Promise.all([signIn(mira), signIn(alex)]);
+  await openSession(page, session);
+  await openPeople(page);
+  await person(page, "Mira", true).waitFor();
+  await person(page, "Alex", false).waitFor();
+  await person(page, agent.name, false).waitFor();
+  await openSession(other, session);
+  await agent.follow(session);
+  await person(page, "Alex", true).waitFor();
+  await person(page, agent.name, true).waitFor();
+  await page.getByText("3 online").waitFor();
+  await context.close();
+  agent.close();
+  await person(page, "Alex", false).waitFor();
+  await person(page, agent.name, false).waitFor();
+});
+
+scene("who has read what shows on one's own last message, and after a reload", async ({ agent, session }) => {
+  const [{ page }, { page: other }] = await Promise.all([signIn(mira), signIn(alex)]);
+  await openSession(page, session);
+  await page.getByTestId("composer").fill("Please all read this");
+  await page.keyboard.press("Enter");
+  await page.getByTestId("readers").filter({ hasText: /^Sent$/ }).waitFor();
+  await openSession(other, session);
+  await page.getByTestId("readers").filter({ hasText: /^Read by Alex$/ }).waitFor();
+  await agent.follow(session);
+  const { event } = await agent.frame("event", (frame) => frame.event.type === "message.created");
+  agent.send({ type: "read", sessionId: session.id, seq: event.seq });
+  const all = page.getByTestId("readers").filter({ hasText: "Alex" }).filter({ hasText: agent.name });
+  await all.waitFor();
+  await page.reload();
+  await all.waitFor();
+});
+
+scene("what is unread is counted until it is looked at, in every window and after a reload", async ({ agent, session }) => {
+  const { page, context } = await signIn(mira);
+  await unread(page, session, 0);
+  for (let i = 1; i <= 3; i += 1) await agent.say(session, { encryptedContent: plain({ text: `news ${i}` }) });
+  await unread(page, session, 3);
+  const other = await context.newPage();
+  await other.goto(hub.base);
+  await unread(other, session, 3);
+  await openSession(page, session);
+  await unread(page, session, 0);
+  await agent.follow(session);
+  await until("the hub knows", async () => {
+    const { data } = await agent.call("GET", `/agent/sessions/${session.id}/participants?pageSize=100`);
+    return data.find((one) => one.name === "Mira").lastReadSeq >= 4;
+  });
+  await other.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await unread(other, session, 0);
+  await page.goto(hub.base);
+  await unread(page, session, 0);
+  await agent.say(session, { encryptedContent: plain({ text: "one more" }) });
+  await unread(page, session, 1);
 });
 
 scene("an approval by its button ends the agent's wait, and the buttons settle", async ({ agent, session }) => {
@@ -138,6 +271,10 @@ scene("an approval by its button ends the agent's wait, and the buttons settle",
     equal(await byId(page, asked).locator(`[data-action=${action}]`).isDisabled(), true, `${action} is disabled`);
   }
   await until("nothing waits", async () => (await row(page, session).getAttribute("data-pending")) === "0");
+  await page.reload();
+  await byId(page, asked).getByTestId("settled-by").filter({ hasText: "Mira" }).waitFor();
+  equal(await byId(page, asked).locator("[data-action=approve]").getAttribute("data-chosen"), "true", "what was chosen, after a reload");
+  equal(await byId(page, asked).locator("[data-action=approve]").isDisabled(), true, "still disabled");
 });
 
 scene("a request is answered in words", async ({ agent, session }) => {
@@ -168,6 +305,48 @@ scene("two people press at once: one wins, and both see who", async ({ agent, se
   }
 });
 
+scene("one person presses in two windows at once: one answer, no complaint", async ({ agent, session }) => {
+  const { page, context } = await signIn(mira);
+  const other = await context.newPage();
+  await other.goto(hub.base);
+  const pages = [page, other];
+  await Promise.all(pages.map((one) => openSession(one, session)));
+  const asked = await agent.say(session, approval("Pressed twice?"));
+  const buttons = pages.map((one) => byId(one, asked).locator("[data-action=approve]"));
+  await Promise.all(buttons.map((button) => button.waitFor()));
+  await Promise.all(buttons.map(press));
+  for (const one of pages) {
+    await byId(one, asked).getByTestId("settled-by").filter({ hasText: "Mira" }).waitFor();
+    await row(one, session).and(one.locator("[data-pending='0']")).waitFor();
+    equal(await one.getByText("Not sent").count(), 0, "complaints");
+    equal(await one.getByTestId("message").count(), 2, "messages: the question and its answer");
+  }
+});
+
+scene("a new title shows in the head, in the list and on the timeline", async ({ agent, session }) => {
+  const { page } = await signIn(mira);
+  await openSession(page, session);
+  await agent.call("PATCH", `/agent/sessions/${session.id}`, { title: "Under a new name" });
+  await page.getByTestId("session-title").filter({ hasText: "Under a new name" }).waitFor();
+  await row(page, session).filter({ hasText: "Under a new name" }).waitFor();
+  await page.locator("[data-testid=system-line][data-type='session.updated']").filter({ hasText: "Under a new name" }).waitFor();
+});
+
+scene("someone who is taken out no longer sees the conversation; someone who stays is told", async ({ agent, session }) => {
+  const [{ page }, { page: other }] = await Promise.all([signIn(mira), signIn(alex)]);
+  await Promise.all([page, other].map((one) => openSession(one, session)));
+  const { data } = await agent.call("GET", `/agent/sessions/${session.id}/participants?pageSize=100`);
+  await agent.call("DELETE", `/agent/sessions/${session.id}/participants/${data.find((one) => one.name === "Alex").id}`);
+  await other.getByText("You no longer see this conversation").waitFor();
+  await row(other, session).waitFor({ state: "detached" });
+  await page.locator("[data-testid=system-line][data-type='participant.removed']").filter({ hasText: "Alex" }).waitFor();
+  await openPeople(page);
+  await until("Alex is off the list", async () => (await page.getByTestId("participant").filter({ hasText: "Alex" }).count()) === 0);
+  await agent.call("POST", `/agent/sessions/${session.id}/participants`, { type: "Human", email: alex.email });
+  await person(page, "Alex", false).waitFor();
+  await row(other, session).waitFor();
+});
+
 scene("a request that expires, and one that is withdrawn, are told", async ({ agent, session }) => {
   const { page } = await signIn(mira);
   await openSession(page, session);
@@ -182,7 +361,7 @@ scene("a request that expires, and one that is withdrawn, are told", async ({ ag
 scene("a guest's link opens straight in its conversation, and the guest answers", async ({ agent, session }) => {
   const asked = await agent.say(session, approval("Does the date suit you?"));
   const { token, url } = await agent.call("POST", `/agent/sessions/${session.id}/guest-tokens`, { name: "Priya" });
-  if (!new URL(url).hash.includes(token)) throw new Error("The link does not carry the token in its fragment.");
+  equal([new URL(url).origin, new URL(url).hash.includes(token)], [hub.base, true], "the link: the hub's, with the token in its fragment");
   const { page, errors } = await openPage(`/${new URL(url).hash}`);
   await byId(page, asked).locator("[data-action=reject]").click();
   const settled = await agent.call("GET", `/agent/sessions/${session.id}/messages/${asked.id}/await?timeout=10`);
@@ -192,6 +371,43 @@ scene("a guest's link opens straight in its conversation, and the guest answers"
   await page.reload();
   await byId(page, asked).getByTestId("settled-by").waitFor();
   equal(errors, [], "errors of the page");
+});
+
+scene("a guest's link that is taken back ends the visit; one that never was leads nowhere", async ({ agent, session }) => {
+  const { id, url } = await agent.call("POST", `/agent/sessions/${session.id}/guest-tokens`, { name: "Priya" });
+  const { page } = await openPage(`/${new URL(url).hash}`);
+  await state(page, "online");
+  await agent.call("DELETE", `/agent/sessions/${session.id}/guest-tokens/${id}`);
+  await page.getByTestId("ended").waitFor();
+  const { page: stranger } = await openPage(`/#guest=hlg_${"0".repeat(64)}`);
+  await stranger.getByTestId("ended").filter({ hasText: "no longer valid" }).waitFor();
+});
+
+scene("a token that runs out is replaced on the way, and nothing is missed", async ({ agent, session }) => {
+  const { page } = await signInByForm(mira);
+  const token = (await hub.cli("token", "--email", mira.email, "--ttl", "3")).trim();
+  await page.evaluate((accessToken) => {
+    const { refreshToken } = JSON.parse(localStorage.getItem("hiloop.tokens"));
+    const kept = { accessToken, refreshToken, expiresAt: Date.now() + 3_600_000, lifetimeMs: 3_600_000 };
+    localStorage.setItem("hiloop.tokens", JSON.stringify(kept));
+  }, token);
+  const close = new Promise((resolve) => page.once("websocket", (socket) => socket.once("close", resolve)));
+  await page.reload();
+  await openSession(page, session);
+  await close;
+  await agent.say(session, { encryptedContent: plain({ text: "said meanwhile" }) });
+  await bubble(page, "said meanwhile").waitFor();
+  await state(page, "online");
+  const fresh = await page.evaluate(() => JSON.parse(localStorage.getItem("hiloop.tokens")).accessToken);
+  if (fresh === token) throw new Error("The token is still the old one.");
+});
+
+scene("an account that is ended is signed out, with the reason", async ({ agent, session }) => {
+  const person = { email: `brief-${session.id}@example.org`, name: "Brief", password: "a password for a day" };
+  const { id } = await agent.call("POST", "/manage/humans", person);
+  const { page } = await signInByForm(person);
+  await agent.call("DELETE", `/manage/humans/${id}`);
+  await page.getByTestId("sign-in-error").filter({ hasText: "revoked" }).waitFor();
 });
 
 scene("a new person's link sets a password", async ({ agent, session }) => {
@@ -208,7 +424,8 @@ scene("the hub is killed and comes back: the page resumes, and shows each messag
   for (let i = 1; i <= 5; i += 1) await agent.say(session, { encryptedContent: plain({ text: `before ${i}` }) });
   const { page, sent } = await signIn(mira);
   await openSession(page, session);
-  await bubble(page, "before 5").waitFor();
+  const asked = await agent.say(session, approval("Still there?"));
+  await byId(page, asked).waitFor();
   const head = Number(await page.getByTestId("message").last().getAttribute("data-seq"));
   await hub.kill();
   await state(page, "offline");
@@ -226,6 +443,24 @@ scene("the hub is killed and comes back: the page resumes, and shows each messag
   const shown = await page.getByTestId("message").evaluateAll((all) => all.map((one) => one.dataset.messageId));
   const { data } = await agent.call("GET", `/agent/sessions/${session.id}/messages?pageSize=100`);
   equal(shown, data.map((message) => message.id), "the messages, in order, each once");
+  await byId(page, asked).locator("[data-action=approve]").click();
+  const settled = await agent.call("GET", `/agent/sessions/${session.id}/messages/${asked.id}/await?timeout=10`);
+  equal([settled.status, settled.response.respondedBy.name], ["Completed", "Mira"], "what was asked before and answered after");
+  await agent.follow(session);
+  await openPeople(page);
+  await person(page, agent.name, true).waitFor();
+  await person(page, "Mira", true).waitFor();
+});
+
+scene("the hub ends in good order: the page is told, waits, and is back with the next one", async ({ agent, session }) => {
+  const { page } = await signIn(mira);
+  await openSession(page, session);
+  const [code] = await Promise.all([hub.drain(), state(page, "offline")]);
+  equal(code, 0, "the hub's exit code");
+  await hub.restart();
+  await agent.say(session, { encryptedContent: plain({ text: "Back again" }) });
+  await state(page, "online");
+  await bubble(page, "Back again").waitFor();
 });
 
 scene("a person starts a conversation with an agent, and closes it", async ({ agent }) => {
@@ -259,7 +494,7 @@ scene("a long conversation opens at its end, and its beginning is a scroll away"
 });
 
 scene("signing out ends at the sign-in, here and in the other tab", async ({ session }) => {
-  const { page, context } = await signIn(mira);
+  const { page, context } = await signInByForm(mira);
   await row(page, session).waitFor();
   const other = await context.newPage();
   await other.goto(hub.base);
@@ -270,25 +505,53 @@ scene("signing out ends at the sign-in, here and in the other tab", async ({ ses
   equal(await page.evaluate(() => localStorage.getItem("hiloop.tokens")), null, "stored tokens");
 });
 
+scene("the page fits and reads well by day and by night, on a desk and on a phone", async ({ agent, session }) => {
+  const text = "Build **4.2.0** is ready:\n\n- faster search\n- fixes for 日本語 input 🎉\n\n`make release` took 4 min.";
+  await agent.say(session, { encryptedContent: plain({ text }) });
+  const kv = { type: "kv", data: { entries: [{ key: "Commit", value: "9f31c02" }, { key: "Region", value: "eu-north" }] } };
+  const progress = { type: "progress", data: { value: 42, max: 60, label: "Integration tests" } };
+  await agent.say(session, { encryptedComponents: plain({ type: "group", data: {}, children: [progress, kv] }) });
+  const first = await agent.say(session, approval("Stage it first?"));
+  const { url } = await agent.call("POST", `/agent/sessions/${session.id}/guest-tokens`, { name: "Priya" });
+  await agent.say(session, { ...approval("Deploy 4.2.0 to production?"), priority: "Urgent", deadlineAt: new Date(Date.now() + 3_600_000).toISOString() });
+  const { page } = await signIn(mira);
+  await openSession(page, session);
+  await byId(page, first).locator("[data-action=approve]").click();
+  await byId(page, first).getByTestId("settled-by").waitFor();
+  await page.getByTestId("composer").fill("Go on with staging, production waits for Alex.");
+  await page.keyboard.press("Enter");
+  await page.getByTestId("readers").waitFor();
+  const { page: guest } = await openPage(`/${new URL(url).hash}`);
+  await guest.getByTestId("settled-by").waitFor();
+  for (const scheme of ["light", "dark"]) {
+    for (const [one, name] of [[page, "chat"], [guest, "guest"]]) {
+      await one.emulateMedia({ colorScheme: scheme });
+      for (const [width, device] of [[1180, "desk"], [360, "phone"]]) {
+        await one.setViewportSize({ width, height: 800 });
+        await noSidewaysScroll(one);
+        await shot(one, `${name}-${device}-${scheme}`);
+      }
+    }
+    await page.getByTestId("back").click();
+    await row(page, session).waitFor();
+    await noSidewaysScroll(page);
+    await shot(page, `list-phone-${scheme}`);
+    await row(page, session).click();
+  }
+});
+
 scene("on a phone the list and the conversation fit", async ({ agent, session }) => {
   await agent.say(session, { encryptedContent: plain({ text: `A long word: ${"x".repeat(300)}\n\n\`\`\`\n${"code ".repeat(80)}\n\`\`\`` }) });
   await agent.say(session, approval("A question with quite a long title that has to wrap on a narrow screen?"));
-  const { page } = await signIn(mira, "/", { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
+  const { page } = await signIn(mira, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
   await row(page, session).waitFor();
   await noSidewaysScroll(page);
   await openSession(page, session);
   await page.locator("[data-action=approve]").waitFor();
   await noSidewaysScroll(page);
-  if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, "e2e-phone.png") });
+  await shot(page, "phone");
   await page.getByTestId("back").click();
   await row(page, session).waitFor();
 });
 
-let ok = false;
-try {
-  ok = await runStories();
-} finally {
-  await browser.close();
-  await hub.stop();
-}
-process.exit(ok ? 0 : 1);
+await runSuite({ setup, teardown });

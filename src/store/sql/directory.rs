@@ -44,22 +44,35 @@ impl<E: Engine> Directory for SqlStore<E> {
         Ok(Page::new(page, total, data))
     }
 
-    async fn deactivate_space(&self, space: SpaceId, now: Timestamp) -> StoreResult<bool> {
+    async fn deactivate_space(&self, space: SpaceId, now: Timestamp) -> StoreResult<Option<Vec<HumanId>>> {
         let mut tx = self.transaction().await?;
         let changed = sql::<E>("UPDATE spaces SET deactivated_at = $1 WHERE id = $2 AND deactivated_at IS NULL")
             .bind(now.0)
             .bind(space.0)
             .execute(&mut *tx)
             .await?;
+        if changed == 0 {
+            return Ok(None);
+        }
         for text in [
             "UPDATE api_keys SET revoked_at = $1 WHERE space_id = $2 AND revoked_at IS NULL",
             "UPDATE guests SET revoked_at = $1 WHERE space_id = $2 AND revoked_at IS NULL",
         ] {
             sql::<E>(text).bind(now.0).bind(space.0).execute(&mut *tx).await?;
         }
+        let homeless = sql::<E>(
+            "UPDATE humans SET deactivated_at = $1 WHERE deactivated_at IS NULL \
+             AND EXISTS (SELECT 1 FROM memberships m WHERE m.human_id = humans.id AND m.space_id = $2) \
+             AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.human_id = humans.id AND m.space_id <> $2) \
+             RETURNING id",
+        )
+        .bind(now.0)
+        .bind(space.0)
+        .all(&mut *tx, |row| Ok(HumanId(row.read()?)))
+        .await?;
         sql::<E>("DELETE FROM memberships WHERE space_id = $1").bind(space.0).execute(&mut *tx).await?;
         tx.commit().await?;
-        Ok(changed > 0)
+        Ok(Some(homeless))
     }
 
     async fn ensure_agent(

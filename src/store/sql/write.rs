@@ -169,18 +169,6 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
         self.insert_events(&writes.events).await?;
         self.insert_messages(&writes.new_messages).await?;
         self.settle(&writes.settled).await?;
-        for (session, principal, seq, count) in &writes.read_marks {
-            sql::<E>(
-                "UPDATE participants SET last_read_seq = $1, read_count = $2 \
-                 WHERE session_id = $3 AND principal_id = $4 AND last_read_seq < $1",
-            )
-            .bind(*seq)
-            .bind(*count)
-            .bind(session.0)
-            .bind(principal.0)
-            .execute(&mut *self.tx)
-            .await?;
-        }
         self.insert_replies(writes.replies).await
     }
 
@@ -360,8 +348,8 @@ impl<E: Engine> SqlWriteTx<E> {
     }
 
     /// Takes participants out. A guest is nothing without their session, so their token ends with it.
-    async fn delete_participants(&mut self, participants: &[Participant]) -> StoreResult<()> {
-        for gone in participants {
+    async fn delete_participants(&mut self, participants: &[(Participant, Timestamp)]) -> StoreResult<()> {
+        for (gone, at) in participants {
             sql::<E>("DELETE FROM participants WHERE session_id = $1 AND id = $2")
                 .bind(gone.session_id.0)
                 .bind(gone.id.0)
@@ -369,7 +357,7 @@ impl<E: Engine> SqlWriteTx<E> {
                 .await?;
             if let Some(guest) = gone.guest_id {
                 sql::<E>("UPDATE guests SET revoked_at = $1 WHERE session_id = $2 AND id = $3 AND revoked_at IS NULL")
-                    .bind(gone.added_at.0)
+                    .bind(at.0)
                     .bind(gone.session_id.0)
                     .bind(guest.0)
                     .execute(&mut *self.tx)

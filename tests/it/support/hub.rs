@@ -6,6 +6,7 @@ use super::socket::Socket;
 use clap::Parser;
 use hiloop::app::{Server, start_with};
 use hiloop::auth::Secret;
+use hiloop::broker::LocalBroker;
 use hiloop::clock::ShiftedClock;
 use hiloop::config::{Config, Settings};
 use hiloop::domain::Permission;
@@ -61,7 +62,7 @@ impl Hub {
         let mut config = config(&database_url, flags);
         change(&mut config);
         let clock = ShiftedClock::new();
-        let server = start_with(config, clock.clone()).await.expect("the hub starts");
+        let server = start_with(config, clock.clone(), Arc::new(LocalBroker)).await.expect("the hub starts");
         let base = format!("http://{}", server.address);
         let mut hub = Self {
             owner: Client::anonymous(&base),

@@ -78,6 +78,7 @@ export class Hub extends Emitter {
     if (id !== null) {
       const live = new LiveSession(id, this.rest, this.socket, (who) => this.isMe(who));
       live.onRead = (sessionId, seq) => this.feed.readUpTo(sessionId, seq);
+      live.onEnded = () => this.feed.refreshSoon();
       this.current = live;
       void live.start();
     }

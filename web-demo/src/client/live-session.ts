@@ -89,7 +89,10 @@ export class LiveSession extends Emitter {
       event: (event) => this.receive(event),
       subscribed: (head, firstSeq) => this.subscribed(head, firstSeq),
       signal: (frame) => this.signal(frame),
-      ended: (reason) => this.fail(`You no longer see this conversation (${reason}).`),
+      ended: (reason) => {
+        this.fail(`You no longer see this conversation (${reason}).`);
+        this.onEnded?.();
+      },
     });
     this.changed();
   }
@@ -176,6 +179,9 @@ export class LiveSession extends Emitter {
 
   /** Set by the owner, who keeps the feed's unread counts right. */
   onRead: ((sessionId: string, seq: number) => void) | null = null;
+
+  /** Set by the owner, whose list then no longer has this conversation. */
+  onEnded: (() => void) | null = null;
 
   isMine(message: Message): boolean {
     return message.senderType === "Human" && this.isMe(message.senderHumanId ?? message.senderGuestId);

@@ -1,0 +1,93 @@
+//! A key that the demo makes itself in the hub's store, for as long as it runs.
+
+use super::super::{CliError, DEFAULT_SPACE};
+use crate::auth::Secret;
+use crate::auth::secret::API_KEY;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::DatabaseSettings;
+use crate::domain::{KeyId, Permission, SpaceId};
+use crate::store::NewKey;
+use crate::store::open::open;
+use std::path::Path;
+
+/// The agent that the demo acts as.
+const AGENT: &str = "demo";
+
+pub(super) struct OwnKey {
+    secret: Secret,
+    id: KeyId,
+    space: SpaceId,
+    database_url: String,
+}
+
+impl OwnKey {
+    /// Makes the key as `hiloop keys create --agent demo` does, but never a store: that is the hub's to begin.
+    pub(super) async fn create(database: &DatabaseSettings) -> Result<Self, CliError> {
+        let database_url = database.check()?;
+        let no_store = || {
+            CliError::Other(
+                "--key: the hub's store is not here to make a key in; pass a key (hiloop keys create --agent demo), or \
+                 run the demo in the hub's folder or with its DATABASE_URL"
+                    .to_owned(),
+            )
+        };
+        if sqlite_file(&database_url).is_some_and(|file| !Path::new(file).exists()) {
+            return Err(no_store());
+        }
+        let store = open(&database_url).await?;
+        let now = SystemClock.now();
+        let space = store.space_by_name(DEFAULT_SPACE).await?.ok_or_else(no_store)?;
+        let made = store.ensure_agent(space.id, AGENT, None, now).await?;
+        let (agent, _) = made.ok_or_else(|| CliError::Other(format!("the agent '{AGENT}' is deactivated")))?;
+        let secret = Secret::generate(API_KEY);
+        let key = NewKey {
+            space: space.id,
+            hash: secret.hash(),
+            prefix: secret.shown_prefix(),
+            permission: Permission::Agent,
+            agent: Some(agent.id),
+            expires_at: None,
+        };
+        let id = store.create_key(&key, now).await?.id;
+        store.close().await;
+        Ok(Self { secret, id, space: space.id, database_url })
+    }
+
+    pub(super) fn secret(&self) -> &str {
+        self.secret.as_str()
+    }
+
+    /// Ends the key, as far as the store can be reached.
+    pub(super) async fn revoke(self) {
+        let revoked = async {
+            let store = open(&self.database_url).await?;
+            store.revoke_key(self.space, self.id, SystemClock.now()).await?;
+            store.close().await;
+            Ok::<(), CliError>(())
+        };
+        if let Err(problem) = revoked.await {
+            tracing::warn!(%problem, prefix = self.secret.shown_prefix(), "the demo's key is left in the store");
+        }
+    }
+}
+
+/// The file of a SQLite URL.
+fn sqlite_file(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let file = rest.split('?').next().unwrap_or(rest);
+    Some(file).filter(|file| !file.starts_with(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_sqlite_urls() {
+        assert_eq!(sqlite_file("sqlite://hiloop-data/hiloop.db"), Some("hiloop-data/hiloop.db"));
+        assert_eq!(sqlite_file("sqlite:///var/hub.db?mode=rw"), Some("/var/hub.db"));
+        assert_eq!(sqlite_file("sqlite::memory:"), None);
+        assert_eq!(sqlite_file("postgres://host/hub"), None);
+    }
+}

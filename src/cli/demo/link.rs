@@ -1,0 +1,292 @@
+//! The live side of a session: follows its timeline over a WebSocket and comes back to it whenever that breaks.
+
+use super::backoff::{Backoff, between};
+use super::hub::{Hub, Trouble};
+use super::tell;
+use futures::{SinkExt as _, StreamExt as _};
+use reqwest::Upgraded;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Silence on top of the hub's heartbeat after which a connection counts as dead.
+const GRACE: Duration = Duration::from_secs(15);
+/// Events that may wait for the conversation; then the hub waits.
+const QUEUE: usize = 256;
+
+/// An entry of the timeline.
+#[derive(Debug, Deserialize)]
+pub(super) struct Event {
+    pub(super) seq: i64,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) actor: Actor,
+    pub(super) data: Value,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Actor {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) name: String,
+}
+
+/// What the hub says, as far as it matters here.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum Frame {
+    Hello {
+        heartbeat_seconds: u64,
+    },
+    Subscribed,
+    Event {
+        event: Event,
+    },
+    Goaway {
+        reconnect_after_ms: (u64, u64),
+    },
+    Unsubscribed {
+        reason: Option<String>,
+    },
+    Error {
+        error: Value,
+    },
+    #[serde(other)]
+    Other,
+}
+
+/// Something ephemeral to send; lost when there is no connection.
+enum Signal {
+    Typing(bool),
+    Read(i64),
+}
+
+/// How a connection ended.
+enum Parting {
+    /// Nobody listens any more.
+    Unneeded,
+    /// To come back, after a time that the hub may have named.
+    Broken(Option<Duration>),
+    Final(Trouble),
+}
+
+/// The conversation's end of it.
+pub(super) struct Link {
+    events: mpsc::Receiver<Result<Event, Trouble>>,
+    signals: mpsc::Sender<Signal>,
+    up: watch::Receiver<bool>,
+    task: AbortOnDropHandle<()>,
+}
+
+impl Link {
+    /// Follows `session` from its beginning.
+    pub(super) fn follow(hub: Arc<Hub>, session: &str) -> Self {
+        let (event_in, events) = mpsc::channel(QUEUE);
+        let (signals, signal_out) = mpsc::channel(16);
+        let (up_in, up) = watch::channel(false);
+        let follower = Follower {
+            hub,
+            session: session.to_owned(),
+            after: 0,
+            backoff: Backoff::new(),
+            events: event_in,
+            signals: signal_out,
+            up: up_in,
+        };
+        Self { events, signals, up, task: AbortOnDropHandle::new(tokio::spawn(follower.run())) }
+    }
+
+    /// The next event. Cancelling it loses nothing.
+    pub(super) async fn next(&mut self) -> Result<Event, Trouble> {
+        let gone = || Err(Trouble::Ended("it is no longer followed".to_owned()));
+        self.events.recv().await.unwrap_or_else(gone)
+    }
+
+    /// An event that is already here.
+    pub(super) fn try_next(&mut self) -> Option<Result<Event, Trouble>> {
+        self.events.try_recv().ok()
+    }
+
+    pub(super) fn typing(&self, typing: bool) {
+        let _ = self.signals.try_send(Signal::Typing(typing));
+    }
+
+    pub(super) fn read(&self, seq: i64) {
+        let _ = self.signals.try_send(Signal::Read(seq));
+    }
+
+    /// Whether there is a connection, to be watched beside [`Self::next`].
+    pub(super) fn connection(&self) -> Connection {
+        Connection(self.up.clone())
+    }
+
+    /// Says goodbye to the hub.
+    pub(super) async fn close(self) {
+        drop((self.events, self.signals));
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.task).await;
+    }
+}
+
+/// Whether a link has its connection.
+pub(super) struct Connection(watch::Receiver<bool>);
+
+impl Connection {
+    /// Comes back once there has been no connection for as long as `patience`.
+    pub(super) async fn down_for(&mut self, patience: Duration) {
+        while self.0.wait_for(|up| !up).await.is_ok() {
+            if tokio::time::timeout(patience, self.0.wait_for(|up| *up)).await.is_err() {
+                return;
+            }
+        }
+        // Nobody follows any more; the link's next event tells why.
+        std::future::pending().await
+    }
+}
+
+struct Follower {
+    hub: Arc<Hub>,
+    session: String,
+    /// The last `seq` that was passed on.
+    after: i64,
+    backoff: Backoff,
+    events: mpsc::Sender<Result<Event, Trouble>>,
+    signals: mpsc::Receiver<Signal>,
+    up: watch::Sender<bool>,
+}
+
+impl Follower {
+    async fn run(mut self) {
+        loop {
+            let parting = match self.hub.socket().await {
+                Ok(socket) => self.talk(socket).await,
+                Err(Trouble::OutOfReach { .. }) => Parting::Broken(None),
+                Err(trouble) => Parting::Final(trouble),
+            };
+            let was_up = self.up.send_replace(false);
+            let wait = match parting {
+                Parting::Unneeded => return,
+                Parting::Final(trouble) => {
+                    let _ = self.events.send(Err(trouble)).await;
+                    return;
+                }
+                Parting::Broken(wait) => wait.unwrap_or_else(|| self.backoff.next()),
+            };
+            if was_up {
+                tell("… the live connection is gone; coming back to it");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.events.closed() => return,
+            }
+        }
+    }
+
+    async fn talk(&mut self, mut socket: WebSocketStream<Upgraded>) -> Parting {
+        let mut silence = GRACE;
+        // What was to be signalled while there was no connection is no longer true.
+        while self.signals.try_recv().is_ok() {}
+        let subscribe = json!({ "type": "subscribe", "id": 1, "sessionId": self.session, "after": self.after });
+        if socket.send(Message::text(subscribe.to_string())).await.is_err() {
+            return Parting::Broken(None);
+        }
+        loop {
+            let message = tokio::select! {
+                message = tokio::time::timeout(silence, socket.next()) => message,
+                signal = self.signals.recv() => {
+                    let Some(signal) = signal else {
+                        let _ = socket.close(None).await;
+                        return Parting::Unneeded;
+                    };
+                    if socket.send(self.frame_of(&signal)).await.is_err() {
+                        return Parting::Broken(None);
+                    }
+                    continue;
+                }
+            };
+            let text = match message {
+                Ok(Some(Ok(Message::Text(text)))) => text,
+                Ok(Some(Ok(Message::Close(Some(close))))) if (4400..=4499).contains(&u16::from(close.code)) => {
+                    return Parting::Final(Trouble::Ended(format!("{} {}", u16::from(close.code), close.reason)));
+                }
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_)))) => continue,
+                _ => return Parting::Broken(None),
+            };
+            match serde_json::from_str(&text) {
+                Ok(Frame::Hello { heartbeat_seconds }) => silence = Duration::from_secs(heartbeat_seconds) + GRACE,
+                Ok(frame) => {
+                    if let Some(parting) = self.hear(frame).await {
+                        return parting;
+                    }
+                }
+                Err(_) => return Parting::Final(Trouble::Nonsense("the subscription".to_owned())),
+            }
+        }
+    }
+
+    async fn hear(&mut self, frame: Frame) -> Option<Parting> {
+        match frame {
+            Frame::Subscribed => {
+                self.backoff.reset();
+                self.up.send_replace(true);
+            }
+            // After a reconnection the hub begins behind `after`, but better safe than twice.
+            Frame::Event { event } if event.seq > self.after => {
+                self.after = event.seq;
+                if self.events.send(Ok(event)).await.is_err() {
+                    return Some(Parting::Unneeded);
+                }
+            }
+            Frame::Goaway { reconnect_after_ms: (least, most) } => {
+                let wait = between(Duration::from_millis(least), Duration::from_millis(most));
+                return Some(Parting::Broken(Some(wait)));
+            }
+            Frame::Unsubscribed { reason } => {
+                let reason = reason.unwrap_or_else(|| "unsubscribed".to_owned());
+                return Some(Parting::Final(Trouble::Ended(format!("access to the session: {reason}"))));
+            }
+            Frame::Error { error } => match error["code"].as_str() {
+                Some("UNAVAILABLE" | "RATE_LIMITED" | "INTERNAL") => return Some(Parting::Broken(None)),
+                _ => return Some(Parting::Final(Trouble::Ended(error.to_string()))),
+            },
+            Frame::Hello { .. } | Frame::Event { .. } | Frame::Other => {}
+        }
+        None
+    }
+
+    fn frame_of(&self, signal: &Signal) -> Message {
+        let frame = match signal {
+            Signal::Typing(typing) => json!({ "type": "typing", "sessionId": self.session, "typing": typing }),
+            Signal::Read(seq) => json!({ "type": "read", "sessionId": self.session, "seq": seq }),
+        };
+        Message::text(frame.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Frame {
+        serde_json::from_str(text).expect("a frame")
+    }
+
+    #[test]
+    fn frames_are_read() {
+        let hello = parse(r#"{"type":"hello","principal":{"type":"Agent"},"heartbeatSeconds":25,"expiresAt":null}"#);
+        assert!(matches!(hello, Frame::Hello { heartbeat_seconds: 25 }));
+        assert!(matches!(parse(r#"{"type":"subscribed","id":1,"sessionId":"s","seq":3}"#), Frame::Subscribed));
+        let away = parse(r#"{"type":"goaway","reconnectAfterMs":[100,500]}"#);
+        assert!(matches!(away, Frame::Goaway { reconnect_after_ms: (100, 500) }));
+        let event = r#"{"type":"event","event":{"sessionId":"s","seq":2,"type":"session.closed","at":"2026-03-25T10:30:00.000Z",
+            "actor":{"type":"Human","id":"h","name":"Ada"},"data":{}}}"#;
+        assert!(matches!(parse(event), Frame::Event { event: Event { seq: 2, kind, .. } } if kind == "session.closed"));
+        for other in [r#"{"type":"presence","online":true}"#, r#"{"type":"new in v2","x":[1]}"#] {
+            assert!(matches!(parse(other), Frame::Other), "{other}");
+        }
+    }
+}

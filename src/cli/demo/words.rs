@@ -1,0 +1,122 @@
+//! Making out what people mean by what they write, as far as a script can.
+
+/// What an answer to a yes-or-no question comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Yes,
+    No,
+    Unclear,
+}
+
+/// Words for yes and words for no, buttons' actions among them.
+pub(super) struct Lexicon {
+    yes: &'static [&'static str],
+    no: &'static [&'static str],
+}
+
+/// Whether to deploy.
+pub(super) const DEPLOY: Lexicon = Lexicon {
+    yes: &[
+        "approve", "approved", "yes", "y", "yeah", "yep", "ok", "okay", "sure", "go", "ship", "deploy", "lgtm", "proceed",
+        "please", "fine", "👍", "✅",
+    ],
+    no: &[
+        "reject", "rejected", "no", "n", "nope", "not", "don't", "dont", "stop", "wait", "never", "later", "cancel",
+        "abort", "hold", "👎", "❌",
+    ],
+};
+
+/// Whether to run again.
+pub(super) const AGAIN: Lexicon = Lexicon {
+    yes: &["again", "yes", "y", "yeah", "yep", "ok", "okay", "sure", "rerun", "repeat", "restart", "more", "👍"],
+    no: &[
+        "done", "no", "n", "nope", "not", "don't", "dont", "stop", "bye", "goodbye", "thanks", "enough", "finish",
+        "finished", "close", "end", "exit", "quit", "👎",
+    ],
+};
+
+impl Lexicon {
+    /// Says yes or no only if `text` has words for the one and none for the other.
+    pub(super) fn verdict(&self, text: &str) -> Verdict {
+        let words = words(text);
+        let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+        match (has(self.yes), has(self.no)) {
+            (true, false) => Verdict::Yes,
+            (false, true) => Verdict::No,
+            _ => Verdict::Unclear,
+        }
+    }
+}
+
+/// What kind of remark somebody makes in passing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remark {
+    Question,
+    Thanks,
+    Greeting,
+    /// Something that would have been an answer to a question.
+    Answer,
+    Other,
+}
+
+impl Remark {
+    pub(super) fn of(text: &str) -> Self {
+        let words = words(text);
+        let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+        if text.contains('?') || has(&["help", "why", "how", "what", "who", "when"]) {
+            Self::Question
+        } else if has(&["thanks", "thank", "thx", "cheers"]) {
+            Self::Thanks
+        } else if has(&["hello", "hi", "hey", "hiya", "morning", "howdy", "👋"]) {
+            Self::Greeting
+        } else if words.len() <= 4 && (DEPLOY.verdict(text), AGAIN.verdict(text)) != (Verdict::Unclear, Verdict::Unclear) {
+            Self::Answer
+        } else {
+            Self::Other
+        }
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.to_lowercase()
+        .replace('’', "'")
+        .split(|c: char| c.is_whitespace() || (c.is_ascii_punctuation() && c != '\''))
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yes_and_no_in_many_words() {
+        for yes in ["approve", "Yes!", "OK, ship it.", "Sure – go ahead", "LGTM 👍"] {
+            assert_eq!(DEPLOY.verdict(yes), Verdict::Yes, "{yes}");
+        }
+        for no in ["reject", "No.", "Nope, never", "wait until tomorrow", "I don’t think so"] {
+            assert_eq!(DEPLOY.verdict(no), Verdict::No, "{no}");
+        }
+    }
+
+    #[test]
+    fn what_says_both_or_neither_is_not_guessed_at() {
+        for unclear in ["not ok", "Don't deploy", "Yes? No!", "Which commit?", "", "know", "goose"] {
+            assert_eq!(DEPLOY.verdict(unclear), Verdict::Unclear, "{unclear}");
+        }
+        assert_eq!(AGAIN.verdict("not again"), Verdict::Unclear);
+        assert_eq!(AGAIN.verdict("Run it again"), Verdict::Yes);
+        assert_eq!(AGAIN.verdict("done"), Verdict::No);
+    }
+
+    #[test]
+    fn remarks() {
+        assert_eq!(Remark::of("Who are you?"), Remark::Question);
+        assert_eq!(Remark::of("help"), Remark::Question);
+        assert_eq!(Remark::of("Many thanks"), Remark::Thanks);
+        assert_eq!(Remark::of("hi there"), Remark::Greeting);
+        assert_eq!(Remark::of("yes please"), Remark::Answer);
+        assert_eq!(Remark::of("The weather is fine here in the north"), Remark::Other);
+    }
+}

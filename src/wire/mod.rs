@@ -1,0 +1,59 @@
+//! What HTTP and sockets share of the wire: reading JSON so that an error names the field, and the error object.
+
+use crate::domain::Refusal;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// The contract's code of a refusal (section 1).
+fn code(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Invalid(_) => "VALIDATION_ERROR",
+        Refusal::Unauthorized(_) => "UNAUTHORIZED",
+        Refusal::Forbidden(_) => "FORBIDDEN",
+        Refusal::NotFound(_) => "NOT_FOUND",
+        Refusal::Conflict(_) => "CONFLICT",
+        Refusal::SessionClosed => "SESSION_CLOSED",
+        Refusal::AlreadyResponded(_) => "ALREADY_RESPONDED",
+        Refusal::AlreadySettled => "ALREADY_SETTLED",
+        Refusal::IdempotencyInFlight => "IDEMPOTENCY_IN_FLIGHT",
+        Refusal::IdempotencyMismatch => "IDEMPOTENCY_MISMATCH",
+        Refusal::TooLarge(_) => "PAYLOAD_TOO_LARGE",
+        Refusal::Unavailable => "UNAVAILABLE",
+        Refusal::Internal => "INTERNAL",
+    }
+}
+
+/// `{"code","message","details"?}`, as it stands in an HTTP error and in a socket's `error` frame.
+pub fn error_object(refusal: &Refusal) -> Value {
+    let mut object = json!({ "code": code(refusal), "message": refusal.to_string() });
+    if let Refusal::AlreadyResponded(responded) = refusal {
+        object["details"] = json!({
+            "responseMessageId": responded.response_message_id,
+            "respondedBy": responded.responded_by,
+            "respondedAt": responded.responded_at,
+        });
+    }
+    object
+}
+
+/// Reads the JSON of an object into a type.
+pub fn parse_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        if inner.is_data() && path != "." {
+            Refusal::Invalid(format!("Field '{path}': {}", without_place(&inner)))
+        } else {
+            Refusal::Invalid(format!("The body is not valid JSON: {inner}"))
+        }
+    })?;
+    deserializer.end().map_err(|error| Refusal::Invalid(format!("The body is not valid JSON: {error}")))?;
+    Ok(value)
+}
+
+/// serde's text without " at line 1 column 2", which means little in a body of one line.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,1506 @@
+//! The store's conformance suite: every method of every trait of `src/store/mod.rs`, on SQLite and on PostgreSQL.
+
+use crate::support::{Engine, postgres};
+use futures::future::join_all;
+use hiloop::auth::secret::hash;
+use hiloop::domain::decide::{Change, NewGuest, evolve};
+use hiloop::domain::encode::{data_text, event_text};
+use hiloop::domain::message::{MessageState, Response, Settlement};
+use hiloop::domain::participant::Member;
+use hiloop::domain::people::{Agent, Human, Space};
+use hiloop::domain::{
+    Actor, AgentId, CommittedEvent, Envelope, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, PageRequest,
+    Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Scope, SenderType, Session,
+    SessionId, SessionStatus, SpaceId, Timestamp,
+};
+use hiloop::store::open::open;
+use hiloop::store::{
+    DueMessage, Head, NewKey, ReadMark, Refresh, RefreshOutcome, SavedReply, SavedReplyKind, Store, StoreError,
+    WriteSet,
+};
+use serde_json::{Value, json};
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Deref;
+use std::sync::Arc;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// A moment; what matters is only what comes before and after it.
+const NOW: Timestamp = Timestamp(1_774_434_600_000);
+
+/// An empty store.
+struct Empty {
+    store: Arc<dyn Store>,
+    url: String,
+    _folder: Option<TempDir>,
+}
+
+impl Deref for Empty {
+    type Target = Arc<dyn Store>;
+
+    fn deref(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+}
+
+impl Empty {
+    async fn open(engine: Engine) -> Self {
+        let (url, folder) = match engine {
+            Engine::Postgres => (postgres::new_database(), None),
+            Engine::Sqlite => {
+                let folder = tempfile::tempdir().expect("a folder");
+                (format!("sqlite://{}/hub.db", folder.path().display()), Some(folder))
+            }
+        };
+        Self { store: open(&url).await.expect("the store opens"), url, _folder: folder }
+    }
+
+    async fn space(&self, name: &str) -> Space {
+        self.ensure_space(name, NOW).await.expect("the store").0
+    }
+
+    async fn agent_named(&self, space: &Space, name: &str) -> Agent {
+        self.ensure_agent(space.id, name, None, NOW).await.expect("the store").expect("active").0
+    }
+
+    async fn human_named(&self, space: &Space, name: &str) -> Human {
+        let email = format!("{name}@example.org");
+        self.create_human(space.id, &email, name, None, NOW).await.expect("the store").expect("new")
+    }
+}
+
+/// Writes one test for each engine out of `async fn name(store: Empty)`.
+macro_rules! on_both_stores {
+    ($($(#[$meta:meta])* async fn $name:ident($store:ident: Empty) $body:block)+) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn story($store: Empty) $body
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                story(Empty::open(Engine::Sqlite).await).await;
+            }
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                story(Empty::open(Engine::Postgres).await).await;
+            }
+        }
+    )+};
+}
+
+fn page(page: i64, size: i64) -> PageRequest {
+    PageRequest { page, size }
+}
+
+/// A timeline in the making: changes gather and go into the store in one transaction, as the hub's writer does it.
+struct Line {
+    session: Session,
+    is_new: bool,
+    at: Timestamp,
+    writes: WriteSet,
+}
+
+/// What a message asks for.
+#[derive(Clone, Copy)]
+struct Ask {
+    priority: Priority,
+    deadline: Option<Timestamp>,
+}
+
+const PLAIN_ASK: Ask = Ask { priority: Priority::Medium, deadline: None };
+
+impl Line {
+    /// A session that begins with these participants.
+    fn new(space: &Space, members: &[Member]) -> Self {
+        let id = SessionId::new();
+        let session = Session {
+            id,
+            space_id: space.id,
+            created_by_agent_id: None,
+            created_by_human_id: None,
+            title: None,
+            encrypted_title: None,
+            status: SessionStatus::Active,
+            priority: Priority::Medium,
+            metadata: None,
+            last_seq: 0,
+            pending_count: 0,
+            created_at: NOW,
+            updated_at: NOW,
+            closed_at: None,
+            archived_at: None,
+            first_seq: 1,
+            message_count: 0,
+        };
+        let mut line = Self { session, is_new: true, at: NOW, writes: WriteSet::default() };
+        let role = Participant::MEMBER;
+        let participants: Vec<_> = members.iter().map(|member| Participant::new(id, member, role, NOW)).collect();
+        line.writes.new_participants.extend(participants.iter().cloned());
+        line.append(Change::SessionCreated(participants), &Actor::system());
+        line
+    }
+
+    fn id(&self) -> SessionId {
+        self.session.id
+    }
+
+    /// Puts a change on the timeline; its `seq`.
+    fn append(&mut self, mut change: Change, actor: &Actor) -> i64 {
+        let seq = evolve(&mut self.session, &mut change, self.at);
+        let data = data_text(&self.session, &change);
+        self.writes.events.push(CommittedEvent {
+            space: self.session.space_id,
+            session: self.session.id,
+            seq,
+            kind: change.event_type(),
+            at: self.at,
+            pending: self.session.pending_count,
+            settles: change.settles().map(|(message, _)| message),
+            removes: match &change {
+                Change::ParticipantRemoved(gone) => Some(gone.principal()),
+                _ => None,
+            },
+            text: Arc::from(event_text(&self.session, seq, &change, actor, self.at, &data)),
+        });
+        match change {
+            Change::MessageCreated(message) => {
+                self.writes.new_messages.push((state_of(&message), self.session.message_count));
+            }
+            Change::ParticipantAdded(participant, guest) => {
+                if let Some(guest) = guest {
+                    self.writes.new_guests.push((self.session.space_id, participant.clone(), guest));
+                }
+                self.writes.new_participants.push(participant);
+            }
+            Change::ParticipantRemoved(gone) => self.writes.gone_participants.push(gone),
+            _ => {}
+        }
+        seq
+    }
+
+    /// Posts a message; with `ask` it waits for an answer.
+    fn post(&mut self, by: &Member, content: &str, ask: Option<Ask>) -> Message {
+        let envelope = json!({ "ciphertext": content, "wrappings": [] }).to_string();
+        let mut message = Message {
+            id: MessageId::new(),
+            session_id: self.session.id,
+            seq: self.session.last_seq + 1,
+            sender_type: SenderType::System,
+            sender_agent_id: None,
+            sender_human_id: None,
+            sender_guest_id: None,
+            sender_name: String::new(),
+            encrypted_content: Envelope::from_stored(envelope),
+            encrypted_components: None,
+            response_required: ask.is_some(),
+            status: if ask.is_some() { MessageStatus::Pending } else { MessageStatus::Completed },
+            priority: ask.map_or(Priority::Medium, |ask| ask.priority),
+            deadline_at: ask.and_then(|ask| ask.deadline),
+            in_reply_to: None,
+            response: None,
+            created_at: self.at,
+            updated_at: self.at,
+        };
+        message.set_sender(&by.actor());
+        self.append(Change::MessageCreated(Box::new(message.clone())), &by.actor());
+        message
+    }
+
+    /// Answers a pending message; the answer.
+    fn answer(&mut self, by: &Member, asked: MessageId, content: &str) -> Message {
+        let mut answer = self.post(by, content, None);
+        answer.in_reply_to = Some(asked);
+        if let Some((state, _)) = self.writes.new_messages.last_mut() {
+            state.in_reply_to = Some(asked);
+        }
+        let response = Response {
+            message_id: answer.id,
+            responded_by: by.actor(),
+            responded_at: self.at,
+            encrypted_content: answer.encrypted_content.clone(),
+            encrypted_components: None,
+        };
+        let seq = self.append(Change::MessageCompleted(asked, Box::new(response)), &by.actor());
+        let settlement = Settlement { seq, at: self.at, by: by.actor(), response: Some(answer.id) };
+        self.writes.settled.push((asked, MessageStatus::Completed, settlement));
+        answer
+    }
+
+    fn cancel(&mut self, by: &Member, asked: MessageId) {
+        let seq = self.append(Change::MessageCancelled(asked), &by.actor());
+        let settlement = Settlement { seq, at: self.at, by: by.actor(), response: None };
+        self.writes.settled.push((asked, MessageStatus::Cancelled, settlement));
+    }
+
+    fn add(&mut self, member: &Member, guest: Option<NewGuest>) -> Participant {
+        let participant = Participant::new(self.session.id, member, "reviewer", self.at);
+        self.append(Change::ParticipantAdded(participant.clone(), guest), &Actor::system());
+        participant
+    }
+
+    /// A guest with this token.
+    fn invite(&mut self, name: &str, token: &str) -> (Member, Participant) {
+        let id = GuestId::new();
+        let name = name.to_owned();
+        let member = Member { kind: ParticipantType::Guest, id: id.into(), name, public_key: None, key_id: None };
+        let guest = NewGuest { token_hash: hash(token), expires_at: NOW.plus_seconds(60) };
+        let participant = self.add(&member, Some(guest));
+        (member, participant)
+    }
+
+    /// What has gathered since the last time.
+    fn take(&mut self) -> WriteSet {
+        let mut writes = std::mem::take(&mut self.writes);
+        if std::mem::take(&mut self.is_new) {
+            writes.new_sessions.push(self.session.clone());
+        } else {
+            writes.changed_sessions.push(self.session.clone());
+        }
+        writes
+    }
+
+    async fn save(&mut self, store: &Empty) {
+        let mut tx = store.begin().await.expect("a transaction");
+        tx.lock_sessions(&[(self.session.space_id, self.session.id)]).await.expect("the store");
+        tx.apply(self.take()).await.expect("the store");
+        tx.commit().await.expect("the store");
+    }
+}
+
+fn state_of(message: &Message) -> MessageState {
+    let ids: [Option<Uuid>; 3] = [
+        message.sender_agent_id.map(Into::into),
+        message.sender_human_id.map(Into::into),
+        message.sender_guest_id.map(Into::into),
+    ];
+    MessageState {
+        id: message.id,
+        session_id: message.session_id,
+        seq: message.seq,
+        sender: ids.into_iter().flatten().next().map(PrincipalId),
+        response_required: message.response_required,
+        status: message.status,
+        priority: message.priority,
+        deadline_at: message.deadline_at,
+        in_reply_to: message.in_reply_to,
+        settlement: None,
+        created_at: message.created_at,
+        updated_at: message.updated_at,
+    }
+}
+
+fn key_of(space: &Space, agent: Option<AgentId>, secret: &str) -> NewKey {
+    NewKey {
+        space: space.id,
+        hash: hash(secret),
+        prefix: secret.chars().take(4).collect(),
+        permission: Permission::Agent,
+        agent,
+        expires_at: None,
+    }
+}
+
+fn saved(scope: &str, key: &str, kind: SavedReplyKind, created_at: Timestamp) -> SavedReply {
+    let request_hash = hash(&format!("{scope} {key}"));
+    SavedReply { scope: scope.to_owned(), key: key.to_owned(), request_hash, status: 201, kind, created_at }
+}
+
+fn refresh(token: &str, family: Uuid, human: HumanId, expires_at: Timestamp) -> Refresh {
+    Refresh { hash: hash(token), family, human, expires_at }
+}
+
+on_both_stores! {
+    async fn the_schema_is_brought_up_to_date_any_number_of_times(store: Empty) {
+        let space = store.space("kept").await;
+        for _ in 0..2 {
+            let again = open(&store.url).await.expect("the store opens again");
+            assert_eq!(again.space_by_name("kept").await.expect("the store").expect("kept").id, space.id);
+            again.close().await;
+        }
+    }
+
+    async fn it_answers_until_it_is_closed(store: Empty) {
+        store.ping().await.expect("it answers");
+        store.close().await;
+        assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
+        assert!(matches!(store.begin().await.err(), Some(StoreError::Unavailable(_))));
+    }
+
+    async fn a_space_has_one_name(store: Empty) {
+        let (space, is_new) = store.ensure_space("one", NOW).await.expect("the store");
+        assert!(is_new);
+        assert_eq!((space.name.as_str(), space.created_at), ("one", NOW));
+        let (again, is_new) = store.ensure_space("one", NOW.plus_seconds(9)).await.expect("the store");
+        assert_eq!((again.id, again.created_at, is_new), (space.id, NOW, false));
+        assert_eq!(store.space_by_name("one").await.expect("the store").expect("there").id, space.id);
+        assert!(store.space_by_name("ONE").await.expect("the store").is_none());
+        assert!(store.space_by_name("two").await.expect("the store").is_none());
+
+        // Whoever races, one of them makes it and all get the same.
+        let racers = join_all((0..8).map(|_| store.ensure_space("raced", NOW))).await;
+        let racers: Vec<_> = racers.into_iter().map(|raced| raced.expect("the store")).collect();
+        assert_eq!(racers.iter().filter(|(_, is_new)| *is_new).count(), 1);
+        assert_eq!(racers.iter().map(|(space, _)| space.id).collect::<HashSet<_>>().len(), 1);
+    }
+
+    async fn spaces_come_in_pages(store: Empty) {
+        for index in 0..5 {
+            store.space(&format!("s{index}")).await;
+        }
+        let second = store.spaces(page(2, 2)).await.expect("the store");
+        let names: Vec<_> = second.data.iter().map(|space| space.name.as_str()).collect();
+        assert_eq!((names, second.total, second.page, second.page_size), (vec!["s2", "s3"], 5, 2, 2));
+        let beyond = store.spaces(page(4, 2)).await.expect("the store");
+        assert_eq!((beyond.data.len(), beyond.total), (0, 5));
+        let far = store.spaces(page(i64::MAX, 100)).await.expect("the store");
+        assert_eq!((far.data.len(), far.total), (0, 5));
+    }
+
+    async fn a_deactivated_space_takes_everything_with_it(store: Empty) {
+        let (space, other) = (store.space("gone").await, store.space("stays").await);
+        let agent = store.agent_named(&space, "a").await;
+        let human = store.human_named(&space, "h").await;
+        store.create_key(&key_of(&space, Some(agent.id), "secret"), NOW).await.expect("the store");
+        store.create_key(&key_of(&other, None, "other"), NOW).await.expect("the store");
+        let mut line = Line::new(&space, &[agent.member(), human.member()]);
+        line.invite("g", "token");
+        line.save(&store).await;
+        let scope = Scope::Human(human.id.into());
+        assert!(store.session(scope, line.id()).await.expect("the store").is_some());
+
+        assert!(store.deactivate_space(space.id, NOW).await.expect("the store"));
+        assert!(!store.deactivate_space(space.id, NOW).await.expect("the store"));
+        assert!(!store.deactivate_space(SpaceId::new(), NOW).await.expect("the store"));
+        assert!(store.space_by_name("gone").await.expect("the store").is_none());
+        let left = store.spaces(page(1, 10)).await.expect("the store");
+        assert_eq!((left.total, left.data[0].id), (1, other.id));
+        assert!(store.key_by_secret(&hash("secret")).await.expect("the store").is_none());
+        assert!(store.guest_by_secret(&hash("token")).await.expect("the store").is_none());
+        assert!(store.human_in_space(space.id, human.id).await.expect("the store").is_none());
+        assert!(store.session(scope, line.id()).await.expect("the store").is_none());
+        assert!(store.key_by_secret(&hash("other")).await.expect("the store").is_some());
+    }
+
+    async fn an_agent_has_one_name_in_its_space(store: Empty) {
+        let (space, other) = (store.space("one").await, store.space("two").await);
+        let (agent, is_new) =
+            store.ensure_agent(space.id, "bot", Some("it helps"), NOW).await.expect("the store").expect("active");
+        assert!(is_new);
+        assert_eq!((agent.space_id, agent.description.as_deref()), (space.id, Some("it helps")));
+        assert_eq!((&agent.public_key, &agent.key_id, agent.created_at), (&None, &None, NOW));
+        let (again, is_new) =
+            store.ensure_agent(space.id, "bot", Some("no"), NOW).await.expect("the store").expect("active");
+        assert_eq!((again.id, again.description.as_deref(), is_new), (agent.id, Some("it helps"), false));
+        let (twin, is_new) = store.ensure_agent(other.id, "bot", None, NOW).await.expect("the store").expect("active");
+        assert!(is_new && twin.id != agent.id && twin.description.is_none());
+
+        assert_eq!(store.agent(space.id, agent.id).await.expect("the store").expect("there").name, "bot");
+        assert!(store.agent(other.id, agent.id).await.expect("the store").is_none());
+        assert_eq!(store.agent_by_name(other.id, "bot").await.expect("the store").expect("there").id, twin.id);
+        assert!(store.agent_by_name(space.id, "BOT").await.expect("the store").is_none());
+
+        let racers = join_all((0..8).map(|_| store.ensure_agent(space.id, "raced", None, NOW))).await;
+        let racers: Vec<_> = racers.into_iter().map(|raced| raced.expect("the store").expect("active")).collect();
+        assert_eq!(racers.iter().filter(|(_, is_new)| *is_new).count(), 1);
+        assert_eq!(racers.iter().map(|(agent, _)| agent.id).collect::<HashSet<_>>().len(), 1);
+
+        assert!(!store.deactivate_agent(other.id, agent.id, NOW).await.expect("the store"));
+        assert!(store.deactivate_agent(space.id, agent.id, NOW).await.expect("the store"));
+        assert!(!store.deactivate_agent(space.id, agent.id, NOW).await.expect("the store"));
+        assert!(store.agent(space.id, agent.id).await.expect("the store").is_none());
+        assert!(store.agent_by_name(space.id, "bot").await.expect("the store").is_none());
+        assert!(store.ensure_agent(space.id, "bot", None, NOW).await.expect("the store").is_none());
+        assert!(store.agent(other.id, twin.id).await.expect("the store").is_some());
+    }
+
+    async fn agents_come_in_pages_of_their_space(store: Empty) {
+        let (space, other) = (store.space("one").await, store.space("two").await);
+        for index in 0..5 {
+            store.agent_named(&space, &format!("a{index}")).await;
+        }
+        let foreign = store.agent_named(&other, "foreign").await;
+        let gone = store.agent_named(&space, "gone").await;
+        store.deactivate_agent(space.id, gone.id, NOW).await.expect("the store");
+        let last = store.agents(space.id, page(3, 2)).await.expect("the store");
+        let names: Vec<_> = last.data.iter().map(|agent| agent.name.as_str()).collect();
+        assert_eq!((names, last.total), (vec!["a4"], 5));
+        let all = store.agents(other.id, page(1, 100)).await.expect("the store");
+        assert_eq!((all.total, all.data[0].id), (1, foreign.id));
+    }
+
+    async fn a_human_finds_the_agents_of_their_spaces(store: Empty) {
+        let (one, two, three) = (store.space("one").await, store.space("two").await, store.space("three").await);
+        let human = store.human_named(&one, "h").await;
+        store.create_human(two.id, "h@example.org", "h", None, NOW).await.expect("the store").expect("joins");
+        let in_one = store.agent_named(&one, "bot").await;
+        let in_two = store.agent_named(&two, "bot").await;
+        let in_three = store.agent_named(&three, "bot").await;
+        let gone = store.agent_named(&one, "gone").await;
+        store.deactivate_agent(one.id, gone.id, NOW).await.expect("the store");
+
+        let all = store.agents_of_human(human.id, page(1, 10)).await.expect("the store");
+        assert_eq!(all.data.iter().map(|agent| agent.id).collect::<Vec<_>>(), [in_one.id, in_two.id]);
+        let second = store.agents_of_human(human.id, page(2, 1)).await.expect("the store");
+        assert_eq!((second.data[0].id, second.total), (in_two.id, 2));
+        assert_eq!(store.agents_of_human(HumanId::new(), page(1, 10)).await.expect("the store").total, 0);
+
+        let ids = async |id, name| -> Vec<AgentId> {
+            let found = store.find_agents_of_human(human.id, id, name).await.expect("the store");
+            found.into_iter().map(|agent| agent.id).collect()
+        };
+        assert_eq!(ids(None, Some("bot")).await, [in_one.id, in_two.id]);
+        assert_eq!(ids(Some(in_two.id), None).await, [in_two.id]);
+        assert_eq!(ids(Some(in_two.id), Some("gone")).await, [in_two.id]);
+        for (id, name) in [(Some(in_three.id), None), (Some(gone.id), None), (None, Some("gone")), (None, None)] {
+            assert_eq!(ids(id, name).await, []);
+        }
+        // Three agents of one name, and still two at most.
+        store.create_human(three.id, "h@example.org", "h", None, NOW).await.expect("the store").expect("joins");
+        assert_eq!(ids(None, Some("bot")).await.len(), 2);
+    }
+
+    async fn a_human_is_one_across_spaces(store: Empty) {
+        let (one, two) = (store.space("one").await, store.space("two").await);
+        let made = store.create_human(one.id, "h@example.org", "First", Some("phc"), NOW).await.expect("the store");
+        let human = made.expect("new");
+        assert_eq!((human.email.as_str(), human.name.as_str(), human.created_at), ("h@example.org", "First", NOW));
+        assert_eq!((human.password_hash.as_deref(), &human.public_key), (Some("phc"), &None));
+        let taken = store.create_human(one.id, "h@example.org", "Second", None, NOW).await.expect("the store");
+        assert!(taken.is_none());
+        let joined = store.create_human(two.id, "h@example.org", "Other", Some("no"), NOW).await.expect("the store");
+        let joined = joined.expect("joins");
+        assert_eq!((joined.id, joined.name.as_str(), joined.password_hash.as_deref()), (human.id, "First", Some("phc")));
+
+        assert_eq!(store.human(human.id).await.expect("the store").expect("active").email, "h@example.org");
+        assert!(store.human(HumanId::new()).await.expect("the store").is_none());
+        assert_eq!(store.human_by_email("h@example.org").await.expect("the store").expect("active").id, human.id);
+        assert!(store.human_by_email("other@example.org").await.expect("the store").is_none());
+        let alone = store.human_named(&two, "alone").await;
+        assert!(store.human_in_space(two.id, alone.id).await.expect("the store").is_some());
+        assert!(store.human_in_space(one.id, alone.id).await.expect("the store").is_none());
+
+        store.set_password(human.id, "phc2").await.expect("the store");
+        let human = store.human(human.id).await.expect("the store").expect("active");
+        assert_eq!(human.password_hash.as_deref(), Some("phc2"));
+
+        // Out of one space they live on in the other; out of both they are gone.
+        assert!(store.deactivate_human(one.id, human.id, NOW).await.expect("the store"));
+        assert!(!store.deactivate_human(one.id, human.id, NOW).await.expect("the store"));
+        assert!(store.human_in_space(one.id, human.id).await.expect("the store").is_none());
+        assert!(store.human(human.id).await.expect("the store").is_some());
+        assert!(store.deactivate_human(two.id, human.id, NOW).await.expect("the store"));
+        assert!(store.human(human.id).await.expect("the store").is_none());
+        assert!(store.human_by_email("h@example.org").await.expect("the store").is_none());
+        assert!(!store.deactivate_human(two.id, HumanId::new(), NOW).await.expect("the store"));
+    }
+
+    async fn of_racing_creations_of_a_human_one_wins(store: Empty) {
+        let space = store.space("one").await;
+        let made = join_all((0..8).map(|_| store.create_human(space.id, "r@example.org", "R", None, NOW))).await;
+        let made = made.into_iter().filter(|human| human.as_ref().expect("the store").is_some()).count();
+        assert_eq!(made, 1);
+        assert_eq!(store.humans(space.id, page(1, 10)).await.expect("the store").total, 1);
+    }
+
+    async fn humans_come_in_pages_or_all_at_once(store: Empty) {
+        let (space, other) = (store.space("one").await, store.space("two").await);
+        for index in 0..5 {
+            store.human_named(&space, &format!("h{index}")).await;
+        }
+        store.human_named(&other, "foreign").await;
+        let second = store.humans(space.id, page(2, 3)).await.expect("the store");
+        let names: Vec<_> = second.data.iter().map(|human| human.name.as_str()).collect();
+        assert_eq!((names, second.total), (vec!["h3", "h4"], 5));
+        assert_eq!(store.all_humans(space.id, 5).await.expect("the store").expect("five").len(), 5);
+        assert!(store.all_humans(space.id, 4).await.expect("the store").is_none());
+        assert_eq!(store.all_humans(SpaceId::new(), 0).await.expect("the store").expect("none").len(), 0);
+    }
+
+    async fn public_keys_stand_in_the_directory(store: Empty) {
+        let space = store.space("one").await;
+        let agent = store.agent_named(&space, "a").await;
+        let human = store.human_named(&space, "h").await;
+        let mut line = Line::new(&space, &[agent.member(), human.member()]);
+        let (guest, _) = line.invite("g", "token");
+        line.save(&store).await;
+        for (index, member) in [agent.member(), human.member(), guest.clone()].iter().enumerate() {
+            store.set_public_key(member, &format!("key{index}"), &format!("id{index}")).await.expect("the store");
+        }
+        let agent = store.agent(space.id, agent.id).await.expect("the store").expect("active");
+        let human = store.human(human.id).await.expect("the store").expect("active");
+        let guest = store.guest(space.id, GuestId(guest.id.0)).await.expect("the store").expect("active");
+        assert_eq!((agent.public_key.as_deref(), agent.key_id.as_deref()), (Some("key0"), Some("id0")));
+        assert_eq!((human.public_key.as_deref(), human.key_id.as_deref()), (Some("key1"), Some("id1")));
+        assert_eq!((guest.public_key.as_deref(), guest.key_id.as_deref()), (Some("key2"), Some("id2")));
+        let listed = store.participants(Scope::Space(space.id), line.id(), page(1, 10)).await.expect("the store");
+        let keys: BTreeSet<_> = listed.expect("in scope").data.into_iter().filter_map(|p| p.public_key).collect();
+        assert_eq!(keys, BTreeSet::from(["key0".to_owned(), "key1".to_owned(), "key2".to_owned()]));
+    }
+
+    async fn a_setting_is_set_once(store: Empty) {
+        assert!(store.setting("s").await.expect("the store").is_none());
+        assert_eq!(store.setting_or("s", "first").await.expect("the store"), "first");
+        assert_eq!(store.setting_or("s", "second").await.expect("the store"), "first");
+        assert_eq!(store.setting("s").await.expect("the store").as_deref(), Some("first"));
+        let values: Vec<_> = (0..8).map(|index| index.to_string()).collect();
+        let raced = join_all(values.iter().map(|value| store.setting_or("raced", value))).await;
+        let raced: HashSet<_> = raced.into_iter().map(|value| value.expect("the store")).collect();
+        assert_eq!(raced.len(), 1);
+    }
+
+    async fn a_key_speaks_until_it_is_revoked(store: Empty) {
+        let (space, other) = (store.space("one").await, store.space("two").await);
+        let agent = store.agent_named(&space, "bot").await;
+        let new = NewKey {
+            permission: Permission::Manage,
+            expires_at: Some(NOW.plus_seconds(-1)),
+            ..key_of(&space, Some(agent.id), "secret")
+        };
+        let key = store.create_key(&new, NOW).await.expect("the store");
+        assert_eq!((key.space_id, key.permission, key.agent_id), (space.id, Permission::Manage, Some(agent.id)));
+        assert_eq!((key.prefix.as_str(), key.expires_at, key.created_at), ("secr", new.expires_at, NOW));
+        // Expiry is the caller's to check.
+        let holder = store.key_by_secret(&hash("secret")).await.expect("the store").expect("known");
+        assert_eq!((holder.id, holder.space, holder.permission), (key.id, space.id, Permission::Manage));
+        assert_eq!((holder.agent, holder.expires_at), (Some((agent.id, "bot".to_owned())), new.expires_at));
+        assert!(store.key_by_secret(&hash("wrong")).await.expect("the store").is_none());
+        let twice = store.create_key(&key_of(&other, None, "secret"), NOW).await;
+        assert!(matches!(twice, Err(StoreError::Conflict(_))), "{twice:?}");
+
+        store.deactivate_agent(space.id, agent.id, NOW).await.expect("the store");
+        let holder = store.key_by_secret(&hash("secret")).await.expect("the store").expect("known");
+        assert_eq!(holder.agent, None);
+        for permission in Permission::ALL {
+            let new = NewKey { permission: *permission, ..key_of(&space, None, permission.as_str()) };
+            store.create_key(&new, NOW).await.expect("the store");
+            let holder = store.key_by_secret(&new.hash).await.expect("the store").expect("known");
+            assert_eq!((holder.permission, holder.agent), (*permission, None));
+        }
+
+        assert!(!store.revoke_key(other.id, key.id, NOW).await.expect("the store"));
+        assert!(!store.revoke_key(space.id, KeyId::new(), NOW).await.expect("the store"));
+        assert!(store.revoke_key(space.id, key.id, NOW).await.expect("the store"));
+        assert!(!store.revoke_key(space.id, key.id, NOW).await.expect("the store"));
+        assert!(store.key_by_secret(&hash("secret")).await.expect("the store").is_none());
+        let listed = store.keys(space.id, page(2, 2)).await.expect("the store");
+        let listed_as: Vec<_> = listed.data.iter().map(|key| key.permission).collect();
+        assert_eq!((listed_as, listed.total), (vec![Permission::Space, Permission::Manage], 5));
+        assert_eq!(store.keys(other.id, page(1, 10)).await.expect("the store").total, 0);
+    }
+
+    async fn a_guest_lives_as_long_as_their_place(store: Empty) {
+        let (space, other) = (store.space("one").await, store.space("two").await);
+        let mut line = Line::new(&space, &[]);
+        let (member, participant) = line.invite("Gast", "token");
+        line.save(&store).await;
+        let guest = store.guest_by_secret(&hash("token")).await.expect("the store").expect("known");
+        assert_eq!((guest.id.into(), guest.space_id, guest.session_id), (member.id, space.id, line.id()));
+        assert_eq!((guest.name.as_str(), guest.expires_at), ("Gast", NOW.plus_seconds(60)));
+        assert!(store.guest_by_secret(&hash("other")).await.expect("the store").is_none());
+        assert!(store.guest(space.id, guest.id).await.expect("the store").is_some());
+        assert!(store.guest(other.id, guest.id).await.expect("the store").is_none());
+        let scope = Scope::Member(space.id, member.id);
+        assert!(store.session(scope, line.id()).await.expect("the store").is_some());
+
+        line.append(Change::ParticipantRemoved(participant), &Actor::system());
+        line.save(&store).await;
+        assert!(store.guest_by_secret(&hash("token")).await.expect("the store").is_none());
+        assert!(store.guest(space.id, guest.id).await.expect("the store").is_none());
+        assert!(store.session(scope, line.id()).await.expect("the store").is_none());
+    }
+
+    async fn a_refresh_token_is_used_once(store: Empty) {
+        let human = store.human_named(&store.space("one").await, "h").await;
+        let later = NOW.plus_seconds(60);
+        let rotate = async |old: &str, next: &str, now| {
+            store.rotate_refresh_token(&hash(old), &hash(next), later, now).await.expect("the store")
+        };
+        let family = Uuid::now_v7();
+        store.add_refresh_token(&refresh("a1", family, human.id, later), NOW).await.expect("the store");
+        store.add_refresh_token(&refresh("b1", Uuid::now_v7(), human.id, later), NOW).await.expect("the store");
+        assert_eq!(rotate("no", "x", NOW).await, RefreshOutcome::Unknown);
+        assert_eq!(rotate("a1", "a2", NOW).await, RefreshOutcome::Rotated(human.id));
+        assert_eq!(rotate("a2", "a3", NOW).await, RefreshOutcome::Rotated(human.id));
+        // The first one again: somebody has a copy, so the family ends, and no other one.
+        assert_eq!(rotate("a1", "a4", NOW).await, RefreshOutcome::Reused);
+        for token in ["a1", "a2", "a3", "a4"] {
+            assert_eq!(rotate(token, "x", NOW).await, RefreshOutcome::Unknown, "{token}");
+        }
+        assert_eq!(rotate("b1", "b2", NOW).await, RefreshOutcome::Rotated(human.id));
+        // At its end it is not good any more.
+        assert_eq!(rotate("b2", "b3", later).await, RefreshOutcome::Unknown);
+        store.end_refresh_family(&hash("b1")).await.expect("the store");
+        assert_eq!(rotate("b2", "b3", NOW).await, RefreshOutcome::Unknown);
+        store.end_refresh_family(&hash("never")).await.expect("nothing to end is no error");
+    }
+
+    async fn of_two_uses_of_a_refresh_token_at_once_one_wins(store: Empty) {
+        let human = store.human_named(&store.space("one").await, "h").await;
+        let later = NOW.plus_seconds(60);
+        for round in 0..5 {
+            let token = format!("t{round}");
+            store.add_refresh_token(&refresh(&token, Uuid::now_v7(), human.id, later), NOW).await.expect("the store");
+            let next = [format!("l{round}"), format!("r{round}")];
+            let (old, left, right) = (hash(&token), hash(&next[0]), hash(&next[1]));
+            let (first, second) = tokio::join!(
+                store.rotate_refresh_token(&old, &left, later, NOW),
+                store.rotate_refresh_token(&old, &right, later, NOW),
+            );
+            let outcomes = [first.expect("the store"), second.expect("the store")];
+            assert!(outcomes.contains(&RefreshOutcome::Rotated(human.id)), "{outcomes:?}");
+            assert!(outcomes.contains(&RefreshOutcome::Reused), "{outcomes:?}");
+            // The second use has ended the family, the winner's new token included.
+            for token in next {
+                let outcome = store.rotate_refresh_token(&hash(&token), &hash("x"), later, NOW).await;
+                assert_eq!(outcome.expect("the store"), RefreshOutcome::Unknown);
+            }
+        }
+    }
+
+    async fn a_setup_token_is_used_once(store: Empty) {
+        let human = store.human_named(&store.space("one").await, "h").await;
+        let later = NOW.plus_seconds(60);
+        store.add_setup_token(&hash("s"), human.id, later).await.expect("the store");
+        assert_eq!(store.take_setup_token(&hash("no"), NOW).await.expect("the store"), None);
+        assert_eq!(store.take_setup_token(&hash("s"), later).await.expect("the store"), None);
+        let taken = join_all((0..8).map(|_| async { store.take_setup_token(&hash("s"), NOW).await.expect("the store") }));
+        let taken: Vec<_> = taken.await.into_iter().flatten().collect();
+        assert_eq!(taken, [human.id]);
+    }
+
+    async fn what_has_served_its_time_is_pruned(store: Empty) {
+        let human = store.human_named(&store.space("one").await, "h").await;
+        for (index, ends) in [-10, -1, 0, 10].into_iter().enumerate() {
+            let token = refresh(&format!("t{index}"), Uuid::now_v7(), human.id, NOW.plus_seconds(ends));
+            store.add_refresh_token(&token, NOW).await.expect("the store");
+        }
+        let mut tx = store.begin().await.expect("a transaction");
+        let replies = [-10, 0, 10].map(|at| {
+            saved("s", &at.to_string(), SavedReplyKind::Body("{}".to_owned()), NOW.plus_seconds(at))
+        });
+        tx.apply(WriteSet { replies: replies.to_vec(), ..WriteSet::default() }).await.expect("the store");
+        tx.commit().await.expect("the store");
+
+        assert_eq!(store.prune(NOW, NOW).await.expect("the store"), 1 + 2);
+        assert_eq!(store.prune(NOW, NOW).await.expect("the store"), 0);
+        let mut tx = store.begin().await.expect("a transaction");
+        let keys = ["-10", "0", "10"].map(|key| ("s".to_owned(), key.to_owned()));
+        let left = tx.saved_replies(&keys, NOW.plus_seconds(-100)).await.expect("the store");
+        assert_eq!(left.iter().map(|reply| reply.key.as_str()).collect::<Vec<_>>(), ["0", "10"]);
+        drop(tx);
+        let rotated = store.rotate_refresh_token(&hash("t3"), &hash("n"), NOW.plus_seconds(99), NOW).await;
+        assert_eq!(rotated.expect("the store"), RefreshOutcome::Rotated(human.id));
+    }
+
+    async fn nothing_is_seen_from_outside_its_scope(store: Empty) {
+        let (space, other) = (store.space("one").await, store.space("two").await);
+        let agent = store.agent_named(&space, "a").await;
+        let outsider = store.agent_named(&space, "outsider").await;
+        let foreigner = store.agent_named(&other, "foreigner").await;
+        let human = store.human_named(&space, "h").await;
+        let bystander = store.human_named(&space, "bystander").await;
+        let stranger = store.human_named(&other, "stranger").await;
+        let former = store.human_named(&space, "former").await;
+        let mut line = Line::new(&space, &[agent.member(), human.member(), former.member()]);
+        let (guest, _) = line.invite("g", "token");
+        let message = line.post(&agent.member(), "x", Some(PLAIN_ASK));
+        line.save(&store).await;
+        let mut elsewhere = Line::new(&space, &[outsider.member()]);
+        let (visitor, _) = elsewhere.invite("v", "visitor");
+        elsewhere.save(&store).await;
+        // They still stand in the list of participants, but no longer belong to the space.
+        store.deactivate_human(space.id, former.id, NOW).await.expect("the store");
+        let id = line.id();
+
+        let inside = [
+            (Scope::Space(space.id), PrincipalId::from(agent.id)),
+            (Scope::Member(space.id, agent.id.into()), agent.id.into()),
+            (Scope::Human(human.id.into()), human.id.into()),
+            (Scope::Member(space.id, guest.id), guest.id),
+        ];
+        for (scope, who) in inside {
+            assert!(store.session(scope, id).await.expect("the store").is_some(), "{scope:?}");
+            let listed = store.sessions(scope, None, page(1, 10)).await.expect("the store");
+            assert!(listed.data.iter().any(|session| session.id == id), "{scope:?}");
+            assert_eq!(store.feed(scope, who, page(1, 10)).await.expect("the store").data.len(), 1, "{scope:?}");
+            assert!(store.participants(scope, id, page(1, 10)).await.expect("the store").is_some(), "{scope:?}");
+            assert!(store.mark_read(scope, id, who, 1).await.expect("the store").is_some(), "{scope:?}");
+            assert!(store.messages(scope, id, page(1, 10)).await.expect("the store").is_some(), "{scope:?}");
+            assert!(store.message(scope, id, message.id).await.expect("the store").is_some(), "{scope:?}");
+            assert!(store.head(scope, id).await.expect("the store").is_some(), "{scope:?}");
+            assert!(store.standing(scope, id, who).await.expect("the store").is_some(), "{scope:?}");
+            assert!(store.events_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_some(), "{scope:?}");
+            assert!(store.events_page(scope, id, page(1, 10)).await.expect("the store").is_some(), "{scope:?}");
+        }
+        let outside = [
+            Scope::Space(other.id),
+            Scope::Member(space.id, outsider.id.into()),
+            Scope::Member(other.id, agent.id.into()),
+            Scope::Member(other.id, foreigner.id.into()),
+            Scope::Member(space.id, foreigner.id.into()),
+            Scope::Member(space.id, visitor.id),
+            Scope::Human(bystander.id.into()),
+            Scope::Human(stranger.id.into()),
+            Scope::Human(former.id.into()),
+            Scope::Human(agent.id.into()),
+        ];
+        for scope in outside {
+            let who = scope.participant().unwrap_or(agent.id.into());
+            assert!(store.session(scope, id).await.expect("the store").is_none(), "{scope:?}");
+            let listed = store.sessions(scope, None, page(1, 10)).await.expect("the store");
+            assert!(listed.data.iter().all(|session| session.id != id), "{scope:?}");
+            assert_eq!(listed.total, i64::try_from(listed.data.len()).expect("few"), "{scope:?}");
+            let feed = store.feed(scope, who, page(1, 10)).await.expect("the store");
+            assert!(feed.data.iter().all(|entry| entry.session.id != id), "{scope:?}");
+            assert!(store.participants(scope, id, page(1, 10)).await.expect("the store").is_none(), "{scope:?}");
+            assert!(store.mark_read(scope, id, who, 1).await.expect("the store").is_none(), "{scope:?}");
+            assert!(store.messages(scope, id, page(1, 10)).await.expect("the store").is_none(), "{scope:?}");
+            assert!(store.message(scope, id, message.id).await.expect("the store").is_none(), "{scope:?}");
+            assert!(store.head(scope, id).await.expect("the store").is_none(), "{scope:?}");
+            assert!(store.standing(scope, id, who).await.expect("the store").is_none(), "{scope:?}");
+            assert!(store.events_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_none(), "{scope:?}");
+            assert!(store.events_page(scope, id, page(1, 10)).await.expect("the store").is_none(), "{scope:?}");
+        }
+        // A message under another session's id is no message of that session.
+        let by_wrong_session = store.message(Scope::Space(space.id), elsewhere.id(), message.id).await;
+        assert!(by_wrong_session.expect("the store").is_none());
+        assert!(store.member_ids(other.id, id).await.expect("the store").is_empty());
+        assert!(store.last_seqs(&[(other.id, id)]).await.expect("the store").is_empty());
+        let mut tx = store.begin().await.expect("a transaction");
+        assert!(tx.lock_sessions(&[(other.id, id)]).await.expect("the store").is_empty());
+        assert!(tx.message_states(&[(elsewhere.id(), message.id)]).await.expect("the store").is_empty());
+    }
+
+    async fn sessions_come_by_activity(store: Empty) {
+        let space = store.space("one").await;
+        let agent = store.agent_named(&space, "a").await;
+        let mut lines = Vec::new();
+        for index in 0..5 {
+            let mut line = Line::new(&space, &[agent.member()]);
+            line.session.title = Some(format!("s{index}"));
+            line.at = NOW.plus_seconds(index);
+            line.post(&agent.member(), "x", None);
+            line.save(&store).await;
+            lines.push(line);
+        }
+        lines[1].at = NOW.plus_seconds(100);
+        lines[1].post(&agent.member(), "again", None);
+        lines[1].save(&store).await;
+        lines[2].append(Change::SessionClosed, &Actor::system());
+        lines[2].save(&store).await;
+        lines[3].append(Change::SessionArchived, &Actor::system());
+        lines[3].save(&store).await;
+
+        let scope = Scope::Member(space.id, agent.id.into());
+        let titles = async |status, request| -> (Vec<String>, i64) {
+            let found = store.sessions(scope, status, request).await.expect("the store");
+            (found.data.into_iter().filter_map(|session| session.title).collect(), found.total)
+        };
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(titles(None, page(1, 10)).await, (own(&["s1", "s4", "s2", "s0"]), 4));
+        assert_eq!(titles(None, page(2, 3)).await, (own(&["s0"]), 4));
+        assert_eq!(titles(Some(SessionStatus::Active), page(1, 10)).await, (own(&["s1", "s4", "s0"]), 3));
+        assert_eq!(titles(Some(SessionStatus::Closed), page(1, 10)).await, (own(&["s2"]), 1));
+        assert_eq!(titles(Some(SessionStatus::Archived), page(1, 10)).await, (own(&["s3"]), 1));
+    }
+
+    async fn a_session_comes_back_as_it_was_written(store: Empty) {
+        let space = store.space("one").await;
+        let agent = store.agent_named(&space, "a").await;
+        let mut line = Line::new(&space, &[agent.member()]);
+        let title = r#"{"ciphertext":"t\u0000é😀","wrappings":[{"z":1,"a":2}],"scheme":"x"}"#;
+        line.session.created_by_agent_id = Some(agent.id);
+        line.session.title = Some("Ünïcode 😀".to_owned());
+        line.session.encrypted_title = Envelope::from_stored(title.to_owned());
+        line.session.metadata = serde_json::from_str(r#"{"b":1,"a":"\u0000"}"#).expect("json");
+        line.session.priority = Priority::Urgent;
+        line.save(&store).await;
+        let read = async || store.session(Scope::Space(space.id), line.id()).await.expect("the store").expect("there");
+        let session = read().await;
+        assert_eq!(json!(session), json!(line.session));
+        assert_eq!((session.first_seq, session.message_count), (1, 0));
+        assert_eq!(session.encrypted_title.as_ref().map(Envelope::as_str), Some(title));
+        assert_eq!(session.metadata.as_ref().map(|metadata| metadata.get()), Some(r#"{"b":1,"a":"\u0000"}"#));
+
+        line.session.title = None;
+        line.session.encrypted_title = None;
+        line.session.metadata = None;
+        line.session.priority = Priority::Low;
+        line.at = NOW.plus_seconds(1);
+        line.append(Change::SessionClosed, &Actor::system());
+        line.append(Change::SessionArchived, &Actor::system());
+        line.save(&store).await;
+        let session = store.session(Scope::Space(space.id), line.id()).await.expect("the store").expect("there");
+        assert_eq!(json!(session), json!(line.session));
+        assert_eq!((session.closed_at, session.archived_at), (Some(line.at), Some(line.at)));
+    }
+
+    async fn the_feed_puts_what_waits_first(store: Empty) {
+        let space = store.space("one").await;
+        let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
+        let members = [agent.member(), human.member()];
+        let deadline = |seconds| Some(NOW.plus_seconds(seconds));
+        let asks: [(&str, &[Ask]); 7] = [
+            ("quiet", &[]),
+            ("low", &[Ask { priority: Priority::Low, deadline: deadline(5) }]),
+            ("high, no end", &[Ask { priority: Priority::High, deadline: None }]),
+            ("high, late", &[Ask { priority: Priority::High, deadline: deadline(50) }]),
+            ("high, soon", &[Ask { priority: Priority::High, deadline: deadline(40) }, PLAIN_ASK]),
+            ("urgent", &[PLAIN_ASK, Ask { priority: Priority::Urgent, deadline: deadline(90) }]),
+            ("busy", &[]),
+        ];
+        let mut lines = Vec::new();
+        for (index, (title, asks)) in asks.into_iter().enumerate() {
+            let mut line = Line::new(&space, &members);
+            line.session.title = Some(title.to_owned());
+            line.at = NOW.plus_seconds(i64::try_from(index).expect("few"));
+            line.post(&agent.member(), "hello", None);
+            for ask in asks {
+                line.post(&agent.member(), "?", Some(*ask));
+            }
+            line.save(&store).await;
+            lines.push(line);
+        }
+        let mut archived = Line::new(&space, &members);
+        archived.post(&agent.member(), "?", Some(PLAIN_ASK));
+        archived.append(Change::SessionArchived, &Actor::system());
+        archived.save(&store).await;
+
+        let scope = Scope::Human(human.id.into());
+        let feed = store.feed(scope, human.id.into(), page(1, 10)).await.expect("the store");
+        let titles: Vec<_> = feed.data.iter().filter_map(|entry| entry.session.title.as_deref()).collect();
+        assert_eq!(titles, ["urgent", "high, soon", "high, late", "high, no end", "low", "busy", "quiet"]);
+        assert_eq!(feed.total, 7);
+        let soon = &feed.data[1];
+        assert_eq!((soon.highest_priority, soon.next_deadline_at), (Some(Priority::High), deadline(40)));
+        assert_eq!((soon.session.pending_count, soon.unread_count), (2, 3));
+        assert_eq!(soon.last_message.as_ref().map(|message| message.seq), Some(4));
+        let quiet = &feed.data[6];
+        assert_eq!((quiet.highest_priority, quiet.next_deadline_at, quiet.unread_count), (None, None, 1));
+        let second = store.feed(scope, human.id.into(), page(2, 5)).await.expect("the store");
+        assert_eq!((second.data[0].session.title.as_deref(), second.data.len()), (Some("busy"), 2));
+
+        // Settled, it no longer waits; read, it no longer counts.
+        let urgent = &mut lines[5];
+        let messages = store.messages(scope, urgent.id(), page(1, 10)).await.expect("the store").expect("in scope");
+        urgent.answer(&human.member(), messages.data[2].id, "!");
+        urgent.writes.read_marks.push((urgent.id(), human.id.into(), urgent.session.last_seq, urgent.session.message_count));
+        urgent.save(&store).await;
+        let feed = store.feed(scope, human.id.into(), page(1, 10)).await.expect("the store");
+        let entry = feed.data.iter().find(|entry| entry.session.id == urgent.id()).expect("there");
+        assert_eq!((entry.highest_priority, entry.next_deadline_at), (Some(Priority::Medium), None));
+        assert_eq!((entry.session.pending_count, entry.unread_count), (1, 0));
+    }
+
+    async fn participants_come_in_pages(store: Empty) {
+        let space = store.space("one").await;
+        let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
+        let mut line = Line::new(&space, &[agent.member()]);
+        line.add(&human.member(), None);
+        let (guest, _) = line.invite("g", "token");
+        line.save(&store).await;
+        let scope = Scope::Space(space.id);
+        let first = store.participants(scope, line.id(), page(1, 2)).await.expect("the store").expect("in scope");
+        let second = store.participants(scope, line.id(), page(2, 2)).await.expect("the store").expect("in scope");
+        let all: Vec<_> = first.data.iter().chain(&second.data).collect();
+        assert_eq!(all.iter().map(|p| (p.kind, p.name.as_str())).collect::<Vec<_>>(), [
+            (ParticipantType::Agent, "a"),
+            (ParticipantType::Human, "h"),
+            (ParticipantType::Guest, "g"),
+        ]);
+        assert_eq!((first.total, all[0].role.as_str(), all[1].role.as_str()), (3, "member", "reviewer"));
+        assert_eq!((all[0].agent_id, all[0].human_id, all[0].guest_id), (Some(agent.id), None, None));
+        assert_eq!((all[1].agent_id, all[1].human_id, all[1].guest_id), (None, Some(human.id), None));
+        let members: HashSet<_> = store.member_ids(space.id, line.id()).await.expect("the store").into_iter().collect();
+        assert_eq!(members, HashSet::from([agent.id.into(), human.id.into(), guest.id]));
+        // Nobody takes part twice.
+        line.add(&human.member(), None);
+        let mut tx = store.begin().await.expect("a transaction");
+        assert!(matches!(tx.apply(line.take()).await, Err(StoreError::Conflict(_))));
+    }
+
+    async fn a_read_mark_never_goes_backwards(store: Empty) {
+        let space = store.space("one").await;
+        let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
+        let mut line = Line::new(&space, &[agent.member(), human.member()]);
+        for _ in 0..5 {
+            line.post(&agent.member(), "x", None);
+        }
+        line.save(&store).await;
+        let scope = Scope::Human(human.id.into());
+        let who = PrincipalId::from(human.id);
+        let mark = async |seq| -> (i64, bool) {
+            let ReadMark { seq, moved, .. } =
+                store.mark_read(scope, line.id(), who, seq).await.expect("the store").expect("takes part");
+            (seq, moved)
+        };
+        let unread = async || store.feed(scope, who, page(1, 1)).await.expect("the store").data[0].unread_count;
+        assert_eq!(unread().await, 5);
+        assert_eq!(mark(0).await, (0, false));
+        assert_eq!(mark(3).await, (3, true));
+        assert_eq!(unread().await, 3);
+        assert_eq!(mark(3).await, (3, false));
+        assert_eq!(mark(2).await, (3, false));
+        assert_eq!(unread().await, 3);
+        assert_eq!(mark(1000).await, (6, true));
+        assert_eq!(unread().await, 0);
+        assert_eq!(mark(1).await, (6, false));
+        // Whoever sees the session without taking part has no mark.
+        let space_scope = Scope::Space(space.id);
+        let none = store.mark_read(space_scope, line.id(), PrincipalId(Uuid::now_v7()), 1).await.expect("the store");
+        assert_eq!(none, None);
+        // Marks that race end at the furthest.
+        let mut line = Line::new(&space, &[human.member()]);
+        for _ in 0..9 {
+            line.post(&agent.member(), "x", None);
+        }
+        line.save(&store).await;
+        join_all((1..=10).map(|seq| store.mark_read(scope, line.id(), who, seq))).await;
+        let people = store.participants(scope, line.id(), page(1, 1)).await.expect("the store").expect("in scope");
+        assert_eq!(people.data[0].last_read_seq, 10);
+        // The writer's own marks obey the same rule.
+        line.writes.read_marks.push((line.id(), who, 4, 3));
+        line.post(&agent.member(), "x", None);
+        line.save(&store).await;
+        let people = store.participants(scope, line.id(), page(1, 1)).await.expect("the store").expect("in scope");
+        assert_eq!(people.data[0].last_read_seq, 10);
+    }
+
+    async fn messages_carry_their_answers(store: Empty) {
+        let space = store.space("one").await;
+        let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
+        let mut line = Line::new(&space, &[agent.member(), human.member()]);
+        let plain = line.post(&agent.member(), "plain", None);
+        let asked = line.post(&agent.member(), "asked", Some(PLAIN_ASK));
+        let dropped = line.post(&agent.member(), "dropped", Some(PLAIN_ASK));
+        line.save(&store).await;
+        let scope = Scope::Member(space.id, agent.id.into());
+        let read = async |id| store.message(scope, asked.session_id, id).await.expect("the store").expect("there");
+        assert_eq!(json!(read(plain.id).await), json!(plain));
+        assert_eq!(json!(read(asked.id).await), json!(asked));
+        line.at = NOW.plus_seconds(5);
+        let answer = line.answer(&human.member(), asked.id, "answer");
+        line.cancel(&agent.member(), dropped.id);
+        line.save(&store).await;
+
+        let done = read(asked.id).await;
+        let response = done.response.as_ref().expect("a response");
+        assert_eq!((done.status, done.updated_at), (MessageStatus::Completed, line.at));
+        assert_eq!((response.message_id, &response.responded_by), (answer.id, &human.member().actor()));
+        assert_eq!((response.responded_at, &response.encrypted_content), (line.at, &answer.encrypted_content));
+        let gone = read(dropped.id).await;
+        assert_eq!((gone.status, gone.response.is_none()), (MessageStatus::Cancelled, true));
+        let reply = read(answer.id).await;
+        assert_eq!((reply.sender_type, reply.sender_human_id), (SenderType::Human, Some(human.id)));
+
+        let all = store.messages(scope, line.id(), page(1, 10)).await.expect("the store").expect("in scope");
+        let ids: Vec<_> = all.data.iter().map(|message| message.id).collect();
+        assert_eq!((ids, all.total), (vec![plain.id, asked.id, dropped.id, answer.id], 4));
+        let second = store.messages(scope, line.id(), page(2, 3)).await.expect("the store").expect("in scope");
+        assert_eq!((second.data[0].id, second.data.len(), second.total), (answer.id, 1, 4));
+        let far = store.messages(scope, line.id(), page(i64::MAX, 100)).await.expect("the store").expect("in scope");
+        assert_eq!((far.data.len(), far.total), (0, 4));
+        assert!(store.message(scope, line.id(), MessageId::new()).await.expect("the store").is_none());
+    }
+
+    async fn a_head_says_where_a_timeline_stands(store: Empty) {
+        let space = store.space("one").await;
+        let agent = store.agent_named(&space, "a").await;
+        let mut line = Line::new(&space, &[agent.member()]);
+        line.post(&agent.member(), "x", None);
+        line.save(&store).await;
+        let head = Head { space: space.id, last_seq: 2, first_seq: 1 };
+        let scope = Scope::Space(space.id);
+        assert_eq!(store.head(scope, line.id()).await.expect("the store"), Some(head));
+        let standing = store.standing(scope, line.id(), agent.id.into()).await.expect("the store").expect("in scope");
+        let own = store.participants(scope, line.id(), page(1, 1)).await.expect("the store").expect("in scope").data;
+        assert_eq!((standing.head, standing.participant), (head, Some(own[0].id)));
+        let other = store.standing(scope, line.id(), PrincipalId(Uuid::now_v7())).await.expect("the store");
+        assert_eq!(other.expect("in scope").participant, None);
+    }
+
+    async fn events_come_in_order_and_no_more_than_asked(store: Empty) {
+        let space = store.space("one").await;
+        let agent = store.agent_named(&space, "a").await;
+        let mut line = Line::new(&space, &[agent.member()]);
+        for index in 0..9 {
+            line.post(&agent.member(), &format!("{index}"), None);
+        }
+        line.save(&store).await;
+        let scope = Scope::Space(space.id);
+        let after = async |after, limit, bytes| -> Vec<i64> {
+            let found = store.events_after(scope, line.id(), after, limit, bytes).await.expect("the store");
+            let found = found.expect("in scope");
+            assert_eq!(found.head.last_seq, 10);
+            found.events.iter().map(|event| event.seq).collect()
+        };
+        assert_eq!(after(0, 100, i64::MAX).await, (1..=10).collect::<Vec<_>>());
+        assert_eq!(after(-5, 2, i64::MAX).await, [1, 2]);
+        assert_eq!(after(4, 3, i64::MAX).await, [5, 6, 7]);
+        assert_eq!(after(9, 100, i64::MAX).await, [10]);
+        assert!(after(10, 100, i64::MAX).await.is_empty());
+        assert!(after(i64::MAX, 100, i64::MAX).await.is_empty());
+        // One event always comes, so that a large one blocks nobody; then no more once the bytes are passed.
+        assert_eq!(after(0, 100, 1).await, [1]);
+        let all = store.events_after(scope, line.id(), 0, 100, i64::MAX).await.expect("the store").expect("in scope");
+        let two = i64::try_from(all.events[0].text.len() + all.events[1].text.len()).expect("small");
+        assert_eq!(after(0, 100, two).await, [1, 2]);
+        assert_eq!(after(0, 100, two + 1).await, [1, 2, 3]);
+
+        let paged = store.events_page(scope, line.id(), page(2, 4)).await.expect("the store").expect("in scope");
+        let seqs: Vec<_> = paged.data.iter().map(|event| event.seq).collect();
+        assert_eq!((seqs, paged.total), (vec![5, 6, 7, 8], 10));
+        let far = store.events_page(scope, line.id(), page(i64::MAX, 4)).await.expect("the store").expect("in scope");
+        assert_eq!((far.data.len(), far.total), (0, 10));
+    }
+
+    async fn an_event_comes_back_byte_for_byte(store: Empty) {
+        let space = store.space("one").await;
+        let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
+        let mut line = Line::new(&space, &[agent.member()]);
+        let participant = line.add(&human.member(), None);
+        // Escapes as JSON writes them, NUL included, which PostgreSQL's text does not hold.
+        let asked = line.post(&agent.member(), "\u{0}\u{1}\u{7f}\u{2028}é😀\"\\/", Some(PLAIN_ASK));
+        line.cancel(&agent.member(), asked.id);
+        line.append(Change::ParticipantRemoved(participant), &Actor::system());
+        let written = line.writes.events.clone();
+        assert!(written[2].text.contains(r"\u0000"), "{}", written[2].text);
+        line.save(&store).await;
+        let scope = Scope::Space(space.id);
+        let read = store.events_after(scope, line.id(), 0, 10, i64::MAX).await.expect("the store").expect("in scope");
+        assert_eq!(read.events.len(), written.len());
+        for (read, written) in read.events.iter().zip(&written) {
+            assert_eq!((read.space, read.session, read.seq), (written.space, written.session, written.seq));
+            assert_eq!((read.kind, read.at, read.pending), (written.kind, written.at, written.pending));
+            assert_eq!((read.settles, read.removes), (written.settles, written.removes));
+            assert_eq!(read.text, written.text);
+        }
+        assert_eq!(read.events[3].settles, Some(asked.id));
+        assert_eq!(read.events[4].removes, Some(human.id.into()));
+        let message = store.message(scope, line.id(), asked.id).await.expect("the store").expect("there");
+        let envelope: Value = serde_json::from_str(message.encrypted_content.expect("content").as_str()).expect("json");
+        assert_eq!(envelope["ciphertext"], "\u{0}\u{1}\u{7f}\u{2028}é😀\"\\/");
+    }
+
+    async fn what_retention_took_is_not_asked_for(store: Empty) {
+        let space = store.space("one").await;
+        let agent = store.agent_named(&space, "a").await;
+        let mut line = Line::new(&space, &[agent.member()]);
+        for _ in 0..9 {
+            line.post(&agent.member(), "x", None);
+        }
+        // As after a retention that has kept 6 to 10.
+        line.session.first_seq = 6;
+        line.writes.events.retain(|event| event.seq >= 6);
+        line.writes.new_messages.retain(|(message, _)| message.seq >= 6);
+        line.save(&store).await;
+        let scope = Scope::Space(space.id);
+        for after in [0, 3, 5] {
+            let found = store.events_after(scope, line.id(), after, 2, i64::MAX).await.expect("the store");
+            let found = found.expect("in scope");
+            assert_eq!(found.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [6, 7], "after {after}");
+            assert_eq!(found.head.first_seq, 6);
+        }
+        let paged = store.events_page(scope, line.id(), page(1, 3)).await.expect("the store").expect("in scope");
+        let seqs: Vec<_> = paged.data.iter().map(|event| event.seq).collect();
+        assert_eq!((seqs, paged.total), (vec![6, 7, 8], 5));
+    }
+
+    async fn many_rows_go_and_come_in_one_batch(store: Empty) {
+        let space = store.space("one").await;
+        let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
+        let members = [agent.member(), human.member()];
+        // 203 = 64 + 64 + 64 + 8 + 2 + 1: every size of statement.
+        let mut long = Line::new(&space, &members);
+        for index in 0..203 {
+            long.post(&agent.member(), &format!("{index}"), Some(PLAIN_ASK));
+        }
+        let mut lines: Vec<_> = (0..203).map(|_| Line::new(&space, &members)).collect();
+        let mut together = long.take();
+        for line in &mut lines {
+            let writes = line.take();
+            together.new_sessions.extend(writes.new_sessions);
+            together.new_participants.extend(writes.new_participants);
+            together.events.extend(writes.events);
+        }
+        let asked: Vec<_> = together.new_messages.iter().map(|(state, _)| state.id).collect();
+        let mut tx = store.begin().await.expect("a transaction");
+        tx.apply(together).await.expect("the store");
+        tx.commit().await.expect("the store");
+
+        let scope = Scope::Space(space.id);
+        let found = store.events_after(scope, long.id(), 0, 1000, i64::MAX).await.expect("the store").expect("in scope");
+        assert_eq!(found.events.iter().map(|event| event.seq).collect::<Vec<_>>(), (1..=204).collect::<Vec<_>>());
+        let last = store.messages(scope, long.id(), page(3, 100)).await.expect("the store").expect("in scope");
+        assert_eq!((last.data.iter().map(|message| message.id).collect::<Vec<_>>(), last.total), (asked[200..].to_vec(), 203));
+        assert_eq!(store.sessions(scope, None, page(1, 1)).await.expect("the store").total, 204);
+
+        // And changed, locked, looked up and settled the same way.
+        let mut tx = store.begin().await.expect("a transaction");
+        let mut named: Vec<_> = lines.iter().map(|line| (space.id, line.id())).collect();
+        named.reverse();
+        let locked = tx.lock_sessions(&named).await.expect("the store");
+        named.reverse();
+        assert_eq!(locked.iter().map(|session| session.id).collect::<Vec<_>>(), lines.iter().map(Line::id).collect::<Vec<_>>());
+        let mut pairs: Vec<_> = lines.iter().map(|line| (line.id(), agent.id.into())).collect();
+        assert_eq!(tx.participations(&pairs).await.expect("the store").len(), 203);
+        pairs.iter_mut().for_each(|(_, who)| *who = PrincipalId(Uuid::now_v7()));
+        assert!(tx.participations(&pairs).await.expect("the store").is_empty());
+        let states: Vec<_> = asked.iter().map(|id| (long.id(), *id)).collect();
+        assert_eq!(tx.message_states(&states).await.expect("the store").len(), 203);
+        let pending: Vec<_> = tx.pending_messages(long.id()).await.expect("the store").iter().map(|m| m.id).collect();
+        assert_eq!(pending, asked);
+        let mut together = WriteSet::default();
+        for line in &mut lines {
+            line.at = NOW.plus_seconds(7);
+            line.append(Change::SessionClosed, &Actor::system());
+            let writes = line.take();
+            together.changed_sessions.extend(writes.changed_sessions);
+            together.events.extend(writes.events);
+        }
+        for id in &asked {
+            long.cancel(&agent.member(), *id);
+        }
+        let writes = long.take();
+        together.changed_sessions.extend(writes.changed_sessions);
+        together.events.extend(writes.events);
+        together.settled.extend(writes.settled);
+        tx.apply(together).await.expect("the store");
+        assert!(tx.pending_messages(long.id()).await.expect("the store").is_empty());
+        tx.commit().await.expect("the store");
+        let closed = store.sessions(scope, Some(SessionStatus::Closed), page(1, 100)).await.expect("the store");
+        assert_eq!(closed.total, 203);
+        assert!(closed.data.iter().all(|session| session.closed_at == Some(NOW.plus_seconds(7)) && session.last_seq == 2));
+    }
+
+    async fn heads_of_many_timelines_come_in_one_call(store: Empty) {
+        let (space, other) = (store.space("one").await, store.space("two").await);
+        let mut together = WriteSet::default();
+        let mut asked = Vec::new();
+        for _ in 0..503 {
+            let mut line = Line::new(&space, &[]);
+            asked.push((space.id, line.id()));
+            let writes = line.take();
+            together.new_sessions.extend(writes.new_sessions);
+            together.events.extend(writes.events);
+        }
+        let mut tx = store.begin().await.expect("a transaction");
+        tx.apply(together).await.expect("the store");
+        tx.commit().await.expect("the store");
+        asked.push((space.id, SessionId::new()));
+        let found = store.last_seqs(&asked).await.expect("the store");
+        assert_eq!(found.len(), 503);
+        assert!(found.iter().all(|(_, seq)| *seq == 1));
+        assert!(store.last_seqs(&[]).await.expect("the store").is_empty());
+        assert!(store.last_seqs(&[(other.id, asked[0].1)]).await.expect("the store").is_empty());
+    }
+
+    async fn the_most_overdue_comes_first(store: Empty) {
+        let (one, two) = (store.space("one").await, store.space("two").await);
+        let agent = store.agent_named(&one, "a").await.member();
+        let ask = |seconds| Some(Ask { priority: Priority::Low, deadline: Some(NOW.plus_seconds(seconds)) });
+        let mut left = Line::new(&one, &[]);
+        let third = left.post(&agent, "x", ask(0));
+        let first = left.post(&agent, "x", ask(-9));
+        left.post(&agent, "not yet", ask(1));
+        left.post(&agent, "never", Some(PLAIN_ASK));
+        left.post(&agent, "nothing asked", None);
+        let settled = left.post(&agent, "settled", ask(-20));
+        left.cancel(&agent, settled.id);
+        left.save(&store).await;
+        let mut right = Line::new(&two, &[]);
+        let second = right.post(&agent, "x", ask(-5));
+        right.save(&store).await;
+        let due = |space: &Space, message: &Message| {
+            DueMessage { space: space.id, session: message.session_id, message: message.id }
+        };
+        let expected = [due(&one, &first), due(&two, &second), due(&one, &third)];
+        assert_eq!(store.due_messages(NOW, 10).await.expect("the store"), expected);
+        assert_eq!(store.due_messages(NOW, 2).await.expect("the store"), expected[..2]);
+        assert_eq!(store.due_messages(NOW.plus_millis(-1), 10).await.expect("the store"), expected[..2]);
+    }
+
+    async fn a_transaction_reads_what_it_locks(store: Empty) {
+        let space = store.space("one").await;
+        let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
+        let mut line = Line::new(&space, &[agent.member()]);
+        let added = line.add(&human.member(), None);
+        let deadline = Some(NOW.plus_seconds(9));
+        let asked = line.post(&agent.member(), "?", Some(Ask { priority: Priority::High, deadline }));
+        line.save(&store).await;
+
+        let mut tx = store.begin().await.expect("a transaction");
+        assert!(tx.lock_sessions(&[]).await.expect("the store").is_empty());
+        let both = [(space.id, line.id()), (space.id, SessionId::new())];
+        let locked = tx.lock_sessions(&both).await.expect("the store");
+        assert_eq!((locked.len(), json!(locked[0])), (1, json!(line.session)));
+        let pairs = [(line.id(), agent.id.into()), (line.id(), human.id.into()), (SessionId::new(), human.id.into())];
+        let found: HashSet<_> = tx.participations(&pairs).await.expect("the store").into_iter().collect();
+        assert_eq!(found, HashSet::from([pairs[0], pairs[1]]));
+        let states = tx.message_states(&[(line.id(), asked.id), (line.id(), MessageId::new())]).await.expect("the store");
+        assert_eq!(states.len(), 1);
+        let state = &states[0];
+        assert_eq!((state.id, state.session_id, state.seq), (asked.id, line.id(), 3));
+        assert_eq!((state.sender, state.status, state.priority), (Some(agent.id.into()), MessageStatus::Pending, Priority::High));
+        assert_eq!((state.response_required, state.deadline_at, state.in_reply_to), (true, deadline, None));
+        assert!(state.settlement.is_none());
+        let participant = tx.participant(line.id(), added.id).await.expect("the store").expect("there");
+        assert_eq!((participant.human_id, participant.role.as_str()), (Some(human.id), "reviewer"));
+        assert!(tx.participant(line.id(), ParticipantId::new()).await.expect("the store").is_none());
+        assert!(tx.participant(SessionId::new(), added.id).await.expect("the store").is_none());
+        let same = tx.participant_of(line.id(), human.id.into()).await.expect("the store").expect("there");
+        assert_eq!(same.id, added.id);
+        assert!(tx.participant_of(line.id(), PrincipalId(Uuid::now_v7())).await.expect("the store").is_none());
+        // What it wrote it sees; others only once it has committed.
+        let answer = line.answer(&human.member(), asked.id, "!");
+        tx.apply(line.take()).await.expect("the store");
+        let state = tx.message_states(&[(line.id(), asked.id)]).await.expect("the store").remove(0);
+        let settlement = state.settlement.expect("settled");
+        assert_eq!((state.status, settlement.seq, settlement.at), (MessageStatus::Completed, 5, NOW));
+        assert_eq!((settlement.by, settlement.response), (human.member().actor(), Some(answer.id)));
+        assert_eq!(store.head(Scope::Space(space.id), line.id()).await.expect("the store").expect("there").last_seq, 3);
+        tx.commit().await.expect("the store");
+        assert_eq!(store.head(Scope::Space(space.id), line.id()).await.expect("the store").expect("there").last_seq, 5);
+    }
+
+    async fn a_message_settles_once(store: Empty) {
+        let space = store.space("one").await;
+        let agent = store.agent_named(&space, "a").await.member();
+        let mut line = Line::new(&space, &[]);
+        let asked = line.post(&agent, "?", Some(PLAIN_ASK));
+        let plain = line.post(&agent, "no question", None);
+        line.save(&store).await;
+        line.cancel(&agent, asked.id);
+        line.save(&store).await;
+        let settlement = Settlement { seq: 9, at: NOW, by: agent.actor(), response: None };
+        for id in [asked.id, plain.id, MessageId::new()] {
+            let mut tx = store.begin().await.expect("a transaction");
+            let settled = vec![(id, MessageStatus::Expired, settlement.clone())];
+            let again = tx.apply(WriteSet { settled, ..WriteSet::default() }).await;
+            assert!(again.is_err(), "a second settling of {id}");
+        }
+        let message = store.message(Scope::Space(space.id), line.id(), asked.id).await.expect("the store").expect("there");
+        assert_eq!(message.status, MessageStatus::Cancelled);
+        // Twice in one batch is as wrong.
+        let fresh = line.post(&agent, "?", Some(PLAIN_ASK));
+        line.save(&store).await;
+        let mut tx = store.begin().await.expect("a transaction");
+        let twice = [MessageStatus::Cancelled, MessageStatus::Expired].map(|status| (fresh.id, status, settlement.clone()));
+        assert!(tx.apply(WriteSet { settled: twice.to_vec(), ..WriteSet::default() }).await.is_err());
+        drop(tx);
+        let message = store.message(Scope::Space(space.id), line.id(), fresh.id).await.expect("the store").expect("there");
+        assert_eq!(message.status, MessageStatus::Pending);
+    }
+
+    async fn a_place_on_a_timeline_is_taken_once(store: Empty) {
+        let space = store.space("one").await;
+        let mut line = Line::new(&space, &[]);
+        line.save(&store).await;
+        line.append(Change::SessionClosed, &Actor::system());
+        let events = line.writes.events.clone();
+        line.save(&store).await;
+        let mut tx = store.begin().await.expect("a transaction");
+        let again = tx.apply(WriteSet { events, ..WriteSet::default() }).await;
+        assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+    }
+
+    async fn a_dropped_transaction_never_was(store: Empty) {
+        let space = store.space("one").await;
+        let agent = store.agent_named(&space, "a").await;
+        let mut kept = Line::new(&space, &[agent.member()]);
+        kept.save(&store).await;
+        // More often than there are connections, so that none of them stays behind.
+        for _ in 0..20 {
+            let mut line = Line::new(&space, &[agent.member()]);
+            line.invite("g", &format!("token {}", line.id()));
+            line.post(&agent.member(), "x", Some(Ask { priority: Priority::Low, deadline: Some(NOW) }));
+            let reply = saved("s", "k", SavedReplyKind::Body("{}".to_owned()), NOW);
+            line.writes.replies.push(reply);
+            let mut tx = store.begin().await.expect("a transaction");
+            tx.lock_sessions(&[(space.id, kept.id())]).await.expect("the store");
+            tx.apply(line.take()).await.expect("the store");
+            drop(tx);
+            let scope = Scope::Space(space.id);
+            assert!(store.session(scope, line.id()).await.expect("the store").is_none());
+            assert!(store.guest_by_secret(&hash(&format!("token {}", line.id()))).await.expect("the store").is_none());
+        }
+        assert!(store.due_messages(NOW, 10).await.expect("the store").is_empty());
+        let mut tx = store.begin().await.expect("a transaction");
+        let none = tx.saved_replies(&[("s".to_owned(), "k".to_owned())], NOW.plus_seconds(-1)).await;
+        assert!(none.expect("the store").is_empty());
+    }
+
+    async fn saved_replies_are_kept_for_a_time(store: Empty) {
+        let (session, message) = (SessionId::new(), MessageId::new());
+        let kinds = [
+            ("posted", SavedReplyKind::Posted(session, message)),
+            ("settled", SavedReplyKind::Settled(session, message)),
+            ("body", SavedReplyKind::Body("{\"a\":\"\\u0000é\"}".to_owned())),
+        ];
+        let replies: Vec<_> = kinds.iter().map(|(key, kind)| saved("scope", key, kind.clone(), NOW)).collect();
+        let mut tx = store.begin().await.expect("a transaction");
+        tx.apply(WriteSet { replies, ..WriteSet::default() }).await.expect("the store");
+        tx.commit().await.expect("the store");
+        let keys: Vec<_> = kinds.iter().map(|(key, _)| ("scope".to_owned(), (*key).to_owned())).collect();
+        let mut tx = store.begin().await.expect("a transaction");
+        let found = tx.saved_replies(&keys, NOW).await.expect("the store");
+        assert_eq!(found.len(), 3);
+        for ((key, kind), reply) in kinds.iter().zip(&found) {
+            assert_eq!((reply.scope.as_str(), reply.key.as_str(), &reply.kind), ("scope", *key, kind));
+            assert_eq!((reply.status, reply.created_at), (201, NOW));
+            assert_eq!(reply.request_hash, hash(&format!("scope {key}")));
+        }
+        assert!(tx.saved_replies(&keys, NOW.plus_millis(1)).await.expect("the store").is_empty());
+        assert!(tx.saved_replies(&[], NOW).await.expect("the store").is_empty());
+        let elsewhere = [("other".to_owned(), "body".to_owned()), ("scope".to_owned(), "none".to_owned())];
+        assert!(tx.saved_replies(&elsewhere, NOW).await.expect("the store").is_empty());
+        // One whose time is over gives way to a new one under the same key.
+        let next = saved("scope", "body", SavedReplyKind::Body("[]".to_owned()), NOW.plus_seconds(99));
+        tx.apply(WriteSet { replies: vec![next], ..WriteSet::default() }).await.expect("the store");
+        let found = tx.saved_replies(&keys, NOW.plus_seconds(50)).await.expect("the store");
+        assert_eq!((found.len(), &found[0].kind), (1, &SavedReplyKind::Body("[]".to_owned())));
+    }
+
+    async fn transactions_on_one_session_come_one_after_the_other(store: Empty) {
+        const WRITERS: i64 = 8;
+        const ROUNDS: i64 = 8;
+        let space = store.space("one").await;
+        let mut lines = [Line::new(&space, &[]), Line::new(&space, &[])];
+        for line in &mut lines {
+            line.save(&store).await;
+        }
+        let ids = lines.map(|line| (space.id, line.id()));
+        // Each reads under its lock and writes one more; were any two of them inside at once, one count would be
+        // lost. Half of them name the sessions the other way round, which must not make them wait for each other.
+        let writers = (0..WRITERS).map(|writer| {
+            let store = Arc::clone(&store.store);
+            let named = if writer % 2 == 0 { ids } else { [ids[1], ids[0]] };
+            tokio::spawn(async move {
+                for _ in 0..ROUNDS {
+                    let mut tx = store.begin().await.expect("a transaction");
+                    let mut sessions = tx.lock_sessions(&named).await.expect("the store");
+                    assert_eq!(sessions.len(), 2);
+                    sessions.iter_mut().for_each(|session| session.last_seq += 1);
+                    let writes = WriteSet { changed_sessions: sessions, ..WriteSet::default() };
+                    tx.apply(writes).await.expect("the store");
+                    tx.commit().await.expect("the store");
+                }
+            })
+        });
+        for writer in join_all(writers).await {
+            writer.expect("no panic");
+        }
+        for (_, last_seq) in store.last_seqs(&ids).await.expect("the store") {
+            assert_eq!(last_seq, 1 + WRITERS * ROUNDS);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_nodes_may_start_on_an_empty_postgres_at_once() {
+    let url = postgres::new_database();
+    let stores = join_all((0..4).map(|_| open(&url))).await;
+    for store in stores {
+        store.expect("the store opens").ping().await.expect("it answers");
+    }
+}
+
+#[tokio::test]
+async fn a_url_of_no_known_engine_is_refused() {
+    for url in ["mysql://localhost/x", "hub.db", ""] {
+        let error = open(url).await.err().expect("refused");
+        assert!(error.to_string().starts_with("DATABASE_URL"), "{error}");
+    }
+}
+
+/// What this suite runs. A new method of the traits belongs here together with its test.
+const COVERED: &[&str] = &[
+    // Directory
+    "ensure_space",
+    "space_by_name",
+    "spaces",
+    "deactivate_space",
+    "ensure_agent",
+    "agent",
+    "agent_by_name",
+    "agents",
+    "agents_of_human",
+    "find_agents_of_human",
+    "deactivate_agent",
+    "create_human",
+    "human",
+    "human_by_email",
+    "human_in_space",
+    "humans",
+    "all_humans",
+    "deactivate_human",
+    "set_password",
+    "set_public_key",
+    // Credentials
+    "setting",
+    "setting_or",
+    "create_key",
+    "key_by_secret",
+    "keys",
+    "revoke_key",
+    "guest_by_secret",
+    "guest",
+    "add_refresh_token",
+    "rotate_refresh_token",
+    "end_refresh_family",
+    "add_setup_token",
+    "take_setup_token",
+    // Sessions
+    "session",
+    "sessions",
+    "feed",
+    "participants",
+    "member_ids",
+    "mark_read",
+    // Timelines
+    "messages",
+    "message",
+    "head",
+    "standing",
+    "events_after",
+    "events_page",
+    "last_seqs",
+    "due_messages",
+    // Store
+    "ping",
+    "prune",
+    "begin",
+    "close",
+    // WriteTx
+    "lock_sessions",
+    "participations",
+    "message_states",
+    "pending_messages",
+    "participant",
+    "participant_of",
+    "saved_replies",
+    "apply",
+    "commit",
+];
+
+#[test]
+fn every_method_of_the_store_is_covered() {
+    let declared: Vec<&str> = include_str!("../../src/store/mod.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("    async fn ").or_else(|| line.strip_prefix("    fn ")))
+        .filter_map(|rest| rest.split('(').next())
+        .collect();
+    assert!(declared.len() > 50, "the traits were read: {declared:?}");
+    let (declared, covered): (BTreeSet<_>, BTreeSet<_>) = (declared.into_iter().collect(), COVERED.iter().copied().collect());
+    assert_eq!(declared.difference(&covered).collect::<Vec<_>>(), Vec::<&&str>::new(), "methods without a test");
+    assert_eq!(covered.difference(&declared).collect::<Vec<_>>(), Vec::<&&str>::new(), "methods that are no more");
+    let suite = include_str!("store.rs");
+    for method in COVERED {
+        assert!(suite.contains(&format!(".{method}(")), "{method} is listed but not called");
+    }
+}

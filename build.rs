@@ -26,11 +26,7 @@ fn main() -> io::Result<()> {
         fs::remove_dir_all(&out)?;
     }
     fs::create_dir_all(&out)?;
-    if built.join("index.html").exists() {
-        copy(built, &out)
-    } else {
-        fs::write(out.join("index.html"), PLACEHOLDER)
-    }
+    if built.join("index.html").exists() { copy(built, &out) } else { fs::write(out.join("index.html"), PLACEHOLDER) }
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! The one place that puts the rooms together: picks a store and a broker, serves, drains.
 
-use crate::auth::{Accounts, Authenticator, JwtConfig, Jwks, Jwts, Secret};
+use crate::auth::{Accounts, Authenticator, Jwks, JwtConfig, Jwts, Secret};
 use crate::broker::{Broker, LocalBroker};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, JwtSettings};
@@ -53,9 +53,7 @@ pub struct Server {
 
 /// A socket that is bound before anything else happens, so that a port that is taken is noticed first.
 pub async fn listen(config: &Config) -> Result<TcpListener, StartError> {
-    TcpListener::bind(config.listen)
-        .await
-        .map_err(|source| StartError::Listen { address: config.listen, source })
+    TcpListener::bind(config.listen).await.map_err(|source| StartError::Listen { address: config.listen, source })
 }
 
 /// The store, the authenticator and the accounts: what commands need that do not serve.
@@ -103,9 +101,7 @@ pub async fn start_with(
     // Only fails if one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = listen(&config).await?;
-    let address = listener
-        .local_addr()
-        .map_err(|source| StartError::Listen { address: config.listen, source })?;
+    let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
     config.public_url.get_or_insert_with(|| format!("http://{address}"));
 
     let rooms = rooms(&config.database_url, &config.jwt, clock).await?;

@@ -170,10 +170,7 @@ impl Settings {
             trusted_proxies: list(&self.trusted_proxies)
                 .map(|ip| ip.parse().map_err(|_| bad("HILOOP_TRUSTED_PROXIES", format!("'{ip}' is no IP address"))))
                 .collect::<Result<_, _>>()?,
-            metrics_listen: self
-                .metrics_listen
-                .map(|text| address("HILOOP_METRICS_LISTEN", &text))
-                .transpose()?,
+            metrics_listen: self.metrics_listen.map(|text| address("HILOOP_METRICS_LISTEN", &text)).transpose()?,
             public_url,
             cors_origins,
             rate_limit: rate_limit(&self.rate_limit)?,
@@ -225,7 +222,8 @@ fn rate_limit(text: &str) -> Result<Option<RateLimit>, ConfigError> {
     if text == "off" {
         return Ok(None);
     }
-    let per_second = text.strip_suffix("/s").and_then(|n| n.parse::<u32>().ok()).filter(|n| (1..=1_000_000).contains(n));
+    let per_second =
+        text.strip_suffix("/s").and_then(|n| n.parse::<u32>().ok()).filter(|n| (1..=1_000_000).contains(n));
     match per_second {
         Some(per_second) => Ok(Some(RateLimit { per_second, burst: per_second * 2 })),
         None => Err(bad("HILOOP_RATE_LIMIT", format!("'{text}' must be a rate such as 100/s, or off"))),

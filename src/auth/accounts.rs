@@ -96,6 +96,9 @@ impl Accounts {
     }
 
     /// Creates a human in a space. Without a password the second value is the token of a one-time setup link.
+    ///
+    /// A human who exists joins the space as they are: neither a password nor a link comes of it, or a manager of one
+    /// space could take over a person of another.
     pub async fn create(
         &self,
         space: SpaceId,
@@ -110,12 +113,12 @@ impl Accounts {
             }
             None => None,
         };
-        let human = self
-            .store
-            .create_human(space, email, name, hash.as_deref(), self.clock.now())
-            .await?
-            .ok_or_else(|| Refusal::Conflict("Field 'email' names somebody who is in the space already".to_owned()))?;
-        let setup = if human.password_hash.is_none() { Some(self.setup_token(human.id).await?) } else { None };
+        let (human, is_new) =
+            self.store.create_human(space, email, name, hash.as_deref(), self.clock.now()).await?.ok_or_else(|| {
+                Refusal::Conflict("Field 'email' names somebody who is in the space already".to_owned())
+            })?;
+        let setup =
+            if is_new && human.password_hash.is_none() { Some(self.setup_token(human.id).await?) } else { None };
         Ok((human, setup))
     }
 

@@ -77,7 +77,7 @@ impl Authenticator {
 
     /// Resolves an API key that acts as `agent` (the `X-Hiloop` header: a name or an id), or as its own agent.
     pub async fn api_key(&self, token: &str, agent: Option<&str>) -> Result<Caller, Refusal> {
-        let memory = remember_as(token, agent);
+        let memory = remember_as("key", token, agent);
         if let Some(caller) = self.recall(&memory) {
             return Ok(caller);
         }
@@ -129,7 +129,7 @@ impl Authenticator {
 
     /// Resolves a bearer token: a guest's, or a JWT.
     pub async fn bearer(&self, token: &str) -> Result<Arc<Principal>, Refusal> {
-        let memory = remember_as(token, None);
+        let memory = remember_as("bearer", token, None);
         if let Some(Caller::Principal(principal)) = self.recall(&memory) {
             return Ok(principal);
         }
@@ -202,9 +202,10 @@ impl Authenticator {
             tracing::error!(space = self.jwt_space, "the space of HILOOP_JWT_SPACE does not exist");
             Refusal::Internal
         })?;
-        let name: String = claims.name.as_deref().unwrap_or(&email).chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        let name: String =
+            claims.name.as_deref().unwrap_or(&email).chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
         let name = if name.trim().is_empty() { email.chars().take(MAX_NAME).collect() } else { name };
-        if let Some(human) = self.store.create_human(space.id, &email, &name, None, self.clock.now()).await? {
+        if let Some((human, _)) = self.store.create_human(space.id, &email, &name, None, self.clock.now()).await? {
             return Ok(human);
         }
         // Somebody else created them a moment ago, or they were deactivated.
@@ -227,8 +228,11 @@ impl Authenticator {
     }
 }
 
-fn remember_as(token: &str, agent: Option<&str>) -> SecretHash {
+/// A credential is remembered for the header in which it came: what is good as an API key is no bearer token.
+fn remember_as(header: &str, token: &str, agent: Option<&str>) -> SecretHash {
     let mut digest = Sha256::new();
+    digest.update(header.as_bytes());
+    digest.update(b"\0");
     digest.update(token.as_bytes());
     if let Some(agent) = agent {
         digest.update(b"\0");

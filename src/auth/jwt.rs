@@ -85,7 +85,8 @@ impl Jwts {
             (_, true) => (self.check(token, &self.verifying, Algorithm::HS256), self.config.shared_secret),
             (None, false) => return Err(bad("is signed with an algorithm that is not configured")),
             (Some(jwks), false) => {
-                let (key, algorithm) = jwks.key(header.kid.as_deref()).await.ok_or_else(|| bad("is signed with an unknown key"))?;
+                let (key, algorithm) =
+                    jwks.key(header.kid.as_deref()).await.ok_or_else(|| bad("is signed with an unknown key"))?;
                 (self.check(token, &key, algorithm), true)
             }
         };

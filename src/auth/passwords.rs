@@ -1,8 +1,8 @@
 //! Passwords: argon2id with the crate's defaults (OWASP's recommended parameters), off the async threads.
 
+use crate::domain::Refusal;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use crate::domain::Refusal;
 use std::sync::LazyLock;
 use tokio::sync::Semaphore;
 
@@ -33,11 +33,7 @@ fn hash_now(password: &str) -> Option<String> {
 
 pub(super) async fn hash(password: String) -> Result<String, Refusal> {
     let _permit = AT_ONCE.acquire().await.map_err(|_| Refusal::Internal)?;
-    tokio::task::spawn_blocking(move || hash_now(&password))
-        .await
-        .ok()
-        .flatten()
-        .ok_or(Refusal::Internal)
+    tokio::task::spawn_blocking(move || hash_now(&password)).await.ok().flatten().ok_or(Refusal::Internal)
 }
 
 /// Whether `password` is the one behind `hash`; without a hash it never is, and takes as long.

@@ -43,7 +43,10 @@ impl Keys {
 impl Create {
     async fn run(self) -> Result<(), CliError> {
         let permission = Permission::parse(&self.permission).ok_or_else(|| {
-            CliError::Other(format!("--permission: '{}' must be agent, space, manage, owner or provision", self.permission))
+            CliError::Other(format!(
+                "--permission: '{}' must be agent, space, manage, owner or provision",
+                self.permission
+            ))
         })?;
         let agent_name = self.agent.as_deref().unwrap_or(DEFAULT_AGENT);
         if !is_agent_name(agent_name) {

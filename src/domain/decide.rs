@@ -6,8 +6,7 @@ use super::refusal::Responded;
 use super::session::SessionPatch;
 use super::{
     Actor, Envelope, EventType, Message, MessageId, MessageStatus, Participant, ParticipantId, PrincipalId, Priority,
-    Refusal,
-    Session, SessionStatus, Timestamp,
+    Refusal, Session, SessionStatus, Timestamp,
 };
 
 /// What someone wants to do to one session.
@@ -161,9 +160,13 @@ pub fn decide(session: &Session, facts: Facts<'_>, command: &Command) -> Decisio
             }
             Decision::accept(changes, Reply::Session)
         }
-        Command::AddParticipant { member, role, guest } => add_participant(session, facts, member, role, guest.as_ref()),
+        Command::AddParticipant { member, role, guest } => {
+            add_participant(session, facts, member, role, guest.as_ref())
+        }
         Command::RemoveParticipant(_) => match facts.participant {
-            Some(gone) => Decision::accept(vec![Change::ParticipantRemoved(gone.clone())], Reply::Removed(Box::new(gone.clone()))),
+            Some(gone) => {
+                Decision::accept(vec![Change::ParticipantRemoved(gone.clone())], Reply::Removed(Box::new(gone.clone())))
+            }
             None => Decision::refuse(Refusal::NotFound("Participant")),
         },
     }

@@ -20,10 +20,8 @@ pub fn event_text(session: &Session, seq: i64, change: &Change, actor: &Actor, a
     let actor = json_of(actor);
     let id = session.id;
     // Writing to a String can't fail.
-    let _ = write!(
-        text,
-        r#"{{"sessionId":"{id}","seq":{seq},"type":"{kind}","at":"{at}","actor":{actor},"data":{data}}}"#
-    );
+    let _ =
+        write!(text, r#"{{"sessionId":"{id}","seq":{seq},"type":"{kind}","at":"{at}","actor":{actor},"data":{data}}}"#);
     text
 }
 

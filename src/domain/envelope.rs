@@ -87,7 +87,13 @@ mod tests {
 
     #[test]
     fn other_shapes_are_refused_by_field() {
-        for bad in [json!(1), json!([]), json!({}), json!({"ciphertext":1,"wrappings":[]}), json!({"ciphertext":"x","wrappings":[1]})] {
+        for bad in [
+            json!(1),
+            json!([]),
+            json!({}),
+            json!({"ciphertext":1,"wrappings":[]}),
+            json!({"ciphertext":"x","wrappings":[1]}),
+        ] {
             let refusal = read(bad).expect_err("refused");
             assert!(refusal.to_string().contains("encryptedContent"), "{refusal}");
         }

@@ -1,6 +1,6 @@
 //! Messages and how they settle.
 
-use super::{Actor, AgentId, Envelope, GuestId, HumanId, MessageId, PrincipalId, SessionId, Timestamp, ActorType};
+use super::{Actor, ActorType, AgentId, Envelope, GuestId, HumanId, MessageId, PrincipalId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A closed set of words on the wire and in the store: `as_str`, `parse`, and the list for error texts.

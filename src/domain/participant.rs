@@ -56,7 +56,8 @@ impl Participant {
 
     /// The agent, human or guest that takes part.
     pub fn principal(&self) -> PrincipalId {
-        let ids: [Option<Uuid>; 3] = [self.agent_id.map(Into::into), self.human_id.map(Into::into), self.guest_id.map(Into::into)];
+        let ids: [Option<Uuid>; 3] =
+            [self.agent_id.map(Into::into), self.human_id.map(Into::into), self.guest_id.map(Into::into)];
         PrincipalId(ids.into_iter().flatten().next().unwrap_or_default())
     }
 }

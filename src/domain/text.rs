@@ -30,19 +30,15 @@ pub fn check_name(field: &str, value: &str) -> Result<(), Refusal> {
 
 /// Whether `name` may name an agent: 1 to 64 of letters, digits, `.`, `_`, `-` (contract section 2).
 pub fn is_agent_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 /// Checks an e-mail address roughly (one `@`, something on both sides, no blanks) and lower-cases it.
 pub fn normal_email(field: &str, email: &str) -> Result<String, Refusal> {
     check_text(field, email, 254)?;
-    let good = email.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty() && !domain.is_empty() && !domain.contains('@')
-    }) && !email.contains(char::is_whitespace);
-    if good {
-        Ok(email.to_lowercase())
-    } else {
-        Err(Refusal::invalid(field, "must be an e-mail address"))
-    }
+    let good = email
+        .split_once('@')
+        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
+        && !email.contains(char::is_whitespace);
+    if good { Ok(email.to_lowercase()) } else { Err(Refusal::invalid(field, "must be an e-mail address")) }
 }

@@ -48,8 +48,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| D::Error::custom("must be an RFC 3339 time such as 2026-03-25T10:30:00.000Z"))
+        Self::parse(&text).ok_or_else(|| D::Error::custom("must be an RFC 3339 time such as 2026-03-25T10:30:00.000Z"))
     }
 }
 

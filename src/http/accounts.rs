@@ -1,8 +1,8 @@
 //! `/v1/auth`: sign in, refresh, sign out, and the one-time setup link.
 
+use super::App;
 use super::body::Body;
 use super::reply::{self, Reply};
-use super::App;
 use crate::auth::SignedIn;
 use crate::domain::Refusal;
 use axum::extract::State;

@@ -1,9 +1,9 @@
 //! JSON bodies: bounded, checked, and refused with a text that names the field.
 
 use super::{ApiError, App, error};
-use crate::wire::parse_object;
 use crate::domain::Refusal;
 use crate::store::SecretHash;
+use crate::wire::parse_object;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -85,7 +85,8 @@ fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Refusal> {
     let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
     if !text.trim_ascii_start().starts_with(b"{") {
         // Otherwise an array would count as an object whose fields come in order.
-        let what = if serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok() { "an object" } else { "valid JSON" };
+        let what =
+            if serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok() { "an object" } else { "valid JSON" };
         return Err(Refusal::Invalid(format!("The body must be {what}")));
     }
     parse_object(text)

@@ -2,9 +2,9 @@
 
 use crate::domain::Refusal;
 use crate::store::StoreError;
+use crate::wire::error_object;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use crate::wire::error_object;
 use serde_json::json;
 
 /// A refusal on its way to a client.

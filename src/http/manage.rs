@@ -67,9 +67,8 @@ fn check_agent_name(field: &str, name: &str) -> Result<(), Refusal> {
 pub async fn create_key(Manager(manager): Manager, State(app): State<App>, body: Body<KeyDraft>) -> Reply {
     let draft = body.value;
     let text = draft.permission.ok_or_else(|| Refusal::required("permission"))?;
-    let permission = Permission::parse(&text).ok_or_else(|| {
-        Refusal::invalid("permission", "must be one of provision, agent, space, manage, owner")
-    })?;
+    let permission = Permission::parse(&text)
+        .ok_or_else(|| Refusal::invalid("permission", "must be one of provision, agent, space, manage, owner"))?;
     if permission > manager.permission {
         return Err(Refusal::Forbidden("Nobody creates a key above their own permission".to_owned()).into());
     }
@@ -234,4 +233,3 @@ pub async fn provision(provisioner: Provisioner, State(app): State<App>, body: B
     app.store.create_key(&new, now).await?;
     reply::created(&json!({ "agent": agent, "apiKey": secret.as_str() }))
 }
-

@@ -104,13 +104,17 @@ pub async fn put_public_key<A: Audience>(caller: A, State(app): State<App>, body
 pub async fn humans(Agent(principal): Agent, State(app): State<App>, query: Query) -> Reply {
     let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
     let page = app.store.humans(agent.space, query.page()?).await?;
-    reply::ok(&page.map(|human| {
-        json!({ "id": human.id, "name": human.name, "publicKey": human.public_key, "keyId": human.key_id })
-    }))
+    reply::ok(&page.map(
+        |human| json!({ "id": human.id, "name": human.name, "publicKey": human.public_key, "keyId": human.key_id }),
+    ))
 }
 
 /// The agents that a human may open a session with.
-pub async fn agents(Member(_, human): Member, State(app): State<App>, query: Query) -> Result<axum::response::Response, ApiError> {
+pub async fn agents(
+    Member(_, human): Member,
+    State(app): State<App>,
+    query: Query,
+) -> Result<axum::response::Response, ApiError> {
     let page = app.store.agents_of_human(human.id, query.page()?).await?;
     reply::ok(&page)
 }

@@ -28,12 +28,7 @@ pub async fn post<A: Audience>(
     Ok(if posted.replayed { reply::replayed(response) } else { response })
 }
 
-pub async fn list<A: Audience>(
-    caller: A,
-    State(app): State<App>,
-    Id(session): Id<SessionId>,
-    query: Query,
-) -> Reply {
+pub async fn list<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
     let messages = app.store.messages(caller.principal().scope(), session, query.page()?).await?;
     reply::ok(&messages.ok_or(Refusal::NotFound("Session"))?)
 }

@@ -14,8 +14,7 @@ pub struct Ids<A, B>(pub A, pub B);
 
 fn parse<T: FromStr>(params: &RawPathParams, index: usize) -> Result<T, ApiError> {
     let (name, text) = params.iter().nth(index).ok_or(ApiError(Refusal::Internal))?;
-    text.parse()
-        .map_err(|_| ApiError(Refusal::Invalid(format!("Path parameter '{name}' must be a UUID"))))
+    text.parse().map_err(|_| ApiError(Refusal::Invalid(format!("Path parameter '{name}' must be a UUID"))))
 }
 
 async fn params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<RawPathParams, ApiError> {

@@ -41,7 +41,8 @@ impl RateLimits {
         let quota = config.rate_limit?;
         let per_second = NonZeroU32::new(quota.per_second)?;
         let burst = NonZeroU32::new(quota.burst)?;
-        let limiter = RateLimiter::dashmap_with_clock(Quota::per_second(per_second).allow_burst(burst), DefaultClock::default());
+        let limiter =
+            RateLimiter::dashmap_with_clock(Quota::per_second(per_second).allow_burst(burst), DefaultClock::default());
         let policy = format!(r#""default";q={};w=1"#, quota.per_second);
         Some(Arc::new(Self {
             limiter: limiter.with_middleware::<StateInformationMiddleware>(),

@@ -12,9 +12,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Takes the caller's id or makes one, and returns it.
 pub async fn middleware(mut request: Request, next: Next) -> Response {
-    let given = request.headers().get(&REQUEST_ID).filter(|value| {
-        (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
-    });
+    let given = request
+        .headers()
+        .get(&REQUEST_ID)
+        .filter(|value| (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic));
     let id = given.cloned().unwrap_or_else(|| {
         // A UUID is always a valid header value.
         HeaderValue::from_str(&Uuid::now_v7().to_string()).unwrap_or(HeaderValue::from_static("unknown"))

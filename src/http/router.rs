@@ -1,8 +1,8 @@
 //! Every route of the hub in one table.
 
 use super::audience::{Agent, Member, Person};
-use super::{ApiError, App, accounts, awaiting, error, guests, live, manage, me, messages, ops, page, participants};
 use super::rate_limit::{self, RateLimits};
+use super::{ApiError, App, accounts, awaiting, error, guests, live, manage, me, messages, ops, page, participants};
 use super::{request_id, sessions, sse, timeline};
 use crate::ws;
 use axum::Router;

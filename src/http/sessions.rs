@@ -12,7 +12,7 @@ use crate::domain::decide::Command;
 use crate::domain::draft::{Named, SessionDraft};
 use crate::domain::participant::Member as Entrant;
 use crate::domain::{
-    AgentId, HumanId, Message, Participant, ParticipantType, Priority, Principal, PrincipalId, Refusal, Session,
+    AgentId, HumanId, Message, Participant, ParticipantType, Principal, PrincipalId, Priority, Refusal, Session,
     SessionId, SessionStatus, SpaceId, Timestamp,
 };
 use crate::store::{SavedReplyKind, SecretHash};
@@ -40,7 +40,10 @@ pub async fn create_by_agent(
     match draft.participants.take() {
         None => {
             let humans = app.store.all_humans(agent.space, MAX_DEFAULT_HUMANS).await?.ok_or_else(|| {
-                Refusal::invalid("participants", &format!("is required in a space of more than {MAX_DEFAULT_HUMANS} humans"))
+                Refusal::invalid(
+                    "participants",
+                    &format!("is required in a space of more than {MAX_DEFAULT_HUMANS} humans"),
+                )
             })?;
             others.extend(humans.iter().map(|human| (human.member(), Participant::MEMBER.to_owned())));
         }
@@ -82,7 +85,9 @@ pub async fn create_by_human(
             }
         };
         let mut found = app.store.find_agents_of_human(human.id, id, name.as_deref()).await?;
-        if found.len() > 1 && let Some(space) = space {
+        if found.len() > 1
+            && let Some(space) = space
+        {
             found.retain(|agent| agent.space_id == space);
         }
         let agent = match found.as_slice() {

@@ -16,12 +16,33 @@ const MAX_QUEUE: usize = 8192;
 const DELIVERIES_PER_TURN: usize = 256;
 
 pub(super) enum LaneMessage {
-    Join { session: SessionId, subscriber: Arc<dyn Subscriber>, done: oneshot::Sender<()> },
-    Leave { session: SessionId, connection: ConnectionId },
-    Run { session: SessionId, run: Arc<Run> },
+    Join {
+        session: SessionId,
+        subscriber: Arc<dyn Subscriber>,
+        done: oneshot::Sender<()>,
+    },
+    Leave {
+        session: SessionId,
+        connection: ConnectionId,
+    },
+    Run {
+        session: SessionId,
+        run: Arc<Run>,
+    },
     /// The timeline reaches to `seq`, though not every run may have come through here.
-    Head { session: SessionId, seq: i64 },
-    Show { session: SessionId, frame: Bytes, except: Option<PrincipalId> },
+    Head {
+        session: SessionId,
+        seq: i64,
+    },
+    /// Nobody may read the session any more.
+    Evict {
+        session: SessionId,
+    },
+    Show {
+        session: SessionId,
+        frame: Bytes,
+        except: Option<PrincipalId>,
+    },
 }
 
 /// The way into a lane.
@@ -86,6 +107,9 @@ async fn run(mut messages: mpsc::Receiver<LaneMessage>) {
                 }
                 LaneMessage::Head { session, seq } => {
                     members.get(&session).into_iter().flatten().for_each(|subscriber| subscriber.hear(session, seq));
+                }
+                LaneMessage::Evict { session } => {
+                    members.get(&session).into_iter().flatten().for_each(|subscriber| subscriber.evict(session));
                 }
                 LaneMessage::Show { session, frame, except } => {
                     for subscriber in members.get(&session).into_iter().flatten() {

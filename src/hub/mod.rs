@@ -17,8 +17,8 @@ use crate::domain::{
 };
 use crate::store::Store;
 use dashmap::DashMap;
-use feed::Feeds;
 pub use feed::FeedKey;
+use feed::Feeds;
 use lane::{Lane, LaneMessage};
 use presence::Presence;
 use std::sync::Arc;
@@ -220,6 +220,10 @@ impl Hub {
             if endpoint.principal().is_some_and(|principal| is_revoked_by(&principal, id)) {
                 endpoint.revoke();
             }
+        }
+        // A space that was shut: whoever lives in another one too keeps the socket and loses these sessions.
+        for topic in self.topics.iter().filter(|topic| topic.space().is_some_and(|space| space.0 == id)) {
+            topic.each_lane(&self.lanes, || LaneMessage::Evict { session: topic.session });
         }
     }
 

@@ -5,7 +5,9 @@
 
 use super::StoreResult;
 use futures::future::BoxFuture;
-use sqlx::{Arguments as _, AssertSqlSafe, Database, Decode, Encode, Executor as _, Row as _, SqlSafeStr, SqlStr, Type};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Database, Decode, Encode, Executor as _, Row as _, SqlSafeStr, SqlStr, Type,
+};
 use uuid::Uuid;
 
 /// A type that can be bound to and read from this database. Declared on the database, so that the one bound
@@ -39,9 +41,7 @@ macro_rules! engine {
                 sql: SqlStr,
                 arguments: Self::Arguments,
             ) -> BoxFuture<'c, Result<u64, sqlx::Error>> {
-                Box::pin(async move {
-                    Ok(connection.execute(sqlx::query_with(sql, arguments)).await?.rows_affected())
-                })
+                Box::pin(async move { Ok(connection.execute(sqlx::query_with(sql, arguments)).await?.rows_affected()) })
             }
 
             fn fetch<'c>(

@@ -14,8 +14,8 @@ use crate::domain::message::MessageState;
 use crate::domain::participant::Member;
 use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
 use crate::domain::{
-    AgentId, CommittedEvent, GuestId, HumanId, KeyId, Message, MessageId, Page, PageRequest, Participant, ParticipantId,
-    PrincipalId, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp,
+    AgentId, CommittedEvent, GuestId, HumanId, KeyId, Message, MessageId, Page, PageRequest, Participant,
+    ParticipantId, PrincipalId, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp,
 };
 use async_trait::async_trait;
 pub use error::StoreError;
@@ -64,7 +64,7 @@ pub trait Directory: Send + Sync {
     async fn deactivate_agent(&self, space: SpaceId, id: AgentId, now: Timestamp) -> StoreResult<bool>;
 
     /// Creates a human as a member of `space`, or `None` if the address is taken there. A human who exists in
-    /// another space becomes a member of this one too and keeps their password.
+    /// another space becomes a member of this one too and stays as they are; `true` if they are new.
     async fn create_human(
         &self,
         space: SpaceId,
@@ -72,7 +72,7 @@ pub trait Directory: Send + Sync {
         name: &str,
         password_hash: Option<&str>,
         now: Timestamp,
-    ) -> StoreResult<Option<Human>>;
+    ) -> StoreResult<Option<(Human, bool)>>;
     /// An active human.
     async fn human(&self, id: HumanId) -> StoreResult<Option<Human>>;
     async fn human_by_email(&self, email: &str) -> StoreResult<Option<Human>>;
@@ -161,12 +161,8 @@ pub trait Timelines: Send + Sync {
     /// Where the timeline stands, or `None` if it is out of scope.
     async fn head(&self, scope: Scope, session: SessionId) -> StoreResult<Option<Head>>;
     /// As `head`, with the caller's own participation.
-    async fn standing(
-        &self,
-        scope: Scope,
-        session: SessionId,
-        principal: PrincipalId,
-    ) -> StoreResult<Option<Standing>>;
+    async fn standing(&self, scope: Scope, session: SessionId, principal: PrincipalId)
+    -> StoreResult<Option<Standing>>;
     /// The events after `after`, in order: at most `limit`, and no more once `max_bytes` are passed.
     async fn events_after(
         &self,
@@ -216,17 +212,9 @@ pub trait WriteTx: Send {
     async fn message_states(&mut self, ids: &[(SessionId, MessageId)]) -> StoreResult<Vec<MessageState>>;
     async fn pending_messages(&mut self, session: SessionId) -> StoreResult<Vec<MessageState>>;
     async fn participant(&mut self, session: SessionId, id: ParticipantId) -> StoreResult<Option<Participant>>;
-    async fn participant_of(
-        &mut self,
-        session: SessionId,
-        principal: PrincipalId,
-    ) -> StoreResult<Option<Participant>>;
+    async fn participant_of(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Participant>>;
     /// The replies that were saved under these (scope, key) pairs since `since`.
-    async fn saved_replies(
-        &mut self,
-        keys: &[(String, String)],
-        since: Timestamp,
-    ) -> StoreResult<Vec<SavedReply>>;
+    async fn saved_replies(&mut self, keys: &[(String, String)], since: Timestamp) -> StoreResult<Vec<SavedReply>>;
     /// Writes everything of the batch.
     async fn apply(&mut self, writes: WriteSet) -> StoreResult<()>;
     /// Makes it durable.

@@ -73,7 +73,7 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .max_connections(4)
         .min_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options.read_only(true).create_if_missing(false))
+        .connect_with(options.read_only(true).create_if_missing(false).pragma("cache_size", "-512"))
         .await
         .map_err(|error| OpenError::Connect(error.into()))?;
     Ok(Arc::new(SqlStore::new(write, read)))

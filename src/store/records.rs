@@ -4,8 +4,8 @@ use super::SecretHash;
 use crate::domain::decide::NewGuest;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
-    AgentId, CommittedEvent, HumanId, KeyId, Message, MessageId, MessageStatus, Participant, ParticipantId,
-    Permission, Priority, Session, SessionId, SpaceId, Timestamp,
+    AgentId, CommittedEvent, HumanId, KeyId, Message, MessageId, MessageStatus, Participant, ParticipantId, Permission,
+    Priority, Session, SessionId, SpaceId, Timestamp,
 };
 use uuid::Uuid;
 

@@ -5,8 +5,8 @@ use crate::domain::decide::{Change, Command, Facts, Reply, WhichParticipant, dec
 use crate::domain::encode::{data_text, event_text, message_of_data};
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
-    Actor, CommittedEvent, Message, MessageId, Participant, Principal, PrincipalId, Refusal, Scope, Session,
-    SessionId, SpaceId, Timestamp,
+    Actor, CommittedEvent, Message, MessageId, Participant, Principal, PrincipalId, Refusal, Scope, Session, SessionId,
+    SpaceId, Timestamp,
 };
 use crate::store::{SavedReply, SavedReplyKind, SecretHash, StoreError, WriteSet, WriteTx};
 use std::collections::{HashMap, HashSet};
@@ -90,14 +90,23 @@ pub struct Request {
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// The JSON of the message that was created, and the last `seq` of what it caused.
-    Posted { json: String, last_seq: i64 },
+    Posted {
+        json: String,
+        last_seq: i64,
+    },
     /// The message that settled, to be read from the store.
     Settled(MessageId),
     Session(Box<Session>),
-    Participant { participant: Box<Participant>, created: bool },
+    Participant {
+        participant: Box<Participant>,
+        created: bool,
+    },
     Removed(Box<Participant>),
     /// The request was carried out before: its first reply.
-    Replayed { status: u16, reply: SavedReplyKind },
+    Replayed {
+        status: u16,
+        reply: SavedReplyKind,
+    },
 }
 
 impl Outcome {
@@ -266,7 +275,9 @@ impl Batch {
         command: &Command,
     ) -> Result<Result<(Outcome, Option<MessageId>), Refusal>, StoreError> {
         let id = request.session;
-        let visible = self.sessions.contains_key(&id)
+        // Another request of this batch may have loaded the session: that it is here does not yet mean that this
+        // caller may see it.
+        let visible = self.sessions.get(&id).is_some_and(|session| session.space_id == request.space)
             && request.by.must_take_part().is_none_or(|principal| self.members.contains(&(id, principal)));
         if !visible {
             return Ok(Err(Refusal::NotFound("Session")));

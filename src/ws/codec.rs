@@ -122,12 +122,7 @@ impl Decoder {
         }
     }
 
-    fn data_frame(
-        &mut self,
-        kind: Data,
-        is_final: bool,
-        payload: Vec<u8>,
-    ) -> Result<Option<Incoming>, CloseCode> {
+    fn data_frame(&mut self, kind: Data, is_final: bool, payload: Vec<u8>) -> Result<Option<Incoming>, CloseCode> {
         let mut message = match self.fragments.take() {
             None => Fragments { is_text: kind == Data::Text, payload },
             Some(mut fragments) => {
@@ -214,15 +209,15 @@ mod tests {
     #[test]
     fn refuses_what_the_rfc_forbids() {
         let protocol = [
-            vec![0x81, 0x01, b'a'],                                  // unmasked
-            client_frame(0xC1, b"x"),                                // reserved bit
-            client_frame(0x83, b"x"),                                // reserved opcode
-            client_frame(0x80, b"x"),                                // nothing to continue
+            vec![0x81, 0x01, b'a'],                                        // unmasked
+            client_frame(0xC1, b"x"),                                      // reserved bit
+            client_frame(0x83, b"x"),                                      // reserved opcode
+            client_frame(0x80, b"x"),                                      // nothing to continue
             [client_frame(0x01, b"a"), client_frame(0x81, b"b")].concat(), // interrupted
-            client_frame(0x09, b"x"),                                // fragmented control
-            client_frame(0x89, &[0; 126]),                           // long control
-            client_frame(0x88, &[3]),                                // half a close code
-            client_frame(0x88, &1005_u16.to_be_bytes()),             // a code that must not be sent
+            client_frame(0x09, b"x"),                                      // fragmented control
+            client_frame(0x89, &[0; 126]),                                 // long control
+            client_frame(0x88, &[3]),                                      // half a close code
+            client_frame(0x88, &1005_u16.to_be_bytes()),                   // a code that must not be sent
         ];
         for bytes in protocol {
             assert_eq!(decode(&bytes), Err(CloseCode::PROTOCOL), "{bytes:?}");

@@ -6,8 +6,8 @@ use super::link::{Behind, Ending, Link};
 use super::protocol::{ClientFrame, FrameId, reply};
 use super::session::{Effect, Session};
 use crate::config::SocketTiming;
-use crate::domain::{Principal, Refusal, SessionId, Timestamp};
 use crate::context::App;
+use crate::domain::{Principal, Refusal, SessionId, Timestamp};
 use crate::hub::FeedKey;
 use crate::hub::frame::{close_frame, empty_close_frame, event_frame, feed_frame, ping_frame, pong_frame};
 use crate::hub::subscriber::{Endpoint as _, Subscriber as _};
@@ -138,6 +138,11 @@ impl Connection {
             if link.ending().is_some() {
                 return Stop::Gone;
             }
+            // Authentication and a refresh move it.
+            let due = self.next_deadline();
+            if due < timer.deadline() {
+                timer.as_mut().reset(due);
+            }
             let backlog = link.has_backlog();
             let low = !backlog || link.is_low();
             let behind = if low { link.behind(self.last_replayed) } else { None };
@@ -227,13 +232,11 @@ impl Connection {
                 self.link.reply(&text);
                 self.link.end(code, true);
             }
-            Effect::Authenticate { token, agent } => {
-                match self.app.authenticator.any(&token, agent.as_deref()).await {
-                    Ok(principal) => self.accept(principal),
-                    Err(Refusal::Unavailable | Refusal::Internal) => self.link.end(CloseCode::INTERNAL, false),
-                    Err(_) => self.link.end(CloseCode::NOT_AUTHENTICATED, false),
-                }
-            }
+            Effect::Authenticate { token, agent } => match self.app.authenticator.any(&token, agent.as_deref()).await {
+                Ok(principal) => self.accept(principal),
+                Err(Refusal::Unavailable | Refusal::Internal) => self.link.end(CloseCode::INTERNAL, false),
+                Err(_) => self.link.end(CloseCode::NOT_AUTHENTICATED, false),
+            },
             Effect::Do(id, frame) => {
                 if let Err(refusal) = self.carry_out(&id, frame).await {
                     self.link.reply(&reply::error(&id, &refusal));
@@ -247,8 +250,6 @@ impl Connection {
         self.expires_at = principal.expires_at();
         self.link.reply(&reply::hello(&principal, self.link.id(), self.timing().heartbeat));
         self.link.set_principal(principal);
-        // Its end may be nearer than what the timer stands at.
-        self.link.wake.notify_one();
     }
 
     async fn carry_out(&mut self, id: &FrameId, frame: ClientFrame) -> Result<(), Refusal> {
@@ -257,12 +258,21 @@ impl Connection {
             // The state machine handles these two itself.
             ClientFrame::Auth { .. } | ClientFrame::Ping => Err(Refusal::Internal),
             ClientFrame::Refresh { token } => {
-                let agent = matches!(&*principal, Principal::Agent(_)).then(|| principal.name().to_owned());
-                let fresh = self.app.authenticator.any(&token, agent.as_deref()).await?;
+                // A key goes on acting as the agent that the socket is for, if it can.
+                let agent = matches!(&*principal, Principal::Agent(_)).then(|| principal.id().0.to_string());
+                let somebody_else = || Refusal::Forbidden("The token is somebody else's".to_owned());
+                let fresh = match self.app.authenticator.any(&token, agent.as_deref()).await {
+                    Err(Refusal::NotFound(_)) => return Err(somebody_else()),
+                    resolved => resolved?,
+                };
                 if fresh.id() != principal.id() {
-                    return Err(Refusal::Forbidden("The token is somebody else's".to_owned()));
+                    return Err(somebody_else());
                 }
                 self.expires_at = fresh.expires_at();
+                self.link.set_principal(Arc::clone(&fresh));
+                if fresh.scope() != principal.scope() {
+                    self.narrow(&principal, &fresh).await?;
+                }
                 self.link.reply(&reply::refreshed(id, self.expires_at));
                 Ok(())
             }
@@ -307,6 +317,20 @@ impl Connection {
         }
     }
 
+    /// After a refresh by a credential that sees other sessions: ends what it may not see.
+    async fn narrow(&mut self, before: &Principal, now: &Principal) -> Result<(), Refusal> {
+        for session in self.link.subscriptions() {
+            if self.app.store.head(now.scope(), session).await?.is_none() {
+                self.link.evict(session);
+            }
+        }
+        if self.link.has_feed() {
+            self.app.hub.unsubscribe_feed(feed_key(before), self.link.id());
+            self.app.hub.subscribe_feed(feed_key(now), self.link.clone());
+        }
+        Ok(())
+    }
+
     /// Listens first, then looks where the timeline stands, then answers and opens: nothing falls between.
     async fn subscribe(
         &mut self,
@@ -336,7 +360,12 @@ impl Connection {
         let at = after.map_or(head.last_seq, |after| after.clamp(head.first_seq - 1, head.last_seq));
         let replay = head.last_seq - at;
         self.app.hub.observe(head.space, session, head.last_seq);
-        self.link.open(session, at, head.last_seq, &reply::subscribed(id, session, head.last_seq, replay, head.first_seq));
+        self.link.open(
+            session,
+            at,
+            head.last_seq,
+            &reply::subscribed(id, session, head.last_seq, replay, head.first_seq),
+        );
         if let Some(participant) = standing.participant
             && self.present.insert(session)
         {

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
@@ -33,12 +33,13 @@ pub(super) struct Link {
     pub(super) stream: TcpStream,
     /// Rings when the task has something to do that the socket itself does not tell.
     pub(super) wake: Notify,
-    principal: OnceLock<Arc<Principal>>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
+    /// Who it is; none before authentication.
+    principal: Option<Arc<Principal>>,
     outbox: Outbox,
     /// Bytes written so far, by which the task sees progress.
     written: u64,
@@ -73,18 +74,12 @@ pub(super) enum Behind {
 
 impl Link {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self {
-            id: ConnectionId::new(),
-            stream,
-            wake: Notify::new(),
-            principal: OnceLock::new(),
-            state: Mutex::default(),
-        }
+        Self { id: ConnectionId::new(), stream, wake: Notify::new(), state: Mutex::default() }
     }
 
-    /// Says who it is; only the first call counts.
+    /// Says who it is, by which credential.
     pub(super) fn set_principal(&self, principal: Arc<Principal>) {
-        let _ = self.principal.set(principal);
+        self.state.lock().principal = Some(principal);
     }
 
     /// Queues a reply to the client. The task stops reading when too much waits, so this is bounded too.
@@ -204,6 +199,10 @@ impl Link {
         }
     }
 
+    pub(super) fn has_feed(&self) -> bool {
+        self.state.lock().feed.is_some()
+    }
+
     pub(super) fn forget_feed(&self) -> bool {
         self.state.lock().feed.take().is_some()
     }
@@ -314,7 +313,7 @@ impl Endpoint for Link {
     }
 
     fn principal(&self) -> Option<Arc<Principal>> {
-        self.principal.get().cloned()
+        self.state.lock().principal.clone()
     }
 
     fn revoke(&self) {
@@ -329,12 +328,11 @@ impl Endpoint for Link {
 
 impl Subscriber for Link {
     fn deliver(&self, session: SessionId, run: &Run) {
-        // The whole-space key of an agent that is removed still sees the session.
-        let participant = || self.principal.get().and_then(|principal| principal.scope().participant());
-        let removed = run.removes.iter().find(|(_, who)| Some(*who) == participant()).map(|(seq, _)| *seq);
-
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        // The whole-space key of an agent that is removed still sees the session.
+        let participant = || state.principal.as_ref().and_then(|principal| principal.scope().participant());
+        let removed = run.removes.iter().find(|(_, who)| Some(*who) == participant()).map(|(seq, _)| *seq);
         if state.ending.is_some() {
             return;
         }

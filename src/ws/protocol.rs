@@ -2,8 +2,8 @@
 
 use crate::domain::draft::MessageDraft;
 use crate::domain::{ConnectionId, Principal, Refusal, SessionId, Timestamp};
-use crate::wire::{error_object, parse_object};
 use crate::store::SecretHash;
+use crate::wire::{error_object, parse_object};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};

@@ -2,9 +2,9 @@
 
 use super::connection;
 use crate::auth::Caller;
-use crate::domain::{Principal, Refusal};
 use crate::auth::credential::{api_key_of, bearer_of};
 use crate::context::App;
+use crate::domain::{Principal, Refusal};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -70,7 +70,8 @@ fn websocket_key(headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
         return Err(Refusal::Invalid("Header 'Sec-WebSocket-Version' must be 13".to_owned()));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
-    let key = key.ok_or_else(|| Refusal::Invalid("Header 'Sec-WebSocket-Key' must be the base64 of 16 bytes".to_owned()))?;
+    let key =
+        key.ok_or_else(|| Refusal::Invalid("Header 'Sec-WebSocket-Key' must be the base64 of 16 bytes".to_owned()))?;
     Ok(key.as_bytes().to_vec())
 }
 
@@ -102,9 +103,7 @@ async fn principal(app: &App, headers: &HeaderMap, offered: &[String]) -> Result
     if let Some((key, agent)) = api_key_of(headers)? {
         return match app.authenticator.api_key(key, agent).await? {
             Caller::Principal(principal) => Ok(Some(principal)),
-            Caller::Provisioner(_) => {
-                Err(Refusal::Forbidden("A provisioner key opens no sockets".to_owned()))
-            }
+            Caller::Provisioner(_) => Err(Refusal::Forbidden("A provisioner key opens no sockets".to_owned())),
         };
     }
     if let Some(token) = bearer_of(headers)? {

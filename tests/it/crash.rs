@@ -51,7 +51,8 @@ async fn write(client: Client, session: String, writer: usize, round: Arc<Round>
 async fn timeline(client: &Client, session: &str) -> Vec<Value> {
     let mut events = Vec::new();
     loop {
-        let page = client.get(&at_agent(session, &format!("/timeline?limit=1000&after={}", events.len()))).await.expect(200);
+        let page =
+            client.get(&at_agent(session, &format!("/timeline?limit=1000&after={}", events.len()))).await.expect(200);
         events.extend(page["data"].as_array().expect("events").iter().cloned());
         if page["hasMore"] == false {
             return events;
@@ -82,7 +83,8 @@ impl Reader {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_in_the_middle_of_64_writers_it_loses_nothing() {
-    let seed: u64 = std::env::var("HILOOP_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    let seed: u64 =
+        std::env::var("HILOOP_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
     println!("HILOOP_TEST_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let folder = tempdir().expect("a folder");
@@ -102,7 +104,9 @@ async fn killed_in_the_middle_of_64_writers_it_loses_nothing() {
         let mut follows = Vec::new();
         for (reader, session) in readers.iter_mut().zip(&sessions) {
             let mut socket = Socket::open(&client).await;
-            socket.send(json!({ "type": "subscribe", "id": 0, "sessionId": session, "after": reader.last_seq() })).await;
+            socket
+                .send(json!({ "type": "subscribe", "id": 0, "sessionId": session, "after": reader.last_seq() }))
+                .await;
             follows.push(reader.follow(socket));
         }
         let writers = (0..WRITERS).map(|writer| {
@@ -131,7 +135,8 @@ async fn killed_in_the_middle_of_64_writers_it_loses_nothing() {
             let mut stored = HashSet::new();
             for event in events.iter().filter(|event| event["type"] == "message.created") {
                 let message = &event["data"]["message"];
-                let pair = (text(&message["id"]).to_owned(), text(&message["encryptedContent"]["ciphertext"]).to_owned());
+                let pair =
+                    (text(&message["id"]).to_owned(), text(&message["encryptedContent"]["ciphertext"]).to_owned());
                 assert!(stored.insert(pair), "stored once");
             }
             for message in acknowledged {

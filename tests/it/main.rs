@@ -2,10 +2,12 @@
 
 mod support;
 
-mod store;
+mod bad_input;
 mod crash;
 mod nodes;
+mod permissions;
 mod race;
 mod replay;
 mod slow;
 mod sockets;
+mod store;

@@ -73,7 +73,8 @@ async fn read(client: &Client, session: &str, after: Option<i64>, last: i64) {
 }
 
 async fn two_nodes(engine: Engine) {
-    let seed: u64 = std::env::var("HILOOP_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    let seed: u64 =
+        std::env::var("HILOOP_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
     println!("HILOOP_TEST_SEED={seed}");
     // The first hub only makes the store and the key; two nodes then share what it made.
     let maker = Hub::start(engine).await;
@@ -87,10 +88,8 @@ async fn two_nodes(engine: Engine) {
     for (broker, other) in brokers.iter().zip([&nodes[1], &nodes[0]]) {
         assert!(broker.other.set(other.context.hub.clone()).is_ok());
     }
-    let clients: Vec<_> = nodes
-        .iter()
-        .map(|node| Client { base: format!("http://{}", node.address), ..maker.owner.clone() })
-        .collect();
+    let clients: Vec<_> =
+        nodes.iter().map(|node| Client { base: format!("http://{}", node.address), ..maker.owner.clone() }).collect();
     let session = maker.session(&clients[0]).await;
     let last = 1 + 4 * 40;
     let readers = (0..8).map(|number| read(&clients[number % 2], &session, (number % 4 > 1).then_some(0), last));

@@ -95,5 +95,6 @@ async fn a_socket_that_never_reads_costs_nothing_and_gets_everything_in_the_end(
     // And it is back to live.
     client.post(&at_agent(&session, "/messages"), json!({ "encryptedContent": "live" })).await.expect(201);
     assert_eq!(sleeper.event().await["seq"], json!(EVENTS + 2));
-    eventually("the memory to come back", async || (memory_kib(hub.pid()) < memory_before + 10 * 1024).then_some(())).await;
+    eventually("the memory to come back", async || (memory_kib(hub.pid()) < memory_before + 10 * 1024).then_some(()))
+        .await;
 }

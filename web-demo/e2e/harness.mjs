@@ -30,13 +30,14 @@ export async function launch() {
 
 const stories = [];
 
-/** Registers a story; they run one after the other, each told how many milliseconds it has. */
-export function story(name, run) {
-  stories.push({ name, run });
+/** Registers a story, which is told how many milliseconds it has. Stories run some at a time; one `alone` after all others. */
+export function story(name, run, { alone = false } = {}) {
+  stories.push({ name, run, alone });
 }
 
 const STORY_MS = 25_000;
 const TOTAL_MS = 80_000;
+const LANES = 2;
 
 /**
  * Sets up, runs the stories whose name has the word given on the command line (all of them without), ends whatever
@@ -62,9 +63,9 @@ export async function runSuite({ setup, teardown }) {
 
 async function runStories(results, fail) {
   const only = process.argv[2];
+  const chosen = stories.filter(({ name }) => !only || name.includes(only));
   const end = Date.now() + TOTAL_MS;
-  for (const { name, run } of stories) {
-    if (only && !name.includes(only)) continue;
+  const runOne = async ({ name, run }) => {
     const started = Date.now();
     try {
       if (started >= end) throw new Error("Not run: the time for all stories is up.");
@@ -74,7 +75,13 @@ async function runStories(results, fail) {
     } catch (error) {
       fail(name, error);
     }
-  }
+  };
+  const waiting = chosen.filter(({ alone }) => !alone);
+  const lane = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) await runOne(next);
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  for (const one of chosen.filter(({ alone }) => alone)) await runOne(one);
 }
 
 /** What `promise` gives, if it does so in time. */

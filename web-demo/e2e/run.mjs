@@ -1,5 +1,6 @@
 // The page against a real hub, in a real browser: what a person would do, told as stories.
 // `HUB_BIN=PATH PAGE_DIR=DIR CHROMIUM=PATH SHOTS=DIR node e2e/run.mjs [WORD]`; build the page before the hub.
+import { AsyncLocalStorage } from "node:async_hooks";
 import { extname, join } from "node:path";
 import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors, within } from "./harness.mjs";
 import { call, Hub } from "./hub.mjs";
@@ -9,7 +10,8 @@ let browser;
 let mira;
 let alex;
 
-const contexts = [];
+/** The browsers that the running story has opened. */
+const opened = new AsyncLocalStorage();
 
 async function setup() {
   hub = await Hub.start();
@@ -37,7 +39,7 @@ async function showPageOf(context, dir) {
 
 async function openPage(path = "/", options = {}) {
   const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, ...options });
-  contexts.push(context);
+  opened.getStore().push(context);
   context.setDefaultTimeout(10_000);
   if (process.env.PAGE_DIR) await showPageOf(context, process.env.PAGE_DIR);
   const page = await context.newPage();
@@ -49,13 +51,13 @@ async function openPage(path = "/", options = {}) {
 }
 
 async function signInByForm(person, path = "/", options = {}) {
-  const opened = await openPage(path, options);
-  const { page } = opened;
+  const view = await openPage(path, options);
+  const { page } = view;
   await page.getByTestId("email").fill(person.email);
   await page.getByTestId("password").fill(person.password);
   await page.getByTestId("sign-in").click();
   await state(page, "online");
-  return opened;
+  return view;
 }
 
 const logins = new Map();
@@ -64,9 +66,9 @@ const logins = new Map();
 async function signIn(person, options = {}) {
   if (!logins.has(person.email)) logins.set(person.email, logIn(person));
   const tokens = await logins.get(person.email);
-  const opened = await openPage("/", { ...options, storageState: { cookies: [], origins: [{ origin: hub.base, localStorage: [{ name: "hiloop.tokens", value: tokens }] }] } });
-  await state(opened.page, "online");
-  return opened;
+  const view = await openPage("/", { ...options, storageState: { cookies: [], origins: [{ origin: hub.base, localStorage: [{ name: "hiloop.tokens", value: tokens }] }] } });
+  await state(view.page, "online");
+  return view;
 }
 
 async function logIn({ email, password }) {
@@ -91,26 +93,32 @@ async function openSession(page, session) {
 }
 
 /** A story with an agent and a session of its own; its browsers are closed afterwards. */
-function scene(name, run) {
-  story(name, async (ms) => {
-    const agent = hub.agent(`bot-${Math.random().toString(36).slice(2, 8)}`);
-    try {
-      await within(ms, agent.session(name).then((session) => run({ agent, session })));
-    } catch (error) {
-      if (process.env.SHOTS) await shootFailure(name);
-      throw error;
-    } finally {
-      agent.close();
-      await Promise.all(contexts.splice(0).map((context) => context.close()));
-    }
-  });
+function scene(name, run, options) {
+  story(
+    name,
+    async (ms) => {
+      const agent = hub.agent(`bot-${Math.random().toString(36).slice(2, 8)}`);
+      const contexts = [];
+      try {
+        const told = async () => run({ agent, session: await agent.session(name) });
+        await within(ms, opened.run(contexts, told));
+      } catch (error) {
+        if (process.env.SHOTS) await shootFailure(name, contexts);
+        throw error;
+      } finally {
+        agent.close();
+        await Promise.all(contexts.map((context) => context.close()));
+      }
+    },
+    options,
+  );
 }
 
 const shot = async (page, name) => {
   if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `e2e-${name}.png`) });
 };
 
-async function shootFailure(name) {
+async function shootFailure(name, contexts) {
   const pages = contexts.flatMap((context) => context.pages());
   for (const [i, page] of pages.entries()) {
     await page.screenshot({ path: join(process.env.SHOTS, `failed-${name.replace(/\W+/g, "-")}-${i}.png`) }).catch(() => undefined);
@@ -164,7 +172,7 @@ scene("an agent's typing shows, ends when it says so, and lapses by itself", asy
   await typing.filter({ hasText: agent.name }).waitFor();
   await typing.waitFor({ state: "detached" });
   const shown = Date.now() - since;
-  if (shown < 5_500 || shown > 8_000) throw new Error(`It lapsed after ${shown} ms, not after some 6 s.`);
+  if (shown < 5_500 || shown > 9_000) throw new Error(`It lapsed after ${shown} ms, not after some 6 s.`);
 });
 
 scene("a person's typing, message and reading reach the agent; the agent's reading reaches the person", async ({ agent, session }) => {
@@ -450,7 +458,7 @@ scene("the hub is killed and comes back: the page resumes, and shows each messag
   await openPeople(page);
   await person(page, agent.name, true).waitFor();
   await person(page, "Mira", true).waitFor();
-});
+}, { alone: true });
 
 scene("the hub ends in good order: the page is told, waits, and is back with the next one", async ({ agent, session }) => {
   const { page } = await signIn(mira);
@@ -461,7 +469,7 @@ scene("the hub ends in good order: the page is told, waits, and is back with the
   await agent.say(session, { encryptedContent: plain({ text: "Back again" }) });
   await state(page, "online");
   await bubble(page, "Back again").waitFor();
-});
+}, { alone: true });
 
 scene("a person starts a conversation with an agent, and closes it", async ({ agent }) => {
   const { page } = await signIn(mira);
@@ -525,7 +533,7 @@ scene("the page fits and reads well by day and by night, on a desk and on a phon
   await guest.getByTestId("settled-by").waitFor();
   for (const scheme of ["light", "dark"]) {
     for (const [one, name] of [[page, "chat"], [guest, "guest"]]) {
-      await one.emulateMedia({ colorScheme: scheme });
+      await one.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
       for (const [width, device] of [[1180, "desk"], [360, "phone"]]) {
         await one.setViewportSize({ width, height: 800 });
         await noSidewaysScroll(one);

@@ -172,3 +172,13 @@ test("a setup link signs in with the password it sets", async () => {
   expect(accounts.fetch.calls[0]).toMatchObject({ path: "/v1/auth/setup", body: { token: "once", password: "secret password" } });
   expect(await auth.token()).toBe("a1");
 });
+
+test("calls of a guest that are refused together end the visit once, and leave the person's sign-in alone", async () => {
+  const { auth, changes, rest } = tab();
+  await auth.login("me@example.org", "secret");
+  auth.openGuest("hlg_gone");
+  const seen = changes.length;
+  await Promise.allSettled([rest.me(), rest.me(), rest.sessions()]);
+  expect(changes.slice(seen)).toEqual([{ type: "ended", reason: "This link is no longer valid." }]);
+  expect(storage.getItem(TOKENS_KEY)).not.toBeNull();
+});

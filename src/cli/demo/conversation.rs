@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How long people have to answer a question.
 const DEADLINE_SECONDS: i64 = 30 * 60;
-/// How long the live connection may be missing before the answer is waited for by long-poll.
+/// How long the live connection may be missing before the demo goes on without, and waits for answers by long-poll.
 const LIVE_PATIENCE: Duration = Duration::from_secs(5);
 /// Typing lapses after 6 s unless it is repeated.
 const TYPING_REPEAT: Duration = Duration::from_secs(4);
@@ -83,6 +83,8 @@ impl Conversation {
     }
 
     async fn talk(&mut self) -> Result<(), Trouble> {
+        // So that people see from the beginning that somebody types.
+        self.link.connection().up_within(LIVE_PATIENCE).await;
         let first = self.script.hear(Heard::Begin);
         self.steps.extend(first);
         loop {

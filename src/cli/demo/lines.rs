@@ -156,9 +156,8 @@ pub(super) fn thanks() -> Draft {
 }
 
 pub(super) fn expired() -> Draft {
-    Draft::text("Nobody answered within half an hour, so I leave everything as it is and close this session.").with(
-        node("alert", &json!({ "level": "warning", "content": "The question has expired without an answer." })),
-    )
+    Draft::text("Nobody answered within half an hour, so I leave everything as it is and close this session.")
+        .with(node("alert", &json!({ "level": "warning", "content": "The question has expired without an answer." })))
 }
 
 pub(super) fn cancelled() -> Draft {

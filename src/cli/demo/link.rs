@@ -136,6 +136,11 @@ impl Link {
 pub(super) struct Connection(watch::Receiver<bool>);
 
 impl Connection {
+    /// Comes back once there is a connection, or after `patience` without one.
+    pub(super) async fn up_within(&mut self, patience: Duration) {
+        let _ = tokio::time::timeout(patience, self.0.wait_for(|up| *up)).await;
+    }
+
     /// Comes back once there has been no connection for as long as `patience`.
     pub(super) async fn down_for(&mut self, patience: Duration) {
         while self.0.wait_for(|up| !up).await.is_ok() {
@@ -144,7 +149,7 @@ impl Connection {
             }
         }
         // Nobody follows any more; the link's next event tells why.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

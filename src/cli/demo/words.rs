@@ -17,8 +17,8 @@ pub(super) struct Lexicon {
 /// Whether to deploy.
 pub(super) const DEPLOY: Lexicon = Lexicon {
     yes: &[
-        "approve", "approved", "yes", "y", "yeah", "yep", "ok", "okay", "sure", "go", "ship", "deploy", "lgtm", "proceed",
-        "please", "fine", "👍", "✅",
+        "approve", "approved", "yes", "y", "yeah", "yep", "ok", "okay", "sure", "go", "ship", "deploy", "lgtm",
+        "proceed", "please", "fine", "👍", "✅",
     ],
     no: &[
         "reject", "rejected", "no", "n", "nope", "not", "don't", "dont", "stop", "wait", "never", "later", "cancel",
@@ -69,7 +69,9 @@ impl Remark {
             Self::Thanks
         } else if has(&["hello", "hi", "hey", "hiya", "morning", "howdy", "👋"]) {
             Self::Greeting
-        } else if words.len() <= 4 && (DEPLOY.verdict(text), AGAIN.verdict(text)) != (Verdict::Unclear, Verdict::Unclear) {
+        } else if words.len() <= 4
+            && (DEPLOY.verdict(text), AGAIN.verdict(text)) != (Verdict::Unclear, Verdict::Unclear)
+        {
             Self::Answer
         } else {
             Self::Other

@@ -4,9 +4,7 @@ use super::{SqlStore, rows, sql};
 use crate::domain::people::{ApiKey, Guest};
 use crate::domain::{AgentId, GuestId, HumanId, KeyId, Page, PageRequest, SpaceId, Timestamp};
 use crate::store::engine::Engine;
-use crate::store::{
-    Credentials, KeyHolder, NewKey, Refresh, RefreshOutcome, SecretHash, StoreError, StoreResult,
-};
+use crate::store::{Credentials, KeyHolder, NewKey, Refresh, RefreshOutcome, SecretHash, StoreError, StoreResult};
 use async_trait::async_trait;
 use uuid::Uuid;
 

@@ -11,14 +11,13 @@ use async_trait::async_trait;
 #[async_trait]
 impl<E: Engine> Directory for SqlStore<E> {
     async fn ensure_space(&self, name: &str, now: Timestamp) -> StoreResult<(Space, bool)> {
-        let created = sql::<E>(
-            "INSERT INTO spaces (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
-        )
-        .bind(SpaceId::new().0)
-        .bind(name.to_owned())
-        .bind(now.0)
-        .execute(&mut *self.writer().await?)
-        .await?;
+        let created =
+            sql::<E>("INSERT INTO spaces (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING")
+                .bind(SpaceId::new().0)
+                .bind(name.to_owned())
+                .bind(now.0)
+                .execute(&mut *self.writer().await?)
+                .await?;
         let space = self.space_by_name(name).await?.ok_or_else(|| StoreError::damaged("a space without a row"))?;
         Ok((space, created > 0))
     }
@@ -32,8 +31,7 @@ impl<E: Engine> Directory for SqlStore<E> {
 
     async fn spaces(&self, page: PageRequest) -> StoreResult<Page<Space>> {
         let mut db = self.reader().await?;
-        let total =
-            sql::<E>("SELECT COUNT(*) FROM spaces WHERE deactivated_at IS NULL").number(&mut *db).await?;
+        let total = sql::<E>("SELECT COUNT(*) FROM spaces WHERE deactivated_at IS NULL").number(&mut *db).await?;
         let data = sql::<E>(
             "SELECT id, name, created_at FROM spaces WHERE deactivated_at IS NULL ORDER BY id LIMIT $1 OFFSET $2",
         )
@@ -196,9 +194,9 @@ impl<E: Engine> Directory for SqlStore<E> {
         name: &str,
         password_hash: Option<&str>,
         now: Timestamp,
-    ) -> StoreResult<Option<Human>> {
+    ) -> StoreResult<Option<(Human, bool)>> {
         let mut tx = self.transaction().await?;
-        sql::<E>(
+        let created = sql::<E>(
             "INSERT INTO humans (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (email) DO NOTHING",
         )
@@ -227,7 +225,7 @@ impl<E: Engine> Directory for SqlStore<E> {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok((joined > 0).then_some(human))
+        Ok((joined > 0).then_some((human, created > 0)))
     }
 
     async fn human(&self, id: HumanId) -> StoreResult<Option<Human>> {

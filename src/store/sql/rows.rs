@@ -4,7 +4,7 @@ use crate::domain::message::{MessageState, Settlement};
 use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
 use crate::domain::{
     Actor, AgentId, CommittedEvent, Envelope, EventType, GuestId, HumanId, KeyId, MessageId, MessageStatus,
-    Participant, ParticipantId, ParticipantType, Permission, Priority, PrincipalId, Session, SessionId, SessionStatus,
+    Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session, SessionId, SessionStatus,
     SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, Fields};

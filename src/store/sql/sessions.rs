@@ -2,7 +2,7 @@
 
 use super::{SqlStore, rows, sql, timelines};
 use crate::domain::{
-    Page, PageRequest, Participant, ParticipantId, Priority, PrincipalId, Scope, Session, SessionId, SessionStatus,
+    Page, PageRequest, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus,
     SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, Statement};
@@ -62,13 +62,10 @@ pub(super) fn scoped<E: Engine>(text: &'static str, scope: Scope) -> Statement<E
 #[async_trait]
 impl<E: Engine> Sessions for SqlStore<E> {
     async fn session(&self, scope: Scope, id: SessionId) -> StoreResult<Option<Session>> {
-        scoped::<E>(
-            concat!(select_session!("FROM sessions s WHERE"), in_scope!("", "AND s.id = $3")),
-            scope,
-        )
-        .bind(id.0)
-        .first(&mut *self.reader().await?, rows::session)
-        .await
+        scoped::<E>(concat!(select_session!("FROM sessions s WHERE"), in_scope!("", "AND s.id = $3")), scope)
+            .bind(id.0)
+            .first(&mut *self.reader().await?, rows::session)
+            .await
     }
 
     async fn sessions(
@@ -110,12 +107,10 @@ impl<E: Engine> Sessions for SqlStore<E> {
 
     async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>> {
         let mut db = self.reader().await?;
-        let total = scoped::<E>(
-            in_scope!("SELECT COUNT(*) FROM sessions s WHERE", "AND s.status <> 'Archived'"),
-            scope,
-        )
-        .number(&mut *db)
-        .await?;
+        let total =
+            scoped::<E>(in_scope!("SELECT COUNT(*) FROM sessions s WHERE", "AND s.status <> 'Archived'"), scope)
+                .number(&mut *db)
+                .await?;
         let mut data = scoped::<E>(
             concat!(
                 select_session!(

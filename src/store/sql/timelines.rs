@@ -36,13 +36,10 @@ impl<E: Engine> Timelines for SqlStore<E> {
         page: PageRequest,
     ) -> StoreResult<Option<Page<Message>>> {
         let mut db = self.reader().await?;
-        let total = scoped::<E>(
-            in_scope!("SELECT s.message_count FROM sessions s WHERE", "AND s.id = $3"),
-            scope,
-        )
-        .bind(session.0)
-        .first(&mut *db, |row| row.read::<i64>())
-        .await?;
+        let total = scoped::<E>(in_scope!("SELECT s.message_count FROM sessions s WHERE", "AND s.id = $3"), scope)
+            .bind(session.0)
+            .first(&mut *db, |row| row.read::<i64>())
+            .await?;
         let Some(total) = total else { return Ok(None) };
         let from = page.offset();
         let data = message_range::<E>(&mut db, session, from, from.saturating_add(page.size)).await?;
@@ -122,9 +119,8 @@ impl<E: Engine> Timelines for SqlStore<E> {
         let Some(end) = end.last().map(|(seq, _)| *seq) else {
             return Ok(Some(EventPage { events: Vec::new(), head }));
         };
-        let events = event_range::<E>(session, after, end)
-            .all(&mut *db, |row| rows::event(head.space, session, row))
-            .await?;
+        let events =
+            event_range::<E>(session, after, end).all(&mut *db, |row| rows::event(head.space, session, row)).await?;
         Ok(Some(EventPage { events, head }))
     }
 
@@ -188,15 +184,10 @@ pub(super) async fn head<E: Engine>(
     scope: Scope,
     session: SessionId,
 ) -> StoreResult<Option<Head>> {
-    scoped::<E>(
-        in_scope!("SELECT s.space_id, s.last_seq, s.first_seq FROM sessions s WHERE", "AND s.id = $3"),
-        scope,
-    )
-    .bind(session.0)
-    .first(db, |row| {
-        Ok(Head { space: SpaceId(row.read()?), last_seq: row.read()?, first_seq: row.read()? })
-    })
-    .await
+    scoped::<E>(in_scope!("SELECT s.space_id, s.last_seq, s.first_seq FROM sessions s WHERE", "AND s.id = $3"), scope)
+        .bind(session.0)
+        .first(db, |row| Ok(Head { space: SpaceId(row.read()?), last_seq: row.read()?, first_seq: row.read()? }))
+        .await
 }
 
 /// The messages with ordinals in (`from`, `to`], of a session that the caller has found in scope.

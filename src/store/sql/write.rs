@@ -8,9 +8,7 @@ use crate::domain::{
     Timestamp,
 };
 use crate::store::engine::{Engine, Statement, chunks};
-use crate::store::{
-    SavedReply, SavedReplyKind, StoreError, StoreResult, WriteSet, WriteTx, subject_of,
-};
+use crate::store::{SavedReply, SavedReplyKind, StoreError, StoreResult, WriteSet, WriteTx, subject_of};
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -28,13 +26,8 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
         for size in chunks(ids.len()) {
             let (group, others) = rest.split_at(size);
             rest = others;
-            let mut statement = Statement::<E>::with_rows(
-                select_session!("FROM (VALUES"),
-                E::LOCK_SESSIONS,
-                1,
-                size,
-                2,
-            );
+            let mut statement =
+                Statement::<E>::with_rows(select_session!("FROM (VALUES"), E::LOCK_SESSIONS, 1, size, 2);
             for (space, session) in group {
                 statement.push(space.0);
                 statement.push(session.0);
@@ -115,11 +108,7 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
             .await
     }
 
-    async fn participant_of(
-        &mut self,
-        session: SessionId,
-        principal: PrincipalId,
-    ) -> StoreResult<Option<Participant>> {
+    async fn participant_of(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Participant>> {
         sql::<E>(select_participant!("WHERE p.session_id = $1 AND p.principal_id = $2"))
             .bind(session.0)
             .bind(principal.0)

@@ -94,6 +94,15 @@ impl Client {
         self.try_raw(method, path, kind, body).await.expect("a reply")
     }
 
+    /// The reply to a GET whose body may have no end; nothing of it is read.
+    pub async fn stream(&self, path: &str) -> reqwest::Response {
+        let mut request = HTTP.get(format!("{}{path}", self.base));
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        request.send().await.expect("a reply")
+    }
+
     pub async fn get(&self, path: &str) -> Reply {
         self.raw("GET", path, None, Vec::new()).await
     }

@@ -27,6 +27,7 @@ export type AuthChange = { type: "token"; token: string } | { type: "ended"; rea
 
 export const TOKENS_KEY = "hiloop.tokens";
 export const GUEST_KEY = "hiloop.guest";
+const GUEST_PREFIX = "hlg_";
 
 export class Auth {
   private readonly now: () => number;
@@ -88,8 +89,9 @@ export class Auth {
 
   /** Replaces a token that the hub no longer takes (or soon won't). One call at a time, in all tabs. */
   refresh(stale: string): Promise<string> {
-    if (this.guest !== null) {
-      this.end("This link is no longer valid.");
+    if (this.guest !== null || stale.startsWith(GUEST_PREFIX)) {
+      // Several calls may be refused at once: only the first one ends the visit, and never the person's own sign-in.
+      if (stale === this.guest) this.end("This link is no longer valid.");
       return Promise.reject(new SignedOutError("This link is no longer valid."));
     }
     this.refreshing ??= this.options
@@ -104,7 +106,7 @@ export class Auth {
     // Another tab may have been faster: using the old refresh token again would end them all.
     const current = this.stored();
     if (!current) {
-      this.end(null);
+      if (this.tokens) this.end(null);
       throw new SignedOutError();
     }
     if (current.accessToken !== stale && current.expiresAt > this.now()) {

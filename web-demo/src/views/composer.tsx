@@ -139,9 +139,9 @@ function Hints({ live, answering, late, onAnswer, onCancelAnswer }: Props & { la
   if (!next || (open.length === 1 && next === live.timeline.lastMessage())) return null;
   return (
     <p class="composer-hint">
-      <span>{open.length === 1 ? "A request waits for your answer." : `${open.length} requests wait for your answer.`}</span>
+      <span>{open.length === 1 ? "A request waits for you." : `${open.length} requests wait for you.`}</span>
       <button type="button" class="link" data-testid="answer-next" onClick={() => onAnswer(next)}>
-        Answer it in words
+        Answer in words
       </button>
     </p>
   );

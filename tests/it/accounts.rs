@@ -557,7 +557,10 @@ async fn an_issuer_that_hangs_holds_up_nobody_whose_key_is_known() {
     let started = std::time::Instant::now();
     me(&hub, &token("2")).await.expect(200);
     let waited = started.elapsed();
-    assert!(waited < std::time::Duration::from_secs(2), "a known key waited {waited:?} for the fetch of an unknown one");
+    assert!(
+        waited < std::time::Duration::from_secs(2),
+        "a known key waited {waited:?} for the fetch of an unknown one"
+    );
     drop((connection, silent));
     asked.await.expect("no panic").expect_error(401, "UNAUTHORIZED");
 }

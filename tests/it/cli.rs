@@ -73,9 +73,8 @@ fn api_key(hub: &Process, key: &str) -> Client {
 }
 
 fn is_secret(text: &str, prefix: &str) -> bool {
-    text.strip_prefix(prefix).is_some_and(|hex| {
-        hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    })
+    text.strip_prefix(prefix)
+        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
 }
 
 #[tokio::test]
@@ -263,7 +262,9 @@ async fn keys_are_printed_alone_and_work() {
     assert_eq!((&me["permission"], &me["name"]), (&json!("agent"), &json!("default")));
     api_key(&hub, plain).get("/v1/manage/keys").await.expect_error(403, "FORBIDDEN");
 
-    for (permission, manages, owns) in [("agent", 403, 403), ("space", 403, 403), ("manage", 200, 403), ("owner", 200, 200)] {
+    for (permission, manages, owns) in
+        [("agent", 403, 403), ("space", 403, 403), ("manage", 200, 403), ("owner", 200, 200)]
+    {
         let key = create(&["--permission", permission, "--agent", "worker"]);
         let client = api_key(&hub, line(&key));
         let me = client.get("/v1/agent/me").await.expect(200);
@@ -425,7 +426,8 @@ async fn sigterm_ends_everything_within_the_grace_time() {
 async fn a_client_that_never_finishes_does_not_hold_up_the_end() {
     use tokio::io::AsyncWriteExt as _;
     let folder = tempdir().expect("a folder");
-    let mut hub = Process::spawn(hiloop(folder.path()).env("HILOOP_LISTEN", FREE_PORT).env("HILOOP_GRACE_SECONDS", "1"));
+    let mut hub =
+        Process::spawn(hiloop(folder.path()).env("HILOOP_LISTEN", FREE_PORT).env("HILOOP_GRACE_SECONDS", "1"));
     let owner = hub.owner();
     owner.get("/v1/agent/me").await.expect(200);
     let mut raw = tokio::net::TcpStream::connect(hub.address()).await.expect("a connection");

@@ -2,7 +2,7 @@
 
 use crate::support::hub::{at_agent, text};
 use crate::support::process::Process;
-use crate::support::{Client, Socket};
+use crate::support::{Client, Socket, seed};
 use futures::future::join_all;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
@@ -83,9 +83,7 @@ impl Reader {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_in_the_middle_of_64_writers_it_loses_nothing() {
-    let seed: u64 =
-        std::env::var("HILOOP_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
-    println!("HILOOP_TEST_SEED={seed}");
+    let seed = seed();
     let mut random = StdRng::seed_from_u64(seed);
     let folder = tempdir().expect("a folder");
     let mut hub = Process::start(folder.path(), "127.0.0.1:0");

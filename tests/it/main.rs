@@ -2,12 +2,15 @@
 
 mod support;
 
+mod accounts;
 mod bad_input;
+mod cli;
 mod crash;
 mod nodes;
 mod permissions;
 mod race;
 mod replay;
+mod sessions;
 mod slow;
 mod sockets;
 mod store;

@@ -1,7 +1,7 @@
 //! Two nodes over one store, with a broker between them that drops, repeats and reorders whatever it is given.
 
 use crate::support::hub::{Engine, Hub, at_agent, config};
-use crate::support::{Client, Socket};
+use crate::support::{Client, Socket, seed};
 use futures::future::join_all;
 use hiloop::app::start_with;
 use hiloop::broker::{Broker, Signal};
@@ -73,9 +73,7 @@ async fn read(client: &Client, session: &str, after: Option<i64>, last: i64) {
 }
 
 async fn two_nodes(engine: Engine) {
-    let seed: u64 =
-        std::env::var("HILOOP_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
-    println!("HILOOP_TEST_SEED={seed}");
+    let seed = seed();
     // The first hub only makes the store and the key; two nodes then share what it made.
     let maker = Hub::start(engine).await;
     let brokers = [FaultyBroker::new(seed), FaultyBroker::new(seed ^ 1)];

@@ -40,6 +40,15 @@ macro_rules! on_both_engines {
 }
 pub(crate) use on_both_engines;
 
+/// The seed of a test with chance in it: printed, and taken from `HILOOP_TEST_SEED` to run the same again.
+#[allow(clippy::disallowed_methods)] // the one variable that tests read
+pub fn seed() -> u64 {
+    let given = std::env::var("HILOOP_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(rand::random);
+    println!("HILOOP_TEST_SEED={seed}");
+    seed
+}
+
 /// Waits until `check` gives a value.
 pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = tokio::time::Instant::now() + PATIENCE;

@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(decode(&client_frame(0x81, &[b'a'; MAX_MESSAGE])).map(|m| m.len()), Ok(1));
         assert_eq!(decode(&client_frame(0x81, &[b'a'; MAX_MESSAGE + 1])), Err(CloseCode::TOO_BIG));
         // Announced size alone is enough to refuse; nothing is buffered.
-        assert_eq!(decode(&client_frame(0x81, &[b'a'; MAX_MESSAGE + 1])[..12]), Err(CloseCode::TOO_BIG));
+        assert_eq!(decode(&client_frame(0x81, &[b'a'; MAX_MESSAGE + 1])[..14]), Err(CloseCode::TOO_BIG));
         let halves = [client_frame(0x01, &[b'a'; MAX_MESSAGE]), client_frame(0x80, b"a")].concat();
         assert_eq!(decode(&halves), Err(CloseCode::TOO_BIG));
     }

@@ -16,9 +16,19 @@ use tempfile::{TempDir, tempdir};
 
 const FREE_PORT: &str = "127.0.0.1:0";
 
-/// Runs a command to its end.
+/// Runs a command to its end, which must come by itself.
 fn run(command: &mut Command) -> Output {
-    command.stdin(Stdio::null()).output().expect("the program runs")
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program runs");
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().expect("its state").is_none() {
+        if Instant::now() > deadline {
+            child.kill().expect("it is killed");
+            panic!("it goes on and on: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().expect("its output")
 }
 
 fn out(output: &Output) -> &str {

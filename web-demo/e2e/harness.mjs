@@ -30,7 +30,10 @@ export async function launch() {
 
 const stories = [];
 
-/** Registers a story, which is told how many milliseconds it has. Stories run some at a time; one `alone` after all others. */
+/**
+ * Registers a story, which is told how many milliseconds it has. Stories run some at a time; one `alone`
+ * after all others, where it ends the hub, or what happens elsewhere would hide what it looks for.
+ */
 export function story(name, run, { alone = false } = {}) {
   stories.push({ name, run, alone });
 }

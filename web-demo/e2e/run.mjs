@@ -263,7 +263,7 @@ scene("what is unread is counted until it is looked at, in every window and afte
   await unread(page, session, 0);
   await agent.say(session, { encryptedContent: plain({ text: "one more" }) });
   await unread(page, session, 1);
-});
+}, { alone: true });
 
 scene("an approval by its button ends the agent's wait, and the buttons settle", async ({ agent, session }) => {
   const { page } = await signIn(mira);
@@ -353,7 +353,7 @@ scene("someone who is taken out no longer sees the conversation; someone who sta
   await agent.call("POST", `/agent/sessions/${session.id}/participants`, { type: "Human", email: alex.email });
   await person(page, "Alex", false).waitFor();
   await row(other, session).waitFor();
-});
+}, { alone: true });
 
 scene("a request that expires, and one that is withdrawn, are told", async ({ agent, session }) => {
   const { page } = await signIn(mira);

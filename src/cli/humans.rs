@@ -1,6 +1,6 @@
 //! `hiloop humans create`: makes a human; without a password, prints a one-time setup link.
 
-use super::{CliError, DEFAULT_SPACE};
+use super::{CliError, DEFAULT_SPACE, space_to_use};
 use crate::app::rooms;
 use crate::clock::SystemClock;
 use crate::config::{DatabaseSettings, JwtSettings};
@@ -50,7 +50,7 @@ impl Create {
         check_name("--name", &self.name)?;
         let rooms = rooms(&self.database.check()?, &self.jwt, Arc::new(SystemClock)).await?;
         let space = if self.space == DEFAULT_SPACE {
-            rooms.store.ensure_space(DEFAULT_SPACE, rooms.clock.now()).await?.0
+            space_to_use(&*rooms.store, DEFAULT_SPACE).await?.0
         } else {
             let space = rooms.store.space_by_name(&self.space).await?;
             space.ok_or_else(|| CliError::Other(format!("--space: there is no space '{}'", self.space)))?

@@ -1,6 +1,6 @@
 //! `hiloop keys create`: makes an API key and prints it alone.
 
-use super::{CliError, DEFAULT_SPACE};
+use super::{CliError, DEFAULT_SPACE, space_to_use};
 use crate::auth::Secret;
 use crate::auth::secret::{API_KEY, PROVISIONER_KEY};
 use crate::clock::{Clock as _, SystemClock};
@@ -55,7 +55,7 @@ impl Create {
         let store = open(&self.database.check()?).await?;
         let now = SystemClock.now();
         check_name("--space", &self.space)?;
-        let (space, _) = store.ensure_space(&self.space, now).await?;
+        let (space, _) = space_to_use(&*store, &self.space).await?;
         let agent = match permission {
             Permission::Provision => None,
             _ => {

@@ -9,9 +9,11 @@ mod serve;
 mod token;
 
 use crate::app::StartError;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ConfigError, LogSettings, Settings};
 use crate::domain::Refusal;
-use crate::store::StoreError;
+use crate::domain::people::Space;
+use crate::store::{Store, StoreError};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use thiserror::Error;
@@ -97,6 +99,12 @@ fn fail(problem: &str) -> ExitCode {
     let line: Vec<&str> = problem.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     eprintln!("hiloop: {}", line.join(" "));
     ExitCode::FAILURE
+}
+
+/// Finds or makes a space.
+async fn space_to_use(store: &dyn Store, name: &str) -> Result<(Space, bool), CliError> {
+    let made = store.ensure_space(name, SystemClock.now()).await?;
+    made.ok_or_else(|| CliError::Other(format!("the space '{name}' is deactivated")))
 }
 
 /// The space that everything belongs to unless one is named.

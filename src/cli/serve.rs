@@ -1,6 +1,6 @@
 //! `hiloop serve`: starts the hub, and on an empty store makes the first key and human.
 
-use super::{CliError, DEFAULT_SPACE};
+use super::{CliError, DEFAULT_SPACE, space_to_use};
 use crate::app::{self, Server};
 use crate::auth::Secret;
 use crate::auth::secret::API_KEY;
@@ -39,7 +39,7 @@ struct FirstSecrets {
 /// On an empty store: the space `default`, an owner key, a human. They are shown once.
 async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliError> {
     let now = context.clock.now();
-    let (space, is_new) = context.store.ensure_space(DEFAULT_SPACE, now).await?;
+    let (space, is_new) = space_to_use(&*context.store, DEFAULT_SPACE).await?;
     if !is_new {
         return Ok(None);
     }

@@ -2,7 +2,7 @@
 
 use super::decide::NewMessage;
 use super::session::SessionPatch;
-use super::text::{MAX_METADATA, MAX_TITLE, check_text};
+use super::text::{MAX_EMAIL, MAX_METADATA, MAX_TITLE, check_text};
 use super::{AgentId, Envelope, HumanId, MessageId, ParticipantType, Priority, Refusal, Timestamp};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -117,6 +117,11 @@ impl ParticipantDraft {
     /// Checks who is named; `field` is the path of the draft in its body, for the error.
     pub fn named(&self, field: &str) -> Result<Named, Refusal> {
         let path = |key: &str| if field.is_empty() { key.to_owned() } else { format!("{field}.{key}") };
+        for (key, text) in [("role", &self.role), ("name", &self.name), ("email", &self.email)] {
+            if let Some(text) = text {
+                check_text(&path(key), text, MAX_EMAIL)?;
+            }
+        }
         if let Some(role) = &self.role {
             super::text::check_name(&path("role"), role)?;
         }

@@ -6,6 +6,8 @@ use super::Refusal;
 pub const MAX_TITLE: usize = 200;
 /// Longest name of a person, agent, guest or space, in characters.
 pub const MAX_NAME: usize = 64;
+/// Longest e-mail address (RFC 5321 section 4.5.3.1.3, less the angle brackets).
+pub const MAX_EMAIL: usize = 254;
 /// Largest `metadata`, in bytes of its JSON (contract section 4).
 pub const MAX_METADATA: usize = 4096;
 
@@ -35,7 +37,7 @@ pub fn is_agent_name(name: &str) -> bool {
 
 /// Checks an e-mail address roughly (one `@`, something on both sides, no blanks) and lower-cases it.
 pub fn normal_email(field: &str, email: &str) -> Result<String, Refusal> {
-    check_text(field, email, 254)?;
+    check_text(field, email, MAX_EMAIL)?;
     let good = email
         .split_once('@')
         .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))

@@ -83,6 +83,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// Reads JSON into a type; an error names the field.
 fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Refusal> {
     let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
+    // Checked as a whole, since parts that nobody asks for are passed over unread.
+    if std::str::from_utf8(text).is_err() {
+        return Err(Refusal::Invalid("The body is not valid UTF-8".to_owned()));
+    }
     if !text.trim_ascii_start().starts_with(b"{") {
         // Otherwise an array would count as an object whose fields come in order.
         let what =

@@ -3,6 +3,7 @@
 use super::App;
 use super::audience::{Manager, Owner};
 use super::body::Body;
+use super::idempotency::IdempotencyKey;
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
@@ -64,7 +65,12 @@ fn check_agent_name(field: &str, name: &str) -> Result<(), Refusal> {
     Err(Refusal::invalid(field, "must be 1 to 64 of letters, digits, '.', '_' and '-'"))
 }
 
-pub async fn create_key(Manager(manager): Manager, State(app): State<App>, body: Body<KeyDraft>) -> Reply {
+pub async fn create_key(
+    Manager(manager): Manager,
+    State(app): State<App>,
+    _: IdempotencyKey,
+    body: Body<KeyDraft>,
+) -> Reply {
     let draft = body.value;
     let text = draft.permission.ok_or_else(|| Refusal::required("permission"))?;
     let permission = Permission::parse(&text)
@@ -121,7 +127,12 @@ pub async fn revoke_key(Manager(manager): Manager, State(app): State<App>, Id(id
     reply::no_content()
 }
 
-pub async fn create_agent(Manager(manager): Manager, State(app): State<App>, body: Body<AgentDraft>) -> Reply {
+pub async fn create_agent(
+    Manager(manager): Manager,
+    State(app): State<App>,
+    _: IdempotencyKey,
+    body: Body<AgentDraft>,
+) -> Reply {
     let (name, description) = checked_agent(body.value)?;
     let made = app.store.ensure_agent(manager.space, &name, description.as_deref(), app.clock.now()).await?;
     match made {
@@ -151,7 +162,12 @@ pub async fn deactivate_agent(Manager(manager): Manager, State(app): State<App>,
     reply::no_content()
 }
 
-pub async fn create_human(Manager(manager): Manager, State(app): State<App>, body: Body<HumanDraft>) -> Reply {
+pub async fn create_human(
+    Manager(manager): Manager,
+    State(app): State<App>,
+    _: IdempotencyKey,
+    body: Body<HumanDraft>,
+) -> Reply {
     let draft = body.value;
     let email = normal_email("email", &draft.email.ok_or_else(|| Refusal::required("email"))?)?;
     let name = draft.name.ok_or_else(|| Refusal::required("name"))?;
@@ -175,13 +191,12 @@ pub async fn deactivate_human(Manager(manager): Manager, State(app): State<App>,
     reply::no_content()
 }
 
-pub async fn create_space(_: Owner, State(app): State<App>, body: Body<SpaceDraft>) -> Reply {
+pub async fn create_space(_: Owner, State(app): State<App>, _: IdempotencyKey, body: Body<SpaceDraft>) -> Reply {
     let name = body.value.name.ok_or_else(|| Refusal::required("name"))?;
     check_name("name", &name)?;
-    let (space, is_new) = app.store.ensure_space(&name, app.clock.now()).await?;
-    if !is_new {
-        return Err(Refusal::Conflict("Field 'name' names a space that exists".to_owned()).into());
-    }
+    let Some((space, true)) = app.store.ensure_space(&name, app.clock.now()).await? else {
+        return Err(Refusal::Conflict("Field 'name' names a space that exists or has existed".to_owned()).into());
+    };
     // Without a key nobody could manage the new space.
     let agent = app.store.ensure_agent(space.id, DEFAULT_AGENT, None, app.clock.now()).await?;
     let secret = Secret::generate(API_KEY);
@@ -214,7 +229,12 @@ pub async fn deactivate_space(Owner(owner): Owner, State(app): State<App>, Id(id
 }
 
 /// Makes an agent with a key of its own.
-pub async fn provision(provisioner: Provisioner, State(app): State<App>, body: Body<AgentDraft>) -> Reply {
+pub async fn provision(
+    provisioner: Provisioner,
+    State(app): State<App>,
+    _: IdempotencyKey,
+    body: Body<AgentDraft>,
+) -> Reply {
     let (name, description) = checked_agent(body.value)?;
     let now = app.clock.now();
     let made = app.store.ensure_agent(provisioner.space, &name, description.as_deref(), now).await?;

@@ -33,8 +33,8 @@ pub type SecretHash = [u8; 32];
 /// The directory: spaces, agents, humans.
 #[async_trait]
 pub trait Directory: Send + Sync {
-    /// Creates a space, or returns the one of that name; `true` if it is new.
-    async fn ensure_space(&self, name: &str, now: Timestamp) -> StoreResult<(Space, bool)>;
+    /// Creates a space, or returns the one of that name; `None` if that one is deactivated. `true` if it is new.
+    async fn ensure_space(&self, name: &str, now: Timestamp) -> StoreResult<Option<(Space, bool)>>;
     async fn space_by_name(&self, name: &str) -> StoreResult<Option<Space>>;
     async fn spaces(&self, page: PageRequest) -> StoreResult<Page<Space>>;
     /// Deactivates a space with its keys and guests; its humans leave it, and those who are then in no space are

@@ -42,8 +42,10 @@ pub fn parse_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
-        if inner.is_data() && path != "." {
-            Refusal::Invalid(format!("Field '{path}': {}", without_place(&inner)))
+        if path != "." {
+            let problem = without_place(&inner);
+            let problem = if inner.is_data() { problem } else { format!("is not valid JSON: {problem}") };
+            Refusal::Invalid(format!("Field '{path}': {problem}"))
         } else {
             Refusal::Invalid(format!("The body is not valid JSON: {inner}"))
         }

@@ -242,8 +242,15 @@ fn a_port_that_is_taken_is_named_before_the_store_is_touched() {
     failed(&output, "HILOOP_LISTEN");
     assert!(err(&output).contains(&address), "{output:?}");
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was made");
-    let metrics = run(hiloop(folder.path()).env("HILOOP_LISTEN", FREE_PORT).env("HILOOP_METRICS_LISTEN", &address));
-    failed(&metrics, "HILOOP_METRICS_LISTEN");
+}
+
+#[test]
+fn a_metrics_port_that_is_taken_is_named_too() {
+    let folder = tempdir().expect("a folder");
+    let taken = TcpListener::bind(FREE_PORT).expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let output = run(hiloop(folder.path()).env("HILOOP_LISTEN", FREE_PORT).env("HILOOP_METRICS_LISTEN", &address));
+    failed(&output, "HILOOP_METRICS_LISTEN");
 }
 
 #[test]
@@ -308,6 +315,21 @@ async fn a_key_made_before_the_first_start_works_after_it() {
     let key = line(&key).to_owned();
     let hub = Process::start(folder.path(), FREE_PORT);
     api_key(&hub, &key).get("/v1/manage/keys").await.expect(200);
+}
+
+#[tokio::test]
+async fn it_starts_again_when_its_first_space_is_deactivated() {
+    let folder = tempdir().expect("a folder");
+    let mut hub = Process::start(folder.path(), FREE_PORT);
+    let first = hub.owner().get("/v1/agent/me").await.expect(200);
+    let key = run(hiloop(folder.path()).args(["keys", "create", "--space", "second", "--permission", "owner"]));
+    let key = line(&key).to_owned();
+    let path = format!("/v1/manage/spaces/{}", text(&first["spaceId"]));
+    api_key(&hub, &key).delete(&path).await.expect(204);
+    assert_eq!(hub.terminate(), Some(0));
+    let (hub, base) = Recorded::start(hiloop(folder.path()).env("HILOOP_LISTEN", FREE_PORT)).await;
+    Client::anonymous(&base).with("x-api-key", &key).get("/v1/agent/me").await.expect(200);
+    hub.end();
 }
 
 #[tokio::test]
@@ -472,8 +494,10 @@ impl Recorded {
         let folder = tempdir().expect("a folder");
         let file = |name: &str| File::create(folder.path().join(name)).expect("a file");
         let child = command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err")).spawn();
-        let recorded = Self { child: child.expect("the hub starts"), folder };
+        let mut recorded = Self { child: child.expect("the hub starts"), folder };
         let base = crate::support::eventually("the hub to listen", async || {
+            let ended = recorded.child.try_wait().expect("its state");
+            assert!(ended.is_none(), "{ended:?}: {}", recorded.read("err"));
             let printed = recorded.read("out");
             let line = printed.lines().find(|line| line.contains("listening on"))?;
             line.find("http://").map(|at| line[at..].trim().to_owned())

@@ -56,7 +56,7 @@ impl Empty {
     }
 
     async fn space(&self, name: &str) -> Space {
-        self.ensure_space(name, NOW).await.expect("the store").0
+        self.ensure_space(name, NOW).await.expect("the store").expect("active").0
     }
 
     async fn agent_named(&self, space: &Space, name: &str) -> Agent {
@@ -332,10 +332,10 @@ on_both_stores! {
     }
 
     async fn a_space_has_one_name(store: Empty) {
-        let (space, is_new) = store.ensure_space("one", NOW).await.expect("the store");
+        let (space, is_new) = store.ensure_space("one", NOW).await.expect("the store").expect("active");
         assert!(is_new);
         assert_eq!((space.name.as_str(), space.created_at), ("one", NOW));
-        let (again, is_new) = store.ensure_space("one", NOW.plus_seconds(9)).await.expect("the store");
+        let (again, is_new) = store.ensure_space("one", NOW.plus_seconds(9)).await.expect("the store").expect("active");
         assert_eq!((again.id, again.created_at, is_new), (space.id, NOW, false));
         assert_eq!(store.space_by_name("one").await.expect("the store").expect("there").id, space.id);
         assert!(store.space_by_name("ONE").await.expect("the store").is_none());
@@ -343,7 +343,7 @@ on_both_stores! {
 
         // Whoever races, one of them makes it and all get the same.
         let racers = join_all((0..8).map(|_| store.ensure_space("raced", NOW))).await;
-        let racers: Vec<_> = racers.into_iter().map(|raced| raced.expect("the store")).collect();
+        let racers: Vec<_> = racers.into_iter().map(|raced| raced.expect("the store").expect("active")).collect();
         assert_eq!(racers.iter().filter(|(_, is_new)| *is_new).count(), 1);
         assert_eq!(racers.iter().map(|(space, _)| space.id).collect::<HashSet<_>>().len(), 1);
     }

@@ -5,12 +5,12 @@ use crate::domain::participant::Member;
 use crate::domain::people::{Agent, Human, Space};
 use crate::domain::{AgentId, HumanId, Page, PageRequest, ParticipantType, SpaceId, Timestamp};
 use crate::store::engine::Engine;
-use crate::store::{Directory, StoreError, StoreResult};
+use crate::store::{Directory, StoreResult};
 use async_trait::async_trait;
 
 #[async_trait]
 impl<E: Engine> Directory for SqlStore<E> {
-    async fn ensure_space(&self, name: &str, now: Timestamp) -> StoreResult<(Space, bool)> {
+    async fn ensure_space(&self, name: &str, now: Timestamp) -> StoreResult<Option<(Space, bool)>> {
         let created =
             sql::<E>("INSERT INTO spaces (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING")
                 .bind(SpaceId::new().0)
@@ -18,8 +18,7 @@ impl<E: Engine> Directory for SqlStore<E> {
                 .bind(now.0)
                 .execute(&mut *self.writer().await?)
                 .await?;
-        let space = self.space_by_name(name).await?.ok_or_else(|| StoreError::damaged("a space without a row"))?;
-        Ok((space, created > 0))
+        Ok(self.space_by_name(name).await?.map(|space| (space, created > 0)))
     }
 
     async fn space_by_name(&self, name: &str) -> StoreResult<Option<Space>> {

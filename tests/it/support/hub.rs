@@ -85,7 +85,7 @@ impl Hub {
     async fn first_key(&self, space: &str) -> Client {
         let store = &self.context().store;
         let now = self.context().clock.now();
-        let (space, _) = store.ensure_space(space, now).await.expect("a space");
+        let (space, _) = store.ensure_space(space, now).await.expect("the store").expect("active");
         let agent = store.ensure_agent(space.id, "default", None, now).await.expect("an agent").expect("active").0;
         let secret = Secret::generate("hlp_");
         let key = NewKey {

@@ -40,6 +40,8 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error("HILOOP_JWKS_URL: {0}")]
     Jwks(reqwest::Error),
+    #[error("HILOOP_METRICS_LISTEN: this build serves no metrics; leave it unset")]
+    Metrics,
     #[error("REDIS_URL: this build serves a single node; leave it unset")]
     Redis,
 }
@@ -88,6 +90,9 @@ pub async fn rooms(database_url: &str, jwt: &JwtSettings, clock: Arc<dyn Clock>)
 pub async fn start(config: Config) -> Result<Server, StartError> {
     if config.redis_url.is_some() {
         return Err(StartError::Redis);
+    }
+    if config.metrics_listen.is_some() {
+        return Err(StartError::Metrics);
     }
     start_with(config, Arc::new(SystemClock), Arc::new(LocalBroker)).await
 }

@@ -153,14 +153,7 @@ impl Settings {
         {
             return Err(bad("REDIS_URL", "must begin with redis:// or rediss://"));
         }
-        if let Some(url) = &self.jwt.jwks_url
-            && !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme))
-        {
-            return Err(bad("HILOOP_JWKS_URL", "must begin with https:// or http://"));
-        }
-        if self.jwt.jwt_secret.as_ref().is_some_and(|secret| secret.len() < 32) {
-            return Err(bad("HILOOP_JWT_SECRET", "must have at least 32 characters (RFC 7518 section 3.2)"));
-        }
+        self.jwt.check()?;
         let database_url = self.database.check()?;
         Ok(Config {
             listen: address("HILOOP_LISTEN", &self.listen)?,
@@ -179,6 +172,20 @@ impl Settings {
             grace: Duration::from_secs(number("HILOOP_GRACE_SECONDS", &self.grace_seconds, 1, 3600)? as u64),
             sockets: SocketTiming::default(),
         })
+    }
+}
+
+impl JwtSettings {
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if let Some(url) = &self.jwks_url
+            && !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme))
+        {
+            return Err(bad("HILOOP_JWKS_URL", "must begin with https:// or http://"));
+        }
+        if self.jwt_secret.as_ref().is_some_and(|secret| secret.len() < 32) {
+            return Err(bad("HILOOP_JWT_SECRET", "must have at least 32 characters (RFC 7518 section 3.2)"));
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,9 @@
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use parking_lot::RwLock;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -15,50 +17,76 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_BYTES: usize = 256 * 1024;
 
 pub struct Jwks {
+    source: Arc<Source>,
+}
+
+struct Source {
     url: String,
     client: reqwest::Client,
-    state: Mutex<State>,
+    known: RwLock<Known>,
+    /// Held while fetching, so that one fetch serves everyone who waits for it.
+    fetching: Mutex<VecDeque<Instant>>,
 }
 
 #[derive(Default)]
-struct State {
+struct Known {
     keys: Vec<Jwk>,
     fetched: Option<Instant>,
-    attempts: VecDeque<Instant>,
 }
 
 impl Jwks {
     /// Keys at `url`. Nothing is fetched before the first token needs it.
     pub fn new(url: String) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder().timeout(FETCH_TIMEOUT).build()?;
-        Ok(Self { url, client, state: Mutex::default() })
+        let source = Source { url, client, known: RwLock::default(), fetching: Mutex::default() };
+        Ok(Self { source: Arc::new(source) })
     }
 
     /// The key `kid` (without one: the only key) and the algorithm that it is for.
+    ///
+    /// Only whoever brings an unknown key waits for the issuer.
     pub(super) async fn key(&self, kid: Option<&str>) -> Option<(DecodingKey, Algorithm)> {
-        let mut state = self.state.lock().await;
-        let stale = state.fetched.is_none_or(|at| at.elapsed() > MAX_AGE);
-        if stale || find(&state.keys, kid).is_none() {
-            self.fetch(&mut state).await;
+        let since = Instant::now();
+        let found = self.source.find(kid);
+        if found.is_some() {
+            if self.source.is_stale() {
+                let source = Arc::clone(&self.source);
+                tokio::spawn(async move { source.fetch(since).await });
+            }
+            return found;
         }
-        let jwk = find(&state.keys, kid)?;
+        self.source.fetch(since).await;
+        self.source.find(kid)
+    }
+}
+
+impl Source {
+    fn find(&self, kid: Option<&str>) -> Option<(DecodingKey, Algorithm)> {
+        let known = self.known.read();
+        let jwk = find(&known.keys, kid)?;
         Some((DecodingKey::from_jwk(jwk).ok()?, algorithm(jwk)?))
     }
 
-    async fn fetch(&self, state: &mut State) {
-        let now = Instant::now();
-        while state.attempts.front().is_some_and(|at| now.duration_since(*at) > FETCH_WINDOW) {
-            state.attempts.pop_front();
-        }
-        if state.attempts.len() >= FETCHES {
+    fn is_stale(&self) -> bool {
+        self.known.read().fetched.is_none_or(|at| at.elapsed() > MAX_AGE)
+    }
+
+    /// Fetches the keys, unless somebody has since `since`.
+    async fn fetch(&self, since: Instant) {
+        let mut attempts = self.fetching.lock().await;
+        if self.known.read().fetched.is_some_and(|at| at > since) {
             return;
         }
-        state.attempts.push_back(now);
+        let now = Instant::now();
+        while attempts.front().is_some_and(|at| now.duration_since(*at) > FETCH_WINDOW) {
+            attempts.pop_front();
+        }
+        if attempts.len() >= FETCHES {
+            return;
+        }
+        attempts.push_back(now);
         match self.download().await {
-            Ok(set) => {
-                state.keys = set.keys;
-                state.fetched = Some(now);
-            }
+            Ok(set) => *self.known.write() = Known { keys: set.keys, fetched: Some(Instant::now()) },
             // The keys at hand stay good while the issuer can't be reached.
             Err(error) => tracing::warn!(%error, "cannot fetch the JWKS"),
         }

@@ -1,6 +1,6 @@
 //! `hiloop serve`: starts the hub, and on an empty store makes the first key and human.
 
-use super::{CliError, DEFAULT_SPACE, space_to_use};
+use super::{CliError, DEFAULT_SPACE};
 use crate::app::{self, Server};
 use crate::auth::Secret;
 use crate::auth::secret::API_KEY;
@@ -39,10 +39,8 @@ struct FirstSecrets {
 /// On an empty store: the space `default`, an owner key, a human. They are shown once.
 async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliError> {
     let now = context.clock.now();
-    let (space, is_new) = space_to_use(&*context.store, DEFAULT_SPACE).await?;
-    if !is_new {
-        return Ok(None);
-    }
+    // One that is there, or was there and is deactivated, means that the store is not new.
+    let Some((space, true)) = context.store.ensure_space(DEFAULT_SPACE, now).await? else { return Ok(None) };
     let agent = context.store.ensure_agent(space.id, crate::http::DEFAULT_AGENT, None, now).await?;
     let api_key = Secret::generate(API_KEY);
     let key = NewKey {

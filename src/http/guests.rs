@@ -7,7 +7,7 @@ use super::idempotency::IdempotencyKey;
 use super::participants::remove_named;
 use super::path::{Id, Ids};
 use super::reply::{self, Reply};
-use crate::auth::secret::GUEST_TOKEN;
+use crate::auth::secret::{GUEST_TOKEN, Secret};
 use crate::domain::decide::{Command, NewGuest, WhichParticipant};
 use crate::domain::participant::Member;
 use crate::domain::text::check_name;
@@ -44,8 +44,8 @@ pub async fn create(
         let problem = format!("must be from {MIN_SECONDS} to {MAX_SECONDS}");
         return Err(Refusal::invalid("expiresInSeconds", &problem).into());
     }
-    let token = key.secret(GUEST_TOKEN);
     let guest = GuestId::new();
+    let token = key.secret(GUEST_TOKEN, &guest.to_string());
     let expires_at = app.clock.now().plus_seconds(seconds);
     let member = Member { kind: ParticipantType::Guest, id: guest.into(), name, public_key: None, key_id: None };
     let command = Command::AddParticipant {
@@ -53,12 +53,12 @@ pub async fn create(
         role: Participant::MEMBER.to_owned(),
         guest: Some(NewGuest { token_hash: token.hash(), expires_at }),
     };
-    let url = format!("{}/#guest={}", app.config.public_url.as_deref().unwrap_or_default(), token.as_str());
-    let reply_of = |participant: &Value, expires_at: Timestamp| {
+    let base = app.config.public_url.as_deref().unwrap_or_default();
+    let reply_of = |token: &Secret, participant: &Value, expires_at: Timestamp| {
         json!({
             "id": participant["guestId"],
             "token": token.as_str(),
-            "url": url,
+            "url": format!("{base}/#guest={}", token.as_str()),
             "expiresAt": expires_at,
             "participant": participant,
         })
@@ -66,13 +66,14 @@ pub async fn create(
     match app.command(&principal, session, command, key.of(&principal, body.digest)).await? {
         Outcome::Participant { participant, .. } => {
             let participant = serde_json::to_value(&participant).map_err(|_| Refusal::Internal)?;
-            reply::json(StatusCode::CREATED, &reply_of(&participant, expires_at))
+            reply::json(StatusCode::CREATED, &reply_of(&token, &participant, expires_at))
         }
-        // The token is found again, not stored: it follows from the caller's credential and the key.
+        // The token is found again, not stored: it follows from the caller's credential, the key and the guest's id.
         Outcome::Replayed { reply: SavedReplyKind::Body(body), .. } => {
             let participant: Value = serde_json::from_str(&body).map_err(|_| Refusal::Internal)?;
+            let token = key.secret(GUEST_TOKEN, participant["guestId"].as_str().unwrap_or_default());
             let stored = app.store.guest_by_secret(&token.hash()).await?.ok_or(Refusal::NotFound("Guest token"))?;
-            Ok(reply::replayed(reply::json(StatusCode::CREATED, &reply_of(&participant, stored.expires_at))?))
+            Ok(reply::replayed(reply::json(StatusCode::CREATED, &reply_of(&token, &participant, stored.expires_at))?))
         }
         _ => Err(Refusal::Internal.into()),
     }

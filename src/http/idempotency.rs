@@ -40,11 +40,12 @@ impl IdempotencyKey {
         Some(Idempotency::new(principal, &self.route, self.key.clone()?, digest))
     }
 
-    /// A new secret; with a key, the same one for every retry, though it is stored nowhere.
-    pub fn secret(&self, prefix: &str) -> secret::Secret {
+    /// A new secret; with a key, the same one for every retry that knows the first reply's `id`, though it is stored
+    /// nowhere.
+    pub fn secret(&self, prefix: &str, id: &str) -> secret::Secret {
         match &self.key {
             None => secret::Secret::generate(prefix),
-            Some(key) => secret::Secret::derive(prefix, &self.credential, &format!("{} {key}", self.route)),
+            Some(key) => secret::Secret::derive(prefix, &self.credential, &format!("{} {key} {id}", self.route)),
         }
     }
 }

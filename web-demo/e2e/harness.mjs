@@ -40,7 +40,7 @@ export function story(name, run, { alone = false } = {}) {
 
 const STORY_MS = 25_000;
 const TOTAL_MS = 80_000;
-const LANES = 2;
+const LANES = 3;
 
 /**
  * Sets up, runs the stories whose name has the word given on the command line (all of them without), ends whatever

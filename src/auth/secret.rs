@@ -1,6 +1,7 @@
 //! Secrets that the hub hands out: a prefix that says what it is, and 32 random bytes in hex.
 
-use crate::store::SecretHash;
+use crate::domain::{AgentId, Permission, SpaceId, Timestamp};
+use crate::store::{NewKey, SecretHash};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -65,6 +66,18 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
+}
+
+/// A new API key: its secret, and what the store keeps of it.
+pub fn new_api_key(
+    space: SpaceId,
+    permission: Permission,
+    agent: Option<AgentId>,
+    expires_at: Option<Timestamp>,
+) -> (Secret, NewKey) {
+    let secret = Secret::generate(if permission == Permission::Provision { PROVISIONER_KEY } else { API_KEY });
+    let key = NewKey { space, hash: secret.hash(), prefix: secret.shown_prefix(), permission, agent, expires_at };
+    (secret, key)
 }
 
 /// SHA-256: these secrets are random, so a fast hash is enough (unlike passwords).

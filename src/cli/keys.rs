@@ -1,14 +1,12 @@
 //! `hiloop keys create`: makes an API key and prints it alone.
 
 use super::{CliError, DEFAULT_SPACE, space_to_use};
-use crate::auth::Secret;
-use crate::auth::secret::{API_KEY, PROVISIONER_KEY};
+use crate::auth::secret::new_api_key;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::DatabaseSettings;
 use crate::domain::Permission;
 use crate::domain::text::{check_name, is_agent_name};
 use crate::http::DEFAULT_AGENT;
-use crate::store::NewKey;
 use crate::store::open::open;
 use clap::{Args, Subcommand};
 
@@ -65,15 +63,7 @@ impl Create {
                 Some(agent.id)
             }
         };
-        let secret = Secret::generate(if permission == Permission::Provision { PROVISIONER_KEY } else { API_KEY });
-        let key = NewKey {
-            space: space.id,
-            hash: secret.hash(),
-            prefix: secret.shown_prefix(),
-            permission,
-            agent,
-            expires_at: None,
-        };
+        let (secret, key) = new_api_key(space.id, permission, agent, None);
         store.create_key(&key, now).await?;
         store.close().await;
         println!("{}", secret.as_str());

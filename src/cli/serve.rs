@@ -3,11 +3,10 @@
 use super::{CliError, DEFAULT_SPACE};
 use crate::app::{self, Server};
 use crate::auth::Secret;
-use crate::auth::secret::API_KEY;
+use crate::auth::secret::new_api_key;
 use crate::config::Settings;
 use crate::context::Context;
 use crate::domain::Permission;
-use crate::store::NewKey;
 use std::io::Write as _;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -42,15 +41,7 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
     // One that is there, or was there and is deactivated, means that the store is not new.
     let Some((space, true)) = context.store.ensure_space(DEFAULT_SPACE, now).await? else { return Ok(None) };
     let agent = context.store.ensure_agent(space.id, crate::http::DEFAULT_AGENT, None, now).await?;
-    let api_key = Secret::generate(API_KEY);
-    let key = NewKey {
-        space: space.id,
-        hash: api_key.hash(),
-        prefix: api_key.shown_prefix(),
-        permission: Permission::Owner,
-        agent: agent.map(|(agent, _)| agent.id),
-        expires_at: None,
-    };
+    let (api_key, key) = new_api_key(space.id, Permission::Owner, agent.map(|(agent, _)| agent.id), None);
     context.store.create_key(&key, now).await?;
     let password = Secret::generate("");
     context.accounts.create(space.id, FIRST_EMAIL, "Owner", Some(password.as_str()[..20].to_owned())).await?;

@@ -8,11 +8,10 @@ use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::auth::Provisioner;
-use crate::auth::secret::{API_KEY, PROVISIONER_KEY, Secret};
+use crate::auth::secret::new_api_key;
 use crate::domain::people::Agent;
 use crate::domain::text::{check_name, check_text, is_agent_name, normal_email};
 use crate::domain::{AgentId, HumanId, KeyId, Permission, Refusal, SpaceId};
-use crate::store::NewKey;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::json;
@@ -94,15 +93,7 @@ pub async fn create_key(
             Some(agent_for_key(&app, manager.space, wanted).await?.id)
         }
     };
-    let secret = Secret::generate(if permission == Permission::Provision { PROVISIONER_KEY } else { API_KEY });
-    let new = NewKey {
-        space: manager.space,
-        hash: secret.hash(),
-        prefix: secret.shown_prefix(),
-        permission,
-        agent,
-        expires_at,
-    };
+    let (secret, new) = new_api_key(manager.space, permission, agent, expires_at);
     let key = app.store.create_key(&new, now).await?;
     reply::created(&json!({
         "id": key.id,
@@ -199,15 +190,7 @@ pub async fn create_space(_: Owner, State(app): State<App>, _: IdempotencyKey, b
     };
     // Without a key nobody could manage the new space.
     let agent = app.store.ensure_agent(space.id, DEFAULT_AGENT, None, app.clock.now()).await?;
-    let secret = Secret::generate(API_KEY);
-    let new = NewKey {
-        space: space.id,
-        hash: secret.hash(),
-        prefix: secret.shown_prefix(),
-        permission: Permission::Manage,
-        agent: agent.map(|(agent, _)| agent.id),
-        expires_at: None,
-    };
+    let (secret, new) = new_api_key(space.id, Permission::Manage, agent.map(|(agent, _)| agent.id), None);
     app.store.create_key(&new, app.clock.now()).await?;
     let mut body = serde_json::to_value(&space).map_err(|_| Refusal::Internal)?;
     body["apiKey"] = secret.as_str().into();
@@ -241,15 +224,7 @@ pub async fn provision(
     let Some((agent, true)) = made else {
         return Err(Refusal::Conflict("Field 'name' names an agent that exists".to_owned()).into());
     };
-    let secret = Secret::generate(API_KEY);
-    let new = NewKey {
-        space: provisioner.space,
-        hash: secret.hash(),
-        prefix: secret.shown_prefix(),
-        permission: Permission::Agent,
-        agent: Some(agent.id),
-        expires_at: None,
-    };
+    let (secret, new) = new_api_key(provisioner.space, Permission::Agent, Some(agent.id), None);
     app.store.create_key(&new, now).await?;
     reply::created(&json!({ "agent": agent, "apiKey": secret.as_str() }))
 }

@@ -3,6 +3,7 @@
 use super::close::CloseCode;
 use super::codec::{Decoder, Incoming};
 use super::link::{Behind, Ending, Link};
+use super::pace::Pace;
 use super::protocol::{ClientFrame, FrameId, reply};
 use super::session::{Effect, Session};
 use crate::config::SocketTiming;
@@ -41,6 +42,7 @@ struct Connection {
     link: Arc<Link>,
     session: Session,
     decoder: Decoder,
+    pace: Pace,
     expires_at: Option<Timestamp>,
     /// Sessions in which this socket counts as present.
     present: HashSet<SessionId>,
@@ -70,6 +72,7 @@ pub(super) async fn serve(app: App, stream: TcpStream, early: Vec<u8>, principal
         link: Arc::clone(&link),
         session: Session::default(),
         decoder: Decoder::default(),
+        pace: Pace::new(app.config.rate_limit, now),
         expires_at: None,
         present: HashSet::new(),
         last_replayed: None,
@@ -204,6 +207,10 @@ impl Connection {
         for message in messages {
             self.last_frame = Instant::now();
             self.pinged = None;
+            if !self.pace.allows(self.last_frame) {
+                self.link.end(CloseCode::TOO_MANY_FRAMES, false);
+                return Ok(());
+            }
             let effect = match message {
                 Incoming::Text(text) => self.session.on_text(&text),
                 Incoming::Binary => self.session.on_binary(),

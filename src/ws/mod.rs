@@ -6,6 +6,7 @@ pub mod codec;
 mod connection;
 mod link;
 pub mod outbox;
+mod pace;
 pub mod protocol;
 pub mod session;
 mod upgrade;

@@ -6,6 +6,7 @@ mod accounts;
 mod bad_input;
 mod cli;
 mod crash;
+mod limits;
 mod nodes;
 mod permissions;
 mod race;

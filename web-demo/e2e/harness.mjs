@@ -40,13 +40,12 @@ export function story(name, run, { alone = false } = {}) {
 
 const STORY_MS = 25_000;
 const TOTAL_MS = 80_000;
-const LANES = 3;
 
 /**
  * Sets up, runs the stories whose name has the word given on the command line (all of them without), ends whatever
  * was set up, and exits: 0 only if there were stories and all of them passed.
  */
-export async function runSuite({ setup, teardown }) {
+export async function runSuite({ setup, teardown, lanes = 1 }) {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
   const results = { passed: 0, failed: 0 };
   const fail = (name, error) => {
@@ -55,7 +54,7 @@ export async function runSuite({ setup, teardown }) {
   };
   try {
     await within(30_000, setup());
-    await runStories(results, fail);
+    await runStories(results, fail, lanes);
   } catch (error) {
     fail("(setting up)", error);
   }
@@ -64,7 +63,7 @@ export async function runSuite({ setup, teardown }) {
   process.exit(results.failed === 0 && results.passed > 0 ? 0 : 1);
 }
 
-async function runStories(results, fail) {
+async function runStories(results, fail, lanes) {
   const only = process.argv[2];
   const chosen = stories.filter(({ name }) => !only || name.includes(only));
   const end = Date.now() + TOTAL_MS;
@@ -83,7 +82,7 @@ async function runStories(results, fail) {
   const lane = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) await runOne(next);
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  await Promise.all(Array.from({ length: lanes }, lane));
   for (const one of chosen.filter(({ alone }) => alone)) await runOne(one);
 }
 

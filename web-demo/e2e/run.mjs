@@ -562,4 +562,4 @@ scene("on a phone the list and the conversation fit", async ({ agent, session })
   await row(page, session).waitFor();
 });
 
-await runSuite({ setup, teardown });
+await runSuite({ setup, teardown, lanes: 3 });

@@ -2,11 +2,10 @@
 
 use super::super::{CliError, DEFAULT_SPACE};
 use crate::auth::Secret;
-use crate::auth::secret::API_KEY;
+use crate::auth::secret::new_api_key;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::DatabaseSettings;
 use crate::domain::{KeyId, Permission, SpaceId};
-use crate::store::NewKey;
 use crate::store::open::open;
 use std::path::Path;
 
@@ -39,15 +38,7 @@ impl OwnKey {
         let space = store.space_by_name(DEFAULT_SPACE).await?.ok_or_else(no_store)?;
         let made = store.ensure_agent(space.id, AGENT, None, now).await?;
         let (agent, _) = made.ok_or_else(|| CliError::Other(format!("the agent '{AGENT}' is deactivated")))?;
-        let secret = Secret::generate(API_KEY);
-        let key = NewKey {
-            space: space.id,
-            hash: secret.hash(),
-            prefix: secret.shown_prefix(),
-            permission: Permission::Agent,
-            agent: Some(agent.id),
-            expires_at: None,
-        };
+        let (secret, key) = new_api_key(space.id, Permission::Agent, Some(agent.id), None);
         let id = store.create_key(&key, now).await?.id;
         store.close().await;
         Ok(Self { secret, id, space: space.id, database_url })

@@ -5,12 +5,11 @@ use super::postgres;
 use super::socket::Socket;
 use clap::Parser;
 use hiloop::app::{Server, start_with};
-use hiloop::auth::Secret;
+use hiloop::auth::secret::new_api_key;
 use hiloop::broker::LocalBroker;
 use hiloop::clock::ShiftedClock;
 use hiloop::config::{Config, Settings};
 use hiloop::domain::Permission;
-use hiloop::store::NewKey;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,8 +29,9 @@ struct Flags {
 
 /// The settings of a test hub: a free port, no rate limit, and what `flags` say.
 pub fn config(database_url: &str, flags: &[&str]) -> Config {
-    let base = ["test", "--listen", "127.0.0.1:0", "--rate-limit", "off", "--database-url", database_url];
-    let flags = Flags::parse_from(base.iter().chain(flags));
+    let limit: &[&str] = if flags.contains(&"--rate-limit") { &[] } else { &["--rate-limit", "off"] };
+    let base = ["test", "--listen", "127.0.0.1:0", "--database-url", database_url];
+    let flags = Flags::parse_from(base.iter().chain(limit).chain(flags));
     flags.settings.check().expect("good settings")
 }
 
@@ -87,15 +87,7 @@ impl Hub {
         let now = self.context().clock.now();
         let (space, _) = store.ensure_space(space, now).await.expect("the store").expect("active");
         let agent = store.ensure_agent(space.id, "default", None, now).await.expect("an agent").expect("active").0;
-        let secret = Secret::generate("hlp_");
-        let key = NewKey {
-            space: space.id,
-            hash: secret.hash(),
-            prefix: secret.shown_prefix(),
-            permission: Permission::Owner,
-            agent: Some(agent.id),
-            expires_at: None,
-        };
+        let (secret, key) = new_api_key(space.id, Permission::Owner, Some(agent.id), None);
         store.create_key(&key, now).await.expect("a key");
         self.anonymous().with("x-api-key", secret.as_str())
     }

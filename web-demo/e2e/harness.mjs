@@ -38,8 +38,8 @@ export function story(name, run, { alone = false } = {}) {
   stories.push({ name, run, alone });
 }
 
-const STORY_MS = 25_000;
-const TOTAL_MS = 80_000;
+const STORY_MS = 60_000;
+const TOTAL_MS = 420_000;
 
 /**
  * Sets up, runs the stories whose name has the word given on the command line (all of them without), ends whatever
@@ -100,7 +100,7 @@ export async function within(ms, promise) {
 }
 
 /** Waits until `probe` gives something true. */
-export async function until(what, probe, timeoutMs = 10_000) {
+export async function until(what, probe, timeoutMs = 20_000) {
   const end = Date.now() + timeoutMs;
   for (;;) {
     const value = await probe();

@@ -143,7 +143,7 @@ export class Agent {
     this.socket.send(JSON.stringify(frame));
   }
 
-  frame(type, test, timeoutMs = 10_000) {
+  frame(type, test, timeoutMs = 20_000) {
     return until(`${this.name} gets ${type}`, () => this.frames.find((frame) => frame.type === type && test(frame)), timeoutMs);
   }
 

@@ -40,7 +40,7 @@ async function showPageOf(context, dir) {
 async function openPage(path = "/", options = {}) {
   const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, ...options });
   opened.getStore().push(context);
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(30_000);
   if (process.env.PAGE_DIR) await showPageOf(context, process.env.PAGE_DIR);
   const page = await context.newPage();
   const errors = watchErrors(page);
@@ -166,7 +166,7 @@ scene("an agent's typing shows, ends when it says so, and lapses by itself", asy
   type(true);
   await typing.filter({ hasText: agent.name }).waitFor();
   type(false);
-  await typing.waitFor({ state: "detached", timeout: 3_000 });
+  await typing.waitFor({ state: "detached", timeout: 5_000 });
   const since = Date.now();
   type(true);
   await typing.filter({ hasText: agent.name }).waitFor();
@@ -204,7 +204,7 @@ scene("what a person writes counts as read by them, and the others are told", as
   await page.getByTestId("composer").fill("I have seen all of it");
   await page.keyboard.press("Enter");
   const { event } = await agent.frame("event", (frame) => frame.event.type === "message.created");
-  await agent.frame("receipt", (frame) => frame.seq >= event.seq, 3_000);
+  await agent.frame("receipt", (frame) => frame.seq >= event.seq, 10_000);
 });
 
 scene("who is there shows, and who has left", async ({ agent, session }) => {
@@ -562,4 +562,4 @@ scene("on a phone the list and the conversation fit", async ({ agent, session })
   await row(page, session).waitFor();
 });
 
-await runSuite({ setup, teardown, lanes: 3 });
+await runSuite({ setup, teardown, lanes: 2 });

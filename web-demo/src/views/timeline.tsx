@@ -19,10 +19,13 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
   const box = useRef<HTMLDivElement>(null);
   const inner = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
+  const top = useRef(0);
   const before = useRef({ first: 0, height: 0 });
   const [away, setAway] = useState(false);
   const [seen, setSeen] = useState(0);
   const { timeline } = live;
+  // As it is with what this render shows: by the time of an effect more may have come that is not drawn yet.
+  const ready = live.phase === "ready";
 
   const readHere = (): void => {
     if (live.phase === "ready" && atEnd.current && document.visibilityState === "visible") live.markRead(timeline.last);
@@ -33,7 +36,10 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
   };
   const loadIfShort = (): void => {
     const el = box.current;
-    if (el && el.scrollTop < NEAR_START && live.phase === "ready") void live.loadOlder();
+    if (!el || !ready || el.scrollTop >= NEAR_START) return;
+    // Whoever is at the end of more than fits has not scrolled up: the box is just about to follow.
+    if (atEnd.current && el.scrollHeight - el.clientHeight > NEAR_START) return;
+    void live.loadOlder();
   };
 
   // What is added above must not move what is being read; what is added below is followed from the end.
@@ -67,7 +73,10 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
   const onScroll = (): void => {
     const el = box.current;
     if (!el) return;
-    const end = el.scrollHeight - el.scrollTop - el.clientHeight < NEAR_END;
+    // What grows below while nobody scrolls up does not lead away from the end.
+    const up = el.scrollTop < top.current;
+    top.current = el.scrollTop;
+    const end = el.scrollHeight - el.scrollTop - el.clientHeight < NEAR_END || (atEnd.current && !up);
     if (end !== atEnd.current) {
       atEnd.current = end;
       setAway(!end);

@@ -5,7 +5,7 @@ use crate::domain::decide::{Change, Command, Facts, Reply, WhichParticipant, dec
 use crate::domain::encode::{data_text, event_text, message_of_data};
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
-    Actor, CommittedEvent, Message, MessageId, Participant, Principal, PrincipalId, Refusal, Scope, Session, SessionId,
+    Actor, CommittedEvent, Message, MessageId, Participant, Principal, PrincipalId, Refusal, Session, SessionId,
     SpaceId, Timestamp,
 };
 use crate::store::{SavedReply, SavedReplyKind, SecretHash, StoreError, WriteSet, WriteTx};
@@ -449,15 +449,5 @@ fn state_of(message: &Message) -> MessageState {
         settlement: None,
         created_at: message.created_at,
         updated_at: message.updated_at,
-    }
-}
-
-/// The scope under which a principal's own session is looked up again after a write.
-impl Request {
-    pub fn scope(&self) -> Scope {
-        match &self.by {
-            By::Principal(principal) => principal.scope(),
-            By::System => Scope::Space(self.space),
-        }
     }
 }

@@ -275,11 +275,12 @@ impl Connection {
                 if fresh.id() != principal.id() {
                     return Err(somebody_else());
                 }
-                self.expires_at = fresh.expires_at();
-                self.link.set_principal(Arc::clone(&fresh));
+                // Before the new credential counts: if this fails, the old one goes on as it was.
                 if fresh.scope() != principal.scope() {
                     self.narrow(&principal, &fresh).await?;
                 }
+                self.expires_at = fresh.expires_at();
+                self.link.set_principal(fresh);
                 self.link.reply(&reply::refreshed(id, self.expires_at));
                 Ok(())
             }

@@ -58,17 +58,23 @@ CREATE TABLE api_keys (
 );
 CREATE INDEX api_keys_by_space ON api_keys (space_id, id);
 
+-- What one sign-in goes on with. Whoever rotates or ends a family changes its row first, so that they take turns.
+CREATE TABLE refresh_families (
+    id           BLOB PRIMARY KEY,
+    human_id     BLOB NOT NULL REFERENCES humans (id),
+    expires_at   INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL
+);
+CREATE INDEX refresh_families_by_human ON refresh_families (human_id);
+CREATE INDEX refresh_families_by_expiry ON refresh_families (expires_at);
+
 CREATE TABLE refresh_tokens (
     secret_hash BLOB PRIMARY KEY,
-    family_id   BLOB NOT NULL,
-    human_id    BLOB NOT NULL REFERENCES humans (id),
+    family_id   BLOB NOT NULL REFERENCES refresh_families (id) ON DELETE CASCADE,
     expires_at  INTEGER NOT NULL,
-    used_at     INTEGER,
-    created_at  INTEGER NOT NULL
+    used_at     INTEGER
 );
 CREATE INDEX refresh_tokens_by_family ON refresh_tokens (family_id);
-CREATE INDEX refresh_tokens_by_human ON refresh_tokens (human_id);
-CREATE INDEX refresh_tokens_by_expiry ON refresh_tokens (expires_at);
 
 -- One-time links with which a human chooses a first password.
 CREATE TABLE setup_tokens (

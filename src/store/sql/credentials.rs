@@ -3,7 +3,7 @@
 use super::{SqlStore, rows, sql};
 use crate::domain::people::{ApiKey, Guest};
 use crate::domain::{AgentId, GuestId, HumanId, KeyId, Page, PageRequest, SpaceId, Timestamp};
-use crate::store::engine::Engine;
+use crate::store::engine::{Engine, Statement};
 use crate::store::{Credentials, KeyHolder, NewKey, Refresh, RefreshOutcome, SecretHash, StoreError, StoreResult};
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -124,8 +124,16 @@ impl<E: Engine> Credentials for SqlStore<E> {
     }
 
     async fn add_refresh_token(&self, token: &Refresh, now: Timestamp) -> StoreResult<()> {
-        insert_refresh::<E>(token, now).execute(&mut *self.writer().await?).await?;
-        Ok(())
+        let mut tx = self.transaction().await?;
+        sql::<E>("INSERT INTO refresh_families (id, human_id, expires_at, last_used_at) VALUES ($1, $2, $3, $4)")
+            .bind(token.family)
+            .bind(token.human.0)
+            .bind(token.expires_at.0)
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await?;
+        insert_refresh::<E>(&token.hash, token.family, token.expires_at).execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
     }
 
     async fn rotate_refresh_token(
@@ -136,31 +144,39 @@ impl<E: Engine> Credentials for SqlStore<E> {
         now: Timestamp,
     ) -> StoreResult<RefreshOutcome> {
         let mut tx = self.transaction().await?;
-        // The compare-and-set: of two racing uses exactly one sees the row unused.
-        let fresh = sql::<E>(
-            "UPDATE refresh_tokens SET used_at = $1 WHERE secret_hash = $2 AND used_at IS NULL AND expires_at > $1 \
-             RETURNING family_id, human_id",
+        // Holds the family's row to the end: of those that use its tokens at once, each sees what the one before did.
+        let family = sql::<E>(
+            "UPDATE refresh_families SET last_used_at = $1 \
+             WHERE id = (SELECT family_id FROM refresh_tokens WHERE secret_hash = $2) RETURNING id, human_id",
         )
         .bind(now.0)
         .bind(old.to_vec())
         .first(&mut *tx, |row| Ok((row.read::<Uuid>()?, HumanId(row.read()?))))
         .await?;
-        let outcome = if let Some((family, human)) = fresh {
-            let next = Refresh { hash: *next_hash, family, human, expires_at: next_expires };
-            insert_refresh::<E>(&next, now).execute(&mut *tx).await?;
-            RefreshOutcome::Rotated(human)
+        let Some((family, human)) = family else { return Ok(RefreshOutcome::Unknown) };
+        let (used, expires_at) = sql::<E>("SELECT used_at, expires_at FROM refresh_tokens WHERE secret_hash = $1")
+            .bind(old.to_vec())
+            .first(&mut *tx, |row| Ok((row.read::<Option<i64>>()?, Timestamp(row.read()?))))
+            .await?
+            .ok_or_else(|| StoreError::damaged("a refresh token that left its family"))?;
+        let outcome = if used.is_some() {
+            sql::<E>("DELETE FROM refresh_families WHERE id = $1").bind(family).execute(&mut *tx).await?;
+            RefreshOutcome::Reused
+        } else if expires_at <= now {
+            RefreshOutcome::Unknown
         } else {
-            let used = sql::<E>("SELECT family_id FROM refresh_tokens WHERE secret_hash = $1 AND used_at IS NOT NULL")
+            sql::<E>("UPDATE refresh_tokens SET used_at = $1 WHERE secret_hash = $2")
+                .bind(now.0)
                 .bind(old.to_vec())
-                .first(&mut *tx, |row| row.read::<Uuid>())
+                .execute(&mut *tx)
                 .await?;
-            match used {
-                None => RefreshOutcome::Unknown,
-                Some(family) => {
-                    sql::<E>("DELETE FROM refresh_tokens WHERE family_id = $1").bind(family).execute(&mut *tx).await?;
-                    RefreshOutcome::Reused
-                }
-            }
+            sql::<E>("UPDATE refresh_families SET expires_at = $1 WHERE id = $2")
+                .bind(next_expires.0)
+                .bind(family)
+                .execute(&mut *tx)
+                .await?;
+            insert_refresh::<E>(next_hash, family, next_expires).execute(&mut *tx).await?;
+            RefreshOutcome::Rotated(human)
         };
         tx.commit().await?;
         Ok(outcome)
@@ -168,8 +184,8 @@ impl<E: Engine> Credentials for SqlStore<E> {
 
     async fn end_refresh_family(&self, token: &SecretHash) -> StoreResult<()> {
         sql::<E>(
-            "DELETE FROM refresh_tokens WHERE family_id IN \
-             (SELECT family_id FROM refresh_tokens WHERE secret_hash = $1)",
+            "DELETE FROM refresh_families \
+             WHERE id = (SELECT family_id FROM refresh_tokens WHERE secret_hash = $1)",
         )
         .bind(token.to_vec())
         .execute(&mut *self.writer().await?)
@@ -199,14 +215,9 @@ impl<E: Engine> Credentials for SqlStore<E> {
     }
 }
 
-fn insert_refresh<E: Engine>(token: &Refresh, now: Timestamp) -> crate::store::engine::Statement<E> {
-    sql::<E>(
-        "INSERT INTO refresh_tokens (secret_hash, family_id, human_id, expires_at, created_at) \
-         VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(token.hash.to_vec())
-    .bind(token.family)
-    .bind(token.human.0)
-    .bind(token.expires_at.0)
-    .bind(now.0)
+fn insert_refresh<E: Engine>(hash: &SecretHash, family: Uuid, expires_at: Timestamp) -> Statement<E> {
+    sql::<E>("INSERT INTO refresh_tokens (secret_hash, family_id, expires_at) VALUES ($1, $2, $3)")
+        .bind(hash.to_vec())
+        .bind(family)
+        .bind(expires_at.0)
 }

@@ -51,7 +51,7 @@ impl<E: Engine> Store for SqlStore<E> {
         let mut db = self.writer().await?;
         let old = sql::<E>("DELETE FROM replies WHERE created_at < $1").bind(replies.0).execute(&mut *db).await?;
         let ended =
-            sql::<E>("DELETE FROM refresh_tokens WHERE expires_at < $1").bind(tokens.0).execute(&mut *db).await?;
+            sql::<E>("DELETE FROM refresh_families WHERE expires_at < $1").bind(tokens.0).execute(&mut *db).await?;
         Ok(old + ended)
     }
 

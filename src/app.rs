@@ -110,7 +110,7 @@ pub async fn start_with(
     config.public_url.get_or_insert_with(|| format!("http://{address}"));
 
     let rooms = rooms(&config.database_url, &config.jwt, clock).await?;
-    let hub = Hub::start(Arc::clone(&rooms.store), broker);
+    let hub = Hub::start(Arc::clone(&rooms.store), broker, Arc::clone(&rooms.clock));
     let publisher = Arc::clone(&hub);
     let on_commit = Arc::new(move |events: &[CommittedEvent]| publisher.publish(events));
     let timeline = Timeline::start(Arc::clone(&rooms.store), Arc::clone(&rooms.clock), on_commit);

@@ -6,7 +6,7 @@
 
 pub mod local;
 
-use crate::domain::{Actor, CommittedEvent, ParticipantId, PrincipalId, SessionId};
+use crate::domain::{Actor, CommittedEvent, EventHint, ParticipantId, PrincipalId, SessionId, SpaceId};
 pub use local::LocalBroker;
 use uuid::Uuid;
 
@@ -15,6 +15,8 @@ use uuid::Uuid;
 pub enum Signal {
     /// Events that were committed, in commit order.
     Events(Vec<CommittedEvent>),
+    /// Events that were committed, for those who only follow the space's feed.
+    Hints(Vec<EventHint>),
     /// Something that lives only while it is sent.
     Ephemeral(Ephemeral),
     /// A credential, agent, human, guest or space is no longer good.
@@ -45,6 +47,8 @@ pub trait Broker: Send + Sync {
     fn publish(&self, signal: Signal);
     /// Says whether this node has readers of a session's timeline.
     fn set_interest(&self, session: SessionId, interested: bool);
+    /// Says whether somebody on this node follows the sessions of a space through a feed.
+    fn set_space_interest(&self, space: SpaceId, interested: bool);
     /// Whether what is published can't get lost between nodes (because there is only one): then the reconcile tick
     /// need not ask the store.
     fn is_lossless(&self) -> bool;

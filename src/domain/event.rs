@@ -75,3 +75,22 @@ pub struct CommittedEvent {
     /// The event's JSON.
     pub text: Arc<str>,
 }
+
+/// An event without its content: as much as a feed tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventHint {
+    pub space: SpaceId,
+    pub session: SessionId,
+    pub seq: i64,
+    pub kind: EventType,
+    pub at: Timestamp,
+    /// The session's pending messages after this event.
+    pub pending: i64,
+}
+
+impl From<&CommittedEvent> for EventHint {
+    fn from(event: &CommittedEvent) -> Self {
+        let CommittedEvent { space, session, seq, kind, at, pending, .. } = *event;
+        Self { space, session, seq, kind, at, pending }
+    }
+}

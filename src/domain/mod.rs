@@ -19,7 +19,7 @@ pub mod time;
 
 pub use actor::{Actor, ActorType, Scope};
 pub use envelope::Envelope;
-pub use event::{CommittedEvent, EventType};
+pub use event::{CommittedEvent, EventHint, EventType};
 pub use ids::*;
 pub use message::{Message, MessageStatus, Priority, SenderType};
 pub use page::{Page, PageRequest};

@@ -1,7 +1,7 @@
 //! The frames that the hub sends, built once as the bytes that go out to every socket.
 
 use crate::broker::Ephemeral;
-use crate::domain::CommittedEvent;
+use crate::domain::{CommittedEvent, EventHint};
 use bytes::Bytes;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
@@ -52,7 +52,7 @@ pub fn event_frame(event: &CommittedEvent) -> Bytes {
 }
 
 /// `{"type":"feed","sessionId","seq","event":TYPE,"pendingCount","at"}`
-pub fn feed_frame(event: &CommittedEvent) -> Bytes {
+pub fn feed_frame(event: &EventHint) -> Bytes {
     let frame = json!({
         "type": "feed",
         "sessionId": event.session,

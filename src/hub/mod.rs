@@ -12,12 +12,12 @@ mod topic;
 mod typing;
 
 use crate::broker::{Broker, Ephemeral, Signal};
+use crate::clock::Clock;
 use crate::domain::{
-    Actor, CommittedEvent, ConnectionId, MessageId, ParticipantId, Principal, PrincipalId, SessionId, SpaceId,
+    Actor, CommittedEvent, ConnectionId, MessageId, ParticipantId, Principal, PrincipalId, Scope, SessionId, SpaceId,
 };
-use crate::store::Store;
+use crate::store::{Store, StoreResult};
 use dashmap::DashMap;
-pub use feed::FeedKey;
 use feed::Feeds;
 use lane::{Lane, LaneMessage};
 use presence::Presence;
@@ -45,7 +45,7 @@ pub struct Hub {
 
 impl Hub {
     /// Starts the live side of this node.
-    pub fn start(store: Arc<dyn Store>, broker: Arc<dyn Broker>) -> Arc<Self> {
+    pub fn start(store: Arc<dyn Store>, broker: Arc<dyn Broker>, clock: Arc<dyn Clock>) -> Arc<Self> {
         let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(64);
         let (repairs, to_repair) = mpsc::channel(MAX_REPAIRS);
         let hub = Arc::new_cyclic(|weak: &std::sync::Weak<Self>| {
@@ -56,11 +56,11 @@ impl Hub {
                 }
             });
             Self {
+                feeds: Feeds::start(Arc::clone(&store), Arc::clone(&broker), clock),
                 broker,
                 topics: DashMap::new(),
                 lanes: (0..lanes).map(|_| Lane::start()).collect(),
                 endpoints: DashMap::new(),
-                feeds: Feeds::start(Arc::clone(&store)),
                 presence: Presence::default(),
                 typing: Typing::start(announce),
                 repairs,
@@ -82,12 +82,16 @@ impl Hub {
             Signal::Events(events) => self.accept_events(&events),
             Signal::Ephemeral(ephemeral) => self.show_here(&ephemeral),
             Signal::Revoked(id) => self.revoke_here(id),
-            Signal::Resync => self.topics.iter().for_each(|topic| self.repair_later(topic.session)),
+            Signal::Hints(hints) => hints.into_iter().for_each(|hint| self.feeds.tell(hint)),
+            Signal::Resync => {
+                self.topics.iter().for_each(|topic| self.repair_later(topic.session));
+                self.feeds.resync();
+            }
         }
     }
 
     fn accept_events(&self, events: &[CommittedEvent]) {
-        events.iter().for_each(|event| self.feeds.tell(event));
+        events.iter().for_each(|event| self.feeds.tell(event.into()));
         let mut rest = events;
         while let Some(first) = rest.first() {
             // A batch may go back and forth between sessions; what stands together goes out together.
@@ -179,12 +183,14 @@ impl Hub {
         self.topics.contains_key(&session)
     }
 
-    pub fn subscribe_feed(&self, key: FeedKey, subscriber: Arc<dyn Subscriber>) {
-        self.feeds.subscribe(key, subscriber);
+    /// Makes a subscriber a follower of every session within a scope, those yet to come included.
+    pub async fn subscribe_feed(&self, scope: Scope, subscriber: Arc<dyn Subscriber>) -> StoreResult<()> {
+        self.feeds.subscribe(scope, subscriber).await
     }
 
-    pub fn unsubscribe_feed(&self, key: FeedKey, connection: ConnectionId) {
-        self.feeds.unsubscribe(key, connection);
+    /// Ends what `subscribe_feed` began.
+    pub fn unsubscribe_feed(&self, scope: Scope, connection: ConnectionId) {
+        self.feeds.unsubscribe(scope, connection);
     }
 
     /// Adds somebody to those that can be revoked and drained.

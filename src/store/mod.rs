@@ -20,8 +20,8 @@ use crate::domain::{
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    DueMessage, EventPage, FeedEntry, Head, KeyHolder, NewKey, ReadMark, Refresh, RefreshOutcome, SavedReply,
-    SavedReplyKind, Standing, WriteSet,
+    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, NewKey, ReadMark, Refresh, RefreshOutcome,
+    SavedReply, SavedReplyKind, Standing, WriteSet,
 };
 use uuid::Uuid;
 
@@ -80,6 +80,8 @@ pub trait Directory: Send + Sync {
     async fn humans(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Human>>;
     /// Every human of the space, or `None` if there are more than `max`.
     async fn all_humans(&self, space: SpaceId, max: i64) -> StoreResult<Option<Vec<Human>>>;
+    /// The spaces that any of these humans are members of, each once.
+    async fn spaces_of_humans(&self, humans: &[HumanId]) -> StoreResult<Vec<SpaceId>>;
     /// Takes the human out of the space; one who is then in no space is deactivated.
     async fn deactivate_human(&self, space: SpaceId, id: HumanId, now: Timestamp) -> StoreResult<bool>;
     async fn set_password(&self, id: HumanId, password_hash: &str) -> StoreResult<()>;
@@ -181,6 +183,8 @@ pub trait Timelines: Send + Sync {
     ) -> StoreResult<Option<Page<CommittedEvent>>>;
     /// The `last_seq` of each of these sessions: one query for a node's reconcile tick.
     async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, i64)>>;
+    /// Where the sessions of these spaces stand that have had an event at or after `since`.
+    async fn active_since(&self, spaces: &[SpaceId], since: Timestamp) -> StoreResult<Vec<ActiveSession>>;
     /// Pending messages whose deadline is at or before `now`, the most overdue first.
     async fn due_messages(&self, now: Timestamp, limit: i64) -> StoreResult<Vec<DueMessage>>;
 }

@@ -48,6 +48,16 @@ pub enum RefreshOutcome {
     Unknown,
 }
 
+/// A session that has moved lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActiveSession {
+    pub space: SpaceId,
+    pub id: SessionId,
+    pub last_seq: i64,
+    /// When its last event came.
+    pub at: Timestamp,
+}
+
 /// Where a timeline stands, and who somebody is on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {

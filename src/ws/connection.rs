@@ -9,7 +9,6 @@ use super::session::{Effect, Session};
 use crate::config::SocketTiming;
 use crate::context::App;
 use crate::domain::{Principal, Refusal, SessionId, Timestamp};
-use crate::hub::FeedKey;
 use crate::hub::frame::{close_frame, empty_close_frame, event_frame, feed_frame, ping_frame, pong_frame};
 use crate::hub::subscriber::{Endpoint as _, Subscriber as _};
 use crate::timeline::Idempotency;
@@ -287,7 +286,11 @@ impl Connection {
             ClientFrame::Subscribe { session, after } => self.subscribe(id, session, after, &principal).await,
             ClientFrame::SubscribeFeed => {
                 if self.link.prepare_feed() {
-                    self.app.hub.subscribe_feed(feed_key(&principal), self.link.clone());
+                    let followed = self.app.hub.subscribe_feed(principal.scope(), self.link.clone()).await;
+                    if followed.is_err() {
+                        self.link.forget_feed();
+                    }
+                    followed?;
                 }
                 self.link.open_feed(&reply::subscribed_feed(id));
                 Ok(())
@@ -301,7 +304,7 @@ impl Connection {
             }
             ClientFrame::UnsubscribeFeed => {
                 if self.link.forget_feed() {
-                    self.app.hub.unsubscribe_feed(feed_key(&principal), self.link.id());
+                    self.app.hub.unsubscribe_feed(principal.scope(), self.link.id());
                 }
                 self.link.reply(&reply::unsubscribed_feed(id));
                 Ok(())
@@ -333,8 +336,8 @@ impl Connection {
             }
         }
         if self.link.has_feed() {
-            self.app.hub.unsubscribe_feed(feed_key(before), self.link.id());
-            self.app.hub.subscribe_feed(feed_key(now), self.link.clone());
+            self.app.hub.subscribe_feed(now.scope(), self.link.clone()).await?;
+            self.app.hub.unsubscribe_feed(before.scope(), self.link.id());
         }
         Ok(())
     }
@@ -402,7 +405,7 @@ impl Connection {
         if self.link.forget_feed()
             && let Some(principal) = self.link.principal()
         {
-            self.app.hub.unsubscribe_feed(feed_key(&principal), self.link.id());
+            self.app.hub.unsubscribe_feed(principal.scope(), self.link.id());
         }
     }
 
@@ -429,7 +432,7 @@ impl Connection {
             }
             (Ok(Some(page)), Behind::Feed(..)) => {
                 for event in &page.events {
-                    if !self.link.replay_feed(session, event.seq, feed_frame(event)) {
+                    if !self.link.replay_feed(session, event.seq, feed_frame(&event.into())) {
                         break;
                     }
                 }
@@ -482,13 +485,5 @@ impl Connection {
             }
             _ => {}
         }
-    }
-}
-
-/// Whose feed a principal follows.
-fn feed_key(principal: &Principal) -> FeedKey {
-    match (principal, principal.scope().participant()) {
-        (Principal::Agent(agent), None) => FeedKey::Space(agent.space),
-        _ => FeedKey::Principal(principal.id()),
     }
 }

@@ -1,15 +1,17 @@
 //! Two nodes over one store, with a broker between them that drops, repeats and reorders whatever it is given.
 
-use crate::support::hub::{Engine, Hub, at_agent, config};
+use crate::support::hub::{Engine, Hub, at_agent, config, text};
 use crate::support::{Client, Socket, seed};
 use futures::future::join_all;
-use hiloop::app::start_with;
+use hiloop::app::{Server, start_with};
 use hiloop::broker::{Broker, Signal};
 use hiloop::clock::SystemClock;
-use hiloop::domain::SessionId;
+use hiloop::domain::{EventHint, EventType, SessionId, SpaceId, Timestamp};
 use hiloop::hub::Hub as LiveHub;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::json;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Hands signals to the other node, or not, or twice, or later.
@@ -50,6 +52,8 @@ impl Broker for FaultyBroker {
 
     fn set_interest(&self, _: SessionId, _: bool) {}
 
+    fn set_space_interest(&self, _: SpaceId, _: bool) {}
+
     fn is_lossless(&self) -> bool {
         false
     }
@@ -72,22 +76,42 @@ async fn read(client: &Client, session: &str, after: Option<i64>, last: i64) {
     socket.expect_none("event").await;
 }
 
-async fn two_nodes(engine: Engine) {
-    let seed = seed();
-    // The first hub only makes the store and the key; two nodes then share what it made.
-    let maker = Hub::start(engine).await;
-    let brokers = [FaultyBroker::new(seed), FaultyBroker::new(seed ^ 1)];
-    let mut nodes = Vec::new();
-    for broker in &brokers {
-        let broker: Arc<dyn Broker> = broker.clone();
-        let config = config(&maker.database_url, &[]);
-        nodes.push(start_with(config, Arc::new(SystemClock), broker).await.expect("the node starts"));
+struct Pair {
+    /// Only made the store and the key that the nodes share.
+    maker: Hub,
+    nodes: Vec<Server>,
+    /// The owner, at each node.
+    clients: Vec<Client>,
+}
+
+impl Pair {
+    async fn start(engine: Engine) -> Self {
+        let seed = seed();
+        let maker = Hub::start(engine).await;
+        let brokers = [FaultyBroker::new(seed), FaultyBroker::new(seed ^ 1)];
+        let mut nodes = Vec::new();
+        for broker in &brokers {
+            let broker: Arc<dyn Broker> = broker.clone();
+            let config = config(&maker.database_url, &[]);
+            nodes.push(start_with(config, Arc::new(SystemClock), broker).await.expect("the node starts"));
+        }
+        for (broker, other) in brokers.iter().zip([&nodes[1], &nodes[0]]) {
+            assert!(broker.other.set(other.context.hub.clone()).is_ok());
+        }
+        let mut pair = Self { clients: Vec::new(), maker, nodes };
+        pair.clients = (0..2).map(|node| pair.at(node, &pair.maker.owner)).collect();
+        pair
     }
-    for (broker, other) in brokers.iter().zip([&nodes[1], &nodes[0]]) {
-        assert!(broker.other.set(other.context.hub.clone()).is_ok());
+
+    /// The same client, at one of the nodes.
+    fn at(&self, node: usize, client: &Client) -> Client {
+        Client { base: format!("http://{}", self.nodes[node].address), ..client.clone() }
     }
-    let clients: Vec<_> =
-        nodes.iter().map(|node| Client { base: format!("http://{}", node.address), ..maker.owner.clone() }).collect();
+}
+
+async fn timelines(engine: Engine) {
+    let pair = Pair::start(engine).await;
+    let Pair { maker, nodes, clients } = &pair;
     let session = maker.session(&clients[0]).await;
     let last = 1 + 4 * 40;
     let readers = (0..8).map(|number| read(&clients[number % 2], &session, (number % 4 > 1).then_some(0), last));
@@ -95,10 +119,8 @@ async fn two_nodes(engine: Engine) {
     tokio::join!(join_all(readers), join_all(writers));
 
     // A long-poll on one node hears of an answer given on the other, whatever became of the hint.
-    let human = maker.human().await;
-    let human = Client { base: clients[1].base.clone(), ..human };
-    let agent = maker.agent("space").await;
-    let agent = Client { base: clients[0].base.clone(), ..agent };
+    let human = pair.at(1, &maker.human().await);
+    let agent = pair.at(0, &maker.agent("space").await);
     for _ in 0..5 {
         let session = maker.session(&agent).await;
         let question = json!({ "encryptedContent": "?", "responseRequired": true });
@@ -120,12 +142,97 @@ async fn two_nodes(engine: Engine) {
     }
 }
 
+/// Follows a feed until each of the sessions has come to `last`; every event comes once and in its order.
+async fn follow(socket: &mut Socket, sessions: &[String], last: i64) {
+    let mut told: HashMap<String, i64> = sessions.iter().map(|session| (session.clone(), 0)).collect();
+    while told.values().any(|seq| *seq < last) {
+        let hint = socket.find("feed").await;
+        let seq = told.get_mut(text(&hint["sessionId"])).expect("a session that it may see");
+        assert_eq!(hint["seq"], json!(*seq + 1), "{hint}");
+        *seq += 1;
+    }
+    socket.expect_none("feed").await;
+}
+
+async fn feeds(engine: Engine) {
+    let pair = Pair::start(engine).await;
+    let human = pair.maker.human().await;
+    let agent = pair.maker.agent("space").await;
+    // What was before a feed is not told.
+    let old = pair.maker.session(&agent).await;
+    let mut followers = Vec::new();
+    for (node, client) in [(0, &human), (1, &human), (0, &agent), (1, &agent)] {
+        let mut socket = Socket::open(&pair.at(node, client)).await;
+        socket.ask(json!({ "type": "subscribe", "feed": true })).await;
+        followers.push(socket);
+    }
+    let agents = [pair.at(0, &agent), pair.at(1, &agent)];
+    let mut sessions = Vec::new();
+    for number in 0..12 {
+        sessions.push(pair.maker.session(&agents[number % 2]).await);
+    }
+    let writes = (0..).zip(&sessions).map(|(number, session)| write(&agents[number / 2 % 2], session, 15));
+    let reads = followers.iter_mut().map(|socket| follow(socket, &sessions, 16));
+    tokio::join!(join_all(writes), join_all(reads));
+    // A session that was idle when the feeds began.
+    write(&agents[0], &old, 1).await;
+    for socket in &mut followers {
+        let hint = socket.find("feed").await;
+        assert_eq!((&hint["sessionId"], &hint["seq"]), (&json!(old), &json!(2)));
+    }
+}
+
+/// More hints at once than a node's queue holds: what did not fit is read from the store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_feed_that_was_flooded_has_everything() {
+    let hub = Hub::start(Engine::Sqlite).await;
+    let (human, agent) = (hub.human().await, hub.agent("agent").await);
+    let mut feed = hub.socket(&human).await;
+    feed.ask(json!({ "type": "subscribe", "feed": true })).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let flood = std::thread::spawn({
+        let (live, over) = (hub.context().hub.clone(), over.clone());
+        let stranger = |_| EventHint {
+            space: SpaceId::new(),
+            session: SessionId::new(),
+            seq: 1,
+            kind: EventType::MessageCreated,
+            at: Timestamp(0),
+            pending: 0,
+        };
+        move || {
+            while !over.load(Ordering::SeqCst) {
+                live.accept(Signal::Hints((0..50).map(stranger).collect()));
+            }
+        }
+    });
+    let mut sessions = Vec::new();
+    for _ in 0..20 {
+        let session = hub.session(&agent).await;
+        write(&agent, &session, 1).await;
+        sessions.push(session);
+    }
+    over.store(true, Ordering::SeqCst);
+    flood.join().expect("no panic");
+    follow(&mut feed, &sessions, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_faulty_broker_every_feed_tells_everything_once_on_sqlite() {
+    feeds(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_faulty_broker_every_feed_tells_everything_once_on_postgres() {
+    feeds(Engine::Postgres).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_faulty_broker_every_reader_gets_everything_once_on_sqlite() {
-    two_nodes(Engine::Sqlite).await;
+    timelines(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_faulty_broker_every_reader_gets_everything_once_on_postgres() {
-    two_nodes(Engine::Postgres).await;
+    timelines(Engine::Postgres).await;
 }

@@ -15,11 +15,11 @@ use hiloop::domain::{
 };
 use hiloop::store::open::open;
 use hiloop::store::{
-    DueMessage, Head, NewKey, ReadMark, Refresh, RefreshOutcome, SavedReply, SavedReplyKind, Store, StoreError,
-    WriteSet,
+    ActiveSession, DueMessage, Head, NewKey, ReadMark, Refresh, RefreshOutcome, SavedReply, SavedReplyKind, Store,
+    StoreError, WriteSet,
 };
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -814,6 +814,46 @@ on_both_stores! {
         assert_eq!(titles(Some(SessionStatus::Archived), page(1, 10)).await, (own(&["s3"]), 1));
     }
 
+    async fn sessions_that_have_moved_are_found_by_space_and_time(store: Empty) {
+        let spaces = [store.space("one").await, store.space("two").await, store.space("three").await];
+        let mut lines = Vec::new();
+        for (index, space) in (0..).zip(spaces.iter().chain(&spaces)) {
+            let agent = store.agent_named(space, &format!("a{index}")).await;
+            let mut line = Line::new(space, &[agent.member()]);
+            line.at = NOW.plus_seconds(index);
+            line.post(&agent.member(), "x", None);
+            line.save(&store).await;
+            lines.push(line);
+        }
+        let found = async |asked: &[SpaceId], since| {
+            let found = store.active_since(asked, since).await.expect("the store");
+            found.into_iter().map(|session| (session.id, session)).collect::<HashMap<_, _>>()
+        };
+        let two = found(&[spaces[0].id, spaces[1].id, SpaceId::new()], NOW).await;
+        assert_eq!(two.keys().collect::<HashSet<_>>(), [0, 1, 3, 4].map(|index| lines[index].session.id).iter().collect());
+        let expected = ActiveSession { space: spaces[1].id, id: lines[4].id(), last_seq: 2, at: NOW.plus_seconds(4) };
+        assert_eq!(two[&lines[4].id()], expected);
+        let late = found(&[spaces[0].id, spaces[1].id], NOW.plus_seconds(3)).await;
+        assert_eq!(late.keys().collect::<HashSet<_>>(), [3, 4].map(|index| lines[index].session.id).iter().collect());
+        assert!(found(&[], NOW).await.is_empty());
+        assert!(found(&[spaces[2].id], NOW.plus_seconds(6)).await.is_empty());
+    }
+
+    async fn the_spaces_of_humans_come_once(store: Empty) {
+        let spaces = [store.space("one").await, store.space("two").await, store.space("three").await];
+        let first = store.human_named(&spaces[0], "h").await;
+        let second = store.human_named(&spaces[0], "i").await;
+        store.create_human(spaces[1].id, &first.email, "h", None, NOW).await.expect("the store");
+        let of = async |humans: &[HumanId]| {
+            let mut found = store.spaces_of_humans(humans).await.expect("the store");
+            found.sort();
+            found
+        };
+        assert_eq!(of(&[first.id, second.id, HumanId::new()]).await, [spaces[0].id, spaces[1].id]);
+        assert_eq!(of(&[second.id]).await, [spaces[0].id]);
+        assert!(of(&[]).await.is_empty());
+    }
+
     async fn a_session_comes_back_as_it_was_written(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
@@ -1438,6 +1478,7 @@ const COVERED: &[&str] = &[
     "human_in_space",
     "humans",
     "all_humans",
+    "spaces_of_humans",
     "deactivate_human",
     "set_password",
     "set_public_key",
@@ -1470,6 +1511,7 @@ const COVERED: &[&str] = &[
     "events_after",
     "events_page",
     "last_seqs",
+    "active_since",
     "due_messages",
     // Store
     "ping",

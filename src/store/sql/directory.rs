@@ -4,9 +4,10 @@ use super::{SqlStore, rows, sql};
 use crate::domain::participant::Member;
 use crate::domain::people::{Agent, Human, Space};
 use crate::domain::{AgentId, HumanId, Page, PageRequest, ParticipantType, SpaceId, Timestamp};
-use crate::store::engine::Engine;
+use crate::store::engine::{Engine, Statement};
 use crate::store::{Directory, StoreResult};
 use async_trait::async_trait;
+use std::collections::HashSet;
 
 #[async_trait]
 impl<E: Engine> Directory for SqlStore<E> {
@@ -275,6 +276,22 @@ impl<E: Engine> Directory for SqlStore<E> {
     async fn all_humans(&self, space: SpaceId, max: i64) -> StoreResult<Option<Vec<Human>>> {
         let humans = humans_of::<E>(space, max + 1, 0).all(&mut *self.reader().await?, rows::human).await?;
         Ok((i64::try_from(humans.len()).is_ok_and(|count| count <= max)).then_some(humans))
+    }
+
+    async fn spaces_of_humans(&self, humans: &[HumanId]) -> StoreResult<Vec<SpaceId>> {
+        let mut found = HashSet::new();
+        for group in humans.chunks(500) {
+            let mut statement = Statement::<E>::with_rows(
+                "SELECT DISTINCT m.space_id FROM (VALUES",
+                ") AS v CROSS JOIN memberships m WHERE m.human_id = v.column1",
+                1,
+                group.len(),
+                1,
+            );
+            group.iter().for_each(|human| statement.push(human.0));
+            found.extend(statement.all(&mut *self.reader().await?, |row| row.read().map(SpaceId)).await?);
+        }
+        Ok(found.into_iter().collect())
     }
 
     async fn deactivate_human(&self, space: SpaceId, id: HumanId, now: Timestamp) -> StoreResult<bool> {

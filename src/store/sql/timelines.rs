@@ -8,7 +8,7 @@ use crate::domain::{
     SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, Statement};
-use crate::store::{DueMessage, EventPage, Head, Standing, StoreError, StoreResult, Timelines};
+use crate::store::{ActiveSession, DueMessage, EventPage, Head, Standing, StoreError, StoreResult, Timelines};
 use async_trait::async_trait;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -156,6 +156,32 @@ impl<E: Engine> Timelines for SqlStore<E> {
                 statement.push(session.0);
             }
             found.extend(statement.all(&mut *db, |row| Ok((SessionId(row.read()?), row.read()?))).await?);
+        }
+        Ok(found)
+    }
+
+    async fn active_since(&self, spaces: &[SpaceId], since: Timestamp) -> StoreResult<Vec<ActiveSession>> {
+        let mut db = self.reader().await?;
+        let mut found = Vec::new();
+        for group in spaces.chunks(500) {
+            let mut statement = Statement::<E>::with_rows(
+                "SELECT s.space_id, s.id, s.last_seq, s.updated_at FROM (VALUES",
+                ") AS v CROSS JOIN sessions s WHERE s.space_id = v.column1 AND s.updated_at >= $1",
+                2,
+                group.len(),
+                1,
+            );
+            statement.push(since.0);
+            group.iter().for_each(|space| statement.push(space.0));
+            let rows = statement.all(&mut *db, |row| {
+                Ok(ActiveSession {
+                    space: SpaceId(row.read()?),
+                    id: SessionId(row.read()?),
+                    last_seq: row.read()?,
+                    at: Timestamp(row.read()?),
+                })
+            });
+            found.extend(rows.await?);
         }
         Ok(found)
     }

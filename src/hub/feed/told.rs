@@ -1,0 +1,129 @@
+//! How far the feeds have been told of each session, so that nothing is told twice and a hole is noticed.
+//!
+//! What has been idle for long is forgotten. A session that is not known here has therefore had no event in the
+//! [`FRESH_MILLIS`] before the last look except those that have yet to be told, which is how a lost hint is
+//! recognised without an entry for every session that ever was.
+
+use crate::domain::{SessionId, SpaceId, Timestamp};
+use std::collections::{HashMap, HashSet};
+
+/// Events of an unknown session from this long before the last look, or later, have not been told. Nodes' clocks may
+/// differ by less.
+pub(super) const FRESH_MILLIS: i64 = 60_000;
+/// Sessions are forgotten after being idle for this long.
+pub(super) const REMEMBER_MILLIS: i64 = 2 * FRESH_MILLIS;
+
+struct Entry {
+    space: SpaceId,
+    seq: i64,
+    at: Timestamp,
+}
+
+pub(super) struct Told {
+    /// When the last look found that nothing was missing.
+    pub(super) looked: Timestamp,
+    sessions: HashMap<SessionId, Entry>,
+    /// The spaces whose recently active sessions are all in here.
+    spaces: HashSet<SpaceId>,
+}
+
+/// What an event is, seen from what has been told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// Told before.
+    Known,
+    /// The one after the last that was told.
+    Next,
+    /// Those after this `seq` come before it.
+    Ahead(i64),
+    /// Nothing of its session has been told lately.
+    Unknown,
+}
+
+impl Told {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self { looked: now, sessions: HashMap::new(), spaces: HashSet::new() }
+    }
+
+    pub(super) fn place(&self, session: SessionId, seq: i64) -> Place {
+        match self.sessions.get(&session).map(|entry| entry.seq) {
+            None => Place::Unknown,
+            Some(told) if seq <= told => Place::Known,
+            Some(told) if seq == told + 1 => Place::Next,
+            Some(told) => Place::Ahead(told),
+        }
+    }
+
+    /// Notes that everything up to `seq`, which came `at`, is told or need not be.
+    pub(super) fn note(&mut self, space: SpaceId, session: SessionId, seq: i64, at: Timestamp) {
+        let entry = self.sessions.entry(session).or_insert(Entry { space, seq, at });
+        if entry.seq <= seq {
+            (entry.seq, entry.at) = (seq, entry.at.max(at));
+        }
+    }
+
+    pub(super) fn is_tracked(&self, space: SpaceId) -> bool {
+        self.spaces.contains(&space)
+    }
+
+    pub(super) fn track(&mut self, space: SpaceId) {
+        self.spaces.insert(space);
+    }
+
+    pub(super) fn tracked(&self) -> Vec<SpaceId> {
+        self.spaces.iter().copied().collect()
+    }
+
+    /// Tracks the `wanted` spaces and no others. Returns those that are new, and those that are let go of.
+    pub(super) fn track_only(&mut self, wanted: &HashSet<SpaceId>) -> (Vec<SpaceId>, Vec<SpaceId>) {
+        let begun: Vec<_> = wanted.difference(&self.spaces).copied().collect();
+        let gone: Vec<_> = self.spaces.difference(wanted).copied().collect();
+        self.spaces.clone_from(wanted);
+        if !gone.is_empty() {
+            self.sessions.retain(|_, entry| !gone.contains(&entry.space));
+        }
+        (begun, gone)
+    }
+
+    /// Notes that nothing that was committed before `now` is missing, and forgets what has long been idle.
+    pub(super) fn looked_at(&mut self, now: Timestamp) {
+        self.looked = now;
+        let before = now.plus_millis(-REMEMBER_MILLIS);
+        self.sessions.retain(|_, entry| entry.at >= before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_and_a_repetition_are_noticed() {
+        let (mut told, space, session) = (Told::new(Timestamp(0)), SpaceId::new(), SessionId::new());
+        assert_eq!(told.place(session, 4), Place::Unknown);
+        told.note(space, session, 4, Timestamp(10));
+        assert_eq!(told.place(session, 4), Place::Known);
+        assert_eq!(told.place(session, 5), Place::Next);
+        assert_eq!(told.place(session, 7), Place::Ahead(4));
+        told.note(space, session, 2, Timestamp(20));
+        assert_eq!(told.place(session, 5), Place::Next, "it never goes back");
+    }
+
+    #[test]
+    fn what_is_idle_or_of_no_interest_is_forgotten() {
+        let (mut told, spaces) = (Told::new(Timestamp(0)), [SpaceId::new(), SpaceId::new()]);
+        let sessions = [SessionId::new(), SessionId::new(), SessionId::new()];
+        spaces.iter().for_each(|space| told.track(*space));
+        told.note(spaces[0], sessions[0], 1, Timestamp(10));
+        told.note(spaces[0], sessions[1], 1, Timestamp(20));
+        told.note(spaces[1], sessions[2], 1, Timestamp(20));
+        told.looked_at(Timestamp(15 + REMEMBER_MILLIS));
+        assert_eq!(told.place(sessions[0], 1), Place::Unknown);
+        assert_eq!(told.place(sessions[1], 1), Place::Known);
+        let other = SpaceId::new();
+        assert_eq!(told.track_only(&HashSet::from([spaces[0], other])), (vec![other], vec![spaces[1]]));
+        assert!(told.is_tracked(spaces[0]) && !told.is_tracked(spaces[1]));
+        assert_eq!(told.place(sessions[1], 1), Place::Known);
+        assert_eq!(told.place(sessions[2], 1), Place::Unknown);
+    }
+}

@@ -9,6 +9,7 @@ use crate::domain::CommittedEvent;
 use crate::http;
 use crate::hub::Hub;
 use crate::jobs;
+use crate::metrics::Metrics;
 use crate::store::open::{OpenError, open};
 use crate::store::{Store, StoreError};
 use crate::timeline::Timeline;
@@ -40,8 +41,10 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error("HILOOP_JWKS_URL: {0}")]
     Jwks(reqwest::Error),
-    #[error("HILOOP_METRICS_LISTEN: this build serves no metrics; leave it unset")]
-    Metrics,
+    #[error("HILOOP_METRICS_LISTEN: cannot listen on {address}: {source}")]
+    MetricsListen { address: SocketAddr, source: io::Error },
+    #[error("cannot set up the metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
     #[error("REDIS_URL: this build serves a single node; leave it unset")]
     Redis,
 }
@@ -49,13 +52,26 @@ pub enum StartError {
 /// A hub that serves.
 pub struct Server {
     pub address: SocketAddr,
+    /// Where `/metrics` is open, if it has a port of its own.
+    pub metrics_address: Option<SocketAddr>,
     pub context: Arc<Context>,
     stopped: TaskTracker,
+    /// Cancelled when there is nothing left to say about this hub.
+    gone: CancellationToken,
 }
 
 /// A socket that is bound before anything else happens, so that a port that is taken is noticed first.
 pub async fn listen(config: &Config) -> Result<TcpListener, StartError> {
     TcpListener::bind(config.listen).await.map_err(|source| StartError::Listen { address: config.listen, source })
+}
+
+/// As [`listen`], for the port of the figures, if there is to be one.
+async fn listen_for_metrics(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
+    let Some(address) = config.metrics_listen else { return Ok(None) };
+    let failed = |source| StartError::MetricsListen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok(Some((listener, bound)))
 }
 
 /// The store, the authenticator and the accounts: what commands need that do not serve.
@@ -91,9 +107,6 @@ pub async fn start(config: Config) -> Result<Server, StartError> {
     if config.redis_url.is_some() {
         return Err(StartError::Redis);
     }
-    if config.metrics_listen.is_some() {
-        return Err(StartError::Metrics);
-    }
     start_with(config, Arc::new(SystemClock), Arc::new(LocalBroker)).await
 }
 
@@ -108,12 +121,14 @@ pub async fn start_with(
     let listener = listen(&config).await?;
     let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
     config.public_url.get_or_insert_with(|| format!("http://{address}"));
+    let for_metrics = listen_for_metrics(&config).await?;
+    let metrics = Arc::new(Metrics::new()?);
 
     let rooms = rooms(&config.database_url, &config.jwt, clock).await?;
-    let hub = Hub::start(Arc::clone(&rooms.store), broker, Arc::clone(&rooms.clock));
+    let hub = Hub::start(Arc::clone(&rooms.store), broker, Arc::clone(&rooms.clock), Arc::clone(&metrics));
     let publisher = Arc::clone(&hub);
     let on_commit = Arc::new(move |events: &[CommittedEvent]| publisher.publish(events));
-    let timeline = Timeline::start(Arc::clone(&rooms.store), Arc::clone(&rooms.clock), on_commit);
+    let timeline = Timeline::start(Arc::clone(&rooms.store), Arc::clone(&rooms.clock), Arc::clone(&metrics), on_commit);
     let context = Arc::new(Context {
         config,
         store: rooms.store,
@@ -122,12 +137,22 @@ pub async fn start_with(
         timeline,
         authenticator: rooms.authenticator,
         accounts: rooms.accounts,
+        metrics,
         draining: CancellationToken::new(),
     });
     jobs::start(&context);
     let stopped = TaskTracker::new();
-    stopped.spawn(accept(listener, Arc::clone(&context), stopped.clone()));
-    Ok(Server { address, context, stopped })
+    let router = http::router(Arc::clone(&context));
+    stopped.spawn(accept(listener, router, context.draining.clone(), stopped.clone()));
+    let gone = CancellationToken::new();
+    let metrics_address = for_metrics.map(|(listener, address)| {
+        tracing::info!(%address, "metrics are open");
+        let router = http::ops_router(Arc::clone(&context));
+        // Apart from the others: whoever watches is no reason to wait, and may watch to the end.
+        tokio::spawn(accept(listener, router, gone.clone(), TaskTracker::new()));
+        address
+    });
+    Ok(Server { address, metrics_address, context, stopped, gone })
 }
 
 impl Server {
@@ -148,15 +173,15 @@ impl Server {
             tracing::warn!("some connections did not end within the grace time");
         }
         self.context.store.close().await;
+        self.gone.cancel();
     }
 }
 
-/// Takes connections until the server drains.
-async fn accept(listener: TcpListener, context: Arc<Context>, tasks: TaskTracker) {
-    let router = http::router(Arc::clone(&context));
+/// Takes connections until `ending`, which also has those that are there finish what they do.
+async fn accept(listener: TcpListener, router: axum::Router, ending: CancellationToken, tasks: TaskTracker) {
     loop {
         let (stream, peer) = tokio::select! {
-            () = context.draining.cancelled() => return,
+            () = ending.cancelled() => return,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -169,11 +194,11 @@ async fn accept(listener: TcpListener, context: Arc<Context>, tasks: TaskTracker
         };
         // Small frames go out at once.
         let _ = stream.set_nodelay(true);
-        tasks.spawn(serve(stream, peer, router.clone(), context.draining.clone()));
+        tasks.spawn(serve(stream, peer, router.clone(), ending.clone()));
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: axum::Router, draining: CancellationToken) {
+async fn serve(stream: TcpStream, peer: SocketAddr, router: axum::Router, ending: CancellationToken) {
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request.map(axum::body::Body::new))
@@ -187,7 +212,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: axum::Router, draini
     tokio::pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
-        () = draining.cancelled() => {
+        () = ending.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -7,6 +7,7 @@ use crate::domain::decide::Command;
 use crate::domain::draft::MessageDraft;
 use crate::domain::{Message, MessageStatus, Principal, Refusal, SessionId, SpaceId};
 use crate::hub::Hub;
+use crate::metrics::Metrics;
 use crate::store::{SavedReplyKind, Store};
 use crate::timeline::{Action, By, Idempotency, Outcome, Request, Timeline};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub struct Context {
     pub timeline: Timeline,
     pub authenticator: Arc<Authenticator>,
     pub accounts: Accounts,
+    pub metrics: Arc<Metrics>,
     /// Cancelled when the server begins to drain.
     pub draining: CancellationToken,
 }

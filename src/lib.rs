@@ -12,7 +12,8 @@
 //! - [`http`], [`ws`], [`jobs`] what starts work; [`context`] is what they share
 //! - [`timeline`], [`hub`], [`auth`] change, live readers, who is asking
 //! - [`store`], [`broker`] what lasts, and hints between nodes
-//! - [`domain`] types and rules; [`wire`] the shape of errors; [`clock`] time; [`config`] settings
+//! - [`domain`] types and rules; [`wire`] the shape of errors; [`clock`] time; [`config`] settings;
+//!   [`metrics`] figures
 //!
 //! `ARCHITECTURE.md` walks one message from its POST to every socket.
 #![forbid(unsafe_code)]
@@ -28,6 +29,7 @@ pub mod domain;
 pub mod http;
 pub mod hub;
 pub mod jobs;
+pub mod metrics;
 pub mod store;
 pub mod timeline;
 pub mod wire;

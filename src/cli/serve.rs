@@ -53,6 +53,9 @@ fn announce(server: &Server, first: Option<&FirstSecrets>) {
     let mut out = std::io::stdout().lock();
     // Nobody may be reading; that is no reason to stop.
     let _ = writeln!(out, "hiloop {} listening on http://{}", env!("CARGO_PKG_VERSION"), server.address);
+    if let Some(address) = server.metrics_address {
+        let _ = writeln!(out, "metrics at http://{address}/metrics");
+    }
     if let Some(first) = first {
         let _ = writeln!(out, "\nThis is a new store. These secrets are shown only now:\n");
         let _ = writeln!(out, "  chat      {url}/");

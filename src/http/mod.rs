@@ -29,6 +29,6 @@ mod timeline;
 
 pub use error::ApiError;
 pub use manage::DEFAULT_AGENT;
-pub use router::router;
+pub use router::{ops_router, router};
 
 use crate::context::App;

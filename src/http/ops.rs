@@ -1,13 +1,21 @@
-//! Whether the hub lives, and whether it is ready for traffic.
+//! Whether the hub lives, whether it is ready for traffic, and its figures.
 
 use super::App;
+use super::audience::Manager;
+use super::error;
 use super::reply::{self, Reply};
+use crate::domain::Refusal;
+use crate::metrics::Asked;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use std::time::Duration;
 
+/// How long the store may take to answer before it counts as out of reach.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
+/// Prometheus' text format.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub async fn livez() -> Reply {
     reply::ok(&json!({ "status": "ok" }))
@@ -24,4 +32,25 @@ pub async fn readyz(State(app): State<App>) -> Reply {
         "draining": draining,
     });
     reply::json(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
+}
+
+/// The figures, to a key with `manage`.
+pub async fn metrics(_: Manager, app: State<App>) -> Reply {
+    open_metrics(app).await
+}
+
+/// The figures, to whoever reaches the port that is set aside for them.
+pub async fn open_metrics(State(app): State<App>) -> Reply {
+    let pending = tokio::time::timeout(STORE_PATIENCE, app.store.pending_responses()).await;
+    let asked = Asked { pending: pending.ok().and_then(Result::ok), topics: app.hub.topic_count() };
+    let text = app.metrics.render(asked).map_err(|error| {
+        tracing::error!(%error, "the figures can't be written");
+        Refusal::Internal
+    })?;
+    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response())
+}
+
+/// Whatever else is asked of the port of the figures.
+pub async fn nothing_else() -> Response {
+    error::reply(StatusCode::NOT_FOUND, "NOT_FOUND", "This port has /metrics, /livez and /readyz")
 }

@@ -1,17 +1,30 @@
-//! `X-Request-Id` on every reply, and one line of log a request: never a body, a header or a query.
+//! `X-Request-Id` on every reply; a line of log and a figure for each request: never a body, a header or a query.
 
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue};
+use crate::metrics::Metrics;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
+use std::sync::Arc;
 use std::time::Instant;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Stands for every path that is no route: pages, and what is not there.
+const NO_ROUTE: &str = "none";
+
+/// The method, if it is one of those that routes have: a client may make up any number of others.
+fn known(method: &Method) -> &str {
+    match method.as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
+        _ => "other",
+    }
+}
+
 /// Takes the caller's id or makes one, and returns it.
-pub async fn middleware(mut request: Request, next: Next) -> Response {
+pub async fn middleware(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
     let given = request
         .headers()
         .get(&REQUEST_ID)
@@ -23,16 +36,19 @@ pub async fn middleware(mut request: Request, next: Next) -> Response {
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    let method = known(&method);
+    metrics.request(method, route, status, took);
     span.in_scope(|| {
-        let status = response.status().as_u16();
-        let millis = started.elapsed().as_millis();
+        let millis = took.as_millis();
         if status >= 500 {
-            tracing::warn!(%method, route, status, millis, "failed");
+            tracing::warn!(target: "hiloop::access", method, route, status, millis, "failed");
         } else {
-            tracing::debug!(%method, route, status, millis, "done");
+            tracing::debug!(target: "hiloop::access", method, route, status, millis, "done");
         }
     });
     response.headers_mut().insert(REQUEST_ID, id);

@@ -4,6 +4,7 @@ use super::audience::{Agent, Member, Person};
 use super::rate_limit::{self, RateLimits};
 use super::{ApiError, App, accounts, awaiting, error, guests, live, manage, me, messages, ops, page, participants};
 use super::{request_id, sessions, sse, timeline};
+use crate::metrics::Metrics;
 use crate::ws;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -12,12 +13,14 @@ use axum::middleware;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// The hub's router.
 pub fn router(app: App) -> Router {
+    let metrics = Arc::clone(&app.metrics);
     let cors = cors(&app.config.cors_origins);
     let mut api = Router::new()
         .nest("/v1/agent", agent())
@@ -25,7 +28,8 @@ pub fn router(app: App) -> Router {
         .nest("/v1/auth", auth())
         .nest("/v1/manage", managing())
         .route("/v1/provision/agents", post(manage::provision))
-        .route("/v1/ws", get(socket));
+        .route("/v1/ws", get(socket))
+        .route("/metrics", get(ops::metrics));
     if let Some(limits) = RateLimits::new(&app.config) {
         api = api.route_layer(middleware::from_fn_with_state(limits, rate_limit::middleware));
     }
@@ -41,7 +45,26 @@ pub fn router(app: App) -> Router {
         Some(cors) => routes.layer(cors),
         None => routes,
     };
-    routes.layer(CatchPanicLayer::custom(panicked)).layer(middleware::from_fn(request_id::middleware))
+    finish(routes, metrics)
+}
+
+/// What operators alone reach, on a port of its own: it answers without a key, and while the hub drains.
+pub fn ops_router(app: App) -> Router {
+    let metrics = Arc::clone(&app.metrics);
+    let routes = Router::new()
+        .route("/metrics", get(ops::open_metrics))
+        .route("/livez", get(ops::livez))
+        .route("/readyz", get(ops::readyz))
+        .fallback(ops::nothing_else)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(app);
+    finish(routes, metrics)
+}
+
+/// What every request passes.
+fn finish(routes: Router, metrics: Arc<Metrics>) -> Router {
+    let counted = middleware::from_fn_with_state(metrics, request_id::middleware);
+    routes.layer(CatchPanicLayer::custom(panicked)).layer(counted)
 }
 
 fn agent() -> Router<App> {

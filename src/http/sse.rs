@@ -5,6 +5,7 @@ use super::path::Id;
 use super::query::Query;
 use super::{ApiError, App};
 use crate::domain::{Refusal, SessionId};
+use crate::metrics::During;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -51,10 +52,12 @@ pub async fn events<A: Audience>(
                 Ok(Some(page)) => page,
                 Ok(None) => return None,
                 Err(error) => {
-                    tracing::warn!(%error, "an event stream ends because the store can't be read");
+                    let what = "an event stream ends because the store can't be read";
+                    app.metrics.store_failed(During::Replay, &error, what);
                     return None;
                 }
             };
+            app.metrics.delivered_stream.inc_by(page.events.len() as u64);
             for event in &page.events {
                 at = event.seq;
                 let text = format!("id: {}\nevent: {}\ndata: {}\n\n", event.seq, event.kind.as_str(), event.text);

@@ -3,8 +3,9 @@
 //! A lane takes its messages in order. Joining is one of them, so whoever has joined sees everything that is
 //! released afterwards.
 
-use super::subscriber::{Run, Subscriber};
+use super::subscriber::{Offered, Run, Subscriber};
 use crate::domain::{ConnectionId, PrincipalId, SessionId};
+use crate::metrics::Metrics;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -52,9 +53,9 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn start() -> Self {
+    pub(super) fn start(metrics: Arc<Metrics>) -> Self {
         let (queue, messages) = mpsc::channel(MAX_QUEUE);
-        tokio::spawn(run(messages));
+        tokio::spawn(run(messages, metrics));
         Self { queue }
     }
 
@@ -72,7 +73,7 @@ impl Lane {
 
 type Members = HashMap<SessionId, Vec<Arc<dyn Subscriber>>>;
 
-async fn run(mut messages: mpsc::Receiver<LaneMessage>) {
+async fn run(mut messages: mpsc::Receiver<LaneMessage>, metrics: Arc<Metrics>) {
     let mut members = Members::new();
     let mut turn = Vec::new();
     while messages.recv_many(&mut turn, DELIVERIES_PER_TURN).await > 0 {
@@ -97,12 +98,18 @@ async fn run(mut messages: mpsc::Receiver<LaneMessage>) {
                         runs.push(run);
                     }
                     let run = if runs.len() == 1 { runs.remove(0) } else { Arc::new(Run::merge(&runs)) };
+                    let mut offered = Offered::default();
                     for subscriber in members.get(&session).into_iter().flatten() {
-                        subscriber.deliver(session, &run);
+                        offered += subscriber.deliver(session, &run);
                         deliveries += 1;
                         if deliveries % DELIVERIES_PER_TURN == 0 {
                             tokio::task::yield_now().await;
                         }
+                    }
+                    // Once a run, not once a socket: lanes would take the counter out of each other's caches.
+                    metrics.delivered_live.inc_by(offered.taken);
+                    if offered.dropped > 0 {
+                        metrics.dropped_events.inc_by(offered.dropped);
                     }
                 }
                 LaneMessage::Head { session, seq } => {
@@ -112,11 +119,15 @@ async fn run(mut messages: mpsc::Receiver<LaneMessage>) {
                     members.get(&session).into_iter().flatten().for_each(|subscriber| subscriber.evict(session));
                 }
                 LaneMessage::Show { session, frame, except } => {
+                    let mut dropped = 0;
                     for subscriber in members.get(&session).into_iter().flatten() {
                         if except.is_none() || subscriber.principal().map(|principal| principal.id()) != except {
-                            subscriber.show(&frame);
+                            dropped += u64::from(!subscriber.show(&frame));
                             deliveries += 1;
                         }
+                    }
+                    if dropped > 0 {
+                        metrics.dropped_ephemeral.inc_by(dropped);
                     }
                 }
             }

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::domain::{
     Actor, CommittedEvent, ConnectionId, MessageId, ParticipantId, Principal, PrincipalId, Scope, SessionId, SpaceId,
 };
+use crate::metrics::{Held, Metrics};
 use crate::store::{Store, StoreResult};
 use dashmap::DashMap;
 use feed::Feeds;
@@ -41,11 +42,17 @@ pub struct Hub {
     presence: Presence,
     typing: Typing,
     repairs: mpsc::Sender<SessionId>,
+    metrics: Arc<Metrics>,
 }
 
 impl Hub {
     /// Starts the live side of this node.
-    pub fn start(store: Arc<dyn Store>, broker: Arc<dyn Broker>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub fn start(
+        store: Arc<dyn Store>,
+        broker: Arc<dyn Broker>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
         let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(64);
         let (repairs, to_repair) = mpsc::channel(MAX_REPAIRS);
         let hub = Arc::new_cyclic(|weak: &std::sync::Weak<Self>| {
@@ -56,14 +63,15 @@ impl Hub {
                 }
             });
             Self {
-                feeds: Feeds::start(Arc::clone(&store), Arc::clone(&broker), clock),
+                feeds: Feeds::start(Arc::clone(&store), Arc::clone(&broker), clock, Arc::clone(&metrics)),
                 broker,
                 topics: DashMap::new(),
-                lanes: (0..lanes).map(|_| Lane::start()).collect(),
+                lanes: (0..lanes).map(|_| Lane::start(Arc::clone(&metrics))).collect(),
                 endpoints: DashMap::new(),
                 presence: Presence::default(),
                 typing: Typing::start(announce),
                 repairs,
+                metrics,
             }
         });
         reconcile::start(&hub, store, to_repair);
@@ -100,7 +108,7 @@ impl Hub {
             rest = others;
             let topic = self.topics.get(&first.session).map(|topic| Arc::clone(&topic));
             if let Some(topic) = topic
-                && topic.accept(run, &self.lanes) == Accepted::Gap
+                && topic.accept(run, &self.lanes, &self.metrics) == Accepted::Gap
             {
                 self.repair_later(topic.session);
             }
@@ -169,18 +177,25 @@ impl Hub {
     /// Waits for a message to settle. Register first, then look at the store, then wait.
     pub fn waiter(self: &Arc<Self>, session: SessionId, message: MessageId) -> Waiter {
         let settled = self.with_topic(session, |topic| topic.add_waiter(message));
-        Waiter { hub: Arc::clone(self), session, message, settled: Some(settled) }
+        let held = Held::new(&self.metrics.waiters);
+        Waiter { hub: Arc::clone(self), session, message, settled: Some(settled), _held: held }
     }
 
     /// Follows how far a session's timeline reaches.
     pub fn stream(self: &Arc<Self>, session: SessionId) -> Stream {
         let reach = self.with_topic(session, Topic::add_stream);
-        Stream { hub: Arc::clone(self), session, reach }
+        let held = Held::new(&self.metrics.event_streams);
+        Stream { hub: Arc::clone(self), session, reach, _held: held }
     }
 
     /// Whether anybody on this node reads a session's timeline or waits for one of its messages.
     pub fn is_watched(&self, session: SessionId) -> bool {
         self.topics.contains_key(&session)
+    }
+
+    /// How many sessions are read on this node.
+    pub fn topic_count(&self) -> usize {
+        self.topics.len()
     }
 
     /// Makes a subscriber a follower of every session within a scope, those yet to come included.
@@ -334,6 +349,7 @@ pub struct Waiter {
     session: SessionId,
     message: MessageId,
     settled: Option<oneshot::Receiver<()>>,
+    _held: Held,
 }
 
 impl Waiter {
@@ -361,6 +377,7 @@ pub struct Stream {
     hub: Arc<Hub>,
     session: SessionId,
     reach: watch::Receiver<i64>,
+    _held: Held,
 }
 
 impl Stream {

@@ -4,6 +4,7 @@
 use super::Hub;
 use super::topic::Topic;
 use crate::domain::{Scope, SessionId};
+use crate::metrics::During;
 use crate::store::{Store, StoreError};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -21,7 +22,7 @@ pub(super) fn start(hub: &Arc<Hub>, store: Arc<dyn Store>, mut to_repair: mpsc::
         while let Some(session) = to_repair.recv().await {
             let Some(hub) = weak.upgrade() else { return };
             if let Err(error) = repair(&hub, &*repair_store, session).await {
-                tracing::warn!(%error, "cannot read missing events yet");
+                hub.metrics.store_failed(During::Reconcile, &error, "cannot read missing events yet");
             }
         }
     });
@@ -38,7 +39,8 @@ async fn repair(hub: &Hub, store: &dyn Store, session: SessionId) -> Result<(), 
         if page.events.is_empty() {
             return Ok(());
         }
-        topic.accept(&page.events, &hub.lanes);
+        hub.metrics.repairs.inc();
+        topic.accept(&page.events, &hub.lanes, &hub.metrics);
     }
     Ok(())
 }
@@ -68,7 +70,9 @@ async fn tick(hub: Weak<Hub>, store: Arc<dyn Store>) {
                     hub.observe(spaces[&session], session, head);
                 }
             }
-            Err(error) => tracing::warn!(%error, "cannot compare live sessions with the store"),
+            Err(error) => {
+                hub.metrics.store_failed(During::Reconcile, &error, "cannot compare live sessions with the store");
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::frame::event_frame;
 use crate::domain::{CommittedEvent, ConnectionId, Principal, PrincipalId, SessionId};
 use bytes::Bytes;
+use std::ops::AddAssign;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -17,16 +18,32 @@ pub trait Endpoint: Send + Sync {
     fn go_away(&self);
 }
 
+/// What became of events that were offered to readers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offered {
+    pub taken: u64,
+    /// Those that a reader could not take, or not yet, and has to read back.
+    pub dropped: u64,
+}
+
+impl AddAssign for Offered {
+    fn add_assign(&mut self, other: Self) {
+        self.taken += other.taken;
+        self.dropped += other.dropped;
+    }
+}
+
 /// A live reader. None of these may block: what can't be taken now is read back from the store.
 pub trait Subscriber: Endpoint {
     /// Events of a session, in order.
-    fn deliver(&self, session: SessionId, run: &Run);
+    fn deliver(&self, session: SessionId, run: &Run) -> Offered;
     /// A rumour that a session's timeline reaches to `seq`.
     fn hear(&self, session: SessionId, seq: i64);
-    /// Something ephemeral, as a frame.
-    fn show(&self, frame: &Bytes);
-    /// An event of some session that the principal takes part in, with its `feed` frame.
-    fn feed(&self, session: SessionId, seq: i64, frame: &Bytes);
+    /// Something ephemeral, as a frame; `false` if it was dropped.
+    fn show(&self, frame: &Bytes) -> bool;
+    /// An event of some session that the principal takes part in, with its `feed` frame; `false` if it has to be
+    /// read back.
+    fn feed(&self, session: SessionId, seq: i64, frame: &Bytes) -> bool;
     /// Access to the session was taken away.
     fn evict(&self, session: SessionId);
 }

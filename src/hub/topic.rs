@@ -3,6 +3,7 @@
 use super::lane::{Lane, LaneMessage};
 use super::subscriber::Run;
 use crate::domain::{CommittedEvent, MessageId, SessionId, SpaceId};
+use crate::metrics::Metrics;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -58,7 +59,7 @@ impl Topic {
     }
 
     /// Takes events as they come, releases those that are next to the lanes, holds back what is ahead.
-    pub(super) fn accept(&self, events: &[CommittedEvent], lanes: &[Lane]) -> Accepted {
+    pub(super) fn accept(&self, events: &[CommittedEvent], lanes: &[Lane], metrics: &Metrics) -> Accepted {
         let mut state = self.state.lock();
         let mut ready = Vec::new();
         for event in events {
@@ -77,7 +78,7 @@ impl Topic {
             }
         }
         if !ready.is_empty() {
-            state.release(self.session, &ready, lanes);
+            state.release(self.session, &ready, lanes, metrics);
         }
         if state.at.is_some_and(|at| at < state.known) { Accepted::Gap } else { Accepted::InOrder }
     }
@@ -192,12 +193,13 @@ impl Topic {
 }
 
 impl TopicState {
-    fn release(&mut self, session: SessionId, events: &[CommittedEvent], lanes: &[Lane]) {
+    fn release(&mut self, session: SessionId, events: &[CommittedEvent], lanes: &[Lane], metrics: &Metrics) {
         if self.members.iter().any(|count| *count > 0) {
             let run = Arc::new(Run::new(events));
             for (lane, count) in lanes.iter().zip(&self.members) {
                 if *count > 0 && !lane.offer(LaneMessage::Run { session, run: Arc::clone(&run) }) {
                     self.lane_missed = true;
+                    metrics.lane_drops.inc();
                 }
             }
         }

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::domain::Refusal;
 use crate::domain::decide::Command;
+use crate::metrics::During;
 use crate::timeline::{Action, By, Request};
 use futures::future::join_all;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ async fn expire_due(context: &Context) -> bool {
     let due = match context.store.due_messages(context.clock.now(), BATCH).await {
         Ok(due) => due,
         Err(error) => {
-            tracing::warn!(%error, "cannot look for deadlines");
+            context.metrics.store_failed(During::Job, &error, "cannot look for deadlines");
             return false;
         }
     };

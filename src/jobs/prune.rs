@@ -1,6 +1,7 @@
 //! Deletes what has served its time: saved replies after 24 hours, refresh tokens past their end.
 
 use crate::context::Context;
+use crate::metrics::During;
 use crate::timeline::KEEP_REPLIES_MILLIS;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ pub(super) fn start(context: &Arc<Context>) {
             let now = context.clock.now();
             match context.store.prune(now.plus_millis(-KEEP_REPLIES_MILLIS), now).await {
                 Ok(rows) => tracing::debug!(rows, "deleted what had served its time"),
-                Err(error) => tracing::warn!(%error, "cannot tidy up"),
+                Err(error) => context.metrics.store_failed(During::Job, &error, "cannot tidy up"),
             }
         }
     });

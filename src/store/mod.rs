@@ -194,6 +194,8 @@ pub trait Timelines: Send + Sync {
 pub trait Store: Directory + Credentials + Sessions + Timelines {
     /// Fails unless the store answers.
     async fn ping(&self) -> StoreResult<()>;
+    /// How many messages wait for an answer, in all spaces: a figure for operators.
+    async fn pending_responses(&self) -> StoreResult<i64>;
     /// Deletes what has served its time: saved replies made before `replies`, refresh tokens that ended before
     /// `tokens`. Returns how many rows went.
     async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64>;

@@ -47,6 +47,11 @@ impl Cursor {
         self.at
     }
 
+    /// Whether it has been placed on the timeline.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// Whether there is something to read from the store.
     pub fn is_behind(&self) -> bool {
         self.open && self.known > self.at

@@ -3,10 +3,12 @@
 use super::batch::{self, Outcome, Request};
 use crate::clock::Clock;
 use crate::domain::{CommittedEvent, Refusal};
+use crate::metrics::{During, Metrics};
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
+use tracing::Span;
 
 /// Most commands in one transaction.
 const MAX_BATCH: usize = 256;
@@ -20,6 +22,8 @@ type Answer = oneshot::Sender<Result<Outcome, Refusal>>;
 struct Job {
     request: Request,
     answer: Answer,
+    /// The request's own, so that its id stands beside what went wrong.
+    span: Span,
 }
 
 /// Called with the events of a transaction right after it is durable, in commit order. Must not block.
@@ -33,9 +37,9 @@ pub struct Timeline {
 
 impl Timeline {
     /// Starts the writer. It ends when the last `Timeline` is dropped, after what has queued up is done.
-    pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, on_commit: OnCommit) -> Self {
+    pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, on_commit: OnCommit) -> Self {
         let (queue, jobs) = mpsc::channel(MAX_QUEUE);
-        let writer = Writer { store, clock, on_commit };
+        let writer = Writer { store, clock, metrics, on_commit };
         tokio::spawn(writer.run(jobs));
         Self { queue }
     }
@@ -46,16 +50,33 @@ impl Timeline {
     pub async fn submit(&self, request: Request) -> Result<Outcome, Refusal> {
         let (answer, outcome) = oneshot::channel();
         let wait = async {
-            self.queue.send(Job { request, answer }).await.map_err(|_| Refusal::Unavailable)?;
+            self.queue.send(Job { request, answer, span: Span::current() }).await.map_err(|_| Refusal::Unavailable)?;
             outcome.await.map_err(|_| Refusal::Unavailable)?
         };
         tokio::time::timeout(PATIENCE, wait).await.unwrap_or(Err(Refusal::Unavailable))
     }
 }
 
+/// Why a request was not carried out.
+enum Failure {
+    Refused(Refusal),
+    /// The store refused it, not the rules.
+    Store(StoreError),
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => refusal,
+            Failure::Store(_) => Self::Internal,
+        }
+    }
+}
+
 struct Writer {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
     on_commit: OnCommit,
 }
 
@@ -63,10 +84,17 @@ impl Writer {
     async fn run(self, mut jobs: mpsc::Receiver<Job>) {
         let mut next = Vec::with_capacity(MAX_BATCH);
         while jobs.recv_many(&mut next, MAX_BATCH).await > 0 {
-            let (requests, answers): (Vec<_>, Vec<_>) =
-                next.drain(..).map(|job: Job| (job.request, job.answer)).unzip();
+            let (requests, callers): (Vec<_>, Vec<_>) =
+                next.drain(..).map(|job: Job| (job.request, (job.answer, job.span))).unzip();
             let outcomes = self.commit(&requests).await;
-            for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            for ((answer, span), outcome) in callers.into_iter().zip(outcomes) {
+                let outcome = outcome.map_err(|failure| {
+                    if let Failure::Store(error) = &failure {
+                        self.metrics.command_failed();
+                        span.in_scope(|| tracing::error!(%error, "a command failed in the store"));
+                    }
+                    failure.into()
+                });
                 // A caller that went away needs no answer.
                 let _ = answer.send(outcome);
             }
@@ -75,28 +103,25 @@ impl Writer {
 
     /// Commits `requests` together; should the store refuse them together, one at a time, so that a single bad one
     /// can't take others down.
-    async fn commit(&self, requests: &[Request]) -> Vec<Result<Outcome, Refusal>> {
+    async fn commit(&self, requests: &[Request]) -> Vec<Result<Outcome, Failure>> {
         match self.attempt(requests).await {
-            Ok(outcomes) => outcomes,
-            Err(StoreError::Unavailable(error)) => {
-                tracing::warn!(%error, commands = requests.len(), "the store is out of reach");
-                vec![Err(Refusal::Unavailable); requests.len()]
+            Ok(outcomes) => outcomes.into_iter().map(|outcome| outcome.map_err(Failure::Refused)).collect(),
+            Err(error @ StoreError::Unavailable(_)) => {
+                self.metrics.store_failed(During::Commit, &error, "commands find the store out of reach");
+                requests.iter().map(|_| Err(Failure::Refused(Refusal::Unavailable))).collect()
             }
-            Err(error) if requests.len() == 1 => {
-                tracing::error!(%error, "a command failed in the store");
-                vec![Err(Refusal::Internal)]
-            }
+            Err(error) if requests.len() == 1 => vec![Err(Failure::Store(error))],
             Err(error) => {
-                tracing::error!(%error, commands = requests.len(), "a batch failed in the store; trying one by one");
+                self.metrics.store_failed(During::Commit, &error, "a batch failed in the store; trying one by one");
                 let mut outcomes = Vec::with_capacity(requests.len());
                 for request in requests {
                     outcomes.push(match self.attempt(std::slice::from_ref(request)).await {
-                        Ok(mut one) => one.pop().unwrap_or(Err(Refusal::Internal)),
-                        Err(StoreError::Unavailable(_)) => Err(Refusal::Unavailable),
-                        Err(error) => {
-                            tracing::error!(%error, "a command failed in the store");
-                            Err(Refusal::Internal)
-                        }
+                        Ok(mut one) => match one.pop() {
+                            Some(outcome) => outcome.map_err(Failure::Refused),
+                            None => Err(Failure::Refused(Refusal::Internal)),
+                        },
+                        Err(StoreError::Unavailable(_)) => Err(Failure::Refused(Refusal::Unavailable)),
+                        Err(error) => Err(Failure::Store(error)),
                     });
                 }
                 outcomes
@@ -105,9 +130,13 @@ impl Writer {
     }
 
     async fn attempt(&self, requests: &[Request]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
+        let started = Instant::now();
         let tx = self.store.begin().await?;
         let done = batch::run(tx, &*self.clock, requests).await?;
         if !done.events.is_empty() {
+            self.metrics.commit_duration.observe(started.elapsed().as_secs_f64());
+            self.metrics.commit_batch_size.observe(requests.len() as f64);
+            done.events.iter().for_each(|event| self.metrics.event(event.kind));
             (self.on_commit)(&done.events);
         }
         Ok(done.outcomes)

@@ -11,6 +11,7 @@ use crate::context::App;
 use crate::domain::{Principal, Refusal, SessionId, Timestamp};
 use crate::hub::frame::{close_frame, empty_close_frame, event_frame, feed_frame, ping_frame, pong_frame};
 use crate::hub::subscriber::{Endpoint as _, Subscriber as _};
+use crate::metrics::{During, Held};
 use crate::timeline::Idempotency;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -65,6 +66,7 @@ enum Stop {
 /// Serves one socket until it ends. `early` is what came in behind the request.
 pub(super) async fn serve(app: App, stream: TcpStream, early: Vec<u8>, principal: Option<Arc<Principal>>) {
     let link = Arc::new(Link::new(stream));
+    let _open = Held::new(&app.metrics.sockets);
     let now = Instant::now();
     let mut connection = Connection {
         app: Arc::clone(&app),
@@ -370,6 +372,9 @@ impl Connection {
         let head = standing.head;
         let at = after.map_or(head.last_seq, |after| after.clamp(head.first_seq - 1, head.last_seq));
         let replay = head.last_seq - at;
+        if after.is_some() {
+            self.app.metrics.replay_events.observe(replay as f64);
+        }
         self.app.hub.observe(head.space, session, head.last_seq);
         self.link.open(
             session,
@@ -417,18 +422,16 @@ impl Connection {
         let page = self.app.store.events_after(principal.scope(), session, at, REPLAY_PAGE, REPLAY_BYTES).await;
         match (page, behind) {
             (Err(error), _) => {
-                tracing::warn!(%error, "a socket waits for the store");
+                self.app.metrics.store_failed(During::Replay, &error, "a socket waits for the store");
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
             (Ok(None), Behind::Session(..)) => self.link.evict(session),
             (Ok(None), Behind::Feed(..)) => self.link.feed_caught_up(session, true),
             (Ok(Some(page)), Behind::Session(..)) => {
                 self.link.skip_to(session, page.head.first_seq);
-                for event in &page.events {
-                    if !self.link.replay(session, event.seq, event_frame(event)) {
-                        break;
-                    }
-                }
+                let replay = page.events.iter().map(|event| self.link.replay(session, event.seq, event_frame(event)));
+                let handed_on = replay.map_while(|outcome| outcome).filter(|went_out| *went_out).count();
+                self.app.metrics.delivered_replay.inc_by(handed_on as u64);
             }
             (Ok(Some(page)), Behind::Feed(..)) => {
                 for event in &page.events {

@@ -10,7 +10,7 @@ use super::outbox::Outbox;
 use super::protocol::reply;
 use crate::domain::{ConnectionId, Principal, SessionId};
 use crate::hub::frame::text_frame;
-use crate::hub::subscriber::{Endpoint, Run, Subscriber};
+use crate::hub::subscriber::{Endpoint, Offered, Run, Subscriber};
 use crate::timeline::Cursor;
 use crate::timeline::cursor::Offer;
 use bytes::Bytes;
@@ -224,20 +224,21 @@ impl Link {
         sessions.chain(feed).min_by_key(|behind| (Some(id(behind)) <= last, id(behind)))
     }
 
-    /// Hands on one event that was read from the store; `false` if there is no room for it.
-    pub(super) fn replay(&self, session: SessionId, seq: i64, frame: Bytes) -> bool {
+    /// Hands on one event that was read from the store: `true` if it went out, `false` if it had been before. None
+    /// if there is no room for it.
+    pub(super) fn replay(&self, session: SessionId, seq: i64, frame: Bytes) -> Option<bool> {
         let mut state = self.state.lock();
         let room = state.outbox.has_room(1, frame.len());
-        let Some(cursor) = state.subscriptions.get_mut(&session) else { return false };
+        let cursor = state.subscriptions.get_mut(&session)?;
         match cursor.offer(seq) {
-            Offer::Next if !room => false,
+            Offer::Next if !room => None,
             Offer::Next => {
                 cursor.advance();
                 self.put(&mut state, frame, 1);
-                true
+                Some(true)
             }
-            Offer::Old => true,
-            Offer::Gap => false,
+            Offer::Old => Some(false),
+            Offer::Gap => None,
         }
     }
 
@@ -327,18 +328,19 @@ impl Endpoint for Link {
 }
 
 impl Subscriber for Link {
-    fn deliver(&self, session: SessionId, run: &Run) {
+    fn deliver(&self, session: SessionId, run: &Run) -> Offered {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         // The whole-space key of an agent that is removed still sees the session.
         let participant = || state.principal.as_ref().and_then(|principal| principal.scope().participant());
         let removed = run.removes.iter().find(|(_, who)| Some(*who) == participant()).map(|(seq, _)| *seq);
         if state.ending.is_some() {
-            return;
+            return Offered::default();
         }
-        let Some(cursor) = state.subscriptions.get_mut(&session) else { return };
+        let Some(cursor) = state.subscriptions.get_mut(&session) else { return Offered::default() };
         cursor.hear(run.end() - 1);
         let mut cursor = *cursor;
+        let before = cursor.position();
         let whole = removed.is_none()
             && cursor.offer(run.first) == Offer::Next
             && state.outbox.has_room(run.frames.len(), run.joined.len());
@@ -357,11 +359,19 @@ impl Subscriber for Link {
             }
         }
         state.subscriptions.insert(session, cursor);
+        let mut offered = Offered { taken: (cursor.position() - before).unsigned_abs(), dropped: 0 };
         if removed.is_some() {
             self.evict_locked(state, session);
-        } else if cursor.is_behind() && state.outbox.is_low() {
-            self.wake.notify_one();
+        } else {
+            if cursor.is_open() {
+                let reached = cursor.position().max(run.first - 1);
+                offered.dropped = (run.end() - 1).saturating_sub(reached).max(0).unsigned_abs();
+            }
+            if cursor.is_behind() && state.outbox.is_low() {
+                self.wake.notify_one();
+            }
         }
+        offered
     }
 
     fn hear(&self, session: SessionId, seq: i64) {
@@ -373,25 +383,28 @@ impl Subscriber for Link {
         }
     }
 
-    fn show(&self, frame: &Bytes) {
+    fn show(&self, frame: &Bytes) -> bool {
         let mut state = self.state.lock();
-        if state.ending.is_none() && state.outbox.has_room_for_ephemeral() {
+        let room = state.outbox.has_room_for_ephemeral();
+        if state.ending.is_none() && room {
             self.put(&mut state, frame.clone(), 1);
         }
+        room
     }
 
-    fn feed(&self, session: SessionId, seq: i64, frame: &Bytes) {
+    fn feed(&self, session: SessionId, seq: i64, frame: &Bytes) -> bool {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let room = state.outbox.has_room(1, frame.len());
-        let Some(feed) = &mut state.feed else { return };
+        let Some(feed) = &mut state.feed else { return true };
         if state.ending.is_some() {
-            return;
+            return true;
         }
         if let Some(cursor) = feed.behind.get_mut(&session) {
             cursor.hear(seq);
         } else if feed.open && room {
             self.put(state, frame.clone(), 1);
+            return true;
         } else if feed.behind.len() < MAX_FEED_BEHIND {
             let mut cursor = Cursor::at(seq - 1);
             cursor.hear(seq);
@@ -400,6 +413,7 @@ impl Subscriber for Link {
             drop(guard);
             self.end(CloseCode::INTERNAL, false);
         }
+        false
     }
 
     fn evict(&self, session: SessionId) {

@@ -251,6 +251,8 @@ fn a_metrics_port_that_is_taken_is_named_too() {
     let address = taken.local_addr().expect("an address").to_string();
     let output = run(hiloop(folder.path()).env("HILOOP_LISTEN", FREE_PORT).env("HILOOP_METRICS_LISTEN", &address));
     failed(&output, "HILOOP_METRICS_LISTEN");
+    assert!(err(&output).contains(&address), "{output:?}");
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was made");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod crash;
 mod limits;
+mod metrics;
 mod nodes;
 mod permissions;
 mod race;

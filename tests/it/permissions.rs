@@ -50,6 +50,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/", Who::Anyone, ""),
     route("GET", "/livez", Who::Anyone, ""),
     route("GET", "/readyz", Who::Anyone, ""),
+    route("GET", "/metrics", Who::Manager, ""),
     route("GET", "/v1/ws", Who::Socket, ""),
     route("GET", "/v1/agent/me", Who::Agent, ""),
     route("PUT", "/v1/agent/public-key", Who::Agent, PUBLIC_KEY),

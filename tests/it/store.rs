@@ -1259,6 +1259,7 @@ on_both_stores! {
         let due = |space: &Space, message: &Message| {
             DueMessage { space: space.id, session: message.session_id, message: message.id }
         };
+        assert_eq!(store.pending_responses().await.expect("the store"), 5);
         let expected = [due(&one, &first), due(&two, &second), due(&one, &third)];
         assert_eq!(store.due_messages(NOW, 10).await.expect("the store"), expected);
         assert_eq!(store.due_messages(NOW, 2).await.expect("the store"), expected[..2]);
@@ -1515,6 +1516,7 @@ const COVERED: &[&str] = &[
     "due_messages",
     // Store
     "ping",
+    "pending_responses",
     "prune",
     "begin",
     "close",

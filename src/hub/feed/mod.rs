@@ -11,6 +11,7 @@ use super::subscriber::Subscriber;
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::domain::{ConnectionId, EventHint, EventType, HumanId, PrincipalId, Scope, SessionId, SpaceId};
+use crate::metrics::{During, Metrics};
 use crate::store::{Store, StoreResult};
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -66,6 +67,7 @@ pub(super) struct Feeds {
     store: Arc<dyn Store>,
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
     followers: DashMap<FeedKey, Vec<Follower>>,
     count: AtomicUsize,
     members: Cache<SessionId, Members>,
@@ -78,7 +80,12 @@ pub(super) struct Feeds {
 }
 
 impl Feeds {
-    pub(super) fn start(store: Arc<dyn Store>, broker: Arc<dyn Broker>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(super) fn start(
+        store: Arc<dyn Store>,
+        broker: Arc<dyn Broker>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
         let (queue, hints) = mpsc::channel(MAX_QUEUE);
         let feeds = Arc::new(Self {
             store,
@@ -91,6 +98,7 @@ impl Feeds {
             told: Mutex::new(Told::new(clock.now())),
             tracking: tokio::sync::Mutex::default(),
             clock,
+            metrics,
         });
         tokio::spawn(run(Arc::downgrade(&feeds), hints));
         feeds
@@ -186,7 +194,7 @@ impl Feeds {
             Place::Ahead(_) | Place::Unknown => self.catch_up(hint.space, hint.session, hint.seq).await,
         };
         if let Err(error) = done {
-            tracing::warn!(%error, "feeds wait for the store");
+            self.metrics.store_failed(During::Reconcile, &error, "feeds wait for the store");
             self.missed.store(true, Ordering::SeqCst);
         }
     }
@@ -197,7 +205,8 @@ impl Feeds {
         let keys = members.iter().map(|id| FeedKey::Principal(*id)).chain([FeedKey::Space(hint.space)]);
         for key in keys {
             if let Some(list) = self.followers.get(&key) {
-                list.iter().for_each(|follower| follower.subscriber.feed(hint.session, hint.seq, &frame));
+                let behind = list.iter().filter(|follower| !follower.subscriber.feed(hint.session, hint.seq, &frame));
+                self.metrics.dropped_feed.inc_by(behind.count() as u64);
             }
         }
         self.told.lock().note(hint.space, hint.session, hint.seq, hint.at);
@@ -296,7 +305,7 @@ impl Feeds {
             && let Err(error) = self.look_for_missed().await
         {
             self.missed.store(true, Ordering::SeqCst);
-            tracing::warn!(%error, "cannot compare feeds with the store");
+            self.metrics.store_failed(During::Reconcile, &error, "cannot compare feeds with the store");
             return;
         }
         self.told.lock().looked_at(now);

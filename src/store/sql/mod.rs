@@ -47,6 +47,11 @@ impl<E: Engine> Store for SqlStore<E> {
         Ok(())
     }
 
+    async fn pending_responses(&self) -> StoreResult<i64> {
+        // Reads the index of pending messages alone.
+        sql::<E>("SELECT COUNT(*) FROM messages m WHERE m.status = 'Pending'").number(&mut *self.reader().await?).await
+    }
+
     async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64> {
         let mut db = self.writer().await?;
         let old = sql::<E>("DELETE FROM replies WHERE created_at < $1").bind(replies.0).execute(&mut *db).await?;

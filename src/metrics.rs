@@ -1,0 +1,269 @@
+//! What `/metrics` shows: the figures of one server, in a registry of its own, in Prometheus' text format.
+//!
+//! Every figure is an atomic that the rooms count on. What can only be known by asking (how many messages wait in
+//! the store, how many sessions are read here) is handed in by whoever renders. OPERATIONS.md explains each.
+
+use crate::domain::EventType;
+use crate::store::StoreError;
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+use std::time::Duration;
+
+/// Upper bounds of the durations of requests, in seconds. A long-poll may take 55.
+const REQUEST_SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+/// Upper bounds of the durations of transactions, in seconds.
+const COMMIT_SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// Upper bounds of the sizes of batches, in commands.
+const BATCH_SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+/// Upper bounds of the sizes of replays, in events.
+const REPLAY_SIZES: &[f64] = &[0.0, 1.0, 10.0, 100.0, 1000.0, 10_000.0, 100_000.0];
+
+/// The figures of one server.
+pub struct Metrics {
+    registry: Registry,
+    requests: HistogramVec,
+    events: IntCounterVec,
+    pending: IntGauge,
+    topics: IntGauge,
+    /// Sockets that are open.
+    pub sockets: IntGauge,
+    /// Event streams that are open.
+    pub event_streams: IntGauge,
+    /// Long-polls that wait.
+    pub waiters: IntGauge,
+    /// Events handed to sockets as they happened, and those read from the store for sockets and for event streams.
+    pub delivered_live: IntCounter,
+    pub delivered_replay: IntCounter,
+    pub delivered_stream: IntCounter,
+    /// Frames that a socket did not take: events and feed frames are read back, ephemeral ones are gone.
+    pub dropped_events: IntCounter,
+    pub dropped_feed: IntCounter,
+    pub dropped_ephemeral: IntCounter,
+    /// Runs of events for which a lane had no room.
+    pub lane_drops: IntCounter,
+    /// How many events a subscription with `after` has to be given first.
+    pub replay_events: Histogram,
+    pub commit_batch_size: Histogram,
+    pub commit_duration: Histogram,
+    /// Messages that reached their deadline undecided.
+    pub expired: IntCounter,
+    /// Sessions whose missing events were read from the store.
+    pub repairs: IntCounter,
+    store_errors: IntCounterVec,
+}
+
+/// Counts something as there until it is dropped.
+pub struct Held(IntGauge);
+
+impl Held {
+    pub fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Where the hub met a store that failed, apart from requests (those show by their status).
+#[derive(Clone, Copy, Debug)]
+pub enum During {
+    Commit,
+    Job,
+    Reconcile,
+    Replay,
+}
+
+impl During {
+    const ALL: &[Self] = &[Self::Commit, Self::Job, Self::Reconcile, Self::Replay];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::Job => "job",
+            Self::Reconcile => "reconcile",
+            Self::Replay => "replay",
+        }
+    }
+}
+
+/// Figures that are looked up when they are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// Messages that wait for an answer, in the whole store; none while it is out of reach.
+    pub pending: Option<i64>,
+    /// Sessions that are read on this node.
+    pub topics: usize,
+}
+
+/// Makes instruments and puts them into the registry.
+struct Maker<'r>(&'r Registry);
+
+impl Maker<'_> {
+    fn add<C: Collector + Clone + 'static>(&self, instrument: Result<C, Error>) -> Result<C, Error> {
+        let instrument = instrument?;
+        self.0.register(Box::new(instrument.clone()))?;
+        Ok(instrument)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, Error> {
+        self.add(IntGauge::new(name, help))
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, Error> {
+        self.add(IntCounter::new(name, help))
+    }
+
+    /// A counter by one label.
+    fn counters(&self, name: &str, help: &str, label: &str) -> Result<IntCounterVec, Error> {
+        self.add(IntCounterVec::new(Opts::new(name, help), &[label]))
+    }
+
+    fn histogram(&self, name: &str, help: &str, bounds: &[f64]) -> Result<Histogram, Error> {
+        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(bounds.to_vec())))
+    }
+}
+
+impl Metrics {
+    /// Errors are mistakes in the names below.
+    pub fn new() -> Result<Self, Error> {
+        let registry = Registry::new();
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let make = Maker(&registry);
+        let build =
+            make.add(IntGaugeVec::new(Opts::new("hiloop_build_info", "The version that runs"), &["version"]))?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let delivered = make.counters("hiloop_deliveries_total", "Events handed to readers", "path")?;
+        let dropped =
+            make.counters("hiloop_outbox_drops_total", "Frames that a socket's outbox did not take", "kind")?;
+        let events = make.counters("hiloop_events_total", "Events committed by this node", "type")?;
+        for kind in EventType::ALL {
+            events.with_label_values(&[kind.as_str()]);
+        }
+        let store_errors =
+            make.counters("hiloop_store_errors_total", "Failures of the store, apart from requests", "during")?;
+        for during in During::ALL {
+            store_errors.with_label_values(&[during.as_str()]);
+        }
+        let requests = HistogramOpts::new("hiloop_http_request_duration_seconds", "Time to the head of the reply");
+        Ok(Self {
+            requests: make
+                .add(HistogramVec::new(requests.buckets(REQUEST_SECONDS.to_vec()), &["method", "route", "status"]))?,
+            pending: make.gauge(PENDING, "Messages in the store that wait for an answer")?,
+            topics: make.gauge("hiloop_live_sessions", "Sessions that are read on this node")?,
+            sockets: make.gauge("hiloop_sockets", "Open sockets")?,
+            event_streams: make.gauge("hiloop_event_streams", "Open event streams")?,
+            waiters: make.gauge("hiloop_waiters", "Long-polls that wait")?,
+            delivered_live: delivered.with_label_values(&["live"]),
+            delivered_replay: delivered.with_label_values(&["replay"]),
+            delivered_stream: delivered.with_label_values(&["stream"]),
+            dropped_events: dropped.with_label_values(&["event"]),
+            dropped_feed: dropped.with_label_values(&["feed"]),
+            dropped_ephemeral: dropped.with_label_values(&["ephemeral"]),
+            lane_drops: make.counter("hiloop_lane_drops_total", "Runs of events for which a lane had no room")?,
+            replay_events: make.histogram(
+                "hiloop_replay_events",
+                "Events that a subscription begins with",
+                REPLAY_SIZES,
+            )?,
+            commit_batch_size: make.histogram(
+                "hiloop_commit_batch_size",
+                "Commands in one transaction",
+                BATCH_SIZES,
+            )?,
+            commit_duration: make.histogram(
+                "hiloop_commit_duration_seconds",
+                "Time of one transaction",
+                COMMIT_SECONDS,
+            )?,
+            expired: make.counter("hiloop_expired_total", "Messages that expired undecided")?,
+            repairs: make.counter("hiloop_repairs_total", "Times that missing events were read from the store")?,
+            events,
+            store_errors,
+            registry,
+        })
+    }
+
+    /// Notes a request that was answered. `route` must be a template, never a path: each is kept for good.
+    pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let mut digits = [b'0'; 3];
+        for (digit, power) in digits.iter_mut().zip([100, 10, 1]) {
+            *digit += u8::try_from(status / power % 10).unwrap_or(0);
+        }
+        let status = std::str::from_utf8(&digits).unwrap_or("000");
+        self.requests.with_label_values(&[method, route, status]).observe(took.as_secs_f64());
+    }
+
+    /// Notes an event that was committed.
+    pub fn event(&self, kind: EventType) {
+        self.events.with_label_values(&[kind.as_str()]).inc();
+        if kind == EventType::MessageExpired {
+            self.expired.inc();
+        }
+    }
+
+    /// Notes that the store failed outside a request, and logs it as `what` could not be done.
+    pub fn store_failed(&self, during: During, error: &StoreError, what: &str) {
+        self.store_errors.with_label_values(&[during.as_str()]).inc();
+        tracing::warn!(%error, "{what}");
+    }
+
+    /// Notes that the store refused a command; who asked for it logs why.
+    pub fn command_failed(&self) {
+        self.store_errors.with_label_values(&[During::Commit.as_str()]).inc();
+    }
+
+    /// Everything in Prometheus' text format, version 0.0.4.
+    pub fn render(&self, asked: Asked) -> Result<String, Error> {
+        self.pending.set(asked.pending.unwrap_or(0));
+        self.topics.set(i64::try_from(asked.topics).unwrap_or(i64::MAX));
+        let mut families = self.registry.gather();
+        if asked.pending.is_none() {
+            // No figure is better than a wrong one.
+            families.retain(|family| family.name() != PENDING);
+        }
+        TextEncoder::new().encode_to_string(&families)
+    }
+}
+
+/// The name of the one figure that may be missing.
+const PENDING: &str = "hiloop_pending_responses";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_not_shown() {
+        let metrics = Metrics::new().expect("the names are good");
+        let text = metrics.render(Asked { pending: Some(3), topics: 2 }).expect("text");
+        assert!(text.contains("\nhiloop_pending_responses 3\n") && text.contains("\nhiloop_live_sessions 2\n"));
+        assert!(!metrics.render(Asked::default()).expect("text").contains(PENDING));
+    }
+
+    #[test]
+    fn two_servers_in_one_process_count_for_themselves() {
+        let [one, other] = [(), ()].map(|()| Metrics::new().expect("the names are good"));
+        let held = Held::new(&one.sockets);
+        assert_eq!((one.sockets.get(), other.sockets.get()), (1, 0));
+        drop(held);
+        assert_eq!(one.sockets.get(), 0);
+    }
+
+    #[test]
+    fn a_request_shows_by_its_labels() {
+        let metrics = Metrics::new().expect("the names are good");
+        metrics.request("GET", "/livez", 204, Duration::from_millis(3));
+        let text = metrics.render(Asked::default()).expect("text");
+        let line =
+            r#"hiloop_http_request_duration_seconds_bucket{method="GET",route="/livez",status="204",le="0.005"} 1"#;
+        assert!(text.contains(line), "{text}");
+    }
+}

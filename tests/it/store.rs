@@ -1,6 +1,6 @@
 //! The store's conformance suite: every method of every trait of `src/store/mod.rs`, on SQLite and on PostgreSQL.
 
-use crate::support::{Engine, postgres};
+use crate::support::{Engine, Postgres, eventually, postgres};
 use futures::future::join_all;
 use hiloop::auth::secret::hash;
 use hiloop::domain::decide::{Change, NewGuest, evolve};
@@ -1547,5 +1547,24 @@ fn every_method_of_the_store_is_covered() {
     let suite = include_str!("store.rs");
     for method in COVERED {
         assert!(suite.contains(&format!(".{method}(")), "{method} is listed but not called");
+    }
+}
+
+/// A store whose database goes away says that it is out of reach, and works again when it is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgres_that_comes_back_is_used_again() {
+    let mut server = Postgres::start();
+    let store = open(&server.new_database()).await.expect("the store opens");
+    store.ensure_space("one", NOW).await.expect("the store");
+    for crash in [false, true] {
+        if crash {
+            server.crash()
+        } else {
+            server.stop()
+        }
+        store.ping().await.expect_err("nobody answers");
+        server.revive();
+        eventually("the store answers", async || store.ping().await.ok()).await;
+        assert!(store.space_by_name("one").await.expect("the store").is_some());
     }
 }

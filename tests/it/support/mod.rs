@@ -8,6 +8,7 @@ pub mod socket;
 
 pub use client::Client;
 pub use hub::{Engine, Hub};
+pub use postgres::Postgres;
 pub use socket::Socket;
 
 use std::time::Duration;

@@ -1,26 +1,20 @@
-//! One throw-away PostgreSQL for the whole test run, reached by a Unix socket, and a database of its own for each
-//! test. It ends with the test process: a shell holds it and waits for its standard input to close.
+//! Throw-away PostgreSQL servers, reached by a Unix socket: one for the whole test run with a database of its own for
+//! each test, and others for tests that stop theirs. They end with the test process: a shell holds each and waits for
+//! its standard input to close.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-struct Cluster {
-    folder: PathBuf,
-}
-
-static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-static DATABASES: AtomicU32 = AtomicU32::new(0);
+static SHARED: OnceLock<Postgres> = OnceLock::new();
+static NAMES: AtomicU32 = AtomicU32::new(0);
 
 /// The URL of a new, empty database.
 pub fn new_database() -> String {
-    let cluster = CLUSTER.get_or_init(Cluster::start);
-    let name = format!("hub{}", DATABASES.fetch_add(1, Ordering::SeqCst));
-    let made = cluster.psql("postgres", &format!("CREATE DATABASE {name}"));
-    assert!(made, "CREATE DATABASE {name} works");
-    format!("postgres://hub@localhost/{name}?host={}", cluster.folder.display())
+    SHARED.get_or_init(Postgres::start).new_database()
 }
 
 /// Where PostgreSQL's programs are: the newest version that Debian's packages put there.
@@ -49,54 +43,90 @@ fn is_root() -> bool {
     id.stdout.trim_ascii() == b"0"
 }
 
-impl Cluster {
-    fn start() -> Self {
-        let bin = programs();
-        let folder = std::env::temp_dir().join(format!("hiloop-pg-{}", std::process::id()));
+/// One server with its data folder.
+pub struct Postgres {
+    folder: PathBuf,
+    /// The shell that holds it; none while it is down.
+    running: Option<Child>,
+}
+
+impl Postgres {
+    pub fn start() -> Self {
+        let number = NAMES.fetch_add(1, Ordering::SeqCst);
+        let folder = std::env::temp_dir().join(format!("hiloop-pg-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder for PostgreSQL");
         if is_root() {
             let owned = Command::new("chown").arg("nobody").arg(&folder).status().expect("chown runs");
             assert!(owned.success(), "the folder belongs to nobody");
         }
-        let data = folder.join("data");
-        let made = unprivileged(&bin.join("initdb"))
+        let made = unprivileged(&programs().join("initdb"))
             .args(["--username=hub", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D"])
-            .arg(&data)
+            .arg(folder.join("data"))
             .current_dir(&folder)
             .stdout(Stdio::null())
             .status()
             .expect("initdb runs");
         assert!(made.success(), "initdb works");
+        let mut postgres = Self { folder, running: None };
+        postgres.revive();
+        postgres
+    }
 
-        // The shell outlives a killed test process just long enough to stop the server and sweep up.
-        let script = "\"$0\" \"$@\" & server=$!; cat >/dev/null; kill -INT $server; wait $server; rm -rf \"$FOLDER\"";
-        let mut shell = unprivileged(Path::new("/bin/sh"));
-        let child = shell
+    /// Starts the server (again) on what it has stored; returns once it accepts connections.
+    pub fn revive(&mut self) {
+        assert!(self.running.is_none(), "it runs already");
+        // The shell outlives a killed test process just long enough to stop the server and sweep up. A server that is
+        // stopped on purpose leaves its folder.
+        let script = "\"$0\" \"$@\" & server=$!; \
+                      if read -r word; then kill -\"$word\" $server; wait $server; exit; fi; \
+                      kill -INT $server; wait $server; rm -rf \"$FOLDER\"";
+        let shell = unprivileged(Path::new("/bin/sh"))
             .arg("-c")
             .arg(script)
-            .arg(bin.join("postgres"))
+            .arg(programs().join("postgres"))
             .arg("-D")
-            .arg(&data)
+            .arg(self.folder.join("data"))
             .arg("-k")
-            .arg(&folder)
+            .arg(&self.folder)
             .args(["-c", "listen_addresses=", "-c", "max_connections=600", "-c", "fsync=off"])
             .args(["-c", "shared_buffers=64MB", "-c", "log_min_messages=fatal"])
-            .env("FOLDER", &folder)
-            .current_dir(&folder)
+            .env("FOLDER", &self.folder)
+            .current_dir(&self.folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("PostgreSQL starts");
-        // Its standard input stays open as long as this process lives.
-        std::mem::forget(child);
-        let cluster = Self { folder };
+        self.running = Some(shell);
         let deadline = Instant::now() + Duration::from_secs(60);
-        while !cluster.psql("postgres", "SELECT 1") {
+        while !self.psql("postgres", "SELECT 1") {
             assert!(Instant::now() < deadline, "PostgreSQL accepts connections");
             std::thread::sleep(Duration::from_millis(50));
         }
-        cluster
+    }
+
+    /// Ends it as an operator does who restarts it: open transactions are rolled back, connections cut.
+    pub fn stop(&mut self) {
+        self.end("INT");
+    }
+
+    /// Ends it as a crash does; the next start recovers from its log.
+    pub fn crash(&mut self) {
+        self.end("QUIT");
+    }
+
+    fn end(&mut self, signal: &str) {
+        let mut shell = self.running.take().expect("it runs");
+        let mut input = shell.stdin.take().expect("its input");
+        writeln!(input, "{signal}").expect("the shell listens");
+        shell.wait().expect("the shell ends");
+    }
+
+    pub fn new_database(&self) -> String {
+        let name = format!("hub{}", NAMES.fetch_add(1, Ordering::SeqCst));
+        let made = self.psql("postgres", &format!("CREATE DATABASE {name}"));
+        assert!(made, "CREATE DATABASE {name} works");
+        format!("postgres://hub@localhost/{name}?host={}", self.folder.display())
     }
 
     fn psql(&self, database: &str, sql: &str) -> bool {
@@ -107,5 +137,14 @@ impl Cluster {
             .stderr(Stdio::null())
             .status();
         status.expect("psql runs").success()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(mut shell) = self.running.take() {
+            drop(shell.stdin.take());
+            let _ = shell.wait();
+        }
     }
 }

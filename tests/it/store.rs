@@ -1558,9 +1558,9 @@ async fn a_postgres_that_comes_back_is_used_again() {
     store.ensure_space("one", NOW).await.expect("the store");
     for crash in [false, true] {
         if crash {
-            server.crash()
+            server.crash();
         } else {
-            server.stop()
+            server.stop();
         }
         store.ping().await.expect_err("nobody answers");
         server.revive();

@@ -5,6 +5,7 @@ mod support;
 mod accounts;
 mod bad_input;
 mod cli;
+mod contract;
 mod crash;
 mod limits;
 mod metrics;

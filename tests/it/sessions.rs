@@ -1,7 +1,10 @@
 //! Every row of sessions over HTTP: what an agent does, what people see and do, and what a retry gets.
 
-use crate::support::hub::{at_agent, at_human, text};
-use crate::support::{Client, Hub, PATIENCE, Socket, eventually, on_both_engines};
+use crate::support::hub::{SESSIONS, UNKNOWN, ask, at_agent, at_human, at_message, open, say, text};
+use crate::support::shapes::{
+    column, has_keys, is_event, is_id, is_message, is_page, is_participant, is_session, is_time, names_field,
+};
+use crate::support::{Client, Events, Hub, Socket, eventually, on_both_engines};
 use futures::future::join_all;
 use hiloop::domain::{SessionId, Timestamp};
 use serde_json::{Value, json};
@@ -9,110 +12,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-const SESSIONS: &str = "/v1/agent/sessions";
-const UNKNOWN: &str = "0198f7b2-0000-7000-8000-000000000000";
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-
-/// Checks that an object has these keys and no others.
-#[track_caller]
-fn has_keys(object: &Value, keys: &str) {
-    let object = object.as_object().unwrap_or_else(|| panic!("an object, not {object}"));
-    let found: BTreeSet<_> = object.keys().map(String::as_str).collect();
-    assert_eq!(found, keys.split_whitespace().collect::<BTreeSet<_>>());
-}
-
-#[track_caller]
-fn is_session(session: &Value) {
-    has_keys(
-        session,
-        "id spaceId createdByAgentId createdByHumanId title encryptedTitle status priority metadata lastSeq \
-         pendingCount createdAt updatedAt closedAt archivedAt",
-    );
-    is_id(&session["id"]);
-    is_id(&session["spaceId"]);
-    is_time(&session["createdAt"]);
-    is_time(&session["updatedAt"]);
-}
-
-#[track_caller]
-fn is_message(message: &Value) {
-    has_keys(
-        message,
-        "id sessionId seq senderType senderAgentId senderHumanId senderGuestId senderName encryptedContent \
-         encryptedComponents responseRequired status priority deadlineAt inReplyTo response createdAt updatedAt",
-    );
-    is_id(&message["id"]);
-    is_id(&message["sessionId"]);
-    is_time(&message["createdAt"]);
-    is_time(&message["updatedAt"]);
-}
-
-#[track_caller]
-fn is_participant(participant: &Value) {
-    has_keys(
-        participant,
-        "id sessionId type agentId humanId guestId name role publicKey keyId lastReadSeq online addedAt",
-    );
-    is_id(&participant["id"]);
-    is_time(&participant["addedAt"]);
-    let ids = ["agentId", "humanId", "guestId"].map(|key| participant[key].is_string());
-    let kinds = ["Agent", "Human", "Guest"].map(|kind| participant["type"] == kind);
-    assert_eq!(ids, kinds, "{participant}");
-}
-
-#[track_caller]
-fn is_event(event: &Value) {
-    has_keys(event, "sessionId seq type at actor data");
-    has_keys(&event["actor"], "type id name");
-    is_time(&event["at"]);
-}
-
-/// A UUID of version 7 in its usual spelling.
-#[track_caller]
-fn is_id(id: &Value) {
-    let uuid = uuid::Uuid::parse_str(text(id)).expect("a UUID");
-    assert_eq!((uuid.to_string().as_str(), uuid.get_version_num()), (text(id), 7));
-}
-
-/// RFC 3339 in UTC with milliseconds.
-#[track_caller]
-fn is_time(time: &Value) {
-    assert_eq!(Timestamp::parse(text(time)).expect("a time").to_string(), text(time));
-    assert!(text(time).len() == 24 && text(time).ends_with('Z'), "{time}");
-}
-
-#[track_caller]
-fn is_page(page: &Value) {
-    has_keys(page, "data total page pageSize");
-}
-
-/// The values of one key of a list's entries.
-fn column(page: &Value, key: &str) -> Vec<String> {
-    let entries = page["data"].as_array().expect("a list");
-    entries.iter().map(|entry| text(&entry[key]).to_owned()).collect()
-}
-
-#[track_caller]
-fn names_field(error: &Value, field: &str) {
-    assert!(text(&error["message"]).contains(field), "{field} in {error}");
-}
-
-async fn open(agent: &Client, body: Value) -> Value {
-    agent.post(SESSIONS, body).await.expect(201)
-}
-
-async fn say(client: &Client, session: &str, words: &str) -> Value {
-    client.post(&at_agent(session, "/messages"), json!({ "encryptedContent": words })).await.expect(201)
-}
-
-async fn ask(agent: &Client, session: &str) -> Value {
-    let body = json!({ "encryptedContent": "?", "responseRequired": true });
-    agent.post(&at_agent(session, "/messages"), body).await.expect(201)
-}
-
-fn at_message(session: &str, message: &Value, rest: &str) -> String {
-    at_agent(session, &format!("/messages/{}{rest}", text(&message["id"])))
-}
 
 async fn types(client: &Client, session: &str) -> Vec<String> {
     let events = client.get(&at_agent(session, "/timeline?limit=1000")).await.expect(200);
@@ -1084,52 +984,6 @@ on_both_engines! {
                 client.get(&at(&session, &format!("/timeline?{query}"))).await.expect_error(400, "VALIDATION_ERROR");
             }
         }
-    }
-}
-
-/// A session's events as they come over Server-Sent Events.
-struct Events {
-    response: reqwest::Response,
-    received: String,
-}
-
-impl Events {
-    async fn open(client: &Client, path: &str) -> Self {
-        let response = client.stream(path).await;
-        assert_eq!(response.status(), 200);
-        let kind = response.headers()["content-type"].to_str().expect("text").to_owned();
-        assert!(kind.starts_with("text/event-stream"), "{kind}");
-        Self { response, received: String::new() }
-    }
-
-    /// The next event, or `None` if the stream ended.
-    async fn next(&mut self) -> Option<Value> {
-        loop {
-            if let Some((block, rest)) = self.received.split_once("\n\n") {
-                let field = |name: &str| {
-                    let line = block.lines().find_map(|line| line.strip_prefix(name));
-                    line.map(|value| value.trim_start_matches(' ').to_owned())
-                };
-                let (id, kind, data) = (field("id:"), field("event:"), field("data:"));
-                self.received = rest.to_owned();
-                let Some(data) = data else { continue };
-                let event: Value = serde_json::from_str(&data).expect("JSON");
-                is_event(&event);
-                assert_eq!(id.as_deref(), Some(event["seq"].to_string().as_str()));
-                assert_eq!(kind.as_deref(), event["type"].as_str());
-                return Some(event);
-            }
-            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("something in time").ok()??;
-            self.received.push_str(std::str::from_utf8(&chunk).expect("text"));
-        }
-    }
-
-    async fn seqs(&mut self, count: usize) -> Vec<i64> {
-        let mut seqs = Vec::new();
-        while seqs.len() < count {
-            seqs.push(self.next().await.expect("an event")["seq"].as_i64().expect("a seq"));
-        }
-        seqs
     }
 }
 

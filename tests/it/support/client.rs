@@ -2,7 +2,8 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -14,6 +15,15 @@ static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
 pub struct Client {
     pub base: String,
     pub headers: Vec<(&'static str, String)>,
+    /// The nodes of a cluster, if there are several: each request goes to the next one, as behind a load balancer.
+    pub nodes: Option<Arc<Nodes>>,
+}
+
+/// Base URLs that take turns.
+#[derive(Debug)]
+pub struct Nodes {
+    pub bases: Vec<String>,
+    pub turn: AtomicUsize,
 }
 
 /// What the hub replied.
@@ -46,7 +56,15 @@ impl Reply {
 
 impl Client {
     pub fn anonymous(base: &str) -> Self {
-        Self { base: base.to_owned(), headers: Vec::new() }
+        Self { base: base.to_owned(), headers: Vec::new(), nodes: None }
+    }
+
+    /// Where the next request goes.
+    pub fn next_base(&self) -> &str {
+        match &self.nodes {
+            None => &self.base,
+            Some(nodes) => &nodes.bases[nodes.turn.fetch_add(1, Ordering::Relaxed) % nodes.bases.len()],
+        }
     }
 
     /// The same client with one more header.
@@ -71,7 +89,7 @@ impl Client {
         body: Vec<u8>,
     ) -> Result<Reply, reqwest::Error> {
         let method: Method = method.parse().expect("a method");
-        let mut request = HTTP.request(method, format!("{}{path}", self.base));
+        let mut request = HTTP.request(method, format!("{}{path}", self.next_base()));
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }
@@ -96,7 +114,7 @@ impl Client {
 
     /// The reply to a GET whose body may have no end; nothing of it is read.
     pub async fn stream(&self, path: &str) -> reqwest::Response {
-        let mut request = HTTP.get(format!("{}{path}", self.base));
+        let mut request = HTTP.get(format!("{}{path}", self.next_base()));
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }

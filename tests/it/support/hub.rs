@@ -11,6 +11,7 @@ use hiloop::clock::ShiftedClock;
 use hiloop::config::{Config, Settings};
 use hiloop::domain::Permission;
 use serde_json::{Value, json};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
@@ -75,6 +76,21 @@ impl Hub {
         };
         hub.owner = hub.first_key("default").await;
         hub
+    }
+
+    /// For a hub that is never dropped: its store goes when the test process has ended.
+    pub fn sweep_up_at_exit(&mut self) {
+        let Some(folder) = self._folder.take() else { return };
+        let child = Command::new("/bin/sh")
+            .args(["-c", "cat >/dev/null; rm -rf \"$0\""])
+            .arg(folder.keep())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a shell");
+        // Its standard input stays open as long as this process lives.
+        std::mem::forget(child);
     }
 
     pub fn context(&self) -> &Arc<hiloop::context::Context> {
@@ -160,6 +176,38 @@ impl Hub {
     pub async fn socket(&self, client: &Client) -> Socket {
         Socket::open(client).await
     }
+}
+
+/// Where an agent's sessions are.
+pub const SESSIONS: &str = "/v1/agent/sessions";
+/// An id of nothing.
+pub const UNKNOWN: &str = "0198f7b2-0000-7000-8000-000000000000";
+
+/// A new session.
+pub async fn open(agent: &Client, body: Value) -> Value {
+    agent.post(SESSIONS, body).await.expect(201)
+}
+
+/// A message that asks nothing.
+pub async fn say(agent: &Client, session: &str, words: &str) -> Value {
+    agent.post(&at_agent(session, "/messages"), json!({ "encryptedContent": words })).await.expect(201)
+}
+
+/// A message that requires a response.
+pub async fn ask(agent: &Client, session: &str) -> Value {
+    let body = json!({ "encryptedContent": "?", "responseRequired": true });
+    agent.post(&at_agent(session, "/messages"), body).await.expect(201)
+}
+
+/// A person's response to it.
+pub async fn answer(person: &Client, session: &str, question: &Value) -> Value {
+    let body = json!({ "encryptedContent": "!", "inReplyTo": question["id"] });
+    person.post(&at_human(session, "/messages"), body).await.expect(201)
+}
+
+/// The path of something under an agent's message.
+pub fn at_message(session: &str, message: &Value, rest: &str) -> String {
+    at_agent(session, &format!("/messages/{}{rest}", text(&message["id"])))
 }
 
 /// A JSON string.

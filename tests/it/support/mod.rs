@@ -1,12 +1,17 @@
 //! What the stories stand on: a hub of their own, clients, and throw-away databases.
 
 pub mod client;
+pub mod deployment;
+pub mod events;
 pub mod hub;
 pub mod postgres;
 pub mod process;
+pub mod shapes;
 pub mod socket;
 
 pub use client::Client;
+pub use deployment::{Deployment, Kind};
+pub use events::Events;
 pub use hub::{Engine, Hub};
 pub use postgres::Postgres;
 pub use socket::Socket;
@@ -40,6 +45,36 @@ macro_rules! on_both_engines {
     )+};
 }
 pub(crate) use on_both_engines;
+
+/// Writes one test for each deployment of the hub out of `async fn name(hub: Deployment)`, in which the deployment is
+/// shared with other tests and the space is not; or out of `async fn name(kind: Kind)`, which starts its own.
+macro_rules! on_every_deployment {
+    ($($(#[$meta:meta])* async fn $name:ident($hub:ident: $given:ident) $body:block)+) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn story($hub: $given) $body
+
+            $(#[$meta])*
+            #[test]
+            fn sqlite() {
+                $crate::support::deployment::run(async {
+                    story($given::given($crate::support::Kind::Sqlite).await).await;
+                });
+            }
+
+            $(#[$meta])*
+            #[test]
+            fn postgres() {
+                $crate::support::deployment::run(async {
+                    story($given::given($crate::support::Kind::Postgres).await).await;
+                });
+            }
+        }
+    )+};
+}
+pub(crate) use on_every_deployment;
 
 /// The seed of a test with chance in it: printed, and taken from `HILOOP_TEST_SEED` to run the same again.
 #[allow(clippy::disallowed_methods)] // the one variable that tests read

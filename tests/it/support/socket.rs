@@ -27,7 +27,7 @@ pub enum End {
 impl Socket {
     /// Opens a socket with the client's headers; an error is the HTTP status with which it was refused.
     pub async fn try_open(client: &Client) -> Result<Self, u16> {
-        let url = format!("{}/v1/ws", client.base.replacen("http", "ws", 1));
+        let url = format!("{}/v1/ws", client.next_base().replacen("http", "ws", 1));
         let mut request = url.into_client_request().expect("a request");
         for (name, value) in &client.headers {
             request.headers_mut().append(*name, value.parse().expect("a header"));

@@ -1,0 +1,101 @@
+//! Section 3: content that the hub carries and never reads, and the directory of public keys.
+
+use crate::support::hub::{SESSIONS, at_agent, at_human, open, say, text};
+use crate::support::shapes::has_keys;
+use crate::support::{Deployment, on_every_deployment};
+use serde_json::{Value, json};
+
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+on_every_deployment! {
+    async fn an_object_comes_back_as_it_was_sent(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        // Any Unicode, NUL included; further keys, in their order.
+        let envelope = json!({
+            "scheme": "x", "ciphertext": "\u{0}\u{1f600}\u{fffd}e\u{301}\"\\/\r\n", "wrappings": [{ "b": 1, "a": [null] }], "z": null, "a": 0.5,
+        });
+        let session = open(&agent, json!({ "encryptedTitle": envelope })).await;
+        let id = text(&session["id"]);
+        let body = json!({ "encryptedContent": envelope, "encryptedComponents": envelope });
+        let message = agent.post(&at_agent(id, "/messages"), body).await.expect(201);
+        let stored = agent.get(&at_agent(id, &format!("/messages/{}", text(&message["id"])))).await.expect(200);
+        let title = agent.get(&at_agent(id, "")).await.expect(200)["encryptedTitle"].clone();
+        for field in [&session["encryptedTitle"], &title, &stored["encryptedContent"], &stored["encryptedComponents"]] {
+            assert_eq!(field.to_string(), envelope.to_string());
+        }
+    }
+
+    async fn a_string_is_json_of_an_envelope_or_a_ciphertext(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let id = text(&open(&agent, json!({})).await["id"]).to_owned();
+        let inner = json!({ "ciphertext": "c", "wrappings": [{}], "scheme": "s" });
+        assert_eq!(say(&agent, &id, &inner.to_string()).await["encryptedContent"], inner);
+        for plain in ["words", "", "{\"ciphertext\":1}", "[]", "{\"ciphertext\":\"c\"}"] {
+            let said = say(&agent, &id, plain).await;
+            assert_eq!(said["encryptedContent"], json!({ "ciphertext": plain, "wrappings": [] }));
+        }
+        for bad in [json!(1), json!(true), json!([]), json!({}), json!({ "ciphertext": 1, "wrappings": [] }), json!({ "ciphertext": "c", "wrappings": [1] })] {
+            agent.post(&at_agent(&id, "/messages"), json!({ "encryptedContent": bad })).await.expect_error(400, "VALIDATION_ERROR");
+            agent.post(SESSIONS, json!({ "encryptedTitle": bad })).await.expect_error(400, "VALIDATION_ERROR");
+        }
+    }
+
+    async fn a_field_may_have_256_kib(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let id = text(&open(&agent, json!({})).await["id"]).to_owned();
+        // The bound is that of the field's JSON, the envelope's own 32 bytes included.
+        let most = 256 * 1024 - json!({ "ciphertext": "", "wrappings": [] }).to_string().len();
+        let said = say(&agent, &id, &"x".repeat(most)).await;
+        assert_eq!(text(&said["encryptedContent"]["ciphertext"]).len(), most);
+        for field in ["encryptedContent", "encryptedComponents"] {
+            let mut body = json!({});
+            body[field] = json!("x".repeat(most + 1));
+            agent.post(&at_agent(&id, "/messages"), body).await.expect_error(413, "PAYLOAD_TOO_LARGE");
+        }
+        agent.patch(&at_agent(&id, ""), json!({ "encryptedTitle": "x".repeat(most + 1) })).await.expect_error(413, "PAYLOAD_TOO_LARGE");
+    }
+
+    async fn schemes_plain_and_hpke_are_the_clients_own(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let id = text(&open(&agent, json!({})).await["id"]).to_owned();
+        for envelope in [
+            json!({ "scheme": "plain", "ciphertext": "eyJ0ZXh0IjoiaGkifQ==", "wrappings": [] }),
+            json!({
+                "scheme": "hpke", "ciphertext": "AAAA",
+                "wrappings": [{ "recipientId": "r", "recipientKeyId": "k", "senderKeyId": "s", "enc": "AA==", "wrappedKey": "AA==" }],
+            }),
+            json!({ "scheme": "nobody knows it", "ciphertext": "not base64", "wrappings": [{}] }),
+        ] {
+            let said = agent.post(&at_agent(&id, "/messages"), json!({ "encryptedContent": envelope })).await.expect(201);
+            let seen = human.get(&at_human(&id, &format!("/messages/{}", text(&said["id"])))).await.expect(200);
+            assert_eq!(seen["encryptedContent"], envelope);
+        }
+    }
+
+    async fn public_keys_are_a_directory(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let guest = hub.guest(&agent, &session).await;
+        let before = say(&agent, &session, "sealed for the old key").await;
+        for (client, path) in [(&agent, "/v1/agent/public-key"), (&human, "/v1/human/public-key"), (&guest, "/v1/human/public-key")] {
+            let reply = client.put(path, json!({ "publicKey": KEY, "keyId": "k1" })).await.expect(200);
+            assert_eq!((&reply["publicKey"], &reply["keyId"]), (&json!(KEY), &json!("k1")));
+            for bad in [json!({ "publicKey": KEY }), json!({ "keyId": "k" }), json!({ "publicKey": "AAAA", "keyId": "k" }), json!({ "publicKey": 1, "keyId": "k" })] {
+                client.put(path, bad).await.expect_error(400, "VALIDATION_ERROR");
+            }
+        }
+        let people = agent.get(&at_agent(&session, "/participants")).await.expect(200);
+        let people = people["data"].as_array().expect("a list").clone();
+        assert!(people.len() == 3 && people.iter().all(|one| one["publicKey"] == KEY && one["keyId"] == "k1"), "{people:?}");
+        let humans = agent.get("/v1/agent/humans").await.expect(200);
+        has_keys(&humans["data"][0], "id name publicKey keyId");
+        assert_eq!((&humans["data"][0]["publicKey"], &humans["data"][0]["keyId"]), (&json!(KEY), &json!("k1")));
+        // A new key does not rewrite old envelopes.
+        human.put("/v1/human/public-key", json!({ "publicKey": KEY, "keyId": "k2" })).await.expect(200);
+        let after = agent.get(&at_agent(&session, &format!("/messages/{}", text(&before["id"])))).await.expect(200);
+        assert_eq!(after, before);
+        assert_ne!(human.get("/v1/human/me").await.expect(200)["keyId"], Value::Null);
+    }
+}

@@ -1,0 +1,330 @@
+//! Section 4: the objects, the types of event, and the rules that come with them.
+
+use crate::support::deployment::name;
+use crate::support::hub::{SESSIONS, answer, ask, at_agent, at_human, at_message, open, say, text};
+use crate::support::shapes::{has_keys, is_event, is_id, is_message, is_participant, is_session, is_time};
+use crate::support::{Client, Deployment, on_every_deployment};
+use futures::future::join_all;
+use hiloop::clock::{Clock as _, SystemClock};
+use serde_json::{Value, json};
+
+async fn timeline(client: &Client, session: &str) -> Vec<Value> {
+    let page = client.get(&at_agent(session, "/timeline?limit=1000")).await.expect(200);
+    let events = page["data"].as_array().expect("a list").clone();
+    for (index, event) in events.iter().enumerate() {
+        is_event(event);
+        assert_eq!((&event["seq"], &event["sessionId"]), (&json!(index + 1), &json!(session)));
+    }
+    events
+}
+
+/// The session's only event of this type.
+async fn the(client: &Client, session: &str, kind: &str) -> Value {
+    let mut found: Vec<_> = timeline(client, session).await.into_iter().filter(|event| event["type"] == kind).collect();
+    assert_eq!(found.len(), 1, "{kind}: {found:?}");
+    found.remove(0)
+}
+
+/// The actor of a principal.
+fn actor(kind: &str, me: &Value) -> Value {
+    json!({ "type": kind, "id": me["id"], "name": me["name"] })
+}
+
+on_every_deployment! {
+    async fn session(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let me = agent.get("/v1/agent/me").await.expect(200);
+        let session = open(&agent, json!({ "title": "T", "priority": "Urgent", "metadata": { "b": 1, "a": [] } })).await;
+        is_session(&session);
+        assert_eq!((&session["spaceId"], &session["createdByAgentId"]), (&me["spaceId"], &me["id"]));
+        assert_eq!((&session["title"], &session["priority"]), (&json!("T"), &json!("Urgent")));
+        assert_eq!(session["metadata"].to_string(), r#"{"b":1,"a":[]}"#);
+        let path = at_agent(text(&session["id"]), "");
+        for (action, status) in [("", "Active"), ("/close", "Closed"), ("/archive", "Archived")] {
+            if !action.is_empty() {
+                agent.post(&format!("{path}{action}"), json!({})).await.expect(200);
+            }
+            let session = agent.get(&path).await.expect(200);
+            assert_eq!(session["status"], status);
+            assert_eq!((session["closedAt"].is_null(), session["archivedAt"].is_null()), (status == "Active", status != "Archived"));
+        }
+        // At most 200 characters of title, 4 KiB of metadata.
+        open(&agent, json!({ "title": "\u{e4}".repeat(200) })).await;
+        for bad in [json!({ "title": "x".repeat(201) }), json!({ "metadata": { "x": "y".repeat(4096) } }), json!({ "metadata": [] }), json!({ "priority": "high" })] {
+            agent.post(SESSIONS, bad).await.expect_error(400, "VALIDATION_ERROR");
+        }
+    }
+
+    async fn message(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let guest = hub.guest(&agent, &session).await;
+        let (me, person) = (agent.get("/v1/agent/me").await.expect(200), human.get("/v1/human/me").await.expect(200));
+        let visitor = guest.get("/v1/human/me").await.expect(200);
+        let words = json!({ "encryptedContent": "x" });
+        let at = at_human(&session, "/messages");
+        for (message, kind, ids, name) in [
+            (say(&agent, &session, "x").await, "Agent", [&me["id"], &Value::Null, &Value::Null], &me["name"]),
+            (human.post(&at, words.clone()).await.expect(201), "Human", [&Value::Null, &person["id"], &Value::Null], &person["name"]),
+            (guest.post(&at, words.clone()).await.expect(201), "Human", [&Value::Null, &Value::Null, &visitor["id"]], &visitor["name"]),
+        ] {
+            is_message(&message);
+            assert_eq!((&message["senderType"], &message["senderName"]), (&json!(kind), name));
+            assert_eq!([&message["senderAgentId"], &message["senderHumanId"], &message["senderGuestId"]], ids);
+            assert_eq!((&message["priority"], &message["status"], &message["responseRequired"]), (&json!("Medium"), &json!("Completed"), &json!(false)));
+        }
+        for priority in ["Low", "Medium", "High", "Urgent"] {
+            let body = json!({ "encryptedContent": "x", "priority": priority });
+            assert_eq!(agent.post(&at_agent(&session, "/messages"), body).await.expect(201)["priority"], priority);
+        }
+    }
+
+    async fn message_status_settles_once(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let person = human.get("/v1/human/me").await.expect(200);
+        let session = hub.session(&agent).await;
+        let asked = ask(&agent, &session).await;
+        assert_eq!((&asked["status"], &asked["response"]), (&json!("Pending"), &Value::Null));
+        let response = answer(&human, &session, &asked).await;
+        let settled = agent.get(&at_message(&session, &asked, "")).await.expect(200);
+        assert_eq!(settled["status"], "Completed");
+        has_keys(&settled["response"], "messageId respondedBy respondedAt encryptedContent encryptedComponents");
+        assert_eq!((&settled["response"]["messageId"], &settled["response"]["respondedBy"]), (&response["id"], &actor("Human", &person)));
+        is_time(&settled["response"]["respondedAt"]);
+        agent.post(&at_message(&session, &asked, "/cancel"), json!({})).await.expect_error(409, "ALREADY_SETTLED");
+        agent.post(&at_agent(&session, "/close"), json!({})).await.expect(200);
+        assert_eq!(agent.get(&at_message(&session, &asked, "")).await.expect(200), settled);
+        let other = hub.session(&agent).await;
+        let asked = ask(&agent, &other).await;
+        let cancelled = agent.post(&at_message(&other, &asked, "/cancel"), json!({})).await.expect(200);
+        assert_eq!((&cancelled["status"], &cancelled["response"]), (&json!("Cancelled"), &Value::Null));
+    }
+
+    async fn message_deadline_in_the_past_is_400(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        for required in [true, false] {
+            let body = json!({ "encryptedContent": "x", "responseRequired": required, "deadlineAt": "2020-01-01T00:00:00.000Z" });
+            let error = agent.post(&at_agent(&session, "/messages"), body).await.expect_error(400, "VALIDATION_ERROR");
+            assert!(text(&error["message"]).contains("'deadlineAt'"), "{error}");
+        }
+    }
+
+    async fn message_expires_at_its_deadline(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let deadline = SystemClock.now().plus_seconds(1);
+        let body = json!({ "encryptedContent": "?", "responseRequired": true, "deadlineAt": deadline });
+        let asked = agent.post(&at_agent(&session, "/messages"), body).await.expect(201);
+        assert_eq!(asked["status"], "Pending");
+        let expired = agent.get(&at_message(&session, &asked, "/await?timeout=20")).await.expect(200);
+        let late = SystemClock.now().millis_since(deadline);
+        assert_eq!((&expired["status"], &expired["response"]), (&json!("Expired"), &Value::Null));
+        // Within a second; the rest is for the test's own request on a busy machine.
+        assert!((0..1500).contains(&late), "{late} ms");
+        let response = json!({ "encryptedContent": "!", "inReplyTo": asked["id"] });
+        assert_eq!(human.post(&at_human(&session, "/messages"), response).await.status, 409);
+        let event = the(&agent, &session, "message.expired").await;
+        assert_eq!((&event["data"], &event["actor"]["type"]), (&json!({ "messageId": asked["id"] }), &json!("System")));
+    }
+
+    async fn participant(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let guest = hub.guest(&agent, &session).await;
+        let listed = agent.get(&at_agent(&session, "/participants")).await.expect(200);
+        let listed = listed["data"].as_array().expect("a list");
+        listed.iter().for_each(is_participant);
+        for (kind, key, client, path) in [
+            ("Agent", "agentId", &agent, "/v1/agent/me"), ("Human", "humanId", &human, "/v1/human/me"), ("Guest", "guestId", &guest, "/v1/human/me"),
+        ] {
+            let me = client.get(path).await.expect(200);
+            let one = listed.iter().find(|one| one["type"] == kind).expect("there");
+            assert_eq!((&one[key], &one["name"], &one["sessionId"]), (&me["id"], &me["name"], &json!(session)));
+            assert!(one["online"] == false && one["lastReadSeq"] == 0 && one["role"].is_string(), "{one}");
+        }
+        // Exactly who can see the session.
+        let late = hub.human().await;
+        late.get(&at_human(&session, "")).await.expect_error(404, "NOT_FOUND");
+        hub.agent("space").await.get(&at_agent(&session, "")).await.expect(200);
+    }
+
+    async fn a_session_without_participants_gets_every_human(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        hub.agent("agent").await;
+        for _ in 0..2 {
+            hub.human().await;
+        }
+        let session = hub.session(&agent).await;
+        let listed = agent.get(&at_agent(&session, "/participants")).await.expect(200);
+        let mut kinds: Vec<_> = listed["data"].as_array().expect("a list").iter().map(|one| text(&one["type"])).collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, ["Agent", "Human", "Human"]);
+        // The first ones stand in the first event and have none of their own.
+        let events = timeline(&agent, &session).await;
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0]["data"]["participants"], listed["data"]);
+    }
+
+    async fn a_space_of_more_than_500_must_name_them(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        for _ in 0..10 {
+            let more = (0..50).map(async |_| {
+                let name = name("many");
+                let body = json!({ "email": format!("{name}@example.org"), "name": name });
+                hub.manager.post("/v1/manage/humans", body).await.expect(201);
+            });
+            join_all(more).await;
+        }
+        let most = hub.session(&agent).await;
+        assert_eq!(agent.get(&at_agent(&most, "/participants")).await.expect(200)["total"], 501);
+        hub.human().await;
+        let error = agent.post(SESSIONS, json!({})).await.expect_error(400, "VALIDATION_ERROR");
+        assert!(text(&error["message"]).contains("'participants'"), "{error}");
+        open(&agent, json!({ "participants": [] })).await;
+    }
+
+    async fn event(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let me = agent.get("/v1/agent/me").await.expect(200);
+        let session = hub.session(&agent).await;
+        // Written at once from many sides, and still 1, 2, 3 … in commit order.
+        join_all((0..20).map(|index| {
+            let (agent, session) = (agent.clone(), session.clone());
+            async move { say(&agent, &session, &format!("{index}")).await }
+        }))
+        .await;
+        let events = timeline(&agent, &session).await;
+        assert_eq!(events.len(), 21);
+        assert!(events.iter().all(|event| event["actor"] == actor("Agent", &me)));
+        assert!(events.windows(2).all(|two| text(&two[0]["at"]) <= text(&two[1]["at"])));
+        assert_eq!(agent.get(&at_agent(&session, "")).await.expect(200)["lastSeq"], 21);
+    }
+
+    async fn event_session_created(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let session = open(&agent, json!({ "title": "T" })).await;
+        let event = the(&agent, text(&session["id"]), "session.created").await;
+        has_keys(&event["data"], "session participants");
+        is_session(&event["data"]["session"]);
+        assert_eq!(event["data"]["session"], session);
+        event["data"]["participants"].as_array().expect("a list").iter().for_each(is_participant);
+    }
+
+    async fn event_session_updated(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        agent.patch(&at_agent(&session, ""), json!({ "title": "T", "encryptedTitle": "e" })).await.expect(200);
+        let event = the(&agent, &session, "session.updated").await;
+        has_keys(&event["data"], "title encryptedTitle priority metadata");
+        assert_eq!((&event["data"]["title"], &event["data"]["priority"]), (&json!("T"), &json!("Medium")));
+    }
+
+    async fn event_session_closed(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let closed = agent.post(&at_agent(&session, "/close"), json!({})).await.expect(200);
+        let event = the(&agent, &session, "session.closed").await;
+        assert_eq!(event["data"], json!({ "closedAt": closed["closedAt"], "archivedAt": null }));
+    }
+
+    async fn event_session_archived(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let archived = agent.post(&at_agent(&session, "/archive"), json!({})).await.expect(200);
+        let event = the(&agent, &session, "session.archived").await;
+        assert_eq!(event["data"]["archivedAt"], archived["archivedAt"]);
+        is_time(&event["data"]["archivedAt"]);
+    }
+
+    async fn event_participant_added(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let person = hub.human().await.get("/v1/human/me").await.expect(200);
+        let body = json!({ "type": "Human", "humanId": person["id"] });
+        let added = agent.post(&at_agent(&session, "/participants"), body).await.expect(201);
+        let event = the(&agent, &session, "participant.added").await;
+        assert_eq!(event["data"], json!({ "participant": added }));
+    }
+
+    async fn event_participant_removed(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        hub.human().await;
+        let session = hub.session(&agent).await;
+        let listed = agent.get(&at_agent(&session, "/participants")).await.expect(200);
+        let one = listed["data"].as_array().expect("a list").iter().find(|one| one["type"] == "Human").expect("there");
+        agent.delete(&at_agent(&session, &format!("/participants/{}", text(&one["id"])))).await.expect(204);
+        let event = the(&agent, &session, "participant.removed").await;
+        assert_eq!(event["data"]["participantId"], one["id"]);
+        is_participant(&event["data"]["participant"]);
+    }
+
+    async fn event_message_created(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let message = say(&agent, &session, "x").await;
+        let event = the(&agent, &session, "message.created").await;
+        assert_eq!(event["data"], json!({ "message": message }));
+        assert_eq!(event["seq"], message["seq"]);
+    }
+
+    async fn event_message_completed(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let person = human.get("/v1/human/me").await.expect(200);
+        let session = hub.session(&agent).await;
+        let asked = ask(&agent, &session).await;
+        answer(&human, &session, &asked).await;
+        let event = the(&agent, &session, "message.completed").await;
+        let settled = agent.get(&at_message(&session, &asked, "")).await.expect(200);
+        assert_eq!(event["data"], json!({ "messageId": asked["id"], "response": settled["response"] }));
+        assert_eq!(event["actor"], actor("Human", &person));
+    }
+
+    async fn event_message_cancelled(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let asked = ask(&agent, &session).await;
+        agent.post(&at_message(&session, &asked, "/cancel"), json!({})).await.expect(200);
+        assert_eq!(the(&agent, &session, "message.cancelled").await["data"], json!({ "messageId": asked["id"] }));
+    }
+
+    async fn a_response_is_two_events_of_one_transaction(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let asked = ask(&agent, &session).await;
+        let response = answer(&human, &session, &asked).await;
+        let events = timeline(&agent, &session).await;
+        assert_eq!(events.iter().map(|event| text(&event["type"])).collect::<Vec<_>>(), [
+            "session.created", "message.created", "message.created", "message.completed",
+        ]);
+        assert_eq!((&events[2]["data"]["message"], &response["inReplyTo"]), (&response, &asked["id"]));
+        assert_eq!(events[2]["at"], events[3]["at"]);
+        // A loser's answer leaves nothing behind.
+        let late = json!({ "encryptedContent": "late", "inReplyTo": asked["id"] });
+        human.post(&at_human(&session, "/messages"), late).await.expect_error(409, "ALREADY_RESPONDED");
+        assert_eq!(timeline(&agent, &session).await, events);
+    }
+
+    async fn plain_text_takes_no_control_characters(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        for bad in ["a\u{0}b", "a\nb", "a\u{1b}b", "a\u{7f}b", "a\u{85}b"] {
+            agent.post(SESSIONS, json!({ "title": bad })).await.expect_error(400, "VALIDATION_ERROR");
+            agent.patch(&at_agent(&session, ""), json!({ "title": bad })).await.expect_error(400, "VALIDATION_ERROR");
+            agent.post(&at_agent(&session, "/guest-tokens"), json!({ "name": bad })).await.expect_error(400, "VALIDATION_ERROR");
+            let human = json!({ "email": "control@example.org", "name": bad });
+            hub.manager.post("/v1/manage/humans", human).await.expect_error(400, "VALIDATION_ERROR");
+            hub.owner.post("/v1/manage/spaces", json!({ "name": bad })).await.expect_error(400, "VALIDATION_ERROR");
+        }
+        // An envelope's strings may hold any of it.
+        let said = say(&agent, &session, "a\u{0}\n\u{1b}").await;
+        assert_eq!(said["encryptedContent"]["ciphertext"], "a\u{0}\n\u{1b}");
+        is_id(&said["id"]);
+    }
+}

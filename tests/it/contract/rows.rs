@@ -1,0 +1,76 @@
+//! The contract's rows, and the check that each has a test of its name on every deployment.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// The rows, by section: the module of their tests, and the tests' names.
+const ROWS: &[(&str, &str)] = &[
+    (
+        "conventions",
+        "json_with_camel_case_keys ids_are_uuids_of_version_7 times_are_rfc_3339_in_utc_with_milliseconds \
+         errors_have_one_shape_everywhere pagination_on_every_list idempotency_key x_request_id",
+    ),
+    (
+        "errors",
+        "status_400_validation_error status_401_unauthorized status_403_forbidden status_404_not_found \
+         status_405_method_not_allowed status_409_conflict status_409_session_closed status_409_already_responded \
+         status_409_already_settled status_409_idempotency_in_flight status_413_payload_too_large \
+         status_415_unsupported_media_type status_422_idempotency_mismatch status_429_rate_limited \
+         status_500_internal status_503_unavailable",
+    ),
+    (
+        "principals",
+        "agent provisioner human guest a_space_is_the_tenant key_permissions_include_the_ones_before \
+         keys_and_guest_tokens_are_shown_once_end_and_can_be_revoked jwt_of_own_accounts jwt_of_an_outside_issuer \
+         deactivation_ends_what_is_live",
+    ),
+    (
+        "envelopes",
+        "an_object_comes_back_as_it_was_sent a_string_is_json_of_an_envelope_or_a_ciphertext a_field_may_have_256_kib \
+         schemes_plain_and_hpke_are_the_clients_own public_keys_are_a_directory",
+    ),
+    (
+        "objects",
+        "session message message_status_settles_once message_deadline_in_the_past_is_400 \
+         message_expires_at_its_deadline participant a_session_without_participants_gets_every_human \
+         a_space_of_more_than_500_must_name_them event event_session_created event_session_updated \
+         event_session_closed event_session_archived event_participant_added event_participant_removed \
+         event_message_created event_message_completed event_message_cancelled \
+         a_response_is_two_events_of_one_transaction plain_text_takes_no_control_characters",
+    ),
+];
+
+/// What `on_every_deployment!` makes of each test.
+const DEPLOYMENTS: &[&str] = &["sqlite", "postgres"];
+
+/// The names that this test program lists, as its users would see them.
+fn listed(further: &[&str]) -> BTreeSet<String> {
+    let program = std::env::current_exe().expect("this program");
+    let output = Command::new(program).args(["--list", "--format", "terse"]).args(further).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_row_has_a_test_named_after_it() {
+    let mut wanted: BTreeSet<String> = BTreeSet::new();
+    for (section, names) in ROWS {
+        for name in names.split_whitespace() {
+            for deployment in DEPLOYMENTS {
+                assert!(
+                    wanted.insert(format!("contract::{section}::{name}::{deployment}")),
+                    "{name} stands there twice"
+                );
+            }
+        }
+    }
+    let guard = "contract::rows::every_row_has_a_test_named_after_it";
+    let mut found = listed(&["contract::"]);
+    assert!(found.remove(guard), "{found:?}");
+    let missing: Vec<_> = wanted.difference(&found).collect();
+    assert!(missing.is_empty(), "rows without a test: {missing:#?}");
+    let unknown: Vec<_> = found.difference(&wanted).collect();
+    assert!(unknown.is_empty(), "tests that are no row: {unknown:#?}");
+    let ignored = listed(&["contract::", "--ignored"]);
+    assert!(ignored.is_empty(), "a row must not be passed over: {ignored:?}");
+}

@@ -1,0 +1,53 @@
+//! A reader of Server-Sent Events.
+
+use super::PATIENCE;
+use super::client::Client;
+use super::shapes::is_event;
+use serde_json::Value;
+use tokio::time::timeout;
+
+/// A session's events as they come over Server-Sent Events.
+pub struct Events {
+    response: reqwest::Response,
+    received: String,
+}
+
+impl Events {
+    pub async fn open(client: &Client, path: &str) -> Self {
+        let response = client.stream(path).await;
+        assert_eq!(response.status(), 200);
+        let kind = response.headers()["content-type"].to_str().expect("text").to_owned();
+        assert!(kind.starts_with("text/event-stream"), "{kind}");
+        Self { response, received: String::new() }
+    }
+
+    /// The next event, or `None` if the stream ended.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some((block, rest)) = self.received.split_once("\n\n") {
+                let field = |name: &str| {
+                    let line = block.lines().find_map(|line| line.strip_prefix(name));
+                    line.map(|value| value.trim_start_matches(' ').to_owned())
+                };
+                let (id, kind, data) = (field("id:"), field("event:"), field("data:"));
+                self.received = rest.to_owned();
+                let Some(data) = data else { continue };
+                let event: Value = serde_json::from_str(&data).expect("JSON");
+                is_event(&event);
+                assert_eq!(id.as_deref(), Some(event["seq"].to_string().as_str()));
+                assert_eq!(kind.as_deref(), event["type"].as_str());
+                return Some(event);
+            }
+            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("something in time").ok()??;
+            self.received.push_str(std::str::from_utf8(&chunk).expect("text"));
+        }
+    }
+
+    pub async fn seqs(&mut self, count: usize) -> Vec<i64> {
+        let mut seqs = Vec::new();
+        while seqs.len() < count {
+            seqs.push(self.next().await.expect("an event")["seq"].as_i64().expect("a seq"));
+        }
+        seqs
+    }
+}

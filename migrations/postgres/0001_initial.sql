@@ -148,6 +148,9 @@ CREATE TABLE events (
     PRIMARY KEY (session_id, seq)
 );
 
+-- The blocks of an interaction are among its events.
+CREATE INDEX events_blocks ON events (session_id, seq) WHERE kind = 'blocks.pushed';
+
 -- What rules and lists need of a message; its content is in the event at (session_id, seq).
 CREATE TABLE messages (
     id                  UUID PRIMARY KEY,
@@ -172,6 +175,16 @@ CREATE INDEX messages_by_seq ON messages (session_id, seq, ordinal);
 CREATE INDEX messages_pending ON messages (session_id) WHERE status = 'Pending';
 CREATE INDEX messages_due ON messages (deadline_at) WHERE status = 'Pending' AND deadline_at IS NOT NULL;
 
+-- Which sessions are interactions: what they are called, the message that asks, and the event by which the agent took
+-- the outcome.
+CREATE TABLE interactions (
+    session_id       UUID PRIMARY KEY REFERENCES sessions (id),
+    message_id       UUID NOT NULL,
+    kind             TEXT NOT NULL,
+    acknowledged_seq BIGINT,
+    acknowledged_at  BIGINT
+);
+
 -- First replies by Idempotency-Key, kept for 24 hours.
 CREATE TABLE replies (
     scope        TEXT NOT NULL,
@@ -182,6 +195,7 @@ CREATE TABLE replies (
     body         TEXT,
     session_id   UUID,
     message_id   UUID,
+    seq          BIGINT,
     created_at   BIGINT NOT NULL,
     PRIMARY KEY (scope, key)
 );

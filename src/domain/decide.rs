@@ -1,5 +1,6 @@
 //! The rules of a session: `decide(state, command) → changes or refusal`, and `evolve`, which applies a change.
 
+use super::interaction::{self, InteractionState};
 use super::message::{MessageState, Response};
 use super::participant::Member;
 use super::refusal::Responded;
@@ -26,6 +27,10 @@ pub enum Command {
         guest: Option<NewGuest>,
     },
     RemoveParticipant(WhichParticipant),
+    /// The outcome of an interaction has been taken.
+    Acknowledge,
+    /// One more block for an interaction.
+    PushBlocks(Envelope),
 }
 
 /// How a participant is named.
@@ -68,6 +73,15 @@ pub struct Facts<'a> {
     pub pending: &'a [MessageId],
     /// The participant that the command names, if the session has it.
     pub participant: Option<&'a Participant>,
+    /// The interaction that the session is, if it is one; only loaded for `Acknowledge` and `PushBlocks`.
+    pub interaction: Option<&'a InteractionState>,
+}
+
+impl<'a> Facts<'a> {
+    /// When something is done and by whom, and nothing else.
+    pub fn of(now: Timestamp, actor: &'a Actor) -> Self {
+        Self { now, actor, by_person: false, target: None, pending: &[], participant: None, interaction: None }
+    }
 }
 
 /// One event to append, without its place.
@@ -83,6 +97,8 @@ pub enum Change {
     MessageCompleted(MessageId, Box<Response>),
     MessageCancelled(MessageId),
     MessageExpired(MessageId),
+    MessageAcknowledged(MessageId),
+    BlocksPushed(MessageId, Envelope),
 }
 
 impl Change {
@@ -98,6 +114,8 @@ impl Change {
             Self::MessageCompleted(..) => EventType::MessageCompleted,
             Self::MessageCancelled(_) => EventType::MessageCancelled,
             Self::MessageExpired(_) => EventType::MessageExpired,
+            Self::MessageAcknowledged(_) => EventType::MessageAcknowledged,
+            Self::BlocksPushed(..) => EventType::BlocksPushed,
         }
     }
 
@@ -125,6 +143,8 @@ pub enum Reply {
         created: bool,
     },
     Removed(Box<Participant>),
+    /// The interaction that the session is.
+    Interaction,
 }
 
 /// The outcome of a command. A refusal may come with changes: an answer that is too late still lets the message
@@ -136,11 +156,11 @@ pub struct Decision {
 }
 
 impl Decision {
-    fn accept(changes: Vec<Change>, reply: Reply) -> Self {
+    pub(super) fn accept(changes: Vec<Change>, reply: Reply) -> Self {
         Self { changes, reply: Ok(reply) }
     }
 
-    fn refuse(refusal: Refusal) -> Self {
+    pub(super) fn refuse(refusal: Refusal) -> Self {
         Self { changes: Vec::new(), reply: Err(refusal) }
     }
 }
@@ -169,10 +189,13 @@ pub fn decide(session: &Session, facts: Facts<'_>, command: &Command) -> Decisio
             }
             None => Decision::refuse(Refusal::NotFound("Participant")),
         },
+        Command::Acknowledge => interaction::acknowledge(facts),
+        Command::PushBlocks(block) => interaction::push_blocks(session, facts, block),
     }
 }
 
-fn post(session: &Session, facts: Facts<'_>, new: &NewMessage) -> Decision {
+/// Decides one new message, as `Command::Post` does.
+pub fn post(session: &Session, facts: Facts<'_>, new: &NewMessage) -> Decision {
     if new.in_reply_to.is_some() && facts.target.is_none() {
         return Decision::refuse(Refusal::NotFound("The message named by 'inReplyTo' was"));
     }
@@ -315,7 +338,11 @@ pub fn evolve(session: &mut Session, change: &mut Change, at: Timestamp) -> i64 
                 session.metadata.clone_from(metadata);
             }
         }
-        Change::SessionCreated(_) | Change::ParticipantAdded(..) | Change::ParticipantRemoved(_) => {}
+        Change::SessionCreated(_)
+        | Change::ParticipantAdded(..)
+        | Change::ParticipantRemoved(_)
+        | Change::MessageAcknowledged(_)
+        | Change::BlocksPushed(..) => {}
     }
     session.last_seq
 }

@@ -1,8 +1,9 @@
 //! What clients send, over HTTP or a socket, before it is checked: bodies in, domain values out.
 
 use super::decide::NewMessage;
+use super::interaction::{DEFAULT_KIND, NewInteraction};
 use super::session::SessionPatch;
-use super::text::{MAX_EMAIL, MAX_METADATA, MAX_TITLE, check_text};
+use super::text::{MAX_EMAIL, MAX_METADATA, MAX_TITLE, check_name, check_text};
 use super::{AgentId, Envelope, HumanId, MessageId, ParticipantType, Priority, Refusal, Timestamp};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -80,6 +81,80 @@ impl SessionDraft {
     }
 }
 
+/// `{type?, title?, encryptedContent, encryptedComponents?, priority?, deadlineAt?, participants?}`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InteractionDraft {
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    pub title: Option<String>,
+    pub encrypted_content: Option<Value>,
+    pub encrypted_components: Option<Value>,
+    pub priority: Option<Priority>,
+    pub deadline_at: Option<Timestamp>,
+    pub participants: Option<Vec<ParticipantDraft>>,
+}
+
+impl InteractionDraft {
+    /// Checks the draft and parts it into the session and what is asked in it.
+    pub fn check(self, max_field: usize) -> Result<(SessionDraft, NewInteraction), Refusal> {
+        let kind = self.kind.unwrap_or_else(|| DEFAULT_KIND.to_owned());
+        check_name("type", &kind)?;
+        if self.encrypted_content.is_none() {
+            return Err(Refusal::required("encryptedContent"));
+        }
+        let message = MessageDraft {
+            encrypted_content: self.encrypted_content,
+            encrypted_components: self.encrypted_components,
+            response_required: Some(true),
+            priority: self.priority,
+            deadline_at: self.deadline_at,
+            in_reply_to: None,
+        };
+        let session = SessionDraft {
+            title: self.title.map(Some),
+            priority: self.priority,
+            participants: self.participants,
+            ..SessionDraft::default()
+        };
+        Ok((session, NewInteraction { kind, message: message.check(false, max_field)? }))
+    }
+}
+
+/// `{encryptedContent?, encryptedComponents?}`: the answer to an interaction.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AnswerDraft {
+    pub encrypted_content: Option<Value>,
+    pub encrypted_components: Option<Value>,
+}
+
+impl AnswerDraft {
+    /// The message that answers `asked`.
+    pub fn to(self, asked: MessageId) -> MessageDraft {
+        MessageDraft {
+            encrypted_content: self.encrypted_content,
+            encrypted_components: self.encrypted_components,
+            in_reply_to: Some(asked),
+            ..MessageDraft::default()
+        }
+    }
+}
+
+/// `{encryptedBlocks}`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BlocksDraft {
+    pub encrypted_blocks: Option<Value>,
+}
+
+impl BlocksDraft {
+    pub fn check(self, max_field: usize) -> Result<Envelope, Refusal> {
+        envelope("encryptedBlocks", self.encrypted_blocks, max_field)?
+            .ok_or_else(|| Refusal::required("encryptedBlocks"))
+    }
+}
+
 fn metadata(value: &Value) -> Result<Box<RawValue>, Refusal> {
     if !value.is_object() {
         return Err(Refusal::invalid("metadata", "must be an object"));
@@ -123,7 +198,7 @@ impl ParticipantDraft {
             }
         }
         if let Some(role) = &self.role {
-            super::text::check_name(&path("role"), role)?;
+            check_name(&path("role"), role)?;
         }
         match self.kind {
             None => Err(Refusal::required(&path("type"))),

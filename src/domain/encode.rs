@@ -50,7 +50,12 @@ pub fn data_text(session: &Session, change: &Change) -> String {
         Change::MessageCompleted(id, response) => {
             format!(r#"{{"messageId":"{id}","response":{}}}"#, json_of(response))
         }
-        Change::MessageCancelled(id) | Change::MessageExpired(id) => format!(r#"{{"messageId":"{id}"}}"#),
+        Change::MessageCancelled(id) | Change::MessageExpired(id) | Change::MessageAcknowledged(id) => {
+            format!(r#"{{"messageId":"{id}"}}"#)
+        }
+        Change::BlocksPushed(id, block) => {
+            format!(r#"{{"messageId":"{id}","encryptedBlocks":{}}}"#, block.as_str())
+        }
     }
 }
 

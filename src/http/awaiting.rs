@@ -1,11 +1,12 @@
-//! Long-polls: hold the request until a message has settled (contract section 7).
+//! Long-polls: hold the request until a message, or the one of an interaction, has settled (contract section 7).
 
-use super::App;
 use super::audience::Agent;
-use super::path::Ids;
+use super::path::{Id, Ids};
 use super::query::Query;
 use super::reply::{self, Reply};
+use super::{ApiError, App};
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
+use crate::store::Moment;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use std::sync::Arc;
@@ -21,12 +22,31 @@ pub async fn message(
     query: Query,
     headers: HeaderMap,
 ) -> Reply {
-    let patience = match query.number("timeout", 0, MAX_SECONDS)? {
-        Some(seconds) => seconds,
-        None => preferred_wait(&headers).unwrap_or(DEFAULT_SECONDS),
-    };
-    let patience = Duration::from_secs(patience.unsigned_abs());
+    let patience = patience(&query, &headers)?;
     reply::ok(&settled(&app, &principal, session, message, patience).await?)
+}
+
+pub async fn interaction(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    query: Query,
+    headers: HeaderMap,
+) -> Reply {
+    let patience = patience(&query, &headers)?;
+    let missing = Refusal::NotFound("Interaction");
+    let message = app.store.interaction_message(principal.scope(), session).await?.ok_or(missing.clone())?;
+    settled(&app, &principal, session, message, patience).await?;
+    reply::ok(&app.store.interaction(principal.scope(), session, Moment::Now).await?.ok_or(missing)?)
+}
+
+/// How long the caller wants to wait: `?timeout=SECONDS`, else `Prefer: wait=SECONDS`.
+fn patience(query: &Query, headers: &HeaderMap) -> Result<Duration, ApiError> {
+    let seconds = match query.number("timeout", 0, MAX_SECONDS)? {
+        Some(seconds) => seconds,
+        None => preferred_wait(headers).unwrap_or(DEFAULT_SECONDS),
+    };
+    Ok(Duration::from_secs(seconds.unsigned_abs()))
 }
 
 /// The message once it has settled, or as it stands when the time is up or the server drains.

@@ -51,5 +51,5 @@ pub async fn cancel(
 ) -> Reply {
     let idempotency = key.of(&principal, body.digest);
     let outcome = app.command(&principal, session, Command::Cancel(message), idempotency).await?;
-    reply::outcome(&app, principal.scope(), session, outcome).await
+    reply::outcome(&app, principal.scope(), outcome).await
 }

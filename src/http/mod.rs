@@ -10,6 +10,7 @@ mod body;
 mod error;
 mod guests;
 mod idempotency;
+mod interactions;
 mod live;
 mod manage;
 mod me;

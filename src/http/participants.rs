@@ -64,7 +64,7 @@ pub async fn add(
     let role = draft.role.unwrap_or_else(|| Participant::MEMBER.to_owned());
     let command = Command::AddParticipant { member, role, guest: None };
     let outcome = app.command(&principal, session, command, key.of(&principal, body.digest)).await?;
-    reply::outcome(&app, principal.scope(), session, outcome).await
+    reply::outcome(&app, principal.scope(), outcome).await
 }
 
 pub async fn remove(
@@ -88,5 +88,5 @@ pub(super) async fn remove_named(
     {
         app.revoke(guest.0);
     }
-    reply::outcome(app, principal.scope(), session, outcome).await
+    reply::outcome(app, principal.scope(), outcome).await
 }

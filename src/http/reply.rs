@@ -39,10 +39,10 @@ pub fn replayed(mut response: Response) -> Response {
 }
 
 /// The reply to a command on a session.
-pub async fn outcome(app: &App, scope: Scope, session: crate::domain::SessionId, outcome: Outcome) -> Reply {
+pub async fn outcome(app: &App, scope: Scope, outcome: Outcome) -> Reply {
     match outcome {
         Outcome::Session(session) => ok(&session),
-        Outcome::Settled(message) => {
+        Outcome::Settled(session, message) => {
             let message = app.store.message(scope, session, message).await?;
             ok(&message.ok_or(Refusal::NotFound("Message"))?)
         }
@@ -59,10 +59,11 @@ pub async fn outcome(app: &App, scope: Scope, session: crate::domain::SessionId,
                     let message = app.store.message(scope, session, message).await?;
                     Ok(replayed(json(status, &message.ok_or(Refusal::NotFound("Message"))?)?))
                 }
-                SavedReplyKind::Posted(..) => Err(Refusal::Internal.into()),
+                SavedReplyKind::Posted(..) | SavedReplyKind::Interaction(..) => Err(Refusal::Internal.into()),
             }
         }
         Outcome::Posted { json, .. } => Ok(raw_json(StatusCode::CREATED, json)),
+        Outcome::Interaction { .. } => Err(Refusal::Internal.into()),
     }
 }
 

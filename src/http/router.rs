@@ -2,7 +2,9 @@
 
 use super::audience::{Agent, Member, Person};
 use super::rate_limit::{self, RateLimits};
-use super::{ApiError, App, accounts, awaiting, error, guests, live, manage, me, messages, ops, page, participants};
+use super::{
+    ApiError, App, accounts, awaiting, error, guests, interactions, live, manage, me, messages, ops, page, participants,
+};
 use super::{request_id, sessions, sse, timeline};
 use crate::metrics::Metrics;
 use crate::ws;
@@ -87,6 +89,13 @@ fn agent() -> Router<App> {
         .route("/sessions/{id}/guest-tokens", post(guests::create))
         .route("/sessions/{id}/guest-tokens/{tokenId}", delete(guests::revoke))
         .route("/sessions/{id}/typing", post(live::typing::<Agent>))
+        .route("/interactions", post(interactions::create).get(interactions::list::<Agent>))
+        .route("/interactions/{id}", get(interactions::get::<Agent>))
+        .route("/interactions/{id}/await", get(awaiting::interaction))
+        .route("/interactions/{id}/cancel", post(interactions::cancel))
+        .route("/interactions/{id}/acknowledge", post(interactions::acknowledge))
+        .route("/interactions/{id}/messages", post(interactions::post_message).get(interactions::messages))
+        .route("/interactions/{id}/blocks", post(interactions::push_blocks))
 }
 
 fn human() -> Router<App> {
@@ -105,6 +114,9 @@ fn human() -> Router<App> {
         .route("/sessions/{id}/participants", get(participants::list::<Person>))
         .route("/sessions/{id}/typing", post(live::typing::<Person>))
         .route("/sessions/{id}/read", post(live::read))
+        .route("/interactions", get(interactions::list::<Person>))
+        .route("/interactions/{id}", get(interactions::get::<Person>))
+        .route("/interactions/{id}/respond", post(interactions::respond))
 }
 
 fn auth() -> Router<App> {

@@ -9,14 +9,16 @@ use super::query::Query;
 use super::reply::{self, Reply};
 use super::{ApiError, App};
 use crate::domain::decide::Command;
-use crate::domain::draft::{Named, SessionDraft};
+use crate::domain::draft::{Named, ParticipantDraft, SessionDraft};
+use crate::domain::interaction::NewInteraction;
 use crate::domain::participant::Member as Entrant;
+use crate::domain::principal::AgentPrincipal;
 use crate::domain::{
     AgentId, HumanId, Message, Participant, ParticipantType, Principal, PrincipalId, Priority, Refusal, Session,
     SessionId, SessionStatus, SpaceId, Timestamp,
 };
-use crate::store::{SavedReplyKind, SecretHash};
-use crate::timeline::{Action, By, Outcome, Request};
+use crate::store::SavedReplyKind;
+use crate::timeline::{Action, By, Idempotency, Outcome, Request};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -36,8 +38,19 @@ pub async fn create_by_agent(
 ) -> Reply {
     let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
     let mut draft = body.value;
+    let (creator, others) = participants_of(&app, agent, draft.participants.take()).await?;
+    let opening = Opening::new(&app, agent.space, &creator, others, draft)?;
+    opened(opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?)
+}
+
+/// The agent itself, and who else takes part from the start: those who are named, else every human of the space.
+pub(super) async fn participants_of(
+    app: &App,
+    agent: &AgentPrincipal,
+    named: Option<Vec<ParticipantDraft>>,
+) -> Result<(Entrant, Vec<(Entrant, String)>), ApiError> {
     let mut others = Vec::new();
-    match draft.participants.take() {
+    match named {
         None => {
             let humans = app.store.all_humans(agent.space, MAX_DEFAULT_HUMANS).await?.ok_or_else(|| {
                 Refusal::invalid(
@@ -51,13 +64,13 @@ pub async fn create_by_agent(
             check_count(named.len())?;
             for (index, draft) in named.into_iter().enumerate() {
                 let field = format!("participants[{index}]");
-                let member = resolve(&app, agent.space, &draft, &field).await?;
+                let member = resolve(app, agent.space, &draft, &field).await?;
                 others.push((member, draft.role.unwrap_or_else(|| Participant::MEMBER.to_owned())));
             }
         }
     }
     let creator = app.store.agent(agent.space, agent.agent).await?.ok_or(Refusal::NotFound("Agent"))?.member();
-    open(&app, &principal, agent.space, creator, others, draft, &key, body.digest).await
+    Ok((creator, others))
 }
 
 pub async fn create_by_human(
@@ -109,7 +122,8 @@ pub async fn create_by_human(
         others.push((resolve(&app, space, draft, &field).await?, role(&draft.role)));
     }
     let creator = member_of_space(&app, space, human.id).await?;
-    open(&app, &principal, space, creator, others, draft, &key, body.digest).await
+    let opening = Opening::new(&app, space, &creator, others, draft)?;
+    opened(opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?)
 }
 
 fn check_count(count: usize) -> Result<(), ApiError> {
@@ -119,55 +133,74 @@ fn check_count(count: usize) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Opens a session with its first participants; the creator is one of them.
-#[allow(clippy::too_many_arguments)] // each is one part of the request
-async fn open(
-    app: &App,
-    principal: &Arc<Principal>,
-    space: SpaceId,
-    creator: Entrant,
-    others: Vec<(Entrant, String)>,
-    draft: SessionDraft,
-    key: &IdempotencyKey,
-    digest: SecretHash,
-) -> Reply {
-    let patch = draft.check(app.config.max_field_bytes)?;
-    let id = SessionId::new();
-    let now = app.clock.now();
-    let by_agent = creator.kind == ParticipantType::Agent;
-    let mut participants = vec![Participant::new(id, &creator, Participant::OWNER, now)];
-    for (member, role) in others {
-        if participants.iter().all(|present| present.principal() != member.id) {
-            participants.push(Participant::new(id, &member, &role, now));
+/// A session that is to be created, with its first participants; the creator is one of them.
+pub(super) struct Opening {
+    session: Box<Session>,
+    participants: Vec<Participant>,
+}
+
+impl Opening {
+    pub(super) fn new(
+        app: &App,
+        space: SpaceId,
+        creator: &Entrant,
+        others: Vec<(Entrant, String)>,
+        draft: SessionDraft,
+    ) -> Result<Self, Refusal> {
+        let patch = draft.check(app.config.max_field_bytes)?;
+        let id = SessionId::new();
+        let now = app.clock.now();
+        let by_agent = creator.kind == ParticipantType::Agent;
+        let mut participants = vec![Participant::new(id, creator, Participant::OWNER, now)];
+        for (member, role) in others {
+            if participants.iter().all(|present| present.principal() != member.id) {
+                participants.push(Participant::new(id, &member, &role, now));
+            }
         }
+        let session = Box::new(Session {
+            id,
+            space_id: space,
+            created_by_agent_id: by_agent.then_some(AgentId(creator.id.0)),
+            created_by_human_id: (!by_agent).then_some(HumanId(creator.id.0)),
+            title: patch.title.flatten(),
+            encrypted_title: patch.encrypted_title.flatten(),
+            status: SessionStatus::Active,
+            priority: patch.priority.unwrap_or(Priority::Medium),
+            metadata: patch.metadata.flatten(),
+            last_seq: 0,
+            pending_count: 0,
+            created_at: now,
+            updated_at: now,
+            closed_at: None,
+            archived_at: None,
+            first_seq: 1,
+            message_count: 0,
+        });
+        Ok(Self { session, participants })
     }
-    let session = Session {
-        id,
-        space_id: space,
-        created_by_agent_id: by_agent.then_some(AgentId(creator.id.0)),
-        created_by_human_id: (!by_agent).then_some(HumanId(creator.id.0)),
-        title: patch.title.flatten(),
-        encrypted_title: patch.encrypted_title.flatten(),
-        status: SessionStatus::Active,
-        priority: patch.priority.unwrap_or(Priority::Medium),
-        metadata: patch.metadata.flatten(),
-        last_seq: 0,
-        pending_count: 0,
-        created_at: now,
-        updated_at: now,
-        closed_at: None,
-        archived_at: None,
-        first_seq: 1,
-        message_count: 0,
-    };
-    let request = Request {
-        space,
-        session: id,
-        by: By::Principal(Arc::clone(principal)),
-        action: Action::Create { session: Box::new(session), participants },
-        idempotency: key.of(principal, digest),
-    };
-    match app.timeline.submit(request).await? {
+
+    /// Creates it, with what is asked in it from the start if it is an interaction.
+    pub(super) async fn submit(
+        self,
+        app: &App,
+        principal: &Arc<Principal>,
+        interaction: Option<Box<NewInteraction>>,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Outcome, Refusal> {
+        let request = Request {
+            space: self.session.space_id,
+            session: self.session.id,
+            by: By::Principal(Arc::clone(principal)),
+            action: Action::Create { session: self.session, participants: self.participants, interaction },
+            idempotency,
+        };
+        app.timeline.submit(request).await
+    }
+}
+
+/// The reply to a session that was created.
+fn opened(outcome: Outcome) -> Reply {
+    match outcome {
         Outcome::Session(session) => reply::created(&session),
         Outcome::Replayed { reply: SavedReplyKind::Body(body), .. } => {
             Ok(reply::replayed(reply::raw_json(StatusCode::CREATED, body)))
@@ -196,7 +229,7 @@ pub async fn update(
 ) -> Reply {
     let patch = body.value.check(app.config.max_field_bytes)?;
     let outcome = app.command(&principal, session, Command::Update(patch), None).await?;
-    reply::outcome(&app, principal.scope(), session, outcome).await
+    reply::outcome(&app, principal.scope(), outcome).await
 }
 
 async fn end(
@@ -208,7 +241,7 @@ async fn end(
     body: &Body<IgnoredAny>,
 ) -> Reply {
     let outcome = app.command(principal, session, command, key.of(principal, body.digest)).await?;
-    reply::outcome(app, principal.scope(), session, outcome).await
+    reply::outcome(app, principal.scope(), outcome).await
 }
 
 pub async fn close<A: Audience>(

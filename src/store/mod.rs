@@ -10,18 +10,19 @@ pub mod open;
 pub mod records;
 mod sql;
 
+use crate::domain::interaction::InteractionState;
 use crate::domain::message::MessageState;
 use crate::domain::participant::Member;
 use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
 use crate::domain::{
-    AgentId, CommittedEvent, GuestId, HumanId, KeyId, Message, MessageId, Page, PageRequest, Participant,
-    ParticipantId, PrincipalId, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp,
+    AgentId, CommittedEvent, GuestId, HumanId, Interaction, KeyId, Message, MessageId, MessageStatus, Page,
+    PageRequest, Participant, ParticipantId, PrincipalId, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp,
 };
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, NewKey, ReadMark, Refresh, RefreshOutcome,
-    SavedReply, SavedReplyKind, Standing, WriteSet,
+    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Moment, NewKey, ReadMark, Refresh,
+    RefreshOutcome, SavedReply, SavedReplyKind, Standing, WriteSet,
 };
 use uuid::Uuid;
 
@@ -189,9 +190,24 @@ pub trait Timelines: Send + Sync {
     async fn due_messages(&self, now: Timestamp, limit: i64) -> StoreResult<Vec<DueMessage>>;
 }
 
+/// Sessions that are interactions; to others they are not there.
+#[async_trait]
+pub trait Interactions: Send + Sync {
+    /// The message that asks.
+    async fn interaction_message(&self, scope: Scope, session: SessionId) -> StoreResult<Option<MessageId>>;
+    async fn interaction(&self, scope: Scope, session: SessionId, at: Moment) -> StoreResult<Option<Interaction>>;
+    /// Newest activity first, with `status` those whose message has it; those of archived sessions are left out.
+    async fn interactions(
+        &self,
+        scope: Scope,
+        status: Option<MessageStatus>,
+        page: PageRequest,
+    ) -> StoreResult<Page<Interaction>>;
+}
+
 /// The whole store.
 #[async_trait]
-pub trait Store: Directory + Credentials + Sessions + Timelines {
+pub trait Store: Directory + Credentials + Sessions + Timelines + Interactions {
     /// Fails unless the store answers.
     async fn ping(&self) -> StoreResult<()>;
     /// How many messages wait for an answer, in all spaces: a figure for operators.
@@ -219,6 +235,8 @@ pub trait WriteTx: Send {
     async fn pending_messages(&mut self, session: SessionId) -> StoreResult<Vec<MessageState>>;
     async fn participant(&mut self, session: SessionId, id: ParticipantId) -> StoreResult<Option<Participant>>;
     async fn participant_of(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Participant>>;
+    /// What the session is as an interaction, if it is one.
+    async fn interaction(&mut self, session: SessionId) -> StoreResult<Option<InteractionState>>;
     /// The replies that were saved under these (scope, key) pairs since `since`.
     async fn saved_replies(&mut self, keys: &[(String, String)], since: Timestamp) -> StoreResult<Vec<SavedReply>>;
     /// Writes everything of the batch.

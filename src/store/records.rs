@@ -99,6 +99,16 @@ pub struct DueMessage {
     pub message: MessageId,
 }
 
+/// The moment as of which an interaction is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    Now,
+    /// When it settled; now, while it is pending.
+    Settled,
+    /// Right after the event of this `seq`.
+    Seq(i64),
+}
+
 /// How far a participant has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadMark {
@@ -127,6 +137,8 @@ pub enum SavedReplyKind {
     Posted(SessionId, MessageId),
     /// The message as it is since it settled.
     Settled(SessionId, MessageId),
+    /// The interaction as it stood at this `seq`.
+    Interaction(SessionId, i64),
     /// The JSON of the reply.
     Body(String),
 }
@@ -143,5 +155,9 @@ pub struct WriteSet {
     pub new_participants: Vec<Participant>,
     pub gone_participants: Vec<(Participant, Timestamp)>,
     pub new_guests: Vec<(SpaceId, Participant, NewGuest)>,
+    /// Which sessions are interactions, with the message that asks and what they are called.
+    pub new_interactions: Vec<(SessionId, MessageId, String)>,
+    /// Interactions that were acknowledged, by the event of this `seq`.
+    pub acknowledged: Vec<(SessionId, i64, Timestamp)>,
     pub replies: Vec<SavedReply>,
 }

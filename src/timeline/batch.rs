@@ -1,8 +1,9 @@
 //! One batch of the writer: many commands, one transaction.
 
 use crate::clock::Clock;
-use crate::domain::decide::{Change, Command, Facts, Reply, WhichParticipant, decide, evolve};
+use crate::domain::decide::{Change, Command, Facts, Reply, WhichParticipant, decide, evolve, post};
 use crate::domain::encode::{data_text, event_text, message_of_data};
+use crate::domain::interaction::NewInteraction;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
     Actor, CommittedEvent, Message, MessageId, Participant, Principal, PrincipalId, Refusal, Session, SessionId,
@@ -43,7 +44,12 @@ impl By {
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub enum Action {
-    Create { session: Box<Session>, participants: Vec<Participant> },
+    Create {
+        session: Box<Session>,
+        participants: Vec<Participant>,
+        /// What is asked in it from the start, if it is an interaction.
+        interaction: Option<Box<NewInteraction>>,
+    },
     Command(Command),
 }
 
@@ -95,13 +101,18 @@ pub enum Outcome {
         last_seq: i64,
     },
     /// The message that settled, to be read from the store.
-    Settled(MessageId),
+    Settled(SessionId, MessageId),
     Session(Box<Session>),
     Participant {
         participant: Box<Participant>,
         created: bool,
     },
     Removed(Box<Participant>),
+    /// The interaction as it stood at `seq`, to be read from the store.
+    Interaction {
+        session: SessionId,
+        seq: i64,
+    },
     /// The request was carried out before: its first reply.
     Replayed {
         status: u16,
@@ -113,7 +124,8 @@ impl Outcome {
     /// The HTTP status of the reply (contract sections 5 and 6).
     fn status(&self, action: &Action) -> u16 {
         match (self, action) {
-            (Self::Posted { .. } | Self::Participant { created: true, .. }, _) | (_, Action::Create { .. }) => 201,
+            (Self::Posted { .. } | Self::Participant { created: true, .. }, _)
+            | (_, Action::Create { .. } | Action::Command(Command::PushBlocks(_))) => 201,
             _ => 200,
         }
     }
@@ -122,9 +134,10 @@ impl Outcome {
     fn saved(&self, session: SessionId, posted: Option<MessageId>) -> Option<SavedReplyKind> {
         match self {
             Self::Posted { .. } => posted.map(|id| SavedReplyKind::Posted(session, id)),
-            Self::Settled(id) => Some(SavedReplyKind::Settled(session, *id)),
+            Self::Settled(session, message) => Some(SavedReplyKind::Settled(*session, *message)),
             Self::Session(session) => serde_json::to_string(session).ok().map(SavedReplyKind::Body),
             Self::Participant { participant, .. } => serde_json::to_string(participant).ok().map(SavedReplyKind::Body),
+            Self::Interaction { session, seq } => Some(SavedReplyKind::Interaction(*session, *seq)),
             Self::Removed(_) | Self::Replayed { .. } => None,
         }
     }
@@ -231,7 +244,9 @@ impl Batch {
             });
         }
         let outcome = match &request.action {
-            Action::Create { session, participants } => Ok(self.create(request, session, participants)),
+            Action::Create { session, participants, interaction } => {
+                self.create(request, session, participants, interaction.as_deref())
+            }
             Action::Command(command) => self.command(request, command).await?,
         };
         if let (Ok((outcome, posted)), Some(idempotency)) = (&outcome, &request.idempotency)
@@ -256,17 +271,32 @@ impl Batch {
         request: &Request,
         session: &Session,
         participants: &[Participant],
-    ) -> (Outcome, Option<MessageId>) {
+        interaction: Option<&NewInteraction>,
+    ) -> Result<(Outcome, Option<MessageId>), Refusal> {
         let mut session = session.clone();
         session.created_at = self.now;
         session.updated_at = self.now;
+        let actor = request.by.actor();
+        // Before anything is written: a question that is refused leaves no session.
+        let asked = interaction.map(|new| post(&session, Facts::of(self.now, &actor), &new.message));
+        let asked = asked.map(|decision| decision.reply.map(|_| decision.changes)).transpose()?;
+
         self.created.insert(session.id);
         self.writes.new_participants.extend(participants.iter().cloned());
         let id = session.id;
         self.sessions.insert(id, session);
-        self.append(id, Change::SessionCreated(participants.to_vec()), &request.by.actor());
+        self.append(id, Change::SessionCreated(participants.to_vec()), &actor);
+        for change in asked.into_iter().flatten() {
+            self.append(id, change, &actor);
+        }
         let session = self.sessions[&id].clone();
-        (Outcome::Session(Box::new(session)), None)
+        Ok(match interaction {
+            None => (Outcome::Session(Box::new(session)), None),
+            Some(new) => {
+                self.writes.new_interactions.push((id, new.message.id, new.kind.clone()));
+                (Outcome::Interaction { session: id, seq: session.last_seq }, None)
+            }
+        })
     }
 
     async fn command(
@@ -286,6 +316,7 @@ impl Batch {
         // batch did so far must be there.
         let mut pending = Vec::new();
         let mut participant = None;
+        let mut interaction = None;
         match command {
             Command::Close | Command::Archive => {
                 self.flush().await?;
@@ -302,6 +333,10 @@ impl Batch {
                     WhichParticipant::Principal(principal) => self.tx.participant_of(id, *principal).await?,
                 };
             }
+            Command::Acknowledge | Command::PushBlocks(_) => {
+                self.flush().await?;
+                interaction = self.tx.interaction(id).await?;
+            }
             _ => {}
         }
         let pending_ids: Vec<_> = pending.iter().map(|state| state.id).collect();
@@ -310,12 +345,12 @@ impl Batch {
         let actor = request.by.actor();
         let target = named_message(command).and_then(|message| self.messages.get(&message));
         let facts = Facts {
-            now: self.now,
-            actor: &actor,
             by_person: matches!(&request.by, By::Principal(principal) if principal.is_person()),
             target: target.filter(|state| state.session_id == id),
             pending: &pending_ids,
             participant: participant.as_ref(),
+            interaction: interaction.as_ref(),
+            ..Facts::of(self.now, &actor)
         };
         let decision = decide(&self.sessions[&id], facts, command);
         let mut posted_json = None;
@@ -333,10 +368,11 @@ impl Batch {
                 let last_seq = self.sessions[&id].last_seq;
                 (Outcome::Posted { json: posted_json.unwrap_or_default(), last_seq }, Some(message))
             }
-            Reply::Settled(message) => (Outcome::Settled(message), None),
+            Reply::Settled(message) => (Outcome::Settled(id, message), None),
             Reply::Session => (Outcome::Session(Box::new(self.sessions[&id].clone())), None),
             Reply::Participant { participant, created } => (Outcome::Participant { participant, created }, None),
             Reply::Removed(gone) => (Outcome::Removed(gone), None),
+            Reply::Interaction => (Outcome::Interaction { session: id, seq: self.sessions[&id].last_seq }, None),
         }))
     }
 
@@ -397,6 +433,7 @@ impl Batch {
                 self.members.remove(&(id, gone.principal()));
                 self.writes.gone_participants.push((gone, at));
             }
+            Change::MessageAcknowledged(_) => self.writes.acknowledged.push((id, seq, at)),
             _ => {}
         }
         None

@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod contract;
 mod crash;
+mod interactions;
 mod limits;
 mod metrics;
 mod nodes;

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-async fn types(client: &Client, session: &str) -> Vec<String> {
+pub async fn types(client: &Client, session: &str) -> Vec<String> {
     let events = client.get(&at_agent(session, "/timeline?limit=1000")).await.expect(200);
     events["data"].as_array().expect("a list").iter().for_each(is_event);
     column(&events, "type")
@@ -24,7 +24,7 @@ fn id_of(session: &str) -> SessionId {
     session.parse().expect("an id")
 }
 
-async fn watched(hub: &Hub, session: &str, wanted: bool) {
+pub async fn watched(hub: &Hub, session: &str, wanted: bool) {
     let session = id_of(session);
     eventually("somebody to wait, or nobody", async || (hub.context().hub.is_watched(session) == wanted).then_some(()))
         .await;
@@ -1049,7 +1049,7 @@ on_both_engines! {
 
 /// Sends the same POST three times under one key: the first reply comes again, marked, and a different body is
 /// refused. Returns the first reply.
-async fn repeated(client: &Client, path: &str, body: Value, other: Value, status: u16) -> Value {
+pub async fn repeated(client: &Client, path: &str, body: Value, other: Value, status: u16) -> Value {
     let keyed = client.with("idempotency-key", &format!("key-of-{}", path.len()));
     let first = keyed.post(path, body.clone()).await;
     assert_eq!(first.header("idempotent-replayed"), None, "{path}");

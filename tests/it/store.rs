@@ -8,6 +8,7 @@ use hiloop::domain::encode::{data_text, event_text};
 use hiloop::domain::message::{MessageState, Response, Settlement};
 use hiloop::domain::participant::Member;
 use hiloop::domain::people::{Agent, Human, Space};
+use hiloop::domain::session::SessionPatch;
 use hiloop::domain::{
     Actor, AgentId, CommittedEvent, Envelope, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, PageRequest,
     Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Scope, SenderType, Session,
@@ -15,8 +16,8 @@ use hiloop::domain::{
 };
 use hiloop::store::open::open;
 use hiloop::store::{
-    ActiveSession, DueMessage, Head, NewKey, ReadMark, Refresh, RefreshOutcome, SavedReply, SavedReplyKind, Store,
-    StoreError, WriteSet,
+    ActiveSession, DueMessage, Head, Moment, NewKey, ReadMark, Refresh, RefreshOutcome, SavedReply, SavedReplyKind,
+    Store, StoreError, WriteSet,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -209,6 +210,25 @@ impl Line {
         message.set_sender(&by.actor());
         self.append(Change::MessageCreated(Box::new(message.clone())), &by.actor());
         message
+    }
+
+    /// Makes the session an interaction with one question.
+    fn asks(&mut self, by: &Member, kind: &str) -> Message {
+        let asked = self.post(by, "?", Some(PLAIN_ASK));
+        self.writes.new_interactions.push((self.session.id, asked.id, kind.to_owned()));
+        asked
+    }
+
+    fn push_blocks(&mut self, by: &Member, asked: MessageId, ciphertext: &str) -> i64 {
+        let block = json!({ "ciphertext": ciphertext, "wrappings": [] }).to_string();
+        let block = Envelope::from_stored(block).expect("an envelope");
+        self.append(Change::BlocksPushed(asked, block), &by.actor())
+    }
+
+    fn acknowledge(&mut self, by: &Member, asked: MessageId) -> i64 {
+        let seq = self.append(Change::MessageAcknowledged(asked), &by.actor());
+        self.writes.acknowledged.push((self.session.id, seq, self.at));
+        seq
     }
 
     /// Answers a pending message; the answer.
@@ -713,7 +733,7 @@ on_both_stores! {
         let former = store.human_named(&space, "former").await;
         let mut line = Line::new(&space, &[agent.member(), human.member(), former.member()]);
         let (guest, _) = line.invite("g", "token");
-        let message = line.post(&agent.member(), "x", Some(PLAIN_ASK));
+        let message = line.asks(&agent.member(), "approval");
         line.save(&store).await;
         let mut elsewhere = Line::new(&space, &[outsider.member()]);
         let (visitor, _) = elsewhere.invite("v", "visitor");
@@ -741,6 +761,9 @@ on_both_stores! {
             assert!(store.standing(scope, id, who).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.events_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.events_page(scope, id, page(1, 10)).await.expect("the store").is_some(), "{scope:?}");
+            assert_eq!(store.interaction_message(scope, id).await.expect("the store"), Some(message.id), "{scope:?}");
+            assert!(store.interaction(scope, id, Moment::Now).await.expect("the store").is_some(), "{scope:?}");
+            assert_eq!(store.interactions(scope, None, page(1, 10)).await.expect("the store").total, 1, "{scope:?}");
         }
         let outside = [
             Scope::Space(other.id),
@@ -770,7 +793,17 @@ on_both_stores! {
             assert!(store.standing(scope, id, who).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.events_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.events_page(scope, id, page(1, 10)).await.expect("the store").is_none(), "{scope:?}");
+            assert_eq!(store.interaction_message(scope, id).await.expect("the store"), None, "{scope:?}");
+            for at in [Moment::Now, Moment::Settled, Moment::Seq(1)] {
+                assert!(store.interaction(scope, id, at).await.expect("the store").is_none(), "{scope:?}");
+            }
+            let listed = store.interactions(scope, None, page(1, 10)).await.expect("the store");
+            assert_eq!((listed.total, listed.data.len()), (0, 0), "{scope:?}");
         }
+        // A session that was not made as an interaction is none.
+        let whole = Scope::Space(space.id);
+        assert_eq!(store.interaction_message(whole, elsewhere.id()).await.expect("the store"), None);
+        assert!(store.interaction(whole, elsewhere.id(), Moment::Now).await.expect("the store").is_none());
         // A message under another session's id is no message of that session.
         let by_wrong_session = store.message(Scope::Space(space.id), elsewhere.id(), message.id).await;
         assert!(by_wrong_session.expect("the store").is_none());
@@ -1046,6 +1079,102 @@ on_both_stores! {
         let far = store.messages(scope, line.id(), page(i64::MAX, 100)).await.expect("the store").expect("in scope");
         assert_eq!((far.data.len(), far.total), (0, 4));
         assert!(store.message(scope, line.id(), MessageId::new()).await.expect("the store").is_none());
+    }
+
+    async fn interactions_come_by_activity_and_status(store: Empty) {
+        let space = store.space("one").await;
+        let agent = store.agent_named(&space, "a").await.member();
+        let mut lines = Vec::new();
+        for index in 0..5 {
+            Line::new(&space, std::slice::from_ref(&agent)).save(&store).await;
+            let mut line = Line::new(&space, std::slice::from_ref(&agent));
+            line.at = NOW.plus_seconds(index);
+            let asked = line.asks(&agent, &format!("i{index}"));
+            line.save(&store).await;
+            lines.push((line, asked));
+        }
+        let (line, asked) = &mut lines[1];
+        line.at = NOW.plus_seconds(100);
+        line.push_blocks(&agent, asked.id, "one");
+        line.push_blocks(&agent, asked.id, "two");
+        line.save(&store).await;
+        let (line, asked) = &mut lines[2];
+        line.cancel(&agent, asked.id);
+        line.save(&store).await;
+        let (line, asked) = &mut lines[3];
+        line.cancel(&agent, asked.id);
+        line.append(Change::SessionArchived, &Actor::system());
+        line.save(&store).await;
+
+        let scope = Scope::Member(space.id, agent.id);
+        let kinds = async |status, request| -> (Vec<String>, i64) {
+            let found = store.interactions(scope, status, request).await.expect("the store");
+            (found.data.into_iter().map(|interaction| interaction.kind).collect(), found.total)
+        };
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(kinds(None, page(1, 10)).await, (own(&["i1", "i4", "i2", "i0"]), 4));
+        assert_eq!(kinds(None, page(2, 3)).await, (own(&["i0"]), 4));
+        assert_eq!(kinds(Some(MessageStatus::Pending), page(1, 10)).await, (own(&["i1", "i4", "i0"]), 3));
+        assert_eq!(kinds(Some(MessageStatus::Cancelled), page(1, 10)).await, (own(&["i2"]), 1));
+        assert_eq!(kinds(Some(MessageStatus::Expired), page(1, 10)).await, (own(&[]), 0));
+        let first = store.interactions(scope, None, page(1, 10)).await.expect("the store").data.remove(0);
+        let alone = store.interaction(scope, lines[1].0.id(), Moment::Now).await.expect("the store").expect("there");
+        assert_eq!(json!(first), json!(alone));
+        let blocks: Vec<_> = first.blocks.iter().map(Envelope::as_str).collect();
+        assert_eq!(blocks, [r#"{"ciphertext":"one","wrappings":[]}"#, r#"{"ciphertext":"two","wrappings":[]}"#]);
+    }
+
+    async fn an_interaction_is_read_as_of_any_moment(store: Empty) {
+        let space = store.space("one").await;
+        let (agent, human) = (store.agent_named(&space, "a").await.member(), store.human_named(&space, "h").await.member());
+        let mut line = Line::new(&space, &[agent.clone(), human.clone()]);
+        let asked = line.asks(&agent, "approval");
+        line.save(&store).await;
+        line.at = NOW.plus_seconds(1);
+        let first = line.push_blocks(&agent, asked.id, "one");
+        line.session.title = Some("Named".to_owned());
+        line.append(Change::SessionUpdated(SessionPatch::default()), &agent.actor());
+        line.at = NOW.plus_seconds(2);
+        let answer = line.answer(&human, asked.id, "!");
+        line.at = NOW.plus_seconds(3);
+        let taken = line.acknowledge(&agent, asked.id);
+        line.push_blocks(&agent, asked.id, "two");
+        line.save(&store).await;
+
+        let scope = Scope::Space(space.id);
+        let read = async |at| store.interaction(scope, line.id(), at).await.expect("the store").expect("there");
+        let now = read(Moment::Now).await;
+        assert_eq!((now.id, now.session_id, now.message_id), (line.id(), line.id(), asked.id));
+        assert_eq!((now.kind.as_str(), now.title.as_deref(), now.status), ("approval", Some("Named"), MessageStatus::Completed));
+        assert_eq!((now.agent_id, now.created_at, now.updated_at), (Some(AgentId(agent.id.0)), NOW, line.at));
+        assert_eq!((now.acknowledged_at, now.blocks.len()), (Some(line.at), 2));
+        assert_eq!(now.response.as_ref().map(|response| response.message_id), Some(answer.id));
+        assert_eq!(json!(read(Moment::Seq(line.session.last_seq)).await), json!(now));
+        let acknowledged = read(Moment::Seq(taken)).await;
+        assert_eq!((acknowledged.acknowledged_at, acknowledged.blocks.len()), (Some(line.at), 1));
+        let settled = read(Moment::Settled).await;
+        assert_eq!((settled.acknowledged_at, settled.status), (None, MessageStatus::Completed));
+        assert_eq!((settled.updated_at, settled.response.is_some()), (NOW.plus_seconds(2), true));
+        let before = read(Moment::Seq(first)).await;
+        assert_eq!((before.status, before.title.as_deref()), (MessageStatus::Pending, None));
+        assert_eq!((before.updated_at, before.blocks.len()), (NOW.plus_seconds(1), 1));
+        assert!(before.response.is_none());
+        assert_eq!(read(Moment::Seq(2)).await.blocks.len(), 0);
+
+        let mut tx = store.begin().await.expect("a transaction");
+        let state = tx.interaction(line.id()).await.expect("the store").expect("there");
+        assert_eq!((state.message, state.status), (asked.id, MessageStatus::Completed));
+        assert_eq!((state.acknowledged_at, state.blocks), (Some(line.at), 2));
+        let mut bytes = 0;
+        for seq in [first, line.session.last_seq] {
+            let one = store.events_after(scope, line.id(), seq - 1, 1, 1).await.expect("the store").expect("there");
+            bytes += one.events[0].text.len();
+        }
+        assert_eq!(state.block_bytes, i64::try_from(bytes).expect("few"));
+        assert_eq!(tx.interaction(SessionId::new()).await.expect("the store"), None);
+        // Its outcome is taken once.
+        let again = WriteSet { acknowledged: vec![(line.id(), 99, NOW)], ..WriteSet::default() };
+        assert!(tx.apply(again).await.is_err());
     }
 
     async fn a_head_says_where_a_timeline_stands(store: Empty) {
@@ -1381,6 +1510,7 @@ on_both_stores! {
         let kinds = [
             ("posted", SavedReplyKind::Posted(session, message)),
             ("settled", SavedReplyKind::Settled(session, message)),
+            ("interaction", SavedReplyKind::Interaction(session, 7)),
             ("body", SavedReplyKind::Body("{\"a\":\"\\u0000é\"}".to_owned())),
         ];
         let replies: Vec<_> = kinds.iter().map(|(key, kind)| saved("scope", key, kind.clone(), NOW)).collect();
@@ -1390,7 +1520,7 @@ on_both_stores! {
         let keys: Vec<_> = kinds.iter().map(|(key, _)| ("scope".to_owned(), (*key).to_owned())).collect();
         let mut tx = store.begin().await.expect("a transaction");
         let found = tx.saved_replies(&keys, NOW).await.expect("the store");
-        assert_eq!(found.len(), 3);
+        assert_eq!(found.len(), 4);
         for ((key, kind), reply) in kinds.iter().zip(&found) {
             assert_eq!((reply.scope.as_str(), reply.key.as_str(), &reply.kind), ("scope", *key, kind));
             assert_eq!((reply.status, reply.created_at), (201, NOW));
@@ -1514,6 +1644,10 @@ const COVERED: &[&str] = &[
     "last_seqs",
     "active_since",
     "due_messages",
+    // Interactions
+    "interaction_message",
+    "interaction",
+    "interactions",
     // Store
     "ping",
     "pending_responses",

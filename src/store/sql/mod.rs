@@ -2,6 +2,7 @@
 
 mod credentials;
 mod directory;
+mod interactions;
 mod rows;
 mod sessions;
 mod timelines;

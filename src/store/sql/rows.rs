@@ -145,10 +145,7 @@ pub(super) fn message_state<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<M
         seq: row.read()?,
         sender: row.read::<Option<Uuid>>()?.map(PrincipalId),
         response_required: row.read()?,
-        status: {
-            let text: String = row.read()?;
-            word(MessageStatus::parse(&text), &text)?
-        },
+        status: message_status(row)?,
         priority: Priority::from_rank(row.read()?),
         deadline_at: time(row)?,
         in_reply_to: row.read::<Option<Uuid>>()?.map(MessageId),
@@ -165,6 +162,11 @@ pub(super) fn message_state<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<M
         created_at: Timestamp(row.read()?),
         updated_at: Timestamp(row.read()?),
     })
+}
+
+pub(super) fn message_status<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<MessageStatus> {
+    let text: String = row.read()?;
+    word(MessageStatus::parse(&text), &text)
 }
 
 fn actor(text: &str) -> StoreResult<Actor> {

@@ -7,25 +7,30 @@ use crate::domain::{
     CommittedEvent, Message, MessageId, MessageStatus, Page, PageRequest, ParticipantId, PrincipalId, Scope, SessionId,
     SpaceId, Timestamp,
 };
-use crate::store::engine::{Engine, Statement};
+use crate::store::engine::{Engine, Fields, Statement};
 use crate::store::{ActiveSession, DueMessage, EventPage, Head, Standing, StoreError, StoreResult, Timelines};
 use async_trait::async_trait;
 use serde::Deserialize;
 use uuid::Uuid;
 
-/// A message's state, the event that created it, and the event that answered it.
+/// A message's state, the event that created it, the event that answered it, and maybe more.
 macro_rules! select_message {
     ($rest:literal) => {
+        select_message!("", $rest)
+    };
+    ($more:literal, $rest:literal) => {
         concat!(
             "SELECT m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, m.priority, \
              m.deadline_at, m.in_reply_to, m.settled_seq, m.settled_at, m.settled_by, m.response_message_id, \
-             m.created_at, m.updated_at, c.body, x.body FROM messages m \
-             JOIN events c ON c.session_id = m.session_id AND c.seq = m.seq \
+             m.created_at, m.updated_at, c.body, x.body",
+            $more,
+            " FROM messages m JOIN events c ON c.session_id = m.session_id AND c.seq = m.seq \
              LEFT JOIN events x ON x.session_id = m.session_id AND x.seq = m.settled_seq AND m.status = 'Completed' ",
             $rest
         )
     };
 }
+pub(super) use select_message;
 
 #[async_trait]
 impl<E: Engine> Timelines for SqlStore<E> {
@@ -263,7 +268,7 @@ struct AnsweredData {
 }
 
 /// Reads the columns of `select_message!`.
-fn message<E: Engine>(row: &mut crate::store::engine::Fields<'_, E>) -> StoreResult<Message> {
+pub(super) fn message<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Message> {
     let state: MessageState = rows::message_state(row)?;
     let created: String = row.read()?;
     let answered: Option<String> = row.read()?;

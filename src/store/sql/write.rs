@@ -1,7 +1,8 @@
 //! The write transaction of one batch: load and lock, write many rows a statement, commit.
 
 use super::sessions::{select_participant, select_session};
-use super::{rows, sql};
+use super::{interactions, rows, sql};
+use crate::domain::interaction::InteractionState;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
     CommittedEvent, MessageId, MessageStatus, Participant, ParticipantId, PrincipalId, Session, SessionId, SpaceId,
@@ -116,11 +117,15 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
             .await
     }
 
+    async fn interaction(&mut self, session: SessionId) -> StoreResult<Option<InteractionState>> {
+        interactions::state::<E>(&mut self.tx, session).await
+    }
+
     async fn saved_replies(&mut self, keys: &[(String, String)], since: Timestamp) -> StoreResult<Vec<SavedReply>> {
         let mut found = Vec::new();
         for (scope, key) in keys {
             let reply = sql::<E>(
-                "SELECT request_hash, status, kind, body, session_id, message_id, created_at FROM replies \
+                "SELECT request_hash, status, kind, body, session_id, message_id, seq, created_at FROM replies \
                  WHERE scope = $1 AND key = $2 AND created_at >= $3",
             )
             .bind(scope.clone())
@@ -134,10 +139,12 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
                 let body: Option<String> = row.read()?;
                 let session = row.read::<Option<Uuid>>()?.map(SessionId);
                 let message = row.read::<Option<Uuid>>()?.map(MessageId);
-                let kind = match (kind.as_str(), body, session, message) {
-                    ("posted", _, Some(session), Some(message)) => SavedReplyKind::Posted(session, message),
-                    ("settled", _, Some(session), Some(message)) => SavedReplyKind::Settled(session, message),
-                    ("body", Some(body), _, _) => SavedReplyKind::Body(body),
+                let seq: Option<i64> = row.read()?;
+                let kind = match (kind.as_str(), body, session, message, seq) {
+                    ("posted", _, Some(session), Some(message), _) => SavedReplyKind::Posted(session, message),
+                    ("settled", _, Some(session), Some(message), _) => SavedReplyKind::Settled(session, message),
+                    ("interaction", _, Some(session), _, Some(seq)) => SavedReplyKind::Interaction(session, seq),
+                    ("body", Some(body), ..) => SavedReplyKind::Body(body),
                     _ => return Err(StoreError::damaged("a saved reply")),
                 };
                 let created_at = Timestamp(row.read()?);
@@ -158,6 +165,8 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
         self.insert_events(&writes.events).await?;
         self.insert_messages(&writes.new_messages).await?;
         self.settle(&writes.settled).await?;
+        self.insert_interactions(&writes.new_interactions).await?;
+        self.acknowledge(&writes.acknowledged).await?;
         self.insert_replies(writes.replies).await
     }
 
@@ -168,7 +177,7 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
 
 impl<E: Engine> SqlWriteTx<E> {
     /// Inserts `items` with as few statements as the chunk sizes allow.
-    async fn insert_rows<T: Sync>(
+    pub(super) async fn insert_rows<T: Sync>(
         &mut self,
         head: &'static str,
         tail: &'static str,
@@ -380,18 +389,19 @@ impl<E: Engine> SqlWriteTx<E> {
 
     async fn insert_replies(&mut self, replies: Vec<SavedReply>) -> StoreResult<()> {
         for reply in replies {
-            let (kind, body, session, message) = match reply.kind {
-                SavedReplyKind::Posted(session, message) => ("posted", None, Some(session.0), Some(message.0)),
-                SavedReplyKind::Settled(session, message) => ("settled", None, Some(session.0), Some(message.0)),
-                SavedReplyKind::Body(body) => ("body", Some(body), None, None),
+            let (kind, body, session, message, seq) = match reply.kind {
+                SavedReplyKind::Posted(session, message) => ("posted", None, Some(session.0), Some(message.0), None),
+                SavedReplyKind::Settled(session, message) => ("settled", None, Some(session.0), Some(message.0), None),
+                SavedReplyKind::Interaction(session, seq) => ("interaction", None, Some(session.0), None, Some(seq)),
+                SavedReplyKind::Body(body) => ("body", Some(body), None, None, None),
             };
             // A reply that is older than the 24 hours it is kept for may still stand there: it gives way.
             sql::<E>(
-                "INSERT INTO replies (scope, key, request_hash, status, kind, body, session_id, message_id, created_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (scope, key) DO UPDATE SET \
+                "INSERT INTO replies (scope, key, request_hash, status, kind, body, session_id, message_id, seq, \
+                 created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (scope, key) DO UPDATE SET \
                  request_hash = excluded.request_hash, status = excluded.status, kind = excluded.kind, body = excluded.body, \
                  session_id = excluded.session_id, message_id = excluded.message_id, \
-                 created_at = excluded.created_at",
+                 seq = excluded.seq, created_at = excluded.created_at",
             )
             .bind(reply.scope)
             .bind(reply.key)
@@ -401,6 +411,7 @@ impl<E: Engine> SqlWriteTx<E> {
             .bind(body)
             .bind(session)
             .bind(message)
+            .bind(seq)
             .bind(reply.created_at.0)
             .execute(&mut *self.tx)
             .await?;

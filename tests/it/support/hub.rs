@@ -172,6 +172,13 @@ impl Hub {
         text(&session["id"]).to_owned()
     }
 
+    /// A session that is an interaction; its id, which is that of both.
+    pub async fn interaction(&self, agent: &Client) -> String {
+        let asked = json!({ "encryptedContent": "?" });
+        let interaction = agent.post("/v1/agent/interactions", asked).await.expect(201);
+        text(&interaction["id"]).to_owned()
+    }
+
     /// A socket of this client, past its `hello`.
     pub async fn socket(&self, client: &Client) -> Socket {
         Socket::open(client).await

@@ -40,6 +40,21 @@ pub fn is_message(message: &Value) {
 }
 
 #[track_caller]
+pub fn is_interaction(interaction: &Value) {
+    has_keys(
+        interaction,
+        "id sessionId messageId agentId type title status priority encryptedContent encryptedComponents blocks \
+         deadlineAt acknowledgedAt response createdAt updatedAt",
+    );
+    for id in ["id", "sessionId", "messageId", "agentId"] {
+        is_id(&interaction[id]);
+    }
+    is_time(&interaction["createdAt"]);
+    is_time(&interaction["updatedAt"]);
+    assert!(interaction["blocks"].is_array());
+}
+
+#[track_caller]
 pub fn is_participant(participant: &Value) {
     has_keys(
         participant,

@@ -1,0 +1,113 @@
+//! Interactions: a session with one message that requires a response, under the older names (contract section 4).
+//!
+//! They are sessions and messages in every other respect: the same timeline, deadlines and settling.
+
+use super::decide::{Change, Decision, Facts, NewMessage, Reply};
+use super::message::Response;
+use super::{
+    AgentId, Envelope, Message, MessageId, MessageStatus, Priority, Refusal, Session, SessionId, SessionStatus,
+    Timestamp,
+};
+use serde::Serialize;
+
+/// What an interaction is called unless its `type` says otherwise (contract section 5).
+pub const DEFAULT_KIND: &str = "approval";
+/// Most blocks of one interaction.
+const MAX_BLOCKS: i64 = 100;
+/// No block is taken once those before it have so many bytes as events.
+const MAX_BLOCK_BYTES: i64 = 1024 * 1024;
+
+/// An interaction as clients see it. Its id is that of its session.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Interaction {
+    pub id: SessionId,
+    pub session_id: SessionId,
+    /// The message that asks.
+    pub message_id: MessageId,
+    /// Who asks.
+    pub agent_id: Option<AgentId>,
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The session's title.
+    pub title: Option<String>,
+    pub status: MessageStatus,
+    pub priority: Priority,
+    pub encrypted_content: Option<Envelope>,
+    pub encrypted_components: Option<Envelope>,
+    /// What the agent has pushed since, in order.
+    pub blocks: Vec<Envelope>,
+    pub deadline_at: Option<Timestamp>,
+    pub acknowledged_at: Option<Timestamp>,
+    pub response: Option<Response>,
+    pub created_at: Timestamp,
+    /// When anything last happened in its session.
+    pub updated_at: Timestamp,
+}
+
+impl Interaction {
+    /// Puts together what its message, its session and its own record say.
+    pub fn new(message: Message, kind: String, title: Option<String>, updated_at: Timestamp) -> Self {
+        Self {
+            id: message.session_id,
+            session_id: message.session_id,
+            message_id: message.id,
+            agent_id: message.sender_agent_id,
+            kind,
+            title,
+            status: message.status,
+            priority: message.priority,
+            encrypted_content: message.encrypted_content,
+            encrypted_components: message.encrypted_components,
+            blocks: Vec::new(),
+            deadline_at: message.deadline_at,
+            acknowledged_at: None,
+            response: message.response,
+            created_at: message.created_at,
+            updated_at,
+        }
+    }
+}
+
+/// What makes a new session an interaction.
+#[derive(Clone, Debug)]
+pub struct NewInteraction {
+    pub kind: String,
+    /// The message that asks; it requires a response.
+    pub message: NewMessage,
+}
+
+/// What rules need of a stored interaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InteractionState {
+    pub message: MessageId,
+    pub status: MessageStatus,
+    pub acknowledged_at: Option<Timestamp>,
+    /// How many blocks it has, and how many bytes their events have together.
+    pub blocks: i64,
+    pub block_bytes: i64,
+}
+
+/// The agent has taken the outcome. Once is enough: a repetition changes nothing.
+pub(super) fn acknowledge(facts: Facts<'_>) -> Decision {
+    let Some(interaction) = facts.interaction else { return Decision::refuse(Refusal::NotFound("Interaction")) };
+    if interaction.status == MessageStatus::Pending {
+        return Decision::refuse(Refusal::Conflict("The interaction is still pending".to_owned()));
+    }
+    let change = interaction.acknowledged_at.is_none().then_some(Change::MessageAcknowledged(interaction.message));
+    Decision::accept(change.into_iter().collect(), Reply::Interaction)
+}
+
+/// Appends a block, also to an interaction that has settled: an agent may show how it goes on.
+pub(super) fn push_blocks(session: &Session, facts: Facts<'_>, block: &Envelope) -> Decision {
+    let Some(interaction) = facts.interaction else { return Decision::refuse(Refusal::NotFound("Interaction")) };
+    if session.status != SessionStatus::Active {
+        return Decision::refuse(Refusal::SessionClosed);
+    }
+    if interaction.blocks >= MAX_BLOCKS || interaction.block_bytes >= MAX_BLOCK_BYTES {
+        let text =
+            format!("An interaction holds at most {MAX_BLOCKS} blocks, and no more past {MAX_BLOCK_BYTES} bytes");
+        return Decision::refuse(Refusal::Conflict(text));
+    }
+    Decision::accept(vec![Change::BlocksPushed(interaction.message, block.clone())], Reply::Interaction)
+}

@@ -1,0 +1,139 @@
+//! Interactions: the older names for a session with one message that requires a response.
+//!
+//! An interaction's id is that of its session, which stays open when it has settled. All that happens here are the
+//! sessions' own commands; a session that was not made as an interaction is not found.
+
+use super::audience::{Agent, Audience, Person};
+use super::body::Body;
+use super::idempotency::IdempotencyKey;
+use super::path::Id;
+use super::query::Query;
+use super::reply::{self, Reply};
+use super::sessions::{Opening, participants_of};
+use super::{ApiError, App, messages};
+use crate::domain::decide::Command;
+use crate::domain::draft::{AnswerDraft, BlocksDraft, InteractionDraft, MessageDraft};
+use crate::domain::{MessageId, MessageStatus, Principal, Refusal, Scope, SessionId};
+use crate::store::{Moment, SavedReplyKind};
+use crate::timeline::Outcome;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::de::IgnoredAny;
+
+const MISSING: Refusal = Refusal::NotFound("Interaction");
+
+/// Opens the session and asks in it, in one transaction.
+pub async fn create(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    key: IdempotencyKey,
+    body: Body<InteractionDraft>,
+) -> Reply {
+    let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
+    let (mut draft, interaction) = body.value.check(app.config.max_field_bytes)?;
+    let (creator, others) = participants_of(&app, agent, draft.participants.take()).await?;
+    let opening = Opening::new(&app, agent.space, &creator, others, draft)?;
+    let idempotency = key.of(&principal, body.digest);
+    let outcome = opening.submit(&app, &principal, Some(Box::new(interaction)), idempotency).await?;
+    done(&app, principal.scope(), StatusCode::CREATED, outcome).await
+}
+
+pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) -> Reply {
+    let words: Vec<_> = MessageStatus::ALL.iter().map(|status| status.as_str()).collect();
+    let status = query.word("status", MessageStatus::parse, &words)?;
+    let page = query.page()?;
+    reply::ok(&app.store.interactions(caller.principal().scope(), status, page).await?)
+}
+
+pub async fn get<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>) -> Reply {
+    show(&app, caller.principal().scope(), session, Moment::Now, StatusCode::OK).await
+}
+
+pub async fn cancel(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    key: IdempotencyKey,
+    body: Body<IgnoredAny>,
+) -> Reply {
+    let command = Command::Cancel(message_of(&app, &principal, session).await?);
+    let outcome = app.command(&principal, session, command, key.of(&principal, body.digest)).await?;
+    done(&app, principal.scope(), StatusCode::OK, outcome).await
+}
+
+pub async fn acknowledge(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    key: IdempotencyKey,
+    body: Body<IgnoredAny>,
+) -> Reply {
+    message_of(&app, &principal, session).await?;
+    let outcome = app.command(&principal, session, Command::Acknowledge, key.of(&principal, body.digest)).await?;
+    done(&app, principal.scope(), StatusCode::OK, outcome).await
+}
+
+pub async fn push_blocks(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    key: IdempotencyKey,
+    body: Body<BlocksDraft>,
+) -> Reply {
+    let command = Command::PushBlocks(body.value.check(app.config.max_field_bytes)?);
+    message_of(&app, &principal, session).await?;
+    let outcome = app.command(&principal, session, command, key.of(&principal, body.digest)).await?;
+    done(&app, principal.scope(), StatusCode::CREATED, outcome).await
+}
+
+pub async fn post_message(
+    caller: Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    key: IdempotencyKey,
+    body: Body<MessageDraft>,
+) -> Reply {
+    message_of(&app, caller.principal(), session).await?;
+    messages::post(caller, State(app), Id(session), key, body).await
+}
+
+pub async fn messages(caller: Agent, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
+    message_of(&app, caller.principal(), session).await?;
+    messages::list(caller, State(app), Id(session), query).await
+}
+
+/// Answers: settles the message, or tells who was first.
+pub async fn respond(
+    Person(principal): Person,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    key: IdempotencyKey,
+    body: Body<AnswerDraft>,
+) -> Reply {
+    let asked = message_of(&app, &principal, session).await?;
+    let posted = app.post(&principal, session, body.value.to(asked), key.of(&principal, body.digest)).await?;
+    let response = show(&app, principal.scope(), session, Moment::Settled, StatusCode::OK).await?;
+    Ok(if posted.replayed { reply::replayed(response) } else { response })
+}
+
+/// The message of an interaction that this principal sees.
+async fn message_of(app: &App, principal: &Principal, session: SessionId) -> Result<MessageId, ApiError> {
+    Ok(app.store.interaction_message(principal.scope(), session).await?.ok_or(MISSING)?)
+}
+
+async fn show(app: &App, scope: Scope, session: SessionId, at: Moment, status: StatusCode) -> Reply {
+    reply::json(status, &app.store.interaction(scope, session, at).await?.ok_or(MISSING)?)
+}
+
+/// The interaction as the command left it: the same for whoever asks again with the same `Idempotency-Key`.
+async fn done(app: &App, scope: Scope, status: StatusCode, outcome: Outcome) -> Reply {
+    let (session, at, replayed) = match outcome {
+        Outcome::Interaction { session, seq } => (session, Moment::Seq(seq), false),
+        Outcome::Settled(session, _) => (session, Moment::Settled, false),
+        Outcome::Replayed { reply: SavedReplyKind::Interaction(session, seq), .. } => (session, Moment::Seq(seq), true),
+        Outcome::Replayed { reply: SavedReplyKind::Settled(session, _), .. } => (session, Moment::Settled, true),
+        _ => return Err(Refusal::Internal.into()),
+    };
+    let response = show(app, scope, session, at, status).await?;
+    Ok(if replayed { reply::replayed(response) } else { response })
+}

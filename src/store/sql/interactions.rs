@@ -1,0 +1,287 @@
+//! Interactions: sessions with a record that says so. Their message, answer and blocks are read from the timeline.
+
+use super::sessions::{in_scope, scoped};
+use super::timelines::{message, select_message};
+use super::write::SqlWriteTx;
+use super::{SqlStore, rows, sql};
+use crate::domain::interaction::InteractionState;
+use crate::domain::{Envelope, Interaction, MessageId, MessageStatus, Page, PageRequest, Scope, SessionId, Timestamp};
+use crate::store::engine::{Engine, Fields, Statement};
+use crate::store::{Interactions, Moment, StoreError, StoreResult};
+use async_trait::async_trait;
+use serde::Deserialize;
+
+/// The columns that `found` reads.
+macro_rules! select_interaction {
+    () => {
+        select_message!(
+            ", i.kind, s.title, s.updated_at, s.last_seq, m.settled_seq, i.acknowledged_seq, i.acknowledged_at",
+            "JOIN interactions i ON i.session_id = m.session_id AND i.message_id = m.id \
+             JOIN sessions s ON s.id = i.session_id WHERE "
+        )
+    };
+}
+
+/// What of the interactions in scope stands in lists; `$3` is a status or null. (`CROSS JOIN` has SQLite begin with
+/// the interactions rather than with every message there is.)
+macro_rules! listed {
+    ($head:literal, $tail:literal) => {
+        concat!(
+            $head,
+            in_scope!(
+                " FROM interactions i CROSS JOIN sessions s CROSS JOIN messages m \
+                 WHERE s.id = i.session_id AND m.id = i.message_id AND",
+                "AND s.status <> 'Archived' AND (m.status = $3 OR $3 IS NULL) "
+            ),
+            $tail
+        )
+    };
+}
+
+#[async_trait]
+impl<E: Engine> Interactions for SqlStore<E> {
+    async fn interaction_message(&self, scope: Scope, session: SessionId) -> StoreResult<Option<MessageId>> {
+        scoped::<E>(
+            in_scope!(
+                "SELECT i.message_id FROM interactions i JOIN sessions s ON s.id = i.session_id WHERE",
+                "AND s.id = $3"
+            ),
+            scope,
+        )
+        .bind(session.0)
+        .first(&mut *self.reader().await?, |row| Ok(MessageId(row.read()?)))
+        .await
+    }
+
+    async fn interaction(&self, scope: Scope, session: SessionId, at: Moment) -> StoreResult<Option<Interaction>> {
+        let mut db = self.reader().await?;
+        let found = scoped::<E>(concat!(select_interaction!(), in_scope!("", "AND s.id = $3")), scope)
+            .bind(session.0)
+            .first(&mut *db, found)
+            .await?;
+        let Some(mut found) = found else { return Ok(None) };
+        let at = match at {
+            Moment::Now => found.last_seq,
+            Moment::Settled => found.settled_seq.unwrap_or(found.last_seq),
+            Moment::Seq(seq) => seq,
+        };
+        for (_, seq, block) in blocks::<E>(&mut db, &[session]).await? {
+            if seq <= at {
+                found.interaction.blocks.push(block);
+            }
+        }
+        if at < found.last_seq {
+            found.rewind(at);
+            if let Some((title, updated_at)) = title_at::<E>(&mut db, session, at).await? {
+                found.interaction.title = title;
+                found.interaction.updated_at = updated_at;
+            }
+        }
+        Ok(Some(found.interaction))
+    }
+
+    async fn interactions(
+        &self,
+        scope: Scope,
+        status: Option<MessageStatus>,
+        page: PageRequest,
+    ) -> StoreResult<Page<Interaction>> {
+        let mut db = self.reader().await?;
+        let status = status.map(|status| status.as_str().to_owned());
+        let total = scoped::<E>(listed!("SELECT COUNT(*)", ""), scope).bind(status.clone()).number(&mut *db).await?;
+        let mut data: Vec<Interaction> = scoped::<E>(
+            concat!(
+                select_interaction!(),
+                listed!("s.id IN (SELECT s.id", "ORDER BY s.updated_at DESC, s.id DESC LIMIT $4 OFFSET $5)"),
+                " ORDER BY s.updated_at DESC, s.id DESC"
+            ),
+            scope,
+        )
+        .bind(status)
+        .bind(page.size)
+        .bind(page.offset())
+        .all(&mut *db, |row| Ok(found(row)?.interaction))
+        .await?;
+        let ids: Vec<_> = data.iter().map(|interaction| interaction.id).collect();
+        for (session, _, block) in blocks::<E>(&mut db, &ids).await? {
+            if let Some(interaction) = data.iter_mut().find(|interaction| interaction.id == session) {
+                interaction.blocks.push(block);
+            }
+        }
+        Ok(Page::new(page, total, data))
+    }
+}
+
+/// An interaction as it stands, less its blocks, and where on its timeline it became so.
+struct Found {
+    interaction: Interaction,
+    last_seq: i64,
+    settled_seq: Option<i64>,
+    acknowledged_seq: Option<i64>,
+}
+
+impl Found {
+    /// Takes back what happened after `seq`.
+    fn rewind(&mut self, seq: i64) {
+        if self.settled_seq.is_some_and(|settled| settled > seq) {
+            self.interaction.status = MessageStatus::Pending;
+            self.interaction.response = None;
+        }
+        if self.acknowledged_seq.is_some_and(|acknowledged| acknowledged > seq) {
+            self.interaction.acknowledged_at = None;
+        }
+    }
+}
+
+fn found<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Found> {
+    let message = message(row)?;
+    let mut interaction = Interaction::new(message, row.read()?, row.read()?, Timestamp(row.read()?));
+    let last_seq = row.read()?;
+    let settled_seq = row.read()?;
+    let acknowledged_seq = row.read()?;
+    interaction.acknowledged_at = row.read::<Option<i64>>()?.map(Timestamp);
+    Ok(Found { interaction, last_seq, settled_seq, acknowledged_seq })
+}
+
+#[derive(Deserialize)]
+struct Pushed {
+    data: PushedData,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PushedData {
+    encrypted_blocks: Envelope,
+}
+
+fn damaged(error: &serde_json::Error) -> StoreError {
+    StoreError::damaged(format!("an event: {error}"))
+}
+
+/// The blocks of interactions that the caller has found in scope, each with the `seq` of its event, in order.
+async fn blocks<E: Engine>(
+    db: &mut E::Connection,
+    sessions: &[SessionId],
+) -> StoreResult<Vec<(SessionId, i64, Envelope)>> {
+    if sessions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statement = Statement::<E>::with_rows(
+        "SELECT e.session_id, e.seq, e.body FROM (VALUES",
+        ") AS v CROSS JOIN events e WHERE e.session_id = v.column1 AND e.kind = 'blocks.pushed' \
+         ORDER BY e.session_id, e.seq",
+        1,
+        sessions.len(),
+        1,
+    );
+    sessions.iter().for_each(|session| statement.push(session.0));
+    statement
+        .all(db, |row| {
+            let (session, seq, body) = (SessionId(row.read()?), row.read()?, row.read::<String>()?);
+            let pushed: Pushed = serde_json::from_str(&body).map_err(|error| damaged(&error))?;
+            Ok((session, seq, pushed.data.encrypted_blocks))
+        })
+        .await
+}
+
+#[derive(Deserialize)]
+struct Titled {
+    data: TitledData,
+}
+
+/// `data` of `session.created`, which has the whole session, or of `session.updated`.
+#[derive(Deserialize)]
+struct TitledData {
+    session: Option<TitledSession>,
+    title: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TitledSession {
+    title: Option<String>,
+}
+
+/// What a session was called right after the event of this `seq`, and when that was; `None` where retention has taken
+/// the event.
+async fn title_at<E: Engine>(
+    db: &mut E::Connection,
+    session: SessionId,
+    seq: i64,
+) -> StoreResult<Option<(Option<String>, Timestamp)>> {
+    let event = sql::<E>(
+        "SELECT e.at, (SELECT t.body FROM events t WHERE t.session_id = e.session_id AND t.seq <= e.seq \
+         AND t.kind IN ('session.created', 'session.updated') ORDER BY t.seq DESC LIMIT 1) \
+         FROM events e WHERE e.session_id = $1 AND e.seq = $2",
+    )
+    .bind(session.0)
+    .bind(seq)
+    .first(db, |row| Ok((Timestamp(row.read()?), row.read::<Option<String>>()?)))
+    .await?;
+    let Some((at, Some(body))) = event else { return Ok(None) };
+    let titled: Titled = serde_json::from_str(&body).map_err(|error| damaged(&error))?;
+    Ok(Some((titled.data.session.map_or(titled.data.title, |session| session.title), at)))
+}
+
+/// What rules need of the interaction that this session is, if it is one.
+pub(super) async fn state<E: Engine>(
+    db: &mut E::Connection,
+    session: SessionId,
+) -> StoreResult<Option<InteractionState>> {
+    sql::<E>(
+        "SELECT i.message_id, m.status, i.acknowledged_at, \
+         (SELECT COUNT(*) FROM events e WHERE e.session_id = i.session_id AND e.kind = 'blocks.pushed'), \
+         (SELECT CAST(COALESCE(SUM(e.size), 0) AS BIGINT) FROM events e \
+         WHERE e.session_id = i.session_id AND e.kind = 'blocks.pushed') \
+         FROM interactions i JOIN messages m ON m.id = i.message_id WHERE i.session_id = $1",
+    )
+    .bind(session.0)
+    .first(db, |row| {
+        Ok(InteractionState {
+            message: MessageId(row.read()?),
+            status: rows::message_status(row)?,
+            acknowledged_at: row.read::<Option<i64>>()?.map(Timestamp),
+            blocks: row.read()?,
+            block_bytes: row.read()?,
+        })
+    })
+    .await
+}
+
+impl<E: Engine> SqlWriteTx<E> {
+    pub(super) async fn insert_interactions(
+        &mut self,
+        interactions: &[(SessionId, MessageId, String)],
+    ) -> StoreResult<()> {
+        self.insert_rows(
+            "INSERT INTO interactions (session_id, message_id, kind) VALUES",
+            "",
+            3,
+            interactions,
+            |statement, (session, message, kind)| {
+                statement.push(session.0);
+                statement.push(message.0);
+                statement.push(kind.clone());
+            },
+        )
+        .await
+    }
+
+    /// Notes that outcomes were taken: each once, as a message settles once.
+    pub(super) async fn acknowledge(&mut self, acknowledged: &[(SessionId, i64, Timestamp)]) -> StoreResult<()> {
+        for (session, seq, at) in acknowledged {
+            let changed = sql::<E>(
+                "UPDATE interactions SET acknowledged_seq = $1, acknowledged_at = $2 \
+                 WHERE session_id = $3 AND acknowledged_seq IS NULL",
+            )
+            .bind(*seq)
+            .bind(at.0)
+            .bind(session.0)
+            .execute(&mut *self.tx)
+            .await?;
+            if changed != 1 {
+                return Err(StoreError::damaged("an interaction that was acknowledged twice"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -38,6 +38,23 @@ pub struct Decoder {
 struct Fragments {
     is_text: bool,
     payload: Vec<u8>,
+    /// How far a text is known to be UTF-8; what follows may be the beginning of a character.
+    checked: usize,
+}
+
+impl Fragments {
+    /// Looks at what is new: a text that can't become UTF-8 any more is refused before its last fragment.
+    fn check(&mut self, is_final: bool) -> Result<(), CloseCode> {
+        if !self.is_text {
+            return Ok(());
+        }
+        match std::str::from_utf8(&self.payload[self.checked..]) {
+            Ok(_) => self.checked = self.payload.len(),
+            Err(error) if is_final || error.error_len().is_some() => return Err(CloseCode::BAD_UTF8),
+            Err(error) => self.checked += error.valid_up_to(),
+        }
+        Ok(())
+    }
 }
 
 impl Decoder {
@@ -124,21 +141,19 @@ impl Decoder {
 
     fn data_frame(&mut self, kind: Data, is_final: bool, payload: Vec<u8>) -> Result<Option<Incoming>, CloseCode> {
         let mut message = match self.fragments.take() {
-            None => Fragments { is_text: kind == Data::Text, payload },
+            None => Fragments { is_text: kind == Data::Text, payload, checked: 0 },
             Some(mut fragments) => {
                 fragments.payload.extend_from_slice(&payload);
                 fragments
             }
         };
+        message.check(is_final)?;
         if !is_final {
             self.fragments = Some(message);
             return Ok(None);
         }
         if !message.is_text {
             return Ok(Some(Incoming::Binary));
-        }
-        if std::str::from_utf8(&message.payload).is_err() {
-            return Err(CloseCode::BAD_UTF8);
         }
         message.payload.shrink_to_fit();
         Ok(Some(Incoming::Text(message.payload)))
@@ -223,6 +238,11 @@ mod tests {
             assert_eq!(decode(&bytes), Err(CloseCode::PROTOCOL), "{bytes:?}");
         }
         assert_eq!(decode(&client_frame(0x81, &[0xff])), Err(CloseCode::BAD_UTF8));
+        assert_eq!(
+            decode(&client_frame(0x01, &[b'a', 0xff])),
+            Err(CloseCode::BAD_UTF8),
+            "before the message has ended"
+        );
         assert_eq!(decode(&client_frame(0x88, &[3, 0xe8, 0xff])), Err(CloseCode::BAD_UTF8));
     }
 

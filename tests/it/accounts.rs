@@ -352,24 +352,24 @@ fn rs256(kid: Option<&str>, claims: &Value) -> String {
     jsonwebtoken::encode(&header, claims, &EncodingKey::from_rsa_der(der.as_bytes())).expect("a token")
 }
 
-fn ed_jwk(kid: &str, key: &SigningKey) -> Value {
+pub fn ed_jwk(kid: &str, key: &SigningKey) -> Value {
     let x = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
     json!({ "kty": "OKP", "crv": "Ed25519", "kid": kid, "use": "sig", "x": x })
 }
 
-fn eddsa(kid: Option<&str>, key: &SigningKey, claims: &Value) -> String {
+pub fn eddsa(kid: Option<&str>, key: &SigningKey, claims: &Value) -> String {
     let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::EdDSA) };
     let der = key.to_pkcs8_der().expect("DER");
     jsonwebtoken::encode(&header, claims, &EncodingKey::from_ed_der(der.as_bytes())).expect("a token")
 }
 
-fn new_ed_key() -> SigningKey {
+pub fn new_ed_key() -> SigningKey {
     SigningKey::generate(&mut rand::thread_rng())
 }
 
 /// An outside issuer: a little server whose keys a test can change, and which it can stop.
-struct Issuer {
-    url: String,
+pub struct Issuer {
+    pub url: String,
     keys: Arc<Mutex<Value>>,
     fetches: Arc<AtomicUsize>,
     serving: JoinHandle<()>,
@@ -378,7 +378,7 @@ struct Issuer {
 type IssuerState = (Arc<Mutex<Value>>, Arc<AtomicUsize>);
 
 impl Issuer {
-    async fn start(keys: &[Value]) -> Self {
+    pub async fn start(keys: &[Value]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/jwks.json", listener.local_addr().expect("an address"));
         let state: IssuerState = (Arc::new(Mutex::new(json!({ "keys": keys }))), Arc::default());

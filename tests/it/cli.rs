@@ -17,7 +17,7 @@ use tempfile::{TempDir, tempdir};
 const FREE_PORT: &str = "127.0.0.1:0";
 
 /// Runs a command to its end, which must come by itself.
-fn run(command: &mut Command) -> Output {
+pub fn run(command: &mut Command) -> Output {
     let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program runs");
     let deadline = Instant::now() + PATIENCE;
@@ -31,17 +31,17 @@ fn run(command: &mut Command) -> Output {
     child.wait_with_output().expect("its output")
 }
 
-fn out(output: &Output) -> &str {
+pub fn out(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).expect("text")
 }
 
-fn err(output: &Output) -> &str {
+pub fn err(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).expect("text")
 }
 
 /// The one line that a command prints, if it ended well.
 #[track_caller]
-fn line(output: &Output) -> &str {
+pub fn line(output: &Output) -> &str {
     assert!(output.status.success(), "{output:?}");
     let printed = out(output);
     let line = printed.strip_suffix('\n').expect("a line");
@@ -51,7 +51,7 @@ fn line(output: &Output) -> &str {
 
 /// Checks that a command failed with exactly one line that names `what`, and printed nothing else.
 #[track_caller]
-fn failed(output: &Output, what: &str) {
+pub fn failed(output: &Output, what: &str) {
     assert!(!output.status.success() && output.status.code().is_some(), "{what}: {output:?}");
     let lines: Vec<_> = err(output).lines().collect();
     assert_eq!(lines.len(), 1, "{what}: {lines:#?}");
@@ -60,7 +60,7 @@ fn failed(output: &Output, what: &str) {
 }
 
 /// What stands behind a label in what a first start prints.
-fn printed<'a>(hub: &'a Process, label: &str) -> &'a str {
+pub fn printed<'a>(hub: &'a Process, label: &str) -> &'a str {
     let line = hub.output.lines().find(|line| line.trim_start().starts_with(label));
     line.and_then(|line| line.split_whitespace().last()).unwrap_or_else(|| panic!("{label} in {:?}", hub.output))
 }
@@ -69,20 +69,20 @@ fn anonymous(hub: &Process) -> Client {
     Client::anonymous(&hub.base)
 }
 
-async fn login(hub: &Process, email: &str, password: &str) -> Value {
+pub async fn login(hub: &Process, email: &str, password: &str) -> Value {
     let body = json!({ "email": email, "password": password });
     anonymous(hub).post("/v1/auth/login", body).await.expect(200)
 }
 
-fn bearer(hub: &Process, token: &str) -> Client {
+pub fn bearer(hub: &Process, token: &str) -> Client {
     anonymous(hub).with("authorization", &format!("Bearer {token}"))
 }
 
-fn api_key(hub: &Process, key: &str) -> Client {
+pub fn api_key(hub: &Process, key: &str) -> Client {
     anonymous(hub).with("x-api-key", key)
 }
 
-fn is_secret(text: &str, prefix: &str) -> bool {
+pub fn is_secret(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix)
         .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
 }
@@ -481,7 +481,7 @@ async fn a_client_that_never_finishes_does_not_hold_up_the_end() {
 }
 
 /// A hub whose whole output goes into files.
-struct Recorded {
+pub struct Recorded {
     child: Child,
     folder: TempDir,
 }
@@ -492,7 +492,7 @@ impl Recorded {
     }
 
     /// Starts a prepared command and waits until it listens; the hub and its address.
-    async fn start(command: &mut Command) -> (Self, String) {
+    pub async fn start(command: &mut Command) -> (Self, String) {
         let folder = tempdir().expect("a folder");
         let file = |name: &str| File::create(folder.path().join(name)).expect("a file");
         let child = command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err")).spawn();
@@ -513,7 +513,7 @@ impl Recorded {
     }
 
     /// SIGTERM; everything that it ever printed.
-    fn end(mut self) -> String {
+    pub fn end(mut self) -> String {
         let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success());
         let deadline = Instant::now() + PATIENCE;

@@ -3,6 +3,7 @@
 mod support;
 
 mod accounts;
+mod autobahn;
 mod bad_input;
 mod cli;
 mod contract;

@@ -38,6 +38,55 @@ const ROWS: &[(&str, &str)] = &[
          event_message_created event_message_completed event_message_cancelled \
          a_response_is_two_events_of_one_transaction plain_text_takes_no_control_characters",
     ),
+    (
+        "agent_endpoints",
+        "post_v1_agent_sessions get_v1_agent_sessions get_v1_agent_sessions_id patch_v1_agent_sessions_id \
+         post_v1_agent_sessions_id_messages get_v1_agent_sessions_id_messages get_v1_agent_sessions_id_messages_id \
+         get_v1_agent_sessions_id_messages_id_await post_v1_agent_sessions_id_messages_id_cancel \
+         get_v1_agent_sessions_id_timeline post_v1_agent_sessions_id_close post_v1_agent_sessions_id_archive \
+         post_v1_agent_sessions_id_participants get_v1_agent_sessions_id_participants \
+         delete_v1_agent_sessions_id_participants_id post_v1_agent_sessions_id_guest_tokens \
+         delete_v1_agent_sessions_id_guest_tokens_id post_v1_agent_sessions_id_typing get_v1_agent_me \
+         put_v1_agent_public_key get_v1_agent_humans post_v1_provision_agents post_v1_manage_keys get_v1_manage_keys \
+         delete_v1_manage_keys_id v1_manage_agents v1_manage_humans v1_manage_spaces \
+         a_person_s_answer_settles_and_an_agent_s_reply_does_not",
+    ),
+    (
+        "human_endpoints",
+        "get_v1_human_me put_v1_human_public_key get_v1_human_feed get_v1_human_sessions get_v1_human_sessions_id \
+         get_v1_human_sessions_id_timeline get_v1_human_sessions_id_messages get_v1_human_sessions_id_participants \
+         post_v1_human_sessions get_v1_human_agents post_v1_human_sessions_id_close \
+         post_v1_human_sessions_id_messages post_v1_human_sessions_id_typing post_v1_human_sessions_id_read \
+         a_guest_has_the_same_routes_and_sees_one_session a_get_never_settles_anything",
+    ),
+    (
+        "long_poll",
+        "timeout_of_0_to_55_seconds prefer_wait at_once_where_it_is_settled as_soon_as_it_settles \
+         a_wait_that_ends_is_no_denial a_client_that_goes_away_frees_its_waiter",
+    ),
+    (
+        "socket",
+        "credentials_in_headers credentials_in_the_subprotocol credentials_in_a_first_frame \
+         credentials_never_in_the_url origin_must_be_the_hub_s_own_or_a_configured_one \
+         id_is_a_string_or_a_number_and_comes_back events_are_none_missing_and_none_twice \
+         a_slow_consumer_loses_nothing_and_costs_nobody hello_comes_first",
+    ),
+    ("client_frames", "auth refresh subscribe subscribe_feed unsubscribe send typing read ping anything_wrong"),
+    ("hub_frames", "event typing presence receipt unsubscribed goaway server_sent_events"),
+    (
+        "close_codes",
+        "code_4400_bad_frames code_4401_not_authenticated code_4403_revoked code_4502_heartbeat_missed \
+         code_4504_token_expired code_4508_no_auth_in_time code_4529_too_many_frames code_1001_draining \
+         code_1009_frame_over_64_kib",
+    ),
+    ("operations", "livez readyz metrics web_chat sigterm"),
+    ("command_line", "hiloop_serve hiloop_migrate hiloop_keys_create hiloop_humans_create hiloop_token hiloop_demo"),
+    (
+        "settings",
+        "hiloop_listen database_url hiloop_jwt_secret hiloop_jwks_url hiloop_jwt_issuer hiloop_jwt_audience \
+         hiloop_jwt_space hiloop_trusted_proxies hiloop_metrics_listen hiloop_public_url hiloop_cors_origins \
+         hiloop_rate_limit hiloop_log every_setting_is_a_flag",
+    ),
 ];
 
 /// What `on_every_deployment!` makes of each test.

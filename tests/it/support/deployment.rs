@@ -5,10 +5,12 @@
 
 use super::client::Client;
 use super::hub::{Engine, Hub, at_agent, text};
+use super::postgres;
 use super::socket::Socket;
 use hiloop::config::Config;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -45,6 +47,14 @@ impl Kind {
     /// What `on_every_deployment!` gives to a test that starts its own.
     pub async fn given(kind: Self) -> Self {
         kind
+    }
+
+    /// Where a hub of this kind, started as a program, is to keep its store.
+    pub fn database_url(self, folder: &Path) -> String {
+        match self {
+            Self::Sqlite => format!("sqlite://{}/hub.db", folder.display()),
+            Self::Postgres => postgres::new_database(),
+        }
     }
 
     fn engine(self) -> Engine {
@@ -108,6 +118,12 @@ impl Deployment {
         let mut deployment = Self { owner: hub.owner.clone(), manager: anonymous.clone(), anonymous, hub: None };
         deployment.manager = deployment.other_space().await;
         deployment
+    }
+
+    /// The hub drains and ends, as on SIGTERM.
+    pub async fn stop(&mut self) {
+        let server = self.hub.as_mut().and_then(|hub| hub.server.take());
+        server.expect("a hub of this test alone").stop().await;
     }
 
     /// Where the store of a deployment of this test alone is, for faults from outside.

@@ -33,10 +33,15 @@ impl Socket {
             request.headers_mut().append(*name, value.parse().expect("a header"));
         }
         match timeout(PATIENCE, connect_async(request)).await.expect("an answer in time") {
-            Ok((stream, _)) => Ok(Self { stream, hello: Value::Null, ids: 0 }),
+            Ok((stream, _)) => Ok(Self::of(stream)),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("the socket opens: {error}"),
         }
+    }
+
+    /// A socket that is open already.
+    pub fn of(stream: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
+        Self { stream, hello: Value::Null, ids: 0 }
     }
 
     /// Opens a socket and takes its `hello`.

@@ -1,0 +1,112 @@
+//! Section 7: a request that waits until a message has settled.
+
+use crate::support::hub::{answer, ask, at_agent, at_message, say, text};
+use crate::support::{Deployment, on_every_deployment};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// A wait of one second, on a machine that is busy.
+const ONE_SECOND: std::ops::Range<Duration> = Duration::from_millis(900)..Duration::from_secs(10);
+/// Sooner than any wait of seconds would end.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+on_every_deployment! {
+    async fn timeout_of_0_to_55_seconds(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let asked = ask(&agent, &session).await;
+        for (query, waits) in [("?timeout=0", false), ("?timeout=1", true)] {
+            let started = Instant::now();
+            assert_eq!(agent.get(&at_message(&session, &asked, &format!("/await{query}"))).await.expect(200), asked);
+            let waited = started.elapsed();
+            assert!(if waits { ONE_SECOND.contains(&waited) } else { waited < ONE_SECOND.start }, "{query}: {waited:?}");
+        }
+        for bad in ["-1", "56", "x", "", "1.5"] {
+            let reply = agent.get(&at_message(&session, &asked, &format!("/await?timeout={bad}"))).await;
+            let error = reply.expect_error(400, "VALIDATION_ERROR");
+            assert!(text(&error["message"]).contains("'timeout'"), "{error}");
+        }
+    }
+
+    async fn prefer_wait(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let asked = ask(&agent, &session).await;
+        let started = Instant::now();
+        let reply = agent.with("prefer", "wait=1").get(&at_message(&session, &asked, "/await")).await;
+        assert_eq!(reply.expect(200), asked);
+        assert!(ONE_SECOND.contains(&started.elapsed()), "{:?}", started.elapsed());
+    }
+
+    async fn at_once_where_it_is_settled(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let asked = ask(&agent, &session).await;
+        answer(&human, &session, &asked).await;
+        let settled = agent.get(&at_message(&session, &asked, "")).await.expect(200);
+        let plain = say(&agent, &session, "settled from the start").await;
+        // Every later await too.
+        for _ in 0..3 {
+            let started = Instant::now();
+            assert_eq!(agent.get(&at_message(&session, &asked, "/await?timeout=55")).await.expect(200), settled);
+            assert_eq!(agent.get(&at_message(&session, &plain, "/await")).await.expect(200), plain);
+            assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
+        }
+    }
+
+    async fn as_soon_as_it_settles(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        for end in ["answer", "cancel", "close"] {
+            let session = hub.session(&agent).await;
+            let asked = ask(&agent, &session).await;
+            let path = at_message(&session, &asked, "/await?timeout=55");
+            let ends = async {
+                // However late the wait begins, it must end; that it has begun can't be seen from outside.
+                agent.get(&at_message(&session, &asked, "/await?timeout=1")).await.expect(200);
+                match end {
+                    "answer" => drop(answer(&human, &session, &asked).await),
+                    "cancel" => drop(agent.post(&at_message(&session, &asked, "/cancel"), json!({})).await.expect(200)),
+                    _ => drop(agent.post(&at_agent(&session, "/close"), json!({})).await.expect(200)),
+                }
+                Instant::now()
+            };
+            // Whichever node takes what: two waits, so that there is one on each of two.
+            let (first, second, since) = tokio::join!(agent.get(&path), agent.get(&path), ends);
+            assert!(since.elapsed() < Duration::from_secs(2), "{end}: {:?}", since.elapsed());
+            for reply in [first, second] {
+                let message = reply.expect(200);
+                assert_eq!(message["status"], if end == "answer" { "Completed" } else { "Cancelled" });
+                assert_eq!(message, agent.get(&at_message(&session, &asked, "")).await.expect(200));
+            }
+        }
+    }
+
+    async fn a_wait_that_ends_is_no_denial(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let asked = ask(&agent, &session).await;
+        let waited = agent.get(&at_message(&session, &asked, "/await?timeout=1")).await.expect(200);
+        assert_eq!(waited["status"], "Pending");
+        answer(&human, &session, &asked).await;
+        let later = agent.get(&at_message(&session, &asked, "/await?timeout=1")).await.expect(200);
+        assert_eq!(later["status"], "Completed");
+    }
+
+    async fn a_client_that_goes_away_frees_its_waiter(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let asked = ask(&agent, &session).await;
+        let path = at_message(&session, &asked, "/await?timeout=55");
+        for _ in 0..20 {
+            let gone = tokio::time::timeout(Duration::from_millis(20), agent.get(&path)).await;
+            assert!(gone.is_err(), "{gone:?}");
+        }
+        // The next one is served, and what is pending can still be answered.
+        let (message, _) = tokio::join!(agent.get(&path), answer(&human, &session, &asked));
+        assert_eq!(message.expect(200)["status"], "Completed");
+    }
+}

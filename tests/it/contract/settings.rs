@@ -1,0 +1,203 @@
+//! Section 10: each setting has an effect, is a flag, and is refused by its name when it is bad.
+
+use super::command_line::serve;
+use crate::accounts::{Issuer, ed_jwk, eddsa, new_ed_key};
+use crate::cli::{Recorded, bearer, failed, line, out, printed, run};
+use crate::support::deployment::{name, now, signed, token};
+use crate::support::hub::{SESSIONS, at_agent, text};
+use crate::support::process::{Process, hiloop};
+use crate::support::{Client, Kind, on_every_deployment};
+use futures::future::join_all;
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use tempfile::tempdir;
+
+const ALL: &[&str] = &[
+    "HILOOP_LISTEN",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "HILOOP_JWT_SECRET",
+    "HILOOP_JWKS_URL",
+    "HILOOP_JWT_ISSUER",
+    "HILOOP_JWT_AUDIENCE",
+    "HILOOP_JWT_SPACE",
+    "HILOOP_TRUSTED_PROXIES",
+    "HILOOP_METRICS_LISTEN",
+    "HILOOP_PUBLIC_URL",
+    "HILOOP_CORS_ORIGINS",
+    "HILOOP_RATE_LIMIT",
+    "HILOOP_LOG",
+    "HILOOP_LOG_FORMAT",
+];
+
+/// Checks that a value is an error that names the setting, before anything listens.
+fn refused(kind: Kind, setting: &str, value: &str) {
+    let folder = tempdir().expect("a folder");
+    failed(&run(serve(kind, folder.path()).env(setting, value)), setting);
+}
+
+/// How many of so many requests at once are let through.
+async fn let_through(clients: &[Client]) -> usize {
+    let replies = join_all(clients.iter().map(|client| client.get("/v1/agent/me"))).await;
+    replies.iter().filter(|reply| reply.status != 429).count()
+}
+
+on_every_deployment! {
+    async fn hiloop_listen(kind: Kind) {
+        let folder = tempdir().expect("a folder");
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").to_string();
+        let hub = Process::spawn(serve(kind, folder.path()).env("HILOOP_LISTEN", &free));
+        assert_eq!(hub.address(), free);
+        Client::anonymous(&format!("http://{free}")).get("/livez").await.expect(200);
+        refused(kind, "HILOOP_LISTEN", "nowhere");
+        refused(kind, "HILOOP_LISTEN", &free);
+    }
+
+    async fn database_url(kind: Kind) {
+        let folder = tempdir().expect("a folder");
+        let mut first = Process::spawn(&mut serve(kind, folder.path()));
+        let session = first.owner().post(SESSIONS, json!({})).await.expect(201);
+        assert_eq!(session["status"], "Active");
+        assert_eq!(first.terminate(), Some(0));
+        for bad in ["mysql://localhost/hub", "hub.db"] {
+            refused(kind, "DATABASE_URL", bad);
+        }
+    }
+
+    async fn hiloop_jwt_secret(kind: Kind) {
+        // Made once and kept in the store unless it is set: tokens of before still hold.
+        let folder = tempdir().expect("a folder");
+        let url = kind.database_url(folder.path());
+        let start = || Process::spawn(hiloop(folder.path()).env("DATABASE_URL", &url).env("HILOOP_LISTEN", "127.0.0.1:0"));
+        let mut hub = start();
+        let email = printed(&hub, "e-mail").to_owned();
+        let kept = run(hiloop(folder.path()).env("DATABASE_URL", &url).args(["token", "--email", &email]));
+        let kept = line(&kept).to_owned();
+        assert_eq!(hub.terminate(), Some(0));
+        let hub = start();
+        bearer(&hub, &kept).get("/v1/human/me").await.expect(200);
+        // Another secret's tokens do not.
+        let stranger = token(&json!({ "id": "x", "email": email, "name": "X" }), 60);
+        bearer(&hub, &stranger).get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
+        refused(kind, "HILOOP_JWT_SECRET", "short");
+    }
+
+    async fn hiloop_jwks_url(kind: Kind) {
+        let ed = new_ed_key();
+        let issuer = Issuer::start(&[ed_jwk("ed", &ed)]).await;
+        let hub = kind.alone(&["--jwks-url", &issuer.url], |_| {}).await;
+        let claims = json!({ "sub": "idp|1", "email": format!("{}@example.org", name("j")), "name": "J", "exp": now() + 60 });
+        let me = hub.with_token(&eddsa(Some("ed"), &ed, &claims)).get("/v1/human/me").await.expect(200);
+        assert_eq!(me["email"], claims["email"]);
+        let forged = eddsa(Some("ed"), &new_ed_key(), &claims);
+        hub.with_token(&forged).get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
+        refused(kind, "HILOOP_JWKS_URL", "ftp://issuer.example/keys");
+    }
+
+    async fn hiloop_jwt_issuer(kind: Kind) {
+        let hub = kind.alone(&["--jwt-issuer", "https://idp.example"], |_| {}).await;
+        let claims = |issuer: &str| json!({ "sub": "a", "email": "iss@example.org", "exp": now() + 60, "iss": issuer });
+        hub.with_token(&signed(&claims("https://idp.example"))).get("/v1/human/me").await.expect(200);
+        hub.with_token(&signed(&claims("https://other.example"))).get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
+    }
+
+    async fn hiloop_jwt_audience(kind: Kind) {
+        let hub = kind.alone(&["--jwt-audience", "hub"], |_| {}).await;
+        let claims = |audience: Value| json!({ "sub": "a", "email": "aud@example.org", "exp": now() + 60, "aud": audience });
+        for (audience, status) in [(json!("hub"), 200), (json!(["x", "hub"]), 200), (json!("x"), 401), (Value::Null, 401)] {
+            assert_eq!(hub.with_token(&signed(&claims(audience))).get("/v1/human/me").await.status, status);
+        }
+    }
+
+    async fn hiloop_jwt_space(kind: Kind) {
+        let space = name("space");
+        let hub = kind.alone(&["--jwt-space", &space], |_| {}).await;
+        let made = hub.owner.post("/v1/manage/spaces", json!({ "name": space })).await.expect(201);
+        let claims = json!({ "sub": "a", "email": "space@example.org", "name": "S", "exp": now() + 60 });
+        let me = hub.with_token(&signed(&claims)).get("/v1/human/me").await.expect(200);
+        let people = hub.with_key(text(&made["apiKey"])).get("/v1/agent/humans").await.expect(200);
+        assert_eq!((&people["total"], &people["data"][0]["id"]), (&json!(1), &me["id"]));
+    }
+
+    async fn hiloop_trusted_proxies(kind: Kind) {
+        // Each address behind a trusted proxy has a quota of its own; an address that anybody may claim has not.
+        let by_proxy = kind.alone(&["--rate-limit", "5/s", "--trusted-proxies", "127.0.0.1"], |_| {}).await;
+        let directly = kind.alone(&["--rate-limit", "5/s"], |_| {}).await;
+        let from_many = |client: &Client| -> Vec<Client> {
+            (0..60).map(|index| client.with("x-forwarded-for", &format!("198.51.100.{index}"))).collect()
+        };
+        assert_eq!(let_through(&from_many(&by_proxy.anonymous)).await, 60);
+        assert!(let_through(&from_many(&directly.anonymous)).await < 60);
+        refused(kind, "HILOOP_TRUSTED_PROXIES", "127.0.0.1, proxy");
+    }
+
+    async fn hiloop_metrics_listen(kind: Kind) {
+        let folder = tempdir().expect("a folder");
+        let hub = Process::spawn(serve(kind, folder.path()).env("HILOOP_METRICS_LISTEN", "127.0.0.1:0"));
+        let line = hub.output.lines().find(|line| line.starts_with("metrics at ")).expect("a line");
+        let base = line.trim_start_matches("metrics at ").trim_end_matches("/metrics");
+        Client::anonymous(base).get("/metrics").await.expect(200);
+        refused(kind, "HILOOP_METRICS_LISTEN", "9090");
+    }
+
+    async fn hiloop_public_url(kind: Kind) {
+        let hub = kind.alone(&["--public-url", "https://hub.example/chat"], |_| {}).await;
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let made = agent.post(&at_agent(&session, "/guest-tokens"), json!({})).await.expect(201);
+        assert!(text(&made["url"]).starts_with("https://hub.example/chat/#"), "{}", made["url"]);
+        refused(kind, "HILOOP_PUBLIC_URL", "hub.example.org");
+    }
+
+    async fn hiloop_cors_origins(kind: Kind) {
+        let hub = kind.alone(&["--cors-origins", "https://a.example,https://b.example"], |_| {}).await;
+        for (origin, allowed) in [("https://a.example", true), ("https://b.example", true), ("https://c.example", false)] {
+            let asks = hub.anonymous.with("origin", origin).with("access-control-request-method", "POST");
+            let reply = asks.raw("OPTIONS", SESSIONS, None, Vec::new()).await;
+            assert_eq!(reply.header("access-control-allow-origin"), allowed.then_some(origin));
+        }
+        refused(kind, "HILOOP_CORS_ORIGINS", "https://a.example/path");
+    }
+
+    async fn hiloop_rate_limit(kind: Kind) {
+        let hub = kind.alone(&["--rate-limit", "5/s"], |_| {}).await;
+        let (hasty, calm) = (hub.agent("agent").await, hub.agent("agent").await);
+        assert!(let_through(&vec![hasty; 60]).await < 60);
+        // Per credential; and `off` is none at all.
+        calm.get("/v1/agent/me").await.expect(200);
+        let free = kind.alone(&["--rate-limit", "off"], |_| {}).await;
+        assert_eq!(let_through(&vec![free.agent("agent").await; 300]).await, 300);
+        for bad in ["many", "0/s", "100"] {
+            refused(kind, "HILOOP_RATE_LIMIT", bad);
+        }
+    }
+
+    async fn hiloop_log(kind: Kind) {
+        let folder = tempdir().expect("a folder");
+        for (level, format, shows) in [("debug", "text", "DEBUG"), ("debug", "json", r#""level":"DEBUG""#), ("error", "text", "")] {
+            let mut command = serve(kind, folder.path());
+            let (hub, base) = Recorded::start(command.env("HILOOP_LOG", level).env("HILOOP_LOG_FORMAT", format)).await;
+            Client::anonymous(&base).get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
+            let output = hub.end();
+            assert_eq!(output.contains("DEBUG"), level == "debug", "{output}");
+            assert!(output.contains(shows), "{output}");
+        }
+        refused(kind, "HILOOP_LOG", "hiloop=loud");
+        refused(kind, "HILOOP_LOG_FORMAT", "xml");
+    }
+
+    async fn every_setting_is_a_flag(kind: Kind) {
+        let folder = tempdir().expect("a folder");
+        let output = run(serve(kind, folder.path()).args(["serve", "--help"]));
+        assert!(output.status.success());
+        for setting in ALL {
+            let flag = setting.trim_start_matches("HILOOP_").to_lowercase().replace('_', "-");
+            assert!(out(&output).contains(setting) && out(&output).contains(&format!("--{flag}")), "{setting}");
+        }
+        for (setting, default) in [
+            ("HILOOP_LISTEN", "127.0.0.1:8080"), ("HILOOP_RATE_LIMIT", "100/s"), ("HILOOP_JWT_SPACE", "default"), ("HILOOP_LOG", "info"),
+        ] {
+            assert!(out(&output).contains(&format!("[default: {default}]")), "{setting}");
+        }
+    }
+}

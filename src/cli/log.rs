@@ -15,5 +15,10 @@ pub(super) fn start(settings: &LogSettings) -> Result<(), ConfigError> {
             return Err(ConfigError { setting: "HILOOP_LOG_FORMAT", problem });
         }
     }
+    // Where, and no more: a panic's text may hold what it failed on.
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(at, "panicked");
+    }));
     Ok(())
 }

@@ -24,6 +24,7 @@ pub use records::{
     ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Moment, NewKey, ReadMark, Refresh,
     RefreshOutcome, SavedReply, SavedReplyKind, Standing, WriteSet,
 };
+pub use sql::DUE_MESSAGES;
 use uuid::Uuid;
 
 pub type StoreResult<T> = Result<T, StoreError>;

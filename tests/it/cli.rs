@@ -597,6 +597,52 @@ async fn tell_secrets(base: &str, key: &str, email: &str, password: &str) -> Vec
     // Never by the URL; but who puts one there must not find it in a log either.
     let careless = format!("/v1/agent/me?token={}", text(&made["apiKey"]));
     anonymous.get(&careless).await.expect_error(401, "UNAUTHORIZED");
+    for path in [
+        format!("/v1/ws?token={}", human.secret()),
+        format!("/v1/agent/sessions/{}", text(&made["apiKey"])),
+        format!("/v1/agent/sessions/{session}/events?after=0&key={}", guest.secret()),
+        format!("/no/such/page/{}?password={password}", human.secret()),
+    ] {
+        assert!((400..500).contains(&anonymous.get(&path).await.status), "{path}");
+    }
+    let odd = "odd-credential-0123456789";
+    for (header, value) in [
+        ("authorization", format!("Basic {odd}")),
+        ("authorization", format!("Bearer {odd}")),
+        ("authorization", format!("Bearer {odd}.{odd}.{odd}")),
+        ("authorization", format!("Bearer hlg_{odd}")),
+        ("x-api-key", odd.to_owned()),
+        ("x-api-key", format!("hlp_{odd}")),
+        ("x-api-key", format!("hlp_prov_{odd}")),
+        ("cookie", format!("session={odd}")),
+        ("sec-websocket-protocol", format!("hiloop.v1, hiloop.bearer.{odd}")),
+    ] {
+        let client = anonymous.with(header, &value);
+        for path in ["/v1/agent/me", "/v1/human/me", "/metrics"] {
+            client.get(path).await.expect_error(401, "UNAUTHORIZED");
+        }
+        if header != "cookie" {
+            assert_eq!(Socket::try_open(&client).await.err(), Some(401), "{header}");
+        }
+    }
+    for (path, body) in [
+        ("/v1/auth/login", json!({ "email": email, "password": [odd] })),
+        ("/v1/auth/login", json!({ "email": odd, "password": odd })),
+        ("/v1/auth/refresh", json!({ "refreshToken": odd })),
+        ("/v1/auth/logout", json!({ "refreshToken": odd })),
+        ("/v1/auth/setup", json!({ "token": odd, "password": odd })),
+        ("/v1/agent/sessions", json!({ "title": odd, "priority": odd })),
+    ] {
+        anonymous.post(path, body.clone()).await;
+        owner.post(path, body).await;
+    }
+    owner.raw("POST", &at_agent(&session, "/messages"), Some("text/plain"), odd.into()).await.expect(415);
+    by_header.ask(json!({ "type": "refresh", "token": odd })).await;
+    by_header.ask(json!({ "type": "send", "sessionId": session, "encryptedContent": [odd] })).await;
+    let mut refused = Socket::try_open(&anonymous).await.expect("the socket opens");
+    refused.send(json!({ "type": "auth", "id": 1, "token": odd })).await;
+    assert_eq!(refused.end().await, End::Code(4401));
+    secrets.push(("an odd credential", odd.to_owned()));
     owner.delete(&format!("/v1/manage/keys/{}", text(&made["id"]))).await.expect(204);
     for what in [
         "ciphertext-of-a-title",
@@ -650,4 +696,43 @@ async fn no_secret_stands_in_the_log_on_sqlite() {
 async fn no_secret_stands_in_the_log_on_postgres() {
     let folder = tempdir().expect("a folder");
     keeps_secrets(&postgres::new_database(), folder.path(), "json").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_request_has_its_line_with_its_id() {
+    let folder = tempdir().expect("a folder");
+    let url = format!("sqlite://{}/hub.db", folder.path().display());
+    let (hub, base) = Recorded::start(
+        hiloop(folder.path())
+            .env("DATABASE_URL", url)
+            .env("HILOOP_LISTEN", FREE_PORT)
+            .env("HILOOP_LOG", "info,hiloop::access=debug")
+            .env("HILOOP_LOG_FORMAT", "json"),
+    )
+    .await;
+    let anonymous = Client::anonymous(&base);
+    let id = "0198b7a4-0000-7000-8000-000000000001";
+    let refused = anonymous.get(&format!("/v1/agent/sessions/{id}")).await;
+    let made = refused.header("x-request-id").expect("an id").to_owned();
+    refused.expect(401);
+    let own = anonymous.with("x-request-id", "my-own-id");
+    assert_eq!(own.get("/livez").await.header("x-request-id"), Some("my-own-id"));
+    let log = hub.end();
+    let lines: Vec<Value> = log
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    for (request, route, status) in [(made.as_str(), "/v1/agent/sessions/{id}", 401), ("my-own-id", "/livez", 200)] {
+        let own: Vec<_> = lines.iter().filter(|line| line["span"]["id"] == json!(request)).collect();
+        assert_eq!(own.len(), 1, "{own:?}");
+        assert_eq!((&own[0]["target"], &own[0]["level"]), (&json!("hiloop::access"), &json!("DEBUG")));
+        let fields = &own[0]["fields"];
+        assert_eq!(
+            (&fields["method"], &fields["route"], &fields["status"]),
+            (&json!("GET"), &json!(route), &json!(status))
+        );
+        assert!(fields["millis"].is_number() || fields["millis"].is_string(), "{fields}");
+    }
+    assert!(!log.contains(id), "a path is not logged, only its route");
 }

@@ -8,6 +8,8 @@ mod sessions;
 mod timelines;
 mod write;
 
+pub use timelines::DUE_MESSAGES;
+
 use super::engine::{Engine, Statement};
 use super::{Store, StoreResult, WriteTx};
 use crate::domain::Timestamp;

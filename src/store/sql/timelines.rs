@@ -32,6 +32,12 @@ macro_rules! select_message {
 }
 pub(super) use select_message;
 
+/// The messages that are due at `$1`, at most `$2`.
+pub const DUE_MESSAGES: &str = "SELECT s.space_id, m.session_id, m.id FROM messages m \
+     JOIN sessions s ON s.id = m.session_id \
+     WHERE m.status = 'Pending' AND m.deadline_at IS NOT NULL AND m.deadline_at <= $1 \
+     ORDER BY m.deadline_at LIMIT $2";
+
 #[async_trait]
 impl<E: Engine> Timelines for SqlStore<E> {
     async fn messages(
@@ -192,21 +198,14 @@ impl<E: Engine> Timelines for SqlStore<E> {
     }
 
     async fn due_messages(&self, now: Timestamp, limit: i64) -> StoreResult<Vec<DueMessage>> {
-        sql::<E>(
-            "SELECT s.space_id, m.session_id, m.id FROM messages m JOIN sessions s ON s.id = m.session_id \
-             WHERE m.status = 'Pending' AND m.deadline_at IS NOT NULL AND m.deadline_at <= $1 \
-             ORDER BY m.deadline_at LIMIT $2",
-        )
-        .bind(now.0)
-        .bind(limit)
-        .all(&mut *self.reader().await?, |row| {
+        let read = |row: &mut Fields<'_, E>| {
             Ok(DueMessage {
                 space: SpaceId(row.read()?),
                 session: SessionId(row.read()?),
                 message: MessageId(row.read()?),
             })
-        })
-        .await
+        };
+        sql::<E>(DUE_MESSAGES).bind(now.0).bind(limit).all(&mut *self.reader().await?, read).await
     }
 }
 

@@ -8,6 +8,7 @@ pub mod postgres;
 pub mod process;
 pub mod shapes;
 pub mod socket;
+pub mod sql;
 
 pub use client::Client;
 pub use deployment::{Deployment, Kind};

@@ -66,6 +66,12 @@ impl Process {
         self.base.trim_start_matches("http://")
     }
 
+    /// Where its figures are open, with `HILOOP_METRICS_LISTEN`.
+    pub fn metrics(&self) -> &str {
+        let line = self.output.lines().find_map(|line| line.strip_prefix("metrics at "));
+        line.expect("a line").trim_end_matches("/metrics")
+    }
+
     /// The owner key that a first start prints.
     pub fn owner(&self) -> Client {
         let line = self.output.lines().find(|line| line.trim_start().starts_with("API key")).expect("a key");

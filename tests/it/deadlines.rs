@@ -1,0 +1,174 @@
+//! Deadlines: kept to the second, once, whatever happens meanwhile and however many there are.
+
+use crate::support::hub::{at_agent, text};
+use crate::support::process::Process;
+use crate::support::sql::Database;
+use crate::support::{Client, on_both_engines};
+use chrono::{DateTime, Utc};
+use hiloop::clock::{Clock as _, SystemClock};
+use hiloop::store::DUE_MESSAGES;
+use hiloop::store::open::open;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use tempfile::tempdir;
+
+/// How late a message may expire (contract section 4).
+const LATE: i64 = 1000;
+
+fn time(value: &Value) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(text(value)).expect("a time").into()
+}
+
+/// Asks with a deadline so many milliseconds from now; the message.
+async fn ask(client: &Client, session: &str, within: i64) -> Value {
+    let deadline = SystemClock.now().plus_millis(within).to_string();
+    let body = json!({ "encryptedContent": "?", "responseRequired": true, "deadlineAt": deadline });
+    client.post(&at_agent(session, "/messages"), body).await.expect(201)
+}
+
+/// When each message expired, by its id; each must have done so once.
+fn expiries(events: &[Value]) -> HashMap<String, DateTime<Utc>> {
+    let mut found = HashMap::new();
+    for event in events.iter().filter(|event| event["type"] == "message.expired") {
+        assert_eq!(event["actor"]["type"], "System");
+        let twice = found.insert(text(&event["data"]["messageId"]).to_owned(), time(&event["at"]));
+        assert!(twice.is_none(), "expired once: {event}");
+    }
+    found
+}
+
+on_both_engines! {
+    async fn every_message_expires_within_a_second_of_its_deadline(hub: Hub) {
+        let agent = hub.agent("agent").await;
+        let mut socket = hub.socket(&agent).await;
+        let session = hub.session(&agent).await;
+        socket.subscribe(&session, None).await;
+        let mut asked = Vec::new();
+        for number in 0..60 {
+            asked.push(ask(&agent, &session, 600 + number * 25).await);
+        }
+        // Many at one moment, too.
+        let together = SystemClock.now().plus_millis(1500).to_string();
+        for _ in 0..300 {
+            let body = json!({ "encryptedContent": "?", "responseRequired": true, "deadlineAt": together });
+            asked.push(agent.post(&at_agent(&session, "/messages"), body).await.expect(201));
+        }
+        let mut events = Vec::new();
+        let mut expired = 0;
+        while expired < asked.len() {
+            let event = socket.event().await;
+            expired += usize::from(event["type"] == "message.expired");
+            events.push(event);
+        }
+        socket.expect_none("event").await;
+        let expiries = expiries(&events);
+        let mut latest = 0;
+        for message in &asked {
+            let late = (expiries[text(&message["id"])] - time(&message["deadlineAt"])).num_milliseconds();
+            assert!((0..=LATE).contains(&late), "{late} ms late");
+            latest = latest.max(late);
+        }
+        println!("the latest of {} expired {latest} ms after its deadline", asked.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_due_while_the_hub_was_down_expires_at_once_when_it_is_back() {
+    let folder = tempdir().expect("a folder");
+    let mut hub = Process::start(folder.path(), "127.0.0.1:0");
+    let client = hub.owner();
+    let session = client.post("/v1/agent/sessions", json!({})).await.expect(201);
+    let session = text(&session["id"]);
+    let mut asked = Vec::new();
+    for _ in 0..20 {
+        asked.push(ask(&client, session, 700).await);
+    }
+    let later = ask(&client, session, 3_600_000).await;
+    hub.kill();
+    let last = asked.iter().map(|message| time(&message["deadlineAt"])).max().expect("some");
+    let left = (last - time(&json!(SystemClock.now().to_string()))).num_milliseconds().max(0);
+    // It is the passing of this very time that matters here.
+    tokio::time::sleep(Duration::from_millis(left.unsigned_abs() + 50)).await;
+
+    let hub = Process::start(folder.path(), "127.0.0.1:0");
+    let back = SystemClock.now();
+    let client = Client { base: hub.base.clone(), ..client };
+    let expired = crate::support::eventually("everything due to expire", async || {
+        let page = client.get(&at_agent(session, "/timeline?after=0&limit=1000")).await.expect(200);
+        let expired = expiries(page["data"].as_array().expect("events"));
+        (expired.len() == asked.len()).then_some(expired)
+    })
+    .await;
+    for message in &asked {
+        let late = expired[text(&message["id"])] - time(&json!(back.to_string()));
+        assert!(late.num_milliseconds() <= LATE, "{late} after the hub was back");
+        let path = at_agent(session, &format!("/messages/{}", text(&message["id"])));
+        assert_eq!(client.get(&path).await.expect(200)["status"], "Expired");
+    }
+    let path = at_agent(session, &format!("/messages/{}", text(&later["id"])));
+    assert_eq!(client.get(&path).await.expect(200)["status"], "Pending");
+}
+
+on_both_engines! {
+    async fn the_due_are_found_among_many_by_their_index(hub: Hub) {
+        const MANY: i64 = 100_000;
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let store = open(&hub.database_url).await.expect("the store opens");
+        let now = hub.clock.now();
+        let fastest = async || {
+            let mut best = Duration::MAX;
+            for _ in 0..20 {
+                let started = Instant::now();
+                assert_eq!(store.due_messages(now, 256).await.expect("the store"), []);
+                best = best.min(started.elapsed());
+            }
+            best
+        };
+        let alone = fastest().await;
+
+        // As many that are yet to come, written past the hub.
+        let database = Database::open(&hub.database_url).await;
+        let (numbers, id) = match &database {
+            Database::Sqlite(_) => (
+                format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})"),
+                "randomblob(16)",
+            ),
+            Database::Postgres(_) => {
+                (format!("WITH n(i) AS (SELECT generate_series(1, {MANY}))"), "gen_random_uuid()")
+            }
+        };
+        let (own, later) = (database.id(&session), now.plus_millis(3_600_000).0);
+        database
+            .execute(&format!(
+                "{numbers} INSERT INTO messages (id, session_id, seq, ordinal, response_required, status, priority, \
+                 deadline_at, created_at, updated_at) SELECT {id}, {own}, 1000 + i, 1000 + i, TRUE, 'Pending', 1, \
+                 {later} + i, {now}, {now} FROM n",
+                now = now.0
+            ))
+            .await;
+        // Enough sessions, too, that reading them all would be no way to find one.
+        database
+            .execute(&format!(
+                "{numbers} INSERT INTO sessions (id, space_id, status, priority, first_seq, last_seq, message_count, \
+                 pending_count, created_at, updated_at) SELECT {id}, s.space_id, 'Active', 1, 1, 1, 0, 0, {now}, {now} \
+                 FROM n CROSS JOIN sessions s WHERE i <= 5000 AND s.id = {own}",
+                now = now.0
+            ))
+            .await;
+        database.execute("ANALYZE").await;
+        assert_eq!(store.pending_responses().await.expect("the store"), MANY);
+        assert_eq!(database.number("SELECT COUNT(*) FROM messages").await, MANY);
+        let among_many = fastest().await;
+        println!("looking for the due: {alone:?} alone, {among_many:?} among {MANY}");
+        assert!(among_many < alone * 3 + Duration::from_millis(2), "{alone:?} alone, {among_many:?} among {MANY}");
+
+        let due = DUE_MESSAGES.replace("$1", &now.0.to_string()).replace("$2", "256");
+        Database::uses_index(&database.plan(&due).await, "messages_due");
+        // Real ones among them expire as ever.
+        let asked = ask(&agent, &session, 100).await;
+        let path = at_agent(&session, &format!("/messages/{}/await?timeout=20", text(&asked["id"])));
+        assert_eq!(agent.get(&path).await.expect(200)["status"], "Expired");
+    }
+}

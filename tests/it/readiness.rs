@@ -1,0 +1,104 @@
+//! `/readyz` tells the truth, and why.
+
+use crate::support::hub::{at_agent, text};
+use crate::support::postgres::Postgres;
+use crate::support::process::{Process, hiloop};
+use crate::support::{Client, PATIENCE, eventually, on_both_engines};
+use serde_json::json;
+use tempfile::tempdir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// A connection that has begun a request.
+struct Begun(TcpStream);
+
+impl Begun {
+    async fn new(address: &str, head: &str) -> Self {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.write_all(head.as_bytes()).await.expect("it goes out");
+        Self(stream)
+    }
+
+    /// Sends the rest; everything that comes back until the end.
+    async fn finish(mut self, rest: &str) -> String {
+        self.0.write_all(rest.as_bytes()).await.expect("it goes out");
+        let mut reply = String::new();
+        let read = timeout(PATIENCE, self.0.read_to_string(&mut reply)).await;
+        read.expect("a reply in time").expect("text");
+        reply
+    }
+}
+
+on_both_engines! {
+    async fn while_it_drains_it_is_not_ready_and_says_why(hub: Hub) {
+        let mut hub = hub;
+        let ready = hub.anonymous().get("/readyz").await.expect(200);
+        assert_eq!(ready, json!({ "status": "ok", "store": "ok", "draining": false }));
+        let address = hub.base.trim_start_matches("http://").to_owned();
+        // Two requests that have begun: one keeps the hub draining while the other asks.
+        let mut begun = Vec::new();
+        for path in ["/readyz", "/livez"] {
+            begun.push(Begun::new(&address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n")).await);
+        }
+        // Whatever came before on this connection was read by now.
+        hub.anonymous().get("/livez").await.expect(200);
+        let server = hub.server.take().expect("it runs");
+        let draining = server.context.draining.clone();
+        let stopping = tokio::spawn(server.stop());
+        draining.cancelled().await;
+        let [first, second] = <[Begun; 2]>::try_from(begun).ok().expect("two");
+        let reply = first.finish("\r\n").await;
+        assert!(reply.starts_with("HTTP/1.1 503 "), "{reply}");
+        assert!(reply.ends_with(r#"{"status":"unavailable","store":"ok","draining":true}"#), "{reply}");
+        assert!(second.finish("\r\n").await.starts_with("HTTP/1.1 200 "), "it lives");
+        timeout(PATIENCE, stopping).await.expect("in time").expect("no panic");
+        assert!(TcpStream::connect(&address).await.is_err(), "nobody is there any more");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_its_store_it_is_not_ready_and_with_it_it_is_again() {
+    let folder = tempdir().expect("a folder");
+    let mut postgres = Postgres::start();
+    let hub = Process::spawn(
+        hiloop(folder.path())
+            .env("DATABASE_URL", postgres.new_database())
+            .env("HILOOP_LISTEN", "127.0.0.1:0")
+            .env("HILOOP_METRICS_LISTEN", "127.0.0.1:0")
+            .env("HILOOP_LOG", "off"),
+    );
+    let (owner, operator) = (hub.owner(), Client::anonymous(hub.metrics()));
+    let session = owner.post("/v1/agent/sessions", json!({})).await.expect(201);
+    let path = at_agent(text(&session["id"]), "/messages");
+    let ready = json!({ "status": "ok", "store": "ok", "draining": false });
+    assert_eq!(owner.get("/readyz").await.expect(200), ready);
+
+    postgres.stop();
+    let unready = json!({ "status": "unavailable", "store": "unreachable", "draining": false });
+    for client in [&owner, &operator] {
+        assert_eq!(client.get("/readyz").await.expect(503), unready);
+        client.get("/livez").await.expect(200);
+    }
+    let refused = owner.post(&path, json!({ "encryptedContent": "x" })).await;
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    refused.expect_error(503, "UNAVAILABLE");
+    let figures = operator.get("/metrics").await.expect(200);
+    assert!(!text(&figures).contains("hiloop_pending_responses"), "nobody knows");
+    // Jobs wait for a connection for some seconds before they give up.
+    let none = "\nhiloop_store_errors_total{during=\"job\"} 0\n";
+    eventually("the jobs to notice", async || {
+        let figures = operator.get("/metrics").await.expect(200);
+        (!text(&figures).contains(none)).then_some(())
+    })
+    .await;
+
+    postgres.revive();
+    for client in [&owner, &operator] {
+        eventually("the hub to be ready", async || (client.get("/readyz").await.status == 200).then_some(())).await;
+        assert_eq!(client.get("/readyz").await.expect(200), ready);
+    }
+    owner.post(&path, json!({ "encryptedContent": "x" })).await.expect(201);
+    let figures = operator.get("/metrics").await.expect(200);
+    assert!(text(&figures).contains("\nhiloop_pending_responses 0\n"));
+}

@@ -1,0 +1,70 @@
+//! A hub's database, looked at past the hub.
+
+use sqlx::{AssertSqlSafe, PgPool, Row as _, SqlitePool};
+
+pub enum Database {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Database {
+    pub async fn open(url: &str) -> Self {
+        if url.starts_with("sqlite:") {
+            Self::Sqlite(SqlitePool::connect(url).await.expect("the database opens"))
+        } else {
+            Self::Postgres(PgPool::connect(url).await.expect("the database opens"))
+        }
+    }
+
+    /// An id as a literal of this engine.
+    pub fn id(&self, id: &str) -> String {
+        match self {
+            Self::Sqlite(_) => format!("x'{}'", id.replace('-', "")),
+            Self::Postgres(_) => format!("'{id}'::uuid"),
+        }
+    }
+
+    pub async fn execute(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("it works")),
+            Self::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("it works")),
+        }
+    }
+
+    /// The one number that a query gives.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(pool) => sqlx::query_scalar(sql).fetch_one(pool).await.expect("a number"),
+            Self::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await.expect("a number"),
+        }
+    }
+
+    /// How a query would be carried out, a step a line. Its placeholders must have been filled in.
+    pub async fn plan(&self, sql: &str) -> String {
+        let steps: Vec<String> = match self {
+            Self::Sqlite(pool) => {
+                let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+                let rows = sqlx::query(sql).fetch_all(pool).await.expect("a plan");
+                rows.iter().map(|row| row.get("detail")).collect()
+            }
+            Self::Postgres(pool) => {
+                let sql = AssertSqlSafe(format!("EXPLAIN {sql}"));
+                let rows = sqlx::query(sql).fetch_all(pool).await.expect("a plan");
+                rows.iter().map(|row| row.get(0)).collect()
+            }
+        };
+        steps.join("\n")
+    }
+
+    /// Checks that a query finds its rows by this index and reads no whole table.
+    #[track_caller]
+    pub fn uses_index(plan: &str, index: &str) {
+        assert!(plan.contains(index), "{plan}");
+        let scans = plan.lines().filter(|line| line.contains("Seq Scan") || line.trim_start().starts_with("SCAN"));
+        // SQLite says SCAN of reading a whole index too: that is what counting does.
+        let tables: Vec<_> = scans.filter(|line| !line.contains("INDEX")).collect();
+        assert!(tables.is_empty(), "{plan}");
+    }
+}

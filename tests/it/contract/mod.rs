@@ -13,6 +13,7 @@ mod envelopes;
 mod errors;
 mod hub_frames;
 mod human_endpoints;
+mod interactions;
 mod long_poll;
 mod objects;
 mod operations;

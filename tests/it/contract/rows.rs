@@ -87,6 +87,14 @@ const ROWS: &[(&str, &str)] = &[
          hiloop_jwt_space hiloop_trusted_proxies hiloop_metrics_listen hiloop_public_url hiloop_cors_origins \
          hiloop_rate_limit hiloop_log every_setting_is_a_flag",
     ),
+    (
+        "interactions",
+        "interaction post_v1_agent_interactions get_v1_agent_interactions get_v1_agent_interactions_id_await \
+         post_v1_agent_interactions_id_cancel post_v1_agent_interactions_id_acknowledge \
+         v1_agent_interactions_id_messages post_v1_agent_interactions_id_blocks get_v1_human_interactions \
+         post_v1_human_interactions_id_respond event_message_acknowledged event_blocks_pushed \
+         the_same_timeline_and_settling_rules",
+    ),
 ];
 
 /// What `on_every_deployment!` makes of each test.

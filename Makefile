@@ -19,7 +19,7 @@ PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.js
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run build page setup setup-test test test-page test-hub test-browser lint fmt loadtest clean
+.PHONY: help run build page setup setup-test test test-page test-hub test-browser lint fmt loadtest fuzz clean
 
 help: ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -73,6 +73,9 @@ fmt: ## Format the Rust code
 loadtest: ## Run the load tester: make loadtest ARGS="fanout --sockets 1000"
 	$(CARGO) build --locked --release -p loadtest
 	@exec $(TARGET)/release/loadtest $(ARGS)
+
+fuzz: ## Fuzz the parsers of what strangers send, 60 s each: make fuzz ARGS="600 socket"
+	@scripts/fuzz.sh $(ARGS)
 
 clean: ## Delete what was built; hiloop-data, the hub's store, stays
 	$(CARGO) clean

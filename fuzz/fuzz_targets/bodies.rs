@@ -1,0 +1,67 @@
+//! The JSON of request bodies: messages, sessions, participants, and the envelopes in them.
+#![no_main]
+
+use hiloop::domain::draft::{MessageDraft, ParticipantDraft, SessionDraft};
+use hiloop::domain::{Envelope, Refusal};
+use hiloop::wire::{error_object, parse_object};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+const MAX_FIELD: usize = 4096;
+
+/// An error of a body says what is wrong, in the contract's shape.
+fn told(refusal: &Refusal) {
+    let object = error_object(refusal);
+    assert!(object["message"].as_str().is_some_and(|text| !text.is_empty()), "{object}");
+    let code = object["code"].as_str();
+    assert!(matches!(code, Some("VALIDATION_ERROR" | "PAYLOAD_TOO_LARGE")), "{object}");
+}
+
+/// What was stored is an envelope, is no larger than allowed, and would be taken again as it is.
+fn kept(envelope: &Envelope) {
+    let text = envelope.as_str();
+    assert!(text.len() <= MAX_FIELD);
+    let value: Value = serde_json::from_str(text).expect("an envelope is JSON");
+    assert!(value["ciphertext"].is_string() && value["wrappings"].is_array());
+    let again = Envelope::from_value("encryptedContent", value, MAX_FIELD).expect("it is taken again");
+    assert_eq!(again.as_str(), text);
+    let stored = Envelope::from_stored(text.to_owned()).expect("it comes back from a store");
+    assert_eq!(stored.as_str(), text);
+}
+
+fuzz_target!(|data: &[u8]| {
+    match parse_object::<MessageDraft>(data) {
+        Ok(draft) => match draft.check(data.len() % 2 == 0, MAX_FIELD) {
+            Ok(message) => {
+                [message.encrypted_content, message.encrypted_components].iter().flatten().for_each(kept);
+            }
+            Err(refusal) => told(&refusal),
+        },
+        Err(refusal) => told(&refusal),
+    }
+    match parse_object::<SessionDraft>(data) {
+        Ok(draft) => {
+            for (index, participant) in draft.participants.iter().flatten().enumerate() {
+                if let Err(refusal) = participant.named(&format!("participants[{index}]")) {
+                    told(&refusal);
+                }
+            }
+            match draft.check(MAX_FIELD) {
+                Ok(patch) => patch.encrypted_title.flatten().iter().for_each(kept),
+                Err(refusal) => told(&refusal),
+            }
+        }
+        Err(refusal) => told(&refusal),
+    }
+    if let Ok(draft) = parse_object::<ParticipantDraft>(data)
+        && let Err(refusal) = draft.named("")
+    {
+        told(&refusal);
+    }
+    if let Ok(text) = std::str::from_utf8(data) {
+        match Envelope::from_value("encryptedContent", Value::String(text.to_owned()), MAX_FIELD) {
+            Ok(envelope) => kept(&envelope),
+            Err(refusal) => told(&refusal),
+        }
+    }
+});

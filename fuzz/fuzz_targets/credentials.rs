@@ -1,0 +1,38 @@
+//! What stands in headers: credentials, JWTs, and the times that clients write.
+#![no_main]
+
+use futures::executor::block_on;
+use hiloop::auth::credential::{api_key_of, bearer_of};
+use hiloop::auth::secret::has_form;
+use hiloop::auth::{JwtConfig, Jwts};
+use hiloop::domain::Timestamp;
+use http::{HeaderMap, HeaderValue};
+use libfuzzer_sys::fuzz_target;
+use std::sync::LazyLock;
+
+static JWTS: LazyLock<Jwts> =
+    LazyLock::new(|| Jwts::new("a secret that no fuzzer guesses, we may hope", JwtConfig::default(), None));
+
+fuzz_target!(|data: &[u8]| {
+    let (first, second) = data.split_at(data.len() / 2);
+    let mut headers = HeaderMap::new();
+    for (name, value) in [("x-api-key", first), ("x-hiloop", second), ("authorization", data)] {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            headers.insert(name, value);
+        }
+    }
+    if let Ok(Some((key, agent))) = api_key_of(&headers) {
+        has_form(key, "hlp_");
+        assert!(agent.is_none_or(|agent| agent.is_ascii()));
+    }
+    if let Ok(Some(token)) = bearer_of(&headers) {
+        assert_eq!(token, token.trim());
+    }
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    // Nobody signs with this secret but the hub itself.
+    assert!(block_on(JWTS.verify(text, Timestamp(0))).is_err());
+    if let Some(time) = Timestamp::parse(text) {
+        let shown = time.to_string();
+        assert_eq!(Timestamp::parse(&shown), Some(time), "{text} is shown as {shown}");
+    }
+});

@@ -39,6 +39,9 @@ pub struct Settings {
     /// Largest encrypted field, in bytes
     #[arg(long, env = "HILOOP_MAX_FIELD_BYTES", default_value = "262144")]
     pub max_field_bytes: String,
+    /// Days after which closed and archived sessions are deleted, or off
+    #[arg(long, env = "HILOOP_RETENTION_DAYS", default_value = "off")]
+    pub retention_days: String,
     /// Time to end everything after SIGTERM, in seconds
     #[arg(long, env = "HILOOP_GRACE_SECONDS", default_value = "10")]
     pub grace_seconds: String,
@@ -117,7 +120,17 @@ pub struct Config {
     pub max_body_bytes: usize,
     pub max_field_bytes: usize,
     pub grace: Duration,
+    /// How long sessions that have ended are kept; for good if none.
+    pub retention: Option<Retention>,
     pub sockets: SocketTiming,
+}
+
+/// How long sessions that have ended are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    pub keep_millis: i64,
+    /// How often to look for those to delete. No setting: tests alone shorten it.
+    pub every: Duration,
 }
 
 /// How long a socket may be silent (contract section 8). No setting: tests alone shorten it.
@@ -170,6 +183,7 @@ impl Settings {
             max_body_bytes: number("HILOOP_MAX_BODY_BYTES", &self.max_body_bytes, 1024, 64 << 20)?,
             max_field_bytes: number("HILOOP_MAX_FIELD_BYTES", &self.max_field_bytes, 1024, 16 << 20)?,
             grace: Duration::from_secs(number("HILOOP_GRACE_SECONDS", &self.grace_seconds, 1, 3600)? as u64),
+            retention: retention(&self.retention_days)?,
             sockets: SocketTiming::default(),
         })
     }
@@ -222,6 +236,17 @@ fn origin_like(setting: &'static str, text: &str, path: bool) -> Result<String, 
         return Err(bad(setting, format!("'{text}' is no URL such as https://hub.example.org")));
     }
     Ok(text.to_owned())
+}
+
+/// `off`, or a number of days.
+fn retention(text: &str) -> Result<Option<Retention>, ConfigError> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let days = text.parse::<i64>().ok().filter(|days| (1..=36_500).contains(days));
+    let days =
+        days.ok_or_else(|| bad("HILOOP_RETENTION_DAYS", format!("'{text}' is no number from 1 to 36500, nor off")))?;
+    Ok(Some(Retention { keep_millis: days * 24 * 60 * 60 * 1000, every: Duration::from_secs(60) }))
 }
 
 /// `off`, or `N/s`; the burst is twice the rate.

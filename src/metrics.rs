@@ -53,6 +53,8 @@ pub struct Metrics {
     pub expired: IntCounter,
     /// Sessions whose missing events were read from the store.
     pub repairs: IntCounter,
+    /// Sessions that were deleted because they ended long ago.
+    pub retired: IntCounter,
     store_errors: IntCounterVec,
 }
 
@@ -185,6 +187,7 @@ impl Metrics {
             )?,
             expired: make.counter("hiloop_expired_total", "Messages that expired undecided")?,
             repairs: make.counter("hiloop_repairs_total", "Times that missing events were read from the store")?,
+            retired: make.counter("hiloop_retired_sessions_total", "Sessions deleted because they ended long ago")?,
             events,
             store_errors,
             registry,

@@ -104,6 +104,12 @@ CREATE TABLE sessions (
     archived_at         INTEGER
 );
 CREATE INDEX sessions_by_activity ON sessions (space_id, updated_at);
+CREATE INDEX sessions_by_end ON sessions (closed_at) WHERE closed_at IS NOT NULL;
+
+-- Sessions that retention has taken away and whose events and messages are still to be deleted.
+CREATE TABLE retired_sessions (
+    session_id BLOB PRIMARY KEY
+);
 
 -- A guest is one with the token that was made for them; it opens one session.
 CREATE TABLE guests (

@@ -248,6 +248,14 @@ impl Hub {
         }
     }
 
+    /// A session is no more: whoever reads it here is let go.
+    pub fn retire(&self, session: SessionId) {
+        let topic = self.topics.get(&session).map(|topic| Arc::clone(&topic));
+        if let Some(topic) = topic {
+            topic.retire(&self.lanes);
+        }
+    }
+
     /// Tells everyone to go elsewhere.
     pub fn drain(&self) {
         self.endpoints.iter().for_each(|endpoint| endpoint.go_away());

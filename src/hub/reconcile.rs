@@ -64,11 +64,15 @@ async fn tick(hub: Weak<Hub>, store: Arc<dyn Store>) {
         let known: Vec<_> = topics.iter().filter_map(|topic| Some((topic.space()?, topic.session))).collect();
         match store.last_seqs(&known).await {
             Ok(heads) => {
-                let spaces: std::collections::HashMap<_, _> =
+                let mut spaces: std::collections::HashMap<_, _> =
                     known.into_iter().map(|(space, session)| (session, space)).collect();
                 for (session, head) in heads {
-                    hub.observe(spaces[&session], session, head);
+                    if let Some(space) = spaces.remove(&session) {
+                        hub.observe(space, session, head);
+                    }
                 }
+                // Another node has deleted them.
+                spaces.into_keys().for_each(|session| hub.retire(session));
             }
             Err(error) => {
                 hub.metrics.store_failed(During::Reconcile, &error, "cannot compare live sessions with the store");

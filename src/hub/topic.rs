@@ -153,6 +153,12 @@ impl Topic {
         }
     }
 
+    /// The session is no more: subscribers are told so, streams look at the store and find nothing.
+    pub(super) fn retire(&self, lanes: &[Lane]) {
+        self.each_lane(lanes, || LaneMessage::Evict { session: self.session });
+        self.state.lock().reach.send_replace(i64::MAX);
+    }
+
     /// Registers somebody who waits for a message to settle.
     pub(super) fn add_waiter(&self, message: MessageId) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();

@@ -2,6 +2,7 @@
 
 mod deadlines;
 mod prune;
+mod retention;
 
 use crate::context::Context;
 use std::sync::Arc;
@@ -10,4 +11,5 @@ use std::sync::Arc;
 pub fn start(context: &Arc<Context>) {
     deadlines::start(context);
     prune::start(context);
+    retention::start(context);
 }

@@ -18,7 +18,7 @@ pub trait Column<T>: Database {
 }
 
 macro_rules! engine {
-    ($db:ty, $begin:literal, $lock:literal) => {
+    ($db:ty, $begin:literal, $lock:literal, $skip:literal) => {
         impl<T> Column<T> for $db
         where
             T: for<'q> Encode<'q, $db> + Type<$db> + for<'r> Decode<'r, $db>,
@@ -35,6 +35,7 @@ macro_rules! engine {
         impl Engine for $db {
             const BEGIN_WRITE: &'static str = $begin;
             const LOCK_SESSIONS: &'static str = $lock;
+            const SKIP_LOCKED: &'static str = $skip;
 
             fn execute<'c>(
                 connection: &'c mut Self::Connection,
@@ -73,6 +74,9 @@ pub trait Engine:
     /// Locks are taken in the order of the ids, so that two batches can't deadlock; SQLite has one writer at a time
     /// and needs none. (`CROSS JOIN` keeps SQLite's planner from turning the look-up round.)
     const LOCK_SESSIONS: &'static str;
+    /// Ends a `SELECT` whose rows stay locked until the transaction ends, and which passes over those that others
+    /// have locked. Within a write of SQLite's there are no others.
+    const SKIP_LOCKED: &'static str;
 
     fn execute<'c>(
         connection: &'c mut Self::Connection,
@@ -90,12 +94,14 @@ pub trait Engine:
 engine!(
     sqlx::Sqlite,
     "BEGIN IMMEDIATE",
-    ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1"
+    ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1",
+    ""
 );
 engine!(
     sqlx::Postgres,
     "BEGIN",
-    ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1 ORDER BY s.id FOR UPDATE OF s"
+    ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1 ORDER BY s.id FOR UPDATE OF s",
+    " FOR UPDATE SKIP LOCKED"
 );
 
 /// A statement with its arguments.
@@ -108,6 +114,15 @@ pub struct Statement<E: Engine> {
 impl<E: Engine> Statement<E> {
     pub fn new(sql: &'static str) -> Self {
         Self { sql: sql.into_sql_str(), arguments: E::Arguments::default(), error: None }
+    }
+
+    /// One text out of two of the program's own.
+    pub fn joined(head: &'static str, tail: &'static str) -> Self {
+        Self {
+            sql: AssertSqlSafe([head, tail].concat()).into_sql_str(),
+            arguments: E::Arguments::default(),
+            error: None,
+        }
     }
 
     /// `head`, then `rows` groups of `columns` placeholders, then `tail`. Placeholders count on from `first`.

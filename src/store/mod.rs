@@ -22,9 +22,9 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
     ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Moment, NewKey, ReadMark, Refresh,
-    RefreshOutcome, SavedReply, SavedReplyKind, Standing, WriteSet,
+    RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, WriteSet,
 };
-pub use sql::DUE_MESSAGES;
+pub use sql::{DUE_MESSAGES, ENDED_SESSION};
 use uuid::Uuid;
 
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -206,9 +206,20 @@ pub trait Interactions: Send + Sync {
     ) -> StoreResult<Page<Interaction>>;
 }
 
+/// Deleting sessions that ended long ago, whole: a first step by which nobody finds them any more, then piece by piece
+/// what they leave behind.
+#[async_trait]
+pub trait Retention: Send + Sync {
+    /// Takes away the session that ended first, if that was before `ended_before`.
+    async fn retire_session(&self, ended_before: Timestamp) -> StoreResult<Option<Retired>>;
+    /// Deletes at most `limit` events, and as many messages, of a session that was taken away. `false` if nothing is
+    /// left to do, except what other nodes have in hand.
+    async fn sweep_retired(&self, limit: i64) -> StoreResult<bool>;
+}
+
 /// The whole store.
 #[async_trait]
-pub trait Store: Directory + Credentials + Sessions + Timelines + Interactions {
+pub trait Store: Directory + Credentials + Sessions + Timelines + Retention + Interactions {
     /// Fails unless the store answers.
     async fn ping(&self) -> StoreResult<()>;
     /// How many messages wait for an answer, in all spaces: a figure for operators.

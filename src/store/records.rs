@@ -4,8 +4,8 @@ use super::SecretHash;
 use crate::domain::decide::NewGuest;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
-    AgentId, CommittedEvent, HumanId, KeyId, Message, MessageId, MessageStatus, Participant, ParticipantId, Permission,
-    Priority, Session, SessionId, SpaceId, Timestamp,
+    AgentId, CommittedEvent, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, Participant, ParticipantId,
+    Permission, Priority, Session, SessionId, SpaceId, Timestamp,
 };
 use uuid::Uuid;
 
@@ -107,6 +107,14 @@ pub enum Moment {
     Settled,
     /// Right after the event of this `seq`.
     Seq(i64),
+}
+
+/// A session that was deleted because it ended long ago, and the guests whom it had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retired {
+    pub space: SpaceId,
+    pub session: SessionId,
+    pub guests: Vec<GuestId>,
 }
 
 /// How far a participant has read.

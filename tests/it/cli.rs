@@ -190,6 +190,7 @@ fn every_setting_is_a_flag_that_help_lists_without_secrets() {
         ("HILOOP_PUBLIC_URL", "--public-url"),
         ("HILOOP_CORS_ORIGINS", "--cors-origins"),
         ("HILOOP_RATE_LIMIT", "--rate-limit"),
+        ("HILOOP_RETENTION_DAYS", "--retention-days"),
         ("HILOOP_LOG", "--log"),
         ("HILOOP_LOG_FORMAT", "--log-format"),
     ] {
@@ -226,6 +227,8 @@ fn a_bad_setting_is_named_in_one_line_before_anything_listens() {
         ("HILOOP_MAX_BODY_BYTES", "1 MiB"),
         ("HILOOP_MAX_FIELD_BYTES", "-1"),
         ("HILOOP_GRACE_SECONDS", "0"),
+        ("HILOOP_RETENTION_DAYS", "0"),
+        ("HILOOP_RETENTION_DAYS", "a month"),
     ] {
         let output = run(hiloop(folder.path()).env("HILOOP_LISTEN", FREE_PORT).env(setting, value));
         failed(&output, setting);

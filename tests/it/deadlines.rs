@@ -130,15 +130,7 @@ on_both_engines! {
 
         // As many that are yet to come, written past the hub.
         let database = Database::open(&hub.database_url).await;
-        let (numbers, id) = match &database {
-            Database::Sqlite(_) => (
-                format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})"),
-                "randomblob(16)",
-            ),
-            Database::Postgres(_) => {
-                (format!("WITH n(i) AS (SELECT generate_series(1, {MANY}))"), "gen_random_uuid()")
-            }
-        };
+        let (numbers, id) = database.many(MANY);
         let (own, later) = (database.id(&session), now.plus_millis(3_600_000).0);
         database
             .execute(&format!(

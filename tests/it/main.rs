@@ -18,6 +18,7 @@ mod permissions;
 mod race;
 mod readiness;
 mod replay;
+mod retention;
 mod sessions;
 mod slow;
 mod sockets;

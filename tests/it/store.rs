@@ -1369,6 +1369,48 @@ on_both_stores! {
         assert!(store.last_seqs(&[(other.id, asked[0].1)]).await.expect("the store").is_empty());
     }
 
+    async fn a_session_that_ended_long_ago_goes_whole(store: Empty) {
+        let space = store.space("one").await;
+        let agent = store.agent_named(&space, "a").await.member();
+        let mut lines = Vec::new();
+        for closed in [true, true, false] {
+            let mut line = Line::new(&space, &[&agent].map(Clone::clone));
+            let (guest, _) = line.invite("g", &format!("token {}", lines.len()));
+            for number in 0..5 {
+                line.post(&agent, &format!("{number}"), None);
+            }
+            if closed {
+                line.append(Change::SessionClosed, &Actor::system());
+            }
+            line.save(&store).await;
+            lines.push((line.id(), guest));
+        }
+        let scope = Scope::Space(space.id);
+        assert!(store.retire_session(NOW).await.expect("the store").is_none(), "not long enough ago");
+        assert!(!store.sweep_retired(10).await.expect("the store"));
+        let later = NOW.plus_seconds(3600);
+        let mut gone = Vec::new();
+        while let Some(retired) = store.retire_session(later).await.expect("the store") {
+            assert_eq!((retired.space, retired.guests.len()), (space.id, 1));
+            gone.push(retired.session);
+        }
+        assert_eq!(gone.iter().collect::<HashSet<_>>(), lines[..2].iter().map(|(id, _)| id).collect());
+        for (number, (id, _)) in lines.iter().enumerate() {
+            let found = store.session(scope, *id).await.expect("the store").is_some();
+            assert_eq!(found, number == 2);
+            let token = hash(&format!("token {number}"));
+            assert_eq!(store.guest_by_secret(&token).await.expect("the store").is_some(), number == 2);
+        }
+        // Two at a time; each step takes something, and then there is nothing left.
+        let mut steps = 0;
+        while store.sweep_retired(2).await.expect("the store") {
+            steps += 1;
+        }
+        assert!((6..=12).contains(&steps), "{steps}");
+        let page = store.events_after(scope, lines[2].0, 0, 100, i64::MAX).await.expect("the store").expect("in scope");
+        assert_eq!(page.events.len(), 7);
+    }
+
     async fn the_most_overdue_comes_first(store: Empty) {
         let (one, two) = (store.space("one").await, store.space("two").await);
         let agent = store.agent_named(&one, "a").await.member();
@@ -1648,6 +1690,9 @@ const COVERED: &[&str] = &[
     "interaction_message",
     "interaction",
     "interactions",
+    // Retention
+    "retire_session",
+    "sweep_retired",
     // Store
     "ping",
     "pending_responses",

@@ -3,11 +3,13 @@
 mod credentials;
 mod directory;
 mod interactions;
+mod retention;
 mod rows;
 mod sessions;
 mod timelines;
 mod write;
 
+pub use retention::ENDED_SESSION;
 pub use timelines::DUE_MESSAGES;
 
 use super::engine::{Engine, Statement};

@@ -24,6 +24,17 @@ impl Database {
         }
     }
 
+    /// The numbers from 1 to `count` as a table `n(i)` to select from, and an expression for a new id.
+    pub fn many(&self, count: i64) -> (String, &'static str) {
+        match self {
+            Self::Sqlite(_) => (
+                format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})"),
+                "randomblob(16)",
+            ),
+            Self::Postgres(_) => (format!("WITH n(i) AS (SELECT generate_series(1, {count}))"), "gen_random_uuid()"),
+        }
+    }
+
     pub async fn execute(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {

@@ -5,6 +5,7 @@ use crate::support::process::Process;
 use crate::support::sql::Database;
 use crate::support::{Client, on_both_engines};
 use chrono::{DateTime, Utc};
+use futures::future::join_all;
 use hiloop::clock::{Clock as _, SystemClock};
 use hiloop::store::DUE_MESSAGES;
 use hiloop::store::open::open;
@@ -48,12 +49,12 @@ on_both_engines! {
         for number in 0..60 {
             asked.push(ask(&agent, &session, 600 + number * 25).await);
         }
-        // Many at one moment, too.
-        let together = SystemClock.now().plus_millis(1500).to_string();
-        for _ in 0..300 {
-            let body = json!({ "encryptedContent": "?", "responseRequired": true, "deadlineAt": together });
-            asked.push(agent.post(&at_agent(&session, "/messages"), body).await.expect(201));
-        }
+        // Many at one moment, too; far enough ahead that a busy machine has posted them all before.
+        let together = SystemClock.now().plus_millis(6000).to_string();
+        let body = json!({ "encryptedContent": "?", "responseRequired": true, "deadlineAt": together });
+        let path = at_agent(&session, "/messages");
+        let posted = join_all((0..300).map(|_| agent.post(&path, body.clone()))).await;
+        asked.extend(posted.into_iter().map(|reply| reply.expect(201)));
         let mut events = Vec::new();
         let mut expired = 0;
         while expired < asked.len() {

@@ -101,11 +101,11 @@ pub(super) async fn serve(app: App, stream: TcpStream, early: Vec<u8>, principal
 
 /// Ends the connection in the way of RFC 6455 section 7.1.1: a close frame, then the client's, then the socket.
 async fn close(link: &Link, stop: &Stop) {
-    let (frame, gently, expects_answer) = match (stop, link.ending()) {
+    let (frame, gently) = match (stop, link.ending()) {
         (Stop::Gone, None) => return,
-        (Stop::Closed(None), _) => (empty_close_frame(), false, false),
-        (Stop::Closed(Some(code)), _) => (close_frame(*code, ""), false, false),
-        (Stop::Gone, Some(Ending { code, gently })) => (close_frame(code.code, code.reason), gently, true),
+        (Stop::Closed(None), _) => (empty_close_frame(), false),
+        (Stop::Closed(Some(code)), _) => (close_frame(*code, ""), false),
+        (Stop::Gone, Some(Ending { code, gently })) => (close_frame(code.code, code.reason), gently),
     };
     link.put_last(frame, gently);
     // Nobody waits longer than this for a client that does not play along.
@@ -116,12 +116,10 @@ async fn close(link: &Link, stop: &Stop) {
             link.flush()?;
         }
         socket2::SockRef::from(&link.stream).shutdown(std::net::Shutdown::Write)?;
-        if !expects_answer {
-            return Ok(());
-        }
         loop {
             link.stream.readable().await?;
-            // Reading to the end keeps the kernel from resetting the connection before the close frame has arrived.
+            // Reading to the end keeps the kernel from resetting the connection before the close frame has arrived;
+            // there may be more to read even behind a client's own close frame.
             match BUFFER.with_borrow_mut(|buffer| link.stream.try_read(buffer)) {
                 Ok(0) => return io::Result::Ok(()),
                 Ok(_) => {}

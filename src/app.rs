@@ -1,7 +1,8 @@
 //! The one place that puts the rooms together: picks a store and a broker, serves, drains.
 
 use crate::auth::{Accounts, Authenticator, Jwks, JwtConfig, Jwts, Secret};
-use crate::broker::{Broker, LocalBroker};
+use crate::broker::redis::Target;
+use crate::broker::{Broker, LocalBroker, RedisBroker};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, JwtSettings};
 use crate::context::Context;
@@ -25,6 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
+use uuid::Uuid;
 
 /// How long a client may take to send the head of a request, and how long a connection may wait for the next one.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
@@ -45,8 +47,8 @@ pub enum StartError {
     MetricsListen { address: SocketAddr, source: io::Error },
     #[error("cannot set up the metrics: {0}")]
     Metrics(#[from] prometheus::Error),
-    #[error("REDIS_URL: this build serves a single node; leave it unset")]
-    Redis,
+    #[error("REDIS_URL: {0}")]
+    Redis(String),
 }
 
 /// A hub that serves.
@@ -104,18 +106,34 @@ pub async fn rooms(database_url: &str, jwt: &JwtSettings, clock: Arc<dyn Clock>)
 
 /// Starts a hub as its settings say.
 pub async fn start(config: Config) -> Result<Server, StartError> {
-    if config.redis_url.is_some() {
-        return Err(StartError::Redis);
-    }
-    start_with(config, Arc::new(SystemClock), Arc::new(LocalBroker)).await
+    start_at(config, Arc::new(SystemClock)).await
+}
+
+/// Starts a hub as its settings say, with a clock of the caller's.
+pub async fn start_at(config: Config, clock: Arc<dyn Clock>) -> Result<Server, StartError> {
+    launch(config, clock, None).await
 }
 
 /// Starts a hub with a clock and a broker of the caller's; returns once it accepts connections.
-pub async fn start_with(
+pub async fn start_with(config: Config, clock: Arc<dyn Clock>, broker: Arc<dyn Broker>) -> Result<Server, StartError> {
+    launch(config, clock, Some(broker)).await
+}
+
+/// The broker that the settings ask for. Redis may be away: then the hub starts without it, and connects later.
+async fn broker(redis: Option<Target>, store: &dyn Store) -> Result<Arc<dyn Broker>, StartError> {
+    let Some(target) = redis else { return Ok(Arc::new(LocalBroker)) };
+    let id = store.setting_or("store_id", &Uuid::now_v7().to_string()).await?;
+    let broker = RedisBroker::new(target, &id);
+    broker.check().await.map_err(StartError::Redis)?;
+    Ok(Arc::new(broker))
+}
+
+async fn launch(
     mut config: Config,
     clock: Arc<dyn Clock>,
-    broker: Arc<dyn Broker>,
+    broker_given: Option<Arc<dyn Broker>>,
 ) -> Result<Server, StartError> {
+    let redis = config.redis_url.as_deref().map(Target::parse).transpose().map_err(StartError::Redis)?;
     // Only fails if one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = listen(&config).await?;
@@ -125,7 +143,11 @@ pub async fn start_with(
     let metrics = Arc::new(Metrics::new()?);
 
     let rooms = rooms(&config.database_url, &config.jwt, clock).await?;
-    let hub = Hub::start(Arc::clone(&rooms.store), broker, Arc::clone(&rooms.clock), Arc::clone(&metrics));
+    let broker = match broker_given {
+        Some(broker) => broker,
+        None => broker(redis, &*rooms.store).await?,
+    };
+    let hub = Hub::start(Arc::clone(&rooms.store), Arc::clone(&broker), Arc::clone(&rooms.clock), Arc::clone(&metrics));
     let publisher = Arc::clone(&hub);
     let on_commit = Arc::new(move |events: &[CommittedEvent]| publisher.publish(events));
     let timeline = Timeline::start(Arc::clone(&rooms.store), Arc::clone(&rooms.clock), Arc::clone(&metrics), on_commit);
@@ -134,6 +156,7 @@ pub async fn start_with(
         store: rooms.store,
         clock: rooms.clock,
         hub,
+        broker,
         timeline,
         authenticator: rooms.authenticator,
         accounts: rooms.accounts,
@@ -172,6 +195,7 @@ impl Server {
         if tokio::time::timeout(self.context.config.grace, ended).await.is_err() {
             tracing::warn!("some connections did not end within the grace time");
         }
+        self.context.broker.close().await;
         self.context.store.close().await;
         self.gone.cancel();
     }

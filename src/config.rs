@@ -13,7 +13,7 @@ pub struct Settings {
     pub listen: String,
     #[command(flatten)]
     pub database: DatabaseSettings,
-    /// Connects the nodes of a cluster: redis://… or rediss://… (without it the hub is one node)
+    /// Connects several nodes over one store: redis://…, rediss://…, redis+cluster://A,B,… or rediss+cluster://…
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
     #[command(flatten)]
@@ -161,11 +161,6 @@ impl Settings {
         let cors_origins = list(&self.cors_origins)
             .map(|origin| origin_like("HILOOP_CORS_ORIGINS", origin, false))
             .collect::<Result<_, _>>()?;
-        if let Some(url) = &self.redis_url
-            && !["redis://", "rediss://"].iter().any(|scheme| url.starts_with(scheme))
-        {
-            return Err(bad("REDIS_URL", "must begin with redis:// or rediss://"));
-        }
         self.jwt.check()?;
         let database_url = self.database.check()?;
         Ok(Config {

@@ -1,6 +1,7 @@
 //! What a request or a socket can reach, and the few actions that both offer.
 
 use crate::auth::{Accounts, Authenticator};
+use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::decide::Command;
@@ -20,6 +21,7 @@ pub struct Context {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
     pub hub: Arc<Hub>,
+    pub broker: Arc<dyn Broker>,
     pub timeline: Timeline,
     pub authenticator: Arc<Authenticator>,
     pub accounts: Accounts,

@@ -20,6 +20,7 @@
 
 pub mod app;
 pub mod auth;
+mod backoff;
 pub mod broker;
 pub mod cli;
 pub mod clock;

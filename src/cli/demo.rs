@@ -1,6 +1,5 @@
 //! `hiloop demo`: a scripted agent that talks to whoever opens the chat. It is an ordinary client of the hub.
 
-mod backoff;
 mod conversation;
 mod envelope;
 mod hub;

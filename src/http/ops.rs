@@ -4,6 +4,7 @@ use super::App;
 use super::audience::Manager;
 use super::error;
 use super::reply::{self, Reply};
+use crate::broker::Connectivity;
 use crate::domain::Refusal;
 use crate::metrics::Asked;
 use axum::extract::State;
@@ -21,16 +22,30 @@ pub async fn livez() -> Reply {
     reply::ok(&json!({ "status": "ok" }))
 }
 
-/// 503 while the store is out of reach or the node drains; the body says which.
+/// 503 while the store is out of reach or the node drains; the body says which. Without Redis the node goes on,
+/// `degraded`: what other nodes do reaches its clients by the store.
 pub async fn readyz(State(app): State<App>) -> Reply {
     let store = tokio::time::timeout(STORE_PATIENCE, app.store.ping()).await.is_ok_and(|answer| answer.is_ok());
     let draining = app.draining.is_cancelled();
     let ready = store && !draining;
-    let body = json!({
-        "status": if ready { "ok" } else { "unavailable" },
+    let redis = match app.broker.connectivity() {
+        Connectivity::SingleNode => None,
+        Connectivity::Connected => Some("ok"),
+        Connectivity::Disconnected => Some("unreachable"),
+    };
+    let status = match (ready, redis) {
+        (false, _) => "unavailable",
+        (true, Some("unreachable")) => "degraded",
+        (true, _) => "ok",
+    };
+    let mut body = json!({
+        "status": status,
         "store": if store { "ok" } else { "unreachable" },
         "draining": draining,
     });
+    if let Some(redis) = redis {
+        body["redis"] = redis.into();
+    }
     reply::json(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
 }
 

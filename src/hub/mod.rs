@@ -30,7 +30,7 @@ use topic::{Accepted, Topic};
 use typing::Typing;
 use uuid::Uuid;
 
-/// Sessions that wait to be read from the store because an event was missing.
+/// Sessions that wait to be read from the store because an event was missing, or to be compared with it.
 const MAX_REPAIRS: usize = 1024;
 
 pub struct Hub {
@@ -43,6 +43,7 @@ pub struct Hub {
     typing: Typing,
     repairs: mpsc::Sender<SessionId>,
     metrics: Arc<Metrics>,
+    looks: mpsc::Sender<SessionId>,
 }
 
 impl Hub {
@@ -55,6 +56,7 @@ impl Hub {
     ) -> Arc<Self> {
         let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(64);
         let (repairs, to_repair) = mpsc::channel(MAX_REPAIRS);
+        let (looks, to_look_at) = mpsc::channel(MAX_REPAIRS);
         let hub = Arc::new_cyclic(|weak: &std::sync::Weak<Self>| {
             let announcer = weak.clone();
             let announce: typing::Announce = Box::new(move |session, actor, typing| {
@@ -72,9 +74,16 @@ impl Hub {
                 typing: Typing::start(announce),
                 repairs,
                 metrics,
+                looks,
             }
         });
-        reconcile::start(&hub, store, to_repair);
+        reconcile::start(&hub, store, to_repair, to_look_at);
+        let ear = Arc::downgrade(&hub);
+        hub.broker.listen(Arc::new(move |signal| {
+            if let Some(hub) = ear.upgrade() {
+                hub.accept(signal);
+            }
+        }));
         hub
     }
 
@@ -91,8 +100,11 @@ impl Hub {
             Signal::Ephemeral(ephemeral) => self.show_here(&ephemeral),
             Signal::Revoked(id) => self.revoke_here(id),
             Signal::Hints(hints) => hints.into_iter().for_each(|hint| self.feeds.tell(hint)),
+            Signal::SessionEvents(events) => self.accept_runs(&events),
+            Signal::Reach { space, session, seq } => self.observe(space, session, seq),
+            Signal::Listening(sessions) => sessions.into_iter().for_each(|session| self.look_later(session)),
             Signal::Resync => {
-                self.topics.iter().for_each(|topic| self.repair_later(topic.session));
+                self.topics.iter().for_each(|topic| self.look_later(topic.session));
                 self.feeds.resync();
             }
         }
@@ -100,6 +112,10 @@ impl Hub {
 
     fn accept_events(&self, events: &[CommittedEvent]) {
         events.iter().for_each(|event| self.feeds.tell(event.into()));
+        self.accept_runs(events);
+    }
+
+    fn accept_runs(&self, events: &[CommittedEvent]) {
         let mut rest = events;
         while let Some(first) = rest.first() {
             // A batch may go back and forth between sessions; what stands together goes out together.
@@ -120,25 +136,29 @@ impl Hub {
         let _ = self.repairs.try_send(session);
     }
 
+    fn look_later(&self, session: SessionId) {
+        // As above.
+        let _ = self.looks.try_send(session);
+    }
+
     /// Runs `f` on the session's topic, making it if there is none; it can't go away meanwhile.
     fn with_topic<T>(&self, session: SessionId, f: impl FnOnce(&Topic) -> T) -> T {
-        let mut is_new = false;
+        // The broker hears of a topic's coming and going while the topic can't change, so that the two agree.
         let topic = self.topics.entry(session).or_insert_with(|| {
-            is_new = true;
+            self.broker.set_interest(session, true);
             Arc::new(Topic::new(session, self.lanes.len()))
         });
-        let result = f(&topic);
-        drop(topic);
-        if is_new {
-            self.broker.set_interest(session, true);
-        }
-        result
+        f(&topic)
     }
 
     fn drop_if_unread(&self, session: SessionId) {
-        if self.topics.remove_if(&session, |_, topic| !topic.has_readers()).is_some() {
-            self.broker.set_interest(session, false);
-        }
+        self.topics.remove_if(&session, |_, topic| {
+            let unread = !topic.has_readers();
+            if unread {
+                self.broker.set_interest(session, false);
+            }
+            unread
+        });
     }
 
     fn lane_of(&self, connection: ConnectionId) -> usize {

@@ -211,6 +211,8 @@ fn a_bad_setting_is_named_in_one_line_before_anything_listens() {
         ("DATABASE_URL", "sqlite:///dev/null/x/hub.db"),
         ("DATABASE_URL", "postgres://localhost:port/hub"),
         ("REDIS_URL", "http://localhost"),
+        ("REDIS_URL", "redis://localhost:port"),
+        ("REDIS_URL", "redis+cluster://"),
         ("HILOOP_JWT_SECRET", "too short"),
         ("HILOOP_JWT_SECRET", ""),
         ("HILOOP_JWKS_URL", "ftp://issuer.example/keys"),

@@ -17,6 +17,7 @@ mod nodes;
 mod permissions;
 mod race;
 mod readiness;
+mod redis;
 mod replay;
 mod retention;
 mod sessions;

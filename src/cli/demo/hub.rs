@@ -1,7 +1,7 @@
 //! The hub as its client sees it: requests that outlast a restart of the hub, and the way to a WebSocket.
 
-use super::backoff::Backoff;
 use super::tell;
+use crate::backoff::Backoff;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{CONNECTION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};

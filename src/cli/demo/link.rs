@@ -1,8 +1,8 @@
 //! The live side of a session: follows its timeline over a WebSocket and comes back to it whenever that breaks.
 
-use super::backoff::{Backoff, between};
 use super::hub::{Hub, Trouble};
 use super::tell;
+use crate::backoff::{Backoff, between};
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::Upgraded;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! How long to wait before trying again.
+//! How long to wait before trying again, for whoever connects to something that may be away.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// Waits that double from one attempt to the next, each spread by chance over its second half.
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
 }
 
 impl Backoff {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { next: FIRST }
     }
 
     /// After a success the next wait is short again.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.next = FIRST;
     }
 
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let wait = self.next;
         self.next = (wait * 2).min(LONGEST);
         between(wait / 2, wait)
@@ -28,7 +28,7 @@ impl Backoff {
 }
 
 /// Some time from `least` to `most`, by chance.
-pub(super) fn between(least: Duration, most: Duration) -> Duration {
+pub(crate) fn between(least: Duration, most: Duration) -> Duration {
     let chance = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
     least + most.saturating_sub(least).mul_f64(chance)
 }

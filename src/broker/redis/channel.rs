@@ -1,0 +1,69 @@
+//! The names of channels and keys on Redis, each under the id of the hub's store, so that several hubs may share one
+//! Redis and never hear each other.
+
+use super::message::VERSION;
+use crate::domain::{SessionId, SpaceId};
+
+/// Where messages go.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Channel {
+    /// To every node.
+    Nodes,
+    /// To the nodes with readers of this session.
+    Session(SessionId),
+    /// To the nodes with feeds that follow sessions of this space.
+    Space(SpaceId),
+}
+
+/// The names of one hub.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    /// `store` is the id of the store that all nodes of the hub share. Nodes that speak another version of the wire
+    /// format meet in the store alone.
+    pub(super) fn new(store: &str) -> Self {
+        Self { prefix: format!("hiloop:{VERSION}:{store}:") }
+    }
+
+    pub(super) fn channel(&self, channel: Channel) -> String {
+        let prefix = &self.prefix;
+        match channel {
+            Channel::Nodes => format!("{prefix}nodes"),
+            Channel::Session(session) => format!("{prefix}session:{session}"),
+            Channel::Space(space) => format!("{prefix}space:{space}"),
+        }
+    }
+
+    /// The channel of this name, if it is one of this hub's.
+    pub(super) fn parse(&self, name: &[u8]) -> Option<Channel> {
+        let rest = std::str::from_utf8(name).ok()?.strip_prefix(&self.prefix)?;
+        match rest.split_once(':') {
+            None if rest == "nodes" => Some(Channel::Nodes),
+            Some(("session", id)) => id.parse().ok().map(Channel::Session),
+            Some(("space", id)) => id.parse().ok().map(Channel::Space),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_and_those_of_other_hubs_are_not() {
+        let (ours, theirs) = (Names::new("a"), Names::new("b"));
+        for channel in [Channel::Nodes, Channel::Session(SessionId::new()), Channel::Space(SpaceId::new())] {
+            let name = ours.channel(channel);
+            assert_eq!(ours.parse(name.as_bytes()), Some(channel));
+            assert_eq!(theirs.parse(name.as_bytes()), None, "{name}");
+        }
+        for name in ["", "hiloop:", "hiloop:1:a:session:1", "hiloop:1:a:other", "hiloop:1:a:nodes:x"] {
+            assert_eq!(ours.parse(name.as_bytes()), None, "{name}");
+        }
+        assert_eq!(ours.parse(b"\xff"), None);
+    }
+}

@@ -1,0 +1,356 @@
+//! Several nodes over one store and one Redis, which comes and goes.
+
+use crate::support::hub::{Engine, at_agent, at_human, config, text};
+use crate::support::{Client, Nodes, Redis, Socket, eventually};
+use hiloop::app::start_at;
+use hiloop::broker::{Broker, Connectivity, RedisBroker, Signal, redis::Target};
+use hiloop::clock::ShiftedClock;
+use hiloop::domain::{CommittedEvent, EventType, SessionId, SpaceId, Timestamp};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Sooner than the reconcile tick could be by chance, over ten messages.
+const LIVE: Duration = Duration::from_millis(300);
+
+async fn post(client: &Client, session: &str, content: &str) -> Value {
+    client.post(&at_agent(session, "/messages"), json!({ "encryptedContent": content })).await.expect(201)
+}
+
+/// Posts on one node and reads on another; the longest of ten ways.
+async fn slowest_way(writer: &Client, reader: &mut Socket, session: &str) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for number in 0..10 {
+        let posted = post(writer, session, &format!("{number}")).await;
+        let since = Instant::now();
+        let event = reader.event().await;
+        assert_eq!(event["data"]["message"]["id"], posted["id"]);
+        slowest = slowest.max(since.elapsed());
+    }
+    slowest
+}
+
+/// Waits until Redis has a listener for this session's channel.
+async fn listened_to(redis: &Redis, session: &str) {
+    eventually("a node listens to the session", async || {
+        (!redis.channels(&format!("hiloop:*:session:{session}")).await.is_empty()).then_some(())
+    })
+    .await;
+}
+
+async fn everything_crosses(engine: Engine, redis: Redis) {
+    let nodes = Nodes::start(engine, 2, &redis).await;
+    let (agent, human) = (nodes.maker.agent("space").await, nodes.maker.human().await);
+    let (here, there) = (nodes.at(0, &agent), nodes.at(1, &human));
+    let session = nodes.maker.session(&here).await;
+    let mut socket = Socket::open(&there).await;
+    socket.subscribe(&session, None).await;
+    let mut feed = Socket::open(&there).await;
+    feed.ask(json!({ "type": "subscribe", "feed": true })).await;
+    let mut agent_socket = Socket::open(&here).await;
+    agent_socket.subscribe(&session, None).await;
+    listened_to(&redis, &session).await;
+    eventually("a node listens to the space", async || {
+        (!redis.channels("hiloop:*:space:*").await.is_empty()).then_some(())
+    })
+    .await;
+
+    // Messages and the feed, sooner than by the reconcile tick; what is too large for Redis comes all the same.
+    let slowest = slowest_way(&here, &mut socket, &session).await;
+    assert!(slowest < LIVE, "a message took {slowest:?}");
+    for seq in 2..=11 {
+        let frame = feed.find("feed").await;
+        assert_eq!((&frame["seq"], &frame["event"]), (&json!(seq), &json!("message.created")), "{frame}");
+    }
+    let large = "x".repeat(200_000);
+    let since = Instant::now();
+    post(&here, &session, &large).await;
+    assert_eq!(socket.event().await["data"]["message"]["encryptedContent"]["ciphertext"], json!(large));
+    assert!(since.elapsed() < LIVE, "a large message took {:?}", since.elapsed());
+
+    // Typing and receipts, both ways.
+    there.post(&at_human(&session, "/typing"), json!({})).await.expect(204);
+    let typing = agent_socket.find("typing").await;
+    assert_eq!((&typing["typing"], &typing["actor"]["type"]), (&json!(true), &json!("Human")));
+    there.post(&at_human(&session, "/typing"), json!({ "typing": false })).await.expect(204);
+    assert_eq!(agent_socket.find("typing").await["typing"], json!(false));
+    there.post(&at_human(&session, "/read"), json!({ "seq": 5 })).await.expect(204);
+    assert_eq!(agent_socket.find("receipt").await["seq"], json!(5));
+
+    // A long-poll on one node hears of the answer on the other.
+    let question = json!({ "encryptedContent": "?", "responseRequired": true });
+    let question = here.post(&at_agent(&session, "/messages"), question).await.expect(201);
+    let id = text(&question["id"]);
+    let path = at_agent(&session, &format!("/messages/{id}/await?timeout=15"));
+    let answer = async {
+        eventually("the long-poll to wait", async || {
+            (nodes.servers[0].context.hub.endpoint_count() == 2).then_some(())
+        })
+        .await;
+        there
+            .post(&at_human(&session, "/messages"), json!({ "encryptedContent": "!", "inReplyTo": id }))
+            .await
+            .expect(201);
+        Instant::now()
+    };
+    let (message, since) = tokio::join!(here.get(&path), answer);
+    assert_eq!(message.expect(200)["status"], "Completed");
+    assert!(since.elapsed() < LIVE, "{:?} after the answer", since.elapsed());
+
+    // A revocation closes the sockets of the other node.
+    let key = nodes.owner(0).post("/v1/manage/keys", json!({ "permission": "agent" })).await.expect(201);
+    let revoked = nodes.maker.anonymous().with("x-api-key", text(&key["apiKey"]));
+    let mut socket = Socket::open(&nodes.at(1, &revoked)).await;
+    nodes.owner(0).delete(&format!("/v1/manage/keys/{}", text(&key["id"]))).await.expect(204);
+    assert_eq!(socket.end().await, crate::support::socket::End::Code(4403));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_that_is_live_crosses_nodes_on_postgres() {
+    everything_crosses(Engine::Postgres, Redis::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_that_is_live_crosses_nodes_on_sqlite() {
+    everything_crosses(Engine::Sqlite, Redis::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_that_is_live_crosses_nodes_over_a_redis_cluster() {
+    everything_crosses(Engine::Postgres, Redis::start_cluster().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_everything_arrives_by_the_store_and_with_it_again_at_once() {
+    let mut redis = Redis::down(false);
+    let nodes = Nodes::start_alone(Engine::Postgres, 2, &redis).await;
+    let (here, there) = (nodes.owner(0), nodes.owner(1));
+    let session = nodes.maker.session(&here).await;
+    let mut socket = Socket::open(&there).await;
+    socket.subscribe(&session, Some(0)).await;
+    assert_eq!(socket.event().await["seq"], json!(1));
+
+    // Dead at the start.
+    let ready = there.get("/readyz").await.expect(200);
+    assert_eq!((&ready["status"], &ready["redis"]), (&json!("degraded"), &json!("unreachable")));
+    let slowest = slowest_way(&here, &mut socket, &session).await;
+    assert!(slowest < Duration::from_secs(3), "by the store it took {slowest:?}");
+
+    // It comes.
+    redis.revive().await;
+    nodes.connected().await;
+    listened_to(&redis, &session).await;
+    assert_eq!(there.get("/readyz").await.expect(200)["status"], "ok");
+    let slowest = slowest_way(&here, &mut socket, &session).await;
+    assert!(slowest < LIVE, "with Redis it took {slowest:?}");
+
+    // It is killed under way, and comes back.
+    redis.kill();
+    let slowest = slowest_way(&here, &mut socket, &session).await;
+    assert!(slowest < Duration::from_secs(3), "by the store it took {slowest:?}");
+    nodes.all_are(Connectivity::Disconnected).await;
+    redis.revive().await;
+    nodes.connected().await;
+    listened_to(&redis, &session).await;
+    assert!(slowest_way(&here, &mut socket, &session).await < LIVE);
+
+    // It hangs: connections stay, nothing answers.
+    redis.pause();
+    let slowest = slowest_way(&here, &mut socket, &session).await;
+    assert!(slowest < Duration::from_secs(3), "by the store it took {slowest:?}");
+    nodes.all_are(Connectivity::Disconnected).await;
+    redis.resume();
+    nodes.connected().await;
+    assert!(slowest_way(&here, &mut socket, &session).await < Duration::from_secs(3));
+    let counters = nodes.servers[0].context.broker.counters().expect("counters");
+    assert!(
+        counters.dropped.get() > 0 && counters.published.get() > 0 && counters.disconnects.get() > 1,
+        "{counters:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_redis_cuts_off_connects_again_and_misses_nothing() {
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
+    let (here, there) = (nodes.owner(0), nodes.owner(1));
+    let session = nodes.maker.session(&here).await;
+    let mut socket = Socket::open(&there).await;
+    socket.subscribe(&session, Some(0)).await;
+    assert_eq!(socket.event().await["seq"], json!(1));
+    for round in 0..5 {
+        listened_to(&redis, &session).await;
+        redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+        redis.command(&["CLIENT", "KILL", "TYPE", "normal"]).await;
+        let slowest = slowest_way(&here, &mut socket, &session).await;
+        assert!(slowest < Duration::from_secs(3), "in round {round} a message took {slowest:?}");
+        nodes.connected().await;
+    }
+    socket.expect_none("event").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_write_on_the_same_redis_does_no_harm() {
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
+    // Another hub with a store of its own.
+    let others = Nodes::start(Engine::Postgres, 1, &redis).await;
+    let session = nodes.maker.session(&nodes.owner(0)).await;
+    let mut socket = Socket::open(&nodes.owner(1)).await;
+    socket.subscribe(&session, None).await;
+    listened_to(&redis, &session).await;
+    let [channel] = &redis.channels(&format!("*{session}")).await[..] else { panic!("one channel") };
+    let counters = nodes.servers[1].context.broker.counters().expect("counters");
+
+    let node = SessionId::new();
+    let mine = format!(
+        r#"{{"space":"{node}","events":[{{"session":"{node}","seq":1,"kind":"message.created","at":1,"pending":0,"text":{{}}}}]}}"#
+    );
+    let bodies = ["", "{}", "[1,2", "null", &mine, &"x".repeat(1_000_000), "\0\u{ffff}"];
+    let mut sent = 0;
+    for body in bodies {
+        for message in [
+            body.to_owned(),
+            format!(r#"{{"v":1,"node":"{node}","body":{body}}}"#),
+            format!(r#"{{"v":9,"node":"{node}","body":{body}}}"#),
+        ] {
+            redis.command(&["PUBLISH", channel, &message]).await;
+            sent += 1;
+        }
+    }
+    eventually("every one of them is refused", async || (counters.rejected.get() == sent).then_some(())).await;
+    assert!(slowest_way(&nodes.owner(0), &mut socket, &session).await < LIVE);
+    let foreign = others.servers[0].context.broker.counters().expect("counters");
+    assert_eq!((foreign.received.get(), foreign.rejected.get()), (0, 0), "hubs don't hear each other");
+}
+
+/// Twenty nodes' worth of subscriptions.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_listens_to_what_it_has_readers_of_and_to_nothing_else() {
+    let redis = Redis::start().await;
+    let mut brokers = Vec::new();
+    let heard: Arc<Mutex<Vec<(usize, i64)>>> = Arc::default();
+    for node in 0..20 {
+        let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store");
+        let heard = Arc::clone(&heard);
+        broker.listen(Arc::new(move |signal| {
+            if let Signal::SessionEvents(events) = signal {
+                heard.lock().expect("no panic").extend(events.iter().map(|event| (node, event.seq)));
+            }
+        }));
+        brokers.push(broker);
+    }
+    let sessions: Vec<_> = (0..500).map(|_| SessionId::new()).collect();
+    // Each session has readers on two nodes; some come, go and come again meanwhile.
+    for (number, session) in sessions.iter().enumerate() {
+        for node in [number % 20, (number + 1) % 20] {
+            brokers[node].set_interest(*session, true);
+            brokers[node].set_interest(*session, false);
+            brokers[node].set_interest(*session, true);
+        }
+        brokers[(number + 2) % 20].set_interest(*session, true);
+        brokers[(number + 2) % 20].set_interest(*session, false);
+    }
+    let mut expected: Vec<_> = sessions.iter().map(|session| format!("hiloop:1:store:session:{session}")).collect();
+    expected.sort();
+    let channels = async || {
+        let mut channels = redis.channels("hiloop:*:session:*").await;
+        channels.sort();
+        channels
+    };
+    eventually("exactly the sessions with readers", async || (channels().await == expected).then_some(())).await;
+    eventually("each on two nodes", async || {
+        let listening = brokers.iter().map(|broker| broker.counters().expect("counters").channels.get());
+        (listening.sum::<u64>() == 2 * 500 + 20).then_some(())
+    })
+    .await;
+
+    // What is published reaches exactly the nodes that listen, and never the sender.
+    let session = sessions[0];
+    let event = CommittedEvent {
+        space: SpaceId::new(),
+        session,
+        seq: 1,
+        kind: EventType::MessageCreated,
+        at: Timestamp(0),
+        pending: 0,
+        settles: None,
+        removes: None,
+        text: Arc::from("{}"),
+    };
+    brokers[0].publish(Signal::Events(vec![event.clone()]));
+    brokers[7].publish(Signal::Events(vec![CommittedEvent { seq: 2, ..event }]));
+    eventually("both arrive", async || (heard.lock().expect("no panic").len() >= 3).then_some(())).await;
+    let mut heard = heard.lock().expect("no panic").clone();
+    heard.sort_unstable();
+    assert_eq!(heard, [(0, 2), (1, 1), (1, 2)]);
+
+    // Everybody leaves.
+    for (number, session) in sessions.iter().enumerate() {
+        for node in [number % 20, (number + 1) % 20] {
+            brokers[node].set_interest(*session, false);
+        }
+    }
+    eventually("nothing is listened to", async || channels().await.is_empty().then_some(())).await;
+    for broker in &brokers {
+        broker.close().await;
+    }
+    eventually("nobody is connected", async || redis.channels("hiloop:*").await.is_empty().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_never_waits_for_redis() {
+    let redis = Redis::start().await;
+    let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store");
+    let resyncs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&resyncs);
+    broker.listen(Arc::new(move |signal| {
+        counted.fetch_add(usize::from(matches!(signal, Signal::Resync)), Ordering::SeqCst);
+    }));
+    eventually("it is connected", async || (broker.connectivity() == Connectivity::Connected).then_some(())).await;
+    redis.pause();
+    let event = CommittedEvent {
+        space: SpaceId::new(),
+        session: SessionId::new(),
+        seq: 1,
+        kind: EventType::MessageCreated,
+        at: Timestamp(0),
+        pending: 0,
+        settles: None,
+        removes: None,
+        text: Arc::from(format!("{{\"a\":\"{}\"}}", "x".repeat(60_000))),
+    };
+    let counters = broker.counters().expect("counters");
+    let mut published = 0;
+    while counters.dropped.get() == 0 {
+        let since = Instant::now();
+        broker.publish(Signal::Events(vec![event.clone()]));
+        assert!(since.elapsed() < Duration::from_millis(500), "publishing took {:?}", since.elapsed());
+        published += 1;
+        assert!(published < 10_000, "the queue is bounded");
+    }
+    redis.resume();
+    let before = counters.published.get();
+    eventually("it goes on", async || {
+        broker.publish(Signal::Events(vec![event.clone()]));
+        (counters.published.get() > before && resyncs.load(Ordering::SeqCst) > 0).then_some(())
+    })
+    .await;
+    broker.close().await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_an_error_at_the_start_that_does_not_tell_it() {
+    let redis = Redis::start().await;
+    redis.command(&["CONFIG", "SET", "requirepass", "right"]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = format!("sqlite://{}/hub.db", folder.path().display());
+    let url = redis.url().replace("redis://", "redis://:wr0ng@");
+    let started = start_at(config(&database, &["--redis-url", &url]), ShiftedClock::new()).await;
+    let error = started.err().expect("refused").to_string();
+    assert!(error.starts_with("REDIS_URL: ") && !error.contains("wr0ng") && !error.contains('\n'), "{error}");
+    let url = redis.url().replace("redis://", "redis://:right@");
+    let server = start_at(config(&database, &["--redis-url", &url]), ShiftedClock::new()).await.expect("it starts");
+    server.stop().await;
+}

@@ -148,6 +148,8 @@ async fn launch(
         None => broker(redis, &*rooms.store).await?,
     };
     let hub = Hub::start(Arc::clone(&rooms.store), Arc::clone(&broker), Arc::clone(&rooms.clock), Arc::clone(&metrics));
+    let authenticator = Arc::clone(&rooms.authenticator);
+    hub.on_revocation(move || authenticator.forget_all());
     let publisher = Arc::clone(&hub);
     let on_commit = Arc::new(move |events: &[CommittedEvent]| publisher.publish(events));
     let timeline = Timeline::start(Arc::clone(&rooms.store), Arc::clone(&rooms.clock), Arc::clone(&metrics), on_commit);

@@ -117,7 +117,6 @@ impl Context {
 
     /// Makes a revocation hold at once on this node and soon on the others.
     pub fn revoke(&self, id: Uuid) {
-        self.authenticator.forget_all();
         self.hub.revoke(id);
     }
 }

@@ -191,6 +191,14 @@ CREATE TABLE interactions (
     acknowledged_at  BIGINT
 );
 
+-- What was revoked lately, key, agent, human, guest or space, so that every node finds what no message told it.
+CREATE TABLE revocations (
+    id      UUID PRIMARY KEY,
+    subject UUID NOT NULL,
+    at      BIGINT NOT NULL
+);
+CREATE INDEX revocations_by_time ON revocations (at);
+
 -- First replies by Idempotency-Key, kept for 24 hours.
 CREATE TABLE replies (
     scope        TEXT NOT NULL,

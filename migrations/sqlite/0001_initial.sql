@@ -191,6 +191,14 @@ CREATE TABLE interactions (
     acknowledged_at  INTEGER
 );
 
+-- What was revoked lately, key, agent, human, guest or space, so that every node finds what no message told it.
+CREATE TABLE revocations (
+    id      BLOB PRIMARY KEY,
+    subject BLOB NOT NULL,
+    at      INTEGER NOT NULL
+);
+CREATE INDEX revocations_by_time ON revocations (at);
+
 -- First replies by Idempotency-Key, kept for 24 hours.
 CREATE TABLE replies (
     scope        TEXT NOT NULL,

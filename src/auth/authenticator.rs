@@ -11,6 +11,7 @@ use crate::store::{SecretHash, Store, StoreError};
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a resolved credential is remembered: a revocation on another node that nobody announced is noticed
@@ -40,6 +41,8 @@ pub struct Authenticator {
     /// The space that humans of an outside issuer join.
     jwt_space: String,
     remembered: Cache<SecretHash, (Instant, Caller)>,
+    /// Counts how often everything was forgotten.
+    epoch: AtomicU64,
 }
 
 fn unauthorized(text: &str) -> Refusal {
@@ -63,7 +66,7 @@ impl From<StoreError> for Refusal {
 
 impl Authenticator {
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, jwts: Jwts, jwt_space: String) -> Self {
-        Self { store, clock, jwts, jwt_space, remembered: Cache::new(MAX_REMEMBERED) }
+        Self { store, clock, jwts, jwt_space, remembered: Cache::new(MAX_REMEMBERED), epoch: AtomicU64::new(0) }
     }
 
     pub fn jwts(&self) -> &Jwts {
@@ -72,11 +75,13 @@ impl Authenticator {
 
     /// Forgets every credential, so that a revocation on this node holds at once.
     pub fn forget_all(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
         self.remembered.clear();
     }
 
     /// Resolves an API key that acts as `agent` (the `X-Hiloop` header: a name or an id), or as its own agent.
     pub async fn api_key(&self, token: &str, agent: Option<&str>) -> Result<Caller, Refusal> {
+        let epoch = self.epoch.load(Ordering::SeqCst);
         let memory = remember_as("key", token, agent);
         if let Some(caller) = self.recall(&memory) {
             return Ok(caller);
@@ -105,7 +110,7 @@ impl Authenticator {
                 expires_at: key.expires_at,
             })))
         };
-        self.remembered.insert(memory, (Instant::now(), caller.clone()));
+        self.remember(memory, caller.clone(), epoch);
         Ok(caller)
     }
 
@@ -129,6 +134,7 @@ impl Authenticator {
 
     /// Resolves a bearer token: a guest's, or a JWT.
     pub async fn bearer(&self, token: &str) -> Result<Arc<Principal>, Refusal> {
+        let epoch = self.epoch.load(Ordering::SeqCst);
         let memory = remember_as("bearer", token, None);
         if let Some(Caller::Principal(principal)) = self.recall(&memory) {
             return Ok(principal);
@@ -138,7 +144,7 @@ impl Authenticator {
         } else {
             self.human(token).await?
         });
-        self.remembered.insert(memory, (Instant::now(), Caller::Principal(Arc::clone(&principal))));
+        self.remember(memory, Caller::Principal(Arc::clone(&principal)), epoch);
         Ok(principal)
     }
 
@@ -210,6 +216,14 @@ impl Authenticator {
         }
         // Somebody else created them a moment ago, or they were deactivated.
         self.store.human_by_email(&email).await?.ok_or_else(|| unauthorized("The token's human is not active"))
+    }
+
+    /// Remembers what was looked up in `epoch`, unless something was revoked since: it may have been this.
+    fn remember(&self, memory: SecretHash, caller: Caller, epoch: u64) {
+        self.remembered.insert(memory, (Instant::now(), caller));
+        if self.epoch.load(Ordering::SeqCst) != epoch {
+            self.remembered.remove(&memory);
+        }
     }
 
     fn recall(&self, memory: &SecretHash) -> Option<Caller> {

@@ -7,6 +7,7 @@ pub mod frame;
 mod lane;
 mod presence;
 mod reconcile;
+mod revocations;
 pub mod subscriber;
 mod topic;
 mod typing;
@@ -22,7 +23,9 @@ use dashmap::DashMap;
 use feed::Feeds;
 use lane::{Lane, LaneMessage};
 use presence::Presence;
-use std::sync::Arc;
+use revocations::Revocations;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 use subscriber::{Endpoint, Subscriber, is_revoked_by};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +36,9 @@ use uuid::Uuid;
 /// Sessions that wait to be read from the store because an event was missing, or to be compared with it.
 const MAX_REPAIRS: usize = 1024;
 
+/// How long ago the credential of a request that begins to wait may have been looked up.
+const LOOKED_UP_WITHIN: Duration = Duration::from_secs(2);
+
 pub struct Hub {
     broker: Arc<dyn Broker>,
     topics: DashMap<SessionId, Arc<Topic>>,
@@ -40,6 +46,9 @@ pub struct Hub {
     endpoints: DashMap<ConnectionId, Arc<dyn Endpoint>>,
     feeds: Arc<Feeds>,
     presence: Presence,
+    revocations: Revocations,
+    /// Called when something was revoked, here or elsewhere.
+    on_revocation: OnceLock<Box<dyn Fn() + Send + Sync>>,
     typing: Typing,
     repairs: mpsc::Sender<SessionId>,
     metrics: Arc<Metrics>,
@@ -57,6 +66,7 @@ impl Hub {
         let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(64);
         let (repairs, to_repair) = mpsc::channel(MAX_REPAIRS);
         let (looks, to_look_at) = mpsc::channel(MAX_REPAIRS);
+        let for_revocations = Arc::clone(&clock);
         let hub = Arc::new_cyclic(|weak: &std::sync::Weak<Self>| {
             let announcer = weak.clone();
             let announce: typing::Announce = Box::new(move |session, actor, typing| {
@@ -71,12 +81,15 @@ impl Hub {
                 lanes: (0..lanes).map(|_| Lane::start(Arc::clone(&metrics))).collect(),
                 endpoints: DashMap::new(),
                 presence: Presence::default(),
+                revocations: Revocations::default(),
+                on_revocation: OnceLock::new(),
                 typing: Typing::start(announce),
                 repairs,
                 metrics,
                 looks,
             }
         });
+        tokio::spawn(revocations::watch(Arc::downgrade(&hub), Arc::clone(&store), for_revocations));
         reconcile::start(&hub, store, to_repair, to_look_at);
         let ear = Arc::downgrade(&hub);
         hub.broker.listen(Arc::new(move |signal| {
@@ -98,7 +111,10 @@ impl Hub {
         match signal {
             Signal::Events(events) => self.accept_events(&events),
             Signal::Ephemeral(ephemeral) => self.show_here(&ephemeral),
-            Signal::Revoked(id) => self.revoke_here(id),
+            Signal::Revoked(id) => {
+                self.revocations.heard(id);
+                self.revoke_here(id);
+            }
             Signal::Hints(hints) => hints.into_iter().for_each(|hint| self.feeds.tell(hint)),
             Signal::SessionEvents(events) => self.accept_runs(&events),
             Signal::Reach { space, session, seq } => self.observe(space, session, seq),
@@ -242,6 +258,10 @@ impl Hub {
     pub fn attend(self: &Arc<Self>, principal: Arc<Principal>) -> Attendance {
         let visitor = Arc::new(Visitor { id: ConnectionId::new(), principal, ended: CancellationToken::new() });
         self.register(visitor.clone());
+        // Its credential was looked up a moment ago. One who has another since is just answered early.
+        if self.is_revoked_since(&visitor.principal, Instant::now() - LOOKED_UP_WITHIN) {
+            visitor.revoke();
+        }
         Attendance { hub: Arc::clone(self), visitor }
     }
 
@@ -252,11 +272,17 @@ impl Hub {
 
     /// Ends every socket, on every node, whose principal rests on `id`.
     pub fn revoke(&self, id: Uuid) {
+        self.revocations.heard(id);
         self.revoke_here(id);
         self.broker.publish(Signal::Revoked(id));
     }
 
     fn revoke_here(&self, id: Uuid) {
+        // First noted, then looked for: who registers meanwhile is found in one way or the other.
+        self.revocations.note(id);
+        if let Some(forget) = self.on_revocation.get() {
+            forget();
+        }
         for endpoint in &self.endpoints {
             if endpoint.principal().is_some_and(|principal| is_revoked_by(&principal, id)) {
                 endpoint.revoke();
@@ -274,6 +300,18 @@ impl Hub {
         if let Some(topic) = topic {
             topic.retire(&self.lanes);
         }
+    }
+
+    /// Has `forget` called on every revocation, so that nobody goes on with what was looked up before it.
+    pub fn on_revocation(&self, forget: impl Fn() + Send + Sync + 'static) {
+        // Set once, by whoever puts the rooms together.
+        let _ = self.on_revocation.set(Box::new(forget));
+    }
+
+    /// Whether a principal whose credential was looked up at `since` or later has lost it meanwhile. To be asked
+    /// after it is registered.
+    pub fn is_revoked_since(&self, principal: &Principal, since: Instant) -> bool {
+        self.revocations.ends(principal, since)
     }
 
     /// Tells everyone to go elsewhere.

@@ -102,6 +102,9 @@ pub trait Credentials: Send + Sync {
     async fn key_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<KeyHolder>>;
     async fn keys(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<ApiKey>>;
     async fn revoke_key(&self, space: SpaceId, id: KeyId, now: Timestamp) -> StoreResult<bool>;
+    /// What was revoked at `since` or later, by keys, agents, humans, guests and spaces: (the entry's own id, what was
+    /// revoked). Kept for a day.
+    async fn revoked_since(&self, since: Timestamp) -> StoreResult<Vec<(Uuid, Uuid)>>;
     /// The guest with this token, unless it is revoked. Expiry is the caller's to check.
     async fn guest_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<Guest>>;
 

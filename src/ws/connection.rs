@@ -64,7 +64,13 @@ enum Stop {
 }
 
 /// Serves one socket until it ends. `early` is what came in behind the request.
-pub(super) async fn serve(app: App, stream: TcpStream, early: Vec<u8>, principal: Option<Arc<Principal>>) {
+/// `principal` comes with the moment before its credential was looked up.
+pub(super) async fn serve(
+    app: App,
+    stream: TcpStream,
+    early: Vec<u8>,
+    principal: Option<(Arc<Principal>, std::time::Instant)>,
+) {
     let link = Arc::new(Link::new(stream));
     let _open = Held::new(&app.metrics.sockets);
     let now = Instant::now();
@@ -86,8 +92,8 @@ pub(super) async fn serve(app: App, stream: TcpStream, early: Vec<u8>, principal
     if app.draining.is_cancelled() {
         link.go_away();
     }
-    if let Some(principal) = principal {
-        connection.accept(principal);
+    if let Some((principal, since)) = principal {
+        connection.accept(&principal, since);
     }
     let stop = match connection.take(&early).await {
         Ok(()) => connection.run().await,
@@ -238,11 +244,7 @@ impl Connection {
                 self.link.reply(&text);
                 self.link.end(code, true);
             }
-            Effect::Authenticate { token, agent } => match self.app.authenticator.any(&token, agent.as_deref()).await {
-                Ok(principal) => self.accept(principal),
-                Err(Refusal::Unavailable | Refusal::Internal) => self.link.end(CloseCode::INTERNAL, false),
-                Err(_) => self.link.end(CloseCode::NOT_AUTHENTICATED, false),
-            },
+            Effect::Authenticate { token, agent } => self.authenticate(&token, agent.as_deref()).await,
             Effect::Do(id, frame) => {
                 if let Err(refusal) = self.carry_out(&id, frame).await {
                     self.link.reply(&reply::error(&id, &refusal));
@@ -251,11 +253,25 @@ impl Connection {
         }
     }
 
-    fn accept(&mut self, principal: Arc<Principal>) {
+    async fn authenticate(&mut self, token: &str, agent: Option<&str>) {
+        let since = std::time::Instant::now();
+        match self.app.authenticator.any(token, agent).await {
+            Ok(principal) => self.accept(&principal, since),
+            Err(Refusal::Unavailable | Refusal::Internal) => self.link.end(CloseCode::INTERNAL, false),
+            Err(_) => self.link.end(CloseCode::NOT_AUTHENTICATED, false),
+        }
+    }
+
+    /// Goes on as this principal, whose credential was looked up at `since` or later.
+    fn accept(&mut self, principal: &Arc<Principal>, since: std::time::Instant) {
         self.session.authenticated();
         self.expires_at = principal.expires_at();
-        self.link.reply(&reply::hello(&principal, self.link.id(), self.timing().heartbeat));
-        self.link.set_principal(principal);
+        self.link.reply(&reply::hello(principal, self.link.id(), self.timing().heartbeat));
+        self.link.set_principal(Arc::clone(principal));
+        // A revocation between the look-up and this found nobody to send away.
+        if self.app.hub.is_revoked_since(principal, since) {
+            self.link.revoke();
+        }
     }
 
     async fn carry_out(&mut self, id: &FrameId, frame: ClientFrame) -> Result<(), Refusal> {
@@ -267,6 +283,7 @@ impl Connection {
                 // A key goes on acting as the agent that the socket is for, if it can.
                 let agent = matches!(&*principal, Principal::Agent(_)).then(|| principal.id().0.to_string());
                 let somebody_else = || Refusal::Forbidden("The token is somebody else's".to_owned());
+                let since = std::time::Instant::now();
                 let fresh = match self.app.authenticator.any(&token, agent.as_deref()).await {
                     Err(Refusal::NotFound(_)) => return Err(somebody_else()),
                     resolved => resolved?,
@@ -279,7 +296,10 @@ impl Connection {
                     self.narrow(&principal, &fresh).await?;
                 }
                 self.expires_at = fresh.expires_at();
-                self.link.set_principal(fresh);
+                self.link.set_principal(Arc::clone(&fresh));
+                if self.app.hub.is_revoked_since(&fresh, since) {
+                    self.link.revoke();
+                }
                 self.link.reply(&reply::refreshed(id, self.expires_at));
                 Ok(())
             }

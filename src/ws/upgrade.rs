@@ -25,7 +25,8 @@ pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal
     if app.draining.is_cancelled() {
         return Err(Refusal::Unavailable);
     }
-    let principal = principal(&app, headers, &offered).await?;
+    let since = std::time::Instant::now();
+    let principal = principal(&app, headers, &offered).await?.map(|principal| (principal, since));
     let selected = offered.iter().any(|protocol| protocol == PROTOCOL);
 
     let upgrade = hyper::upgrade::on(&mut request);

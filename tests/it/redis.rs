@@ -354,3 +354,70 @@ async fn a_wrong_password_is_an_error_at_the_start_that_does_not_tell_it() {
     let server = start_at(config(&database, &["--redis-url", &url]), ShiftedClock::new()).await.expect("it starts");
     server.stop().await;
 }
+
+/// Everything that can be revoked ends its sockets on the other node, though no message can tell.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_reaches_every_node_without_redis() {
+    let redis = Redis::down(false);
+    let nodes = Nodes::start_alone(Engine::Postgres, 2, &redis).await;
+    let owner = nodes.owner(0);
+    let agent = nodes.maker.agent("agent").await;
+    let session = nodes.maker.session(&nodes.at(0, &agent)).await;
+    let guest = nodes.maker.guest(&nodes.at(0, &agent), &session).await;
+    let human = nodes.maker.human().await;
+    let key = owner.post("/v1/manage/keys", json!({ "permission": "space" })).await.expect(201);
+    let by_key = nodes.maker.anonymous().with("x-api-key", text(&key["apiKey"]));
+    let id = |client: &Client, path: &str| {
+        let (client, path) = (client.clone(), path.to_owned());
+        async move { text(&client.get(&path).await.expect(200)["id"]).to_owned() }
+    };
+    let agent_id = id(&nodes.at(0, &agent), "/v1/agent/me").await;
+    let human_id = id(&nodes.at(0, &human), "/v1/human/me").await;
+    let guest_id = id(&nodes.at(0, &guest), "/v1/human/me").await;
+
+    for (client, path) in [
+        (by_key, format!("/v1/manage/keys/{}", text(&key["id"]))),
+        (guest, at_agent(&session, &format!("/guest-tokens/{guest_id}"))),
+        (human, format!("/v1/manage/humans/{human_id}")),
+        (agent, format!("/v1/manage/agents/{agent_id}")),
+    ] {
+        let there = nodes.at(1, &client);
+        let mut socket = Socket::open(&there).await;
+        owner.delete(&path).await.expect(204);
+        let since = Instant::now();
+        assert_eq!(socket.end().await, crate::support::socket::End::Code(4403), "{path}");
+        assert!(since.elapsed() < Duration::from_secs(2), "{path} took {:?}", since.elapsed());
+        // Nor does the other node remember the credential.
+        assert_eq!(Socket::try_open(&there).await.err(), Some(401), "{path}");
+    }
+
+    // Who was removed loses the session and keeps the socket.
+    let member = nodes.maker.agent("agent").await;
+    let member_id = id(&nodes.at(0, &member), "/v1/agent/me").await;
+    let body = json!({ "type": "Agent", "agentId": member_id });
+    let participant = owner.post(&at_agent(&session, "/participants"), body).await.expect(201);
+    let mut socket = Socket::open(&nodes.at(1, &member)).await;
+    socket.subscribe(&session, None).await;
+    let path = at_agent(&session, &format!("/participants/{}", text(&participant["id"])));
+    owner.delete(&path).await.expect(204);
+    let since = Instant::now();
+    assert_eq!(socket.find("unsubscribed").await["sessionId"], json!(session));
+    assert!(since.elapsed() < Duration::from_secs(2), "removal took {:?}", since.elapsed());
+}
+
+/// Ten nodes start at once on an empty database: one makes the schema, all serve.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_nodes_may_start_at_once_on_an_empty_database() {
+    let redis = Redis::start().await;
+    let database = crate::support::postgres::new_database();
+    let starts = (0..10).map(|_| start_at(config(&database, &["--redis-url", &redis.url()]), ShiftedClock::new()));
+    let mut ids = std::collections::HashSet::new();
+    for started in futures::future::join_all(starts).await {
+        let server = started.expect("the node starts");
+        let ready = Client::anonymous(&format!("http://{}", server.address)).get("/readyz").await.expect(200);
+        assert_eq!(ready["store"], "ok");
+        ids.insert(server.context.store.setting("store_id").await.expect("the store").expect("an id"));
+        server.stop().await;
+    }
+    assert_eq!(ids.len(), 1, "they agree on the store's id");
+}

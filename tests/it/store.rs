@@ -610,6 +610,9 @@ on_both_stores! {
         assert!(!store.revoke_key(space.id, KeyId::new(), NOW).await.expect("the store"));
         assert!(store.revoke_key(space.id, key.id, NOW).await.expect("the store"));
         assert!(!store.revoke_key(space.id, key.id, NOW).await.expect("the store"));
+        let told = store.revoked_since(NOW).await.expect("the store");
+        assert_eq!(told.iter().filter(|(_, subject)| *subject == key.id.0).count(), 1, "told once: {told:?}");
+        assert!(store.revoked_since(NOW.plus_millis(1)).await.expect("the store").is_empty());
         assert!(store.key_by_secret(&hash("secret")).await.expect("the store").is_none());
         let listed = store.keys(space.id, page(2, 2)).await.expect("the store");
         let listed_as: Vec<_> = listed.data.iter().map(|key| key.permission).collect();
@@ -1662,6 +1665,7 @@ const COVERED: &[&str] = &[
     "key_by_secret",
     "keys",
     "revoke_key",
+    "revoked_since",
     "guest_by_secret",
     "guest",
     "add_refresh_token",

@@ -1,6 +1,6 @@
 //! API keys, guest tokens, refresh tokens, setup links and the hub's own settings.
 
-use super::{SqlStore, rows, sql};
+use super::{SqlStore, revocation, rows, sql};
 use crate::domain::people::{ApiKey, Guest};
 use crate::domain::{AgentId, GuestId, HumanId, KeyId, Page, PageRequest, SpaceId, Timestamp};
 use crate::store::engine::{Engine, Statement};
@@ -91,14 +91,26 @@ impl<E: Engine> Credentials for SqlStore<E> {
     }
 
     async fn revoke_key(&self, space: SpaceId, id: KeyId, now: Timestamp) -> StoreResult<bool> {
+        let mut tx = self.transaction().await?;
         let changed =
             sql::<E>("UPDATE api_keys SET revoked_at = $1 WHERE space_id = $2 AND id = $3 AND revoked_at IS NULL")
                 .bind(now.0)
                 .bind(space.0)
                 .bind(id.0)
-                .execute(&mut *self.writer().await?)
+                .execute(&mut *tx)
                 .await?;
+        if changed > 0 {
+            revocation::<E>(id.0, now).execute(&mut *tx).await?;
+            tx.commit().await?;
+        }
         Ok(changed > 0)
+    }
+
+    async fn revoked_since(&self, since: Timestamp) -> StoreResult<Vec<(Uuid, Uuid)>> {
+        sql::<E>("SELECT id, subject FROM revocations WHERE at >= $1 ORDER BY at, id")
+            .bind(since.0)
+            .all(&mut *self.reader().await?, |row| Ok((row.read()?, row.read()?)))
+            .await
     }
 
     async fn guest_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<Guest>> {

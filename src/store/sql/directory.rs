@@ -1,6 +1,6 @@
 //! Spaces, agents and humans.
 
-use super::{SqlStore, rows, sql};
+use super::{SqlStore, revocation, rows, sql};
 use crate::domain::participant::Member;
 use crate::domain::people::{Agent, Human, Space};
 use crate::domain::{AgentId, HumanId, Page, PageRequest, ParticipantType, SpaceId, Timestamp};
@@ -69,6 +69,9 @@ impl<E: Engine> Directory for SqlStore<E> {
         .all(&mut *tx, |row| Ok(HumanId(row.read()?)))
         .await?;
         sql::<E>("DELETE FROM memberships WHERE space_id = $1").bind(space.0).execute(&mut *tx).await?;
+        for subject in homeless.iter().map(|human| human.0).chain([space.0]) {
+            revocation::<E>(subject, now).execute(&mut *tx).await?;
+        }
         tx.commit().await?;
         Ok(Some(homeless))
     }
@@ -176,14 +179,19 @@ impl<E: Engine> Directory for SqlStore<E> {
     }
 
     async fn deactivate_agent(&self, space: SpaceId, id: AgentId, now: Timestamp) -> StoreResult<bool> {
+        let mut tx = self.transaction().await?;
         let changed = sql::<E>(
             "UPDATE agents SET deactivated_at = $1 WHERE space_id = $2 AND id = $3 AND deactivated_at IS NULL",
         )
         .bind(now.0)
         .bind(space.0)
         .bind(id.0)
-        .execute(&mut *self.writer().await?)
+        .execute(&mut *tx)
         .await?;
+        if changed > 0 {
+            revocation::<E>(id.0, now).execute(&mut *tx).await?;
+            tx.commit().await?;
+        }
         Ok(changed > 0)
     }
 
@@ -309,6 +317,9 @@ impl<E: Engine> Directory for SqlStore<E> {
         .bind(id.0)
         .execute(&mut *tx)
         .await?;
+        if left > 0 {
+            revocation::<E>(id.0, now).execute(&mut *tx).await?;
+        }
         tx.commit().await?;
         Ok(left > 0)
     }

@@ -18,6 +18,7 @@ use crate::domain::Timestamp;
 use async_trait::async_trait;
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
+use uuid::Uuid;
 
 /// A store over one engine. SQLite has a pool of one connection for writing and one of several for reading;
 /// PostgreSQL has one pool for both.
@@ -62,7 +63,8 @@ impl<E: Engine> Store for SqlStore<E> {
         let old = sql::<E>("DELETE FROM replies WHERE created_at < $1").bind(replies.0).execute(&mut *db).await?;
         let ended =
             sql::<E>("DELETE FROM refresh_families WHERE expires_at < $1").bind(tokens.0).execute(&mut *db).await?;
-        Ok(old + ended)
+        let told = sql::<E>("DELETE FROM revocations WHERE at < $1").bind(replies.0).execute(&mut *db).await?;
+        Ok(old + ended + told)
     }
 
     async fn begin(&self) -> StoreResult<Box<dyn WriteTx>> {
@@ -73,6 +75,14 @@ impl<E: Engine> Store for SqlStore<E> {
         self.write.close().await;
         self.read.close().await;
     }
+}
+
+/// Notes a revocation, in the transaction that makes it, where every node finds it.
+fn revocation<E: Engine>(subject: Uuid, at: Timestamp) -> Statement<E> {
+    sql::<E>("INSERT INTO revocations (id, subject, at) VALUES ($1, $2, $3)")
+        .bind(Uuid::now_v7())
+        .bind(subject)
+        .bind(at.0)
 }
 
 /// Shorthand for a statement of fixed text.

@@ -1,7 +1,7 @@
 //! The write transaction of one batch: load and lock, write many rows a statement, commit.
 
 use super::sessions::{select_participant, select_session};
-use super::{interactions, rows, sql};
+use super::{interactions, revocation, rows, sql};
 use crate::domain::interaction::InteractionState;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
@@ -360,6 +360,7 @@ impl<E: Engine> SqlWriteTx<E> {
                     .bind(guest.0)
                     .execute(&mut *self.tx)
                     .await?;
+                revocation::<E>(guest.0, *at).execute(&mut *self.tx).await?;
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.js
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run build page setup setup-test test test-page test-hub test-browser lint fmt loadtest fuzz clean
+.PHONY: help run build page setup setup-test test test-page test-hub test-browser chaos fuzz lint fmt loadtest clean
 
 help: ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -61,6 +61,9 @@ test-browser: $(PAGE) ## The chat in Chromium, against a hub that is played and 
 	$(CARGO) test --locked --workspace --no-run
 	cd web-demo && $(NPM) run --silent e2e:mock
 	cd web-demo && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
+
+chaos: setup-test $(PAGE) ## Three nodes and everything that can happen to them, for SECONDS=300
+	HILOOP_CHAOS_SECONDS=$(or $(SECONDS),300) $(CARGO) test --locked --test chaos -- --nocapture
 
 lint: $(PAGE) ## Formatting, lints and types; warnings are errors
 	$(CARGO) fmt --all --check

@@ -3,7 +3,7 @@
 # what is missing and nothing else; where nothing is missing it changes nothing and needs neither root nor a network.
 #
 #   scripts/setup.sh run     what `make run` needs: Rust, a C compiler, Node.js, npm
-#   scripts/setup.sh test    (the default) all that `make test` needs: PostgreSQL, Redis and Chromium too
+#   scripts/setup.sh test    (the default) all that `make test` needs: PostgreSQL, Redis, nginx and Chromium too
 #
 # The distribution's own services are not started by this: tests start what they need and end it again.
 set -euo pipefail
@@ -49,6 +49,7 @@ have cc || missing+=(gcc libc6-dev)
 if [ "$want" = test ]; then
     have_postgres || missing+=(postgresql)
     have redis-server || missing+=(redis-server)
+    [ -x /usr/sbin/nginx ] || have nginx || missing+=(nginx-light)
     [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
 fi
 if [ ${#missing[@]} -eq 0 ]; then

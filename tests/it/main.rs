@@ -15,6 +15,7 @@ mod limits;
 mod metrics;
 mod nodes;
 mod permissions;
+mod proxy;
 mod race;
 mod readiness;
 mod redis;

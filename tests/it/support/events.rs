@@ -9,28 +9,36 @@ use tokio::time::timeout;
 /// A session's events as they come over Server-Sent Events.
 pub struct Events {
     response: reqwest::Response,
-    received: String,
+    received: Vec<u8>,
 }
 
 impl Events {
+    /// Opens a stream; `None` if the hub can't be reached or refuses.
+    #[allow(dead_code)] // used where the hub may be away
+    pub async fn try_open(client: &Client, path: &str) -> Option<Self> {
+        let response = client.try_stream(path).await.ok()?;
+        (response.status() == 200).then_some(Self { response, received: Vec::new() })
+    }
+
     pub async fn open(client: &Client, path: &str) -> Self {
         let response = client.stream(path).await;
         assert_eq!(response.status(), 200);
         let kind = response.headers()["content-type"].to_str().expect("text").to_owned();
         assert!(kind.starts_with("text/event-stream"), "{kind}");
-        Self { response, received: String::new() }
+        Self { response, received: Vec::new() }
     }
 
-    /// The next event, or `None` if the stream ended.
+    /// The next event, or `None` if the stream ended. What was received is kept if this is cancelled.
     pub async fn next(&mut self) -> Option<Value> {
         loop {
-            if let Some((block, rest)) = self.received.split_once("\n\n") {
+            if let Some(end) = self.received.windows(2).position(|two| two == b"\n\n") {
+                let block: Vec<u8> = self.received.drain(..end + 2).collect();
+                let block = std::str::from_utf8(&block).expect("text");
                 let field = |name: &str| {
                     let line = block.lines().find_map(|line| line.strip_prefix(name));
                     line.map(|value| value.trim_start_matches(' ').to_owned())
                 };
                 let (id, kind, data) = (field("id:"), field("event:"), field("data:"));
-                self.received = rest.to_owned();
                 let Some(data) = data else { continue };
                 let event: Value = serde_json::from_str(&data).expect("JSON");
                 is_event(&event);
@@ -39,7 +47,7 @@ impl Events {
                 return Some(event);
             }
             let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("something in time").ok()??;
-            self.received.push_str(std::str::from_utf8(&chunk).expect("text"));
+            self.received.extend_from_slice(&chunk);
         }
     }
 

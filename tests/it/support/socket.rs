@@ -27,16 +27,22 @@ pub enum End {
 impl Socket {
     /// Opens a socket with the client's headers; an error is the HTTP status with which it was refused.
     pub async fn try_open(client: &Client) -> Result<Self, u16> {
+        match Self::reach(client).await {
+            Ok(socket) => Ok(socket),
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("the socket opens: {error}"),
+        }
+    }
+
+    /// The same, of a hub that may not be there.
+    pub async fn reach(client: &Client) -> Result<Self, Error> {
         let url = format!("{}/v1/ws", client.next_base().replacen("http", "ws", 1));
         let mut request = url.into_client_request().expect("a request");
         for (name, value) in &client.headers {
             request.headers_mut().append(*name, value.parse().expect("a header"));
         }
-        match timeout(PATIENCE, connect_async(request)).await.expect("an answer in time") {
-            Ok((stream, _)) => Ok(Self::of(stream)),
-            Err(Error::Http(response)) => Err(response.status().as_u16()),
-            Err(error) => panic!("the socket opens: {error}"),
-        }
+        let (stream, _) = timeout(PATIENCE, connect_async(request)).await.expect("an answer in time")?;
+        Ok(Self::of(stream))
     }
 
     /// A socket that is open already.
@@ -53,6 +59,12 @@ impl Socket {
 
     pub async fn send(&mut self, frame: Value) {
         self.send_raw(Message::text(frame.to_string())).await;
+    }
+
+    /// Sends a frame over a socket that may be at its end; whether it took it.
+    pub async fn offer(&mut self, frame: Value) -> bool {
+        let sent = timeout(PATIENCE, self.stream.send(Message::text(frame.to_string()))).await;
+        sent.expect("room in time").is_ok()
     }
 
     pub async fn send_raw(&mut self, message: Message) {

@@ -1,0 +1,177 @@
+//! Two nodes behind nginx with the configuration that DEPLOYMENT.md gives, restarted one after the other: nobody
+//! misses anything.
+
+use crate::support::hub::{at_agent, text};
+use crate::support::process::{Process, hiloop};
+use crate::support::socket::End;
+use crate::support::{Client, Events, Redis, Socket, eventually, postgres};
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tempfile::TempDir;
+
+const CONFIGURATION: &str = include_str!("../../deploy/nginx.conf");
+
+struct Nginx {
+    child: Child,
+    base: String,
+}
+
+impl Nginx {
+    /// The configuration as it stands, but for its addresses, a listener without TLS, and folders of its own.
+    async fn start(folder: &Path, nodes: &[&Process]) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a port").port();
+        let mut text = String::new();
+        for line in CONFIGURATION.lines() {
+            let line = match line.trim() {
+                "listen 443 ssl;" => format!("listen 127.0.0.1:{port};"),
+                "http {" => {
+                    let of = |name: &str| format!("{name}_temp_path {}/{name};", folder.display());
+                    let own = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(of).join(" ");
+                    format!("http {{ access_log off; {own}")
+                }
+                tls if tls.starts_with("ssl_") => continue,
+                _ => line.replace("127.0.0.1:8081", nodes[0].address()).replace("127.0.0.1:8082", nodes[1].address()),
+            };
+            text.push_str(&line);
+            text.push('\n');
+        }
+        assert!(text.contains(nodes[0].address()) && text.contains(nodes[1].address()), "both nodes stand in it");
+        let file = folder.join("nginx.conf");
+        std::fs::write(&file, text).expect("a file");
+        let global = format!("daemon off; pid {0}/nginx.pid; error_log {0}/error.log;", folder.display());
+        let program = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
+        let child = Command::new(program)
+            .args(["-g", &global, "-c"])
+            .arg(&file)
+            .arg("-p")
+            .arg(folder)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nginx is installed (scripts/setup.sh test)");
+        let nginx = Self { child, base: format!("http://127.0.0.1:{port}") };
+        eventually("nginx passes requests on", async || {
+            let reply = Client::anonymous(&nginx.base).try_raw("GET", "/livez", None, Vec::new()).await;
+            reply.ok().filter(|reply| reply.status == 200).map(drop)
+        })
+        .await;
+        nginx
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // SIGTERM, so that the workers end with it.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+fn node(folder: &Path, database: &str, redis: &Redis, listen: &str) -> Process {
+    let mut command = hiloop(folder);
+    command.env("DATABASE_URL", database).env("REDIS_URL", redis.url());
+    Process::spawn(command.env("HILOOP_TRUSTED_PROXIES", "127.0.0.1").env("HILOOP_LISTEN", listen))
+}
+
+/// Reads a session until `last`, and comes back whenever the hub asks for it; how often it had to.
+async fn read(client: Client, session: String, last: Arc<AtomicBool>) -> (Vec<Value>, usize) {
+    let (mut seen, mut returns) = (Vec::new(), 0);
+    loop {
+        // The node that it comes to may be the one that goes away next.
+        let Ok(mut socket) = Socket::reach(&client).await else { continue };
+        socket.offer(json!({ "type": "subscribe", "id": 1, "sessionId": session, "after": seen.len() })).await;
+        loop {
+            match socket.next_or_end().await {
+                Ok(mut frame) if frame["type"] == "event" => {
+                    seen.push(frame["event"].take());
+                    let event = &seen[seen.len() - 1];
+                    assert_eq!(event["seq"], json!(seen.len()));
+                    if event["type"] == "session.closed" {
+                        assert!(last.load(Ordering::SeqCst));
+                        return (seen, returns);
+                    }
+                }
+                Ok(_) => {}
+                Err(end) => {
+                    assert_eq!(end, End::Code(1001), "told to come back");
+                    break;
+                }
+            }
+        }
+        returns += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_behind_nginx_are_replaced_and_nobody_misses_anything() {
+    let (database, redis) = (postgres::new_database(), Redis::start().await);
+    let folder: TempDir = tempfile::tempdir().expect("a folder");
+    let first = node(folder.path(), &database, &redis, "127.0.0.1:0");
+    let second = node(folder.path(), &database, &redis, "127.0.0.1:0");
+    let nginx = Nginx::start(folder.path(), &[&first, &second]).await;
+    let client = Client { base: nginx.base.clone(), ..first.owner() };
+
+    let session = client.post("/v1/agent/sessions", json!({})).await.expect(201);
+    let session = text(&session["id"]).to_owned();
+    // An event stream is not held back, and metrics are not for the world.
+    let mut stream = Events::open(&client, &at_agent(&session, "/events?after=0")).await;
+    assert_eq!(stream.next().await.expect("an event")["type"], "session.created");
+    assert_eq!(reqwest::get(format!("{}/metrics", nginx.base)).await.expect("a reply").status(), 404);
+
+    let over = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> =
+        (0..20).map(|_| tokio::spawn(read(client.clone(), session.clone(), Arc::clone(&over)))).collect();
+    let writer = tokio::spawn({
+        let (client, session, over) = (client.clone(), session.clone(), Arc::clone(&over));
+        async move {
+            let mut written = Vec::new();
+            while !over.load(Ordering::SeqCst) {
+                let client = client.with("idempotency-key", &format!("{}", written.len()));
+                let body = json!({ "encryptedContent": written.len().to_string() }).to_string().into_bytes();
+                let path = at_agent(&session, "/messages");
+                let reply = client.try_raw("POST", &path, Some("application/json"), body).await;
+                // One that got no reply, or that of the proxy, comes again with its key.
+                if let Ok(reply) = reply
+                    && reply.status == 201
+                {
+                    written.push(text(&reply.body["id"]).to_owned());
+                }
+            }
+            written
+        }
+    });
+    let mut renewed = Vec::new();
+    for mut old in [first, second] {
+        let address = old.address().to_owned();
+        let code = tokio::task::block_in_place(|| old.terminate());
+        assert_eq!(code, Some(0));
+        let new = tokio::task::block_in_place(|| node(folder.path(), &database, &redis, &address));
+        eventually("the new one is ready", async || {
+            let reply = Client::anonymous(&new.base).try_raw("GET", "/readyz", None, Vec::new()).await;
+            reply.ok().filter(|reply| reply.status == 200).map(drop)
+        })
+        .await;
+        renewed.push(new);
+    }
+    over.store(true, Ordering::SeqCst);
+    let written = writer.await.expect("no panic");
+    // For a moment nginx may still think that a node is away.
+    eventually("the session is closed", async || {
+        let reply = client.post(&at_agent(&session, "/close"), json!({})).await;
+        (reply.status == 200).then_some(())
+    })
+    .await;
+    let mut returns = 0;
+    for reader in readers {
+        let (seen, returned) = reader.await.expect("no panic");
+        let posted: Vec<_> = seen.iter().filter(|event| event["type"] == "message.created").collect();
+        let ids: Vec<_> = posted.iter().map(|event| text(&event["data"]["message"]["id"]).to_owned()).collect();
+        assert_eq!(ids, written, "each once, in order");
+        returns += returned;
+    }
+    assert!(returns >= 20, "both nodes asked their sockets to come back: {returns}");
+    println!("{} messages, {returns} returns", written.len());
+}

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::domain::people::Human;
 use crate::domain::text::normal_email;
 use crate::domain::{HumanId, Refusal, SpaceId, Timestamp};
-use crate::store::{Refresh, RefreshOutcome, Store};
+use crate::store::{DirectoryTx, Refresh, RefreshOutcome, Store};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -23,6 +23,14 @@ pub struct SignedIn {
     pub access_token: String,
     pub expires_at: Timestamp,
     pub refresh_token: Secret,
+}
+
+/// Somebody to create.
+pub struct NewHuman<'a> {
+    pub space: SpaceId,
+    pub email: &'a str,
+    pub name: &'a str,
+    pub password_hash: Option<&'a str>,
 }
 
 #[derive(Clone)]
@@ -100,10 +108,7 @@ impl Accounts {
         self.sign_in(&human).await
     }
 
-    /// Creates a human in a space. Without a password the second value is the token of a one-time setup link.
-    ///
-    /// A human who exists joins the space as they are: neither a password nor a link comes of it, or a manager of one
-    /// space could take over a person of another.
+    /// Creates a human in a space by itself; as [`Self::create_in`] does.
     pub async fn create(
         &self,
         space: SpaceId,
@@ -111,27 +116,42 @@ impl Accounts {
         name: &str,
         password: Option<String>,
     ) -> Result<(Human, Option<Secret>), Refusal> {
-        let hash = match password {
-            Some(password) => {
-                passwords::check("password", &password)?;
-                Some(passwords::hash(password).await?)
-            }
-            None => None,
-        };
-        let (human, is_new) =
-            self.store.create_human(space, email, name, hash.as_deref(), self.clock.now()).await?.ok_or_else(|| {
-                Refusal::Conflict("Field 'email' names somebody who is in the space already".to_owned())
-            })?;
-        let setup =
-            if is_new && human.password_hash.is_none() { Some(self.setup_token(human.id).await?) } else { None };
-        Ok((human, setup))
+        let hash = Self::first_password(password).await?;
+        let mut tx = self.store.begin_directory().await?;
+        let new = NewHuman { space, email, name, password_hash: hash.as_deref() };
+        let made = self.create_in(&mut *tx, new, |_| Secret::generate(SETUP_TOKEN)).await?;
+        tx.commit(None).await?;
+        Ok(made)
     }
 
-    async fn setup_token(&self, human: HumanId) -> Result<Secret, Refusal> {
-        let token = Secret::generate(SETUP_TOKEN);
-        let expires = self.clock.now().plus_seconds(SETUP_SECONDS);
-        self.store.add_setup_token(&token.hash(), human, expires).await?;
-        Ok(token)
+    /// Checks and hashes the first password of a new human, if they are to have one.
+    pub async fn first_password(password: Option<String>) -> Result<Option<String>, Refusal> {
+        let Some(password) = password else { return Ok(None) };
+        passwords::check("password", &password)?;
+        passwords::hash(password).await.map(Some)
+    }
+
+    /// Creates a human in a space, as part of a transaction. Without a password the second value is the token of a
+    /// one-time setup link, which `setup_token` gives for the new human.
+    ///
+    /// A human who exists joins the space as they are: neither a password nor a link comes of it, or a manager of one
+    /// space could take over a person of another.
+    pub async fn create_in(
+        &self,
+        tx: &mut dyn DirectoryTx,
+        new: NewHuman<'_>,
+        setup_token: impl FnOnce(HumanId) -> Secret + Send,
+    ) -> Result<(Human, Option<Secret>), Refusal> {
+        let now = self.clock.now();
+        let made = tx.create_human(new.space, new.email, new.name, new.password_hash, now).await?;
+        let (human, is_new) = made
+            .ok_or_else(|| Refusal::Conflict("Field 'email' names somebody who is in the space already".to_owned()))?;
+        if !is_new || human.password_hash.is_some() {
+            return Ok((human, None));
+        }
+        let token = setup_token(human.id);
+        tx.add_setup_token(&token.hash(), human.id, now.plus_seconds(SETUP_SECONDS)).await?;
+        Ok((human, Some(token)))
     }
 
     /// An access token for a human, as `hiloop token` prints it.

@@ -56,6 +56,7 @@ impl From<StoreError> for Refusal {
                 tracing::warn!(%error, "the store is out of reach");
                 Self::Unavailable
             }
+            StoreError::Raced => Self::IdempotencyInFlight,
             error => {
                 tracing::error!(%error, "the store failed");
                 Self::Internal

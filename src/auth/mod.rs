@@ -8,7 +8,7 @@ mod jwt;
 mod passwords;
 pub mod secret;
 
-pub use accounts::{Accounts, SignedIn};
+pub use accounts::{Accounts, NewHuman, SignedIn};
 pub use authenticator::{Authenticator, Caller, Provisioner};
 pub use jwks::Jwks;
 pub use jwt::{Claims, JwtConfig, Jwts};

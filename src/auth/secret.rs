@@ -1,7 +1,8 @@
 //! Secrets that the hub hands out: a prefix that says what it is, and 32 random bytes in hex.
 
-use crate::domain::{AgentId, Permission, SpaceId, Timestamp};
+use crate::domain::{AgentId, KeyId, Permission, SpaceId, Timestamp};
 use crate::store::{NewKey, SecretHash};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -27,13 +28,15 @@ impl Secret {
     }
 
     /// The secret that follows from another one and a label: a retry with the same `Idempotency-Key` finds the same
-    /// secret again without its being stored.
-    pub fn derive(prefix: &str, from: &SecretHash, label: &str) -> Self {
-        let mut digest = Sha256::new();
-        digest.update(b"hiloop derived secret\0");
-        digest.update(from);
-        digest.update(label.as_bytes());
-        Self::from_bytes(prefix, &digest.finalize())
+    /// secret again without its being stored. `from` is the other secret itself, not its hash: that one stands in the
+    /// store, and nobody who reads the store may find a secret.
+    pub fn derive(prefix: &str, from: &[u8], label: &str) -> Self {
+        // A key of any length will do (RFC 2104 section 2).
+        #[allow(clippy::expect_used)]
+        let mut mac = Hmac::<Sha256>::new_from_slice(from).expect("a key of any length");
+        mac.update(b"hiloop derived secret\0");
+        mac.update(label.as_bytes());
+        Self::from_bytes(prefix, &mac.finalize().into_bytes())
     }
 
     fn from_bytes(prefix: &str, bytes: &[u8]) -> Self {
@@ -68,6 +71,23 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// The prefix of a key's secret.
+pub fn key_prefix(permission: Permission) -> &'static str {
+    if permission == Permission::Provision { PROVISIONER_KEY } else { API_KEY }
+}
+
+/// What the store keeps of an API key.
+pub fn api_key(
+    id: KeyId,
+    secret: &Secret,
+    space: SpaceId,
+    permission: Permission,
+    agent: Option<AgentId>,
+    expires_at: Option<Timestamp>,
+) -> NewKey {
+    NewKey { id, space, hash: secret.hash(), prefix: secret.shown_prefix(), permission, agent, expires_at }
+}
+
 /// A new API key: its secret, and what the store keeps of it.
 pub fn new_api_key(
     space: SpaceId,
@@ -75,8 +95,8 @@ pub fn new_api_key(
     agent: Option<AgentId>,
     expires_at: Option<Timestamp>,
 ) -> (Secret, NewKey) {
-    let secret = Secret::generate(if permission == Permission::Provision { PROVISIONER_KEY } else { API_KEY });
-    let key = NewKey { space, hash: secret.hash(), prefix: secret.shown_prefix(), permission, agent, expires_at };
+    let secret = Secret::generate(key_prefix(permission));
+    let key = api_key(KeyId::new(), &secret, space, permission, agent, expires_at);
     (secret, key)
 }
 
@@ -103,7 +123,10 @@ mod tests {
         assert!(!has_form(&one.as_str().to_uppercase(), API_KEY));
         assert_eq!(one.shown_prefix().len(), 10);
         assert_eq!(format!("{one:?}"), "Secret(…)");
-        assert_eq!(Secret::derive(GUEST_TOKEN, &one.hash(), "a"), Secret::derive(GUEST_TOKEN, &one.hash(), "a"));
-        assert_ne!(Secret::derive(GUEST_TOKEN, &one.hash(), "a"), Secret::derive(GUEST_TOKEN, &one.hash(), "b"));
+        let derived = |from: &Secret, label| Secret::derive(GUEST_TOKEN, from.as_str().as_bytes(), label);
+        assert_eq!(derived(&one, "a"), derived(&one, "a"));
+        assert_ne!(derived(&one, "a"), derived(&one, "b"));
+        assert_ne!(derived(&one, "a"), derived(&two, "a"));
+        assert_ne!(derived(&one, "a"), Secret::derive(GUEST_TOKEN, &one.hash(), "a"), "the store holds this hash");
     }
 }

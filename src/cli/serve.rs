@@ -2,8 +2,8 @@
 
 use super::{CliError, DEFAULT_SPACE};
 use crate::app::{self, Server};
-use crate::auth::Secret;
 use crate::auth::secret::new_api_key;
+use crate::auth::{Accounts, Secret};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::domain::Permission;
@@ -38,13 +38,17 @@ struct FirstSecrets {
 /// On an empty store: the space `default`, an owner key, a human. They are shown once.
 async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliError> {
     let now = context.clock.now();
+    // One transaction: a hub that is killed here must not leave a store to which nobody has a key.
+    let mut tx = context.store.begin_directory().await?;
     // One that is there, or was there and is deactivated, means that the store is not new.
-    let Some((space, true)) = context.store.ensure_space(DEFAULT_SPACE, now).await? else { return Ok(None) };
-    let agent = context.store.ensure_agent(space.id, crate::http::DEFAULT_AGENT, None, now).await?;
+    let Some((space, true)) = tx.ensure_space(DEFAULT_SPACE, now).await? else { return Ok(None) };
+    let agent = tx.ensure_agent(space.id, crate::http::DEFAULT_AGENT, None, now).await?;
     let (api_key, key) = new_api_key(space.id, Permission::Owner, agent.map(|(agent, _)| agent.id), None);
-    context.store.create_key(&key, now).await?;
+    tx.create_key(&key, now).await?;
     let password = Secret::generate("");
-    context.accounts.create(space.id, FIRST_EMAIL, "Owner", Some(password.as_str()[..20].to_owned())).await?;
+    let hash = Accounts::first_password(Some(password.as_str()[..20].to_owned())).await?;
+    tx.create_human(space.id, FIRST_EMAIL, "Owner", hash.as_deref(), now).await?;
+    tx.commit(None).await?;
     Ok(Some(FirstSecrets { api_key, password }))
 }
 

@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 /// A request's JSON. An empty body counts as `{}`.
 pub struct Body<T> {
     pub value: T,
-    /// SHA-256 of method, path, acting agent and body: what an `Idempotency-Key` stands for.
+    /// SHA-256 of method, path, API key, acting agent and body: what an `Idempotency-Key` stands for. It is stored, and
+    /// with the API key in it nobody who reads the store can find a password by trying.
     pub digest: SecretHash,
 }
 
@@ -63,6 +64,7 @@ impl<T: DeserializeOwned + 'static> FromRequest<App> for Body<T> {
         for part in [
             parts.method.as_str().as_bytes(),
             parts.uri.path().as_bytes(),
+            parts.headers.get("x-api-key").map_or(&[][..], |key| key.as_bytes()),
             parts.headers.get("x-hiloop").map_or(&[][..], |agent| agent.as_bytes()),
             &bytes,
         ] {

@@ -1,19 +1,26 @@
-//! `Idempotency-Key`: read from the request here, kept and checked in the transaction of the timeline's writer.
+//! `Idempotency-Key`: read from the request here. Changes of timelines keep their first reply in the transaction of the
+//! timeline's writer; what makes things of the directory does so through [`Making`].
+//!
+//! A kept reply holds no secret. The secrets of keyed requests follow from the caller's own, so that a retry gets the
+//! same one though it is stored nowhere.
 
-use super::ApiError;
-use crate::auth::secret;
-use crate::domain::Principal;
-use crate::store::SecretHash;
-use crate::timeline::Idempotency;
+use super::reply::{self, Reply};
+use super::{ApiError, App};
+use crate::auth::secret::Secret;
+use crate::domain::{KeyId, Principal, Refusal, Timestamp};
+use crate::store::{DirectoryTx, SavedReplyKind, SecretHash};
+use crate::timeline::{Claim, Idempotency};
 use axum::extract::{FromRequestParts, MatchedPath};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
+use serde_json::Value;
 
 /// The `Idempotency-Key` of a request, if it has one.
 pub struct IdempotencyKey {
     key: Option<String>,
     route: String,
-    /// A digest of the credential's secret, from which a retry derives the same secret again.
-    credential: SecretHash,
+    /// The API key of the request, from which a retry derives the same secret again.
+    credential: Vec<u8>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
@@ -26,26 +33,74 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         };
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let credential = parts.headers.get("x-api-key").map_or(&[][..], |value| value.as_bytes());
-        Ok(Self {
-            key,
-            route: format!("{} {route}", parts.method),
-            credential: secret::hash(&String::from_utf8_lossy(credential)),
-        })
+        Ok(Self { key, route: format!("{} {route}", parts.method), credential: credential.to_vec() })
     }
 }
 
 impl IdempotencyKey {
     /// What the timeline's writer needs to know.
     pub fn of(&self, principal: &Principal, digest: SecretHash) -> Option<Idempotency> {
-        Some(Idempotency::new(principal, &self.route, self.key.clone()?, digest))
+        let credential = Idempotency::credential_of(principal);
+        Some(Idempotency::new(credential, &self.route, self.key.clone()?, digest))
     }
 
     /// A new secret; with a key, the same one for every retry that knows the first reply's `id`, though it is stored
     /// nowhere.
-    pub fn secret(&self, prefix: &str, id: &str) -> secret::Secret {
+    pub fn secret(&self, prefix: &str, id: &str) -> Secret {
         match &self.key {
-            None => secret::Secret::generate(prefix),
-            Some(key) => secret::Secret::derive(prefix, &self.credential, &format!("{} {key} {id}", self.route)),
+            None => Secret::generate(prefix),
+            Some(key) => Secret::derive(prefix, &self.credential, &format!("{} {key} {id}", self.route)),
         }
     }
+
+    /// Begins to make things of the directory, unless a request under this key has made them before.
+    pub async fn begin(&self, app: &App, credential: KeyId, digest: SecretHash) -> Result<Begun, Refusal> {
+        let now = app.clock.now();
+        let idempotency = self.key.as_ref().map(|key| Idempotency::new(credential.0, &self.route, key.clone(), digest));
+        let claim = idempotency.as_ref().map(|key| app.timeline.in_flight.claim(key)).transpose()?;
+        let mut tx = app.store.begin_directory().await?;
+        if let Some(key) = &idempotency
+            && let Some(kept) = tx.claim_reply(&key.scope, &key.key, &key.request_hash, now).await?
+        {
+            if kept.request_hash != key.request_hash {
+                return Err(Refusal::IdempotencyMismatch);
+            }
+            let SavedReplyKind::Body(body) = kept.kind else { return Err(Refusal::Internal) };
+            return Ok(Begun::Before(serde_json::from_str(&body).map_err(|_| Refusal::Internal)?));
+        }
+        Ok(Begun::Now(Making { tx, now, idempotency, _claim: claim }))
+    }
+}
+
+/// Whether there is something to do.
+pub enum Begun {
+    Now(Making),
+    /// It was done before: the body of the first reply, where a secret is missing behind the text that precedes it.
+    Before(Value),
+}
+
+/// Things of the directory in the making: nothing is made until they are kept.
+pub struct Making {
+    pub tx: Box<dyn DirectoryTx>,
+    pub now: Timestamp,
+    idempotency: Option<Idempotency>,
+    _claim: Option<Claim>,
+}
+
+impl Making {
+    /// Makes it durable, and the reply with it: a 201 with this body, which must not hold a secret.
+    pub async fn keep(self, body: &Value) -> Result<(), Refusal> {
+        let kept = self
+            .idempotency
+            .map(|key| key.reply(StatusCode::CREATED.as_u16(), SavedReplyKind::Body(body.to_string()), self.now));
+        Ok(self.tx.commit(kept).await?)
+    }
+}
+
+/// The reply to a POST that made something: its body, in which `secret` is put behind the text of a field.
+pub fn with_secret(mut body: Value, field: &str, secret: &Secret) -> Reply {
+    if let Some(text) = body[field].as_str() {
+        body[field] = format!("{text}{}", secret.as_str()).into();
+    }
+    reply::created(&body)
 }

@@ -7,6 +7,7 @@ mod accounts;
 mod audience;
 mod awaiting;
 mod body;
+mod creation;
 mod error;
 mod guests;
 mod idempotency;
@@ -28,8 +29,8 @@ mod sessions;
 mod sse;
 mod timeline;
 
+pub use creation::DEFAULT_AGENT;
 pub use error::ApiError;
-pub use manage::DEFAULT_AGENT;
 pub use router::{ops_router, router};
 
 use crate::context::App;

@@ -3,9 +3,11 @@
 use super::audience::{Agent, Member, Person};
 use super::rate_limit::{self, RateLimits};
 use super::{
-    ApiError, App, accounts, awaiting, error, guests, interactions, live, manage, me, messages, ops, page, participants,
+    ApiError, App, accounts, awaiting, creation, error, guests, interactions, live, manage, me, messages, ops, page,
+    participants,
 };
 use super::{request_id, sessions, sse, timeline};
+use crate::domain::people::{self, ApiKey, Human};
 use crate::metrics::Metrics;
 use crate::ws;
 use axum::Router;
@@ -29,7 +31,7 @@ pub fn router(app: App) -> Router {
         .nest("/v1/human", human())
         .nest("/v1/auth", auth())
         .nest("/v1/manage", managing())
-        .route("/v1/provision/agents", post(manage::provision))
+        .route("/v1/provision/agents", post(creation::provision))
         .route("/v1/ws", get(socket))
         .route("/metrics", get(ops::metrics));
     if let Some(limits) = RateLimits::new(&app.config) {
@@ -129,13 +131,13 @@ fn auth() -> Router<App> {
 
 fn managing() -> Router<App> {
     Router::new()
-        .route("/keys", post(manage::create_key).get(manage::keys))
-        .route("/keys/{id}", delete(manage::revoke_key))
-        .route("/agents", post(manage::create_agent).get(manage::agents))
-        .route("/agents/{id}", delete(manage::deactivate_agent))
-        .route("/humans", post(manage::create_human).get(manage::humans))
-        .route("/humans/{id}", delete(manage::deactivate_human))
-        .route("/spaces", post(manage::create_space).get(manage::spaces))
+        .route("/keys", post(creation::key).get(manage::list::<ApiKey>))
+        .route("/keys/{id}", delete(manage::deactivate::<ApiKey>))
+        .route("/agents", post(creation::agent).get(manage::list::<people::Agent>))
+        .route("/agents/{id}", delete(manage::deactivate::<people::Agent>))
+        .route("/humans", post(creation::human).get(manage::list::<Human>))
+        .route("/humans/{id}", delete(manage::deactivate::<Human>))
+        .route("/spaces", post(creation::space).get(manage::spaces))
         .route("/spaces/{id}", delete(manage::deactivate_space))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::metrics::During;
-use crate::timeline::KEEP_REPLIES_MILLIS;
+use crate::store::SavedReply;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) fn start(context: &Arc<Context>) {
                 () = context.draining.cancelled() => return,
             }
             let now = context.clock.now();
-            match context.store.prune(now.plus_millis(-KEEP_REPLIES_MILLIS), now).await {
+            match context.store.prune(SavedReply::kept_since(now), now).await {
                 Ok(rows) => tracing::debug!(rows, "deleted what had served its time"),
                 Err(error) => context.metrics.store_failed(During::Job, &error, "cannot tidy up"),
             }

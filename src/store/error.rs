@@ -10,6 +10,9 @@ pub enum StoreError {
     /// A unique constraint was violated: somebody else was faster.
     #[error("a row exists already: {0}")]
     Conflict(#[source] sqlx::Error),
+    /// Another request under the same Idempotency-Key was faster: its reply is there to be read.
+    #[error("a reply is kept under this Idempotency-Key already")]
+    Raced,
     #[error("the database failed: {0}")]
     Failed(#[source] sqlx::Error),
     /// A stored value is not what it should be.

@@ -35,22 +35,35 @@ pub type SecretHash = [u8; 32];
 /// The directory: spaces, agents, humans.
 #[async_trait]
 pub trait Directory: Send + Sync {
-    /// Creates a space, or returns the one of that name; `None` if that one is deactivated. `true` if it is new.
-    async fn ensure_space(&self, name: &str, now: Timestamp) -> StoreResult<Option<(Space, bool)>>;
+    /// Begins a transaction that makes things of the directory.
+    async fn begin_directory(&self) -> StoreResult<Box<dyn DirectoryTx>>;
+
+    /// As [`DirectoryTx::ensure_space`], by itself.
+    async fn ensure_space(&self, name: &str, now: Timestamp) -> StoreResult<Option<(Space, bool)>> {
+        let mut tx = self.begin_directory().await?;
+        let made = tx.ensure_space(name, now).await?;
+        tx.commit(None).await?;
+        Ok(made)
+    }
     async fn space_by_name(&self, name: &str) -> StoreResult<Option<Space>>;
     async fn spaces(&self, page: PageRequest) -> StoreResult<Page<Space>>;
     /// Deactivates a space with its keys and guests; its humans leave it, and those who are then in no space are
     /// deactivated too. Returns these, or `None` if there is no such active space.
     async fn deactivate_space(&self, space: SpaceId, now: Timestamp) -> StoreResult<Option<Vec<HumanId>>>;
 
-    /// Creates an agent, or returns the one of that name; `None` if that one is deactivated. `true` if it is new.
+    /// As [`DirectoryTx::ensure_agent`], by itself.
     async fn ensure_agent(
         &self,
         space: SpaceId,
         name: &str,
         description: Option<&str>,
         now: Timestamp,
-    ) -> StoreResult<Option<(Agent, bool)>>;
+    ) -> StoreResult<Option<(Agent, bool)>> {
+        let mut tx = self.begin_directory().await?;
+        let made = tx.ensure_agent(space, name, description, now).await?;
+        tx.commit(None).await?;
+        Ok(made)
+    }
     async fn agent(&self, space: SpaceId, id: AgentId) -> StoreResult<Option<Agent>>;
     async fn agent_by_name(&self, space: SpaceId, name: &str) -> StoreResult<Option<Agent>>;
     async fn agents(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Agent>>;
@@ -65,8 +78,7 @@ pub trait Directory: Send + Sync {
     ) -> StoreResult<Vec<Agent>>;
     async fn deactivate_agent(&self, space: SpaceId, id: AgentId, now: Timestamp) -> StoreResult<bool>;
 
-    /// Creates a human as a member of `space`, or `None` if the address is taken there. A human who exists in
-    /// another space becomes a member of this one too and stays as they are; `true` if they are new.
+    /// As [`DirectoryTx::create_human`], by itself.
     async fn create_human(
         &self,
         space: SpaceId,
@@ -74,7 +86,19 @@ pub trait Directory: Send + Sync {
         name: &str,
         password_hash: Option<&str>,
         now: Timestamp,
-    ) -> StoreResult<Option<(Human, bool)>>;
+    ) -> StoreResult<Option<(Human, bool)>> {
+        let mut tx = self.begin_directory().await?;
+        let made = tx.create_human(space, email, name, password_hash, now).await?;
+        tx.commit(None).await?;
+        Ok(made)
+    }
+    /// As [`DirectoryTx::create_key`], by itself.
+    async fn create_key(&self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey> {
+        let mut tx = self.begin_directory().await?;
+        let made = tx.create_key(key, now).await?;
+        tx.commit(None).await?;
+        Ok(made)
+    }
     /// An active human.
     async fn human(&self, id: HumanId) -> StoreResult<Option<Human>>;
     async fn human_by_email(&self, email: &str) -> StoreResult<Option<Human>>;
@@ -90,6 +114,47 @@ pub trait Directory: Send + Sync {
     async fn set_public_key(&self, member: &Member, public_key: &str, key_id: &str) -> StoreResult<()>;
 }
 
+/// A transaction that makes things of the directory, and keeps the reply of the request that asked for them; dropped
+/// without `commit`, it never was.
+#[async_trait]
+pub trait DirectoryTx: Send {
+    /// Takes this Idempotency-Key for the request with this digest, unless a reply is kept under it: that one.
+    /// Whoever asks for the same key meanwhile waits until this transaction has ended.
+    async fn claim_reply(
+        &mut self,
+        scope: &str,
+        key: &str,
+        request_hash: &SecretHash,
+        now: Timestamp,
+    ) -> StoreResult<Option<SavedReply>>;
+    /// Creates a space, or returns the one of that name; `None` if that one is deactivated. `true` if it is new.
+    async fn ensure_space(&mut self, name: &str, now: Timestamp) -> StoreResult<Option<(Space, bool)>>;
+    /// Creates an agent, or returns the one of that name; `None` if that one is deactivated. `true` if it is new.
+    async fn ensure_agent(
+        &mut self,
+        space: SpaceId,
+        name: &str,
+        description: Option<&str>,
+        now: Timestamp,
+    ) -> StoreResult<Option<(Agent, bool)>>;
+    /// An active agent of the space.
+    async fn agent(&mut self, space: SpaceId, id: AgentId) -> StoreResult<Option<Agent>>;
+    /// Creates a human as a member of `space`, or `None` if the address is taken there. A human who exists in
+    /// another space becomes a member of this one too and stays as they are; `true` if they are new.
+    async fn create_human(
+        &mut self,
+        space: SpaceId,
+        email: &str,
+        name: &str,
+        password_hash: Option<&str>,
+        now: Timestamp,
+    ) -> StoreResult<Option<(Human, bool)>>;
+    async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey>;
+    async fn add_setup_token(&mut self, hash: &SecretHash, human: HumanId, expires_at: Timestamp) -> StoreResult<()>;
+    /// Makes it durable, with the reply that is kept under the key that was claimed.
+    async fn commit(self: Box<Self>, reply: Option<SavedReply>) -> StoreResult<()>;
+}
+
 /// Secrets, all hashed: API keys, guest tokens, refresh tokens, setup links; and the hub's own settings.
 #[async_trait]
 pub trait Credentials: Send + Sync {
@@ -97,7 +162,6 @@ pub trait Credentials: Send + Sync {
     /// Sets `name` unless it is set already; returns the value that stands.
     async fn setting_or(&self, name: &str, value: &str) -> StoreResult<String>;
 
-    async fn create_key(&self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey>;
     /// The key with this secret, unless it is revoked or its space is deactivated. Expiry is the caller's to check.
     async fn key_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<KeyHolder>>;
     async fn keys(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<ApiKey>>;
@@ -122,7 +186,6 @@ pub trait Credentials: Send + Sync {
     ) -> StoreResult<RefreshOutcome>;
     /// Ends the family of this token, if it is one.
     async fn end_refresh_family(&self, token: &SecretHash) -> StoreResult<()>;
-    async fn add_setup_token(&self, hash: &SecretHash, human: HumanId, expires_at: Timestamp) -> StoreResult<()>;
     /// Uses up a setup token; `None` if it is unknown, used or expired.
     async fn take_setup_token(&self, hash: &SecretHash, now: Timestamp) -> StoreResult<Option<HumanId>>;
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 /// A key to create.
 #[derive(Clone, Debug)]
 pub struct NewKey {
+    pub id: KeyId,
     pub space: SpaceId,
     pub hash: SecretHash,
     pub prefix: String,
@@ -136,6 +137,16 @@ pub struct SavedReply {
     pub status: u16,
     pub kind: SavedReplyKind,
     pub created_at: Timestamp,
+}
+
+impl SavedReply {
+    /// How long a first reply is kept (contract section 1): 24 hours.
+    pub const KEPT_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+    /// A reply that was saved before this is kept no more.
+    pub fn kept_since(now: Timestamp) -> Timestamp {
+        now.plus_millis(-Self::KEPT_MILLIS)
+    }
 }
 
 /// How to give a saved reply again. Messages are found again on the timeline, so their content is stored once.

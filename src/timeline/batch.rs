@@ -1,5 +1,6 @@
 //! One batch of the writer: many commands, one transaction.
 
+use super::idempotency::Idempotency;
 use crate::clock::Clock;
 use crate::domain::decide::{Change, Command, Facts, Reply, WhichParticipant, decide, evolve, post};
 use crate::domain::encode::{data_text, event_text, message_of_data};
@@ -9,12 +10,9 @@ use crate::domain::{
     Actor, CommittedEvent, Message, MessageId, Participant, Principal, PrincipalId, Refusal, Session, SessionId,
     SpaceId, Timestamp,
 };
-use crate::store::{SavedReply, SavedReplyKind, SecretHash, StoreError, WriteSet, WriteTx};
+use crate::store::{SavedReply, SavedReplyKind, StoreError, WriteSet, WriteTx};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-/// How long the first reply to an `Idempotency-Key` is kept.
-pub(crate) const KEEP_REPLIES_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
 /// Who changes something.
 #[derive(Clone, Debug)]
@@ -51,35 +49,6 @@ pub enum Action {
         interaction: Option<Box<NewInteraction>>,
     },
     Command(Command),
-}
-
-/// An `Idempotency-Key` with what it is scoped by, and a digest of the request that it stands for.
-#[derive(Clone, Debug)]
-pub struct Idempotency {
-    /// The credential and the route.
-    pub scope: String,
-    pub key: String,
-    pub request_hash: SecretHash,
-}
-
-impl Idempotency {
-    pub fn new(principal: &Principal, route: &str, key: String, request_hash: SecretHash) -> Self {
-        let credential = match principal {
-            Principal::Agent(agent) => agent.key.0,
-            Principal::Human(human) => human.id.0,
-            Principal::Guest(guest) => guest.id.0,
-        };
-        Self { scope: format!("{credential} {route}"), key, request_hash }
-    }
-
-    /// Checks a key: 1 to 255 visible ASCII characters (contract section 1).
-    pub fn check_key(key: &str) -> Result<String, Refusal> {
-        if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
-            Ok(key.to_owned())
-        } else {
-            Err(Refusal::Invalid("'Idempotency-Key' must be 1 to 255 visible ASCII characters".to_owned()))
-        }
-    }
 }
 
 /// One request to change a session.
@@ -225,8 +194,7 @@ impl Batch {
             self.messages.insert(state.id, state);
         }
         if !keys.is_empty() {
-            let since = self.now.plus_millis(-KEEP_REPLIES_MILLIS);
-            for reply in self.tx.saved_replies(&keys, since).await? {
+            for reply in self.tx.saved_replies(&keys, SavedReply::kept_since(self.now)).await? {
                 self.replies.insert((reply.scope.clone(), reply.key.clone()), reply);
             }
         }
@@ -252,14 +220,7 @@ impl Batch {
         if let (Ok((outcome, posted)), Some(idempotency)) = (&outcome, &request.idempotency)
             && let Some(kind) = outcome.saved(request.session, *posted)
         {
-            let reply = SavedReply {
-                scope: idempotency.scope.clone(),
-                key: idempotency.key.clone(),
-                request_hash: idempotency.request_hash,
-                status: outcome.status(&request.action),
-                kind,
-                created_at: self.now,
-            };
+            let reply = idempotency.reply(outcome.status(&request.action), kind, self.now);
             self.replies.insert((reply.scope.clone(), reply.key.clone()), reply.clone());
             self.writes.replies.push(reply);
         }

@@ -2,9 +2,10 @@
 
 mod batch;
 pub mod cursor;
+mod idempotency;
 pub mod writer;
 
-pub(crate) use batch::KEEP_REPLIES_MILLIS;
-pub use batch::{Action, By, Idempotency, Outcome, Request};
+pub use batch::{Action, By, Outcome, Request};
 pub use cursor::Cursor;
+pub use idempotency::{Claim, Idempotency, InFlight};
 pub use writer::Timeline;

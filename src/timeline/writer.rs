@@ -1,6 +1,7 @@
 //! The group commit: what queues up while one transaction is in flight goes into the next.
 
 use super::batch::{self, Outcome, Request};
+use super::idempotency::{Claim, InFlight};
 use crate::clock::Clock;
 use crate::domain::{CommittedEvent, Refusal};
 use crate::metrics::{During, Metrics};
@@ -21,6 +22,8 @@ type Answer = oneshot::Sender<Result<Outcome, Refusal>>;
 
 struct Job {
     request: Request,
+    /// Held until the outcome is durable, even if the caller has gone away.
+    claim: Option<Claim>,
     answer: Answer,
     /// The request's own, so that its id stands beside what went wrong.
     span: Span,
@@ -33,6 +36,8 @@ pub type OnCommit = Arc<dyn Fn(&[CommittedEvent]) + Send + Sync>;
 #[derive(Clone)]
 pub struct Timeline {
     queue: mpsc::Sender<Job>,
+    /// The keys of requests that are being carried out; work outside of timelines takes its place here too.
+    pub in_flight: InFlight,
 }
 
 impl Timeline {
@@ -41,16 +46,18 @@ impl Timeline {
         let (queue, jobs) = mpsc::channel(MAX_QUEUE);
         let writer = Writer { store, clock, metrics, on_commit };
         tokio::spawn(writer.run(jobs));
-        Self { queue }
+        Self { queue, in_flight: InFlight::default() }
     }
 
     /// Carries out `request`; the outcome is durable when this returns.
     ///
     /// A caller that gives up (its future is dropped) does not undo the request.
     pub async fn submit(&self, request: Request) -> Result<Outcome, Refusal> {
+        let claim = request.idempotency.as_ref().map(|key| self.in_flight.claim(key)).transpose()?;
         let (answer, outcome) = oneshot::channel();
         let wait = async {
-            self.queue.send(Job { request, answer, span: Span::current() }).await.map_err(|_| Refusal::Unavailable)?;
+            let job = Job { request, claim, answer, span: Span::current() };
+            self.queue.send(job).await.map_err(|_| Refusal::Unavailable)?;
             outcome.await.map_err(|_| Refusal::Unavailable)?
         };
         tokio::time::timeout(PATIENCE, wait).await.unwrap_or(Err(Refusal::Unavailable))
@@ -84,9 +91,11 @@ impl Writer {
     async fn run(self, mut jobs: mpsc::Receiver<Job>) {
         let mut next = Vec::with_capacity(MAX_BATCH);
         while jobs.recv_many(&mut next, MAX_BATCH).await > 0 {
-            let (requests, callers): (Vec<_>, Vec<_>) =
-                next.drain(..).map(|job: Job| (job.request, (job.answer, job.span))).unzip();
+            let (requests, (claims, callers)): (Vec<_>, (Vec<_>, Vec<_>)) =
+                next.drain(..).map(|job: Job| (job.request, (job.claim, (job.answer, job.span)))).unzip();
             let outcomes = self.commit(&requests).await;
+            // Before the answers: a caller who has one may use the key again.
+            drop(claims);
             for ((answer, span), outcome) in callers.into_iter().zip(outcomes) {
                 let outcome = outcome.map_err(|failure| {
                     if let Failure::Store(error) = &failure {
@@ -110,22 +119,33 @@ impl Writer {
                 self.metrics.store_failed(During::Commit, &error, "commands find the store out of reach");
                 requests.iter().map(|_| Err(Failure::Refused(Refusal::Unavailable))).collect()
             }
-            Err(error) if requests.len() == 1 => vec![Err(Failure::Store(error))],
+            Err(error) if requests.len() == 1 && !matches!(error, StoreError::Raced) => {
+                vec![Err(Failure::Store(error))]
+            }
             Err(error) => {
-                self.metrics.store_failed(During::Commit, &error, "a batch failed in the store; trying one by one");
+                // That another node was faster under the same Idempotency-Key is no failure.
+                if !matches!(error, StoreError::Raced) {
+                    self.metrics.store_failed(During::Commit, &error, "a batch failed in the store; trying one by one");
+                }
                 let mut outcomes = Vec::with_capacity(requests.len());
                 for request in requests {
-                    outcomes.push(match self.attempt(std::slice::from_ref(request)).await {
-                        Ok(mut one) => match one.pop() {
-                            Some(outcome) => outcome.map_err(Failure::Refused),
-                            None => Err(Failure::Refused(Refusal::Internal)),
-                        },
-                        Err(StoreError::Unavailable(_)) => Err(Failure::Refused(Refusal::Unavailable)),
-                        Err(error) => Err(Failure::Store(error)),
-                    });
+                    outcomes.push(self.commit_one(request).await);
                 }
                 outcomes
             }
+        }
+    }
+
+    async fn commit_one(&self, request: &Request) -> Result<Outcome, Failure> {
+        let mut outcome = self.attempt(std::slice::from_ref(request)).await;
+        if matches!(outcome, Err(StoreError::Raced)) {
+            // The other's reply stands now, and is found.
+            outcome = self.attempt(std::slice::from_ref(request)).await;
+        }
+        match outcome {
+            Ok(mut one) => one.pop().unwrap_or(Err(Refusal::Internal)).map_err(Failure::Refused),
+            Err(StoreError::Unavailable(_)) => Err(Failure::Refused(Refusal::Unavailable)),
+            Err(error) => Err(Failure::Store(error)),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::hub::frame::{close_frame, empty_close_frame, event_frame, feed_frame,
 use crate::hub::subscriber::{Endpoint as _, Subscriber as _};
 use crate::metrics::{During, Held};
 use crate::timeline::Idempotency;
+use sha2::{Digest as _, Sha256};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io;
@@ -331,7 +332,11 @@ impl Connection {
             }
             ClientFrame::Send { session, draft, key, digest } => {
                 let key = key.map(|key| Idempotency::check_key(&key)).transpose()?;
-                let idempotency = key.map(|key| Idempotency::new(&principal, "send", key, digest));
+                let idempotency = key.map(|key| {
+                    // A key may speak for several agents: what one has sent is no other's.
+                    let request = Sha256::new().chain_update(digest).chain_update(principal.id().0).finalize();
+                    Idempotency::new(Idempotency::credential_of(&principal), "send", key, request.into())
+                });
                 let posted = self.app.post(&principal, session, *draft, idempotency).await?;
                 self.link.reply(&reply::sent(id, &posted.json));
                 Ok(())

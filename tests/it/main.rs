@@ -10,6 +10,7 @@ mod contract;
 mod crash;
 mod deadlines;
 mod drain;
+mod idempotency;
 mod interactions;
 mod limits;
 mod metrics;

@@ -316,6 +316,7 @@ fn state_of(message: &Message) -> MessageState {
 
 fn key_of(space: &Space, agent: Option<AgentId>, secret: &str) -> NewKey {
     NewKey {
+        id: KeyId::new(),
         space: space.id,
         hash: hash(secret),
         prefix: secret.chars().take(4).collect(),
@@ -693,12 +694,56 @@ on_both_stores! {
     async fn a_setup_token_is_used_once(store: Empty) {
         let human = store.human_named(&store.space("one").await, "h").await;
         let later = NOW.plus_seconds(60);
-        store.add_setup_token(&hash("s"), human.id, later).await.expect("the store");
+        let mut tx = store.begin_directory().await.expect("a transaction");
+        tx.add_setup_token(&hash("s"), human.id, later).await.expect("the store");
+        tx.commit(None).await.expect("the store");
         assert_eq!(store.take_setup_token(&hash("no"), NOW).await.expect("the store"), None);
         assert_eq!(store.take_setup_token(&hash("s"), later).await.expect("the store"), None);
         let taken = join_all((0..8).map(|_| async { store.take_setup_token(&hash("s"), NOW).await.expect("the store") }));
         let taken: Vec<_> = taken.await.into_iter().flatten().collect();
         assert_eq!(taken, [human.id]);
+    }
+
+    async fn the_directory_changes_with_its_reply_or_not_at_all(store: Empty) {
+        let made = |reply: &str| saved("s", "k", SavedReplyKind::Body(reply.to_owned()), NOW);
+        let digest = made("").request_hash;
+        // Dropped, it never was, and the key is free again.
+        let mut tx = store.begin_directory().await.expect("a transaction");
+        assert!(tx.claim_reply("s", "k", &digest, NOW).await.expect("the store").is_none());
+        let (space, _) = tx.ensure_space("lost", NOW).await.expect("the store").expect("active");
+        let (agent, _) = tx.ensure_agent(space.id, "bot", None, NOW).await.expect("the store").expect("active");
+        assert_eq!(tx.agent(space.id, agent.id).await.expect("the store").expect("there").name, "bot");
+        tx.create_key(&key_of(&space, Some(agent.id), "secret"), NOW).await.expect("the store");
+        drop(tx);
+        assert!(store.space_by_name("lost").await.expect("the store").is_none());
+        assert!(store.key_by_secret(&hash("secret")).await.expect("the store").is_none());
+
+        // Of those that race, one makes it; the others wait and find its reply.
+        let racers = join_all((0..4).map(|number| {
+            let (store, reply) = (Arc::clone(&store.store), made(&format!("{number}")));
+            async move {
+                let mut tx = store.begin_directory().await.expect("a transaction");
+                if let Some(kept) = tx.claim_reply("s", "k", &digest, NOW).await.expect("the store") {
+                    return Some(kept.kind);
+                }
+                let (_, is_new) = tx.ensure_space("kept", NOW).await.expect("the store").expect("active");
+                assert!(is_new);
+                tx.commit(Some(reply)).await.expect("the store");
+                None
+            }
+        }));
+        let found: Vec<_> = racers.await.into_iter().flatten().collect();
+        assert_eq!(found.len(), 3);
+        assert!(found.iter().all(|kind| *kind == found[0]), "{found:?}");
+        // Another key is another request; after 24 hours this one is free again.
+        for (key, now) in [("K", NOW), ("k", NOW.plus_millis(SavedReply::KEPT_MILLIS + 1))] {
+            let mut tx = store.begin_directory().await.expect("a transaction");
+            assert!(tx.claim_reply("s", key, &digest, now).await.expect("the store").is_none());
+        }
+        // A batch of the timeline's writer that comes second is told so.
+        let mut tx = store.begin().await.expect("a transaction");
+        let twice = tx.apply(WriteSet { replies: vec![made("2")], ..WriteSet::default() }).await;
+        assert!(matches!(twice, Err(StoreError::Raced)), "{twice:?}");
     }
 
     async fn what_has_served_its_time_is_pruned(store: Empty) {
@@ -1576,7 +1621,7 @@ on_both_stores! {
         let elsewhere = [("other".to_owned(), "body".to_owned()), ("scope".to_owned(), "none".to_owned())];
         assert!(tx.saved_replies(&elsewhere, NOW).await.expect("the store").is_empty());
         // One whose time is over gives way to a new one under the same key.
-        let next = saved("scope", "body", SavedReplyKind::Body("[]".to_owned()), NOW.plus_seconds(99));
+        let next = saved("scope", "body", SavedReplyKind::Body("[]".to_owned()), NOW.plus_millis(SavedReply::KEPT_MILLIS + 1));
         tx.apply(WriteSet { replies: vec![next], ..WriteSet::default() }).await.expect("the store");
         let found = tx.saved_replies(&keys, NOW.plus_seconds(50)).await.expect("the store");
         assert_eq!((found.len(), &found[0].kind), (1, &SavedReplyKind::Body("[]".to_owned())));
@@ -1637,6 +1682,7 @@ async fn a_url_of_no_known_engine_is_refused() {
 /// What this suite runs. A new method of the traits belongs here together with its test.
 const COVERED: &[&str] = &[
     // Directory
+    "begin_directory",
     "ensure_space",
     "space_by_name",
     "spaces",
@@ -1658,10 +1704,13 @@ const COVERED: &[&str] = &[
     "deactivate_human",
     "set_password",
     "set_public_key",
+    "create_key",
+    // DirectoryTx
+    "claim_reply",
+    "add_setup_token",
     // Credentials
     "setting",
     "setting_or",
-    "create_key",
     "key_by_secret",
     "keys",
     "revoke_key",
@@ -1671,7 +1720,6 @@ const COVERED: &[&str] = &[
     "add_refresh_token",
     "rotate_refresh_token",
     "end_refresh_family",
-    "add_setup_token",
     "take_setup_token",
     // Sessions
     "session",

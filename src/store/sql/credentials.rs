@@ -4,7 +4,7 @@ use super::{SqlStore, revocation, rows, sql};
 use crate::domain::people::{ApiKey, Guest};
 use crate::domain::{AgentId, GuestId, HumanId, KeyId, Page, PageRequest, SpaceId, Timestamp};
 use crate::store::engine::{Engine, Statement};
-use crate::store::{Credentials, KeyHolder, NewKey, Refresh, RefreshOutcome, SecretHash, StoreError, StoreResult};
+use crate::store::{Credentials, KeyHolder, Refresh, RefreshOutcome, SecretHash, StoreError, StoreResult};
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -24,33 +24,6 @@ impl<E: Engine> Credentials for SqlStore<E> {
             .execute(&mut *self.writer().await?)
             .await?;
         self.setting(name).await?.ok_or_else(|| StoreError::damaged("a setting without a row"))
-    }
-
-    async fn create_key(&self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey> {
-        let id = KeyId::new();
-        sql::<E>(
-            "INSERT INTO api_keys (id, space_id, secret_hash, prefix, permission, agent_id, expires_at, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(id.0)
-        .bind(key.space.0)
-        .bind(key.hash.to_vec())
-        .bind(key.prefix.clone())
-        .bind(key.permission.as_str().to_owned())
-        .bind(key.agent.map(|agent| agent.0))
-        .bind(key.expires_at.map(|at| at.0))
-        .bind(now.0)
-        .execute(&mut *self.writer().await?)
-        .await?;
-        Ok(ApiKey {
-            id,
-            space_id: key.space,
-            permission: key.permission,
-            agent_id: key.agent,
-            prefix: key.prefix.clone(),
-            expires_at: key.expires_at,
-            created_at: now,
-        })
     }
 
     async fn key_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<KeyHolder>> {
@@ -73,21 +46,10 @@ impl<E: Engine> Credentials for SqlStore<E> {
     }
 
     async fn keys(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<ApiKey>> {
-        let mut db = self.reader().await?;
-        let total = sql::<E>("SELECT COUNT(*) FROM api_keys WHERE space_id = $1 AND revoked_at IS NULL")
-            .bind(space.0)
-            .number(&mut *db)
-            .await?;
-        let data = sql::<E>(
-            "SELECT id, space_id, permission, agent_id, prefix, expires_at, created_at FROM api_keys \
-             WHERE space_id = $1 AND revoked_at IS NULL ORDER BY id LIMIT $2 OFFSET $3",
-        )
-        .bind(space.0)
-        .bind(page.size)
-        .bind(page.offset())
-        .all(&mut *db, rows::api_key)
-        .await?;
-        Ok(Page::new(page, total, data))
+        let count = sql("SELECT COUNT(*) FROM api_keys WHERE space_id = $1 AND revoked_at IS NULL");
+        let list = sql("SELECT id, space_id, permission, agent_id, prefix, expires_at, created_at FROM api_keys \
+             WHERE space_id = $1 AND revoked_at IS NULL ORDER BY id LIMIT $2 OFFSET $3");
+        self.page(page, count.bind(space.0), list.bind(space.0), rows::api_key).await
     }
 
     async fn revoke_key(&self, space: SpaceId, id: KeyId, now: Timestamp) -> StoreResult<bool> {
@@ -202,16 +164,6 @@ impl<E: Engine> Credentials for SqlStore<E> {
         .bind(token.to_vec())
         .execute(&mut *self.writer().await?)
         .await?;
-        Ok(())
-    }
-
-    async fn add_setup_token(&self, hash: &SecretHash, human: HumanId, expires_at: Timestamp) -> StoreResult<()> {
-        sql::<E>("INSERT INTO setup_tokens (secret_hash, human_id, expires_at) VALUES ($1, $2, $3)")
-            .bind(hash.to_vec())
-            .bind(human.0)
-            .bind(expires_at.0)
-            .execute(&mut *self.writer().await?)
-            .await?;
         Ok(())
     }
 

@@ -1,45 +1,33 @@
-//! Spaces, agents and humans.
+//! Spaces, agents and humans: looking them up, and deactivating them.
 
+use super::directory_tx::SqlDirectoryTx;
+use super::rows::{select_agent, select_human, select_space};
 use super::{SqlStore, revocation, rows, sql};
 use crate::domain::participant::Member;
 use crate::domain::people::{Agent, Human, Space};
 use crate::domain::{AgentId, HumanId, Page, PageRequest, ParticipantType, SpaceId, Timestamp};
 use crate::store::engine::{Engine, Statement};
-use crate::store::{Directory, StoreResult};
+use crate::store::{Directory, DirectoryTx, StoreResult};
 use async_trait::async_trait;
 use std::collections::HashSet;
 
 #[async_trait]
 impl<E: Engine> Directory for SqlStore<E> {
-    async fn ensure_space(&self, name: &str, now: Timestamp) -> StoreResult<Option<(Space, bool)>> {
-        let created =
-            sql::<E>("INSERT INTO spaces (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING")
-                .bind(SpaceId::new().0)
-                .bind(name.to_owned())
-                .bind(now.0)
-                .execute(&mut *self.writer().await?)
-                .await?;
-        Ok(self.space_by_name(name).await?.map(|space| (space, created > 0)))
+    async fn begin_directory(&self) -> StoreResult<Box<dyn DirectoryTx>> {
+        Ok(Box::new(SqlDirectoryTx { tx: self.transaction().await? }))
     }
 
     async fn space_by_name(&self, name: &str) -> StoreResult<Option<Space>> {
-        sql::<E>("SELECT id, name, created_at FROM spaces WHERE name = $1 AND deactivated_at IS NULL")
+        sql::<E>(select_space!("FROM spaces s WHERE s.name = $1 AND s.deactivated_at IS NULL"))
             .bind(name.to_owned())
-            .first(&mut *self.writer().await?, rows::space)
+            .first(&mut *self.reader().await?, rows::space)
             .await
     }
 
     async fn spaces(&self, page: PageRequest) -> StoreResult<Page<Space>> {
-        let mut db = self.reader().await?;
-        let total = sql::<E>("SELECT COUNT(*) FROM spaces WHERE deactivated_at IS NULL").number(&mut *db).await?;
-        let data = sql::<E>(
-            "SELECT id, name, created_at FROM spaces WHERE deactivated_at IS NULL ORDER BY id LIMIT $1 OFFSET $2",
-        )
-        .bind(page.size)
-        .bind(page.offset())
-        .all(&mut *db, rows::space)
-        .await?;
-        Ok(Page::new(page, total, data))
+        let count = sql("SELECT COUNT(*) FROM spaces WHERE deactivated_at IS NULL");
+        let list = sql(select_space!("FROM spaces s WHERE s.deactivated_at IS NULL ORDER BY s.id LIMIT $1 OFFSET $2"));
+        self.page(page, count, list, rows::space).await
     }
 
     async fn deactivate_space(&self, space: SpaceId, now: Timestamp) -> StoreResult<Option<Vec<HumanId>>> {
@@ -76,87 +64,30 @@ impl<E: Engine> Directory for SqlStore<E> {
         Ok(Some(homeless))
     }
 
-    async fn ensure_agent(
-        &self,
-        space: SpaceId,
-        name: &str,
-        description: Option<&str>,
-        now: Timestamp,
-    ) -> StoreResult<Option<(Agent, bool)>> {
-        let created = sql::<E>(
-            "INSERT INTO agents (id, space_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (space_id, name) DO NOTHING",
-        )
-        .bind(AgentId::new().0)
-        .bind(space.0)
-        .bind(name.to_owned())
-        .bind(description.map(str::to_owned))
-        .bind(now.0)
-        .execute(&mut *self.writer().await?)
-        .await?;
-        Ok(self.agent_by_name(space, name).await?.map(|agent| (agent, created > 0)))
-    }
-
     async fn agent(&self, space: SpaceId, id: AgentId) -> StoreResult<Option<Agent>> {
-        sql::<E>(
-            "SELECT id, space_id, name, description, public_key, key_id, created_at FROM agents \
-             WHERE space_id = $1 AND id = $2 AND deactivated_at IS NULL",
-        )
-        .bind(space.0)
-        .bind(id.0)
-        .first(&mut *self.reader().await?, rows::agent)
-        .await
+        agent_by_id::<E>(space, id).first(&mut *self.reader().await?, rows::agent).await
     }
 
     async fn agent_by_name(&self, space: SpaceId, name: &str) -> StoreResult<Option<Agent>> {
-        sql::<E>(
-            "SELECT id, space_id, name, description, public_key, key_id, created_at FROM agents \
-             WHERE space_id = $1 AND name = $2 AND deactivated_at IS NULL",
-        )
-        .bind(space.0)
-        .bind(name.to_owned())
-        .first(&mut *self.reader().await?, rows::agent)
-        .await
+        agent_by_name::<E>(space, name).first(&mut *self.reader().await?, rows::agent).await
     }
 
     async fn agents(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Agent>> {
-        let mut db = self.reader().await?;
-        let total = sql::<E>("SELECT COUNT(*) FROM agents WHERE space_id = $1 AND deactivated_at IS NULL")
-            .bind(space.0)
-            .number(&mut *db)
-            .await?;
-        let data = sql::<E>(
-            "SELECT id, space_id, name, description, public_key, key_id, created_at FROM agents \
-             WHERE space_id = $1 AND deactivated_at IS NULL ORDER BY id LIMIT $2 OFFSET $3",
-        )
-        .bind(space.0)
-        .bind(page.size)
-        .bind(page.offset())
-        .all(&mut *db, rows::agent)
-        .await?;
-        Ok(Page::new(page, total, data))
+        let count = sql("SELECT COUNT(*) FROM agents WHERE space_id = $1 AND deactivated_at IS NULL");
+        let list = sql(select_agent!(
+            "FROM agents a WHERE a.space_id = $1 AND a.deactivated_at IS NULL ORDER BY a.id LIMIT $2 OFFSET $3"
+        ));
+        self.page(page, count.bind(space.0), list.bind(space.0), rows::agent).await
     }
 
     async fn agents_of_human(&self, human: HumanId, page: PageRequest) -> StoreResult<Page<Agent>> {
-        let mut db = self.reader().await?;
-        let total = sql::<E>(
-            "SELECT COUNT(*) FROM agents a JOIN memberships m ON m.space_id = a.space_id \
-             WHERE m.human_id = $1 AND a.deactivated_at IS NULL",
-        )
-        .bind(human.0)
-        .number(&mut *db)
-        .await?;
-        let data = sql::<E>(
-            "SELECT a.id, a.space_id, a.name, a.description, a.public_key, a.key_id, a.created_at \
-             FROM agents a JOIN memberships m ON m.space_id = a.space_id \
-             WHERE m.human_id = $1 AND a.deactivated_at IS NULL ORDER BY a.id LIMIT $2 OFFSET $3",
-        )
-        .bind(human.0)
-        .bind(page.size)
-        .bind(page.offset())
-        .all(&mut *db, rows::agent)
-        .await?;
-        Ok(Page::new(page, total, data))
+        let count = sql("SELECT COUNT(*) FROM agents a JOIN memberships m ON m.space_id = a.space_id \
+             WHERE m.human_id = $1 AND a.deactivated_at IS NULL");
+        let list = sql(select_agent!(
+            "FROM agents a JOIN memberships m ON m.space_id = a.space_id \
+             WHERE m.human_id = $1 AND a.deactivated_at IS NULL ORDER BY a.id LIMIT $2 OFFSET $3"
+        ));
+        self.page(page, count.bind(human.0), list.bind(human.0), rows::agent).await
     }
 
     async fn find_agents_of_human(
@@ -165,12 +96,11 @@ impl<E: Engine> Directory for SqlStore<E> {
         id: Option<AgentId>,
         name: Option<&str>,
     ) -> StoreResult<Vec<Agent>> {
-        sql::<E>(
-            "SELECT a.id, a.space_id, a.name, a.description, a.public_key, a.key_id, a.created_at \
-             FROM agents a JOIN memberships m ON m.space_id = a.space_id \
+        sql::<E>(select_agent!(
+            "FROM agents a JOIN memberships m ON m.space_id = a.space_id \
              WHERE m.human_id = $1 AND (a.id = $2 OR ($2 IS NULL AND a.name = $3)) AND a.deactivated_at IS NULL \
-             ORDER BY a.id LIMIT 2",
-        )
+             ORDER BY a.id LIMIT 2"
+        ))
         .bind(human.0)
         .bind(id.map(|id| id.0))
         .bind(name.map(str::to_owned))
@@ -195,73 +125,22 @@ impl<E: Engine> Directory for SqlStore<E> {
         Ok(changed > 0)
     }
 
-    async fn create_human(
-        &self,
-        space: SpaceId,
-        email: &str,
-        name: &str,
-        password_hash: Option<&str>,
-        now: Timestamp,
-    ) -> StoreResult<Option<(Human, bool)>> {
-        let mut tx = self.transaction().await?;
-        let created = sql::<E>(
-            "INSERT INTO humans (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (email) DO NOTHING",
-        )
-        .bind(HumanId::new().0)
-        .bind(email.to_owned())
-        .bind(name.to_owned())
-        .bind(password_hash.map(str::to_owned))
-        .bind(now.0)
-        .execute(&mut *tx)
-        .await?;
-        let human = sql::<E>(
-            "SELECT id, email, name, password_hash, public_key, key_id, created_at FROM humans \
-             WHERE email = $1 AND deactivated_at IS NULL",
-        )
-        .bind(email.to_owned())
-        .first(&mut *tx, rows::human)
-        .await?;
-        let Some(human) = human else { return Ok(None) };
-        let joined = sql::<E>(
-            "INSERT INTO memberships (space_id, human_id, created_at) VALUES ($1, $2, $3) \
-             ON CONFLICT (space_id, human_id) DO NOTHING",
-        )
-        .bind(space.0)
-        .bind(human.id.0)
-        .bind(now.0)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok((joined > 0).then_some((human, created > 0)))
-    }
-
     async fn human(&self, id: HumanId) -> StoreResult<Option<Human>> {
-        sql::<E>(
-            "SELECT id, email, name, password_hash, public_key, key_id, created_at FROM humans \
-             WHERE id = $1 AND deactivated_at IS NULL",
-        )
-        .bind(id.0)
-        .first(&mut *self.reader().await?, rows::human)
-        .await
+        sql::<E>(select_human!("FROM humans h WHERE h.id = $1 AND h.deactivated_at IS NULL"))
+            .bind(id.0)
+            .first(&mut *self.reader().await?, rows::human)
+            .await
     }
 
     async fn human_by_email(&self, email: &str) -> StoreResult<Option<Human>> {
-        sql::<E>(
-            "SELECT id, email, name, password_hash, public_key, key_id, created_at FROM humans \
-             WHERE email = $1 AND deactivated_at IS NULL",
-        )
-        .bind(email.to_owned())
-        .first(&mut *self.reader().await?, rows::human)
-        .await
+        human_by_email::<E>(email).first(&mut *self.reader().await?, rows::human).await
     }
 
     async fn human_in_space(&self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>> {
-        sql::<E>(
-            "SELECT h.id, h.email, h.name, h.password_hash, h.public_key, h.key_id, h.created_at \
-             FROM humans h JOIN memberships m ON m.human_id = h.id \
-             WHERE m.space_id = $1 AND h.id = $2 AND h.deactivated_at IS NULL",
-        )
+        sql::<E>(select_human!(
+            "FROM humans h JOIN memberships m ON m.human_id = h.id \
+             WHERE m.space_id = $1 AND h.id = $2 AND h.deactivated_at IS NULL"
+        ))
         .bind(space.0)
         .bind(id.0)
         .first(&mut *self.reader().await?, rows::human)
@@ -269,20 +148,14 @@ impl<E: Engine> Directory for SqlStore<E> {
     }
 
     async fn humans(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Human>> {
-        let mut db = self.reader().await?;
-        let total = sql::<E>(
-            "SELECT COUNT(*) FROM memberships m JOIN humans h ON h.id = m.human_id \
-             WHERE m.space_id = $1 AND h.deactivated_at IS NULL",
-        )
-        .bind(space.0)
-        .number(&mut *db)
-        .await?;
-        let data = humans_of::<E>(space, page.size, page.offset()).all(&mut *db, rows::human).await?;
-        Ok(Page::new(page, total, data))
+        let count = sql("SELECT COUNT(*) FROM memberships m JOIN humans h ON h.id = m.human_id \
+             WHERE m.space_id = $1 AND h.deactivated_at IS NULL");
+        self.page(page, count.bind(space.0), humans_of(space), rows::human).await
     }
 
     async fn all_humans(&self, space: SpaceId, max: i64) -> StoreResult<Option<Vec<Human>>> {
-        let humans = humans_of::<E>(space, max + 1, 0).all(&mut *self.reader().await?, rows::human).await?;
+        let humans =
+            humans_of::<E>(space).bind(max + 1).bind(0_i64).all(&mut *self.reader().await?, rows::human).await?;
         Ok((i64::try_from(humans.len()).is_ok_and(|count| count <= max)).then_some(humans))
     }
 
@@ -349,13 +222,27 @@ impl<E: Engine> Directory for SqlStore<E> {
     }
 }
 
-fn humans_of<E: Engine>(space: SpaceId, limit: i64, offset: i64) -> crate::store::engine::Statement<E> {
-    sql::<E>(
-        "SELECT h.id, h.email, h.name, h.password_hash, h.public_key, h.key_id, h.created_at \
-         FROM memberships m JOIN humans h ON h.id = m.human_id \
-         WHERE m.space_id = $1 AND h.deactivated_at IS NULL ORDER BY h.id LIMIT $2 OFFSET $3",
-    )
+/// The humans of a space; what is left to bind is how many, and after how many.
+fn humans_of<E: Engine>(space: SpaceId) -> Statement<E> {
+    sql::<E>(select_human!(
+        "FROM memberships m JOIN humans h ON h.id = m.human_id \
+         WHERE m.space_id = $1 AND h.deactivated_at IS NULL ORDER BY h.id LIMIT $2 OFFSET $3"
+    ))
     .bind(space.0)
-    .bind(limit)
-    .bind(offset)
+}
+
+pub(super) fn agent_by_id<E: Engine>(space: SpaceId, id: AgentId) -> Statement<E> {
+    sql::<E>(select_agent!("FROM agents a WHERE a.space_id = $1 AND a.id = $2 AND a.deactivated_at IS NULL"))
+        .bind(space.0)
+        .bind(id.0)
+}
+
+pub(super) fn agent_by_name<E: Engine>(space: SpaceId, name: &str) -> Statement<E> {
+    sql::<E>(select_agent!("FROM agents a WHERE a.space_id = $1 AND a.name = $2 AND a.deactivated_at IS NULL"))
+        .bind(space.0)
+        .bind(name.to_owned())
+}
+
+pub(super) fn human_by_email<E: Engine>(email: &str) -> Statement<E> {
+    sql::<E>(select_human!("FROM humans h WHERE h.email = $1 AND h.deactivated_at IS NULL")).bind(email.to_owned())
 }

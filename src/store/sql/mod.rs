@@ -2,7 +2,9 @@
 
 mod credentials;
 mod directory;
+mod directory_tx;
 mod interactions;
+mod replies;
 mod retention;
 mod rows;
 mod sessions;
@@ -12,9 +14,9 @@ mod write;
 pub use retention::ENDED_SESSION;
 pub use timelines::DUE_MESSAGES;
 
-use super::engine::{Engine, Statement};
+use super::engine::{Engine, Fields, Statement};
 use super::{Store, StoreResult, WriteTx};
-use crate::domain::Timestamp;
+use crate::domain::{Page, PageRequest, Timestamp};
 use async_trait::async_trait;
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
@@ -38,6 +40,20 @@ impl<E: Engine> SqlStore<E> {
 
     async fn writer(&self) -> StoreResult<PoolConnection<E>> {
         Ok(self.write.acquire().await?)
+    }
+
+    /// One page of a list: `count` says how many there are, `list` misses nothing but its limit and offset.
+    async fn page<T: Send>(
+        &self,
+        page: PageRequest,
+        count: Statement<E>,
+        list: Statement<E>,
+        read: fn(&mut Fields<'_, E>) -> StoreResult<T>,
+    ) -> StoreResult<Page<T>> {
+        let mut db = self.reader().await?;
+        let total = count.number(&mut db).await?;
+        let data = list.bind(page.size).bind(page.offset()).all(&mut db, read).await?;
+        Ok(Page::new(page, total, data))
     }
 
     /// Begins a transaction in which a method makes several changes at once.

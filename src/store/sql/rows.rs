@@ -21,11 +21,32 @@ fn time<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Option<Timestamp>> {
     Ok(row.read::<Option<i64>>()?.map(Timestamp))
 }
 
+/// `SELECT` the columns that [`space`] reads, then what follows.
+macro_rules! select_space {
+    ($rest:literal) => {
+        concat!("SELECT s.id, s.name, s.created_at ", $rest)
+    };
+}
+
+/// `SELECT` the columns that [`agent`] reads, then what follows.
+macro_rules! select_agent {
+    ($rest:literal) => {
+        concat!("SELECT a.id, a.space_id, a.name, a.description, a.public_key, a.key_id, a.created_at ", $rest)
+    };
+}
+
+/// `SELECT` the columns that [`human`] reads, then what follows.
+macro_rules! select_human {
+    ($rest:literal) => {
+        concat!("SELECT h.id, h.email, h.name, h.password_hash, h.public_key, h.key_id, h.created_at ", $rest)
+    };
+}
+pub(super) use {select_agent, select_human, select_space};
+
 pub(super) fn space<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Space> {
     Ok(Space { id: SpaceId(row.read()?), name: row.read()?, created_at: Timestamp(row.read()?) })
 }
 
-/// `id, space_id, name, description, public_key, key_id, created_at`
 pub(super) fn agent<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Agent> {
     Ok(Agent {
         id: AgentId(row.read()?),
@@ -38,7 +59,6 @@ pub(super) fn agent<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Agent> {
     })
 }
 
-/// `id, email, name, password_hash, public_key, key_id, created_at`
 pub(super) fn human<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Human> {
     Ok(Human {
         id: HumanId(row.read()?),

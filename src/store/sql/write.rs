@@ -1,7 +1,7 @@
 //! The write transaction of one batch: load and lock, write many rows a statement, commit.
 
 use super::sessions::{select_participant, select_session};
-use super::{interactions, revocation, rows, sql};
+use super::{interactions, replies, revocation, rows, sql};
 use crate::domain::interaction::InteractionState;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
@@ -9,9 +9,8 @@ use crate::domain::{
     Timestamp,
 };
 use crate::store::engine::{Engine, Statement, chunks};
-use crate::store::{SavedReply, SavedReplyKind, StoreError, StoreResult, WriteSet, WriteTx, subject_of};
+use crate::store::{SavedReply, StoreError, StoreResult, WriteSet, WriteTx, subject_of};
 use async_trait::async_trait;
-use uuid::Uuid;
 
 pub(super) struct SqlWriteTx<E: Engine> {
     pub(super) tx: sqlx::Transaction<'static, E>,
@@ -124,34 +123,7 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
     async fn saved_replies(&mut self, keys: &[(String, String)], since: Timestamp) -> StoreResult<Vec<SavedReply>> {
         let mut found = Vec::new();
         for (scope, key) in keys {
-            let reply = sql::<E>(
-                "SELECT request_hash, status, kind, body, session_id, message_id, seq, created_at FROM replies \
-                 WHERE scope = $1 AND key = $2 AND created_at >= $3",
-            )
-            .bind(scope.clone())
-            .bind(key.clone())
-            .bind(since.0)
-            .first(&mut *self.tx, |row| {
-                let hash: Vec<u8> = row.read()?;
-                let request_hash = hash.try_into().map_err(|_| StoreError::damaged("a request hash"))?;
-                let status = u16::try_from(row.read::<i64>()?).map_err(|_| StoreError::damaged("a status"))?;
-                let kind: String = row.read()?;
-                let body: Option<String> = row.read()?;
-                let session = row.read::<Option<Uuid>>()?.map(SessionId);
-                let message = row.read::<Option<Uuid>>()?.map(MessageId);
-                let seq: Option<i64> = row.read()?;
-                let kind = match (kind.as_str(), body, session, message, seq) {
-                    ("posted", _, Some(session), Some(message), _) => SavedReplyKind::Posted(session, message),
-                    ("settled", _, Some(session), Some(message), _) => SavedReplyKind::Settled(session, message),
-                    ("interaction", _, Some(session), _, Some(seq)) => SavedReplyKind::Interaction(session, seq),
-                    ("body", Some(body), ..) => SavedReplyKind::Body(body),
-                    _ => return Err(StoreError::damaged("a saved reply")),
-                };
-                let created_at = Timestamp(row.read()?);
-                Ok(SavedReply { scope: scope.clone(), key: key.clone(), request_hash, status, kind, created_at })
-            })
-            .await?;
-            found.extend(reply);
+            found.extend(replies::find::<E>(&mut self.tx, scope, key, since).await?);
         }
         Ok(found)
     }
@@ -167,7 +139,13 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
         self.settle(&writes.settled).await?;
         self.insert_interactions(&writes.new_interactions).await?;
         self.acknowledge(&writes.acknowledged).await?;
-        self.insert_replies(writes.replies).await
+        // In one order, so that two batches with the same keys can't deadlock.
+        let mut kept = writes.replies;
+        kept.sort_by(|a, b| (&a.scope, &a.key).cmp(&(&b.scope, &b.key)));
+        for reply in kept {
+            replies::insert::<E>(&mut self.tx, reply).await?;
+        }
+        Ok(())
     }
 
     async fn commit(self: Box<Self>) -> StoreResult<()> {
@@ -386,37 +364,5 @@ impl<E: Engine> SqlWriteTx<E> {
             },
         )
         .await
-    }
-
-    async fn insert_replies(&mut self, replies: Vec<SavedReply>) -> StoreResult<()> {
-        for reply in replies {
-            let (kind, body, session, message, seq) = match reply.kind {
-                SavedReplyKind::Posted(session, message) => ("posted", None, Some(session.0), Some(message.0), None),
-                SavedReplyKind::Settled(session, message) => ("settled", None, Some(session.0), Some(message.0), None),
-                SavedReplyKind::Interaction(session, seq) => ("interaction", None, Some(session.0), None, Some(seq)),
-                SavedReplyKind::Body(body) => ("body", Some(body), None, None, None),
-            };
-            // A reply that is older than the 24 hours it is kept for may still stand there: it gives way.
-            sql::<E>(
-                "INSERT INTO replies (scope, key, request_hash, status, kind, body, session_id, message_id, seq, \
-                 created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (scope, key) DO UPDATE SET \
-                 request_hash = excluded.request_hash, status = excluded.status, kind = excluded.kind, body = excluded.body, \
-                 session_id = excluded.session_id, message_id = excluded.message_id, \
-                 seq = excluded.seq, created_at = excluded.created_at",
-            )
-            .bind(reply.scope)
-            .bind(reply.key)
-            .bind(reply.request_hash.to_vec())
-            .bind(i64::from(reply.status))
-            .bind(kind.to_owned())
-            .bind(body)
-            .bind(session)
-            .bind(message)
-            .bind(seq)
-            .bind(reply.created_at.0)
-            .execute(&mut *self.tx)
-            .await?;
-        }
-        Ok(())
     }
 }

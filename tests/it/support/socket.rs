@@ -45,6 +45,13 @@ impl Socket {
         Ok(Self::of(stream))
     }
 
+    /// Opens a socket to a hub that may be gone, and takes its `hello`.
+    pub async fn open_if_up(client: &Client) -> Option<Self> {
+        let mut socket = Self::reach(client).await.ok()?;
+        socket.hello = socket.next_or_end().await.ok()?;
+        Some(socket)
+    }
+
     /// A socket that is open already.
     pub fn of(stream: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
         Self { stream, hello: Value::Null, ids: 0 }

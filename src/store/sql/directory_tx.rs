@@ -1,0 +1,147 @@
+//! The transaction that makes spaces, agents, humans and keys, with the reply that is kept of it.
+
+use super::directory::{agent_by_id, agent_by_name, human_by_email};
+use super::rows::select_space;
+use super::{replies, rows, sql};
+use crate::domain::people::{Agent, ApiKey, Human, Space};
+use crate::domain::{AgentId, HumanId, SpaceId, Timestamp};
+use crate::store::engine::Engine;
+use crate::store::{DirectoryTx, NewKey, SavedReply, SecretHash, StoreResult};
+use async_trait::async_trait;
+
+pub(super) struct SqlDirectoryTx<E: Engine> {
+    pub(super) tx: sqlx::Transaction<'static, E>,
+}
+
+#[async_trait]
+impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
+    async fn claim_reply(
+        &mut self,
+        scope: &str,
+        key: &str,
+        request_hash: &SecretHash,
+        now: Timestamp,
+    ) -> StoreResult<Option<SavedReply>> {
+        if replies::claim::<E>(&mut self.tx, scope, key, request_hash, now).await? {
+            return Ok(None);
+        }
+        replies::find::<E>(&mut self.tx, scope, key, SavedReply::kept_since(now)).await
+    }
+
+    async fn ensure_space(&mut self, name: &str, now: Timestamp) -> StoreResult<Option<(Space, bool)>> {
+        let created =
+            sql::<E>("INSERT INTO spaces (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING")
+                .bind(SpaceId::new().0)
+                .bind(name.to_owned())
+                .bind(now.0)
+                .execute(&mut *self.tx)
+                .await?;
+        let space = sql::<E>(select_space!("FROM spaces s WHERE s.name = $1 AND s.deactivated_at IS NULL"))
+            .bind(name.to_owned())
+            .first(&mut *self.tx, rows::space)
+            .await?;
+        Ok(space.map(|space| (space, created > 0)))
+    }
+
+    async fn ensure_agent(
+        &mut self,
+        space: SpaceId,
+        name: &str,
+        description: Option<&str>,
+        now: Timestamp,
+    ) -> StoreResult<Option<(Agent, bool)>> {
+        let created = sql::<E>(
+            "INSERT INTO agents (id, space_id, name, description, created_at) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (space_id, name) DO NOTHING",
+        )
+        .bind(AgentId::new().0)
+        .bind(space.0)
+        .bind(name.to_owned())
+        .bind(description.map(str::to_owned))
+        .bind(now.0)
+        .execute(&mut *self.tx)
+        .await?;
+        let agent = agent_by_name::<E>(space, name).first(&mut *self.tx, rows::agent).await?;
+        Ok(agent.map(|agent| (agent, created > 0)))
+    }
+
+    async fn agent(&mut self, space: SpaceId, id: AgentId) -> StoreResult<Option<Agent>> {
+        agent_by_id::<E>(space, id).first(&mut *self.tx, rows::agent).await
+    }
+
+    async fn create_human(
+        &mut self,
+        space: SpaceId,
+        email: &str,
+        name: &str,
+        password_hash: Option<&str>,
+        now: Timestamp,
+    ) -> StoreResult<Option<(Human, bool)>> {
+        let created = sql::<E>(
+            "INSERT INTO humans (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (email) DO NOTHING",
+        )
+        .bind(HumanId::new().0)
+        .bind(email.to_owned())
+        .bind(name.to_owned())
+        .bind(password_hash.map(str::to_owned))
+        .bind(now.0)
+        .execute(&mut *self.tx)
+        .await?;
+        let human = human_by_email::<E>(email).first(&mut *self.tx, rows::human).await?;
+        let Some(human) = human else { return Ok(None) };
+        let joined = sql::<E>(
+            "INSERT INTO memberships (space_id, human_id, created_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (space_id, human_id) DO NOTHING",
+        )
+        .bind(space.0)
+        .bind(human.id.0)
+        .bind(now.0)
+        .execute(&mut *self.tx)
+        .await?;
+        Ok((joined > 0).then_some((human, created > 0)))
+    }
+
+    async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey> {
+        sql::<E>(
+            "INSERT INTO api_keys (id, space_id, secret_hash, prefix, permission, agent_id, expires_at, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(key.id.0)
+        .bind(key.space.0)
+        .bind(key.hash.to_vec())
+        .bind(key.prefix.clone())
+        .bind(key.permission.as_str().to_owned())
+        .bind(key.agent.map(|agent| agent.0))
+        .bind(key.expires_at.map(|at| at.0))
+        .bind(now.0)
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(ApiKey {
+            id: key.id,
+            space_id: key.space,
+            permission: key.permission,
+            agent_id: key.agent,
+            prefix: key.prefix.clone(),
+            expires_at: key.expires_at,
+            created_at: now,
+        })
+    }
+
+    async fn add_setup_token(&mut self, hash: &SecretHash, human: HumanId, expires_at: Timestamp) -> StoreResult<()> {
+        sql::<E>("INSERT INTO setup_tokens (secret_hash, human_id, expires_at) VALUES ($1, $2, $3)")
+            .bind(hash.to_vec())
+            .bind(human.0)
+            .bind(expires_at.0)
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(())
+    }
+
+    async fn commit(mut self: Box<Self>, reply: Option<SavedReply>) -> StoreResult<()> {
+        if let Some(reply) = reply {
+            replies::keep::<E>(&mut self.tx, reply).await?;
+        }
+        Ok(self.tx.commit().await?)
+    }
+}

@@ -76,6 +76,8 @@ pub(crate) enum Scenario {
     Chat(ChatArgs),
     /// Durable messages as fast as the hub acknowledges them
     Ingest(IngestArgs),
+    /// Many long-polls: memory for each, CPU while they wait, time from an answer to its waiter
+    Await(AwaitArgs),
 }
 
 #[derive(Debug, Clone, Args, Serialize)]
@@ -168,6 +170,36 @@ pub(crate) struct IngestArgs {
     /// Length of each message's ciphertext, in bytes
     #[arg(long, default_value_t = 400, value_parser = size)]
     pub(crate) size: usize,
+}
+
+#[derive(Debug, Clone, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AwaitArgs {
+    /// Long-polls, each on a connection and a message of its own
+    #[arg(long, default_value_t = 10_000, value_parser = count)]
+    pub(crate) waiters: usize,
+    /// Sessions that their messages are spread over
+    #[arg(long, default_value_t = 10, value_parser = count)]
+    pub(crate) sessions: usize,
+    /// Seconds that each poll asks to wait; whoever comes back pending polls again
+    #[arg(long, default_value_t = 55, value_parser = clap::value_parser!(u8).range(1..=55))]
+    pub(crate) wait: u8,
+    /// Seconds to hold them all before the first answer
+    #[arg(long, default_value = "10", value_parser = seconds)]
+    pub(crate) hold: Duration,
+    /// Seconds given to the hub before its memory is read
+    #[arg(long, default_value = "2", value_parser = seconds)]
+    pub(crate) rest: Duration,
+    /// Answers a second
+    #[arg(long, default_value_t = 500.0, value_parser = rate)]
+    pub(crate) rate: f64,
+    /// Length of each message's and each answer's ciphertext, in bytes
+    #[arg(long, default_value_t = 400, value_parser = size)]
+    pub(crate) size: usize,
+    /// JWT of a member of the space, who answers [default: a new guest of each session]
+    #[arg(long, env = "HILOOP_TOKEN", hide_env_values = true)]
+    #[serde(skip)]
+    pub(crate) token: Option<String>,
 }
 
 fn count(text: &str) -> Result<usize, String> {

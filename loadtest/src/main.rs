@@ -15,6 +15,7 @@ mod report;
 mod scenario;
 mod schedule;
 mod stop;
+mod waiters;
 
 use std::process::ExitCode;
 

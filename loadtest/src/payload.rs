@@ -42,6 +42,13 @@ impl Payload {
         body[start..start + encoded.len()].copy_from_slice(encoded.as_bytes());
         Bytes::from(body)
     }
+
+    /// The same with a further field, `name` with the JSON text `value`.
+    pub(crate) fn body_with(&self, index: u64, name: &str, value: &str) -> Bytes {
+        let body = self.body(index);
+        let open = body.strip_suffix(b"}").unwrap_or(&body);
+        Bytes::from([open, format!(r#","{name}":{value}}}"#).as_bytes()].concat())
+    }
 }
 
 /// The index that [`Payload::body`] put into a ciphertext.
@@ -76,6 +83,14 @@ mod tests {
         let plain = STANDARD.decode(ciphertext(&Payload::new(400).body(42))).expect("base64");
         let plain: serde_json::Value = serde_json::from_slice(&plain).expect("JSON");
         assert!(plain["text"].as_str().expect("text").starts_with("000000000042x"));
+    }
+
+    #[test]
+    fn a_further_field_stands_beside_the_content() {
+        let body = Payload::new(400).body_with(3, "inReplyTo", r#""m""#);
+        assert_eq!(index_of(&ciphertext(&body)), Some(3));
+        let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(body["inReplyTo"], "m");
     }
 
     #[test]

@@ -31,6 +31,12 @@ pub(crate) enum Kind {
     Mismatched,
     /// Replies gave one seq twice, or left one out.
     SeqConflict,
+    /// A long-poll got no reply, or another one than 200.
+    AwaitFailed,
+    /// A long-poll came back pending before its time was up.
+    AwaitEarly,
+    /// A long-poll was answered with another message, state or answer than its own.
+    AwaitWrong,
     /// A frame that is not what the contract says, or an error frame.
     BadFrame,
 }
@@ -47,6 +53,9 @@ impl Kind {
             Self::Foreign => "events of a foreign session",
             Self::Mismatched => "sockets with other messages than acknowledged",
             Self::SeqConflict => "seq conflicts in replies",
+            Self::AwaitFailed => "long-polls failed",
+            Self::AwaitEarly => "long-polls pending too early",
+            Self::AwaitWrong => "long-polls answered wrongly",
             Self::BadFrame => "bad frames",
         }
     }

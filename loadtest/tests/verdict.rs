@@ -12,6 +12,9 @@ use self::support::{Fault, Hub, KEY};
 /// Twenty messages, all in one session of three sockets.
 const FANOUT: [&str; 7] = ["fanout", "--sockets", "3", "--rate", "200", "--duration", "0.1"];
 const MESSAGES: u64 = 20;
+/// Twelve long-polls, four in each of three sessions.
+const AWAIT: [&str; 11] =
+    ["await", "--waiters", "12", "--sessions", "3", "--hold", "0.2", "--rest", "0", "--rate", "500"];
 
 async fn loadtest(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_loadtest"))
@@ -116,6 +119,26 @@ async fn a_correct_hub_passes_ingest() {
 }
 
 #[tokio::test]
+async fn a_correct_hub_passes_await() {
+    let pid = std::process::id().to_string();
+    let run = run(Fault::None, &[&AWAIT[..], &["--pid", &pid, "--sources", "3"]].concat()).await;
+    run.assert_clean();
+    assert_eq!(run.figure("sessions"), 3.0);
+    assert_eq!(run.figure("waiters"), 12.0);
+    assert_eq!(run.figure("answersAcknowledged"), 12.0);
+    assert_eq!(run.report["latencies"]["answer"]["count"], 12);
+    assert!(run.figure("memoryOpenMiB") > 0.0 && run.figure("serverCpuPercent") >= 0.0);
+}
+
+#[tokio::test]
+async fn who_comes_back_pending_polls_again() {
+    let scenario = ["await", "--waiters", "5", "--sessions", "2", "--rest", "0", "--rate", "500", "--token", "jwt"];
+    let run = run(Fault::None, &[&scenario[..], &["--hold", "1.5", "--wait", "1"]].concat()).await;
+    run.assert_clean();
+    assert!(run.figure("repolls") >= 5.0, "{}", run.text);
+}
+
+#[tokio::test]
 async fn the_floor_is_measured_in_the_same_run() {
     let pid = std::process::id().to_string();
     let floor = ["--floor", "--floor-time", "0.05", "--pid", &pid];
@@ -180,6 +203,56 @@ async fn one_seq_for_two_messages_fails_both_ways_of_counting() {
     assert_eq!((fanout.code, fanout.count("seqConflict")), (Some(2), 1), "{}", fanout.text);
     let ingest = ["ingest", "--writers", "1", "--one-session", "--duration", "0.1"];
     run(Fault::RepeatSeq, &ingest).await.assert_only("seqConflict", 1);
+}
+
+#[tokio::test]
+async fn a_long_poll_that_never_ends_fails() {
+    let run = run(Fault::AwaitNever, &AWAIT).await;
+    run.assert_only("lost", 1);
+    assert!(run.text.contains("message question-1: answered by answer-to-question-1"), "{}", run.text);
+}
+
+#[tokio::test]
+async fn a_hub_that_answers_no_long_poll_fails() {
+    run(Fault::AwaitNothing, &AWAIT).await.assert_only("lost", 12);
+}
+
+#[tokio::test]
+async fn a_long_poll_answered_twice_fails() {
+    run(Fault::AwaitTwice, &AWAIT).await.assert_only("doubled", 1);
+}
+
+#[tokio::test]
+async fn an_answer_stored_twice_fails() {
+    run(Fault::AnswerTwice, &AWAIT).await.assert_only("seqConflict", 1);
+}
+
+#[tokio::test]
+async fn a_long_poll_answered_wrongly_fails() {
+    for fault in [Fault::AwaitOther, Fault::AwaitAnswer, Fault::AwaitCancelled] {
+        run(fault, &AWAIT).await.assert_only("awaitWrong", 1);
+    }
+    // Once for its time, once for what it said.
+    run(Fault::AwaitBefore, &AWAIT).await.assert_only("awaitWrong", 2);
+}
+
+#[tokio::test]
+async fn a_long_poll_that_does_not_wait_fails() {
+    run(Fault::AwaitEarly, &AWAIT).await.assert_only("awaitEarly", 1);
+}
+
+#[tokio::test]
+async fn a_long_poll_that_breaks_fails() {
+    for fault in [Fault::AwaitClose, Fault::AwaitError] {
+        run(fault, &AWAIT).await.assert_only("awaitFailed", 1);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_answer_fails() {
+    let run = run(Fault::Refuse, &AWAIT).await;
+    run.assert_only("postFailed", 1);
+    assert_eq!(run.figure("answersAcknowledged"), 11.0);
 }
 
 #[tokio::test]

@@ -1,13 +1,19 @@
 //! The few HTTP endpoints that a load test needs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
-use hyper::{Method, StatusCode};
+use hyper::{
+    Method, StatusCode,
+    header::{self, HeaderName, HeaderValue},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{http::HttpPool, target::Target};
+use super::{
+    http::{Call, HttpPool},
+    target::Target,
+};
 
 /// The hub's HTTP side.
 pub(crate) struct Api {
@@ -23,9 +29,50 @@ pub(crate) struct Session {
     pub(crate) last_seq: u64,
 }
 
+/// A message, as far as a load test looks into it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Message {
+    pub(crate) id: String,
+    pub(crate) status: String,
+    pub(crate) encrypted_content: Envelope,
+    pub(crate) response: Option<Response>,
+}
+
+/// What settled a message.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Response {
+    pub(crate) message_id: String,
+    pub(crate) encrypted_content: Envelope,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Envelope {
+    pub(crate) ciphertext: String,
+}
+
+/// A person: a guest of one session, or somebody with a JWT.
+#[derive(Debug, Clone)]
+pub(crate) struct Person(HeaderValue);
+
 #[derive(Deserialize)]
 struct MessageReply {
     seq: u64,
+}
+
+#[derive(Deserialize)]
+struct GuestReply {
+    token: String,
+}
+
+impl Person {
+    /// Fails for a token that no header may hold.
+    pub(crate) fn new(token: &str) -> Result<Self> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).context("a token no header may hold")?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
 }
 
 impl Api {
@@ -37,10 +84,23 @@ impl Api {
         self.pool.warm_up(connections).await
     }
 
+    /// Opens one more connection for a request to come.
+    pub(crate) async fn open_connection(&self) -> Result<()> {
+        self.pool.add().await
+    }
+
     pub(crate) async fn create_session(&self) -> Result<Session> {
         let path = self.target.path("/v1/agent/sessions");
         let body = Bytes::from_static(br#"{"title":"load test"}"#);
         self.call(Method::POST, &path, body, StatusCode::CREATED).await
+    }
+
+    /// A guest of a session, who may answer there.
+    pub(crate) async fn create_guest(&self, session: &str) -> Result<Person> {
+        let path = self.target.path(&format!("/v1/agent/sessions/{session}/guest-tokens"));
+        let body = Bytes::from_static(br#"{"name":"load test"}"#);
+        let reply: GuestReply = self.call(Method::POST, &path, body, StatusCode::CREATED).await?;
+        Person::new(&reply.token)
     }
 
     pub(crate) async fn session(&self, id: &str) -> Result<Session> {
@@ -59,6 +119,39 @@ impl Api {
         Ok(reply.seq)
     }
 
+    /// Posts a message and returns it whole.
+    pub(crate) async fn create_message(&self, session: &str, body: Bytes) -> Result<Message> {
+        let path = self.messages_path(session);
+        self.call(Method::POST, &path, body, StatusCode::CREATED).await
+    }
+
+    /// Posts a message as a person.
+    pub(crate) async fn answer(&self, person: &Person, session: &str, body: Bytes) -> Result<Message> {
+        let path = self.target.path(&format!("/v1/human/sessions/{session}/messages"));
+        let credential = (header::AUTHORIZATION, person.0.clone());
+        let within = self.target.timeout();
+        let call = Call { method: Method::POST, path: &path, credential, body, within };
+        self.exchange(call, StatusCode::CREATED).await
+    }
+
+    /// Long-polls for a message to settle, for so many seconds at most.
+    pub(crate) async fn await_message(&self, session: &str, message: &str, seconds: u8) -> Result<Message> {
+        let path = format!("/v1/agent/sessions/{session}/messages/{message}/await?timeout={seconds}");
+        let path = self.target.path(&path);
+        let within = self.target.timeout() + Duration::from_secs(seconds.into());
+        let call = Call { method: Method::GET, path: &path, credential: self.key(), body: Bytes::new(), within };
+        self.exchange(call, StatusCode::OK).await
+    }
+
+    /// Connections on which the hub wrote more than the one reply to each request.
+    pub(crate) fn unasked(&self) -> u64 {
+        self.pool.unasked()
+    }
+
+    fn key(&self) -> (HeaderName, HeaderValue) {
+        (HeaderName::from_static("x-api-key"), self.target.key())
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -66,7 +159,13 @@ impl Api {
         body: Bytes,
         expected: StatusCode,
     ) -> Result<T> {
-        let reply = self.pool.send(method, path, body).await?;
+        let within = self.target.timeout();
+        self.exchange(Call { method, path, credential: self.key(), body, within }, expected).await
+    }
+
+    async fn exchange<T: DeserializeOwned>(&self, call: Call<'_>, expected: StatusCode) -> Result<T> {
+        let path = call.path;
+        let reply = self.pool.send(call).await?;
         if reply.status != expected {
             let text: String = String::from_utf8_lossy(&reply.body).chars().take(300).collect();
             let hint = match reply.status {

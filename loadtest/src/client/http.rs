@@ -1,6 +1,13 @@
 //! A pool of HTTP/1.1 connections: a request takes an idle one or opens another.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    error::Error as _,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
@@ -9,7 +16,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Method, Request, StatusCode,
     client::conn::http1::{self, SendRequest},
-    header,
+    header::{self, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use tokio::sync::Semaphore;
@@ -25,6 +32,16 @@ pub(super) struct HttpPool {
     target: Arc<Target>,
     idle: Mutex<Vec<Connection>>,
     permits: Semaphore,
+    unasked: Arc<AtomicU64>,
+}
+
+/// What to ask, as whom, and how long it may take.
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    pub(super) path: &'a str,
+    pub(super) credential: (HeaderName, HeaderValue),
+    pub(super) body: Bytes,
+    pub(super) within: Duration,
 }
 
 pub(super) struct Reply {
@@ -35,7 +52,8 @@ pub(super) struct Reply {
 impl HttpPool {
     /// At most `in_flight` requests go on at one time; further ones wait their turn.
     pub(super) fn new(target: Arc<Target>, in_flight: usize) -> Self {
-        Self { target, idle: Mutex::new(Vec::new()), permits: Semaphore::new(in_flight) }
+        let permits = Semaphore::new(in_flight);
+        Self { target, idle: Mutex::new(Vec::new()), permits, unasked: Arc::default() }
     }
 
     /// Opens connections ahead of the requests.
@@ -47,20 +65,32 @@ impl HttpPool {
         Ok(())
     }
 
-    pub(super) async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Reply> {
-        let exchange = self.exchange(method, path, body);
-        tokio::time::timeout(self.target.timeout(), exchange).await.context("no reply in time")?
+    /// Opens one more connection.
+    pub(super) async fn add(&self) -> Result<()> {
+        let connection = self.open().await?;
+        self.idle().push(connection);
+        Ok(())
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Reply> {
+    /// Connections on which the hub wrote more than the one reply to each request.
+    pub(super) fn unasked(&self) -> u64 {
+        self.unasked.load(Ordering::Relaxed)
+    }
+
+    pub(super) async fn send(&self, call: Call<'_>) -> Result<Reply> {
+        tokio::time::timeout(call.within, self.exchange(call)).await.context("no reply in time")?
+    }
+
+    async fn exchange(&self, call: Call<'_>) -> Result<Reply> {
+        let (credential, value) = call.credential;
         let _permit = self.permits.acquire().await.context("the pool is closed")?;
         let mut request = Request::builder()
-            .method(method)
-            .uri(path)
+            .method(call.method)
+            .uri(call.path)
             .header(header::HOST, self.target.authority())
             .header(header::CONTENT_TYPE, "application/json")
-            .header("x-api-key", self.target.key())
-            .body(Full::new(body))
+            .header(credential, value)
+            .body(Full::new(call.body))
             .context("building the request")?;
         loop {
             let mut connection = self.take().await?;
@@ -94,9 +124,13 @@ impl HttpPool {
     async fn open(&self) -> Result<Connection> {
         let stream = self.target.connect().await?;
         let (connection, driver) = http1::handshake(TokioIo::new(stream)).await.context("starting HTTP")?;
-        // How it ends is seen by whoever sends on it.
+        let unasked = Arc::clone(&self.unasked);
+        // How it ends is seen by whoever sends on it, save for bytes that nobody asked for: they come between
+        // requests, and unlike a connection that broke they are an error without a cause.
         tokio::spawn(async move {
-            let _ = driver.await;
+            if driver.await.is_err_and(|error| error.source().is_none()) {
+                unasked.fetch_add(1, Ordering::Relaxed);
+            }
         });
         Ok(connection)
     }

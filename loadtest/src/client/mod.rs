@@ -7,7 +7,7 @@ mod socket;
 mod target;
 
 pub(crate) use self::{
-    api::{Api, Session},
+    api::{Api, Message, Person, Session},
     frame::Frame,
     socket::{Socket, SocketOptions, wire_size},
     target::Target,

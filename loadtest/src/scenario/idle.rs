@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Instant};
 
 use serde_json::json;
 
-use super::Context;
+use super::{
+    Context,
+    memory::{report_memory, report_memory_each},
+};
 use crate::{
     cli::IdleArgs,
     client::Session,
@@ -63,10 +66,10 @@ pub(super) async fn run(context: &Context, arguments: IdleArgs) -> Result<Report
         report_memory(&mut report, "memoryBroadcastMiB", "memory after the broadcast", sent);
     }
     report_memory(&mut report, "memoryLeftMiB", "memory when all have left", left);
-    report_per_socket(&mut report, "kibPerSocket", "memory per socket", before, open, sockets);
+    report_memory_each(&mut report, "kibPerSocket", "memory per socket", before, open, sockets);
     if arguments.broadcast > 0 {
         let label = "per socket after the broadcast";
-        report_per_socket(&mut report, "kibPerSocketBroadcast", label, before, sent, sockets);
+        report_memory_each(&mut report, "kibPerSocketBroadcast", label, before, sent, sockets);
     }
     Ok(report)
 }
@@ -85,24 +88,4 @@ async fn broadcast(context: &Context, fleet: &Fleet, sessions: &[Session], ledge
     }
     // Each socket listens to one session, so that every socket gets one message.
     fleet.wait_for(fleet.len() as u64, context.options.drain).await;
-}
-
-fn report_memory(report: &mut Report, key: &'static str, label: &'static str, bytes: Option<u64>) {
-    if let Some(bytes) = bytes {
-        report.figure(Section::Server, key, label, bytes as f64 / 1_048_576.0, "MiB");
-    }
-}
-
-fn report_per_socket(
-    report: &mut Report,
-    key: &'static str,
-    label: &'static str,
-    before: Option<u64>,
-    after: Option<u64>,
-    sockets: u64,
-) {
-    if let (Some(before), Some(after), 1..) = (before, after, sockets) {
-        let kib = (after as f64 - before as f64) / 1024.0 / sockets as f64;
-        report.figure(Section::Server, key, label, kib, "KiB");
-    }
 }

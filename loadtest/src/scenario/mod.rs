@@ -1,9 +1,11 @@
 //! The scenarios, and what they share.
 
+mod awaiting;
 mod chat;
 mod fanout;
 mod idle;
 mod ingest;
+mod memory;
 mod paced;
 
 use std::sync::Arc;
@@ -48,6 +50,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
         Scenario::Idle(arguments) => idle::run(&context, arguments).await,
         Scenario::Fanout(arguments) => fanout::run(&context, &arguments).await,
         Scenario::Chat(arguments) => chat::run(&context, &arguments).await,
+        Scenario::Await(arguments) => awaiting::run(&context, arguments).await,
         Scenario::Ingest(arguments) => ingest::run(&context, arguments).await,
     }?;
     report.judge(&context.problems);

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Time between laying out the schedule and its first message.
-const LEAD: Duration = Duration::from_millis(50);
+pub(super) const LEAD: Duration = Duration::from_millis(50);
 /// When the tester itself is later than this, latencies tell more about it than about the hub.
 const LATE_MS: f64 = 5.0;
 const LEAST_CONNECTIONS: usize = 8;
@@ -163,14 +163,19 @@ impl Sender {
 
     fn report(&self, report: &mut Report) {
         report.latency("reply", "scheduled to 201", self.replies.summary());
-        let lateness = self.lateness.summary();
-        report.latency("lateness", "sender behind schedule", lateness);
-        if lateness.p99_ms > LATE_MS {
-            report.warn(format!(
-                "the tester itself was {:.1} ms late at p99: it needs more CPU or --threads",
-                lateness.p99_ms
-            ));
-        }
+        report_lateness(report, &self.lateness);
+    }
+}
+
+/// Adds how late the tester itself was, and warns where that blurs the latencies.
+pub(super) fn report_lateness(report: &mut Report, lateness: &Latencies) {
+    let lateness = lateness.summary();
+    report.latency("lateness", "sender behind schedule", lateness);
+    if lateness.p99_ms > LATE_MS {
+        report.warn(format!(
+            "the tester itself was {:.1} ms late at p99: it needs more CPU or --threads",
+            lateness.p99_ms
+        ));
     }
 }
 

@@ -1,5 +1,7 @@
 //! A hub in this process, small enough to read, that can be told to go wrong.
 
+mod awaiting;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
@@ -45,6 +47,28 @@ pub(crate) enum Fault {
     Close,
     /// Answers a subscription with an error.
     Forbid,
+    /// Never answers one long-poll.
+    AwaitNever,
+    /// Never answers any long-poll.
+    AwaitNothing,
+    /// Answers a long-poll twice.
+    AwaitTwice,
+    /// Says once that a message is pending before the time is up.
+    AwaitEarly,
+    /// Answers a long-poll with another message.
+    AwaitOther,
+    /// Names another answer than the one that it acknowledged.
+    AwaitAnswer,
+    /// Says that a message was cancelled when it was answered.
+    AwaitCancelled,
+    /// Says that a message is completed before anybody answered it.
+    AwaitBefore,
+    /// Closes the connection of a long-poll.
+    AwaitClose,
+    /// Answers a long-poll with 500.
+    AwaitError,
+    /// Stores an answer twice.
+    AnswerTwice,
 }
 
 #[derive(Default)]
@@ -60,6 +84,7 @@ pub(crate) struct Hub {
     /// Messages a session gets in all, for [`Fault::LoseLast`].
     messages: u64,
     sessions: Mutex<HashMap<String, Session>>,
+    questions: awaiting::Questions,
 }
 
 impl Hub {
@@ -67,7 +92,8 @@ impl Hub {
     pub(crate) async fn start(fault: Fault, messages: u64) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let hub = Arc::new(Self { fault, messages, sessions: Mutex::default() });
+        let hub =
+            Arc::new(Self { fault, messages, sessions: Mutex::default(), questions: awaiting::Questions::default() });
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(Arc::clone(&hub).serve(stream));
@@ -148,16 +174,34 @@ impl Hub {
             stream.read_exact(&mut body).await.expect("the body");
             let mut words = line.split(' ');
             let method = words.next().expect("a method");
-            let (status, reply) = self.answer(method, words.next().expect("a path"), &body);
+            let path = words.next().expect("a path");
+            let (status, reply, times) = match path.split_once("/await?timeout=") {
+                Some((path, seconds)) => {
+                    let seconds = seconds.parse().expect("seconds");
+                    // The tester may go away first.
+                    match tokio::select! {
+                        reply = self.long_poll(path, seconds) => reply,
+                        _ = stream.fill_buf() => None,
+                    } {
+                        Some(reply) => reply,
+                        None => return,
+                    }
+                }
+                None => {
+                    let (status, reply) = self.answer(method, path, &body);
+                    (status, reply, 1)
+                }
+            };
             let reply = reply.to_string();
             let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n", reply.len());
-            let _ = stream.write_all((head + &reply).as_bytes()).await;
+            let _ = stream.write_all((head + &reply).repeat(times).as_bytes()).await;
         }
     }
 
     fn answer(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
         let mut sessions = self.sessions();
-        let below = path.strip_prefix("/v1/agent/sessions").expect("a path of sessions");
+        let human = path.strip_prefix("/v1/human/sessions");
+        let below = human.or(path.strip_prefix("/v1/agent/sessions")).expect("a path of sessions");
         if below.is_empty() {
             let id = format!("session-{}", sessions.len());
             sessions.insert(id.clone(), Session { seq: 1, ..Session::default() });
@@ -169,7 +213,14 @@ impl Hub {
             ("GET", "") => (200, json!({"id": id, "lastSeq": session.seq})),
             ("POST", "messages") => {
                 let body: Value = serde_json::from_slice(body).expect("JSON");
-                self.publish(id, session, &body)
+                match human.is_some() || body["responseRequired"] == true {
+                    true => self.question_or_answer(id, session, &body),
+                    false => self.publish(id, session, &body),
+                }
+            }
+            ("POST", "guest-tokens") => {
+                session.seq += 1;
+                (201, json!({"id": "g", "token": format!("hlg_{id}")}))
             }
             other => panic!("no such endpoint: {other:?}"),
         }

@@ -1,0 +1,235 @@
+//! Many long-polls at once: opened, polled again as long as they are pending, and audited at the end.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, anyhow};
+use futures::StreamExt as _;
+use tokio::{sync::Notify, task::JoinSet};
+
+use crate::{
+    client::{Api, Message, Target},
+    latency::{Latencies, Summary},
+    payload,
+    problems::{Kind, Problems},
+    progress::Phase,
+    schedule::Schedule,
+    stop::Stop,
+};
+
+/// How much sooner than asked a pending reply may come: clocks are read on both sides.
+const EARLY: Duration = Duration::from_millis(100);
+/// A pause after a pending reply that came too early, so that such a hub is not hammered.
+const AFTER_EARLY: Duration = Duration::from_millis(100);
+
+/// A message that requires a response.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    /// The number of its session.
+    pub(crate) session: usize,
+    pub(crate) session_id: String,
+    pub(crate) message: String,
+}
+
+/// One long-poll for each question.
+pub(crate) struct Waiters {
+    shared: Arc<Shared>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+struct Shared {
+    /// Connections of their own, so that answers never take a waiter's.
+    api: Api,
+    questions: Arc<[Question]>,
+    problems: Arc<Problems>,
+    seconds: u8,
+    schedule: OnceLock<Schedule>,
+    latency: Latencies,
+    repolls: AtomicU64,
+    ended: AtomicU64,
+    progress: Notify,
+    /// What each waiter's last poll brought; none for one that failed, no entry while it waits.
+    replies: Mutex<HashMap<usize, Option<Message>>>,
+}
+
+impl Waiters {
+    pub(crate) fn new(target: &Arc<Target>, questions: Arc<[Question]>, problems: &Arc<Problems>, seconds: u8) -> Self {
+        let shared = Shared {
+            // One more for the fence of `open`.
+            api: Api::new(Arc::clone(target), questions.len() + 1),
+            questions,
+            problems: Arc::clone(problems),
+            seconds,
+            schedule: OnceLock::new(),
+            latency: Latencies::new(),
+            repolls: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            progress: Notify::new(),
+            replies: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared), tasks: Mutex::default() }
+    }
+
+    /// Opens a connection for each waiter and polls on it. It is done when a poll that came after all of them, and
+    /// that does not wait, has been answered.
+    pub(crate) async fn open(&self, connecting: usize, phase: &Phase) -> Result<(), Stop> {
+        let shared = &self.shared;
+        let mut opened = futures::stream::iter(0..shared.questions.len())
+            .map(|number| async move { (number, shared.api.open_connection().await) })
+            .buffer_unordered(connecting);
+        let mut failed = 0;
+        while let Some((number, result)) = opened.next().await {
+            phase.advance(1);
+            match result {
+                Ok(()) => {
+                    let shared = Arc::clone(shared);
+                    lock(&self.tasks).spawn(async move { shared.poll(number).await });
+                }
+                Err(error) => {
+                    failed += 1;
+                    if failed == shared.questions.len() {
+                        return Err(Stop::Hub(error.context("no long-poll could be opened")));
+                    }
+                    shared.problems.add(Kind::ConnectFailed, 1, || format!("{error:#}"));
+                    shared.end(number, None);
+                }
+            }
+        }
+        drop(opened);
+        if let Some(question) = shared.questions.first() {
+            let fence = async {
+                shared.api.open_connection().await?;
+                shared.api.await_message(&question.session_id, &question.message, 0).await
+            };
+            fence.await.map_err(|error| Stop::Hub(error.context("a long-poll that does not wait")))?;
+        }
+        Ok(())
+    }
+
+    /// When the answers are due, from now on.
+    pub(crate) fn follow(&self, schedule: Schedule) -> Result<()> {
+        self.shared.schedule.set(schedule).map_err(|_| anyhow!("the schedule was already set"))
+    }
+
+    /// Counts the waiters that have ended.
+    pub(crate) fn counter(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.ended.load(Ordering::Relaxed)
+    }
+
+    /// Waits until so many have ended, or the time is up.
+    pub(crate) async fn wait_for(&self, number: u64, patience: Duration) {
+        let reached = async {
+            loop {
+                let progress = self.shared.progress.notified();
+                if self.shared.ended.load(Ordering::Relaxed) >= number {
+                    return;
+                }
+                progress.await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, reached).await;
+    }
+
+    /// From when each answer was due until its waiter had its reply.
+    pub(crate) fn latency(&self) -> Summary {
+        self.shared.latency.summary()
+    }
+
+    /// Polls that came back pending.
+    pub(crate) fn repolls(&self) -> u64 {
+        self.shared.repolls.load(Ordering::Relaxed)
+    }
+
+    /// Ends those that still wait and holds every reply against its question and the answer that was acknowledged.
+    pub(crate) async fn finish(self, answers: &[OnceLock<String>]) {
+        let mut tasks = std::mem::take(&mut *lock(&self.tasks));
+        tasks.shutdown().await;
+        let shared = &self.shared;
+        let unasked = shared.api.unasked();
+        shared.problems.add(Kind::Doubled, unasked, || format!("{unasked} connections had more than their replies"));
+        let replies = lock(&shared.replies);
+        for (number, (question, answer)) in shared.questions.iter().zip(answers).enumerate() {
+            let Some(answer) = answer.get() else { continue };
+            match replies.get(&number) {
+                Some(None) => {}
+                Some(Some(message)) => shared.audit(number, question, answer, message),
+                None => shared.problems.add(Kind::Lost, 1, || {
+                    format!("message {}: answered by {answer}, but its waiter never heard", question.message)
+                }),
+            }
+        }
+    }
+}
+
+impl Shared {
+    async fn poll(&self, number: usize) {
+        let Some(question) = self.questions.get(number) else { return };
+        loop {
+            let start = Instant::now();
+            match self.api.await_message(&question.session_id, &question.message, self.seconds).await {
+                Ok(message) if message.status == "Pending" && message.id == question.message => {
+                    self.repolls.fetch_add(1, Ordering::Relaxed);
+                    if start.elapsed() + EARLY < Duration::from_secs(self.seconds.into()) {
+                        self.problems.add(Kind::AwaitEarly, 1, || {
+                            format!("message {}: pending after {:?}", question.message, start.elapsed())
+                        });
+                        tokio::time::sleep(AFTER_EARLY).await;
+                    }
+                }
+                Ok(message) => {
+                    self.heard(number, question);
+                    return self.end(number, Some(message));
+                }
+                Err(error) => {
+                    self.problems.add(Kind::AwaitFailed, 1, || format!("{error:#}"));
+                    return self.end(number, None);
+                }
+            }
+        }
+    }
+
+    /// Records the latency of a reply, or that it came before there was an answer.
+    fn heard(&self, number: usize, question: &Question) {
+        let due = self.schedule.get().map(|schedule| schedule.at(number as u64));
+        match due.and_then(|due| Instant::now().checked_duration_since(due)) {
+            Some(latency) => self.latency.record(latency),
+            None => self.problems.add(Kind::AwaitWrong, 1, || {
+                format!("message {}: its waiter had a reply before there was an answer", question.message)
+            }),
+        }
+    }
+
+    fn end(&self, number: usize, reply: Option<Message>) {
+        lock(&self.replies).insert(number, reply);
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.progress.notify_one();
+    }
+
+    /// The waiter's own message, completed with the answer that was given to it.
+    fn audit(&self, number: usize, question: &Question, answer: &str, message: &Message) {
+        let index = Some(number as u64);
+        let own = message.id == question.message && payload::index_of(&message.encrypted_content.ciphertext) == index;
+        let answered = message.response.as_ref().is_some_and(|response| {
+            response.message_id == answer && payload::index_of(&response.encrypted_content.ciphertext) == index
+        });
+        let right = own && answered && message.status == "Completed";
+        self.problems.add(Kind::AwaitWrong, u64::from(!right), || {
+            let by = message.response.as_ref().map_or("nothing", |response| &response.message_id);
+            format!(
+                "message {}: answered by {answer}, but its waiter heard of {} as {}, answered by {by}",
+                question.message, message.id, message.status
+            )
+        });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -5,6 +5,7 @@ mod humans;
 mod keys;
 mod log;
 mod migrate;
+mod openapi;
 mod serve;
 mod token;
 
@@ -44,6 +45,8 @@ enum Command {
     Humans(humans::Humans),
     /// Print an access token of a human
     Token(token::Token),
+    /// Print the OpenAPI document of the HTTP API
+    Openapi,
     /// Run a scripted agent that talks to whoever opens the chat
     Demo(demo::Demo),
 }
@@ -83,6 +86,7 @@ pub fn run() -> ExitCode {
             Some(Command::Keys(command)) => command.run().await,
             Some(Command::Humans(command)) => command.run().await,
             Some(Command::Token(command)) => command.run().await,
+            Some(Command::Openapi) => openapi::run(),
             Some(Command::Demo(command)) => command.run().await,
         }
     });

@@ -2,9 +2,10 @@
 
 use super::{PrincipalId, SpaceId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub enum ActorType {
     Agent,
     Human,
@@ -13,7 +14,8 @@ pub enum ActorType {
     System,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// Who did something; a `System` has no id.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Actor {
     #[serde(rename = "type")]
     pub kind: ActorType,

@@ -1,6 +1,7 @@
 //! What clients send, over HTTP or a socket, before it is checked: bodies in, domain values out.
 
 use super::decide::NewMessage;
+use super::envelope::EnvelopeInput;
 use super::interaction::{DEFAULT_KIND, NewInteraction};
 use super::session::SessionPatch;
 use super::text::{MAX_EMAIL, MAX_METADATA, MAX_TITLE, check_name, check_text};
@@ -8,16 +9,24 @@ use super::{AgentId, Envelope, HumanId, MessageId, ParticipantType, Priority, Re
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
-/// `{encryptedContent?, encryptedComponents?, responseRequired?, priority?, deadlineAt?, inReplyTo?}`
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// A message to post. One of content and components is required.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(examples(json!({ "encryptedContent": { "scheme": "plain", "ciphertext": "eyJ0ZXh0IjoiRGVwbG95IDQuMj8ifQ==", "wrappings": [] }, "responseRequired": true, "priority": "High" })))]
+#[serde(rename_all = "camelCase")]
 pub struct MessageDraft {
+    #[schema(value_type = Option<EnvelopeInput>)]
     pub encrypted_content: Option<Value>,
+    #[schema(value_type = Option<EnvelopeInput>)]
     pub encrypted_components: Option<Value>,
+    /// Of an agent: the message waits for an answer. `false` unless given; ignored from people.
     pub response_required: Option<bool>,
+    /// `Medium` unless given.
     pub priority: Option<Priority>,
+    /// Of an agent: when the message expires; in the future. Ignored from people.
     pub deadline_at: Option<Timestamp>,
+    /// A message of the session. A person's reply to a pending one is its response.
     pub in_reply_to: Option<MessageId>,
 }
 
@@ -49,17 +58,25 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
     Option::deserialize(deserializer).map(Some)
 }
 
-/// `{title?, encryptedTitle?, priority?, metadata?}`; in a PATCH, null clears a field.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// A session to open, or a change of one: in a PATCH, null clears a field and `participants` is ignored.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(examples(json!({ "title": "Deploy 4.2", "participants": [{ "type": "Human", "email": "ada@example.org" }] })))]
+#[serde(rename_all = "camelCase")]
 pub struct SessionDraft {
-    #[serde(deserialize_with = "given")]
+    /// Plain text that the hub sees.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 200, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
     pub title: Option<Option<String>>,
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<EnvelopeInput>)]
     pub encrypted_title: Option<Option<Value>>,
     pub priority: Option<Priority>,
-    #[serde(deserialize_with = "given")]
+    /// An object of at most 4,096 bytes of JSON, which the hub sees.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Object>)]
     pub metadata: Option<Option<Value>>,
+    /// Without them a session of an agent gets every human of the space; a person names at least one agent.
+    #[schema(max_items = 500)]
     pub participants: Option<Vec<ParticipantDraft>>,
 }
 
@@ -82,16 +99,23 @@ impl SessionDraft {
 }
 
 /// `{type?, title?, encryptedContent, encryptedComponents?, priority?, deadlineAt?, participants?}`
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct InteractionDraft {
+    /// `approval` unless given.
     #[serde(rename = "type")]
+    #[schema(max_length = 64)]
     pub kind: Option<String>,
+    /// Plain text that the hub sees.
+    #[schema(max_length = 200)]
     pub title: Option<String>,
+    #[schema(value_type = EnvelopeInput)]
     pub encrypted_content: Option<Value>,
+    #[schema(value_type = Option<EnvelopeInput>)]
     pub encrypted_components: Option<Value>,
     pub priority: Option<Priority>,
     pub deadline_at: Option<Timestamp>,
+    #[schema(max_items = 500)]
     pub participants: Option<Vec<ParticipantDraft>>,
 }
 
@@ -122,10 +146,12 @@ impl InteractionDraft {
 }
 
 /// `{encryptedContent?, encryptedComponents?}`: the answer to an interaction.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct AnswerDraft {
+    #[schema(value_type = Option<EnvelopeInput>)]
     pub encrypted_content: Option<Value>,
+    #[schema(value_type = Option<EnvelopeInput>)]
     pub encrypted_components: Option<Value>,
 }
 
@@ -142,9 +168,10 @@ impl AnswerDraft {
 }
 
 /// `{encryptedBlocks}`
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct BlocksDraft {
+    #[schema(value_type = EnvelopeInput)]
     pub encrypted_blocks: Option<Value>,
 }
 
@@ -166,16 +193,26 @@ fn metadata(value: &Value) -> Result<Box<RawValue>, Refusal> {
     RawValue::from_string(text).map_err(|_| Refusal::Internal)
 }
 
-/// `{type, agentId|humanId|email|name, role?}`
-#[derive(Debug, Deserialize)]
+/// Who is to take part: an agent by `agentId` or `name`, or a human by `humanId` or `email`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "type": "Human", "email": "ada@example.org" })))]
 #[serde(rename_all = "camelCase")]
 pub struct ParticipantDraft {
+    /// `Agent` or `Human`; a guest comes with a guest token.
     #[serde(rename = "type")]
+    #[schema(value_type = ParticipantType)]
     pub kind: Option<ParticipantType>,
     pub agent_id: Option<AgentId>,
     pub human_id: Option<HumanId>,
+    #[schema(max_length = 254, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
     pub email: Option<String>,
+    #[schema(max_length = 254, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
     pub name: Option<String>,
+    /// `member` unless given.
+    #[schema(
+        max_length = 64,
+        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$"
+    )]
     pub role: Option<String>,
 }
 

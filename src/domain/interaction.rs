@@ -9,6 +9,7 @@ use super::{
     Timestamp,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What an interaction is called unless its `type` says otherwise (contract section 5).
 pub const DEFAULT_KIND: &str = "approval";
@@ -18,7 +19,7 @@ const MAX_BLOCKS: i64 = 100;
 const MAX_BLOCK_BYTES: i64 = 1024 * 1024;
 
 /// An interaction as clients see it. Its id is that of its session.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Interaction {
     pub id: SessionId,

@@ -2,12 +2,13 @@
 
 use super::{Actor, ActorType, AgentId, Envelope, GuestId, HumanId, MessageId, PrincipalId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A closed set of words on the wire and in the store: `as_str`, `parse`, and the list for error texts.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, serde::Serialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, serde::Serialize, utoipa::ToSchema)]
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
@@ -68,12 +69,15 @@ impl Priority {
 }
 
 /// A message as clients see it (contract section 4).
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
     pub id: MessageId,
     pub session_id: SessionId,
+    /// Its place on the timeline.
+    #[schema(minimum = 1)]
     pub seq: i64,
+    /// A guest counts as a `Human`.
     pub sender_type: SenderType,
     pub sender_agent_id: Option<AgentId>,
     pub sender_human_id: Option<HumanId>,
@@ -107,7 +111,7 @@ impl Message {
 }
 
 /// The answer to a message that required one.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
     pub message_id: MessageId,

@@ -1,6 +1,7 @@
 //! Pages of a list: `page` and `pageSize` in, `{data, total, page, pageSize}` out.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A checked request for one page. `page` counts from 1, `size` is 1 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +27,17 @@ impl Default for PageRequest {
 }
 
 /// One page of a list, with the number of entries in all.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
+    #[schema(max_items = 100)]
     pub data: Vec<T>,
+    /// How many there are on all pages.
+    #[schema(minimum = 0)]
     pub total: i64,
+    #[schema(minimum = 1)]
     pub page: i64,
+    #[schema(minimum = 1, maximum = 100)]
     pub page_size: i64,
 }
 

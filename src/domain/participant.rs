@@ -3,6 +3,7 @@
 use super::message::words;
 use super::{Actor, ActorType, AgentId, GuestId, HumanId, ParticipantId, PrincipalId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 words! {
@@ -10,7 +11,7 @@ words! {
 }
 
 /// A participant as clients see it (contract section 4).
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Participant {
     pub id: ParticipantId,
@@ -22,8 +23,11 @@ pub struct Participant {
     pub guest_id: Option<GuestId>,
     pub name: String,
     pub role: String,
+    /// X25519, the base64 of 32 bytes.
     pub public_key: Option<String>,
     pub key_id: Option<String>,
+    /// How far it has read.
+    #[schema(minimum = 0)]
     pub last_read_seq: i64,
     /// Whether a socket of theirs is subscribed to the session at this moment.
     pub online: bool,

@@ -3,9 +3,10 @@
 use super::participant::Member;
 use super::{AgentId, GuestId, HumanId, KeyId, ParticipantType, Permission, SessionId, SpaceId, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A tenant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Space {
     pub id: SpaceId,
@@ -13,7 +14,7 @@ pub struct Space {
     pub created_at: Timestamp,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Agent {
     pub id: AgentId,
@@ -37,7 +38,7 @@ impl Agent {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Human {
     pub id: HumanId,
@@ -64,7 +65,7 @@ impl Human {
 }
 
 /// An API key without its secret.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKey {
     pub id: KeyId,

@@ -2,10 +2,12 @@
 
 use super::{Actor, ActorType, AgentId, GuestId, HumanId, KeyId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What an API key may do. Each of the first four includes the ones before it (contract section 2).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum Permission {
     /// Provisions agents and nothing else; below everything.
     Provision,

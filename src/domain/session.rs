@@ -4,26 +4,32 @@ use super::message::words;
 use super::{AgentId, Envelope, HumanId, Priority, SessionId, SpaceId, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 words! {
     SessionStatus { Active, Closed, Archived }
 }
 
 /// A session as clients see it (contract section 4) and as the rules need it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
     pub id: SessionId,
     pub space_id: SpaceId,
     pub created_by_agent_id: Option<AgentId>,
     pub created_by_human_id: Option<HumanId>,
+    #[schema(max_length = 200)]
     pub title: Option<String>,
     pub encrypted_title: Option<Envelope>,
     pub status: SessionStatus,
     pub priority: Priority,
+    #[schema(value_type = Option<Object>)]
     pub metadata: Option<Box<RawValue>>,
     /// The `seq` of the newest event; 0 before the first.
+    #[schema(minimum = 0)]
     pub last_seq: i64,
+    /// How many of its messages wait for an answer.
+    #[schema(minimum = 0)]
     pub pending_count: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,

@@ -3,10 +3,15 @@
 use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
+use utoipa::ToSchema;
 
-/// Milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Timestamp(pub i64);
+/// RFC 3339. The hub writes UTC with milliseconds, and reads any offset and precision.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, ToSchema)]
+#[schema(value_type = String, format = DateTime, examples("2026-03-25T10:30:00.000Z"))]
+pub struct Timestamp(
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub i64,
+);
 
 impl Timestamp {
     /// Reads any RFC 3339 date-time; finer than a millisecond is cut off.

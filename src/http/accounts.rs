@@ -2,63 +2,109 @@
 
 use super::App;
 use super::body::Body;
+use super::error::Unauthorized;
 use super::reply::{self, Reply};
 use crate::auth::SignedIn;
-use crate::domain::Refusal;
+use crate::domain::{Refusal, Timestamp};
 use axum::extract::State;
-use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({ "email": "ada@example.org", "password": "correct horse" })))]
 pub struct Login {
+    #[schema(value_type = String)]
     email: Option<String>,
+    #[schema(value_type = String, format = Password)]
     password: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefreshToken {
+    #[schema(value_type = String)]
     refresh_token: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct Setup {
+    #[schema(value_type = String)]
     token: Option<String>,
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
     password: Option<String>,
 }
 
-fn signed_in(tokens: &SignedIn) -> Reply {
-    reply::json(
-        StatusCode::OK,
-        &json!({
-            "accessToken": tokens.access_token,
-            "tokenType": "Bearer",
-            "expiresAt": tokens.expires_at,
-            "refreshToken": tokens.refresh_token.as_str(),
-        }),
-    )
+/// What signing in gives.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Tokens {
+    /// A JWT for `Authorization: Bearer`.
+    access_token: String,
+    /// Always `Bearer`.
+    token_type: &'static str,
+    /// When the access token ends.
+    expires_at: Timestamp,
+    refresh_token: String,
 }
 
+fn signed_in(tokens: SignedIn) -> Reply {
+    reply::ok(&Tokens {
+        access_token: tokens.access_token,
+        token_type: "Bearer",
+        expires_at: tokens.expires_at,
+        refresh_token: tokens.refresh_token.as_str().to_owned(),
+    })
+}
+
+/// Sign in
+#[utoipa::path(
+    post, path = "/login", operation_id = "login",
+    request_body = Login,
+    responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
+)]
 pub async fn login(State(app): State<App>, body: Body<Login>) -> Reply {
     let email = body.value.email.ok_or_else(|| Refusal::required("email"))?;
     let password = body.value.password.ok_or_else(|| Refusal::required("password"))?;
-    signed_in(&app.accounts.login(&email, password).await?)
+    signed_in(app.accounts.login(&email, password).await?)
 }
 
+/// Get new tokens for a refresh token
+///
+/// The refresh token is used up: a second use ends every token that came of the same sign-in.
+#[utoipa::path(
+    post, path = "/refresh", operation_id = "refresh",
+    request_body = RefreshToken,
+    responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
+)]
 pub async fn refresh(State(app): State<App>, body: Body<RefreshToken>) -> Reply {
     let token = body.value.refresh_token.ok_or_else(|| Refusal::required("refreshToken"))?;
-    signed_in(&app.accounts.refresh(&token).await?)
+    signed_in(app.accounts.refresh(&token).await?)
 }
 
+/// Sign out
+///
+/// A token that is unknown has ended already.
+#[utoipa::path(
+    post, path = "/logout", operation_id = "logout",
+    request_body = RefreshToken,
+    responses((status = 204, description = "Signed out")),
+)]
 pub async fn logout(State(app): State<App>, body: Body<RefreshToken>) -> Reply {
     let token = body.value.refresh_token.ok_or_else(|| Refusal::required("refreshToken"))?;
     app.accounts.logout(&token).await?;
     reply::no_content()
 }
 
+/// Choose a first password
+///
+/// With the token of a one-time setup link; signs in.
+#[utoipa::path(
+    post, path = "/setup", operation_id = "setUp",
+    request_body = Setup,
+    responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
+)]
 pub async fn setup(State(app): State<App>, body: Body<Setup>) -> Reply {
     let token = body.value.token.ok_or_else(|| Refusal::required("token"))?;
     let password = body.value.password.ok_or_else(|| Refusal::required("password"))?;
-    signed_in(&app.accounts.set_up(&token, password).await?)
+    signed_in(app.accounts.set_up(&token, password).await?)
 }

@@ -1,13 +1,18 @@
 //! Who may call a route, as a type in the handler's signature (contract section 2).
 
+use super::error::documented;
 use super::{ApiError, App};
 use crate::auth::credential::{api_key_of, bearer_of};
 use crate::auth::{Caller, Provisioner};
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal};
 use crate::domain::{Permission, Principal, Refusal};
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use utoipa::IntoResponses;
+use utoipa::openapi::{RefOr, Response};
 
 /// A kind of caller that may see sessions.
 pub trait Audience: FromRequestParts<App, Rejection = ApiError> + Send + 'static {
@@ -44,6 +49,13 @@ impl Audience for Person {
 impl Audience for Member {
     fn principal(&self) -> &Arc<Principal> {
         &self.0
+    }
+}
+
+/// A guest is refused.
+impl IntoResponses for Member {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        documented(StatusCode::FORBIDDEN)
     }
 }
 

@@ -5,6 +5,7 @@ use super::path::{Id, Ids};
 use super::query::Query;
 use super::reply::{self, Reply};
 use super::{ApiError, App};
+use crate::domain::interaction::Interaction;
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
 use crate::store::Moment;
 use axum::extract::State;
@@ -15,6 +16,17 @@ use std::time::Duration;
 const DEFAULT_SECONDS: i64 = 30;
 const MAX_SECONDS: i64 = 55;
 
+/// Wait until a message has settled
+///
+/// Answers at once where it is settled, as soon as it settles, or with the message as it stands (`Pending`) when the time is up: a wait that ends is no denial.
+#[utoipa::path(
+    get, path = "/sessions/{id}/messages/{messageId}/await", operation_id = "awaitMessage",
+    params(
+        ("timeout" = Option<i64>, Query, minimum = 0, maximum = 55, description = "Seconds to wait; 30 unless given."),
+        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240), where there is no `timeout`."),
+    ),
+    responses((status = 200, description = "The message, settled or still pending", body = Message)),
+)]
 pub async fn message(
     Agent(principal): Agent,
     State(app): State<App>,
@@ -26,6 +38,17 @@ pub async fn message(
     reply::ok(&settled(&app, &principal, session, message, patience).await?)
 }
 
+/// Wait until an interaction has settled
+///
+/// As for a message: with the interaction as it stands when the time is up.
+#[utoipa::path(
+    get, path = "/interactions/{id}/await", operation_id = "awaitInteraction",
+    params(
+        ("timeout" = Option<i64>, Query, minimum = 0, maximum = 55, description = "Seconds to wait; 30 unless given."),
+        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240), where there is no `timeout`."),
+    ),
+    responses((status = 200, description = "The interaction, settled or still pending", body = Interaction)),
+)]
 pub async fn interaction(
     Agent(principal): Agent,
     State(app): State<App>,

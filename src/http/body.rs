@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 /// A request's JSON. An empty body counts as `{}`.
 pub struct Body<T> {
@@ -19,6 +20,10 @@ pub struct Body<T> {
     /// with the API key in it nobody who reads the store can find a password by trying.
     pub digest: SecretHash,
 }
+
+/// The body of a request that needs none: an object whose keys are ignored, or nothing.
+#[derive(ToSchema)]
+pub struct NoBody {}
 
 /// Why a body was refused, before anything looked at its meaning.
 pub enum BodyError {

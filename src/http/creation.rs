@@ -7,45 +7,107 @@ use super::idempotency::{Begun, IdempotencyKey, with_secret};
 use super::reply::{self, Reply};
 use crate::auth::secret::{API_KEY, SETUP_TOKEN, api_key, key_prefix};
 use crate::auth::{Accounts, NewHuman, Provisioner};
-use crate::domain::people::Agent;
+use crate::domain::people::{Agent, ApiKey, Human, Space};
 use crate::domain::text::{check_name, check_text, is_agent_name, normal_email};
 use crate::domain::{AgentId, KeyId, Permission, Refusal, SpaceId, Timestamp};
 use crate::store::DirectoryTx;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// The agent that a key acts as when none is named.
 pub const DEFAULT_AGENT: &str = "default";
 const MAX_DESCRIPTION: usize = 500;
 const MAX_KEY_SECONDS: i64 = 10 * 365 * 24 * 60 * 60;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({ "permission": "agent", "agent": "deployer" })))]
 pub struct KeyDraft {
+    #[schema(value_type = Permission)]
     permission: Option<String>,
+    /// Name or id of the agent that the key acts as; one with a new name is created. `default` unless given.
+    #[schema(max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
     agent: Option<String>,
+    /// Without an end unless given.
+    #[schema(minimum = 1, maximum = 315360000)]
     expires_in_seconds: Option<i64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({ "name": "deployer" })))]
 pub struct AgentDraft {
+    #[schema(value_type = String, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
     name: Option<String>,
+    #[schema(max_length = 500, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
     description: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({ "email": "ada@example.org", "name": "Ada" })))]
 pub struct HumanDraft {
+    #[schema(value_type = String, format = Email, max_length = 254)]
     email: Option<String>,
+    #[schema(value_type = String, max_length = 64, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$")]
     name: Option<String>,
+    #[schema(format = Password, min_length = 8, max_length = 256)]
     password: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct SpaceDraft {
+    #[schema(value_type = String, max_length = 64, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$")]
     name: Option<String>,
 }
 
+/// A new key; `apiKey` is shown once.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct MadeKey {
+    /// `hlp_` (or `hlp_prov_`) and 64 hex digits.
+    api_key: String,
+    #[serde(flatten)]
+    key: ApiKey,
+}
+
+/// A human who was created or has joined.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct MadeHuman {
+    #[serde(flatten)]
+    human: Human,
+    /// Where a new human without a password chooses one, once.
+    #[schema(required = true)]
+    setup_url: Option<String>,
+}
+
+/// A new space; `apiKey` is a key with `manage`, shown once.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct MadeSpace {
+    #[serde(flatten)]
+    space: Space,
+    api_key: String,
+}
+
+/// A new agent; `apiKey` is shown once.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Provisioned {
+    agent: Agent,
+    api_key: String,
+}
+
+/// Create an API key
+///
+/// Nobody creates one above their own permission (403). The key is shown here and never again.
+#[utoipa::path(
+    post, path = "/keys", operation_id = "createKey",
+    request_body = KeyDraft,
+    params(IdempotencyKey),
+    responses((status = 201, description = "The key", body = MadeKey)),
+)]
 pub async fn key(
     Manager(manager): Manager,
     State(app): State<App>,
@@ -83,15 +145,7 @@ pub async fn key(
     let expires_at = lifetime.map(|seconds| making.now.plus_seconds(seconds));
     let new = api_key(id, &secret, manager.space, permission, agent, expires_at);
     let made = making.tx.create_key(&new, making.now).await?;
-    let body = json!({
-        "id": made.id,
-        "apiKey": "",
-        "permission": made.permission,
-        "agentId": made.agent_id,
-        "prefix": made.prefix,
-        "expiresAt": made.expires_at,
-        "createdAt": made.created_at,
-    });
+    let body = as_json(&MadeKey { api_key: String::new(), key: made })?;
     making.keep(&body).await?;
     with_secret(body, "apiKey", &secret)
 }
@@ -148,6 +202,13 @@ impl NewAgent {
     }
 }
 
+/// Create an agent
+#[utoipa::path(
+    post, path = "/agents", operation_id = "createAgent",
+    request_body = AgentDraft,
+    params(IdempotencyKey),
+    responses((status = 201, description = "The agent", body = Agent)),
+)]
 pub async fn agent(
     Manager(manager): Manager,
     State(app): State<App>,
@@ -165,6 +226,15 @@ pub async fn agent(
     }
 }
 
+/// Create a human, or let one join the space
+///
+/// Without a password, a new human gets a one-time `setupUrl`.
+#[utoipa::path(
+    post, path = "/humans", operation_id = "createHuman",
+    request_body = HumanDraft,
+    params(IdempotencyKey),
+    responses((status = 201, description = "The human", body = MadeHuman)),
+)]
 pub async fn human(
     Manager(manager): Manager,
     State(app): State<App>,
@@ -188,8 +258,8 @@ pub async fn human(
     let token_of = |id: crate::domain::HumanId| key.secret(SETUP_TOKEN, &id.to_string());
     let (human, token) = app.accounts.create_in(&mut *making.tx, new, token_of).await?;
     let base = app.config.public_url.as_deref().unwrap_or_default();
-    let mut made = as_json(&human)?;
-    made["setupUrl"] = token.as_ref().map(|_| format!("{base}/#setup=")).into();
+    let setup_url = token.as_ref().map(|_| format!("{base}/#setup="));
+    let made = as_json(&MadeHuman { human, setup_url })?;
     making.keep(&made).await?;
     match token {
         Some(token) => with_secret(made, "setupUrl", &token),
@@ -197,6 +267,15 @@ pub async fn human(
     }
 }
 
+/// Create a space
+///
+/// With a first key of the permission `manage`, shown here and never again.
+#[utoipa::path(
+    post, path = "/spaces", operation_id = "createSpace",
+    request_body = SpaceDraft,
+    params(IdempotencyKey),
+    responses((status = 201, description = "The space", body = MadeSpace)),
+)]
 pub async fn space(Owner(owner): Owner, State(app): State<App>, key: IdempotencyKey, body: Body<SpaceDraft>) -> Reply {
     let name = body.value.name.ok_or_else(|| Refusal::required("name"))?;
     check_name("name", &name)?;
@@ -216,13 +295,20 @@ pub async fn space(Owner(owner): Owner, State(app): State<App>, key: Idempotency
     let agent = agent.map(|(agent, _)| agent.id);
     let new = api_key(KeyId::new(), &secret, space.id, Permission::Manage, agent, None);
     making.tx.create_key(&new, making.now).await?;
-    let mut made = as_json(&space)?;
-    made["apiKey"] = "".into();
+    let made = as_json(&MadeSpace { space, api_key: String::new() })?;
     making.keep(&made).await?;
     with_secret(made, "apiKey", &secret)
 }
 
-/// Makes an agent with a key of its own.
+/// Provision an agent
+///
+/// Makes an agent with a key of its own, which is shown here and never again.
+#[utoipa::path(
+    post, path = "/agents", operation_id = "createAgent",
+    request_body = AgentDraft,
+    params(IdempotencyKey),
+    responses((status = 201, description = "The agent and its key", body = Provisioned)),
+)]
 pub async fn provision(
     provisioner: Provisioner,
     State(app): State<App>,
@@ -241,7 +327,7 @@ pub async fn provision(
     let secret = key.secret(API_KEY, &agent.id.to_string());
     let new = api_key(KeyId::new(), &secret, provisioner.space, Permission::Agent, Some(agent.id), None);
     making.tx.create_key(&new, making.now).await?;
-    let made = json!({ "agent": agent, "apiKey": "" });
+    let made = as_json(&Provisioned { agent, api_key: String::new() })?;
     making.keep(&made).await?;
     with_secret(made, "apiKey", &secret)
 }

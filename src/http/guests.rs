@@ -15,21 +15,49 @@ use crate::domain::{GuestId, Participant, ParticipantType, Refusal, SessionId, T
 use crate::store::SavedReplyKind;
 use crate::timeline::Outcome;
 use axum::extract::State;
-use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 const DEFAULT_SECONDS: i64 = 86_400;
 const MIN_SECONDS: i64 = 60;
 const MAX_SECONDS: i64 = 2_592_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GuestDraft {
+    /// `Guest` unless given.
+    #[schema(
+        max_length = 64,
+        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$"
+    )]
     name: Option<String>,
+    /// A day unless given.
+    #[schema(minimum = 60, maximum = 2592000)]
     expires_in_seconds: Option<i64>,
 }
 
+/// A guest's token, shown once.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct GuestToken {
+    id: GuestId,
+    /// `hlg_` and 64 hex digits.
+    token: String,
+    /// Opens the chat; the token stands in its fragment.
+    url: String,
+    expires_at: Timestamp,
+    participant: Participant,
+}
+
+/// Make a guest token
+///
+/// A link that opens this one session. The token is shown here and never again.
+#[utoipa::path(
+    post, path = "/sessions/{id}/guest-tokens", operation_id = "createGuestToken",
+    request_body = GuestDraft,
+    params(IdempotencyKey),
+    responses((status = 201, description = "The guest with their token", body = GuestToken)),
+)]
 pub async fn create(
     Agent(principal): Agent,
     State(app): State<App>,
@@ -54,31 +82,36 @@ pub async fn create(
         guest: Some(NewGuest { token_hash: token.hash(), expires_at }),
     };
     let base = app.config.public_url.as_deref().unwrap_or_default();
-    let reply_of = |token: &Secret, participant: &Value, expires_at: Timestamp| {
-        json!({
-            "id": participant["guestId"],
-            "token": token.as_str(),
-            "url": format!("{base}/#guest={}", token.as_str()),
-            "expiresAt": expires_at,
-            "participant": participant,
+    let reply_of = |token: &Secret, participant: Participant, expires_at: Timestamp| -> Result<_, Refusal> {
+        Ok(GuestToken {
+            id: participant.guest_id.ok_or(Refusal::Internal)?,
+            token: token.as_str().to_owned(),
+            url: format!("{base}/#guest={}", token.as_str()),
+            expires_at,
+            participant,
         })
     };
     match app.command(&principal, session, command, key.of(&principal, body.digest)).await? {
-        Outcome::Participant { participant, .. } => {
-            let participant = serde_json::to_value(&participant).map_err(|_| Refusal::Internal)?;
-            reply::json(StatusCode::CREATED, &reply_of(&token, &participant, expires_at))
-        }
+        Outcome::Participant { participant, .. } => reply::created(&reply_of(&token, *participant, expires_at)?),
         // The token is found again, not stored: it follows from the caller's credential, the key and the guest's id.
         Outcome::Replayed { reply: SavedReplyKind::Body(body), .. } => {
-            let participant: Value = serde_json::from_str(&body).map_err(|_| Refusal::Internal)?;
-            let token = key.secret(GUEST_TOKEN, participant["guestId"].as_str().unwrap_or_default());
+            let participant: Participant = serde_json::from_str(&body).map_err(|_| Refusal::Internal)?;
+            let guest = participant.guest_id.ok_or(Refusal::Internal)?;
+            let token = key.secret(GUEST_TOKEN, &guest.to_string());
             let stored = app.store.guest_by_secret(&token.hash()).await?.ok_or(Refusal::NotFound("Guest token"))?;
-            Ok(reply::replayed(reply::json(StatusCode::CREATED, &reply_of(&token, &participant, stored.expires_at))?))
+            Ok(reply::replayed(reply::created(&reply_of(&token, participant, stored.expires_at)?)?))
         }
         _ => Err(Refusal::Internal.into()),
     }
 }
 
+/// Revoke a guest token
+///
+/// The guest leaves the session.
+#[utoipa::path(
+    delete, path = "/sessions/{id}/guest-tokens/{tokenId}", operation_id = "revokeGuestToken",
+    responses((status = 204, description = "Revoked")),
+)]
 pub async fn revoke(
     Agent(principal): Agent,
     State(app): State<App>,

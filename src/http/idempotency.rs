@@ -14,6 +14,9 @@ use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde_json::Value;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 /// The `Idempotency-Key` of a request, if it has one.
 pub struct IdempotencyKey {
@@ -34,6 +37,21 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let credential = parts.headers.get("x-api-key").map_or(&[][..], |value| value.as_bytes());
         Ok(Self { key, route: format!("{} {route}", parts.method), credential: credential.to_vec() })
+    }
+}
+
+impl IntoParams for IdempotencyKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let schema = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+        let parameter = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .description(Some(
+                "Makes a retry safe: the same request with the same key within 24 hours is answered with the first \
+                 reply and `Idempotent-Replayed: true`. Kept for each credential and route.",
+            ))
+            .schema(Some(schema.pattern(Some("^[!-~]+$"))));
+        vec![parameter.build()]
     }
 }
 

@@ -4,7 +4,7 @@
 //! sessions' own commands; a session that was not made as an interaction is not found.
 
 use super::audience::{Agent, Audience, Person};
-use super::body::Body;
+use super::body::{Body, NoBody};
 use super::idempotency::IdempotencyKey;
 use super::path::Id;
 use super::query::Query;
@@ -13,7 +13,8 @@ use super::sessions::{Opening, participants_of};
 use super::{ApiError, App, messages};
 use crate::domain::decide::Command;
 use crate::domain::draft::{AnswerDraft, BlocksDraft, InteractionDraft, MessageDraft};
-use crate::domain::{MessageId, MessageStatus, Principal, Refusal, Scope, SessionId};
+use crate::domain::interaction::Interaction;
+use crate::domain::{Message, MessageId, MessageStatus, Page, PageRequest, Principal, Refusal, Scope, SessionId};
 use crate::store::{Moment, SavedReplyKind};
 use crate::timeline::Outcome;
 use axum::extract::State;
@@ -22,7 +23,15 @@ use serde::de::IgnoredAny;
 
 const MISSING: Refusal = Refusal::NotFound("Interaction");
 
-/// Opens the session and asks in it, in one transaction.
+/// Open an interaction
+///
+/// A session and the message in it that asks, in one transaction.
+#[utoipa::path(
+    post, path = "/interactions", operation_id = "createInteraction",
+    request_body = InteractionDraft,
+    params(IdempotencyKey),
+    responses((status = 201, description = "The interaction", body = Interaction)),
+)]
 pub async fn create(
     Agent(principal): Agent,
     State(app): State<App>,
@@ -38,6 +47,14 @@ pub async fn create(
     done(&app, principal.scope(), StatusCode::CREATED, outcome).await
 }
 
+/// List interactions
+///
+/// Newest activity first.
+#[utoipa::path(
+    get, path = "/interactions", operation_id = "listInteractions",
+    params(PageRequest, ("status" = Option<MessageStatus>, Query, description = "Only interactions of this status.")),
+    responses((status = 200, description = "A page of interactions", body = Page<Interaction>)),
+)]
 pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) -> Reply {
     let words: Vec<_> = MessageStatus::ALL.iter().map(|status| status.as_str()).collect();
     let status = query.word("status", MessageStatus::parse, &words)?;
@@ -45,10 +62,24 @@ pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) 
     reply::ok(&app.store.interactions(caller.principal().scope(), status, page).await?)
 }
 
+/// Get an interaction
+#[utoipa::path(
+    get, path = "/interactions/{id}", operation_id = "getInteraction",
+    responses((status = 200, description = "The interaction", body = Interaction)),
+)]
 pub async fn get<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>) -> Reply {
     show(&app, caller.principal().scope(), session, Moment::Now, StatusCode::OK).await
 }
 
+/// Cancel a pending interaction
+///
+/// 409 `ALREADY_SETTLED` where it is not pending any more.
+#[utoipa::path(
+    post, path = "/interactions/{id}/cancel", operation_id = "cancelInteraction",
+    request_body = NoBody,
+    params(IdempotencyKey),
+    responses((status = 200, description = "The interaction, cancelled", body = Interaction)),
+)]
 pub async fn cancel(
     Agent(principal): Agent,
     State(app): State<App>,
@@ -61,6 +92,15 @@ pub async fn cancel(
     done(&app, principal.scope(), StatusCode::OK, outcome).await
 }
 
+/// Acknowledge the outcome
+///
+/// Once is enough. 409 while it is pending.
+#[utoipa::path(
+    post, path = "/interactions/{id}/acknowledge", operation_id = "acknowledgeInteraction",
+    request_body = NoBody,
+    params(IdempotencyKey),
+    responses((status = 200, description = "The interaction", body = Interaction)),
+)]
 pub async fn acknowledge(
     Agent(principal): Agent,
     State(app): State<App>,
@@ -73,6 +113,15 @@ pub async fn acknowledge(
     done(&app, principal.scope(), StatusCode::OK, outcome).await
 }
 
+/// Push a block
+///
+/// Also to an interaction that has settled. 409 once its session is closed, or it holds as much as it may.
+#[utoipa::path(
+    post, path = "/interactions/{id}/blocks", operation_id = "pushBlocks",
+    request_body = BlocksDraft,
+    params(IdempotencyKey),
+    responses((status = 201, description = "The interaction with the block", body = Interaction)),
+)]
 pub async fn push_blocks(
     Agent(principal): Agent,
     State(app): State<App>,
@@ -86,6 +135,13 @@ pub async fn push_blocks(
     done(&app, principal.scope(), StatusCode::CREATED, outcome).await
 }
 
+/// Post a message beside the question
+#[utoipa::path(
+    post, path = "/interactions/{id}/messages", operation_id = "postInteractionMessage",
+    request_body = MessageDraft,
+    params(IdempotencyKey),
+    responses((status = 201, description = "The message", body = Message)),
+)]
 pub async fn post_message(
     caller: Agent,
     State(app): State<App>,
@@ -97,12 +153,28 @@ pub async fn post_message(
     messages::post(caller, State(app), Id(session), key, body).await
 }
 
+/// List the messages of an interaction
+///
+/// Oldest first.
+#[utoipa::path(
+    get, path = "/interactions/{id}/messages", operation_id = "listInteractionMessages",
+    params(PageRequest),
+    responses((status = 200, description = "A page of messages", body = Page<Message>)),
+)]
 pub async fn messages(caller: Agent, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
     message_of(&app, caller.principal(), session).await?;
     messages::list(caller, State(app), Id(session), query).await
 }
 
-/// Answers: settles the message, or tells who was first.
+/// Answer
+///
+/// Settles the interaction; of any number of racing answers one wins, and the others get 409 `ALREADY_RESPONDED`.
+#[utoipa::path(
+    post, path = "/interactions/{id}/respond", operation_id = "respondToInteraction",
+    request_body = AnswerDraft,
+    params(IdempotencyKey),
+    responses((status = 200, description = "The interaction, settled", body = Interaction)),
+)]
 pub async fn respond(
     Person(principal): Person,
     State(app): State<App>,

@@ -8,17 +8,29 @@ use super::reply::{self, Reply};
 use crate::domain::{Refusal, SessionId};
 use axum::extract::State;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct TypingBody {
+    /// `true` unless given.
     typing: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct ReadBody {
+    /// The last event that was read.
+    #[schema(value_type = i64, minimum = 0)]
     seq: Option<i64>,
 }
 
+/// Show that one types
+///
+/// It lapses after 6 seconds unless repeated.
+#[utoipa::path(
+    post, path = "/sessions/{id}/typing", operation_id = "setTyping",
+    request_body = TypingBody,
+    responses((status = 204, description = "Shown")),
+)]
 pub async fn typing<A: Audience>(
     caller: A,
     State(app): State<App>,
@@ -29,6 +41,12 @@ pub async fn typing<A: Audience>(
     reply::no_content()
 }
 
+/// Mark as read up to an event
+#[utoipa::path(
+    post, path = "/sessions/{id}/read", operation_id = "markRead",
+    request_body = ReadBody,
+    responses((status = 204, description = "Noted")),
+)]
 pub async fn read(
     Person(principal): Person,
     State(app): State<App>,

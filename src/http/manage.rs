@@ -56,12 +56,12 @@ managed!(ApiKey, KeyId, "Key", keys, revoke_key);
 managed!(Agent, AgentId, "Agent", agents, deactivate_agent);
 managed!(Human, HumanId, "Human", humans, deactivate_human);
 
-pub async fn list<T: Managed>(Manager(manager): Manager, State(app): State<App>, query: Query) -> Reply {
+async fn list<T: Managed>(manager: &AgentPrincipal, app: &App, query: &Query) -> Reply {
     reply::ok(&T::page(&*app.store, manager.space, query.page()?).await?)
 }
 
 /// Ends it, and everything live that it has.
-pub async fn deactivate<T: Managed>(Manager(manager): Manager, State(app): State<App>, Id(id): Id<T::Id>) -> Reply {
+async fn deactivate<T: Managed>(manager: &AgentPrincipal, app: &App, id: T::Id) -> Reply {
     if !T::end(&*app.store, manager.space, id, app.clock.now()).await? {
         return Err(Refusal::NotFound(T::NAME).into());
     }
@@ -69,10 +69,82 @@ pub async fn deactivate<T: Managed>(Manager(manager): Manager, State(app): State
     reply::no_content()
 }
 
+/// List API keys
+///
+/// Without their secrets.
+#[utoipa::path(
+    get, path = "/keys", operation_id = "listKeys",
+    params(PageRequest),
+    responses((status = 200, description = "A page of keys", body = Page<ApiKey>)),
+)]
+pub async fn keys(Manager(manager): Manager, State(app): State<App>, query: Query) -> Reply {
+    list::<ApiKey>(&manager, &app, &query).await
+}
+
+/// Revoke an API key
+#[utoipa::path(
+    delete, path = "/keys/{id}", operation_id = "revokeKey",
+    responses((status = 204, description = "Revoked")),
+)]
+pub async fn revoke_key(Manager(manager): Manager, State(app): State<App>, Id(id): Id<KeyId>) -> Reply {
+    deactivate::<ApiKey>(&manager, &app, id).await
+}
+
+/// List agents
+#[utoipa::path(
+    get, path = "/agents", operation_id = "listAgents",
+    params(PageRequest),
+    responses((status = 200, description = "A page of agents", body = Page<Agent>)),
+)]
+pub async fn agents(Manager(manager): Manager, State(app): State<App>, query: Query) -> Reply {
+    list::<Agent>(&manager, &app, &query).await
+}
+
+/// Deactivate an agent
+#[utoipa::path(
+    delete, path = "/agents/{id}", operation_id = "deactivateAgent",
+    responses((status = 204, description = "Deactivated")),
+)]
+pub async fn deactivate_agent(Manager(manager): Manager, State(app): State<App>, Id(id): Id<AgentId>) -> Reply {
+    deactivate::<Agent>(&manager, &app, id).await
+}
+
+/// List humans
+#[utoipa::path(
+    get, path = "/humans", operation_id = "listHumans",
+    params(PageRequest),
+    responses((status = 200, description = "A page of humans", body = Page<Human>)),
+)]
+pub async fn humans(Manager(manager): Manager, State(app): State<App>, query: Query) -> Reply {
+    list::<Human>(&manager, &app, &query).await
+}
+
+/// Deactivate a human
+#[utoipa::path(
+    delete, path = "/humans/{id}", operation_id = "deactivateHuman",
+    responses((status = 204, description = "Deactivated")),
+)]
+pub async fn deactivate_human(Manager(manager): Manager, State(app): State<App>, Id(id): Id<HumanId>) -> Reply {
+    deactivate::<Human>(&manager, &app, id).await
+}
+
+/// List spaces
+#[utoipa::path(
+    get, path = "/spaces", operation_id = "listSpaces",
+    params(PageRequest),
+    responses((status = 200, description = "A page of spaces", body = Page<Space>)),
+)]
 pub async fn spaces(_: Owner, State(app): State<App>, query: Query) -> Reply {
     reply::ok(&app.store.spaces(query.page()?).await?)
 }
 
+/// Deactivate a space
+///
+/// Not the space of the key itself (409).
+#[utoipa::path(
+    delete, path = "/spaces/{id}", operation_id = "deactivateSpace",
+    responses((status = 204, description = "Deactivated"), Conflict),
+)]
 pub async fn deactivate_space(Owner(owner): Owner, State(app): State<App>, Id(id): Id<SpaceId>) -> Reply {
     if id == owner.space {
         return Err(Refusal::Conflict("The space of the key itself can't be deactivated".to_owned()).into());

@@ -1,82 +1,150 @@
 //! Who the caller is, public keys, and whom one may talk to.
 
-use super::audience::{Agent, Audience, Member, Person};
+use super::App;
+use super::audience::{self, Audience, Member, Person};
 use super::body::Body;
 use super::query::Query;
 use super::reply::{self, Reply};
-use super::{ApiError, App};
 use crate::domain::participant::Member as Entrant;
+use crate::domain::people::Agent;
 use crate::domain::text::check_text;
-use crate::domain::{ParticipantType, Principal, Refusal};
+use crate::domain::{
+    HumanId, Page, PageRequest, ParticipantType, Permission, Principal, PrincipalId, Refusal, SessionId, Timestamp,
+};
 use axum::extract::State;
 use base64::Engine as _;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Size of an X25519 public key.
 const PUBLIC_KEY_BYTES: usize = 32;
 const MAX_KEY_ID: usize = 128;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({ "publicKey": "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=", "keyId": "k1" })))]
 pub struct PublicKey {
+    /// The base64 of 32 bytes.
+    #[schema(value_type = String, min_length = 44, max_length = 44, pattern = "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")]
+    public_key: Option<String>,
+    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    key_id: Option<String>,
+}
+
+/// The agent that a key acts as.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct AgentSelf {
+    /// Always `Agent`.
+    #[serde(rename = "type")]
+    kind: ParticipantType,
+    #[serde(flatten)]
+    agent: Agent,
+    permission: Permission,
+    /// When the key ends, if it does.
+    #[schema(required = true)]
+    expires_at: Option<Timestamp>,
+}
+
+/// A human or a guest; who is one has no value for what only the other has.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PersonSelf {
+    #[serde(rename = "type")]
+    kind: ParticipantType,
+    id: PrincipalId,
+    name: String,
+    email: Option<String>,
+    /// The one session of a guest.
+    session_id: Option<SessionId>,
+    public_key: Option<String>,
+    key_id: Option<String>,
+    /// When the token ends.
+    expires_at: Timestamp,
+    created_at: Timestamp,
+}
+
+/// The caller's public key as the directory has it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PublishedKey {
+    public_key: String,
+    key_id: String,
+}
+
+/// One of the people of the space.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct HumanEntry {
+    id: HumanId,
+    name: String,
     public_key: Option<String>,
     key_id: Option<String>,
 }
 
-pub async fn agent(Agent(principal): Agent, State(app): State<App>) -> Reply {
+/// Who the key acts as
+#[utoipa::path(
+    get, path = "/me", operation_id = "getMe",
+    responses((status = 200, description = "The agent and its key", body = AgentSelf)),
+)]
+pub async fn agent(audience::Agent(principal): audience::Agent, State(app): State<App>) -> Reply {
     let Principal::Agent(caller) = &*principal else { return Err(Refusal::Internal.into()) };
     let agent = app.store.agent(caller.space, caller.agent).await?.ok_or(Refusal::NotFound("Agent"))?;
-    reply::ok(&json!({
-        "type": "Agent",
-        "id": agent.id,
-        "name": agent.name,
-        "description": agent.description,
-        "spaceId": agent.space_id,
-        "permission": caller.permission,
-        "publicKey": agent.public_key,
-        "keyId": agent.key_id,
-        "expiresAt": caller.expires_at,
-        "createdAt": agent.created_at,
-    }))
+    reply::ok(&AgentSelf {
+        kind: ParticipantType::Agent,
+        agent,
+        permission: caller.permission,
+        expires_at: caller.expires_at,
+    })
 }
 
+/// Who the token speaks for
+#[utoipa::path(
+    get, path = "/me", operation_id = "getMe",
+    responses((status = 200, description = "The human or guest", body = PersonSelf)),
+)]
 pub async fn person(Person(principal): Person, State(app): State<App>) -> Reply {
     match &*principal {
         Principal::Human(caller) => {
             let human = app.store.human(caller.id).await?.ok_or(Refusal::NotFound("Human"))?;
-            reply::ok(&json!({
-                "type": "Human",
-                "id": human.id,
-                "name": human.name,
-                "email": human.email,
-                "sessionId": null,
-                "publicKey": human.public_key,
-                "keyId": human.key_id,
-                "expiresAt": caller.expires_at,
-                "createdAt": human.created_at,
-            }))
+            reply::ok(&PersonSelf {
+                kind: ParticipantType::Human,
+                id: human.id.into(),
+                name: human.name,
+                email: Some(human.email),
+                session_id: None,
+                public_key: human.public_key,
+                key_id: human.key_id,
+                expires_at: caller.expires_at,
+                created_at: human.created_at,
+            })
         }
-        _ => {
-            let (kind, name, expires_at) = ("Guest", principal.name(), principal.expires_at());
-            let Principal::Guest(guest) = &*principal else { return Err(Refusal::Internal.into()) };
-            let stored = app.store.guest(guest.space, guest.id).await?.ok_or(Refusal::NotFound("Guest"))?;
-            reply::ok(&json!({
-                "type": kind,
-                "id": guest.id,
-                "name": name,
-                "email": null,
-                "sessionId": guest.session,
-                "publicKey": stored.public_key,
-                "keyId": stored.key_id,
-                "expiresAt": expires_at,
-                "createdAt": stored.created_at,
-            }))
+        Principal::Guest(caller) => {
+            let guest = app.store.guest(caller.space, caller.id).await?.ok_or(Refusal::NotFound("Guest"))?;
+            reply::ok(&PersonSelf {
+                kind: ParticipantType::Guest,
+                id: guest.id.into(),
+                name: guest.name,
+                email: None,
+                session_id: Some(guest.session_id),
+                public_key: guest.public_key,
+                key_id: guest.key_id,
+                expires_at: guest.expires_at,
+                created_at: guest.created_at,
+            })
         }
+        Principal::Agent(_) => Err(Refusal::Internal.into()),
     }
 }
 
-/// Takes the caller's public key into the directory: X25519, base64, 32 bytes.
+/// Publish a public key
+///
+/// X25519. Others find it in lists of participants; a new key does not rewrite old envelopes.
+#[utoipa::path(
+    put, path = "/public-key", operation_id = "putPublicKey",
+    request_body = PublicKey,
+    responses((status = 200, description = "The key", body = PublishedKey)),
+)]
 pub async fn put_public_key<A: Audience>(caller: A, State(app): State<App>, body: Body<PublicKey>) -> Reply {
     let public_key = body.value.public_key.ok_or_else(|| Refusal::required("publicKey"))?;
     let key_id = body.value.key_id.ok_or_else(|| Refusal::required("keyId"))?;
@@ -97,24 +165,32 @@ pub async fn put_public_key<A: Audience>(caller: A, State(app): State<App>, body
     let member =
         Entrant { kind, id: principal.id(), name: principal.name().to_owned(), public_key: None, key_id: None };
     app.store.set_public_key(&member, &public_key, &key_id).await?;
-    reply::ok(&json!({ "publicKey": public_key, "keyId": key_id }))
+    reply::ok(&PublishedKey { public_key, key_id })
 }
 
-/// The people of the space, for those who seal for them.
-pub async fn humans(Agent(principal): Agent, State(app): State<App>, query: Query) -> Reply {
+/// List the people of the space
+#[utoipa::path(
+    get, path = "/humans", operation_id = "listHumans",
+    params(PageRequest),
+    responses((status = 200, description = "A page of people", body = Page<HumanEntry>)),
+)]
+pub async fn humans(audience::Agent(principal): audience::Agent, State(app): State<App>, query: Query) -> Reply {
     let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
     let page = app.store.humans(agent.space, query.page()?).await?;
-    reply::ok(&page.map(
-        |human| json!({ "id": human.id, "name": human.name, "publicKey": human.public_key, "keyId": human.key_id }),
-    ))
+    reply::ok(&page.map(|human| HumanEntry {
+        id: human.id,
+        name: human.name,
+        public_key: human.public_key,
+        key_id: human.key_id,
+    }))
 }
 
-/// The agents that a human may open a session with.
-pub async fn agents(
-    Member(_, human): Member,
-    State(app): State<App>,
-    query: Query,
-) -> Result<axum::response::Response, ApiError> {
-    let page = app.store.agents_of_human(human.id, query.page()?).await?;
-    reply::ok(&page)
+/// List the agents that a human may open a session with
+#[utoipa::path(
+    get, path = "/agents", operation_id = "listAgents",
+    params(PageRequest),
+    responses((status = 200, description = "A page of agents", body = Page<Agent>), Member),
+)]
+pub async fn agents(Member(_, human): Member, State(app): State<App>, query: Query) -> Reply {
+    reply::ok(&app.store.agents_of_human(human.id, query.page()?).await?)
 }

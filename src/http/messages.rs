@@ -2,18 +2,27 @@
 
 use super::App;
 use super::audience::{Agent, Audience};
-use super::body::Body;
+use super::body::{Body, NoBody};
 use super::idempotency::IdempotencyKey;
 use super::path::{Id, Ids};
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::decide::Command;
 use crate::domain::draft::MessageDraft;
-use crate::domain::{MessageId, Refusal, SessionId};
+use crate::domain::{Message, MessageId, Page, PageRequest, Refusal, SessionId};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::de::IgnoredAny;
 
+/// Post a message
+///
+/// Durable when it is answered. A person's message whose `inReplyTo` names a pending one is its response and settles it; of any number of racing answers one wins, and the others get 409 `ALREADY_RESPONDED`. 409 `SESSION_CLOSED` once the session is closed.
+#[utoipa::path(
+    post, path = "/sessions/{id}/messages", operation_id = "postMessage",
+    request_body = MessageDraft,
+    params(IdempotencyKey),
+    responses((status = 201, description = "The message", body = Message)),
+)]
 pub async fn post<A: Audience>(
     caller: A,
     State(app): State<App>,
@@ -28,11 +37,24 @@ pub async fn post<A: Audience>(
     Ok(if posted.replayed { reply::replayed(response) } else { response })
 }
 
+/// List messages
+///
+/// Oldest first.
+#[utoipa::path(
+    get, path = "/sessions/{id}/messages", operation_id = "listMessages",
+    params(PageRequest),
+    responses((status = 200, description = "A page of messages", body = Page<Message>)),
+)]
 pub async fn list<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
     let messages = app.store.messages(caller.principal().scope(), session, query.page()?).await?;
     reply::ok(&messages.ok_or(Refusal::NotFound("Session"))?)
 }
 
+/// Get a message
+#[utoipa::path(
+    get, path = "/sessions/{id}/messages/{messageId}", operation_id = "getMessage",
+    responses((status = 200, description = "The message", body = Message)),
+)]
 pub async fn get<A: Audience>(
     caller: A,
     State(app): State<App>,
@@ -42,6 +64,15 @@ pub async fn get<A: Audience>(
     reply::ok(&message.ok_or(Refusal::NotFound("Message"))?)
 }
 
+/// Cancel a pending message
+///
+/// 409 `ALREADY_SETTLED` where it is not pending any more.
+#[utoipa::path(
+    post, path = "/sessions/{id}/messages/{messageId}/cancel", operation_id = "cancelMessage",
+    request_body = NoBody,
+    params(IdempotencyKey),
+    responses((status = 200, description = "The message, cancelled", body = Message)),
+)]
 pub async fn cancel(
     Agent(principal): Agent,
     State(app): State<App>,

@@ -8,6 +8,7 @@ mod audience;
 mod awaiting;
 mod body;
 mod creation;
+mod docs;
 mod error;
 mod guests;
 mod idempotency;
@@ -16,6 +17,7 @@ mod live;
 mod manage;
 mod me;
 mod messages;
+mod openapi;
 mod ops;
 mod page;
 mod participants;
@@ -31,6 +33,7 @@ mod timeline;
 
 pub use creation::DEFAULT_AGENT;
 pub use error::ApiError;
+pub use openapi::text as openapi_text;
 pub use router::{ops_router, router};
 
 use crate::context::App;

@@ -10,20 +10,51 @@ use crate::metrics::Asked;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// How long the store may take to answer before it counts as out of reach.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
 /// Prometheus' text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub async fn livez() -> Reply {
-    reply::ok(&json!({ "status": "ok" }))
+#[derive(Serialize, ToSchema)]
+struct Alive {
+    /// Always `ok`.
+    status: &'static str,
 }
 
+#[derive(Serialize, ToSchema)]
+struct Readiness {
+    /// `ok`, `degraded` (without its Redis) or `unavailable`.
+    status: &'static str,
+    /// `ok` or `unreachable`.
+    store: &'static str,
+    draining: bool,
+    /// `ok` or `unreachable`; absent where no Redis is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    redis: Option<&'static str>,
+}
+
+/// Whether the process answers
+#[utoipa::path(
+    get, path = "/livez", operation_id = "live",
+    responses((status = 200, description = "It does", body = Alive)),
+)]
+pub async fn livez() -> Reply {
+    reply::ok(&Alive { status: "ok" })
+}
+
+/// Whether the node is ready for traffic
+///
 /// 503 while the store is out of reach or the node drains; the body says which. Without Redis the node goes on,
 /// `degraded`: what other nodes do reaches its clients by the store.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "ready",
+    responses((status = 200, description = "It is", body = Readiness), (status = 503, description = "It is not", body = Readiness)),
+)]
 pub async fn readyz(State(app): State<App>) -> Reply {
     let store = tokio::time::timeout(STORE_PATIENCE, app.store.ping()).await.is_ok_and(|answer| answer.is_ok());
     let draining = app.draining.is_cancelled();
@@ -38,18 +69,17 @@ pub async fn readyz(State(app): State<App>) -> Reply {
         (true, Some("unreachable")) => "degraded",
         (true, _) => "ok",
     };
-    let mut body = json!({
-        "status": status,
-        "store": if store { "ok" } else { "unreachable" },
-        "draining": draining,
-    });
-    if let Some(redis) = redis {
-        body["redis"] = redis.into();
-    }
+    let body = Readiness { status, store: if store { "ok" } else { "unreachable" }, draining, redis };
     reply::json(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
 }
 
-/// The figures, to a key with `manage`.
+/// The figures
+///
+/// In Prometheus' text format, to a key with `manage`.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "getMetrics",
+    responses((status = 200, description = "The figures", body = String, content_type = "text/plain")),
+)]
 pub async fn metrics(_: Manager, app: State<App>) -> Reply {
     open_metrics(app).await
 }

@@ -1,6 +1,6 @@
 //! The chat page, from files that were built into the program.
 
-use super::error;
+use super::{docs, error};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -11,16 +11,25 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 struct Files;
 
 /// Nothing from another host, nothing inline, in nobody's frame.
-const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'; img-src 'self' data:; \
+pub(super) const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'; img-src 'self' data:; \
                       object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The web chat
+#[utoipa::path(
+    get, path = "/", operation_id = "getChat",
+    responses((status = 200, description = "The page", body = String, content_type = "text/html"), (status = 304, description = "It is as the `ETag` says")),
+)]
 pub async fn index(headers: HeaderMap) -> Response {
     serve("index.html", &headers)
 }
 
-/// A file of the page, or the contract's 404.
+/// A file of this page or of `/docs`, or the contract's 404.
 pub async fn file(uri: Uri, headers: HeaderMap) -> Response {
-    serve(uri.path().trim_start_matches('/'), &headers)
+    let path = uri.path().trim_start_matches('/');
+    match path.strip_prefix("docs/").and_then(docs::file) {
+        Some(file) => file,
+        None => serve(path, &headers),
+    }
 }
 
 fn serve(path: &str, headers: &HeaderMap) -> Response {

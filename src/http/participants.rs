@@ -10,7 +10,7 @@ use super::reply::{self, Reply, with_online};
 use crate::domain::decide::{Command, WhichParticipant};
 use crate::domain::draft::{Named, ParticipantDraft};
 use crate::domain::participant::Member;
-use crate::domain::{HumanId, Participant, ParticipantId, Principal, Refusal, SessionId, SpaceId};
+use crate::domain::{HumanId, Page, PageRequest, Participant, ParticipantId, Principal, Refusal, SessionId, SpaceId};
 use crate::timeline::Outcome;
 use axum::extract::State;
 
@@ -43,11 +43,26 @@ pub(super) async fn member_of_space(app: &App, space: SpaceId, human: HumanId) -
     Ok(human.ok_or(Refusal::NotFound("Human"))?.member())
 }
 
+/// List participants
+///
+/// Who can see the session, with their public keys.
+#[utoipa::path(
+    get, path = "/sessions/{id}/participants", operation_id = "listParticipants",
+    params(PageRequest),
+    responses((status = 200, description = "A page of participants", body = Page<Participant>)),
+)]
 pub async fn list<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
     let page = app.store.participants(caller.principal().scope(), session, query.page()?).await?;
     reply::ok(&page.ok_or(Refusal::NotFound("Session"))?.map(|participant| with_online(&app, participant)))
 }
 
+/// Add a participant
+#[utoipa::path(
+    post, path = "/sessions/{id}/participants", operation_id = "addParticipant",
+    request_body = ParticipantDraft,
+    params(IdempotencyKey),
+    responses((status = 201, description = "The participant", body = Participant), (status = 200, description = "It was one already", body = Participant)),
+)]
 pub async fn add(
     Agent(principal): Agent,
     State(app): State<App>,
@@ -67,6 +82,13 @@ pub async fn add(
     reply::outcome(&app, principal.scope(), outcome).await
 }
 
+/// Remove a participant
+///
+/// Its live subscriptions to the session end.
+#[utoipa::path(
+    delete, path = "/sessions/{id}/participants/{participantId}", operation_id = "removeParticipant",
+    responses((status = 204, description = "Removed")),
+)]
 pub async fn remove(
     Agent(principal): Agent,
     State(app): State<App>,

@@ -3,11 +3,10 @@
 use super::audience::{Agent, Member, Person};
 use super::rate_limit::{self, RateLimits};
 use super::{
-    ApiError, App, accounts, awaiting, creation, error, guests, interactions, live, manage, me, messages, ops, page,
-    participants,
+    ApiError, App, accounts, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, openapi,
+    ops, page, participants,
 };
 use super::{request_id, sessions, sse, timeline};
-use crate::domain::people::{self, ApiKey, Human};
 use crate::metrics::Metrics;
 use crate::ws;
 use axum::Router;
@@ -41,6 +40,8 @@ pub fn router(app: App) -> Router {
         .merge(api)
         .route("/livez", get(ops::livez))
         .route("/readyz", get(ops::readyz))
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/docs", get(docs::index))
         .route("/", get(page::index))
         .fallback(page::file)
         .method_not_allowed_fallback(method_not_allowed)
@@ -131,12 +132,12 @@ fn auth() -> Router<App> {
 
 fn managing() -> Router<App> {
     Router::new()
-        .route("/keys", post(creation::key).get(manage::list::<ApiKey>))
-        .route("/keys/{id}", delete(manage::deactivate::<ApiKey>))
-        .route("/agents", post(creation::agent).get(manage::list::<people::Agent>))
-        .route("/agents/{id}", delete(manage::deactivate::<people::Agent>))
-        .route("/humans", post(creation::human).get(manage::list::<Human>))
-        .route("/humans/{id}", delete(manage::deactivate::<Human>))
+        .route("/keys", post(creation::key).get(manage::keys))
+        .route("/keys/{id}", delete(manage::revoke_key))
+        .route("/agents", post(creation::agent).get(manage::agents))
+        .route("/agents/{id}", delete(manage::deactivate_agent))
+        .route("/humans", post(creation::human).get(manage::humans))
+        .route("/humans/{id}", delete(manage::deactivate_human))
         .route("/spaces", post(creation::space).get(manage::spaces))
         .route("/spaces/{id}", delete(manage::deactivate_space))
 }
@@ -167,7 +168,22 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     )
 }
 
-async fn socket(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+/// Open a socket
+///
+/// The credential comes in a header, as `Sec-WebSocket-Protocol: hiloop.v1, hiloop.bearer.TOKEN`, or by a first frame
+/// within 10 seconds; never in the URL. A browser's `Origin` must be the hub's own or a configured one.
+#[utoipa::path(
+    get, path = "/ws", operation_id = "openSocket",
+    params(
+        ("Connection" = String, Header, description = "`Upgrade`."),
+        ("Upgrade" = String, Header, description = "`websocket`."),
+        ("Sec-WebSocket-Version" = i64, Header, minimum = 13, maximum = 13),
+        ("Sec-WebSocket-Key" = String, Header, min_length = 24, max_length = 24),
+        ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`hiloop.v1`, and perhaps a token."),
+    ),
+    responses((status = 101, description = "The socket is open; the first frame of the hub is `hello`")),
+)]
+pub(super) async fn socket(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     Ok(ws::upgrade(app, request).await?)
 }
 

@@ -1,7 +1,7 @@
 //! Sessions: open, list, get, change, close, archive, and the feed.
 
 use super::audience::{Agent, Audience, Member, Person};
-use super::body::Body;
+use super::body::{Body, NoBody};
 use super::idempotency::IdempotencyKey;
 use super::participants::{member_of_space, resolve};
 use super::path::Id;
@@ -14,8 +14,8 @@ use crate::domain::interaction::NewInteraction;
 use crate::domain::participant::Member as Entrant;
 use crate::domain::principal::AgentPrincipal;
 use crate::domain::{
-    AgentId, HumanId, Message, Participant, ParticipantType, Principal, PrincipalId, Priority, Refusal, Session,
-    SessionId, SessionStatus, SpaceId, Timestamp,
+    AgentId, HumanId, Message, Page, PageRequest, Participant, ParticipantType, Principal, PrincipalId, Priority,
+    Refusal, Session, SessionId, SessionStatus, SpaceId, Timestamp,
 };
 use crate::store::SavedReplyKind;
 use crate::timeline::{Action, By, Idempotency, Outcome, Request};
@@ -24,12 +24,22 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// A session without `participants` gets every human of its space, unless there are more than so many.
 const MAX_DEFAULT_HUMANS: i64 = 500;
 /// Most participants that may be named at once.
 const MAX_NAMED: usize = 500;
 
+/// Open a session
+///
+/// The calling agent takes part, and whoever `participants` names; without it every human of the space.
+#[utoipa::path(
+    post, path = "/sessions", operation_id = "createSession",
+    request_body = SessionDraft,
+    params(IdempotencyKey),
+    responses((status = 201, description = "The session", body = Session)),
+)]
 pub async fn create_by_agent(
     Agent(principal): Agent,
     State(app): State<App>,
@@ -73,6 +83,15 @@ pub(super) async fn participants_of(
     Ok((creator, others))
 }
 
+/// Open a session with an agent
+///
+/// `participants` names at least one agent, all of one space. Not for guests.
+#[utoipa::path(
+    post, path = "/sessions", operation_id = "createSession",
+    request_body = SessionDraft,
+    params(IdempotencyKey),
+    responses((status = 201, description = "The session", body = Session), Member),
+)]
 pub async fn create_by_human(
     Member(principal, human): Member,
     State(app): State<App>,
@@ -209,6 +228,14 @@ fn opened(outcome: Outcome) -> Reply {
     }
 }
 
+/// List sessions
+///
+/// Newest activity first; archived ones only when asked for.
+#[utoipa::path(
+    get, path = "/sessions", operation_id = "listSessions",
+    params(PageRequest, ("status" = Option<SessionStatus>, Query, description = "Only sessions of this status.")),
+    responses((status = 200, description = "A page of sessions", body = Page<Session>)),
+)]
 pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) -> Reply {
     let words: Vec<_> = SessionStatus::ALL.iter().map(|status| status.as_str()).collect();
     let status = query.word("status", SessionStatus::parse, &words)?;
@@ -216,11 +243,24 @@ pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) 
     reply::ok(&app.store.sessions(caller.principal().scope(), status, page).await?)
 }
 
+/// Get a session
+#[utoipa::path(
+    get, path = "/sessions/{id}", operation_id = "getSession",
+    responses((status = 200, description = "The session", body = Session)),
+)]
 pub async fn get<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>) -> Reply {
     let session = app.store.session(caller.principal().scope(), session).await?;
     reply::ok(&session.ok_or(Refusal::NotFound("Session"))?)
 }
 
+/// Change a session
+///
+/// A field that is absent stays; null clears it.
+#[utoipa::path(
+    patch, path = "/sessions/{id}", operation_id = "updateSession",
+    request_body = SessionDraft,
+    responses((status = 200, description = "The session as it is now", body = Session)),
+)]
 pub async fn update(
     Agent(principal): Agent,
     State(app): State<App>,
@@ -244,6 +284,15 @@ async fn end(
     reply::outcome(app, principal.scope(), outcome).await
 }
 
+/// Close a session
+///
+/// Cancels what is pending. It may be repeated.
+#[utoipa::path(
+    post, path = "/sessions/{id}/close", operation_id = "closeSession",
+    request_body = NoBody,
+    params(IdempotencyKey),
+    responses((status = 200, description = "The session, closed", body = Session)),
+)]
 pub async fn close<A: Audience>(
     caller: A,
     State(app): State<App>,
@@ -254,6 +303,15 @@ pub async fn close<A: Audience>(
     end(&app, caller.principal(), session, Command::Close, &key, &body).await
 }
 
+/// Archive a session
+///
+/// Closes it first. It may be repeated.
+#[utoipa::path(
+    post, path = "/sessions/{id}/archive", operation_id = "archiveSession",
+    request_body = NoBody,
+    params(IdempotencyKey),
+    responses((status = 200, description = "The session, archived", body = Session)),
+)]
 pub async fn archive(
     Agent(principal): Agent,
     State(app): State<App>,
@@ -264,10 +322,13 @@ pub async fn archive(
     end(&app, &principal, session, Command::Archive, &key, &body).await
 }
 
-#[derive(Serialize)]
+/// A session of the feed, with what waits in it for this person.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct FeedItem {
+    #[schema(minimum = 0)]
     pending_count: i64,
+    #[schema(minimum = 0)]
     unread_count: i64,
     highest_priority: Option<Priority>,
     next_deadline_at: Option<Timestamp>,
@@ -275,7 +336,14 @@ struct FeedItem {
     session: Session,
 }
 
-/// What needs this human, pending first (contract section 6).
+/// What needs this human
+///
+/// Pending first (by priority, then by nearest deadline), then latest activity; archived sessions are left out.
+#[utoipa::path(
+    get, path = "/feed", operation_id = "getFeed",
+    params(PageRequest),
+    responses((status = 200, description = "A page of sessions with what waits in them", body = Page<FeedItem>)),
+)]
 pub async fn feed(Person(principal): Person, State(app): State<App>, query: Query) -> Reply {
     let who: PrincipalId = principal.id();
     let page = app.store.feed(principal.scope(), who, query.page()?).await?;

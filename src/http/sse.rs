@@ -6,6 +6,7 @@ use super::query::Query;
 use super::{ApiError, App};
 use crate::domain::{Refusal, SessionId};
 use crate::metrics::During;
+use crate::wire::event::Event;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -20,7 +21,17 @@ const PAGE_BYTES: i64 = 256 * 1024;
 /// A comment goes out after so much silence, so that proxies keep the stream open.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// `id:` is the seq, `event:` the type, `data:` the Event. Resumes after `Last-Event-ID` or `?after=`.
+/// Follow the timeline as Server-Sent Events
+///
+/// `id:` is the seq, `event:` the type, `data:` the Event. Without `Last-Event-ID` and `after` it begins with the next event. The stream ends when access ends, the credential expires or the node drains: reconnect with `Last-Event-ID`.
+#[utoipa::path(
+    get, path = "/sessions/{id}/events", operation_id = "followTimeline",
+    params(
+        ("after" = Option<i64>, Query, minimum = 0, description = "Begin after this `seq`."),
+        ("Last-Event-ID" = Option<i64>, Header, minimum = 0, description = "Begin after this `seq`; before `after`."),
+    ),
+    responses((status = 200, description = "The events as they come, each as the `data` of one Server-Sent Event", body = Event, content_type = "text/event-stream")),
+)]
 pub async fn events<A: Audience>(
     caller: A,
     State(app): State<App>,

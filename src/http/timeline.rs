@@ -5,16 +5,52 @@ use super::audience::Audience;
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
-use crate::domain::{Refusal, SessionId};
+use crate::domain::{Page, PageRequest, Refusal, SessionId};
+use crate::wire::event::Event;
 use axum::extract::State;
 use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 1000;
 /// A reply ends after about so many bytes, with `hasMore`.
 const MAX_BYTES: i64 = 4 * 1024 * 1024;
 
-/// `?after=SEQ&limit=1..1000` → `{data, lastSeq, hasMore}`; with `page` or `pageSize` → a page of the list.
+/// Events after a `seq`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventsAfter {
+    #[schema(max_items = 1000)]
+    data: Vec<Event>,
+    /// The `seq` of the newest event of the timeline.
+    #[schema(minimum = 0)]
+    last_seq: i64,
+    /// Whether there are events after the last one of `data`.
+    has_more: bool,
+}
+
+/// What was asked for: events after a `seq`, or a page.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code)] // for the OpenAPI document: the events go out as they were stored
+pub enum TimelineReply {
+    After(EventsAfter),
+    Page(Page<Event>),
+}
+
+/// Read the timeline
+///
+/// The events after a `seq`, in order; or, with `page` or `pageSize` instead of `after` and `limit`, a page of the list, oldest first.
+#[utoipa::path(
+    get, path = "/sessions/{id}/timeline", operation_id = "readTimeline",
+    params(
+        ("after" = Option<i64>, Query, minimum = 0, description = "Events after this `seq`; from the first one unless given."),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "At most so many events; 100 unless given."),
+        PageRequest,
+    ),
+    responses((status = 200, description = "Events, oldest first", body = TimelineReply)),
+)]
 pub async fn list<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
     let scope = caller.principal().scope();
     let missing = Refusal::NotFound("Session");

@@ -1,8 +1,12 @@
 //! What HTTP and sockets share of the wire: reading JSON so that an error names the field, and the error object.
 
-use crate::domain::Refusal;
+pub mod event;
+
+use crate::domain::{Actor, MessageId, Refusal, Timestamp};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// The contract's code of a refusal (section 1).
 fn code(refusal: &Refusal) -> &'static str {
@@ -23,14 +27,23 @@ fn code(refusal: &Refusal) -> &'static str {
     }
 }
 
+/// The `details` of `ALREADY_RESPONDED`: who answered first.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AlreadyResponded {
+    pub response_message_id: Option<MessageId>,
+    pub responded_by: Actor,
+    pub responded_at: Timestamp,
+}
+
 /// `{"code","message","details"?}`, as it stands in an HTTP error and in a socket's `error` frame.
 pub fn error_object(refusal: &Refusal) -> Value {
     let mut object = json!({ "code": code(refusal), "message": refusal.to_string() });
     if let Refusal::AlreadyResponded(responded) = refusal {
-        object["details"] = json!({
-            "responseMessageId": responded.response_message_id,
-            "respondedBy": responded.responded_by,
-            "respondedAt": responded.responded_at,
+        object["details"] = json!(AlreadyResponded {
+            response_message_id: responded.response_message_id,
+            responded_by: responded.responded_by.clone(),
+            responded_at: responded.responded_at,
         });
     }
     object

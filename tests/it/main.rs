@@ -15,6 +15,7 @@ mod interactions;
 mod limits;
 mod metrics;
 mod nodes;
+mod openapi;
 mod permissions;
 mod proxy;
 mod race;

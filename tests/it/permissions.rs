@@ -48,6 +48,8 @@ const PUBLIC_KEY: &str = r#"{"publicKey":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 /// Every route of the hub.
 pub const ROUTES: &[Route] = &[
     route("GET", "/", Who::Anyone, ""),
+    route("GET", "/docs", Who::Anyone, ""),
+    route("GET", "/openapi.json", Who::Anyone, ""),
     route("GET", "/livez", Who::Anyone, ""),
     route("GET", "/readyz", Who::Anyone, ""),
     route("GET", "/metrics", Who::Manager, ""),

@@ -1,0 +1,48 @@
+//! `/docs`: the OpenAPI document as an interactive page. Everything it needs is in the program.
+
+use super::page::POLICY;
+use axum::body::Body;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+use utoipa_swagger_ui::Config;
+
+const INDEX: &str = include_str!("docs/index.html");
+const START: &str = include_str!("docs/start.js");
+const STYLE: &str = include_str!("docs/style.css");
+
+/// The API, to read and to try
+#[utoipa::path(
+    get, path = "/docs", operation_id = "getDocs",
+    responses((status = 200, description = "The page", body = String, content_type = "text/html")),
+)]
+pub async fn index() -> Response {
+    serve("text/html", INDEX.as_bytes().into())
+}
+
+/// A file of the page, by its name under `docs/`.
+pub fn file(name: &str) -> Option<Response> {
+    static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(Arc::default);
+    match name {
+        "start.js" => Some(serve("text/javascript", START.as_bytes().into())),
+        "style.css" => Some(serve("text/css", STYLE.as_bytes().into())),
+        "swagger-ui-bundle.js" | "swagger-ui.css" => {
+            let file = utoipa_swagger_ui::serve(name, Arc::clone(&CONFIG)).ok()??;
+            Some(serve(&file.content_type, file.bytes))
+        }
+        _ => None,
+    }
+}
+
+fn serve(kind: &str, bytes: Cow<'static, [u8]>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (headers, Body::from(Bytes::from_owner(bytes))).into_response()
+}

@@ -1,0 +1,212 @@
+//! The OpenAPI document: what each handler says of itself, by audience, and what all routes of an audience share.
+//!
+//! `router.rs` says where a handler is reached; a test compares the two both ways.
+
+mod shared;
+
+use super::{
+    accounts, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops, page, participants, router,
+};
+use super::{sessions, sse, timeline};
+use crate::wire::{AlreadyResponded, event::Event};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use shared::{Audience, Credential};
+use std::sync::LazyLock;
+use utoipa::OpenApi;
+
+const ABOUT: &str = "A self-hosted real-time messaging hub through which AI agents and people talk.\n\n\
+    Base path `/v1`. JSON in and out; unknown keys of a request are ignored, and what a reply has no value for is \
+    `null`, not absent. Ids are UUIDs that sort by time. Every error has the same shape: \
+    `{\"error\":{\"code\",\"message\",\"details\"?}}`; a path that does not exist is a 404, a method that a path does \
+    not know a 405 `METHOD_NOT_ALLOWED`. Live events come by WebSocket: `/asyncapi.json` describes its frames.";
+
+#[derive(OpenApi)]
+#[openapi(paths(
+    me::agent,
+    me::put_public_key,
+    me::humans,
+    sessions::create_by_agent,
+    sessions::list,
+    sessions::get,
+    sessions::update,
+    sessions::close,
+    sessions::archive,
+    messages::post,
+    messages::list,
+    messages::get,
+    messages::cancel,
+    awaiting::message,
+    timeline::list,
+    sse::events,
+    participants::list,
+    participants::add,
+    participants::remove,
+    guests::create,
+    guests::revoke,
+    live::typing,
+    interactions::create,
+    interactions::list,
+    interactions::get,
+    interactions::cancel,
+    interactions::acknowledge,
+    interactions::post_message,
+    interactions::messages,
+    interactions::push_blocks,
+    awaiting::interaction,
+))]
+struct AgentApi;
+
+#[derive(OpenApi)]
+#[openapi(paths(
+    me::person,
+    me::put_public_key,
+    me::agents,
+    sessions::feed,
+    sessions::create_by_human,
+    sessions::list,
+    sessions::get,
+    sessions::close,
+    messages::post,
+    messages::list,
+    messages::get,
+    timeline::list,
+    sse::events,
+    participants::list,
+    live::typing,
+    live::read,
+    interactions::list,
+    interactions::get,
+    interactions::respond,
+))]
+struct HumanApi;
+
+#[derive(OpenApi)]
+#[openapi(paths(accounts::login, accounts::refresh, accounts::logout, accounts::setup))]
+struct AuthApi;
+
+#[derive(OpenApi)]
+#[openapi(paths(
+    creation::key,
+    manage::keys,
+    manage::revoke_key,
+    creation::agent,
+    manage::agents,
+    manage::deactivate_agent,
+    creation::human,
+    manage::humans,
+    manage::deactivate_human,
+    creation::space,
+    manage::spaces,
+    manage::deactivate_space,
+))]
+struct ManageApi;
+
+#[derive(OpenApi)]
+#[openapi(paths(creation::provision))]
+struct ProvisionApi;
+
+#[derive(OpenApi)]
+#[openapi(paths(ops::metrics))]
+struct MetricsApi;
+
+#[derive(OpenApi)]
+#[openapi(paths(router::socket))]
+struct SocketApi;
+
+#[derive(OpenApi)]
+#[openapi(paths(ops::livez, ops::readyz, openapi, docs::index, page::index))]
+struct OperationsApi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Hiloop Hub", description = ABOUT, license(name = "MIT", identifier = "MIT")),
+    servers((url = "/")),
+    components(schemas(Event, AlreadyResponded)),
+)]
+struct Hub;
+
+const AUDIENCES: &[Audience] = &[
+    Audience {
+        tag: "Agent",
+        about: "Agents: an API key acts as its own agent, or as the one that `X-Hiloop` names.",
+        prefix: "/v1/agent",
+        credential: Credential::Key,
+        api: AgentApi::openapi,
+    },
+    Audience {
+        tag: "Human",
+        about: "People: a human's JWT, or a guest token, which opens one session.",
+        prefix: "/v1/human",
+        credential: Credential::Bearer,
+        api: HumanApi::openapi,
+    },
+    Audience {
+        tag: "Auth",
+        about: "The hub's own accounts.",
+        prefix: "/v1/auth",
+        credential: Credential::Body,
+        api: AuthApi::openapi,
+    },
+    Audience {
+        tag: "Manage",
+        about: "Keys, agents and humans of a space need a key with `manage`; spaces one with `owner`.",
+        prefix: "/v1/manage",
+        credential: Credential::Key,
+        api: ManageApi::openapi,
+    },
+    Audience {
+        tag: "Provision",
+        about: "A provisioner key makes agents, and nothing else.",
+        prefix: "/v1/provision",
+        credential: Credential::Provisioner,
+        api: ProvisionApi::openapi,
+    },
+    Audience {
+        tag: "Socket",
+        about: "Live events. `/asyncapi.json` describes the frames.",
+        prefix: "/v1",
+        credential: Credential::Any,
+        api: SocketApi::openapi,
+    },
+    Audience {
+        tag: "Metrics",
+        about: "Figures for Prometheus: a key with `manage`, or without one on a port of its own.",
+        prefix: "",
+        credential: Credential::Key,
+        api: MetricsApi::openapi,
+    },
+    Audience {
+        tag: "Operations",
+        about: "Health, documents and pages.",
+        prefix: "",
+        credential: Credential::None,
+        api: OperationsApi::openapi,
+    },
+];
+
+/// The document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let mut document = Hub::openapi();
+    for audience in AUDIENCES {
+        shared::add(&mut document, audience);
+    }
+    shared::finish(&mut document);
+    document
+}
+
+/// The document's JSON.
+pub fn text() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| document().to_pretty_json().unwrap_or_default());
+    &TEXT
+}
+
+/// This document
+#[utoipa::path(
+    get, path = "/openapi.json", operation_id = "getOpenApi",
+    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
+)]
+pub async fn openapi() -> Response {
+    (StatusCode::OK, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], text())
+        .into_response()
+}

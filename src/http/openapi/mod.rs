@@ -19,7 +19,7 @@ const ABOUT: &str = "A self-hosted real-time messaging hub through which AI agen
     Base path `/v1`. JSON in and out; unknown keys of a request are ignored, and what a reply has no value for is \
     `null`, not absent. Ids are UUIDs that sort by time. Every error has the same shape: \
     `{\"error\":{\"code\",\"message\",\"details\"?}}`; a path that does not exist is a 404, a method that a path does \
-    not know a 405 `METHOD_NOT_ALLOWED`. Live events come by WebSocket: `/asyncapi.json` describes its frames.";
+    not know a 405 `METHOD_NOT_ALLOWED`. Live events come by WebSocket.";
 
 #[derive(OpenApi)]
 #[openapi(paths(
@@ -164,7 +164,7 @@ const AUDIENCES: &[Audience] = &[
     },
     Audience {
         tag: "Socket",
-        about: "Live events. `/asyncapi.json` describes the frames.",
+        about: "Live events, by WebSocket.",
         prefix: "/v1",
         credential: Credential::Any,
         api: SocketApi::openapi,

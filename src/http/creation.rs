@@ -13,7 +13,7 @@ use crate::domain::{AgentId, KeyId, Permission, Refusal, SpaceId, Timestamp};
 use crate::store::DirectoryTx;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// The agent that a key acts as when none is named.

@@ -3,10 +3,12 @@
 
 use super::App;
 use super::audience::{Manager, Owner};
+use super::error::Conflict;
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
-use crate::domain::people::{Agent, ApiKey, Human};
+use crate::domain::people::{Agent, ApiKey, Human, Space};
+use crate::domain::principal::AgentPrincipal;
 use crate::domain::{AgentId, HumanId, KeyId, Page, PageRequest, Refusal, SpaceId, Timestamp};
 use crate::store::{Store, StoreResult};
 use axum::extract::State;

@@ -3,8 +3,8 @@
 use super::audience::{Agent, Member, Person};
 use super::rate_limit::{self, RateLimits};
 use super::{
-    ApiError, App, accounts, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, openapi,
-    ops, page, participants,
+    ApiError, App, accounts, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages,
+    openapi, ops, page, participants,
 };
 use super::{request_id, sessions, sse, timeline};
 use crate::metrics::Metrics;

@@ -5,7 +5,8 @@
 mod shared;
 
 use super::{
-    accounts, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops, page, participants, router,
+    accounts, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops, page,
+    participants, router,
 };
 use super::{sessions, sse, timeline};
 use crate::wire::{AlreadyResponded, event::Event};

@@ -1,10 +1,10 @@
 //! The one place that puts the rooms together: picks a store and a broker, serves, drains.
 
-use crate::auth::{Accounts, Authenticator, Jwks, JwtConfig, Jwts, Secret};
+use crate::auth::{Accounts, Attempts, Authenticator, Jwks, JwtConfig, Jwts, Secret};
 use crate::broker::redis::Target;
 use crate::broker::{Broker, LocalBroker, RedisBroker};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, JwtSettings};
+use crate::config::{Config, JwtSettings, SignInLimit};
 use crate::context::Context;
 use crate::domain::CommittedEvent;
 use crate::http;
@@ -85,7 +85,12 @@ pub struct Rooms {
 }
 
 /// Opens the store and what stands on it.
-pub async fn rooms(database_url: &str, jwt: &JwtSettings, clock: Arc<dyn Clock>) -> Result<Rooms, StartError> {
+pub async fn rooms(
+    database_url: &str,
+    jwt: &JwtSettings,
+    sign_in_limit: Option<SignInLimit>,
+    clock: Arc<dyn Clock>,
+) -> Result<Rooms, StartError> {
     let store = open(database_url).await?;
     let secret = match &jwt.jwt_secret {
         Some(secret) => secret.clone(),
@@ -98,9 +103,15 @@ pub async fn rooms(database_url: &str, jwt: &JwtSettings, clock: Arc<dyn Clock>)
         shared_secret: jwt.jwt_secret.is_some(),
     };
     let jwts = Jwts::new(&secret, config, jwks);
-    let authenticator =
-        Arc::new(Authenticator::new(Arc::clone(&store), Arc::clone(&clock), jwts, jwt.jwt_space.clone()));
-    let accounts = Accounts::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&authenticator));
+    let attempts = Arc::new(Attempts::new(sign_in_limit, Arc::clone(&clock)));
+    let authenticator = Arc::new(Authenticator::new(
+        Arc::clone(&store),
+        Arc::clone(&clock),
+        jwts,
+        jwt.jwt_space.clone(),
+        Arc::clone(&attempts),
+    ));
+    let accounts = Accounts::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&authenticator), attempts);
     Ok(Rooms { store, clock, authenticator, accounts })
 }
 
@@ -142,7 +153,7 @@ async fn launch(
     let for_metrics = listen_for_metrics(&config).await?;
     let metrics = Arc::new(Metrics::new()?);
 
-    let rooms = rooms(&config.database_url, &config.jwt, clock).await?;
+    let rooms = rooms(&config.database_url, &config.jwt, config.sign_in_limit, clock).await?;
     let broker = match broker_given {
         Some(broker) => broker,
         None => broker(redis, &*rooms.store).await?,

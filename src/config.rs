@@ -1,6 +1,7 @@
 //! Settings, from flags and the environment, checked once. The only reader of the environment.
 
 use clap::Args;
+use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use thiserror::Error;
@@ -18,7 +19,7 @@ pub struct Settings {
     pub redis_url: Option<String>,
     #[command(flatten)]
     pub jwt: JwtSettings,
-    /// Addresses of proxies whose X-Forwarded-For counts, separated by commas
+    /// Addresses and networks (10.0.0.0/8) of proxies whose X-Forwarded-For counts, separated by commas
     #[arg(long, env = "HILOOP_TRUSTED_PROXIES", default_value = "")]
     pub trusted_proxies: String,
     /// Address and port on which /metrics is open to everyone
@@ -33,6 +34,9 @@ pub struct Settings {
     /// Requests per second for each credential, as 100/s, or off
     #[arg(long, env = "HILOOP_RATE_LIMIT", default_value = "100/s")]
     pub rate_limit: String,
+    /// Failed sign-ins per minute for each address, as 60/min, or off (60/min if not set, off where the rate limit is)
+    #[arg(long, env = "HILOOP_SIGN_IN_LIMIT")]
+    pub sign_in_limit: Option<String>,
     /// Largest request body, in bytes
     #[arg(long, env = "HILOOP_MAX_BODY_BYTES", default_value = "1048576")]
     pub max_body_bytes: String,
@@ -105,6 +109,22 @@ pub struct RateLimit {
     pub burst: u32,
 }
 
+const DEFAULT_SIGN_IN_LIMIT: SignInLimit = SignInLimit { per_minute: 60, burst: 60 };
+
+/// Failed sign-ins per minute, and how many may come at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignInLimit {
+    pub per_minute: u32,
+    pub burst: u32,
+}
+
+impl SignInLimit {
+    /// The time in which one attempt comes back.
+    pub fn each_millis(&self) -> i64 {
+        60_000 / i64::from(self.per_minute.max(1))
+    }
+}
+
 /// The settings, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -112,11 +132,12 @@ pub struct Config {
     pub database_url: String,
     pub redis_url: Option<String>,
     pub jwt: JwtSettings,
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<IpNet>,
     pub metrics_listen: Option<SocketAddr>,
     pub public_url: Option<String>,
     pub cors_origins: Vec<String>,
     pub rate_limit: Option<RateLimit>,
+    pub sign_in_limit: Option<SignInLimit>,
     pub max_body_bytes: usize,
     pub max_field_bytes: usize,
     pub grace: Duration,
@@ -163,18 +184,21 @@ impl Settings {
             .collect::<Result<_, _>>()?;
         self.jwt.check()?;
         let database_url = self.database.check()?;
+        let rate_limit = rate_limit(&self.rate_limit)?;
         Ok(Config {
             listen: address("HILOOP_LISTEN", &self.listen)?,
             database_url,
             redis_url: self.redis_url,
             jwt: self.jwt,
-            trusted_proxies: list(&self.trusted_proxies)
-                .map(|ip| ip.parse().map_err(|_| bad("HILOOP_TRUSTED_PROXIES", format!("'{ip}' is no IP address"))))
-                .collect::<Result<_, _>>()?,
+            trusted_proxies: list(&self.trusted_proxies).map(network).collect::<Result<_, _>>()?,
             metrics_listen: self.metrics_listen.map(|text| address("HILOOP_METRICS_LISTEN", &text)).transpose()?,
             public_url,
             cors_origins,
-            rate_limit: rate_limit(&self.rate_limit)?,
+            rate_limit,
+            sign_in_limit: match &self.sign_in_limit {
+                Some(text) => sign_in_limit(text)?,
+                None => rate_limit.map(|_| DEFAULT_SIGN_IN_LIMIT),
+            },
             max_body_bytes: number("HILOOP_MAX_BODY_BYTES", &self.max_body_bytes, 1024, 64 << 20)?,
             max_field_bytes: number("HILOOP_MAX_FIELD_BYTES", &self.max_field_bytes, 1024, 16 << 20)?,
             grace: Duration::from_secs(number("HILOOP_GRACE_SECONDS", &self.grace_seconds, 1, 3600)? as u64),
@@ -257,6 +281,26 @@ fn rate_limit(text: &str) -> Result<Option<RateLimit>, ConfigError> {
     }
 }
 
+/// `off`, or `N/min`; so many may come at once.
+fn sign_in_limit(text: &str) -> Result<Option<SignInLimit>, ConfigError> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let per_minute = text.strip_suffix("/min").and_then(|n| n.parse::<u32>().ok()).filter(|n| (1..=10_000).contains(n));
+    match per_minute {
+        Some(per_minute) => Ok(Some(SignInLimit { per_minute, burst: per_minute })),
+        None => Err(bad("HILOOP_SIGN_IN_LIMIT", format!("'{text}' must be a rate such as 60/min, or off"))),
+    }
+}
+
+/// An address, or a network in CIDR notation.
+fn network(text: &str) -> Result<IpNet, ConfigError> {
+    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    network.ok_or_else(|| {
+        bad("HILOOP_TRUSTED_PROXIES", format!("'{text}' is no IP address or network such as 10.0.0.0/8"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +309,11 @@ mod tests {
     fn bad_settings_are_named() {
         assert_eq!(rate_limit("100/s").expect("valid"), Some(RateLimit { per_second: 100, burst: 200 }));
         assert_eq!(rate_limit("off").expect("valid"), None);
+        assert_eq!(sign_in_limit("60/min").expect("valid"), Some(DEFAULT_SIGN_IN_LIMIT));
+        assert_eq!(sign_in_limit("off").expect("valid"), None);
+        assert!(sign_in_limit("10/s").expect_err("refused").to_string().starts_with("HILOOP_SIGN_IN_LIMIT: "));
+        assert_eq!(network("10.0.0.1").expect("valid"), network("10.0.0.1/32").expect("valid"));
+        assert!(network("10.0.0.0/33").is_err() && network("proxy").is_err());
         assert!(rate_limit("many").expect_err("refused").to_string().starts_with("HILOOP_RATE_LIMIT: "));
         assert!(address("HILOOP_LISTEN", "nowhere").expect_err("refused").to_string().starts_with("HILOOP_LISTEN: "));
         assert!(origin_like("X", "ftp://a", false).is_err());

@@ -1,11 +1,12 @@
 //! The hub's own accounts: sign in, stay signed in, sign out.
 
+use super::passwords::Turn;
 use super::secret::{self, REFRESH_TOKEN, SETUP_TOKEN, Secret};
-use super::{Authenticator, passwords};
+use super::{Attempts, Authenticator, passwords};
 use crate::clock::Clock;
 use crate::domain::people::Human;
 use crate::domain::text::normal_email;
-use crate::domain::{HumanId, Refusal, SpaceId, Timestamp};
+use crate::domain::{HumanId, Origin, Refusal, SpaceId, Timestamp};
 use crate::store::{DirectoryTx, Refresh, RefreshOutcome, Store};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -38,25 +39,47 @@ pub struct Accounts {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     authenticator: Arc<Authenticator>,
+    attempts: Arc<Attempts>,
 }
 
 impl Accounts {
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, authenticator: Arc<Authenticator>) -> Self {
-        Self { store, clock, authenticator }
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        authenticator: Arc<Authenticator>,
+        attempts: Arc<Attempts>,
+    ) -> Self {
+        Self { store, clock, authenticator, attempts }
     }
 
-    pub async fn login(&self, email: &str, password: String) -> Result<SignedIn, Refusal> {
+    pub async fn login(&self, email: &str, password: String, from: Origin) -> Result<SignedIn, Refusal> {
+        self.attempts.admit(from)?;
         // An address that nobody can have is answered like one that nobody has.
         let human = match normal_email("email", email) {
             Ok(email) => self.store.human_by_email(&email).await?,
             Err(_) => None,
         };
+        let turn = self.turn_to_hash(from).await?;
+        let guess = self.attempts.guess(from);
         let hash = human.as_ref().and_then(|human| human.password_hash.clone());
-        let good = passwords::verify(password, hash).await?;
-        match human {
-            Some(human) if good => self.sign_in(&human).await,
-            _ => Err(Refusal::Unauthorized("The e-mail address or the password is wrong".to_owned())),
-        }
+        let found = match (passwords::verify(&turn, password, hash).await, human) {
+            (Ok(true), Some(human)) => Ok(human),
+            (Ok(_), _) => Err(Refusal::Unauthorized("The e-mail address or the password is wrong".to_owned())),
+            (Err(refusal), _) => Err(refusal),
+        };
+        guess.end(&found);
+        drop(turn);
+        self.sign_in(&found?).await
+    }
+
+    /// A turn at hashing for an origin that has not failed too often. It is asked again when its turn comes, and the
+    /// turn is held until a failure is counted: of thousands of guesses at once, only those whose turn it is get
+    /// ahead of the count.
+    async fn turn_to_hash(&self, from: Origin) -> Result<Turn, Refusal> {
+        self.attempts.admit(from)?;
+        let turn = passwords::turn().await?;
+        self.attempts.admit(from)?;
+        Ok(turn)
     }
 
     async fn sign_in(&self, human: &Human) -> Result<SignedIn, Refusal> {
@@ -69,11 +92,16 @@ impl Accounts {
             expires_at: now.plus_seconds(REFRESH_SECONDS),
         };
         self.store.add_refresh_token(&stored, now).await?;
+        self.attempts.vouch_for(&stored.hash);
         self.signed_in(human, refresh_token)
     }
 
     /// Gives new tokens for a refresh token, which is used up. One that was used before ends its whole family.
-    pub async fn refresh(&self, token: &str) -> Result<SignedIn, Refusal> {
+    pub async fn refresh(&self, token: &str, from: Origin) -> Result<SignedIn, Refusal> {
+        self.attempts.look_up(from, token, self.rotate(token)).await
+    }
+
+    async fn rotate(&self, token: &str) -> Result<SignedIn, Refusal> {
         let now = self.clock.now();
         let next = Secret::generate(REFRESH_TOKEN);
         let expires = now.plus_seconds(REFRESH_SECONDS);
@@ -82,12 +110,14 @@ impl Accounts {
         match outcome {
             RefreshOutcome::Rotated(human) => {
                 let human = self.store.human(human).await?.ok_or_else(refused)?;
+                self.attempts.vouch_for(&next.hash());
                 self.signed_in(&human, next)
             }
             RefreshOutcome::Reused => {
                 tracing::warn!("a refresh token was used twice; its family has ended");
                 Err(refused())
             }
+            RefreshOutcome::Expired => Err(Refusal::Expired("The refresh token has expired".to_owned())),
             RefreshOutcome::Unknown => Err(refused()),
         }
     }
@@ -98,11 +128,20 @@ impl Accounts {
     }
 
     /// Chooses a first password with a one-time setup token, and signs in.
-    pub async fn set_up(&self, token: &str, password: String) -> Result<SignedIn, Refusal> {
+    pub async fn set_up(&self, token: &str, password: String, from: Origin) -> Result<SignedIn, Refusal> {
         passwords::check("password", &password)?;
         let refused = || Refusal::Unauthorized("The setup link is not valid any more".to_owned());
-        let hash = passwords::hash(password).await?;
-        let human = self.store.take_setup_token(&secret::hash(token), self.clock.now()).await?.ok_or_else(refused)?;
+        let turn = self.turn_to_hash(from).await?;
+        let guess = self.attempts.guess(from);
+        let taken = async {
+            let hash = passwords::hash(&turn, password).await?;
+            let human = self.store.take_setup_token(&secret::hash(token), self.clock.now()).await?;
+            Ok((human.ok_or_else(refused)?, hash))
+        };
+        let taken = taken.await;
+        guess.end(&taken);
+        drop(turn);
+        let (human, hash) = taken?;
         self.store.set_password(human, &hash).await?;
         let human = self.store.human(human).await?.ok_or_else(refused)?;
         self.sign_in(&human).await
@@ -128,7 +167,7 @@ impl Accounts {
     pub async fn first_password(password: Option<String>) -> Result<Option<String>, Refusal> {
         let Some(password) = password else { return Ok(None) };
         passwords::check("password", &password)?;
-        passwords::hash(password).await.map(Some)
+        passwords::hash(&passwords::turn().await?, password).await.map(Some)
     }
 
     /// Creates a human in a space, as part of a transaction. Without a password the second value is the token of a

@@ -1,12 +1,13 @@
 //! Resolves credentials to principals, with a short memory so that a busy caller costs no query a request.
 
+use super::attempts::Attempts;
 use super::jwt::{Claims, Jwts};
 use super::secret;
 use crate::clock::Clock;
 use crate::domain::people::Human;
 use crate::domain::principal::{AgentPrincipal, GuestPrincipal, HumanPrincipal};
 use crate::domain::text::{MAX_NAME, is_agent_name, normal_email};
-use crate::domain::{AgentId, HumanId, KeyId, Permission, Principal, Refusal, SpaceId, Timestamp};
+use crate::domain::{AgentId, HumanId, KeyId, Origin, Permission, Principal, Refusal, SpaceId, Timestamp};
 use crate::store::{SecretHash, Store, StoreError};
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
@@ -38,6 +39,7 @@ pub struct Authenticator {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     jwts: Jwts,
+    attempts: Arc<Attempts>,
     /// The space that humans of an outside issuer join.
     jwt_space: String,
     remembered: Cache<SecretHash, (Instant, Caller)>,
@@ -66,8 +68,22 @@ impl From<StoreError> for Refusal {
 }
 
 impl Authenticator {
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, jwts: Jwts, jwt_space: String) -> Self {
-        Self { store, clock, jwts, jwt_space, remembered: Cache::new(MAX_REMEMBERED), epoch: AtomicU64::new(0) }
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        jwts: Jwts,
+        jwt_space: String,
+        attempts: Arc<Attempts>,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            jwts,
+            attempts,
+            jwt_space,
+            remembered: Cache::new(MAX_REMEMBERED),
+            epoch: AtomicU64::new(0),
+        }
     }
 
     pub fn jwts(&self) -> &Jwts {
@@ -81,21 +97,27 @@ impl Authenticator {
     }
 
     /// Resolves an API key that acts as `agent` (the `X-Hiloop` header: a name or an id), or as its own agent.
-    pub async fn api_key(&self, token: &str, agent: Option<&str>) -> Result<Caller, Refusal> {
+    pub async fn api_key(&self, token: &str, agent: Option<&str>, from: Origin) -> Result<Caller, Refusal> {
         let epoch = self.epoch.load(Ordering::SeqCst);
         let memory = remember_as("key", token, agent);
         if let Some(caller) = self.recall(&memory) {
             return Ok(caller);
         }
+        let caller = self.attempts.look_up(from, token, self.holder(token, agent)).await?;
+        self.remember(memory, caller.clone(), epoch);
+        Ok(caller)
+    }
+
+    async fn holder(&self, token: &str, agent: Option<&str>) -> Result<Caller, Refusal> {
         if !secret::has_form(token, secret::API_KEY) && !secret::has_form(token, secret::PROVISIONER_KEY) {
             return Err(unauthorized("The API key is not valid"));
         }
         let key = self.store.key_by_secret(&secret::hash(token)).await?;
         let key = key.ok_or_else(|| unauthorized("The API key is not valid"))?;
         if key.expires_at.is_some_and(|at| at <= self.clock.now()) {
-            return Err(unauthorized("The API key has expired"));
+            return Err(Refusal::Expired("The API key has expired".to_owned()));
         }
-        let caller = if key.permission == Permission::Provision {
+        Ok(if key.permission == Permission::Provision {
             Caller::Provisioner(Provisioner { space: key.space, key: key.id, expires_at: key.expires_at })
         } else {
             let (agent, name) = match agent {
@@ -110,9 +132,7 @@ impl Authenticator {
                 permission: key.permission,
                 expires_at: key.expires_at,
             })))
-        };
-        self.remember(memory, caller.clone(), epoch);
-        Ok(caller)
+        })
     }
 
     /// The agent that a key is to act as; one with a new name is created.
@@ -134,27 +154,27 @@ impl Authenticator {
     }
 
     /// Resolves a bearer token: a guest's, or a JWT.
-    pub async fn bearer(&self, token: &str) -> Result<Arc<Principal>, Refusal> {
+    pub async fn bearer(&self, token: &str, from: Origin) -> Result<Arc<Principal>, Refusal> {
         let epoch = self.epoch.load(Ordering::SeqCst);
         let memory = remember_as("bearer", token, None);
         if let Some(Caller::Principal(principal)) = self.recall(&memory) {
             return Ok(principal);
         }
         let principal = Arc::new(if token.starts_with(secret::GUEST_TOKEN) {
-            self.guest(token).await?
+            self.attempts.look_up(from, token, self.guest(token)).await?
         } else {
-            self.human(token).await?
+            self.attempts.verify(from, self.human(token)).await?
         });
         self.remember(memory, Caller::Principal(Arc::clone(&principal)), epoch);
         Ok(principal)
     }
 
     /// Resolves whatever a socket brings: an API key, a guest token or a JWT.
-    pub async fn any(&self, token: &str, agent: Option<&str>) -> Result<Arc<Principal>, Refusal> {
+    pub async fn any(&self, token: &str, agent: Option<&str>, from: Origin) -> Result<Arc<Principal>, Refusal> {
         if !token.starts_with(secret::API_KEY) {
-            return self.bearer(token).await;
+            return self.bearer(token, from).await;
         }
-        match self.api_key(token, agent).await? {
+        match self.api_key(token, agent, from).await? {
             Caller::Principal(principal) => Ok(principal),
             Caller::Provisioner(_) => Err(Refusal::Forbidden("A provisioner key opens no sockets".to_owned())),
         }
@@ -167,7 +187,7 @@ impl Authenticator {
         let guest = self.store.guest_by_secret(&secret::hash(token)).await?;
         let guest = guest.ok_or_else(|| unauthorized("The guest token is not valid"))?;
         if guest.expires_at <= self.clock.now() {
-            return Err(unauthorized("The guest token has expired"));
+            return Err(Refusal::Expired("The guest token has expired".to_owned()));
         }
         Ok(Principal::Guest(GuestPrincipal {
             id: guest.id,

@@ -92,7 +92,7 @@ impl Jwts {
         };
         let claims = claims.map_err(|_| bad("is not valid"))?;
         if claims.exp.saturating_mul(1000) <= now.0 {
-            return Err(bad("has expired"));
+            return Err(Refusal::Expired("The token has expired".to_owned()));
         }
         Ok(Verified { claims, outside })
     }

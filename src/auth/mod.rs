@@ -1,6 +1,7 @@
 //! From a credential to a principal: API keys, guest tokens, JWTs, passwords.
 
 mod accounts;
+mod attempts;
 mod authenticator;
 pub mod credential;
 mod jwks;
@@ -9,6 +10,7 @@ mod passwords;
 pub mod secret;
 
 pub use accounts::{Accounts, NewHuman, SignedIn};
+pub use attempts::Attempts;
 pub use authenticator::{Authenticator, Caller, Provisioner};
 pub use jwks::Jwks;
 pub use jwt::{Claims, JwtConfig, Jwts};

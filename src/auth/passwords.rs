@@ -3,8 +3,10 @@
 use crate::domain::Refusal;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use std::sync::LazyLock;
-use tokio::sync::Semaphore;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 /// Shortest password, in characters (NIST SP 800-63B section 3.1.1.2 asks for at least 8).
 const MIN_LENGTH: usize = 8;
@@ -13,6 +15,22 @@ const MAX_LENGTH: usize = 256;
 
 /// Each hash takes 19 MiB and tens of milliseconds: so many at once and no more.
 static AT_ONCE: Semaphore = Semaphore::const_new(4);
+/// How long a caller waits for a turn before the hub counts as too busy.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A turn at hashing. The work itself holds on to it: a caller who goes away does not stop the work.
+#[derive(Clone)]
+pub(super) struct Turn {
+    _permit: Arc<SemaphorePermit<'static>>,
+}
+
+/// Waits for a turn.
+pub(super) async fn turn() -> Result<Turn, Refusal> {
+    match timeout(PATIENCE, AT_ONCE.acquire()).await {
+        Ok(permit) => permit.map(|permit| Turn { _permit: Arc::new(permit) }).map_err(|_| Refusal::Internal),
+        Err(_) => Err(Refusal::Unavailable),
+    }
+}
 
 /// What is compared with when there is no such human, so that an answer takes as long either way.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now("nobody has this password").unwrap_or_default());
@@ -31,18 +49,23 @@ fn hash_now(password: &str) -> Option<String> {
     Argon2::default().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
 }
 
-pub(super) async fn hash(password: String) -> Result<String, Refusal> {
-    let _permit = AT_ONCE.acquire().await.map_err(|_| Refusal::Internal)?;
-    tokio::task::spawn_blocking(move || hash_now(&password)).await.ok().flatten().ok_or(Refusal::Internal)
+pub(super) async fn hash(turn: &Turn, password: String) -> Result<String, Refusal> {
+    let turn = turn.clone();
+    let hashed = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        hash_now(&password)
+    });
+    hashed.await.ok().flatten().ok_or(Refusal::Internal)
 }
 
 /// Whether `password` is the one behind `hash`; without a hash it never is, and takes as long.
-pub(super) async fn verify(password: String, hash: Option<String>) -> Result<bool, Refusal> {
+pub(super) async fn verify(turn: &Turn, password: String, hash: Option<String>) -> Result<bool, Refusal> {
     if password.len() > 4 * MAX_LENGTH {
         return Ok(false);
     }
-    let _permit = AT_ONCE.acquire().await.map_err(|_| Refusal::Internal)?;
+    let turn = turn.clone();
     tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| NOBODY.clone());
         Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok() && known

@@ -49,7 +49,7 @@ impl Create {
         let email = normal_email("--email", &self.email)?;
         check_name("--name", &self.name)?;
         self.jwt.check()?;
-        let rooms = rooms(&self.database.check()?, &self.jwt, Arc::new(SystemClock)).await?;
+        let rooms = rooms(&self.database.check()?, &self.jwt, None, Arc::new(SystemClock)).await?;
         let space = if self.space == DEFAULT_SPACE {
             space_to_use(&*rooms.store, DEFAULT_SPACE).await?.0
         } else {

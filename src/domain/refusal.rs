@@ -10,6 +10,9 @@ pub enum Refusal {
     Invalid(String),
     #[error("{0}")]
     Unauthorized(String),
+    /// A credential that was good, until it ended: to callers the same as `Unauthorized`, but no sign of guessing.
+    #[error("{0}")]
+    Expired(String),
     #[error("{0}")]
     Forbidden(String),
     #[error("{0} not found")]
@@ -28,10 +31,21 @@ pub enum Refusal {
     IdempotencyMismatch,
     #[error("{0}")]
     TooLarge(String),
+    #[error("Too many failed sign-ins from this address; please wait {} s", .0.retry_after)]
+    RateLimited(Exhausted),
     #[error("The store is out of reach, please retry")]
     Unavailable,
     #[error("Something went wrong on our side")]
     Internal,
+}
+
+/// A quota of failed sign-ins that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhausted {
+    /// So many in a minute.
+    pub per_minute: u32,
+    /// Seconds until there is one again, at least 1.
+    pub retry_after: u64,
 }
 
 /// Who answered first: the `details` of `ALREADY_RESPONDED`.

@@ -5,7 +5,7 @@ use super::body::Body;
 use super::error::Unauthorized;
 use super::reply::{self, Reply};
 use crate::auth::SignedIn;
-use crate::domain::{Refusal, Timestamp};
+use crate::domain::{Origin, Refusal, Timestamp};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -62,7 +62,7 @@ fn signed_in(tokens: SignedIn) -> Reply {
     request_body = Login,
     responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
 )]
-pub async fn login(State(app): State<App>, body: Body<Login>) -> Reply {
+pub async fn login(State(app): State<App>, from: Origin, body: Body<Login>) -> Reply {
     let email = body.value.email.ok_or_else(|| Refusal::required("email"))?;
     let password = body.value.password.ok_or_else(|| Refusal::required("password"))?;
     signed_in(app.accounts.login(&email, password).await?)
@@ -76,9 +76,9 @@ pub async fn login(State(app): State<App>, body: Body<Login>) -> Reply {
     request_body = RefreshToken,
     responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
 )]
-pub async fn refresh(State(app): State<App>, body: Body<RefreshToken>) -> Reply {
+pub async fn refresh(State(app): State<App>, from: Origin, body: Body<RefreshToken>) -> Reply {
     let token = body.value.refresh_token.ok_or_else(|| Refusal::required("refreshToken"))?;
-    signed_in(app.accounts.refresh(&token).await?)
+    signed_in(app.accounts.refresh(&token, from).await?)
 }
 
 /// Sign out
@@ -103,8 +103,8 @@ pub async fn logout(State(app): State<App>, body: Body<RefreshToken>) -> Reply {
     request_body = Setup,
     responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
 )]
-pub async fn setup(State(app): State<App>, body: Body<Setup>) -> Reply {
+pub async fn setup(State(app): State<App>, from: Origin, body: Body<Setup>) -> Reply {
     let token = body.value.token.ok_or_else(|| Refusal::required("token"))?;
     let password = body.value.password.ok_or_else(|| Refusal::required("password"))?;
-    signed_in(app.accounts.set_up(&token, password).await?)
+    signed_in(app.accounts.set_up(&token, password, from).await?)
 }

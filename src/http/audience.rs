@@ -5,11 +5,13 @@ use super::{ApiError, App};
 use crate::auth::credential::{api_key_of, bearer_of};
 use crate::auth::{Caller, Provisioner};
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal};
-use crate::domain::{Permission, Principal, Refusal};
+use crate::domain::{Origin, Permission, Principal, Refusal};
+use crate::wire::origin;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
@@ -67,9 +69,21 @@ fn forbidden(text: &str) -> ApiError {
     ApiError(Refusal::Forbidden(text.to_owned()))
 }
 
+fn from(parts: &Parts, app: &App) -> Origin {
+    origin(&parts.extensions, &parts.headers, &app.config.trusted_proxies)
+}
+
+impl FromRequestParts<App> for Origin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        Ok(from(parts, app))
+    }
+}
+
 async fn caller(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
     match api_key_of(&parts.headers)? {
-        Some((key, agent)) => Ok(app.authenticator.api_key(key, agent).await?),
+        Some((key, agent)) => Ok(app.authenticator.api_key(key, agent, from(parts, app)).await?),
         None => Err(unauthorized("Header 'X-API-Key' is required")),
     }
 }
@@ -83,7 +97,7 @@ async fn agent(parts: &Parts, app: &App) -> Result<Arc<Principal>, ApiError> {
 
 async fn person(parts: &Parts, app: &App) -> Result<Arc<Principal>, ApiError> {
     match bearer_of(&parts.headers)? {
-        Some(token) => Ok(app.authenticator.bearer(token).await?),
+        Some(token) => Ok(app.authenticator.bearer(token, from(parts, app)).await?),
         None => Err(unauthorized("Header 'Authorization: Bearer TOKEN' is required")),
     }
 }

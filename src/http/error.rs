@@ -1,5 +1,6 @@
 //! The one error of the edge: every refusal as the contract's status, code and text.
 
+use super::rate_limit;
 use crate::domain::Refusal;
 use crate::store::StoreError;
 use crate::wire::error_object;
@@ -30,7 +31,7 @@ impl From<StoreError> for ApiError {
 fn status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
-        Refusal::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+        Refusal::Unauthorized(_) | Refusal::Expired(_) => StatusCode::UNAUTHORIZED,
         Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
         Refusal::NotFound(_) => StatusCode::NOT_FOUND,
         Refusal::Conflict(_)
@@ -39,6 +40,7 @@ fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::AlreadySettled
         | Refusal::IdempotencyInFlight => StatusCode::CONFLICT,
         Refusal::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
         Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -165,6 +167,10 @@ impl IntoResponse for ApiError {
         let status = status(&self.0);
         let body = json!({ "error": error_object(&self.0) }).to_string();
         let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        if let Refusal::RateLimited(exhausted) = &self.0 {
+            let quota = rate_limit::Quota { name: "sign-in", amount: exhausted.per_minute, seconds: 60 };
+            quota.show(response.headers_mut(), 0, exhausted.retry_after);
+        }
         match status {
             StatusCode::SERVICE_UNAVAILABLE => {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

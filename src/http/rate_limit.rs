@@ -1,21 +1,22 @@
 //! Rate limits: so many requests a second for each credential; without one, for each address.
 //!
 //! Replies carry the fields of the IETF draft "RateLimit header fields for HTTP": `RateLimit-Policy` with the
-//! quota, `RateLimit` with what is left of it.
+//! quota, `RateLimit` with what is left of it. Failed sign-ins have a quota of their own, kept by `auth/attempts.rs`.
 
 use super::error;
 use crate::config::{Config, RateLimit};
 use crate::store::SecretHash;
-use axum::extract::{ConnectInfo, Request, State};
+use crate::wire::origin;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use governor::RateLimiter;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
-use governor::{Quota, RateLimiter};
+use ipnet::IpNet;
 use sha2::{Digest, Sha256};
-use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,14 +26,38 @@ const SWEEP_EVERY: u64 = 10_000;
 
 type Limiter = RateLimiter<SecretHash, DashMapStateStore<SecretHash>, DefaultClock, StateInformationMiddleware>;
 
+/// A quota as replies show it.
+pub(super) struct Quota {
+    pub(super) name: &'static str,
+    pub(super) amount: u32,
+    pub(super) seconds: u32,
+}
+
+impl Quota {
+    /// Adds the fields that say how much is `left`, and how many seconds to wait if nothing is. They are lists, in which
+    /// several quotas may stand side by side.
+    pub(super) fn show(&self, headers: &mut HeaderMap, left: u32, wait: u64) {
+        let Self { name, amount, seconds } = self;
+        let policy = format!(r#""{name}";q={amount};w={seconds}"#);
+        let state = format!(r#""{name}";r={left};t={}"#, wait.max(1));
+        for (field, value) in [("ratelimit-policy", policy), ("ratelimit", state)] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.append(field, value);
+            }
+        }
+        if wait > 0 {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
+        }
+    }
+}
+
 /// The quota of every caller and what each has used of it.
 pub(super) struct RateLimits {
     limiter: Limiter,
     quota: RateLimit,
-    policy: HeaderValue,
     clock: DefaultClock,
     requests: AtomicU64,
-    trusted_proxies: Vec<IpAddr>,
+    trusted_proxies: Vec<IpNet>,
 }
 
 impl RateLimits {
@@ -41,13 +66,13 @@ impl RateLimits {
         let quota = config.rate_limit?;
         let per_second = NonZeroU32::new(quota.per_second)?;
         let burst = NonZeroU32::new(quota.burst)?;
-        let limiter =
-            RateLimiter::dashmap_with_clock(Quota::per_second(per_second).allow_burst(burst), DefaultClock::default());
-        let policy = format!(r#""default";q={};w=1"#, quota.per_second);
+        let limiter = RateLimiter::dashmap_with_clock(
+            governor::Quota::per_second(per_second).allow_burst(burst),
+            DefaultClock::default(),
+        );
         Some(Arc::new(Self {
             limiter: limiter.with_middleware::<StateInformationMiddleware>(),
             quota,
-            policy: HeaderValue::from_str(&policy).ok()?,
             clock: DefaultClock::default(),
             requests: AtomicU64::new(0),
             trusted_proxies: config.trusted_proxies.clone(),
@@ -61,22 +86,11 @@ impl RateLimits {
         match credential {
             Some(credential) => Sha256::digest(credential.as_bytes()).into(),
             None => {
-                let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-                let address = peer.map(|peer| client_address(peer, headers, &self.trusted_proxies));
-                Sha256::digest(address.map_or_else(String::new, |address| address.to_string())).into()
+                let origin = origin(request.extensions(), headers, &self.trusted_proxies);
+                Sha256::digest(origin.to_string()).into()
             }
         }
     }
-}
-
-/// The address of the client: the peer's, or what the nearest proxy that is not trusted was told.
-fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
-    if !trusted.contains(&peer) {
-        return peer;
-    }
-    let hops = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let hops: Vec<IpAddr> = hops.flat_map(|value| value.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
-    hops.into_iter().rev().find(|hop| !trusted.contains(hop)).unwrap_or(peer)
 }
 
 /// Lets a request through, or refuses it with 429.
@@ -96,28 +110,7 @@ pub(super) async fn middleware(State(limits): State<Arc<RateLimits>>, request: R
             (error::reply(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", &text), 0, wait as u64)
         }
     };
-    let headers = response.headers_mut();
-    headers.insert("ratelimit-policy", limits.policy.clone());
-    if let Ok(value) = HeaderValue::from_str(&format!(r#""default";r={left};t={}"#, wait.max(1))) {
-        headers.insert("ratelimit", value);
-    }
-    if wait > 0 {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
-    }
+    let quota = Quota { name: "default", amount: limits.quota.per_second, seconds: 1 };
+    quota.show(response.headers_mut(), left, wait);
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_trusted_proxies_are_believed() {
-        let ip = |text: &str| -> IpAddr { text.parse().expect("an address") };
-        let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", HeaderValue::from_static("1.1.1.1, 2.2.2.2, 10.0.0.2"));
-        assert_eq!(client_address(ip("9.9.9.9"), &headers, &[ip("10.0.0.1")]), ip("9.9.9.9"));
-        assert_eq!(client_address(ip("10.0.0.1"), &headers, &[ip("10.0.0.1"), ip("10.0.0.2")]), ip("2.2.2.2"));
-        assert_eq!(client_address(ip("10.0.0.1"), &HeaderMap::new(), &[ip("10.0.0.1")]), ip("10.0.0.1"));
-    }
 }

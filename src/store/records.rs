@@ -46,6 +46,7 @@ pub enum RefreshOutcome {
     Rotated(HumanId),
     /// It was used before: a copy is about, so the whole family has ended.
     Reused,
+    Expired,
     Unknown,
 }
 

@@ -1,4 +1,9 @@
-//! What HTTP and sockets share of the wire: reading JSON so that an error names the field, and the error object.
+//! What HTTP and sockets share of the wire: reading JSON so that an error names the field, the error object,
+//! and where a request comes from.
+
+mod origin;
+
+pub use origin::origin;
 
 pub mod event;
 
@@ -12,7 +17,7 @@ use utoipa::ToSchema;
 fn code(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Invalid(_) => "VALIDATION_ERROR",
-        Refusal::Unauthorized(_) => "UNAUTHORIZED",
+        Refusal::Unauthorized(_) | Refusal::Expired(_) => "UNAUTHORIZED",
         Refusal::Forbidden(_) => "FORBIDDEN",
         Refusal::NotFound(_) => "NOT_FOUND",
         Refusal::Conflict(_) => "CONFLICT",
@@ -21,6 +26,7 @@ fn code(refusal: &Refusal) -> &'static str {
         Refusal::AlreadySettled => "ALREADY_SETTLED",
         Refusal::IdempotencyInFlight => "IDEMPOTENCY_IN_FLIGHT",
         Refusal::IdempotencyMismatch => "IDEMPOTENCY_MISMATCH",
+        Refusal::RateLimited(_) => "RATE_LIMITED",
         Refusal::TooLarge(_) => "PAYLOAD_TOO_LARGE",
         Refusal::Unavailable => "UNAVAILABLE",
         Refusal::Internal => "INTERNAL",

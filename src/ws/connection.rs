@@ -8,7 +8,7 @@ use super::protocol::{ClientFrame, FrameId, reply};
 use super::session::{Effect, Session};
 use crate::config::SocketTiming;
 use crate::context::App;
-use crate::domain::{Principal, Refusal, SessionId, Timestamp};
+use crate::domain::{Origin, Principal, Refusal, SessionId, Timestamp};
 use crate::hub::frame::{close_frame, empty_close_frame, event_frame, feed_frame, ping_frame, pong_frame};
 use crate::hub::subscriber::{Endpoint as _, Subscriber as _};
 use crate::metrics::{During, Held};
@@ -43,6 +43,7 @@ struct Connection {
     link: Arc<Link>,
     session: Session,
     decoder: Decoder,
+    origin: Origin,
     pace: Pace,
     expires_at: Option<Timestamp>,
     /// Sessions in which this socket counts as present.
@@ -71,6 +72,7 @@ pub(super) async fn serve(
     stream: TcpStream,
     early: Vec<u8>,
     principal: Option<(Arc<Principal>, std::time::Instant)>,
+    origin: Origin,
 ) {
     let link = Arc::new(Link::new(stream));
     let _open = Held::new(&app.metrics.sockets);
@@ -80,6 +82,7 @@ pub(super) async fn serve(
         link: Arc::clone(&link),
         session: Session::default(),
         decoder: Decoder::default(),
+        origin,
         pace: Pace::new(app.config.rate_limit, now),
         expires_at: None,
         present: HashSet::new(),
@@ -256,11 +259,16 @@ impl Connection {
 
     async fn authenticate(&mut self, token: &str, agent: Option<&str>) {
         let since = std::time::Instant::now();
-        match self.app.authenticator.any(token, agent).await {
+        match self.resolve(token, agent).await {
             Ok(principal) => self.accept(&principal, since),
+            Err(Refusal::RateLimited(_)) => self.link.end(CloseCode::TOO_MANY_FAILURES, false),
             Err(Refusal::Unavailable | Refusal::Internal) => self.link.end(CloseCode::INTERNAL, false),
             Err(_) => self.link.end(CloseCode::NOT_AUTHENTICATED, false),
         }
+    }
+
+    async fn resolve(&self, token: &str, agent: Option<&str>) -> Result<Arc<Principal>, Refusal> {
+        self.app.authenticator.any(token, agent, self.origin).await
     }
 
     /// Goes on as this principal, whose credential was looked up at `since` or later.
@@ -285,7 +293,7 @@ impl Connection {
                 let agent = matches!(&*principal, Principal::Agent(_)).then(|| principal.id().0.to_string());
                 let somebody_else = || Refusal::Forbidden("The token is somebody else's".to_owned());
                 let since = std::time::Instant::now();
-                let fresh = match self.app.authenticator.any(&token, agent.as_deref()).await {
+                let fresh = match self.resolve(&token, agent.as_deref()).await {
                     Err(Refusal::NotFound(_)) => return Err(somebody_else()),
                     resolved => resolved?,
                 };

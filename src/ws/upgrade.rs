@@ -4,7 +4,8 @@ use super::connection;
 use crate::auth::Caller;
 use crate::auth::credential::{api_key_of, bearer_of};
 use crate::context::App;
-use crate::domain::{Principal, Refusal};
+use crate::domain::{Origin, Principal, Refusal};
+use crate::wire::origin;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -26,7 +27,8 @@ pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal
         return Err(Refusal::Unavailable);
     }
     let since = std::time::Instant::now();
-    let principal = principal(&app, headers, &offered).await?.map(|principal| (principal, since));
+    let origin = origin(request.extensions(), headers, &app.config.trusted_proxies);
+    let principal = principal(&app, headers, &offered, origin).await?.map(|principal| (principal, since));
     let selected = offered.iter().any(|protocol| protocol == PROTOCOL);
 
     let upgrade = hyper::upgrade::on(&mut request);
@@ -39,7 +41,7 @@ pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal
         // Copied, since it may be a small part of a large buffer that would live as long as the socket.
         let early = parts.read_buf.to_vec();
         drop(parts.read_buf);
-        connection::serve(app, parts.io.into_inner(), early, principal).await;
+        connection::serve(app, parts.io.into_inner(), early, principal, origin).await;
     });
 
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
@@ -100,19 +102,24 @@ fn is_origin_of(url: &str, origin: &str) -> bool {
 }
 
 /// The principal of a credential in the headers; none if the client means to authenticate by its first frame.
-async fn principal(app: &App, headers: &HeaderMap, offered: &[String]) -> Result<Option<Arc<Principal>>, Refusal> {
+async fn principal(
+    app: &App,
+    headers: &HeaderMap,
+    offered: &[String],
+    from: Origin,
+) -> Result<Option<Arc<Principal>>, Refusal> {
     if let Some((key, agent)) = api_key_of(headers)? {
-        return match app.authenticator.api_key(key, agent).await? {
+        return match app.authenticator.api_key(key, agent, from).await? {
             Caller::Principal(principal) => Ok(Some(principal)),
             Caller::Provisioner(_) => Err(Refusal::Forbidden("A provisioner key opens no sockets".to_owned())),
         };
     }
     if let Some(token) = bearer_of(headers)? {
-        return Ok(Some(app.authenticator.bearer(token).await?));
+        return Ok(Some(app.authenticator.bearer(token, from).await?));
     }
     let token = offered.iter().find_map(|protocol| protocol.strip_prefix(BEARER));
     match token {
-        Some(token) => Ok(Some(app.authenticator.any(token, None).await?)),
+        Some(token) => Ok(Some(app.authenticator.any(token, None, from).await?)),
         None => Ok(None),
     }
 }

@@ -661,7 +661,7 @@ on_both_stores! {
         }
         assert_eq!(rotate("b1", "b2", NOW).await, RefreshOutcome::Rotated(human.id));
         // At its end it is not good any more.
-        assert_eq!(rotate("b2", "b3", later).await, RefreshOutcome::Unknown);
+        assert_eq!(rotate("b2", "b3", later).await, RefreshOutcome::Expired);
         store.end_refresh_family(&hash("b1")).await.expect("the store");
         assert_eq!(rotate("b2", "b3", NOW).await, RefreshOutcome::Unknown);
         store.end_refresh_family(&hash("never")).await.expect("nothing to end is no error");

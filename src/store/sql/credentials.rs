@@ -137,7 +137,7 @@ impl<E: Engine> Credentials for SqlStore<E> {
             sql::<E>("DELETE FROM refresh_families WHERE id = $1").bind(family).execute(&mut *tx).await?;
             RefreshOutcome::Reused
         } else if expires_at <= now {
-            RefreshOutcome::Unknown
+            RefreshOutcome::Expired
         } else {
             sql::<E>("UPDATE refresh_tokens SET used_at = $1 WHERE secret_hash = $2")
                 .bind(now.0)

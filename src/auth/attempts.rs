@@ -1,0 +1,190 @@
+//! Failed sign-ins, counted for each origin, so that nobody can guess at passwords, keys or tokens for long.
+//!
+//! A limit must not count against anybody else who comes from the same address. So only failures count; a credential
+//! that has been good on this node before is checked as ever, and a token whose signature proves it is always
+//! checked. What is refused while an origin is limited is what nobody can vouch for before it is looked up: passwords,
+//! setup links, and keys and tokens that this node has not seen succeed. Credentials that have expired are no guesses
+//! and don't count.
+
+use super::secret;
+use crate::clock::Clock;
+use crate::config::SignInLimit;
+use crate::domain::refusal::Exhausted;
+use crate::domain::{Origin, Refusal, Timestamp};
+use crate::store::SecretHash;
+use parking_lot::Mutex;
+use quick_cache::{sync, unsync};
+use std::sync::Arc;
+
+/// Origins with failures that are remembered; beyond it those that are looked at least are forgotten.
+const MAX_ORIGINS: usize = 50_000;
+/// Good credentials that are remembered, as hashes.
+const MAX_KNOWN: usize = 50_000;
+
+/// What each origin has left.
+pub struct Attempts {
+    clock: Arc<dyn Clock>,
+    counted: Option<Counted>,
+}
+
+struct Counted {
+    limit: SignInLimit,
+    /// When each origin's bucket will be full again: the generic cell rate algorithm.
+    full_at: Mutex<unsync::Cache<Origin, Timestamp>>,
+    known: sync::Cache<SecretHash, ()>,
+}
+
+impl Attempts {
+    /// Counts nothing without a limit.
+    pub fn new(limit: Option<SignInLimit>, clock: Arc<dyn Clock>) -> Self {
+        let counted = limit.map(|limit| Counted {
+            limit,
+            full_at: Mutex::new(unsync::Cache::new(MAX_ORIGINS)),
+            known: sync::Cache::new(MAX_KNOWN),
+        });
+        Self { clock, counted }
+    }
+
+    /// Refuses an origin that has failed too often.
+    pub(super) fn admit(&self, from: Origin) -> Result<(), Refusal> {
+        let Some(Counted { limit, full_at, .. }) = &self.counted else { return Ok(()) };
+        let now = self.clock.now();
+        let full_at = full_at.lock().get(&from).copied().unwrap_or(now);
+        // There is one left once the bucket lacks less than the whole of it.
+        let wait = full_at.plus_millis(-limit.each_millis() * (i64::from(limit.burst) - 1)).millis_since(now);
+        if wait <= 0 {
+            return Ok(());
+        }
+        let retry_after = wait.unsigned_abs().div_ceil(1000);
+        Err(Refusal::RateLimited(Exhausted { per_minute: limit.per_minute, retry_after }))
+    }
+
+    /// Counts a failure.
+    fn failed(&self, from: Origin) {
+        let Some(Counted { limit, full_at, .. }) = &self.counted else { return };
+        let now = self.clock.now();
+        let mut origins = full_at.lock();
+        let before = origins.get(&from).copied().unwrap_or(now).max(now);
+        let empty = now.plus_millis(limit.each_millis() * i64::from(limit.burst));
+        origins.insert(from, before.plus_millis(limit.each_millis()).min(empty));
+    }
+
+    /// A guess at what has to be worked on to be checked. It counts as failed unless it ends otherwise, so that whoever
+    /// goes away before the answer has made the hub work for nothing only so often.
+    pub fn guess(&self, from: Origin) -> Guess<'_> {
+        Guess { attempts: self, from, counts: true }
+    }
+
+    /// Notes a credential as a good one.
+    pub(super) fn vouch_for(&self, credential: &SecretHash) {
+        if let Some(counted) = &self.counted {
+            counted.known.insert(*credential, ());
+        }
+    }
+
+    /// Looks up a credential, if its origin may try it.
+    pub async fn look_up<T>(
+        &self,
+        from: Origin,
+        token: &str,
+        look_up: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
+        let Some(counted) = &self.counted else { return look_up.await };
+        let credential = secret::hash(token);
+        if counted.known.get(&credential).is_none() {
+            self.admit(from)?;
+        }
+        let found = look_up.await;
+        match &found {
+            Ok(_) => counted.known.insert(credential, ()),
+            Err(Refusal::Unauthorized(_)) => {
+                counted.known.remove(&credential);
+                self.failed(from);
+            }
+            Err(_) => {}
+        }
+        found
+    }
+
+    /// Checks a credential that proves itself; a bad one of an origin that has failed too often is told so.
+    pub async fn verify<T>(
+        &self,
+        from: Origin,
+        verify: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
+        let verified = verify.await;
+        if let Err(Refusal::Unauthorized(_)) = &verified {
+            self.admit(from)?;
+            self.failed(from);
+        }
+        verified
+    }
+}
+
+/// A guess that is being checked.
+pub struct Guess<'a> {
+    attempts: &'a Attempts,
+    from: Origin,
+    counts: bool,
+}
+
+impl Guess<'_> {
+    /// What came of it.
+    pub fn end<T>(mut self, outcome: &Result<T, Refusal>) {
+        self.counts = matches!(outcome, Err(Refusal::Unauthorized(_)));
+    }
+}
+
+impl Drop for Guess<'_> {
+    fn drop(&mut self) {
+        if self.counts {
+            self.attempts.failed(self.from);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ShiftedClock;
+    use std::net::Ipv4Addr;
+
+    fn origin(last: u8) -> Origin {
+        Origin::new(Ipv4Addr::new(203, 0, 113, last).into())
+    }
+
+    #[test]
+    fn a_burst_of_failures_then_one_at_a_time() {
+        let clock = ShiftedClock::new();
+        let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), clock.clone());
+        for _ in 0..3 {
+            attempts.admit(origin(1)).expect("one is left");
+            attempts.failed(origin(1));
+        }
+        let Err(Refusal::RateLimited(exhausted)) = attempts.admit(origin(1)) else { panic!("used up") };
+        assert_eq!(exhausted, Exhausted { per_minute: 6, retry_after: 10 });
+        attempts.admit(origin(2)).expect("another origin");
+        // Failures that were under way already make it no longer than it is.
+        attempts.failed(origin(1));
+        clock.advance(10_000);
+        attempts.admit(origin(1)).expect("one is left again");
+        attempts.failed(origin(1));
+        assert!(attempts.admit(origin(1)).is_err());
+        clock.advance(30_000);
+        for _ in 0..3 {
+            attempts.admit(origin(1)).expect("all are left again");
+            attempts.failed(origin(1));
+        }
+        assert!(attempts.admit(origin(1)).is_err());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), ShiftedClock::new());
+        for number in 0..200_000_u32 {
+            attempts.failed(Origin::new(Ipv4Addr::from(number).into()));
+        }
+        let counted = attempts.counted.as_ref().expect("a limit");
+        assert!(counted.full_at.lock().len() <= MAX_ORIGINS);
+    }
+}

@@ -65,7 +65,7 @@ fn signed_in(tokens: SignedIn) -> Reply {
 pub async fn login(State(app): State<App>, from: Origin, body: Body<Login>) -> Reply {
     let email = body.value.email.ok_or_else(|| Refusal::required("email"))?;
     let password = body.value.password.ok_or_else(|| Refusal::required("password"))?;
-    signed_in(app.accounts.login(&email, password).await?)
+    signed_in(app.accounts.login(&email, password, from).await?)
 }
 
 /// Get new tokens for a refresh token

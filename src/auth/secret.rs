@@ -31,10 +31,12 @@ impl Secret {
     /// secret again without its being stored. `from` is the other secret itself, not its hash: that one stands in the
     /// store, and nobody who reads the store may find a secret.
     pub fn derive(prefix: &str, from: &[u8], label: &str) -> Self {
-        // A key of any length will do (RFC 2104 section 2).
+        // HMAC hashes a key that is longer than a block (RFC 2104 section 2), and the plain hash of a secret stands in
+        // the store: so the key is a hash that nothing else is.
+        let key = Sha256::new().chain_update(b"hiloop derived secret\0").chain_update(from).finalize();
+        // A key of any length will do.
         #[allow(clippy::expect_used)]
-        let mut mac = Hmac::<Sha256>::new_from_slice(from).expect("a key of any length");
-        mac.update(b"hiloop derived secret\0");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("a key of any length");
         mac.update(label.as_bytes());
         Self::from_bytes(prefix, &mac.finalize().into_bytes())
     }

@@ -101,6 +101,7 @@ impl SessionDraft {
 /// `{type?, title?, encryptedContent, encryptedComponents?, priority?, deadlineAt?, participants?}`
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({ "title": "Deploy 4.2?", "encryptedContent": { "scheme": "plain", "ciphertext": "eyJ0ZXh0IjoiRGVwbG95IDQuMj8ifQ==", "wrappings": [] }, "participants": [{ "type": "Human", "email": "ada@example.org" }] })))]
 pub struct InteractionDraft {
     /// `approval` unless given.
     #[serde(rename = "type")]
@@ -148,6 +149,7 @@ impl InteractionDraft {
 /// `{encryptedContent?, encryptedComponents?}`: the answer to an interaction.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({ "encryptedContent": { "scheme": "plain", "ciphertext": "eyJhY3Rpb24iOiJhcHByb3ZlIn0=", "wrappings": [] } })))]
 pub struct AnswerDraft {
     #[schema(value_type = Option<EnvelopeInput>)]
     pub encrypted_content: Option<Value>,
@@ -170,6 +172,7 @@ impl AnswerDraft {
 /// `{encryptedBlocks}`
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({ "encryptedBlocks": { "scheme": "plain", "ciphertext": "eyJ0ZXh0IjoiNDEyIHRlc3RzIHBhc3MifQ==", "wrappings": [] } })))]
 pub struct BlocksDraft {
     #[schema(value_type = EnvelopeInput)]
     pub encrypted_blocks: Option<Value>,

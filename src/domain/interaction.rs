@@ -18,7 +18,7 @@ const MAX_BLOCKS: i64 = 100;
 /// No block is taken once those before it have so many bytes as events.
 const MAX_BLOCK_BYTES: i64 = 1024 * 1024;
 
-/// An interaction as clients see it. Its id is that of its session.
+/// One question of an agent and its answer. Its id is that of its session.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Interaction {

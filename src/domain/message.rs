@@ -68,7 +68,7 @@ impl Priority {
     }
 }
 
-/// A message as clients see it (contract section 4).
+/// A message of a session. One that requires a response is `Pending` until it settles.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {

@@ -10,7 +10,7 @@ words! {
     ParticipantType { Agent, Human, Guest }
 }
 
-/// A participant as clients see it (contract section 4).
+/// Who takes part in a session; of the three ids the one that its type names is set.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Participant {

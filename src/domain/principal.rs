@@ -5,7 +5,9 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What an API key may do. Each of the first four includes the ones before it (contract section 2).
+/// What an API key may do: `agent` acts on the sessions in which its agent takes part, `space` on every session of the
+/// space, `manage` also on its keys, agents and people, `owner` also on spaces. Each includes the ones before it.
+/// `provision` stands apart: it makes agents, and nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum Permission {

@@ -10,7 +10,7 @@ words! {
     SessionStatus { Active, Closed, Archived }
 }
 
-/// A session as clients see it (contract section 4) and as the rules need it.
+/// A session: one conversation on one timeline. Of the two creators one is set.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {

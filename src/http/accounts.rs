@@ -21,12 +21,14 @@ pub struct Login {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({ "refreshToken": "the refresh token of the last sign-in or refresh" })))]
 pub struct RefreshToken {
     #[schema(value_type = String)]
     refresh_token: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({ "token": "the token of the setup link", "password": "correct horse" })))]
 pub struct Setup {
     #[schema(value_type = String)]
     token: Option<String>,

@@ -24,6 +24,7 @@ const MAX_SECONDS: i64 = 2_592_000;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({ "name": "Priya", "expiresInSeconds": 3600 })))]
 pub struct GuestDraft {
     /// `Guest` unless given.
     #[schema(

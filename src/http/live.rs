@@ -11,12 +11,14 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 #[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({ "typing": true })))]
 pub struct TypingBody {
     /// `true` unless given.
     typing: Option<bool>,
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({ "seq": 12 })))]
 pub struct ReadBody {
     /// The last event that was read.
     #[schema(value_type = i64, minimum = 0)]

@@ -2,6 +2,7 @@
 //!
 //! `router.rs` says where a handler is reached; a test compares the two both ways.
 
+mod examples;
 mod shared;
 
 use super::{

@@ -1,7 +1,7 @@
 //! What all operations of an audience share, because middleware and extractors see to it: credentials, headers, path
 //! parameters, and the errors that these may answer.
 
-use super::error;
+use super::{error, examples};
 use axum::http::StatusCode;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -208,6 +208,7 @@ pub fn finish(document: &mut OpenApi) {
     require_all_of_replies(document);
     let components = document.components.get_or_insert_default();
     refer_to_entries(components);
+    examples::add(&mut components.schemas);
     error::document(components);
     components.headers = headers();
     components.parameters = parameters();

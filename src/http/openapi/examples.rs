@@ -1,0 +1,128 @@
+//! Examples of what the hub sends: one deploy that an agent asks about and a person approves.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use utoipa::openapi::schema::{RefOr, Schema};
+
+const SPACE: &str = "019d2490-3c00-7a10-9c4e-5d2f8b7a6c01";
+const SESSION: &str = "019d2496-ba40-7b31-8e15-0c9d4a7f2e11";
+const AGENT: &str = "019d2490-4ba0-7c52-a3d8-91e6f4b0c721";
+const HUMAN: &str = "019d2490-5b40-7d73-b1f9-26a7c8e3d531";
+const GUEST: &str = "019d2496-c9e0-7e94-8a2b-3b58d9f4e641";
+const QUESTION: &str = "019d2496-cdc8-7fb5-9b3c-4c69ea05f751";
+const ANSWER: &str = "019d2497-2d00-70d6-ac4d-5d7afb160861";
+const BEGAN: &str = "2026-03-25T10:30:00.000Z";
+const ASKED: &str = "2026-03-25T10:30:05.000Z";
+const ANSWERED: &str = "2026-03-25T10:30:29.376Z";
+
+/// Gives each schema that has an example here its example.
+pub fn add(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    for (name, example) in all() {
+        match schemas.get_mut(name) {
+            Some(RefOr::T(Schema::Object(object))) => object.examples = vec![example],
+            Some(RefOr::T(Schema::AllOf(all))) => all.examples = vec![example],
+            _ => {}
+        }
+    }
+}
+
+fn all() -> Vec<(&'static str, Value)> {
+    vec![
+        ("Session", session()),
+        ("Message", message()),
+        ("Response", response()),
+        ("Event", json!({ "sessionId": SESSION, "seq": 2, "type": "message.created", "at": ASKED, "actor": agent_actor(), "data": { "message": message() } })),
+        ("Actor", ada()),
+        ("AlreadyResponded", json!({ "responseMessageId": ANSWER, "respondedBy": ada(), "respondedAt": ANSWERED })),
+        ("Participant", participant("Human", HUMAN, "Ada")),
+        ("Interaction", interaction()),
+        ("Agent", agent()),
+        ("Human", human()),
+        ("Space", json!({ "id": SPACE, "name": "default", "createdAt": BEGAN })),
+        ("GuestToken", guest_token()),
+        ("Tokens", json!({ "accessToken": "a JWT", "tokenType": "Bearer", "expiresAt": "2026-03-25T11:30:00.000Z", "refreshToken": "an opaque text, to be used once" })),
+    ]
+}
+
+/// An envelope of the scheme `plain`, which the chat page reads.
+fn plain(ciphertext: &str) -> Value {
+    json!({ "scheme": "plain", "ciphertext": ciphertext, "wrappings": [] })
+}
+
+fn question() -> Value {
+    plain("eyJ0ZXh0IjoiRGVwbG95IDQuMj8ifQ==")
+}
+
+fn agent_actor() -> Value {
+    json!({ "type": "Agent", "id": AGENT, "name": "deployer" })
+}
+
+fn ada() -> Value {
+    json!({ "type": "Human", "id": HUMAN, "name": "Ada" })
+}
+
+fn session() -> Value {
+    json!({
+        "id": SESSION, "spaceId": SPACE, "createdByAgentId": AGENT, "createdByHumanId": null,
+        "title": "Deploy 4.2", "encryptedTitle": null, "status": "Active", "priority": "Medium",
+        "metadata": { "build": 412 }, "lastSeq": 4, "pendingCount": 0,
+        "createdAt": BEGAN, "updatedAt": ANSWERED, "closedAt": null, "archivedAt": null,
+    })
+}
+
+fn message() -> Value {
+    json!({
+        "id": QUESTION, "sessionId": SESSION, "seq": 2, "senderType": "Agent", "senderAgentId": AGENT,
+        "senderHumanId": null, "senderGuestId": null, "senderName": "deployer",
+        "encryptedContent": question(), "encryptedComponents": null, "responseRequired": true, "status": "Pending",
+        "priority": "High", "deadlineAt": null, "inReplyTo": null, "response": null,
+        "createdAt": ASKED, "updatedAt": ASKED,
+    })
+}
+
+/// Its content is `{"action":"approve"}`.
+fn response() -> Value {
+    json!({
+        "messageId": ANSWER, "respondedBy": ada(), "respondedAt": ANSWERED,
+        "encryptedContent": plain("eyJhY3Rpb24iOiJhcHByb3ZlIn0="), "encryptedComponents": null,
+    })
+}
+
+fn participant(kind: &str, id: &str, name: &str) -> Value {
+    let id_of = |wanted: &str| (kind == wanted).then_some(id);
+    json!({
+        "id": "019d2496-ba40-71f7-9d5e-6e8b0c271971", "sessionId": SESSION, "type": kind,
+        "agentId": id_of("Agent"), "humanId": id_of("Human"), "guestId": id_of("Guest"), "name": name,
+        "role": "member", "publicKey": null, "keyId": null, "lastReadSeq": 0, "online": false, "addedAt": BEGAN,
+    })
+}
+
+fn interaction() -> Value {
+    json!({
+        "id": SESSION, "sessionId": SESSION, "messageId": QUESTION, "agentId": AGENT, "type": "approval",
+        "title": "Deploy 4.2", "status": "Completed", "priority": "High", "encryptedContent": question(),
+        "encryptedComponents": null, "blocks": [], "deadlineAt": null, "acknowledgedAt": null,
+        "response": response(), "createdAt": ASKED, "updatedAt": ANSWERED,
+    })
+}
+
+fn agent() -> Value {
+    json!({
+        "id": AGENT, "spaceId": SPACE, "name": "deployer", "description": "Deploys what people approve",
+        "publicKey": null, "keyId": null, "createdAt": BEGAN,
+    })
+}
+
+fn human() -> Value {
+    json!({
+        "id": HUMAN, "email": "ada@example.org", "name": "Ada", "publicKey": null, "keyId": null, "createdAt": BEGAN,
+    })
+}
+
+fn guest_token() -> Value {
+    let token = format!("hlg_{}", "0123456789abcdef".repeat(4));
+    json!({
+        "id": GUEST, "token": token, "url": format!("https://hub.example.org/#guest={token}"),
+        "expiresAt": "2026-03-26T10:30:00.000Z", "participant": participant("Guest", GUEST, "Priya"),
+    })
+}

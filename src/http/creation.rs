@@ -56,6 +56,7 @@ pub struct HumanDraft {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({ "name": "Research" })))]
 pub struct SpaceDraft {
     #[schema(value_type = String, max_length = 64, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$")]
     name: Option<String>,

@@ -562,4 +562,29 @@ scene("on a phone the list and the conversation fit", async ({ agent, session })
   await row(page, session).waitFor();
 });
 
+scene("the API's documentation shows every operation under the hub's policy, and carries one out", async () => {
+  const { page, errors, context } = await openPage();
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
+  await page.goto(`${hub.base}/docs`);
+  const { paths } = await (await fetch(`${hub.base}/openapi.json`)).json();
+  const all = Object.values(paths).reduce((sum, item) => sum + Object.keys(item).length, 0);
+  await until("all operations", async () => (await page.locator(".opblock").count()) === all);
+  await page.locator("button.authorize").click();
+  const credential = page.locator(".auth-container").filter({ hasText: "X-API-Key" });
+  await credential.locator("input").fill(hub.key);
+  await credential.locator("button[type=submit]").click();
+  await page.locator(".btn-done").first().click();
+  const operation = page.locator(".opblock").filter({ has: page.locator("[data-path='/v1/agent/me']") });
+  await operation.locator(".opblock-summary-control").click();
+  await operation.locator(".try-out__btn").click();
+  await operation.locator("button.execute").click();
+  await operation.locator(".live-responses-table .response-col_status").filter({ hasText: "200" }).waitFor();
+  await operation.locator(".live-responses-table").filter({ hasText: '"permission": "owner"' }).waitFor();
+  equal(asked.filter((url) => !url.startsWith(`${hub.base}/`) && !url.startsWith("data:")), [], "what it asked of other hosts");
+  equal(errors, [], "errors of the page, its policy included");
+  equal(await context.cookies(), [], "cookies");
+  await shot(page, "docs");
+});
+
 await runSuite({ setup, teardown, lanes: 2 });

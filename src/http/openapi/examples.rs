@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use utoipa::openapi::schema::{RefOr, Schema};
+use utoipa::openapi::{RefOr, Schema};
 
 const SPACE: &str = "019d2490-3c00-7a10-9c4e-5d2f8b7a6c01";
 const SESSION: &str = "019d2496-ba40-7b31-8e15-0c9d4a7f2e11";
@@ -31,7 +31,10 @@ fn all() -> Vec<(&'static str, Value)> {
         ("Session", session()),
         ("Message", message()),
         ("Response", response()),
-        ("Event", json!({ "sessionId": SESSION, "seq": 2, "type": "message.created", "at": ASKED, "actor": agent_actor(), "data": { "message": message() } })),
+        (
+            "Event",
+            json!({ "sessionId": SESSION, "seq": 2, "type": "message.created", "at": ASKED, "actor": agent_actor(), "data": { "message": message() } }),
+        ),
         ("Actor", ada()),
         ("AlreadyResponded", json!({ "responseMessageId": ANSWER, "respondedBy": ada(), "respondedAt": ANSWERED })),
         ("Participant", participant("Human", HUMAN, "Ada")),
@@ -40,7 +43,10 @@ fn all() -> Vec<(&'static str, Value)> {
         ("Human", human()),
         ("Space", json!({ "id": SPACE, "name": "default", "createdAt": BEGAN })),
         ("GuestToken", guest_token()),
-        ("Tokens", json!({ "accessToken": "a JWT", "tokenType": "Bearer", "expiresAt": "2026-03-25T11:30:00.000Z", "refreshToken": "an opaque text, to be used once" })),
+        (
+            "Tokens",
+            json!({ "accessToken": "a JWT", "tokenType": "Bearer", "expiresAt": "2026-03-25T11:30:00.000Z", "refreshToken": "an opaque text, to be used once" }),
+        ),
     ]
 }
 

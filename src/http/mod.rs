@@ -4,6 +4,7 @@
 //! who may call it.
 
 mod accounts;
+mod asyncapi;
 mod audience;
 mod awaiting;
 mod body;

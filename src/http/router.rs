@@ -3,8 +3,8 @@
 use super::audience::{Agent, Member, Person};
 use super::rate_limit::{self, RateLimits};
 use super::{
-    ApiError, App, accounts, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages,
-    openapi, ops, page, participants,
+    ApiError, App, accounts, asyncapi, awaiting, creation, docs, error, guests, interactions, live, manage, me,
+    messages, openapi, ops, page, participants,
 };
 use super::{request_id, sessions, sse, timeline};
 use crate::metrics::Metrics;
@@ -41,6 +41,7 @@ pub fn router(app: App) -> Router {
         .route("/livez", get(ops::livez))
         .route("/readyz", get(ops::readyz))
         .route("/openapi.json", get(openapi::openapi))
+        .route("/asyncapi.json", get(asyncapi::document))
         .route("/docs", get(docs::index))
         .route("/", get(page::index))
         .fallback(page::file)

@@ -2,8 +2,8 @@
 
 use crate::broker::Ephemeral;
 use crate::domain::{CommittedEvent, EventHint};
+use crate::wire::frame::HubFrame;
 use bytes::Bytes;
-use serde_json::json;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -46,46 +46,38 @@ pub fn empty_close_frame() -> Bytes {
     frame(OpCode::Control(Control::Close), &[])
 }
 
-/// `{"type":"event","event":Event}`
+/// A [`HubFrame::Event`] around the event as it was stored.
 pub fn event_frame(event: &CommittedEvent) -> Bytes {
     text_frame(&[r#"{"type":"event","event":"#, &event.text, "}"])
 }
 
-/// `{"type":"feed","sessionId","seq","event":TYPE,"pendingCount","at"}`
+/// A [`HubFrame::Feed`].
 pub fn feed_frame(event: &EventHint) -> Bytes {
-    let frame = json!({
-        "type": "feed",
-        "sessionId": event.session,
-        "seq": event.seq,
-        "event": event.kind.as_str(),
-        "pendingCount": event.pending,
-        "at": event.at,
-    });
-    text_frame(&[&frame.to_string()])
+    let frame = HubFrame::Feed {
+        session_id: event.session,
+        seq: event.seq,
+        event: event.kind.as_str(),
+        pending_count: event.pending,
+        at: event.at,
+    };
+    text_frame(&[&frame.text()])
 }
 
 /// The frame of something ephemeral (contract section 8).
 pub fn ephemeral_frame(ephemeral: &Ephemeral) -> Bytes {
     let frame = match ephemeral {
-        Ephemeral::Typing { session, actor, typing } => json!({
-            "type": "typing",
-            "sessionId": session,
-            "actor": actor,
-            "typing": typing,
-            "expiresInMs": if *typing { TYPING_LAPSE_MILLIS } else { 0 },
-        }),
-        Ephemeral::Presence { session, participant, online, .. } => json!({
-            "type": "presence",
-            "sessionId": session,
-            "participantId": participant,
-            "online": online,
-        }),
-        Ephemeral::Receipt { session, participant, seq } => json!({
-            "type": "receipt",
-            "sessionId": session,
-            "participantId": participant,
-            "seq": seq,
-        }),
+        Ephemeral::Typing { session, actor, typing } => HubFrame::Typing {
+            session_id: *session,
+            actor: actor.clone(),
+            typing: *typing,
+            expires_in_ms: if *typing { TYPING_LAPSE_MILLIS } else { 0 },
+        },
+        Ephemeral::Presence { session, participant, online, .. } => {
+            HubFrame::Presence { session_id: *session, participant_id: *participant, online: *online }
+        }
+        Ephemeral::Receipt { session, participant, seq } => {
+            HubFrame::Receipt { session_id: *session, participant_id: *participant, seq: *seq }
+        }
     };
-    text_frame(&[&frame.to_string()])
+    text_frame(&[&frame.text()])
 }

@@ -6,12 +6,14 @@ mod origin;
 pub use origin::origin;
 
 pub mod event;
+pub mod frame;
 
 use crate::domain::{Actor, MessageId, Refusal, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The contract's code of a refusal (section 1).
 fn code(refusal: &Refusal) -> &'static str {
@@ -33,10 +35,28 @@ fn code(refusal: &Refusal) -> &'static str {
     }
 }
 
+/// Every [`code`].
+const CODES: &[&str] = &[
+    "VALIDATION_ERROR",
+    "UNAUTHORIZED",
+    "FORBIDDEN",
+    "NOT_FOUND",
+    "CONFLICT",
+    "SESSION_CLOSED",
+    "ALREADY_RESPONDED",
+    "ALREADY_SETTLED",
+    "IDEMPOTENCY_IN_FLIGHT",
+    "IDEMPOTENCY_MISMATCH",
+    "PAYLOAD_TOO_LARGE",
+    "UNAVAILABLE",
+    "INTERNAL",
+];
+
 /// The `details` of `ALREADY_RESPONDED`: who answered first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AlreadyResponded {
+    #[schema(required = true)]
     pub response_message_id: Option<MessageId>,
     pub responded_by: Actor,
     pub responded_at: Timestamp,
@@ -53,6 +73,18 @@ pub fn error_object(refusal: &Refusal) -> Value {
         });
     }
     object
+}
+
+/// The schema of an [`error_object`].
+fn error_schema() -> ObjectBuilder {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    ObjectBuilder::new()
+        .property("code", text().enum_values(Some(CODES.iter().copied())))
+        .property("message", text().description(Some("What is wrong, for people.")))
+        .property("details", AlreadyResponded::schema())
+        .required("code")
+        .required("message")
+        .description(Some("`details` stands with `ALREADY_RESPONDED` alone."))
 }
 
 /// Reads the JSON of an object into a type.
@@ -77,4 +109,32 @@ pub fn parse_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::refusal::Responded;
+
+    #[test]
+    fn every_code_is_published() {
+        let responded =
+            Responded { response_message_id: None, responded_by: Actor::system(), responded_at: Timestamp(0) };
+        let refusals = [
+            Refusal::Invalid(String::new()),
+            Refusal::Unauthorized(String::new()),
+            Refusal::Forbidden(String::new()),
+            Refusal::NotFound(""),
+            Refusal::Conflict(String::new()),
+            Refusal::SessionClosed,
+            Refusal::AlreadyResponded(Box::new(responded)),
+            Refusal::AlreadySettled,
+            Refusal::IdempotencyInFlight,
+            Refusal::IdempotencyMismatch,
+            Refusal::TooLarge(String::new()),
+            Refusal::Unavailable,
+            Refusal::Internal,
+        ];
+        assert_eq!(refusals.iter().map(code).collect::<Vec<_>>(), CODES);
+    }
 }

@@ -12,7 +12,28 @@ impl CloseCode {
         Self { code, reason }
     }
 
-    pub const NORMAL: Self = Self::new(1000, "");
+    /// Every code with which the hub closes by itself. A client's own close is answered with its own code.
+    pub const ALL: &[Self] = &[
+        Self::GOING_AWAY,
+        Self::PROTOCOL,
+        Self::BAD_UTF8,
+        Self::TOO_BIG,
+        Self::BAD_FRAMES,
+        Self::NOT_AUTHENTICATED,
+        Self::REVOKED,
+        Self::INTERNAL,
+        Self::HEARTBEAT_MISSED,
+        Self::TOKEN_EXPIRED,
+        Self::AUTH_TIMEOUT,
+        Self::TOO_MANY_FRAMES,
+    ];
+
+    /// Whether a client may come back and subscribe again with `after`; otherwise trying again as before leads to the
+    /// same end.
+    pub fn may_reconnect(self) -> bool {
+        self.code == Self::GOING_AWAY.code || (4500..4600).contains(&self.code)
+    }
+
     pub const GOING_AWAY: Self = Self::new(1001, "the node is draining");
     pub const PROTOCOL: Self = Self::new(1002, "protocol error");
     pub const BAD_UTF8: Self = Self::new(1007, "text is not UTF-8");

@@ -27,7 +27,7 @@ const STALLED_AFTER: Duration = Duration::from_secs(300);
 /// How long the closing handshake may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Most subscriptions of one socket; a client with more sessions follows its feed.
-const MAX_SUBSCRIPTIONS: usize = 4096;
+pub(super) const MAX_SUBSCRIPTIONS: usize = 4096;
 /// Most events, and about how many bytes, of one read from the store.
 const REPLAY_PAGE: i64 = 256;
 const REPLAY_BYTES: i64 = 256 * 1024;

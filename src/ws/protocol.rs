@@ -3,14 +3,14 @@
 use crate::domain::draft::MessageDraft;
 use crate::domain::{ConnectionId, Principal, Refusal, SessionId, Timestamp};
 use crate::store::SecretHash;
+use crate::wire::frame::HubFrame;
 use crate::wire::{error_object, parse_object};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
-/// The `id` of a client's frame, echoed in the reply: a string, a number, or null.
-pub type FrameId = Value;
+pub use crate::wire::frame::FrameId;
 
 /// A client's frame that could be read.
 #[derive(Debug)]
@@ -128,64 +128,52 @@ fn fields(kind: &str, text: &[u8], mut object: Map<String, Value>) -> Result<Cli
 pub mod reply {
     use super::*;
 
-    pub fn hello(principal: &Principal, connection: ConnectionId, heartbeat: Duration) -> String {
-        json!({
-            "type": "hello",
-            "principal": principal.actor(),
-            "connectionId": connection,
-            "heartbeatSeconds": heartbeat.as_secs(),
-            "expiresAt": principal.expires_at(),
-        })
-        .to_string()
+    pub fn hello(principal: &Principal, connection_id: ConnectionId, heartbeat: Duration) -> String {
+        let heartbeat_seconds = heartbeat.as_secs();
+        let (principal, expires_at) = (principal.actor(), principal.expires_at());
+        HubFrame::Hello { principal, connection_id, heartbeat_seconds, expires_at }.text()
     }
 
     pub fn refreshed(id: &FrameId, expires_at: Option<Timestamp>) -> String {
-        json!({ "type": "refreshed", "id": id, "expiresAt": expires_at }).to_string()
+        HubFrame::Refreshed { id, expires_at }.text()
     }
 
-    pub fn subscribed(id: &FrameId, session: SessionId, seq: i64, replay: i64, first_seq: i64) -> String {
-        json!({
-            "type": "subscribed",
-            "id": id,
-            "sessionId": session,
-            "seq": seq,
-            "replay": replay,
-            "firstSeq": first_seq,
-        })
-        .to_string()
+    pub fn subscribed(id: &FrameId, session_id: SessionId, seq: i64, replay: i64, first_seq: i64) -> String {
+        HubFrame::Subscribed { id, session_id, seq, replay, first_seq }.text()
     }
 
     pub fn subscribed_feed(id: &FrameId) -> String {
-        json!({ "type": "subscribed", "id": id, "feed": true }).to_string()
+        HubFrame::SubscribedFeed { id, feed: true }.text()
     }
 
-    pub fn unsubscribed(id: &FrameId, session: SessionId) -> String {
-        json!({ "type": "unsubscribed", "id": id, "sessionId": session }).to_string()
+    pub fn unsubscribed(id: &FrameId, session_id: SessionId) -> String {
+        HubFrame::Unsubscribed { id, session_id }.text()
     }
 
     pub fn unsubscribed_feed(id: &FrameId) -> String {
-        json!({ "type": "unsubscribed", "id": id, "feed": true }).to_string()
+        HubFrame::UnsubscribedFeed { id, feed: true }.text()
     }
 
     /// Access to a session was taken away.
-    pub fn evicted(session: SessionId) -> String {
-        json!({ "type": "unsubscribed", "sessionId": session, "reason": "removed" }).to_string()
+    pub fn evicted(session_id: SessionId) -> String {
+        HubFrame::Evicted { session_id, reason: "removed" }.text()
     }
 
+    /// A [`HubFrame::Sent`] around the message as it was stored.
     pub fn sent(id: &FrameId, message: &str) -> String {
         format!(r#"{{"type":"sent","id":{id},"message":{message}}}"#)
     }
 
     pub fn pong(id: &FrameId) -> String {
-        json!({ "type": "pong", "id": id }).to_string()
+        HubFrame::Pong { id }.text()
     }
 
     pub fn error(id: &FrameId, refusal: &Refusal) -> String {
-        json!({ "type": "error", "id": id, "error": error_object(refusal) }).to_string()
+        HubFrame::Error { id, error: error_object(refusal) }.text()
     }
 
     /// The node is draining: come back after a time between the two, so that not all come at once.
     pub fn go_away(min_millis: u64, max_millis: u64) -> String {
-        json!({ "type": "goaway", "reconnectAfterMs": [min_millis, max_millis] }).to_string()
+        HubFrame::Goaway { reconnect_after_ms: [min_millis, max_millis] }.text()
     }
 }

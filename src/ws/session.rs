@@ -6,7 +6,7 @@ use crate::domain::Refusal;
 use serde_json::Value;
 
 /// So many frames in a row that can't be read end the connection (contract section 8).
-const MAX_UNREADABLE: u32 = 10;
+pub(super) const MAX_UNREADABLE: u32 = 10;
 
 /// What the connection is to do.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 mod support;
 
 mod accounts;
+mod asyncapi;
 mod autobahn;
 mod bad_input;
 mod cli;

@@ -50,6 +50,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/", Who::Anyone, ""),
     route("GET", "/docs", Who::Anyone, ""),
     route("GET", "/openapi.json", Who::Anyone, ""),
+    route("GET", "/asyncapi.json", Who::Anyone, ""),
     route("GET", "/livez", Who::Anyone, ""),
     route("GET", "/readyz", Who::Anyone, ""),
     route("GET", "/metrics", Who::Manager, ""),
@@ -124,7 +125,7 @@ pub const ROUTES: &[Route] = &[
 ];
 
 /// Every frame that a client may send, with what it needs besides its type.
-const FRAMES: &[(&str, &str)] = &[
+pub const FRAMES: &[(&str, &str)] = &[
     ("auth", r#"{"token":"hlp_x"}"#),
     ("refresh", r#"{"token":"hlp_x"}"#),
     ("subscribe", r#"{"sessionId":"{session}"}"#),

@@ -6,7 +6,7 @@ mod examples;
 mod shared;
 
 use super::{
-    accounts, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops, page,
+    accounts, asyncapi, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops, page,
     participants, router,
 };
 use super::{sessions, sse, timeline};
@@ -21,7 +21,7 @@ const ABOUT: &str = "A self-hosted real-time messaging hub through which AI agen
     Base path `/v1`. JSON in and out; unknown keys of a request are ignored, and what a reply has no value for is \
     `null`, not absent. Ids are UUIDs that sort by time. Every error has the same shape: \
     `{\"error\":{\"code\",\"message\",\"details\"?}}`; a path that does not exist is a 404, a method that a path does \
-    not know a 405 `METHOD_NOT_ALLOWED`. Live events come by WebSocket.";
+    not know a 405 `METHOD_NOT_ALLOWED`. Live events come by WebSocket: `/asyncapi.json` describes its frames.";
 
 #[derive(OpenApi)]
 #[openapi(paths(
@@ -117,7 +117,7 @@ struct MetricsApi;
 struct SocketApi;
 
 #[derive(OpenApi)]
-#[openapi(paths(ops::livez, ops::readyz, openapi, docs::index, page::index))]
+#[openapi(paths(ops::livez, ops::readyz, openapi, asyncapi::document, docs::index, page::index))]
 struct OperationsApi;
 
 #[derive(OpenApi)]
@@ -166,7 +166,7 @@ const AUDIENCES: &[Audience] = &[
     },
     Audience {
         tag: "Socket",
-        about: "Live events, by WebSocket.",
+        about: "Live events. `/asyncapi.json` describes the frames.",
         prefix: "/v1",
         credential: Credential::Any,
         api: SocketApi::openapi,

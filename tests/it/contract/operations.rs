@@ -60,6 +60,21 @@ on_every_deployment! {
         assert!(text(&operators(&open).get("/metrics").await.expect(200)).contains("hiloop_"));
     }
 
+    async fn asyncapi_json(hub: Deployment) {
+        let reply = hub.anonymous.get("/asyncapi.json").await;
+        assert_eq!(reply.header("content-type"), Some("application/json"), "{reply:?}");
+        let document = reply.expect(200);
+        assert!(text(&document["asyncapi"]).starts_with("3."), "{document}");
+        assert_eq!(document["channels"]["socket"]["address"], "/v1/ws");
+        // Both directions, and what a client must know of the end.
+        let operations = document["operations"].as_object().expect("operations");
+        for action in ["receive", "send"] {
+            assert!(operations.values().any(|operation| operation["action"] == action), "{action}");
+        }
+        let codes = document["channels"]["socket"]["x-close-codes"].as_array().expect("codes");
+        assert!(codes.iter().any(|code| code["code"] == 4504 && code["then"] == "reconnect"), "{codes:?}");
+    }
+
     async fn web_chat(hub: Deployment) {
         let reply = hub.anonymous.get("/").await;
         assert!(reply.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{reply:?}");

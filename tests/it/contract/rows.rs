@@ -79,7 +79,7 @@ const ROWS: &[(&str, &str)] = &[
          code_4504_token_expired code_4508_no_auth_in_time code_4529_too_many_frames code_1001_draining \
          code_1009_frame_over_64_kib",
     ),
-    ("operations", "livez readyz metrics web_chat sigterm"),
+    ("operations", "livez readyz metrics asyncapi_json web_chat sigterm"),
     ("command_line", "hiloop_serve hiloop_migrate hiloop_keys_create hiloop_humans_create hiloop_token hiloop_demo"),
     (
         "settings",

@@ -1,0 +1,15 @@
+//! The document of the socket's frames.
+
+use crate::ws::asyncapi;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+/// The socket's frames
+#[utoipa::path(
+    get, path = "/asyncapi.json", operation_id = "getAsyncApi",
+    responses((status = 200, description = "AsyncAPI 3.0", body = serde_json::Value)),
+)]
+pub async fn document() -> Response {
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], asyncapi::text())
+        .into_response()
+}

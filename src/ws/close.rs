@@ -25,6 +25,7 @@ impl CloseCode {
         Self::HEARTBEAT_MISSED,
         Self::TOKEN_EXPIRED,
         Self::AUTH_TIMEOUT,
+        Self::TOO_MANY_FAILURES,
         Self::TOO_MANY_FRAMES,
     ];
 
@@ -47,7 +48,7 @@ impl CloseCode {
     pub const HEARTBEAT_MISSED: Self = Self::new(4502, "heartbeat missed");
     pub const TOKEN_EXPIRED: Self = Self::new(4504, "token expired");
     pub const AUTH_TIMEOUT: Self = Self::new(4508, "no authentication in time");
-    /// The same number: what it asks of the client is to come back later.
+    /// The same number as for too many frames: what it asks of the client is to come back later.
     pub const TOO_MANY_FAILURES: Self = Self::new(4529, "too many failed sign-ins");
     pub const TOO_MANY_FRAMES: Self = Self::new(4529, "too many frames");
 }

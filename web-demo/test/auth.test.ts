@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Auth, type AuthChange, GUEST_KEY, TOKENS_KEY } from "../src/client/auth";
 import { SignedOutError } from "../src/client/errors";
-import { tabLocks } from "../src/client/locks";
+import { type KeyValue, tabLocks } from "../src/client/locks";
 import { Rest } from "../src/client/rest";
 import { type Call, fakeFetch, MemoryStorage } from "./fakes";
 
@@ -181,4 +181,47 @@ test("calls of a guest that are refused together end the visit once, and leave t
   await Promise.allSettled([rest.me(), rest.me(), rest.sessions()]);
   expect(changes.slice(seen)).toEqual([{ type: "ended", reason: "This link is no longer valid." }]);
   expect(storage.getItem(TOKENS_KEY)).not.toBeNull();
+});
+
+test("a tab that sees late what another one stored waits for it, and no refresh token is used twice", async () => {
+  // Each tab has a view of its own, in which the other's writes arrive in their order, 40 ms later.
+  const views = [new MemoryStorage(), new MemoryStorage()];
+  const view = (mine: number): KeyValue => ({
+    getItem: (key) => (views[mine] as MemoryStorage).getItem(key),
+    setItem: (key, value) => {
+      (views[mine] as MemoryStorage).setItem(key, value);
+      setTimeout(() => (views[1 - mine] as MemoryStorage).setItem(key, value), 40);
+    },
+    removeItem: (key) => {
+      (views[mine] as MemoryStorage).removeItem(key);
+      setTimeout(() => (views[1 - mine] as MemoryStorage).removeItem(key), 40);
+    },
+  });
+  let last: Promise<unknown> = Promise.resolve();
+  const manager = {
+    request<T>(_name: string, work: () => Promise<T>): Promise<T> {
+      const mine = last.then(work);
+      last = mine.catch(() => undefined);
+      return mine;
+    },
+  };
+  const written = new Map<string, number>();
+  const turns = {
+    read: async (name: string) => written.get(name) ?? 0,
+    write: async (name: string, turn: number) => void written.set(name, turn),
+  };
+  const open = (mine: number): Auth => {
+    const auth = new Auth({ fetch: accounts.fetch, storage: view(mine), tabStorage: new MemoryStorage(), lock: tabLocks(manager, view(mine), turns) });
+    tabs.push(auth);
+    return auth;
+  };
+  const one = open(0);
+  await one.login("a@b.c", "pw");
+  await vi.advanceTimersByTimeAsync(50);
+  const other = open(1);
+  const both = Promise.all([one.refresh("a1"), other.refresh("a1")]);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(await both).toEqual(["a2", "a2"]);
+  expect(accounts.refreshes).toBe(1);
+  expect(accounts.ended).toBe(false);
 });

@@ -2,7 +2,7 @@
 import { Auth, TOKENS_KEY } from "../client/auth";
 import { Emitter } from "../client/emitter";
 import { Hub } from "../client/hub";
-import { tabLocks } from "../client/locks";
+import { databaseTurns, tabLocks } from "../client/locks";
 import type { SocketLike } from "../client/socket";
 
 export type Screen = "sign-in" | "setup" | "chat" | "ended";
@@ -21,7 +21,7 @@ export class AppState extends Emitter {
       fetch: (input, init) => fetch(input, init),
       storage: localStorage,
       tabStorage: sessionStorage,
-      lock: tabLocks(navigator.locks, localStorage),
+      lock: tabLocks(navigator.locks, localStorage, databaseTurns(window.indexedDB)),
     });
     this.auth.onChange((change) => {
       if (change.type === "ended") this.ended(change.reason);

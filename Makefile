@@ -19,7 +19,7 @@ PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.js
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run build page setup setup-test test test-page test-hub test-browser chaos fuzz lint fmt loadtest clean
+.PHONY: help run build page setup setup-test test test-page test-hub conformance test-browser chaos fuzz lint fmt loadtest clean
 
 help: ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -48,13 +48,18 @@ $(PAGE): $(PACKAGES) $(PAGE_SOURCES)
 	@touch $@
 
 # The page comes before the hub, which embeds it.
-test: setup-test lint test-page test-hub test-browser ## Everything that has to hold
+test: setup-test lint test-page test-hub conformance test-browser ## Everything that has to hold
 
 test-page: $(PACKAGES) ## The chat's unit tests
 	cd web-demo && $(NPM) run --silent test
 
 test-hub: $(PAGE) ## The tests of the hub and of the load tester
 	$(CARGO) test --locked --workspace
+
+conformance: $(PAGE) ## The hub against its own OpenAPI document, a minute or two: CONFORMANCE_SEED=N repeats a run
+	@# As the tests do, so that nothing is built twice: this leaves the hub in debug/.
+	$(CARGO) test --locked --workspace --no-run
+	@scripts/conformance.sh "$(TARGET)"
 
 test-browser: $(PAGE) ## The chat in Chromium, against a hub that is played and a real one
 	@# As the tests do, so that nothing is built twice: this leaves the hub in debug/.

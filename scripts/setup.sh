@@ -3,7 +3,7 @@
 # what is missing and nothing else; where nothing is missing it changes nothing and needs neither root nor a network.
 #
 #   scripts/setup.sh run     what `make run` needs: Rust, a C compiler, Node.js, npm
-#   scripts/setup.sh test    (the default) all that `make test` needs: PostgreSQL, Redis, nginx and Chromium too
+#   scripts/setup.sh test    (the default) all that `make test` needs: PostgreSQL, Redis, nginx, Chromium and Python too
 #
 # The distribution's own services are not started by this: tests start what they need and end it again.
 set -euo pipefail
@@ -51,6 +51,8 @@ if [ "$want" = test ]; then
     have redis-server || missing+=(redis-server)
     [ -x /usr/sbin/nginx ] || have nginx || missing+=(nginx-light)
     [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
+    # Debian keeps the part of venv that installs pip in a package of its own.
+    python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
 fi
 if [ ${#missing[@]} -eq 0 ]; then
     exit 0

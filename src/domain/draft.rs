@@ -58,11 +58,43 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
     Option::deserialize(deserializer).map(Some)
 }
 
-/// A session to open, or a change of one: in a PATCH, null clears a field and `participants` is ignored.
+/// A session to open.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(examples(json!({ "title": "Deploy 4.2", "participants": [{ "type": "Human", "email": "ada@example.org" }] })))]
 #[serde(rename_all = "camelCase")]
 pub struct SessionDraft {
+    /// Plain text that the hub sees.
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    pub title: Option<String>,
+    #[schema(value_type = Option<EnvelopeInput>)]
+    pub encrypted_title: Option<Value>,
+    pub priority: Option<Priority>,
+    /// An object of at most 4,096 bytes of JSON, which the hub sees.
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Value>,
+    /// Without them a session of an agent gets every human of the space; a person names at least one agent.
+    #[schema(max_items = 500)]
+    pub participants: Option<Vec<ParticipantDraft>>,
+}
+
+impl SessionDraft {
+    /// Checks all but the participants.
+    pub fn check(self, max_field: usize) -> Result<SessionPatch, Refusal> {
+        let fields = SessionChange {
+            title: self.title.map(Some),
+            encrypted_title: self.encrypted_title.map(Some),
+            priority: self.priority,
+            metadata: self.metadata.map(Some),
+        };
+        fields.check(max_field)
+    }
+}
+
+/// A change of a session: a field that is absent stays, null clears it.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(examples(json!({ "title": "Deploy 4.2.1", "priority": "High" })))]
+#[serde(rename_all = "camelCase")]
+pub struct SessionChange {
     /// Plain text that the hub sees.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 200, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
@@ -75,13 +107,10 @@ pub struct SessionDraft {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Option<Value>>,
-    /// Without them a session of an agent gets every human of the space; a person names at least one agent.
-    #[schema(max_items = 500)]
-    pub participants: Option<Vec<ParticipantDraft>>,
 }
 
-impl SessionDraft {
-    /// Checks the fields that a PATCH may change.
+impl SessionChange {
+    /// Checks the fields.
     pub fn check(self, max_field: usize) -> Result<SessionPatch, Refusal> {
         if let Some(Some(title)) = &self.title {
             check_text("title", title, MAX_TITLE)?;
@@ -105,10 +134,13 @@ impl SessionDraft {
 pub struct InteractionDraft {
     /// `approval` unless given.
     #[serde(rename = "type")]
-    #[schema(max_length = 64)]
+    #[schema(
+        max_length = 64,
+        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$"
+    )]
     pub kind: Option<String>,
     /// Plain text that the hub sees.
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
     pub title: Option<String>,
     #[schema(value_type = EnvelopeInput)]
     pub encrypted_content: Option<Value>,
@@ -137,7 +169,7 @@ impl InteractionDraft {
             in_reply_to: None,
         };
         let session = SessionDraft {
-            title: self.title.map(Some),
+            title: self.title,
             priority: self.priority,
             participants: self.participants,
             ..SessionDraft::default()
@@ -196,6 +228,14 @@ fn metadata(value: &Value) -> Result<Box<RawValue>, Refusal> {
     RawValue::from_string(text).map_err(|_| Refusal::Internal)
 }
 
+/// The types of participants that can be named.
+#[derive(ToSchema)]
+#[allow(dead_code)] // it is the form in the OpenAPI document; `ParticipantDraft::named` refuses a guest by name
+pub enum Invited {
+    Agent,
+    Human,
+}
+
 /// Who is to take part: an agent by `agentId` or `name`, or a human by `humanId` or `email`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(examples(json!({ "type": "Human", "email": "ada@example.org" })))]
@@ -203,7 +243,7 @@ fn metadata(value: &Value) -> Result<Box<RawValue>, Refusal> {
 pub struct ParticipantDraft {
     /// `Agent` or `Human`; a guest comes with a guest token.
     #[serde(rename = "type")]
-    #[schema(value_type = ParticipantType)]
+    #[schema(value_type = Invited)]
     pub kind: Option<ParticipantType>,
     pub agent_id: Option<AgentId>,
     pub human_id: Option<HumanId>,

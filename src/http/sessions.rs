@@ -9,7 +9,7 @@ use super::query::Query;
 use super::reply::{self, Reply};
 use super::{ApiError, App};
 use crate::domain::decide::Command;
-use crate::domain::draft::{Named, ParticipantDraft, SessionDraft};
+use crate::domain::draft::{Named, ParticipantDraft, SessionChange, SessionDraft};
 use crate::domain::interaction::NewInteraction;
 use crate::domain::participant::Member as Entrant;
 use crate::domain::principal::AgentPrincipal;
@@ -88,7 +88,10 @@ pub(super) async fn participants_of(
 /// `participants` names at least one agent, all of one space. Not for guests.
 #[utoipa::path(
     post, path = "/sessions", operation_id = "createSession",
-    request_body = SessionDraft,
+    request_body(
+        content = SessionDraft,
+        example = json!({ "title": "The nightly build", "participants": [{ "type": "Agent", "name": "deployer" }] }),
+    ),
     params(IdempotencyKey),
     responses((status = 201, description = "The session", body = Session), Member),
 )]
@@ -258,14 +261,14 @@ pub async fn get<A: Audience>(caller: A, State(app): State<App>, Id(session): Id
 /// A field that is absent stays; null clears it.
 #[utoipa::path(
     patch, path = "/sessions/{id}", operation_id = "updateSession",
-    request_body = SessionDraft,
+    request_body = SessionChange,
     responses((status = 200, description = "The session as it is now", body = Session)),
 )]
 pub async fn update(
     Agent(principal): Agent,
     State(app): State<App>,
     Id(session): Id<SessionId>,
-    body: Body<SessionDraft>,
+    body: Body<SessionChange>,
 ) -> Reply {
     let patch = body.value.check(app.config.max_field_bytes)?;
     let outcome = app.command(&principal, session, Command::Update(patch), None).await?;
@@ -286,12 +289,12 @@ async fn end(
 
 /// Close a session
 ///
-/// Cancels what is pending. It may be repeated.
+/// Cancels what is pending. It may be repeated. Not for guests.
 #[utoipa::path(
     post, path = "/sessions/{id}/close", operation_id = "closeSession",
     request_body = NoBody,
     params(IdempotencyKey),
-    responses((status = 200, description = "The session, closed", body = Session)),
+    responses((status = 200, description = "The session, closed", body = Session), Member),
 )]
 pub async fn close<A: Audience>(
     caller: A,

@@ -292,8 +292,8 @@ fn parameters() -> BTreeMap<String, RefOr<Parameter>> {
         ),
         (
             "X-Request-Id",
-            text().min_length(Some(1)).max_length(Some(128)).pattern(Some("^[!-~]+$")),
-            "The request's id; another spelling than this is passed over, and one is made.",
+            text(),
+            "The request's id: 1 to 128 visible ASCII characters. Anything else is passed over, and one is made.",
         ),
     ];
     let parameter = |(name, schema, about): (&str, ObjectBuilder, &str)| {

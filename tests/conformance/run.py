@@ -1,0 +1,125 @@
+"""Holds the hub against the document that it publishes: starts one on a throw-away store, makes callers of every kind,
+and lets schemathesis send what the document allows and what it forbids. Fails on an answer that the document does not
+have (a status, a content type, a header, a body of another shape), on a 5xx, on an invalid request that is accepted or
+a valid one that is refused, and where so little succeeded that the run says nothing.
+
+    run.py HUB        CONFORMANCE_SEED=N repeats the choices of a run; CONFORMANCE_EXAMPLES=N tries more
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+HERE = Path(__file__).parent
+EMAIL, PASSWORD = "ada@example.org", "correct horse"
+# At least so many of the operations have to succeed at least once, and so many of all requests: invalid ones are the
+# larger part.
+OPERATIONS, REQUESTS = 0.97, 0.2
+
+hub_program = Path(sys.argv[1]).resolve()
+seed = os.environ.get("CONFORMANCE_SEED") or str(random.randrange(1_000_000))
+examples = int(os.environ.get("CONFORMANCE_EXAMPLES") or 10)
+
+
+def call(method, path, body=None, **headers):
+    request = urllib.request.Request(url + path, method=method, headers={"Content-Type": "application/json", **headers})
+    with urllib.request.urlopen(request, json.dumps(body).encode() if body is not None else None) as reply:
+        return json.load(reply)
+
+
+def conform(name, bearer, only=None, share=1.0):
+    """One run of schemathesis, as a key of the owner and as `bearer`."""
+    figures = Path(folder, f"{name}.json")
+    environment = os.environ | {
+        "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"),
+        "CONFORMANCE_KEY": key,
+        "CONFORMANCE_PROVISIONER": provisioner,
+        "CONFORMANCE_BEARER": bearer,
+        "CONFORMANCE_LOGIN": f"{EMAIL} {PASSWORD}",
+        "CONFORMANCE_KEPT": " ".join(kept),
+        "CONFORMANCE_SEED": seed,
+        "CONFORMANCE_FIGURES": str(figures),
+    }
+    command = [Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / "schemathesis.toml", "run"]
+    command += [f"{url}/openapi.json", "--seed", seed, "--max-examples", str(max(1, round(examples * share)))]
+    command += ["--no-color"]
+    if only:
+        command += ["--include-path-regex", only]
+    started = time.monotonic()
+    code = subprocess.run(command, cwd=folder, env=environment).returncode
+    print(f"conformance: as {name}: {time.monotonic() - started:.0f} s, exit status {code}", flush=True)
+    return code, json.loads(figures.read_text())
+
+
+def tell(runs):
+    """Prints the figures of all runs; whether enough succeeded."""
+    phases, statuses, succeeded = Counter(), Counter(), Counter()
+    for figures in runs:
+        phases.update(figures["cases"])
+        for operation, counts in figures["answers"].items():
+            statuses.update(counts)
+            succeeded[operation] += sum(count for status, count in counts.items() if status < "300")
+    operations = {
+        f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item
+    } & set(succeeded)
+    never = sorted(operation for operation in operations if not succeeded[operation])
+    total = sum(statuses.values())
+    good = sum(succeeded.values())
+    print(f"conformance: seed {seed}, {total} requests: " + ", ".join(f"{n} {name}" for name, n in phases.items()))
+    print("conformance: statuses: " + ", ".join(f"{status}: {n}" for status, n in sorted(statuses.items())))
+    print(f"conformance: {len(operations) - len(never)} of {len(operations)} operations and {good} of {total} "
+          "requests succeeded" + "".join(f"\n    never: {operation}" for operation in never))
+    return len(operations) - len(never) >= OPERATIONS * len(operations) and good >= REQUESTS * total
+
+
+with tempfile.TemporaryDirectory() as folder:
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("HILOOP_")}
+    settings |= {"DATABASE_URL": f"sqlite://{folder}/hub.db", "HILOOP_RATE_LIMIT": "off", "HILOOP_LOG": "warn"}
+    settings |= {"HILOOP_LISTEN": "127.0.0.1:0"}
+
+    def cli(*arguments):
+        return subprocess.run([hub_program, *arguments], env=settings, cwd=folder, check=True,
+                              capture_output=True, text=True).stdout.strip()
+
+    key = cli("keys", "create", "--permission", "owner")
+    # The agent that the examples of the document name.
+    agent_key = cli("keys", "create", "--permission", "agent", "--agent", "deployer")
+    provisioner = cli("keys", "create", "--permission", "provision")
+    # The person that they name.
+    cli("humans", "create", "--email", EMAIL, "--name", "Ada", "--password", PASSWORD)
+    human = cli("token", "--email", EMAIL, "--ttl", "7200")
+
+    hub = subprocess.Popen([hub_program, "serve"], env=settings, cwd=folder, stdout=subprocess.PIPE, text=True)
+    try:
+        url = next(word for line in hub.stdout for word in line.split() if word.startswith("http://"))
+        document = call("GET", "/openapi.json")
+        kept = [item["id"] for kind in ("keys", "agents", "humans", "spaces")
+                for item in call("GET", f"/v1/manage/{kind}", **{"X-API-Key": key})["data"]]
+        kept.append(call("GET", "/v1/human/me", Authorization=f"Bearer {human}")["id"])
+        session = call("POST", "/v1/agent/sessions", {}, **{"X-API-Key": agent_key})["id"]
+        question = {"encryptedContent": "May I?", "responseRequired": True}
+        for _ in range(5):
+            call("POST", f"/v1/agent/sessions/{session}/messages", question, **{"X-API-Key": agent_key})
+        guest = call("POST", f"/v1/agent/sessions/{session}/guest-tokens", {}, **{"X-API-Key": agent_key})
+
+        print(f"conformance: seed {seed} (CONFORMANCE_SEED repeats it), {examples} examples", flush=True)
+        # The guest comes first, since the owner may close their session.
+        runs = [conform("guest", guest["token"], only="^/v1/human/", share=0.5), conform("owner and human", human)]
+        alive = hub.poll() is None
+    finally:
+        hub.terminate()
+        hub.wait(30)
+
+enough = tell([figures for _, figures in runs])
+if not alive:
+    sys.exit("conformance: the hub ended")
+if not enough:
+    sys.exit("conformance: too little succeeded for this run to say anything")
+sys.exit(max(code for code, _ in runs))

@@ -154,7 +154,7 @@ macro_rules! own_errors {
         }
     )+};
 }
-own_errors!(Conflict CONFLICT, Unauthorized UNAUTHORIZED);
+own_errors!(Conflict CONFLICT, NotFound NOT_FOUND, Unauthorized UNAUTHORIZED);
 
 /// An error reply with a status and code that no refusal of the rules has.
 pub fn reply(status: StatusCode, code: &str, message: &str) -> Response {

@@ -2,6 +2,7 @@
 
 use super::audience::{Agent, Audience, Member, Person};
 use super::body::{Body, NoBody};
+use super::error::NotFound;
 use super::idempotency::IdempotencyKey;
 use super::participants::{member_of_space, resolve};
 use super::path::Id;
@@ -85,7 +86,7 @@ pub(super) async fn participants_of(
 
 /// Open a session with an agent
 ///
-/// `participants` names at least one agent, all of one space. Not for guests.
+/// `participants` names at least one agent, all of one space; one that the person can't see is a 404. Not for guests.
 #[utoipa::path(
     post, path = "/sessions", operation_id = "createSession",
     request_body(
@@ -93,7 +94,7 @@ pub(super) async fn participants_of(
         example = json!({ "title": "The nightly build", "participants": [{ "type": "Agent", "name": "deployer" }] }),
     ),
     params(IdempotencyKey),
-    responses((status = 201, description = "The session", body = Session), Member),
+    responses((status = 201, description = "The session", body = Session), Member, NotFound),
 )]
 pub async fn create_by_human(
     Member(principal, human): Member,

@@ -107,6 +107,10 @@ with tempfile.TemporaryDirectory() as folder:
         question = {"encryptedContent": "May I?", "responseRequired": True}
         for _ in range(5):
             call("POST", f"/v1/agent/sessions/{session}/messages", question, **{"X-API-Key": agent_key})
+        # An interaction has to be settled before it can be acknowledged.
+        for _ in range(5):
+            asked = call("POST", "/v1/agent/interactions", {"encryptedContent": "May I?"}, **{"X-API-Key": key})["id"]
+            call("POST", f"/v1/agent/interactions/{asked}/cancel", **{"X-API-Key": key})
         guest = call("POST", f"/v1/agent/sessions/{session}/guest-tokens", {}, **{"X-API-Key": agent_key})
 
         print(f"conformance: seed {seed} (CONFORMANCE_SEED repeats it), {examples} examples", flush=True)

@@ -48,7 +48,7 @@ $(PAGE): $(PACKAGES) $(PAGE_SOURCES)
 	@touch $@
 
 # The page comes before the hub, which embeds it.
-test: setup-test lint test-page test-hub conformance test-browser ## Everything that has to hold
+test: setup-test lint test-page test-hub test-browser ## Everything that has to hold
 
 test-page: $(PACKAGES) ## The chat's unit tests
 	cd web-demo && $(NPM) run --silent test
@@ -56,7 +56,7 @@ test-page: $(PACKAGES) ## The chat's unit tests
 test-hub: $(PAGE) ## The tests of the hub and of the load tester
 	$(CARGO) test --locked --workspace
 
-conformance: $(PAGE) ## The hub against its own OpenAPI document, a minute or two: CONFORMANCE_SEED=N repeats a run
+conformance: $(PAGE) ## The hub against its own OpenAPI document, a minute or two: CONFORMANCE_SEED=N tries another one
 	@# As the tests do, so that nothing is built twice: this leaves the hub in debug/.
 	$(CARGO) test --locked --workspace --no-run
 	@scripts/conformance.sh "$(TARGET)"

@@ -3,12 +3,11 @@ and lets schemathesis send what the document allows and what it forbids. Fails o
 have (a status, a content type, a header, a body of another shape), on a 5xx, on an invalid request that is accepted or
 a valid one that is refused, and where so little succeeded that the run says nothing.
 
-    run.py HUB        CONFORMANCE_SEED=N repeats the choices of a run; CONFORMANCE_EXAMPLES=N tries more
+    run.py HUB        CONFORMANCE_SEED=N makes other choices; CONFORMANCE_EXAMPLES=N tries more
 """
 
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ EMAIL, PASSWORD = "ada@example.org", "correct horse"
 OPERATIONS, REQUESTS = 0.97, 0.2
 
 hub_program = Path(sys.argv[1]).resolve()
-seed = os.environ.get("CONFORMANCE_SEED") or str(random.randrange(1_000_000))
+seed = os.environ.get("CONFORMANCE_SEED") or "7"
 examples = int(os.environ.get("CONFORMANCE_EXAMPLES") or 10)
 
 
@@ -113,7 +112,7 @@ with tempfile.TemporaryDirectory() as folder:
             call("POST", f"/v1/agent/interactions/{asked}/cancel", **{"X-API-Key": key})
         guest = call("POST", f"/v1/agent/sessions/{session}/guest-tokens", {}, **{"X-API-Key": agent_key})
 
-        print(f"conformance: seed {seed} (CONFORMANCE_SEED repeats it), {examples} examples", flush=True)
+        print(f"conformance: seed {seed} (CONFORMANCE_SEED is another), {examples} examples", flush=True)
         # The guest comes first, since the owner may close their session.
         runs = [conform("guest", guest["token"], only="^/v1/human/", share=0.5), conform("owner and human", human)]
         alive = hub.poll() is None

@@ -77,6 +77,10 @@ def is_uuid(text):
         return False
 
 
+def new_uuid():
+    return str(uuid.UUID(int=chance.getrandbits(128), version=4))
+
+
 def pick_ids(case):
     """Lets the path name something that exists, in a state in which the operation makes sense."""
     ids = case.path_parameters
@@ -94,15 +98,16 @@ def pick_ids(case):
         fitting = [ids for ids, status in known.items() if fit(status)] or list(known)
         if fitting:
             ids.update(zip(ids, chance.choice(fitting[-RECENT:])))
-    if case.method == "DELETE" and KEPT.intersection(ids.values()):
-        ids.update((name, str(uuid.UUID(int=chance.getrandbits(128), version=4))) for name in ids)
+    spared = KEPT if case.method == "DELETE" else ()
+    ids.update((name, new_uuid()) for name, id in list(ids.items()) if not is_uuid(id) or id in spared)
 
 
 def renew(case):
     """Gives a valid body a name that is not taken yet, or a secret that is good."""
-    body = case.body
-    if not isinstance(body, dict) or not all(isinstance(body.get(key, ""), str) for key in ("name", "email")):
+    if not isinstance(case.body, dict) or not all(isinstance(case.body.get(key, ""), str) for key in ("name", "email")):
         return
+    # Other cases are made of the same object.
+    body = case.body = dict(case.body)
     _, _, caller, kind, *_ = case.path.split("/")
     if case.method == "POST" and caller in ("manage", "provision"):
         if kind != "keys" and body.get("name"):
@@ -122,7 +127,8 @@ def renew(case):
 def before_call(context, case, kwargs):
     global serial
     serial += 1
-    if case.path_parameters and all(map(is_uuid, case.path_parameters.values())):
+    # A link that was followed from a null, such as a participant's `humanId` where it is an agent, says "None".
+    if case.path_parameters and all(is_uuid(id) or id in (None, "None") for id in case.path_parameters.values()):
         pick_ids(case)
     valid = case.meta is None or case.meta.generation.mode.value == "positive"
     if valid and case.path.startswith("/v1/") and chance.random() < MENDED:

@@ -48,7 +48,7 @@ $(PAGE): $(PACKAGES) $(PAGE_SOURCES)
 	@touch $@
 
 # The page comes before the hub, which embeds it.
-test: setup-test lint test-page test-hub test-browser ## Everything that has to hold
+test: setup-test lint test-page test-hub conformance test-browser ## Everything that has to hold
 
 test-page: $(PACKAGES) ## The chat's unit tests
 	cd web-demo && $(NPM) run --silent test

@@ -3,14 +3,17 @@
 //! Every figure is an atomic that the rooms count on. What can only be known by asking (how many messages wait in
 //! the store, how many sessions are read here) is handed in by whoever renders. OPERATIONS.md explains each.
 
+use crate::broker::{Connectivity, Counters};
 use crate::domain::EventType;
 use crate::store::StoreError;
+use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Upper bounds of the durations of requests, in seconds. A long-poll may take 55.
@@ -56,6 +59,49 @@ pub struct Metrics {
     /// Sessions that were deleted because they ended long ago.
     pub retired: IntCounter,
     store_errors: IntCounterVec,
+    store_unreachable: IntGauge,
+    broker: Mutex<BrokerFigures>,
+}
+
+/// What the broker has counted, as of the last scrape. Locked while they are brought up to date, so that two scrapes
+/// at once don't count anything twice.
+struct BrokerFigures {
+    unreachable: IntGauge,
+    channels: IntGauge,
+    published: IntCounter,
+    dropped: IntCounter,
+    received: IntCounter,
+    rejected: IntCounter,
+    disconnects: IntCounter,
+}
+
+impl BrokerFigures {
+    fn new(make: &Maker<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            unreachable: make.gauge("hiloop_redis_unreachable", "1 while Redis is set up and out of reach")?,
+            channels: make.gauge("hiloop_redis_channels", "Channels that this node listens to")?,
+            published: make.counter("hiloop_redis_published_total", "Messages that Redis has taken")?,
+            dropped: make.counter("hiloop_redis_dropped_total", "Signals to other nodes that were not sent")?,
+            received: make.counter("hiloop_redis_received_total", "Messages of other nodes")?,
+            rejected: make.counter("hiloop_redis_rejected_total", "Messages that could not be read")?,
+            disconnects: make.counter("hiloop_redis_disconnects_total", "Connections lost or not made")?,
+        })
+    }
+
+    fn update(&self, connectivity: Option<Connectivity>, counters: Option<&Counters>) {
+        self.unreachable.set((connectivity == Some(Connectivity::Disconnected)).into());
+        let Some(counters) = counters else { return };
+        self.channels.set(i64::try_from(counters.channels.get()).unwrap_or(i64::MAX));
+        for (figure, count) in [
+            (&self.published, &counters.published),
+            (&self.dropped, &counters.dropped),
+            (&self.received, &counters.received),
+            (&self.rejected, &counters.rejected),
+            (&self.disconnects, &counters.disconnects),
+        ] {
+            figure.inc_by(count.get().saturating_sub(figure.get()));
+        }
+    }
 }
 
 /// Counts something as there until it is dropped.
@@ -97,12 +143,15 @@ impl During {
 }
 
 /// Figures that are looked up when they are asked for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Asked {
     /// Messages that wait for an answer, in the whole store; none while it is out of reach.
     pub pending: Option<i64>,
     /// Sessions that are read on this node.
     pub topics: usize,
+    /// How this node stands with the others, and what it has told them and heard of them.
+    pub connectivity: Option<Connectivity>,
+    pub counters: Option<Arc<Counters>>,
 }
 
 /// Makes instruments and puts them into the registry.
@@ -190,6 +239,8 @@ impl Metrics {
             retired: make.counter("hiloop_retired_sessions_total", "Sessions deleted because they ended long ago")?,
             events,
             store_errors,
+            store_unreachable: make.gauge("hiloop_store_unreachable", "1 if the store did not answer this scrape")?,
+            broker: Mutex::new(BrokerFigures::new(&make)?),
             registry,
         })
     }
@@ -224,7 +275,9 @@ impl Metrics {
     }
 
     /// Everything in Prometheus' text format, version 0.0.4.
-    pub fn render(&self, asked: Asked) -> Result<String, Error> {
+    pub fn render(&self, asked: &Asked) -> Result<String, Error> {
+        self.store_unreachable.set(asked.pending.is_none().into());
+        self.broker.lock().update(asked.connectivity, asked.counters.as_deref());
         self.pending.set(asked.pending.unwrap_or(0));
         self.topics.set(i64::try_from(asked.topics).unwrap_or(i64::MAX));
         let mut families = self.registry.gather();
@@ -246,9 +299,9 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_shown() {
         let metrics = Metrics::new().expect("the names are good");
-        let text = metrics.render(Asked { pending: Some(3), topics: 2 }).expect("text");
+        let text = metrics.render(&Asked { pending: Some(3), topics: 2, ..Asked::default() }).expect("text");
         assert!(text.contains("\nhiloop_pending_responses 3\n") && text.contains("\nhiloop_live_sessions 2\n"));
-        assert!(!metrics.render(Asked::default()).expect("text").contains(PENDING));
+        assert!(!metrics.render(&Asked::default()).expect("text").contains(PENDING));
     }
 
     #[test]
@@ -264,7 +317,7 @@ mod tests {
     fn a_request_shows_by_its_labels() {
         let metrics = Metrics::new().expect("the names are good");
         metrics.request("GET", "/livez", 204, Duration::from_millis(3));
-        let text = metrics.render(Asked::default()).expect("text");
+        let text = metrics.render(&Asked::default()).expect("text");
         let line =
             r#"hiloop_http_request_duration_seconds_bucket{method="GET",route="/livez",status="204",le="0.005"} 1"#;
         assert!(text.contains(line), "{text}");

@@ -87,8 +87,13 @@ pub async fn metrics(_: Manager, app: State<App>) -> Reply {
 /// The figures, to whoever reaches the port that is set aside for them.
 pub async fn open_metrics(State(app): State<App>) -> Reply {
     let pending = tokio::time::timeout(STORE_PATIENCE, app.store.pending_responses()).await;
-    let asked = Asked { pending: pending.ok().and_then(Result::ok), topics: app.hub.topic_count() };
-    let text = app.metrics.render(asked).map_err(|error| {
+    let asked = Asked {
+        pending: pending.ok().and_then(Result::ok),
+        topics: app.hub.topic_count(),
+        connectivity: Some(app.broker.connectivity()),
+        counters: app.broker.counters(),
+    };
+    let text = app.metrics.render(&asked).map_err(|error| {
         tracing::error!(%error, "the figures can't be written");
         Refusal::Internal
     })?;

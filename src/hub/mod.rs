@@ -69,9 +69,13 @@ impl Hub {
         let for_revocations = Arc::clone(&clock);
         let hub = Arc::new_cyclic(|weak: &std::sync::Weak<Self>| {
             let announcer = weak.clone();
-            let announce: typing::Announce = Box::new(move |session, actor, typing| {
+            let announce: typing::Announce = Box::new(move |session, actor, typing, origin| {
                 if let Some(hub) = announcer.upgrade() {
-                    hub.show_everywhere(Ephemeral::Typing { session, actor, typing });
+                    let ephemeral = Ephemeral::Typing { session, actor, typing };
+                    match origin {
+                        typing::Origin::Here => hub.show_everywhere(ephemeral),
+                        typing::Origin::Elsewhere => hub.show_here(&ephemeral),
+                    }
                 }
             });
             Self {
@@ -110,6 +114,10 @@ impl Hub {
     pub fn accept(&self, signal: Signal) {
         match signal {
             Signal::Events(events) => self.accept_events(&events),
+            Signal::Ephemeral(Ephemeral::Typing { session, actor, typing }) => match actor.id {
+                Some(who) => self.typing.note(session, PrincipalId(who), actor, typing, typing::Origin::Elsewhere),
+                None => self.show_here(&Ephemeral::Typing { session, actor, typing }),
+            },
             Signal::Ephemeral(ephemeral) => self.show_here(&ephemeral),
             Signal::Revoked(id) => {
                 self.revocations.heard(id);
@@ -321,7 +329,7 @@ impl Hub {
 
     /// Notes that somebody types in a session, or has stopped.
     pub fn note_typing(&self, session: SessionId, who: PrincipalId, actor: Actor, typing: bool) {
-        self.typing.note(session, who, actor, typing);
+        self.typing.note(session, who, actor, typing, typing::Origin::Here);
     }
 
     /// Shows how far a participant has read.

@@ -102,6 +102,11 @@ pub trait Broker: Send + Sync {
     fn counters(&self) -> Option<Arc<Counters>> {
         None
     }
+    /// Whether somebody has a subscribed socket for a session on another node, as far as this node, which has readers
+    /// of the session, has heard.
+    fn is_present_elsewhere(&self, _session: SessionId, _principal: PrincipalId) -> bool {
+        false
+    }
     /// Who has a subscribed socket for this session on another node; `None` if that can't be told now.
     async fn present_elsewhere(&self, _session: SessionId) -> Option<Vec<PrincipalId>> {
         None

@@ -6,7 +6,7 @@ use super::body::Body;
 use super::idempotency::IdempotencyKey;
 use super::path::{Id, Ids};
 use super::query::Query;
-use super::reply::{self, Reply, with_online};
+use super::reply::{self, Reply};
 use crate::domain::decide::{Command, WhichParticipant};
 use crate::domain::draft::{Named, ParticipantDraft};
 use crate::domain::participant::Member;
@@ -53,7 +53,9 @@ pub(super) async fn member_of_space(app: &App, space: SpaceId, human: HumanId) -
 )]
 pub async fn list<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
     let page = app.store.participants(caller.principal().scope(), session, query.page()?).await?;
-    reply::ok(&page.ok_or(Refusal::NotFound("Session"))?.map(|participant| with_online(&app, participant)))
+    let page = page.ok_or(Refusal::NotFound("Session"))?;
+    let online = app.hub.online(session).await;
+    reply::ok(&page.map(|participant| Participant { online: online.contains(&participant.principal()), ..participant }))
 }
 
 /// Add a participant

@@ -48,7 +48,8 @@ pub async fn outcome(app: &App, scope: Scope, outcome: Outcome) -> Reply {
         }
         Outcome::Participant { participant, created } => {
             let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-            json(status, &with_online(app, *participant))
+            let online = app.hub.online(participant.session_id).await.contains(&participant.principal());
+            json(status, &Participant { online, ..*participant })
         }
         Outcome::Removed(_) => no_content(),
         Outcome::Replayed { status, reply } => {
@@ -65,12 +66,6 @@ pub async fn outcome(app: &App, scope: Scope, outcome: Outcome) -> Reply {
         Outcome::Posted { json, .. } => Ok(raw_json(StatusCode::CREATED, json)),
         Outcome::Interaction { .. } => Err(Refusal::Internal.into()),
     }
-}
-
-/// A participant with whether they are there now.
-pub fn with_online(app: &App, mut participant: Participant) -> Participant {
-    participant.online = app.hub.is_online(participant.session_id, participant.principal());
-    participant
 }
 
 /// A page of JSON texts that go out as they stand.

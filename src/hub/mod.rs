@@ -24,6 +24,7 @@ use feed::Feeds;
 use lane::{Lane, LaneMessage};
 use presence::Presence;
 use revocations::Revocations;
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use subscriber::{Endpoint, Subscriber, is_revoked_by};
@@ -118,6 +119,9 @@ impl Hub {
                 Some(who) => self.typing.note(session, PrincipalId(who), actor, typing, typing::Origin::Elsewhere),
                 None => self.show_here(&Ephemeral::Typing { session, actor, typing }),
             },
+            // Someone who is here too has neither come nor gone.
+            Signal::Ephemeral(Ephemeral::Presence { session, principal, .. })
+                if self.presence.is_online(session, principal) => {}
             Signal::Ephemeral(ephemeral) => self.show_here(&ephemeral),
             Signal::Revoked(id) => {
                 self.revocations.heard(id);
@@ -340,19 +344,35 @@ impl Hub {
     /// Counts a socket of a participant as present in a session.
     pub fn enter(&self, session: SessionId, principal: PrincipalId, participant: ParticipantId) {
         if self.presence.enter(session, principal, participant) {
-            self.show_everywhere(Ephemeral::Presence { session, participant, principal, online: true });
+            self.turn(session, principal, participant, true);
         }
     }
 
     /// Ends what `enter` began.
     pub fn exit(&self, session: SessionId, principal: PrincipalId) {
         if let Some(participant) = self.presence.leave(session, principal) {
-            self.show_everywhere(Ephemeral::Presence { session, participant, principal, online: false });
+            self.turn(session, principal, participant, false);
         }
     }
 
-    pub fn is_online(&self, session: SessionId, principal: PrincipalId) -> bool {
-        self.presence.is_online(session, principal)
+    /// Tells of somebody's first or last socket on this node. The readers here are told only if there is none on
+    /// another node.
+    fn turn(&self, session: SessionId, principal: PrincipalId, participant: ParticipantId, online: bool) {
+        let presence = Ephemeral::Presence { session, participant, principal, online };
+        // Asked after this node's own count has changed: whoever goes here and there at once is told of by one of them.
+        if !self.broker.is_present_elsewhere(session, principal) {
+            self.show_here(&presence);
+        }
+        self.broker.publish(Signal::Ephemeral(presence));
+    }
+
+    /// Who has a subscribed socket for a session, on any node. While the other nodes are out of reach these are the
+    /// ones on this node and those on others that it last heard of.
+    pub async fn online(&self, session: SessionId) -> HashSet<PrincipalId> {
+        let elsewhere = self.broker.present_elsewhere(session).await;
+        let mut online = self.presence.of(session);
+        online.extend(elsewhere.unwrap_or_default());
+        online
     }
 
     fn show_everywhere(&self, ephemeral: Ephemeral) {

@@ -2,7 +2,7 @@
 
 use crate::domain::{ParticipantId, PrincipalId, SessionId};
 use dashmap::DashMap;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Subscribed sockets of each participant of each session on this node.
 #[derive(Default)]
@@ -35,6 +35,11 @@ impl Presence {
         };
         self.sessions.remove_if(&session, |_, present| present.is_empty());
         Some(gone)
+    }
+
+    /// Who is there on this node.
+    pub(super) fn of(&self, session: SessionId) -> HashSet<PrincipalId> {
+        self.sessions.get(&session).map(|present| present.keys().copied().collect()).unwrap_or_default()
     }
 
     pub(super) fn is_online(&self, session: SessionId, principal: PrincipalId) -> bool {

@@ -18,6 +18,7 @@ mod metrics;
 mod nodes;
 mod openapi;
 mod permissions;
+mod presence;
 mod proxy;
 mod race;
 mod readiness;

@@ -3,6 +3,7 @@
 
 use super::message::VERSION;
 use crate::domain::{SessionId, SpaceId};
+use uuid::Uuid;
 
 /// Where messages go.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -35,6 +36,16 @@ impl Names {
             Channel::Session(session) => format!("{prefix}session:{session}"),
             Channel::Space(space) => format!("{prefix}space:{space}"),
         }
+    }
+
+    /// The key of who is present in a session.
+    pub(super) fn presence(&self, session: SessionId) -> String {
+        format!("{}presence:{session}", self.prefix)
+    }
+
+    /// The key by which a node shows that it is alive.
+    pub(super) fn lease(&self, node: Uuid) -> String {
+        format!("{}node:{node}", self.prefix)
     }
 
     /// The channel of this name, if it is one of this hub's.

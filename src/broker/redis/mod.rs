@@ -8,17 +8,19 @@ mod channel;
 mod connection;
 mod interest;
 mod message;
+mod presence;
 mod publisher;
 mod subscriber;
 
-use super::{Broker, Connectivity, Counters, Ear, Signal};
-use crate::domain::{SessionId, SpaceId};
+use super::{Broker, Connectivity, Counters, Ear, Ephemeral, Signal};
+use crate::domain::{PrincipalId, SessionId, SpaceId};
 use async_trait::async_trait;
 use channel::{Channel, Names};
 pub use connection::Target;
 use connection::{Connection, is_lasting};
 use interest::Interest;
 use parking_lot::Mutex;
+use presence::Roster;
 use publisher::Outgoing;
 use redis::RedisError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +38,7 @@ struct Shared {
     ear: OnceLock<Ear>,
     interest: Interest,
     outgoing: Outgoing,
+    roster: Roster,
     /// The connection for everything but listening, while there is one.
     commands: Mutex<Option<Connection>>,
     counters: Arc<Counters>,
@@ -62,6 +65,7 @@ impl RedisBroker {
             ear: OnceLock::new(),
             interest,
             outgoing,
+            roster: Roster::default(),
             commands: Mutex::new(None),
             counters: Arc::default(),
             hears: AtomicBool::new(false),
@@ -90,6 +94,11 @@ impl Shared {
         }
     }
 
+    /// The connection for everything but listening, if there is one.
+    fn commands(&self) -> Option<Connection> {
+        self.commands.lock().clone()
+    }
+
     fn hearing_found(&self) {
         self.hears.store(true, Ordering::Release);
         tracing::info!(redis = self.target.label(), "connected to the other nodes");
@@ -111,10 +120,15 @@ impl Broker for RedisBroker {
         if let (Some(signals), true) = (self.signals.lock().take(), self.shared.ear.set(ear).is_ok()) {
             tokio::spawn(subscriber::run(Arc::clone(&self.shared)));
             tokio::spawn(publisher::run(Arc::clone(&self.shared), signals));
+            tokio::spawn(presence::run(Arc::clone(&self.shared)));
         }
     }
 
     fn publish(&self, signal: Signal) {
+        if let Signal::Ephemeral(Ephemeral::Presence { session, participant, principal, online }) = signal {
+            // Not a hint among others: it has to be right when Redis comes back, too.
+            return self.shared.roster.set(session, principal, participant, online);
+        }
         if !self.shared.outgoing.offer(signal) {
             self.shared.counters.dropped.add(1);
         }
@@ -133,7 +147,7 @@ impl Broker for RedisBroker {
     }
 
     fn connectivity(&self) -> Connectivity {
-        let both = self.shared.hears.load(Ordering::Acquire) && self.shared.commands.lock().is_some();
+        let both = self.shared.hears.load(Ordering::Acquire) && self.shared.commands().is_some();
         if both { Connectivity::Connected } else { Connectivity::Disconnected }
     }
 
@@ -141,7 +155,19 @@ impl Broker for RedisBroker {
         Some(Arc::clone(&self.shared.counters))
     }
 
+    fn is_present_elsewhere(&self, session: SessionId, principal: PrincipalId) -> bool {
+        self.shared.roster.is_elsewhere(session, principal)
+    }
+
+    async fn present_elsewhere(&self, session: SessionId) -> Option<Vec<PrincipalId>> {
+        presence::elsewhere(&self.shared, session).await
+    }
+
     async fn close(&self) {
+        let connection = self.shared.commands();
         self.shared.closing.cancel();
+        if let Some(connection) = connection {
+            presence::take_leave(&self.shared, connection).await;
+        }
     }
 }

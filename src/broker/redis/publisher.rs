@@ -94,6 +94,7 @@ async fn send(
     let mut connection = shared.target.connect(Arc::new(on_push)).await?;
     *shared.commands.lock() = Some(connection.clone());
     shared.outgoing.open.store(true, Ordering::Release);
+    shared.roster.connected();
     backoff.reset();
     let mut pings = tokio::time::interval(PING_EVERY);
     pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

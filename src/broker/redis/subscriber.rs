@@ -56,7 +56,12 @@ async fn listen(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<std::conv
                 let changes = shared.interest.changes(&listening);
                 let names: Vec<_> = changes.leave.iter().map(|channel| shared.names.channel(*channel)).collect();
                 connection.subscribe(names, false).await?;
-                changes.leave.iter().for_each(|channel| { listening.remove(channel); });
+                for channel in changes.leave {
+                    listening.remove(&channel);
+                    if let Channel::Session(session) = channel {
+                        shared.roster.forget(session);
+                    }
+                }
                 subscribe(shared, &mut connection, &changes.join).await?;
                 listening.extend(&changes.join);
             }
@@ -76,6 +81,7 @@ async fn subscribe(shared: &Shared, connection: &mut Connection, channels: &[Cha
         })
         .collect();
     if !sessions.is_empty() {
+        shared.roster.listen(&sessions);
         shared.say(Signal::Listening(sessions));
     }
     Ok(())
@@ -119,7 +125,9 @@ fn hear(shared: &Shared, channel: &[u8], message: &[u8]) {
             match message.body {
                 Body::Signals(signals) => signals.into_iter().for_each(|signal| shared.say(signal)),
                 Body::Presence { session, principal, participant, online } => {
-                    shared.say(Signal::Ephemeral(Ephemeral::Presence { session, participant, principal, online }));
+                    if shared.roster.hear(message.node, session, principal, participant, online) {
+                        shared.say(Signal::Ephemeral(Ephemeral::Presence { session, participant, principal, online }));
+                    }
                 }
             }
         }

@@ -1,0 +1,228 @@
+//! Who is there and who types, seen from other nodes: also when the node that could tell of their going is gone.
+
+use crate::support::hub::{Engine, at_agent, at_human, text};
+use crate::support::process::{Process, hiloop};
+use crate::support::{Client, Nodes, Redis, Socket, eventually};
+use hiloop::broker::Connectivity;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// How long those who were on a node that died may be shown as present.
+const LAPSE: Duration = Duration::from_secs(15);
+
+/// Who is online, by what a client reads of a session's participants.
+async fn online(client: &Client, session: &str, kind: &str) -> bool {
+    let page = client.get(&at_agent(session, "/participants")).await.expect(200);
+    let all = page["data"].as_array().expect("participants");
+    let found = all.iter().find(|participant| participant["type"] == kind);
+    found.expect("one of that type")["online"].as_bool().expect("whether it is online")
+}
+
+async fn becomes(client: &Client, session: &str, wanted: bool) {
+    let what = format!("the human to be {} at {}", if wanted { "online" } else { "offline" }, client.base);
+    eventually(&what, async || (online(client, session, "Human").await == wanted).then_some(())).await;
+}
+
+/// A socket at this client's node with a subscription.
+async fn reader(client: &Client, session: &str) -> Socket {
+    let mut socket = Socket::open(client).await;
+    socket.subscribe(session, None).await;
+    socket
+}
+
+/// Takes frames until the event that a post of now makes; those of `kind` that came before it.
+async fn so_far(socket: &mut Socket, writer: &Client, session: &str, kind: &str) -> Vec<Value> {
+    let posted = writer.post(&at_agent(session, "/messages"), json!({ "encryptedContent": "now" })).await.expect(201);
+    let mut found = Vec::new();
+    loop {
+        let frame = socket.next().await;
+        if frame["event"]["data"]["message"]["id"] == posted["id"] {
+            return found;
+        }
+        if frame["type"] == kind {
+            found.push(frame);
+        }
+    }
+}
+
+/// Waits until the nodes have told of so many who are present on one of them.
+async fn told(redis: &Redis, session: &str, count: i64) {
+    let pattern = format!("hiloop:*:presence:{session}");
+    eventually("all presence to be told", async || {
+        let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", &pattern]).await).expect("names");
+        let length = redis.command(&["HLEN", keys.first()?]).await;
+        (length == redis::Value::Int(count)).then_some(())
+    })
+    .await;
+}
+
+async fn the_last_socket_anywhere(redis: Redis) {
+    let nodes = Nodes::start(Engine::Postgres, 3, &redis).await;
+    let (agent, human) = (nodes.maker.agent("space").await, nodes.maker.human().await);
+    let at = |node: usize| nodes.at(node, &agent);
+    let session = nodes.maker.session(&at(0)).await;
+    let mut watching = reader(&at(0), &session).await;
+    assert!(!online(&at(2), &session, "Human").await);
+
+    let first = reader(&nodes.at(1, &human), &session).await;
+    let came = watching.find("presence").await;
+    assert_eq!(came["online"], json!(true), "{came}");
+    for node in 0..3 {
+        // The third node has no reader of the session.
+        becomes(&at(node), &session, true).await;
+    }
+
+    // Another socket of theirs on another node, and the end of the first: nobody has come or gone.
+    let second = reader(&nodes.at(2, &human), &session).await;
+    // Nodes may be heard in another order than that in which they spoke.
+    told(&redis, &session, 3).await;
+    drop(first);
+    eventually("the first socket to be gone", async || {
+        (nodes.servers[1].context.hub.endpoint_count() == 0).then_some(())
+    })
+    .await;
+    for node in 0..3 {
+        assert!(online(&at(node), &session, "Human").await, "at node {node}");
+    }
+    // One at the watching node itself, too.
+    let third = reader(&nodes.at(0, &human), &session).await;
+    told(&redis, &session, 3).await;
+    drop(second);
+    eventually("the second socket to be gone", async || {
+        (nodes.servers[2].context.hub.endpoint_count() == 0).then_some(())
+    })
+    .await;
+    assert!(online(&at(2), &session, "Human").await);
+    drop(third);
+    let went = watching.find("presence").await;
+    assert_eq!((&went["online"], &went["participantId"]), (&json!(false), &came["participantId"]), "{went}");
+    for node in 0..3 {
+        becomes(&at(node), &session, false).await;
+    }
+    assert_eq!(so_far(&mut watching, &at(0), &session, "presence").await, Vec::<Value>::new());
+
+    // Who begins to read only now is told rightly too: the node has to find out first.
+    let _again = reader(&nodes.at(1, &human), &session).await;
+    becomes(&at(2), &session, true).await;
+    let _late = reader(&at(2), &session).await;
+    becomes(&at(2), &session, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn someone_is_online_on_every_node_until_the_last_of_their_sockets_anywhere_ends() {
+    the_last_socket_anywhere(Redis::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn someone_is_online_on_every_node_over_a_redis_cluster() {
+    the_last_socket_anywhere(Redis::start_cluster().await).await;
+}
+
+/// A hub of its own process over the same store and Redis.
+fn process(nodes: &Nodes, redis: &Redis) -> (tempfile::TempDir, Process) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = hiloop(folder.path());
+    command.env("DATABASE_URL", &nodes.maker.database_url).env("REDIS_URL", redis.url());
+    let process = Process::spawn(command.env("HILOOP_LISTEN", "127.0.0.1:0"));
+    (folder, process)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_node_that_died_nobody_is_online_or_types_for_long() {
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
+    let (agent, human) = (nodes.maker.agent("space").await, nodes.maker.human().await);
+    let session = nodes.maker.session(&nodes.at(0, &agent)).await;
+    let mut watching = reader(&nodes.at(0, &agent), &session).await;
+    let (_folder, mut doomed) = process(&nodes, &redis);
+    let there = Client { base: doomed.base.clone(), ..human.clone() };
+    let mut theirs = reader(&there, &session).await;
+    assert_eq!(watching.find("presence").await["online"], json!(true));
+    theirs.send(json!({ "type": "typing", "sessionId": session, "typing": true })).await;
+    assert_eq!(watching.find("typing").await["typing"], json!(true));
+    becomes(&nodes.at(1, &agent), &session, true).await;
+
+    doomed.kill();
+    let killed = Instant::now();
+    let (mut typing, mut presence) = (Vec::new(), Vec::new());
+    while presence.is_empty() || typing.is_empty() {
+        let frame = watching.next().await;
+        match frame["type"].as_str() {
+            Some("typing") => typing.push(frame),
+            Some("presence") => presence.push(frame),
+            _ => panic!("{frame}"),
+        }
+    }
+    assert!(killed.elapsed() < LAPSE, "it took {:?}", killed.elapsed());
+    assert_eq!((&typing[0]["typing"], &presence[0]["online"]), (&json!(false), &json!(false)));
+    assert!(!online(&nodes.at(0, &agent), &session, "Human").await);
+    assert!(!online(&nodes.at(1, &agent), &session, "Human").await, "by the lease, without a picture");
+    // Once each.
+    let more = so_far(&mut watching, &nodes.at(0, &agent), &session, "presence").await;
+    assert_eq!((typing.len(), presence.len(), more.len()), (1, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_ends_in_good_order_takes_its_people_with_it_at_once() {
+    let redis = Redis::start().await;
+    let mut nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
+    let (agent, human) = (nodes.maker.agent("space").await, nodes.maker.human().await);
+    let session = nodes.maker.session(&nodes.at(0, &agent)).await;
+    let mut watching = reader(&nodes.at(0, &agent), &session).await;
+    let theirs = reader(&nodes.at(1, &human), &session).await;
+    assert_eq!(watching.find("presence").await["online"], json!(true));
+    let ending = nodes.servers.pop().expect("two nodes");
+    ending.stop().await;
+    let since = Instant::now();
+    assert_eq!(watching.find("presence").await["online"], json!(false));
+    assert!(since.elapsed() < Duration::from_secs(1), "{:?} after its end", since.elapsed());
+    assert!(!online(&nodes.at(0, &agent), &session, "Human").await);
+    drop(theirs);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn presence_is_right_again_when_redis_comes_back_with_nothing() {
+    let mut redis = Redis::start().await;
+    let nodes = Nodes::start(Engine::Postgres, 3, &redis).await;
+    let (agent, stays) = (nodes.maker.agent("space").await, nodes.maker.human().await);
+    let at = |node: usize| nodes.at(node, &agent);
+    let session = nodes.maker.session(&at(0)).await;
+    let mut watching = reader(&at(0), &session).await;
+    let _stays = reader(&nodes.at(1, &stays), &session).await;
+    let came = watching.find("presence").await;
+    assert_eq!(came["online"], json!(true));
+    let guest = at(0).post(&at_agent(&session, "/guest-tokens"), json!({ "name": "Gus" })).await.expect(201);
+    let guest = nodes.maker.anonymous().with("authorization", &format!("Bearer {}", text(&guest["token"])));
+    let theirs = reader(&nodes.at(1, &guest), &session).await;
+    let guest_came = watching.find("presence").await;
+    assert_eq!(guest_came["online"], json!(true));
+
+    redis.kill();
+    nodes.all_are(Connectivity::Disconnected).await;
+    drop(theirs);
+    eventually("the guest's socket to be gone", async || {
+        (nodes.servers[1].context.hub.endpoint_count() == 1).then_some(())
+    })
+    .await;
+    // What was last heard.
+    assert!(online(&at(0), &session, "Human").await);
+    redis.revive().await;
+    nodes.connected().await;
+    // Of the two only the guest has gone; the node without readers learns of both from Redis.
+    let went = watching.find("presence").await;
+    assert_eq!((&went["online"], &went["participantId"]), (&json!(false), &guest_came["participantId"]), "{went}");
+    becomes(&at(2), &session, true).await;
+    for node in 0..3 {
+        assert!(online(&at(node), &session, "Human").await, "at node {node}");
+        assert!(!online(&at(node), &session, "Guest").await, "at node {node}");
+    }
+    assert_eq!(so_far(&mut watching, &at(0), &session, "presence").await, Vec::<Value>::new());
+    // And goes on.
+    there_and_back(&nodes, &stays, &session, &mut watching).await;
+}
+
+/// A person on the third node types, and the reader on the first hears of it.
+async fn there_and_back(nodes: &Nodes, person: &Client, session: &str, watching: &mut Socket) {
+    nodes.at(2, person).post(&at_human(session, "/typing"), json!({})).await.expect(204);
+    assert_eq!(watching.find("typing").await["typing"], json!(true));
+}

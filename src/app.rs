@@ -3,8 +3,8 @@
 use crate::auth::{Accounts, Attempts, Authenticator, Jwks, JwtConfig, Jwts, Secret};
 use crate::broker::redis::Target;
 use crate::broker::{Broker, LocalBroker, RedisBroker};
-use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, JwtSettings, SignInLimit};
+use crate::clock::{Clock, CorrectedClock};
+use crate::config::{Config, Database, JwtSettings, SignInLimit};
 use crate::context::Context;
 use crate::domain::CommittedEvent;
 use crate::http;
@@ -86,12 +86,12 @@ pub struct Rooms {
 
 /// Opens the store and what stands on it.
 pub async fn rooms(
-    database_url: &str,
+    database: &Database,
     jwt: &JwtSettings,
     sign_in_limit: Option<SignInLimit>,
     clock: Arc<dyn Clock>,
 ) -> Result<Rooms, StartError> {
-    let store = open(database_url).await?;
+    let store = open(database).await?;
     let secret = match &jwt.jwt_secret {
         Some(secret) => secret.clone(),
         None => store.setting_or("jwt_secret", Secret::generate("").as_str()).await?,
@@ -117,7 +117,7 @@ pub async fn rooms(
 
 /// Starts a hub as its settings say.
 pub async fn start(config: Config) -> Result<Server, StartError> {
-    start_at(config, Arc::new(SystemClock)).await
+    start_at(config, Arc::<CorrectedClock>::default()).await
 }
 
 /// Starts a hub as its settings say, with a clock of the caller's.
@@ -153,7 +153,7 @@ async fn launch(
     let for_metrics = listen_for_metrics(&config).await?;
     let metrics = Arc::new(Metrics::new()?);
 
-    let rooms = rooms(&config.database_url, &config.jwt, config.sign_in_limit, clock).await?;
+    let rooms = rooms(&config.database, &config.jwt, config.sign_in_limit, clock).await?;
     let broker = match broker_given {
         Some(broker) => broker,
         None => broker(redis, &*rooms.store).await?,
@@ -176,7 +176,7 @@ async fn launch(
         metrics,
         draining: CancellationToken::new(),
     });
-    jobs::start(&context);
+    jobs::start(&context).await;
     let stopped = TaskTracker::new();
     let router = http::router(Arc::clone(&context));
     stopped.spawn(accept(listener, router, context.draining.clone(), stopped.clone()));

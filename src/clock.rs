@@ -7,6 +7,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 /// Where the hub's rules get the time from. Timers that only pace work use tokio's clock instead.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
+    /// What the machine says, whatever the corrections.
+    fn machine(&self) -> Timestamp {
+        self.now()
+    }
+    /// From now on the machine counts as being late by so many milliseconds. Clocks that can't be set ignore it.
+    fn correct(&self, _millis: i64) {}
 }
 
 /// The machine's clock.
@@ -20,15 +26,42 @@ impl Clock for SystemClock {
     }
 }
 
-/// The machine's clock, moved by an offset that a test sets.
+/// The machine's clock, set right by the store's, which all nodes share.
+#[derive(Debug, Default)]
+pub struct CorrectedClock {
+    correction_millis: AtomicI64,
+}
+
+impl Clock for CorrectedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus_millis(self.correction_millis.load(Ordering::Relaxed))
+    }
+
+    fn machine(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    fn correct(&self, millis: i64) {
+        self.correction_millis.store(millis, Ordering::Relaxed);
+    }
+}
+
+/// The clock of a machine that may be wrong, moved by an offset that a test sets.
 #[derive(Debug, Default)]
 pub struct ShiftedClock {
+    wrong_by_millis: i64,
+    corrected: CorrectedClock,
     offset_millis: AtomicI64,
 }
 
 impl ShiftedClock {
     pub fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    /// The clock of a machine that is ahead of the true time by so much.
+    pub fn wrong_by(millis: i64) -> Arc<Self> {
+        Arc::new(Self { wrong_by_millis: millis, ..Self::default() })
     }
 
     /// Moves the clock forward (or back) from where it is.
@@ -39,6 +72,15 @@ impl ShiftedClock {
 
 impl Clock for ShiftedClock {
     fn now(&self) -> Timestamp {
-        SystemClock.now().plus_millis(self.offset_millis.load(Ordering::SeqCst))
+        let moved = self.offset_millis.load(Ordering::SeqCst);
+        self.corrected.now().plus_millis(self.wrong_by_millis + moved)
+    }
+
+    fn machine(&self) -> Timestamp {
+        self.corrected.machine().plus_millis(self.wrong_by_millis)
+    }
+
+    fn correct(&self, millis: i64) {
+        self.corrected.correct(millis);
     }
 }

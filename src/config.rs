@@ -57,6 +57,17 @@ pub struct DatabaseSettings {
     /// sqlite://… or postgres://…
     #[arg(long, env = "DATABASE_URL", default_value = "sqlite://hiloop-data/hiloop.db", hide_env_values = true)]
     pub database_url: String,
+    /// Most connections to PostgreSQL at a time, of this node
+    #[arg(long, env = "HILOOP_DATABASE_CONNECTIONS", default_value = "16")]
+    pub database_connections: String,
+}
+
+/// Where the store is and how much of it this node may take.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub url: String,
+    /// Most connections to PostgreSQL at a time.
+    pub connections: u32,
 }
 
 /// The settings of tokens.
@@ -129,7 +140,7 @@ impl SignInLimit {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
-    pub database_url: String,
+    pub database: Database,
     pub redis_url: Option<String>,
     pub jwt: JwtSettings,
     pub trusted_proxies: Vec<IpNet>,
@@ -183,11 +194,11 @@ impl Settings {
             .map(|origin| origin_like("HILOOP_CORS_ORIGINS", origin, false))
             .collect::<Result<_, _>>()?;
         self.jwt.check()?;
-        let database_url = self.database.check()?;
+        let database = self.database.check()?;
         let rate_limit = rate_limit(&self.rate_limit)?;
         Ok(Config {
             listen: address("HILOOP_LISTEN", &self.listen)?,
-            database_url,
+            database,
             redis_url: self.redis_url,
             jwt: self.jwt,
             trusted_proxies: list(&self.trusted_proxies).map(network).collect::<Result<_, _>>()?,
@@ -223,13 +234,13 @@ impl JwtSettings {
 }
 
 impl DatabaseSettings {
-    pub fn check(&self) -> Result<String, ConfigError> {
+    pub fn check(&self) -> Result<Database, ConfigError> {
         let url = &self.database_url;
-        if ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-            Ok(url.clone())
-        } else {
-            Err(bad("DATABASE_URL", "must begin with sqlite:// or postgres://"))
+        if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(bad("DATABASE_URL", "must begin with sqlite:// or postgres://"));
         }
+        let connections = number("HILOOP_DATABASE_CONNECTIONS", &self.database_connections, 2, 1000)?;
+        Ok(Database { url: url.clone(), connections: u32::try_from(connections).unwrap_or(u32::MAX) })
     }
 }
 

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Error, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +60,8 @@ pub struct Metrics {
     pub retired: IntCounter,
     store_errors: IntCounterVec,
     store_unreachable: IntGauge,
+    /// How far the store's clock is ahead of this machine's, in seconds.
+    pub clock_correction: Gauge,
     broker: Mutex<BrokerFigures>,
 }
 
@@ -239,6 +241,10 @@ impl Metrics {
             retired: make.counter("hiloop_retired_sessions_total", "Sessions deleted because they ended long ago")?,
             events,
             store_errors,
+            clock_correction: make.add(Gauge::new(
+                "hiloop_clock_correction_seconds",
+                "How far the database's clock is ahead of this machine's",
+            ))?,
             store_unreachable: make.gauge("hiloop_store_unreachable", "1 if the store did not answer this scrape")?,
             broker: Mutex::new(BrokerFigures::new(&make)?),
             registry,

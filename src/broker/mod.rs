@@ -46,7 +46,7 @@ pub enum Ephemeral {
         typing: bool,
     },
     /// Published: whether the participant has a subscribed socket on this node. Heard: whether they have one on any
-    /// other node.
+    /// other node, as far as that has changed.
     Presence {
         session: SessionId,
         participant: ParticipantId,

@@ -3,12 +3,14 @@
 mod deadlines;
 mod prune;
 mod retention;
+mod store_clock;
 
 use crate::context::Context;
 use std::sync::Arc;
 
 /// Starts every job; they end when the context begins to drain.
-pub fn start(context: &Arc<Context>) {
+pub async fn start(context: &Arc<Context>) {
+    store_clock::start(context).await;
     deadlines::start(context);
     prune::start(context);
     retention::start(context);

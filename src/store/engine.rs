@@ -18,7 +18,7 @@ pub trait Column<T>: Database {
 }
 
 macro_rules! engine {
-    ($db:ty, $begin:literal, $lock:literal, $skip:literal) => {
+    ($db:ty, $begin:literal, $lock:literal, $skip:literal, $clock:expr) => {
         impl<T> Column<T> for $db
         where
             T: for<'q> Encode<'q, $db> + Type<$db> + for<'r> Decode<'r, $db>,
@@ -36,6 +36,7 @@ macro_rules! engine {
             const BEGIN_WRITE: &'static str = $begin;
             const LOCK_SESSIONS: &'static str = $lock;
             const SKIP_LOCKED: &'static str = $skip;
+            const CLOCK: Option<&'static str> = $clock;
 
             fn execute<'c>(
                 connection: &'c mut Self::Connection,
@@ -77,6 +78,8 @@ pub trait Engine:
     /// Ends a `SELECT` whose rows stay locked until the transaction ends, and which passes over those that others
     /// have locked. Within a write of SQLite's there are no others.
     const SKIP_LOCKED: &'static str;
+    /// Asks for the database's own time in milliseconds since the Unix epoch, if it has a clock of its own.
+    const CLOCK: Option<&'static str>;
 
     fn execute<'c>(
         connection: &'c mut Self::Connection,
@@ -95,13 +98,15 @@ engine!(
     sqlx::Sqlite,
     "BEGIN IMMEDIATE",
     ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1",
-    ""
+    "",
+    None
 );
 engine!(
     sqlx::Postgres,
     "BEGIN",
     ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1 ORDER BY s.id FOR UPDATE OF s",
-    " FOR UPDATE SKIP LOCKED"
+    " FOR UPDATE SKIP LOCKED",
+    Some("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::BIGINT")
 );
 
 /// A statement with its arguments.

@@ -29,8 +29,9 @@ impl StoreError {
 /// SQLSTATE classes and codes of PostgreSQL (its manual, appendix A) and primary result codes of SQLite
 /// ("Result and Error Codes") after which a retry may succeed.
 fn is_passing(code: &str) -> bool {
+    // 57014, 55P03 and 25P03 are the time limits of a statement, a lock and a transaction.
     // 55000 is how a database that is closed for maintenance turns connections away.
-    const POSTGRES: &[&str] = &["08", "53", "57P", "40", "55000", "55P03", "25006"];
+    const POSTGRES: &[&str] = &["08", "53", "57P", "57014", "40", "55000", "55P03", "25006", "25P03"];
     // BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN: the low byte of an extended code.
     const SQLITE: &[i32] = &[5, 6, 8, 10, 13, 14];
     // An SQLSTATE has five characters, a code of SQLite at most four.
@@ -59,7 +60,7 @@ mod tests {
 
     #[test]
     fn tells_passing_faults_from_lasting_ones() {
-        for code in ["57P01", "08006", "40001", "53300", "55000", "5", "517", "13", "2570"] {
+        for code in ["57P01", "08006", "40001", "53300", "55000", "57014", "5", "517", "13", "2570"] {
             assert!(is_passing(code), "{code}");
         }
         for code in ["42601", "23505", "1", "2067", "11"] {

@@ -288,6 +288,8 @@ pub trait Retention: Send + Sync {
 pub trait Store: Directory + Credentials + Sessions + Timelines + Retention + Interactions {
     /// Fails unless the store answers.
     async fn ping(&self) -> StoreResult<()>;
+    /// What the store's own clock says; `None` if it has none but this machine's.
+    async fn time(&self) -> StoreResult<Option<Timestamp>>;
     /// How many messages wait for an answer, in all spaces: a figure for operators.
     async fn pending_responses(&self) -> StoreResult<i64>;
     /// Deletes what has served its time: saved replies made before `replies`, refresh tokens that ended before

@@ -2,8 +2,10 @@
 
 use super::sql::SqlStore;
 use super::{Store, StoreError};
+use crate::config::Database;
+use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::path::Path;
 use std::str::FromStr;
@@ -31,12 +33,19 @@ pub enum OpenError {
     Migrate(#[from] sqlx::migrate::MigrateError),
 }
 
-/// Opens the store at `url`, creating the SQLite file and bringing the schema up to date.
-pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+/// How long PostgreSQL lets a statement of the hub's run, and wait for a row that another holds. Callers get 503 then.
+const STATEMENT_TIMEOUT: &str = "30s";
+const LOCK_TIMEOUT: &str = "5s";
+/// How long a transaction may lie still before PostgreSQL ends it, so that a node that hangs frees its rows.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "10s";
+
+/// Opens the store, creating the SQLite file and bringing the schema up to date.
+pub async fn open(database: &Database) -> Result<Arc<dyn Store>, OpenError> {
+    let url = database.url.as_str();
     if url.starts_with("sqlite:") {
         open_sqlite(url).await
     } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        open_postgres(url).await
+        open_postgres(url, database.connections).await
     } else {
         Err(OpenError::UnknownEngine)
     }
@@ -79,20 +88,29 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
     Ok(Arc::new(SqlStore::new(write, read)))
 }
 
-async fn open_postgres(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+async fn open_postgres(url: &str, connections: u32) -> Result<Arc<dyn Store>, OpenError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(OpenError::BadUrl)?
         .application_name("hiloop")
         .statement_cache_capacity(256)
         // Whatever the server's default: a reply is sent after the commit is on the disk.
         .options([("synchronous_commit", "on"), ("timezone", "UTC")]);
+    let failed = |error: sqlx::Error| OpenError::Connect(error.into());
+    // Before there are limits of time: a migration may take as long as it takes. Takes an advisory lock, so that
+    // several nodes may start at once.
+    let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
+    POSTGRES_MIGRATIONS.run(&mut connection).await?;
+    connection.close().await.map_err(failed)?;
     let pool = PgPoolOptions::new()
-        .max_connections(16)
+        .max_connections(connections)
+        .min_connections(2)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options)
+        .connect_with(options.options([
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            ("lock_timeout", LOCK_TIMEOUT),
+            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
+        ]))
         .await
-        .map_err(|error| OpenError::Connect(error.into()))?;
-    // Takes an advisory lock, so that several nodes may start at once.
-    POSTGRES_MIGRATIONS.run(&pool).await?;
+        .map_err(failed)?;
     Ok(Arc::new(SqlStore::new(pool.clone(), pool)))
 }

@@ -116,7 +116,8 @@ on_both_engines! {
         const MANY: i64 = 100_000;
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
-        let store = open(&hub.database_url).await.expect("the store opens");
+        let database = hiloop::config::Database { url: hub.database_url.clone(), connections: 2 };
+        let store = open(&database).await.expect("the store opens");
         let now = hub.clock.now();
         let fastest = async || {
             let mut best = Duration::MAX;

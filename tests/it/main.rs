@@ -10,6 +10,7 @@ mod cli;
 mod contract;
 mod crash;
 mod deadlines;
+mod degraded;
 mod drain;
 mod idempotency;
 mod interactions;

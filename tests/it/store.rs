@@ -1,8 +1,10 @@
 //! The store's conformance suite: every method of every trait of `src/store/mod.rs`, on SQLite and on PostgreSQL.
 
-use crate::support::{Engine, Postgres, eventually, postgres};
+use crate::support::{Engine, Postgres, eventually, postgres, sql};
 use futures::future::join_all;
 use hiloop::auth::secret::hash;
+use hiloop::clock::{Clock as _, SystemClock};
+use hiloop::config::Database;
 use hiloop::domain::decide::{Change, NewGuest, evolve};
 use hiloop::domain::encode::{data_text, event_text};
 use hiloop::domain::message::{MessageState, Response, Settlement};
@@ -29,6 +31,11 @@ use uuid::Uuid;
 /// A moment; what matters is only what comes before and after it.
 const NOW: Timestamp = Timestamp(1_774_434_600_000);
 
+/// The settings of a store at this URL.
+fn at(url: &str) -> Database {
+    Database { url: url.to_owned(), connections: 16 }
+}
+
 /// An empty store.
 struct Empty {
     store: Arc<dyn Store>,
@@ -53,7 +60,7 @@ impl Empty {
                 (format!("sqlite://{}/hub.db", folder.path().display()), Some(folder))
             }
         };
-        Self { store: open(&url).await.expect("the store opens"), url, _folder: folder }
+        Self { store: open(&at(&url)).await.expect("the store opens"), url, _folder: folder }
     }
 
     async fn space(&self, name: &str) -> Space {
@@ -339,7 +346,7 @@ on_both_stores! {
     async fn the_schema_is_brought_up_to_date_any_number_of_times(store: Empty) {
         let space = store.space("kept").await;
         for _ in 0..2 {
-            let again = open(&store.url).await.expect("the store opens again");
+            let again = open(&at(&store.url)).await.expect("the store opens again");
             assert_eq!(again.space_by_name("kept").await.expect("the store").expect("kept").id, space.id);
             again.close().await;
         }
@@ -1665,7 +1672,8 @@ on_both_stores! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_nodes_may_start_on_an_empty_postgres_at_once() {
     let url = postgres::new_database();
-    let stores = join_all((0..4).map(|_| open(&url))).await;
+    let database = at(&url);
+    let stores = join_all((0..4).map(|_| open(&database))).await;
     for store in stores {
         store.expect("the store opens").ping().await.expect("it answers");
     }
@@ -1674,7 +1682,7 @@ async fn several_nodes_may_start_on_an_empty_postgres_at_once() {
 #[tokio::test]
 async fn a_url_of_no_known_engine_is_refused() {
     for url in ["mysql://localhost/x", "hub.db", ""] {
-        let error = open(url).await.err().expect("refused");
+        let error = open(&at(url)).await.err().expect("refused");
         assert!(error.to_string().starts_with("DATABASE_URL"), "{error}");
     }
 }
@@ -1747,6 +1755,7 @@ const COVERED: &[&str] = &[
     "sweep_retired",
     // Store
     "ping",
+    "time",
     "pending_responses",
     "prune",
     "begin",
@@ -1785,7 +1794,7 @@ fn every_method_of_the_store_is_covered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_postgres_that_comes_back_is_used_again() {
     let mut server = Postgres::start();
-    let store = open(&server.new_database()).await.expect("the store opens");
+    let store = open(&at(&server.new_database())).await.expect("the store opens");
     store.ensure_space("one", NOW).await.expect("the store");
     for crash in [false, true] {
         if crash {
@@ -1798,4 +1807,44 @@ async fn a_postgres_that_comes_back_is_used_again() {
         eventually("the store answers", async || store.ping().await.ok()).await;
         assert!(store.space_by_name("one").await.expect("the store").is_some());
     }
+}
+
+/// A node takes as many connections as it was given and no more, and gives up a row that somebody else won't let go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres_connections_and_waiting_have_limits() {
+    let url = postgres::new_database();
+    let database = Database { url: url.clone(), connections: 3 };
+    let store = open(&database).await.expect("the store opens");
+    let operator = sql::Database::open(&url).await;
+    let sql::Database::Postgres(pool) = &operator else { panic!("{url}") };
+    let count =
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'hiloop'";
+    assert!((2..=3).contains(&operator.number(count).await));
+
+    // All three wait for a lock, and a fourth for one of them.
+    let mut lock = pool.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE spaces").execute(&mut *lock).await.expect("the lock");
+    let waiting = join_all((0..4).map(|_| store.space_by_name("one")));
+    let full = eventually("three connections to wait", async || {
+        (operator.number(&format!("{count} AND wait_event_type = 'Lock'")).await == 3).then_some(())
+    });
+    let (answers, ()) = tokio::join!(waiting, full);
+    for answer in answers {
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    }
+    assert_eq!(operator.number(count).await, 3);
+    lock.rollback().await.expect("the lock goes");
+    assert!(store.space_by_name("one").await.expect("the store").is_none());
+}
+
+/// PostgreSQL's clock is every node's; SQLite has none but the machine's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_tells_the_time() {
+    let url = postgres::new_database();
+    let store = open(&at(&url)).await.expect("the store opens");
+    let (before, time, after) = (SystemClock.now(), store.time().await.expect("the store"), SystemClock.now());
+    let time = time.expect("a time");
+    // Both are rounded to a millisecond.
+    assert!(before.0 - 1 <= time.0 && time.0 <= after.0 + 1, "{before:?} {time:?} {after:?}");
+    assert_eq!(Empty::open(Engine::Sqlite).await.store.time().await.expect("the store"), None);
 }

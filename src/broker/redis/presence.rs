@@ -443,7 +443,8 @@ impl Keeper {
 
     async fn read_some(&self, connection: &mut Connection, sessions: &[(SessionId, u64)]) -> Result<(), RedisError> {
         let Shared { roster, node, .. } = &*self.shared;
-        let answers = connection.run(sessions.iter().map(|(session, _)| read(&self.shared, *session)).collect()).await?;
+        let answers =
+            connection.run(sessions.iter().map(|(session, _)| read(&self.shared, *session)).collect()).await?;
         let hashes = answers.into_iter().map(|answer| Field::all(answer, *node)).collect::<Result<Vec<_>, _>>()?;
         let mut nodes = roster.nodes();
         nodes.extend(hashes.iter().flatten().map(|field| field.node));
@@ -514,4 +515,113 @@ async fn with_lease(
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Story {
+        roster: Roster,
+        session: SessionId,
+        principal: PrincipalId,
+        participant: ParticipantId,
+    }
+
+    impl Story {
+        fn new() -> Self {
+            let story = Self {
+                roster: Roster::default(),
+                session: SessionId::new(),
+                principal: PrincipalId(Uuid::now_v7()),
+                participant: ParticipantId::new(),
+            };
+            story.roster.listen(&[story.session]);
+            story
+        }
+
+        fn hear(&self, node: Uuid, online: bool) -> bool {
+            self.roster.hear(node, self.session, self.principal, self.participant, online)
+        }
+
+        fn field(&self, node: Uuid) -> Field {
+            Field { node, principal: self.principal, participant: self.participant }
+        }
+
+        fn turns(&self, turns: &[Turn]) -> Vec<bool> {
+            turns
+                .iter()
+                .inspect(|turn| assert_eq!((turn.0, turn.1), (self.session, self.principal)))
+                .map(|turn| turn.3)
+                .collect()
+        }
+    }
+
+    #[test]
+    fn whoever_is_on_several_nodes_leaves_with_the_last() {
+        let (story, [one, other]) = (Story::new(), [Uuid::now_v7(), Uuid::now_v7()]);
+        assert!(story.hear(one, true));
+        assert!(!story.hear(one, true), "it was said before");
+        assert!(!story.hear(other, true));
+        assert!(!story.hear(one, false));
+        assert!(story.roster.is_elsewhere(story.session, story.principal));
+        assert!(story.hear(other, false));
+        assert!(!story.hear(other, false), "it was said before");
+        assert!(!story.roster.is_elsewhere(story.session, story.principal));
+    }
+
+    #[test]
+    fn a_hash_that_was_read_before_something_was_heard_is_read_again() {
+        let (story, node) = (Story::new(), Uuid::now_v7());
+        let alive = HashSet::from([node]);
+        assert_eq!(story.roster.take_unread(), [(story.session, 0)]);
+        assert!(story.hear(node, true));
+        assert!(story.roster.apply(story.session, 0, &[], &alive).is_empty(), "it was written after that");
+        assert_eq!(story.roster.picture(story.session), None);
+        assert_eq!(story.roster.take_unread(), [(story.session, 1)]);
+        assert!(story.roster.apply(story.session, 1, &[story.field(node)], &alive).is_empty(), "as heard");
+        assert_eq!(story.roster.picture(story.session), Some(vec![story.principal]));
+    }
+
+    #[test]
+    fn a_hash_says_who_came_and_went_on_nodes_with_a_lease_and_nothing_of_the_others() {
+        let (story, [one, other]) = (Story::new(), [Uuid::now_v7(), Uuid::now_v7()]);
+        let both = [story.field(one), story.field(other)];
+        let turns = story.roster.apply(story.session, 0, &both, &HashSet::from([one]));
+        assert_eq!(story.turns(&turns), [true]);
+        assert_eq!(story.roster.nodes(), HashSet::from([one]));
+        // Its lease is gone, perhaps because Redis lost it: that it has no field says nothing.
+        assert!(story.roster.apply(story.session, 0, &[], &HashSet::new()).is_empty());
+        let turns = story.roster.apply(story.session, 0, &[], &HashSet::from([one]));
+        assert_eq!(story.turns(&turns), [false]);
+    }
+
+    #[test]
+    fn a_node_without_a_lease_is_dead_unless_it_was_alive_a_moment_ago() {
+        let (story, [known, strange]) = (Story::new(), [Uuid::now_v7(), Uuid::now_v7()]);
+        story.hear(known, true);
+        let asked = HashSet::from([known, strange]);
+        assert_eq!(story.roster.seen(&asked, &HashSet::new()), [strange]);
+        story.roster.state.lock().nodes.insert(known, Instant::now() - DOUBT);
+        assert_eq!(story.roster.seen(&HashSet::from([known]), &HashSet::new()), [known]);
+        story.roster.believe_everyone();
+        assert!(story.roster.seen(&HashSet::from([known]), &HashSet::new()).is_empty());
+        let (present, turns) = story.roster.bury(known);
+        assert_eq!((present, story.turns(&turns)), (vec![(story.session, story.principal)], vec![false]));
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_told_later_as_it_is_then() {
+        let story = Story::new();
+        let (who, participant) = ((story.session, story.principal), story.participant);
+        story.roster.set(story.session, story.principal, participant, true);
+        let failed = story.roster.take_untold();
+        assert_eq!(failed, [(who, participant, true)]);
+        assert!(story.roster.take_untold().is_empty());
+        story.roster.set(story.session, story.principal, participant, false);
+        story.roster.put_back(failed);
+        assert_eq!(story.roster.take_untold(), [(who, participant, false)]);
+        story.roster.tell_all();
+        assert!(story.roster.take_untold().is_empty(), "nobody is here");
+    }
 }

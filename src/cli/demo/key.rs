@@ -4,7 +4,7 @@ use super::super::{CliError, DEFAULT_SPACE};
 use crate::auth::Secret;
 use crate::auth::secret::new_api_key;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::DatabaseSettings;
+use crate::config::{Database, DatabaseSettings};
 use crate::domain::{KeyId, Permission, SpaceId};
 use crate::store::open::open;
 use std::path::Path;
@@ -16,13 +16,13 @@ pub(super) struct OwnKey {
     secret: Secret,
     id: KeyId,
     space: SpaceId,
-    database_url: String,
+    database: Database,
 }
 
 impl OwnKey {
     /// Makes the key as `hiloop keys create --agent demo` does, but never a store: that is the hub's to begin.
     pub(super) async fn create(database: &DatabaseSettings) -> Result<Self, CliError> {
-        let database_url = database.check()?;
+        let database = database.check()?;
         let no_store = || {
             CliError::Other(
                 "--key: the hub's store is not here to make a key in; pass a key (hiloop keys create --agent demo), or \
@@ -30,10 +30,10 @@ impl OwnKey {
                     .to_owned(),
             )
         };
-        if sqlite_file(&database_url).is_some_and(|file| !Path::new(file).exists()) {
+        if sqlite_file(&database.url).is_some_and(|file| !Path::new(file).exists()) {
             return Err(no_store());
         }
-        let store = open(&database_url).await?;
+        let store = open(&database).await?;
         let now = SystemClock.now();
         let space = store.space_by_name(DEFAULT_SPACE).await?.ok_or_else(no_store)?;
         let made = store.ensure_agent(space.id, AGENT, None, now).await?;
@@ -41,7 +41,7 @@ impl OwnKey {
         let (secret, key) = new_api_key(space.id, Permission::Agent, Some(agent.id), None);
         let id = store.create_key(&key, now).await?.id;
         store.close().await;
-        Ok(Self { secret, id, space: space.id, database_url })
+        Ok(Self { secret, id, space: space.id, database })
     }
 
     pub(super) fn secret(&self) -> &str {
@@ -51,7 +51,7 @@ impl OwnKey {
     /// Ends the key, as far as the store can be reached.
     pub(super) async fn revoke(self) {
         let revoked = async {
-            let store = open(&self.database_url).await?;
+            let store = open(&self.database).await?;
             store.revoke_key(self.space, self.id, SystemClock.now()).await?;
             store.close().await;
             Ok::<(), CliError>(())

@@ -69,6 +69,11 @@ impl<E: Engine> Store for SqlStore<E> {
         Ok(())
     }
 
+    async fn time(&self) -> StoreResult<Option<Timestamp>> {
+        let Some(clock) = E::CLOCK else { return Ok(None) };
+        Ok(Some(Timestamp(sql::<E>(clock).number(&mut *self.reader().await?).await?)))
+    }
+
     async fn pending_responses(&self) -> StoreResult<i64> {
         // Reads the index of pending messages alone.
         sql::<E>("SELECT COUNT(*) FROM messages m WHERE m.status = 'Pending'").number(&mut *self.reader().await?).await

@@ -8,6 +8,7 @@ pub mod nodes;
 pub mod postgres;
 pub mod process;
 pub mod redis;
+pub mod relay;
 pub mod shapes;
 pub mod socket;
 pub mod sql;

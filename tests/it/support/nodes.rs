@@ -24,10 +24,20 @@ impl Nodes {
 
     /// The same, whether or not Redis is there.
     pub async fn start_alone(engine: Engine, count: usize, redis: &Redis) -> Self {
+        Self::start_alone_with((0..count).map(|_| ShiftedClock::new()).collect(), engine, redis).await
+    }
+
+    /// A node for each of these clocks, connected with each other.
+    pub async fn start_with_clocks(engine: Engine, clocks: Vec<Arc<ShiftedClock>>, redis: &Redis) -> Self {
+        let nodes = Self::start_alone_with(clocks, engine, redis).await;
+        nodes.connected().await;
+        nodes
+    }
+
+    async fn start_alone_with(clocks: Vec<Arc<ShiftedClock>>, engine: Engine, redis: &Redis) -> Self {
         let maker = Hub::start(engine).await;
         let mut nodes = Self { maker, servers: Vec::new(), clocks: Vec::new() };
-        for _ in 0..count {
-            let clock = ShiftedClock::new();
+        for clock in clocks {
             let config = config(&nodes.maker.database_url, &["--redis-url", &redis.url()]);
             nodes.servers.push(start_at(config, clock.clone()).await.expect("the node starts"));
             nodes.clocks.push(clock);

@@ -48,6 +48,10 @@ impl Redis {
         Self { port, is_cluster, running: None, folder: tempfile::tempdir().expect("a folder") }
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn url(&self) -> String {
         let scheme = if self.is_cluster { "redis+cluster" } else { "redis" };
         format!("{scheme}://127.0.0.1:{}", self.port)

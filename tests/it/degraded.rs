@@ -5,7 +5,7 @@ use crate::support::hub::{Engine, at_agent, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::relay::Relay;
 use crate::support::{Client, Nodes, Postgres, Redis, Socket, eventually};
-use hiloop::clock::ShiftedClock;
+use hiloop::clock::{Clock as _, ShiftedClock, SystemClock};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::path::PathBuf;
@@ -275,14 +275,14 @@ async fn nodes_whose_clocks_are_wrong_keep_deadlines_and_tokens_all_the_same() {
     let session = nodes.maker.session(&nodes.owner(0)).await;
     let mut socket = Socket::open(&nodes.owner(0)).await;
     socket.subscribe(&session, None).await;
-    for asks in 0..3 {
-        let deadline = hiloop::clock::Clock::now(&*clocks[asks]).plus_millis(2_000);
+    for (asks, clock) in clocks.iter().enumerate() {
+        let deadline = clock.now().plus_millis(2_000);
         let question = json!({ "encryptedContent": "?", "responseRequired": true, "deadlineAt": deadline });
         let question = nodes.owner(asks).post(&at_agent(&session, "/messages"), question).await.expect(201);
         assert_eq!(socket.event().await["data"]["message"]["id"], question["id"]);
         let expired = socket.event().await;
         assert_eq!((&expired["type"], &expired["data"]["messageId"]), (&json!("message.expired"), &question["id"]));
-        let late = hiloop::clock::Clock::now(&hiloop::clock::SystemClock).millis_since(deadline);
+        let late = SystemClock.now().millis_since(deadline);
         assert!((-100..1_000).contains(&late), "node {asks} asked; it expired {late} ms after its deadline");
     }
     // Once each: nothing more came.

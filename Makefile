@@ -19,7 +19,7 @@ PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.js
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run build page setup setup-test test test-page test-hub conformance test-browser chaos fuzz lint fmt loadtest clean
+.PHONY: help run build page setup setup-test test test-page test-hub conformance test-browser chaos fuzz lint fmt loadtest nodes clean
 
 help: ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -81,6 +81,10 @@ fmt: ## Format the Rust code
 loadtest: ## Run the load tester: make loadtest ARGS="fanout --sockets 1000"
 	$(CARGO) build --locked --release -p loadtest
 	@exec $(TARGET)/release/loadtest $(ARGS)
+
+nodes: setup-test $(PAGE) ## What a second node and the Redis between them cost: latency across nodes, CPU a message
+	$(CARGO) build --locked --release --workspace
+	@python3 loadtest/nodes.py $(TARGET)/release/hiloop $(TARGET)/release/loadtest $(ARGS)
 
 fuzz: ## Fuzz the parsers of what strangers send, 60 s each: make fuzz ARGS="600 socket"
 	@scripts/fuzz.sh $(ARGS)

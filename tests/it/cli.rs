@@ -19,16 +19,18 @@ const FREE_PORT: &str = "127.0.0.1:0";
 /// Runs a command to its end, which must come by itself.
 pub fn run(command: &mut Command) -> Output {
     let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the program runs");
-    let deadline = Instant::now() + PATIENCE;
-    while child.try_wait().expect("its state").is_none() {
-        if Instant::now() > deadline {
-            child.kill().expect("it is killed");
-            panic!("it goes on and on: {:?}", child.wait_with_output());
+    let child = command.spawn().expect("the program runs");
+    let pid = child.id().to_string();
+    // A full pipe would hold it up: it is read while it runs.
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(child.wait_with_output()));
+    match ended.recv_timeout(PATIENCE) {
+        Ok(output) => output.expect("its output"),
+        Err(_) => {
+            let killed = Command::new("kill").args(["-KILL", &pid]).status().expect("kill runs");
+            panic!("it goes on and on until it is killed ({killed})");
         }
-        std::thread::sleep(Duration::from_millis(5));
     }
-    child.wait_with_output().expect("its output")
 }
 
 pub fn out(output: &Output) -> &str {

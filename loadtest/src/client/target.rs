@@ -25,14 +25,24 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// Where requests go.
     pub(crate) fn new(options: &Options) -> Result<Self, Stop> {
+        Self::at("--url", &options.url, options)
+    }
+
+    /// Where sockets are opened, if that is another node.
+    pub(crate) fn for_sockets(options: &Options) -> Result<Option<Self>, Stop> {
+        options.sockets_url.as_deref().map(|url| Self::at("--sockets-url", url, options)).transpose()
+    }
+
+    fn at(flag: &str, url: &str, options: &Options) -> Result<Self, Stop> {
         let usage = |text: String| Stop::Usage(text);
-        let uri: Uri = options.url.parse().map_err(|error| usage(format!("--url {}: {error}", options.url)))?;
+        let uri: Uri = url.parse().map_err(|error| usage(format!("{flag} {url}: {error}")))?;
         if uri.scheme_str() != Some("http") {
-            return Err(usage(format!("--url {}: only http:// can be tested", options.url)));
+            return Err(usage(format!("{flag} {url}: only http:// can be tested")));
         }
-        let authority = uri.authority().ok_or_else(|| usage(format!("--url {}: no host", options.url)))?.to_string();
-        let address = resolve(&uri).map_err(|error| usage(format!("--url: {error:#}")))?;
+        let authority = uri.authority().ok_or_else(|| usage(format!("{flag} {url}: no host")))?.to_string();
+        let address = resolve(&uri).map_err(|error| usage(format!("{flag}: {error:#}")))?;
         if !address.ip().is_loopback() && !options.allow_remote {
             return Err(usage(format!("{} is no loopback address; --allow-remote accepts it", address.ip())));
         }

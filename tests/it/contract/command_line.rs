@@ -5,7 +5,7 @@ use crate::support::deployment::Kind;
 use crate::support::hub::{SESSIONS, at_human, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::{Client, on_every_deployment};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tempfile::tempdir;
@@ -14,6 +14,7 @@ use tempfile::tempdir;
 pub fn serve(kind: Kind, folder: &Path) -> Command {
     let mut command = hiloop(folder);
     command.env("DATABASE_URL", kind.database_url(folder)).env("HILOOP_LISTEN", "127.0.0.1:0");
+    command.envs(kind.redis_url().map(|url| ("REDIS_URL", url)));
     command
 }
 
@@ -122,6 +123,13 @@ on_every_deployment! {
             assert_eq!(me["email"], json!(email));
         }
         failed(&run(&mut command(&["token", "--email", "nobody@example.org"])), "--email");
+    }
+
+    async fn hiloop_openapi(kind: Kind) {
+        let folder = tempdir().expect("a folder");
+        let (hub, command) = serving(kind, folder.path());
+        let printed: Value = serde_json::from_str(out(&run(&mut command(&["openapi"])))).expect("JSON");
+        assert_eq!(printed, Client::anonymous(&hub.base).get("/openapi.json").await.expect(200));
     }
 
     async fn hiloop_demo(kind: Kind) {

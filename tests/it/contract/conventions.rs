@@ -165,6 +165,12 @@ on_every_deployment! {
         let first = human.post(&at, response.clone()).await.expect(201);
         let again = human.post(&at, response).await;
         assert_eq!((again.header("idempotent-replayed"), &again.body), (Some("true"), &first));
+        // And what makes things of the directory, with the secret that is shown once.
+        let keyed = hub.manager.with("idempotency-key", "a-key");
+        let first = keyed.post("/v1/manage/keys", json!({ "permission": "agent" })).await.expect(201);
+        let again = keyed.post("/v1/manage/keys", json!({ "permission": "agent" })).await;
+        assert_eq!((again.header("idempotent-replayed"), &again.body), (Some("true"), &first));
+        hub.with_key(text(&again.body["apiKey"])).get("/v1/agent/me").await.expect(200);
         // 1 to 255 visible characters of ASCII.
         agent.with("idempotency-key", &"k".repeat(255)).post(&path, body.clone()).await.expect(201);
         for bad in ["", "a b", &"k".repeat(256)] {

@@ -75,6 +75,25 @@ on_every_deployment! {
         assert!(codes.iter().any(|code| code["code"] == 4504 && code["then"] == "reconnect"), "{codes:?}");
     }
 
+    async fn openapi_json(hub: Deployment) {
+        let reply = hub.anonymous.get("/openapi.json").await;
+        assert_eq!(reply.header("content-type"), Some("application/json"), "{reply:?}");
+        let document = reply.expect(200);
+        assert!(text(&document["openapi"]).starts_with("3.1."), "{}", document["openapi"]);
+        let question = &document["paths"]["/v1/agent/sessions/{id}/messages"]["post"];
+        assert!(question["responses"]["201"].is_object() && question["responses"]["409"].is_object(), "{question}");
+    }
+
+    async fn docs(hub: Deployment) {
+        // A page that gets everything from the hub itself.
+        let reply = hub.anonymous.get("/docs").await;
+        assert!(reply.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{reply:?}");
+        let policy = reply.header("content-security-policy").expect("a policy").to_owned();
+        assert!(policy.contains("default-src 'none'") || policy.contains("default-src 'self'"), "{policy}");
+        let page = text(&reply.expect(200)).to_owned();
+        assert!(!page.contains("https://") && !page.contains("src=\"//"), "{page}");
+    }
+
     async fn web_chat(hub: Deployment) {
         let reply = hub.anonymous.get("/").await;
         assert!(reply.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{reply:?}");

@@ -79,13 +79,17 @@ const ROWS: &[(&str, &str)] = &[
          code_4504_token_expired code_4508_no_auth_in_time code_4529_too_many_frames code_1001_draining \
          code_1009_frame_over_64_kib",
     ),
-    ("operations", "livez readyz metrics asyncapi_json web_chat sigterm"),
-    ("command_line", "hiloop_serve hiloop_migrate hiloop_keys_create hiloop_humans_create hiloop_token hiloop_demo"),
+    ("operations", "livez readyz metrics openapi_json docs asyncapi_json web_chat sigterm"),
+    (
+        "command_line",
+        "hiloop_serve hiloop_migrate hiloop_keys_create hiloop_humans_create hiloop_token hiloop_openapi hiloop_demo",
+    ),
     (
         "settings",
         "hiloop_listen database_url hiloop_jwt_secret hiloop_jwks_url hiloop_jwt_issuer hiloop_jwt_audience \
          hiloop_jwt_space hiloop_trusted_proxies hiloop_metrics_listen hiloop_public_url hiloop_cors_origins \
-         hiloop_rate_limit hiloop_log every_setting_is_a_flag",
+         hiloop_rate_limit hiloop_sign_in_limit hiloop_max_body_bytes hiloop_max_field_bytes hiloop_retention_days \
+         hiloop_grace_seconds hiloop_database_connections redis_url hiloop_log every_setting_is_a_flag",
     ),
     (
         "interactions",
@@ -98,7 +102,7 @@ const ROWS: &[(&str, &str)] = &[
 ];
 
 /// What `on_every_deployment!` makes of each test.
-const DEPLOYMENTS: &[&str] = &["sqlite", "postgres"];
+const DEPLOYMENTS: &[&str] = &["sqlite", "postgres", "two_nodes"];
 
 /// The names that this test program lists, as its users would see them.
 fn listed(further: &[&str]) -> BTreeSet<String> {

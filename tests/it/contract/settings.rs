@@ -6,11 +6,14 @@ use crate::cli::{Recorded, bearer, failed, line, out, printed, run};
 use crate::support::deployment::{name, now, signed, token};
 use crate::support::hub::{SESSIONS, at_agent, text};
 use crate::support::process::{Process, hiloop};
-use crate::support::{Client, Kind, on_every_deployment};
+use crate::support::{Client, Kind, eventually, on_every_deployment};
 use futures::future::join_all;
+use hiloop::config::Retention;
 use serde_json::{Value, json};
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 use tempfile::tempdir;
+use tokio::io::AsyncWriteExt as _;
 
 const ALL: &[&str] = &[
     "HILOOP_LISTEN",
@@ -28,6 +31,12 @@ const ALL: &[&str] = &[
     "HILOOP_RATE_LIMIT",
     "HILOOP_LOG",
     "HILOOP_LOG_FORMAT",
+    "HILOOP_SIGN_IN_LIMIT",
+    "HILOOP_MAX_BODY_BYTES",
+    "HILOOP_MAX_FIELD_BYTES",
+    "HILOOP_RETENTION_DAYS",
+    "HILOOP_GRACE_SECONDS",
+    "HILOOP_DATABASE_CONNECTIONS",
 ];
 
 /// Checks that a value is an error that names the setting, before anything listens.
@@ -184,6 +193,106 @@ on_every_deployment! {
         }
         refused(kind, "HILOOP_LOG", "hiloop=loud");
         refused(kind, "HILOOP_LOG_FORMAT", "xml");
+    }
+
+    async fn hiloop_sign_in_limit(kind: Kind) {
+        // Each node counts its own: so many fail at each, and the next is refused unchecked, the right one too.
+        let hub = kind.alone(&["--rate-limit", "100/s", "--sign-in-limit", "3/min"], |_| {}).await;
+        let wrong = json!({ "email": "nobody@example.org", "password": "wrong" });
+        let nodes = if kind == Kind::TwoNodes { 2 } else { 1 };
+        for attempt in 0..4 * nodes {
+            let status = hub.anonymous.post("/v1/auth/login", wrong.clone()).await.status;
+            assert_eq!(status, if attempt < 3 * nodes { 401 } else { 429 }, "attempt {attempt}");
+        }
+        let refused_one = hub.anonymous.post("/v1/auth/login", wrong).await;
+        assert!(refused_one.header("retry-after").is_some(), "{refused_one:?}");
+        refused_one.expect_error(429, "RATE_LIMITED");
+        // Who has a credential that is good notices nothing.
+        hub.owner.get("/v1/agent/me").await.expect(200);
+        refused(kind, "HILOOP_SIGN_IN_LIMIT", "sometimes");
+    }
+
+    async fn hiloop_max_body_bytes(kind: Kind) {
+        let hub = kind.alone(&["--max-body-bytes", "4096"], |_| {}).await;
+        let agent = hub.agent("agent").await;
+        let path = at_agent(&hub.session(&agent).await, "/messages");
+        agent.post(&path, json!({ "encryptedContent": "x".repeat(2000) })).await.expect(201);
+        agent.post(&path, json!({ "encryptedContent": "x".repeat(4096) })).await.expect_error(413, "PAYLOAD_TOO_LARGE");
+        refused(kind, "HILOOP_MAX_BODY_BYTES", "many");
+    }
+
+    async fn hiloop_max_field_bytes(kind: Kind) {
+        let hub = kind.alone(&["--max-field-bytes", "2048"], |_| {}).await;
+        let agent = hub.agent("agent").await;
+        let path = at_agent(&hub.session(&agent).await, "/messages");
+        agent.post(&path, json!({ "encryptedContent": "x".repeat(1500) })).await.expect(201);
+        let reply = agent.post(&path, json!({ "encryptedContent": "x".repeat(2049) })).await;
+        reply.expect_error(413, "PAYLOAD_TOO_LARGE");
+        refused(kind, "HILOOP_MAX_FIELD_BYTES", "-1");
+    }
+
+    async fn hiloop_retention_days(kind: Kind) {
+        // A day is too long for a test: closed sessions go as soon as they have ended, those that are open stay.
+        let soon = Retention { keep_millis: 0, every: Duration::from_millis(50) };
+        let hub = kind.alone(&[], |config| config.retention = Some(soon)).await;
+        let agent = hub.agent("agent").await;
+        let (ended, open) = (hub.session(&agent).await, hub.session(&agent).await);
+        agent.post(&at_agent(&ended, "/close"), json!({})).await.expect(200);
+        eventually("the closed session to go", async || {
+            (agent.get(&at_agent(&ended, "")).await.status == 404).then_some(())
+        })
+        .await;
+        let timeline = agent.get(&at_agent(&open, "/timeline?after=0")).await.expect(200);
+        assert_eq!((&timeline["firstSeq"], &timeline["data"][0]["seq"]), (&json!(1), &json!(1)));
+        refused(kind, "HILOOP_RETENTION_DAYS", "0.5");
+        refused(kind, "HILOOP_RETENTION_DAYS", "some");
+    }
+
+    async fn hiloop_grace_seconds(kind: Kind) {
+        let folder = tempdir().expect("a folder");
+        let mut hub = Process::spawn(serve(kind, folder.path()).env("HILOOP_GRACE_SECONDS", "1"));
+        // A request without an end.
+        let mut endless = tokio::net::TcpStream::connect(hub.address()).await.expect("a connection");
+        let head = "POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+        endless.write_all(head.as_bytes()).await.expect("it goes out");
+        hub.owner().get("/v1/agent/me").await.expect(200);
+        let since = Instant::now();
+        let code = tokio::task::spawn_blocking(move || hub.terminate()).await.expect("no panic");
+        assert_eq!(code, Some(0));
+        assert!((1..6).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+        refused(kind, "HILOOP_GRACE_SECONDS", "0");
+    }
+
+    async fn hiloop_database_connections(kind: Kind) {
+        let hub = kind.alone(&["--database-connections", "2"], |_| {}).await;
+        let replies = join_all((0..20).map(|_| hub.owner.post(SESSIONS, json!({})))).await;
+        assert!(replies.iter().all(|reply| reply.status == 201), "{replies:?}");
+        for bad in ["1", "plenty"] {
+            refused(kind, "HILOOP_DATABASE_CONNECTIONS", bad);
+        }
+    }
+
+    async fn redis_url(kind: Kind) {
+        let hub = kind.alone(&[], |_| {}).await;
+        let ready = hub.anonymous.get("/readyz").await.expect(200);
+        assert_eq!(ready.get("redis"), (kind == Kind::TwoNodes).then_some(&json!("ok")), "{ready}");
+        // What happens on one node is seen on the other at once.
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let mut sockets = [hub.socket(&agent).await, hub.socket(&agent).await];
+        for socket in &mut sockets {
+            socket.subscribe(&session, None).await;
+        }
+        for content in ["a", "b"] {
+            let body = json!({ "encryptedContent": content });
+            let posted = agent.post(&at_agent(&session, "/messages"), body).await.expect(201);
+            for socket in &mut sockets {
+                assert_eq!(socket.event().await["data"]["message"]["id"], posted["id"]);
+            }
+        }
+        for bad in ["http://127.0.0.1", "redis://", "redis"] {
+            refused(kind, "REDIS_URL", bad);
+        }
     }
 
     async fn every_setting_is_a_flag(kind: Kind) {

@@ -6,7 +6,9 @@
 use super::client::Client;
 use super::hub::{Engine, Hub, at_agent, text};
 use super::postgres;
+use super::redis::Redis;
 use super::socket::Socket;
+use hiloop::app::Server;
 use hiloop::config::Config;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -22,6 +24,8 @@ use tokio::sync::OnceCell;
 pub enum Kind {
     Sqlite,
     Postgres,
+    /// Over one PostgreSQL and one Redis; each request and each socket goes to the one that the last did not go to.
+    TwoNodes,
 }
 
 /// The secret with which people's tokens are signed, here as by any outside issuer.
@@ -31,6 +35,8 @@ const JWT_SECRET: &str = "a secret that the hub and its issuer share";
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 });
+/// Of all deployments with several nodes: each has channels of its own.
+static REDIS: OnceCell<Redis> = OnceCell::const_new();
 static NAMES: AtomicU32 = AtomicU32::new(0);
 
 /// Runs a test where the shared deployments live.
@@ -46,27 +52,43 @@ pub fn name(prefix: &str) -> String {
 impl Kind {
     /// What `on_every_deployment!` gives to a test that starts its own.
     pub async fn given(kind: Self) -> Self {
+        kind.redis().await;
         kind
+    }
+
+    /// The Redis between the nodes, where there are several.
+    async fn redis(self) -> Option<&'static Redis> {
+        if self == Self::TwoNodes { Some(REDIS.get_or_init(Redis::start).await) } else { None }
+    }
+
+    /// What a hub of this kind, started as a program, is to be told of Redis.
+    pub fn redis_url(self) -> Option<String> {
+        REDIS.get().filter(|_| self == Self::TwoNodes).map(Redis::url)
     }
 
     /// Where a hub of this kind, started as a program, is to keep its store.
     pub fn database_url(self, folder: &Path) -> String {
         match self {
             Self::Sqlite => format!("sqlite://{}/hub.db", folder.display()),
-            Self::Postgres => postgres::new_database(),
+            Self::Postgres | Self::TwoNodes => postgres::new_database(),
         }
     }
 
     fn engine(self) -> Engine {
         match self {
             Self::Sqlite => Engine::Sqlite,
-            Self::Postgres => Engine::Postgres,
+            Self::Postgres | Self::TwoNodes => Engine::Postgres,
         }
     }
 
     async fn start(self, flags: &[&str], change: impl FnOnce(&mut Config)) -> Hub {
         let secret: &[&str] = if flags.contains(&"--jwt-secret") { &[] } else { &["--jwt-secret", JWT_SECRET] };
         let flags: Vec<&str> = flags.iter().chain(secret).copied().collect();
+        if let Some(redis) = self.redis().await {
+            let url = redis.url();
+            let flags: Vec<&str> = flags.into_iter().chain(["--redis-url", &url]).collect();
+            return Hub::start_two(&flags, change).await;
+        }
         Hub::start_with(self.engine(), &flags, change).await
     }
 
@@ -95,9 +117,11 @@ pub struct Deployment {
 async fn shared(kind: Kind) -> &'static Hub {
     static SQLITE: OnceCell<Hub> = OnceCell::const_new();
     static POSTGRES: OnceCell<Hub> = OnceCell::const_new();
+    static TWO_NODES: OnceCell<Hub> = OnceCell::const_new();
     let cell = match kind {
         Kind::Sqlite => &SQLITE,
         Kind::Postgres => &POSTGRES,
+        Kind::TwoNodes => &TWO_NODES,
     };
     cell.get_or_init(async || {
         let mut hub = kind.start(&[], |_| {}).await;
@@ -122,8 +146,10 @@ impl Deployment {
 
     /// The hub drains and ends, as on SIGTERM.
     pub async fn stop(&mut self) {
-        let server = self.hub.as_mut().and_then(|hub| hub.server.take());
-        server.expect("a hub of this test alone").stop().await;
+        let hub = self.hub.as_mut().expect("a hub of this test alone");
+        let second = hub.second.take().map(Server::stop);
+        let first = hub.server.take().expect("it runs").stop();
+        futures::future::join(first, futures::future::OptionFuture::from(second)).await;
     }
 
     /// Where the store of a deployment of this test alone is, for faults from outside.

@@ -1,19 +1,19 @@
 //! A hub inside the test process, on an empty store of its own, and the people and agents that stories need.
 
-use super::client::Client;
+use super::client::{Client, Nodes};
 use super::postgres;
 use super::socket::Socket;
 use clap::Parser;
-use hiloop::app::{Server, start_with};
+use hiloop::app::{Server, start_at, start_with};
 use hiloop::auth::secret::new_api_key;
-use hiloop::broker::LocalBroker;
+use hiloop::broker::{Connectivity, LocalBroker};
 use hiloop::clock::ShiftedClock;
 use hiloop::config::{Config, Settings};
 use hiloop::domain::Permission;
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,9 @@ pub fn config(database_url: &str, flags: &[&str]) -> Config {
 pub struct Hub {
     pub base: String,
     pub server: Option<Server>,
+    /// The other node, where there are two.
+    pub second: Option<Server>,
+    nodes: Option<Arc<Nodes>>,
     pub clock: Arc<ShiftedClock>,
     pub owner: Client,
     pub database_url: String,
@@ -64,11 +67,38 @@ impl Hub {
         change(&mut config);
         let clock = ShiftedClock::new();
         let server = start_with(config, clock.clone(), Arc::new(LocalBroker)).await.expect("the hub starts");
-        let base = format!("http://{}", server.address);
+        Self::of(vec![server], clock, database_url, folder).await
+    }
+
+    /// Two nodes on PostgreSQL and the Redis that `flags` name, between which clients alternate.
+    pub async fn start_two(flags: &[&str], change: impl FnOnce(&mut Config)) -> Self {
+        let database_url = postgres::new_database();
+        let mut config = config(&database_url, flags);
+        change(&mut config);
+        let clock = ShiftedClock::new();
+        let mut servers: Vec<Server> = Vec::new();
+        for _ in 0..2 {
+            let server = start_at(config.clone(), clock.clone()).await.expect("the node starts");
+            // Both have one name towards people, as behind a proxy.
+            config.public_url.get_or_insert_with(|| format!("http://{}", server.address));
+            servers.push(server);
+        }
+        super::eventually("the nodes to be connected", async || {
+            servers.iter().all(|node| node.context.broker.connectivity() == Connectivity::Connected).then_some(())
+        })
+        .await;
+        Self::of(servers, clock, database_url, None).await
+    }
+
+    async fn of(servers: Vec<Server>, clock: Arc<ShiftedClock>, database_url: String, folder: Option<TempDir>) -> Self {
+        let bases: Vec<String> = servers.iter().map(|server| format!("http://{}", server.address)).collect();
+        let mut servers = servers.into_iter();
         let mut hub = Self {
-            owner: Client::anonymous(&base),
-            base,
-            server: Some(server),
+            owner: Client::anonymous(&bases[0]),
+            base: bases[0].clone(),
+            server: servers.next(),
+            second: servers.next(),
+            nodes: (bases.len() > 1).then(|| Arc::new(Nodes { bases, turn: AtomicUsize::new(0) })),
             clock,
             database_url,
             names: AtomicU32::new(0),
@@ -109,7 +139,7 @@ impl Hub {
     }
 
     pub fn anonymous(&self) -> Client {
-        Client::anonymous(&self.base)
+        Client { nodes: self.nodes.clone(), ..Client::anonymous(&self.base) }
     }
 
     /// A name that no other call gives.

@@ -77,6 +77,14 @@ macro_rules! on_every_deployment {
                     story($given::given($crate::support::Kind::Postgres).await).await;
                 });
             }
+
+            $(#[$meta])*
+            #[test]
+            fn two_nodes() {
+                $crate::support::deployment::run(async {
+                    story($given::given($crate::support::Kind::TwoNodes).await).await;
+                });
+            }
         }
     )+};
 }

@@ -104,7 +104,7 @@ def chat(name, writes, listens, key, others):
     processes |= others
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
-        command = [loadtest, "--url", writes.url, "--sockets-url", listens.url, "--json", report, "chat",
+        command = [loadtest, "--url", writes.url, "--other-url", listens.url, "--json", report, "chat",
                    "--sessions", sessions, "--sockets-per-session", "1", "--rate", rate, "--duration", seconds]
         before = {name: cpu(process) for name, process in processes.items()}
         done = subprocess.run(command, env=os.environ | {"HILOOP_KEY": key}, capture_output=True, text=True)
@@ -115,6 +115,24 @@ def chat(name, writes, listens, key, others):
     messages = found["figures"]["messagesAcknowledged"]
     latency = found["latencies"]
     return name, latency, {name: seconds * 1e6 / messages for name, seconds in used.items()}
+
+
+def ingest(nodes, key, others):
+    """64 clients that write into one session as fast as they can, on all nodes by turns."""
+    processes = {f"hub {number}": node.process for number, node in enumerate(nodes, 1)} | others
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.json")
+        command = [loadtest, "--url", nodes[0].url, *(["--other-url", nodes[1].url] if len(nodes) > 1 else []),
+                   "--json", report, "ingest", "--one-session", "--writers", "64", "--duration", seconds]
+        before = {name: cpu(process) for name, process in processes.items()}
+        done = subprocess.run(command, env=os.environ | {"HILOOP_KEY": key}, capture_output=True, text=True)
+        used = {name: cpu(process) - before[name] for name, process in processes.items()}
+        if done.returncode:
+            sys.exit(f"ingest: {done.stdout}{done.stderr}")
+        found = json.loads(report.read_text())
+    messages = found["figures"]["messagesAcknowledged"]
+    return found["figures"]["messagesPerSecond"], found["latencies"]["reply"], {
+        name: seconds * 1e6 / messages for name, seconds in used.items()}
 
 
 def ms(latency, key):
@@ -160,6 +178,14 @@ try:
     cost = sum(rows[2][2].values()) - sum(rows[0][2].values())
     print(f"\nacross nodes: {more['p50Ms']:+.2f} ms at p50, {more['p99Ms']:+.2f} ms at p99, against the same node; "
           f"{cost:+.0f} µs of CPU a message in all, against one node without Redis")
+    print("\none hot session, 64 clients that write as fast as they can\n")
+    print(f"{'':22}{'messages/s':>12}{'POST to 201, ms p50     p99':>30}    CPU a message, µs")
+    for name, nodes, key, others in (("one node, no Redis", [alone], alone.key, {}),
+                                     ("from one of two nodes", [first], first.key, {"Redis": redis}),
+                                     ("from both nodes", [first, second], first.key, {"Redis": redis})):
+        each, reply, used = ingest(nodes, key, others)
+        spent = ", ".join(f"{who} {micros:.0f}" for who, micros in used.items())
+        print(f"{name:22}{each:>12.0f}{reply['p50Ms']:>22.2f} {reply['p99Ms']:7.2f}    {spent}")
 finally:
     for process in reversed(running):
         process.terminate()

@@ -28,9 +28,10 @@ pub(crate) struct Options {
     /// Base URL of the hub
     #[arg(long, global = true, default_value = "http://127.0.0.1:8080")]
     pub(crate) url: String,
-    /// Another node of the same hub, on which the sockets of `fanout`, `chat` and `idle` are opened
+    /// Another node of the same hub: `fanout`, `chat` and `idle` open their sockets there, and every other writer of
+    /// `ingest` writes there
     #[arg(long, global = true, value_name = "URL")]
-    pub(crate) sockets_url: Option<String>,
+    pub(crate) other_url: Option<String>,
     /// API key (`hlp_…`)
     #[arg(long, global = true, env = "HILOOP_KEY", hide_env_values = true)]
     pub(crate) key: Option<String>,

@@ -30,9 +30,9 @@ impl Target {
         Self::at("--url", &options.url, options)
     }
 
-    /// Where sockets are opened, if that is another node.
-    pub(crate) fn for_sockets(options: &Options) -> Result<Option<Self>, Stop> {
-        options.sockets_url.as_deref().map(|url| Self::at("--sockets-url", url, options)).transpose()
+    /// The other node, if there is one.
+    pub(crate) fn other(options: &Options) -> Result<Option<Self>, Stop> {
+        options.other_url.as_deref().map(|url| Self::at("--other-url", url, options)).transpose()
     }
 
     fn at(flag: &str, url: &str, options: &Options) -> Result<Self, Stop> {

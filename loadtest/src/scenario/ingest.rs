@@ -31,7 +31,8 @@ const CHECKING: usize = 16;
 const AFTER_FAILURE: Duration = Duration::from_millis(10);
 
 struct Writers {
-    api: Arc<Api>,
+    /// One for each node; writers take turns.
+    apis: Vec<Arc<Api>>,
     problems: Arc<Problems>,
     payload: Payload,
     paths: Vec<String>,
@@ -44,9 +45,12 @@ struct Writers {
 pub(super) async fn run(context: &Context, arguments: IngestArgs) -> Result<Report, Stop> {
     let wanted = if arguments.one_session { 1 } else { arguments.sessions };
     let sessions = context.create_sessions(wanted).await?;
-    let warm = context.api.warm_up(arguments.writers.min(context.options.in_flight)).await;
-    warm.map_err(|error| Stop::Hub(error.context("opening the writers' connections")))?;
     let writers = Arc::new(Writers::new(context, &sessions, arguments.size));
+    let connections = arguments.writers.div_ceil(writers.apis.len()).min(context.options.in_flight);
+    for api in &writers.apis {
+        let warm = api.warm_up(connections).await;
+        warm.map_err(|error| Stop::Hub(error.context("opening the writers' connections")))?;
+    }
 
     let meter = context.meter()?;
     let start = Instant::now();
@@ -80,8 +84,12 @@ pub(super) async fn run(context: &Context, arguments: IngestArgs) -> Result<Repo
 
 impl Writers {
     fn new(context: &Context, sessions: &[Session], size: usize) -> Self {
+        let mut apis = vec![Arc::clone(&context.api)];
+        if context.options.other_url.is_some() {
+            apis.push(Arc::new(Api::new(Arc::clone(&context.other), context.options.in_flight)));
+        }
         Self {
-            api: Arc::clone(&context.api),
+            apis,
             problems: Arc::clone(&context.problems),
             payload: Payload::new(size),
             paths: sessions.iter().map(|session| context.api.messages_path(&session.id)).collect(),
@@ -101,7 +109,7 @@ impl Writers {
             if start >= end {
                 return;
             }
-            match self.api.post_message(&self.paths[session], body).await {
+            match self.apis[writer % self.apis.len()].post_message(&self.paths[session], body).await {
                 Ok(seq) => {
                     self.replies.record(start.elapsed());
                     self.acknowledged.fetch_add(1, Ordering::Relaxed);
@@ -118,7 +126,7 @@ impl Writers {
     /// Each session must now end where its acknowledged messages do, with none left out.
     async fn check(&self, sessions: &[Session]) {
         let mut found = futures::stream::iter(sessions.iter().enumerate())
-            .map(|(number, before)| async move { (number, before, self.api.session(&before.id).await) })
+            .map(|(number, before)| async move { (number, before, self.apis[0].session(&before.id).await) })
             .buffer_unordered(CHECKING);
         while let Some((number, before, after)) = found.next().await {
             match after {

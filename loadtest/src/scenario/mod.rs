@@ -31,8 +31,8 @@ const CREATING: usize = 16;
 struct Context {
     options: Options,
     target: Arc<Target>,
-    /// Where the sockets are opened: the same node unless another is named.
-    sockets: Arc<Target>,
+    /// The same node again unless another is named.
+    other: Arc<Target>,
     api: Arc<Api>,
     problems: Arc<Problems>,
     server: Option<Process>,
@@ -41,13 +41,13 @@ struct Context {
 /// Runs the scenario that the command line names.
 pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
     let target = Arc::new(Target::new(&cli.options)?);
-    let sockets = Target::for_sockets(&cli.options)?.map_or_else(|| Arc::clone(&target), Arc::new);
+    let other = Target::other(&cli.options)?.map_or_else(|| Arc::clone(&target), Arc::new);
     let context = Context {
         api: Arc::new(Api::new(Arc::clone(&target), cli.options.in_flight)),
         problems: Arc::new(Problems::default()),
         server: cli.options.pid.map(Process::new).transpose().map_err(Stop::Tool)?,
         target,
-        sockets,
+        other,
         options: cli.options,
     };
     let mut report = match cli.scenario {
@@ -76,7 +76,7 @@ impl Context {
 
     async fn open_fleet(&self, sessions: &Arc<[Session]>, sockets: usize, subscribe: bool) -> Result<Fleet, Stop> {
         let plan = FleetPlan {
-            target: Arc::clone(&self.sockets),
+            target: Arc::clone(&self.other),
             sessions: Arc::clone(sessions),
             sockets,
             subscribe,

@@ -84,9 +84,11 @@ async fn settled(
     let read = async || -> Result<Message, Refusal> {
         app.store.message(scope, session, id).await?.ok_or(Refusal::NotFound("Message"))
     };
-    let message = read().await?;
-    if message.status != MessageStatus::Pending || patience.is_zero() {
-        return Ok(message);
+    {
+        let message = read().await?;
+        if message.status != MessageStatus::Pending || patience.is_zero() {
+            return Ok(message);
+        }
     }
     // First listen, then look again: a settling between the two is seen by one of them.
     let attendance = app.hub.attend(Arc::clone(principal));
@@ -94,14 +96,17 @@ async fn settled(
     if let Some(head) = app.store.head(scope, session).await? {
         app.hub.observe(head.space, session, head.last_seq);
     }
-    let message = read().await?;
-    if message.status != MessageStatus::Pending {
-        return Ok(message);
+    {
+        // Not held while waiting: it may be large, and there may be ten thousand.
+        let message = read().await?;
+        if message.status != MessageStatus::Pending {
+            return Ok(message);
+        }
     }
     tokio::select! {
         () = waiter.settled() => {}
-        () = tokio::time::sleep(patience) => return Ok(message),
-        () = attendance.ended() => return Ok(message),
+        () = tokio::time::sleep(patience) => {}
+        () = attendance.ended() => {}
     }
     read().await
 }

@@ -49,6 +49,7 @@ have cc || missing+=(gcc libc6-dev)
 if [ "$want" = test ]; then
     have_postgres || missing+=(postgresql)
     have redis-server || missing+=(redis-server)
+    have openssl || missing+=(openssl)
     [ -x /usr/sbin/nginx ] || have nginx || missing+=(nginx-light)
     [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
     # Debian keeps the part of venv that installs pip in a package of its own.

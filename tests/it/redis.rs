@@ -1,6 +1,7 @@
 //! Several nodes over one store and one Redis, which comes and goes.
 
 use crate::support::hub::{Engine, at_agent, at_human, config, text};
+use crate::support::process::{Process, hiloop};
 use crate::support::{Client, Nodes, Redis, Socket, eventually};
 use hiloop::app::start_at;
 use hiloop::broker::{Broker, Connectivity, RedisBroker, Signal, redis::Target};
@@ -119,6 +120,68 @@ async fn everything_that_is_live_crosses_nodes_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_that_is_live_crosses_nodes_over_a_redis_cluster() {
     everything_crosses(Engine::Postgres, Redis::start_cluster().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_that_is_live_crosses_nodes_over_a_redis_cluster_of_three() {
+    everything_crosses(Engine::Postgres, Redis::start_cluster_of_three().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_moves_within_the_cluster_takes_its_sessions_along() {
+    let redis = Redis::start_cluster_of_three().await;
+    let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
+    let (here, there) = (nodes.owner(0), nodes.owner(1));
+    let session = nodes.maker.session(&here).await;
+    let mut socket = Socket::open(&there).await;
+    socket.subscribe(&session, None).await;
+    for _ in 0..3 {
+        listened_to(&redis, &session).await;
+        let channel = redis.channels(&format!("hiloop:*:session:{session}")).await.remove(0);
+        let slow = slowest_way(&here, &mut socket, &session).await;
+        assert!(slow < LIVE, "before the move it took {slow:?}");
+        redis.move_slot(&channel).await;
+        // Nothing is lost meanwhile, and it becomes live again.
+        eventually("messages to cross at once again", async || {
+            let slow = slowest_way(&here, &mut socket, &session).await;
+            (slow < LIVE).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_may_be_reached_by_tls_alone_and_only_with_a_certificate_that_is_trusted() {
+    let (_redis, url, certificate) = Redis::start_with_tls().await;
+    let database = crate::support::postgres::new_database();
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = |trusted: bool| {
+        let mut command = hiloop(folder.path());
+        command.env("DATABASE_URL", &database).env("REDIS_URL", &url).env("HILOOP_LISTEN", "127.0.0.1:0");
+        if trusted {
+            command.env("SSL_CERT_FILE", &certificate);
+        }
+        Process::spawn(&mut command)
+    };
+    let first = start(true);
+    let owner = first.owner();
+    let (second, stranger) = (start(true), start(false));
+    let at = |node: &Process| Client { base: node.base.clone(), ..owner.clone() };
+    for node in [&first, &second] {
+        eventually("the node to be connected", async || {
+            (at(node).get("/readyz").await.expect(200)["redis"] == "ok").then_some(())
+        })
+        .await;
+    }
+    let ready = at(&stranger).get("/readyz").await.expect(200);
+    assert_eq!((&ready["status"], &ready["redis"]), (&json!("degraded"), &json!("unreachable")));
+    let session = text(&owner.post("/v1/agent/sessions", json!({})).await.expect(201)["id"]).to_owned();
+    let mut socket = Socket::open(&at(&second)).await;
+    socket.subscribe(&session, None).await;
+    eventually("messages to cross at once", async || {
+        (slowest_way(&owner, &mut socket, &session).await < LIVE).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

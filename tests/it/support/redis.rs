@@ -4,6 +4,7 @@
 use super::eventually;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
@@ -12,8 +13,14 @@ pub struct Redis {
     is_cluster: bool,
     /// The shell, and the server in it; none while the server is down.
     running: Option<(Child, u32)>,
+    /// The other servers of its cluster.
+    peers: Vec<Redis>,
+    /// Another port, with TLS.
+    tls: Option<u16>,
     folder: TempDir,
 }
+
+const SLOTS: u64 = 16384;
 
 impl Redis {
     pub async fn start() -> Self {
@@ -35,6 +42,86 @@ impl Redis {
         redis
     }
 
+    /// A cluster of three servers that share the slots.
+    pub async fn start_cluster_of_three() -> Self {
+        let mut redis = Self::down(true);
+        redis.peers = vec![Self::down(true), Self::down(true)];
+        redis.revive().await;
+        for peer in &mut redis.peers {
+            peer.revive().await;
+        }
+        let all = redis.servers();
+        for (number, server) in (0u64..).zip(&all) {
+            let (first, end) = (SLOTS * number / 3, SLOTS * (number + 1) / 3);
+            server.command(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &(end - 1).to_string()]).await;
+            redis.command(&["CLUSTER", "MEET", "127.0.0.1", &server.port.to_string()]).await;
+        }
+        for server in &all {
+            eventually("the cluster is up", async || {
+                let info = format!("{:?}", server.try_command(&["CLUSTER", "INFO"]).await?);
+                (info.contains("cluster_state:ok") && info.contains("cluster_size:3")).then_some(())
+            })
+            .await;
+        }
+        redis
+    }
+
+    fn servers(&self) -> Vec<&Self> {
+        std::iter::once(self).chain(&self.peers).collect()
+    }
+
+    /// Moves the slot of a key or channel to the next server, as an operator does who spreads the load.
+    pub async fn move_slot(&self, name: &str) {
+        let servers = self.servers();
+        let slot: u64 = redis::from_redis_value(self.command(&["CLUSTER", "KEYSLOT", name]).await).expect("a slot");
+        let mut owner = None;
+        for (number, server) in servers.iter().enumerate() {
+            let nodes = text(server.command(&["CLUSTER", "NODES"]).await);
+            let own = nodes.lines().find(|line| line.contains("myself")).expect("itself").to_owned();
+            let holds = own.split_whitespace().skip(8).filter_map(|range| {
+                let (first, last) = range.split_once('-').unwrap_or((range, range));
+                Some(first.parse::<u64>().ok()?..=last.parse().ok()?)
+            });
+            if holds.into_iter().any(|range| range.contains(&slot)) {
+                owner = Some(number);
+            }
+        }
+        let owner = owner.expect("somebody has the slot");
+        let (from, to) = (servers[owner], servers[(owner + 1) % servers.len()]);
+        let slot = slot.to_string();
+        let (from_id, to_id) =
+            (text(from.command(&["CLUSTER", "MYID"]).await), text(to.command(&["CLUSTER", "MYID"]).await));
+        to.command(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]).await;
+        from.command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]).await;
+        let keys: Vec<String> =
+            redis::from_redis_value(from.command(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]).await).expect("keys");
+        for key in keys {
+            from.command(&["MIGRATE", "127.0.0.1", &to.port.to_string(), &key, "0", "5000"]).await;
+        }
+        for server in [to, from].into_iter().chain(servers.iter().copied()) {
+            server.command(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).await;
+        }
+    }
+
+    /// One that speaks TLS too, with a certificate that nobody knows; the URL and the certificate's file.
+    pub async fn start_with_tls() -> (Self, String, PathBuf) {
+        let mut redis = Self::down(false);
+        let file = |name: &str| redis.folder.path().join(name).display().to_string();
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+            .args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(["-keyout", &file("key.pem"), "-out", &file("cert.pem")])
+            .stderr(Stdio::null())
+            .status()
+            .expect("openssl is installed (scripts/setup.sh test)");
+        assert!(made.success(), "openssl makes a certificate");
+        let certificate = redis.folder.path().join("cert.pem");
+        let port = Self::down(false).port;
+        redis.tls = Some(port);
+        redis.revive().await;
+        (redis, format!("rediss://127.0.0.1:{port}"), certificate)
+    }
+
     /// One that has not been started: nothing listens on its port.
     pub fn down(is_cluster: bool) -> Self {
         // Free now, and so far from what the system gives out that it most likely stays so.
@@ -45,7 +132,14 @@ impl Redis {
                 break port;
             }
         };
-        Self { port, is_cluster, running: None, folder: tempfile::tempdir().expect("a folder") }
+        Self {
+            port,
+            is_cluster,
+            running: None,
+            peers: Vec::new(),
+            tls: None,
+            folder: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     pub fn port(&self) -> u16 {
@@ -54,7 +148,8 @@ impl Redis {
 
     pub fn url(&self) -> String {
         let scheme = if self.is_cluster { "redis+cluster" } else { "redis" };
-        format!("{scheme}://127.0.0.1:{}", self.port)
+        let places: Vec<String> = self.servers().iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
+        format!("{scheme}://{}", places.join(","))
     }
 
     /// Starts the server again, empty, on the port that it had.
@@ -63,10 +158,20 @@ impl Redis {
         let script = "\"$0\" \"$@\" >/dev/null & server=$!; echo $server; cat >/dev/null; kill -9 $server; wait";
         let port = self.port.to_string();
         let cluster = if self.is_cluster { "yes" } else { "no" };
+        let tls = self.tls.map_or(Vec::new(), |port| {
+            let file = |name: &str| self.folder.path().join(name).display().to_string();
+            let (certificate, key) = (file("cert.pem"), file("key.pem"));
+            ["--tls-port", &port.to_string(), "--tls-cert-file", &certificate, "--tls-key-file", &key]
+                .into_iter()
+                .chain(["--tls-ca-cert-file", &certificate, "--tls-auth-clients", "no"])
+                .map(str::to_owned)
+                .collect()
+        });
         let mut shell = Command::new("/bin/sh")
             .args(["-c", script, "redis-server", "--port", &port, "--save", "", "--appendonly", "no"])
             .args(["--bind", "127.0.0.1", "--cluster-enabled", cluster, "--dir"])
             .arg(self.folder.path())
+            .args(tls)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -119,8 +224,17 @@ impl Redis {
     /// The channels that somebody listens to, of those that match.
     pub async fn channels(&self, pattern: &str) -> Vec<String> {
         let command = if self.is_cluster { "SHARDCHANNELS" } else { "CHANNELS" };
-        redis::from_redis_value(self.command(&["PUBSUB", command, pattern]).await).expect("names")
+        let mut names = Vec::new();
+        for server in self.servers() {
+            let some = server.command(&["PUBSUB", command, pattern]).await;
+            names.extend(redis::from_redis_value::<Vec<String>>(some).expect("names"));
+        }
+        names
     }
+}
+
+fn text(value: redis::Value) -> String {
+    redis::from_redis_value(value).expect("text")
 }
 
 impl Drop for Redis {

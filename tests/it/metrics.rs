@@ -62,9 +62,15 @@ impl Scrape {
 
 /// Scrapes until a figure is what it should be.
 async fn reaches(client: &Client, series: &str, value: f64) -> Scrape {
-    eventually(&format!("{series} {value}"), async || {
+    all_reach(client, &[(series, value)]).await
+}
+
+/// Scrapes until figures that move apart from each other are all what they should be: a scrape is no snapshot, it asks
+/// the store first and reads the counters then.
+async fn all_reach(client: &Client, figures: &[(&str, f64)]) -> Scrape {
+    eventually(&format!("{figures:?}"), async || {
         let scrape = Scrape::of(client).await;
-        (scrape.get(series) == value).then_some(scrape)
+        figures.iter().all(|(series, value)| scrape.get(series) == *value).then_some(scrape)
     })
     .await
 }
@@ -107,8 +113,11 @@ on_both_engines! {
         for _ in 0..6 {
             late.event().await;
         }
-        let scrape = reaches(&hub.owner, r#"hiloop_deliveries_total{path="replay"}"#, 6.0).await;
-        assert_eq!(scrape.get(r#"hiloop_deliveries_total{path="live"}"#), 15.0);
+        let deliveries = [
+            (r#"hiloop_deliveries_total{path="replay"}"#, 6.0),
+            (r#"hiloop_deliveries_total{path="live"}"#, 15.0),
+        ];
+        let scrape = all_reach(&hub.owner, &deliveries).await;
         assert_eq!(scrape.get("hiloop_sockets"), 4.0);
         assert_eq!(scrape.get("hiloop_live_sessions"), 1.0);
         assert_eq!(scrape.get("hiloop_replay_events_count"), 1.0);
@@ -140,8 +149,8 @@ on_both_engines! {
         assert_eq!(waiting.await.expect("no panic").expect(200)["status"], "Completed");
         gone.abort();
         hub.clock.advance(60_000);
-        let scrape = reaches(&hub.owner, "hiloop_expired_total", 1.0).await;
-        assert_eq!(scrape.get("hiloop_pending_responses"), 1.0);
+        let scrape =
+            all_reach(&hub.owner, &[("hiloop_expired_total", 1.0), ("hiloop_pending_responses", 1.0)]).await;
         assert_eq!(scrape.get(r#"hiloop_events_total{type="message.completed"}"#), 1.0);
         assert_eq!(scrape.get(r#"hiloop_events_total{type="message.expired"}"#), 1.0);
         reaches(&hub.owner, "hiloop_waiters", 0.0).await;

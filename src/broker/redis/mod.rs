@@ -147,7 +147,7 @@ impl Broker for RedisBroker {
     }
 
     fn connectivity(&self) -> Connectivity {
-        let both = self.shared.hears.load(Ordering::Acquire) && self.shared.commands().is_some();
+        let both = self.shared.hears.load(Ordering::Acquire) && self.shared.commands.lock().is_some();
         if both { Connectivity::Connected } else { Connectivity::Disconnected }
     }
 

@@ -47,14 +47,22 @@ pub(super) struct Roster {
 struct State {
     /// Who has a socket on this node.
     mine: HashMap<Present, ParticipantId>,
-    /// What of that the other nodes don't know yet; with the participant of those who are gone.
-    untold: HashMap<Present, ParticipantId>,
+    /// What of that the other nodes don't know yet. Whoever came and went without their knowledge is not among it, so
+    /// that this does not grow however long Redis is away.
+    untold: HashMap<Present, Untold>,
     /// Who has one on other nodes, for the sessions that this node listens to.
     others: HashMap<SessionId, Others>,
     /// Sessions of `others` whose hash is to be read.
     unread: HashSet<SessionId>,
     /// When the other nodes were last known to be alive.
     nodes: HashMap<Uuid, Instant>,
+}
+
+/// Somebody who came or went, as `State::mine` says.
+struct Untold {
+    participant: ParticipantId,
+    /// Whether the others may have them as present.
+    may_be_known: bool,
 }
 
 #[derive(Default)]
@@ -67,6 +75,12 @@ struct Others {
 
 /// Somebody's coming (`true`) or going, seen over all other nodes.
 type Turn = (SessionId, PrincipalId, ParticipantId, bool);
+
+impl Untold {
+    fn known(participant: ParticipantId) -> Self {
+        Self { participant, may_be_known: true }
+    }
+}
 
 impl Others {
     fn enter(&mut self, node: Uuid, principal: PrincipalId, participant: ParticipantId) -> bool {
@@ -101,7 +115,12 @@ impl Roster {
         } else {
             state.mine.remove(&who);
         }
-        state.untold.insert(who, participant);
+        // Nothing to tell was on the way: then the others have them as they were until now.
+        let untold = state.untold.entry(who).or_insert(Untold { participant, may_be_known: !online });
+        untold.participant = participant;
+        if !online && !untold.may_be_known {
+            state.untold.remove(&who);
+        }
         drop(state);
         self.changed.notify_one();
     }
@@ -160,7 +179,7 @@ impl Roster {
     fn tell_all(&self) {
         let mut state = self.state.lock();
         let State { mine, untold, .. } = &mut *state;
-        untold.extend(mine.iter().map(|(who, participant)| (*who, *participant)));
+        untold.extend(mine.iter().map(|(who, participant)| (*who, Untold::known(*participant))));
     }
 
     /// Some of what is to be told, with whether they are here.
@@ -168,8 +187,8 @@ impl Roster {
         let mut state = self.state.lock();
         let some: Vec<Present> = state.untold.keys().take(CHUNK).copied().collect();
         let told = some.into_iter().filter_map(|who| {
-            let participant = state.untold.remove(&who)?;
-            Some((who, participant, state.mine.contains_key(&who)))
+            let untold = state.untold.remove(&who)?;
+            Some((who, untold.participant, state.mine.contains_key(&who)))
         });
         told.collect()
     }
@@ -177,7 +196,8 @@ impl Roster {
     fn put_back(&self, changes: Vec<(Present, ParticipantId, bool)>) {
         let mut state = self.state.lock();
         for (who, participant, _) in changes {
-            state.untold.entry(who).or_insert(participant);
+            // It may have arrived all the same.
+            state.untold.entry(who).or_insert(Untold::known(participant)).may_be_known = true;
         }
     }
 
@@ -196,6 +216,11 @@ impl Roster {
     fn believe_everyone(&self) {
         let now = Instant::now();
         self.state.lock().nodes.values_mut().for_each(|seen| *seen = now);
+    }
+
+    /// Nodes that were heard of: those with somebody in the pictures are among them.
+    fn known(&self) -> HashSet<Uuid> {
+        self.state.lock().nodes.keys().copied().collect()
     }
 
     /// Nodes with somebody in the pictures.
@@ -322,7 +347,7 @@ pub(super) async fn take_leave(shared: &Arc<Shared>, mut connection: Connection)
     {
         let mut state = shared.roster.state.lock();
         let State { mine, untold, .. } = &mut *state;
-        untold.extend(mine.drain());
+        untold.extend(mine.drain().map(|(who, participant)| (who, Untold::known(participant))));
     }
     let keeper = Keeper { shared: Arc::clone(shared), is_blind: false, written: Instant::now() };
     let leave = async {
@@ -446,7 +471,7 @@ impl Keeper {
         let answers =
             connection.run(sessions.iter().map(|(session, _)| read(&self.shared, *session)).collect()).await?;
         let hashes = answers.into_iter().map(|answer| Field::all(answer, *node)).collect::<Result<Vec<_>, _>>()?;
-        let mut nodes = roster.nodes();
+        let mut nodes = roster.known();
         nodes.extend(hashes.iter().flatten().map(|field| field.node));
         let alive = with_lease(&self.shared, connection, &nodes).await?;
         let dead = roster.seen(&nodes, &alive);
@@ -623,5 +648,24 @@ mod tests {
         assert_eq!(story.roster.take_untold(), [(who, participant, false)]);
         story.roster.tell_all();
         assert!(story.roster.take_untold().is_empty(), "nobody is here");
+    }
+
+    #[test]
+    fn whoever_comes_and_goes_while_nothing_can_be_told_leaves_nothing_behind() {
+        let story = Story::new();
+        let who = (story.session, story.principal);
+        let turn = |online| story.roster.set(story.session, story.principal, story.participant, online);
+        turn(true);
+        turn(false);
+        assert!(story.roster.take_untold().is_empty(), "nobody ever knew");
+        // Known to be here, or perhaps: then the others have to hear of it.
+        turn(true);
+        assert_eq!(story.roster.take_untold(), [(who, story.participant, true)]);
+        for _ in 0..3 {
+            turn(false);
+            turn(true);
+        }
+        turn(false);
+        assert_eq!(story.roster.take_untold(), [(who, story.participant, false)]);
     }
 }

@@ -98,41 +98,34 @@ class Hub:
             sys.exit("the hub does not start")
 
 
-def chat(name, writes, listens, key, others):
-    """One run; the CPU that each process took for a message, in microseconds."""
-    processes = {"hub (writes)": writes.process} | ({"hub (listens)": listens.process} if listens is not writes else {})
-    processes |= others
+def run(urls, key, processes, *scenario):
+    """One run of the load tester: its report, and the CPU that each process took for a message, in microseconds."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
-        command = [loadtest, "--url", writes.url, "--other-url", listens.url, "--json", report, "chat",
-                   "--sessions", sessions, "--sockets-per-session", "1", "--rate", rate, "--duration", seconds]
+        command = [loadtest, "--url", urls[0], "--other-url", urls[-1], "--json", report, *scenario]
         before = {name: cpu(process) for name, process in processes.items()}
         done = subprocess.run(command, env=os.environ | {"HILOOP_KEY": key}, capture_output=True, text=True)
         used = {name: cpu(process) - before[name] for name, process in processes.items()}
         if done.returncode:
-            sys.exit(f"{name}: {done.stdout}{done.stderr}")
+            sys.exit(f"{scenario[0]}: {done.stdout}{done.stderr}")
         found = json.loads(report.read_text())
     messages = found["figures"]["messagesAcknowledged"]
-    latency = found["latencies"]
-    return name, latency, {name: seconds * 1e6 / messages for name, seconds in used.items()}
+    return found, {name: seconds * 1e6 / messages for name, seconds in used.items()}
+
+
+def chat(name, writes, listens, key, others):
+    processes = {"hub (writes)": writes.process} | ({"hub (listens)": listens.process} if listens is not writes else {})
+    found, used = run([writes.url, listens.url], key, processes | others, "chat", "--sessions", sessions,
+                      "--sockets-per-session", "1", "--rate", rate, "--duration", seconds)
+    return name, found["latencies"], used
 
 
 def ingest(nodes, key, others):
     """64 clients that write into one session as fast as they can, on all nodes by turns."""
     processes = {f"hub {number}": node.process for number, node in enumerate(nodes, 1)} | others
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder, "report.json")
-        command = [loadtest, "--url", nodes[0].url, *(["--other-url", nodes[1].url] if len(nodes) > 1 else []),
-                   "--json", report, "ingest", "--one-session", "--writers", "64", "--duration", seconds]
-        before = {name: cpu(process) for name, process in processes.items()}
-        done = subprocess.run(command, env=os.environ | {"HILOOP_KEY": key}, capture_output=True, text=True)
-        used = {name: cpu(process) - before[name] for name, process in processes.items()}
-        if done.returncode:
-            sys.exit(f"ingest: {done.stdout}{done.stderr}")
-        found = json.loads(report.read_text())
-    messages = found["figures"]["messagesAcknowledged"]
-    return found["figures"]["messagesPerSecond"], found["latencies"]["reply"], {
-        name: seconds * 1e6 / messages for name, seconds in used.items()}
+    found, used = run([node.url for node in nodes], key, processes, "ingest", "--one-session", "--writers", "64",
+                      "--duration", seconds)
+    return found["figures"]["messagesPerSecond"], found["latencies"]["reply"], used
 
 
 def ms(latency, key):

@@ -1,5 +1,6 @@
 //! The published document of the socket is the socket: its frames, its schemas, its codes, its examples.
 
+use crate::openapi::references;
 use crate::permissions::FRAMES;
 use crate::support::hub::{answer, ask, at_agent, at_message, say, text};
 use crate::support::socket::End;
@@ -74,18 +75,6 @@ fn every_frame_stands_in_it_and_nothing_else() {
                 assert!(["sent", "event"].contains(&written), "{:?} writes {written}", file.file_name());
             }
         }
-    }
-}
-
-/// Every `$ref` under `value`.
-fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
-    match value {
-        Value::Object(object) => {
-            found.extend(object.get("$ref").and_then(Value::as_str));
-            object.values().for_each(|value| references(value, found));
-        }
-        Value::Array(values) => values.iter().for_each(|value| references(value, found)),
-        _ => {}
     }
 }
 

@@ -29,7 +29,7 @@ fn routes_and_document_are_the_same() {
 }
 
 /// Every `$ref` under `value`.
-fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+pub fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
     match value {
         Value::Object(object) => {
             found.extend(object.get("$ref").and_then(Value::as_str));

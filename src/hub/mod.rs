@@ -225,8 +225,7 @@ impl Hub {
     /// Waits for a message to settle. Register first, then look at the store, then wait.
     pub fn waiter(self: &Arc<Self>, session: SessionId, message: MessageId) -> Waiter {
         let settled = self.with_topic(session, |topic| topic.add_waiter(message));
-        let held = Held::new(&self.metrics.waiters);
-        Waiter { hub: Arc::clone(self), session, message, settled: Some(settled), _held: held }
+        Waiter { hub: Arc::clone(self), session, message, settled: Some(settled) }
     }
 
     /// Follows how far a session's timeline reaches.
@@ -443,12 +442,13 @@ pub struct Waiter {
     session: SessionId,
     message: MessageId,
     settled: Option<oneshot::Receiver<()>>,
-    _held: Held,
 }
 
 impl Waiter {
-    /// Returns when the message has settled, as far as this node knows.
+    /// Returns when the message has settled, as far as this node knows. Only now does it count as one that waits: what
+    /// it had to ask of the store is behind it.
     pub async fn settled(&mut self) {
+        let _held = Held::new(&self.hub.metrics.waiters);
         if let Some(settled) = &mut self.settled {
             // An error means that the topic is gone, which it can't be while this waiter stands.
             let _ = settled.await;

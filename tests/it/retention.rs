@@ -1,9 +1,10 @@
 //! Retention: sessions that ended long ago go, with everything of theirs, and nothing else does.
 
 use crate::support::hub::{Engine, at_agent, at_human, config, text};
+use crate::support::process::{Process, hiloop};
 use crate::support::socket::End;
 use crate::support::sql::Database;
-use crate::support::{Client, Hub, eventually, on_both_engines};
+use crate::support::{Client, Hub, PATIENCE, eventually, on_both_engines};
 use hiloop::app::start_with;
 use hiloop::broker::{Broker, Signal};
 use hiloop::config::Retention;
@@ -207,6 +208,120 @@ async fn nodes_share_the_work_and_tell_their_readers() {
     }
     let retired: u64 = nodes.iter().map(|node| node.context.metrics.retired.get()).sum();
     assert_eq!(retired, sessions.len() as u64, "each by one node");
+}
+
+/// How much there is of all sessions, by what must agree.
+#[derive(Debug)]
+struct Left {
+    events: i64,
+    /// Rows by which a session is found whose session is gone.
+    strays: i64,
+    /// Events and messages that nobody knows any more, so that they would stay for ever.
+    lost: i64,
+    /// Sessions that can be found and have not all that they had.
+    torn: i64,
+}
+
+impl Left {
+    /// What there is when each session had as many rows of a table as `had` says.
+    async fn of(database: &Database, had: &[(&str, i64)]) -> Self {
+        let mut strays = 0;
+        for table in ["participants", "guests", "interactions"] {
+            let query = format!("SELECT COUNT(*) FROM {table} WHERE session_id NOT IN (SELECT id FROM sessions)");
+            strays += database.number(&query).await;
+        }
+        let mut lost = 0;
+        for table in ["events", "messages"] {
+            let query = format!(
+                "SELECT COUNT(*) FROM {table} WHERE session_id NOT IN (SELECT id FROM sessions) \
+                 AND session_id NOT IN (SELECT session_id FROM retired_sessions)"
+            );
+            lost += database.number(&query).await;
+        }
+        let torn = had
+            .iter()
+            .map(|(table, rows)| format!("(SELECT COUNT(*) FROM {table} t WHERE t.session_id = s.id) <> {rows}"));
+        let torn = format!("SELECT COUNT(*) FROM sessions s WHERE {}", torn.collect::<Vec<_>>().join(" OR "));
+        Self {
+            events: database.number("SELECT COUNT(*) FROM events").await,
+            strays,
+            lost,
+            torn: database.number(&torn).await,
+        }
+    }
+}
+
+on_both_engines! {
+    async fn what_a_killed_node_left_half_deleted_the_next_one_finishes(hub: Hub) {
+        const SESSIONS: i64 = 60;
+        const MORE: i64 = 1500;
+        let mut hub = hub;
+        let agent = hub.agent("agent").await;
+        for _ in 0..SESSIONS {
+            let session = hub.session(&agent).await;
+            agent.post(&at_agent(&session, "/guest-tokens"), json!({})).await.expect(201);
+            agent.post(&at_agent(&session, "/close"), json!({})).await.expect(200);
+        }
+        hub.server.take().expect("it runs").stop().await;
+        let database = Database::open(&hub.database_url).await;
+        let (numbers, id) = database.many(MORE);
+        database
+            .execute(&format!(
+                "{numbers} INSERT INTO events (session_id, seq, kind, at, pending, size, body) \
+                 SELECT s.id, 1000 + i, 'message.created', 1, 0, 2, '{{}}' FROM n CROSS JOIN sessions s"
+            ))
+            .await;
+        database
+            .execute(&format!(
+                "{numbers} INSERT INTO messages (id, session_id, seq, ordinal, response_required, status, priority, \
+                 created_at, updated_at) SELECT {id}, s.id, 1000 + i, 1000 + i, FALSE, 'Sent', 1, 1, 1 \
+                 FROM n CROSS JOIN sessions s"
+            ))
+            .await;
+        // They ended at different times, all of them long ago.
+        database.execute("UPDATE sessions SET closed_at = closed_at - 1000000000000").await;
+        let mut had = Vec::new();
+        for table in ["participants", "guests", "events", "messages"] {
+            let all = database.number(&format!("SELECT COUNT(*) FROM {table}")).await;
+            assert!(all >= SESSIONS && all % SESSIONS == 0, "as many in each session: {all} {table}");
+            had.push((table, all / SESSIONS));
+        }
+        let all = database.number("SELECT COUNT(*) FROM events").await;
+
+        let node = || {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut command = hiloop(folder.path());
+            command.env("DATABASE_URL", &hub.database_url).env("HILOOP_RETENTION_DAYS", "1");
+            (Process::spawn(command.env("HILOOP_LISTEN", "127.0.0.1:0")), folder)
+        };
+        // Twice while sessions go, thrice while what was in them does.
+        let mut interrupted = 0;
+        for (table, left) in [
+            ("sessions", SESSIONS * 3 / 4),
+            ("sessions", SESSIONS / 3),
+            ("events", all * 4 / 5),
+            ("events", all / 2),
+            ("events", all / 5),
+        ] {
+            let (mut node, _folder) = node();
+            let count = format!("SELECT COUNT(*) FROM {table}");
+            // Looked at without a pause: it is over in a moment.
+            let reached = async { while database.number(&count).await > left {} };
+            tokio::time::timeout(PATIENCE, reached).await.expect("it goes on");
+            node.kill();
+            let left = Left::of(&database, &had).await;
+            assert_eq!((left.strays, left.lost, left.torn), (0, 0, 0), "{left:?}");
+            interrupted += i32::from(left.events > 0);
+        }
+        assert!(interrupted >= 3, "it was killed in the middle of it");
+
+        let (_node, _folder) = node();
+        for table in ["sessions", "participants", "guests", "events", "messages", "retired_sessions"] {
+            let count = format!("SELECT COUNT(*) FROM {table}");
+            eventually(&format!("all {table} to go"), async || (database.number(&count).await == 0).then_some(()))
+                .await;
+        }
+    }
 }
 
 #[test]

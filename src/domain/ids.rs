@@ -86,6 +86,13 @@ id! {
 #[serde(transparent)]
 pub struct PrincipalId(pub Uuid);
 
+/// Which of `shards` (one at least) the thing with this id belongs to.
+pub fn shard(id: Uuid, shards: usize) -> usize {
+    // The random bits of a version 7 UUID are its last.
+    let (_, low) = id.as_u64_pair();
+    usize::try_from(low % shards as u64).unwrap_or(0)
+}
+
 macro_rules! into_principal {
     ($($name:ident),+) => {$(
         impl From<$name> for PrincipalId {

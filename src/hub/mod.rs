@@ -16,6 +16,7 @@ use crate::broker::{Broker, Ephemeral, Signal};
 use crate::clock::Clock;
 use crate::domain::{
     Actor, CommittedEvent, ConnectionId, MessageId, ParticipantId, Principal, PrincipalId, Scope, SessionId, SpaceId,
+    shard,
 };
 use crate::metrics::{Held, Metrics};
 use crate::store::{Store, StoreResult};
@@ -190,9 +191,7 @@ impl Hub {
     }
 
     fn lane_of(&self, connection: ConnectionId) -> usize {
-        // The random bits of a version 7 UUID are its last.
-        let (_, low) = connection.0.as_u64_pair();
-        usize::try_from(low % self.lanes.len() as u64).unwrap_or(0)
+        shard(connection.0, self.lanes.len())
     }
 
     /// Makes a subscriber a reader of a session. Whatever is released after this returns reaches it.

@@ -25,6 +25,7 @@ pub use records::{
     RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, WriteSet,
 };
 pub use sql::{DUE_MESSAGES, ENDED_SESSION};
+use std::num::NonZeroUsize;
 use uuid::Uuid;
 
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -295,7 +296,9 @@ pub trait Store: Directory + Credentials + Sessions + Timelines + Retention + In
     /// Deletes what has served its time: saved replies made before `replies`, refresh tokens that ended before
     /// `tokens`. Returns how many rows went.
     async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64>;
-    /// Begins the transaction of one batch of the timeline's writer.
+    /// How many writers of timelines it can do with: each has one transaction under way at a time.
+    fn writers(&self) -> NonZeroUsize;
+    /// Begins the transaction of one batch of a timeline writer.
     async fn begin(&self) -> StoreResult<Box<dyn WriteTx>>;
     /// Waits for what is under way and closes every connection.
     async fn close(&self);

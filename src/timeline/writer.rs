@@ -1,9 +1,13 @@
 //! The group commit: what queues up while one transaction is in flight goes into the next.
+//!
+//! Each session belongs to one of the node's writers, so that what is asked of it stays in order. A store that can
+//! carry out several transactions at a time has several writers: a session whose row another node holds then keeps
+//! up its own shard alone.
 
 use super::batch::{self, Outcome, Request};
 use super::idempotency::{Claim, InFlight};
 use crate::clock::Clock;
-use crate::domain::{CommittedEvent, Refusal};
+use crate::domain::{CommittedEvent, Refusal, SessionId, shard};
 use crate::metrics::{During, Metrics};
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
@@ -13,7 +17,7 @@ use tracing::Span;
 
 /// Most commands in one transaction.
 const MAX_BATCH: usize = 256;
-/// Most commands that wait; beyond it a caller waits for a place.
+/// Most commands that wait for one writer; beyond it a caller waits for a place.
 const MAX_QUEUE: usize = 4096;
 /// How long a caller waits in all before the store counts as out of reach.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -32,21 +36,30 @@ struct Job {
 /// Called with the events of a transaction right after it is durable, in commit order. Must not block.
 pub type OnCommit = Arc<dyn Fn(&[CommittedEvent]) + Send + Sync>;
 
-/// The way in: hands requests to the writer and waits for their durable outcome.
+/// The way in: hands requests to their session's writer and waits for their durable outcome.
 #[derive(Clone)]
 pub struct Timeline {
-    queue: mpsc::Sender<Job>,
+    /// One for each writer.
+    queues: Arc<[mpsc::Sender<Job>]>,
     /// The keys of requests that are being carried out; work outside of timelines takes its place here too.
     pub in_flight: InFlight,
 }
 
 impl Timeline {
-    /// Starts the writer. It ends when the last `Timeline` is dropped, after what has queued up is done.
+    /// Starts as many writers as the store can do with. They end when the last `Timeline` is dropped, after what has
+    /// queued up is done.
     pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, on_commit: OnCommit) -> Self {
-        let (queue, jobs) = mpsc::channel(MAX_QUEUE);
         let writer = Writer { store, clock, metrics, on_commit };
-        tokio::spawn(writer.run(jobs));
-        Self { queue, in_flight: InFlight::default() }
+        let start = |_| {
+            let (queue, jobs) = mpsc::channel(MAX_QUEUE);
+            tokio::spawn(writer.clone().run(jobs));
+            queue
+        };
+        Self { queues: (0..writer.store.writers().get()).map(start).collect(), in_flight: InFlight::default() }
+    }
+
+    fn queue_of(&self, session: SessionId) -> &mpsc::Sender<Job> {
+        &self.queues[shard(session.0, self.queues.len())]
     }
 
     /// Carries out `request`; the outcome is durable when this returns.
@@ -56,8 +69,9 @@ impl Timeline {
         let claim = request.idempotency.as_ref().map(|key| self.in_flight.claim(key)).transpose()?;
         let (answer, outcome) = oneshot::channel();
         let wait = async {
+            let queue = self.queue_of(request.session);
             let job = Job { request, claim, answer, span: Span::current() };
-            self.queue.send(job).await.map_err(|_| Refusal::Unavailable)?;
+            queue.send(job).await.map_err(|_| Refusal::Unavailable)?;
             outcome.await.map_err(|_| Refusal::Unavailable)?
         };
         tokio::time::timeout(PATIENCE, wait).await.unwrap_or(Err(Refusal::Unavailable))
@@ -80,6 +94,7 @@ impl From<Failure> for Refusal {
     }
 }
 
+#[derive(Clone)]
 struct Writer {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,

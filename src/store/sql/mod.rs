@@ -20,7 +20,13 @@ use crate::domain::{Page, PageRequest, Timestamp};
 use async_trait::async_trait;
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
+use std::num::NonZeroUsize;
 use uuid::Uuid;
+
+/// Most writers of timelines: more would only cut the batches into pieces.
+const MAX_WRITERS: usize = 4;
+/// Which part of the connections that can write the writers may hold.
+const WRITERS_SHARE: u32 = 4;
 
 /// A store over one engine. SQLite has a pool of one connection for writing and one of several for reading;
 /// PostgreSQL has one pool for both.
@@ -86,6 +92,12 @@ impl<E: Engine> Store for SqlStore<E> {
             sql::<E>("DELETE FROM refresh_families WHERE expires_at < $1").bind(tokens.0).execute(&mut *db).await?;
         let told = sql::<E>("DELETE FROM revocations WHERE at < $1").bind(replies.0).execute(&mut *db).await?;
         Ok(old + ended + told)
+    }
+
+    fn writers(&self) -> NonZeroUsize {
+        // A part of the pool, so that reads and other writes go on while all of them wait for rows.
+        let share = self.write.options().get_max_connections() / WRITERS_SHARE;
+        NonZeroUsize::new((share as usize).min(MAX_WRITERS)).unwrap_or(NonZeroUsize::MIN)
     }
 
     async fn begin(&self) -> StoreResult<Box<dyn WriteTx>> {

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::domain::CommittedEvent;
 use crate::http;
 use crate::hub::Hub;
-use crate::jobs;
+use crate::jobs::{self, StoreClock};
 use crate::metrics::Metrics;
 use crate::store::open::{OpenError, open};
 use crate::store::{Store, StoreError};
@@ -158,12 +158,17 @@ async fn launch(
         Some(broker) => broker,
         None => broker(redis, &*rooms.store).await?,
     };
+    // Before anything goes by it.
+    let clock_comparison = StoreClock::compare(&*rooms.store, &*rooms.clock, &metrics).await;
     let hub = Hub::start(Arc::clone(&rooms.store), Arc::clone(&broker), Arc::clone(&rooms.clock), Arc::clone(&metrics));
     let authenticator = Arc::clone(&rooms.authenticator);
     hub.on_revocation(move || authenticator.forget_all());
     let publisher = Arc::clone(&hub);
     let on_commit = Arc::new(move |events: &[CommittedEvent]| publisher.publish(events));
-    let timeline = Timeline::start(Arc::clone(&rooms.store), Arc::clone(&rooms.clock), Arc::clone(&metrics), on_commit);
+    let doubtful = Arc::clone(&hub);
+    let on_doubt = Arc::new(move || doubtful.doubt());
+    let (store, clock) = (Arc::clone(&rooms.store), Arc::clone(&rooms.clock));
+    let timeline = Timeline::start(store, clock, Arc::clone(&metrics), on_commit, on_doubt);
     let context = Arc::new(Context {
         config,
         store: rooms.store,
@@ -176,7 +181,7 @@ async fn launch(
         metrics,
         draining: CancellationToken::new(),
     });
-    jobs::start(&context).await;
+    jobs::start(&context, clock_comparison);
     let stopped = TaskTracker::new();
     let router = http::router(Arc::clone(&context));
     stopped.spawn(accept(listener, router, context.draining.clone(), stopped.clone()));

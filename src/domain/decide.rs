@@ -6,7 +6,7 @@ use super::participant::Member;
 use super::refusal::Responded;
 use super::session::SessionPatch;
 use super::{
-    Actor, Envelope, EventType, Message, MessageId, MessageStatus, Participant, ParticipantId, PrincipalId, Priority,
+    Actor, Envelope, EventType, GuestId, Message, MessageId, MessageStatus, Participant, ParticipantId, Priority,
     Refusal, Session, SessionStatus, Timestamp,
 };
 
@@ -37,8 +37,8 @@ pub enum Command {
 #[derive(Clone, Copy, Debug)]
 pub enum WhichParticipant {
     Id(ParticipantId),
-    /// By who it is, as with a guest's token.
-    Principal(PrincipalId),
+    /// A guest, by their token.
+    Guest(GuestId),
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +50,17 @@ pub struct NewMessage {
     pub priority: Priority,
     pub deadline_at: Option<Timestamp>,
     pub in_reply_to: Option<MessageId>,
+}
+
+impl NewMessage {
+    /// The bytes of its envelopes.
+    pub fn size(&self) -> usize {
+        [&self.encrypted_content, &self.encrypted_components]
+            .into_iter()
+            .flatten()
+            .map(|text| text.as_str().len())
+            .sum()
+    }
 }
 
 /// The stored side of a guest token that a command creates.

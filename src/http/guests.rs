@@ -118,5 +118,5 @@ pub async fn revoke(
     State(app): State<App>,
     Ids(session, guest): Ids<SessionId, GuestId>,
 ) -> Reply {
-    remove_named(&app, &principal, session, WhichParticipant::Principal(guest.into())).await
+    remove_named(&app, &principal, session, WhichParticipant::Guest(guest)).await
 }

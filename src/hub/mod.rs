@@ -23,9 +23,11 @@ use crate::store::{Store, StoreResult};
 use dashmap::DashMap;
 use feed::Feeds;
 use lane::{Lane, LaneMessage};
+use parking_lot::Mutex;
 use presence::Presence;
 use revocations::Revocations;
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use subscriber::{Endpoint, Subscriber, is_revoked_by};
@@ -37,6 +39,9 @@ use uuid::Uuid;
 
 /// Sessions that wait to be read from the store because an event was missing, or to be compared with it.
 const MAX_REPAIRS: usize = 1024;
+
+/// How long after a transaction of unknown outcome the store is compared: it may become visible late.
+const DOUBT_FOR: Duration = Duration::from_secs(60);
 
 /// How long ago the credential of a request that begins to wait may have been looked up.
 const LOOKED_UP_WITHIN: Duration = Duration::from_secs(2);
@@ -55,6 +60,9 @@ pub struct Hub {
     repairs: mpsc::Sender<SessionId>,
     metrics: Arc<Metrics>,
     looks: mpsc::Sender<SessionId>,
+    /// When something may have been committed last that nobody will announce.
+    doubted: Mutex<Option<Instant>>,
+    draining: AtomicBool,
 }
 
 impl Hub {
@@ -93,6 +101,8 @@ impl Hub {
                 repairs,
                 metrics,
                 looks,
+                doubted: Mutex::default(),
+                draining: AtomicBool::new(false),
             }
         });
         tokio::spawn(revocations::watch(Arc::downgrade(&hub), Arc::clone(&store), for_revocations));
@@ -110,6 +120,17 @@ impl Hub {
     pub fn publish(&self, events: &[CommittedEvent]) {
         self.accept_events(events);
         self.broker.publish(Signal::Events(events.to_vec()));
+    }
+
+    /// Something may have been committed that nobody announces: the store is asked for a while, as it is where hints
+    /// get lost between nodes.
+    pub fn doubt(&self) {
+        *self.doubted.lock() = Some(Instant::now());
+    }
+
+    /// Whether something may be in the store that this node was not told of.
+    fn must_compare(&self) -> bool {
+        !self.broker.is_lossless() || self.doubted.lock().is_some_and(|at| at.elapsed() < DOUBT_FOR)
     }
 
     /// Takes what another node says.
@@ -268,6 +289,10 @@ impl Hub {
     pub fn attend(self: &Arc<Self>, principal: Arc<Principal>) -> Attendance {
         let visitor = Arc::new(Visitor { id: ConnectionId::new(), principal, ended: CancellationToken::new() });
         self.register(visitor.clone());
+        // Registered first, so that a drain that begins meanwhile finds it in one way or the other.
+        if self.draining.load(Ordering::SeqCst) {
+            visitor.go_away();
+        }
         // Its credential was looked up a moment ago. One who has another since is just answered early.
         if self.is_revoked_since(&visitor.principal, Instant::now() - LOOKED_UP_WITHIN) {
             visitor.revoke();
@@ -326,6 +351,7 @@ impl Hub {
 
     /// Tells everyone to go elsewhere.
     pub fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
         self.endpoints.iter().for_each(|endpoint| endpoint.go_away());
     }
 

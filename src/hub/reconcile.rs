@@ -89,8 +89,11 @@ async fn tick(hub: Weak<Hub>, store: Arc<dyn Store>) {
                 hub.repair_later(topic.session);
             }
         }
-        if hub.broker.is_lossless() {
+        if !hub.must_compare() {
             continue;
+        }
+        if hub.broker.is_lossless() {
+            hub.feeds.resync();
         }
         compare(&hub, &*store, &topics).await;
     }

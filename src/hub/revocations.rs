@@ -70,7 +70,8 @@ impl Revocations {
     }
 }
 
-/// Looks for what nobody told, until the hub ends. A single node needs none of it.
+/// Looks for what nobody told, until the hub ends. A single node may have something to find too: a revocation whose
+/// commit was done and whose request was cut off before it told anybody.
 pub(super) async fn watch(hub: Weak<Hub>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
     let started = clock.now().plus_millis(-SKEW_MILLIS);
     let mut seen = HashSet::new();
@@ -79,9 +80,6 @@ pub(super) async fn watch(hub: Weak<Hub>, store: Arc<dyn Store>, clock: Arc<dyn 
     loop {
         ticks.tick().await;
         let Some(hub) = hub.upgrade() else { return };
-        if hub.broker.is_lossless() {
-            return;
-        }
         let since = clock.now().plus_millis(-OVERLAP_MILLIS).max(started);
         match store.revoked_since(since).await {
             Ok(entries) => {

@@ -7,10 +7,15 @@ mod store_clock;
 
 use crate::context::Context;
 use std::sync::Arc;
+pub use store_clock::StoreClock;
 
 /// Starts every job; they end when the context begins to drain.
-pub async fn start(context: &Arc<Context>) {
-    store_clock::start(context).await;
+///
+/// `clock` is the comparison of this node's clock with the store's, which goes on if the store has one.
+pub fn start(context: &Arc<Context>, clock: Option<StoreClock>) {
+    if let Some(clock) = clock {
+        clock.start(context);
+    }
     deadlines::start(context);
     prune::start(context);
     retention::start(context);

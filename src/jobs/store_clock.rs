@@ -9,43 +9,42 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const EVERY: Duration = Duration::from_secs(5);
-/// An answer that took longer says too little about when it was given.
-const MAX_ROUND_TRIP: Duration = Duration::from_millis(500);
-/// Smaller differences than the round trip's own uncertainty change nothing.
+/// Differences smaller than this, or than the round trip leaves uncertain, change nothing.
 const MIN_CHANGE_MILLIS: i64 = 20;
 /// From here on an operator ought to know.
 const WORTH_A_WARNING_MILLIS: i64 = 1000;
 
-/// Compares once, before anything is written, and then goes on until the node drains.
-pub async fn start(context: &Arc<Context>) {
-    let mut comparison = Comparison::default();
-    let (store, clock, metrics) = (&*context.store, &*context.clock, &*context.metrics);
-    if !comparison.run(store, clock, metrics).await {
-        return;
-    }
-    let context = Arc::clone(context);
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                () = context.draining.cancelled() => return,
-            }
-            comparison.run(&*context.store, &*context.clock, &context.metrics).await;
-        }
-    });
-}
-
 #[derive(Default)]
-struct Comparison {
+pub struct StoreClock {
     /// The correction that holds, in milliseconds.
     correction: i64,
     was_warned: bool,
     is_store_gone: bool,
 }
 
-impl Comparison {
+impl StoreClock {
+    /// Compares once, before anything is written; `None` if the store has no clock of its own.
+    pub async fn compare(store: &dyn Store, clock: &dyn Clock, metrics: &Metrics) -> Option<Self> {
+        let mut comparison = Self::default();
+        comparison.run(store, clock, metrics).await.then_some(comparison)
+    }
+
+    /// Goes on comparing until the node drains.
+    pub(super) fn start(mut self, context: &Arc<Context>) {
+        let context = Arc::clone(context);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(EVERY);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    _ = ticks.tick() => {}
+                    () = context.draining.cancelled() => return,
+                }
+                self.run(&*context.store, &*context.clock, &context.metrics).await;
+            }
+        });
+    }
+
     /// Asks the store for its time; `false` if it has none of its own.
     async fn run(&mut self, store: &dyn Store, clock: &dyn Clock, metrics: &Metrics) -> bool {
         let (machine, since) = (clock.machine(), Instant::now());
@@ -62,15 +61,14 @@ impl Comparison {
         if std::mem::take(&mut self.is_store_gone) {
             tracing::info!("the store answers again");
         }
-        if took > MAX_ROUND_TRIP {
-            return true;
-        }
         let half = i64::try_from(took.as_millis() / 2).unwrap_or(0);
         let correction = time.millis_since(machine.plus_millis(half));
-        if (correction - self.correction).abs() >= MIN_CHANGE_MILLIS {
+        // The answer was given at some moment of the round trip, half of it away from its middle at most.
+        if (correction - self.correction).abs() >= MIN_CHANGE_MILLIS.max(half) {
             self.correction = correction;
             clock.correct(correction);
         }
+        let correction = self.correction;
         metrics.clock_correction.set(correction as f64 / 1000.0);
         let is_far = correction.abs() >= WORTH_A_WARNING_MILLIS;
         if is_far && !self.was_warned {

@@ -61,6 +61,22 @@ pub struct Request {
     pub idempotency: Option<Idempotency>,
 }
 
+impl Request {
+    /// About how many bytes it holds.
+    pub(super) fn size(&self) -> usize {
+        let fixed = 512;
+        fixed
+            + match &self.action {
+                Action::Create { participants, interaction, .. } => {
+                    participants.len() * 256 + interaction.as_ref().map_or(0, |new| new.message.size())
+                }
+                Action::Command(Command::Post(message)) => message.size(),
+                Action::Command(Command::PushBlocks(block)) => block.as_str().len(),
+                Action::Command(_) => 0,
+            }
+    }
+}
+
 /// What came of a request. Sent only once it is durable.
 #[derive(Clone, Debug)]
 pub enum Outcome {
@@ -291,7 +307,10 @@ impl Batch {
                 self.flush().await?;
                 participant = match which {
                     WhichParticipant::Id(participant) => self.tx.participant(id, *participant).await?,
-                    WhichParticipant::Principal(principal) => self.tx.participant_of(id, *principal).await?,
+                    WhichParticipant::Guest(guest) => {
+                        let found = self.tx.participant_of(id, (*guest).into()).await?;
+                        found.filter(|participant| participant.guest_id == Some(*guest))
+                    }
                 };
             }
             Command::Acknowledge | Command::PushBlocks(_) => {

@@ -12,13 +12,15 @@ use crate::metrics::{During, Metrics};
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::Span;
 
 /// Most commands in one transaction.
 const MAX_BATCH: usize = 256;
 /// Most commands that wait for one writer; beyond it a caller waits for a place.
 const MAX_QUEUE: usize = 4096;
+/// Most KiB of commands that wait or are being carried out, for all writers together.
+const MAX_QUEUED_KIB: u32 = 64 * 1024;
 /// How long a caller waits in all before the store counts as out of reach.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -29,6 +31,10 @@ struct Job {
     /// Held until the outcome is durable, even if the caller has gone away.
     claim: Option<Claim>,
     answer: Answer,
+    /// When its caller began to wait.
+    since: Instant,
+    /// Its place among what may wait.
+    _room: OwnedSemaphorePermit,
     /// The request's own, so that its id stands beside what went wrong.
     span: Span,
 }
@@ -36,11 +42,16 @@ struct Job {
 /// Called with the events of a transaction right after it is durable, in commit order. Must not block.
 pub type OnCommit = Arc<dyn Fn(&[CommittedEvent]) + Send + Sync>;
 
+/// Called when a transaction failed in such a way that it may be durable all the same: what it wrote, if it did, has
+/// not been announced. Must not block.
+pub type OnDoubt = Arc<dyn Fn() + Send + Sync>;
+
 /// The way in: hands requests to their session's writer and waits for their durable outcome.
 #[derive(Clone)]
 pub struct Timeline {
     /// One for each writer.
     queues: Arc<[mpsc::Sender<Job>]>,
+    room: Arc<Semaphore>,
     /// The keys of requests that are being carried out; work outside of timelines takes its place here too.
     pub in_flight: InFlight,
 }
@@ -48,14 +59,24 @@ pub struct Timeline {
 impl Timeline {
     /// Starts as many writers as the store can do with. They end when the last `Timeline` is dropped, after what has
     /// queued up is done.
-    pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, on_commit: OnCommit) -> Self {
-        let writer = Writer { store, clock, metrics, on_commit };
+    pub fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        on_commit: OnCommit,
+        on_doubt: OnDoubt,
+    ) -> Self {
+        let writer = Writer { store, clock, metrics, on_commit, on_doubt };
         let start = |_| {
             let (queue, jobs) = mpsc::channel(MAX_QUEUE);
             tokio::spawn(writer.clone().run(jobs));
             queue
         };
-        Self { queues: (0..writer.store.writers().get()).map(start).collect(), in_flight: InFlight::default() }
+        Self {
+            queues: (0..writer.store.writers().get()).map(start).collect(),
+            room: Arc::new(Semaphore::new(MAX_QUEUED_KIB as usize)),
+            in_flight: InFlight::default(),
+        }
     }
 
     fn queue_of(&self, session: SessionId) -> &mpsc::Sender<Job> {
@@ -68,9 +89,12 @@ impl Timeline {
     pub async fn submit(&self, request: Request) -> Result<Outcome, Refusal> {
         let claim = request.idempotency.as_ref().map(|key| self.in_flight.claim(key)).transpose()?;
         let (answer, outcome) = oneshot::channel();
+        let since = Instant::now();
         let wait = async {
             let queue = self.queue_of(request.session);
-            let job = Job { request, claim, answer, span: Span::current() };
+            let kib = u32::try_from(request.size() / 1024).unwrap_or(u32::MAX).saturating_add(1).min(MAX_QUEUED_KIB);
+            let room = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| Refusal::Unavailable)?;
+            let job = Job { request, claim, answer, since, _room: room, span: Span::current() };
             queue.send(job).await.map_err(|_| Refusal::Unavailable)?;
             outcome.await.map_err(|_| Refusal::Unavailable)?
         };
@@ -100,16 +124,23 @@ struct Writer {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     on_commit: OnCommit,
+    on_doubt: OnDoubt,
 }
 
 impl Writer {
     async fn run(self, mut jobs: mpsc::Receiver<Job>) {
-        let mut next = Vec::with_capacity(MAX_BATCH);
+        let mut next: Vec<Job> = Vec::with_capacity(MAX_BATCH);
         while jobs.recv_many(&mut next, MAX_BATCH).await > 0 {
-            let (requests, (claims, callers)): (Vec<_>, (Vec<_>, Vec<_>)) =
-                next.drain(..).map(|job: Job| (job.request, (job.claim, (job.answer, job.span)))).unzip();
+            // Those have been told that the store is out of reach; to do it now would surprise them.
+            next.retain(|job| job.since.elapsed() < PATIENCE);
+            let (mut requests, mut claims, mut callers) = (Vec::new(), Vec::new(), Vec::new());
+            for job in next.drain(..) {
+                requests.push(job.request);
+                // Both end with the batch, before the answers: a caller who has one may use the key again.
+                claims.push((job.claim, job._room));
+                callers.push((job.answer, job.span));
+            }
             let outcomes = self.commit(&requests).await;
-            // Before the answers: a caller who has one may use the key again.
             drop(claims);
             for ((answer, span), outcome) in callers.into_iter().zip(outcomes) {
                 let outcome = outcome.map_err(|failure| {
@@ -167,7 +198,12 @@ impl Writer {
     async fn attempt(&self, requests: &[Request]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let started = Instant::now();
         let tx = self.store.begin().await?;
-        let done = batch::run(tx, &*self.clock, requests).await?;
+        let done = batch::run(tx, &*self.clock, requests).await;
+        if matches!(done, Err(StoreError::Unavailable(_))) {
+            // Perhaps the commit is done and only its answer was lost.
+            (self.on_doubt)();
+        }
+        let done = done?;
         if !done.events.is_empty() {
             self.metrics.commit_duration.observe(started.elapsed().as_secs_f64());
             self.metrics.commit_batch_size.observe(requests.len() as f64);

@@ -18,6 +18,10 @@ pub enum HubFrame<'a> {
     /// Who the client is here: the first frame, once the credential is known to be good.
     #[serde(rename_all = "camelCase")]
     Hello {
+        /// That of the `auth` frame that this answers, if it had one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(schema_with = frame_id)]
+        id: Option<&'a FrameId>,
         principal: Actor,
         connection_id: ConnectionId,
         /// Seconds of silence after which the hub pings.

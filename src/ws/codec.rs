@@ -32,6 +32,8 @@ pub struct Decoder {
     partial: Vec<u8>,
     /// The message whose first fragments have arrived.
     fragments: Option<Fragments>,
+    /// Frames since the last `take_fragments` that completed no message.
+    incomplete: u32,
 }
 
 #[derive(Debug)]
@@ -58,6 +60,11 @@ impl Fragments {
 }
 
 impl Decoder {
+    /// How many frames have come that completed no message.
+    pub fn take_fragments(&mut self) -> u32 {
+        std::mem::take(&mut self.incomplete)
+    }
+
     /// Takes what was read; pushes every message that is now complete. An error closes the connection.
     pub fn feed(&mut self, input: &[u8], out: &mut Vec<Incoming>) -> Result<(), CloseCode> {
         if self.partial.is_empty() {
@@ -80,6 +87,7 @@ impl Decoder {
         while let Some((size, incoming)) = self.decode_one(&input[used..])? {
             used += size;
             let closes = matches!(incoming, Some(Incoming::Close(_)));
+            self.incomplete += u32::from(incoming.is_none());
             out.extend(incoming);
             if closes {
                 // Nothing after a close frame counts (RFC 6455 section 5.5.1).

@@ -26,6 +26,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 const STALLED_AFTER: Duration = Duration::from_secs(300);
 /// How long the closing handshake may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// How long to wait where the store fails, or does not have what was announced.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// Most subscriptions of one socket; a client with more sessions follows its feed.
 pub(super) const MAX_SUBSCRIPTIONS: usize = 4096;
 /// Most events, and about how many bytes, of one read from the store.
@@ -97,7 +99,7 @@ pub(super) async fn serve(
         link.go_away();
     }
     if let Some((principal, since)) = principal {
-        connection.accept(&principal, since);
+        connection.accept(None, &principal, since);
     }
     let stop = match connection.take(&early).await {
         Ok(()) => connection.run().await,
@@ -155,6 +157,11 @@ impl Connection {
             if due < timer.deadline() {
                 timer.as_mut().reset(due);
             }
+            // Here too: a client that never lets the socket run dry must not keep its deadlines from coming.
+            if due <= Instant::now() {
+                self.tick();
+                timer.as_mut().reset(self.next_deadline());
+            }
             let backlog = link.has_backlog();
             let low = !backlog || link.is_low();
             let behind = if low { link.behind(self.last_replayed) } else { None };
@@ -205,6 +212,12 @@ impl Connection {
         self.handle(messages, fed).await
     }
 
+    /// Counts what was read as frames; fragments without end or content cost as much as messages.
+    fn is_too_fast(&mut self) -> bool {
+        let now = Instant::now();
+        (0..self.decoder.take_fragments()).any(|_| !self.pace.allows(now))
+    }
+
     /// Takes bytes that came in with the request.
     async fn take(&mut self, early: &[u8]) -> Result<(), Stop> {
         let mut messages = Vec::new();
@@ -213,6 +226,10 @@ impl Connection {
     }
 
     async fn handle(&mut self, messages: Vec<Incoming>, fed: Result<(), CloseCode>) -> Result<(), Stop> {
+        if self.is_too_fast() {
+            self.link.end(CloseCode::TOO_MANY_FRAMES, false);
+            return Ok(());
+        }
         for message in messages {
             self.last_frame = Instant::now();
             self.pinged = None;
@@ -248,7 +265,7 @@ impl Connection {
                 self.link.reply(&text);
                 self.link.end(code, true);
             }
-            Effect::Authenticate { token, agent } => self.authenticate(&token, agent.as_deref()).await,
+            Effect::Authenticate { id, token, agent } => self.authenticate(&id, &token, agent.as_deref()).await,
             Effect::Do(id, frame) => {
                 if let Err(refusal) = self.carry_out(&id, frame).await {
                     self.link.reply(&reply::error(&id, &refusal));
@@ -257,10 +274,10 @@ impl Connection {
         }
     }
 
-    async fn authenticate(&mut self, token: &str, agent: Option<&str>) {
+    async fn authenticate(&mut self, id: &FrameId, token: &str, agent: Option<&str>) {
         let since = std::time::Instant::now();
         match self.resolve(token, agent).await {
-            Ok(principal) => self.accept(&principal, since),
+            Ok(principal) => self.accept(Some(id).filter(|id| !id.is_null()), &principal, since),
             Err(Refusal::RateLimited(_)) => self.link.end(CloseCode::TOO_MANY_FAILURES, false),
             Err(Refusal::Unavailable | Refusal::Internal) => self.link.end(CloseCode::INTERNAL, false),
             Err(_) => self.link.end(CloseCode::NOT_AUTHENTICATED, false),
@@ -272,10 +289,10 @@ impl Connection {
     }
 
     /// Goes on as this principal, whose credential was looked up at `since` or later.
-    fn accept(&mut self, principal: &Arc<Principal>, since: std::time::Instant) {
+    fn accept(&mut self, id: Option<&FrameId>, principal: &Arc<Principal>, since: std::time::Instant) {
         self.session.authenticated();
         self.expires_at = principal.expires_at();
-        self.link.reply(&reply::hello(principal, self.link.id(), self.timing().heartbeat));
+        self.link.reply(&reply::hello(id, principal, self.link.id(), self.timing().heartbeat));
         self.link.set_principal(Arc::clone(principal));
         // A revocation between the look-up and this found nobody to send away.
         if self.app.hub.is_revoked_since(principal, since) {
@@ -407,12 +424,11 @@ impl Connection {
             self.app.metrics.replay_events.observe(replay as f64);
         }
         self.app.hub.observe(head.space, session, head.last_seq);
-        self.link.open(
-            session,
-            at,
-            head.last_seq,
-            &reply::subscribed(id, session, head.last_seq, replay, head.first_seq),
-        );
+        let subscribed = reply::subscribed(id, session, head.last_seq, replay, head.first_seq);
+        if !self.link.open(session, at, head.last_seq, &subscribed) {
+            // Taken away between the look-up and this.
+            return Err(Refusal::NotFound("Session"));
+        }
         if let Some(participant) = standing.participant
             && self.present.insert(session)
         {
@@ -454,12 +470,16 @@ impl Connection {
         match (page, behind) {
             (Err(error), _) => {
                 self.app.metrics.store_failed(During::Replay, &error, "a socket waits for the store");
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                tokio::time::sleep(READ_AGAIN_AFTER).await;
             }
             (Ok(None), Behind::Session(..)) => self.link.evict(session),
             (Ok(None), Behind::Feed(..)) => self.link.feed_caught_up(session, true),
             (Ok(Some(page)), Behind::Session(..)) => {
                 self.link.skip_to(session, page.head.first_seq);
+                if page.events.is_empty() {
+                    // It was told of events that the store does not have, or not yet.
+                    tokio::time::sleep(READ_AGAIN_AFTER).await;
+                }
                 let replay = page.events.iter().map(|event| self.link.replay(session, event.seq, event_frame(event)));
                 let handed_on = replay.map_while(|outcome| outcome).filter(|went_out| *went_out).count();
                 self.app.metrics.delivered_replay.inc_by(handed_on as u64);

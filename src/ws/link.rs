@@ -154,14 +154,15 @@ impl Link {
         true
     }
 
-    /// Opens a prepared subscription: `reply` goes out first, then the events after `at`.
-    pub(super) fn open(&self, session: SessionId, at: i64, head: i64, reply: &str) {
+    /// Opens a prepared subscription: `reply` goes out first, then the events after `at`. `false`, and nothing goes
+    /// out, if it was taken away meanwhile.
+    pub(super) fn open(&self, session: SessionId, at: i64, head: i64, reply: &str) -> bool {
         let mut state = self.state.lock();
+        let Some(cursor) = state.subscriptions.get_mut(&session) else { return false };
+        cursor.open(at, head);
         let frame = text_frame(&[reply]);
         self.put(&mut state, frame, 1);
-        if let Some(cursor) = state.subscriptions.get_mut(&session) {
-            cursor.open(at, head);
-        }
+        true
     }
 
     /// Ends a subscription; `false` if there was none.
@@ -333,11 +334,16 @@ impl Subscriber for Link {
         let state = &mut *guard;
         // The whole-space key of an agent that is removed still sees the session.
         let participant = || state.principal.as_ref().and_then(|principal| principal.scope().participant());
-        let removed = run.removes.iter().find(|(_, who)| Some(*who) == participant()).map(|(seq, _)| *seq);
+        let participant = participant();
         if state.ending.is_some() {
             return Offered::default();
         }
         let Some(cursor) = state.subscriptions.get_mut(&session) else { return Offered::default() };
+        // One that lies behind is an old story: they have come back since. A cursor that is not open yet looks up for
+        // itself who takes part, and reads back, in scope, what it hears of meanwhile.
+        let is_news = |seq: i64| cursor.is_open() && seq > cursor.position();
+        let removed = run.removes.iter().find(|(seq, who)| Some(*who) == participant && is_news(*seq));
+        let removed = removed.map(|(seq, _)| *seq);
         cursor.hear(run.end() - 1);
         let mut cursor = *cursor;
         let before = cursor.position();

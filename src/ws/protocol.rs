@@ -30,8 +30,8 @@ pub enum ClientFrame {
 /// A frame that could not be read.
 #[derive(Debug)]
 pub enum FrameError {
-    /// Not JSON, or without a `type`: ten of these in a row end the connection.
-    Unreadable(Refusal),
+    /// Not JSON, or without a `type`: ten of these in a row end the connection. With its `id`, if that could be read.
+    Unreadable(FrameId, Refusal),
     /// A known shape with something wrong in it.
     Bad(FrameId, Refusal),
 }
@@ -61,16 +61,16 @@ struct SendFields {
 
 /// Reads a client's frame.
 pub fn parse(text: &[u8]) -> Result<(FrameId, ClientFrame), FrameError> {
-    let unreadable = |text: &str| FrameError::Unreadable(Refusal::Invalid(text.to_owned()));
+    let unreadable = |id: FrameId, text: &str| FrameError::Unreadable(id, Refusal::Invalid(text.to_owned()));
     let mut object: Map<String, Value> =
-        serde_json::from_slice(text).map_err(|_| unreadable("The frame is not a JSON object"))?;
+        serde_json::from_slice(text).map_err(|_| unreadable(Value::Null, "The frame is not a JSON object"))?;
     let id = match object.remove("id") {
         None => Value::Null,
         Some(id @ (Value::String(_) | Value::Number(_) | Value::Null)) => id,
         Some(_) => return Err(FrameError::Bad(Value::Null, Refusal::invalid("id", "must be a string or a number"))),
     };
     let Some(Value::String(kind)) = object.get("type") else {
-        return Err(unreadable("The frame has no 'type'"));
+        return Err(unreadable(id, "The frame has no 'type'"));
     };
     let kind = kind.clone();
     match fields(&kind, text, object) {
@@ -128,10 +128,15 @@ fn fields(kind: &str, text: &[u8], mut object: Map<String, Value>) -> Result<Cli
 pub mod reply {
     use super::*;
 
-    pub fn hello(principal: &Principal, connection_id: ConnectionId, heartbeat: Duration) -> String {
+    pub fn hello(
+        id: Option<&FrameId>,
+        principal: &Principal,
+        connection_id: ConnectionId,
+        heartbeat: Duration,
+    ) -> String {
         let heartbeat_seconds = heartbeat.as_secs();
         let (principal, expires_at) = (principal.actor(), principal.expires_at());
-        HubFrame::Hello { principal, connection_id, heartbeat_seconds, expires_at }.text()
+        HubFrame::Hello { id, principal, connection_id, heartbeat_seconds, expires_at }.text()
     }
 
     pub fn refreshed(id: &FrameId, expires_at: Option<Timestamp>) -> String {

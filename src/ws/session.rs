@@ -13,8 +13,8 @@ pub(super) const MAX_UNREADABLE: u32 = 10;
 pub enum Effect {
     /// Send this text.
     Reply(String),
-    /// Resolve the token; then call [`Session::authenticated`], or close with 4401.
-    Authenticate { token: String, agent: Option<String> },
+    /// Resolve the token; then call [`Session::authenticated`] and answer with this id, or close with 4401.
+    Authenticate { id: FrameId, token: String, agent: Option<String> },
     /// Carry out a frame of an authenticated client, and answer with this id.
     Do(FrameId, ClientFrame),
     /// Send this text, then close.
@@ -41,7 +41,7 @@ impl Session {
     pub fn on_text(&mut self, text: &[u8]) -> Effect {
         let (id, frame) = match parse(text) {
             Ok(read) => read,
-            Err(FrameError::Unreadable(refusal)) => return self.unreadable(&refusal),
+            Err(FrameError::Unreadable(id, refusal)) => return self.unreadable(&id, &refusal),
             Err(FrameError::Bad(id, refusal)) => {
                 self.unreadable = 0;
                 return Effect::Reply(reply::error(&id, &refusal));
@@ -53,7 +53,7 @@ impl Session {
                 let refusal = Refusal::Invalid("The socket is authenticated already; use 'refresh'".to_owned());
                 Effect::Reply(reply::error(&id, &refusal))
             }
-            ClientFrame::Auth { token, agent } => Effect::Authenticate { token, agent },
+            ClientFrame::Auth { token, agent } => Effect::Authenticate { id, token, agent },
             _ if !self.authenticated => {
                 let refusal = Refusal::Unauthorized("The first frame must be 'auth'".to_owned());
                 Effect::Reply(reply::error(&id, &refusal))
@@ -64,12 +64,12 @@ impl Session {
     }
 
     pub fn on_binary(&mut self) -> Effect {
-        self.unreadable(&Refusal::Invalid("Frames must be text".to_owned()))
+        self.unreadable(&Value::Null, &Refusal::Invalid("Frames must be text".to_owned()))
     }
 
-    fn unreadable(&mut self, refusal: &Refusal) -> Effect {
+    fn unreadable(&mut self, id: &FrameId, refusal: &Refusal) -> Effect {
         self.unreadable += 1;
-        let text = reply::error(&Value::Null, refusal);
+        let text = reply::error(id, refusal);
         if self.unreadable >= MAX_UNREADABLE {
             Effect::ReplyAndClose(text, CloseCode::BAD_FRAMES)
         } else {
@@ -121,9 +121,13 @@ mod tests {
             (r#"{"type":"read","sessionId":"0198f7b2-0000-7000-8000-000000000000"}"#, "seq"),
             (r#"{"type":"what"}"#, "type"),
             (r#"{"type":"ping","id":{}}"#, "id"),
+            (r#"{"id":7}"#, "type"),
+            (r#"{"id":7,"type":5}"#, "type"),
         ] {
             let Effect::Reply(text) = session.on_text(frame.as_bytes()) else { panic!("a reply to {frame}") };
             assert!(text.contains("VALIDATION_ERROR") && text.contains(&format!("'{field}'")), "{frame}: {text}");
+            let id = if frame.contains(r#""id":7"#) { "7" } else { "null" };
+            assert!(text.contains(&format!(r#""id":{id}"#)), "{frame}: {text}");
         }
     }
 

@@ -11,6 +11,7 @@ mod contract;
 mod crash;
 mod deadlines;
 mod degraded;
+mod doubt;
 mod drain;
 mod idempotency;
 mod interactions;

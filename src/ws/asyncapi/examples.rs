@@ -51,13 +51,18 @@ fn client(kind: &str) -> Vec<Value> {
 
 fn hub(kind: &str) -> Vec<Value> {
     match kind {
-        "hello" => vec![json!({
-            "type": "hello",
-            "principal": agent(),
-            "connectionId": CONNECTION,
-            "heartbeatSeconds": 25,
-            "expiresAt": null,
-        })],
+        "hello" => {
+            let hello = json!({
+                "type": "hello",
+                "principal": agent(),
+                "connectionId": CONNECTION,
+                "heartbeatSeconds": 25,
+                "expiresAt": null,
+            });
+            let mut answer = hello.clone();
+            answer["id"] = json!(1);
+            vec![hello, answer]
+        }
         "refreshed" => vec![json!({ "type": "refreshed", "id": 2, "expiresAt": AT })],
         "subscribed" => vec![
             json!({ "type": "subscribed", "id": 3, "sessionId": SESSION, "seq": 2, "replay": 2, "firstSeq": 1 }),

@@ -27,7 +27,7 @@ on_every_deployment! {
         // Nothing else works before it.
         refused(&mut socket, json!({ "type": "ping" }), "UNAUTHORIZED").await;
         socket.send(json!({ "type": "auth", "id": 1, "token": agent.secret() })).await;
-        socket.expect("hello").await;
+        assert_eq!(socket.expect("hello").await["id"], 1);
         // Once is enough.
         refused(&mut socket, json!({ "type": "auth", "token": agent.secret() }), "VALIDATION_ERROR").await;
         let mut bad = Socket::try_open(&hub.anonymous).await.expect("the socket opens");
@@ -203,6 +203,7 @@ on_every_deployment! {
             socket.send_raw(Message::text(bad)).await;
             let reply = socket.expect("error").await;
             assert_eq!(reply["error"]["code"], "VALIDATION_ERROR", "{bad}: {reply}");
+            assert_eq!(reply["id"], if bad.contains("\"id\":1") { json!(1) } else { json!(null) }, "{bad}: {reply}");
         }
         // One that can be read starts the count again: nine more do no harm.
         assert_eq!(socket.ask(json!({ "type": "ping" })).await["type"], "pong");

@@ -1,6 +1,7 @@
 //! What the stories stand on: a hub of their own, clients, and throw-away databases.
 
 pub mod client;
+pub mod deaf;
 pub mod deployment;
 pub mod events;
 pub mod hub;

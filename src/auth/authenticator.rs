@@ -58,6 +58,10 @@ impl From<StoreError> for Refusal {
                 tracing::warn!(%error, "the store is out of reach");
                 Self::Unavailable
             }
+            StoreError::Busy(error) => {
+                tracing::warn!(%error, "somebody else holds what a request needs");
+                Self::Unavailable
+            }
             StoreError::Raced => Self::IdempotencyInFlight,
             error => {
                 tracing::error!(%error, "the store failed");

@@ -18,7 +18,7 @@ pub trait Column<T>: Database {
 }
 
 macro_rules! engine {
-    ($db:ty, $begin:literal, $lock:literal, $skip:literal, $clock:expr) => {
+    ($db:ty, $begin:literal, $batch:literal, $lock:literal, $skip:literal, $clock:expr) => {
         impl<T> Column<T> for $db
         where
             T: for<'q> Encode<'q, $db> + Type<$db> + for<'r> Decode<'r, $db>,
@@ -34,6 +34,7 @@ macro_rules! engine {
 
         impl Engine for $db {
             const BEGIN_WRITE: &'static str = $begin;
+            const BEGIN_BATCH: &'static str = $batch;
             const LOCK_SESSIONS: &'static str = $lock;
             const SKIP_LOCKED: &'static str = $skip;
             const CLOCK: Option<&'static str> = $clock;
@@ -71,6 +72,8 @@ pub trait Engine:
 {
     /// Begins a transaction that will write.
     const BEGIN_WRITE: &'static str;
+    /// The same, waiting only briefly for rows that others hold.
+    const BEGIN_BATCH: &'static str;
     /// Ends a `SELECT` of the sessions `s` named in `VALUES` rows `v`, which stay locked until the transaction ends.
     /// Locks are taken in the order of the ids, so that two batches can't deadlock; SQLite has one writer at a time
     /// and needs none. (`CROSS JOIN` keeps SQLite's planner from turning the look-up round.)
@@ -97,6 +100,7 @@ pub trait Engine:
 engine!(
     sqlx::Sqlite,
     "BEGIN IMMEDIATE",
+    "BEGIN IMMEDIATE",
     ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1",
     "",
     None
@@ -104,6 +108,7 @@ engine!(
 engine!(
     sqlx::Postgres,
     "BEGIN",
+    "BEGIN; SET LOCAL lock_timeout = '250ms'",
     ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1 ORDER BY s.id FOR UPDATE OF s",
     " FOR UPDATE SKIP LOCKED",
     Some("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::BIGINT")

@@ -7,6 +7,9 @@ pub enum StoreError {
     /// The database can't be reached or can't take the statement now; the same call may succeed later.
     #[error("the database is out of reach: {0}")]
     Unavailable(#[source] sqlx::Error),
+    /// Somebody else holds a row for longer than this was to wait; nothing was done.
+    #[error("somebody else holds a row: {0}")]
+    Busy(#[source] sqlx::Error),
     /// A unique constraint was violated: somebody else was faster.
     #[error("a row exists already: {0}")]
     Conflict(#[source] sqlx::Error),
@@ -31,7 +34,7 @@ impl StoreError {
 fn is_passing(code: &str) -> bool {
     // 57014, 55P03 and 25P03 are the time limits of a statement, a lock and a transaction.
     // 55000 is how a database that is closed for maintenance turns connections away.
-    const POSTGRES: &[&str] = &["08", "53", "57P", "57014", "40", "55000", "55P03", "25006", "25P03"];
+    const POSTGRES: &[&str] = &["08", "53", "57P", "57014", "40", "55000", "25006", "25P03"];
     // BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN: the low byte of an extended code.
     const SQLITE: &[i32] = &[5, 6, 8, 10, 13, 14];
     // An SQLSTATE has five characters, a code of SQLite at most four.
@@ -41,11 +44,15 @@ fn is_passing(code: &str) -> bool {
     code.parse::<i32>().is_ok_and(|number| SQLITE.contains(&(number & 0xff)))
 }
 
+/// PostgreSQL's lock_not_available, deadlock_detected and serialization_failure.
+const BUSY: &[&str] = &["55P03", "40P01", "40001"];
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;
         match &error {
             E::Database(db) if db.is_unique_violation() => Self::Conflict(error),
+            E::Database(db) if db.code().is_some_and(|code| BUSY.contains(&&*code)) => Self::Busy(error),
             E::Database(db) if db.code().is_some_and(|code| is_passing(&code)) => Self::Unavailable(error),
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => Self::Unavailable(error),
             E::Protocol(_) => Self::Unavailable(error),

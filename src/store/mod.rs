@@ -284,6 +284,15 @@ pub trait Retention: Send + Sync {
     async fn sweep_retired(&self, limit: i64) -> StoreResult<bool>;
 }
 
+/// How long a transaction waits for a row that somebody else holds before it ends as [`StoreError::Busy`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockWait {
+    /// Longer than any healthy writer takes.
+    Brief,
+    /// So long that one that has died is let go by the database.
+    Long,
+}
+
 /// The whole store.
 #[async_trait]
 pub trait Store: Directory + Credentials + Sessions + Timelines + Retention + Interactions {
@@ -298,8 +307,8 @@ pub trait Store: Directory + Credentials + Sessions + Timelines + Retention + In
     async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64>;
     /// How many writers of timelines it can do with: each has one transaction under way at a time.
     fn writers(&self) -> NonZeroUsize;
-    /// Begins the transaction of one batch of a timeline writer.
-    async fn begin(&self) -> StoreResult<Box<dyn WriteTx>>;
+    /// Begins the transaction of one batch of a timeline writer, which waits so long for sessions that others hold.
+    async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>>;
     /// Waits for what is under way and closes every connection.
     async fn close(&self);
 }

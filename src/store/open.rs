@@ -36,8 +36,9 @@ pub enum OpenError {
 /// How long PostgreSQL lets a statement of the hub's run, and wait for a row that another holds. Callers get 503 then.
 const STATEMENT_TIMEOUT: &str = "30s";
 const LOCK_TIMEOUT: &str = "5s";
-/// How long a transaction may lie still before PostgreSQL ends it, so that a node that hangs frees its rows.
-const IDLE_IN_TRANSACTION_TIMEOUT: &str = "10s";
+/// How long a transaction may lie still before PostgreSQL ends it, so that a node that hangs frees its rows before
+/// those who wait for them give up.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "4s";
 
 /// Opens the store, creating the SQLite file and bringing the schema up to date.
 pub async fn open(database: &Database) -> Result<Arc<dyn Store>, OpenError> {

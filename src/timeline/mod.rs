@@ -3,6 +3,7 @@
 mod batch;
 pub mod cursor;
 mod idempotency;
+mod shard;
 pub mod writer;
 
 pub use batch::{Action, By, Outcome, Request};

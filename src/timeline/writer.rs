@@ -1,42 +1,53 @@
 //! The group commit: what queues up while one transaction is in flight goes into the next.
 //!
 //! Each session belongs to one of the node's writers, so that what is asked of it stays in order. A store that can
-//! carry out several transactions at a time has several writers: a session whose row another node holds then keeps
-//! up its own shard alone.
+//! carry out several transactions at a time has several writers.
 
-use super::batch::{self, Outcome, Request};
+use super::batch::{Outcome, Request};
 use super::idempotency::{Claim, InFlight};
+use super::shard::{self, Committer};
 use crate::clock::Clock;
 use crate::domain::{CommittedEvent, Refusal, SessionId, shard};
-use crate::metrics::{During, Metrics};
-use crate::store::{Store, StoreError};
+use crate::metrics::Metrics;
+use crate::store::Store;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::Span;
 
-/// Most commands in one transaction.
-const MAX_BATCH: usize = 256;
 /// Most commands that wait for one writer; beyond it a caller waits for a place.
 const MAX_QUEUE: usize = 4096;
 /// Most KiB of commands that wait or are being carried out, for all writers together.
 const MAX_QUEUED_KIB: u32 = 64 * 1024;
 /// How long a caller waits in all before the store counts as out of reach.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
-type Answer = oneshot::Sender<Result<Outcome, Refusal>>;
+/// A request under way.
+pub(super) struct Job {
+    pub(super) request: Request,
+    pub(super) caller: Caller,
+}
 
-struct Job {
-    request: Request,
+/// Who waits for the outcome of a request.
+pub(super) struct Caller {
+    /// When it began to wait.
+    pub(super) since: Instant,
     /// Held until the outcome is durable, even if the caller has gone away.
     claim: Option<Claim>,
-    answer: Answer,
-    /// When its caller began to wait.
-    since: Instant,
     /// Its place among what may wait.
-    _room: OwnedSemaphorePermit,
+    room: OwnedSemaphorePermit,
+    answer: oneshot::Sender<Result<Outcome, Refusal>>,
     /// The request's own, so that its id stands beside what went wrong.
-    span: Span,
+    pub(super) span: Span,
+}
+
+impl Caller {
+    pub(super) fn answer(self, outcome: Result<Outcome, Refusal>) {
+        // Before the answer: a caller who has one may use the key again.
+        drop((self.claim, self.room));
+        // A caller that went away needs none.
+        let _ = self.answer.send(outcome);
+    }
 }
 
 /// Called with the events of a transaction right after it is durable, in commit order. Must not block.
@@ -66,14 +77,15 @@ impl Timeline {
         on_commit: OnCommit,
         on_doubt: OnDoubt,
     ) -> Self {
-        let writer = Writer { store, clock, metrics, on_commit, on_doubt };
+        let writers = store.writers().get();
+        let committer = Arc::new(Committer { store, clock, metrics, on_commit, on_doubt });
         let start = |_| {
             let (queue, jobs) = mpsc::channel(MAX_QUEUE);
-            tokio::spawn(writer.clone().run(jobs));
+            tokio::spawn(shard::run(Arc::clone(&committer), jobs));
             queue
         };
         Self {
-            queues: (0..writer.store.writers().get()).map(start).collect(),
+            queues: (0..writers).map(start).collect(),
             room: Arc::new(Semaphore::new(MAX_QUEUED_KIB as usize)),
             in_flight: InFlight::default(),
         }
@@ -94,122 +106,10 @@ impl Timeline {
             let queue = self.queue_of(request.session);
             let kib = u32::try_from(request.size() / 1024).unwrap_or(u32::MAX).saturating_add(1).min(MAX_QUEUED_KIB);
             let room = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| Refusal::Unavailable)?;
-            let job = Job { request, claim, answer, since, _room: room, span: Span::current() };
-            queue.send(job).await.map_err(|_| Refusal::Unavailable)?;
+            let caller = Caller { since, claim, room, answer, span: Span::current() };
+            queue.send(Job { request, caller }).await.map_err(|_| Refusal::Unavailable)?;
             outcome.await.map_err(|_| Refusal::Unavailable)?
         };
         tokio::time::timeout(PATIENCE, wait).await.unwrap_or(Err(Refusal::Unavailable))
-    }
-}
-
-/// Why a request was not carried out.
-enum Failure {
-    Refused(Refusal),
-    /// The store refused it, not the rules.
-    Store(StoreError),
-}
-
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Refused(refusal) => refusal,
-            Failure::Store(_) => Self::Internal,
-        }
-    }
-}
-
-#[derive(Clone)]
-struct Writer {
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    on_commit: OnCommit,
-    on_doubt: OnDoubt,
-}
-
-impl Writer {
-    async fn run(self, mut jobs: mpsc::Receiver<Job>) {
-        let mut next: Vec<Job> = Vec::with_capacity(MAX_BATCH);
-        while jobs.recv_many(&mut next, MAX_BATCH).await > 0 {
-            // Those have been told that the store is out of reach; to do it now would surprise them.
-            next.retain(|job| job.since.elapsed() < PATIENCE);
-            let (mut requests, mut claims, mut callers) = (Vec::new(), Vec::new(), Vec::new());
-            for job in next.drain(..) {
-                requests.push(job.request);
-                // Both end with the batch, before the answers: a caller who has one may use the key again.
-                claims.push((job.claim, job._room));
-                callers.push((job.answer, job.span));
-            }
-            let outcomes = self.commit(&requests).await;
-            drop(claims);
-            for ((answer, span), outcome) in callers.into_iter().zip(outcomes) {
-                let outcome = outcome.map_err(|failure| {
-                    if let Failure::Store(error) = &failure {
-                        self.metrics.command_failed();
-                        span.in_scope(|| tracing::error!(%error, "a command failed in the store"));
-                    }
-                    failure.into()
-                });
-                // A caller that went away needs no answer.
-                let _ = answer.send(outcome);
-            }
-        }
-    }
-
-    /// Commits `requests` together; should the store refuse them together, one at a time, so that a single bad one
-    /// can't take others down.
-    async fn commit(&self, requests: &[Request]) -> Vec<Result<Outcome, Failure>> {
-        match self.attempt(requests).await {
-            Ok(outcomes) => outcomes.into_iter().map(|outcome| outcome.map_err(Failure::Refused)).collect(),
-            Err(error @ StoreError::Unavailable(_)) => {
-                self.metrics.store_failed(During::Commit, &error, "commands find the store out of reach");
-                requests.iter().map(|_| Err(Failure::Refused(Refusal::Unavailable))).collect()
-            }
-            Err(error) if requests.len() == 1 && !matches!(error, StoreError::Raced) => {
-                vec![Err(Failure::Store(error))]
-            }
-            Err(error) => {
-                // That another node was faster under the same Idempotency-Key is no failure.
-                if !matches!(error, StoreError::Raced) {
-                    self.metrics.store_failed(During::Commit, &error, "a batch failed in the store; trying one by one");
-                }
-                let mut outcomes = Vec::with_capacity(requests.len());
-                for request in requests {
-                    outcomes.push(self.commit_one(request).await);
-                }
-                outcomes
-            }
-        }
-    }
-
-    async fn commit_one(&self, request: &Request) -> Result<Outcome, Failure> {
-        let mut outcome = self.attempt(std::slice::from_ref(request)).await;
-        if matches!(outcome, Err(StoreError::Raced)) {
-            // The other's reply stands now, and is found.
-            outcome = self.attempt(std::slice::from_ref(request)).await;
-        }
-        match outcome {
-            Ok(mut one) => one.pop().unwrap_or(Err(Refusal::Internal)).map_err(Failure::Refused),
-            Err(StoreError::Unavailable(_)) => Err(Failure::Refused(Refusal::Unavailable)),
-            Err(error) => Err(Failure::Store(error)),
-        }
-    }
-
-    async fn attempt(&self, requests: &[Request]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
-        let started = Instant::now();
-        let tx = self.store.begin().await?;
-        let done = batch::run(tx, &*self.clock, requests).await;
-        if matches!(done, Err(StoreError::Unavailable(_))) {
-            // Perhaps the commit is done and only its answer was lost.
-            (self.on_doubt)();
-        }
-        let done = done?;
-        if !done.events.is_empty() {
-            self.metrics.commit_duration.observe(started.elapsed().as_secs_f64());
-            self.metrics.commit_batch_size.observe(requests.len() as f64);
-            done.events.iter().for_each(|event| self.metrics.event(event.kind));
-            (self.on_commit)(&done.events);
-        }
-        Ok(done.outcomes)
     }
 }

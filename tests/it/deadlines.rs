@@ -3,9 +3,9 @@
 use crate::support::hub::{at_agent, text};
 use crate::support::process::Process;
 use crate::support::sql::Database;
-use crate::support::{Client, on_both_engines};
+use crate::support::{Client, Engine, Hub, eventually, on_both_engines};
 use chrono::{DateTime, Utc};
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use hiloop::clock::{Clock as _, SystemClock};
 use hiloop::store::DUE_MESSAGES;
 use hiloop::store::open::open;
@@ -165,4 +165,58 @@ on_both_engines! {
         let path = at_agent(&session, &format!("/messages/{}/await?timeout=20", text(&asked["id"])));
         assert_eq!(agent.get(&path).await.expect(200)["status"], "Expired");
     }
+}
+
+/// As a node does that hangs in the middle of a transaction.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_somebody_holds_keeps_up_no_other() {
+    let hub = Hub::start(Engine::Postgres).await;
+    let agent = hub.agent("agent").await;
+    let mut sessions = Vec::new();
+    for _ in 0..12 {
+        sessions.push(hub.session(&agent).await);
+    }
+    ask(&agent, &sessions[0], 1500).await;
+    let Database::Postgres(database) = Database::open(&hub.database_url).await else { panic!("PostgreSQL") };
+    let mut holder = database.begin().await.expect("a transaction");
+    let held = sqlx::query("SELECT id FROM sessions WHERE id = $1::uuid FOR UPDATE");
+    held.bind(&sessions[0]).execute(&mut *holder).await.expect("a lock");
+
+    // What is asked of it waits; the others, which share its writer, do not.
+    let path = at_agent(&sessions[0], "/messages");
+    let stuck = agent.post(&path, json!({ "encryptedContent": "first" }));
+    let others = async {
+        let mut slowest = Duration::ZERO;
+        for round in 0..5 {
+            for session in &sessions[1..] {
+                let since = Instant::now();
+                if round == 0 {
+                    ask(&agent, session, 2500).await;
+                } else {
+                    agent.post(&at_agent(session, "/messages"), json!({ "encryptedContent": "?" })).await.expect(201);
+                }
+                slowest = slowest.max(since.elapsed());
+            }
+        }
+        assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+        for session in &sessions[1..] {
+            let expired = eventually("it to expire", async || {
+                let timeline = agent.get(&at_agent(session, "/timeline?after=0")).await.expect(200);
+                let events = timeline["data"].as_array().expect("events").clone();
+                events.into_iter().find(|event| event["type"] == "message.expired")
+            });
+            let expired = expired.await;
+            let asked = agent.get(&at_agent(session, "/messages")).await.expect(200);
+            let late = time(&expired["at"]) - time(&asked["data"][0]["deadlineAt"]);
+            assert!((0..LATE).contains(&late.num_milliseconds()), "{late}");
+        }
+        holder.rollback().await.expect("it lets go");
+    };
+    let (reply, ()) = join(stuck, others).await;
+    // Waited for in vain, or let go just in time; afterwards it is as good as any.
+    assert!([201, 503].contains(&reply.status), "{}", reply.status);
+    let body = json!({ "encryptedContent": "again" });
+    agent.post(&path, body).await.expect(201);
+    let expired = async || (agent.get(&path).await.expect(200)["data"][0]["status"] == "Expired").then_some(());
+    eventually("its own question to expire", expired).await;
 }

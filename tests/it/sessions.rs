@@ -709,6 +709,13 @@ on_both_engines! {
         hub.agent("agent").await.delete(&own).await.expect_error(404, "NOT_FOUND");
         let elsewhere = hub.session(&agent).await;
         agent.delete(&at_agent(&elsewhere, &format!("/guest-tokens/{}", text(&made["id"])))).await.expect_error(404, "NOT_FOUND");
+        // Nobody but a guest goes by this way.
+        let people = agent.get(&at_agent(&session, "/participants")).await.expect(200);
+        for person in people["data"].as_array().expect("participants") {
+            for id in [&person["agentId"], &person["humanId"], &person["id"]].into_iter().filter_map(|id| id.as_str()) {
+                agent.delete(&format!("{path}/{id}")).await.expect_error(404, "NOT_FOUND");
+            }
+        }
         guest.get("/v1/human/me").await.expect(200);
         agent.delete(&own).await.expect(204);
         timeout(Duration::from_secs(2), socket.end()).await.expect("within two seconds");

@@ -3,10 +3,13 @@
 use crate::support::hub::{at_agent, at_human, text};
 use crate::support::socket::End;
 use crate::support::{Client, Engine, Hub, PATIENCE, Socket, on_both_engines};
+use futures::SinkExt as _;
 use serde_json::json;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 async fn post(client: &Client, session: &str) -> serde_json::Value {
     client.post(&at_agent(session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201)
@@ -334,4 +337,21 @@ async fn a_draining_hub_says_where_to_go() {
         assert!(times.len() == 2 && times[0].as_u64() < times[1].as_u64(), "{frame}");
         assert_eq!(socket.end().await, End::Code(1001));
     }
+}
+
+/// Fragments complete no message, and count all the same: nobody keeps a socket busy with them for nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fragments_without_end_are_too_many_frames() {
+    let hub = Hub::start_with(Engine::Sqlite, &["--rate-limit", "5/s"], |_| {}).await;
+    let mut socket = hub.socket(&hub.agent("agent").await).await;
+    let first = Frame::message(r#"{"type":"ping","#, OpCode::Data(Data::Text), false);
+    socket.send_raw(Message::Frame(first)).await;
+    for _ in 0..40 {
+        let more = Frame::message("", OpCode::Data(Data::Continue), false);
+        // The hub may have closed by now.
+        if socket.stream.send(Message::Frame(more)).await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(socket.end().await, End::Code(4529));
 }

@@ -18,8 +18,8 @@ use hiloop::domain::{
 };
 use hiloop::store::open::open;
 use hiloop::store::{
-    ActiveSession, DueMessage, Head, Moment, NewKey, ReadMark, Refresh, RefreshOutcome, SavedReply, SavedReplyKind,
-    Store, StoreError, WriteSet,
+    ActiveSession, DueMessage, Head, LockWait, Moment, NewKey, ReadMark, Refresh, RefreshOutcome, SavedReply,
+    SavedReplyKind, Store, StoreError, WriteSet,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -292,7 +292,7 @@ impl Line {
     }
 
     async fn save(&mut self, store: &Empty) {
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         tx.lock_sessions(&[(self.session.space_id, self.session.id)]).await.expect("the store");
         tx.apply(self.take()).await.expect("the store");
         tx.commit().await.expect("the store");
@@ -356,7 +356,7 @@ on_both_stores! {
         store.ping().await.expect("it answers");
         store.close().await;
         assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
-        assert!(matches!(store.begin().await.err(), Some(StoreError::Unavailable(_))));
+        assert!(matches!(store.begin(LockWait::Long).await.err(), Some(StoreError::Unavailable(_))));
     }
 
     async fn a_space_has_one_name(store: Empty) {
@@ -748,7 +748,7 @@ on_both_stores! {
             assert!(tx.claim_reply("s", key, &digest, now).await.expect("the store").is_none());
         }
         // A batch of the timeline's writer that comes second is told so.
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let twice = tx.apply(WriteSet { replies: vec![made("2")], ..WriteSet::default() }).await;
         assert!(matches!(twice, Err(StoreError::Raced)), "{twice:?}");
     }
@@ -759,7 +759,7 @@ on_both_stores! {
             let token = refresh(&format!("t{index}"), Uuid::now_v7(), human.id, NOW.plus_seconds(ends));
             store.add_refresh_token(&token, NOW).await.expect("the store");
         }
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let replies = [-10, 0, 10].map(|at| {
             saved("s", &at.to_string(), SavedReplyKind::Body("{}".to_owned()), NOW.plus_seconds(at))
         });
@@ -768,7 +768,7 @@ on_both_stores! {
 
         assert_eq!(store.prune(NOW, NOW).await.expect("the store"), 1 + 2);
         assert_eq!(store.prune(NOW, NOW).await.expect("the store"), 0);
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let keys = ["-10", "0", "10"].map(|key| ("s".to_owned(), key.to_owned()));
         let left = tx.saved_replies(&keys, NOW.plus_seconds(-100)).await.expect("the store");
         assert_eq!(left.iter().map(|reply| reply.key.as_str()).collect::<Vec<_>>(), ["0", "10"]);
@@ -864,7 +864,7 @@ on_both_stores! {
         assert!(by_wrong_session.expect("the store").is_none());
         assert!(store.member_ids(other.id, id).await.expect("the store").is_empty());
         assert!(store.last_seqs(&[(other.id, id)]).await.expect("the store").is_empty());
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         assert!(tx.lock_sessions(&[(other.id, id)]).await.expect("the store").is_empty());
         assert!(tx.message_states(&[(elsewhere.id(), message.id)]).await.expect("the store").is_empty());
     }
@@ -1054,7 +1054,7 @@ on_both_stores! {
         assert_eq!(members, HashSet::from([agent.id.into(), human.id.into(), guest.id]));
         // Nobody takes part twice.
         line.add(&human.member(), None);
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         assert!(matches!(tx.apply(line.take()).await, Err(StoreError::Conflict(_))));
     }
 
@@ -1216,7 +1216,7 @@ on_both_stores! {
         assert!(before.response.is_none());
         assert_eq!(read(Moment::Seq(2)).await.blocks.len(), 0);
 
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let state = tx.interaction(line.id()).await.expect("the store").expect("there");
         assert_eq!((state.message, state.status), (asked.id, MessageStatus::Completed));
         assert_eq!((state.acknowledged_at, state.blocks), (Some(line.at), 2));
@@ -1353,7 +1353,7 @@ on_both_stores! {
             together.events.extend(writes.events);
         }
         let asked: Vec<_> = together.new_messages.iter().map(|(state, _)| state.id).collect();
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         tx.apply(together).await.expect("the store");
         tx.commit().await.expect("the store");
 
@@ -1365,7 +1365,7 @@ on_both_stores! {
         assert_eq!(store.sessions(scope, None, page(1, 1)).await.expect("the store").total, 204);
 
         // And changed, locked, looked up and settled the same way.
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let mut named: Vec<_> = lines.iter().map(|line| (space.id, line.id())).collect();
         named.reverse();
         let locked = tx.lock_sessions(&named).await.expect("the store");
@@ -1413,7 +1413,7 @@ on_both_stores! {
             together.new_sessions.extend(writes.new_sessions);
             together.events.extend(writes.events);
         }
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         tx.apply(together).await.expect("the store");
         tx.commit().await.expect("the store");
         asked.push((space.id, SessionId::new()));
@@ -1501,7 +1501,7 @@ on_both_stores! {
         let asked = line.post(&agent.member(), "?", Some(Ask { priority: Priority::High, deadline }));
         line.save(&store).await;
 
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         assert!(tx.lock_sessions(&[]).await.expect("the store").is_empty());
         let both = [(space.id, line.id()), (space.id, SessionId::new())];
         let locked = tx.lock_sessions(&both).await.expect("the store");
@@ -1546,7 +1546,7 @@ on_both_stores! {
         line.save(&store).await;
         let settlement = Settlement { seq: 9, at: NOW, by: agent.actor(), response: None };
         for id in [asked.id, plain.id, MessageId::new()] {
-            let mut tx = store.begin().await.expect("a transaction");
+            let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
             let settled = vec![(id, MessageStatus::Expired, settlement.clone())];
             let again = tx.apply(WriteSet { settled, ..WriteSet::default() }).await;
             assert!(again.is_err(), "a second settling of {id}");
@@ -1556,7 +1556,7 @@ on_both_stores! {
         // Twice in one batch is as wrong.
         let fresh = line.post(&agent, "?", Some(PLAIN_ASK));
         line.save(&store).await;
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let twice = [MessageStatus::Cancelled, MessageStatus::Expired].map(|status| (fresh.id, status, settlement.clone()));
         assert!(tx.apply(WriteSet { settled: twice.to_vec(), ..WriteSet::default() }).await.is_err());
         drop(tx);
@@ -1571,7 +1571,7 @@ on_both_stores! {
         line.append(Change::SessionClosed, &Actor::system());
         let events = line.writes.events.clone();
         line.save(&store).await;
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let again = tx.apply(WriteSet { events, ..WriteSet::default() }).await;
         assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
     }
@@ -1588,7 +1588,7 @@ on_both_stores! {
             line.post(&agent.member(), "x", Some(Ask { priority: Priority::Low, deadline: Some(NOW) }));
             let reply = saved("s", "k", SavedReplyKind::Body("{}".to_owned()), NOW);
             line.writes.replies.push(reply);
-            let mut tx = store.begin().await.expect("a transaction");
+            let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
             tx.lock_sessions(&[(space.id, kept.id())]).await.expect("the store");
             tx.apply(line.take()).await.expect("the store");
             drop(tx);
@@ -1597,7 +1597,7 @@ on_both_stores! {
             assert!(store.guest_by_secret(&hash(&format!("token {}", line.id()))).await.expect("the store").is_none());
         }
         assert!(store.due_messages(NOW, 10).await.expect("the store").is_empty());
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let none = tx.saved_replies(&[("s".to_owned(), "k".to_owned())], NOW.plus_seconds(-1)).await;
         assert!(none.expect("the store").is_empty());
     }
@@ -1611,11 +1611,11 @@ on_both_stores! {
             ("body", SavedReplyKind::Body("{\"a\":\"\\u0000é\"}".to_owned())),
         ];
         let replies: Vec<_> = kinds.iter().map(|(key, kind)| saved("scope", key, kind.clone(), NOW)).collect();
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         tx.apply(WriteSet { replies, ..WriteSet::default() }).await.expect("the store");
         tx.commit().await.expect("the store");
         let keys: Vec<_> = kinds.iter().map(|(key, _)| ("scope".to_owned(), (*key).to_owned())).collect();
-        let mut tx = store.begin().await.expect("a transaction");
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let found = tx.saved_replies(&keys, NOW).await.expect("the store");
         assert_eq!(found.len(), 4);
         for ((key, kind), reply) in kinds.iter().zip(&found) {
@@ -1650,7 +1650,7 @@ on_both_stores! {
             let named = if writer % 2 == 0 { ids } else { [ids[1], ids[0]] };
             tokio::spawn(async move {
                 for _ in 0..ROUNDS {
-                    let mut tx = store.begin().await.expect("a transaction");
+                    let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
                     let mut sessions = tx.lock_sessions(&named).await.expect("the store");
                     assert_eq!(sessions.len(), 2);
                     sessions.iter_mut().for_each(|session| session.last_seq += 1);

@@ -15,7 +15,7 @@ pub use retention::ENDED_SESSION;
 pub use timelines::DUE_MESSAGES;
 
 use super::engine::{Engine, Fields, Statement};
-use super::{Store, StoreResult, WriteTx};
+use super::{LockWait, Store, StoreResult, WriteTx};
 use crate::domain::{Page, PageRequest, Timestamp};
 use async_trait::async_trait;
 use sqlx::Pool;
@@ -100,8 +100,12 @@ impl<E: Engine> Store for SqlStore<E> {
         NonZeroUsize::new((share as usize).min(MAX_WRITERS)).unwrap_or(NonZeroUsize::MIN)
     }
 
-    async fn begin(&self) -> StoreResult<Box<dyn WriteTx>> {
-        Ok(Box::new(write::SqlWriteTx { tx: self.transaction().await? }))
+    async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>> {
+        let begin = match wait {
+            LockWait::Brief => E::BEGIN_BATCH,
+            LockWait::Long => E::BEGIN_WRITE,
+        };
+        Ok(Box::new(write::SqlWriteTx { tx: self.write.begin_with(begin).await? }))
     }
 
     async fn close(&self) {

@@ -159,6 +159,14 @@ impl Roster {
         state.unread.remove(&session);
     }
 
+    /// This node listens to these sessions and to no others: what it knew of those that lost their last reader while
+    /// it could not listen would otherwise stand for ever.
+    pub(super) fn keep_only(&self, sessions: &HashSet<SessionId>) {
+        let mut state = self.state.lock();
+        state.others.retain(|session, _| sessions.contains(session));
+        state.unread.retain(|session| sessions.contains(session));
+    }
+
     /// There is a connection again.
     pub(super) fn connected(&self) {
         self.changed.notify_one();
@@ -606,6 +614,16 @@ mod tests {
         assert_eq!(story.roster.take_unread(), [(story.session, 1)]);
         assert!(story.roster.apply(story.session, 1, &[story.field(node)], &alive).is_empty(), "as heard");
         assert_eq!(story.roster.picture(story.session), Some(vec![story.principal]));
+    }
+
+    #[test]
+    fn of_a_session_that_nobody_reads_any_more_nothing_is_kept() {
+        let (story, kept) = (Story::new(), SessionId::new());
+        story.roster.listen(&[kept]);
+        assert!(story.hear(Uuid::now_v7(), true));
+        story.roster.keep_only(&HashSet::from([kept]));
+        assert!(!story.roster.is_elsewhere(story.session, story.principal));
+        assert_eq!(story.roster.take_unread(), [(kept, 0)]);
     }
 
     #[test]

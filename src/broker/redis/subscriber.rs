@@ -40,6 +40,7 @@ async fn listen(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<std::conv
     let broken = CancellationToken::new();
     let mut connection = shared.target.connect(on_push(Arc::downgrade(shared), broken.clone())).await?;
     let wanted = shared.interest.all();
+    shared.roster.keep_only(&sessions(&wanted).collect());
     subscribe(shared, &mut connection, &wanted).await?;
     let mut listening: HashSet<Channel> = wanted.into_iter().collect();
     backoff.reset();
@@ -73,18 +74,19 @@ async fn listen(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<std::conv
 async fn subscribe(shared: &Shared, connection: &mut Connection, channels: &[Channel]) -> Result<(), RedisError> {
     let names: Vec<_> = channels.iter().map(|channel| shared.names.channel(*channel)).collect();
     connection.subscribe(names, true).await?;
-    let sessions: Vec<SessionId> = channels
-        .iter()
-        .filter_map(|channel| match channel {
-            Channel::Session(session) => Some(*session),
-            _ => None,
-        })
-        .collect();
+    let sessions: Vec<SessionId> = sessions(channels).collect();
     if !sessions.is_empty() {
         shared.roster.listen(&sessions);
         shared.say(Signal::Listening(sessions));
     }
     Ok(())
+}
+
+fn sessions(channels: &[Channel]) -> impl Iterator<Item = SessionId> {
+    channels.iter().filter_map(|channel| match channel {
+        Channel::Session(session) => Some(*session),
+        _ => None,
+    })
 }
 
 /// Takes what Redis sends unasked. Runs in the connection's own task, which reads no faster than this takes: a node

@@ -290,6 +290,7 @@ impl Hub {
     fn revoke_here(&self, id: Uuid) {
         // First noted, then looked for: who registers meanwhile is found in one way or the other.
         self.revocations.note(id);
+        self.feeds.forget_members();
         if let Some(forget) = self.on_revocation.get() {
             forget();
         }

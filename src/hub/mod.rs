@@ -79,12 +79,12 @@ impl Hub {
         let for_revocations = Arc::clone(&clock);
         let hub = Arc::new_cyclic(|weak: &std::sync::Weak<Self>| {
             let announcer = weak.clone();
-            let announce: typing::Announce = Box::new(move |session, actor, typing, origin| {
+            let announce: typing::Announce = Box::new(move |session, actor, typing, to| {
                 if let Some(hub) = announcer.upgrade() {
                     let ephemeral = Ephemeral::Typing { session, actor, typing };
-                    match origin {
-                        typing::Origin::Here => hub.show_everywhere(ephemeral),
-                        typing::Origin::Elsewhere => hub.show_here(&ephemeral),
+                    match to {
+                        typing::To::Readers => hub.show_here(&ephemeral),
+                        typing::To::Nodes => hub.broker.publish(Signal::Ephemeral(ephemeral)),
                     }
                 }
             });
@@ -315,6 +315,7 @@ impl Hub {
     fn revoke_here(&self, id: Uuid) {
         // First noted, then looked for: who registers meanwhile is found in one way or the other.
         self.revocations.note(id);
+        self.feeds.forget_members();
         if let Some(forget) = self.on_revocation.get() {
             forget();
         }

@@ -5,15 +5,19 @@ use crate::support::process::{Process, hiloop};
 use crate::support::{Client, Postgres, Redis};
 use rand::seq::SliceRandom;
 use rand::{Rng, rngs::StdRng};
-use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
+use tokio::time::{sleep, sleep_until};
 
 pub const NODES: usize = 3;
+/// How long a supervisor waits before it starts a node again, and how long it may take until the node runs.
+const AGAIN: Duration = Duration::from_millis(200);
+const START_WITHIN: Duration = Duration::from_secs(30);
 
 pub struct Cluster {
-    nodes: Vec<Option<Process>>,
+    nodes: Vec<Node>,
     addresses: Vec<String>,
     postgres: Postgres,
     redis: Redis,
@@ -21,50 +25,75 @@ pub struct Cluster {
     folder: TempDir,
 }
 
-/// What may happen at one time; the parts are independent of each other.
-struct Plan {
-    node: Option<NodeFault>,
-    redis: Option<RedisFault>,
-    restart_postgres: bool,
-    hold: Duration,
+enum Node {
+    Runs(Process),
+    /// Its supervisor starts it until it runs.
+    Starts(JoinHandle<Process>),
+    Killed,
 }
 
-enum NodeFault {
+/// Something that happens to one part, and its mending.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// SIGKILL of a node, and its start.
     Kill(usize),
+    /// SIGSTOP of a node.
     Stop(usize),
+    KillRedis,
+    PauseRedis,
+    CutRedis(&'static str),
+    EndPostgres {
+        crash: bool,
+    },
 }
 
-enum RedisFault {
-    Kill,
-    Pause,
-    Cut(&'static str),
+/// A fault that lasts so long, and when it begins.
+struct Planned {
+    at: Duration,
+    hold: Duration,
+    fault: Fault,
 }
 
-impl Plan {
-    fn new(random: &mut StdRng) -> Self {
-        let node = random.gen_range(0..NODES);
-        let kind = random.gen_range(0..10);
-        Self {
-            node: match kind {
-                0..=3 => Some(NodeFault::Kill(node)),
-                4..=5 => Some(NodeFault::Stop(node)),
-                _ => None,
-            },
-            redis: match random.gen_range(0..8) {
-                0..=1 => Some(RedisFault::Kill),
-                2 => Some(RedisFault::Pause),
-                3 => Some(RedisFault::Cut("pubsub")),
-                4 => Some(RedisFault::Cut("normal")),
-                _ => None,
-            },
-            restart_postgres: random.gen_range(0..6) == 0,
-            hold: match kind {
-                // Long enough for the others to notice that it does not answer.
-                4..=5 => Duration::from_secs(5),
-                _ => Duration::from_millis(random.gen_range(100..2500)),
-            },
+/// What may happen at one time. The parts are independent of each other: a node may start while Redis or PostgreSQL is
+/// away.
+fn plan(random: &mut StdRng) -> Vec<Planned> {
+    let mut faults = Vec::new();
+    let mut nodes: Vec<usize> = (0..NODES).collect();
+    nodes.shuffle(random);
+    let hit = match random.gen_range(0..10) {
+        0..=3 => 1,
+        4..=6 => 2,
+        _ => 0,
+    };
+    for node in nodes.into_iter().take(hit) {
+        if random.gen_range(0..3) == 0 {
+            // Long enough for the others to notice that it does not answer.
+            faults.push((Fault::Stop(node), 5_000));
+        } else {
+            faults.push((Fault::Kill(node), random.gen_range(100..2_500)));
         }
     }
+    let hold = random.gen_range(100..3_000);
+    match random.gen_range(0..8) {
+        0..=1 => faults.push((Fault::KillRedis, hold)),
+        2 => faults.push((Fault::PauseRedis, hold)),
+        3 => faults.push((Fault::CutRedis("pubsub"), 0)),
+        4 => faults.push((Fault::CutRedis("normal"), 0)),
+        _ => {}
+    }
+    let crash = random.gen_bool(0.5);
+    match random.gen_range(0..8) {
+        // As quickly as it restarts.
+        0 => faults.push((Fault::EndPostgres { crash }, 0)),
+        1 => faults.push((Fault::EndPostgres { crash }, random.gen_range(1_000..4_000))),
+        _ => {}
+    }
+    let planned = faults.into_iter().map(|(fault, hold)| Planned {
+        at: Duration::from_millis(random.gen_range(0..800)),
+        hold: Duration::from_millis(hold),
+        fault,
+    });
+    planned.collect()
 }
 
 impl Cluster {
@@ -74,24 +103,26 @@ impl Cluster {
         let folder = tempfile::tempdir().expect("a folder");
         let mut cluster = Self { nodes: Vec::new(), addresses: Vec::new(), postgres, redis, url, folder };
         for node in 0..NODES {
-            let process = cluster.spawn(node, "127.0.0.1:0");
+            let process = Process::spawn(&mut cluster.command(node, "127.0.0.1:0"));
             cluster.addresses.push(process.address().to_owned());
-            cluster.nodes.push(Some(process));
+            cluster.nodes.push(Node::Runs(process));
         }
         cluster
     }
 
-    fn spawn(&self, node: usize, listen: &str) -> Process {
-        let log = Path::new(self.folder.path()).join(format!("node-{node}.log"));
+    fn command(&self, node: usize, listen: &str) -> Command {
+        let log = self.folder.path().join(format!("node-{node}.log"));
         let log = std::fs::File::options().create(true).append(true).open(log).expect("a log file");
         let mut command = hiloop(self.folder.path());
         command.env("DATABASE_URL", &self.url).env("REDIS_URL", self.redis.url());
-        Process::spawn(command.env("HILOOP_LISTEN", listen).stderr(Stdio::from(log)))
+        command.env("HILOOP_LISTEN", listen).stderr(Stdio::from(log));
+        command
     }
 
     /// The owner key that the very first start printed.
     pub fn owner(&self) -> Client {
-        self.nodes[0].as_ref().expect("it runs").owner()
+        let Node::Runs(process) = &self.nodes[0] else { panic!("it runs") };
+        process.owner()
     }
 
     /// The base URL of every node; they keep their addresses.
@@ -101,73 +132,67 @@ impl Cluster {
 
     /// Lets something happen, and mends it.
     pub async fn suffer(&mut self, random: &mut StdRng, history: &History) {
-        let plan = Plan::new(random);
-        let mut order = [0, 1, 2];
-        order.shuffle(random);
-        for part in order {
-            match part {
-                0 => match &plan.node {
-                    Some(NodeFault::Kill(node)) => {
-                        history.fault(format!("SIGKILL of node {node}"));
-                        self.nodes[*node] = None;
-                    }
-                    Some(NodeFault::Stop(node)) => {
-                        history.fault(format!("SIGSTOP of node {node}"));
-                        self.signal(*node, "-STOP");
-                    }
-                    None => {}
-                },
-                1 => match &plan.redis {
-                    Some(RedisFault::Kill) => {
-                        history.fault("SIGKILL of Redis".to_owned());
-                        self.redis.kill();
-                    }
-                    Some(RedisFault::Pause) => {
-                        history.fault("Redis stands still".to_owned());
-                        self.redis.pause();
-                    }
-                    Some(RedisFault::Cut(kind)) => {
-                        history.fault(format!("Redis cuts its {kind} connections"));
-                        self.redis.try_command(&["CLIENT", "KILL", "TYPE", kind]).await;
-                    }
-                    None => {}
-                },
-                _ if plan.restart_postgres => {
-                    history.fault("PostgreSQL restarts".to_owned());
-                    let crash = random.gen_bool(0.5);
-                    tokio::task::block_in_place(|| {
-                        if crash {
-                            self.postgres.crash();
-                        } else {
-                            self.postgres.stop();
-                        }
-                        self.postgres.revive();
-                    });
-                }
-                _ => {}
+        let mut steps = Vec::new();
+        for Planned { at, hold, fault } in plan(random) {
+            steps.push((at, fault, true));
+            steps.push((at + hold, fault, false));
+        }
+        steps.sort_by_key(|(at, _, _)| *at);
+        let began = tokio::time::Instant::now();
+        for (at, fault, begins) in steps {
+            sleep_until(began + at).await;
+            if begins {
+                self.strike(fault, history).await;
+            } else {
+                self.mend(fault).await;
             }
         }
-        tokio::time::sleep(plan.hold).await;
-        match plan.redis {
-            Some(RedisFault::Kill) => self.redis.revive().await,
-            Some(RedisFault::Pause) => self.redis.resume(),
-            Some(RedisFault::Cut(_)) | None => {}
-        }
-        match plan.node {
-            Some(NodeFault::Kill(node)) => {
-                let process = tokio::task::block_in_place(|| self.spawn(node, &self.addresses[node]));
-                self.nodes[node] = Some(process);
+        for node in 0..NODES {
+            if let Node::Starts(start) = &mut self.nodes[node] {
+                let process = tokio::time::timeout(START_WITHIN, start).await.expect("the node starts in time");
+                self.nodes[node] = Node::Runs(process.expect("its supervisor"));
             }
-            Some(NodeFault::Stop(node)) => self.signal(node, "-CONT"),
-            None => {}
         }
-        history.fault("all is well".to_owned());
-        tokio::time::sleep(Duration::from_millis(random.gen_range(0..1500))).await;
+        history.calm();
+    }
+
+    async fn strike(&mut self, fault: Fault, history: &History) {
+        history.fault(&format!("{fault:?}"));
+        match fault {
+            Fault::Kill(node) => self.nodes[node] = Node::Killed,
+            Fault::Stop(node) => self.signal(node, "-STOP"),
+            Fault::KillRedis => self.redis.kill(),
+            Fault::PauseRedis => self.redis.pause(),
+            Fault::CutRedis(kind) => drop(self.redis.try_command(&["CLIENT", "KILL", "TYPE", kind]).await),
+            Fault::EndPostgres { crash: true } => block_in_place(|| self.postgres.crash()),
+            Fault::EndPostgres { crash: false } => block_in_place(|| self.postgres.stop()),
+        }
+        history.note("", format!("{fault:?} is there"));
+    }
+
+    async fn mend(&mut self, fault: Fault) {
+        match fault {
+            Fault::Kill(node) => {
+                let mut command = self.command(node, &self.addresses[node]);
+                self.nodes[node] = Node::Starts(spawn_blocking(move || supervise(&mut command)));
+            }
+            Fault::Stop(node) => self.signal(node, "-CONT"),
+            Fault::KillRedis => self.redis.revive().await,
+            Fault::PauseRedis => self.redis.resume(),
+            Fault::CutRedis(_) => {}
+            Fault::EndPostgres { .. } => block_in_place(|| self.postgres.revive()),
+        }
+    }
+
+    /// Some time without faults.
+    pub async fn rest(&self, random: &mut StdRng, is_long: bool) {
+        let millis = if is_long { random.gen_range(6_500..7_500) } else { random.gen_range(0..1_500) };
+        sleep(Duration::from_millis(millis)).await;
     }
 
     fn signal(&self, node: usize, signal: &str) {
-        let pid = self.nodes[node].as_ref().expect("it runs").pid();
-        let sent = Command::new("kill").args([signal, &pid.to_string()]).status().expect("kill runs");
+        let Node::Runs(process) = &self.nodes[node] else { panic!("it runs") };
+        let sent = Command::new("kill").args([signal, &process.pid().to_string()]).status().expect("kill runs");
         assert!(sent.success());
     }
 
@@ -175,5 +200,17 @@ impl Cluster {
     pub fn logs(&self) -> String {
         let read = |node| std::fs::read_to_string(self.folder.path().join(format!("node-{node}.log")));
         (0..NODES).map(|node| read(node).unwrap_or_default()).collect()
+    }
+}
+
+/// Starts a node again and again until it runs: one that finds no PostgreSQL ends.
+fn supervise(command: &mut Command) -> Process {
+    let until = Instant::now() + START_WITHIN;
+    loop {
+        match Process::try_spawn(command) {
+            Ok(process) => return process,
+            Err(output) => assert!(Instant::now() < until, "the node starts, not {output:?}"),
+        }
+        std::thread::sleep(AGAIN);
     }
 }

@@ -1,9 +1,12 @@
-//! What happened, so that a failure can show it: the faults, what was acknowledged, and what was found wrong.
+//! What happened, so that a failure can show it: the faults, each operation with all its attempts, and what was found
+//! wrong.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
-use tokio::sync::Notify;
+use std::time::{Duration, Instant};
+
+/// How long after a fault everything has to be as if there had been none: a tick, and connections that are made anew.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// A message that the hub said it had stored.
 #[derive(Clone, Debug)]
@@ -11,6 +14,8 @@ pub struct Acknowledged {
     pub session: String,
     pub message: String,
     pub content: String,
+    pub seq: i64,
+    pub at: Instant,
 }
 
 /// Several answers to one question that were given at once.
@@ -38,12 +43,13 @@ pub struct History {
     pub races: Mutex<Vec<Race>>,
     pub lapses: Mutex<Vec<Lapse>>,
     wrong: Mutex<Vec<(String, String)>>,
+    /// When there was no fault, from its settling to the next one; the last may still last.
+    calm: Mutex<Vec<(Instant, Option<Instant>)>>,
     /// How often a client had to try again.
     pub retries: AtomicUsize,
     /// How often a reader resumed where it had been.
     pub resumes: AtomicUsize,
     over: AtomicBool,
-    ended: Notify,
 }
 
 impl History {
@@ -55,10 +61,10 @@ impl History {
             races: Mutex::default(),
             lapses: Mutex::default(),
             wrong: Mutex::default(),
+            calm: Mutex::default(),
             retries: AtomicUsize::new(0),
             resumes: AtomicUsize::new(0),
             over: AtomicBool::new(false),
-            ended: Notify::new(),
         }
     }
 
@@ -68,9 +74,32 @@ impl History {
         self.lines.lock().expect("no panic").push((at, session.to_owned(), what));
     }
 
-    pub fn fault(&self, what: String) {
+    pub fn fault(&self, what: &str) {
+        self.disturbed();
         println!("{:8.3} s  {what}", self.began.elapsed().as_secs_f64());
-        self.note("", what);
+        self.note("", what.to_owned());
+    }
+
+    /// The last fault has been mended.
+    pub fn calm(&self) {
+        self.fault("all is well");
+        self.calm.lock().expect("no panic").push((Instant::now() + SETTLE, None));
+    }
+
+    /// What is late from now on may be late.
+    pub fn disturbed(&self) {
+        if let Some((_, until @ None)) = self.calm.lock().expect("no panic").last_mut() {
+            *until = Some(Instant::now());
+        }
+    }
+
+    /// How late something is, that became so at `since` and was over at `at`, as far as there was no fault meanwhile.
+    pub fn delay(&self, since: Instant, at: Instant) -> Option<Duration> {
+        let calm = self.calm.lock().expect("no panic");
+        let within =
+            |(from, until): &&(Instant, Option<Instant>)| *from <= since && until.is_none_or(|end| since < end);
+        let (_, until) = calm.iter().find(within)?;
+        Some(until.map_or(at, |end| at.min(end)).saturating_duration_since(since))
     }
 
     pub fn retried(&self) {
@@ -86,7 +115,6 @@ impl History {
     /// No more faults, and no more new work.
     pub fn end(&self) {
         self.over.store(true, Ordering::SeqCst);
-        self.ended.notify_waiters();
     }
 
     pub fn is_over(&self) -> bool {

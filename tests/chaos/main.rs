@@ -1,44 +1,55 @@
 //! Three nodes, and everything that can happen to them: whatever was acknowledged is stored once, whoever reads gets
-//! every event once and in order, every question is settled once.
+//! every event once and in order, every question is settled once; and while nothing happens, everything comes at once.
 //!
-//! A program of its own, so that it has the machine to itself. `HILOOP_CHAOS_SECONDS` says how long it goes on, `HILOOP_TEST_SEED` repeats the faults and choices of a run.
+//! A program of its own, so that it has the machine to itself. `HILOOP_CHAOS_SECONDS` says how long it goes on,
+//! `HILOOP_TEST_SEED` repeats the faults and choices of a run. Whatever goes wrong, even in here, is noted and the run
+//! goes on to its judgement, which shows the history of what was broken.
 
 mod clients;
 mod cluster;
+mod dice;
 mod history;
+mod judge;
 mod readers;
 // What this story does not use of it, others do.
 #[allow(dead_code, unused_imports, unused_macros)]
 #[path = "../it/support/mod.rs"]
 mod support;
 
-use crate::support::hub::{at_agent, text};
-use crate::support::{Client, eventually, seed};
-use clients::World;
+use crate::support::hub::text;
+use crate::support::{Client, seed};
+use clients::{World, Writer};
 use cluster::Cluster;
-use futures::future::join_all;
+use dice::Dice;
+use futures::FutureExt as _;
 use history::History;
-use rand::{Rng, SeedableRng, rngs::StdRng};
-use readers::Reader;
-use serde_json::{Value, json};
-use std::collections::HashMap;
+use readers::{Progress, Reader};
+use serde_json::json;
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+use tokio::time::timeout_at;
 
 const SESSIONS: usize = 20;
 /// Those who write, of each kind: 60 in all.
-const WRITERS: usize = 20;
-const RACERS: usize = 10;
-const LAPSERS: usize = 10;
-const ASKERS: usize = 20;
-/// Those who read: with the long-polls of the askers 300 in all.
-const SOCKETS: usize = 220;
-const STREAMS: usize = 60;
+const WRITERS: u64 = 20;
+const RACERS: u64 = 10;
+const LAPSERS: u64 = 10;
+const ASKERS: u64 = 20;
+/// Those who do nothing but read: 300 in all. The askers' long-polls come on top.
+const SOCKETS: u64 = 235;
+const STREAMS: u64 = 65;
 const PEOPLE: usize = 3;
 const DEFAULT_SECONDS: u64 = 45;
 /// How long everything may take to come to rest once nothing happens any more.
 const REST: Duration = Duration::from_secs(60);
+/// Who rolls the dice for what happens to the cluster; the others are numbered from zero.
+const FATE: u64 = u64::MAX;
+/// After every so many rounds of faults there is a longer time without any.
+const LONG_REST_EVERY: u64 = 3;
 
 #[allow(clippy::disallowed_methods)] // of tests alone
 fn seconds() -> u64 {
@@ -55,24 +66,8 @@ async fn person(owner: &Client, number: usize) -> Client {
     Client::anonymous(&owner.base).with("authorization", &format!("Bearer {}", text(&tokens["accessToken"])))
 }
 
-/// A session's whole timeline, as the store has it now.
-async fn timeline(client: &Client, session: &str) -> Vec<Value> {
-    let mut events = Vec::new();
-    loop {
-        let path = at_agent(session, &format!("/timeline?limit=1000&after={}", events.len()));
-        let page = client.get(&path).await.expect(200);
-        events.extend(page["data"].as_array().expect("events").iter().cloned());
-        if page["hasMore"] == false {
-            return events;
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_happens_to_three_nodes_nothing_is_lost_or_doubled() {
-    let seed = seed();
-    let mut random = StdRng::seed_from_u64(seed);
-    let mut cluster = Cluster::start().await;
+/// The people, the agent and the sessions of a run.
+async fn furnish(cluster: &Cluster) -> Arc<World> {
     let owner = cluster.owner();
     let mut people = Vec::new();
     for number in 0..PEOPLE {
@@ -85,137 +80,108 @@ async fn whatever_happens_to_three_nodes_nothing_is_lost_or_doubled() {
         let session = agent.post("/v1/agent/sessions", json!({})).await.expect(201);
         sessions.push(text(&session["id"]).to_owned());
     }
-    let bases = cluster.bases();
-    let world = Arc::new(World { history: History::new(), bases, sessions, agent, people });
+    Arc::new(World { history: History::new(), bases: cluster.bases(), sessions, agent, people })
+}
 
-    let heads: Vec<_> = (0..SESSIONS).map(|_| Arc::new(AtomicI64::new(0))).collect();
-    let mut reads = Vec::new();
-    for number in 0..SOCKETS + STREAMS {
-        let session = number % SESSIONS;
-        let reader = Reader::new(world.sessions[session].clone(), heads[session].clone(), random.r#gen());
-        reads.push(tokio::spawn(reader.read(world.clone(), number < SOCKETS)));
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+/// What a task has come to; a panic, or that it doesn't end in time, is noted as wrong.
+async fn outcome<T>(task: JoinHandle<T>, until: tokio::time::Instant, world: &World, who: (&str, &str)) -> Option<T> {
+    let (session, name) = who;
+    let abort = task.abort_handle();
+    match timeout_at(until, task).await {
+        Ok(Ok(done)) => return Some(done),
+        Ok(Err(error)) => {
+            let panic = error.try_into_panic().map(|panic| message(&*panic)).unwrap_or_default();
+            world.history.wrong(session, format!("{name} panicked: {panic}"));
+        }
+        Err(_) => {
+            abort.abort();
+            world.history.wrong(session, format!("{name} has not come to its end"));
+        }
     }
-    let mut writes = Vec::new();
-    writes.extend((0..WRITERS).map(|_| tokio::spawn(clients::write(world.clone(), random.r#gen()))));
-    writes.extend((0..RACERS).map(|_| tokio::spawn(clients::race(world.clone(), random.r#gen()))));
-    writes.extend((0..LAPSERS).map(|_| tokio::spawn(clients::lapse(world.clone(), random.r#gen()))));
-    writes.extend((0..ASKERS).map(|_| tokio::spawn(clients::ask(world.clone(), random.r#gen()))));
+    None
+}
+
+fn start_readers(world: &Arc<World>, heads: &[Arc<AtomicI64>], seed: u64) -> Vec<(Arc<Progress>, JoinHandle<Reader>)> {
+    let reader = |number: u64| {
+        let session = usize::try_from(number).expect("small") % SESSIONS;
+        let dice = Dice::new(seed, WRITERS + RACERS + LAPSERS + ASKERS + number);
+        let (name, head) = (world.sessions[session].clone(), Arc::clone(&heads[session]));
+        let reader = Reader::new(name, head, number < SOCKETS, dice);
+        (Arc::clone(&reader.progress), tokio::spawn(reader.read(Arc::clone(world))))
+    };
+    (0..SOCKETS + STREAMS).map(reader).collect()
+}
+
+fn start_writers(world: &Arc<World>, seed: u64) -> Vec<JoinHandle<()>> {
+    let kinds = [WRITERS, RACERS, LAPSERS, ASKERS].into_iter().enumerate();
+    let kinds = kinds.flat_map(|(kind, count)| (0..count).map(move |_| kind));
+    let start = |(number, kind)| {
+        let writer = Writer::new(world, Dice::new(seed, number));
+        match kind {
+            0 => tokio::spawn(writer.write()),
+            1 => tokio::spawn(writer.race()),
+            2 => tokio::spawn(writer.lapse()),
+            _ => tokio::spawn(writer.ask()),
+        }
+    };
+    (0..).zip(kinds).map(start).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_happens_to_three_nodes_nothing_is_lost_or_doubled() {
+    let seed = seed();
+    let mut cluster = Cluster::start().await;
+    let world = furnish(&cluster).await;
+    let history = &world.history;
+    let heads: Vec<_> = (0..SESSIONS).map(|_| Arc::new(AtomicI64::new(0))).collect();
+    let reads = start_readers(&world, &heads, seed);
+    let writes = start_writers(&world, seed);
 
     let until = Instant::now() + Duration::from_secs(seconds());
-    while Instant::now() < until {
-        cluster.suffer(&mut random, &world.history).await;
-    }
-    world.history.end();
-    let written = tokio::time::timeout(REST * 2, join_all(writes)).await.expect("the writers come to an end");
-    written.into_iter().for_each(|writer| writer.expect("no panic"));
-
-    // Every deadline has passed soon; then nothing moves any more.
-    let client = &world.agent;
-    eventually("nothing is pending", async || {
-        let mut pending = 0;
-        for session in &world.sessions {
-            pending += client.get(&at_agent(session, "")).await.expect(200)["pendingCount"].as_i64().expect("a count");
+    let fate = Dice::new(seed, FATE);
+    for round in 1.. {
+        if Instant::now() >= until {
+            break;
         }
-        (pending == 0).then_some(())
-    })
-    .await;
-    let mut stored = HashMap::new();
+        let mut random = fate.operation(round);
+        let suffered = AssertUnwindSafe(cluster.suffer(&mut random, history)).catch_unwind().await;
+        if let Err(panic) = suffered {
+            history.wrong("", format!("the faults came to an end: {}", message(&*panic)));
+            break;
+        }
+        cluster.rest(&mut random, round % LONG_REST_EVERY == 0).await;
+    }
+    history.end();
+    let rest = tokio::time::Instant::now() + REST * 2;
+    for (number, writer) in writes.into_iter().enumerate() {
+        outcome(writer, rest, &world, ("", &format!("client {number}"))).await;
+    }
+    history.disturbed();
+
+    let stored = judge::settled_timelines(&world).await;
     for (session, head) in world.sessions.iter().zip(&heads) {
-        let events = timeline(client, session).await;
-        head.store(i64::try_from(events.len()).expect("a length"), Ordering::SeqCst);
-        stored.insert(session.clone(), events);
+        // Of a session that can't be read no reader has to have anything.
+        let events = stored.get(session).map_or(1, Vec::len);
+        head.store(i64::try_from(events).expect("a length"), Ordering::SeqCst);
     }
-    let read = tokio::time::timeout(REST, join_all(reads)).await;
-    if let Ok(read) = read {
-        for reader in read {
-            compare(&world, &reader.expect("no panic"), &stored);
-        }
-    } else {
-        world.history.wrong("", format!("after {REST:?} some readers have not everything"));
-    }
-    check(&world, &stored);
-
-    let history = &world.history;
-    println!(
-        "{} events; {} acknowledged messages, {} races, {} deadlines; {} retries, {} times resumed",
-        stored.values().map(Vec::len).sum::<usize>(),
-        history.acknowledged.lock().expect("no panic").len(),
-        history.races.lock().expect("no panic").len(),
-        history.lapses.lock().expect("no panic").len(),
-        history.retries.load(Ordering::SeqCst),
-        history.resumes.load(Ordering::SeqCst),
-    );
-    for line in cluster.logs().lines().filter(|line| line.contains("ERROR") || line.contains("panicked")) {
-        println!("{line}");
-        if line.contains("panicked") {
-            history.wrong("", format!("a node panicked: {line}"));
+    let rest = tokio::time::Instant::now() + REST;
+    let mut delays = judge::Delays::new(&world);
+    for (progress, reader) in reads {
+        if let Some(reader) = outcome(reader, rest, &world, (&progress.session, &progress.name)).await {
+            judge::compare(&world, &reader, &stored);
+            delays.take(&world, &reader);
+        } else {
+            let (seq, node) = (progress.seq.load(Ordering::SeqCst), progress.node.load(Ordering::SeqCst));
+            history.note(&progress.session, format!("{} was at {seq}, by node {node}", progress.name));
         }
     }
+    delays.judge(&world);
+    judge::check(&world, &stored);
+    judge::report(&world, &stored, &cluster.logs());
     history.judge();
-}
-
-/// A reader has had exactly what is stored.
-fn compare(world: &World, reader: &Reader, stored: &HashMap<String, Vec<Value>>) {
-    let events = &stored[&reader.session];
-    if reader.events != *events {
-        let at = reader.events.iter().zip(events).position(|(had, stored)| had != stored);
-        let what = format!("a reader had {} events of {}, and differs at {at:?}", reader.events.len(), events.len());
-        world.history.wrong(&reader.session, what);
-    }
-}
-
-/// What is stored is what was acknowledged, once each, settled once each.
-fn check(world: &World, stored: &HashMap<String, Vec<Value>>) {
-    let history = &world.history;
-    let mut contents: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
-    let mut settlings: HashMap<&str, Vec<&Value>> = HashMap::new();
-    for (session, events) in stored {
-        for (seq, event) in (1..).zip(events) {
-            if event["seq"] != json!(seq) {
-                history.wrong(session, format!("{seq} is stored as {event}"));
-            }
-            match text(&event["type"]) {
-                "message.created" => {
-                    let message = &event["data"]["message"];
-                    let content = text(&message["encryptedContent"]["ciphertext"]);
-                    contents.entry((session, content)).or_default().push(text(&message["id"]));
-                }
-                "message.completed" | "message.expired" | "message.cancelled" => {
-                    settlings.entry(text(&event["data"]["messageId"])).or_default().push(event);
-                }
-                _ => {}
-            }
-        }
-    }
-    // Every content is unique but that of the answers.
-    for ((session, content), messages) in &contents {
-        if *content != "!" && messages.len() > 1 {
-            history.wrong(session, format!("{content} is stored as each of {messages:?}"));
-        }
-    }
-    for message in history.acknowledged.lock().expect("no panic").iter() {
-        let found = contents.get(&(message.session.as_str(), message.content.as_str()));
-        if found.is_none_or(|found| *found != [message.message.as_str()]) {
-            history.wrong(&message.session, format!("{message:?} was acknowledged and is stored as {found:?}"));
-        }
-    }
-    for (question, events) in &settlings {
-        if events.len() != 1 {
-            history.wrong(text(&events[0]["sessionId"]), format!("{question} is settled by {events:?}"));
-        }
-    }
-    let settled = |question: &str, kind: &str| {
-        settlings.get(question).is_some_and(|events| events.iter().all(|event| event["type"] == kind))
-    };
-    for race in history.races.lock().expect("no panic").iter() {
-        let one = race.won.len() == 1 && race.told.iter().all(|told| *told == race.won[0]);
-        if !one || !settled(&race.question, "message.completed") {
-            history.wrong(&race.session, format!("{race:?}"));
-        }
-    }
-    for lapse in history.lapses.lock().expect("no panic").iter() {
-        if !settled(&lapse.question, "message.expired") {
-            history.wrong(&lapse.session, format!("{lapse:?} did not expire"));
-        }
-    }
 }

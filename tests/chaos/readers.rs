@@ -1,27 +1,43 @@
 //! Those who read one session, by a socket or an event stream, at whichever node; whenever it breaks they resume
-//! behind the last event that they have.
+//! behind the last event that they have. Only what the contract gives as a reason to come again is one.
 
 use super::clients::World;
+use super::dice::Dice;
 use crate::support::hub::at_agent;
+use crate::support::socket::End;
 use crate::support::{Events, Socket};
+use rand::Rng;
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::Error;
 
 /// How long a reader waits before it looks whether it has everything.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long a connection may take to be made.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// How far a reader is, for those who look at it from outside.
+pub struct Progress {
+    pub name: String,
+    pub session: String,
+    pub seq: AtomicI64,
+    pub node: AtomicUsize,
+}
 
 /// What one reader has had of its session.
 pub struct Reader {
-    pub session: String,
+    pub progress: Arc<Progress>,
     pub events: Vec<Value>,
+    /// When it had each of them.
+    pub times: Vec<Instant>,
     /// Where the session ends, once that is known.
-    pub head: Arc<AtomicI64>,
-    random: StdRng,
+    head: Arc<AtomicI64>,
+    by_socket: bool,
+    dice: Dice,
 }
 
 enum Line {
@@ -30,12 +46,19 @@ enum Line {
 }
 
 impl Reader {
-    pub fn new(session: String, head: Arc<AtomicI64>, seed: u64) -> Self {
-        Self { session, events: Vec::new(), head, random: StdRng::seed_from_u64(seed) }
+    pub fn new(session: String, head: Arc<AtomicI64>, by_socket: bool, dice: Dice) -> Self {
+        let kind = if by_socket { "socket" } else { "stream" };
+        let progress = Arc::new(Progress {
+            name: format!("reader {} by a {kind}", dice.who),
+            session,
+            seq: AtomicI64::new(0),
+            node: AtomicUsize::new(0),
+        });
+        Self { progress, events: Vec::new(), times: Vec::new(), head, by_socket, dice }
     }
 
     fn seq(&self) -> i64 {
-        self.events.last().and_then(|event| event["seq"].as_i64()).unwrap_or(0)
+        self.progress.seq.load(Ordering::SeqCst)
     }
 
     fn has_everything(&self) -> bool {
@@ -43,42 +66,66 @@ impl Reader {
         head > 0 && self.seq() >= head
     }
 
-    /// Takes an event, which must be the next one.
-    fn take(&mut self, world: &World, event: Value, by: &str) {
-        if event["seq"] != json!(self.seq() + 1) {
-            world.history.wrong(&self.session, format!("after {} a {by} got {event}", self.seq()));
-        }
-        self.events.push(event);
+    fn wrong(&self, world: &World, what: &str) {
+        let Progress { name, session, seq, node } = &*self.progress;
+        let (seq, node) = (seq.load(Ordering::SeqCst), node.load(Ordering::SeqCst));
+        world.history.wrong(session, format!("{name} at node {node}, after {seq}: {what}"));
     }
 
-    async fn connect(&mut self, world: &World, by_socket: bool) -> Option<Line> {
-        let client = world.somewhere(
-            if self.random.gen_bool(0.5) { &world.agent } else { world.people.choose(&mut self.random)? },
-            &mut self.random,
-        );
-        let is_agent = client.headers == world.agent.headers;
-        if by_socket {
-            let mut socket = timeout(LOOK * 10, Socket::reach(&client)).await.ok()?.ok()?;
-            let subscribe = json!({ "type": "subscribe", "id": 1, "sessionId": self.session, "after": self.seq() });
-            let sent = timeout(LOOK * 10, socket.offer(subscribe)).await.ok()?;
-            sent.then(|| Line::Socket(Box::new(socket)))
-        } else {
-            let path = at_agent(&self.session, "/events");
-            let path = if is_agent { path } else { path.replace("/agent/", "/human/") };
-            let client = client.with("last-event-id", &self.seq().to_string());
-            timeout(LOOK * 10, Events::try_open(&client, &path)).await.ok()?.map(Line::Events)
+    /// Takes an event, which must be the next one.
+    fn take(&mut self, world: &World, event: Value) {
+        let seq = self.seq() + 1;
+        if event["seq"] != json!(seq) {
+            self.wrong(world, &format!("it got {event}"));
         }
+        self.progress.seq.store(event["seq"].as_i64().unwrap_or(seq), Ordering::SeqCst);
+        self.events.push(event);
+        self.times.push(Instant::now());
+    }
+
+    /// Connects for the `number`th time; `None` if it is to try again.
+    async fn connect(&mut self, world: &World, number: u64) -> Option<Line> {
+        let mut random = self.dice.operation(number);
+        let is_agent = random.gen_bool(0.5);
+        let client = if is_agent { &world.agent } else { world.people.choose(&mut random).expect("a person") };
+        let (node, client) = world.somewhere(client, &mut random);
+        self.progress.node.store(node, Ordering::SeqCst);
+        let session = &self.progress.session;
+        let reached = async {
+            if self.by_socket {
+                let mut socket = Socket::reach(&client).await.map_err(|error| match error {
+                    Error::Http(response) => Some(response.status().as_u16()),
+                    _ => None,
+                })?;
+                let subscribe = json!({ "type": "subscribe", "id": 1, "sessionId": session, "after": self.seq() });
+                if socket.offer(subscribe).await { Ok(Line::Socket(Box::new(socket))) } else { Err(None) }
+            } else {
+                let path = at_agent(session, "/events");
+                let path = if is_agent { path } else { path.replace("/agent/", "/human/") };
+                let client = client.with("last-event-id", &self.seq().to_string());
+                Events::try_open(&client, &path).await.map(Line::Events)
+            }
+        };
+        match timeout(CONNECT_WITHIN, reached).await {
+            Ok(Ok(line)) => return Some(line),
+            // Out of reach, or the store is for the hub.
+            Err(_) | Ok(Err(None | Some(503))) => {}
+            Ok(Err(Some(status))) => self.wrong(world, &format!("it was refused with {status}")),
+        }
+        world.history.retried();
+        None
     }
 
     /// Reads until everything is there, with whatever happens in between.
-    pub async fn read(mut self, world: Arc<World>, by_socket: bool) -> Self {
+    pub async fn read(mut self, world: Arc<World>) -> Self {
+        let mut number = 0;
         while !self.has_everything() {
-            match self.connect(&world, by_socket).await {
-                Some(line) => self.follow(&world, line).await,
-                None => world.history.retried(),
+            if let Some(line) = self.connect(&world, number).await {
+                self.follow(&world, line).await;
             }
             world.history.resumes.fetch_add(1, Ordering::SeqCst);
-            sleep(Duration::from_millis(self.random.gen_range(10..300))).await;
+            sleep(Duration::from_millis(self.dice.retries(number).gen_range(10..300))).await;
+            number += 1;
         }
         self
     }
@@ -86,22 +133,26 @@ impl Reader {
     async fn follow(&mut self, world: &World, mut line: Line) {
         while !self.has_everything() {
             let next = match &mut line {
-                Line::Socket(socket) => timeout(LOOK, socket.next_or_end()).await.map(Result::ok),
-                Line::Events(events) => timeout(LOOK, events.next()).await,
+                Line::Socket(socket) => timeout(LOOK, socket.next_or_end()).await,
+                Line::Events(events) => timeout(LOOK, events.next()).await.map(|event| event.ok_or(End::Broken)),
             };
             match (next, &line) {
                 (Err(_), _) => {}
-                (Ok(None), _) => return,
-                (Ok(Some(mut frame)), Line::Socket(_)) => match frame["type"].as_str() {
-                    Some("event") => self.take(world, frame["event"].take(), "socket"),
+                (Ok(Err(End::Broken)), _) => return,
+                (Ok(Err(End::Code(code))), _) => {
+                    if code != 1001 && !(4500..4600).contains(&code) {
+                        self.wrong(world, &format!("it was closed with {code}"));
+                    }
+                    return;
+                }
+                (Ok(Ok(mut frame)), Line::Socket(_)) => match frame["type"].as_str() {
+                    Some("event") => self.take(world, frame["event"].take()),
                     // The store is out of reach for a moment: asked again on another line.
                     Some("error") if frame["error"]["code"] == "UNAVAILABLE" => return,
-                    Some("error" | "unsubscribed") => {
-                        world.history.wrong(&self.session, format!("a socket got {frame}"));
-                    }
+                    Some("error" | "unsubscribed") => self.wrong(world, &format!("it got {frame}")),
                     _ => {}
                 },
-                (Ok(Some(event)), Line::Events(_)) => self.take(world, event, "stream"),
+                (Ok(Ok(event)), Line::Events(_)) => self.take(world, event),
             }
         }
     }

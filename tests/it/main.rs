@@ -31,3 +31,4 @@ mod sessions;
 mod slow;
 mod sockets;
 mod store;
+mod typing;

@@ -5,7 +5,7 @@ use crate::support::{Client, Socket, seed};
 use futures::future::join_all;
 use hiloop::app::{Server, start_with};
 use hiloop::broker::{Broker, Signal};
-use hiloop::clock::SystemClock;
+use hiloop::clock::{ShiftedClock, SystemClock};
 use hiloop::domain::{EventHint, EventType, SessionId, SpaceId, Timestamp};
 use hiloop::hub::Hub as LiveHub;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -57,6 +57,120 @@ impl Broker for FaultyBroker {
     fn is_lossless(&self) -> bool {
         false
     }
+}
+
+/// Hands signals to the other node, unless it is told to lose them.
+#[derive(Default)]
+struct LossyBroker {
+    other: OnceLock<Arc<LiveHub>>,
+    loses: AtomicBool,
+}
+
+impl Broker for LossyBroker {
+    fn publish(&self, signal: Signal) {
+        if let Some(other) = self.other.get().filter(|_| !self.loses.load(Ordering::SeqCst)) {
+            other.accept(signal);
+        }
+    }
+
+    fn set_interest(&self, _: SessionId, _: bool) {}
+
+    fn set_space_interest(&self, _: SpaceId, _: bool) {}
+
+    fn is_lossless(&self) -> bool {
+        false
+    }
+}
+
+/// A node that tells another one of what it commits, or not, with a clock that a test moves.
+struct Speaker {
+    maker: Hub,
+    speaker: Server,
+    listener: Server,
+    broker: Arc<LossyBroker>,
+    clock: Arc<ShiftedClock>,
+}
+
+impl Speaker {
+    async fn start(engine: Engine) -> Self {
+        let (maker, broker, clock) = (Hub::start(engine).await, Arc::<LossyBroker>::default(), ShiftedClock::new());
+        let start = async |broker: Arc<LossyBroker>, clock: Arc<ShiftedClock>| {
+            start_with(config(&maker.database_url, &[]), clock, broker).await.expect("the node starts")
+        };
+        let speaker = start(broker.clone(), clock.clone()).await;
+        let listener = start(Arc::default(), ShiftedClock::new()).await;
+        assert!(broker.other.set(listener.context.hub.clone()).is_ok());
+        Self { maker, speaker, listener, broker, clock }
+    }
+
+    fn speaking(&self, client: &Client) -> Client {
+        Client { base: format!("http://{}", self.speaker.address), ..client.clone() }
+    }
+
+    /// A feed of this client on the other node.
+    async fn feed(&self, client: &Client) -> Socket {
+        let client = Client { base: format!("http://{}", self.listener.address), ..client.clone() };
+        let mut socket = Socket::open(&client).await;
+        socket.ask(json!({ "type": "subscribe", "feed": true })).await;
+        socket
+    }
+}
+
+async fn newcomers(engine: Engine) {
+    let nodes = Speaker::start(engine).await;
+    let (agent, key) = (nodes.maker.agent("space").await, nodes.maker.agent("agent").await);
+    let newcomer = key.get("/v1/agent/me").await.expect(200);
+    let (mut everything, mut own) = (nodes.feed(&agent).await, nodes.feed(&key).await);
+    let agent = nodes.speaking(&agent);
+    let session = nodes.maker.session(&agent).await;
+    write(&agent, &session, 1).await;
+    // The other node knows by now who takes part.
+    for seq in 1..=2 {
+        assert_eq!(everything.find("feed").await["seq"], json!(seq));
+    }
+    nodes.broker.loses.store(true, Ordering::SeqCst);
+    let body = json!({ "type": "Agent", "agentId": newcomer["id"] });
+    agent.post(&at_agent(&session, "/participants"), body).await.expect(201);
+    nodes.broker.loses.store(false, Ordering::SeqCst);
+    write(&agent, &session, 1).await;
+    for (seq, kind) in [(3, "participant.added"), (4, "message.created")] {
+        let hint = own.find("feed").await;
+        assert_eq!((&hint["sessionId"], &hint["seq"], &hint["event"]), (&json!(session), &json!(seq), &json!(kind)));
+    }
+}
+
+/// Who is added is told of it, though the hint was lost and the node had just asked who takes part.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newcomer_is_told_of_their_coming_though_nobody_told_their_node_on_sqlite() {
+    newcomers(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newcomer_is_told_of_their_coming_though_nobody_told_their_node_on_postgres() {
+    newcomers(Engine::Postgres).await;
+}
+
+/// A commit that is seen half a minute after the time that it bears, and of which no hint came.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_took_long_is_told_all_the_same() {
+    let nodes = Speaker::start(Engine::Sqlite).await;
+    let agent = nodes.maker.agent("space").await;
+    let mut feed = nodes.feed(&agent).await;
+    let agent = nodes.speaking(&agent);
+    let known = nodes.maker.session(&agent).await;
+    assert_eq!(feed.find("feed").await["sessionId"], json!(known));
+    nodes.broker.loses.store(true, Ordering::SeqCst);
+    nodes.clock.advance(-40_000);
+    write(&agent, &known, 1).await;
+    let hint = feed.find("feed").await;
+    assert_eq!((&hint["sessionId"], &hint["seq"]), (&json!(known), &json!(2)));
+    let unknown = nodes.maker.session(&agent).await;
+    write(&agent, &unknown, 1).await;
+    for seq in 1..=2 {
+        let hint = feed.find("feed").await;
+        assert_eq!((&hint["sessionId"], &hint["seq"]), (&json!(unknown), &json!(seq)));
+    }
+    feed.expect_none("feed").await;
 }
 
 async fn write(client: &Client, session: &str, count: usize) {

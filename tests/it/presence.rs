@@ -4,6 +4,7 @@ use crate::support::hub::{Engine, at_agent, at_human, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::{Client, Nodes, Redis, Socket, eventually};
 use hiloop::broker::Connectivity;
+use hiloop::domain::PrincipalId;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -219,6 +220,43 @@ async fn presence_is_right_again_when_redis_comes_back_with_nothing() {
     assert_eq!(so_far(&mut watching, &at(0), &session, "presence").await, Vec::<Value>::new());
     // And goes on.
     there_and_back(&nodes, &stays, &session, &mut watching).await;
+}
+
+/// The last reader here and the one who was present elsewhere leave while Redis is away: nothing of it is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_stays_online_who_left_while_redis_was_away_and_nobody_read() {
+    let mut redis = Redis::start().await;
+    let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
+    let (agent, human) = (nodes.maker.agent("space").await, nodes.maker.human().await);
+    let at = |node: usize| nodes.at(node, &agent);
+    let session = nodes.maker.session(&at(0)).await;
+    let watching = reader(&at(0), &session).await;
+    let theirs = reader(&nodes.at(1, &human), &session).await;
+    becomes(&at(0), &session, true).await;
+    // Seen by the picture, not by the hash.
+    eventually("the first node to hear of them", async || {
+        let human = text(&nodes.at(1, &human).get("/v1/human/me").await.expect(200)["id"]).parse().expect("an id");
+        let session = session.parse().expect("an id");
+        nodes.servers[0].context.broker.is_present_elsewhere(session, PrincipalId(human)).then_some(())
+    })
+    .await;
+
+    redis.kill();
+    nodes.all_are(Connectivity::Disconnected).await;
+    drop((watching, theirs));
+    eventually("both sockets to be gone", async || {
+        nodes.servers.iter().all(|node| node.context.hub.endpoint_count() == 0).then_some(())
+    })
+    .await;
+    redis.revive().await;
+    nodes.connected().await;
+    becomes(&at(0), &session, false).await;
+    // And who comes again is told of as one who has come.
+    let mut watching = reader(&at(0), &session).await;
+    let theirs = reader(&nodes.at(0, &human), &session).await;
+    assert_eq!(watching.find("presence").await["online"], json!(true));
+    drop(theirs);
+    assert_eq!(watching.find("presence").await["online"], json!(false));
 }
 
 /// A person on the third node types, and the reader on the first hears of it.

@@ -25,9 +25,14 @@ use publisher::Outgoing;
 use redis::RedisError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+/// How long a connection has to hold until the next one may be made at once again: a node that Redis cuts off for being
+/// slow would come back only to be cut off, with all its subscriptions made anew each time.
+const STEADY: Duration = Duration::from_secs(10);
 
 /// What the broker's tasks share.
 struct Shared {

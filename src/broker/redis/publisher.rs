@@ -1,14 +1,14 @@
 //! The way out: a bounded queue that never blocks a commit, and one task that sends what has queued in one piece.
 
-use super::Shared;
 use super::connection::Connection;
 use super::message::{encode, size};
+use super::{STEADY, Shared};
 use crate::backoff::Backoff;
 use crate::broker::Signal;
 use redis::{PushInfo, PushKind, RedisError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -95,14 +95,19 @@ async fn send(
     *shared.commands.lock() = Some(connection.clone());
     shared.outgoing.open.store(true, Ordering::Release);
     shared.roster.connected();
-    backoff.reset();
+    let since = Instant::now();
     let mut pings = tokio::time::interval(PING_EVERY);
     pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut batch = Vec::with_capacity(MAX_BATCH);
     loop {
         tokio::select! {
             () = broken.cancelled() => return Err((redis::ErrorKind::Io, "the connection ended").into()),
-            _ = pings.tick() => connection.ping().await?,
+            _ = pings.tick() => {
+                connection.ping().await?;
+                if since.elapsed() >= STEADY {
+                    backoff.reset();
+                }
+            }
             // The queue ends only with the broker itself, which holds its other end.
             _ = signals.recv_many(&mut batch, MAX_BATCH) => {
                 shared.outgoing.taken(&batch);

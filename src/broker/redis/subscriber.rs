@@ -1,17 +1,17 @@
 //! The one connection on which this node listens: keeps its subscriptions as the interest says, and after every
 //! break connects anew, subscribes to everything again and has the hub compare itself with the store.
 
-use super::Shared;
 use super::channel::Channel;
 use super::connection::{Connection, OnPush};
 use super::message::{Body, decode};
+use super::{STEADY, Shared};
 use crate::backoff::Backoff;
 use crate::broker::{Ephemeral, Signal};
 use crate::domain::SessionId;
 use redis::{PushInfo, PushKind, RedisError, Value};
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How often a quiet connection is tried.
@@ -40,9 +40,10 @@ async fn listen(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<std::conv
     let broken = CancellationToken::new();
     let mut connection = shared.target.connect(on_push(Arc::downgrade(shared), broken.clone())).await?;
     let wanted = shared.interest.all();
+    shared.roster.keep_only(&sessions(&wanted).collect());
     subscribe(shared, &mut connection, &wanted).await?;
     let mut listening: HashSet<Channel> = wanted.into_iter().collect();
-    backoff.reset();
+    let since = Instant::now();
     shared.hearing_found();
     shared.say(Signal::Resync);
 
@@ -65,7 +66,12 @@ async fn listen(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<std::conv
                 subscribe(shared, &mut connection, &changes.join).await?;
                 listening.extend(&changes.join);
             }
-            _ = pings.tick() => connection.ping().await?,
+            _ = pings.tick() => {
+                connection.ping().await?;
+                if since.elapsed() >= STEADY {
+                    backoff.reset();
+                }
+            }
         }
     }
 }
@@ -73,13 +79,7 @@ async fn listen(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<std::conv
 async fn subscribe(shared: &Shared, connection: &mut Connection, channels: &[Channel]) -> Result<(), RedisError> {
     let names: Vec<_> = channels.iter().map(|channel| shared.names.channel(*channel)).collect();
     connection.subscribe(names, true).await?;
-    let sessions: Vec<SessionId> = channels
-        .iter()
-        .filter_map(|channel| match channel {
-            Channel::Session(session) => Some(*session),
-            _ => None,
-        })
-        .collect();
+    let sessions: Vec<SessionId> = sessions(channels).collect();
     if !sessions.is_empty() {
         shared.roster.listen(&sessions);
         shared.say(Signal::Listening(sessions));
@@ -87,8 +87,17 @@ async fn subscribe(shared: &Shared, connection: &mut Connection, channels: &[Cha
     Ok(())
 }
 
-/// Takes what Redis sends unasked. Runs in the connection's own task, which reads no faster than this takes: a node
-/// that can't keep up is cut off by Redis (`client-output-buffer-limit pubsub`), and then starts anew.
+fn sessions(channels: &[Channel]) -> impl Iterator<Item = SessionId> {
+    channels.iter().filter_map(|channel| match channel {
+        Channel::Session(session) => Some(*session),
+        _ => None,
+    })
+}
+
+/// Takes what Redis sends unasked. Of a single server it runs in the connection's own task, which reads no faster than
+/// this takes: a node that can't keep up is cut off by Redis (`client-output-buffer-limit pubsub`), and then starts
+/// anew. Of a cluster the library hands it on through a queue of its own that has no bound and can't be given one, so
+/// that there is nothing but this function's speed: it parses, and what it calls must not block.
 fn on_push(shared: Weak<Shared>, broken: CancellationToken) -> OnPush {
     Arc::new(move |push: PushInfo| {
         let Some(shared) = shared.upgrade() else { return };

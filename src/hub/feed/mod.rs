@@ -17,7 +17,7 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -25,14 +25,16 @@ use told::{FRESH_MILLIS, Place, REMEMBER_MILLIS, Told};
 
 /// Sessions whose participants are remembered.
 const MAX_CACHED: usize = 10_000;
-/// How long, in case a node did not hear of a change.
+/// How long, in case something changed that is no event of theirs.
 const CACHE_FOR: Duration = Duration::from_secs(1);
 /// Most hints that wait to be told; the store has the others.
 const MAX_QUEUE: usize = 65_536;
 /// How often the store is asked what nobody announced.
 const TICK: Duration = Duration::from_secs(1);
-/// How much further back than the last look each look goes: nodes' clocks differ, and commits take time.
-const OVERLAP_MILLIS: i64 = 10_000;
+/// How much further back than the last look each look goes: nodes' clocks differ, and a commit may be seen long after
+/// the time that it bears. What is that young and unknown has not been told, so the two must agree; what is known is
+/// passed over without a look at the store.
+const OVERLAP_MILLIS: i64 = FRESH_MILLIS;
 /// Most events, and about how many bytes, of one read.
 const PAGE: i64 = 64;
 const PAGE_BYTES: i64 = 1024 * 1024;
@@ -71,6 +73,8 @@ pub(super) struct Feeds {
     followers: DashMap<FeedKey, Vec<Follower>>,
     count: AtomicUsize,
     members: Cache<SessionId, Members>,
+    /// How often all of them were forgotten, so that what was being read meanwhile is not remembered.
+    forgotten: AtomicU64,
     queue: mpsc::Sender<EventHint>,
     /// A hint was lost on the way through here.
     missed: AtomicBool,
@@ -93,6 +97,7 @@ impl Feeds {
             followers: DashMap::new(),
             count: AtomicUsize::new(0),
             members: Cache::new(MAX_CACHED),
+            forgotten: AtomicU64::new(0),
             queue,
             missed: AtomicBool::new(false),
             told: Mutex::new(Told::new(clock.now())),
@@ -164,9 +169,6 @@ impl Feeds {
 
     /// Takes a hint that an event was committed. Costs nothing while nobody has a feed.
     pub(super) fn tell(&self, hint: EventHint) {
-        if matches!(hint.kind, EventType::ParticipantAdded | EventType::ParticipantRemoved) {
-            self.members.remove(&hint.session);
-        }
         if self.count.load(Ordering::SeqCst) > 0 && self.queue.try_send(hint).is_err() {
             self.missed.store(true, Ordering::SeqCst);
         }
@@ -199,7 +201,12 @@ impl Feeds {
         }
     }
 
+    /// Tells of one event. Called by one task alone, in the order of each session.
     async fn tell_now(&self, hint: &EventHint) -> StoreResult<()> {
+        // Here and not where the hint came in: it may have been lost, and whatever is read from now on was committed.
+        if matches!(hint.kind, EventType::ParticipantAdded | EventType::ParticipantRemoved) {
+            self.members.remove(&hint.session);
+        }
         let members = self.members_of(hint.space, hint.session).await?;
         let frame = feed_frame(hint);
         let keys = members.iter().map(|id| FeedKey::Principal(*id)).chain([FeedKey::Space(hint.space)]);
@@ -258,9 +265,19 @@ impl Feeds {
         {
             return Ok(members);
         }
+        let forgotten = self.forgotten.load(Ordering::SeqCst);
         let members: Arc<[PrincipalId]> = self.store.member_ids(space, session).await?.into();
         self.members.insert(session, (Instant::now(), Arc::clone(&members)));
+        if self.forgotten.load(Ordering::SeqCst) != forgotten {
+            self.members.remove(&session);
+        }
         Ok(members)
+    }
+
+    /// Somebody was revoked: who takes part in what is asked anew.
+    pub(super) fn forget_members(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.members.clear();
     }
 
     /// Lets go of the spaces that nobody follows any more, and begins with those that humans have come into.

@@ -1,5 +1,6 @@
 //! Section 5: each endpoint for agents, for those who manage, and for those who provision.
 
+use super::typing_begins_and_ends;
 use crate::support::deployment::name;
 use crate::support::hub::{SESSIONS, UNKNOWN, answer, ask, at_agent, at_human, at_message, open, say, text};
 use crate::support::shapes::{
@@ -283,10 +284,7 @@ on_every_deployment! {
         let session = hub.session(&agent).await;
         let mut watcher: Socket = hub.socket(&human).await;
         watcher.subscribe(&session, None).await;
-        for (body, typing) in [(json!({}), true), (json!({ "typing": false }), false)] {
-            assert_eq!(agent.post(&at_agent(&session, "/typing"), body).await.expect(204), Value::Null);
-            assert_eq!(watcher.find("typing").await["typing"], typing);
-        }
+        typing_begins_and_ends(&agent, &at_agent(&session, "/typing"), &mut watcher).await;
         agent.post(&at_agent(&session, "/typing"), json!({ "typing": 1 })).await.expect_error(400, "VALIDATION_ERROR");
     }
 

@@ -1,5 +1,6 @@
 //! Section 6: each endpoint for people, whether they have an account or a guest's token.
 
+use super::typing_begins_and_ends;
 use crate::support::hub::{UNKNOWN, answer, ask, at_agent, at_human, at_message, open, say, text};
 use crate::support::shapes::{column, has_keys, is_event, is_message, is_page, is_participant, is_session};
 use crate::support::{Deployment, on_every_deployment};
@@ -196,10 +197,7 @@ on_every_deployment! {
         let session = hub.session(&agent).await;
         let mut watcher = hub.socket(&agent).await;
         watcher.subscribe(&session, None).await;
-        for (body, typing) in [(json!({}), true), (json!({ "typing": false }), false)] {
-            human.post(&at_human(&session, "/typing"), body).await.expect(204);
-            assert_eq!(watcher.find("typing").await["typing"], typing);
-        }
+        typing_begins_and_ends(&human, &at_human(&session, "/typing"), &mut watcher).await;
     }
 
     async fn post_v1_human_sessions_id_read(hub: Deployment) {

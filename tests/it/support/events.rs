@@ -13,11 +13,15 @@ pub struct Events {
 }
 
 impl Events {
-    /// Opens a stream; `None` if the hub can't be reached or refuses.
+    /// Opens a stream to a hub that may be away; an error is the HTTP status with which it was refused, if there was
+    /// an answer.
     #[allow(dead_code)] // used where the hub may be away
-    pub async fn try_open(client: &Client, path: &str) -> Option<Self> {
-        let response = client.try_stream(path).await.ok()?;
-        (response.status() == 200).then_some(Self { response, received: Vec::new() })
+    pub async fn try_open(client: &Client, path: &str) -> Result<Self, Option<u16>> {
+        let response = client.try_stream(path).await.map_err(|_| None)?;
+        if response.status() != 200 {
+            return Err(Some(response.status().as_u16()));
+        }
+        Ok(Self { response, received: Vec::new() })
     }
 
     pub async fn open(client: &Client, path: &str) -> Self {

@@ -94,7 +94,8 @@ pub(crate) use on_every_deployment;
 /// The seed of a test with chance in it: printed, and taken from `HILOOP_TEST_SEED` to run the same again.
 #[allow(clippy::disallowed_methods)] // the one variable that tests read
 pub fn seed() -> u64 {
-    let given = std::env::var("HILOOP_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let given = std::env::var("HILOOP_TEST_SEED").ok();
+    let given = given.map(|seed| seed.parse().expect("HILOOP_TEST_SEED is a number"));
     let seed = given.unwrap_or_else(rand::random);
     println!("HILOOP_TEST_SEED={seed}");
     seed

@@ -32,6 +32,11 @@ impl Process {
 
     /// Starts a prepared command and waits until it listens.
     pub fn spawn(command: &mut Command) -> Self {
+        Self::try_spawn(command).unwrap_or_else(|output| panic!("the hub says where it listens, not {output:?}"))
+    }
+
+    /// The same of a hub that may end instead, as one does that finds no database; what it printed then.
+    pub fn try_spawn(command: &mut Command) -> Result<Self, String> {
         let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().expect("the hub starts");
         let stdout = child.stdout.take().expect("its output");
         let mut lines = BufReader::new(stdout).lines();
@@ -53,8 +58,14 @@ impl Process {
         }
         // Someone must read on, or the hub would stop at a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        let base = base.unwrap_or_else(|| panic!("the hub says where it listens, not {output:?}"));
-        Self { child, base, output }
+        match base {
+            Some(base) => Ok(Self { child, base, output }),
+            None => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(output)
+            }
+        }
     }
 
     pub fn pid(&self) -> u32 {

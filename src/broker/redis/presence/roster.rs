@@ -1,44 +1,32 @@
-//! Who has a subscribed socket on which node.
-//!
-//! Each session with somebody present is a hash on Redis: its field `NODE/PRINCIPAL` holds the participant. A node
-//! vouches for its fields by a key of its own, the lease, which it renews; when the lease has lapsed, the node is dead
-//! and its fields are void. Changes are published too, so that a node with readers of a session hears of them at once
-//! and keeps its own picture of that session, which it reads from the hash when it begins to listen.
+//! What a node knows of everybody's presence: who is here, what of that is still to be told, and its pictures of who is
+//! on the other nodes.
 
-use super::Shared;
-use super::connection::Connection;
-use super::message::encode;
-use crate::broker::{Ephemeral, Signal};
 use crate::domain::{ParticipantId, PrincipalId, SessionId};
 use parking_lot::Mutex;
-use redis::{Cmd, FromRedisValue as _, RedisError, Value, cmd};
+use redis::{FromRedisValue as _, RedisError, Value};
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-/// How long a node counts as alive after its last word. With the two below, who was present on a node that died is
-/// gone from the others' pictures after 11 s at most.
-const LEASE: Duration = Duration::from_secs(6);
-/// How often the own lease is renewed and the others' are looked at.
-const TICK: Duration = Duration::from_secs(2);
 /// How long a node that was known to be alive is believed without a lease: Redis may have lost it.
 const DOUBT: Duration = Duration::from_secs(3);
-/// How long a session's hash outlives the last write to it, and how often everything is written again.
-const KEEP: Duration = Duration::from_secs(3 * 3600);
-const REWRITE: Duration = Duration::from_secs(3600);
+/// The same when this node has just found Redis again: the others look for it every 5 s at most.
+const BELIEF: Duration = Duration::from_secs(7);
+/// How long a node has to be dead before its fields are deleted: until then they are void without that, and a node that
+/// comes to life again finds them where it left them.
+const DELETE_AFTER: Duration = Duration::from_secs(60);
+/// How long a session's hash outlives the last write to it.
+pub(super) const KEEP: Duration = Duration::from_secs(3 * 3600);
 /// Most changes, or sessions read, in one piece.
-const CHUNK: usize = 256;
-/// How long taking leave, and an answer for somebody who waits, may take.
-const BRIEFLY: Duration = Duration::from_millis(500);
+pub(super) const CHUNK: usize = 256;
 
 /// Somebody present in a session.
-type Present = (SessionId, PrincipalId);
+pub(super) type Present = (SessionId, PrincipalId);
 
 /// What this node knows of everybody's presence.
 #[derive(Default)]
-pub(super) struct Roster {
+pub(in crate::broker::redis) struct Roster {
     state: Mutex<State>,
     changed: Notify,
 }
@@ -54,8 +42,23 @@ struct State {
     others: HashMap<SessionId, Others>,
     /// Sessions of `others` whose hash is to be read.
     unread: HashSet<SessionId>,
-    /// When the other nodes were last known to be alive.
-    nodes: HashMap<Uuid, Instant>,
+    /// The other nodes that were heard of.
+    nodes: HashMap<Uuid, Known>,
+}
+
+/// What is known of another node's life.
+#[derive(Default)]
+struct Known {
+    /// Until when it is believed to live without a lease; none if it was never known to live.
+    believed: Option<Instant>,
+    /// Since when no lease of it was found, if there was none since it last showed life.
+    missing: Option<Instant>,
+}
+
+impl Known {
+    fn alive() -> Self {
+        Self { believed: Some(Instant::now() + DOUBT), missing: None }
+    }
 }
 
 /// Somebody who came or went, as `State::mine` says.
@@ -74,7 +77,7 @@ struct Others {
 }
 
 /// Somebody's coming (`true`) or going, seen over all other nodes.
-type Turn = (SessionId, PrincipalId, ParticipantId, bool);
+pub(super) type Turn = (SessionId, PrincipalId, ParticipantId, bool);
 
 impl Untold {
     fn known(participant: ParticipantId) -> Self {
@@ -107,7 +110,13 @@ impl Others {
 
 impl Roster {
     /// Notes whether somebody has a socket on this node.
-    pub(super) fn set(&self, session: SessionId, principal: PrincipalId, participant: ParticipantId, online: bool) {
+    pub(in crate::broker::redis) fn set(
+        &self,
+        session: SessionId,
+        principal: PrincipalId,
+        participant: ParticipantId,
+        online: bool,
+    ) {
         let mut state = self.state.lock();
         let who = (session, principal);
         if online {
@@ -126,7 +135,7 @@ impl Roster {
     }
 
     /// Takes what another node said; whether that changes anything seen over all of them.
-    pub(super) fn hear(
+    pub(in crate::broker::redis) fn hear(
         &self,
         node: Uuid,
         session: SessionId,
@@ -135,14 +144,14 @@ impl Roster {
         online: bool,
     ) -> bool {
         let mut state = self.state.lock();
-        state.nodes.insert(node, Instant::now());
+        state.nodes.insert(node, Known::alive());
         let Some(others) = state.others.get_mut(&session) else { return false };
         others.heard += 1;
         if online { others.enter(node, principal, participant) } else { others.leave(node, principal).is_some() }
     }
 
     /// This node listens to these sessions from now on, and has heard nothing before.
-    pub(super) fn listen(&self, sessions: &[SessionId]) {
+    pub(in crate::broker::redis) fn listen(&self, sessions: &[SessionId]) {
         let mut state = self.state.lock();
         for session in sessions {
             state.others.entry(*session).or_default();
@@ -153,37 +162,69 @@ impl Roster {
     }
 
     /// This node no longer listens to a session.
-    pub(super) fn forget(&self, session: SessionId) {
+    pub(in crate::broker::redis) fn forget(&self, session: SessionId) {
         let mut state = self.state.lock();
         state.others.remove(&session);
         state.unread.remove(&session);
     }
 
+    /// This node listens to these sessions and to no others: what it knew of those that lost their last reader while
+    /// it could not listen would otherwise stand for ever.
+    pub(in crate::broker::redis) fn keep_only(&self, sessions: &HashSet<SessionId>) {
+        let mut state = self.state.lock();
+        state.others.retain(|session, _| sessions.contains(session));
+        state.unread.retain(|session| sessions.contains(session));
+    }
+
     /// There is a connection again.
-    pub(super) fn connected(&self) {
+    pub(in crate::broker::redis) fn connected(&self) {
         self.changed.notify_one();
     }
 
-    pub(super) fn is_elsewhere(&self, session: SessionId, principal: PrincipalId) -> bool {
+    /// Returns when there may be something to tell or to read.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    pub(in crate::broker::redis) fn is_elsewhere(&self, session: SessionId, principal: PrincipalId) -> bool {
         self.state.lock().others.get(&session).is_some_and(|others| others.present.contains_key(&principal))
     }
 
     /// Who is present elsewhere, if this node keeps a picture of the session.
-    fn picture(&self, session: SessionId) -> Option<Vec<PrincipalId>> {
+    pub(super) fn picture(&self, session: SessionId) -> Option<Vec<PrincipalId>> {
         let state = self.state.lock();
         let others = state.others.get(&session).filter(|others| others.was_read)?;
         Some(others.present.keys().copied().collect())
     }
 
     /// Everything has to be told anew.
-    fn tell_all(&self) {
+    pub(super) fn tell_all(&self) {
         let mut state = self.state.lock();
         let State { mine, untold, .. } = &mut *state;
         untold.extend(mine.iter().map(|(who, participant)| (*who, Untold::known(*participant))));
     }
 
+    /// Everybody here goes, and that has to be told.
+    pub(super) fn leave_all(&self) {
+        let mut state = self.state.lock();
+        let State { mine, untold, .. } = &mut *state;
+        untold.extend(mine.drain().map(|(who, participant)| (who, Untold::known(participant))));
+    }
+
+    /// Everything has to be read anew.
+    pub(super) fn read_all(&self) {
+        let mut state = self.state.lock();
+        let State { others, unread, .. } = &mut *state;
+        unread.extend(others.keys());
+    }
+
+    /// Whether there is more to tell than goes out in one piece.
+    pub(super) fn has_much_to_tell(&self) -> bool {
+        self.state.lock().untold.len() > CHUNK
+    }
+
     /// Some of what is to be told, with whether they are here.
-    fn take_untold(&self) -> Vec<(Present, ParticipantId, bool)> {
+    pub(super) fn take_untold(&self) -> Vec<(Present, ParticipantId, bool)> {
         let mut state = self.state.lock();
         let some: Vec<Present> = state.untold.keys().take(CHUNK).copied().collect();
         let told = some.into_iter().filter_map(|who| {
@@ -193,7 +234,7 @@ impl Roster {
         told.collect()
     }
 
-    fn put_back(&self, changes: Vec<(Present, ParticipantId, bool)>) {
+    pub(super) fn put_back(&self, changes: Vec<(Present, ParticipantId, bool)>) {
         let mut state = self.state.lock();
         for (who, participant, _) in changes {
             // It may have arrived all the same.
@@ -202,7 +243,7 @@ impl Roster {
     }
 
     /// Some of the sessions that are to be read, with what was heard of each so far.
-    fn take_unread(&self) -> Vec<(SessionId, u64)> {
+    pub(super) fn take_unread(&self) -> Vec<(SessionId, u64)> {
         let mut state = self.state.lock();
         let some: Vec<SessionId> = state.unread.iter().take(CHUNK).copied().collect();
         let taken = some.into_iter().filter_map(|session| {
@@ -212,59 +253,74 @@ impl Roster {
         taken.collect()
     }
 
-    /// After a time without Redis, nobody's lease says anything for a moment.
-    fn believe_everyone(&self) {
-        let now = Instant::now();
-        self.state.lock().nodes.values_mut().for_each(|seen| *seen = now);
+    /// After a time without Redis, nobody's lease says anything for a moment. Who had none when this node last found
+    /// Redis is not believed once more: a Redis that comes and goes would keep the dead alive.
+    pub(super) fn believe_everyone(&self) {
+        let until = Instant::now() + BELIEF;
+        let mut state = self.state.lock();
+        let known = state.nodes.values_mut().filter(|known| known.missing.is_none() && known.believed.is_some());
+        known.for_each(|known| known.believed = Some(until));
     }
 
-    /// Nodes that were heard of: those with somebody in the pictures are among them.
-    fn known(&self) -> HashSet<Uuid> {
-        self.state.lock().nodes.keys().copied().collect()
+    /// Nodes that had a lease when it was last looked for, or have been heard since.
+    pub(super) fn known(&self) -> HashSet<Uuid> {
+        let state = self.state.lock();
+        state.nodes.iter().filter(|(_, known)| known.missing.is_none()).map(|(node, _)| *node).collect()
     }
 
     /// Nodes with somebody in the pictures.
-    fn nodes(&self) -> HashSet<Uuid> {
+    pub(super) fn nodes(&self) -> HashSet<Uuid> {
         let state = self.state.lock();
         let present = state.others.values().flat_map(|others| others.present.values());
         present.flat_map(|(_, nodes)| nodes.iter().copied()).collect()
     }
 
     /// Notes which of the `asked` nodes have a lease; those that are dead.
-    fn seen(&self, asked: &HashSet<Uuid>, alive: &HashSet<Uuid>) -> Vec<Uuid> {
+    pub(super) fn seen(&self, asked: &HashSet<Uuid>, alive: &HashSet<Uuid>) -> Vec<Uuid> {
         let mut state = self.state.lock();
         let now = Instant::now();
         let mut dead = Vec::new();
         for node in asked {
             if alive.contains(node) {
-                state.nodes.insert(*node, now);
-            } else if state.nodes.get(node).is_none_or(|seen| now.duration_since(*seen) >= DOUBT) {
+                state.nodes.insert(*node, Known::alive());
+                continue;
+            }
+            let known = state.nodes.entry(*node).or_default();
+            known.missing.get_or_insert(now);
+            if known.believed.is_none_or(|until| until <= now) {
                 dead.push(*node);
             }
         }
         // Nobody asks for those that are in no picture.
-        state.nodes.retain(|_, seen| now.duration_since(*seen) < REWRITE);
+        state.nodes.retain(|_, known| {
+            let last = known.missing.max(known.believed);
+            last.is_some_and(|last| now.saturating_duration_since(last) < KEEP)
+        });
         dead
     }
 
-    /// Takes a node that is dead out of all pictures: who was present on it, and whom that ends for everybody.
-    fn bury(&self, node: Uuid) -> (Vec<Present>, Vec<Turn>) {
+    /// Whether a node has been dead for so long that it won't come to life again.
+    pub(super) fn is_long_dead(&self, node: Uuid) -> bool {
+        let state = self.state.lock();
+        state.nodes.get(&node).and_then(|known| known.missing).is_some_and(|since| since.elapsed() >= DELETE_AFTER)
+    }
+
+    /// Takes a node that is dead out of all pictures: whom that ends for everybody.
+    pub(super) fn bury(&self, node: Uuid) -> Vec<Turn> {
         let mut state = self.state.lock();
-        state.nodes.remove(&node);
-        let (mut present, mut turns) = (Vec::new(), Vec::new());
+        let mut turns = Vec::new();
         for (session, others) in &mut state.others {
             for principal in others.of_node(node) {
-                present.push((*session, principal));
                 if let Some(participant) = others.leave(node, principal) {
                     turns.push((*session, principal, participant, false));
                 }
             }
         }
-        (present, turns)
+        turns
     }
 
     /// Takes a session's hash as it was read; what that changes, or nothing if it was read too early.
-    fn apply(&self, session: SessionId, heard: u64, fields: &[Field], alive: &HashSet<Uuid>) -> Vec<Turn> {
+    pub(super) fn apply(&self, session: SessionId, heard: u64, fields: &[Field], alive: &HashSet<Uuid>) -> Vec<Turn> {
         let mut state = self.state.lock();
         let Some(others) = state.others.get_mut(&session) else { return Vec::new() };
         if others.heard != heard {
@@ -294,14 +350,14 @@ impl Roster {
 }
 
 /// One field of a session's hash.
-struct Field {
-    node: Uuid,
-    principal: PrincipalId,
+pub(super) struct Field {
+    pub(super) node: Uuid,
+    pub(super) principal: PrincipalId,
     participant: ParticipantId,
 }
 
 impl Field {
-    fn name(node: Uuid, principal: PrincipalId) -> String {
+    pub(super) fn name(node: Uuid, principal: PrincipalId) -> String {
         format!("{node}/{}", principal.0)
     }
 
@@ -312,234 +368,11 @@ impl Field {
     }
 
     /// Those of other nodes.
-    fn all(answer: Value, own: Uuid) -> Result<Vec<Self>, RedisError> {
+    pub(super) fn all(answer: Value, own: Uuid) -> Result<Vec<Self>, RedisError> {
         let fields = HashMap::<String, String>::from_redis_value(answer)?;
         let fields = fields.iter().filter_map(|(name, value)| Self::read(name, value));
         Ok(fields.filter(|field| field.node != own).collect())
     }
-}
-
-/// Keeps the hashes, the lease and the pictures as they should be, until the broker closes.
-pub(super) async fn run(shared: Arc<Shared>) {
-    let mut keeper = Keeper { shared: Arc::clone(&shared), is_blind: true, written: Instant::now() };
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let renew = tokio::select! {
-            () = shared.closing.cancelled() => return,
-            () = shared.roster.changed.notified() => false,
-            _ = ticks.tick() => true,
-        };
-        let Some(mut connection) = shared.commands() else {
-            keeper.is_blind = true;
-            continue;
-        };
-        // The connection's own task tells of its end, and of the next one.
-        if let Err(error) = keeper.keep(&mut connection, renew).await {
-            keeper.is_blind = true;
-            tracing::debug!(%error, "presence can't be told or read");
-        }
-    }
-}
-
-/// Ends the presence of everybody on this node, as far as that is possible quickly.
-pub(super) async fn take_leave(shared: &Arc<Shared>, mut connection: Connection) {
-    {
-        let mut state = shared.roster.state.lock();
-        let State { mine, untold, .. } = &mut *state;
-        untold.extend(mine.drain().map(|(who, participant)| (who, Untold::known(participant))));
-    }
-    let keeper = Keeper { shared: Arc::clone(shared), is_blind: false, written: Instant::now() };
-    let leave = async {
-        keeper.tell(&mut connection).await?;
-        let mut lease = cmd("DEL");
-        lease.arg(shared.names.lease(shared.node));
-        connection.run(vec![lease]).await
-    };
-    if !matches!(tokio::time::timeout(BRIEFLY, leave).await, Ok(Ok(_))) {
-        tracing::debug!("who was present here is gone for the other nodes when the lease lapses");
-    }
-}
-
-/// Who is present in a session on other nodes: by this node's picture of it, or else by its hash.
-pub(super) async fn elsewhere(shared: &Shared, session: SessionId) -> Option<Vec<PrincipalId>> {
-    if let Some(present) = shared.roster.picture(session) {
-        return Some(present);
-    }
-    let mut connection = shared.commands()?;
-    let reading = async {
-        let answers = connection.run(vec![read(shared, session)]).await?;
-        let fields = answers.into_iter().next().map_or(Ok(Vec::new()), |answer| Field::all(answer, shared.node))?;
-        let nodes = fields.iter().map(|field| field.node).collect();
-        let alive = with_lease(shared, &mut connection, &nodes).await?;
-        let present = fields.into_iter().filter(|field| alive.contains(&field.node)).map(|field| field.principal);
-        Ok::<_, RedisError>(present.collect())
-    };
-    tokio::time::timeout(BRIEFLY, reading).await.ok()?.ok()
-}
-
-struct Keeper {
-    shared: Arc<Shared>,
-    /// Whether Redis was away when last looked for.
-    is_blind: bool,
-    /// When everything was written last.
-    written: Instant,
-}
-
-impl Keeper {
-    async fn keep(&mut self, connection: &mut Connection, renew: bool) -> Result<(), RedisError> {
-        if renew || self.is_blind {
-            self.renew(connection).await?;
-        }
-        if self.is_blind {
-            self.shared.roster.believe_everyone();
-            self.is_blind = false;
-        }
-        self.tell(connection).await?;
-        self.read(connection).await?;
-        if renew {
-            self.watch(connection).await?;
-        }
-        Ok(())
-    }
-
-    /// Renews the lease. If it was gone, the others have given this node up, or Redis has lost everything.
-    async fn renew(&mut self, connection: &mut Connection) -> Result<(), RedisError> {
-        let mut lease = cmd("SET");
-        lease.arg(self.shared.names.lease(self.shared.node)).arg(1).arg("PX").arg(millis(LEASE)).arg("GET");
-        let answers = connection.run(vec![lease]).await?;
-        let lapsed = matches!(answers.as_slice(), [Value::Nil]);
-        if lapsed || self.written.elapsed() >= REWRITE {
-            self.shared.roster.tell_all();
-            self.written = Instant::now();
-        }
-        Ok(())
-    }
-
-    /// Writes and publishes what has changed here.
-    async fn tell(&self, connection: &mut Connection) -> Result<(), RedisError> {
-        let Shared { names, node, roster, counters, .. } = &*self.shared;
-        loop {
-            let changes = roster.take_untold();
-            if changes.is_empty() {
-                return Ok(());
-            }
-            let mut commands = Vec::with_capacity(changes.len() * 3);
-            for &((session, principal), participant, online) in &changes {
-                let (key, field) = (names.presence(session), Field::name(*node, principal));
-                let mut write = cmd(if online { "HSET" } else { "HDEL" });
-                write.arg(&key).arg(field);
-                if online {
-                    write.arg(participant.to_string());
-                }
-                commands.push(write);
-                if online {
-                    let mut keep = cmd("PEXPIRE");
-                    keep.arg(&key).arg(millis(KEEP));
-                    commands.push(keep);
-                }
-                let signal = Signal::Ephemeral(Ephemeral::Presence { session, participant, principal, online });
-                for (channel, message) in encode(*node, &signal) {
-                    commands.push(connection.publish(&names.channel(channel), &message));
-                }
-            }
-            if let Err(error) = connection.run(commands).await {
-                roster.put_back(changes);
-                return Err(error);
-            }
-            counters.published.add(changes.len());
-        }
-    }
-
-    /// Reads the hashes of sessions that this node has begun to listen to.
-    async fn read(&self, connection: &mut Connection) -> Result<(), RedisError> {
-        let roster = &self.shared.roster;
-        loop {
-            let sessions = roster.take_unread();
-            if sessions.is_empty() {
-                return Ok(());
-            }
-            if let Err(error) = self.read_some(connection, &sessions).await {
-                roster.listen(&sessions.iter().map(|(session, _)| *session).collect::<Vec<_>>());
-                return Err(error);
-            }
-        }
-    }
-
-    async fn read_some(&self, connection: &mut Connection, sessions: &[(SessionId, u64)]) -> Result<(), RedisError> {
-        let Shared { roster, node, .. } = &*self.shared;
-        let answers =
-            connection.run(sessions.iter().map(|(session, _)| read(&self.shared, *session)).collect()).await?;
-        let hashes = answers.into_iter().map(|answer| Field::all(answer, *node)).collect::<Result<Vec<_>, _>>()?;
-        let mut nodes = roster.known();
-        nodes.extend(hashes.iter().flatten().map(|field| field.node));
-        let alive = with_lease(&self.shared, connection, &nodes).await?;
-        let dead = roster.seen(&nodes, &alive);
-        for (&(session, heard), fields) in sessions.iter().zip(&hashes) {
-            self.show(roster.apply(session, heard, fields, &alive));
-        }
-        let mut void = Vec::new();
-        for (&(session, _), fields) in sessions.iter().zip(&hashes) {
-            for field in fields.iter().filter(|field| dead.contains(&field.node)) {
-                void.push(self.remove(session, field.node, field.principal));
-            }
-        }
-        connection.run(void).await.map(|_| ())
-    }
-
-    /// Looks for nodes that have died.
-    async fn watch(&self, connection: &mut Connection) -> Result<(), RedisError> {
-        let roster = &self.shared.roster;
-        let nodes = roster.nodes();
-        let alive = with_lease(&self.shared, connection, &nodes).await?;
-        let mut void = Vec::new();
-        for node in roster.seen(&nodes, &alive) {
-            let (present, turns) = roster.bury(node);
-            tracing::info!(%node, participants = present.len(), "another node is gone, and who was present on it");
-            void.extend(present.into_iter().map(|(session, principal)| self.remove(session, node, principal)));
-            self.show(turns);
-        }
-        connection.run(void).await.map(|_| ())
-    }
-
-    fn remove(&self, session: SessionId, node: Uuid, principal: PrincipalId) -> Cmd {
-        let mut remove = cmd("HDEL");
-        remove.arg(self.shared.names.presence(session)).arg(Field::name(node, principal));
-        remove
-    }
-
-    fn show(&self, turns: Vec<Turn>) {
-        for (session, principal, participant, online) in turns {
-            self.shared.say(Signal::Ephemeral(Ephemeral::Presence { session, participant, principal, online }));
-        }
-    }
-}
-
-fn read(shared: &Shared, session: SessionId) -> Cmd {
-    let mut read = cmd("HGETALL");
-    read.arg(shared.names.presence(session));
-    read
-}
-
-/// Which of the nodes are alive, by their leases.
-async fn with_lease(
-    shared: &Shared,
-    connection: &mut Connection,
-    nodes: &HashSet<Uuid>,
-) -> Result<HashSet<Uuid>, RedisError> {
-    let nodes: Vec<Uuid> = nodes.iter().copied().collect();
-    let commands = nodes.iter().map(|node| {
-        let mut exists = cmd("EXISTS");
-        exists.arg(shared.names.lease(*node));
-        exists
-    });
-    let answers = connection.run(commands.collect()).await?;
-    let alive = nodes.into_iter().zip(answers).filter(|(_, answer)| matches!(answer, Value::Int(1)));
-    Ok(alive.map(|(node, _)| node).collect())
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -571,6 +404,15 @@ mod tests {
 
         fn field(&self, node: Uuid) -> Field {
             Field { node, principal: self.principal, participant: self.participant }
+        }
+
+        /// Lets some time pass for what is known of a node.
+        fn pass(&self, node: Uuid, time: Duration) {
+            let mut state = self.roster.state.lock();
+            let known = state.nodes.get_mut(&node).expect("a known node");
+            for at in [&mut known.believed, &mut known.missing].into_iter().flatten() {
+                *at = at.checked_sub(time).expect("the machine has run for long enough");
+            }
         }
 
         fn turns(&self, turns: &[Turn]) -> Vec<bool> {
@@ -609,6 +451,16 @@ mod tests {
     }
 
     #[test]
+    fn of_a_session_that_nobody_reads_any_more_nothing_is_kept() {
+        let (story, kept) = (Story::new(), SessionId::new());
+        story.roster.listen(&[kept]);
+        assert!(story.hear(Uuid::now_v7(), true));
+        story.roster.keep_only(&HashSet::from([kept]));
+        assert!(!story.roster.is_elsewhere(story.session, story.principal));
+        assert_eq!(story.roster.take_unread(), [(kept, 0)]);
+    }
+
+    #[test]
     fn a_hash_says_who_came_and_went_on_nodes_with_a_lease_and_nothing_of_the_others() {
         let (story, [one, other]) = (Story::new(), [Uuid::now_v7(), Uuid::now_v7()]);
         let both = [story.field(one), story.field(other)];
@@ -627,12 +479,46 @@ mod tests {
         story.hear(known, true);
         let asked = HashSet::from([known, strange]);
         assert_eq!(story.roster.seen(&asked, &HashSet::new()), [strange]);
-        story.roster.state.lock().nodes.insert(known, Instant::now() - DOUBT);
+        story.pass(known, DOUBT);
         assert_eq!(story.roster.seen(&HashSet::from([known]), &HashSet::new()), [known]);
+        assert!(!story.roster.is_long_dead(known), "what it left may still be its own");
+        story.pass(known, DELETE_AFTER);
+        assert!(story.roster.is_long_dead(known));
+        let turns = story.roster.bury(known);
+        assert_eq!(story.turns(&turns), [false]);
+        assert!(story.hear(known, true));
+        assert!(!story.roster.is_long_dead(known), "it lives");
+    }
+
+    #[test]
+    fn after_a_time_without_redis_nodes_are_believed_for_a_while_and_only_once() {
+        let (story, node) = (Story::new(), Uuid::now_v7());
+        story.hear(node, true);
+        let (asked, none) = (HashSet::from([node]), HashSet::new());
+        story.pass(node, DOUBT);
         story.roster.believe_everyone();
-        assert!(story.roster.seen(&HashSet::from([known]), &HashSet::new()).is_empty());
-        let (present, turns) = story.roster.bury(known);
-        assert_eq!((present, story.turns(&turns)), (vec![(story.session, story.principal)], vec![false]));
+        assert!(story.roster.seen(&asked, &none).is_empty());
+        // Redis goes and comes again before its time is up.
+        for _ in 0..3 {
+            story.pass(node, BELIEF / 3);
+            story.roster.believe_everyone();
+        }
+        assert_eq!(story.roster.seen(&asked, &none), [node]);
+        // It was alive after all.
+        assert!(story.roster.seen(&asked, &asked).is_empty());
+        story.pass(node, DOUBT);
+        story.roster.believe_everyone();
+        assert!(story.roster.seen(&asked, &none).is_empty());
+    }
+
+    #[test]
+    fn everything_is_told_and_read_again_now_and_then() {
+        let story = Story::new();
+        story.roster.set(story.session, story.principal, story.participant, true);
+        assert_eq!((story.roster.take_untold().len(), story.roster.take_unread().len()), (1, 1));
+        story.roster.tell_all();
+        story.roster.read_all();
+        assert_eq!((story.roster.take_untold().len(), story.roster.take_unread().len()), (1, 1));
     }
 
     #[test]

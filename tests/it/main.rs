@@ -30,3 +30,4 @@ mod sessions;
 mod slow;
 mod sockets;
 mod store;
+mod streams;

@@ -1004,8 +1004,12 @@ on_both_engines! {
         let mut both = Events::open(&agent.with("last-event-id", "3"), &format!("{path}?after=0")).await;
         assert_eq!(both.seqs(1).await, [4]);
         let mut live = Events::open(&human, &at_human(&session, "/events")).await;
+        // Beyond the head is the head, and an id of nothing is none.
+        let mut ahead = Events::open(&agent, &format!("{path}?after=9000")).await;
+        let mut unseen = Events::open(&agent.with("last-event-id", ""), &format!("{path}?after=3")).await;
+        assert_eq!(unseen.seqs(1).await, [4]);
         let said = say(&agent, &session, "live").await;
-        for stream in [&mut all, &mut resumed, &mut both, &mut live] {
+        for stream in [&mut all, &mut resumed, &mut both, &mut live, &mut ahead, &mut unseen] {
             let event = stream.next().await.expect("an event");
             assert_eq!((&event["seq"], &event["data"]["message"]), (&json!(5), &said));
         }
@@ -1030,7 +1034,7 @@ on_both_engines! {
         for stream in [&mut live, &mut again] {
             assert_eq!(stream.next().await.map(|event| event["type"].clone()), None);
         }
-        drop((all, resumed, both, live, again));
+        drop((all, resumed, both, live, again, ahead, unseen));
         watched(&hub, &session, false).await;
     }
 

@@ -8,6 +8,7 @@ mod asyncapi;
 mod audience;
 mod awaiting;
 mod body;
+mod buckets;
 mod creation;
 mod docs;
 mod error;

@@ -59,7 +59,8 @@ pub async fn events<A: Audience>(
     app.hub.observe(head.space, session, head.last_seq);
     // Beyond the head there is nothing that could have been seen, as for sockets.
     let at = resumed.map_or(head.last_seq, |after| after.min(head.last_seq));
-    let follower = Follower { app, session, scope, principal, attendance, live, at, behind: true, ready: VecDeque::new() };
+    let follower =
+        Follower { app, session, scope, principal, attendance, live, at, behind: true, ready: VecDeque::new() };
     let chunks = stream::unfold(follower, |mut follower| async move {
         let chunk = follower.next().await?;
         Some((Ok::<_, Infallible>(chunk), follower))
@@ -147,11 +148,16 @@ impl Follower {
         self.app.metrics.delivered_stream.inc_by(page.events.len() as u64);
         for event in &page.events {
             self.at = event.seq;
-            let text = format!("id: {}
+            let text = format!(
+                "id: {}
 event: {}
 data: {}
 
-", event.seq, event.kind.as_str(), event.text);
+",
+                event.seq,
+                event.kind.as_str(),
+                event.text
+            );
             self.ready.push_back(Bytes::from(text));
         }
         self.behind = !page.events.is_empty() && self.at < page.head.last_seq;

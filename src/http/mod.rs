@@ -11,6 +11,7 @@ mod body;
 mod buckets;
 mod creation;
 mod docs;
+mod entrants;
 mod error;
 mod guests;
 mod idempotency;

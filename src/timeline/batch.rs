@@ -49,6 +49,8 @@ pub enum Action {
         interaction: Option<Box<NewInteraction>>,
     },
     Command(Command),
+    /// Nothing but the first reply under the request's key; this refusal if there is none.
+    Recall(Refusal),
 }
 
 /// One request to change a session.
@@ -216,6 +218,7 @@ impl Batch {
                 self.create(request, session, participants, interaction.as_deref())
             }
             Action::Command(command) => self.command(request, command).await?,
+            Action::Recall(refusal) => Err(refusal.clone()),
         };
         if let (Ok((outcome, posted)), Some(idempotency)) = (&outcome, &request.idempotency)
             && let Some(kind) = outcome.saved(request.session, *posted)

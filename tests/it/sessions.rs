@@ -166,6 +166,15 @@ on_both_engines! {
         names_field(&error, "'participants'");
         let named = json!({ "participants": [{ "type": "Human", "humanId": one_more.id }] });
         open(&manager, named).await;
+        // And can be.
+        let by_email = |email: &str| json!({ "type": "Human", "email": email });
+        let everyone: Vec<_> = emails.iter().map(String::as_str).chain(["one@example.org"]).map(by_email).collect();
+        let session = open(&manager, json!({ "participants": everyone })).await;
+        let people = manager.get(&at_agent(text(&session["id"]), "/participants?pageSize=1")).await.expect(200);
+        assert_eq!(people["total"], 502);
+        let too_many = vec![by_email("one@example.org"); 1001];
+        let refused = manager.post(SESSIONS, json!({ "participants": too_many })).await;
+        names_field(&refused.expect_error(400, "VALIDATION_ERROR"), "'participants'");
     }
 
     async fn sessions_are_listed_by_activity(hub: Hub) {
@@ -897,6 +906,14 @@ on_both_engines! {
         human.post("/v1/human/sessions", twin).await.expect_error(400, "VALIDATION_ERROR");
         let clear = json!({ "participants": [own, { "type": "Agent", "name": "twin" }] });
         assert_eq!(human.post("/v1/human/sessions", clear).await.expect(201)["spaceId"], me["spaceId"]);
+        // In whichever order, and a name that only one space has says it as well.
+        for says in [json!({ "type": "Agent", "name": me["name"] }), own.clone()] {
+            let clear = json!({ "participants": [{ "type": "Agent", "name": "twin" }, says] });
+            let session = human.post("/v1/human/sessions", clear).await.expect(201);
+            assert_eq!(session["spaceId"], me["spaceId"]);
+            let people = human.get(&at_human(text(&session["id"]), "/participants")).await.expect(200);
+            assert_eq!(column(&people, "name"), [text(&person["name"]), "twin", text(&me["name"])]);
+        }
         let agents = human.get("/v1/human/agents?pageSize=100").await.expect(200);
         assert_eq!(column(&agents, "name").iter().filter(|name| *name == "twin").count(), 2);
     }

@@ -1,5 +1,6 @@
 //! The hub's own accounts: sign in, stay signed in, sign out.
 
+use super::attempts::Try;
 use super::passwords::Turn;
 use super::secret::{self, REFRESH_TOKEN, SETUP_TOKEN, Secret};
 use super::{Attempts, Authenticator, passwords};
@@ -53,7 +54,7 @@ impl Accounts {
     }
 
     pub async fn login(&self, email: &str, password: String, from: Origin) -> Result<SignedIn, Refusal> {
-        self.attempts.admit(from)?;
+        self.attempts.admit(from, Try::Password)?;
         // An address that nobody can have is answered like one that nobody has.
         let human = match normal_email("email", email) {
             Ok(email) => self.store.human_by_email(&email).await?,
@@ -76,9 +77,9 @@ impl Accounts {
     /// turn is held until a failure is counted: of thousands of guesses at once, only those whose turn it is get
     /// ahead of the count.
     async fn turn_to_hash(&self, from: Origin) -> Result<Turn, Refusal> {
-        self.attempts.admit(from)?;
-        let turn = passwords::turn().await?;
-        self.attempts.admit(from)?;
+        self.attempts.admit(from, Try::Password)?;
+        let turn = passwords::turn_to_sign_in().await?;
+        self.attempts.admit(from, Try::Password)?;
         Ok(turn)
     }
 
@@ -133,17 +134,15 @@ impl Accounts {
         let refused = || Refusal::Unauthorized("The setup link is not valid any more".to_owned());
         let turn = self.turn_to_hash(from).await?;
         let guess = self.attempts.guess(from);
-        let taken = async {
+        let chosen = async {
             let hash = passwords::hash(&turn, password).await?;
-            let human = self.store.take_setup_token(&secret::hash(token), self.clock.now()).await?;
-            Ok((human.ok_or_else(refused)?, hash))
+            let human = self.store.choose_password(&secret::hash(token), &hash, self.clock.now()).await?;
+            human.ok_or_else(refused)
         };
-        let taken = taken.await;
-        guess.end(&taken);
+        let chosen = chosen.await;
+        guess.end(&chosen);
         drop(turn);
-        let (human, hash) = taken?;
-        self.store.set_password(human, &hash).await?;
-        let human = self.store.human(human).await?.ok_or_else(refused)?;
+        let human = self.store.human(chosen?).await?.ok_or_else(refused)?;
         self.sign_in(&human).await
     }
 
@@ -167,7 +166,7 @@ impl Accounts {
     pub async fn first_password(password: Option<String>) -> Result<Option<String>, Refusal> {
         let Some(password) = password else { return Ok(None) };
         passwords::check("password", &password)?;
-        passwords::hash(&passwords::turn().await?, password).await.map(Some)
+        passwords::hash(&passwords::turn_to_create().await?, password).await.map(Some)
     }
 
     /// Creates a human in a space, as part of a transaction. Without a password the second value is the token of a

@@ -5,6 +5,9 @@
 //! checked. What is refused while an origin is limited is what nobody can vouch for before it is looked up: passwords,
 //! setup links, and keys and tokens that this node has not seen succeed. Credentials that have expired are no guesses
 //! and don't count.
+//!
+//! Nobody guesses 256 random bits, nor a signature: a key or token that fails weighs little, so that a client with a
+//! list of old ones is told of each that it is not good.
 
 use super::secret;
 use crate::clock::Clock;
@@ -20,6 +23,28 @@ use std::sync::Arc;
 const MAX_ORIGINS: usize = 50_000;
 /// Good credentials that are remembered, as hashes.
 const MAX_KNOWN: usize = 50_000;
+
+/// So many failed keys or tokens weigh as much as one failed password.
+const TOKENS_A_PASSWORD: i64 = 20;
+
+/// What is tried, by what a failure weighs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Try {
+    /// A password or a setup link.
+    Password,
+    /// A key or a token.
+    Token,
+}
+
+impl Try {
+    /// The time in which a failure is forgotten.
+    fn millis(self, limit: SignInLimit) -> i64 {
+        match self {
+            Self::Password => limit.each_millis(),
+            Self::Token => (limit.each_millis() / TOKENS_A_PASSWORD).max(1),
+        }
+    }
+}
 
 /// What each origin has left.
 pub struct Attempts {
@@ -46,12 +71,13 @@ impl Attempts {
     }
 
     /// Refuses an origin that has failed too often.
-    pub(super) fn admit(&self, from: Origin) -> Result<(), Refusal> {
+    pub(super) fn admit(&self, from: Origin, what: Try) -> Result<(), Refusal> {
         let Some(Counted { limit, full_at, .. }) = &self.counted else { return Ok(()) };
         let now = self.clock.now();
         let full_at = full_at.lock().get(&from).copied().unwrap_or(now);
-        // There is one left once the bucket lacks less than the whole of it.
-        let wait = full_at.plus_millis(-limit.each_millis() * (i64::from(limit.burst) - 1)).millis_since(now);
+        // There is room for one once the bucket lacks so much less than the whole of it.
+        let room = limit.each_millis() * i64::from(limit.burst) - what.millis(*limit);
+        let wait = full_at.plus_millis(-room).millis_since(now);
         if wait <= 0 {
             return Ok(());
         }
@@ -60,13 +86,13 @@ impl Attempts {
     }
 
     /// Counts a failure.
-    fn failed(&self, from: Origin) {
+    fn failed(&self, from: Origin, what: Try) {
         let Some(Counted { limit, full_at, .. }) = &self.counted else { return };
         let now = self.clock.now();
         let mut origins = full_at.lock();
         let before = origins.get(&from).copied().unwrap_or(now).max(now);
         let empty = now.plus_millis(limit.each_millis() * i64::from(limit.burst));
-        origins.insert(from, before.plus_millis(limit.each_millis()).min(empty));
+        origins.insert(from, before.plus_millis(what.millis(*limit)).min(empty));
     }
 
     /// A guess at what has to be worked on to be checked. It counts as failed unless it ends otherwise, so that whoever
@@ -92,14 +118,14 @@ impl Attempts {
         let Some(counted) = &self.counted else { return look_up.await };
         let credential = secret::hash(token);
         if counted.known.get(&credential).is_none() {
-            self.admit(from)?;
+            self.admit(from, Try::Token)?;
         }
         let found = look_up.await;
         match &found {
             Ok(_) => counted.known.insert(credential, ()),
             Err(Refusal::Unauthorized(_)) => {
                 counted.known.remove(&credential);
-                self.failed(from);
+                self.failed(from, Try::Token);
             }
             Err(_) => {}
         }
@@ -114,8 +140,8 @@ impl Attempts {
     ) -> Result<T, Refusal> {
         let verified = verify.await;
         if let Err(Refusal::Unauthorized(_)) = &verified {
-            self.admit(from)?;
-            self.failed(from);
+            self.admit(from, Try::Token)?;
+            self.failed(from, Try::Token);
         }
         verified
     }
@@ -138,7 +164,7 @@ impl Guess<'_> {
 impl Drop for Guess<'_> {
     fn drop(&mut self) {
         if self.counts {
-            self.attempts.failed(self.from);
+            self.attempts.failed(self.from, Try::Password);
         }
     }
 }
@@ -158,31 +184,48 @@ mod tests {
         let clock = ShiftedClock::new();
         let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), clock.clone());
         for _ in 0..3 {
-            attempts.admit(origin(1)).expect("one is left");
-            attempts.failed(origin(1));
+            attempts.admit(origin(1), Try::Password).expect("one is left");
+            attempts.failed(origin(1), Try::Password);
         }
-        let Err(Refusal::RateLimited(exhausted)) = attempts.admit(origin(1)) else { panic!("used up") };
+        let Err(Refusal::RateLimited(exhausted)) = attempts.admit(origin(1), Try::Password) else { panic!("used up") };
         assert_eq!(exhausted, Exhausted { per_minute: 6, retry_after: 10 });
-        attempts.admit(origin(2)).expect("another origin");
+        attempts.admit(origin(2), Try::Password).expect("another origin");
         // Failures that were under way already make it no longer than it is.
-        attempts.failed(origin(1));
+        attempts.failed(origin(1), Try::Password);
         clock.advance(10_000);
-        attempts.admit(origin(1)).expect("one is left again");
-        attempts.failed(origin(1));
-        assert!(attempts.admit(origin(1)).is_err());
+        attempts.admit(origin(1), Try::Password).expect("one is left again");
+        attempts.failed(origin(1), Try::Password);
+        assert!(attempts.admit(origin(1), Try::Password).is_err());
         clock.advance(30_000);
         for _ in 0..3 {
-            attempts.admit(origin(1)).expect("all are left again");
-            attempts.failed(origin(1));
+            attempts.admit(origin(1), Try::Password).expect("all are left again");
+            attempts.failed(origin(1), Try::Password);
         }
-        assert!(attempts.admit(origin(1)).is_err());
+        assert!(attempts.admit(origin(1), Try::Password).is_err());
+    }
+
+    #[test]
+    fn twenty_tokens_weigh_as_much_as_a_password() {
+        let clock = ShiftedClock::new();
+        let attempts = Attempts::new(Some(SignInLimit { per_minute: 1, burst: 2 }), clock.clone());
+        attempts.failed(origin(1), Try::Password);
+        for _ in 0..20 {
+            attempts.admit(origin(1), Try::Token).expect("there is room");
+            attempts.failed(origin(1), Try::Token);
+        }
+        let Err(Refusal::RateLimited(exhausted)) = attempts.admit(origin(1), Try::Token) else { panic!("used up") };
+        assert_eq!(exhausted, Exhausted { per_minute: 1, retry_after: 3 });
+        clock.advance(3_000);
+        attempts.admit(origin(1), Try::Token).expect("room for a token");
+        assert!(attempts.admit(origin(1), Try::Password).is_err(), "and none for a password");
+        assert_eq!(Try::Token.millis(SignInLimit { per_minute: 10_000, burst: 1 }), 1);
     }
 
     #[test]
     fn memory_is_bounded() {
         let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), ShiftedClock::new());
         for number in 0..200_000_u32 {
-            attempts.failed(Origin::new(Ipv4Addr::from(number).into()));
+            attempts.failed(Origin::new(Ipv4Addr::from(number).into()), Try::Password);
         }
         let counted = attempts.counted.as_ref().expect("a limit");
         assert!(counted.full_at.lock().len() <= MAX_ORIGINS);

@@ -1,6 +1,7 @@
 //! Resolves credentials to principals, with a short memory so that a busy caller costs no query a request.
 
 use super::attempts::Attempts;
+use super::credential::Credential;
 use super::jwt::{Claims, Jwts};
 use super::secret;
 use crate::clock::Clock;
@@ -10,7 +11,6 @@ use crate::domain::text::{MAX_NAME, is_agent_name, normal_email};
 use crate::domain::{AgentId, HumanId, KeyId, Origin, Permission, Principal, Refusal, SpaceId, Timestamp};
 use crate::store::{SecretHash, Store, StoreError};
 use quick_cache::sync::Cache;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 /// after so long.
 const REMEMBER: Duration = Duration::from_secs(1);
 const MAX_REMEMBERED: usize = 50_000;
+/// Good credentials whose hashes are kept, for limits; beyond it those that are looked at least are forgotten.
+const MAX_PROVED: usize = 50_000;
 
 /// A key that provisions agents.
 #[derive(Clone, Debug)]
@@ -43,6 +45,8 @@ pub struct Authenticator {
     /// The space that humans of an outside issuer join.
     jwt_space: String,
     remembered: Cache<SecretHash, (Instant, Caller)>,
+    /// Credentials that were good when they were looked at last.
+    proved: Cache<SecretHash, ()>,
     /// Counts how often everything was forgotten.
     epoch: AtomicU64,
 }
@@ -86,6 +90,7 @@ impl Authenticator {
             attempts,
             jwt_space,
             remembered: Cache::new(MAX_REMEMBERED),
+            proved: Cache::new(MAX_PROVED),
             epoch: AtomicU64::new(0),
         }
     }
@@ -100,14 +105,33 @@ impl Authenticator {
         self.remembered.clear();
     }
 
+    /// Whether a credential was good when it was looked at last: not whether it still is.
+    pub fn has_proved(&self, credential: &SecretHash) -> bool {
+        self.proved.get(credential).is_some()
+    }
+
+    /// Notes what came of looking at a credential.
+    fn note<T>(&self, credential: SecretHash, outcome: &Result<T, Refusal>) {
+        match outcome {
+            Ok(_) => self.proved.insert(credential, ()),
+            Err(Refusal::Unauthorized(_) | Refusal::Expired(_)) => {
+                self.proved.remove(&credential);
+            }
+            Err(_) => {}
+        }
+    }
+
     /// Resolves an API key that acts as `agent` (the `X-Hiloop` header: a name or an id), or as its own agent.
     pub async fn api_key(&self, token: &str, agent: Option<&str>, from: Origin) -> Result<Caller, Refusal> {
         let epoch = self.epoch.load(Ordering::SeqCst);
-        let memory = remember_as("key", token, agent);
+        let credential = Credential::ApiKey(token);
+        let memory = credential.hash_as(agent);
         if let Some(caller) = self.recall(&memory) {
             return Ok(caller);
         }
-        let caller = self.attempts.look_up(from, token, self.holder(token, agent)).await?;
+        let found = self.attempts.look_up(from, token, self.holder(token, agent)).await;
+        self.note(credential.hash(), &found);
+        let caller = found?;
         self.remember(memory, caller.clone(), epoch);
         Ok(caller)
     }
@@ -160,22 +184,24 @@ impl Authenticator {
     /// Resolves a bearer token: a guest's, or a JWT.
     pub async fn bearer(&self, token: &str, from: Origin) -> Result<Arc<Principal>, Refusal> {
         let epoch = self.epoch.load(Ordering::SeqCst);
-        let memory = remember_as("bearer", token, None);
+        let memory = Credential::Bearer(token).hash();
         if let Some(Caller::Principal(principal)) = self.recall(&memory) {
             return Ok(principal);
         }
-        let principal = Arc::new(if token.starts_with(secret::GUEST_TOKEN) {
-            self.attempts.look_up(from, token, self.guest(token)).await?
+        let found = if token.starts_with(secret::GUEST_TOKEN) {
+            self.attempts.look_up(from, token, self.guest(token)).await
         } else {
-            self.attempts.verify(from, self.human(token)).await?
-        });
+            self.attempts.verify(from, self.human(token)).await
+        };
+        self.note(memory, &found);
+        let principal = Arc::new(found?);
         self.remember(memory, Caller::Principal(Arc::clone(&principal)), epoch);
         Ok(principal)
     }
 
     /// Resolves whatever a socket brings: an API key, a guest token or a JWT.
     pub async fn any(&self, token: &str, agent: Option<&str>, from: Origin) -> Result<Arc<Principal>, Refusal> {
-        if !token.starts_with(secret::API_KEY) {
+        if let Credential::Bearer(token) = Credential::any(token) {
             return self.bearer(token, from).await;
         }
         match self.api_key(token, agent, from).await? {
@@ -265,17 +291,4 @@ impl Authenticator {
         }
         Some(caller)
     }
-}
-
-/// A credential is remembered for the header in which it came: what is good as an API key is no bearer token.
-fn remember_as(header: &str, token: &str, agent: Option<&str>) -> SecretHash {
-    let mut digest = Sha256::new();
-    digest.update(header.as_bytes());
-    digest.update(b"\0");
-    digest.update(token.as_bytes());
-    if let Some(agent) = agent {
-        digest.update(b"\0");
-        digest.update(agent.as_bytes());
-    }
-    digest.finalize().into()
 }

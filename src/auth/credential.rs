@@ -1,10 +1,14 @@
 //! Finding the credential of a request in its headers (contract section 2).
 
 use crate::domain::Refusal;
+use crate::store::SecretHash;
 use axum::http::{HeaderMap, HeaderName, header};
+use sha2::{Digest as _, Sha256};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const ACTING_AGENT: HeaderName = HeaderName::from_static("x-hiloop");
+/// How a browser names the token among the protocols that it offers.
+const BEARER_PROTOCOL: &str = "hiloop.bearer.";
 
 fn unauthorized(text: &str) -> Refusal {
     Refusal::Unauthorized(text.to_owned())
@@ -30,5 +34,63 @@ pub fn bearer_of(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
         _ => Err(unauthorized("The Authorization header must be 'Bearer TOKEN'")),
+    }
+}
+
+/// The protocols that a socket's handshake offers.
+pub fn offered_protocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+/// The token among the protocols that a socket's handshake offers.
+pub fn protocol_token_of(headers: &HeaderMap) -> Option<&str> {
+    offered_protocols(headers).find_map(|protocol| protocol.strip_prefix(BEARER_PROTOCOL))
+}
+
+/// A credential as it came, good or not: what is good as an API key is no bearer token.
+#[derive(Clone, Copy, Debug)]
+pub enum Credential<'a> {
+    ApiKey(&'a str),
+    Bearer(&'a str),
+}
+
+impl<'a> Credential<'a> {
+    pub fn api_key(headers: &'a HeaderMap) -> Option<Self> {
+        text(headers, &API_KEY).ok().flatten().map(Self::ApiKey)
+    }
+
+    pub fn bearer(headers: &'a HeaderMap) -> Option<Self> {
+        bearer_of(headers).ok().flatten().map(Self::Bearer)
+    }
+
+    /// Whichever of them opens a socket.
+    pub fn of_socket(headers: &'a HeaderMap) -> Option<Self> {
+        let token = || protocol_token_of(headers).map(Self::any);
+        Self::api_key(headers).or_else(|| Self::bearer(headers)).or_else(token)
+    }
+
+    /// What a token without a header of its own is.
+    pub fn any(token: &'a str) -> Self {
+        if token.starts_with(super::secret::API_KEY) { Self::ApiKey(token) } else { Self::Bearer(token) }
+    }
+
+    /// What stands for it in memory.
+    pub fn hash(self) -> SecretHash {
+        self.hash_as(None)
+    }
+
+    /// The same for a key that acts as `agent`.
+    pub(super) fn hash_as(self, agent: Option<&str>) -> SecretHash {
+        let (kind, token) = match self {
+            Self::ApiKey(token) => ("key", token),
+            Self::Bearer(token) => ("bearer", token),
+        };
+        let mut digest = Sha256::new();
+        for part in [Some(kind), Some(token), agent].into_iter().flatten() {
+            digest.update(part.as_bytes());
+            digest.update(b"\0");
+        }
+        digest.finalize().into()
     }
 }

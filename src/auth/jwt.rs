@@ -6,7 +6,8 @@
 use super::jwks::Jwks;
 use crate::domain::{Refusal, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The issuer of the hub's own tokens, unless one is configured.
 const OWN_ISSUER: &str = "hiloop";
@@ -28,13 +29,32 @@ pub struct Claims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Seconds since the Unix epoch.
+    #[serde(deserialize_with = "numeric_date")]
     pub exp: i64,
-    #[serde(default)]
+    /// Written, and never read.
+    #[serde(skip_deserializing)]
     pub iat: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aud: Option<serde_json::Value>,
+    /// What an outside issuer says of `email`.
+    #[serde(default, skip_serializing)]
+    pub email_verified: Option<serde_json::Value>,
+}
+
+impl Claims {
+    /// Whether the issuer itself says that the e-mail address may be somebody else's. (Some write it as text.)
+    fn disowns_email(&self) -> bool {
+        self.email_verified.as_ref().is_some_and(|verified| *verified == false || verified == "false")
+    }
+}
+
+/// A time as JWTs have it (RFC 7519 section 2): seconds, perhaps with a fraction, which is cut off.
+fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let seconds = number.as_i64().or_else(|| number.as_f64().map(|seconds| seconds.floor() as i64));
+    seconds.ok_or_else(|| D::Error::custom("is no time"))
 }
 
 /// A token that was checked.
@@ -72,6 +92,7 @@ impl Jwts {
             iat: now.0.div_euclid(1000),
             iss: Some(self.config.issuer.clone().unwrap_or_else(|| OWN_ISSUER.to_owned())),
             aud: self.config.audience.clone().map(Into::into),
+            email_verified: None,
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing).map_err(|_| Refusal::Internal)
     }
@@ -93,6 +114,9 @@ impl Jwts {
         let claims = claims.map_err(|_| bad("is not valid"))?;
         if claims.exp.saturating_mul(1000) <= now.0 {
             return Err(Refusal::Expired("The token has expired".to_owned()));
+        }
+        if outside && claims.disowns_email() {
+            return Err(bad("is of somebody whose e-mail address is not verified"));
         }
         Ok(Verified { claims, outside })
     }

@@ -14,7 +14,10 @@ const MIN_LENGTH: usize = 8;
 const MAX_LENGTH: usize = 256;
 
 /// Each hash takes 19 MiB and tens of milliseconds: so many at once and no more.
-static AT_ONCE: Semaphore = Semaphore::const_new(4);
+static SIGNING_IN: Semaphore = Semaphore::const_new(4);
+/// So many more for people who are being created, apart: whoever guesses at passwords must not hold up managers, nor
+/// one of them who creates many people those who sign in.
+static CREATING: Semaphore = Semaphore::const_new(2);
 /// How long a caller waits for a turn before the hub counts as too busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -24,9 +27,18 @@ pub(super) struct Turn {
     _permit: Arc<SemaphorePermit<'static>>,
 }
 
-/// Waits for a turn.
-pub(super) async fn turn() -> Result<Turn, Refusal> {
-    match timeout(PATIENCE, AT_ONCE.acquire()).await {
+/// Waits for a turn among those who sign in.
+pub(super) async fn turn_to_sign_in() -> Result<Turn, Refusal> {
+    turn(&SIGNING_IN).await
+}
+
+/// Waits for a turn among those who are being created.
+pub(super) async fn turn_to_create() -> Result<Turn, Refusal> {
+    turn(&CREATING).await
+}
+
+async fn turn(turns: &'static Semaphore) -> Result<Turn, Refusal> {
+    match timeout(PATIENCE, turns.acquire()).await {
         Ok(permit) => permit.map(|permit| Turn { _permit: Arc::new(permit) }).map_err(|_| Refusal::Internal),
         Err(_) => Err(Refusal::Unavailable),
     }
@@ -72,4 +84,20 @@ pub(super) async fn verify(turn: &Turn, password: String, hash: Option<String>) 
     })
     .await
     .map_err(|_| Refusal::Internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_signs_in_takes_no_turn_of_those_who_are_created() {
+        let mut turns = Vec::new();
+        for _ in 0..4 {
+            turns.push(turn_to_sign_in().await.expect("a turn"));
+        }
+        assert!(timeout(Duration::from_millis(1), turn_to_sign_in()).await.is_err(), "four at once");
+        let created = timeout(Duration::from_secs(5), turn_to_create()).await.expect("at once").expect("a turn");
+        hash(&created, "correct horse".to_owned()).await.expect("a hash");
+    }
 }

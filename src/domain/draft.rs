@@ -73,7 +73,7 @@ pub struct SessionDraft {
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Value>,
     /// Without them a session of an agent gets every human of the space; a person names at least one agent.
-    #[schema(max_items = 500)]
+    #[schema(max_items = 1000)]
     pub participants: Option<Vec<ParticipantDraft>>,
 }
 
@@ -148,7 +148,7 @@ pub struct InteractionDraft {
     pub encrypted_components: Option<Value>,
     pub priority: Option<Priority>,
     pub deadline_at: Option<Timestamp>,
-    #[schema(max_items = 500)]
+    #[schema(max_items = 1000)]
     pub participants: Option<Vec<ParticipantDraft>>,
 }
 

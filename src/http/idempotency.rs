@@ -7,16 +7,18 @@
 use super::reply::{self, Reply};
 use super::{ApiError, App};
 use crate::auth::secret::Secret;
-use crate::domain::{KeyId, Principal, Refusal, Timestamp};
+use crate::domain::{KeyId, Principal, Refusal, SessionId, SpaceId, Timestamp};
 use crate::store::{DirectoryTx, SavedReplyKind, SecretHash};
-use crate::timeline::{Claim, Idempotency};
+use crate::timeline::{Action, By, Claim, Idempotency, Outcome, Request};
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde_json::Value;
+use std::sync::Arc;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
+use uuid::Uuid;
 
 /// The `Idempotency-Key` of a request, if it has one.
 pub struct IdempotencyKey {
@@ -60,6 +62,27 @@ impl IdempotencyKey {
     pub fn of(&self, principal: &Principal, digest: SecretHash) -> Option<Idempotency> {
         let credential = Idempotency::credential_of(principal);
         Some(Idempotency::new(credential, &self.route, self.key.clone()?, digest))
+    }
+
+    /// The first reply to a request that can't be carried out (any more): whom it names may have left since. Where there
+    /// is none, `refusal` stands.
+    pub async fn recall(
+        &self,
+        app: &App,
+        principal: &Arc<Principal>,
+        digest: SecretHash,
+        refusal: Refusal,
+    ) -> Result<Outcome, Refusal> {
+        let Some(idempotency) = self.of(principal, digest) else { return Err(refusal) };
+        let request = Request {
+            // Of no session at all, and so of no space.
+            space: SpaceId(Uuid::nil()),
+            session: SessionId::new(),
+            by: By::Principal(Arc::clone(principal)),
+            action: Action::Recall(refusal),
+            idempotency: Some(idempotency),
+        };
+        app.timeline.submit(request).await
     }
 
     /// A new secret; with a key, the same one for every retry that knows the first reply's `id`, though it is stored

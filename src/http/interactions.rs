@@ -9,8 +9,8 @@ use super::idempotency::IdempotencyKey;
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
-use super::sessions::{Opening, participants_of};
-use super::{ApiError, App, messages};
+use super::sessions::Opening;
+use super::{ApiError, App, entrants, messages};
 use crate::domain::decide::Command;
 use crate::domain::draft::{AnswerDraft, BlocksDraft, InteractionDraft, MessageDraft};
 use crate::domain::interaction::Interaction;
@@ -40,10 +40,14 @@ pub async fn create(
 ) -> Reply {
     let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
     let (mut draft, interaction) = body.value.check(app.config.max_field_bytes)?;
-    let (creator, others) = participants_of(&app, agent, draft.participants.take()).await?;
-    let opening = Opening::new(&app, agent.space, &creator, others, draft)?;
-    let idempotency = key.of(&principal, body.digest);
-    let outcome = opening.submit(&app, &principal, Some(Box::new(interaction)), idempotency).await?;
+    let outcome = match entrants::of_agent(&app, agent, draft.participants.take()).await {
+        Ok(entrants) => {
+            let opening = Opening::new(&app, entrants, draft)?;
+            let idempotency = key.of(&principal, body.digest);
+            opening.submit(&app, &principal, Some(Box::new(interaction)), idempotency).await?
+        }
+        Err(refusal) => key.recall(&app, &principal, body.digest, refusal).await?,
+    };
     done(&app, principal.scope(), StatusCode::CREATED, outcome).await
 }
 

@@ -7,15 +7,20 @@ use super::reply::{self, Reply};
 use crate::broker::Connectivity;
 use crate::domain::Refusal;
 use crate::metrics::Asked;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 /// How long the store may take to answer before it counts as out of reach.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long its answer holds: whoever asks whether the node is ready must not be able to keep the store busy.
+const STORE_ANSWER: Duration = Duration::from_secs(1);
 /// Prometheus' text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -38,6 +43,23 @@ struct Readiness {
     redis: Option<&'static str>,
 }
 
+/// What the store said last, and when.
+#[derive(Default)]
+pub struct Probe(Mutex<Option<(Instant, bool)>>);
+
+impl Probe {
+    /// Whether the store answers. It is asked by one at a time.
+    async fn store_answers(&self, app: &App) -> bool {
+        let mut last = self.0.lock().await;
+        if let Some((_, answers)) = last.filter(|(at, _)| at.elapsed() < STORE_ANSWER) {
+            return answers;
+        }
+        let answers = tokio::time::timeout(STORE_PATIENCE, app.store.ping()).await.is_ok_and(|answer| answer.is_ok());
+        *last = Some((Instant::now(), answers));
+        answers
+    }
+}
+
 /// Whether the process answers
 #[utoipa::path(
     get, path = "/livez", operation_id = "live",
@@ -55,8 +77,8 @@ pub async fn livez() -> Reply {
     get, path = "/readyz", operation_id = "ready",
     responses((status = 200, description = "It is", body = Readiness), (status = 503, description = "It is not", body = Readiness)),
 )]
-pub async fn readyz(State(app): State<App>) -> Reply {
-    let store = tokio::time::timeout(STORE_PATIENCE, app.store.ping()).await.is_ok_and(|answer| answer.is_ok());
+pub async fn readyz(State(app): State<App>, Extension(probe): Extension<Arc<Probe>>) -> Reply {
+    let store = probe.store_answers(&app).await;
     let draining = app.draining.is_cancelled();
     let ready = store && !draining;
     let redis = match app.broker.connectivity() {

@@ -1,47 +1,17 @@
 //! Participants of a session: list, add, remove.
 
-use super::App;
 use super::audience::{Agent, Audience};
 use super::body::Body;
 use super::idempotency::IdempotencyKey;
 use super::path::{Id, Ids};
 use super::query::Query;
 use super::reply::{self, Reply};
+use super::{App, entrants};
 use crate::domain::decide::{Command, WhichParticipant};
-use crate::domain::draft::{Named, ParticipantDraft};
-use crate::domain::participant::Member;
-use crate::domain::{HumanId, Page, PageRequest, Participant, ParticipantId, Principal, Refusal, SessionId, SpaceId};
+use crate::domain::draft::ParticipantDraft;
+use crate::domain::{Page, PageRequest, Participant, ParticipantId, Principal, Refusal, SessionId};
 use crate::timeline::Outcome;
 use axum::extract::State;
-
-/// Finds who a draft names, in one space.
-pub(super) async fn resolve(
-    app: &App,
-    space: SpaceId,
-    draft: &ParticipantDraft,
-    field: &str,
-) -> Result<Member, Refusal> {
-    match draft.named(field)? {
-        Named::AgentId(id) => {
-            let agent = app.store.agent(space, id).await?;
-            Ok(agent.ok_or(Refusal::NotFound("Agent"))?.member())
-        }
-        Named::AgentName(name) => {
-            let agent = app.store.agent_by_name(space, &name).await?;
-            Ok(agent.ok_or(Refusal::NotFound("Agent"))?.member())
-        }
-        Named::HumanId(id) => member_of_space(app, space, id).await,
-        Named::HumanEmail(email) => {
-            let human = app.store.human_by_email(&email).await?.ok_or(Refusal::NotFound("Human"))?;
-            member_of_space(app, space, human.id).await
-        }
-    }
-}
-
-pub(super) async fn member_of_space(app: &App, space: SpaceId, human: HumanId) -> Result<Member, Refusal> {
-    let human = app.store.human_in_space(space, human).await?;
-    Ok(human.ok_or(Refusal::NotFound("Human"))?.member())
-}
 
 /// List participants
 ///
@@ -75,12 +45,19 @@ pub async fn add(
     let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
     let draft = body.value;
     draft.named("")?;
-    // Whoever may not see the session learns nothing of who is in the directory.
-    app.store.head(principal.scope(), session).await?.ok_or(Refusal::NotFound("Session"))?;
-    let member = resolve(&app, agent.space, &draft, "").await?;
-    let role = draft.role.unwrap_or_else(|| Participant::MEMBER.to_owned());
-    let command = Command::AddParticipant { member, role, guest: None };
-    let outcome = app.command(&principal, session, command, key.of(&principal, body.digest)).await?;
+    let member = async {
+        // Whoever may not see the session learns nothing of who is in the directory.
+        app.store.head(principal.scope(), session).await?.ok_or(Refusal::NotFound("Session"))?;
+        entrants::resolve(&app, agent.space, &draft, "").await
+    };
+    let outcome = match member.await {
+        Ok(member) => {
+            let role = draft.role.unwrap_or_else(|| Participant::MEMBER.to_owned());
+            let command = Command::AddParticipant { member, role, guest: None };
+            app.command(&principal, session, command, key.of(&principal, body.digest)).await?
+        }
+        Err(refusal) => key.recall(&app, &principal, body.digest, refusal).await?,
+    };
     reply::outcome(&app, principal.scope(), outcome).await
 }
 

@@ -1,30 +1,26 @@
 //! Rate limits: so many requests a second for each credential; without one, for each address.
 //!
+//! A credential has a quota of its own once it has proved good on this node. Before that a request counts for its
+//! address too, or whoever makes up a new key for each request would have no limit; it is taken back when the
+//! credential turns out to be good, so that what others try behind the same address costs it nothing for long.
+//!
 //! Replies carry the fields of the IETF draft "RateLimit header fields for HTTP": `RateLimit-Policy` with the
 //! quota, `RateLimit` with what is left of it. Failed sign-ins have a quota of their own, kept by `auth/attempts.rs`.
 
-use super::error;
-use crate::config::{Config, RateLimit};
+use super::buckets::Buckets;
+use super::{App, error};
+use crate::auth::Authenticator;
+use crate::auth::credential::Credential;
+use crate::domain::Origin;
 use crate::store::SecretHash;
 use crate::wire::origin;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use governor::RateLimiter;
-use governor::clock::{Clock as _, DefaultClock};
-use governor::middleware::StateInformationMiddleware;
-use governor::state::keyed::DashMapStateStore;
 use ipnet::IpNet;
-use sha2::{Digest, Sha256};
-use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Callers that have fallen silent are forgotten after so many requests.
-const SWEEP_EVERY: u64 = 10_000;
-
-type Limiter = RateLimiter<SecretHash, DashMapStateStore<SecretHash>, DefaultClock, StateInformationMiddleware>;
+use std::time::Instant;
 
 /// A quota as replies show it.
 pub(super) struct Quota {
@@ -51,66 +47,87 @@ impl Quota {
     }
 }
 
+/// Who a request counts for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Payer {
+    Address(Origin),
+    Credential(SecretHash),
+}
+
 /// The quota of every caller and what each has used of it.
 pub(super) struct RateLimits {
-    limiter: Limiter,
-    quota: RateLimit,
-    clock: DefaultClock,
-    requests: AtomicU64,
+    buckets: Buckets<Payer>,
+    quota: Quota,
+    refusal: String,
+    authenticator: Arc<Authenticator>,
     trusted_proxies: Vec<IpNet>,
 }
 
 impl RateLimits {
     /// The limits that the settings ask for; none if they are off.
-    pub(super) fn new(config: &Config) -> Option<Arc<Self>> {
-        let quota = config.rate_limit?;
-        let per_second = NonZeroU32::new(quota.per_second)?;
-        let burst = NonZeroU32::new(quota.burst)?;
-        let limiter = RateLimiter::dashmap_with_clock(
-            governor::Quota::per_second(per_second).allow_burst(burst),
-            DefaultClock::default(),
-        );
+    pub(super) fn new(app: &App) -> Option<Arc<Self>> {
+        let limit = app.config.rate_limit?;
         Some(Arc::new(Self {
-            limiter: limiter.with_middleware::<StateInformationMiddleware>(),
-            quota,
-            clock: DefaultClock::default(),
-            requests: AtomicU64::new(0),
-            trusted_proxies: config.trusted_proxies.clone(),
+            buckets: Buckets::new(limit),
+            quota: Quota { name: "default", amount: limit.burst, seconds: limit.burst.div_ceil(limit.per_second) },
+            refusal: format!("More than {} requests a second; please wait", limit.per_second),
+            authenticator: Arc::clone(&app.authenticator),
+            trusted_proxies: app.config.trusted_proxies.clone(),
         }))
     }
 
-    /// Who a request counts for: its credential, or else its address. Each is kept as a hash.
-    fn caller(&self, request: &Request) -> SecretHash {
-        let headers = request.headers();
-        let credential = headers.get("x-api-key").or_else(|| headers.get(header::AUTHORIZATION));
-        match credential {
-            Some(credential) => Sha256::digest(credential.as_bytes()).into(),
-            None => {
-                let origin = origin(request.extensions(), headers, &self.trusted_proxies);
-                Sha256::digest(origin.to_string()).into()
+    /// Counts a request for each of these, or for none of them if one has nothing left.
+    fn take(&self, payers: &[Payer]) -> Result<u32, u64> {
+        let now = Instant::now();
+        let mut least = u32::MAX;
+        for (number, payer) in payers.iter().enumerate() {
+            match self.buckets.take(*payer, now) {
+                Ok(left) => least = least.min(left),
+                Err(wait) => {
+                    payers[..number].iter().for_each(|payer| self.buckets.put_back(payer));
+                    return Err(wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX));
+                }
             }
         }
+        Ok(least)
+    }
+}
+
+/// The credential that a route will look at; `/v1/auth` has none yet.
+fn credential(request: &Request) -> Option<Credential<'_>> {
+    let (path, headers) = (request.uri().path(), request.headers());
+    if path.starts_with("/v1/auth/") {
+        None
+    } else if path.starts_with("/v1/human/") {
+        Credential::bearer(headers)
+    } else if path == "/v1/ws" {
+        Credential::of_socket(headers)
+    } else {
+        Credential::api_key(headers)
     }
 }
 
 /// Lets a request through, or refuses it with 429.
 pub(super) async fn middleware(State(limits): State<Arc<RateLimits>>, request: Request, next: Next) -> Response {
-    if limits.requests.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
-        limits.limiter.retain_recent();
-        limits.limiter.shrink_to_fit();
-    }
-    let (mut response, left, wait) = match limits.limiter.check_key(&limits.caller(&request)) {
-        Ok(state) => {
-            let left = state.remaining_burst_capacity();
-            (next.run(request).await, left, 0)
-        }
-        Err(until) => {
-            let wait = until.wait_time_from(limits.clock.now()).as_secs_f64().ceil().max(1.0);
-            let text = format!("More than {} requests a second; please wait", limits.quota.per_second);
-            (error::reply(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", &text), 0, wait as u64)
-        }
+    let address = Payer::Address(origin(request.extensions(), request.headers(), &limits.trusted_proxies));
+    let credential = credential(&request).map(|credential| credential.hash());
+    let unproved = credential.filter(|credential| !limits.authenticator.has_proved(credential));
+    let taken = match (credential, unproved) {
+        (None, _) => limits.take(&[address]),
+        (Some(credential), None) => limits.take(&[Payer::Credential(credential)]),
+        // The address first: what is made up gets no bucket once there is nothing left.
+        (Some(credential), Some(_)) => limits.take(&[address, Payer::Credential(credential)]),
     };
-    let quota = Quota { name: "default", amount: limits.quota.per_second, seconds: 1 };
-    quota.show(response.headers_mut(), left, wait);
+    let (mut response, left, wait) = match taken {
+        Ok(left) => {
+            let response = next.run(request).await;
+            if unproved.is_some_and(|credential| limits.authenticator.has_proved(&credential)) {
+                limits.buckets.put_back(&address);
+            }
+            (response, left, 0)
+        }
+        Err(wait) => (error::reply(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", &limits.refusal), 0, wait),
+    };
+    limits.quota.show(response.headers_mut(), left, wait);
     response
 }

@@ -9,12 +9,12 @@ use super::{
 use super::{request_id, sessions, sse, timeline};
 use crate::metrics::Metrics;
 use crate::ws;
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
+use axum::{Extension, Router};
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,13 +33,13 @@ pub fn router(app: App) -> Router {
         .route("/v1/provision/agents", post(creation::provision))
         .route("/v1/ws", get(socket))
         .route("/metrics", get(ops::metrics));
-    if let Some(limits) = RateLimits::new(&app.config) {
+    if let Some(limits) = RateLimits::new(&app) {
         api = api.route_layer(middleware::from_fn_with_state(limits, rate_limit::middleware));
     }
     let routes = Router::new()
         .merge(api)
         .route("/livez", get(ops::livez))
-        .route("/readyz", get(ops::readyz))
+        .route("/readyz", get(ops::readyz).layer(Extension(Arc::<ops::Probe>::default())))
         .route("/openapi.json", get(openapi::openapi))
         .route("/asyncapi.json", get(asyncapi::document))
         .route("/docs", get(docs::index))
@@ -60,7 +60,7 @@ pub fn ops_router(app: App) -> Router {
     let routes = Router::new()
         .route("/metrics", get(ops::open_metrics))
         .route("/livez", get(ops::livez))
-        .route("/readyz", get(ops::readyz))
+        .route("/readyz", get(ops::readyz).layer(Extension(Arc::<ops::Probe>::default())))
         .fallback(ops::nothing_else)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app);

@@ -1,22 +1,20 @@
 //! Sessions: open, list, get, change, close, archive, and the feed.
 
+use super::App;
 use super::audience::{Agent, Audience, Member, Person};
 use super::body::{Body, NoBody};
+use super::entrants::{self, Entrants};
 use super::error::NotFound;
 use super::idempotency::IdempotencyKey;
-use super::participants::{member_of_space, resolve};
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
-use super::{ApiError, App};
 use crate::domain::decide::Command;
-use crate::domain::draft::{Named, ParticipantDraft, SessionChange, SessionDraft};
+use crate::domain::draft::{SessionChange, SessionDraft};
 use crate::domain::interaction::NewInteraction;
-use crate::domain::participant::Member as Entrant;
-use crate::domain::principal::AgentPrincipal;
 use crate::domain::{
     AgentId, HumanId, Message, Page, PageRequest, Participant, ParticipantType, Principal, PrincipalId, Priority,
-    Refusal, Session, SessionId, SessionStatus, SpaceId, Timestamp,
+    Refusal, Session, SessionId, SessionStatus, Timestamp,
 };
 use crate::store::SavedReplyKind;
 use crate::timeline::{Action, By, Idempotency, Outcome, Request};
@@ -26,11 +24,6 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use std::sync::Arc;
 use utoipa::ToSchema;
-
-/// A session without `participants` gets every human of its space, unless there are more than so many.
-const MAX_DEFAULT_HUMANS: i64 = 500;
-/// Most participants that may be named at once.
-const MAX_NAMED: usize = 500;
 
 /// Open a session
 ///
@@ -49,39 +42,14 @@ pub async fn create_by_agent(
 ) -> Reply {
     let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
     let mut draft = body.value;
-    let (creator, others) = participants_of(&app, agent, draft.participants.take()).await?;
-    let opening = Opening::new(&app, agent.space, &creator, others, draft)?;
-    opened(opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?)
-}
-
-/// The agent itself, and who else takes part from the start: those who are named, else every human of the space.
-pub(super) async fn participants_of(
-    app: &App,
-    agent: &AgentPrincipal,
-    named: Option<Vec<ParticipantDraft>>,
-) -> Result<(Entrant, Vec<(Entrant, String)>), ApiError> {
-    let mut others = Vec::new();
-    match named {
-        None => {
-            let humans = app.store.all_humans(agent.space, MAX_DEFAULT_HUMANS).await?.ok_or_else(|| {
-                Refusal::invalid(
-                    "participants",
-                    &format!("is required in a space of more than {MAX_DEFAULT_HUMANS} humans"),
-                )
-            })?;
-            others.extend(humans.iter().map(|human| (human.member(), Participant::MEMBER.to_owned())));
+    let outcome = match entrants::of_agent(&app, agent, draft.participants.take()).await {
+        Ok(entrants) => {
+            let opening = Opening::new(&app, entrants, draft)?;
+            opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?
         }
-        Some(named) => {
-            check_count(named.len())?;
-            for (index, draft) in named.into_iter().enumerate() {
-                let field = format!("participants[{index}]");
-                let member = resolve(app, agent.space, &draft, &field).await?;
-                others.push((member, draft.role.unwrap_or_else(|| Participant::MEMBER.to_owned())));
-            }
-        }
-    }
-    let creator = app.store.agent(agent.space, agent.agent).await?.ok_or(Refusal::NotFound("Agent"))?.member();
-    Ok((creator, others))
+        Err(refusal) => key.recall(&app, &principal, body.digest, refusal).await?,
+    };
+    opened(outcome)
 }
 
 /// Open a session with an agent
@@ -104,56 +72,14 @@ pub async fn create_by_human(
 ) -> Reply {
     let mut draft = body.value;
     let named = draft.participants.take().ok_or_else(|| Refusal::required("participants"))?;
-    check_count(named.len())?;
-    // The agents say in which space it is.
-    let mut space: Option<SpaceId> = None;
-    let mut others = Vec::new();
-    let role = |role: &Option<String>| role.clone().unwrap_or_else(|| Participant::MEMBER.to_owned());
-    let mut people = Vec::new();
-    for (index, draft) in named.iter().enumerate() {
-        let field = format!("participants[{index}]");
-        let (id, name) = match draft.named(&field)? {
-            Named::AgentId(id) => (Some(id), None),
-            Named::AgentName(name) => (None, Some(name)),
-            Named::HumanId(_) | Named::HumanEmail(_) => {
-                people.push((draft, field));
-                continue;
-            }
-        };
-        let mut found = app.store.find_agents_of_human(human.id, id, name.as_deref()).await?;
-        if found.len() > 1
-            && let Some(space) = space
-        {
-            found.retain(|agent| agent.space_id == space);
+    let outcome = match entrants::of_human(&app, human.id, &named).await {
+        Ok(entrants) => {
+            let opening = Opening::new(&app, entrants, draft)?;
+            opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?
         }
-        let agent = match found.as_slice() {
-            [agent] => agent,
-            [] => return Err(Refusal::NotFound("Agent").into()),
-            _ => {
-                let problem = "names agents in several of your spaces; give its 'agentId'";
-                return Err(Refusal::invalid(&format!("{field}.name"), problem).into());
-            }
-        };
-        if space.is_some_and(|space| space != agent.space_id) {
-            return Err(Refusal::invalid(&field, "is an agent of another space than the ones before it").into());
-        }
-        space = Some(agent.space_id);
-        others.push((agent.member(), role(&draft.role)));
-    }
-    let space = space.ok_or_else(|| Refusal::invalid("participants", "must name at least one agent"))?;
-    for (draft, field) in people {
-        others.push((resolve(&app, space, draft, &field).await?, role(&draft.role)));
-    }
-    let creator = member_of_space(&app, space, human.id).await?;
-    let opening = Opening::new(&app, space, &creator, others, draft)?;
-    opened(opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?)
-}
-
-fn check_count(count: usize) -> Result<(), ApiError> {
-    if count > MAX_NAMED {
-        return Err(Refusal::invalid("participants", &format!("must have at most {MAX_NAMED} entries")).into());
-    }
-    Ok(())
+        Err(refusal) => key.recall(&app, &principal, body.digest, refusal).await?,
+    };
+    opened(outcome)
 }
 
 /// A session that is to be created, with its first participants; the creator is one of them.
@@ -163,18 +89,13 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    pub(super) fn new(
-        app: &App,
-        space: SpaceId,
-        creator: &Entrant,
-        others: Vec<(Entrant, String)>,
-        draft: SessionDraft,
-    ) -> Result<Self, Refusal> {
+    pub(super) fn new(app: &App, entrants: Entrants, draft: SessionDraft) -> Result<Self, Refusal> {
+        let Entrants { space, creator, others } = entrants;
         let patch = draft.check(app.config.max_field_bytes)?;
         let id = SessionId::new();
         let now = app.clock.now();
         let by_agent = creator.kind == ParticipantType::Agent;
-        let mut participants = vec![Participant::new(id, creator, Participant::OWNER, now)];
+        let mut participants = vec![Participant::new(id, &creator, Participant::OWNER, now)];
         for (member, role) in others {
             if participants.iter().all(|present| present.principal() != member.id) {
                 participants.push(Participant::new(id, &member, &role, now));

@@ -4,15 +4,18 @@ use super::audience::Audience;
 use super::path::Id;
 use super::query::Query;
 use super::{ApiError, App};
-use crate::domain::{Refusal, SessionId};
+use crate::domain::actor::Scope;
+use crate::domain::{Principal, Refusal, SessionId};
+use crate::hub::{Attendance, Stream};
 use crate::metrics::During;
 use crate::wire::event::Event;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures::stream;
+use futures::{FutureExt as _, stream};
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +23,8 @@ const PAGE: i64 = 64;
 const PAGE_BYTES: i64 = 256 * 1024;
 /// A comment goes out after so much silence, so that proxies keep the stream open.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// How long to wait before the store is asked again after it has failed.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Follow the timeline as Server-Sent Events
 ///
@@ -41,7 +46,7 @@ pub async fn events<A: Audience>(
 ) -> Result<Response, ApiError> {
     let principal = caller.principal().clone();
     let scope = principal.scope();
-    let resumed = match headers.get("last-event-id") {
+    let resumed = match headers.get("last-event-id").filter(|value| !value.is_empty()) {
         None => query.number("after", 0, i64::MAX)?,
         Some(value) => {
             let seq = value.to_str().ok().and_then(|text| text.parse::<i64>().ok()).filter(|seq| *seq >= 0);
@@ -52,47 +57,110 @@ pub async fn events<A: Audience>(
     let live = app.hub.stream(session);
     let head = app.store.head(scope, session).await?.ok_or(Refusal::NotFound("Session"))?;
     app.hub.observe(head.space, session, head.last_seq);
-    let state = (app, live, attendance, principal, resumed.unwrap_or(head.last_seq), VecDeque::<Bytes>::new());
-    let stream = stream::unfold(state, move |(app, mut live, attendance, principal, mut at, mut ready)| async move {
-        loop {
-            if let Some(chunk) = ready.pop_front() {
-                return Some((Ok::<_, std::convert::Infallible>(chunk), (app, live, attendance, principal, at, ready)));
-            }
-            // Read what there is (in scope: whoever was removed gets nothing more), then wait for more.
-            let page = match app.store.events_after(scope, session, at, PAGE, PAGE_BYTES).await {
-                Ok(Some(page)) => page,
-                Ok(None) => return None,
-                Err(error) => {
-                    let what = "an event stream ends because the store can't be read";
-                    app.metrics.store_failed(During::Replay, &error, what);
-                    return None;
-                }
-            };
-            app.metrics.delivered_stream.inc_by(page.events.len() as u64);
-            for event in &page.events {
-                at = event.seq;
-                let text = format!("id: {}\nevent: {}\ndata: {}\n\n", event.seq, event.kind.as_str(), event.text);
-                ready.push_back(Bytes::from(text));
-            }
-            if !ready.is_empty() {
-                continue;
-            }
-            let expires = principal.expires_at().map_or(i64::MAX, |at| at.millis_since(app.clock.now()));
-            if expires <= 0 {
-                return None;
-            }
-            let expiry = Duration::from_millis(expires.unsigned_abs());
-            tokio::select! {
-                () = live.beyond(at) => {}
-                () = tokio::time::sleep(KEEP_ALIVE.min(expiry)) => ready.push_back(Bytes::from_static(b": still here\n\n")),
-                () = attendance.ended() => return None,
-            }
-        }
+    // Beyond the head there is nothing that could have been seen, as for sockets.
+    let at = resumed.map_or(head.last_seq, |after| after.min(head.last_seq));
+    let follower =
+        Follower { app, session, scope, principal, attendance, live, at, behind: true, ready: VecDeque::new() };
+    let chunks = stream::unfold(follower, |mut follower| async move {
+        let chunk = follower.next().await?;
+        Some((Ok::<_, Infallible>(chunk), follower))
     });
-    let mut response = axum::body::Body::from_stream(stream).into_response();
+    let mut response = axum::body::Body::from_stream(chunks).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
+}
+
+/// One who follows a timeline.
+struct Follower {
+    app: App,
+    session: SessionId,
+    scope: Scope,
+    principal: Arc<Principal>,
+    attendance: Attendance,
+    live: Stream,
+    /// The last event that was read.
+    at: i64,
+    /// Whether the store may have more.
+    behind: bool,
+    /// What was read and is still to go out.
+    ready: VecDeque<Bytes>,
+}
+
+impl Follower {
+    /// The next piece of the stream; none if it ends.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            // Asked before every page and every piece: a client that reads slowly may be at them for long.
+            let left = self.left()?;
+            if let Some(chunk) = self.ready.pop_front() {
+                return Some(chunk);
+            }
+            let pause = if self.behind { self.read().await? } else { None };
+            if pause.is_none() && (self.behind || !self.ready.is_empty()) {
+                continue;
+            }
+            let (attendance, live) = (&self.attendance, &mut self.live);
+            tokio::select! {
+                biased;
+                () = attendance.ended() => return None,
+                () = live.beyond(self.at), if pause.is_none() => self.behind = true,
+                () = tokio::time::sleep(left.min(pause.unwrap_or(KEEP_ALIVE))) => {
+                    if pause.is_none() {
+                        self.ready.push_back(Bytes::from_static(b": still here
+
+"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// How long the stream may go on; none if access has ended, the credential has expired or the node drains.
+    fn left(&self) -> Option<Duration> {
+        if self.attendance.ended().now_or_never().is_some() {
+            return None;
+        }
+        let Some(expires_at) = self.principal.expires_at() else { return Some(Duration::MAX) };
+        let left = expires_at.millis_since(self.app.clock.now());
+        (left > 0).then(|| Duration::from_millis(left.unsigned_abs()))
+    }
+
+    /// Reads a page of what there is; a time to wait if the store can't be read. None if the session is out of sight
+    /// (the page is read in scope: whoever was removed gets nothing more) or access ends meanwhile.
+    async fn read(&mut self) -> Option<Option<Duration>> {
+        let page = tokio::select! {
+            biased;
+            () = self.attendance.ended() => return None,
+            page = self.app.store.events_after(self.scope, self.session, self.at, PAGE, PAGE_BYTES) => page,
+        };
+        let page = match page {
+            Ok(page) => page?,
+            Err(error) => {
+                // It may be back in a moment, and a client that reconnects would find it no better.
+                let what = "an event stream waits because the store can't be read";
+                self.app.metrics.store_failed(During::Replay, &error, what);
+                return Some(Some(PAUSE));
+            }
+        };
+        self.app.metrics.delivered_stream.inc_by(page.events.len() as u64);
+        for event in &page.events {
+            self.at = event.seq;
+            let text = format!(
+                "id: {}
+event: {}
+data: {}
+
+",
+                event.seq,
+                event.kind.as_str(),
+                event.text
+            );
+            self.ready.push_back(Bytes::from(text));
+        }
+        self.behind = !page.events.is_empty() && self.at < page.head.last_seq;
+        Some(None)
+    }
 }

@@ -111,7 +111,6 @@ pub trait Directory: Send + Sync {
     async fn spaces_of_humans(&self, humans: &[HumanId]) -> StoreResult<Vec<SpaceId>>;
     /// Takes the human out of the space; one who is then in no space is deactivated.
     async fn deactivate_human(&self, space: SpaceId, id: HumanId, now: Timestamp) -> StoreResult<bool>;
-    async fn set_password(&self, id: HumanId, password_hash: &str) -> StoreResult<()>;
     async fn set_public_key(&self, member: &Member, public_key: &str, key_id: &str) -> StoreResult<()>;
 }
 
@@ -187,8 +186,14 @@ pub trait Credentials: Send + Sync {
     ) -> StoreResult<RefreshOutcome>;
     /// Ends the family of this token, if it is one.
     async fn end_refresh_family(&self, token: &SecretHash) -> StoreResult<()>;
-    /// Uses up a setup token; `None` if it is unknown, used or expired.
-    async fn take_setup_token(&self, hash: &SecretHash, now: Timestamp) -> StoreResult<Option<HumanId>>;
+    /// Uses up a setup token and sets its human's password, both or neither; `None` if the token is unknown, used or
+    /// expired, or its human is not active.
+    async fn choose_password(
+        &self,
+        token: &SecretHash,
+        password_hash: &str,
+        now: Timestamp,
+    ) -> StoreResult<Option<HumanId>>;
 }
 
 /// Sessions, who takes part in them, and how far they have read.

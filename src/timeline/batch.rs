@@ -49,6 +49,8 @@ pub enum Action {
         interaction: Option<Box<NewInteraction>>,
     },
     Command(Command),
+    /// Nothing but the first reply under the request's key; this refusal if there is none.
+    Recall(Refusal),
 }
 
 /// One request to change a session.
@@ -72,7 +74,7 @@ impl Request {
                 }
                 Action::Command(Command::Post(message)) => message.size(),
                 Action::Command(Command::PushBlocks(block)) => block.as_str().len(),
-                Action::Command(_) => 0,
+                Action::Command(_) | Action::Recall(_) => 0,
             }
     }
 }
@@ -232,6 +234,7 @@ impl Batch {
                 self.create(request, session, participants, interaction.as_deref())
             }
             Action::Command(command) => self.command(request, command).await?,
+            Action::Recall(refusal) => Err(refusal.clone()),
         };
         if let (Ok((outcome, posted)), Some(idempotency)) = (&outcome, &request.idempotency)
             && let Some(kind) = outcome.saved(request.session, *posted)

@@ -2,7 +2,7 @@
 
 use super::connection;
 use crate::auth::Caller;
-use crate::auth::credential::{api_key_of, bearer_of};
+use crate::auth::credential::{api_key_of, bearer_of, offered_protocols, protocol_token_of};
 use crate::context::App;
 use crate::domain::{Origin, Principal, Refusal};
 use crate::wire::origin;
@@ -15,21 +15,19 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 const PROTOCOL: &str = "hiloop.v1";
-const BEARER: &str = "hiloop.bearer.";
 
 /// Answers the handshake, and serves the socket that comes of it in a task of its own.
 pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal> {
     let headers = request.headers();
     let key = websocket_key(headers)?;
-    let offered = offered_protocols(headers);
     check_origin(&app, headers)?;
     if app.draining.is_cancelled() {
         return Err(Refusal::Unavailable);
     }
     let since = std::time::Instant::now();
     let origin = origin(request.extensions(), headers, &app.config.trusted_proxies);
-    let principal = principal(&app, headers, &offered, origin).await?.map(|principal| (principal, since));
-    let selected = offered.iter().any(|protocol| protocol == PROTOCOL);
+    let principal = principal(&app, headers, origin).await?.map(|principal| (principal, since));
+    let selected = offered_protocols(headers).any(|protocol| protocol == PROTOCOL);
 
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
@@ -78,11 +76,6 @@ fn websocket_key(headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
     Ok(key.as_bytes().to_vec())
 }
 
-fn offered_protocols(headers: &HeaderMap) -> Vec<String> {
-    let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(|protocol| protocol.trim().to_owned()).collect()
-}
-
 /// A browser's page must be the hub's own or a configured one; other clients send no `Origin`.
 fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
@@ -102,12 +95,7 @@ fn is_origin_of(url: &str, origin: &str) -> bool {
 }
 
 /// The principal of a credential in the headers; none if the client means to authenticate by its first frame.
-async fn principal(
-    app: &App,
-    headers: &HeaderMap,
-    offered: &[String],
-    from: Origin,
-) -> Result<Option<Arc<Principal>>, Refusal> {
+async fn principal(app: &App, headers: &HeaderMap, from: Origin) -> Result<Option<Arc<Principal>>, Refusal> {
     if let Some((key, agent)) = api_key_of(headers)? {
         return match app.authenticator.api_key(key, agent, from).await? {
             Caller::Principal(principal) => Ok(Some(principal)),
@@ -117,8 +105,7 @@ async fn principal(
     if let Some(token) = bearer_of(headers)? {
         return Ok(Some(app.authenticator.bearer(token, from).await?));
     }
-    let token = offered.iter().find_map(|protocol| protocol.strip_prefix(BEARER));
-    match token {
+    match protocol_token_of(headers) {
         Some(token) => Ok(Some(app.authenticator.any(token, None, from).await?)),
         None => Ok(None),
     }

@@ -296,6 +296,20 @@ async fn a_shared_secret_lets_an_outside_issuer_in() {
         let person = me(&hub, &hs256(SECRET.as_bytes(), None, &claims)).await.expect(200);
         assert!(!text(&person["name"]).trim().is_empty(), "{person}");
     }
+    // Times may have fractions (RFC 7519 section 2), and nobody asks when a token was made.
+    let grace_claims = claims("idp|1", "grace@example.org");
+    let exp = grace_claims["exp"].as_f64().expect("a number");
+    for (name, value) in [
+        ("exp", json!(exp + 0.75)),
+        ("exp", json!(4e9)),
+        ("iat", json!(exp - 3600.25)),
+        ("iat", json!("lately")),
+        ("email_verified", json!(true)),
+        ("email_verified", json!("true")),
+    ] {
+        let token = hs256(SECRET.as_bytes(), None, &with(grace_claims.clone(), name, value));
+        assert_eq!(me(&hub, &token).await.expect(200)["id"], grace["id"], "{name}");
+    }
     // The hub's own tokens are still good.
     human_with_password(&hub, "own@example.org").await;
     let own = login(&hub, "own@example.org", PASSWORD).await.expect(200);
@@ -305,7 +319,10 @@ async fn a_shared_secret_lets_an_outside_issuer_in() {
     for (why, token) in [
         ("another secret", hs256(b"another secret of more than thirty-two", None, &good)),
         ("expired", hs256(SECRET.as_bytes(), None, &with(good.clone(), "exp", ago(1)))),
+        ("expired by a fraction", hs256(SECRET.as_bytes(), None, &with(good.clone(), "exp", json!(1e9 + 0.5)))),
         ("no exp", hs256(SECRET.as_bytes(), None, &with(good.clone(), "exp", Value::Null))),
+        ("not their address", hs256(SECRET.as_bytes(), None, &with(good.clone(), "email_verified", json!(false)))),
+        ("not theirs, as text", hs256(SECRET.as_bytes(), None, &with(good.clone(), "email_verified", json!("false")))),
         ("exp as text", hs256(SECRET.as_bytes(), None, &with(good.clone(), "exp", json!("2099-01-01")))),
         ("no sub", hs256(SECRET.as_bytes(), None, &with(good.clone(), "sub", Value::Null))),
         ("not yet valid", hs256(SECRET.as_bytes(), None, &with(good.clone(), "nbf", ago(-3600)))),

@@ -884,7 +884,7 @@ on_both_engines! {
                 }
             }
             if row.path.ends_with("/events") {
-                for bad in ["", "x", "-1", "1.5", "99999999999999999999", "1 2"] {
+                for bad in ["x", "-1", "1.5", "99999999999999999999", "1 2"] {
                     let reply = client.with("last-event-id", bad).stream(path).await;
                     let (status, body) = (reply.status().as_u16(), if reply.status().is_success() { Value::Null } else { reply.json().await.expect("JSON") });
                     findings.asked += 1;
@@ -892,8 +892,10 @@ on_both_engines! {
                         findings.wrong.push(format!("{} with Last-Event-ID {bad:?}: 400 naming it expected, got {status} {body}", row.path));
                     }
                 }
-                let resumed = client.with("last-event-id", "9223372036854775807").stream(path).await;
-                assert_eq!(resumed.status(), 200);
+                // What a browser sends that has seen no id yet is none.
+                for good in ["9223372036854775807", ""] {
+                    assert_eq!(client.with("last-event-id", good).stream(path).await.status(), 200);
+                }
             }
         }
         findings.none();

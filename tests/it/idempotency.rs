@@ -119,7 +119,50 @@ fn secret_of(reply: &Value) -> Option<String> {
     secret.or(link).map(str::to_owned)
 }
 
+/// Whom a request named may have left when it is repeated: what it did is done all the same.
+async fn first_reply_stands(client: &Client, path: &str, key: &str, body: &Value, first: &Value) {
+    let again = client.with("idempotency-key", key).post(path, body.clone()).await;
+    assert!(is_replayed(&again), "{path}: {}", again.body);
+    assert_eq!(again.expect(201), *first, "{path}");
+}
+
 on_both_engines! {
+    async fn a_retry_gets_the_first_reply_though_whom_it_names_has_left(hub: Hub) {
+        let agent = hub.agent("space").await;
+        let leaving = json!({ "email": "leaving@example.org", "name": "L" });
+        let leaving = hub.owner.post("/v1/manage/humans", leaving).await.expect(201);
+        let bot = hub.owner.post("/v1/manage/agents", json!({ "name": "leaving" })).await.expect(201);
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let named = json!({ "type": "Human", "email": leaving["email"] });
+        let requests = [
+            (&agent, "/v1/agent/sessions".to_owned(), json!({ "participants": [named] })),
+            (&agent, "/v1/agent/interactions".to_owned(), json!({ "encryptedContent": "?", "participants": [named] })),
+            (&agent, at_agent(&session, "/participants"), json!({ "type": "Agent", "name": "leaving" })),
+            (&human, "/v1/human/sessions".to_owned(), json!({ "participants": [{ "type": "Agent", "name": "leaving" }] })),
+        ];
+        let mut firsts = Vec::new();
+        for (client, path, body) in &requests {
+            firsts.push(client.with("idempotency-key", "k").post(path, body.clone()).await.expect(201));
+        }
+        hub.owner.delete(&format!("/v1/manage/humans/{}", text(&leaving["id"]))).await.expect(204);
+        hub.owner.delete(&format!("/v1/manage/agents/{}", text(&bot["id"]))).await.expect(204);
+        for ((client, path, body), first) in requests.iter().zip(&firsts) {
+            first_reply_stands(client, path, "k", body, first).await;
+            // Another request under that key is another one, and what was never done can't be.
+            let mut other = body.clone();
+            other["metadata"] = json!({ "other": true });
+            let mismatch = client.with("idempotency-key", "k").post(path, other).await;
+            mismatch.expect_error(422, "IDEMPOTENCY_MISMATCH");
+            let new = client.with("idempotency-key", "new").post(path, body.clone()).await;
+            new.expect_error(404, "NOT_FOUND");
+            client.post(path, body.clone()).await.expect_error(404, "NOT_FOUND");
+        }
+        // The refusal was kept by nobody: once it can be done it is.
+        let (client, path, _) = &requests[0];
+        client.with("idempotency-key", "new").post(path, json!({ "participants": [] })).await.expect(201);
+    }
+
     async fn each_post_that_creates_or_settles_happens_once(hub: Hub) {
         let house = House::of(&hub).await;
         let mut secrets = Vec::new();

@@ -31,4 +31,5 @@ mod sessions;
 mod slow;
 mod sockets;
 mod store;
+mod streams;
 mod typing;

@@ -6,6 +6,7 @@ use crate::support::process::{Process, hiloop};
 use crate::support::{Client, PATIENCE, eventually, on_both_engines};
 use serde_json::json;
 use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 use tempfile::tempdir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -96,6 +97,10 @@ async fn without_its_store_it_is_not_ready_and_with_it_it_is_again() {
     postgres.stop();
     let unready = json!({ "status": "unavailable", "store": "unreachable", "draining": false });
     for client in [&owner, &operator] {
+        // An answer holds for a second.
+        let since = Instant::now();
+        eventually("the hub to notice", async || (client.get("/readyz").await.status == 503).then_some(())).await;
+        assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
         assert_eq!(client.get("/readyz").await.expect(503), unready);
         client.get("/livez").await.expect(200);
     }

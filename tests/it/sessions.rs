@@ -166,6 +166,15 @@ on_both_engines! {
         names_field(&error, "'participants'");
         let named = json!({ "participants": [{ "type": "Human", "humanId": one_more.id }] });
         open(&manager, named).await;
+        // And can be.
+        let by_email = |email: &str| json!({ "type": "Human", "email": email });
+        let everyone: Vec<_> = emails.iter().map(String::as_str).chain(["one@example.org"]).map(by_email).collect();
+        let session = open(&manager, json!({ "participants": everyone })).await;
+        let people = manager.get(&at_agent(text(&session["id"]), "/participants?pageSize=1")).await.expect(200);
+        assert_eq!(people["total"], 502);
+        let too_many = vec![by_email("one@example.org"); 1001];
+        let refused = manager.post(SESSIONS, json!({ "participants": too_many })).await;
+        names_field(&refused.expect_error(400, "VALIDATION_ERROR"), "'participants'");
     }
 
     async fn sessions_are_listed_by_activity(hub: Hub) {
@@ -904,6 +913,14 @@ on_both_engines! {
         human.post("/v1/human/sessions", twin).await.expect_error(400, "VALIDATION_ERROR");
         let clear = json!({ "participants": [own, { "type": "Agent", "name": "twin" }] });
         assert_eq!(human.post("/v1/human/sessions", clear).await.expect(201)["spaceId"], me["spaceId"]);
+        // In whichever order, and a name that only one space has says it as well.
+        for says in [json!({ "type": "Agent", "name": me["name"] }), own.clone()] {
+            let clear = json!({ "participants": [{ "type": "Agent", "name": "twin" }, says] });
+            let session = human.post("/v1/human/sessions", clear).await.expect(201);
+            assert_eq!(session["spaceId"], me["spaceId"]);
+            let people = human.get(&at_human(text(&session["id"]), "/participants")).await.expect(200);
+            assert_eq!(column(&people, "name"), [text(&person["name"]), "twin", text(&me["name"])]);
+        }
         let agents = human.get("/v1/human/agents?pageSize=100").await.expect(200);
         assert_eq!(column(&agents, "name").iter().filter(|name| *name == "twin").count(), 2);
     }
@@ -1011,8 +1028,12 @@ on_both_engines! {
         let mut both = Events::open(&agent.with("last-event-id", "3"), &format!("{path}?after=0")).await;
         assert_eq!(both.seqs(1).await, [4]);
         let mut live = Events::open(&human, &at_human(&session, "/events")).await;
+        // Beyond the head is the head, and an id of nothing is none.
+        let mut ahead = Events::open(&agent, &format!("{path}?after=9000")).await;
+        let mut unseen = Events::open(&agent.with("last-event-id", ""), &format!("{path}?after=3")).await;
+        assert_eq!(unseen.seqs(1).await, [4]);
         let said = say(&agent, &session, "live").await;
-        for stream in [&mut all, &mut resumed, &mut both, &mut live] {
+        for stream in [&mut all, &mut resumed, &mut both, &mut live, &mut ahead, &mut unseen] {
             let event = stream.next().await.expect("an event");
             assert_eq!((&event["seq"], &event["data"]["message"]), (&json!(5), &said));
         }
@@ -1037,7 +1058,7 @@ on_both_engines! {
         for stream in [&mut live, &mut again] {
             assert_eq!(stream.next().await.map(|event| event["type"].clone()), None);
         }
-        drop((all, resumed, both, live, again));
+        drop((all, resumed, both, live, again, ahead, unseen));
         watched(&hub, &session, false).await;
     }
 

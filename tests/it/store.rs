@@ -516,10 +516,6 @@ on_both_stores! {
         assert!(store.human_in_space(two.id, alone.id).await.expect("the store").is_some());
         assert!(store.human_in_space(one.id, alone.id).await.expect("the store").is_none());
 
-        store.set_password(human.id, "phc2").await.expect("the store");
-        let human = store.human(human.id).await.expect("the store").expect("active");
-        assert_eq!(human.password_hash.as_deref(), Some("phc2"));
-
         // Out of one space they live on in the other; out of both they are gone.
         assert!(store.deactivate_human(one.id, human.id, NOW).await.expect("the store"));
         assert!(!store.deactivate_human(one.id, human.id, NOW).await.expect("the store"));
@@ -704,11 +700,39 @@ on_both_stores! {
         let mut tx = store.begin_directory().await.expect("a transaction");
         tx.add_setup_token(&hash("s"), human.id, later).await.expect("the store");
         tx.commit(None).await.expect("the store");
-        assert_eq!(store.take_setup_token(&hash("no"), NOW).await.expect("the store"), None);
-        assert_eq!(store.take_setup_token(&hash("s"), later).await.expect("the store"), None);
-        let taken = join_all((0..8).map(|_| async { store.take_setup_token(&hash("s"), NOW).await.expect("the store") }));
-        let taken: Vec<_> = taken.await.into_iter().flatten().collect();
-        assert_eq!(taken, [human.id]);
+        assert_eq!(store.choose_password(&hash("no"), "phc", NOW).await.expect("the store"), None);
+        assert_eq!(store.choose_password(&hash("s"), "phc", later).await.expect("the store"), None);
+        let password = async || store.human(human.id).await.expect("the store").expect("active").password_hash;
+        assert_eq!(password().await, None);
+        let chosen = join_all((0..8).map(|number| {
+            let phc = format!("phc{number}");
+            let store = &store;
+            async move { store.choose_password(&hash("s"), &phc, NOW).await.expect("the store").map(|human| (human, phc)) }
+        }));
+        let chosen: Vec<_> = chosen.await.into_iter().flatten().collect();
+        assert_eq!(chosen, [(human.id, password().await.expect("a password"))]);
+        // One whose human is gone is not used up, nor does it do anything.
+        let space = store.space("two").await;
+        let gone = store.human_named(&space, "gone").await;
+        let mut tx = store.begin_directory().await.expect("a transaction");
+        tx.add_setup_token(&hash("g"), gone.id, later).await.expect("the store");
+        tx.commit(None).await.expect("the store");
+        assert!(store.deactivate_human(space.id, gone.id, NOW).await.expect("the store"));
+        assert_eq!(store.choose_password(&hash("g"), "phc", NOW).await.expect("the store"), None);
+    }
+
+    /// What the two halves of choosing a password rest on: a crash between them leaves neither.
+    async fn a_password_that_can_t_be_set_leaves_the_setup_token(store: Empty) {
+        let human = store.human_named(&store.space("one").await, "h").await;
+        let later = NOW.plus_seconds(60);
+        let mut tx = store.begin_directory().await.expect("a transaction");
+        tx.add_setup_token(&hash("s"), human.id, later).await.expect("the store");
+        tx.commit(None).await.expect("the store");
+        let database = sql::Database::open(&store.url).await;
+        database.execute("ALTER TABLE humans RENAME COLUMN password_hash TO elsewhere").await;
+        assert!(store.choose_password(&hash("s"), "phc", NOW).await.is_err());
+        database.execute("ALTER TABLE humans RENAME COLUMN elsewhere TO password_hash").await;
+        assert_eq!(store.choose_password(&hash("s"), "phc", NOW).await.expect("the store"), Some(human.id));
     }
 
     async fn the_directory_changes_with_its_reply_or_not_at_all(store: Empty) {
@@ -1710,7 +1734,6 @@ const COVERED: &[&str] = &[
     "all_humans",
     "spaces_of_humans",
     "deactivate_human",
-    "set_password",
     "set_public_key",
     "create_key",
     // DirectoryTx
@@ -1728,7 +1751,7 @@ const COVERED: &[&str] = &[
     "add_refresh_token",
     "rotate_refresh_token",
     "end_refresh_family",
-    "take_setup_token",
+    "choose_password",
     // Sessions
     "session",
     "sessions",

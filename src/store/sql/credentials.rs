@@ -167,15 +167,32 @@ impl<E: Engine> Credentials for SqlStore<E> {
         Ok(())
     }
 
-    async fn take_setup_token(&self, hash: &SecretHash, now: Timestamp) -> StoreResult<Option<HumanId>> {
-        sql::<E>(
+    async fn choose_password(
+        &self,
+        token: &SecretHash,
+        password_hash: &str,
+        now: Timestamp,
+    ) -> StoreResult<Option<HumanId>> {
+        let mut tx = self.transaction().await?;
+        let human = sql::<E>(
             "UPDATE setup_tokens SET used_at = $1 WHERE secret_hash = $2 AND used_at IS NULL AND expires_at > $1 \
              RETURNING human_id",
         )
         .bind(now.0)
-        .bind(hash.to_vec())
-        .first(&mut *self.writer().await?, |row| Ok(HumanId(row.read()?)))
-        .await
+        .bind(token.to_vec())
+        .first(&mut *tx, |row| Ok(HumanId(row.read()?)))
+        .await?;
+        let Some(human) = human else { return Ok(None) };
+        let chosen =
+            sql::<E>("UPDATE humans SET password_hash = $1 WHERE id = $2 AND deactivated_at IS NULL RETURNING id")
+                .bind(password_hash.to_owned())
+                .bind(human.0)
+                .first(&mut *tx, |row| Ok(HumanId(row.read()?)))
+                .await?;
+        if chosen.is_some() {
+            tx.commit().await?;
+        }
+        Ok(chosen)
     }
 }
 

@@ -197,15 +197,6 @@ impl<E: Engine> Directory for SqlStore<E> {
         Ok(left > 0)
     }
 
-    async fn set_password(&self, id: HumanId, password_hash: &str) -> StoreResult<()> {
-        sql::<E>("UPDATE humans SET password_hash = $1 WHERE id = $2")
-            .bind(password_hash.to_owned())
-            .bind(id.0)
-            .execute(&mut *self.writer().await?)
-            .await?;
-        Ok(())
-    }
-
     async fn set_public_key(&self, member: &Member, public_key: &str, key_id: &str) -> StoreResult<()> {
         let text = match member.kind {
             ParticipantType::Agent => "UPDATE agents SET public_key = $1, key_id = $2 WHERE id = $3",

@@ -191,7 +191,7 @@ on_every_deployment! {
         for reply in refused {
             let wait = reply.header("retry-after").and_then(|value| value.parse::<u64>().ok());
             assert!(wait.is_some_and(|seconds| seconds >= 1), "{wait:?}");
-            assert_eq!(reply.header("ratelimit-policy"), Some("\"default\";q=5;w=1"));
+            assert_eq!(reply.header("ratelimit-policy"), Some("\"default\";q=10;w=2"));
             assert!(reply.header("ratelimit").is_some_and(|value| value.starts_with("\"default\";r=0;t=")));
             reply.expect_error(429, "RATE_LIMITED");
         }

@@ -1,0 +1,98 @@
+//! Token buckets, one for each key, by the generic cell rate algorithm: a point in time stands for a whole bucket.
+
+use crate::config::RateLimit;
+use dashmap::DashMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Buckets that are full again are forgotten after so many takings.
+const SWEEP_EVERY: u64 = 10_000;
+
+/// What each key has left.
+pub(super) struct Buckets<K: Eq + Hash> {
+    /// The time in which one comes back.
+    each: Duration,
+    burst: u32,
+    /// When each bucket will be full again, if nothing more is taken.
+    full_at: DashMap<K, Instant>,
+    taken: AtomicU64,
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    pub(super) fn new(limit: RateLimit) -> Self {
+        let each = Duration::from_secs(1) / limit.per_second.max(1);
+        Self { each, burst: limit.burst.max(1), full_at: DashMap::new(), taken: AtomicU64::new(0) }
+    }
+
+    /// Takes one out of a bucket; says how many are left, or how long to wait for one.
+    pub(super) fn take(&self, key: K, now: Instant) -> Result<u32, Duration> {
+        if self.taken.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
+            self.full_at.retain(|_, full_at| *full_at > now);
+            self.full_at.shrink_to_fit();
+        }
+        let whole = self.each * self.burst;
+        let mut full_at = self.full_at.entry(key).or_insert(now);
+        let lacks = full_at.saturating_duration_since(now) + self.each;
+        if lacks > whole {
+            return Err(lacks - whole);
+        }
+        *full_at = now + lacks;
+        let left = (whole - lacks).as_nanos() / self.each.as_nanos();
+        Ok(u32::try_from(left).unwrap_or(u32::MAX))
+    }
+
+    /// Puts back one that was taken.
+    pub(super) fn put_back(&self, key: &K) {
+        if let Some(mut full_at) = self.full_at.get_mut(key)
+            && let Some(before) = full_at.checked_sub(self.each)
+        {
+            *full_at = before;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buckets() -> Buckets<u32> {
+        Buckets::new(RateLimit { per_second: 10, burst: 20 })
+    }
+
+    #[test]
+    fn a_burst_then_the_rate_each_key_for_itself() {
+        let (buckets, now) = (buckets(), Instant::now());
+        for left in (0..20).rev() {
+            assert_eq!(buckets.take(1, now), Ok(left));
+        }
+        assert_eq!(buckets.take(1, now), Err(Duration::from_millis(100)));
+        assert_eq!(buckets.take(1, now + Duration::from_millis(40)), Err(Duration::from_millis(60)));
+        assert_eq!(buckets.take(2, now), Ok(19));
+        assert_eq!(buckets.take(1, now + Duration::from_millis(100)), Ok(0));
+        assert_eq!(buckets.take(1, now + Duration::from_secs(60)), Ok(19));
+    }
+
+    #[test]
+    fn what_is_put_back_can_be_taken_again_and_is_never_more_than_all() {
+        let (buckets, now) = (buckets(), Instant::now());
+        while buckets.take(1, now).is_ok() {}
+        buckets.put_back(&1);
+        assert_eq!(buckets.take(1, now), Ok(0));
+        for _ in 0..100 {
+            buckets.put_back(&1);
+        }
+        buckets.put_back(&2);
+        assert_eq!((buckets.take(1, now), buckets.take(2, now)), (Ok(19), Ok(19)));
+    }
+
+    #[test]
+    fn full_buckets_are_forgotten() {
+        let (buckets, start) = (buckets(), Instant::now());
+        for number in 0..30_000_u32 {
+            let now = start + Duration::from_millis(number.into());
+            assert_eq!(buckets.take(number, now), Ok(19));
+        }
+        assert!(buckets.full_at.len() <= 10_100, "{}", buckets.full_at.len());
+    }
+}

@@ -1,0 +1,112 @@
+//! Event streams that are read slowly: access may end meanwhile, and the store may be away.
+
+use crate::support::hub::{at_agent, text};
+use crate::support::{Client, Engine, Hub, PATIENCE, Postgres, eventually};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+/// So many messages of such a size are more than the kernel holds for a reader who does not read.
+const MESSAGES: usize = 60;
+const SIZE: usize = 200 * 1024;
+/// Pages that could not be read.
+const FAILURES: &str = "hiloop_store_errors_total{during=\"replay\"} ";
+
+/// A session with more to tell than fits on the way.
+async fn long_session(agent: &Client) -> String {
+    let session = text(&agent.post("/v1/agent/sessions", json!({})).await.expect(201)["id"]).to_owned();
+    let content = "x".repeat(SIZE);
+    for _ in 0..MESSAGES {
+        agent.post(&at_agent(&session, "/messages"), json!({ "encryptedContent": content })).await.expect(201);
+    }
+    session
+}
+
+/// A reader who takes no more than it asks for.
+struct SlowReader {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl SlowReader {
+    async fn open(client: &Client, path: &str) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(32 * 1024).expect("a small buffer");
+        let address = client.base.strip_prefix("http://").expect("a base").parse().expect("an address");
+        let mut stream = socket.connect(address).await.expect("a connection");
+        let key = client.secret();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\nX-API-Key: {key}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("the request is sent");
+        Self { stream, received: Vec::new() }
+    }
+
+    /// Reads until the text turns up; the end of the stream if it does not.
+    async fn read_until(&mut self, wanted: &str) -> bool {
+        let mut from = 0;
+        while !self.received[from..].windows(wanted.len()).any(|text| text == wanted.as_bytes()) {
+            from = self.received.len().saturating_sub(wanted.len());
+            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.received)).await.expect("something in time");
+            if read.expect("the connection holds") == 0 {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_reader_gets_nothing_more_once_its_key_is_revoked_or_has_expired() {
+    let hub = Hub::start(Engine::Sqlite).await;
+    let host = hub.agent("space").await;
+    let session = long_session(&host).await;
+    let path = at_agent(&session, "/events?after=0");
+    for expires in [false, true] {
+        let body = json!({ "permission": "space", "agent": hub.name("agent"), "expiresInSeconds": 3600 });
+        let key = hub.owner.post("/v1/manage/keys", body).await.expect(201);
+        let reader = hub.anonymous().with("x-api-key", text(&key["apiKey"]));
+        let mut slow = SlowReader::open(&reader, &path).await;
+        assert!(slow.read_until("message.created").await);
+        if expires {
+            hub.clock.advance(3_601_000);
+        } else {
+            hub.owner.delete(&format!("/v1/manage/keys/{}", text(&key["id"]))).await.expect(204);
+        }
+        // What was on its way arrives, and then the proper end of the stream.
+        assert!(!slow.read_until(&format!("\nid: {}\n", MESSAGES + 1)).await, "the last event came");
+        assert!(slow.received.ends_with(b"\r\n0\r\n\r\n"));
+    }
+    // Whoever may read gets it all.
+    let mut slow = SlowReader::open(&host, &path).await;
+    assert!(slow.read_until(&format!("\nid: {}\n", MESSAGES + 1)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_outlasts_a_restart_of_the_store_and_goes_on_where_it_was() {
+    let mut postgres = Postgres::start();
+    let database = postgres.new_database();
+    let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.database.url.clone_from(&database)).await;
+    let agent = hub.agent("agent").await;
+    let session = long_session(&agent).await;
+    let mut slow = SlowReader::open(&agent, &at_agent(&session, "/events?after=0")).await;
+    assert!(slow.read_until("message.created").await);
+    postgres.stop();
+    let failed = async || {
+        let figures = hub.context().metrics.render(&hiloop::metrics::Asked::default()).expect("figures");
+        let line = figures.lines().find_map(|line| line.strip_prefix(FAILURES)).expect("a figure");
+        (line != "0").then_some(())
+    };
+    let last = format!("\nid: {}\n", MESSAGES + 1);
+    let reading = slow.read_until(&last);
+    let mut reading = Box::pin(reading);
+    tokio::select! {
+        _ = &mut reading => panic!("the store is down"),
+        () = eventually("a page that can't be read", failed) => {}
+    }
+    postgres.revive();
+    assert!(reading.as_mut().await, "the stream goes on");
+    drop(reading);
+    let lines = slow.received.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"id: "));
+    let seqs: Vec<usize> = lines.map(|seq| String::from_utf8_lossy(seq).parse().expect("a seq")).collect();
+    assert_eq!(seqs, (1..=MESSAGES + 1).collect::<Vec<_>>());
+}

@@ -1,19 +1,22 @@
 //! Several nodes, of which something is broken: each way as an operator sees it, by the figures and the log, and as
 //! clients do.
 
-use crate::support::hub::{Engine, at_agent, text};
+use crate::support::hub::{Engine, at_agent, config, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::relay::Relay;
 use crate::support::{Client, Nodes, Postgres, Redis, Socket, eventually};
+use hiloop::app::start_with;
+use hiloop::broker::LocalBroker;
 use hiloop::clock::{Clock as _, ShiftedClock, SystemClock};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How late things may be that no node was told of: the tick of a second, and room for a busy machine.
-const BY_THE_STORE: Duration = Duration::from_secs(3);
+const BY_THE_STORE: Duration = Duration::from_secs(2);
 /// A long-poll that settles at its end, rather than by an answer, takes this long.
 const LONG: Duration = Duration::from_secs(30);
 
@@ -59,9 +62,17 @@ impl Node {
     }
 
     async fn logs(&self, words: &str) {
+        self.logs_after(0, words).await;
+    }
+
+    /// What is in the log beyond this length, which it had when something had not happened yet.
+    fn log_after(&self, length: usize) -> String {
+        std::fs::read_to_string(&self.log).expect("the log").split_off(length)
+    }
+
+    async fn logs_after(&self, length: usize, words: &str) {
         let what = format!("a line in the log: {words}");
-        eventually(&what, async || std::fs::read_to_string(&self.log).expect("the log").contains(words).then_some(()))
-            .await;
+        eventually(&what, async || self.log_after(length).contains(words).then_some(())).await;
     }
 
     async fn ask(&self, session: &str) -> String {
@@ -152,26 +163,27 @@ async fn when_postgres_is_restarted_writes_are_told_to_come_again_and_sockets_st
     let poll = second.wait_for(&session, &message).await;
 
     for (round, crash) in [(0, false), (1, true)] {
+        let logged = [&first, &second].map(|node| node.log_after(0).len());
         if crash {
             postgres.crash();
         } else {
             postgres.stop();
         }
-        for node in [&first, &second] {
+        for (node, logged) in [&first, &second].into_iter().zip(logged) {
             let refused = node.owner.post(&at_agent(&session, "/messages"), json!({ "encryptedContent": "x" })).await;
             assert_eq!(refused.header("retry-after"), Some("1"));
             refused.expect_error(503, "UNAVAILABLE");
             node.shows("hiloop_store_unreachable", 1.0).await;
-            node.logs("cannot ask the store for its time").await;
+            node.logs_after(logged, "cannot ask the store for its time").await;
         }
         // Typing needs no store to be passed on, only to be allowed: the socket was.
         socket.expect_none("event").await;
         postgres.revive();
-        for node in [&first, &second] {
+        for (node, logged) in [&first, &second].into_iter().zip(logged) {
             eventually("the node to be ready", async || (node.owner.get("/readyz").await.status == 200).then_some(()))
                 .await;
             node.shows("hiloop_store_unreachable", 0.0).await;
-            node.logs("the store answers again").await;
+            node.logs_after(logged, "the store answers again").await;
         }
         let message = post(&first.owner, &session, &format!("after round {round}")).await;
         takes(&mut socket, &message).await;
@@ -249,7 +261,8 @@ async fn what_a_node_committed_and_never_told_reaches_everyone() {
 
     relay.cut();
     dies.shows("hiloop_redis_unreachable", 1.0).await;
-    let message = post(&dies.owner, &session, "my last words").await;
+    let keyed = |client: &Client| client.with("idempotency-key", "last-words");
+    let message = post(&keyed(&dies.owner), &session, "my last words").await;
     dies.owner.post(&at_agent(&session, &format!("/messages/{question}/cancel")), json!({})).await.expect(200);
     let since = Instant::now();
     dies.process.kill();
@@ -258,6 +271,74 @@ async fn what_a_node_committed_and_never_told_reaches_everyone() {
     assert!(since.elapsed() < BY_THE_STORE, "{:?}", since.elapsed());
     assert_eq!(poll.await.expect("no panic").0["status"], "Cancelled");
     assert_eq!((feed.find("feed").await["seq"].clone(), feed.find("feed").await["seq"].clone()), (json!(3), json!(4)));
+    // Whoever did not get the reply asks again with the same key, on a node that was told of nothing.
+    assert_eq!(post(&keyed(&stays.owner), &session, "my last words").await, message);
+    socket.expect_none("event").await;
+    feed.expect_none("feed").await;
+}
+
+/// A Redis that is full passes messages on and keeps nothing: an operator is told so, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_refuses_to_keep_presence_is_told_of_in_the_log() {
+    const REFUSED: &str = "Redis refuses to keep who is present";
+    let redis = Redis::start().await;
+    let postgres = Postgres::start();
+    let node = Node::start(&postgres.new_database(), redis.port(), None);
+    node.shows("hiloop_redis_unreachable", 0.0).await;
+    for round in 0..2 {
+        let logged = node.log_after(0).len();
+        redis.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+        node.logs_after(logged, REFUSED).await;
+        // Each attempt would say so again; some of them, by the lease that they fail to renew.
+        eventually("the lease to lapse", async || {
+            let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", "*:node:*"]).await).expect("names");
+            keys.is_empty().then_some(())
+        })
+        .await;
+        assert_eq!(node.log_after(logged).matches(REFUSED).count(), 1, "in round {round}");
+        redis.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+        eventually("the lease to be there again", async || {
+            let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", "*:node:*"]).await).expect("names");
+            (!keys.is_empty()).then_some(())
+        })
+        .await;
+    }
+}
+
+/// What is logged by the tests' own thread.
+#[derive(Clone, Default)]
+struct Log(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A node on a machine whose clock is wrong says so, once; on others it says nothing.
+#[tokio::test]
+async fn a_clock_that_is_far_from_the_databases_is_told_of_in_the_log() {
+    for (wrong_by, times) in [(0, 0), (-5_000, 1)] {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+        let _here = tracing::subscriber::set_default(subscriber);
+        let database = crate::support::postgres::new_database();
+        let clock = ShiftedClock::wrong_by(wrong_by);
+        let server = start_with(config(&database, &[]), clock.clone(), Arc::new(LocalBroker)).await.expect("it starts");
+        // It compares before it serves.
+        assert!(clock.now().millis_since(SystemClock.now()).abs() < 200);
+        server.stop().await;
+        let logged = String::from_utf8(log.0.lock().clone()).expect("text");
+        let lines: Vec<&str> = logged.lines().filter(|line| line.contains("clock is not the database's")).collect();
+        assert_eq!(lines.len(), times, "{logged}");
+        assert!(lines.iter().all(|line| line.contains("WARN") && line.contains("milliseconds=")), "{logged}");
+    }
 }
 
 /// Machines that disagree about the time by 5 s, either way: the database's time is everybody's.

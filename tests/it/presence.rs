@@ -163,6 +163,38 @@ async fn on_a_node_that_died_nobody_is_online_or_types_for_long() {
     assert_eq!((typing.len(), presence.len(), more.len()), (1, 1, 0));
 }
 
+/// Nobody can tell while Redis is away; from its return on it takes no longer than otherwise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_node_that_died_while_redis_was_away_nobody_is_online_for_long_after_its_return() {
+    let mut redis = Redis::start().await;
+    let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
+    let (agent, dead) = (nodes.maker.agent("space").await, nodes.maker.human().await);
+    let session = nodes.maker.session(&nodes.at(0, &agent)).await;
+    let mut watching = reader(&nodes.at(0, &agent), &session).await;
+    let (_folder, mut doomed) = process(&nodes, &redis);
+    let _theirs = reader(&Client { base: doomed.base.clone(), ..dead.clone() }, &session).await;
+    let gone = watching.find("presence").await;
+    assert_eq!(gone["online"], json!(true));
+    // One on a node that lives on, who neither goes nor comes for anybody.
+    let guest = nodes.maker.guest(&nodes.at(1, &agent), &session).await;
+    let _stays = reader(&nodes.at(1, &guest), &session).await;
+    assert_eq!(watching.find("presence").await["online"], json!(true));
+
+    redis.kill();
+    nodes.all_are(Connectivity::Disconnected).await;
+    doomed.kill();
+    assert!(online(&nodes.at(0, &agent), &session, "Human").await, "as was last heard");
+    redis.revive().await;
+    let returned = Instant::now();
+    let went = watching.find("presence").await;
+    assert_eq!((&went["online"], &went["participantId"]), (&json!(false), &gone["participantId"]), "{went}");
+    assert!(returned.elapsed() < LAPSE, "it took {:?}", returned.elapsed());
+    for node in 0..2 {
+        assert!(!online(&nodes.at(node, &agent), &session, "Human").await, "at node {node}");
+    }
+    assert_eq!(so_far(&mut watching, &nodes.at(0, &agent), &session, "presence").await, Vec::<Value>::new());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_ends_in_good_order_takes_its_people_with_it_at_once() {
     let redis = Redis::start().await;

@@ -17,7 +17,7 @@ use super::message::encode;
 use crate::backoff::between;
 use crate::broker::{Ephemeral, Signal};
 use crate::domain::{ParticipantId, PrincipalId, SessionId};
-use redis::{Cmd, RedisError, Value, cmd};
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 pub(super) use roster::Roster;
 use roster::{Field, KEEP, Present, Turn};
 use std::collections::HashSet;
@@ -64,7 +64,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 keeper.is_blind = true;
                 // The connection's own task tells of its end, and of the next one. What Redis itself refuses (it is
                 // out of memory, or a replica) would go unnoticed: the connection stands and messages pass.
-                if error.code().is_some() && !was_warned {
+                if is_refusal(&error) && !was_warned {
                     was_warned = true;
                     tracing::warn!(%error, "Redis refuses to keep who is present: other nodes don't see them");
                 } else {
@@ -73,6 +73,12 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         }
     }
+}
+
+/// Whether Redis is there and says no, for longer than it takes to start or to move a slot.
+fn is_refusal(error: &RedisError) -> bool {
+    let is_answer = matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension);
+    is_answer && !error.is_cluster_error() && error.kind() != ErrorKind::Server(ServerErrorKind::BusyLoading)
 }
 
 /// Ends the presence of everybody on this node, as far as that is possible quickly.

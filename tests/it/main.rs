@@ -31,3 +31,4 @@ mod slow;
 mod sockets;
 mod store;
 mod streams;
+mod uploads;

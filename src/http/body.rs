@@ -31,6 +31,8 @@ pub enum BodyError {
     NotJson,
     /// The connection failed while the body came in.
     Broken,
+    /// It took longer than it may: whoever stalls must not hold on to memory.
+    Late,
     Bad(ApiError),
 }
 
@@ -45,6 +47,7 @@ impl IntoResponse for BodyError {
                 "UNSUPPORTED_MEDIA_TYPE",
                 "The body must be JSON, with 'Content-Type: application/json'",
             ),
+            Self::Late => ApiError(Refusal::Invalid("The body did not arrive in time".to_owned())).into_response(),
             Self::Broken => ApiError(Refusal::Invalid("The body could not be read".to_owned())).into_response(),
             Self::Bad(error) => error.into_response(),
         }
@@ -57,7 +60,8 @@ impl<T: DeserializeOwned + 'static> FromRequest<App> for Body<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, BodyError> {
         let (parts, body) = request.into_parts();
         let max = app.config.max_body_bytes;
-        let bytes = match Limited::new(body, max).collect().await {
+        let arrived = tokio::time::timeout(app.config.body_within, Limited::new(body, max).collect()).await;
+        let bytes = match arrived.map_err(|_| BodyError::Late)? {
             Ok(collected) => collected.to_bytes(),
             Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => return Err(BodyError::TooLarge(max)),
             Err(_) => return Err(BodyError::Broken),

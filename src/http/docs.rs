@@ -22,10 +22,15 @@ pub async fn index() -> Response {
     serve("text/html", INDEX.as_bytes().into())
 }
 
-/// A file of the page, by its name under `docs/`.
+/// A file of the page, by its name under `docs/`; without a name, the page itself.
 pub fn file(name: &str) -> Option<Response> {
     static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(Arc::default);
     match name {
+        // Its links are relative, so that a proxy may put the hub under a path of its own.
+        "" => {
+            let page = INDEX.replace("\"openapi.json", "\"../openapi.json").replace("\"docs/", "\"");
+            Some(serve("text/html", page.into_bytes().into()))
+        }
         "start.js" => Some(serve("text/javascript", START.as_bytes().into())),
         "style.css" => Some(serve("text/css", STYLE.as_bytes().into())),
         "swagger-ui-bundle.js" | "swagger-ui.css" => {

@@ -96,6 +96,12 @@ const ENTRIES: &[Entry] = &[
         "The `Idempotency-Key` was used with a different request.",
     ),
     Entry(
+        StatusCode::UPGRADE_REQUIRED,
+        "UpgradeRequired",
+        &["VALIDATION_ERROR"],
+        "The client speaks another version of WebSocket than the one that `Sec-WebSocket-Version` names.",
+    ),
+    Entry(
         StatusCode::TOO_MANY_REQUESTS,
         "RateLimited",
         &["RATE_LIMITED"],
@@ -154,7 +160,7 @@ macro_rules! own_errors {
         }
     )+};
 }
-own_errors!(Conflict CONFLICT, NotFound NOT_FOUND, Unauthorized UNAUTHORIZED);
+own_errors!(Conflict CONFLICT, NotFound NOT_FOUND, Unauthorized UNAUTHORIZED, UpgradeRequired UPGRADE_REQUIRED);
 
 /// An error reply with a status and code that no refusal of the rules has.
 pub fn reply(status: StatusCode, code: &str, message: &str) -> Response {

@@ -15,6 +15,7 @@ mod entrants;
 mod error;
 mod guests;
 mod idempotency;
+mod inbound;
 mod interactions;
 mod live;
 mod manage;

@@ -1,7 +1,7 @@
 //! The chat page, from files that were built into the program.
 
-use super::{docs, error};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use super::{docs, error, router};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
@@ -23,13 +23,19 @@ pub async fn index(headers: HeaderMap) -> Response {
     serve("index.html", &headers)
 }
 
-/// A file of this page or of `/docs`, or the contract's 404.
-pub async fn file(uri: Uri, headers: HeaderMap) -> Response {
+/// A file of this page or of `/docs`, or the contract's 404. Files are there to be read: other methods get a 405.
+pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
-    match path.strip_prefix("docs/").and_then(docs::file) {
+    let file = match path.strip_prefix("docs/").and_then(docs::file) {
         Some(file) => file,
         None => serve(path, &headers),
+    };
+    if file.status() == StatusCode::NOT_FOUND || [Method::GET, Method::HEAD].contains(&method) {
+        return file;
     }
+    let mut refused = router::method_not_allowed().await;
+    refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+    refused
 }
 
 fn serve(path: &str, headers: &HeaderMap) -> Response {

@@ -1,12 +1,14 @@
 //! Every route of the hub in one table.
 
 use super::audience::{Agent, Member, Person};
+use super::error::UpgradeRequired;
 use super::rate_limit::{self, RateLimits};
 use super::{
-    ApiError, App, accounts, asyncapi, awaiting, creation, docs, error, guests, interactions, live, manage, me,
-    messages, openapi, ops, page, participants,
+    ApiError, App, accounts, asyncapi, awaiting, creation, docs, error, guests, inbound, interactions, live, manage,
+    me, messages, openapi, ops, page, participants,
 };
 use super::{request_id, sessions, sse, timeline};
+use crate::domain::Refusal;
 use crate::metrics::Metrics;
 use crate::ws;
 use axum::extract::{Request, State};
@@ -70,7 +72,7 @@ pub fn ops_router(app: App) -> Router {
 /// What every request passes.
 fn finish(routes: Router, metrics: Arc<Metrics>) -> Router {
     let counted = middleware::from_fn_with_state(metrics, request_id::middleware);
-    routes.layer(CatchPanicLayer::custom(panicked)).layer(counted)
+    routes.layer(CatchPanicLayer::custom(panicked)).layer(counted).layer(middleware::map_request(inbound::take_in))
 }
 
 fn agent() -> Router<App> {
@@ -164,7 +166,13 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
                 header("last-event-id"),
                 header("prefer"),
             ])
-            .expose_headers([header("x-request-id"), header("idempotent-replayed"), header::RETRY_AFTER])
+            .expose_headers([
+                header("x-request-id"),
+                header("idempotent-replayed"),
+                header("ratelimit"),
+                header("ratelimit-policy"),
+                header::RETRY_AFTER,
+            ])
             .max_age(Duration::from_secs(3600)),
     )
 }
@@ -182,13 +190,23 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
         ("Sec-WebSocket-Key" = String, Header, min_length = 24, max_length = 24),
         ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`hiloop.v1`, and perhaps a token."),
     ),
-    responses((status = 101, description = "The socket is open; the first frame of the hub is `hello`")),
+    responses((status = 101, description = "The socket is open; the first frame of the hub is `hello`"), UpgradeRequired),
 )]
 pub(super) async fn socket(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
-    Ok(ws::upgrade(app, request).await?)
+    let headers = request.headers();
+    let other_version = headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version != "13");
+    match ws::upgrade(app, request).await {
+        // As RFC 6455 section 4.4 has it: a client may know several versions.
+        Err(Refusal::Invalid(text)) if other_version => {
+            let mut response = error::reply(StatusCode::UPGRADE_REQUIRED, "VALIDATION_ERROR", &text);
+            response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            Ok(response)
+        }
+        outcome => Ok(outcome?),
+    }
 }
 
-async fn method_not_allowed() -> Response {
+pub(super) async fn method_not_allowed() -> Response {
     error::reply(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This path does not know this method")
 }
 

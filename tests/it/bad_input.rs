@@ -533,14 +533,14 @@ on_both_engines! {
             ("PATCH /v1/agent/sessions/{id}", "title", long(201)),
             ("POST /v1/agent/sessions", "metadata", json!({ "x": "x".repeat(4 * KIB) }).to_string()),
             ("PATCH /v1/agent/sessions/{id}", "metadata", json!({ "x": "x".repeat(4 * KIB) }).to_string()),
-            ("POST /v1/agent/sessions", "participants", json!(vec![json!({ "type": "Agent", "name": "x" }); 501]).to_string()),
+            ("POST /v1/agent/sessions", "participants", json!(vec![json!({ "type": "Agent", "name": "x" }); 1001]).to_string()),
             ("POST /v1/human/sessions", "participants", "[]".to_owned()),
             ("POST /v1/agent/sessions/{id}/messages", "deadlineAt", "\"2001-01-01T00:00:00Z\"".to_owned()),
             ("POST /v1/agent/interactions", "title", long(201)),
             ("POST /v1/agent/interactions", "type", long(65)),
             ("POST /v1/agent/interactions", "type", "\"\"".to_owned()),
             ("POST /v1/agent/interactions", "deadlineAt", "\"2001-01-01T00:00:00Z\"".to_owned()),
-            ("POST /v1/agent/interactions", "participants", json!(vec![json!({ "type": "Agent", "name": "x" }); 501]).to_string()),
+            ("POST /v1/agent/interactions", "participants", json!(vec![json!({ "type": "Agent", "name": "x" }); 1001]).to_string()),
             ("POST /v1/agent/sessions/{id}/participants", "role", "\"\"".to_owned()),
             ("POST /v1/agent/sessions/{id}/participants", "role", long(65)),
             ("POST /v1/agent/sessions/{id}/guest-tokens", "name", "\"\"".to_owned()),
@@ -959,12 +959,26 @@ on_both_engines! {
             (vec![("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13")], "no key"),
             (vec![("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13"), ("sec-websocket-key", "short")], "a bad key"),
             (vec![("connection", "upgrade"), ("upgrade", "h2c")], "another protocol"),
+            (vec![("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "8")], "an old version"),
         ] {
             let client = headers.into_iter().fold(house.host.clone(), |client, (name, value)| client.with(name, value));
-            findings.check(&format!("GET /v1/ws with {what}"), &client.get("/v1/ws").await, &[(400, "VALIDATION_ERROR"), (426, "VALIDATION_ERROR")], "");
+            let reply = client.get("/v1/ws").await;
+            // Who speaks another version is told which one the hub speaks (RFC 6455 section 4.4).
+            let status = if what == "an old version" { 426 } else { 400 };
+            findings.check(&format!("GET /v1/ws with {what}"), &reply, &[(status, "VALIDATION_ERROR")], "");
+            assert_eq!(reply.header("sec-websocket-version"), (status == 426).then_some("13"), "{what}");
         }
-        // What the hub itself makes of a page's path is no error.
-        hub.anonymous().get("/").await.expect(200);
+        // What the hub itself makes of a page's path is no error. Files are there to be read, and for nothing else.
+        for path in ["/", "/index.html", "/docs", "/docs/", "/docs/start.js"] {
+            for method in ["GET", "HEAD"] {
+                assert_eq!(hub.anonymous().raw(method, path, None, Vec::new()).await.status, 200, "{method} {path}");
+            }
+            for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+                let reply = hub.anonymous().raw(method, path, None, Vec::new()).await;
+                assert_eq!(reply.header("allow"), Some("GET,HEAD"), "{method} {path}");
+                reply.expect_error(405, "METHOD_NOT_ALLOWED");
+            }
+        }
         findings.none();
         still_works(&hub, &house).await;
     }

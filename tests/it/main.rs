@@ -33,3 +33,4 @@ mod sockets;
 mod store;
 mod streams;
 mod typing;
+mod uploads;

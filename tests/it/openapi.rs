@@ -217,5 +217,12 @@ async fn the_page_loads_nothing_from_elsewhere() {
         }
     }
     assert_eq!(files.len(), 5, "{files:?}");
+    // With a slash at its end it is the same page, whose links lead to the same files.
+    let html = anyone.get("/docs/").await.expect(200).as_str().expect("a page").to_owned();
+    for link in
+        ["\"swagger-ui.css\"", "\"style.css\"", "\"swagger-ui-bundle.js\"", "\"start.js\"", "\"../openapi.json\""]
+    {
+        assert!(html.contains(link), "{link} in {html}");
+    }
     anyone.get("/docs/nothing.js").await.expect_error(404, "NOT_FOUND");
 }

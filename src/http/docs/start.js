@@ -1,6 +1,7 @@
 // No validator and no query configuration: both would have the page look elsewhere.
 SwaggerUIBundle({
-  url: "openapi.json",
+  // Beside the folder of this script, whichever way the page was reached.
+  url: new URL("../openapi.json", document.currentScript.src).href,
   dom_id: "#api",
   deepLinking: true,
   docExpansion: "list",

@@ -235,6 +235,7 @@ pub fn finish(document: &mut OpenApi) {
             "RateLimited" => ["Retry-After", "RateLimit", "RateLimit-Policy"].into_iter().for_each(add),
             "Unavailable" => add("Retry-After"),
             "Unauthorized" => add("WWW-Authenticate"),
+            "UpgradeRequired" => add("Sec-WebSocket-Version"),
             _ => {}
         }
     }
@@ -274,6 +275,7 @@ fn headers() -> BTreeMap<String, RefOr<Header>> {
             "What is left of the quota: `\"default\";r=REQUESTS;t=SECONDS`. Absent where limits are off.",
         ),
         ("RateLimit-Policy", text(), "The quota: `\"default\";q=REQUESTS;w=SECONDS`. Absent where limits are off."),
+        ("Sec-WebSocket-Version", text().enum_values(Some(["13"])), "The version that the hub speaks."),
         ("WWW-Authenticate", text().enum_values(Some(["Bearer"])), "How to authenticate."),
     ];
     let header = |(name, schema, about): (&str, ObjectBuilder, &str)| {

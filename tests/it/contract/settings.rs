@@ -10,6 +10,7 @@ use crate::support::{Client, Kind, eventually, on_every_deployment};
 use futures::future::join_all;
 use hiloop::config::Retention;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
@@ -165,6 +166,11 @@ on_every_deployment! {
             let reply = asks.raw("OPTIONS", SESSIONS, None, Vec::new()).await;
             assert_eq!(reply.header("access-control-allow-origin"), allowed.then_some(origin));
         }
+        let reply = hub.anonymous.with("origin", "https://a.example").get("/livez").await;
+        let exposed = reply.header("access-control-expose-headers").expect("a list").to_lowercase();
+        let exposed: BTreeSet<_> = exposed.split(',').map(str::trim).collect();
+        let all = ["ratelimit", "ratelimit-policy", "retry-after", "x-request-id", "idempotent-replayed"];
+        assert_eq!(exposed, BTreeSet::from(all));
         refused(kind, "HILOOP_CORS_ORIGINS", "https://a.example/path");
     }
 

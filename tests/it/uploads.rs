@@ -1,0 +1,93 @@
+//! Bodies that are refused while they come in, and bodies that do not come.
+
+use crate::support::{Engine, Hub, PATIENCE};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const MIB: usize = 1 << 20;
+
+async fn connect(hub: &Hub) -> TcpStream {
+    TcpStream::connect(hub.base.trim_start_matches("http://")).await.expect("a connection")
+}
+
+/// The head of a request that brings so much.
+fn head(path: &str, key: &str, length: usize, more: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: hub\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n{more}\r\n"
+    )
+}
+
+/// The next reply: its status and its JSON.
+async fn reply(stream: &mut TcpStream) -> (u16, Value) {
+    let mut received = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&received);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.and_then(|length| length.parse().ok()).expect("a length");
+            if body.len() >= length {
+                let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+                return (status, serde_json::from_str(body).expect("JSON"));
+            }
+        }
+        let read = timeout(PATIENCE, stream.read_buf(&mut received)).await.expect("something in time");
+        assert_ne!(read.expect("the connection holds"), 0, "the whole reply: {}", String::from_utf8_lossy(&received));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_refused_while_they_send_reads_why() {
+    let hub = Hub::start(Engine::Sqlite).await;
+    let key = hub.owner.secret().to_owned();
+    let bad = "hlp_0000000000000000000000000000000000000000000000000000000000000000";
+    let unknown = "/v1/agent/sessions/0198f7b2-0000-7000-8000-000000000000/close";
+    for (path, key, status, code) in [
+        ("/v1/agent/sessions", key.as_str(), 413, "PAYLOAD_TOO_LARGE"),
+        ("/v1/agent/sessions", bad, 401, "UNAUTHORIZED"),
+        ("/v1/nowhere", &key, 404, "NOT_FOUND"),
+        (unknown, &key, 413, "PAYLOAD_TOO_LARGE"),
+        ("/v1/agent/me", &key, 405, "METHOD_NOT_ALLOWED"),
+    ] {
+        let mut stream = connect(&hub).await;
+        // A client that reads nothing before it has sent everything, as many do.
+        let sent = async {
+            stream.write_all(head(path, key, 4 * MIB, "").as_bytes()).await?;
+            stream.write_all(&vec![b' '; 4 * MIB]).await
+        };
+        timeout(PATIENCE, sent).await.expect("in time").unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (got, body) = reply(&mut stream).await;
+        assert_eq!((got, body["error"]["code"].as_str()), (status, Some(code)), "{path}: {body}");
+        // And the connection is as good as before.
+        let next = head("/v1/agent/sessions", hub.owner.secret(), 2, "") + "{}";
+        stream.write_all(next.as_bytes()).await.expect("the connection holds");
+        assert_eq!(reply(&mut stream).await.0, 201, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_to_be_told_to_send_is_not_told_so_in_vain() {
+    let hub = Hub::start(Engine::Sqlite).await;
+    let mut stream = connect(&hub).await;
+    let asks = head("/v1/agent/sessions", "hlp_unknown", 4 * MIB, "Expect: 100-continue\r\n");
+    stream.write_all(asks.as_bytes()).await.expect("sent");
+    assert_eq!(reply(&mut stream).await.0, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.body_within = Duration::from_millis(200)).await;
+    let mut stream = connect(&hub).await;
+    let begun = head("/v1/agent/sessions", hub.owner.secret(), 4096, "") + "{\"title\":";
+    stream.write_all(begun.as_bytes()).await.expect("sent");
+    let (status, body) = reply(&mut stream).await;
+    assert_eq!((status, &body["error"]["code"]), (400, &"VALIDATION_ERROR".into()));
+    assert_eq!(body["error"]["message"], "The body did not arrive in time");
+    // Nor is the rest of it, for long.
+    let mut rest = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("an end in time").expect("a proper one");
+    assert!(rest.is_empty());
+}

@@ -204,13 +204,14 @@ pub trait Sessions: Send + Sync {
     ) -> StoreResult<Page<Session>>;
     /// What needs this participant (contract section 6): pending first, archived left out.
     async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>>;
+    /// Those who see the session: a human who left its space is none of them.
     async fn participants(
         &self,
         scope: Scope,
         session: SessionId,
         page: PageRequest,
     ) -> StoreResult<Option<Page<Participant>>>;
-    /// The ids of everyone who takes part.
+    /// The ids of everyone who takes part, as `participants` has them.
     async fn member_ids(&self, space: SpaceId, session: SessionId) -> StoreResult<Vec<PrincipalId>>;
     /// Notes how far a participant has read, never backwards and never past the end. `None` if they don't take part.
     async fn mark_read(

@@ -529,6 +529,12 @@ on_both_stores! {
         assert!(store.human(human.id).await.expect("the store").is_none());
         assert!(store.human_by_email("h@example.org").await.expect("the store").is_none());
         assert!(!store.deactivate_human(two.id, HumanId::new(), NOW).await.expect("the store"));
+
+        // Whoever is in no space at all is nobody's to deactivate.
+        let homeless = store.human_named(&two, "homeless").await;
+        sql::Database::open(&store.url).await.execute("DELETE FROM memberships").await;
+        assert!(!store.deactivate_human(one.id, homeless.id, NOW).await.expect("the store"));
+        assert!(store.human(homeless.id).await.expect("the store").is_some());
     }
 
     async fn of_racing_creations_of_a_human_one_wins(store: Empty) {
@@ -1034,6 +1040,8 @@ on_both_stores! {
     async fn participants_come_in_pages(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
+        let other = store.space("two").await;
+        store.create_human(other.id, &human.email, "h", None, NOW).await.expect("the store").expect("joins");
         let mut line = Line::new(&space, &[agent.member()]);
         line.add(&human.member(), None);
         let (guest, _) = line.invite("g", "token");
@@ -1052,6 +1060,15 @@ on_both_stores! {
         assert_eq!((all[1].agent_id, all[1].human_id, all[1].guest_id), (None, Some(human.id), None));
         let members: HashSet<_> = store.member_ids(space.id, line.id()).await.expect("the store").into_iter().collect();
         assert_eq!(members, HashSet::from([agent.id.into(), human.id.into(), guest.id]));
+        // A human who leaves the space sees the session no more, and takes part again when they come back.
+        store.deactivate_human(space.id, human.id, NOW).await.expect("the store");
+        let without = store.participants(scope, line.id(), page(1, 9)).await.expect("the store").expect("in scope");
+        let kinds: Vec<_> = without.data.iter().map(|participant| participant.kind).collect();
+        assert_eq!((kinds, without.total), (vec![ParticipantType::Agent, ParticipantType::Guest], 2));
+        let left: HashSet<_> = store.member_ids(space.id, line.id()).await.expect("the store").into_iter().collect();
+        assert_eq!(left, HashSet::from([agent.id.into(), guest.id]));
+        store.create_human(space.id, &human.email, "h", None, NOW).await.expect("the store").expect("joins");
+        assert_eq!(store.member_ids(space.id, line.id()).await.expect("the store").len(), 3);
         // Nobody takes part twice.
         line.add(&human.member(), None);
         let mut tx = store.begin().await.expect("a transaction");

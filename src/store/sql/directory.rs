@@ -182,6 +182,9 @@ impl<E: Engine> Directory for SqlStore<E> {
             .bind(id.0)
             .execute(&mut *tx)
             .await?;
+        if left == 0 {
+            return Ok(false);
+        }
         sql::<E>(
             "UPDATE humans SET deactivated_at = $1 WHERE id = $2 \
              AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.human_id = $2)",
@@ -190,11 +193,9 @@ impl<E: Engine> Directory for SqlStore<E> {
         .bind(id.0)
         .execute(&mut *tx)
         .await?;
-        if left > 0 {
-            revocation::<E>(id.0, now).execute(&mut *tx).await?;
-        }
+        revocation::<E>(id.0, now).execute(&mut *tx).await?;
         tx.commit().await?;
-        Ok(left > 0)
+        Ok(true)
     }
 
     async fn set_password(&self, id: HumanId, password_hash: &str) -> StoreResult<()> {

@@ -54,6 +54,16 @@ macro_rules! select_participant {
 }
 pub(super) use select_participant;
 
+/// Leaves out of the participants `p` the humans who left the session's space: their rows stay, for the day they come
+/// back, but they see nothing.
+macro_rules! still_sees {
+    () => {
+        " AND (p.kind <> 'Human' OR EXISTS (SELECT 1 FROM sessions ps \
+         JOIN memberships pm ON pm.space_id = ps.space_id \
+         WHERE ps.id = p.session_id AND pm.human_id = p.principal_id))"
+    };
+}
+
 /// A statement whose `$1` and `$2` are the scope.
 pub(super) fn scoped<E: Engine>(text: &'static str, scope: Scope) -> Statement<E> {
     sql::<E>(text).bind(scope.space().map(|id| id.0)).bind(scope.participant().map(|id| id.0))
@@ -161,24 +171,23 @@ impl<E: Engine> Sessions for SqlStore<E> {
         if timelines::head::<E>(&mut db, scope, session).await?.is_none() {
             return Ok(None);
         }
-        let total = sql::<E>("SELECT COUNT(*) FROM participants WHERE session_id = $1")
+        let total = sql::<E>(concat!("SELECT COUNT(*) FROM participants p WHERE p.session_id = $1", still_sees!()))
             .bind(session.0)
             .number(&mut *db)
             .await?;
-        let data = sql::<E>(select_participant!("WHERE p.session_id = $1 ORDER BY p.id LIMIT $2 OFFSET $3"))
-            .bind(session.0)
-            .bind(page.size)
-            .bind(page.offset())
-            .all(&mut *db, rows::participant)
-            .await?;
+        let list =
+            concat!(select_participant!("WHERE p.session_id = $1"), still_sees!(), " ORDER BY p.id LIMIT $2 OFFSET $3");
+        let data =
+            sql::<E>(list).bind(session.0).bind(page.size).bind(page.offset()).all(&mut *db, rows::participant).await?;
         Ok(Some(Page::new(page, total, data)))
     }
 
     async fn member_ids(&self, space: SpaceId, session: SessionId) -> StoreResult<Vec<PrincipalId>> {
-        sql::<E>(
+        sql::<E>(concat!(
             "SELECT p.principal_id FROM participants p JOIN sessions s ON s.id = p.session_id \
              WHERE s.space_id = $1 AND p.session_id = $2",
-        )
+            still_sees!()
+        ))
         .bind(space.0)
         .bind(session.0)
         .all(&mut *self.reader().await?, |row| Ok(PrincipalId(row.read()?)))

@@ -54,7 +54,7 @@ fn unauthorized(text: &str) -> Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(error) => {
+            StoreError::Unavailable(error) | StoreError::Busy(error) => {
                 tracing::warn!(%error, "the store is out of reach");
                 Self::Unavailable
             }

@@ -130,7 +130,7 @@ impl Writer {
     async fn commit(&self, requests: &[Request]) -> Vec<Result<Outcome, Failure>> {
         match self.attempt(requests).await {
             Ok(outcomes) => outcomes.into_iter().map(|outcome| outcome.map_err(Failure::Refused)).collect(),
-            Err(error @ StoreError::Unavailable(_)) => {
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Busy(_))) => {
                 self.metrics.store_failed(During::Commit, &error, "commands find the store out of reach");
                 requests.iter().map(|_| Err(Failure::Refused(Refusal::Unavailable))).collect()
             }
@@ -159,7 +159,7 @@ impl Writer {
         }
         match outcome {
             Ok(mut one) => one.pop().unwrap_or(Err(Refusal::Internal)).map_err(Failure::Refused),
-            Err(StoreError::Unavailable(_)) => Err(Failure::Refused(Refusal::Unavailable)),
+            Err(StoreError::Unavailable(_) | StoreError::Busy(_)) => Err(Failure::Refused(Refusal::Unavailable)),
             Err(error) => Err(Failure::Store(error)),
         }
     }

@@ -19,6 +19,7 @@ mod metrics;
 mod nodes;
 mod openapi;
 mod permissions;
+mod plans;
 mod presence;
 mod proxy;
 mod race;

@@ -6,7 +6,7 @@ use super::{SqlStore, revocation, rows, sql};
 use crate::domain::participant::Member;
 use crate::domain::people::{Agent, Human, Space};
 use crate::domain::{AgentId, HumanId, Page, PageRequest, ParticipantType, SpaceId, Timestamp};
-use crate::store::engine::{Engine, Statement};
+use crate::store::engine::{Engine, Statement, large_groups};
 use crate::store::{Directory, DirectoryTx, StoreResult};
 use async_trait::async_trait;
 use std::collections::HashSet;
@@ -161,7 +161,7 @@ impl<E: Engine> Directory for SqlStore<E> {
 
     async fn spaces_of_humans(&self, humans: &[HumanId]) -> StoreResult<Vec<SpaceId>> {
         let mut found = HashSet::new();
-        for group in humans.chunks(500) {
+        for group in large_groups(humans) {
             let mut statement = Statement::<E>::with_rows(
                 "SELECT DISTINCT m.space_id FROM (VALUES",
                 ") AS v CROSS JOIN memberships m WHERE m.human_id = v.column1",

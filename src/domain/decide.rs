@@ -10,6 +10,9 @@ use super::{
     Refusal, Session, SessionStatus, Timestamp,
 };
 
+/// Most messages of a session that may wait for a response at a time: closing it settles them all in one transaction.
+pub const MAX_PENDING: i64 = 1000;
+
 /// What someone wants to do to one session.
 #[derive(Clone, Debug)]
 pub enum Command {
@@ -223,6 +226,10 @@ pub fn post(session: &Session, facts: Facts<'_>, new: &NewMessage) -> Decision {
     }
     if is_past(new.deadline_at, facts.now) {
         return Decision::refuse(Refusal::invalid("deadlineAt", "must not be in the past"));
+    }
+    if new.response_required && session.pending_count >= MAX_PENDING {
+        let text = format!("{MAX_PENDING} messages of this session wait for a response, which is as many as may");
+        return Decision::refuse(Refusal::Conflict(text));
     }
 
     let mut message = Message {

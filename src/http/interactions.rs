@@ -7,6 +7,7 @@ use super::audience::{Agent, Audience, Person};
 use super::body::{Body, NoBody};
 use super::idempotency::IdempotencyKey;
 use super::path::Id;
+use super::pieces::{self, Piece};
 use super::query::Query;
 use super::reply::{self, Reply};
 use super::sessions::Opening;
@@ -20,6 +21,7 @@ use crate::timeline::Outcome;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::de::IgnoredAny;
+use std::sync::Arc;
 
 const MISSING: Refusal = Refusal::NotFound("Interaction");
 
@@ -62,8 +64,17 @@ pub async fn create(
 pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) -> Reply {
     let words: Vec<_> = MessageStatus::ALL.iter().map(|status| status.as_str()).collect();
     let status = query.word("status", MessageStatus::parse, &words)?;
-    let page = query.page()?;
-    reply::ok(&app.store.interactions(caller.principal().scope(), status, page).await?)
+    let (scope, page) = (caller.principal().scope(), query.page()?);
+    let found = app.store.interactions(scope, status, page).await?;
+    let (total, count, ids) = (found.total, found.data.len(), Arc::from(found.data));
+    let read = move |done: usize| {
+        let (app, ids): (_, Arc<[SessionId]>) = (App::clone(&app), Arc::clone(&ids));
+        async move {
+            let found = app.store.interactions_of(scope, &ids[done..], pieces::MAX_BYTES).await?;
+            Piece::new(found.count, &found.data)
+        }
+    };
+    pieces::page(page, total, count, read(0).await?, read)
 }
 
 /// Get an interaction

@@ -5,18 +5,20 @@ use super::audience::{Agent, Audience};
 use super::body::{Body, NoBody};
 use super::idempotency::IdempotencyKey;
 use super::path::{Id, Ids};
+use super::pieces::{self, Piece};
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::decide::Command;
 use crate::domain::draft::MessageDraft;
 use crate::domain::{Message, MessageId, Page, PageRequest, Refusal, SessionId};
+use crate::store::MessagePage;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::de::IgnoredAny;
 
 /// Post a message
 ///
-/// Durable when it is answered. A person's message whose `inReplyTo` names a pending one is its response and settles it; of any number of racing answers one wins, and the others get 409 `ALREADY_RESPONDED`. 409 `SESSION_CLOSED` once the session is closed.
+/// Durable when it is answered. A person's message whose `inReplyTo` names a pending one is its response and settles it; of any number of racing answers one wins, and the others get 409 `ALREADY_RESPONDED`. 409 `SESSION_CLOSED` once the session is closed, 409 `CONFLICT` for one with `responseRequired` where 1,000 of the session wait for a response already.
 #[utoipa::path(
     post, path = "/sessions/{id}/messages", operation_id = "postMessage",
     request_body = MessageDraft,
@@ -46,8 +48,22 @@ pub async fn post<A: Audience>(
     responses((status = 200, description = "A page of messages", body = Page<Message>)),
 )]
 pub async fn list<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
-    let messages = app.store.messages(caller.principal().scope(), session, query.page()?).await?;
-    reply::ok(&messages.ok_or(Refusal::NotFound("Session"))?)
+    let scope = caller.principal().scope();
+    let page = query.page()?;
+    let offset = page.offset();
+    let found = app.store.messages_after(scope, session, offset, page.size, pieces::MAX_BYTES).await?;
+    let MessagePage { total, messages } = found.ok_or(Refusal::NotFound("Session"))?;
+    let count = pieces::count(page, total);
+    pieces::page(page, total, count, Piece::new(messages.len(), &messages)?, move |done| {
+        let app = App::clone(&app);
+        async move {
+            let done = i64::try_from(done).unwrap_or(i64::MAX);
+            let (after, limit) = (offset.saturating_add(done), page.size.min(total - offset) - done);
+            let found = app.store.messages_after(scope, session, after, limit, pieces::MAX_BYTES).await?;
+            let messages = found.ok_or(Refusal::NotFound("Session"))?.messages;
+            Piece::new(messages.len(), &messages)
+        }
+    })
 }
 
 /// Get a message

@@ -26,6 +26,7 @@ mod ops;
 mod page;
 mod participants;
 mod path;
+mod pieces;
 mod query;
 mod rate_limit;
 mod reply;

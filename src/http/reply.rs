@@ -1,7 +1,7 @@
 //! Replies: JSON with its status, and `Idempotent-Replayed` where an earlier request had done the work.
 
 use super::{ApiError, App};
-use crate::domain::{Page, Participant, Refusal, Scope};
+use crate::domain::{Participant, Refusal, Scope};
 use crate::store::SavedReplyKind;
 use crate::timeline::Outcome;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -66,17 +66,4 @@ pub async fn outcome(app: &App, scope: Scope, outcome: Outcome) -> Reply {
         Outcome::Posted { json, .. } => Ok(raw_json(StatusCode::CREATED, json)),
         Outcome::Interaction { .. } => Err(Refusal::Internal.into()),
     }
-}
-
-/// A page of JSON texts that go out as they stand.
-pub fn page_of_texts(page: &Page<impl AsRef<str>>) -> Response {
-    let data: Vec<&str> = page.data.iter().map(AsRef::as_ref).collect();
-    let text = format!(
-        r#"{{"data":[{}],"total":{},"page":{},"pageSize":{}}}"#,
-        data.join(","),
-        page.total,
-        page.page,
-        page.page_size
-    );
-    raw_json(StatusCode::OK, text)
 }

@@ -7,21 +7,23 @@ use super::entrants::{self, Entrants};
 use super::error::NotFound;
 use super::idempotency::IdempotencyKey;
 use super::path::Id;
+use super::pieces::{self, Piece};
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::decide::Command;
 use crate::domain::draft::{SessionChange, SessionDraft};
 use crate::domain::interaction::NewInteraction;
 use crate::domain::{
-    AgentId, HumanId, Message, Page, PageRequest, Participant, ParticipantType, Principal, PrincipalId, Priority,
-    Refusal, Session, SessionId, SessionStatus, Timestamp,
+    AgentId, HumanId, Message, Page, PageRequest, Participant, ParticipantType, Principal, Priority, Refusal, Session,
+    SessionId, SessionStatus, Timestamp,
 };
-use crate::store::SavedReplyKind;
+use crate::store::{FeedEntry, SavedReplyKind};
 use crate::timeline::{Action, By, Idempotency, Outcome, Request};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde::de::IgnoredAny;
+use std::collections::HashMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -270,14 +272,31 @@ struct FeedItem {
     responses((status = 200, description = "A page of sessions with what waits in them", body = Page<FeedItem>)),
 )]
 pub async fn feed(Person(principal): Person, State(app): State<App>, query: Query) -> Reply {
-    let who: PrincipalId = principal.id();
-    let page = app.store.feed(principal.scope(), who, query.page()?).await?;
-    reply::ok(&page.map(|entry| FeedItem {
+    let (scope, page) = (principal.scope(), query.page()?);
+    let found = app.store.feed(scope, principal.id(), page).await?;
+    let (total, count) = (found.total, found.data.len());
+    let entries: Arc<[FeedEntry]> = found.data.into();
+    let read = move |done: usize| {
+        let (app, entries) = (App::clone(&app), Arc::clone(&entries));
+        async move {
+            let entries = &entries[done..];
+            let ids: Vec<_> = entries.iter().map(|entry| (entry.session.id, entry.session.message_count)).collect();
+            let found = app.store.last_messages(scope, &ids, pieces::MAX_BYTES).await?;
+            let mut last: HashMap<_, _> = found.data.into_iter().map(|message| (message.session_id, message)).collect();
+            let items: Vec<_> = entries[..found.count].iter().map(|entry| item(entry, &mut last)).collect();
+            Piece::new(found.count, &items)
+        }
+    };
+    pieces::page(page, total, count, read(0).await?, read)
+}
+
+fn item(entry: &FeedEntry, last: &mut HashMap<SessionId, Message>) -> FeedItem {
+    FeedItem {
         pending_count: entry.session.pending_count,
         unread_count: entry.unread_count,
         highest_priority: entry.highest_priority,
         next_deadline_at: entry.next_deadline_at,
-        last_message: entry.last_message,
-        session: entry.session,
-    }))
+        last_message: last.remove(&entry.session.id),
+        session: entry.session.clone(),
+    }
 }

@@ -3,9 +3,10 @@
 use super::App;
 use super::audience::Audience;
 use super::path::Id;
+use super::pieces::{self, Piece};
 use super::query::Query;
 use super::reply::{self, Reply};
-use crate::domain::{Page, PageRequest, Refusal, SessionId};
+use crate::domain::{Page, PageRequest, Refusal, Scope, SessionId};
 use crate::wire::event::Event;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -58,8 +59,7 @@ pub async fn list<A: Audience>(caller: A, State(app): State<App>, Id(session): I
     let limit = query.number("limit", 1, MAX_LIMIT)?;
     let paged = query.text("page").is_some() || query.text("pageSize").is_some();
     if paged && after.is_none() && limit.is_none() {
-        let page = app.store.events_page(scope, session, query.page()?).await?.ok_or(missing)?;
-        return Ok(reply::page_of_texts(&page.map(|event| event.text)));
+        return page(app, scope, session, query.page()?).await;
     }
     if paged {
         return Err(Refusal::Invalid("Query parameters 'page' and 'after' can't be used together".to_owned()).into());
@@ -74,4 +74,24 @@ pub async fn list<A: Audience>(caller: A, State(app): State<App>, Id(session): I
     let has_more = reached < last_seq;
     let text = format!(r#"{{"data":[{}],"lastSeq":{last_seq},"hasMore":{has_more}}}"#, data.join(","));
     Ok(reply::raw_json(StatusCode::OK, text))
+}
+
+/// A page of the timeline, which has no hole: a page is a stretch of `seq`s.
+async fn page(app: App, scope: Scope, session: SessionId, page: PageRequest) -> Reply {
+    const MISSING: Refusal = Refusal::NotFound("Session");
+    let head = app.store.head(scope, session).await?.ok_or(MISSING)?;
+    let total = head.last_seq - head.first_seq + 1;
+    let before = (head.first_seq - 1).saturating_add(page.offset());
+    let count = pieces::count(page, total);
+    let read = move |done: usize| {
+        let app = App::clone(&app);
+        async move {
+            let after = before.saturating_add(i64::try_from(done).unwrap_or(i64::MAX));
+            let limit = i64::try_from(count - done).unwrap_or(0);
+            let found = app.store.events_after(scope, session, after, limit, pieces::MAX_BYTES).await?;
+            let events = found.ok_or(MISSING)?.events;
+            Ok(Piece::of_texts(events.iter().map(|event| event.text.to_string()).collect()))
+        }
+    };
+    pieces::page(page, total, count, read(0).await?, read)
 }

@@ -37,7 +37,7 @@ async fn run(context: &Context, retention: Retention) -> Result<(), StoreError> 
     let before = context.clock.now().plus_millis(-retention.keep_millis);
     let mut sessions = 0_u64;
     while !context.draining.is_cancelled()
-        && let Some(retired) = context.store.retire_session(before).await?
+        && let Some(retired) = context.store.retire_session(before, context.clock.now()).await?
     {
         sessions += 1;
         context.metrics.retired.inc();

@@ -4,6 +4,7 @@
 //! carries the rest: how to begin a write, how to lock rows, how to run a statement.
 
 use super::StoreResult;
+use super::lease::Lease;
 use futures::future::BoxFuture;
 use sqlx::{
     Arguments as _, AssertSqlSafe, Database, Decode, Encode, Executor as _, Row as _, SqlSafeStr, SqlStr, Type,
@@ -38,6 +39,13 @@ macro_rules! engine {
             const LOCK_SESSIONS: &'static str = $lock;
             const SKIP_LOCKED: &'static str = $skip;
             const CLOCK: Option<&'static str> = $clock;
+
+            fn say<'c>(
+                connection: &'c mut Self::Connection,
+                text: &'static str,
+            ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
+                Box::pin(async move { connection.execute(sqlx::raw_sql(text)).await.map(drop) })
+            }
 
             fn execute<'c>(
                 connection: &'c mut Self::Connection,
@@ -83,6 +91,9 @@ pub trait Engine:
     const SKIP_LOCKED: &'static str;
     /// Asks for the database's own time in milliseconds since the Unix epoch, if it has a clock of its own.
     const CLOCK: Option<&'static str>;
+
+    /// Runs text without arguments, which may be several statements.
+    fn say<'c>(connection: &'c mut Self::Connection, text: &'static str) -> BoxFuture<'c, Result<(), sqlx::Error>>;
 
     fn execute<'c>(
         connection: &'c mut Self::Connection,
@@ -175,37 +186,41 @@ impl<E: Engine> Statement<E> {
     }
 
     /// Runs it; returns the number of rows that it touched.
-    pub async fn execute(self, connection: &mut E::Connection) -> StoreResult<u64> {
+    pub async fn execute(self, connection: &mut Lease<E>) -> StoreResult<u64> {
         match self.error {
             Some(error) => Err(error.into()),
-            None => Ok(E::execute(connection, self.sql, self.arguments).await?),
+            None => {
+                let Self { sql, arguments, .. } = self;
+                connection.run(|connection| E::execute(connection, sql, arguments)).await
+            }
         }
     }
 
     /// Runs it and reads every row.
     pub async fn all<T>(
         self,
-        connection: &mut E::Connection,
+        connection: &mut Lease<E>,
         mut read: impl FnMut(&mut Fields<'_, E>) -> StoreResult<T> + Send,
     ) -> StoreResult<Vec<T>> {
         if let Some(error) = self.error {
             return Err(error.into());
         }
-        let rows = E::fetch(connection, self.sql, self.arguments).await?;
+        let Self { sql, arguments, .. } = self;
+        let rows = connection.run(|connection| E::fetch(connection, sql, arguments)).await?;
         rows.iter().map(|row| read(&mut Fields { row, next: 0 })).collect()
     }
 
     /// Runs it and reads the first row, if there is one.
     pub async fn first<T>(
         self,
-        connection: &mut E::Connection,
+        connection: &mut Lease<E>,
         read: impl FnMut(&mut Fields<'_, E>) -> StoreResult<T> + Send,
     ) -> StoreResult<Option<T>> {
         Ok(self.all(connection, read).await?.into_iter().next())
     }
 
     /// Runs it and reads its one number.
-    pub async fn number(self, connection: &mut E::Connection) -> StoreResult<i64> {
+    pub async fn number(self, connection: &mut Lease<E>) -> StoreResult<i64> {
         Ok(self.first(connection, |fields| fields.read::<i64>()).await?.unwrap_or(0))
     }
 }
@@ -227,23 +242,41 @@ impl<E: Engine> Fields<'_, E> {
     }
 }
 
-/// The sizes into which `count` rows are cut, each a power of two of at most 64: so few texts that every one of
-/// them stays prepared.
-pub fn chunks(mut count: usize) -> impl Iterator<Item = usize> {
+/// Most rows of a statement that has many columns, or is one of many.
+const FEW: usize = 64;
+/// Most rows of a statement that asks about many things by their ids alone.
+const MANY: usize = 512;
+
+/// Cuts `items` into groups for one statement each, their sizes powers of two: so few texts that every one of them
+/// stays prepared.
+pub fn groups<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
+    groups_of(items, FEW)
+}
+
+/// The same in larger groups, for the few statements that each name very many ids.
+pub fn large_groups<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
+    groups_of(items, MANY)
+}
+
+fn groups_of<T>(mut items: &[T], most: usize) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
-        let size = (1..=6).rev().map(|bit| 1 << bit).find(|size| *size <= count).unwrap_or(1).min(count);
-        count -= size;
-        (size > 0).then_some(size)
+        let size = 1 << items.len().min(most).checked_ilog2()?;
+        let (group, rest) = items.split_at(size);
+        items = rest;
+        Some(group)
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::chunks;
+    use super::{groups, large_groups};
 
     #[test]
-    fn chunks_are_powers_of_two_that_add_up() {
-        assert_eq!(chunks(0).count(), 0);
-        assert_eq!(chunks(203).collect::<Vec<_>>(), [64, 64, 64, 8, 2, 1]);
+    fn groups_are_powers_of_two_and_miss_nothing() {
+        let items: Vec<_> = (0..715).collect();
+        assert_eq!(groups(&items[..0]).count(), 0);
+        assert_eq!(groups(&items[..203]).map(<[_]>::len).collect::<Vec<_>>(), [64, 64, 64, 8, 2, 1]);
+        assert_eq!(large_groups(&items).map(<[_]>::len).collect::<Vec<_>>(), [512, 128, 64, 8, 2, 1]);
+        assert_eq!(large_groups(&items).flatten().copied().collect::<Vec<_>>(), items);
     }
 }

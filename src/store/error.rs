@@ -7,8 +7,9 @@ pub enum StoreError {
     /// The database can't be reached or can't take the statement now; the same call may succeed later.
     #[error("the database is out of reach: {0}")]
     Unavailable(#[source] sqlx::Error),
-    /// Somebody else holds a row for longer than this was to wait; nothing was done.
-    #[error("somebody else holds a row: {0}")]
+    /// The database gave this transaction up because of another one: a row that was not let go in time, a deadlock, two
+    /// that could not be put in an order. The same call may succeed at once.
+    #[error("the database is busy with another: {0}")]
     Busy(#[source] sqlx::Error),
     /// A unique constraint was violated: somebody else was faster.
     #[error("a row exists already: {0}")]
@@ -29,10 +30,34 @@ impl StoreError {
     }
 }
 
+/// What PostgreSQL says where one transaction had to give way to another: serialization failure, deadlock, and the time
+/// limit of a lock.
+fn is_busy(code: &str) -> bool {
+    ["40001", "40P01", "55P03"].contains(&code)
+}
+
+/// Whether this says that the database takes no writes: its node is a standby now, or always was.
+pub(super) fn says_read_only(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(db) if db.code().as_deref() == Some("25006"))
+}
+
+/// Whether a connection that this came up on is of no more use: it is broken, or its server goes away or takes no
+/// writes.
+pub(super) fn spoils(error: &sqlx::Error) -> bool {
+    use sqlx::Error as E;
+    match error {
+        E::Database(db) => {
+            db.code().is_some_and(|code| code.len() == 5 && ["08", "57P", "25006"].iter().any(|c| code.starts_with(c)))
+        }
+        E::Io(_) | E::Tls(_) | E::Protocol(_) | E::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
 /// SQLSTATE classes and codes of PostgreSQL (its manual, appendix A) and primary result codes of SQLite
 /// ("Result and Error Codes") after which a retry may succeed.
 fn is_passing(code: &str) -> bool {
-    // 57014, 55P03 and 25P03 are the time limits of a statement, a lock and a transaction.
+    // 57014 and 25P03 are the time limits of a statement and of a transaction that lies still.
     // 55000 is how a database that is closed for maintenance turns connections away.
     const POSTGRES: &[&str] = &["08", "53", "57P", "57014", "40", "55000", "25006", "25P03"];
     // BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN: the low byte of an extended code.
@@ -44,15 +69,12 @@ fn is_passing(code: &str) -> bool {
     code.parse::<i32>().is_ok_and(|number| SQLITE.contains(&(number & 0xff)))
 }
 
-/// PostgreSQL's lock_not_available, deadlock_detected and serialization_failure.
-const BUSY: &[&str] = &["55P03", "40P01", "40001"];
-
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;
         match &error {
             E::Database(db) if db.is_unique_violation() => Self::Conflict(error),
-            E::Database(db) if db.code().is_some_and(|code| BUSY.contains(&&*code)) => Self::Busy(error),
+            E::Database(db) if db.code().is_some_and(|code| is_busy(&code)) => Self::Busy(error),
             E::Database(db) if db.code().is_some_and(|code| is_passing(&code)) => Self::Unavailable(error),
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => Self::Unavailable(error),
             E::Protocol(_) => Self::Unavailable(error),
@@ -63,7 +85,7 @@ impl From<sqlx::Error> for StoreError {
 
 #[cfg(test)]
 mod tests {
-    use super::is_passing;
+    use super::{is_busy, is_passing};
 
     #[test]
     fn tells_passing_faults_from_lasting_ones() {
@@ -73,5 +95,9 @@ mod tests {
         for code in ["42601", "23505", "1", "2067", "11"] {
             assert!(!is_passing(code), "{code}");
         }
+        for code in ["40001", "40P01", "55P03"] {
+            assert!(is_busy(code), "{code}");
+        }
+        assert!(!is_busy("40003") && !is_busy("57014"));
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod engine;
 pub mod error;
+mod lease;
 pub mod open;
 pub mod records;
 mod sql;
@@ -21,10 +22,10 @@ use crate::domain::{
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Moment, NewKey, ReadMark, Refresh,
-    RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, WriteSet,
+    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, MessagePage, Moment, NewKey, ReadMark, Refresh,
+    RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, Taken, WriteSet,
 };
-pub use sql::{DUE_MESSAGES, ENDED_SESSION};
+pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, READ_MARK, Scoped, TITLE_AT};
 use std::num::NonZeroUsize;
 use uuid::Uuid;
 
@@ -209,13 +210,14 @@ pub trait Sessions: Send + Sync {
     ) -> StoreResult<Page<Session>>;
     /// What needs this participant (contract section 6): pending first, archived left out.
     async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>>;
+    /// Those who see the session: a human who left its space is none of them.
     async fn participants(
         &self,
         scope: Scope,
         session: SessionId,
         page: PageRequest,
     ) -> StoreResult<Option<Page<Participant>>>;
-    /// The ids of everyone who takes part.
+    /// The ids of everyone who takes part, as `participants` has them.
     async fn member_ids(&self, space: SpaceId, session: SessionId) -> StoreResult<Vec<PrincipalId>>;
     /// Notes how far a participant has read, never backwards and never past the end. `None` if they don't take part.
     async fn mark_read(
@@ -230,9 +232,22 @@ pub trait Sessions: Send + Sync {
 /// Reading timelines and the messages on them.
 #[async_trait]
 pub trait Timelines: Send + Sync {
-    /// Oldest first.
-    async fn messages(&self, scope: Scope, session: SessionId, page: PageRequest)
-    -> StoreResult<Option<Page<Message>>>;
+    /// The messages after the first `after` ones, in order: at most `limit`, and no more once `max_bytes` are passed.
+    async fn messages_after(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        after: i64,
+        limit: i64,
+        max_bytes: i64,
+    ) -> StoreResult<Option<MessagePage>>;
+    /// The last message of each of these sessions, given with how many it has; no more once `max_bytes` are passed.
+    async fn last_messages(
+        &self,
+        scope: Scope,
+        sessions: &[(SessionId, i64)],
+        max_bytes: i64,
+    ) -> StoreResult<Taken<Message>>;
     async fn message(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Message>>;
     /// Where the timeline stands, or `None` if it is out of scope.
     async fn head(&self, scope: Scope, session: SessionId) -> StoreResult<Option<Head>>;
@@ -248,13 +263,6 @@ pub trait Timelines: Send + Sync {
         limit: i64,
         max_bytes: i64,
     ) -> StoreResult<Option<EventPage>>;
-    /// One page of the timeline, oldest first.
-    async fn events_page(
-        &self,
-        scope: Scope,
-        session: SessionId,
-        page: PageRequest,
-    ) -> StoreResult<Option<Page<CommittedEvent>>>;
     /// The `last_seq` of each of these sessions: one query for a node's reconcile tick.
     async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, i64)>>;
     /// Where the sessions of these spaces stand that have had an event at or after `since`.
@@ -275,15 +283,23 @@ pub trait Interactions: Send + Sync {
         scope: Scope,
         status: Option<MessageStatus>,
         page: PageRequest,
-    ) -> StoreResult<Page<Interaction>>;
+    ) -> StoreResult<Page<SessionId>>;
+    /// Those of these sessions, at most 100, that are interactions, in their order; no more once `max_bytes` are
+    /// passed.
+    async fn interactions_of(
+        &self,
+        scope: Scope,
+        sessions: &[SessionId],
+        max_bytes: i64,
+    ) -> StoreResult<Taken<Interaction>>;
 }
 
 /// Deleting sessions that ended long ago, whole: a first step by which nobody finds them any more, then piece by piece
 /// what they leave behind.
 #[async_trait]
 pub trait Retention: Send + Sync {
-    /// Takes away the session that ended first, if that was before `ended_before`.
-    async fn retire_session(&self, ended_before: Timestamp) -> StoreResult<Option<Retired>>;
+    /// Takes away the session that ended first, if that was before `ended_before`; its guests are revoked at `now`.
+    async fn retire_session(&self, ended_before: Timestamp, now: Timestamp) -> StoreResult<Option<Retired>>;
     /// Deletes at most `limit` events, and as many messages, of a session that was taken away. `false` if nothing is
     /// left to do, except what other nodes have in hand.
     async fn sweep_retired(&self, limit: i64) -> StoreResult<bool>;

@@ -1,5 +1,6 @@
 //! Opens a store by its URL: engine, pools, migrations.
 
+use super::lease::Health;
 use super::sql::SqlStore;
 use super::{Store, StoreError};
 use crate::config::Database;
@@ -40,13 +41,30 @@ const LOCK_TIMEOUT: &str = "5s";
 /// those who wait for them give up.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "4s";
 
+/// How long the hub waits for the answer to a statement: a little longer than PostgreSQL may take for it, so that only a
+/// server that is out of reach without a sign is given up.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
+/// By which PostgreSQL notices within half a minute that a node is gone, and frees its rows: probes after so many
+/// seconds of silence, so many seconds apart, so many of them; and how long what it sent may stay unacknowledged.
+const KEEPALIVES: [(&str, &str); 4] = [
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "30s"),
+];
+
 /// Opens the store, creating the SQLite file and bringing the schema up to date.
 pub async fn open(database: &Database) -> Result<Arc<dyn Store>, OpenError> {
+    open_with(database, ANSWER_TIMEOUT).await
+}
+
+/// The same, with another limit to how long PostgreSQL may be silent.
+pub async fn open_with(database: &Database, answer_timeout: Duration) -> Result<Arc<dyn Store>, OpenError> {
     let url = database.url.as_str();
     if url.starts_with("sqlite:") {
         open_sqlite(url).await
     } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        open_postgres(url, database.connections).await
+        open_postgres(url, database.connections, answer_timeout).await
     } else {
         Err(OpenError::UnknownEngine)
     }
@@ -86,10 +104,10 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .connect_with(options.read_only(true).create_if_missing(false).pragma("cache_size", "-512"))
         .await
         .map_err(|error| OpenError::Connect(error.into()))?;
-    Ok(Arc::new(SqlStore::new(write, read)))
+    Ok(Arc::new(SqlStore::new(write, read, Arc::default())))
 }
 
-async fn open_postgres(url: &str, connections: u32) -> Result<Arc<dyn Store>, OpenError> {
+async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) -> Result<Arc<dyn Store>, OpenError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(OpenError::BadUrl)?
         .application_name("hiloop")
@@ -102,16 +120,22 @@ async fn open_postgres(url: &str, connections: u32) -> Result<Arc<dyn Store>, Op
     let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
     POSTGRES_MIGRATIONS.run(&mut connection).await?;
     connection.close().await.map_err(failed)?;
+    let health = Health::with_deadline(answer_timeout);
+    let known = Arc::clone(&health);
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .min_connections(2)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options.options([
+        .before_acquire(move |_, connection| {
+            let is_good = known.is_good(connection.age);
+            Box::pin(async move { Ok(is_good) })
+        })
+        .connect_with(options.options(KEEPALIVES).options([
             ("statement_timeout", STATEMENT_TIMEOUT),
             ("lock_timeout", LOCK_TIMEOUT),
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
         ]))
         .await
         .map_err(failed)?;
-    Ok(Arc::new(SqlStore::new(pool.clone(), pool)))
+    Ok(Arc::new(SqlStore::new(pool.clone(), pool, health)))
 }

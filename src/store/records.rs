@@ -90,7 +90,20 @@ pub struct FeedEntry {
     pub unread_count: i64,
     pub highest_priority: Option<Priority>,
     pub next_deadline_at: Option<Timestamp>,
-    pub last_message: Option<Message>,
+}
+
+/// A stretch of a session's messages, and how many there are in all.
+#[derive(Clone, Debug)]
+pub struct MessagePage {
+    pub total: i64,
+    pub messages: Vec<Message>,
+}
+
+/// What was found of the first `count` that were asked for: the others did not fit.
+#[derive(Clone, Debug)]
+pub struct Taken<T> {
+    pub count: usize,
+    pub data: Vec<T>,
 }
 
 /// A pending message whose deadline has passed.

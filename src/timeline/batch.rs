@@ -148,6 +148,8 @@ struct Batch {
     messages: HashMap<MessageId, MessageState>,
     replies: HashMap<(String, String), SavedReply>,
     writes: WriteSet,
+    /// The replies to keep, written all together at the end: in parts, they would not be in one order.
+    kept: Vec<SavedReply>,
     events: Vec<CommittedEvent>,
     wrote: bool,
 }
@@ -164,6 +166,7 @@ pub(super) async fn run(tx: Box<dyn WriteTx>, clock: &dyn Clock, requests: &[Req
         messages: HashMap::new(),
         replies: HashMap::new(),
         writes: WriteSet::default(),
+        kept: Vec::new(),
         events: Vec::new(),
         wrote: false,
     };
@@ -174,6 +177,7 @@ pub(super) async fn run(tx: Box<dyn WriteTx>, clock: &dyn Clock, requests: &[Req
     for request in requests {
         outcomes.push(batch.carry_out(request).await?);
     }
+    batch.writes.replies = std::mem::take(&mut batch.kept);
     batch.flush().await?;
     if batch.wrote {
         batch.tx.commit().await?;
@@ -241,7 +245,7 @@ impl Batch {
         {
             let reply = idempotency.reply(outcome.status(&request.action), kind, self.now);
             self.replies.insert((reply.scope.clone(), reply.key.clone()), reply.clone());
-            self.writes.replies.push(reply);
+            self.kept.push(reply);
         }
         Ok(outcome.map(|(outcome, _)| outcome))
     }

@@ -20,6 +20,7 @@ mod metrics;
 mod nodes;
 mod openapi;
 mod permissions;
+mod plans;
 mod presence;
 mod proxy;
 mod race;

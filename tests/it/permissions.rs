@@ -3,7 +3,7 @@
 //! One table of every route, asked by everyone who has no business there, then by those who have. A route without a
 //! row here fails [`every_route_has_its_row`].
 
-use crate::support::hub::{at_agent, at_human, text};
+use crate::support::hub::{at_agent, at_human, say, text};
 use crate::support::socket::End;
 use crate::support::{Client, Hub, Socket, eventually, on_both_engines};
 use futures::future::join_all;
@@ -917,6 +917,46 @@ on_both_engines! {
             let frame = socket.next().await;
             assert_eq!(frame["type"], "pong", "{name} heard of a session that is not theirs: {frame}");
         }
+    }
+
+    async fn a_human_who_left_a_space_hears_of_its_sessions_no_more(hub: Hub) {
+        let (here, there) = (hub.agent("manage").await, hub.other_space().await);
+        let human = hub.human_of(&here).await;
+        let me = human.get("/v1/human/me").await.expect(200);
+        let again = json!({ "email": me["email"], "name": me["name"] });
+        there.post("/v1/manage/humans", again).await.expect(201);
+        let (left, kept) = (hub.session(&here).await, hub.session(&there).await);
+        let mut socket = hub.socket(&human).await;
+        socket.ask(json!({ "type": "subscribe", "feed": true })).await;
+        say(&here, &left, "as long as they are there").await;
+        assert_eq!(socket.find("feed").await["sessionId"], left.as_str());
+
+        here.delete(&format!("/v1/manage/humans/{}", text(&me["id"]))).await.expect(204);
+        while let Ok(frame) = socket.next_or_end().await {
+            assert_ne!(frame["type"], "feed", "{frame}");
+        }
+        // Those who take part are those who see it.
+        let listed = here.get(&at_agent(&left, "/participants")).await.expect(200);
+        assert!(listed["data"].as_array().expect("a list").iter().all(|participant| participant["type"] == "Agent"), "{listed}");
+        assert_eq!(listed["total"], listed["data"].as_array().expect("a list").len());
+
+        // They are in another space still, so they come back; the participants may be remembered for a second.
+        let mut socket = hub.socket(&human).await;
+        socket.ask(json!({ "type": "subscribe", "feed": true })).await;
+        eventually("the node to look again at who takes part", async || {
+            say(&here, &left, "not for them").await;
+            let after = say(&there, &kept, "for them").await;
+            let mut heard = socket.find("feed").await;
+            let first = heard["sessionId"].clone();
+            while heard["sessionId"] != kept.as_str() || heard["seq"] != after["seq"] {
+                heard = socket.find("feed").await;
+            }
+            (first == kept.as_str()).then_some(())
+        })
+        .await;
+        say(&here, &left, "never again").await;
+        say(&there, &kept, "and again").await;
+        assert_eq!(socket.find("feed").await["sessionId"], kept.as_str());
     }
 
     async fn a_deactivated_agent_is_out(hub: Hub) {

@@ -184,6 +184,9 @@ async fn nodes_share_the_work_and_tell_their_readers() {
         agent.post(&at_agent(&session, "/close"), json!({})).await.expect(200);
         sessions.push(session);
     }
+    let guest = json!({ "expiresInSeconds": 2_592_000 });
+    let guest = agent.post(&at_agent(&sessions[7], "/guest-tokens"), guest).await.expect(201);
+    let guest = maker.anonymous().with("authorization", &format!("Bearer {}", text(&guest["token"])));
     // Readers on a node that deletes nothing and hears nothing.
     let quiet = start_with(config(&maker.database_url, &[]), maker.clock.clone(), Arc::new(Silence)).await;
     let quiet = quiet.expect("the node starts");
@@ -192,6 +195,7 @@ async fn nodes_share_the_work_and_tell_their_readers() {
     for session in &sessions {
         reader.subscribe(session, None).await;
     }
+    let mut visitor = maker.socket(&Client { base: there.base.clone(), ..guest }).await;
     maker.clock.advance(2 * DAY);
     let mut nodes = Vec::new();
     for _ in 0..2 {
@@ -202,6 +206,8 @@ async fn nodes_share_the_work_and_tell_their_readers() {
     for _ in &sessions {
         reader.find("unsubscribed").await;
     }
+    // The store tells of the guest whom nobody else told of.
+    assert_eq!(visitor.next_or_end().await, Err(End::Code(4403)));
     for session in &sessions {
         there.get(&at_agent(session, "")).await.expect_error(404, "NOT_FOUND");
         eventually("every row to go", async || rows_of(&maker, session).await.is_empty().then_some(())).await;

@@ -1,6 +1,7 @@
 //! The store's conformance suite: every method of every trait of `src/store/mod.rs`, on SQLite and on PostgreSQL.
 
-use crate::support::{Engine, Postgres, eventually, postgres, sql};
+use crate::support::relay::Hush;
+use crate::support::{Engine, PATIENCE, Postgres, eventually, postgres, sql};
 use futures::future::join_all;
 use hiloop::auth::secret::hash;
 use hiloop::clock::{Clock as _, SystemClock};
@@ -16,7 +17,7 @@ use hiloop::domain::{
     Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Scope, SenderType, Session,
     SessionId, SessionStatus, SpaceId, Timestamp,
 };
-use hiloop::store::open::open;
+use hiloop::store::open::{open, open_with};
 use hiloop::store::{
     ActiveSession, DueMessage, Head, LockWait, Moment, NewKey, ReadMark, Refresh, RefreshOutcome, SavedReply,
     SavedReplyKind, Store, StoreError, WriteSet,
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -353,6 +355,7 @@ on_both_stores! {
     }
 
     async fn it_answers_until_it_is_closed(store: Empty) {
+        assert!((1..=4).contains(&store.writers().get()));
         store.ping().await.expect("it answers");
         store.close().await;
         assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
@@ -525,6 +528,12 @@ on_both_stores! {
         assert!(store.human(human.id).await.expect("the store").is_none());
         assert!(store.human_by_email("h@example.org").await.expect("the store").is_none());
         assert!(!store.deactivate_human(two.id, HumanId::new(), NOW).await.expect("the store"));
+
+        // Whoever is in no space at all is nobody's to deactivate.
+        let homeless = store.human_named(&two, "homeless").await;
+        sql::Database::open(&store.url).await.execute("DELETE FROM memberships").await;
+        assert!(!store.deactivate_human(one.id, homeless.id, NOW).await.expect("the store"));
+        assert!(store.human(homeless.id).await.expect("the store").is_some());
     }
 
     async fn of_racing_creations_of_a_human_one_wins(store: Empty) {
@@ -834,12 +843,15 @@ on_both_stores! {
             assert_eq!(store.feed(scope, who, page(1, 10)).await.expect("the store").data.len(), 1, "{scope:?}");
             assert!(store.participants(scope, id, page(1, 10)).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.mark_read(scope, id, who, 1).await.expect("the store").is_some(), "{scope:?}");
-            assert!(store.messages(scope, id, page(1, 10)).await.expect("the store").is_some(), "{scope:?}");
+            assert!(store.messages_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.message(scope, id, message.id).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.head(scope, id).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.standing(scope, id, who).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.events_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_some(), "{scope:?}");
-            assert!(store.events_page(scope, id, page(1, 10)).await.expect("the store").is_some(), "{scope:?}");
+            let taken = store.last_messages(scope, &[(id, 1)], 1 << 20).await.expect("the store");
+            assert_eq!((taken.count, taken.data.len()), (1, 1), "{scope:?}");
+            let taken = store.interactions_of(scope, &[id], 1 << 20).await.expect("the store");
+            assert_eq!((taken.count, taken.data.len()), (1, 1), "{scope:?}");
             assert_eq!(store.interaction_message(scope, id).await.expect("the store"), Some(message.id), "{scope:?}");
             assert!(store.interaction(scope, id, Moment::Now).await.expect("the store").is_some(), "{scope:?}");
             assert_eq!(store.interactions(scope, None, page(1, 10)).await.expect("the store").total, 1, "{scope:?}");
@@ -866,12 +878,13 @@ on_both_stores! {
             assert!(feed.data.iter().all(|entry| entry.session.id != id), "{scope:?}");
             assert!(store.participants(scope, id, page(1, 10)).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.mark_read(scope, id, who, 1).await.expect("the store").is_none(), "{scope:?}");
-            assert!(store.messages(scope, id, page(1, 10)).await.expect("the store").is_none(), "{scope:?}");
+            assert!(store.messages_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.message(scope, id, message.id).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.head(scope, id).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.standing(scope, id, who).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.events_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_none(), "{scope:?}");
-            assert!(store.events_page(scope, id, page(1, 10)).await.expect("the store").is_none(), "{scope:?}");
+            assert!(store.last_messages(scope, &[(id, 1)], 1 << 20).await.expect("the store").data.is_empty(), "{scope:?}");
+            assert!(store.interactions_of(scope, &[id], 1 << 20).await.expect("the store").data.is_empty(), "{scope:?}");
             assert_eq!(store.interaction_message(scope, id).await.expect("the store"), None, "{scope:?}");
             for at in [Moment::Now, Moment::Settled, Moment::Seq(1)] {
                 assert!(store.interaction(scope, id, at).await.expect("the store").is_none(), "{scope:?}");
@@ -1036,7 +1049,17 @@ on_both_stores! {
         let soon = &feed.data[1];
         assert_eq!((soon.highest_priority, soon.next_deadline_at), (Some(Priority::High), deadline(40)));
         assert_eq!((soon.session.pending_count, soon.unread_count), (2, 3));
-        assert_eq!(soon.last_message.as_ref().map(|message| message.seq), Some(4));
+        let ids: Vec<_> = feed.data.iter().map(|entry| (entry.session.id, entry.session.message_count)).collect();
+        let last = store.last_messages(scope, &ids, i64::MAX).await.expect("the store");
+        let of_soon = last.data.iter().find(|message| message.session_id == ids[1].0);
+        assert_eq!((last.count, last.data.len(), of_soon.map(|message| message.seq)), (7, 7, Some(4)));
+        // One always comes, so that a large one blocks nobody; then no more once the bytes are passed.
+        let one = store.last_messages(scope, &ids, 1).await.expect("the store");
+        assert_eq!((one.count, one.data.len(), one.data[0].session_id), (1, 1, ids[0].0));
+        let none = store.last_messages(scope, &[], 1).await.expect("the store");
+        assert_eq!((none.count, none.data.len()), (0, 0));
+        let bare = store.last_messages(scope, &[(ids[0].0, 0), ids[1]], 1).await.expect("the store");
+        assert_eq!((bare.count, bare.data[0].session_id, bare.data.len()), (2, ids[1].0, 1));
         let quiet = &feed.data[6];
         assert_eq!((quiet.highest_priority, quiet.next_deadline_at, quiet.unread_count), (None, None, 1));
         let second = store.feed(scope, human.id.into(), page(2, 5)).await.expect("the store");
@@ -1044,8 +1067,8 @@ on_both_stores! {
 
         // Settled, it no longer waits; read, it no longer counts.
         let urgent = &mut lines[5];
-        let messages = store.messages(scope, urgent.id(), page(1, 10)).await.expect("the store").expect("in scope");
-        urgent.answer(&human.member(), messages.data[2].id, "!");
+        let found = store.messages_after(scope, urgent.id(), 0, 10, i64::MAX).await.expect("the store");
+        urgent.answer(&human.member(), found.expect("in scope").messages[2].id, "!");
         let end = urgent.session.last_seq;
         urgent.save(&store).await;
         store.mark_read(scope, urgent.id(), human.id.into(), end).await.expect("the store");
@@ -1058,6 +1081,8 @@ on_both_stores! {
     async fn participants_come_in_pages(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
+        let other = store.space("two").await;
+        store.create_human(other.id, &human.email, "h", None, NOW).await.expect("the store").expect("joins");
         let mut line = Line::new(&space, &[agent.member()]);
         line.add(&human.member(), None);
         let (guest, _) = line.invite("g", "token");
@@ -1076,6 +1101,15 @@ on_both_stores! {
         assert_eq!((all[1].agent_id, all[1].human_id, all[1].guest_id), (None, Some(human.id), None));
         let members: HashSet<_> = store.member_ids(space.id, line.id()).await.expect("the store").into_iter().collect();
         assert_eq!(members, HashSet::from([agent.id.into(), human.id.into(), guest.id]));
+        // A human who leaves the space sees the session no more, and takes part again when they come back.
+        store.deactivate_human(space.id, human.id, NOW).await.expect("the store");
+        let without = store.participants(scope, line.id(), page(1, 9)).await.expect("the store").expect("in scope");
+        let kinds: Vec<_> = without.data.iter().map(|participant| participant.kind).collect();
+        assert_eq!((kinds, without.total), (vec![ParticipantType::Agent, ParticipantType::Guest], 2));
+        let left: HashSet<_> = store.member_ids(space.id, line.id()).await.expect("the store").into_iter().collect();
+        assert_eq!(left, HashSet::from([agent.id.into(), guest.id]));
+        store.create_human(space.id, &human.email, "h", None, NOW).await.expect("the store").expect("joins");
+        assert_eq!(store.member_ids(space.id, line.id()).await.expect("the store").len(), 3);
         // Nobody takes part twice.
         line.add(&human.member(), None);
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
@@ -1150,13 +1184,24 @@ on_both_stores! {
         let reply = read(answer.id).await;
         assert_eq!((reply.sender_type, reply.sender_human_id), (SenderType::Human, Some(human.id)));
 
-        let all = store.messages(scope, line.id(), page(1, 10)).await.expect("the store").expect("in scope");
-        let ids: Vec<_> = all.data.iter().map(|message| message.id).collect();
-        assert_eq!((ids, all.total), (vec![plain.id, asked.id, dropped.id, answer.id], 4));
-        let second = store.messages(scope, line.id(), page(2, 3)).await.expect("the store").expect("in scope");
-        assert_eq!((second.data[0].id, second.data.len(), second.total), (answer.id, 1, 4));
-        let far = store.messages(scope, line.id(), page(i64::MAX, 100)).await.expect("the store").expect("in scope");
-        assert_eq!((far.data.len(), far.total), (0, 4));
+        let after = async |after, limit, bytes| -> (Vec<MessageId>, i64) {
+            let found = store.messages_after(scope, line.id(), after, limit, bytes).await.expect("the store");
+            let found = found.expect("in scope");
+            (found.messages.iter().map(|message| message.id).collect(), found.total)
+        };
+        assert_eq!(after(0, 10, i64::MAX).await, (vec![plain.id, asked.id, dropped.id, answer.id], 4));
+        assert_eq!(after(3, 3, i64::MAX).await, (vec![answer.id], 4));
+        assert_eq!(after(i64::MAX, 100, i64::MAX).await, (vec![], 4));
+        // One message always comes, so that a large one blocks nobody; then no more once the bytes are passed, and an
+        // answer counts with what it answers.
+        assert_eq!(after(0, 10, 1).await, (vec![plain.id], 4));
+        let all = store.events_after(scope, line.id(), 0, 100, i64::MAX).await.expect("the store").expect("in scope");
+        let size = |seq| i64::try_from(all.events.iter().find(|event| event.seq == seq).expect("it").text.len());
+        let settled = read(asked.id).await;
+        let completed = all.events.iter().find(|event| event.settles == Some(asked.id)).expect("it").seq;
+        let both = size(settled.seq).expect("small") + size(completed).expect("small");
+        assert_eq!(after(1, 10, both).await, (vec![asked.id], 4));
+        assert_eq!(after(1, 10, both + 1).await, (vec![asked.id, dropped.id], 4));
         assert!(store.message(scope, line.id(), MessageId::new()).await.expect("the store").is_none());
     }
 
@@ -1188,7 +1233,9 @@ on_both_stores! {
         let scope = Scope::Member(space.id, agent.id);
         let kinds = async |status, request| -> (Vec<String>, i64) {
             let found = store.interactions(scope, status, request).await.expect("the store");
-            (found.data.into_iter().map(|interaction| interaction.kind).collect(), found.total)
+            let taken = store.interactions_of(scope, &found.data, i64::MAX).await.expect("the store");
+            assert_eq!(taken.count, found.data.len());
+            (taken.data.into_iter().map(|interaction| interaction.kind).collect(), found.total)
         };
         let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(kinds(None, page(1, 10)).await, (own(&["i1", "i4", "i2", "i0"]), 4));
@@ -1196,7 +1243,12 @@ on_both_stores! {
         assert_eq!(kinds(Some(MessageStatus::Pending), page(1, 10)).await, (own(&["i1", "i4", "i0"]), 3));
         assert_eq!(kinds(Some(MessageStatus::Cancelled), page(1, 10)).await, (own(&["i2"]), 1));
         assert_eq!(kinds(Some(MessageStatus::Expired), page(1, 10)).await, (own(&[]), 0));
-        let first = store.interactions(scope, None, page(1, 10)).await.expect("the store").data.remove(0);
+        let ids = store.interactions(scope, None, page(1, 10)).await.expect("the store").data;
+        let first = store.interactions_of(scope, &ids, 1).await.expect("the store");
+        assert_eq!((first.count, first.data.len()), (1, 1), "one always comes");
+        let first = &first.data[0];
+        let gone = store.interactions_of(scope, &[SessionId::new(), ids[0]], i64::MAX).await.expect("the store");
+        assert_eq!((gone.count, gone.data[0].id, gone.data.len()), (2, ids[0], 1));
         let alone = store.interaction(scope, lines[1].0.id(), Moment::Now).await.expect("the store").expect("there");
         assert_eq!(json!(first), json!(alone));
         let blocks: Vec<_> = first.blocks.iter().map(Envelope::as_str).collect();
@@ -1299,12 +1351,6 @@ on_both_stores! {
         let two = i64::try_from(all.events[0].text.len() + all.events[1].text.len()).expect("small");
         assert_eq!(after(0, 100, two).await, [1, 2]);
         assert_eq!(after(0, 100, two + 1).await, [1, 2, 3]);
-
-        let paged = store.events_page(scope, line.id(), page(2, 4)).await.expect("the store").expect("in scope");
-        let seqs: Vec<_> = paged.data.iter().map(|event| event.seq).collect();
-        assert_eq!((seqs, paged.total), (vec![5, 6, 7, 8], 10));
-        let far = store.events_page(scope, line.id(), page(i64::MAX, 4)).await.expect("the store").expect("in scope");
-        assert_eq!((far.data.len(), far.total), (0, 10));
     }
 
     async fn an_event_comes_back_byte_for_byte(store: Empty) {
@@ -1354,9 +1400,6 @@ on_both_stores! {
             assert_eq!(found.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [6, 7], "after {after}");
             assert_eq!(found.head.first_seq, 6);
         }
-        let paged = store.events_page(scope, line.id(), page(1, 3)).await.expect("the store").expect("in scope");
-        let seqs: Vec<_> = paged.data.iter().map(|event| event.seq).collect();
-        assert_eq!((seqs, paged.total), (vec![6, 7, 8], 5));
     }
 
     async fn many_rows_go_and_come_in_one_batch(store: Empty) {
@@ -1384,8 +1427,9 @@ on_both_stores! {
         let scope = Scope::Space(space.id);
         let found = store.events_after(scope, long.id(), 0, 1000, i64::MAX).await.expect("the store").expect("in scope");
         assert_eq!(found.events.iter().map(|event| event.seq).collect::<Vec<_>>(), (1..=204).collect::<Vec<_>>());
-        let last = store.messages(scope, long.id(), page(3, 100)).await.expect("the store").expect("in scope");
-        assert_eq!((last.data.iter().map(|message| message.id).collect::<Vec<_>>(), last.total), (asked[200..].to_vec(), 203));
+        let last = store.messages_after(scope, long.id(), 200, 100, i64::MAX).await.expect("the store");
+        let last = last.expect("in scope");
+        assert_eq!((last.messages.iter().map(|message| message.id).collect::<Vec<_>>(), last.total), (asked[200..].to_vec(), 203));
         assert_eq!(store.sessions(scope, None, page(1, 1)).await.expect("the store").total, 204);
 
         // And changed, locked, looked up and settled the same way.
@@ -1465,12 +1509,16 @@ on_both_stores! {
             lines.push((line.id(), guest));
         }
         let scope = Scope::Space(space.id);
-        assert!(store.retire_session(NOW).await.expect("the store").is_none(), "not long enough ago");
+        assert!(store.retire_session(NOW, NOW).await.expect("the store").is_none(), "not long enough ago");
         assert!(!store.sweep_retired(10).await.expect("the store"));
         let later = NOW.plus_seconds(3600);
         let mut gone = Vec::new();
-        while let Some(retired) = store.retire_session(later).await.expect("the store") {
+        while let Some(retired) = store.retire_session(later, later).await.expect("the store") {
             assert_eq!((retired.space, retired.guests.len()), (space.id, 1));
+            // Written down for nodes that nobody tells.
+            let told = store.revoked_since(later).await.expect("the store");
+            assert!(told.iter().any(|(_, subject)| *subject == retired.guests[0].0), "{told:?}");
+            assert_eq!(told.len(), gone.len() + 1);
             gone.push(retired.session);
         }
         assert_eq!(gone.iter().collect::<HashSet<_>>(), lines[..2].iter().map(|(id, _)| id).collect());
@@ -1642,7 +1690,8 @@ on_both_stores! {
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let found = tx.saved_replies(&keys, NOW).await.expect("the store");
         assert_eq!(found.len(), 4);
-        for ((key, kind), reply) in kinds.iter().zip(&found) {
+        for (key, kind) in &kinds {
+            let reply = found.iter().find(|reply| reply.key == *key).expect("found");
             assert_eq!((reply.scope.as_str(), reply.key.as_str(), &reply.kind), ("scope", *key, kind));
             assert_eq!((reply.status, reply.created_at), (201, NOW));
             assert_eq!(reply.request_hash, hash(&format!("scope {key}")));
@@ -1656,6 +1705,29 @@ on_both_stores! {
         tx.apply(WriteSet { replies: vec![next], ..WriteSet::default() }).await.expect("the store");
         let found = tx.saved_replies(&keys, NOW.plus_seconds(50)).await.expect("the store");
         assert_eq!((found.len(), &found[0].kind), (1, &SavedReplyKind::Body("[]".to_owned())));
+        tx.commit().await.expect("the store");
+
+        // Many at once: one that is kept already is noticed among them, wherever it stands, and one that is too old is
+        // none.
+        let late = NOW.plus_millis(SavedReply::KEPT_MILLIS + 2);
+        let many = |prefix: &str| -> Vec<_> {
+            (0..203).map(|number| saved("scope", &format!("{prefix} {number:03}"), kinds[0].1.clone(), late)).collect()
+        };
+        for (prefix, taken, raced) in [("a", "body", true), ("b", "posted", false)] {
+            let mut replies = many(prefix);
+            replies.insert(101, saved("scope", taken, kinds[0].1.clone(), late));
+            let keys: Vec<_> = replies.iter().map(|reply| (reply.scope.clone(), reply.key.clone())).collect();
+            let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
+            let written = tx.apply(WriteSet { replies, ..WriteSet::default() }).await;
+            assert_eq!(matches!(written, Err(StoreError::Raced)), raced, "{written:?}");
+            if !raced {
+                tx.commit().await.expect("the store");
+                let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
+                let found: HashSet<_> =
+                    tx.saved_replies(&keys, NOW).await.expect("the store").into_iter().map(|reply| reply.key).collect();
+                assert_eq!(found, keys.into_iter().map(|(_, key)| key).collect());
+            }
+        }
     }
 
     async fn transactions_on_one_session_come_one_after_the_other(store: Empty) {
@@ -1760,12 +1832,12 @@ const COVERED: &[&str] = &[
     "member_ids",
     "mark_read",
     // Timelines
-    "messages",
+    "messages_after",
+    "last_messages",
     "message",
     "head",
     "standing",
     "events_after",
-    "events_page",
     "last_seqs",
     "active_since",
     "due_messages",
@@ -1773,6 +1845,7 @@ const COVERED: &[&str] = &[
     "interaction_message",
     "interaction",
     "interactions",
+    "interactions_of",
     // Retention
     "retire_session",
     "sweep_retired",
@@ -1783,6 +1856,7 @@ const COVERED: &[&str] = &[
     "prune",
     "begin",
     "close",
+    "writers",
     // WriteTx
     "lock_sessions",
     "participations",
@@ -1852,12 +1926,63 @@ async fn on_postgres_connections_and_waiting_have_limits() {
         (operator.number(&format!("{count} AND wait_event_type = 'Lock'")).await == 3).then_some(())
     });
     let (answers, ()) = tokio::join!(waiting, full);
-    for answer in answers {
-        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
-    }
+    // Three have waited for the lock, the fourth for one of them, or for the lock after that.
+    let busy = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Busy(_)))).count();
+    let unavailable = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Unavailable(_)))).count();
+    assert!(busy >= 3 && busy + unavailable == 4, "{answers:?}");
     assert_eq!(operator.number(count).await, 3);
     lock.rollback().await.expect("the lock goes");
     assert!(store.space_by_name("one").await.expect("the store").is_none());
+}
+
+/// As after a failover: the connections of before lead to a server that takes no writes any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_to_a_demoted_postgres_are_given_up() {
+    let url = postgres::new_database();
+    let store = open(&at(&url)).await.expect("the store opens");
+    let operator = sql::Database::open(&url).await;
+    let name = url.split(['/', '?']).nth(3).expect("a name");
+    let terminate = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                     WHERE datname = current_database() AND application_name = 'hiloop'";
+    operator.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
+    operator.number(terminate).await;
+    // Connections that are made now take no writes, as long as they live; reading works.
+    let read_only = async || store.ensure_space("one", NOW).await.err().map(|error| error.to_string());
+    eventually("writes to be refused", async || read_only().await.filter(|text| text.contains("read-only"))).await;
+    let idle = join_all((0..8).map(|_| store.space_by_name("one"))).await;
+    assert!(idle.iter().all(Result::is_ok), "{idle:?}");
+    operator.execute(&format!("ALTER DATABASE {name} RESET default_transaction_read_only")).await;
+
+    assert!(matches!(store.ensure_space("one", NOW).await, Ok(_) | Err(StoreError::Unavailable(_))));
+    // One such refusal is enough: every connection of before it is given up, also by those who only read.
+    for _ in 0..20 {
+        let written = join_all((0..4).map(|_| store.ensure_space("one", NOW))).await;
+        assert!(written.iter().all(Result::is_ok), "{written:?}");
+    }
+}
+
+/// A server that is gone without a word, as one whose machine lost its power: nobody ever hears of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_postgres_is_given_up() {
+    let url = postgres::new_database();
+    let relay = Hush::to(&url).await;
+    let store = open_with(&at(&relay.url), Duration::from_secs(1)).await.expect("the store opens");
+    let space = store.ensure_space("one", NOW).await.expect("the store").expect("active").0;
+    let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
+    relay.hush(true);
+    let since = Instant::now();
+    let pair = [(space.id, SessionId::new())];
+    assert!(matches!(tx.lock_sessions(&pair).await, Err(StoreError::Unavailable(_))));
+    drop(tx);
+    // Many who wait at the same time, more than there are connections.
+    let answers = join_all((0..40).map(|_| store.space_by_name("one"))).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Unavailable(_)))), "{answers:?}");
+    assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
+    // Those whom nobody waited for any more hold no connection either: all are new.
+    relay.hush(false);
+    eventually("the store answers", async || store.ping().await.ok()).await;
+    let answers = join_all((0..40).map(|_| store.space_by_name("one"))).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(Some(_)))), "{answers:?}");
 }
 
 /// PostgreSQL's clock is every node's; SQLite has none but the machine's.

@@ -6,7 +6,7 @@ use super::{SqlStore, revocation, rows, sql};
 use crate::domain::participant::Member;
 use crate::domain::people::{Agent, Human, Space};
 use crate::domain::{AgentId, HumanId, Page, PageRequest, ParticipantType, SpaceId, Timestamp};
-use crate::store::engine::{Engine, Statement};
+use crate::store::engine::{Engine, Statement, large_groups};
 use crate::store::{Directory, DirectoryTx, StoreResult};
 use async_trait::async_trait;
 use std::collections::HashSet;
@@ -161,7 +161,7 @@ impl<E: Engine> Directory for SqlStore<E> {
 
     async fn spaces_of_humans(&self, humans: &[HumanId]) -> StoreResult<Vec<SpaceId>> {
         let mut found = HashSet::new();
-        for group in humans.chunks(500) {
+        for group in large_groups(humans) {
             let mut statement = Statement::<E>::with_rows(
                 "SELECT DISTINCT m.space_id FROM (VALUES",
                 ") AS v CROSS JOIN memberships m WHERE m.human_id = v.column1",
@@ -182,6 +182,9 @@ impl<E: Engine> Directory for SqlStore<E> {
             .bind(id.0)
             .execute(&mut *tx)
             .await?;
+        if left == 0 {
+            return Ok(false);
+        }
         sql::<E>(
             "UPDATE humans SET deactivated_at = $1 WHERE id = $2 \
              AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.human_id = $2)",
@@ -190,11 +193,9 @@ impl<E: Engine> Directory for SqlStore<E> {
         .bind(id.0)
         .execute(&mut *tx)
         .await?;
-        if left > 0 {
-            revocation::<E>(id.0, now).execute(&mut *tx).await?;
-        }
+        revocation::<E>(id.0, now).execute(&mut *tx).await?;
         tx.commit().await?;
-        Ok(left > 0)
+        Ok(true)
     }
 
     async fn set_public_key(&self, member: &Member, public_key: &str, key_id: &str) -> StoreResult<()> {

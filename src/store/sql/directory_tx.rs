@@ -6,11 +6,12 @@ use super::{replies, rows, sql};
 use crate::domain::people::{Agent, ApiKey, Human, Space};
 use crate::domain::{AgentId, HumanId, SpaceId, Timestamp};
 use crate::store::engine::Engine;
+use crate::store::lease::Lease;
 use crate::store::{DirectoryTx, NewKey, SavedReply, SecretHash, StoreResult};
 use async_trait::async_trait;
 
 pub(super) struct SqlDirectoryTx<E: Engine> {
-    pub(super) tx: sqlx::Transaction<'static, E>,
+    pub(super) tx: Box<Lease<E>>,
 }
 
 #[async_trait]

@@ -1,64 +1,39 @@
 //! Interactions: sessions with a record that says so. Their message, answer and blocks are read from the timeline.
 
-use super::sessions::{in_scope, scoped};
-use super::timelines::{message, select_message};
+use super::timelines::{fitting_of, message};
 use super::write::SqlWriteTx;
-use super::{SqlStore, rows, sql};
+use super::{SqlStore, rows, scope, sql};
 use crate::domain::interaction::InteractionState;
 use crate::domain::{Envelope, Interaction, MessageId, MessageStatus, Page, PageRequest, Scope, SessionId, Timestamp};
-use crate::store::engine::{Engine, Fields, Statement};
-use crate::store::{Interactions, Moment, StoreError, StoreResult};
+use crate::store::engine::{Engine, Fields, Statement, groups};
+use crate::store::lease::Lease;
+use crate::store::{Interactions, Moment, StoreError, StoreResult, Taken};
 use async_trait::async_trait;
 use serde::Deserialize;
+use std::collections::HashMap;
 
-/// The columns that `found` reads.
-macro_rules! select_interaction {
+/// `SELECT` the columns that `found` reads.
+macro_rules! interaction_columns {
     () => {
-        select_message!(
-            ", i.kind, s.title, s.updated_at, s.last_seq, m.settled_seq, i.acknowledged_seq, i.acknowledged_at",
-            "JOIN interactions i ON i.session_id = m.session_id AND i.message_id = m.id \
-             JOIN sessions s ON s.id = i.session_id WHERE "
-        )
-    };
-}
-
-/// What of the interactions in scope stands in lists; `$3` is a status or null. (`CROSS JOIN` has SQLite begin with
-/// the interactions rather than with every message there is.)
-macro_rules! listed {
-    ($head:literal, $tail:literal) => {
         concat!(
-            $head,
-            in_scope!(
-                " FROM interactions i CROSS JOIN sessions s CROSS JOIN messages m \
-                 WHERE s.id = i.session_id AND m.id = i.message_id AND",
-                "AND s.status <> 'Archived' AND (m.status = $3 OR $3 IS NULL) "
-            ),
-            $tail
+            "SELECT ",
+            message_columns!(),
+            ", i.kind, s.title, s.updated_at, s.last_seq, m.settled_seq, i.acknowledged_seq, i.acknowledged_at"
         )
     };
 }
+pub(super) use interaction_columns;
 
 #[async_trait]
 impl<E: Engine> Interactions for SqlStore<E> {
     async fn interaction_message(&self, scope: Scope, session: SessionId) -> StoreResult<Option<MessageId>> {
-        scoped::<E>(
-            in_scope!(
-                "SELECT i.message_id FROM interactions i JOIN sessions s ON s.id = i.session_id WHERE",
-                "AND s.id = $3"
-            ),
-            scope,
-        )
-        .bind(session.0)
-        .first(&mut *self.reader().await?, |row| Ok(MessageId(row.read()?)))
-        .await
+        let found = scope::INTERACTION_MESSAGE.within::<E>(scope).bind(session.0);
+        found.first(&mut *self.reader().await?, |row| Ok(MessageId(row.read()?))).await
     }
 
     async fn interaction(&self, scope: Scope, session: SessionId, at: Moment) -> StoreResult<Option<Interaction>> {
         let mut db = self.reader().await?;
-        let found = scoped::<E>(concat!(select_interaction!(), in_scope!("", "AND s.id = $3")), scope)
-            .bind(session.0)
-            .first(&mut *db, found)
-            .await?;
+        let found = scope::INTERACTION.within::<E>(scope).bind(session.0).first(&mut *db, found).await?;
         let Some(mut found) = found else { return Ok(None) };
         let at = match at {
             Moment::Now => found.last_seq,
@@ -85,30 +60,39 @@ impl<E: Engine> Interactions for SqlStore<E> {
         scope: Scope,
         status: Option<MessageStatus>,
         page: PageRequest,
-    ) -> StoreResult<Page<Interaction>> {
-        let mut db = self.reader().await?;
+    ) -> StoreResult<Page<SessionId>> {
         let status = status.map(|status| status.as_str().to_owned());
-        let total = scoped::<E>(listed!("SELECT COUNT(*)", ""), scope).bind(status.clone()).number(&mut *db).await?;
-        let mut data: Vec<Interaction> = scoped::<E>(
-            concat!(
-                select_interaction!(),
-                listed!("s.id IN (SELECT s.id", "ORDER BY s.updated_at DESC, s.id DESC LIMIT $4 OFFSET $5)"),
-                " ORDER BY s.updated_at DESC, s.id DESC"
-            ),
-            scope,
-        )
-        .bind(status)
-        .bind(page.size)
-        .bind(page.offset())
-        .all(&mut *db, |row| Ok(found(row)?.interaction))
-        .await?;
-        let ids: Vec<_> = data.iter().map(|interaction| interaction.id).collect();
+        let count = scope::INTERACTIONS_TOTAL.within::<E>(scope).bind(status.clone());
+        let list = scope::INTERACTIONS.within::<E>(scope).bind(status);
+        self.page(page, count, list, |row| Ok(SessionId(row.read()?))).await
+    }
+
+    async fn interactions_of(
+        &self,
+        scope: Scope,
+        sessions: &[SessionId],
+        max_bytes: i64,
+    ) -> StoreResult<Taken<Interaction>> {
+        let mut db = self.reader().await?;
+        let count = fitting_of::<E>(&mut db, scope::INTERACTION_SIZES, scope, sessions, max_bytes).await?;
+        if count == 0 {
+            return Ok(Taken { count, data: Vec::new() });
+        }
+        let sessions = &sessions[..count];
+        let list = scope::INTERACTIONS_OF.within_of::<E>(scope, sessions);
+        let mut found: HashMap<_, _> = list
+            .all(&mut *db, found)
+            .await?
+            .into_iter()
+            .map(|found| (found.interaction.id, found.interaction))
+            .collect();
+        let ids: Vec<_> = found.keys().copied().collect();
         for (session, _, block) in blocks::<E>(&mut db, &ids).await? {
-            if let Some(interaction) = data.iter_mut().find(|interaction| interaction.id == session) {
+            if let Some(interaction) = found.get_mut(&session) {
                 interaction.blocks.push(block);
             }
         }
-        Ok(Page::new(page, total, data))
+        Ok(Taken { count, data: sessions.iter().filter_map(|session| found.remove(session)).collect() })
     }
 }
 
@@ -159,29 +143,26 @@ fn damaged(error: &serde_json::Error) -> StoreError {
 }
 
 /// The blocks of interactions that the caller has found in scope, each with the `seq` of its event, in order.
-async fn blocks<E: Engine>(
-    db: &mut E::Connection,
-    sessions: &[SessionId],
-) -> StoreResult<Vec<(SessionId, i64, Envelope)>> {
-    if sessions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut statement = Statement::<E>::with_rows(
-        "SELECT e.session_id, e.seq, e.body FROM (VALUES",
-        ") AS v CROSS JOIN events e WHERE e.session_id = v.column1 AND e.kind = 'blocks.pushed' \
+async fn blocks<E: Engine>(db: &mut Lease<E>, sessions: &[SessionId]) -> StoreResult<Vec<(SessionId, i64, Envelope)>> {
+    let mut found = Vec::new();
+    for group in groups(sessions) {
+        let mut statement = Statement::<E>::with_rows(
+            "SELECT e.session_id, e.seq, e.body FROM (VALUES",
+            ") AS v CROSS JOIN events e WHERE e.session_id = v.column1 AND e.kind = 'blocks.pushed' \
          ORDER BY e.session_id, e.seq",
-        1,
-        sessions.len(),
-        1,
-    );
-    sessions.iter().for_each(|session| statement.push(session.0));
-    statement
-        .all(db, |row| {
+            1,
+            group.len(),
+            1,
+        );
+        group.iter().for_each(|session| statement.push(session.0));
+        let blocks = statement.all(db, |row| {
             let (session, seq, body) = (SessionId(row.read()?), row.read()?, row.read::<String>()?);
             let pushed: Pushed = serde_json::from_str(&body).map_err(|error| damaged(&error))?;
             Ok((session, seq, pushed.data.encrypted_blocks))
-        })
-        .await
+        });
+        found.extend(blocks.await?);
+    }
+    Ok(found)
 }
 
 #[derive(Deserialize)]
@@ -201,32 +182,30 @@ struct TitledSession {
     title: Option<String>,
 }
 
+/// When the event `$2` of session `$1` was, and the last one up to it that says what the session is called.
+pub const TITLE_AT: &str = "SELECT e.at, (SELECT t.body FROM events t \
+     WHERE t.session_id = $1 AND t.seq <= $2 AND t.kind IN ('session.created', 'session.updated') \
+     ORDER BY t.seq DESC LIMIT 1) FROM events e WHERE e.session_id = $1 AND e.seq = $2";
+
 /// What a session was called right after the event of this `seq`, and when that was; `None` where retention has taken
 /// the event.
 async fn title_at<E: Engine>(
-    db: &mut E::Connection,
+    db: &mut Lease<E>,
     session: SessionId,
     seq: i64,
 ) -> StoreResult<Option<(Option<String>, Timestamp)>> {
-    let event = sql::<E>(
-        "SELECT e.at, (SELECT t.body FROM events t WHERE t.session_id = e.session_id AND t.seq <= e.seq \
-         AND t.kind IN ('session.created', 'session.updated') ORDER BY t.seq DESC LIMIT 1) \
-         FROM events e WHERE e.session_id = $1 AND e.seq = $2",
-    )
-    .bind(session.0)
-    .bind(seq)
-    .first(db, |row| Ok((Timestamp(row.read()?), row.read::<Option<String>>()?)))
-    .await?;
+    let event = sql::<E>(TITLE_AT)
+        .bind(session.0)
+        .bind(seq)
+        .first(db, |row| Ok((Timestamp(row.read()?), row.read::<Option<String>>()?)))
+        .await?;
     let Some((at, Some(body))) = event else { return Ok(None) };
     let titled: Titled = serde_json::from_str(&body).map_err(|error| damaged(&error))?;
     Ok(Some((titled.data.session.map_or(titled.data.title, |session| session.title), at)))
 }
 
 /// What rules need of the interaction that this session is, if it is one.
-pub(super) async fn state<E: Engine>(
-    db: &mut E::Connection,
-    session: SessionId,
-) -> StoreResult<Option<InteractionState>> {
+pub(super) async fn state<E: Engine>(db: &mut Lease<E>, session: SessionId) -> StoreResult<Option<InteractionState>> {
     sql::<E>(
         "SELECT i.message_id, m.status, i.acknowledged_at, \
          (SELECT COUNT(*) FROM events e WHERE e.session_id = i.session_id AND e.kind = 'blocks.pushed'), \

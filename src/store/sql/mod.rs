@@ -7,20 +7,26 @@ mod interactions;
 mod replies;
 mod retention;
 mod rows;
+mod scope;
 mod sessions;
 mod timelines;
 mod write;
 
+pub use interactions::TITLE_AT;
 pub use retention::ENDED_SESSION;
+pub use scope::{LOOK_UPS, Scoped};
+pub use sessions::READ_MARK;
 pub use timelines::DUE_MESSAGES;
+pub use write::PENDING_MESSAGES;
 
 use super::engine::{Engine, Fields, Statement};
+use super::lease::{Health, Lease};
 use super::{LockWait, Store, StoreResult, WriteTx};
 use crate::domain::{Page, PageRequest, Timestamp};
 use async_trait::async_trait;
 use sqlx::Pool;
-use sqlx::pool::PoolConnection;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Most writers of timelines: more would only cut the batches into pieces.
@@ -33,19 +39,24 @@ const WRITERS_SHARE: u32 = 4;
 pub(super) struct SqlStore<E: Engine> {
     write: Pool<E>,
     read: Pool<E>,
+    health: Arc<Health>,
 }
 
 impl<E: Engine> SqlStore<E> {
-    pub(super) fn new(write: Pool<E>, read: Pool<E>) -> Self {
-        Self { write, read }
+    pub(super) fn new(write: Pool<E>, read: Pool<E>, health: Arc<Health>) -> Self {
+        Self { write, read, health }
     }
 
-    async fn reader(&self) -> StoreResult<PoolConnection<E>> {
-        Ok(self.read.acquire().await?)
+    async fn lease(&self, pool: &Pool<E>) -> StoreResult<Box<Lease<E>>> {
+        Ok(Box::new(Lease::new(pool.acquire().await?, &self.health)))
     }
 
-    async fn writer(&self) -> StoreResult<PoolConnection<E>> {
-        Ok(self.write.acquire().await?)
+    async fn reader(&self) -> StoreResult<Box<Lease<E>>> {
+        self.lease(&self.read).await
+    }
+
+    async fn writer(&self) -> StoreResult<Box<Lease<E>>> {
+        self.lease(&self.write).await
     }
 
     /// One page of a list: `count` says how many there are, `list` misses nothing but its limit and offset.
@@ -63,8 +74,14 @@ impl<E: Engine> SqlStore<E> {
     }
 
     /// Begins a transaction in which a method makes several changes at once.
-    async fn transaction(&self) -> StoreResult<sqlx::Transaction<'static, E>> {
-        Ok(self.write.begin_with(E::BEGIN_WRITE).await?)
+    async fn transaction(&self) -> StoreResult<Box<Lease<E>>> {
+        self.transaction_that_waits(LockWait::Long).await
+    }
+
+    async fn transaction_that_waits(&self, wait: LockWait) -> StoreResult<Box<Lease<E>>> {
+        let mut lease = self.writer().await?;
+        lease.begin(wait).await?;
+        Ok(lease)
     }
 }
 
@@ -101,11 +118,7 @@ impl<E: Engine> Store for SqlStore<E> {
     }
 
     async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>> {
-        let begin = match wait {
-            LockWait::Brief => E::BEGIN_BATCH,
-            LockWait::Long => E::BEGIN_WRITE,
-        };
-        Ok(Box::new(write::SqlWriteTx { tx: self.write.begin_with(begin).await? }))
+        Ok(Box::new(write::SqlWriteTx { tx: self.transaction_that_waits(wait).await? }))
     }
 
     async fn close(&self) {

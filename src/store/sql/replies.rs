@@ -3,76 +3,115 @@
 
 use super::sql;
 use crate::domain::{MessageId, SessionId, Timestamp};
-use crate::store::engine::{Engine, Statement};
+use crate::store::engine::{Engine, Fields, Statement, groups};
+use crate::store::lease::Lease;
 use crate::store::{SavedReply, SavedReplyKind, SecretHash, StoreError, StoreResult};
 use uuid::Uuid;
 
+/// The columns that [`read`] reads.
+macro_rules! reply_columns {
+    () => {
+        "SELECT r.scope, r.key, r.request_hash, r.status, r.kind, r.body, r.session_id, r.message_id, r.seq, \
+         r.created_at FROM "
+    };
+}
+
+fn read<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<SavedReply> {
+    let (scope, key) = (row.read()?, row.read()?);
+    let hash: Vec<u8> = row.read()?;
+    let request_hash = hash.try_into().map_err(|_| StoreError::damaged("a request hash"))?;
+    let status = u16::try_from(row.read::<i64>()?).map_err(|_| StoreError::damaged("a status"))?;
+    let kind: String = row.read()?;
+    let body: Option<String> = row.read()?;
+    let session = row.read::<Option<Uuid>>()?.map(SessionId);
+    let message = row.read::<Option<Uuid>>()?.map(MessageId);
+    let seq: Option<i64> = row.read()?;
+    let kind = match (kind.as_str(), body, session, message, seq) {
+        ("posted", _, Some(session), Some(message), _) => SavedReplyKind::Posted(session, message),
+        ("settled", _, Some(session), Some(message), _) => SavedReplyKind::Settled(session, message),
+        ("interaction", _, Some(session), _, Some(seq)) => SavedReplyKind::Interaction(session, seq),
+        ("body", Some(body), ..) => SavedReplyKind::Body(body),
+        _ => return Err(StoreError::damaged("a saved reply")),
+    };
+    Ok(SavedReply { scope, key, request_hash, status, kind, created_at: Timestamp(row.read()?) })
+}
+
 /// The reply that was saved under this key since `since`.
 pub(super) async fn find<E: Engine>(
-    db: &mut E::Connection,
+    db: &mut Lease<E>,
     scope: &str,
     key: &str,
     since: Timestamp,
 ) -> StoreResult<Option<SavedReply>> {
-    sql::<E>(
-        "SELECT request_hash, status, kind, body, session_id, message_id, seq, created_at FROM replies \
-         WHERE scope = $1 AND key = $2 AND created_at >= $3",
-    )
-    .bind(scope.to_owned())
-    .bind(key.to_owned())
-    .bind(since.0)
-    .first(db, |row| {
-        let hash: Vec<u8> = row.read()?;
-        let request_hash = hash.try_into().map_err(|_| StoreError::damaged("a request hash"))?;
-        let status = u16::try_from(row.read::<i64>()?).map_err(|_| StoreError::damaged("a status"))?;
-        let kind: String = row.read()?;
-        let body: Option<String> = row.read()?;
-        let session = row.read::<Option<Uuid>>()?.map(SessionId);
-        let message = row.read::<Option<Uuid>>()?.map(MessageId);
-        let seq: Option<i64> = row.read()?;
-        let kind = match (kind.as_str(), body, session, message, seq) {
-            ("posted", _, Some(session), Some(message), _) => SavedReplyKind::Posted(session, message),
-            ("settled", _, Some(session), Some(message), _) => SavedReplyKind::Settled(session, message),
-            ("interaction", _, Some(session), _, Some(seq)) => SavedReplyKind::Interaction(session, seq),
-            ("body", Some(body), ..) => SavedReplyKind::Body(body),
-            _ => return Err(StoreError::damaged("a saved reply")),
-        };
-        let created_at = Timestamp(row.read()?);
-        Ok(SavedReply { scope: scope.to_owned(), key: key.to_owned(), request_hash, status, kind, created_at })
-    })
-    .await
+    sql::<E>(concat!(reply_columns!(), "replies r WHERE r.scope = $1 AND r.key = $2 AND r.created_at >= $3"))
+        .bind(scope.to_owned())
+        .bind(key.to_owned())
+        .bind(since.0)
+        .first(db, read)
+        .await
 }
 
-/// Writes a whole reply, if none is kept under its key; [`StoreError::Raced`] if there is one.
-pub(super) async fn insert<E: Engine>(db: &mut E::Connection, reply: SavedReply) -> StoreResult<()> {
-    let (kind, body, session, message, seq) = parts(reply.kind);
-    let written = upsert::<E>()
-        .bind(reply.scope)
-        .bind(reply.key)
-        .bind(reply.request_hash.to_vec())
-        .bind(i64::from(reply.status))
-        .bind(kind.to_owned())
-        .bind(body)
-        .bind(session)
-        .bind(message)
-        .bind(seq)
-        .bind(reply.created_at.0)
-        .bind(SavedReply::kept_since(reply.created_at).0)
-        .execute(db)
-        .await?;
-    if written == 1 { Ok(()) } else { Err(StoreError::Raced) }
+/// The replies that were saved under these (scope, key) pairs since `since`.
+pub(super) async fn find_all<E: Engine>(
+    db: &mut Lease<E>,
+    keys: &[(String, String)],
+    since: Timestamp,
+) -> StoreResult<Vec<SavedReply>> {
+    let mut found = Vec::new();
+    for group in groups(keys) {
+        let mut statement = Statement::<E>::with_rows(
+            concat!(reply_columns!(), "(VALUES"),
+            ") AS v CROSS JOIN replies r WHERE r.scope = v.column1 AND r.key = v.column2 AND r.created_at >= $1",
+            2,
+            group.len(),
+            2,
+        )
+        .bind(since.0);
+        for (scope, key) in group {
+            statement.push(scope.clone());
+            statement.push(key.clone());
+        }
+        found.extend(statement.all(db, read).await?);
+    }
+    Ok(found)
+}
+
+/// Writes whole replies in the order given, if none is kept under the key of one of them; [`StoreError::Raced`] if
+/// there is one.
+pub(super) async fn insert_all<E: Engine>(db: &mut Lease<E>, replies: &[SavedReply]) -> StoreResult<()> {
+    for group in groups(replies) {
+        let mut statement = upsert::<E>(group.len());
+        for reply in group {
+            let (kind, body, session, message, seq) = parts(reply.kind.clone());
+            statement.push(reply.scope.clone());
+            statement.push(reply.key.clone());
+            statement.push(reply.request_hash.to_vec());
+            statement.push(i64::from(reply.status));
+            statement.push(kind.to_owned());
+            statement.push(body);
+            statement.push(session);
+            statement.push(message);
+            statement.push(seq);
+            statement.push(reply.created_at.0);
+        }
+        // A row that stands, and is not too old, is left alone and not counted.
+        if statement.execute(db).await? != group.len() as u64 {
+            return Err(StoreError::Raced);
+        }
+    }
+    Ok(())
 }
 
 /// Takes a key with a row that [`keep`] completes in the same transaction; `false` if a reply is kept under it. Another
 /// transaction that has taken it is waited for.
 pub(super) async fn claim<E: Engine>(
-    db: &mut E::Connection,
+    db: &mut Lease<E>,
     scope: &str,
     key: &str,
     request_hash: &SecretHash,
     now: Timestamp,
 ) -> StoreResult<bool> {
-    let written = upsert::<E>()
+    let written = upsert::<E>(1)
         .bind(scope.to_owned())
         .bind(key.to_owned())
         .bind(request_hash.to_vec())
@@ -83,14 +122,13 @@ pub(super) async fn claim<E: Engine>(
         .bind(None::<Uuid>)
         .bind(None::<i64>)
         .bind(now.0)
-        .bind(SavedReply::kept_since(now).0)
         .execute(db)
         .await?;
     Ok(written == 1)
 }
 
 /// Puts the reply into the row that [`claim`] made.
-pub(super) async fn keep<E: Engine>(db: &mut E::Connection, reply: SavedReply) -> StoreResult<()> {
+pub(super) async fn keep<E: Engine>(db: &mut Lease<E>, reply: SavedReply) -> StoreResult<()> {
     let (kind, body, session, message, seq) = parts(reply.kind);
     let written = sql::<E>(
         "UPDATE replies SET status = $1, kind = $2, body = $3, session_id = $4, message_id = $5, seq = $6 \
@@ -109,14 +147,20 @@ pub(super) async fn keep<E: Engine>(db: &mut E::Connection, reply: SavedReply) -
     if written == 1 { Ok(()) } else { Err(StoreError::damaged("a reply without a claim")) }
 }
 
-fn upsert<E: Engine>() -> Statement<E> {
-    sql::<E>(
+/// Writes so many rows where none is kept; the values of each are still to be bound.
+fn upsert<E: Engine>(rows: usize) -> Statement<E> {
+    Statement::<E>::with_rows(
         "INSERT INTO replies (scope, key, request_hash, status, kind, body, session_id, message_id, seq, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (scope, key) DO UPDATE SET \
-         request_hash = excluded.request_hash, status = excluded.status, kind = excluded.kind, body = excluded.body, \
-         session_id = excluded.session_id, message_id = excluded.message_id, seq = excluded.seq, \
-         created_at = excluded.created_at WHERE replies.created_at < $11",
+         VALUES",
+        " ON CONFLICT (scope, key) DO UPDATE SET request_hash = excluded.request_hash, status = excluded.status, \
+         kind = excluded.kind, body = excluded.body, session_id = excluded.session_id, \
+         message_id = excluded.message_id, seq = excluded.seq, created_at = excluded.created_at \
+         WHERE replies.created_at < excluded.created_at - $1",
+        2,
+        rows,
+        10,
     )
+    .bind(SavedReply::KEPT_MILLIS)
 }
 
 /// The columns `kind`, `body`, `session_id`, `message_id` and `seq`.

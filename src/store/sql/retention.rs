@@ -3,7 +3,7 @@
 
 use super::{SqlStore, sql};
 use crate::domain::{GuestId, SessionId, SpaceId, Timestamp};
-use crate::store::engine::{Engine, Statement};
+use crate::store::engine::{Engine, Statement, groups};
 use crate::store::{Retention, Retired, StoreResult};
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ pub const ENDED_SESSION: &str = "SELECT s.id, s.space_id FROM sessions s \
 
 #[async_trait]
 impl<E: Engine> Retention for SqlStore<E> {
-    async fn retire_session(&self, ended_before: Timestamp) -> StoreResult<Option<Retired>> {
+    async fn retire_session(&self, ended_before: Timestamp, now: Timestamp) -> StoreResult<Option<Retired>> {
         let mut tx = self.transaction().await?;
         // A session that another node is retiring, or that is being written to, is passed over.
         let found = Statement::<E>::joined(ENDED_SESSION, E::SKIP_LOCKED)
@@ -26,6 +26,16 @@ impl<E: Engine> Retention for SqlStore<E> {
             .bind(session.0)
             .all(&mut *tx, |row| Ok(GuestId(row.read()?)))
             .await?;
+        for group in groups(&guests) {
+            let mut statement =
+                Statement::<E>::with_rows("INSERT INTO revocations (id, subject, at) VALUES", "", 1, group.len(), 3);
+            for guest in group {
+                statement.push(Uuid::now_v7());
+                statement.push(guest.0);
+                statement.push(now.0);
+            }
+            statement.execute(&mut *tx).await?;
+        }
         for text in [
             "DELETE FROM participants WHERE session_id = $1",
             "DELETE FROM interactions WHERE session_id = $1",

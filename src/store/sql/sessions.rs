@@ -1,29 +1,13 @@
 //! Sessions, their participants, and how far those have read.
 
-use super::{SqlStore, rows, sql, timelines};
+use super::{SqlStore, rows, scope, sql, timelines};
 use crate::domain::{
     Page, PageRequest, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus,
     SpaceId, Timestamp,
 };
-use crate::store::engine::{Engine, Statement};
+use crate::store::engine::Engine;
 use crate::store::{FeedEntry, ReadMark, Sessions, StoreResult};
 use async_trait::async_trait;
-
-/// The condition that keeps a query on sessions `s` inside a scope. `$1` is its space (null for a human, whose
-/// memberships count instead), `$2` its participant (null for a whole space).
-macro_rules! in_scope {
-    ($head:literal, $tail:literal) => {
-        concat!(
-            $head,
-            " (s.space_id = $1 OR ($1 IS NULL AND EXISTS (SELECT 1 FROM memberships m \
-             WHERE m.human_id = $2 AND m.space_id = s.space_id))) \
-             AND ($2 IS NULL OR EXISTS (SELECT 1 FROM participants sp \
-             WHERE sp.session_id = s.id AND sp.principal_id = $2)) ",
-            $tail
-        )
-    };
-}
-pub(super) use in_scope;
 
 /// The columns that `rows::session` reads.
 macro_rules! select_session {
@@ -31,7 +15,7 @@ macro_rules! select_session {
         concat!(
             "SELECT s.id, s.space_id, s.created_by_agent_id, s.created_by_human_id, s.title, s.encrypted_title, \
              s.status, s.priority, s.metadata, s.first_seq, s.last_seq, s.message_count, s.pending_count, \
-             s.created_at, s.updated_at, s.closed_at, s.archived_at ",
+             s.created_at, s.updated_at, s.closed_at, s.archived_at",
             $rest
         )
     };
@@ -54,18 +38,25 @@ macro_rules! select_participant {
 }
 pub(super) use select_participant;
 
-/// A statement whose `$1` and `$2` are the scope.
-pub(super) fn scoped<E: Engine>(text: &'static str, scope: Scope) -> Statement<E> {
-    sql::<E>(text).bind(scope.space().map(|id| id.0)).bind(scope.participant().map(|id| id.0))
+/// Leaves out of the participants `p` the humans who left the session's space: their rows stay, for the day they come
+/// back, but they see nothing.
+macro_rules! still_sees {
+    () => {
+        " AND (p.kind <> 'Human' OR EXISTS (SELECT 1 FROM sessions ps \
+         JOIN memberships pm ON pm.space_id = ps.space_id \
+         WHERE ps.id = p.session_id AND pm.human_id = p.principal_id))"
+    };
 }
+
+/// How far participant `$2` of session `$1` has read, and how many messages stand up to seq `$3`.
+pub const READ_MARK: &str = "SELECT p.id, p.last_read_seq, COALESCE((SELECT m.ordinal FROM messages m \
+     WHERE m.session_id = $1 AND m.seq <= $3 ORDER BY m.seq DESC LIMIT 1), 0) \
+     FROM participants p WHERE p.session_id = $1 AND p.principal_id = $2";
 
 #[async_trait]
 impl<E: Engine> Sessions for SqlStore<E> {
     async fn session(&self, scope: Scope, id: SessionId) -> StoreResult<Option<Session>> {
-        scoped::<E>(concat!(select_session!("FROM sessions s WHERE"), in_scope!("", "AND s.id = $3")), scope)
-            .bind(id.0)
-            .first(&mut *self.reader().await?, rows::session)
-            .await
+        scope::SESSION.within::<E>(scope).bind(id.0).first(&mut *self.reader().await?, rows::session).await
     }
 
     async fn sessions(
@@ -74,81 +65,22 @@ impl<E: Engine> Sessions for SqlStore<E> {
         status: Option<SessionStatus>,
         page: PageRequest,
     ) -> StoreResult<Page<Session>> {
-        let mut db = self.reader().await?;
         let status = status.map(|status| status.as_str().to_owned());
-        let total = scoped::<E>(
-            in_scope!(
-                "SELECT COUNT(*) FROM sessions s WHERE",
-                "AND (s.status = $3 OR ($3 IS NULL AND s.status <> 'Archived'))"
-            ),
-            scope,
-        )
-        .bind(status.clone())
-        .number(&mut *db)
-        .await?;
-        let data = scoped::<E>(
-            concat!(
-                select_session!("FROM sessions s WHERE"),
-                in_scope!(
-                    "",
-                    "AND (s.status = $3 OR ($3 IS NULL AND s.status <> 'Archived')) \
-                     ORDER BY s.updated_at DESC, s.id DESC LIMIT $4 OFFSET $5"
-                )
-            ),
-            scope,
-        )
-        .bind(status)
-        .bind(page.size)
-        .bind(page.offset())
-        .all(&mut *db, rows::session)
-        .await?;
-        Ok(Page::new(page, total, data))
+        let count = scope::SESSIONS_TOTAL.within::<E>(scope).bind(status.clone());
+        self.page(page, count, scope::SESSIONS.within::<E>(scope).bind(status), rows::session).await
     }
 
     async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>> {
-        let mut db = self.reader().await?;
-        let total =
-            scoped::<E>(in_scope!("SELECT COUNT(*) FROM sessions s WHERE", "AND s.status <> 'Archived'"), scope)
-                .number(&mut *db)
-                .await?;
-        let mut data = scoped::<E>(
-            concat!(
-                select_session!(
-                    ", CASE WHEN s.message_count > p.read_count THEN s.message_count - p.read_count ELSE 0 END, \
-                     CASE WHEN s.pending_count > 0 THEN (SELECT MAX(m.priority) FROM messages m \
-                     WHERE m.session_id = s.id AND m.status = 'Pending') END AS urgency, \
-                     CASE WHEN s.pending_count > 0 THEN (SELECT MIN(m.deadline_at) FROM messages m \
-                     WHERE m.session_id = s.id AND m.status = 'Pending') END AS due \
-                     FROM participants p JOIN sessions s ON s.id = p.session_id \
-                     WHERE p.principal_id = $3 AND"
-                ),
-                in_scope!(
-                    "",
-                    "AND s.status <> 'Archived' \
-                     ORDER BY CASE WHEN s.pending_count > 0 THEN 0 ELSE 1 END, urgency DESC NULLS LAST, \
-                     due ASC NULLS LAST, s.updated_at DESC, s.id DESC LIMIT $4 OFFSET $5"
-                )
-            ),
-            scope,
-        )
-        .bind(principal.0)
-        .bind(page.size)
-        .bind(page.offset())
-        .all(&mut *db, |row| {
+        let list = scope::FEED.within::<E>(scope).bind(principal.0);
+        self.page(page, scope::FEED_TOTAL.within::<E>(scope), list, |row| {
             Ok(FeedEntry {
                 session: rows::session(row)?,
                 unread_count: row.read()?,
                 highest_priority: row.read::<Option<i64>>()?.map(Priority::from_rank),
                 next_deadline_at: row.read::<Option<i64>>()?.map(Timestamp),
-                last_message: None,
             })
         })
-        .await?;
-        for entry in &mut data {
-            let (session, count) = (entry.session.id, entry.session.message_count);
-            entry.last_message = timelines::message_range::<E>(&mut db, session, count - 1, count).await?.pop();
-        }
-        Ok(Page::new(page, total, data))
+        .await
     }
 
     async fn participants(
@@ -161,24 +93,23 @@ impl<E: Engine> Sessions for SqlStore<E> {
         if timelines::head::<E>(&mut db, scope, session).await?.is_none() {
             return Ok(None);
         }
-        let total = sql::<E>("SELECT COUNT(*) FROM participants WHERE session_id = $1")
+        let total = sql::<E>(concat!("SELECT COUNT(*) FROM participants p WHERE p.session_id = $1", still_sees!()))
             .bind(session.0)
             .number(&mut *db)
             .await?;
-        let data = sql::<E>(select_participant!("WHERE p.session_id = $1 ORDER BY p.id LIMIT $2 OFFSET $3"))
-            .bind(session.0)
-            .bind(page.size)
-            .bind(page.offset())
-            .all(&mut *db, rows::participant)
-            .await?;
+        let list =
+            concat!(select_participant!("WHERE p.session_id = $1"), still_sees!(), " ORDER BY p.id LIMIT $2 OFFSET $3");
+        let data =
+            sql::<E>(list).bind(session.0).bind(page.size).bind(page.offset()).all(&mut *db, rows::participant).await?;
         Ok(Some(Page::new(page, total, data)))
     }
 
     async fn member_ids(&self, space: SpaceId, session: SessionId) -> StoreResult<Vec<PrincipalId>> {
-        sql::<E>(
+        sql::<E>(concat!(
             "SELECT p.principal_id FROM participants p JOIN sessions s ON s.id = p.session_id \
              WHERE s.space_id = $1 AND p.session_id = $2",
-        )
+            still_sees!()
+        ))
         .bind(space.0)
         .bind(session.0)
         .all(&mut *self.reader().await?, |row| Ok(PrincipalId(row.read()?)))
@@ -195,16 +126,12 @@ impl<E: Engine> Sessions for SqlStore<E> {
         let standing = {
             let mut db = self.reader().await?;
             let Some(head) = timelines::head::<E>(&mut db, scope, session).await? else { return Ok(None) };
-            let mark = sql::<E>(
-                "SELECT p.id, p.last_read_seq, (SELECT COALESCE(MAX(m.ordinal), 0) FROM messages m \
-                 WHERE m.session_id = $1 AND m.seq <= $3) \
-                 FROM participants p WHERE p.session_id = $1 AND p.principal_id = $2",
-            )
-            .bind(session.0)
-            .bind(principal.0)
-            .bind(seq.min(head.last_seq))
-            .first(&mut *db, |row| Ok((ParticipantId(row.read()?), row.read::<i64>()?, row.read::<i64>()?)))
-            .await?;
+            let mark = sql::<E>(READ_MARK)
+                .bind(session.0)
+                .bind(principal.0)
+                .bind(seq.min(head.last_seq))
+                .first(&mut *db, |row| Ok((ParticipantId(row.read()?), row.read::<i64>()?, row.read::<i64>()?)))
+                .await?;
             mark.map(|(id, read, count)| (id, read, count, seq.min(head.last_seq)))
         };
         let Some((participant, read, count, seq)) = standing else { return Ok(None) };

@@ -1,36 +1,38 @@
 //! Reading timelines, and messages put together from their state and the events that hold their content.
 
-use super::sessions::{in_scope, scoped};
+use super::scope::{self, Scoped};
 use super::{SqlStore, rows, sql};
 use crate::domain::message::{MessageState, Response};
 use crate::domain::{
-    CommittedEvent, Message, MessageId, MessageStatus, Page, PageRequest, ParticipantId, PrincipalId, Scope, SessionId,
-    SpaceId, Timestamp,
+    Message, MessageId, MessageStatus, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
 };
-use crate::store::engine::{Engine, Fields, Statement};
-use crate::store::{ActiveSession, DueMessage, EventPage, Head, Standing, StoreError, StoreResult, Timelines};
+use crate::store::engine::{Engine, Fields, Statement, large_groups};
+use crate::store::lease::Lease;
+use crate::store::{
+    ActiveSession, DueMessage, EventPage, Head, MessagePage, Standing, StoreError, StoreResult, Taken, Timelines,
+};
 use async_trait::async_trait;
 use serde::Deserialize;
+use std::collections::HashMap;
 use uuid::Uuid;
 
-/// A message's state, the event that created it, the event that answered it, and maybe more.
-macro_rules! select_message {
-    ($rest:literal) => {
-        select_message!("", $rest)
-    };
-    ($more:literal, $rest:literal) => {
-        concat!(
-            "SELECT m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, m.priority, \
-             m.deadline_at, m.in_reply_to, m.settled_seq, m.settled_at, m.settled_by, m.response_message_id, \
-             m.created_at, m.updated_at, c.body, x.body",
-            $more,
-            " FROM messages m JOIN events c ON c.session_id = m.session_id AND c.seq = m.seq \
-             LEFT JOIN events x ON x.session_id = m.session_id AND x.seq = m.settled_seq AND m.status = 'Completed' ",
-            $rest
-        )
+/// The columns that `message` reads: a message's state, the event that created it, and the one that answered it.
+macro_rules! message_columns {
+    () => {
+        "m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, m.priority, m.deadline_at, \
+         m.in_reply_to, m.settled_seq, m.settled_at, m.settled_by, m.response_message_id, m.created_at, \
+         m.updated_at, c.body, x.body"
     };
 }
-pub(super) use select_message;
+
+/// Joins those events to messages `m`.
+macro_rules! from_events {
+    () => {
+        "JOIN events c ON c.session_id = m.session_id AND c.seq = m.seq \
+         LEFT JOIN events x ON x.session_id = m.session_id AND x.seq = m.settled_seq AND m.status = 'Completed' "
+    };
+}
+pub(super) use {from_events, message_columns};
 
 /// The messages that are due at `$1`, at most `$2`.
 pub const DUE_MESSAGES: &str = "SELECT s.space_id, m.session_id, m.id FROM messages m \
@@ -40,35 +42,55 @@ pub const DUE_MESSAGES: &str = "SELECT s.space_id, m.session_id, m.id FROM messa
 
 #[async_trait]
 impl<E: Engine> Timelines for SqlStore<E> {
-    async fn messages(
+    async fn messages_after(
         &self,
         scope: Scope,
         session: SessionId,
-        page: PageRequest,
-    ) -> StoreResult<Option<Page<Message>>> {
+        after: i64,
+        limit: i64,
+        max_bytes: i64,
+    ) -> StoreResult<Option<MessagePage>> {
         let mut db = self.reader().await?;
-        let total = scoped::<E>(in_scope!("SELECT s.message_count FROM sessions s WHERE", "AND s.id = $3"), scope)
-            .bind(session.0)
-            .first(&mut *db, |row| row.read::<i64>())
-            .await?;
-        let Some(total) = total else { return Ok(None) };
-        let from = page.offset();
-        let data = message_range::<E>(&mut db, session, from, from.saturating_add(page.size)).await?;
-        Ok(Some(Page::new(page, total, data)))
+        let total = scope::MESSAGE_COUNT.within::<E>(scope).bind(session.0);
+        let Some(total) = total.first(&mut *db, |row| row.read::<i64>()).await? else { return Ok(None) };
+        // First the sizes alone, so that no more is loaded than may be.
+        let to = after.saturating_add(limit);
+        let sizes: Vec<i64> =
+            message_range::<E>(MESSAGE_SIZES, session, after, to).all(&mut *db, |row| row.read()).await?;
+        let count = i64::try_from(fitting(sizes, max_bytes)).unwrap_or(limit);
+        let to = after.saturating_add(count);
+        let messages = message_range::<E>(MESSAGES, session, after, to).all(&mut *db, message).await?;
+        Ok(Some(MessagePage { total, messages }))
+    }
+
+    async fn last_messages(
+        &self,
+        scope: Scope,
+        sessions: &[(SessionId, i64)],
+        max_bytes: i64,
+    ) -> StoreResult<Taken<Message>> {
+        let mut db = self.reader().await?;
+        let mut taken = Taken { count: 0, data: Vec::new() };
+        let mut bytes = 0;
+        // One by one: of many at a time PostgreSQL can't tell that they are few, and reads whole tables.
+        for (session, count) in sessions {
+            if bytes >= max_bytes {
+                break;
+            }
+            taken.count += 1;
+            if *count > 0 {
+                let last = scope::MESSAGE_AT.within::<E>(scope).bind(session.0).bind(*count);
+                let last = last.first(&mut *db, |row| Ok((message(row)?, row.read::<i64>()?))).await?;
+                bytes += last.as_ref().map_or(0, |(_, size)| *size);
+                taken.data.extend(last.map(|(message, _)| message));
+            }
+        }
+        Ok(taken)
     }
 
     async fn message(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Message>> {
-        scoped::<E>(
-            concat!(
-                select_message!("JOIN sessions s ON s.id = m.session_id WHERE"),
-                in_scope!("", "AND s.id = $3 AND m.id = $4")
-            ),
-            scope,
-        )
-        .bind(session.0)
-        .bind(id.0)
-        .first(&mut *self.reader().await?, message)
-        .await
+        let found = scope::MESSAGE.within::<E>(scope).bind(session.0).bind(id.0);
+        found.first(&mut *self.reader().await?, message).await
     }
 
     async fn head(&self, scope: Scope, session: SessionId) -> StoreResult<Option<Head>> {
@@ -81,21 +103,13 @@ impl<E: Engine> Timelines for SqlStore<E> {
         session: SessionId,
         principal: PrincipalId,
     ) -> StoreResult<Option<Standing>> {
-        scoped::<E>(
-            in_scope!(
-                "SELECT s.space_id, s.last_seq, s.first_seq, (SELECT p.id FROM participants p \
-                 WHERE p.session_id = s.id AND p.principal_id = $4) FROM sessions s WHERE",
-                "AND s.id = $3"
-            ),
-            scope,
-        )
-        .bind(session.0)
-        .bind(principal.0)
-        .first(&mut *self.reader().await?, |row| {
-            let head = Head { space: SpaceId(row.read()?), last_seq: row.read()?, first_seq: row.read()? };
-            Ok(Standing { head, participant: row.read::<Option<Uuid>>()?.map(ParticipantId) })
-        })
-        .await
+        let found = scope::STANDING.within::<E>(scope).bind(session.0).bind(principal.0);
+        found
+            .first(&mut *self.reader().await?, |row| {
+                let head = Head { space: SpaceId(row.read()?), last_seq: row.read()?, first_seq: row.read()? };
+                Ok(Standing { head, participant: row.read::<Option<Uuid>>()?.map(ParticipantId) })
+            })
+            .await
     }
 
     async fn events_after(
@@ -121,40 +135,26 @@ impl<E: Engine> Timelines for SqlStore<E> {
         .bind(limit)
         .all(&mut *db, |row| Ok((row.read::<i64>()?, row.read::<i64>()?)))
         .await?;
-        let mut bytes = 0;
-        let end = sizes.iter().take_while(|(_, size)| {
-            let fits = bytes < max_bytes;
-            bytes += size;
-            fits
-        });
-        let Some(end) = end.last().map(|(seq, _)| *seq) else {
+        let count = fitting(sizes.iter().map(|(_, size)| *size), max_bytes);
+        let Some((end, _)) = sizes[..count].last() else {
             return Ok(Some(EventPage { events: Vec::new(), head }));
         };
-        let events =
-            event_range::<E>(session, after, end).all(&mut *db, |row| rows::event(head.space, session, row)).await?;
+        let events = sql::<E>(
+            "SELECT e.seq, e.kind, e.at, e.pending, e.subject, e.body FROM events e \
+             WHERE e.session_id = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq",
+        )
+        .bind(session.0)
+        .bind(after)
+        .bind(*end)
+        .all(&mut *db, |row| rows::event(head.space, session, row))
+        .await?;
         Ok(Some(EventPage { events, head }))
-    }
-
-    async fn events_page(
-        &self,
-        scope: Scope,
-        session: SessionId,
-        page: PageRequest,
-    ) -> StoreResult<Option<Page<CommittedEvent>>> {
-        let mut db = self.reader().await?;
-        let Some(head) = head::<E>(&mut db, scope, session).await? else { return Ok(None) };
-        // `seq` has no hole, so a page is a range.
-        let from = (head.first_seq - 1).saturating_add(page.offset());
-        let data = event_range::<E>(session, from, from.saturating_add(page.size))
-            .all(&mut *db, |row| rows::event(head.space, session, row))
-            .await?;
-        Ok(Some(Page::new(page, head.last_seq - head.first_seq + 1, data)))
     }
 
     async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, i64)>> {
         let mut db = self.reader().await?;
         let mut found = Vec::with_capacity(sessions.len());
-        for group in sessions.chunks(500) {
+        for group in large_groups(sessions) {
             let mut statement = Statement::<E>::with_rows(
                 "SELECT s.id, s.last_seq FROM (VALUES",
                 ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1",
@@ -174,7 +174,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
     async fn active_since(&self, spaces: &[SpaceId], since: Timestamp) -> StoreResult<Vec<ActiveSession>> {
         let mut db = self.reader().await?;
         let mut found = Vec::new();
-        for group in spaces.chunks(500) {
+        for group in large_groups(spaces) {
             let mut statement = Statement::<E>::with_rows(
                 "SELECT s.space_id, s.id, s.last_seq, s.updated_at FROM (VALUES",
                 ") AS v CROSS JOIN sessions s WHERE s.space_id = v.column1 AND s.updated_at >= $1",
@@ -209,41 +209,58 @@ impl<E: Engine> Timelines for SqlStore<E> {
     }
 }
 
-pub(super) async fn head<E: Engine>(
-    db: &mut E::Connection,
-    scope: Scope,
-    session: SessionId,
-) -> StoreResult<Option<Head>> {
-    scoped::<E>(in_scope!("SELECT s.space_id, s.last_seq, s.first_seq FROM sessions s WHERE", "AND s.id = $3"), scope)
+pub(super) async fn head<E: Engine>(db: &mut Lease<E>, scope: Scope, session: SessionId) -> StoreResult<Option<Head>> {
+    scope::HEAD
+        .within::<E>(scope)
         .bind(session.0)
         .first(db, |row| Ok(Head { space: SpaceId(row.read()?), last_seq: row.read()?, first_seq: row.read()? }))
         .await
 }
 
-/// The messages with ordinals in (`from`, `to`], of a session that the caller has found in scope.
-pub(super) async fn message_range<E: Engine>(
-    db: &mut E::Connection,
-    session: SessionId,
-    from: i64,
-    to: i64,
-) -> StoreResult<Vec<Message>> {
-    sql::<E>(select_message!("WHERE m.session_id = $1 AND m.ordinal > $2 AND m.ordinal <= $3 ORDER BY m.ordinal"))
-        .bind(session.0)
-        .bind(from)
-        .bind(to)
-        .all(db, message)
-        .await
+/// How many of these sizes, from the first one on, fit: the one that passes `max_bytes` is the last.
+fn fitting(sizes: impl IntoIterator<Item = i64>, max_bytes: i64) -> usize {
+    let mut bytes = 0;
+    let fits = sizes.into_iter().take_while(|size| {
+        let fits = bytes < max_bytes;
+        bytes += size;
+        fits
+    });
+    fits.count()
 }
 
-/// The events with `seq` in (`after`, `to`].
-fn event_range<E: Engine>(session: SessionId, after: i64, to: i64) -> Statement<E> {
-    sql::<E>(
-        "SELECT e.seq, e.kind, e.at, e.pending, e.subject, e.body FROM events e \
-         WHERE e.session_id = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq",
-    )
-    .bind(session.0)
-    .bind(after)
-    .bind(to)
+/// How many of these sessions, from the first one on, fit by what a look-up says of their sizes.
+pub(super) async fn fitting_of<E: Engine>(
+    db: &mut Lease<E>,
+    sizes: Scoped,
+    scope: Scope,
+    sessions: &[SessionId],
+    max_bytes: i64,
+) -> StoreResult<usize> {
+    if sessions.is_empty() {
+        return Ok(0);
+    }
+    let sizes = sizes.within_of::<E>(scope, sessions);
+    let sizes: HashMap<_, i64> =
+        sizes.all(db, |row| Ok((SessionId(row.read()?), row.read()?))).await?.into_iter().collect();
+    Ok(fitting(sessions.iter().map(|session| sizes.get(session).copied().unwrap_or(0)), max_bytes))
+}
+
+const MESSAGE_SIZES: &str = concat!(
+    "SELECT c.size + COALESCE(x.size, 0) FROM messages m ",
+    from_events!(),
+    "WHERE m.session_id = $1 AND m.ordinal > $2 AND m.ordinal <= $3 ORDER BY m.ordinal"
+);
+const MESSAGES: &str = concat!(
+    "SELECT ",
+    message_columns!(),
+    " FROM messages m ",
+    from_events!(),
+    "WHERE m.session_id = $1 AND m.ordinal > $2 AND m.ordinal <= $3 ORDER BY m.ordinal"
+);
+
+/// Of the messages with ordinals in (`from`, `to`], of a session that the caller has found in scope.
+fn message_range<E: Engine>(text: &'static str, session: SessionId, from: i64, to: i64) -> Statement<E> {
+    sql::<E>(text).bind(session.0).bind(from).bind(to)
 }
 
 #[derive(Deserialize)]
@@ -266,7 +283,7 @@ struct AnsweredData {
     response: Response,
 }
 
-/// Reads the columns of `select_message!`.
+/// Reads the columns of `message_columns!`.
 pub(super) fn message<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Message> {
     let state: MessageState = rows::message_state(row)?;
     let created: String = row.read()?;

@@ -8,12 +8,19 @@ use crate::domain::{
     CommittedEvent, MessageId, MessageStatus, Participant, ParticipantId, PrincipalId, Session, SessionId, SpaceId,
     Timestamp,
 };
-use crate::store::engine::{Engine, Statement, chunks};
+use crate::store::engine::{Engine, Statement, groups};
+use crate::store::lease::Lease;
 use crate::store::{SavedReply, StoreError, StoreResult, WriteSet, WriteTx, subject_of};
 use async_trait::async_trait;
 
+/// What waits for an answer in session `$1`, in order.
+pub const PENDING_MESSAGES: &str = "SELECT m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, \
+     m.priority, m.deadline_at, m.in_reply_to, m.settled_seq, m.settled_at, m.settled_by, m.response_message_id, \
+     m.created_at, m.updated_at FROM messages m \
+     WHERE m.session_id = $1 AND m.status = 'Pending' ORDER BY m.seq";
+
 pub(super) struct SqlWriteTx<E: Engine> {
-    pub(super) tx: sqlx::Transaction<'static, E>,
+    pub(super) tx: Box<Lease<E>>,
 }
 
 #[async_trait]
@@ -22,12 +29,9 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
         let mut found = Vec::with_capacity(ids.len());
         let mut ids = ids.to_vec();
         ids.sort_by_key(|(_, session)| *session);
-        let mut rest = ids.as_slice();
-        for size in chunks(ids.len()) {
-            let (group, others) = rest.split_at(size);
-            rest = others;
+        for group in groups(&ids) {
             let mut statement =
-                Statement::<E>::with_rows(select_session!("FROM (VALUES"), E::LOCK_SESSIONS, 1, size, 2);
+                Statement::<E>::with_rows(select_session!(" FROM (VALUES"), E::LOCK_SESSIONS, 1, group.len(), 2);
             for (space, session) in group {
                 statement.push(space.0);
                 statement.push(session.0);
@@ -42,15 +46,12 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
         pairs: &[(SessionId, PrincipalId)],
     ) -> StoreResult<Vec<(SessionId, PrincipalId)>> {
         let mut found = Vec::with_capacity(pairs.len());
-        let mut rest = pairs;
-        for size in chunks(pairs.len()) {
-            let (group, others) = rest.split_at(size);
-            rest = others;
+        for group in groups(pairs) {
             let mut statement = Statement::<E>::with_rows(
                 "SELECT p.session_id, p.principal_id FROM (VALUES",
                 ") AS v CROSS JOIN participants p WHERE p.session_id = v.column1 AND p.principal_id = v.column2",
                 1,
-                size,
+                group.len(),
                 2,
             );
             for (session, principal) in group {
@@ -66,17 +67,14 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
 
     async fn message_states(&mut self, ids: &[(SessionId, MessageId)]) -> StoreResult<Vec<MessageState>> {
         let mut found = Vec::with_capacity(ids.len());
-        let mut rest = ids;
-        for size in chunks(ids.len()) {
-            let (group, others) = rest.split_at(size);
-            rest = others;
+        for group in groups(ids) {
             let mut statement = Statement::<E>::with_rows(
                 "SELECT m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, m.priority, \
                  m.deadline_at, m.in_reply_to, m.settled_seq, m.settled_at, m.settled_by, m.response_message_id, \
                  m.created_at, m.updated_at FROM (VALUES",
                 ") AS v CROSS JOIN messages m WHERE m.id = v.column2 AND m.session_id = v.column1",
                 1,
-                size,
+                group.len(),
                 2,
             );
             for (session, message) in group {
@@ -89,15 +87,7 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
     }
 
     async fn pending_messages(&mut self, session: SessionId) -> StoreResult<Vec<MessageState>> {
-        sql::<E>(
-            "SELECT m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, m.priority, \
-             m.deadline_at, m.in_reply_to, m.settled_seq, m.settled_at, m.settled_by, m.response_message_id, \
-             m.created_at, m.updated_at FROM messages m \
-             WHERE m.session_id = $1 AND m.status = 'Pending' ORDER BY m.seq",
-        )
-        .bind(session.0)
-        .all(&mut *self.tx, rows::message_state)
-        .await
+        sql::<E>(PENDING_MESSAGES).bind(session.0).all(&mut *self.tx, rows::message_state).await
     }
 
     async fn participant(&mut self, session: SessionId, id: ParticipantId) -> StoreResult<Option<Participant>> {
@@ -121,11 +111,7 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
     }
 
     async fn saved_replies(&mut self, keys: &[(String, String)], since: Timestamp) -> StoreResult<Vec<SavedReply>> {
-        let mut found = Vec::new();
-        for (scope, key) in keys {
-            found.extend(replies::find::<E>(&mut self.tx, scope, key, since).await?);
-        }
-        Ok(found)
+        replies::find_all::<E>(&mut self.tx, keys, since).await
     }
 
     async fn apply(&mut self, writes: WriteSet) -> StoreResult<()> {
@@ -142,10 +128,7 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
         // In one order, so that two batches with the same keys can't deadlock.
         let mut kept = writes.replies;
         kept.sort_by(|a, b| (&a.scope, &a.key).cmp(&(&b.scope, &b.key)));
-        for reply in kept {
-            replies::insert::<E>(&mut self.tx, reply).await?;
-        }
-        Ok(())
+        replies::insert_all::<E>(&mut self.tx, &kept).await
     }
 
     async fn commit(self: Box<Self>) -> StoreResult<()> {
@@ -163,11 +146,8 @@ impl<E: Engine> SqlWriteTx<E> {
         items: &[T],
         mut bind: impl FnMut(&mut Statement<E>, &T) + Send,
     ) -> StoreResult<()> {
-        let mut rest = items;
-        for size in chunks(items.len()) {
-            let (group, others) = rest.split_at(size);
-            rest = others;
-            let mut statement = Statement::<E>::with_rows(head, tail, 1, size, columns);
+        for group in groups(items) {
+            let mut statement = Statement::<E>::with_rows(head, tail, 1, group.len(), columns);
             for item in group {
                 bind(&mut statement, item);
             }
@@ -281,21 +261,25 @@ impl<E: Engine> SqlWriteTx<E> {
 
     /// The compare-and-set by which a message settles once: it must still be pending.
     async fn settle(&mut self, settled: &[(MessageId, MessageStatus, Settlement)]) -> StoreResult<()> {
-        for (id, status, settlement) in settled {
-            let by = serde_json::to_string(&settlement.by).map_err(|error| StoreError::damaged(error.to_string()))?;
-            let changed = sql::<E>(
-                "UPDATE messages SET status = $1, settled_seq = $2, settled_at = $3, settled_by = $4, \
-                 response_message_id = $5, updated_at = $3 WHERE id = $6 AND status = 'Pending'",
-            )
-            .bind(status.as_str().to_owned())
-            .bind(settlement.seq)
-            .bind(settlement.at.0)
-            .bind(by)
-            .bind(settlement.response.map(|id| id.0))
-            .bind(id.0)
-            .execute(&mut *self.tx)
-            .await?;
-            if changed != 1 {
+        for group in groups(settled) {
+            let mut statement = Statement::<E>::with_rows(
+                "UPDATE messages SET status = v.column2, settled_seq = v.column3, settled_at = v.column4, \
+                 settled_by = v.column5, response_message_id = v.column6, updated_at = v.column4 FROM (VALUES",
+                ") AS v WHERE messages.id = v.column1 AND messages.status = 'Pending'",
+                1,
+                group.len(),
+                6,
+            );
+            for (id, status, settlement) in group {
+                let by = serde_json::to_string(&settlement.by);
+                statement.push(id.0);
+                statement.push(status.as_str().to_owned());
+                statement.push(settlement.seq);
+                statement.push(settlement.at.0);
+                statement.push(by.map_err(|error| StoreError::damaged(error.to_string()))?);
+                statement.push(settlement.response.map(|id| id.0));
+            }
+            if statement.execute(&mut *self.tx).await? != group.len() as u64 {
                 return Err(StoreError::damaged("a message that settled twice"));
             }
         }

@@ -1,9 +1,12 @@
-//! A way to a server on loopback that a test may cut, for one client alone.
+//! Ways to a server that a test may cut or make silent, for one client alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub struct Relay {
@@ -47,5 +50,54 @@ impl Relay {
     pub fn mend(&self) {
         *self.cut.lock() = CancellationToken::new();
         self.is_cut.store(false, Ordering::SeqCst);
+    }
+}
+
+/// A way to a PostgreSQL that can go silent: nothing comes through, and no connection ends.
+pub struct Hush {
+    /// The database's URL by this way.
+    pub url: String,
+    is_silent: watch::Sender<bool>,
+    _folder: TempDir,
+}
+
+impl Hush {
+    /// To the database with this URL, whose server listens on a Unix socket.
+    pub async fn to(url: &str) -> Self {
+        let (base, server) = url.split_once("?host=").expect("a URL of a test's database");
+        let folder = tempfile::tempdir().expect("a folder");
+        let name = ".s.PGSQL.5432";
+        let listener = UnixListener::bind(folder.path().join(name)).expect("a socket");
+        let (is_silent, watch) = watch::channel(false);
+        let server = std::path::Path::new(server).join(name);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let Ok(server) = UnixStream::connect(&server).await else { continue };
+                let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+                tokio::spawn(pass(from_client, to_server, watch.clone()));
+                tokio::spawn(pass(from_server, to_client, watch.clone()));
+            }
+        });
+        Self { url: format!("{base}?host={}", folder.path().display()), is_silent, _folder: folder }
+    }
+
+    pub fn hush(&self, is_silent: bool) {
+        self.is_silent.send_replace(is_silent);
+    }
+}
+
+/// Passes on what comes; what comes during a silence is never heard, nor is anything after it.
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, silence: watch::Receiver<bool>) {
+    let mut buffer = vec![0; 16 * 1024];
+    let mut is_lost = false;
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        is_lost |= *silence.borrow();
+        if !is_lost && to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+    if is_lost {
+        // The other side hears nothing of the end either.
+        std::future::pending::<()>().await;
     }
 }

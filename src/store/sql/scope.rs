@@ -1,0 +1,182 @@
+//! The one place that keeps look-ups of sessions inside a scope: every text that does so, once for each kind of scope.
+//!
+//! Each kind begins where its own sessions are found by an index, so that no look-up passes over those of others: a
+//! space with its sessions, whoever takes part with their participations. `CROSS JOIN` has SQLite keep to that order.
+
+use super::interactions::interaction_columns;
+use super::sessions::select_session;
+use super::sql;
+use super::timelines::{from_events, message_columns};
+use crate::domain::{Scope, SessionId};
+use crate::store::engine::{Engine, Statement};
+
+/// A look-up in the texts of each kind of scope. `$1` is the space, unless it is a human's; `$2` the participant,
+/// unless it is a whole space.
+#[derive(Clone, Copy, Debug)]
+pub struct Scoped {
+    pub space: &'static str,
+    pub member: &'static str,
+    pub human: &'static str,
+}
+
+impl Scoped {
+    fn of(self, scope: Scope) -> &'static str {
+        match scope {
+            Scope::Space(_) => self.space,
+            Scope::Member(..) => self.member,
+            Scope::Human(_) => self.human,
+        }
+    }
+
+    /// The statement for this scope, which is bound to it.
+    pub(super) fn within<E: Engine>(self, scope: Scope) -> Statement<E> {
+        let mut statement = sql::<E>(self.of(scope));
+        bind(&mut statement, scope);
+        statement
+    }
+
+    /// The same for a look-up whose text ends before the list of the sessions that are meant.
+    pub(super) fn within_of<E: Engine>(self, scope: Scope, sessions: &[SessionId]) -> Statement<E> {
+        // The last one again and again, up to a power of two: so few texts that all of them stay prepared.
+        let rows = sessions.len().next_power_of_two();
+        let mut statement = Statement::with_rows(self.of(scope), ")", 3, rows, 1);
+        bind(&mut statement, scope);
+        let padding = sessions.last().into_iter().cycle().take(rows - sessions.len());
+        sessions.iter().chain(padding).for_each(|session| statement.push(session.0));
+        statement
+    }
+}
+
+fn bind<E: Engine>(statement: &mut Statement<E>, scope: Scope) {
+    statement.push(scope.space().map(|id| id.0));
+    statement.push(scope.participant().map(|id| id.0));
+}
+
+/// Makes look-ups out of what they select, what they join to the sessions `s`, and the rest of their condition.
+macro_rules! look_ups {
+    ($($(#[$meta:meta])* $name:ident: $select:expr, $join:expr, $rest:expr;)+) => {
+        $(
+            $(#[$meta])*
+            pub(super) const $name: Scoped = Scoped {
+                space: concat!($select, " FROM sessions s ", $join, " WHERE s.space_id = $1 ", $rest),
+                member: concat!(
+                    $select,
+                    " FROM participants sp CROSS JOIN sessions s ",
+                    $join,
+                    " WHERE sp.principal_id = $2 AND s.id = sp.session_id AND s.space_id = $1 ",
+                    $rest
+                ),
+                human: concat!(
+                    $select,
+                    " FROM participants sp CROSS JOIN sessions s CROSS JOIN memberships sm ",
+                    $join,
+                    " WHERE sp.principal_id = $2 AND s.id = sp.session_id \
+                     AND sm.space_id = s.space_id AND sm.human_id = sp.principal_id ",
+                    $rest
+                ),
+            };
+        )+
+
+        /// All of them, by name, for the test that looks at how they are carried out.
+        pub const LOOK_UPS: &[(&str, Scoped)] = &[$((stringify!($name), $name)),+];
+    };
+}
+
+/// What stands in lists of sessions; `$3` is a status or null.
+macro_rules! of_status {
+    () => {
+        "AND (s.status = $3 OR ($3 IS NULL AND s.status <> 'Archived')) "
+    };
+}
+
+/// What stands in lists of interactions; `$3` is a status or null.
+macro_rules! listed_interactions {
+    () => {
+        "AND i.session_id = s.id AND m.id = i.message_id AND s.status <> 'Archived' \
+         AND (m.status = $3 OR $3 IS NULL) "
+    };
+}
+
+/// The question of each interaction with its events.
+macro_rules! asked {
+    () => {
+        concat!("CROSS JOIN interactions i CROSS JOIN messages m ", from_events!())
+    };
+}
+
+look_ups! {
+    /// `$3` is a session.
+    SESSION: select_session!(""), "", "AND s.id = $3";
+    /// `$3` is a status or null.
+    SESSIONS_TOTAL: "SELECT COUNT(*)", "", of_status!();
+    /// `$3` is a status or null, `$4` and `$5` how many and after how many.
+    SESSIONS:
+        select_session!(""),
+        "",
+        concat!(of_status!(), "ORDER BY s.updated_at DESC, s.id DESC LIMIT $4 OFFSET $5");
+    FEED_TOTAL: "SELECT COUNT(*)", "", "AND s.status <> 'Archived'";
+    /// `$3` is whose feed it is, `$4` and `$5` how many and after how many.
+    FEED:
+        select_session!(
+            ", CASE WHEN s.message_count > p.read_count THEN s.message_count - p.read_count ELSE 0 END, \
+             CASE WHEN s.pending_count > 0 THEN (SELECT MAX(m.priority) FROM messages m \
+             WHERE m.session_id = s.id AND m.status = 'Pending') END AS urgency, \
+             CASE WHEN s.pending_count > 0 THEN (SELECT MIN(m.deadline_at) FROM messages m \
+             WHERE m.session_id = s.id AND m.status = 'Pending') END AS due"
+        ),
+        "CROSS JOIN participants p",
+        "AND p.session_id = s.id AND p.principal_id = $3 AND s.status <> 'Archived' \
+         ORDER BY CASE WHEN s.pending_count > 0 THEN 0 ELSE 1 END, urgency DESC NULLS LAST, \
+         due ASC NULLS LAST, s.updated_at DESC, s.id DESC LIMIT $4 OFFSET $5";
+    /// With its size and that of its answer; `$3` is a session, `$4` the message's ordinal.
+    MESSAGE_AT:
+        concat!("SELECT ", message_columns!(), ", c.size + COALESCE(x.size, 0)"),
+        concat!("CROSS JOIN messages m ", from_events!()),
+        "AND s.id = $3 AND m.session_id = s.id AND m.ordinal = $4";
+    /// `$3` is a session.
+    HEAD: "SELECT s.space_id, s.last_seq, s.first_seq", "", "AND s.id = $3";
+    /// `$3` is a session, `$4` a principal.
+    STANDING:
+        "SELECT s.space_id, s.last_seq, s.first_seq, (SELECT p.id FROM participants p \
+         WHERE p.session_id = s.id AND p.principal_id = $4)",
+        "",
+        "AND s.id = $3";
+    /// `$3` is a session.
+    MESSAGE_COUNT: "SELECT s.message_count", "", "AND s.id = $3";
+    /// `$3` is a session, `$4` a message.
+    MESSAGE:
+        concat!("SELECT ", message_columns!()),
+        concat!("CROSS JOIN messages m ", from_events!()),
+        "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
+    /// `$3` is a session.
+    INTERACTION_MESSAGE:
+        "SELECT i.message_id",
+        "CROSS JOIN interactions i",
+        "AND s.id = $3 AND i.session_id = s.id";
+    /// `$3` is a session.
+    INTERACTION:
+        interaction_columns!(),
+        asked!(),
+        "AND s.id = $3 AND i.session_id = s.id AND m.id = i.message_id AND m.session_id = s.id";
+    /// `$3` is a status or null.
+    INTERACTIONS_TOTAL:
+        "SELECT COUNT(*)",
+        "CROSS JOIN interactions i CROSS JOIN messages m",
+        listed_interactions!();
+    /// `$3` is a status or null, `$4` and `$5` how many and after how many.
+    INTERACTIONS:
+        "SELECT s.id",
+        "CROSS JOIN interactions i CROSS JOIN messages m",
+        concat!(listed_interactions!(), "ORDER BY s.updated_at DESC, s.id DESC LIMIT $4 OFFSET $5");
+    /// How long each of these interactions is, with its answer and its blocks. Ends before the sessions.
+    INTERACTION_SIZES:
+        "SELECT s.id, c.size + COALESCE(x.size, 0) + (SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) \
+         FROM events b WHERE b.session_id = s.id AND b.kind = 'blocks.pushed')",
+        asked!(),
+        "AND i.session_id = s.id AND m.id = i.message_id AND m.session_id = s.id AND s.id IN (VALUES";
+    /// Ends before the sessions.
+    INTERACTIONS_OF:
+        interaction_columns!(),
+        asked!(),
+        "AND i.session_id = s.id AND m.id = i.message_id AND m.session_id = s.id AND s.id IN (VALUES";
+}

@@ -1,0 +1,144 @@
+//! How the store's look-ups are carried out: each by an index that leads to what it asks for, whatever else there is.
+
+use crate::support::hub::{ask, text};
+use crate::support::sql::Database;
+use crate::support::{Hub, on_both_engines};
+use hiloop::store::{LOOK_UPS, PENDING_MESSAGES, READ_MARK, TITLE_AT};
+use std::collections::HashMap;
+
+/// A hub in which other tenants have much, and one session that has gone on for long.
+struct Crowd {
+    database: Database,
+    space: String,
+    session: String,
+    agent: String,
+    message: String,
+}
+
+impl Crowd {
+    async fn of(hub: &Hub) -> Self {
+        let agent = hub.agent("agent").await;
+        let session = hub.interaction(&agent).await;
+        let message = ask(&agent, &session).await;
+        let me = agent.get("/v1/agent/me").await.expect(200);
+        hub.other_space().await;
+        let database = Database::open(&hub.database_url).await;
+        let (numbers, id) = database.many(20_000);
+        let space = text(&me["spaceId"]).to_owned();
+        let own = database.id(&session);
+        let events = "INSERT INTO events (session_id, seq, kind, at, pending, size, body)";
+        let messages = "INSERT INTO messages (id, session_id, seq, ordinal, response_required, status, priority, \
+                        created_at, updated_at)";
+        for statement in [
+            format!(
+                "{numbers} INSERT INTO sessions (id, space_id, status, priority, first_seq, last_seq, message_count, \
+                 pending_count, created_at, updated_at) SELECT {id}, s.id, 'Active', 1, 1, 2, 1, 0, 1, n.i \
+                 FROM n CROSS JOIN spaces s WHERE s.id <> {}",
+                database.id(&space)
+            ),
+            format!(
+                "INSERT INTO participants (id, session_id, principal_id, kind, role, last_read_seq, read_count, \
+                 added_at) SELECT {id}, s.id, s.id, 'Agent', 'member', 0, 0, 1 FROM sessions s WHERE s.id <> {own}"
+            ),
+            format!(
+                "{messages} SELECT {id}, s.id, 2, 1, TRUE, 'Completed', 1, 1, 1 FROM sessions s WHERE s.id <> {own}"
+            ),
+            format!(
+                "INSERT INTO interactions (session_id, message_id, kind) SELECT m.session_id, m.id, 'x' \
+                 FROM messages m WHERE m.session_id <> {own}"
+            ),
+            format!("{events} SELECT s.id, 1, 'session.created', 1, 0, 2, '{{}}' FROM sessions s WHERE s.id <> {own}"),
+            format!("{events} SELECT s.id, 2, 'message.created', 1, 0, 2, '{{}}' FROM sessions s WHERE s.id <> {own}"),
+            format!("{numbers} {events} SELECT {own}, n.i + 9, 'message.created', 1, 0, 2, '{{}}' FROM n"),
+            format!("{numbers} {messages} SELECT {id}, {own}, n.i + 9, n.i + 9, TRUE, 'Completed', 1, 1, 1 FROM n"),
+        ] {
+            database.execute(&statement).await;
+        }
+        // SQLite's own statistics are not kept by the hub: there the plans must be good without.
+        if matches!(database, Database::Postgres(_)) {
+            database.execute("VACUUM ANALYZE").await;
+        }
+        let id = |id: &str| database.id(id);
+        let (space, session) = (id(&space), id(&session));
+        let (agent, message) = (id(text(&me["id"])), id(text(&message["id"])));
+        Self { database, space, session, agent, message }
+    }
+
+    /// How a text is carried out with these values for `$3`, `$4` and `$5`.
+    async fn plan(&self, text: &str, values: [&str; 3]) -> String {
+        let mut filled = text.replace("$1", &self.space).replace("$2", &self.agent);
+        for (name, value) in ["$3", "$4", "$5"].iter().zip(values) {
+            filled = filled.replace(name, value);
+        }
+        if filled.ends_with("VALUES") {
+            filled = format!("{filled} ({}))", self.session);
+        }
+        self.database.plan(&filled).await
+    }
+}
+
+/// The steps that read a whole table of what tenants have. (There are so few memberships that reading all of them is
+/// as good as an index.)
+fn scans(plan: &str) -> Vec<&str> {
+    let tables = ["sessions", "participants", "messages", "events", "interactions"];
+    let is_scan = |line: &&str| match line.split_once("Seq Scan on ") {
+        Some((_, rest)) => tables.iter().any(|table| rest.starts_with(table)),
+        None => line.trim_start().starts_with("SCAN ") && !line.contains("CONSTANT ROW"),
+    };
+    plan.lines().filter(is_scan).collect()
+}
+
+on_both_engines! {
+    async fn no_look_up_passes_over_what_others_have(hub: Hub) {
+        let crowd = Crowd::of(&hub).await;
+        let (session, agent, message) = (crowd.session.as_str(), crowd.agent.as_str(), crowd.message.as_str());
+        let values = HashMap::from([
+            ("SESSIONS_TOTAL", ["NULL", "", ""]),
+            ("SESSIONS", ["'Closed'", "20", "0"]),
+            ("FEED", [agent, "20", "0"]),
+            ("STANDING", [session, agent, ""]),
+            ("MESSAGE", [session, message, ""]),
+            ("MESSAGE_AT", [session, "2", ""]),
+            ("INTERACTIONS_TOTAL", ["'Pending'", "", ""]),
+            ("INTERACTIONS", ["'Pending'", "20", "0"]),
+        ]);
+        let mut wrong = Vec::new();
+        for (name, texts) in LOOK_UPS {
+            let values = values.get(name).copied().unwrap_or([session, "", ""]);
+            for text in [texts.space, texts.member, texts.human] {
+                let plan = crowd.plan(text, values).await;
+                if !scans(&plan).is_empty() {
+                    wrong.push(format!("{name}: {text}\n{plan}"));
+                }
+                // What others have is by their sessions, in the middle of each plan for SQLite: none is looked for by
+                // less than a session, a principal or a space.
+                if matches!(crowd.database, Database::Sqlite(_)) {
+                    let first = plan.lines().find(|line| line.starts_with("SEARCH")).unwrap_or_default();
+                    let is_own = ["space_id=?", "principal_id=?", "id=?"].iter().any(|column| first.contains(column));
+                    assert!(is_own, "{name}: {text}\n{plan}");
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+        // A page of a space's sessions is read in its order rather than sorted.
+        let (_, sessions) = LOOK_UPS.iter().find(|(name, _)| *name == "SESSIONS").expect("it");
+        let plan = crowd.plan(sessions.space, values["SESSIONS"]).await;
+        if matches!(crowd.database, Database::Sqlite(_)) {
+            assert!(plan.contains("sessions_by_activity") && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+
+    async fn no_look_up_passes_over_the_length_of_a_session(hub: Hub) {
+        let crowd = Crowd::of(&hub).await;
+        let own = |text: &str| text.replace("$1", &crowd.session);
+        for (text, index) in [
+            (own(PENDING_MESSAGES), "messages_pending"),
+            (own(READ_MARK).replace("$2", &crowd.agent).replace("$3", "19000"), "messages_by_seq"),
+            (own(TITLE_AT).replace("$2", "19000"), "events_titles"),
+        ] {
+            let plan = crowd.database.plan(&text).await;
+            Database::uses_index(&plan, index);
+            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
+        }
+    }
+}

@@ -22,7 +22,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -62,18 +62,35 @@ pub struct Server {
     gone: CancellationToken,
 }
 
-/// A socket that is bound before anything else happens, so that a port that is taken is noticed first.
-pub async fn listen(config: &Config) -> Result<TcpListener, StartError> {
-    TcpListener::bind(config.listen).await.map_err(|source| StartError::Listen { address: config.listen, source })
+/// Connections that may wait to be taken.
+const BACKLOG: u32 = 1024;
+
+/// A port that is this hub's and that nobody can connect to yet. It is bound before anything else happens, so that one
+/// that is taken is noticed first; and it listens only when there is somebody to answer, so that a proxy goes elsewhere
+/// until then.
+struct Port {
+    socket: TcpSocket,
+    wanted: SocketAddr,
+    address: SocketAddr,
+    failed: fn(SocketAddr, io::Error) -> StartError,
 }
 
-/// As [`listen`], for the port of the figures, if there is to be one.
-async fn listen_for_metrics(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
-    let Some(address) = config.metrics_listen else { return Ok(None) };
-    let failed = |source| StartError::MetricsListen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok(Some((listener, bound)))
+impl Port {
+    fn bind(wanted: SocketAddr, failed: fn(SocketAddr, io::Error) -> StartError) -> Result<Self, StartError> {
+        let bind = || {
+            let socket = if wanted.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            socket.set_reuseaddr(true)?;
+            socket.bind(wanted)?;
+            let address = socket.local_addr()?;
+            Ok((socket, address))
+        };
+        let (socket, address) = bind().map_err(|error| failed(wanted, error))?;
+        Ok(Self { socket, wanted, address, failed })
+    }
+
+    fn listen(self) -> Result<TcpListener, StartError> {
+        self.socket.listen(BACKLOG).map_err(|error| (self.failed)(self.wanted, error))
+    }
 }
 
 /// The store, the authenticator and the accounts: what commands need that do not serve.
@@ -147,10 +164,13 @@ async fn launch(
     let redis = config.redis_url.as_deref().map(Target::parse).transpose().map_err(StartError::Redis)?;
     // Only fails if one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let listener = listen(&config).await?;
-    let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
+    let port = Port::bind(config.listen, |address, source| StartError::Listen { address, source })?;
+    let address = port.address;
     config.public_url.get_or_insert_with(|| format!("http://{address}"));
-    let for_metrics = listen_for_metrics(&config).await?;
+    let for_metrics = config
+        .metrics_listen
+        .map(|address| Port::bind(address, |address, source| StartError::MetricsListen { address, source }));
+    let for_metrics = for_metrics.transpose()?;
     let metrics = Arc::new(Metrics::new()?);
 
     let rooms = rooms(&config.database, &config.jwt, config.sign_in_limit, clock).await?;
@@ -181,12 +201,14 @@ async fn launch(
         metrics,
         draining: CancellationToken::new(),
     });
+    let listener = port.listen()?;
+    let for_metrics = for_metrics.map(|port| Ok::<_, StartError>((port.address, port.listen()?))).transpose()?;
     jobs::start(&context, clock_comparison);
     let stopped = TaskTracker::new();
     let router = http::router(Arc::clone(&context));
     stopped.spawn(accept(listener, router, context.draining.clone(), stopped.clone()));
     let gone = CancellationToken::new();
-    let metrics_address = for_metrics.map(|(listener, address)| {
+    let metrics_address = for_metrics.map(|(address, listener)| {
         tracing::info!(%address, "metrics are open");
         let router = http::ops_router(Arc::clone(&context));
         // Apart from the others: whoever watches is no reason to wait, and may watch to the end.

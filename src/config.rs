@@ -1,10 +1,14 @@
 //! Settings, from flags and the environment, checked once. The only reader of the environment.
 
+use crate::domain::text::MAX_NAME;
 use clap::Args;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use thiserror::Error;
+
+/// The space that everything belongs to unless one is named.
+pub const DEFAULT_SPACE: &str = "default";
 
 /// The settings as they are given. Every one is a flag and an environment variable.
 #[derive(Args, Clone, Debug)]
@@ -85,8 +89,8 @@ pub struct JwtSettings {
     /// Audience that tokens must name
     #[arg(long, env = "HILOOP_JWT_AUDIENCE")]
     pub jwt_audience: Option<String>,
-    /// Space that humans of an outside issuer join
-    #[arg(long, env = "HILOOP_JWT_SPACE", default_value = "default")]
+    /// Space that humans of an outside issuer join; made at the start if there is none of that name
+    #[arg(long, env = "HILOOP_JWT_SPACE", default_value = DEFAULT_SPACE)]
     pub jwt_space: String,
 }
 
@@ -107,6 +111,11 @@ pub struct LogSettings {
 pub struct ConfigError {
     pub setting: &'static str,
     pub problem: String,
+}
+
+/// A value that says something: composing tools tend to pass on what is not set as an empty one.
+fn given(value: Option<String>) -> Option<String> {
+    value.filter(|value| !value.trim().is_empty())
 }
 
 fn bad(setting: &'static str, problem: impl Into<String>) -> ConfigError {
@@ -191,24 +200,26 @@ impl Default for SocketTiming {
 impl Settings {
     /// Checks every setting.
     pub fn check(self) -> Result<Config, ConfigError> {
-        let public_url = self.public_url.map(|url| origin_like("HILOOP_PUBLIC_URL", &url, true)).transpose()?;
+        let public_url = given(self.public_url).map(|url| origin_like("HILOOP_PUBLIC_URL", &url, true)).transpose()?;
         let cors_origins = list(&self.cors_origins)
             .map(|origin| origin_like("HILOOP_CORS_ORIGINS", origin, false))
             .collect::<Result<_, _>>()?;
-        self.jwt.check()?;
+        let jwt = self.jwt.check()?;
         let database = self.database.check()?;
         let rate_limit = rate_limit(&self.rate_limit)?;
         Ok(Config {
             listen: address("HILOOP_LISTEN", &self.listen)?,
             database,
-            redis_url: self.redis_url,
-            jwt: self.jwt,
+            redis_url: given(self.redis_url),
+            jwt,
             trusted_proxies: list(&self.trusted_proxies).map(network).collect::<Result<_, _>>()?,
-            metrics_listen: self.metrics_listen.map(|text| address("HILOOP_METRICS_LISTEN", &text)).transpose()?,
+            metrics_listen: given(self.metrics_listen)
+                .map(|text| address("HILOOP_METRICS_LISTEN", &text))
+                .transpose()?,
             public_url,
             cors_origins,
             rate_limit,
-            sign_in_limit: match &self.sign_in_limit {
+            sign_in_limit: match &given(self.sign_in_limit) {
                 Some(text) => sign_in_limit(text)?,
                 None => rate_limit.map(|_| DEFAULT_SIGN_IN_LIMIT),
             },
@@ -223,16 +234,34 @@ impl Settings {
 }
 
 impl JwtSettings {
-    pub fn check(&self) -> Result<(), ConfigError> {
-        if let Some(url) = &self.jwks_url
+    pub fn check(self) -> Result<Self, ConfigError> {
+        let jwt = Self {
+            jwt_secret: given(self.jwt_secret),
+            jwks_url: given(self.jwks_url),
+            jwt_issuer: given(self.jwt_issuer),
+            jwt_audience: given(self.jwt_audience),
+            jwt_space: given(Some(self.jwt_space)).unwrap_or_else(|| DEFAULT_SPACE.to_owned()),
+        };
+        if let Some(url) = &jwt.jwks_url
             && !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme))
         {
             return Err(bad("HILOOP_JWKS_URL", "must begin with https:// or http://"));
         }
-        if self.jwt_secret.as_ref().is_some_and(|secret| secret.len() < 32) {
+        if jwt.jwt_secret.as_ref().is_some_and(|secret| secret.len() < 32) {
             return Err(bad("HILOOP_JWT_SECRET", "must have at least 32 characters (RFC 7518 section 3.2)"));
         }
-        Ok(())
+        if jwt.jwt_space.chars().any(char::is_control) || jwt.jwt_space.chars().count() > MAX_NAME {
+            return Err(bad(
+                "HILOOP_JWT_SPACE",
+                format!("must be the name of a space, of at most {MAX_NAME} characters"),
+            ));
+        }
+        Ok(jwt)
+    }
+
+    /// Whether anybody but the hub may sign tokens.
+    pub fn has_outside_issuer(&self) -> bool {
+        self.jwks_url.is_some() || self.jwt_secret.is_some()
     }
 }
 

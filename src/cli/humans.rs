@@ -48,8 +48,8 @@ impl Create {
     async fn run(self) -> Result<(), CliError> {
         let email = normal_email("--email", &self.email)?;
         check_name("--name", &self.name)?;
-        self.jwt.check()?;
-        let rooms = rooms(&self.database.check()?, &self.jwt, None, Arc::new(SystemClock)).await?;
+        let jwt = self.jwt.check()?;
+        let rooms = rooms(&self.database.check()?, &jwt, None, Arc::new(SystemClock)).await?;
         let space = if self.space == DEFAULT_SPACE {
             space_to_use(&*rooms.store, DEFAULT_SPACE).await?.0
         } else {

@@ -11,7 +11,7 @@ mod token;
 
 use crate::app::StartError;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{ConfigError, LogSettings, Settings};
+use crate::config::{ConfigError, DEFAULT_SPACE, LogSettings, Settings};
 use crate::domain::Refusal;
 use crate::domain::people::Space;
 use crate::store::{Store, StoreError};
@@ -110,6 +110,3 @@ async fn space_to_use(store: &dyn Store, name: &str) -> Result<(Space, bool), Cl
     let made = store.ensure_space(name, SystemClock.now()).await?;
     made.ok_or_else(|| CliError::Other(format!("the space '{name}' is deactivated")))
 }
-
-/// The space that everything belongs to unless one is named.
-const DEFAULT_SPACE: &str = "default";

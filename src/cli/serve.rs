@@ -20,6 +20,8 @@ pub(super) async fn run(settings: Settings) -> Result<(), CliError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let server = app::start(config).await?;
     let first = first_secrets(&server.context).await?;
+    // After that: a space `default` which is there tells that the store is not new.
+    space_of_outside_issuer(&server.context).await?;
     announce(&server, first.as_ref());
     tokio::select! {
         _ = terminate.recv() => {}
@@ -50,6 +52,21 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
     tx.create_human(space.id, FIRST_EMAIL, "Owner", hash.as_deref(), now).await?;
     tx.commit(None).await?;
     Ok(Some(FirstSecrets { api_key, password }))
+}
+
+/// Makes the space that people of an outside issuer join, or the first of them could not come in.
+async fn space_of_outside_issuer(context: &Context) -> Result<(), CliError> {
+    let jwt = &context.config.jwt;
+    if !jwt.has_outside_issuer() || context.store.ensure_space(&jwt.jwt_space, context.clock.now()).await?.is_some() {
+        return Ok(());
+    }
+    let problem = format!("HILOOP_JWT_SPACE: the space '{}' is deactivated", jwt.jwt_space);
+    if jwt.jwks_url.is_none() && jwt.jwt_space == DEFAULT_SPACE {
+        // The secret may be the hub's own, and nobody may have asked for that space.
+        tracing::warn!("{problem}; nobody new comes in by a token of an outside issuer");
+        return Ok(());
+    }
+    Err(CliError::Other(problem))
 }
 
 fn announce(server: &Server, first: Option<&FirstSecrets>) {

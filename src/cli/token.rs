@@ -23,8 +23,8 @@ pub(super) struct Token {
 
 impl Token {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        self.jwt.check()?;
-        let rooms = rooms(&self.database.check()?, &self.jwt, None, Arc::new(SystemClock)).await?;
+        let jwt = self.jwt.check()?;
+        let rooms = rooms(&self.database.check()?, &jwt, None, Arc::new(SystemClock)).await?;
         let human = rooms.store.human_by_email(&self.email.to_lowercase()).await?;
         let human = human.ok_or_else(|| CliError::Other(format!("--email: there is no human '{}'", self.email)))?;
         let (token, _) = rooms.accounts.access_token(&human, self.ttl)?;

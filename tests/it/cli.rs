@@ -217,7 +217,7 @@ fn a_bad_setting_is_named_in_one_line_before_anything_listens() {
         ("REDIS_URL", "redis://localhost:port"),
         ("REDIS_URL", "redis+cluster://"),
         ("HILOOP_JWT_SECRET", "too short"),
-        ("HILOOP_JWT_SECRET", ""),
+        ("HILOOP_JWT_SPACE", "a\nb"),
         ("HILOOP_JWKS_URL", "ftp://issuer.example/keys"),
         ("HILOOP_TRUSTED_PROXIES", "127.0.0.1, proxy"),
         ("HILOOP_METRICS_LISTEN", "9090"),
@@ -242,6 +242,98 @@ fn a_bad_setting_is_named_in_one_line_before_anything_listens() {
         failed(&output, setting);
     }
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was made");
+}
+
+/// Composing tools pass on what is not set as an empty value.
+#[tokio::test]
+async fn an_empty_value_is_none() {
+    let folder = tempdir().expect("a folder");
+    let mut command = hiloop(folder.path());
+    for setting in [
+        "REDIS_URL",
+        "HILOOP_JWT_SECRET",
+        "HILOOP_JWKS_URL",
+        "HILOOP_JWT_ISSUER",
+        "HILOOP_JWT_AUDIENCE",
+        "HILOOP_JWT_SPACE",
+        "HILOOP_METRICS_LISTEN",
+        "HILOOP_PUBLIC_URL",
+        "HILOOP_SIGN_IN_LIMIT",
+        "HILOOP_TRUSTED_PROXIES",
+        "HILOOP_CORS_ORIGINS",
+    ] {
+        command.env(setting, "");
+    }
+    let hub = Process::spawn(command.env("HILOOP_LISTEN", FREE_PORT));
+    assert!(!hub.output.contains("metrics at"), "{}", hub.output);
+    assert_eq!(printed(&hub, "chat").trim_end_matches('/'), hub.base);
+    let email = printed(&hub, "e-mail").to_owned();
+    let token = run(hiloop(folder.path()).env("HILOOP_JWT_ISSUER", "").args(["token", "--email", &email]));
+    let token = format!("Bearer {}", line(&token));
+    Client::anonymous(&hub.base).with("authorization", &token).get("/v1/human/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn the_space_of_an_outside_issuer_is_made_at_the_start() {
+    let folder = tempdir().expect("a folder");
+    let secret = "a secret that is long enough for both sides";
+    let start = |space: &str| {
+        let mut command = hiloop(folder.path());
+        command.env("HILOOP_LISTEN", FREE_PORT).env("HILOOP_JWT_SECRET", secret).env("HILOOP_JWT_SPACE", space);
+        command
+    };
+    let come_in = async |hub: &Process, email: &str| {
+        let claims = json!({ "sub": email, "email": email, "name": "N", "exp": 4_000_000_000_i64 });
+        let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+        let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("a token");
+        let token = format!("Bearer {token}");
+        Client::anonymous(&hub.base).with("authorization", &token).get("/v1/human/me").await.expect(200);
+    };
+    // The first start still shows its secrets, whichever space it is.
+    let mut hub = Process::spawn(&mut start("default"));
+    let key = printed(&hub, "API key").to_owned();
+    come_in(&hub, "one@example.org").await;
+    assert_eq!(hub.terminate(), Some(0));
+    let mut hub = Process::spawn(&mut start("theirs"));
+    come_in(&hub, "two@example.org").await;
+    let owner = api_key(&hub, &key);
+    let spaces = owner.get("/v1/manage/spaces").await.expect(200);
+    let theirs = spaces["data"].as_array().expect("a list").iter().find(|space| space["name"] == "theirs");
+    let id = text(&theirs.expect("the space")["id"]).to_owned();
+    owner.delete(&format!("/v1/manage/spaces/{id}")).await.expect(204);
+    assert_eq!(hub.terminate(), Some(0));
+    failed(&run(&mut start("theirs")), "HILOOP_JWT_SPACE");
+
+    let other = tempdir().expect("a folder");
+    let hub = Process::spawn(
+        hiloop(other.path())
+            .env("HILOOP_LISTEN", FREE_PORT)
+            .env("HILOOP_JWT_SECRET", secret)
+            .env("HILOOP_JWT_SPACE", "theirs"),
+    );
+    assert!(hub.output.contains("API key"), "{}", hub.output);
+    come_in(&hub, "three@example.org").await;
+}
+
+#[tokio::test]
+async fn nobody_can_connect_before_there_is_somebody_to_answer() {
+    let folder = tempdir().expect("a folder");
+    // A database that takes connections and says nothing.
+    let silent = tokio::net::TcpListener::bind(FREE_PORT).await.expect("a port");
+    let url = format!("postgres://hub@{}/hub", silent.local_addr().expect("an address"));
+    let free = || TcpListener::bind(FREE_PORT).expect("a port").local_addr().expect("an address");
+    let (listen, metrics) = (free(), free());
+    let mut command = hiloop(folder.path());
+    command.env("DATABASE_URL", url).env("HILOOP_LISTEN", listen.to_string());
+    let mut hub = command.env("HILOOP_METRICS_LISTEN", metrics.to_string()).spawn().expect("the hub starts");
+    let asked = tokio::time::timeout(PATIENCE, silent.accept()).await.expect("in time").expect("a connection");
+    for address in [listen, metrics] {
+        let refused = tokio::net::TcpStream::connect(address).await.expect_err("nobody listens");
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    }
+    hub.kill().expect("it ends");
+    hub.wait().expect("it has ended");
+    drop(asked);
 }
 
 #[test]

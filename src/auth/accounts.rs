@@ -181,9 +181,12 @@ impl Accounts {
         setup_token: impl FnOnce(HumanId) -> Secret + Send,
     ) -> Result<(Human, Option<Secret>), Refusal> {
         let now = self.clock.now();
+        // One who has left their last space comes back as somebody new: there is nobody left whom that could harm.
+        let revived = tx.revive_human(new.email, new.name, new.password_hash).await?.is_some();
         let made = tx.create_human(new.space, new.email, new.name, new.password_hash, now).await?;
-        let (human, is_new) = made
+        let (human, created) = made
             .ok_or_else(|| Refusal::Conflict("Field 'email' names somebody who is in the space already".to_owned()))?;
+        let is_new = created || revived;
         if !is_new || human.password_hash.is_some() {
             return Ok((human, None));
         }

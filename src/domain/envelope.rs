@@ -16,20 +16,25 @@ pub struct Envelope(Box<RawValue>);
 
 impl Envelope {
     /// Reads what a client sent as `field`: an envelope object, a string that is the JSON of one, or any other
-    /// string, which becomes the ciphertext (contract section 3). `max_bytes` bounds the JSON text.
+    /// string, which becomes the ciphertext (contract section 3). `max_bytes` bounds what was sent: a string's own
+    /// bytes (not the envelope around them, of which the client knows nothing), an object's JSON.
     pub fn from_value(field: &str, value: Value, max_bytes: usize) -> Result<Self, Refusal> {
+        let mut sent = None;
         let object = match value {
-            Value::String(text) => match serde_json::from_str::<Value>(&text) {
-                Ok(inner) if shape_error(&inner).is_none() => inner,
-                _ => json!({ "ciphertext": text, "wrappings": [] }),
-            },
+            Value::String(text) => {
+                sent = Some(text.len());
+                match serde_json::from_str::<Value>(&text) {
+                    Ok(inner) if shape_error(&inner).is_none() => inner,
+                    _ => json!({ "ciphertext": text, "wrappings": [] }),
+                }
+            }
             other => other,
         };
         if let Some(problem) = shape_error(&object) {
             return Err(Refusal::invalid(field, problem));
         }
         let text = object.to_string();
-        if text.len() > max_bytes {
+        if sent.unwrap_or(text.len()) > max_bytes {
             return Err(Refusal::TooLarge(format!("Field '{field}' must have at most {max_bytes} bytes")));
         }
         Self::from_stored(text).ok_or(Refusal::Internal)
@@ -67,7 +72,8 @@ impl PartialSchema for Envelope {
 impl ToSchema for Envelope {}
 
 /// What a client may send as an envelope: the object, or a string. A string that is the JSON of an envelope is taken
-/// as one; any other string becomes the `ciphertext`.
+/// as one; any other string becomes the `ciphertext`. 256 KiB (a setting) at most: the bytes of a string, the JSON of an
+/// object.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code)] // it is the form in the OpenAPI document; `Envelope::from_value` reads what is sent
@@ -130,6 +136,19 @@ mod tests {
             let refusal = read(bad).expect_err("refused");
             assert!(refusal.to_string().contains("encryptedContent"), "{refusal}");
         }
+    }
+
+    #[test]
+    fn what_was_sent_is_measured() {
+        assert!(read(json!("x".repeat(1000))).is_ok());
+        assert!(read(json!("\"".repeat(1000))).is_ok(), "not as it is escaped");
         assert!(matches!(read(json!("x".repeat(1001))), Err(Refusal::TooLarge(_))));
+        assert!(matches!(read(json!("€".repeat(334))), Err(Refusal::TooLarge(_))), "bytes, not characters");
+        let object = |length: usize| json!({ "ciphertext": "x".repeat(length), "wrappings": [] });
+        let around = object(0).to_string().len();
+        let (most, too_much) = (object(1000 - around), object(1001 - around));
+        assert!(read(most.clone()).is_ok() && read(json!(most.to_string())).is_ok());
+        assert!(matches!(read(too_much.clone()), Err(Refusal::TooLarge(_))));
+        assert!(matches!(read(json!(too_much.to_string())), Err(Refusal::TooLarge(_))));
     }
 }

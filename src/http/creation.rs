@@ -198,7 +198,9 @@ impl NewAgent {
     async fn create(self, tx: &mut dyn DirectoryTx, space: SpaceId, now: Timestamp) -> Result<Agent, Refusal> {
         match tx.ensure_agent(space, &self.name, self.description.as_deref(), now).await? {
             Some((agent, true)) => Ok(agent),
-            _ => Err(Refusal::Conflict("Field 'name' names an agent that exists".to_owned())),
+            Some((_, false)) => Err(Refusal::Conflict("Field 'name' names an agent that exists".to_owned())),
+            // Its messages still bear the name.
+            None => Err(Refusal::Conflict("Field 'name' names an agent that is deactivated".to_owned())),
         }
     }
 }
@@ -229,7 +231,8 @@ pub async fn agent(
 
 /// Create a human, or let one join the space
 ///
-/// Without a password, a new human gets a one-time `setupUrl`.
+/// Without a password, a new human gets a one-time `setupUrl`. One who was deactivated in their last space comes back as a
+/// new one, under their old id.
 #[utoipa::path(
     post, path = "/humans", operation_id = "createHuman",
     request_body = HumanDraft,

@@ -231,6 +231,40 @@ on_both_engines! {
         client.get(&format!("/v1/human/sessions/{session}")).await.expect(200);
     }
 
+    async fn who_has_left_their_last_space_can_be_created_again(hub: Hub) {
+        let email = "back@example.org";
+        let body = json!({ "email": email, "name": "Before", "password": PASSWORD });
+        let before = hub.owner.post("/v1/manage/humans", body).await.expect(201);
+        let tokens = login(&hub, email, PASSWORD).await.expect(200);
+        let at = format!("/v1/manage/humans/{}", text(&before["id"]));
+        // In the space they are there already, whoever asks.
+        let again = json!({ "email": email, "name": "After" });
+        hub.owner.post("/v1/manage/humans", again.clone()).await.expect_error(409, "CONFLICT");
+        hub.owner.delete(&at).await.expect(204);
+        login(&hub, email, PASSWORD).await.expect_error(401, "UNAUTHORIZED");
+
+        let after = hub.owner.post("/v1/manage/humans", again.clone()).await.expect(201);
+        assert_eq!((&after["id"], &after["name"]), (&before["id"], &json!("After")));
+        // Nothing of before lets them in: they choose a new password.
+        login(&hub, email, PASSWORD).await.expect_error(401, "UNAUTHORIZED");
+        let refresh = json!({ "refreshToken": tokens["refreshToken"] });
+        hub.anonymous().post("/v1/auth/refresh", refresh).await.expect_error(401, "UNAUTHORIZED");
+        let (_, token) = text(&after["setupUrl"]).split_once("#setup=").expect("a token");
+        let chosen = json!({ "token": token, "password": "another horse battery" });
+        hub.anonymous().post("/v1/auth/setup", chosen).await.expect(200);
+        login(&hub, email, "another horse battery").await.expect(200);
+        hub.owner.post("/v1/manage/humans", again).await.expect_error(409, "CONFLICT");
+    }
+
+    async fn a_name_of_a_deactivated_agent_is_told_so(hub: Hub) {
+        let agent = hub.owner.post("/v1/manage/agents", json!({ "name": "once" })).await.expect(201);
+        let exists = hub.owner.post("/v1/manage/agents", json!({ "name": "once" })).await;
+        assert_eq!(exists.expect_error(409, "CONFLICT")["message"], "Field 'name' names an agent that exists");
+        hub.owner.delete(&format!("/v1/manage/agents/{}", text(&agent["id"]))).await.expect(204);
+        let gone = hub.owner.post("/v1/manage/agents", json!({ "name": "once" })).await;
+        assert_eq!(gone.expect_error(409, "CONFLICT")["message"], "Field 'name' names an agent that is deactivated");
+    }
+
     async fn a_name_of_a_deactivated_space_is_no_failure_of_the_hub(hub: Hub) {
         let space = hub.owner.post("/v1/manage/spaces", json!({ "name": "once" })).await.expect(201);
         hub.owner.delete(&format!("/v1/manage/spaces/{}", text(&space["id"]))).await.expect(204);

@@ -675,7 +675,7 @@ on_both_engines! {
             for (field, _) in fields.iter().filter(|(_, holds)| *holds == Envelope) {
                 let text = "x".repeat(256 * KIB);
                 for value in [
-                    json!(text),
+                    json!(format!("{text}x")),
                     json!({ "ciphertext": text, "wrappings": [] }),
                     json!(json!({ "ciphertext": text, "wrappings": [] }).to_string()),
                     json!({ "ciphertext": "", "wrappings": [{ "x": text }] }),
@@ -685,7 +685,7 @@ on_both_engines! {
                     let body = with_field(&house.body(&hub, row), field, &value.to_string());
                     findings.check(&format!("{route} with too large a {field}"), &send(&client, row, &path, body).await, TOO_LARGE, field);
                 }
-                let fits = json!("x".repeat(255 * KIB)).to_string();
+                let fits = json!(text).to_string();
                 let reply = send(&client, row, &path, with_field(&house.body(&hub, row), field, &fits)).await;
                 let status = match (row.method, route.ends_with("/respond")) {
                     ("PATCH", _) => 200,

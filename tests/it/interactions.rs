@@ -297,7 +297,7 @@ on_both_engines! {
         };
         refused.expect_error(409, "CONFLICT");
         assert_eq!(taken, 5);
-        let too_large = json!({ "encryptedBlocks": "x".repeat(256 * 1024) });
+        let too_large = json!({ "encryptedBlocks": "x".repeat(256 * 1024 + 1) });
         agent.post(&at(&other, "/blocks"), too_large).await.expect_error(413, "PAYLOAD_TOO_LARGE");
         // A closed session takes no more.
         let closed = hub.interaction(&agent).await;

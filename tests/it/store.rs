@@ -536,6 +536,38 @@ on_both_stores! {
         assert!(store.human(homeless.id).await.expect("the store").is_some());
     }
 
+    async fn a_human_who_has_left_comes_back_as_somebody_new(store: Empty) {
+        let (one, two) = (store.space("one").await, store.space("two").await);
+        let made = store.create_human(one.id, "h@example.org", "First", Some("phc"), NOW).await.expect("the store");
+        let (human, _) = made.expect("new");
+        store.set_public_key(&human.member(), "key", "k").await.expect("the store");
+        let later = NOW.plus_seconds(60);
+        let refresh = Refresh { hash: hash("r"), family: Uuid::now_v7(), human: human.id, expires_at: later };
+        store.add_refresh_token(&refresh, NOW).await.expect("the store");
+        let mut tx = store.begin_directory().await.expect("a transaction");
+        tx.add_setup_token(&hash("s"), human.id, later).await.expect("the store");
+        // Who is active is not revived, nor who never was.
+        for email in ["h@example.org", "nobody@example.org"] {
+            assert_eq!(tx.revive_human(email, "N", None).await.expect("the store"), None);
+        }
+        tx.commit(None).await.expect("the store");
+        assert!(store.deactivate_human(one.id, human.id, NOW).await.expect("the store"));
+
+        let mut tx = store.begin_directory().await.expect("a transaction");
+        assert_eq!(tx.revive_human("h@example.org", "Second", None).await.expect("the store"), Some(human.id));
+        let joined = tx.create_human(two.id, "h@example.org", "x", Some("x"), NOW).await.expect("the store");
+        let (joined, is_new) = joined.expect("joins");
+        tx.commit(None).await.expect("the store");
+        assert!(!is_new);
+        assert_eq!((joined.id, joined.name.as_str(), joined.password_hash), (human.id, "Second", None));
+        assert_eq!((joined.public_key, joined.key_id), (None, None));
+        assert!(store.human_in_space(two.id, human.id).await.expect("the store").is_some());
+        assert!(store.human_in_space(one.id, human.id).await.expect("the store").is_none());
+        let outcome = store.rotate_refresh_token(&hash("r"), &hash("n"), later, NOW).await.expect("the store");
+        assert_eq!(outcome, RefreshOutcome::Unknown);
+        assert_eq!(store.choose_password(&hash("s"), "phc", NOW).await.expect("the store"), None);
+    }
+
     async fn of_racing_creations_of_a_human_one_wins(store: Empty) {
         let space = store.space("one").await;
         let made = join_all((0..8).map(|_| store.create_human(space.id, "r@example.org", "R", None, NOW))).await;
@@ -1811,6 +1843,7 @@ const COVERED: &[&str] = &[
     // DirectoryTx
     "claim_reply",
     "add_setup_token",
+    "revive_human",
     // Credentials
     "setting",
     "setting_or",

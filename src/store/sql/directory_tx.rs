@@ -103,6 +103,31 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
         Ok((joined > 0).then_some((human, created > 0)))
     }
 
+    async fn revive_human(
+        &mut self,
+        email: &str,
+        name: &str,
+        password_hash: Option<&str>,
+    ) -> StoreResult<Option<HumanId>> {
+        let revived = sql::<E>(
+            "UPDATE humans SET deactivated_at = NULL, name = $1, password_hash = $2, public_key = NULL, key_id = NULL \
+             WHERE email = $3 AND deactivated_at IS NOT NULL RETURNING id",
+        )
+        .bind(name.to_owned())
+        .bind(password_hash.map(str::to_owned))
+        .bind(email.to_owned())
+        .first(&mut *self.tx, |row| Ok(HumanId(row.read()?)))
+        .await?;
+        if let Some(human) = revived {
+            for old in
+                ["DELETE FROM refresh_families WHERE human_id = $1", "DELETE FROM setup_tokens WHERE human_id = $1"]
+            {
+                sql::<E>(old).bind(human.0).execute(&mut *self.tx).await?;
+            }
+        }
+        Ok(revived)
+    }
+
     async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey> {
         sql::<E>(
             "INSERT INTO api_keys (id, space_id, secret_hash, prefix, permission, agent_id, expires_at, created_at) \

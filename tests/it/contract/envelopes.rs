@@ -43,8 +43,14 @@ on_every_deployment! {
     async fn a_field_may_have_256_kib(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let id = text(&open(&agent, json!({})).await["id"]).to_owned();
-        // The bound is that of the field's JSON, the envelope's own 32 bytes included.
-        let most = 256 * 1024 - json!({ "ciphertext": "", "wrappings": [] }).to_string().len();
+        // The bound is that of what is sent: a string's own bytes, or an object's JSON.
+        let most = 256 * 1024;
+        let object = |length: usize| json!({ "ciphertext": "x".repeat(length), "wrappings": [] });
+        let around = object(0).to_string().len();
+        for (length, status) in [(most - around, 201), (most - around + 1, 413)] {
+            let body = json!({ "encryptedContent": object(length) });
+            assert_eq!(agent.post(&at_agent(&id, "/messages"), body).await.status, status);
+        }
         let said = say(&agent, &id, &"x".repeat(most)).await;
         assert_eq!(text(&said["encryptedContent"]["ciphertext"]).len(), most);
         for field in ["encryptedContent", "encryptedComponents"] {

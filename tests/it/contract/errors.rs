@@ -161,7 +161,7 @@ on_every_deployment! {
         // A body over 1 MiB; and a field over 256 KiB in a body that may be as large.
         agent.post(&path, json!({ "encryptedContent": "x", "ignored": "y".repeat(1_048_576) })).await.expect_error(413, "PAYLOAD_TOO_LARGE");
         agent.post(&path, json!({ "encryptedContent": "x", "ignored": "y".repeat(1_000_000) })).await.expect(201);
-        let reply = agent.post(&path, json!({ "encryptedContent": "x".repeat(262_144) })).await;
+        let reply = agent.post(&path, json!({ "encryptedContent": "x".repeat(262_145) })).await;
         let error = reply.expect_error(413, "PAYLOAD_TOO_LARGE");
         assert!(text(&error["message"]).contains("'encryptedContent'"), "{error}");
     }

@@ -90,6 +90,8 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
     }
     let write = SqlitePoolOptions::new()
         .max_connections(1)
+        // There is no server that could have gone away meanwhile.
+        .test_before_acquire(false)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
@@ -100,6 +102,7 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
     let read = SqlitePoolOptions::new()
         .max_connections(4)
         .min_connections(1)
+        .test_before_acquire(false)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options.read_only(true).create_if_missing(false).pragma("cache_size", "-512"))
         .await

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 /// Events of an unknown session from this long before the last look, or later, have not been told. Nodes' clocks differ
 /// by less, and no transaction may last that long: the database ends its statements after 30 s, and one that lies still
-/// after 10 s.
+/// after 4 s.
 pub(super) const FRESH_MILLIS: i64 = 60_000;
 /// Sessions are forgotten after being idle for this long.
 pub(super) const REMEMBER_MILLIS: i64 = 2 * FRESH_MILLIS;

@@ -7,7 +7,9 @@ use crate::clock::Clock;
 use crate::domain::{Refusal, SessionId};
 use crate::metrics::{During, Metrics};
 use crate::store::{LockWait, Store, StoreError};
+use futures::FutureExt as _;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{Semaphore, mpsc};
@@ -106,13 +108,17 @@ fn set_aside(
     for (session, mut jobs) in sessions {
         aside.insert(session, Vec::new());
         let (committer, turns) = (Arc::clone(committer), Arc::clone(turns));
-        waiting.spawn(async move {
+        let carry_out = async move {
             let _turn = turns.acquire_owned().await;
             while !jobs.is_empty() {
                 let rest = jobs.split_off(jobs.len().min(MAX_BATCH));
                 committer.carry_out(jobs, LockWait::Long).await;
                 jobs = rest;
             }
+        };
+        waiting.spawn(async move {
+            // Whatever becomes of it: what is asked of the session meanwhile has its turn.
+            let _ = AssertUnwindSafe(carry_out).catch_unwind().await;
             session
         });
     }

@@ -3,11 +3,12 @@
 //! SQL is written once, in the subset that both share (`$1`, `RETURNING`, `ON CONFLICT`, row values). [`Engine`]
 //! carries the rest: how to begin a write, how to lock rows, how to run a statement.
 
-use super::StoreResult;
+use super::{LockWait, StoreResult};
 use super::lease::Lease;
+use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
 use sqlx::{
-    Arguments as _, AssertSqlSafe, Database, Decode, Encode, Executor as _, Row as _, SqlSafeStr, SqlStr, Type,
+    Arguments as _, AssertSqlSafe, Database, Decode, Either, Encode, Executor as _, Row as _, SqlSafeStr, SqlStr, Type,
 };
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ pub trait Column<T>: Database {
 }
 
 macro_rules! engine {
-    ($db:ty, $begin:literal, $batch:literal, $lock:literal, $skip:literal, $clock:expr) => {
+    ($db:ty, $scripts:literal, $begin:literal, $batch:literal, $lock:literal, $skip:literal, $clock:expr) => {
         impl<T> Column<T> for $db
         where
             T: for<'q> Encode<'q, $db> + Type<$db> + for<'r> Decode<'r, $db>,
@@ -34,6 +35,7 @@ macro_rules! engine {
         }
 
         impl Engine for $db {
+            const TAKES_SCRIPTS: bool = $scripts;
             const BEGIN_WRITE: &'static str = $begin;
             const BEGIN_BATCH: &'static str = $batch;
             const LOCK_SESSIONS: &'static str = $lock;
@@ -62,6 +64,27 @@ macro_rules! engine {
             ) -> BoxFuture<'c, Result<Vec<Self::Row>, sqlx::Error>> {
                 Box::pin(async move { connection.fetch_all(sqlx::query_with(sql, arguments)).await })
             }
+
+            fn ask<'c>(
+                connection: &'c mut Self::Connection,
+                sql: SqlStr,
+                arguments: Self::Arguments,
+            ) -> BoxFuture<'c, Result<Vec<Answer<Self>>, sqlx::Error>> {
+                Box::pin(async move {
+                    let mut results = connection.fetch_many(sqlx::query_with(sql, arguments));
+                    let (mut answers, mut rows) = (Vec::new(), Vec::new());
+                    while let Some(result) = results.try_next().await? {
+                        match result {
+                            Either::Right(row) => rows.push(row),
+                            Either::Left(done) => {
+                                let rows = std::mem::take(&mut rows);
+                                answers.push(Answer { changed: done.rows_affected(), rows });
+                            }
+                        }
+                    }
+                    Ok(answers)
+                })
+            }
         }
     };
 }
@@ -75,13 +98,25 @@ pub trait Engine:
     + Column<Uuid>
     + Column<Vec<u8>>
     + Column<Option<i64>>
+    + Column<Option<bool>>
+    + Column<Option<Vec<u8>>>
     + Column<Option<String>>
     + Column<Option<Uuid>>
 {
+    /// Whether one text may be several statements that share a list of arguments.
+    const TAKES_SCRIPTS: bool;
     /// Begins a transaction that will write.
     const BEGIN_WRITE: &'static str;
     /// The same, waiting only briefly for rows that others hold.
     const BEGIN_BATCH: &'static str;
+    /// Begins a transaction that waits so long for rows that others hold.
+    fn begin(wait: LockWait) -> &'static str {
+        match wait {
+            LockWait::Brief => Self::BEGIN_BATCH,
+            LockWait::Long => Self::BEGIN_WRITE,
+        }
+    }
+
     /// Ends a `SELECT` of the sessions `s` named in `VALUES` rows `v`, which stay locked until the transaction ends.
     /// Locks are taken in the order of the ids, so that two batches can't deadlock; SQLite has one writer at a time
     /// and needs none. (`CROSS JOIN` keeps SQLite's planner from turning the look-up round.)
@@ -106,10 +141,25 @@ pub trait Engine:
         sql: SqlStr,
         arguments: Self::Arguments,
     ) -> BoxFuture<'c, Result<Vec<Self::Row>, sqlx::Error>>;
+
+    /// The answers of each statement of `sql`, in order.
+    fn ask<'c>(
+        connection: &'c mut Self::Connection,
+        sql: SqlStr,
+        arguments: Self::Arguments,
+    ) -> BoxFuture<'c, Result<Vec<Answer<Self>>, sqlx::Error>>;
+}
+
+/// What one statement did.
+pub struct Answer<E: Engine> {
+    /// How many rows it changed; of no meaning for one that only reads.
+    pub changed: u64,
+    pub rows: Vec<E::Row>,
 }
 
 engine!(
     sqlx::Sqlite,
+    true,
     "BEGIN IMMEDIATE",
     "BEGIN IMMEDIATE",
     ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1",
@@ -118,6 +168,7 @@ engine!(
 );
 engine!(
     sqlx::Postgres,
+    false,
     "BEGIN",
     "BEGIN; SET LOCAL lock_timeout = '250ms'",
     ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1 ORDER BY s.id FOR UPDATE OF s",
@@ -138,7 +189,7 @@ impl<E: Engine> Statement<E> {
     }
 
     /// One text out of two of the program's own.
-    pub fn joined(head: &'static str, tail: &'static str) -> Self {
+    pub fn joined(head: &'static str, tail: &str) -> Self {
         Self {
             sql: AssertSqlSafe([head, tail].concat()).into_sql_str(),
             arguments: E::Arguments::default(),
@@ -207,7 +258,7 @@ impl<E: Engine> Statement<E> {
         }
         let Self { sql, arguments, .. } = self;
         let rows = connection.run(|connection| E::fetch(connection, sql, arguments)).await?;
-        rows.iter().map(|row| read(&mut Fields { row, next: 0 })).collect()
+        read_all(&rows, &mut read)
     }
 
     /// Runs it and reads the first row, if there is one.
@@ -223,6 +274,14 @@ impl<E: Engine> Statement<E> {
     pub async fn number(self, connection: &mut Lease<E>) -> StoreResult<i64> {
         Ok(self.first(connection, |fields| fields.read::<i64>()).await?.unwrap_or(0))
     }
+}
+
+/// Reads every row.
+pub fn read_all<E: Engine, T>(
+    rows: &[E::Row],
+    read: &mut impl FnMut(&mut Fields<'_, E>) -> StoreResult<T>,
+) -> StoreResult<Vec<T>> {
+    rows.iter().map(|row| read(&mut Fields { row, next: 0 })).collect()
 }
 
 /// Reads the columns of a row from left to right.

@@ -24,7 +24,12 @@ pub struct Health {
     deadline: Option<Duration>,
     /// When a connection was last found to lead to a database that takes no writes any more, as after a failover.
     demoted: Mutex<Option<Instant>>,
+    /// When a connection was last found broken.
+    broken: Mutex<Option<Instant>>,
 }
+
+/// How long a connection may lie idle and still count as good without a question, if no other broke meanwhile.
+const GOOD_FOR: Duration = Duration::from_secs(1);
 
 impl Health {
     pub fn with_deadline(deadline: Duration) -> Arc<Self> {
@@ -35,6 +40,11 @@ impl Health {
     /// place, even if reading from it works.
     pub fn is_good(&self, age: Duration) -> bool {
         self.demoted.lock().is_none_or(|at| age < at.elapsed())
+    }
+
+    /// Whether a connection that has been idle for so long is to be asked whether it still leads anywhere.
+    pub fn is_in_doubt(&self, idle: Duration) -> bool {
+        idle > GOOD_FOR || self.broken.lock().is_some_and(|at| at.elapsed() <= idle)
     }
 }
 
@@ -52,21 +62,31 @@ impl<E: Engine> Lease<E> {
         Self { connection: Some(connection), health: Arc::clone(health), in_transaction: false, is_spoilt: false }
     }
 
+    pub fn is_in_transaction(&self) -> bool {
+        self.in_transaction
+    }
+
+    /// What is asked next begins a transaction. Said before: a caller that goes away meanwhile leaves nothing open
+    /// either.
+    pub fn begins(&mut self) {
+        self.in_transaction = true;
+    }
+
+    /// What was asked last has made the transaction durable.
+    pub fn committed(&mut self) {
+        self.in_transaction = false;
+    }
+
     /// Begins a transaction that will write.
     pub async fn begin(&mut self, wait: LockWait) -> StoreResult<()> {
-        // Before it is asked for: a caller that goes away meanwhile leaves nothing open either.
-        self.in_transaction = true;
-        self.say(match wait {
-            LockWait::Brief => E::BEGIN_BATCH,
-            LockWait::Long => E::BEGIN_WRITE,
-        })
-        .await
+        self.begins();
+        self.say(E::begin(wait)).await
     }
 
     /// Makes it durable. Where this fails, nobody knows whether it did.
-    pub async fn commit(mut self) -> StoreResult<()> {
+    pub async fn commit(&mut self) -> StoreResult<()> {
         self.say("COMMIT").await?;
-        self.in_transaction = false;
+        self.committed();
         Ok(())
     }
 
@@ -92,7 +112,10 @@ impl<E: Engine> Lease<E> {
             if says_read_only(&error) {
                 *self.health.demoted.lock() = Some(Instant::now());
             }
-            self.is_spoilt |= spoils(&error);
+            if spoils(&error) {
+                self.is_spoilt = true;
+                *self.health.broken.lock() = Some(Instant::now());
+            }
             error.into()
         })
     }

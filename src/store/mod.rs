@@ -9,6 +9,7 @@ pub mod error;
 mod lease;
 pub mod open;
 pub mod records;
+mod script;
 mod sql;
 
 use crate::domain::interaction::InteractionState;
@@ -22,7 +23,8 @@ use crate::domain::{
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, MessagePage, Moment, NewKey, ReadMark, Refresh,
+    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Loaded, MessagePage, Moment, Named, NewKey,
+    ReadMark, Refresh,
     RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, Taken, WriteSet,
 };
 pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, READ_MARK, Scoped, TITLE_AT};
@@ -346,25 +348,18 @@ pub trait Store: Directory + Credentials + Sessions + Timelines + Retention + In
 /// One write transaction: what is loaded is locked until it ends; dropped without `commit`, it never was.
 #[async_trait]
 pub trait WriteTx: Send {
-    /// Loads and locks these sessions, in the order of their ids.
-    async fn lock_sessions(&mut self, ids: &[(SpaceId, SessionId)]) -> StoreResult<Vec<Session>>;
-    /// Which of these (session, principal) pairs take part.
-    async fn participations(
-        &mut self,
-        pairs: &[(SessionId, PrincipalId)],
-    ) -> StoreResult<Vec<(SessionId, PrincipalId)>>;
-    async fn message_states(&mut self, ids: &[(SessionId, MessageId)]) -> StoreResult<Vec<MessageState>>;
+    /// Loads and locks the sessions that are named, in the order of their ids, and reads the rest: of replies those
+    /// that were saved since `since`.
+    async fn load(&mut self, named: &Named, since: Timestamp) -> StoreResult<Loaded>;
     async fn pending_messages(&mut self, session: SessionId) -> StoreResult<Vec<MessageState>>;
     async fn participant(&mut self, session: SessionId, id: ParticipantId) -> StoreResult<Option<Participant>>;
     async fn participant_of(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Participant>>;
     /// What the session is as an interaction, if it is one.
     async fn interaction(&mut self, session: SessionId) -> StoreResult<Option<InteractionState>>;
-    /// The replies that were saved under these (scope, key) pairs since `since`.
-    async fn saved_replies(&mut self, keys: &[(String, String)], since: Timestamp) -> StoreResult<Vec<SavedReply>>;
-    /// Writes everything of the batch.
+    /// Writes what a batch has done so far.
     async fn apply(&mut self, writes: WriteSet) -> StoreResult<()>;
-    /// Makes it durable.
-    async fn commit(self: Box<Self>) -> StoreResult<()>;
+    /// Writes the rest and makes all of it durable.
+    async fn commit(self: Box<Self>, writes: WriteSet) -> StoreResult<()>;
 }
 
 /// The id column of an event's subject: the message that it settled or the principal that it removed.

@@ -129,9 +129,11 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
         .max_connections(connections)
         .min_connections(2)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .before_acquire(move |_, connection| {
-            let is_good = known.is_good(connection.age);
-            Box::pin(async move { Ok(is_good) })
+        // Most have been in use a moment ago: asking every one would be a round trip for each use.
+        .test_before_acquire(false)
+        .before_acquire(move |connection, known_of| {
+            let (is_good, is_in_doubt) = (known.is_good(known_of.age), known.is_in_doubt(known_of.idle_for));
+            Box::pin(async move { Ok(is_good && (!is_in_doubt || connection.ping().await.is_ok())) })
         })
         .connect_with(options.options(KEEPALIVES).options([
             ("statement_timeout", STATEMENT_TIMEOUT),

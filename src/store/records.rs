@@ -5,7 +5,7 @@ use crate::domain::decide::NewGuest;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
     AgentId, CommittedEvent, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, Participant, ParticipantId,
-    Permission, Priority, Session, SessionId, SpaceId, Timestamp,
+    Permission, PrincipalId, Priority, Session, SessionId, SpaceId, Timestamp,
 };
 use uuid::Uuid;
 
@@ -174,6 +174,27 @@ pub enum SavedReplyKind {
     Interaction(SessionId, i64),
     /// The JSON of the reply.
     Body(String),
+}
+
+/// What a batch names, and so has to know before it begins.
+#[derive(Debug, Default)]
+pub struct Named {
+    pub sessions: Vec<(SpaceId, SessionId)>,
+    /// Who has to take part in which session.
+    pub members: Vec<(SessionId, PrincipalId)>,
+    pub messages: Vec<(SessionId, MessageId)>,
+    /// The scopes and keys under which replies may be kept.
+    pub replies: Vec<(String, String)>,
+}
+
+/// What there is of what a batch names.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// In the order of their ids.
+    pub sessions: Vec<Session>,
+    pub members: Vec<(SessionId, PrincipalId)>,
+    pub messages: Vec<MessageState>,
+    pub replies: Vec<SavedReply>,
 }
 
 /// Everything that one batch writes.

@@ -10,7 +10,7 @@ use crate::domain::{
     Actor, CommittedEvent, Message, MessageId, Participant, Principal, PrincipalId, Refusal, Session, SessionId,
     SpaceId, Timestamp,
 };
-use crate::store::{SavedReply, SavedReplyKind, StoreError, WriteSet, WriteTx};
+use crate::store::{Named, SavedReply, SavedReplyKind, StoreError, WriteSet, WriteTx};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -178,15 +178,16 @@ pub(super) async fn run(tx: Box<dyn WriteTx>, clock: &dyn Clock, requests: &[Req
         outcomes.push(batch.carry_out(request).await?);
     }
     batch.writes.replies = std::mem::take(&mut batch.kept);
-    batch.flush().await?;
-    if batch.wrote {
-        batch.tx.commit().await?;
+    if let Some(writes) = batch.take_writes() {
+        batch.tx.commit(writes).await?;
+    } else if batch.wrote {
+        batch.tx.commit(WriteSet::default()).await?;
     }
     Ok(Done { outcomes, events: batch.events })
 }
 
 impl Batch {
-    /// Loads and locks everything that the requests name, with one statement a kind.
+    /// Loads and locks everything that the requests name, all of it at once.
     async fn load(&mut self, requests: &[Request]) -> Result<(), StoreError> {
         let mut sessions = HashSet::new();
         let mut pairs = HashSet::new();
@@ -205,21 +206,18 @@ impl Batch {
                 messages.insert((request.session, message));
             }
         }
-        let sessions: Vec<_> = sessions.into_iter().collect();
-        for session in self.tx.lock_sessions(&sessions).await? {
-            self.sessions.insert(session.id, session);
-        }
-        let pairs: Vec<_> = pairs.into_iter().collect();
-        self.members.extend(self.tx.participations(&pairs).await?);
-        let messages: Vec<_> = messages.into_iter().collect();
-        for state in self.tx.message_states(&messages).await? {
-            self.messages.insert(state.id, state);
-        }
-        if !keys.is_empty() {
-            for reply in self.tx.saved_replies(&keys, SavedReply::kept_since(self.now)).await? {
-                self.replies.insert((reply.scope.clone(), reply.key.clone()), reply);
-            }
-        }
+        let named = Named {
+            sessions: sessions.into_iter().collect(),
+            members: pairs.into_iter().collect(),
+            messages: messages.into_iter().collect(),
+            replies: keys,
+        };
+        let loaded = self.tx.load(&named, SavedReply::kept_since(self.now)).await?;
+        self.sessions.extend(loaded.sessions.into_iter().map(|session| (session.id, session)));
+        self.members.extend(loaded.members);
+        self.messages.extend(loaded.messages.into_iter().map(|state| (state.id, state)));
+        let replies = loaded.replies.into_iter();
+        self.replies.extend(replies.map(|reply| ((reply.scope.clone(), reply.key.clone()), reply)));
         Ok(())
     }
 
@@ -426,8 +424,8 @@ impl Batch {
         None
     }
 
-    /// Writes what has gathered, inside the transaction.
-    async fn flush(&mut self) -> Result<(), StoreError> {
+    /// What has gathered and is still to be written, if there is anything.
+    fn take_writes(&mut self) -> Option<WriteSet> {
         let mut writes = std::mem::take(&mut self.writes);
         for id in self.changed.drain() {
             let session = self.sessions[&id].clone();
@@ -437,9 +435,13 @@ impl Batch {
                 writes.changed_sessions.push(session);
             }
         }
-        if writes.events.is_empty() && writes.replies.is_empty() {
-            return Ok(());
-        }
+        let has_any = !writes.events.is_empty() || !writes.replies.is_empty();
+        has_any.then_some(writes)
+    }
+
+    /// Writes what has gathered, inside the transaction.
+    async fn flush(&mut self) -> Result<(), StoreError> {
+        let Some(writes) = self.take_writes() else { return Ok(()) };
         self.wrote = true;
         self.tx.apply(writes).await
     }

@@ -19,8 +19,8 @@ use hiloop::domain::{
 };
 use hiloop::store::open::{open, open_with};
 use hiloop::store::{
-    ActiveSession, DueMessage, Head, LockWait, Moment, NewKey, ReadMark, Refresh, RefreshOutcome, SavedReply,
-    SavedReplyKind, Store, StoreError, WriteSet,
+    ActiveSession, DueMessage, Head, Loaded, LockWait, Moment, Named, NewKey, ReadMark, Refresh, RefreshOutcome,
+    SavedReply, SavedReplyKind, Store, StoreError, StoreResult, WriteSet, WriteTx,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -296,8 +296,40 @@ impl Line {
     async fn save(&mut self, store: &Empty) {
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         tx.lock_sessions(&[(self.session.space_id, self.session.id)]).await.expect("the store");
-        tx.apply(self.take()).await.expect("the store");
-        tx.commit().await.expect("the store");
+        tx.commit(self.take()).await.expect("the store");
+    }
+}
+
+/// What a transaction loads, one kind at a time.
+#[async_trait::async_trait]
+trait Load {
+    async fn load_named(&mut self, named: Named, since: Timestamp) -> StoreResult<Loaded>;
+
+    async fn lock_sessions(&mut self, ids: &[(SpaceId, SessionId)]) -> StoreResult<Vec<Session>> {
+        let named = Named { sessions: ids.to_vec(), ..Named::default() };
+        Ok(self.load_named(named, NOW).await?.sessions)
+    }
+
+    async fn participations(&mut self, pairs: &[(SessionId, PrincipalId)]) -> StoreResult<Vec<(SessionId, PrincipalId)>> {
+        let named = Named { members: pairs.to_vec(), ..Named::default() };
+        Ok(self.load_named(named, NOW).await?.members)
+    }
+
+    async fn message_states(&mut self, ids: &[(SessionId, MessageId)]) -> StoreResult<Vec<MessageState>> {
+        let named = Named { messages: ids.to_vec(), ..Named::default() };
+        Ok(self.load_named(named, NOW).await?.messages)
+    }
+
+    async fn saved_replies(&mut self, keys: &[(String, String)], since: Timestamp) -> StoreResult<Vec<SavedReply>> {
+        let named = Named { replies: keys.to_vec(), ..Named::default() };
+        Ok(self.load_named(named, since).await?.replies)
+    }
+}
+
+#[async_trait::async_trait]
+impl Load for Box<dyn WriteTx> {
+    async fn load_named(&mut self, named: Named, since: Timestamp) -> StoreResult<Loaded> {
+        self.load(&named, since).await
     }
 }
 
@@ -829,7 +861,7 @@ on_both_stores! {
             saved("s", &at.to_string(), SavedReplyKind::Body("{}".to_owned()), NOW.plus_seconds(at))
         });
         tx.apply(WriteSet { replies: replies.to_vec(), ..WriteSet::default() }).await.expect("the store");
-        tx.commit().await.expect("the store");
+        tx.commit(WriteSet::default()).await.expect("the store");
 
         assert_eq!(store.prune(NOW, NOW).await.expect("the store"), 1 + 2);
         assert_eq!(store.prune(NOW, NOW).await.expect("the store"), 0);
@@ -1452,9 +1484,8 @@ on_both_stores! {
             together.events.extend(writes.events);
         }
         let asked: Vec<_> = together.new_messages.iter().map(|(state, _)| state.id).collect();
-        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
-        tx.apply(together).await.expect("the store");
-        tx.commit().await.expect("the store");
+        let tx = store.begin(LockWait::Long).await.expect("a transaction");
+        tx.commit(together).await.expect("the store");
 
         let scope = Scope::Space(space.id);
         let found = store.events_after(scope, long.id(), 0, 1000, i64::MAX).await.expect("the store").expect("in scope");
@@ -1487,6 +1518,9 @@ on_both_stores! {
             together.changed_sessions.extend(writes.changed_sessions);
             together.events.extend(writes.events);
         }
+        let named = Named { sessions: named, members: pairs, messages: states, replies: Vec::new() };
+        let all = tx.load(&named, NOW).await.expect("the store");
+        assert_eq!((all.sessions.len(), all.members.len(), all.messages.len()), (203, 0, 203));
         for id in &asked {
             long.cancel(&agent.member(), *id);
         }
@@ -1496,7 +1530,7 @@ on_both_stores! {
         together.settled.extend(writes.settled);
         tx.apply(together).await.expect("the store");
         assert!(tx.pending_messages(long.id()).await.expect("the store").is_empty());
-        tx.commit().await.expect("the store");
+        tx.commit(WriteSet::default()).await.expect("the store");
         let closed = store.sessions(scope, Some(SessionStatus::Closed), page(1, 100)).await.expect("the store");
         assert_eq!(closed.total, 203);
         assert!(closed.data.iter().all(|session| session.closed_at == Some(NOW.plus_seconds(7)) && session.last_seq == 2));
@@ -1513,9 +1547,8 @@ on_both_stores! {
             together.new_sessions.extend(writes.new_sessions);
             together.events.extend(writes.events);
         }
-        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
-        tx.apply(together).await.expect("the store");
-        tx.commit().await.expect("the store");
+        let tx = store.begin(LockWait::Long).await.expect("a transaction");
+        tx.commit(together).await.expect("the store");
         asked.push((space.id, SessionId::new()));
         let found = store.last_seqs(&asked).await.expect("the store");
         assert_eq!(found.len(), 503);
@@ -1635,7 +1668,7 @@ on_both_stores! {
         assert_eq!((state.status, settlement.seq, settlement.at), (MessageStatus::Completed, 5, NOW));
         assert_eq!((settlement.by, settlement.response), (human.member().actor(), Some(answer.id)));
         assert_eq!(store.head(Scope::Space(space.id), line.id()).await.expect("the store").expect("there").last_seq, 3);
-        tx.commit().await.expect("the store");
+        tx.commit(WriteSet::default()).await.expect("the store");
         assert_eq!(store.head(Scope::Space(space.id), line.id()).await.expect("the store").expect("there").last_seq, 5);
     }
 
@@ -1715,9 +1748,8 @@ on_both_stores! {
             ("body", SavedReplyKind::Body("{\"a\":\"\\u0000é\"}".to_owned())),
         ];
         let replies: Vec<_> = kinds.iter().map(|(key, kind)| saved("scope", key, kind.clone(), NOW)).collect();
-        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
-        tx.apply(WriteSet { replies, ..WriteSet::default() }).await.expect("the store");
-        tx.commit().await.expect("the store");
+        let tx = store.begin(LockWait::Long).await.expect("a transaction");
+        tx.commit(WriteSet { replies, ..WriteSet::default() }).await.expect("the store");
         let keys: Vec<_> = kinds.iter().map(|(key, _)| ("scope".to_owned(), (*key).to_owned())).collect();
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let found = tx.saved_replies(&keys, NOW).await.expect("the store");
@@ -1737,7 +1769,7 @@ on_both_stores! {
         tx.apply(WriteSet { replies: vec![next], ..WriteSet::default() }).await.expect("the store");
         let found = tx.saved_replies(&keys, NOW.plus_seconds(50)).await.expect("the store");
         assert_eq!((found.len(), &found[0].kind), (1, &SavedReplyKind::Body("[]".to_owned())));
-        tx.commit().await.expect("the store");
+        tx.commit(WriteSet::default()).await.expect("the store");
 
         // Many at once: one that is kept already is noticed among them, wherever it stands, and one that is too old is
         // none.
@@ -1753,7 +1785,7 @@ on_both_stores! {
             let written = tx.apply(WriteSet { replies, ..WriteSet::default() }).await;
             assert_eq!(matches!(written, Err(StoreError::Raced)), raced, "{written:?}");
             if !raced {
-                tx.commit().await.expect("the store");
+                tx.commit(WriteSet::default()).await.expect("the store");
                 let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
                 let found: HashSet<_> =
                     tx.saved_replies(&keys, NOW).await.expect("the store").into_iter().map(|reply| reply.key).collect();
@@ -1784,7 +1816,7 @@ on_both_stores! {
                     sessions.iter_mut().for_each(|session| session.last_seq += 1);
                     let writes = WriteSet { changed_sessions: sessions, ..WriteSet::default() };
                     tx.apply(writes).await.expect("the store");
-                    tx.commit().await.expect("the store");
+                    tx.commit(WriteSet::default()).await.expect("the store");
                 }
             })
         });
@@ -1891,13 +1923,10 @@ const COVERED: &[&str] = &[
     "close",
     "writers",
     // WriteTx
-    "lock_sessions",
-    "participations",
-    "message_states",
+    "load",
     "pending_messages",
     "participant",
     "participant_of",
-    "saved_replies",
     "apply",
     "commit",
 ];

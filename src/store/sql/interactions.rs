@@ -1,12 +1,12 @@
 //! Interactions: sessions with a record that says so. Their message, answer and blocks are read from the timeline.
 
 use super::timelines::{fitting_of, message};
-use super::write::SqlWriteTx;
 use super::{SqlStore, rows, scope, sql};
 use crate::domain::interaction::InteractionState;
 use crate::domain::{Envelope, Interaction, MessageId, MessageStatus, Page, PageRequest, Scope, SessionId, Timestamp};
 use crate::store::engine::{Engine, Fields, Statement, groups};
 use crate::store::lease::Lease;
+use crate::store::script::{FILLED, Script};
 use crate::store::{Interactions, Moment, StoreError, StoreResult, Taken};
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -226,41 +226,33 @@ pub(super) async fn state<E: Engine>(db: &mut Lease<E>, session: SessionId) -> S
     .await
 }
 
-impl<E: Engine> SqlWriteTx<E> {
-    pub(super) async fn insert_interactions(
-        &mut self,
-        interactions: &[(SessionId, MessageId, String)],
-    ) -> StoreResult<()> {
-        self.insert_rows(
-            "INSERT INTO interactions (session_id, message_id, kind) VALUES",
-            "",
-            3,
-            interactions,
-            |statement, (session, message, kind)| {
-                statement.push(session.0);
-                statement.push(message.0);
-                statement.push(kind.clone());
-            },
-        )
-        .await
-    }
+pub(super) fn insert<E: Engine>(script: &mut Script<E>, interactions: &[(SessionId, MessageId, String)]) {
+    script.table(
+        "INSERT INTO interactions (session_id, message_id, kind) SELECT * FROM (VALUES",
+        FILLED,
+        None,
+        interactions,
+        |row, interaction| {
+            row.push(interaction.map(|(session, ..)| session.0));
+            row.push(interaction.map(|(_, message, _)| message.0));
+            row.push(interaction.map(|(_, _, kind)| kind.clone()));
+        },
+    );
+}
 
-    /// Notes that outcomes were taken: each once, as a message settles once.
-    pub(super) async fn acknowledge(&mut self, acknowledged: &[(SessionId, i64, Timestamp)]) -> StoreResult<()> {
-        for (session, seq, at) in acknowledged {
-            let changed = sql::<E>(
-                "UPDATE interactions SET acknowledged_seq = $1, acknowledged_at = $2 \
-                 WHERE session_id = $3 AND acknowledged_seq IS NULL",
-            )
-            .bind(*seq)
-            .bind(at.0)
-            .bind(session.0)
-            .execute(&mut *self.tx)
-            .await?;
-            if changed != 1 {
-                return Err(StoreError::damaged("an interaction that was acknowledged twice"));
-            }
-        }
-        Ok(())
-    }
+/// Notes that an outcome was taken: once, as a message settles once.
+pub(super) async fn acknowledge<E: Engine>(
+    db: &mut Lease<E>,
+    (session, seq, at): &(SessionId, i64, Timestamp),
+) -> StoreResult<()> {
+    let changed = sql::<E>(
+        "UPDATE interactions SET acknowledged_seq = $1, acknowledged_at = $2 \
+         WHERE session_id = $3 AND acknowledged_seq IS NULL",
+    )
+    .bind(*seq)
+    .bind(at.0)
+    .bind(session.0)
+    .execute(db)
+    .await?;
+    if changed == 1 { Ok(()) } else { Err(StoreError::damaged("an interaction that was acknowledged twice")) }
 }

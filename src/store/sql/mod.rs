@@ -75,12 +75,8 @@ impl<E: Engine> SqlStore<E> {
 
     /// Begins a transaction in which a method makes several changes at once.
     async fn transaction(&self) -> StoreResult<Box<Lease<E>>> {
-        self.transaction_that_waits(LockWait::Long).await
-    }
-
-    async fn transaction_that_waits(&self, wait: LockWait) -> StoreResult<Box<Lease<E>>> {
         let mut lease = self.writer().await?;
-        lease.begin(wait).await?;
+        lease.begin(LockWait::Long).await?;
         Ok(lease)
     }
 }
@@ -118,7 +114,7 @@ impl<E: Engine> Store for SqlStore<E> {
     }
 
     async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>> {
-        Ok(Box::new(write::SqlWriteTx { tx: self.transaction_that_waits(wait).await? }))
+        Ok(Box::new(write::SqlWriteTx::new(self.writer().await?, wait)))
     }
 
     async fn close(&self) {

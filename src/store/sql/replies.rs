@@ -3,8 +3,9 @@
 
 use super::sql;
 use crate::domain::{MessageId, SessionId, Timestamp};
-use crate::store::engine::{Engine, Fields, Statement, groups};
+use crate::store::engine::{Engine, Fields, Statement};
 use crate::store::lease::Lease;
+use crate::store::script::{FILLED, Script};
 use crate::store::{SavedReply, SavedReplyKind, SecretHash, StoreError, StoreResult};
 use uuid::Uuid;
 
@@ -16,7 +17,14 @@ macro_rules! reply_columns {
     };
 }
 
-fn read<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<SavedReply> {
+/// `INSERT` the columns of a reply.
+macro_rules! insert_reply {
+    () => {
+        "INSERT INTO replies (scope, key, request_hash, status, kind, body, session_id, message_id, seq, created_at) "
+    };
+}
+
+pub(super) fn read<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<SavedReply> {
     let (scope, key) = (row.read()?, row.read()?);
     let hash: Vec<u8> = row.read()?;
     let request_hash = hash.try_into().map_err(|_| StoreError::damaged("a request hash"))?;
@@ -52,54 +60,46 @@ pub(super) async fn find<E: Engine>(
 }
 
 /// The replies that were saved under these (scope, key) pairs since `since`.
-pub(super) async fn find_all<E: Engine>(
-    db: &mut Lease<E>,
-    keys: &[(String, String)],
-    since: Timestamp,
-) -> StoreResult<Vec<SavedReply>> {
-    let mut found = Vec::new();
-    for group in groups(keys) {
-        let mut statement = Statement::<E>::with_rows(
-            concat!(reply_columns!(), "(VALUES"),
-            ") AS v CROSS JOIN replies r WHERE r.scope = v.column1 AND r.key = v.column2 AND r.created_at >= $1",
-            2,
-            group.len(),
-            2,
-        )
-        .bind(since.0);
-        for (scope, key) in group {
-            statement.push(scope.clone());
-            statement.push(key.clone());
-        }
-        found.extend(statement.all(db, read).await?);
-    }
-    Ok(found)
+pub(super) fn find_all<E: Engine>(script: &mut Script<E>, keys: &[(String, String)], since: Timestamp) {
+    script.table(
+        concat!(reply_columns!(), "(VALUES"),
+        ") AS v CROSS JOIN replies r WHERE r.scope = v.column1 AND r.key = v.column2 AND r.created_at >= v.column3",
+        None,
+        keys,
+        |row, key| {
+            row.push(key.map(|(scope, _)| scope.clone()));
+            row.push(key.map(|(_, key)| key.clone()));
+            row.push(key.map(|_| since.0));
+        },
+    );
 }
 
 /// Writes whole replies in the order given, if none is kept under the key of one of them; [`StoreError::Raced`] if
 /// there is one.
-pub(super) async fn insert_all<E: Engine>(db: &mut Lease<E>, replies: &[SavedReply]) -> StoreResult<()> {
-    for group in groups(replies) {
-        let mut statement = upsert::<E>(group.len());
-        for reply in group {
-            let (kind, body, session, message, seq) = parts(reply.kind.clone());
-            statement.push(reply.scope.clone());
-            statement.push(reply.key.clone());
-            statement.push(reply.request_hash.to_vec());
-            statement.push(i64::from(reply.status));
-            statement.push(kind.to_owned());
-            statement.push(body);
-            statement.push(session);
-            statement.push(message);
-            statement.push(seq);
-            statement.push(reply.created_at.0);
-        }
+pub(super) fn insert_all<E: Engine>(script: &mut Script<E>, replies: &[SavedReply]) {
+    script.table(
+        concat!(insert_reply!(), "SELECT * FROM (VALUES"),
+        &[FILLED, &unless_kept()].concat(),
         // A row that stands, and is not too old, is left alone and not counted.
-        if statement.execute(db).await? != group.len() as u64 {
-            return Err(StoreError::Raced);
-        }
-    }
-    Ok(())
+        Some(|| StoreError::Raced),
+        replies,
+        |row, reply| {
+            let parts = reply.map(|reply| parts(reply.kind.clone()));
+            let (kind, body, session, message, seq) = parts.map_or((None, None, None, None, None), |parts| {
+                (Some(parts.0.to_owned()), parts.1, parts.2, parts.3, parts.4)
+            });
+            row.push(reply.map(|reply| reply.scope.clone()));
+            row.push(reply.map(|reply| reply.key.clone()));
+            row.push(reply.map(|reply| reply.request_hash.to_vec()));
+            row.push(reply.map(|reply| i64::from(reply.status)));
+            row.push(kind);
+            row.push(body);
+            row.push(session);
+            row.push(message);
+            row.push(seq);
+            row.push(reply.map(|reply| reply.created_at.0));
+        },
+    );
 }
 
 /// Takes a key with a row that [`keep`] completes in the same transaction; `false` if a reply is kept under it. Another
@@ -111,7 +111,8 @@ pub(super) async fn claim<E: Engine>(
     request_hash: &SecretHash,
     now: Timestamp,
 ) -> StoreResult<bool> {
-    let written = upsert::<E>(1)
+    const ROW: &str = concat!(insert_reply!(), "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+    let written = Statement::<E>::joined(ROW, &unless_kept())
         .bind(scope.to_owned())
         .bind(key.to_owned())
         .bind(request_hash.to_vec())
@@ -147,20 +148,15 @@ pub(super) async fn keep<E: Engine>(db: &mut Lease<E>, reply: SavedReply) -> Sto
     if written == 1 { Ok(()) } else { Err(StoreError::damaged("a reply without a claim")) }
 }
 
-/// Writes so many rows where none is kept; the values of each are still to be bound.
-fn upsert<E: Engine>(rows: usize) -> Statement<E> {
-    Statement::<E>::with_rows(
-        "INSERT INTO replies (scope, key, request_hash, status, kind, body, session_id, message_id, seq, created_at) \
-         VALUES",
+/// Ends the `INSERT` of replies: a row that is kept stays as it is, one that is too old gives way.
+fn unless_kept() -> String {
+    format!(
         " ON CONFLICT (scope, key) DO UPDATE SET request_hash = excluded.request_hash, status = excluded.status, \
          kind = excluded.kind, body = excluded.body, session_id = excluded.session_id, \
          message_id = excluded.message_id, seq = excluded.seq, created_at = excluded.created_at \
-         WHERE replies.created_at < excluded.created_at - $1",
-        2,
-        rows,
-        10,
+         WHERE replies.created_at < excluded.created_at - {}",
+        SavedReply::KEPT_MILLIS
     )
-    .bind(SavedReply::KEPT_MILLIS)
 }
 
 /// The columns `kind`, `body`, `session_id`, `message_id` and `seq`.

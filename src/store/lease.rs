@@ -1,65 +1,44 @@
 //! A connection of the pool as the store uses it: what is asked of it is answered within a time, and where it is of no
 //! more use it is thrown away instead of being given back.
 
+use super::bench::{Bench, Out};
 use super::engine::Engine;
-use super::error::{says_read_only, spoils};
+use super::error::spoils;
 use super::{LockWait, StoreResult};
 use futures::future::BoxFuture;
-use parking_lot::Mutex;
-use sqlx::pool::PoolConnection;
+use sqlx::Connection as _;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
-
-/// How long a connection may take to be ready again after its last statement.
-const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What the connections of a store have in common.
-#[derive(Debug, Default)]
-pub struct Health {
-    /// How long a statement may go without an answer. The database has limits of its own; this is for one that is
-    /// silent, since nothing else would ever end the wait.
-    deadline: Option<Duration>,
-    /// When a connection was last found to lead to a database that takes no writes any more, as after a failover.
-    demoted: Mutex<Option<Instant>>,
-    /// When a connection was last found broken.
-    broken: Mutex<Option<Instant>>,
-}
-
-/// How long a connection may lie idle and still count as good without a question, if no other broke meanwhile.
-const GOOD_FOR: Duration = Duration::from_secs(1);
-
-impl Health {
-    pub fn with_deadline(deadline: Duration) -> Arc<Self> {
-        Arc::new(Self { deadline: Some(deadline), ..Self::default() })
-    }
-
-    /// Whether a connection of this age may still be used: one that was made before a failover leads to the wrong
-    /// place, even if reading from it works.
-    pub fn is_good(&self, age: Duration) -> bool {
-        self.demoted.lock().is_none_or(|at| age < at.elapsed())
-    }
-
-    /// Whether a connection that has been idle for so long is to be asked whether it still leads anywhere.
-    pub fn is_in_doubt(&self, idle: Duration) -> bool {
-        idle > GOOD_FOR || self.broken.lock().is_some_and(|at| at.elapsed() <= idle)
-    }
-}
 
 /// A connection, maybe in a transaction: dropped before [`Lease::commit`], that never was.
 pub struct Lease<E: Engine> {
     /// None once it has been given back.
-    connection: Option<PoolConnection<E>>,
-    health: Arc<Health>,
+    out: Option<Out<E>>,
+    bench: Arc<Bench<E>>,
     in_transaction: bool,
+    /// A statement is under way, or was when its caller went away.
+    is_busy: bool,
     is_spoilt: bool,
 }
 
 impl<E: Engine> Lease<E> {
-    pub fn new(connection: PoolConnection<E>, health: &Arc<Health>) -> Self {
-        Self { connection: Some(connection), health: Arc::clone(health), in_transaction: false, is_spoilt: false }
+    pub fn new(out: Out<E>, bench: &Arc<Bench<E>>) -> Self {
+        Self { out: Some(out), bench: Arc::clone(bench), in_transaction: false, is_busy: false, is_spoilt: false }
+    }
+
+    /// Whether the connection still leads to a database.
+    pub async fn answers(&mut self) -> bool {
+        self.run(|connection| Box::pin(connection.ping())).await.is_ok()
+    }
+
+    /// Throws the connection away; what is left is its place.
+    pub fn discard(mut self) -> Option<OwnedSemaphorePermit> {
+        let Out { mut connection, place, .. } = self.out.take()?;
+        connection.close_on_drop();
+        Some(place)
     }
 
     pub fn is_in_transaction(&self) -> bool {
@@ -99,22 +78,21 @@ impl<E: Engine> Lease<E> {
         &mut self,
         work: impl for<'c> FnOnce(&'c mut E::Connection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send,
     ) -> StoreResult<T> {
-        let Some(connection) = &mut self.connection else { return Err(sqlx::Error::PoolClosed.into()) };
+        let Some(Out { connection, .. }) = &mut self.out else { return Err(sqlx::Error::PoolClosed.into()) };
+        self.is_busy = true;
         let work = work(connection);
-        let done = match self.health.deadline {
+        let done = match self.bench.answer_timeout() {
             None => work.await,
-            Some(deadline) => timeout(deadline, work).await.unwrap_or_else(|_| {
+            Some(limit) => timeout(limit, work).await.unwrap_or_else(|_| {
                 let silent = io::Error::new(io::ErrorKind::TimedOut, "the database does not answer");
                 Err(sqlx::Error::Io(silent))
             }),
         };
+        self.is_busy = false;
         done.map_err(|error| {
-            if says_read_only(&error) {
-                *self.health.demoted.lock() = Some(Instant::now());
-            }
             if spoils(&error) {
                 self.is_spoilt = true;
-                *self.health.broken.lock() = Some(Instant::now());
+                self.bench.faults().note(&error);
             }
             error.into()
         })
@@ -123,21 +101,24 @@ impl<E: Engine> Lease<E> {
 
 impl<E: Engine> Drop for Lease<E> {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
-        let Some(runtime) = Handle::try_current().ok().filter(|_| !self.is_spoilt) else {
-            connection.close_on_drop();
+        let Some(mut out) = self.out.take() else { return };
+        let Ok(runtime) = Handle::try_current() else {
+            // The program ends; the pool can't take it without a runtime.
+            std::mem::forget(out.connection);
             return;
         };
-        if self.in_transaction {
-            let health = Arc::clone(&self.health);
+        if self.is_spoilt {
+            out.connection.close_on_drop();
+        } else if self.in_transaction {
+            let bench = Arc::clone(&self.bench);
             runtime.spawn(async move {
-                let mut lease = Self::new(connection, &health);
                 // A failure that is more than there being nothing to take back spoils the connection.
-                let _ = lease.say("ROLLBACK").await;
+                let _ = Self::new(out, &bench).say("ROLLBACK").await;
             });
-        } else if self.health.deadline.is_some() {
-            // The pool alone would wait without an end for the connection to be ready, and count it as taken.
-            runtime.spawn(timeout(GIVE_BACK_TIMEOUT, connection.return_to_pool()));
+        } else if self.is_busy {
+            self.bench.give_back(out.connection, Some(out.place));
+        } else {
+            self.bench.put_back(out);
         }
     }
 }

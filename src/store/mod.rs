@@ -4,6 +4,7 @@
 //! To add a method: declare it here, write its SQL in `sql/`, and call it from the conformance suite
 //! (`tests/it/store.rs`), which runs every method on SQLite and on PostgreSQL.
 
+mod bench;
 pub mod engine;
 pub mod error;
 mod lease;

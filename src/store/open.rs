@@ -1,6 +1,6 @@
 //! Opens a store by its URL: engine, pools, migrations.
 
-use super::lease::Health;
+use super::bench::{Bench, Faults};
 use super::sql::SqlStore;
 use super::{Store, StoreError};
 use crate::config::Database;
@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -107,7 +107,8 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .connect_with(options.read_only(true).create_if_missing(false).pragma("cache_size", "-512"))
         .await
         .map_err(|error| OpenError::Connect(error.into()))?;
-    Ok(Arc::new(SqlStore::new(write, read, Arc::default())))
+    let bench = |pool| Bench::new(pool, None, Arc::default());
+    Ok(Arc::new(SqlStore::new(bench(write), bench(read))))
 }
 
 async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) -> Result<Arc<dyn Store>, OpenError> {
@@ -123,17 +124,15 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
     let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
     POSTGRES_MIGRATIONS.run(&mut connection).await?;
     connection.close().await.map_err(failed)?;
-    let health = Health::with_deadline(answer_timeout);
-    let known = Arc::clone(&health);
+    let faults = Arc::new(Faults::default());
+    let known = Arc::clone(&faults);
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .min_connections(2)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        // Most have been in use a moment ago: asking every one would be a round trip for each use.
-        .test_before_acquire(false)
-        .before_acquire(move |connection, known_of| {
-            let (is_good, is_in_doubt) = (known.is_good(known_of.age), known.is_in_doubt(known_of.idle_for));
-            Box::pin(async move { Ok(is_good && (!is_in_doubt || connection.ping().await.is_ok())) })
+        .before_acquire(move |_, connection| {
+            let is_spared = Instant::now().checked_sub(connection.age).is_none_or(|made| known.spare(made));
+            Box::pin(async move { Ok(is_spared) })
         })
         .connect_with(options.options(KEEPALIVES).options([
             ("statement_timeout", STATEMENT_TIMEOUT),
@@ -142,5 +141,6 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
         ]))
         .await
         .map_err(failed)?;
-    Ok(Arc::new(SqlStore::new(pool.clone(), pool, health)))
+    let bench = Bench::new(pool, Some(answer_timeout), faults);
+    Ok(Arc::new(SqlStore::new(Arc::clone(&bench), bench)))
 }

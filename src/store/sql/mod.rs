@@ -19,12 +19,12 @@ pub use sessions::READ_MARK;
 pub use timelines::DUE_MESSAGES;
 pub use write::PENDING_MESSAGES;
 
+use super::bench::Bench;
 use super::engine::{Engine, Fields, Statement};
-use super::lease::{Health, Lease};
+use super::lease::Lease;
 use super::{LockWait, Store, StoreResult, WriteTx};
 use crate::domain::{Page, PageRequest, Timestamp};
 use async_trait::async_trait;
-use sqlx::Pool;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -37,26 +37,21 @@ const WRITERS_SHARE: u32 = 4;
 /// A store over one engine. SQLite has a pool of one connection for writing and one of several for reading;
 /// PostgreSQL has one pool for both.
 pub(super) struct SqlStore<E: Engine> {
-    write: Pool<E>,
-    read: Pool<E>,
-    health: Arc<Health>,
+    write: Arc<Bench<E>>,
+    read: Arc<Bench<E>>,
 }
 
 impl<E: Engine> SqlStore<E> {
-    pub(super) fn new(write: Pool<E>, read: Pool<E>, health: Arc<Health>) -> Self {
-        Self { write, read, health }
-    }
-
-    async fn lease(&self, pool: &Pool<E>) -> StoreResult<Box<Lease<E>>> {
-        Ok(Box::new(Lease::new(pool.acquire().await?, &self.health)))
+    pub(super) fn new(write: Arc<Bench<E>>, read: Arc<Bench<E>>) -> Self {
+        Self { write, read }
     }
 
     async fn reader(&self) -> StoreResult<Box<Lease<E>>> {
-        self.lease(&self.read).await
+        self.read.lease().await
     }
 
     async fn writer(&self) -> StoreResult<Box<Lease<E>>> {
-        self.lease(&self.write).await
+        self.write.lease().await
     }
 
     /// One page of a list: `count` says how many there are, `list` misses nothing but its limit and offset.
@@ -109,7 +104,7 @@ impl<E: Engine> Store for SqlStore<E> {
 
     fn writers(&self) -> NonZeroUsize {
         // A part of the pool, so that reads and other writes go on while all of them wait for rows.
-        let share = self.write.options().get_max_connections() / WRITERS_SHARE;
+        let share = self.write.connections() / WRITERS_SHARE;
         NonZeroUsize::new((share as usize).min(MAX_WRITERS)).unwrap_or(NonZeroUsize::MIN)
     }
 

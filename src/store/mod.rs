@@ -22,8 +22,8 @@ use crate::domain::{
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, MessagePage, Moment, NewKey, ReadMark, Refresh,
-    RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, Taken, WriteSet,
+    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed, MessagePage, Moment, NewKey, ReadMark,
+    Refresh, RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, Taken, WriteSet,
 };
 pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, READ_MARK, Scoped, TITLE_AT};
 use std::num::NonZeroUsize;
@@ -216,7 +216,9 @@ pub trait Sessions: Send + Sync {
         scope: Scope,
         status: Option<SessionStatus>,
         page: PageRequest,
-    ) -> StoreResult<Page<Session>>;
+    ) -> StoreResult<Page<Listed>>;
+    /// These sessions of a list with the titles that were left out; no more once `max_bytes` of titles are passed.
+    async fn sessions_of(&self, scope: Scope, listed: &[&Listed], max_bytes: i64) -> StoreResult<Taken<Session>>;
     /// What needs this participant (contract section 6): pending first, archived left out.
     async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>>;
     /// Those who see the session: a human who left its space is none of them.

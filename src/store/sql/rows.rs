@@ -8,7 +8,7 @@ use crate::domain::{
     SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, Fields};
-use crate::store::{StoreError, StoreResult};
+use crate::store::{Listed, StoreError, StoreResult};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -136,6 +136,11 @@ pub(super) fn participant<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Par
     let id = ParticipantId(row.read()?);
     let session_id = SessionId(row.read()?);
     let principal: Uuid = row.read()?;
+/// The columns of [`session`], then how long the encrypted title is that was left out.
+pub(super) fn listed<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Listed> {
+    Ok(Listed { session: session(row)?, left_out: row.read()? })
+}
+
     let kind_text: String = row.read()?;
     let kind = word(ParticipantType::parse(&kind_text), &kind_text)?;
     let of = |wanted| (kind == wanted).then_some(principal);

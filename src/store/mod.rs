@@ -151,13 +151,14 @@ pub trait DirectoryTx: Send {
         now: Timestamp,
     ) -> StoreResult<Option<(Human, bool)>>;
     /// Makes an inactive human active again, as somebody new: with this name and password, without a public key, and
-    /// with nothing of their old refresh tokens and setup links. They are a member of no space yet. `None` if there is
-    /// no such human who is inactive.
+    /// with nothing of their old refresh tokens and setup links; what was issued before `now` is not theirs. They are a
+    /// member of no space yet. `None` if there is no such human who is inactive.
     async fn revive_human(
         &mut self,
         email: &str,
         name: &str,
         password_hash: Option<&str>,
+        now: Timestamp,
     ) -> StoreResult<Option<HumanId>>;
     async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey>;
     async fn add_setup_token(&mut self, hash: &SecretHash, human: HumanId, expires_at: Timestamp) -> StoreResult<()>;

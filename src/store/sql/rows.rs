@@ -38,7 +38,11 @@ macro_rules! select_agent {
 /// `SELECT` the columns that [`human`] reads, then what follows.
 macro_rules! select_human {
     ($rest:literal) => {
-        concat!("SELECT h.id, h.email, h.name, h.password_hash, h.public_key, h.key_id, h.created_at ", $rest)
+        concat!(
+            "SELECT h.id, h.email, h.name, h.password_hash, h.public_key, h.key_id, h.created_at, \
+             h.revived_at ",
+            $rest
+        )
     };
 }
 pub(super) use {select_agent, select_human, select_space};
@@ -68,6 +72,7 @@ pub(super) fn human<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Human> {
         public_key: row.read()?,
         key_id: row.read()?,
         created_at: Timestamp(row.read()?),
+        revived_at: time(row)?,
     })
 }
 
@@ -131,16 +136,16 @@ pub(super) fn session<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Session
     })
 }
 
-/// `p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, name, public_key, key_id`
-pub(super) fn participant<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Participant> {
-    let id = ParticipantId(row.read()?);
-    let session_id = SessionId(row.read()?);
-    let principal: Uuid = row.read()?;
 /// The columns of [`session`], then how long the encrypted title is that was left out.
 pub(super) fn listed<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Listed> {
     Ok(Listed { session: session(row)?, left_out: row.read()? })
 }
 
+/// `p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, name, public_key, key_id`
+pub(super) fn participant<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Participant> {
+    let id = ParticipantId(row.read()?);
+    let session_id = SessionId(row.read()?);
+    let principal: Uuid = row.read()?;
     let kind_text: String = row.read()?;
     let kind = word(ParticipantType::parse(&kind_text), &kind_text)?;
     let of = |wanted| (kind == wanted).then_some(principal);

@@ -1,6 +1,7 @@
 //! Settings, from flags and the environment, checked once. The only reader of the environment.
 
 use crate::domain::text::MAX_NAME;
+use crate::gcra::Rate;
 use clap::Args;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -140,8 +141,20 @@ pub struct SignInLimit {
 
 impl SignInLimit {
     /// The time in which one attempt comes back.
-    pub fn each_millis(&self) -> i64 {
-        60_000 / i64::from(self.per_minute.max(1))
+    pub fn each_millis(&self) -> u64 {
+        60_000 / u64::from(self.per_minute.max(1))
+    }
+}
+
+impl From<RateLimit> for Rate {
+    fn from(limit: RateLimit) -> Self {
+        Self::new(Duration::from_secs(1) / limit.per_second.max(1), limit.burst)
+    }
+}
+
+impl From<SignInLimit> for Rate {
+    fn from(limit: SignInLimit) -> Self {
+        Self::new(Duration::from_millis(limit.each_millis()), limit.burst)
     }
 }
 

@@ -13,7 +13,7 @@
 //! - [`timeline`], [`hub`], [`auth`] change, live readers, who is asking
 //! - [`store`], [`broker`] what lasts, and hints between nodes
 //! - [`domain`] types and rules; [`wire`] the shape of errors; [`clock`] time; [`config`] settings;
-//!   [`metrics`] figures
+//!   [`metrics`] figures; `gcra` how often something may happen, `backoff` when to try again
 //!
 //! `ARCHITECTURE.md` walks one message from its POST to every socket.
 #![forbid(unsafe_code)]
@@ -27,6 +27,7 @@ pub mod clock;
 pub mod config;
 pub mod context;
 pub mod domain;
+mod gcra;
 pub mod http;
 pub mod hub;
 pub mod jobs;

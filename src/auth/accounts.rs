@@ -182,7 +182,7 @@ impl Accounts {
     ) -> Result<(Human, Option<Secret>), Refusal> {
         let now = self.clock.now();
         // One who has left their last space comes back as somebody new: there is nobody left whom that could harm.
-        let revived = tx.revive_human(new.email, new.name, new.password_hash).await?.is_some();
+        let revived = tx.revive_human(new.email, new.name, new.password_hash, now).await?.is_some();
         let made = tx.create_human(new.space, new.email, new.name, new.password_hash, now).await?;
         let (human, created) = made
             .ok_or_else(|| Refusal::Conflict("Field 'email' names somebody who is in the space already".to_owned()))?;

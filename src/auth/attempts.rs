@@ -14,10 +14,12 @@ use crate::clock::Clock;
 use crate::config::SignInLimit;
 use crate::domain::refusal::Exhausted;
 use crate::domain::{Origin, Refusal, Timestamp};
+use crate::gcra::{Bucket, Rate};
 use crate::store::SecretHash;
 use parking_lot::Mutex;
 use quick_cache::{sync, unsync};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Origins with failures that are remembered; beyond it those that are looked at least are forgotten.
 const MAX_ORIGINS: usize = 50_000;
@@ -25,7 +27,7 @@ const MAX_ORIGINS: usize = 50_000;
 const MAX_KNOWN: usize = 50_000;
 
 /// So many failed keys or tokens weigh as much as one failed password.
-const TOKENS_A_PASSWORD: i64 = 20;
+const TOKENS_A_PASSWORD: u64 = 20;
 
 /// What is tried, by what a failure weighs.
 #[derive(Clone, Copy, Debug)]
@@ -38,11 +40,12 @@ pub(super) enum Try {
 
 impl Try {
     /// The time in which a failure is forgotten.
-    fn millis(self, limit: SignInLimit) -> i64 {
-        match self {
-            Self::Password => limit.each_millis(),
-            Self::Token => (limit.each_millis() / TOKENS_A_PASSWORD).max(1),
-        }
+    fn cost(self, limit: SignInLimit) -> Duration {
+        let password = limit.each_millis();
+        Duration::from_millis(match self {
+            Self::Password => password,
+            Self::Token => (password / TOKENS_A_PASSWORD).max(1),
+        })
     }
 }
 
@@ -54,8 +57,8 @@ pub struct Attempts {
 
 struct Counted {
     limit: SignInLimit,
-    /// When each origin's bucket will be full again: the generic cell rate algorithm.
-    full_at: Mutex<unsync::Cache<Origin, Timestamp>>,
+    rate: Rate,
+    origins: Mutex<unsync::Cache<Origin, Bucket<Timestamp>>>,
     known: sync::Cache<SecretHash, ()>,
 }
 
@@ -64,7 +67,8 @@ impl Attempts {
     pub fn new(limit: Option<SignInLimit>, clock: Arc<dyn Clock>) -> Self {
         let counted = limit.map(|limit| Counted {
             limit,
-            full_at: Mutex::new(unsync::Cache::new(MAX_ORIGINS)),
+            rate: limit.into(),
+            origins: Mutex::new(unsync::Cache::new(MAX_ORIGINS)),
             known: sync::Cache::new(MAX_KNOWN),
         });
         Self { clock, counted }
@@ -72,27 +76,23 @@ impl Attempts {
 
     /// Refuses an origin that has failed too often.
     pub(super) fn admit(&self, from: Origin, what: Try) -> Result<(), Refusal> {
-        let Some(Counted { limit, full_at, .. }) = &self.counted else { return Ok(()) };
+        let Some(Counted { limit, rate, origins, .. }) = &self.counted else { return Ok(()) };
         let now = self.clock.now();
-        let full_at = full_at.lock().get(&from).copied().unwrap_or(now);
-        // There is room for one once the bucket lacks so much less than the whole of it.
-        let room = limit.each_millis() * i64::from(limit.burst) - what.millis(*limit);
-        let wait = full_at.plus_millis(-room).millis_since(now);
-        if wait <= 0 {
-            return Ok(());
-        }
-        let retry_after = wait.unsigned_abs().div_ceil(1000);
+        let bucket = origins.lock().get(&from).copied().unwrap_or(Bucket::full(now));
+        let Err(wait) = bucket.check(*rate, what.cost(*limit), now) else { return Ok(()) };
+        let retry_after = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
         Err(Refusal::RateLimited(Exhausted { per_minute: limit.per_minute, retry_after }))
     }
 
     /// Counts a failure.
     fn failed(&self, from: Origin, what: Try) {
-        let Some(Counted { limit, full_at, .. }) = &self.counted else { return };
+        let Some(Counted { limit, rate, origins, .. }) = &self.counted else { return };
         let now = self.clock.now();
-        let mut origins = full_at.lock();
-        let before = origins.get(&from).copied().unwrap_or(now).max(now);
-        let empty = now.plus_millis(limit.each_millis() * i64::from(limit.burst));
-        origins.insert(from, before.plus_millis(what.millis(*limit)).min(empty));
+        let mut origins = origins.lock();
+        let mut bucket = origins.get(&from).copied().unwrap_or(Bucket::full(now));
+        // Those that were under way when nothing was left make it no longer than it is.
+        bucket.drain(*rate, what.cost(*limit), now);
+        origins.insert(from, bucket);
     }
 
     /// A guess at what has to be worked on to be checked. It counts as failed unless it ends otherwise, so that whoever
@@ -218,7 +218,7 @@ mod tests {
         clock.advance(3_000);
         attempts.admit(origin(1), Try::Token).expect("room for a token");
         assert!(attempts.admit(origin(1), Try::Password).is_err(), "and none for a password");
-        assert_eq!(Try::Token.millis(SignInLimit { per_minute: 10_000, burst: 1 }), 1);
+        assert_eq!(Try::Token.cost(SignInLimit { per_minute: 10_000, burst: 1 }), Duration::from_millis(1));
     }
 
     #[test]
@@ -228,6 +228,6 @@ mod tests {
             attempts.failed(Origin::new(Ipv4Addr::from(number).into()), Try::Password);
         }
         let counted = attempts.counted.as_ref().expect("a limit");
-        assert!(counted.full_at.lock().len() <= MAX_ORIGINS);
+        assert!(counted.origins.lock().len() <= MAX_ORIGINS);
     }
 }

@@ -239,6 +239,9 @@ impl Authenticator {
             None if verified.outside => self.outside_human(&verified.claims).await?,
             None => return Err(unauthorized("The token's human is not active")),
         };
+        if verified.claims.iat.is_some_and(|issued| human.is_newer_than(issued)) {
+            return Err(unauthorized("The token is of before its human was created again"));
+        }
         Ok(Principal::Human(HumanPrincipal {
             id: human.id,
             name: human.name,

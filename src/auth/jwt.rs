@@ -31,9 +31,9 @@ pub struct Claims {
     /// Seconds since the Unix epoch.
     #[serde(deserialize_with = "numeric_date")]
     pub exp: i64,
-    /// Written, and never read.
-    #[serde(skip_deserializing)]
-    pub iat: i64,
+    /// Nobody has to say when a token was issued, nor in a way that can be read.
+    #[serde(default, deserialize_with = "perhaps_numeric_date")]
+    pub iat: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,9 +52,12 @@ impl Claims {
 
 /// A time as JWTs have it (RFC 7519 section 2): seconds, perhaps with a fraction, which is cut off.
 fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let number = serde_json::Number::deserialize(deserializer)?;
-    let seconds = number.as_i64().or_else(|| number.as_f64().map(|seconds| seconds.floor() as i64));
-    seconds.ok_or_else(|| D::Error::custom("is no time"))
+    perhaps_numeric_date(deserializer)?.ok_or_else(|| D::Error::custom("is no time"))
+}
+
+fn perhaps_numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64)))
 }
 
 /// A token that was checked.
@@ -89,7 +92,7 @@ impl Jwts {
             email: Some(email.to_owned()),
             name: Some(name.to_owned()),
             exp: exp.0.div_euclid(1000),
-            iat: now.0.div_euclid(1000),
+            iat: Some(now.0.div_euclid(1000)),
             iss: Some(self.config.issuer.clone().unwrap_or_else(|| OWN_ISSUER.to_owned())),
             aud: self.config.audience.clone().map(Into::into),
             email_verified: None,

@@ -50,9 +50,18 @@ pub struct Human {
     /// An argon2id hash in PHC form; none until a password was chosen.
     #[serde(skip)]
     pub password_hash: Option<String>,
+    /// When they were made active again, as somebody new, if they had left before.
+    #[serde(skip)]
+    pub revived_at: Option<Timestamp>,
 }
 
 impl Human {
+    /// Whether this second since the Unix epoch was over when they were made active again: whoever had the address
+    /// then is not who they are now.
+    pub fn is_newer_than(&self, seconds: i64) -> bool {
+        self.revived_at.is_some_and(|revived| revived.0.div_euclid(1000) > seconds)
+    }
+
     pub fn member(&self) -> Member {
         Member {
             kind: ParticipantType::Human,

@@ -1,6 +1,7 @@
-//! Token buckets, one for each key, by the generic cell rate algorithm: a point in time stands for a whole bucket.
+//! What each of many keys has left of one rate.
 
 use crate::config::RateLimit;
+use crate::gcra::{Bucket, Rate};
 use dashmap::DashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,43 +12,29 @@ const SWEEP_EVERY: u64 = 10_000;
 
 /// What each key has left.
 pub(super) struct Buckets<K: Eq + Hash> {
-    /// The time in which one comes back.
-    each: Duration,
-    burst: u32,
-    /// When each bucket will be full again, if nothing more is taken.
-    full_at: DashMap<K, Instant>,
+    rate: Rate,
+    buckets: DashMap<K, Bucket<Instant>>,
     taken: AtomicU64,
 }
 
 impl<K: Eq + Hash> Buckets<K> {
     pub(super) fn new(limit: RateLimit) -> Self {
-        let each = Duration::from_secs(1) / limit.per_second.max(1);
-        Self { each, burst: limit.burst.max(1), full_at: DashMap::new(), taken: AtomicU64::new(0) }
+        Self { rate: limit.into(), buckets: DashMap::new(), taken: AtomicU64::new(0) }
     }
 
     /// Takes one out of a bucket; says how many are left, or how long to wait for one.
     pub(super) fn take(&self, key: K, now: Instant) -> Result<u32, Duration> {
         if self.taken.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
-            self.full_at.retain(|_, full_at| *full_at > now);
-            self.full_at.shrink_to_fit();
+            self.buckets.retain(|_, bucket| !bucket.is_full(now));
+            self.buckets.shrink_to_fit();
         }
-        let whole = self.each * self.burst;
-        let mut full_at = self.full_at.entry(key).or_insert(now);
-        let lacks = full_at.saturating_duration_since(now) + self.each;
-        if lacks > whole {
-            return Err(lacks - whole);
-        }
-        *full_at = now + lacks;
-        let left = (whole - lacks).as_nanos() / self.each.as_nanos();
-        Ok(u32::try_from(left).unwrap_or(u32::MAX))
+        self.buckets.entry(key).or_insert_with(|| Bucket::full(now)).take(self.rate, now)
     }
 
     /// Puts back one that was taken.
     pub(super) fn put_back(&self, key: &K) {
-        if let Some(mut full_at) = self.full_at.get_mut(key)
-            && let Some(before) = full_at.checked_sub(self.each)
-        {
-            *full_at = before;
+        if let Some(mut bucket) = self.buckets.get_mut(key) {
+            bucket.put_back(self.rate);
         }
     }
 }
@@ -93,6 +80,6 @@ mod tests {
             let now = start + Duration::from_millis(number.into());
             assert_eq!(buckets.take(number, now), Ok(19));
         }
-        assert!(buckets.full_at.len() <= 10_100, "{}", buckets.full_at.len());
+        assert!(buckets.buckets.len() <= 10_100, "{}", buckets.buckets.len());
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::{
     AgentId, HumanId, Message, Page, PageRequest, Participant, ParticipantType, Principal, Priority, Refusal, Session,
     SessionId, SessionStatus, Timestamp,
 };
-use crate::store::{FeedEntry, SavedReplyKind};
+use crate::store::{FeedEntry, Listed, SavedReplyKind};
 use crate::timeline::{Action, By, Idempotency, Outcome, Request};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -166,8 +166,18 @@ fn opened(outcome: Outcome) -> Reply {
 pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) -> Reply {
     let words: Vec<_> = SessionStatus::ALL.iter().map(|status| status.as_str()).collect();
     let status = query.word("status", SessionStatus::parse, &words)?;
-    let page = query.page()?;
-    reply::ok(&app.store.sessions(caller.principal().scope(), status, page).await?)
+    let (scope, page) = (caller.principal().scope(), query.page()?);
+    let found = app.store.sessions(scope, status, page).await?;
+    let (total, count, listed) = (found.total, found.data.len(), Arc::from(found.data));
+    let read = move |done: usize| {
+        let (app, listed): (_, Arc<[Listed]>) = (App::clone(&app), Arc::clone(&listed));
+        async move {
+            let listed: Vec<_> = listed[done..].iter().collect();
+            let found = app.store.sessions_of(scope, &listed, pieces::MAX_BYTES).await?;
+            Piece::new(found.count, &found.data)
+        }
+    };
+    pieces::page(page, total, count, read(0).await?, read)
 }
 
 /// Get a session
@@ -280,23 +290,31 @@ pub async fn feed(Person(principal): Person, State(app): State<App>, query: Quer
         let (app, entries) = (App::clone(&app), Arc::clone(&entries));
         async move {
             let entries = &entries[done..];
-            let ids: Vec<_> = entries.iter().map(|entry| (entry.session.id, entry.session.message_count)).collect();
-            let found = app.store.last_messages(scope, &ids, pieces::MAX_BYTES).await?;
-            let mut last: HashMap<_, _> = found.data.into_iter().map(|message| (message.session_id, message)).collect();
-            let items: Vec<_> = entries[..found.count].iter().map(|entry| item(entry, &mut last)).collect();
-            Piece::new(found.count, &items)
+            let sessions = entries.iter().map(|entry| &entry.listed.session);
+            let ids: Vec<_> = sessions.map(|session| (session.id, session.message_count)).collect();
+            let messages = app.store.last_messages(scope, &ids, pieces::MAX_BYTES).await?;
+            let listed: Vec<_> = entries[..messages.count].iter().map(|entry| &entry.listed).collect();
+            let sessions = app.store.sessions_of(scope, &listed, pieces::MAX_BYTES).await?;
+            let last = messages.data.into_iter().map(|message| (message.session_id, message)).collect();
+            Piece::new(sessions.count, &items(&entries[..sessions.count], sessions.data, last))
         }
     };
     pieces::page(page, total, count, read(0).await?, read)
 }
 
-fn item(entry: &FeedEntry, last: &mut HashMap<SessionId, Message>) -> FeedItem {
-    FeedItem {
-        pending_count: entry.session.pending_count,
-        unread_count: entry.unread_count,
-        highest_priority: entry.highest_priority,
-        next_deadline_at: entry.next_deadline_at,
-        last_message: last.remove(&entry.session.id),
-        session: entry.session.clone(),
-    }
+/// The entries of the feed whose sessions are still there, in order.
+fn items(entries: &[FeedEntry], sessions: Vec<Session>, mut last: HashMap<SessionId, Message>) -> Vec<FeedItem> {
+    let mut sessions: HashMap<_, _> = sessions.into_iter().map(|session| (session.id, session)).collect();
+    let items = entries.iter().filter_map(|entry| {
+        let session = sessions.remove(&entry.listed.session.id)?;
+        Some(FeedItem {
+            pending_count: session.pending_count,
+            unread_count: entry.unread_count,
+            highest_priority: entry.highest_priority,
+            next_deadline_at: entry.next_deadline_at,
+            last_message: last.remove(&session.id),
+            session,
+        })
+    });
+    items.collect()
 }

@@ -24,9 +24,8 @@ use crate::domain::{
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Loaded, MessagePage, Moment, Named, NewKey,
-    ReadMark, Refresh,
-    RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, Taken, WriteSet,
+    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named,
+    NewKey, ReadMark, Refresh, RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, Taken, WriteSet,
 };
 pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, READ_MARK, Scoped, TITLE_AT};
 use std::num::NonZeroUsize;
@@ -154,13 +153,14 @@ pub trait DirectoryTx: Send {
         now: Timestamp,
     ) -> StoreResult<Option<(Human, bool)>>;
     /// Makes an inactive human active again, as somebody new: with this name and password, without a public key, and
-    /// with nothing of their old refresh tokens and setup links. They are a member of no space yet. `None` if there is
-    /// no such human who is inactive.
+    /// with nothing of their old refresh tokens and setup links; what was issued before `now` is not theirs. They are a
+    /// member of no space yet. `None` if there is no such human who is inactive.
     async fn revive_human(
         &mut self,
         email: &str,
         name: &str,
         password_hash: Option<&str>,
+        now: Timestamp,
     ) -> StoreResult<Option<HumanId>>;
     async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey>;
     async fn add_setup_token(&mut self, hash: &SecretHash, human: HumanId, expires_at: Timestamp) -> StoreResult<()>;
@@ -219,7 +219,9 @@ pub trait Sessions: Send + Sync {
         scope: Scope,
         status: Option<SessionStatus>,
         page: PageRequest,
-    ) -> StoreResult<Page<Session>>;
+    ) -> StoreResult<Page<Listed>>;
+    /// These sessions of a list with the titles that were left out; no more once `max_bytes` of titles are passed.
+    async fn sessions_of(&self, scope: Scope, listed: &[&Listed], max_bytes: i64) -> StoreResult<Taken<Session>>;
     /// What needs this participant (contract section 6): pending first, archived left out.
     async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>>;
     /// Those who see the session: a human who left its space is none of them.

@@ -83,10 +83,18 @@ pub struct EventPage {
     pub head: Head,
 }
 
+/// A session of a list, less an encrypted title that is large.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub session: Session,
+    /// How many bytes of title were left out; 0 if the session is whole.
+    pub left_out: i64,
+}
+
 /// One entry of a human's feed.
 #[derive(Clone, Debug)]
 pub struct FeedEntry {
-    pub session: Session,
+    pub listed: Listed,
     pub unread_count: i64,
     pub highest_priority: Option<Priority>,
     pub next_deadline_at: Option<Timestamp>,

@@ -1,39 +1,32 @@
 //! How fast a client may send frames: the same rate as requests have, each socket for itself.
 
 use crate::config::RateLimit;
-use std::time::Duration;
+use crate::gcra::{Bucket, Rate};
 use tokio::time::Instant;
 
-/// The generic cell rate algorithm: one point in time stands for the whole bucket.
+/// What a socket's client may send yet.
 #[derive(Debug)]
 pub(super) struct Pace {
-    limit: Option<RateLimit>,
-    /// When the bucket would be full again, if nothing more came.
-    full_at: Instant,
+    rate: Option<Rate>,
+    bucket: Bucket<std::time::Instant>,
 }
 
 impl Pace {
     /// No limit at all without a rate.
     pub(super) fn new(limit: Option<RateLimit>, now: Instant) -> Self {
-        Self { limit, full_at: now }
+        Self { rate: limit.map(Rate::from), bucket: Bucket::full(now.into_std()) }
     }
 
     /// Counts one frame; `false` if it is one too many.
     pub(super) fn allows(&mut self, now: Instant) -> bool {
-        let Some(limit) = self.limit else { return true };
-        let each = Duration::from_secs(1) / limit.per_second;
-        let next = self.full_at.max(now) + each;
-        if next.duration_since(now) > each * limit.burst {
-            return false;
-        }
-        self.full_at = next;
-        true
+        self.rate.is_none_or(|rate| self.bucket.take(rate, now.into_std()).is_ok())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn a_burst_passes_then_the_rate_holds() {

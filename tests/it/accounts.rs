@@ -2,7 +2,7 @@
 
 use crate::support::client::Reply;
 use crate::support::hub::{Engine, text};
-use crate::support::{Client, Hub, PATIENCE, on_both_engines};
+use crate::support::{Client, Hub, PATIENCE, Socket, on_both_engines};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -256,6 +256,28 @@ on_both_engines! {
         hub.owner.post("/v1/manage/humans", again).await.expect_error(409, "CONFLICT");
     }
 
+    async fn what_one_was_given_before_they_were_created_again_is_void(hub: Hub) {
+        let email = "back@example.org";
+        let first = human_with_password(&hub, email).await;
+        let old = login(&hub, email, PASSWORD).await.expect(200);
+        let (old_token, old_refresh) = (text(&old["accessToken"]), text(&old["refreshToken"]));
+        me(&hub, old_token).await.expect(200);
+        hub.owner.delete(&format!("/v1/manage/humans/{}", text(&first["id"]))).await.expect(204);
+        refused(&hub, old_token, "while they are removed").await;
+        // As many seconds later, by the clock that the hub goes by.
+        hub.clock.advance(2_000);
+        let again = human_with_password(&hub, email).await;
+        assert_eq!(again["id"], first["id"]);
+        refused(&hub, old_token, "issued before").await;
+        let refresh = json!({ "refreshToken": old_refresh });
+        hub.anonymous().post("/v1/auth/refresh", refresh).await.expect_error(401, "UNAUTHORIZED");
+        assert_eq!(Socket::try_open(&bearer(&hub, old_token)).await.err(), Some(401));
+        // In the very second.
+        let new = login(&hub, email, PASSWORD).await.expect(200);
+        me(&hub, text(&new["accessToken"])).await.expect(200);
+        hub.anonymous().post("/v1/auth/refresh", json!({ "refreshToken": new["refreshToken"] })).await.expect(200);
+    }
+
     async fn a_name_of_a_deactivated_agent_is_told_so(hub: Hub) {
         let agent = hub.owner.post("/v1/manage/agents", json!({ "name": "once" })).await.expect(201);
         let exists = hub.owner.post("/v1/manage/agents", json!({ "name": "once" })).await;
@@ -295,6 +317,28 @@ fn hs256(secret: &[u8], kid: Option<&str>, claims: &Value) -> String {
     jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(secret)).expect("a token")
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_says_that_it_was_issued_before_its_human_was_created_again_is_refused() {
+    let hub = Hub::start_with(Engine::Sqlite, &["--jwt-secret", SECRET], |_| {}).await;
+    let email = "ada@example.org";
+    let issued = |at: Value| hs256(SECRET.as_bytes(), None, &with(claims("idp|1", email), "iat", at));
+    // Whom the first token creates is of after it, and no newcomer all the same.
+    let first = me(&hub, &issued(ago(60))).await.expect(200);
+    hub.owner.delete(&format!("/v1/manage/humans/{}", text(&first["id"]))).await.expect(204);
+    let left = hub.clock.now().0.div_euclid(1000);
+    hub.clock.advance(2_000);
+    let again = human_with_password(&hub, email).await;
+    assert_eq!(again["id"], first["id"]);
+    let now = hub.clock.now().0 as f64 / 1000.0;
+    for early in [json!(left - 60), json!(left), json!(left as f64 + 0.999), json!(-1), json!(1e300_f64.copysign(-1.0))]
+    {
+        refused(&hub, &issued(early.clone()), &early.to_string()).await;
+    }
+    for good in [json!(now.floor()), json!(now), json!(now.floor() as i64), Value::Null, json!("lately"), json!([])] {
+        assert_eq!(me(&hub, &issued(good.clone())).await.expect(200)["id"], first["id"], "{good}");
+    }
+}
+
 /// A token whose header says what the test wants, with a signature that is nobody's.
 fn unsigned(header: &Value, claims: &Value, signature: &str) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -330,7 +374,7 @@ async fn a_shared_secret_lets_an_outside_issuer_in() {
         let person = me(&hub, &hs256(SECRET.as_bytes(), None, &claims)).await.expect(200);
         assert!(!text(&person["name"]).trim().is_empty(), "{person}");
     }
-    // Times may have fractions (RFC 7519 section 2), and nobody asks when a token was made.
+    // Times may have fractions (RFC 7519 section 2), and nobody asks when the token of one who never left was made.
     let grace_claims = claims("idp|1", "grace@example.org");
     let exp = grace_claims["exp"].as_f64().expect("a number");
     for (name, value) in [

@@ -305,6 +305,82 @@ async fn a_redis_that_refuses_to_keep_presence_is_told_of_in_the_log() {
     }
 }
 
+/// A primary that was demoted takes no writes: messages cross all the same, presence stands still until it is a primary
+/// again, and an operator is told so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_has_become_a_replica_still_carries_what_is_live() {
+    const REFUSED: &str = "Redis refuses to keep who is present";
+    /// Sooner than by the reconcile tick, over ten messages.
+    const LIVE: Duration = Duration::from_millis(300);
+    let redis = Redis::start().await;
+    let postgres = Postgres::start();
+    let database = postgres.new_database();
+    let first = Node::start(&database, redis.port(), None);
+    let second = Node::start(&database, redis.port(), Some(&first.owner));
+    let session = session(&first).await;
+    let mut watching = Socket::open(&first.owner).await;
+    watching.subscribe(&session, None).await;
+    let guest = async |name: &str| {
+        let guest = first.owner.post(&at_agent(&session, "/guest-tokens"), json!({ "name": name })).await.expect(201);
+        let guest =
+            Client::anonymous(&second.process.base).with("authorization", &format!("Bearer {}", text(&guest["token"])));
+        let mut socket = Socket::open(&guest).await;
+        socket.subscribe(&session, None).await;
+        socket
+    };
+    let mut theirs = guest("Gus").await;
+    let came = watching.find("presence").await;
+    assert_eq!(came["online"], json!(true));
+    let leases = async || -> usize {
+        redis::from_redis_value::<Vec<String>>(redis.command(&["KEYS", "*:node:*"]).await).expect("names").len()
+    };
+
+    redis.command(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    for node in [&first, &second] {
+        node.logs(REFUSED).await;
+    }
+    eventually("the leases to lapse", async || (leases().await == 0).then_some(())).await;
+    for number in 0..10 {
+        let since = Instant::now();
+        let message = post(&first.owner, &session, &format!("{number}")).await;
+        takes(&mut theirs, &message).await;
+        assert!(since.elapsed() < LIVE, "message {number} took {:?}", since.elapsed());
+    }
+    theirs.send(json!({ "type": "typing", "sessionId": session, "typing": true })).await;
+    assert_eq!(watching.find("typing").await["typing"], json!(true));
+    // Who goes and who comes is not told, and who was there stands as last heard.
+    drop(theirs);
+    second.shows("hiloop_sockets", 0.0).await;
+    let mut late = guest("Lea").await;
+    watching.expect_none("presence").await;
+    let participants = first.owner.get(&at_agent(&session, "/participants")).await.expect(200);
+    for (name, online) in [("Gus", true), ("Lea", false)] {
+        let all = participants["data"].as_array().expect("a list");
+        let one = all.iter().find(|one| one["name"] == name).expect("the guest");
+        assert_eq!(one["online"], json!(online), "{name}");
+    }
+    for node in [&first, &second] {
+        assert_eq!(node.log_after(0).matches(REFUSED).count(), 1, "it is said once");
+        assert!(!node.log_after(0).contains("panic"));
+        node.shows("hiloop_redis_unreachable", 0.0).await;
+        node.shows("hiloop_redis_disconnects_total", 0.0).await;
+    }
+
+    redis.command(&["REPLICAOF", "NO", "ONE"]).await;
+    let promoted = Instant::now();
+    let mut turns = [watching.find("presence").await, watching.find("presence").await];
+    turns.sort_by_key(|turn| turn["online"].as_bool());
+    assert_eq!((&turns[0]["online"], &turns[0]["participantId"]), (&json!(false), &came["participantId"]));
+    assert_eq!(turns[1]["online"], json!(true), "{turns:?}");
+    assert!(promoted.elapsed() < Duration::from_secs(15), "it took {:?}", promoted.elapsed());
+    eventually("the leases to be there again", async || (leases().await == 2).then_some(())).await;
+    let message = post(&first.owner, &session, "again").await;
+    takes(&mut late, &message).await;
+    // And goes on.
+    drop(late);
+    assert_eq!(watching.find("presence").await["online"], json!(false));
+}
+
 /// What is logged by the tests' own thread.
 #[derive(Clone, Default)]
 struct Log(Arc<parking_lot::Mutex<Vec<u8>>>);

@@ -525,4 +525,35 @@ on_both_engines! {
         let sessions = agent.get(SESSIONS).await.expect(200);
         assert_eq!(sessions["total"], 14);
     }
+
+    async fn a_page_of_sessions_with_large_titles_goes_out_in_pieces_and_whole(hub: Hub) {
+        let (agent, human) = (hub.agent("agent").await, hub.human().await);
+        for number in 0..16 {
+            // Some small, some large, and some with none.
+            let title = (number % 5 > 0).then(|| format!("{number} {}", "x".repeat(number % 4 * 80 * 1024)));
+            let body = json!({ "title": format!("{number}"), "encryptedTitle": title, "metadata": { "n": number } });
+            let session = text(&agent.post(SESSIONS, body).await.expect(201)["id"]).to_owned();
+            if number % 2 == 0 {
+                say(&agent, &session, &"x".repeat(200 * 1024)).await;
+            }
+        }
+        for (client, path) in [(&agent, SESSIONS), (&human, "/v1/human/sessions"), (&human, "/v1/human/feed")] {
+            let whole = client.get(&format!("{path}?page=1&pageSize=100")).await;
+            assert_eq!(whole.header("content-length"), None, "{path}");
+            let whole = whole.expect(200);
+            assert_eq!((&whole["total"], &whole["page"], &whole["pageSize"]), (&json!(16), &json!(1), &json!(100)));
+            let mut entries = Vec::new();
+            for page in 1..=16 {
+                let one = client.get(&format!("{path}?page={page}&pageSize=1")).await;
+                assert!(one.header("content-length").is_some(), "{path}");
+                entries.extend(one.expect(200)["data"].as_array().expect("a list").clone());
+            }
+            assert_eq!(whole["data"], json!(entries), "{path}");
+            for entry in &entries {
+                let session = if path.ends_with("feed") { &entry["session"] } else { entry };
+                let one = agent.get(&at_agent(text(&session["id"]), "")).await.expect(200);
+                assert_eq!(session, &one, "{path}");
+            }
+        }
+    }
 }

@@ -32,6 +32,7 @@ mod sessions;
 mod slow;
 mod sockets;
 mod store;
+mod storm;
 mod streams;
 mod typing;
 mod uploads;

@@ -19,8 +19,8 @@ use hiloop::domain::{
 };
 use hiloop::store::open::{open, open_with};
 use hiloop::store::{
-    ActiveSession, DueMessage, Head, Loaded, LockWait, Moment, Named, NewKey, ReadMark, Refresh, RefreshOutcome,
-    SavedReply, SavedReplyKind, Store, StoreError, StoreResult, WriteSet, WriteTx,
+    ActiveSession, DueMessage, Head, Listed, Loaded, LockWait, Moment, Named, NewKey, ReadMark, Refresh,
+    RefreshOutcome, SavedReply, SavedReplyKind, Store, StoreError, StoreResult, WriteSet, WriteTx,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -580,19 +580,21 @@ on_both_stores! {
         tx.add_setup_token(&hash("s"), human.id, later).await.expect("the store");
         // Who is active is not revived, nor who never was.
         for email in ["h@example.org", "nobody@example.org"] {
-            assert_eq!(tx.revive_human(email, "N", None).await.expect("the store"), None);
+            assert_eq!(tx.revive_human(email, "N", None, NOW).await.expect("the store"), None);
         }
         tx.commit(None).await.expect("the store");
         assert!(store.deactivate_human(one.id, human.id, NOW).await.expect("the store"));
 
         let mut tx = store.begin_directory().await.expect("a transaction");
-        assert_eq!(tx.revive_human("h@example.org", "Second", None).await.expect("the store"), Some(human.id));
+        let revived = tx.revive_human("h@example.org", "Second", None, later).await.expect("the store");
+        assert_eq!(revived, Some(human.id));
         let joined = tx.create_human(two.id, "h@example.org", "x", Some("x"), NOW).await.expect("the store");
         let (joined, is_new) = joined.expect("joins");
         tx.commit(None).await.expect("the store");
         assert!(!is_new);
         assert_eq!((joined.id, joined.name.as_str(), joined.password_hash), (human.id, "Second", None));
         assert_eq!((joined.public_key, joined.key_id), (None, None));
+        assert_eq!((human.revived_at, joined.revived_at), (None, Some(later)));
         assert!(store.human_in_space(two.id, human.id).await.expect("the store").is_some());
         assert!(store.human_in_space(one.id, human.id).await.expect("the store").is_none());
         let outcome = store.rotate_refresh_token(&hash("r"), &hash("n"), later, NOW).await.expect("the store");
@@ -903,7 +905,10 @@ on_both_stores! {
         for (scope, who) in inside {
             assert!(store.session(scope, id).await.expect("the store").is_some(), "{scope:?}");
             let listed = store.sessions(scope, None, page(1, 10)).await.expect("the store");
-            assert!(listed.data.iter().any(|session| session.id == id), "{scope:?}");
+            assert!(listed.data.iter().any(|listed| listed.session.id == id), "{scope:?}");
+            let large = Listed { session: line.session.clone(), left_out: 1 };
+            let taken = store.sessions_of(scope, &[&large], 1 << 20).await.expect("the store");
+            assert_eq!((taken.count, taken.data.len()), (1, 1), "{scope:?}");
             assert_eq!(store.feed(scope, who, page(1, 10)).await.expect("the store").data.len(), 1, "{scope:?}");
             assert!(store.participants(scope, id, page(1, 10)).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.mark_read(scope, id, who, 1).await.expect("the store").is_some(), "{scope:?}");
@@ -936,10 +941,13 @@ on_both_stores! {
             let who = scope.participant().unwrap_or(agent.id.into());
             assert!(store.session(scope, id).await.expect("the store").is_none(), "{scope:?}");
             let listed = store.sessions(scope, None, page(1, 10)).await.expect("the store");
-            assert!(listed.data.iter().all(|session| session.id != id), "{scope:?}");
+            assert!(listed.data.iter().all(|listed| listed.session.id != id), "{scope:?}");
+            let large = Listed { session: line.session.clone(), left_out: 1 };
+            let taken = store.sessions_of(scope, &[&large], 1 << 20).await.expect("the store");
+            assert_eq!((taken.count, taken.data.len()), (1, 0), "{scope:?}");
             assert_eq!(listed.total, i64::try_from(listed.data.len()).expect("few"), "{scope:?}");
             let feed = store.feed(scope, who, page(1, 10)).await.expect("the store");
-            assert!(feed.data.iter().all(|entry| entry.session.id != id), "{scope:?}");
+            assert!(feed.data.iter().all(|entry| entry.listed.session.id != id), "{scope:?}");
             assert!(store.participants(scope, id, page(1, 10)).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.mark_read(scope, id, who, 1).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.messages_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_none(), "{scope:?}");
@@ -993,7 +1001,7 @@ on_both_stores! {
         let scope = Scope::Member(space.id, agent.id.into());
         let titles = async |status, request| -> (Vec<String>, i64) {
             let found = store.sessions(scope, status, request).await.expect("the store");
-            (found.data.into_iter().filter_map(|session| session.title).collect(), found.total)
+            (found.data.into_iter().filter_map(|listed| listed.session.title).collect(), found.total)
         };
         let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(titles(None, page(1, 10)).await, (own(&["s1", "s4", "s2", "s0"]), 4));
@@ -1001,6 +1009,61 @@ on_both_stores! {
         assert_eq!(titles(Some(SessionStatus::Active), page(1, 10)).await, (own(&["s1", "s4", "s0"]), 3));
         assert_eq!(titles(Some(SessionStatus::Closed), page(1, 10)).await, (own(&["s2"]), 1));
         assert_eq!(titles(Some(SessionStatus::Archived), page(1, 10)).await, (own(&["s3"]), 1));
+    }
+
+    async fn large_titles_are_left_out_of_lists_and_read_apart(store: Empty) {
+        let space = store.space("one").await;
+        let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
+        let title = |length: usize| {
+            let around = r#"{"ciphertext":"","wrappings":[]}"#.len();
+            Envelope::from_stored(format!(r#"{{"ciphertext":"{}","wrappings":[]}}"#, "x".repeat(length - around)))
+        };
+        // Newest first: the last of these comes first.
+        let sizes = [0, 4096, 4097, 9000, 8000];
+        let mut lines = Vec::new();
+        for (index, size) in (0..).zip(sizes) {
+            let mut line = Line::new(&space, &[agent.member(), human.member()]);
+            line.session.encrypted_title = (size > 0).then(|| title(size)).flatten();
+            line.at = NOW.plus_seconds(index);
+            line.post(&agent.member(), "x", None);
+            line.save(&store).await;
+            lines.push(line);
+        }
+        lines.reverse();
+        let whole: Vec<_> = lines.iter().map(|line| (line.id(), line.session.encrypted_title.clone())).collect();
+        let scope = Scope::Human(human.id.into());
+        let listed = store.sessions(scope, None, page(1, 10)).await.expect("the store").data;
+        let feed = store.feed(scope, human.id.into(), page(1, 10)).await.expect("the store").data;
+        for listed in [listed.iter().collect::<Vec<_>>(), feed.iter().map(|entry| &entry.listed).collect()] {
+            assert_eq!(listed.iter().map(|listed| listed.left_out).collect::<Vec<_>>(), [8000, 9000, 4097, 0, 0]);
+            let titles = listed.iter().map(|listed| listed.session.encrypted_title.is_some());
+            assert_eq!(titles.collect::<Vec<_>>(), [false, false, false, true, false]);
+            let mut found = Vec::new();
+            let mut counts = Vec::new();
+            while found.len() < listed.len() {
+                let taken = store.sessions_of(scope, &listed[found.len()..], 8001).await.expect("the store");
+                assert_eq!(taken.count, taken.data.len());
+                counts.push(taken.count);
+                found.extend(taken.data.into_iter().map(|session| (session.id, session.encrypted_title)));
+            }
+            assert_eq!((counts, &found), (vec![2, 3], &whole));
+        }
+        let none = store.sessions_of(scope, &[], 1).await.expect("the store");
+        assert_eq!((none.count, none.data.len()), (0, 0));
+
+        // What has become of them meanwhile: one has another title, one has none, and one is gone.
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
+        let mut changed: Vec<_> = lines[..2].iter().map(|line| line.session.clone()).collect();
+        changed[0].encrypted_title = title(100);
+        changed[1].encrypted_title = None;
+        tx.apply(WriteSet { changed_sessions: changed, ..WriteSet::default() }).await.expect("the store");
+        tx.commit().await.expect("the store");
+        let mut listed: Vec<_> = listed.iter().take(2).collect();
+        let gone = Listed { session: Line::new(&space, &[]).session, left_out: 5000 };
+        listed.push(&gone);
+        let taken = store.sessions_of(scope, &listed, i64::MAX).await.expect("the store");
+        let titles: Vec<_> = taken.data.into_iter().map(|session| session.encrypted_title).collect();
+        assert_eq!((taken.count, titles), (3, vec![title(100), None]));
     }
 
     async fn sessions_that_have_moved_are_found_by_space_and_time(store: Empty) {
@@ -1107,13 +1170,13 @@ on_both_stores! {
 
         let scope = Scope::Human(human.id.into());
         let feed = store.feed(scope, human.id.into(), page(1, 10)).await.expect("the store");
-        let titles: Vec<_> = feed.data.iter().filter_map(|entry| entry.session.title.as_deref()).collect();
+        let titles: Vec<_> = feed.data.iter().filter_map(|entry| entry.listed.session.title.as_deref()).collect();
         assert_eq!(titles, ["urgent", "high, soon", "high, late", "high, no end", "low", "busy", "quiet"]);
         assert_eq!(feed.total, 7);
         let soon = &feed.data[1];
         assert_eq!((soon.highest_priority, soon.next_deadline_at), (Some(Priority::High), deadline(40)));
-        assert_eq!((soon.session.pending_count, soon.unread_count), (2, 3));
-        let ids: Vec<_> = feed.data.iter().map(|entry| (entry.session.id, entry.session.message_count)).collect();
+        assert_eq!((soon.listed.session.pending_count, soon.unread_count), (2, 3));
+        let ids: Vec<_> = feed.data.iter().map(|entry| (entry.listed.session.id, entry.listed.session.message_count)).collect();
         let last = store.last_messages(scope, &ids, i64::MAX).await.expect("the store");
         let of_soon = last.data.iter().find(|message| message.session_id == ids[1].0);
         assert_eq!((last.count, last.data.len(), of_soon.map(|message| message.seq)), (7, 7, Some(4)));
@@ -1127,7 +1190,7 @@ on_both_stores! {
         let quiet = &feed.data[6];
         assert_eq!((quiet.highest_priority, quiet.next_deadline_at, quiet.unread_count), (None, None, 1));
         let second = store.feed(scope, human.id.into(), page(2, 5)).await.expect("the store");
-        assert_eq!((second.data[0].session.title.as_deref(), second.data.len()), (Some("busy"), 2));
+        assert_eq!((second.data[0].listed.session.title.as_deref(), second.data.len()), (Some("busy"), 2));
 
         // Settled, it no longer waits; read, it no longer counts.
         let urgent = &mut lines[5];
@@ -1137,9 +1200,9 @@ on_both_stores! {
         urgent.save(&store).await;
         store.mark_read(scope, urgent.id(), human.id.into(), end).await.expect("the store");
         let feed = store.feed(scope, human.id.into(), page(1, 10)).await.expect("the store");
-        let entry = feed.data.iter().find(|entry| entry.session.id == urgent.id()).expect("there");
+        let entry = feed.data.iter().find(|entry| entry.listed.session.id == urgent.id()).expect("there");
         assert_eq!((entry.highest_priority, entry.next_deadline_at), (Some(Priority::Medium), None));
-        assert_eq!((entry.session.pending_count, entry.unread_count), (1, 0));
+        assert_eq!((entry.listed.session.pending_count, entry.unread_count), (1, 0));
     }
 
     async fn participants_come_in_pages(store: Empty) {
@@ -1533,7 +1596,8 @@ on_both_stores! {
         tx.commit(WriteSet::default()).await.expect("the store");
         let closed = store.sessions(scope, Some(SessionStatus::Closed), page(1, 100)).await.expect("the store");
         assert_eq!(closed.total, 203);
-        assert!(closed.data.iter().all(|session| session.closed_at == Some(NOW.plus_seconds(7)) && session.last_seq == 2));
+        let mut closed = closed.data.iter().map(|listed| &listed.session);
+        assert!(closed.all(|session| session.closed_at == Some(NOW.plus_seconds(7)) && session.last_seq == 2));
     }
 
     async fn heads_of_many_timelines_come_in_one_call(store: Empty) {
@@ -1892,6 +1956,7 @@ const COVERED: &[&str] = &[
     // Sessions
     "session",
     "sessions",
+    "sessions_of",
     "feed",
     "participants",
     "member_ids",

@@ -108,14 +108,16 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
         email: &str,
         name: &str,
         password_hash: Option<&str>,
+        now: Timestamp,
     ) -> StoreResult<Option<HumanId>> {
         let revived = sql::<E>(
-            "UPDATE humans SET deactivated_at = NULL, name = $1, password_hash = $2, public_key = NULL, key_id = NULL \
-             WHERE email = $3 AND deactivated_at IS NOT NULL RETURNING id",
+            "UPDATE humans SET deactivated_at = NULL, name = $1, password_hash = $2, public_key = NULL, key_id = NULL, \
+             revived_at = $4 WHERE email = $3 AND deactivated_at IS NOT NULL RETURNING id",
         )
         .bind(name.to_owned())
         .bind(password_hash.map(str::to_owned))
         .bind(email.to_owned())
+        .bind(now.0)
         .first(&mut *self.tx, |row| Ok(HumanId(row.read()?)))
         .await?;
         if let Some(human) = revived {

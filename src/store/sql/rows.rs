@@ -8,7 +8,7 @@ use crate::domain::{
     SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, Fields};
-use crate::store::{StoreError, StoreResult};
+use crate::store::{Listed, StoreError, StoreResult};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -38,7 +38,11 @@ macro_rules! select_agent {
 /// `SELECT` the columns that [`human`] reads, then what follows.
 macro_rules! select_human {
     ($rest:literal) => {
-        concat!("SELECT h.id, h.email, h.name, h.password_hash, h.public_key, h.key_id, h.created_at ", $rest)
+        concat!(
+            "SELECT h.id, h.email, h.name, h.password_hash, h.public_key, h.key_id, h.created_at, \
+             h.revived_at ",
+            $rest
+        )
     };
 }
 pub(super) use {select_agent, select_human, select_space};
@@ -68,6 +72,7 @@ pub(super) fn human<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Human> {
         public_key: row.read()?,
         key_id: row.read()?,
         created_at: Timestamp(row.read()?),
+        revived_at: time(row)?,
     })
 }
 
@@ -129,6 +134,11 @@ pub(super) fn session<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Session
         closed_at: time(row)?,
         archived_at: time(row)?,
     })
+}
+
+/// The columns of [`session`], then how long the encrypted title is that was left out.
+pub(super) fn listed<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Listed> {
+    Ok(Listed { session: session(row)?, left_out: row.read()? })
 }
 
 /// `p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, name, public_key, key_id`

@@ -4,7 +4,7 @@
 //! space with its sessions, whoever takes part with their participations. `CROSS JOIN` has SQLite keep to that order.
 
 use super::interactions::interaction_columns;
-use super::sessions::select_session;
+use super::sessions::{select_listed, select_session};
 use super::sql;
 use super::timelines::{from_events, message_columns};
 use crate::domain::{Scope, SessionId};
@@ -111,13 +111,15 @@ look_ups! {
     SESSIONS_TOTAL: "SELECT COUNT(*)", "", of_status!();
     /// `$3` is a status or null, `$4` and `$5` how many and after how many.
     SESSIONS:
-        select_session!(""),
+        select_listed!(""),
         "",
         concat!(of_status!(), "ORDER BY s.updated_at DESC, s.id DESC LIMIT $4 OFFSET $5");
+    /// Ends before the sessions.
+    ENCRYPTED_TITLES: "SELECT s.id, s.encrypted_title", "", "AND s.id IN (VALUES";
     FEED_TOTAL: "SELECT COUNT(*)", "", "AND s.status <> 'Archived'";
     /// `$3` is whose feed it is, `$4` and `$5` how many and after how many.
     FEED:
-        select_session!(
+        select_listed!(
             ", CASE WHEN s.message_count > p.read_count THEN s.message_count - p.read_count ELSE 0 END, \
              CASE WHEN s.pending_count > 0 THEN (SELECT MAX(m.priority) FROM messages m \
              WHERE m.session_id = s.id AND m.status = 'Pending') END AS urgency, \

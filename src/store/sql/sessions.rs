@@ -2,25 +2,45 @@
 
 use super::{SqlStore, rows, scope, sql, timelines};
 use crate::domain::{
-    Page, PageRequest, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus,
-    SpaceId, Timestamp,
+    Envelope, Page, PageRequest, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId,
+    SessionStatus, SpaceId, Timestamp,
 };
 use crate::store::engine::Engine;
-use crate::store::{FeedEntry, ReadMark, Sessions, StoreResult};
+use crate::store::{FeedEntry, Listed, ReadMark, Sessions, StoreResult, Taken};
 use async_trait::async_trait;
+use std::collections::HashMap;
 
 /// The columns that `rows::session` reads.
 macro_rules! select_session {
-    ($rest:literal) => {
+    ($rest:expr) => {
+        select_session!("s.encrypted_title", $rest)
+    };
+    ($title:literal, $rest:expr) => {
         concat!(
-            "SELECT s.id, s.space_id, s.created_by_agent_id, s.created_by_human_id, s.title, s.encrypted_title, \
-             s.status, s.priority, s.metadata, s.first_seq, s.last_seq, s.message_count, s.pending_count, \
+            "SELECT s.id, s.space_id, s.created_by_agent_id, s.created_by_human_id, s.title, ",
+            $title,
+            ", s.status, s.priority, s.metadata, s.first_seq, s.last_seq, s.message_count, s.pending_count, \
              s.created_at, s.updated_at, s.closed_at, s.archived_at",
             $rest
         )
     };
 }
-pub(super) use select_session;
+
+/// The columns that `rows::listed` reads: an encrypted title of more than 4 KiB is left out, so that a page of a
+/// hundred sessions is below a megabyte.
+macro_rules! select_listed {
+    ($rest:expr) => {
+        select_session!(
+            "CASE WHEN OCTET_LENGTH(s.encrypted_title) <= 4096 THEN s.encrypted_title END",
+            concat!(
+                ", CASE WHEN OCTET_LENGTH(s.encrypted_title) > 4096 \
+                 THEN CAST(OCTET_LENGTH(s.encrypted_title) AS BIGINT) ELSE 0 END",
+                $rest
+            )
+        )
+    };
+}
+pub(super) use {select_listed, select_session};
 
 /// The columns that `rows::participant` reads.
 macro_rules! select_participant {
@@ -64,17 +84,41 @@ impl<E: Engine> Sessions for SqlStore<E> {
         scope: Scope,
         status: Option<SessionStatus>,
         page: PageRequest,
-    ) -> StoreResult<Page<Session>> {
+    ) -> StoreResult<Page<Listed>> {
         let status = status.map(|status| status.as_str().to_owned());
         let count = scope::SESSIONS_TOTAL.within::<E>(scope).bind(status.clone());
-        self.page(page, count, scope::SESSIONS.within::<E>(scope).bind(status), rows::session).await
+        self.page(page, count, scope::SESSIONS.within::<E>(scope).bind(status), rows::listed).await
+    }
+
+    async fn sessions_of(&self, scope: Scope, listed: &[&Listed], max_bytes: i64) -> StoreResult<Taken<Session>> {
+        let count = timelines::fitting(listed.iter().map(|listed| listed.left_out), max_bytes);
+        let listed = &listed[..count];
+        let large: Vec<_> =
+            listed.iter().filter(|listed| listed.left_out > 0).map(|listed| listed.session.id).collect();
+        let mut titles = HashMap::new();
+        if !large.is_empty() {
+            let mut db = self.reader().await?;
+            let found = scope::ENCRYPTED_TITLES.within_of::<E>(scope, &large).all(&mut *db, |row| {
+                let (id, title) = (SessionId(row.read()?), row.read::<Option<String>>()?);
+                Ok((id, title.and_then(Envelope::from_stored)))
+            });
+            titles.extend(found.await?);
+        }
+        let data = listed.iter().filter_map(|listed| {
+            let mut session = listed.session.clone();
+            if listed.left_out > 0 {
+                session.encrypted_title = titles.remove(&session.id)?;
+            }
+            Some(session)
+        });
+        Ok(Taken { count, data: data.collect() })
     }
 
     async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>> {
         let list = scope::FEED.within::<E>(scope).bind(principal.0);
         self.page(page, scope::FEED_TOTAL.within::<E>(scope), list, |row| {
             Ok(FeedEntry {
-                session: rows::session(row)?,
+                listed: rows::listed(row)?,
                 unread_count: row.read()?,
                 highest_priority: row.read::<Option<i64>>()?.map(Priority::from_rank),
                 next_deadline_at: row.read::<Option<i64>>()?.map(Timestamp),

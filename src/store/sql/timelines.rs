@@ -218,7 +218,7 @@ pub(super) async fn head<E: Engine>(db: &mut Lease<E>, scope: Scope, session: Se
 }
 
 /// How many of these sizes, from the first one on, fit: the one that passes `max_bytes` is the last.
-fn fitting(sizes: impl IntoIterator<Item = i64>, max_bytes: i64) -> usize {
+pub(super) fn fitting(sizes: impl IntoIterator<Item = i64>, max_bytes: i64) -> usize {
     let mut bytes = 0;
     let fits = sizes.into_iter().take_while(|size| {
         let fits = bytes < max_bytes;

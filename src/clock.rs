@@ -1,8 +1,8 @@
 //! Time, injected so that tests can move it.
 
 use crate::domain::Timestamp;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Where the hub's rules get the time from. Timers that only pace work use tokio's clock instead.
 pub trait Clock: Send + Sync {
@@ -52,6 +52,7 @@ pub struct ShiftedClock {
     wrong_by_millis: i64,
     corrected: CorrectedClock,
     offset_millis: AtomicI64,
+    stands_at: OnceLock<Timestamp>,
 }
 
 impl ShiftedClock {
@@ -64,6 +65,11 @@ impl ShiftedClock {
         Arc::new(Self { wrong_by_millis: millis, ..Self::default() })
     }
 
+    /// From now on only `advance` moves it, so that a test which counts is not counted against by the time it takes.
+    pub fn stand_still(&self) {
+        self.stands_at.get_or_init(|| self.corrected.now());
+    }
+
     /// Moves the clock forward (or back) from where it is.
     pub fn advance(&self, millis: i64) {
         self.offset_millis.fetch_add(millis, Ordering::SeqCst);
@@ -73,7 +79,8 @@ impl ShiftedClock {
 impl Clock for ShiftedClock {
     fn now(&self) -> Timestamp {
         let moved = self.offset_millis.load(Ordering::SeqCst);
-        self.corrected.now().plus_millis(self.wrong_by_millis + moved)
+        let now = self.stands_at.get().copied().unwrap_or_else(|| self.corrected.now());
+        now.plus_millis(self.wrong_by_millis + moved)
     }
 
     fn machine(&self) -> Timestamp {

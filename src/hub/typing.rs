@@ -121,7 +121,7 @@ mod tests {
     use tokio::time::{sleep, timeout};
     use uuid::Uuid;
 
-    const LAPSE: Duration = Duration::from_millis(400);
+    const LAPSE: Duration = Duration::from_secs(1);
 
     /// Three nodes that hear each other; only the last two have readers of the session.
     struct Story {
@@ -191,14 +191,22 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_goes_on_over_another_node_has_not_ended_and_ends_once() {
-        let mut story = Story::new();
-        for node in [0, 1, 2, 0, 2, 1] {
-            story.says(node, true);
-            story.sees(true).await;
-            sleep(LAPSE * 6 / 10).await;
+        'story: loop {
+            let mut story = Story::new();
+            for node in [0, 1, 2, 0, 2, 1] {
+                let since = Instant::now();
+                story.says(node, true);
+                story.sees(true).await;
+                sleep(LAPSE * 6 / 10).await;
+                if since.elapsed() > LAPSE * 8 / 10 {
+                    // The machine was held up, and they did not go on in time: once more from the beginning.
+                    continue 'story;
+                }
+            }
+            story.sees(false).await;
+            sleep(LAPSE * 2).await;
+            assert!(story.shown.try_recv().is_err());
+            return;
         }
-        story.sees(false).await;
-        sleep(LAPSE * 2).await;
-        assert!(story.shown.try_recv().is_err());
     }
 }

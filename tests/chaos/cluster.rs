@@ -2,7 +2,7 @@
 
 use super::history::History;
 use crate::support::process::{Process, hiloop};
-use crate::support::{Client, Postgres, Redis};
+use crate::support::{Client, Port, Postgres, Redis};
 use rand::seq::SliceRandom;
 use rand::{Rng, rngs::StdRng};
 use std::process::{Command, Stdio};
@@ -18,7 +18,8 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 
 pub struct Cluster {
     nodes: Vec<Node>,
-    addresses: Vec<String>,
+    /// Where each node is, whenever it is there.
+    ports: Vec<Port>,
     postgres: Postgres,
     redis: Redis,
     url: String,
@@ -101,21 +102,21 @@ impl Cluster {
         let (postgres, redis) = (Postgres::start(), Redis::start().await);
         let url = postgres.new_database();
         let folder = tempfile::tempdir().expect("a folder");
-        let mut cluster = Self { nodes: Vec::new(), addresses: Vec::new(), postgres, redis, url, folder };
+        let ports = std::iter::repeat_with(Port::reserve).take(NODES).collect();
+        let mut cluster = Self { nodes: Vec::new(), ports, postgres, redis, url, folder };
         for node in 0..NODES {
-            let process = Process::spawn(&mut cluster.command(node, "127.0.0.1:0"));
-            cluster.addresses.push(process.address().to_owned());
+            let process = Process::spawn(&mut cluster.command(node));
             cluster.nodes.push(Node::Runs(process));
         }
         cluster
     }
 
-    fn command(&self, node: usize, listen: &str) -> Command {
+    fn command(&self, node: usize) -> Command {
         let log = self.folder.path().join(format!("node-{node}.log"));
         let log = std::fs::File::options().create(true).append(true).open(log).expect("a log file");
         let mut command = hiloop(self.folder.path());
         command.env("DATABASE_URL", &self.url).env("REDIS_URL", self.redis.url());
-        command.env("HILOOP_LISTEN", listen).stderr(Stdio::from(log));
+        command.env("HILOOP_LISTEN", self.ports[node].address()).stderr(Stdio::from(log));
         command
     }
 
@@ -127,7 +128,7 @@ impl Cluster {
 
     /// The base URL of every node; they keep their addresses.
     pub fn bases(&self) -> Vec<String> {
-        self.addresses.iter().map(|address| format!("http://{address}")).collect()
+        self.ports.iter().map(|port| format!("http://{}", port.address())).collect()
     }
 
     /// Lets something happen, and mends it.
@@ -173,7 +174,7 @@ impl Cluster {
     async fn mend(&mut self, fault: Fault) {
         match fault {
             Fault::Kill(node) => {
-                let mut command = self.command(node, &self.addresses[node]);
+                let mut command = self.command(node);
                 self.nodes[node] = Node::Starts(spawn_blocking(move || supervise(&mut command)));
             }
             Fault::Stop(node) => self.signal(node, "-CONT"),

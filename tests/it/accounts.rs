@@ -2,7 +2,7 @@
 
 use crate::support::client::Reply;
 use crate::support::hub::{Engine, text};
-use crate::support::{Client, Hub, PATIENCE, Socket, on_both_engines};
+use crate::support::{Client, Hub, PATIENCE, Port, Socket, on_both_engines};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -468,19 +468,21 @@ pub struct Issuer {
     keys: Arc<Mutex<Value>>,
     fetches: Arc<AtomicUsize>,
     serving: JoinHandle<()>,
+    port: Port,
 }
 
 type IssuerState = (Arc<Mutex<Value>>, Arc<AtomicUsize>);
 
 impl Issuer {
     pub async fn start(keys: &[Value]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/jwks.json", listener.local_addr().expect("an address"));
+        let port = Port::reserve();
+        let listener = TcpListener::bind(port.address()).await.expect("its port");
+        let url = format!("http://{}/jwks.json", port.address());
         let state: IssuerState = (Arc::new(Mutex::new(json!({ "keys": keys }))), Arc::default());
         let (keys, fetches) = state.clone();
         let router = axum::Router::new().route("/jwks.json", get(Self::serve)).with_state(state);
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
-        Self { url, keys, fetches, serving }
+        Self { url, keys, fetches, serving, port }
     }
 
     /// Each connection serves one request, so that a stopped issuer is out of reach at once.
@@ -500,9 +502,11 @@ impl Issuer {
         *self.keys.lock().expect("no panic") = Value::Null;
     }
 
-    async fn stop(self) {
+    /// Its port, at which nobody answers any more.
+    async fn stop(self) -> Port {
         self.serving.abort();
         let _ = self.serving.await;
+        self.port
     }
 }
 
@@ -618,7 +622,7 @@ async fn known_keys_outlive_their_issuer() {
     issuer.fail();
     refused(&hub, &eddsa(Some("no"), &ed, &claims("a", "a@example.org")), "unknown while it fails").await;
     me(&hub, &token("2")).await.expect(200);
-    issuer.stop().await;
+    let _nobody = issuer.stop().await;
     refused(&hub, &eddsa(Some("nor"), &ed, &claims("a", "a@example.org")), "unknown while it is gone").await;
     me(&hub, &token("3")).await.expect(200);
 }
@@ -628,7 +632,7 @@ async fn an_issuer_that_was_never_there_is_no_failure_of_the_hub() {
     let ed = new_ed_key();
     let issuer = Issuer::start(&[]).await;
     let hub = trusting(&issuer, &[]).await;
-    issuer.stop().await;
+    let _nobody = issuer.stop().await;
     refused(&hub, &eddsa(Some("ed"), &ed, &claims("a", "a@example.org")), "no keys at all").await;
     human_with_password(&hub, "own@example.org").await;
     let own = login(&hub, "own@example.org", PASSWORD).await.expect(200);
@@ -639,13 +643,12 @@ async fn an_issuer_that_was_never_there_is_no_failure_of_the_hub() {
 async fn an_issuer_that_hangs_holds_up_nobody_whose_key_is_known() {
     let ed = new_ed_key();
     let issuer = Issuer::start(&[ed_jwk("ed", &ed)]).await;
-    let address = issuer.url.trim_start_matches("http://").split('/').next().expect("an address").to_owned();
     let hub = trusting(&issuer, &[]).await;
     let token = |jti: &str| eddsa(Some("ed"), &ed, &with(claims("a", "a@example.org"), "jti", json!(jti)));
     me(&hub, &token("1")).await.expect(200);
     // In the issuer's place stands one that takes connections and never answers.
-    issuer.stop().await;
-    let silent = TcpListener::bind(&address).await.expect("the same port");
+    let port = issuer.stop().await;
+    let silent = TcpListener::bind(port.address()).await.expect("the same port");
     let stranger = bearer(&hub, &eddsa(Some("no"), &ed, &claims("b", "b@example.org")));
     let asked = tokio::spawn(async move { stranger.get("/v1/human/me").await });
     let connection = tokio::time::timeout(PATIENCE, silent.accept()).await.expect("a fetch in time").expect("a fetch");

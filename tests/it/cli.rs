@@ -3,7 +3,7 @@
 use crate::support::hub::{at_agent, at_human, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::socket::End;
-use crate::support::{Client, PATIENCE, Socket, postgres};
+use crate::support::{Client, PATIENCE, Port, Socket, postgres};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -321,14 +321,13 @@ async fn nobody_can_connect_before_there_is_somebody_to_answer() {
     // A database that takes connections and says nothing.
     let silent = tokio::net::TcpListener::bind(FREE_PORT).await.expect("a port");
     let url = format!("postgres://hub@{}/hub", silent.local_addr().expect("an address"));
-    let free = || TcpListener::bind(FREE_PORT).expect("a port").local_addr().expect("an address");
-    let (listen, metrics) = (free(), free());
+    let (listen, metrics) = (Port::reserve(), Port::reserve());
     let mut command = hiloop(folder.path());
-    command.env("DATABASE_URL", url).env("HILOOP_LISTEN", listen.to_string());
-    let mut hub = command.env("HILOOP_METRICS_LISTEN", metrics.to_string()).spawn().expect("the hub starts");
+    command.env("DATABASE_URL", url).env("HILOOP_LISTEN", listen.address());
+    let mut hub = command.env("HILOOP_METRICS_LISTEN", metrics.address()).spawn().expect("the hub starts");
     let asked = tokio::time::timeout(PATIENCE, silent.accept()).await.expect("in time").expect("a connection");
-    for address in [listen, metrics] {
-        let refused = tokio::net::TcpStream::connect(address).await.expect_err("nobody listens");
+    for port in [listen, metrics] {
+        let refused = tokio::net::TcpStream::connect(port.address()).await.expect_err("nobody listens");
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     }
     hub.kill().expect("it ends");
@@ -361,8 +360,8 @@ fn a_metrics_port_that_is_taken_is_named_too() {
 #[test]
 fn a_database_that_is_not_there_is_named_in_one_line() {
     let folder = tempdir().expect("a folder");
-    let free = TcpListener::bind(FREE_PORT).expect("a port").local_addr().expect("an address").port();
-    let url = format!("postgres://hub:pa55w0rd@127.0.0.1:{free}/hub");
+    let free = Port::reserve();
+    let url = format!("postgres://hub:pa55w0rd@{}/hub", free.address());
     let damaged = folder.path().join("damaged.db");
     fs::write(&damaged, "this is no database ".repeat(500)).expect("a file");
     for url in [url, format!("sqlite://{}", damaged.display()), format!("sqlite://{}", folder.path().display())] {

@@ -2,7 +2,7 @@
 
 use crate::support::hub::{at_agent, text};
 use crate::support::process::Process;
-use crate::support::{Client, Socket, seed};
+use crate::support::{Client, Port, Socket, seed};
 use futures::future::join_all;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
@@ -86,8 +86,9 @@ async fn killed_in_the_middle_of_64_writers_it_loses_nothing() {
     let seed = seed();
     let mut random = StdRng::seed_from_u64(seed);
     let folder = tempdir().expect("a folder");
-    let mut hub = Process::start(folder.path(), "127.0.0.1:0");
-    let address = hub.address().to_owned();
+    let port = Port::reserve();
+    let address = port.address();
+    let mut hub = Process::start(folder.path(), &address);
     let client = hub.owner();
     let mut sessions = Vec::new();
     for _ in 0..SESSIONS {

@@ -154,9 +154,13 @@ on_both_engines! {
         database.execute("ANALYZE").await;
         assert_eq!(store.pending_responses().await.expect("the store"), MANY);
         assert_eq!(database.number("SELECT COUNT(*) FROM messages").await, MANY);
-        let among_many = fastest().await;
-        println!("looking for the due: {alone:?} alone, {among_many:?} among {MANY}");
-        assert!(among_many < alone * 3 + Duration::from_millis(2), "{alone:?} alone, {among_many:?} among {MANY}");
+        // However often it is tried, one that reads them all takes longer than that; the machine may have other work.
+        eventually("the due to be found as fast as alone", async || {
+            let among_many = fastest().await;
+            println!("looking for the due: {alone:?} alone, {among_many:?} among {MANY}");
+            (among_many < alone * 3 + Duration::from_millis(2)).then_some(())
+        })
+        .await;
 
         let due = DUE_MESSAGES.replace("$1", &now.0.to_string()).replace("$2", "256");
         Database::uses_index(&database.plan(&due).await, "messages_due");

@@ -432,15 +432,20 @@ async fn nodes_whose_clocks_are_wrong_keep_deadlines_and_tokens_all_the_same() {
     let session = nodes.maker.session(&nodes.owner(0)).await;
     let mut socket = Socket::open(&nodes.owner(0)).await;
     socket.subscribe(&session, None).await;
-    for (asks, clock) in clocks.iter().enumerate() {
-        let deadline = clock.now().plus_millis(2_000);
+    // One that is told of late, on a machine that is held up for a moment, is asked again: a clock that is wrong is so
+    // each time.
+    let (mut asks, mut told_late) = (0, 0);
+    while asks < clocks.len() {
+        let deadline = clocks[asks].now().plus_millis(2_000);
         let question = json!({ "encryptedContent": "?", "responseRequired": true, "deadlineAt": deadline });
         let question = nodes.owner(asks).post(&at_agent(&session, "/messages"), question).await.expect(201);
         assert_eq!(socket.event().await["data"]["message"]["id"], question["id"]);
         let expired = socket.event().await;
         assert_eq!((&expired["type"], &expired["data"]["messageId"]), (&json!("message.expired"), &question["id"]));
         let late = SystemClock.now().millis_since(deadline);
-        assert!((-100..1_000).contains(&late), "node {asks} asked; it expired {late} ms after its deadline");
+        told_late += usize::from(late >= 1_000);
+        assert!(late > -100 && told_late < 3, "node {asks} asked; it expired {late} ms after its deadline");
+        asks += usize::from(late < 1_000);
     }
     // Once each: nothing more came.
     socket.expect_none("event").await;

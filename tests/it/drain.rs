@@ -3,7 +3,7 @@
 use crate::support::hub::{at_agent, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::socket::End;
-use crate::support::{Client, Socket};
+use crate::support::{Client, Port, Socket};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -76,8 +76,10 @@ async fn a_restart_under_load_loses_nothing_and_doubles_nothing() {
     let folder = tempdir().expect("a folder");
     let log = folder.path().join("log");
     let file = File::create(&log).expect("a file");
-    let mut hub = Process::spawn(hiloop(folder.path()).env("HILOOP_LISTEN", "127.0.0.1:0").stderr(file));
-    let (address, client) = (hub.address().to_owned(), hub.owner());
+    let port = Port::reserve();
+    let address = port.address();
+    let mut hub = Process::spawn(hiloop(folder.path()).env("HILOOP_LISTEN", &address).stderr(file));
+    let client = hub.owner();
     let mut sessions = Vec::new();
     for _ in 0..SESSIONS {
         let session = client.post("/v1/agent/sessions", json!({})).await.expect(201);

@@ -5,7 +5,7 @@ use crate::permissions::{House, ROUTES, Route};
 use crate::support::client::Reply;
 use crate::support::hub::{at_agent, at_human, config, text};
 use crate::support::process::Process;
-use crate::support::{Client, Hub, Socket, on_both_engines, seed};
+use crate::support::{Client, Hub, Port, Socket, on_both_engines, seed};
 use futures::SinkExt as _;
 use futures::future::join_all;
 use hiloop::app::start_with;
@@ -477,8 +477,9 @@ async fn post_unread(address: &str, client: &Client, path: &str, body: &Value) -
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_before_its_reply_is_read_it_gives_that_reply_again() {
     let folder = tempdir().expect("a folder");
-    let mut hub = Process::start(folder.path(), "127.0.0.1:0");
-    let address = hub.address().to_owned();
+    let port = Port::reserve();
+    let address = port.address();
+    let mut hub = Process::start(folder.path(), &address);
     let (_, kinds) = kinds(&hub.owner()).await;
     for (client, path, body) in kinds {
         let client = client.with("idempotency-key", "k");
@@ -499,8 +500,9 @@ async fn killed_before_its_reply_is_read_it_gives_that_reply_again() {
 async fn killed_at_any_moment_it_does_what_it_is_asked_for_once() {
     let mut random = StdRng::seed_from_u64(seed());
     let folder = tempdir().expect("a folder");
-    let mut hub = Process::start(folder.path(), "127.0.0.1:0");
-    let address = hub.address().to_owned();
+    let port = Port::reserve();
+    let address = port.address();
+    let mut hub = Process::start(folder.path(), &address);
     let owner = hub.owner();
     let (session, kinds) = kinds(&owner).await;
     let (back, lives) = watch::channel(0);

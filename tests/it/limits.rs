@@ -10,20 +10,28 @@ use hiloop::auth::Secret;
 use hiloop::auth::secret::{API_KEY, GUEST_TOKEN, REFRESH_TOKEN, SETUP_TOKEN};
 use hiloop::domain::people::Human;
 use serde_json::{Value, json};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
 
 async fn limited() -> Hub {
     Hub::start_with(Engine::Sqlite, &["--rate-limit", "5/s"], |_| {}).await
 }
 
+/// How many may get through within this time where five a second do: a burst of ten, and those that come back
+/// meanwhile.
+fn within(time: Duration) -> usize {
+    usize::try_from(time.as_millis()).expect("a short time") / 200 + 10
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_asks_too_often_is_told_when_to_come_back() {
     let hub = limited().await;
     let (hasty, calm) = (hub.agent("agent").await, hub.agent("agent").await);
+    let since = Instant::now();
     let replies = join_all((0..40).map(|_| hasty.get("/v1/agent/me"))).await;
+    let most = within(since.elapsed());
     let (passed, refused): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 200);
-    assert!((10..=15).contains(&passed.len()), "a burst of 10, not {}", passed.len());
+    assert!((10..=most).contains(&passed.len()), "a burst of 10, not {} of {most}", passed.len());
     for reply in passed {
         assert_eq!(reply.header("ratelimit-policy"), Some("\"default\";q=10;w=2"));
         let left = reply.header("ratelimit").and_then(|value| value.strip_prefix("\"default\";r=")?.split(';').next());
@@ -40,10 +48,11 @@ async fn who_asks_too_often_is_told_when_to_come_back() {
     hub.anonymous().get("/livez").await.expect(200);
 }
 
-/// How many of 60 requests at once get through a burst of ten.
+/// How many of 60 requests at once get through a burst of ten, which must not be more than may.
 async fn passed(requests: impl Iterator<Item = Client>, method: &str, path: &str, status: u16) -> usize {
     let requests: Vec<_> = requests.take(60).collect();
     let kind = (method == "POST").then_some("application/json");
+    let since = Instant::now();
     let replies = join_all(requests.iter().map(|client| client.raw(method, path, kind, Vec::new()))).await;
     let mut passed = 0;
     for reply in replies {
@@ -53,6 +62,7 @@ async fn passed(requests: impl Iterator<Item = Client>, method: &str, path: &str
             reply.expect_error(429, "RATE_LIMITED");
         }
     }
+    assert!(passed <= within(since.elapsed()), "{passed} in {:?}", since.elapsed());
     passed
 }
 
@@ -64,21 +74,21 @@ async fn a_request_counts_for_the_credential_that_its_route_looks_at() {
     let human = hub.human().await;
     let dressed = std::iter::repeat_with(|| human.with("x-api-key", &any_key()));
     let through = passed(dressed, "GET", "/v1/human/me", 200).await;
-    assert!((10..=20).contains(&through), "{through}");
+    assert!(through >= 10, "{through}");
     let agent = hub.agent("agent").await;
     let dressed = std::iter::repeat_with(|| agent.with("authorization", &bearer(&any_key())));
     let through = passed(dressed, "GET", "/v1/agent/me", 200).await;
-    assert!((10..=20).contains(&through), "{through}");
+    assert!(through >= 10, "{through}");
     // However the scheme is written it is the same token.
     let human = hub.human().await;
     let spelled = ["Bearer ", "bearer ", "BEARER  "].map(|scheme| format!("{scheme}{}", human.secret()));
     let spelled = spelled.iter().cycle().map(|value| hub.anonymous().with("authorization", value));
     let through = passed(spelled, "GET", "/v1/human/me", 200).await;
-    assert!((10..=20).contains(&through), "{through}");
+    assert!(through >= 10, "{through}");
     // Where there is no credential yet it is the address.
     let dressed = std::iter::repeat_with(|| hub.anonymous().with("x-api-key", &any_key()));
     let through = passed(dressed, "POST", "/v1/auth/logout", 400).await;
-    assert!((1..=20).contains(&through), "{through}");
+    assert!(through >= 1, "{through}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,11 +101,12 @@ async fn made_up_credentials_count_for_their_address_and_for_nobody_who_is_known
     from(&agent, home).get("/v1/agent/me").await.expect(200);
     from(&human, home).get("/v1/human/me").await.expect(200);
     let made_up = || at(&hub, home).with("x-api-key", Secret::generate(API_KEY).as_str());
-    let through = passed(std::iter::repeat_with(made_up), "GET", "/v1/agent/me", 401).await;
-    assert!((1..=20).contains(&through), "{through}");
+    let since = Instant::now();
+    let by_key = passed(std::iter::repeat_with(made_up), "GET", "/v1/agent/me", 401).await;
+    assert!(by_key >= 1, "{by_key}");
     let tokens = || at(&hub, home).with("authorization", &bearer(Secret::generate(GUEST_TOKEN).as_str()));
-    let through = passed(std::iter::repeat_with(tokens), "GET", "/v1/human/me", 401).await;
-    assert!(through <= 10, "{through}");
+    let by_token = passed(std::iter::repeat_with(tokens), "GET", "/v1/human/me", 401).await;
+    assert!(by_key + by_token <= within(since.elapsed()), "{by_key} and {by_token} in {:?}", since.elapsed());
     // Somebody's address as a key takes nothing away from them.
     let posing = || at(&hub, "203.0.113.8").with("x-api-key", "203.0.113.9");
     passed(std::iter::repeat_with(posing), "GET", "/v1/agent/me", 401).await;
@@ -119,6 +130,7 @@ async fn a_socket_with_too_many_frames_is_closed_and_no_other() {
     let (hasty, calm) = (hub.agent("agent").await, hub.agent("agent").await);
     let mut hasty = hub.socket(&hasty).await;
     let mut calm = hub.socket(&calm).await;
+    let since = Instant::now();
     for number in 0..40 {
         let frame = json!({ "type": "ping", "id": number }).to_string();
         // The hub may have closed by now.
@@ -137,7 +149,7 @@ async fn a_socket_with_too_many_frames_is_closed_and_no_other() {
         }
     };
     assert_eq!(end, End::Code(4529));
-    assert!(answered <= 15, "{answered} of a burst of 10");
+    assert!(answered <= within(since.elapsed()), "{answered} of a burst of 10 in {:?}", since.elapsed());
     assert_eq!(calm.ask(json!({ "type": "ping" })).await["type"], "pong");
 }
 
@@ -145,8 +157,11 @@ const SIGN_INS: &[&str] = &["--sign-in-limit", "2/min", "--trusted-proxies", "12
 /// In which one attempt comes back.
 const ONE_MORE: i64 = 30_000;
 
+/// A hub whose clock stands still, so that no attempt comes back but when a test says so.
 async fn guarded() -> Hub {
-    Hub::start_with(Engine::Sqlite, SIGN_INS, |_| {}).await
+    let hub = Hub::start_with(Engine::Sqlite, SIGN_INS, |_| {}).await;
+    hub.clock.stand_still();
+    hub
 }
 
 /// Somebody who comes from this address.
@@ -256,16 +271,13 @@ fn comes_back(way: &str) -> i64 {
     if heavy { ONE_MORE } else { ONE_MORE / 20 }
 }
 
-/// Fails until that is refused; how often, and what it was told then. It must be `allowed` times, and once for each that
-/// comes back meanwhile.
+/// Fails until that is refused, which must be after `allowed` times; what it was told then.
 async fn fail_until_refused(client: &Client, email: &str, way: &str, allowed: i64) -> (u16, Option<Reply>) {
-    let since = Instant::now();
     let mut failed = 0;
     loop {
         let (status, reply) = fail(client, email, way).await;
         if as_http(status) == 429 {
-            let meanwhile = i64::try_from(since.elapsed().as_millis()).expect("a short time") / comes_back(way);
-            assert!((allowed..=allowed + meanwhile).contains(&failed), "{way}: {failed} of {allowed} + {meanwhile}");
+            assert_eq!(failed, allowed, "{way}");
             return (status, reply);
         }
         assert_eq!(as_http(status), 401, "{way}");

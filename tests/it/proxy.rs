@@ -4,9 +4,8 @@
 use crate::support::hub::{at_agent, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::socket::End;
-use crate::support::{Client, Events, Redis, Socket, eventually, postgres};
+use crate::support::{Client, Events, Port, Redis, Socket, eventually, postgres};
 use serde_json::{Value, json};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -18,16 +17,17 @@ const CONFIGURATION: &str = include_str!("../../deploy/nginx.conf");
 struct Nginx {
     child: Child,
     base: String,
+    _port: Port,
 }
 
 impl Nginx {
     /// The configuration as it stands, but for its addresses, a listener without TLS, and folders of its own.
     async fn start(folder: &Path, nodes: &[&Process]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a port").port();
+        let port = Port::reserve();
         let mut text = String::new();
         for line in CONFIGURATION.lines() {
             let line = match line.trim() {
-                "listen 443 ssl;" => format!("listen 127.0.0.1:{port};"),
+                "listen 443 ssl;" => format!("listen {};", port.address()),
                 "http {" => {
                     let of = |name: &str| format!("{name}_temp_path {}/{name};", folder.display());
                     let own = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(of).join(" ");
@@ -52,7 +52,7 @@ impl Nginx {
             .stderr(Stdio::null())
             .spawn()
             .expect("nginx is installed (scripts/setup.sh test)");
-        let nginx = Self { child, base: format!("http://127.0.0.1:{port}") };
+        let nginx = Self { child, base: format!("http://{}", port.address()), _port: port };
         eventually("nginx passes requests on", async || {
             let reply = Client::anonymous(&nginx.base).try_raw("GET", "/livez", None, Vec::new()).await;
             reply.ok().filter(|reply| reply.status == 200).map(drop)
@@ -109,8 +109,8 @@ async fn read(client: Client, session: String, last: Arc<AtomicBool>) -> (Vec<Va
 async fn two_nodes_behind_nginx_are_replaced_and_nobody_misses_anything() {
     let (database, redis) = (postgres::new_database(), Redis::start().await);
     let folder: TempDir = tempfile::tempdir().expect("a folder");
-    let first = node(folder.path(), &database, &redis, "127.0.0.1:0");
-    let second = node(folder.path(), &database, &redis, "127.0.0.1:0");
+    let ports = [Port::reserve(), Port::reserve()];
+    let [first, second] = ports.each_ref().map(|port| node(folder.path(), &database, &redis, &port.address()));
     let nginx = Nginx::start(folder.path(), &[&first, &second]).await;
     let client = Client { base: nginx.base.clone(), ..first.owner() };
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Sooner than the reconcile tick could be by chance, over ten messages.
+/// Sooner than the reconcile tick could be by chance, ten times running.
 const LIVE: Duration = Duration::from_millis(300);
 
 async fn post(client: &Client, session: &str, content: &str) -> Value {
@@ -22,15 +22,41 @@ async fn post(client: &Client, session: &str, content: &str) -> Value {
 /// Sooner than the store is looked at where nobody told: a tick of a second, and room for a busy machine.
 const BY_THE_STORE: Duration = Duration::from_secs(2);
 
-/// Posts on one node and reads on another; the longest of ten ways, each from before the post.
+/// Sees something happen ten times running, each time within `limit`. A machine that is held up for a moment gets two
+/// more chances at that; a hub that tells of something late, or not at all, does so again and again.
+async fn within(limit: Duration, what: &str, mut once: impl AsyncFnMut() -> Duration) {
+    let mut late = Vec::new();
+    let mut running = 0;
+    while running < 10 {
+        let took = once().await;
+        running += 1;
+        if took >= limit {
+            late.push(took);
+            running = 0;
+            assert!(late.len() < 3, "{what} took {late:?}");
+        }
+    }
+}
+
+/// Posts on one node and reads on another; how long the way was, from before the post.
+async fn way(writer: &Client, reader: &mut Socket, session: &str) -> Duration {
+    let since = Instant::now();
+    let posted = post(writer, session, "on its way").await;
+    let event = reader.event().await;
+    assert_eq!(event["data"]["message"]["id"], posted["id"]);
+    since.elapsed()
+}
+
+/// Messages cross within this time.
+async fn ways_take(limit: Duration, writer: &Client, reader: &mut Socket, session: &str) {
+    within(limit, "a message", async || way(writer, reader, session).await).await;
+}
+
+/// The longest of ten ways.
 async fn slowest_way(writer: &Client, reader: &mut Socket, session: &str) -> Duration {
     let mut slowest = Duration::ZERO;
-    for number in 0..10 {
-        let since = Instant::now();
-        let posted = post(writer, session, &format!("{number}")).await;
-        let event = reader.event().await;
-        assert_eq!(event["data"]["message"]["id"], posted["id"]);
-        slowest = slowest.max(since.elapsed());
+    for _ in 0..10 {
+        slowest = slowest.max(way(writer, reader, session).await);
     }
     slowest
 }
@@ -61,24 +87,33 @@ async fn everything_crosses(engine: Engine, redis: Redis) {
     .await;
 
     // Messages and the feed, sooner than by the reconcile tick; what is too large for Redis comes all the same.
-    let slowest = slowest_way(&here, &mut socket, &session).await;
-    assert!(slowest < LIVE, "a message took {slowest:?}");
-    for seq in 2..=11 {
+    let mut seq = 1;
+    within(LIVE, "a message", async || {
+        seq += 1;
+        let took = way(&here, &mut socket, &session).await;
         let frame = feed.find("feed").await;
         assert_eq!((&frame["seq"], &frame["event"]), (&json!(seq), &json!("message.created")), "{frame}");
-    }
-    for seq in 12..=21 {
+        took
+    })
+    .await;
+    within(LIVE, "the feed", async || {
+        seq += 1;
         let since = Instant::now();
         post(&here, &session, "for the feed").await;
         assert_eq!(feed.find("feed").await["seq"], json!(seq));
-        assert!(since.elapsed() < LIVE, "{seq} took {:?} to the feed", since.elapsed());
+        let took = since.elapsed();
         assert_eq!(socket.event().await["seq"], json!(seq));
-    }
+        took
+    })
+    .await;
     let large = "x".repeat(200_000);
-    let since = Instant::now();
-    post(&here, &session, &large).await;
-    assert_eq!(socket.event().await["data"]["message"]["encryptedContent"]["ciphertext"], json!(large));
-    assert!(since.elapsed() < LIVE, "a large message took {:?}", since.elapsed());
+    within(LIVE, "a large message", async || {
+        let since = Instant::now();
+        post(&here, &session, &large).await;
+        assert_eq!(socket.event().await["data"]["message"]["encryptedContent"]["ciphertext"], json!(large));
+        since.elapsed()
+    })
+    .await;
 
     // Typing and receipts, both ways.
     there.post(&at_human(&session, "/typing"), json!({})).await.expect(204);
@@ -91,7 +126,7 @@ async fn everything_crosses(engine: Engine, redis: Redis) {
 
     // A long-poll on one node, where nobody else reads the session, hears of the answer on the other.
     let waiters = &nodes.servers[0].context.metrics.waiters;
-    for round in 0..10 {
+    within(LIVE, "an answer", async || {
         let session = nodes.maker.session(&here).await;
         let question = json!({ "encryptedContent": "?", "responseRequired": true });
         let question = here.post(&at_agent(&session, "/messages"), question).await.expect(201);
@@ -106,19 +141,21 @@ async fn everything_crosses(engine: Engine, redis: Redis) {
         };
         let (message, since) = tokio::join!(here.get(&path), answer);
         assert_eq!(message.expect(200)["status"], "Completed");
-        assert!(since.elapsed() < LIVE, "in round {round} the answer took {:?}", since.elapsed());
-    }
+        since.elapsed()
+    })
+    .await;
 
     // A revocation closes the sockets of the other node, sooner than it would be found in the store each time.
-    for round in 0..10 {
+    within(LIVE, "a revocation", async || {
         let key = nodes.owner(0).post("/v1/manage/keys", json!({ "permission": "agent" })).await.expect(201);
         let revoked = nodes.maker.anonymous().with("x-api-key", text(&key["apiKey"]));
         let mut socket = Socket::open(&nodes.at(1, &revoked)).await;
         let since = Instant::now();
         nodes.owner(0).delete(&format!("/v1/manage/keys/{}", text(&key["id"]))).await.expect(204);
         assert_eq!(socket.end().await, crate::support::socket::End::Code(4403));
-        assert!(since.elapsed() < LIVE, "in round {round} it took {:?}", since.elapsed());
-    }
+        since.elapsed()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -152,8 +189,7 @@ async fn a_slot_that_moves_within_the_cluster_takes_its_sessions_along() {
     for _ in 0..3 {
         listened_to(&redis, &session).await;
         let channel = redis.channels(&format!("hiloop:*:session:{session}")).await.remove(0);
-        let slow = slowest_way(&here, &mut socket, &session).await;
-        assert!(slow < LIVE, "before the move it took {slow:?}");
+        ways_take(LIVE, &here, &mut socket, &session).await;
         redis.move_slot(&channel).await;
         // Nothing is lost meanwhile, and it becomes live again.
         eventually("messages to cross at once again", async || {
@@ -211,35 +247,31 @@ async fn without_redis_everything_arrives_by_the_store_and_with_it_again_at_once
     // Dead at the start.
     let ready = there.get("/readyz").await.expect(200);
     assert_eq!((&ready["status"], &ready["redis"]), (&json!("degraded"), &json!("unreachable")));
-    let slowest = slowest_way(&here, &mut socket, &session).await;
-    assert!(slowest < BY_THE_STORE, "by the store it took {slowest:?}");
+    ways_take(BY_THE_STORE, &here, &mut socket, &session).await;
 
     // It comes.
     redis.revive().await;
     nodes.connected().await;
     listened_to(&redis, &session).await;
     assert_eq!(there.get("/readyz").await.expect(200)["status"], "ok");
-    let slowest = slowest_way(&here, &mut socket, &session).await;
-    assert!(slowest < LIVE, "with Redis it took {slowest:?}");
+    ways_take(LIVE, &here, &mut socket, &session).await;
 
     // It is killed under way, and comes back.
     redis.kill();
-    let slowest = slowest_way(&here, &mut socket, &session).await;
-    assert!(slowest < BY_THE_STORE, "by the store it took {slowest:?}");
+    ways_take(BY_THE_STORE, &here, &mut socket, &session).await;
     nodes.all_are(Connectivity::Disconnected).await;
     redis.revive().await;
     nodes.connected().await;
     listened_to(&redis, &session).await;
-    assert!(slowest_way(&here, &mut socket, &session).await < LIVE);
+    ways_take(LIVE, &here, &mut socket, &session).await;
 
     // It hangs: connections stay, nothing answers.
     redis.pause();
-    let slowest = slowest_way(&here, &mut socket, &session).await;
-    assert!(slowest < BY_THE_STORE, "by the store it took {slowest:?}");
+    ways_take(BY_THE_STORE, &here, &mut socket, &session).await;
     nodes.all_are(Connectivity::Disconnected).await;
     redis.resume();
     nodes.connected().await;
-    assert!(slowest_way(&here, &mut socket, &session).await < BY_THE_STORE);
+    ways_take(BY_THE_STORE, &here, &mut socket, &session).await;
     let counters = nodes.servers[0].context.broker.counters().expect("counters");
     assert!(
         counters.dropped.get() > 0 && counters.published.get() > 0 && counters.disconnects.get() > 1,
@@ -256,12 +288,11 @@ async fn a_node_that_redis_cuts_off_connects_again_and_misses_nothing() {
     let mut socket = Socket::open(&there).await;
     socket.subscribe(&session, Some(0)).await;
     assert_eq!(socket.event().await["seq"], json!(1));
-    for round in 0..5 {
+    for _ in 0..5 {
         listened_to(&redis, &session).await;
         redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
         redis.command(&["CLIENT", "KILL", "TYPE", "normal"]).await;
-        let slowest = slowest_way(&here, &mut socket, &session).await;
-        assert!(slowest < BY_THE_STORE, "in round {round} a message took {slowest:?}");
+        ways_take(BY_THE_STORE, &here, &mut socket, &session).await;
         nodes.connected().await;
     }
     socket.expect_none("event").await;
@@ -318,7 +349,7 @@ async fn what_others_write_on_the_same_redis_does_no_harm() {
         }
     }
     eventually("every one of them is refused", async || (counters.rejected.get() == sent).then_some(())).await;
-    assert!(slowest_way(&nodes.owner(0), &mut socket, &session).await < LIVE);
+    ways_take(LIVE, &nodes.owner(0), &mut socket, &session).await;
     let foreign = others.servers[0].context.broker.counters().expect("counters");
     assert_eq!((foreign.received.get(), foreign.rejected.get()), (0, 0), "hubs don't hear each other");
 }

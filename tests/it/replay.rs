@@ -1,9 +1,10 @@
 //! Replay joined to live: subscribing in the middle of writes misses nothing and repeats nothing.
 
 use crate::support::hub::{at_agent, text};
-use crate::support::{Client, Socket, on_both_engines};
+use crate::support::{Client, Hub, Socket, on_both_engines};
 use futures::future::join_all;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 async fn write(client: &Client, session: &str, count: usize) {
     for number in 0..count {
@@ -47,7 +48,9 @@ on_both_engines! {
         tokio::join!(join_all(readers), join_all(writers));
     }
 
-    async fn a_burst_larger_than_any_queue_arrives_whole(hub: Hub) {
+    async fn a_burst_larger_than_any_queue_arrives_whole(engine: Engine) {
+        // It is not read before all is written, however long that takes: nobody must be taken for dead meanwhile.
+        let hub = Hub::start_with(engine, &[], |config| config.sockets.heartbeat = Duration::from_secs(600)).await;
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let mut socket = hub.socket(&agent).await;

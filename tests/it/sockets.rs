@@ -5,6 +5,8 @@ use crate::support::socket::End;
 use crate::support::{Client, Engine, Hub, PATIENCE, Socket, on_both_engines};
 use futures::SinkExt as _;
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
@@ -15,15 +17,18 @@ async fn post(client: &Client, session: &str) -> serde_json::Value {
     client.post(&at_agent(session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201)
 }
 
-/// A hub whose sockets have little patience.
-async fn impatient() -> Hub {
+/// A hub whose sockets have little patience, and so much with those who don't answer a ping.
+async fn impatient(pong_within: Duration) -> Hub {
     Hub::start_with(Engine::Sqlite, &[], |config| {
         config.sockets.heartbeat = Duration::from_millis(300);
-        config.sockets.pong_within = Duration::from_millis(300);
+        config.sockets.pong_within = pong_within;
         config.sockets.auth_within = Duration::from_millis(300);
     })
     .await
 }
+
+/// Longer than a busy machine keeps a client from answering.
+const PONG_WITHIN: Duration = Duration::from_secs(3);
 
 on_both_engines! {
     async fn hello_comes_first_and_says_who(hub: Hub) {
@@ -224,7 +229,7 @@ on_both_engines! {
     async fn a_token_can_be_refreshed_before_it_ends(hub: Hub) {
         let body = json!({ "email": "r@example.org", "name": "R" });
         let human = hub.owner.post("/v1/manage/humans", body).await.expect(201);
-        let short = hub.token(&human, 2).await;
+        let short = hub.token(&human, 5).await;
         let client = hub.anonymous().with("authorization", &format!("Bearer {short}"));
         let mut kept = hub.socket(&client).await;
         let mut left = hub.socket(&client).await;
@@ -277,18 +282,18 @@ on_both_engines! {
 
 #[tokio::test]
 async fn who_does_not_authenticate_in_time_is_closed() {
-    let hub = impatient().await;
+    let hub = impatient(PONG_WITHIN).await;
     let mut socket = Socket::try_open(&hub.anonymous()).await.expect("the socket opens");
     assert_eq!(socket.end().await, End::Code(4508));
 }
 
 #[tokio::test]
 async fn the_heartbeat_keeps_the_living_and_ends_the_silent() {
-    let hub = impatient().await;
+    let hub = impatient(PONG_WITHIN).await;
     let agent = hub.agent("agent").await;
     // A client that reads answers pings by itself and stays.
     let mut living = hub.socket(&agent).await;
-    let patience = tokio::time::timeout(Duration::from_secs(2), living.next_or_end()).await;
+    let patience = tokio::time::timeout(PONG_WITHIN + Duration::from_secs(1), living.next_or_end()).await;
     assert!(patience.is_err(), "it should still be open and silent: {patience:?}");
 
     // A client that reads but answers nothing is closed with 4502.
@@ -305,6 +310,52 @@ async fn the_heartbeat_keeps_the_living_and_ends_the_silent() {
     let closing = received.windows(4).any(|bytes| bytes[0] == 0x88 && bytes[2..] == 4502_u16.to_be_bytes());
     assert!(closing, "{:?}", String::from_utf8_lossy(&received));
     assert!(String::from_utf8_lossy(&received).contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "the answer to the key");
+}
+
+/// As a machine that was suspended: the answers to its pings came in time and lie there unread.
+#[test]
+fn a_node_that_was_held_up_itself_ends_nobody_who_has_answered() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let node = runtime();
+    let (hub, agent) = node.block_on(async {
+        let hub = impatient(Duration::from_millis(300)).await;
+        let agent = hub.agent("agent").await;
+        (hub, agent)
+    });
+    let over = Arc::new(AtomicBool::new(false));
+    let (opened, is_open) = tokio::sync::oneshot::channel();
+    let client = std::thread::spawn({
+        let over = Arc::clone(&over);
+        move || {
+            runtime().block_on(async move {
+                let mut socket = Socket::open(&agent).await;
+                opened.send(()).expect("somebody waits");
+                let rest = async {
+                    while !over.load(Ordering::SeqCst) {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                };
+                socket.idle_while(rest).await;
+                assert_eq!(socket.ask(json!({ "type": "ping" })).await["type"], "pong");
+            });
+        }
+    });
+    node.block_on(async {
+        is_open.await.expect("the socket opens");
+        for _ in 0..4 {
+            // Just long enough to send a ping, and to find its answer the next time.
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            std::thread::sleep(Duration::from_millis(700));
+        }
+        over.store(true, Ordering::SeqCst);
+        while !client.is_finished() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    client.join().expect("it is still open");
+    drop(hub);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,6 @@
 //! Section 8: each frame that a client sends, and what it gets in reply.
 
+use super::until_told;
 use crate::support::deployment::token;
 use crate::support::hub::{UNKNOWN, at_agent, at_human, say, text};
 use crate::support::shapes::{has_keys, is_message, is_time};
@@ -168,8 +169,10 @@ on_every_deployment! {
         let mut socket = hub.socket(&agent).await;
         // No reply, whether subscribed or not.
         for typing in [true, false] {
-            socket.send(json!({ "type": "typing", "sessionId": session, "typing": typing })).await;
-            assert_eq!(watcher.find("typing").await["typing"], typing);
+            let told = until_told(&mut watcher, "typing", async || {
+                socket.send(json!({ "type": "typing", "sessionId": session, "typing": typing })).await;
+            });
+            assert_eq!(told.await["typing"], typing);
         }
         socket.expect_none("typing").await;
         refused(&mut socket, json!({ "type": "typing", "sessionId": UNKNOWN, "typing": true }), "NOT_FOUND").await;

@@ -1,5 +1,6 @@
 //! Section 8: each frame that the hub sends unasked, and the same timeline as Server-Sent Events.
 
+use super::until_told;
 use crate::support::hub::{at_agent, at_human, say, text};
 use crate::support::shapes::{has_keys, is_event};
 use crate::support::socket::End;
@@ -40,9 +41,12 @@ on_every_deployment! {
         typist.subscribe(&session, None).await;
         let mut watcher = hub.socket(&human).await;
         watcher.subscribe(&session, None).await;
-        let started = Instant::now();
-        typist.send(json!({ "type": "typing", "sessionId": session, "typing": true })).await;
-        let frame = watcher.find("typing").await;
+        let mut started = Instant::now();
+        let frame = until_told(&mut watcher, "typing", async || {
+            started = Instant::now();
+            typist.send(json!({ "type": "typing", "sessionId": session, "typing": true })).await;
+        });
+        let frame = frame.await;
         has_keys(&frame, "type sessionId actor typing expiresInMs");
         assert_eq!((&frame["sessionId"], &frame["actor"]), (&json!(session), &typist.hello["principal"]));
         assert_eq!((&frame["typing"], &frame["expiresInMs"]), (&json!(true), &json!(6000)));
@@ -78,13 +82,18 @@ on_every_deployment! {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
-        say(&agent, &session, "x").await;
         let person = the(&agent, &session, "Human").await;
         let mut watcher = hub.socket(&agent).await;
         watcher.subscribe(&session, None).await;
-        human.post(&at_human(&session, "/read"), json!({ "seq": 2 })).await.expect(204);
-        let frame = watcher.find("receipt").await;
-        assert_eq!(frame, json!({ "type": "receipt", "sessionId": session, "participantId": person["id"], "seq": 2 }));
+        // One more each time: what has been read already is not told again.
+        let mut seq = 1;
+        let frame = until_told(&mut watcher, "receipt", async || {
+            say(&agent, &session, "x").await;
+            seq += 1;
+            human.post(&at_human(&session, "/read"), json!({ "seq": seq })).await.expect(204);
+        });
+        let frame = frame.await;
+        assert_eq!(frame, json!({ "type": "receipt", "sessionId": session, "participantId": person["id"], "seq": seq }));
     }
 
     async fn unsubscribed(hub: Deployment) {

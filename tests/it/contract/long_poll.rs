@@ -15,12 +15,16 @@ on_every_deployment! {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let asked = ask(&agent, &session).await;
-        for (query, waits) in [("?timeout=0", false), ("?timeout=1", true)] {
+        let waits = async |query: &str| {
             let started = Instant::now();
             assert_eq!(agent.get(&at_message(&session, &asked, &format!("/await{query}"))).await.expect(200), asked);
-            let waited = started.elapsed();
-            assert!(if waits { ONE_SECOND.contains(&waited) } else { waited < ONE_SECOND.start }, "{query}: {waited:?}");
-        }
+            started.elapsed()
+        };
+        let waited = waits("?timeout=1").await;
+        assert!(ONE_SECOND.contains(&waited), "{waited:?}");
+        // However busy the machine is, one of a few comes at once.
+        let none = [waits("?timeout=0").await, waits("?timeout=0").await, waits("?timeout=0").await];
+        assert!(none.iter().any(|waited| *waited < ONE_SECOND.start), "{none:?}");
         for bad in ["-1", "56", "x", "", "1.5"] {
             let reply = agent.get(&at_message(&session, &asked, &format!("/await?timeout={bad}"))).await;
             let error = reply.expect_error(400, "VALIDATION_ERROR");

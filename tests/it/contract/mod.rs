@@ -30,17 +30,26 @@ use tokio::time::timeout;
 /// How soon an end is told that somebody speaks out: well before it would lapse, by whichever node it is said.
 const SOON: Duration = Duration::from_secs(2);
 
+/// Does something over and over again until a watcher is told of it by a frame of this kind. The watcher's node may not
+/// hear of the others yet: nothing that is ephemeral is sure to come.
+async fn until_told(watcher: &mut Socket, kind: &str, mut act: impl AsyncFnMut()) -> Value {
+    for _ in 0..10 {
+        act().await;
+        if let Ok(frame) = timeout(SOON, watcher.find(kind)).await {
+            return frame;
+        }
+    }
+    panic!("in vain: a frame that tells of {kind}");
+}
+
 /// Has a client begin to type and stop, by requests that may go to different nodes, and a watcher see it.
 async fn typing_begins_and_ends(typist: &Client, path: &str, watcher: &mut Socket) {
     for _ in 0..2 {
-        // The watcher's node may not hear of the others yet: nothing that is ephemeral is sure to come.
-        loop {
+        let begun = until_told(watcher, "typing", async || {
             assert_eq!(typist.post(path, json!({})).await.expect(204), Value::Null);
-            if let Ok(begun) = timeout(SOON, watcher.find("typing")).await {
-                assert_eq!(begun["typing"], true, "{begun}");
-                break;
-            }
-        }
+        });
+        let begun = begun.await;
+        assert_eq!(begun["typing"], true, "{begun}");
         typist.post(path, json!({ "typing": false })).await.expect(204);
         let end = async { while watcher.find("typing").await["typing"] == true {} };
         timeout(SOON, end).await.expect("the end, at once");

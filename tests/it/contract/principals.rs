@@ -149,7 +149,7 @@ on_every_deployment! {
         let listed = hub.manager.get("/v1/manage/keys").await.expect(200);
         assert!(!listed.to_string().contains(text(&made["apiKey"])), "{listed}");
         // One that ends by itself.
-        let brief = json!({ "permission": "agent", "expiresInSeconds": 2 });
+        let brief = json!({ "permission": "agent", "expiresInSeconds": 5 });
         let brief = hub.manager.post("/v1/manage/keys", brief).await.expect(201);
         is_time(&brief["expiresAt"]);
         let brief = hub.with_key(text(&brief["apiKey"]));

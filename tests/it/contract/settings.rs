@@ -6,12 +6,11 @@ use crate::cli::{Recorded, bearer, failed, line, out, printed, run};
 use crate::support::deployment::{name, now, signed, token};
 use crate::support::hub::{SESSIONS, at_agent, text};
 use crate::support::process::{Process, hiloop};
-use crate::support::{Client, Kind, eventually, on_every_deployment};
+use crate::support::{Client, Kind, Port, eventually, on_every_deployment};
 use futures::future::join_all;
 use hiloop::config::Retention;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
 use tokio::io::AsyncWriteExt as _;
@@ -55,7 +54,8 @@ async fn let_through(clients: &[Client]) -> usize {
 on_every_deployment! {
     async fn hiloop_listen(kind: Kind) {
         let folder = tempdir().expect("a folder");
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").to_string();
+        let port = Port::reserve();
+        let free = port.address();
         let hub = Process::spawn(serve(kind, folder.path()).env("HILOOP_LISTEN", &free));
         assert_eq!(hub.address(), free);
         Client::anonymous(&format!("http://{free}")).get("/livez").await.expect(200);

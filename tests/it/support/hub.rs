@@ -22,6 +22,14 @@ pub enum Engine {
     Postgres,
 }
 
+impl Engine {
+    /// What `on_both_engines!` gives to a test that starts its own hub.
+    #[allow(clippy::unused_async)] // as that of `Hub`
+    pub async fn given(engine: Self) -> Self {
+        engine
+    }
+}
+
 #[derive(Parser)]
 struct Flags {
     #[command(flatten)]
@@ -50,6 +58,11 @@ pub struct Hub {
 }
 
 impl Hub {
+    /// What `on_both_engines!` gives.
+    pub async fn given(engine: Engine) -> Self {
+        Self::start(engine).await
+    }
+
     pub async fn start(engine: Engine) -> Self {
         Self::start_with(engine, &[], |_| {}).await
     }

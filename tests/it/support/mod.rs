@@ -6,6 +6,7 @@ pub mod deployment;
 pub mod events;
 pub mod hub;
 pub mod nodes;
+pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod redis;
@@ -19,6 +20,7 @@ pub use deployment::{Deployment, Kind};
 pub use events::Events;
 pub use hub::{Engine, Hub};
 pub use nodes::Nodes;
+pub use port::Port;
 pub use postgres::Postgres;
 pub use redis::Redis;
 pub use socket::Socket;
@@ -28,25 +30,26 @@ use std::time::Duration;
 /// How long anything may take before a test fails; generous, since tests share two cores.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Writes one test for each engine out of `async fn name(hub: Hub)`.
+/// Writes one test for each engine out of `async fn name(hub: Hub)`, or out of `async fn name(engine: Engine)`, which
+/// starts its own hub.
 macro_rules! on_both_engines {
-    ($($(#[$meta:meta])* async fn $name:ident($hub:ident: Hub) $body:block)+) => {$(
+    ($($(#[$meta:meta])* async fn $name:ident($hub:ident: $given:ident) $body:block)+) => {$(
         mod $name {
             #[allow(unused_imports)]
             use super::*;
 
-            async fn story($hub: $crate::support::Hub) $body
+            async fn story($hub: $crate::support::$given) $body
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                story($crate::support::Hub::start($crate::support::Engine::Sqlite).await).await;
+                story($crate::support::$given::given($crate::support::Engine::Sqlite).await).await;
             }
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
-                story($crate::support::Hub::start($crate::support::Engine::Postgres).await).await;
+                story($crate::support::$given::given($crate::support::Engine::Postgres).await).await;
             }
         }
     )+};

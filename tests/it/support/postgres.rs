@@ -88,7 +88,7 @@ impl Postgres {
             .arg(self.folder.join("data"))
             .arg("-k")
             .arg(&self.folder)
-            .args(["-c", "listen_addresses=", "-c", "max_connections=600", "-c", "fsync=off"])
+            .args(["-c", "listen_addresses=", "-c", "max_connections=2000", "-c", "fsync=off"])
             .args(["-c", "shared_buffers=64MB", "-c", "log_min_messages=fatal"])
             .env("FOLDER", &self.folder)
             .current_dir(&self.folder)

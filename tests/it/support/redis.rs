@@ -1,26 +1,29 @@
-//! A throw-away Redis on a free port, which a test may kill, pause and start again. It ends with the test process: a
+//! A throw-away Redis on a port of its own, which a test may kill, pause and start again. It ends with the test process: a
 //! shell holds it and waits for its standard input to close.
 
-use super::eventually;
+use super::{PATIENCE, Port, eventually};
+use redis::AsyncConnectionConfig;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 pub struct Redis {
-    port: u16,
+    port: Port,
+    /// Where the servers of a cluster talk with each other, which is so far above the port.
+    _bus: Option<Port>,
     is_cluster: bool,
     /// The shell, and the server in it; none while the server is down.
     running: Option<(Child, u32)>,
     /// The other servers of its cluster.
     peers: Vec<Redis>,
     /// Another port, with TLS.
-    tls: Option<u16>,
+    tls: Option<Port>,
     folder: TempDir,
 }
 
 const SLOTS: u64 = 16384;
+const BUS: u16 = 10_000;
 
 impl Redis {
     pub async fn start() -> Self {
@@ -54,7 +57,7 @@ impl Redis {
         for (number, server) in (0u64..).zip(&all) {
             let (first, end) = (SLOTS * number / 3, SLOTS * (number + 1) / 3);
             server.command(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &(end - 1).to_string()]).await;
-            redis.command(&["CLUSTER", "MEET", "127.0.0.1", &server.port.to_string()]).await;
+            redis.command(&["CLUSTER", "MEET", "127.0.0.1", &server.port.number.to_string()]).await;
         }
         for server in &all {
             eventually("the cluster is up", async || {
@@ -96,7 +99,7 @@ impl Redis {
         let keys: Vec<String> =
             redis::from_redis_value(from.command(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]).await).expect("keys");
         for key in keys {
-            from.command(&["MIGRATE", "127.0.0.1", &to.port.to_string(), &key, "0", "5000"]).await;
+            from.command(&["MIGRATE", "127.0.0.1", &to.port.number.to_string(), &key, "0", "5000"]).await;
         }
         for server in [to, from].into_iter().chain(servers.iter().copied()) {
             server.command(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).await;
@@ -116,24 +119,24 @@ impl Redis {
             .expect("openssl is installed (scripts/setup.sh test)");
         assert!(made.success(), "openssl makes a certificate");
         let certificate = redis.folder.path().join("cert.pem");
-        let port = Self::down(false).port;
+        let port = Port::reserve();
+        let url = format!("rediss://{}", port.address());
         redis.tls = Some(port);
         redis.revive().await;
-        (redis, format!("rediss://127.0.0.1:{port}"), certificate)
+        (redis, url, certificate)
     }
 
     /// One that has not been started: nothing listens on its port.
     pub fn down(is_cluster: bool) -> Self {
-        // Free now, and so far from what the system gives out that it most likely stays so.
-        let port = loop {
-            let port = 20_000 + rand::random::<u16>() % 10_000;
-            if TcpListener::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok()
-            {
-                break port;
-            }
+        let (port, bus) = if is_cluster {
+            let (port, bus) = Port::reserve_pair(BUS);
+            (port, Some(bus))
+        } else {
+            (Port::reserve(), None)
         };
         Self {
             port,
+            _bus: bus,
             is_cluster,
             running: None,
             peers: Vec::new(),
@@ -143,12 +146,12 @@ impl Redis {
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number
     }
 
     pub fn url(&self) -> String {
         let scheme = if self.is_cluster { "redis+cluster" } else { "redis" };
-        let places: Vec<String> = self.servers().iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
+        let places: Vec<String> = self.servers().iter().map(|server| server.port.address()).collect();
         format!("{scheme}://{}", places.join(","))
     }
 
@@ -156,12 +159,12 @@ impl Redis {
     pub async fn revive(&mut self) {
         assert!(self.running.is_none(), "it runs already");
         let script = "\"$0\" \"$@\" >/dev/null & server=$!; echo $server; cat >/dev/null; kill -9 $server; wait";
-        let port = self.port.to_string();
+        let port = self.port.number.to_string();
         let cluster = if self.is_cluster { "yes" } else { "no" };
-        let tls = self.tls.map_or(Vec::new(), |port| {
+        let tls = self.tls.as_ref().map_or(Vec::new(), |port| {
             let file = |name: &str| self.folder.path().join(name).display().to_string();
             let (certificate, key) = (file("cert.pem"), file("key.pem"));
-            ["--tls-port", &port.to_string(), "--tls-cert-file", &certificate, "--tls-key-file", &key]
+            ["--tls-port", &port.number.to_string(), "--tls-cert-file", &certificate, "--tls-key-file", &key]
                 .into_iter()
                 .chain(["--tls-ca-cert-file", &certificate, "--tls-auth-clients", "no"])
                 .map(str::to_owned)
@@ -209,16 +212,24 @@ impl Redis {
         self.running.as_ref().expect("it runs").1
     }
 
+    /// The answer of a server that may be away, or not answer.
     pub async fn try_command(&self, words: &[&str]) -> Option<redis::Value> {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).expect("a URL");
-        let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+        self.ask(words, AsyncConnectionConfig::new()).await
+    }
+
+    /// The answer of a server that runs, however long a busy machine takes for it.
+    pub async fn command(&self, words: &[&str]) -> redis::Value {
+        let patient = AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE));
+        let answer = self.ask(words, patient.set_response_timeout(Some(PATIENCE))).await;
+        answer.unwrap_or_else(|| panic!("{words:?} works"))
+    }
+
+    async fn ask(&self, words: &[&str], config: AsyncConnectionConfig) -> Option<redis::Value> {
+        let client = redis::Client::open(format!("redis://{}", self.port.address())).expect("a URL");
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.ok()?;
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
         command.query_async(&mut connection).await.ok()
-    }
-
-    pub async fn command(&self, words: &[&str]) -> redis::Value {
-        self.try_command(words).await.unwrap_or_else(|| panic!("{words:?} works"))
     }
 
     /// The channels that somebody listens to, of those that match.

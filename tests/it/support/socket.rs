@@ -106,6 +106,20 @@ impl Socket {
         }
     }
 
+    /// Reads while something else happens, and so answers the hub's pings; nothing must come but those.
+    pub async fn idle_while<T>(&mut self, something: impl Future<Output = T>) -> T {
+        let mut something = std::pin::pin!(something);
+        loop {
+            tokio::select! {
+                done = &mut something => return done,
+                message = self.stream.next() => {
+                    let message = message.expect("it is open").expect("it holds");
+                    assert!(matches!(message, Message::Ping(_)), "{message}");
+                }
+            }
+        }
+    }
+
     /// The next frame of this type, passing over others.
     pub async fn find(&mut self, kind: &str) -> Value {
         loop {

@@ -1363,7 +1363,7 @@ on_both_stores! {
     async fn an_outlook_says_how_a_message_stands_on_its_timeline(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
-        let mut line = Line::new(&space, &[agent.clone()]);
+        let mut line = Line::new(&space, std::slice::from_ref(&agent));
         let asked = line.post(&agent, "?", Some(PLAIN_ASK));
         let plain = line.post(&agent, "no question", None);
         line.save(&store).await;

@@ -14,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::store::open::{OpenError, open};
 use crate::store::{Store, StoreError};
 use crate::timeline::Timeline;
+use crate::wire::Watched;
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -271,7 +272,9 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: axum::Router, ending
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service)
+        // That a client has gone while its request is at work is noticed by `Watched`.
+        .half_close(true)
+        .serve_connection(TokioIo::new(Watched::new(stream)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let outcome = tokio::select! {

@@ -129,7 +129,8 @@ impl Authenticator {
         if let Some(caller) = self.recall(&memory) {
             return Ok(caller);
         }
-        let found = self.attempts.look_up(from, token, self.holder(token, agent)).await;
+        // Boxed, here and below, since whatever a request waits for afterwards it would keep the room for this.
+        let found = Box::pin(self.attempts.look_up(from, token, self.holder(token, agent))).await;
         self.note(credential.hash(), &found);
         let caller = found?;
         self.remember(memory, caller.clone(), epoch);
@@ -189,9 +190,9 @@ impl Authenticator {
             return Ok(principal);
         }
         let found = if token.starts_with(secret::GUEST_TOKEN) {
-            self.attempts.look_up(from, token, self.guest(token)).await
+            Box::pin(self.attempts.look_up(from, token, self.guest(token))).await
         } else {
-            self.attempts.verify(from, self.human(token)).await
+            Box::pin(self.attempts.verify(from, self.human(token))).await
         };
         self.note(memory, &found);
         let principal = Arc::new(found?);

@@ -8,13 +8,15 @@ use super::{ApiError, App};
 use crate::domain::interaction::Interaction;
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
 use crate::store::Moment;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use std::sync::Arc;
 use std::time::Duration;
 
 const DEFAULT_SECONDS: i64 = 30;
 const MAX_SECONDS: i64 = 55;
+const MISSING: Refusal = Refusal::NotFound("Message");
 
 /// Wait until a message has settled
 ///
@@ -31,11 +33,10 @@ pub async fn message(
     Agent(principal): Agent,
     State(app): State<App>,
     Ids(session, message): Ids<SessionId, MessageId>,
-    query: Query,
-    headers: HeaderMap,
+    Patience(patience): Patience,
 ) -> Reply {
-    let patience = patience(&query, &headers)?;
-    reply::ok(&settled(&app, &principal, session, message, patience).await?)
+    wait(&app, &principal, session, message, patience).await?;
+    reply::ok(&app.store.message(principal.scope(), session, message).await?.ok_or(MISSING)?)
 }
 
 /// Wait until an interaction has settled
@@ -53,62 +54,59 @@ pub async fn interaction(
     Agent(principal): Agent,
     State(app): State<App>,
     Id(session): Id<SessionId>,
-    query: Query,
-    headers: HeaderMap,
+    Patience(patience): Patience,
 ) -> Reply {
-    let patience = patience(&query, &headers)?;
     let missing = Refusal::NotFound("Interaction");
-    let message = app.store.interaction_message(principal.scope(), session).await?.ok_or(missing.clone())?;
-    settled(&app, &principal, session, message, patience).await?;
+    if !patience.is_zero() {
+        let message = app.store.interaction_message(principal.scope(), session).await?.ok_or(missing.clone())?;
+        wait(&app, &principal, session, message, patience).await?;
+    }
     reply::ok(&app.store.interaction(principal.scope(), session, Moment::Now).await?.ok_or(missing)?)
 }
 
-/// How long the caller wants to wait: `?timeout=SECONDS`, else `Prefer: wait=SECONDS`.
-fn patience(query: &Query, headers: &HeaderMap) -> Result<Duration, ApiError> {
-    let seconds = match query.number("timeout", 0, MAX_SECONDS)? {
-        Some(seconds) => seconds,
-        None => preferred_wait(headers).unwrap_or(DEFAULT_SECONDS),
-    };
-    Ok(Duration::from_secs(seconds.unsigned_abs()))
+/// How long the caller wants to wait: `?timeout=SECONDS`, else `Prefer: wait=SECONDS`. Taken out of the request at once,
+/// since a header that is kept keeps the whole head of its request in memory as long as the wait goes on.
+pub struct Patience(Duration);
+
+impl<S: Send + Sync> FromRequestParts<S> for Patience {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Ok(query) = Query::from_request_parts(parts, state).await;
+        let seconds = match query.number("timeout", 0, MAX_SECONDS)? {
+            Some(seconds) => seconds,
+            None => preferred_wait(&parts.headers).unwrap_or(DEFAULT_SECONDS),
+        };
+        Ok(Self(Duration::from_secs(seconds.unsigned_abs())))
+    }
 }
 
-/// The message once it has settled, or as it stands when the time is up or the server drains.
-async fn settled(
+/// Returns when the message has settled, the time is up or the server drains. The store is asked once, and not for what
+/// the message says: that may be large, and ten thousand may wait.
+async fn wait(
     app: &App,
     principal: &Arc<Principal>,
     session: SessionId,
     id: MessageId,
     patience: Duration,
-) -> Result<Message, Refusal> {
-    let scope = principal.scope();
-    let read = async || -> Result<Message, Refusal> {
-        app.store.message(scope, session, id).await?.ok_or(Refusal::NotFound("Message"))
-    };
-    {
-        let message = read().await?;
-        if message.status != MessageStatus::Pending || patience.is_zero() {
-            return Ok(message);
-        }
+) -> Result<(), Refusal> {
+    if patience.is_zero() {
+        return Ok(());
     }
-    // First listen, then look again: a settling between the two is seen by one of them.
+    // First listen, then look: a settling between the two is seen by one of them. Whoever may not see the message
+    // leaves nothing behind, since all of this ends with its guards.
     let attendance = app.hub.attend(Arc::clone(principal));
     let mut waiter = app.hub.waiter(session, id);
-    if let Some(head) = app.store.head(scope, session).await? {
-        app.hub.observe(head.space, session, head.last_seq);
-    }
-    {
-        // Not held while waiting: it may be large, and there may be ten thousand.
-        let message = read().await?;
-        if message.status != MessageStatus::Pending {
-            return Ok(message);
+    let outlook = app.store.outlook(principal.scope(), session, id).await?.ok_or(MISSING)?;
+    if outlook.status == MessageStatus::Pending {
+        app.hub.observe(outlook.head.space, session, outlook.head.last_seq);
+        tokio::select! {
+            () = waiter.settled() => {}
+            () = tokio::time::sleep(patience) => {}
+            () = attendance.ended() => {}
         }
     }
-    tokio::select! {
-        () = waiter.settled() => {}
-        () = tokio::time::sleep(patience) => {}
-        () = attendance.ended() => {}
-    }
-    read().await
+    Ok(())
 }
 
 /// `Prefer: wait=SECONDS` (RFC 7240 section 4.3); a preference that can't be met is met as far as it can be.

@@ -17,7 +17,7 @@ const MOST: usize = 8 << 20;
 const WITHIN: Duration = Duration::from_secs(2);
 
 /// Has what is left of a request's body taken in, once nobody wants it any more.
-pub(super) async fn take_in(request: Request) -> Request {
+pub(super) fn take_in(request: Request) -> Request {
     if request.body().is_end_stream() {
         return request;
     }

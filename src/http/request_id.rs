@@ -1,10 +1,16 @@
-//! `X-Request-Id` on every reply; a line of log and a figure for each request: never a body, a header or a query.
+//! What every request passes: `X-Request-Id` on every reply; a line of log and a figure for each request, never a body,
+//! a header or a query; a reply even where a handler panics, and where a body is left unread.
+//!
+//! One layer for all of it: each costs every request that waits some memory, and every other one some time.
 
+use super::{error, inbound};
 use crate::metrics::Metrics;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use futures::FutureExt as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::Instrument as _;
@@ -29,17 +35,22 @@ pub async fn middleware(State(metrics): State<Arc<Metrics>>, mut request: Reques
         .headers()
         .get(&REQUEST_ID)
         .filter(|value| (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic));
-    let id = given.cloned().unwrap_or_else(|| {
+    let unknown = HeaderValue::from_static("unknown");
+    let id = match given {
+        // Copied, since it is a part of the whole head, which would stay in memory as long as the request is at work.
+        Some(given) => HeaderValue::from_bytes(given.as_bytes()).unwrap_or(unknown),
         // A UUID is always a valid header value.
-        HeaderValue::from_str(&Uuid::now_v7().to_string()).unwrap_or(HeaderValue::from_static("unknown"))
-    });
+        None => HeaderValue::from_str(&Uuid::now_v7().to_string()).unwrap_or(unknown),
+    };
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let started = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let handled = AssertUnwindSafe(next.run(inbound::take_in(request))).catch_unwind();
+    let handled = handled.instrument(span.clone()).await;
+    let mut response = handled.unwrap_or_else(|_| span.in_scope(panicked));
     let (status, took) = (response.status().as_u16(), started.elapsed());
     let method = known(&method);
     metrics.request(method, route, status, took);
@@ -53,4 +64,41 @@ pub async fn middleware(State(metrics): State<Arc<Metrics>>, mut request: Reques
     });
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// A bug in a handler: logged (without the panic's text, which might hold content), and a 500 for the caller.
+fn panicked() -> Response {
+    tracing::error!("a handler panicked");
+    error::reply(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Something went wrong on our side")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use axum::routing::get;
+    use axum::{Router, middleware};
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_a_reply_like_any_other() {
+        async fn broken() -> Response {
+            tokio::task::yield_now().await;
+            panic!("a bug that the test is about")
+        }
+        let metrics = Arc::new(Metrics::new().expect("the names are good"));
+        let routes = Router::new().route("/broken/{id}", get(broken));
+        let routes = routes.layer(middleware::from_fn_with_state(Arc::clone(&metrics), super::middleware));
+        let request = Request::get("/broken/1").header("x-request-id", "mine").body(Body::empty()).expect("a request");
+        let Ok(response) = routes.oneshot(request).await;
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()[REQUEST_ID]),
+            (500, &HeaderValue::from_static("mine"))
+        );
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        assert!(String::from_utf8_lossy(&body).contains("\"INTERNAL\""), "{body:?}");
+        let text = metrics.render(&crate::metrics::Asked::default()).expect("text");
+        assert!(text.contains(r#"route="/broken/{id}",status="500""#), "{text}");
+    }
 }

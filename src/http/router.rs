@@ -4,8 +4,8 @@ use super::audience::{Agent, Member, Person};
 use super::error::UpgradeRequired;
 use super::rate_limit::{self, RateLimits};
 use super::{
-    ApiError, App, accounts, asyncapi, awaiting, creation, docs, error, guests, inbound, interactions, live, manage,
-    me, messages, openapi, ops, page, participants,
+    ApiError, App, accounts, asyncapi, awaiting, creation, docs, error, guests, interactions, live, manage, me,
+    messages, openapi, ops, page, participants,
 };
 use super::{request_id, sessions, sse, timeline};
 use crate::domain::Refusal;
@@ -17,10 +17,8 @@ use axum::middleware;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 use axum::{Extension, Router};
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// The hub's router.
@@ -71,8 +69,7 @@ pub fn ops_router(app: App) -> Router {
 
 /// What every request passes.
 fn finish(routes: Router, metrics: Arc<Metrics>) -> Router {
-    let counted = middleware::from_fn_with_state(metrics, request_id::middleware);
-    routes.layer(CatchPanicLayer::custom(panicked)).layer(counted).layer(middleware::map_request(inbound::take_in))
+    routes.layer(middleware::from_fn_with_state(metrics, request_id::middleware))
 }
 
 fn agent() -> Router<App> {
@@ -208,10 +205,4 @@ pub(super) async fn socket(State(app): State<App>, request: Request) -> Result<R
 
 pub(super) async fn method_not_allowed() -> Response {
     error::reply(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This path does not know this method")
-}
-
-/// A bug in a handler: logged (without the panic's text, which might hold content), and a 500 for the caller.
-fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
-    tracing::error!("a handler panicked");
-    error::reply(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Something went wrong on our side")
 }

@@ -25,9 +25,9 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
     ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named,
-    NewKey, ReadMark, Refresh, RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, Taken, WriteSet,
+    NewKey, Outlook, ReadMark, Refresh, RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, Taken, WriteSet,
 };
-pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, READ_MARK, Scoped, TITLE_AT};
+pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, Scoped, TITLE_AT};
 use std::num::NonZeroUsize;
 use uuid::Uuid;
 
@@ -268,6 +268,8 @@ pub trait Timelines: Send + Sync {
     /// As `head`, with the caller's own participation.
     async fn standing(&self, scope: Scope, session: SessionId, principal: PrincipalId)
     -> StoreResult<Option<Standing>>;
+    /// As `head`, with the status of a message at the same moment. `None` if either is out of scope.
+    async fn outlook(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Outlook>>;
     /// The events after `after`, in order: at most `limit`, and no more once `max_bytes` are passed.
     async fn events_after(
         &self,

@@ -68,6 +68,13 @@ pub struct Standing {
     pub participant: Option<ParticipantId>,
 }
 
+/// Where a timeline stands, and one of its messages on it: all that whoever waits for the message has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    pub head: Head,
+    pub status: MessageStatus,
+}
+
 /// Where a timeline stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {

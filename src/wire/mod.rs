@@ -1,9 +1,11 @@
-//! What HTTP and sockets share of the wire: reading JSON so that an error names the field, the error object,
-//! and where a request comes from.
+//! What HTTP and sockets share of the wire: connections, reading JSON so that an error names the field, the error
+//! object, and where a request comes from.
 
 mod origin;
+mod stream;
 
 pub use origin::origin;
+pub use stream::Watched;
 
 pub mod event;
 pub mod frame;

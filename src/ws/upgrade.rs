@@ -5,13 +5,12 @@ use crate::auth::Caller;
 use crate::auth::credential::{api_key_of, bearer_of, offered_protocols, protocol_token_of};
 use crate::context::App;
 use crate::domain::{Origin, Principal, Refusal};
-use crate::wire::origin;
+use crate::wire::{Watched, origin};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 const PROTOCOL: &str = "hiloop.v1";
@@ -33,13 +32,13 @@ pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal
     tokio::spawn(async move {
         // Not every client that asks for a socket stays to get it.
         let Ok(upgraded) = upgrade.await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-            return tracing::error!("an upgraded connection is no TCP stream");
+        let Ok(parts) = upgraded.downcast::<TokioIo<Watched>>() else {
+            return tracing::error!("an upgraded connection is none of the hub's");
         };
         // Copied, since it may be a small part of a large buffer that would live as long as the socket.
         let early = parts.read_buf.to_vec();
         drop(parts.read_buf);
-        connection::serve(app, parts.io.into_inner(), early, principal, origin).await;
+        connection::serve(app, parts.io.into_inner().into_inner(), early, principal, origin).await;
     });
 
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();

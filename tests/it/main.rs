@@ -5,6 +5,7 @@ mod support;
 mod accounts;
 mod asyncapi;
 mod autobahn;
+mod awaiting;
 mod bad_input;
 mod cli;
 mod contract;

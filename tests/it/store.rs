@@ -916,6 +916,7 @@ on_both_stores! {
             assert!(store.message(scope, id, message.id).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.head(scope, id).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.standing(scope, id, who).await.expect("the store").is_some(), "{scope:?}");
+            assert!(store.outlook(scope, id, message.id).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.events_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_some(), "{scope:?}");
             let taken = store.last_messages(scope, &[(id, 1)], 1 << 20).await.expect("the store");
             assert_eq!((taken.count, taken.data.len()), (1, 1), "{scope:?}");
@@ -954,6 +955,7 @@ on_both_stores! {
             assert!(store.message(scope, id, message.id).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.head(scope, id).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.standing(scope, id, who).await.expect("the store").is_none(), "{scope:?}");
+            assert!(store.outlook(scope, id, message.id).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.events_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.last_messages(scope, &[(id, 1)], 1 << 20).await.expect("the store").data.is_empty(), "{scope:?}");
             assert!(store.interactions_of(scope, &[id], 1 << 20).await.expect("the store").data.is_empty(), "{scope:?}");
@@ -970,6 +972,8 @@ on_both_stores! {
         assert!(store.interaction(whole, elsewhere.id(), Moment::Now).await.expect("the store").is_none());
         // A message under another session's id is no message of that session.
         let by_wrong_session = store.message(Scope::Space(space.id), elsewhere.id(), message.id).await;
+        assert!(by_wrong_session.expect("the store").is_none());
+        let by_wrong_session = store.outlook(Scope::Space(space.id), elsewhere.id(), message.id).await;
         assert!(by_wrong_session.expect("the store").is_none());
         assert!(store.member_ids(other.id, id).await.expect("the store").is_empty());
         assert!(store.last_seqs(&[(other.id, id)]).await.expect("the store").is_empty());
@@ -1449,6 +1453,27 @@ on_both_stores! {
         assert_eq!((standing.head, standing.participant), (head, Some(own[0].id)));
         let other = store.standing(scope, line.id(), PrincipalId(Uuid::now_v7())).await.expect("the store");
         assert_eq!(other.expect("in scope").participant, None);
+    }
+
+    async fn an_outlook_says_how_a_message_stands_on_its_timeline(store: Empty) {
+        let space = store.space("one").await;
+        let agent = store.agent_named(&space, "a").await.member();
+        let mut line = Line::new(&space, std::slice::from_ref(&agent));
+        let asked = line.post(&agent, "?", Some(PLAIN_ASK));
+        let plain = line.post(&agent, "no question", None);
+        line.save(&store).await;
+        let outlook = async |id| {
+            let found = store.outlook(Scope::Space(space.id), line.id(), id).await.expect("the store");
+            found.map(|outlook| (outlook.status, outlook.head))
+        };
+        let head = Head { space: space.id, last_seq: 3, first_seq: 1 };
+        assert_eq!(outlook(asked.id).await, Some((MessageStatus::Pending, head)));
+        assert_eq!(outlook(plain.id).await, Some((MessageStatus::Completed, head)));
+        assert_eq!(outlook(MessageId::new()).await, None);
+        line.cancel(&agent, asked.id);
+        line.save(&store).await;
+        let found = store.outlook(Scope::Space(space.id), line.id(), asked.id).await.expect("the store").expect("there");
+        assert_eq!((found.status, found.head.last_seq), (MessageStatus::Cancelled, 4));
     }
 
     async fn events_come_in_order_and_no_more_than_asked(store: Empty) {
@@ -1967,6 +1992,7 @@ const COVERED: &[&str] = &[
     "message",
     "head",
     "standing",
+    "outlook",
     "events_after",
     "last_seqs",
     "active_since",

@@ -15,7 +15,6 @@ mod write;
 pub use interactions::TITLE_AT;
 pub use retention::ENDED_SESSION;
 pub use scope::{LOOK_UPS, Scoped};
-pub use sessions::READ_MARK;
 pub use timelines::DUE_MESSAGES;
 pub use write::PENDING_MESSAGES;
 

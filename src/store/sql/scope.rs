@@ -143,12 +143,24 @@ look_ups! {
          WHERE p.session_id = s.id AND p.principal_id = $4)",
         "",
         "AND s.id = $3";
+    /// How far a participant has read, how far there is to read, and how many messages stand up to an event; `$3` is a
+    /// session, `$4` the participant, `$5` the event's `seq`.
+    READ_MARK:
+        "SELECT p.id, p.last_read_seq, s.last_seq, COALESCE((SELECT m.ordinal FROM messages m \
+         WHERE m.session_id = s.id AND m.seq <= $5 ORDER BY m.seq DESC LIMIT 1), 0)",
+        "CROSS JOIN participants p",
+        "AND s.id = $3 AND p.session_id = s.id AND p.principal_id = $4";
     /// `$3` is a session.
     MESSAGE_COUNT: "SELECT s.message_count", "", "AND s.id = $3";
     /// `$3` is a session, `$4` a message.
     MESSAGE:
         concat!("SELECT ", message_columns!()),
         concat!("CROSS JOIN messages m ", from_events!()),
+        "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
+    /// `$3` is a session, `$4` a message: without what it says, which may be large.
+    OUTLOOK:
+        "SELECT s.space_id, s.last_seq, s.first_seq, m.status",
+        "CROSS JOIN messages m",
         "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
     /// `$3` is a session.
     INTERACTION_MESSAGE:

@@ -5,7 +5,7 @@ use crate::domain::{
     Envelope, Page, PageRequest, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId,
     SessionStatus, SpaceId, Timestamp,
 };
-use crate::store::engine::Engine;
+use crate::store::engine::{Engine, Fields};
 use crate::store::{FeedEntry, Listed, ReadMark, Sessions, StoreResult, Taken};
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -67,11 +67,6 @@ macro_rules! still_sees {
          WHERE ps.id = p.session_id AND pm.human_id = p.principal_id))"
     };
 }
-
-/// How far participant `$2` of session `$1` has read, and how many messages stand up to seq `$3`.
-pub const READ_MARK: &str = "SELECT p.id, p.last_read_seq, COALESCE((SELECT m.ordinal FROM messages m \
-     WHERE m.session_id = $1 AND m.seq <= $3 ORDER BY m.seq DESC LIMIT 1), 0) \
-     FROM participants p WHERE p.session_id = $1 AND p.principal_id = $2";
 
 #[async_trait]
 impl<E: Engine> Sessions for SqlStore<E> {
@@ -167,18 +162,13 @@ impl<E: Engine> Sessions for SqlStore<E> {
         principal: PrincipalId,
         seq: i64,
     ) -> StoreResult<Option<ReadMark>> {
-        let standing = {
-            let mut db = self.reader().await?;
-            let Some(head) = timelines::head::<E>(&mut db, scope, session).await? else { return Ok(None) };
-            let mark = sql::<E>(READ_MARK)
-                .bind(session.0)
-                .bind(principal.0)
-                .bind(seq.min(head.last_seq))
-                .first(&mut *db, |row| Ok((ParticipantId(row.read()?), row.read::<i64>()?, row.read::<i64>()?)))
-                .await?;
-            mark.map(|(id, read, count)| (id, read, count, seq.min(head.last_seq)))
+        let found = scope::READ_MARK.within::<E>(scope).bind(session.0).bind(principal.0).bind(seq);
+        let read = |row: &mut Fields<'_, E>| {
+            Ok((ParticipantId(row.read()?), row.read::<i64>()?, row.read::<i64>()?, row.read::<i64>()?))
         };
-        let Some((participant, read, count, seq)) = standing else { return Ok(None) };
+        let found = found.first(&mut *self.reader().await?, read).await?;
+        let Some((participant, read, last, count)) = found else { return Ok(None) };
+        let seq = seq.min(last);
         if seq <= read {
             return Ok(Some(ReadMark { participant, seq: read, moved: false }));
         }

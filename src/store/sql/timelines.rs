@@ -9,7 +9,8 @@ use crate::domain::{
 use crate::store::engine::{Engine, Fields, Statement, large_groups};
 use crate::store::lease::Lease;
 use crate::store::{
-    ActiveSession, DueMessage, EventPage, Head, MessagePage, Standing, StoreError, StoreResult, Taken, Timelines,
+    ActiveSession, DueMessage, EventPage, Head, MessagePage, Outlook, Standing, StoreError, StoreResult, Taken,
+    Timelines,
 };
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -106,10 +107,15 @@ impl<E: Engine> Timelines for SqlStore<E> {
         let found = scope::STANDING.within::<E>(scope).bind(session.0).bind(principal.0);
         found
             .first(&mut *self.reader().await?, |row| {
-                let head = Head { space: SpaceId(row.read()?), last_seq: row.read()?, first_seq: row.read()? };
-                Ok(Standing { head, participant: row.read::<Option<Uuid>>()?.map(ParticipantId) })
+                Ok(Standing { head: read_head(row)?, participant: row.read::<Option<Uuid>>()?.map(ParticipantId) })
             })
             .await
+    }
+
+    async fn outlook(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Outlook>> {
+        let found = scope::OUTLOOK.within::<E>(scope).bind(session.0).bind(id.0);
+        let read = |row: &mut Fields<'_, E>| Ok(Outlook { head: read_head(row)?, status: rows::message_status(row)? });
+        found.first(&mut *self.reader().await?, read).await
     }
 
     async fn events_after(
@@ -210,11 +216,12 @@ impl<E: Engine> Timelines for SqlStore<E> {
 }
 
 pub(super) async fn head<E: Engine>(db: &mut Lease<E>, scope: Scope, session: SessionId) -> StoreResult<Option<Head>> {
-    scope::HEAD
-        .within::<E>(scope)
-        .bind(session.0)
-        .first(db, |row| Ok(Head { space: SpaceId(row.read()?), last_seq: row.read()?, first_seq: row.read()? }))
-        .await
+    scope::HEAD.within::<E>(scope).bind(session.0).first(db, read_head).await
+}
+
+/// Reads the columns of `HEAD`.
+fn read_head<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Head> {
+    Ok(Head { space: SpaceId(row.read()?), last_seq: row.read()?, first_seq: row.read()? })
 }
 
 /// How many of these sizes, from the first one on, fit: the one that passes `max_bytes` is the last.

@@ -11,6 +11,7 @@ pub mod postgres;
 pub mod process;
 pub mod redis;
 pub mod relay;
+pub mod scribe;
 pub mod shapes;
 pub mod socket;
 pub mod sql;

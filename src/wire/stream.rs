@@ -1,0 +1,142 @@
+//! A client's connection while HTTP is spoken on it: notices, without reading, that the client has gone.
+//!
+//! An HTTP server that is at work on a request learns that its client has gone by trying to read, for which hyper keeps
+//! a buffer of 8 KiB ready however long the work takes: more than everything else that a long-poll costs. So hyper is
+//! told not to (`half_close`), and this looks in its place, at what the kernel has, whenever hyper does not read.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A connection whose end is an error for whoever flushes it and is not reading from it.
+pub struct Watched {
+    stream: TcpStream,
+    /// Whether whoever reads waits for more, and is woken by the end of the connection too.
+    is_read: bool,
+}
+
+impl Watched {
+    pub fn new(stream: TcpStream) -> Self {
+        Self { stream, is_read: false }
+    }
+
+    pub fn into_inner(self) -> TcpStream {
+        self.stream
+    }
+
+    /// An error if the client has gone; else whoever polls is woken when it goes. One that has sent more than is read
+    /// yet is still there as far as can be seen.
+    fn look(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if std::mem::take(&mut self.is_read) {
+            return Ok(());
+        }
+        let mut first = [0];
+        match self.stream.poll_peek(context, &mut ReadBuf::new(&mut first)) {
+            Poll::Ready(Ok(0)) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Poll::Ready(outcome) => outcome.map(drop),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.is_read = outcome.is_pending();
+        outcome
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.look(context)?;
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    async fn pair() -> (Watched, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a connection");
+        (Watched::new(listener.accept().await.expect("the other end").0), client)
+    }
+
+    /// Flushes again and again, as it is woken, until that fails.
+    async fn gone(watched: &mut Watched) -> io::ErrorKind {
+        let flushed = poll_fn(|context| match Pin::new(&mut *watched).poll_flush(context) {
+            Poll::Ready(Err(error)) => Poll::Ready(error.kind()),
+            _ => Poll::Pending,
+        });
+        flushed.await
+    }
+
+    #[tokio::test]
+    async fn whoever_flushes_is_woken_when_the_client_goes() {
+        let (mut watched, client) = pair().await;
+        watched.flush().await.expect("the client is there");
+        let going = async {
+            tokio::task::yield_now().await;
+            drop(client);
+        };
+        let (kind, ()) = tokio::join!(gone(&mut watched), going);
+        assert_eq!(kind, io::ErrorKind::ConnectionAborted);
+    }
+
+    #[tokio::test]
+    async fn what_was_not_read_yet_is_left_to_be_read() {
+        let (mut watched, mut client) = pair().await;
+        client.write_all(b"more").await.expect("sent");
+        watched.stream.readable().await.expect("it comes");
+        watched.flush().await.expect("the client is there");
+        let mut read = [0; 4];
+        watched.read_exact(&mut read).await.expect("it is there");
+        assert_eq!(&read, b"more");
+    }
+
+    #[tokio::test]
+    async fn the_end_is_told_to_whoever_reads() {
+        let (mut watched, client) = pair().await;
+        let mut buffer = [0; 1];
+        let pending = poll_fn(|context| {
+            Poll::Ready(Pin::new(&mut watched).poll_read(context, &mut ReadBuf::new(&mut buffer)).is_pending())
+        });
+        assert!(pending.await);
+        drop(client);
+        watched.stream.readable().await.expect("the end comes");
+        // Once: who reads is woken, and reads the end.
+        watched.flush().await.expect("nothing to say");
+        assert_eq!(watched.read(&mut buffer).await.expect("the end"), 0);
+    }
+}

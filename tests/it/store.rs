@@ -1061,7 +1061,7 @@ on_both_stores! {
         changed[0].encrypted_title = title(100);
         changed[1].encrypted_title = None;
         tx.apply(WriteSet { changed_sessions: changed, ..WriteSet::default() }).await.expect("the store");
-        tx.commit().await.expect("the store");
+        tx.commit(WriteSet::default()).await.expect("the store");
         let mut listed: Vec<_> = listed.iter().take(2).collect();
         let gone = Listed { session: Line::new(&space, &[]).session, left_out: 5000 };
         listed.push(&gone);

@@ -22,7 +22,7 @@ async fn post(client: &Client, session: &str, content: &str) -> Value {
 /// Sooner than the store is looked at where nobody told: a tick of a second, and room for a busy machine.
 const BY_THE_STORE: Duration = Duration::from_secs(2);
 
-/// Sees something happen ten times running, each time within `limit`. A machine that is held up for a moment gets two
+/// Sees something happen ten times running, each time within `limit`. A machine that is held up for a moment gets a few
 /// more chances at that; a hub that tells of something late, or not at all, does so again and again.
 async fn within(limit: Duration, what: &str, mut once: impl AsyncFnMut() -> Duration) {
     let mut late = Vec::new();
@@ -33,7 +33,7 @@ async fn within(limit: Duration, what: &str, mut once: impl AsyncFnMut() -> Dura
         if took >= limit {
             late.push(took);
             running = 0;
-            assert!(late.len() < 3, "{what} took {late:?}");
+            assert!(late.len() < 5, "{what} took {late:?}");
         }
     }
 }

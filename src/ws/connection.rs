@@ -152,22 +152,18 @@ impl Connection {
             if link.ending().is_some() {
                 return Stop::Gone;
             }
-            let backlog = link.has_backlog();
-            let low = !backlog || link.is_low();
             // Authentication and a refresh move it.
             let due = self.next_deadline();
-            if due < timer.deadline() || timer.is_elapsed() {
+            if due < timer.deadline() {
                 timer.as_mut().reset(due);
             }
-            // Before anything is read: a client that never lets the socket run dry must not keep its deadlines from
-            // coming.
+            // Here too: a client that never lets the socket run dry must not keep its deadlines from coming.
             if due <= Instant::now() {
-                if let Err(stop) = self.tick(low).await {
-                    return stop;
-                }
+                self.tick();
                 timer.as_mut().reset(self.next_deadline());
-                continue;
             }
+            let backlog = link.has_backlog();
+            let low = !backlog || link.is_low();
             let behind = if low { link.behind(self.last_replayed) } else { None };
             let outcome = tokio::select! {
                 // What the hub asks for (an end, an eviction) goes before everything else; then room is made before
@@ -179,7 +175,11 @@ impl Connection {
                     Ok(()) => self.read().await,
                     Err(_) => Err(Stop::Gone),
                 },
-                () = &mut timer => Ok(()),
+                () = &mut timer => {
+                    self.tick();
+                    timer.as_mut().reset(self.next_deadline());
+                    Ok(())
+                }
                 () = std::future::ready(()), if behind.is_some() => {
                     if let Some(behind) = behind {
                         self.read_back(behind).await;
@@ -513,25 +513,13 @@ impl Connection {
         [auth, expiry].into_iter().flatten().fold(heartbeat, Instant::min)
     }
 
-    /// Does what is due; `reads` says whether anything is taken in at the moment.
-    async fn tick(&mut self, reads: bool) -> Result<(), Stop> {
-        if self.expires_at.is_some_and(|at| at <= self.app.clock.now()) {
-            self.link.end(CloseCode::TOKEN_EXPIRED, false);
-            return Ok(());
-        }
-        // Where it is the node that was held up, what it waited for may have come in time and lie there unread.
-        if reads {
-            self.read().await?;
-        }
-        self.end_if_late();
-        Ok(())
-    }
-
-    /// Ends a client that has not authenticated or answered in time, and asks one that has been silent.
-    fn end_if_late(&mut self) {
+    fn tick(&mut self) {
         let now = Instant::now();
         if !self.session.is_authenticated() && now >= self.opened + self.timing().auth_within {
             return self.link.end(CloseCode::AUTH_TIMEOUT, false);
+        }
+        if self.expires_at.is_some_and(|at| at <= self.app.clock.now()) {
+            return self.link.end(CloseCode::TOKEN_EXPIRED, false);
         }
         let written = self.link.written();
         if written != self.progress.0 || !self.link.has_backlog() {

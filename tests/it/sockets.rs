@@ -3,7 +3,7 @@
 use crate::support::hub::{at_agent, at_human, text};
 use crate::support::socket::End;
 use crate::support::{Client, Engine, Hub, PATIENCE, Socket, on_both_engines};
-use futures::SinkExt as _;
+use futures::{SinkExt as _, StreamExt as _};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -322,36 +322,32 @@ fn a_node_that_was_held_up_itself_ends_nobody_who_has_answered() {
         let agent = hub.agent("agent").await;
         (hub, agent)
     });
-    let over = Arc::new(AtomicBool::new(false));
-    let (opened, is_open) = tokio::sync::oneshot::channel();
+    // The client asks for the node to be held up when it has a ping, and answers it once that is so.
+    let (asked, held_up) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let client = std::thread::spawn({
-        let over = Arc::clone(&over);
+        let (asked, held_up) = (Arc::clone(&asked), Arc::clone(&held_up));
         move || {
             runtime().block_on(async move {
                 let mut socket = Socket::open(&agent).await;
-                opened.send(()).expect("somebody waits");
-                let rest = async {
-                    while !over.load(Ordering::SeqCst) {
-                        tokio::time::sleep(Duration::from_millis(10)).await;
+                for _ in 0..3 {
+                    let ping = socket.stream.next().await.expect("it is open").expect("it holds");
+                    assert!(matches!(ping, Message::Ping(_)), "{ping}");
+                    asked.store(true, Ordering::SeqCst);
+                    while !held_up.swap(false, Ordering::SeqCst) {
+                        std::thread::yield_now();
                     }
-                };
-                socket.idle_while(rest).await;
+                }
                 assert_eq!(socket.ask(json!({ "type": "ping" })).await["type"], "pong");
             });
         }
     });
     node.block_on(async {
-        is_open.await.expect("the socket opens");
-        for _ in 0..4 {
-            // Just long enough to send a ping, and to find its answer the next time.
-            for _ in 0..3 {
-                tokio::task::yield_now().await;
-            }
-            std::thread::sleep(Duration::from_millis(700));
-        }
-        over.store(true, Ordering::SeqCst);
         while !client.is_finished() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            if asked.swap(false, Ordering::SeqCst) {
+                held_up.store(true, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(700));
+            }
         }
     });
     client.join().expect("it is still open");

@@ -75,12 +75,9 @@ impl Context {
     ) -> Result<Posted, Refusal> {
         let message = draft.check(principal.is_person(), self.config.max_field_bytes)?;
         match self.command(principal, session, Command::Post(message), idempotency).await? {
-            Outcome::Posted { json, last_seq } => {
-                if principal.is_person() {
-                    // Who writes has read what stands before. The message is durable, whatever becomes of this.
-                    if let Err(refusal) = self.read_to(principal, session, last_seq).await {
-                        tracing::warn!(%refusal, "a read mark was not noted");
-                    }
+            Outcome::Posted { json, last_seq, reader } => {
+                if let Some(reader) = reader {
+                    self.hub.show_receipt(session, reader, last_seq);
                 }
                 Ok(Posted { json, replayed: false })
             }

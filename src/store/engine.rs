@@ -3,8 +3,8 @@
 //! SQL is written once, in the subset that both share (`$1`, `RETURNING`, `ON CONFLICT`, row values). [`Engine`]
 //! carries the rest: how to begin a write, how to lock rows, how to run a statement.
 
-use super::{LockWait, StoreResult};
 use super::lease::Lease;
+use super::{LockWait, StoreResult};
 use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
 use sqlx::{

@@ -25,7 +25,8 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
     ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named,
-    NewKey, Outlook, ReadMark, Refresh, RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, Taken, WriteSet,
+    NewKey, NewMark, Outlook, ReadMark, Refresh, RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, Taken,
+    WriteSet,
 };
 pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, Scoped, TITLE_AT};
 use std::num::NonZeroUsize;

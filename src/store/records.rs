@@ -207,9 +207,19 @@ pub struct Named {
 pub struct Loaded {
     /// In the order of their ids.
     pub sessions: Vec<Session>,
-    pub members: Vec<(SessionId, PrincipalId)>,
+    pub members: Vec<(SessionId, PrincipalId, ParticipantId)>,
     pub messages: Vec<MessageState>,
     pub replies: Vec<SavedReply>,
+}
+
+/// How far somebody has read who has just written: once for each, never backwards.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMark {
+    pub session: SessionId,
+    pub principal: PrincipalId,
+    pub seq: i64,
+    /// How many messages stand at or below `seq`.
+    pub count: i64,
 }
 
 /// Everything that one batch writes.
@@ -224,6 +234,7 @@ pub struct WriteSet {
     pub new_participants: Vec<Participant>,
     pub gone_participants: Vec<(Participant, Timestamp)>,
     pub new_guests: Vec<(SpaceId, Participant, NewGuest)>,
+    pub read_marks: Vec<NewMark>,
     /// Which sessions are interactions, with the message that asks and what they are called.
     pub new_interactions: Vec<(SessionId, MessageId, String)>,
     /// Interactions that were acknowledged, by the event of this `seq`.

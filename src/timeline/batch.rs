@@ -7,10 +7,10 @@ use crate::domain::encode::{data_text, event_text, message_of_data};
 use crate::domain::interaction::NewInteraction;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
-    Actor, CommittedEvent, Message, MessageId, Participant, Principal, PrincipalId, Refusal, Session, SessionId,
-    SpaceId, Timestamp,
+    Actor, CommittedEvent, Message, MessageId, Participant, ParticipantId, Principal, PrincipalId, Refusal, Session,
+    SessionId, SpaceId, Timestamp,
 };
-use crate::store::{Named, SavedReply, SavedReplyKind, StoreError, WriteSet, WriteTx};
+use crate::store::{Named, NewMark, SavedReply, SavedReplyKind, StoreError, WriteSet, WriteTx};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -82,10 +82,12 @@ impl Request {
 /// What came of a request. Sent only once it is durable.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// The JSON of the message that was created, and the last `seq` of what it caused.
+    /// The JSON of the message that was created, and the last `seq` of what it caused. A person who writes has read
+    /// what stands before: which participant that is.
     Posted {
         json: String,
         last_seq: i64,
+        reader: Option<ParticipantId>,
     },
     /// The message that settled, to be read from the store.
     Settled(SessionId, MessageId),
@@ -144,7 +146,9 @@ struct Batch {
     /// Sessions that this batch creates, and those that it changes.
     created: HashSet<SessionId>,
     changed: HashSet<SessionId>,
-    members: HashSet<(SessionId, PrincipalId)>,
+    members: HashMap<(SessionId, PrincipalId), ParticipantId>,
+    /// How far those have read who have written something.
+    marks: HashMap<(SessionId, PrincipalId), NewMark>,
     messages: HashMap<MessageId, MessageState>,
     replies: HashMap<(String, String), SavedReply>,
     writes: WriteSet,
@@ -162,7 +166,8 @@ pub(super) async fn run(tx: Box<dyn WriteTx>, clock: &dyn Clock, requests: &[Req
         sessions: HashMap::new(),
         created: HashSet::new(),
         changed: HashSet::new(),
-        members: HashSet::new(),
+        members: HashMap::new(),
+        marks: HashMap::new(),
         messages: HashMap::new(),
         replies: HashMap::new(),
         writes: WriteSet::default(),
@@ -214,7 +219,8 @@ impl Batch {
         };
         let loaded = self.tx.load(&named, SavedReply::kept_since(self.now)).await?;
         self.sessions.extend(loaded.sessions.into_iter().map(|session| (session.id, session)));
-        self.members.extend(loaded.members);
+        let members = loaded.members.into_iter();
+        self.members.extend(members.map(|(session, principal, id)| ((session, principal), id)));
         self.messages.extend(loaded.messages.into_iter().map(|state| (state.id, state)));
         let replies = loaded.replies.into_iter();
         self.replies.extend(replies.map(|reply| ((reply.scope.clone(), reply.key.clone()), reply)));
@@ -290,7 +296,7 @@ impl Batch {
         // Another request of this batch may have loaded the session: that it is here does not yet mean that this
         // caller may see it.
         let visible = self.sessions.get(&id).is_some_and(|session| session.space_id == request.space)
-            && request.by.must_take_part().is_none_or(|principal| self.members.contains(&(id, principal)));
+            && request.by.must_take_part().is_none_or(|principal| self.members.contains_key(&(id, principal)));
         if !visible {
             return Ok(Err(Refusal::NotFound("Session")));
         }
@@ -351,7 +357,8 @@ impl Batch {
         Ok(Ok(match reply {
             Reply::Posted(message) => {
                 let last_seq = self.sessions[&id].last_seq;
-                (Outcome::Posted { json: posted_json.unwrap_or_default(), last_seq }, Some(message))
+                let reader = self.mark_read(request, id);
+                (Outcome::Posted { json: posted_json.unwrap_or_default(), last_seq, reader }, Some(message))
             }
             Reply::Settled(message) => (Outcome::Settled(id, message), None),
             Reply::Session => (Outcome::Session(Box::new(self.sessions[&id].clone())), None),
@@ -359,6 +366,17 @@ impl Batch {
             Reply::Removed(gone) => (Outcome::Removed(gone), None),
             Reply::Interaction => (Outcome::Interaction { session: id, seq: self.sessions[&id].last_seq }, None),
         }))
+    }
+
+    /// Notes that a person who has written has read the whole timeline.
+    fn mark_read(&mut self, request: &Request, id: SessionId) -> Option<ParticipantId> {
+        let By::Principal(principal) = &request.by else { return None };
+        let who = (id, principal.id());
+        let reader = self.members.get(&who).copied().filter(|_| principal.is_person())?;
+        let session = &self.sessions[&id];
+        let (seq, count) = (session.last_seq, session.message_count);
+        self.marks.insert(who, NewMark { session: id, principal: who.1, seq, count });
+        Some(reader)
     }
 
     /// Puts one change on the timeline: the next `seq`, the event's text, and what the projections need of it.
@@ -411,7 +429,7 @@ impl Batch {
                 if let Some(guest) = guest {
                     self.writes.new_guests.push((space, participant.clone(), guest));
                 }
-                self.members.insert((id, participant.principal()));
+                self.members.insert((id, participant.principal()), participant.id);
                 self.writes.new_participants.push(participant);
             }
             Change::ParticipantRemoved(gone) => {
@@ -435,6 +453,7 @@ impl Batch {
                 writes.changed_sessions.push(session);
             }
         }
+        writes.read_marks = self.marks.drain().map(|(_, mark)| mark).collect();
         let has_any = !writes.events.is_empty() || !writes.replies.is_empty();
         has_any.then_some(writes)
     }

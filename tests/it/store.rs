@@ -19,7 +19,7 @@ use hiloop::domain::{
 };
 use hiloop::store::open::{open, open_with};
 use hiloop::store::{
-    ActiveSession, DueMessage, Head, Listed, Loaded, LockWait, Moment, Named, NewKey, ReadMark, Refresh,
+    ActiveSession, DueMessage, Head, Listed, Loaded, LockWait, Moment, Named, NewKey, NewMark, ReadMark, Refresh,
     RefreshOutcome, SavedReply, SavedReplyKind, Store, StoreError, StoreResult, WriteSet, WriteTx,
 };
 use serde_json::{Value, json};
@@ -310,9 +310,13 @@ trait Load {
         Ok(self.load_named(named, NOW).await?.sessions)
     }
 
-    async fn participations(&mut self, pairs: &[(SessionId, PrincipalId)]) -> StoreResult<Vec<(SessionId, PrincipalId)>> {
+    async fn participations(
+        &mut self,
+        pairs: &[(SessionId, PrincipalId)],
+    ) -> StoreResult<Vec<(SessionId, PrincipalId)>> {
         let named = Named { members: pairs.to_vec(), ..Named::default() };
-        Ok(self.load_named(named, NOW).await?.members)
+        let found = self.load_named(named, NOW).await?.members;
+        Ok(found.into_iter().map(|(session, principal, _)| (session, principal)).collect())
     }
 
     async fn message_states(&mut self, ids: &[(SessionId, MessageId)]) -> StoreResult<Vec<MessageState>> {
@@ -1284,8 +1288,22 @@ on_both_stores! {
         }
         line.save(&store).await;
         join_all((1..=10).map(|seq| store.mark_read(scope, line.id(), who, seq))).await;
-        let people = store.participants(scope, line.id(), page(1, 1)).await.expect("the store").expect("in scope");
-        assert_eq!(people.data[0].last_read_seq, 10);
+        let read = async |line: &Line| {
+            let people = store.participants(scope, line.id(), page(1, 1)).await.expect("the store").expect("in scope");
+            people.data[0].last_read_seq
+        };
+        assert_eq!(read(&line).await, 10);
+        // So do those that come with what was written, of whoever takes part.
+        for (seq, then) in [(10, 10), (9, 10), (11, 11)] {
+            line.post(&human.member(), "y", None);
+            let others = NewMark { session: line.id(), principal: PrincipalId(Uuid::now_v7()), seq: 12, count: 12 };
+            let own = NewMark { session: line.id(), principal: who, seq, count: seq - 1 };
+            line.writes.read_marks = vec![others, own];
+            line.save(&store).await;
+            assert_eq!(read(&line).await, then);
+        }
+        let feed = store.feed(scope, who, page(1, 9)).await.expect("the store").data;
+        assert_eq!(feed.iter().map(|entry| entry.unread_count).collect::<Vec<_>>(), [2, 0]);
     }
 
     async fn messages_carry_their_answers(store: Empty) {

@@ -12,7 +12,7 @@ use crate::domain::{
 use crate::store::engine::{Engine, read_all};
 use crate::store::lease::Lease;
 use crate::store::script::{FILLED, Script};
-use crate::store::{Loaded, LockWait, Named, StoreError, StoreResult, WriteSet, WriteTx, subject_of};
+use crate::store::{Loaded, LockWait, Named, NewMark, StoreError, StoreResult, WriteSet, WriteTx, subject_of};
 use async_trait::async_trait;
 
 /// What waits for an answer in session `$1`, in order.
@@ -39,7 +39,7 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
             row.push(named.map(|(_, session)| session.0));
         });
         script.table(
-            "SELECT p.session_id, p.principal_id FROM (VALUES",
+            "SELECT p.session_id, p.principal_id, p.id FROM (VALUES",
             ") AS v CROSS JOIN participants p WHERE p.session_id = v.column1 AND p.principal_id = v.column2",
             None,
             members,
@@ -65,7 +65,9 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
         let mut list = || lists.next().unwrap_or_default();
         Ok(Loaded {
             sessions: read_all(&list(), &mut rows::session::<E>)?,
-            members: read_all::<E, _>(&list(), &mut |row| Ok((SessionId(row.read()?), PrincipalId(row.read()?))))?,
+            members: read_all::<E, _>(&list(), &mut |row| {
+                Ok((SessionId(row.read()?), PrincipalId(row.read()?), ParticipantId(row.read()?)))
+            })?,
             messages: read_all(&list(), &mut rows::message_state::<E>)?,
             replies: read_all(&list(), &mut replies::read::<E>)?,
         })
@@ -123,6 +125,7 @@ impl<E: Engine> SqlWriteTx<E> {
             writes.changed_sessions.len(),
             writes.new_guests.len(),
             writes.new_participants.len(),
+            writes.read_marks.len(),
             writes.events.len(),
             writes.new_messages.len(),
             writes.settled.len(),
@@ -133,6 +136,7 @@ impl<E: Engine> SqlWriteTx<E> {
         update_sessions(&mut script, &writes.changed_sessions);
         insert_guests(&mut script, &writes.new_guests);
         insert_participants(&mut script, &writes.new_participants);
+        mark_read(&mut script, &writes.read_marks);
         insert_events(&mut script, &writes.events);
         insert_messages(&mut script, &writes.new_messages);
         settle(&mut script, &writes.settled)?;
@@ -271,10 +275,7 @@ fn insert_messages<E: Engine>(script: &mut Script<E>, messages: &[(MessageState,
 }
 
 /// The compare-and-set by which a message settles once: it must still be pending.
-fn settle<E: Engine>(
-    script: &mut Script<E>,
-    settled: &[(MessageId, MessageStatus, Settlement)],
-) -> StoreResult<()> {
+fn settle<E: Engine>(script: &mut Script<E>, settled: &[(MessageId, MessageStatus, Settlement)]) -> StoreResult<()> {
     let by = |(_, _, settlement): &(_, _, Settlement)| {
         serde_json::to_string(&settlement.by).map_err(|error| StoreError::damaged(error.to_string()))
     };
@@ -315,6 +316,22 @@ fn insert_participants<E: Engine>(script: &mut Script<E>, participants: &[Partic
             row.push(p.map(|p| p.last_read_seq));
             row.push(p.map(|_| 0_i64));
             row.push(p.map(|p| p.added_at.0));
+        },
+    );
+}
+
+fn mark_read<E: Engine>(script: &mut Script<E>, marks: &[NewMark]) {
+    script.table(
+        "UPDATE participants SET last_read_seq = v.column3, read_count = v.column4 FROM (VALUES",
+        ") AS v WHERE participants.session_id = v.column1 AND participants.principal_id = v.column2 \
+         AND participants.last_read_seq < v.column3",
+        None,
+        marks,
+        |row, mark| {
+            row.push(mark.map(|mark| mark.session.0));
+            row.push(mark.map(|mark| mark.principal.0));
+            row.push(mark.map(|mark| mark.seq));
+            row.push(mark.map(|mark| mark.count));
         },
     );
 }

@@ -108,7 +108,10 @@ async fn a_socket_that_never_reads_costs_nothing_and_gets_everything_in_the_end(
     let grown = memory_after.saturating_sub(memory_before);
     println!("memory: {memory_before} KiB before, {memory_after} KiB after; grown by {grown} KiB");
     println!("neighbour's median: {beside:?} beside a sleeper, {apart:?} without one");
-    assert!(grown < 10 * 1024, "the hub grew by {grown} KiB");
+    // The allocator gives back what is free a little later. Of what was kept for the sleeper, four times as much,
+    // nothing would come back before it reads.
+    let has_little = async || (memory_kib(pid) < memory_before + 10 * 1024).then_some(());
+    eventually("the hub to hold nothing for the sleeper", has_little).await;
     assert!(beside < apart * 2 + Duration::from_millis(5), "{beside:?} beside a sleeper, {apart:?} without one");
 
     // It reads again: everything, in order, once. (The first event is the session's own.)
@@ -120,5 +123,5 @@ async fn a_socket_that_never_reads_costs_nothing_and_gets_everything_in_the_end(
     // And it is back to live.
     client.post(&at_agent(&session, "/messages"), json!({ "encryptedContent": "live" })).await.expect(201);
     assert_eq!(sleeper.event().await["seq"], json!(EVENTS + 2));
-    eventually("the memory to come back", async || (memory_kib(pid) < memory_before + 10 * 1024).then_some(())).await;
+    eventually("the memory to come back", has_little).await;
 }

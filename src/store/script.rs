@@ -44,15 +44,15 @@ struct Task {
 }
 
 impl<E: Engine> Script<E> {
-    /// A script about lists of these lengths. Their tables are all filled up to one size, a power of two, so that few
-    /// texts come about and every one of them stays prepared.
+    /// A script about lists of these lengths. Their tables are all filled up to one of a few sizes, so that few texts
+    /// come about and every one of them stays prepared.
     pub fn about(lengths: &[usize]) -> Self {
         let longest = lengths.iter().copied().max().unwrap_or(0);
         Self {
             texts: Vec::new(),
             tasks: Vec::new(),
             lists: 0,
-            rows: longest.min(MOST_ROWS).next_power_of_two(),
+            rows: size_for(longest.min(MOST_ROWS)),
             // The longest come in as many statements as it takes: as one text, hardly any two would be the same.
             is_one_text: E::TAKES_SCRIPTS && longest <= MOST_ROWS,
             error: None,
@@ -136,6 +136,11 @@ impl<E: Engine> Script<E> {
     }
 }
 
+/// A power of two for the few, the next multiple of eight for many, so that not much is filled up for nothing.
+fn size_for(rows: usize) -> usize {
+    if rows <= 8 { rows.next_power_of_two() } else { rows.next_multiple_of(8) }
+}
+
 /// One row of a table, whose columns are pushed from left to right.
 pub struct Row<'s, E: Engine> {
     text: &'s mut Text<E>,
@@ -155,5 +160,18 @@ impl<E: Engine> Row<'_, E> {
         if let Err(error) = E::bind(&mut self.text.arguments, value) {
             self.error.get_or_insert(sqlx::Error::Encode(error));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_ROWS, size_for};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn sizes_are_few_and_hold_what_they_are_for() {
+        let sizes: BTreeSet<_> = (0..=MOST_ROWS).map(size_for).collect();
+        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [1, 2, 4, 8, 16, 24, 32, 40, 48, 56, 64]);
+        assert!((0..=MOST_ROWS).all(|rows| size_for(rows) >= rows));
     }
 }

@@ -126,22 +126,16 @@ impl<E: Engine> Bench<E> {
 
     /// Takes back a connection that has done all that was asked of it.
     pub fn put_back(&self, Out { connection, since, place }: Out<E>) {
-        let mut spare = None;
-        if since.elapsed() < AWAY_FOR && self.faults.spare(since) {
-            match self.idle.lock().as_mut() {
-                Some(idle) => {
-                    idle.push(Idle { connection, out_since: since, idle_since: Instant::now() });
-                    // Those that were not needed for a while are the pool's to keep or to close.
-                    if idle[0].idle_since.elapsed() > GOOD_FOR {
-                        spare = Some(idle.remove(0).connection);
-                    }
-                }
-                None => spare = Some(connection),
+        let may_stay = since.elapsed() < AWAY_FOR && self.faults.spare(since);
+        let not_needed = match self.idle.lock().as_mut() {
+            Some(idle) if may_stay => {
+                idle.push(Idle { connection, out_since: since, idle_since: Instant::now() });
+                // Those that lay for a while are the pool's to keep or to close.
+                (idle[0].idle_since.elapsed() > GOOD_FOR).then(|| idle.remove(0).connection)
             }
-        } else {
-            spare = Some(connection);
-        }
-        if let Some(connection) = spare {
+            _ => Some(connection),
+        };
+        if let Some(connection) = not_needed {
             self.give_back(connection, None);
         }
         drop(place);
@@ -166,9 +160,10 @@ impl<E: Engine> Bench<E> {
 
     /// Waits for what is under way and closes every connection.
     pub async fn close(&self) {
-        let idle = self.idle.lock().take().unwrap_or_default();
-        drop(idle);
-        self.pool.close().await;
+        // Before anything is given back: a pool that closes asks nothing of it, and so waits for no answer.
+        let closed = self.pool.close();
+        drop(self.idle.lock().take());
+        closed.await;
     }
 }
 

@@ -96,27 +96,21 @@ impl<E: Engine> Script<E> {
             return Err(error.into());
         }
         let begins = !lease.is_in_transaction();
-        // Not before it is seen that every statement has done its task.
+        let has_one_text = self.is_one_text && !self.texts.is_empty();
+        let begins_within = begins && has_one_text;
+        // Else not before it is seen that every statement has done its task.
         let is_unconditional = self.tasks.iter().all(|task| task.unless_all_change.is_none());
-        let (begins_within, commits_within) = match self.texts.is_empty() || !self.is_one_text {
-            true => (false, false),
-            false => (begins, commits && is_unconditional),
-        };
-        if begins && !begins_within {
+        let commits_within = commits && has_one_text && is_unconditional;
+        if begins_within {
+            lease.begins();
+        } else if begins {
             lease.begin(wait).await?;
         }
         let mut answers = Vec::with_capacity(self.tasks.len() + 2);
         for Text { sql, arguments, .. } in self.texts {
-            let sql = match (begins_within, commits_within) {
-                (false, false) => sql,
-                (false, true) => sql + ";\nCOMMIT",
-                (true, false) => [E::begin(wait), ";\n", &sql].concat(),
-                (true, true) => [E::begin(wait), ";\n", &sql, ";\nCOMMIT"].concat(),
-            };
-            let sql = AssertSqlSafe(sql).into_sql_str();
-            if begins_within {
-                lease.begins();
-            }
+            let begin = if begins_within { [E::begin(wait), ";\n"] } else { [""; 2] };
+            let commit = if commits_within { ";\nCOMMIT" } else { "" };
+            let sql = AssertSqlSafe([&begin.concat(), &sql, commit].concat()).into_sql_str();
             answers.extend(lease.run(|connection| E::ask(connection, sql, arguments)).await?);
         }
         if commits_within {

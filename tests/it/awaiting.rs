@@ -40,7 +40,7 @@ fn look_ups(statements: &[String]) -> Vec<&'static str> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wait_asks_the_store_once_before_and_once_after() {
     let hub = Hub::start(Engine::Postgres).await;
-    let way = Scribe::to(&hub.database_url).await;
+    let way = Scribe::to(&hub.database_url);
     let server = start(config(&way.url, &[])).await.expect("the hub starts");
     let agent = Client { base: format!("http://{}", server.address), ..hub.agent("agent").await };
     let session = hub.session(&agent).await;

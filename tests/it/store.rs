@@ -2136,7 +2136,7 @@ async fn connections_to_a_demoted_postgres_are_given_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_postgres_is_given_up() {
     let url = postgres::new_database();
-    let relay = Hush::to(&url).await;
+    let relay = Hush::to(&url);
     let store = open_with(&at(&relay.url), Duration::from_secs(1)).await.expect("the store opens");
     let space = store.ensure_space("one", NOW).await.expect("the store").expect("active").0;
     let mut tx = store.begin(LockWait::Long).await.expect("a transaction");

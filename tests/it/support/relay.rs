@@ -63,27 +63,36 @@ pub struct Hush {
 
 impl Hush {
     /// To the database with this URL, whose server listens on a Unix socket.
-    pub async fn to(url: &str) -> Self {
-        let (base, server) = url.split_once("?host=").expect("a URL of a test's database");
-        let folder = tempfile::tempdir().expect("a folder");
-        let name = ".s.PGSQL.5432";
-        let listener = UnixListener::bind(folder.path().join(name)).expect("a socket");
+    pub fn to(url: &str) -> Self {
         let (is_silent, watch) = watch::channel(false);
-        let server = std::path::Path::new(server).join(name);
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let Ok(server) = UnixStream::connect(&server).await else { continue };
-                let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-                tokio::spawn(pass(from_client, to_server, watch.clone()));
-                tokio::spawn(pass(from_server, to_client, watch.clone()));
-            }
+        let (url, folder) = way_to(url, move |client, server| {
+            let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+            tokio::spawn(pass(from_client, to_server, watch.clone()));
+            tokio::spawn(pass(from_server, to_client, watch.clone()));
         });
-        Self { url: format!("{base}?host={}", folder.path().display()), is_silent, _folder: folder }
+        Self { url, is_silent, _folder: folder }
     }
 
     pub fn hush(&self, is_silent: bool) {
         self.is_silent.send_replace(is_silent);
     }
+}
+
+/// Another way to the database with this URL, whose server listens on a Unix socket: `join` is given both ends of each
+/// connection. The way is there as long as the folder is.
+pub fn way_to(url: &str, join: impl Fn(UnixStream, UnixStream) + Send + 'static) -> (String, TempDir) {
+    let (base, server) = url.split_once("?host=").expect("a URL of a test's database");
+    let folder = tempfile::tempdir().expect("a folder");
+    let name = ".s.PGSQL.5432";
+    let listener = UnixListener::bind(folder.path().join(name)).expect("a socket");
+    let server = std::path::Path::new(server).join(name);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let Ok(server) = UnixStream::connect(&server).await else { continue };
+            join(client, server);
+        }
+    });
+    (format!("{base}?host={}", folder.path().display()), folder)
 }
 
 /// Passes on what comes; what comes during a silence is never heard, nor is anything after it.

@@ -1,13 +1,12 @@
 //! A way to PostgreSQL on which every statement is noted as it is asked for.
 
+use super::relay::way_to;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{UnixListener, UnixStream};
 
 /// All that a client says that would rather have TLS.
 const ASKS_FOR_TLS: u32 = 80_877_103;
@@ -21,24 +20,16 @@ pub struct Scribe {
 
 impl Scribe {
     /// A way to the database that `url` names by its server's Unix socket.
-    pub async fn to(url: &str) -> Self {
-        let (base, server) = url.split_once("?host=").expect("a Unix socket");
-        let folder = tempfile::tempdir().expect("a folder");
-        let name = ".s.PGSQL.5432";
-        let listener = UnixListener::bind(folder.path().join(name)).expect("a socket");
-        let server = Path::new(server).join(name);
+    pub fn to(url: &str) -> Self {
         let noted: Arc<Mutex<Vec<String>>> = Arc::default();
         let notes = Arc::clone(&noted);
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let Ok(server) = UnixStream::connect(&server).await else { continue };
-                let ((from_client, mut to_client), (mut from_server, to_server)) =
-                    (client.into_split(), server.into_split());
-                tokio::spawn(note(from_client, to_server, Arc::clone(&notes)));
-                tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
-            }
+        let (url, folder) = way_to(url, move |client, server| {
+            let ((from_client, mut to_client), (mut from_server, to_server)) =
+                (client.into_split(), server.into_split());
+            tokio::spawn(note(from_client, to_server, Arc::clone(&notes)));
+            tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
         });
-        Self { url: format!("{base}?host={}", folder.path().display()), noted, _folder: folder }
+        Self { url, noted, _folder: folder }
     }
 
     /// What was asked for since the last call.

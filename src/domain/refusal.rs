@@ -25,6 +25,13 @@ pub enum Refusal {
     AlreadyResponded(Box<Responded>),
     #[error("The message is already settled")]
     AlreadySettled,
+    #[error("The answer has already been acknowledged")]
+    AlreadyAcknowledged,
+    #[error("The principal has another public key; sign the entry with that key, or send \"replace\": true")]
+    KeyExists,
+    /// A quota of what a space or a session may hold is used up.
+    #[error("{what}: the limit of {limit} is reached")]
+    LimitReached { what: &'static str, limit: u64 },
     #[error("A request with this Idempotency-Key is still being carried out")]
     IdempotencyInFlight,
     #[error("This Idempotency-Key was used with a different request")]

@@ -38,6 +38,9 @@ fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::SessionClosed
         | Refusal::AlreadyResponded(_)
         | Refusal::AlreadySettled
+        | Refusal::AlreadyAcknowledged
+        | Refusal::KeyExists
+        | Refusal::LimitReached { .. }
         | Refusal::IdempotencyInFlight => StatusCode::CONFLICT,
         Refusal::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -73,9 +76,18 @@ const ENTRIES: &[Entry] = &[
     Entry(
         StatusCode::CONFLICT,
         "Conflict",
-        &["CONFLICT", "SESSION_CLOSED", "ALREADY_RESPONDED", "ALREADY_SETTLED", "IDEMPOTENCY_IN_FLIGHT"],
-        "The state does not allow it. `ALREADY_RESPONDED` carries `details` of who answered; `IDEMPOTENCY_IN_FLIGHT` \
-         means that the first request with this key is still being carried out.",
+        &[
+            "CONFLICT",
+            "SESSION_CLOSED",
+            "ALREADY_RESPONDED",
+            "ALREADY_SETTLED",
+            "ALREADY_ACKNOWLEDGED",
+            "KEY_EXISTS",
+            "LIMIT_REACHED",
+            "IDEMPOTENCY_IN_FLIGHT",
+        ],
+        "The state does not allow it. `ALREADY_RESPONDED` carries `details` of who answered, `LIMIT_REACHED` the limit; \
+         `IDEMPOTENCY_IN_FLIGHT` means that the first request with this key is still being carried out.",
     ),
     Entry(
         StatusCode::PAYLOAD_TOO_LARGE,
@@ -138,7 +150,7 @@ pub fn document(components: &mut Components) {
             .required("code")
             .required("message");
         if *status == StatusCode::CONFLICT {
-            error = error.property("details", Ref::from_schema_name("AlreadyResponded"));
+            error = error.property("details", crate::wire::details_schema());
         }
         let schema = ObjectBuilder::new().property("error", error).required("error");
         components.schemas.insert(format!("{name}Error"), schema.into());

@@ -17,6 +17,24 @@ use thiserror::Error;
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
+/// The last migration of the first release, which refuses to start on a store that records one it does not know.
+const LAST_OF_FIRST_RELEASE: i64 = 3;
+/// Where later migrations are recorded, out of sight of the first release.
+const LATER_MIGRATIONS_TABLE: &str = "schema_migrations";
+
+/// The migrations to run, in order, each set with the table that records it. A node ignores recorded migrations that it
+/// does not know: a newer node may have migrated before it starts again.
+fn migrators(all: &'static Migrator) -> [Migrator; 2] {
+    let (first, later): (Vec<_>, Vec<_>) =
+        all.iter().cloned().partition(|migration| migration.version <= LAST_OF_FIRST_RELEASE);
+    let mut first = Migrator::with_migrations(first);
+    first.set_ignore_missing(true);
+    let mut later = Migrator::with_migrations(later);
+    later.set_ignore_missing(true);
+    later.dangerous_set_table_name(LATER_MIGRATIONS_TABLE);
+    [first, later]
+}
+
 /// How long a request waits for a connection before the store counts as out of reach.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -98,7 +116,9 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .connect_with(options.clone())
         .await
         .map_err(|error| OpenError::Connect(error.into()))?;
-    SQLITE_MIGRATIONS.run(&write).await?;
+    for migrator in migrators(&SQLITE_MIGRATIONS) {
+        migrator.run(&write).await?;
+    }
     let read = SqlitePoolOptions::new()
         .max_connections(4)
         .min_connections(1)
@@ -122,7 +142,9 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
     // Before there are limits of time: a migration may take as long as it takes. Takes an advisory lock, so that
     // several nodes may start at once.
     let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
-    POSTGRES_MIGRATIONS.run(&mut connection).await?;
+    for migrator in migrators(&POSTGRES_MIGRATIONS) {
+        migrator.run(&mut connection).await?;
+    }
     connection.close().await.map_err(failed)?;
     let faults = Arc::new(Faults::default());
     let known = Arc::clone(&faults);

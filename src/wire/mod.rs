@@ -14,7 +14,7 @@ use crate::domain::{Actor, MessageId, Refusal, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Ref, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// The contract's code of a refusal (section 1).
@@ -28,6 +28,9 @@ fn code(refusal: &Refusal) -> &'static str {
         Refusal::SessionClosed => "SESSION_CLOSED",
         Refusal::AlreadyResponded(_) => "ALREADY_RESPONDED",
         Refusal::AlreadySettled => "ALREADY_SETTLED",
+        Refusal::AlreadyAcknowledged => "ALREADY_ACKNOWLEDGED",
+        Refusal::KeyExists => "KEY_EXISTS",
+        Refusal::LimitReached { .. } => "LIMIT_REACHED",
         Refusal::IdempotencyInFlight => "IDEMPOTENCY_IN_FLIGHT",
         Refusal::IdempotencyMismatch => "IDEMPOTENCY_MISMATCH",
         Refusal::RateLimited(_) => "RATE_LIMITED",
@@ -47,6 +50,9 @@ const CODES: &[&str] = &[
     "SESSION_CLOSED",
     "ALREADY_RESPONDED",
     "ALREADY_SETTLED",
+    "ALREADY_ACKNOWLEDGED",
+    "KEY_EXISTS",
+    "LIMIT_REACHED",
     "IDEMPOTENCY_IN_FLIGHT",
     "IDEMPOTENCY_MISMATCH",
     "PAYLOAD_TOO_LARGE",
@@ -64,15 +70,35 @@ pub struct AlreadyResponded {
     pub responded_at: Timestamp,
 }
 
+/// The `details` of `LIMIT_REACHED`.
+#[derive(Serialize, ToSchema)]
+pub struct LimitReached {
+    /// What the space or the session may hold.
+    pub limit: u64,
+}
+
+/// The schema of `details`.
+pub fn details_schema() -> Schema {
+    OneOfBuilder::new()
+        .item(Ref::from_schema_name("AlreadyResponded"))
+        .item(Ref::from_schema_name("LimitReached"))
+        .build()
+        .into()
+}
+
 /// `{"code","message","details"?}`, as it stands in an HTTP error and in a socket's `error` frame.
 pub fn error_object(refusal: &Refusal) -> Value {
     let mut object = json!({ "code": code(refusal), "message": refusal.to_string() });
-    if let Refusal::AlreadyResponded(responded) = refusal {
-        object["details"] = json!(AlreadyResponded {
-            response_message_id: responded.response_message_id,
-            responded_by: responded.responded_by.clone(),
-            responded_at: responded.responded_at,
-        });
+    match refusal {
+        Refusal::AlreadyResponded(responded) => {
+            object["details"] = json!(AlreadyResponded {
+                response_message_id: responded.response_message_id,
+                responded_by: responded.responded_by.clone(),
+                responded_at: responded.responded_at,
+            });
+        }
+        Refusal::LimitReached { limit, .. } => object["details"] = json!(LimitReached { limit: *limit }),
+        _ => {}
     }
     object
 }
@@ -83,10 +109,13 @@ fn error_schema() -> ObjectBuilder {
     ObjectBuilder::new()
         .property("code", text().enum_values(Some(CODES.iter().copied())))
         .property("message", text().description(Some("What is wrong, for people.")))
-        .property("details", AlreadyResponded::schema())
+        .property(
+            "details",
+            Schema::from(OneOfBuilder::new().item(AlreadyResponded::schema()).item(LimitReached::schema()).build()),
+        )
         .required("code")
         .required("message")
-        .description(Some("`details` stands with `ALREADY_RESPONDED` alone."))
+        .description(Some("`details` stands with `ALREADY_RESPONDED` and `LIMIT_REACHED` alone."))
 }
 
 /// Reads the JSON of an object into a type.
@@ -131,6 +160,9 @@ mod tests {
             Refusal::SessionClosed,
             Refusal::AlreadyResponded(Box::new(responded)),
             Refusal::AlreadySettled,
+            Refusal::AlreadyAcknowledged,
+            Refusal::KeyExists,
+            Refusal::LimitReached { what: "", limit: 0 },
             Refusal::IdempotencyInFlight,
             Refusal::IdempotencyMismatch,
             Refusal::TooLarge(String::new()),

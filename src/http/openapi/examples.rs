@@ -37,6 +37,7 @@ fn all() -> Vec<(&'static str, Value)> {
         ),
         ("Actor", ada()),
         ("AlreadyResponded", json!({ "responseMessageId": ANSWER, "respondedBy": ada(), "respondedAt": ANSWERED })),
+        ("LimitReached", json!({ "limit": 1000 })),
         ("Participant", participant("Human", HUMAN, "Ada")),
         ("Interaction", interaction()),
         ("Agent", agent()),

@@ -10,7 +10,7 @@ use super::{
     participants, router,
 };
 use super::{sessions, sse, timeline};
-use crate::wire::{AlreadyResponded, event::Event};
+use crate::wire::{AlreadyResponded, LimitReached, event::Event};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use shared::{Audience, Credential};
@@ -124,7 +124,7 @@ struct OperationsApi;
 #[openapi(
     info(title = "Hiloop Hub", description = ABOUT, license(name = "MIT", identifier = "MIT")),
     servers((url = "/")),
-    components(schemas(Event, AlreadyResponded)),
+    components(schemas(Event, AlreadyResponded, LimitReached)),
 )]
 struct Hub;
 

@@ -47,14 +47,25 @@ $(PAGE): $(PACKAGES) $(PAGE_SOURCES)
 	cd web-demo && $(NPM) run --silent build
 	@touch $@
 
-# The page comes before the hub, which embeds it.
-test: setup-test lint test-page test-hub conformance test-browser ## Everything that has to hold
+# The steps of `make test`. The page comes before the hub, which embeds it.
+STEPS := lint test-page test-hub conformance test-browser
+
+# A step that fails does not keep the later ones from running; the last line names every one that failed.
+test: setup-test ## Everything that has to hold
+	@failed=; for step in $(STEPS); do \
+		echo "== make $$step"; began=$$(date +%s); \
+		$(MAKE) --no-print-directory $$step || failed="$$failed $$step"; \
+		echo "== make $$step took $$(( $$(date +%s) - began )) s"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi; \
+	echo "make test: all steps passed: $(STEPS)"
 
 test-page: $(PACKAGES) ## The chat's unit tests
 	cd web-demo && $(NPM) run --silent test
 
 test-hub: $(PAGE) ## The tests of the hub and of the load tester
-	$(CARGO) test --locked --workspace
+	@scripts/previous.sh >/dev/null
+	$(CARGO) test --locked --workspace --no-fail-fast
 
 conformance: $(PAGE) ## The hub against its own OpenAPI document, a minute or two: CONFORMANCE_SEED=N tries another one
 	@# As the tests do, so that nothing is built twice: this leaves the hub in debug/.

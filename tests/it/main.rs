@@ -36,4 +36,5 @@ mod store;
 mod storm;
 mod streams;
 mod typing;
+mod upgrade;
 mod uploads;

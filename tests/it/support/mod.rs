@@ -8,6 +8,7 @@ pub mod hub;
 pub mod nodes;
 pub mod port;
 pub mod postgres;
+pub mod previous;
 pub mod process;
 pub mod redis;
 pub mod relay;

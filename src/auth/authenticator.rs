@@ -237,7 +237,9 @@ impl Authenticator {
         };
         let human = match human {
             Some(human) => human,
-            None if verified.outside => self.outside_human(&verified.claims).await?,
+            None if verified.outside && verified.claims.sub.parse::<HumanId>().is_err() => {
+                self.outside_human(&verified.claims).await?
+            }
             None => return Err(unauthorized("The token's human is not active")),
         };
         if verified.claims.iat.is_some_and(|issued| human.has_voided(issued)) {

@@ -1,6 +1,6 @@
 //! Section 10: each command.
 
-use crate::cli::{api_key, bearer, err, failed, is_secret, line, login, out, printed, run};
+use crate::cli::{api_key, bearer, err, failed, is_secret, line, login, out, printed, run, run_with_input};
 use crate::support::deployment::Kind;
 use crate::support::hub::{SESSIONS, at_human, text};
 use crate::support::process::{Process, hiloop};
@@ -115,12 +115,12 @@ on_every_deployment! {
         let typed = folder.path().join("password");
         std::fs::write(&typed, format!("{password}\nnot this\n")).expect("a file");
         let mut create = command(&["humans", "create", "--email", "c@example.org", "--name", "C", "--role", "Admin", "--password-stdin"]);
-        let made = run(create.stdin(std::fs::File::open(&typed).expect("the file")));
+        let made = run_with_input(&mut create, std::fs::File::open(&typed).expect("the file"));
         assert!(made.status.success(), "{made:?}");
         let tokens = login(&hub, "c@example.org", password).await;
         assert_eq!(bearer(&hub, text(&tokens["accessToken"])).get("/v1/human/me").await.expect(200)["role"], "Admin");
         let create = ["humans", "create", "--email", "d@example.org", "--name", "D"];
-        failed(&run(command(&[&create[..], &["--password-stdin"]].concat()).stdin(Stdio::null())), "--password-stdin");
+        failed(&run(&mut command(&[&create[..], &["--password-stdin"]].concat())), "--password-stdin");
         failed(&run(&mut command(&[&create[..], &["--role", "Owner"]].concat())), "--role");
     }
 

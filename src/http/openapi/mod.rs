@@ -7,8 +7,8 @@ mod patterns;
 mod shared;
 
 use super::{
-    accounts, asyncapi, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops, page,
-    participants, router,
+    accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops,
+    page, participants, router,
 };
 use super::{sessions, sse, timeline};
 use crate::wire::{AlreadyResponded, LimitReached, event::Event};
@@ -102,6 +102,7 @@ struct AuthApi;
     creation::space,
     manage::spaces,
     manage::deactivate_space,
+    audit::list,
 ))]
 struct ManageApi;
 

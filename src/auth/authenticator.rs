@@ -5,6 +5,7 @@ use super::credential::Credential;
 use super::jwt::{Claims, Jwts};
 use super::secret;
 use crate::clock::Clock;
+use crate::domain::hidden::without_hidden;
 use crate::domain::people::{Human, Role};
 use crate::domain::principal::{AgentPrincipal, GuestPrincipal, HumanPrincipal};
 use crate::domain::text::{MAX_NAME, is_agent_name, normal_email};
@@ -268,8 +269,7 @@ impl Authenticator {
         if let Some(human) = self.store.human_by_address(space.id, &email).await? {
             return Ok(human);
         }
-        let name: String =
-            claims.name.as_deref().unwrap_or(&email).chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        let name: String = without_hidden(claims.name.as_deref().unwrap_or(&email)).chars().take(MAX_NAME).collect();
         let name = if name.trim().is_empty() { email.chars().take(MAX_NAME).collect() } else { name };
         let new = NewHuman { space: space.id, email: &email, name: &name, role: Role::Member, password_hash: None };
         if let Some(human) = self.store.create_human(&new, self.clock.now()).await? {

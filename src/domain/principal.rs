@@ -1,7 +1,9 @@
 //! Principals: who a valid credential speaks for, and what it may do.
 
 use super::people::Role;
-use super::{Actor, ActorType, AgentId, GuestId, HumanId, KeyId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
+use super::{
+    Actor, ActorType, AgentId, Author, GuestId, HumanId, KeyId, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
+};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -53,6 +55,13 @@ pub struct AgentPrincipal {
     pub key: KeyId,
     pub permission: Permission,
     pub expires_at: Option<Timestamp>,
+}
+
+impl AgentPrincipal {
+    pub fn author(&self) -> Author {
+        let actor = Actor { kind: ActorType::Agent, id: Some(self.agent.0), name: self.name.clone() };
+        Author { actor, key_id: Some(self.key) }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +117,15 @@ impl Principal {
             Self::Guest(_) => ActorType::Guest,
         };
         Actor { kind, id: Some(self.id().0), name: self.name().to_owned() }
+    }
+
+    /// The same with the key that was brought, for what it makes.
+    pub fn author(&self) -> Author {
+        let key_id = match self {
+            Self::Agent(agent) => Some(agent.key),
+            Self::Human(_) | Self::Guest(_) => None,
+        };
+        Author { actor: self.actor(), key_id }
     }
 
     /// What this principal sees.
@@ -168,6 +186,11 @@ pub struct ManagerPrincipal {
 }
 
 impl ManagerPrincipal {
+    /// The same with the key that was brought, for what it makes.
+    pub fn author(&self) -> Author {
+        Author { actor: self.actor.clone(), key_id: self.key }
+    }
+
     /// The manager that a principal is, if it is one.
     pub fn of(principal: &Principal) -> Option<Self> {
         let (permission, key, credential) = match principal {

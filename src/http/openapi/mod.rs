@@ -3,11 +3,12 @@
 //! `router.rs` says where a handler is reached; a test compares the two both ways.
 
 mod examples;
+mod patterns;
 mod shared;
 
 use super::{
-    accounts, asyncapi, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops, page,
-    participants, router,
+    accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops,
+    page, participants, router,
 };
 use super::{sessions, sse, timeline};
 use crate::wire::{AlreadyResponded, LimitReached, event::Event};
@@ -101,6 +102,7 @@ struct AuthApi;
     creation::space,
     manage::spaces,
     manage::deactivate_space,
+    audit::list,
 ))]
 struct ManageApi;
 
@@ -199,7 +201,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// The document's JSON.
 pub fn text() -> &'static str {
-    static TEXT: LazyLock<String> = LazyLock::new(|| document().to_pretty_json().unwrap_or_default());
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let mut document = serde_json::to_value(document()).unwrap_or_default();
+        patterns::fill_in(&mut document);
+        serde_json::to_string_pretty(&document).unwrap_or_default()
+    });
     &TEXT
 }
 

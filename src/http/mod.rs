@@ -24,6 +24,7 @@ mod messages;
 mod openapi;
 mod ops;
 mod page;
+mod page_headers;
 mod participants;
 mod path;
 mod pieces;

@@ -6,6 +6,7 @@
 mod accounts;
 mod asyncapi;
 mod audience;
+mod audit;
 mod awaiting;
 mod body;
 mod buckets;

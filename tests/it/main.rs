@@ -4,6 +4,7 @@ mod support;
 
 mod accounts;
 mod asyncapi;
+mod audit;
 mod autobahn;
 mod awaiting;
 mod bad_input;

@@ -6,8 +6,8 @@ mod examples;
 mod shared;
 
 use super::{
-    accounts, asyncapi, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops, page,
-    participants, router,
+    accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops,
+    page, participants, router,
 };
 use super::{page_headers, sessions, sse, timeline};
 use crate::wire::{AlreadyResponded, LimitReached, event::Event};
@@ -101,6 +101,7 @@ struct AuthApi;
     creation::space,
     manage::spaces,
     manage::deactivate_space,
+    audit::list,
 ))]
 struct ManageApi;
 

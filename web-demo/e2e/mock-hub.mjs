@@ -6,7 +6,7 @@ const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/cs
 const DIST = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../dist");
 export const ORIGIN = "http://127.0.0.1:9";
 export const CSP =
-  "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+  "default-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 const ME = { id: "human-1", type: "Human", name: "Mira Okafor", email: "mira@example.org" };
 

@@ -59,9 +59,10 @@ fn tighten(file: &Path) {
 fn warn_of(folder: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     let Ok(metadata) = std::fs::metadata(folder) else { return };
-    let mode = metadata.permissions().mode() & 0o777;
+    let mode = metadata.permissions().mode() & 0o7777;
     let shown = folder.display();
-    if mode & 0o022 != 0 {
+    // In a sticky one, such as /tmp, others can't replace what is not theirs.
+    if mode & 0o022 != 0 && mode & 0o1000 == 0 {
         tracing::warn!(
             "other users may replace files in {shown}, the folder of the database (mode {mode:o}): chmod 700 it"
         );

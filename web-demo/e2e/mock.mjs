@@ -154,6 +154,31 @@ story("an answer in words that comes too late keeps its text and names who was f
   await context.close();
 });
 
+story("a person changes the password, and ends a sign-in elsewhere", async () => {
+  const hub = richHub();
+  const { page, context, errors } = await open(hub);
+  await page.getByTestId("account").click();
+  const form = page.getByTestId("change-password");
+  const change = async (current) => {
+    await form.locator("[name=current]").fill(current);
+    await form.locator("[name=new]").fill("a fresh password");
+    await form.locator("[name=again]").fill("a fresh password");
+    await page.getByTestId("save-password").click();
+  };
+  await change("wrong");
+  await page.getByTestId("password-error").filter({ hasText: "The current password is wrong" }).waitFor();
+  await change("right");
+  await page.getByTestId("password-changed").waitFor();
+  equal(await page.getByTestId("sign-in-row").count(), 2, "sign-ins");
+  await shot(page, "account");
+  await page.getByTestId("end-sign-in").click();
+  await until("one sign-in", async () => (await page.getByTestId("sign-in-row").count()) === 1);
+  await page.setViewportSize({ width: 360, height: 700 });
+  await noSidewaysScroll(page);
+  equal(errors, [], "errors of the page");
+  await context.close();
+});
+
 story("a link does not make anybody somebody else unasked", async () => {
   const hub = richHub();
   const { page, context, errors } = await open(hub, { path: `/#guest=hlg_${"1".repeat(64)}` });

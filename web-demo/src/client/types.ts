@@ -139,6 +139,16 @@ export interface Me {
   email?: string | null;
 }
 
+/** One place where this person is signed in. */
+export interface SignIn {
+  id: string;
+  createdAt: string;
+  lastUsedAt: string | null;
+  userAgent: string | null;
+  /** The one that this page uses. */
+  current: boolean;
+}
+
 export interface Page<T> {
   data: T[];
   total: number;

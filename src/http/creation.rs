@@ -43,7 +43,7 @@ pub struct KeyDraft {
 pub struct AgentDraft {
     #[schema(value_type = String, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
     name: Option<String>,
-    #[schema(max_length = 500, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    #[schema(max_length = 500, pattern = "PLAIN_TEXT")]
     description: Option<String>,
 }
 
@@ -52,7 +52,7 @@ pub struct AgentDraft {
 pub struct HumanDraft {
     #[schema(value_type = String, format = Email, max_length = 254)]
     email: Option<String>,
-    #[schema(value_type = String, max_length = 64, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    #[schema(value_type = String, max_length = 64, pattern = "PLAIN_NAME")]
     name: Option<String>,
     #[schema(format = Password, min_length = 8, max_length = 256)]
     password: Option<String>,
@@ -61,7 +61,7 @@ pub struct HumanDraft {
 #[derive(Deserialize, ToSchema)]
 #[schema(examples(json!({ "name": "Research" })))]
 pub struct SpaceDraft {
-    #[schema(value_type = String, max_length = 64, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    #[schema(value_type = String, max_length = 64, pattern = "PLAIN_NAME")]
     name: Option<String>,
 }
 

@@ -30,10 +30,7 @@ const MAX_SECONDS: i64 = 2_592_000;
 #[schema(examples(json!({ "name": "Priya", "expiresInSeconds": 3600 })))]
 pub struct GuestDraft {
     /// `Guest` unless given.
-    #[schema(
-        max_length = 64,
-        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$"
-    )]
+    #[schema(max_length = 64, pattern = "PLAIN_NAME")]
     name: Option<String>,
     /// A day unless given.
     #[schema(minimum = 60, maximum = 2592000)]

@@ -3,6 +3,7 @@
 //! `router.rs` says where a handler is reached; a test compares the two both ways.
 
 mod examples;
+mod patterns;
 mod shared;
 
 use super::{
@@ -200,7 +201,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// The document's JSON.
 pub fn text() -> &'static str {
-    static TEXT: LazyLock<String> = LazyLock::new(|| document().to_pretty_json().unwrap_or_default());
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let mut document = serde_json::to_value(document()).unwrap_or_default();
+        patterns::fill_in(&mut document);
+        serde_json::to_string_pretty(&document).unwrap_or_default()
+    });
     &TEXT
 }
 

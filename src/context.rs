@@ -4,12 +4,14 @@ use crate::auth::{Accounts, Authenticator};
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::domain::decide::Command;
 use crate::domain::draft::MessageDraft;
 use crate::domain::{Message, MessageStatus, Principal, Refusal, SessionId, SpaceId};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::store::{SavedReplyKind, Store};
+use crate::supervisor::Supervisor;
 use crate::timeline::{Action, By, Idempotency, Outcome, Request, Timeline};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,8 @@ pub struct Context {
     pub authenticator: Arc<Authenticator>,
     pub accounts: Accounts,
     pub metrics: Arc<Metrics>,
+    pub supervisor: Supervisor,
+    pub connections: Arc<Connections>,
     /// Cancelled when the server begins to drain.
     pub draining: CancellationToken,
 }

@@ -13,7 +13,8 @@
 //! - [`timeline`], [`hub`], [`auth`] change, live readers, who is asking
 //! - [`store`], [`broker`] what lasts, and hints between nodes
 //! - [`domain`] types and rules; [`wire`] the shape of errors; [`clock`] time; [`config`] settings;
-//!   [`metrics`] figures; `gcra` how often something may happen, `backoff` when to try again
+//!   [`metrics`] figures; `gcra` how often something may happen, `backoff` when to try again, [`supervisor`] tasks that
+//!   outlive a request
 //!
 //! `ARCHITECTURE.md` walks one message from its POST to every socket.
 #![forbid(unsafe_code)]
@@ -25,6 +26,7 @@ pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod connections;
 pub mod context;
 pub mod domain;
 mod gcra;
@@ -33,6 +35,7 @@ pub mod hub;
 pub mod jobs;
 pub mod metrics;
 pub mod store;
+pub mod supervisor;
 pub mod timeline;
 pub mod wire;
 pub mod ws;

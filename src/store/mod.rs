@@ -29,6 +29,7 @@ pub use records::{
     WriteSet,
 };
 pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, Scoped, TITLE_AT};
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use uuid::Uuid;
 
@@ -280,8 +281,8 @@ pub trait Timelines: Send + Sync {
         limit: i64,
         max_bytes: i64,
     ) -> StoreResult<Option<EventPage>>;
-    /// The `last_seq` of each of these sessions: one query for a node's reconcile tick.
-    async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, i64)>>;
+    /// Where the timeline of each of these sessions stands: one query for a node's reconcile tick.
+    async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, Head)>>;
     /// Where the sessions of these spaces stand that have had an event at or after `since`.
     async fn active_since(&self, spaces: &[SpaceId], since: Timestamp) -> StoreResult<Vec<ActiveSession>>;
     /// Pending messages whose deadline is at or before `now`, the most overdue first.
@@ -336,6 +337,12 @@ pub enum LockWait {
 pub trait Store: Directory + Credentials + Sessions + Timelines + Retention + Interactions {
     /// Fails unless the store answers.
     async fn ping(&self) -> StoreResult<()>;
+    /// Whether the last transaction failed because the store can't take it: it is full, or another program holds it.
+    fn writes_fail(&self) -> bool;
+    /// Writes something of no meaning; fails unless that is durable.
+    async fn try_write(&self) -> StoreResult<()>;
+    /// How often a connection to the store has broken: it may lead to another server since.
+    fn breaks(&self) -> u64;
     /// What the store's own clock says; `None` if it has none but this machine's.
     async fn time(&self) -> StoreResult<Option<Timestamp>>;
     /// How many messages wait for an answer, in all spaces: a figure for operators.
@@ -345,6 +352,8 @@ pub trait Store: Directory + Credentials + Sessions + Timelines + Retention + In
     async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64>;
     /// How many writers of timelines it can do with: each has one transaction under way at a time.
     fn writers(&self) -> NonZeroUsize;
+    /// Which of these sessions somebody else is writing to at the moment.
+    async fn held_elsewhere(&self, sessions: &[SessionId]) -> StoreResult<HashSet<SessionId>>;
     /// Begins the transaction of one batch of a timeline writer, which waits so long for sessions that others hold.
     async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>>;
     /// Waits for what is under way and closes every connection.

@@ -81,6 +81,8 @@ pub struct Head {
     pub space: SpaceId,
     pub last_seq: i64,
     pub first_seq: i64,
+    /// The time of the event at `last_seq`.
+    pub at: Timestamp,
 }
 
 /// A stretch of a timeline.

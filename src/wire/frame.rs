@@ -54,6 +54,11 @@ pub enum HubFrame<'a> {
         /// The oldest event that retention has kept.
         #[schema(minimum = 1)]
         first_seq: i64,
+        /// `true` where `after` was beyond the newest event: the store was restored to an earlier state. Everything
+        /// that there is follows; the client drops what it has of the session. Absent otherwise.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        #[schema(required = false)]
+        reset: bool,
     },
     /// Every event of every session that the principal takes part in follows as `feed`.
     #[serde(rename = "subscribed")]
@@ -78,11 +83,13 @@ pub enum HubFrame<'a> {
         #[schema(schema_with = always)]
         feed: bool,
     },
-    /// Unasked: access to the session was taken away.
+    /// Unasked: the subscription has ended.
     #[serde(rename = "unsubscribed", rename_all = "camelCase")]
     Evicted {
         session_id: SessionId,
-        /// `removed`: no longer a participant.
+        /// `removed`: no longer a participant. `retired`: the session is no more. `reset`: the store went back behind
+        /// what was sent; subscribe again.
+        #[schema(schema_with = end_reason)]
         reason: &'static str,
     },
     // Written by `ws/protocol.rs` around the message as it was stored.
@@ -225,6 +232,10 @@ pub enum ClientForm {
 /// The schema of a [`FrameId`].
 pub fn frame_id() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Array(vec![Type::String, Type::Number, Type::Null]))
+}
+
+fn end_reason() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["removed", "retired", "reset"]))
 }
 
 fn always() -> ObjectBuilder {

@@ -1,4 +1,5 @@
 //! The hub as its users meet it: a real server on a free port, real sockets, real databases.
+#![allow(clippy::disallowed_methods)] // tests start tasks that end with them
 
 mod support;
 
@@ -8,12 +9,14 @@ mod autobahn;
 mod awaiting;
 mod bad_input;
 mod cli;
+mod connections;
 mod contract;
 mod crash;
 mod deadlines;
 mod degraded;
 mod doubt;
 mod drain;
+mod held;
 mod idempotency;
 mod interactions;
 mod limits;
@@ -28,6 +31,7 @@ mod race;
 mod readiness;
 mod redis;
 mod replay;
+mod restored;
 mod retention;
 mod sessions;
 mod slow;
@@ -35,5 +39,6 @@ mod sockets;
 mod store;
 mod storm;
 mod streams;
+mod supervision;
 mod typing;
 mod uploads;

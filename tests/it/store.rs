@@ -1457,13 +1457,47 @@ on_both_stores! {
         assert!(tx.apply(again).await.is_err());
     }
 
+    async fn a_store_that_takes_writes_says_so_and_leaves_nothing_behind_of_the_asking(store: Empty) {
+        assert!(!store.writes_fail());
+        let breaks = store.breaks();
+        store.try_write().await.expect("the store");
+        store.try_write().await.expect("the store");
+        assert!(!store.writes_fail());
+        assert_eq!(store.breaks(), breaks);
+    }
+
+    async fn sessions_that_another_transaction_holds_are_told_from_the_others(store: Empty) {
+        let space = store.space("one").await;
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let mut line = Line::new(&space, &[]);
+            line.save(&store).await;
+            ids.push(line.id());
+        }
+        ids.push(SessionId::new());
+        assert!(store.held_elsewhere(&ids).await.expect("the store").is_empty());
+        if store.url.starts_with("sqlite:") {
+            return;
+        }
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
+        let named = Named { sessions: vec![(space.id, ids[1])], ..Named::default() };
+        tx.load(&named, NOW).await.expect("the store");
+        assert_eq!(store.held_elsewhere(&ids).await.expect("the store"), HashSet::from([ids[1]]));
+        drop(tx);
+        eventually("it to be let go", async || {
+            store.held_elsewhere(&ids).await.expect("the store").is_empty().then_some(())
+        })
+        .await;
+    }
+
     async fn a_head_says_where_a_timeline_stands(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = Line::new(&space, &[agent.member()]);
         line.post(&agent.member(), "x", None);
         line.save(&store).await;
-        let head = Head { space: space.id, last_seq: 2, first_seq: 1 };
+        let at = line.session.updated_at;
+        let head = Head { space: space.id, last_seq: 2, first_seq: 1, at };
         let scope = Scope::Space(space.id);
         assert_eq!(store.head(scope, line.id()).await.expect("the store"), Some(head));
         let standing = store.standing(scope, line.id(), agent.id.into()).await.expect("the store").expect("in scope");
@@ -1484,7 +1518,8 @@ on_both_stores! {
             let found = store.outlook(Scope::Space(space.id), line.id(), id).await.expect("the store");
             found.map(|outlook| (outlook.status, outlook.head))
         };
-        let head = Head { space: space.id, last_seq: 3, first_seq: 1 };
+        let at = line.session.updated_at;
+        let head = Head { space: space.id, last_seq: 3, first_seq: 1, at };
         assert_eq!(outlook(asked.id).await, Some((MessageStatus::Pending, head)));
         assert_eq!(outlook(plain.id).await, Some((MessageStatus::Completed, head)));
         assert_eq!(outlook(MessageId::new()).await, None);
@@ -1659,7 +1694,7 @@ on_both_stores! {
         asked.push((space.id, SessionId::new()));
         let found = store.last_seqs(&asked).await.expect("the store");
         assert_eq!(found.len(), 503);
-        assert!(found.iter().all(|(_, seq)| *seq == 1));
+        assert!(found.iter().all(|(_, head)| head.last_seq == 1));
         assert!(store.last_seqs(&[]).await.expect("the store").is_empty());
         assert!(store.last_seqs(&[(other.id, asked[0].1)]).await.expect("the store").is_empty());
     }
@@ -1930,8 +1965,8 @@ on_both_stores! {
         for writer in join_all(writers).await {
             writer.expect("no panic");
         }
-        for (_, last_seq) in store.last_seqs(&ids).await.expect("the store") {
-            assert_eq!(last_seq, 1 + WRITERS * ROUNDS);
+        for (_, head) in store.last_seqs(&ids).await.expect("the store") {
+            assert_eq!(head.last_seq, 1 + WRITERS * ROUNDS);
         }
     }
 }
@@ -2025,6 +2060,10 @@ const COVERED: &[&str] = &[
     "sweep_retired",
     // Store
     "ping",
+    "writes_fail",
+    "try_write",
+    "breaks",
+    "held_elsewhere",
     "time",
     "pending_responses",
     "prune",

@@ -10,9 +10,10 @@ use super::frame::feed_frame;
 use super::subscriber::Subscriber;
 use crate::broker::Broker;
 use crate::clock::Clock;
-use crate::domain::{ConnectionId, EventHint, EventType, HumanId, PrincipalId, Scope, SessionId, SpaceId};
+use crate::domain::{ConnectionId, EventHint, EventType, HumanId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
 use crate::metrics::{During, Metrics};
 use crate::store::{Store, StoreResult};
+use crate::supervisor::Supervisor;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
@@ -89,6 +90,7 @@ impl Feeds {
         broker: Arc<dyn Broker>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
+        supervisor: &Supervisor,
     ) -> Arc<Self> {
         let (queue, hints) = mpsc::channel(MAX_QUEUE);
         let feeds = Arc::new(Self {
@@ -105,7 +107,8 @@ impl Feeds {
             clock,
             metrics,
         });
-        tokio::spawn(run(Arc::downgrade(&feeds), hints));
+        let state = (Arc::downgrade(&feeds), hints);
+        supervisor.spawn("feeds", state, |(feeds, hints)| Box::pin(run(feeds, hints)));
         feeds
     }
 
@@ -179,6 +182,12 @@ impl Feeds {
         self.missed.store(true, Ordering::SeqCst);
     }
 
+    /// The store went back behind what was told of a session: what is young in it is told anew.
+    pub(super) fn reset(&self, session: SessionId) {
+        self.told.lock().forget(session);
+        self.resync();
+    }
+
     /// Whether every hint has come, and in order.
     fn has_missed_nothing(&self) -> bool {
         self.broker.is_lossless() && !self.missed.load(Ordering::SeqCst)
@@ -188,12 +197,16 @@ impl Feeds {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
-        let place = self.told.lock().place(hint.session, hint.seq);
+        let place = self.told.lock().place(hint.session, hint.seq, hint.at);
         let done = match place {
             Place::Known => Ok(()),
+            Place::Undone => {
+                self.told.lock().forget(hint.session);
+                self.catch_up(hint.space, hint.session, hint.seq, hint.at).await
+            }
             Place::Next => self.tell_now(hint).await,
             Place::Unknown if hint.seq == 1 || self.has_missed_nothing() => self.tell_now(hint).await,
-            Place::Ahead(_) | Place::Unknown => self.catch_up(hint.space, hint.session, hint.seq).await,
+            Place::Ahead(_) | Place::Unknown => self.catch_up(hint.space, hint.session, hint.seq, hint.at).await,
         };
         if let Err(error) = done {
             self.metrics.store_failed(During::Reconcile, &error, "feeds wait for the store");
@@ -220,14 +233,15 @@ impl Feeds {
         Ok(())
     }
 
-    /// Tells what the store has of a session and feeds have not been told; it reaches at least to `seq`.
-    async fn catch_up(&self, space: SpaceId, session: SessionId, seq: i64) -> StoreResult<()> {
-        let place = self.told.lock().place(session, seq);
+    /// Tells what the store has of a session and feeds have not been told; it reaches at least to `seq`, an event of the
+    /// time `at`.
+    async fn catch_up(&self, space: SpaceId, session: SessionId, seq: i64, time: Timestamp) -> StoreResult<()> {
+        let place = self.told.lock().place(session, seq, time);
         let mut at = match place {
             Place::Known => return Ok(()),
             Place::Next => seq - 1,
             Place::Ahead(told) => told,
-            Place::Unknown => self.before_fresh(space, session, seq).await?,
+            Place::Undone | Place::Unknown => self.before_fresh(space, session, seq).await?,
         };
         loop {
             let page = self.store.events_after(Scope::Space(space), session, at, PAGE, PAGE_BYTES).await?;
@@ -307,7 +321,7 @@ impl Feeds {
             (told.tracked(), told.looked)
         };
         for session in self.store.active_since(&spaces, looked.plus_millis(-OVERLAP_MILLIS)).await? {
-            self.catch_up(session.space, session.id, session.last_seq).await?;
+            self.catch_up(session.space, session.id, session.last_seq, session.at).await?;
         }
         Ok(())
     }
@@ -329,7 +343,11 @@ impl Feeds {
     }
 }
 
-async fn run(feeds: Weak<Feeds>, mut hints: mpsc::Receiver<EventHint>) {
+async fn run(feeds: &Weak<Feeds>, hints: &mut mpsc::Receiver<EventHint>) {
+    if let Some(feeds) = feeds.upgrade() {
+        // After a panic, one hint may be lost.
+        feeds.resync();
+    }
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -19,11 +19,12 @@ pub use timelines::DUE_MESSAGES;
 pub use write::PENDING_MESSAGES;
 
 use super::bench::Bench;
-use super::engine::{Engine, Fields, Statement};
+use super::engine::{Engine, Fields, Statement, large_groups};
 use super::lease::Lease;
 use super::{LockWait, Store, StoreResult, WriteTx};
-use crate::domain::{Page, PageRequest, Timestamp};
+use crate::domain::{Page, PageRequest, SessionId, Timestamp};
 use async_trait::async_trait;
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -32,6 +33,11 @@ use uuid::Uuid;
 const MAX_WRITERS: usize = 4;
 /// Which part of the connections that can write the writers may hold.
 const WRITERS_SHARE: u32 = 4;
+
+/// How much is written to see whether the store takes it.
+const WRITE_CHECK_BYTES: usize = 16 * 1024;
+/// Of the sessions `v`, those that nobody has locked. (Only where rows are locked.)
+const FREE: &str = ") AS v CROSS JOIN sessions s WHERE s.id = v.column1 FOR UPDATE OF s SKIP LOCKED";
 
 /// A store over one engine. SQLite has a pool of one connection for writing and one of several for reading;
 /// PostgreSQL has one pool for both.
@@ -82,6 +88,27 @@ impl<E: Engine> Store for SqlStore<E> {
         Ok(())
     }
 
+    fn writes_fail(&self) -> bool {
+        self.write.faults().writes_fail()
+    }
+
+    async fn try_write(&self) -> StoreResult<()> {
+        let mut tx = self.transaction().await?;
+        // As much as a message has, since a full disk may still have room for less.
+        sql::<E>(
+            "INSERT INTO settings (name, value) VALUES ('write_check', $1) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind("x".repeat(WRITE_CHECK_BYTES))
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await
+    }
+
+    fn breaks(&self) -> u64 {
+        self.write.faults().breaks() + self.read.faults().breaks()
+    }
+
     async fn time(&self) -> StoreResult<Option<Timestamp>> {
         let Some(clock) = E::CLOCK else { return Ok(None) };
         Ok(Some(Timestamp(sql::<E>(clock).number(&mut *self.reader().await?).await?)))
@@ -105,6 +132,28 @@ impl<E: Engine> Store for SqlStore<E> {
         // A part of the pool, so that reads and other writes go on while all of them wait for rows.
         let share = self.write.connections() / WRITERS_SHARE;
         NonZeroUsize::new((share as usize).min(MAX_WRITERS)).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    async fn held_elsewhere(&self, sessions: &[SessionId]) -> StoreResult<HashSet<SessionId>> {
+        let mut held = HashSet::new();
+        if E::SKIP_LOCKED.is_empty() {
+            return Ok(held);
+        }
+        let mut db = self.writer().await?;
+        for group in large_groups(sessions) {
+            for (tail, is_free) in [(") AS v CROSS JOIN sessions s WHERE s.id = v.column1", false), (FREE, true)] {
+                let mut statement = Statement::<E>::with_rows("SELECT s.id FROM (VALUES", tail, 1, group.len(), 1);
+                group.iter().for_each(|session| statement.push(session.0));
+                for session in statement.all(&mut *db, |row| Ok(SessionId(row.read()?))).await? {
+                    if is_free {
+                        held.remove(&session);
+                    } else {
+                        held.insert(session);
+                    }
+                }
+            }
+        }
+        Ok(held)
     }
 
     async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>> {

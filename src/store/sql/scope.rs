@@ -136,10 +136,10 @@ look_ups! {
         concat!("CROSS JOIN messages m ", from_events!()),
         "AND s.id = $3 AND m.session_id = s.id AND m.ordinal = $4";
     /// `$3` is a session.
-    HEAD: "SELECT s.space_id, s.last_seq, s.first_seq", "", "AND s.id = $3";
+    HEAD: "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at", "", "AND s.id = $3";
     /// `$3` is a session, `$4` a principal.
     STANDING:
-        "SELECT s.space_id, s.last_seq, s.first_seq, (SELECT p.id FROM participants p \
+        "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, (SELECT p.id FROM participants p \
          WHERE p.session_id = s.id AND p.principal_id = $4)",
         "",
         "AND s.id = $3";
@@ -159,7 +159,7 @@ look_ups! {
         "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
     /// `$3` is a session, `$4` a message: without what it says, which may be large.
     OUTLOOK:
-        "SELECT s.space_id, s.last_seq, s.first_seq, m.status",
+        "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, m.status",
         "CROSS JOIN messages m",
         "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
     /// `$3` is a session.

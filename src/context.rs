@@ -1,5 +1,6 @@
 //! What a request or a socket can reach, and the few actions that both offer.
 
+use crate::audit::Audit;
 use crate::auth::{Accounts, Authenticator};
 use crate::broker::Broker;
 use crate::clock::Clock;
@@ -27,6 +28,7 @@ pub struct Context {
     pub timeline: Timeline,
     pub authenticator: Arc<Authenticator>,
     pub accounts: Accounts,
+    pub audit: Arc<Audit>,
     pub metrics: Arc<Metrics>,
     pub supervisor: Supervisor,
     pub connections: Arc<Connections>,

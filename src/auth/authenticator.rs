@@ -5,6 +5,7 @@ use super::credential::Credential;
 use super::jwt::{Claims, Jwts};
 use super::secret;
 use crate::clock::Clock;
+use crate::domain::hidden::without_hidden;
 use crate::domain::people::Human;
 use crate::domain::principal::{AgentPrincipal, GuestPrincipal, HumanPrincipal};
 use crate::domain::text::{MAX_NAME, is_agent_name, normal_email};
@@ -263,8 +264,7 @@ impl Authenticator {
             tracing::error!(space = self.jwt_space, "the space of HILOOP_JWT_SPACE does not exist");
             Refusal::Internal
         })?;
-        let name: String =
-            claims.name.as_deref().unwrap_or(&email).chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        let name: String = without_hidden(claims.name.as_deref().unwrap_or(&email)).chars().take(MAX_NAME).collect();
         let name = if name.trim().is_empty() { email.chars().take(MAX_NAME).collect() } else { name };
         if let Some((human, _)) = self.store.create_human(space.id, &email, &name, None, self.clock.now()).await? {
             return Ok(human);

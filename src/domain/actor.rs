@@ -1,6 +1,6 @@
 //! Who did something: the `{type, id, name}` on events and responses.
 
-use super::{PrincipalId, SpaceId};
+use super::{KeyId, PrincipalId, SpaceId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -26,6 +26,39 @@ pub struct Actor {
 impl Actor {
     pub fn system() -> Self {
         Self { kind: ActorType::System, id: None, name: "System".to_owned() }
+    }
+}
+
+/// Who made or changed something of the directory: an actor, and the API key that it was done with.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Author {
+    #[serde(flatten)]
+    pub actor: Actor,
+    /// Absent where it was done without a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<KeyId>,
+}
+
+impl Author {
+    /// The command line, which acts for whoever runs the hub.
+    pub fn command_line() -> Self {
+        Self::without_key(Actor { kind: ActorType::System, id: None, name: "Command line".to_owned() })
+    }
+
+    /// A key with `owner`, towards another space than its own.
+    pub fn hub_owner() -> Self {
+        Self::without_key(Actor { kind: ActorType::System, id: None, name: "Owner of the hub".to_owned() })
+    }
+
+    /// A key that provisions agents, which acts as none itself.
+    pub fn provisioner(key: KeyId) -> Self {
+        let actor = Actor { kind: ActorType::System, id: None, name: "Provisioner".to_owned() };
+        Self { actor, key_id: Some(key) }
+    }
+
+    pub fn without_key(actor: Actor) -> Self {
+        Self { actor, key_id: None }
     }
 }
 

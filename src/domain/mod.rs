@@ -1,13 +1,16 @@
 //! Types and rules, pure and synchronous: no async, no SQL, no HTTP, no Redis.
 
 pub mod actor;
+pub mod audit;
 pub mod decide;
 pub mod draft;
 pub mod encode;
 pub mod envelope;
 pub mod event;
+pub mod hidden;
 pub mod ids;
 pub mod interaction;
+pub(crate) mod json;
 pub mod message;
 pub mod origin;
 pub mod page;
@@ -19,7 +22,8 @@ pub mod session;
 pub mod text;
 pub mod time;
 
-pub use actor::{Actor, ActorType, Scope};
+pub use actor::{Actor, ActorType, Author, Scope};
+pub use audit::{AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType};
 pub use envelope::Envelope;
 pub use event::{CommittedEvent, EventHint, EventType};
 pub use ids::*;

@@ -1,6 +1,8 @@
 //! Principals: who a valid credential speaks for, and what it may do.
 
-use super::{Actor, ActorType, AgentId, GuestId, HumanId, KeyId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
+use super::{
+    Actor, ActorType, AgentId, Author, GuestId, HumanId, KeyId, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
+};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -54,6 +56,13 @@ pub struct AgentPrincipal {
     pub expires_at: Option<Timestamp>,
 }
 
+impl AgentPrincipal {
+    pub fn author(&self) -> Author {
+        let actor = Actor { kind: ActorType::Agent, id: Some(self.agent.0), name: self.name.clone() };
+        Author { actor, key_id: Some(self.key) }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HumanPrincipal {
     pub id: HumanId,
@@ -103,6 +112,15 @@ impl Principal {
             Self::Guest(_) => ActorType::Guest,
         };
         Actor { kind, id: Some(self.id().0), name: self.name().to_owned() }
+    }
+
+    /// The same with the key that was brought, for what it makes.
+    pub fn author(&self) -> Author {
+        let key_id = match self {
+            Self::Agent(agent) => Some(agent.key),
+            Self::Human(_) | Self::Guest(_) => None,
+        };
+        Author { actor: self.actor(), key_id }
     }
 
     /// What this principal sees.

@@ -1,6 +1,7 @@
 //! Rules for plain text that the hub itself shows: titles, names, roles.
 
 use super::Refusal;
+use super::hidden::has_hidden;
 
 /// Longest title of a session, in characters (contract section 4).
 pub const MAX_TITLE: usize = 200;
@@ -11,13 +12,14 @@ pub const MAX_EMAIL: usize = 254;
 /// Largest `metadata`, in bytes of its JSON (contract section 4).
 pub const MAX_METADATA: usize = 4096;
 
-/// Checks that `value` has at most `max` characters and no control character.
+/// Checks that `value` has at most `max` characters and none that is hidden.
 pub fn check_text(field: &str, value: &str, max: usize) -> Result<(), Refusal> {
-    if value.chars().any(char::is_control) {
-        return Err(Refusal::invalid(field, "must not contain control characters"));
-    }
-    if value.chars().count() > max {
+    // Counted no further than needed: `value` may be as long as a body.
+    if value.chars().nth(max).is_some() {
         return Err(Refusal::invalid(field, &format!("must have at most {max} characters")));
+    }
+    if has_hidden(value) {
+        return Err(Refusal::invalid(field, "must not contain control, bidirectional or invisible characters"));
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! Who may call a route, as a type in the handler's signature (contract section 2).
 
 use super::error::documented;
+use super::request_id::REQUEST_ID;
 use super::{ApiError, App};
 use crate::auth::credential::{api_key_of, bearer_of};
 use crate::auth::{Caller, Provisioner};
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal};
-use crate::domain::{Origin, Permission, Principal, Refusal};
+use crate::domain::{AuditSource, Origin, Permission, Principal, Refusal};
 use crate::wire::origin;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -78,6 +79,16 @@ impl FromRequestParts<App> for Origin {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         Ok(from(parts, app))
+    }
+}
+
+/// Where a request comes from, for the audit log.
+impl FromRequestParts<App> for AuditSource {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let id = parts.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok());
+        Ok(Self { origin: Some(from(parts, app).to_string()), request_id: id.map(str::to_owned) })
     }
 }
 

@@ -10,8 +10,6 @@ use futures::future::try_join_all;
 
 /// A session without `participants` gets every human of its space, unless there are more than so many.
 const MAX_DEFAULT_HUMANS: i64 = 500;
-/// Most participants that may be named at once: enough for everybody in a space where they must be named.
-pub(super) const MAX_NAMED: usize = 1000;
 /// So many look-ups of one request are under way at a time.
 const AT_ONCE: usize = 8;
 
@@ -71,13 +69,6 @@ fn field(index: usize) -> String {
     format!("participants[{index}]")
 }
 
-fn check_count(named: &[ParticipantDraft]) -> Result<(), Refusal> {
-    if named.len() > MAX_NAMED {
-        return Err(Refusal::invalid("participants", &format!("must have at most {MAX_NAMED} entries")));
-    }
-    Ok(())
-}
-
 /// An agent itself, and who else it wants to take part: those who are named, else every human of the space.
 pub(super) async fn of_agent(
     app: &App,
@@ -94,10 +85,7 @@ pub(super) async fn of_agent(
             })?;
             humans.iter().map(|human| (human.member(), Participant::MEMBER.to_owned())).collect()
         }
-        Some(named) => {
-            check_count(&named)?;
-            resolve_all(app, agent.space, &named).await?
-        }
+        Some(named) => resolve_all(app, agent.space, &named).await?,
     };
     let creator = app.store.agent(agent.space, agent.agent).await?.ok_or(Refusal::NotFound("Agent"))?.member();
     Ok(Entrants { space: agent.space, creator, others })
@@ -105,7 +93,6 @@ pub(super) async fn of_agent(
 
 /// A human, and who else they want to take part: the agents that they name say in which space it is.
 pub(super) async fn of_human(app: &App, human: HumanId, named: &[ParticipantDraft]) -> Result<Entrants, Refusal> {
-    check_count(named)?;
     let space = space_of_agents(app, human, named).await?;
     let others = resolve_all(app, space, named).await?;
     let creator = member_of_space(app, space, human).await?;

@@ -27,7 +27,7 @@ pub struct PublicKey {
     /// The base64 of 32 bytes.
     #[schema(value_type = String, min_length = 44, max_length = 44, pattern = "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")]
     public_key: Option<String>,
-    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    #[schema(value_type = String, min_length = 1, max_length = 128, pattern = "PLAIN_TEXT")]
     key_id: Option<String>,
 }
 

@@ -9,16 +9,18 @@ pub mod engine;
 pub mod error;
 mod lease;
 pub mod open;
+mod pooler;
 pub mod records;
 mod script;
 mod sql;
+mod sqlite_file;
 
 use crate::domain::interaction::InteractionState;
 use crate::domain::message::MessageState;
 use crate::domain::participant::Member;
 use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
 use crate::domain::{
-    AgentId, CommittedEvent, GuestId, HumanId, Interaction, KeyId, Message, MessageId, MessageStatus, Page,
+    AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyId, Message, MessageId, MessageStatus, Page,
     PageRequest, Participant, ParticipantId, PrincipalId, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp,
 };
 use async_trait::async_trait;
@@ -166,6 +168,8 @@ pub trait DirectoryTx: Send {
     ) -> StoreResult<Option<HumanId>>;
     async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey>;
     async fn add_setup_token(&mut self, hash: &SecretHash, human: HumanId, expires_at: Timestamp) -> StoreResult<()>;
+    /// Keeps an entry of the audit log, which is also written to the log once it is durable.
+    async fn audit(&mut self, entry: AuditEntry) -> StoreResult<()>;
     /// Makes it durable, with the reply that is kept under the key that was claimed.
     async fn commit(self: Box<Self>, reply: Option<SavedReply>) -> StoreResult<()>;
 }
@@ -323,6 +327,23 @@ pub trait Retention: Send + Sync {
     async fn sweep_retired(&self, limit: i64) -> StoreResult<bool>;
 }
 
+/// The audit log: security-relevant events of each space.
+#[async_trait]
+pub trait AuditLog: Send + Sync {
+    /// Keeps entries; of one that is there already the target is replaced.
+    async fn add_audit_entries(&self, entries: &[AuditEntry]) -> StoreResult<()>;
+    /// The entries of a space whose ids lie above `after`, oldest first; `with_hub` also those of no space.
+    async fn audit_entries(
+        &self,
+        space: SpaceId,
+        with_hub: bool,
+        after: Option<Uuid>,
+        page: PageRequest,
+    ) -> StoreResult<Page<AuditEntry>>;
+    /// Deletes at most `limit` entries made before `before`, the oldest first. Returns how many.
+    async fn prune_audit(&self, before: Timestamp, limit: i64) -> StoreResult<u64>;
+}
+
 /// How long a transaction waits for a row that somebody else holds before it ends as [`StoreError::Busy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockWait {
@@ -334,7 +355,7 @@ pub enum LockWait {
 
 /// The whole store.
 #[async_trait]
-pub trait Store: Directory + Credentials + Sessions + Timelines + Retention + Interactions {
+pub trait Store: Directory + Credentials + Sessions + Timelines + Retention + Interactions + AuditLog {
     /// Fails unless the store answers.
     async fn ping(&self) -> StoreResult<()>;
     /// Whether the last transaction failed because the store can't take it: it is full, or another program holds it.

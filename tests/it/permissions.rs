@@ -121,6 +121,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/manage/spaces", Who::Owner, r#"{"name":"{new}"}"#),
     route("GET", "/v1/manage/spaces", Who::Owner, ""),
     route("DELETE", "/v1/manage/spaces/{id}", Who::Owner, ""),
+    route("GET", "/v1/manage/audit", Who::Manager, ""),
     route("POST", "/v1/provision/agents", Who::Provisioner, r#"{"name":"{new}"}"#),
 ];
 

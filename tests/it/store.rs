@@ -13,9 +13,10 @@ use hiloop::domain::participant::Member;
 use hiloop::domain::people::{Agent, Human, Space};
 use hiloop::domain::session::SessionPatch;
 use hiloop::domain::{
-    Actor, AgentId, CommittedEvent, Envelope, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, PageRequest,
-    Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Scope, SenderType, Session,
-    SessionId, SessionStatus, SpaceId, Timestamp,
+    Actor, AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, CommittedEvent,
+    Envelope, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, PageRequest, Participant, ParticipantId,
+    ParticipantType, Permission, PrincipalId, Priority, Scope, SenderType, Session, SessionId, SessionStatus, SpaceId,
+    Timestamp,
 };
 use hiloop::store::open::{open, open_with};
 use hiloop::store::{
@@ -878,6 +879,47 @@ on_both_stores! {
         drop(tx);
         let rotated = store.rotate_refresh_token(&hash("t3"), &hash("n"), NOW.plus_seconds(99), NOW).await;
         assert_eq!(rotated.expect("the store"), RefreshOutcome::Rotated(human.id));
+    }
+
+    async fn the_audit_log_is_kept_by_space(store: Empty) {
+        let (a, b) = (store.space("a").await, store.space("b").await);
+        let entry = |space: Option<SpaceId>, at: Timestamp| {
+            let source = AuditSource { origin: Some("203.0.113.7".to_owned()), request_id: Some("r".to_owned()) };
+            AuditEntry::new(AuditEvent::KeyCreated, space, &source, at)
+        };
+        let human = HumanId::new();
+        let target = AuditTarget::new(AuditTargetType::Human, human, "Ann");
+        let first = entry(Some(a.id), NOW).by(Author::command_line()).on(target);
+        let failed = entry(None, NOW.plus_millis(1)).failed();
+        let second = entry(Some(a.id), NOW.plus_millis(2)).by(Author::provisioner(KeyId::new()));
+        store.add_audit_entries(&[first.clone(), failed.clone(), entry(Some(b.id), NOW)]).await.expect("the store");
+        let mut tx = store.begin_directory().await.expect("the store");
+        tx.audit(second.clone()).await.expect("the store");
+        tx.commit(None).await.expect("the store");
+        let mut lost = store.begin_directory().await.expect("the store");
+        lost.audit(entry(Some(a.id), NOW)).await.expect("the store");
+        drop(lost);
+
+        let list = async |with_hub, after, at: PageRequest| {
+            store.audit_entries(a.id, with_hub, after, at).await.expect("the store")
+        };
+        let all = list(false, None, page(1, 10)).await;
+        assert_eq!((all.total, all.data), (2, vec![first.clone(), second.clone()]));
+        let all = list(true, None, page(1, 10)).await;
+        assert_eq!((all.total, all.data), (3, vec![first.clone(), failed.clone(), second.clone()]));
+        assert_eq!(list(true, None, page(2, 2)).await.data, [second.clone()]);
+        assert_eq!(list(true, Some(first.id), page(1, 10)).await.data, [failed.clone(), second.clone()]);
+        assert_eq!(list(true, None, page(i64::MAX, 100)).await.data, []);
+        // An entry that is there gets the new target.
+        let counted = failed.on(AuditTarget { attempts: Some(7), ..AuditTarget::new(AuditTargetType::Human, human, "Ann") });
+        store.add_audit_entries(std::slice::from_ref(&counted)).await.expect("the store");
+        assert_eq!(list(true, Some(first.id), page(1, 1)).await.data, [counted]);
+
+        let later = NOW.plus_millis(2);
+        assert_eq!(store.prune_audit(later, 2).await.expect("the store"), 2);
+        assert_eq!(store.prune_audit(later, 2).await.expect("the store"), 1);
+        assert_eq!(store.prune_audit(later, 2).await.expect("the store"), 0);
+        assert_eq!(list(true, None, page(1, 10)).await.data, [second]);
     }
 
     async fn nothing_is_seen_from_outside_its_scope(store: Empty) {
@@ -2018,6 +2060,7 @@ const COVERED: &[&str] = &[
     "claim_reply",
     "add_setup_token",
     "revive_human",
+    "audit",
     // Credentials
     "setting",
     "setting_or",
@@ -2058,6 +2101,10 @@ const COVERED: &[&str] = &[
     // Retention
     "retire_session",
     "sweep_retired",
+    // AuditLog
+    "add_audit_entries",
+    "audit_entries",
+    "prune_audit",
     // Store
     "ping",
     "writes_fail",

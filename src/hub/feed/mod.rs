@@ -182,9 +182,9 @@ impl Feeds {
         self.missed.store(true, Ordering::SeqCst);
     }
 
-    /// The store went back behind what was told of a session: what is young in it is told anew.
+    /// The store went back behind what was told of a session: what was written since is told.
     pub(super) fn reset(&self, session: SessionId) {
-        self.told.lock().forget(session);
+        self.told.lock().undo(session);
         self.resync();
     }
 
@@ -200,13 +200,11 @@ impl Feeds {
         let place = self.told.lock().place(hint.session, hint.seq, hint.at);
         let done = match place {
             Place::Known => Ok(()),
-            Place::Undone => {
-                self.told.lock().forget(hint.session);
-                self.catch_up(hint.space, hint.session, hint.seq, hint.at).await
-            }
             Place::Next => self.tell_now(hint).await,
             Place::Unknown if hint.seq == 1 || self.has_missed_nothing() => self.tell_now(hint).await,
-            Place::Ahead(_) | Place::Unknown => self.catch_up(hint.space, hint.session, hint.seq, hint.at).await,
+            Place::Ahead(_) | Place::Unknown | Place::Undone(_) => {
+                self.catch_up(hint.space, hint.session, hint.seq, hint.at).await
+            }
         };
         if let Err(error) = done {
             self.metrics.store_failed(During::Reconcile, &error, "feeds wait for the store");
@@ -241,7 +239,20 @@ impl Feeds {
             Place::Known => return Ok(()),
             Place::Next => seq - 1,
             Place::Ahead(told) => told,
-            Place::Undone | Place::Unknown => self.before_fresh(space, session, seq).await?,
+            Place::Unknown => {
+                let fresh = self.told.lock().looked.plus_millis(-FRESH_MILLIS);
+                self.before(fresh, space, session, seq).await?
+            }
+            // Told since the store went back.
+            Place::Undone(told) if told == time => {
+                self.told.lock().undo(session);
+                self.told.lock().note(space, session, seq, time);
+                return Ok(());
+            }
+            Place::Undone(told) => {
+                self.told.lock().undo(session);
+                self.before(told.plus_millis(1), space, session, seq).await?
+            }
         };
         loop {
             let page = self.store.events_after(Scope::Space(space), session, at, PAGE, PAGE_BYTES).await?;
@@ -254,9 +265,8 @@ impl Feeds {
         }
     }
 
-    /// The `seq` before the first event, of those up to `seq`, that is too young to have been told.
-    async fn before_fresh(&self, space: SpaceId, session: SessionId, seq: i64) -> StoreResult<i64> {
-        let floor = self.told.lock().looked.plus_millis(-FRESH_MILLIS);
+    /// The `seq` before the first event, of those up to `seq`, that is not older than `floor`.
+    async fn before(&self, floor: Timestamp, space: SpaceId, session: SessionId, seq: i64) -> StoreResult<i64> {
         let mut before = seq - 1;
         while before > 0 {
             let from = (before - PAGE).max(0);

@@ -18,6 +18,8 @@ struct Entry {
     space: SpaceId,
     seq: i64,
     at: Timestamp,
+    /// The store went back behind it: what it has now was written later than `at`.
+    is_undone: bool,
 }
 
 pub(super) struct Told {
@@ -39,8 +41,8 @@ pub(super) enum Place {
     Ahead(i64),
     /// Nothing of its session has been told lately.
     Unknown,
-    /// It can't stand beside what was told: the store went back to an earlier state, and this was written since.
-    Undone,
+    /// The store went back behind what was told, and this was written since: later than this time.
+    Undone(Timestamp),
 }
 
 impl Told {
@@ -52,22 +54,27 @@ impl Told {
     pub(super) fn place(&self, session: SessionId, seq: i64, at: Timestamp) -> Place {
         match self.sessions.get(&session) {
             None => Place::Unknown,
-            Some(told) if seq <= told.seq && at > told.at => Place::Undone,
-            Some(told) if seq == told.seq && at != told.at => Place::Undone,
+            Some(told) if told.is_undone || (seq <= told.seq && at > told.at) => Place::Undone(told.at),
+            Some(told) if seq == told.seq && at != told.at => Place::Undone(told.at),
             Some(told) if seq <= told.seq => Place::Known,
             Some(told) if seq == told.seq + 1 => Place::Next,
             Some(told) => Place::Ahead(told.seq),
         }
     }
 
-    pub(super) fn forget(&mut self, session: SessionId) {
-        self.sessions.remove(&session);
+    /// The store went back behind what was told of a session.
+    pub(super) fn undo(&mut self, session: SessionId) {
+        if let Some(entry) = self.sessions.get_mut(&session) {
+            entry.is_undone = true;
+        }
     }
 
     /// Notes that everything up to `seq`, which came `at`, is told or need not be.
     pub(super) fn note(&mut self, space: SpaceId, session: SessionId, seq: i64, at: Timestamp) {
-        let entry = self.sessions.entry(session).or_insert(Entry { space, seq, at });
-        if entry.seq <= seq {
+        let entry = self.sessions.entry(session).or_insert(Entry { space, seq, at, is_undone: false });
+        if entry.is_undone {
+            *entry = Entry { space, seq, at, is_undone: false };
+        } else if entry.seq <= seq {
             (entry.seq, entry.at) = (seq, entry.at.max(at));
         }
     }
@@ -120,11 +127,12 @@ mod tests {
         told.note(space, session, 2, Timestamp(5));
         assert_eq!(place(&told, 5, 20), Place::Next, "it never goes back");
         // Of another history.
-        assert_eq!(place(&told, 4, 11), Place::Undone);
-        assert_eq!(place(&told, 4, 9), Place::Undone);
-        assert_eq!(place(&told, 2, 11), Place::Undone);
-        told.forget(session);
-        assert_eq!(place(&told, 2, 11), Place::Unknown);
+        let undone = Place::Undone(Timestamp(10));
+        assert_eq!((place(&told, 4, 11), place(&told, 4, 9), place(&told, 2, 11)), (undone, undone, undone));
+        told.undo(session);
+        assert_eq!(place(&told, 7, 20), undone);
+        told.note(space, session, 2, Timestamp(11));
+        assert_eq!((place(&told, 2, 11), place(&told, 3, 12)), (Place::Known, Place::Next));
     }
 
     #[test]

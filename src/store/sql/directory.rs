@@ -14,7 +14,7 @@ use std::collections::HashSet;
 #[async_trait]
 impl<E: Engine> Directory for SqlStore<E> {
     async fn begin_directory(&self) -> StoreResult<Box<dyn DirectoryTx>> {
-        Ok(Box::new(SqlDirectoryTx { tx: self.transaction().await? }))
+        Ok(Box::new(SqlDirectoryTx::new(self.transaction().await?)))
     }
 
     async fn space_by_name(&self, name: &str) -> StoreResult<Option<Space>> {

@@ -2,16 +2,24 @@
 
 use super::directory::{agent_by_id, agent_by_name, human_by_email};
 use super::rows::select_space;
-use super::{replies, rows, sql};
+use super::{audit, replies, rows, sql};
 use crate::domain::people::{Agent, ApiKey, Human, Space};
-use crate::domain::{AgentId, HumanId, SpaceId, Timestamp};
+use crate::domain::{AgentId, AuditEntry, HumanId, SpaceId, Timestamp};
 use crate::store::engine::Engine;
 use crate::store::lease::Lease;
 use crate::store::{DirectoryTx, NewKey, SavedReply, SecretHash, StoreResult};
 use async_trait::async_trait;
 
 pub(super) struct SqlDirectoryTx<E: Engine> {
-    pub(super) tx: Box<Lease<E>>,
+    tx: Box<Lease<E>>,
+    /// Entries of the audit log, for the log once they are durable.
+    audited: Vec<AuditEntry>,
+}
+
+impl<E: Engine> SqlDirectoryTx<E> {
+    pub(super) fn new(tx: Box<Lease<E>>) -> Self {
+        Self { tx, audited: Vec::new() }
+    }
 }
 
 #[async_trait]
@@ -166,10 +174,18 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
         Ok(())
     }
 
+    async fn audit(&mut self, entry: AuditEntry) -> StoreResult<()> {
+        audit::add::<E>(&mut self.tx, &entry).await?;
+        self.audited.push(entry);
+        Ok(())
+    }
+
     async fn commit(mut self: Box<Self>, reply: Option<SavedReply>) -> StoreResult<()> {
         if let Some(reply) = reply {
             replies::keep::<E>(&mut self.tx, reply).await?;
         }
-        Ok(self.tx.commit().await?)
+        self.tx.commit().await?;
+        self.audited.iter().for_each(AuditEntry::log);
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
 use crate::domain::{
-    Actor, AgentId, CommittedEvent, Envelope, EventType, GuestId, HumanId, KeyId, MessageId, MessageStatus,
+    Actor, AgentId, Author, CommittedEvent, Envelope, EventType, GuestId, HumanId, KeyId, MessageId, MessageStatus,
     Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session, SessionId, SessionStatus,
     SpaceId, Timestamp,
 };
@@ -197,6 +197,11 @@ pub(super) fn message_state<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<M
 pub(super) fn message_status<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<MessageStatus> {
     let text: String = row.read()?;
     word(MessageStatus::parse(&text), &text)
+}
+
+/// Who made or changed something.
+pub(super) fn author(text: &str) -> StoreResult<Author> {
+    serde_json::from_str(text).map_err(|error| StoreError::damaged(format!("an author: {error}")))
 }
 
 fn actor(text: &str) -> StoreResult<Actor> {

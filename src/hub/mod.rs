@@ -2,6 +2,7 @@
 //!
 //! Everything in here is a hint. A reader that was not told, or could not take it, reads the store.
 
+mod crowds;
 mod feed;
 pub mod frame;
 mod lane;
@@ -22,6 +23,8 @@ use crate::domain::{
 use crate::metrics::{Held, Metrics};
 use crate::store::{Head, Store, StoreResult};
 use crate::supervisor::Supervisor;
+use crate::wire::frame::PresenceChange;
+use crowds::Crowds;
 use dashmap::DashMap;
 use feed::Feeds;
 use lane::{Lane, LaneMessage};
@@ -56,6 +59,7 @@ pub struct Hub {
     endpoints: DashMap<ConnectionId, Arc<dyn Endpoint>>,
     feeds: Arc<Feeds>,
     presence: Presence,
+    crowds: Arc<Crowds>,
     revocations: Revocations,
     /// Called when something was revoked, here or elsewhere.
     on_revocation: OnceLock<Box<dyn Fn() + Send + Sync>>,
@@ -101,6 +105,7 @@ impl Hub {
                 lanes: (0..lanes).map(|_| Lane::start(supervisor, Arc::clone(&metrics))).collect(),
                 endpoints: DashMap::new(),
                 presence: Presence::default(),
+                crowds: Arc::default(),
                 revocations: Revocations::default(),
                 on_revocation: OnceLock::new(),
                 typing: Typing::start(announce, supervisor),
@@ -112,6 +117,7 @@ impl Hub {
                 draining: AtomicBool::new(false),
             }
         });
+        crowds::start(&hub, supervisor);
         revocations::start(&hub, Arc::clone(&store), for_revocations, supervisor);
         reconcile::start(&hub, &store, supervisor, to_repair, to_look_at);
         let ear = Arc::downgrade(&hub);
@@ -393,6 +399,13 @@ impl Hub {
         }
     }
 
+    /// Notes whether a session has so many people that their presence is told in batches.
+    pub fn note_crowd(&self, session: SessionId, is_crowd: bool) {
+        if let Some(topic) = self.topics.get(&session) {
+            topic.note_crowd(is_crowd);
+        }
+    }
+
     /// Ends what `enter` began.
     pub fn exit(&self, session: SessionId, principal: PrincipalId) {
         if let Some(participant) = self.presence.leave(session, principal) {
@@ -425,9 +438,25 @@ impl Hub {
         self.broker.publish(Signal::Ephemeral(ephemeral));
     }
 
+    /// Shows who has come and gone in a session of many people, to all of them alike.
+    fn show_crowd(&self, session: SessionId, changes: &[PresenceChange]) {
+        let Some(topic) = self.topics.get(&session).map(|topic| Arc::clone(&topic)) else { return };
+        let frame = frame::crowd_frame(session, changes);
+        topic.each_lane(&self.lanes, || LaneMessage::Show { session, frame: frame.clone(), except: None });
+    }
+
     fn show_here(&self, ephemeral: &Ephemeral) {
         let session = ephemeral.session();
         let Some(topic) = self.topics.get(&session).map(|topic| Arc::clone(&topic)) else { return };
+        if let Ephemeral::Presence { participant, online, .. } = ephemeral
+            && topic.is_crowd()
+        {
+            let change = PresenceChange { participant_id: *participant, online: *online };
+            if let Some(first) = self.crowds.take(session, change, Instant::now()) {
+                self.show_crowd(session, &[first]);
+            }
+            return;
+        }
         let except = match ephemeral {
             Ephemeral::Typing { actor, .. } => actor.id.map(PrincipalId),
             Ephemeral::Presence { principal, .. } => Some(*principal),

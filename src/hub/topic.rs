@@ -31,6 +31,8 @@ struct TopicState {
     /// An event has come that the store can't have beside those that were released: it may have gone back to an earlier
     /// state. Nothing is released until that is known.
     is_suspect: bool,
+    /// Whether more people take part than are told of each other's presence one by one.
+    is_crowd: bool,
     /// Subscribers by lane, plus waiters and streams.
     members: Vec<usize>,
     others: usize,
@@ -93,6 +95,7 @@ impl Topic {
             known: 0,
             held: BTreeMap::new(),
             is_suspect: false,
+            is_crowd: false,
             members: vec![0; lanes],
             others: 0,
             waiters: HashMap::new(),
@@ -214,6 +217,14 @@ impl Topic {
                 }
             }
         }
+    }
+
+    pub(super) fn note_crowd(&self, is_crowd: bool) {
+        self.state.lock().is_crowd = is_crowd;
+    }
+
+    pub(super) fn is_crowd(&self) -> bool {
+        self.state.lock().is_crowd
     }
 
     pub(super) fn add_member(&self, lane: usize) {

@@ -70,7 +70,8 @@ impl<E: Engine> Lease<E> {
         Ok(())
     }
 
-    async fn say(&mut self, text: &'static str) -> StoreResult<()> {
+    /// Runs text without arguments.
+    pub async fn say(&mut self, text: &'static str) -> StoreResult<()> {
         self.run(|connection| E::say(connection, text)).await
     }
 

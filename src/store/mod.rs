@@ -26,9 +26,9 @@ use crate::domain::{
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named,
-    NewKey, NewMark, Outlook, ReadMark, Refresh, RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, Taken,
-    WriteSet,
+    ActiveSession, CROWD, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed, Loaded, MessagePage, Moment,
+    Named, NewKey, NewMark, Outlook, Passing, ReadMark, Refresh, RefreshOutcome, Retired, SavedReply, SavedReplyKind,
+    Standing, Taken, WriteSet,
 };
 pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, Scoped, TITLE_AT};
 use std::collections::HashSet;
@@ -368,9 +368,11 @@ pub trait Store: Directory + Credentials + Sessions + Timelines + Retention + In
     async fn time(&self) -> StoreResult<Option<Timestamp>>;
     /// How many messages wait for an answer, in all spaces: a figure for operators.
     async fn pending_responses(&self) -> StoreResult<i64>;
-    /// Deletes what has served its time: saved replies made before `replies`, refresh tokens that ended before
-    /// `tokens`. Returns how many rows went.
-    async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64>;
+    /// Deletes at most `limit` rows of what served its time before `before`, passing over those that others have in
+    /// hand. Returns how many went.
+    async fn prune(&self, what: Passing, before: Timestamp, limit: i64) -> StoreResult<u64>;
+    /// Makes the log of writes small again, if there is one that has grown and nobody reads what it holds.
+    async fn shrink_log(&self) -> StoreResult<()>;
     /// How many writers of timelines it can do with: each has one transaction under way at a time.
     fn writers(&self) -> NonZeroUsize;
     /// Which of these sessions somebody else is writing to at the moment.

@@ -108,7 +108,9 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .statement_cache_capacity(256)
         // In KiB. The system caches the file anyway; a page cache a connection would only hold memory twice.
         .pragma("cache_size", "-2048")
-        .pragma("wal_autocheckpoint", "4000");
+        .pragma("wal_autocheckpoint", "4000")
+        // Twice what the log has between two checkpoints: what a reader that stays long has made it grow is given back.
+        .pragma("journal_size_limit", "33554432");
     if !url.contains(":memory:") && !url.contains("mode=memory") {
         let file = options.get_filename();
         sqlite_file::prepare(file).map_err(|source| {

@@ -66,13 +66,38 @@ pub struct Standing {
     pub head: Head,
     /// The caller's own participation; none for a key that sees the whole space without taking part.
     pub participant: Option<ParticipantId>,
+    /// Whether more people than [`CROWD`] take part.
+    pub is_crowd: bool,
 }
+
+/// Beyond so many people in a session, presence is told in batches (contract section 8).
+pub const CROWD: i64 = 20;
 
 /// Where a timeline stands, and one of its messages on it: all that whoever waits for the message has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outlook {
     pub head: Head,
     pub status: MessageStatus,
+}
+
+/// What is deleted once it has served its time, in the order in which it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    Replies,
+    Revocations,
+    /// Refresh tokens whose sign-in has ended, and then the sign-ins.
+    RefreshTokens,
+    SignIns,
+    SetupTokens,
+}
+
+impl Passing {
+    pub const ALL: &[Self] = &[Self::Replies, Self::Revocations, Self::RefreshTokens, Self::SignIns, Self::SetupTokens];
+
+    /// Whether its time is when it was made, a day before it goes, and not its own end.
+    pub fn is_kept_for_a_day(self) -> bool {
+        matches!(self, Self::Replies | Self::Revocations)
+    }
 }
 
 /// Where a timeline stands.

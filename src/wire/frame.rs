@@ -171,6 +171,13 @@ pub enum HubFrame<'a> {
     /// A participant has come or gone; ephemeral.
     #[serde(rename_all = "camelCase")]
     Presence { session_id: SessionId, participant_id: ParticipantId, online: bool },
+    /// Who has come or gone in a session of more than 20 people, at most once a second; ephemeral.
+    #[serde(rename = "presence", rename_all = "camelCase")]
+    PresenceOfMany {
+        session_id: SessionId,
+        #[schema(min_items = 1)]
+        changes: &'a [PresenceChange],
+    },
     /// A participant has read as far as this; ephemeral.
     #[serde(rename_all = "camelCase")]
     Receipt {
@@ -187,6 +194,14 @@ pub enum HubFrame<'a> {
         #[schema(min_items = 2, max_items = 2)]
         reconnect_after_ms: [u64; 2],
     },
+}
+
+/// A participant who has come or gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PresenceChange {
+    pub participant_id: ParticipantId,
+    pub online: bool,
 }
 
 impl HubFrame<'_> {

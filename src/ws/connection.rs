@@ -464,6 +464,7 @@ impl Connection {
             self.app.metrics.replay_events.observe(replay as f64);
         }
         self.app.hub.observe(session, &head);
+        self.app.hub.note_crowd(session, standing.is_crowd);
         if reset {
             self.app.hub.look_later(session);
         }

@@ -13,6 +13,7 @@ mod cli;
 mod connections;
 mod contract;
 mod crash;
+mod crowds;
 mod deadlines;
 mod degraded;
 mod doubt;

@@ -26,8 +26,9 @@ use told::{FRESH_MILLIS, Place, REMEMBER_MILLIS, Told};
 
 /// Sessions whose participants are remembered.
 const MAX_CACHED: usize = 10_000;
-/// How long, in case something changed that is no event of theirs.
-const CACHE_FOR: Duration = Duration::from_secs(1);
+/// How long, in case something changed that is neither an event of theirs nor a revocation: not so short that busy
+/// sessions cost a query each again and again.
+const CACHE_FOR: Duration = Duration::from_secs(60);
 /// Most hints that wait to be told; the store has the others.
 const MAX_QUEUE: usize = 65_536;
 /// How often the store is asked what nobody announced.

@@ -5,6 +5,7 @@ mod credentials;
 mod directory;
 mod directory_tx;
 mod interactions;
+mod prune;
 mod replies;
 mod retention;
 mod rows;
@@ -22,7 +23,7 @@ pub use write::PENDING_MESSAGES;
 use super::bench::Bench;
 use super::engine::{Engine, Fields, Statement, large_groups};
 use super::lease::Lease;
-use super::{LockWait, Store, StoreResult, WriteTx};
+use super::{LockWait, Passing, Store, StoreResult, WriteTx};
 use crate::domain::{Page, PageRequest, SessionId, Timestamp};
 use async_trait::async_trait;
 use std::collections::HashSet;
@@ -39,6 +40,9 @@ const WRITERS_SHARE: u32 = 4;
 const WRITE_CHECK_BYTES: usize = 16 * 1024;
 /// Of the sessions `v`, those that nobody has locked. (Only where rows are locked.)
 const FREE: &str = ") AS v CROSS JOIN sessions s WHERE s.id = v.column1 FOR UPDATE OF s SKIP LOCKED";
+
+/// A log of so many pages has grown beyond what it needs.
+const LARGE_LOG_PAGES: i64 = 8192;
 
 /// A store over one engine. SQLite has a pool of one connection for writing and one of several for reading;
 /// PostgreSQL has one pool for both.
@@ -120,13 +124,19 @@ impl<E: Engine> Store for SqlStore<E> {
         sql::<E>("SELECT COUNT(*) FROM messages m WHERE m.status = 'Pending'").number(&mut *self.reader().await?).await
     }
 
-    async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64> {
+    async fn prune(&self, what: Passing, before: Timestamp, limit: i64) -> StoreResult<u64> {
+        prune::statement::<E>(what).bind(before.0).bind(limit).execute(&mut *self.writer().await?).await
+    }
+
+    async fn shrink_log(&self) -> StoreResult<()> {
+        let Some(texts) = E::LOG else { return Ok(()) };
         let mut db = self.writer().await?;
-        let old = sql::<E>("DELETE FROM replies WHERE created_at < $1").bind(replies.0).execute(&mut *db).await?;
-        let ended =
-            sql::<E>("DELETE FROM refresh_families WHERE expires_at < $1").bind(tokens.0).execute(&mut *db).await?;
-        let told = sql::<E>("DELETE FROM revocations WHERE at < $1").bind(replies.0).execute(&mut *db).await?;
-        Ok(old + ended + told)
+        // Moves what it can into the database, waiting for nobody, and says how much there was.
+        let pages = sql::<E>(texts.look).first(&mut *db, |row| Ok((row.read::<i64>()?, row.read::<i64>()?))).await?;
+        if pages.is_some_and(|(_, pages)| pages > LARGE_LOG_PAGES) {
+            db.say(texts.shrink).await?;
+        }
+        Ok(())
     }
 
     fn writers(&self) -> NonZeroUsize {

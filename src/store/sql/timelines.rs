@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::store::engine::{Engine, Fields, Statement, large_groups};
 use crate::store::lease::Lease;
 use crate::store::{
-    ActiveSession, DueMessage, EventPage, Head, MessagePage, Outlook, Standing, StoreError, StoreResult, Taken,
+    ActiveSession, CROWD, DueMessage, EventPage, Head, MessagePage, Outlook, Standing, StoreError, StoreResult, Taken,
     Timelines,
 };
 use async_trait::async_trait;
@@ -107,7 +107,11 @@ impl<E: Engine> Timelines for SqlStore<E> {
         let found = scope::STANDING.within::<E>(scope).bind(session.0).bind(principal.0);
         found
             .first(&mut *self.reader().await?, |row| {
-                Ok(Standing { head: read_head(row)?, participant: row.read::<Option<Uuid>>()?.map(ParticipantId) })
+                Ok(Standing {
+                    head: read_head(row)?,
+                    participant: row.read::<Option<Uuid>>()?.map(ParticipantId),
+                    is_crowd: row.read::<i64>()? > CROWD,
+                })
             })
             .await
     }

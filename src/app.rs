@@ -196,7 +196,7 @@ async fn launch(
     let in_use = in_use + config.database.connections as usize;
     let connections = Connections::new(config.connection_limit, most, in_use);
     let hub = Hub::start(
-        Arc::clone(&rooms.store),
+        &rooms.store,
         Arc::clone(&broker),
         Arc::clone(&rooms.clock),
         Arc::clone(&metrics),

@@ -81,7 +81,8 @@ pub(super) fn start(hub: &Arc<Hub>, supervisor: &Supervisor) {
 async fn run(hub: &Weak<Hub>, crowds: &Crowds) {
     loop {
         if crowds.is_empty() {
-            crowds.filled.notified().await;
+            // Not for longer, to see whether there is still a hub.
+            let _ = tokio::time::timeout(EACH, crowds.filled.notified()).await;
         }
         tokio::time::sleep(TICK).await;
         let Some(hub) = hub.upgrade() else { return };

@@ -76,7 +76,7 @@ pub struct Hub {
 impl Hub {
     /// Starts the live side of this node.
     pub fn start(
-        store: Arc<dyn Store>,
+        store: &Arc<dyn Store>,
         broker: Arc<dyn Broker>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
@@ -99,7 +99,7 @@ impl Hub {
                 }
             });
             Self {
-                feeds: Feeds::start(Arc::clone(&store), Arc::clone(&broker), clock, Arc::clone(&metrics), supervisor),
+                feeds: Feeds::start(Arc::clone(store), Arc::clone(&broker), clock, Arc::clone(&metrics), supervisor),
                 broker,
                 topics: DashMap::new(),
                 lanes: (0..lanes).map(|_| Lane::start(supervisor, Arc::clone(&metrics))).collect(),
@@ -118,8 +118,8 @@ impl Hub {
             }
         });
         crowds::start(&hub, supervisor);
-        revocations::start(&hub, Arc::clone(&store), for_revocations, supervisor);
-        reconcile::start(&hub, &store, supervisor, to_repair, to_look_at);
+        revocations::start(&hub, Arc::clone(store), for_revocations, supervisor);
+        reconcile::start(&hub, store, supervisor, to_repair, to_look_at);
         let ear = Arc::downgrade(&hub);
         hub.broker.listen(Arc::new(move |signal| {
             if let Some(hub) = ear.upgrade() {

@@ -6,7 +6,7 @@ use crate::metrics::During;
 use std::sync::Arc;
 use std::time::Duration;
 
-const EVERY: Duration = Duration::from_secs(30);
+const EVERY: Duration = Duration::from_secs(10);
 
 pub(super) fn start(context: &Arc<Context>) {
     context.supervisor.spawn("checkpoint", Arc::clone(context), |context| Box::pin(run(context)));

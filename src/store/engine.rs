@@ -20,7 +20,7 @@ pub trait Column<T>: Database {
 }
 
 macro_rules! engine {
-    ($db:ty, $scripts:literal, $begin:literal, $batch:literal, $lock:literal, $skip:literal, $clock:expr, $log:expr) => {
+    ($db:ty, $scripts:literal, $begin:literal, $batch:literal, $lock:literal, $skip:literal, $clock:expr) => {
         impl<T> Column<T> for $db
         where
             T: for<'q> Encode<'q, $db> + Type<$db> + for<'r> Decode<'r, $db>,
@@ -41,7 +41,6 @@ macro_rules! engine {
             const LOCK_SESSIONS: &'static str = $lock;
             const SKIP_LOCKED: &'static str = $skip;
             const CLOCK: Option<&'static str> = $clock;
-            const LOG: Option<LogTexts> = $log;
 
             fn say<'c>(
                 connection: &'c mut Self::Connection,
@@ -127,8 +126,6 @@ pub trait Engine:
     const SKIP_LOCKED: &'static str;
     /// Asks for the database's own time in milliseconds since the Unix epoch, if it has a clock of its own.
     const CLOCK: Option<&'static str>;
-    /// How to look at its log of writes and to shrink it, if that is the hub's to do.
-    const LOG: Option<LogTexts>;
 
     /// Runs text without arguments, which may be several statements.
     fn say<'c>(connection: &'c mut Self::Connection, text: &'static str) -> BoxFuture<'c, Result<(), sqlx::Error>>;
@@ -153,13 +150,6 @@ pub trait Engine:
     ) -> BoxFuture<'c, Result<Vec<Answer<Self>>, sqlx::Error>>;
 }
 
-/// How a log of writes is looked at and made small.
-pub struct LogTexts {
-    /// Says whether it was busy, and how many pages the log has.
-    pub look: &'static str,
-    pub shrink: &'static str,
-}
-
 /// What one statement did.
 pub struct Answer<E: Engine> {
     /// How many rows it changed; of no meaning for one that only reads.
@@ -174,12 +164,7 @@ engine!(
     "BEGIN IMMEDIATE",
     ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1",
     "",
-    None,
-    Some(LogTexts {
-        look: "PRAGMA wal_checkpoint(PASSIVE)",
-        // Without waiting: a forgotten reader would hold up every writer.
-        shrink: "PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 5000",
-    })
+    None
 );
 engine!(
     sqlx::Postgres,
@@ -188,8 +173,7 @@ engine!(
     "BEGIN; SET LOCAL lock_timeout = '250ms'",
     ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1 ORDER BY s.id FOR UPDATE OF s",
     " FOR UPDATE SKIP LOCKED",
-    Some("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::BIGINT"),
-    None
+    Some("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::BIGINT")
 );
 
 /// A statement with its arguments.

@@ -26,8 +26,8 @@ use crate::domain::{
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    ActiveSession, CROWD, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed, Loaded, MessagePage, Moment,
-    Named, NewHuman, NewKey, NewMark, Outlook, Passing, ReadMark, Refresh, RefreshOutcome, Retired, SavedReply,
+    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named,
+    NewHuman, NewKey, NewMark, Outlook, Passing, ReadMark, Refresh, RefreshOutcome, Retired, SavedReply,
     SavedReplyKind, Standing, Taken, WriteSet,
 };
 pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, Scoped, TITLE_AT};

@@ -78,12 +78,9 @@ pub struct Standing {
     pub head: Head,
     /// The caller's own participation; none for a key that sees the whole space without taking part.
     pub participant: Option<ParticipantId>,
-    /// Whether more people than [`CROWD`] take part.
+    /// Whether more than 20 people take part, so that presence is told in batches (contract section 8).
     pub is_crowd: bool,
 }
-
-/// Beyond so many people in a session, presence is told in batches (contract section 8).
-pub const CROWD: i64 = 20;
 
 /// Where a timeline stands, and one of its messages on it: all that whoever waits for the message has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

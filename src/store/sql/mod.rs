@@ -28,6 +28,7 @@ use crate::domain::{Page, PageRequest, SessionId, Timestamp};
 use async_trait::async_trait;
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -41,19 +42,24 @@ const WRITE_CHECK_BYTES: usize = 16 * 1024;
 /// Of the sessions `v`, those that nobody has locked. (Only where rows are locked.)
 const FREE: &str = ") AS v CROSS JOIN sessions s WHERE s.id = v.column1 FOR UPDATE OF s SKIP LOCKED";
 
-/// A log of so many pages has grown beyond what it needs.
-const LARGE_LOG_PAGES: i64 = 8192;
+/// Bytes that SQLite's log keeps for good: twice what it holds between two checkpoints.
+pub(super) const LOG_LIMIT: u64 = 32 << 20;
+/// Moves all that the log holds into the database and gives its bytes back; does nothing where somebody goes on reading
+/// it, since all writers wait meanwhile.
+const SHRINK_LOG: &str = "PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 5000";
 
 /// A store over one engine. SQLite has a pool of one connection for writing and one of several for reading;
 /// PostgreSQL has one pool for both.
 pub(super) struct SqlStore<E: Engine> {
     write: Arc<Bench<E>>,
     read: Arc<Bench<E>>,
+    /// The log of writes, where it is a file that the hub has to keep small.
+    log: Option<PathBuf>,
 }
 
 impl<E: Engine> SqlStore<E> {
-    pub(super) fn new(write: Arc<Bench<E>>, read: Arc<Bench<E>>) -> Self {
-        Self { write, read }
+    pub(super) fn new(write: Arc<Bench<E>>, read: Arc<Bench<E>>, log: Option<PathBuf>) -> Self {
+        Self { write, read, log }
     }
 
     async fn reader(&self) -> StoreResult<Box<Lease<E>>> {
@@ -129,12 +135,9 @@ impl<E: Engine> Store for SqlStore<E> {
     }
 
     async fn shrink_log(&self) -> StoreResult<()> {
-        let Some(texts) = E::LOG else { return Ok(()) };
-        let mut db = self.writer().await?;
-        // Moves what it can into the database, waiting for nobody, and says how much there was.
-        let pages = sql::<E>(texts.look).first(&mut *db, |row| Ok((row.read::<i64>()?, row.read::<i64>()?))).await?;
-        if pages.is_some_and(|(_, pages)| pages > LARGE_LOG_PAGES) {
-            db.say(texts.shrink).await?;
+        let size = self.log.as_ref().and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
+        if size > LOG_LIMIT {
+            self.writer().await?.say(SHRINK_LOG).await?;
         }
         Ok(())
     }

@@ -126,11 +126,11 @@ look_ups! {
         "AND s.id = $3 AND m.session_id = s.id AND m.ordinal = $4";
     /// `$3` is a session.
     HEAD: "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at", "", "AND s.id = $3";
-    /// With the number of people, as far as [`crate::store::CROWD`] asks; `$3` is a session, `$4` a principal.
+    /// With a 1 where more than 20 people take part; `$3` is a session, `$4` a principal.
     STANDING:
         "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, (SELECT p.id FROM participants p \
-         WHERE p.session_id = s.id AND p.principal_id = $4), (SELECT COUNT(*) FROM (SELECT 1 FROM participants c \
-         WHERE c.session_id = s.id AND c.kind <> 'Agent' LIMIT 21) AS few)",
+         WHERE p.session_id = s.id AND p.principal_id = $4), (SELECT CAST(1 AS BIGINT) FROM participants c \
+         WHERE c.session_id = s.id AND c.kind <> 'Agent' LIMIT 1 OFFSET 20)",
         "",
         "AND s.id = $3";
     /// How far a participant has read, how far there is to read, and how many messages stand up to an event; `$3` is a

@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::store::engine::{Engine, Fields, Statement, large_groups};
 use crate::store::lease::Lease;
 use crate::store::{
-    ActiveSession, CROWD, DueMessage, EventPage, Head, MessagePage, Outlook, Standing, StoreError, StoreResult, Taken,
+    ActiveSession, DueMessage, EventPage, Head, MessagePage, Outlook, Standing, StoreError, StoreResult, Taken,
     Timelines,
 };
 use async_trait::async_trait;
@@ -110,7 +110,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
                 Ok(Standing {
                     head: read_head(row)?,
                     participant: row.read::<Option<Uuid>>()?.map(ParticipantId),
-                    is_crowd: row.read::<i64>()? > CROWD,
+                    is_crowd: row.read::<Option<i64>>()?.is_some(),
                 })
             })
             .await

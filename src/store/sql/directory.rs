@@ -3,9 +3,8 @@
 use super::directory_tx::SqlDirectoryTx;
 use super::rows::{select_agent, select_human, select_space};
 use super::{SqlStore, revocation, rows, sql};
-use crate::domain::participant::Member;
 use crate::domain::people::{Agent, Human, Space};
-use crate::domain::{AgentId, HumanId, Page, PageRequest, ParticipantType, SpaceId, Timestamp};
+use crate::domain::{AgentId, HumanId, Page, PageRequest, SpaceId, Timestamp};
 use crate::store::engine::{Engine, Statement};
 use crate::store::lease::Lease;
 use crate::store::{Directory, DirectoryTx, StoreResult};
@@ -151,21 +150,6 @@ impl<E: Engine> Directory for SqlStore<E> {
             tx.commit().await?;
         }
         Ok(changed > 0)
-    }
-
-    async fn set_public_key(&self, member: &Member, public_key: &str, key_id: &str) -> StoreResult<()> {
-        let text = match member.kind {
-            ParticipantType::Agent => "UPDATE agents SET public_key = $1, key_id = $2 WHERE id = $3",
-            ParticipantType::Human => "UPDATE humans SET public_key = $1, key_id = $2 WHERE id = $3",
-            ParticipantType::Guest => "UPDATE guests SET public_key = $1, key_id = $2 WHERE id = $3",
-        };
-        sql::<E>(text)
-            .bind(public_key.to_owned())
-            .bind(key_id.to_owned())
-            .bind(member.id.0)
-            .execute(&mut *self.writer().await?)
-            .await?;
-        Ok(())
     }
 }
 

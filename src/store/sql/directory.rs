@@ -153,8 +153,8 @@ impl<E: Engine> Directory for SqlStore<E> {
     }
 }
 
-/// What goes with a human who is deactivated: their address is free, for the version before as well, and their sign-ins
-/// and live connections end.
+/// What goes with a human who is deactivated: their address is free, for the version before as well, their sign-ins and
+/// live connections end, and the backup of their private keys, which nobody else can open, is deleted.
 async fn let_go<E: Engine>(tx: &mut Lease<E>, human: HumanId, now: Timestamp) -> StoreResult<()> {
     sql::<E>("UPDATE humans SET email = address || '#' || $1 WHERE id = $2")
         .bind(human.to_string())
@@ -165,6 +165,7 @@ async fn let_go<E: Engine>(tx: &mut Lease<E>, human: HumanId, now: Timestamp) ->
         "DELETE FROM memberships WHERE human_id = $1",
         "DELETE FROM refresh_families WHERE human_id = $1",
         "DELETE FROM setup_tokens WHERE human_id = $1",
+        "DELETE FROM key_backups WHERE human_id = $1",
     ] {
         sql::<E>(text).bind(human.0).execute(tx).await?;
     }

@@ -298,6 +298,9 @@ on_both_stores! {
             assert_eq!(store.key_backup(human.id).await.expect("the store").as_deref(), Some(body));
         }
         assert_eq!(store.key_backup(other.id).await.expect("the store"), None);
+        store.set_key_backup(other.id, "{}", NOW).await.expect("the store");
+        assert!(store.deactivate_human(space.id, other.id, NOW).await.expect("the store"));
+        assert_eq!(store.key_backup(other.id).await.expect("the store"), None);
         assert!(store.delete_key_backup(human.id).await.expect("the store"));
         assert_eq!(store.key_backup(human.id).await.expect("the store"), None);
     }

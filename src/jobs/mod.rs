@@ -1,5 +1,6 @@
 //! What the hub does on its own: deadlines and tidying up.
 
+mod announcements;
 mod audit;
 mod checkpoint;
 mod deadlines;
@@ -19,6 +20,7 @@ pub fn start(context: &Arc<Context>, clock: Option<StoreClock>) {
         clock.start(context);
     }
     checkpoint::start(context);
+    announcements::start(context);
     deadlines::start(context);
     audit::start(context);
     prune::start(context);

@@ -1,6 +1,9 @@
 //! Types and rules, pure and synchronous: no async, no SQL, no HTTP, no Redis.
 
+mod acknowledge;
 pub mod actor;
+pub mod answer;
+mod deadline;
 pub mod decide;
 pub mod draft;
 pub mod encode;
@@ -9,6 +12,7 @@ pub mod event;
 pub mod ids;
 pub mod interaction;
 pub mod message;
+pub mod names;
 pub mod origin;
 pub mod page;
 pub mod participant;
@@ -24,7 +28,7 @@ pub use envelope::Envelope;
 pub use event::{CommittedEvent, EventHint, EventType};
 pub use ids::*;
 pub use interaction::Interaction;
-pub use message::{Message, MessageStatus, Priority, SenderType};
+pub use message::{AnswerOutcome, Message, MessageStatus, Priority, Responder, SenderType};
 pub use origin::Origin;
 pub use page::{Page, PageRequest};
 pub use participant::{Participant, ParticipantType};

@@ -26,6 +26,8 @@ pub struct Participant {
     /// X25519, the base64 of 32 bytes.
     pub public_key: Option<String>,
     pub key_id: Option<String>,
+    /// Who made it a participant; null for whoever opened the session.
+    pub invited_by: Option<Actor>,
     /// How far it has read.
     #[schema(minimum = 0)]
     pub last_read_seq: i64,
@@ -39,7 +41,7 @@ impl Participant {
     pub const OWNER: &str = "owner";
     pub const MEMBER: &str = "member";
 
-    pub fn new(session: SessionId, member: &Member, role: &str, at: Timestamp) -> Self {
+    pub fn new(session: SessionId, member: &Member, role: &str, invited_by: Option<Actor>, at: Timestamp) -> Self {
         let id = |kind| (member.kind == kind).then_some(member.id.0);
         Self {
             id: ParticipantId::new(),
@@ -52,6 +54,7 @@ impl Participant {
             role: role.to_owned(),
             public_key: member.public_key.clone(),
             key_id: member.key_id.clone(),
+            invited_by,
             last_read_seq: 0,
             online: false,
             added_at: at,
@@ -64,6 +67,15 @@ impl Participant {
             [self.agent_id.map(Into::into), self.human_id.map(Into::into), self.guest_id.map(Into::into)];
         PrincipalId(ids.into_iter().flatten().next().unwrap_or_default())
     }
+}
+
+/// What rules need of somebody who takes part.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Participation {
+    pub id: ParticipantId,
+    pub invited_by: Option<Actor>,
+    /// Of a guest: the agent whose questions they may answer; none for those of every agent.
+    pub answers_agent: Option<AgentId>,
 }
 
 /// Someone who may be made a participant: an agent, human or guest of the directory.

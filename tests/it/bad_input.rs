@@ -41,8 +41,14 @@ const fn form(route: &'static str, required: usize, fields: &'static [(&'static 
     Form { route, required, fields }
 }
 
-const SESSION: &[(&str, Holds)] =
-    &[("title", Text), ("encryptedTitle", Envelope), ("priority", Word), ("metadata", Object), ("participants", List)];
+const SESSION: &[(&str, Holds)] = &[
+    ("id", Id),
+    ("title", Text),
+    ("encryptedTitle", Envelope),
+    ("priority", Word),
+    ("metadata", Object),
+    ("participants", List),
+];
 const PUBLIC_KEY: &[(&str, Holds)] = &[("publicKey", Text), ("keyId", Text)];
 const AGENT: &[(&str, Holds)] = &[("name", Text), ("description", Text)];
 
@@ -64,10 +70,12 @@ const FORMS: &[Form] = &[
             ("responseRequired", Flag),
             ("priority", Word),
             ("deadlineAt", Time),
+            ("answerers", List),
             ("inReplyTo", Id),
         ],
     ),
     form("POST /v1/agent/sessions/{id}/messages/{messageId}/cancel", 0, &[]),
+    form("POST /v1/agent/sessions/{id}/messages/{messageId}/acknowledge", 0, &[("exclusive", Flag)]),
     form("POST /v1/agent/sessions/{id}/close", 0, &[]),
     form("POST /v1/agent/sessions/{id}/archive", 0, &[]),
     form(
@@ -87,6 +95,8 @@ const FORMS: &[Form] = &[
             ("title", Text),
             ("priority", Word),
             ("deadlineAt", Time),
+            ("id", Id),
+            ("answerers", List),
             ("participants", List),
         ],
     ),
@@ -99,6 +109,7 @@ const FORMS: &[Form] = &[
             ("responseRequired", Flag),
             ("priority", Word),
             ("deadlineAt", Time),
+            ("answerers", List),
             ("inReplyTo", Id),
         ],
     ),
@@ -111,6 +122,7 @@ const FORMS: &[Form] = &[
         1,
         &[
             ("participants", List),
+            ("id", Id),
             ("title", Text),
             ("encryptedTitle", Envelope),
             ("priority", Word),
@@ -120,7 +132,14 @@ const FORMS: &[Form] = &[
     form(
         "POST /v1/human/sessions/{id}/messages",
         1,
-        &[("encryptedContent", Envelope), ("encryptedComponents", Envelope), ("priority", Word), ("inReplyTo", Id)],
+        &[
+            ("encryptedContent", Envelope),
+            ("encryptedComponents", Envelope),
+            ("priority", Word),
+            ("inReplyTo", Id),
+            ("settles", Flag),
+            ("outcome", Word),
+        ],
     ),
     form("POST /v1/human/sessions/{id}/close", 0, &[]),
     form("POST /v1/human/sessions/{id}/typing", 0, &[("typing", Flag)]),
@@ -128,7 +147,7 @@ const FORMS: &[Form] = &[
     form(
         "POST /v1/human/interactions/{id}/respond",
         1,
-        &[("encryptedContent", Envelope), ("encryptedComponents", Envelope)],
+        &[("encryptedContent", Envelope), ("encryptedComponents", Envelope), ("outcome", Word)],
     ),
     form("POST /v1/auth/login", 2, &[("email", Text), ("password", Text)]),
     form("POST /v1/auth/refresh", 1, &[("refreshToken", Text)]),

@@ -146,6 +146,7 @@ pub struct Response {
     pub responded_by: Responder,
     pub responded_at: Timestamp,
     #[serde(default = "AnswerOutcome::unspecified")]
+    #[schema(required = true)]
     pub outcome: AnswerOutcome,
     pub encrypted_content: Option<Envelope>,
     pub encrypted_components: Option<Envelope>,

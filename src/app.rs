@@ -1,5 +1,6 @@
 //! The one place that puts the rooms together: picks a store and a broker, serves, drains.
 
+use crate::audit::Audit;
 use crate::auth::{Accounts, Attempts, Authenticator, Jwks, JwtConfig, Jwts, Secret};
 use crate::broker::redis::Target;
 use crate::broker::{Broker, LocalBroker, RedisBroker};
@@ -100,6 +101,7 @@ pub struct Rooms {
     pub clock: Arc<dyn Clock>,
     pub authenticator: Arc<Authenticator>,
     pub accounts: Accounts,
+    pub audit: Arc<Audit>,
 }
 
 /// Opens the store and what stands on it.
@@ -130,7 +132,8 @@ pub async fn rooms(
         Arc::clone(&attempts),
     ));
     let accounts = Accounts::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&authenticator), attempts);
-    Ok(Rooms { store, clock, authenticator, accounts })
+    let audit = Arc::new(Audit::new(Arc::clone(&store), Arc::clone(&clock)));
+    Ok(Rooms { store, clock, authenticator, accounts, audit })
 }
 
 /// Starts a hub as its settings say.
@@ -199,6 +202,7 @@ async fn launch(
         timeline,
         authenticator: rooms.authenticator,
         accounts: rooms.accounts,
+        audit: rooms.audit,
         metrics,
         draining: CancellationToken::new(),
     });

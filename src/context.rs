@@ -1,12 +1,13 @@
 //! What a request or a socket can reach, and the few actions that both offer.
 
+use crate::audit::Audit;
 use crate::auth::{Accounts, Authenticator};
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::decide::Command;
 use crate::domain::draft::MessageDraft;
-use crate::domain::{Message, MessageStatus, Principal, Refusal, SessionId, SpaceId};
+use crate::domain::{Message, MessageStatus, Principal, Refusal, SessionId};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::store::{SavedReplyKind, Store};
@@ -25,6 +26,7 @@ pub struct Context {
     pub timeline: Timeline,
     pub authenticator: Arc<Authenticator>,
     pub accounts: Accounts,
+    pub audit: Arc<Audit>,
     pub metrics: Arc<Metrics>,
     /// Cancelled when the server begins to drain.
     pub draining: CancellationToken,
@@ -40,18 +42,6 @@ pub struct Posted {
 }
 
 impl Context {
-    /// The space of a session that this principal sees.
-    async fn space_of(&self, principal: &Principal, session: SessionId) -> Result<SpaceId, Refusal> {
-        match principal {
-            Principal::Agent(agent) => Ok(agent.space),
-            Principal::Guest(guest) => Ok(guest.space),
-            Principal::Human(_) => {
-                let head = self.store.head(principal.scope(), session).await?;
-                Ok(head.ok_or(Refusal::NotFound("Session"))?.space)
-            }
-        }
-    }
-
     /// Carries out a command of this principal on one session.
     pub async fn command(
         &self,
@@ -60,7 +50,7 @@ impl Context {
         command: Command,
         idempotency: Option<Idempotency>,
     ) -> Result<Outcome, Refusal> {
-        let space = self.space_of(principal, session).await?;
+        let space = principal.space();
         let by = By::Principal(Arc::clone(principal));
         self.timeline.submit(Request { space, session, by, action: Action::Command(command), idempotency }).await
     }

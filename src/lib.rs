@@ -10,7 +10,7 @@
 //!
 //! - [`cli`] the command line, [`app`] puts everything together
 //! - [`http`], [`ws`], [`jobs`] what starts work; [`context`] is what they share
-//! - [`timeline`], [`hub`], [`auth`] change, live readers, who is asking
+//! - [`timeline`], [`hub`], [`auth`], [`audit`] change, live readers, who is asking, what is kept of it
 //! - [`store`], [`broker`] what lasts, and hints between nodes
 //! - [`domain`] types and rules; [`wire`] the shape of errors; [`clock`] time; [`config`] settings;
 //!   [`metrics`] figures; `gcra` how often something may happen, `backoff` when to try again
@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 mod backoff;
 pub mod broker;

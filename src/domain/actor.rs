@@ -1,6 +1,6 @@
 //! Who did something: the `{type, id, name}` on events and responses.
 
-use super::{PrincipalId, SpaceId};
+use super::{KeyId, PrincipalId, SpaceId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -29,15 +29,46 @@ impl Actor {
     }
 }
 
+/// Who made or changed something of the directory: an actor, and the API key that it was done with.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Author {
+    #[serde(flatten)]
+    pub actor: Actor,
+    /// Absent where it was done without a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<KeyId>,
+}
+
+impl Author {
+    /// The command line, which acts for whoever runs the hub.
+    pub fn command_line() -> Self {
+        Self::without_key(Actor { kind: ActorType::System, id: None, name: "Command line".to_owned() })
+    }
+
+    /// A key with `owner`, towards another space than its own.
+    pub fn hub_owner() -> Self {
+        Self::without_key(Actor { kind: ActorType::System, id: None, name: "Owner of the hub".to_owned() })
+    }
+
+    /// A key that provisions agents, which acts as none itself.
+    pub fn provisioner(key: KeyId) -> Self {
+        let actor = Actor { kind: ActorType::System, id: None, name: "Provisioner".to_owned() };
+        Self { actor, key_id: Some(key) }
+    }
+
+    pub fn without_key(actor: Actor) -> Self {
+        Self { actor, key_id: None }
+    }
+}
+
 /// How far a principal sees. Every look-up of the store takes one, so that scoping happens in the query.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Scope {
     /// Every session of one space (a key with `space` or more).
     Space(SpaceId),
-    /// The sessions of one space in which this principal takes part (an agent, a guest).
+    /// The sessions of one space in which this principal takes part (an agent, a human, a guest).
     Member(SpaceId, PrincipalId),
-    /// The sessions in which this human takes part, in every space that they are a member of.
-    Human(PrincipalId),
 }
 
 impl Scope {
@@ -45,14 +76,14 @@ impl Scope {
     pub fn participant(self) -> Option<PrincipalId> {
         match self {
             Self::Space(_) => None,
-            Self::Member(_, id) | Self::Human(id) => Some(id),
+            Self::Member(_, id) => Some(id),
         }
     }
 
-    pub fn space(self) -> Option<SpaceId> {
+    /// The one space that it lies in.
+    pub fn space(self) -> SpaceId {
         match self {
-            Self::Space(space) | Self::Member(space, _) => Some(space),
-            Self::Human(_) => None,
+            Self::Space(space) | Self::Member(space, _) => space,
         }
     }
 }

@@ -1,24 +1,27 @@
 //! What clients send, over HTTP or a socket, before it is checked: bodies in, domain values out.
 
 use super::answer::OUTCOME_WITHOUT_ANSWER;
-use super::deadline::check_deadline;
 use super::decide::NewMessage;
 use super::envelope::EnvelopeInput;
 use super::interaction::{DEFAULT_KIND, NewInteraction};
+use super::json::{Unfit, on_one_line};
 use super::session::SessionPatch;
 use super::text::{MAX_EMAIL, MAX_METADATA, MAX_TITLE, check_name, check_text};
 use super::{
     AgentId, AnswerOutcome, Envelope, HumanId, MessageId, ParticipantType, PrincipalId, Priority, Refusal, SessionId,
-    Timestamp,
+    Timestamp, time,
 };
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
+use std::fmt;
 use utoipa::ToSchema;
 
 /// Most answerers of a question.
 pub const MAX_ANSWERERS: usize = 100;
+/// Most participants that may be named at once: enough for everybody in a space where they must be named.
+pub const MAX_NAMED: usize = 1000;
 
 /// A message to post. One of content and components is required, except of an answer with an `outcome`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -26,14 +29,15 @@ pub const MAX_ANSWERERS: usize = 100;
 #[serde(rename_all = "camelCase")]
 pub struct MessageDraft {
     #[schema(value_type = Option<EnvelopeInput>)]
-    pub encrypted_content: Option<Value>,
+    pub encrypted_content: Option<Box<RawValue>>,
     #[schema(value_type = Option<EnvelopeInput>)]
-    pub encrypted_components: Option<Value>,
+    pub encrypted_components: Option<Box<RawValue>>,
     /// Of an agent: the message waits for an answer. `false` unless given; ignored from people.
     pub response_required: Option<bool>,
     /// `Medium` unless given.
     pub priority: Option<Priority>,
     /// Of an agent: when the message expires; in the future. Ignored from people.
+    #[serde(default, deserialize_with = "time::sent")]
     pub deadline_at: Option<Timestamp>,
     /// Of an agent, with `responseRequired`: the ids of the humans and guests of the session who may answer; without it,
     /// every human who takes part. Ignored from people.
@@ -72,7 +76,7 @@ impl MessageDraft {
             encrypted_components: envelope("encryptedComponents", self.encrypted_components, max_field)?,
             response_required,
             priority: self.priority.unwrap_or(Priority::Medium),
-            deadline_at: self.deadline_at.filter(|_| !by_person).map(check_deadline).transpose()?,
+            deadline_at: self.deadline_at.filter(|_| !by_person),
             answerers,
             in_reply_to: self.in_reply_to,
             settles,
@@ -97,8 +101,8 @@ fn check_answerers(answerers: &[PrincipalId], response_required: bool) -> Result
     Ok(())
 }
 
-fn envelope(field: &str, value: Option<Value>, max: usize) -> Result<Option<Envelope>, Refusal> {
-    value.map(|value| Envelope::from_value(field, value, max)).transpose()
+fn envelope(field: &str, sent: Option<Box<RawValue>>, max: usize) -> Result<Option<Envelope>, Refusal> {
+    sent.map(|sent| Envelope::from_sent(field, &sent, max)).transpose()
 }
 
 /// Tells a key that is null (`Some(None)`) from one that is absent (`None`).
@@ -114,15 +118,17 @@ pub struct SessionDraft {
     /// A version 7 UUID of about now, chosen by the client; one by the hub unless given.
     pub id: Option<SessionId>,
     /// Plain text that the hub sees.
-    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    #[schema(max_length = 200, pattern = "PLAIN_TEXT")]
     pub title: Option<String>,
     #[schema(value_type = Option<EnvelopeInput>)]
-    pub encrypted_title: Option<Value>,
+    pub encrypted_title: Option<Box<RawValue>>,
     pub priority: Option<Priority>,
     /// An object of at most 4,096 bytes of JSON, which the hub sees.
+    #[serde(default, deserialize_with = "metadata")]
     #[schema(value_type = Option<Object>)]
-    pub metadata: Option<Value>,
+    pub metadata: Option<Box<RawValue>>,
     /// Without them a session of an agent gets every human of the space; a person names at least one agent.
+    #[serde(default, deserialize_with = "participants")]
     #[schema(max_items = 1000)]
     pub participants: Option<Vec<ParticipantDraft>>,
 }
@@ -147,16 +153,16 @@ impl SessionDraft {
 pub struct SessionChange {
     /// Plain text that the hub sees.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, max_length = 200, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    #[schema(value_type = Option<String>, max_length = 200, pattern = "PLAIN_TEXT")]
     pub title: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<EnvelopeInput>)]
-    pub encrypted_title: Option<Option<Value>>,
+    pub encrypted_title: Option<Option<Box<RawValue>>>,
     pub priority: Option<Priority>,
     /// An object of at most 4,096 bytes of JSON, which the hub sees.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "metadata_given")]
     #[schema(value_type = Option<Object>)]
-    pub metadata: Option<Option<Value>>,
+    pub metadata: Option<Option<Box<RawValue>>>,
 }
 
 impl SessionChange {
@@ -166,14 +172,10 @@ impl SessionChange {
             check_text("title", title, MAX_TITLE)?;
         }
         let encrypted_title = match self.encrypted_title {
-            Some(Some(value)) => Some(Some(Envelope::from_value("encryptedTitle", value, max_field)?)),
+            Some(Some(sent)) => Some(Some(Envelope::from_sent("encryptedTitle", &sent, max_field)?)),
             other => other.map(|_| None),
         };
-        let metadata = match self.metadata {
-            Some(Some(value)) => Some(Some(metadata(&value)?)),
-            other => other.map(|_| None),
-        };
-        Ok(SessionPatch { title: self.title, encrypted_title, priority: self.priority, metadata })
+        Ok(SessionPatch { title: self.title, encrypted_title, priority: self.priority, metadata: self.metadata })
     }
 }
 
@@ -186,23 +188,22 @@ pub struct InteractionDraft {
     pub id: Option<SessionId>,
     /// `approval` unless given.
     #[serde(rename = "type")]
-    #[schema(
-        max_length = 64,
-        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$"
-    )]
+    #[schema(max_length = 64, pattern = "PLAIN_NAME")]
     pub kind: Option<String>,
     /// Plain text that the hub sees.
-    #[schema(max_length = 200, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    #[schema(max_length = 200, pattern = "PLAIN_TEXT")]
     pub title: Option<String>,
     #[schema(value_type = EnvelopeInput)]
-    pub encrypted_content: Option<Value>,
+    pub encrypted_content: Option<Box<RawValue>>,
     #[schema(value_type = Option<EnvelopeInput>)]
-    pub encrypted_components: Option<Value>,
+    pub encrypted_components: Option<Box<RawValue>>,
     pub priority: Option<Priority>,
+    #[serde(default, deserialize_with = "time::sent")]
     pub deadline_at: Option<Timestamp>,
     /// The ids of the humans who may answer; without it, every human who takes part.
     #[schema(min_items = 1, max_items = 100)]
     pub answerers: Option<Vec<PrincipalId>>,
+    #[serde(default, deserialize_with = "participants")]
     #[schema(max_items = 1000)]
     pub participants: Option<Vec<ParticipantDraft>>,
 }
@@ -241,9 +242,9 @@ impl InteractionDraft {
 #[schema(examples(json!({ "encryptedContent": { "scheme": "plain", "ciphertext": "eyJhY3Rpb24iOiJhcHByb3ZlIn0=", "wrappings": [] } })))]
 pub struct AnswerDraft {
     #[schema(value_type = Option<EnvelopeInput>)]
-    pub encrypted_content: Option<Value>,
+    pub encrypted_content: Option<Box<RawValue>>,
     #[schema(value_type = Option<EnvelopeInput>)]
-    pub encrypted_components: Option<Value>,
+    pub encrypted_components: Option<Box<RawValue>>,
     /// What the answer says in clear: `Answered` unless given.
     pub outcome: Option<AnswerOutcome>,
 }
@@ -267,7 +268,7 @@ impl AnswerDraft {
 #[schema(examples(json!({ "encryptedBlocks": { "scheme": "plain", "ciphertext": "eyJ0ZXh0IjoiNDEyIHRlc3RzIHBhc3MifQ==", "wrappings": [] } })))]
 pub struct BlocksDraft {
     #[schema(value_type = EnvelopeInput)]
-    pub encrypted_blocks: Option<Value>,
+    pub encrypted_blocks: Option<Box<RawValue>>,
 }
 
 impl BlocksDraft {
@@ -277,15 +278,54 @@ impl BlocksDraft {
     }
 }
 
-fn metadata(value: &Value) -> Result<Box<RawValue>, Refusal> {
-    if !value.is_object() {
-        return Err(Refusal::invalid("metadata", "must be an object"));
+/// Reads `metadata`, of which no more than fits is kept while it is read.
+fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    let Some(sent) = Option::<&RawValue>::deserialize(deserializer)? else { return Ok(None) };
+    if !sent.get().starts_with('{') {
+        return Err(D::Error::custom("must be an object"));
     }
-    let text = value.to_string();
-    if text.len() > MAX_METADATA {
-        return Err(Refusal::invalid("metadata", &format!("must have at most {MAX_METADATA} bytes")));
+    let line = on_one_line(sent, MAX_METADATA).map_err(|unfit| match unfit {
+        Unfit::TooLarge => D::Error::custom(format_args!("must have at most {MAX_METADATA} bytes")),
+        other => D::Error::custom(other.problem()),
+    })?;
+    RawValue::from_string(line).map(Some).map_err(D::Error::custom)
+}
+
+fn metadata_given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Box<RawValue>>>, D::Error> {
+    metadata(deserializer).map(Some)
+}
+
+/// Reads who is named, and stops at the one who is too many.
+fn participants<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<ParticipantDraft>>, D::Error> {
+    Ok(Option::<AtMostNamed>::deserialize(deserializer)?.map(|named| named.0))
+}
+
+/// At most [`MAX_NAMED`] participants.
+struct AtMostNamed(Vec<ParticipantDraft>);
+
+impl<'de> Deserialize<'de> for AtMostNamed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = AtMostNamed;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<AtMostNamed, A::Error> {
+                let mut named = Vec::new();
+                while let Some(draft) = array.next_element()? {
+                    if named.len() == MAX_NAMED {
+                        return Err(A::Error::custom(format_args!("must have at most {MAX_NAMED} entries")));
+                    }
+                    named.push(draft);
+                }
+                Ok(AtMostNamed(named))
+            }
+        }
+        deserializer.deserialize_seq(Reader)
     }
-    RawValue::from_string(text).map_err(|_| Refusal::Internal)
 }
 
 /// The types of participants that can be named.
@@ -307,15 +347,12 @@ pub struct ParticipantDraft {
     pub kind: Option<ParticipantType>,
     pub agent_id: Option<AgentId>,
     pub human_id: Option<HumanId>,
-    #[schema(max_length = 254, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    #[schema(max_length = 254, pattern = "PLAIN_TEXT")]
     pub email: Option<String>,
-    #[schema(max_length = 254, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    #[schema(max_length = 254, pattern = "PLAIN_TEXT")]
     pub name: Option<String>,
     /// `member` unless given.
-    #[schema(
-        max_length = 64,
-        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$"
-    )]
+    #[schema(max_length = 64, pattern = "PLAIN_NAME")]
     pub role: Option<String>,
 }
 
@@ -349,7 +386,7 @@ impl ParticipantDraft {
             },
             Some(ParticipantType::Human) => match (self.human_id, &self.email) {
                 (Some(id), _) => Ok(Named::HumanId(id)),
-                (None, Some(email)) => Ok(Named::HumanEmail(email.to_lowercase())),
+                (None, Some(email)) => Ok(Named::HumanEmail(email.to_ascii_lowercase())),
                 (None, None) => Err(Refusal::invalid(&path("humanId"), "or 'email' is required")),
             },
             Some(ParticipantType::Guest) => {

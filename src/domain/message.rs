@@ -1,7 +1,7 @@
 //! Messages and how they settle.
 
 use super::{Actor, ActorType, AgentId, Envelope, GuestId, HumanId, MessageId, PrincipalId, SessionId, Timestamp};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -101,8 +101,6 @@ pub struct Message {
     pub response_required: bool,
     pub status: MessageStatus,
     pub priority: Priority,
-    // What was stored before deadlines were bounded may lie beyond what RFC 3339 can say.
-    #[serde(deserialize_with = "stored_time")]
     pub deadline_at: Option<Timestamp>,
     /// Of a question: the ids of the humans and guests who may answer it; null for every human who takes part. A guest
     /// may answer only the questions of the agent that invited them, unless a human or a key with `space` did.
@@ -115,12 +113,6 @@ pub struct Message {
     pub acknowledged_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-}
-
-/// Reads a time of a stored event; one that can't be read is left to the store's own column.
-fn stored_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text.and_then(|text| Timestamp::parse(&text)))
 }
 
 impl Message {

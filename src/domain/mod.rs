@@ -3,14 +3,16 @@
 mod acknowledge;
 pub mod actor;
 pub mod answer;
-mod deadline;
+pub mod audit;
 pub mod decide;
 pub mod draft;
 pub mod encode;
 pub mod envelope;
 pub mod event;
+pub mod hidden;
 pub mod ids;
 pub mod interaction;
+pub(crate) mod json;
 pub mod message;
 pub mod names;
 pub mod origin;
@@ -23,7 +25,8 @@ pub mod session;
 pub mod text;
 pub mod time;
 
-pub use actor::{Actor, ActorType, Scope};
+pub use actor::{Actor, ActorType, Author, Scope};
+pub use audit::{AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType};
 pub use envelope::Envelope;
 pub use event::{CommittedEvent, EventHint, EventType};
 pub use ids::*;

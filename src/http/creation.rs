@@ -3,14 +3,17 @@
 use super::App;
 use super::audience::{Manager, Owner};
 use super::body::Body;
-use super::idempotency::{Begun, IdempotencyKey, with_secret};
+use super::idempotency::{Begun, IdempotencyKey, Making, with_secret};
 use super::reply::{self, Reply};
 use crate::auth::secret::{API_KEY, SETUP_TOKEN, api_key, key_prefix};
-use crate::auth::{Accounts, NewHuman, Provisioner};
-use crate::domain::people::{Agent, ApiKey, Human, Space};
+use crate::auth::{Accounts, Provisioner};
+use crate::domain::people::{Agent, ApiKey, Human, Role, Space};
 use crate::domain::text::{check_name, check_text, is_agent_name, normal_email};
-use crate::domain::{AgentId, KeyId, Permission, Refusal, SpaceId, Timestamp};
-use crate::store::DirectoryTx;
+use crate::domain::{
+    AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, KeyId, Permission, Refusal,
+    SpaceId, Timestamp,
+};
+use crate::store::{DirectoryTx, NewHuman};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,7 +43,7 @@ pub struct KeyDraft {
 pub struct AgentDraft {
     #[schema(value_type = String, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
     name: Option<String>,
-    #[schema(max_length = 500, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    #[schema(max_length = 500, pattern = "PLAIN_TEXT")]
     description: Option<String>,
 }
 
@@ -49,8 +52,10 @@ pub struct AgentDraft {
 pub struct HumanDraft {
     #[schema(value_type = String, format = Email, max_length = 254)]
     email: Option<String>,
-    #[schema(value_type = String, max_length = 64, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    #[schema(value_type = String, max_length = 64, pattern = "PLAIN_NAME")]
     name: Option<String>,
+    /// `Member` unless given.
+    role: Option<Role>,
     #[schema(format = Password, min_length = 8, max_length = 256)]
     password: Option<String>,
 }
@@ -58,7 +63,7 @@ pub struct HumanDraft {
 #[derive(Deserialize, ToSchema)]
 #[schema(examples(json!({ "name": "Research" })))]
 pub struct SpaceDraft {
-    #[schema(value_type = String, max_length = 64, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$")]
+    #[schema(value_type = String, max_length = 64, pattern = "PLAIN_NAME")]
     name: Option<String>,
 }
 
@@ -72,7 +77,7 @@ struct MadeKey {
     key: ApiKey,
 }
 
-/// A human who was created or has joined.
+/// A human who was created.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct MadeHuman {
@@ -112,6 +117,7 @@ struct Provisioned {
 pub async fn key(
     Manager(manager): Manager,
     State(app): State<App>,
+    source: AuditSource,
     key: IdempotencyKey,
     body: Body<KeyDraft>,
 ) -> Reply {
@@ -127,25 +133,27 @@ pub async fn key(
         let problem = format!("must be from 1 to {MAX_KEY_SECONDS}");
         return Err(Refusal::invalid("expiresInSeconds", &problem).into());
     }
-    let mut making = match key.begin(&app, manager.key, body.digest).await? {
+    let mut making = match key.begin(&app, manager.credential, body.digest).await? {
         Begun::Now(making) => making,
         Begun::Before(made) => {
-            let secret = key.secret(key_prefix(permission), id_of(&made));
+            let secret = key.secret_of(&app, &manager, key_prefix(permission), id_of(&made));
             return Ok(reply::replayed(with_secret(made, "apiKey", &secret)?));
         }
     };
+    let log = AuditTrail { space: manager.space, author: manager.author(), source };
     let agent = match permission {
         Permission::Provision => None,
         _ => {
             let wanted = draft.agent.as_deref().unwrap_or(DEFAULT_AGENT);
-            Some(agent_for_key(&mut *making.tx, manager.space, wanted, making.now).await?.id)
+            Some(agent_for_key(&mut making, &log, wanted).await?.id)
         }
     };
     let id = KeyId::new();
-    let secret = key.secret(key_prefix(permission), &id.to_string());
+    let secret = key.secret_of(&app, &manager, key_prefix(permission), &id.to_string());
     let expires_at = lifetime.map(|seconds| making.now.plus_seconds(seconds));
     let new = api_key(id, &secret, manager.space, permission, agent, expires_at);
     let made = making.tx.create_key(&new, making.now).await?;
+    log.note_key(&mut making, &made).await?;
     let body = as_json(&MadeKey { api_key: String::new(), key: made })?;
     making.keep(&body).await?;
     with_secret(body, "apiKey", &secret)
@@ -157,17 +165,41 @@ fn id_of(made: &Value) -> &str {
 }
 
 /// Finds the agent `wanted` (a name or an id) of a space; one with a new name is created.
-async fn agent_for_key(
-    tx: &mut dyn DirectoryTx,
-    space: SpaceId,
-    wanted: &str,
-    now: Timestamp,
-) -> Result<Agent, Refusal> {
+async fn agent_for_key(making: &mut Making, log: &AuditTrail, wanted: &str) -> Result<Agent, Refusal> {
     if let Ok(id) = wanted.parse::<AgentId>() {
-        return tx.agent(space, id).await?.ok_or(Refusal::NotFound("Agent"));
+        return making.tx.agent(log.space, id).await?.ok_or(Refusal::NotFound("Agent"));
     }
     check_agent_name("agent", wanted)?;
-    Ok(tx.ensure_agent(space, wanted, None, now).await?.ok_or(Refusal::NotFound("Agent"))?.0)
+    let found = making.tx.ensure_agent(log.space, wanted, None, making.now).await?;
+    let (agent, is_new) = found.ok_or(Refusal::NotFound("Agent"))?;
+    if is_new {
+        log.note_agent(making, &agent).await?;
+    }
+    Ok(agent)
+}
+
+/// Who makes things of which space, for the audit log.
+struct AuditTrail {
+    space: SpaceId,
+    author: Author,
+    source: AuditSource,
+}
+
+impl AuditTrail {
+    async fn note(&self, making: &mut Making, event: AuditEvent, target: AuditTarget) -> Result<(), Refusal> {
+        let entry = AuditEntry::new(event, Some(self.space), &self.source, making.now);
+        Ok(making.tx.audit(entry.by(self.author.clone()).on(target)).await?)
+    }
+
+    async fn note_key(&self, making: &mut Making, key: &ApiKey) -> Result<(), Refusal> {
+        let target = AuditTarget::new(AuditTargetType::Key, key.id, key.permission.as_str());
+        self.note(making, AuditEvent::KeyCreated, target).await
+    }
+
+    async fn note_agent(&self, making: &mut Making, agent: &Agent) -> Result<(), Refusal> {
+        let target = AuditTarget::new(AuditTargetType::Agent, agent.id, agent.name.clone());
+        self.note(making, AuditEvent::AgentCreated, target).await
+    }
 }
 
 fn check_agent_name(field: &str, name: &str) -> Result<(), Refusal> {
@@ -215,24 +247,27 @@ impl NewAgent {
 pub async fn agent(
     Manager(manager): Manager,
     State(app): State<App>,
+    source: AuditSource,
     key: IdempotencyKey,
     body: Body<AgentDraft>,
 ) -> Reply {
     let new = body.value.check()?;
-    match key.begin(&app, manager.key, body.digest).await? {
+    match key.begin(&app, manager.credential, body.digest).await? {
         Begun::Before(made) => Ok(reply::replayed(reply::created(&made)?)),
         Begun::Now(mut making) => {
-            let made = as_json(&new.create(&mut *making.tx, manager.space, making.now).await?)?;
+            let agent = new.create(&mut *making.tx, manager.space, making.now).await?;
+            let log = AuditTrail { space: manager.space, author: manager.author(), source };
+            log.note_agent(&mut making, &agent).await?;
+            let made = as_json(&agent)?;
             making.keep(&made).await?;
             reply::created(&made)
         }
     }
 }
 
-/// Create a human, or let one join the space
+/// Create a human
 ///
-/// Without a password, a new human gets a one-time `setupUrl`. One who was deactivated in their last space comes back as a
-/// new one, under their old id.
+/// Without a password they get a one-time `setupUrl`. An address that an active human of the space has is a 409.
 #[utoipa::path(
     post, path = "/humans", operation_id = "createHuman",
     request_body = HumanDraft,
@@ -242,6 +277,7 @@ pub async fn agent(
 pub async fn human(
     Manager(manager): Manager,
     State(app): State<App>,
+    source: AuditSource,
     key: IdempotencyKey,
     body: Body<HumanDraft>,
 ) -> Reply {
@@ -251,16 +287,25 @@ pub async fn human(
     check_name("name", &name)?;
     // Hashing takes long: not while the transaction holds others up.
     let password_hash = Accounts::first_password(draft.password).await?;
-    let mut making = match key.begin(&app, manager.key, body.digest).await? {
+    let mut making = match key.begin(&app, manager.credential, body.digest).await? {
         Begun::Now(making) => making,
         Begun::Before(made) => {
-            let token = key.secret(SETUP_TOKEN, id_of(&made));
+            let token = key.secret_of(&app, &manager, SETUP_TOKEN, id_of(&made));
             return Ok(reply::replayed(with_secret(made, "setupUrl", &token)?));
         }
     };
-    let new = NewHuman { space: manager.space, email: &email, name: &name, password_hash: password_hash.as_deref() };
-    let token_of = |id: crate::domain::HumanId| key.secret(SETUP_TOKEN, &id.to_string());
+    let new = NewHuman {
+        space: manager.space,
+        email: &email,
+        name: &name,
+        role: draft.role.unwrap_or(Role::Member),
+        password_hash: password_hash.as_deref(),
+    };
+    let token_of = |id: crate::domain::HumanId| key.secret_of(&app, &manager, SETUP_TOKEN, &id.to_string());
     let (human, token) = app.accounts.create_in(&mut *making.tx, new, token_of).await?;
+    let log = AuditTrail { space: manager.space, author: manager.author(), source };
+    let target = AuditTarget::new(AuditTargetType::Human, human.id, human.name.clone());
+    log.note(&mut making, AuditEvent::HumanCreated, target).await?;
     let base = app.config.public_url.as_deref().unwrap_or_default();
     let setup_url = token.as_ref().map(|_| format!("{base}/#setup="));
     let made = as_json(&MadeHuman { human, setup_url })?;
@@ -280,10 +325,16 @@ pub async fn human(
     params(IdempotencyKey),
     responses((status = 201, description = "The space", body = MadeSpace)),
 )]
-pub async fn space(Owner(owner): Owner, State(app): State<App>, key: IdempotencyKey, body: Body<SpaceDraft>) -> Reply {
+pub async fn space(
+    Owner(owner): Owner,
+    State(app): State<App>,
+    source: AuditSource,
+    key: IdempotencyKey,
+    body: Body<SpaceDraft>,
+) -> Reply {
     let name = body.value.name.ok_or_else(|| Refusal::required("name"))?;
     check_name("name", &name)?;
-    let mut making = match key.begin(&app, owner.key, body.digest).await? {
+    let mut making = match key.begin(&app, owner.key.0, body.digest).await? {
         Begun::Now(making) => making,
         Begun::Before(made) => {
             let secret = key.secret(API_KEY, id_of(&made));
@@ -298,7 +349,14 @@ pub async fn space(Owner(owner): Owner, State(app): State<App>, key: Idempotency
     let secret = key.secret(API_KEY, &space.id.to_string());
     let agent = agent.map(|(agent, _)| agent.id);
     let new = api_key(KeyId::new(), &secret, space.id, Permission::Manage, agent, None);
-    making.tx.create_key(&new, making.now).await?;
+    let first = making.tx.create_key(&new, making.now).await?;
+    // The space's own log begins with its key; that there is a new space concerns the owner's.
+    let log = AuditTrail { space: owner.space, author: owner.author(), source };
+    let target = AuditTarget::new(AuditTargetType::Space, space.id, space.name.clone());
+    log.note(&mut making, AuditEvent::SpaceCreated, target).await?;
+    // Which space's key did it, and from where, is none of the new space's business.
+    let log = AuditTrail { space: space.id, author: Author::hub_owner(), source: AuditSource::default() };
+    log.note_key(&mut making, &first).await?;
     let made = as_json(&MadeSpace { space, api_key: String::new() })?;
     making.keep(&made).await?;
     with_secret(made, "apiKey", &secret)
@@ -316,11 +374,12 @@ pub async fn space(Owner(owner): Owner, State(app): State<App>, key: Idempotency
 pub async fn provision(
     provisioner: Provisioner,
     State(app): State<App>,
+    source: AuditSource,
     key: IdempotencyKey,
     body: Body<AgentDraft>,
 ) -> Reply {
     let new = body.value.check()?;
-    let mut making = match key.begin(&app, provisioner.key, body.digest).await? {
+    let mut making = match key.begin(&app, provisioner.key.0, body.digest).await? {
         Begun::Now(making) => making,
         Begun::Before(made) => {
             let secret = key.secret(API_KEY, id_of(&made["agent"]));
@@ -328,9 +387,12 @@ pub async fn provision(
         }
     };
     let agent = new.create(&mut *making.tx, provisioner.space, making.now).await?;
+    let log = AuditTrail { space: provisioner.space, author: Author::provisioner(provisioner.key), source };
+    log.note_agent(&mut making, &agent).await?;
     let secret = key.secret(API_KEY, &agent.id.to_string());
     let new = api_key(KeyId::new(), &secret, provisioner.space, Permission::Agent, Some(agent.id), None);
-    making.tx.create_key(&new, making.now).await?;
+    let made = making.tx.create_key(&new, making.now).await?;
+    log.note_key(&mut making, &made).await?;
     let made = as_json(&Provisioned { agent, api_key: String::new() })?;
     making.keep(&made).await?;
     with_secret(made, "apiKey", &secret)

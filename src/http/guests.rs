@@ -11,7 +11,10 @@ use crate::auth::secret::{GUEST_TOKEN, Secret};
 use crate::domain::decide::{Command, NewGuest, WhichParticipant};
 use crate::domain::participant::Member;
 use crate::domain::text::check_name;
-use crate::domain::{GuestId, Participant, ParticipantType, Permission, Principal, Refusal, SessionId, Timestamp};
+use crate::domain::{
+    AuditEvent, AuditSource, AuditTarget, AuditTargetType, GuestId, Participant, ParticipantType, Permission,
+    Principal, Refusal, SessionId, Timestamp,
+};
 use crate::store::SavedReplyKind;
 use crate::timeline::Outcome;
 use axum::extract::State;
@@ -27,10 +30,7 @@ const MAX_SECONDS: i64 = 2_592_000;
 #[schema(examples(json!({ "name": "Priya", "expiresInSeconds": 3600 })))]
 pub struct GuestDraft {
     /// Nobody else's in the session, whatever their case; `Guest`, with a number where that is taken, unless given.
-    #[schema(
-        max_length = 64,
-        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]*[^\\s\\u0000-\\u001F\\u007F-\\u009F][^\\u0000-\\u001F\\u007F-\\u009F]*$"
-    )]
+    #[schema(max_length = 64, pattern = "PLAIN_NAME")]
     name: Option<String>,
     /// A day unless given.
     #[schema(minimum = 60, maximum = 2592000)]
@@ -63,6 +63,7 @@ pub async fn create(
     Agent(principal): Agent,
     State(app): State<App>,
     Id(session): Id<SessionId>,
+    source: AuditSource,
     key: IdempotencyKey,
     body: Body<GuestDraft>,
 ) -> Reply {
@@ -101,7 +102,11 @@ pub async fn create(
         })
     };
     match app.command(&principal, session, command, key.of(&principal, body.digest)).await? {
-        Outcome::Participant { participant, .. } => reply::created(&reply_of(&token, *participant, expires_at)?),
+        Outcome::Participant { participant, .. } => {
+            let target = AuditTarget::new(AuditTargetType::GuestToken, guest, participant.name.clone());
+            note(&app, &principal, &source, AuditEvent::GuestTokenCreated, target).await;
+            reply::created(&reply_of(&token, *participant, expires_at)?)
+        }
         // The token is found again, not stored: it follows from the caller's credential, the key and the guest's id.
         Outcome::Replayed { reply: SavedReplyKind::Body(body), .. } => {
             let participant: Participant = serde_json::from_str(&body).map_err(|_| Refusal::Internal)?;
@@ -125,6 +130,19 @@ pub async fn revoke(
     Agent(principal): Agent,
     State(app): State<App>,
     Ids(session, guest): Ids<SessionId, GuestId>,
+    source: AuditSource,
 ) -> Reply {
-    remove_named(&app, &principal, session, WhichParticipant::Guest(guest)).await
+    remove_named(&app, &principal, session, WhichParticipant::Guest(guest), &source).await
+}
+
+/// Keeps an entry of the audit log about a guest token.
+pub(super) async fn note(
+    app: &App,
+    principal: &Principal,
+    source: &AuditSource,
+    event: AuditEvent,
+    target: AuditTarget,
+) {
+    let entry = app.audit.entry(event, Some(principal.space()), source);
+    app.audit.record(entry.by(principal.author()).on(target)).await;
 }

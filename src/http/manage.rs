@@ -8,8 +8,11 @@ use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::people::{Agent, ApiKey, Human, Space};
-use crate::domain::principal::AgentPrincipal;
-use crate::domain::{AgentId, HumanId, KeyId, Page, PageRequest, Refusal, SpaceId, Timestamp};
+use crate::domain::principal::ManagerPrincipal;
+use crate::domain::{
+    AgentId, AuditEvent, AuditSource, AuditTarget, AuditTargetType, HumanId, KeyId, Page, PageRequest, Refusal,
+    SpaceId, Timestamp,
+};
 use crate::store::{Store, StoreResult};
 use axum::extract::State;
 use serde::Serialize;
@@ -22,6 +25,8 @@ pub trait Managed: Serialize + Send + Sized + 'static {
     type Id: Copy + Into<Uuid> + FromStr + DeserializeOwned + Send + 'static;
     /// What it is called in errors.
     const NAME: &'static str;
+    /// What the audit log calls it, and its end.
+    const AUDITED: (AuditTargetType, AuditEvent);
 
     fn page(
         store: &dyn Store,
@@ -39,10 +44,11 @@ pub trait Managed: Serialize + Send + Sized + 'static {
 }
 
 macro_rules! managed {
-    ($kind:ident, $id:ident, $name:literal, $page:ident, $end:ident) => {
+    ($kind:ident, $id:ident, $name:literal, $page:ident, $end:ident, $target:ident $event:ident) => {
         impl Managed for $kind {
             type Id = $id;
             const NAME: &'static str = $name;
+            const AUDITED: (AuditTargetType, AuditEvent) = (AuditTargetType::$target, AuditEvent::$event);
 
             async fn page(store: &dyn Store, space: SpaceId, page: PageRequest) -> StoreResult<Page<Self>> {
                 store.$page(space, page).await
@@ -54,20 +60,23 @@ macro_rules! managed {
         }
     };
 }
-managed!(ApiKey, KeyId, "Key", keys, revoke_key);
-managed!(Agent, AgentId, "Agent", agents, deactivate_agent);
-managed!(Human, HumanId, "Human", humans, deactivate_human);
+managed!(ApiKey, KeyId, "Key", keys, revoke_key, Key KeyRevoked);
+managed!(Agent, AgentId, "Agent", agents, deactivate_agent, Agent AgentDeactivated);
+managed!(Human, HumanId, "Human", humans, deactivate_human, Human HumanDeactivated);
 
-async fn list<T: Managed>(manager: &AgentPrincipal, app: &App, query: &Query) -> Reply {
+async fn list<T: Managed>(manager: &ManagerPrincipal, app: &App, query: &Query) -> Reply {
     reply::ok(&T::page(&*app.store, manager.space, query.page()?).await?)
 }
 
 /// Ends it, and everything live that it has.
-async fn deactivate<T: Managed>(manager: &AgentPrincipal, app: &App, id: T::Id) -> Reply {
+async fn deactivate<T: Managed>(manager: &ManagerPrincipal, app: &App, source: &AuditSource, id: T::Id) -> Reply {
     if !T::end(&*app.store, manager.space, id, app.clock.now()).await? {
         return Err(Refusal::NotFound(T::NAME).into());
     }
     app.revoke(id.into());
+    let (kind, event) = T::AUDITED;
+    let target = AuditTarget { kind, id: Some(id.into()), name: None, attempts: None };
+    app.audit.record(app.audit.entry(event, Some(manager.space), source).by(manager.author()).on(target)).await;
     reply::no_content()
 }
 
@@ -88,8 +97,13 @@ pub async fn keys(Manager(manager): Manager, State(app): State<App>, query: Quer
     delete, path = "/keys/{id}", operation_id = "revokeKey",
     responses((status = 204, description = "Revoked")),
 )]
-pub async fn revoke_key(Manager(manager): Manager, State(app): State<App>, Id(id): Id<KeyId>) -> Reply {
-    deactivate::<ApiKey>(&manager, &app, id).await
+pub async fn revoke_key(
+    Manager(manager): Manager,
+    State(app): State<App>,
+    source: AuditSource,
+    Id(id): Id<KeyId>,
+) -> Reply {
+    deactivate::<ApiKey>(&manager, &app, &source, id).await
 }
 
 /// List agents
@@ -107,8 +121,13 @@ pub async fn agents(Manager(manager): Manager, State(app): State<App>, query: Qu
     delete, path = "/agents/{id}", operation_id = "deactivateAgent",
     responses((status = 204, description = "Deactivated")),
 )]
-pub async fn deactivate_agent(Manager(manager): Manager, State(app): State<App>, Id(id): Id<AgentId>) -> Reply {
-    deactivate::<Agent>(&manager, &app, id).await
+pub async fn deactivate_agent(
+    Manager(manager): Manager,
+    State(app): State<App>,
+    source: AuditSource,
+    Id(id): Id<AgentId>,
+) -> Reply {
+    deactivate::<Agent>(&manager, &app, &source, id).await
 }
 
 /// List humans
@@ -126,8 +145,13 @@ pub async fn humans(Manager(manager): Manager, State(app): State<App>, query: Qu
     delete, path = "/humans/{id}", operation_id = "deactivateHuman",
     responses((status = 204, description = "Deactivated")),
 )]
-pub async fn deactivate_human(Manager(manager): Manager, State(app): State<App>, Id(id): Id<HumanId>) -> Reply {
-    deactivate::<Human>(&manager, &app, id).await
+pub async fn deactivate_human(
+    Manager(manager): Manager,
+    State(app): State<App>,
+    source: AuditSource,
+    Id(id): Id<HumanId>,
+) -> Reply {
+    deactivate::<Human>(&manager, &app, &source, id).await
 }
 
 /// List spaces
@@ -147,12 +171,20 @@ pub async fn spaces(_: Owner, State(app): State<App>, query: Query) -> Reply {
     delete, path = "/spaces/{id}", operation_id = "deactivateSpace",
     responses((status = 204, description = "Deactivated"), Conflict),
 )]
-pub async fn deactivate_space(Owner(owner): Owner, State(app): State<App>, Id(id): Id<SpaceId>) -> Reply {
+pub async fn deactivate_space(
+    Owner(owner): Owner,
+    State(app): State<App>,
+    source: AuditSource,
+    Id(id): Id<SpaceId>,
+) -> Reply {
     if id == owner.space {
         return Err(Refusal::Conflict("The space of the key itself can't be deactivated".to_owned()).into());
     }
-    let homeless = app.store.deactivate_space(id, app.clock.now()).await?.ok_or(Refusal::NotFound("Space"))?;
+    let gone = app.store.deactivate_space(id, app.clock.now()).await?.ok_or(Refusal::NotFound("Space"))?;
     app.revoke(id.0);
-    homeless.into_iter().for_each(|human| app.revoke(human.0));
+    gone.into_iter().for_each(|human| app.revoke(human.0));
+    let target = AuditTarget { kind: AuditTargetType::Space, id: Some(id.0), name: None, attempts: None };
+    let entry = app.audit.entry(AuditEvent::SpaceDeactivated, Some(owner.space), &source);
+    app.audit.record(entry.by(owner.author()).on(target)).await;
     reply::no_content()
 }

@@ -6,6 +6,7 @@
 mod accounts;
 mod asyncapi;
 mod audience;
+mod audit;
 mod awaiting;
 mod body;
 mod buckets;
@@ -24,6 +25,7 @@ mod messages;
 mod openapi;
 mod ops;
 mod page;
+mod page_headers;
 mod participants;
 mod path;
 mod pieces;

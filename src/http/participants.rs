@@ -6,10 +6,13 @@ use super::idempotency::IdempotencyKey;
 use super::path::{Id, Ids};
 use super::query::Query;
 use super::reply::{self, Reply};
-use super::{App, entrants};
+use super::{App, entrants, guests};
 use crate::domain::decide::{Command, WhichParticipant};
 use crate::domain::draft::ParticipantDraft;
-use crate::domain::{Page, PageRequest, Participant, ParticipantId, Principal, Refusal, SessionId};
+use crate::domain::{
+    AuditEvent, AuditSource, AuditTarget, AuditTargetType, Page, PageRequest, Participant, ParticipantId, Principal,
+    Refusal, SessionId,
+};
 use crate::timeline::Outcome;
 use axum::extract::State;
 
@@ -72,8 +75,9 @@ pub async fn remove(
     Agent(principal): Agent,
     State(app): State<App>,
     Ids(session, participant): Ids<SessionId, ParticipantId>,
+    source: AuditSource,
 ) -> Reply {
-    remove_named(&app, &principal, session, WhichParticipant::Id(participant)).await
+    remove_named(&app, &principal, session, WhichParticipant::Id(participant), &source).await
 }
 
 /// Removes a participant; a guest's token ends with it.
@@ -82,12 +86,15 @@ pub(super) async fn remove_named(
     principal: &std::sync::Arc<Principal>,
     session: SessionId,
     which: WhichParticipant,
+    source: &AuditSource,
 ) -> Reply {
     let outcome = app.command(principal, session, Command::RemoveParticipant(which), None).await?;
     if let Outcome::Removed(gone) = &outcome
         && let Some(guest) = gone.guest_id
     {
         app.revoke(guest.0);
+        let target = AuditTarget::new(AuditTargetType::GuestToken, guest, gone.name.clone());
+        guests::note(app, principal, source, AuditEvent::GuestTokenRevoked, target).await;
     }
     reply::outcome(app, principal.scope(), outcome).await
 }

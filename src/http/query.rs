@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use uuid::Uuid;
 
 /// The parameters of a request's URL.
 pub struct Query(Vec<(String, String)>);
@@ -34,6 +35,14 @@ impl Query {
             _ if max == i64::MAX => Err(bad(name, &format!("must be a whole number of at least {min}"))),
             _ => Err(bad(name, &format!("must be a whole number from {min} to {max}"))),
         }
+    }
+
+    /// An id.
+    pub fn id(&self, name: &str) -> Result<Option<Uuid>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        // One id, one spelling, as in paths.
+        let id = (text.len() == 36).then(|| text.parse().ok()).flatten();
+        id.map(Some).ok_or_else(|| bad(name, "must be a UUID"))
     }
 
     /// One of a set of words.

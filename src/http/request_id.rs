@@ -16,7 +16,7 @@ use std::time::Instant;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Stands for every path that is no route: pages, and what is not there.
 const NO_ROUTE: &str = "none";

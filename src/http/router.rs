@@ -4,7 +4,7 @@ use super::audience::{Agent, Member, Person};
 use super::error::UpgradeRequired;
 use super::rate_limit::{self, RateLimits};
 use super::{
-    ApiError, App, accounts, asyncapi, awaiting, creation, docs, error, guests, interactions, live, manage, me,
+    ApiError, App, accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me,
     messages, openapi, ops, page, participants,
 };
 use super::{request_id, sessions, sse, timeline};
@@ -143,6 +143,7 @@ fn managing() -> Router<App> {
         .route("/humans/{id}", delete(manage::deactivate_human))
         .route("/spaces", post(creation::space).get(manage::spaces))
         .route("/spaces/{id}", delete(manage::deactivate_space))
+        .route("/audit", get(audit::list))
 }
 
 /// Other pages that may call the hub, if any are configured.

@@ -72,7 +72,7 @@ pub async fn create_by_human(
 ) -> Reply {
     let mut draft = body.value;
     let named = draft.participants.take().ok_or_else(|| Refusal::required("participants"))?;
-    let entrants = entrants::of_human(&app, human.id, &named).await;
+    let entrants = entrants::of_human(&app, &human, &named).await;
     let outcome = match entrants.and_then(|entrants| Opening::new(&app, entrants, draft)) {
         Ok(opening) => opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?,
         Err(refusal) => key.recall(&app, &principal, body.digest, refusal).await?,

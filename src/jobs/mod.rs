@@ -1,5 +1,6 @@
 //! What the hub does on its own: deadlines and tidying up.
 
+mod audit;
 mod deadlines;
 mod prune;
 mod retention;
@@ -17,6 +18,7 @@ pub fn start(context: &Arc<Context>, clock: Option<StoreClock>) {
         clock.start(context);
     }
     deadlines::start(context);
+    audit::start(context);
     prune::start(context);
     retention::start(context);
 }

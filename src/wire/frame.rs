@@ -5,11 +5,42 @@ use crate::domain::draft::MessageDraft;
 use crate::domain::{Actor, ConnectionId, EventType, Message, ParticipantId, SessionId, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
-/// The `id` of a client's frame, echoed in the reply: a string, a number, or null.
-pub type FrameId = Value;
+/// The `id` of a client's frame, echoed in the reply: a string, a number (as the text that was sent), or null.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct FrameId(Box<RawValue>);
+
+impl FrameId {
+    /// The `id` of a frame that has none.
+    pub fn null() -> Self {
+        Self(RawValue::NULL.to_owned())
+    }
+
+    pub fn is_null(&self) -> bool {
+        self.0.get() == RawValue::NULL.get()
+    }
+
+    /// Reads an `id`; `None` where it is neither a string, nor a number, nor null.
+    pub fn from_sent(sent: &RawValue) -> Option<Self> {
+        let text = sent.get();
+        let is_id = text.starts_with(|first: char| matches!(first, '"' | '-' | 'n') || first.is_ascii_digit());
+        // A string is only an id if it is text: without half of a surrogate pair.
+        let is_text = !text.contains('\\') || serde_json::from_str::<Cow<'_, str>>(text).is_ok();
+        (is_id && is_text).then(|| Self(sent.to_owned()))
+    }
+}
+
+impl fmt::Display for FrameId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.get())
+    }
+}
 
 /// A frame that the hub sends. Variants of the same `type` are the shapes that it may have.
 #[derive(Serialize, ToSchema)]

@@ -1,13 +1,17 @@
 //! The frames of the contract, section 8, as types: what clients may say, and what the hub replies.
 
 use crate::domain::draft::MessageDraft;
+use crate::domain::json::on_one_line;
 use crate::domain::{ConnectionId, Principal, Refusal, SessionId, Timestamp};
 use crate::store::SecretHash;
 use crate::wire::frame::HubFrame;
 use crate::wire::{error_object, parse_object};
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 pub use crate::wire::frame::FrameId;
@@ -62,24 +66,88 @@ struct SendFields {
 /// Reads a client's frame.
 pub fn parse(text: &[u8]) -> Result<(FrameId, ClientFrame), FrameError> {
     let unreadable = |id: FrameId, text: &str| FrameError::Unreadable(id, Refusal::Invalid(text.to_owned()));
-    let mut object: Map<String, Value> =
-        serde_json::from_slice(text).map_err(|_| unreadable(Value::Null, "The frame is not a JSON object"))?;
-    let id = match object.remove("id") {
-        None => Value::Null,
-        Some(id @ (Value::String(_) | Value::Number(_) | Value::Null)) => id,
-        Some(_) => return Err(FrameError::Bad(Value::Null, Refusal::invalid("id", "must be a string or a number"))),
+    let mut keys: Keys<'_> =
+        serde_json::from_slice(text).map_err(|_| unreadable(FrameId::null(), "The frame is not a JSON object"))?;
+    let id = match keys.take("id").map(FrameId::from_sent) {
+        None => FrameId::null(),
+        Some(Some(id)) => id,
+        Some(None) => {
+            return Err(FrameError::Bad(FrameId::null(), Refusal::invalid("id", "must be a string or a number")));
+        }
     };
-    let Some(Value::String(kind)) = object.get("type") else {
+    let kind = keys.get("type").and_then(|kind| serde_json::from_str::<Cow<'_, str>>(kind.get()).ok());
+    let Some(kind) = kind else {
         return Err(unreadable(id, "The frame has no 'type'"));
     };
-    let kind = kind.clone();
-    match fields(&kind, text, object) {
+    match fields(&kind, text, keys) {
         Ok(frame) => Ok((id, frame)),
         Err(refusal) => Err(FrameError::Bad(id, refusal)),
     }
 }
 
-fn fields(kind: &str, text: &[u8], mut object: Map<String, Value>) -> Result<ClientFrame, Refusal> {
+/// The keys of a frame, in order, with their values unread: nothing of either is copied unless it has to be.
+struct Keys<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Keys<'a> {
+    /// Where a key stands. One that stands twice counts where it stands last.
+    fn place(&self, key: &str) -> Option<usize> {
+        self.0.iter().rposition(|(other, _)| other == key)
+    }
+
+    fn get(&self, key: &str) -> Option<&'a RawValue> {
+        self.place(key).map(|place| self.0[place].1)
+    }
+
+    /// Takes a key out; the last one takes its place, as it did in the frames whose digests are stored.
+    fn take(&mut self, key: &str) -> Option<&'a RawValue> {
+        self.place(key).map(|place| self.0.swap_remove(place).1)
+    }
+
+    /// SHA-256 of the frame on one line.
+    fn digest(&self) -> Result<SecretHash, Refusal> {
+        let mut digest = Sha256::new();
+        let mut before = '{';
+        for (key, value) in &self.0 {
+            let key = serde_json::to_string(key).map_err(|_| Refusal::Internal)?;
+            digest.update(format!("{before}{key}:"));
+            digest.update(
+                on_one_line(value, usize::MAX)
+                    .map_err(|unfit| Refusal::invalid(key.trim_matches('"'), &unfit.problem()))?,
+            );
+            before = ',';
+        }
+        digest.update(if self.0.is_empty() { "{}" } else { "}" });
+        Ok(digest.finalize().into())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Keys<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(Key(key)) = object.next_key()? {
+                    keys.push((key, object.next_value()?));
+                }
+                Ok(keys)
+            }
+        }
+        deserializer.deserialize_map(Reader).map(Self)
+    }
+}
+
+/// A key, borrowed where it stands in the frame without escapes.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn fields(kind: &str, text: &[u8], mut keys: Keys<'_>) -> Result<ClientFrame, Refusal> {
     let need = |session: Option<SessionId>| session.ok_or_else(|| Refusal::required("sessionId"));
     match kind {
         "ping" => Ok(ClientFrame::Ping),
@@ -96,8 +164,8 @@ fn fields(kind: &str, text: &[u8], mut object: Map<String, Value>) -> Result<Cli
             let fields: SendFields = parse_object(text)?;
             let draft: Box<MessageDraft> = parse_object(text)?;
             // What a key stands for: the frame without its id and the key itself.
-            object.remove("idempotencyKey");
-            let digest = Sha256::digest(Value::Object(object).to_string().as_bytes()).into();
+            keys.take("idempotencyKey");
+            let digest = if fields.idempotency_key.is_some() { keys.digest()? } else { SecretHash::default() };
             Ok(ClientFrame::Send { session: need(fields.session_id)?, draft, key: fields.idempotency_key, digest })
         }
         "subscribe" | "unsubscribe" | "typing" | "read" => {
@@ -123,7 +191,6 @@ fn fields(kind: &str, text: &[u8], mut object: Map<String, Value>) -> Result<Cli
         _ => Err(Refusal::invalid("type", "is not one that the hub knows")),
     }
 }
-
 /// The hub's replies.
 pub mod reply {
     use super::*;
@@ -180,5 +247,24 @@ pub mod reply {
     /// The node is draining: come back after a time between the two, so that not all come at once.
     pub fn go_away(min_millis: u64, max_millis: u64) -> String {
         HubFrame::Goaway { reconnect_after_ms: [min_millis, max_millis] }.text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Map, Value};
+
+    #[test]
+    fn a_frame_stands_for_the_same_request_as_in_the_release_before() {
+        let text = r#"{"type":"send","id":1,"sessionId":"x","encryptedContent":{"ciphertext":"a\u0000b","wrappings":[{"x": 1}]},"idempotencyKey":"k","priority":"High"}"#;
+        let mut keys: Keys<'_> = serde_json::from_str(text).expect("an object");
+        let mut object: Map<String, Value> = serde_json::from_str(text).expect("an object");
+        for key in ["id", "idempotencyKey"] {
+            keys.take(key);
+            object.remove(key);
+        }
+        let before: SecretHash = Sha256::digest(Value::Object(object).to_string()).into();
+        assert_eq!(keys.digest(), Ok(before));
     }
 }

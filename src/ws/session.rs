@@ -3,7 +3,6 @@
 use super::close::CloseCode;
 use super::protocol::{ClientFrame, FrameError, FrameId, parse, reply};
 use crate::domain::Refusal;
-use serde_json::Value;
 
 /// So many frames in a row that can't be read end the connection (contract section 8).
 pub(super) const MAX_UNREADABLE: u32 = 10;
@@ -64,7 +63,7 @@ impl Session {
     }
 
     pub fn on_binary(&mut self) -> Effect {
-        self.unreadable(&Value::Null, &Refusal::Invalid("Frames must be text".to_owned()))
+        self.unreadable(&FrameId::null(), &Refusal::Invalid("Frames must be text".to_owned()))
     }
 
     fn unreadable(&mut self, id: &FrameId, refusal: &Refusal) -> Effect {
@@ -92,6 +91,24 @@ mod tests {
         session.authenticated();
         let Effect::Reply(text) = session.on_text(br#"{"type":"ping","id":"x"}"#) else { panic!("a reply") };
         assert_eq!(text, r#"{"type":"pong","id":"x"}"#);
+    }
+
+    #[test]
+    fn an_id_comes_back_as_it_was_sent() {
+        let mut session = Session::default();
+        session.authenticated();
+        for id in ["123456789012345678901234567890", "-0", "1.50", "1E400", r#""a\u0000b""#, "null"] {
+            let Effect::Reply(text) = session.on_text(format!(r#"{{"type":"ping","id": {id} }}"#).as_bytes()) else {
+                panic!("a reply to {id}")
+            };
+            assert_eq!(text, format!(r#"{{"type":"pong","id":{id}}}"#));
+        }
+        for id in ["{}", "[1]", "true", r#""\ud800""#] {
+            let Effect::Reply(text) = session.on_text(format!(r#"{{"type":"ping","id":{id}}}"#).as_bytes()) else {
+                panic!("a reply to {id}")
+            };
+            assert!(text.contains("'id'") && text.contains(r#""id":null"#), "{id}: {text}");
+        }
     }
 
     #[test]

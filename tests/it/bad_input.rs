@@ -855,7 +855,7 @@ on_both_engines! {
     async fn queries_are_checked_by_name(hub: Hub) {
         let house = House::of(&hub).await;
         let mut findings = Findings::default();
-        let lists = ["/humans", "/interactions", "/sessions", "/messages", "/participants", "/timeline", "/feed", "/agents", "/keys", "/spaces"];
+        let lists = ["/humans", "/interactions", "/sessions", "/messages", "/participants", "/timeline", "/feed", "/agents", "/keys", "/spaces", "/audit"];
         let not_whole = ["", "x", "1.5", "1e3", "0x10", "99999999999999999999", "-9223372036854775809", "%00", "%FF", "1%202", "null"];
         for row in ROUTES.iter().filter(|row| row.method == "GET" && row.path != "/") {
             let (client, path) = (caller(&hub, &house, row), house.path(row));
@@ -874,6 +874,9 @@ on_both_engines! {
             }
             if row.path.ends_with("/events") {
                 whole("after", &["-1"]);
+            }
+            if row.path.ends_with("/audit") {
+                whole("after", &["1", "00000000-0000-0000-0000-00000000000"]);
             }
             if row.path.ends_with("/await") {
                 whole("timeout", &["-1", "56", "3600"]);

@@ -3,13 +3,14 @@
 //! `router.rs` says where a handler is reached; a test compares the two both ways.
 
 mod examples;
+mod patterns;
 mod shared;
 
 use super::{
-    accounts, asyncapi, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops, page,
-    participants, router,
+    accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops,
+    page, participants, router,
 };
-use super::{sessions, sse, timeline};
+use super::{page_headers, sessions, sse, timeline};
 use crate::wire::{AlreadyResponded, LimitReached, event::Event};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -104,6 +105,7 @@ struct AuthApi;
     creation::space,
     manage::spaces,
     manage::deactivate_space,
+    audit::list,
 ))]
 struct ManageApi;
 
@@ -202,7 +204,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// The document's JSON.
 pub fn text() -> &'static str {
-    static TEXT: LazyLock<String> = LazyLock::new(|| document().to_pretty_json().unwrap_or_default());
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let mut document = serde_json::to_value(document()).unwrap_or_default();
+        patterns::fill_in(&mut document);
+        serde_json::to_string_pretty(&document).unwrap_or_default()
+    });
     &TEXT
 }
 
@@ -212,6 +218,8 @@ pub fn text() -> &'static str {
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
 )]
 pub async fn openapi() -> Response {
-    (StatusCode::OK, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], text())
-        .into_response()
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
+    let mut response = (StatusCode::OK, headers, text()).into_response();
+    page_headers::add(response.headers_mut());
+    response
 }

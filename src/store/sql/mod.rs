@@ -1,5 +1,6 @@
 //! The SQL of both engines, by aggregate.
 
+mod audit;
 mod credentials;
 mod directory;
 mod directory_tx;

@@ -2,9 +2,9 @@
 
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::participant::Participation;
-use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
+use crate::domain::people::{Agent, ApiKey, Guest, Human, Role, Space};
 use crate::domain::{
-    Actor, AgentId, AnswerOutcome, CommittedEvent, Envelope, EventType, GuestId, HumanId, KeyId, MessageId,
+    Actor, AgentId, AnswerOutcome, Author, CommittedEvent, Envelope, EventType, GuestId, HumanId, KeyId, MessageId,
     MessageStatus, Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session, SessionId,
     SessionStatus, SpaceId, Timestamp,
 };
@@ -41,8 +41,8 @@ macro_rules! select_agent {
 macro_rules! select_human {
     ($rest:literal) => {
         concat!(
-            "SELECT h.id, h.email, h.name, h.password_hash, h.public_key, h.key_id, h.created_at, \
-             h.revived_at ",
+            "SELECT h.id, h.space_id, h.address, h.name, h.role, h.password_hash, h.public_key, h.key_id, h.created_at, \
+             h.tokens_valid_from, h.revived_at ",
             $rest
         )
     };
@@ -68,13 +68,19 @@ pub(super) fn agent<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Agent> {
 pub(super) fn human<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Human> {
     Ok(Human {
         id: HumanId(row.read()?),
+        space_id: SpaceId(row.read()?),
         email: row.read()?,
         name: row.read()?,
+        role: {
+            let text: String = row.read()?;
+            word(Role::parse(&text), &text)?
+        },
         password_hash: row.read()?,
         public_key: row.read()?,
         key_id: row.read()?,
         created_at: Timestamp(row.read()?),
-        revived_at: time(row)?,
+        // The version before notes in `revived_at` that somebody new has the account.
+        tokens_valid_from: time(row)?.max(time(row)?),
     })
 }
 
@@ -187,9 +193,7 @@ fn invited_by<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Option<Actor>> 
 
 /// A deadline. Those that were stored before they were bounded may lie beyond what RFC 3339 can say.
 pub(super) fn deadline<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Option<Timestamp>> {
-    /// 9999-12-31T23:59:59.999Z
-    const LAST: Timestamp = Timestamp(253_402_300_799_999);
-    Ok(time(row)?.map(|deadline| deadline.min(LAST)))
+    Ok(time(row)?.map(Timestamp::clamped))
 }
 
 /// The columns that [`message_state`] reads.
@@ -242,6 +246,11 @@ pub(super) fn message_state<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<M
 pub(super) fn message_status<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<MessageStatus> {
     let text: String = row.read()?;
     word(MessageStatus::parse(&text), &text)
+}
+
+/// Who made or changed something.
+pub(super) fn author(text: &str) -> StoreResult<Author> {
+    serde_json::from_str(text).map_err(|error| StoreError::damaged(format!("an author: {error}")))
 }
 
 fn actor<A: DeserializeOwned>(text: &str) -> StoreResult<A> {

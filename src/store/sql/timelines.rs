@@ -57,8 +57,6 @@ macro_rules! unacknowledged {
                  WHERE sp.session_id = s.id AND sp.principal_id = $2) ",
                 $rest
             ),
-            // Only agents have asked anything.
-            human: unacknowledged!($select, "AND 1 = 0 ", $rest),
         }
     };
 }

@@ -458,6 +458,26 @@ on_every_deployment! {
         hub.manager.post("/v1/manage/spaces", json!({ "name": name("space") })).await.expect_error(403, "FORBIDDEN");
     }
 
+    async fn get_v1_manage_audit(hub: Deployment) {
+        let key = hub.manager.post("/v1/manage/keys", json!({ "permission": "agent", "agent": "watched" })).await.expect(201);
+        let page = hub.manager.get("/v1/manage/audit?pageSize=100").await.expect(200);
+        is_page(&page);
+        let entries = list(&page);
+        for entry in entries {
+            has_keys(entry, "id at event actor target origin requestId outcome");
+            is_id(&entry["id"]);
+            is_time(&entry["at"]);
+        }
+        // Newest last.
+        let last = entries.last().expect("an entry");
+        assert_eq!((&last["event"], &last["outcome"]), (&json!("key.created"), &json!("success")));
+        assert_eq!(last["target"]["id"], key["id"]);
+        assert!(entries.is_sorted_by_key(|entry| text(&entry["id"])), "{page}");
+        let path = format!("/v1/manage/audit?after={}", text(&entries[0]["id"]));
+        assert_eq!(list(&hub.manager.get(&path).await.expect(200)), &entries[1..]);
+        hub.manager.get("/v1/manage/audit?after=x").await.expect_error(400, "VALIDATION_ERROR");
+    }
+
     async fn a_person_s_answer_settles_and_an_agent_s_reply_does_not(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;

@@ -1,0 +1,141 @@
+//! JSON that the hub carries without reading it: kept as the text that was sent, on one line.
+//!
+//! A tree of values would cost many times the text's memory and change its numbers: `18446744073709551616` would come
+//! back as `1.8446744073709552e19`.
+
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// Deepest nesting that is carried. Readers have limits too, and an event adds a few levels of its own.
+const MAX_DEPTH: usize = 100;
+
+/// Why JSON is not carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    TooLarge,
+    TooDeep,
+    /// A string with half of a surrogate pair, which no Unicode text has.
+    BadString,
+}
+
+impl Unfit {
+    /// What is wrong, behind the name of the field. The limit is for the caller to name.
+    pub(crate) fn problem(self) -> String {
+        match self {
+            Self::TooLarge => "is too large".to_owned(),
+            Self::TooDeep => format!("must not be nested deeper than {MAX_DEPTH} levels"),
+            Self::BadString => "must not have an unpaired surrogate in a string".to_owned(),
+        }
+    }
+}
+
+/// The text of `raw` on one line: numbers, keys and their order as they were sent; without blanks between tokens; a
+/// string with escapes in it with the shortest ones. Looks no further once there are more than `max_bytes`.
+pub(crate) fn on_one_line(raw: &RawValue, max_bytes: usize) -> Result<String, Unfit> {
+    let text = raw.get();
+    let bytes = text.as_bytes();
+    let mut line = String::with_capacity(text.len().min(max_bytes));
+    let (mut at, mut depth) = (0, 0usize);
+    while let Some(&byte) = bytes.get(at) {
+        let end = match byte {
+            b'"' => end_of_string(bytes, at),
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                at += 1;
+                continue;
+            }
+            _ => at + 1,
+        };
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Err(Unfit::TooDeep);
+        }
+        let token = &text[at..end];
+        if byte == b'"' && token.contains('\\') {
+            let string: Cow<'_, str> = serde_json::from_str(token).map_err(|_| Unfit::BadString)?;
+            line.push_str(&serde_json::to_string(&string).map_err(|_| Unfit::BadString)?);
+        } else {
+            line.push_str(token);
+        }
+        if line.len() > max_bytes {
+            return Err(Unfit::TooLarge);
+        }
+        at = end;
+    }
+    Ok(line)
+}
+
+/// Where the string ends that begins at `at`, behind its closing quote.
+fn end_of_string(bytes: &[u8], at: usize) -> usize {
+    let mut end = at + 1;
+    while let Some(&byte) = bytes.get(end) {
+        match byte {
+            b'"' => return end + 1,
+            b'\\' => end += 2,
+            _ => end += 1,
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    fn line(text: &str) -> Result<String, Unfit> {
+        on_one_line(&RawValue::from_string(text.to_owned()).expect("JSON"), 1000)
+    }
+
+    #[test]
+    fn numbers_and_the_order_of_keys_stay() {
+        let text = r#"{"z":1796488340.0062907,"a":[18446744073709551616,-0,1E5,0.1000,1e400],"z":1}"#;
+        assert_eq!(line(text), Ok(text.to_owned()));
+        assert_eq!(line(&text.replace(',', " ,\r\n\t").replace(':', " : ")), Ok(text.to_owned()));
+    }
+
+    #[test]
+    fn strings_stay_what_they_say() {
+        assert_eq!(line(r#""a\u0000\u00e9\/\"\\ \ud83d\ude00""#), Ok(r#""a\u0000é/\"\\ 😀""#.to_owned()));
+        assert_eq!(line(r#"{"a b":" c "}"#), Ok(r#"{"a b":" c "}"#.to_owned()));
+        for bad in [r#""\ud800""#, r#"{"\udc00":1}"#, r#"["\udc00\ud800"]"#] {
+            assert_eq!(line(bad), Err(Unfit::BadString), "{bad}");
+        }
+    }
+
+    #[test]
+    fn size_and_depth_are_bounded() {
+        assert_eq!(line(&"9".repeat(1001)), Err(Unfit::TooLarge));
+        assert!(line(&format!("{}{}", "[".repeat(100), "]".repeat(100))).is_ok());
+        assert_eq!(line(&format!("{}{}", "[".repeat(101), "]".repeat(101))), Err(Unfit::TooDeep));
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((".{0,4}", inner), 0..4)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn however_it_is_set_it_is_the_same_line(value in any_json()) {
+            let (compact, pretty) = (value.to_string(), serde_json::to_string_pretty(&value).expect("JSON"));
+            prop_assert_eq!(on_one_line(&RawValue::from_string(pretty).expect("JSON"), usize::MAX), Ok(compact.clone()));
+            prop_assert_eq!(on_one_line(&RawValue::from_string(compact.clone()).expect("JSON"), usize::MAX), Ok(compact));
+        }
+    }
+}

@@ -2150,6 +2150,11 @@ const COVERED: &[&str] = &[
     "participant_of",
     "apply",
     "commit",
+    "first_said",
+    "last_said_by",
+    "messages_of",
+    "participant_names",
+    "unacknowledged",
 ];
 
 #[test]

@@ -3,6 +3,7 @@
 use super::acknowledge::acknowledge;
 use super::answer;
 use super::interaction::{self, InteractionState};
+use super::keys::KeyChange;
 use super::message::{AnswerOutcome, MessageState, Response};
 use super::names::folded_name;
 use super::participant::{Member, Participation};
@@ -33,6 +34,8 @@ pub enum Command {
         guest: Option<NewGuest>,
     },
     RemoveParticipant(WhichParticipant),
+    /// The hub's own: a participant has another public key.
+    TellKey(Box<KeyChange>),
     /// The asking agent has taken the outcome of this message.
     Acknowledge(Acknowledgement),
     /// One more block for an interaction.
@@ -114,6 +117,8 @@ pub struct Facts<'a> {
     pub participant: Option<&'a Participant>,
     /// Who takes part, with their names; only loaded for `AddParticipant`.
     pub names: &'a [(ParticipantType, String)],
+    /// When the newest key of that participant was made of which the timeline tells; only loaded for `TellKey`.
+    pub told_key: Option<Timestamp>,
     /// The interaction that the session is, if it is one; only loaded for `PushBlocks`.
     pub interaction: Option<&'a InteractionState>,
 }
@@ -131,6 +136,7 @@ impl<'a> Facts<'a> {
             pending: &[],
             participant: None,
             names: &[],
+            told_key: None,
             interaction: None,
         }
     }
@@ -150,6 +156,7 @@ pub enum Change {
     SessionArchived,
     ParticipantAdded(Participant, Option<NewGuest>),
     ParticipantRemoved(Participant),
+    ParticipantKeyChanged(ParticipantId, Box<KeyChange>),
     MessageCreated(Box<Message>),
     MessageCompleted(MessageId, Box<Response>),
     MessageCancelled(MessageId),
@@ -167,6 +174,7 @@ impl Change {
             Self::SessionArchived => EventType::SessionArchived,
             Self::ParticipantAdded(..) => EventType::ParticipantAdded,
             Self::ParticipantRemoved(_) => EventType::ParticipantRemoved,
+            Self::ParticipantKeyChanged(..) => EventType::ParticipantKeyChanged,
             Self::MessageCreated(_) => EventType::MessageCreated,
             Self::MessageCompleted(..) => EventType::MessageCompleted,
             Self::MessageCancelled(_) => EventType::MessageCancelled,
@@ -248,6 +256,7 @@ pub fn decide(session: &Session, facts: Facts<'_>, command: &Command) -> Decisio
             }
             None => Decision::refuse(Refusal::NotFound("Participant")),
         },
+        Command::TellKey(change) => tell_key(session, facts, change),
         Command::Acknowledge(acknowledgement) => acknowledge(facts, *acknowledgement),
         Command::PushBlocks(block) => interaction::push_blocks(session, facts, block),
     }
@@ -381,6 +390,14 @@ fn free_name(name: &str, others: &HashSet<String>) -> String {
     names.find(|name| !others.contains(&folded_name(name))).unwrap_or_else(|| name.to_owned())
 }
 
+/// Tells an active session of a participant's new key, unless its timeline has that one or a later one already.
+fn tell_key(session: &Session, facts: Facts<'_>, change: &KeyChange) -> Decision {
+    let is_news = facts.told_key.is_none_or(|told| told < change.entry.created_at);
+    let told = facts.participant.filter(|_| is_news && session.status == SessionStatus::Active);
+    let change = told.map(|participant| Change::ParticipantKeyChanged(participant.id, Box::new(change.clone())));
+    Decision::accept(change.into_iter().collect(), Reply::Session)
+}
+
 /// Applies `change`, which happens at `at`, to the session: its counters, status and times. Returns the
 /// change's `seq`, which a new message also takes over.
 pub fn evolve(session: &mut Session, change: &mut Change, at: Timestamp) -> i64 {
@@ -420,6 +437,7 @@ pub fn evolve(session: &mut Session, change: &mut Change, at: Timestamp) -> i64 
         Change::SessionCreated(_)
         | Change::ParticipantAdded(..)
         | Change::ParticipantRemoved(_)
+        | Change::ParticipantKeyChanged(..)
         | Change::MessageAcknowledged(_)
         | Change::BlocksPushed(..) => {}
     }

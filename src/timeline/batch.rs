@@ -77,6 +77,7 @@ impl Request {
                 }
                 Action::Command(Command::Post(message)) => message.size(),
                 Action::Command(Command::PushBlocks(block)) => block.as_str().len(),
+                Action::Command(Command::TellKey(_)) => 1024,
                 Action::Command(_) | Action::Recall(_) => 0,
             }
     }
@@ -339,6 +340,7 @@ impl Batch {
         let mut participant = None;
         let mut names = Vec::new();
         let mut interaction = None;
+        let mut told_key = None;
         match command {
             Command::Close | Command::Archive => {
                 self.flush().await?;
@@ -361,6 +363,11 @@ impl Batch {
                     }
                 };
             }
+            Command::TellKey(change) => {
+                self.flush().await?;
+                participant = self.tx.participant_of(id, change.principal).await?;
+                told_key = self.tx.told_key(id, change.principal).await?;
+            }
             Command::PushBlocks(_) => {
                 self.flush().await?;
                 interaction = self.tx.interaction(id).await?;
@@ -370,7 +377,11 @@ impl Batch {
         let pending_ids: Vec<_> = pending.iter().map(|state| state.id).collect();
         self.messages.extend(pending.into_iter().map(|state| (state.id, state)));
 
-        let actor = request.by.actor();
+        let actor = match (command, &participant) {
+            // It was they who changed it, whoever tells of it.
+            (Command::TellKey(_), Some(participant)) => participant.actor(),
+            _ => request.by.actor(),
+        };
         let answerers = named_answerers(command).iter();
         let strangers: Vec<_> = answerers.filter(|who| !self.answerers.contains(&(id, **who))).copied().collect();
         let target = named_message(command).and_then(|message| self.messages.get(&message));
@@ -385,6 +396,7 @@ impl Batch {
             pending: &pending_ids,
             participant: participant.as_ref(),
             names: &names,
+            told_key,
             interaction: interaction.as_ref(),
             ..Facts::of(self.now, &actor)
         };
@@ -490,6 +502,9 @@ impl Batch {
                 self.members.remove(&(id, gone.principal()));
                 self.answerers.remove(&(id, gone.principal()));
                 self.writes.gone_participants.push((gone, at));
+            }
+            Change::ParticipantKeyChanged(_, change) => {
+                self.writes.told_keys.push((id, change.principal, change.entry.created_at));
             }
             Change::MessageAcknowledged(message) => {
                 if let Some(state) = self.messages.get_mut(&message) {

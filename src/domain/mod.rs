@@ -1,6 +1,8 @@
 //! Types and rules, pure and synchronous: no async, no SQL, no HTTP, no Redis.
 
+mod acknowledge;
 pub mod actor;
+pub mod answer;
 pub mod audit;
 pub mod decide;
 pub mod draft;
@@ -11,7 +13,9 @@ pub mod hidden;
 pub mod ids;
 pub mod interaction;
 pub(crate) mod json;
+pub mod keys;
 pub mod message;
+pub mod names;
 pub mod origin;
 pub mod page;
 pub mod participant;
@@ -28,7 +32,8 @@ pub use envelope::Envelope;
 pub use event::{CommittedEvent, EventHint, EventType};
 pub use ids::*;
 pub use interaction::Interaction;
-pub use message::{Message, MessageStatus, Priority, SenderType};
+pub use keys::KeyEntry;
+pub use message::{AnswerOutcome, Message, MessageStatus, Priority, Responder, SenderType};
 pub use origin::Origin;
 pub use page::{Page, PageRequest};
 pub use participant::{Participant, ParticipantType};

@@ -1,6 +1,6 @@
 //! Why a request is refused: the contract's error codes as a type.
 
-use super::{Actor, MessageId, Timestamp};
+use super::{MessageId, Responder, Timestamp};
 use thiserror::Error;
 
 /// A refusal that the caller is told about. The HTTP status of each is fixed in the contract, section 1.
@@ -40,6 +40,12 @@ pub enum Refusal {
     TooLarge(String),
     #[error("Too many failed sign-ins from this address; please wait {} s", .0.retry_after)]
     RateLimited(Exhausted),
+    /// A credential has as many connections as it may.
+    #[error("{limit} sockets, event streams and long-polls are open with this credential, and no more may be")]
+    TooManyConnections { limit: u32 },
+    /// The process has no room for another socket.
+    #[error("This node has as many sockets as it can take; please retry elsewhere or later")]
+    NoRoom,
     #[error("The store is out of reach, please retry")]
     Unavailable,
     #[error("Something went wrong on our side")]
@@ -59,7 +65,7 @@ pub struct Exhausted {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Responded {
     pub response_message_id: Option<MessageId>,
-    pub responded_by: Actor,
+    pub responded_by: Responder,
     pub responded_at: Timestamp,
 }
 

@@ -1,6 +1,8 @@
 //! What the hub does on its own: deadlines and tidying up.
 
+mod announcements;
 mod audit;
+mod checkpoint;
 mod deadlines;
 mod prune;
 mod retention;
@@ -17,6 +19,8 @@ pub fn start(context: &Arc<Context>, clock: Option<StoreClock>) {
     if let Some(clock) = clock {
         clock.start(context);
     }
+    checkpoint::start(context);
+    announcements::start(context);
     deadlines::start(context);
     audit::start(context);
     prune::start(context);

@@ -16,21 +16,25 @@ mod sql;
 mod sqlite_file;
 
 use crate::domain::interaction::InteractionState;
+use crate::domain::keys::{Attestation, SessionKey};
 use crate::domain::message::MessageState;
-use crate::domain::participant::Member;
 use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
 use crate::domain::{
-    AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyId, Message, MessageId, MessageStatus, Page,
-    PageRequest, Participant, ParticipantId, PrincipalId, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp,
+    AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyEntry, KeyId, Message, MessageId,
+    MessageStatus, Page, PageRequest, Participant, ParticipantId, ParticipantType, PrincipalId, Scope, Session,
+    SessionId, SessionStatus, SpaceId, Timestamp,
 };
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named,
-    NewHuman, NewKey, NewMark, Outlook, ReadMark, Refresh, RefreshOutcome, Retired, SavedReply, SavedReplyKind,
-    Standing, Taken, WriteSet,
+    Acknowledged, ActiveSession, Announcement, Attested, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed,
+    Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, Outlook, Passing, Put, ReadMark, Refresh,
+    RefreshOutcome, Retired, Said, SavedReply, SavedReplyKind, Standing, Taken, WriteSet,
 };
-pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, Scoped, TITLE_AT};
+pub use sql::{
+    DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED,
+};
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use uuid::Uuid;
 
@@ -101,7 +105,43 @@ pub trait Directory: Send + Sync {
     async fn all_humans(&self, space: SpaceId, max: i64) -> StoreResult<Option<Vec<Human>>>;
     /// Deactivates a human: their address is free, their sign-ins and setup links end.
     async fn deactivate_human(&self, space: SpaceId, id: HumanId, now: Timestamp) -> StoreResult<bool>;
-    async fn set_public_key(&self, member: &Member, public_key: &str, key_id: &str) -> StoreResult<()>;
+}
+
+/// Entries of public keys, the announcement of their changes, and the encrypted backups of people's private keys.
+#[async_trait]
+pub trait PublicKeys: Send + Sync {
+    /// The current entry of a principal of the space, with the id of its row.
+    async fn current_key(&self, space: SpaceId, principal: PrincipalId) -> StoreResult<Option<(Uuid, KeyEntry)>>;
+    /// Puts an entry in the place of the one that it names, and has the change announced; nothing is done unless that
+    /// one is still the current one.
+    async fn put_key(&self, new: &NewEntry) -> StoreResult<Put>;
+    /// Keeps an attestation with the current entry of a principal of the space, if it has this `keyId`.
+    async fn attest_key(
+        &self,
+        space: SpaceId,
+        principal: PrincipalId,
+        key_id: &str,
+        attestation: &Attestation,
+    ) -> StoreResult<Attested>;
+    /// Every entry of everybody who takes part in the session or has, the oldest first.
+    async fn session_keys(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        page: PageRequest,
+    ) -> StoreResult<Option<Page<SessionKey>>>;
+    /// Changes that are still to be announced, the oldest first: of each principal only the oldest.
+    async fn announcements(&self, limit: i64) -> StoreResult<Vec<Announcement>>;
+    /// The next active sessions, in the order of their ids, that have not been told of a change.
+    async fn sessions_to_tell(&self, announcement: &Announcement, limit: i64) -> StoreResult<Vec<SessionId>>;
+    /// Notes that every session up to `told` has been told; nothing if another node has noted more meanwhile.
+    async fn note_told(&self, announcement: &Announcement, told: SessionId) -> StoreResult<()>;
+    async fn end_announcement(&self, announcement: &Announcement) -> StoreResult<()>;
+
+    async fn key_backup(&self, human: HumanId) -> StoreResult<Option<String>>;
+    async fn set_key_backup(&self, human: HumanId, body: &str, now: Timestamp) -> StoreResult<()>;
+    /// `false` if there was none.
+    async fn delete_key_backup(&self, human: HumanId) -> StoreResult<bool>;
 }
 
 /// A transaction that makes things of the directory, and keeps the reply of the request that asked for them; dropped
@@ -239,6 +279,24 @@ pub trait Timelines: Send + Sync {
     /// As `head`, with the caller's own participation.
     async fn standing(&self, scope: Scope, session: SessionId, principal: PrincipalId)
     -> StoreResult<Option<Standing>>;
+    /// The `seq` of the last message that `sender` wrote, 0 if there is none; `None` if the session is out of scope.
+    async fn last_said_by(&self, scope: Scope, session: SessionId, sender: PrincipalId) -> StoreResult<Option<i64>>;
+    /// As `head`, with the first message after `after` of a human or guest, at the same moment.
+    async fn first_said(&self, scope: Scope, session: SessionId, after: i64) -> StoreResult<Option<Said>>;
+    /// The settled questions of `agent` whose outcome nobody has taken, in the order in which they settled.
+    async fn unacknowledged(
+        &self,
+        scope: Scope,
+        agent: AgentId,
+        page: PageRequest,
+    ) -> StoreResult<Page<(SessionId, MessageId)>>;
+    /// Those of these messages that are there, in their order; no more once `max_bytes` are passed.
+    async fn messages_of(
+        &self,
+        scope: Scope,
+        messages: &[(SessionId, MessageId)],
+        max_bytes: i64,
+    ) -> StoreResult<Taken<Message>>;
     /// As `head`, with the status of a message at the same moment. `None` if either is out of scope.
     async fn outlook(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Outlook>>;
     /// The events after `after`, in order: at most `limit`, and no more once `max_bytes` are passed.
@@ -250,8 +308,8 @@ pub trait Timelines: Send + Sync {
         limit: i64,
         max_bytes: i64,
     ) -> StoreResult<Option<EventPage>>;
-    /// The `last_seq` of each of these sessions: one query for a node's reconcile tick.
-    async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, i64)>>;
+    /// Where the timeline of each of these sessions stands: one query for a node's reconcile tick.
+    async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, Head)>>;
     /// Where the sessions of these spaces stand that have had an event at or after `since`.
     async fn active_since(&self, spaces: &[SpaceId], since: Timestamp) -> StoreResult<Vec<ActiveSession>>;
     /// Pending messages whose deadline is at or before `now`, the most overdue first.
@@ -320,18 +378,30 @@ pub enum LockWait {
 
 /// The whole store.
 #[async_trait]
-pub trait Store: Directory + Credentials + Sessions + Timelines + Retention + Interactions + AuditLog {
+pub trait Store:
+    Directory + PublicKeys + Credentials + Sessions + Timelines + Retention + Interactions + AuditLog
+{
     /// Fails unless the store answers.
     async fn ping(&self) -> StoreResult<()>;
+    /// Whether the last transaction failed because the store can't take it: it is full, or another program holds it.
+    fn writes_fail(&self) -> bool;
+    /// Writes something of no meaning; fails unless that is durable.
+    async fn try_write(&self) -> StoreResult<()>;
+    /// How often a connection to the store has broken: it may lead to another server since.
+    fn breaks(&self) -> u64;
     /// What the store's own clock says; `None` if it has none but this machine's.
     async fn time(&self) -> StoreResult<Option<Timestamp>>;
     /// How many messages wait for an answer, in all spaces: a figure for operators.
     async fn pending_responses(&self) -> StoreResult<i64>;
-    /// Deletes what has served its time: saved replies made before `replies`, refresh tokens that ended before
-    /// `tokens`. Returns how many rows went.
-    async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64>;
+    /// Deletes at most `limit` rows of what served its time before `before`, passing over those that others have in
+    /// hand. Returns how many went.
+    async fn prune(&self, what: Passing, before: Timestamp, limit: i64) -> StoreResult<u64>;
+    /// Makes the log of writes small again, if there is one that has grown and nobody reads what it holds.
+    async fn shrink_log(&self) -> StoreResult<()>;
     /// How many writers of timelines it can do with: each has one transaction under way at a time.
     fn writers(&self) -> NonZeroUsize;
+    /// Which of these sessions somebody else is writing to at the moment.
+    async fn held_elsewhere(&self, sessions: &[SessionId]) -> StoreResult<HashSet<SessionId>>;
     /// Begins the transaction of one batch of a timeline writer, which waits so long for sessions that others hold.
     async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>>;
     /// Waits for what is under way and closes every connection.
@@ -347,6 +417,14 @@ pub trait WriteTx: Send {
     async fn pending_messages(&mut self, session: SessionId) -> StoreResult<Vec<MessageState>>;
     async fn participant(&mut self, session: SessionId, id: ParticipantId) -> StoreResult<Option<Participant>>;
     async fn participant_of(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Participant>>;
+    /// The names of those who take part: of everybody, or of guests alone.
+    async fn participant_names(
+        &mut self,
+        session: SessionId,
+        of_everybody: bool,
+    ) -> StoreResult<Vec<(ParticipantType, String)>>;
+    /// When the newest key was made of which the session's timeline tells for this participant, if it does.
+    async fn told_key(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Timestamp>>;
     /// What the session is as an interaction, if it is one.
     async fn interaction(&mut self, session: SessionId) -> StoreResult<Option<InteractionState>>;
     /// Writes what a batch has done so far.

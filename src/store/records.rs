@@ -2,11 +2,13 @@
 
 use super::SecretHash;
 use crate::domain::decide::NewGuest;
+use crate::domain::keys::KeyChange;
 use crate::domain::message::{MessageState, Settlement};
+use crate::domain::participant::Participation;
 use crate::domain::people::Role;
 use crate::domain::{
-    AgentId, CommittedEvent, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, Participant, ParticipantId,
-    Permission, PrincipalId, Priority, Session, SessionId, SpaceId, Timestamp,
+    AgentId, CommittedEvent, GuestId, HumanId, KeyEntry, KeyId, Message, MessageId, MessageStatus, Participant,
+    ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session, SessionId, SpaceId, Timestamp,
 };
 use uuid::Uuid;
 
@@ -44,6 +46,52 @@ pub struct KeyHolder {
     pub expires_at: Option<Timestamp>,
 }
 
+/// A key entry to put in the place of another.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    pub space: SpaceId,
+    pub kind: ParticipantType,
+    pub principal: PrincipalId,
+    pub entry: KeyEntry,
+    /// The row that must be the current one; none if there must be no entry yet.
+    pub replaces: Option<Uuid>,
+    /// Whether the key of that one signed this one.
+    pub chained: bool,
+}
+
+/// What came of a new key entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    Done,
+    /// Another entry is the current one by now.
+    Raced,
+    /// So many changes of this principal are still to be announced that no further one is taken.
+    Unannounced,
+    /// The principal has so many entries that no further one is kept.
+    Full(u64),
+}
+
+/// What came of an attestation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attested {
+    /// What the principal is.
+    Done(ParticipantType),
+    /// The current entry has another `keyId`.
+    OtherKey,
+    /// The space has no such principal, or that one has no entry.
+    Unknown,
+}
+
+/// A change of key that sessions are still to be told of.
+#[derive(Clone, Debug)]
+pub struct Announcement {
+    pub id: Uuid,
+    pub space: SpaceId,
+    pub change: KeyChange,
+    /// The sessions up to this one have been told.
+    pub after: Option<SessionId>,
+}
+
 /// A refresh token to store.
 #[derive(Clone, Debug)]
 pub struct Refresh {
@@ -78,6 +126,8 @@ pub struct Standing {
     pub head: Head,
     /// The caller's own participation; none for a key that sees the whole space without taking part.
     pub participant: Option<ParticipantId>,
+    /// Whether more than 20 people take part, so that presence is told in batches (contract section 8).
+    pub is_crowd: bool,
 }
 
 /// Where a timeline stands, and one of its messages on it: all that whoever waits for the message has to know.
@@ -87,12 +137,41 @@ pub struct Outlook {
     pub status: MessageStatus,
 }
 
+/// What is deleted once it has served its time, in the order in which it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    Replies,
+    Revocations,
+    /// Refresh tokens whose sign-in has ended, and then the sign-ins.
+    RefreshTokens,
+    SignIns,
+    SetupTokens,
+}
+
+impl Passing {
+    pub const ALL: &[Self] = &[Self::Replies, Self::Revocations, Self::RefreshTokens, Self::SignIns, Self::SetupTokens];
+
+    /// Whether its time is when it was made, a day before it goes, and not its own end.
+    pub fn is_kept_for_a_day(self) -> bool {
+        matches!(self, Self::Replies | Self::Revocations)
+    }
+}
+
+/// Where a timeline stands, and the first message that a person wrote after some event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub head: Head,
+    pub message: Option<MessageId>,
+}
+
 /// Where a timeline stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     pub space: SpaceId,
     pub last_seq: i64,
     pub first_seq: i64,
+    /// The time of the event at `last_seq`.
+    pub at: Timestamp,
 }
 
 /// A stretch of a timeline.
@@ -197,6 +276,8 @@ pub enum SavedReplyKind {
     Posted(SessionId, MessageId),
     /// The message as it is since it settled.
     Settled(SessionId, MessageId),
+    /// The message as it is since its outcome was taken.
+    Acknowledged(SessionId, MessageId),
     /// The interaction as it stood at this `seq`.
     Interaction(SessionId, i64),
     /// The JSON of the reply.
@@ -209,6 +290,10 @@ pub struct Named {
     pub sessions: Vec<(SpaceId, SessionId)>,
     /// Who has to take part in which session.
     pub members: Vec<(SessionId, PrincipalId)>,
+    /// Who is to be a human or guest of which session.
+    pub answerers: Vec<(SessionId, PrincipalId)>,
+    /// Ids of sessions to create that clients have chosen.
+    pub new_sessions: Vec<SessionId>,
     pub messages: Vec<(SessionId, MessageId)>,
     /// The scopes and keys under which replies may be kept.
     pub replies: Vec<(String, String)>,
@@ -219,7 +304,11 @@ pub struct Named {
 pub struct Loaded {
     /// In the order of their ids.
     pub sessions: Vec<Session>,
-    pub members: Vec<(SessionId, PrincipalId, ParticipantId)>,
+    pub members: Vec<(SessionId, PrincipalId, Participation)>,
+    /// Those who are, and see the session.
+    pub answerers: Vec<(SessionId, PrincipalId)>,
+    /// Those that are taken, in whichever space.
+    pub taken: Vec<SessionId>,
     pub messages: Vec<MessageState>,
     pub replies: Vec<SavedReply>,
 }
@@ -234,6 +323,15 @@ pub struct NewMark {
     pub count: i64,
 }
 
+/// A question whose outcome was taken, and the event that says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Acknowledged {
+    pub session: SessionId,
+    pub message: MessageId,
+    pub seq: i64,
+    pub at: Timestamp,
+}
+
 /// Everything that one batch writes.
 #[derive(Debug, Default)]
 pub struct WriteSet {
@@ -246,10 +344,11 @@ pub struct WriteSet {
     pub new_participants: Vec<Participant>,
     pub gone_participants: Vec<(Participant, Timestamp)>,
     pub new_guests: Vec<(SpaceId, Participant, NewGuest)>,
+    /// Of whose key, made when, a session was told.
+    pub told_keys: Vec<(SessionId, PrincipalId, Timestamp)>,
     pub read_marks: Vec<NewMark>,
     /// Which sessions are interactions, with the message that asks and what they are called.
     pub new_interactions: Vec<(SessionId, MessageId, String)>,
-    /// Interactions that were acknowledged, by the event of this `seq`.
-    pub acknowledged: Vec<(SessionId, i64, Timestamp)>,
+    pub acknowledged: Vec<Acknowledged>,
     pub replies: Vec<SavedReply>,
 }

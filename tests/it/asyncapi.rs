@@ -3,6 +3,7 @@
 use crate::openapi::references;
 use crate::permissions::FRAMES;
 use crate::support::hub::{answer, ask, at_agent, at_message, say, text};
+use crate::support::keys::{Keys, publish};
 use crate::support::socket::End;
 use crate::support::{Engine, Hub, Socket, on_both_engines};
 use hiloop::domain::EventType;
@@ -249,6 +250,9 @@ async fn everything(hub: &mut Hub) -> Vec<Value> {
         .await
         .expect(201);
     until(&mut watcher, &mut frames, "event", Some("participant.added")).await;
+    let (keys, id) = publish(&human).await;
+    human.put("/v1/human/public-key", Keys::new().entry_after(&keys, &id)).await.expect(200);
+    until(&mut watcher, &mut frames, "event", Some("participant.key_changed")).await;
     let list = host.get(&at_agent(&session, "/participants")).await.expect(200);
     let human_there =
         list["data"].as_array().expect("a list").iter().find(|one| one["type"] == "Human").expect("there");
@@ -337,8 +341,9 @@ on_both_engines! {
     async fn the_hub_takes_what_its_examples_say(hub: Hub) {
         let document = document();
         let host = hub.agent("agent").await;
+        let human = hub.human().await.get("/v1/human/me").await.expect(200);
         let session = hub.session(&host).await;
-        say(&host, &session, "x").await;
+        let said = say(&host, &session, "x").await;
         let mut socket = Socket::try_open(&hub.anonymous()).await.expect("it opens");
         let mut authenticated = false;
         let mut taken = BTreeSet::new();
@@ -350,6 +355,12 @@ on_both_engines! {
                 let mut frame = example["payload"].clone();
                 if frame["sessionId"].is_string() {
                     frame["sessionId"] = json!(session);
+                }
+                if frame["answerers"].is_array() {
+                    frame["answerers"] = json!([human["id"]]);
+                }
+                if frame["inReplyTo"].is_string() {
+                    frame["inReplyTo"] = said["id"].clone();
                 }
                 if frame["token"].is_string() {
                     frame["token"] = json!(host.secret());

@@ -41,14 +41,27 @@ const fn form(route: &'static str, required: usize, fields: &'static [(&'static 
     Form { route, required, fields }
 }
 
-const SESSION: &[(&str, Holds)] =
-    &[("title", Text), ("encryptedTitle", Envelope), ("priority", Word), ("metadata", Object), ("participants", List)];
-const PUBLIC_KEY: &[(&str, Holds)] = &[("publicKey", Text), ("keyId", Text)];
+const SESSION: &[(&str, Holds)] = &[
+    ("id", Id),
+    ("title", Text),
+    ("encryptedTitle", Envelope),
+    ("priority", Word),
+    ("metadata", Object),
+    ("participants", List),
+];
+const PUBLIC_KEY: &[(&str, Holds)] = &[
+    ("publicKey", Text),
+    ("signingKey", Text),
+    ("keyId", Text),
+    ("proof", Text),
+    ("previous", Object),
+    ("replace", Flag),
+];
 const AGENT: &[(&str, Holds)] = &[("name", Text), ("description", Text)];
 
 /// Every body that the hub reads.
 const FORMS: &[Form] = &[
-    form("PUT /v1/agent/public-key", 2, PUBLIC_KEY),
+    form("PUT /v1/agent/public-key", 4, PUBLIC_KEY),
     form("POST /v1/agent/sessions", 0, SESSION),
     form(
         "PATCH /v1/agent/sessions/{id}",
@@ -64,10 +77,12 @@ const FORMS: &[Form] = &[
             ("responseRequired", Flag),
             ("priority", Word),
             ("deadlineAt", Time),
+            ("answerers", List),
             ("inReplyTo", Id),
         ],
     ),
     form("POST /v1/agent/sessions/{id}/messages/{messageId}/cancel", 0, &[]),
+    form("POST /v1/agent/sessions/{id}/messages/{messageId}/acknowledge", 0, &[("exclusive", Flag)]),
     form("POST /v1/agent/sessions/{id}/close", 0, &[]),
     form("POST /v1/agent/sessions/{id}/archive", 0, &[]),
     form(
@@ -87,6 +102,8 @@ const FORMS: &[Form] = &[
             ("title", Text),
             ("priority", Word),
             ("deadlineAt", Time),
+            ("id", Id),
+            ("answerers", List),
             ("participants", List),
         ],
     ),
@@ -99,18 +116,22 @@ const FORMS: &[Form] = &[
             ("responseRequired", Flag),
             ("priority", Word),
             ("deadlineAt", Time),
+            ("answerers", List),
             ("inReplyTo", Id),
         ],
     ),
     form("POST /v1/agent/interactions/{id}/blocks", 1, &[("encryptedBlocks", Envelope)]),
     form("POST /v1/agent/interactions/{id}/cancel", 0, &[]),
     form("POST /v1/agent/interactions/{id}/acknowledge", 0, &[]),
-    form("PUT /v1/human/public-key", 2, PUBLIC_KEY),
+    form("PUT /v1/human/public-key", 4, PUBLIC_KEY),
+    form("PUT /v1/human/key-backup", 0, &[]),
+    form("PUT /v1/manage/attestations/{principalId}", 3, &[("keyId", Text), ("notAfter", Time), ("signature", Text)]),
     form(
         "POST /v1/human/sessions",
         1,
         &[
             ("participants", List),
+            ("id", Id),
             ("title", Text),
             ("encryptedTitle", Envelope),
             ("priority", Word),
@@ -120,7 +141,14 @@ const FORMS: &[Form] = &[
     form(
         "POST /v1/human/sessions/{id}/messages",
         1,
-        &[("encryptedContent", Envelope), ("encryptedComponents", Envelope), ("priority", Word), ("inReplyTo", Id)],
+        &[
+            ("encryptedContent", Envelope),
+            ("encryptedComponents", Envelope),
+            ("priority", Word),
+            ("inReplyTo", Id),
+            ("settles", Flag),
+            ("outcome", Word),
+        ],
     ),
     form("POST /v1/human/sessions/{id}/close", 0, &[]),
     form("POST /v1/human/sessions/{id}/typing", 0, &[("typing", Flag)]),
@@ -128,7 +156,7 @@ const FORMS: &[Form] = &[
     form(
         "POST /v1/human/interactions/{id}/respond",
         1,
-        &[("encryptedContent", Envelope), ("encryptedComponents", Envelope)],
+        &[("encryptedContent", Envelope), ("encryptedComponents", Envelope), ("outcome", Word)],
     ),
     form("POST /v1/auth/login", 2, &[("email", Text), ("password", Text)]),
     form("POST /v1/auth/refresh", 1, &[("refreshToken", Text)]),
@@ -527,7 +555,7 @@ on_both_engines! {
         let house = House::of(&hub).await;
         let mut findings = Findings::default();
         let long = |count: usize| Value::from("é".repeat(count)).to_string();
-        let zeros = "A".repeat(43) + "=";
+        let zeros = "A".repeat(43);
         for (route, field, value) in [
             ("POST /v1/agent/sessions", "title", long(201)),
             ("PATCH /v1/agent/sessions/{id}", "title", long(201)),
@@ -551,7 +579,12 @@ on_both_engines! {
             ("POST /v1/agent/sessions/{id}/guest-tokens", "expiresInSeconds", i64::MAX.to_string()),
             ("PUT /v1/agent/public-key", "publicKey", "\"\"".to_owned()),
             ("PUT /v1/agent/public-key", "publicKey", "\"not base64!\"".to_owned()),
-            ("PUT /v1/human/public-key", "publicKey", Value::from(&zeros[1..]).to_string()),
+            ("PUT /v1/human/public-key", "publicKey", Value::from(zeros.as_str()).to_string()),
+            ("PUT /v1/human/public-key", "publicKey", Value::from(zeros.clone() + "=").to_string()),
+            ("PUT /v1/agent/public-key", "signingKey", Value::from(zeros.as_str()).to_string()),
+            ("PUT /v1/agent/public-key", "signingKey", "\"\"".to_owned()),
+            ("PUT /v1/agent/public-key", "proof", Value::from("A".repeat(86)).to_string()),
+            ("PUT /v1/human/public-key", "previous", json!({ "keyId": "AAAA", "signature": "A".repeat(86) }).to_string()),
             ("PUT /v1/human/public-key", "publicKey", "\"AAAA\"".to_owned()),
             ("PUT /v1/agent/public-key", "keyId", "\"\"".to_owned()),
             ("PUT /v1/agent/public-key", "keyId", long(129)),
@@ -862,6 +895,10 @@ on_both_engines! {
             if row.path.ends_with("/await") {
                 whole("timeout", &["-1", "56", "3600"]);
             }
+            let is_session_wait = row.path == "/v1/agent/sessions/{id}/await";
+            if is_session_wait {
+                whole("after", &["-1"]);
+            }
             if row.path.ends_with("/sessions") {
                 bad.extend(["", "active", "Pending", "Active,Closed", "%00", "1"].map(|value| ("status", value)));
             }
@@ -885,8 +922,13 @@ on_both_engines! {
             if row.path.ends_with("/await") {
                 let hasty = client.with("prefer", "wait=0");
                 findings.expect("Prefer: wait=0", &hasty.get(path).await, 200);
-                let settled = client.post(&path.replace("/await", "/cancel"), json!({})).await;
-                findings.expect("the cancellation", &settled, 200);
+                // So that nothing is waited for any more.
+                if is_session_wait {
+                    house.human.post(&at_human(&house.session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201);
+                } else {
+                    let settled = client.post(&path.replace("/await", "/cancel"), json!({})).await;
+                    findings.expect("the cancellation", &settled, 200);
+                }
                 for odd in ["wait=x", "wait", "wait=-1", "wait=99999999999999999999", "respond-async, wait=1;x=y", "=", ",,,"] {
                     findings.expect(&format!("Prefer: {odd}"), &client.with("prefer", odd).get(path).await, 200);
                 }

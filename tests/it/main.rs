@@ -1,4 +1,5 @@
 //! The hub as its users meet it: a real server on a free port, real sockets, real databases.
+#![allow(clippy::disallowed_methods)] // tests start tasks that end with them
 
 mod support;
 
@@ -8,13 +9,19 @@ mod audit;
 mod autobahn;
 mod awaiting;
 mod bad_input;
+mod chosen_ids;
 mod cli;
+mod connections;
 mod contract;
 mod crash;
+mod crowds;
 mod deadlines;
+mod decisions;
 mod degraded;
 mod doubt;
 mod drain;
+mod hearing;
+mod held;
 mod idempotency;
 mod interactions;
 mod limits;
@@ -27,18 +34,22 @@ mod plans;
 mod pooler;
 mod presence;
 mod proxy;
+mod public_keys;
 mod race;
 mod readiness;
 mod redis;
 mod replay;
+mod restored;
 mod retention;
 mod sessions;
 mod slow;
 mod sockets;
 mod store;
 mod store_files;
+mod stored;
 mod storm;
 mod streams;
+mod supervision;
 mod typing;
 mod upgrade;
 mod uploads;

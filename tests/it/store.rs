@@ -13,15 +13,16 @@ use hiloop::domain::participant::Member;
 use hiloop::domain::people::{Agent, Human, Role, Space};
 use hiloop::domain::session::SessionPatch;
 use hiloop::domain::{
-    Actor, AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, CommittedEvent,
-    Envelope, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, PageRequest, Participant, ParticipantId,
-    ParticipantType, Permission, PrincipalId, Priority, Scope, SenderType, Session, SessionId, SessionStatus, SpaceId,
-    Timestamp,
+    Actor, AgentId, AnswerOutcome, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author,
+    CommittedEvent, Envelope, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, PageRequest, Participant,
+    ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Responder, Scope, SenderType, Session,
+    SessionId, SessionStatus, SpaceId, Timestamp,
 };
 use hiloop::store::open::{open, open_with};
 use hiloop::store::{
-    ActiveSession, DueMessage, Head, Listed, Loaded, LockWait, Moment, Named, NewHuman, NewKey, NewMark, ReadMark,
-    Refresh, RefreshOutcome, SavedReply, SavedReplyKind, Store, StoreError, StoreResult, WriteSet, WriteTx,
+    Acknowledged, ActiveSession, DueMessage, Head, Listed, Loaded, LockWait, Moment, Named, NewHuman, NewKey, NewMark,
+    Passing, ReadMark, Refresh, RefreshOutcome, SavedReply, SavedReplyKind, Store, StoreError, StoreResult, WriteSet,
+    WriteTx,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -112,6 +113,8 @@ macro_rules! on_both_stores {
     )+};
 }
 
+mod public_keys;
+
 fn page(page: i64, size: i64) -> PageRequest {
     PageRequest { page, size }
 }
@@ -158,7 +161,7 @@ impl Line {
         };
         let mut line = Self { session, is_new: true, at: NOW, writes: WriteSet::default() };
         let role = Participant::MEMBER;
-        let participants: Vec<_> = members.iter().map(|member| Participant::new(id, member, role, NOW)).collect();
+        let participants: Vec<_> = members.iter().map(|member| Participant::new(id, member, role, None, NOW)).collect();
         line.writes.new_participants.extend(participants.iter().cloned());
         line.append(Change::SessionCreated(participants), &Actor::system());
         line
@@ -197,6 +200,9 @@ impl Line {
                 self.writes.new_participants.push(participant);
             }
             Change::ParticipantRemoved(gone) => self.writes.gone_participants.push((gone, NOW)),
+            Change::ParticipantKeyChanged(_, change) => {
+                self.writes.told_keys.push((self.session.id, change.principal, change.entry.created_at));
+            }
             _ => {}
         }
         seq
@@ -220,8 +226,11 @@ impl Line {
             status: if ask.is_some() { MessageStatus::Pending } else { MessageStatus::Completed },
             priority: ask.map_or(Priority::Medium, |ask| ask.priority),
             deadline_at: ask.and_then(|ask| ask.deadline),
+            answerers: None,
             in_reply_to: None,
+            outcome: None,
             response: None,
+            acknowledged_at: None,
             created_at: self.at,
             updated_at: self.at,
         };
@@ -245,7 +254,8 @@ impl Line {
 
     fn acknowledge(&mut self, by: &Member, asked: MessageId) -> i64 {
         let seq = self.append(Change::MessageAcknowledged(asked), &by.actor());
-        self.writes.acknowledged.push((self.session.id, seq, self.at));
+        let (session, at) = (self.session.id, self.at);
+        self.writes.acknowledged.push(Acknowledged { session, message: asked, seq, at });
         seq
     }
 
@@ -258,25 +268,31 @@ impl Line {
         }
         let response = Response {
             message_id: answer.id,
-            responded_by: by.actor(),
+            responded_by: (&by.actor()).into(),
             responded_at: self.at,
+            outcome: AnswerOutcome::Approved,
             encrypted_content: answer.encrypted_content.clone(),
             encrypted_components: None,
         };
         let seq = self.append(Change::MessageCompleted(asked, Box::new(response)), &by.actor());
-        let settlement = Settlement { seq, at: self.at, by: by.actor(), response: Some(answer.id) };
+        let settlement = Settlement {
+            seq,
+            at: self.at,
+            by: (&by.actor()).into(),
+            response: Some((answer.id, AnswerOutcome::Approved)),
+        };
         self.writes.settled.push((asked, MessageStatus::Completed, settlement));
         answer
     }
 
     fn cancel(&mut self, by: &Member, asked: MessageId) {
         let seq = self.append(Change::MessageCancelled(asked), &by.actor());
-        let settlement = Settlement { seq, at: self.at, by: by.actor(), response: None };
+        let settlement = Settlement { seq, at: self.at, by: (&by.actor()).into(), response: None };
         self.writes.settled.push((asked, MessageStatus::Cancelled, settlement));
     }
 
     fn add(&mut self, member: &Member, guest: Option<NewGuest>) -> Participant {
-        let participant = Participant::new(self.session.id, member, "reviewer", self.at);
+        let participant = Participant::new(self.session.id, member, "reviewer", None, self.at);
         self.append(Change::ParticipantAdded(participant.clone(), guest), &Actor::system());
         participant
     }
@@ -285,8 +301,13 @@ impl Line {
     fn invite(&mut self, name: &str, token: &str) -> (Member, Participant) {
         let id = GuestId::new();
         let name = name.to_owned();
-        let member = Member { kind: ParticipantType::Guest, id: id.into(), name, public_key: None, key_id: None };
-        let guest = NewGuest { token_hash: hash(token), expires_at: NOW.plus_seconds(60) };
+        let member = Member { kind: ParticipantType::Guest, id: id.into(), name, key: None };
+        let guest = NewGuest {
+            token_hash: hash(token),
+            expires_at: NOW.plus_seconds(60),
+            answers_agent: None,
+            has_default_name: false,
+        };
         let participant = self.add(&member, Some(guest));
         (member, participant)
     }
@@ -361,8 +382,10 @@ fn state_of(message: &Message) -> MessageState {
         status: message.status,
         priority: message.priority,
         deadline_at: message.deadline_at,
+        answerers: message.answerers.clone(),
         in_reply_to: message.in_reply_to,
         settlement: None,
+        acknowledged_at: None,
         created_at: message.created_at,
         updated_at: message.updated_at,
     }
@@ -469,7 +492,7 @@ on_both_stores! {
             store.ensure_agent(space.id, "bot", Some("it helps"), NOW).await.expect("the store").expect("active");
         assert!(is_new);
         assert_eq!((agent.space_id, agent.description.as_deref()), (space.id, Some("it helps")));
-        assert_eq!((&agent.public_key, &agent.key_id, agent.created_at), (&None, &None, NOW));
+        assert_eq!((&agent.key, agent.created_at), (&None, NOW));
         let (again, is_new) =
             store.ensure_agent(space.id, "bot", Some("no"), NOW).await.expect("the store").expect("active");
         assert_eq!((again.id, again.description.as_deref(), is_new), (agent.id, Some("it helps"), false));
@@ -516,7 +539,7 @@ on_both_stores! {
         let human = store.create(&new).await.expect("new");
         assert_eq!((human.email.as_str(), human.name.as_str(), human.created_at), ("h@example.org", "First", NOW));
         assert_eq!((human.space_id, human.role, human.password_hash.as_deref()), (one.id, Role::Admin, Some("phc")));
-        assert_eq!((&human.public_key, human.tokens_valid_from), (&None, None));
+        assert_eq!((&human.key, human.tokens_valid_from), (&None, None));
         assert!(store.create(&new_human(one.id, "h@example.org", "Second")).await.is_none(), "taken");
         // The same address in another space is another human.
         let twin = store.create(&new_human(two.id, "h@example.org", "Twin")).await.expect("new");
@@ -551,7 +574,6 @@ on_both_stores! {
     async fn the_address_of_a_deactivated_human_is_somebody_new(store: Empty) {
         let space = store.space("one").await;
         let human = store.create(&new_human(space.id, "h@example.org", "First")).await.expect("new");
-        store.set_public_key(&human.member(), "key", "k").await.expect("the store");
         let later = NOW.plus_seconds(60);
         let refresh = Refresh { hash: hash("r"), family: Uuid::now_v7(), human: human.id, expires_at: later };
         store.add_refresh_token(&refresh, NOW).await.expect("the store");
@@ -564,7 +586,7 @@ on_both_stores! {
         for round in 0..3 {
             let again = store.create(&new_human(space.id, "h@example.org", "Second")).await.expect("new");
             assert!(again.id != before && again.id != human.id, "{round}");
-            assert_eq!((again.name.as_str(), again.public_key, again.password_hash), ("Second", None, None));
+            assert_eq!((again.name.as_str(), again.key, again.password_hash), ("Second", None, None));
             before = again.id;
             assert!(store.deactivate_human(space.id, again.id, NOW).await.expect("the store"));
         }
@@ -617,27 +639,6 @@ on_both_stores! {
         assert_eq!(store.all_humans(space.id, 5).await.expect("the store").expect("five").len(), 5);
         assert!(store.all_humans(space.id, 4).await.expect("the store").is_none());
         assert_eq!(store.all_humans(SpaceId::new(), 0).await.expect("the store").expect("none").len(), 0);
-    }
-
-    async fn public_keys_stand_in_the_directory(store: Empty) {
-        let space = store.space("one").await;
-        let agent = store.agent_named(&space, "a").await;
-        let human = store.human_named(&space, "h").await;
-        let mut line = Line::new(&space, &[agent.member(), human.member()]);
-        let (guest, _) = line.invite("g", "token");
-        line.save(&store).await;
-        for (index, member) in [agent.member(), human.member(), guest.clone()].iter().enumerate() {
-            store.set_public_key(member, &format!("key{index}"), &format!("id{index}")).await.expect("the store");
-        }
-        let agent = store.agent(space.id, agent.id).await.expect("the store").expect("active");
-        let human = store.human(human.id).await.expect("the store").expect("active");
-        let guest = store.guest(space.id, GuestId(guest.id.0)).await.expect("the store").expect("active");
-        assert_eq!((agent.public_key.as_deref(), agent.key_id.as_deref()), (Some("key0"), Some("id0")));
-        assert_eq!((human.public_key.as_deref(), human.key_id.as_deref()), (Some("key1"), Some("id1")));
-        assert_eq!((guest.public_key.as_deref(), guest.key_id.as_deref()), (Some("key2"), Some("id2")));
-        let listed = store.participants(Scope::Space(space.id), line.id(), page(1, 10)).await.expect("the store");
-        let keys: BTreeSet<_> = listed.expect("in scope").data.into_iter().filter_map(|p| p.public_key).collect();
-        assert_eq!(keys, BTreeSet::from(["key0".to_owned(), "key1".to_owned(), "key2".to_owned()]));
     }
 
     async fn a_setting_is_set_once(store: Empty) {
@@ -860,8 +861,25 @@ on_both_stores! {
         tx.apply(WriteSet { replies: replies.to_vec(), ..WriteSet::default() }).await.expect("the store");
         tx.commit(WriteSet::default()).await.expect("the store");
 
-        assert_eq!(store.prune(NOW, NOW).await.expect("the store"), 1 + 2);
-        assert_eq!(store.prune(NOW, NOW).await.expect("the store"), 0);
+        let mut tx = store.begin_directory().await.expect("a transaction");
+        for (index, ends) in [-10, 0, 10].into_iter().enumerate() {
+            let hash = [u8::try_from(index).expect("small"); 32];
+            tx.add_setup_token(&hash, human.id, NOW.plus_seconds(ends)).await.expect("the store");
+        }
+        tx.commit(None).await.expect("the store");
+        let pieces = async |what, limit| {
+            let mut pieces = Vec::new();
+            while pieces.last() != Some(&0) {
+                pieces.push(store.prune(what, NOW, limit).await.expect("the store"));
+            }
+            pieces
+        };
+        // A sign-in goes when nothing of it is left, and nothing goes in larger pieces than asked for.
+        assert_eq!(pieces(Passing::SignIns, 10).await, [0]);
+        assert_eq!(pieces(Passing::RefreshTokens, 1).await, [1, 1, 0]);
+        assert_eq!(pieces(Passing::SignIns, 10).await, [2, 0]);
+        assert_eq!(pieces(Passing::Replies, 10).await, [1, 0]);
+        assert_eq!(pieces(Passing::SetupTokens, 10).await, [1, 0]);
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let keys = ["-10", "0", "10"].map(|key| ("s".to_owned(), key.to_owned()));
         let left = tx.saved_replies(&keys, NOW.plus_seconds(-100)).await.expect("the store");
@@ -1340,7 +1358,7 @@ on_both_stores! {
         let done = read(asked.id).await;
         let response = done.response.as_ref().expect("a response");
         assert_eq!((done.status, done.updated_at), (MessageStatus::Completed, line.at));
-        assert_eq!((response.message_id, &response.responded_by), (answer.id, &human.member().actor()));
+        assert_eq!((response.message_id, &response.responded_by), (answer.id, &Responder::from(&human.member().actor())));
         assert_eq!((response.responded_at, &response.encrypted_content), (line.at, &answer.encrypted_content));
         let gone = read(dropped.id).await;
         assert_eq!((gone.status, gone.response.is_none()), (MessageStatus::Cancelled, true));
@@ -1457,8 +1475,9 @@ on_both_stores! {
 
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let state = tx.interaction(line.id()).await.expect("the store").expect("there");
-        assert_eq!((state.message, state.status), (asked.id, MessageStatus::Completed));
-        assert_eq!((state.acknowledged_at, state.blocks), (Some(line.at), 2));
+        assert_eq!((state.message, state.blocks), (asked.id, 2));
+        let taken = tx.message_states(&[(line.id(), asked.id)]).await.expect("the store");
+        assert_eq!((taken[0].status, taken[0].acknowledged_at), (MessageStatus::Completed, Some(line.at)));
         let mut bytes = 0;
         for seq in [first, line.session.last_seq] {
             let one = store.events_after(scope, line.id(), seq - 1, 1, 1).await.expect("the store").expect("there");
@@ -1467,8 +1486,62 @@ on_both_stores! {
         assert_eq!(state.block_bytes, i64::try_from(bytes).expect("few"));
         assert_eq!(tx.interaction(SessionId::new()).await.expect("the store"), None);
         // Its outcome is taken once.
-        let again = WriteSet { acknowledged: vec![(line.id(), 99, NOW)], ..WriteSet::default() };
+        let again = Acknowledged { session: line.id(), message: asked.id, seq: 99, at: NOW };
+        let again = WriteSet { acknowledged: vec![again], ..WriteSet::default() };
         assert!(tx.apply(again).await.is_err());
+    }
+
+    async fn pruning_goes_in_pieces_and_passes_over_what_others_hold(store: Empty) {
+        let database = sql::Database::open(&store.url).await;
+        let (many, id) = database.many(1_203);
+        let old = NOW.0 - 1;
+        database.execute(&format!("{many} INSERT INTO revocations (id, subject, at) SELECT {id}, {id}, {old} FROM n")).await;
+        let mut tx = None;
+        if let sql::Database::Postgres(pool) = &database {
+            let mut held = pool.begin().await.expect("a transaction");
+            sqlx::query("SELECT id FROM revocations LIMIT 3 FOR UPDATE").execute(&mut *held).await.expect("the rows");
+            tx = Some(held);
+        }
+        let held = if tx.is_some() { 3 } else { 0 };
+        let mut pieces = Vec::new();
+        while pieces.last().is_none_or(|gone| *gone == 500) {
+            pieces.push(store.prune(Passing::Revocations, NOW, 500).await.expect("the store"));
+        }
+        assert_eq!(pieces, [500, 500, 203 - held]);
+        drop(tx);
+    }
+
+    async fn a_store_that_takes_writes_says_so_and_leaves_nothing_behind_of_the_asking(store: Empty) {
+        assert!(!store.writes_fail());
+        let breaks = store.breaks();
+        store.try_write().await.expect("the store");
+        store.try_write().await.expect("the store");
+        assert!(!store.writes_fail());
+        assert_eq!(store.breaks(), breaks);
+    }
+
+    async fn sessions_that_another_transaction_holds_are_told_from_the_others(store: Empty) {
+        let space = store.space("one").await;
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let mut line = Line::new(&space, &[]);
+            line.save(&store).await;
+            ids.push(line.id());
+        }
+        ids.push(SessionId::new());
+        assert!(store.held_elsewhere(&ids).await.expect("the store").is_empty());
+        if store.url.starts_with("sqlite:") {
+            return;
+        }
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
+        let named = Named { sessions: vec![(space.id, ids[1])], ..Named::default() };
+        tx.load(&named, NOW).await.expect("the store");
+        assert_eq!(store.held_elsewhere(&ids).await.expect("the store"), HashSet::from([ids[1]]));
+        drop(tx);
+        eventually("it to be let go", async || {
+            store.held_elsewhere(&ids).await.expect("the store").is_empty().then_some(())
+        })
+        .await;
     }
 
     async fn a_head_says_where_a_timeline_stands(store: Empty) {
@@ -1477,14 +1550,103 @@ on_both_stores! {
         let mut line = Line::new(&space, &[agent.member()]);
         line.post(&agent.member(), "x", None);
         line.save(&store).await;
-        let head = Head { space: space.id, last_seq: 2, first_seq: 1 };
+        let at = line.session.updated_at;
+        let head = Head { space: space.id, last_seq: 2, first_seq: 1, at };
         let scope = Scope::Space(space.id);
         assert_eq!(store.head(scope, line.id()).await.expect("the store"), Some(head));
         let standing = store.standing(scope, line.id(), agent.id.into()).await.expect("the store").expect("in scope");
         let own = store.participants(scope, line.id(), page(1, 1)).await.expect("the store").expect("in scope").data;
         assert_eq!((standing.head, standing.participant), (head, Some(own[0].id)));
+        assert!(!standing.is_crowd);
+        let mut people = Vec::new();
+        for number in 0..21 {
+            people.push(store.human_named(&space, &format!("h{number}")).await.member());
+        }
+        people.push(agent.member());
+        for (count, is_crowd) in [(20, false), (21, true)] {
+            let mut line = Line::new(&space, &people[21 - count..]);
+            line.save(&store).await;
+            let standing = store.standing(scope, line.id(), agent.id.into()).await.expect("the store");
+            assert_eq!(standing.expect("in scope").is_crowd, is_crowd, "{count} people and an agent");
+        }
         let other = store.standing(scope, line.id(), PrincipalId(Uuid::now_v7())).await.expect("the store");
         assert_eq!(other.expect("in scope").participant, None);
+    }
+
+    async fn what_people_say_is_found_after_what_the_agent_said(store: Empty) {
+        let (space, other) = (store.space("one").await, store.space("two").await);
+        let (agent, human) = (store.agent_named(&space, "a").await.member(), store.human_named(&space, "h").await.member());
+        let mut line = Line::new(&space, &[agent.clone(), human.clone()]);
+        let (guest, _) = line.invite("g", "token");
+        line.save(&store).await;
+        let scope = Scope::Space(space.id);
+        let first = async |after| store.first_said(scope, line.id(), after).await.expect("the store").expect("there");
+        assert_eq!(store.last_said_by(scope, line.id(), agent.id).await.expect("the store"), Some(0));
+        assert_eq!((first(0).await.head.last_seq, first(0).await.message), (2, None));
+        let mut line = line;
+        line.post(&agent, "a", None);
+        let by_human = line.post(&human, "h", None);
+        let own = line.post(&agent, "a", None);
+        let by_guest = line.post(&guest, "g", None);
+        line.save(&store).await;
+        let first = async |after| store.first_said(scope, line.id(), after).await.expect("the store").expect("there");
+        assert_eq!(store.last_said_by(scope, line.id(), agent.id).await.expect("the store"), Some(own.seq));
+        assert_eq!(first(0).await.message, Some(by_human.id));
+        assert_eq!(first(by_human.seq).await.message, Some(by_guest.id));
+        assert_eq!(first(by_guest.seq).await.message, None);
+        assert_eq!(first(0).await.head.last_seq, 6);
+        for elsewhere in [Scope::Space(other.id), Scope::Member(space.id, PrincipalId(Uuid::now_v7()))] {
+            assert!(store.first_said(elsewhere, line.id(), 0).await.expect("the store").is_none());
+            assert!(store.last_said_by(elsewhere, line.id(), agent.id).await.expect("the store").is_none());
+        }
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
+        let guests = tx.participant_names(line.id(), false).await.expect("the store");
+        assert_eq!(guests, [(ParticipantType::Guest, "g".to_owned())]);
+        assert_eq!(tx.participant_names(line.id(), true).await.expect("the store").len(), 3);
+        // Who may be named as one who answers, and how they take part.
+        let named = [agent.id, human.id, guest.id, PrincipalId(Uuid::now_v7())].map(|who| (line.id(), who));
+        let ids = vec![line.id(), SessionId::new()];
+        let named = Named { answerers: named.to_vec(), members: named.to_vec(), new_sessions: ids, ..Named::default() };
+        let loaded = tx.load(&named, NOW).await.expect("the store");
+        let answerers: HashSet<_> = loaded.answerers.into_iter().map(|(_, who)| who).collect();
+        assert_eq!(answerers, HashSet::from([human.id, guest.id]));
+        assert_eq!((loaded.members.len(), loaded.taken), (3, vec![line.id()]));
+    }
+
+    async fn settled_questions_wait_until_they_are_acknowledged(store: Empty) {
+        let (space, other) = (store.space("one").await, store.space("two").await);
+        let (agent, second) = (store.agent_named(&space, "a").await, store.agent_named(&space, "b").await);
+        let human = store.human_named(&space, "h").await.member();
+        let mut line = Line::new(&space, &[agent.member(), human.clone()]);
+        let ids: Vec<_> = (0..4).map(|_| line.post(&agent.member(), "?", Some(PLAIN_ASK)).id).collect();
+        let foreign = line.post(&second.member(), "?", Some(PLAIN_ASK)).id;
+        line.post(&agent.member(), "no question", None);
+        // In the order in which they settle, not in that in which they were asked.
+        for (index, asked) in [ids[2], ids[0], ids[1], foreign].into_iter().enumerate() {
+            line.at = NOW.plus_seconds(i64::try_from(index).expect("few"));
+            line.answer(&human, asked, "yes");
+        }
+        line.save(&store).await;
+        let scope = Scope::Space(space.id);
+        let open = async |scope, number| {
+            store.unacknowledged(scope, agent.id, page(number, 2)).await.expect("the store")
+        };
+        assert_eq!(open(scope, 1).await.total, 3);
+        assert_eq!(open(scope, 1).await.data, [(line.id(), ids[2]), (line.id(), ids[0])]);
+        assert_eq!(open(Scope::Member(space.id, agent.id.into()), 2).await.data, [(line.id(), ids[1])]);
+        assert_eq!(open(Scope::Member(space.id, second.id.into()), 1).await.total, 0, "they take no part");
+        assert_eq!(open(Scope::Space(other.id), 1).await.total, 0);
+
+        let asked = [(line.id(), ids[2]), (line.id(), MessageId::new()), (line.id(), ids[0])];
+        let found = store.messages_of(scope, &asked, 1_000_000).await.expect("the store");
+        assert_eq!((found.count, found.data.iter().map(|message| message.id).collect::<Vec<_>>()), (3, vec![ids[2], ids[0]]));
+        assert_eq!(found.data[0].outcome, Some(AnswerOutcome::Approved));
+        assert_eq!(store.messages_of(scope, &asked, 1).await.expect("the store").count, 1, "by their size");
+        assert!(store.messages_of(Scope::Space(other.id), &asked, 1).await.expect("the store").data.is_empty());
+
+        line.acknowledge(&agent.member(), ids[0]);
+        line.save(&store).await;
+        assert_eq!(open(scope, 1).await.data, [(line.id(), ids[2]), (line.id(), ids[1])]);
     }
 
     async fn an_outlook_says_how_a_message_stands_on_its_timeline(store: Empty) {
@@ -1498,7 +1660,8 @@ on_both_stores! {
             let found = store.outlook(Scope::Space(space.id), line.id(), id).await.expect("the store");
             found.map(|outlook| (outlook.status, outlook.head))
         };
-        let head = Head { space: space.id, last_seq: 3, first_seq: 1 };
+        let at = line.session.updated_at;
+        let head = Head { space: space.id, last_seq: 3, first_seq: 1, at };
         assert_eq!(outlook(asked.id).await, Some((MessageStatus::Pending, head)));
         assert_eq!(outlook(plain.id).await, Some((MessageStatus::Completed, head)));
         assert_eq!(outlook(MessageId::new()).await, None);
@@ -1638,7 +1801,7 @@ on_both_stores! {
             together.changed_sessions.extend(writes.changed_sessions);
             together.events.extend(writes.events);
         }
-        let named = Named { sessions: named, members: pairs, messages: states, replies: Vec::new() };
+        let named = Named { sessions: named, members: pairs, messages: states, ..Named::default() };
         let all = tx.load(&named, NOW).await.expect("the store");
         assert_eq!((all.sessions.len(), all.members.len(), all.messages.len()), (203, 0, 203));
         for id in &asked {
@@ -1673,7 +1836,7 @@ on_both_stores! {
         asked.push((space.id, SessionId::new()));
         let found = store.last_seqs(&asked).await.expect("the store");
         assert_eq!(found.len(), 503);
-        assert!(found.iter().all(|(_, seq)| *seq == 1));
+        assert!(found.iter().all(|(_, head)| head.last_seq == 1));
         assert!(store.last_seqs(&[]).await.expect("the store").is_empty());
         assert!(store.last_seqs(&[(other.id, asked[0].1)]).await.expect("the store").is_empty());
     }
@@ -1787,7 +1950,8 @@ on_both_stores! {
         let state = tx.message_states(&[(line.id(), asked.id)]).await.expect("the store").remove(0);
         let settlement = state.settlement.expect("settled");
         assert_eq!((state.status, settlement.seq, settlement.at), (MessageStatus::Completed, 5, NOW));
-        assert_eq!((settlement.by, settlement.response), (human.member().actor(), Some(answer.id)));
+        assert_eq!(settlement.by, Responder::from(&human.member().actor()));
+        assert_eq!(settlement.response, Some((answer.id, AnswerOutcome::Approved)));
         assert_eq!(store.head(Scope::Space(space.id), line.id()).await.expect("the store").expect("there").last_seq, 3);
         tx.commit(WriteSet::default()).await.expect("the store");
         assert_eq!(store.head(Scope::Space(space.id), line.id()).await.expect("the store").expect("there").last_seq, 5);
@@ -1802,7 +1966,7 @@ on_both_stores! {
         line.save(&store).await;
         line.cancel(&agent, asked.id);
         line.save(&store).await;
-        let settlement = Settlement { seq: 9, at: NOW, by: agent.actor(), response: None };
+        let settlement = Settlement { seq: 9, at: NOW, by: (&agent.actor()).into(), response: None };
         for id in [asked.id, plain.id, MessageId::new()] {
             let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
             let settled = vec![(id, MessageStatus::Expired, settlement.clone())];
@@ -1944,8 +2108,8 @@ on_both_stores! {
         for writer in join_all(writers).await {
             writer.expect("no panic");
         }
-        for (_, last_seq) in store.last_seqs(&ids).await.expect("the store") {
-            assert_eq!(last_seq, 1 + WRITERS * ROUNDS);
+        for (_, head) in store.last_seqs(&ids).await.expect("the store") {
+            assert_eq!(head.last_seq, 1 + WRITERS * ROUNDS);
         }
     }
 }
@@ -1989,8 +2153,19 @@ const COVERED: &[&str] = &[
     "humans",
     "all_humans",
     "deactivate_human",
-    "set_public_key",
     "create_key",
+    // PublicKeys
+    "current_key",
+    "put_key",
+    "attest_key",
+    "session_keys",
+    "announcements",
+    "sessions_to_tell",
+    "note_told",
+    "end_announcement",
+    "key_backup",
+    "set_key_backup",
+    "delete_key_backup",
     // DirectoryTx
     "claim_reply",
     "add_setup_token",
@@ -2041,9 +2216,14 @@ const COVERED: &[&str] = &[
     "prune_audit",
     // Store
     "ping",
+    "writes_fail",
+    "try_write",
+    "breaks",
+    "held_elsewhere",
     "time",
     "pending_responses",
     "prune",
+    "shrink_log",
     "begin",
     "close",
     "writers",
@@ -2052,8 +2232,14 @@ const COVERED: &[&str] = &[
     "pending_messages",
     "participant",
     "participant_of",
+    "told_key",
     "apply",
     "commit",
+    "first_said",
+    "last_said_by",
+    "messages_of",
+    "participant_names",
+    "unacknowledged",
 ];
 
 #[test]
@@ -2068,7 +2254,7 @@ fn every_method_of_the_store_is_covered() {
         (declared.into_iter().collect(), COVERED.iter().copied().collect());
     assert_eq!(declared.difference(&covered).collect::<Vec<_>>(), Vec::<&&str>::new(), "methods without a test");
     assert_eq!(covered.difference(&declared).collect::<Vec<_>>(), Vec::<&&str>::new(), "methods that are no more");
-    let suite = include_str!("store.rs");
+    let suite = concat!(include_str!("store.rs"), include_str!("store/public_keys.rs"));
     for method in COVERED {
         assert!(suite.contains(&format!(".{method}(")), "{method} is listed but not called");
     }
@@ -2182,4 +2368,32 @@ async fn postgres_tells_the_time() {
     // Both are rounded to a millisecond.
     assert!(before.0 - 1 <= time.0 && time.0 <= after.0 + 1, "{before:?} {time:?} {after:?}");
     assert_eq!(Empty::open(Engine::Sqlite).await.store.time().await.expect("the store"), None);
+}
+
+/// A reader that somebody has forgotten makes SQLite's log grow; once it has gone, the log is small again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_of_sqlite_is_small_again_after_a_forgotten_reader_has_gone() {
+    let store = Empty::open(Engine::Sqlite).await;
+    let log = format!("{}-wal", store.url.trim_start_matches("sqlite://"));
+    let size = || std::fs::metadata(&log).expect("the log").len();
+    let (reader, writer) = (sql::Database::open(&store.url).await, sql::Database::open(&store.url).await);
+    let sql::Database::Sqlite(reader) = &reader else { panic!("SQLite") };
+    let mut forgotten = reader.begin().await.expect("a transaction");
+    sqlx::query("SELECT COUNT(*) FROM settings").execute(&mut *forgotten).await.expect("it reads");
+    writer.execute("CREATE TABLE ballast (body BLOB)").await;
+    for _ in 0..50 {
+        writer.execute("INSERT INTO ballast (body) VALUES (randomblob(1000000))").await;
+    }
+    assert!(size() > 40 << 20, "{}", size());
+    // Nobody waits for the reader.
+    store.shrink_log().await.expect("the store");
+    store.ensure_space("one", NOW).await.expect("the store");
+    assert!(size() > 40 << 20, "{}", size());
+    drop(forgotten);
+    eventually("the log to be small", async || {
+        store.shrink_log().await.expect("the store");
+        (size() <= 32 << 20).then_some(())
+    })
+    .await;
+    store.ensure_space("two", NOW).await.expect("the store");
 }

@@ -36,9 +36,11 @@ fn all() -> Vec<(&'static str, Value)> {
             json!({ "sessionId": SESSION, "seq": 2, "type": "message.created", "at": ASKED, "actor": agent_actor(), "data": { "message": message() } }),
         ),
         ("Actor", ada()),
+        ("Responder", ada()),
         ("AlreadyResponded", json!({ "responseMessageId": ANSWER, "respondedBy": ada(), "respondedAt": ANSWERED })),
         ("LimitReached", json!({ "limit": 1000 })),
         ("Participant", participant("Human", HUMAN, "Ada")),
+        ("KeyEntry", key_entry()),
         ("Interaction", interaction()),
         ("Agent", agent()),
         ("Human", human()),
@@ -82,15 +84,15 @@ fn message() -> Value {
         "id": QUESTION, "sessionId": SESSION, "seq": 2, "senderType": "Agent", "senderAgentId": AGENT,
         "senderHumanId": null, "senderGuestId": null, "senderName": "deployer",
         "encryptedContent": question(), "encryptedComponents": null, "responseRequired": true, "status": "Pending",
-        "priority": "High", "deadlineAt": null, "inReplyTo": null, "response": null,
-        "createdAt": ASKED, "updatedAt": ASKED,
+        "priority": "High", "deadlineAt": null, "answerers": null, "inReplyTo": null, "outcome": null, "response": null,
+        "acknowledgedAt": null, "createdAt": ASKED, "updatedAt": ASKED,
     })
 }
 
 /// Its content is `{"action":"approve"}`.
 fn response() -> Value {
     json!({
-        "messageId": ANSWER, "respondedBy": ada(), "respondedAt": ANSWERED,
+        "messageId": ANSWER, "respondedBy": ada(), "respondedAt": ANSWERED, "outcome": "Approved",
         "encryptedContent": plain("eyJhY3Rpb24iOiJhcHByb3ZlIn0="), "encryptedComponents": null,
     })
 }
@@ -100,7 +102,18 @@ fn participant(kind: &str, id: &str, name: &str) -> Value {
     json!({
         "id": "019d2496-ba40-71f7-9d5e-6e8b0c271971", "sessionId": SESSION, "type": kind,
         "agentId": id_of("Agent"), "humanId": id_of("Human"), "guestId": id_of("Guest"), "name": name,
-        "role": "member", "publicKey": null, "keyId": null, "lastReadSeq": 0, "online": false, "addedAt": BEGAN,
+        "role": "member", "key": null, "invitedBy": agent_actor(), "lastReadSeq": 0,
+        "online": false, "addedAt": BEGAN,
+    })
+}
+
+fn key_entry() -> Value {
+    json!({
+        "publicKey": "rzjEeExQbKcq0SjxSD-PugZjiso0Jgt7zFVmzPuvsTs",
+        "signingKey": "ANe1eUWHygkDWi2syttqmqsTEtoXH6vmYl7jDFykdKw",
+        "keyId": "9da0NdXb-Gdh4fYFZPEg4g",
+        "proof": "MI2WwHKQYXuUzyyrZhuynk4dyjZIzM67v5ZXcbU7Au7RqnSmP9yo_d0-qgQlbWh7MGFMvBvpkfL_NqOspJf5DA",
+        "previous": null, "attestation": null, "createdAt": BEGAN,
     })
 }
 
@@ -116,14 +129,14 @@ fn interaction() -> Value {
 fn agent() -> Value {
     json!({
         "id": AGENT, "spaceId": SPACE, "name": "deployer", "description": "Deploys what people approve",
-        "publicKey": null, "keyId": null, "createdAt": BEGAN,
+        "key": null, "createdAt": BEGAN,
     })
 }
 
 fn human() -> Value {
     json!({
         "id": HUMAN, "spaceId": SPACE, "email": "ada@example.org", "name": "Ada", "role": "Member",
-        "publicKey": null, "keyId": null, "createdAt": BEGAN,
+        "key": null, "createdAt": BEGAN,
     })
 }
 

@@ -4,6 +4,7 @@
 //! space with its sessions, whoever takes part with their participations. `CROSS JOIN` has SQLite keep to that order.
 
 use super::interactions::interaction_columns;
+use super::rows::state_columns;
 use super::sessions::{select_listed, select_session};
 use super::sql;
 use super::timelines::{from_events, message_columns};
@@ -125,11 +126,12 @@ look_ups! {
         concat!("CROSS JOIN messages m ", from_events!()),
         "AND s.id = $3 AND m.session_id = s.id AND m.ordinal = $4";
     /// `$3` is a session.
-    HEAD: "SELECT s.space_id, s.last_seq, s.first_seq", "", "AND s.id = $3";
-    /// `$3` is a session, `$4` a principal.
+    HEAD: "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at", "", "AND s.id = $3";
+    /// With a 1 where more than 20 people take part; `$3` is a session, `$4` a principal.
     STANDING:
-        "SELECT s.space_id, s.last_seq, s.first_seq, (SELECT p.id FROM participants p \
-         WHERE p.session_id = s.id AND p.principal_id = $4)",
+        "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, (SELECT p.id FROM participants p \
+         WHERE p.session_id = s.id AND p.principal_id = $4), (SELECT CAST(1 AS BIGINT) FROM participants c \
+         WHERE c.session_id = s.id AND c.kind <> 'Agent' LIMIT 1 OFFSET 20)",
         "",
         "AND s.id = $3";
     /// How far a participant has read, how far there is to read, and how many messages stand up to an event; `$3` is a
@@ -146,9 +148,27 @@ look_ups! {
         concat!("SELECT ", message_columns!()),
         concat!("CROSS JOIN messages m ", from_events!()),
         "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
+    /// With its size and that of its answer; `$3` is a session, `$4` a message.
+    SIZED_MESSAGE:
+        concat!("SELECT ", message_columns!(), ", c.size + COALESCE(x.size, 0)"),
+        concat!("CROSS JOIN messages m ", from_events!()),
+        "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
+    /// `$3` is a session, `$4` who wrote.
+    LAST_SAID_BY:
+        "SELECT COALESCE((SELECT m.seq FROM messages m WHERE m.session_id = s.id AND m.sender_id = $4 \
+         ORDER BY m.seq DESC LIMIT 1), 0)",
+        "",
+        "AND s.id = $3";
+    /// `$3` is a session, `$4` the `seq` after which a human or guest wrote.
+    FIRST_SAID:
+        "SELECT s.space_id, s.last_seq, s.first_seq, (SELECT m.id FROM messages m \
+         WHERE m.session_id = s.id AND m.seq > $4 AND m.sender_id IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.id = m.sender_id) ORDER BY m.seq LIMIT 1)",
+        "",
+        "AND s.id = $3";
     /// `$3` is a session, `$4` a message: without what it says, which may be large.
     OUTLOOK:
-        "SELECT s.space_id, s.last_seq, s.first_seq, m.status",
+        "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, m.status",
         "CROSS JOIN messages m",
         "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
     /// `$3` is a session.

@@ -3,7 +3,7 @@
 use super::{SqlStore, rows, scope, sql, timelines};
 use crate::domain::{
     Envelope, Page, PageRequest, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId,
-    SessionStatus, SpaceId, Timestamp,
+    SessionStatus, SpaceId,
 };
 use crate::store::engine::{Engine, Fields};
 use crate::store::{FeedEntry, Listed, ReadMark, Sessions, StoreResult, Taken};
@@ -46,9 +46,10 @@ pub(super) use {select_listed, select_session};
 macro_rules! select_participant {
     ($rest:literal) => {
         concat!(
-            "SELECT p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, \
-             COALESCE(a.name, h.name, g.name), COALESCE(a.public_key, h.public_key, g.public_key), \
-             COALESCE(a.key_id, h.key_id, g.key_id) FROM participants p \
+            "SELECT p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, p.invited_by, \
+             COALESCE(a.name, h.name, g.name), ",
+            current_key!("p.principal_id"),
+            " FROM participants p \
              LEFT JOIN agents a ON a.id = p.principal_id AND p.kind = 'Agent' \
              LEFT JOIN humans h ON h.id = p.principal_id AND p.kind = 'Human' \
              LEFT JOIN guests g ON g.id = p.principal_id AND p.kind = 'Guest' ",
@@ -115,7 +116,7 @@ impl<E: Engine> Sessions for SqlStore<E> {
                 listed: rows::listed(row)?,
                 unread_count: row.read()?,
                 highest_priority: row.read::<Option<i64>>()?.map(Priority::from_rank),
-                next_deadline_at: row.read::<Option<i64>>()?.map(Timestamp),
+                next_deadline_at: rows::deadline(row)?,
             })
         })
         .await

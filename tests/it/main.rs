@@ -34,6 +34,7 @@ mod public_keys;
 mod race;
 mod readiness;
 mod redis;
+mod refresh_cookie;
 mod replay;
 mod retention;
 mod sessions;

@@ -138,7 +138,7 @@ export class MockHub {
 
   login() {
     this.tokens += 1;
-    return { accessToken: `access-${this.tokens}`, tokenType: "Bearer", refreshToken: `refresh-${this.tokens}`, expiresAt: new Date(Date.now() + this.expiresInMs).toISOString() };
+    return { accessToken: `access-${this.tokens}`, tokenType: "Bearer", refreshToken: null, expiresAt: new Date(Date.now() + this.expiresInMs).toISOString() };
   }
 
   answer(request, url, body) {

@@ -137,6 +137,25 @@ story("an approval is answered by its button, and settles", async () => {
   await context.close();
 });
 
+story("a button that asks first counts with the second press alone", async () => {
+  const hub = richHub();
+  const buttons = [{ label: "Drop it", action: "drop", variant: "danger", confirm: "Everything in it is lost." }];
+  const card = { type: "group", data: { title: "Old database" }, children: [{ type: "button_group", data: { buttons } }] };
+  const asked = hub.message("s-1", BOT, { responseRequired: true, encryptedComponents: plain(card) });
+  const { page, context } = await open(hub, { path: "/#/s/s-1" });
+  const message = page.locator(`[data-message-id="${asked.id}"]`);
+  await message.getByRole("heading", { name: "Old database" }).waitFor();
+  const button = message.locator("[data-action=drop]");
+  await button.click();
+  await button.filter({ hasText: "Everything in it is lost. Press again: Drop it" }).waitFor();
+  equal(hub.requests.filter((request) => request.endsWith("/messages")), [], "what was sent by the first press");
+  await page.getByTestId("composer").focus();
+  await message.locator("[data-action=drop][data-asked=false]").click();
+  await button.click();
+  await message.getByTestId("settled-by").waitFor();
+  await context.close();
+});
+
 story("an answer in words that comes too late keeps its text and names who was faster", async () => {
   const hub = richHub();
   const { page, context } = await open(hub, { path: "/#/s/s-1" });

@@ -65,7 +65,7 @@ function richHub() {
 }
 
 function participant(id, type, fields) {
-  return { id, sessionId: "s-1", type, agentId: null, humanId: null, guestId: null, role: null, publicKey: null, keyId: null, lastReadSeq: 0, online: false, addedAt: ago(30), ...fields };
+  return { id, sessionId: "s-1", type, agentId: null, humanId: null, guestId: null, role: null, key: null, invitedBy: null, lastReadSeq: 0, online: false, addedAt: ago(30), ...fields };
 }
 
 story("a person signs in, sees the feed, and signs out", async () => {

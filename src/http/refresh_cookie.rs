@@ -7,7 +7,6 @@
 
 use super::{ApiError, App};
 use crate::domain::Refusal;
-use crate::domain::pages::Reached;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -47,7 +46,8 @@ pub async fn middleware(State(app): State<App>, mut request: Request, next: Next
         return next.run(request).await;
     }
     if !is_own_page(&app, &request) {
-        let refusal = "Only the hub's own page may keep its refresh token in a cookie; HILOOP_PUBLIC_URL says where it is";
+        let refusal =
+            "Only the hub's own page may keep its refresh token in a cookie; HILOOP_PUBLIC_URL says where it is";
         return ApiError(Refusal::Forbidden(refusal.to_owned())).into_response();
     }
     let is_secure = app.config.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
@@ -69,15 +69,24 @@ pub async fn middleware(State(app): State<App>, mut request: Request, next: Next
     }
 }
 
+/// Whether the page lies where the request went to, by its `Host` or, behind a proxy that changes that, by the public
+/// URL. Hosts can be made up, but a browser sends the cookie to its own host alone: a page under a made-up name of the
+/// hub has none.
 fn is_own_page(app: &App, request: &Request) -> bool {
     let headers = request.headers();
     // Browsers say so themselves, on pages over HTTPS and of this machine.
     if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin") {
         return false;
     }
-    let reached = request.extensions().get::<Reached>().map(|reached| reached.0);
-    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    origin.is_some_and(|origin| app.config.pages.allow(origin, reached))
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let Some(origin) = text(header::ORIGIN) else { return false };
+    let Some((_, authority)) = origin.split_once("://") else { return false };
+    let is_public = app.config.public_url.as_deref().is_some_and(|url| {
+        let rest = url.get(origin.len()..);
+        url.get(..origin.len()).is_some_and(|start| start.eq_ignore_ascii_case(origin))
+            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    is_public || text(header::HOST).is_some_and(|host| host.eq_ignore_ascii_case(authority))
 }
 
 /// The value of the cookie among those of the request (RFC 6265 section 5.4).

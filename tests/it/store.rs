@@ -1583,7 +1583,6 @@ on_both_stores! {
         let first = async |after| store.first_said(scope, line.id(), after).await.expect("the store").expect("there");
         assert_eq!(store.last_said_by(scope, line.id(), agent.id).await.expect("the store"), Some(0));
         assert_eq!((first(0).await.head.last_seq, first(0).await.message), (2, None));
-        let mut line = line;
         line.post(&agent, "a", None);
         let by_human = line.post(&human, "h", None);
         let own = line.post(&agent, "a", None);

@@ -10,6 +10,7 @@ use crate::domain::draft::MessageDraft;
 use crate::domain::{Message, MessageStatus, Principal, Refusal, SessionId, SpaceId};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
+use crate::room::Room;
 use crate::store::{SavedReplyKind, Store};
 use crate::timeline::{Action, By, Idempotency, Outcome, Request, Timeline};
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct Context {
     pub accounts: Accounts,
     pub audit: Arc<Audit>,
     pub metrics: Arc<Metrics>,
+    /// For the bodies of requests.
+    pub room: Room,
     /// Cancelled when the server begins to drain.
     pub draining: CancellationToken,
 }

@@ -17,6 +17,8 @@
 //!
 //! `ARCHITECTURE.md` walks one message from its POST to every socket.
 #![forbid(unsafe_code)]
+// They panic where nobody reads: `cli/print.rs` does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod app;
 pub mod audit;
@@ -33,6 +35,7 @@ pub mod http;
 pub mod hub;
 pub mod jobs;
 pub mod metrics;
+pub mod room;
 pub mod store;
 pub mod timeline;
 pub mod wire;

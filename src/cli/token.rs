@@ -1,6 +1,6 @@
 //! `hiloop token`: prints an access token of a human, alone.
 
-use super::CliError;
+use super::{CliError, print};
 use crate::app::rooms;
 use crate::clock::SystemClock;
 use crate::config::{DatabaseSettings, JwtSettings};
@@ -29,7 +29,6 @@ impl Token {
         let human = human.ok_or_else(|| CliError::Other(format!("--email: there is no human '{}'", self.email)))?;
         let (token, _) = rooms.accounts.access_token(&human, self.ttl)?;
         rooms.store.close().await;
-        println!("{token}");
-        Ok(())
+        print::line(&token)
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod json;
 pub mod message;
 pub mod origin;
 pub mod page;
+pub mod pages;
 pub mod participant;
 pub mod people;
 pub mod principal;

@@ -59,7 +59,7 @@ async fn person(hub: &Process) -> Client {
 /// JSON of a MiB in which every other byte would be a value.
 fn dense(around: impl Fn(&str) -> String, piece: &str) -> Vec<u8> {
     let room = MIB - around("").len() - 2;
-    around(&format!("{piece},").repeat(room / (piece.len() + 1)).trim_end_matches(',')).into_bytes()
+    around(format!("{piece},").repeat(room / (piece.len() + 1)).trim_end_matches(',')).into_bytes()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::decide::Command;
 use crate::domain::draft::MessageDraft;
-use crate::domain::{Message, MessageStatus, Principal, Refusal, SessionId, SpaceId};
+use crate::domain::{Message, MessageStatus, Principal, Refusal, SessionId};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::room::Room;
@@ -45,18 +45,6 @@ pub struct Posted {
 }
 
 impl Context {
-    /// The space of a session that this principal sees.
-    async fn space_of(&self, principal: &Principal, session: SessionId) -> Result<SpaceId, Refusal> {
-        match principal {
-            Principal::Agent(agent) => Ok(agent.space),
-            Principal::Guest(guest) => Ok(guest.space),
-            Principal::Human(_) => {
-                let head = self.store.head(principal.scope(), session).await?;
-                Ok(head.ok_or(Refusal::NotFound("Session"))?.space)
-            }
-        }
-    }
-
     /// Carries out a command of this principal on one session.
     pub async fn command(
         &self,
@@ -65,7 +53,7 @@ impl Context {
         command: Command,
         idempotency: Option<Idempotency>,
     ) -> Result<Outcome, Refusal> {
-        let space = self.space_of(principal, session).await?;
+        let space = principal.space();
         let by = By::Principal(Arc::clone(principal));
         self.timeline.submit(Request { space, session, by, action: Action::Command(command), idempotency }).await
     }

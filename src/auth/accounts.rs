@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::domain::people::Human;
 use crate::domain::text::normal_email;
 use crate::domain::{HumanId, Origin, Refusal, SpaceId, Timestamp};
-use crate::store::{DirectoryTx, Refresh, RefreshOutcome, Store};
+use crate::store::{DirectoryTx, NewHuman, Refresh, RefreshOutcome, Store};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -16,6 +16,8 @@ use uuid::Uuid;
 pub const ACCESS_SECONDS: i64 = 15 * 60;
 /// How long a refresh token holds; each use gives a new one.
 const REFRESH_SECONDS: i64 = 30 * 24 * 60 * 60;
+/// Most accounts of one address, in as many spaces, that a password is compared with.
+const MAX_ACCOUNTS: i64 = 8;
 /// How long a link to choose a first password holds.
 const SETUP_SECONDS: i64 = 7 * 24 * 60 * 60;
 
@@ -25,14 +27,6 @@ pub struct SignedIn {
     pub access_token: String,
     pub expires_at: Timestamp,
     pub refresh_token: Secret,
-}
-
-/// Somebody to create.
-pub struct NewHuman<'a> {
-    pub space: SpaceId,
-    pub email: &'a str,
-    pub name: &'a str,
-    pub password_hash: Option<&'a str>,
 }
 
 #[derive(Clone)]
@@ -53,24 +47,60 @@ impl Accounts {
         Self { store, clock, authenticator, attempts }
     }
 
-    pub async fn login(&self, email: &str, password: String, from: Origin) -> Result<SignedIn, Refusal> {
+    /// Signs in to the account of this address in `space` (a name or an id); without one, to the first account of the
+    /// address, the oldest first, whose password this is.
+    pub async fn login(
+        &self,
+        email: &str,
+        password: String,
+        space: Option<&str>,
+        from: Origin,
+    ) -> Result<SignedIn, Refusal> {
         self.attempts.admit(from, Try::Password)?;
-        // An address that nobody can have is answered like one that nobody has.
-        let human = match normal_email("email", email) {
-            Ok(email) => self.store.human_by_email(&email).await?,
-            Err(_) => None,
-        };
+        let accounts = self.accounts_of(email, space).await?;
         let turn = self.turn_to_hash(from).await?;
         let guess = self.attempts.guess(from);
-        let hash = human.as_ref().and_then(|human| human.password_hash.clone());
-        let found = match (passwords::verify(&turn, password, hash).await, human) {
-            (Ok(true), Some(human)) => Ok(human),
-            (Ok(_), _) => Err(Refusal::Unauthorized("The e-mail address or the password is wrong".to_owned())),
-            (Err(refusal), _) => Err(refusal),
-        };
+        let found = Self::whose_password(&turn, accounts, password).await;
         guess.end(&found);
         drop(turn);
         self.sign_in(&found?).await
+    }
+
+    /// Those whom an address may mean who can sign in with a password. An address that nobody can have is answered
+    /// like one that nobody has.
+    async fn accounts_of(&self, email: &str, space: Option<&str>) -> Result<Vec<Human>, Refusal> {
+        let Ok(email) = normal_email("email", email) else { return Ok(Vec::new()) };
+        let mut accounts = match space {
+            None => self.store.humans_by_address(&email, MAX_ACCOUNTS).await?,
+            Some(space) => match self.space_named(space).await? {
+                Some(space) => self.store.human_by_address(space, &email).await?.into_iter().collect(),
+                None => Vec::new(),
+            },
+        };
+        accounts.retain(|human| human.password_hash.is_some());
+        Ok(accounts)
+    }
+
+    async fn space_named(&self, space: &str) -> Result<Option<SpaceId>, Refusal> {
+        match space.parse() {
+            Ok(id) => Ok(Some(id)),
+            Err(_) => Ok(self.store.space_by_name(space).await?.map(|space| space.id)),
+        }
+    }
+
+    /// The first of these accounts that this is the password of. One hash is compared at least, so that an answer
+    /// takes as long where there is no account.
+    async fn whose_password(turn: &Turn, accounts: Vec<Human>, password: String) -> Result<Human, Refusal> {
+        if accounts.is_empty() {
+            passwords::verify(turn, password, None).await?;
+        } else {
+            for human in accounts {
+                if passwords::verify(turn, password.clone(), human.password_hash.clone()).await? {
+                    return Ok(human);
+                }
+            }
+        }
+        Err(Refusal::Unauthorized("The e-mail address or the password is wrong".to_owned()))
     }
 
     /// A turn at hashing for an origin that has not failed too often. It is asked again when its turn comes, and the
@@ -149,14 +179,12 @@ impl Accounts {
     /// Creates a human in a space by itself; as [`Self::create_in`] does.
     pub async fn create(
         &self,
-        space: SpaceId,
-        email: &str,
-        name: &str,
+        new: NewHuman<'_>,
         password: Option<String>,
     ) -> Result<(Human, Option<Secret>), Refusal> {
         let hash = Self::first_password(password).await?;
         let mut tx = self.store.begin_directory().await?;
-        let new = NewHuman { space, email, name, password_hash: hash.as_deref() };
+        let new = NewHuman { password_hash: hash.as_deref(), ..new };
         let made = self.create_in(&mut *tx, new, |_| Secret::generate(SETUP_TOKEN)).await?;
         tx.commit(None).await?;
         Ok(made)
@@ -171,9 +199,6 @@ impl Accounts {
 
     /// Creates a human in a space, as part of a transaction. Without a password the second value is the token of a
     /// one-time setup link, which `setup_token` gives for the new human.
-    ///
-    /// A human who exists joins the space as they are: neither a password nor a link comes of it, or a manager of one
-    /// space could take over a person of another.
     pub async fn create_in(
         &self,
         tx: &mut dyn DirectoryTx,
@@ -181,13 +206,11 @@ impl Accounts {
         setup_token: impl FnOnce(HumanId) -> Secret + Send,
     ) -> Result<(Human, Option<Secret>), Refusal> {
         let now = self.clock.now();
-        // One who has left their last space comes back as somebody new: there is nobody left whom that could harm.
-        let revived = tx.revive_human(new.email, new.name, new.password_hash, now).await?.is_some();
-        let made = tx.create_human(new.space, new.email, new.name, new.password_hash, now).await?;
-        let (human, created) = made
+        let human = tx
+            .create_human(&new, now)
+            .await?
             .ok_or_else(|| Refusal::Conflict("Field 'email' names somebody who is in the space already".to_owned()))?;
-        let is_new = created || revived;
-        if !is_new || human.password_hash.is_some() {
+        if human.password_hash.is_some() {
             return Ok((human, None));
         }
         let token = setup_token(human.id);

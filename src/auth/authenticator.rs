@@ -6,11 +6,11 @@ use super::jwt::{Claims, Jwts};
 use super::secret;
 use crate::clock::Clock;
 use crate::domain::hidden::without_hidden;
-use crate::domain::people::Human;
+use crate::domain::people::{Human, Role};
 use crate::domain::principal::{AgentPrincipal, GuestPrincipal, HumanPrincipal};
 use crate::domain::text::{MAX_NAME, is_agent_name, normal_email};
 use crate::domain::{AgentId, HumanId, KeyId, Origin, Permission, Principal, Refusal, SpaceId, Timestamp};
-use crate::store::{SecretHash, Store, StoreError};
+use crate::store::{NewHuman, SecretHash, Store, StoreError};
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -238,16 +238,21 @@ impl Authenticator {
         };
         let human = match human {
             Some(human) => human,
-            None if verified.outside => self.outside_human(&verified.claims).await?,
+            None if verified.outside && verified.claims.sub.parse::<HumanId>().is_err() => {
+                self.outside_human(&verified.claims).await?
+            }
             None => return Err(unauthorized("The token's human is not active")),
         };
-        if verified.claims.iat.is_some_and(|issued| human.is_newer_than(issued)) {
-            return Err(unauthorized("The token is of before its human was created again"));
+        if verified.claims.iat.is_some_and(|issued| human.has_voided(issued)) {
+            return Err(unauthorized("The token is not valid any more"));
         }
         Ok(Principal::Human(HumanPrincipal {
             id: human.id,
+            space: human.space_id,
             name: human.name,
             email: human.email,
+            role: human.role,
+            sign_in: None,
             expires_at: Timestamp(verified.claims.exp.saturating_mul(1000)),
         }))
     }
@@ -257,20 +262,24 @@ impl Authenticator {
         let unusable = || unauthorized("The token names no e-mail address that the hub can use");
         let email = claims.email.as_deref().ok_or_else(unusable)?;
         let email = normal_email("email", email).map_err(|_| unusable())?;
-        if let Some(human) = self.store.human_by_email(&email).await? {
-            return Ok(human);
-        }
         let space = self.store.space_by_name(&self.jwt_space).await?.ok_or_else(|| {
             tracing::error!(space = self.jwt_space, "the space of HILOOP_JWT_SPACE does not exist");
             Refusal::Internal
         })?;
-        let name: String = without_hidden(claims.name.as_deref().unwrap_or(&email)).chars().take(MAX_NAME).collect();
-        let name = if name.trim().is_empty() { email.chars().take(MAX_NAME).collect() } else { name };
-        if let Some((human, _)) = self.store.create_human(space.id, &email, &name, None, self.clock.now()).await? {
+        if let Some(human) = self.store.human_by_address(space.id, &email).await? {
             return Ok(human);
         }
-        // Somebody else created them a moment ago, or they were deactivated.
-        self.store.human_by_email(&email).await?.ok_or_else(|| unauthorized("The token's human is not active"))
+        let name: String = without_hidden(claims.name.as_deref().unwrap_or(&email)).chars().take(MAX_NAME).collect();
+        let name = if name.trim().is_empty() { email.chars().take(MAX_NAME).collect() } else { name };
+        let new = NewHuman { space: space.id, email: &email, name: &name, role: Role::Member, password_hash: None };
+        if let Some(human) = self.store.create_human(&new, self.clock.now()).await? {
+            return Ok(human);
+        }
+        // Somebody else created them a moment ago.
+        self.store
+            .human_by_address(space.id, &email)
+            .await?
+            .ok_or_else(|| unauthorized("The token's human is not active"))
     }
 
     /// Remembers what was looked up in `epoch`, unless something was revoked since: it may have been this.

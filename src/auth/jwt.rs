@@ -3,6 +3,7 @@
 //! The algorithm never comes from the token: HS256 is only ever checked with the configured secret, and a key of a
 //! JWKS only with the algorithm that this key is for.
 
+use super::Secret;
 use super::jwks::Jwks;
 use crate::domain::{Refusal, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -72,6 +73,8 @@ pub struct Jwts {
     config: JwtConfig,
     signing: EncodingKey,
     verifying: DecodingKey,
+    /// What other secrets of the hub follow from.
+    seed: Vec<u8>,
     jwks: Option<Jwks>,
 }
 
@@ -81,8 +84,14 @@ impl Jwts {
             config,
             signing: EncodingKey::from_secret(secret.as_bytes()),
             verifying: DecodingKey::from_secret(secret.as_bytes()),
+            seed: secret.as_bytes().to_vec(),
             jwks,
         }
+    }
+
+    /// A secret that follows from one of the hub's and a label.
+    pub fn derived_secret(&self, prefix: &str, label: &str) -> Secret {
+        Secret::derive(prefix, &self.seed, label)
     }
 
     /// Signs a token of the hub's own.

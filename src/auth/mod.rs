@@ -9,7 +9,7 @@ mod jwt;
 mod passwords;
 pub mod secret;
 
-pub use accounts::{Accounts, NewHuman, SignedIn};
+pub use accounts::{Accounts, SignedIn};
 pub use attempts::Attempts;
 pub use authenticator::{Authenticator, Caller, Provisioner};
 pub use jwks::Jwks;

@@ -4,9 +4,15 @@ use super::{CliError, DEFAULT_SPACE, print, space_to_use};
 use crate::app::rooms;
 use crate::clock::SystemClock;
 use crate::config::{DatabaseSettings, JwtSettings};
+use crate::domain::people::Role;
 use crate::domain::text::{check_name, normal_email};
+use crate::store::NewHuman;
 use clap::{Args, Subcommand};
+use std::io::{BufRead as _, Read as _};
 use std::sync::Arc;
+
+/// Longest line of standard input that may hold a password, in bytes.
+const MAX_LINE: u64 = 4096;
 
 #[derive(Subcommand)]
 pub(super) enum Humans {
@@ -22,10 +28,16 @@ pub(super) struct Create {
     /// Name that others see
     #[arg(long)]
     name: String,
-    /// First password; without one a link is printed with which they choose it
+    /// First password; without one a link is printed with which they choose it. Others on this machine can see it
     #[arg(long)]
     password: Option<String>,
-    /// Space that they become a member of
+    /// Read the first password from standard input
+    #[arg(long, conflicts_with = "password")]
+    password_stdin: bool,
+    /// Member or Admin
+    #[arg(long, default_value = "Member")]
+    role: String,
+    /// Space that they belong to
     #[arg(long, default_value = DEFAULT_SPACE)]
     space: String,
     /// The URL under which people reach the hub, for the link
@@ -45,9 +57,28 @@ impl Humans {
 }
 
 impl Create {
+    /// The first password: of the flag, or the first line of standard input.
+    fn password(&self) -> Result<Option<String>, CliError> {
+        if !self.password_stdin {
+            return Ok(self.password.clone());
+        }
+        let mut line = String::new();
+        // A line that never ends is no password.
+        let read = std::io::stdin().lock().take(MAX_LINE).read_line(&mut line);
+        read.map_err(|error| CliError::Other(format!("--password-stdin: cannot read standard input: {error}")))?;
+        let password = line.trim_end_matches(['\r', '\n']);
+        if password.is_empty() {
+            return Err(CliError::Other("--password-stdin: standard input holds no password".to_owned()));
+        }
+        Ok(Some(password.to_owned()))
+    }
+
     async fn run(self) -> Result<(), CliError> {
         let email = normal_email("--email", &self.email)?;
         check_name("--name", &self.name)?;
+        let role = Role::parse(&self.role)
+            .ok_or_else(|| CliError::Other(format!("--role: '{}' must be Member or Admin", self.role)))?;
+        let password = self.password()?;
         let jwt = self.jwt.check()?;
         let rooms = rooms(&self.database.check()?, &jwt, None, Arc::new(SystemClock)).await?;
         let space = if self.space == DEFAULT_SPACE {
@@ -56,7 +87,8 @@ impl Create {
             let space = rooms.store.space_by_name(&self.space).await?;
             space.ok_or_else(|| CliError::Other(format!("--space: there is no space '{}'", self.space)))?
         };
-        let (human, setup) = rooms.accounts.create(space.id, &email, &self.name, self.password).await?;
+        let new = NewHuman { space: space.id, email: &email, name: &self.name, role, password_hash: None };
+        let (human, setup) = rooms.accounts.create(new, password).await?;
         rooms.store.close().await;
         match setup {
             Some(token) => print::line(&format!("{}/#setup={}", self.public_url.trim_end_matches('/'), token.as_str())),

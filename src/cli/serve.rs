@@ -7,6 +7,8 @@ use crate::auth::{Accounts, Secret};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::domain::Permission;
+use crate::domain::people::Role;
+use crate::store::NewHuman;
 use std::io::Write as _;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -49,7 +51,14 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
     tx.create_key(&key, now).await?;
     let password = Secret::generate("");
     let hash = Accounts::first_password(Some(password.as_str()[..20].to_owned())).await?;
-    tx.create_human(space.id, FIRST_EMAIL, "Owner", hash.as_deref(), now).await?;
+    let owner = NewHuman {
+        space: space.id,
+        email: FIRST_EMAIL,
+        name: "Owner",
+        role: Role::Admin,
+        password_hash: hash.as_deref(),
+    };
+    tx.create_human(&owner, now).await?;
     tx.commit(None).await?;
     Ok(Some(FirstSecrets { api_key, password }))
 }

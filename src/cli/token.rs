@@ -4,6 +4,9 @@ use super::{CliError, print};
 use crate::app::rooms;
 use crate::clock::SystemClock;
 use crate::config::{DatabaseSettings, JwtSettings};
+use crate::domain::people::Human;
+use crate::domain::text::normal_email;
+use crate::store::Store;
 use clap::Args;
 use std::sync::Arc;
 
@@ -12,6 +15,9 @@ pub(super) struct Token {
     /// E-mail address of the human
     #[arg(long)]
     email: String,
+    /// Name of the human's space; needed where the address stands in several
+    #[arg(long)]
+    space: Option<String>,
     /// How long it holds, in seconds
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(i64).range(1..=31_536_000))]
     ttl: i64,
@@ -23,12 +29,31 @@ pub(super) struct Token {
 
 impl Token {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        let jwt = self.jwt.check()?;
-        let rooms = rooms(&self.database.check()?, &jwt, None, Arc::new(SystemClock)).await?;
-        let human = rooms.store.human_by_email(&self.email.to_lowercase()).await?;
-        let human = human.ok_or_else(|| CliError::Other(format!("--email: there is no human '{}'", self.email)))?;
+        let jwt = self.jwt.clone().check()?;
+        let rooms = rooms(&self.database.clone().check()?, &jwt, None, Arc::new(SystemClock)).await?;
+        let human = self.human(&*rooms.store).await?;
         let (token, _) = rooms.accounts.access_token(&human, self.ttl)?;
         rooms.store.close().await;
         print::line(&token)
+    }
+
+    async fn human(&self, store: &dyn Store) -> Result<Human, CliError> {
+        let email = normal_email("--email", &self.email)?;
+        let nobody = |whose: &str| CliError::Other(format!("--email: there is no human '{}'{whose}", self.email));
+        if let Some(name) = &self.space {
+            let space = store.space_by_name(name).await?;
+            let space = space.ok_or_else(|| CliError::Other(format!("--space: there is no space '{name}'")))?;
+            let human = store.human_by_address(space.id, &email).await?;
+            return human.ok_or_else(|| nobody(&format!(" in the space '{name}'")));
+        }
+        let mut found = store.humans_by_address(&email, 2).await?;
+        match (found.pop(), found.pop()) {
+            (Some(_), Some(_)) => {
+                let problem = format!("--space: '{}' stands in several spaces; name one", self.email);
+                Err(CliError::Other(problem))
+            }
+            (Some(human), None) => Ok(human),
+            (None, _) => Err(nobody("")),
+        }
     }
 }

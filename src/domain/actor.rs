@@ -67,10 +67,8 @@ impl Author {
 pub enum Scope {
     /// Every session of one space (a key with `space` or more).
     Space(SpaceId),
-    /// The sessions of one space in which this principal takes part (an agent, a guest).
+    /// The sessions of one space in which this principal takes part (an agent, a human, a guest).
     Member(SpaceId, PrincipalId),
-    /// The sessions in which this human takes part, in every space that they are a member of.
-    Human(PrincipalId),
 }
 
 impl Scope {
@@ -78,14 +76,14 @@ impl Scope {
     pub fn participant(self) -> Option<PrincipalId> {
         match self {
             Self::Space(_) => None,
-            Self::Member(_, id) | Self::Human(id) => Some(id),
+            Self::Member(_, id) => Some(id),
         }
     }
 
-    pub fn space(self) -> Option<SpaceId> {
+    /// The one space that it lies in.
+    pub fn space(self) -> SpaceId {
         match self {
-            Self::Space(space) | Self::Member(space, _) => Some(space),
-            Self::Human(_) => None,
+            Self::Space(space) | Self::Member(space, _) => space,
         }
     }
 }

@@ -328,7 +328,7 @@ impl ParticipantDraft {
             },
             Some(ParticipantType::Human) => match (self.human_id, &self.email) {
                 (Some(id), _) => Ok(Named::HumanId(id)),
-                (None, Some(email)) => Ok(Named::HumanEmail(email.to_lowercase())),
+                (None, Some(email)) => Ok(Named::HumanEmail(email.to_ascii_lowercase())),
                 (None, None) => Err(Refusal::invalid(&path("humanId"), "or 'email' is required")),
             },
             Some(ParticipantType::Guest) => {

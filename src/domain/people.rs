@@ -1,5 +1,6 @@
 //! The directory: spaces, agents, humans, keys and guests.
 
+use super::message::words;
 use super::participant::Member;
 use super::{AgentId, GuestId, HumanId, KeyId, ParticipantType, Permission, SessionId, SpaceId, Timestamp};
 use serde::Serialize;
@@ -38,28 +39,35 @@ impl Agent {
     }
 }
 
+words! {
+    /// What a human may do in their space: an admin has the permission `manage` of it.
+    Role { Member, Admin }
+}
+
+/// A person, who belongs to one space.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Human {
     pub id: HumanId,
+    pub space_id: SpaceId,
     pub email: String,
     pub name: String,
+    pub role: Role,
     pub public_key: Option<String>,
     pub key_id: Option<String>,
     pub created_at: Timestamp,
     /// An argon2id hash in PHC form; none until a password was chosen.
     #[serde(skip)]
     pub password_hash: Option<String>,
-    /// When they were made active again, as somebody new, if they had left before.
+    /// Tokens without a sign-in that were issued before this time are void.
     #[serde(skip)]
-    pub revived_at: Option<Timestamp>,
+    pub tokens_valid_from: Option<Timestamp>,
 }
 
 impl Human {
-    /// Whether this second since the Unix epoch was over when they were made active again: whoever had the address
-    /// then is not who they are now.
-    pub fn is_newer_than(&self, seconds: i64) -> bool {
-        self.revived_at.is_some_and(|revived| revived.0.div_euclid(1000) > seconds)
+    /// Whether a token without a sign-in that was issued in this second since the Unix epoch is void.
+    pub fn has_voided(&self, issued: i64) -> bool {
+        self.tokens_valid_from.is_some_and(|from| from.0.div_euclid(1000) > issued)
     }
 
     pub fn member(&self) -> Member {

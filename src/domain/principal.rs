@@ -1,5 +1,6 @@
 //! Principals: who a valid credential speaks for, and what it may do.
 
+use super::people::Role;
 use super::{
     Actor, ActorType, AgentId, Author, GuestId, HumanId, KeyId, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
 };
@@ -66,8 +67,12 @@ impl AgentPrincipal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HumanPrincipal {
     pub id: HumanId,
+    pub space: SpaceId,
     pub name: String,
     pub email: String,
+    pub role: Role,
+    /// The sign-in that the token came of; none for one of an outside issuer or of the command line.
+    pub sign_in: Option<Uuid>,
     pub expires_at: Timestamp,
 }
 
@@ -128,7 +133,7 @@ impl Principal {
         match self {
             Self::Agent(a) if a.permission >= Permission::Space => Scope::Space(a.space),
             Self::Agent(a) => Scope::Member(a.space, a.agent.into()),
-            Self::Human(h) => Scope::Human(h.id.into()),
+            Self::Human(h) => Scope::Member(h.space, h.id.into()),
             Self::Guest(g) => Scope::Member(g.space, g.id.into()),
         }
     }
@@ -142,11 +147,21 @@ impl Principal {
         }
     }
 
-    /// Everything whose revocation ends this principal's sockets: its key, its agent, human or guest, its space.
+    /// The one space that this principal belongs to.
+    pub fn space(&self) -> SpaceId {
+        match self {
+            Self::Agent(a) => a.space,
+            Self::Human(h) => h.space,
+            Self::Guest(g) => g.space,
+        }
+    }
+
+    /// Everything whose revocation ends this principal's sockets: its key or sign-in, its agent, human or guest, its
+    /// space.
     pub fn revocable(&self) -> [Option<Uuid>; 3] {
         match self {
             Self::Agent(a) => [Some(a.key.0), Some(a.agent.0), Some(a.space.0)],
-            Self::Human(h) => [Some(h.id.0), None, None],
+            Self::Human(h) => [Some(h.id.0), Some(h.space.0), h.sign_in],
             Self::Guest(g) => [Some(g.id.0), Some(g.space.0), None],
         }
     }
@@ -154,5 +169,35 @@ impl Principal {
     /// Whether this is a person (a human or guest), whose reply to a pending message settles it.
     pub fn is_person(&self) -> bool {
         !matches!(self, Self::Agent(_))
+    }
+}
+
+/// Who manages a space: a key with `manage` or more, or a human who is an admin, who has just `manage`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManagerPrincipal {
+    pub space: SpaceId,
+    /// Nothing above it is given to anybody.
+    pub permission: Permission,
+    pub actor: Actor,
+    /// The key that is used; none for a human.
+    pub key: Option<KeyId>,
+    /// What Idempotency-Keys are scoped by: the id of the key or of the human.
+    pub credential: Uuid,
+}
+
+impl ManagerPrincipal {
+    /// The same with the key that was brought, for what it makes.
+    pub fn author(&self) -> Author {
+        Author { actor: self.actor.clone(), key_id: self.key }
+    }
+
+    /// The manager that a principal is, if it is one.
+    pub fn of(principal: &Principal) -> Option<Self> {
+        let (permission, key, credential) = match principal {
+            Principal::Agent(a) if a.permission >= Permission::Manage => (a.permission, Some(a.key), a.key.0),
+            Principal::Human(h) if h.role == Role::Admin => (Permission::Manage, None, h.id.0),
+            _ => return None,
+        };
+        Some(Self { space: principal.space(), permission, actor: principal.actor(), key, credential })
     }
 }

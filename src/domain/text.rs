@@ -37,12 +37,14 @@ pub fn is_agent_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
-/// Checks an e-mail address roughly (one `@`, something on both sides, no blanks) and lower-cases it.
+/// Checks an e-mail address roughly (one `@`, something on both sides, no blanks) and puts its ASCII letters in lower
+/// case. Other letters are compared as they are: some of them, such as the Kelvin sign, become ASCII ones in lower case,
+/// and would then name somebody else.
 pub fn normal_email(field: &str, email: &str) -> Result<String, Refusal> {
     check_text(field, email, MAX_EMAIL)?;
     let good = email
         .split_once('@')
-        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
+        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains(['@', '#']))
         && !email.contains(char::is_whitespace);
-    if good { Ok(email.to_lowercase()) } else { Err(Refusal::invalid(field, "must be an e-mail address")) }
+    if good { Ok(email.to_ascii_lowercase()) } else { Err(Refusal::invalid(field, "must be an e-mail address")) }
 }

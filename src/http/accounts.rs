@@ -17,6 +17,9 @@ pub struct Login {
     email: Option<String>,
     #[schema(value_type = String, format = Password)]
     password: Option<String>,
+    /// Name or id of the space of the account. Without one it is the first account of the address, the oldest first,
+    /// whose password this is.
+    space: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -67,7 +70,7 @@ fn signed_in(tokens: SignedIn) -> Reply {
 pub async fn login(State(app): State<App>, from: Origin, body: Body<Login>) -> Reply {
     let email = body.value.email.ok_or_else(|| Refusal::required("email"))?;
     let password = body.value.password.ok_or_else(|| Refusal::required("password"))?;
-    signed_in(app.accounts.login(&email, password, from).await?)
+    signed_in(app.accounts.login(&email, password, body.value.space.as_deref(), from).await?)
 }
 
 /// Get new tokens for a refresh token

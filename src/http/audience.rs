@@ -5,7 +5,7 @@ use super::request_id::REQUEST_ID;
 use super::{ApiError, App};
 use crate::auth::credential::{api_key_of, bearer_of};
 use crate::auth::{Caller, Provisioner};
-use crate::domain::principal::{AgentPrincipal, HumanPrincipal};
+use crate::domain::principal::{AgentPrincipal, HumanPrincipal, ManagerPrincipal};
 use crate::domain::{AuditSource, Origin, Permission, Principal, Refusal};
 use crate::room::Payer;
 use crate::wire::origin;
@@ -32,8 +32,11 @@ pub struct Person(pub Arc<Principal>);
 /// A human, not a guest.
 pub struct Member(pub Arc<Principal>, pub HumanPrincipal);
 
+/// A key with `manage` or more, or a human who is an admin.
+pub struct Manager(pub ManagerPrincipal);
+
 /// A key with `manage` or more.
-pub struct Manager(pub AgentPrincipal);
+pub struct ManagerKey;
 
 /// A key with `owner`.
 pub struct Owner(pub AgentPrincipal);
@@ -160,7 +163,24 @@ impl FromRequestParts<App> for Manager {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        key_with(parts, app, Permission::Manage).await.map(Self)
+        let principal = match (api_key_of(&parts.headers)?, bearer_of(&parts.headers)?) {
+            (Some(_), _) => agent(parts, app).await?,
+            (None, Some(_)) => person(parts, app).await?,
+            (None, None) => {
+                return Err(unauthorized("Header 'X-API-Key' or 'Authorization: Bearer TOKEN' is required"));
+            }
+        };
+        ManagerPrincipal::of(&principal)
+            .map(Self)
+            .ok_or_else(|| forbidden("This needs a key with the permission 'manage' or an admin of the space"))
+    }
+}
+
+impl FromRequestParts<App> for ManagerKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        key_with(parts, app, Permission::Manage).await.map(|_| Self)
     }
 }
 

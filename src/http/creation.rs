@@ -6,14 +6,14 @@ use super::body::Body;
 use super::idempotency::{Begun, IdempotencyKey, Making, with_secret};
 use super::reply::{self, Reply};
 use crate::auth::secret::{API_KEY, SETUP_TOKEN, api_key, key_prefix};
-use crate::auth::{Accounts, NewHuman, Provisioner};
-use crate::domain::people::{Agent, ApiKey, Human, Space};
+use crate::auth::{Accounts, Provisioner};
+use crate::domain::people::{Agent, ApiKey, Human, Role, Space};
 use crate::domain::text::{check_name, check_text, is_agent_name, normal_email};
 use crate::domain::{
     AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, KeyId, Permission, Refusal,
     SpaceId, Timestamp,
 };
-use crate::store::DirectoryTx;
+use crate::store::{DirectoryTx, NewHuman};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -54,6 +54,8 @@ pub struct HumanDraft {
     email: Option<String>,
     #[schema(value_type = String, max_length = 64, pattern = "PLAIN_NAME")]
     name: Option<String>,
+    /// `Member` unless given.
+    role: Option<Role>,
     #[schema(format = Password, min_length = 8, max_length = 256)]
     password: Option<String>,
 }
@@ -75,7 +77,7 @@ struct MadeKey {
     key: ApiKey,
 }
 
-/// A human who was created or has joined.
+/// A human who was created.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct MadeHuman {
@@ -131,10 +133,10 @@ pub async fn key(
         let problem = format!("must be from 1 to {MAX_KEY_SECONDS}");
         return Err(Refusal::invalid("expiresInSeconds", &problem).into());
     }
-    let mut making = match key.begin(&app, manager.key, body.digest).await? {
+    let mut making = match key.begin(&app, manager.credential, body.digest).await? {
         Begun::Now(making) => making,
         Begun::Before(made) => {
-            let secret = key.secret(key_prefix(permission), id_of(&made));
+            let secret = key.secret_of(&app, &manager, key_prefix(permission), id_of(&made));
             return Ok(reply::replayed(with_secret(made, "apiKey", &secret)?));
         }
     };
@@ -147,7 +149,7 @@ pub async fn key(
         }
     };
     let id = KeyId::new();
-    let secret = key.secret(key_prefix(permission), &id.to_string());
+    let secret = key.secret_of(&app, &manager, key_prefix(permission), &id.to_string());
     let expires_at = lifetime.map(|seconds| making.now.plus_seconds(seconds));
     let new = api_key(id, &secret, manager.space, permission, agent, expires_at);
     let made = making.tx.create_key(&new, making.now).await?;
@@ -250,7 +252,7 @@ pub async fn agent(
     body: Body<AgentDraft>,
 ) -> Reply {
     let new = body.value.check()?;
-    match key.begin(&app, manager.key, body.digest).await? {
+    match key.begin(&app, manager.credential, body.digest).await? {
         Begun::Before(made) => Ok(reply::replayed(reply::created(&made)?)),
         Begun::Now(mut making) => {
             let agent = new.create(&mut *making.tx, manager.space, making.now).await?;
@@ -263,10 +265,9 @@ pub async fn agent(
     }
 }
 
-/// Create a human, or let one join the space
+/// Create a human
 ///
-/// Without a password, a new human gets a one-time `setupUrl`. One who was deactivated in their last space comes back as a
-/// new one, under their old id.
+/// Without a password they get a one-time `setupUrl`. An address that an active human of the space has is a 409.
 #[utoipa::path(
     post, path = "/humans", operation_id = "createHuman",
     request_body = HumanDraft,
@@ -286,15 +287,21 @@ pub async fn human(
     check_name("name", &name)?;
     // Hashing takes long: not while the transaction holds others up.
     let password_hash = Accounts::first_password(draft.password).await?;
-    let mut making = match key.begin(&app, manager.key, body.digest).await? {
+    let mut making = match key.begin(&app, manager.credential, body.digest).await? {
         Begun::Now(making) => making,
         Begun::Before(made) => {
-            let token = key.secret(SETUP_TOKEN, id_of(&made));
+            let token = key.secret_of(&app, &manager, SETUP_TOKEN, id_of(&made));
             return Ok(reply::replayed(with_secret(made, "setupUrl", &token)?));
         }
     };
-    let new = NewHuman { space: manager.space, email: &email, name: &name, password_hash: password_hash.as_deref() };
-    let token_of = |id: crate::domain::HumanId| key.secret(SETUP_TOKEN, &id.to_string());
+    let new = NewHuman {
+        space: manager.space,
+        email: &email,
+        name: &name,
+        role: draft.role.unwrap_or(Role::Member),
+        password_hash: password_hash.as_deref(),
+    };
+    let token_of = |id: crate::domain::HumanId| key.secret_of(&app, &manager, SETUP_TOKEN, &id.to_string());
     let (human, token) = app.accounts.create_in(&mut *making.tx, new, token_of).await?;
     let log = AuditTrail { space: manager.space, author: manager.author(), source };
     let target = AuditTarget::new(AuditTargetType::Human, human.id, human.name.clone());
@@ -327,7 +334,7 @@ pub async fn space(
 ) -> Reply {
     let name = body.value.name.ok_or_else(|| Refusal::required("name"))?;
     check_name("name", &name)?;
-    let mut making = match key.begin(&app, owner.key, body.digest).await? {
+    let mut making = match key.begin(&app, owner.key.0, body.digest).await? {
         Begun::Now(making) => making,
         Begun::Before(made) => {
             let secret = key.secret(API_KEY, id_of(&made));
@@ -372,7 +379,7 @@ pub async fn provision(
     body: Body<AgentDraft>,
 ) -> Reply {
     let new = body.value.check()?;
-    let mut making = match key.begin(&app, provisioner.key, body.digest).await? {
+    let mut making = match key.begin(&app, provisioner.key.0, body.digest).await? {
         Begun::Now(making) => making,
         Begun::Before(made) => {
             let secret = key.secret(API_KEY, id_of(&made["agent"]));

@@ -3,8 +3,7 @@
 use super::App;
 use crate::domain::draft::{Named, ParticipantDraft};
 use crate::domain::participant::Member;
-use crate::domain::people::Agent;
-use crate::domain::principal::AgentPrincipal;
+use crate::domain::principal::{AgentPrincipal, HumanPrincipal};
 use crate::domain::{HumanId, Participant, Refusal, SpaceId};
 use futures::future::try_join_all;
 
@@ -39,8 +38,8 @@ pub(super) async fn resolve(
         }
         Named::HumanId(id) => member_of_space(app, space, id).await,
         Named::HumanEmail(email) => {
-            let human = app.store.human_by_email(&email).await?.ok_or(Refusal::NotFound("Human"))?;
-            member_of_space(app, space, human.id).await
+            let human = app.store.human_by_address(space, &email).await?;
+            Ok(human.ok_or(Refusal::NotFound("Human"))?.member())
         }
     }
 }
@@ -91,52 +90,23 @@ pub(super) async fn of_agent(
     Ok(Entrants { space: agent.space, creator, others })
 }
 
-/// A human, and who else they want to take part: the agents that they name say in which space it is.
-pub(super) async fn of_human(app: &App, human: HumanId, named: &[ParticipantDraft]) -> Result<Entrants, Refusal> {
-    let space = space_of_agents(app, human, named).await?;
-    let others = resolve_all(app, space, named).await?;
-    let creator = member_of_space(app, space, human).await?;
-    Ok(Entrants { space, creator, others })
-}
-
-/// The space in which all agents are that a human names, in whichever order: an id is in one space, a name may be in
-/// several of the human's.
-async fn space_of_agents(app: &App, human: HumanId, named: &[ParticipantDraft]) -> Result<SpaceId, Refusal> {
-    let mut ids = Vec::new();
-    let mut names = Vec::new();
+/// A human, and who else they want to take part: one agent of their space at least.
+pub(super) async fn of_human(
+    app: &App,
+    human: &HumanPrincipal,
+    named: &[ParticipantDraft],
+) -> Result<Entrants, Refusal> {
+    let mut agents = 0;
     for (index, draft) in named.iter().enumerate() {
         match draft.named(&field(index))? {
-            Named::AgentId(id) => ids.push((index, id)),
-            Named::AgentName(name) => names.push((index, name)),
+            Named::AgentId(_) | Named::AgentName(_) => agents += 1,
             Named::HumanId(_) | Named::HumanEmail(_) => {}
         }
     }
-    if ids.is_empty() && names.is_empty() {
+    if agents == 0 {
         return Err(Refusal::invalid("participants", "must name at least one agent"));
     }
-    let mut space: Option<SpaceId> = None;
-    let mut is_in = |index: usize, agent: &Agent| {
-        if *space.get_or_insert(agent.space_id) == agent.space_id {
-            return Ok(());
-        }
-        Err(Refusal::invalid(&field(index), "is an agent of another space than another one that is named"))
-    };
-    for (index, id) in ids {
-        let found = app.store.find_agents_of_human(human, Some(id), None).await?;
-        is_in(index, found.first().ok_or(Refusal::NotFound("Agent"))?)?;
-    }
-    // What is in one space only says which one is meant for the others.
-    let mut in_several = None;
-    for (index, name) in &names {
-        let found = app.store.find_agents_of_human(human, None, Some(name)).await?;
-        match found.as_slice() {
-            [] => return Err(Refusal::NotFound("Agent")),
-            [agent] => is_in(*index, agent)?,
-            _ => in_several = in_several.or(Some(*index)),
-        }
-    }
-    space.ok_or_else(|| {
-        let field = format!("{}.name", field(in_several.unwrap_or_default()));
-        Refusal::invalid(&field, "names agents in several of your spaces; give its 'agentId'")
-    })
+    let others = resolve_all(app, human.space, named).await?;
+    let creator = member_of_space(app, human.space, human.id).await?;
+    Ok(Entrants { space: human.space, creator, others })
 }

@@ -135,6 +135,6 @@ pub(super) async fn note(
     event: AuditEvent,
     target: AuditTarget,
 ) {
-    let entry = app.audit.entry(event, principal.scope().space(), source);
+    let entry = app.audit.entry(event, Some(principal.space()), source);
     app.audit.record(entry.by(principal.author()).on(target)).await;
 }

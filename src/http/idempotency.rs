@@ -7,7 +7,8 @@
 use super::reply::{self, Reply};
 use super::{ApiError, App};
 use crate::auth::secret::Secret;
-use crate::domain::{KeyId, Principal, Refusal, SessionId, SpaceId, Timestamp};
+use crate::domain::principal::ManagerPrincipal;
+use crate::domain::{Principal, Refusal, SessionId, SpaceId, Timestamp};
 use crate::store::{DirectoryTx, SavedReplyKind, SecretHash};
 use crate::timeline::{Action, By, Claim, Idempotency, Outcome, Request};
 use axum::extract::{FromRequestParts, MatchedPath};
@@ -94,10 +95,21 @@ impl IdempotencyKey {
         }
     }
 
+    /// The same of a manager, who has no API key where it is a human: then it follows from a secret of the hub.
+    pub fn secret_of(&self, app: &App, manager: &ManagerPrincipal, prefix: &str, id: &str) -> Secret {
+        match (&self.key, manager.key) {
+            (Some(key), None) => {
+                let label = format!("{} {} {key} {id}", manager.credential, self.route);
+                app.authenticator.jwts().derived_secret(prefix, &label)
+            }
+            _ => self.secret(prefix, id),
+        }
+    }
+
     /// Begins to make things of the directory, unless a request under this key has made them before.
-    pub async fn begin(&self, app: &App, credential: KeyId, digest: SecretHash) -> Result<Begun, Refusal> {
+    pub async fn begin(&self, app: &App, credential: Uuid, digest: SecretHash) -> Result<Begun, Refusal> {
         let now = app.clock.now();
-        let idempotency = self.key.as_ref().map(|key| Idempotency::new(credential.0, &self.route, key.clone(), digest));
+        let idempotency = self.key.as_ref().map(|key| Idempotency::new(credential, &self.route, key.clone(), digest));
         let claim = idempotency.as_ref().map(|key| app.timeline.in_flight.claim(key)).transpose()?;
         let mut tx = app.store.begin_directory().await?;
         if let Some(key) = &idempotency

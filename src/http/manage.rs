@@ -8,7 +8,7 @@ use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::people::{Agent, ApiKey, Human, Space};
-use crate::domain::principal::AgentPrincipal;
+use crate::domain::principal::ManagerPrincipal;
 use crate::domain::{
     AgentId, AuditEvent, AuditSource, AuditTarget, AuditTargetType, HumanId, KeyId, Page, PageRequest, Refusal,
     SpaceId, Timestamp,
@@ -64,12 +64,12 @@ managed!(ApiKey, KeyId, "Key", keys, revoke_key, Key KeyRevoked);
 managed!(Agent, AgentId, "Agent", agents, deactivate_agent, Agent AgentDeactivated);
 managed!(Human, HumanId, "Human", humans, deactivate_human, Human HumanDeactivated);
 
-async fn list<T: Managed>(manager: &AgentPrincipal, app: &App, query: &Query) -> Reply {
+async fn list<T: Managed>(manager: &ManagerPrincipal, app: &App, query: &Query) -> Reply {
     reply::ok(&T::page(&*app.store, manager.space, query.page()?).await?)
 }
 
 /// Ends it, and everything live that it has.
-async fn deactivate<T: Managed>(manager: &AgentPrincipal, app: &App, source: &AuditSource, id: T::Id) -> Reply {
+async fn deactivate<T: Managed>(manager: &ManagerPrincipal, app: &App, source: &AuditSource, id: T::Id) -> Reply {
     if !T::end(&*app.store, manager.space, id, app.clock.now()).await? {
         return Err(Refusal::NotFound(T::NAME).into());
     }
@@ -180,9 +180,9 @@ pub async fn deactivate_space(
     if id == owner.space {
         return Err(Refusal::Conflict("The space of the key itself can't be deactivated".to_owned()).into());
     }
-    let homeless = app.store.deactivate_space(id, app.clock.now()).await?.ok_or(Refusal::NotFound("Space"))?;
+    let gone = app.store.deactivate_space(id, app.clock.now()).await?.ok_or(Refusal::NotFound("Space"))?;
     app.revoke(id.0);
-    homeless.into_iter().for_each(|human| app.revoke(human.0));
+    gone.into_iter().for_each(|human| app.revoke(human.0));
     let target = AuditTarget { kind: AuditTargetType::Space, id: Some(id.0), name: None, attempts: None };
     let entry = app.audit.entry(AuditEvent::SpaceDeactivated, Some(owner.space), &source);
     app.audit.record(entry.by(owner.author()).on(target)).await;

@@ -6,7 +6,7 @@ use super::body::Body;
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::participant::Member as Entrant;
-use crate::domain::people::Agent;
+use crate::domain::people::{Agent, Role};
 use crate::domain::text::check_text;
 use crate::domain::{
     HumanId, Page, PageRequest, ParticipantType, Permission, Principal, PrincipalId, Refusal, SessionId, Timestamp,
@@ -55,6 +55,8 @@ struct PersonSelf {
     id: PrincipalId,
     name: String,
     email: Option<String>,
+    /// What a human may do in their space; none for a guest.
+    role: Option<Role>,
     /// The one session of a guest.
     session_id: Option<SessionId>,
     public_key: Option<String>,
@@ -106,12 +108,13 @@ pub async fn agent(audience::Agent(principal): audience::Agent, State(app): Stat
 pub async fn person(Person(principal): Person, State(app): State<App>) -> Reply {
     match &*principal {
         Principal::Human(caller) => {
-            let human = app.store.human(caller.id).await?.ok_or(Refusal::NotFound("Human"))?;
+            let human = app.store.human_in_space(caller.space, caller.id).await?.ok_or(Refusal::NotFound("Human"))?;
             reply::ok(&PersonSelf {
                 kind: ParticipantType::Human,
                 id: human.id.into(),
                 name: human.name,
                 email: Some(human.email),
+                role: Some(human.role),
                 session_id: None,
                 public_key: human.public_key,
                 key_id: human.key_id,
@@ -126,6 +129,7 @@ pub async fn person(Person(principal): Person, State(app): State<App>) -> Reply 
                 id: guest.id.into(),
                 name: guest.name,
                 email: None,
+                role: None,
                 session_id: Some(guest.session_id),
                 public_key: guest.public_key,
                 key_id: guest.key_id,
@@ -192,5 +196,5 @@ pub async fn humans(audience::Agent(principal): audience::Agent, State(app): Sta
     responses((status = 200, description = "A page of agents", body = Page<Agent>), Member),
 )]
 pub async fn agents(Member(_, human): Member, State(app): State<App>, query: Query) -> Reply {
-    reply::ok(&app.store.agents_of_human(human.id, query.page()?).await?)
+    reply::ok(&app.store.agents(human.space, query.page()?).await?)
 }

@@ -1,7 +1,7 @@
 //! Whether the hub lives, whether it is ready for traffic, and its figures.
 
 use super::App;
-use super::audience::Manager;
+use super::audience::ManagerKey;
 use super::error;
 use super::reply::{self, Reply};
 use crate::broker::Connectivity;
@@ -102,7 +102,7 @@ pub async fn readyz(State(app): State<App>, Extension(probe): Extension<Arc<Prob
     get, path = "/metrics", operation_id = "getMetrics",
     responses((status = 200, description = "The figures", body = String, content_type = "text/plain")),
 )]
-pub async fn metrics(_: Manager, app: State<App>) -> Reply {
+pub async fn metrics(_: ManagerKey, app: State<App>) -> Reply {
     open_metrics(app).await
 }
 

@@ -74,7 +74,7 @@ pub async fn create_by_human(
 ) -> Reply {
     let mut draft = body.value;
     let named = draft.participants.take().ok_or_else(|| Refusal::required("participants"))?;
-    let outcome = match entrants::of_human(&app, human.id, &named).await {
+    let outcome = match entrants::of_human(&app, &human, &named).await {
         Ok(entrants) => {
             let opening = Opening::new(&app, entrants, draft)?;
             opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?

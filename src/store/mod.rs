@@ -27,8 +27,8 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
     ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named,
-    NewKey, NewMark, Outlook, ReadMark, Refresh, RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing, Taken,
-    WriteSet,
+    NewHuman, NewKey, NewMark, Outlook, ReadMark, Refresh, RefreshOutcome, Retired, SavedReply, SavedReplyKind,
+    Standing, Taken, WriteSet,
 };
 pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, Scoped, TITLE_AT};
 use std::num::NonZeroUsize;
@@ -54,8 +54,8 @@ pub trait Directory: Send + Sync {
     }
     async fn space_by_name(&self, name: &str) -> StoreResult<Option<Space>>;
     async fn spaces(&self, page: PageRequest) -> StoreResult<Page<Space>>;
-    /// Deactivates a space with its keys and guests; its humans leave it, and those who are then in no space are
-    /// deactivated too. Returns these, or `None` if there is no such active space.
+    /// Deactivates a space with its keys, guests and humans. Returns the humans, or `None` if there is no such active
+    /// space.
     async fn deactivate_space(&self, space: SpaceId, now: Timestamp) -> StoreResult<Option<Vec<HumanId>>>;
 
     /// As [`DirectoryTx::ensure_agent`], by itself.
@@ -74,28 +74,12 @@ pub trait Directory: Send + Sync {
     async fn agent(&self, space: SpaceId, id: AgentId) -> StoreResult<Option<Agent>>;
     async fn agent_by_name(&self, space: SpaceId, name: &str) -> StoreResult<Option<Agent>>;
     async fn agents(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Agent>>;
-    /// The agents of every space that the human is a member of.
-    async fn agents_of_human(&self, human: HumanId, page: PageRequest) -> StoreResult<Page<Agent>>;
-    /// Active agents of the human's spaces with this id or, without one, this name: at most two.
-    async fn find_agents_of_human(
-        &self,
-        human: HumanId,
-        id: Option<AgentId>,
-        name: Option<&str>,
-    ) -> StoreResult<Vec<Agent>>;
     async fn deactivate_agent(&self, space: SpaceId, id: AgentId, now: Timestamp) -> StoreResult<bool>;
 
     /// As [`DirectoryTx::create_human`], by itself.
-    async fn create_human(
-        &self,
-        space: SpaceId,
-        email: &str,
-        name: &str,
-        password_hash: Option<&str>,
-        now: Timestamp,
-    ) -> StoreResult<Option<(Human, bool)>> {
+    async fn create_human(&self, new: &NewHuman<'_>, now: Timestamp) -> StoreResult<Option<Human>> {
         let mut tx = self.begin_directory().await?;
-        let made = tx.create_human(space, email, name, password_hash, now).await?;
+        let made = tx.create_human(new, now).await?;
         tx.commit(None).await?;
         Ok(made)
     }
@@ -108,14 +92,14 @@ pub trait Directory: Send + Sync {
     }
     /// An active human.
     async fn human(&self, id: HumanId) -> StoreResult<Option<Human>>;
-    async fn human_by_email(&self, email: &str) -> StoreResult<Option<Human>>;
+    /// The active humans of this address in every space, the oldest first; at most `limit`. For signing in alone.
+    async fn humans_by_address(&self, address: &str, limit: i64) -> StoreResult<Vec<Human>>;
+    async fn human_by_address(&self, space: SpaceId, address: &str) -> StoreResult<Option<Human>>;
     async fn human_in_space(&self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>>;
     async fn humans(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Human>>;
     /// Every human of the space, or `None` if there are more than `max`.
     async fn all_humans(&self, space: SpaceId, max: i64) -> StoreResult<Option<Vec<Human>>>;
-    /// The spaces that any of these humans are members of, each once.
-    async fn spaces_of_humans(&self, humans: &[HumanId]) -> StoreResult<Vec<SpaceId>>;
-    /// Takes the human out of the space; one who is then in no space is deactivated.
+    /// Deactivates a human: their address is free, their sign-ins and setup links end.
     async fn deactivate_human(&self, space: SpaceId, id: HumanId, now: Timestamp) -> StoreResult<bool>;
     async fn set_public_key(&self, member: &Member, public_key: &str, key_id: &str) -> StoreResult<()>;
 }
@@ -145,26 +129,8 @@ pub trait DirectoryTx: Send {
     ) -> StoreResult<Option<(Agent, bool)>>;
     /// An active agent of the space.
     async fn agent(&mut self, space: SpaceId, id: AgentId) -> StoreResult<Option<Agent>>;
-    /// Creates a human as a member of `space`, or `None` if the address is taken there. A human who exists in
-    /// another space becomes a member of this one too and stays as they are; `true` if they are new.
-    async fn create_human(
-        &mut self,
-        space: SpaceId,
-        email: &str,
-        name: &str,
-        password_hash: Option<&str>,
-        now: Timestamp,
-    ) -> StoreResult<Option<(Human, bool)>>;
-    /// Makes an inactive human active again, as somebody new: with this name and password, without a public key, and
-    /// with nothing of their old refresh tokens and setup links; what was issued before `now` is not theirs. They are a
-    /// member of no space yet. `None` if there is no such human who is inactive.
-    async fn revive_human(
-        &mut self,
-        email: &str,
-        name: &str,
-        password_hash: Option<&str>,
-        now: Timestamp,
-    ) -> StoreResult<Option<HumanId>>;
+    /// Creates a human, or `None` if an active one of the space has the address.
+    async fn create_human(&mut self, new: &NewHuman<'_>, now: Timestamp) -> StoreResult<Option<Human>>;
     async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey>;
     async fn add_setup_token(&mut self, hash: &SecretHash, human: HumanId, expires_at: Timestamp) -> StoreResult<()>;
     /// Keeps an entry of the audit log, which is also written to the log once it is durable.
@@ -229,7 +195,7 @@ pub trait Sessions: Send + Sync {
     async fn sessions_of(&self, scope: Scope, listed: &[&Listed], max_bytes: i64) -> StoreResult<Taken<Session>>;
     /// What needs this participant (contract section 6): pending first, archived left out.
     async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>>;
-    /// Those who see the session: a human who left its space is none of them.
+    /// Those who see the session: a human who is deactivated is none of them.
     async fn participants(
         &self,
         scope: Scope,

@@ -3,11 +3,23 @@
 use super::SecretHash;
 use crate::domain::decide::NewGuest;
 use crate::domain::message::{MessageState, Settlement};
+use crate::domain::people::Role;
 use crate::domain::{
     AgentId, CommittedEvent, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, Participant, ParticipantId,
     Permission, PrincipalId, Priority, Session, SessionId, SpaceId, Timestamp,
 };
 use uuid::Uuid;
+
+/// A human to create.
+#[derive(Clone, Copy, Debug)]
+pub struct NewHuman<'a> {
+    pub space: SpaceId,
+    /// As `normal_email` gives it.
+    pub email: &'a str,
+    pub name: &'a str,
+    pub role: Role,
+    pub password_hash: Option<&'a str>,
+}
 
 /// A key to create.
 #[derive(Clone, Debug)]

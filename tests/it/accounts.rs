@@ -205,77 +205,133 @@ on_both_engines! {
     }
 
     async fn another_tenant_gets_no_way_into_an_account(hub: Hub) {
-        // Invited by one space, with the password not yet chosen; or known from an outside issuer, without any.
         let body = json!({ "email": "victim@example.org", "name": "Victim" });
         let victim = hub.owner.post("/v1/manage/humans", body).await.expect(201);
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let other = hub.other_space().await;
-        for body in [
-            json!({ "email": "victim@example.org", "name": "Mine" }),
-            json!({ "email": "VICTIM@example.org", "name": "Mine", "password": PASSWORD }),
-        ] {
-            let reply = other.post("/v1/manage/humans", body).await;
-            assert!(
-                reply.body["setupUrl"].is_null(),
-                "a link that opens an account of another space: {}",
-                reply.body
-            );
-        }
-        let stolen = login(&hub, "victim@example.org", PASSWORD).await;
-        assert_eq!(stolen.status, 401, "{}", stolen.body);
+        let body = json!({ "email": "VICTIM@example.org", "name": "Mine", "password": "the attacker's own" });
+        let twin = other.post("/v1/manage/humans", body).await.expect(201);
+        // The password of the one is no way to the other.
+        let stolen = login(&hub, "victim@example.org", "the attacker's own").await.expect(200);
+        let client = bearer(&hub, text(&stolen["accessToken"]));
+        assert_eq!(client.get("/v1/human/me").await.expect(200)["id"], twin["id"]);
+        client.get(&format!("/v1/human/sessions/{session}")).await.expect_error(404, "NOT_FOUND");
         // The real link still works, and shows what is the victim's.
         let body = json!({ "token": behind(text(&victim["setupUrl"]), "#setup="), "password": "the victim's own" });
         let tokens = hub.anonymous().post("/v1/auth/setup", body).await.expect(200);
         let client = bearer(&hub, text(&tokens["accessToken"]));
         client.get(&format!("/v1/human/sessions/{session}")).await.expect(200);
+        // Each password signs in to its own account, whichever space is the older; a space that is named is that one.
+        let me = async |password: &str, space: Option<&str>| {
+            let body = json!({ "email": "victim@example.org", "password": password, "space": space });
+            let reply = hub.anonymous().post("/v1/auth/login", body).await;
+            if reply.status == 401 {
+                return Value::Null;
+            }
+            let tokens = reply.expect(200);
+            bearer(&hub, text(&tokens["accessToken"])).get("/v1/human/me").await.expect(200)["id"].clone()
+        };
+        let theirs = other.get("/v1/agent/me").await.expect(200);
+        let theirs = text(&theirs["spaceId"]);
+        assert_eq!(me("the victim's own", None).await, victim["id"]);
+        assert_eq!(me("the attacker's own", None).await, twin["id"]);
+        assert_eq!(me("the victim's own", Some("default")).await, victim["id"]);
+        assert_eq!(me("the attacker's own", Some(theirs)).await, twin["id"]);
+        for space in [theirs, "nowhere", ""] {
+            assert_eq!(me("the victim's own", Some(space)).await, Value::Null, "{space}");
+        }
     }
 
-    async fn who_has_left_their_last_space_can_be_created_again(hub: Hub) {
+    async fn the_address_of_who_was_deactivated_is_free_for_somebody_new(hub: Hub) {
         let email = "back@example.org";
         let body = json!({ "email": email, "name": "Before", "password": PASSWORD });
         let before = hub.owner.post("/v1/manage/humans", body).await.expect(201);
-        let tokens = login(&hub, email, PASSWORD).await.expect(200);
-        let at = format!("/v1/manage/humans/{}", text(&before["id"]));
-        // In the space they are there already, whoever asks.
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let old = login(&hub, email, PASSWORD).await.expect(200);
+        let (old_token, old_refresh) = (text(&old["accessToken"]), json!({ "refreshToken": old["refreshToken"] }));
+        me(&hub, old_token).await.expect(200);
         let again = json!({ "email": email, "name": "After" });
         hub.owner.post("/v1/manage/humans", again.clone()).await.expect_error(409, "CONFLICT");
-        hub.owner.delete(&at).await.expect(204);
+        hub.owner.delete(&format!("/v1/manage/humans/{}", text(&before["id"]))).await.expect(204);
         login(&hub, email, PASSWORD).await.expect_error(401, "UNAUTHORIZED");
+        refused(&hub, old_token, "while they are removed").await;
 
         let after = hub.owner.post("/v1/manage/humans", again.clone()).await.expect(201);
-        assert_eq!((&after["id"], &after["name"]), (&before["id"], &json!("After")));
-        // Nothing of before lets them in: they choose a new password.
+        assert!(after["id"] != before["id"] && after["name"] == "After", "{after}");
+        // Nothing of before lets them in, nor whoever had the address then: they choose a new password.
         login(&hub, email, PASSWORD).await.expect_error(401, "UNAUTHORIZED");
-        let refresh = json!({ "refreshToken": tokens["refreshToken"] });
-        hub.anonymous().post("/v1/auth/refresh", refresh).await.expect_error(401, "UNAUTHORIZED");
-        let (_, token) = text(&after["setupUrl"]).split_once("#setup=").expect("a token");
-        let chosen = json!({ "token": token, "password": "another horse battery" });
+        refused(&hub, old_token, "of before").await;
+        assert_eq!(Socket::try_open(&bearer(&hub, old_token)).await.err(), Some(401));
+        hub.anonymous().post("/v1/auth/refresh", old_refresh).await.expect_error(401, "UNAUTHORIZED");
+        let chosen = json!({ "token": behind(text(&after["setupUrl"]), "#setup="), "password": "another horse battery" });
         hub.anonymous().post("/v1/auth/setup", chosen).await.expect(200);
-        login(&hub, email, "another horse battery").await.expect(200);
+        let new = login(&hub, email, "another horse battery").await.expect(200);
+        let new = bearer(&hub, text(&new["accessToken"]));
+        assert_eq!(new.get("/v1/human/me").await.expect(200)["id"], after["id"]);
+        // They see nothing of before.
+        assert_eq!(new.get("/v1/human/sessions").await.expect(200)["total"], 0);
+        new.get(&format!("/v1/human/sessions/{session}")).await.expect_error(404, "NOT_FOUND");
         hub.owner.post("/v1/manage/humans", again).await.expect_error(409, "CONFLICT");
     }
 
-    async fn what_one_was_given_before_they_were_created_again_is_void(hub: Hub) {
-        let email = "back@example.org";
-        let first = human_with_password(&hub, email).await;
-        let old = login(&hub, email, PASSWORD).await.expect(200);
-        let (old_token, old_refresh) = (text(&old["accessToken"]), text(&old["refreshToken"]));
-        me(&hub, old_token).await.expect(200);
-        hub.owner.delete(&format!("/v1/manage/humans/{}", text(&first["id"]))).await.expect(204);
-        refused(&hub, old_token, "while they are removed").await;
-        // As many seconds later, by the clock that the hub goes by.
-        hub.clock.advance(2_000);
-        let again = human_with_password(&hub, email).await;
-        assert_eq!(again["id"], first["id"]);
-        refused(&hub, old_token, "issued before").await;
-        let refresh = json!({ "refreshToken": old_refresh });
-        hub.anonymous().post("/v1/auth/refresh", refresh).await.expect_error(401, "UNAUTHORIZED");
-        assert_eq!(Socket::try_open(&bearer(&hub, old_token)).await.err(), Some(401));
-        // In the very second.
-        let new = login(&hub, email, PASSWORD).await.expect(200);
-        me(&hub, text(&new["accessToken"])).await.expect(200);
-        hub.anonymous().post("/v1/auth/refresh", json!({ "refreshToken": new["refreshToken"] })).await.expect(200);
+    async fn an_address_has_no_case_but_for_ascii(hub: Hub) {
+        human_with_password(&hub, "Kay@Example.org").await;
+        login(&hub, "kAY@eXAMPLE.ORG", PASSWORD).await.expect(200);
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        for other in ["\u{212a}ay@example.org", "\u{ff4b}ay@example.org", "kay@example.org\u{200b}"] {
+            login(&hub, other, PASSWORD).await.expect_error(401, "UNAUTHORIZED");
+            let named = json!({ "type": "Human", "email": other });
+            let path = format!("/v1/agent/sessions/{session}/participants");
+            let status = agent.post(&path, named).await.status;
+            assert!([400, 404].contains(&status), "{other:?}: {status}");
+        }
+    }
+
+    async fn an_admin_manages_their_space_and_no_more(hub: Hub) {
+        let create = |name: &str, role: &str| json!({ "email": format!("{name}@example.org"), "name": name, "role": role, "password": PASSWORD });
+        let admin = hub.owner.post("/v1/manage/humans", create("admin", "Admin")).await.expect(201);
+        assert_eq!(admin["role"], "Admin");
+        let error = hub.owner.post("/v1/manage/humans", create("x", "Owner")).await.expect_error(400, "VALIDATION_ERROR");
+        assert!(text(&error["message"]).contains("'role'"), "{error}");
+        let tokens = login(&hub, "admin@example.org", PASSWORD).await.expect(200);
+        let admin = bearer(&hub, text(&tokens["accessToken"]));
+        assert_eq!(admin.get("/v1/human/me").await.expect(200)["role"], "Admin");
+        let member = admin.post("/v1/manage/humans", create("member", "Member")).await.expect(201);
+        let listed = admin.get("/v1/manage/humans?pageSize=100").await.expect(200);
+        let role = |id: &Value| {
+            let found = listed["data"].as_array().expect("a list").iter().find(|human| human["id"] == *id);
+            found.expect("listed")["role"].clone()
+        };
+        assert_eq!(role(&member["id"]), "Member");
+        let key = admin.post("/v1/manage/keys", json!({ "permission": "manage" })).await.expect(201);
+        admin.delete(&format!("/v1/manage/keys/{}", text(&key["id"]))).await.expect(204);
+        admin.post("/v1/manage/keys", json!({ "permission": "owner" })).await.expect_error(403, "FORBIDDEN");
+        for list in ["keys", "agents"] {
+            admin.get(&format!("/v1/manage/{list}")).await.expect(200);
+        }
+        // Spaces are for an owner's key, figures for a key, and what agents do for agents.
+        for path in ["/v1/manage/spaces", "/metrics", "/v1/agent/me", "/v1/agent/sessions"] {
+            admin.get(path).await.expect_error(401, "UNAUTHORIZED");
+        }
+        // Another space's people are not there.
+        let other = hub.other_space().await;
+        let foreign = other.post("/v1/manage/humans", create("foreign", "Member")).await.expect(201);
+        admin.delete(&format!("/v1/manage/humans/{}", text(&foreign["id"]))).await.expect_error(404, "NOT_FOUND");
+        // A retry after new tokens finds the same link.
+        let body = json!({ "email": "linked@example.org", "name": "L" });
+        let once = admin.with("idempotency-key", "once").post("/v1/manage/humans", body.clone()).await.expect(201);
+        let refreshed = refresh(&hub, &tokens["refreshToken"]).await.expect(200);
+        let admin = bearer(&hub, text(&refreshed["accessToken"]));
+        let again = admin.with("idempotency-key", "once").post("/v1/manage/humans", body).await.expect(201);
+        assert_eq!(once, again);
+        // A member manages nothing.
+        let tokens = login(&hub, "member@example.org", PASSWORD).await.expect(200);
+        let member = bearer(&hub, text(&tokens["accessToken"]));
+        assert_eq!(member.get("/v1/human/me").await.expect(200)["role"], "Member");
+        member.get("/v1/manage/humans").await.expect_error(403, "FORBIDDEN");
     }
 
     async fn a_name_of_a_deactivated_agent_is_told_so(hub: Hub) {
@@ -315,28 +371,6 @@ fn with(mut claims: Value, name: &str, value: Value) -> Value {
 fn hs256(secret: &[u8], kid: Option<&str>, claims: &Value) -> String {
     let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::HS256) };
     jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(secret)).expect("a token")
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_that_says_that_it_was_issued_before_its_human_was_created_again_is_refused() {
-    let hub = Hub::start_with(Engine::Sqlite, &["--jwt-secret", SECRET], |_| {}).await;
-    let email = "ada@example.org";
-    let issued = |at: Value| hs256(SECRET.as_bytes(), None, &with(claims("idp|1", email), "iat", at));
-    // Whom the first token creates is of after it, and no newcomer all the same.
-    let first = me(&hub, &issued(ago(60))).await.expect(200);
-    hub.owner.delete(&format!("/v1/manage/humans/{}", text(&first["id"]))).await.expect(204);
-    let left = hub.clock.now().0.div_euclid(1000);
-    hub.clock.advance(2_000);
-    let again = human_with_password(&hub, email).await;
-    assert_eq!(again["id"], first["id"]);
-    let now = hub.clock.now().0 as f64 / 1000.0;
-    for early in [json!(left - 60), json!(left), json!(left as f64 + 0.999), json!(-1), json!(1e300_f64.copysign(-1.0))]
-    {
-        refused(&hub, &issued(early.clone()), &early.to_string()).await;
-    }
-    for good in [json!(now.floor()), json!(now), json!(now.floor() as i64), Value::Null, json!("lately"), json!([])] {
-        assert_eq!(me(&hub, &issued(good.clone())).await.expect(200)["id"], first["id"], "{good}");
-    }
 }
 
 /// A token whose header says what the test wants, with a signature that is nobody's.

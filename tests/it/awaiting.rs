@@ -30,8 +30,7 @@ fn is_bare(hub: &Hub) -> bool {
 /// The look-ups of sessions among these statements, by name.
 fn look_ups(statements: &[String]) -> Vec<&'static str> {
     let name_of = |text: &String| {
-        let found =
-            LOOK_UPS.iter().find(|(_, texts)| [texts.space, texts.member, texts.human].contains(&text.as_str()));
+        let found = LOOK_UPS.iter().find(|(_, texts)| [texts.space, texts.member].contains(&text.as_str()));
         found.map(|(name, _)| *name)
     };
     statements.iter().filter_map(name_of).collect()

@@ -18,7 +18,12 @@ const FREE_PORT: &str = "127.0.0.1:0";
 
 /// Runs a command to its end, which must come by itself.
 pub fn run(command: &mut Command) -> Output {
-    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    run_with_input(command, Stdio::null())
+}
+
+/// The same of a program that reads standard input.
+pub fn run_with_input(command: &mut Command, input: impl Into<Stdio>) -> Output {
+    let command = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("the program runs");
     let pid = child.id().to_string();
     // A full pipe would hold it up: it is read while it runs.

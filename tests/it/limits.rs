@@ -8,7 +8,8 @@ use crate::support::{Client, Engine, Hub, Socket, on_both_engines};
 use futures::future::join_all;
 use hiloop::auth::Secret;
 use hiloop::auth::secret::{API_KEY, GUEST_TOKEN, REFRESH_TOKEN, SETUP_TOKEN};
-use hiloop::domain::people::Human;
+use hiloop::domain::people::{Human, Role};
+use hiloop::store::NewHuman;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
@@ -205,7 +206,8 @@ const LOGIN: &str = "/v1/auth/login";
 async fn any_human(hub: &Hub) -> Human {
     let space = hub.context().store.space_by_name("default").await.expect("the store").expect("the space");
     let email = format!("{}@example.org", hub.name("anyone"));
-    hub.context().accounts.create(space.id, &email, "Anyone", None).await.expect("a human").0
+    let new = NewHuman { space: space.id, email: &email, name: "Anyone", role: Role::Member, password_hash: None };
+    hub.context().accounts.create(new, None).await.expect("a human").0
 }
 
 /// A person with a password.

@@ -122,7 +122,8 @@ fn agent() -> Value {
 
 fn human() -> Value {
     json!({
-        "id": HUMAN, "email": "ada@example.org", "name": "Ada", "publicKey": null, "keyId": null, "createdAt": BEGAN,
+        "id": HUMAN, "spaceId": SPACE, "email": "ada@example.org", "name": "Ada", "role": "Member",
+        "publicKey": null, "keyId": null, "createdAt": BEGAN,
     })
 }
 

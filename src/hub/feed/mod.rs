@@ -10,7 +10,7 @@ use super::frame::feed_frame;
 use super::subscriber::Subscriber;
 use crate::broker::Broker;
 use crate::clock::Clock;
-use crate::domain::{ConnectionId, EventHint, EventType, HumanId, PrincipalId, Scope, SessionId, SpaceId};
+use crate::domain::{ConnectionId, EventHint, EventType, PrincipalId, Scope, SessionId, SpaceId};
 use crate::metrics::{During, Metrics};
 use crate::store::{Store, StoreResult};
 use dashmap::DashMap;
@@ -52,15 +52,14 @@ impl From<Scope> for FeedKey {
     fn from(scope: Scope) -> Self {
         match scope {
             Scope::Space(space) => Self::Space(space),
-            Scope::Member(_, id) | Scope::Human(id) => Self::Principal(id),
+            Scope::Member(_, id) => Self::Principal(id),
         }
     }
 }
 
 struct Follower {
     subscriber: Arc<dyn Subscriber>,
-    /// None for a human, whose spaces the store knows.
-    space: Option<SpaceId>,
+    space: SpaceId,
 }
 
 type Members = (Instant, Arc<[PrincipalId]>);
@@ -116,13 +115,7 @@ impl Feeds {
         // First of all, so that the tick does not let go of its spaces.
         self.followers.entry(scope.into()).or_default().push(follower);
         self.count.fetch_add(1, Ordering::SeqCst);
-        let tracked = async {
-            for space in self.spaces_of(scope).await? {
-                self.track(space).await?;
-            }
-            Ok(())
-        };
-        let tracked = tracked.await;
+        let tracked = self.track(scope.space()).await;
         if tracked.is_err() {
             self.unsubscribe(scope, connection);
         }
@@ -137,13 +130,6 @@ impl Feeds {
             self.count.fetch_sub(before - list.len(), Ordering::SeqCst);
         }
         self.followers.remove_if(&key, |_, list| list.is_empty());
-    }
-
-    async fn spaces_of(&self, scope: Scope) -> StoreResult<Vec<SpaceId>> {
-        match scope {
-            Scope::Space(space) | Scope::Member(space, _) => Ok(vec![space]),
-            Scope::Human(id) => self.store.spaces_of_humans(&[HumanId(id.0)]).await,
-        }
     }
 
     /// Learns where the recently active sessions of a space stand, so that what comes after it can be told from
@@ -280,28 +266,21 @@ impl Feeds {
         self.members.clear();
     }
 
-    /// Lets go of the spaces that nobody follows any more, and begins with those that humans have come into.
-    async fn review_spaces(&self) -> StoreResult<()> {
-        let (mut wanted, mut humans) = (HashSet::new(), Vec::new());
-        for list in &self.followers {
-            match (list.key(), list.value().iter().find_map(|follower| follower.space)) {
-                (_, Some(space)) => drop(wanted.insert(space)),
-                (FeedKey::Principal(id), None) => humans.push(HumanId(id.0)),
-                (FeedKey::Space(_), None) => {}
-            }
-        }
-        wanted.extend(self.store.spaces_of_humans(&humans).await?);
+    /// Lets go of the spaces that nobody follows any more.
+    fn review_spaces(&self) {
+        let followers = self.followers.iter();
+        let wanted =
+            followers.flat_map(|list| list.iter().map(|follower| follower.space).collect::<Vec<_>>()).collect();
         // What is young in a space that begins here is told though it may be older than the follower: better twice
         // than never.
         let (begun, gone) = self.told.lock().track_only(&wanted);
         begun.into_iter().for_each(|space| self.broker.set_space_interest(space, true));
         gone.into_iter().for_each(|space| self.broker.set_space_interest(space, false));
-        Ok(())
     }
 
     /// Asks the store which sessions have moved since the last look, and tells what nobody announced.
     async fn look_for_missed(&self) -> StoreResult<()> {
-        self.review_spaces().await?;
+        self.review_spaces();
         let (spaces, looked) = {
             let told = self.told.lock();
             (told.tracked(), told.looked)

@@ -6,10 +6,10 @@ use super::{SqlStore, revocation, rows, sql};
 use crate::domain::participant::Member;
 use crate::domain::people::{Agent, Human, Space};
 use crate::domain::{AgentId, HumanId, Page, PageRequest, ParticipantType, SpaceId, Timestamp};
-use crate::store::engine::{Engine, Statement, large_groups};
+use crate::store::engine::{Engine, Statement};
+use crate::store::lease::Lease;
 use crate::store::{Directory, DirectoryTx, StoreResult};
 use async_trait::async_trait;
-use std::collections::HashSet;
 
 #[async_trait]
 impl<E: Engine> Directory for SqlStore<E> {
@@ -46,22 +46,20 @@ impl<E: Engine> Directory for SqlStore<E> {
         ] {
             sql::<E>(text).bind(now.0).bind(space.0).execute(&mut *tx).await?;
         }
-        let homeless = sql::<E>(
-            "UPDATE humans SET deactivated_at = $1 WHERE deactivated_at IS NULL \
-             AND EXISTS (SELECT 1 FROM memberships m WHERE m.human_id = humans.id AND m.space_id = $2) \
-             AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.human_id = humans.id AND m.space_id <> $2) \
-             RETURNING id",
+        let gone = sql::<E>(
+            "UPDATE humans SET deactivated_at = $1 WHERE space_id = $2 AND deactivated_at IS NULL RETURNING id",
         )
         .bind(now.0)
         .bind(space.0)
         .all(&mut *tx, |row| Ok(HumanId(row.read()?)))
         .await?;
-        sql::<E>("DELETE FROM memberships WHERE space_id = $1").bind(space.0).execute(&mut *tx).await?;
-        for subject in homeless.iter().map(|human| human.0).chain([space.0]) {
-            revocation::<E>(subject, now).execute(&mut *tx).await?;
+        for human in &gone {
+            let_go::<E>(&mut tx, *human, now).await?;
         }
+        sql::<E>("DELETE FROM memberships WHERE space_id = $1").bind(space.0).execute(&mut *tx).await?;
+        revocation::<E>(space.0, now).execute(&mut *tx).await?;
         tx.commit().await?;
-        Ok(Some(homeless))
+        Ok(Some(gone))
     }
 
     async fn agent(&self, space: SpaceId, id: AgentId) -> StoreResult<Option<Agent>> {
@@ -78,34 +76,6 @@ impl<E: Engine> Directory for SqlStore<E> {
             "FROM agents a WHERE a.space_id = $1 AND a.deactivated_at IS NULL ORDER BY a.id LIMIT $2 OFFSET $3"
         ));
         self.page(page, count.bind(space.0), list.bind(space.0), rows::agent).await
-    }
-
-    async fn agents_of_human(&self, human: HumanId, page: PageRequest) -> StoreResult<Page<Agent>> {
-        let count = sql("SELECT COUNT(*) FROM agents a JOIN memberships m ON m.space_id = a.space_id \
-             WHERE m.human_id = $1 AND a.deactivated_at IS NULL");
-        let list = sql(select_agent!(
-            "FROM agents a JOIN memberships m ON m.space_id = a.space_id \
-             WHERE m.human_id = $1 AND a.deactivated_at IS NULL ORDER BY a.id LIMIT $2 OFFSET $3"
-        ));
-        self.page(page, count.bind(human.0), list.bind(human.0), rows::agent).await
-    }
-
-    async fn find_agents_of_human(
-        &self,
-        human: HumanId,
-        id: Option<AgentId>,
-        name: Option<&str>,
-    ) -> StoreResult<Vec<Agent>> {
-        sql::<E>(select_agent!(
-            "FROM agents a JOIN memberships m ON m.space_id = a.space_id \
-             WHERE m.human_id = $1 AND (a.id = $2 OR ($2 IS NULL AND a.name = $3)) AND a.deactivated_at IS NULL \
-             ORDER BY a.id LIMIT 2"
-        ))
-        .bind(human.0)
-        .bind(id.map(|id| id.0))
-        .bind(name.map(str::to_owned))
-        .all(&mut *self.reader().await?, rows::agent)
-        .await
     }
 
     async fn deactivate_agent(&self, space: SpaceId, id: AgentId, now: Timestamp) -> StoreResult<bool> {
@@ -126,30 +96,37 @@ impl<E: Engine> Directory for SqlStore<E> {
     }
 
     async fn human(&self, id: HumanId) -> StoreResult<Option<Human>> {
-        sql::<E>(select_human!("FROM humans h WHERE h.id = $1 AND h.deactivated_at IS NULL"))
+        sql::<E>(select_human!("FROM humans h WHERE h.id = $1 AND h.deactivated_at IS NULL AND h.space_id IS NOT NULL"))
             .bind(id.0)
             .first(&mut *self.reader().await?, rows::human)
             .await
     }
 
-    async fn human_by_email(&self, email: &str) -> StoreResult<Option<Human>> {
-        human_by_email::<E>(email).first(&mut *self.reader().await?, rows::human).await
-    }
-
-    async fn human_in_space(&self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>> {
+    async fn humans_by_address(&self, address: &str, limit: i64) -> StoreResult<Vec<Human>> {
         sql::<E>(select_human!(
-            "FROM humans h JOIN memberships m ON m.human_id = h.id \
-             WHERE m.space_id = $1 AND h.id = $2 AND h.deactivated_at IS NULL"
+            "FROM humans h WHERE h.address = $1 AND h.deactivated_at IS NULL AND h.space_id IS NOT NULL \
+             ORDER BY h.created_at, h.id LIMIT $2"
         ))
-        .bind(space.0)
-        .bind(id.0)
-        .first(&mut *self.reader().await?, rows::human)
+        .bind(address.to_owned())
+        .bind(limit)
+        .all(&mut *self.reader().await?, rows::human)
         .await
     }
 
+    async fn human_by_address(&self, space: SpaceId, address: &str) -> StoreResult<Option<Human>> {
+        human_by_address::<E>(space, address).first(&mut *self.reader().await?, rows::human).await
+    }
+
+    async fn human_in_space(&self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>> {
+        sql::<E>(select_human!("FROM humans h WHERE h.space_id = $1 AND h.id = $2 AND h.deactivated_at IS NULL"))
+            .bind(space.0)
+            .bind(id.0)
+            .first(&mut *self.reader().await?, rows::human)
+            .await
+    }
+
     async fn humans(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Human>> {
-        let count = sql("SELECT COUNT(*) FROM memberships m JOIN humans h ON h.id = m.human_id \
-             WHERE m.space_id = $1 AND h.deactivated_at IS NULL");
+        let count = sql("SELECT COUNT(*) FROM humans WHERE space_id = $1 AND deactivated_at IS NULL");
         self.page(page, count.bind(space.0), humans_of(space), rows::human).await
     }
 
@@ -159,43 +136,21 @@ impl<E: Engine> Directory for SqlStore<E> {
         Ok((i64::try_from(humans.len()).is_ok_and(|count| count <= max)).then_some(humans))
     }
 
-    async fn spaces_of_humans(&self, humans: &[HumanId]) -> StoreResult<Vec<SpaceId>> {
-        let mut found = HashSet::new();
-        for group in large_groups(humans) {
-            let mut statement = Statement::<E>::with_rows(
-                "SELECT DISTINCT m.space_id FROM (VALUES",
-                ") AS v CROSS JOIN memberships m WHERE m.human_id = v.column1",
-                1,
-                group.len(),
-                1,
-            );
-            group.iter().for_each(|human| statement.push(human.0));
-            found.extend(statement.all(&mut *self.reader().await?, |row| row.read().map(SpaceId)).await?);
-        }
-        Ok(found.into_iter().collect())
-    }
-
     async fn deactivate_human(&self, space: SpaceId, id: HumanId, now: Timestamp) -> StoreResult<bool> {
         let mut tx = self.transaction().await?;
-        let left = sql::<E>("DELETE FROM memberships WHERE space_id = $1 AND human_id = $2")
-            .bind(space.0)
-            .bind(id.0)
-            .execute(&mut *tx)
-            .await?;
-        if left == 0 {
-            return Ok(false);
-        }
-        sql::<E>(
-            "UPDATE humans SET deactivated_at = $1 WHERE id = $2 \
-             AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.human_id = $2)",
+        let changed = sql::<E>(
+            "UPDATE humans SET deactivated_at = $1 WHERE space_id = $2 AND id = $3 AND deactivated_at IS NULL",
         )
         .bind(now.0)
+        .bind(space.0)
         .bind(id.0)
         .execute(&mut *tx)
         .await?;
-        revocation::<E>(id.0, now).execute(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(true)
+        if changed > 0 {
+            let_go::<E>(&mut tx, id, now).await?;
+            tx.commit().await?;
+        }
+        Ok(changed > 0)
     }
 
     async fn set_public_key(&self, member: &Member, public_key: &str, key_id: &str) -> StoreResult<()> {
@@ -214,11 +169,29 @@ impl<E: Engine> Directory for SqlStore<E> {
     }
 }
 
+/// What goes with a human who is deactivated: their address is free, for the version before as well, and their sign-ins
+/// and live connections end.
+async fn let_go<E: Engine>(tx: &mut Lease<E>, human: HumanId, now: Timestamp) -> StoreResult<()> {
+    sql::<E>("UPDATE humans SET email = address || '#' || $1 WHERE id = $2")
+        .bind(human.to_string())
+        .bind(human.0)
+        .execute(tx)
+        .await?;
+    for text in [
+        "DELETE FROM memberships WHERE human_id = $1",
+        "DELETE FROM refresh_families WHERE human_id = $1",
+        "DELETE FROM setup_tokens WHERE human_id = $1",
+    ] {
+        sql::<E>(text).bind(human.0).execute(tx).await?;
+    }
+    revocation::<E>(human.0, now).execute(tx).await?;
+    Ok(())
+}
+
 /// The humans of a space; what is left to bind is how many, and after how many.
 fn humans_of<E: Engine>(space: SpaceId) -> Statement<E> {
     sql::<E>(select_human!(
-        "FROM memberships m JOIN humans h ON h.id = m.human_id \
-         WHERE m.space_id = $1 AND h.deactivated_at IS NULL ORDER BY h.id LIMIT $2 OFFSET $3"
+        "FROM humans h WHERE h.space_id = $1 AND h.deactivated_at IS NULL ORDER BY h.id LIMIT $2 OFFSET $3"
     ))
     .bind(space.0)
 }
@@ -235,6 +208,8 @@ pub(super) fn agent_by_name<E: Engine>(space: SpaceId, name: &str) -> Statement<
         .bind(name.to_owned())
 }
 
-pub(super) fn human_by_email<E: Engine>(email: &str) -> Statement<E> {
-    sql::<E>(select_human!("FROM humans h WHERE h.email = $1 AND h.deactivated_at IS NULL")).bind(email.to_owned())
+pub(super) fn human_by_address<E: Engine>(space: SpaceId, address: &str) -> Statement<E> {
+    sql::<E>(select_human!("FROM humans h WHERE h.space_id = $1 AND h.address = $2 AND h.deactivated_at IS NULL"))
+        .bind(space.0)
+        .bind(address.to_owned())
 }

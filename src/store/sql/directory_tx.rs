@@ -1,13 +1,13 @@
 //! The transaction that makes spaces, agents, humans and keys, with the reply that is kept of it.
 
-use super::directory::{agent_by_id, agent_by_name, human_by_email};
+use super::directory::{agent_by_id, agent_by_name, human_by_address};
 use super::rows::select_space;
 use super::{audit, replies, rows, sql};
 use crate::domain::people::{Agent, ApiKey, Human, Space};
 use crate::domain::{AgentId, AuditEntry, HumanId, SpaceId, Timestamp};
 use crate::store::engine::Engine;
 use crate::store::lease::Lease;
-use crate::store::{DirectoryTx, NewKey, SavedReply, SecretHash, StoreResult};
+use crate::store::{DirectoryTx, NewHuman, NewKey, SavedReply, SecretHash, StoreResult};
 use async_trait::async_trait;
 
 pub(super) struct SqlDirectoryTx<E: Engine> {
@@ -78,64 +78,40 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
         agent_by_id::<E>(space, id).first(&mut *self.tx, rows::agent).await
     }
 
-    async fn create_human(
-        &mut self,
-        space: SpaceId,
-        email: &str,
-        name: &str,
-        password_hash: Option<&str>,
-        now: Timestamp,
-    ) -> StoreResult<Option<(Human, bool)>> {
-        let created = sql::<E>(
-            "INSERT INTO humans (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (email) DO NOTHING",
-        )
-        .bind(HumanId::new().0)
-        .bind(email.to_owned())
-        .bind(name.to_owned())
-        .bind(password_hash.map(str::to_owned))
-        .bind(now.0)
-        .execute(&mut *self.tx)
-        .await?;
-        let human = human_by_email::<E>(email).first(&mut *self.tx, rows::human).await?;
-        let Some(human) = human else { return Ok(None) };
-        let joined = sql::<E>(
-            "INSERT INTO memberships (space_id, human_id, created_at) VALUES ($1, $2, $3) \
-             ON CONFLICT (space_id, human_id) DO NOTHING",
-        )
-        .bind(space.0)
-        .bind(human.id.0)
-        .bind(now.0)
-        .execute(&mut *self.tx)
-        .await?;
-        Ok((joined > 0).then_some((human, created > 0)))
-    }
-
-    async fn revive_human(
-        &mut self,
-        email: &str,
-        name: &str,
-        password_hash: Option<&str>,
-        now: Timestamp,
-    ) -> StoreResult<Option<HumanId>> {
-        let revived = sql::<E>(
-            "UPDATE humans SET deactivated_at = NULL, name = $1, password_hash = $2, public_key = NULL, key_id = NULL, \
-             revived_at = $4 WHERE email = $3 AND deactivated_at IS NOT NULL RETURNING id",
-        )
-        .bind(name.to_owned())
-        .bind(password_hash.map(str::to_owned))
-        .bind(email.to_owned())
-        .bind(now.0)
-        .first(&mut *self.tx, |row| Ok(HumanId(row.read()?)))
-        .await?;
-        if let Some(human) = revived {
-            for old in
-                ["DELETE FROM refresh_families WHERE human_id = $1", "DELETE FROM setup_tokens WHERE human_id = $1"]
-            {
-                sql::<E>(old).bind(human.0).execute(&mut *self.tx).await?;
+    async fn create_human(&mut self, new: &NewHuman<'_>, now: Timestamp) -> StoreResult<Option<Human>> {
+        let id = HumanId::new();
+        // The version before knows one human of an address in all spaces: the others stand there under another name.
+        let mut created = 0;
+        for email in [new.email.to_owned(), format!("{}#{id}", new.email)] {
+            created = sql::<E>(
+                "INSERT INTO humans (id, email, name, password_hash, created_at, space_id, address, role) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+            )
+            .bind(id.0)
+            .bind(email)
+            .bind(new.name.to_owned())
+            .bind(new.password_hash.map(str::to_owned))
+            .bind(now.0)
+            .bind(new.space.0)
+            .bind(new.email.to_owned())
+            .bind(new.role.as_str().to_owned())
+            .execute(&mut *self.tx)
+            .await?;
+            if created > 0 {
+                break;
             }
         }
-        Ok(revived)
+        if created == 0 {
+            return Ok(None);
+        }
+        // For the version before.
+        sql::<E>("INSERT INTO memberships (space_id, human_id, created_at) VALUES ($1, $2, $3)")
+            .bind(new.space.0)
+            .bind(id.0)
+            .bind(now.0)
+            .execute(&mut *self.tx)
+            .await?;
+        human_by_address::<E>(new.space, new.email).first(&mut *self.tx, rows::human).await
     }
 
     async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey> {

@@ -1,7 +1,7 @@
 //! Reading rows as domain types. Each list of columns stands beside the function that reads it.
 
 use crate::domain::message::{MessageState, Settlement};
-use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
+use crate::domain::people::{Agent, ApiKey, Guest, Human, Role, Space};
 use crate::domain::{
     Actor, AgentId, Author, CommittedEvent, Envelope, EventType, GuestId, HumanId, KeyId, MessageId, MessageStatus,
     Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session, SessionId, SessionStatus,
@@ -39,8 +39,8 @@ macro_rules! select_agent {
 macro_rules! select_human {
     ($rest:literal) => {
         concat!(
-            "SELECT h.id, h.email, h.name, h.password_hash, h.public_key, h.key_id, h.created_at, \
-             h.revived_at ",
+            "SELECT h.id, h.space_id, h.address, h.name, h.role, h.password_hash, h.public_key, h.key_id, h.created_at, \
+             h.tokens_valid_from, h.revived_at ",
             $rest
         )
     };
@@ -66,13 +66,19 @@ pub(super) fn agent<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Agent> {
 pub(super) fn human<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Human> {
     Ok(Human {
         id: HumanId(row.read()?),
+        space_id: SpaceId(row.read()?),
         email: row.read()?,
         name: row.read()?,
+        role: {
+            let text: String = row.read()?;
+            word(Role::parse(&text), &text)?
+        },
         password_hash: row.read()?,
         public_key: row.read()?,
         key_id: row.read()?,
         created_at: Timestamp(row.read()?),
-        revived_at: time(row)?,
+        // The version before notes in `revived_at` that somebody new has the account.
+        tokens_valid_from: time(row)?.max(time(row)?),
     })
 }
 

@@ -10,13 +10,11 @@ use super::timelines::{from_events, message_columns};
 use crate::domain::{Scope, SessionId};
 use crate::store::engine::{Engine, Statement};
 
-/// A look-up in the texts of each kind of scope. `$1` is the space, unless it is a human's; `$2` the participant,
-/// unless it is a whole space.
+/// A look-up in the texts of each kind of scope. `$1` is the space, `$2` the participant, unless it is a whole space.
 #[derive(Clone, Copy, Debug)]
 pub struct Scoped {
     pub space: &'static str,
     pub member: &'static str,
-    pub human: &'static str,
 }
 
 impl Scoped {
@@ -24,7 +22,6 @@ impl Scoped {
         match scope {
             Scope::Space(_) => self.space,
             Scope::Member(..) => self.member,
-            Scope::Human(_) => self.human,
         }
     }
 
@@ -48,7 +45,7 @@ impl Scoped {
 }
 
 fn bind<E: Engine>(statement: &mut Statement<E>, scope: Scope) {
-    statement.push(scope.space().map(|id| id.0));
+    statement.push(scope.space().0);
     statement.push(scope.participant().map(|id| id.0));
 }
 
@@ -64,14 +61,6 @@ macro_rules! look_ups {
                     " FROM participants sp CROSS JOIN sessions s ",
                     $join,
                     " WHERE sp.principal_id = $2 AND s.id = sp.session_id AND s.space_id = $1 ",
-                    $rest
-                ),
-                human: concat!(
-                    $select,
-                    " FROM participants sp CROSS JOIN sessions s CROSS JOIN memberships sm ",
-                    $join,
-                    " WHERE sp.principal_id = $2 AND s.id = sp.session_id \
-                     AND sm.space_id = s.space_id AND sm.human_id = sp.principal_id ",
                     $rest
                 ),
             };

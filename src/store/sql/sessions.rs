@@ -58,13 +58,12 @@ macro_rules! select_participant {
 }
 pub(super) use select_participant;
 
-/// Leaves out of the participants `p` the humans who left the session's space: their rows stay, for the day they come
-/// back, but they see nothing.
+/// Leaves out of the participants `p` the humans who are deactivated: their rows stay, but they see nothing.
 macro_rules! still_sees {
     () => {
         " AND (p.kind <> 'Human' OR EXISTS (SELECT 1 FROM sessions ps \
-         JOIN memberships pm ON pm.space_id = ps.space_id \
-         WHERE ps.id = p.session_id AND pm.human_id = p.principal_id))"
+         JOIN humans ph ON ph.space_id = ps.space_id \
+         WHERE ps.id = p.session_id AND ph.id = p.principal_id AND ph.deactivated_at IS NULL))"
     };
 }
 

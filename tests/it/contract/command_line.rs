@@ -1,6 +1,6 @@
 //! Section 10: each command.
 
-use crate::cli::{api_key, bearer, err, failed, is_secret, line, login, out, printed, run};
+use crate::cli::{api_key, bearer, err, failed, is_secret, line, login, out, printed, run, run_with_input};
 use crate::support::deployment::Kind;
 use crate::support::hub::{SESSIONS, at_human, text};
 use crate::support::process::{Process, hiloop};
@@ -111,6 +111,17 @@ on_every_deployment! {
         let body = json!({ "token": setup.trim(), "password": password });
         Client::anonymous(&hub.base).post("/v1/auth/setup", body).await.expect(200);
         failed(&run(&mut command(&["humans", "create", "--email", "nobody", "--name", "N"])), "--email");
+        // The role, and a password that no list of processes shows.
+        let typed = folder.path().join("password");
+        std::fs::write(&typed, format!("{password}\nnot this\n")).expect("a file");
+        let mut create = command(&["humans", "create", "--email", "c@example.org", "--name", "C", "--role", "Admin", "--password-stdin"]);
+        let made = run_with_input(&mut create, std::fs::File::open(&typed).expect("the file"));
+        assert!(made.status.success(), "{made:?}");
+        let tokens = login(&hub, "c@example.org", password).await;
+        assert_eq!(bearer(&hub, text(&tokens["accessToken"])).get("/v1/human/me").await.expect(200)["role"], "Admin");
+        let create = ["humans", "create", "--email", "d@example.org", "--name", "D"];
+        failed(&run(&mut command(&[&create[..], &["--password-stdin"]].concat())), "--password-stdin");
+        failed(&run(&mut command(&[&create[..], &["--role", "Owner"]].concat())), "--role");
     }
 
     async fn hiloop_token(kind: Kind) {
@@ -123,6 +134,17 @@ on_every_deployment! {
             assert_eq!(me["email"], json!(email));
         }
         failed(&run(&mut command(&["token", "--email", "nobody@example.org"])), "--email");
+        // An address that stands in several spaces needs the space.
+        hub.owner().post("/v1/manage/spaces", json!({ "name": "second" })).await.expect(201);
+        let twin = run(&mut command(&["humans", "create", "--email", &email, "--name", "Twin", "--space", "second"]));
+        assert!(twin.status.success(), "{twin:?}");
+        failed(&run(&mut command(&["token", "--email", &email])), "--space");
+        failed(&run(&mut command(&["token", "--email", &email, "--space", "third"])), "--space");
+        failed(&run(&mut command(&["token", "--email", "nobody@example.org", "--space", "second"])), "--email");
+        for (space, name) in [("default", "Owner"), ("second", "Twin")] {
+            let output = run(&mut command(&["token", "--email", &email, "--space", space]));
+            assert_eq!(bearer(&hub, line(&output)).get("/v1/human/me").await.expect(200)["name"], name);
+        }
     }
 
     async fn hiloop_openapi(kind: Kind) {

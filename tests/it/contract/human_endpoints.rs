@@ -19,7 +19,7 @@ on_every_deployment! {
         let session = hub.session(&agent).await;
         for (client, kind, of) in [(hub.human().await, "Human", Value::Null), (hub.guest(&agent, &session).await, "Guest", json!(session))] {
             let me = client.get("/v1/human/me").await.expect(200);
-            has_keys(&me, "type id name email sessionId publicKey keyId expiresAt createdAt");
+            has_keys(&me, "type id name email role sessionId publicKey keyId expiresAt createdAt");
             assert_eq!((&me["type"], &me["sessionId"], me["email"].is_null()), (&json!(kind), &of, kind == "Guest"));
         }
     }

@@ -74,13 +74,16 @@ on_every_deployment! {
         let here = hub.session(&agent).await;
         let me = human.get("/v1/human/me").await.expect(200);
         assert_eq!(me["type"], "Human");
-        // A member of a second space reaches both.
+        assert_eq!(me["role"], "Member");
+        // The same address in another space is another human, who reaches what is there.
         let second = hub.other_space().await;
         let body = json!({ "email": me["email"], "name": "the same" });
-        second.post("/v1/manage/humans", body).await.expect(201);
+        let twin = second.post("/v1/manage/humans", body.clone()).await.expect(201);
+        assert!(twin["id"] != me["id"] && twin["setupUrl"].is_string(), "{twin}");
+        second.post("/v1/manage/humans", body).await.expect_error(409, "CONFLICT");
         let there = hub.session(&second).await;
-        let seen = column(&human.get("/v1/human/sessions").await.expect(200), "id");
-        assert!(seen.contains(&here) && seen.contains(&there) && seen.len() == 2, "{seen:?}");
+        assert_eq!(column(&human.get("/v1/human/sessions").await.expect(200), "id"), [here.as_str()]);
+        human.get(&at_human(&there, "")).await.expect_error(404, "NOT_FOUND");
         human.get(SESSIONS).await.expect_error(401, "UNAUTHORIZED");
     }
 

@@ -39,7 +39,6 @@ impl Payer {
     pub fn of(principal: &Principal) -> Self {
         Self::Known(match principal.scope() {
             Scope::Space(space) | Scope::Member(space, _) => space.0,
-            Scope::Human(human) => human.0,
         })
     }
 

@@ -299,7 +299,7 @@ pub struct ParticipantDraft {
 }
 
 /// Who a [`ParticipantDraft`] names.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Named {
     AgentId(AgentId),
     AgentName(String),

@@ -15,6 +15,7 @@ mod script;
 mod sql;
 mod sqlite_file;
 
+use crate::domain::draft;
 use crate::domain::interaction::InteractionState;
 use crate::domain::message::MessageState;
 use crate::domain::participant::Member;
@@ -31,6 +32,7 @@ pub use records::{
     Standing, Taken, WriteSet,
 };
 pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, Scoped, TITLE_AT};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use uuid::Uuid;
 
@@ -96,6 +98,10 @@ pub trait Directory: Send + Sync {
     async fn humans_by_address(&self, address: &str, limit: i64) -> StoreResult<Vec<Human>>;
     async fn human_by_address(&self, space: SpaceId, address: &str) -> StoreResult<Option<Human>>;
     async fn human_in_space(&self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>>;
+    /// Who these are among the active agents and humans of the space, in a few statements however many they are; those
+    /// that there are not are left out.
+    async fn members_named(&self, space: SpaceId, named: &[draft::Named])
+    -> StoreResult<HashMap<draft::Named, Member>>;
     async fn humans(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Human>>;
     /// Every human of the space, or `None` if there are more than `max`.
     async fn all_humans(&self, space: SpaceId, max: i64) -> StoreResult<Option<Vec<Human>>>;

@@ -1,5 +1,6 @@
 //! What a value looks like when it comes back: numbers, text, times.
 
+use crate::support::deployment::{Deployment, Kind, token};
 use crate::support::hub::{SESSIONS, ask, at_agent, at_human, text};
 use crate::support::sql::Database;
 use crate::support::{Client, on_both_engines};
@@ -102,4 +103,18 @@ on_both_engines! {
             client.get(&path).await.expect(200);
         }
     }
+}
+
+/// A token that ends beyond the year 9999 is shown to end when RFC 3339 does.
+#[test]
+fn a_token_without_an_end_in_sight_shows_a_time_that_can_be_read() {
+    crate::support::deployment::run(async {
+        let hub = Deployment::given(Kind::Sqlite).await;
+        let email = format!("{}@example.org", crate::support::deployment::name("human"));
+        let human = hub.manager.post("/v1/manage/humans", json!({ "email": email, "name": "Ann" })).await.expect(201);
+        for seconds in [1_000_000_000_000, 1 << 55] {
+            let ann = hub.with_token(&token(&human, seconds));
+            assert_eq!(ann.get("/v1/human/me").await.expect(200)["expiresAt"], "9999-12-31T23:59:59.999Z");
+        }
+    });
 }

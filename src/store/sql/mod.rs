@@ -5,6 +5,7 @@ mod credentials;
 mod directory;
 mod directory_tx;
 mod interactions;
+mod named;
 mod replies;
 mod retention;
 mod rows;

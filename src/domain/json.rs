@@ -75,6 +75,25 @@ pub(crate) fn on_one_line(raw: &RawValue, max_bytes: usize) -> Result<String, Un
     Ok(line)
 }
 
+/// Whether JSON is nested deeper than is carried.
+pub(crate) fn is_too_deep(raw: &RawValue) -> bool {
+    let bytes = raw.get().as_bytes();
+    let (mut at, mut depth) = (0, 0usize);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = end_of_string(bytes, at) - 1,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
 /// Where the number ends that begins at `at`.
 fn end_of_number(bytes: &[u8], at: usize) -> usize {
     let length = bytes[at..].iter().take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
@@ -133,6 +152,10 @@ mod tests {
         assert_eq!(line(&format!("[{}1]", "1,".repeat(500))), Err(Unfit::TooLarge));
         assert!(line(&format!("{}{}", "[".repeat(100), "]".repeat(100))).is_ok());
         assert_eq!(line(&format!("{}{}", "[".repeat(101), "]".repeat(101))), Err(Unfit::TooDeep));
+        for (depth, is_deep) in [(100, false), (101, true)] {
+            let text = format!(r#"{}"]]]\"["{}"#, "[".repeat(depth), "]".repeat(depth));
+            assert_eq!(is_too_deep(&RawValue::from_string(text).expect("JSON")), is_deep);
+        }
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

@@ -44,6 +44,7 @@ pub async fn create_by_agent(
 ) -> Reply {
     let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
     let mut draft = body.value;
+    draft.look_over(app.config.max_field_bytes)?;
     let outcome = match entrants::of_agent(&app, agent, draft.participants.take()).await {
         Ok(entrants) => {
             let opening = Opening::new(&app, entrants, draft)?;
@@ -73,6 +74,7 @@ pub async fn create_by_human(
     body: Body<SessionDraft>,
 ) -> Reply {
     let mut draft = body.value;
+    draft.look_over(app.config.max_field_bytes)?;
     let named = draft.participants.take().ok_or_else(|| Refusal::required("participants"))?;
     let outcome = match entrants::of_human(&app, &human, &named).await {
         Ok(entrants) => {

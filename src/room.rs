@@ -57,6 +57,8 @@ pub struct Room {
     strangers: Hall,
     /// Large bodies are read one after the other, away from the threads that serve everybody.
     pub(crate) reader: Semaphore,
+    /// Many names are looked up by few requests at a time, so that connections to the store are left for others.
+    pub(crate) many_names: Semaphore,
 }
 
 /// Room that has been promised, until it is dropped.
@@ -69,6 +71,7 @@ impl Room {
             known: Hall::new(KNOWN.max(largest * SHARE)),
             strangers: Hall::new(STRANGERS),
             reader: Semaphore::new(1),
+            many_names: Semaphore::new(2),
         }
     }
 

@@ -9,6 +9,9 @@ use crate::domain::{HumanId, Participant, Refusal, SpaceId};
 /// A session without `participants` gets every human of its space, unless there are more than so many.
 const MAX_DEFAULT_HUMANS: i64 = 500;
 
+/// More names than this wait for their turn to be looked up.
+const MANY: usize = 64;
+
 /// Everybody who takes part in a session from its start.
 pub(super) struct Entrants {
     pub(super) space: SpaceId,
@@ -33,6 +36,7 @@ pub(super) async fn resolve(
 async fn resolve_all(app: &App, space: SpaceId, drafts: &[ParticipantDraft]) -> Result<Vec<(Member, String)>, Refusal> {
     let named: Vec<Named> =
         drafts.iter().enumerate().map(|(index, draft)| draft.named(&field(index))).collect::<Result<_, _>>()?;
+    let _turn = if named.len() > MANY { app.room.many_names.acquire().await.ok() } else { None };
     let found = app.store.members_named(space, &named).await?;
     let members = named.iter().zip(drafts).map(|(named, draft)| {
         let member = found.get(named).cloned().ok_or_else(|| missing(named))?;

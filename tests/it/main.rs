@@ -1,4 +1,5 @@
 //! The hub as its users meet it: a real server on a free port, real sockets, real databases.
+#![allow(clippy::disallowed_methods)] // tests start tasks that end with them
 
 mod support;
 
@@ -10,8 +11,10 @@ mod awaiting;
 mod bad_input;
 mod chosen_ids;
 mod cli;
+mod connections;
 mod contract;
 mod crash;
+mod crowds;
 mod deadlines;
 mod decisions;
 mod degraded;
@@ -19,6 +22,7 @@ mod doubt;
 mod drain;
 mod edges;
 mod hearing;
+mod held;
 mod idempotency;
 mod interactions;
 mod limits;
@@ -37,6 +41,7 @@ mod race;
 mod readiness;
 mod redis;
 mod replay;
+mod restored;
 mod retention;
 mod sessions;
 mod slow;
@@ -46,6 +51,7 @@ mod store_files;
 mod stored;
 mod storm;
 mod streams;
+mod supervision;
 mod typing;
 mod uploads;
 mod values;

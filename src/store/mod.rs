@@ -15,9 +15,11 @@ mod script;
 mod sql;
 mod sqlite_file;
 
+use crate::domain::draft;
 use crate::domain::interaction::InteractionState;
 use crate::domain::keys::{Attestation, SessionKey};
 use crate::domain::message::MessageState;
+use crate::domain::participant::Member;
 use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
 use crate::domain::{
     AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyEntry, KeyId, Message, MessageId,
@@ -28,12 +30,13 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
     Acknowledged, ActiveSession, Announcement, Attested, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed,
-    Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, Outlook, Put, ReadMark, Refresh,
+    Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, Outlook, Passing, Put, ReadMark, Refresh,
     RefreshOutcome, Retired, Said, SavedReply, SavedReplyKind, Standing, Taken, WriteSet,
 };
 pub use sql::{
     DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED,
 };
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use uuid::Uuid;
 
@@ -99,6 +102,10 @@ pub trait Directory: Send + Sync {
     async fn humans_by_address(&self, address: &str, limit: i64) -> StoreResult<Vec<Human>>;
     async fn human_by_address(&self, space: SpaceId, address: &str) -> StoreResult<Option<Human>>;
     async fn human_in_space(&self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>>;
+    /// Who these are among the active agents and humans of the space, in a few statements however many they are; those
+    /// that there are not are left out.
+    async fn members_named(&self, space: SpaceId, named: &[draft::Named])
+    -> StoreResult<HashMap<draft::Named, Member>>;
     async fn humans(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Human>>;
     /// Every human of the space, or `None` if there are more than `max`.
     async fn all_humans(&self, space: SpaceId, max: i64) -> StoreResult<Option<Vec<Human>>>;
@@ -311,8 +318,8 @@ pub trait Timelines: Send + Sync {
         limit: i64,
         max_bytes: i64,
     ) -> StoreResult<Option<EventPage>>;
-    /// The `last_seq` of each of these sessions: one query for a node's reconcile tick.
-    async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, i64)>>;
+    /// Where the timeline of each of these sessions stands: one query for a node's reconcile tick.
+    async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, Head)>>;
     /// Where the sessions of these spaces stand that have had an event at or after `since`.
     async fn active_since(&self, spaces: &[SpaceId], since: Timestamp) -> StoreResult<Vec<ActiveSession>>;
     /// Pending messages whose deadline is at or before `now`, the most overdue first.
@@ -386,15 +393,25 @@ pub trait Store:
 {
     /// Fails unless the store answers.
     async fn ping(&self) -> StoreResult<()>;
+    /// Whether the last transaction failed because the store can't take it: it is full, or another program holds it.
+    fn writes_fail(&self) -> bool;
+    /// Writes something of no meaning; fails unless that is durable.
+    async fn try_write(&self) -> StoreResult<()>;
+    /// How often a connection to the store has broken: it may lead to another server since.
+    fn breaks(&self) -> u64;
     /// What the store's own clock says; `None` if it has none but this machine's.
     async fn time(&self) -> StoreResult<Option<Timestamp>>;
     /// How many messages wait for an answer, in all spaces: a figure for operators.
     async fn pending_responses(&self) -> StoreResult<i64>;
-    /// Deletes what has served its time: saved replies made before `replies`, refresh tokens that ended before
-    /// `tokens`. Returns how many rows went.
-    async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64>;
+    /// Deletes at most `limit` rows of what served its time before `before`, passing over those that others have in
+    /// hand. Returns how many went.
+    async fn prune(&self, what: Passing, before: Timestamp, limit: i64) -> StoreResult<u64>;
+    /// Makes the log of writes small again, if there is one that has grown and nobody reads what it holds.
+    async fn shrink_log(&self) -> StoreResult<()>;
     /// How many writers of timelines it can do with: each has one transaction under way at a time.
     fn writers(&self) -> NonZeroUsize;
+    /// Which of these sessions somebody else is writing to at the moment.
+    async fn held_elsewhere(&self, sessions: &[SessionId]) -> StoreResult<HashSet<SessionId>>;
     /// Begins the transaction of one batch of a timeline writer, which waits so long for sessions that others hold.
     async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>>;
     /// Waits for what is under way and closes every connection.

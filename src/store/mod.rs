@@ -136,12 +136,16 @@ pub trait PublicKeys: Send + Sync {
         session: SessionId,
         page: PageRequest,
     ) -> StoreResult<Option<Page<SessionKey>>>;
-    /// Changes that are still to be announced, the oldest first: of each principal only the oldest.
-    async fn announcements(&self, limit: i64) -> StoreResult<Vec<Announcement>>;
+    /// Changes that are still to be announced, those that have told nobody yet first: of each principal only the oldest,
+    /// and those that rest if they were made at `settled` or before.
+    async fn announcements(&self, settled: Timestamp, limit: i64) -> StoreResult<Vec<Announcement>>;
     /// The next active sessions, in the order of their ids, that have not been told of a change.
     async fn sessions_to_tell(&self, announcement: &Announcement, limit: i64) -> StoreResult<Vec<SessionId>>;
     /// Notes that every session up to `told` has been told; nothing if another node has noted more meanwhile.
     async fn note_told(&self, announcement: &Announcement, told: SessionId) -> StoreResult<()>;
+    /// Notes that every session has been told. A session that was being made meanwhile may have begun with the key before:
+    /// there is one more look when those are all there.
+    async fn rest_announcement(&self, announcement: &Announcement) -> StoreResult<()>;
     async fn end_announcement(&self, announcement: &Announcement) -> StoreResult<()>;
 
     async fn key_backup(&self, human: HumanId) -> StoreResult<Option<String>>;

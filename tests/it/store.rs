@@ -2195,6 +2195,7 @@ const COVERED: &[&str] = &[
     "announcements",
     "sessions_to_tell",
     "note_told",
+    "rest_announcement",
     "end_announcement",
     "key_backup",
     "set_key_backup",

@@ -18,6 +18,8 @@
 //!
 //! `ARCHITECTURE.md` walks one message from its POST to every socket.
 #![forbid(unsafe_code)]
+// They panic where nobody reads: `cli/print.rs` does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod app;
 pub mod audit;
@@ -35,6 +37,7 @@ pub mod http;
 pub mod hub;
 pub mod jobs;
 pub mod metrics;
+pub mod room;
 pub mod store;
 pub mod supervisor;
 pub mod timeline;

@@ -81,6 +81,17 @@ id! {
     ConnectionId,
 }
 
+impl HumanId {
+    /// What is revoked where the human's tokens that came of no sign-in become void.
+    #[must_use]
+    pub fn without_sign_in(self) -> Uuid {
+        Uuid::from_u128(self.0.as_u128() ^ WITHOUT_SIGN_IN)
+    }
+}
+
+/// Any constant will do that makes another id of an id.
+const WITHOUT_SIGN_IN: u128 = 0x5f3a_91c4_0000_0000_0000_7b1e_d02c_64a8;
+
 /// The id of whoever can take part in a session: an agent's, a human's or a guest's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Debug, utoipa::ToSchema)]
 #[serde(transparent)]

@@ -5,11 +5,13 @@ mod credentials;
 mod directory;
 mod directory_tx;
 mod interactions;
+mod outside;
 mod replies;
 mod retention;
 mod rows;
 mod scope;
 mod sessions;
+mod sign_ins;
 mod timelines;
 mod write;
 

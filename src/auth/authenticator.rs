@@ -150,6 +150,7 @@ impl Authenticator {
         Ok(if key.permission == Permission::Provision {
             Caller::Provisioner(Provisioner { space: key.space, key: key.id, expires_at: key.expires_at })
         } else {
+            let own = key.agent.as_ref().map(|(agent, _)| *agent);
             let (agent, name) = match agent {
                 Some(wanted) => self.agent(key.space, wanted).await?,
                 None => key.agent.ok_or_else(|| unauthorized("The API key's agent is deactivated"))?,
@@ -160,6 +161,7 @@ impl Authenticator {
                 name,
                 key: key.id,
                 permission: key.permission,
+                is_own: own == Some(agent),
                 expires_at: key.expires_at,
             })))
         })

@@ -1,5 +1,6 @@
 //! API keys, guest tokens and the hub's own settings.
 
+use super::rows::select_guest;
 use super::{SqlStore, revocation, rows, sql};
 use crate::domain::people::{ApiKey, Guest};
 use crate::domain::{AgentId, GuestId, KeyId, Page, PageRequest, SpaceId, Timestamp};
@@ -76,24 +77,20 @@ impl<E: Engine> Credentials for SqlStore<E> {
     }
 
     async fn guest_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<Guest>> {
-        sql::<E>(
-            "SELECT g.id, g.space_id, g.session_id, g.name, g.public_key, g.key_id, g.expires_at, g.created_at \
-             FROM guests g JOIN spaces s ON s.id = g.space_id AND s.deactivated_at IS NULL \
-             WHERE g.secret_hash = $1 AND g.revoked_at IS NULL",
-        )
+        sql::<E>(select_guest!(
+            "FROM guests g JOIN spaces s ON s.id = g.space_id AND s.deactivated_at IS NULL \
+                 WHERE g.secret_hash = $1 AND g.revoked_at IS NULL"
+        ))
         .bind(hash.to_vec())
         .first(&mut *self.reader().await?, rows::guest)
         .await
     }
 
     async fn guest(&self, space: SpaceId, id: GuestId) -> StoreResult<Option<Guest>> {
-        sql::<E>(
-            "SELECT id, space_id, session_id, name, public_key, key_id, expires_at, created_at FROM guests \
-             WHERE space_id = $1 AND id = $2 AND revoked_at IS NULL",
-        )
-        .bind(space.0)
-        .bind(id.0)
-        .first(&mut *self.reader().await?, rows::guest)
-        .await
+        sql::<E>(select_guest!("FROM guests g WHERE g.space_id = $1 AND g.id = $2 AND g.revoked_at IS NULL"))
+            .bind(space.0)
+            .bind(id.0)
+            .first(&mut *self.reader().await?, rows::guest)
+            .await
     }
 }

@@ -206,7 +206,7 @@ on_every_deployment! {
         let theirs = hub.with_key(text(&space["apiKey"]));
         let email = format!("{}@example.org", name("grace"));
         let good = json!({
-            "sub": "idp|1", "email": email, "name": "Grace", "exp": now() + 60, "iss": "https://idp.example", "aud": "hub",
+            "sub": "idp|1", "email": email, "name": "Grace", "iat": now(), "exp": now() + 60, "iss": "https://idp.example", "aud": "hub",
         });
         // Whoever is unknown is made a member of the configured space.
         let grace = hub.with_token(&signed(&good)).get("/v1/human/me").await.expect(200);
@@ -214,7 +214,8 @@ on_every_deployment! {
         assert_eq!(column(&theirs.get("/v1/agent/humans").await.expect(200), "id"), [text(&grace["id"])]);
         for (claim, value) in [
             ("exp", json!(now() - 1)), ("exp", Value::Null), ("iss", json!("https://other.example")), ("iss", Value::Null),
-            ("aud", json!("another")), ("aud", Value::Null), ("sub", Value::Null),
+            ("aud", json!("another")), ("aud", Value::Null), ("sub", Value::Null), ("iat", Value::Null), ("sub", json!(7)),
+            ("email", json!(["x"])), ("email_verified", json!("true")), ("name", json!({})), ("nbf", json!("soon")),
         ] {
             let mut claims = good.clone();
             let object = claims.as_object_mut().expect("an object");

@@ -1,4 +1,5 @@
-//! Long-polls: hold the request until a message, or the one of an interaction, has settled (contract section 7).
+//! Long-polls: hold the request until a message, or the one of an interaction, has settled, or until a person has said
+//! something (contract sections 5 and 7).
 
 use super::audience::Agent;
 use super::path::{Id, Ids};
@@ -7,12 +8,14 @@ use super::reply::{self, Reply};
 use super::{ApiError, App};
 use crate::domain::interaction::Interaction;
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
-use crate::store::Moment;
+use crate::store::{Moment, Said};
 use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 const DEFAULT_SECONDS: i64 = 30;
 const MAX_SECONDS: i64 = 55;
@@ -62,6 +65,100 @@ pub async fn interaction(
         wait(&app, &principal, session, message, patience).await?;
     }
     reply::ok(&app.store.interaction(principal.scope(), session, Moment::Now).await?.ok_or(missing)?)
+}
+
+/// What people have said in a session.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Heard {
+    /// The first message of a human or guest after `after`; null where the time was up before there was one.
+    #[schema(required = true)]
+    message: Option<Message>,
+    /// The newest event that had been looked at.
+    #[schema(minimum = 0)]
+    last_seq: i64,
+}
+
+/// Wait for what people say
+///
+/// Answers with the first message of a human or guest whose `seq` is above `after`: at once where there is one, as soon as there is one, or with `message` null when the time is up.
+#[utoipa::path(
+    get, path = "/sessions/{id}/await", operation_id = "awaitSession",
+    params(
+        ("after" = Option<i64>, Query, minimum = 0, description = "A `seq`; that of the agent's own last message unless given, 0 where there is none."),
+        ("timeout" = Option<i64>, Query, minimum = 0, maximum = 55, description = "Seconds to wait; 30 unless given."),
+        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240), where there is no `timeout`."),
+    ),
+    responses((status = 200, description = "A person's message, or null", body = Heard)),
+)]
+pub async fn session(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    After(after): After,
+    Patience(patience): Patience,
+) -> Reply {
+    const MISSING: Refusal = Refusal::NotFound("Session");
+    let scope = principal.scope();
+    let after = match after {
+        Some(after) => after,
+        None => app.store.last_said_by(scope, session, principal.id()).await?.ok_or(MISSING)?,
+    };
+    let said = hear(&app, &principal, session, after, patience).await?.ok_or(MISSING)?;
+    let message = match said.message {
+        Some(id) => app.store.message(scope, session, id).await?,
+        None => None,
+    };
+    reply::ok(&Heard { message, last_seq: said.head.last_seq })
+}
+
+/// Returns when a person has said something after `after`, the time is up, or the request must not wait any longer. The
+/// store is asked when the timeline has moved on, and not while it stands still.
+async fn hear(
+    app: &App,
+    principal: &Arc<Principal>,
+    session: SessionId,
+    after: i64,
+    patience: Duration,
+) -> Result<Option<Said>, Refusal> {
+    let scope = principal.scope();
+    if patience.is_zero() {
+        return Ok(app.store.first_said(scope, session, after).await?);
+    }
+    // First listen, then look, as for a message.
+    let attendance = app.hub.attend(Arc::clone(principal));
+    let mut words = app.hub.words(session);
+    let end = tokio::time::sleep(patience);
+    tokio::pin!(end);
+    // What was looked at without finding anything is not looked at again.
+    let mut looked = after;
+    loop {
+        let Some(said) = app.store.first_said(scope, session, looked).await? else { return Ok(None) };
+        if said.message.is_some() {
+            return Ok(Some(said));
+        }
+        looked = looked.max(said.head.last_seq);
+        app.hub.observe(said.head.space, session, said.head.last_seq);
+        tokio::select! {
+            () = words.beyond(looked) => {}
+            () = &mut end => break,
+            () = attendance.ended() => break,
+        }
+    }
+    // Once more, for what nobody has announced.
+    Ok(app.store.first_said(scope, session, looked).await?)
+}
+
+/// `?after=SEQ`
+pub struct After(Option<i64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for After {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Ok(query) = Query::from_request_parts(parts, state).await;
+        Ok(Self(query.number("after", 0, i64::MAX)?))
+    }
 }
 
 /// How long the caller wants to wait: `?timeout=SECONDS`, else `Prefer: wait=SECONDS`. Taken out of the request at once,

@@ -255,6 +255,13 @@ impl Hub {
         Stream { hub: Arc::clone(self), session, reach, _held: held }
     }
 
+    /// As `stream`, for a request that waits until people say something.
+    pub fn words(self: &Arc<Self>, session: SessionId) -> Stream {
+        let reach = self.with_topic(session, Topic::add_stream);
+        let held = Held::new(&self.metrics.waiters);
+        Stream { hub: Arc::clone(self), session, reach, _held: held }
+    }
+
     /// Whether anybody on this node reads a session's timeline or waits for one of its messages.
     pub fn is_watched(&self, session: SessionId) -> bool {
         self.topics.contains_key(&session)

@@ -21,18 +21,20 @@ use crate::domain::message::MessageState;
 use crate::domain::people::{Agent, ApiKey, Guest, Human, SignIn, Space};
 use crate::domain::{
     AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyEntry, KeyId, Message, MessageId,
-    MessageStatus, Page, PageRequest, Participant, ParticipantId, PrincipalId, Scope, Session, SessionId,
-    SessionStatus, SpaceId, Timestamp,
+    MessageStatus, Page, PageRequest, Participant, ParticipantId, ParticipantType, PrincipalId, Scope, Session,
+    SessionId, SessionStatus, SpaceId, Timestamp,
 };
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    ActiveSession, Announcement, Attested, DueMessage, EndedSignIns, EventPage, FeedEntry, FormerHumans, Head,
-    KeyHolder, Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NewSignIn, Outlook,
-    OutsideIdentity, PasswordChosen, Put, ReadMark, RefreshOutcome, Retired, SavedReply, SavedReplyKind, Standing,
-    Taken, WriteSet,
+    Acknowledged, ActiveSession, Announcement, Attested, DueMessage, EndedSignIns, EventPage, FeedEntry, FormerHumans,
+    Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NewSignIn,
+    Outlook, OutsideIdentity, PasswordChosen, Put, ReadMark, RefreshOutcome, Retired, Said, SavedReply, SavedReplyKind,
+    Standing, Taken, WriteSet,
 };
-pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT};
+pub use sql::{
+    DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED,
+};
 use std::num::NonZeroUsize;
 use uuid::Uuid;
 
@@ -337,6 +339,24 @@ pub trait Timelines: Send + Sync {
     /// As `head`, with the caller's own participation.
     async fn standing(&self, scope: Scope, session: SessionId, principal: PrincipalId)
     -> StoreResult<Option<Standing>>;
+    /// The `seq` of the last message that `sender` wrote, 0 if there is none; `None` if the session is out of scope.
+    async fn last_said_by(&self, scope: Scope, session: SessionId, sender: PrincipalId) -> StoreResult<Option<i64>>;
+    /// As `head`, with the first message after `after` of a human or guest, at the same moment.
+    async fn first_said(&self, scope: Scope, session: SessionId, after: i64) -> StoreResult<Option<Said>>;
+    /// The settled questions of `agent` whose outcome nobody has taken, in the order in which they settled.
+    async fn unacknowledged(
+        &self,
+        scope: Scope,
+        agent: AgentId,
+        page: PageRequest,
+    ) -> StoreResult<Page<(SessionId, MessageId)>>;
+    /// Those of these messages that are there, in their order; no more once `max_bytes` are passed.
+    async fn messages_of(
+        &self,
+        scope: Scope,
+        messages: &[(SessionId, MessageId)],
+        max_bytes: i64,
+    ) -> StoreResult<Taken<Message>>;
     /// As `head`, with the status of a message at the same moment. `None` if either is out of scope.
     async fn outlook(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Outlook>>;
     /// The events after `after`, in order: at most `limit`, and no more once `max_bytes` are passed.
@@ -456,6 +476,12 @@ pub trait WriteTx: Send {
     async fn pending_messages(&mut self, session: SessionId) -> StoreResult<Vec<MessageState>>;
     async fn participant(&mut self, session: SessionId, id: ParticipantId) -> StoreResult<Option<Participant>>;
     async fn participant_of(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Participant>>;
+    /// The names of those who take part: of everybody, or of guests alone.
+    async fn participant_names(
+        &mut self,
+        session: SessionId,
+        of_everybody: bool,
+    ) -> StoreResult<Vec<(ParticipantType, String)>>;
     /// When the newest key was made of which the session's timeline tells for this participant, if it does.
     async fn told_key(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Timestamp>>;
     /// What the session is as an interaction, if it is one.

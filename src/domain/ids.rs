@@ -78,6 +78,8 @@ id! {
     ParticipantId,
     /// An API key (the record, not the secret).
     KeyId,
+    /// A sign-in of a human.
+    SignInId,
     /// One WebSocket.
     ConnectionId,
 }

@@ -8,7 +8,7 @@ use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::auth::Visit;
-use crate::domain::{AuditSource, Page, PageRequest, Refusal, Timestamp};
+use crate::domain::{AuditSource, Page, PageRequest, Refusal, SignInId, Timestamp};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -64,8 +64,8 @@ pub async fn list(Member(_, human): Member, State(app): State<App>, query: Query
     delete, path = "/sign-ins/{id}", operation_id = "endSignIn",
     responses((status = 204, description = "Ended"), Member, NotFound),
 )]
-pub async fn end(Member(_, human): Member, State(app): State<App>, source: AuditSource, Id(id): Id<Uuid>) -> Reply {
-    app.accounts.end_sign_in(&human, id, &source).await?;
+pub async fn end(Member(_, human): Member, State(app): State<App>, source: AuditSource, Id(id): Id<SignInId>) -> Reply {
+    app.accounts.end_sign_in(&human, id.0, &source).await?;
     reply::no_content()
 }
 

@@ -965,7 +965,7 @@ on_both_engines! {
         let mut findings = Findings::default();
         let longest = "k".repeat(255);
         let too_long = "k".repeat(256);
-        let free = |row: &&Route| row.path.ends_with("/typing") || row.path.ends_with("/read") || row.who == Who::Anyone;
+        let free = |row: &&Route| row.path.ends_with("/typing") || row.path.ends_with("/read") || row.path.ends_with("/password") || row.who == Who::Anyone;
         for row in ROUTES.iter().filter(|row| row.method == "POST").filter(|row| !free(row)) {
             let path = house.path(row);
             for bad in ["", "a b", "ä", "a\tb", too_long.as_str()] {

@@ -1,6 +1,6 @@
 //! Section 2: who may call, by which credential, and what it reaches.
 
-use crate::support::deployment::{name, now, signed, token};
+use crate::support::deployment::{name, now, signed};
 use crate::support::hub::{SESSIONS, UNKNOWN, at_agent, at_human, open, say, text};
 use crate::support::shapes::{column, has_keys, is_time};
 use crate::support::socket::End;
@@ -236,7 +236,10 @@ on_every_deployment! {
     async fn deactivation_ends_what_is_live(hub: Deployment) {
         let body = json!({ "email": format!("{}@example.org", name("h")), "name": "H" });
         let human = hub.manager.post("/v1/manage/humans", body).await.expect(201);
-        let client = hub.with_token(&token(&human, 3600));
+        let (_, setup) = text(&human["setupUrl"]).split_once("#setup=").expect("a link");
+        let body = json!({ "token": setup, "password": "correct horse battery" });
+        let tokens = hub.anonymous.post("/v1/auth/setup", body).await.expect(200);
+        let client = hub.with_token(text(&tokens["accessToken"]));
         let socket = hub.socket(&client).await;
         let since = Instant::now();
         hub.manager.delete(&format!("/v1/manage/humans/{}", text(&human["id"]))).await.expect(204);

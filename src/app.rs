@@ -6,19 +6,23 @@ use crate::broker::redis::Target;
 use crate::broker::{Broker, LocalBroker, RedisBroker};
 use crate::clock::{Clock, CorrectedClock};
 use crate::config::{Config, Database, JwtSettings, SignInLimit};
+use crate::connections::{Connections, Descriptor, descriptors};
 use crate::context::Context;
 use crate::domain::CommittedEvent;
+use crate::domain::pages::{Pages, Reached};
 use crate::http;
 use crate::hub::Hub;
 use crate::jobs::{self, StoreClock};
 use crate::metrics::Metrics;
+use crate::room::Room;
 use crate::store::open::{OpenError, open};
 use crate::store::{Store, StoreError};
+use crate::supervisor::Supervisor;
 use crate::timeline::Timeline;
-use crate::wire::Watched;
+use crate::wire::{Arrivals, Watched};
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,8 +34,9 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
-/// How long a client may take to send the head of a request, and how long a connection may wait for the next one.
-const HEAD_WITHIN: Duration = Duration::from_secs(60);
+/// How long a connection may wait for a request: longer than the 60 seconds after which load balancers give up an idle
+/// one, or they would send requests into connections that are being closed.
+const IDLE_WITHIN: Duration = Duration::from_secs(90);
 /// Largest head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
@@ -149,10 +154,14 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, broker: Arc<dyn B
 }
 
 /// The broker that the settings ask for. Redis may be away: then the hub starts without it, and connects later.
-async fn broker(redis: Option<Target>, store: &dyn Store) -> Result<Arc<dyn Broker>, StartError> {
+async fn broker(
+    redis: Option<Target>,
+    store: &dyn Store,
+    supervisor: &Supervisor,
+) -> Result<Arc<dyn Broker>, StartError> {
     let Some(target) = redis else { return Ok(Arc::new(LocalBroker)) };
     let id = store.setting_or("store_id", &Uuid::now_v7().to_string()).await?;
-    let broker = RedisBroker::new(target, &id);
+    let broker = RedisBroker::new(target, &id, supervisor.clone());
     broker.check().await.map_err(StartError::Redis)?;
     Ok(Arc::new(broker))
 }
@@ -165,21 +174,34 @@ async fn launch(
     let redis = config.redis_url.as_deref().map(Target::parse).transpose().map_err(StartError::Redis)?;
     let port = Port::bind(config.listen, |address, source| StartError::Listen { address, source })?;
     let address = port.address;
+    config.pages = Pages::new(config.public_url.as_deref(), &config.cors_origins, address);
     config.public_url.get_or_insert_with(|| format!("http://{address}"));
     let for_metrics = config
         .metrics_listen
         .map(|address| Port::bind(address, |address, source| StartError::MetricsListen { address, source }));
     let for_metrics = for_metrics.transpose()?;
     let metrics = Arc::new(Metrics::new()?);
+    let supervisor = Supervisor::new(Arc::clone(&metrics));
 
     let rooms = rooms(&config.database, &config.jwt, config.sign_in_limit, clock).await?;
     let broker = match broker_given {
         Some(broker) => broker,
-        None => broker(redis, &*rooms.store).await?,
+        None => broker(redis, &*rooms.store, &supervisor).await?,
     };
     // Before anything goes by it.
     let clock_comparison = StoreClock::compare(&*rooms.store, &*rooms.clock, &metrics).await;
-    let hub = Hub::start(Arc::clone(&rooms.store), Arc::clone(&broker), Arc::clone(&rooms.clock), Arc::clone(&metrics));
+    let (most, in_use) = descriptors();
+    // Those of the store are opened as they are needed.
+    let in_use = in_use + config.database.connections as usize;
+    let connections = Connections::new(config.connection_limit, most, in_use);
+    let hub = Hub::start(
+        &rooms.store,
+        Arc::clone(&broker),
+        Arc::clone(&rooms.clock),
+        Arc::clone(&metrics),
+        Arc::clone(&connections),
+        &supervisor,
+    );
     let authenticator = Arc::clone(&rooms.authenticator);
     hub.on_revocation(move || authenticator.forget_all());
     let revoker = Arc::clone(&hub);
@@ -189,8 +211,9 @@ async fn launch(
     let doubtful = Arc::clone(&hub);
     let on_doubt = Arc::new(move || doubtful.doubt());
     let (store, clock) = (Arc::clone(&rooms.store), Arc::clone(&rooms.clock));
-    let timeline = Timeline::start(store, clock, Arc::clone(&metrics), on_commit, on_doubt);
+    let timeline = Timeline::start(store, clock, Arc::clone(&metrics), on_commit, on_doubt, &supervisor);
     let context = Arc::new(Context {
+        room: Room::new(config.max_body_bytes),
         config,
         store: rooms.store,
         clock: rooms.clock,
@@ -201,6 +224,8 @@ async fn launch(
         accounts: rooms.accounts,
         audit: rooms.audit,
         metrics,
+        supervisor: supervisor.clone(),
+        connections,
         draining: CancellationToken::new(),
     });
     let listener = port.listen()?;
@@ -208,13 +233,17 @@ async fn launch(
     jobs::start(&context, clock_comparison);
     let stopped = TaskTracker::new();
     let router = http::router(Arc::clone(&context));
-    stopped.spawn(accept(listener, router, context.draining.clone(), stopped.clone()));
+    let connections = Arc::clone(&context.connections);
+    let accept = Accept { listener, router, ending: context.draining.clone(), tasks: stopped.clone(), connections };
+    stopped.spawn(supervisor.clone().watch("accept", accept, |accept| Box::pin(accept.run())));
     let gone = CancellationToken::new();
     let metrics_address = for_metrics.map(|(address, listener)| {
         tracing::info!(%address, "metrics are open");
         let router = http::ops_router(Arc::clone(&context));
         // Apart from the others: whoever watches is no reason to wait, and may watch to the end.
-        tokio::spawn(accept(listener, router, gone.clone(), TaskTracker::new()));
+        let (ending, tasks, connections) = (gone.clone(), TaskTracker::new(), Arc::clone(&context.connections));
+        let accept = Accept { listener, router, ending, tasks, connections };
+        supervisor.spawn("metrics listener", accept, |accept| Box::pin(accept.run()));
         address
     });
     Ok(Server { address, metrics_address, context, stopped, gone })
@@ -244,38 +273,60 @@ impl Server {
 }
 
 /// Takes connections until `ending`, which also has those that are there finish what they do.
-async fn accept(listener: TcpListener, router: axum::Router, ending: CancellationToken, tasks: TaskTracker) {
-    loop {
-        let (stream, peer) = tokio::select! {
-            () = ending.cancelled() => return,
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // Out of descriptors, most likely: wait for some to come back.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
-        };
-        // Small frames go out at once.
-        let _ = stream.set_nodelay(true);
-        tasks.spawn(serve(stream, peer, router.clone(), ending.clone()));
+struct Accept {
+    listener: TcpListener,
+    router: axum::Router,
+    ending: CancellationToken,
+    tasks: TaskTracker,
+    connections: Arc<Connections>,
+}
+
+impl Accept {
+    async fn run(&mut self) {
+        loop {
+            let (stream, peer) = tokio::select! {
+                () = self.ending.cancelled() => return,
+                accepted = self.listener.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        // Out of descriptors, most likely: wait for some to come back.
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        continue;
+                    }
+                },
+            };
+            // Small frames go out at once.
+            let _ = stream.set_nodelay(true);
+            let descriptor = self.connections.accepted();
+            self.tasks.spawn(serve(stream, peer, self.router.clone(), self.ending.clone(), descriptor));
+        }
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: axum::Router, ending: CancellationToken) {
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: axum::Router,
+    ending: CancellationToken,
+    _descriptor: Descriptor,
+) {
+    let reached = stream.local_addr().ok().map(Reached);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(reached) = reached {
+            request.extensions_mut().insert(reached);
+        }
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
+    let arrivals = Arrivals::default();
     let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .timer(arrivals.clone())
+        .header_read_timeout(IDLE_WITHIN)
         .max_buf_size(MAX_HEAD)
         // That a client has gone while its request is at work is noticed by `Watched`.
         .half_close(true)
-        .serve_connection(TokioIo::new(Watched::new(stream)), service)
+        .serve_connection(TokioIo::new(Watched::new(stream, arrivals)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let outcome = tokio::select! {

@@ -1,6 +1,7 @@
 //! Settings, from flags and the environment, checked once. The only reader of the environment.
 
-use crate::domain::text::MAX_NAME;
+use crate::domain::pages::{Pages, origin_of};
+use crate::domain::text::{MAX_NAME, check_name};
 use crate::gcra::Rate;
 use clap::Args;
 use ipnet::IpNet;
@@ -39,6 +40,9 @@ pub struct Settings {
     /// Requests per second for each credential, as 100/s, or off
     #[arg(long, env = "HILOOP_RATE_LIMIT", default_value = "100/s")]
     pub rate_limit: String,
+    /// Sockets, event streams and long-polls open at once for each credential, a tenth of it for a guest, or off
+    #[arg(long, env = "HILOOP_CONNECTION_LIMIT", default_value = "1000")]
+    pub connection_limit: String,
     /// Failed sign-ins per minute for each address, as 60/min, or off (60/min if not set, off where the rate limit is)
     #[arg(long, env = "HILOOP_SIGN_IN_LIMIT")]
     pub sign_in_limit: Option<String>,
@@ -169,7 +173,11 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     pub public_url: Option<String>,
     pub cors_origins: Vec<String>,
+    /// The web pages that may open sockets; set as the hub starts, when it has its address.
+    pub pages: Pages,
     pub rate_limit: Option<RateLimit>,
+    /// Most connections that stay open, for each credential.
+    pub connection_limit: Option<u32>,
     pub sign_in_limit: Option<SignInLimit>,
     pub max_body_bytes: usize,
     pub max_field_bytes: usize,
@@ -215,7 +223,7 @@ impl Settings {
     pub fn check(self) -> Result<Config, ConfigError> {
         let public_url = given(self.public_url).map(|url| origin_like("HILOOP_PUBLIC_URL", &url, true)).transpose()?;
         let cors_origins = list(&self.cors_origins)
-            .map(|origin| origin_like("HILOOP_CORS_ORIGINS", origin, false))
+            .map(|origin| origin_like("HILOOP_CORS_ORIGINS", origin, false).map(|origin| origin_of(&origin)))
             .collect::<Result<_, _>>()?;
         let jwt = self.jwt.check()?;
         jwt.check_issuer()?;
@@ -232,7 +240,9 @@ impl Settings {
                 .transpose()?,
             public_url,
             cors_origins,
+            pages: Pages::default(),
             rate_limit,
+            connection_limit: connection_limit(&self.connection_limit)?,
             sign_in_limit: match &given(self.sign_in_limit) {
                 Some(text) => sign_in_limit(text)?,
                 None => rate_limit.map(|_| DEFAULT_SIGN_IN_LIMIT),
@@ -264,7 +274,7 @@ impl JwtSettings {
         if jwt.jwt_secret.as_ref().is_some_and(|secret| secret.len() < 32) {
             return Err(bad("HILOOP_JWT_SECRET", "must have at least 32 characters (RFC 7518 section 3.2)"));
         }
-        if jwt.jwt_space.chars().any(char::is_control) || jwt.jwt_space.chars().count() > MAX_NAME {
+        if check_name("HILOOP_JWT_SPACE", &jwt.jwt_space).is_err() {
             return Err(bad(
                 "HILOOP_JWT_SPACE",
                 format!("must be the name of a space, of at most {MAX_NAME} characters"),
@@ -360,6 +370,16 @@ fn rate_limit(text: &str) -> Result<Option<RateLimit>, ConfigError> {
         Some(per_second) => Ok(Some(RateLimit { per_second, burst: per_second * 2 })),
         None => Err(bad("HILOOP_RATE_LIMIT", format!("'{text}' must be a rate such as 100/s, or off"))),
     }
+}
+
+/// `off`, or a number.
+fn connection_limit(text: &str) -> Result<Option<u32>, ConfigError> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let limit = text.parse::<u32>().ok().filter(|limit| (1..=1_000_000).contains(limit));
+    let problem = || format!("must be 1 to 1000000 or \"off\" (got '{text}')");
+    limit.map(Some).ok_or_else(|| bad("HILOOP_CONNECTION_LIMIT", problem()))
 }
 
 /// `off`, or `N/min`; so many may come at once.

@@ -5,12 +5,15 @@ use crate::auth::{Accounts, Authenticator};
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::domain::decide::Command;
 use crate::domain::draft::MessageDraft;
 use crate::domain::{Message, MessageStatus, Principal, Refusal, SessionId};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
+use crate::room::Room;
 use crate::store::{SavedReplyKind, Store};
+use crate::supervisor::Supervisor;
 use crate::timeline::{Action, By, Idempotency, Outcome, Request, Timeline};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +31,10 @@ pub struct Context {
     pub accounts: Accounts,
     pub audit: Arc<Audit>,
     pub metrics: Arc<Metrics>,
+    /// For the bodies of requests.
+    pub room: Room,
+    pub supervisor: Supervisor,
+    pub connections: Arc<Connections>,
     /// Cancelled when the server begins to drain.
     pub draining: CancellationToken,
 }

@@ -13,10 +13,13 @@
 //! - [`timeline`], [`hub`], [`auth`], [`audit`] change, live readers, who is asking, what is kept of it
 //! - [`store`], [`broker`] what lasts, and hints between nodes
 //! - [`domain`] types and rules; [`wire`] the shape of errors; [`clock`] time; [`config`] settings;
-//!   [`metrics`] figures; `gcra` how often something may happen, `backoff` when to try again
+//!   [`metrics`] figures; `gcra` how often something may happen, `backoff` when to try again, [`supervisor`] tasks that
+//!   outlive a request
 //!
 //! `ARCHITECTURE.md` walks one message from its POST to every socket.
 #![forbid(unsafe_code)]
+// They panic where nobody reads: `cli/print.rs` does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod app;
 pub mod audit;
@@ -26,6 +29,7 @@ pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod connections;
 pub mod context;
 pub mod domain;
 mod gcra;
@@ -33,7 +37,9 @@ pub mod http;
 pub mod hub;
 pub mod jobs;
 pub mod metrics;
+pub mod room;
 pub mod store;
+pub mod supervisor;
 pub mod timeline;
 pub mod wire;
 pub mod ws;

@@ -151,6 +151,7 @@ impl Source {
         fetches.begun.push_back(now);
         let source = Arc::clone(self);
         // A task of its own: it goes on when those who wait for it have gone away.
+        #[allow(clippy::disallowed_methods)] // one fetch, which ends by itself
         let task = tokio::spawn(async move {
             let failed = source.download().await;
             let mut fetches = source.fetches.lock();

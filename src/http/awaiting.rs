@@ -8,6 +8,7 @@ use super::reply::{self, Reply};
 use super::{ApiError, App};
 use crate::domain::interaction::Interaction;
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
+use crate::hub::Woken;
 use crate::store::{Moment, Said};
 use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
@@ -15,6 +16,7 @@ use axum::http::request::Parts;
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 use utoipa::ToSchema;
 
 const DEFAULT_SECONDS: i64 = 30;
@@ -126,21 +128,27 @@ async fn hear(
         return Ok(app.store.first_said(scope, session, after).await?);
     }
     // First listen, then look, as for a message.
-    let attendance = app.hub.attend(Arc::clone(principal));
+    let attendance = app.hub.attend(Arc::clone(principal))?;
     let mut words = app.hub.words(session);
     let end = tokio::time::sleep(patience);
     tokio::pin!(end);
     // What was looked at without finding anything is not looked at again.
     let mut looked = after;
     loop {
+        // The store has all of it, unless it went back: then it is not asked again and again.
+        let reached = words.reach();
         let Some(said) = app.store.first_said(scope, session, looked).await? else { return Ok(None) };
         if said.message.is_some() {
             return Ok(Some(said));
         }
         looked = looked.max(said.head.last_seq);
-        app.hub.observe(said.head.space, session, said.head.last_seq);
+        app.hub.observe(session, &said.head);
         tokio::select! {
-            () = words.beyond(looked) => {}
+            is_more = words.beyond(looked.max(reached)) => if !is_more {
+                // The store went back behind what was looked at.
+                looked = after;
+                words = app.hub.words(session);
+            },
             () = &mut end => break,
             () = attendance.ended() => break,
         }
@@ -178,8 +186,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Patience {
     }
 }
 
-/// Returns when the message has settled, the time is up or the server drains. The store is asked once, and not for what
-/// the message says: that may be large, and ten thousand may wait.
+/// Returns when the message has settled, the time is up or the server drains. The store is asked once, unless it goes
+/// back meanwhile, and not for what the message says: that may be large, and ten thousand may wait.
 async fn wait(
     app: &App,
     principal: &Arc<Principal>,
@@ -192,18 +200,24 @@ async fn wait(
     }
     // First listen, then look: a settling between the two is seen by one of them. Whoever may not see the message
     // leaves nothing behind, since all of this ends with its guards.
-    let attendance = app.hub.attend(Arc::clone(principal));
+    let attendance = app.hub.attend(Arc::clone(principal))?;
+    let until = Instant::now() + patience;
     let mut waiter = app.hub.waiter(session, id);
-    let outlook = app.store.outlook(principal.scope(), session, id).await?.ok_or(MISSING)?;
-    if outlook.status == MessageStatus::Pending {
-        app.hub.observe(outlook.head.space, session, outlook.head.last_seq);
+    loop {
+        let outlook = app.store.outlook(principal.scope(), session, id).await?.ok_or(MISSING)?;
+        if outlook.status != MessageStatus::Pending {
+            return Ok(());
+        }
+        app.hub.observe(session, &outlook.head);
         tokio::select! {
-            () = waiter.settled() => {}
-            () = tokio::time::sleep(patience) => {}
-            () = attendance.ended() => {}
+            woken = waiter.woken() => match woken {
+                Woken::Settled => return Ok(()),
+                Woken::LookAgain => waiter = app.hub.waiter(session, id),
+            },
+            () = sleep_until(until) => return Ok(()),
+            () = attendance.ended() => return Ok(()),
         }
     }
-    Ok(())
 }
 
 /// `Prefer: wait=SECONDS` (RFC 7240 section 4.3); a preference that can't be met is met as far as it can be.

@@ -15,9 +15,11 @@ mod script;
 mod sql;
 mod sqlite_file;
 
+use crate::domain::draft;
 use crate::domain::interaction::InteractionState;
 use crate::domain::keys::{Attestation, SessionKey};
 use crate::domain::message::MessageState;
+use crate::domain::participant::Member;
 use crate::domain::people::{Agent, ApiKey, Guest, Human, SignIn, Space};
 use crate::domain::{
     AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyEntry, KeyId, Message, MessageId,
@@ -29,12 +31,13 @@ pub use error::StoreError;
 pub use records::{
     Acknowledged, ActiveSession, Announcement, Attested, DueMessage, EndedSignIns, EventPage, FeedEntry, FormerHumans,
     Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NewSignIn,
-    Outlook, OutsideIdentity, PasswordChosen, Put, ReadMark, RefreshOutcome, Retired, Said, SavedReply, SavedReplyKind,
-    Standing, Taken, WriteSet,
+    Outlook, OutsideIdentity, Passing, PasswordChosen, Put, ReadMark, RefreshOutcome, Retired, Said, SavedReply,
+    SavedReplyKind, Standing, Taken, WriteSet,
 };
 pub use sql::{
     DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED,
 };
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use uuid::Uuid;
 
@@ -100,6 +103,10 @@ pub trait Directory: Send + Sync {
     async fn humans_by_address(&self, address: &str, limit: i64) -> StoreResult<Vec<Human>>;
     async fn human_by_address(&self, space: SpaceId, address: &str) -> StoreResult<Option<Human>>;
     async fn human_in_space(&self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>>;
+    /// Who these are among the active agents and humans of the space, in a few statements however many they are; those
+    /// that there are not are left out.
+    async fn members_named(&self, space: SpaceId, named: &[draft::Named])
+    -> StoreResult<HashMap<draft::Named, Member>>;
     async fn humans(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Human>>;
     /// Every human of the space, or `None` if there are more than `max`.
     async fn all_humans(&self, space: SpaceId, max: i64) -> StoreResult<Option<Vec<Human>>>;
@@ -130,12 +137,16 @@ pub trait PublicKeys: Send + Sync {
         session: SessionId,
         page: PageRequest,
     ) -> StoreResult<Option<Page<SessionKey>>>;
-    /// Changes that are still to be announced, the oldest first: of each principal only the oldest.
-    async fn announcements(&self, limit: i64) -> StoreResult<Vec<Announcement>>;
+    /// Changes that are still to be announced, those that have told nobody yet first: of each principal only the oldest,
+    /// and those that rest if they were made at `settled` or before.
+    async fn announcements(&self, settled: Timestamp, limit: i64) -> StoreResult<Vec<Announcement>>;
     /// The next active sessions, in the order of their ids, that have not been told of a change.
     async fn sessions_to_tell(&self, announcement: &Announcement, limit: i64) -> StoreResult<Vec<SessionId>>;
     /// Notes that every session up to `told` has been told; nothing if another node has noted more meanwhile.
     async fn note_told(&self, announcement: &Announcement, told: SessionId) -> StoreResult<()>;
+    /// Notes that every session has been told. A session that was being made meanwhile may have begun with the key before:
+    /// there is one more look when those are all there.
+    async fn rest_announcement(&self, announcement: &Announcement) -> StoreResult<()>;
     async fn end_announcement(&self, announcement: &Announcement) -> StoreResult<()>;
 
     async fn key_backup(&self, human: HumanId) -> StoreResult<Option<String>>;
@@ -368,8 +379,8 @@ pub trait Timelines: Send + Sync {
         limit: i64,
         max_bytes: i64,
     ) -> StoreResult<Option<EventPage>>;
-    /// The `last_seq` of each of these sessions: one query for a node's reconcile tick.
-    async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, i64)>>;
+    /// Where the timeline of each of these sessions stands: one query for a node's reconcile tick.
+    async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, Head)>>;
     /// Where the sessions of these spaces stand that have had an event at or after `since`.
     async fn active_since(&self, spaces: &[SpaceId], since: Timestamp) -> StoreResult<Vec<ActiveSession>>;
     /// Pending messages whose deadline is at or before `now`, the most overdue first.
@@ -452,15 +463,25 @@ pub trait Store:
 {
     /// Fails unless the store answers.
     async fn ping(&self) -> StoreResult<()>;
+    /// Whether the last transaction failed because the store can't take it: it is full, or another program holds it.
+    fn writes_fail(&self) -> bool;
+    /// Writes something of no meaning; fails unless that is durable.
+    async fn try_write(&self) -> StoreResult<()>;
+    /// How often a connection to the store has broken: it may lead to another server since.
+    fn breaks(&self) -> u64;
     /// What the store's own clock says; `None` if it has none but this machine's.
     async fn time(&self) -> StoreResult<Option<Timestamp>>;
     /// How many messages wait for an answer, in all spaces: a figure for operators.
     async fn pending_responses(&self) -> StoreResult<i64>;
-    /// Deletes what has served its time: saved replies made before `replies`, refresh tokens that ended before
-    /// `tokens`. Returns how many rows went.
-    async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64>;
+    /// Deletes at most `limit` rows of what served its time before `before`, passing over those that others have in
+    /// hand. Returns how many went.
+    async fn prune(&self, what: Passing, before: Timestamp, limit: i64) -> StoreResult<u64>;
+    /// Makes the log of writes small again, if there is one that has grown and nobody reads what it holds.
+    async fn shrink_log(&self) -> StoreResult<()>;
     /// How many writers of timelines it can do with: each has one transaction under way at a time.
     fn writers(&self) -> NonZeroUsize;
+    /// Which of these sessions somebody else is writing to at the moment.
+    async fn held_elsewhere(&self, sessions: &[SessionId]) -> StoreResult<HashSet<SessionId>>;
     /// Begins the transaction of one batch of a timeline writer, which waits so long for sessions that others hold.
     async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>>;
     /// Waits for what is under way and closes every connection.

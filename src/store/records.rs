@@ -90,6 +90,8 @@ pub struct Announcement {
     pub change: KeyChange,
     /// The sessions up to this one have been told.
     pub after: Option<SessionId>,
+    /// Whether all have been told before, and this is the last look for those that came about with an older key.
+    pub is_last_look: bool,
 }
 
 /// A sign-in to store, with its first refresh token.
@@ -171,6 +173,8 @@ pub struct Standing {
     pub head: Head,
     /// The caller's own participation; none for a key that sees the whole space without taking part.
     pub participant: Option<ParticipantId>,
+    /// Whether more than 20 people take part, so that presence is told in batches (contract section 8).
+    pub is_crowd: bool,
 }
 
 /// Where a timeline stands, and one of its messages on it: all that whoever waits for the message has to know.
@@ -178,6 +182,26 @@ pub struct Standing {
 pub struct Outlook {
     pub head: Head,
     pub status: MessageStatus,
+}
+
+/// What is deleted once it has served its time, in the order in which it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    Replies,
+    Revocations,
+    /// Refresh tokens whose sign-in has ended, and then the sign-ins.
+    RefreshTokens,
+    SignIns,
+    SetupTokens,
+}
+
+impl Passing {
+    pub const ALL: &[Self] = &[Self::Replies, Self::Revocations, Self::RefreshTokens, Self::SignIns, Self::SetupTokens];
+
+    /// Whether its time is when it was made, a day before it goes, and not its own end.
+    pub fn is_kept_for_a_day(self) -> bool {
+        matches!(self, Self::Replies | Self::Revocations)
+    }
 }
 
 /// Where a timeline stands, and the first message that a person wrote after some event.
@@ -193,6 +217,8 @@ pub struct Head {
     pub space: SpaceId,
     pub last_seq: i64,
     pub first_seq: i64,
+    /// The time of the event at `last_seq`.
+    pub at: Timestamp,
 }
 
 /// A stretch of a timeline.

@@ -1,8 +1,9 @@
 //! The frames of the contract, section 8, as types: what clients may say, and what the hub replies.
 
 use crate::domain::draft::MessageDraft;
-use crate::domain::json::on_one_line;
+use crate::domain::json::{is_too_deep, on_one_line};
 use crate::domain::{ConnectionId, Principal, Refusal, SessionId, Timestamp};
+use crate::hub::subscriber::EndReason;
 use crate::store::SecretHash;
 use crate::wire::frame::HubFrame;
 use crate::wire::{error_object, parse_object};
@@ -68,6 +69,9 @@ pub fn parse(text: &[u8]) -> Result<(FrameId, ClientFrame), FrameError> {
     let unreadable = |id: FrameId, text: &str| FrameError::Unreadable(id, Refusal::Invalid(text.to_owned()));
     let mut keys: Keys<'_> =
         serde_json::from_slice(text).map_err(|_| unreadable(FrameId::null(), "The frame is not a JSON object"))?;
+    if keys.0.iter().any(|(_, value)| is_too_deep(value)) {
+        return Err(unreadable(FrameId::null(), "The frame is nested too deep"));
+    }
     let id = match keys.take("id").map(FrameId::from_sent) {
         None => FrameId::null(),
         Some(Some(id)) => id,
@@ -210,8 +214,16 @@ pub mod reply {
         HubFrame::Refreshed { id, expires_at }.text()
     }
 
-    pub fn subscribed(id: &FrameId, session_id: SessionId, seq: i64, replay: i64, first_seq: i64) -> String {
-        HubFrame::Subscribed { id, session_id, seq, replay, first_seq }.text()
+    /// With `reset` where the client has seen what the store does not have.
+    pub fn subscribed(
+        id: &FrameId,
+        session_id: SessionId,
+        seq: i64,
+        replay: i64,
+        first_seq: i64,
+        reset: bool,
+    ) -> String {
+        HubFrame::Subscribed { id, session_id, seq, replay, first_seq, reset }.text()
     }
 
     pub fn subscribed_feed(id: &FrameId) -> String {
@@ -226,9 +238,9 @@ pub mod reply {
         HubFrame::UnsubscribedFeed { id, feed: true }.text()
     }
 
-    /// Access to a session was taken away.
-    pub fn evicted(session_id: SessionId) -> String {
-        HubFrame::Evicted { session_id, reason: "removed" }.text()
+    /// A subscription has ended unasked.
+    pub fn evicted(session_id: SessionId, reason: EndReason) -> String {
+        HubFrame::Evicted { session_id, reason: reason.as_str() }.text()
     }
 
     /// A [`HubFrame::Sent`] around the message as it was stored.

@@ -1,4 +1,5 @@
 //! The hub as its users meet it: a real server on a free port, real sockets, real databases.
+#![allow(clippy::disallowed_methods)] // tests start tasks that end with them
 
 mod support;
 
@@ -10,17 +11,22 @@ mod awaiting;
 mod bad_input;
 mod chosen_ids;
 mod cli;
+mod connections;
 mod contract;
 mod crash;
+mod crowds;
 mod deadlines;
 mod decisions;
 mod degraded;
 mod doubt;
 mod drain;
+mod edges;
 mod hearing;
+mod held;
 mod idempotency;
 mod interactions;
 mod limits;
+mod memory;
 mod metrics;
 mod nodes;
 mod openapi;
@@ -36,6 +42,7 @@ mod race;
 mod readiness;
 mod redis;
 mod replay;
+mod restored;
 mod retention;
 mod sessions;
 mod sign_ins;
@@ -46,5 +53,7 @@ mod store_files;
 mod stored;
 mod storm;
 mod streams;
+mod supervision;
 mod typing;
 mod uploads;
+mod values;

@@ -2,13 +2,16 @@
 
 use super::directory_tx::SqlDirectoryTx;
 use super::rows::{select_agent, select_human, select_space};
-use super::{SqlStore, revocation, rows, sql};
+use super::{SqlStore, named, revocation, rows, sql};
+use crate::domain::draft::Named;
+use crate::domain::participant::Member;
 use crate::domain::people::{Agent, Human, Space};
 use crate::domain::{AgentId, HumanId, Page, PageRequest, SpaceId, Timestamp};
 use crate::store::engine::{Engine, Statement};
 use crate::store::lease::Lease;
 use crate::store::{Directory, DirectoryTx, StoreResult};
 use async_trait::async_trait;
+use std::collections::HashMap;
 
 #[async_trait]
 impl<E: Engine> Directory for SqlStore<E> {
@@ -118,6 +121,10 @@ impl<E: Engine> Directory for SqlStore<E> {
 
     async fn human_in_space(&self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>> {
         human_by_id::<E>(space, id).first(&mut *self.reader().await?, rows::human).await
+    }
+
+    async fn members_named(&self, space: SpaceId, named: &[Named]) -> StoreResult<HashMap<Named, Member>> {
+        named::members(&mut *self.reader().await?, space, named).await
     }
 
     async fn humans(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Human>> {

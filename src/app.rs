@@ -5,7 +5,7 @@ use crate::auth::{Accounts, Attempts, Authenticator, Jwks, JwtConfig, Jwts, Secr
 use crate::broker::redis::Target;
 use crate::broker::{Broker, LocalBroker, RedisBroker};
 use crate::clock::{Clock, CorrectedClock};
-use crate::config::{Config, Database, JwtSettings, SignInLimit};
+use crate::config::{Config, Database, JwtSettings, Quotas, SignInLimit};
 use crate::context::Context;
 use crate::domain::CommittedEvent;
 use crate::http;
@@ -109,6 +109,7 @@ pub async fn rooms(
     database: &Database,
     jwt: &JwtSettings,
     sign_in_limit: Option<SignInLimit>,
+    quotas: Quotas,
     clock: Arc<dyn Clock>,
 ) -> Result<Rooms, StartError> {
     let store = open(database).await?;
@@ -130,6 +131,7 @@ pub async fn rooms(
         jwts,
         jwt.jwt_space.clone(),
         Arc::clone(&attempts),
+        quotas,
     ));
     let accounts = Accounts::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&authenticator), attempts);
     let audit = Arc::new(Audit::new(Arc::clone(&store), Arc::clone(&clock)));
@@ -177,7 +179,7 @@ async fn launch(
     let for_metrics = for_metrics.transpose()?;
     let metrics = Arc::new(Metrics::new()?);
 
-    let rooms = rooms(&config.database, &config.jwt, config.sign_in_limit, clock).await?;
+    let rooms = rooms(&config.database, &config.jwt, config.sign_in_limit, config.quotas, clock).await?;
     let broker = match broker_given {
         Some(broker) => broker,
         None => broker(redis, &*rooms.store).await?,

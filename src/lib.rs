@@ -33,6 +33,7 @@ pub mod http;
 pub mod hub;
 pub mod jobs;
 pub mod metrics;
+mod quotas;
 pub mod store;
 pub mod timeline;
 pub mod wire;

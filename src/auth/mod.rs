@@ -1,6 +1,7 @@
 //! From a credential to a principal: API keys, guest tokens, JWTs, passwords.
 
 mod accounts;
+mod acting;
 mod attempts;
 mod authenticator;
 pub mod credential;
@@ -8,6 +9,7 @@ mod jwks;
 mod jwt;
 mod passwords;
 pub mod secret;
+mod usage;
 
 pub use accounts::{Accounts, SignedIn};
 pub use attempts::Attempts;

@@ -6,8 +6,8 @@ use super::participant::Member;
 use super::refusal::Responded;
 use super::session::SessionPatch;
 use super::{
-    Actor, Envelope, EventType, GuestId, Message, MessageId, MessageStatus, Participant, ParticipantId, Priority,
-    Refusal, Session, SessionStatus, Timestamp,
+    Actor, Author, Envelope, EventType, GuestId, Message, MessageId, MessageStatus, Participant, ParticipantId,
+    Priority, Refusal, Session, SessionStatus, Timestamp,
 };
 
 /// Most messages of a session that may wait for a response at a time: closing it settles them all in one transaction.
@@ -71,6 +71,8 @@ impl NewMessage {
 pub struct NewGuest {
     pub token_hash: [u8; 32],
     pub expires_at: Timestamp,
+    /// Who made the token; the key that was used must not be revoked meanwhile.
+    pub created_by: Author,
 }
 
 /// What a rule may look at besides the session.

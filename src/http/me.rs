@@ -9,7 +9,8 @@ use crate::domain::participant::Member as Entrant;
 use crate::domain::people::{Agent, Role};
 use crate::domain::text::check_text;
 use crate::domain::{
-    HumanId, Page, PageRequest, ParticipantType, Permission, Principal, PrincipalId, Refusal, SessionId, Timestamp,
+    AgentId, HumanId, Page, PageRequest, ParticipantType, Permission, Principal, PrincipalId, Refusal, SessionId,
+    Timestamp,
 };
 use axum::extract::State;
 use base64::Engine as _;
@@ -187,6 +188,31 @@ pub async fn humans(audience::Agent(principal): audience::Agent, State(app): Sta
         public_key: human.public_key,
         key_id: human.key_id,
     }))
+}
+
+/// One of the agents of the space.
+#[derive(Serialize, ToSchema)]
+struct AgentEntry {
+    id: AgentId,
+    name: String,
+    /// The current entry of its public keys.
+    #[schema(required = true, value_type = Option<Object>)]
+    key: Option<serde_json::Value>,
+}
+
+/// List the agents of the space
+#[utoipa::path(
+    get, path = "/agents", operation_id = "listAgents",
+    params(PageRequest),
+    responses((status = 200, description = "A page of agents", body = Page<AgentEntry>)),
+)]
+pub async fn agents_of_space(
+    audience::Agent(principal): audience::Agent,
+    State(app): State<App>,
+    query: Query,
+) -> Reply {
+    let page = app.store.agents(principal.space(), query.page()?).await?;
+    reply::ok(&page.map(|agent| AgentEntry { id: agent.id, name: agent.name, key: None }))
 }
 
 /// List the agents that a human may open a session with

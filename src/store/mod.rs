@@ -24,9 +24,9 @@ use crate::domain::{
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    ActiveSession, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named,
-    NewHuman, NewKey, NewMark, Outlook, ReadMark, Refresh, RefreshOutcome, Retired, SavedReply, SavedReplyKind,
-    Standing, Taken, WriteSet,
+    ActiveSession, DueMessage, EventPage, FeedEntry, GuestOf, Head, KeyHolder, Listed, Loaded, MessagePage, Moment,
+    Named, NewHuman, NewKey, NewMark, NotRevoked, Outlook, ReadMark, Refresh, RefreshOutcome, Retired, Revoked,
+    Revoker, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
 };
 pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, Scoped, TITLE_AT};
 use std::num::NonZeroUsize;
@@ -52,9 +52,8 @@ pub trait Directory: Send + Sync {
     }
     async fn space_by_name(&self, name: &str) -> StoreResult<Option<Space>>;
     async fn spaces(&self, page: PageRequest) -> StoreResult<Page<Space>>;
-    /// Deactivates a space with its keys, guests and humans. Returns the humans, or `None` if there is no such active
-    /// space.
-    async fn deactivate_space(&self, space: SpaceId, now: Timestamp) -> StoreResult<Option<Vec<HumanId>>>;
+    /// Deactivates a space with its keys, guests and humans.
+    async fn deactivate_space(&self, by: &Revoker, space: SpaceId) -> StoreResult<Result<Revoked, NotRevoked>>;
 
     /// As [`DirectoryTx::ensure_agent`], by itself.
     async fn ensure_agent(
@@ -72,7 +71,8 @@ pub trait Directory: Send + Sync {
     async fn agent(&self, space: SpaceId, id: AgentId) -> StoreResult<Option<Agent>>;
     async fn agent_by_name(&self, space: SpaceId, name: &str) -> StoreResult<Option<Agent>>;
     async fn agents(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Agent>>;
-    async fn deactivate_agent(&self, space: SpaceId, id: AgentId, now: Timestamp) -> StoreResult<bool>;
+    /// Deactivates an agent and revokes its keys.
+    async fn deactivate_agent(&self, by: &Revoker, id: AgentId) -> StoreResult<Result<Revoked, NotRevoked>>;
 
     /// As [`DirectoryTx::create_human`], by itself.
     async fn create_human(&self, new: &NewHuman<'_>, now: Timestamp) -> StoreResult<Option<Human>> {
@@ -129,6 +129,13 @@ pub trait DirectoryTx: Send {
     async fn agent(&mut self, space: SpaceId, id: AgentId) -> StoreResult<Option<Agent>>;
     /// Creates a human, or `None` if an active one of the space has the address.
     async fn create_human(&mut self, new: &NewHuman<'_>, now: Timestamp) -> StoreResult<Option<Human>>;
+    /// How many active agents the space has, those of this transaction included. Those who count take turns.
+    async fn count_agents(&mut self, space: SpaceId) -> StoreResult<i64>;
+    /// The same for humans.
+    async fn count_humans(&mut self, space: SpaceId) -> StoreResult<i64>;
+    /// Holds a key that something is made with, so that it is not revoked before this transaction ends; `false` if it
+    /// is revoked.
+    async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool>;
     async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey>;
     async fn add_setup_token(&mut self, hash: &SecretHash, human: HumanId, expires_at: Timestamp) -> StoreResult<()>;
     /// Keeps an entry of the audit log, which is also written to the log once it is durable.
@@ -137,23 +144,21 @@ pub trait DirectoryTx: Send {
     async fn commit(self: Box<Self>, reply: Option<SavedReply>) -> StoreResult<()>;
 }
 
-/// Secrets, all hashed: API keys, guest tokens, refresh tokens, setup links; and the hub's own settings.
+/// Secrets, all hashed: guest tokens, refresh tokens, setup links; and the hub's own settings.
 #[async_trait]
 pub trait Credentials: Send + Sync {
     async fn setting(&self, name: &str) -> StoreResult<Option<String>>;
     /// Sets `name` unless it is set already; returns the value that stands.
     async fn setting_or(&self, name: &str, value: &str) -> StoreResult<String>;
 
-    /// The key with this secret, unless it is revoked or its space is deactivated. Expiry is the caller's to check.
-    async fn key_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<KeyHolder>>;
-    async fn keys(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<ApiKey>>;
-    async fn revoke_key(&self, space: SpaceId, id: KeyId, now: Timestamp) -> StoreResult<bool>;
     /// What was revoked at `since` or later, by keys, agents, humans, guests and spaces: (the entry's own id, what was
     /// revoked). Kept for a day.
     async fn revoked_since(&self, since: Timestamp) -> StoreResult<Vec<(Uuid, Uuid)>>;
     /// The guest with this token, unless it is revoked. Expiry is the caller's to check.
     async fn guest_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<Guest>>;
 
+    /// The guests of a session who are not revoked, the oldest first; `None` if the session is out of scope.
+    async fn guests(&self, scope: Scope, session: SessionId, page: PageRequest) -> StoreResult<Option<Page<Guest>>>;
     /// A guest who is not revoked.
     async fn guest(&self, space: SpaceId, id: GuestId) -> StoreResult<Option<Guest>>;
 
@@ -176,6 +181,20 @@ pub trait Credentials: Send + Sync {
         password_hash: &str,
         now: Timestamp,
     ) -> StoreResult<Option<HumanId>>;
+}
+
+/// API keys.
+#[async_trait]
+pub trait ApiKeys: Send + Sync {
+    /// The key with this secret, unless it is revoked or its agent or space is deactivated. Expiry is the caller's to
+    /// check.
+    async fn key_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<KeyHolder>>;
+    async fn keys(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<ApiKey>>;
+    /// Revokes a key of the space; with `cascade` also the keys and guest tokens that it made, those that these made,
+    /// and so on, for which the key itself may be revoked already. All of it or nothing.
+    async fn revoke_key(&self, by: &Revoker, id: KeyId, cascade: bool) -> StoreResult<Result<Revoked, NotRevoked>>;
+    /// Notes when keys and guest tokens were used last, never backwards.
+    async fn note_uses(&self, uses: &Uses) -> StoreResult<()>;
 }
 
 /// Sessions, who takes part in them, and how far they have read.
@@ -318,7 +337,9 @@ pub enum LockWait {
 
 /// The whole store.
 #[async_trait]
-pub trait Store: Directory + Credentials + Sessions + Timelines + Retention + Interactions + AuditLog {
+pub trait Store:
+    Directory + Credentials + ApiKeys + Sessions + Timelines + Retention + Interactions + AuditLog
+{
     /// Fails unless the store answers.
     async fn ping(&self) -> StoreResult<()>;
     /// What the store's own clock says; `None` if it has none but this machine's.
@@ -345,6 +366,8 @@ pub trait WriteTx: Send {
     async fn pending_messages(&mut self, session: SessionId) -> StoreResult<Vec<MessageState>>;
     async fn participant(&mut self, session: SessionId, id: ParticipantId) -> StoreResult<Option<Participant>>;
     async fn participant_of(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Participant>>;
+    /// As [`DirectoryTx::hold_key`].
+    async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool>;
     /// What the session is as an interaction, if it is one.
     async fn interaction(&mut self, session: SessionId) -> StoreResult<Option<InteractionState>>;
     /// Writes what a batch has done so far.

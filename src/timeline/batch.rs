@@ -310,8 +310,15 @@ impl Batch {
                 self.flush().await?;
                 pending = self.tx.pending_messages(id).await?;
             }
-            Command::AddParticipant { member, .. } => {
+            Command::AddParticipant { member, guest, .. } => {
                 self.flush().await?;
+                // A token must not outlive the revocation of what it was made with.
+                let key = guest.as_ref().and_then(|guest| guest.created_by.key_id);
+                if let Some(key) = key
+                    && !self.tx.hold_key(key).await?
+                {
+                    return Ok(Err(Refusal::Unauthorized("The API key is not valid".to_owned())));
+                }
                 participant = self.tx.participant_of(id, member.id).await?;
             }
             Command::RemoveParticipant(which) => {

@@ -17,6 +17,7 @@ mod doubt;
 mod drain;
 mod idempotency;
 mod interactions;
+mod keys;
 mod limits;
 mod metrics;
 mod nodes;

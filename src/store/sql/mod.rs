@@ -1,5 +1,6 @@
 //! The SQL of both engines, by aggregate.
 
+mod api_keys;
 mod audit;
 mod credentials;
 mod directory;

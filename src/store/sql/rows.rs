@@ -82,7 +82,7 @@ pub(super) fn human<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Human> {
     })
 }
 
-/// `id, space_id, permission, agent_id, prefix, expires_at, created_at`
+/// `id, space_id, permission, agent_id, prefix, created_by, last_used_at, expires_at, created_at`
 pub(super) fn api_key<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<ApiKey> {
     Ok(ApiKey {
         id: KeyId(row.read()?),
@@ -90,6 +90,8 @@ pub(super) fn api_key<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<ApiKey>
         permission: permission(row)?,
         agent_id: row.read::<Option<Uuid>>()?.map(AgentId),
         prefix: row.read()?,
+        created_by: row.read::<Option<String>>()?.map(|text| author(&text)).transpose()?,
+        last_used_at: time(row)?,
         expires_at: time(row)?,
         created_at: Timestamp(row.read()?),
     })
@@ -100,7 +102,18 @@ pub(super) fn permission<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Perm
     word(Permission::parse(&text), &text)
 }
 
-/// `id, space_id, session_id, name, public_key, key_id, expires_at, created_at`
+/// `SELECT` the columns that [`guest`] reads, then what follows.
+macro_rules! select_guest {
+    ($rest:literal) => {
+        concat!(
+            "SELECT g.id, g.space_id, g.session_id, g.name, g.public_key, g.key_id, g.created_by, g.last_used_at, \
+             g.expires_at, g.created_at ",
+            $rest
+        )
+    };
+}
+pub(super) use select_guest;
+
 pub(super) fn guest<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Guest> {
     Ok(Guest {
         id: GuestId(row.read()?),
@@ -109,6 +122,8 @@ pub(super) fn guest<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Guest> {
         name: row.read()?,
         public_key: row.read()?,
         key_id: row.read()?,
+        created_by: row.read::<Option<String>>()?.map(|text| author(&text)).transpose()?,
+        last_used_at: time(row)?,
         expires_at: Timestamp(row.read()?),
         created_at: Timestamp(row.read()?),
     })

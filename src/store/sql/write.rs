@@ -1,13 +1,13 @@
 //! The write transaction of one batch: load and lock, write many rows a statement, commit.
 
 use super::sessions::{select_participant, select_session};
-use super::{interactions, replies, revocation, rows, sql};
+use super::{api_keys, interactions, replies, revocation, rows, sql};
 use crate::domain::decide::NewGuest;
 use crate::domain::interaction::InteractionState;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
-    CommittedEvent, MessageId, MessageStatus, Participant, ParticipantId, PrincipalId, Session, SessionId, SpaceId,
-    Timestamp,
+    CommittedEvent, KeyId, MessageId, MessageStatus, Participant, ParticipantId, PrincipalId, Session, SessionId,
+    SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, read_all};
 use crate::store::lease::Lease;
@@ -91,6 +91,11 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
             .bind(principal.0)
             .first(&mut *self.tx, rows::participant)
             .await
+    }
+
+    async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool> {
+        self.begun().await?;
+        api_keys::hold::<E>(&mut self.tx, key).await
     }
 
     async fn interaction(&mut self, session: SessionId) -> StoreResult<Option<InteractionState>> {
@@ -338,8 +343,8 @@ fn mark_read<E: Engine>(script: &mut Script<E>, marks: &[NewMark]) {
 
 fn insert_guests<E: Engine>(script: &mut Script<E>, guests: &[(SpaceId, Participant, NewGuest)]) {
     script.table(
-        "INSERT INTO guests (id, space_id, session_id, name, secret_hash, expires_at, created_at) \
-         SELECT * FROM (VALUES",
+        "INSERT INTO guests (id, space_id, session_id, name, secret_hash, expires_at, created_at, \
+         created_by, created_by_key) SELECT * FROM (VALUES",
         FILLED,
         None,
         guests,
@@ -352,6 +357,9 @@ fn insert_guests<E: Engine>(script: &mut Script<E>, guests: &[(SpaceId, Particip
             row.push(guest.map(|(_, _, guest)| guest.token_hash.to_vec()));
             row.push(guest.map(|(_, _, guest)| guest.expires_at.0));
             row.push(p.map(|p| p.added_at.0));
+            // An author's JSON has no keys but texts, so that it can't fail.
+            row.push(guest.and_then(|(_, _, guest)| serde_json::to_string(&guest.created_by).ok()));
+            row.push(guest.and_then(|(_, _, guest)| guest.created_by.key_id).map(|key| key.0));
         },
     );
 }

@@ -3,7 +3,7 @@
 # what is missing and nothing else; where nothing is missing it changes nothing and needs neither root nor a network.
 #
 #   scripts/setup.sh run     what `make run` needs: Rust, a C compiler, Node.js, npm
-#   scripts/setup.sh test    (the default) all that `make test` needs: PostgreSQL, Redis, nginx, Chromium and Python too
+#   scripts/setup.sh test    (the default) all that `make test` needs: PostgreSQL, PgBouncer, Redis, nginx, Chromium and Python too
 #
 # The distribution's own services are not started by this: tests start what they need and end it again.
 set -euo pipefail
@@ -48,6 +48,7 @@ missing=()
 have cc || missing+=(gcc libc6-dev)
 if [ "$want" = test ]; then
     have_postgres || missing+=(postgresql)
+    [ -x /usr/sbin/pgbouncer ] || have pgbouncer || missing+=(pgbouncer)
     have redis-server || missing+=(redis-server)
     have openssl || missing+=(openssl)
     [ -x /usr/sbin/nginx ] || have nginx || missing+=(nginx-light)

@@ -1,5 +1,6 @@
 //! The document of the socket's frames.
 
+use super::page_headers;
 use crate::ws::asyncapi;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -10,6 +11,8 @@ use axum::response::{IntoResponse, Response};
     responses((status = 200, description = "AsyncAPI 3.0", body = serde_json::Value)),
 )]
 pub async fn document() -> Response {
-    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], asyncapi::text())
-        .into_response()
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
+    let mut response = (headers, asyncapi::text()).into_response();
+    page_headers::add(response.headers_mut());
+    response
 }

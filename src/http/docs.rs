@@ -1,6 +1,6 @@
 //! `/docs`: the OpenAPI document as an interactive page. Everything it needs is in the program.
 
-use super::page::POLICY;
+use super::page_headers;
 use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -42,12 +42,8 @@ pub fn file(name: &str) -> Option<Response> {
 }
 
 fn serve(kind: &str, bytes: Cow<'static, [u8]>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, kind),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    (headers, Body::from(Bytes::from_owner(bytes))).into_response()
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
+    let mut response = (headers, Body::from(Bytes::from_owner(bytes))).into_response();
+    page_headers::add(response.headers_mut());
+    response
 }

@@ -25,6 +25,7 @@ mod messages;
 mod openapi;
 mod ops;
 mod page;
+mod page_headers;
 mod participants;
 mod path;
 mod pieces;

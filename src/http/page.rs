@@ -1,6 +1,6 @@
 //! The chat page, from files that were built into the program.
 
-use super::{docs, error, router};
+use super::{docs, error, page_headers, router};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -9,10 +9,6 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[derive(RustEmbed)]
 #[folder = "$OUT_DIR/web"]
 struct Files;
-
-/// Nothing from another host, nothing inline, in nobody's frame.
-pub(super) const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'; img-src 'self' data:; \
-                      object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The web chat
 #[utoipa::path(
@@ -44,7 +40,9 @@ fn serve(path: &str, headers: &HeaderMap) -> Response {
     };
     let tag = etag(&file);
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
-        return StatusCode::NOT_MODIFIED.into_response();
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        page_headers::add(response.headers_mut());
+        return response;
     }
     // Names under assets/ carry a hash of their content.
     let lasting = path.starts_with("assets/");
@@ -52,18 +50,14 @@ fn serve(path: &str, headers: &HeaderMap) -> Response {
     let kind = mime_guess::from_path(path).first_or_octet_stream().to_string();
     let mut response = file.data.into_owned().into_response();
     let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_TYPE, kind.as_str()),
-        (header::CACHE_CONTROL, caching),
-        (header::ETAG, tag.as_str()),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ] {
+    for (name, value) in
+        [(header::CONTENT_TYPE, kind.as_str()), (header::CACHE_CONTROL, caching), (header::ETAG, tag.as_str())]
+    {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }
     }
+    page_headers::add(headers);
     response
 }
 

@@ -9,9 +9,11 @@ pub mod engine;
 pub mod error;
 mod lease;
 pub mod open;
+mod pooler;
 pub mod records;
 mod script;
 mod sql;
+mod sqlite_file;
 
 use crate::domain::interaction::InteractionState;
 use crate::domain::message::MessageState;

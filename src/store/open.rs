@@ -1,14 +1,14 @@
 //! Opens a store by its URL: engine, pools, migrations.
 
 use super::bench::{Bench, Faults};
+use super::pooler::{self, Pooling};
 use super::sql::SqlStore;
-use super::{Store, StoreError};
+use super::{Store, StoreError, sqlite_file};
 use crate::config::Database;
-use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use std::path::Path;
+use sqlx::{Connection as _, Executor as _, Row as _};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,28 +48,36 @@ pub enum OpenError {
     Folder { path: String, source: std::io::Error },
     #[error("DATABASE_URL: cannot open the database: {0}")]
     Connect(#[source] StoreError),
-    #[error("cannot bring the database's schema up to date: {0}")]
+    #[error("DATABASE_URL: cannot bring the database's schema up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error(
+        "DATABASE_URL leads to a connection pooler in transaction mode, where prepared statements fail ({0}): set \
+         pool_mode = session for this database, or max_prepared_statements with PgBouncer 1.21 or newer, or name \
+         PostgreSQL itself"
+    )]
+    Pooler(#[source] sqlx::Error),
+    #[error(
+        "DATABASE_URL leads to a connection pooler in transaction mode, through which synchronous_commit can't be set, \
+         and it is off: ALTER ROLE … SET synchronous_commit = on"
+    )]
+    NotDurable,
 }
-
-/// How long PostgreSQL lets a statement of the hub's run, and wait for a row that another holds. Callers get 503 then.
-const STATEMENT_TIMEOUT: &str = "30s";
-const LOCK_TIMEOUT: &str = "5s";
-/// How long a transaction may lie still before PostgreSQL ends it, so that a node that hangs frees its rows before
-/// those who wait for them give up.
-const IDLE_IN_TRANSACTION_TIMEOUT: &str = "4s";
 
 /// How long the hub waits for the answer to a statement: a little longer than PostgreSQL may take for it, so that only a
 /// server that is out of reach without a sign is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
-/// By which PostgreSQL notices within half a minute that a node is gone, and frees its rows: probes after so many
-/// seconds of silence, so many seconds apart, so many of them; and how long what it sent may stay unacknowledged.
-const KEEPALIVES: [(&str, &str); 4] = [
-    ("tcp_keepalives_idle", "10"),
-    ("tcp_keepalives_interval", "5"),
-    ("tcp_keepalives_count", "3"),
-    ("tcp_user_timeout", "30s"),
-];
+/// What the hub sets on each of its connections, by statements and not as the parameter `options` of the start of a
+/// connection, which connection poolers refuse or drop. A session's settings don't outlive a pooler in session mode.
+///
+/// Whatever the server's default, a reply is sent after the commit is on the disk. PostgreSQL lets a statement run, wait
+/// for a row that another holds, and a transaction lie still for so long; callers get 503 then, and a node that hangs
+/// frees its rows before those who wait for them give up. By the keepalives (probes after so many seconds of silence,
+/// so many seconds apart, so many of them; and how long what it sent may stay unacknowledged) PostgreSQL notices within
+/// half a minute that a node is gone.
+const SESSION_SETTINGS: &str = "SET synchronous_commit = on; SET timezone = 'UTC'; \
+    SET statement_timeout = '30s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '4s'; \
+    SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; \
+    SET tcp_user_timeout = '30s'";
 
 /// Opens the store, creating the SQLite file and bringing the schema up to date.
 pub async fn open(database: &Database) -> Result<Arc<dyn Store>, OpenError> {
@@ -101,10 +109,12 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         // In KiB. The system caches the file anyway; a page cache a connection would only hold memory twice.
         .pragma("cache_size", "-2048")
         .pragma("wal_autocheckpoint", "4000");
-    let folder = options.get_filename().parent().filter(|folder| *folder != Path::new(""));
-    if let Some(folder) = folder {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| OpenError::Folder { path: folder.display().to_string(), source })?;
+    if !url.contains(":memory:") && !url.contains("mode=memory") {
+        let file = options.get_filename();
+        sqlite_file::prepare(file).map_err(|source| {
+            let folder = file.parent().unwrap_or(file);
+            OpenError::Folder { path: folder.display().to_string(), source }
+        })?;
     }
     let write = SqlitePoolOptions::new()
         .max_connections(1)
@@ -136,15 +146,25 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
         .map_err(OpenError::BadUrl)?
         .application_name("hiloop")
         .statement_cache_capacity(256)
-        // Whatever the server's default: a reply is sent after the commit is on the disk.
-        .options([("synchronous_commit", "on"), ("timezone", "UTC")]);
+        // No column is a float, and poolers refuse the parameter.
+        .extra_float_digits(None);
     let failed = |error: sqlx::Error| OpenError::Connect(error.into());
-    // Before there are limits of time: a migration may take as long as it takes. Takes an advisory lock, so that
-    // several nodes may start at once.
     let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
-    for migrator in migrators(&POSTGRES_MIGRATIONS) {
-        migrator.run(&mut connection).await?;
-    }
+    let keeps_sessions = match pooler::find(&mut connection, &options).await.map_err(failed)? {
+        Pooling::Session => true,
+        Pooling::Transaction => {
+            is_durable(&mut connection).await.map_err(failed)?.then_some(()).ok_or(OpenError::NotDurable)?;
+            tracing::warn!(
+                "DATABASE_URL leads to a connection pooler in transaction mode: limits of time can't be set there, so \
+                 set them for the role (ALTER ROLE … SET statement_timeout, lock_timeout, \
+                 idle_in_transaction_session_timeout)"
+            );
+            false
+        }
+        Pooling::Unusable(error) => return Err(OpenError::Pooler(error)),
+    };
+    // Before there are limits of time: a migration may take as long as it takes.
+    migrate_postgres(&mut connection).await?;
     connection.close().await.map_err(failed)?;
     let faults = Arc::new(Faults::default());
     let known = Arc::clone(&faults);
@@ -156,13 +176,61 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
             let is_spared = Instant::now().checked_sub(connection.age).is_none_or(|made| known.spare(made));
             Box::pin(async move { Ok(is_spared) })
         })
-        .connect_with(options.options(KEEPALIVES).options([
-            ("statement_timeout", STATEMENT_TIMEOUT),
-            ("lock_timeout", LOCK_TIMEOUT),
-            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
-        ]))
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                if keeps_sessions {
+                    connection.execute(SESSION_SETTINGS).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect_with(options)
         .await
         .map_err(failed)?;
     let bench = Bench::new(pool, Some(answer_timeout), faults);
     Ok(Arc::new(SqlStore::new(Arc::clone(&bench), bench)))
+}
+
+async fn is_durable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let row = sqlx::raw_sql("SHOW synchronous_commit").fetch_one(connection).await?;
+    Ok(row.try_get::<String, _>(0)? != "off")
+}
+
+/// Runs the migrations in one transaction, whose advisory lock lets several nodes start at once. The lock ends with the
+/// transaction: one of the session would stay behind on a pooler's server connection.
+async fn migrate_postgres(connection: &mut PgConnection) -> Result<(), OpenError> {
+    let failed = |error: sqlx::Error| OpenError::Migrate(error.into());
+    let mut transaction = connection.begin().await.map_err(failed)?;
+    let database: String =
+        sqlx::query_scalar("SELECT current_database()").fetch_one(&mut *transaction).await.map_err(failed)?;
+    let lock = migration_lock(&database);
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut *transaction).await.map_err(failed)?;
+    for mut migrator in migrators(&POSTGRES_MIGRATIONS) {
+        migrator.set_locking(false);
+        migrator.run(&mut *transaction).await?;
+    }
+    transaction.commit().await.map_err(failed)
+}
+
+/// The key of the lock that the release before takes as it migrates (sqlx's `generate_lock_id`), so that nodes of both
+/// releases may start at once on an empty database.
+fn migration_lock(database: &str) -> i64 {
+    0x3d32_ad9e * i64::from(crc32(database.as_bytes()))
+}
+
+/// CRC-32 (ISO-HDLC, the one of zip), a bit at a time.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::crc32;
+
+    #[test]
+    fn crc32_gives_its_check_value() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
 }

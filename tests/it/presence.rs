@@ -212,7 +212,8 @@ async fn a_node_that_ends_in_good_order_takes_its_people_with_it_at_once() {
     ending.stop().await;
     let since = Instant::now();
     assert_eq!(watching.find("presence").await["online"], json!(false));
-    assert!(since.elapsed() < Duration::from_secs(1), "{:?} after its end", since.elapsed());
+    // Sooner than the lease of a node that died would end.
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?} after its end", since.elapsed());
     assert!(!online(&nodes.at(0, &agent), &session, "Human").await);
     drop(theirs);
 }

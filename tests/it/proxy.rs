@@ -1,11 +1,12 @@
-//! Two nodes behind nginx with the configuration that DEPLOYMENT.md gives, restarted one after the other: nobody
-//! misses anything.
+//! Two nodes behind nginx with the configuration that DEPLOYMENT.md gives: what its TLS offers, and that nobody misses
+//! anything while the nodes are restarted one after the other.
 
 use crate::support::hub::{at_agent, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::socket::End;
 use crate::support::{Client, Events, Port, Redis, Socket, eventually, postgres};
 use serde_json::{Value, json};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -16,30 +17,49 @@ const CONFIGURATION: &str = include_str!("../../deploy/nginx.conf");
 
 struct Nginx {
     child: Child,
+    /// Where it answers without TLS, beside what the configuration says.
     base: String,
-    _port: Port,
+    tls: Port,
+    redirect: Port,
+    _plain: Port,
+}
+
+/// A certificate that signs itself, and its key, where the configuration is made to look for them.
+fn make_certificate(folder: &Path) {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"])
+        .args(["-subj", "/CN=hub.example.org", "-keyout", "hub.key", "-out", "hub.crt"])
+        .current_dir(folder)
+        .output()
+        .expect("openssl is installed (scripts/setup.sh test)");
+    assert!(made.status.success(), "{made:?}");
 }
 
 impl Nginx {
-    /// The configuration as it stands, but for its addresses, a listener without TLS, and folders of its own.
-    async fn start(folder: &Path, nodes: &[&Process]) -> Self {
-        let port = Port::reserve();
+    /// The configuration as it stands, but for its addresses and certificate, one more listener without TLS, and folders
+    /// of its own.
+    async fn start(folder: &Path, nodes: [&str; 2]) -> Self {
+        make_certificate(folder);
+        let [plain, tls, redirect] = std::array::from_fn(|_| Port::reserve());
         let mut text = String::new();
         for line in CONFIGURATION.lines() {
             let line = match line.trim() {
-                "listen 443 ssl;" => format!("listen {};", port.address()),
+                "listen 443 ssl;" => format!("listen {} ssl; listen {};", tls.address(), plain.address()),
+                "listen 80;" => format!("listen {};", redirect.address()),
                 "http {" => {
                     let of = |name: &str| format!("{name}_temp_path {}/{name};", folder.display());
                     let own = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(of).join(" ");
                     format!("http {{ access_log off; {own}")
                 }
-                tls if tls.starts_with("ssl_") => continue,
-                _ => line.replace("127.0.0.1:8081", nodes[0].address()).replace("127.0.0.1:8082", nodes[1].address()),
+                _ => line
+                    .replace("127.0.0.1:8081", nodes[0])
+                    .replace("127.0.0.1:8082", nodes[1])
+                    .replace("/etc/nginx", &folder.display().to_string()),
             };
             text.push_str(&line);
             text.push('\n');
         }
-        assert!(text.contains(nodes[0].address()) && text.contains(nodes[1].address()), "both nodes stand in it");
+        assert!(nodes.iter().all(|node| text.contains(node)), "both nodes stand in it");
         let file = folder.join("nginx.conf");
         std::fs::write(&file, text).expect("a file");
         let global = format!("daemon off; pid {0}/nginx.pid; error_log {0}/error.log;", folder.display());
@@ -52,7 +72,7 @@ impl Nginx {
             .stderr(Stdio::null())
             .spawn()
             .expect("nginx is installed (scripts/setup.sh test)");
-        let nginx = Self { child, base: format!("http://{}", port.address()), _port: port };
+        let nginx = Self { child, base: format!("http://{}", plain.address()), tls, redirect, _plain: plain };
         eventually("nginx passes requests on", async || {
             let reply = Client::anonymous(&nginx.base).try_raw("GET", "/livez", None, Vec::new()).await;
             reply.ok().filter(|reply| reply.status == 200).map(drop)
@@ -105,13 +125,51 @@ async fn read(client: Client, session: String, last: Arc<AtomicBool>) -> (Vec<Va
     }
 }
 
+/// What `openssl s_client` sees of one request over one version of TLS.
+fn over_tls(nginx: &Nginx, version: &str) -> String {
+    let mut client = Command::new("openssl")
+        .args(["s_client", "-quiet", version, "-servername", "hub.example.org", "-connect", &nginx.tls.address()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("openssl is installed (scripts/setup.sh test)");
+    let request = b"GET / HTTP/1.1\r\nHost: hub.example.org\r\nConnection: close\r\n\r\n";
+    // One that was refused takes nothing.
+    let _ = client.stdin.as_mut().expect("its input").write_all(request);
+    let output = client.wait_with_output().expect("it ends");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn browsers_come_by_tls_1_2_or_1_3_and_no_other_way() {
+    let folder: TempDir = tempfile::tempdir().expect("a folder");
+    let hub = Process::start(folder.path(), "127.0.0.1:0");
+    let nginx = Nginx::start(folder.path(), [hub.address(), hub.address()]).await;
+    tokio::task::block_in_place(|| {
+        for version in ["-tls1_2", "-tls1_3"] {
+            let reply = over_tls(&nginx, version);
+            assert!(reply.starts_with("HTTP/1.1 200"), "{version}: {reply}");
+            let head = reply.split("\r\n\r\n").next().expect("a head").to_lowercase();
+            assert!(head.contains("strict-transport-security: max-age=31536000"), "{version}: {head}");
+            assert!(head.contains("content-security-policy:"), "the hub's own headers come through: {head}");
+        }
+        assert!(!over_tls(&nginx, "-tls1_1").contains("HTTP/"), "TLS 1.1 is refused");
+    });
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let plain = format!("http://{}/docs?x=1", nginx.redirect.address());
+    let reply = client.get(plain).header("host", "elsewhere.example").send().await.expect("a reply");
+    assert_eq!(reply.status(), 301);
+    assert_eq!(reply.headers()["location"], "https://hub.example.org/docs?x=1");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_behind_nginx_are_replaced_and_nobody_misses_anything() {
     let (database, redis) = (postgres::new_database(), Redis::start().await);
     let folder: TempDir = tempfile::tempdir().expect("a folder");
     let ports = [Port::reserve(), Port::reserve()];
     let [first, second] = ports.each_ref().map(|port| node(folder.path(), &database, &redis, &port.address()));
-    let nginx = Nginx::start(folder.path(), &[&first, &second]).await;
+    let nginx = Nginx::start(folder.path(), [first.address(), second.address()]).await;
     let client = Client { base: nginx.base.clone(), ..first.owner() };
 
     let session = client.post("/v1/agent/sessions", json!({})).await.expect(201);

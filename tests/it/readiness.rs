@@ -3,7 +3,7 @@
 use crate::support::hub::{at_agent, text};
 use crate::support::postgres::Postgres;
 use crate::support::process::{Process, hiloop};
-use crate::support::{Client, PATIENCE, eventually, on_both_engines};
+use crate::support::{Client, Hub, PATIENCE, Port, eventually, on_both_engines};
 use serde_json::json;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -53,8 +53,11 @@ fn queues(here: SocketAddr, there: SocketAddr) -> Option<(u64, u64)> {
 }
 
 on_both_engines! {
-    async fn while_it_drains_it_is_not_ready_and_says_why(hub: Hub) {
-        let mut hub = hub;
+    async fn while_it_drains_it_is_not_ready_and_says_why(engine: Engine) {
+        // Its own also after the hub has left it: another test would listen there.
+        let port = Port::reserve();
+        let listen = port.address().parse().expect("an address");
+        let mut hub = Hub::start_with(engine, &[], |config| config.listen = listen).await;
         let ready = hub.anonymous().get("/readyz").await.expect(200);
         assert_eq!(ready, json!({ "status": "ok", "store": "ok", "draining": false }));
         let address = hub.base.trim_start_matches("http://").to_owned();

@@ -4,7 +4,7 @@ use crate::support::hub::{SESSIONS, UNKNOWN, ask, at_agent, at_human, at_message
 use crate::support::shapes::{
     column, has_keys, is_event, is_id, is_message, is_page, is_participant, is_session, is_time, names_field,
 };
-use crate::support::{Client, Events, Hub, Socket, eventually, on_both_engines};
+use crate::support::{Client, Events, Hub, PATIENCE, Socket, eventually, on_both_engines};
 use futures::future::join_all;
 use hiloop::domain::people::Role;
 use hiloop::domain::{SessionId, Timestamp};
@@ -462,7 +462,7 @@ on_both_engines! {
                 assert_eq!((&message["status"], &message["id"]), (&json!("Completed"), &asked["id"]));
                 assert!(message["response"].is_object());
             }
-            assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+            assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
             // Settled, it answers every later wait at once too.
             let started = Instant::now();
             assert_eq!(agent.get(&path).await.expect(200)["status"], "Completed");

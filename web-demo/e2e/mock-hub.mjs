@@ -6,7 +6,7 @@ const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/cs
 const DIST = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../dist");
 export const ORIGIN = "http://127.0.0.1:9";
 export const CSP =
-  "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+  "default-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 const ME = { id: "human-1", type: "Human", name: "Mira Okafor", email: "mira@example.org" };
 
@@ -22,6 +22,9 @@ export class MockHub {
     { id: "agent-2", name: "ledger", description: null },
   ];
   me = ME;
+  signIns = ["Firefox on Linux", "Chrome on Android"].map((userAgent, i) => {
+    return { id: `sign-in-${i}`, createdAt: "2026-03-25T10:30:00.000Z", lastUsedAt: "2026-03-25T11:30:00.000Z", userAgent, current: i === 0 };
+  });
   tokens = 0;
   expiresInMs = 3_600_000;
   refuseSockets = false;
@@ -147,6 +150,14 @@ export class MockHub {
     if (key === "POST /v1/auth/logout") return [204];
     if (!request.headers().authorization) return [401, { error: { code: "UNAUTHORIZED", message: "No credential" } }];
     if (key === "GET /v1/human/me") return [200, this.me];
+    if (key === "POST /v1/human/password") {
+      return body.current === "right" ? [204] : [403, { error: { code: "FORBIDDEN", message: "The current password is wrong" } }];
+    }
+    if (key === "GET /v1/human/sign-ins") return [200, page(this.signIns)];
+    if (key.startsWith("DELETE /v1/human/sign-ins/")) {
+      this.signIns = this.signIns.filter(({ id }) => !key.endsWith(`/${id}`));
+      return [204];
+    }
     if (key === "GET /v1/human/agents") return [200, page(this.agents)];
     if (key === "GET /v1/human/feed") return [200, page([...this.sessions.values()].map((held) => this.feedItem(held)))];
     if (key === "GET /v1/human/sessions") return [200, page([...this.sessions.values()].map(({ session }) => session))];

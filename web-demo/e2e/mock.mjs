@@ -129,6 +129,7 @@ story("an approval is answered by its button, and settles", async () => {
   const settled = page.locator(`[data-testid=message][data-seq="${seq}"]`);
   await settled.getByTestId("settled-by").waitFor();
   equal(await settled.getAttribute("data-status"), "Completed", "status");
+  equal(await settled.getByTestId("settled-by").getAttribute("data-outcome"), "Approved", "the outcome");
   equal(await settled.locator("[data-action=approve]").isDisabled(), true, "the button is disabled");
   equal(await settled.locator("[data-action=approve]").getAttribute("data-chosen"), "true", "the chosen button");
   await page.locator("[data-testid=chosen-action]", { hasText: "Deploy" }).waitFor();
@@ -150,6 +151,93 @@ story("an answer in words that comes too late keeps its text and names who was f
   await page.getByTestId("late").filter({ hasText: "Alex Lindqvist" }).waitFor();
   equal(await page.getByTestId("composer").inputValue(), "Yes, but after lunch", "the text in the composer");
   await page.getByTestId("settled-by").filter({ hasText: "Alex Lindqvist" }).waitFor();
+  await context.close();
+});
+
+story("a person changes the password, and ends a sign-in elsewhere", async () => {
+  const hub = richHub();
+  const { page, context, errors } = await open(hub);
+  await page.getByTestId("account").click();
+  const form = page.getByTestId("change-password");
+  const change = async (current) => {
+    await form.locator("[name=current]").fill(current);
+    await form.locator("[name=new]").fill("a fresh password");
+    await form.locator("[name=again]").fill("a fresh password");
+    await page.getByTestId("save-password").click();
+  };
+  await change("wrong");
+  await page.getByTestId("password-error").filter({ hasText: "The current password is wrong" }).waitFor();
+  await change("right");
+  await page.getByTestId("password-changed").waitFor();
+  equal(await page.getByTestId("sign-in-row").count(), 2, "sign-ins");
+  await shot(page, "account");
+  await page.getByTestId("end-sign-in").click();
+  await until("one sign-in", async () => (await page.getByTestId("sign-in-row").count()) === 1);
+  await page.setViewportSize({ width: 360, height: 700 });
+  await noSidewaysScroll(page);
+  equal(errors, [], "errors of the page");
+  await context.close();
+});
+
+story("a link does not make anybody somebody else unasked", async () => {
+  const hub = richHub();
+  const { page, context, errors } = await open(hub, { path: `/#guest=hlg_${"1".repeat(64)}` });
+  await page.locator("[data-testid=link-asked][data-kind=guest]").filter({ hasText: "Mira Okafor" }).waitFor();
+  equal(await page.evaluate(() => [location.hash, sessionStorage.getItem("hiloop.guest")]), ["", null], "the address and the tab's guest token");
+  await shot(page, "link-asked");
+  await page.getByTestId("stay").click();
+  await page.getByTestId("feed-item").first().waitFor();
+  await page.evaluate(() => (location.hash = "#setup=abc"));
+  await page.locator("[data-testid=link-asked][data-kind=setup]").waitFor();
+  await page.getByTestId("stay").click();
+  await page.getByTestId("feed-item").first().waitFor();
+  equal(hub.requests.filter((request) => request.includes("/auth/")), [], "what was asked of the accounts");
+  await page.evaluate(() => (location.hash = "#setup=abc"));
+  await page.getByTestId("follow-link").click();
+  await page.getByTestId("setup").waitFor();
+  equal(hub.requests.filter((request) => request.includes("/auth/")), [], "what was asked of the accounts before a password was set");
+  equal(errors, [], "errors of the page");
+  await context.close();
+});
+
+story("a guest is shown with who invited them, and who was not asked can't answer", async () => {
+  const hub = richHub();
+  hub.sessions.get("s-1").participants[3].invitedBy = BOT;
+  const asked = hub.message("s-1", BOT, { responseRequired: true, answerers: ["human-2"], encryptedComponents: plain({ type: "approval", data: { title: "Sign the contract?" } }) });
+  const { page, context } = await open(hub, { path: "/#/s/s-1" });
+  const card = page.locator(`[data-message-id="${asked.id}"]`);
+  await card.getByTestId("barred").filter({ hasText: "Only Alex Lindqvist may answer this." }).waitFor();
+  equal(await card.locator("[data-action=approve]").isDisabled(), true, "the button is disabled");
+  equal(await card.getByTestId("answer").count(), 0, "ways to answer in words");
+  await page.getByTestId("guest").filter({ hasText: "Guest, invited by deploy-bot" }).first().waitFor();
+  await page.getByTestId("show-participants").click();
+  await page.getByTestId("participant").filter({ hasText: "Guest invited by deploy-bot" }).waitFor();
+  await page.getByTestId("show-participants").click();
+  // One that the hub alone knows about.
+  const refused = hub.message("s-1", BOT, { responseRequired: true, encryptedComponents: plain({ type: "approval", data: { title: "Pay?" } }) });
+  hub.post = () => [403, { error: { code: "FORBIDDEN", message: "You may not answer this message" } }];
+  const other = page.locator(`[data-message-id="${refused.id}"]`);
+  await other.locator("[data-action=reject]").click();
+  await other.getByTestId("barred").filter({ hasText: "You may not answer this message" }).waitFor();
+  equal(await other.locator("[data-action=reject]").isDisabled(), true, "the button is disabled");
+  await shot(page, "barred");
+  await context.close();
+});
+
+story("a hub of a newer version tells of things that are shown calmly", async () => {
+  const hub = richHub();
+  const { page, context, errors } = await open(hub, { path: "/#/s/s-1" });
+  await connected(page);
+  await page.getByTestId("message").first().waitFor();
+  hub.emit("s-1", "participant.key_changed", ALEX, { participantId: "p-3", entry: {}, chained: false });
+  hub.emit("s-1", "session.rewound_twice", null, null);
+  hub.broadcast({ type: "aurora", sessionId: "s-1" });
+  hub.broadcast({ type: "presence", sessionId: "s-1", changes: [{ participantId: "p-3", online: true }] });
+  await page.getByTestId("system-line").filter({ hasText: "Alex Lindqvist has a new encryption key" }).waitFor();
+  await page.getByTestId("system-line").filter({ hasText: "session rewound twice" }).waitFor();
+  await page.getByTestId("show-participants").click();
+  await page.locator("[data-testid=participant][data-online=true]").filter({ hasText: "Alex" }).waitFor();
+  equal(errors, [], "errors of the page");
   await context.close();
 });
 
@@ -182,7 +270,7 @@ story("what an agent sends can't run, and nothing of it is lost", async () => {
   say({ encryptedContent: { ciphertext: "just words", wrappings: [] } });
   say({ encryptedContent: { scheme: "plain", ciphertext: "%%% not base64", wrappings: [] } });
   say({ encryptedContent: { scheme: "hpke", ciphertext: "AAAA", wrappings: [{ recipientId: "x" }] } });
-  say({ encryptedContent: plain({ text: "odd parts" }), encryptedComponents: plain([{ type: "hologram", data: { depth: 3 } }, { type: "kv", data: { entries: "no list" } }, { type: "text" }, 7, { type: "constructor", data: 1 }]) });
+  say({ encryptedContent: plain({ text: "odd parts" }), encryptedComponents: plain([{ type: "hologram", data: { depth: 3 } }, { type: "kv", data: { entries: "no list" } }, { type: "text" }, 7, { type: "constructor", data: 1 }, { type: "alert", data: { level: "constructor", content: "odd level" } }]) });
   say({ encryptedContent: plain([1, 2, 3]) });
   const { page, context, errors } = await open(hub, { path: "/#/s/s-1" });
   await until("six messages", async () => (await page.getByTestId("message").count()) === 6);
@@ -190,6 +278,7 @@ story("what an agent sends can't run, and nothing of it is lost", async () => {
   equal(await page.getByTestId("raw").count(), 2, "labelled raw messages");
   equal(await page.getByTestId("encrypted").count(), 1, "encrypted messages");
   equal(await page.locator("[data-testid=unknown-component][data-type=hologram]").count(), 1, "the unknown component");
+  equal(await page.locator(".component-alert > div").getAttribute("class"), "alert info", "the classes of an alert of an odd level");
   for (const type of ["kv", "text", "component", "constructor", "content"]) {
     equal(await page.locator(`[data-testid=unknown-component][data-type=${type}]`).count(), 1, `what could not be drawn of ${type}`);
   }

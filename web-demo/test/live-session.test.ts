@@ -237,3 +237,99 @@ test("a person who writes has read what stands above", async () => {
   socket.say({ type: "event", event: byAlex(4) });
   expect(live.readersOf(3)).toMatchObject([{ name: "Alex" }]);
 });
+
+const asked = (seq: number, fields = {}) => created(seq, { responseRequired: true, status: "Pending", ...fields });
+
+test("a store that went back makes it drop what it has, and read the session anew", async () => {
+  await opened();
+  head = 2;
+  socket.say({ type: "unsubscribed", sessionId: "s", reason: "reset" });
+  expect(live.timeline.isEmpty).toBe(true);
+  await settle();
+  expect(socket.frames("unsubscribe")).toHaveLength(0);
+  expect(socket.frames("subscribe").at(-1)).toMatchObject({ sessionId: "s", after: 0 });
+  socket.say({ type: "subscribed", sessionId: "s", seq: 2, replay: 2, firstSeq: 1 });
+  for (const seq of [1, 2]) socket.say({ type: "event", event: created(seq) });
+  expect([live.phase, live.timeline.last]).toEqual(["ready", 2]);
+});
+
+test("a subscription that begins with a reset takes the replay in place of what it had", async () => {
+  await opened();
+  socket.drop(4503);
+  await vi.advanceTimersByTimeAsync(500);
+  socket.hello();
+  head = 2;
+  socket.say({ type: "subscribed", sessionId: "s", seq: 2, replay: 2, firstSeq: 1, reset: true });
+  for (const seq of [1, 2]) socket.say({ type: "event", event: created(seq, { id: `new${seq}` }) });
+  expect(live.timeline.entries().map((entry) => entry.seq)).toEqual([1, 2]);
+  expect(live.timeline.message("m1")).toBeUndefined();
+  expect(live.phase).toBe("ready");
+});
+
+test("access that was taken away ends it, with the reason in words", async () => {
+  await opened();
+  socket.say({ type: "unsubscribed", sessionId: "s", reason: "removed" });
+  expect([live.phase, live.error]).toEqual(["failed", "You no longer see this conversation (you were removed from it)."]);
+});
+
+test("the presence of many at once comes in one frame", async () => {
+  people = [alex, { ...alex, id: "p-bea", humanId: "bea", name: "Bea", online: true }];
+  await opened();
+  const changes = [{ participantId: "p-alex", online: true }, { participantId: "p-bea", online: false }, null, { participantId: "p-gone", online: true }];
+  socket.say({ type: "presence", sessionId: "s", changes });
+  expect(live.participants.map((one) => one.online)).toEqual([true, false]);
+});
+
+test("what an answer decides is said in clear beside the answer", async () => {
+  await opened([created(1), created(2), asked(3)]);
+  post = () => ({ status: 201, body: message(4) });
+  for (const action of ["approve", "reject", "later"]) await live.answer(live.timeline.message("m3")!, { action });
+  await live.sendText("in words", "m3");
+  await live.sendText("no answer", null);
+  const bodies = calls.filter((call) => call.method === "POST").map((call) => call.body);
+  expect(bodies.map((body) => body.outcome)).toEqual(["Approved", "Rejected", "Answered", "Answered", undefined]);
+  expect(bodies[0]?.encryptedContent).toEqual(sealPlain({ action: "approve", outcome: "Approved" }));
+});
+
+test("who was not asked sees who may answer", async () => {
+  people = [alex];
+  const all = [created(1), created(2), asked(3, { answerers: ["alex"] }), asked(4, { answerers: ["me", "alex"] }), asked(5, { answerers: [] }), asked(6)];
+  head = 6;
+  await opened(all);
+  const may = (id: string): string | null => live.mayNotAnswer(live.timeline.message(id)!);
+  expect(may("m3")).toBe("Only Alex may answer this.");
+  expect([may("m4"), may("m6")]).toEqual([null, null]);
+  expect(may("m5")).toBe("Only those who were asked may answer this.");
+});
+
+test("an answer that the hub does not take from this person is not kept, and the message says why", async () => {
+  await opened([created(1), created(2), asked(3)]);
+  post = () => ({ status: 403, body: { error: { code: "FORBIDDEN", message: "A guest of another agent may not answer this" } } });
+  await live.answer(live.timeline.message("m3")!, { action: "approve" });
+  expect(live.answers.size).toBe(0);
+  expect(live.mayNotAnswer(live.timeline.message("m3")!)).toBe("A guest of another agent may not answer this");
+  await live.sendText("in words", "m3");
+  expect(live.outbox.list()).toHaveLength(0);
+});
+
+test("who invited a guest is known also after the guest has left", async () => {
+  const guest = { id: "p-g", type: "Guest", guestId: "g", humanId: null, agentId: null, name: "Ann", invitedBy: { type: "Agent", id: "b", name: "bot B" } };
+  await opened([created(1), event(2, "participant.added", { participant: guest }), event(3, "participant.removed", { participant: guest })]);
+  expect(live.inviterOf("g")).toBe("bot B");
+  expect(live.inviterOf("nobody")).toBeNull();
+});
+
+test("events of a kind that it does not know, or of an odd shape, are lines like others", async () => {
+  head = 6;
+  const odd = [
+    event(1, "session.created", { participants: "none" as never }),
+    event(2, "participant.key_changed", { participantId: "p-alex", entry: {}, chained: false }),
+    { ...event(3, "x"), type: 7, data: null, actor: null },
+    event(4, "participant.added", { participant: 3 as never }),
+    event(5, "message.acknowledged", { messageId: "m9" }),
+    event(6, "toString", {}),
+  ];
+  await opened(odd as never);
+  expect(live.timeline.entries().map((entry) => [entry.seq, entry.kind])).toEqual(odd.map((_, i) => [i + 1, "system"]));
+  expect(live.phase).toBe("ready");
+});

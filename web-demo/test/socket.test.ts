@@ -44,6 +44,7 @@ function sink(after: number): SessionSink & { seqs: number[]; reasons: string[] 
     },
     subscribed: () => undefined,
     signal: () => undefined,
+    reset: () => undefined,
     ended: (reason: string) => void it.reasons.push(reason),
   };
   return it;
@@ -235,7 +236,7 @@ test("a subscription that is refused or taken away is told, and not asked for ag
   last().say({ type: "error", id, error: { code: "NOT_FOUND", message: "No such session" } });
   last().say({ type: "unsubscribed", sessionId: "b", reason: "removed" });
   expect(refused.reasons).toEqual(["No such session"]);
-  expect(taken.reasons).toEqual(["removed"]);
+  expect(taken.reasons).toEqual(["you were removed from it"]);
   last().drop(1006);
   await vi.advanceTimersByTimeAsync(500);
   last().hello();

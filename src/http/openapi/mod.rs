@@ -10,7 +10,7 @@ use super::{
     accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops,
     page, participants, router,
 };
-use super::{sessions, sse, timeline};
+use super::{page_headers, sessions, sse, timeline};
 use crate::wire::{AlreadyResponded, LimitReached, event::Event};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -217,6 +217,8 @@ pub fn text() -> &'static str {
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
 )]
 pub async fn openapi() -> Response {
-    (StatusCode::OK, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], text())
-        .into_response()
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
+    let mut response = (StatusCode::OK, headers, text()).into_response();
+    page_headers::add(response.headers_mut());
+    response
 }

@@ -86,7 +86,7 @@ on_every_deployment! {
             Instant::now()
         };
         let (settled, since) = tokio::join!(agent.get(&waits), responds);
-        assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+        assert!(since.elapsed() < Duration::from_secs(20), "long before the wait would end: {:?}", since.elapsed());
         let settled = settled.expect(200);
         is_interaction(&settled);
         assert_eq!(settled["status"], "Completed");

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 /// A wait of one second, on a machine that is busy.
 const ONE_SECOND: std::ops::Range<Duration> = Duration::from_millis(900)..Duration::from_secs(10);
-/// Sooner than any wait of seconds would end.
-const AT_ONCE: Duration = Duration::from_secs(5);
+/// Sooner than a wait of 30 or 55 seconds would end, however busy the machine is.
+const AT_ONCE: Duration = Duration::from_secs(20);
 
 on_every_deployment! {
     async fn timeout_of_0_to_55_seconds(hub: Deployment) {
@@ -78,7 +78,7 @@ on_every_deployment! {
             };
             // Whichever node takes what: two waits, so that there is one on each of two.
             let (first, second, since) = tokio::join!(agent.get(&path), agent.get(&path), ends);
-            assert!(since.elapsed() < Duration::from_secs(2), "{end}: {:?}", since.elapsed());
+            assert!(since.elapsed() < AT_ONCE, "{end}: {:?}", since.elapsed());
             for reply in [first, second] {
                 let message = reply.expect(200);
                 assert_eq!(message["status"], if end == "answer" { "Completed" } else { "Cancelled" });

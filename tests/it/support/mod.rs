@@ -6,6 +6,7 @@ pub mod deployment;
 pub mod events;
 pub mod hub;
 pub mod nodes;
+pub mod pgbouncer;
 pub mod port;
 pub mod postgres;
 pub mod process;

@@ -28,7 +28,7 @@ fn programs() -> PathBuf {
 }
 
 /// PostgreSQL refuses to run as root, so root runs it as `nobody`.
-fn unprivileged(program: &Path) -> Command {
+pub fn unprivileged(program: &Path) -> Command {
     if is_root() {
         let mut command = Command::new("runuser");
         command.args(["-u", "nobody", "--"]).arg(program);
@@ -38,7 +38,7 @@ fn unprivileged(program: &Path) -> Command {
     }
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().expect("id runs");
     id.stdout.trim_ascii() == b"0"
 }

@@ -62,6 +62,11 @@ export class Auth {
     this.accept(await this.post("/v1/auth/setup", { token, password }));
   }
 
+  /** Whether this tab is a guest by that token already. */
+  isGuestBy(token: string): boolean {
+    return this.guest === token;
+  }
+
   openGuest(token: string): void {
     this.guest = token;
     this.options.tabStorage.setItem(GUEST_KEY, token);

@@ -1,5 +1,5 @@
 // Opening and sealing envelopes: what the hub carries without reading it.
-import type { Content, Envelope } from "./types";
+import type { Content, Envelope, Outcome } from "./types";
 
 /** What came out of an envelope: its JSON, something that only a key holder can read, or bare text. */
 export type Opened =
@@ -47,14 +47,24 @@ export function open(envelope: Envelope): Opened {
 export function asContent(value: unknown): Content | null {
   if (typeof value === "string") return { text: value };
   if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-  const { text, action, values } = value as Record<string, unknown>;
+  const { text, action, outcome, values } = value as Record<string, unknown>;
   const content: Content = {};
   if (typeof text === "string") content.text = text;
   if (typeof action === "string") content.action = action;
+  if (isOutcome(outcome)) content.outcome = outcome;
   if (typeof values === "object" && values !== null && !Array.isArray(values)) {
     content.values = values as Record<string, unknown>;
   }
   return Object.keys(content).length > 0 ? content : null;
+}
+
+function isOutcome(value: unknown): value is Outcome {
+  return value === "Approved" || value === "Rejected" || value === "Answered";
+}
+
+/** What the press of a button decides: `approve` and `reject` are those of an approval. */
+export function outcomeOf(action: string | undefined): Outcome {
+  return action === "approve" ? "Approved" : action === "reject" ? "Rejected" : "Answered";
 }
 
 /** The text of an envelope where it has one (a title, a preview), else null. */

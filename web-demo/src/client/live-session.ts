@@ -1,11 +1,12 @@
 // One open conversation, live: its timeline, who is there, who types, what is on its way.
 import { Emitter } from "./emitter";
 import { ApiError, messageOf, NetworkError } from "./errors";
-import { sealPlain } from "./envelope";
+import { outcomeOf, sealPlain } from "./envelope";
 import { Outbox, type SendResult } from "./outbox";
 import { newKey, type Rest } from "./rest";
 import type { HubSocket } from "./socket";
 import { Timeline } from "./timeline";
+import { joinNames } from "./titles";
 import { TypingList, TypingNotice } from "./typing";
 import type { Actor, Content, Frame, HubEvent, Message, MessageResponse, OutgoingMessage, Participant, Session } from "./types";
 
@@ -29,6 +30,8 @@ export class LiveSession extends Emitter {
   readonly notice: TypingNotice;
   readonly outbox: Outbox;
   readonly answers = new Map<string, AnswerState>();
+  /** Why the hub takes no answer of this person to a message, by its id. */
+  private readonly refused = new Map<string, string>();
 
   private oldest = 1;
   private head = 0;
@@ -87,7 +90,8 @@ export class LiveSession extends Emitter {
     this.unsubscribe = this.socket.subscribe(this.id, {
       after: () => this.timeline.last,
       event: (event) => this.receive(event),
-      subscribed: (head, firstSeq) => this.subscribed(head, firstSeq),
+      subscribed: (head, firstSeq, reset) => this.subscribed(head, firstSeq, reset),
+      reset: () => this.startOver(),
       signal: (frame) => this.signal(frame),
       ended: (reason) => {
         this.fail(`You no longer see this conversation (${reason}).`);
@@ -95,6 +99,19 @@ export class LiveSession extends Emitter {
       },
     });
     this.changed();
+  }
+
+  /** The store went back to an earlier state: nothing that is here counts any more. */
+  private startOver(): void {
+    this.unsubscribe = null;
+    this.session = null;
+    this.timeline = new Timeline(0);
+    this.answers.clear();
+    this.refused.clear();
+    this.typing.clear();
+    this.head = 0;
+    this.readSent = 0;
+    void this.start();
   }
 
   /** The connection is back: whatever waited for it goes on. */
@@ -146,7 +163,7 @@ export class LiveSession extends Emitter {
 
   sendText(text: string, inReplyTo: string | null): Promise<SendResult> {
     this.notice.stop();
-    const content: Content = { text };
+    const content: Content = inReplyTo ? { text, outcome: "Answered" } : { text };
     return this.post(content, inReplyTo, (message) => this.outbox.send(message));
   }
 
@@ -156,7 +173,8 @@ export class LiveSession extends Emitter {
     const action = content.action ?? null;
     this.answers.set(message.id, { action, state: "sending", error: null });
     this.changed();
-    const result = await this.post(content, message.id, async (outgoing): Promise<SendResult> => {
+    const decided: Content = { ...content, outcome: content.outcome ?? outcomeOf(content.action) };
+    const result = await this.post(decided, message.id, async (outgoing): Promise<SendResult> => {
       try {
         return { ok: true, message: await this.rest.send(this.id, outgoing, newKey()) };
       } catch (error) {
@@ -164,7 +182,7 @@ export class LiveSession extends Emitter {
       }
     });
     const late = !result.ok && isAlreadyResponded(result.error);
-    if (result.ok || late) this.answers.delete(message.id);
+    if (result.ok || late || isForbidden(result.error)) this.answers.delete(message.id);
     else this.answers.set(message.id, { action, state: "failed", error: messageOf(result.error) });
     this.changed();
   }
@@ -182,6 +200,35 @@ export class LiveSession extends Emitter {
 
   /** Set by the owner, whose list then no longer has this conversation. */
   onEnded: (() => void) | null = null;
+
+  /** Why this person can't answer a message; null if they may, as far as this page knows. */
+  mayNotAnswer(message: Message): string | null {
+    const refused = this.refused.get(message.id);
+    if (refused !== undefined) return refused;
+    const { answerers } = message;
+    if (!Array.isArray(answerers)) return null;
+    const isMine = (id: string): boolean => {
+      if (this.isMe(id)) return true;
+      const one = this.participant(id);
+      return one !== undefined && this.isMe(one.humanId ?? one.guestId);
+    };
+    if (answerers.some(isMine)) return null;
+    const names = answerers.flatMap((id) => this.participant(id)?.name ?? []);
+    return names.length === answerers.length && names.length > 0
+      ? `Only ${joinNames(names)} may answer this.`
+      : "Only those who were asked may answer this.";
+  }
+
+  /** Who invited a guest, as far as it is known. */
+  inviterOf(guestId: string | null): string | null {
+    return guestId === null ? null : (this.participant(guestId)?.invitedBy?.name ?? null);
+  }
+
+  /** Somebody who takes part or did, by any of their ids. */
+  participant(id: string): Participant | undefined {
+    const known = (one: Participant): boolean => [one.id, one.humanId, one.guestId, one.agentId].includes(id);
+    return this.participants.find(known) ?? this.timeline.person(id);
+  }
 
   isMine(message: Message): boolean {
     return message.senderType === "Human" && this.isMe(message.senderHumanId ?? message.senderGuestId);
@@ -202,8 +249,13 @@ export class LiveSession extends Emitter {
     inReplyTo: string | null,
     via: (message: OutgoingMessage) => Promise<SendResult>,
   ): Promise<SendResult> {
-    const result = await via({ encryptedContent: sealPlain(content), ...(inReplyTo ? { inReplyTo } : {}) });
+    const outcome = inReplyTo && content.outcome ? { inReplyTo, outcome: content.outcome } : {};
+    const result = await via({ encryptedContent: sealPlain(content), ...outcome });
     if (!result.ok && inReplyTo && isAlreadyResponded(result.error)) this.answeredByOther(inReplyTo, result.error);
+    if (!result.ok && inReplyTo && isForbidden(result.error)) {
+      this.refused.set(inReplyTo, result.error.message || "You may not answer this.");
+      this.changed();
+    }
     return result;
   }
 
@@ -256,12 +308,13 @@ export class LiveSession extends Emitter {
     if (/^session\.(updated|closed|archived)$/.test(event.type)) this.reloadSession();
   }
 
-  private reloadSession(): void {
+  /** `restored`: the session may have gone back, so that what is known of it does not count. */
+  private reloadSession(restored = false): void {
     if (this.sessionTimer !== null) clearTimeout(this.sessionTimer);
     this.sessionTimer = setTimeout(() => {
       this.rest.session(this.id).then(
         (session) => {
-          if (session.lastSeq >= (this.session?.lastSeq ?? 0)) this.session = session;
+          if (restored || session.lastSeq >= (this.session?.lastSeq ?? 0)) this.session = session;
           this.changed();
         },
         () => undefined,
@@ -269,11 +322,17 @@ export class LiveSession extends Emitter {
     }, 250);
   }
 
-  private subscribed(head: number, firstSeq: number | null): void {
+  private subscribed(head: number, firstSeq: number | null, reset: boolean): void {
     this.resyncing = false;
     this.head = head;
     const lost = firstSeq !== null && firstSeq > this.timeline.last + 1;
-    if (head < this.timeline.last || (lost && !this.timeline.isEmpty)) {
+    if (reset) {
+      // The events follow from the first one that there is.
+      this.timeline = new Timeline((firstSeq ?? 1) - 1);
+      this.answers.clear();
+      this.refused.clear();
+      this.reloadSession(true);
+    } else if (head < this.timeline.last || (lost && !this.timeline.isEmpty)) {
       // The hub's history is not the one known here (a restored store, or events gone by retention): start anew.
       this.timeline = new Timeline(Math.max(head - TAIL, (firstSeq ?? 1) - 1));
       this.socket.resubscribe(this.id);
@@ -312,11 +371,19 @@ export class LiveSession extends Emitter {
       if (!this.isMe(actor.id)) this.typing.set(actor, frame.typing === true, expires);
       return;
     }
-    this.note((one) => {
-      if (one.id !== frame.participantId) return one;
-      return frame.type === "presence" ? { ...one, online: frame.online === true } : readTo(one, Number(frame.seq) || 0);
-    });
+    if (frame.type === "presence") this.comeAndGo(frame);
+    else this.note((one) => (one.id === frame.participantId ? readTo(one, Number(frame.seq) || 0) : one));
     this.changed();
+  }
+
+  /** Presence of one, or of many in one frame. */
+  private comeAndGo(frame: Frame): void {
+    const changes = (Array.isArray(frame.changes) ? frame.changes : [frame]) as (Partial<PresenceChange> | null)[];
+    const online = new Map(changes.map((one) => [one?.participantId, one?.online === true]));
+    this.note((one) => {
+      const told = online.get(one.id);
+      return told === undefined || told === one.online ? one : { ...one, online: told };
+    });
   }
 
   /** A person who writes has seen what stands above. */
@@ -342,8 +409,17 @@ export class LiveSession extends Emitter {
 
 type Change = (one: Participant) => Participant;
 
+interface PresenceChange {
+  participantId: string;
+  online: boolean;
+}
+
 function readTo(one: Participant, seq: number): Participant {
   return { ...one, lastReadSeq: Math.max(one.lastReadSeq ?? 0, seq) };
+}
+
+function isForbidden(error: Error): error is ApiError {
+  return error instanceof ApiError && error.status === 403;
 }
 
 function isAlreadyResponded(error: Error): error is ApiError {

@@ -74,8 +74,9 @@ export class Outbox {
       if (error instanceof NetworkError) {
         this.become(item.key, "waiting", error.message);
       } else {
-        // An answer that came too late is not kept: the message shows who was first.
-        if (error instanceof ApiError && error.code === "ALREADY_RESPONDED") this.discard(item.key);
+        // An answer that came too late, or may not be given, is not kept: the message shows why.
+        const refused = error instanceof ApiError && (error.code === "ALREADY_RESPONDED" || isAnswerRefused(item, error));
+        if (refused) this.discard(item.key);
         else this.become(item.key, "failed", messageOf(error));
       }
       return { ok: false, error: error instanceof Error ? error : new Error(String(error)) };
@@ -86,4 +87,8 @@ export class Outbox {
     this.items = this.items.map((item) => (item.key === key ? { ...item, state, error } : item));
     this.changed();
   }
+}
+
+function isAnswerRefused(item: Outgoing, error: ApiError): boolean {
+  return error.status === 403 && item.message.inReplyTo !== undefined;
 }

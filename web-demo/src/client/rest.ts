@@ -1,7 +1,18 @@
 // The human (and guest) endpoints over HTTP: bearer tokens, one retry after a refresh, errors of the contract.
 import { errorFrom, NetworkError } from "./errors";
 import { pause } from "./locks";
-import type { Agent, FeedItem, Me, Message, OutgoingMessage, Page, Participant, Session, TimelinePage } from "./types";
+import type {
+  Agent,
+  FeedItem,
+  Me,
+  Message,
+  OutgoingMessage,
+  Page,
+  Participant,
+  Session,
+  SignIn,
+  TimelinePage,
+} from "./types";
 
 /** Where the bearer token comes from, and how a refused one is replaced. */
 export interface TokenSource {
@@ -61,6 +72,18 @@ export class Rest {
 
   send(id: string, message: OutgoingMessage, idempotencyKey: string): Promise<Message> {
     return this.call("POST", at(id, "/messages"), { body: message, idempotencyKey });
+  }
+
+  changePassword(current: string, fresh: string): Promise<void> {
+    return this.call("POST", "/v1/human/password", { body: { current, new: fresh } });
+  }
+
+  signIns(): Promise<SignIn[]> {
+    return this.all("/v1/human/sign-ins");
+  }
+
+  endSignIn(id: string): Promise<void> {
+    return this.call("DELETE", `/v1/human/sign-ins/${encodeURIComponent(id)}`);
   }
 
   /** Every page of a list, up to a bound that no view goes beyond. */

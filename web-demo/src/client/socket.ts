@@ -22,7 +22,10 @@ export interface SessionSink {
   /** The seq to resume after, asked at every (re)connection. */
   after(): number;
   event(event: HubEvent): void;
-  subscribed(head: number, firstSeq: number | null): void;
+  /** `reset`: the hub went back behind what was sent, and replays from its first event. */
+  subscribed(head: number, firstSeq: number | null, reset: boolean): void;
+  /** The store went back: what is here no longer holds, and the subscription is gone. */
+  reset(): void;
   /** Ephemeral frames: `typing`, `presence`, `receipt`. */
   signal(frame: Frame): void;
   /** Access was taken away, or the subscription was refused. */
@@ -173,15 +176,16 @@ export class HubSocket extends Emitter {
       case "hello":
         return this.hello(frame);
       case "event": {
-        const event = frame.event as HubEvent;
-        return this.sessions.get(event.sessionId)?.event(event);
+        const event = frame.event as HubEvent | null | undefined;
+        if (typeof event !== "object" || event === null || typeof event.seq !== "number") return;
+        return this.sessions.get(event.sessionId)?.event({ ...event, type: String(event.type) });
       }
       case "subscribed":
         if (frame.feed === true) return this.feed?.subscribed();
         this.pending.delete(Number(frame.id));
         return this.sessions
           .get(String(frame.sessionId))
-          ?.subscribed(Number(frame.seq), typeof frame.firstSeq === "number" ? frame.firstSeq : null);
+          ?.subscribed(Number(frame.seq), typeof frame.firstSeq === "number" ? frame.firstSeq : null, frame.reset === true);
       case "feed":
         return this.feed?.frame(frame);
       case "typing":
@@ -189,7 +193,7 @@ export class HubSocket extends Emitter {
       case "receipt":
         return this.sessions.get(String(frame.sessionId))?.signal(frame);
       case "unsubscribed":
-        if (typeof frame.reason === "string") this.endSession(String(frame.sessionId), frame.reason);
+        if (typeof frame.reason === "string") this.unsubscribed(frame, frame.reason);
         return;
       case "error": {
         const sessionId = this.pending.get(Number(frame.id));
@@ -227,6 +231,19 @@ export class HubSocket extends Emitter {
     if (this.send({ type: "subscribe", id, sessionId, after: sink.after() })) this.pending.set(id, sessionId);
   }
 
+  /** A subscription ended that this page did not end. */
+  private unsubscribed(frame: Frame, reason: string): void {
+    if (frame.feed === true) {
+      if (this.feed) this.send({ type: "subscribe", id: this.id(), feed: true });
+      return;
+    }
+    const sessionId = String(frame.sessionId);
+    if (reason !== "reset") return this.endSession(sessionId, REASONS.get(reason) ?? reason);
+    const sink = this.sessions.get(sessionId);
+    this.sessions.delete(sessionId);
+    sink?.reset();
+  }
+
   private endSession(sessionId: string, reason: string): void {
     const sink = this.sessions.get(sessionId);
     this.sessions.delete(sessionId);
@@ -257,7 +274,7 @@ export class HubSocket extends Emitter {
     const greeted = this.greeted;
     this.drop();
     if (code >= 4400 && code <= 4499) {
-      this.finish(END_REASONS[code] ?? "The hub ended the connection.", code === 4401 || code === 4403);
+      this.finish(END_REASONS.get(code) ?? "The hub ended the connection.", code === 4401 || code === 4403);
     } else {
       this.reconnect(code, greeted);
     }
@@ -318,8 +335,14 @@ export class HubSocket extends Emitter {
   }
 }
 
-const END_REASONS: Record<number, string> = {
-  4400: "The hub did not understand this page. Reload it to get the current version.",
-  4401: "Your sign-in is no longer valid. Please sign in again.",
-  4403: "Your access was revoked.",
-};
+/** Why access to one conversation was taken away. */
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ["removed", "you were removed from it"],
+  ["retired", "it ended long ago and was deleted"],
+]);
+
+const END_REASONS: ReadonlyMap<number, string> = new Map([
+  [4400, "The hub did not understand this page. Reload it to get the current version."],
+  [4401, "Your sign-in is no longer valid. Please sign in again."],
+  [4403, "Your access was revoked."],
+]);

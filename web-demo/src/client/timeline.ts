@@ -1,5 +1,5 @@
 // One session's events in order, each once, and the messages that follow from them.
-import type { HubEvent, Message, MessageResponse, MessageStatus } from "./types";
+import type { HubEvent, Message, MessageResponse, MessageStatus, Participant } from "./types";
 
 /** A line of the timeline: a message with its present state, or a thing that happened. */
 export type Entry =
@@ -19,6 +19,8 @@ export class Timeline {
   private readonly messages = new Map<string, Message>();
   private readonly settlements = new Map<string, Settlement>();
   private readonly acknowledged = new Set<string>();
+  /** Everybody who was ever added, by id: some may have left. */
+  private readonly people = new Map<string, Participant>();
   private cache: Entry[] | null = null;
   private base: number;
   private joined = false;
@@ -88,7 +90,12 @@ export class Timeline {
   }
 
   wasAcknowledged(id: string): boolean {
-    return this.acknowledged.has(id);
+    return this.acknowledged.has(id) || Boolean(this.messages.get(id)?.acknowledgedAt);
+  }
+
+  /** Somebody who was added in what is loaded, by the id of the participant, human, guest or agent. */
+  person(id: string): Participant | undefined {
+    return this.people.get(id);
   }
 
   pending(): Message[] {
@@ -133,16 +140,29 @@ export class Timeline {
       case "message.acknowledged":
         if (id) this.acknowledged.add(id);
         return;
+      case "session.created":
+        for (const one of Array.isArray(event.data?.participants) ? event.data.participants : []) this.meet(one);
+        return;
+      case "participant.added":
+        this.meet(event.data?.participant);
+        return;
       default:
         return;
     }
+  }
+
+  private meet(value: unknown): void {
+    if (typeof value !== "object" || value === null) return;
+    const one = value as Participant;
+    for (const id of [one.id, one.humanId, one.guestId, one.agentId]) if (id) this.people.set(id, one);
   }
 
   /** What is settled stays so, whichever of the two events was read first. */
   private overlay(message: Message): Message {
     const settled = this.settlements.get(message.id);
     if (!settled) return message;
-    return { ...message, status: settled.status, response: settled.response ?? message.response };
+    const response = settled.response ?? message.response;
+    return { ...message, status: settled.status, response, outcome: response?.outcome ?? message.outcome ?? null };
   }
 
   private entryOf(event: HubEvent): Entry[] {

@@ -56,3 +56,10 @@ function firstWords(value: unknown, depth: number): string | null {
 function oneLine(markdown: string): string {
   return markdown.slice(0, 400).replace(/[*_`#>~]+/g, "").replace(/\s+/g, " ").trim().slice(0, 160);
 }
+
+/** Names in a sentence: "A, B and C", or "A, B and 3 others". */
+export function joinNames(names: string[]): string {
+  if (names.length <= 1) return names[0] ?? "";
+  if (names.length > 3) return `${names.slice(0, 2).join(", ")} and ${names.length - 2} others`;
+  return `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}`;
+}

@@ -3,6 +3,8 @@
 export type SessionStatus = "Active" | "Closed" | "Archived";
 export type Priority = "Low" | "Medium" | "High" | "Urgent";
 export type MessageStatus = "Pending" | "Completed" | "Cancelled" | "Expired";
+/** What an answer decides. */
+export type Outcome = "Approved" | "Rejected" | "Answered";
 export type ParticipantType = "Agent" | "Human" | "Guest";
 
 export interface Envelope {
@@ -15,6 +17,7 @@ export interface Envelope {
 export interface Content {
   text?: string;
   action?: string;
+  outcome?: Outcome;
   values?: Record<string, unknown>;
 }
 
@@ -29,6 +32,8 @@ export interface Actor {
   type: string;
   id: string | null;
   name: string | null;
+  /** Of a guest who answered: who invited them. */
+  invitedBy?: Actor | null;
 }
 
 export interface Session {
@@ -53,6 +58,8 @@ export interface MessageResponse {
   messageId: string;
   respondedBy: Actor;
   respondedAt: string;
+  /** As the answer said it in clear; what is sealed counts. */
+  outcome?: Outcome | null;
   encryptedContent: Envelope | null;
   encryptedComponents: Envelope | null;
 }
@@ -72,8 +79,12 @@ export interface Message {
   status: MessageStatus;
   priority: Priority;
   deadlineAt: string | null;
+  /** The ids of those who may answer; every human who takes part where there are none. */
+  answerers?: string[] | null;
   inReplyTo: string | null;
+  outcome?: Outcome | null;
   response: MessageResponse | null;
+  acknowledgedAt?: string | null;
   createdAt: string;
   updatedAt: string;
 }
@@ -87,8 +98,10 @@ export interface Participant {
   guestId: string | null;
   name: string | null;
   role: string | null;
-  publicKey: string | null;
-  keyId: string | null;
+  /** The current entry of their public key. */
+  key?: object | null;
+  /** Of a guest: who made the link. */
+  invitedBy?: Actor | null;
   lastReadSeq: number | null;
   online: boolean;
   addedAt: string;
@@ -126,6 +139,16 @@ export interface Me {
   email?: string | null;
 }
 
+/** One place where this person is signed in. */
+export interface SignIn {
+  id: string;
+  createdAt: string;
+  lastUsedAt: string | null;
+  userAgent: string | null;
+  /** The one that this page uses. */
+  current: boolean;
+}
+
 export interface Page<T> {
   data: T[];
   total: number;
@@ -149,6 +172,7 @@ export interface OutgoingMessage {
   encryptedContent?: Envelope;
   encryptedComponents?: Envelope;
   inReplyTo?: string;
+  outcome?: Outcome;
 }
 
 /** A frame from the hub; what it holds depends on `type`. */

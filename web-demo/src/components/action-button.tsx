@@ -15,7 +15,7 @@ export function ActionButton({ action, label, variant }: Props): VNode {
   return (
     <button
       type="button"
-      class={`button ${VARIANTS[variant] ?? "secondary"} ${isChosen ? "chosen" : ""}`}
+      class={`button ${variantOf(variant)} ${isChosen ? "chosen" : ""}`}
       data-testid="action-button"
       data-action={action}
       data-chosen={isChosen}
@@ -29,4 +29,9 @@ export function ActionButton({ action, label, variant }: Props): VNode {
   );
 }
 
-const VARIANTS: Record<string, string> = { primary: "primary", secondary: "secondary", danger: "danger" };
+const VARIANTS: ReadonlySet<string> = new Set(["primary", "secondary", "danger"]);
+
+/** One of the variants that there are, whatever an agent sent. */
+export function variantOf(text: string): string {
+  return VARIANTS.has(text) ? text : "secondary";
+}

@@ -2,13 +2,18 @@
 import { Markdown } from "../markdown/markdown";
 import { type ComponentView, text } from "./types";
 
-const LABELS: Record<string, string> = { info: "Note", success: "Done", warning: "Warning", danger: "Danger" };
+const LABELS: ReadonlyMap<string, string> = new Map([
+  ["info", "Note"],
+  ["success", "Done"],
+  ["warning", "Warning"],
+  ["danger", "Danger"],
+]);
 
 export const Alert: ComponentView = ({ data }) => {
-  const level = text(data.level) in LABELS ? text(data.level) : "info";
+  const level = LABELS.has(text(data.level)) ? text(data.level) : "info";
   return (
-    <div class={`alert ${level}`} role="note" aria-label={LABELS[level] ?? "Note"}>
-      <strong>{LABELS[level]}</strong>
+    <div class={`alert ${level}`} role="note" aria-label={LABELS.get(level)}>
+      <strong>{LABELS.get(level)}</strong>
       <Markdown text={text(data.content)} />
     </div>
   );

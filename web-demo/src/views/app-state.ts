@@ -5,12 +5,20 @@ import { Hub } from "../client/hub";
 import { databaseTurns, tabLocks } from "../client/locks";
 import type { SocketLike } from "../client/socket";
 
-export type Screen = "sign-in" | "setup" | "chat" | "ended";
+export type Screen = "sign-in" | "link" | "setup" | "chat" | "ended";
+
+/** A link that would change who is signed in here, with the token of its fragment. */
+export interface Link {
+  kind: "guest" | "setup";
+  token: string;
+}
 
 export class AppState extends Emitter {
   readonly auth: Auth;
   hub: Hub | null = null;
   setupToken: string | null = null;
+  /** A link that was opened while somebody is signed in: it waits for their word. */
+  link: Link | null = null;
   /** Why the last sign-in ended. */
   notice: string | null = null;
   private wasGuest = false;
@@ -40,6 +48,7 @@ export class AppState extends Emitter {
   }
 
   get screen(): Screen {
+    if (this.link !== null) return "link";
     if (this.setupToken !== null) return "setup";
     if (this.hub) return "chat";
     return this.wasGuest ? "ended" : "sign-in";
@@ -47,18 +56,36 @@ export class AppState extends Emitter {
 
   /** Tokens come in the fragment, which no server sees; they don't stay in the address bar. */
   private takeFragment(): void {
-    const [, kind, token] = /^#(guest|setup)=([^&]+)$/.exec(location.hash) ?? [];
-    if (!kind || !token) return;
+    const link = linkOf(location.hash);
+    if (!link) return;
     history.replaceState(null, "", location.pathname);
+    if (link.kind === "guest" && this.auth.isGuestBy(link.token)) return;
+    this.link = link;
+    // Anybody may send a link: whoever is signed in is asked before it makes them somebody else.
+    if (this.auth.kind === "none") this.followLink();
+    else this.changed();
+  }
+
+  /** The person wants what the link offers. */
+  followLink(): void {
+    const { link } = this;
+    this.link = null;
+    if (!link) return;
     this.stopHub();
-    if (kind === "guest") {
+    if (link.kind === "guest") {
       this.setupToken = null;
-      this.auth.openGuest(decodeURIComponent(token));
+      this.auth.openGuest(link.token);
       this.startHub();
     } else {
-      this.setupToken = decodeURIComponent(token);
+      this.setupToken = link.token;
       this.changed();
     }
+  }
+
+  /** The person stays who they are. */
+  dismissLink(): void {
+    this.link = null;
+    this.changed();
   }
 
   async finishSetup(password: string): Promise<void> {
@@ -113,4 +140,15 @@ export class AppState extends Emitter {
 
 function socketUrl(): string {
   return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/ws`;
+}
+
+/** The link in a fragment; null where there is none, or one that can't be read. */
+export function linkOf(hash: string): Link | null {
+  const [, kind, text] = /^#(guest|setup)=([^&]+)$/.exec(hash) ?? [];
+  if ((kind !== "guest" && kind !== "setup") || !text) return null;
+  try {
+    return { kind, token: decodeURIComponent(text) };
+  } catch {
+    return null;
+  }
 }

@@ -3,6 +3,7 @@ import type { VNode } from "preact";
 import type { AppState } from "./app-state";
 import { Chat } from "./chat";
 import { Logo } from "./icons";
+import { LinkAsked } from "./link-asked";
 import { Setup } from "./setup";
 import { SignIn } from "./sign-in";
 import { useStore } from "./hooks";
@@ -10,6 +11,8 @@ import { useStore } from "./hooks";
 export function App({ app }: { app: AppState }): VNode {
   useStore(app);
   switch (app.screen) {
+    case "link":
+      return <LinkAsked app={app} />;
     case "setup":
       return <Setup app={app} />;
     case "chat":

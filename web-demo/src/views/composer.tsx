@@ -51,6 +51,9 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
       setText((now) => (now === "" ? body : now));
       const by = (result.error.details?.respondedBy as { name?: string } | undefined)?.name;
       setLate(`${by ?? "Someone"} has answered already. Send your text as a message, or discard it.`);
+    } else if (!result.ok && answering && result.error instanceof ApiError && result.error.status === 403) {
+      setText((now) => (now === "" ? body : now));
+      setLate("You may not answer this request. Send your text as a message, or discard it.");
     }
   };
 
@@ -104,7 +107,7 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
 }
 
 function Hints({ live, answering, late, onAnswer, onCancelAnswer }: Props & { late: string | null }): VNode | null {
-  const open = live.timeline.pending().filter((message) => !live.isMine(message));
+  const open = live.timeline.pending().filter((message) => !live.isMine(message) && live.mayNotAnswer(message) === null);
   const next = open[0];
   if (answering) {
     return (

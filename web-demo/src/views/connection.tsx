@@ -10,7 +10,7 @@ export function Connection({ socket }: { socket: HubSocket }): VNode {
   const seconds = retryAt === null ? 0 : Math.max(0, Math.ceil((retryAt - now) / 1000));
   return (
     <div class={`connection ${state}`} data-testid="connection" data-state={state}>
-      <span role="status">{LABELS[state] ?? endedReason}</span>
+      <span role="status">{LABELS.get(state) ?? endedReason}</span>
       {state === "offline" && (
         <>
           <span>{seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again…"}</span>
@@ -28,8 +28,8 @@ export function Connection({ socket }: { socket: HubSocket }): VNode {
   );
 }
 
-const LABELS: Record<string, string> = {
-  connecting: "Connecting…",
-  online: "Connected",
-  offline: "No connection to the hub.",
-};
+const LABELS: ReadonlyMap<string, string> = new Map([
+  ["connecting", "Connecting…"],
+  ["online", "Connected"],
+  ["offline", "No connection to the hub."],
+]);

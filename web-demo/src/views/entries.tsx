@@ -51,6 +51,8 @@ export function Entries({ live, onAnswer }: Props): VNode {
         answer={live.answers.get(message.id) ?? null}
         acknowledged={live.timeline.wasAcknowledged(message.id)}
         closed={closed}
+        barred={message.responseRequired && message.status === "Pending" ? live.mayNotAnswer(message) : null}
+        inviter={live.inviterOf(message.senderGuestId)}
         readers={entry === lastMine ? names(live, entry.seq) : null}
         onAnswer={onAnswer}
         onAction={(content) => void live.answer(message, content)}

@@ -4,10 +4,11 @@ import { useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
 import type { FeedItem } from "../client/types";
 import type { AppState } from "./app-state";
+import { Account } from "./account";
 import { Avatar } from "./avatar";
 import { FeedRow } from "./feed-row";
 import { useNow } from "./hooks";
-import { Logo, PlusIcon, SignOutIcon } from "./icons";
+import { AccountIcon, Logo, PlusIcon, SignOutIcon } from "./icons";
 import { NewConversation } from "./new-conversation";
 
 interface Props {
@@ -18,6 +19,7 @@ interface Props {
 
 export function FeedPane({ app, hub, openId }: Props): VNode {
   const [creating, setCreating] = useState(false);
+  const [managing, setManaging] = useState(false);
   const { feed, me } = hub;
   const waiting = feed.items.filter((item) => item.pendingCount > 0);
   const others = feed.items.filter((item) => item.pendingCount === 0);
@@ -65,6 +67,16 @@ export function FeedPane({ app, hub, openId }: Props): VNode {
         <button
           type="button"
           class="icon-button"
+          data-testid="account"
+          aria-label="Your account"
+          title="Your account"
+          onClick={() => setManaging(true)}
+        >
+          <AccountIcon />
+        </button>
+        <button
+          type="button"
+          class="icon-button"
           data-testid="sign-out"
           aria-label="Sign out"
           title="Sign out"
@@ -74,6 +86,7 @@ export function FeedPane({ app, hub, openId }: Props): VNode {
         </button>
       </footer>
       {creating && <NewConversation hub={hub} onClose={() => setCreating(false)} />}
+      {managing && <Account hub={hub} onClose={() => setManaging(false)} />}
     </aside>
   );
 }

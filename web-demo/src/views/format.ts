@@ -45,12 +45,6 @@ export function tint(name: string): number {
   return hash % 8;
 }
 
-export function joinNames(names: string[]): string {
-  if (names.length <= 1) return names[0] ?? "";
-  if (names.length > 3) return `${names.slice(0, 2).join(", ")} and ${names.length - 2} others`;
-  return `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}`;
-}
-
 function startOfDay(time: number): number {
   return new Date(time).setHours(0, 0, 0, 0);
 }

@@ -18,6 +18,7 @@ export const PeopleIcon = (): VNode => (
 );
 export const DownIcon = (): VNode => <Icon path="M12 5v13M6 12l6 6 6-6" />;
 export const LockIcon = (): VNode => <Icon path="M7 11V8a5 5 0 0 1 10 0v3M5 11h14v9H5z" />;
+export const AccountIcon = (): VNode => <Icon path="M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 21c0-4 3.6-6.5 8-6.5s8 2.5 8 6.5" />;
 export const SignOutIcon = (): VNode => <Icon path="M14 4h5v16h-5M10 8l-4 4 4 4M6 12h9" />;
 
 /** The mark of the hub. */

@@ -9,11 +9,11 @@ import { Markdown } from "../markdown/markdown";
 import { LockIcon } from "./icons";
 import type { MessageProps } from "./message";
 
-export function MessageBody({ message, replied, answer, closed, onAction }: MessageProps): VNode {
+export function MessageBody({ message, replied, answer, closed, barred, onAction }: MessageProps): VNode {
   const content = openOnce(message.encryptedContent);
   const components = openOnce(message.encryptedComponents);
   const answering: Answering = {
-    enabled: !closed && (message.status === "Pending" || !message.responseRequired),
+    enabled: !closed && barred === null && (message.status === "Pending" || !message.responseRequired),
     busy: answer?.state === "sending",
     chosen: answer?.action ?? chosenAction(message),
     answer: onAction,

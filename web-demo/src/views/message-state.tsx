@@ -1,11 +1,14 @@
 // What became of a request: still waiting (and for how long), answered by whom, cancelled, expired.
 import type { VNode } from "preact";
+import { asContent, open, outcomeOf } from "../client/envelope";
+import type { Actor, Message, Outcome } from "../client/types";
 import { clock, countdown, fullTime } from "./format";
 import { useNow } from "./hooks";
 import type { MessageProps } from "./message";
 
-export function MessageState({ message, mine, answer, acknowledged, closed, onAnswer }: MessageProps): VNode {
+export function MessageState({ message, mine, answer, acknowledged, closed, barred, onAnswer }: MessageProps): VNode {
   const pending = message.status === "Pending";
+  const outcome = decided(message);
   const now = useNow(1_000, pending && message.deadlineAt !== null);
   if (answer?.state === "sending") return <p class="message-state">Sending your answer…</p>;
   switch (message.status) {
@@ -18,7 +21,8 @@ export function MessageState({ message, mine, answer, acknowledged, closed, onAn
               {countdown(message.deadlineAt, now)} left
             </span>
           )}
-          {!mine && !closed && (
+          {barred !== null && !closed && <span data-testid="barred">{barred}</span>}
+          {!mine && !closed && barred === null && (
             <button type="button" class="link" data-testid="answer" onClick={() => onAnswer(message)}>
               Answer in words
             </button>
@@ -27,9 +31,9 @@ export function MessageState({ message, mine, answer, acknowledged, closed, onAn
       );
     case "Completed":
       return (
-        <p class="message-state settled" data-testid="settled-by">
-          <span aria-hidden="true">✓</span> Answered
-          {message.response && ` by ${message.response.respondedBy.name ?? "someone"} at ${clock(message.response.respondedAt)}`}
+        <p class={`message-state settled ${outcome.toLowerCase()}`} data-testid="settled-by" data-outcome={outcome}>
+          <span aria-hidden="true">{outcome === "Rejected" ? "✕" : "✓"}</span> {outcome}
+          {message.response && ` by ${responder(message.response.respondedBy)} at ${clock(message.response.respondedAt)}`}
           {acknowledged && ", taken up by the agent"}
         </p>
       );
@@ -42,4 +46,19 @@ export function MessageState({ message, mine, answer, acknowledged, closed, onAn
         </p>
       );
   }
+}
+
+function responder({ type, name, invitedBy }: Actor): string {
+  const who = name ?? "someone";
+  if (type !== "Guest") return who;
+  return invitedBy?.name ? `${who} (guest, invited by ${invitedBy.name})` : `${who} (guest)`;
+}
+
+/** What the answer decided: as it says under its seal, else as it said in clear. */
+function decided({ response, outcome }: Message): Outcome {
+  const opened = response?.encryptedContent ? open(response.encryptedContent) : null;
+  const content = opened?.kind === "json" ? asContent(opened.value) : null;
+  if (content?.outcome) return content.outcome;
+  if (content?.action !== undefined) return outcomeOf(content.action);
+  return response?.outcome ?? outcome ?? "Answered";
 }

@@ -19,13 +19,17 @@ export interface MessageProps {
   answer: AnswerState | null;
   acknowledged: boolean;
   closed: boolean;
+  /** Why the person can't answer it; null where they may. */
+  barred: string | null;
+  /** Who invited the guest that sent it. */
+  inviter: string | null;
   /** The last message of one's own says who has read it. */
   readers: string | null;
   onAnswer: (message: Message) => void;
   onAction: (content: Content) => void;
 }
 
-const FIELDS = ["message", "mine", "joined", "replied", "answer", "acknowledged", "closed", "readers"] as const;
+const FIELDS = ["message", "mine", "joined", "replied", "answer", "acknowledged", "closed", "barred", "inviter", "readers"] as const;
 
 export class MessageRow extends Component<MessageProps> {
   /** A long timeline draws again only what has changed. */
@@ -34,7 +38,7 @@ export class MessageRow extends Component<MessageProps> {
   }
 
   override render(): VNode {
-    const { seq, message, mine, joined, replied, readers } = this.props;
+    const { seq, message, mine, joined, replied, inviter, readers } = this.props;
     const name = mine ? "You" : (message.senderName ?? (message.senderType === "System" ? "Hiloop" : "Someone"));
     const loud = message.priority === "High" || message.priority === "Urgent";
     return (
@@ -53,7 +57,11 @@ export class MessageRow extends Component<MessageProps> {
             <div class="message-head">
               {!mine && <span class="sender">{name}</span>}
               {message.senderType === "Agent" && <span class="tag">Agent</span>}
-              {message.senderGuestId !== null && <span class="tag">Guest</span>}
+              {message.senderGuestId !== null && (
+                <span class="tag" data-testid="guest" dir="auto">
+                  {inviter ? `Guest, invited by ${inviter}` : "Guest"}
+                </span>
+              )}
               <time dateTime={message.createdAt} title={fullTime(message.createdAt)}>
                 {clock(message.createdAt)}
               </time>

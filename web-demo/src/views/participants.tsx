@@ -22,7 +22,8 @@ export function Participants({ live, isMe }: Props): VNode {
               {one.name ?? "Someone"}
               {mine && " (you)"}
               <small>
-                {one.type}, {one.online ? "online" : "offline"}
+                {one.type}
+                {one.invitedBy?.name && ` invited by ${one.invitedBy.name}`}, {one.online ? "online" : "offline"}
                 {read && ", has read everything"}
               </small>
             </span>

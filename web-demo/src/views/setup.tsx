@@ -32,7 +32,7 @@ export function Setup({ app }: { app: AppState }): VNode {
       <form class="card" data-testid="setup" onSubmit={(event) => void submit(event)}>
         <Logo />
         <h1>Choose your password</h1>
-        <p>Your account is ready. Set a password to sign in with from now on.</p>
+        <p>Your account is ready. Set a password to sign in with from now on. This signs this browser in to it.</p>
         <label>
           Password
           <input

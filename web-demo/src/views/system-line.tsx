@@ -35,7 +35,8 @@ function sentence(event: HubEvent, timeline: Timeline): string {
     case "session.archived":
       return `${who} archived the conversation`;
     case "participant.added":
-      return participant.name && participant.name !== event.actor?.name ? `${who} added ${participant.name}` : `${who} joined`;
+      if (!participant.name || participant.name === event.actor?.name) return `${who} joined`;
+      return participant.type === "Guest" ? `${who} invited ${participant.name} as a guest` : `${who} added ${participant.name}`;
     case "participant.removed":
       return participant.name ? `${participant.name} left the conversation` : `${who} removed someone`;
     case "message.cancelled":
@@ -46,8 +47,13 @@ function sentence(event: HubEvent, timeline: Timeline): string {
       return `${who} took up the answer to ${request()}`;
     case "blocks.pushed":
       return `${who} added details`;
+    case "participant.key_changed": {
+      const owner = timeline.person(String(data.participantId ?? ""))?.name ?? event.actor?.name ?? "Someone";
+      return `${owner} has a new encryption key`;
+    }
     default:
-      return `${who}: ${event.type}`;
+      // A hub of a newer version tells of things that this page does not know.
+      return `${who}: ${event.type.replace(/[._]/g, " ")}`;
   }
 }
 

@@ -1,7 +1,7 @@
 // Who is typing now.
 import type { VNode } from "preact";
 import type { LiveSession } from "../client/live-session";
-import { joinNames } from "./format";
+import { joinNames } from "../client/titles";
 
 export function TypingLine({ live }: { live: LiveSession }): VNode {
   const names = live.typing.actors().map((actor) => actor.name ?? "Someone");

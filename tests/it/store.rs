@@ -20,8 +20,9 @@ use hiloop::domain::{
 };
 use hiloop::store::open::{open, open_with};
 use hiloop::store::{
-    ActiveSession, DueMessage, Head, Listed, Loaded, LockWait, Moment, Named, NewHuman, NewKey, NewMark, NotRevoked, ReadMark,
-    Refresh, RefreshOutcome, Revoker, SavedReply, SavedReplyKind, Store, StoreError, StoreResult, Uses, WriteSet, WriteTx,
+    ActiveSession, DueMessage, Head, Listed, Loaded, LockWait, Moment, Named, NewHuman, NewKey, NewMark, NotRevoked,
+    ReadMark, Refresh, RefreshOutcome, Revoker, SavedReply, SavedReplyKind, Store, StoreError, StoreResult, Uses,
+    WriteSet, WriteTx,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, HashSet};

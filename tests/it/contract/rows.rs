@@ -47,7 +47,7 @@ const ROWS: &[(&str, &str)] = &[
          post_v1_agent_sessions_id_participants get_v1_agent_sessions_id_participants \
          delete_v1_agent_sessions_id_participants_id post_v1_agent_sessions_id_guest_tokens \
          delete_v1_agent_sessions_id_guest_tokens_id post_v1_agent_sessions_id_typing get_v1_agent_me \
-         put_v1_agent_public_key get_v1_agent_humans post_v1_provision_agents post_v1_manage_keys get_v1_manage_keys \
+         put_v1_agent_public_key get_v1_agent_humans get_v1_agent_agents get_v1_agent_sessions_id_guest_tokens post_v1_provision_agents post_v1_manage_keys get_v1_manage_keys \
          delete_v1_manage_keys_id v1_manage_agents v1_manage_humans v1_manage_spaces get_v1_manage_audit \
          a_person_s_answer_settles_and_an_agent_s_reply_does_not",
     ),

@@ -63,23 +63,19 @@ ALTER TABLE events ADD COLUMN type TEXT;
 -- Who has left a session.
 CREATE INDEX events_departures ON events (session_id, seq) WHERE kind = 'participant.removed';
 
--- Entries of public keys (end-to-end encryption), one for each change. The current one has no `replaced_at`.
+-- Entries of public keys (end-to-end encryption), one for each change. The current one has no `replaced_at`. `body` is
+-- the entry's JSON as it is returned. `created_at` grows from one entry of a principal to the next.
 CREATE TABLE key_entries (
     id           BLOB PRIMARY KEY,
     space_id     BLOB NOT NULL REFERENCES spaces (id),
     principal_id BLOB NOT NULL,
     key_id       TEXT NOT NULL,
-    public_key   TEXT NOT NULL,
-    signing_key  TEXT NOT NULL,
-    proof        TEXT NOT NULL,
-    -- JSON of `{keyId, signature}`, and of `{notAfter, signature}`.
-    previous     TEXT,
-    attestation  TEXT,
+    body         TEXT NOT NULL,
     created_at   INTEGER NOT NULL,
     replaced_at  INTEGER
 );
 CREATE UNIQUE INDEX key_entries_current ON key_entries (principal_id) WHERE replaced_at IS NULL;
-CREATE INDEX key_entries_by_principal ON key_entries (principal_id, id);
+CREATE INDEX key_entries_by_principal ON key_entries (principal_id, created_at);
 
 -- Changes of key that are still to be announced in the principal's sessions above `after_session_id`.
 CREATE TABLE key_announcements (
@@ -90,6 +86,11 @@ CREATE TABLE key_announcements (
     after_session_id BLOB,
     created_at       INTEGER NOT NULL
 );
+CREATE INDEX key_announcements_by_principal ON key_announcements (principal_id, created_at);
+
+-- The `created_at` of the newest key entry of theirs that the session's timeline tells of: the one with which they
+-- joined, or that of the last `participant.key_changed`.
+ALTER TABLE participants ADD COLUMN told_key_at INTEGER;
 
 -- One opaque object a human: the encrypted backup of their keys.
 CREATE TABLE key_backups (

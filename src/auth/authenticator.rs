@@ -172,12 +172,14 @@ impl Authenticator {
             Caller::Provisioner(Provisioner { space: key.space, key: key.id, expires_at: key.expires_at })
         } else {
             let (agent, name) = self.acting.agent(&key, agent, from).await?;
+            let own = key.agent.as_ref().map(|(agent, _)| *agent);
             Caller::Principal(Arc::new(Principal::Agent(AgentPrincipal {
                 space: key.space,
                 agent,
                 name,
                 key: key.id,
                 permission: key.permission,
+                is_own: own == Some(agent),
                 expires_at: key.expires_at,
             })))
         })

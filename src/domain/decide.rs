@@ -1,6 +1,7 @@
 //! The rules of a session: `decide(state, command) → changes or refusal`, and `evolve`, which applies a change.
 
 use super::interaction::{self, InteractionState};
+use super::keys::KeyChange;
 use super::message::{MessageState, Response};
 use super::participant::Member;
 use super::refusal::Responded;
@@ -30,6 +31,8 @@ pub enum Command {
         guest: Option<NewGuest>,
     },
     RemoveParticipant(WhichParticipant),
+    /// The hub's own: a participant has another public key.
+    TellKey(Box<KeyChange>),
     /// The outcome of an interaction has been taken.
     Acknowledge,
     /// One more block for an interaction.
@@ -89,6 +92,8 @@ pub struct Facts<'a> {
     pub pending: &'a [MessageId],
     /// The participant that the command names, if the session has it.
     pub participant: Option<&'a Participant>,
+    /// When the newest key of that participant was made of which the timeline tells; only loaded for `TellKey`.
+    pub told_key: Option<Timestamp>,
     /// The interaction that the session is, if it is one; only loaded for `Acknowledge` and `PushBlocks`.
     pub interaction: Option<&'a InteractionState>,
 }
@@ -96,7 +101,16 @@ pub struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// When something is done and by whom, and nothing else.
     pub fn of(now: Timestamp, actor: &'a Actor) -> Self {
-        Self { now, actor, by_person: false, target: None, pending: &[], participant: None, interaction: None }
+        Self {
+            now,
+            actor,
+            by_person: false,
+            target: None,
+            pending: &[],
+            participant: None,
+            told_key: None,
+            interaction: None,
+        }
     }
 }
 
@@ -109,6 +123,7 @@ pub enum Change {
     SessionArchived,
     ParticipantAdded(Participant, Option<NewGuest>),
     ParticipantRemoved(Participant),
+    ParticipantKeyChanged(ParticipantId, Box<KeyChange>),
     MessageCreated(Box<Message>),
     MessageCompleted(MessageId, Box<Response>),
     MessageCancelled(MessageId),
@@ -126,6 +141,7 @@ impl Change {
             Self::SessionArchived => EventType::SessionArchived,
             Self::ParticipantAdded(..) => EventType::ParticipantAdded,
             Self::ParticipantRemoved(_) => EventType::ParticipantRemoved,
+            Self::ParticipantKeyChanged(..) => EventType::ParticipantKeyChanged,
             Self::MessageCreated(_) => EventType::MessageCreated,
             Self::MessageCompleted(..) => EventType::MessageCompleted,
             Self::MessageCancelled(_) => EventType::MessageCancelled,
@@ -205,6 +221,7 @@ pub fn decide(session: &Session, facts: Facts<'_>, command: &Command) -> Decisio
             }
             None => Decision::refuse(Refusal::NotFound("Participant")),
         },
+        Command::TellKey(change) => tell_key(session, facts, change),
         Command::Acknowledge => interaction::acknowledge(facts),
         Command::PushBlocks(block) => interaction::push_blocks(session, facts, block),
     }
@@ -322,6 +339,14 @@ fn add_participant(
     Decision::accept(vec![Change::ParticipantAdded(participant, guest.cloned())], reply)
 }
 
+/// Tells an active session of a participant's new key, unless its timeline has that one or a later one already.
+fn tell_key(session: &Session, facts: Facts<'_>, change: &KeyChange) -> Decision {
+    let is_news = facts.told_key.is_none_or(|told| told < change.entry.created_at);
+    let told = facts.participant.filter(|_| is_news && session.status == SessionStatus::Active);
+    let change = told.map(|participant| Change::ParticipantKeyChanged(participant.id, Box::new(change.clone())));
+    Decision::accept(change.into_iter().collect(), Reply::Session)
+}
+
 /// Applies `change`, which happens at `at`, to the session: its counters, status and times. Returns the
 /// change's `seq`, which a new message also takes over.
 pub fn evolve(session: &mut Session, change: &mut Change, at: Timestamp) -> i64 {
@@ -361,6 +386,7 @@ pub fn evolve(session: &mut Session, change: &mut Change, at: Timestamp) -> i64 
         Change::SessionCreated(_)
         | Change::ParticipantAdded(..)
         | Change::ParticipantRemoved(_)
+        | Change::ParticipantKeyChanged(..)
         | Change::MessageAcknowledged(_)
         | Change::BlocksPushed(..) => {}
     }

@@ -46,6 +46,10 @@ pub fn data_text(session: &Session, change: &Change) -> String {
             "participant": participant,
         })
         .to_string(),
+        Change::ParticipantKeyChanged(participant, change) => {
+            let (entry, chained) = (json_of(&change.entry), change.chained);
+            format!(r#"{{"participantId":"{participant}","entry":{entry},"chained":{chained}}}"#)
+        }
         Change::MessageCreated(message) => format!("{MESSAGE_OPEN}{}{MESSAGE_CLOSE}", json_of(message)),
         Change::MessageCompleted(id, response) => {
             format!(r#"{{"messageId":"{id}","response":{}}}"#, json_of(response))

@@ -12,6 +12,7 @@ pub enum EventType {
     SessionArchived,
     ParticipantAdded,
     ParticipantRemoved,
+    ParticipantKeyChanged,
     MessageCreated,
     MessageCompleted,
     MessageCancelled,
@@ -28,6 +29,7 @@ impl EventType {
         Self::SessionArchived,
         Self::ParticipantAdded,
         Self::ParticipantRemoved,
+        Self::ParticipantKeyChanged,
         Self::MessageCreated,
         Self::MessageCompleted,
         Self::MessageCancelled,
@@ -44,6 +46,7 @@ impl EventType {
             Self::SessionArchived => "session.archived",
             Self::ParticipantAdded => "participant.added",
             Self::ParticipantRemoved => "participant.removed",
+            Self::ParticipantKeyChanged => "participant.key_changed",
             Self::MessageCreated => "message.created",
             Self::MessageCompleted => "message.completed",
             Self::MessageCancelled => "message.cancelled",
@@ -51,6 +54,27 @@ impl EventType {
             Self::MessageAcknowledged => "message.acknowledged",
             Self::BlocksPushed => "blocks.pushed",
         }
+    }
+
+    /// The type of an event as a node of the version before knows it: the column `kind` of the store, and `kind` in
+    /// messages between nodes. Readers of this version look at `type` first, where there is one.
+    pub fn basic(self) -> Self {
+        match self {
+            // It changes what others know of a participant, moves no counter and settles nothing.
+            Self::ParticipantKeyChanged => Self::ParticipantAdded,
+            known => known,
+        }
+    }
+
+    /// The type of an event that is stored or sent as `kind` and, where that is not all, `type`. One that only a later
+    /// version knows counts as its `kind`.
+    pub fn of(kind: &str, precise: Option<&str>) -> Option<Self> {
+        precise.and_then(Self::parse).or_else(|| Self::parse(kind))
+    }
+
+    /// What says more than [`Self::basic`] does, if anything.
+    pub fn precise(self) -> Option<&'static str> {
+        (self.basic() != self).then(|| self.as_str())
     }
 
     pub fn parse(text: &str) -> Option<Self> {

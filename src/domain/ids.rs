@@ -86,6 +86,13 @@ id! {
 #[serde(transparent)]
 pub struct PrincipalId(pub Uuid);
 
+impl FromStr for PrincipalId {
+    type Err = uuid::Error;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse::<AgentId>().map(Self::from)
+    }
+}
+
 /// Which of `shards` (one at least) the thing with this id belongs to.
 pub fn shard(id: Uuid, shards: usize) -> usize {
     // The random bits of a version 7 UUID are its last.

@@ -1,13 +1,23 @@
 //! Participants: who can see a session.
 
 use super::message::words;
-use super::{Actor, ActorType, AgentId, GuestId, HumanId, ParticipantId, PrincipalId, SessionId, Timestamp};
+use super::{Actor, ActorType, AgentId, GuestId, HumanId, KeyEntry, ParticipantId, PrincipalId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 words! {
     ParticipantType { Agent, Human, Guest }
+}
+
+impl ParticipantType {
+    fn actor(self) -> ActorType {
+        match self {
+            Self::Agent => ActorType::Agent,
+            Self::Human => ActorType::Human,
+            Self::Guest => ActorType::Guest,
+        }
+    }
 }
 
 /// Who takes part in a session; of the three ids the one that its type names is set.
@@ -23,9 +33,9 @@ pub struct Participant {
     pub guest_id: Option<GuestId>,
     pub name: String,
     pub role: String,
-    /// X25519, the base64 of 32 bytes.
-    pub public_key: Option<String>,
-    pub key_id: Option<String>,
+    /// The current entry of their public keys.
+    #[serde(default)]
+    pub key: Option<Box<KeyEntry>>,
     /// How far it has read.
     #[schema(minimum = 0)]
     pub last_read_seq: i64,
@@ -50,12 +60,15 @@ impl Participant {
             guest_id: id(ParticipantType::Guest).map(GuestId),
             name: member.name.clone(),
             role: role.to_owned(),
-            public_key: member.public_key.clone(),
-            key_id: member.key_id.clone(),
+            key: member.key.clone(),
             last_read_seq: 0,
             online: false,
             added_at: at,
         }
+    }
+
+    pub fn actor(&self) -> Actor {
+        Actor { kind: self.kind.actor(), id: Some(self.principal().0), name: self.name.clone() }
     }
 
     /// The agent, human or guest that takes part.
@@ -72,17 +85,11 @@ pub struct Member {
     pub kind: ParticipantType,
     pub id: PrincipalId,
     pub name: String,
-    pub public_key: Option<String>,
-    pub key_id: Option<String>,
+    pub key: Option<Box<KeyEntry>>,
 }
 
 impl Member {
     pub fn actor(&self) -> Actor {
-        let kind = match self.kind {
-            ParticipantType::Agent => ActorType::Agent,
-            ParticipantType::Human => ActorType::Human,
-            ParticipantType::Guest => ActorType::Guest,
-        };
-        Actor { kind, id: Some(self.id.0), name: self.name.clone() }
+        Actor { kind: self.kind.actor(), id: Some(self.id.0), name: self.name.clone() }
     }
 }

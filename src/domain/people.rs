@@ -2,7 +2,9 @@
 
 use super::message::words;
 use super::participant::Member;
-use super::{AgentId, Author, GuestId, HumanId, KeyId, ParticipantType, Permission, SessionId, SpaceId, Timestamp};
+use super::{
+    AgentId, Author, GuestId, HumanId, KeyEntry, KeyId, ParticipantType, Permission, SessionId, SpaceId, Timestamp,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,20 +24,14 @@ pub struct Agent {
     pub space_id: SpaceId,
     pub name: String,
     pub description: Option<String>,
-    pub public_key: Option<String>,
-    pub key_id: Option<String>,
+    /// The current entry of their public keys.
+    pub key: Option<Box<KeyEntry>>,
     pub created_at: Timestamp,
 }
 
 impl Agent {
     pub fn member(&self) -> Member {
-        Member {
-            kind: ParticipantType::Agent,
-            id: self.id.into(),
-            name: self.name.clone(),
-            public_key: self.public_key.clone(),
-            key_id: self.key_id.clone(),
-        }
+        Member { kind: ParticipantType::Agent, id: self.id.into(), name: self.name.clone(), key: self.key.clone() }
     }
 }
 
@@ -53,8 +49,8 @@ pub struct Human {
     pub email: String,
     pub name: String,
     pub role: Role,
-    pub public_key: Option<String>,
-    pub key_id: Option<String>,
+    /// The current entry of their public keys.
+    pub key: Option<Box<KeyEntry>>,
     pub created_at: Timestamp,
     /// An argon2id hash in PHC form; none until a password was chosen.
     #[serde(skip)]
@@ -71,13 +67,7 @@ impl Human {
     }
 
     pub fn member(&self) -> Member {
-        Member {
-            kind: ParticipantType::Human,
-            id: self.id.into(),
-            name: self.name.clone(),
-            public_key: self.public_key.clone(),
-            key_id: self.key_id.clone(),
-        }
+        Member { kind: ParticipantType::Human, id: self.id.into(), name: self.name.clone(), key: self.key.clone() }
     }
 }
 
@@ -109,8 +99,8 @@ pub struct Guest {
     pub space_id: SpaceId,
     pub session_id: SessionId,
     pub name: String,
-    pub public_key: Option<String>,
-    pub key_id: Option<String>,
+    /// The current entry of their public keys.
+    pub key: Option<Box<KeyEntry>>,
     /// Who made the token; none for one of a version that did not note it.
     pub created_by: Option<Author>,
     /// To the minute.
@@ -121,12 +111,6 @@ pub struct Guest {
 
 impl Guest {
     pub fn member(&self) -> Member {
-        Member {
-            kind: ParticipantType::Guest,
-            id: self.id.into(),
-            name: self.name.clone(),
-            public_key: self.public_key.clone(),
-            key_id: self.key_id.clone(),
-        }
+        Member { kind: ParticipantType::Guest, id: self.id.into(), name: self.name.clone(), key: self.key.clone() }
     }
 }

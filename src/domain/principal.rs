@@ -54,6 +54,8 @@ pub struct AgentPrincipal {
     pub name: String,
     pub key: KeyId,
     pub permission: Permission,
+    /// Whether the agent is the key's own, rather than one that `X-Hiloop` names.
+    pub is_own: bool,
     pub expires_at: Option<Timestamp>,
 }
 

@@ -78,7 +78,7 @@ pub async fn create(
     let guest = GuestId::new();
     let token = key.secret(GUEST_TOKEN, &guest.to_string());
     let expires_at = app.clock.now().plus_seconds(seconds);
-    let member = Member { kind: ParticipantType::Guest, id: guest.into(), name, public_key: None, key_id: None };
+    let member = Member { kind: ParticipantType::Guest, id: guest.into(), name, key: None };
     let command = Command::AddParticipant {
         member,
         role: Participant::MEMBER.to_owned(),

@@ -29,6 +29,7 @@ mod page_headers;
 mod participants;
 mod path;
 mod pieces;
+mod public_keys;
 mod query;
 mod rate_limit;
 mod reply;

@@ -5,7 +5,7 @@ use super::error::UpgradeRequired;
 use super::rate_limit::{self, RateLimits};
 use super::{
     ApiError, App, accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me,
-    messages, openapi, ops, page, participants,
+    messages, openapi, ops, page, participants, public_keys,
 };
 use super::{request_id, sessions, sse, timeline};
 use crate::domain::Refusal;
@@ -75,9 +75,9 @@ fn finish(routes: Router, metrics: Arc<Metrics>) -> Router {
 fn agent() -> Router<App> {
     Router::new()
         .route("/me", get(me::agent))
-        .route("/public-key", put(me::put_public_key::<Agent>))
+        .route("/public-key", put(public_keys::put::<Agent>))
         .route("/humans", get(me::humans))
-        .route("/agents", get(me::agents_of_space))
+        .route("/agents", get(me::agents))
         .route("/sessions", post(sessions::create_by_agent).get(sessions::list::<Agent>))
         .route("/sessions/{id}", get(sessions::get::<Agent>).patch(sessions::update))
         .route("/sessions/{id}/messages", post(messages::post::<Agent>).get(messages::list::<Agent>))
@@ -88,6 +88,7 @@ fn agent() -> Router<App> {
         .route("/sessions/{id}/events", get(sse::events::<Agent>))
         .route("/sessions/{id}/close", post(sessions::close::<Agent>))
         .route("/sessions/{id}/archive", post(sessions::archive))
+        .route("/sessions/{id}/keys", get(public_keys::of_session::<Agent>))
         .route("/sessions/{id}/participants", post(participants::add).get(participants::list::<Agent>))
         .route("/sessions/{id}/participants/{participantId}", delete(participants::remove))
         .route("/sessions/{id}/guest-tokens", post(guests::create).get(guests::list))
@@ -105,9 +106,13 @@ fn agent() -> Router<App> {
 fn human() -> Router<App> {
     Router::new()
         .route("/me", get(me::person))
-        .route("/public-key", put(me::put_public_key::<Person>))
+        .route("/public-key", put(public_keys::put::<Person>))
+        .route(
+            "/key-backup",
+            get(public_keys::get_backup).put(public_keys::put_backup).delete(public_keys::delete_backup),
+        )
         .route("/feed", get(sessions::feed))
-        .route("/agents", get(me::agents))
+        .route("/agents", get(me::agents_of_human))
         .route("/sessions", post(sessions::create_by_human).get(sessions::list::<Person>))
         .route("/sessions/{id}", get(sessions::get::<Person>))
         .route("/sessions/{id}/messages", post(messages::post::<Person>).get(messages::list::<Person>))
@@ -115,6 +120,7 @@ fn human() -> Router<App> {
         .route("/sessions/{id}/timeline", get(timeline::list::<Person>))
         .route("/sessions/{id}/events", get(sse::events::<Person>))
         .route("/sessions/{id}/close", post(sessions::close::<Member>))
+        .route("/sessions/{id}/keys", get(public_keys::of_session::<Person>))
         .route("/sessions/{id}/participants", get(participants::list::<Person>))
         .route("/sessions/{id}/typing", post(live::typing::<Person>))
         .route("/sessions/{id}/read", post(live::read))
@@ -141,6 +147,7 @@ fn managing() -> Router<App> {
         .route("/humans/{id}", delete(manage::deactivate_human))
         .route("/spaces", post(creation::space).get(manage::spaces))
         .route("/spaces/{id}", delete(manage::deactivate_space))
+        .route("/attestations/{principalId}", put(public_keys::attest))
         .route("/audit", get(audit::list))
 }
 

@@ -1,5 +1,6 @@
 //! What the hub does on its own: deadlines and tidying up.
 
+mod announcements;
 mod audit;
 mod deadlines;
 mod prune;
@@ -18,6 +19,7 @@ pub fn start(context: &Arc<Context>, clock: Option<StoreClock>) {
     if let Some(clock) = clock {
         clock.start(context);
     }
+    announcements::start(context);
     deadlines::start(context);
     audit::start(context);
     prune::start(context);

@@ -16,21 +16,22 @@ mod sql;
 mod sqlite_file;
 
 use crate::domain::interaction::InteractionState;
+use crate::domain::keys::{Attestation, SessionKey};
 use crate::domain::message::MessageState;
-use crate::domain::participant::Member;
 use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
 use crate::domain::{
-    AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyId, Message, MessageId, MessageStatus, Page,
-    PageRequest, Participant, ParticipantId, PrincipalId, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp,
+    AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyEntry, KeyId, Message, MessageId,
+    MessageStatus, Page, PageRequest, Participant, ParticipantId, PrincipalId, Scope, Session, SessionId,
+    SessionStatus, SpaceId, Timestamp,
 };
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    ActiveSession, DueMessage, EventPage, FeedEntry, GuestOf, Head, KeyHolder, Listed, Loaded, MessagePage, Moment,
-    Named, NewHuman, NewKey, NewMark, NotRevoked, Outlook, ReadMark, Refresh, RefreshOutcome, Retired, Revoked,
-    Revoker, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
+    ActiveSession, Announcement, Attested, DueMessage, EventPage, FeedEntry, GuestOf, Head, KeyHolder, Listed, Loaded,
+    MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NotRevoked, Outlook, Put, ReadMark, Refresh,
+    RefreshOutcome, Retired, Revoked, Revoker, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
 };
-pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, Scoped, TITLE_AT};
+pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT};
 use std::num::NonZeroUsize;
 use uuid::Uuid;
 
@@ -101,7 +102,43 @@ pub trait Directory: Send + Sync {
     async fn all_humans(&self, space: SpaceId, max: i64) -> StoreResult<Option<Vec<Human>>>;
     /// Deactivates a human: their address is free, their sign-ins and setup links end.
     async fn deactivate_human(&self, space: SpaceId, id: HumanId, now: Timestamp) -> StoreResult<bool>;
-    async fn set_public_key(&self, member: &Member, public_key: &str, key_id: &str) -> StoreResult<()>;
+}
+
+/// Entries of public keys, the announcement of their changes, and the encrypted backups of people's private keys.
+#[async_trait]
+pub trait PublicKeys: Send + Sync {
+    /// The current entry of a principal of the space, with the id of its row.
+    async fn current_key(&self, space: SpaceId, principal: PrincipalId) -> StoreResult<Option<(Uuid, KeyEntry)>>;
+    /// Puts an entry in the place of the one that it names, and has the change announced; nothing is done unless that
+    /// one is still the current one.
+    async fn put_key(&self, new: &NewEntry) -> StoreResult<Put>;
+    /// Keeps an attestation with the current entry of a principal of the space, if it has this `keyId`.
+    async fn attest_key(
+        &self,
+        space: SpaceId,
+        principal: PrincipalId,
+        key_id: &str,
+        attestation: &Attestation,
+    ) -> StoreResult<Attested>;
+    /// Every entry of everybody who takes part in the session or has, the oldest first.
+    async fn session_keys(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        page: PageRequest,
+    ) -> StoreResult<Option<Page<SessionKey>>>;
+    /// Changes that are still to be announced, the oldest first: of each principal only the oldest.
+    async fn announcements(&self, limit: i64) -> StoreResult<Vec<Announcement>>;
+    /// The next active sessions, in the order of their ids, that have not been told of a change.
+    async fn sessions_to_tell(&self, announcement: &Announcement, limit: i64) -> StoreResult<Vec<SessionId>>;
+    /// Notes that every session up to `told` has been told; nothing if another node has noted more meanwhile.
+    async fn note_told(&self, announcement: &Announcement, told: SessionId) -> StoreResult<()>;
+    async fn end_announcement(&self, announcement: &Announcement) -> StoreResult<()>;
+
+    async fn key_backup(&self, human: HumanId) -> StoreResult<Option<String>>;
+    async fn set_key_backup(&self, human: HumanId, body: &str, now: Timestamp) -> StoreResult<()>;
+    /// `false` if there was none.
+    async fn delete_key_backup(&self, human: HumanId) -> StoreResult<bool>;
 }
 
 /// A transaction that makes things of the directory, and keeps the reply of the request that asked for them; dropped
@@ -340,7 +377,7 @@ pub enum LockWait {
 /// The whole store.
 #[async_trait]
 pub trait Store:
-    Directory + Credentials + ApiKeys + Sessions + Timelines + Retention + Interactions + AuditLog
+    Directory + PublicKeys + Credentials + ApiKeys + Sessions + Timelines + Retention + Interactions + AuditLog
 {
     /// Fails unless the store answers.
     async fn ping(&self) -> StoreResult<()>;
@@ -370,6 +407,8 @@ pub trait WriteTx: Send {
     async fn participant_of(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Participant>>;
     /// As [`DirectoryTx::hold_key`].
     async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool>;
+    /// When the newest key was made of which the session's timeline tells for this participant, if it does.
+    async fn told_key(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Timestamp>>;
     /// What the session is as an interaction, if it is one.
     async fn interaction(&mut self, session: SessionId) -> StoreResult<Option<InteractionState>>;
     /// Writes what a batch has done so far.

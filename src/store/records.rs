@@ -2,12 +2,13 @@
 
 use super::SecretHash;
 use crate::domain::decide::NewGuest;
+use crate::domain::keys::KeyChange;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::people::Role;
 use crate::domain::{
-    AgentId, AuditEntry, AuditSource, Author, CommittedEvent, GuestId, HumanId, KeyId, Message, MessageId,
-    MessageStatus, Participant, ParticipantId, Permission, PrincipalId, Priority, Refusal, Session, SessionId, SpaceId,
-    Timestamp,
+    AgentId, AuditEntry, AuditSource, Author, CommittedEvent, GuestId, HumanId, KeyEntry, KeyId, Message, MessageId,
+    MessageStatus, Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Refusal, Session,
+    SessionId, SpaceId, Timestamp,
 };
 use uuid::Uuid;
 
@@ -115,6 +116,52 @@ pub struct KeyHolder {
     /// The key's own agent with its name; none for one that provisions agents.
     pub agent: Option<(AgentId, String)>,
     pub expires_at: Option<Timestamp>,
+}
+
+/// A key entry to put in the place of another.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    pub space: SpaceId,
+    pub kind: ParticipantType,
+    pub principal: PrincipalId,
+    pub entry: KeyEntry,
+    /// The row that must be the current one; none if there must be no entry yet.
+    pub replaces: Option<Uuid>,
+    /// Whether the key of that one signed this one.
+    pub chained: bool,
+}
+
+/// What came of a new key entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    Done,
+    /// Another entry is the current one by now.
+    Raced,
+    /// So many changes of this principal are still to be announced that no further one is taken.
+    Unannounced,
+    /// The principal has so many entries that no further one is kept.
+    Full(u64),
+}
+
+/// What came of an attestation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attested {
+    /// What the principal is.
+    Done(ParticipantType),
+    /// The current entry has another `keyId`.
+    OtherKey,
+    /// The space has no such principal, or that one has no entry.
+    Unknown,
+}
+
+/// A change of key that sessions are still to be told of.
+#[derive(Clone, Debug)]
+pub struct Announcement {
+    pub id: Uuid,
+    pub space: SpaceId,
+    pub change: KeyChange,
+    /// The sessions up to this one have been told.
+    pub after: Option<SessionId>,
 }
 
 /// A refresh token to store.
@@ -319,6 +366,8 @@ pub struct WriteSet {
     pub new_participants: Vec<Participant>,
     pub gone_participants: Vec<(Participant, Timestamp)>,
     pub new_guests: Vec<(SpaceId, Participant, NewGuest)>,
+    /// Of whose key, made when, a session was told.
+    pub told_keys: Vec<(SessionId, PrincipalId, Timestamp)>,
     pub read_marks: Vec<NewMark>,
     /// Which sessions are interactions, with the message that asks and what they are called.
     pub new_interactions: Vec<(SessionId, MessageId, String)>,

@@ -74,6 +74,7 @@ impl Request {
                 }
                 Action::Command(Command::Post(message)) => message.size(),
                 Action::Command(Command::PushBlocks(block)) => block.as_str().len(),
+                Action::Command(Command::TellKey(_)) => 1024,
                 Action::Command(_) | Action::Recall(_) => 0,
             }
     }
@@ -305,6 +306,7 @@ impl Batch {
         let mut pending = Vec::new();
         let mut participant = None;
         let mut interaction = None;
+        let mut told_key = None;
         match command {
             Command::Close | Command::Archive => {
                 self.flush().await?;
@@ -331,6 +333,11 @@ impl Batch {
                     }
                 };
             }
+            Command::TellKey(change) => {
+                self.flush().await?;
+                participant = self.tx.participant_of(id, change.principal).await?;
+                told_key = self.tx.told_key(id, change.principal).await?;
+            }
             Command::Acknowledge | Command::PushBlocks(_) => {
                 self.flush().await?;
                 interaction = self.tx.interaction(id).await?;
@@ -340,13 +347,18 @@ impl Batch {
         let pending_ids: Vec<_> = pending.iter().map(|state| state.id).collect();
         self.messages.extend(pending.into_iter().map(|state| (state.id, state)));
 
-        let actor = request.by.actor();
+        let actor = match (command, &participant) {
+            // It was they who changed it, whoever tells of it.
+            (Command::TellKey(_), Some(participant)) => participant.actor(),
+            _ => request.by.actor(),
+        };
         let target = named_message(command).and_then(|message| self.messages.get(&message));
         let facts = Facts {
             by_person: matches!(&request.by, By::Principal(principal) if principal.is_person()),
             target: target.filter(|state| state.session_id == id),
             pending: &pending_ids,
             participant: participant.as_ref(),
+            told_key,
             interaction: interaction.as_ref(),
             ..Facts::of(self.now, &actor)
         };
@@ -442,6 +454,9 @@ impl Batch {
             Change::ParticipantRemoved(gone) => {
                 self.members.remove(&(id, gone.principal()));
                 self.writes.gone_participants.push((gone, at));
+            }
+            Change::ParticipantKeyChanged(_, change) => {
+                self.writes.told_keys.push((id, change.principal, change.entry.created_at));
             }
             Change::MessageAcknowledged(_) => self.writes.acknowledged.push((id, seq, at)),
             _ => {}

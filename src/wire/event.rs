@@ -2,7 +2,9 @@
 
 use crate::domain::Timestamp;
 use crate::domain::message::Response;
-use crate::domain::{Actor, Envelope, Message, MessageId, Participant, ParticipantId, Priority, Session, SessionId};
+use crate::domain::{
+    Actor, Envelope, KeyEntry, Message, MessageId, Participant, ParticipantId, Priority, Session, SessionId,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -36,6 +38,8 @@ pub enum EventBody {
     ParticipantAdded(ParticipantAdded),
     #[serde(rename = "participant.removed")]
     ParticipantRemoved(ParticipantRemoved),
+    #[serde(rename = "participant.key_changed")]
+    ParticipantKeyChanged(ParticipantKeyChanged),
     #[serde(rename = "message.created")]
     MessageCreated(MessageCreated),
     #[serde(rename = "message.completed")]
@@ -85,6 +89,16 @@ pub struct ParticipantAdded {
 pub struct ParticipantRemoved {
     pub participant_id: ParticipantId,
     pub participant: Participant,
+}
+
+/// The participant has another public key than before. What was sealed for the one before stays so.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ParticipantKeyChanged {
+    pub participant_id: ParticipantId,
+    pub entry: KeyEntry,
+    /// Whether the key before it signed it.
+    pub chained: bool,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -33,6 +33,12 @@ RULES = (
     "or 'email' is required",  # or by an e-mail address
     "must not be in the past",  # a deadline
     "must have at most 4096 bytes",  # metadata, as JSON
+    "must be an X25519 public key",  # which point a key entry's text is,
+    "must be an Ed25519 public key",
+    "must not be a point of low order",
+    "must be the first 16 bytes of SHA-256",  # and what its other fields are computed from
+    "must be the signature of this entry",
+    "must be an object with content",  # a backup of keys
     "invalid type: floating point",  # 120.0, which JSON Schema counts as an integer
 )
 

@@ -3,6 +3,7 @@
 use crate::openapi::references;
 use crate::permissions::FRAMES;
 use crate::support::hub::{answer, ask, at_agent, at_message, say, text};
+use crate::support::keys::{Keys, publish};
 use crate::support::socket::End;
 use crate::support::{Engine, Hub, Socket, on_both_engines};
 use hiloop::domain::EventType;
@@ -249,6 +250,9 @@ async fn everything(hub: &mut Hub) -> Vec<Value> {
         .await
         .expect(201);
     until(&mut watcher, &mut frames, "event", Some("participant.added")).await;
+    let (keys, id) = publish(&human).await;
+    human.put("/v1/human/public-key", Keys::new().entry_after(&keys, &id)).await.expect(200);
+    until(&mut watcher, &mut frames, "event", Some("participant.key_changed")).await;
     let list = host.get(&at_agent(&session, "/participants")).await.expect(200);
     let human_there =
         list["data"].as_array().expect("a list").iter().find(|one| one["type"] == "Human").expect("there");

@@ -43,12 +43,19 @@ const fn form(route: &'static str, required: usize, fields: &'static [(&'static 
 
 const SESSION: &[(&str, Holds)] =
     &[("title", Text), ("encryptedTitle", Envelope), ("priority", Word), ("metadata", Object), ("participants", List)];
-const PUBLIC_KEY: &[(&str, Holds)] = &[("publicKey", Text), ("keyId", Text)];
+const PUBLIC_KEY: &[(&str, Holds)] = &[
+    ("publicKey", Text),
+    ("signingKey", Text),
+    ("keyId", Text),
+    ("proof", Text),
+    ("previous", Object),
+    ("replace", Flag),
+];
 const AGENT: &[(&str, Holds)] = &[("name", Text), ("description", Text)];
 
 /// Every body that the hub reads.
 const FORMS: &[Form] = &[
-    form("PUT /v1/agent/public-key", 2, PUBLIC_KEY),
+    form("PUT /v1/agent/public-key", 4, PUBLIC_KEY),
     form("POST /v1/agent/sessions", 0, SESSION),
     form(
         "PATCH /v1/agent/sessions/{id}",
@@ -105,7 +112,9 @@ const FORMS: &[Form] = &[
     form("POST /v1/agent/interactions/{id}/blocks", 1, &[("encryptedBlocks", Envelope)]),
     form("POST /v1/agent/interactions/{id}/cancel", 0, &[]),
     form("POST /v1/agent/interactions/{id}/acknowledge", 0, &[]),
-    form("PUT /v1/human/public-key", 2, PUBLIC_KEY),
+    form("PUT /v1/human/public-key", 4, PUBLIC_KEY),
+    form("PUT /v1/human/key-backup", 0, &[]),
+    form("PUT /v1/manage/attestations/{principalId}", 3, &[("keyId", Text), ("notAfter", Time), ("signature", Text)]),
     form(
         "POST /v1/human/sessions",
         1,
@@ -527,7 +536,7 @@ on_both_engines! {
         let house = House::of(&hub).await;
         let mut findings = Findings::default();
         let long = |count: usize| Value::from("é".repeat(count)).to_string();
-        let zeros = "A".repeat(43) + "=";
+        let zeros = "A".repeat(43);
         for (route, field, value) in [
             ("POST /v1/agent/sessions", "title", long(201)),
             ("PATCH /v1/agent/sessions/{id}", "title", long(201)),
@@ -551,7 +560,12 @@ on_both_engines! {
             ("POST /v1/agent/sessions/{id}/guest-tokens", "expiresInSeconds", i64::MAX.to_string()),
             ("PUT /v1/agent/public-key", "publicKey", "\"\"".to_owned()),
             ("PUT /v1/agent/public-key", "publicKey", "\"not base64!\"".to_owned()),
-            ("PUT /v1/human/public-key", "publicKey", Value::from(&zeros[1..]).to_string()),
+            ("PUT /v1/human/public-key", "publicKey", Value::from(zeros.as_str()).to_string()),
+            ("PUT /v1/human/public-key", "publicKey", Value::from(zeros.clone() + "=").to_string()),
+            ("PUT /v1/agent/public-key", "signingKey", Value::from(zeros.as_str()).to_string()),
+            ("PUT /v1/agent/public-key", "signingKey", "\"\"".to_owned()),
+            ("PUT /v1/agent/public-key", "proof", Value::from("A".repeat(86)).to_string()),
+            ("PUT /v1/human/public-key", "previous", json!({ "keyId": "AAAA", "signature": "A".repeat(86) }).to_string()),
             ("PUT /v1/human/public-key", "publicKey", "\"AAAA\"".to_owned()),
             ("PUT /v1/agent/public-key", "keyId", "\"\"".to_owned()),
             ("PUT /v1/agent/public-key", "keyId", long(129)),

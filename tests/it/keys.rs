@@ -239,16 +239,6 @@ on_both_engines! {
         hub.owner.delete(&format!("/v1/manage/spaces/{}", text(&made["id"]))).await.expect(204);
         hub.owner.post("/v1/manage/spaces", json!({ "name": name })).await.expect_error(409, "CONFLICT");
     }
-
-    async fn the_agents_of_a_space_are_listed_to_its_agents(hub: Hub) {
-        let agent = hub.agent("agent").await;
-        let me = agent.get("/v1/agent/me").await.expect(200);
-        let page = agent.get("/v1/agent/agents?pageSize=100").await.expect(200);
-        let entry = page["data"].as_array().expect("a list").iter().find(|entry| entry["id"] == me["id"]);
-        has_keys(entry.expect("there"), "id name key");
-        let foreign = hub.other_space().await.get("/v1/agent/agents").await.expect(200);
-        assert!(!column(&foreign, "id").contains(&text(&me["id"]).to_owned()));
-    }
 }
 
 on_both_engines! {

@@ -28,6 +28,7 @@ mod plans;
 mod pooler;
 mod presence;
 mod proxy;
+mod public_keys;
 mod race;
 mod readiness;
 mod redis;

@@ -4,6 +4,7 @@
 //! row here fails [`every_route_has_its_row`].
 
 use crate::support::hub::{at_agent, at_human, say, text};
+use crate::support::keys::{Keys, publish, publisher};
 use crate::support::socket::End;
 use crate::support::{Client, Hub, Socket, eventually, on_both_engines};
 use futures::future::join_all;
@@ -46,8 +47,6 @@ const fn route(method: &'static str, path: &'static str, who: Who, body: &'stati
     Route { method, path, who, body }
 }
 
-const PUBLIC_KEY: &str = r#"{"publicKey":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","keyId":"k1"}"#;
-
 /// Every route of the hub.
 pub const ROUTES: &[Route] = &[
     route("GET", "/", Who::Anyone, ""),
@@ -59,7 +58,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/metrics", Who::ManagerKey, ""),
     route("GET", "/v1/ws", Who::Socket, ""),
     route("GET", "/v1/agent/me", Who::Agent, ""),
-    route("PUT", "/v1/agent/public-key", Who::Agent, PUBLIC_KEY),
+    route("PUT", "/v1/agent/public-key", Who::Agent, "{hostEntry}"),
     route("GET", "/v1/agent/humans", Who::Agent, ""),
     route("GET", "/v1/agent/agents", Who::Agent, ""),
     route("POST", "/v1/agent/sessions", Who::Agent, r#"{"title":"T"}"#),
@@ -76,6 +75,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/agent/sessions/{id}/close", Who::Agent, "{}"),
     route("POST", "/v1/agent/sessions/{id}/archive", Who::Agent, "{}"),
     route("POST", "/v1/agent/sessions/{id}/participants", Who::Agent, r#"{"type":"Agent","agentId":"{agent}"}"#),
+    route("GET", "/v1/agent/sessions/{id}/keys", Who::Agent, ""),
     route("GET", "/v1/agent/sessions/{id}/participants", Who::Agent, ""),
     route("DELETE", "/v1/agent/sessions/{id}/participants/{participantId}", Who::Agent, ""),
     route("POST", "/v1/agent/sessions/{id}/guest-tokens", Who::Agent, "{}"),
@@ -92,7 +92,10 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/agent/interactions/{id}/cancel", Who::Agent, "{}"),
     route("POST", "/v1/agent/interactions/{id}/acknowledge", Who::Agent, "{}"),
     route("GET", "/v1/human/me", Who::Person, ""),
-    route("PUT", "/v1/human/public-key", Who::Person, PUBLIC_KEY),
+    route("PUT", "/v1/human/public-key", Who::Person, "{humanEntry}"),
+    route("PUT", "/v1/human/key-backup", Who::Member, r#"{"blob":"x"}"#),
+    route("GET", "/v1/human/key-backup", Who::Member, ""),
+    route("DELETE", "/v1/human/key-backup", Who::Member, ""),
     route("GET", "/v1/human/feed", Who::Person, ""),
     route("GET", "/v1/human/agents", Who::Member, ""),
     route("POST", "/v1/human/sessions", Who::Member, r#"{"participants":[{"type":"Agent","agentId":"{agent}"}]}"#),
@@ -104,6 +107,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/human/sessions/{id}/timeline", Who::Person, ""),
     route("GET", "/v1/human/sessions/{id}/events", Who::Person, ""),
     route("POST", "/v1/human/sessions/{id}/close", Who::Member, "{}"),
+    route("GET", "/v1/human/sessions/{id}/keys", Who::Person, ""),
     route("GET", "/v1/human/sessions/{id}/participants", Who::Person, ""),
     route("POST", "/v1/human/sessions/{id}/typing", Who::Person, r#"{"typing":true}"#),
     route("POST", "/v1/human/sessions/{id}/read", Who::Person, r#"{"seq":1}"#),
@@ -126,6 +130,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/manage/spaces", Who::Owner, r#"{"name":"{new}"}"#),
     route("GET", "/v1/manage/spaces", Who::Owner, ""),
     route("DELETE", "/v1/manage/spaces/{id}", Who::Owner, ""),
+    route("PUT", "/v1/manage/attestations/{principalId}", Who::Manager, "{attestation}"),
     route("GET", "/v1/manage/audit", Who::Manager, ""),
     route("POST", "/v1/provision/agents", Who::Provisioner, r#"{"name":"{new}"}"#),
 ];
@@ -183,7 +188,7 @@ struct Stranger {
 impl Route {
     /// The status with which this caller is refused; none for one who may.
     fn refuses(&self, kind: Kind) -> Option<u16> {
-        let about_one = self.path.contains("{id}");
+        let about_one = self.path.contains("{id}") || self.path.contains("{principalId}");
         let key = |needed: Permission, hidden: fn(bool, bool) -> bool| match kind {
             Kind::Nobody | Kind::Human { .. } | Kind::Admin { .. } | Kind::Guest { .. } => Some(401),
             Kind::Provisioner => Some(403),
@@ -309,6 +314,16 @@ impl House {
             ids.insert(token, text(&signed_in["refreshToken"]).to_owned());
         }
         ids.insert("email", email);
+        let (keys, host_id) = publish(&host).await;
+        ids.insert("hostEntry", keys.entry(&host_id).to_string());
+        let attestation =
+            json!({ "keyId": keys.id(), "notAfter": "2099-01-01T00:00:00.000Z", "signature": keys.sign(b"") });
+        ids.insert("attestation", attestation.to_string());
+        ids.insert("principalId", host_id);
+        for (name, client) in [("humanEntry", &human), ("guestEntry", &guest)] {
+            let (id, _) = publisher(client).await;
+            ids.insert(name, Keys::new().entry(&id).to_string());
+        }
         let space = hub.agent("space").await;
         let admin = admin_of(hub, &manager).await;
         Self { host, space, manager, owner, provisioner, human, admin, guest, session, ids }
@@ -527,7 +542,11 @@ async fn ask(hub: &Hub, house: &House, row: &Route, path: &str, client: &Client)
         let body = if status < 400 { Value::Null } else { reply.json().await.expect("JSON") };
         return (status, body);
     }
-    let body = house.body(hub, row);
+    let mut body = house.body(hub, row);
+    if row.body == "{humanEntry}" && client.secret_if_any() == Some(house.guest.secret()) {
+        // An entry is for one principal alone.
+        body.clone_from(&house.ids["guestEntry"]);
+    }
     let kind = (!body.is_empty()).then_some("application/json");
     let reply = client.raw(row.method, path, kind, body.into_bytes()).await;
     (reply.status, reply.body)
@@ -959,7 +978,7 @@ on_both_engines! {
         // The same address there is somebody else, whose reply shows nothing of the one here.
         let twin = there.post("/v1/manage/humans", again.clone()).await.expect(201);
         assert!(twin["id"] != me["id"] && twin["name"] == "Twin", "{twin}");
-        assert!(twin["setupUrl"].is_string() && twin["publicKey"].is_null(), "{twin}");
+        assert!(twin["setupUrl"].is_string() && twin["key"].is_null(), "{twin}");
         there.post("/v1/manage/humans", again.clone()).await.expect_error(409, "CONFLICT");
         let mut socket = hub.socket(&human).await;
         socket.ask(json!({ "type": "subscribe", "feed": true })).await;

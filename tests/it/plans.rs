@@ -3,7 +3,7 @@
 use crate::support::hub::{ask, text};
 use crate::support::sql::Database;
 use crate::support::{Hub, on_both_engines};
-use hiloop::store::{LOOK_UPS, PENDING_MESSAGES, TITLE_AT};
+use hiloop::store::{LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, TITLE_AT};
 use std::collections::HashMap;
 
 /// A hub in which other tenants have much, and one session that has gone on for long.
@@ -128,6 +128,15 @@ on_both_engines! {
         if matches!(crowd.database, Database::Sqlite(_)) {
             assert!(plan.contains("sessions_by_activity") && !plan.contains("TEMP B-TREE"), "{plan}");
         }
+    }
+
+    async fn who_is_told_of_a_key_is_found_by_its_principal(hub: Hub) {
+        let crowd = Crowd::of(&hub).await;
+        let nil = crowd.database.id("00000000-0000-0000-0000-000000000000");
+        // Its own order of values: the principal comes before the space.
+        let text = SESSIONS_TO_TELL.replace("$1", &crowd.agent).replace("$2", &crowd.space).replace("$3", &nil);
+        let plan = crowd.database.plan(&text.replace("$4", "1").replace("$5", "64")).await;
+        Database::uses_index(&plan, "participants_by_principal");
     }
 
     async fn no_look_up_passes_over_the_length_of_a_session(hub: Hub) {

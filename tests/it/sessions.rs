@@ -1,6 +1,7 @@
 //! Every row of sessions over HTTP: what an agent does, what people see and do, and what a retry gets.
 
 use crate::support::hub::{SESSIONS, UNKNOWN, ask, at_agent, at_human, at_message, open, say, text};
+use crate::support::keys::{Keys, publish};
 use crate::support::shapes::{
     column, has_keys, is_event, is_id, is_message, is_page, is_participant, is_session, is_time, names_field,
 };
@@ -13,8 +14,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
-
-const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 pub async fn types(client: &Client, session: &str) -> Vec<String> {
     let events = client.get(&at_agent(session, "/timeline?limit=1000")).await.expect(200);
@@ -933,47 +932,41 @@ on_both_engines! {
         let guest = hub.guest(&agent, &guest_session).await;
         let foreign = hub.other_space().await;
         hub.human_of(&foreign).await;
-        for (client, path) in [
-            (&agent, "/v1/agent/public-key"),
-            (&human, "/v1/human/public-key"),
-            (&guest, "/v1/human/public-key"),
-        ] {
-            client.put(path, json!({ "publicKey": KEY, "keyId": "k1" })).await.expect(200);
-            for (body, field) in [
-                (json!({ "keyId": "k" }), "publicKey"),
-                (json!({ "publicKey": KEY }), "keyId"),
-                (json!({ "publicKey": "AAAA", "keyId": "k" }), "publicKey"),
-                (json!({ "publicKey": "not base64!", "keyId": "k" }), "publicKey"),
-                (json!({ "publicKey": KEY, "keyId": "a\u{0}b" }), "keyId"),
-                (json!({ "publicKey": 1, "keyId": "k" }), "publicKey"),
-            ] {
-                let error = client.put(path, body).await.expect_error(400, "VALIDATION_ERROR");
-                names_field(&error, &format!("'{field}'"));
-            }
-        }
+        let (agent_keys, _) = publish(&agent).await;
+        let (human_keys, human_id) = publish(&human).await;
+        let (guest_keys, _) = publish(&guest).await;
         let person = human.get("/v1/human/me").await.expect(200);
-        assert_eq!((&person["publicKey"], &person["keyId"]), (&json!(KEY), &json!("k1")));
+        assert_eq!(person["key"]["keyId"], human_keys.id());
         let people = agent.get("/v1/agent/humans").await.expect(200);
         is_page(&people);
-        assert_eq!(people["data"], json!([{ "id": person["id"], "name": person["name"], "publicKey": KEY, "keyId": "k1" }]));
+        assert_eq!(people["data"], json!([{ "id": person["id"], "name": person["name"], "key": person["key"] }]));
         let me = agent.get("/v1/agent/me").await.expect(200);
-        assert_eq!((&me["publicKey"], &me["keyId"]), (&json!(KEY), &json!("k1")));
+        assert_eq!(me["key"]["keyId"], agent_keys.id());
         let agents = human.get("/v1/human/agents").await.expect(200);
         is_page(&agents);
         let listed = agents["data"].as_array().expect("a list").iter().find(|a| a["id"] == me["id"]).expect("there");
-        assert_eq!((&listed["name"], &listed["publicKey"], &listed["keyId"]), (&me["name"], &json!(KEY), &json!("k1")));
+        assert_eq!((&listed["name"], &listed["key"]), (&me["name"], &me["key"]));
         assert!(agents["data"].as_array().expect("a list").iter().all(|a| a["spaceId"] == me["spaceId"]));
+        let colleagues = agent.get("/v1/agent/agents?pageSize=100").await.expect(200);
+        let own = json!({ "id": me["id"], "name": me["name"], "key": me["key"] });
+        assert!(colleagues["data"].as_array().expect("a list").contains(&own), "{colleagues}");
 
         let participants = agent.get(&at_agent(&guest_session, "/participants")).await.expect(200);
         for participant in participants["data"].as_array().expect("a list") {
             is_participant(participant);
-            assert_eq!((&participant["publicKey"], &participant["keyId"]), (&json!(KEY), &json!("k1")), "{participant}");
+            let keys = match text(&participant["type"]) {
+                "Agent" => &agent_keys,
+                "Human" => &human_keys,
+                _ => &guest_keys,
+            };
+            assert_eq!(participant["key"]["keyId"], keys.id(), "{participant}");
         }
         // A new key stands in every list from then on.
-        human.put("/v1/human/public-key", json!({ "publicKey": KEY, "keyId": "k2" })).await.expect(200);
+        let next = Keys::new();
+        human.put("/v1/human/public-key", next.entry_after(&human_keys, &human_id)).await.expect(200);
         let participants = human.get(&at_human(&guest_session, "/participants")).await.expect(200);
         let own = participants["data"].as_array().expect("a list").iter().find(|p| p["type"] == "Human").expect("there");
-        assert_eq!(own["keyId"], "k2");
+        assert_eq!(own["key"]["keyId"], next.id());
         // Pages.
         for _ in 0..2 {
             hub.human().await;

@@ -113,6 +113,8 @@ macro_rules! on_both_stores {
     )+};
 }
 
+mod public_keys;
+
 fn page(page: i64, size: i64) -> PageRequest {
     PageRequest { page, size }
 }
@@ -198,6 +200,9 @@ impl Line {
                 self.writes.new_participants.push(participant);
             }
             Change::ParticipantRemoved(gone) => self.writes.gone_participants.push((gone, NOW)),
+            Change::ParticipantKeyChanged(_, change) => {
+                self.writes.told_keys.push((self.session.id, change.principal, change.entry.created_at));
+            }
             _ => {}
         }
         seq
@@ -291,7 +296,7 @@ impl Line {
     fn invite_by(&mut self, name: &str, token: &str, created_by: Author) -> (Member, Participant) {
         let id = GuestId::new();
         let name = name.to_owned();
-        let member = Member { kind: ParticipantType::Guest, id: id.into(), name, public_key: None, key_id: None };
+        let member = Member { kind: ParticipantType::Guest, id: id.into(), name, key: None };
         let guest = NewGuest { token_hash: hash(token), expires_at: NOW.plus_seconds(60), created_by };
         let participant = self.add(&member, Some(guest));
         (member, participant)
@@ -485,7 +490,7 @@ on_both_stores! {
             store.ensure_agent(space.id, "bot", Some("it helps"), NOW).await.expect("the store").expect("active");
         assert!(is_new);
         assert_eq!((agent.space_id, agent.description.as_deref()), (space.id, Some("it helps")));
-        assert_eq!((&agent.public_key, &agent.key_id, agent.created_at), (&None, &None, NOW));
+        assert_eq!((&agent.key, agent.created_at), (&None, NOW));
         let (again, is_new) =
             store.ensure_agent(space.id, "bot", Some("no"), NOW).await.expect("the store").expect("active");
         assert_eq!((again.id, again.description.as_deref(), is_new), (agent.id, Some("it helps"), false));
@@ -535,7 +540,7 @@ on_both_stores! {
         let human = store.create(&new).await.expect("new");
         assert_eq!((human.email.as_str(), human.name.as_str(), human.created_at), ("h@example.org", "First", NOW));
         assert_eq!((human.space_id, human.role, human.password_hash.as_deref()), (one.id, Role::Admin, Some("phc")));
-        assert_eq!((&human.public_key, human.tokens_valid_from), (&None, None));
+        assert_eq!((&human.key, human.tokens_valid_from), (&None, None));
         assert!(store.create(&new_human(one.id, "h@example.org", "Second")).await.is_none(), "taken");
         // The same address in another space is another human.
         let twin = store.create(&new_human(two.id, "h@example.org", "Twin")).await.expect("new");
@@ -570,7 +575,6 @@ on_both_stores! {
     async fn the_address_of_a_deactivated_human_is_somebody_new(store: Empty) {
         let space = store.space("one").await;
         let human = store.create(&new_human(space.id, "h@example.org", "First")).await.expect("new");
-        store.set_public_key(&human.member(), "key", "k").await.expect("the store");
         let later = NOW.plus_seconds(60);
         let refresh = Refresh { hash: hash("r"), family: Uuid::now_v7(), human: human.id, expires_at: later };
         store.add_refresh_token(&refresh, NOW).await.expect("the store");
@@ -583,7 +587,7 @@ on_both_stores! {
         for round in 0..3 {
             let again = store.create(&new_human(space.id, "h@example.org", "Second")).await.expect("new");
             assert!(again.id != before && again.id != human.id, "{round}");
-            assert_eq!((again.name.as_str(), again.public_key, again.password_hash), ("Second", None, None));
+            assert_eq!((again.name.as_str(), again.key, again.password_hash), ("Second", None, None));
             before = again.id;
             assert!(store.deactivate_human(space.id, again.id, NOW).await.expect("the store"));
         }
@@ -636,27 +640,6 @@ on_both_stores! {
         assert_eq!(store.all_humans(space.id, 5).await.expect("the store").expect("five").len(), 5);
         assert!(store.all_humans(space.id, 4).await.expect("the store").is_none());
         assert_eq!(store.all_humans(SpaceId::new(), 0).await.expect("the store").expect("none").len(), 0);
-    }
-
-    async fn public_keys_stand_in_the_directory(store: Empty) {
-        let space = store.space("one").await;
-        let agent = store.agent_named(&space, "a").await;
-        let human = store.human_named(&space, "h").await;
-        let mut line = Line::new(&space, &[agent.member(), human.member()]);
-        let (guest, _) = line.invite("g", "token");
-        line.save(&store).await;
-        for (index, member) in [agent.member(), human.member(), guest.clone()].iter().enumerate() {
-            store.set_public_key(member, &format!("key{index}"), &format!("id{index}")).await.expect("the store");
-        }
-        let agent = store.agent(space.id, agent.id).await.expect("the store").expect("active");
-        let human = store.human(human.id).await.expect("the store").expect("active");
-        let guest = store.guest(space.id, GuestId(guest.id.0)).await.expect("the store").expect("active");
-        assert_eq!((agent.public_key.as_deref(), agent.key_id.as_deref()), (Some("key0"), Some("id0")));
-        assert_eq!((human.public_key.as_deref(), human.key_id.as_deref()), (Some("key1"), Some("id1")));
-        assert_eq!((guest.public_key.as_deref(), guest.key_id.as_deref()), (Some("key2"), Some("id2")));
-        let listed = store.participants(Scope::Space(space.id), line.id(), page(1, 10)).await.expect("the store");
-        let keys: BTreeSet<_> = listed.expect("in scope").data.into_iter().filter_map(|p| p.public_key).collect();
-        assert_eq!(keys, BTreeSet::from(["key0".to_owned(), "key1".to_owned(), "key2".to_owned()]));
     }
 
     async fn a_setting_is_set_once(store: Empty) {
@@ -2153,8 +2136,19 @@ const COVERED: &[&str] = &[
     "humans",
     "all_humans",
     "deactivate_human",
-    "set_public_key",
     "create_key",
+    // PublicKeys
+    "current_key",
+    "put_key",
+    "attest_key",
+    "session_keys",
+    "announcements",
+    "sessions_to_tell",
+    "note_told",
+    "end_announcement",
+    "key_backup",
+    "set_key_backup",
+    "delete_key_backup",
     // DirectoryTx
     "count_agents",
     "count_humans",
@@ -2222,6 +2216,7 @@ const COVERED: &[&str] = &[
     "pending_messages",
     "participant",
     "participant_of",
+    "told_key",
     "apply",
     "commit",
 ];
@@ -2238,7 +2233,7 @@ fn every_method_of_the_store_is_covered() {
         (declared.into_iter().collect(), COVERED.iter().copied().collect());
     assert_eq!(declared.difference(&covered).collect::<Vec<_>>(), Vec::<&&str>::new(), "methods without a test");
     assert_eq!(covered.difference(&declared).collect::<Vec<_>>(), Vec::<&&str>::new(), "methods that are no more");
-    let suite = include_str!("store.rs");
+    let suite = concat!(include_str!("store.rs"), include_str!("store/public_keys.rs"));
     for method in COVERED {
         assert!(suite.contains(&format!(".{method}(")), "{method} is listed but not called");
     }

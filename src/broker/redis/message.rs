@@ -71,6 +71,9 @@ struct Event<'a> {
     seq: i64,
     #[serde(borrow)]
     kind: &'a str,
+    /// Where `kind` does not say all.
+    #[serde(rename = "type", borrow, default, skip_serializing_if = "Option::is_none")]
+    precise: Option<&'a str>,
     /// Milliseconds since the epoch.
     at: i64,
     pending: i64,
@@ -174,7 +177,8 @@ fn hint(event: &CommittedEvent) -> Event<'_> {
     Event {
         session: event.session,
         seq: event.seq,
-        kind: event.kind.as_str(),
+        kind: event.kind.basic().as_str(),
+        precise: event.kind.precise(),
         at: event.at.0,
         pending: event.pending,
         settles: None,
@@ -261,7 +265,7 @@ fn events(text: &str) -> Result<Events<'_>, Malformed> {
 }
 
 fn checked(space: SpaceId, event: &Event<'_>) -> Result<EventHint, Malformed> {
-    let kind = EventType::parse(event.kind).ok_or(Malformed("an event has no known type"))?;
+    let kind = EventType::of(event.kind, event.precise).ok_or(Malformed("an event has no known type"))?;
     if event.seq < 1 || event.pending < 0 {
         return Err(Malformed("an event has no place on a timeline"));
     }
@@ -313,6 +317,35 @@ mod tests {
         let Body::Signals(signals) = decode(*to_space, compact).expect("well formed").body else { panic!("signals") };
         let [Signal::Hints(hints)] = signals.as_slice() else { panic!("hints, not {signals:?}") };
         assert_eq!(hints.as_slice(), [EventHint::from(&sent)]);
+    }
+
+    #[test]
+    fn a_type_that_the_version_before_does_not_know_goes_beside_one_that_it_does() {
+        let (space, session) = (SpaceId::new(), SessionId::new());
+        let sent = CommittedEvent {
+            kind: EventType::ParticipantKeyChanged,
+            settles: None,
+            removes: None,
+            ..event(space, session, 1, "{}".to_owned())
+        };
+        for (channel, bytes) in encode(Uuid::now_v7(), &Signal::Events(vec![sent])) {
+            let text = String::from_utf8(bytes).expect("text");
+            assert!(text.contains(r#""kind":"participant.added""#), "{text}");
+            for (text, kind) in [
+                (text.clone(), EventType::ParticipantKeyChanged),
+                // One that a later version has made up.
+                (text.replace("participant.key_changed", "participant.sang"), EventType::ParticipantAdded),
+            ] {
+                let Body::Signals(signals) = decode(channel, text.as_bytes()).expect("well formed").body else {
+                    panic!("signals")
+                };
+                match signals.as_slice() {
+                    [Signal::SessionEvents(events)] => assert_eq!(events[0].kind, kind),
+                    [Signal::Hints(hints)] => assert_eq!(hints[0].kind, kind),
+                    other => panic!("events or hints, not {other:?}"),
+                }
+            }
+        }
     }
 
     #[test]

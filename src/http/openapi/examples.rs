@@ -39,6 +39,7 @@ fn all() -> Vec<(&'static str, Value)> {
         ("AlreadyResponded", json!({ "responseMessageId": ANSWER, "respondedBy": ada(), "respondedAt": ANSWERED })),
         ("LimitReached", json!({ "limit": 1000 })),
         ("Participant", participant("Human", HUMAN, "Ada")),
+        ("KeyEntry", key_entry()),
         ("Interaction", interaction()),
         ("Agent", agent()),
         ("Human", human()),
@@ -100,7 +101,17 @@ fn participant(kind: &str, id: &str, name: &str) -> Value {
     json!({
         "id": "019d2496-ba40-71f7-9d5e-6e8b0c271971", "sessionId": SESSION, "type": kind,
         "agentId": id_of("Agent"), "humanId": id_of("Human"), "guestId": id_of("Guest"), "name": name,
-        "role": "member", "publicKey": null, "keyId": null, "lastReadSeq": 0, "online": false, "addedAt": BEGAN,
+        "role": "member", "key": null, "lastReadSeq": 0, "online": false, "addedAt": BEGAN,
+    })
+}
+
+fn key_entry() -> Value {
+    json!({
+        "publicKey": "rzjEeExQbKcq0SjxSD-PugZjiso0Jgt7zFVmzPuvsTs",
+        "signingKey": "ANe1eUWHygkDWi2syttqmqsTEtoXH6vmYl7jDFykdKw",
+        "keyId": "9da0NdXb-Gdh4fYFZPEg4g",
+        "proof": "MI2WwHKQYXuUzyyrZhuynk4dyjZIzM67v5ZXcbU7Au7RqnSmP9yo_d0-qgQlbWh7MGFMvBvpkfL_NqOspJf5DA",
+        "previous": null, "attestation": null, "createdAt": BEGAN,
     })
 }
 
@@ -116,14 +127,14 @@ fn interaction() -> Value {
 fn agent() -> Value {
     json!({
         "id": AGENT, "spaceId": SPACE, "name": "deployer", "description": "Deploys what people approve",
-        "publicKey": null, "keyId": null, "createdAt": BEGAN,
+        "key": null, "createdAt": BEGAN,
     })
 }
 
 fn human() -> Value {
     json!({
         "id": HUMAN, "spaceId": SPACE, "email": "ada@example.org", "name": "Ada", "role": "Member",
-        "publicKey": null, "keyId": null, "createdAt": BEGAN,
+        "key": null, "createdAt": BEGAN,
     })
 }
 

@@ -8,7 +8,7 @@ mod shared;
 
 use super::{
     accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops,
-    page, participants, router,
+    page, participants, public_keys, router,
 };
 use super::{page_headers, sessions, sse, timeline};
 use crate::wire::{AlreadyResponded, LimitReached, event::Event};
@@ -27,9 +27,9 @@ const ABOUT: &str = "A self-hosted real-time messaging hub through which AI agen
 #[derive(OpenApi)]
 #[openapi(paths(
     me::agent,
-    me::put_public_key,
+    public_keys::put,
     me::humans,
-    me::agents_of_space,
+    me::agents,
     sessions::create_by_agent,
     sessions::list,
     sessions::get,
@@ -43,6 +43,7 @@ const ABOUT: &str = "A self-hosted real-time messaging hub through which AI agen
     awaiting::message,
     timeline::list,
     sse::events,
+    public_keys::of_session,
     participants::list,
     participants::add,
     participants::remove,
@@ -65,8 +66,11 @@ struct AgentApi;
 #[derive(OpenApi)]
 #[openapi(paths(
     me::person,
-    me::put_public_key,
-    me::agents,
+    public_keys::put,
+    public_keys::get_backup,
+    public_keys::put_backup,
+    public_keys::delete_backup,
+    me::agents_of_human,
     sessions::feed,
     sessions::create_by_human,
     sessions::list,
@@ -77,6 +81,7 @@ struct AgentApi;
     messages::get,
     timeline::list,
     sse::events,
+    public_keys::of_session,
     participants::list,
     live::typing,
     live::read,
@@ -104,6 +109,7 @@ struct AuthApi;
     creation::space,
     manage::spaces,
     manage::deactivate_space,
+    public_keys::attest,
     audit::list,
 ))]
 struct ManageApi;

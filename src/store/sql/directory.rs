@@ -3,11 +3,9 @@
 use super::directory_tx::SqlDirectoryTx;
 use super::rows::{select_agent, select_human, select_space};
 use super::{SqlStore, api_keys, revocation, rows, sql};
-use crate::domain::participant::Member;
 use crate::domain::people::{Agent, Human, Space};
 use crate::domain::{
-    AgentId, AuditEntry, AuditEvent, AuditTarget, AuditTargetType, HumanId, Page, PageRequest, ParticipantType,
-    SpaceId, Timestamp,
+    AgentId, AuditEntry, AuditEvent, AuditTarget, AuditTargetType, HumanId, Page, PageRequest, SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, Statement};
 use crate::store::lease::Lease;
@@ -171,25 +169,10 @@ impl<E: Engine> Directory for SqlStore<E> {
         }
         Ok(changed > 0)
     }
-
-    async fn set_public_key(&self, member: &Member, public_key: &str, key_id: &str) -> StoreResult<()> {
-        let text = match member.kind {
-            ParticipantType::Agent => "UPDATE agents SET public_key = $1, key_id = $2 WHERE id = $3",
-            ParticipantType::Human => "UPDATE humans SET public_key = $1, key_id = $2 WHERE id = $3",
-            ParticipantType::Guest => "UPDATE guests SET public_key = $1, key_id = $2 WHERE id = $3",
-        };
-        sql::<E>(text)
-            .bind(public_key.to_owned())
-            .bind(key_id.to_owned())
-            .bind(member.id.0)
-            .execute(&mut *self.writer().await?)
-            .await?;
-        Ok(())
-    }
 }
 
-/// What goes with a human who is deactivated: their address is free, for the version before as well, and their sign-ins
-/// and live connections end.
+/// What goes with a human who is deactivated: their address is free, for the version before as well, their sign-ins and
+/// live connections end, and the backup of their private keys, which nobody else can open, is deleted.
 async fn let_go<E: Engine>(tx: &mut Lease<E>, human: HumanId, now: Timestamp) -> StoreResult<()> {
     sql::<E>("UPDATE humans SET email = address || '#' || $1 WHERE id = $2")
         .bind(human.to_string())
@@ -200,6 +183,7 @@ async fn let_go<E: Engine>(tx: &mut Lease<E>, human: HumanId, now: Timestamp) ->
         "DELETE FROM memberships WHERE human_id = $1",
         "DELETE FROM refresh_families WHERE human_id = $1",
         "DELETE FROM setup_tokens WHERE human_id = $1",
+        "DELETE FROM key_backups WHERE human_id = $1",
     ] {
         sql::<E>(text).bind(human.0).execute(tx).await?;
     }

@@ -1,11 +1,19 @@
 //! The SQL of both engines, by aggregate.
 
+/// The column that `rows::key` reads: the current key entry of a principal, if there is one.
+macro_rules! current_key {
+    ($principal:literal) => {
+        concat!("(SELECT k.body FROM key_entries k WHERE k.principal_id = ", $principal, " AND k.replaced_at IS NULL)")
+    };
+}
+
 mod api_keys;
 mod audit;
 mod credentials;
 mod directory;
 mod directory_tx;
 mod interactions;
+mod public_keys;
 mod replies;
 mod retention;
 mod rows;
@@ -15,6 +23,7 @@ mod timelines;
 mod write;
 
 pub use interactions::TITLE_AT;
+pub use public_keys::SESSIONS_TO_TELL;
 pub use retention::ENDED_SESSION;
 pub use scope::{LOOK_UPS, Scoped};
 pub use timelines::DUE_MESSAGES;

@@ -38,6 +38,8 @@ impl<E: Engine> Retention for SqlStore<E> {
         }
         for text in [
             "DELETE FROM participants WHERE session_id = $1",
+            "DELETE FROM key_announcements WHERE principal_id IN (SELECT g.id FROM guests g WHERE g.session_id = $1)",
+            "DELETE FROM key_entries WHERE principal_id IN (SELECT g.id FROM guests g WHERE g.session_id = $1)",
             "DELETE FROM interactions WHERE session_id = $1",
             "DELETE FROM guests WHERE session_id = $1",
             "INSERT INTO retired_sessions (session_id) VALUES ($1)",

@@ -3,9 +3,9 @@
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::people::{Agent, ApiKey, Guest, Human, Role, Space};
 use crate::domain::{
-    Actor, AgentId, Author, CommittedEvent, Envelope, EventType, GuestId, HumanId, KeyId, MessageId, MessageStatus,
-    Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session, SessionId, SessionStatus,
-    SpaceId, Timestamp,
+    Actor, AgentId, Author, CommittedEvent, Envelope, EventType, GuestId, HumanId, KeyEntry, KeyId, MessageId,
+    MessageStatus, Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session, SessionId,
+    SessionStatus, SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, Fields};
 use crate::store::{Listed, StoreError, StoreResult};
@@ -31,7 +31,7 @@ macro_rules! select_space {
 /// `SELECT` the columns that [`agent`] reads, then what follows.
 macro_rules! select_agent {
     ($rest:literal) => {
-        concat!("SELECT a.id, a.space_id, a.name, a.description, a.public_key, a.key_id, a.created_at ", $rest)
+        concat!("SELECT a.id, a.space_id, a.name, a.description, ", current_key!("a.id"), ", a.created_at ", $rest)
     };
 }
 
@@ -39,16 +39,37 @@ macro_rules! select_agent {
 macro_rules! select_human {
     ($rest:literal) => {
         concat!(
-            "SELECT h.id, h.space_id, h.address, h.name, h.role, h.password_hash, h.public_key, h.key_id, h.created_at, \
-             h.tokens_valid_from, h.revived_at ",
+            "SELECT h.id, h.space_id, h.address, h.name, h.role, h.password_hash, ",
+            current_key!("h.id"),
+            ", h.created_at, h.tokens_valid_from, h.revived_at ",
             $rest
         )
     };
 }
-pub(super) use {select_agent, select_human, select_space};
+
+/// `SELECT` the columns that [`guest`] reads, then what follows.
+macro_rules! select_guest {
+    ($rest:literal) => {
+        concat!(
+            "SELECT g.id, g.space_id, g.session_id, g.name, ",
+            current_key!("g.id"),
+            ", g.created_by, g.last_used_at, g.expires_at, g.created_at ",
+            $rest
+        )
+    };
+}
+pub(super) use {select_agent, select_guest, select_human, select_space};
 
 pub(super) fn space<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Space> {
     Ok(Space { id: SpaceId(row.read()?), name: row.read()?, created_at: Timestamp(row.read()?) })
+}
+
+pub(super) fn key<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Option<Box<KeyEntry>>> {
+    row.read::<Option<String>>()?.map(|body| key_entry(&body).map(Box::new)).transpose()
+}
+
+pub(super) fn key_entry(body: &str) -> StoreResult<KeyEntry> {
+    serde_json::from_str(body).map_err(|error| StoreError::damaged(format!("a key entry: {error}")))
 }
 
 pub(super) fn agent<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Agent> {
@@ -57,8 +78,7 @@ pub(super) fn agent<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Agent> {
         space_id: SpaceId(row.read()?),
         name: row.read()?,
         description: row.read()?,
-        public_key: row.read()?,
-        key_id: row.read()?,
+        key: key(row)?,
         created_at: Timestamp(row.read()?),
     })
 }
@@ -74,8 +94,7 @@ pub(super) fn human<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Human> {
             word(Role::parse(&text), &text)?
         },
         password_hash: row.read()?,
-        public_key: row.read()?,
-        key_id: row.read()?,
+        key: key(row)?,
         created_at: Timestamp(row.read()?),
         // The version before notes in `revived_at` that somebody new has the account.
         tokens_valid_from: time(row)?.max(time(row)?),
@@ -102,26 +121,13 @@ pub(super) fn permission<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Perm
     word(Permission::parse(&text), &text)
 }
 
-/// `SELECT` the columns that [`guest`] reads, then what follows.
-macro_rules! select_guest {
-    ($rest:literal) => {
-        concat!(
-            "SELECT g.id, g.space_id, g.session_id, g.name, g.public_key, g.key_id, g.created_by, g.last_used_at, \
-             g.expires_at, g.created_at ",
-            $rest
-        )
-    };
-}
-pub(super) use select_guest;
-
 pub(super) fn guest<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Guest> {
     Ok(Guest {
         id: GuestId(row.read()?),
         space_id: SpaceId(row.read()?),
         session_id: SessionId(row.read()?),
         name: row.read()?,
-        public_key: row.read()?,
-        key_id: row.read()?,
+        key: key(row)?,
         created_by: row.read::<Option<String>>()?.map(|text| author(&text)).transpose()?,
         last_used_at: time(row)?,
         expires_at: Timestamp(row.read()?),
@@ -162,7 +168,7 @@ pub(super) fn listed<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Listed> 
     Ok(Listed { session: session(row)?, left_out: row.read()? })
 }
 
-/// `p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, name, public_key, key_id`
+/// `p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, name, key`
 pub(super) fn participant<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Participant> {
     let id = ParticipantId(row.read()?);
     let session_id = SessionId(row.read()?);
@@ -182,8 +188,7 @@ pub(super) fn participant<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Par
         online: false,
         added_at: Timestamp(row.read()?),
         name: row.read::<Option<String>>()?.unwrap_or_default(),
-        public_key: row.read()?,
-        key_id: row.read()?,
+        key: key(row)?,
     })
 }
 
@@ -229,7 +234,7 @@ fn actor(text: &str) -> StoreResult<Actor> {
     serde_json::from_str(text).map_err(|error| StoreError::damaged(format!("an actor: {error}")))
 }
 
-/// `e.seq, e.kind, e.at, e.pending, e.subject, e.body`, of a session that the caller knows
+/// `e.seq, e.kind, e.type, e.at, e.pending, e.subject, e.body`, of a session that the caller knows
 pub(super) fn event<E: Engine>(
     space: SpaceId,
     session: SessionId,
@@ -237,7 +242,8 @@ pub(super) fn event<E: Engine>(
 ) -> StoreResult<CommittedEvent> {
     let seq = row.read()?;
     let kind_text: String = row.read()?;
-    let kind = word(EventType::parse(&kind_text), &kind_text)?;
+    let precise: Option<String> = row.read()?;
+    let kind = word(EventType::of(&kind_text, precise.as_deref()), &kind_text)?;
     let at = Timestamp(row.read()?);
     let pending = row.read()?;
     let subject: Option<Uuid> = row.read()?;

@@ -47,8 +47,9 @@ macro_rules! select_participant {
     ($rest:literal) => {
         concat!(
             "SELECT p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, \
-             COALESCE(a.name, h.name, g.name), COALESCE(a.public_key, h.public_key, g.public_key), \
-             COALESCE(a.key_id, h.key_id, g.key_id) FROM participants p \
+             COALESCE(a.name, h.name, g.name), ",
+            current_key!("p.principal_id"),
+            " FROM participants p \
              LEFT JOIN agents a ON a.id = p.principal_id AND p.kind = 'Agent' \
              LEFT JOIN humans h ON h.id = p.principal_id AND p.kind = 'Human' \
              LEFT JOIN guests g ON g.id = p.principal_id AND p.kind = 'Guest' ",

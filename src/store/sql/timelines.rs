@@ -146,7 +146,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
             return Ok(Some(EventPage { events: Vec::new(), head }));
         };
         let events = sql::<E>(
-            "SELECT e.seq, e.kind, e.at, e.pending, e.subject, e.body FROM events e \
+            "SELECT e.seq, e.kind, e.type, e.at, e.pending, e.subject, e.body FROM events e \
              WHERE e.session_id = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq",
         )
         .bind(session.0)

@@ -98,6 +98,15 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
         api_keys::hold::<E>(&mut self.tx, key).await
     }
 
+    async fn told_key(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Timestamp>> {
+        sql::<E>("SELECT p.told_key_at FROM participants p WHERE p.session_id = $1 AND p.principal_id = $2")
+            .bind(session.0)
+            .bind(principal.0)
+            .first(&mut *self.tx, |row| Ok(row.read::<Option<i64>>()?.map(Timestamp)))
+            .await
+            .map(Option::flatten)
+    }
+
     async fn interaction(&mut self, session: SessionId) -> StoreResult<Option<InteractionState>> {
         interactions::state::<E>(&mut self.tx, session).await
     }
@@ -131,6 +140,7 @@ impl<E: Engine> SqlWriteTx<E> {
             writes.new_guests.len(),
             writes.new_participants.len(),
             writes.read_marks.len(),
+            writes.told_keys.len(),
             writes.events.len(),
             writes.new_messages.len(),
             writes.settled.len(),
@@ -142,6 +152,7 @@ impl<E: Engine> SqlWriteTx<E> {
         insert_guests(&mut script, &writes.new_guests);
         insert_participants(&mut script, &writes.new_participants);
         mark_read(&mut script, &writes.read_marks);
+        note_told_keys(&mut script, &writes.told_keys);
         insert_events(&mut script, &writes.events);
         insert_messages(&mut script, &writes.new_messages);
         settle(&mut script, &writes.settled)?;
@@ -237,14 +248,15 @@ fn update_sessions<E: Engine>(script: &mut Script<E>, sessions: &[Session]) {
 
 fn insert_events<E: Engine>(script: &mut Script<E>, events: &[CommittedEvent]) {
     script.table(
-        "INSERT INTO events (session_id, seq, kind, at, pending, subject, size, body) SELECT * FROM (VALUES",
+        "INSERT INTO events (session_id, seq, kind, type, at, pending, subject, size, body) SELECT * FROM (VALUES",
         FILLED,
         None,
         events,
         |row, e| {
             row.push(e.map(|e| e.session.0));
             row.push(e.map(|e| e.seq));
-            row.push(e.map(|e| e.kind.as_str().to_owned()));
+            row.push(e.map(|e| e.kind.basic().as_str().to_owned()));
+            row.push(e.and_then(|e| e.kind.precise()).map(str::to_owned));
             row.push(e.map(|e| e.at.0));
             row.push(e.map(|e| e.pending));
             row.push(e.and_then(subject_of));
@@ -308,7 +320,7 @@ fn settle<E: Engine>(script: &mut Script<E>, settled: &[(MessageId, MessageStatu
 fn insert_participants<E: Engine>(script: &mut Script<E>, participants: &[Participant]) {
     script.table(
         "INSERT INTO participants (id, session_id, principal_id, kind, role, last_read_seq, read_count, \
-         added_at) SELECT * FROM (VALUES",
+         added_at, told_key_at) SELECT * FROM (VALUES",
         FILLED,
         None,
         participants,
@@ -321,6 +333,7 @@ fn insert_participants<E: Engine>(script: &mut Script<E>, participants: &[Partic
             row.push(p.map(|p| p.last_read_seq));
             row.push(p.map(|_| 0_i64));
             row.push(p.map(|p| p.added_at.0));
+            row.push(p.and_then(|p| p.key.as_ref()).map(|key| key.created_at.0));
         },
     );
 }
@@ -337,6 +350,20 @@ fn mark_read<E: Engine>(script: &mut Script<E>, marks: &[NewMark]) {
             row.push(mark.map(|mark| mark.principal.0));
             row.push(mark.map(|mark| mark.seq));
             row.push(mark.map(|mark| mark.count));
+        },
+    );
+}
+
+fn note_told_keys<E: Engine>(script: &mut Script<E>, told: &[(SessionId, PrincipalId, Timestamp)]) {
+    script.table(
+        "UPDATE participants SET told_key_at = v.column3 FROM (VALUES",
+        ") AS v WHERE participants.session_id = v.column1 AND participants.principal_id = v.column2",
+        None,
+        told,
+        |row, told| {
+            row.push(told.map(|(session, ..)| session.0));
+            row.push(told.map(|(_, principal, _)| principal.0));
+            row.push(told.map(|(.., at)| at.0));
         },
     );
 }

@@ -3,15 +3,15 @@
 use super::typing_begins_and_ends;
 use crate::support::deployment::name;
 use crate::support::hub::{SESSIONS, UNKNOWN, answer, ask, at_agent, at_human, at_message, open, say, text};
+use crate::support::keys::{Keys, publish};
 use crate::support::shapes::{
-    column, has_keys, is_event, is_id, is_message, is_page, is_participant, is_session, is_time,
+    column, has_keys, is_event, is_id, is_key_entry, is_message, is_page, is_participant, is_session, is_time,
+    names_field,
 };
 use crate::support::{Client, Deployment, Socket, on_every_deployment};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::timeout;
-
-const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 fn list(page: &Value) -> &[Value] {
     page["data"].as_array().expect("a list")
@@ -292,15 +292,6 @@ on_every_deployment! {
         hub.agent("agent").await.get(&path).await.expect_error(404, "NOT_FOUND");
     }
 
-    async fn get_v1_agent_agents(hub: Deployment) {
-        let agent = hub.agent("agent").await;
-        let me = agent.get("/v1/agent/me").await.expect(200);
-        let page = agent.get("/v1/agent/agents?pageSize=100").await.expect(200);
-        is_page(&page);
-        let entry = list(&page).iter().find(|entry| entry["id"] == me["id"]).expect("there");
-        has_keys(entry, "id name key");
-    }
-
     async fn post_v1_agent_sessions_id_typing(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
@@ -314,17 +305,100 @@ on_every_deployment! {
     async fn get_v1_agent_me(hub: Deployment) {
         let key = hub.manager.post("/v1/manage/keys", json!({ "permission": "space", "agent": "me" })).await.expect(201);
         let me = hub.with_key(text(&key["apiKey"])).get("/v1/agent/me").await.expect(200);
-        has_keys(&me, "type id name description spaceId permission publicKey keyId expiresAt createdAt");
+        has_keys(&me, "type id name description spaceId permission key expiresAt createdAt");
         assert_eq!((&me["type"], &me["id"], &me["name"], &me["permission"]), (&json!("Agent"), &key["agentId"], &json!("me"), &json!("space")));
         is_time(&me["createdAt"]);
     }
 
     async fn put_v1_agent_public_key(hub: Deployment) {
         let agent = hub.agent("agent").await;
-        let body = json!({ "publicKey": KEY, "keyId": "k" });
-        assert_eq!(agent.put("/v1/agent/public-key", body.clone()).await.expect(200), body);
         let me = agent.get("/v1/agent/me").await.expect(200);
-        assert_eq!((&me["publicKey"], &me["keyId"]), (&json!(KEY), &json!("k")));
+        assert_eq!(me["key"], Value::Null);
+        let entry = Keys::new().entry(text(&me["id"]));
+        let made = agent.put("/v1/agent/public-key", entry.clone()).await.expect(200);
+        is_key_entry(&made);
+        for field in ["publicKey", "signingKey", "keyId", "proof"] {
+            assert_eq!(made[field], entry[field]);
+        }
+        assert_eq!(agent.get("/v1/agent/me").await.expect(200)["key"], made);
+        // The same again is the same.
+        assert_eq!(agent.put("/v1/agent/public-key", entry).await.expect(200), made);
+        let other = Keys::new().entry(text(&me["id"]));
+        agent.put("/v1/agent/public-key", other).await.expect_error(409, "KEY_EXISTS");
+        for field in ["publicKey", "signingKey", "keyId", "proof"] {
+            let mut entry = Keys::new().entry(text(&me["id"]));
+            entry[field] = json!("AAAA");
+            let error = agent.put("/v1/agent/public-key", entry).await.expect_error(400, "VALIDATION_ERROR");
+            names_field(&error, &format!("'{field}'"));
+        }
+        // A key with `space` that acts as this agent does not publish for it.
+        let space = hub.agent("space").await.with("x-hiloop", text(&me["name"]));
+        assert_eq!(space.get("/v1/agent/me").await.expect(200)["id"], me["id"]);
+        let entry = Keys::new().entry_instead(text(&me["id"]));
+        space.put("/v1/agent/public-key", entry).await.expect_error(403, "FORBIDDEN");
+        assert_eq!(agent.get("/v1/agent/me").await.expect(200)["key"], made);
+    }
+
+    async fn get_v1_agent_sessions_id_keys(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let (first, id) = publish(&agent).await;
+        let second = Keys::new();
+        agent.put("/v1/agent/public-key", second.entry_after(&first, &id)).await.expect(200);
+        let page = agent.get(&at_agent(&session, "/keys")).await.expect(200);
+        is_page(&page);
+        for (one, keys) in list(&page).iter().zip([&first, &second]) {
+            has_keys(one, "participantId principalId publicKey signingKey keyId proof previous attestation createdAt replacedAt");
+            assert_eq!((&one["principalId"], &one["keyId"]), (&json!(id), &json!(keys.id())));
+        }
+        let participants = agent.get(&at_agent(&session, "/participants")).await.expect(200);
+        assert_eq!(list(&page)[0]["participantId"], list(&participants)[0]["id"]);
+        assert_eq!((&list(&page)[0]["replacedAt"], list(&page).len()), (&list(&page)[1]["createdAt"], 2));
+        assert_eq!(list(&page)[1]["replacedAt"], Value::Null);
+        let page = agent.get(&at_agent(&session, "/keys?page=2&pageSize=1")).await.expect(200);
+        assert_eq!((&page["total"], &list(&page)[0]["keyId"]), (&json!(2), &json!(second.id())));
+        hub.agent("agent").await.get(&at_agent(&session, "/keys")).await.expect_error(404, "NOT_FOUND");
+        hub.other_space().await.get(&at_agent(&session, "/keys")).await.expect_error(404, "NOT_FOUND");
+    }
+
+    async fn get_v1_agent_agents(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let me = agent.get("/v1/agent/me").await.expect(200);
+        let page = agent.get("/v1/agent/agents").await.expect(200);
+        is_page(&page);
+        let one = json!({ "id": me["id"], "name": me["name"], "key": null });
+        assert!(list(&page).contains(&one), "{page}");
+        let foreign = hub.other_space().await.get("/v1/agent/agents").await.expect(200);
+        assert!(list(&foreign).iter().all(|other| other["id"] != me["id"]), "{foreign}");
+    }
+
+    async fn put_v1_manage_attestations_id(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let (keys, id) = publish(&agent).await;
+        let path = format!("/v1/manage/attestations/{id}");
+        let signature = keys.sign(b"whatever: the hub does not know the owner's key");
+        let body = json!({ "keyId": keys.id(), "notAfter": "2099-01-01T00:00:00.000Z", "signature": signature });
+        assert_eq!(hub.manager.put(&path, body.clone()).await.expect(204), Value::Null);
+        let key = agent.get("/v1/agent/me").await.expect(200)["key"].clone();
+        is_key_entry(&key);
+        assert_eq!(key["attestation"], json!({ "notAfter": body["notAfter"], "signature": signature }));
+        for (field, value) in [("keyId", "AAAA"), ("notAfter", "tomorrow"), ("signature", "AAAA")] {
+            let mut bad = body.clone();
+            bad[field] = json!(value);
+            let error = hub.manager.put(&path, bad).await.expect_error(400, "VALIDATION_ERROR");
+            names_field(&error, &format!("'{field}'"));
+        }
+        // Of the current entry alone, and of one's own space.
+        let mut other = body.clone();
+        other["keyId"] = json!(Keys::new().id());
+        hub.manager.put(&path, other).await.expect_error(409, "CONFLICT");
+        hub.other_space().await.put(&path, body.clone()).await.expect_error(404, "NOT_FOUND");
+        hub.agent("space").await.put(&path, body.clone()).await.expect_error(403, "FORBIDDEN");
+        hub.manager.put(&format!("/v1/manage/attestations/{UNKNOWN}"), body).await.expect_error(404, "NOT_FOUND");
+        // Another key has none.
+        let second = Keys::new();
+        let changed = agent.put("/v1/agent/public-key", second.entry_after(&keys, &id)).await.expect(200);
+        assert_eq!(changed["attestation"], Value::Null);
     }
 
     async fn get_v1_agent_humans(hub: Deployment) {
@@ -332,7 +406,7 @@ on_every_deployment! {
         let person = hub.human().await.get("/v1/human/me").await.expect(200);
         let page = agent.get("/v1/agent/humans").await.expect(200);
         is_page(&page);
-        let one = json!({ "id": person["id"], "name": person["name"], "publicKey": null, "keyId": null });
+        let one = json!({ "id": person["id"], "name": person["name"], "key": null });
         assert_eq!(page["data"], json!([one]));
     }
 
@@ -393,7 +467,7 @@ on_every_deployment! {
     async fn v1_manage_agents(hub: Deployment) {
         let body = json!({ "name": "worker", "description": "works" });
         let made = hub.manager.post("/v1/manage/agents", body).await.expect(201);
-        has_keys(&made, "id spaceId name description publicKey keyId createdAt");
+        has_keys(&made, "id spaceId name description key createdAt");
         let page = hub.manager.get("/v1/manage/agents").await.expect(200);
         is_page(&page);
         assert!(list(&page).contains(&made), "{page}");
@@ -406,7 +480,7 @@ on_every_deployment! {
     async fn v1_manage_humans(hub: Deployment) {
         let email = format!("{}@example.org", name("h"));
         let made = hub.manager.post("/v1/manage/humans", json!({ "email": email, "name": "H" })).await.expect(201);
-        has_keys(&made, "id email name publicKey keyId createdAt setupUrl");
+        has_keys(&made, "id spaceId email name role key createdAt setupUrl");
         // Without a password the link lets them choose one, once.
         let (_, setup) = text(&made["setupUrl"]).split_once("#setup=").expect("a link");
         let body = json!({ "token": setup, "password": "correct horse battery" });
@@ -416,7 +490,7 @@ on_every_deployment! {
         assert_eq!(human.get("/v1/human/me").await.expect(200)["id"], made["id"]);
         let page = hub.manager.get("/v1/manage/humans").await.expect(200);
         is_page(&page);
-        has_keys(&list(&page)[0], "id email name publicKey keyId createdAt");
+        has_keys(&list(&page)[0], "id spaceId email name role key createdAt");
         let mut socket = hub.socket(&human).await;
         goes_once(&hub.manager, &format!("/v1/manage/humans/{}", text(&made["id"]))).await;
         timeout(Duration::from_secs(2), socket.end()).await.expect("within two seconds");

@@ -1,11 +1,10 @@
 //! Section 3: content that the hub carries and never reads, and the directory of public keys.
 
 use crate::support::hub::{SESSIONS, at_agent, at_human, open, say, text};
-use crate::support::shapes::has_keys;
+use crate::support::keys::{Keys, publish};
+use crate::support::shapes::{has_keys, is_key_entry};
 use crate::support::{Deployment, on_every_deployment};
 use serde_json::{Value, json};
-
-const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 on_every_deployment! {
     async fn an_object_comes_back_as_it_was_sent(hub: Deployment) {
@@ -85,23 +84,28 @@ on_every_deployment! {
         let session = hub.session(&agent).await;
         let guest = hub.guest(&agent, &session).await;
         let before = say(&agent, &session, "sealed for the old key").await;
-        for (client, path) in [(&agent, "/v1/agent/public-key"), (&human, "/v1/human/public-key"), (&guest, "/v1/human/public-key")] {
-            let reply = client.put(path, json!({ "publicKey": KEY, "keyId": "k1" })).await.expect(200);
-            assert_eq!((&reply["publicKey"], &reply["keyId"]), (&json!(KEY), &json!("k1")));
-            for bad in [json!({ "publicKey": KEY }), json!({ "keyId": "k" }), json!({ "publicKey": "AAAA", "keyId": "k" }), json!({ "publicKey": 1, "keyId": "k" })] {
-                client.put(path, bad).await.expect_error(400, "VALIDATION_ERROR");
-            }
+        let mut published = Vec::new();
+        for client in [&agent, &human, &guest] {
+            published.push(publish(client).await);
         }
         let people = agent.get(&at_agent(&session, "/participants")).await.expect(200);
         let people = people["data"].as_array().expect("a list").clone();
-        assert!(people.len() == 3 && people.iter().all(|one| one["publicKey"] == KEY && one["keyId"] == "k1"), "{people:?}");
+        assert_eq!(people.len(), 3);
+        for (keys, id) in &published {
+            let is_theirs = |one: &&Value| ["agentId", "humanId", "guestId"].iter().any(|field| one[*field] == **id);
+            let one = people.iter().find(is_theirs).expect("there");
+            is_key_entry(&one["key"]);
+            assert_eq!(one["key"]["keyId"], keys.id());
+        }
         let humans = agent.get("/v1/agent/humans").await.expect(200);
-        has_keys(&humans["data"][0], "id name publicKey keyId");
-        assert_eq!((&humans["data"][0]["publicKey"], &humans["data"][0]["keyId"]), (&json!(KEY), &json!("k1")));
+        has_keys(&humans["data"][0], "id name key");
+        assert_eq!(humans["data"][0]["key"]["keyId"], published[1].0.id());
         // A new key does not rewrite old envelopes.
-        human.put("/v1/human/public-key", json!({ "publicKey": KEY, "keyId": "k2" })).await.expect(200);
+        let (keys, id) = &published[1];
+        let next = Keys::new();
+        human.put("/v1/human/public-key", next.entry_after(keys, id)).await.expect(200);
         let after = agent.get(&at_agent(&session, &format!("/messages/{}", text(&before["id"])))).await.expect(200);
         assert_eq!(after, before);
-        assert_ne!(human.get("/v1/human/me").await.expect(200)["keyId"], Value::Null);
+        assert_eq!(human.get("/v1/human/me").await.expect(200)["key"]["keyId"], next.id());
     }
 }

@@ -2,12 +2,13 @@
 
 use super::typing_begins_and_ends;
 use crate::support::hub::{UNKNOWN, answer, ask, at_agent, at_human, at_message, open, say, text};
-use crate::support::shapes::{column, has_keys, is_event, is_message, is_page, is_participant, is_session};
+use crate::support::keys::{Keys, publish};
+use crate::support::shapes::{
+    column, has_keys, is_event, is_key_entry, is_message, is_page, is_participant, is_session,
+};
 use crate::support::{Deployment, on_every_deployment};
 use futures::future::join_all;
 use serde_json::{Value, json};
-
-const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 fn list(page: &Value) -> &[Value] {
     page["data"].as_array().expect("a list")
@@ -19,7 +20,7 @@ on_every_deployment! {
         let session = hub.session(&agent).await;
         for (client, kind, of) in [(hub.human().await, "Human", Value::Null), (hub.guest(&agent, &session).await, "Guest", json!(session))] {
             let me = client.get("/v1/human/me").await.expect(200);
-            has_keys(&me, "type id name email role sessionId publicKey keyId expiresAt createdAt");
+            has_keys(&me, "type id name email role sessionId key expiresAt createdAt");
             assert_eq!((&me["type"], &me["sessionId"], me["email"].is_null()), (&json!(kind), &of, kind == "Guest"));
         }
     }
@@ -27,11 +28,59 @@ on_every_deployment! {
     async fn put_v1_human_public_key(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
-        let body = json!({ "publicKey": KEY, "keyId": "k" });
         for client in [hub.human().await, hub.guest(&agent, &session).await] {
-            assert_eq!(client.put("/v1/human/public-key", body.clone()).await.expect(200), body);
-            assert_eq!(client.get("/v1/human/me").await.expect(200)["publicKey"], KEY);
+            let me = client.get("/v1/human/me").await.expect(200);
+            assert_eq!(me["key"], Value::Null);
+            let made = client.put("/v1/human/public-key", Keys::new().entry(text(&me["id"]))).await.expect(200);
+            is_key_entry(&made);
+            assert_eq!(client.get("/v1/human/me").await.expect(200)["key"], made);
         }
+    }
+
+    async fn get_v1_human_sessions_id_keys(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let guest = hub.guest(&agent, &session).await;
+        let (keys, id) = publish(&human).await;
+        for client in [&human, &guest] {
+            let page = client.get(&at_human(&session, "/keys")).await.expect(200);
+            is_page(&page);
+            assert_eq!((&page["total"], &list(&page)[0]["principalId"]), (&json!(1), &json!(id)));
+            assert_eq!(list(&page)[0]["keyId"], keys.id());
+        }
+        human.get(&at_human(UNKNOWN, "/keys")).await.expect_error(404, "NOT_FOUND");
+    }
+
+    async fn v1_human_key_backup(hub: Deployment) {
+        const PATH: &str = "/v1/human/key-backup";
+        let human = hub.human().await;
+        human.get(PATH).await.expect_error(404, "NOT_FOUND");
+        human.delete(PATH).await.expect_error(404, "NOT_FOUND");
+        let body = r#"{ "keyId":"k",  "blob":"\u00e9","n":1.50, "kdf":{"m":65536}}"#;
+        for text in [r#"{"keyId":"the one before"}"#, body] {
+            let put = human.raw("PUT", PATH, Some("application/json"), text.into()).await;
+            assert_eq!(put.expect(204), Value::Null);
+        }
+        // Byte for byte.
+        assert_eq!(human.stream(PATH).await.text().await.expect("a body"), body);
+        let large = |length: usize| format!(r#"{{"blob":"{}"}}"#, "x".repeat(length - 11));
+        human.raw("PUT", PATH, Some("application/json"), large(8192).into()).await.expect(204);
+        let over = human.raw("PUT", PATH, Some("application/json"), large(8193).into()).await;
+        over.expect_error(413, "PAYLOAD_TOO_LARGE");
+        for bad in ["", "{}", "[]", "\"text\"", "7"] {
+            human.raw("PUT", PATH, Some("application/json"), bad.into()).await.expect_error(400, "VALIDATION_ERROR");
+        }
+        // It is the human's own, and no guest has one.
+        hub.human().await.get(PATH).await.expect_error(404, "NOT_FOUND");
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let guest = hub.guest(&agent, &session).await;
+        guest.get(PATH).await.expect_error(403, "FORBIDDEN");
+        guest.put(PATH, json!({ "keyId": "k" })).await.expect_error(403, "FORBIDDEN");
+        guest.delete(PATH).await.expect_error(403, "FORBIDDEN");
+        human.delete(PATH).await.expect(204);
+        human.get(PATH).await.expect_error(404, "NOT_FOUND");
     }
 
     async fn get_v1_human_feed(hub: Deployment) {
@@ -149,7 +198,7 @@ on_every_deployment! {
         let page = human.get("/v1/human/agents").await.expect(200);
         is_page(&page);
         let one = list(&page).iter().find(|one| one["id"] == me["id"]).expect("there");
-        has_keys(one, "id spaceId name description publicKey keyId createdAt");
+        has_keys(one, "id spaceId name description key createdAt");
         assert!(list(&page).iter().all(|one| one["spaceId"] == me["spaceId"]), "{page}");
         let session = hub.session(&agent).await;
         hub.guest(&agent, &session).await.get("/v1/human/agents").await.expect_error(403, "FORBIDDEN");

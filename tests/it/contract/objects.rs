@@ -2,8 +2,9 @@
 
 use crate::support::deployment::name;
 use crate::support::hub::{SESSIONS, answer, ask, at_agent, at_human, at_message, open, say, text};
+use crate::support::keys::{Keys, publish};
 use crate::support::shapes::{has_keys, is_event, is_id, is_message, is_participant, is_session, is_time};
-use crate::support::{Client, Deployment, on_every_deployment};
+use crate::support::{Client, Deployment, eventually, on_every_deployment};
 use futures::future::join_all;
 use hiloop::clock::{Clock as _, SystemClock};
 use hiloop::domain::Timestamp;
@@ -278,6 +279,26 @@ on_every_deployment! {
         let event = the(&agent, &session, "participant.removed").await;
         assert_eq!(event["data"]["participantId"], one["id"]);
         is_participant(&event["data"]["participant"]);
+    }
+
+    async fn event_participant_key_changed(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let (keys, id) = publish(&human).await;
+        let made = human.put("/v1/human/public-key", Keys::new().entry_after(&keys, &id)).await.expect(200);
+        eventually("the event", async || {
+            let events = timeline(&agent, &session).await;
+            events.iter().any(|event| event["type"] == "participant.key_changed").then_some(())
+        })
+        .await;
+        let event = the(&agent, &session, "participant.key_changed").await;
+        has_keys(&event["data"], "participantId entry chained");
+        assert_eq!((&event["data"]["entry"], &event["data"]["chained"]), (&made, &json!(true)));
+        let people = agent.get(&at_agent(&session, "/participants")).await.expect(200);
+        let one = people["data"].as_array().expect("a list").iter().find(|one| one["humanId"] == id).expect("there");
+        assert_eq!((&event["data"]["participantId"], &one["key"]), (&one["id"], &made));
+        assert_eq!(event["actor"], actor("Human", &human.get("/v1/human/me").await.expect(200)));
     }
 
     async fn event_message_created(hub: Deployment) {

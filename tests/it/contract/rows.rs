@@ -35,6 +35,7 @@ const ROWS: &[(&str, &str)] = &[
          message_expires_at_its_deadline participant a_session_without_participants_gets_every_human \
          a_space_of_more_than_500_must_name_them event event_session_created event_session_updated \
          event_session_closed event_session_archived event_participant_added event_participant_removed \
+         event_participant_key_changed \
          event_message_created event_message_completed event_message_cancelled \
          a_response_is_two_events_of_one_transaction plain_text_takes_no_control_characters",
     ),
@@ -47,13 +48,15 @@ const ROWS: &[(&str, &str)] = &[
          post_v1_agent_sessions_id_participants get_v1_agent_sessions_id_participants \
          delete_v1_agent_sessions_id_participants_id post_v1_agent_sessions_id_guest_tokens \
          delete_v1_agent_sessions_id_guest_tokens_id post_v1_agent_sessions_id_typing get_v1_agent_me \
-         put_v1_agent_public_key get_v1_agent_humans get_v1_agent_agents get_v1_agent_sessions_id_guest_tokens post_v1_provision_agents post_v1_manage_keys get_v1_manage_keys \
+         put_v1_agent_public_key get_v1_agent_sessions_id_keys get_v1_agent_humans get_v1_agent_agents \
+         get_v1_agent_sessions_id_guest_tokens put_v1_manage_attestations_id post_v1_provision_agents \
+         post_v1_manage_keys get_v1_manage_keys \
          delete_v1_manage_keys_id v1_manage_agents v1_manage_humans v1_manage_spaces get_v1_manage_audit \
          a_person_s_answer_settles_and_an_agent_s_reply_does_not",
     ),
     (
         "human_endpoints",
-        "get_v1_human_me put_v1_human_public_key get_v1_human_feed get_v1_human_sessions get_v1_human_sessions_id \
+        "get_v1_human_me put_v1_human_public_key get_v1_human_sessions_id_keys v1_human_key_backup get_v1_human_feed get_v1_human_sessions get_v1_human_sessions_id \
          get_v1_human_sessions_id_timeline get_v1_human_sessions_id_messages get_v1_human_sessions_id_participants \
          post_v1_human_sessions get_v1_human_agents post_v1_human_sessions_id_close \
          post_v1_human_sessions_id_messages post_v1_human_sessions_id_typing post_v1_human_sessions_id_read \

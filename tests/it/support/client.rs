@@ -80,6 +80,11 @@ impl Client {
         value.strip_prefix("Bearer ").unwrap_or(value)
     }
 
+    /// The same, for a client that may bring none.
+    pub fn secret_if_any(&self) -> Option<&str> {
+        (!self.headers.is_empty()).then(|| self.secret())
+    }
+
     /// Sends a request whose body may be anything; an `Err` means that there was no reply.
     pub async fn try_raw(
         &self,

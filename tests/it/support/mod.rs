@@ -5,6 +5,7 @@ pub mod deaf;
 pub mod deployment;
 pub mod events;
 pub mod hub;
+pub mod keys;
 pub mod nodes;
 pub mod pgbouncer;
 pub mod port;

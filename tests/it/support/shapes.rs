@@ -56,15 +56,19 @@ pub fn is_interaction(interaction: &Value) {
 
 #[track_caller]
 pub fn is_participant(participant: &Value) {
-    has_keys(
-        participant,
-        "id sessionId type agentId humanId guestId name role publicKey keyId lastReadSeq online addedAt",
-    );
+    has_keys(participant, "id sessionId type agentId humanId guestId name role key lastReadSeq online addedAt");
     is_id(&participant["id"]);
     is_time(&participant["addedAt"]);
     let ids = ["agentId", "humanId", "guestId"].map(|key| participant[key].is_string());
     let kinds = ["Agent", "Human", "Guest"].map(|kind| participant["type"] == kind);
     assert_eq!(ids, kinds, "{participant}");
+}
+
+/// A key entry as it is returned.
+#[track_caller]
+pub fn is_key_entry(entry: &Value) {
+    has_keys(entry, "publicKey signingKey keyId proof previous attestation createdAt");
+    is_time(&entry["createdAt"]);
 }
 
 #[track_caller]

@@ -1,0 +1,300 @@
+//! Entries of public keys, the announcement of their changes, and backups of people's private keys.
+
+use super::{SqlStore, rows, sql, timelines};
+use crate::domain::keys::{Attestation, KeyChange, SessionKey};
+use crate::domain::{
+    HumanId, KeyEntry, Page, PageRequest, ParticipantId, ParticipantType, PrincipalId, Scope, SessionId, SpaceId,
+    Timestamp,
+};
+use crate::store::engine::{Engine, Fields};
+use crate::store::{Announcement, Attested, NewEntry, PublicKeys, Put, StoreError, StoreResult};
+use async_trait::async_trait;
+use serde::Deserialize;
+use uuid::Uuid;
+
+/// Most changes of a principal that wait to be announced: each may have to go to very many sessions.
+const MAX_UNANNOUNCED: i64 = 100;
+/// Most entries of a principal that are kept.
+const MAX_ENTRIES: u64 = 10_000;
+
+/// Who takes part in session `$1` or has, once each: those who have left stand on its timeline.
+macro_rules! ever_took_part {
+    () => {
+        "(SELECT p.principal_id AS id FROM participants p WHERE p.session_id = $1 \
+         UNION SELECT e.subject AS id FROM events e WHERE e.session_id = $1 AND e.kind = 'participant.removed') AS w \
+         CROSS JOIN key_entries k WHERE k.principal_id = w.id"
+    };
+}
+
+/// The next active sessions of a principal (`$1`) of a space (`$2`) above `$3`, at most `$5`, that have not been told
+/// of its key of `$4`.
+pub const SESSIONS_TO_TELL: &str = "SELECT s.id FROM participants p CROSS JOIN sessions s \
+     WHERE p.principal_id = $1 AND p.session_id > $3 AND s.id = p.session_id AND s.space_id = $2 \
+     AND s.status = 'Active' AND (p.told_key_at IS NULL OR p.told_key_at < $4) \
+     ORDER BY p.session_id LIMIT $5";
+
+#[async_trait]
+impl<E: Engine> PublicKeys for SqlStore<E> {
+    async fn current_key(&self, space: SpaceId, principal: PrincipalId) -> StoreResult<Option<(Uuid, KeyEntry)>> {
+        sql::<E>(
+            "SELECT k.id, k.body FROM key_entries k \
+             WHERE k.space_id = $1 AND k.principal_id = $2 AND k.replaced_at IS NULL",
+        )
+        .bind(space.0)
+        .bind(principal.0)
+        .first(&mut *self.reader().await?, |row| Ok((row.read()?, rows::key_entry(&row.read::<String>()?)?)))
+        .await
+    }
+
+    async fn put_key(&self, new: &NewEntry) -> StoreResult<Put> {
+        let NewEntry { space, kind, principal, entry, replaces, chained } = new;
+        let mut tx = self.transaction().await?;
+        if let Some(current) = replaces {
+            // Whoever else replaces it meanwhile waits here, and then finds that it is current no more.
+            let replaced = sql::<E>("UPDATE key_entries SET replaced_at = $1 WHERE id = $2 AND replaced_at IS NULL")
+                .bind(entry.created_at.0)
+                .bind(*current)
+                .execute(&mut *tx)
+                .await?;
+            if replaced == 0 {
+                return Ok(Put::Raced);
+            }
+            let waiting = sql::<E>("SELECT COUNT(*) FROM key_announcements WHERE principal_id = $1")
+                .bind(principal.0)
+                .number(&mut *tx)
+                .await?;
+            if waiting >= MAX_UNANNOUNCED {
+                return Ok(Put::Unannounced);
+            }
+            let kept = sql::<E>("SELECT COUNT(*) FROM key_entries WHERE principal_id = $1")
+                .bind(principal.0)
+                .number(&mut *tx)
+                .await?;
+            if u64::try_from(kept).unwrap_or(0) >= MAX_ENTRIES {
+                return Ok(Put::Full(MAX_ENTRIES));
+            }
+        }
+        let id = Uuid::now_v7();
+        // The principal must be active.
+        let text = match kind {
+            ParticipantType::Agent => {
+                "INSERT INTO key_entries (id, space_id, principal_id, key_id, body, created_at) \
+                 SELECT $1, a.space_id, a.id, $3, $4, $5 FROM agents a \
+                 WHERE a.id = $2 AND a.space_id = $6 AND a.deactivated_at IS NULL ON CONFLICT DO NOTHING"
+            }
+            ParticipantType::Human => {
+                "INSERT INTO key_entries (id, space_id, principal_id, key_id, body, created_at) \
+                 SELECT $1, h.space_id, h.id, $3, $4, $5 FROM humans h \
+                 WHERE h.id = $2 AND h.space_id = $6 AND h.deactivated_at IS NULL ON CONFLICT DO NOTHING"
+            }
+            ParticipantType::Guest => {
+                "INSERT INTO key_entries (id, space_id, principal_id, key_id, body, created_at) \
+                 SELECT $1, g.space_id, g.id, $3, $4, $5 FROM guests g \
+                 WHERE g.id = $2 AND g.space_id = $6 AND g.revoked_at IS NULL ON CONFLICT DO NOTHING"
+            }
+        };
+        let inserted = sql::<E>(text)
+            .bind(id)
+            .bind(principal.0)
+            .bind(entry.key_id.clone())
+            .bind(json(entry)?)
+            .bind(entry.created_at.0)
+            .bind(space.0)
+            .execute(&mut *tx)
+            .await?;
+        if inserted == 0 {
+            return Ok(Put::Raced);
+        }
+        if replaces.is_some() {
+            sql::<E>(
+                "INSERT INTO key_announcements (id, entry_id, principal_id, chained, created_at) \
+                 VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(Uuid::now_v7())
+            .bind(id)
+            .bind(principal.0)
+            .bind(*chained)
+            .bind(entry.created_at.0)
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(Put::Done)
+    }
+
+    async fn attest_key(
+        &self,
+        space: SpaceId,
+        principal: PrincipalId,
+        key_id: &str,
+        attestation: &Attestation,
+    ) -> StoreResult<Attested> {
+        let mut tx = self.transaction().await?;
+        let current = sql::<E>(
+            "SELECT k.id, k.body, CASE WHEN EXISTS (SELECT 1 FROM agents a WHERE a.id = k.principal_id) THEN 'Agent' \
+             WHEN EXISTS (SELECT 1 FROM humans h WHERE h.id = k.principal_id) THEN 'Human' ELSE 'Guest' END \
+             FROM key_entries k WHERE k.space_id = $1 AND k.principal_id = $2 AND k.replaced_at IS NULL",
+        )
+        .bind(space.0)
+        .bind(principal.0)
+        .first(&mut *tx, |row| {
+            let (id, entry) = (row.read::<Uuid>()?, rows::key_entry(&row.read::<String>()?)?);
+            Ok((id, entry, ParticipantType::parse(&row.read::<String>()?)))
+        })
+        .await?;
+        let Some((id, mut entry, Some(kind))) = current else { return Ok(Attested::Unknown) };
+        if entry.key_id != key_id {
+            return Ok(Attested::OtherKey);
+        }
+        entry.attestation = Some(attestation.clone());
+        let kept = sql::<E>("UPDATE key_entries SET body = $1 WHERE id = $2 AND replaced_at IS NULL")
+            .bind(json(&entry)?)
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(if kept == 0 { Attested::OtherKey } else { Attested::Done(kind) })
+    }
+
+    async fn session_keys(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        page: PageRequest,
+    ) -> StoreResult<Option<Page<SessionKey>>> {
+        let mut db = self.reader().await?;
+        if timelines::head::<E>(&mut db, scope, session).await?.is_none() {
+            return Ok(None);
+        }
+        let total = sql::<E>(concat!("SELECT COUNT(*) FROM ", ever_took_part!())).bind(session.0).number(&mut *db);
+        let total = total.await?;
+        let list = sql::<E>(concat!(
+            "SELECT k.principal_id, k.body, k.replaced_at, \
+             (SELECT p.id FROM participants p WHERE p.session_id = $1 AND p.principal_id = k.principal_id), \
+             (SELECT e.body FROM events e WHERE e.session_id = $1 AND e.kind = 'participant.removed' \
+             AND e.subject = k.principal_id ORDER BY e.seq DESC LIMIT 1) FROM ",
+            ever_took_part!(),
+            " ORDER BY k.created_at, k.id LIMIT $2 OFFSET $3"
+        ));
+        let data = list.bind(session.0).bind(page.size).bind(page.offset()).all(&mut *db, session_key).await?;
+        Ok(Some(Page::new(page, total, data)))
+    }
+
+    async fn announcements(&self, limit: i64) -> StoreResult<Vec<Announcement>> {
+        sql::<E>(
+            "SELECT a.id, k.space_id, a.principal_id, k.body, a.chained, a.after_session_id \
+             FROM key_announcements a JOIN key_entries k ON k.id = a.entry_id \
+             WHERE NOT EXISTS (SELECT 1 FROM key_announcements o \
+             WHERE o.principal_id = a.principal_id AND o.created_at < a.created_at) \
+             ORDER BY a.created_at, a.id LIMIT $1",
+        )
+        .bind(limit)
+        .all(&mut *self.reader().await?, |row| {
+            Ok(Announcement {
+                id: row.read()?,
+                space: SpaceId(row.read()?),
+                change: KeyChange {
+                    principal: PrincipalId(row.read()?),
+                    entry: rows::key_entry(&row.read::<String>()?)?,
+                    chained: row.read()?,
+                },
+                after: row.read::<Option<Uuid>>()?.map(SessionId),
+            })
+        })
+        .await
+    }
+
+    async fn sessions_to_tell(&self, announcement: &Announcement, limit: i64) -> StoreResult<Vec<SessionId>> {
+        let Announcement { space, change, after, .. } = announcement;
+        sql::<E>(SESSIONS_TO_TELL)
+            .bind(change.principal.0)
+            .bind(space.0)
+            .bind(after.map_or(Uuid::nil(), |after| after.0))
+            .bind(change.entry.created_at.0)
+            .bind(limit)
+            .all(&mut *self.reader().await?, |row| Ok(SessionId(row.read()?)))
+            .await
+    }
+
+    async fn note_told(&self, announcement: &Announcement, told: SessionId) -> StoreResult<()> {
+        sql::<E>(
+            "UPDATE key_announcements SET after_session_id = $1 \
+             WHERE id = $2 AND (after_session_id IS NULL OR after_session_id < $1)",
+        )
+        .bind(told.0)
+        .bind(announcement.id)
+        .execute(&mut *self.writer().await?)
+        .await?;
+        Ok(())
+    }
+
+    async fn end_announcement(&self, announcement: &Announcement) -> StoreResult<()> {
+        sql::<E>("DELETE FROM key_announcements WHERE id = $1")
+            .bind(announcement.id)
+            .execute(&mut *self.writer().await?)
+            .await?;
+        Ok(())
+    }
+
+    async fn key_backup(&self, human: HumanId) -> StoreResult<Option<String>> {
+        sql::<E>("SELECT b.body FROM key_backups b WHERE b.human_id = $1")
+            .bind(human.0)
+            .first(&mut *self.reader().await?, |row| row.read())
+            .await
+    }
+
+    async fn set_key_backup(&self, human: HumanId, body: &str, now: Timestamp) -> StoreResult<()> {
+        sql::<E>(
+            "INSERT INTO key_backups (human_id, body, updated_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (human_id) DO UPDATE SET body = excluded.body, updated_at = excluded.updated_at",
+        )
+        .bind(human.0)
+        .bind(body.to_owned())
+        .bind(now.0)
+        .execute(&mut *self.writer().await?)
+        .await?;
+        Ok(())
+    }
+
+    async fn delete_key_backup(&self, human: HumanId) -> StoreResult<bool> {
+        let gone = sql::<E>("DELETE FROM key_backups WHERE human_id = $1")
+            .bind(human.0)
+            .execute(&mut *self.writer().await?)
+            .await?;
+        Ok(gone > 0)
+    }
+}
+
+fn json(entry: &KeyEntry) -> StoreResult<String> {
+    serde_json::to_string(entry).map_err(|error| StoreError::damaged(error.to_string()))
+}
+
+#[derive(Deserialize)]
+struct Departed {
+    data: DepartedData,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DepartedData {
+    participant_id: ParticipantId,
+}
+
+/// `principal_id, body, replaced_at`, the participant who takes part, the event by which they left
+fn session_key<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<SessionKey> {
+    let principal_id = PrincipalId(row.read()?);
+    let entry = rows::key_entry(&row.read::<String>()?)?;
+    let replaced_at = row.read::<Option<i64>>()?.map(Timestamp);
+    let present = row.read::<Option<Uuid>>()?.map(ParticipantId);
+    let departure: Option<String> = row.read()?;
+    let participant_id = match (present, departure) {
+        (Some(present), _) => present,
+        (None, Some(event)) => {
+            let departed: Departed =
+                serde_json::from_str(&event).map_err(|error| StoreError::damaged(format!("an event: {error}")))?;
+            departed.data.participant_id
+        }
+        (None, None) => return Err(StoreError::damaged("a participant who was never there")),
+    };
+    Ok(SessionKey { participant_id, principal_id, entry, replaced_at })
+}

@@ -12,6 +12,7 @@ use crate::http;
 use crate::hub::Hub;
 use crate::jobs::{self, StoreClock};
 use crate::metrics::Metrics;
+use crate::space_bytes::SpaceBytes;
 use crate::store::open::{OpenError, open};
 use crate::store::{Store, StoreError};
 use crate::timeline::Timeline;
@@ -190,7 +191,12 @@ async fn launch(
     let authenticator = Arc::clone(&rooms.authenticator);
     hub.on_revocation(move || authenticator.forget_all());
     let publisher = Arc::clone(&hub);
-    let on_commit = Arc::new(move |events: &[CommittedEvent]| publisher.publish(events));
+    let space_bytes = SpaceBytes::start(config.quotas.space_bytes, Arc::clone(&rooms.store));
+    let counter = space_bytes.clone();
+    let on_commit = Arc::new(move |events: &[CommittedEvent]| {
+        counter.added(events);
+        publisher.publish(events);
+    });
     let doubtful = Arc::clone(&hub);
     let on_doubt = Arc::new(move || doubtful.doubt());
     let (store, clock) = (Arc::clone(&rooms.store), Arc::clone(&rooms.clock));
@@ -202,6 +208,7 @@ async fn launch(
         hub,
         broker,
         timeline,
+        space_bytes,
         authenticator: rooms.authenticator,
         accounts: rooms.accounts,
         audit: rooms.audit,

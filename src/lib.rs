@@ -34,6 +34,7 @@ pub mod hub;
 pub mod jobs;
 pub mod metrics;
 mod quotas;
+mod space_bytes;
 pub mod store;
 pub mod timeline;
 pub mod wire;

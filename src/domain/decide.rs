@@ -76,6 +76,8 @@ pub struct NewGuest {
     pub expires_at: Timestamp,
     /// Who made the token; the key that was used must not be revoked meanwhile.
     pub created_by: Author,
+    /// How many guests a session may have.
+    pub limit: Option<u64>,
 }
 
 /// What a rule may look at besides the session.

@@ -82,7 +82,12 @@ pub async fn create(
     let command = Command::AddParticipant {
         member,
         role: Participant::MEMBER.to_owned(),
-        guest: Some(NewGuest { token_hash: token.hash(), expires_at, created_by: principal.author() }),
+        guest: Some(NewGuest {
+            token_hash: token.hash(),
+            expires_at,
+            created_by: principal.author(),
+            limit: app.config.quotas.session_guests,
+        }),
     };
     let base = app.config.public_url.as_deref().unwrap_or_default();
     let reply_of = |token: &Secret, participant: Participant, expires_at: Timestamp| -> Result<_, Refusal> {

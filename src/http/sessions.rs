@@ -140,6 +140,7 @@ impl Opening {
             action: Action::Create { session: self.session, participants: self.participants, interaction },
             idempotency,
         };
+        let request = Request { action: app.space_bytes.within(request.space, request.action), ..request };
         app.timeline.submit(request).await
     }
 }

@@ -260,6 +260,10 @@ pub trait Sessions: Send + Sync {
     ) -> StoreResult<Option<Page<Participant>>>;
     /// The ids of everyone who takes part, as `participants` has them.
     async fn member_ids(&self, space: SpaceId, session: SessionId) -> StoreResult<Vec<PrincipalId>>;
+    /// How many bytes of events the sessions of a space hold, as far as that is known.
+    async fn space_bytes(&self, space: SpaceId) -> StoreResult<i64>;
+    /// Counts the bytes of at most `limit` sessions of the space of which they are not known; `false` if none is left.
+    async fn count_session_bytes(&self, space: SpaceId, limit: i64) -> StoreResult<bool>;
     /// Notes how far a participant has read, never backwards and never past the end. `None` if they don't take part.
     async fn mark_read(
         &self,
@@ -405,6 +409,8 @@ pub trait WriteTx: Send {
     async fn pending_messages(&mut self, session: SessionId) -> StoreResult<Vec<MessageState>>;
     async fn participant(&mut self, session: SessionId, id: ParticipantId) -> StoreResult<Option<Participant>>;
     async fn participant_of(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Participant>>;
+    /// How many guests take part in the session.
+    async fn count_guests(&mut self, session: SessionId) -> StoreResult<i64>;
     /// As [`DirectoryTx::hold_key`].
     async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool>;
     /// When the newest key was made of which the session's timeline tells for this participant, if it does.

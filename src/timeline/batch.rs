@@ -321,6 +321,11 @@ impl Batch {
                 {
                     return Ok(Err(Refusal::Unauthorized("The API key is not valid".to_owned())));
                 }
+                if let Some(limit) = guest.as_ref().and_then(|guest| guest.limit)
+                    && self.tx.count_guests(id).await?.unsigned_abs() >= limit
+                {
+                    return Ok(Err(Refusal::LimitReached { what: "Guests of the session", limit }));
+                }
                 participant = self.tx.participant_of(id, member.id).await?;
             }
             Command::RemoveParticipant(which) => {

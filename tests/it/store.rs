@@ -297,7 +297,7 @@ impl Line {
         let id = GuestId::new();
         let name = name.to_owned();
         let member = Member { kind: ParticipantType::Guest, id: id.into(), name, key: None };
-        let guest = NewGuest { token_hash: hash(token), expires_at: NOW.plus_seconds(60), created_by };
+        let guest = NewGuest { token_hash: hash(token), expires_at: NOW.plus_seconds(60), created_by, limit: None };
         let participant = self.add(&member, Some(guest));
         (member, participant)
     }
@@ -755,6 +755,8 @@ on_both_stores! {
         assert!(!tx.hold_key(root).await.expect("the store"));
         drop(tx);
         let mut tx = store.begin(LockWait::Long).await.expect("the store");
+        tx.lock_sessions(&[(space.id, line.id())]).await.expect("the store");
+        assert_eq!(tx.count_guests(line.id()).await.expect("the store"), 1);
         assert!(!tx.hold_key(child).await.expect("the store"));
     }
 
@@ -817,6 +819,29 @@ on_both_stores! {
         }
         let elsewhere = Scope::Space(SpaceId::new());
         assert!(store.guests(elsewhere, line.id(), page(1, 10)).await.expect("the store").is_none());
+    }
+
+    async fn the_bytes_of_a_space_are_known(store: Empty) {
+        let (space, other) = (store.space("one").await, store.space("two").await);
+        let bot = store.agent_named(&space, "bot").await;
+        let mut bytes = 0;
+        let mut lines = vec![Line::new(&space, &[bot.member()]), Line::new(&space, &[])];
+        for line in &mut lines {
+            for _ in 0..2 {
+                line.post(&bot.member(), "x", None);
+                bytes += line.writes.events.iter().map(|event| event.text.len()).sum::<usize>();
+                line.save(&store).await;
+            }
+        }
+        let bytes = i64::try_from(bytes).expect("few");
+        assert_eq!(store.space_bytes(space.id).await.expect("the store"), bytes);
+        assert_eq!(store.space_bytes(other.id).await.expect("the store"), 0);
+        assert!(!store.count_session_bytes(space.id, 10).await.expect("the store"));
+        // As the version before leaves them.
+        sql::Database::open(&store.url).await.execute("UPDATE sessions SET bytes = NULL").await;
+        assert_eq!(store.space_bytes(space.id).await.expect("the store"), 0);
+        while store.count_session_bytes(space.id, 1).await.expect("the store") {}
+        assert_eq!(store.space_bytes(space.id).await.expect("the store"), bytes);
     }
 
     async fn those_who_count_what_a_space_has_take_turns(store: Empty) {
@@ -2179,6 +2204,8 @@ const COVERED: &[&str] = &[
     "feed",
     "participants",
     "member_ids",
+    "space_bytes",
+    "count_session_bytes",
     "mark_read",
     // Timelines
     "messages_after",
@@ -2217,6 +2244,7 @@ const COVERED: &[&str] = &[
     "participant",
     "participant_of",
     "told_key",
+    "count_guests",
     "apply",
     "commit",
 ];

@@ -14,6 +14,7 @@ use crate::store::lease::Lease;
 use crate::store::script::{FILLED, Script};
 use crate::store::{Loaded, LockWait, Named, NewMark, StoreError, StoreResult, WriteSet, WriteTx, subject_of};
 use async_trait::async_trait;
+use std::collections::HashMap;
 
 /// What waits for an answer in session `$1`, in order.
 pub const PENDING_MESSAGES: &str = "SELECT m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, \
@@ -93,6 +94,14 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
             .await
     }
 
+    async fn count_guests(&mut self, session: SessionId) -> StoreResult<i64> {
+        self.begun().await?;
+        sql::<E>("SELECT COUNT(*) FROM participants p WHERE p.session_id = $1 AND p.kind = 'Guest'")
+            .bind(session.0)
+            .number(&mut self.tx)
+            .await
+    }
+
     async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool> {
         self.begun().await?;
         api_keys::hold::<E>(&mut self.tx, key).await
@@ -147,8 +156,9 @@ impl<E: Engine> SqlWriteTx<E> {
             writes.new_interactions.len(),
             kept.len(),
         ]);
-        insert_sessions(&mut script, &writes.new_sessions);
-        update_sessions(&mut script, &writes.changed_sessions);
+        let added = added_bytes(&writes.events);
+        insert_sessions(&mut script, &writes.new_sessions, &added);
+        update_sessions(&mut script, &writes.changed_sessions, &added);
         insert_guests(&mut script, &writes.new_guests);
         insert_participants(&mut script, &writes.new_participants);
         mark_read(&mut script, &writes.read_marks);
@@ -190,11 +200,20 @@ impl<E: Engine> SqlWriteTx<E> {
     }
 }
 
-fn insert_sessions<E: Engine>(script: &mut Script<E>, sessions: &[Session]) {
+/// How many bytes these events add to each session.
+fn added_bytes(events: &[CommittedEvent]) -> HashMap<SessionId, i64> {
+    let mut added = HashMap::with_capacity(events.len());
+    for event in events {
+        *added.entry(event.session).or_insert(0) += i64::try_from(event.text.len()).unwrap_or(i64::MAX);
+    }
+    added
+}
+
+fn insert_sessions<E: Engine>(script: &mut Script<E>, sessions: &[Session], added: &HashMap<SessionId, i64>) {
     script.table(
         "INSERT INTO sessions (id, space_id, created_by_agent_id, created_by_human_id, title, encrypted_title, \
          status, priority, metadata, first_seq, last_seq, message_count, pending_count, created_at, updated_at, \
-         closed_at, archived_at) SELECT * FROM (VALUES",
+         closed_at, archived_at, bytes) SELECT * FROM (VALUES",
         FILLED,
         None,
         sessions,
@@ -216,16 +235,17 @@ fn insert_sessions<E: Engine>(script: &mut Script<E>, sessions: &[Session]) {
             row.push(s.map(|s| s.updated_at.0));
             row.push(s.and_then(|s| s.closed_at).map(|at| at.0));
             row.push(s.and_then(|s| s.archived_at).map(|at| at.0));
+            row.push(s.map(|s| added.get(&s.id).copied().unwrap_or(0)));
         },
     );
 }
 
-fn update_sessions<E: Engine>(script: &mut Script<E>, sessions: &[Session]) {
+fn update_sessions<E: Engine>(script: &mut Script<E>, sessions: &[Session], added: &HashMap<SessionId, i64>) {
     script.table(
         "UPDATE sessions SET title = v.column2, encrypted_title = v.column3, status = v.column4, \
          priority = v.column5, metadata = v.column6, last_seq = v.column7, message_count = v.column8, \
-         pending_count = v.column9, updated_at = v.column10, closed_at = v.column11, archived_at = v.column12 \
-         FROM (VALUES",
+         pending_count = v.column9, updated_at = v.column10, closed_at = v.column11, archived_at = v.column12, \
+         bytes = sessions.bytes + v.column13 FROM (VALUES",
         ") AS v WHERE sessions.id = v.column1",
         None,
         sessions,
@@ -242,6 +262,7 @@ fn update_sessions<E: Engine>(script: &mut Script<E>, sessions: &[Session]) {
             row.push(s.map(|s| s.updated_at.0));
             row.push(s.and_then(|s| s.closed_at).map(|at| at.0));
             row.push(s.and_then(|s| s.archived_at).map(|at| at.0));
+            row.push(s.map(|s| added.get(&s.id).copied().unwrap_or(0)));
         },
     );
 }

@@ -83,7 +83,7 @@ class Hub:
     def __init__(self, database, redis=None):
         settings = {name: value for name, value in os.environ.items() if not name.startswith("HILOOP_")}
         settings |= {"DATABASE_URL": database, "HILOOP_LISTEN": "127.0.0.1:0", "HILOOP_RATE_LIMIT": "off",
-                     "HILOOP_LOG": "error"}
+                     "HILOOP_CONNECTION_LIMIT": "off", "HILOOP_LOG": "error"}
         settings |= {"REDIS_URL": redis} if redis else {}
         self.process = subprocess.Popen([hub, "serve"], env=settings, stdout=subprocess.PIPE, text=True)
         self.key = self.url = None

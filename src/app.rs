@@ -6,6 +6,7 @@ use crate::broker::redis::Target;
 use crate::broker::{Broker, LocalBroker, RedisBroker};
 use crate::clock::{Clock, CorrectedClock};
 use crate::config::{Config, Database, JwtSettings, Quotas, SignInLimit};
+use crate::connections::{Connections, Descriptor, descriptors};
 use crate::context::Context;
 use crate::domain::CommittedEvent;
 use crate::http;
@@ -15,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::space_bytes::SpaceBytes;
 use crate::store::open::{OpenError, open};
 use crate::store::{Store, StoreError};
+use crate::supervisor::Supervisor;
 use crate::timeline::Timeline;
 use crate::wire::Watched;
 use axum::extract::ConnectInfo;
@@ -155,10 +157,14 @@ pub async fn start_with(config: Config, clock: Arc<dyn Clock>, broker: Arc<dyn B
 }
 
 /// The broker that the settings ask for. Redis may be away: then the hub starts without it, and connects later.
-async fn broker(redis: Option<Target>, store: &dyn Store) -> Result<Arc<dyn Broker>, StartError> {
+async fn broker(
+    redis: Option<Target>,
+    store: &dyn Store,
+    supervisor: &Supervisor,
+) -> Result<Arc<dyn Broker>, StartError> {
     let Some(target) = redis else { return Ok(Arc::new(LocalBroker)) };
     let id = store.setting_or("store_id", &Uuid::now_v7().to_string()).await?;
-    let broker = RedisBroker::new(target, &id);
+    let broker = RedisBroker::new(target, &id, supervisor.clone());
     broker.check().await.map_err(StartError::Redis)?;
     Ok(Arc::new(broker))
 }
@@ -179,15 +185,27 @@ async fn launch(
         .map(|address| Port::bind(address, |address, source| StartError::MetricsListen { address, source }));
     let for_metrics = for_metrics.transpose()?;
     let metrics = Arc::new(Metrics::new()?);
+    let supervisor = Supervisor::new(Arc::clone(&metrics));
 
     let rooms = rooms(&config.database, &config.jwt, config.sign_in_limit, config.quotas, clock).await?;
     let broker = match broker_given {
         Some(broker) => broker,
-        None => broker(redis, &*rooms.store).await?,
+        None => broker(redis, &*rooms.store, &supervisor).await?,
     };
     // Before anything goes by it.
     let clock_comparison = StoreClock::compare(&*rooms.store, &*rooms.clock, &metrics).await;
-    let hub = Hub::start(Arc::clone(&rooms.store), Arc::clone(&broker), Arc::clone(&rooms.clock), Arc::clone(&metrics));
+    let (most, in_use) = descriptors();
+    // Those of the store are opened as they are needed.
+    let in_use = in_use + config.database.connections as usize;
+    let connections = Connections::new(config.connection_limit, most, in_use);
+    let hub = Hub::start(
+        &rooms.store,
+        Arc::clone(&broker),
+        Arc::clone(&rooms.clock),
+        Arc::clone(&metrics),
+        Arc::clone(&connections),
+        &supervisor,
+    );
     let authenticator = Arc::clone(&rooms.authenticator);
     hub.on_revocation(move || authenticator.forget_all());
     let publisher = Arc::clone(&hub);
@@ -200,7 +218,7 @@ async fn launch(
     let doubtful = Arc::clone(&hub);
     let on_doubt = Arc::new(move || doubtful.doubt());
     let (store, clock) = (Arc::clone(&rooms.store), Arc::clone(&rooms.clock));
-    let timeline = Timeline::start(store, clock, Arc::clone(&metrics), on_commit, on_doubt);
+    let timeline = Timeline::start(store, clock, Arc::clone(&metrics), on_commit, on_doubt, &supervisor);
     let context = Arc::new(Context {
         config,
         store: rooms.store,
@@ -213,6 +231,8 @@ async fn launch(
         accounts: rooms.accounts,
         audit: rooms.audit,
         metrics,
+        supervisor: supervisor.clone(),
+        connections,
         draining: CancellationToken::new(),
     });
     let listener = port.listen()?;
@@ -220,13 +240,17 @@ async fn launch(
     jobs::start(&context, clock_comparison);
     let stopped = TaskTracker::new();
     let router = http::router(Arc::clone(&context));
-    stopped.spawn(accept(listener, router, context.draining.clone(), stopped.clone()));
+    let connections = Arc::clone(&context.connections);
+    let accept = Accept { listener, router, ending: context.draining.clone(), tasks: stopped.clone(), connections };
+    stopped.spawn(supervisor.clone().watch("accept", accept, |accept| Box::pin(accept.run())));
     let gone = CancellationToken::new();
     let metrics_address = for_metrics.map(|(address, listener)| {
         tracing::info!(%address, "metrics are open");
         let router = http::ops_router(Arc::clone(&context));
         // Apart from the others: whoever watches is no reason to wait, and may watch to the end.
-        tokio::spawn(accept(listener, router, gone.clone(), TaskTracker::new()));
+        let (ending, tasks, connections) = (gone.clone(), TaskTracker::new(), Arc::clone(&context.connections));
+        let accept = Accept { listener, router, ending, tasks, connections };
+        supervisor.spawn("metrics listener", accept, |accept| Box::pin(accept.run()));
         address
     });
     Ok(Server { address, metrics_address, context, stopped, gone })
@@ -256,27 +280,44 @@ impl Server {
 }
 
 /// Takes connections until `ending`, which also has those that are there finish what they do.
-async fn accept(listener: TcpListener, router: axum::Router, ending: CancellationToken, tasks: TaskTracker) {
-    loop {
-        let (stream, peer) = tokio::select! {
-            () = ending.cancelled() => return,
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // Out of descriptors, most likely: wait for some to come back.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
-        };
-        // Small frames go out at once.
-        let _ = stream.set_nodelay(true);
-        tasks.spawn(serve(stream, peer, router.clone(), ending.clone()));
+struct Accept {
+    listener: TcpListener,
+    router: axum::Router,
+    ending: CancellationToken,
+    tasks: TaskTracker,
+    connections: Arc<Connections>,
+}
+
+impl Accept {
+    async fn run(&mut self) {
+        loop {
+            let (stream, peer) = tokio::select! {
+                () = self.ending.cancelled() => return,
+                accepted = self.listener.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        // Out of descriptors, most likely: wait for some to come back.
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        continue;
+                    }
+                },
+            };
+            // Small frames go out at once.
+            let _ = stream.set_nodelay(true);
+            let descriptor = self.connections.accepted();
+            self.tasks.spawn(serve(stream, peer, self.router.clone(), self.ending.clone(), descriptor));
+        }
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: axum::Router, ending: CancellationToken) {
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: axum::Router,
+    ending: CancellationToken,
+    _descriptor: Descriptor,
+) {
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request.map(axum::body::Body::new))

@@ -39,6 +39,9 @@ pub struct Settings {
     /// Requests per second for each credential, as 100/s, or off
     #[arg(long, env = "HILOOP_RATE_LIMIT", default_value = "100/s")]
     pub rate_limit: String,
+    /// Sockets, event streams and long-polls open at once for each credential, a tenth of it for a guest, or off
+    #[arg(long, env = "HILOOP_CONNECTION_LIMIT", default_value = "1000")]
+    pub connection_limit: String,
     /// Failed sign-ins per minute for each address, as 60/min, or off (60/min if not set, off where the rate limit is)
     #[arg(long, env = "HILOOP_SIGN_IN_LIMIT")]
     pub sign_in_limit: Option<String>,
@@ -198,6 +201,8 @@ pub struct Config {
     pub public_url: Option<String>,
     pub cors_origins: Vec<String>,
     pub rate_limit: Option<RateLimit>,
+    /// Most connections that stay open, for each credential.
+    pub connection_limit: Option<u32>,
     pub sign_in_limit: Option<SignInLimit>,
     pub max_body_bytes: usize,
     pub max_field_bytes: usize,
@@ -261,6 +266,7 @@ impl Settings {
             public_url,
             cors_origins,
             rate_limit,
+            connection_limit: connection_limit(&self.connection_limit)?,
             sign_in_limit: match &given(self.sign_in_limit) {
                 Some(text) => sign_in_limit(text)?,
                 None => rate_limit.map(|_| DEFAULT_SIGN_IN_LIMIT),
@@ -386,6 +392,16 @@ fn rate_limit(text: &str) -> Result<Option<RateLimit>, ConfigError> {
         Some(per_second) => Ok(Some(RateLimit { per_second, burst: per_second * 2 })),
         None => Err(bad("HILOOP_RATE_LIMIT", format!("'{text}' must be a rate such as 100/s, or off"))),
     }
+}
+
+/// `off`, or a number.
+fn connection_limit(text: &str) -> Result<Option<u32>, ConfigError> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let limit = text.parse::<u32>().ok().filter(|limit| (1..=1_000_000).contains(limit));
+    let problem = || format!("must be 1 to 1000000 or \"off\" (got '{text}')");
+    limit.map(Some).ok_or_else(|| bad("HILOOP_CONNECTION_LIMIT", problem()))
 }
 
 /// `off`, or `N/min`; so many may come at once.

@@ -5,6 +5,7 @@ use crate::auth::{Accounts, Authenticator};
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::domain::decide::Command;
 use crate::domain::draft::MessageDraft;
 use crate::domain::{Message, MessageStatus, Principal, Refusal, SessionId};
@@ -12,6 +13,7 @@ use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::space_bytes::SpaceBytes;
 use crate::store::{SavedReplyKind, Store};
+use crate::supervisor::Supervisor;
 use crate::timeline::{Action, By, Idempotency, Outcome, Request, Timeline};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +32,8 @@ pub struct Context {
     pub accounts: Accounts,
     pub audit: Arc<Audit>,
     pub metrics: Arc<Metrics>,
+    pub supervisor: Supervisor,
+    pub connections: Arc<Connections>,
     /// Cancelled when the server begins to drain.
     pub draining: CancellationToken,
 }

@@ -13,7 +13,8 @@
 //! - [`timeline`], [`hub`], [`auth`], [`audit`] change, live readers, who is asking, what is kept of it
 //! - [`store`], [`broker`] what lasts, and hints between nodes
 //! - [`domain`] types and rules; [`wire`] the shape of errors; [`clock`] time; [`config`] settings;
-//!   [`metrics`] figures; `gcra` how often something may happen, `backoff` when to try again
+//!   [`metrics`] figures; `gcra` how often something may happen, `backoff` when to try again, [`supervisor`] tasks that
+//!   outlive a request
 //!
 //! `ARCHITECTURE.md` walks one message from its POST to every socket.
 #![forbid(unsafe_code)]
@@ -26,6 +27,7 @@ pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod connections;
 pub mod context;
 pub mod domain;
 mod gcra;
@@ -36,6 +38,7 @@ pub mod metrics;
 mod quotas;
 mod space_bytes;
 pub mod store;
+pub mod supervisor;
 pub mod timeline;
 pub mod wire;
 pub mod ws;

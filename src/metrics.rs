@@ -59,6 +59,7 @@ pub struct Metrics {
     /// Sessions that were deleted because they ended long ago.
     pub retired: IntCounter,
     store_errors: IntCounterVec,
+    task_panics: IntCounterVec,
     store_unreachable: IntGauge,
     /// How far the store's clock is ahead of this machine's, in seconds.
     pub clock_correction: Gauge,
@@ -241,6 +242,11 @@ impl Metrics {
             retired: make.counter("hiloop_retired_sessions_total", "Sessions deleted because they ended long ago")?,
             events,
             store_errors,
+            task_panics: make.counters(
+                "hiloop_task_panics_total",
+                "Panics of long-lived tasks, each of which was started again",
+                "task",
+            )?,
             clock_correction: make.add(Gauge::new(
                 "hiloop_clock_correction_seconds",
                 "How far the database's clock is ahead of this machine's",
@@ -249,6 +255,11 @@ impl Metrics {
             broker: Mutex::new(BrokerFigures::new(&make)?),
             registry,
         })
+    }
+
+    /// Notes that a long-lived task panicked. Names come from the program alone.
+    pub fn task_panicked(&self, task: &'static str) {
+        self.task_panics.with_label_values(&[task]).inc();
     }
 
     /// Notes a request that was answered. `route` must be a template, never a path: each is kept for good.

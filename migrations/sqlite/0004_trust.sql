@@ -27,6 +27,9 @@ ALTER TABLE refresh_families ADD COLUMN created_at INTEGER;
 ALTER TABLE refresh_families ADD COLUMN ends_at INTEGER;
 ALTER TABLE refresh_families ADD COLUMN user_agent TEXT;
 
+-- By which links that have ended are found.
+CREATE INDEX setup_tokens_by_expiry ON setup_tokens (expires_at);
+
 -- Who made a key or a guest token, as the JSON of an actor, and with which key; when it was last used, to the minute.
 ALTER TABLE api_keys ADD COLUMN created_by TEXT;
 ALTER TABLE api_keys ADD COLUMN created_by_key BLOB;

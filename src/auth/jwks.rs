@@ -51,6 +51,7 @@ impl Jwks {
         if found.is_some() {
             if self.source.is_stale() {
                 let source = Arc::clone(&self.source);
+                #[allow(clippy::disallowed_methods)] // one fetch, which ends by itself
                 tokio::spawn(async move { source.fetch(since).await });
             }
             return found;

@@ -40,6 +40,12 @@ pub enum Refusal {
     TooLarge(String),
     #[error("Too many failed sign-ins from this address; please wait {} s", .0.retry_after)]
     RateLimited(Exhausted),
+    /// A credential has as many connections as it may.
+    #[error("{limit} sockets, event streams and long-polls are open with this credential, and no more may be")]
+    TooManyConnections { limit: u32 },
+    /// The process has no room for another socket.
+    #[error("This node has as many sockets as it can take; please retry elsewhere or later")]
+    NoRoom,
     #[error("The store is out of reach, please retry")]
     Unavailable,
     #[error("Something went wrong on our side")]

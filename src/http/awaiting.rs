@@ -7,12 +7,14 @@ use super::reply::{self, Reply};
 use super::{ApiError, App};
 use crate::domain::interaction::Interaction;
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
+use crate::hub::Woken;
 use crate::store::Moment;
 use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 
 const DEFAULT_SECONDS: i64 = 30;
 const MAX_SECONDS: i64 = 55;
@@ -81,7 +83,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Patience {
     }
 }
 
-/// Returns when the message has settled, the time is up or the server drains. The store is asked once, and not for what
+/// Returns when the message has settled, the time is up or the server drains. The store is asked once, unless it goes
+/// back meanwhile, and not for what
 /// the message says: that may be large, and ten thousand may wait.
 async fn wait(
     app: &App,
@@ -95,18 +98,24 @@ async fn wait(
     }
     // First listen, then look: a settling between the two is seen by one of them. Whoever may not see the message
     // leaves nothing behind, since all of this ends with its guards.
-    let attendance = app.hub.attend(Arc::clone(principal));
+    let attendance = app.hub.attend(Arc::clone(principal))?;
+    let until = Instant::now() + patience;
     let mut waiter = app.hub.waiter(session, id);
-    let outlook = app.store.outlook(principal.scope(), session, id).await?.ok_or(MISSING)?;
-    if outlook.status == MessageStatus::Pending {
-        app.hub.observe(outlook.head.space, session, outlook.head.last_seq);
+    loop {
+        let outlook = app.store.outlook(principal.scope(), session, id).await?.ok_or(MISSING)?;
+        if outlook.status != MessageStatus::Pending {
+            return Ok(());
+        }
+        app.hub.observe(session, &outlook.head);
         tokio::select! {
-            () = waiter.settled() => {}
-            () = tokio::time::sleep(patience) => {}
-            () = attendance.ended() => {}
+            woken = waiter.woken() => match woken {
+                Woken::Settled => return Ok(()),
+                Woken::LookAgain => waiter = app.hub.waiter(session, id),
+            },
+            () = sleep_until(until) => return Ok(()),
+            () = attendance.ended() => return Ok(()),
         }
     }
-    Ok(())
 }
 
 /// `Prefer: wait=SECONDS` (RFC 7240 section 4.3); a preference that can't be met is met as far as it can be.

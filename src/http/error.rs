@@ -12,6 +12,9 @@ use utoipa::IntoResponses;
 use utoipa::openapi::schema::{ObjectBuilder, Ref, Type};
 use utoipa::openapi::{Components, Content, RefOr, Response as Documented, ResponseBuilder};
 
+/// When to try again where too many connections are open: nobody knows when one of them will end.
+const CONNECTION_RETRY_SECONDS: u64 = 5;
+
 /// A refusal on its way to a client.
 #[derive(Debug, Clone)]
 pub struct ApiError(pub Refusal);
@@ -43,9 +46,9 @@ fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::LimitReached { .. }
         | Refusal::IdempotencyInFlight => StatusCode::CONFLICT,
         Refusal::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
-        Refusal::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::RateLimited(_) | Refusal::TooManyConnections { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Unavailable | Refusal::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -117,7 +120,7 @@ const ENTRIES: &[Entry] = &[
         StatusCode::TOO_MANY_REQUESTS,
         "RateLimited",
         &["RATE_LIMITED"],
-        "Too many requests; come back after `Retry-After` seconds.",
+        "Too many requests, failed sign-ins or open connections; come back after `Retry-After` seconds.",
     ),
     Entry(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -129,7 +132,7 @@ const ENTRIES: &[Entry] = &[
         StatusCode::SERVICE_UNAVAILABLE,
         "Unavailable",
         &["UNAVAILABLE"],
-        "The store is out of reach; the caller may retry.",
+        "The store is out of reach, or the node has no room for another socket; the caller may retry.",
     ),
 ];
 
@@ -188,6 +191,10 @@ impl IntoResponse for ApiError {
         if let Refusal::RateLimited(exhausted) = &self.0 {
             let quota = rate_limit::Quota { name: "sign-in", amount: exhausted.per_minute, seconds: 60 };
             quota.show(response.headers_mut(), 0, exhausted.retry_after);
+        }
+        if let Refusal::TooManyConnections { limit } = &self.0 {
+            let quota = rate_limit::Quota { name: "connections", amount: *limit, seconds: 0 };
+            quota.show(response.headers_mut(), 0, CONNECTION_RETRY_SECONDS);
         }
         match status {
             StatusCode::SERVICE_UNAVAILABLE => {

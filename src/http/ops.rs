@@ -15,6 +15,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 /// How long the store may take to answer before it counts as out of reach.
@@ -34,29 +35,65 @@ struct Alive {
 struct Readiness {
     /// `ok`, `degraded` (without its Redis) or `unavailable`.
     status: &'static str,
-    /// `ok` or `unreachable`.
+    /// `ok`, `unreachable`, or `unwritable`: it can be read, and writes fail (it is full, or held by another program).
     store: &'static str,
     draining: bool,
     /// `ok` or `unreachable`; absent where no Redis is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     redis: Option<&'static str>,
+    /// The tasks of the node that fail again and again; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>, required = false)]
+    failing: Vec<&'static str>,
+}
+
+/// How the store does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Health {
+    Ok,
+    Unreachable,
+    Unwritable,
+}
+
+impl Health {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unreachable => "unreachable",
+            Self::Unwritable => "unwritable",
+        }
+    }
 }
 
 /// What the store said last, and when.
 #[derive(Default)]
-pub struct Probe(Mutex<Option<(Instant, bool)>>);
+pub struct Probe(Mutex<Option<(Instant, Health)>>);
 
 impl Probe {
-    /// Whether the store answers. It is asked by one at a time.
-    async fn store_answers(&self, app: &App) -> bool {
+    /// Whether the store answers and takes writes. It is asked by one at a time.
+    async fn health(&self, app: &App) -> Health {
         let mut last = self.0.lock().await;
-        if let Some((_, answers)) = last.filter(|(at, _)| at.elapsed() < STORE_ANSWER) {
-            return answers;
+        if let Some((_, health)) = last.filter(|(at, _)| at.elapsed() < STORE_ANSWER) {
+            return health;
         }
-        let answers = tokio::time::timeout(STORE_PATIENCE, app.store.ping()).await.is_ok_and(|answer| answer.is_ok());
-        *last = Some((Instant::now(), answers));
-        answers
+        let health = Self::ask(app).await;
+        *last = Some((Instant::now(), health));
+        health
+    }
+
+    async fn ask(app: &App) -> Health {
+        if !timeout(STORE_PATIENCE, app.store.ping()).await.is_ok_and(|answer| answer.is_ok()) {
+            return Health::Unreachable;
+        }
+        // While writes work, each of them is proof enough. Where the last one failed, none may come any more: whoever
+        // balances the load sends them elsewhere.
+        if app.store.writes_fail()
+            && !timeout(STORE_PATIENCE, app.store.try_write()).await.is_ok_and(|answer| answer.is_ok())
+        {
+            return Health::Unwritable;
+        }
+        Health::Ok
     }
 }
 
@@ -71,16 +108,18 @@ pub async fn livez() -> Reply {
 
 /// Whether the node is ready for traffic
 ///
-/// 503 while the store is out of reach or the node drains; the body says which. Without Redis the node goes on,
+/// 503 while the store is out of reach or takes no writes, a task of the node keeps failing, or the node drains; the body
+/// says which. Without Redis the node goes on,
 /// `degraded`: what other nodes do reaches its clients by the store.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "ready",
     responses((status = 200, description = "It is", body = Readiness), (status = 503, description = "It is not", body = Readiness)),
 )]
 pub async fn readyz(State(app): State<App>, Extension(probe): Extension<Arc<Probe>>) -> Reply {
-    let store = probe.store_answers(&app).await;
+    let store = probe.health(&app).await;
+    let failing = app.supervisor.failing();
     let draining = app.draining.is_cancelled();
-    let ready = store && !draining;
+    let ready = store == Health::Ok && failing.is_empty() && !draining;
     let redis = match app.broker.connectivity() {
         Connectivity::SingleNode => None,
         Connectivity::Connected => Some("ok"),
@@ -91,7 +130,7 @@ pub async fn readyz(State(app): State<App>, Extension(probe): Extension<Arc<Prob
         (true, Some("unreachable")) => "degraded",
         (true, _) => "ok",
     };
-    let body = Readiness { status, store: if store { "ok" } else { "unreachable" }, draining, redis };
+    let body = Readiness { status, store: store.as_str(), draining, redis, failing };
     reply::json(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
 }
 
@@ -108,7 +147,7 @@ pub async fn metrics(_: ManagerKey, app: State<App>) -> Reply {
 
 /// The figures, to whoever reaches the port that is set aside for them.
 pub async fn open_metrics(State(app): State<App>) -> Reply {
-    let pending = tokio::time::timeout(STORE_PATIENCE, app.store.pending_responses()).await;
+    let pending = timeout(STORE_PATIENCE, app.store.pending_responses()).await;
     let asked = Asked {
         pending: pending.ok().and_then(Result::ok),
         topics: app.hub.topic_count(),

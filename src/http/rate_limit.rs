@@ -26,6 +26,7 @@ use std::time::Instant;
 pub(super) struct Quota {
     pub(super) name: &'static str,
     pub(super) amount: u32,
+    /// In which it holds; 0 for one of what is open at the same time.
     pub(super) seconds: u32,
 }
 
@@ -34,7 +35,8 @@ impl Quota {
     /// several quotas may stand side by side.
     pub(super) fn show(&self, headers: &mut HeaderMap, left: u32, wait: u64) {
         let Self { name, amount, seconds } = self;
-        let policy = format!(r#""{name}";q={amount};w={seconds}"#);
+        let window = if *seconds > 0 { format!(";w={seconds}") } else { String::new() };
+        let policy = format!(r#""{name}";q={amount}{window}"#);
         let state = format!(r#""{name}";r={left};t={}"#, wait.max(1));
         for (field, value) in [("ratelimit-policy", policy), ("ratelimit", state)] {
             if let Ok(value) = HeaderValue::from_str(&value) {

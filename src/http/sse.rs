@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Follow the timeline as Server-Sent Events
 ///
-/// `id:` is the seq, `event:` the type, `data:` the Event. Without `Last-Event-ID` and `after` it begins with the next event. The stream ends when access ends, the credential expires or the node drains: reconnect with `Last-Event-ID`.
+/// `id:` is the seq, `event:` the type, `data:` the Event. Without `Last-Event-ID` and `after` it begins with the next event. The stream ends when access ends, the credential expires, the node drains or the store goes back to an earlier state: reconnect with `Last-Event-ID`. One beyond the newest event begins anew with the oldest: what the client has of the session is void.
 #[utoipa::path(
     get, path = "/sessions/{id}/events", operation_id = "followTimeline",
     params(
@@ -53,14 +53,21 @@ pub async fn events<A: Audience>(
             Some(seq.ok_or_else(|| Refusal::Invalid("Header 'Last-Event-ID' must be a seq".to_owned()))?)
         }
     };
-    let attendance = app.hub.attend(Arc::clone(&principal));
+    let attendance = app.hub.attend(Arc::clone(&principal))?;
     let live = app.hub.stream(session);
     let head = app.store.head(scope, session).await?.ok_or(Refusal::NotFound("Session"))?;
-    app.hub.observe(head.space, session, head.last_seq);
-    // Beyond the head there is nothing that could have been seen, as for sockets.
-    let at = resumed.map_or(head.last_seq, |after| after.min(head.last_seq));
-    let follower =
-        Follower { app, session, scope, principal, attendance, live, at, behind: true, ready: VecDeque::new() };
+    app.hub.observe(session, &head);
+    let at = match resumed {
+        None => head.last_seq,
+        // The store was restored to an earlier state: what the client has seen is void, as for sockets.
+        Some(after) if after > head.last_seq => {
+            app.hub.look_later(session);
+            head.first_seq - 1
+        }
+        Some(after) => after,
+    };
+    let ready = VecDeque::new();
+    let follower = Follower { app, session, scope, principal, attendance, live, at, heard: at, behind: true, ready };
     let chunks = stream::unfold(follower, |mut follower| async move {
         let chunk = follower.next().await?;
         Some((Ok::<_, Infallible>(chunk), follower))
@@ -83,6 +90,8 @@ struct Follower {
     live: Stream,
     /// The last event that was read.
     at: i64,
+    /// How far the timeline was said to reach when the store was asked last.
+    heard: i64,
     /// Whether the store may have more.
     behind: bool,
     /// What was read and is still to go out.
@@ -106,7 +115,13 @@ impl Follower {
             tokio::select! {
                 biased;
                 () = attendance.ended() => return None,
-                () = live.beyond(self.at), if pause.is_none() => self.behind = true,
+                is_more = live.beyond(self.at.max(self.heard)), if pause.is_none() => {
+                    // Where the store went back, the client reconnects and begins anew.
+                    if !is_more {
+                        return None;
+                    }
+                    self.behind = true;
+                }
                 () = tokio::time::sleep(left.min(pause.unwrap_or(KEEP_ALIVE))) => {
                     if pause.is_none() {
                         self.ready.push_back(Bytes::from_static(b": still here
@@ -131,6 +146,7 @@ impl Follower {
     /// Reads a page of what there is; a time to wait if the store can't be read. None if the session is out of sight
     /// (the page is read in scope: whoever was removed gets nothing more) or access ends meanwhile.
     async fn read(&mut self) -> Option<Option<Duration>> {
+        self.heard = self.live.reach();
         let page = tokio::select! {
             biased;
             () = self.attendance.ended() => return None,
@@ -145,6 +161,10 @@ impl Follower {
                 return Some(Some(PAUSE));
             }
         };
+        if page.head.last_seq < self.at {
+            self.app.hub.look_later(self.session);
+            return None;
+        }
         self.app.metrics.delivered_stream.inc_by(page.events.len() as u64);
         for event in &page.events {
             self.at = event.seq;

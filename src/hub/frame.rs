@@ -1,8 +1,8 @@
 //! The frames that the hub sends, built once as the bytes that go out to every socket.
 
 use crate::broker::Ephemeral;
-use crate::domain::{CommittedEvent, EventHint};
-use crate::wire::frame::HubFrame;
+use crate::domain::{CommittedEvent, EventHint, SessionId};
+use crate::wire::frame::{HubFrame, PresenceChange};
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
@@ -61,6 +61,11 @@ pub fn feed_frame(event: &EventHint) -> Bytes {
         at: event.at,
     };
     text_frame(&[&frame.text()])
+}
+
+/// A [`HubFrame::PresenceOfMany`].
+pub fn crowd_frame(session_id: SessionId, changes: &[PresenceChange]) -> Bytes {
+    text_frame(&[&HubFrame::PresenceOfMany { session_id, changes }.text()])
 }
 
 /// The frame of something ephemeral (contract section 8).

@@ -3,11 +3,12 @@
 //! A lane takes its messages in order. Joining is one of them, so whoever has joined sees everything that is
 //! released afterwards.
 
-use super::subscriber::{Offered, Run, Subscriber};
+use super::subscriber::{EndReason, Offered, Run, Subscriber};
 use crate::domain::{ConnectionId, PrincipalId, SessionId};
 use crate::metrics::Metrics;
+use crate::supervisor::Supervisor;
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -35,9 +36,10 @@ pub(super) enum LaneMessage {
         session: SessionId,
         seq: i64,
     },
-    /// Nobody may read the session any more.
+    /// Every subscription to the session ends.
     Evict {
         session: SessionId,
+        reason: EndReason,
     },
     Show {
         session: SessionId,
@@ -53,9 +55,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn start(metrics: Arc<Metrics>) -> Self {
+    pub(super) fn start(supervisor: &Supervisor, metrics: Arc<Metrics>) -> Self {
         let (queue, messages) = mpsc::channel(MAX_QUEUE);
-        tokio::spawn(run(messages, metrics));
+        let worker = Worker { messages, metrics, members: Members::new(), turn: VecDeque::new(), fanning_out: None };
+        supervisor.spawn("fan-out", worker, |worker| Box::pin(worker.run()));
         Self { queue }
     }
 
@@ -73,64 +76,97 @@ impl Lane {
 
 type Members = HashMap<SessionId, Vec<Arc<dyn Subscriber>>>;
 
-async fn run(mut messages: mpsc::Receiver<LaneMessage>, metrics: Arc<Metrics>) {
-    let mut members = Members::new();
-    let mut turn = Vec::new();
-    while messages.recv_many(&mut turn, DELIVERIES_PER_TURN).await > 0 {
-        let mut deliveries = 0;
-        let mut queue = turn.drain(..).peekable();
-        while let Some(message) = queue.next() {
-            match message {
-                LaneMessage::Join { session, subscriber, done } => {
-                    let list = members.entry(session).or_default();
-                    list.retain(|present| present.id() != subscriber.id());
-                    list.push(subscriber);
-                    // Whoever no longer waits for it has left or will leave.
-                    let _ = done.send(());
-                }
-                LaneMessage::Leave { session, connection } => leave(&mut members, session, connection),
-                LaneMessage::Run { session, run } => {
-                    // Runs of one session that have queued up go out in one write a socket.
-                    let mut runs = vec![run];
-                    while let Some(LaneMessage::Run { run, .. }) = queue.next_if(
-                        |next| matches!(next, LaneMessage::Run { session: s, run } if *s == session && run.first == runs[runs.len() - 1].end()),
-                    ) {
-                        runs.push(run);
-                    }
-                    let run = if runs.len() == 1 { runs.remove(0) } else { Arc::new(Run::merge(&runs)) };
-                    let mut offered = Offered::default();
-                    for subscriber in members.get(&session).into_iter().flatten() {
-                        offered += subscriber.deliver(session, &run);
-                        deliveries += 1;
-                        if deliveries % DELIVERIES_PER_TURN == 0 {
-                            tokio::task::yield_now().await;
-                        }
-                    }
-                    // Once a run, not once a socket: lanes would take the counter out of each other's caches.
-                    metrics.delivered_live.inc_by(offered.taken);
-                    if offered.dropped > 0 {
-                        metrics.dropped_events.inc_by(offered.dropped);
-                    }
-                }
-                LaneMessage::Head { session, seq } => {
-                    members.get(&session).into_iter().flatten().for_each(|subscriber| subscriber.hear(session, seq));
-                }
-                LaneMessage::Evict { session } => {
-                    members.get(&session).into_iter().flatten().for_each(|subscriber| subscriber.evict(session));
-                }
-                LaneMessage::Show { session, frame, except } => {
-                    let mut dropped = 0;
-                    for subscriber in members.get(&session).into_iter().flatten() {
-                        if except.is_none() || subscriber.principal().map(|principal| principal.id()) != except {
-                            dropped += u64::from(!subscriber.show(&frame));
-                            deliveries += 1;
-                        }
-                    }
-                    if dropped > 0 {
-                        metrics.dropped_ephemeral.inc_by(dropped);
-                    }
+/// The state of a lane. It outlives a panic of its task.
+struct Worker {
+    messages: mpsc::Receiver<LaneMessage>,
+    metrics: Arc<Metrics>,
+    members: Members,
+    /// Messages that were taken from the queue together.
+    turn: VecDeque<LaneMessage>,
+    /// The session whose events are going out, and up to which `seq`.
+    fanning_out: Option<(SessionId, i64)>,
+}
+
+impl Worker {
+    async fn run(&mut self) {
+        if let Some((session, seq)) = self.fanning_out.take() {
+            // The task panicked amid a run: those whom it did not reach read it from the store.
+            self.hear(session, seq);
+        }
+        let mut taken = Vec::new();
+        loop {
+            while let Some(message) = self.turn.pop_front() {
+                self.handle(message).await;
+            }
+            if self.messages.recv_many(&mut taken, DELIVERIES_PER_TURN).await == 0 {
+                return;
+            }
+            self.turn.extend(taken.drain(..));
+        }
+    }
+
+    async fn handle(&mut self, message: LaneMessage) {
+        match message {
+            LaneMessage::Join { session, subscriber, done } => {
+                let list = self.members.entry(session).or_default();
+                list.retain(|present| present.id() != subscriber.id());
+                list.push(subscriber);
+                // Whoever no longer waits for it has left or will leave.
+                let _ = done.send(());
+            }
+            LaneMessage::Leave { session, connection } => leave(&mut self.members, session, connection),
+            LaneMessage::Run { session, run } => self.fan_out(session, run).await,
+            LaneMessage::Head { session, seq } => self.hear(session, seq),
+            LaneMessage::Evict { session, reason } => {
+                for subscriber in self.members.get(&session).into_iter().flatten() {
+                    subscriber.evict(session, reason);
                 }
             }
+            LaneMessage::Show { session, frame, except } => self.show(session, &frame, except),
+        }
+    }
+
+    async fn fan_out(&mut self, session: SessionId, run: Arc<Run>) {
+        // Runs of one session that have queued up go out in one write a socket.
+        let mut runs = vec![run];
+        while let Some(LaneMessage::Run { session: next, run }) = self.turn.front()
+            && *next == session
+            && run.first == runs[runs.len() - 1].end()
+        {
+            runs.push(Arc::clone(run));
+            self.turn.pop_front();
+        }
+        let run = if runs.len() == 1 { runs.remove(0) } else { Arc::new(Run::merge(&runs)) };
+        self.fanning_out = Some((session, run.end() - 1));
+        let (mut offered, mut deliveries) = (Offered::default(), 0);
+        for subscriber in self.members.get(&session).into_iter().flatten() {
+            offered += subscriber.deliver(session, &run);
+            deliveries += 1;
+            if deliveries % DELIVERIES_PER_TURN == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.fanning_out = None;
+        // Once a run, not once a socket: lanes would take the counter out of each other's caches.
+        self.metrics.delivered_live.inc_by(offered.taken);
+        if offered.dropped > 0 {
+            self.metrics.dropped_events.inc_by(offered.dropped);
+        }
+    }
+
+    fn hear(&self, session: SessionId, seq: i64) {
+        self.members.get(&session).into_iter().flatten().for_each(|subscriber| subscriber.hear(session, seq));
+    }
+
+    fn show(&self, session: SessionId, frame: &Bytes, except: Option<PrincipalId>) {
+        let mut dropped = 0;
+        for subscriber in self.members.get(&session).into_iter().flatten() {
+            if except.is_none() || subscriber.principal().map(|principal| principal.id()) != except {
+                dropped += u64::from(!subscriber.show(frame));
+            }
+        }
+        if dropped > 0 {
+            self.metrics.dropped_ephemeral.inc_by(dropped);
         }
     }
 }

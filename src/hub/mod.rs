@@ -2,6 +2,7 @@
 //!
 //! Everything in here is a hint. A reader that was not told, or could not take it, reads the store.
 
+mod crowds;
 mod feed;
 pub mod frame;
 mod lane;
@@ -14,12 +15,16 @@ mod typing;
 
 use crate::broker::{Broker, Ephemeral, Signal};
 use crate::clock::Clock;
+use crate::connections::{Connections, Permit};
 use crate::domain::{
-    Actor, CommittedEvent, ConnectionId, MessageId, ParticipantId, Principal, PrincipalId, Scope, SessionId, SpaceId,
+    Actor, CommittedEvent, ConnectionId, MessageId, ParticipantId, Principal, PrincipalId, Refusal, Scope, SessionId,
     shard,
 };
 use crate::metrics::{Held, Metrics};
-use crate::store::{Store, StoreResult};
+use crate::store::{Head, Store, StoreResult};
+use crate::supervisor::Supervisor;
+use crate::wire::frame::PresenceChange;
+use crowds::Crowds;
 use dashmap::DashMap;
 use feed::Feeds;
 use lane::{Lane, LaneMessage};
@@ -30,9 +35,10 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use subscriber::{Endpoint, Subscriber, is_revoked_by};
+use subscriber::{EndReason, Endpoint, Subscriber, is_revoked_by};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+pub use topic::Woken;
 use topic::{Accepted, Topic};
 use typing::Typing;
 use uuid::Uuid;
@@ -53,12 +59,14 @@ pub struct Hub {
     endpoints: DashMap<ConnectionId, Arc<dyn Endpoint>>,
     feeds: Arc<Feeds>,
     presence: Presence,
+    crowds: Arc<Crowds>,
     revocations: Revocations,
     /// Called when something was revoked, here or elsewhere.
     on_revocation: OnceLock<Box<dyn Fn() + Send + Sync>>,
     typing: Typing,
     repairs: mpsc::Sender<SessionId>,
     metrics: Arc<Metrics>,
+    connections: Arc<Connections>,
     looks: mpsc::Sender<SessionId>,
     /// When something may have been committed last that nobody will announce.
     doubted: Mutex<Option<Instant>>,
@@ -68,10 +76,12 @@ pub struct Hub {
 impl Hub {
     /// Starts the live side of this node.
     pub fn start(
-        store: Arc<dyn Store>,
+        store: &Arc<dyn Store>,
         broker: Arc<dyn Broker>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
+        connections: Arc<Connections>,
+        supervisor: &Supervisor,
     ) -> Arc<Self> {
         let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(64);
         let (repairs, to_repair) = mpsc::channel(MAX_REPAIRS);
@@ -89,24 +99,27 @@ impl Hub {
                 }
             });
             Self {
-                feeds: Feeds::start(Arc::clone(&store), Arc::clone(&broker), clock, Arc::clone(&metrics)),
+                feeds: Feeds::start(Arc::clone(store), Arc::clone(&broker), clock, Arc::clone(&metrics), supervisor),
                 broker,
                 topics: DashMap::new(),
-                lanes: (0..lanes).map(|_| Lane::start(Arc::clone(&metrics))).collect(),
+                lanes: (0..lanes).map(|_| Lane::start(supervisor, Arc::clone(&metrics))).collect(),
                 endpoints: DashMap::new(),
                 presence: Presence::default(),
+                crowds: Arc::default(),
                 revocations: Revocations::default(),
                 on_revocation: OnceLock::new(),
-                typing: Typing::start(announce),
+                typing: Typing::start(announce, supervisor),
                 repairs,
                 metrics,
+                connections,
                 looks,
                 doubted: Mutex::default(),
                 draining: AtomicBool::new(false),
             }
         });
-        tokio::spawn(revocations::watch(Arc::downgrade(&hub), Arc::clone(&store), for_revocations));
-        reconcile::start(&hub, store, to_repair, to_look_at);
+        crowds::start(&hub, supervisor);
+        revocations::start(&hub, Arc::clone(store), for_revocations, supervisor);
+        reconcile::start(&hub, store, supervisor, to_repair, to_look_at);
         let ear = Arc::downgrade(&hub);
         hub.broker.listen(Arc::new(move |signal| {
             if let Some(hub) = ear.upgrade() {
@@ -151,7 +164,12 @@ impl Hub {
             }
             Signal::Hints(hints) => hints.into_iter().for_each(|hint| self.feeds.tell(hint)),
             Signal::SessionEvents(events) => self.accept_runs(&events),
-            Signal::Reach { space, session, seq } => self.observe(space, session, seq),
+            Signal::Reach { space, session, seq } => {
+                let topic = self.topics.get(&session).map(|topic| Arc::clone(&topic));
+                if let Some(topic) = topic {
+                    self.attend_to(session, &topic.hear(space, seq));
+                }
+            }
             Signal::Listening(sessions) => sessions.into_iter().for_each(|session| self.look_later(session)),
             Signal::Resync => {
                 self.topics.iter().for_each(|topic| self.look_later(topic.session));
@@ -173,10 +191,8 @@ impl Hub {
             let (run, others) = rest.split_at(same);
             rest = others;
             let topic = self.topics.get(&first.session).map(|topic| Arc::clone(&topic));
-            if let Some(topic) = topic
-                && topic.accept(run, &self.lanes, &self.metrics) == Accepted::Gap
-            {
-                self.repair_later(topic.session);
+            if let Some(topic) = topic {
+                self.attend_to(topic.session, &topic.accept(run, &self.lanes, &self.metrics));
             }
         }
     }
@@ -186,7 +202,16 @@ impl Hub {
         let _ = self.repairs.try_send(session);
     }
 
-    fn look_later(&self, session: SessionId) {
+    fn attend_to(&self, session: SessionId, accepted: &Accepted) {
+        match accepted {
+            Accepted::InOrder => {}
+            Accepted::Gap => self.repair_later(session),
+            Accepted::Suspect => self.look_later(session),
+        }
+    }
+
+    /// Has a session compared with the store soon: something about it suggests that the store went back.
+    pub fn look_later(&self, session: SessionId) {
         // As above.
         let _ = self.looks.try_send(session);
     }
@@ -234,11 +259,11 @@ impl Hub {
         self.drop_if_unread(session);
     }
 
-    /// Notes how far the store says that a session's timeline reaches.
-    pub fn observe(&self, space: SpaceId, session: SessionId, head: i64) {
+    /// Notes where the store says that a session's timeline stands.
+    pub fn observe(&self, session: SessionId, head: &Head) {
         let topic = self.topics.get(&session).map(|topic| Arc::clone(&topic));
-        if topic.is_some_and(|topic| topic.observe(space, head) == Accepted::Gap) {
-            self.repair_later(session);
+        if let Some(topic) = topic {
+            self.attend_to(session, &topic.observe(head, &self.lanes, &self.metrics));
         }
     }
 
@@ -285,8 +310,9 @@ impl Hub {
     }
 
     /// Makes a request that waits (a long-poll, an event stream) end when its credential is revoked or the node
-    /// drains.
-    pub fn attend(self: &Arc<Self>, principal: Arc<Principal>) -> Attendance {
+    /// drains. Refused if its credential has too many connections already.
+    pub fn attend(self: &Arc<Self>, principal: Arc<Principal>) -> Result<Attendance, Refusal> {
+        let permit = self.connections.hold(&principal)?;
         let visitor = Arc::new(Visitor { id: ConnectionId::new(), principal, ended: CancellationToken::new() });
         self.register(visitor.clone());
         // Registered first, so that a drain that begins meanwhile finds it in one way or the other.
@@ -297,7 +323,7 @@ impl Hub {
         if self.is_revoked_since(&visitor.principal, Instant::now() - LOOKED_UP_WITHIN) {
             visitor.revoke();
         }
-        Attendance { hub: Arc::clone(self), visitor }
+        Ok(Attendance { hub: Arc::clone(self), visitor, _permit: permit })
     }
 
     /// How many sockets, streams and long-polls there are.
@@ -326,7 +352,7 @@ impl Hub {
         }
         // A space that was shut: whoever lives in another one too keeps the socket and loses these sessions.
         for topic in self.topics.iter().filter(|topic| topic.space().is_some_and(|space| space.0 == id)) {
-            topic.each_lane(&self.lanes, || LaneMessage::Evict { session: topic.session });
+            topic.evict(EndReason::Removed, &self.lanes);
         }
     }
 
@@ -373,6 +399,13 @@ impl Hub {
         }
     }
 
+    /// Notes whether a session has so many people that their presence is told in batches.
+    pub fn note_crowd(&self, session: SessionId, is_crowd: bool) {
+        if let Some(topic) = self.topics.get(&session) {
+            topic.note_crowd(is_crowd);
+        }
+    }
+
     /// Ends what `enter` began.
     pub fn exit(&self, session: SessionId, principal: PrincipalId) {
         if let Some(participant) = self.presence.leave(session, principal) {
@@ -405,9 +438,25 @@ impl Hub {
         self.broker.publish(Signal::Ephemeral(ephemeral));
     }
 
+    /// Shows who has come and gone in a session of many people, to all of them alike.
+    fn show_crowd(&self, session: SessionId, changes: &[PresenceChange]) {
+        let Some(topic) = self.topics.get(&session).map(|topic| Arc::clone(&topic)) else { return };
+        let frame = frame::crowd_frame(session, changes);
+        topic.each_lane(&self.lanes, || LaneMessage::Show { session, frame: frame.clone(), except: None });
+    }
+
     fn show_here(&self, ephemeral: &Ephemeral) {
         let session = ephemeral.session();
         let Some(topic) = self.topics.get(&session).map(|topic| Arc::clone(&topic)) else { return };
+        if let Ephemeral::Presence { participant, online, .. } = ephemeral
+            && topic.is_crowd()
+        {
+            let change = PresenceChange { participant_id: *participant, online: *online };
+            if let Some(first) = self.crowds.take(session, change, Instant::now()) {
+                self.show_crowd(session, &[first]);
+            }
+            return;
+        }
         let except = match ephemeral {
             Ephemeral::Typing { actor, .. } => actor.id.map(PrincipalId),
             Ephemeral::Presence { principal, .. } => Some(*principal),
@@ -447,6 +496,7 @@ impl Endpoint for Visitor {
 pub struct Attendance {
     hub: Arc<Hub>,
     visitor: Arc<Visitor>,
+    _permit: Permit,
 }
 
 impl Attendance {
@@ -467,17 +517,18 @@ pub struct Waiter {
     hub: Arc<Hub>,
     session: SessionId,
     message: MessageId,
-    settled: Option<oneshot::Receiver<()>>,
+    settled: Option<oneshot::Receiver<Woken>>,
 }
 
 impl Waiter {
-    /// Returns when the message has settled, as far as this node knows. Only now does it count as one that waits: what
-    /// it had to ask of the store is behind it.
-    pub async fn settled(&mut self) {
+    /// Returns when the message has settled, as far as this node knows, or when the store has to be looked at again.
+    /// Only now does it count as one that waits: what it had to ask of the store is behind it.
+    pub async fn woken(&mut self) -> Woken {
         let _held = Held::new(&self.hub.metrics.waiters);
-        if let Some(settled) = &mut self.settled {
+        match &mut self.settled {
             // An error means that the topic is gone, which it can't be while this waiter stands.
-            let _ = settled.await;
+            Some(settled) => settled.await.unwrap_or(Woken::LookAgain),
+            None => Woken::LookAgain,
         }
     }
 }
@@ -501,10 +552,16 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Waits until the timeline reaches beyond `seq`.
-    pub async fn beyond(&mut self, seq: i64) {
-        // The sender lives in the topic, which stands as long as this stream.
-        let _ = self.reach.wait_for(|reach| *reach > seq).await;
+    /// Waits until the timeline reaches beyond `seq`; `false` if the store went back behind what was released: a reader
+    /// has to begin anew.
+    pub async fn beyond(&mut self, seq: i64) -> bool {
+        // The sender lives in the topic, which stands as long as this stream, until it begins anew.
+        self.reach.wait_for(|reach| *reach > seq).await.is_ok()
+    }
+
+    /// How far the timeline is known to reach.
+    pub fn reach(&self) -> i64 {
+        *self.reach.borrow()
     }
 }
 

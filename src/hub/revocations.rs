@@ -4,9 +4,10 @@
 use super::Hub;
 use super::subscriber::is_revoked_by;
 use crate::clock::Clock;
-use crate::domain::Principal;
+use crate::domain::{Principal, Timestamp};
 use crate::metrics::During;
 use crate::store::Store;
+use crate::supervisor::Supervisor;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Weak};
@@ -70,17 +71,31 @@ impl Revocations {
     }
 }
 
+/// What the task works with.
+struct Watch {
+    hub: Weak<Hub>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    started: Timestamp,
+    /// The entries that the last look found.
+    seen: HashSet<Uuid>,
+}
+
 /// Looks for what nobody told, until the hub ends. A single node may have something to find too: a revocation whose
 /// commit was done and whose request was cut off before it told anybody.
-pub(super) async fn watch(hub: Weak<Hub>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+pub(super) fn start(hub: &Arc<Hub>, store: Arc<dyn Store>, clock: Arc<dyn Clock>, supervisor: &Supervisor) {
     let started = clock.now().plus_millis(-SKEW_MILLIS);
-    let mut seen = HashSet::new();
+    let state = Watch { hub: Arc::downgrade(hub), store, clock, started, seen: HashSet::new() };
+    supervisor.spawn("revocations", state, |state| Box::pin(watch(state)));
+}
+
+async fn watch(Watch { hub, store, clock, started, seen }: &mut Watch) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let Some(hub) = hub.upgrade() else { return };
-        let since = clock.now().plus_millis(-OVERLAP_MILLIS).max(started);
+        let since = clock.now().plus_millis(-OVERLAP_MILLIS).max(*started);
         match store.revoked_since(since).await {
             Ok(entries) => {
                 for (entry, subject) in &entries {
@@ -88,7 +103,7 @@ pub(super) async fn watch(hub: Weak<Hub>, store: Arc<dyn Store>, clock: Arc<dyn 
                         hub.revoke_here(*subject);
                     }
                 }
-                seen = entries.into_iter().map(|(entry, _)| entry).collect();
+                *seen = entries.into_iter().map(|(entry, _)| entry).collect();
                 hub.revocations.forget_old();
             }
             Err(error) => hub.metrics.store_failed(During::Reconcile, &error, "cannot look for revocations"),

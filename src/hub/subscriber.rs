@@ -18,6 +18,27 @@ pub trait Endpoint: Send + Sync {
     fn go_away(&self);
 }
 
+/// Why a subscription ends without being asked to (contract section 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// Access to the session was taken away.
+    Removed,
+    /// The session is no more.
+    Retired,
+    /// The store went back behind what was sent.
+    Reset,
+}
+
+impl EndReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Retired => "retired",
+            Self::Reset => "reset",
+        }
+    }
+}
+
 /// What became of events that were offered to readers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offered {
@@ -44,8 +65,8 @@ pub trait Subscriber: Endpoint {
     /// An event of some session that the principal takes part in, with its `feed` frame; `false` if it has to be
     /// read back.
     fn feed(&self, session: SessionId, seq: i64, frame: &Bytes) -> bool;
-    /// Access to the session was taken away.
-    fn evict(&self, session: SessionId);
+    /// Its subscription to the session ends.
+    fn evict(&self, session: SessionId, reason: EndReason);
 }
 
 /// Whether revoking `id` ends a principal's sockets.

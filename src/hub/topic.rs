@@ -1,9 +1,10 @@
 //! One session with readers on this node: puts its events back into order before they fan out.
 
 use super::lane::{Lane, LaneMessage};
-use super::subscriber::Run;
-use crate::domain::{CommittedEvent, MessageId, SessionId, SpaceId};
+use super::subscriber::{EndReason, Run};
+use crate::domain::{CommittedEvent, MessageId, SessionId, SpaceId, Timestamp};
 use crate::metrics::Metrics;
+use crate::store::Head;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -20,18 +21,27 @@ pub(super) struct Topic {
 struct TopicState {
     /// Known once somebody has looked at the store, or the first event came by.
     space: Option<SpaceId>,
-    /// The last event that was released; none before the first is known.
+    /// The last event that was released; none until somebody has said where the timeline stands.
     at: Option<i64>,
+    /// The time of that event, by which one of another history is told from it.
+    at_time: Option<Timestamp>,
     /// How far the timeline is known to reach.
     known: i64,
     held: BTreeMap<i64, CommittedEvent>,
+    /// An event has come that the store can't have beside those that were released: it may have gone back to an earlier
+    /// state. Nothing is released until that is known.
+    is_suspect: bool,
+    /// Whether more people take part than are told of each other's presence one by one.
+    is_crowd: bool,
     /// Subscribers by lane, plus waiters and streams.
     members: Vec<usize>,
     others: usize,
-    waiters: HashMap<MessageId, Vec<oneshot::Sender<()>>>,
+    waiters: HashMap<MessageId, Vec<oneshot::Sender<Woken>>>,
     reach: watch::Sender<i64>,
     /// A lane had no room for a run: its subscribers must be told how far to read.
     lane_missed: bool,
+    /// A lane had no room for the end of its subscriptions.
+    evict_missed: Option<EndReason>,
 }
 
 /// What is to do after events were accepted.
@@ -40,6 +50,40 @@ pub(super) enum Accepted {
     InOrder,
     /// Events are missing; the store has them.
     Gap,
+    /// The store may have gone back.
+    Suspect,
+}
+
+/// Why one who waits for a message to settle is woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    Settled,
+    /// What it has seen of the store may no longer hold.
+    LookAgain,
+}
+
+/// Where a topic stands: the last event that it has released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standpoint {
+    pub(super) space: SpaceId,
+    pub(super) seq: i64,
+    /// The time of that event, where it is known.
+    pub(super) time: Option<Timestamp>,
+    /// How far the timeline is known to reach.
+    pub(super) known: i64,
+}
+
+impl Standpoint {
+    /// Whether a timeline that was seen to end like this, later than this standpoint was taken, has lost or replaced the
+    /// last event that was released.
+    pub(super) fn is_undone_by(&self, head: &Head) -> bool {
+        head.last_seq < self.seq || (head.last_seq == self.seq && self.is_another(head.at))
+    }
+
+    /// Whether the event at its `seq` is not the one that was released, as its time shows.
+    pub(super) fn is_another(&self, time: Timestamp) -> bool {
+        self.time.is_some_and(|known| known != time)
+    }
 }
 
 impl Topic {
@@ -47,13 +91,17 @@ impl Topic {
         let state = TopicState {
             space: None,
             at: None,
+            at_time: None,
             known: 0,
             held: BTreeMap::new(),
+            is_suspect: false,
+            is_crowd: false,
             members: vec![0; lanes],
             others: 0,
             waiters: HashMap::new(),
             reach: watch::Sender::new(0),
             lane_missed: false,
+            evict_missed: None,
         };
         Self { session, state: Mutex::new(state) }
     }
@@ -65,46 +113,69 @@ impl Topic {
         for event in events {
             state.space = Some(event.space);
             state.known = state.known.max(event.seq);
-            let next = state.at.map_or(event.seq, |at| at + 1);
-            if event.seq == next {
-                state.at = Some(event.seq);
-                ready.push(event.clone());
-                while let Some(held) = state.at.and_then(|at| state.held.remove(&(at + 1))) {
-                    state.at = Some(held.seq);
-                    ready.push(held);
+            match state.at {
+                Some(at) if event.seq <= at => state.is_suspect |= state.is_contradicted_by(at, event),
+                Some(at) if event.seq == at + 1 && !state.is_suspect => {
+                    state.take(event.clone(), &mut ready);
+                    state.take_held(&mut ready);
                 }
-            } else if event.seq > next && state.held.len() < MAX_HELD {
-                state.held.insert(event.seq, event.clone());
+                // Ahead; or nobody has looked at the store yet, and what came before this event is not known.
+                _ if state.held.len() < MAX_HELD => drop(state.held.insert(event.seq, event.clone())),
+                _ => {}
             }
         }
         if !ready.is_empty() {
             state.release(self.session, &ready, lanes, metrics);
         }
-        if state.at.is_some_and(|at| at < state.known) { Accepted::Gap } else { Accepted::InOrder }
+        state.accepted()
     }
 
-    /// Notes how far the store says that the timeline reaches.
-    pub(super) fn observe(&self, space: SpaceId, head: i64) -> Accepted {
+    /// Notes where the store says that the timeline stands.
+    pub(super) fn observe(&self, head: &Head, lanes: &[Lane], metrics: &Metrics) -> Accepted {
+        let mut state = self.state.lock();
+        state.space = Some(head.space);
+        state.known = state.known.max(head.last_seq);
+        if state.at.is_none() {
+            (state.at, state.at_time) = (Some(head.last_seq), Some(head.at));
+            state.held = state.held.split_off(&(head.last_seq + 1));
+            state.reach.send_replace(head.last_seq);
+            let mut ready = Vec::new();
+            state.take_held(&mut ready);
+            if !ready.is_empty() {
+                state.release(self.session, &ready, lanes, metrics);
+            }
+        }
+        state.accepted()
+    }
+
+    /// Notes a rumour that the timeline reaches to `seq`.
+    pub(super) fn hear(&self, space: SpaceId, seq: i64) -> Accepted {
         let mut state = self.state.lock();
         state.space = Some(space);
-        state.known = state.known.max(head);
-        match state.at {
-            None => {
-                state.at = Some(head);
-                state.reach.send_replace(head);
-                Accepted::InOrder
-            }
-            Some(at) if at < state.known => Accepted::Gap,
-            Some(_) => Accepted::InOrder,
-        }
+        state.known = state.known.max(seq);
+        state.accepted()
+    }
+
+    /// Where it stands, if that is known.
+    pub(super) fn standpoint(&self) -> Option<Standpoint> {
+        let state = self.state.lock();
+        Some(Standpoint { space: state.space?, seq: state.at?, time: state.at_time, known: state.known })
     }
 
     /// From where the store must be read, if events are missing.
-    pub(super) fn missing(&self) -> Option<(SpaceId, i64)> {
-        let state = self.state.lock();
-        let at = state.at?;
-        (at < state.known).then_some(())?;
-        Some((state.space?, at))
+    pub(super) fn missing(&self) -> Option<Standpoint> {
+        self.standpoint().filter(|at| at.seq < at.known && !self.is_suspect())
+    }
+
+    pub(super) fn is_suspect(&self) -> bool {
+        self.state.lock().is_suspect
+    }
+
+    /// What was released is what the store has.
+    pub(super) fn is_cleared(&self) -> Accepted {
+        let mut state = self.state.lock();
+        state.is_suspect = false;
+        state.accepted()
     }
 
     /// Gives up on events that no longer exist: the timeline begins at `first`.
@@ -113,7 +184,18 @@ impl Topic {
         if let Some(at) = state.at
             && at < first - 1
         {
-            state.at = Some(first - 1);
+            (state.at, state.at_time) = (Some(first - 1), None);
+        }
+    }
+
+    /// Forgets that the timeline reaches to `known`, which the store does not bear out; unless more was heard meanwhile.
+    pub(super) fn retract(&self, known: i64) {
+        let mut state = self.state.lock();
+        if let Some(at) = state.at
+            && state.known == known
+        {
+            state.known = at;
+            state.held.clear();
         }
     }
 
@@ -121,9 +203,12 @@ impl Topic {
         self.state.lock().space
     }
 
-    /// Tells subscribers how far to read, if a lane had to drop a run.
+    /// Tells subscribers what a lane had no room for: how far to read, or that they have nothing to read any more.
     pub(super) fn nudge(&self, lanes: &[Lane]) {
         let mut state = self.state.lock();
+        if let Some(reason) = state.evict_missed.take() {
+            state.evict(self.session, reason, lanes);
+        }
         if let (true, Some(seq)) = (state.lane_missed, state.at) {
             state.lane_missed = false;
             for lane in lanes {
@@ -132,6 +217,14 @@ impl Topic {
                 }
             }
         }
+    }
+
+    pub(super) fn note_crowd(&self, is_crowd: bool) {
+        self.state.lock().is_crowd = is_crowd;
+    }
+
+    pub(super) fn is_crowd(&self) -> bool {
+        self.state.lock().is_crowd
     }
 
     pub(super) fn add_member(&self, lane: usize) {
@@ -145,22 +238,36 @@ impl Topic {
 
     /// Sends something to every lane that has subscribers of this session.
     pub(super) fn each_lane(&self, lanes: &[Lane], message: impl Fn() -> LaneMessage) {
-        let state = self.state.lock();
-        for (lane, count) in lanes.iter().zip(&state.members) {
-            if *count > 0 {
-                lane.offer(message());
-            }
-        }
+        self.state.lock().offer_all(lanes, message);
+    }
+
+    /// Ends every subscription.
+    pub(super) fn evict(&self, reason: EndReason, lanes: &[Lane]) {
+        self.state.lock().evict(self.session, reason, lanes);
     }
 
     /// The session is no more: subscribers are told so, streams look at the store and find nothing.
     pub(super) fn retire(&self, lanes: &[Lane]) {
-        self.each_lane(lanes, || LaneMessage::Evict { session: self.session });
-        self.state.lock().reach.send_replace(i64::MAX);
+        let mut state = self.state.lock();
+        state.evict(self.session, EndReason::Retired, lanes);
+        state.reach.send_replace(i64::MAX);
+        state.wake_all();
+    }
+
+    /// The store has gone back behind what was released: every reader begins anew, and so does this topic.
+    pub(super) fn reset(&self, lanes: &[Lane]) {
+        let mut state = self.state.lock();
+        state.evict(self.session, EndReason::Reset, lanes);
+        (state.at, state.at_time, state.known, state.is_suspect) = (None, None, 0, false);
+        state.held.clear();
+        state.lane_missed = false;
+        state.wake_all();
+        // Whoever follows the one before sees its end.
+        state.reach = watch::Sender::new(0);
     }
 
     /// Registers somebody who waits for a message to settle.
-    pub(super) fn add_waiter(&self, message: MessageId) -> oneshot::Receiver<()> {
+    pub(super) fn add_waiter(&self, message: MessageId) -> oneshot::Receiver<Woken> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.state.lock();
         state.others += 1;
@@ -199,6 +306,32 @@ impl Topic {
 }
 
 impl TopicState {
+    fn accepted(&self) -> Accepted {
+        match self.at {
+            _ if self.is_suspect => Accepted::Suspect,
+            Some(at) if at < self.known => Accepted::Gap,
+            _ => Accepted::InOrder,
+        }
+    }
+
+    /// Whether an event at or before `at` can't belong to the same history as the one that was released there: within a
+    /// timeline, times never go back.
+    fn is_contradicted_by(&self, at: i64, event: &CommittedEvent) -> bool {
+        self.at_time.is_some_and(|time| event.at > time || (event.seq == at && event.at != time))
+    }
+
+    fn take(&mut self, event: CommittedEvent, ready: &mut Vec<CommittedEvent>) {
+        (self.at, self.at_time) = (Some(event.seq), Some(event.at));
+        ready.push(event);
+    }
+
+    /// Takes what was held back and is next.
+    fn take_held(&mut self, ready: &mut Vec<CommittedEvent>) {
+        while let Some(held) = self.at.and_then(|at| self.held.remove(&(at + 1))) {
+            self.take(held, ready);
+        }
+    }
+
     fn release(&mut self, session: SessionId, events: &[CommittedEvent], lanes: &[Lane], metrics: &Metrics) {
         if self.members.iter().any(|count| *count > 0) {
             let run = Arc::new(Run::new(events));
@@ -212,11 +345,136 @@ impl TopicState {
         for message in events.iter().filter_map(|event| event.settles) {
             for waiter in self.waiters.remove(&message).into_iter().flatten() {
                 // One that went away is taken out by its own guard.
-                let _ = waiter.send(());
+                let _ = waiter.send(Woken::Settled);
             }
         }
         if let Some(at) = self.at {
             self.reach.send_replace(at);
         }
+    }
+
+    /// Sends something to every lane that has subscribers of this session; `false` if one of them had no room.
+    fn offer_all(&self, lanes: &[Lane], message: impl Fn() -> LaneMessage) -> bool {
+        let with_members = lanes.iter().zip(&self.members).filter(|(_, count)| **count > 0);
+        // To all of them, whatever becomes of the first ones.
+        with_members.map(|(lane, _)| lane.offer(message())).fold(true, |all, taken| all & taken)
+    }
+
+    fn evict(&mut self, session: SessionId, reason: EndReason, lanes: &[Lane]) {
+        if !self.offer_all(lanes, || LaneMessage::Evict { session, reason }) {
+            self.evict_missed = Some(reason);
+        }
+    }
+
+    fn wake_all(&mut self) {
+        for waiter in self.waiters.drain().flat_map(|(_, waiters)| waiters) {
+            let _ = waiter.send(Woken::LookAgain);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::EventType;
+
+    /// A topic without readers, and events that say nothing.
+    struct Story {
+        topic: Topic,
+        space: SpaceId,
+        metrics: Metrics,
+    }
+
+    impl Story {
+        fn new() -> Self {
+            let metrics = Metrics::new().expect("the names are good");
+            Self { topic: Topic::new(SessionId::new(), 0), space: SpaceId::new(), metrics }
+        }
+
+        /// An event whose time is its `seq`, shifted, and which settles `message`.
+        fn event(&self, seq: i64, shift: i64, settles: Option<MessageId>) -> CommittedEvent {
+            CommittedEvent {
+                space: self.space,
+                session: self.topic.session,
+                seq,
+                kind: EventType::MessageCompleted,
+                at: Timestamp(seq + shift),
+                pending: 0,
+                settles,
+                removes: None,
+                text: Arc::from("{}"),
+            }
+        }
+
+        fn head(&self, seq: i64) -> Head {
+            Head { space: self.space, last_seq: seq, first_seq: 1, at: Timestamp(seq) }
+        }
+
+        fn accept(&self, events: &[CommittedEvent]) -> Accepted {
+            self.topic.accept(events, &[], &self.metrics)
+        }
+
+        fn observe(&self, seq: i64) -> Accepted {
+            self.topic.observe(&self.head(seq), &[], &self.metrics)
+        }
+    }
+
+    /// The event that settles is published before this node listens, a later one after; whoever waits has looked before
+    /// both.
+    #[test]
+    fn whoever_waits_is_woken_by_what_was_missed_while_the_subscription_was_under_way() {
+        let (story, message) = (Story::new(), MessageId::new());
+        let mut waiter = story.topic.add_waiter(message);
+        assert_eq!(story.accept(&[story.event(5, 0, None)]), Accepted::InOrder, "where it stands is not known yet");
+        assert_eq!(story.observe(2), Accepted::Gap);
+        let missing = story.topic.missing().expect("something is missing");
+        assert_eq!((missing.seq, missing.known), (2, 5));
+        let read = [story.event(3, 0, None), story.event(4, 0, Some(message)), story.event(5, 0, None)];
+        assert_eq!(story.accept(&read), Accepted::InOrder);
+        assert_eq!(waiter.try_recv(), Ok(Woken::Settled));
+    }
+
+    #[test]
+    fn what_came_before_anybody_looked_is_released_once_somebody_has() {
+        let (story, message) = (Story::new(), MessageId::new());
+        let mut waiter = story.topic.add_waiter(message);
+        story.accept(&[story.event(3, 0, None), story.event(4, 0, Some(message))]);
+        assert_eq!(story.observe(3), Accepted::InOrder);
+        assert_eq!(waiter.try_recv(), Ok(Woken::Settled));
+        assert_eq!(story.topic.standpoint().expect("it is known").seq, 4);
+    }
+
+    #[test]
+    fn an_event_of_another_history_is_noticed_and_a_repeated_one_is_none() {
+        let story = Story::new();
+        story.observe(5);
+        story.accept(&[story.event(6, 0, None), story.event(7, 0, None)]);
+        let repeated = [story.event(5, 0, None), story.event(7, 0, None)];
+        assert_eq!(story.accept(&repeated), Accepted::InOrder);
+        // Later than what was released, at a lower seq; and what follows is not released upon it.
+        let reused: Vec<_> = (6..=8).map(|seq| story.event(seq, 100, None)).collect();
+        assert_eq!(story.accept(&reused), Accepted::Suspect);
+        let standpoint = story.topic.standpoint().expect("it is known");
+        assert_eq!(standpoint.seq, 7);
+        assert!(standpoint.is_undone_by(&story.head(6)) && !standpoint.is_undone_by(&story.head(7)));
+        assert!(standpoint.is_undone_by(&Head { at: Timestamp(107), ..story.head(7) }));
+        let mut reach = story.topic.add_stream();
+        story.topic.reset(&[]);
+        assert!(reach.has_changed().is_err(), "whoever follows sees its end");
+        reach = story.topic.add_stream();
+        assert_eq!(story.observe(8), Accepted::InOrder);
+        assert_eq!(*reach.borrow(), 8);
+    }
+
+    #[test]
+    fn a_rumour_that_the_store_does_not_bear_out_is_forgotten() {
+        let story = Story::new();
+        story.observe(5);
+        assert_eq!(story.topic.hear(story.space, 9), Accepted::Gap);
+        story.topic.retract(8);
+        assert!(story.topic.missing().is_some(), "more was heard since");
+        story.topic.retract(9);
+        assert!(story.topic.missing().is_none());
+        assert_eq!(story.accept(&[story.event(6, 0, None)]), Accepted::InOrder);
     }
 }

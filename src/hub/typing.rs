@@ -8,6 +8,7 @@
 
 use super::frame::TYPING_LAPSE_MILLIS;
 use crate::domain::{Actor, PrincipalId, SessionId};
+use crate::supervisor::Supervisor;
 use futures::StreamExt as _;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -54,13 +55,14 @@ pub(super) struct Typing {
 }
 
 impl Typing {
-    pub(super) fn start(announce: Announce) -> Self {
-        Self::start_with(announce, Duration::from_millis(TYPING_LAPSE_MILLIS))
+    pub(super) fn start(announce: Announce, supervisor: &Supervisor) -> Self {
+        Self::start_with(announce, supervisor, Duration::from_millis(TYPING_LAPSE_MILLIS))
     }
 
-    fn start_with(announce: Announce, lapse: Duration) -> Self {
+    fn start_with(announce: Announce, supervisor: &Supervisor, lapse: Duration) -> Self {
         let (notes, receiver) = mpsc::channel(MAX_QUEUE);
-        tokio::spawn(run(receiver, announce, lapse));
+        let state = State { notes: receiver, announce, lapse, active: HashMap::new(), timers: DelayQueue::new() };
+        supervisor.spawn("typing", state, |state| Box::pin(run(state)));
         Self { notes }
     }
 
@@ -70,9 +72,17 @@ impl Typing {
     }
 }
 
-async fn run(mut notes: mpsc::Receiver<Note>, announce: Announce, lapse: Duration) {
-    let mut active: HashMap<Who, (delay_queue::Key, Actor)> = HashMap::new();
-    let mut timers: DelayQueue<Who> = DelayQueue::new();
+/// What the task works with.
+struct State {
+    notes: mpsc::Receiver<Note>,
+    announce: Announce,
+    lapse: Duration,
+    active: HashMap<Who, (delay_queue::Key, Actor)>,
+    timers: DelayQueue<Who>,
+}
+
+async fn run(State { notes, announce, lapse, active, timers }: &mut State) {
+    let lapse = *lapse;
     loop {
         tokio::select! {
             note = notes.recv() => {
@@ -134,6 +144,7 @@ mod tests {
     impl Story {
         fn new() -> Self {
             let (show, shown) = mpsc::unbounded_channel();
+            let supervisor = Supervisor::new(Arc::new(crate::metrics::Metrics::new().expect("the names are good")));
             let nodes = Arc::new_cyclic(|others: &std::sync::Weak<Vec<Typing>>| {
                 let node = |own: usize| {
                     let (others, show) = (others.clone(), show.clone());
@@ -148,7 +159,7 @@ mod tests {
                             }
                         }
                     });
-                    Typing::start_with(announce, LAPSE)
+                    Typing::start_with(announce, &supervisor, LAPSE)
                 };
                 (0..3).map(node).collect()
             });

@@ -24,27 +24,28 @@ const PIECE: i64 = 64;
 const AT_ONCE: usize = 16;
 
 pub(super) fn start(context: &Arc<Context>) {
-    let context = Arc::clone(context);
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    context.supervisor.spawn("announcements", Arc::clone(context), |context| Box::pin(run(context)));
+}
+
+async fn run(context: &Context) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = context.draining.cancelled() => return,
+        }
         loop {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                () = context.draining.cancelled() => return,
-            }
-            loop {
-                match round(&context).await {
-                    Ok(true) if !context.draining.is_cancelled() => {}
-                    Ok(_) => break,
-                    Err(error) => {
-                        context.metrics.store_failed(During::Job, &error, "cannot announce changes of keys");
-                        break;
-                    }
+            match round(context).await {
+                Ok(true) if !context.draining.is_cancelled() => {}
+                Ok(_) => break,
+                Err(error) => {
+                    context.metrics.store_failed(During::Job, &error, "cannot announce changes of keys");
+                    break;
                 }
             }
         }
-    });
+    }
 }
 
 /// Works on the changes that are waiting; `true` if all went well and there was something to do.

@@ -20,31 +20,32 @@ const BATCH: usize = 256;
 const MAX_UNDER_WAY: usize = 2048;
 
 pub(super) fn start(context: &Arc<Context>) {
-    let context = Arc::clone(context);
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut expiring = FuturesUnordered::new();
-        let mut under_way = HashSet::new();
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                Some((message, went_well)) = expiring.next() => {
-                    under_way.remove(&message);
-                    // A full look may have left some, which follow once these are through; with the store gone, the
-                    // next tick tries again.
-                    if !(went_well && under_way.is_empty()) {
-                        continue;
-                    }
+    context.supervisor.spawn("deadlines", Arc::clone(context), |context| Box::pin(run(context)));
+}
+
+async fn run(context: &Context) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut expiring = FuturesUnordered::new();
+    let mut under_way = HashSet::new();
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Some((message, went_well)) = expiring.next() => {
+                under_way.remove(&message);
+                // A full look may have left some, which follow once these are through; with the store gone, the
+                // next tick tries again.
+                if !(went_well && under_way.is_empty()) {
+                    continue;
                 }
-                () = context.draining.cancelled() => return,
             }
-            for due in look(&context, &under_way).await {
-                under_way.insert(due.message);
-                expiring.push(expire(&context, due));
-            }
+            () = context.draining.cancelled() => return,
         }
-    });
+        for due in look(context, &under_way).await {
+            under_way.insert(due.message);
+            expiring.push(expire(context, due));
+        }
+    }
 }
 
 /// What is due and not under way.

@@ -2,6 +2,7 @@
 
 mod announcements;
 mod audit;
+mod checkpoint;
 mod deadlines;
 mod prune;
 mod retention;
@@ -19,6 +20,7 @@ pub fn start(context: &Arc<Context>, clock: Option<StoreClock>) {
     if let Some(clock) = clock {
         clock.start(context);
     }
+    checkpoint::start(context);
     announcements::start(context);
     deadlines::start(context);
     audit::start(context);

@@ -16,20 +16,22 @@ const PIECE: i64 = 500;
 
 pub(super) fn start(context: &Arc<Context>) {
     let Some(retention) = context.config.retention else { return };
-    let context = Arc::clone(context);
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(retention.every);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                () = context.draining.cancelled() => return,
-            }
-            if let Err(error) = run(&context, retention).await {
-                context.metrics.store_failed(During::Job, &error, "cannot delete sessions that ended long ago");
-            }
+    let state = (Arc::clone(context), retention);
+    context.supervisor.spawn("retention", state, |(context, retention)| Box::pin(work(context, *retention)));
+}
+
+async fn work(context: &Context, retention: Retention) {
+    let mut ticks = tokio::time::interval(retention.every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = context.draining.cancelled() => return,
         }
-    });
+        if let Err(error) = run(context, retention).await {
+            context.metrics.store_failed(During::Job, &error, "cannot delete sessions that ended long ago");
+        }
+    }
 }
 
 /// Deletes everything that is due, until it is done or the hub drains.

@@ -30,19 +30,21 @@ impl StoreClock {
     }
 
     /// Goes on comparing until the node drains.
-    pub(super) fn start(mut self, context: &Arc<Context>) {
-        let context = Arc::clone(context);
-        tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(EVERY);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                tokio::select! {
-                    _ = ticks.tick() => {}
-                    () = context.draining.cancelled() => return,
-                }
-                self.run(&*context.store, &*context.clock, &context.metrics).await;
+    pub(super) fn start(self, context: &Arc<Context>) {
+        let state = (self, Arc::clone(context));
+        context.supervisor.spawn("store clock", state, |(clock, context)| Box::pin(clock.go_on(context)));
+    }
+
+    async fn go_on(&mut self, context: &Context) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = context.draining.cancelled() => return,
             }
-        });
+            self.run(&*context.store, &*context.clock, &context.metrics).await;
+        }
     }
 
     /// Asks the store for its time; `false` if it has none of its own.

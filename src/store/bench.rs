@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -44,6 +45,11 @@ pub struct Faults {
     demoted: Mutex<Option<Instant>>,
     /// When one was found broken.
     broken: Mutex<Option<Instant>>,
+    /// How many were found broken.
+    breaks: AtomicU64,
+    /// Whether the last transaction that was to write failed for want of the database: it is out of reach or full, or
+    /// another program holds it.
+    writes_fail: AtomicBool,
 }
 
 impl Faults {
@@ -58,8 +64,27 @@ impl Faults {
         idle_since.elapsed() > GOOD_FOR || self.broken.lock().is_some_and(|at| at >= idle_since)
     }
 
+    /// How many connections were found broken so far.
+    pub fn breaks(&self) -> u64 {
+        self.breaks.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last transaction that was to write failed for want of the database.
+    pub fn writes_fail(&self) -> bool {
+        self.writes_fail.load(Ordering::Relaxed)
+    }
+
+    /// Notes how a transaction that was to write ended.
+    pub fn note_write(&self, failed: bool) {
+        // Looked at first: what all writers share is written only when it changes.
+        if self.writes_fail() != failed {
+            self.writes_fail.store(failed, Ordering::Relaxed);
+        }
+    }
+
     /// Notes what came up on a connection that is of no more use.
     pub fn note(&self, error: &sqlx::Error) {
+        self.breaks.fetch_add(1, Ordering::Relaxed);
         let now = Some(Instant::now());
         *self.broken.lock() = now;
         if says_read_only(error) {

@@ -4,7 +4,7 @@
 use super::bench::{Bench, Out};
 use super::engine::Engine;
 use super::error::spoils;
-use super::{LockWait, StoreResult};
+use super::{LockWait, StoreError, StoreResult};
 use futures::future::BoxFuture;
 use sqlx::Connection as _;
 use std::io;
@@ -54,6 +54,7 @@ impl<E: Engine> Lease<E> {
     /// What was asked last has made the transaction durable.
     pub fn committed(&mut self) {
         self.in_transaction = false;
+        self.bench.faults().note_write(false);
     }
 
     /// Begins a transaction that will write.
@@ -69,7 +70,8 @@ impl<E: Engine> Lease<E> {
         Ok(())
     }
 
-    async fn say(&mut self, text: &'static str) -> StoreResult<()> {
+    /// Runs text without arguments.
+    pub async fn say(&mut self, text: &'static str) -> StoreResult<()> {
         self.run(|connection| E::say(connection, text)).await
     }
 
@@ -94,7 +96,11 @@ impl<E: Engine> Lease<E> {
                 self.is_spoilt = true;
                 self.bench.faults().note(&error);
             }
-            error.into()
+            let error = StoreError::from(error);
+            if self.in_transaction && matches!(error, StoreError::Unavailable(_)) {
+                self.bench.faults().note_write(true);
+            }
+            error
         })
     }
 }

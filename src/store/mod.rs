@@ -28,10 +28,11 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
     ActiveSession, Announcement, Attested, DueMessage, EventPage, FeedEntry, GuestOf, Head, KeyHolder, Listed, Loaded,
-    MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NotRevoked, Outlook, Put, ReadMark, Refresh,
-    RefreshOutcome, Retired, Revoked, Revoker, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
+    MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NotRevoked, Outlook, Passing, Put, ReadMark,
+    Refresh, RefreshOutcome, Retired, Revoked, Revoker, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
 };
 pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT};
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use uuid::Uuid;
 
@@ -310,8 +311,8 @@ pub trait Timelines: Send + Sync {
         limit: i64,
         max_bytes: i64,
     ) -> StoreResult<Option<EventPage>>;
-    /// The `last_seq` of each of these sessions: one query for a node's reconcile tick.
-    async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, i64)>>;
+    /// Where the timeline of each of these sessions stands: one query for a node's reconcile tick.
+    async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, Head)>>;
     /// Where the sessions of these spaces stand that have had an event at or after `since`.
     async fn active_since(&self, spaces: &[SpaceId], since: Timestamp) -> StoreResult<Vec<ActiveSession>>;
     /// Pending messages whose deadline is at or before `now`, the most overdue first.
@@ -385,15 +386,25 @@ pub trait Store:
 {
     /// Fails unless the store answers.
     async fn ping(&self) -> StoreResult<()>;
+    /// Whether the last transaction failed because the store can't take it: it is full, or another program holds it.
+    fn writes_fail(&self) -> bool;
+    /// Writes something of no meaning; fails unless that is durable.
+    async fn try_write(&self) -> StoreResult<()>;
+    /// How often a connection to the store has broken: it may lead to another server since.
+    fn breaks(&self) -> u64;
     /// What the store's own clock says; `None` if it has none but this machine's.
     async fn time(&self) -> StoreResult<Option<Timestamp>>;
     /// How many messages wait for an answer, in all spaces: a figure for operators.
     async fn pending_responses(&self) -> StoreResult<i64>;
-    /// Deletes what has served its time: saved replies made before `replies`, refresh tokens that ended before
-    /// `tokens`. Returns how many rows went.
-    async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64>;
+    /// Deletes at most `limit` rows of what served its time before `before`, passing over those that others have in
+    /// hand. Returns how many went.
+    async fn prune(&self, what: Passing, before: Timestamp, limit: i64) -> StoreResult<u64>;
+    /// Makes the log of writes small again, if there is one that has grown and nobody reads what it holds.
+    async fn shrink_log(&self) -> StoreResult<()>;
     /// How many writers of timelines it can do with: each has one transaction under way at a time.
     fn writers(&self) -> NonZeroUsize;
+    /// Which of these sessions somebody else is writing to at the moment.
+    async fn held_elsewhere(&self, sessions: &[SessionId]) -> StoreResult<HashSet<SessionId>>;
     /// Begins the transaction of one batch of a timeline writer, which waits so long for sessions that others hold.
     async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>>;
     /// Waits for what is under way and closes every connection.

@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, Faults};
 use super::pooler::{self, Pooling};
-use super::sql::SqlStore;
+use super::sql::{LOG_LIMIT, SqlStore};
 use super::{Store, StoreError, sqlite_file};
 use crate::config::Database;
 use sqlx::migrate::Migrator;
@@ -108,7 +108,9 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .statement_cache_capacity(256)
         // In KiB. The system caches the file anyway; a page cache a connection would only hold memory twice.
         .pragma("cache_size", "-2048")
-        .pragma("wal_autocheckpoint", "4000");
+        .pragma("wal_autocheckpoint", "4000")
+        // What a reader that stays long has made the log grow is given back.
+        .pragma("journal_size_limit", LOG_LIMIT.to_string());
     if !url.contains(":memory:") && !url.contains("mode=memory") {
         let file = options.get_filename();
         sqlite_file::prepare(file).map_err(|source| {
@@ -116,6 +118,8 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
             OpenError::Folder { path: folder.display().to_string(), source }
         })?;
     }
+    let mut log = options.get_filename().as_os_str().to_owned();
+    log.push("-wal");
     let write = SqlitePoolOptions::new()
         .max_connections(1)
         // There is no server that could have gone away meanwhile.
@@ -138,7 +142,7 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .await
         .map_err(|error| OpenError::Connect(error.into()))?;
     let bench = |pool| Bench::new(pool, None, Arc::default());
-    Ok(Arc::new(SqlStore::new(bench(write), bench(read))))
+    Ok(Arc::new(SqlStore::new(bench(write), bench(read), Some(log.into()))))
 }
 
 async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) -> Result<Arc<dyn Store>, OpenError> {
@@ -188,7 +192,7 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
         .await
         .map_err(failed)?;
     let bench = Bench::new(pool, Some(answer_timeout), faults);
-    Ok(Arc::new(SqlStore::new(Arc::clone(&bench), bench)))
+    Ok(Arc::new(SqlStore::new(Arc::clone(&bench), bench, None)))
 }
 
 async fn is_durable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {

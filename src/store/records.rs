@@ -198,6 +198,8 @@ pub struct Standing {
     pub head: Head,
     /// The caller's own participation; none for a key that sees the whole space without taking part.
     pub participant: Option<ParticipantId>,
+    /// Whether more than 20 people take part, so that presence is told in batches (contract section 8).
+    pub is_crowd: bool,
 }
 
 /// Where a timeline stands, and one of its messages on it: all that whoever waits for the message has to know.
@@ -207,12 +209,34 @@ pub struct Outlook {
     pub status: MessageStatus,
 }
 
+/// What is deleted once it has served its time, in the order in which it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    Replies,
+    Revocations,
+    /// Refresh tokens whose sign-in has ended, and then the sign-ins.
+    RefreshTokens,
+    SignIns,
+    SetupTokens,
+}
+
+impl Passing {
+    pub const ALL: &[Self] = &[Self::Replies, Self::Revocations, Self::RefreshTokens, Self::SignIns, Self::SetupTokens];
+
+    /// Whether its time is when it was made, a day before it goes, and not its own end.
+    pub fn is_kept_for_a_day(self) -> bool {
+        matches!(self, Self::Replies | Self::Revocations)
+    }
+}
+
 /// Where a timeline stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     pub space: SpaceId,
     pub last_seq: i64,
     pub first_seq: i64,
+    /// The time of the event at `last_seq`.
+    pub at: Timestamp,
 }
 
 /// A stretch of a timeline.

@@ -10,6 +10,8 @@
 pub struct Cursor {
     at: i64,
     known: i64,
+    /// How far the timeline reached when its reader was found to take part.
+    vetted: i64,
     open: bool,
 }
 
@@ -27,19 +29,39 @@ pub enum Offer {
 impl Cursor {
     /// A cursor that only listens for rumours until it is opened.
     pub const fn closed() -> Self {
-        Self { at: 0, known: 0, open: false }
+        Self { at: 0, known: 0, vetted: 0, open: false }
     }
 
     /// A cursor that has been given everything up to `at`.
     pub const fn at(at: i64) -> Self {
-        Self { at, known: at, open: true }
+        Self { at, known: at, vetted: at, open: true }
     }
 
     /// Places a closed cursor at `at`, on a timeline that reaches at least to `head`.
     pub fn open(&mut self, at: i64, head: i64) {
         self.at = at;
         self.known = self.known.max(head).max(at);
+        self.vetted = head;
         self.open = true;
+    }
+
+    /// Whether an event that takes away its reader's access is news to it: it stands neither before what the reader has
+    /// been given nor before the moment at which the reader was found to take part.
+    pub fn is_ended_by(&self, seq: i64) -> bool {
+        self.open && seq > self.at && seq > self.vetted
+    }
+
+    /// How far the timeline is said to reach.
+    pub fn known(&self) -> i64 {
+        self.known
+    }
+
+    /// Forgets that the timeline reaches to `known`, since the store has nothing more; unless it was told of more while
+    /// the store was asked.
+    pub fn retract(&mut self, known: i64) {
+        if self.known == known {
+            self.known = self.at;
+        }
     }
 
     /// The last event that was handed on.

@@ -7,8 +7,9 @@ use crate::clock::Clock;
 use crate::domain::{Refusal, SessionId};
 use crate::metrics::{During, Metrics};
 use crate::store::{LockWait, Store, StoreError};
+use crate::supervisor::Supervisor;
 use futures::FutureExt as _;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +20,10 @@ use tokio::task::JoinSet;
 const MAX_BATCH: usize = 256;
 /// Most sessions that are waited for at a time: each takes a connection to the store.
 const MAX_WAITED_FOR: usize = 2;
+/// How often a batch is tried, each time without the sessions that others hold.
+const MAX_ATTEMPTS: usize = 3;
+/// What the task of a writer is called.
+pub(super) const TASK: &str = "writer";
 
 /// Why a request was not carried out.
 enum Failure {
@@ -52,75 +57,127 @@ pub(super) struct Committer {
     pub(super) metrics: Arc<Metrics>,
     pub(super) on_commit: OnCommit,
     pub(super) on_doubt: OnDoubt,
+    pub(super) supervisor: Supervisor,
 }
 
-/// Carries out what comes until nobody can send any more.
-pub(super) async fn run(committer: Arc<Committer>, mut queue: mpsc::Receiver<Job>) {
-    let mut next = Vec::with_capacity(MAX_BATCH);
-    // The sessions that are waited for, with what is asked of them meanwhile: it comes after what was asked before.
-    let mut aside: HashMap<SessionId, Vec<Job>> = HashMap::new();
-    let mut waiting = JoinSet::new();
-    let turns = Arc::new(Semaphore::new(MAX_WAITED_FOR));
-    loop {
-        tokio::select! {
-            taken = queue.recv_many(&mut next, MAX_BATCH) => {
-                if taken == 0 {
-                    break;
-                }
-            }
-            Some(done) = waiting.join_next() => {
-                let Ok(session) = done else { continue };
-                match aside.remove(&session) {
-                    Some(jobs) if !jobs.is_empty() => set_aside(&committer, &turns, &mut aside, &mut waiting, jobs),
-                    _ => {}
-                }
-                continue;
-            }
-        }
-        let mut batch = Vec::with_capacity(next.len());
-        for job in next.drain(..) {
-            match aside.get_mut(&job.request.session) {
-                Some(jobs) => jobs.push(job),
-                None => batch.push(job),
-            }
-        }
-        let held = committer.carry_out(batch, LockWait::Brief).await;
-        set_aside(&committer, &turns, &mut aside, &mut waiting, held);
-    }
-    while let Some(done) = waiting.join_next().await {
-        let Ok(session) = done else { continue };
-        if let Some(jobs) = aside.remove(&session) {
-            set_aside(&committer, &turns, &mut aside, &mut waiting, jobs);
-        }
-    }
+/// One writer. It outlives a panic of its task: whose request was in its hands then is told that the store is out of
+/// reach, what waits behind goes on.
+pub(super) struct Writer {
+    committer: Arc<Committer>,
+    queue: mpsc::Receiver<Job>,
+    next: Vec<Job>,
+    /// The sessions that are waited for, with what is asked of them meanwhile: it comes after what was asked before.
+    aside: HashMap<SessionId, Vec<Job>>,
+    waiting: JoinSet<SessionId>,
+    turns: Arc<Semaphore>,
+    is_committing: bool,
 }
 
-/// Has each session of `jobs` waited for by itself, beside the writer.
-fn set_aside(
-    committer: &Arc<Committer>,
-    turns: &Arc<Semaphore>,
-    aside: &mut HashMap<SessionId, Vec<Job>>,
-    waiting: &mut JoinSet<SessionId>,
-    jobs: Vec<Job>,
-) {
-    let mut sessions: HashMap<SessionId, Vec<Job>> = HashMap::new();
-    jobs.into_iter().for_each(|job| sessions.entry(job.request.session).or_default().push(job));
-    for (session, mut jobs) in sessions {
-        aside.insert(session, Vec::new());
-        let (committer, turns) = (Arc::clone(committer), Arc::clone(turns));
-        let carry_out = async move {
-            let _turn = turns.acquire_owned().await;
-            while !jobs.is_empty() {
-                let rest = jobs.split_off(jobs.len().min(MAX_BATCH));
-                committer.carry_out(jobs, LockWait::Long).await;
-                jobs = rest;
+impl Writer {
+    pub(super) fn new(committer: Arc<Committer>, queue: mpsc::Receiver<Job>) -> Self {
+        Self {
+            committer,
+            queue,
+            next: Vec::with_capacity(MAX_BATCH),
+            aside: HashMap::new(),
+            waiting: JoinSet::new(),
+            turns: Arc::new(Semaphore::new(MAX_WAITED_FOR)),
+            is_committing: false,
+        }
+    }
+
+    /// Carries out what comes until nobody can send any more.
+    pub(super) async fn run(&mut self) {
+        if std::mem::take(&mut self.is_committing) {
+            // The task panicked, perhaps between a commit and its announcement.
+            (self.committer.on_doubt)();
+        }
+        loop {
+            // After a panic some may be left that were taken already.
+            if self.next.is_empty() {
+                tokio::select! {
+                    taken = self.queue.recv_many(&mut self.next, MAX_BATCH) => {
+                        if taken == 0 {
+                            break;
+                        }
+                    }
+                    Some(done) = self.waiting.join_next() => {
+                        if let Ok(session) = done {
+                            self.go_on_with(session);
+                        }
+                        continue;
+                    }
+                }
             }
-        };
-        waiting.spawn(async move {
-            // Whatever becomes of it: what is asked of the session meanwhile has its turn.
-            let _ = AssertUnwindSafe(carry_out).catch_unwind().await;
-            session
-        });
+            let mut batch = Vec::with_capacity(self.next.len());
+            for job in self.next.drain(..) {
+                match self.aside.get_mut(&job.request.session) {
+                    Some(jobs) => jobs.push(job),
+                    None => batch.push(job),
+                }
+            }
+            self.is_committing = true;
+            let held = self.carry_out(batch).await;
+            self.is_committing = false;
+            self.set_aside(held);
+        }
+        while let Some(done) = self.waiting.join_next().await {
+            if let Ok(session) = done {
+                self.go_on_with(session);
+            }
+        }
+    }
+
+    /// Carries out a batch without waiting long for anything; returns the requests to sessions that others hold.
+    async fn carry_out(&self, mut batch: Vec<Job>) -> Vec<Job> {
+        let mut stuck = Vec::new();
+        for _ in 0..MAX_ATTEMPTS {
+            batch = self.committer.carry_out(batch, LockWait::Brief).await;
+            let sessions: HashSet<SessionId> = batch.iter().map(|job| job.request.session).collect();
+            if sessions.len() < 2 {
+                break;
+            }
+            // Those that are held go apart; the others must not wait for them.
+            let sessions: Vec<SessionId> = sessions.into_iter().collect();
+            let Ok(held) = self.committer.store.held_elsewhere(&sessions).await else { break };
+            let (apart, free) = batch.into_iter().partition(|job| held.contains(&job.request.session));
+            batch = free;
+            stuck.extend::<Vec<Job>>(apart);
+        }
+        stuck.extend(batch);
+        stuck
+    }
+
+    fn go_on_with(&mut self, session: SessionId) {
+        if let Some(jobs) = self.aside.remove(&session) {
+            self.set_aside(jobs);
+        }
+    }
+
+    /// Has each session of `jobs` waited for by itself, beside the writer.
+    fn set_aside(&mut self, jobs: Vec<Job>) {
+        let mut sessions: HashMap<SessionId, Vec<Job>> = HashMap::new();
+        jobs.into_iter().for_each(|job| sessions.entry(job.request.session).or_default().push(job));
+        for (session, mut jobs) in sessions {
+            self.aside.insert(session, Vec::new());
+            let (committer, turns) = (Arc::clone(&self.committer), Arc::clone(&self.turns));
+            self.waiting.spawn(async move {
+                let carry_out = async {
+                    let _turn = turns.acquire_owned().await;
+                    while !jobs.is_empty() {
+                        let rest = jobs.split_off(jobs.len().min(MAX_BATCH));
+                        committer.carry_out(jobs, LockWait::Long).await;
+                        jobs = rest;
+                    }
+                };
+                // Whatever becomes of it: what is asked of the session meanwhile has its turn.
+                if let Err(panic) = AssertUnwindSafe(carry_out).catch_unwind().await {
+                    committer.supervisor.panicked(TASK, &*panic);
+                    (committer.on_doubt)();
+                }
+                session
+            });
+        }
     }
 }
 

@@ -5,11 +5,12 @@
 
 use super::batch::{Outcome, Request};
 use super::idempotency::{Claim, InFlight};
-use super::shard::{self, Committer};
+use super::shard::{Committer, TASK, Writer};
 use crate::clock::Clock;
 use crate::domain::{CommittedEvent, Refusal, SessionId, shard};
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::supervisor::Supervisor;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -76,12 +77,15 @@ impl Timeline {
         metrics: Arc<Metrics>,
         on_commit: OnCommit,
         on_doubt: OnDoubt,
+        supervisor: &Supervisor,
     ) -> Self {
         let writers = store.writers().get();
-        let committer = Arc::new(Committer { store, clock, metrics, on_commit, on_doubt });
+        let supervisor = supervisor.clone();
+        let committer = Arc::new(Committer { store, clock, metrics, on_commit, on_doubt, supervisor });
         let start = |_| {
             let (queue, jobs) = mpsc::channel(MAX_QUEUE);
-            tokio::spawn(shard::run(Arc::clone(&committer), jobs));
+            let writer = Writer::new(Arc::clone(&committer), jobs);
+            committer.supervisor.spawn(TASK, writer, |writer| Box::pin(writer.run()));
             queue
         };
         Self {

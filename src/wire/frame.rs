@@ -85,6 +85,11 @@ pub enum HubFrame<'a> {
         /// The oldest event that retention has kept.
         #[schema(minimum = 1)]
         first_seq: i64,
+        /// `true` where `after` was beyond the newest event: the store was restored to an earlier state. Everything
+        /// that there is follows; the client drops what it has of the session. Absent otherwise.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        #[schema(required = false)]
+        reset: bool,
     },
     /// Every event of every session that the principal takes part in follows as `feed`.
     #[serde(rename = "subscribed")]
@@ -109,11 +114,13 @@ pub enum HubFrame<'a> {
         #[schema(schema_with = always)]
         feed: bool,
     },
-    /// Unasked: access to the session was taken away.
+    /// Unasked: the subscription has ended.
     #[serde(rename = "unsubscribed", rename_all = "camelCase")]
     Evicted {
         session_id: SessionId,
-        /// `removed`: no longer a participant.
+        /// `removed`: no longer a participant. `retired`: the session is no more. `reset`: the store went back behind
+        /// what was sent; subscribe again.
+        #[schema(schema_with = end_reason)]
         reason: &'static str,
     },
     // Written by `ws/protocol.rs` around the message as it was stored.
@@ -164,6 +171,13 @@ pub enum HubFrame<'a> {
     /// A participant has come or gone; ephemeral.
     #[serde(rename_all = "camelCase")]
     Presence { session_id: SessionId, participant_id: ParticipantId, online: bool },
+    /// Who has come or gone in a session of more than 20 people, at most once a second; ephemeral.
+    #[serde(rename = "presence", rename_all = "camelCase")]
+    PresenceOfMany {
+        session_id: SessionId,
+        #[schema(min_items = 1)]
+        changes: &'a [PresenceChange],
+    },
     /// A participant has read as far as this; ephemeral.
     #[serde(rename_all = "camelCase")]
     Receipt {
@@ -180,6 +194,14 @@ pub enum HubFrame<'a> {
         #[schema(min_items = 2, max_items = 2)]
         reconnect_after_ms: [u64; 2],
     },
+}
+
+/// A participant who has come or gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PresenceChange {
+    pub participant_id: ParticipantId,
+    pub online: bool,
 }
 
 impl HubFrame<'_> {
@@ -256,6 +278,10 @@ pub enum ClientForm {
 /// The schema of a [`FrameId`].
 pub fn frame_id() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Array(vec![Type::String, Type::Number, Type::Null]))
+}
+
+fn end_reason() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["removed", "retired", "reset"]))
 }
 
 fn always() -> ObjectBuilder {

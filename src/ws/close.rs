@@ -26,6 +26,7 @@ impl CloseCode {
         Self::TOKEN_EXPIRED,
         Self::AUTH_TIMEOUT,
         Self::TOO_MANY_FAILURES,
+        Self::TOO_MANY_CONNECTIONS,
         Self::TOO_MANY_FRAMES,
     ];
 
@@ -50,5 +51,7 @@ impl CloseCode {
     pub const AUTH_TIMEOUT: Self = Self::new(4508, "no authentication in time");
     /// The same number as for too many frames: what it asks of the client is to come back later.
     pub const TOO_MANY_FAILURES: Self = Self::new(4529, "too many failed sign-ins");
+    /// And as for more sockets than a credential may have.
+    pub const TOO_MANY_CONNECTIONS: Self = Self::new(4529, "too many connections");
     pub const TOO_MANY_FRAMES: Self = Self::new(4529, "too many frames");
 }

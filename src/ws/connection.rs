@@ -2,21 +2,24 @@
 
 use super::close::CloseCode;
 use super::codec::{Decoder, Incoming};
-use super::link::{Behind, Ending, Link};
+use super::link::{Behind, Ending, Link, Prepared};
 use super::pace::Pace;
 use super::protocol::{ClientFrame, FrameId, reply};
 use super::session::{Effect, Session};
 use crate::config::SocketTiming;
+use crate::connections::{Descriptor, Permit};
 use crate::context::App;
 use crate::domain::{Origin, Principal, Refusal, SessionId, Timestamp};
 use crate::hub::frame::{close_frame, empty_close_frame, event_frame, feed_frame, ping_frame, pong_frame};
-use crate::hub::subscriber::{Endpoint as _, Subscriber as _};
+use crate::hub::subscriber::{EndReason, Endpoint as _, Subscriber as _};
 use crate::metrics::{During, Held};
 use crate::timeline::Idempotency;
+use futures::FutureExt as _;
 use sha2::{Digest as _, Sha256};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -26,7 +29,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 const STALLED_AFTER: Duration = Duration::from_secs(300);
 /// How long the closing handshake may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
-/// How long to wait where the store fails, or does not have what was announced.
+/// How long to wait where the store fails.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// Most subscriptions of one socket; a client with more sessions follows its feed.
 pub(super) const MAX_SUBSCRIPTIONS: usize = 4096;
@@ -48,6 +51,8 @@ struct Connection {
     origin: Origin,
     pace: Pace,
     expires_at: Option<Timestamp>,
+    /// Counted for whose credential it is, or for where it comes from until that is known.
+    permit: Permit,
     /// Sessions in which this socket counts as present.
     present: HashSet<SessionId>,
     last_replayed: Option<SessionId>,
@@ -75,6 +80,7 @@ pub(super) async fn serve(
     early: Vec<u8>,
     principal: Option<(Arc<Principal>, std::time::Instant)>,
     origin: Origin,
+    (permit, _descriptor): (Permit, Descriptor),
 ) {
     let link = Arc::new(Link::new(stream));
     let _open = Held::new(&app.metrics.sockets);
@@ -87,6 +93,7 @@ pub(super) async fn serve(
         origin,
         pace: Pace::new(app.config.rate_limit, now),
         expires_at: None,
+        permit,
         present: HashSet::new(),
         last_replayed: None,
         opened: now,
@@ -101,10 +108,13 @@ pub(super) async fn serve(
     if let Some((principal, since)) = principal {
         connection.accept(None, &principal, since);
     }
-    let stop = match connection.take(&early).await {
-        Ok(()) => connection.run().await,
-        Err(stop) => stop,
-    };
+    let served = AssertUnwindSafe(connection.serve(&early)).catch_unwind().await;
+    let stop = served.unwrap_or_else(|panic| {
+        // The hub must not go on counting on this socket.
+        app.supervisor.panicked("socket", &*panic);
+        link.end(CloseCode::INTERNAL, false);
+        Stop::Gone
+    });
     connection.leave_everything().await;
     // A draining server waits for those that are registered: not before the close frame is out.
     close(&link, &stop).await;
@@ -144,6 +154,14 @@ async fn close(link: &Link, stop: &Stop) {
 }
 
 impl Connection {
+    /// Takes what came in with the request, then everything else until the end.
+    async fn serve(&mut self, early: &[u8]) -> Stop {
+        match self.take(early).await {
+            Ok(()) => self.run().await,
+            Err(stop) => stop,
+        }
+    }
+
     async fn run(&mut self) -> Stop {
         let link = Arc::clone(&self.link);
         let timer = sleep_until(self.next_deadline());
@@ -277,7 +295,16 @@ impl Connection {
     async fn authenticate(&mut self, id: &FrameId, token: &str, agent: Option<&str>) {
         let since = std::time::Instant::now();
         match self.resolve(token, agent).await {
-            Ok(principal) => self.accept(Some(id).filter(|id| !id.is_null()), &principal, since),
+            Ok(principal) => match self.app.connections.hold(&principal) {
+                Ok(permit) => {
+                    self.permit = permit;
+                    self.accept(Some(id).filter(|id| !id.is_null()), &principal, since);
+                }
+                Err(refusal) => {
+                    self.link.reply(&reply::error(id, &refusal));
+                    self.link.end(CloseCode::TOO_MANY_CONNECTIONS, true);
+                }
+            },
             Err(Refusal::RateLimited(_)) => self.link.end(CloseCode::TOO_MANY_FAILURES, false),
             Err(Refusal::Unavailable | Refusal::Internal) => self.link.end(CloseCode::INTERNAL, false),
             Err(_) => self.link.end(CloseCode::NOT_AUTHENTICATED, false),
@@ -317,9 +344,13 @@ impl Connection {
                 if fresh.id() != principal.id() {
                     return Err(somebody_else());
                 }
+                let permit = self.app.connections.hold_instead(&self.permit, &fresh)?;
                 // Before the new credential counts: if this fails, the old one goes on as it was.
                 if fresh.scope() != principal.scope() {
                     self.narrow(&principal, &fresh).await?;
+                }
+                if let Some(permit) = permit {
+                    self.permit = permit;
                 }
                 self.expires_at = fresh.expires_at();
                 self.link.set_principal(Arc::clone(&fresh));
@@ -382,7 +413,7 @@ impl Connection {
     async fn narrow(&mut self, before: &Principal, now: &Principal) -> Result<(), Refusal> {
         for session in self.link.subscriptions() {
             if self.app.store.head(now.scope(), session).await?.is_none() {
-                self.link.evict(session);
+                self.link.evict(session, EndReason::Removed);
             }
         }
         if self.link.has_feed() {
@@ -400,13 +431,17 @@ impl Connection {
         after: Option<i64>,
         principal: &Principal,
     ) -> Result<(), Refusal> {
-        let again = self.link.is_subscribed(session);
-        if !self.link.prepare(session, MAX_SUBSCRIPTIONS) {
-            let text = format!("A socket may subscribe to {MAX_SUBSCRIPTIONS} sessions; follow the feed instead");
-            return Err(Refusal::Conflict(text));
-        }
-        if !again {
-            self.app.hub.join(session, self.link.clone()).await;
+        match self.link.prepare(session, MAX_SUBSCRIPTIONS) {
+            Prepared::Again => {}
+            Prepared::New => self.app.hub.join(session, self.link.clone()).await,
+            Prepared::Evicted => {
+                self.leave(session).await;
+                self.app.hub.join(session, self.link.clone()).await;
+            }
+            Prepared::Refused => {
+                let text = format!("A socket may subscribe to {MAX_SUBSCRIPTIONS} sessions; follow the feed instead");
+                return Err(Refusal::Conflict(text));
+            }
         }
         let standing = self.app.store.standing(principal.scope(), session, principal.id()).await;
         let standing = match standing {
@@ -418,13 +453,22 @@ impl Connection {
             }
         };
         let head = standing.head;
-        let at = after.map_or(head.last_seq, |after| after.clamp(head.first_seq - 1, head.last_seq));
+        let reset = after.is_some_and(|after| after > head.last_seq);
+        let at = match after {
+            None => head.last_seq,
+            Some(_) if reset => head.first_seq - 1,
+            Some(after) => after.max(head.first_seq - 1),
+        };
         let replay = head.last_seq - at;
         if after.is_some() {
             self.app.metrics.replay_events.observe(replay as f64);
         }
-        self.app.hub.observe(head.space, session, head.last_seq);
-        let subscribed = reply::subscribed(id, session, head.last_seq, replay, head.first_seq);
+        self.app.hub.observe(session, &head);
+        self.app.hub.note_crowd(session, standing.is_crowd);
+        if reset {
+            self.app.hub.look_later(session);
+        }
+        let subscribed = reply::subscribed(id, session, head.last_seq, replay, head.first_seq, reset);
         if !self.link.open(session, at, head.last_seq, &subscribed) {
             // Taken away between the look-up and this.
             return Err(Refusal::NotFound("Session"));
@@ -464,7 +508,7 @@ impl Connection {
     /// Reads one page of what was dropped, or never came by, and hands on as much of it as there is room for.
     async fn read_back(&mut self, behind: Behind) {
         let Some(principal) = self.link.principal() else { return };
-        let (Behind::Session(session, at) | Behind::Feed(session, at)) = behind;
+        let (Behind::Session(session, at, _) | Behind::Feed(session, at)) = behind;
         self.last_replayed = Some(session);
         let page = self.app.store.events_after(principal.scope(), session, at, REPLAY_PAGE, REPLAY_BYTES).await;
         match (page, behind) {
@@ -472,13 +516,18 @@ impl Connection {
                 self.app.metrics.store_failed(During::Replay, &error, "a socket waits for the store");
                 tokio::time::sleep(READ_AGAIN_AFTER).await;
             }
-            (Ok(None), Behind::Session(..)) => self.link.evict(session),
+            (Ok(None), Behind::Session(..)) => self.link.evict(session, EndReason::Removed),
             (Ok(None), Behind::Feed(..)) => self.link.feed_caught_up(session, true),
-            (Ok(Some(page)), Behind::Session(..)) => {
+            (Ok(Some(page)), Behind::Session(..)) if page.head.last_seq < at => {
+                // The store went back. The topic may not have noticed yet.
+                self.app.hub.look_later(session);
+                self.link.evict(session, EndReason::Reset);
+            }
+            (Ok(Some(page)), Behind::Session(_, _, known)) => {
                 self.link.skip_to(session, page.head.first_seq);
                 if page.events.is_empty() {
-                    // It was told of events that the store does not have, or not yet.
-                    tokio::time::sleep(READ_AGAIN_AFTER).await;
+                    // It was told of events that the store does not have.
+                    self.link.retract(session, known);
                 }
                 let replay = page.events.iter().map(|event| self.link.replay(session, event.seq, event_frame(event)));
                 let handed_on = replay.map_while(|outcome| outcome).filter(|went_out| *went_out).count();

@@ -10,7 +10,7 @@ use super::outbox::Outbox;
 use super::protocol::reply;
 use crate::domain::{ConnectionId, Principal, SessionId};
 use crate::hub::frame::text_frame;
-use crate::hub::subscriber::{Endpoint, Offered, Run, Subscriber};
+use crate::hub::subscriber::{EndReason, Endpoint, Offered, Run, Subscriber};
 use crate::timeline::Cursor;
 use crate::timeline::cursor::Offer;
 use bytes::Bytes;
@@ -68,8 +68,22 @@ pub(super) struct Ending {
 /// What is to be read back from the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Behind {
-    Session(SessionId, i64),
+    /// A session after this `seq`, which is said to reach to the other.
+    Session(SessionId, i64, i64),
     Feed(SessionId, i64),
+}
+
+/// What there was of a subscription that is about to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prepared {
+    /// Nothing.
+    New,
+    /// It stands, and begins anew.
+    Again,
+    /// The hub has ended it, and has not been told yet that this connection knows.
+    Evicted,
+    /// There are too many others.
+    Refused,
 }
 
 impl Link {
@@ -144,14 +158,24 @@ impl Link {
         state.outbox.push(frame, 1);
     }
 
-    /// Adds a subscription that only listens for now; `false` if there are too many.
-    pub(super) fn prepare(&self, session: SessionId, max: usize) -> bool {
+    /// Adds a subscription that only listens for now, unless there are too many.
+    pub(super) fn prepare(&self, session: SessionId, max: usize) -> Prepared {
         let mut state = self.state.lock();
-        if state.subscriptions.len() >= max && !state.subscriptions.contains_key(&session) {
-            return false;
+        let stands = state.subscriptions.contains_key(&session);
+        if state.subscriptions.len() >= max && !stands {
+            return Prepared::Refused;
         }
         state.subscriptions.insert(session, Cursor::closed());
-        true
+        let evicted = state.evicted.iter().position(|evicted| *evicted == session);
+        match evicted {
+            _ if stands => Prepared::Again,
+            Some(index) => {
+                // The new one must not end with the old one.
+                state.evicted.swap_remove(index);
+                Prepared::Evicted
+            }
+            None => Prepared::New,
+        }
     }
 
     /// Opens a prepared subscription: `reply` goes out first, then the events after `at`. `false`, and nothing goes
@@ -216,11 +240,11 @@ impl Link {
             return None;
         }
         let sessions = state.subscriptions.iter().filter(|(_, cursor)| cursor.is_behind());
-        let sessions = sessions.map(|(id, cursor)| Behind::Session(*id, cursor.position()));
+        let sessions = sessions.map(|(id, cursor)| Behind::Session(*id, cursor.position(), cursor.known()));
         let feed = state.feed.iter().filter(|feed| feed.open).flat_map(|feed| &feed.behind);
         let feed = feed.map(|(id, cursor)| Behind::Feed(*id, cursor.position()));
         let id = |behind: &Behind| match behind {
-            Behind::Session(id, _) | Behind::Feed(id, _) => *id,
+            Behind::Session(id, ..) | Behind::Feed(id, _) => *id,
         };
         sessions.chain(feed).min_by_key(|behind| (Some(id(behind)) <= last, id(behind)))
     }
@@ -247,6 +271,13 @@ impl Link {
     pub(super) fn skip_to(&self, session: SessionId, first_seq: i64) {
         if let Some(cursor) = self.state.lock().subscriptions.get_mut(&session) {
             cursor.skip_to(first_seq);
+        }
+    }
+
+    /// Forgets that a session's timeline reaches to `known`: the store has nothing more.
+    pub(super) fn retract(&self, session: SessionId, known: i64) {
+        if let Some(cursor) = self.state.lock().subscriptions.get_mut(&session) {
+            cursor.retract(known);
         }
     }
 
@@ -299,10 +330,10 @@ impl Link {
         }
     }
 
-    fn evict_locked(&self, state: &mut State, session: SessionId) {
+    fn evict_locked(&self, state: &mut State, session: SessionId, reason: EndReason) {
         if state.subscriptions.remove(&session).is_some() {
             state.evicted.push(session);
-            let frame = text_frame(&[&reply::evicted(session)]);
+            let frame = text_frame(&[&reply::evicted(session, reason)]);
             self.put(state, frame, 1);
             self.wake.notify_one();
         }
@@ -341,8 +372,7 @@ impl Subscriber for Link {
         let Some(cursor) = state.subscriptions.get_mut(&session) else { return Offered::default() };
         // One that lies behind is an old story: they have come back since. A cursor that is not open yet looks up for
         // itself who takes part, and reads back, in scope, what it hears of meanwhile.
-        let is_news = |seq: i64| cursor.is_open() && seq > cursor.position();
-        let removed = run.removes.iter().find(|(seq, who)| Some(*who) == participant && is_news(*seq));
+        let removed = run.removes.iter().find(|(seq, who)| Some(*who) == participant && cursor.is_ended_by(*seq));
         let removed = removed.map(|(seq, _)| *seq);
         cursor.hear(run.end() - 1);
         let mut cursor = *cursor;
@@ -367,7 +397,7 @@ impl Subscriber for Link {
         state.subscriptions.insert(session, cursor);
         let mut offered = Offered { taken: (cursor.position() - before).unsigned_abs(), dropped: 0 };
         if removed.is_some() {
-            self.evict_locked(state, session);
+            self.evict_locked(state, session, EndReason::Removed);
         } else {
             if cursor.is_open() {
                 let reached = cursor.position().max(run.first - 1);
@@ -422,7 +452,7 @@ impl Subscriber for Link {
         false
     }
 
-    fn evict(&self, session: SessionId) {
-        self.evict_locked(&mut self.state.lock(), session);
+    fn evict(&self, session: SessionId, reason: EndReason) {
+        self.evict_locked(&mut self.state.lock(), session, reason);
     }
 }

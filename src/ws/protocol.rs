@@ -3,6 +3,7 @@
 use crate::domain::draft::MessageDraft;
 use crate::domain::json::on_one_line;
 use crate::domain::{ConnectionId, Principal, Refusal, SessionId, Timestamp};
+use crate::hub::subscriber::EndReason;
 use crate::store::SecretHash;
 use crate::wire::frame::HubFrame;
 use crate::wire::{error_object, parse_object};
@@ -210,8 +211,16 @@ pub mod reply {
         HubFrame::Refreshed { id, expires_at }.text()
     }
 
-    pub fn subscribed(id: &FrameId, session_id: SessionId, seq: i64, replay: i64, first_seq: i64) -> String {
-        HubFrame::Subscribed { id, session_id, seq, replay, first_seq }.text()
+    /// With `reset` where the client has seen what the store does not have.
+    pub fn subscribed(
+        id: &FrameId,
+        session_id: SessionId,
+        seq: i64,
+        replay: i64,
+        first_seq: i64,
+        reset: bool,
+    ) -> String {
+        HubFrame::Subscribed { id, session_id, seq, replay, first_seq, reset }.text()
     }
 
     pub fn subscribed_feed(id: &FrameId) -> String {
@@ -226,9 +235,9 @@ pub mod reply {
         HubFrame::UnsubscribedFeed { id, feed: true }.text()
     }
 
-    /// Access to a session was taken away.
-    pub fn evicted(session_id: SessionId) -> String {
-        HubFrame::Evicted { session_id, reason: "removed" }.text()
+    /// A subscription has ended unasked.
+    pub fn evicted(session_id: SessionId, reason: EndReason) -> String {
+        HubFrame::Evicted { session_id, reason: reason.as_str() }.text()
     }
 
     /// A [`HubFrame::Sent`] around the message as it was stored.

@@ -26,9 +26,15 @@ pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal
     let since = std::time::Instant::now();
     let origin = origin(request.extensions(), headers, &app.config.trusted_proxies);
     let principal = principal(&app, headers, origin).await?.map(|principal| (principal, since));
+    let permit = match &principal {
+        Some((principal, _)) => app.connections.hold(principal)?,
+        None => app.connections.hold_unauthenticated(origin)?,
+    };
+    let counted = (permit, app.connections.upgraded()?);
     let selected = offered_protocols(headers).any(|protocol| protocol == PROTOCOL);
 
     let upgrade = hyper::upgrade::on(&mut request);
+    #[allow(clippy::disallowed_methods)] // ends with its socket, and minds its panics itself
     tokio::spawn(async move {
         // Not every client that asks for a socket stays to get it.
         let Ok(upgraded) = upgrade.await else { return };
@@ -38,7 +44,7 @@ pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal
         // Copied, since it may be a small part of a large buffer that would live as long as the socket.
         let early = parts.read_buf.to_vec();
         drop(parts.read_buf);
-        connection::serve(app, parts.io.into_inner().into_inner(), early, principal, origin).await;
+        connection::serve(app, parts.io.into_inner().into_inner(), early, principal, origin, counted).await;
     });
 
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();

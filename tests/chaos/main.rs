@@ -4,6 +4,7 @@
 //! A program of its own, so that it has the machine to itself. `HILOOP_CHAOS_SECONDS` says how long it goes on,
 //! `HILOOP_TEST_SEED` repeats the faults and choices of a run. Whatever goes wrong, even in here, is noted and the run
 //! goes on to its judgement, which shows the history of what was broken.
+#![allow(clippy::disallowed_methods)] // tests start tasks that end with them
 
 mod clients;
 mod cluster;

@@ -1,4 +1,5 @@
 //! The hub as its users meet it: a real server on a free port, real sockets, real databases.
+#![allow(clippy::disallowed_methods)] // tests start tasks that end with them
 
 mod support;
 
@@ -9,12 +10,15 @@ mod autobahn;
 mod awaiting;
 mod bad_input;
 mod cli;
+mod connections;
 mod contract;
 mod crash;
+mod crowds;
 mod deadlines;
 mod degraded;
 mod doubt;
 mod drain;
+mod held;
 mod idempotency;
 mod interactions;
 mod keys;
@@ -33,6 +37,7 @@ mod race;
 mod readiness;
 mod redis;
 mod replay;
+mod restored;
 mod retention;
 mod sessions;
 mod slow;
@@ -41,5 +46,6 @@ mod store;
 mod store_files;
 mod storm;
 mod streams;
+mod supervision;
 mod typing;
 mod uploads;

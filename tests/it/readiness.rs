@@ -3,7 +3,8 @@
 use crate::support::hub::{at_agent, text};
 use crate::support::postgres::Postgres;
 use crate::support::process::{Process, hiloop};
-use crate::support::{Client, Hub, PATIENCE, Port, eventually, on_both_engines};
+use crate::support::sql::Database;
+use crate::support::{Client, Engine, Hub, PATIENCE, Port, eventually, on_both_engines};
 use serde_json::json;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -128,4 +129,25 @@ async fn without_its_store_it_is_not_ready_and_with_it_it_is_again() {
     owner.post(&path, json!({ "encryptedContent": "x" })).await.expect(201);
     let figures = operator.get("/metrics").await.expect(200);
     assert!(text(&figures).contains("\nhiloop_pending_responses 0\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_another_program_holds_the_database_it_is_not_ready_and_afterwards_it_is() {
+    let hub = Hub::start(Engine::Sqlite).await;
+    let agent = hub.agent("agent").await;
+    let session = hub.session(&agent).await;
+    let Database::Sqlite(pool) = Database::open(&hub.database_url).await else { panic!("SQLite") };
+    let mut other = pool.acquire().await.expect("a connection");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *other).await.expect("the lock");
+    let path = at_agent(&session, "/messages");
+    agent.get("/readyz").await.expect(200);
+    agent.post(&path, json!({ "encryptedContent": "x" })).await.expect_error(503, "UNAVAILABLE");
+    eventually("the hub to say so", async || (agent.get("/readyz").await.status == 503).then_some(())).await;
+    let unready = json!({ "status": "unavailable", "store": "unwritable", "draining": false });
+    assert_eq!(agent.get("/readyz").await.expect(503), unready);
+    agent.get(&at_agent(&session, "")).await.expect(200);
+    sqlx::query("ROLLBACK").execute(&mut *other).await.expect("it ends");
+    // Though nobody writes any more.
+    eventually("the hub to be ready", async || (agent.get("/readyz").await.status == 200).then_some(())).await;
+    agent.post(&path, json!({ "encryptedContent": "x" })).await.expect(201);
 }

@@ -2,7 +2,7 @@
 
 use crate::support::hub::{Engine, at_agent, at_human, config, text};
 use crate::support::process::{Process, hiloop};
-use crate::support::{Client, Nodes, Redis, Socket, eventually};
+use crate::support::{Client, Nodes, Redis, Socket, eventually, supervisor};
 use hiloop::app::{Server, start_at};
 use hiloop::broker::{Broker, Connectivity, RedisBroker, Signal, redis::Target};
 use hiloop::clock::ShiftedClock;
@@ -321,7 +321,7 @@ async fn a_node_that_redis_cuts_off_connects_again_and_misses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_redis_cuts_off_again_and_again_takes_its_time() {
     let redis = Redis::start().await;
-    let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store");
+    let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store", supervisor());
     broker.listen(Arc::new(|_| {}));
     eventually("it is connected", async || (broker.connectivity() == Connectivity::Connected).then_some(())).await;
     let counters = broker.counters().expect("counters");
@@ -380,7 +380,7 @@ async fn a_node_listens_to_what_it_has_readers_of_and_to_nothing_else() {
     let mut brokers = Vec::new();
     let heard: Arc<Mutex<Vec<(usize, i64)>>> = Arc::default();
     for node in 0..20 {
-        let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store");
+        let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store", supervisor());
         let heard = Arc::clone(&heard);
         broker.listen(Arc::new(move |signal| {
             if let Signal::SessionEvents(events) = signal {
@@ -450,7 +450,7 @@ async fn a_node_listens_to_what_it_has_readers_of_and_to_nothing_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_never_waits_for_redis() {
     let redis = Redis::start().await;
-    let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store");
+    let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store", supervisor());
     let resyncs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&resyncs);
     broker.listen(Arc::new(move |signal| {

@@ -21,8 +21,8 @@ use hiloop::domain::{
 use hiloop::store::open::{open, open_with};
 use hiloop::store::{
     ActiveSession, DueMessage, Head, Listed, Loaded, LockWait, Moment, Named, NewHuman, NewKey, NewMark, NotRevoked,
-    ReadMark, Refresh, RefreshOutcome, Revoker, SavedReply, SavedReplyKind, Store, StoreError, StoreResult, Uses,
-    WriteSet, WriteTx,
+    Passing, ReadMark, Refresh, RefreshOutcome, Revoker, SavedReply, SavedReplyKind, Store, StoreError, StoreResult,
+    Uses, WriteSet, WriteTx,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -1032,8 +1032,25 @@ on_both_stores! {
         tx.apply(WriteSet { replies: replies.to_vec(), ..WriteSet::default() }).await.expect("the store");
         tx.commit(WriteSet::default()).await.expect("the store");
 
-        assert_eq!(store.prune(NOW, NOW).await.expect("the store"), 1 + 2);
-        assert_eq!(store.prune(NOW, NOW).await.expect("the store"), 0);
+        let mut tx = store.begin_directory().await.expect("a transaction");
+        for (index, ends) in [-10, 0, 10].into_iter().enumerate() {
+            let hash = [u8::try_from(index).expect("small"); 32];
+            tx.add_setup_token(&hash, human.id, NOW.plus_seconds(ends)).await.expect("the store");
+        }
+        tx.commit(None).await.expect("the store");
+        let pieces = async |what, limit| {
+            let mut pieces = Vec::new();
+            while pieces.last() != Some(&0) {
+                pieces.push(store.prune(what, NOW, limit).await.expect("the store"));
+            }
+            pieces
+        };
+        // A sign-in goes when nothing of it is left, and nothing goes in larger pieces than asked for.
+        assert_eq!(pieces(Passing::SignIns, 10).await, [0]);
+        assert_eq!(pieces(Passing::RefreshTokens, 1).await, [1, 1, 0]);
+        assert_eq!(pieces(Passing::SignIns, 10).await, [2, 0]);
+        assert_eq!(pieces(Passing::Replies, 10).await, [1, 0]);
+        assert_eq!(pieces(Passing::SetupTokens, 10).await, [1, 0]);
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let keys = ["-10", "0", "10"].map(|key| ("s".to_owned(), key.to_owned()));
         let left = tx.saved_replies(&keys, NOW.plus_seconds(-100)).await.expect("the store");
@@ -1643,18 +1660,84 @@ on_both_stores! {
         assert!(tx.apply(again).await.is_err());
     }
 
+    async fn pruning_goes_in_pieces_and_passes_over_what_others_hold(store: Empty) {
+        let database = sql::Database::open(&store.url).await;
+        let (many, id) = database.many(1_203);
+        let old = NOW.0 - 1;
+        database.execute(&format!("{many} INSERT INTO revocations (id, subject, at) SELECT {id}, {id}, {old} FROM n")).await;
+        let mut tx = None;
+        if let sql::Database::Postgres(pool) = &database {
+            let mut held = pool.begin().await.expect("a transaction");
+            sqlx::query("SELECT id FROM revocations LIMIT 3 FOR UPDATE").execute(&mut *held).await.expect("the rows");
+            tx = Some(held);
+        }
+        let held = if tx.is_some() { 3 } else { 0 };
+        let mut pieces = Vec::new();
+        while pieces.last().is_none_or(|gone| *gone == 500) {
+            pieces.push(store.prune(Passing::Revocations, NOW, 500).await.expect("the store"));
+        }
+        assert_eq!(pieces, [500, 500, 203 - held]);
+        drop(tx);
+    }
+
+    async fn a_store_that_takes_writes_says_so_and_leaves_nothing_behind_of_the_asking(store: Empty) {
+        assert!(!store.writes_fail());
+        let breaks = store.breaks();
+        store.try_write().await.expect("the store");
+        store.try_write().await.expect("the store");
+        assert!(!store.writes_fail());
+        assert_eq!(store.breaks(), breaks);
+    }
+
+    async fn sessions_that_another_transaction_holds_are_told_from_the_others(store: Empty) {
+        let space = store.space("one").await;
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let mut line = Line::new(&space, &[]);
+            line.save(&store).await;
+            ids.push(line.id());
+        }
+        ids.push(SessionId::new());
+        assert!(store.held_elsewhere(&ids).await.expect("the store").is_empty());
+        if store.url.starts_with("sqlite:") {
+            return;
+        }
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
+        let named = Named { sessions: vec![(space.id, ids[1])], ..Named::default() };
+        tx.load(&named, NOW).await.expect("the store");
+        assert_eq!(store.held_elsewhere(&ids).await.expect("the store"), HashSet::from([ids[1]]));
+        drop(tx);
+        eventually("it to be let go", async || {
+            store.held_elsewhere(&ids).await.expect("the store").is_empty().then_some(())
+        })
+        .await;
+    }
+
     async fn a_head_says_where_a_timeline_stands(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = Line::new(&space, &[agent.member()]);
         line.post(&agent.member(), "x", None);
         line.save(&store).await;
-        let head = Head { space: space.id, last_seq: 2, first_seq: 1 };
+        let at = line.session.updated_at;
+        let head = Head { space: space.id, last_seq: 2, first_seq: 1, at };
         let scope = Scope::Space(space.id);
         assert_eq!(store.head(scope, line.id()).await.expect("the store"), Some(head));
         let standing = store.standing(scope, line.id(), agent.id.into()).await.expect("the store").expect("in scope");
         let own = store.participants(scope, line.id(), page(1, 1)).await.expect("the store").expect("in scope").data;
         assert_eq!((standing.head, standing.participant), (head, Some(own[0].id)));
+        assert!(!standing.is_crowd);
+        let mut people = Vec::new();
+        for number in 0..21 {
+            people.push(store.human_named(&space, &format!("h{number}")).await.member());
+        }
+        people.push(agent.member());
+        for (count, is_crowd) in [(20, false), (21, true)] {
+            let mut line = Line::new(&space, &people[21 - count..]);
+            line.save(&store).await;
+            let standing = store.standing(scope, line.id(), agent.id.into()).await.expect("the store");
+            assert_eq!(standing.expect("in scope").is_crowd, is_crowd, "{count} people and an agent");
+        }
         let other = store.standing(scope, line.id(), PrincipalId(Uuid::now_v7())).await.expect("the store");
         assert_eq!(other.expect("in scope").participant, None);
     }
@@ -1670,7 +1753,8 @@ on_both_stores! {
             let found = store.outlook(Scope::Space(space.id), line.id(), id).await.expect("the store");
             found.map(|outlook| (outlook.status, outlook.head))
         };
-        let head = Head { space: space.id, last_seq: 3, first_seq: 1 };
+        let at = line.session.updated_at;
+        let head = Head { space: space.id, last_seq: 3, first_seq: 1, at };
         assert_eq!(outlook(asked.id).await, Some((MessageStatus::Pending, head)));
         assert_eq!(outlook(plain.id).await, Some((MessageStatus::Completed, head)));
         assert_eq!(outlook(MessageId::new()).await, None);
@@ -1845,7 +1929,7 @@ on_both_stores! {
         asked.push((space.id, SessionId::new()));
         let found = store.last_seqs(&asked).await.expect("the store");
         assert_eq!(found.len(), 503);
-        assert!(found.iter().all(|(_, seq)| *seq == 1));
+        assert!(found.iter().all(|(_, head)| head.last_seq == 1));
         assert!(store.last_seqs(&[]).await.expect("the store").is_empty());
         assert!(store.last_seqs(&[(other.id, asked[0].1)]).await.expect("the store").is_empty());
     }
@@ -2116,8 +2200,8 @@ on_both_stores! {
         for writer in join_all(writers).await {
             writer.expect("no panic");
         }
-        for (_, last_seq) in store.last_seqs(&ids).await.expect("the store") {
-            assert_eq!(last_seq, 1 + WRITERS * ROUNDS);
+        for (_, head) in store.last_seqs(&ids).await.expect("the store") {
+            assert_eq!(head.last_seq, 1 + WRITERS * ROUNDS);
         }
     }
 }
@@ -2232,9 +2316,14 @@ const COVERED: &[&str] = &[
     "prune_audit",
     // Store
     "ping",
+    "writes_fail",
+    "try_write",
+    "breaks",
+    "held_elsewhere",
     "time",
     "pending_responses",
     "prune",
+    "shrink_log",
     "begin",
     "close",
     "writers",
@@ -2375,4 +2464,32 @@ async fn postgres_tells_the_time() {
     // Both are rounded to a millisecond.
     assert!(before.0 - 1 <= time.0 && time.0 <= after.0 + 1, "{before:?} {time:?} {after:?}");
     assert_eq!(Empty::open(Engine::Sqlite).await.store.time().await.expect("the store"), None);
+}
+
+/// A reader that somebody has forgotten makes SQLite's log grow; once it has gone, the log is small again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_of_sqlite_is_small_again_after_a_forgotten_reader_has_gone() {
+    let store = Empty::open(Engine::Sqlite).await;
+    let log = format!("{}-wal", store.url.trim_start_matches("sqlite://"));
+    let size = || std::fs::metadata(&log).expect("the log").len();
+    let (reader, writer) = (sql::Database::open(&store.url).await, sql::Database::open(&store.url).await);
+    let sql::Database::Sqlite(reader) = &reader else { panic!("SQLite") };
+    let mut forgotten = reader.begin().await.expect("a transaction");
+    sqlx::query("SELECT COUNT(*) FROM settings").execute(&mut *forgotten).await.expect("it reads");
+    writer.execute("CREATE TABLE ballast (body BLOB)").await;
+    for _ in 0..50 {
+        writer.execute("INSERT INTO ballast (body) VALUES (randomblob(1000000))").await;
+    }
+    assert!(size() > 40 << 20, "{}", size());
+    // Nobody waits for the reader.
+    store.shrink_log().await.expect("the store");
+    store.ensure_space("one", NOW).await.expect("the store");
+    assert!(size() > 40 << 20, "{}", size());
+    drop(forgotten);
+    eventually("the log to be small", async || {
+        store.shrink_log().await.expect("the store");
+        (size() <= 32 << 20).then_some(())
+    })
+    .await;
+    store.ensure_space("two", NOW).await.expect("the store");
 }

@@ -1,6 +1,6 @@
 //! Twenty nodes, on which some hundreds of people come and go all at once.
 
-use crate::support::{Redis, eventually, seed};
+use crate::support::{Redis, eventually, seed, supervisor};
 use hiloop::broker::{Broker, Connectivity, Ephemeral, RedisBroker, Signal, redis::Target};
 use hiloop::domain::{ParticipantId, PrincipalId, SessionId};
 use rand::rngs::StdRng;
@@ -31,7 +31,7 @@ struct Node {
 
 impl Node {
     fn new(redis: &Redis) -> Self {
-        let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store");
+        let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store", supervisor());
         let told: Arc<Mutex<HashSet<Seat>>> = Arc::default();
         let hears = Arc::clone(&told);
         broker.listen(Arc::new(move |signal| {

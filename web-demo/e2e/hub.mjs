@@ -41,6 +41,7 @@ export class Hub {
       DATABASE_URL: `sqlite://${this.dir.path}/hub.db`,
       HILOOP_LISTEN: listen,
       HILOOP_RATE_LIMIT: "off",
+      HILOOP_CONNECTION_LIMIT: "off",
       HILOOP_LOG: process.env.HILOOP_LOG ?? "warn",
     };
   }

@@ -169,7 +169,7 @@ impl Api {
         if reply.status != expected {
             let text: String = String::from_utf8_lossy(&reply.body).chars().take(300).collect();
             let hint = match reply.status {
-                StatusCode::TOO_MANY_REQUESTS => " (is HILOOP_RATE_LIMIT=off?)",
+                StatusCode::TOO_MANY_REQUESTS => " (are HILOOP_RATE_LIMIT and HILOOP_CONNECTION_LIMIT off?)",
                 _ => "",
             };
             bail!("{path}: {} for {}{hint}: {text}", reply.status.as_u16(), expected.as_u16());

@@ -5,6 +5,7 @@ use crate::broker::{Ephemeral, Signal};
 use crate::domain::{
     Actor, CommittedEvent, EventHint, EventType, MessageId, ParticipantId, PrincipalId, SessionId, SpaceId, Timestamp,
 };
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -41,11 +42,10 @@ pub(super) enum Body {
 pub(super) struct Malformed(pub(super) &'static str);
 
 #[derive(Serialize, Deserialize)]
-struct Envelope<'a> {
+struct Envelope<B> {
     v: u8,
     node: Uuid,
-    #[serde(borrow)]
-    body: &'a RawValue,
+    body: B,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,8 +133,7 @@ fn small(node: Uuid, channel: Channel, body: &Small) -> Option<(Channel, Vec<u8>
 
 /// Serializing these types can't fail; if it did, there would be one hint less.
 fn sealed(node: Uuid, body: &impl Serialize) -> Option<Vec<u8>> {
-    let body = serde_json::value::to_raw_value(body).ok()?;
-    serde_json::to_vec(&Envelope { v: VERSION, node, body: &body }).ok()
+    serde_json::to_vec(&Envelope { v: VERSION, node, body }).ok()
 }
 
 /// The events of one session, with their texts, cut into messages of bounded size.
@@ -192,40 +191,64 @@ pub(super) fn decode(channel: Channel, bytes: &[u8]) -> Result<Message, Malforme
     if bytes.len() > MAX_MESSAGE {
         return Err(Malformed("it is too large"));
     }
-    let envelope: Envelope<'_> = serde_json::from_slice(bytes).map_err(|_| Malformed("it is no message"))?;
-    if envelope.v != VERSION {
-        return Err(Malformed("it is of another version"));
+    // Which of the two it is shows at its beginning, so that the rest is read once.
+    if is_small(bytes) {
+        let (node, small) = open(bytes)?;
+        let body = match (channel, small) {
+            (Channel::Nodes, Small::Revoked { id }) => Body::Signals(vec![Signal::Revoked(id)]),
+            (Channel::Session(session), small) => of_session(session, small)?,
+            (Channel::Nodes, _) => return Err(Malformed("it says nothing that goes to every node")),
+            (Channel::Space(_), _) => return Err(Malformed("it says nothing that goes to a space")),
+        };
+        return Ok(Message { node, body });
     }
-    let text = envelope.body.get();
-    let body = match channel {
-        Channel::Space(space) => Body::Signals(vec![Signal::Hints(hints(space, text)?)]),
-        Channel::Nodes => match serde_json::from_str(text) {
-            Ok(Small::Revoked { id }) => Body::Signals(vec![Signal::Revoked(id)]),
-            _ => return Err(Malformed("it says nothing that goes to every node")),
-        },
-        Channel::Session(session) => session_body(session, text)?,
-    };
-    Ok(Message { node: envelope.node, body })
+    let (node, events): (Uuid, Events<'_>) = open(bytes)?;
+    if events.events.is_empty() || events.events.len() > MAX_EVENTS {
+        return Err(Malformed("it holds no events or too many"));
+    }
+    let body = Body::Signals(match channel {
+        Channel::Space(space) => vec![Signal::Hints(hints(space, &events)?)],
+        Channel::Session(session) => session_events(session, events)?,
+        Channel::Nodes => return Err(Malformed("it says nothing that goes to every node")),
+    });
+    Ok(Message { node, body })
 }
 
-fn session_body(session: SessionId, text: &str) -> Result<Body, Malformed> {
-    let ephemeral = match serde_json::from_str(text) {
-        Err(_) => return session_events(session, text).map(Body::Signals),
-        Ok(Small::Typing { actor, typing }) if actor.name.len() <= MAX_NAME => {
-            Ephemeral::Typing { session, actor, typing }
-        }
-        Ok(Small::Receipt { participant, seq }) if seq >= 0 => Ephemeral::Receipt { session, participant, seq },
-        Ok(Small::Presence { principal, participant, online }) => {
+/// Whether the body is a [`Small`], whose tag `sealed` writes first.
+fn is_small(bytes: &[u8]) -> bool {
+    const BODY: &[u8] = br#""body":{"kind":"#;
+    // Behind the version and the sender's id.
+    bytes[..bytes.len().min(96)].windows(BODY.len()).any(|window| window == BODY)
+}
+
+/// Opens the envelope: the sender's id and the body.
+fn open<'a, B: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(Uuid, B), Malformed> {
+    match serde_json::from_slice::<Envelope<B>>(bytes) {
+        Ok(envelope) if envelope.v == VERSION => Ok((envelope.node, envelope.body)),
+        Ok(_) => Err(Malformed("it is of another version")),
+        // Of another version the body may be anything.
+        Err(_) => Err(match serde_json::from_slice::<Envelope<IgnoredAny>>(bytes) {
+            Ok(envelope) if envelope.v != VERSION => Malformed("it is of another version"),
+            Ok(_) => Malformed("it says nothing known"),
+            Err(_) => Malformed("it is no message"),
+        }),
+    }
+}
+
+fn of_session(session: SessionId, small: Small) -> Result<Body, Malformed> {
+    let ephemeral = match small {
+        Small::Typing { actor, typing } if actor.name.len() <= MAX_NAME => Ephemeral::Typing { session, actor, typing },
+        Small::Receipt { participant, seq } if seq >= 0 => Ephemeral::Receipt { session, participant, seq },
+        Small::Presence { principal, participant, online } => {
             return Ok(Body::Presence { session, principal, participant, online });
         }
-        Ok(_) => return Err(Malformed("it says nothing that goes to a session")),
+        _ => return Err(Malformed("it says nothing that goes to a session")),
     };
     Ok(Body::Signals(vec![Signal::Ephemeral(ephemeral)]))
 }
 
 /// The events of a session that came with their text, and how far those without one reach.
-fn session_events(session: SessionId, text: &str) -> Result<Vec<Signal>, Malformed> {
-    let body = events(text)?;
+fn session_events(session: SessionId, body: Events<'_>) -> Result<Vec<Signal>, Malformed> {
     let space = body.space;
     let (mut events, mut reach) = (Vec::with_capacity(body.events.len()), None);
     for event in body.events {
@@ -248,20 +271,11 @@ fn session_events(session: SessionId, text: &str) -> Result<Vec<Signal>, Malform
     Ok(events.into_iter().chain(reach.map(|seq| Signal::Reach { space, session, seq })).collect())
 }
 
-fn hints(space: SpaceId, text: &str) -> Result<Vec<EventHint>, Malformed> {
-    let body = events(text)?;
+fn hints(space: SpaceId, body: &Events<'_>) -> Result<Vec<EventHint>, Malformed> {
     if body.space != space {
         return Err(Malformed("its events belong to another space"));
     }
     body.events.iter().map(|event| checked(space, event)).collect()
-}
-
-fn events(text: &str) -> Result<Events<'_>, Malformed> {
-    let body: Events<'_> = serde_json::from_str(text).map_err(|_| Malformed("it says nothing known"))?;
-    if body.events.is_empty() || body.events.len() > MAX_EVENTS {
-        return Err(Malformed("it holds no events or too many"));
-    }
-    Ok(body)
 }
 
 fn checked(space: SpaceId, event: &Event<'_>) -> Result<EventHint, Malformed> {

@@ -14,6 +14,7 @@ mod subscriber;
 
 use super::{Broker, Connectivity, Counters, Ear, Ephemeral, Signal};
 use crate::domain::{PrincipalId, SessionId, SpaceId};
+use crate::supervisor::Supervisor;
 use async_trait::async_trait;
 use channel::{Channel, Names};
 pub use connection::Target;
@@ -55,11 +56,12 @@ pub struct RedisBroker {
     shared: Arc<Shared>,
     /// Taken by `listen`, which starts the tasks.
     signals: Mutex<Option<mpsc::Receiver<Signal>>>,
+    supervisor: Supervisor,
 }
 
 impl RedisBroker {
     /// A broker for the nodes over the store with the id `store`; `listen` starts it.
-    pub fn new(target: Target, store: &str) -> Self {
+    pub fn new(target: Target, store: &str, supervisor: Supervisor) -> Self {
         let (outgoing, signals) = Outgoing::new();
         let interest = Interest::default();
         interest.set(Channel::Nodes, true);
@@ -76,7 +78,7 @@ impl RedisBroker {
             hears: AtomicBool::new(false),
             closing: CancellationToken::new(),
         };
-        Self { shared: Arc::new(shared), signals: Mutex::new(Some(signals)) }
+        Self { shared: Arc::new(shared), signals: Mutex::new(Some(signals)), supervisor }
     }
 
     /// Fails if the settings don't fit the server, so that a wrong password is noticed at the start. A server that is
@@ -123,9 +125,13 @@ impl Shared {
 impl Broker for RedisBroker {
     fn listen(&self, ear: Ear) {
         if let (Some(signals), true) = (self.signals.lock().take(), self.shared.ear.set(ear).is_ok()) {
-            tokio::spawn(subscriber::run(Arc::clone(&self.shared)));
-            tokio::spawn(publisher::run(Arc::clone(&self.shared), signals));
-            tokio::spawn(presence::run(Arc::clone(&self.shared)));
+            let shared = || Arc::clone(&self.shared);
+            let run = &self.supervisor;
+            run.spawn("redis subscriber", shared(), |shared| Box::pin(subscriber::run(Arc::clone(shared))));
+            run.spawn("redis publisher", (shared(), signals), |(shared, signals)| {
+                Box::pin(publisher::run(Arc::clone(shared), signals))
+            });
+            run.spawn("redis presence", shared(), |shared| Box::pin(presence::run(Arc::clone(shared))));
         }
     }
 

@@ -53,12 +53,12 @@ impl Outgoing {
 }
 
 /// Sends until the broker closes.
-pub(super) async fn run(shared: Arc<Shared>, mut signals: mpsc::Receiver<Signal>) {
+pub(super) async fn run(shared: Arc<Shared>, signals: &mut mpsc::Receiver<Signal>) {
     let mut backoff = Backoff::new();
     loop {
         let outcome = tokio::select! {
             () = shared.closing.cancelled() => Ok(()),
-            outcome = send(&shared, &mut signals, &mut backoff) => outcome.map(|never| match never {}),
+            outcome = send(&shared, signals, &mut backoff) => outcome.map(|never| match never {}),
         };
         shared.outgoing.open.store(false, Ordering::Release);
         *shared.commands.lock() = None;

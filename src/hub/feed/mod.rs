@@ -10,9 +10,10 @@ use super::frame::feed_frame;
 use super::subscriber::Subscriber;
 use crate::broker::Broker;
 use crate::clock::Clock;
-use crate::domain::{ConnectionId, EventHint, EventType, PrincipalId, Scope, SessionId, SpaceId};
+use crate::domain::{ConnectionId, EventHint, EventType, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
 use crate::metrics::{During, Metrics};
 use crate::store::{Store, StoreResult};
+use crate::supervisor::Supervisor;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
@@ -25,8 +26,9 @@ use told::{FRESH_MILLIS, Place, REMEMBER_MILLIS, Told};
 
 /// Sessions whose participants are remembered.
 const MAX_CACHED: usize = 10_000;
-/// How long, in case something changed that is no event of theirs.
-const CACHE_FOR: Duration = Duration::from_secs(1);
+/// How long, in case something changed that is neither an event of theirs nor a revocation: not so short that busy
+/// sessions cost a query each again and again.
+const CACHE_FOR: Duration = Duration::from_secs(60);
 /// Most hints that wait to be told; the store has the others.
 const MAX_QUEUE: usize = 65_536;
 /// How often the store is asked what nobody announced.
@@ -88,6 +90,7 @@ impl Feeds {
         broker: Arc<dyn Broker>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
+        supervisor: &Supervisor,
     ) -> Arc<Self> {
         let (queue, hints) = mpsc::channel(MAX_QUEUE);
         let feeds = Arc::new(Self {
@@ -104,7 +107,8 @@ impl Feeds {
             clock,
             metrics,
         });
-        tokio::spawn(run(Arc::downgrade(&feeds), hints));
+        let state = (Arc::downgrade(&feeds), hints);
+        supervisor.spawn("feeds", state, |(feeds, hints)| Box::pin(run(feeds, hints)));
         feeds
     }
 
@@ -165,6 +169,12 @@ impl Feeds {
         self.missed.store(true, Ordering::SeqCst);
     }
 
+    /// The store went back behind what was told of a session: what was written since is told.
+    pub(super) fn reset(&self, session: SessionId) {
+        self.told.lock().undo(session);
+        self.resync();
+    }
+
     /// Whether every hint has come, and in order.
     fn has_missed_nothing(&self) -> bool {
         self.broker.is_lossless() && !self.missed.load(Ordering::SeqCst)
@@ -174,12 +184,14 @@ impl Feeds {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
-        let place = self.told.lock().place(hint.session, hint.seq);
+        let place = self.told.lock().place(hint.session, hint.seq, hint.at);
         let done = match place {
             Place::Known => Ok(()),
             Place::Next => self.tell_now(hint).await,
             Place::Unknown if hint.seq == 1 || self.has_missed_nothing() => self.tell_now(hint).await,
-            Place::Ahead(_) | Place::Unknown => self.catch_up(hint.space, hint.session, hint.seq).await,
+            Place::Ahead(_) | Place::Unknown | Place::Undone(_) => {
+                self.catch_up(hint.space, hint.session, hint.seq, hint.at).await
+            }
         };
         if let Err(error) = done {
             self.metrics.store_failed(During::Reconcile, &error, "feeds wait for the store");
@@ -206,14 +218,28 @@ impl Feeds {
         Ok(())
     }
 
-    /// Tells what the store has of a session and feeds have not been told; it reaches at least to `seq`.
-    async fn catch_up(&self, space: SpaceId, session: SessionId, seq: i64) -> StoreResult<()> {
-        let place = self.told.lock().place(session, seq);
+    /// Tells what the store has of a session and feeds have not been told; it reaches at least to `seq`, an event of the
+    /// time `at`.
+    async fn catch_up(&self, space: SpaceId, session: SessionId, seq: i64, time: Timestamp) -> StoreResult<()> {
+        let place = self.told.lock().place(session, seq, time);
         let mut at = match place {
             Place::Known => return Ok(()),
             Place::Next => seq - 1,
             Place::Ahead(told) => told,
-            Place::Unknown => self.before_fresh(space, session, seq).await?,
+            Place::Unknown => {
+                let fresh = self.told.lock().looked.plus_millis(-FRESH_MILLIS);
+                self.before(fresh, space, session, seq).await?
+            }
+            // Told since the store went back.
+            Place::Undone(told) if told == time => {
+                self.told.lock().undo(session);
+                self.told.lock().note(space, session, seq, time);
+                return Ok(());
+            }
+            Place::Undone(told) => {
+                self.told.lock().undo(session);
+                self.before(told.plus_millis(1), space, session, seq).await?
+            }
         };
         loop {
             let page = self.store.events_after(Scope::Space(space), session, at, PAGE, PAGE_BYTES).await?;
@@ -226,9 +252,8 @@ impl Feeds {
         }
     }
 
-    /// The `seq` before the first event, of those up to `seq`, that is too young to have been told.
-    async fn before_fresh(&self, space: SpaceId, session: SessionId, seq: i64) -> StoreResult<i64> {
-        let floor = self.told.lock().looked.plus_millis(-FRESH_MILLIS);
+    /// The `seq` before the first event, of those up to `seq`, that is not older than `floor`.
+    async fn before(&self, floor: Timestamp, space: SpaceId, session: SessionId, seq: i64) -> StoreResult<i64> {
         let mut before = seq - 1;
         while before > 0 {
             let from = (before - PAGE).max(0);
@@ -286,7 +311,7 @@ impl Feeds {
             (told.tracked(), told.looked)
         };
         for session in self.store.active_since(&spaces, looked.plus_millis(-OVERLAP_MILLIS)).await? {
-            self.catch_up(session.space, session.id, session.last_seq).await?;
+            self.catch_up(session.space, session.id, session.last_seq, session.at).await?;
         }
         Ok(())
     }
@@ -308,7 +333,11 @@ impl Feeds {
     }
 }
 
-async fn run(feeds: Weak<Feeds>, mut hints: mpsc::Receiver<EventHint>) {
+async fn run(feeds: &Weak<Feeds>, hints: &mut mpsc::Receiver<EventHint>) {
+    if let Some(feeds) = feeds.upgrade() {
+        // After a panic, one hint may be lost.
+        feeds.resync();
+    }
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

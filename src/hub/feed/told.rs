@@ -18,6 +18,8 @@ struct Entry {
     space: SpaceId,
     seq: i64,
     at: Timestamp,
+    /// The store went back behind it: what it has now was written later than `at`.
+    is_undone: bool,
 }
 
 pub(super) struct Told {
@@ -39,6 +41,8 @@ pub(super) enum Place {
     Ahead(i64),
     /// Nothing of its session has been told lately.
     Unknown,
+    /// The store went back behind what was told, and this was written since: later than this time.
+    Undone(Timestamp),
 }
 
 impl Told {
@@ -46,19 +50,31 @@ impl Told {
         Self { looked: now, sessions: HashMap::new(), spaces: HashSet::new() }
     }
 
-    pub(super) fn place(&self, session: SessionId, seq: i64) -> Place {
-        match self.sessions.get(&session).map(|entry| entry.seq) {
+    /// The place of an event of the time `at`. Within a timeline, times never go back.
+    pub(super) fn place(&self, session: SessionId, seq: i64, at: Timestamp) -> Place {
+        match self.sessions.get(&session) {
             None => Place::Unknown,
-            Some(told) if seq <= told => Place::Known,
-            Some(told) if seq == told + 1 => Place::Next,
-            Some(told) => Place::Ahead(told),
+            Some(told) if told.is_undone || (seq <= told.seq && at > told.at) => Place::Undone(told.at),
+            Some(told) if seq == told.seq && at != told.at => Place::Undone(told.at),
+            Some(told) if seq <= told.seq => Place::Known,
+            Some(told) if seq == told.seq + 1 => Place::Next,
+            Some(told) => Place::Ahead(told.seq),
+        }
+    }
+
+    /// The store went back behind what was told of a session.
+    pub(super) fn undo(&mut self, session: SessionId) {
+        if let Some(entry) = self.sessions.get_mut(&session) {
+            entry.is_undone = true;
         }
     }
 
     /// Notes that everything up to `seq`, which came `at`, is told or need not be.
     pub(super) fn note(&mut self, space: SpaceId, session: SessionId, seq: i64, at: Timestamp) {
-        let entry = self.sessions.entry(session).or_insert(Entry { space, seq, at });
-        if entry.seq <= seq {
+        let entry = self.sessions.entry(session).or_insert(Entry { space, seq, at, is_undone: false });
+        if entry.is_undone {
+            *entry = Entry { space, seq, at, is_undone: false };
+        } else if entry.seq <= seq {
             (entry.seq, entry.at) = (seq, entry.at.max(at));
         }
     }
@@ -101,13 +117,22 @@ mod tests {
     #[test]
     fn a_hole_and_a_repetition_are_noticed() {
         let (mut told, space, session) = (Told::new(Timestamp(0)), SpaceId::new(), SessionId::new());
-        assert_eq!(told.place(session, 4), Place::Unknown);
+        let place = |told: &Told, seq, at| told.place(session, seq, Timestamp(at));
+        assert_eq!(place(&told, 4, 10), Place::Unknown);
         told.note(space, session, 4, Timestamp(10));
-        assert_eq!(told.place(session, 4), Place::Known);
-        assert_eq!(told.place(session, 5), Place::Next);
-        assert_eq!(told.place(session, 7), Place::Ahead(4));
-        told.note(space, session, 2, Timestamp(20));
-        assert_eq!(told.place(session, 5), Place::Next, "it never goes back");
+        assert_eq!(place(&told, 4, 10), Place::Known);
+        assert_eq!(place(&told, 3, 9), Place::Known);
+        assert_eq!(place(&told, 5, 20), Place::Next);
+        assert_eq!(place(&told, 7, 20), Place::Ahead(4));
+        told.note(space, session, 2, Timestamp(5));
+        assert_eq!(place(&told, 5, 20), Place::Next, "it never goes back");
+        // Of another history.
+        let undone = Place::Undone(Timestamp(10));
+        assert_eq!((place(&told, 4, 11), place(&told, 4, 9), place(&told, 2, 11)), (undone, undone, undone));
+        told.undo(session);
+        assert_eq!(place(&told, 7, 20), undone);
+        told.note(space, session, 2, Timestamp(11));
+        assert_eq!((place(&told, 2, 11), place(&told, 3, 12)), (Place::Known, Place::Next));
     }
 
     #[test]
@@ -119,12 +144,12 @@ mod tests {
         told.note(spaces[0], sessions[1], 1, Timestamp(20));
         told.note(spaces[1], sessions[2], 1, Timestamp(20));
         told.looked_at(Timestamp(15 + REMEMBER_MILLIS));
-        assert_eq!(told.place(sessions[0], 1), Place::Unknown);
-        assert_eq!(told.place(sessions[1], 1), Place::Known);
+        assert_eq!(told.place(sessions[0], 1, Timestamp(10)), Place::Unknown);
+        assert_eq!(told.place(sessions[1], 1, Timestamp(20)), Place::Known);
         let other = SpaceId::new();
         assert_eq!(told.track_only(&HashSet::from([spaces[0], other])), (vec![other], vec![spaces[1]]));
         assert!(told.is_tracked(spaces[0]) && !told.is_tracked(spaces[1]));
-        assert_eq!(told.place(sessions[1], 1), Place::Known);
-        assert_eq!(told.place(sessions[2], 1), Place::Unknown);
+        assert_eq!(told.place(sessions[1], 1, Timestamp(20)), Place::Known);
+        assert_eq!(told.place(sessions[2], 1, Timestamp(20)), Place::Unknown);
     }
 }

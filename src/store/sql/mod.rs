@@ -13,6 +13,7 @@ mod credentials;
 mod directory;
 mod directory_tx;
 mod interactions;
+mod prune;
 mod public_keys;
 mod replies;
 mod retention;
@@ -30,12 +31,14 @@ pub use timelines::DUE_MESSAGES;
 pub use write::PENDING_MESSAGES;
 
 use super::bench::Bench;
-use super::engine::{Engine, Fields, Statement};
+use super::engine::{Engine, Fields, Statement, large_groups};
 use super::lease::Lease;
-use super::{LockWait, Store, StoreResult, WriteTx};
-use crate::domain::{Page, PageRequest, Timestamp};
+use super::{LockWait, Passing, Store, StoreResult, WriteTx};
+use crate::domain::{Page, PageRequest, SessionId, Timestamp};
 use async_trait::async_trait;
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -44,16 +47,29 @@ const MAX_WRITERS: usize = 4;
 /// Which part of the connections that can write the writers may hold.
 const WRITERS_SHARE: u32 = 4;
 
+/// How much is written to see whether the store takes it.
+const WRITE_CHECK_BYTES: usize = 16 * 1024;
+/// Of the sessions `v`, those that nobody has locked. (Only where rows are locked.)
+const FREE: &str = ") AS v CROSS JOIN sessions s WHERE s.id = v.column1 FOR UPDATE OF s SKIP LOCKED";
+
+/// Bytes that SQLite's log keeps for good: twice what it holds between two checkpoints.
+pub(super) const LOG_LIMIT: u64 = 32 << 20;
+/// Moves all that the log holds into the database and gives its bytes back; does nothing where somebody goes on reading
+/// it, since all writers wait meanwhile.
+const SHRINK_LOG: &str = "PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 5000";
+
 /// A store over one engine. SQLite has a pool of one connection for writing and one of several for reading;
 /// PostgreSQL has one pool for both.
 pub(super) struct SqlStore<E: Engine> {
     write: Arc<Bench<E>>,
     read: Arc<Bench<E>>,
+    /// The log of writes, where it is a file that the hub has to keep small.
+    log: Option<PathBuf>,
 }
 
 impl<E: Engine> SqlStore<E> {
-    pub(super) fn new(write: Arc<Bench<E>>, read: Arc<Bench<E>>) -> Self {
-        Self { write, read }
+    pub(super) fn new(write: Arc<Bench<E>>, read: Arc<Bench<E>>, log: Option<PathBuf>) -> Self {
+        Self { write, read, log }
     }
 
     async fn reader(&self) -> StoreResult<Box<Lease<E>>> {
@@ -93,6 +109,27 @@ impl<E: Engine> Store for SqlStore<E> {
         Ok(())
     }
 
+    fn writes_fail(&self) -> bool {
+        self.write.faults().writes_fail()
+    }
+
+    async fn try_write(&self) -> StoreResult<()> {
+        let mut tx = self.transaction().await?;
+        // As much as a message has, since a full disk may still have room for less.
+        sql::<E>(
+            "INSERT INTO settings (name, value) VALUES ('write_check', $1) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind("x".repeat(WRITE_CHECK_BYTES))
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await
+    }
+
+    fn breaks(&self) -> u64 {
+        self.write.faults().breaks() + self.read.faults().breaks()
+    }
+
     async fn time(&self) -> StoreResult<Option<Timestamp>> {
         let Some(clock) = E::CLOCK else { return Ok(None) };
         Ok(Some(Timestamp(sql::<E>(clock).number(&mut *self.reader().await?).await?)))
@@ -103,19 +140,44 @@ impl<E: Engine> Store for SqlStore<E> {
         sql::<E>("SELECT COUNT(*) FROM messages m WHERE m.status = 'Pending'").number(&mut *self.reader().await?).await
     }
 
-    async fn prune(&self, replies: Timestamp, tokens: Timestamp) -> StoreResult<u64> {
-        let mut db = self.writer().await?;
-        let old = sql::<E>("DELETE FROM replies WHERE created_at < $1").bind(replies.0).execute(&mut *db).await?;
-        let ended =
-            sql::<E>("DELETE FROM refresh_families WHERE expires_at < $1").bind(tokens.0).execute(&mut *db).await?;
-        let told = sql::<E>("DELETE FROM revocations WHERE at < $1").bind(replies.0).execute(&mut *db).await?;
-        Ok(old + ended + told)
+    async fn prune(&self, what: Passing, before: Timestamp, limit: i64) -> StoreResult<u64> {
+        prune::statement::<E>(what).bind(before.0).bind(limit).execute(&mut *self.writer().await?).await
+    }
+
+    async fn shrink_log(&self) -> StoreResult<()> {
+        let size = self.log.as_ref().and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
+        if size > LOG_LIMIT {
+            self.writer().await?.say(SHRINK_LOG).await?;
+        }
+        Ok(())
     }
 
     fn writers(&self) -> NonZeroUsize {
         // A part of the pool, so that reads and other writes go on while all of them wait for rows.
         let share = self.write.connections() / WRITERS_SHARE;
         NonZeroUsize::new((share as usize).min(MAX_WRITERS)).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    async fn held_elsewhere(&self, sessions: &[SessionId]) -> StoreResult<HashSet<SessionId>> {
+        let mut held = HashSet::new();
+        if E::SKIP_LOCKED.is_empty() {
+            return Ok(held);
+        }
+        let mut db = self.writer().await?;
+        for group in large_groups(sessions) {
+            for (tail, is_free) in [(") AS v CROSS JOIN sessions s WHERE s.id = v.column1", false), (FREE, true)] {
+                let mut statement = Statement::<E>::with_rows("SELECT s.id FROM (VALUES", tail, 1, group.len(), 1);
+                group.iter().for_each(|session| statement.push(session.0));
+                for session in statement.all(&mut *db, |row| Ok(SessionId(row.read()?))).await? {
+                    if is_free {
+                        held.remove(&session);
+                    } else {
+                        held.insert(session);
+                    }
+                }
+            }
+        }
+        Ok(held)
     }
 
     async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>> {

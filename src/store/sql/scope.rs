@@ -125,11 +125,12 @@ look_ups! {
         concat!("CROSS JOIN messages m ", from_events!()),
         "AND s.id = $3 AND m.session_id = s.id AND m.ordinal = $4";
     /// `$3` is a session.
-    HEAD: "SELECT s.space_id, s.last_seq, s.first_seq", "", "AND s.id = $3";
-    /// `$3` is a session, `$4` a principal.
+    HEAD: "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at", "", "AND s.id = $3";
+    /// With a 1 where more than 20 people take part; `$3` is a session, `$4` a principal.
     STANDING:
-        "SELECT s.space_id, s.last_seq, s.first_seq, (SELECT p.id FROM participants p \
-         WHERE p.session_id = s.id AND p.principal_id = $4)",
+        "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, (SELECT p.id FROM participants p \
+         WHERE p.session_id = s.id AND p.principal_id = $4), (SELECT CAST(1 AS BIGINT) FROM participants c \
+         WHERE c.session_id = s.id AND c.kind <> 'Agent' LIMIT 1 OFFSET 20)",
         "",
         "AND s.id = $3";
     /// How far a participant has read, how far there is to read, and how many messages stand up to an event; `$3` is a
@@ -148,7 +149,7 @@ look_ups! {
         "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
     /// `$3` is a session, `$4` a message: without what it says, which may be large.
     OUTLOOK:
-        "SELECT s.space_id, s.last_seq, s.first_seq, m.status",
+        "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, m.status",
         "CROSS JOIN messages m",
         "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
     /// `$3` is a session.

@@ -107,7 +107,11 @@ impl<E: Engine> Timelines for SqlStore<E> {
         let found = scope::STANDING.within::<E>(scope).bind(session.0).bind(principal.0);
         found
             .first(&mut *self.reader().await?, |row| {
-                Ok(Standing { head: read_head(row)?, participant: row.read::<Option<Uuid>>()?.map(ParticipantId) })
+                Ok(Standing {
+                    head: read_head(row)?,
+                    participant: row.read::<Option<Uuid>>()?.map(ParticipantId),
+                    is_crowd: row.read::<Option<i64>>()?.is_some(),
+                })
             })
             .await
     }
@@ -157,12 +161,12 @@ impl<E: Engine> Timelines for SqlStore<E> {
         Ok(Some(EventPage { events, head }))
     }
 
-    async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, i64)>> {
+    async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, Head)>> {
         let mut db = self.reader().await?;
         let mut found = Vec::with_capacity(sessions.len());
         for group in large_groups(sessions) {
             let mut statement = Statement::<E>::with_rows(
-                "SELECT s.id, s.last_seq FROM (VALUES",
+                "SELECT s.id, s.space_id, s.last_seq, s.first_seq, s.updated_at FROM (VALUES",
                 ") AS v CROSS JOIN sessions s WHERE s.id = v.column2 AND s.space_id = v.column1",
                 1,
                 group.len(),
@@ -172,7 +176,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
                 statement.push(space.0);
                 statement.push(session.0);
             }
-            found.extend(statement.all(&mut *db, |row| Ok((SessionId(row.read()?), row.read()?))).await?);
+            found.extend(statement.all(&mut *db, |row| Ok((SessionId(row.read()?), read_head(row)?))).await?);
         }
         Ok(found)
     }
@@ -221,7 +225,7 @@ pub(super) async fn head<E: Engine>(db: &mut Lease<E>, scope: Scope, session: Se
 
 /// Reads the columns of `HEAD`.
 fn read_head<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Head> {
-    Ok(Head { space: SpaceId(row.read()?), last_seq: row.read()?, first_seq: row.read()? })
+    Ok(Head { space: SpaceId(row.read()?), last_seq: row.read()?, first_seq: row.read()?, at: Timestamp(row.read()?) })
 }
 
 /// How many of these sizes, from the first one on, fit: the one that passes `max_bytes` is the last.

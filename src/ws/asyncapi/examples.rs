@@ -66,12 +66,14 @@ fn hub(kind: &str) -> Vec<Value> {
         "refreshed" => vec![json!({ "type": "refreshed", "id": 2, "expiresAt": AT })],
         "subscribed" => vec![
             json!({ "type": "subscribed", "id": 3, "sessionId": SESSION, "seq": 2, "replay": 2, "firstSeq": 1 }),
+            json!({ "type": "subscribed", "id": 3, "sessionId": SESSION, "seq": 2, "replay": 2, "firstSeq": 1, "reset": true }),
             json!({ "type": "subscribed", "id": 4, "feed": true }),
         ],
         "unsubscribed" => vec![
             json!({ "type": "unsubscribed", "id": 5, "sessionId": SESSION }),
             json!({ "type": "unsubscribed", "id": 6, "feed": true }),
             json!({ "type": "unsubscribed", "sessionId": SESSION, "reason": "removed" }),
+            json!({ "type": "unsubscribed", "sessionId": SESSION, "reason": "reset" }),
         ],
         "sent" => vec![json!({ "type": "sent", "id": 7, "message": message() })],
         "pong" => vec![json!({ "type": "pong", "id": 8 })],
@@ -100,9 +102,12 @@ fn hub(kind: &str) -> Vec<Value> {
             json!({ "type": "typing", "sessionId": SESSION, "actor": human(), "typing": true, "expiresInMs": 6000 }),
             json!({ "type": "typing", "sessionId": SESSION, "actor": human(), "typing": false, "expiresInMs": 0 }),
         ],
-        "presence" => {
-            vec![json!({ "type": "presence", "sessionId": SESSION, "participantId": PARTICIPANT, "online": true })]
-        }
+        "presence" => vec![
+            json!({ "type": "presence", "sessionId": SESSION, "participantId": PARTICIPANT, "online": true }),
+            json!({ "type": "presence", "sessionId": SESSION, "changes": [
+                { "participantId": PARTICIPANT, "online": true },
+            ] }),
+        ],
         "receipt" => vec![json!({ "type": "receipt", "sessionId": SESSION, "participantId": PARTICIPANT, "seq": 2 })],
         "goaway" => vec![json!({ "type": "goaway", "reconnectAfterMs": [200, 5000] })],
         _ => Vec::new(),

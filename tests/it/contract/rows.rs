@@ -91,8 +91,8 @@ const ROWS: &[(&str, &str)] = &[
         "settings",
         "hiloop_listen database_url hiloop_jwt_secret hiloop_jwks_url hiloop_jwt_issuer hiloop_jwt_audience \
          hiloop_jwt_space hiloop_trusted_proxies hiloop_metrics_listen hiloop_public_url hiloop_cors_origins \
-         hiloop_rate_limit hiloop_sign_in_limit hiloop_max_body_bytes hiloop_max_field_bytes hiloop_retention_days hiloop_space_agents \
-         hiloop_space_humans hiloop_session_guests hiloop_space_bytes \
+         hiloop_rate_limit hiloop_connection_limit hiloop_sign_in_limit hiloop_max_body_bytes hiloop_max_field_bytes \
+         hiloop_retention_days hiloop_space_agents hiloop_space_humans hiloop_session_guests hiloop_space_bytes \
          hiloop_grace_seconds hiloop_database_connections redis_url hiloop_log every_setting_is_a_flag",
     ),
     (

@@ -6,7 +6,7 @@ use crate::cli::{Recorded, bearer, failed, line, out, printed, run};
 use crate::support::deployment::{name, now, signed, token};
 use crate::support::hub::{SESSIONS, at_agent, text};
 use crate::support::process::{Process, hiloop};
-use crate::support::{Client, Kind, Port, eventually, on_every_deployment};
+use crate::support::{Client, Kind, Port, Socket, eventually, on_every_deployment};
 use futures::future::join_all;
 use hiloop::config::Retention;
 use serde_json::{Value, json};
@@ -29,6 +29,7 @@ const ALL: &[&str] = &[
     "HILOOP_PUBLIC_URL",
     "HILOOP_CORS_ORIGINS",
     "HILOOP_RATE_LIMIT",
+    "HILOOP_CONNECTION_LIMIT",
     "HILOOP_LOG",
     "HILOOP_LOG_FORMAT",
     "HILOOP_SIGN_IN_LIMIT",
@@ -188,6 +189,28 @@ on_every_deployment! {
         assert_eq!(let_through(&vec![free.agent("agent").await; 300]).await, 300);
         for bad in ["many", "0/s", "100"] {
             refused(kind, "HILOOP_RATE_LIMIT", bad);
+        }
+    }
+
+    async fn hiloop_connection_limit(kind: Kind) {
+        // Each node counts its own.
+        let nodes = if kind == Kind::TwoNodes { 2 } else { 1 };
+        let hub = kind.alone(&["--connection-limit", "3"], |_| {}).await;
+        let (greedy, modest) = (hub.agent("agent").await, hub.agent("agent").await);
+        let mut open = Vec::new();
+        for _ in 0..3 * nodes {
+            open.push(Socket::open(&greedy).await);
+        }
+        assert_eq!(Socket::try_open(&greedy).await.err(), Some(429));
+        drop(Socket::open(&modest).await);
+        greedy.get("/v1/agent/me").await.expect(200);
+        let free = kind.alone(&["--connection-limit", "off"], |_| {}).await;
+        let agent = free.agent("agent").await;
+        for _ in 0..12 {
+            open.push(Socket::open(&agent).await);
+        }
+        for bad in ["many", "0", "-1", "100/s"] {
+            refused(kind, "HILOOP_CONNECTION_LIMIT", bad);
         }
     }
 
@@ -376,7 +399,7 @@ on_every_deployment! {
             assert!(out(&output).contains(setting) && out(&output).contains(&format!("--{flag}")), "{setting}");
         }
         for (setting, default) in [
-            ("HILOOP_LISTEN", "127.0.0.1:8080"), ("HILOOP_RATE_LIMIT", "100/s"), ("HILOOP_JWT_SPACE", "default"), ("HILOOP_LOG", "info"),
+            ("HILOOP_LISTEN", "127.0.0.1:8080"), ("HILOOP_RATE_LIMIT", "100/s"), ("HILOOP_CONNECTION_LIMIT", "1000"), ("HILOOP_JWT_SPACE", "default"), ("HILOOP_LOG", "info"),
         ] {
             assert!(out(&output).contains(&format!("[default: {default}]")), "{setting}");
         }

@@ -36,11 +36,12 @@ struct Flags {
     settings: Settings,
 }
 
-/// The settings of a test hub: a free port, no rate limit, and what `flags` say.
+/// The settings of a test hub: a free port, no limits of rate and connections, and what `flags` say.
 pub fn config(database_url: &str, flags: &[&str]) -> Config {
-    let limit: &[&str] = if flags.contains(&"--rate-limit") { &[] } else { &["--rate-limit", "off"] };
+    let unless_given = |flag: &'static str| if flags.contains(&flag) { vec![] } else { vec![flag, "off"] };
+    let limit = [unless_given("--rate-limit"), unless_given("--connection-limit")].concat();
     let base = ["test", "--listen", "127.0.0.1:0", "--database-url", database_url];
-    let flags = Flags::parse_from(base.iter().chain(limit).chain(flags));
+    let flags = Flags::parse_from(base.iter().chain(&limit).chain(flags));
     flags.settings.check().expect("good settings")
 }
 

@@ -28,6 +28,9 @@ pub use postgres::Postgres;
 pub use redis::Redis;
 pub use socket::Socket;
 
+use hiloop::metrics::Metrics;
+use hiloop::supervisor::Supervisor;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long anything may take before a test fails; generous, since tests share two cores.
@@ -117,4 +120,9 @@ pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>
         assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// What starts the tasks of a part of the hub that stands by itself.
+pub fn supervisor() -> Supervisor {
+    Supervisor::new(Arc::new(Metrics::new().expect("the names are good")))
 }

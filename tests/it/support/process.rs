@@ -19,6 +19,7 @@ pub fn hiloop(folder: &Path) -> Command {
         .env_clear()
         .env("DATABASE_URL", format!("sqlite://{}/hub.db", folder.display()))
         .env("HILOOP_RATE_LIMIT", "off")
+        .env("HILOOP_CONNECTION_LIMIT", "off")
         .env("HILOOP_LOG", "warn")
         .current_dir(folder);
     command

@@ -1,0 +1,41 @@
+//! Deleting rows that have served their time, at most so many at once.
+
+use crate::store::Passing;
+use crate::store::engine::{Engine, Statement};
+
+/// Which rows go, oldest first, and their deletion. `$1` is the time before which theirs lies, `$2` how many at most.
+/// The rows are found once, before any goes: as a part of the deletion PostgreSQL might look for them again and again.
+const fn texts(what: Passing) -> (&'static str, &'static str) {
+    match what {
+        Passing::Replies => (
+            "WITH old AS MATERIALIZED (SELECT r.scope, r.key FROM replies r \
+             WHERE r.created_at < $1 ORDER BY r.created_at LIMIT $2",
+            ") DELETE FROM replies WHERE (scope, key) IN (SELECT old.scope, old.key FROM old)",
+        ),
+        Passing::Revocations => (
+            "WITH old AS MATERIALIZED (SELECT r.id FROM revocations r WHERE r.at < $1 ORDER BY r.at LIMIT $2",
+            ") DELETE FROM revocations WHERE id IN (SELECT old.id FROM old)",
+        ),
+        Passing::RefreshTokens => (
+            "WITH old AS MATERIALIZED (SELECT t.secret_hash FROM refresh_families f CROSS JOIN refresh_tokens t \
+             WHERE f.expires_at < $1 AND t.family_id = f.id LIMIT $2",
+            ") DELETE FROM refresh_tokens WHERE secret_hash IN (SELECT old.secret_hash FROM old)",
+        ),
+        // One whose tokens are still to go would take all of them along.
+        Passing::SignIns => (
+            "WITH old AS MATERIALIZED (SELECT f.id FROM refresh_families f WHERE f.expires_at < $1 \
+             AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.family_id = f.id) ORDER BY f.expires_at LIMIT $2",
+            ") DELETE FROM refresh_families WHERE id IN (SELECT old.id FROM old)",
+        ),
+        Passing::SetupTokens => (
+            "WITH old AS MATERIALIZED (SELECT s.secret_hash FROM setup_tokens s \
+             WHERE s.expires_at < $1 ORDER BY s.expires_at LIMIT $2",
+            ") DELETE FROM setup_tokens WHERE secret_hash IN (SELECT old.secret_hash FROM old)",
+        ),
+    }
+}
+
+pub(super) fn statement<E: Engine>(what: Passing) -> Statement<E> {
+    let (find, delete) = texts(what);
+    Statement::joined(find, &[E::SKIP_LOCKED, delete].concat())
+}

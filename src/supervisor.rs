@@ -1,0 +1,173 @@
+//! Long-lived tasks: each has a name, and one that panics is logged, counted and started again.
+//!
+//! A task that panics once goes on at once. One that panics again before it has run for [`STEADY`] waits longer each
+//! time, and the node is not ready until it has been steady again: `/readyz` names it.
+
+use crate::backoff::Backoff;
+use crate::metrics::Metrics;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a task has to run without a panic to count as steady.
+const STEADY: Duration = Duration::from_secs(5);
+
+/// Starts the long-lived tasks of a node and watches them.
+#[derive(Clone)]
+pub struct Supervisor {
+    metrics: Arc<Metrics>,
+    /// How many tasks of each name are failing.
+    failing: Arc<Mutex<BTreeMap<&'static str, usize>>>,
+    steady: Duration,
+}
+
+impl Supervisor {
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, failing: Arc::default(), steady: STEADY }
+    }
+
+    /// Runs a task, whose `state` survives its panics, until `body` returns.
+    pub fn spawn<S, F>(&self, name: &'static str, state: S, body: F)
+    where
+        S: Send + 'static,
+        F: for<'s> FnMut(&'s mut S) -> BoxFuture<'s, ()> + Send + 'static,
+    {
+        #[allow(clippy::disallowed_methods)] // the one place where long-lived tasks begin
+        drop(tokio::spawn(self.clone().watch(name, state, body)));
+    }
+
+    /// The same as a future, for those who run it themselves.
+    pub async fn watch<S, F>(self, name: &'static str, mut state: S, mut body: F)
+    where
+        S: Send + 'static,
+        F: for<'s> FnMut(&'s mut S) -> BoxFuture<'s, ()> + Send + 'static,
+    {
+        let mut backoff = Backoff::new();
+        let mut failing: Option<Failing> = None;
+        let mut last_panic: Option<Instant> = None;
+        loop {
+            let run = AssertUnwindSafe(body(&mut state)).catch_unwind();
+            tokio::pin!(run);
+            let outcome = if failing.is_some() {
+                tokio::select! {
+                    outcome = run.as_mut() => outcome,
+                    () = tokio::time::sleep(self.steady) => {
+                        failing = None;
+                        tracing::info!(task = name, "a task that panicked is steady again");
+                        run.await
+                    }
+                }
+            } else {
+                run.await
+            };
+            let Err(panic) = outcome else { return };
+            self.panicked(name, &*panic);
+            let now = Instant::now();
+            if last_panic.replace(now).is_none_or(|at| now - at > 2 * self.steady) {
+                backoff.reset();
+                tokio::task::yield_now().await;
+                continue;
+            }
+            failing.get_or_insert_with(|| Failing::new(&self, name));
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+
+    /// Logs and counts a panic of a task of this name. Its text is the program's own where it is a literal; what was
+    /// put together at run time may hold content and stays out of the log.
+    pub fn panicked(&self, name: &'static str, panic: &(dyn Any + Send)) {
+        self.metrics.task_panicked(name);
+        let text = panic.downcast_ref::<&'static str>().copied().unwrap_or("no fixed text");
+        tracing::error!(task = name, panic = text, "a task panicked");
+    }
+
+    /// The names of the tasks that don't get going again.
+    pub fn failing(&self) -> Vec<&'static str> {
+        self.failing.lock().keys().copied().collect()
+    }
+}
+
+/// A task that is failing, until it is dropped.
+struct Failing {
+    failing: Arc<Mutex<BTreeMap<&'static str, usize>>>,
+    name: &'static str,
+}
+
+impl Failing {
+    fn new(supervisor: &Supervisor, name: &'static str) -> Self {
+        *supervisor.failing.lock().entry(name).or_insert(0) += 1;
+        Self { failing: Arc::clone(&supervisor.failing), name }
+    }
+}
+
+impl Drop for Failing {
+    fn drop(&mut self) {
+        let mut failing = self.failing.lock();
+        if let Some(count) = failing.get_mut(self.name) {
+            *count -= 1;
+            if *count == 0 {
+                failing.remove(self.name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc;
+
+    fn supervisor() -> Supervisor {
+        let steady = Duration::from_millis(200);
+        Supervisor { steady, ..Supervisor::new(Arc::new(Metrics::new().expect("the names are good"))) }
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_goes_on_with_its_state() {
+        let supervisor = supervisor();
+        let (send, numbers) = mpsc::channel(8);
+        let (done, mut seen) = mpsc::channel(8);
+        supervisor.spawn("adder", (numbers, 0), move |(numbers, sum): &mut (mpsc::Receiver<i32>, i32)| {
+            let done = done.clone();
+            Box::pin(async move {
+                while let Some(number) = numbers.recv().await {
+                    assert!(number != 13, "a bug that the test is about");
+                    *sum += number;
+                    let _ = done.send(*sum).await;
+                }
+            })
+        });
+        for number in [1, 13, 2] {
+            send.send(number).await.expect("room");
+        }
+        assert_eq!((seen.recv().await, seen.recv().await), (Some(1), Some(3)));
+        assert!(supervisor.failing().is_empty(), "once is no reason to turn traffic away");
+        let figures = supervisor.metrics.render(&crate::metrics::Asked::default()).expect("text");
+        assert!(figures.contains("hiloop_task_panics_total{task=\"adder\"} 1\n"), "{figures}");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_again_and_again_is_named_until_it_is_steady() {
+        let supervisor = supervisor();
+        supervisor.spawn("stubborn", 0, |starts: &mut u32| {
+            Box::pin(async move {
+                *starts += 1;
+                assert!(*starts > 4, "a bug that the test is about");
+                std::future::pending::<()>().await;
+            })
+        });
+        while supervisor.failing().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(supervisor.failing(), ["stubborn"]);
+        while !supervisor.failing().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Sessions that somebody else holds: they keep up nobody but themselves, and what happens meanwhile is not forgotten.
+
+use crate::support::hub::{Engine, Hub, at_agent, say, text};
+use crate::support::sql::Database;
+use futures::future::join_all;
+use serde_json::{Value, json};
+use sqlx::{PgPool, Postgres, Transaction};
+
+/// A transaction of somebody else's that holds the rows of these sessions.
+struct Hold(Transaction<'static, Postgres>);
+
+impl Hold {
+    async fn on(hub: &Hub, sessions: &[&str]) -> Self {
+        let Database::Postgres(pool) = Database::open(&hub.database_url).await else { panic!("on PostgreSQL alone") };
+        let mut tx = PgPool::begin(&pool).await.expect("a transaction");
+        for session in sessions {
+            let id = session.parse::<uuid::Uuid>().expect("an id");
+            let lock = sqlx::query("SELECT id FROM sessions WHERE id = $1 FOR UPDATE").bind(id);
+            lock.execute(&mut *tx).await.expect("the lock");
+        }
+        Self(tx)
+    }
+
+    async fn end(self) {
+        self.0.rollback().await.expect("it ends");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_are_held_keep_up_nobody_else_in_their_batch() {
+    let hub = Hub::start(Engine::Postgres).await;
+    let agent = hub.agent("agent").await;
+    let mut sessions = Vec::new();
+    for _ in 0..40 {
+        sessions.push(hub.session(&agent).await);
+    }
+    // More of them than are waited for at a time.
+    let held: Vec<&str> = sessions[..8].iter().map(String::as_str).collect();
+    let hold = Hold::on(&hub, &held).await;
+    let post =
+        async |session: &String| agent.post(&at_agent(session, "/messages"), json!({ "encryptedContent": "x" })).await;
+    let stuck = join_all(sessions[..8].iter().map(post));
+    tokio::pin!(stuck);
+    let free = join_all(sessions[8..].iter().map(post));
+    tokio::select! {
+        biased;
+        _ = &mut stuck => panic!("those that are held were done first"),
+        replies = free => replies.into_iter().for_each(|reply| drop(reply.expect(201))),
+    }
+    hold.end().await;
+    for reply in stuck.await {
+        assert!([201, 503].contains(&reply.status), "{reply:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_removed_and_came_back_while_their_socket_waited_hears_everything() {
+    let hub = Hub::start(Engine::Postgres).await;
+    let (host, member) = (hub.agent("space").await, hub.agent("agent").await);
+    let me = member.get("/v1/agent/me").await.expect(200);
+    let member_body = json!({ "type": "Agent", "agentId": me["id"] });
+    let (session, other) = (hub.session(&host).await, hub.session(&member).await);
+    let add = async || host.post(&at_agent(&session, "/participants"), member_body.clone()).await.expect(201);
+    let remove = async |participant: &Value| {
+        let path = at_agent(&session, &format!("/participants/{}", text(&participant["id"])));
+        host.delete(&path).await.expect(204);
+    };
+    let first = add().await;
+    let mut socket = hub.socket(&member).await;
+    socket.subscribe(&session, None).await;
+
+    // Its socket waits for a session that somebody holds, with a subscription behind.
+    let hold = Hold::on(&hub, &[&other]).await;
+    socket.send(json!({ "type": "send", "id": "s", "sessionId": other, "encryptedContent": "x" })).await;
+    socket.send(json!({ "type": "subscribe", "id": "again", "sessionId": session })).await;
+    remove(&first).await;
+    assert_eq!(socket.find("unsubscribed").await["reason"], "removed");
+    add().await;
+    hold.end().await;
+    let reply = loop {
+        let frame = socket.next().await;
+        if frame["id"] == "again" {
+            break frame;
+        }
+    };
+    assert_eq!(reply["type"], "subscribed", "{reply}");
+    // Whatever was late has come by now.
+    socket.ask(json!({ "type": "ping" })).await;
+    for words in ["one", "two"] {
+        let said = say(&host, &session, words).await;
+        assert_eq!(socket.event().await["data"]["message"]["id"], said["id"]);
+    }
+    socket.expect_none("unsubscribed").await;
+}

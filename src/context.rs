@@ -120,7 +120,9 @@ fn as_first_posted(mut message: Message) -> Message {
     if message.response_required {
         message.status = MessageStatus::Pending;
     }
+    message.outcome = None;
     message.response = None;
+    message.acknowledged_at = None;
     message.updated_at = message.created_at;
     message
 }

@@ -61,6 +61,12 @@ UPDATE messages SET
 CREATE INDEX messages_unacknowledged ON messages (sender_id, settled_at, id)
     WHERE response_required AND settled_at IS NOT NULL AND acknowledged_at IS NULL;
 
+-- What the version before acknowledges, for those who read it of messages.
+CREATE TRIGGER interactions_acknowledge AFTER UPDATE OF acknowledged_at ON interactions BEGIN
+    UPDATE messages SET acknowledged_seq = NEW.acknowledged_seq, acknowledged_at = NEW.acknowledged_at
+        WHERE id = NEW.message_id AND acknowledged_at IS NULL;
+END;
+
 -- The event's type where the version before does not know it; `kind` then holds one that it does.
 ALTER TABLE events ADD COLUMN type TEXT;
 -- Who has left a session.

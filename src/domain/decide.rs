@@ -1,15 +1,18 @@
 //! The rules of a session: `decide(state, command) → changes or refusal`, and `evolve`, which applies a change.
 
+use super::acknowledge::acknowledge;
+use super::answer;
 use super::interaction::{self, InteractionState};
 use super::keys::KeyChange;
-use super::message::{MessageState, Response};
-use super::participant::Member;
-use super::refusal::Responded;
+use super::message::{AnswerOutcome, MessageState, Response};
+use super::names::folded_name;
+use super::participant::{Member, Participation};
 use super::session::SessionPatch;
 use super::{
-    Actor, Author, Envelope, EventType, GuestId, Message, MessageId, MessageStatus, Participant, ParticipantId,
-    Priority, Refusal, Session, SessionStatus, Timestamp,
+    Actor, AgentId, Author, Envelope, EventType, GuestId, Message, MessageId, MessageStatus, Participant,
+    ParticipantId, ParticipantType, PrincipalId, Priority, Refusal, Responder, Session, SessionStatus, Timestamp,
 };
+use std::collections::HashSet;
 
 /// Most messages of a session that may wait for a response at a time: closing it settles them all in one transaction.
 pub const MAX_PENDING: i64 = 1000;
@@ -33,10 +36,19 @@ pub enum Command {
     RemoveParticipant(WhichParticipant),
     /// The hub's own: a participant has another public key.
     TellKey(Box<KeyChange>),
-    /// The outcome of an interaction has been taken.
-    Acknowledge,
+    /// The asking agent has taken the outcome of this message.
+    Acknowledge(Acknowledgement),
     /// One more block for an interaction.
     PushBlocks(Envelope),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Acknowledgement {
+    pub message: MessageId,
+    /// Refused unless it is the first.
+    pub exclusive: bool,
+    /// Whether it was asked for as an interaction, which is then the reply.
+    pub of_interaction: bool,
 }
 
 /// How a participant is named.
@@ -55,7 +67,12 @@ pub struct NewMessage {
     pub response_required: bool,
     pub priority: Priority,
     pub deadline_at: Option<Timestamp>,
+    pub answerers: Option<Vec<PrincipalId>>,
     pub in_reply_to: Option<MessageId>,
+    /// Of a person: whether it answers the message that it replies to, rather than being a remark on it.
+    pub settles: bool,
+    /// What that answer says in clear.
+    pub outcome: Option<AnswerOutcome>,
 }
 
 impl NewMessage {
@@ -78,6 +95,10 @@ pub struct NewGuest {
     pub created_by: Author,
     /// How many guests a session may have.
     pub limit: Option<u64>,
+    /// The agent whose questions the guest may answer; none for those of every agent.
+    pub answers_agent: Option<AgentId>,
+    /// Whether the name is one that nobody chose, which is then made to differ from those of others.
+    pub has_default_name: bool,
 }
 
 /// What a rule may look at besides the session.
@@ -88,15 +109,21 @@ pub struct Facts<'a> {
     /// Whether the actor is a person, whose reply to a pending message settles it. An agent's does not: an agent
     /// must not be able to approve what another one asks a person.
     pub by_person: bool,
+    /// How the actor takes part, if it does.
+    pub participation: Option<&'a Participation>,
+    /// Of the answerers that a new message names, those who are no human or guest of the session.
+    pub strangers: &'a [PrincipalId],
     /// The message that the command names, if the session has it.
     pub target: Option<&'a MessageState>,
     /// The session's pending messages; only loaded for `Close` and `Archive`.
     pub pending: &'a [MessageId],
     /// The participant that the command names, if the session has it.
     pub participant: Option<&'a Participant>,
+    /// Who takes part, with their names; only loaded for `AddParticipant`.
+    pub names: &'a [(ParticipantType, String)],
     /// When the newest key of that participant was made of which the timeline tells; only loaded for `TellKey`.
     pub told_key: Option<Timestamp>,
-    /// The interaction that the session is, if it is one; only loaded for `Acknowledge` and `PushBlocks`.
+    /// The interaction that the session is, if it is one; only loaded for `PushBlocks`.
     pub interaction: Option<&'a InteractionState>,
 }
 
@@ -107,12 +134,20 @@ impl<'a> Facts<'a> {
             now,
             actor,
             by_person: false,
+            participation: None,
+            strangers: &[],
             target: None,
             pending: &[],
             participant: None,
+            names: &[],
             told_key: None,
             interaction: None,
         }
+    }
+
+    /// Who invited the actor, where that is known.
+    pub fn invited_by(&self) -> Option<&'a Actor> {
+        self.participation.and_then(|participation| participation.invited_by.as_ref())
     }
 }
 
@@ -171,6 +206,8 @@ pub enum Reply {
     Posted(MessageId),
     /// The message that the command settled.
     Settled(MessageId),
+    /// The message whose outcome was taken.
+    Acknowledged(MessageId),
     Session,
     Participant {
         participant: Box<Participant>,
@@ -224,7 +261,7 @@ pub fn decide(session: &Session, facts: Facts<'_>, command: &Command) -> Decisio
             None => Decision::refuse(Refusal::NotFound("Participant")),
         },
         Command::TellKey(change) => tell_key(session, facts, change),
-        Command::Acknowledge => interaction::acknowledge(facts),
+        Command::Acknowledge(acknowledgement) => acknowledge(facts, *acknowledgement),
         Command::PushBlocks(block) => interaction::push_blocks(session, facts, block),
     }
 }
@@ -234,9 +271,14 @@ pub fn post(session: &Session, facts: Facts<'_>, new: &NewMessage) -> Decision {
     if new.in_reply_to.is_some() && facts.target.is_none() {
         return Decision::refuse(Refusal::NotFound("The message named by 'inReplyTo' was"));
     }
-    // Only a person's reply to a message that requires one is an answer; any other is a reference.
-    let asked = facts.target.filter(|target| target.response_required && facts.by_person);
-    if let Some(refusal) = asked.and_then(settled_already) {
+    // Only a person's reply to a message that requires one is an answer; any other is a reference or a remark.
+    let asked = facts.target.filter(|target| target.response_required && facts.by_person && new.settles);
+    let refusal = match asked {
+        Some(target) => answer::refusal(target, facts),
+        None if new.outcome.is_some() => Some(Refusal::invalid("outcome", answer::OUTCOME_WITHOUT_ANSWER)),
+        None => None,
+    };
+    if let Some(refusal) = refusal {
         return Decision::refuse(refusal);
     }
     if session.status != SessionStatus::Active {
@@ -247,6 +289,9 @@ pub fn post(session: &Session, facts: Facts<'_>, new: &NewMessage) -> Decision {
     }
     if is_past(new.deadline_at, facts.now) {
         return Decision::refuse(Refusal::invalid("deadlineAt", "must not be in the past"));
+    }
+    if let Some(stranger) = facts.strangers.first() {
+        return Decision::refuse(Refusal::invalid("answerers", &format!("names {stranger}, who does not take part")));
     }
     if new.response_required && session.pending_count >= MAX_PENDING {
         let text = format!("{MAX_PENDING} messages of this session wait for a response, which is as many as may");
@@ -268,8 +313,11 @@ pub fn post(session: &Session, facts: Facts<'_>, new: &NewMessage) -> Decision {
         status: if new.response_required { MessageStatus::Pending } else { MessageStatus::Completed },
         priority: new.priority,
         deadline_at: new.deadline_at,
+        answerers: new.answerers.clone(),
         in_reply_to: new.in_reply_to,
+        outcome: None,
         response: None,
+        acknowledged_at: None,
         created_at: facts.now,
         updated_at: facts.now,
     };
@@ -278,8 +326,9 @@ pub fn post(session: &Session, facts: Facts<'_>, new: &NewMessage) -> Decision {
     let completed = asked.map(|target| {
         let response = Response {
             message_id: new.id,
-            responded_by: facts.actor.clone(),
+            responded_by: Responder::new(facts.actor, facts.invited_by()),
             responded_at: facts.now,
+            outcome: new.outcome.unwrap_or_else(AnswerOutcome::unspecified),
             encrypted_content: new.encrypted_content.clone(),
             encrypted_components: new.encrypted_components.clone(),
         };
@@ -295,19 +344,6 @@ fn settle_by_command(facts: Facts<'_>, change: Change) -> Decision {
         None => Decision::refuse(Refusal::NotFound("Message")),
         Some(target) if target.status != MessageStatus::Pending => Decision::refuse(Refusal::AlreadySettled),
         Some(target) => Decision::accept(vec![change], Reply::Settled(target.id)),
-    }
-}
-
-/// Why an answer to `target` comes too late, if it does.
-fn settled_already(target: &MessageState) -> Option<Refusal> {
-    match (target.status, &target.settlement) {
-        (MessageStatus::Pending, _) => None,
-        (MessageStatus::Completed, Some(settlement)) => Some(Refusal::AlreadyResponded(Box::new(Responded {
-            response_message_id: settlement.response,
-            responded_by: settlement.by.clone(),
-            responded_at: settlement.at,
-        }))),
-        _ => Some(Refusal::AlreadySettled),
     }
 }
 
@@ -336,9 +372,26 @@ fn add_participant(
         let participant = Box::new(present.clone());
         return Decision::accept(Vec::new(), Reply::Participant { participant, created: false });
     }
-    let participant = Participant::new(session.id, member, role, facts.now);
+    // A guest is known by the name that their inviter gave them, so it must not be another participant's.
+    let is_guest = member.kind == ParticipantType::Guest;
+    let others = facts.names.iter().filter(|(kind, _)| is_guest || *kind == ParticipantType::Guest);
+    let others: HashSet<_> = others.map(|(_, name)| folded_name(name)).collect();
+    let mut member = member.clone();
+    if guest.is_some_and(|guest| guest.has_default_name) {
+        member.name = free_name(&member.name, &others);
+    } else if others.contains(&folded_name(&member.name)) {
+        return Decision::refuse(Refusal::Conflict("Another participant has this 'name'".to_owned()));
+    }
+    let participant = Participant::new(session.id, &member, role, Some(facts.actor.clone()), facts.now);
     let reply = Reply::Participant { participant: Box::new(participant.clone()), created: true };
     Decision::accept(vec![Change::ParticipantAdded(participant, guest.cloned())], reply)
+}
+
+/// `name`, or with the first number after it by which it is nobody else's.
+fn free_name(name: &str, others: &HashSet<String>) -> String {
+    let numbered = (2..).map(|number| format!("{name} {number}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered);
+    names.find(|name| !others.contains(&folded_name(name))).unwrap_or_else(|| name.to_owned())
 }
 
 /// Tells an active session of a participant's new key, unless its timeline has that one or a later one already.

@@ -1,22 +1,29 @@
 //! What clients send, over HTTP or a socket, before it is checked: bodies in, domain values out.
 
+use super::answer::OUTCOME_WITHOUT_ANSWER;
 use super::decide::NewMessage;
 use super::envelope::EnvelopeInput;
 use super::interaction::{DEFAULT_KIND, NewInteraction};
 use super::json::{Unfit, on_one_line};
 use super::session::SessionPatch;
 use super::text::{MAX_EMAIL, MAX_METADATA, MAX_TITLE, check_name, check_text};
-use super::{AgentId, Envelope, HumanId, MessageId, ParticipantType, Priority, Refusal, Timestamp, time};
+use super::{
+    AgentId, AnswerOutcome, Envelope, HumanId, MessageId, ParticipantType, PrincipalId, Priority, Refusal, SessionId,
+    Timestamp, time,
+};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 use std::fmt;
 use utoipa::ToSchema;
 
+/// Most answerers of a question.
+pub const MAX_ANSWERERS: usize = 100;
 /// Most participants that may be named at once: enough for everybody in a space where they must be named.
 pub const MAX_NAMED: usize = 1000;
 
-/// A message to post. One of content and components is required.
+/// A message to post. One of content and components is required, except of an answer with an `outcome`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(examples(json!({ "encryptedContent": { "scheme": "plain", "ciphertext": "eyJ0ZXh0IjoiRGVwbG95IDQuMj8ifQ==", "wrappings": [] }, "responseRequired": true, "priority": "High" })))]
 #[serde(rename_all = "camelCase")]
@@ -32,27 +39,66 @@ pub struct MessageDraft {
     /// Of an agent: when the message expires; in the future. Ignored from people.
     #[serde(default, deserialize_with = "time::sent")]
     pub deadline_at: Option<Timestamp>,
-    /// A message of the session. A person's reply to a pending one is its response.
+    /// Of an agent, with `responseRequired`: the ids of the humans and guests of the session who may answer; without it,
+    /// every human who takes part. Ignored from people.
+    #[schema(min_items = 1, max_items = 100)]
+    pub answerers: Option<Vec<PrincipalId>>,
+    /// A message of the session. A person's reply to a pending one is its response, unless `settles` is `false`.
     pub in_reply_to: Option<MessageId>,
+    /// Of a person: `false` for a remark or a question back, after which the message that it replies to stays pending.
+    /// `true` unless given; ignored from agents, whose replies settle nothing.
+    pub settles: Option<bool>,
+    /// Of a person: what an answer says in clear. `Answered` unless given; only with a reply that settles. Ignored from
+    /// agents.
+    pub outcome: Option<AnswerOutcome>,
 }
 
 impl MessageDraft {
-    /// Checks the draft. Only an agent may require a response and set a deadline; of a person those keys are
-    /// ignored, as unknown ones are.
+    /// Checks the draft. Only an agent may require a response, with a deadline and answerers, and only a person may
+    /// answer; of the other those keys are ignored, as unknown ones are.
     pub fn check(self, by_person: bool, max_field: usize) -> Result<NewMessage, Refusal> {
-        if self.encrypted_content.is_none() && self.encrypted_components.is_none() {
+        let outcome = self.outcome.filter(|_| by_person);
+        let settles = by_person && self.settles.unwrap_or(true);
+        if outcome.is_some() && !(settles && self.in_reply_to.is_some()) {
+            return Err(Refusal::invalid("outcome", OUTCOME_WITHOUT_ANSWER));
+        }
+        if self.encrypted_content.is_none() && self.encrypted_components.is_none() && outcome.is_none() {
             return Err(Refusal::required("encryptedContent"));
+        }
+        let response_required = !by_person && self.response_required.unwrap_or(false);
+        let answerers = self.answerers.filter(|_| !by_person);
+        if let Some(answerers) = &answerers {
+            check_answerers(answerers, response_required)?;
         }
         Ok(NewMessage {
             id: MessageId::new(),
             encrypted_content: envelope("encryptedContent", self.encrypted_content, max_field)?,
             encrypted_components: envelope("encryptedComponents", self.encrypted_components, max_field)?,
-            response_required: !by_person && self.response_required.unwrap_or(false),
+            response_required,
             priority: self.priority.unwrap_or(Priority::Medium),
             deadline_at: self.deadline_at.filter(|_| !by_person),
+            answerers,
             in_reply_to: self.in_reply_to,
+            settles,
+            outcome,
         })
     }
+}
+
+/// Checks what can be seen without the session: that all of them take part is for its rules to say.
+fn check_answerers(answerers: &[PrincipalId], response_required: bool) -> Result<(), Refusal> {
+    let refuse = |problem: &str| Err(Refusal::invalid("answerers", problem));
+    if !response_required {
+        return refuse("stands only with 'responseRequired'");
+    }
+    if answerers.is_empty() || answerers.len() > MAX_ANSWERERS {
+        return refuse(&format!("must have 1 to {MAX_ANSWERERS} entries"));
+    }
+    let distinct: HashSet<_> = answerers.iter().collect();
+    if distinct.len() < answerers.len() {
+        return refuse("must not name anybody twice");
+    }
+    Ok(())
 }
 
 fn envelope(field: &str, sent: Option<Box<RawValue>>, max: usize) -> Result<Option<Envelope>, Refusal> {
@@ -69,6 +115,8 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
 #[schema(examples(json!({ "title": "Deploy 4.2", "participants": [{ "type": "Human", "email": "ada@example.org" }] })))]
 #[serde(rename_all = "camelCase")]
 pub struct SessionDraft {
+    /// A version 7 UUID of about now, chosen by the client; one by the hub unless given.
+    pub id: Option<SessionId>,
     /// Plain text that the hub sees.
     #[schema(max_length = 200, pattern = "PLAIN_TEXT")]
     pub title: Option<String>,
@@ -131,11 +179,13 @@ impl SessionChange {
     }
 }
 
-/// `{type?, title?, encryptedContent, encryptedComponents?, priority?, deadlineAt?, participants?}`
+/// `{id?, type?, title?, encryptedContent, encryptedComponents?, priority?, deadlineAt?, answerers?, participants?}`
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(examples(json!({ "title": "Deploy 4.2?", "encryptedContent": { "scheme": "plain", "ciphertext": "eyJ0ZXh0IjoiRGVwbG95IDQuMj8ifQ==", "wrappings": [] }, "participants": [{ "type": "Human", "email": "ada@example.org" }] })))]
 pub struct InteractionDraft {
+    /// A version 7 UUID of about now, chosen by the client; one by the hub unless given.
+    pub id: Option<SessionId>,
     /// `approval` unless given.
     #[serde(rename = "type")]
     #[schema(max_length = 64, pattern = "PLAIN_NAME")]
@@ -150,6 +200,9 @@ pub struct InteractionDraft {
     pub priority: Option<Priority>,
     #[serde(default, deserialize_with = "time::sent")]
     pub deadline_at: Option<Timestamp>,
+    /// The ids of the humans who may answer; without it, every human who takes part.
+    #[schema(min_items = 1, max_items = 100)]
+    pub answerers: Option<Vec<PrincipalId>>,
     #[serde(default, deserialize_with = "participants")]
     #[schema(max_items = 1000)]
     pub participants: Option<Vec<ParticipantDraft>>,
@@ -169,9 +222,11 @@ impl InteractionDraft {
             response_required: Some(true),
             priority: self.priority,
             deadline_at: self.deadline_at,
-            in_reply_to: None,
+            answerers: self.answerers,
+            ..MessageDraft::default()
         };
         let session = SessionDraft {
+            id: self.id,
             title: self.title,
             priority: self.priority,
             participants: self.participants,
@@ -181,7 +236,7 @@ impl InteractionDraft {
     }
 }
 
-/// `{encryptedContent?, encryptedComponents?}`: the answer to an interaction.
+/// `{encryptedContent?, encryptedComponents?, outcome?}`: the answer to an interaction. One of them is required.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(examples(json!({ "encryptedContent": { "scheme": "plain", "ciphertext": "eyJhY3Rpb24iOiJhcHByb3ZlIn0=", "wrappings": [] } })))]
@@ -190,6 +245,8 @@ pub struct AnswerDraft {
     pub encrypted_content: Option<Box<RawValue>>,
     #[schema(value_type = Option<EnvelopeInput>)]
     pub encrypted_components: Option<Box<RawValue>>,
+    /// What the answer says in clear: `Answered` unless given.
+    pub outcome: Option<AnswerOutcome>,
 }
 
 impl AnswerDraft {
@@ -199,6 +256,7 @@ impl AnswerDraft {
             encrypted_content: self.encrypted_content,
             encrypted_components: self.encrypted_components,
             in_reply_to: Some(asked),
+            outcome: self.outcome,
             ..MessageDraft::default()
         }
     }

@@ -62,7 +62,7 @@ impl Interaction {
             encrypted_components: message.encrypted_components,
             blocks: Vec::new(),
             deadline_at: message.deadline_at,
-            acknowledged_at: None,
+            acknowledged_at: message.acknowledged_at,
             response: message.response,
             created_at: message.created_at,
             updated_at,
@@ -82,21 +82,9 @@ pub struct NewInteraction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InteractionState {
     pub message: MessageId,
-    pub status: MessageStatus,
-    pub acknowledged_at: Option<Timestamp>,
     /// How many blocks it has, and how many bytes their events have together.
     pub blocks: i64,
     pub block_bytes: i64,
-}
-
-/// The agent has taken the outcome. Once is enough: a repetition changes nothing.
-pub(super) fn acknowledge(facts: Facts<'_>) -> Decision {
-    let Some(interaction) = facts.interaction else { return Decision::refuse(Refusal::NotFound("Interaction")) };
-    if interaction.status == MessageStatus::Pending {
-        return Decision::refuse(Refusal::Conflict("The interaction is still pending".to_owned()));
-    }
-    let change = interaction.acknowledged_at.is_none().then_some(Change::MessageAcknowledged(interaction.message));
-    Decision::accept(change.into_iter().collect(), Reply::Interaction)
 }
 
 /// Appends a block, also to an interaction that has settled: an agent may show how it goes on.

@@ -3,6 +3,7 @@
 use super::{Actor, ActorType, AgentId, Envelope, GuestId, HumanId, MessageId, PrincipalId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// A closed set of words on the wire and in the store: `as_str`, `parse`, and the list for error texts.
 macro_rules! words {
@@ -53,6 +54,18 @@ words! {
 }
 
 words! {
+    /// What the answer to a question says in clear; clients trust the sealed answer, not this.
+    AnswerOutcome { Approved, Rejected, Answered }
+}
+
+impl AnswerOutcome {
+    /// That of an answer without one, and of those stored before answers had one.
+    pub fn unspecified() -> Self {
+        Self::Answered
+    }
+}
+
+words! {
     /// Who wrote a message; a guest counts as a `Human` with `senderGuestId`.
     SenderType { Agent, Human, System }
 }
@@ -89,8 +102,15 @@ pub struct Message {
     pub status: MessageStatus,
     pub priority: Priority,
     pub deadline_at: Option<Timestamp>,
+    /// Of a question: the ids of the humans and guests who may answer it; null for every human who takes part. A guest
+    /// may answer only the questions of the agent that invited them, unless a human or a key with `space` did.
+    pub answerers: Option<Vec<PrincipalId>>,
     pub in_reply_to: Option<MessageId>,
+    /// Null until a question is `Completed`.
+    pub outcome: Option<AnswerOutcome>,
     pub response: Option<Response>,
+    /// When the asking agent said that it has taken the outcome.
+    pub acknowledged_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -115,10 +135,40 @@ impl Message {
 #[serde(rename_all = "camelCase")]
 pub struct Response {
     pub message_id: MessageId,
-    pub responded_by: Actor,
+    pub responded_by: Responder,
     pub responded_at: Timestamp,
+    #[serde(default = "AnswerOutcome::unspecified")]
+    #[schema(required = true)]
+    pub outcome: AnswerOutcome,
     pub encrypted_content: Option<Envelope>,
     pub encrypted_components: Option<Envelope>,
+}
+
+/// Who settled a message: an actor and, for a guest, who invited them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Responder {
+    #[serde(rename = "type")]
+    pub kind: ActorType,
+    pub id: Option<Uuid>,
+    pub name: String,
+    /// Of a guest, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invited_by: Option<Actor>,
+}
+
+impl Responder {
+    /// `actor`, whom `invited_by` has invited if it is a guest.
+    pub fn new(actor: &Actor, invited_by: Option<&Actor>) -> Self {
+        let invited_by = invited_by.filter(|_| actor.kind == ActorType::Guest).cloned();
+        Self { kind: actor.kind, id: actor.id, name: actor.name.clone(), invited_by }
+    }
+}
+
+impl From<&Actor> for Responder {
+    fn from(actor: &Actor) -> Self {
+        Self::new(actor, None)
+    }
 }
 
 /// What rules and queries need of a stored message; its content stays in the event at `(session, seq)`.
@@ -132,8 +182,10 @@ pub struct MessageState {
     pub status: MessageStatus,
     pub priority: Priority,
     pub deadline_at: Option<Timestamp>,
+    pub answerers: Option<Vec<PrincipalId>>,
     pub in_reply_to: Option<MessageId>,
     pub settlement: Option<Settlement>,
+    pub acknowledged_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -144,7 +196,7 @@ pub struct Settlement {
     /// The `seq` of the event that settled it.
     pub seq: i64,
     pub at: Timestamp,
-    pub by: Actor,
-    /// The response, when it was answered.
-    pub response: Option<MessageId>,
+    pub by: Responder,
+    /// The response and what it says in clear, when it was answered.
+    pub response: Option<(MessageId, AnswerOutcome)>,
 }

@@ -1,6 +1,8 @@
 //! Types and rules, pure and synchronous: no async, no SQL, no HTTP, no Redis.
 
+mod acknowledge;
 pub mod actor;
+pub mod answer;
 pub mod audit;
 pub mod decide;
 pub mod draft;
@@ -13,6 +15,7 @@ pub mod interaction;
 pub(crate) mod json;
 pub mod keys;
 pub mod message;
+pub mod names;
 pub mod origin;
 pub mod page;
 pub mod participant;
@@ -30,7 +33,7 @@ pub use event::{CommittedEvent, EventHint, EventType};
 pub use ids::*;
 pub use interaction::Interaction;
 pub use keys::KeyEntry;
-pub use message::{Message, MessageStatus, Priority, SenderType};
+pub use message::{AnswerOutcome, Message, MessageStatus, Priority, Responder, SenderType};
 pub use origin::Origin;
 pub use page::{Page, PageRequest};
 pub use participant::{Participant, ParticipantType};

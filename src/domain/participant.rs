@@ -36,6 +36,8 @@ pub struct Participant {
     /// The current entry of their public keys.
     #[serde(default)]
     pub key: Option<Box<KeyEntry>>,
+    /// Who made it a participant; null for whoever opened the session.
+    pub invited_by: Option<Actor>,
     /// How far it has read.
     #[schema(minimum = 0)]
     pub last_read_seq: i64,
@@ -49,7 +51,7 @@ impl Participant {
     pub const OWNER: &str = "owner";
     pub const MEMBER: &str = "member";
 
-    pub fn new(session: SessionId, member: &Member, role: &str, at: Timestamp) -> Self {
+    pub fn new(session: SessionId, member: &Member, role: &str, invited_by: Option<Actor>, at: Timestamp) -> Self {
         let id = |kind| (member.kind == kind).then_some(member.id.0);
         Self {
             id: ParticipantId::new(),
@@ -61,6 +63,7 @@ impl Participant {
             name: member.name.clone(),
             role: role.to_owned(),
             key: member.key.clone(),
+            invited_by,
             last_read_seq: 0,
             online: false,
             added_at: at,
@@ -77,6 +80,15 @@ impl Participant {
             [self.agent_id.map(Into::into), self.human_id.map(Into::into), self.guest_id.map(Into::into)];
         PrincipalId(ids.into_iter().flatten().next().unwrap_or_default())
     }
+}
+
+/// What rules need of somebody who takes part.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Participation {
+    pub id: ParticipantId,
+    pub invited_by: Option<Actor>,
+    /// Of a guest: the agent whose questions they may answer; none for those of every agent.
+    pub answers_agent: Option<AgentId>,
 }
 
 /// Someone who may be made a participant: an agent, human or guest of the directory.

@@ -1,6 +1,6 @@
 //! Why a request is refused: the contract's error codes as a type.
 
-use super::{Actor, MessageId, Timestamp};
+use super::{MessageId, Responder, Timestamp};
 use thiserror::Error;
 
 /// A refusal that the caller is told about. The HTTP status of each is fixed in the contract, section 1.
@@ -65,7 +65,7 @@ pub struct Exhausted {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Responded {
     pub response_message_id: Option<MessageId>,
-    pub responded_by: Actor,
+    pub responded_by: Responder,
     pub responded_at: Timestamp,
 }
 

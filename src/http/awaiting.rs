@@ -1,6 +1,8 @@
-//! Long-polls: hold the request until a message, or the one of an interaction, has settled (contract section 7).
+//! Long-polls: hold the request until a message, or the one of an interaction, has settled, or until a person has said
+//! something (contract sections 5 and 7).
 
 use super::audience::Agent;
+use super::long_lived::LongLived;
 use super::path::{Id, Ids};
 use super::query::Query;
 use super::reply::{self, Reply};
@@ -8,13 +10,15 @@ use super::{ApiError, App};
 use crate::domain::interaction::Interaction;
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
 use crate::hub::Woken;
-use crate::store::Moment;
+use crate::store::{Moment, Said};
 use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
+use utoipa::ToSchema;
 
 const DEFAULT_SECONDS: i64 = 30;
 const MAX_SECONDS: i64 = 55;
@@ -37,8 +41,10 @@ pub async fn message(
     Ids(session, message): Ids<SessionId, MessageId>,
     Patience(patience): Patience,
 ) -> Reply {
-    wait(&app, &principal, session, message, patience).await?;
-    reply::ok(&app.store.message(principal.scope(), session, message).await?.ok_or(MISSING)?)
+    let request = wait(&app, &principal, session, message, patience).await?;
+    let message = app.store.message(principal.scope(), session, message).await?.ok_or(MISSING)?;
+    still_good(request.as_ref())?;
+    reply::ok(&message)
 }
 
 /// Wait until an interaction has settled
@@ -59,11 +65,120 @@ pub async fn interaction(
     Patience(patience): Patience,
 ) -> Reply {
     let missing = Refusal::NotFound("Interaction");
+    let mut request = None;
     if !patience.is_zero() {
         let message = app.store.interaction_message(principal.scope(), session).await?.ok_or(missing.clone())?;
-        wait(&app, &principal, session, message, patience).await?;
+        request = wait(&app, &principal, session, message, patience).await?;
     }
-    reply::ok(&app.store.interaction(principal.scope(), session, Moment::Now).await?.ok_or(missing)?)
+    let interaction = app.store.interaction(principal.scope(), session, Moment::Now).await?.ok_or(missing)?;
+    still_good(request.as_ref())?;
+    reply::ok(&interaction)
+}
+
+/// What people have said in a session.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Heard {
+    /// The first message of a human or guest after `after`; null where the time was up before there was one.
+    #[schema(required = true)]
+    message: Option<Message>,
+    /// The newest event that had been looked at.
+    #[schema(minimum = 0)]
+    last_seq: i64,
+}
+
+/// Wait for what people say
+///
+/// Answers with the first message of a human or guest whose `seq` is above `after`: at once where there is one, as soon as there is one, or with `message` null when the time is up.
+#[utoipa::path(
+    get, path = "/sessions/{id}/await", operation_id = "awaitSession",
+    params(
+        ("after" = Option<i64>, Query, minimum = 0, description = "A `seq`; that of the agent's own last message unless given, 0 where there is none."),
+        ("timeout" = Option<i64>, Query, minimum = 0, maximum = 55, description = "Seconds to wait; 30 unless given."),
+        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240), where there is no `timeout`."),
+    ),
+    responses((status = 200, description = "A person's message, or null", body = Heard)),
+)]
+pub async fn session(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    After(after): After,
+    Patience(patience): Patience,
+) -> Reply {
+    const MISSING: Refusal = Refusal::NotFound("Session");
+    let scope = principal.scope();
+    let after = match after {
+        Some(after) => after,
+        None => app.store.last_said_by(scope, session, principal.id()).await?.ok_or(MISSING)?,
+    };
+    let (said, request) = hear(&app, &principal, session, after, patience).await?;
+    let said = said.ok_or(MISSING)?;
+    let message = match said.message {
+        Some(id) => app.store.message(scope, session, id).await?,
+        None => None,
+    };
+    still_good(request.as_ref())?;
+    reply::ok(&Heard { message, last_seq: said.head.last_seq })
+}
+
+/// Nothing is answered to a credential that has ended while its request waited.
+fn still_good(request: Option<&LongLived>) -> Result<(), Refusal> {
+    request.map_or(Ok(()), LongLived::check)
+}
+
+/// Returns when a person has said something after `after`, the time is up, or the request must not wait any longer. The
+/// store is asked when the timeline has moved on, and not while it stands still.
+async fn hear(
+    app: &App,
+    principal: &Arc<Principal>,
+    session: SessionId,
+    after: i64,
+    patience: Duration,
+) -> Result<(Option<Said>, Option<LongLived>), Refusal> {
+    let scope = principal.scope();
+    if patience.is_zero() {
+        return Ok((app.store.first_said(scope, session, after).await?, None));
+    }
+    // First listen, then look, as for a message.
+    let request = LongLived::begin(app, principal)?;
+    let mut words = app.hub.words(session);
+    let end = tokio::time::sleep(patience);
+    tokio::pin!(end);
+    // What was looked at without finding anything is not looked at again.
+    let mut looked = after;
+    loop {
+        let said = app.store.first_said(scope, session, looked).await?;
+        let Some(found) = said.filter(|said| said.message.is_none()) else { return Ok((said, Some(request))) };
+        looked = looked.max(found.head.last_seq);
+        app.hub.observe(session, &found.head);
+        tokio::select! {
+            is_more = words.beyond(looked) => if !is_more {
+                // The store went back to an earlier state.
+                words = app.hub.words(session);
+                looked = after;
+            },
+            () = &mut end => break,
+            ended = request.ended() => {
+                ended?;
+                break;
+            }
+        }
+    }
+    // Once more, for what nobody has announced.
+    Ok((app.store.first_said(scope, session, looked).await?, Some(request)))
+}
+
+/// `?after=SEQ`
+pub struct After(Option<i64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for After {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Ok(query) = Query::from_request_parts(parts, state).await;
+        Ok(Self(query.number("after", 0, i64::MAX)?))
+    }
 }
 
 /// How long the caller wants to wait: `?timeout=SECONDS`, else `Prefer: wait=SECONDS`. Taken out of the request at once,
@@ -83,37 +198,40 @@ impl<S: Send + Sync> FromRequestParts<S> for Patience {
     }
 }
 
-/// Returns when the message has settled, the time is up or the server drains. The store is asked once, unless it goes
-/// back meanwhile, and not for what
-/// the message says: that may be large, and ten thousand may wait.
+/// Returns when the message has settled, the time is up or the server drains; refused if the credential ends or access
+/// is taken away meanwhile. The store is asked once, unless something says that what it said holds no more, and not for
+/// what the message says: that may be large, and ten thousand may wait.
 async fn wait(
     app: &App,
     principal: &Arc<Principal>,
     session: SessionId,
     id: MessageId,
     patience: Duration,
-) -> Result<(), Refusal> {
+) -> Result<Option<LongLived>, Refusal> {
     if patience.is_zero() {
-        return Ok(());
+        return Ok(None);
     }
     // First listen, then look: a settling between the two is seen by one of them. Whoever may not see the message
     // leaves nothing behind, since all of this ends with its guards.
-    let attendance = app.hub.attend(Arc::clone(principal))?;
+    let request = LongLived::begin(app, principal)?;
     let until = Instant::now() + patience;
     let mut waiter = app.hub.waiter(session, id);
     loop {
         let outlook = app.store.outlook(principal.scope(), session, id).await?.ok_or(MISSING)?;
         if outlook.status != MessageStatus::Pending {
-            return Ok(());
+            return Ok(Some(request));
         }
         app.hub.observe(session, &outlook.head);
         tokio::select! {
             woken = waiter.woken() => match woken {
-                Woken::Settled => return Ok(()),
+                Woken::Settled => return Ok(Some(request)),
                 Woken::LookAgain => waiter = app.hub.waiter(session, id),
             },
-            () = sleep_until(until) => return Ok(()),
-            () = attendance.ended() => return Ok(()),
+            () = sleep_until(until) => return Ok(Some(request)),
+            ended = request.ended() => {
+                ended?;
+                return Ok(Some(request));
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::participant::Member;
 use crate::domain::text::check_name;
 use crate::domain::{
     AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, GuestId, Page, PageRequest, Participant,
-    ParticipantType, Principal, Refusal, SessionId, Timestamp,
+    ParticipantType, Permission, Principal, Refusal, SessionId, Timestamp,
 };
 use crate::store::SavedReplyKind;
 use crate::timeline::Outcome;
@@ -30,7 +30,7 @@ const MAX_SECONDS: i64 = 2_592_000;
 #[serde(rename_all = "camelCase")]
 #[schema(examples(json!({ "name": "Priya", "expiresInSeconds": 3600 })))]
 pub struct GuestDraft {
-    /// `Guest` unless given.
+    /// Nobody else's in the session, whatever their case; `Guest`, with a number where that is taken, unless given.
     #[schema(max_length = 64, pattern = "PLAIN_NAME")]
     name: Option<String>,
     /// A day unless given.
@@ -53,7 +53,7 @@ struct GuestToken {
 
 /// Make a guest token
 ///
-/// A link that opens this one session. The token is shown here and never again.
+/// A link that opens this one session. The token is shown here and never again. 409 `CONFLICT` where another participant has the name. The guest may answer what the calling agent asks, and what every agent asks if the key has `space`.
 #[utoipa::path(
     post, path = "/sessions/{id}/guest-tokens", operation_id = "createGuestToken",
     request_body = GuestDraft,
@@ -68,6 +68,8 @@ pub async fn create(
     key: IdempotencyKey,
     body: Body<GuestDraft>,
 ) -> Reply {
+    let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
+    let has_default_name = body.value.name.is_none();
     let name = body.value.name.unwrap_or_else(|| "Guest".to_owned());
     check_name("name", &name)?;
     let seconds = body.value.expires_in_seconds.unwrap_or(DEFAULT_SECONDS);
@@ -87,6 +89,9 @@ pub async fn create(
             expires_at,
             created_by: principal.author(),
             limit: app.config.quotas.session_guests,
+            // A key with `space` speaks for the whole space, any other for its agent alone.
+            answers_agent: (agent.permission < Permission::Space).then_some(agent.agent),
+            has_default_name,
         }),
     };
     let base = app.config.public_url.as_deref().unwrap_or_default();

@@ -12,7 +12,7 @@ use super::query::Query;
 use super::reply::{self, Reply};
 use super::sessions::Opening;
 use super::{ApiError, App, entrants, messages};
-use crate::domain::decide::Command;
+use crate::domain::decide::{Acknowledgement, Command};
 use crate::domain::draft::{AnswerDraft, BlocksDraft, InteractionDraft, MessageDraft};
 use crate::domain::interaction::Interaction;
 use crate::domain::{Message, MessageId, MessageStatus, Page, PageRequest, Principal, Refusal, Scope, SessionId};
@@ -27,7 +27,7 @@ const MISSING: Refusal = Refusal::NotFound("Interaction");
 
 /// Open an interaction
 ///
-/// A session and the message in it that asks, in one transaction.
+/// A session and the message in it that asks, in one transaction. 409 `CONFLICT` where the `id` is taken.
 #[utoipa::path(
     post, path = "/interactions", operation_id = "createInteraction",
     request_body = InteractionDraft,
@@ -42,9 +42,9 @@ pub async fn create(
 ) -> Reply {
     let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
     let (mut draft, interaction) = body.value.check(app.config.max_field_bytes)?;
-    let outcome = match entrants::of_agent(&app, agent, draft.participants.take()).await {
-        Ok(entrants) => {
-            let opening = Opening::new(&app, entrants, draft)?;
+    let entrants = entrants::of_agent(&app, agent, draft.participants.take()).await;
+    let outcome = match entrants.and_then(|entrants| Opening::new(&app, entrants, draft)) {
+        Ok(opening) => {
             let idempotency = key.of(&principal, body.digest);
             opening.submit(&app, &principal, Some(Box::new(interaction)), idempotency).await?
         }
@@ -109,7 +109,7 @@ pub async fn cancel(
 
 /// Acknowledge the outcome
 ///
-/// Once is enough. 409 while it is pending.
+/// By the agent that asked. Once is enough. 409 while it is pending.
 #[utoipa::path(
     post, path = "/interactions/{id}/acknowledge", operation_id = "acknowledgeInteraction",
     request_body = NoBody,
@@ -123,8 +123,9 @@ pub async fn acknowledge(
     key: IdempotencyKey,
     body: Body<IgnoredAny>,
 ) -> Reply {
-    message_of(&app, &principal, session).await?;
-    let outcome = app.command(&principal, session, Command::Acknowledge, key.of(&principal, body.digest)).await?;
+    let message = message_of(&app, &principal, session).await?;
+    let command = Command::Acknowledge(Acknowledgement { message, exclusive: false, of_interaction: true });
+    let outcome = app.command(&principal, session, command, key.of(&principal, body.digest)).await?;
     done(&app, principal.scope(), StatusCode::OK, outcome).await
 }
 
@@ -183,7 +184,7 @@ pub async fn messages(caller: Agent, State(app): State<App>, Id(session): Id<Ses
 
 /// Answer
 ///
-/// Settles the interaction; of any number of racing answers one wins, and the others get 409 `ALREADY_RESPONDED`.
+/// Settles the interaction; of any number of racing answers one wins, and the others get 409 `ALREADY_RESPONDED`. 403 for one who may not answer it.
 #[utoipa::path(
     post, path = "/interactions/{id}/respond", operation_id = "respondToInteraction",
     request_body = AnswerDraft,

@@ -1,4 +1,4 @@
-//! Messages of a session: post, list, get, cancel.
+//! Messages of a session: post, list, get, cancel, acknowledge.
 
 use super::App;
 use super::audience::{Agent, Audience};
@@ -8,17 +8,20 @@ use super::path::{Id, Ids};
 use super::pieces::{self, Piece};
 use super::query::Query;
 use super::reply::{self, Reply};
-use crate::domain::decide::Command;
+use crate::domain::decide::{Acknowledgement, Command};
 use crate::domain::draft::MessageDraft;
-use crate::domain::{Message, MessageId, Page, PageRequest, Refusal, SessionId};
+use crate::domain::{Message, MessageId, Page, PageRequest, Principal, Refusal, SessionId};
 use crate::store::MessagePage;
 use axum::extract::State;
 use axum::http::StatusCode;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
+use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Post a message
 ///
-/// Durable when it is answered. A person's message whose `inReplyTo` names a pending one is its response and settles it; of any number of racing answers one wins, and the others get 409 `ALREADY_RESPONDED`. 409 `SESSION_CLOSED` once the session is closed, 409 `CONFLICT` for one with `responseRequired` where 1,000 of the session wait for a response already.
+/// Durable when it is answered. A person's message whose `inReplyTo` names a pending one is its response and settles it, unless `settles` is `false`; of any number of racing answers one wins, and the others get 409 `ALREADY_RESPONDED`. 403 for one who may not answer it. 409 `SESSION_CLOSED` once the session is closed, 409 `CONFLICT` for one with `responseRequired` where 1,000 of the session wait for a response already.
 #[utoipa::path(
     post, path = "/sessions/{id}/messages", operation_id = "postMessage",
     request_body = MessageDraft,
@@ -99,4 +102,57 @@ pub async fn cancel(
     let idempotency = key.of(&principal, body.digest);
     let outcome = app.command(&principal, session, Command::Cancel(message), idempotency).await?;
     reply::outcome(&app, principal.scope(), outcome).await
+}
+
+/// `{exclusive?}`
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(examples(json!({ "exclusive": true })))]
+pub struct AcknowledgementDraft {
+    /// Refused with `ALREADY_ACKNOWLEDGED` unless it is the first; `false` unless given.
+    exclusive: Option<bool>,
+}
+
+/// Acknowledge the outcome of a question
+///
+/// By the agent that asked: it has taken the outcome. Sets `acknowledgedAt` once. 409 `CONFLICT` while it is pending; with `exclusive`, 409 `ALREADY_ACKNOWLEDGED` for everyone but the first, so that of many processes of an agent one goes on.
+#[utoipa::path(
+    post, path = "/sessions/{id}/messages/{messageId}/acknowledge", operation_id = "acknowledgeMessage",
+    request_body = AcknowledgementDraft,
+    params(IdempotencyKey),
+    responses((status = 200, description = "The message, acknowledged", body = Message)),
+)]
+pub async fn acknowledge(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    Ids(session, message): Ids<SessionId, MessageId>,
+    key: IdempotencyKey,
+    body: Body<AcknowledgementDraft>,
+) -> Reply {
+    let exclusive = body.value.exclusive.unwrap_or(false);
+    let command = Command::Acknowledge(Acknowledgement { message, exclusive, of_interaction: false });
+    let outcome = app.command(&principal, session, command, key.of(&principal, body.digest)).await?;
+    reply::outcome(&app, principal.scope(), outcome).await
+}
+
+/// List unacknowledged answers
+///
+/// The settled questions of this agent that nobody has acknowledged, in the order in which they settled: what a restarted agent reads.
+#[utoipa::path(
+    get, path = "/answers", operation_id = "listAnswers",
+    params(PageRequest),
+    responses((status = 200, description = "A page of messages", body = Page<Message>)),
+)]
+pub async fn answers(Agent(principal): Agent, State(app): State<App>, query: Query) -> Reply {
+    let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
+    let (scope, page) = (principal.scope(), query.page()?);
+    let found = app.store.unacknowledged(scope, agent.agent, page).await?;
+    let (total, count, ids) = (found.total, found.data.len(), Arc::from(found.data));
+    let read = move |done: usize| {
+        let (app, ids): (_, Arc<[(SessionId, MessageId)]>) = (App::clone(&app), Arc::clone(&ids));
+        async move {
+            let found = app.store.messages_of(scope, &ids[done..], pieces::MAX_BYTES).await?;
+            Piece::new(found.count, &found.data)
+        }
+    };
+    pieces::page(page, total, count, read(0).await?, read)
 }

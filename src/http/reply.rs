@@ -1,7 +1,7 @@
 //! Replies: JSON with its status, and `Idempotent-Replayed` where an earlier request had done the work.
 
 use super::{ApiError, App};
-use crate::domain::{Participant, Refusal, Scope};
+use crate::domain::{Message, Participant, Refusal, Scope};
 use crate::store::SavedReplyKind;
 use crate::timeline::Outcome;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -46,6 +46,10 @@ pub async fn outcome(app: &App, scope: Scope, outcome: Outcome) -> Reply {
             let message = app.store.message(scope, session, message).await?;
             ok(&message.ok_or(Refusal::NotFound("Message"))?)
         }
+        Outcome::Acknowledged(session, message) => {
+            let message = app.store.message(scope, session, message).await?;
+            ok(&message.ok_or(Refusal::NotFound("Message"))?)
+        }
         Outcome::Participant { participant, created } => {
             let status = if created { StatusCode::CREATED } else { StatusCode::OK };
             let online = app.hub.online(participant.session_id).await.contains(&participant.principal());
@@ -57,6 +61,12 @@ pub async fn outcome(app: &App, scope: Scope, outcome: Outcome) -> Reply {
             match reply {
                 SavedReplyKind::Body(body) => Ok(replayed(raw_json(status, body))),
                 SavedReplyKind::Settled(session, message) => {
+                    let message =
+                        app.store.message(scope, session, message).await?.ok_or(Refusal::NotFound("Message"))?;
+                    // As it was then: its outcome may have been taken since.
+                    Ok(replayed(json(status, &Message { acknowledged_at: None, ..message })?))
+                }
+                SavedReplyKind::Acknowledged(session, message) => {
                     let message = app.store.message(scope, session, message).await?;
                     Ok(replayed(json(status, &message.ok_or(Refusal::NotFound("Message"))?)?))
                 }

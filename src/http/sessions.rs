@@ -29,7 +29,7 @@ use utoipa::ToSchema;
 
 /// Open a session
 ///
-/// The calling agent takes part, and whoever `participants` names; without it every human of the space.
+/// The calling agent takes part, and whoever `participants` names; without it every human of the space. With an `id` of the client's own, so that it can seal before it creates; 409 `CONFLICT` where that is taken.
 #[utoipa::path(
     post, path = "/sessions", operation_id = "createSession",
     request_body = SessionDraft,
@@ -44,11 +44,9 @@ pub async fn create_by_agent(
 ) -> Reply {
     let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
     let mut draft = body.value;
-    let outcome = match entrants::of_agent(&app, agent, draft.participants.take()).await {
-        Ok(entrants) => {
-            let opening = Opening::new(&app, entrants, draft)?;
-            opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?
-        }
+    let entrants = entrants::of_agent(&app, agent, draft.participants.take()).await;
+    let outcome = match entrants.and_then(|entrants| Opening::new(&app, entrants, draft)) {
+        Ok(opening) => opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?,
         Err(refusal) => key.recall(&app, &principal, body.digest, refusal).await?,
     };
     opened(outcome)
@@ -56,7 +54,7 @@ pub async fn create_by_agent(
 
 /// Open a session with an agent
 ///
-/// `participants` names at least one agent, all of one space; one that the person can't see is a 404. Not for guests.
+/// `participants` names at least one agent, all of one space; one that the person can't see is a 404. An `id` as for agents. Not for guests.
 #[utoipa::path(
     post, path = "/sessions", operation_id = "createSession",
     request_body(
@@ -74,11 +72,9 @@ pub async fn create_by_human(
 ) -> Reply {
     let mut draft = body.value;
     let named = draft.participants.take().ok_or_else(|| Refusal::required("participants"))?;
-    let outcome = match entrants::of_human(&app, &human, &named).await {
-        Ok(entrants) => {
-            let opening = Opening::new(&app, entrants, draft)?;
-            opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?
-        }
+    let entrants = entrants::of_human(&app, &human, &named).await;
+    let outcome = match entrants.and_then(|entrants| Opening::new(&app, entrants, draft)) {
+        Ok(opening) => opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?,
         Err(refusal) => key.recall(&app, &principal, body.digest, refusal).await?,
     };
     opened(outcome)
@@ -87,20 +83,22 @@ pub async fn create_by_human(
 /// A session that is to be created, with its first participants; the creator is one of them.
 pub(super) struct Opening {
     session: Box<Session>,
+    has_chosen_id: bool,
     participants: Vec<Participant>,
 }
 
 impl Opening {
     pub(super) fn new(app: &App, entrants: Entrants, draft: SessionDraft) -> Result<Self, Refusal> {
         let Entrants { space, creator, others } = entrants;
-        let patch = draft.check(app.config.max_field_bytes)?;
-        let id = SessionId::new();
         let now = app.clock.now();
+        let chosen = draft.id.map(|id| id.check_chosen(now)).transpose()?;
+        let patch = draft.check(app.config.max_field_bytes)?;
+        let id = chosen.unwrap_or_default();
         let by_agent = creator.kind == ParticipantType::Agent;
-        let mut participants = vec![Participant::new(id, &creator, Participant::OWNER, now)];
+        let mut participants = vec![Participant::new(id, &creator, Participant::OWNER, None, now)];
         for (member, role) in others {
             if participants.iter().all(|present| present.principal() != member.id) {
-                participants.push(Participant::new(id, &member, &role, now));
+                participants.push(Participant::new(id, &member, &role, Some(creator.actor()), now));
             }
         }
         let session = Box::new(Session {
@@ -122,7 +120,7 @@ impl Opening {
             first_seq: 1,
             message_count: 0,
         });
-        Ok(Self { session, participants })
+        Ok(Self { session, has_chosen_id: chosen.is_some(), participants })
     }
 
     /// Creates it, with what is asked in it from the start if it is an interaction.
@@ -137,7 +135,12 @@ impl Opening {
             space: self.session.space_id,
             session: self.session.id,
             by: By::Principal(Arc::clone(principal)),
-            action: Action::Create { session: self.session, participants: self.participants, interaction },
+            action: Action::Create {
+                session: self.session,
+                has_chosen_id: self.has_chosen_id,
+                participants: self.participants,
+                interaction,
+            },
             idempotency,
         };
         let request = Request { action: app.space_bytes.within(request.space, request.action), ..request };

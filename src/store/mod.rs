@@ -21,17 +21,20 @@ use crate::domain::message::MessageState;
 use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
 use crate::domain::{
     AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyEntry, KeyId, Message, MessageId,
-    MessageStatus, Page, PageRequest, Participant, ParticipantId, PrincipalId, Scope, Session, SessionId,
-    SessionStatus, SpaceId, Timestamp,
+    MessageStatus, Page, PageRequest, Participant, ParticipantId, ParticipantType, PrincipalId, Scope, Session,
+    SessionId, SessionStatus, SpaceId, Timestamp,
 };
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    ActiveSession, Announcement, Attested, DueMessage, EventPage, FeedEntry, GuestOf, Head, KeyHolder, Listed, Loaded,
-    MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NotRevoked, Outlook, Passing, Put, ReadMark,
-    Refresh, RefreshOutcome, Retired, Revoked, Revoker, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
+    Acknowledged, ActiveSession, Announcement, Attested, DueMessage, EventPage, FeedEntry, GuestOf, Head, KeyHolder,
+    Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NotRevoked, Outlook, Passing, Put,
+    ReadMark, Refresh, RefreshOutcome, Retired, Revoked, Revoker, Said, SavedReply, SavedReplyKind, Standing, Taken,
+    Uses, WriteSet,
 };
-pub use sql::{DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT};
+pub use sql::{
+    DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED,
+};
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use uuid::Uuid;
@@ -300,6 +303,24 @@ pub trait Timelines: Send + Sync {
     /// As `head`, with the caller's own participation.
     async fn standing(&self, scope: Scope, session: SessionId, principal: PrincipalId)
     -> StoreResult<Option<Standing>>;
+    /// The `seq` of the last message that `sender` wrote, 0 if there is none; `None` if the session is out of scope.
+    async fn last_said_by(&self, scope: Scope, session: SessionId, sender: PrincipalId) -> StoreResult<Option<i64>>;
+    /// As `head`, with the first message after `after` of a human or guest, at the same moment.
+    async fn first_said(&self, scope: Scope, session: SessionId, after: i64) -> StoreResult<Option<Said>>;
+    /// The settled questions of `agent` whose outcome nobody has taken, in the order in which they settled.
+    async fn unacknowledged(
+        &self,
+        scope: Scope,
+        agent: AgentId,
+        page: PageRequest,
+    ) -> StoreResult<Page<(SessionId, MessageId)>>;
+    /// Those of these messages that are there, in their order; no more once `max_bytes` are passed.
+    async fn messages_of(
+        &self,
+        scope: Scope,
+        messages: &[(SessionId, MessageId)],
+        max_bytes: i64,
+    ) -> StoreResult<Taken<Message>>;
     /// As `head`, with the status of a message at the same moment. `None` if either is out of scope.
     async fn outlook(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Outlook>>;
     /// The events after `after`, in order: at most `limit`, and no more once `max_bytes` are passed.
@@ -424,6 +445,12 @@ pub trait WriteTx: Send {
     async fn count_guests(&mut self, session: SessionId) -> StoreResult<i64>;
     /// As [`DirectoryTx::hold_key`].
     async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool>;
+    /// The names of those who take part: of everybody, or of guests alone.
+    async fn participant_names(
+        &mut self,
+        session: SessionId,
+        of_everybody: bool,
+    ) -> StoreResult<Vec<(ParticipantType, String)>>;
     /// When the newest key was made of which the session's timeline tells for this participant, if it does.
     async fn told_key(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Timestamp>>;
     /// What the session is as an interaction, if it is one.

@@ -4,6 +4,7 @@ use super::SecretHash;
 use crate::domain::decide::NewGuest;
 use crate::domain::keys::KeyChange;
 use crate::domain::message::{MessageState, Settlement};
+use crate::domain::participant::Participation;
 use crate::domain::people::Role;
 use crate::domain::{
     AgentId, AuditEntry, AuditSource, Author, CommittedEvent, GuestId, HumanId, KeyEntry, KeyId, Message, MessageId,
@@ -229,6 +230,13 @@ impl Passing {
     }
 }
 
+/// Where a timeline stands, and the first message that a person wrote after some event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub head: Head,
+    pub message: Option<MessageId>,
+}
+
 /// Where a timeline stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -341,6 +349,8 @@ pub enum SavedReplyKind {
     Posted(SessionId, MessageId),
     /// The message as it is since it settled.
     Settled(SessionId, MessageId),
+    /// The message as it is since its outcome was taken.
+    Acknowledged(SessionId, MessageId),
     /// The interaction as it stood at this `seq`.
     Interaction(SessionId, i64),
     /// The JSON of the reply.
@@ -353,6 +363,10 @@ pub struct Named {
     pub sessions: Vec<(SpaceId, SessionId)>,
     /// Who has to take part in which session.
     pub members: Vec<(SessionId, PrincipalId)>,
+    /// Who is to be a human or guest of which session.
+    pub answerers: Vec<(SessionId, PrincipalId)>,
+    /// Ids of sessions to create that clients have chosen.
+    pub new_sessions: Vec<SessionId>,
     pub messages: Vec<(SessionId, MessageId)>,
     /// The scopes and keys under which replies may be kept.
     pub replies: Vec<(String, String)>,
@@ -363,7 +377,11 @@ pub struct Named {
 pub struct Loaded {
     /// In the order of their ids.
     pub sessions: Vec<Session>,
-    pub members: Vec<(SessionId, PrincipalId, ParticipantId)>,
+    pub members: Vec<(SessionId, PrincipalId, Participation)>,
+    /// Those who are, and see the session.
+    pub answerers: Vec<(SessionId, PrincipalId)>,
+    /// Those that are taken, in whichever space.
+    pub taken: Vec<SessionId>,
     pub messages: Vec<MessageState>,
     pub replies: Vec<SavedReply>,
 }
@@ -376,6 +394,15 @@ pub struct NewMark {
     pub seq: i64,
     /// How many messages stand at or below `seq`.
     pub count: i64,
+}
+
+/// A question whose outcome was taken, and the event that says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Acknowledged {
+    pub session: SessionId,
+    pub message: MessageId,
+    pub seq: i64,
+    pub at: Timestamp,
 }
 
 /// Everything that one batch writes.
@@ -395,7 +422,6 @@ pub struct WriteSet {
     pub read_marks: Vec<NewMark>,
     /// Which sessions are interactions, with the message that asks and what they are called.
     pub new_interactions: Vec<(SessionId, MessageId, String)>,
-    /// Interactions that were acknowledged, by the event of this `seq`.
-    pub acknowledged: Vec<(SessionId, i64, Timestamp)>,
+    pub acknowledged: Vec<Acknowledged>,
     pub replies: Vec<SavedReply>,
 }

@@ -6,11 +6,12 @@ use crate::domain::decide::{Change, Command, Facts, Reply, WhichParticipant, dec
 use crate::domain::encode::{data_text, event_text, message_of_data};
 use crate::domain::interaction::NewInteraction;
 use crate::domain::message::{MessageState, Settlement};
+use crate::domain::participant::Participation;
 use crate::domain::{
-    Actor, CommittedEvent, Message, MessageId, Participant, ParticipantId, Principal, PrincipalId, Refusal, Session,
-    SessionId, SpaceId, Timestamp,
+    Actor, CommittedEvent, Message, MessageId, Participant, ParticipantId, ParticipantType, Principal, PrincipalId,
+    Refusal, Session, SessionId, SpaceId, Timestamp,
 };
-use crate::store::{Named, NewMark, SavedReply, SavedReplyKind, StoreError, WriteSet, WriteTx};
+use crate::store::{Acknowledged, Named, NewMark, SavedReply, SavedReplyKind, StoreError, WriteSet, WriteTx};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ impl By {
 pub enum Action {
     Create {
         session: Box<Session>,
+        /// Whether its id is the client's, and so may be taken.
+        has_chosen_id: bool,
         participants: Vec<Participant>,
         /// What is asked in it from the start, if it is an interaction.
         interaction: Option<Box<NewInteraction>>,
@@ -92,6 +95,8 @@ pub enum Outcome {
     },
     /// The message that settled, to be read from the store.
     Settled(SessionId, MessageId),
+    /// The message whose outcome was taken, to be read from the store.
+    Acknowledged(SessionId, MessageId),
     Session(Box<Session>),
     Participant {
         participant: Box<Participant>,
@@ -125,6 +130,7 @@ impl Outcome {
         match self {
             Self::Posted { .. } => posted.map(|id| SavedReplyKind::Posted(session, id)),
             Self::Settled(session, message) => Some(SavedReplyKind::Settled(*session, *message)),
+            Self::Acknowledged(session, message) => Some(SavedReplyKind::Acknowledged(*session, *message)),
             Self::Session(session) => serde_json::to_string(session).ok().map(SavedReplyKind::Body),
             Self::Participant { participant, .. } => serde_json::to_string(participant).ok().map(SavedReplyKind::Body),
             Self::Interaction { session, seq } => Some(SavedReplyKind::Interaction(*session, *seq)),
@@ -147,7 +153,11 @@ struct Batch {
     /// Sessions that this batch creates, and those that it changes.
     created: HashSet<SessionId>,
     changed: HashSet<SessionId>,
-    members: HashMap<(SessionId, PrincipalId), ParticipantId>,
+    /// Ids of sessions to create that are taken.
+    taken: HashSet<SessionId>,
+    members: HashMap<(SessionId, PrincipalId), Participation>,
+    /// Those of the answerers that new messages name who are humans or guests of the session.
+    answerers: HashSet<(SessionId, PrincipalId)>,
     /// How far those have read who have written something.
     marks: HashMap<(SessionId, PrincipalId), NewMark>,
     messages: HashMap<MessageId, MessageState>,
@@ -167,7 +177,9 @@ pub(super) async fn run(tx: Box<dyn WriteTx>, clock: &dyn Clock, requests: &[Req
         sessions: HashMap::new(),
         created: HashSet::new(),
         changed: HashSet::new(),
+        taken: HashSet::new(),
         members: HashMap::new(),
+        answerers: HashSet::new(),
         marks: HashMap::new(),
         messages: HashMap::new(),
         replies: HashMap::new(),
@@ -198,10 +210,15 @@ impl Batch {
         let mut sessions = HashSet::new();
         let mut pairs = HashSet::new();
         let mut messages = HashSet::new();
+        let mut answerers = HashSet::new();
+        let mut chosen = HashSet::new();
         let mut keys = Vec::new();
         for request in requests {
             if let Some(idempotency) = &request.idempotency {
                 keys.push((idempotency.scope.clone(), idempotency.key.clone()));
+            }
+            if let Action::Create { has_chosen_id: true, .. } = &request.action {
+                chosen.insert(request.session);
             }
             let Action::Command(command) = &request.action else { continue };
             sessions.insert((request.space, request.session));
@@ -211,17 +228,22 @@ impl Batch {
             if let Some(message) = named_message(command) {
                 messages.insert((request.session, message));
             }
+            answerers.extend(named_answerers(command).iter().map(|answerer| (request.session, *answerer)));
         }
         let named = Named {
             sessions: sessions.into_iter().collect(),
             members: pairs.into_iter().collect(),
+            answerers: answerers.into_iter().collect(),
             messages: messages.into_iter().collect(),
+            new_sessions: chosen.into_iter().collect(),
             replies: keys,
         };
         let loaded = self.tx.load(&named, SavedReply::kept_since(self.now)).await?;
         self.sessions.extend(loaded.sessions.into_iter().map(|session| (session.id, session)));
         let members = loaded.members.into_iter();
-        self.members.extend(members.map(|(session, principal, id)| ((session, principal), id)));
+        self.members.extend(members.map(|(session, principal, member)| ((session, principal), member)));
+        self.answerers.extend(loaded.answerers);
+        self.taken.extend(loaded.taken);
         self.messages.extend(loaded.messages.into_iter().map(|state| (state.id, state)));
         let replies = loaded.replies.into_iter();
         self.replies.extend(replies.map(|reply| ((reply.scope.clone(), reply.key.clone()), reply)));
@@ -239,8 +261,14 @@ impl Batch {
             });
         }
         let outcome = match &request.action {
-            Action::Create { session, participants, interaction } => {
-                self.create(request, session, participants, interaction.as_deref())
+            Action::Create { session, has_chosen_id, participants, interaction } => {
+                // By whichever space: which one it is, nobody learns.
+                let is_taken = self.taken.contains(&session.id) || self.sessions.contains_key(&session.id);
+                if *has_chosen_id && is_taken {
+                    Err(Refusal::Conflict("Field 'id' is taken by another session".to_owned()))
+                } else {
+                    self.create(request, session, participants, interaction.as_deref())
+                }
             }
             Action::Command(command) => self.command(request, command).await?,
             Action::Recall(refusal) => Err(refusal.clone()),
@@ -267,7 +295,12 @@ impl Batch {
         session.updated_at = self.now;
         let actor = request.by.actor();
         // Before anything is written: a question that is refused leaves no session.
-        let asked = interaction.map(|new| post(&session, Facts::of(self.now, &actor), &new.message));
+        let asked = interaction.map(|new| {
+            let answers = |id: &PrincipalId| participants.iter().any(|p| p.principal() == *id && is_person(p));
+            let named = new.message.answerers.iter().flatten();
+            let strangers: Vec<_> = named.filter(|id| !answers(id)).copied().collect();
+            post(&session, Facts { strangers: &strangers, ..Facts::of(self.now, &actor) }, &new.message)
+        });
         let asked = asked.map(|decision| decision.reply.map(|_| decision.changes)).transpose()?;
 
         self.created.insert(session.id);
@@ -305,6 +338,7 @@ impl Batch {
         // batch did so far must be there.
         let mut pending = Vec::new();
         let mut participant = None;
+        let mut names = Vec::new();
         let mut interaction = None;
         let mut told_key = None;
         match command {
@@ -327,6 +361,9 @@ impl Batch {
                     return Ok(Err(Refusal::LimitReached { what: "Guests of the session", limit }));
                 }
                 participant = self.tx.participant_of(id, member.id).await?;
+                // Only guests are given a name for one session, so only with a guest can two be the same.
+                let with_all = member.kind == ParticipantType::Guest;
+                names = self.tx.participant_names(id, with_all).await?;
             }
             Command::RemoveParticipant(which) => {
                 self.flush().await?;
@@ -343,7 +380,7 @@ impl Batch {
                 participant = self.tx.participant_of(id, change.principal).await?;
                 told_key = self.tx.told_key(id, change.principal).await?;
             }
-            Command::Acknowledge | Command::PushBlocks(_) => {
+            Command::PushBlocks(_) => {
                 self.flush().await?;
                 interaction = self.tx.interaction(id).await?;
             }
@@ -357,12 +394,20 @@ impl Batch {
             (Command::TellKey(_), Some(participant)) => participant.actor(),
             _ => request.by.actor(),
         };
+        let answerers = named_answerers(command).iter();
+        let strangers: Vec<_> = answerers.filter(|who| !self.answerers.contains(&(id, **who))).copied().collect();
         let target = named_message(command).and_then(|message| self.messages.get(&message));
         let facts = Facts {
             by_person: matches!(&request.by, By::Principal(principal) if principal.is_person()),
             target: target.filter(|state| state.session_id == id),
+            participation: match &request.by {
+                By::Principal(principal) => self.members.get(&(id, principal.id())),
+                By::System => None,
+            },
+            strangers: &strangers,
             pending: &pending_ids,
             participant: participant.as_ref(),
+            names: &names,
             told_key,
             interaction: interaction.as_ref(),
             ..Facts::of(self.now, &actor)
@@ -385,6 +430,7 @@ impl Batch {
                 (Outcome::Posted { json: posted_json.unwrap_or_default(), last_seq, reader }, Some(message))
             }
             Reply::Settled(message) => (Outcome::Settled(id, message), None),
+            Reply::Acknowledged(message) => (Outcome::Acknowledged(id, message), None),
             Reply::Session => (Outcome::Session(Box::new(self.sessions[&id].clone())), None),
             Reply::Participant { participant, created } => (Outcome::Participant { participant, created }, None),
             Reply::Removed(gone) => (Outcome::Removed(gone), None),
@@ -396,7 +442,7 @@ impl Batch {
     fn mark_read(&mut self, request: &Request, id: SessionId) -> Option<ParticipantId> {
         let By::Principal(principal) = &request.by else { return None };
         let who = (id, principal.id());
-        let reader = self.members.get(&who).copied().filter(|_| principal.is_person())?;
+        let reader = self.members.get(&who).filter(|_| principal.is_person())?.id;
         let session = &self.sessions[&id];
         let (seq, count) = (session.last_seq, session.message_count);
         self.marks.insert(who, NewMark { session: id, principal: who.1, seq, count });
@@ -431,11 +477,13 @@ impl Batch {
         self.events.push(event);
 
         if let Some((message, status)) = change.settles() {
-            let response = match &change {
-                Change::MessageCompleted(_, response) => Some(response.message_id),
-                _ => None,
+            let (by, response) = match &change {
+                Change::MessageCompleted(_, response) => {
+                    (response.responded_by.clone(), Some((response.message_id, response.outcome)))
+                }
+                _ => (actor.into(), None),
             };
-            let settlement = Settlement { seq, at, by: actor.clone(), response };
+            let settlement = Settlement { seq, at, by, response };
             if let Some(state) = self.messages.get_mut(&message) {
                 state.status = status;
                 state.settlement = Some(settlement.clone());
@@ -450,20 +498,32 @@ impl Batch {
                 return message_of_data(&data).map(str::to_owned);
             }
             Change::ParticipantAdded(participant, guest) => {
+                let answers_agent = guest.as_ref().and_then(|guest| guest.answers_agent);
                 if let Some(guest) = guest {
                     self.writes.new_guests.push((space, participant.clone(), guest));
                 }
-                self.members.insert((id, participant.principal()), participant.id);
+                let who = (id, participant.principal());
+                let invited_by = participant.invited_by.clone();
+                self.members.insert(who, Participation { id: participant.id, invited_by, answers_agent });
+                if is_person(&participant) {
+                    self.answerers.insert(who);
+                }
                 self.writes.new_participants.push(participant);
             }
             Change::ParticipantRemoved(gone) => {
                 self.members.remove(&(id, gone.principal()));
+                self.answerers.remove(&(id, gone.principal()));
                 self.writes.gone_participants.push((gone, at));
             }
             Change::ParticipantKeyChanged(_, change) => {
                 self.writes.told_keys.push((id, change.principal, change.entry.created_at));
             }
-            Change::MessageAcknowledged(_) => self.writes.acknowledged.push((id, seq, at)),
+            Change::MessageAcknowledged(message) => {
+                if let Some(state) = self.messages.get_mut(&message) {
+                    state.acknowledged_at = Some(at);
+                }
+                self.writes.acknowledged.push(Acknowledged { session: id, message, seq, at });
+            }
             _ => {}
         }
         None
@@ -498,8 +558,21 @@ fn named_message(command: &Command) -> Option<MessageId> {
     match command {
         Command::Post(new) => new.in_reply_to,
         Command::Cancel(id) | Command::Expire(id) => Some(*id),
+        Command::Acknowledge(acknowledgement) => Some(acknowledgement.message),
         _ => None,
     }
+}
+
+/// Those who alone may answer the message that a command posts.
+fn named_answerers(command: &Command) -> &[PrincipalId] {
+    match command {
+        Command::Post(new) => new.answerers.as_deref().unwrap_or_default(),
+        _ => &[],
+    }
+}
+
+fn is_person(participant: &Participant) -> bool {
+    participant.kind != ParticipantType::Agent
 }
 
 fn state_of(message: &Message) -> MessageState {
@@ -517,8 +590,10 @@ fn state_of(message: &Message) -> MessageState {
         status: message.status,
         priority: message.priority,
         deadline_at: message.deadline_at,
+        answerers: message.answerers.clone(),
         in_reply_to: message.in_reply_to,
         settlement: None,
+        acknowledged_at: None,
         created_at: message.created_at,
         updated_at: message.updated_at,
     }

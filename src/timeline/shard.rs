@@ -181,6 +181,12 @@ impl Writer {
     }
 }
 
+/// Whether another node was faster, under the same Idempotency-Key or with the same id for a session, which is no
+/// failure.
+fn is_race(error: &StoreError) -> bool {
+    matches!(error, StoreError::Raced | StoreError::Conflict(_))
+}
+
 impl Committer {
     /// Carries out `jobs` in one transaction and answers their callers; returns them if somebody else holds one of
     /// their sessions, unless that has been waited for long.
@@ -225,10 +231,9 @@ impl Committer {
         match self.attempt(requests, wait).await {
             Ok(outcomes) => Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Failure::Refused)).collect()),
             Err(error @ (StoreError::Unavailable(_) | StoreError::Busy(_))) => Err(error),
-            Err(error) if requests.len() == 1 && !matches!(error, StoreError::Raced) => Ok(vec![Err(error.into())]),
+            Err(error) if requests.len() == 1 && !is_race(&error) => Ok(vec![Err(error.into())]),
             Err(error) => {
-                // That another node was faster under the same Idempotency-Key is no failure.
-                if !matches!(error, StoreError::Raced) {
+                if !is_race(&error) {
                     self.metrics.store_failed(During::Commit, &error, "a batch failed in the store; trying one by one");
                 }
                 let mut outcomes = Vec::with_capacity(requests.len());
@@ -243,8 +248,8 @@ impl Committer {
     async fn commit_one(&self, request: &Request) -> Result<Outcome, Failure> {
         let one = std::slice::from_ref(request);
         let mut outcome = self.attempt(one, LockWait::Long).await;
-        if matches!(outcome, Err(StoreError::Raced)) {
-            // The other's reply stands now, and is found.
+        if outcome.as_ref().is_err_and(is_race) {
+            // What the other has written stands now, and is found.
             outcome = self.attempt(one, LockWait::Long).await;
         }
         outcome?.pop().unwrap_or(Err(Refusal::Internal)).map_err(Failure::Refused)

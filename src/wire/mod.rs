@@ -10,7 +10,7 @@ pub use stream::Watched;
 pub mod event;
 pub mod frame;
 
-use crate::domain::{Actor, MessageId, Refusal, Timestamp};
+use crate::domain::{MessageId, Refusal, Responder, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ const CODES: &[&str] = &[
 pub struct AlreadyResponded {
     #[schema(required = true)]
     pub response_message_id: Option<MessageId>,
-    pub responded_by: Actor,
+    pub responded_by: Responder,
     pub responded_at: Timestamp,
 }
 
@@ -145,12 +145,16 @@ fn without_place(error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Actor;
     use crate::domain::refusal::Responded;
 
     #[test]
     fn every_code_is_published() {
-        let responded =
-            Responded { response_message_id: None, responded_by: Actor::system(), responded_at: Timestamp(0) };
+        let responded = Responded {
+            response_message_id: None,
+            responded_by: (&Actor::system()).into(),
+            responded_at: Timestamp(0),
+        };
         let refusals = [
             Refusal::Invalid(String::new()),
             Refusal::Unauthorized(String::new()),

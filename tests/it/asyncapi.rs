@@ -341,8 +341,9 @@ on_both_engines! {
     async fn the_hub_takes_what_its_examples_say(hub: Hub) {
         let document = document();
         let host = hub.agent("agent").await;
+        let human = hub.human().await.get("/v1/human/me").await.expect(200);
         let session = hub.session(&host).await;
-        say(&host, &session, "x").await;
+        let said = say(&host, &session, "x").await;
         let mut socket = Socket::try_open(&hub.anonymous()).await.expect("it opens");
         let mut authenticated = false;
         let mut taken = BTreeSet::new();
@@ -354,6 +355,12 @@ on_both_engines! {
                 let mut frame = example["payload"].clone();
                 if frame["sessionId"].is_string() {
                     frame["sessionId"] = json!(session);
+                }
+                if frame["answerers"].is_array() {
+                    frame["answerers"] = json!([human["id"]]);
+                }
+                if frame["inReplyTo"].is_string() {
+                    frame["inReplyTo"] = said["id"].clone();
                 }
                 if frame["token"].is_string() {
                     frame["token"] = json!(host.secret());

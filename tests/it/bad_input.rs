@@ -41,8 +41,14 @@ const fn form(route: &'static str, required: usize, fields: &'static [(&'static 
     Form { route, required, fields }
 }
 
-const SESSION: &[(&str, Holds)] =
-    &[("title", Text), ("encryptedTitle", Envelope), ("priority", Word), ("metadata", Object), ("participants", List)];
+const SESSION: &[(&str, Holds)] = &[
+    ("id", Id),
+    ("title", Text),
+    ("encryptedTitle", Envelope),
+    ("priority", Word),
+    ("metadata", Object),
+    ("participants", List),
+];
 const PUBLIC_KEY: &[(&str, Holds)] = &[
     ("publicKey", Text),
     ("signingKey", Text),
@@ -71,10 +77,12 @@ const FORMS: &[Form] = &[
             ("responseRequired", Flag),
             ("priority", Word),
             ("deadlineAt", Time),
+            ("answerers", List),
             ("inReplyTo", Id),
         ],
     ),
     form("POST /v1/agent/sessions/{id}/messages/{messageId}/cancel", 0, &[]),
+    form("POST /v1/agent/sessions/{id}/messages/{messageId}/acknowledge", 0, &[("exclusive", Flag)]),
     form("POST /v1/agent/sessions/{id}/close", 0, &[]),
     form("POST /v1/agent/sessions/{id}/archive", 0, &[]),
     form(
@@ -94,6 +102,8 @@ const FORMS: &[Form] = &[
             ("title", Text),
             ("priority", Word),
             ("deadlineAt", Time),
+            ("id", Id),
+            ("answerers", List),
             ("participants", List),
         ],
     ),
@@ -106,6 +116,7 @@ const FORMS: &[Form] = &[
             ("responseRequired", Flag),
             ("priority", Word),
             ("deadlineAt", Time),
+            ("answerers", List),
             ("inReplyTo", Id),
         ],
     ),
@@ -120,6 +131,7 @@ const FORMS: &[Form] = &[
         1,
         &[
             ("participants", List),
+            ("id", Id),
             ("title", Text),
             ("encryptedTitle", Envelope),
             ("priority", Word),
@@ -129,7 +141,14 @@ const FORMS: &[Form] = &[
     form(
         "POST /v1/human/sessions/{id}/messages",
         1,
-        &[("encryptedContent", Envelope), ("encryptedComponents", Envelope), ("priority", Word), ("inReplyTo", Id)],
+        &[
+            ("encryptedContent", Envelope),
+            ("encryptedComponents", Envelope),
+            ("priority", Word),
+            ("inReplyTo", Id),
+            ("settles", Flag),
+            ("outcome", Word),
+        ],
     ),
     form("POST /v1/human/sessions/{id}/close", 0, &[]),
     form("POST /v1/human/sessions/{id}/typing", 0, &[("typing", Flag)]),
@@ -137,7 +156,7 @@ const FORMS: &[Form] = &[
     form(
         "POST /v1/human/interactions/{id}/respond",
         1,
-        &[("encryptedContent", Envelope), ("encryptedComponents", Envelope)],
+        &[("encryptedContent", Envelope), ("encryptedComponents", Envelope), ("outcome", Word)],
     ),
     form("POST /v1/auth/login", 2, &[("email", Text), ("password", Text)]),
     form("POST /v1/auth/refresh", 1, &[("refreshToken", Text)]),
@@ -876,6 +895,10 @@ on_both_engines! {
             if row.path.ends_with("/await") {
                 whole("timeout", &["-1", "56", "3600"]);
             }
+            let is_session_wait = row.path == "/v1/agent/sessions/{id}/await";
+            if is_session_wait {
+                whole("after", &["-1"]);
+            }
             if row.path.ends_with("/sessions") {
                 bad.extend(["", "active", "Pending", "Active,Closed", "%00", "1"].map(|value| ("status", value)));
             }
@@ -899,8 +922,13 @@ on_both_engines! {
             if row.path.ends_with("/await") {
                 let hasty = client.with("prefer", "wait=0");
                 findings.expect("Prefer: wait=0", &hasty.get(path).await, 200);
-                let settled = client.post(&path.replace("/await", "/cancel"), json!({})).await;
-                findings.expect("the cancellation", &settled, 200);
+                // So that nothing is waited for any more.
+                if is_session_wait {
+                    house.human.post(&at_human(&house.session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201);
+                } else {
+                    let settled = client.post(&path.replace("/await", "/cancel"), json!({})).await;
+                    findings.expect("the cancellation", &settled, 200);
+                }
                 for odd in ["wait=x", "wait", "wait=-1", "wait=99999999999999999999", "respond-async, wait=1;x=y", "=", ",,,"] {
                     findings.expect(&format!("Prefer: {odd}"), &client.with("prefer", odd).get(path).await, 200);
                 }

@@ -48,6 +48,7 @@ const POSTS: &[(&str, Keyed)] = &[
     ("/v1/agent/sessions", Kept(201)),
     ("/v1/agent/sessions/{id}/messages", Kept(201)),
     ("/v1/agent/sessions/{id}/messages/{messageId}/cancel", Kept(200)),
+    ("/v1/agent/sessions/{id}/messages/{messageId}/acknowledge", Kept(200)),
     ("/v1/agent/sessions/{id}/participants", Kept(201)),
     ("/v1/agent/sessions/{id}/guest-tokens", Kept(201)),
     ("/v1/agent/sessions/{id}/typing", NotApplicable(EPHEMERAL)),

@@ -81,7 +81,7 @@ on_both_engines! {
         let answered = human.post(&respond_to(id), json!({ "encryptedContent": sealed("yes") })).await.expect(200);
         is_interaction(&answered);
         assert_eq!(answered["status"], "Completed");
-        has_keys(&answered["response"], "messageId respondedBy respondedAt encryptedContent encryptedComponents");
+        has_keys(&answered["response"], "messageId respondedBy respondedAt outcome encryptedContent encryptedComponents");
         assert_eq!(answered["response"]["respondedBy"], json!({ "type": "Human", "id": person["id"], "name": person["name"] }));
         assert_eq!(answered["response"]["encryptedContent"], sealed("yes"));
         assert_eq!(waiter.await.expect("no panic"), answered);

@@ -3,7 +3,7 @@
 use crate::support::hub::{ask, text};
 use crate::support::sql::Database;
 use crate::support::{Hub, on_both_engines};
-use hiloop::store::{LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, TITLE_AT};
+use hiloop::store::{LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, TITLE_AT, UNACKNOWLEDGED};
 use std::collections::HashMap;
 
 /// A hub in which other tenants have much, and one session that has gone on for long.
@@ -98,6 +98,9 @@ on_both_engines! {
             ("FEED", [agent, "20", "0"]),
             ("STANDING", [session, agent, ""]),
             ("MESSAGE", [session, message, ""]),
+            ("SIZED_MESSAGE", [session, message, ""]),
+            ("LAST_SAID_BY", [session, agent, ""]),
+            ("FIRST_SAID", [session, "19000", ""]),
             ("OUTLOOK", [session, message, ""]),
             ("READ_MARK", [session, agent, "19000"]),
             ("MESSAGE_AT", [session, "2", ""]),
@@ -148,6 +151,11 @@ on_both_engines! {
         ] {
             let plan = crowd.database.plan(&text).await;
             Database::uses_index(&plan, index);
+            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
+        }
+        for text in [UNACKNOWLEDGED.space, UNACKNOWLEDGED.member] {
+            let plan = crowd.plan(text, [&crowd.agent, "20", "0"]).await;
+            Database::uses_index(&plan, "messages_unacknowledged");
             assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
         }
         let (_, mark) = LOOK_UPS.iter().find(|(name, _)| *name == "READ_MARK").expect("it");

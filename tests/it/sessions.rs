@@ -402,7 +402,7 @@ on_both_engines! {
         assert_eq!(settled["status"], "Completed");
         assert!(text(&settled["updatedAt"]) > text(&asked["updatedAt"]));
         let response = &settled["response"];
-        has_keys(response, "messageId respondedBy respondedAt encryptedContent encryptedComponents");
+        has_keys(response, "messageId respondedBy respondedAt outcome encryptedContent encryptedComponents");
         assert_eq!(response["messageId"], answer["id"]);
         assert_eq!(response["respondedBy"], json!({ "type": "Human", "id": person["id"], "name": person["name"] }));
         is_time(&response["respondedAt"]);

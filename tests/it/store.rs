@@ -13,16 +13,16 @@ use hiloop::domain::participant::Member;
 use hiloop::domain::people::{Agent, Human, Role, Space};
 use hiloop::domain::session::SessionPatch;
 use hiloop::domain::{
-    Actor, AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, CommittedEvent,
-    Envelope, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, PageRequest, Participant, ParticipantId,
-    ParticipantType, Permission, PrincipalId, Priority, Scope, SenderType, Session, SessionId, SessionStatus, SpaceId,
-    Timestamp,
+    Actor, AgentId, AnswerOutcome, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author,
+    CommittedEvent, Envelope, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, PageRequest, Participant,
+    ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Responder, Scope, SenderType, Session,
+    SessionId, SessionStatus, SpaceId, Timestamp,
 };
 use hiloop::store::open::{open, open_with};
 use hiloop::store::{
-    ActiveSession, DueMessage, Head, Listed, Loaded, LockWait, Moment, Named, NewHuman, NewKey, NewMark, NotRevoked,
-    Passing, ReadMark, Refresh, RefreshOutcome, Revoker, SavedReply, SavedReplyKind, Store, StoreError, StoreResult,
-    Uses, WriteSet, WriteTx,
+    Acknowledged, ActiveSession, DueMessage, Head, Listed, Loaded, LockWait, Moment, Named, NewHuman, NewKey, NewMark,
+    NotRevoked, Passing, ReadMark, Refresh, RefreshOutcome, Revoker, SavedReply, SavedReplyKind, Store, StoreError,
+    StoreResult, Uses, WriteSet, WriteTx,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -161,7 +161,7 @@ impl Line {
         };
         let mut line = Self { session, is_new: true, at: NOW, writes: WriteSet::default() };
         let role = Participant::MEMBER;
-        let participants: Vec<_> = members.iter().map(|member| Participant::new(id, member, role, NOW)).collect();
+        let participants: Vec<_> = members.iter().map(|member| Participant::new(id, member, role, None, NOW)).collect();
         line.writes.new_participants.extend(participants.iter().cloned());
         line.append(Change::SessionCreated(participants), &Actor::system());
         line
@@ -226,8 +226,11 @@ impl Line {
             status: if ask.is_some() { MessageStatus::Pending } else { MessageStatus::Completed },
             priority: ask.map_or(Priority::Medium, |ask| ask.priority),
             deadline_at: ask.and_then(|ask| ask.deadline),
+            answerers: None,
             in_reply_to: None,
+            outcome: None,
             response: None,
+            acknowledged_at: None,
             created_at: self.at,
             updated_at: self.at,
         };
@@ -251,7 +254,8 @@ impl Line {
 
     fn acknowledge(&mut self, by: &Member, asked: MessageId) -> i64 {
         let seq = self.append(Change::MessageAcknowledged(asked), &by.actor());
-        self.writes.acknowledged.push((self.session.id, seq, self.at));
+        let (session, at) = (self.session.id, self.at);
+        self.writes.acknowledged.push(Acknowledged { session, message: asked, seq, at });
         seq
     }
 
@@ -264,25 +268,31 @@ impl Line {
         }
         let response = Response {
             message_id: answer.id,
-            responded_by: by.actor(),
+            responded_by: (&by.actor()).into(),
             responded_at: self.at,
+            outcome: AnswerOutcome::Approved,
             encrypted_content: answer.encrypted_content.clone(),
             encrypted_components: None,
         };
         let seq = self.append(Change::MessageCompleted(asked, Box::new(response)), &by.actor());
-        let settlement = Settlement { seq, at: self.at, by: by.actor(), response: Some(answer.id) };
+        let settlement = Settlement {
+            seq,
+            at: self.at,
+            by: (&by.actor()).into(),
+            response: Some((answer.id, AnswerOutcome::Approved)),
+        };
         self.writes.settled.push((asked, MessageStatus::Completed, settlement));
         answer
     }
 
     fn cancel(&mut self, by: &Member, asked: MessageId) {
         let seq = self.append(Change::MessageCancelled(asked), &by.actor());
-        let settlement = Settlement { seq, at: self.at, by: by.actor(), response: None };
+        let settlement = Settlement { seq, at: self.at, by: (&by.actor()).into(), response: None };
         self.writes.settled.push((asked, MessageStatus::Cancelled, settlement));
     }
 
     fn add(&mut self, member: &Member, guest: Option<NewGuest>) -> Participant {
-        let participant = Participant::new(self.session.id, member, "reviewer", self.at);
+        let participant = Participant::new(self.session.id, member, "reviewer", None, self.at);
         self.append(Change::ParticipantAdded(participant.clone(), guest), &Actor::system());
         participant
     }
@@ -297,7 +307,14 @@ impl Line {
         let id = GuestId::new();
         let name = name.to_owned();
         let member = Member { kind: ParticipantType::Guest, id: id.into(), name, key: None };
-        let guest = NewGuest { token_hash: hash(token), expires_at: NOW.plus_seconds(60), created_by, limit: None };
+        let guest = NewGuest {
+            token_hash: hash(token),
+            expires_at: NOW.plus_seconds(60),
+            created_by,
+            limit: None,
+            answers_agent: None,
+            has_default_name: false,
+        };
         let participant = self.add(&member, Some(guest));
         (member, participant)
     }
@@ -372,8 +389,10 @@ fn state_of(message: &Message) -> MessageState {
         status: message.status,
         priority: message.priority,
         deadline_at: message.deadline_at,
+        answerers: message.answerers.clone(),
         in_reply_to: message.in_reply_to,
         settlement: None,
+        acknowledged_at: None,
         created_at: message.created_at,
         updated_at: message.updated_at,
     }
@@ -1529,7 +1548,7 @@ on_both_stores! {
         let done = read(asked.id).await;
         let response = done.response.as_ref().expect("a response");
         assert_eq!((done.status, done.updated_at), (MessageStatus::Completed, line.at));
-        assert_eq!((response.message_id, &response.responded_by), (answer.id, &human.member().actor()));
+        assert_eq!((response.message_id, &response.responded_by), (answer.id, &Responder::from(&human.member().actor())));
         assert_eq!((response.responded_at, &response.encrypted_content), (line.at, &answer.encrypted_content));
         let gone = read(dropped.id).await;
         assert_eq!((gone.status, gone.response.is_none()), (MessageStatus::Cancelled, true));
@@ -1646,8 +1665,9 @@ on_both_stores! {
 
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let state = tx.interaction(line.id()).await.expect("the store").expect("there");
-        assert_eq!((state.message, state.status), (asked.id, MessageStatus::Completed));
-        assert_eq!((state.acknowledged_at, state.blocks), (Some(line.at), 2));
+        assert_eq!((state.message, state.blocks), (asked.id, 2));
+        let taken = tx.message_states(&[(line.id(), asked.id)]).await.expect("the store");
+        assert_eq!((taken[0].status, taken[0].acknowledged_at), (MessageStatus::Completed, Some(line.at)));
         let mut bytes = 0;
         for seq in [first, line.session.last_seq] {
             let one = store.events_after(scope, line.id(), seq - 1, 1, 1).await.expect("the store").expect("there");
@@ -1656,7 +1676,8 @@ on_both_stores! {
         assert_eq!(state.block_bytes, i64::try_from(bytes).expect("few"));
         assert_eq!(tx.interaction(SessionId::new()).await.expect("the store"), None);
         // Its outcome is taken once.
-        let again = WriteSet { acknowledged: vec![(line.id(), 99, NOW)], ..WriteSet::default() };
+        let again = Acknowledged { session: line.id(), message: asked.id, seq: 99, at: NOW };
+        let again = WriteSet { acknowledged: vec![again], ..WriteSet::default() };
         assert!(tx.apply(again).await.is_err());
     }
 
@@ -1740,6 +1761,82 @@ on_both_stores! {
         }
         let other = store.standing(scope, line.id(), PrincipalId(Uuid::now_v7())).await.expect("the store");
         assert_eq!(other.expect("in scope").participant, None);
+    }
+
+    async fn what_people_say_is_found_after_what_the_agent_said(store: Empty) {
+        let (space, other) = (store.space("one").await, store.space("two").await);
+        let (agent, human) = (store.agent_named(&space, "a").await.member(), store.human_named(&space, "h").await.member());
+        let mut line = Line::new(&space, &[agent.clone(), human.clone()]);
+        let (guest, _) = line.invite("g", "token");
+        line.save(&store).await;
+        let scope = Scope::Space(space.id);
+        let first = async |after| store.first_said(scope, line.id(), after).await.expect("the store").expect("there");
+        assert_eq!(store.last_said_by(scope, line.id(), agent.id).await.expect("the store"), Some(0));
+        assert_eq!((first(0).await.head.last_seq, first(0).await.message), (2, None));
+        let mut line = line;
+        line.post(&agent, "a", None);
+        let by_human = line.post(&human, "h", None);
+        let own = line.post(&agent, "a", None);
+        let by_guest = line.post(&guest, "g", None);
+        line.save(&store).await;
+        let first = async |after| store.first_said(scope, line.id(), after).await.expect("the store").expect("there");
+        assert_eq!(store.last_said_by(scope, line.id(), agent.id).await.expect("the store"), Some(own.seq));
+        assert_eq!(first(0).await.message, Some(by_human.id));
+        assert_eq!(first(by_human.seq).await.message, Some(by_guest.id));
+        assert_eq!(first(by_guest.seq).await.message, None);
+        assert_eq!(first(0).await.head.last_seq, 6);
+        for elsewhere in [Scope::Space(other.id), Scope::Member(space.id, PrincipalId(Uuid::now_v7()))] {
+            assert!(store.first_said(elsewhere, line.id(), 0).await.expect("the store").is_none());
+            assert!(store.last_said_by(elsewhere, line.id(), agent.id).await.expect("the store").is_none());
+        }
+        let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
+        let guests = tx.participant_names(line.id(), false).await.expect("the store");
+        assert_eq!(guests, [(ParticipantType::Guest, "g".to_owned())]);
+        assert_eq!(tx.participant_names(line.id(), true).await.expect("the store").len(), 3);
+        // Who may be named as one who answers, and how they take part.
+        let named = [agent.id, human.id, guest.id, PrincipalId(Uuid::now_v7())].map(|who| (line.id(), who));
+        let ids = vec![line.id(), SessionId::new()];
+        let named = Named { answerers: named.to_vec(), members: named.to_vec(), new_sessions: ids, ..Named::default() };
+        let loaded = tx.load(&named, NOW).await.expect("the store");
+        let answerers: HashSet<_> = loaded.answerers.into_iter().map(|(_, who)| who).collect();
+        assert_eq!(answerers, HashSet::from([human.id, guest.id]));
+        assert_eq!((loaded.members.len(), loaded.taken), (3, vec![line.id()]));
+    }
+
+    async fn settled_questions_wait_until_they_are_acknowledged(store: Empty) {
+        let (space, other) = (store.space("one").await, store.space("two").await);
+        let (agent, second) = (store.agent_named(&space, "a").await, store.agent_named(&space, "b").await);
+        let human = store.human_named(&space, "h").await.member();
+        let mut line = Line::new(&space, &[agent.member(), human.clone()]);
+        let ids: Vec<_> = (0..4).map(|_| line.post(&agent.member(), "?", Some(PLAIN_ASK)).id).collect();
+        let foreign = line.post(&second.member(), "?", Some(PLAIN_ASK)).id;
+        line.post(&agent.member(), "no question", None);
+        // In the order in which they settle, not in that in which they were asked.
+        for (index, asked) in [ids[2], ids[0], ids[1], foreign].into_iter().enumerate() {
+            line.at = NOW.plus_seconds(i64::try_from(index).expect("few"));
+            line.answer(&human, asked, "yes");
+        }
+        line.save(&store).await;
+        let scope = Scope::Space(space.id);
+        let open = async |scope, number| {
+            store.unacknowledged(scope, agent.id, page(number, 2)).await.expect("the store")
+        };
+        assert_eq!(open(scope, 1).await.total, 3);
+        assert_eq!(open(scope, 1).await.data, [(line.id(), ids[2]), (line.id(), ids[0])]);
+        assert_eq!(open(Scope::Member(space.id, agent.id.into()), 2).await.data, [(line.id(), ids[1])]);
+        assert_eq!(open(Scope::Member(space.id, second.id.into()), 1).await.total, 0, "they take no part");
+        assert_eq!(open(Scope::Space(other.id), 1).await.total, 0);
+
+        let asked = [(line.id(), ids[2]), (line.id(), MessageId::new()), (line.id(), ids[0])];
+        let found = store.messages_of(scope, &asked, 1_000_000).await.expect("the store");
+        assert_eq!((found.count, found.data.iter().map(|message| message.id).collect::<Vec<_>>()), (3, vec![ids[2], ids[0]]));
+        assert_eq!(found.data[0].outcome, Some(AnswerOutcome::Approved));
+        assert_eq!(store.messages_of(scope, &asked, 1).await.expect("the store").count, 1, "by their size");
+        assert!(store.messages_of(Scope::Space(other.id), &asked, 1).await.expect("the store").data.is_empty());
+
+        line.acknowledge(&agent.member(), ids[0]);
+        line.save(&store).await;
+        assert_eq!(open(scope, 1).await.data, [(line.id(), ids[2]), (line.id(), ids[1])]);
     }
 
     async fn an_outlook_says_how_a_message_stands_on_its_timeline(store: Empty) {
@@ -1894,7 +1991,7 @@ on_both_stores! {
             together.changed_sessions.extend(writes.changed_sessions);
             together.events.extend(writes.events);
         }
-        let named = Named { sessions: named, members: pairs, messages: states, replies: Vec::new() };
+        let named = Named { sessions: named, members: pairs, messages: states, ..Named::default() };
         let all = tx.load(&named, NOW).await.expect("the store");
         assert_eq!((all.sessions.len(), all.members.len(), all.messages.len()), (203, 0, 203));
         for id in &asked {
@@ -2043,7 +2140,8 @@ on_both_stores! {
         let state = tx.message_states(&[(line.id(), asked.id)]).await.expect("the store").remove(0);
         let settlement = state.settlement.expect("settled");
         assert_eq!((state.status, settlement.seq, settlement.at), (MessageStatus::Completed, 5, NOW));
-        assert_eq!((settlement.by, settlement.response), (human.member().actor(), Some(answer.id)));
+        assert_eq!(settlement.by, Responder::from(&human.member().actor()));
+        assert_eq!(settlement.response, Some((answer.id, AnswerOutcome::Approved)));
         assert_eq!(store.head(Scope::Space(space.id), line.id()).await.expect("the store").expect("there").last_seq, 3);
         tx.commit(WriteSet::default()).await.expect("the store");
         assert_eq!(store.head(Scope::Space(space.id), line.id()).await.expect("the store").expect("there").last_seq, 5);
@@ -2058,7 +2156,7 @@ on_both_stores! {
         line.save(&store).await;
         line.cancel(&agent, asked.id);
         line.save(&store).await;
-        let settlement = Settlement { seq: 9, at: NOW, by: agent.actor(), response: None };
+        let settlement = Settlement { seq: 9, at: NOW, by: (&agent.actor()).into(), response: None };
         for id in [asked.id, plain.id, MessageId::new()] {
             let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
             let settled = vec![(id, MessageStatus::Expired, settlement.clone())];
@@ -2336,6 +2434,11 @@ const COVERED: &[&str] = &[
     "count_guests",
     "apply",
     "commit",
+    "first_said",
+    "last_said_by",
+    "messages_of",
+    "participant_names",
+    "unacknowledged",
 ];
 
 #[test]

@@ -36,6 +36,7 @@ fn all() -> Vec<(&'static str, Value)> {
             json!({ "sessionId": SESSION, "seq": 2, "type": "message.created", "at": ASKED, "actor": agent_actor(), "data": { "message": message() } }),
         ),
         ("Actor", ada()),
+        ("Responder", ada()),
         ("AlreadyResponded", json!({ "responseMessageId": ANSWER, "respondedBy": ada(), "respondedAt": ANSWERED })),
         ("LimitReached", json!({ "limit": 1000 })),
         ("Participant", participant("Human", HUMAN, "Ada")),
@@ -83,15 +84,15 @@ fn message() -> Value {
         "id": QUESTION, "sessionId": SESSION, "seq": 2, "senderType": "Agent", "senderAgentId": AGENT,
         "senderHumanId": null, "senderGuestId": null, "senderName": "deployer",
         "encryptedContent": question(), "encryptedComponents": null, "responseRequired": true, "status": "Pending",
-        "priority": "High", "deadlineAt": null, "inReplyTo": null, "response": null,
-        "createdAt": ASKED, "updatedAt": ASKED,
+        "priority": "High", "deadlineAt": null, "answerers": null, "inReplyTo": null, "outcome": null, "response": null,
+        "acknowledgedAt": null, "createdAt": ASKED, "updatedAt": ASKED,
     })
 }
 
 /// Its content is `{"action":"approve"}`.
 fn response() -> Value {
     json!({
-        "messageId": ANSWER, "respondedBy": ada(), "respondedAt": ANSWERED,
+        "messageId": ANSWER, "respondedBy": ada(), "respondedAt": ANSWERED, "outcome": "Approved",
         "encryptedContent": plain("eyJhY3Rpb24iOiJhcHByb3ZlIn0="), "encryptedComponents": null,
     })
 }
@@ -101,7 +102,8 @@ fn participant(kind: &str, id: &str, name: &str) -> Value {
     json!({
         "id": "019d2496-ba40-71f7-9d5e-6e8b0c271971", "sessionId": SESSION, "type": kind,
         "agentId": id_of("Agent"), "humanId": id_of("Human"), "guestId": id_of("Guest"), "name": name,
-        "role": "member", "key": null, "lastReadSeq": 0, "online": false, "addedAt": BEGAN,
+        "role": "member", "key": null, "invitedBy": agent_actor(), "lastReadSeq": 0,
+        "online": false, "addedAt": BEGAN,
     })
 }
 

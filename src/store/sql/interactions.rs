@@ -1,7 +1,7 @@
 //! Interactions: sessions with a record that says so. Their message, answer and blocks are read from the timeline.
 
 use super::timelines::{fitting_of, message};
-use super::{SqlStore, rows, scope, sql};
+use super::{SqlStore, scope, sql};
 use crate::domain::interaction::InteractionState;
 use crate::domain::{Envelope, Interaction, MessageId, MessageStatus, Page, PageRequest, Scope, SessionId, Timestamp};
 use crate::store::engine::{Engine, Fields, Statement, groups};
@@ -18,7 +18,7 @@ macro_rules! interaction_columns {
         concat!(
             "SELECT ",
             message_columns!(),
-            ", i.kind, s.title, s.updated_at, s.last_seq, m.settled_seq, i.acknowledged_seq, i.acknowledged_at"
+            ", i.kind, s.title, s.updated_at, s.last_seq, m.settled_seq, m.acknowledged_seq"
         )
     };
 }
@@ -119,11 +119,10 @@ impl Found {
 
 fn found<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Found> {
     let message = message(row)?;
-    let mut interaction = Interaction::new(message, row.read()?, row.read()?, Timestamp(row.read()?));
+    let interaction = Interaction::new(message, row.read()?, row.read()?, Timestamp(row.read()?));
     let last_seq = row.read()?;
     let settled_seq = row.read()?;
     let acknowledged_seq = row.read()?;
-    interaction.acknowledged_at = row.read::<Option<i64>>()?.map(Timestamp);
     Ok(Found { interaction, last_seq, settled_seq, acknowledged_seq })
 }
 
@@ -207,21 +206,15 @@ async fn title_at<E: Engine>(
 /// What rules need of the interaction that this session is, if it is one.
 pub(super) async fn state<E: Engine>(db: &mut Lease<E>, session: SessionId) -> StoreResult<Option<InteractionState>> {
     sql::<E>(
-        "SELECT i.message_id, m.status, i.acknowledged_at, \
+        "SELECT i.message_id, \
          (SELECT COUNT(*) FROM events e WHERE e.session_id = i.session_id AND e.kind = 'blocks.pushed'), \
          (SELECT CAST(COALESCE(SUM(e.size), 0) AS BIGINT) FROM events e \
          WHERE e.session_id = i.session_id AND e.kind = 'blocks.pushed') \
-         FROM interactions i JOIN messages m ON m.id = i.message_id WHERE i.session_id = $1",
+         FROM interactions i WHERE i.session_id = $1",
     )
     .bind(session.0)
     .first(db, |row| {
-        Ok(InteractionState {
-            message: MessageId(row.read()?),
-            status: rows::message_status(row)?,
-            acknowledged_at: row.read::<Option<i64>>()?.map(Timestamp),
-            blocks: row.read()?,
-            block_bytes: row.read()?,
-        })
+        Ok(InteractionState { message: MessageId(row.read()?), blocks: row.read()?, block_bytes: row.read()? })
     })
     .await
 }
@@ -238,21 +231,4 @@ pub(super) fn insert<E: Engine>(script: &mut Script<E>, interactions: &[(Session
             row.push(interaction.map(|(_, _, kind)| kind.clone()));
         },
     );
-}
-
-/// Notes that an outcome was taken: once, as a message settles once.
-pub(super) async fn acknowledge<E: Engine>(
-    db: &mut Lease<E>,
-    (session, seq, at): &(SessionId, i64, Timestamp),
-) -> StoreResult<()> {
-    let changed = sql::<E>(
-        "UPDATE interactions SET acknowledged_seq = $1, acknowledged_at = $2 \
-         WHERE session_id = $3 AND acknowledged_seq IS NULL",
-    )
-    .bind(*seq)
-    .bind(at.0)
-    .bind(session.0)
-    .execute(db)
-    .await?;
-    if changed == 1 { Ok(()) } else { Err(StoreError::damaged("an interaction that was acknowledged twice")) }
 }

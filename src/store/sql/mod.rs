@@ -27,7 +27,7 @@ pub use interactions::TITLE_AT;
 pub use public_keys::SESSIONS_TO_TELL;
 pub use retention::ENDED_SESSION;
 pub use scope::{LOOK_UPS, Scoped};
-pub use timelines::DUE_MESSAGES;
+pub use timelines::{DUE_MESSAGES, UNACKNOWLEDGED};
 pub use write::PENDING_MESSAGES;
 
 use super::bench::Bench;

@@ -36,7 +36,8 @@ pub(super) fn read<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<SavedReply
     let seq: Option<i64> = row.read()?;
     let kind = match (kind.as_str(), body, session, message, seq) {
         ("posted", _, Some(session), Some(message), _) => SavedReplyKind::Posted(session, message),
-        ("settled", _, Some(session), Some(message), _) => SavedReplyKind::Settled(session, message),
+        ("settled", _, Some(session), Some(message), Some(_)) => SavedReplyKind::Acknowledged(session, message),
+        ("settled", _, Some(session), Some(message), None) => SavedReplyKind::Settled(session, message),
         ("interaction", _, Some(session), _, Some(seq)) => SavedReplyKind::Interaction(session, seq),
         ("body", Some(body), ..) => SavedReplyKind::Body(body),
         _ => return Err(StoreError::damaged("a saved reply")),
@@ -164,6 +165,8 @@ fn parts(kind: SavedReplyKind) -> (&'static str, Option<String>, Option<Uuid>, O
     match kind {
         SavedReplyKind::Posted(session, message) => ("posted", None, Some(session.0), Some(message.0), None),
         SavedReplyKind::Settled(session, message) => ("settled", None, Some(session.0), Some(message.0), None),
+        // With a `seq`, which tells it apart, and which the release before passes over: to that it is a settled one.
+        SavedReplyKind::Acknowledged(session, message) => ("settled", None, Some(session.0), Some(message.0), Some(0)),
         SavedReplyKind::Interaction(session, seq) => ("interaction", None, Some(session.0), None, Some(seq)),
         SavedReplyKind::Body(body) => ("body", Some(body), None, None, None),
     }

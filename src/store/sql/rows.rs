@@ -1,14 +1,16 @@
 //! Reading rows as domain types. Each list of columns stands beside the function that reads it.
 
 use crate::domain::message::{MessageState, Settlement};
+use crate::domain::participant::Participation;
 use crate::domain::people::{Agent, ApiKey, Guest, Human, Role, Space};
 use crate::domain::{
-    Actor, AgentId, Author, CommittedEvent, Envelope, EventType, GuestId, HumanId, KeyEntry, KeyId, MessageId,
-    MessageStatus, Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session, SessionId,
-    SessionStatus, SpaceId, Timestamp,
+    Actor, AgentId, AnswerOutcome, Author, CommittedEvent, Envelope, EventType, GuestId, HumanId, KeyEntry, KeyId,
+    MessageId, MessageStatus, Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session,
+    SessionId, SessionStatus, SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, Fields};
 use crate::store::{Listed, StoreError, StoreResult};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -168,7 +170,7 @@ pub(super) fn listed<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Listed> 
     Ok(Listed { session: session(row)?, left_out: row.read()? })
 }
 
-/// `p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, name, key`
+/// `p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, p.invited_by, name, key`
 pub(super) fn participant<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Participant> {
     let id = ParticipantId(row.read()?);
     let session_id = SessionId(row.read()?);
@@ -187,13 +189,42 @@ pub(super) fn participant<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Par
         last_read_seq: row.read()?,
         online: false,
         added_at: Timestamp(row.read()?),
+        invited_by: invited_by(row)?,
         name: row.read::<Option<String>>()?.unwrap_or_default(),
         key: key(row)?,
     })
 }
 
-/// `m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, m.priority, m.deadline_at, m.in_reply_to,
-/// m.settled_seq, m.settled_at, m.settled_by, m.response_message_id, m.created_at, m.updated_at`
+/// `p.session_id, p.principal_id, p.id, p.invited_by, g.answers_agent_id`
+pub(super) fn member<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<(SessionId, PrincipalId, Participation)> {
+    let (session, principal) = (SessionId(row.read()?), PrincipalId(row.read()?));
+    let participation = Participation {
+        id: ParticipantId(row.read()?),
+        invited_by: invited_by(row)?,
+        answers_agent: row.read::<Option<Uuid>>()?.map(AgentId),
+    };
+    Ok((session, principal, participation))
+}
+
+fn invited_by<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Option<Actor>> {
+    row.read::<Option<String>>()?.map(|text| actor(&text)).transpose()
+}
+
+/// A deadline. Those that were stored before they were bounded may lie beyond what RFC 3339 can say.
+pub(super) fn deadline<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Option<Timestamp>> {
+    Ok(time(row)?.map(Timestamp::clamped))
+}
+
+/// The columns that [`message_state`] reads.
+macro_rules! state_columns {
+    () => {
+        "m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, m.priority, m.deadline_at, \
+         m.answerers, m.in_reply_to, m.settled_seq, m.settled_at, m.settled_by, m.response_message_id, m.outcome, \
+         m.acknowledged_at, m.created_at, m.updated_at"
+    };
+}
+pub(super) use state_columns;
+
 pub(super) fn message_state<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<MessageState> {
     Ok(MessageState {
         id: MessageId(row.read()?),
@@ -203,18 +234,29 @@ pub(super) fn message_state<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<M
         response_required: row.read()?,
         status: message_status(row)?,
         priority: Priority::from_rank(row.read()?),
-        deadline_at: time(row)?,
+        deadline_at: deadline(row)?,
+        answerers: {
+            let text: Option<String> = row.read()?;
+            let ids = text.map(|text| serde_json::from_str(&text)).transpose();
+            ids.map_err(|error| StoreError::damaged(format!("answerers: {error}")))?
+        },
         in_reply_to: row.read::<Option<Uuid>>()?.map(MessageId),
         settlement: {
             let seq: Option<i64> = row.read()?;
             let at = time(row)?;
             let by: Option<String> = row.read()?;
             let response = row.read::<Option<Uuid>>()?.map(MessageId);
+            let outcome = match row.read::<Option<String>>()? {
+                Some(text) => word(AnswerOutcome::parse(&text), &text)?,
+                None => AnswerOutcome::unspecified(),
+            };
+            let response = response.map(|message| (message, outcome));
             match (seq, at, by) {
                 (Some(seq), Some(at), Some(by)) => Some(Settlement { seq, at, by: actor(&by)?, response }),
                 _ => None,
             }
         },
+        acknowledged_at: time(row)?,
         created_at: Timestamp(row.read()?),
         updated_at: Timestamp(row.read()?),
     })
@@ -230,7 +272,7 @@ pub(super) fn author(text: &str) -> StoreResult<Author> {
     serde_json::from_str(text).map_err(|error| StoreError::damaged(format!("an author: {error}")))
 }
 
-fn actor(text: &str) -> StoreResult<Actor> {
+fn actor<A: DeserializeOwned>(text: &str) -> StoreResult<A> {
     serde_json::from_str(text).map_err(|error| StoreError::damaged(format!("an actor: {error}")))
 }
 

@@ -4,6 +4,7 @@
 //! space with its sessions, whoever takes part with their participations. `CROSS JOIN` has SQLite keep to that order.
 
 use super::interactions::interaction_columns;
+use super::rows::state_columns;
 use super::sessions::{select_listed, select_session};
 use super::sql;
 use super::timelines::{from_events, message_columns};
@@ -147,6 +148,24 @@ look_ups! {
         concat!("SELECT ", message_columns!()),
         concat!("CROSS JOIN messages m ", from_events!()),
         "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
+    /// With its size and that of its answer; `$3` is a session, `$4` a message.
+    SIZED_MESSAGE:
+        concat!("SELECT ", message_columns!(), ", c.size + COALESCE(x.size, 0)"),
+        concat!("CROSS JOIN messages m ", from_events!()),
+        "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
+    /// `$3` is a session, `$4` who wrote.
+    LAST_SAID_BY:
+        "SELECT COALESCE((SELECT m.seq FROM messages m WHERE m.session_id = s.id AND m.sender_id = $4 \
+         ORDER BY m.seq DESC LIMIT 1), 0)",
+        "",
+        "AND s.id = $3";
+    /// `$3` is a session, `$4` the `seq` after which a human or guest wrote.
+    FIRST_SAID:
+        "SELECT s.space_id, s.last_seq, s.first_seq, (SELECT m.id FROM messages m \
+         WHERE m.session_id = s.id AND m.seq > $4 AND m.sender_id IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.id = m.sender_id) ORDER BY m.seq LIMIT 1)",
+        "",
+        "AND s.id = $3";
     /// `$3` is a session, `$4` a message: without what it says, which may be large.
     OUTLOOK:
         "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, m.status",

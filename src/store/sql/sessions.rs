@@ -3,7 +3,7 @@
 use super::{SqlStore, rows, scope, sql, timelines};
 use crate::domain::{
     Envelope, Page, PageRequest, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId,
-    SessionStatus, SpaceId, Timestamp,
+    SessionStatus, SpaceId,
 };
 use crate::store::engine::{Engine, Fields};
 use crate::store::{FeedEntry, Listed, ReadMark, Sessions, StoreResult, Taken};
@@ -46,7 +46,7 @@ pub(super) use {select_listed, select_session};
 macro_rules! select_participant {
     ($rest:literal) => {
         concat!(
-            "SELECT p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, \
+            "SELECT p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, p.invited_by, \
              COALESCE(a.name, h.name, g.name), ",
             current_key!("p.principal_id"),
             " FROM participants p \
@@ -116,7 +116,7 @@ impl<E: Engine> Sessions for SqlStore<E> {
                 listed: rows::listed(row)?,
                 unread_count: row.read()?,
                 highest_priority: row.read::<Option<i64>>()?.map(Priority::from_rank),
-                next_deadline_at: row.read::<Option<i64>>()?.map(Timestamp),
+                next_deadline_at: rows::deadline(row)?,
             })
         })
         .await

@@ -1,15 +1,17 @@
 //! Reading timelines, and messages put together from their state and the events that hold their content.
 
+use super::rows::state_columns;
 use super::scope::{self, Scoped};
 use super::{SqlStore, rows, sql};
 use crate::domain::message::{MessageState, Response};
 use crate::domain::{
-    Message, MessageId, MessageStatus, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
+    AgentId, Message, MessageId, MessageStatus, Page, PageRequest, ParticipantId, PrincipalId, Scope, SessionId,
+    SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, Fields, Statement, large_groups};
 use crate::store::lease::Lease;
 use crate::store::{
-    ActiveSession, DueMessage, EventPage, Head, MessagePage, Outlook, Standing, StoreError, StoreResult, Taken,
+    ActiveSession, DueMessage, EventPage, Head, MessagePage, Outlook, Said, Standing, StoreError, StoreResult, Taken,
     Timelines,
 };
 use async_trait::async_trait;
@@ -20,9 +22,7 @@ use uuid::Uuid;
 /// The columns that `message` reads: a message's state, the event that created it, and the one that answered it.
 macro_rules! message_columns {
     () => {
-        "m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, m.priority, m.deadline_at, \
-         m.in_reply_to, m.settled_seq, m.settled_at, m.settled_by, m.response_message_id, m.created_at, \
-         m.updated_at, c.body, x.body"
+        concat!(state_columns!(), ", c.body, x.body")
     };
 }
 
@@ -34,6 +34,37 @@ macro_rules! from_events {
     };
 }
 pub(super) use {from_events, message_columns};
+
+/// The settled questions of agent `$3` whose outcome nobody has taken. Begins at their own index, so that the other
+/// messages of the agent's sessions cost nothing.
+macro_rules! unacknowledged {
+    ($select:literal, $scope:literal, $rest:literal) => {
+        concat!(
+            "SELECT ",
+            $select,
+            " FROM messages m CROSS JOIN sessions s WHERE m.sender_id = $3 AND m.response_required \
+             AND m.settled_at IS NOT NULL AND m.acknowledged_at IS NULL AND s.id = m.session_id ",
+            $scope,
+            $rest
+        )
+    };
+    ($select:literal, $rest:literal) => {
+        Scoped {
+            space: unacknowledged!($select, "AND s.space_id = $1 ", $rest),
+            member: unacknowledged!(
+                $select,
+                "AND s.space_id = $1 AND EXISTS (SELECT 1 FROM participants sp \
+                 WHERE sp.session_id = s.id AND sp.principal_id = $2) ",
+                $rest
+            ),
+        }
+    };
+}
+
+const UNACKNOWLEDGED_TOTAL: Scoped = unacknowledged!("COUNT(*)", "");
+/// In the order in which they settled; `$4` and `$5` are how many and after how many.
+pub const UNACKNOWLEDGED: Scoped =
+    unacknowledged!("m.session_id, m.id", "ORDER BY m.settled_at, m.id LIMIT $4 OFFSET $5");
 
 /// The messages that are due at `$1`, at most `$2`.
 pub const DUE_MESSAGES: &str = "SELECT s.space_id, m.session_id, m.id FROM messages m \
@@ -114,6 +145,52 @@ impl<E: Engine> Timelines for SqlStore<E> {
                 })
             })
             .await
+    }
+
+    async fn last_said_by(&self, scope: Scope, session: SessionId, sender: PrincipalId) -> StoreResult<Option<i64>> {
+        let found = scope::LAST_SAID_BY.within::<E>(scope).bind(session.0).bind(sender.0);
+        found.first(&mut *self.reader().await?, |row| row.read()).await
+    }
+
+    async fn first_said(&self, scope: Scope, session: SessionId, after: i64) -> StoreResult<Option<Said>> {
+        let found = scope::FIRST_SAID.within::<E>(scope).bind(session.0).bind(after);
+        let read = |row: &mut Fields<'_, E>| {
+            Ok(Said { head: read_head(row)?, message: row.read::<Option<Uuid>>()?.map(MessageId) })
+        };
+        found.first(&mut *self.reader().await?, read).await
+    }
+
+    async fn unacknowledged(
+        &self,
+        scope: Scope,
+        agent: AgentId,
+        page: PageRequest,
+    ) -> StoreResult<Page<(SessionId, MessageId)>> {
+        let count = UNACKNOWLEDGED_TOTAL.within::<E>(scope).bind(agent.0);
+        let list = UNACKNOWLEDGED.within::<E>(scope).bind(agent.0);
+        self.page(page, count, list, |row| Ok((SessionId(row.read()?), MessageId(row.read()?)))).await
+    }
+
+    async fn messages_of(
+        &self,
+        scope: Scope,
+        messages: &[(SessionId, MessageId)],
+        max_bytes: i64,
+    ) -> StoreResult<Taken<Message>> {
+        let mut db = self.reader().await?;
+        let mut taken = Taken { count: 0, data: Vec::new() };
+        let mut bytes = 0;
+        for (session, id) in messages {
+            if bytes >= max_bytes {
+                break;
+            }
+            taken.count += 1;
+            let found = scope::SIZED_MESSAGE.within::<E>(scope).bind(session.0).bind(id.0);
+            let found = found.first(&mut *db, |row| Ok((message(row)?, row.read::<i64>()?))).await?;
+            bytes += found.as_ref().map_or(0, |(_, size)| *size);
+            taken.data.extend(found.map(|(message, _)| message));
+        }
+        Ok(taken)
     }
 
     async fn outlook(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Outlook>> {
@@ -302,10 +379,14 @@ pub(super) fn message<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Message
     let damaged = |error: serde_json::Error| StoreError::damaged(format!("an event: {error}"));
     let mut message = serde_json::from_str::<Created>(&created).map_err(damaged)?.data.message;
     message.status = state.status;
+    message.deadline_at = state.deadline_at;
+    message.acknowledged_at = state.acknowledged_at;
     message.updated_at = state.updated_at;
     if state.status == MessageStatus::Completed && state.response_required {
         let answered = answered.ok_or_else(|| StoreError::damaged("an answered message without its answer"))?;
-        message.response = Some(serde_json::from_str::<Answered>(&answered).map_err(damaged)?.data.response);
+        let response = serde_json::from_str::<Answered>(&answered).map_err(damaged)?.data.response;
+        message.outcome = Some(response.outcome);
+        message.response = Some(response);
     }
     Ok(message)
 }

@@ -1,26 +1,37 @@
 //! The write transaction of one batch: load and lock, write many rows a statement, commit.
 
+use super::rows::state_columns;
 use super::sessions::{select_participant, select_session};
 use super::{api_keys, interactions, replies, revocation, rows, sql};
 use crate::domain::decide::NewGuest;
 use crate::domain::interaction::InteractionState;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
-    CommittedEvent, KeyId, MessageId, MessageStatus, Participant, ParticipantId, PrincipalId, Session, SessionId,
-    SpaceId, Timestamp,
+    CommittedEvent, KeyId, MessageId, MessageStatus, Participant, ParticipantId, ParticipantType, PrincipalId, Session,
+    SessionId, SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, read_all};
 use crate::store::lease::Lease;
-use crate::store::script::{FILLED, Script};
-use crate::store::{Loaded, LockWait, Named, NewMark, StoreError, StoreResult, WriteSet, WriteTx, subject_of};
+use crate::store::script::{FILLED, Row, Script};
+use crate::store::{
+    Acknowledged, Loaded, LockWait, Named, NewMark, StoreError, StoreResult, WriteSet, WriteTx, subject_of,
+};
 use async_trait::async_trait;
 use std::collections::HashMap;
 
 /// What waits for an answer in session `$1`, in order.
-pub const PENDING_MESSAGES: &str = "SELECT m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, \
-     m.priority, m.deadline_at, m.in_reply_to, m.settled_seq, m.settled_at, m.settled_by, m.response_message_id, \
-     m.created_at, m.updated_at FROM messages m \
-     WHERE m.session_id = $1 AND m.status = 'Pending' ORDER BY m.seq";
+pub const PENDING_MESSAGES: &str = concat!(
+    "SELECT ",
+    state_columns!(),
+    " FROM messages m WHERE m.session_id = $1 AND m.status = 'Pending' ORDER BY m.seq"
+);
+
+/// What those who take part in session `$1` are called: everybody if `$2`, else guests alone.
+const PARTICIPANT_NAMES: &str = "SELECT p.kind, COALESCE(a.name, h.name, g.name) FROM participants p \
+     LEFT JOIN agents a ON a.id = p.principal_id AND p.kind = 'Agent' \
+     LEFT JOIN humans h ON h.id = p.principal_id AND p.kind = 'Human' \
+     LEFT JOIN guests g ON g.id = p.principal_id AND p.kind = 'Guest' \
+     WHERE p.session_id = $1 AND ($2 OR p.kind = 'Guest')";
 
 pub(super) struct SqlWriteTx<E: Engine> {
     tx: Box<Lease<E>>,
@@ -31,17 +42,25 @@ pub(super) struct SqlWriteTx<E: Engine> {
 #[async_trait]
 impl<E: Engine> WriteTx for SqlWriteTx<E> {
     async fn load(&mut self, named: &Named, since: Timestamp) -> StoreResult<Loaded> {
-        let Named { sessions, members, messages, replies: keys } = named;
+        let Named { sessions, members, answerers, new_sessions, messages, replies: keys } = named;
         let mut sessions = sessions.clone();
         sessions.sort_by_key(|(_, session)| *session);
-        let mut script = Script::<E>::about(&[sessions.len(), members.len(), messages.len(), keys.len()]);
+        let mut script = Script::<E>::about(&[
+            sessions.len(),
+            members.len(),
+            answerers.len(),
+            new_sessions.len(),
+            messages.len(),
+            keys.len(),
+        ]);
         script.table(select_session!(" FROM (VALUES"), E::LOCK_SESSIONS, None, &sessions, |row, named| {
             row.push(named.map(|(space, _)| space.0));
             row.push(named.map(|(_, session)| session.0));
         });
         script.table(
-            "SELECT p.session_id, p.principal_id, p.id FROM (VALUES",
-            ") AS v CROSS JOIN participants p WHERE p.session_id = v.column1 AND p.principal_id = v.column2",
+            "SELECT p.session_id, p.principal_id, p.id, p.invited_by, g.answers_agent_id FROM (VALUES",
+            ") AS v CROSS JOIN participants p LEFT JOIN guests g ON g.id = p.principal_id AND p.kind = 'Guest' \
+             WHERE p.session_id = v.column1 AND p.principal_id = v.column2",
             None,
             members,
             |row, named| {
@@ -50,9 +69,28 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
             },
         );
         script.table(
-            "SELECT m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, m.priority, \
-             m.deadline_at, m.in_reply_to, m.settled_seq, m.settled_at, m.settled_by, m.response_message_id, \
-             m.created_at, m.updated_at FROM (VALUES",
+            "SELECT p.session_id, p.principal_id FROM (VALUES",
+            ") AS v CROSS JOIN participants p LEFT JOIN humans h ON h.id = p.principal_id AND p.kind = 'Human' \
+             WHERE p.session_id = v.column1 AND p.principal_id = v.column2 AND p.kind <> 'Agent' \
+             AND h.deactivated_at IS NULL",
+            None,
+            answerers,
+            |row, named| {
+                row.push(named.map(|(session, _)| session.0));
+                row.push(named.map(|(_, principal)| principal.0));
+            },
+        );
+        // Of every space: an id is taken whoever has it. Read without a lock, so that nobody waits for another's.
+        script.table(
+            "SELECT v.column1 FROM (VALUES",
+            ") AS v WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.id = v.column1) \
+             OR EXISTS (SELECT 1 FROM retired_sessions r WHERE r.session_id = v.column1)",
+            None,
+            new_sessions,
+            |row, id| row.push(id.map(|id| id.0)),
+        );
+        script.table(
+            concat!("SELECT ", state_columns!(), " FROM (VALUES"),
             ") AS v CROSS JOIN messages m WHERE m.id = v.column2 AND m.session_id = v.column1",
             None,
             messages,
@@ -66,9 +104,9 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
         let mut list = || lists.next().unwrap_or_default();
         Ok(Loaded {
             sessions: read_all(&list(), &mut rows::session::<E>)?,
-            members: read_all::<E, _>(&list(), &mut |row| {
-                Ok((SessionId(row.read()?), PrincipalId(row.read()?), ParticipantId(row.read()?)))
-            })?,
+            members: read_all(&list(), &mut rows::member::<E>)?,
+            answerers: read_all::<E, _>(&list(), &mut |row| Ok((SessionId(row.read()?), PrincipalId(row.read()?))))?,
+            taken: read_all::<E, _>(&list(), &mut |row| Ok(SessionId(row.read()?)))?,
             messages: read_all(&list(), &mut rows::message_state::<E>)?,
             replies: read_all(&list(), &mut replies::read::<E>)?,
         })
@@ -107,6 +145,22 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
         api_keys::hold::<E>(&mut self.tx, key).await
     }
 
+    async fn participant_names(
+        &mut self,
+        session: SessionId,
+        of_everybody: bool,
+    ) -> StoreResult<Vec<(ParticipantType, String)>> {
+        sql::<E>(PARTICIPANT_NAMES)
+            .bind(session.0)
+            .bind(of_everybody)
+            .all(&mut *self.tx, |row| {
+                let kind: String = row.read()?;
+                let kind = ParticipantType::parse(&kind).ok_or_else(|| StoreError::damaged("a type of participant"))?;
+                Ok((kind, row.read::<Option<String>>()?.unwrap_or_default()))
+            })
+            .await
+    }
+
     async fn told_key(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Timestamp>> {
         sql::<E>("SELECT p.told_key_at FROM participants p WHERE p.session_id = $1 AND p.principal_id = $2")
             .bind(session.0)
@@ -136,10 +190,6 @@ impl<E: Engine> SqlWriteTx<E> {
 
     async fn write(&mut self, writes: WriteSet, commits: bool) -> StoreResult<()> {
         self.delete_participants(&writes.gone_participants).await?;
-        for acknowledgement in &writes.acknowledged {
-            self.begun().await?;
-            interactions::acknowledge::<E>(&mut self.tx, acknowledgement).await?;
-        }
         // In one order, so that two batches with the same keys can't deadlock.
         let mut kept = writes.replies;
         kept.sort_by(|a, b| (&a.scope, &a.key).cmp(&(&b.scope, &b.key)));
@@ -153,6 +203,7 @@ impl<E: Engine> SqlWriteTx<E> {
             writes.events.len(),
             writes.new_messages.len(),
             writes.settled.len(),
+            writes.acknowledged.len(),
             writes.new_interactions.len(),
             kept.len(),
         ]);
@@ -166,6 +217,7 @@ impl<E: Engine> SqlWriteTx<E> {
         insert_events(&mut script, &writes.events);
         insert_messages(&mut script, &writes.new_messages);
         settle(&mut script, &writes.settled)?;
+        acknowledge(&mut script, &writes.acknowledged);
         interactions::insert(&mut script, &writes.new_interactions);
         replies::insert_all(&mut script, &kept);
         script.run(&mut self.tx, self.wait, commits).await?;
@@ -290,7 +342,7 @@ fn insert_events<E: Engine>(script: &mut Script<E>, events: &[CommittedEvent]) {
 fn insert_messages<E: Engine>(script: &mut Script<E>, messages: &[(MessageState, i64)]) {
     script.table(
         "INSERT INTO messages (id, session_id, seq, ordinal, sender_id, response_required, status, priority, \
-         deadline_at, in_reply_to, created_at, updated_at) SELECT * FROM (VALUES",
+         deadline_at, answerers, in_reply_to, created_at, updated_at) SELECT * FROM (VALUES",
         FILLED,
         None,
         messages,
@@ -305,6 +357,7 @@ fn insert_messages<E: Engine>(script: &mut Script<E>, messages: &[(MessageState,
             row.push(m.map(|m| m.status.as_str().to_owned()));
             row.push(m.map(|m| m.priority.rank()));
             row.push(m.and_then(|m| m.deadline_at).map(|at| at.0));
+            row.push(m.and_then(|m| m.answerers.as_ref()).map(|ids| serde_json::json!(ids).to_string()));
             row.push(m.and_then(|m| m.in_reply_to).map(|id| id.0));
             row.push(m.map(|m| m.created_at.0));
             row.push(m.map(|m| m.updated_at.0));
@@ -321,7 +374,8 @@ fn settle<E: Engine>(script: &mut Script<E>, settled: &[(MessageId, MessageStatu
     let settled: Vec<_> = settled.iter().zip(by).collect();
     script.table(
         "UPDATE messages SET status = v.column2, settled_seq = v.column3, settled_at = v.column4, \
-         settled_by = v.column5, response_message_id = v.column6, updated_at = v.column4 FROM (VALUES",
+         settled_by = v.column5, response_message_id = v.column6, outcome = v.column7, updated_at = v.column4 \
+         FROM (VALUES",
         ") AS v WHERE messages.id = v.column1 AND messages.status = 'Pending'",
         Some(|| StoreError::damaged("a message that settled twice")),
         &settled,
@@ -332,16 +386,45 @@ fn settle<E: Engine>(script: &mut Script<E>, settled: &[(MessageId, MessageStatu
             row.push(settlement.map(|settlement| settlement.seq));
             row.push(settlement.map(|settlement| settlement.at.0));
             row.push(settled.map(|(_, by)| by.clone()));
-            row.push(settlement.and_then(|settlement| settlement.response).map(|id| id.0));
+            let response = settlement.and_then(|settlement| settlement.response);
+            row.push(response.map(|(message, _)| message.0));
+            row.push(response.map(|(_, outcome)| outcome.as_str().to_owned()));
         },
     );
     Ok(())
 }
 
+/// Notes that outcomes were taken: once each, as messages settle once. Interactions have it in a column of their own
+/// for the release before.
+fn acknowledge<E: Engine>(script: &mut Script<E>, acknowledged: &[Acknowledged]) {
+    let columns = |row: &mut Row<'_, E>, taken: Option<&Acknowledged>| {
+        row.push(taken.map(|taken| taken.message.0));
+        row.push(taken.map(|taken| taken.session.0));
+        row.push(taken.map(|taken| taken.seq));
+        row.push(taken.map(|taken| taken.at.0));
+    };
+    script.table(
+        "UPDATE messages SET acknowledged_seq = v.column3, acknowledged_at = v.column4 FROM (VALUES",
+        ") AS v WHERE messages.id = v.column1 AND messages.session_id = v.column2 \
+         AND messages.acknowledged_at IS NULL",
+        Some(|| StoreError::damaged("a message that was acknowledged twice")),
+        acknowledged,
+        columns,
+    );
+    script.table(
+        "UPDATE interactions SET acknowledged_seq = v.column3, acknowledged_at = v.column4 FROM (VALUES",
+        ") AS v WHERE interactions.message_id = v.column1 AND interactions.session_id = v.column2 \
+         AND interactions.acknowledged_at IS NULL",
+        None,
+        acknowledged,
+        columns,
+    );
+}
+
 fn insert_participants<E: Engine>(script: &mut Script<E>, participants: &[Participant]) {
     script.table(
         "INSERT INTO participants (id, session_id, principal_id, kind, role, last_read_seq, read_count, \
-         added_at, told_key_at) SELECT * FROM (VALUES",
+         added_at, told_key_at, invited_by) SELECT * FROM (VALUES",
         FILLED,
         None,
         participants,
@@ -355,6 +438,7 @@ fn insert_participants<E: Engine>(script: &mut Script<E>, participants: &[Partic
             row.push(p.map(|_| 0_i64));
             row.push(p.map(|p| p.added_at.0));
             row.push(p.and_then(|p| p.key.as_ref()).map(|key| key.created_at.0));
+            row.push(p.and_then(|p| p.invited_by.as_ref()).map(|actor| serde_json::json!(actor).to_string()));
         },
     );
 }
@@ -392,7 +476,7 @@ fn note_told_keys<E: Engine>(script: &mut Script<E>, told: &[(SessionId, Princip
 fn insert_guests<E: Engine>(script: &mut Script<E>, guests: &[(SpaceId, Participant, NewGuest)]) {
     script.table(
         "INSERT INTO guests (id, space_id, session_id, name, secret_hash, expires_at, created_at, \
-         created_by, created_by_key) SELECT * FROM (VALUES",
+         created_by, created_by_key, answers_agent_id) SELECT * FROM (VALUES",
         FILLED,
         None,
         guests,
@@ -408,6 +492,7 @@ fn insert_guests<E: Engine>(script: &mut Script<E>, guests: &[(SpaceId, Particip
             // An author's JSON has no keys but texts, so that it can't fail.
             row.push(guest.and_then(|(_, _, guest)| serde_json::to_string(&guest.created_by).ok()));
             row.push(guest.and_then(|(_, _, guest)| guest.created_by.key_id).map(|key| key.0));
+            row.push(guest.and_then(|(_, _, guest)| guest.answers_agent).map(|agent| agent.0));
         },
     );
 }

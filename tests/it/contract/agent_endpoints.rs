@@ -153,6 +153,53 @@ on_every_deployment! {
         agent.get(&at_agent(&session, &format!("/messages/{UNKNOWN}/await"))).await.expect_error(404, "NOT_FOUND");
     }
 
+    async fn get_v1_agent_sessions_id_await(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let mine = say(&agent, &session, "mine").await;
+        let none = agent.get(&at_agent(&session, "/await?timeout=0")).await.expect(200);
+        assert_eq!(none, json!({ "message": null, "lastSeq": mine["seq"] }));
+        let waiter = (agent.clone(), at_agent(&session, "/await?timeout=55"));
+        let waiter = tokio::spawn(async move { waiter.0.get(&waiter.1).await.expect(200) });
+        let said = human.post(&at_human(&session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201);
+        let heard = waiter.await.expect("no panic");
+        is_message(&heard["message"]);
+        assert_eq!((&heard["message"], &heard["lastSeq"]), (&said, &said["seq"]));
+        let after = agent.get(&at_agent(&session, &format!("/await?after={}&timeout=0", said["seq"]))).await.expect(200);
+        assert_eq!(after["message"], Value::Null);
+    }
+
+    async fn post_v1_agent_sessions_id_messages_id_acknowledge(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let asked = ask(&agent, &session).await;
+        let path = at_message(&session, &asked, "/acknowledge");
+        agent.post(&path, json!({})).await.expect_error(409, "CONFLICT");
+        answer(&human, &session, &asked).await;
+        let taken = agent.post(&path, json!({ "exclusive": true })).await.expect(200);
+        is_message(&taken);
+        is_time(&taken["acknowledgedAt"]);
+        agent.post(&path, json!({ "exclusive": true })).await.expect_error(409, "ALREADY_ACKNOWLEDGED");
+        assert_eq!(agent.post(&path, json!({})).await.expect(200), taken);
+    }
+
+    async fn get_v1_agent_answers(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let (first, second) = (ask(&agent, &session).await, ask(&agent, &session).await);
+        answer(&human, &session, &second).await;
+        agent.post(&at_message(&session, &first, "/cancel"), json!({})).await.expect(200);
+        let page = agent.get("/v1/agent/answers").await.expect(200);
+        is_page(&page);
+        list(&page).iter().for_each(is_message);
+        assert_eq!(column(&page, "id"), [text(&second["id"]), text(&first["id"])]);
+        agent.post(&at_message(&session, &second, "/acknowledge"), json!({})).await.expect(200);
+        assert_eq!(column(&agent.get("/v1/agent/answers").await.expect(200), "id"), [text(&first["id"])]);
+    }
+
     async fn post_v1_agent_sessions_id_messages_id_cancel(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;

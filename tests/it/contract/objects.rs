@@ -112,7 +112,7 @@ on_every_deployment! {
         let response = answer(&human, &session, &asked).await;
         let settled = agent.get(&at_message(&session, &asked, "")).await.expect(200);
         assert_eq!(settled["status"], "Completed");
-        has_keys(&settled["response"], "messageId respondedBy respondedAt encryptedContent encryptedComponents");
+        has_keys(&settled["response"], "messageId respondedBy respondedAt outcome encryptedContent encryptedComponents");
         assert_eq!((&settled["response"]["messageId"], &settled["response"]["respondedBy"]), (&response["id"], &actor("Human", &person)));
         is_time(&settled["response"]["respondedAt"]);
         agent.post(&at_message(&session, &asked, "/cancel"), json!({})).await.expect_error(409, "ALREADY_SETTLED");
@@ -329,6 +329,68 @@ on_every_deployment! {
         let asked = ask(&agent, &session).await;
         agent.post(&at_message(&session, &asked, "/cancel"), json!({})).await.expect(200);
         assert_eq!(the(&agent, &session, "message.cancelled").await["data"], json!({ "messageId": asked["id"] }));
+    }
+
+    async fn message_answerers(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let (ada, bob) = (hub.human().await, hub.human().await);
+        let person = ada.get("/v1/human/me").await.expect(200);
+        let session = hub.session(&agent).await;
+        assert_eq!(ask(&agent, &session).await["answerers"], Value::Null);
+        let body = json!({ "encryptedContent": "?", "responseRequired": true, "answerers": [person["id"]] });
+        let asked = agent.post(&at_agent(&session, "/messages"), body).await.expect(201);
+        assert_eq!(asked["answerers"], json!([person["id"]]));
+        let response = json!({ "encryptedContent": "!", "inReplyTo": asked["id"] });
+        bob.post(&at_human(&session, "/messages"), response).await.expect_error(403, "FORBIDDEN");
+        answer(&ada, &session, &asked).await;
+        // A guest answers only whoever invited them.
+        let (other, space) = (hub.agent("agent").await, hub.agent("space").await);
+        let me = other.get("/v1/agent/me").await.expect(200);
+        agent.post(&at_agent(&session, "/participants"), json!({ "type": "Agent", "agentId": me["id"] })).await.expect(201);
+        let (guest, of_space) = (hub.guest(&other, &session).await, hub.guest(&space, &session).await);
+        let asked = ask(&agent, &session).await;
+        let response = json!({ "encryptedContent": "!", "inReplyTo": asked["id"] });
+        guest.post(&at_human(&session, "/messages"), response).await.expect_error(403, "FORBIDDEN");
+        answer(&of_space, &session, &asked).await;
+        let own = ask(&other, &session).await;
+        answer(&guest, &session, &own).await;
+        let answered = other.get(&at_message(&session, &own, "")).await.expect(200);
+        assert_eq!(answered["response"]["respondedBy"]["invitedBy"], actor("Agent", &me));
+        for bad in [json!([]), json!([me["id"]]), json!([person["id"], person["id"]])] {
+            let body = json!({ "encryptedContent": "?", "responseRequired": true, "answerers": bad });
+            let error = agent.post(&at_agent(&session, "/messages"), body).await.expect_error(400, "VALIDATION_ERROR");
+            assert!(text(&error["message"]).contains("'answerers"), "{error}");
+        }
+    }
+
+    async fn message_outcome(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let at = at_human(&session, "/messages");
+        for (outcome, wanted) in [(Value::Null, "Answered"), (json!("Approved"), "Approved"), (json!("Rejected"), "Rejected")] {
+            let asked = ask(&agent, &session).await;
+            let remark = json!({ "encryptedContent": "?", "inReplyTo": asked["id"], "settles": false });
+            human.post(&at, remark).await.expect(201);
+            let open = agent.get(&at_message(&session, &asked, "")).await.expect(200);
+            assert_eq!((&open["status"], &open["outcome"]), (&json!("Pending"), &Value::Null));
+            let response = json!({ "encryptedContent": "!", "inReplyTo": asked["id"], "outcome": outcome });
+            human.post(&at, response).await.expect(201);
+            let settled = agent.get(&at_message(&session, &asked, "")).await.expect(200);
+            assert_eq!((&settled["outcome"], &settled["response"]["outcome"]), (&json!(wanted), &json!(wanted)));
+        }
+        let stray = json!({ "encryptedContent": "x", "outcome": "Approved" });
+        human.post(&at, stray).await.expect_error(400, "VALIDATION_ERROR");
+    }
+
+    async fn a_guest_has_nobody_else_s_name(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await.get("/v1/human/me").await.expect(200);
+        let session = hub.session(&agent).await;
+        let path = at_agent(&session, "/guest-tokens");
+        let taken = text(&human["name"]).to_uppercase();
+        agent.post(&path, json!({ "name": taken })).await.expect_error(409, "CONFLICT");
+        agent.post(&path, json!({ "name": name("guest") })).await.expect(201);
     }
 
     async fn a_response_is_two_events_of_one_transaction(hub: Deployment) {

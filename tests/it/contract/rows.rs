@@ -36,14 +36,17 @@ const ROWS: &[(&str, &str)] = &[
          a_space_of_more_than_500_must_name_them event event_session_created event_session_updated \
          event_session_closed event_session_archived event_participant_added event_participant_removed \
          event_participant_key_changed \
-         event_message_created event_message_completed event_message_cancelled \
+         event_message_created event_message_completed event_message_cancelled message_answerers message_outcome \
+         a_guest_has_nobody_else_s_name \
          a_response_is_two_events_of_one_transaction plain_text_takes_no_control_characters",
     ),
     (
         "agent_endpoints",
         "post_v1_agent_sessions get_v1_agent_sessions get_v1_agent_sessions_id patch_v1_agent_sessions_id \
          post_v1_agent_sessions_id_messages get_v1_agent_sessions_id_messages get_v1_agent_sessions_id_messages_id \
-         get_v1_agent_sessions_id_messages_id_await post_v1_agent_sessions_id_messages_id_cancel \
+         get_v1_agent_sessions_id_messages_id_await get_v1_agent_sessions_id_await \
+         post_v1_agent_sessions_id_messages_id_acknowledge get_v1_agent_answers \
+         post_v1_agent_sessions_id_messages_id_cancel \
          get_v1_agent_sessions_id_timeline post_v1_agent_sessions_id_close post_v1_agent_sessions_id_archive \
          post_v1_agent_sessions_id_participants get_v1_agent_sessions_id_participants \
          delete_v1_agent_sessions_id_participants_id post_v1_agent_sessions_id_guest_tokens \

@@ -31,7 +31,8 @@ pub fn is_message(message: &Value) {
     has_keys(
         message,
         "id sessionId seq senderType senderAgentId senderHumanId senderGuestId senderName encryptedContent \
-         encryptedComponents responseRequired status priority deadlineAt inReplyTo response createdAt updatedAt",
+         encryptedComponents responseRequired status priority deadlineAt answerers inReplyTo outcome response \
+         acknowledgedAt createdAt updatedAt",
     );
     is_id(&message["id"]);
     is_id(&message["sessionId"]);
@@ -56,7 +57,10 @@ pub fn is_interaction(interaction: &Value) {
 
 #[track_caller]
 pub fn is_participant(participant: &Value) {
-    has_keys(participant, "id sessionId type agentId humanId guestId name role key lastReadSeq online addedAt");
+    has_keys(
+        participant,
+        "id sessionId type agentId humanId guestId name role key invitedBy lastReadSeq online addedAt",
+    );
     is_id(&participant["id"]);
     is_time(&participant["addedAt"]);
     let ids = ["agentId", "humanId", "guestId"].map(|key| participant[key].is_string());

@@ -1,0 +1,135 @@
+//! An agent that waits for what people say in a session.
+
+use crate::support::hub::{UNKNOWN, answer, ask, at_agent, at_human, config, say, text};
+use crate::support::shapes::{has_keys, is_message, names_field};
+use crate::support::{Client, Hub, Redis, eventually, on_both_engines};
+use hiloop::app::start_with;
+use hiloop::broker::LocalBroker;
+use hiloop::clock::SystemClock;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+async fn waits(hub: &Hub, wanted: i64) {
+    let figure = &hub.context().metrics.waiters;
+    eventually("as many to wait", async || (figure.get() == wanted).then_some(())).await;
+}
+
+/// A wait that goes on in the background.
+fn wait(agent: &Client, session: &str, query: &str) -> tokio::task::JoinHandle<Value> {
+    let (agent, path) = (agent.clone(), at_agent(session, &format!("/await?{query}")));
+    tokio::spawn(async move { agent.get(&path).await.expect(200) })
+}
+
+async fn speak(person: &Client, session: &str, words: &str) -> Value {
+    person.post(&at_human(session, "/messages"), json!({ "encryptedContent": words })).await.expect(201)
+}
+
+on_both_engines! {
+    async fn a_wait_ends_with_the_first_thing_that_a_person_says(hub: Hub) {
+        let (agent, other) = (hub.agent("agent").await, hub.agent("space").await);
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        let guest = hub.guest(&agent, &session).await;
+        let mine = say(&agent, &session, "mine").await;
+        let waiter = wait(&agent, &session, "timeout=55");
+        waits(&hub, 1).await;
+        // What agents say is not what is waited for, nor is anything else that happens.
+        say(&other, &session, "another agent's").await;
+        agent.patch(&at_agent(&session, ""), json!({ "title": "T" })).await.expect(200);
+        ask(&agent, &session).await;
+        assert!(!waiter.is_finished());
+        let said = speak(&guest, &session, "first").await;
+        let heard = waiter.await.expect("no panic");
+        has_keys(&heard, "message lastSeq");
+        is_message(&heard["message"]);
+        assert_eq!((&heard["message"], &heard["lastSeq"]), (&said, &said["seq"]));
+        speak(&human, &session, "second").await;
+        // By what the caller has seen; without that, by what it said itself.
+        let read = async |query: &str| agent.get(&at_agent(&session, &format!("/await?{query}"))).await.expect(200);
+        assert_eq!(read(&format!("after={}", mine["seq"])).await["message"], said);
+        let second = read(&format!("after={}", said["seq"])).await;
+        assert_eq!(second["message"]["encryptedContent"]["ciphertext"], "second");
+        assert_eq!(second["lastSeq"], second["message"]["seq"]);
+        assert_eq!(read("").await["message"], said);
+        assert_eq!(read("after=0").await["message"], said);
+        let last = say(&agent, &session, "mine again").await;
+        let none = read("timeout=0").await;
+        assert_eq!((&none["message"], &none["lastSeq"]), (&Value::Null, &last["seq"]));
+        let since = Instant::now();
+        assert_eq!(read("timeout=1").await["message"], Value::Null);
+        assert!(since.elapsed() >= Duration::from_secs(1));
+        // An answer is something said.
+        let question = ask(&agent, &session).await;
+        let waiter = wait(&agent, &session, "timeout=55");
+        waits(&hub, 1).await;
+        let answered = answer(&human, &session, &question).await;
+        assert_eq!(waiter.await.expect("no panic")["message"]["id"], answered["id"]);
+        waits(&hub, 0).await;
+        eventually("nothing to be left", async || (hub.context().hub.topic_count() == 0).then_some(())).await;
+        assert_eq!(hub.context().hub.endpoint_count(), 0);
+        // An agent that has said nothing hears everything; beyond the end there is nothing.
+        assert_eq!(hub.agent("space").await.get(&at_agent(&session, "/await")).await.expect(200)["message"], said);
+        let beyond = read("after=9223372036854775807&timeout=0").await;
+        assert_eq!(beyond["message"], Value::Null);
+    }
+
+    async fn a_stranger_hears_nothing_and_leaves_nothing(hub: Hub) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let others = [hub.agent("agent").await, hub.other_space().await];
+        for query in ["", "?timeout=0", "?after=0", "?after=0&timeout=55"] {
+            for stranger in &others {
+                stranger.get(&at_agent(&session, &format!("/await{query}"))).await.expect_error(404, "NOT_FOUND");
+            }
+            agent.get(&at_agent(UNKNOWN, &format!("/await{query}"))).await.expect_error(404, "NOT_FOUND");
+            assert_eq!((hub.context().hub.topic_count(), hub.context().hub.endpoint_count()), (0, 0));
+        }
+        for (query, name) in [("after=-1", "after"), ("after=x", "after"), ("after=1.5", "after"), ("timeout=56", "timeout")] {
+            let error = agent.get(&at_agent(&session, &format!("/await?{query}"))).await.expect_error(400, "VALIDATION_ERROR");
+            names_field(&error, name);
+        }
+    }
+
+    async fn a_client_that_goes_away_frees_its_place(hub: Hub) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let waiter = wait(&agent, &session, "timeout=55");
+        waits(&hub, 1).await;
+        waiter.abort();
+        waits(&hub, 0).await;
+        eventually("nothing to be left", async || (hub.context().hub.topic_count() == 0).then_some(())).await;
+    }
+
+    async fn what_another_node_takes_is_heard_at_the_latest_when_the_time_is_up(hub: Hub) {
+        let agent = hub.agent("agent").await;
+        let human = hub.human().await;
+        let session = hub.session(&agent).await;
+        // Nothing is told between these two.
+        let settings = config(&hub.database_url, &["--public-url", &hub.base]);
+        let other = start_with(settings, Arc::new(SystemClock), Arc::new(LocalBroker)).await.expect("a second node");
+        let waiter = wait(&agent, &session, "timeout=3");
+        waits(&hub, 1).await;
+        let there = Client { base: format!("http://{}", other.address), ..human.clone() };
+        let said = speak(&there, &session, "over there").await;
+        assert_eq!(waiter.await.expect("no panic")["message"]["id"], said["id"]);
+        other.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_node_takes_ends_the_wait() {
+    let redis = Redis::start().await;
+    let hub = Hub::start_two(&["--redis-url", &redis.url()], |_| {}).await;
+    let agent = hub.agent("agent").await;
+    let human = hub.human().await;
+    let session = hub.session(&agent).await;
+    for _ in 0..4 {
+        let since = Instant::now();
+        let waiter = wait(&agent, &session, "timeout=55");
+        let said = speak(&human, &session, "x").await;
+        assert_eq!(waiter.await.expect("no panic")["message"]["id"], said["id"]);
+        assert!(since.elapsed() < Duration::from_secs(50), "not by its end");
+        assert!(text(&say(&agent, &session, "y").await["id"]).len() == 36);
+    }
+}

@@ -257,6 +257,11 @@ impl Metrics {
         })
     }
 
+    /// Shows the figure of a long-lived task from its start on. Names come from the program alone.
+    pub fn task_starts(&self, task: &'static str) {
+        self.task_panics.with_label_values(&[task]);
+    }
+
     /// Notes that a long-lived task panicked. Names come from the program alone.
     pub fn task_panicked(&self, task: &'static str) {
         self.task_panics.with_label_values(&[task]).inc();

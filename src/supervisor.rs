@@ -48,6 +48,7 @@ impl Supervisor {
         S: Send + 'static,
         F: for<'s> FnMut(&'s mut S) -> BoxFuture<'s, ()> + Send + 'static,
     {
+        self.metrics.task_starts(name);
         let mut backoff = Backoff::new();
         let mut failing: Option<Failing> = None;
         let mut last_panic: Option<Instant> = None;

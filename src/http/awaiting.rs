@@ -148,15 +148,17 @@ async fn hear(
     // What was looked at without finding anything is not looked at again.
     let mut looked = after;
     loop {
+        // The store has all of it, unless it went back: then it is not asked again and again.
+        let reached = words.reach();
         let said = app.store.first_said(scope, session, looked).await?;
         let Some(found) = said.filter(|said| said.message.is_none()) else { return Ok((said, Some(request))) };
         looked = looked.max(found.head.last_seq);
         app.hub.observe(session, &found.head);
         tokio::select! {
-            is_more = words.beyond(looked) => if !is_more {
-                // The store went back to an earlier state.
-                words = app.hub.words(session);
+            is_more = words.beyond(looked.max(reached)) => if !is_more {
+                // The store went back behind what was looked at.
                 looked = after;
+                words = app.hub.words(session);
             },
             () = &mut end => break,
             ended = request.ended() => {

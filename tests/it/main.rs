@@ -20,6 +20,7 @@ mod decisions;
 mod degraded;
 mod doubt;
 mod drain;
+mod ends;
 mod hearing;
 mod held;
 mod idempotency;

@@ -9,19 +9,21 @@ use crate::config::{Config, Database, JwtSettings, Quotas, SignInLimit};
 use crate::connections::{Connections, Descriptor, descriptors};
 use crate::context::Context;
 use crate::domain::CommittedEvent;
+use crate::domain::pages::{Pages, Reached};
 use crate::http;
 use crate::hub::Hub;
 use crate::jobs::{self, StoreClock};
 use crate::metrics::Metrics;
+use crate::room::Room;
 use crate::space_bytes::SpaceBytes;
 use crate::store::open::{OpenError, open};
 use crate::store::{Store, StoreError};
 use crate::supervisor::Supervisor;
 use crate::timeline::Timeline;
-use crate::wire::Watched;
+use crate::wire::{Arrivals, Watched};
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,8 +35,9 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
-/// How long a client may take to send the head of a request, and how long a connection may wait for the next one.
-const HEAD_WITHIN: Duration = Duration::from_secs(60);
+/// How long a connection may wait for a request: longer than the 60 seconds after which load balancers give up an idle
+/// one, or they would send requests into connections that are being closed.
+const IDLE_WITHIN: Duration = Duration::from_secs(90);
 /// Largest head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
@@ -179,6 +182,7 @@ async fn launch(
     let _ = rustls::crypto::ring::default_provider().install_default();
     let port = Port::bind(config.listen, |address, source| StartError::Listen { address, source })?;
     let address = port.address;
+    config.pages = Pages::new(config.public_url.as_deref(), &config.cors_origins, address);
     config.public_url.get_or_insert_with(|| format!("http://{address}"));
     let for_metrics = config
         .metrics_listen
@@ -220,6 +224,7 @@ async fn launch(
     let (store, clock) = (Arc::clone(&rooms.store), Arc::clone(&rooms.clock));
     let timeline = Timeline::start(store, clock, Arc::clone(&metrics), on_commit, on_doubt, &supervisor);
     let context = Arc::new(Context {
+        room: Room::new(config.max_body_bytes),
         config,
         store: rooms.store,
         clock: rooms.clock,
@@ -318,17 +323,22 @@ async fn serve(
     ending: CancellationToken,
     _descriptor: Descriptor,
 ) {
+    let reached = stream.local_addr().ok().map(Reached);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(reached) = reached {
+            request.extensions_mut().insert(reached);
+        }
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
+    let arrivals = Arrivals::default();
     let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .timer(arrivals.clone())
+        .header_read_timeout(IDLE_WITHIN)
         .max_buf_size(MAX_HEAD)
         // That a client has gone while its request is at work is noticed by `Watched`.
         .half_close(true)
-        .serve_connection(TokioIo::new(Watched::new(stream)), service)
+        .serve_connection(TokioIo::new(Watched::new(stream, arrivals)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let outcome = tokio::select! {

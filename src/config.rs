@@ -1,6 +1,7 @@
 //! Settings, from flags and the environment, checked once. The only reader of the environment.
 
-use crate::domain::text::MAX_NAME;
+use crate::domain::pages::{Pages, origin_of};
+use crate::domain::text::{MAX_NAME, check_name};
 use crate::gcra::Rate;
 use clap::Args;
 use ipnet::IpNet;
@@ -200,6 +201,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     pub public_url: Option<String>,
     pub cors_origins: Vec<String>,
+    /// The web pages that may open sockets; set as the hub starts, when it has its address.
+    pub pages: Pages,
     pub rate_limit: Option<RateLimit>,
     /// Most connections that stay open, for each credential.
     pub connection_limit: Option<u32>,
@@ -249,7 +252,7 @@ impl Settings {
     pub fn check(self) -> Result<Config, ConfigError> {
         let public_url = given(self.public_url).map(|url| origin_like("HILOOP_PUBLIC_URL", &url, true)).transpose()?;
         let cors_origins = list(&self.cors_origins)
-            .map(|origin| origin_like("HILOOP_CORS_ORIGINS", origin, false))
+            .map(|origin| origin_like("HILOOP_CORS_ORIGINS", origin, false).map(|origin| origin_of(&origin)))
             .collect::<Result<_, _>>()?;
         let jwt = self.jwt.check()?;
         let database = self.database.check()?;
@@ -265,6 +268,7 @@ impl Settings {
                 .transpose()?,
             public_url,
             cors_origins,
+            pages: Pages::default(),
             rate_limit,
             connection_limit: connection_limit(&self.connection_limit)?,
             sign_in_limit: match &given(self.sign_in_limit) {
@@ -310,7 +314,7 @@ impl JwtSettings {
         if jwt.jwt_secret.as_ref().is_some_and(|secret| secret.len() < 32) {
             return Err(bad("HILOOP_JWT_SECRET", "must have at least 32 characters (RFC 7518 section 3.2)"));
         }
-        if jwt.jwt_space.chars().any(char::is_control) || jwt.jwt_space.chars().count() > MAX_NAME {
+        if check_name("HILOOP_JWT_SPACE", &jwt.jwt_space).is_err() {
             return Err(bad(
                 "HILOOP_JWT_SPACE",
                 format!("must be the name of a space, of at most {MAX_NAME} characters"),

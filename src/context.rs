@@ -11,6 +11,7 @@ use crate::domain::draft::MessageDraft;
 use crate::domain::{Message, MessageStatus, Principal, Refusal, SessionId};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
+use crate::room::Room;
 use crate::space_bytes::SpaceBytes;
 use crate::store::{SavedReplyKind, Store};
 use crate::supervisor::Supervisor;
@@ -32,6 +33,8 @@ pub struct Context {
     pub accounts: Accounts,
     pub audit: Arc<Audit>,
     pub metrics: Arc<Metrics>,
+    /// For the bodies of requests.
+    pub room: Room,
     pub supervisor: Supervisor,
     pub connections: Arc<Connections>,
     /// Cancelled when the server begins to drain.

@@ -18,6 +18,8 @@
 //!
 //! `ARCHITECTURE.md` walks one message from its POST to every socket.
 #![forbid(unsafe_code)]
+// They panic where nobody reads: `cli/print.rs` does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod app;
 pub mod audit;
@@ -36,6 +38,7 @@ pub mod hub;
 pub mod jobs;
 pub mod metrics;
 mod quotas;
+pub mod room;
 mod space_bytes;
 pub mod store;
 pub mod supervisor;

@@ -11,6 +11,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
   },
-  server: { proxy: { "/v1": { target: hub, ws: true, changeOrigin: true } } },
+  server: { proxy: { "/v1": { target: hub, ws: true, changeOrigin: true, rewriteWsOrigin: true } } },
   test: { include: ["test/**/*.test.ts", "test/**/*.test.tsx"], environment: "node", pool: "threads", maxWorkers: 1 },
 });

@@ -1,6 +1,6 @@
 //! `hiloop humans create`: makes a human; without a password, prints a one-time setup link.
 
-use super::{CliError, DEFAULT_SPACE, space_to_use};
+use super::{CliError, DEFAULT_SPACE, print, space_to_use};
 use crate::app::rooms;
 use crate::clock::SystemClock;
 use crate::config::{DatabaseSettings, JwtSettings, Quotas};
@@ -91,9 +91,8 @@ impl Create {
         let (human, setup) = rooms.accounts.create(new, password).await?;
         rooms.store.close().await;
         match setup {
-            Some(token) => println!("{}/#setup={}", self.public_url.trim_end_matches('/'), token.as_str()),
-            None => println!("{}", human.id),
+            Some(token) => print::line(&format!("{}/#setup={}", self.public_url.trim_end_matches('/'), token.as_str())),
+            None => print::line(&human.id.to_string()),
         }
-        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! `hiloop keys create`: makes an API key and prints it alone.
 
-use super::{CliError, DEFAULT_SPACE, space_to_use};
+use super::{CliError, DEFAULT_SPACE, print, space_to_use};
 use crate::auth::secret::new_api_key;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::DatabaseSettings;
@@ -71,7 +71,6 @@ impl Create {
         tx.audit(entry.by(Author::command_line()).on(target)).await?;
         tx.commit(None).await?;
         store.close().await;
-        println!("{}", secret.as_str());
-        Ok(())
+        print::line(secret.as_str())
     }
 }

@@ -1,6 +1,6 @@
 //! `hiloop migrate`: creates the store, or brings its schema up to date.
 
-use super::CliError;
+use super::{CliError, print};
 use crate::config::DatabaseSettings;
 use crate::store::open::open;
 use clap::Args;
@@ -15,7 +15,6 @@ impl Migrate {
     pub(super) async fn run(self) -> Result<(), CliError> {
         let store = open(&self.database.check()?).await?;
         store.close().await;
-        println!("the schema is up to date");
-        Ok(())
+        print::line("the schema is up to date")
     }
 }

@@ -6,6 +6,7 @@ mod keys;
 mod log;
 mod migrate;
 mod openapi;
+mod print;
 mod serve;
 mod token;
 
@@ -101,7 +102,7 @@ pub fn run() -> ExitCode {
 fn fail(problem: &str) -> ExitCode {
     // Some errors of libraries run over several lines.
     let line: Vec<&str> = problem.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    eprintln!("hiloop: {}", line.join(" "));
+    print::problem(&format!("hiloop: {}", line.join(" ")));
     ExitCode::FAILURE
 }
 

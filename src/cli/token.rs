@@ -1,6 +1,6 @@
 //! `hiloop token`: prints an access token of a human, alone.
 
-use super::CliError;
+use super::{CliError, print};
 use crate::app::rooms;
 use crate::clock::SystemClock;
 use crate::config::{DatabaseSettings, JwtSettings, Quotas};
@@ -35,8 +35,7 @@ impl Token {
         let human = self.human(&*rooms.store).await?;
         let (token, _) = rooms.accounts.access_token(&human, self.ttl)?;
         rooms.store.close().await;
-        println!("{token}");
-        Ok(())
+        print::line(&token)
     }
 
     async fn human(&self, store: &dyn Store) -> Result<Human, CliError> {

@@ -134,6 +134,16 @@ pub struct SessionDraft {
 }
 
 impl SessionDraft {
+    /// Checks what can be seen of the fields at a glance, before anybody is looked up.
+    pub fn look_over(&self, max_field: usize) -> Result<(), Refusal> {
+        if let Some(title) = &self.title {
+            check_text("title", title, MAX_TITLE)?;
+        }
+        self.encrypted_title
+            .as_ref()
+            .map_or(Ok(()), |sent| Envelope::from_sent("encryptedTitle", sent, max_field).map(drop))
+    }
+
     /// Checks all but the participants.
     pub fn check(self, max_field: usize) -> Result<SessionPatch, Refusal> {
         let fields = SessionChange {
@@ -357,7 +367,7 @@ pub struct ParticipantDraft {
 }
 
 /// Who a [`ParticipantDraft`] names.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Named {
     AgentId(AgentId),
     AgentName(String),

@@ -14,6 +14,8 @@ const MAX_DEPTH: usize = 100;
 pub(crate) enum Unfit {
     TooLarge,
     TooDeep,
+    /// A number beyond those of IEEE 754, at which most readers of JSON fail.
+    BadNumber,
     /// A string with half of a surrogate pair, which no Unicode text has.
     BadString,
 }
@@ -24,6 +26,7 @@ impl Unfit {
         match self {
             Self::TooLarge => "is too large".to_owned(),
             Self::TooDeep => format!("must not be nested deeper than {MAX_DEPTH} levels"),
+            Self::BadNumber => "must not have a number out of range".to_owned(),
             Self::BadString => "must not have an unpaired surrogate in a string".to_owned(),
         }
     }
@@ -43,6 +46,7 @@ pub(crate) fn on_one_line(raw: &RawValue, max_bytes: usize) -> Result<String, Un
                 at += 1;
                 continue;
             }
+            b'-' | b'0'..=b'9' => end_of_number(bytes, at),
             _ => at + 1,
         };
         match byte {
@@ -54,6 +58,9 @@ pub(crate) fn on_one_line(raw: &RawValue, max_bytes: usize) -> Result<String, Un
             return Err(Unfit::TooDeep);
         }
         let token = &text[at..end];
+        if end - at > 1 && byte != b'"' && !is_in_range(token) {
+            return Err(Unfit::BadNumber);
+        }
         if byte == b'"' && token.contains('\\') {
             let string: Cow<'_, str> = serde_json::from_str(token).map_err(|_| Unfit::BadString)?;
             line.push_str(&serde_json::to_string(&string).map_err(|_| Unfit::BadString)?);
@@ -66,6 +73,36 @@ pub(crate) fn on_one_line(raw: &RawValue, max_bytes: usize) -> Result<String, Un
         at = end;
     }
     Ok(line)
+}
+
+/// Whether JSON is nested deeper than is carried.
+pub(crate) fn is_too_deep(raw: &RawValue) -> bool {
+    let bytes = raw.get().as_bytes();
+    let (mut at, mut depth) = (0, 0usize);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = end_of_string(bytes, at) - 1,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Where the number ends that begins at `at`.
+fn end_of_number(bytes: &[u8], at: usize) -> usize {
+    let length = bytes[at..].iter().take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
+    at + length.count()
+}
+
+/// Whether a number is one that IEEE 754 has, however near. Few digits without an exponent always are.
+pub(crate) fn is_in_range(number: &str) -> bool {
+    (number.len() < 300 && !number.contains(['e', 'E'])) || number.parse().is_ok_and(f64::is_finite)
 }
 
 /// Where the string ends that begins at `at`, behind its closing quote.
@@ -93,7 +130,7 @@ mod tests {
 
     #[test]
     fn numbers_and_the_order_of_keys_stay() {
-        let text = r#"{"z":1796488340.0062907,"a":[18446744073709551616,-0,1E5,0.1000,1e400],"z":1}"#;
+        let text = r#"{"z":1796488340.0062907,"a":[18446744073709551616,-0,1E5,0.1000,1e300,1e-400],"z":1}"#;
         assert_eq!(line(text), Ok(text.to_owned()));
         assert_eq!(line(&text.replace(',', " ,\r\n\t").replace(':', " : ")), Ok(text.to_owned()));
     }
@@ -108,10 +145,17 @@ mod tests {
     }
 
     #[test]
-    fn size_and_depth_are_bounded() {
-        assert_eq!(line(&"9".repeat(1001)), Err(Unfit::TooLarge));
+    fn size_depth_and_numbers_are_bounded() {
+        for number in ["1e400", "-1E999", &"9".repeat(400)] {
+            assert_eq!(line(&format!(r#"{{"a":[{number}]}}"#)), Err(Unfit::BadNumber));
+        }
+        assert_eq!(line(&format!("[{}1]", "1,".repeat(500))), Err(Unfit::TooLarge));
         assert!(line(&format!("{}{}", "[".repeat(100), "]".repeat(100))).is_ok());
         assert_eq!(line(&format!("{}{}", "[".repeat(101), "]".repeat(101))), Err(Unfit::TooDeep));
+        for (depth, is_deep) in [(100, false), (101, true)] {
+            let text = format!(r#"{}"]]]\"["{}"#, "[".repeat(depth), "]".repeat(depth));
+            assert_eq!(is_too_deep(&RawValue::from_string(text).expect("JSON")), is_deep);
+        }
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

@@ -18,6 +18,7 @@ pub mod message;
 pub mod names;
 pub mod origin;
 pub mod page;
+pub mod pages;
 pub mod participant;
 pub mod people;
 pub mod principal;

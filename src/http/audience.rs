@@ -7,6 +7,7 @@ use crate::auth::credential::{api_key_of, bearer_of};
 use crate::auth::{Caller, Provisioner};
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal, ManagerPrincipal};
 use crate::domain::{AuditSource, Origin, Permission, Principal, Refusal};
+use crate::room::Payer;
 use crate::wire::origin;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -95,28 +96,35 @@ impl FromRequestParts<App> for AuditSource {
     }
 }
 
-async fn caller(parts: &Parts, app: &App) -> Result<Caller, ApiError> {
+async fn caller(parts: &mut Parts, app: &App) -> Result<Caller, ApiError> {
     match api_key_of(&parts.headers)? {
         Some((key, agent)) => Ok(app.authenticator.api_key(key, agent, from(parts, app)).await?),
         None => Err(unauthorized("Header 'X-API-Key' is required")),
     }
 }
 
-async fn agent(parts: &Parts, app: &App) -> Result<Arc<Principal>, ApiError> {
+async fn agent(parts: &mut Parts, app: &App) -> Result<Arc<Principal>, ApiError> {
     match caller(parts, app).await? {
-        Caller::Principal(principal) => Ok(principal),
+        Caller::Principal(principal) => {
+            parts.extensions.insert(Payer::of(&principal));
+            Ok(principal)
+        }
         Caller::Provisioner(_) => Err(forbidden("A provisioner key can only provision agents")),
     }
 }
 
-async fn person(parts: &Parts, app: &App) -> Result<Arc<Principal>, ApiError> {
+async fn person(parts: &mut Parts, app: &App) -> Result<Arc<Principal>, ApiError> {
     match bearer_of(&parts.headers)? {
-        Some(token) => Ok(app.authenticator.bearer(token, from(parts, app)).await?),
+        Some(token) => {
+            let principal = app.authenticator.bearer(token, from(parts, app)).await?;
+            parts.extensions.insert(Payer::of(&principal));
+            Ok(principal)
+        }
         None => Err(unauthorized("Header 'Authorization: Bearer TOKEN' is required")),
     }
 }
 
-async fn key_with(parts: &Parts, app: &App, needed: Permission) -> Result<AgentPrincipal, ApiError> {
+async fn key_with(parts: &mut Parts, app: &App, needed: Permission) -> Result<AgentPrincipal, ApiError> {
     match &*agent(parts, app).await? {
         Principal::Agent(agent) if agent.permission >= needed => Ok(agent.clone()),
         _ => Err(forbidden(&format!("This needs a key with the permission '{}'", needed.as_str()))),
@@ -189,7 +197,10 @@ impl FromRequestParts<App> for Provisioner {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         match caller(parts, app).await? {
-            Caller::Provisioner(provisioner) => Ok(provisioner),
+            Caller::Provisioner(provisioner) => {
+                parts.extensions.insert(Payer::Known(provisioner.space.0));
+                Ok(provisioner)
+            }
             Caller::Principal(_) => Err(forbidden("This needs a provisioner key")),
         }
     }

@@ -2,15 +2,18 @@
 
 use super::{ApiError, App, error};
 use crate::domain::Refusal;
+use crate::room::{Held, Payer};
 use crate::store::SecretHash;
-use crate::wire::parse_object;
-use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use crate::wire::{origin, parse_object};
+use axum::extract::{FromRequest, MatchedPath, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
 /// A request's JSON. An empty body counts as `{}`.
@@ -19,70 +22,162 @@ pub struct Body<T> {
     /// SHA-256 of method, path, API key, acting agent and body: what an `Idempotency-Key` stands for. It is stored, and
     /// with the API key in it nobody who reads the store can find a password by trying.
     pub digest: SecretHash,
+    /// The room that its memory takes, until the request is answered.
+    _held: Option<Held>,
 }
 
 /// The body of a request that needs none: an object whose keys are ignored, or nothing.
 #[derive(ToSchema)]
 pub struct NoBody {}
 
+/// Largest body of a route that takes no envelopes, in bytes.
+const MAX_PLAIN: usize = 64 << 10;
+/// Largest body under `/v1/auth`, where nobody has said yet who they are (contract section 1).
+const MAX_AUTH: usize = 16 << 10;
+/// A body with more bytes than this is read away from the threads that serve everybody.
+const LONG_TO_READ: usize = 64 << 10;
+
 /// Why a body was refused, before anything looked at its meaning.
 pub enum BodyError {
     TooLarge(usize),
     NotJson,
+    Encoded,
     /// The connection failed while the body came in.
     Broken,
     /// It took longer than it may: whoever stalls must not hold on to memory.
     Late,
+    /// There is no room for it now.
+    Busy,
     Bad(ApiError),
 }
 
 impl IntoResponse for BodyError {
     fn into_response(self) -> Response {
+        let unsupported = |text: &str| error::reply(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", text);
         match self {
             Self::TooLarge(max) => {
                 ApiError(Refusal::TooLarge(format!("The body must have at most {max} bytes"))).into_response()
             }
-            Self::NotJson => error::reply(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "UNSUPPORTED_MEDIA_TYPE",
-                "The body must be JSON, with 'Content-Type: application/json'",
-            ),
+            Self::NotJson => unsupported("The body must be JSON, with 'Content-Type: application/json'"),
+            Self::Encoded => {
+                let mut response = unsupported("The body must be sent as it is, without 'Content-Encoding'");
+                response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+                response
+            }
             Self::Late => ApiError(Refusal::Invalid("The body did not arrive in time".to_owned())).into_response(),
             Self::Broken => ApiError(Refusal::Invalid("The body could not be read".to_owned())).into_response(),
+            Self::Busy => {
+                let text = "Too many large requests are at work, please retry";
+                let mut response = error::reply(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", text);
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                response
+            }
             Self::Bad(error) => error.into_response(),
         }
     }
 }
 
-impl<T: DeserializeOwned + 'static> FromRequest<App> for Body<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Body<T> {
     type Rejection = BodyError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, BodyError> {
         let (parts, body) = request.into_parts();
-        let max = app.config.max_body_bytes;
-        let arrived = tokio::time::timeout(app.config.body_within, Limited::new(body, max).collect()).await;
-        let bytes = match arrived.map_err(|_| BodyError::Late)? {
-            Ok(collected) => collected.to_bytes(),
-            Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => return Err(BodyError::TooLarge(max)),
-            Err(_) => return Err(BodyError::Broken),
-        };
+        if !body.is_end_stream() && is_encoded(&parts.headers) {
+            return Err(BodyError::Encoded);
+        }
+        let payer = parts.extensions.get().copied();
+        let payer = payer
+            .unwrap_or_else(|| Payer::Stranger(origin(&parts.extensions, &parts.headers, &app.config.trusted_proxies)));
+        let (bytes, held) = arrive(app, payer, largest(&parts, app.config.max_body_bytes), body).await?;
         if !bytes.is_empty() && !is_json(&parts.headers) {
             return Err(BodyError::NotJson);
         }
-        let mut digest = Sha256::new();
-        for part in [
-            parts.method.as_str().as_bytes(),
-            parts.uri.path().as_bytes(),
-            parts.headers.get("x-api-key").map_or(&[][..], |key| key.as_bytes()),
-            parts.headers.get("x-hiloop").map_or(&[][..], |agent| agent.as_bytes()),
-            &bytes,
-        ] {
-            digest.update((part.len() as u64).to_be_bytes());
-            digest.update(part);
-        }
-        let value = parse(&bytes).map_err(|refusal| BodyError::Bad(ApiError(refusal)))?;
-        Ok(Self { value, digest: digest.finalize().into() })
+        let length = bytes.len();
+        let read = move || {
+            let digest = digest(&parts, &bytes);
+            parse(&bytes).map(|value| (value, digest)).map_err(|refusal| BodyError::Bad(ApiError(refusal)))
+        };
+        let (value, digest) = if length <= LONG_TO_READ {
+            read()?
+        } else {
+            let _turn = app.room.reader.acquire().await;
+            let internal = |_| BodyError::Bad(ApiError(Refusal::Internal));
+            tokio::task::spawn_blocking(read).await.map_err(internal)??
+        };
+        Ok(Self { value, digest, _held: held })
     }
+}
+
+/// Most bytes that the body of this request may have.
+fn largest(parts: &Parts, max: usize) -> usize {
+    if parts.uri.path().starts_with("/v1/auth/") {
+        return max.min(MAX_AUTH);
+    }
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let last = route.rsplit('/').next().unwrap_or_default();
+    let carries_envelopes = matches!(last, "sessions" | "messages" | "interactions" | "blocks" | "respond");
+    if carries_envelopes || parts.method == Method::PATCH { max } else { max.min(MAX_PLAIN) }
+}
+
+/// Takes a body in, and the room that it needs before it is read.
+async fn arrive(
+    app: &App,
+    payer: Payer,
+    max: usize,
+    mut body: axum::body::Body,
+) -> Result<(Vec<u8>, Option<Held>), BodyError> {
+    let announced = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    if announced.is_some_and(|length| length > max) {
+        return Err(BodyError::TooLarge(max));
+    }
+    let small = payer.small();
+    let room = async |bytes: usize| app.room.take(payer, bytes).await.ok_or(BodyError::Busy);
+    let mut held = match announced {
+        Some(length) if length > small => Some(room(length).await?),
+        _ => None,
+    };
+    let mut bytes = Vec::with_capacity(announced.unwrap_or(0));
+    let within = app.config.body_within;
+    let until = Instant::now() + within;
+    loop {
+        // Between two pieces there may pass a part of the time that all may take.
+        let next = until.min(Instant::now() + within / 3);
+        let frame = match timeout_at(next, body.frame()).await.map_err(|_| BodyError::Late)? {
+            None => return Ok((bytes, held)),
+            Some(frame) => frame.map_err(|_| BodyError::Broken)?,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > max {
+            return Err(BodyError::TooLarge(max));
+        }
+        if held.is_none() && bytes.len() + data.len() > small {
+            // It did not say how long it is: as long as it may be.
+            held = Some(room(max).await?);
+        }
+        bytes.extend_from_slice(&data);
+    }
+}
+
+fn digest(parts: &Parts, bytes: &[u8]) -> SecretHash {
+    let mut digest = Sha256::new();
+    for part in [
+        parts.method.as_str().as_bytes(),
+        parts.uri.path().as_bytes(),
+        parts.headers.get("x-api-key").map_or(&[][..], |key| key.as_bytes()),
+        parts.headers.get("x-hiloop").map_or(&[][..], |agent| agent.as_bytes()),
+        bytes,
+    ] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
+}
+
+/// Whether the body is compressed, or otherwise not what it says.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let mut codings = codings.flat_map(|value| value.to_str().unwrap_or("unknown").split(','));
+    codings.any(|coding| !matches!(coding.trim().to_ascii_lowercase().as_str(), "" | "identity"))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -92,7 +187,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Reads JSON into a type; an error names the field.
-fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Refusal> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
     // Checked as a whole, since parts that nobody asks for are passed over unread.
     if std::str::from_utf8(text).is_err() {

@@ -5,12 +5,12 @@ use crate::domain::draft::{Named, ParticipantDraft};
 use crate::domain::participant::Member;
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal};
 use crate::domain::{HumanId, Participant, Refusal, SpaceId};
-use futures::future::try_join_all;
 
 /// A session without `participants` gets every human of its space, unless there are more than so many.
 const MAX_DEFAULT_HUMANS: i64 = 500;
-/// So many look-ups of one request are under way at a time.
-const AT_ONCE: usize = 8;
+
+/// More names than this wait for their turn to be looked up.
+const MANY: usize = 64;
 
 /// Everybody who takes part in a session from its start.
 pub(super) struct Entrants {
@@ -27,36 +27,29 @@ pub(super) async fn resolve(
     draft: &ParticipantDraft,
     field: &str,
 ) -> Result<Member, Refusal> {
-    match draft.named(field)? {
-        Named::AgentId(id) => {
-            let agent = app.store.agent(space, id).await?;
-            Ok(agent.ok_or(Refusal::NotFound("Agent"))?.member())
-        }
-        Named::AgentName(name) => {
-            let agent = app.store.agent_by_name(space, &name).await?;
-            Ok(agent.ok_or(Refusal::NotFound("Agent"))?.member())
-        }
-        Named::HumanId(id) => member_of_space(app, space, id).await,
-        Named::HumanEmail(email) => {
-            let human = app.store.human_by_address(space, &email).await?;
-            Ok(human.ok_or(Refusal::NotFound("Human"))?.member())
-        }
-    }
+    let named = draft.named(field)?;
+    let mut found = app.store.members_named(space, std::slice::from_ref(&named)).await?;
+    found.remove(&named).ok_or_else(|| missing(&named))
 }
 
-/// The same for all of a request, in their order and with their roles.
-async fn resolve_all(app: &App, space: SpaceId, named: &[ParticipantDraft]) -> Result<Vec<(Member, String)>, Refusal> {
-    let mut found = Vec::with_capacity(named.len());
-    for (number, some) in named.chunks(AT_ONCE).enumerate() {
-        let mut lookups = Vec::with_capacity(AT_ONCE);
-        for (index, draft) in some.iter().enumerate() {
-            let field = field(number * AT_ONCE + index);
-            lookups.push(async move { resolve(app, space, draft, &field).await });
-        }
-        let roles = some.iter().map(|draft| draft.role.clone().unwrap_or_else(|| Participant::MEMBER.to_owned()));
-        found.extend(try_join_all(lookups).await?.into_iter().zip(roles));
-    }
-    Ok(found)
+/// The same for all of a request, in their order and with their roles. All are checked before any is looked up.
+async fn resolve_all(app: &App, space: SpaceId, drafts: &[ParticipantDraft]) -> Result<Vec<(Member, String)>, Refusal> {
+    let named: Vec<Named> =
+        drafts.iter().enumerate().map(|(index, draft)| draft.named(&field(index))).collect::<Result<_, _>>()?;
+    let _turn = if named.len() > MANY { app.room.many_names.acquire().await.ok() } else { None };
+    let found = app.store.members_named(space, &named).await?;
+    let members = named.iter().zip(drafts).map(|(named, draft)| {
+        let member = found.get(named).cloned().ok_or_else(|| missing(named))?;
+        Ok((member, draft.role.clone().unwrap_or_else(|| Participant::MEMBER.to_owned())))
+    });
+    members.collect()
+}
+
+fn missing(named: &Named) -> Refusal {
+    Refusal::NotFound(match named {
+        Named::AgentId(_) | Named::AgentName(_) => "Agent",
+        Named::HumanId(_) | Named::HumanEmail(_) => "Human",
+    })
 }
 
 async fn member_of_space(app: &App, space: SpaceId, human: HumanId) -> Result<Member, Refusal> {

@@ -96,13 +96,13 @@ const ENTRIES: &[Entry] = &[
         StatusCode::PAYLOAD_TOO_LARGE,
         "PayloadTooLarge",
         &["PAYLOAD_TOO_LARGE"],
-        "The body, or one of its envelopes, is larger than the hub takes.",
+        "The body, or one of its envelopes, is larger than the hub takes: 1 MiB (a setting) where a route takes envelopes, 16 KiB under `/v1/auth`, else 64 KiB.",
     ),
     Entry(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "UnsupportedMediaType",
         &["UNSUPPORTED_MEDIA_TYPE"],
-        "The body is not `application/json`.",
+        "The body is not `application/json`, or compressed.",
     ),
     Entry(
         StatusCode::UNPROCESSABLE_ENTITY,
@@ -132,7 +132,7 @@ const ENTRIES: &[Entry] = &[
         StatusCode::SERVICE_UNAVAILABLE,
         "Unavailable",
         &["UNAVAILABLE"],
-        "The store is out of reach, or the node has no room for another socket; the caller may retry.",
+        "The store is out of reach, too many large requests are at work, or the node has no room for another socket; the caller may retry.",
     ),
 ];
 
@@ -175,7 +175,7 @@ macro_rules! own_errors {
         }
     )+};
 }
-own_errors!(Conflict CONFLICT, NotFound NOT_FOUND, Unauthorized UNAUTHORIZED, UpgradeRequired UPGRADE_REQUIRED);
+own_errors!(Conflict CONFLICT, Forbidden FORBIDDEN, NotFound NOT_FOUND, Unauthorized UNAUTHORIZED, UpgradeRequired UPGRADE_REQUIRED);
 
 /// An error reply with a status and code that no refusal of the rules has.
 pub fn reply(status: StatusCode, code: &str, message: &str) -> Response {

@@ -1,4 +1,5 @@
-//! What every request passes: `X-Request-Id` on every reply; a line of log and a figure for each request, never a body,
+//! What every request passes: `X-Request-Id` on every reply; that replies of the API and errors are for nobody to keep or
+//! to guess the type of; a line of log and a figure for each request, never a body,
 //! a header or a query; a reply even where a handler panics, and where a body is left unread.
 //!
 //! One layer for all of it: each costs every request that waits some memory, and every other one some time.
@@ -6,7 +7,7 @@
 use super::{error, inbound};
 use crate::metrics::Metrics;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt as _;
@@ -47,6 +48,7 @@ pub async fn middleware(State(metrics): State<Arc<Metrics>>, mut request: Reques
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let is_api = request.uri().path().starts_with("/v1/");
     let started = Instant::now();
     let handled = AssertUnwindSafe(next.run(inbound::take_in(request))).catch_unwind();
     let handled = handled.instrument(span.clone()).await;
@@ -62,7 +64,12 @@ pub async fn middleware(State(metrics): State<Arc<Metrics>>, mut request: Reques
             tracing::debug!(target: "hiloop::access", method, route, status, millis, "done");
         }
     });
-    response.headers_mut().insert(REQUEST_ID, id);
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    if is_api || status >= 400 {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
     response
 }
 
@@ -92,6 +99,7 @@ mod tests {
             .layer(middleware::from_fn_with_state(Arc::clone(&metrics), super::middleware));
         let request = Request::get("/anything").header("x-request-id", "mine").body(Body::empty()).expect("a request");
         let Ok(response) = routes.oneshot(request).await;
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
         assert_eq!(
             (response.status().as_u16(), &response.headers()[REQUEST_ID]),
             (500, &HeaderValue::from_static("mine"))

@@ -44,6 +44,7 @@ pub async fn create_by_agent(
 ) -> Reply {
     let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
     let mut draft = body.value;
+    draft.look_over(app.config.max_field_bytes)?;
     let entrants = entrants::of_agent(&app, agent, draft.participants.take()).await;
     let outcome = match entrants.and_then(|entrants| Opening::new(&app, entrants, draft)) {
         Ok(opening) => opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?,
@@ -71,6 +72,7 @@ pub async fn create_by_human(
     body: Body<SessionDraft>,
 ) -> Reply {
     let mut draft = body.value;
+    draft.look_over(app.config.max_field_bytes)?;
     let named = draft.participants.take().ok_or_else(|| Refusal::required("participants"))?;
     let entrants = entrants::of_human(&app, &human, &named).await;
     let outcome = match entrants.and_then(|entrants| Opening::new(&app, entrants, draft)) {

@@ -15,9 +15,11 @@ mod script;
 mod sql;
 mod sqlite_file;
 
+use crate::domain::draft;
 use crate::domain::interaction::InteractionState;
 use crate::domain::keys::{Attestation, SessionKey};
 use crate::domain::message::MessageState;
+use crate::domain::participant::Member;
 use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
 use crate::domain::{
     AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyEntry, KeyId, Message, MessageId,
@@ -35,7 +37,7 @@ pub use records::{
 pub use sql::{
     DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED,
 };
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use uuid::Uuid;
 
@@ -101,6 +103,10 @@ pub trait Directory: Send + Sync {
     async fn humans_by_address(&self, address: &str, limit: i64) -> StoreResult<Vec<Human>>;
     async fn human_by_address(&self, space: SpaceId, address: &str) -> StoreResult<Option<Human>>;
     async fn human_in_space(&self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>>;
+    /// Who these are among the active agents and humans of the space, in a few statements however many they are; those
+    /// that there are not are left out.
+    async fn members_named(&self, space: SpaceId, named: &[draft::Named])
+    -> StoreResult<HashMap<draft::Named, Member>>;
     async fn humans(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Human>>;
     /// Every human of the space, or `None` if there are more than `max`.
     async fn all_humans(&self, space: SpaceId, max: i64) -> StoreResult<Option<Vec<Human>>>;
@@ -131,12 +137,16 @@ pub trait PublicKeys: Send + Sync {
         session: SessionId,
         page: PageRequest,
     ) -> StoreResult<Option<Page<SessionKey>>>;
-    /// Changes that are still to be announced, the oldest first: of each principal only the oldest.
-    async fn announcements(&self, limit: i64) -> StoreResult<Vec<Announcement>>;
+    /// Changes that are still to be announced, those that have told nobody yet first: of each principal only the oldest,
+    /// and those that rest if they were made at `settled` or before.
+    async fn announcements(&self, settled: Timestamp, limit: i64) -> StoreResult<Vec<Announcement>>;
     /// The next active sessions, in the order of their ids, that have not been told of a change.
     async fn sessions_to_tell(&self, announcement: &Announcement, limit: i64) -> StoreResult<Vec<SessionId>>;
     /// Notes that every session up to `told` has been told; nothing if another node has noted more meanwhile.
     async fn note_told(&self, announcement: &Announcement, told: SessionId) -> StoreResult<()>;
+    /// Notes that every session has been told. A session that was being made meanwhile may have begun with the key before:
+    /// there is one more look when those are all there.
+    async fn rest_announcement(&self, announcement: &Announcement) -> StoreResult<()>;
     async fn end_announcement(&self, announcement: &Announcement) -> StoreResult<()>;
 
     async fn key_backup(&self, human: HumanId) -> StoreResult<Option<String>>;

@@ -163,6 +163,8 @@ pub struct Announcement {
     pub change: KeyChange,
     /// The sessions up to this one have been told.
     pub after: Option<SessionId>,
+    /// Whether all have been told before, and this is the last look for those that came about with an older key.
+    pub is_last_look: bool,
 }
 
 /// A refresh token to store.

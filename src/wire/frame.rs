@@ -2,6 +2,7 @@
 
 use super::event::Event;
 use crate::domain::draft::MessageDraft;
+use crate::domain::json::is_in_range;
 use crate::domain::{Actor, ConnectionId, EventType, Message, ParticipantId, SessionId, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
@@ -32,7 +33,8 @@ impl FrameId {
         let is_id = text.starts_with(|first: char| matches!(first, '"' | '-' | 'n') || first.is_ascii_digit());
         // A string is only an id if it is text: without half of a surrogate pair.
         let is_text = !text.contains('\\') || serde_json::from_str::<Cow<'_, str>>(text).is_ok();
-        (is_id && is_text).then(|| Self(sent.to_owned()))
+        let is_in_range = text.starts_with(['"', 'n']) || is_in_range(text);
+        (is_id && is_text && is_in_range).then(|| Self(sent.to_owned()))
     }
 }
 

@@ -1,9 +1,12 @@
 //! What HTTP and sockets share of the wire: connections, reading JSON so that an error names the field, the error
 //! object, and where a request comes from.
 
+mod arrivals;
 mod origin;
+mod refused;
 mod stream;
 
+pub use arrivals::Arrivals;
 pub use origin::origin;
 pub use stream::Watched;
 
@@ -55,6 +58,7 @@ const CODES: &[&str] = &[
     "LIMIT_REACHED",
     "IDEMPOTENCY_IN_FLIGHT",
     "IDEMPOTENCY_MISMATCH",
+    "RATE_LIMITED",
     "PAYLOAD_TOO_LARGE",
     "UNAVAILABLE",
     "INTERNAL",
@@ -146,7 +150,7 @@ fn without_place(error: &serde_json::Error) -> String {
 mod tests {
     use super::*;
     use crate::domain::Actor;
-    use crate::domain::refusal::Responded;
+    use crate::domain::refusal::{Exhausted, Responded};
 
     #[test]
     fn every_code_is_published() {
@@ -169,6 +173,7 @@ mod tests {
             Refusal::LimitReached { what: "", limit: 0 },
             Refusal::IdempotencyInFlight,
             Refusal::IdempotencyMismatch,
+            Refusal::RateLimited(Exhausted { per_minute: 1, retry_after: 1 }),
             Refusal::TooLarge(String::new()),
             Refusal::Unavailable,
             Refusal::Internal,

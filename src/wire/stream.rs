@@ -3,7 +3,11 @@
 //! An HTTP server that is at work on a request learns that its client has gone by trying to read, for which hyper keeps
 //! a buffer of 8 KiB ready however long the work takes: more than everything else that a long-poll costs. So hyper is
 //! told not to (`half_close`), and this looks in its place, at what the kernel has, whenever hyper does not read.
+//!
+//! It also puts the hub's own error in the place of the empty one with which hyper refuses a request that it can't read.
 
+use super::arrivals::Arrivals;
+use super::refused::Refused;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,11 +19,16 @@ pub struct Watched {
     stream: TcpStream,
     /// Whether whoever reads waits for more, and is woken by the end of the connection too.
     is_read: bool,
+    /// Whether a whole line was read since something was written: the first one of a request.
+    line_read: bool,
+    arrivals: Arrivals,
+    /// The reply to a request that hyper could not read, in the place of its own.
+    refused: Option<Box<Refused>>,
 }
 
 impl Watched {
-    pub fn new(stream: TcpStream) -> Self {
-        Self { stream, is_read: false }
+    pub fn new(stream: TcpStream, arrivals: Arrivals) -> Self {
+        Self { stream, is_read: false, line_read: false, arrivals, refused: None }
     }
 
     pub fn into_inner(self) -> TcpStream {
@@ -39,6 +48,15 @@ impl Watched {
             Poll::Pending => Ok(()),
         }
     }
+
+    /// Notes what is about to be written; whether it is to be thrown away, because another reply goes out.
+    fn is_replaced(&mut self, bytes: &[u8]) -> bool {
+        if self.refused.is_none() {
+            self.refused = Refused::in_place_of(bytes, self.line_read).map(Box::new);
+            self.line_read = false;
+        }
+        self.refused.is_some()
+    }
 }
 
 impl AsyncRead for Watched {
@@ -47,14 +65,23 @@ impl AsyncRead for Watched {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
         self.is_read = outcome.is_pending();
+        let read = &buffer.filled()[before..];
+        if !read.is_empty() {
+            self.arrivals.note();
+            self.line_read = self.line_read || read.contains(&b'\n');
+        }
         outcome
     }
 }
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_replaced(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -63,6 +90,10 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let first = parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| part);
+        if self.is_replaced(first) {
+            return Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()));
+        }
         Pin::new(&mut self.stream).poll_write_vectored(context, parts)
     }
 
@@ -71,12 +102,20 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if let Some(refused) = &mut this.refused {
+            return refused.poll_write(&mut this.stream, context);
+        }
         self.look(context)?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let this = &mut *self;
+        match &mut this.refused {
+            Some(refused) => refused.poll_end(&mut this.stream, context),
+            None => Pin::new(&mut this.stream).poll_shutdown(context),
+        }
     }
 }
 
@@ -90,7 +129,7 @@ mod tests {
     async fn pair() -> (Watched, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a connection");
-        (Watched::new(listener.accept().await.expect("the other end").0), client)
+        (Watched::new(listener.accept().await.expect("the other end").0, Arrivals::default()), client)
     }
 
     /// Flushes again and again, as it is woken, until that fails.

@@ -1,7 +1,7 @@
 //! The frames of the contract, section 8, as types: what clients may say, and what the hub replies.
 
 use crate::domain::draft::MessageDraft;
-use crate::domain::json::on_one_line;
+use crate::domain::json::{is_too_deep, on_one_line};
 use crate::domain::{ConnectionId, Principal, Refusal, SessionId, Timestamp};
 use crate::hub::subscriber::EndReason;
 use crate::store::SecretHash;
@@ -69,6 +69,9 @@ pub fn parse(text: &[u8]) -> Result<(FrameId, ClientFrame), FrameError> {
     let unreadable = |id: FrameId, text: &str| FrameError::Unreadable(id, Refusal::Invalid(text.to_owned()));
     let mut keys: Keys<'_> =
         serde_json::from_slice(text).map_err(|_| unreadable(FrameId::null(), "The frame is not a JSON object"))?;
+    if keys.0.iter().any(|(_, value)| is_too_deep(value)) {
+        return Err(unreadable(FrameId::null(), "The frame is nested too deep"));
+    }
     let id = match keys.take("id").map(FrameId::from_sent) {
         None => FrameId::null(),
         Some(Some(id)) => id,

@@ -4,10 +4,11 @@ use super::connection;
 use crate::auth::Caller;
 use crate::auth::credential::{api_key_of, bearer_of, offered_protocols, protocol_token_of};
 use crate::context::App;
+use crate::domain::pages::Reached;
 use crate::domain::{Origin, Principal, Refusal};
 use crate::wire::{Watched, origin};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
@@ -17,9 +18,12 @@ const PROTOCOL: &str = "hiloop.v1";
 
 /// Answers the handshake, and serves the socket that comes of it in a task of its own.
 pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal> {
+    if request.version() < Version::HTTP_11 {
+        return Err(Refusal::Invalid("This path speaks WebSocket, which needs HTTP/1.1".to_owned()));
+    }
     let headers = request.headers();
     let key = websocket_key(headers)?;
-    check_origin(&app, headers)?;
+    check_origin(&app, &request)?;
     if app.draining.is_cancelled() {
         return Err(Refusal::Unavailable);
     }
@@ -81,22 +85,15 @@ fn websocket_key(headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
     Ok(key.as_bytes().to_vec())
 }
 
-/// A browser's page must be the hub's own or a configured one; other clients send no `Origin`.
-fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or_default();
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let own = origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
-    let configured =
-        app.config.cors_origins.iter().chain(&app.config.public_url).any(|known| is_origin_of(known, origin));
-    if own || configured { Ok(()) } else { Err(Refusal::Forbidden("This origin may not open sockets".to_owned())) }
-}
-
-/// Whether `url` (perhaps with a path) lies in `origin`.
-fn is_origin_of(url: &str, origin: &str) -> bool {
-    let end = url.find("://").map_or(0, |at| at + 3);
-    let end = url[end..].find('/').map_or(url.len(), |at| end + at);
-    url[..end].eq_ignore_ascii_case(origin)
+/// A browser's page must be the hub's own or a configured one; other clients send no `Origin`. What the request says of
+/// the hub's name (`Host`) counts for nothing: a page elsewhere may have a name that leads here.
+fn check_origin(app: &App, request: &Request) -> Result<(), Refusal> {
+    let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
+    let reached = request.extensions().get::<Reached>().map(|reached| reached.0);
+    if app.config.pages.allow(origin.to_str().unwrap_or_default(), reached) {
+        return Ok(());
+    }
+    Err(Refusal::Forbidden("This origin may not open sockets; HILOOP_PUBLIC_URL and HILOOP_CORS_ORIGINS do".to_owned()))
 }
 
 /// The principal of a credential in the headers; none if the client means to authenticate by its first frame.

@@ -7,6 +7,7 @@ use hiloop::auth::secret::hash;
 use hiloop::clock::{Clock as _, SystemClock};
 use hiloop::config::Database;
 use hiloop::domain::decide::{Change, NewGuest, evolve};
+use hiloop::domain::draft;
 use hiloop::domain::encode::{data_text, event_text};
 use hiloop::domain::message::{MessageState, Response, Settlement};
 use hiloop::domain::participant::Member;
@@ -535,6 +536,38 @@ on_both_stores! {
         assert!(store.agent_by_name(space.id, "bot").await.expect("the store").is_none());
         assert!(store.ensure_agent(space.id, "bot", None, NOW).await.expect("the store").is_none());
         assert!(store.agent(other.id, twin.id).await.expect("the store").is_some());
+    }
+
+    async fn all_who_are_named_are_found_in_their_space_alone(store: Empty) {
+        let (space, other) = (store.space("one").await, store.space("two").await);
+        let (bot, ann) = (store.agent_named(&space, "bot").await, store.human_named(&space, "ann").await);
+        let (twin, eve) = (store.agent_named(&other, "bot").await, store.human_named(&other, "eve").await);
+        let gone = store.agent_named(&space, "gone").await;
+        assert!(store.deactivate_agent(space.id, gone.id, NOW).await.expect("the store"));
+        let mut named = vec![
+            draft::Named::AgentId(bot.id),
+            draft::Named::AgentName("bot".to_owned()),
+            draft::Named::HumanId(ann.id),
+            draft::Named::HumanEmail("ann@example.org".to_owned()),
+        ];
+        let ids = [bot.id.0, bot.id.0, ann.id.0, ann.id.0];
+        let there = named.clone();
+        named.extend([
+            draft::Named::AgentId(twin.id),
+            draft::Named::AgentId(gone.id),
+            draft::Named::AgentName("BOT".to_owned()),
+            draft::Named::HumanId(eve.id),
+            draft::Named::HumanEmail("eve@example.org".to_owned()),
+        ]);
+        // Twice, and among very many who are nobody.
+        named.extend(there.clone());
+        named.extend((0..1000).map(|number| draft::Named::AgentName(format!("nobody-{number}"))));
+        let found = store.members_named(space.id, &named).await.expect("the store");
+        assert_eq!(found.len(), there.len());
+        for (named, id) in there.iter().zip(ids) {
+            assert_eq!(found[named].id.0, id, "{named:?}");
+        }
+        assert!(store.members_named(space.id, &[]).await.expect("the store").is_empty());
     }
 
     async fn agents_come_in_pages_of_their_space(store: Empty) {
@@ -1773,7 +1806,6 @@ on_both_stores! {
         let first = async |after| store.first_said(scope, line.id(), after).await.expect("the store").expect("there");
         assert_eq!(store.last_said_by(scope, line.id(), agent.id).await.expect("the store"), Some(0));
         assert_eq!((first(0).await.head.last_seq, first(0).await.message), (2, None));
-        let mut line = line;
         line.post(&agent, "a", None);
         let by_human = line.post(&human, "h", None);
         let own = line.post(&agent, "a", None);
@@ -2340,6 +2372,7 @@ const COVERED: &[&str] = &[
     "human_by_address",
     "humans_by_address",
     "human_in_space",
+    "members_named",
     "humans",
     "all_humans",
     "deactivate_human",
@@ -2352,6 +2385,7 @@ const COVERED: &[&str] = &[
     "announcements",
     "sessions_to_tell",
     "note_told",
+    "rest_announcement",
     "end_announcement",
     "key_backup",
     "set_key_backup",

@@ -2,7 +2,9 @@
 
 use super::directory_tx::SqlDirectoryTx;
 use super::rows::{select_agent, select_human, select_space};
-use super::{SqlStore, api_keys, revocation, rows, sql};
+use super::{SqlStore, api_keys, named, revocation, rows, sql};
+use crate::domain::draft::Named;
+use crate::domain::participant::Member;
 use crate::domain::people::{Agent, Human, Space};
 use crate::domain::{
     AgentId, AuditEntry, AuditEvent, AuditTarget, AuditTargetType, HumanId, Page, PageRequest, SpaceId, Timestamp,
@@ -11,6 +13,7 @@ use crate::store::engine::{Engine, Statement};
 use crate::store::lease::Lease;
 use crate::store::{Directory, DirectoryTx, NotRevoked, Revoked, Revoker, StoreResult};
 use async_trait::async_trait;
+use std::collections::HashMap;
 
 #[async_trait]
 impl<E: Engine> Directory for SqlStore<E> {
@@ -140,6 +143,10 @@ impl<E: Engine> Directory for SqlStore<E> {
             .bind(id.0)
             .first(&mut *self.reader().await?, rows::human)
             .await
+    }
+
+    async fn members_named(&self, space: SpaceId, named: &[Named]) -> StoreResult<HashMap<Named, Member>> {
+        named::members(&mut *self.reader().await?, space, named).await
     }
 
     async fn humans(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Human>> {

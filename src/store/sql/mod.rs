@@ -13,6 +13,7 @@ mod credentials;
 mod directory;
 mod directory_tx;
 mod interactions;
+mod named;
 mod prune;
 mod public_keys;
 mod replies;

@@ -68,13 +68,17 @@ on_every_deployment! {
     }
 
     async fn origin_must_be_the_hub_s_own_or_a_configured_one(kind: Kind) {
-        let hub = kind.alone(&["--cors-origins", "https://chat.example"], |_| {}).await;
+        let flags = ["--cors-origins", "https://chat.example", "--public-url", "https://hub.example:443/base"];
+        let hub = kind.alone(&flags, |_| {}).await;
         let agent = hub.agent("agent").await;
         assert_eq!(Socket::try_open(&agent.with("origin", "https://evil.example")).await.err(), Some(403));
         assert_eq!(Socket::try_open(&agent.with("origin", "null")).await.err(), Some(403));
         assert!(Socket::try_open(&agent.with("origin", "https://chat.example")).await.is_ok());
         let one = Client::anonymous(agent.next_base()).with("x-api-key", agent.secret());
-        assert!(Socket::try_open(&one.with("origin", &one.base)).await.is_ok());
+        assert!(Socket::try_open(&one.with("origin", "https://HUB.example")).await.is_ok());
+        assert!(Socket::try_open(&one).await.is_ok(), "who is no browser says nothing");
+        // Whatever name the request came in under.
+        assert_eq!(Socket::try_open(&one.with("origin", &one.base)).await.err(), Some(403));
     }
 
     async fn id_is_a_string_or_a_number_and_comes_back(hub: Deployment) {

@@ -3,6 +3,7 @@
 use super::App;
 use super::body::Body;
 use super::error::Unauthorized;
+use super::refresh_cookie::CookieToken;
 use super::reply::{self, Reply};
 use crate::auth::SignedIn;
 use crate::domain::{Origin, Refusal, Timestamp};
@@ -62,6 +63,10 @@ fn signed_in(tokens: SignedIn) -> Reply {
 }
 
 /// Sign in
+///
+/// The hub's own page, and no other, may ask with the header `Hiloop-Refresh: cookie` for its refresh token to be kept
+/// in a cookie that scripts can't read: `refreshToken` is null then, and `refresh` and `logout` with that header need
+/// none in the body.
 #[utoipa::path(
     post, path = "/login", operation_id = "login",
     request_body = Login,
@@ -81,8 +86,8 @@ pub async fn login(State(app): State<App>, from: Origin, body: Body<Login>) -> R
     request_body = RefreshToken,
     responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
 )]
-pub async fn refresh(State(app): State<App>, from: Origin, body: Body<RefreshToken>) -> Reply {
-    let token = body.value.refresh_token.ok_or_else(|| Refusal::required("refreshToken"))?;
+pub async fn refresh(State(app): State<App>, from: Origin, kept: CookieToken, body: Body<RefreshToken>) -> Reply {
+    let token = body.value.refresh_token.or(kept.0).ok_or_else(|| Refusal::required("refreshToken"))?;
     signed_in(app.accounts.refresh(&token, from).await?)
 }
 
@@ -94,8 +99,8 @@ pub async fn refresh(State(app): State<App>, from: Origin, body: Body<RefreshTok
     request_body = RefreshToken,
     responses((status = 204, description = "Signed out")),
 )]
-pub async fn logout(State(app): State<App>, body: Body<RefreshToken>) -> Reply {
-    let token = body.value.refresh_token.ok_or_else(|| Refusal::required("refreshToken"))?;
+pub async fn logout(State(app): State<App>, kept: CookieToken, body: Body<RefreshToken>) -> Reply {
+    let token = body.value.refresh_token.or(kept.0).ok_or_else(|| Refusal::required("refreshToken"))?;
     app.accounts.logout(&token).await?;
     reply::no_content()
 }

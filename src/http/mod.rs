@@ -33,6 +33,7 @@ mod pieces;
 mod public_keys;
 mod query;
 mod rate_limit;
+mod refresh_cookie;
 mod reply;
 mod request_id;
 mod router;

@@ -5,7 +5,7 @@ use super::error::UpgradeRequired;
 use super::rate_limit::{self, RateLimits};
 use super::{
     ApiError, App, accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me,
-    messages, openapi, ops, page, participants, public_keys,
+    messages, openapi, ops, page, participants, public_keys, refresh_cookie,
 };
 use super::{request_id, sessions, sse, timeline};
 use crate::domain::Refusal;
@@ -28,7 +28,7 @@ pub fn router(app: App) -> Router {
     let mut api = Router::new()
         .nest("/v1/agent", agent())
         .nest("/v1/human", human())
-        .nest("/v1/auth", auth())
+        .nest("/v1/auth", auth().layer(middleware::from_fn_with_state(app.clone(), refresh_cookie::middleware)))
         .nest("/v1/manage", managing())
         .route("/v1/provision/agents", post(creation::provision))
         .route("/v1/ws", get(socket))

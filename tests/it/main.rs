@@ -42,6 +42,7 @@ mod public_keys;
 mod race;
 mod readiness;
 mod redis;
+mod refresh_cookie;
 mod replay;
 mod restored;
 mod retention;

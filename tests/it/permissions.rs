@@ -6,7 +6,7 @@
 use crate::support::hub::{at_agent, at_human, say, text};
 use crate::support::keys::{Keys, publish, publisher};
 use crate::support::socket::End;
-use crate::support::{Client, Hub, Socket, eventually, on_both_engines};
+use crate::support::{Client, Hub, PATIENCE, Socket, eventually, on_both_engines};
 use futures::future::join_all;
 use hiloop::domain::Permission;
 use serde_json::{Value, json};
@@ -1187,20 +1187,8 @@ on_both_engines! {
             received += &String::from_utf8_lossy(&stream.chunk().await.expect("a chunk").expect("more"));
         }
         hub.owner.delete(&format!("/v1/manage/keys/{id}")).await.expect(204);
-        tokio::time::sleep(REVOKED_WITHIN).await;
-        host.post(&at_agent(&session, "/messages"), json!({ "encryptedContent": "not for you" })).await.expect(201);
-        let rest = timeout(Duration::from_secs(3), async {
-            let mut rest = String::new();
-            while let Ok(Some(chunk)) = stream.chunk().await {
-                rest += &String::from_utf8_lossy(&chunk);
-                if rest.contains("message.created") {
-                    break;
-                }
-            }
-            rest
-        });
-        let rest = rest.await.expect("the stream of a revoked key ends");
-        assert!(!rest.contains("not for you"), "a revoked key still reads: {rest}");
+        let ended = timeout(PATIENCE, async { while let Ok(Some(_)) = stream.chunk().await {} });
+        ended.await.expect("the stream of a revoked key ends");
     }
 
     async fn secrets_of_the_front_door_work_once_and_for_one(hub: Hub) {

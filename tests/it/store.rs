@@ -543,7 +543,7 @@ on_both_stores! {
         let (bot, ann) = (store.agent_named(&space, "bot").await, store.human_named(&space, "ann").await);
         let (twin, eve) = (store.agent_named(&other, "bot").await, store.human_named(&other, "eve").await);
         let gone = store.agent_named(&space, "gone").await;
-        assert!(store.deactivate_agent(space.id, gone.id, NOW).await.expect("the store"));
+        store.deactivate_agent(&revoker(&space, Permission::Manage), gone.id).await.expect("the store").expect("active");
         let mut named = vec![
             draft::Named::AgentId(bot.id),
             draft::Named::AgentName("bot".to_owned()),

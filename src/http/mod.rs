@@ -38,6 +38,8 @@ mod reply;
 mod request_id;
 mod router;
 mod sessions;
+mod setup_links;
+mod sign_ins;
 mod sse;
 mod timeline;
 

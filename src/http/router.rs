@@ -7,7 +7,7 @@ use super::{
     ApiError, App, accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me,
     messages, openapi, ops, page, participants, public_keys, refresh_cookie,
 };
-use super::{request_id, sessions, sse, timeline};
+use super::{request_id, sessions, setup_links, sign_ins, sse, timeline};
 use crate::domain::Refusal;
 use crate::metrics::Metrics;
 use crate::ws;
@@ -114,6 +114,9 @@ fn human() -> Router<App> {
             "/key-backup",
             get(public_keys::get_backup).put(public_keys::put_backup).delete(public_keys::delete_backup),
         )
+        .route("/password", post(sign_ins::change_password))
+        .route("/sign-ins", get(sign_ins::list))
+        .route("/sign-ins/{id}", delete(sign_ins::end))
         .route("/feed", get(sessions::feed))
         .route("/agents", get(me::agents_of_human))
         .route("/sessions", post(sessions::create_by_human).get(sessions::list::<Person>))
@@ -148,6 +151,7 @@ fn managing() -> Router<App> {
         .route("/agents/{id}", delete(manage::deactivate_agent))
         .route("/humans", post(creation::human).get(manage::humans))
         .route("/humans/{id}", delete(manage::deactivate_human))
+        .route("/humans/{id}/setup-link", post(setup_links::create))
         .route("/spaces", post(creation::space).get(manage::spaces))
         .route("/spaces/{id}", delete(manage::deactivate_space))
         .route("/attestations/{principalId}", put(public_keys::attest))

@@ -14,6 +14,7 @@ mod directory;
 mod directory_tx;
 mod interactions;
 mod named;
+mod outside;
 mod prune;
 mod public_keys;
 mod replies;
@@ -21,6 +22,7 @@ mod retention;
 mod rows;
 mod scope;
 mod sessions;
+mod sign_ins;
 mod timelines;
 mod write;
 

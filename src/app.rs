@@ -1,7 +1,7 @@
 //! The one place that puts the rooms together: picks a store and a broker, serves, drains.
 
 use crate::audit::Audit;
-use crate::auth::{Accounts, Attempts, Authenticator, Jwks, JwtConfig, Jwts, Secret};
+use crate::auth::{Accounts, Attempts, Authenticator, Jwks, JwtConfig, JwtSecrets, Jwts, Secret};
 use crate::broker::redis::Target;
 use crate::broker::{Broker, LocalBroker, RedisBroker};
 use crate::clock::{Clock, CorrectedClock};
@@ -117,17 +117,13 @@ pub async fn rooms(
     clock: Arc<dyn Clock>,
 ) -> Result<Rooms, StartError> {
     let store = open(database).await?;
-    let secret = match &jwt.jwt_secret {
-        Some(secret) => secret.clone(),
-        None => store.setting_or("jwt_secret", Secret::generate("").as_str()).await?,
-    };
+    // What fetches an issuer's keys needs one. Only fails if one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let kept = store.setting_or("jwt_secret", Secret::generate("").as_str()).await?;
+    let secrets = JwtSecrets::new(&kept, jwt.jwt_secret.as_deref());
     let jwks = jwt.jwks_url.clone().map(Jwks::new).transpose().map_err(StartError::Jwks)?;
-    let config = JwtConfig {
-        issuer: jwt.jwt_issuer.clone(),
-        audience: jwt.jwt_audience.clone(),
-        shared_secret: jwt.jwt_secret.is_some(),
-    };
-    let jwts = Jwts::new(&secret, config, jwks);
+    let config = JwtConfig { issuer: jwt.jwt_issuer.clone(), audience: jwt.jwt_audience.clone() };
+    let jwts = Jwts::new(secrets, config, jwks);
     let attempts = Arc::new(Attempts::new(sign_in_limit, Arc::clone(&clock)));
     let authenticator = Arc::new(Authenticator::new(
         Arc::clone(&store),
@@ -136,8 +132,9 @@ pub async fn rooms(
         jwt.jwt_space.clone(),
         Arc::clone(&attempts),
     ));
-    let accounts = Accounts::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&authenticator), attempts);
     let audit = Arc::new(Audit::new(Arc::clone(&store), Arc::clone(&clock)));
+    let accounts =
+        Accounts::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&authenticator), attempts, Arc::clone(&audit));
     Ok(Rooms { store, clock, authenticator, accounts, audit })
 }
 
@@ -175,8 +172,6 @@ async fn launch(
     broker_given: Option<Arc<dyn Broker>>,
 ) -> Result<Server, StartError> {
     let redis = config.redis_url.as_deref().map(Target::parse).transpose().map_err(StartError::Redis)?;
-    // Only fails if one is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let port = Port::bind(config.listen, |address, source| StartError::Listen { address, source })?;
     let address = port.address;
     config.pages = Pages::new(config.public_url.as_deref(), &config.cors_origins, address);
@@ -209,6 +204,8 @@ async fn launch(
     );
     let authenticator = Arc::clone(&rooms.authenticator);
     hub.on_revocation(move || authenticator.forget_all());
+    let revoker = Arc::clone(&hub);
+    rooms.accounts.on_revocation(move |id| revoker.revoke(id));
     let publisher = Arc::clone(&hub);
     let on_commit = Arc::new(move |events: &[CommittedEvent]| publisher.publish(events));
     let doubtful = Arc::clone(&hub);

@@ -226,6 +226,7 @@ impl Settings {
             .map(|origin| origin_like("HILOOP_CORS_ORIGINS", origin, false).map(|origin| origin_of(&origin)))
             .collect::<Result<_, _>>()?;
         let jwt = self.jwt.check()?;
+        jwt.check_issuer()?;
         let database = self.database.check()?;
         let rate_limit = rate_limit(&self.rate_limit)?;
         Ok(Config {
@@ -282,6 +283,21 @@ impl JwtSettings {
         Ok(jwt)
     }
 
+    /// Checks what a hub needs that takes tokens by an issuer's published keys: these sign for every application of the
+    /// issuer, and whoever could change them on the way could sign in as anybody.
+    fn check_issuer(&self) -> Result<(), ConfigError> {
+        let Some(url) = &self.jwks_url else { return Ok(()) };
+        if !is_safe_for_keys(url) {
+            return Err(bad("HILOOP_JWKS_URL", "must begin with https:// (http:// for loopback addresses alone)"));
+        }
+        for (setting, value) in [("HILOOP_JWT_ISSUER", &self.jwt_issuer), ("HILOOP_JWT_AUDIENCE", &self.jwt_audience)] {
+            if value.is_none() {
+                return Err(bad(setting, "must be set where HILOOP_JWKS_URL is"));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether anybody but the hub may sign tokens.
     pub fn has_outside_issuer(&self) -> bool {
         self.jwks_url.is_some() || self.jwt_secret.is_some()
@@ -321,6 +337,15 @@ fn origin_like(setting: &'static str, text: &str, path: bool) -> Result<String, 
         return Err(bad(setting, format!("'{text}' is no URL such as https://hub.example.org")));
     }
     Ok(text.to_owned())
+}
+
+/// Whether keys that tokens are checked with may be fetched from a URL: nobody on the way can change them.
+pub fn is_safe_for_keys(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback)
 }
 
 /// `off`, or a number of days.
@@ -380,6 +405,18 @@ fn network(text: &str) -> Result<IpNet, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_fetched_where_nobody_can_change_them() {
+        for safe in ["https://idp.example/jwks", "http://127.0.0.1:9/k", "http://[::1]/k", "http://localhost:1/"] {
+            assert!(is_safe_for_keys(safe), "{safe}");
+        }
+        for unsafe_url in
+            ["http://idp.example/jwks", "http://localhost.example/", "http://10.0.0.1/", "ftp://a/", "x", ""]
+        {
+            assert!(!is_safe_for_keys(unsafe_url), "{unsafe_url}");
+        }
+    }
 
     #[test]
     fn bad_settings_are_named() {

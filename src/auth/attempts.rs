@@ -6,6 +6,10 @@
 //! setup links, and keys and tokens that this node has not seen succeed. Credentials that have expired are no guesses
 //! and don't count.
 //!
+//! The networks of an IPv6 site are also counted together, since one site has 65,536 of them. And failures are counted
+//! for each account, wherever they come from, so that guesses at one account don't add up over many origins; an origin
+//! from which somebody has signed in to the account is not held up by that, or anybody could lock its owner out.
+//!
 //! Nobody guesses 256 random bits, nor a signature: a key or token that fails weighs little, so that a client with a
 //! list of old ones is told of each that it is not good.
 
@@ -18,6 +22,7 @@ use crate::gcra::{Bucket, Rate};
 use crate::store::SecretHash;
 use parking_lot::Mutex;
 use quick_cache::{sync, unsync};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +30,13 @@ use std::time::Duration;
 const MAX_ORIGINS: usize = 50_000;
 /// Good credentials that are remembered, as hashes.
 const MAX_KNOWN: usize = 50_000;
+
+/// Accounts with failures that are remembered, and origins at which somebody has signed in to one.
+const MAX_ACCOUNTS: usize = 50_000;
+/// A site may fail so many times as often as one of its networks.
+const SITE_SHARE: u64 = 16;
+/// At one account so many failures count as often as one origin may fail: one origin alone can hold up nobody else.
+const ACCOUNT_SHARE: u64 = 4;
 
 /// So many failed keys or tokens weigh as much as one failed password.
 const TOKENS_A_PASSWORD: u64 = 20;
@@ -49,6 +61,8 @@ impl Try {
     }
 }
 
+type Buckets<K> = unsync::Cache<K, Bucket<Timestamp>>;
+
 /// What each origin has left.
 pub struct Attempts {
     clock: Arc<dyn Clock>,
@@ -58,8 +72,42 @@ pub struct Attempts {
 struct Counted {
     limit: SignInLimit,
     rate: Rate,
-    origins: Mutex<unsync::Cache<Origin, Bucket<Timestamp>>>,
+    origins: Mutex<Buckets<Origin>>,
+    /// By /48 network.
+    sites: Mutex<Buckets<Origin>>,
+    accounts: Mutex<Buckets<SecretHash>>,
+    /// Where somebody has signed in to an account.
+    homes: sync::Cache<(SecretHash, Origin), ()>,
     known: sync::Cache<SecretHash, ()>,
+}
+
+impl Counted {
+    fn check<K: Eq + Hash>(
+        &self,
+        buckets: &Mutex<Buckets<K>>,
+        key: &K,
+        cost: Duration,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let bucket = buckets.lock().get(key).copied().unwrap_or(Bucket::full(now));
+        let Err(wait) = bucket.check(self.rate, cost, now) else { return Ok(()) };
+        let retry_after = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+        Err(Refusal::RateLimited(Exhausted { per_minute: self.limit.per_minute, retry_after }))
+    }
+
+    fn drain<K: Eq + Hash>(&self, buckets: &Mutex<Buckets<K>>, key: K, cost: Duration, now: Timestamp) {
+        let mut buckets = buckets.lock();
+        let mut bucket = buckets.get(&key).copied().unwrap_or(Bucket::full(now));
+        // Those that were under way when nothing was left make it no longer than it is.
+        bucket.drain(self.rate, cost, now);
+        buckets.insert(key, bucket);
+    }
+}
+
+/// What a failure costs where so many times as many are allowed.
+fn shared(cost: Duration, times: u64) -> Duration {
+    // The buckets count in milliseconds.
+    Duration::from_millis((u64::try_from(cost.as_millis()).unwrap_or(u64::MAX) / times).max(1))
 }
 
 impl Attempts {
@@ -69,6 +117,9 @@ impl Attempts {
             limit,
             rate: limit.into(),
             origins: Mutex::new(unsync::Cache::new(MAX_ORIGINS)),
+            sites: Mutex::new(unsync::Cache::new(MAX_ORIGINS)),
+            accounts: Mutex::new(unsync::Cache::new(MAX_ACCOUNTS)),
+            homes: sync::Cache::new(MAX_ACCOUNTS),
             known: sync::Cache::new(MAX_KNOWN),
         });
         Self { clock, counted }
@@ -76,29 +127,60 @@ impl Attempts {
 
     /// Refuses an origin that has failed too often.
     pub(super) fn admit(&self, from: Origin, what: Try) -> Result<(), Refusal> {
-        let Some(Counted { limit, rate, origins, .. }) = &self.counted else { return Ok(()) };
+        let Some(counted) = &self.counted else { return Ok(()) };
         let now = self.clock.now();
-        let bucket = origins.lock().get(&from).copied().unwrap_or(Bucket::full(now));
-        let Err(wait) = bucket.check(*rate, what.cost(*limit), now) else { return Ok(()) };
-        let retry_after = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
-        Err(Refusal::RateLimited(Exhausted { per_minute: limit.per_minute, retry_after }))
+        let cost = what.cost(counted.limit);
+        counted.check(&counted.origins, &from, cost, now)?;
+        match from.site() {
+            Some(site) => counted.check(&counted.sites, &site, shared(cost, SITE_SHARE), now),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a guess at an account (any text that stands for one) at which others have failed too often.
+    pub(super) fn admit_to(&self, account: &str, from: Origin) -> Result<(), Refusal> {
+        let Some(counted) = &self.counted else { return Ok(()) };
+        let account = secret::hash(account);
+        if counted.homes.get(&(account, from)).is_some() {
+            return Ok(());
+        }
+        let cost = shared(Try::Password.cost(counted.limit), ACCOUNT_SHARE);
+        counted.check(&counted.accounts, &account, cost, self.clock.now())
+    }
+
+    /// Notes where somebody has signed in to an account, or gone on with that.
+    pub(super) fn note_home(&self, account: &str, from: Origin) {
+        if let Some(counted) = &self.counted {
+            counted.homes.insert((secret::hash(account), from), ());
+        }
     }
 
     /// Counts a failure.
     fn failed(&self, from: Origin, what: Try) {
-        let Some(Counted { limit, rate, origins, .. }) = &self.counted else { return };
+        let Some(counted) = &self.counted else { return };
         let now = self.clock.now();
-        let mut origins = origins.lock();
-        let mut bucket = origins.get(&from).copied().unwrap_or(Bucket::full(now));
-        // Those that were under way when nothing was left make it no longer than it is.
-        bucket.drain(*rate, what.cost(*limit), now);
-        origins.insert(from, bucket);
+        let cost = what.cost(counted.limit);
+        counted.drain(&counted.origins, from, cost, now);
+        if let Some(site) = from.site() {
+            counted.drain(&counted.sites, site, shared(cost, SITE_SHARE), now);
+        }
+    }
+
+    fn failed_at(&self, account: &str) {
+        let Some(counted) = &self.counted else { return };
+        let cost = shared(Try::Password.cost(counted.limit), ACCOUNT_SHARE);
+        counted.drain(&counted.accounts, secret::hash(account), cost, self.clock.now());
     }
 
     /// A guess at what has to be worked on to be checked. It counts as failed unless it ends otherwise, so that whoever
     /// goes away before the answer has made the hub work for nothing only so often.
     pub fn guess(&self, from: Origin) -> Guess<'_> {
-        Guess { attempts: self, from, counts: true }
+        Guess { attempts: self, from, account: None, counts: true }
+    }
+
+    /// The same at the password of an account.
+    pub fn guess_at<'a>(&'a self, account: &'a str, from: Origin) -> Guess<'a> {
+        Guess { attempts: self, from, account: Some(account), counts: true }
     }
 
     /// Notes a credential as a good one.
@@ -151,6 +233,7 @@ impl Attempts {
 pub struct Guess<'a> {
     attempts: &'a Attempts,
     from: Origin,
+    account: Option<&'a str>,
     counts: bool,
 }
 
@@ -165,6 +248,9 @@ impl Drop for Guess<'_> {
     fn drop(&mut self) {
         if self.counts {
             self.attempts.failed(self.from, Try::Password);
+            if let Some(account) = self.account {
+                self.attempts.failed_at(account);
+            }
         }
     }
 }
@@ -219,6 +305,36 @@ mod tests {
         attempts.admit(origin(1), Try::Token).expect("room for a token");
         assert!(attempts.admit(origin(1), Try::Password).is_err(), "and none for a password");
         assert_eq!(Try::Token.cost(SignInLimit { per_minute: 10_000, burst: 1 }), Duration::from_millis(1));
+    }
+
+    #[test]
+    fn guesses_at_one_account_add_up_over_origins_and_lock_nobody_out_at_home() {
+        let clock = ShiftedClock::new();
+        let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), clock.clone());
+        attempts.note_home("ann@example.org", origin(1));
+        for guess in 0..12 {
+            attempts.admit_to("ann@example.org", origin(100 + guess)).expect("one is left");
+            drop(attempts.guess_at("ann@example.org", origin(100 + guess)));
+        }
+        assert!(attempts.admit_to("ann@example.org", origin(200)).is_err(), "from yet another origin");
+        attempts.admit_to("ann@example.org", origin(1)).expect("at home");
+        attempts.admit_to("bob@example.org", origin(200)).expect("another account");
+        clock.advance(2_500);
+        attempts.admit_to("ann@example.org", origin(200)).expect("one is left again");
+    }
+
+    #[test]
+    fn the_networks_of_a_site_share_a_limit() {
+        let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), ShiftedClock::new());
+        let network = |site: u16, network: u16| {
+            Origin::new(std::net::Ipv6Addr::new(0x2001, 0xdb8, site, network, 0, 0, 0, 1).into())
+        };
+        for number in 0..48 {
+            attempts.admit(network(1, number), Try::Password).expect("one is left");
+            attempts.failed(network(1, number), Try::Password);
+        }
+        assert!(attempts.admit(network(1, 1000), Try::Password).is_err(), "another network of the site");
+        attempts.admit(network(2, 1), Try::Password).expect("another site");
     }
 
     #[test]

@@ -2,15 +2,15 @@
 
 use super::attempts::Attempts;
 use super::credential::Credential;
-use super::jwt::{Claims, Jwts};
+use super::jwt::{Jwts, OwnClaims, Verified};
+use super::outside::OutsidePeople;
 use super::secret;
 use crate::clock::Clock;
-use crate::domain::hidden::without_hidden;
-use crate::domain::people::{Human, Role};
+use crate::domain::people::Human;
 use crate::domain::principal::{AgentPrincipal, GuestPrincipal, HumanPrincipal};
-use crate::domain::text::{MAX_NAME, is_agent_name, normal_email};
+use crate::domain::text::is_agent_name;
 use crate::domain::{AgentId, HumanId, KeyId, Origin, Permission, Principal, Refusal, SpaceId, Timestamp};
-use crate::store::{NewHuman, SecretHash, Store, StoreError};
+use crate::store::{SecretHash, Store, StoreError};
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,8 +43,7 @@ pub struct Authenticator {
     clock: Arc<dyn Clock>,
     jwts: Jwts,
     attempts: Arc<Attempts>,
-    /// The space that humans of an outside issuer join.
-    jwt_space: String,
+    outside: OutsidePeople,
     remembered: Cache<SecretHash, (Instant, Caller)>,
     /// Credentials that were good when they were looked at last.
     proved: Cache<SecretHash, ()>,
@@ -84,12 +83,13 @@ impl Authenticator {
         jwt_space: String,
         attempts: Arc<Attempts>,
     ) -> Self {
+        let outside = OutsidePeople::new(Arc::clone(&store), Arc::clone(&clock), jwt_space);
         Self {
             store,
             clock,
             jwts,
             attempts,
-            jwt_space,
+            outside,
             remembered: Cache::new(MAX_REMEMBERED),
             proved: Cache::new(MAX_PROVED),
             epoch: AtomicU64::new(0),
@@ -195,7 +195,7 @@ impl Authenticator {
         let found = if token.starts_with(secret::GUEST_TOKEN) {
             Box::pin(self.attempts.look_up(from, token, self.guest(token))).await
         } else {
-            Box::pin(self.attempts.verify(from, self.human(token))).await
+            Box::pin(self.attempts.verify(from, self.human(token, from))).await
         };
         self.note(memory, &found);
         let principal = Arc::new(found?);
@@ -232,56 +232,35 @@ impl Authenticator {
         }))
     }
 
-    async fn human(&self, token: &str) -> Result<Principal, Refusal> {
-        let verified = self.jwts.verify(token, self.clock.now()).await?;
-        let human = match verified.claims.sub.parse::<HumanId>() {
-            Ok(id) => self.store.human(id).await?,
-            Err(_) => None,
+    async fn human(&self, token: &str, from: Origin) -> Result<Principal, Refusal> {
+        let now = self.clock.now();
+        let (human, sign_in, expires_at) = match self.jwts.verify(token, now).await? {
+            Verified::Own(claims) => (self.own_human(&claims, now).await?, claims.sid, claims.exp),
+            Verified::Outside(claims) => (self.outside.human(&claims, from).await?, None, claims.exp),
         };
-        let human = match human {
-            Some(human) => human,
-            None if verified.outside && verified.claims.sub.parse::<HumanId>().is_err() => {
-                self.outside_human(&verified.claims).await?
-            }
-            None => return Err(unauthorized("The token's human is not active")),
-        };
-        if verified.claims.iat.is_some_and(|issued| human.has_voided(issued)) {
-            return Err(unauthorized("The token is not valid any more"));
-        }
         Ok(Principal::Human(HumanPrincipal {
             id: human.id,
             space: human.space_id,
             name: human.name,
             email: human.email,
             role: human.role,
-            sign_in: None,
-            expires_at: Timestamp(verified.claims.exp.saturating_mul(1000)),
+            sign_in,
+            expires_at,
         }))
     }
 
-    /// The human that a token of an outside issuer names by e-mail, created if there is none.
-    async fn outside_human(&self, claims: &Claims) -> Result<Human, Refusal> {
-        let unusable = || unauthorized("The token names no e-mail address that the hub can use");
-        let email = claims.email.as_deref().ok_or_else(unusable)?;
-        let email = normal_email("email", email).map_err(|_| unusable())?;
-        let space = self.store.space_by_name(&self.jwt_space).await?.ok_or_else(|| {
-            tracing::error!(space = self.jwt_space, "the space of HILOOP_JWT_SPACE does not exist");
-            Refusal::Internal
-        })?;
-        if let Some(human) = self.store.human_by_address(space.id, &email).await? {
-            return Ok(human);
+    /// The human that a token of the hub's own names, unless its sign-in has ended or it was made void.
+    async fn own_human(&self, claims: &OwnClaims, now: Timestamp) -> Result<Human, Refusal> {
+        let inactive = || unauthorized("The token's human is not active");
+        let id = claims.sub.parse::<HumanId>().map_err(|_| inactive())?;
+        let human = self.store.human(id).await?.ok_or_else(inactive)?;
+        match claims.sid {
+            Some(sign_in) if !self.store.has_sign_in(id, sign_in, now).await? => {
+                Err(unauthorized("The token's sign-in has ended"))
+            }
+            None if human.has_voided(claims.iat) => Err(unauthorized("The token is not valid any more")),
+            _ => Ok(human),
         }
-        let name: String = without_hidden(claims.name.as_deref().unwrap_or(&email)).chars().take(MAX_NAME).collect();
-        let name = if name.trim().is_empty() { email.chars().take(MAX_NAME).collect() } else { name };
-        let new = NewHuman { space: space.id, email: &email, name: &name, role: Role::Member, password_hash: None };
-        if let Some(human) = self.store.create_human(&new, self.clock.now()).await? {
-            return Ok(human);
-        }
-        // Somebody else created them a moment ago.
-        self.store
-            .human_by_address(space.id, &email)
-            .await?
-            .ok_or_else(|| unauthorized("The token's human is not active"))
     }
 
     /// Remembers what was looked up in `epoch`, unless something was revoked since: it may have been this.

@@ -1,99 +1,184 @@
 //! The keys of an outside issuer, fetched from its JWKS (RFC 7517) and fetched again when an unknown key turns up.
+//!
+//! A known key never waits. Those who bring unknown ones share the fetch that is under way, and its failure; so many
+//! fetches are begun in a time and no more, whoever asks.
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use crate::config::is_safe_for_keys;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use serde::Deserialize;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
 
 /// Keys are fetched again after so long, so that one that was withdrawn stops to count.
 const MAX_AGE: Duration = Duration::from_secs(300);
-/// Tokens with unknown keys may cause so many fetches in this time, not more.
+/// So many fetches in this time, not more.
 const FETCHES: usize = 5;
 const FETCH_WINDOW: Duration = Duration::from_secs(10);
+/// How long a fetch may take, and whoever waits for one or two.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a failure counts for those who come after it.
+const FAILED_FOR: Duration = Duration::from_secs(1);
 const MAX_BYTES: usize = 256 * 1024;
+const MAX_REDIRECTS: usize = 3;
+
+/// What came of looking for a key.
+pub(super) enum Found {
+    /// The key, and the algorithm that it is for.
+    Key(DecodingKey, Algorithm),
+    Unknown,
+}
 
 pub struct Jwks {
     source: Arc<Source>,
+}
+
+/// A key that tokens may be signed with.
+struct Key {
+    id: Option<String>,
+    key: DecodingKey,
+    algorithm: Algorithm,
 }
 
 struct Source {
     url: String,
     client: reqwest::Client,
     known: RwLock<Known>,
-    /// Held while fetching, so that one fetch serves everyone who waits for it.
-    fetching: Mutex<VecDeque<Instant>>,
+    fetches: Mutex<Fetches>,
 }
 
 #[derive(Default)]
 struct Known {
-    keys: Vec<Jwk>,
+    keys: Vec<Key>,
     fetched: Option<Instant>,
 }
+
+#[derive(Default)]
+struct Fetches {
+    /// When the last ones began.
+    begun: VecDeque<Instant>,
+    under_way: Option<Fetch>,
+    failed: Option<Instant>,
+}
+
+/// A fetch that others may wait for as well.
+type Fetch = Shared<BoxFuture<'static, ()>>;
 
 impl Jwks {
     /// Keys at `url`. Nothing is fetched before the first token needs it.
     pub fn new(url: String) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder().timeout(FETCH_TIMEOUT).build()?;
-        let source = Source { url, client, known: RwLock::default(), fetching: Mutex::default() };
+        let redirects = reqwest::redirect::Policy::custom(|attempt| {
+            if attempt.previous().len() > MAX_REDIRECTS || !is_safe_for_keys(attempt.url().as_str()) {
+                attempt.stop()
+            } else {
+                attempt.follow()
+            }
+        });
+        let client = reqwest::Client::builder().timeout(FETCH_TIMEOUT).redirect(redirects).build()?;
+        let source = Source { url, client, known: RwLock::default(), fetches: Mutex::default() };
         Ok(Self { source: Arc::new(source) })
     }
 
-    /// The key `kid` (without one: the only key) and the algorithm that it is for.
-    ///
-    /// Only whoever brings an unknown key waits for the issuer.
-    pub(super) async fn key(&self, kid: Option<&str>) -> Option<(DecodingKey, Algorithm)> {
-        let since = Instant::now();
-        let found = self.source.find(kid);
-        if found.is_some() {
+    /// The key `kid`; without one, the only key.
+    pub(super) async fn key(&self, kid: Option<&str>) -> Found {
+        if let Some(found) = self.source.find(kid) {
             if self.source.is_stale() {
-                let source = Arc::clone(&self.source);
-                #[allow(clippy::disallowed_methods)] // one fetch, which ends by itself
-                tokio::spawn(async move { source.fetch(since).await });
+                // It runs by itself; nobody waits for it here.
+                drop(self.source.fetch());
             }
             return found;
         }
-        self.source.fetch(since).await;
-        self.source.find(kid)
+        let since = Instant::now();
+        let looked = tokio::time::timeout(FETCH_TIMEOUT, async {
+            // The first one may have begun before the issuer had the key.
+            for _ in 0..2 {
+                let Some(fetch) = self.source.fetch() else { return None };
+                let began_before = self.source.began_before(since);
+                fetch.await;
+                let found = self.source.find(kid);
+                if found.is_some() || !began_before {
+                    return found;
+                }
+            }
+            None
+        });
+        match looked.await {
+            Ok(Some(found)) => found,
+            _ => Found::Unknown,
+        }
     }
 }
 
 impl Source {
-    fn find(&self, kid: Option<&str>) -> Option<(DecodingKey, Algorithm)> {
+    fn find(&self, kid: Option<&str>) -> Option<Found> {
         let known = self.known.read();
-        let jwk = find(&known.keys, kid)?;
-        Some((DecodingKey::from_jwk(jwk).ok()?, algorithm(jwk)?))
+        let key = match kid {
+            Some(kid) => known.keys.iter().find(|key| key.id.as_deref() == Some(kid))?,
+            None => match known.keys.as_slice() {
+                [only] => only,
+                _ => return None,
+            },
+        };
+        Some(Found::Key(key.key.clone(), key.algorithm))
     }
 
     fn is_stale(&self) -> bool {
         self.known.read().fetched.is_none_or(|at| at.elapsed() > MAX_AGE)
     }
 
-    /// Fetches the keys, unless somebody has since `since`.
-    async fn fetch(&self, since: Instant) {
-        let mut attempts = self.fetching.lock().await;
-        if self.known.read().fetched.is_some_and(|at| at > since) {
-            return;
+    fn began_before(&self, moment: Instant) -> bool {
+        self.fetches.lock().begun.back().is_some_and(|at| *at < moment)
+    }
+
+    /// The fetch that is under way, or a new one; none if there were too many lately, or one has just failed.
+    fn fetch(self: &Arc<Self>) -> Option<Fetch> {
+        let mut fetches = self.fetches.lock();
+        if let Some(fetch) = &fetches.under_way {
+            return Some(fetch.clone());
         }
         let now = Instant::now();
-        while attempts.front().is_some_and(|at| now.duration_since(*at) > FETCH_WINDOW) {
-            attempts.pop_front();
+        while fetches.begun.front().is_some_and(|at| now.duration_since(*at) > FETCH_WINDOW) {
+            fetches.begun.pop_front();
         }
-        if attempts.len() >= FETCHES {
-            return;
+        let has_failed = fetches.failed.is_some_and(|at| at.elapsed() < FAILED_FOR);
+        if has_failed || fetches.begun.len() >= FETCHES {
+            return None;
         }
-        attempts.push_back(now);
-        match self.download().await {
-            Ok(set) => *self.known.write() = Known { keys: set.keys, fetched: Some(Instant::now()) },
-            // The keys at hand stay good while the issuer can't be reached.
-            Err(error) => tracing::warn!(%error, "cannot fetch the JWKS"),
+        fetches.begun.push_back(now);
+        let source = Arc::clone(self);
+        // A task of its own: it goes on when those who wait for it have gone away.
+        #[allow(clippy::disallowed_methods)] // one fetch, which ends by itself
+        let task = tokio::spawn(async move {
+            let failed = source.download().await;
+            let mut fetches = source.fetches.lock();
+            fetches.under_way = None;
+            fetches.failed = failed.is_err().then(Instant::now);
+        });
+        let fetch = task.map(drop).boxed().shared();
+        fetches.under_way = Some(fetch.clone());
+        Some(fetch)
+    }
+
+    /// Fetches the keys. Those at hand stay good while the issuer can't be reached.
+    async fn download(&self) -> Result<(), ()> {
+        match self.body().await {
+            Ok(body) => {
+                let keys = keys(&body).ok_or_else(|| tracing::warn!("the JWKS is no set of keys"))?;
+                *self.known.write() = Known { keys, fetched: Some(Instant::now()) };
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(error, "cannot fetch the JWKS");
+                Err(())
+            }
         }
     }
 
-    async fn download(&self) -> Result<JwkSet, String> {
+    async fn body(&self) -> Result<Vec<u8>, String> {
         let mut response = self.client.get(&self.url).send().await.map_err(|error| error.without_url().to_string())?;
         if !response.status().is_success() {
             return Err(format!("status {}", response.status()));
@@ -105,22 +190,27 @@ impl Source {
                 return Err("it is too large".to_owned());
             }
         }
-        serde_json::from_slice(&body).map_err(|error| error.to_string())
+        Ok(body)
     }
 }
 
-fn find<'a>(keys: &'a [Jwk], kid: Option<&str>) -> Option<&'a Jwk> {
-    let mut usable = keys.iter().filter(|key| {
-        key.common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature)
-            && algorithm(key).is_some()
-    });
-    match kid {
-        Some(kid) => usable.find(|key| key.common.key_id.as_deref() == Some(kid)),
-        None => {
-            let only = usable.next()?;
-            usable.next().is_none().then_some(only)
-        }
+/// The keys of a set that the hub can use (RFC 7517 section 5: the others are to be ignored); none if it is no set.
+fn keys(body: &[u8]) -> Option<Vec<Key>> {
+    #[derive(Deserialize)]
+    struct Set {
+        keys: Vec<serde_json::Value>,
     }
+    let set: Set = serde_json::from_slice(body).ok()?;
+    Some(set.keys.into_iter().filter_map(usable).collect())
+}
+
+fn usable(key: serde_json::Value) -> Option<Key> {
+    let jwk: Jwk = serde_json::from_value(key).ok()?;
+    if jwk.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
+        return None;
+    }
+    let algorithm = algorithm(&jwk)?;
+    Some(Key { key: DecodingKey::from_jwk(&jwk).ok()?, algorithm, id: jwk.common.key_id })
 }
 
 /// What a key is for: its `alg`, else what its type says. Only asymmetric algorithms that the contract names.
@@ -134,5 +224,30 @@ fn algorithm(key: &Jwk) -> Option<Algorithm> {
         }
         (AlgorithmParameters::OctetKeyPair(_), None | Some(KeyAlgorithm::EdDSA)) => Some(Algorithm::EdDSA),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keys;
+    use serde_json::json;
+
+    #[test]
+    fn keys_that_can_t_be_used_are_passed_over() {
+        let good =
+            json!({ "kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+        let set = json!({ "keys": [
+            7, null, {}, { "kty": "new", "kid": "b" }, { "kty": "oct", "kid": "c", "k": "AAAA" },
+            { "kty": "EC", "crv": "P-521", "kid": "d", "x": "AA", "y": "AA" },
+            { "kty": "RSA", "kid": "e", "n": "not base64 !", "e": "AQAB" },
+            { "kty": "OKP", "crv": "Ed25519", "kid": "f", "use": "enc", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" },
+            { "kty": "RSA", "kid": "g", "alg": "PS256", "n": "AQAB", "e": "AQAB" },
+            good,
+        ] });
+        let found = keys(set.to_string().as_bytes()).expect("a set");
+        assert_eq!(found.iter().map(|key| key.id.as_deref()).collect::<Vec<_>>(), [Some("a")]);
+        for none in ["[]", "{}", "", r#"{"keys":{}}"#] {
+            assert!(keys(none.as_bytes()).is_none(), "{none}");
+        }
     }
 }

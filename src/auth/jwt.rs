@@ -1,90 +1,191 @@
-//! JWTs: the hub's own (HS256), and those of a configured outside issuer (HS256 with a shared secret, or JWKS).
+//! JSON Web Tokens: the hub's own, and those of an outside issuer, signed with a shared secret or with keys that it
+//! publishes.
 //!
-//! The algorithm never comes from the token: HS256 is only ever checked with the configured secret, and a key of a
-//! JWKS only with the algorithm that this key is for.
+//! The two are told apart by the key alone. Where a secret is configured, others hold it: the hub's own tokens are then
+//! signed with a key that follows from it and from the store's secret, so that nobody else can sign one.
 
 use super::Secret;
-use super::jwks::Jwks;
+use super::jwks::{Found, Jwks};
 use crate::domain::{Refusal, Timestamp};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::de::Error as _;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
 
 /// The issuer of the hub's own tokens, unless one is configured.
 const OWN_ISSUER: &str = "hiloop";
+/// Longest `iss` and `sub`, in bytes. (OpenID Connect Core section 2 has at most 255 for `sub`.)
+const MAX_ISSUER: usize = 1024;
+const MAX_SUBJECT: usize = 255;
+/// By how much an issuer's clock may be ahead where `nbf` is checked.
+const LEEWAY_MILLIS: i64 = 60_000;
 
 #[derive(Clone, Debug, Default)]
 pub struct JwtConfig {
     pub issuer: Option<String>,
     pub audience: Option<String>,
-    /// Whether the secret was configured, so that others may hold it and sign with it.
-    pub shared_secret: bool,
 }
 
-/// The claims that the hub uses.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Claims {
-    pub sub: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Seconds since the Unix epoch.
-    #[serde(deserialize_with = "numeric_date")]
-    pub exp: i64,
-    /// Nobody has to say when a token was issued, nor in a way that can be read.
-    #[serde(default, deserialize_with = "perhaps_numeric_date")]
-    pub iat: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub iss: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aud: Option<serde_json::Value>,
-    /// What an outside issuer says of `email`.
-    #[serde(default, skip_serializing)]
-    pub email_verified: Option<serde_json::Value>,
+/// The secrets of HS256.
+pub struct JwtSecrets {
+    own: Vec<u8>,
+    /// The configured one, which others hold and sign with.
+    shared: Option<String>,
 }
 
-impl Claims {
-    /// Whether the issuer itself says that the e-mail address may be somebody else's. (Some write it as text.)
-    fn disowns_email(&self) -> bool {
-        self.email_verified.as_ref().is_some_and(|verified| *verified == false || verified == "false")
+impl JwtSecrets {
+    /// `kept` is the store's own secret, which signs where none is configured.
+    pub fn new(kept: &str, configured: Option<&str>) -> Self {
+        let own = match configured {
+            None => kept.as_bytes().to_vec(),
+            Some(shared) => {
+                let label = format!("access tokens beside the configured secret\0{shared}");
+                Secret::derive("", kept.as_bytes(), &label).as_str().as_bytes().to_vec()
+            }
+        };
+        Self { own, shared: configured.map(str::to_owned) }
     }
 }
 
-/// A time as JWTs have it (RFC 7519 section 2): seconds, perhaps with a fraction, which is cut off.
-fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    perhaps_numeric_date(deserializer)?.ok_or_else(|| D::Error::custom("is no time"))
+/// The claims of the hub's own tokens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OwnClaims {
+    /// The human's id.
+    pub sub: String,
+    /// The sign-in that it came of; none for one of the command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// Seconds since the Unix epoch.
+    #[serde(serialize_with = "whole_seconds", deserialize_with = "numeric_date")]
+    pub exp: Timestamp,
+    /// To the millisecond, so that what is issued right after others were made void is told from those.
+    #[serde(serialize_with = "seconds", deserialize_with = "numeric_date")]
+    pub iat: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aud: Option<String>,
 }
 
-fn perhaps_numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64)))
+/// The claims of an outside issuer's tokens that the hub uses. One of the wrong JSON type is an error.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OutsideClaims {
+    pub sub: String,
+    #[serde(default)]
+    pub iss: Option<String>,
+    #[serde(default)]
+    aud: Option<Audience>,
+    #[serde(deserialize_with = "numeric_date")]
+    pub exp: Timestamp,
+    #[serde(deserialize_with = "numeric_date")]
+    pub iat: Timestamp,
+    #[serde(default, deserialize_with = "perhaps_numeric_date")]
+    nbf: Option<Timestamp>,
+    #[serde(default)]
+    pub email: Option<String>,
+    #[serde(default)]
+    pub email_verified: Option<bool>,
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// `aud` is one text or several (RFC 7519 section 4.1.3).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    fn has(&self, wanted: &str) -> bool {
+        match self {
+            Self::One(audience) => audience == wanted,
+            Self::Several(audiences) => audiences.iter().any(|audience| audience == wanted),
+        }
+    }
+}
+
+impl OutsideClaims {
+    /// What does not hold of the claims, if anything.
+    fn problem(&self, config: &JwtConfig, now: Timestamp) -> Option<&'static str> {
+        if self.sub.is_empty() || self.sub.len() > MAX_SUBJECT {
+            return Some("has a 'sub' that the hub can't use");
+        }
+        if self.iss.as_ref().is_some_and(|issuer| issuer.len() > MAX_ISSUER) {
+            return Some("has an 'iss' that the hub can't use");
+        }
+        if config.issuer.as_ref().is_some_and(|issuer| self.iss.as_ref() != Some(issuer)) {
+            return Some("is of another issuer");
+        }
+        if config.audience.as_ref().is_some_and(|wanted| !self.aud.as_ref().is_some_and(|aud| aud.has(wanted))) {
+            return Some("is for another audience");
+        }
+        if self.nbf.is_some_and(|from| from > now.plus_millis(LEEWAY_MILLIS)) {
+            return Some("is not valid yet");
+        }
+        None
+    }
+}
+
+/// A time as JWTs have it (RFC 7519 section 2): seconds, perhaps with a fraction.
+fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    perhaps_numeric_date(deserializer)?.ok_or_else(|| D::Error::custom("must be a number"))
+}
+
+fn perhaps_numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    // A number that is too large for a time is the last one that can be written.
+    let seconds = Option::<f64>::deserialize(deserializer)?;
+    Ok(seconds.map(|seconds| Timestamp((seconds * 1000.0).round() as i64).clamped()))
+}
+
+fn whole_seconds<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(at.0.div_euclid(1000))
+}
+
+fn seconds<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(at.0 as f64 / 1000.0)
 }
 
 /// A token that was checked.
 #[derive(Debug)]
-pub struct Verified {
-    pub claims: Claims,
-    /// Whether an outside issuer may have made it, whose unknown humans are to be created.
-    pub outside: bool,
+pub enum Verified {
+    Own(OwnClaims),
+    Outside(OutsideClaims),
+}
+
+/// Who a token of the hub's own is for.
+pub struct Bearer<'a> {
+    pub human: String,
+    pub email: &'a str,
+    pub name: &'a str,
+    pub sign_in: Option<Uuid>,
 }
 
 pub struct Jwts {
     config: JwtConfig,
     signing: EncodingKey,
-    verifying: DecodingKey,
+    own: DecodingKey,
+    shared: Option<DecodingKey>,
     /// What other secrets of the hub follow from.
     seed: Vec<u8>,
     jwks: Option<Jwks>,
 }
 
 impl Jwts {
-    pub fn new(secret: &str, config: JwtConfig, jwks: Option<Jwks>) -> Self {
+    pub fn new(secrets: JwtSecrets, config: JwtConfig, jwks: Option<Jwks>) -> Self {
         Self {
             config,
-            signing: EncodingKey::from_secret(secret.as_bytes()),
-            verifying: DecodingKey::from_secret(secret.as_bytes()),
-            seed: secret.as_bytes().to_vec(),
+            signing: EncodingKey::from_secret(&secrets.own),
+            own: DecodingKey::from_secret(&secrets.own),
+            shared: secrets.shared.map(|shared| DecodingKey::from_secret(shared.as_bytes())),
+            seed: secrets.own,
             jwks,
         }
     }
@@ -95,67 +196,78 @@ impl Jwts {
     }
 
     /// Signs a token of the hub's own.
-    pub fn issue(&self, sub: &str, email: &str, name: &str, now: Timestamp, exp: Timestamp) -> Result<String, Refusal> {
-        let claims = Claims {
-            sub: sub.to_owned(),
-            email: Some(email.to_owned()),
-            name: Some(name.to_owned()),
-            exp: exp.0.div_euclid(1000),
-            iat: Some(now.0.div_euclid(1000)),
+    pub fn issue(&self, bearer: Bearer<'_>, now: Timestamp, exp: Timestamp) -> Result<String, Refusal> {
+        let claims = OwnClaims {
+            sub: bearer.human,
+            sid: bearer.sign_in,
+            email: Some(bearer.email.to_owned()),
+            name: Some(bearer.name.to_owned()),
+            exp,
+            iat: now,
             iss: Some(self.config.issuer.clone().unwrap_or_else(|| OWN_ISSUER.to_owned())),
-            aud: self.config.audience.clone().map(Into::into),
-            email_verified: None,
+            aud: self.config.audience.clone(),
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing).map_err(|_| Refusal::Internal)
     }
 
-    /// Checks signature, `exp`, and `iss` and `aud` where configured.
+    /// Checks signature and times, and of an outside issuer's the other claims.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, Refusal> {
         let bad = |what: &str| Refusal::Unauthorized(format!("The token {what}"));
         let header = jsonwebtoken::decode_header(token).map_err(|_| bad("is not a JWT that the hub can check"))?;
-        let own = header.alg == Algorithm::HS256;
-        let (claims, outside) = match (&self.jwks, own) {
-            (_, true) => (self.check(token, &self.verifying, Algorithm::HS256), self.config.shared_secret),
-            (None, false) => return Err(bad("is signed with an algorithm that is not configured")),
-            (Some(jwks), false) => {
-                let (key, algorithm) =
-                    jwks.key(header.kid.as_deref()).await.ok_or_else(|| bad("is signed with an unknown key"))?;
-                (self.check(token, &key, algorithm), true)
-            }
+        if names_critical(token) {
+            // RFC 7515 section 4.1.11: what is not understood must not be passed over.
+            return Err(bad("has a header 'crit' that the hub does not understand"));
+        }
+        if header.alg == Algorithm::HS256
+            && let Ok(claims) = decode::<OwnClaims>(token, &self.own, Algorithm::HS256)
+        {
+            return match claims.exp > now {
+                true => Ok(Verified::Own(claims)),
+                false => Err(expired()),
+            };
+        }
+        let claims = match (&self.shared, &self.jwks, header.alg) {
+            (Some(shared), _, Algorithm::HS256) => decode::<OutsideClaims>(token, shared, Algorithm::HS256),
+            (_, Some(jwks), alg) if alg != Algorithm::HS256 => match jwks.key(header.kid.as_deref()).await {
+                Found::Key(key, algorithm) => decode(token, &key, algorithm),
+                Found::Unknown => return Err(bad("is signed with an unknown key")),
+            },
+            (_, _, Algorithm::HS256) => return Err(bad("is not valid")),
+            _ => return Err(bad("is signed with an algorithm that is not configured")),
         };
         let claims = claims.map_err(|_| bad("is not valid"))?;
-        if claims.exp.saturating_mul(1000) <= now.0 {
-            return Err(Refusal::Expired("The token has expired".to_owned()));
+        if claims.exp <= now {
+            return Err(expired());
         }
-        if outside && claims.disowns_email() {
-            return Err(bad("is of somebody whose e-mail address is not verified"));
+        match claims.problem(&self.config, now) {
+            Some(problem) => Err(bad(problem)),
+            None => Ok(Verified::Outside(claims)),
         }
-        Ok(Verified { claims, outside })
     }
+}
 
-    fn check(
-        &self,
-        token: &str,
-        key: &DecodingKey,
-        algorithm: Algorithm,
-    ) -> Result<Claims, jsonwebtoken::errors::Error> {
-        let mut validation = Validation::new(algorithm);
-        // `exp` is required here and compared above, with the injected clock.
-        validation.validate_exp = false;
-        validation.validate_nbf = true;
-        let mut required = vec!["exp", "sub"];
-        if let Some(issuer) = &self.config.issuer {
-            validation.set_issuer(&[issuer]);
-            required.push("iss");
-        }
-        match &self.config.audience {
-            Some(audience) => {
-                validation.set_audience(&[audience]);
-                required.push("aud");
-            }
-            None => validation.validate_aud = false,
-        }
-        validation.set_required_spec_claims(&required);
-        Ok(jsonwebtoken::decode::<Claims>(token, key, &validation)?.claims)
-    }
+fn expired() -> Refusal {
+    Refusal::Expired("The token has expired".to_owned())
+}
+
+/// Whether the header names extensions that have to be understood. The library passes over them.
+fn names_critical(token: &str) -> bool {
+    let header = token.split('.').next().unwrap_or_default();
+    let header = URL_SAFE_NO_PAD.decode(header).ok();
+    let header = header.and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok());
+    header.is_none_or(|header| header.get("crit").is_some())
+}
+
+/// Checks the signature and reads the claims; nothing is checked of what these say.
+fn decode<T: DeserializeOwned + Clone>(
+    token: &str,
+    key: &DecodingKey,
+    algorithm: Algorithm,
+) -> Result<T, jsonwebtoken::errors::Error> {
+    let mut validation = Validation::new(algorithm);
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    Ok(jsonwebtoken::decode::<T>(token, key, &validation)?.claims)
 }

@@ -6,12 +6,13 @@ mod authenticator;
 pub mod credential;
 mod jwks;
 mod jwt;
+mod outside;
 mod passwords;
 pub mod secret;
 
-pub use accounts::{Accounts, SignedIn};
+pub use accounts::{Accounts, SignedIn, Visit};
 pub use attempts::Attempts;
 pub use authenticator::{Authenticator, Caller, Provisioner};
 pub use jwks::Jwks;
-pub use jwt::{Claims, JwtConfig, Jwts};
+pub use jwt::{JwtConfig, JwtSecrets, Jwts};
 pub use secret::Secret;

@@ -50,7 +50,7 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
     let (api_key, key) = new_api_key(space.id, Permission::Owner, agent.map(|(agent, _)| agent.id), None);
     tx.create_key(&key, now).await?;
     let password = Secret::generate("");
-    let hash = Accounts::first_password(Some(password.as_str()[..20].to_owned())).await?;
+    let hash = Accounts::first_password(Some(password.as_str()[..20].to_owned()), FIRST_EMAIL).await?;
     let owner = NewHuman {
         space: space.id,
         email: FIRST_EMAIL,

@@ -78,9 +78,22 @@ id! {
     ParticipantId,
     /// An API key (the record, not the secret).
     KeyId,
+    /// A sign-in of a human.
+    SignInId,
     /// One WebSocket.
     ConnectionId,
 }
+
+impl HumanId {
+    /// What is revoked where the human's tokens that came of no sign-in become void.
+    #[must_use]
+    pub fn without_sign_in(self) -> Uuid {
+        Uuid::from_u128(self.0.as_u128() ^ WITHOUT_SIGN_IN)
+    }
+}
+
+/// Any constant will do that makes another id of an id.
+const WITHOUT_SIGN_IN: u128 = 0x5f3a_91c4_0000_0000_0000_7b1e_d02c_64a8;
 
 impl SessionId {
     /// How far the time of an id that a client chose may be from the hub's, in milliseconds.

@@ -15,6 +15,15 @@ impl Origin {
         }
     }
 
+    /// The /48 network of an IPv6 address, which one site has and which holds 65,536 origins.
+    #[must_use]
+    pub fn site(self) -> Option<Self> {
+        match self.0 {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(v6) => Some(Self(Ipv6Addr::from(u128::from(v6) & (u128::MAX << 80)).into())),
+        }
+    }
+
     /// The origin of a request that `peer` sent, with what its `X-Forwarded-For` says from left to right: the right-most
     /// address that is no trusted proxy, since everything left of it is anybody's claim.
     pub fn of<'a>(
@@ -75,5 +84,9 @@ mod tests {
     fn a_network_of_ipv6_is_one_origin() {
         assert_eq!(of("2001:db8:0:1:aaaa::1", "", &[]), of("2001:db8:0:1::2", "", &[]));
         assert_ne!(of("2001:db8:0:1::1", "", &[]), of("2001:db8:0:2::1", "", &[]));
+        let site = |text: &str| Origin::new(text.parse().expect("an address")).site();
+        assert_eq!(site("2001:db8:0:1::1"), site("2001:db8:0:ffff::1"));
+        assert_ne!(site("2001:db8:0:1::1"), site("2001:db8:1:1::1"));
+        assert_eq!(site("203.0.113.7"), None);
     }
 }

@@ -5,6 +5,7 @@ use super::participant::Member;
 use super::{AgentId, GuestId, HumanId, KeyEntry, KeyId, ParticipantType, Permission, SessionId, SpaceId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// A tenant.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -59,14 +60,31 @@ pub struct Human {
 }
 
 impl Human {
-    /// Whether a token without a sign-in that was issued in this second since the Unix epoch is void.
-    pub fn has_voided(&self, issued: i64) -> bool {
-        self.tokens_valid_from.is_some_and(|from| from.0.div_euclid(1000) > issued)
+    /// Whether a token without a sign-in that was issued at this time is void.
+    pub fn has_voided(&self, issued: Timestamp) -> bool {
+        self.tokens_valid_from.is_some_and(|from| from > issued)
     }
 
     pub fn member(&self) -> Member {
         Member { kind: ParticipantType::Human, id: self.id.into(), name: self.name.clone(), key: self.key.clone() }
     }
+}
+
+/// A sign-in to the hub: what its tokens came of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    pub id: Uuid,
+    pub created_at: Timestamp,
+    /// When its tokens were refreshed last.
+    pub last_used_at: Timestamp,
+    pub ends_at: Timestamp,
+    /// The `User-Agent` of the request that signed in.
+    pub user_agent: Option<String>,
+}
+
+impl SignIn {
+    /// How long one lasts at most: 90 days.
+    pub const LASTS_MILLIS: i64 = 90 * 24 * 60 * 60 * 1000;
 }
 
 /// An API key without its secret.

@@ -163,7 +163,7 @@ impl Principal {
     pub fn revocable(&self) -> [Option<Uuid>; 3] {
         match self {
             Self::Agent(a) => [Some(a.key.0), Some(a.agent.0), Some(a.space.0)],
-            Self::Human(h) => [Some(h.id.0), Some(h.space.0), h.sign_in],
+            Self::Human(h) => [Some(h.id.0), Some(h.space.0), Some(h.sign_in.unwrap_or(h.id.without_sign_in()))],
             Self::Guest(g) => [Some(g.id.0), Some(g.space.0), None],
         }
     }

@@ -3,9 +3,10 @@
 use super::App;
 use super::body::Body;
 use super::error::Unauthorized;
+use super::refresh_cookie::CookieToken;
 use super::reply::{self, Reply};
-use crate::auth::SignedIn;
-use crate::domain::{Origin, Refusal, Timestamp};
+use crate::auth::{SignedIn, Visit};
+use crate::domain::{Refusal, Timestamp};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -52,6 +53,17 @@ struct Tokens {
     refresh_token: String,
 }
 
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(examples(json!({ "refreshToken": "the refresh token of the last sign-in or refresh" })))]
+pub struct Logout {
+    #[schema(value_type = String)]
+    refresh_token: Option<String>,
+    /// End every sign-in of the human. Not unless given.
+    #[schema(nullable = false)]
+    everywhere: Option<bool>,
+}
+
 fn signed_in(tokens: SignedIn) -> Reply {
     reply::ok(&Tokens {
         access_token: tokens.access_token,
@@ -62,54 +74,60 @@ fn signed_in(tokens: SignedIn) -> Reply {
 }
 
 /// Sign in
+///
+/// The hub's own page, and no other, may ask with the header `Hiloop-Refresh: cookie` for its refresh token to be kept
+/// in a cookie that scripts can't read: `refreshToken` is null then, and `refresh` and `logout` with that header need
+/// none in the body.
 #[utoipa::path(
     post, path = "/login", operation_id = "login",
     request_body = Login,
     responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
 )]
-pub async fn login(State(app): State<App>, from: Origin, body: Body<Login>) -> Reply {
+pub async fn login(State(app): State<App>, visit: Visit, body: Body<Login>) -> Reply {
     let email = body.value.email.ok_or_else(|| Refusal::required("email"))?;
     let password = body.value.password.ok_or_else(|| Refusal::required("password"))?;
-    signed_in(app.accounts.login(&email, password, body.value.space.as_deref(), from).await?)
+    signed_in(app.accounts.login(&email, password, body.value.space.as_deref(), &visit).await?)
 }
 
 /// Get new tokens for a refresh token
 ///
-/// The refresh token is used up: a second use ends every token that came of the same sign-in.
+/// The refresh token is used up: a second use ends the sign-in, with every token that came of it, at once. A sign-in
+/// ends after 90 days.
 #[utoipa::path(
     post, path = "/refresh", operation_id = "refresh",
     request_body = RefreshToken,
     responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
 )]
-pub async fn refresh(State(app): State<App>, from: Origin, body: Body<RefreshToken>) -> Reply {
-    let token = body.value.refresh_token.ok_or_else(|| Refusal::required("refreshToken"))?;
-    signed_in(app.accounts.refresh(&token, from).await?)
+pub async fn refresh(State(app): State<App>, visit: Visit, kept: CookieToken, body: Body<RefreshToken>) -> Reply {
+    let token = body.value.refresh_token.or(kept.0).ok_or_else(|| Refusal::required("refreshToken"))?;
+    signed_in(app.accounts.refresh(&token, &visit).await?)
 }
 
 /// Sign out
 ///
-/// A token that is unknown has ended already.
+/// Ends the sign-in with every token that came of it, and its live connections. A token that is unknown has ended
+/// already.
 #[utoipa::path(
     post, path = "/logout", operation_id = "logout",
-    request_body = RefreshToken,
+    request_body = Logout,
     responses((status = 204, description = "Signed out")),
 )]
-pub async fn logout(State(app): State<App>, body: Body<RefreshToken>) -> Reply {
-    let token = body.value.refresh_token.ok_or_else(|| Refusal::required("refreshToken"))?;
-    app.accounts.logout(&token).await?;
+pub async fn logout(State(app): State<App>, visit: Visit, kept: CookieToken, body: Body<Logout>) -> Reply {
+    let token = body.value.refresh_token.or(kept.0).ok_or_else(|| Refusal::required("refreshToken"))?;
+    app.accounts.logout(&token, body.value.everywhere.unwrap_or(false), &visit).await?;
     reply::no_content()
 }
 
-/// Choose a first password
+/// Choose a password
 ///
-/// With the token of a one-time setup link; signs in.
+/// With the token of a one-time setup link; ends every other sign-in of the human, and signs in.
 #[utoipa::path(
     post, path = "/setup", operation_id = "setUp",
     request_body = Setup,
     responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
 )]
-pub async fn setup(State(app): State<App>, from: Origin, body: Body<Setup>) -> Reply {
+pub async fn setup(State(app): State<App>, visit: Visit, body: Body<Setup>) -> Reply {
     let token = body.value.token.ok_or_else(|| Refusal::required("token"))?;
     let password = body.value.password.ok_or_else(|| Refusal::required("password"))?;
-    signed_in(app.accounts.set_up(&token, password, from).await?)
+    signed_in(app.accounts.set_up(&token, password, &visit).await?)
 }

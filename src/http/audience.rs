@@ -4,14 +4,14 @@ use super::error::documented;
 use super::request_id::REQUEST_ID;
 use super::{ApiError, App};
 use crate::auth::credential::{api_key_of, bearer_of};
-use crate::auth::{Caller, Provisioner};
+use crate::auth::{Caller, Provisioner, Visit};
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal, ManagerPrincipal};
 use crate::domain::{AuditSource, Origin, Permission, Principal, Refusal};
 use crate::room::Payer;
 use crate::wire::origin;
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -87,6 +87,16 @@ impl FromRequestParts<App> for Origin {
 }
 
 /// Where a request comes from, for the audit log.
+impl FromRequestParts<App> for Visit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let source = AuditSource::from_request_parts(parts, app).await?;
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        Ok(Self { from: from(parts, app), source, user_agent: agent.map(str::to_owned) })
+    }
+}
+
 impl FromRequestParts<App> for AuditSource {
     type Rejection = Infallible;
 

@@ -1,6 +1,7 @@
 //! JSON bodies: bounded, checked, and refused with a text that names the field.
 
 use super::{ApiError, App, error};
+use crate::auth::Secret;
 use crate::domain::Refusal;
 use crate::room::{Held, Payer};
 use crate::store::SecretHash;
@@ -19,8 +20,9 @@ use utoipa::ToSchema;
 /// A request's JSON. An empty body counts as `{}`.
 pub struct Body<T> {
     pub value: T,
-    /// SHA-256 of method, path, API key, acting agent and body: what an `Idempotency-Key` stands for. It is stored, and
-    /// with the API key in it nobody who reads the store can find a password by trying.
+    /// SHA-256 of method, path, API key (a secret of the hub for a human who manages), acting agent and body: what an
+    /// `Idempotency-Key` stands for. It is stored, and with a secret in it nobody who reads it can find a password by
+    /// trying.
     pub digest: SecretHash,
     /// The room that its memory takes, until the request is answered.
     _held: Option<Held>,
@@ -93,8 +95,11 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Body<T> {
             return Err(BodyError::NotJson);
         }
         let length = bytes.len();
+        // Managers who are human bring ever new tokens: what stands for them is a secret of the hub.
+        let is_human = !parts.headers.contains_key("x-api-key") && parts.uri.path().starts_with("/v1/manage/");
+        let of_hub = is_human.then(|| app.authenticator.jwts().derived_secret("", "digests of requests"));
         let read = move || {
-            let digest = digest(&parts, &bytes);
+            let digest = digest(&parts, of_hub.as_ref(), &bytes);
             parse(&bytes).map(|value| (value, digest)).map_err(|refusal| BodyError::Bad(ApiError(refusal)))
         };
         let (value, digest) = if length <= LONG_TO_READ {
@@ -158,12 +163,14 @@ async fn arrive(
     }
 }
 
-fn digest(parts: &Parts, bytes: &[u8]) -> SecretHash {
+fn digest(parts: &Parts, of_hub: Option<&Secret>, bytes: &[u8]) -> SecretHash {
+    let key = parts.headers.get("x-api-key").map(|key| key.as_bytes());
+    let credential = key.or(of_hub.map(|secret| secret.as_str().as_bytes())).unwrap_or_default();
     let mut digest = Sha256::new();
     for part in [
         parts.method.as_str().as_bytes(),
         parts.uri.path().as_bytes(),
-        parts.headers.get("x-api-key").map_or(&[][..], |key| key.as_bytes()),
+        credential,
         parts.headers.get("x-hiloop").map_or(&[][..], |agent| agent.as_bytes()),
         bytes,
     ] {

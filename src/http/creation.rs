@@ -286,7 +286,7 @@ pub async fn human(
     let name = draft.name.ok_or_else(|| Refusal::required("name"))?;
     check_name("name", &name)?;
     // Hashing takes long: not while the transaction holds others up.
-    let password_hash = Accounts::first_password(draft.password).await?;
+    let password_hash = Accounts::first_password(draft.password, &email).await?;
     let mut making = match key.begin(&app, manager.credential, body.digest).await? {
         Begun::Now(making) => making,
         Begun::Before(made) => {

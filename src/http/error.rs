@@ -175,7 +175,7 @@ macro_rules! own_errors {
         }
     )+};
 }
-own_errors!(Conflict CONFLICT, NotFound NOT_FOUND, Unauthorized UNAUTHORIZED, UpgradeRequired UPGRADE_REQUIRED);
+own_errors!(Conflict CONFLICT, Forbidden FORBIDDEN, NotFound NOT_FOUND, Unauthorized UNAUTHORIZED, UpgradeRequired UPGRADE_REQUIRED);
 
 /// An error reply with a status and code that no refusal of the rules has.
 pub fn reply(status: StatusCode, code: &str, message: &str) -> Response {

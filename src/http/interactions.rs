@@ -5,6 +5,7 @@
 
 use super::audience::{Agent, Audience, Person};
 use super::body::{Body, NoBody};
+use super::error::Forbidden;
 use super::idempotency::IdempotencyKey;
 use super::path::Id;
 use super::pieces::{self, Piece};
@@ -189,7 +190,7 @@ pub async fn messages(caller: Agent, State(app): State<App>, Id(session): Id<Ses
     post, path = "/interactions/{id}/respond", operation_id = "respondToInteraction",
     request_body = AnswerDraft,
     params(IdempotencyKey),
-    responses((status = 200, description = "The interaction, settled", body = Interaction)),
+    responses((status = 200, description = "The interaction, settled", body = Interaction), Forbidden),
 )]
 pub async fn respond(
     Person(principal): Person,

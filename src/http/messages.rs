@@ -3,6 +3,7 @@
 use super::App;
 use super::audience::{Agent, Audience};
 use super::body::{Body, NoBody};
+use super::error::Forbidden;
 use super::idempotency::IdempotencyKey;
 use super::path::{Id, Ids};
 use super::pieces::{self, Piece};
@@ -26,7 +27,7 @@ use utoipa::ToSchema;
     post, path = "/sessions/{id}/messages", operation_id = "postMessage",
     request_body = MessageDraft,
     params(IdempotencyKey),
-    responses((status = 201, description = "The message", body = Message)),
+    responses((status = 201, description = "The message", body = Message), Forbidden),
 )]
 pub async fn post<A: Audience>(
     caller: A,

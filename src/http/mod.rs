@@ -32,10 +32,13 @@ mod pieces;
 mod public_keys;
 mod query;
 mod rate_limit;
+mod refresh_cookie;
 mod reply;
 mod request_id;
 mod router;
 mod sessions;
+mod setup_links;
+mod sign_ins;
 mod sse;
 mod timeline;
 

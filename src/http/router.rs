@@ -5,9 +5,9 @@ use super::error::UpgradeRequired;
 use super::rate_limit::{self, RateLimits};
 use super::{
     ApiError, App, accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me,
-    messages, openapi, ops, page, participants, public_keys,
+    messages, openapi, ops, page, participants, public_keys, refresh_cookie,
 };
-use super::{request_id, sessions, sse, timeline};
+use super::{request_id, sessions, setup_links, sign_ins, sse, timeline};
 use crate::domain::Refusal;
 use crate::metrics::Metrics;
 use crate::ws;
@@ -28,7 +28,7 @@ pub fn router(app: App) -> Router {
     let mut api = Router::new()
         .nest("/v1/agent", agent())
         .nest("/v1/human", human())
-        .nest("/v1/auth", auth())
+        .nest("/v1/auth", auth().layer(middleware::from_fn_with_state(app.clone(), refresh_cookie::middleware)))
         .nest("/v1/manage", managing())
         .route("/v1/provision/agents", post(creation::provision))
         .route("/v1/ws", get(socket))
@@ -114,6 +114,9 @@ fn human() -> Router<App> {
             "/key-backup",
             get(public_keys::get_backup).put(public_keys::put_backup).delete(public_keys::delete_backup),
         )
+        .route("/password", post(sign_ins::change_password))
+        .route("/sign-ins", get(sign_ins::list))
+        .route("/sign-ins/{id}", delete(sign_ins::end))
         .route("/feed", get(sessions::feed))
         .route("/agents", get(me::agents_of_human))
         .route("/sessions", post(sessions::create_by_human).get(sessions::list::<Person>))
@@ -148,6 +151,7 @@ fn managing() -> Router<App> {
         .route("/agents/{id}", delete(manage::deactivate_agent))
         .route("/humans", post(creation::human).get(manage::humans))
         .route("/humans/{id}", delete(manage::deactivate_human))
+        .route("/humans/{id}/setup-link", post(setup_links::create))
         .route("/spaces", post(creation::space).get(manage::spaces))
         .route("/spaces/{id}", delete(manage::deactivate_space))
         .route("/attestations/{principalId}", put(public_keys::attest))

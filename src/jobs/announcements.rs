@@ -2,7 +2,8 @@
 //!
 //! The change is a row that was written with the entry, and any node may work on it: a session is told under its own
 //! lock, and only of what is newer than what its timeline tells, so that it is told once whoever else is at it and
-//! whichever node dies. A row is deleted when every session has been told; of one principal the oldest comes first.
+//! whichever node dies. Of one principal the oldest change comes first. When every session has been told, the row rests
+//! until those that were being made meanwhile, with the key before, are there too; then it is looked once more.
 
 use crate::context::Context;
 use crate::domain::decide::Command;
@@ -17,7 +18,9 @@ use std::time::Duration;
 
 const TICK: Duration = Duration::from_millis(500);
 /// Most changes that are worked on in one round, a piece of each.
-const CHANGES: i64 = 8;
+const CHANGES: i64 = 16;
+/// After so long whatever was being made when a change came is there: longer than the timeline's writer waits.
+const SETTLED_MILLIS: i64 = 20_000;
 /// Most sessions of a piece.
 const PIECE: i64 = 64;
 /// Most that are under way: they share their batches with what people say.
@@ -50,27 +53,37 @@ async fn run(context: &Context) {
 
 /// Works on the changes that are waiting; `true` if all went well and there was something to do.
 async fn round(context: &Context) -> StoreResult<bool> {
-    let announcements = context.store.announcements(CHANGES).await?;
+    let settled = context.clock.now().plus_millis(-SETTLED_MILLIS);
+    let announcements = context.store.announcements(settled, CHANGES).await?;
     let mut went_well = !announcements.is_empty();
-    for announcement in &announcements {
-        went_well &= piece(context, announcement).await?;
+    for announcement in announcements {
+        went_well &= work_on(context, announcement).await?;
     }
     Ok(went_well)
 }
 
-/// Tells the next sessions of one change; `false` if that has to be tried again.
-async fn piece(context: &Context, announcement: &Announcement) -> StoreResult<bool> {
-    let sessions = context.store.sessions_to_tell(announcement, PIECE).await?;
-    let Some(last) = sessions.last().copied() else {
-        context.store.end_announcement(announcement).await?;
-        return Ok(true);
-    };
-    let tell = stream::iter(sessions).map(|session| tell(context, announcement, session));
-    let all_told = tell.buffer_unordered(AT_ONCE).all(std::future::ready).await;
-    if all_told {
-        context.store.note_told(announcement, last).await?;
+/// Tells the next sessions of one change, or in its last look all that are left; `false` if that has to be tried again.
+async fn work_on(context: &Context, mut announcement: Announcement) -> StoreResult<bool> {
+    loop {
+        let sessions = context.store.sessions_to_tell(&announcement, PIECE).await?;
+        let Some(last) = sessions.last().copied() else {
+            if announcement.is_last_look {
+                context.store.end_announcement(&announcement).await?;
+            } else {
+                context.store.rest_announcement(&announcement).await?;
+            }
+            return Ok(true);
+        };
+        let tell = stream::iter(sessions).map(|session| tell(context, &announcement, session));
+        if !tell.buffer_unordered(AT_ONCE).all(std::future::ready).await {
+            return Ok(false);
+        }
+        if !announcement.is_last_look {
+            context.store.note_told(&announcement, last).await?;
+            return Ok(true);
+        }
+        announcement.after = Some(last);
     }
-    Ok(all_told)
 }
 
 /// Tells one session; `false` if the store can't be reached. A session that is gone by now needs nothing, and one whose

@@ -20,7 +20,7 @@ use crate::domain::interaction::InteractionState;
 use crate::domain::keys::{Attestation, SessionKey};
 use crate::domain::message::MessageState;
 use crate::domain::participant::Member;
-use crate::domain::people::{Agent, ApiKey, Guest, Human, Space};
+use crate::domain::people::{Agent, ApiKey, Guest, Human, SignIn, Space};
 use crate::domain::{
     AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyEntry, KeyId, Message, MessageId,
     MessageStatus, Page, PageRequest, Participant, ParticipantId, ParticipantType, PrincipalId, Scope, Session,
@@ -29,9 +29,10 @@ use crate::domain::{
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
-    Acknowledged, ActiveSession, Announcement, Attested, DueMessage, EventPage, FeedEntry, Head, KeyHolder, Listed,
-    Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, Outlook, Passing, Put, ReadMark, Refresh,
-    RefreshOutcome, Retired, Said, SavedReply, SavedReplyKind, Standing, Taken, WriteSet,
+    Acknowledged, ActiveSession, Announcement, Attested, DueMessage, EndedSignIns, EventPage, FeedEntry, FormerHumans,
+    Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NewSignIn,
+    Outlook, OutsideIdentity, Passing, PasswordChosen, Put, ReadMark, RefreshOutcome, Retired, Said, SavedReply,
+    SavedReplyKind, Standing, Taken, WriteSet,
 };
 pub use sql::{
     DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED,
@@ -136,12 +137,16 @@ pub trait PublicKeys: Send + Sync {
         session: SessionId,
         page: PageRequest,
     ) -> StoreResult<Option<Page<SessionKey>>>;
-    /// Changes that are still to be announced, the oldest first: of each principal only the oldest.
-    async fn announcements(&self, limit: i64) -> StoreResult<Vec<Announcement>>;
+    /// Changes that are still to be announced, those that have told nobody yet first: of each principal only the oldest,
+    /// and those that rest if they were made at `settled` or before.
+    async fn announcements(&self, settled: Timestamp, limit: i64) -> StoreResult<Vec<Announcement>>;
     /// The next active sessions, in the order of their ids, that have not been told of a change.
     async fn sessions_to_tell(&self, announcement: &Announcement, limit: i64) -> StoreResult<Vec<SessionId>>;
     /// Notes that every session up to `told` has been told; nothing if another node has noted more meanwhile.
     async fn note_told(&self, announcement: &Announcement, told: SessionId) -> StoreResult<()>;
+    /// Notes that every session has been told. A session that was being made meanwhile may have begun with the key before:
+    /// there is one more look when those are all there.
+    async fn rest_announcement(&self, announcement: &Announcement) -> StoreResult<()>;
     async fn end_announcement(&self, announcement: &Announcement) -> StoreResult<()>;
 
     async fn key_backup(&self, human: HumanId) -> StoreResult<Option<String>>;
@@ -178,6 +183,18 @@ pub trait DirectoryTx: Send {
     /// Creates a human, or `None` if an active one of the space has the address.
     async fn create_human(&mut self, new: &NewHuman<'_>, now: Timestamp) -> StoreResult<Option<Human>>;
     async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey>;
+    /// An active human of the space.
+    async fn human(&mut self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>>;
+    /// As [`OutsideIdentities::add_outside_identity`].
+    async fn add_outside_identity(
+        &mut self,
+        issuer: &str,
+        subject: &str,
+        human: HumanId,
+        now: Timestamp,
+    ) -> StoreResult<bool>;
+    /// Voids the setup links of a human that were not used.
+    async fn void_setup_tokens(&mut self, human: HumanId) -> StoreResult<()>;
     async fn add_setup_token(&mut self, hash: &SecretHash, human: HumanId, expires_at: Timestamp) -> StoreResult<()>;
     /// Keeps an entry of the audit log, which is also written to the log once it is durable.
     async fn audit(&mut self, entry: AuditEntry) -> StoreResult<()>;
@@ -185,7 +202,7 @@ pub trait DirectoryTx: Send {
     async fn commit(self: Box<Self>, reply: Option<SavedReply>) -> StoreResult<()>;
 }
 
-/// Secrets, all hashed: API keys, guest tokens, refresh tokens, setup links; and the hub's own settings.
+/// Secrets, all hashed: API keys and guest tokens; and the hub's own settings.
 #[async_trait]
 pub trait Credentials: Send + Sync {
     async fn setting(&self, name: &str) -> StoreResult<Option<String>>;
@@ -204,9 +221,15 @@ pub trait Credentials: Send + Sync {
 
     /// A guest who is not revoked.
     async fn guest(&self, space: SpaceId, id: GuestId) -> StoreResult<Option<Guest>>;
+}
 
-    async fn add_refresh_token(&self, token: &Refresh, now: Timestamp) -> StoreResult<()>;
-    /// Uses up `old` and stores `next_hash` in its family. A token that was used before ends its whole family.
+/// Sign-ins of humans with their refresh tokens, setup links, and passwords. What ends a sign-in revokes its id, and
+/// what voids tokens without a sign-in revokes [`HumanId::without_sign_in`].
+#[async_trait]
+pub trait SignIns: Send + Sync {
+    /// Adds a sign-in with its first refresh token. Returns those that had to end because there were too many.
+    async fn add_sign_in(&self, new: &NewSignIn, now: Timestamp) -> StoreResult<Vec<Uuid>>;
+    /// Uses up `old` and stores `next_hash` in its sign-in. A token that was used before ends its whole sign-in.
     async fn rotate_refresh_token(
         &self,
         old: &SecretHash,
@@ -214,16 +237,58 @@ pub trait Credentials: Send + Sync {
         next_expires: Timestamp,
         now: Timestamp,
     ) -> StoreResult<RefreshOutcome>;
-    /// Ends the family of this token, if it is one.
-    async fn end_refresh_family(&self, token: &SecretHash) -> StoreResult<()>;
-    /// Uses up a setup token and sets its human's password, both or neither; `None` if the token is unknown, used or
-    /// expired, or its human is not active.
+    /// The sign-ins that have not ended, the one that was used last first.
+    async fn sign_ins(&self, human: HumanId, page: PageRequest, now: Timestamp) -> StoreResult<Page<SignIn>>;
+    /// Whether this sign-in of the human has not ended.
+    async fn has_sign_in(&self, human: HumanId, id: Uuid, now: Timestamp) -> StoreResult<bool>;
+    /// Ends a sign-in; `false` if the human has none of this id.
+    async fn end_sign_in(&self, human: HumanId, id: Uuid, now: Timestamp) -> StoreResult<bool>;
+    /// Ends the sign-in of this refresh token, if it is one; `everywhere`, every sign-in of its human.
+    async fn end_sign_in_of(
+        &self,
+        token: &SecretHash,
+        everywhere: bool,
+        now: Timestamp,
+    ) -> StoreResult<Option<EndedSignIns>>;
+    /// Sets a password in the place of the one with the hash `before`, and ends every sign-in but the one to keep.
+    /// Returns what was revoked, or `None` if `before` is not the password any more.
+    async fn change_password(
+        &self,
+        human: HumanId,
+        before: &str,
+        password_hash: &str,
+        keep: Option<Uuid>,
+        now: Timestamp,
+    ) -> StoreResult<Option<Vec<Uuid>>>;
+    /// The active human whom a setup token that is good is for.
+    async fn human_of_setup_token(&self, token: &SecretHash, now: Timestamp) -> StoreResult<Option<HumanId>>;
+    /// Uses up a setup token, sets its human's password and ends their sign-ins, all or nothing; `None` if the token is
+    /// unknown, used or expired, or its human is not active.
     async fn choose_password(
         &self,
         token: &SecretHash,
         password_hash: &str,
         now: Timestamp,
-    ) -> StoreResult<Option<HumanId>>;
+    ) -> StoreResult<Option<PasswordChosen>>;
+}
+
+/// Who an outside issuer's (iss, sub) is. `issuer` is empty where tokens name none.
+#[async_trait]
+pub trait OutsideIdentities: Send + Sync {
+    async fn outside_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<OutsideIdentity>>;
+    /// `false` if (issuer, subject) is somebody already.
+    async fn add_outside_identity(
+        &self,
+        issuer: &str,
+        subject: &str,
+        human: HumanId,
+        now: Timestamp,
+    ) -> StoreResult<bool>;
+    /// `false` if (issuer, subject) is not `from` any more.
+    async fn move_outside_identity(&self, issuer: &str, subject: &str, from: HumanId, to: HumanId)
+    -> StoreResult<bool>;
+    /// The deactivated humans of a space who had this address.
+    async fn former_humans(&self, space: SpaceId, address: &str, issuer: &str) -> StoreResult<FormerHumans>;
 }
 
 /// Sessions, who takes part in them, and how far they have read.
@@ -385,7 +450,16 @@ pub enum LockWait {
 /// The whole store.
 #[async_trait]
 pub trait Store:
-    Directory + PublicKeys + Credentials + Sessions + Timelines + Retention + Interactions + AuditLog
+    Directory
+    + PublicKeys
+    + Credentials
+    + SignIns
+    + OutsideIdentities
+    + Sessions
+    + Timelines
+    + Retention
+    + Interactions
+    + AuditLog
 {
     /// Fails unless the store answers.
     async fn ping(&self) -> StoreResult<()>;

@@ -5,7 +5,7 @@ use crate::domain::decide::NewGuest;
 use crate::domain::keys::KeyChange;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::participant::Participation;
-use crate::domain::people::Role;
+use crate::domain::people::{Human, Role};
 use crate::domain::{
     AgentId, CommittedEvent, GuestId, HumanId, KeyEntry, KeyId, Message, MessageId, MessageStatus, Participant,
     ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session, SessionId, SpaceId, Timestamp,
@@ -90,24 +90,71 @@ pub struct Announcement {
     pub change: KeyChange,
     /// The sessions up to this one have been told.
     pub after: Option<SessionId>,
+    /// Whether all have been told before, and this is the last look for those that came about with an older key.
+    pub is_last_look: bool,
 }
 
-/// A refresh token to store.
+/// A sign-in to store, with its first refresh token.
 #[derive(Clone, Debug)]
-pub struct Refresh {
-    pub hash: SecretHash,
-    pub family: Uuid,
+pub struct NewSignIn {
+    pub id: Uuid,
     pub human: HumanId,
+    /// Of the refresh token.
+    pub hash: SecretHash,
     pub expires_at: Timestamp,
+    /// When the sign-in ends, however often its token is refreshed.
+    pub ends_at: Timestamp,
+    pub user_agent: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshOutcome {
-    Rotated(HumanId),
-    /// It was used before: a copy is about, so the whole family has ended.
-    Reused,
+    Rotated {
+        human: HumanId,
+        sign_in: Uuid,
+        ends_at: Timestamp,
+    },
+    /// It was used before: a copy is about, so the whole sign-in has ended.
+    Reused {
+        human: HumanId,
+        sign_in: Uuid,
+    },
     Expired,
     Unknown,
+}
+
+/// Sign-ins that were ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedSignIns {
+    pub human: HumanId,
+    /// The one whose token was given.
+    pub sign_in: Uuid,
+    /// What was revoked.
+    pub subjects: Vec<Uuid>,
+}
+
+/// A password that was chosen by a setup link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordChosen {
+    pub human: HumanId,
+    /// What was revoked.
+    pub subjects: Vec<Uuid>,
+}
+
+/// Who (issuer, subject) is.
+#[derive(Clone, Debug)]
+pub struct OutsideIdentity {
+    pub human: HumanId,
+    /// The human, unless they are deactivated.
+    pub active: Option<Human>,
+}
+
+/// Deactivated humans who had an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FormerHumans {
+    pub any: bool,
+    /// Whether one of them has no identity of the issuer, so that an unknown one of its may be theirs.
+    pub unknown_to_issuer: bool,
 }
 
 /// A session that has moved lately.

@@ -73,7 +73,7 @@ impl Request {
         fixed
             + match &self.action {
                 Action::Create { participants, interaction, .. } => {
-                    participants.len() * 256 + interaction.as_ref().map_or(0, |new| new.message.size())
+                    participants.len() * 768 + interaction.as_ref().map_or(0, |new| new.message.size())
                 }
                 Action::Command(Command::Post(message)) => message.size(),
                 Action::Command(Command::PushBlocks(block)) => block.as_str().len(),

@@ -32,6 +32,11 @@ RULES = (
     "or 'name' is required",  # a participant is named by an id or by a name,
     "or 'email' is required",  # or by an e-mail address
     "must not be in the past",  # a deadline
+    "must be a UUID of version 7",  # a session's id that the client chooses,
+    "must have a time within a day",
+    "stands only with",  # answerers of a question, the outcome of an answer
+    "must not name anybody twice",  # answerers,
+    "who does not take part",
     "must have at most 4096 bytes",  # metadata, as JSON
     "must be an X25519 public key",  # which point a key entry's text is,
     "must be an Ed25519 public key",

@@ -26,16 +26,18 @@ use std::sync::{Arc, LazyLock, Mutex};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-const PASSWORD: &str = "correct horse battery staple";
-const SECRET: &str = "a secret of at least thirty-two characters";
+pub const PASSWORD: &str = "correct horse battery staple";
+/// Who signs outside, in every token.
+const ISSUER: &str = "https://idp.example";
+pub const SECRET: &str = "a secret of at least thirty-two characters";
 
 /// A human with a password; what `POST /v1/manage/humans` replied.
-async fn human_with_password(hub: &Hub, email: &str) -> Value {
+pub async fn human_with_password(hub: &Hub, email: &str) -> Value {
     let body = json!({ "email": email, "name": "Ada", "password": PASSWORD });
     hub.owner.post("/v1/manage/humans", body).await.expect(201)
 }
 
-async fn login(hub: &Hub, email: &str, password: &str) -> Reply {
+pub async fn login(hub: &Hub, email: &str, password: &str) -> Reply {
     hub.anonymous().post("/v1/auth/login", json!({ "email": email, "password": password })).await
 }
 
@@ -43,15 +45,15 @@ async fn refresh(hub: &Hub, token: &Value) -> Reply {
     hub.anonymous().post("/v1/auth/refresh", json!({ "refreshToken": token })).await
 }
 
-fn bearer(hub: &Hub, token: &str) -> Client {
+pub fn bearer(hub: &Hub, token: &str) -> Client {
     hub.anonymous().with("authorization", &format!("Bearer {token}"))
 }
 
-async fn me(hub: &Hub, token: &str) -> Reply {
+pub async fn me(hub: &Hub, token: &str) -> Reply {
     bearer(hub, token).get("/v1/human/me").await
 }
 
-async fn refused(hub: &Hub, token: &str, why: &str) {
+pub async fn refused(hub: &Hub, token: &str, why: &str) {
     let reply = me(hub, token).await;
     assert_eq!(reply.status, 401, "{why}: {}", reply.body);
     assert_eq!(reply.body["error"]["code"], "UNAUTHORIZED", "{why}");
@@ -352,13 +354,16 @@ on_both_engines! {
 }
 
 /// What an outside issuer says about somebody, valid for an hour.
-fn claims(sub: &str, email: &str) -> Value {
-    let exp = SystemClock.now().plus_seconds(3600).0 / 1000;
-    json!({ "sub": sub, "email": email, "name": "Outside", "exp": exp })
+pub fn claims(sub: &str, email: &str) -> Value {
+    let now = SystemClock.now().0 / 1000;
+    json!({
+        "sub": sub, "email": email, "email_verified": true, "name": "Outside", "iat": now, "exp": now + 3600,
+        "iss": ISSUER, "aud": "hub",
+    })
 }
 
 /// The claims with one of them set to something else; null takes it out.
-fn with(mut claims: Value, name: &str, value: Value) -> Value {
+pub fn with(mut claims: Value, name: &str, value: Value) -> Value {
     let object = claims.as_object_mut().expect("an object");
     if value.is_null() {
         object.remove(name);
@@ -368,7 +373,7 @@ fn with(mut claims: Value, name: &str, value: Value) -> Value {
     claims
 }
 
-fn hs256(secret: &[u8], kid: Option<&str>, claims: &Value) -> String {
+pub fn hs256(secret: &[u8], kid: Option<&str>, claims: &Value) -> String {
     let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::HS256) };
     jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(secret)).expect("a token")
 }
@@ -404,20 +409,23 @@ async fn a_shared_secret_lets_an_outside_issuer_in() {
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     // Without a name, or with one that can't be shown, there is still something to call them by.
     for (index, name) in [Value::Null, json!(""), json!("\u{7}\n")].into_iter().enumerate() {
-        let claims = with(claims("idp|3", &format!("n{index}@example.org")), "name", name);
+        let claims = with(claims(&format!("idp|n{index}"), &format!("n{index}@example.org")), "name", name);
         let person = me(&hub, &hs256(SECRET.as_bytes(), None, &claims)).await.expect(200);
-        assert!(!text(&person["name"]).trim().is_empty(), "{person}");
+        assert_eq!(person["name"], format!("n{index}"), "what stands before the @, and no more of the address");
     }
-    // Times may have fractions (RFC 7519 section 2), and nobody asks when the token of one who never left was made.
+    // Times may have fractions (RFC 7519 section 2).
     let grace_claims = claims("idp|1", "grace@example.org");
     let exp = grace_claims["exp"].as_f64().expect("a number");
     for (name, value) in [
         ("exp", json!(exp + 0.75)),
         ("exp", json!(4e9)),
         ("iat", json!(exp - 3600.25)),
-        ("iat", json!("lately")),
+        ("exp", json!(1e18)),
         ("email_verified", json!(true)),
-        ("email_verified", json!("true")),
+        // Who they are is settled by now.
+        ("email_verified", json!(false)),
+        ("email", Value::Null),
+        ("email", json!("another@example.org")),
     ] {
         let token = hs256(SECRET.as_bytes(), None, &with(grace_claims.clone(), name, value));
         assert_eq!(me(&hub, &token).await.expect(200)["id"], grace["id"], "{name}");
@@ -440,6 +448,16 @@ async fn a_shared_secret_lets_an_outside_issuer_in() {
         ("not yet valid", hs256(SECRET.as_bytes(), None, &with(good.clone(), "nbf", ago(-3600)))),
         ("no email", hs256(SECRET.as_bytes(), None, &with(good.clone(), "email", Value::Null))),
         ("no address", hs256(SECRET.as_bytes(), None, &with(good.clone(), "email", json!("nobody")))),
+        ("no iat", hs256(SECRET.as_bytes(), None, &with(good.clone(), "iat", Value::Null))),
+        ("iat as text", hs256(SECRET.as_bytes(), None, &with(good.clone(), "iat", json!("lately")))),
+        ("nbf as text", hs256(SECRET.as_bytes(), None, &with(good.clone(), "nbf", json!("1")))),
+        ("sub as a number", hs256(SECRET.as_bytes(), None, &with(good.clone(), "sub", json!(7)))),
+        ("no subject", hs256(SECRET.as_bytes(), None, &with(good.clone(), "sub", json!("")))),
+        ("a subject without end", hs256(SECRET.as_bytes(), None, &with(good.clone(), "sub", json!("s".repeat(256))))),
+        ("name as a list", hs256(SECRET.as_bytes(), None, &with(good.clone(), "name", json!(["x"])))),
+        ("email as a list", hs256(SECRET.as_bytes(), None, &with(good.clone(), "email", json!(["bad@example.org"])))),
+        ("aud as a number", hs256(SECRET.as_bytes(), None, &with(good.clone(), "aud", json!([1])))),
+        ("iss as a list", hs256(SECRET.as_bytes(), None, &with(good.clone(), "iss", json!([ISSUER])))),
         ("none", unsigned(&json!({ "alg": "none", "typ": "JWT" }), &good, "")),
         ("None", unsigned(&json!({ "alg": "None", "typ": "JWT" }), &good, "")),
         ("no signature", unsigned(&json!({ "alg": "HS256", "typ": "JWT" }), &good, "")),
@@ -537,7 +555,7 @@ impl Issuer {
     }
 
     /// Its port, at which nobody answers any more.
-    async fn stop(self) -> Port {
+    pub async fn stop(self) -> Port {
         self.serving.abort();
         let _ = self.serving.await;
         self.port
@@ -545,8 +563,9 @@ impl Issuer {
 }
 
 /// A hub that trusts this issuer.
-async fn trusting(issuer: &Issuer, flags: &[&str]) -> Hub {
-    let flags: Vec<_> = ["--jwks-url", &issuer.url].iter().chain(flags).copied().collect();
+pub async fn trusting(issuer: &Issuer, flags: &[&str]) -> Hub {
+    let trust = ["--jwks-url", &issuer.url, "--jwt-issuer", ISSUER, "--jwt-audience", "hub"];
+    let flags: Vec<_> = trust.iter().chain(flags).copied().collect();
     Hub::start_with(Engine::Sqlite, &flags, |_| {}).await
 }
 
@@ -701,11 +720,9 @@ async fn an_issuer_that_hangs_holds_up_nobody_whose_key_is_known() {
 async fn issuer_and_audience_count_where_they_are_configured() {
     let ed = new_ed_key();
     let issuer = Issuer::start(&[ed_jwk("ed", &ed)]).await;
-    let flags = ["--jwt-issuer", "https://idp.example", "--jwt-audience", "hub", "--jwt-space", "theirs"];
-    let hub = trusting(&issuer, &flags).await;
+    let hub = trusting(&issuer, &["--jwt-space", "theirs"]).await;
     hub.owner.post("/v1/manage/spaces", json!({ "name": "theirs" })).await.expect(201);
-    let full = with(claims("a", "a@example.org"), "iss", json!("https://idp.example"));
-    let full = with(full, "aud", json!("hub"));
+    let full = claims("a", "a@example.org");
     let sign = |claims: &Value| eddsa(Some("ed"), &ed, claims);
     me(&hub, &sign(&full)).await.expect(200);
     me(&hub, &sign(&with(full.clone(), "aud", json!(["other", "hub"])))).await.expect(200);

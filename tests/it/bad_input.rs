@@ -158,13 +158,15 @@ const FORMS: &[Form] = &[
         1,
         &[("encryptedContent", Envelope), ("encryptedComponents", Envelope), ("outcome", Word)],
     ),
-    form("POST /v1/auth/login", 2, &[("email", Text), ("password", Text)]),
+    form("POST /v1/auth/login", 2, &[("email", Text), ("password", Text), ("space", Text)]),
     form("POST /v1/auth/refresh", 1, &[("refreshToken", Text)]),
-    form("POST /v1/auth/logout", 1, &[("refreshToken", Text)]),
+    form("POST /v1/auth/logout", 1, &[("refreshToken", Text), ("everywhere", Flag)]),
     form("POST /v1/auth/setup", 2, &[("token", Text), ("password", Text)]),
     form("POST /v1/manage/keys", 1, &[("permission", Word), ("agent", Text), ("expiresInSeconds", Whole)]),
     form("POST /v1/manage/agents", 1, AGENT),
-    form("POST /v1/manage/humans", 2, &[("email", Text), ("name", Text), ("password", Text)]),
+    form("POST /v1/manage/humans", 2, &[("email", Text), ("name", Text), ("role", Word), ("password", Text)]),
+    form("POST /v1/manage/humans/{id}/setup-link", 0, &[]),
+    form("POST /v1/human/password", 2, &[("current", Text), ("new", Text)]),
     form("POST /v1/manage/spaces", 1, &[("name", Text)]),
     form("POST /v1/provision/agents", 1, AGENT),
 ];
@@ -601,6 +603,12 @@ on_both_engines! {
             ("POST /v1/manage/humans", "email", "\"a@b@c\"".to_owned()),
             ("POST /v1/manage/humans", "email", "\"a b@c\"".to_owned()),
             ("POST /v1/manage/humans", "password", "\"short\"".to_owned()),
+            ("POST /v1/manage/humans", "password", long(257)),
+            ("POST /v1/manage/humans", "password", "\"PassWord1\"".to_owned()),
+            ("POST /v1/manage/humans", "email", "\"a@b#c\"".to_owned()),
+            ("POST /v1/manage/humans", "role", "\"Owner\"".to_owned()),
+            ("POST /v1/human/password", "new", "\"12345678\"".to_owned()),
+            ("POST /v1/auth/setup", "password", "\"iloveyou\"".to_owned()),
             ("POST /v1/manage/humans", "name", "\"\"".to_owned()),
             ("POST /v1/manage/spaces", "name", "\"\"".to_owned()),
             ("POST /v1/manage/spaces", "name", long(65)),
@@ -962,7 +970,7 @@ on_both_engines! {
         let mut findings = Findings::default();
         let longest = "k".repeat(255);
         let too_long = "k".repeat(256);
-        let free = |row: &&Route| row.path.ends_with("/typing") || row.path.ends_with("/read") || row.who == Who::Anyone;
+        let free = |row: &&Route| row.path.ends_with("/typing") || row.path.ends_with("/read") || row.path.ends_with("/password") || row.who == Who::Anyone;
         for row in ROUTES.iter().filter(|row| row.method == "POST").filter(|row| !free(row)) {
             let path = house.path(row);
             for bad in ["", "a b", "ä", "a\tb", too_long.as_str()] {

@@ -846,3 +846,17 @@ async fn each_request_has_its_line_with_its_id() {
     }
     assert!(!log.contains(id), "a path is not logged, only its route");
 }
+
+#[test]
+fn people_are_made_on_the_command_line_beside_an_outside_issuer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let command = |args: &[&str]| {
+        let mut command = hiloop(folder.path());
+        command.env("HILOOP_JWKS_URL", "https://idp.example/keys").args(args);
+        run(&mut command)
+    };
+    let made = command(&["humans", "create", "--email", "ada@example.org", "--name", "Ada"]);
+    assert!(line(&made).contains("#setup="), "{made:?}");
+    let token = command(&["token", "--email", "ada@example.org"]);
+    assert_eq!(line(&token).split('.').count(), 3, "{token:?}");
+}

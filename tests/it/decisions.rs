@@ -33,7 +33,8 @@ async fn ask_of(agent: &Client, session: &str, answerers: &[&Value]) -> Value {
 /// What a person says in reply.
 fn reply_to(question: &Value, more: Value) -> Value {
     let mut body = json!({ "encryptedContent": "!", "inReplyTo": question["id"] });
-    body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    let Value::Object(more) = more else { panic!("an object, not {more}") };
+    body.as_object_mut().expect("an object").extend(more);
     body
 }
 

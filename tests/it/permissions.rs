@@ -6,7 +6,7 @@
 use crate::support::hub::{at_agent, at_human, say, text};
 use crate::support::keys::{Keys, publish, publisher};
 use crate::support::socket::End;
-use crate::support::{Client, Hub, Socket, eventually, on_both_engines};
+use crate::support::{Client, Hub, PATIENCE, Socket, eventually, on_both_engines};
 use futures::future::join_all;
 use hiloop::domain::Permission;
 use serde_json::{Value, json};
@@ -98,6 +98,9 @@ pub const ROUTES: &[Route] = &[
     route("PUT", "/v1/human/key-backup", Who::Member, r#"{"blob":"x"}"#),
     route("GET", "/v1/human/key-backup", Who::Member, ""),
     route("DELETE", "/v1/human/key-backup", Who::Member, ""),
+    route("GET", "/v1/human/sign-ins", Who::Member, ""),
+    route("DELETE", "/v1/human/sign-ins/{id}", Who::Member, ""),
+    route("POST", "/v1/human/password", Who::Member, r#"{"current":"correct horse","new":"correct horse"}"#),
     route("GET", "/v1/human/feed", Who::Person, ""),
     route("GET", "/v1/human/agents", Who::Member, ""),
     route("POST", "/v1/human/sessions", Who::Member, r#"{"participants":[{"type":"Agent","agentId":"{agent}"}]}"#),
@@ -128,6 +131,7 @@ pub const ROUTES: &[Route] = &[
     route("DELETE", "/v1/manage/agents/{id}", Who::Manager, ""),
     route("POST", "/v1/manage/humans", Who::Manager, r#"{"email":"{new}@example.org","name":"N"}"#),
     route("GET", "/v1/manage/humans", Who::Manager, ""),
+    route("POST", "/v1/manage/humans/{id}/setup-link", Who::Manager, "{}"),
     route("DELETE", "/v1/manage/humans/{id}", Who::Manager, ""),
     route("POST", "/v1/manage/spaces", Who::Owner, r#"{"name":"{new}"}"#),
     route("GET", "/v1/manage/spaces", Who::Owner, ""),
@@ -244,6 +248,22 @@ async fn invite(hub: &Hub, agent: &Client, session: &str, body: Value) -> (Strin
     (text(&guest["id"]).to_owned(), client)
 }
 
+/// A human who is signed in, with the id of another sign-in of theirs.
+async fn signed_in(hub: &Hub, manager: &Client) -> (Client, String) {
+    let email = format!("{}@example.org", hub.name("human"));
+    let person = json!({ "email": email, "name": hub.name("human"), "password": "correct horse" });
+    manager.post("/v1/manage/humans", person).await.expect(201);
+    let mut human = hub.anonymous();
+    for _ in 0..2 {
+        let login = json!({ "email": email, "password": "correct horse" });
+        let tokens = hub.anonymous().post("/v1/auth/login", login).await.expect(200);
+        human = bearer(hub, text(&tokens["accessToken"]));
+    }
+    let listed = human.get("/v1/human/sign-ins").await.expect(200);
+    let other = listed["data"].as_array().expect("a list").iter().find(|found| found["current"] == false);
+    (human, text(&other.expect("the first one")["id"]).to_owned())
+}
+
 /// A human who is an admin of the manager's space.
 async fn admin_of(hub: &Hub, manager: &Client) -> Client {
     let body = json!({ "email": format!("{}@example.org", hub.name("admin")), "name": "A", "role": "Admin" });
@@ -282,11 +302,12 @@ impl House {
         let owner = hub.owner.clone();
         let manager = hub.agent("manage").await;
         let host = hub.agent("agent").await;
-        let human = hub.human().await;
+        let (human, other_sign_in) = signed_in(hub, &owner).await;
         let session = hub.interaction(&host).await;
         let guest = hub.guest(&host, &session).await;
         let (_, provisioner) = key(hub, &manager, json!({ "permission": "provision" })).await;
         let mut ids = HashMap::from([("sessions", session.clone()), ("interactions", session.clone())]);
+        ids.insert("sign-ins", other_sign_in);
 
         let question = json!({ "encryptedContent": "?", "responseRequired": true });
         let question = host.post(&at_agent(&session, "/messages"), question).await.expect(201);
@@ -1182,20 +1203,8 @@ on_both_engines! {
             received += &String::from_utf8_lossy(&stream.chunk().await.expect("a chunk").expect("more"));
         }
         hub.owner.delete(&format!("/v1/manage/keys/{id}")).await.expect(204);
-        tokio::time::sleep(REVOKED_WITHIN).await;
-        host.post(&at_agent(&session, "/messages"), json!({ "encryptedContent": "not for you" })).await.expect(201);
-        let rest = timeout(Duration::from_secs(3), async {
-            let mut rest = String::new();
-            while let Ok(Some(chunk)) = stream.chunk().await {
-                rest += &String::from_utf8_lossy(&chunk);
-                if rest.contains("message.created") {
-                    break;
-                }
-            }
-            rest
-        });
-        let rest = rest.await.expect("the stream of a revoked key ends");
-        assert!(!rest.contains("not for you"), "a revoked key still reads: {rest}");
+        let ended = timeout(PATIENCE, async { while let Ok(Some(_)) = stream.chunk().await {} });
+        ended.await.expect("the stream of a revoked key ends");
     }
 
     async fn secrets_of_the_front_door_work_once_and_for_one(hub: Hub) {

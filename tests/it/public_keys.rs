@@ -4,9 +4,11 @@
 use crate::support::hub::{SESSIONS, at_agent, at_human, config, open, say, text};
 use crate::support::keys::{Keys, base64url, id_of, publish, publisher};
 use crate::support::shapes::{is_key_entry, names_field};
+use crate::support::sql::Database;
 use crate::support::{Client, Engine, Events, Hub, eventually, on_both_engines};
 use futures::future::join_all;
 use hiloop::app::start_at;
+use hiloop::domain::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -27,6 +29,11 @@ async fn changes(client: &Client, session: &str) -> Vec<(String, bool)> {
 /// Waits until so many changes stand on a timeline.
 async fn told(client: &Client, session: &str, count: usize) -> Vec<(String, bool)> {
     eventually("the changes", async || Some(changes(client, session).await).filter(|told| told.len() >= count)).await
+}
+
+/// Whether no change is waiting, apart from those that rest before their last look.
+async fn all_are_told(hub: &Hub) -> bool {
+    hub.context().store.announcements(Timestamp(0), 1).await.expect("the store").is_empty()
 }
 
 on_both_engines! {
@@ -136,6 +143,27 @@ on_both_engines! {
         assert_eq!(ids, [first.id(), second.id(), third.id()]);
     }
 
+    /// Its members were looked up before the change, and it was there only after all others had been told.
+    async fn a_session_that_began_with_the_key_before_is_told_too(hub: Hub) {
+        let agent = hub.agent("agent").await;
+        let (keys, id) = publish(&agent).await;
+        let sessions = [hub.session(&agent).await, hub.session(&agent).await];
+        let next = Keys::new();
+        agent.put(AGENT, next.entry_after(&keys, &id)).await.expect(200);
+        for session in &sessions {
+            assert_eq!(told(&agent, session, 1).await, [(next.id(), true)]);
+        }
+        eventually("the end of the first look", async || all_are_told(&hub).await.then_some(())).await;
+        let database = Database::open(&hub.database_url).await;
+        let late = database.id(&sessions[1]);
+        database.execute(&format!("UPDATE participants SET told_key_at = 1 WHERE session_id = {late}")).await;
+        hub.clock.advance(21_000);
+        assert_eq!(told(&agent, &sessions[1], 2).await.len(), 2);
+        let ended = async || (database.number("SELECT COUNT(*) FROM key_announcements").await == 0).then_some(());
+        eventually("the end of the announcement", ended).await;
+        assert_eq!(changes(&agent, &sessions[0]).await.len(), 1);
+    }
+
     async fn what_puts_a_key_in_the_place_of_another_is_audited(hub: Hub) {
         let human = hub.human().await;
         let (first, id) = publish(&human).await;
@@ -214,7 +242,7 @@ on_both_engines! {
         let before = join_all([&closed, &archived, &without, &left].map(async |session| agent.get(&format!("{SESSIONS}/{session}")).await)).await;
         human.put(HUMAN, Keys::new().entry_after(&keys, &id)).await.expect(200);
         told(&agent, &current, 1).await;
-        let done = async || hub.context().store.announcements(1).await.expect("the store").is_empty().then_some(());
+        let done = async || all_are_told(&hub).await.then_some(());
         eventually("the end of the announcement", done).await;
         for before in before {
             let session = before.expect(200);
@@ -247,7 +275,7 @@ async fn hundreds_of_sessions_are_told_once_by_several_nodes() {
     agent.put(AGENT, third.entry_after(&second, &id)).await.expect(200);
     // One of them ends while they are at it.
     others.pop().expect("a node").stop().await;
-    let done = async || hub.context().store.announcements(1).await.expect("the store").is_empty().then_some(());
+    let done = async || all_are_told(&hub).await.then_some(());
     eventually("the end of the announcement", done).await;
     let mut counts = BTreeMap::new();
     for session in &sessions {

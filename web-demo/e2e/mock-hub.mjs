@@ -62,7 +62,8 @@ export class MockHub {
       senderAgentId: from.type === "Agent" ? from.id : null, senderHumanId: from.type === "Human" ? from.id : null,
       senderGuestId: from.type === "Guest" ? from.id : null, senderName: from.name,
       encryptedContent: null, encryptedComponents: null, responseRequired: false, status: pending ? "Pending" : "Completed",
-      priority: "Medium", deadlineAt: null, inReplyTo: null, response: null, createdAt: at, updatedAt: at, ...fields,
+      priority: "Medium", deadlineAt: null, answerers: null, inReplyTo: null, outcome: null, response: null, acknowledgedAt: null,
+      createdAt: at, updatedAt: at, ...fields,
     };
     if (pending) held.session.pendingCount += 1;
     this.emit(id, "message.created", from, { message }, at);
@@ -138,7 +139,7 @@ export class MockHub {
 
   login() {
     this.tokens += 1;
-    return { accessToken: `access-${this.tokens}`, tokenType: "Bearer", refreshToken: `refresh-${this.tokens}`, expiresAt: new Date(Date.now() + this.expiresInMs).toISOString() };
+    return { accessToken: `access-${this.tokens}`, tokenType: "Bearer", refreshToken: null, expiresAt: new Date(Date.now() + this.expiresInMs).toISOString() };
   }
 
   answer(request, url, body) {

@@ -20,7 +20,7 @@ async function open(hub, { path = "/", signedIn = true, ...options } = {}) {
   const page = await context.newPage();
   const errors = watchErrors(page);
   if (signedIn) {
-    const tokens = { accessToken: "access-0", refreshToken: "refresh-0", expiresAt: Date.now() + 3_600_000, lifetimeMs: 3_600_000 };
+    const tokens = { accessToken: "access-0", expiresAt: Date.now() + 3_600_000, lifetimeMs: 3_600_000 };
     await context.addInitScript((value) => {
       if (!localStorage.getItem("started")) localStorage.setItem("hiloop.tokens", value);
       localStorage.setItem("started", "1");
@@ -65,7 +65,7 @@ function richHub() {
 }
 
 function participant(id, type, fields) {
-  return { id, sessionId: "s-1", type, agentId: null, humanId: null, guestId: null, role: null, publicKey: null, keyId: null, lastReadSeq: 0, online: false, addedAt: ago(30), ...fields };
+  return { id, sessionId: "s-1", type, agentId: null, humanId: null, guestId: null, role: null, key: null, invitedBy: null, lastReadSeq: 0, online: false, addedAt: ago(30), ...fields };
 }
 
 story("a person signs in, sees the feed, and signs out", async () => {
@@ -134,6 +134,25 @@ story("an approval is answered by its button, and settles", async () => {
   equal(await settled.locator("[data-action=approve]").getAttribute("data-chosen"), "true", "the chosen button");
   await page.locator("[data-testid=chosen-action]", { hasText: "Deploy" }).waitFor();
   await shot(page, "settled");
+  await context.close();
+});
+
+story("a button that asks first counts with the second press alone", async () => {
+  const hub = richHub();
+  const buttons = [{ label: "Drop it", action: "drop", variant: "danger", confirm: "Everything in it is lost." }];
+  const card = { type: "group", data: { title: "Old database" }, children: [{ type: "button_group", data: { buttons } }] };
+  const asked = hub.message("s-1", BOT, { responseRequired: true, encryptedComponents: plain(card) });
+  const { page, context } = await open(hub, { path: "/#/s/s-1" });
+  const message = page.locator(`[data-message-id="${asked.id}"]`);
+  await message.getByRole("heading", { name: "Old database" }).waitFor();
+  const button = message.locator("[data-action=drop]");
+  await button.click();
+  await button.filter({ hasText: "Everything in it is lost. Press again: Drop it" }).waitFor();
+  equal(hub.requests.filter((request) => request.endsWith("/messages")), [], "what was sent by the first press");
+  await page.getByTestId("composer").focus();
+  await message.locator("[data-action=drop][data-asked=false]").click();
+  await button.click();
+  await message.getByTestId("settled-by").waitFor();
   await context.close();
 });
 
@@ -327,7 +346,7 @@ story("an expired token (4504) is replaced and the connection goes on", async ()
   hub.dropAll(4504);
   await until("a refresh", () => hub.requests.includes("POST /v1/auth/refresh"));
   await connected(page);
-  equal(JSON.parse(await page.evaluate(() => localStorage.getItem("hiloop.tokens"))).refreshToken, "refresh-1", "the rotated token");
+  equal(JSON.parse(await page.evaluate(() => localStorage.getItem("hiloop.tokens"))).accessToken, "access-1", "the new token");
   await context.close();
 });
 

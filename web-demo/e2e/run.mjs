@@ -273,7 +273,7 @@ scene("an approval by its button ends the agent's wait, and the buttons settle",
   await byId(page, asked).locator("[data-action=approve]").click();
   const settled = await wait;
   equal(settled.status, "Completed", "status");
-  equal(JSON.parse(Buffer.from(settled.response.encryptedContent.ciphertext, "base64")), { action: "approve" }, "answer");
+  equal(JSON.parse(Buffer.from(settled.response.encryptedContent.ciphertext, "base64")), { action: "approve", outcome: "Approved" }, "answer");
   await byId(page, asked).getByTestId("settled-by").filter({ hasText: "Mira" }).waitFor();
   for (const action of ["approve", "reject"]) {
     equal(await byId(page, asked).locator(`[data-action=${action}]`).isDisabled(), true, `${action} is disabled`);
@@ -294,7 +294,7 @@ scene("a request is answered in words", async ({ agent, session }) => {
   await page.getByTestId("send").click();
   await byId(page, asked).getByTestId("settled-by").filter({ hasText: "Mira" }).waitFor();
   const { response } = await agent.call("GET", `/agent/sessions/${session.id}/messages/${asked.id}`);
-  equal(JSON.parse(Buffer.from(response.encryptedContent.ciphertext, "base64")), { text: "eu-north, please" }, "answer");
+  equal(JSON.parse(Buffer.from(response.encryptedContent.ciphertext, "base64")), { text: "eu-north, please", outcome: "Answered" }, "answer");
 });
 
 scene("two people press at once: one wins, and both see who", async ({ agent, session }) => {
@@ -395,8 +395,7 @@ scene("a token that runs out is replaced on the way, and nothing is missed", asy
   const { page } = await signInByForm(mira);
   const token = (await hub.cli("token", "--email", mira.email, "--ttl", "3")).trim();
   await page.evaluate((accessToken) => {
-    const { refreshToken } = JSON.parse(localStorage.getItem("hiloop.tokens"));
-    const kept = { accessToken, refreshToken, expiresAt: Date.now() + 3_600_000, lifetimeMs: 3_600_000 };
+    const kept = { accessToken, expiresAt: Date.now() + 3_600_000, lifetimeMs: 3_600_000 };
     localStorage.setItem("hiloop.tokens", JSON.stringify(kept));
   }, token);
   const close = new Promise((resolve) => page.once("websocket", (socket) => socket.once("close", resolve)));
@@ -507,8 +506,12 @@ scene("signing out ends at the sign-in, here and in the other tab", async ({ ses
   const other = await context.newPage();
   await other.goto(hub.base);
   await state(other, "online");
+  const [cookie] = await context.cookies(`${hub.base}/v1/auth`);
+  equal([cookie.name, cookie.httpOnly, cookie.sameSite], ["hiloop_refresh", true, "Strict"], "where the refresh token is");
+  equal(Object.keys(JSON.parse(await page.evaluate(() => localStorage.getItem("hiloop.tokens")))), ["accessToken", "expiresAt", "lifetimeMs"], "what scripts can read");
   await page.getByTestId("sign-out").click();
   await page.getByTestId("email").waitFor();
+  equal(await until("no cookie", async () => (await context.cookies()).length === 0), true, "cookies");
   await other.getByTestId("email").waitFor();
   equal(await page.evaluate(() => localStorage.getItem("hiloop.tokens")), null, "stored tokens");
 });

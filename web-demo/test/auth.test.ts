@@ -14,25 +14,32 @@ class Accounts {
   offline = false;
   lifetimeMs = 600_000;
   skewMs = 0;
+  /** What the browser keeps where no script can read it. */
+  cookie: string | null = null;
   readonly fetch = fakeFetch((call) => this.answer(call));
 
   private grant(): { status: number; body: unknown; headers: Record<string, string> } {
     this.current += 1;
+    this.cookie = `r${this.current}`;
     const now = Date.now() + this.skewMs;
     return {
       status: 200,
-      body: { accessToken: `a${this.current}`, refreshToken: `r${this.current}`, expiresAt: new Date(now + this.lifetimeMs).toISOString() },
+      body: { accessToken: `a${this.current}`, refreshToken: null, expiresAt: new Date(now + this.lifetimeMs).toISOString() },
       headers: { date: new Date(now).toUTCString() },
     };
   }
 
   private answer(call: Call): { status: number; body?: unknown; headers?: Record<string, string> } {
     if (this.offline) throw new TypeError("network");
+    if (call.path.startsWith("/v1/auth/")) expect(call.headers["hiloop-refresh"]).toBe("cookie");
     if (call.path === "/v1/auth/login" || call.path === "/v1/auth/setup") return this.grant();
-    if (call.path === "/v1/auth/logout") return { status: 204 };
+    if (call.path === "/v1/auth/logout") {
+      this.cookie = null;
+      return { status: 204 };
+    }
     if (call.path === "/v1/auth/refresh") {
       this.refreshes += 1;
-      if (this.ended || call.body.refreshToken !== `r${this.current}`) {
+      if (this.ended || (call.body.refreshToken ?? this.cookie) !== `r${this.current}`) {
         this.ended = true;
         return { status: 401, body: { error: { code: "UNAUTHORIZED", message: "no" } } };
       }
@@ -72,6 +79,19 @@ test("signing in stores the tokens, which another tab starts with", async () => 
   await auth.login("a@b.c", "pw");
   expect(changes).toEqual([{ type: "token", token: "a1" }]);
   expect(await tab().auth.token()).toBe("a1");
+});
+
+test("no refresh token is where a script can read it; one of a page of before moves into the cookie", async () => {
+  const { auth } = tab();
+  await auth.login("a@b.c", "pw");
+  expect(storage.getItem(TOKENS_KEY)).not.toContain("r1");
+  auth.dispose();
+  accounts.cookie = null;
+  storage.setItem(TOKENS_KEY, JSON.stringify({ accessToken: "old", refreshToken: "r1", expiresAt: 0, lifetimeMs: 1 }));
+  const later = tab().auth.token();
+  await vi.advanceTimersByTimeAsync(500);
+  expect(await later).toBe("a2");
+  expect([accounts.cookie, storage.getItem(TOKENS_KEY)?.includes("refreshToken")]).toEqual(["r2", false]);
 });
 
 test("it refreshes by itself a little before the end", async () => {
@@ -151,7 +171,8 @@ test("signing out tells the hub, and the other tabs follow", async () => {
   await one.auth.login("a@b.c", "pw");
   const two = tab();
   await one.auth.logout();
-  expect(accounts.fetch.calls.at(-1)).toMatchObject({ path: "/v1/auth/logout", body: { refreshToken: "r1" } });
+  expect(accounts.fetch.calls.at(-1)).toMatchObject({ path: "/v1/auth/logout", body: {}, headers: { authorization: "Bearer a1" } });
+  expect(accounts.cookie).toBeNull();
   two.auth.storageChanged();
   expect(two.auth.kind).toBe("none");
 });

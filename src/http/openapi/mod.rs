@@ -10,7 +10,7 @@ use super::{
     accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops,
     page, participants, public_keys, router,
 };
-use super::{page_headers, sessions, sse, timeline};
+use super::{page_headers, sessions, setup_links, sign_ins, sse, timeline};
 use crate::wire::{AlreadyResponded, LimitReached, event::Event};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -73,6 +73,9 @@ struct AgentApi;
     public_keys::put_backup,
     public_keys::delete_backup,
     me::agents_of_human,
+    sign_ins::change_password,
+    sign_ins::list,
+    sign_ins::end,
     sessions::feed,
     sessions::create_by_human,
     sessions::list,
@@ -108,6 +111,7 @@ struct AuthApi;
     creation::human,
     manage::humans,
     manage::deactivate_human,
+    setup_links::create,
     creation::space,
     manage::spaces,
     manage::deactivate_space,
@@ -164,9 +168,9 @@ const AUDIENCES: &[Audience] = &[
     },
     Audience {
         tag: "Manage",
-        about: "Keys, agents and humans of a space need a key with `manage`; spaces one with `owner`.",
+        about: "Keys, agents and humans of a space need a key with `manage`, or the token of a human who is an admin; spaces need a key with `owner`.",
         prefix: "/v1/manage",
-        credential: Credential::Key,
+        credential: Credential::Manager,
         api: ManageApi::openapi,
     },
     Audience {

@@ -21,6 +21,8 @@ pub enum Credential {
     /// In the body.
     Body,
     Key,
+    /// A key, or the token of a human who is an admin.
+    Manager,
     /// A key that acts as no agent.
     Provisioner,
     Bearer,
@@ -80,8 +82,12 @@ fn complete(operation: &mut Operation, path: &str, audience: &Audience) {
     let scopes: [&str; 0] = [];
     operation.security = match audience.credential {
         Credential::None | Credential::Body => Some(Vec::new()),
+        Credential::Manager if path.starts_with("/spaces") => Some(vec![SecurityRequirement::new(KEY, scopes)]),
         Credential::Key | Credential::Provisioner => Some(vec![SecurityRequirement::new(KEY, scopes)]),
         Credential::Bearer => Some(vec![SecurityRequirement::new(BEARER, scopes)]),
+        Credential::Manager => {
+            Some(vec![SecurityRequirement::new(KEY, scopes), SecurityRequirement::new(BEARER, scopes)])
+        }
         Credential::Any => Some(vec![
             SecurityRequirement::new(KEY, scopes),
             SecurityRequirement::new(BEARER, scopes),
@@ -102,7 +108,7 @@ fn complete(operation: &mut Operation, path: &str, audience: &Audience) {
     let has_checked = own.iter().any(|parameter| parameter.name != "Prefer");
     let mut parameters: Vec<RefOr<Parameter>> = ids_of(path).map(RefOr::T).collect();
     parameters.extend(own.into_iter().map(never_null).map(RefOr::T));
-    if audience.credential == Credential::Key {
+    if matches!(audience.credential, Credential::Key | Credential::Manager) {
         parameters.push(RefOr::Ref(Ref::new("#/components/parameters/X-Hiloop")));
     }
     parameters.push(RefOr::Ref(Ref::new("#/components/parameters/X-Request-Id")));
@@ -137,7 +143,7 @@ fn complete(operation: &mut Operation, path: &str, audience: &Audience) {
             errors.extend([StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN]);
         }
         // A bad name in `X-Hiloop`, and a UUID there that is no agent of the space.
-        Credential::Key => errors.extend([
+        Credential::Key | Credential::Manager => errors.extend([
             StatusCode::UNAUTHORIZED,
             StatusCode::FORBIDDEN,
             StatusCode::BAD_REQUEST,

@@ -120,11 +120,7 @@ impl<E: Engine> Directory for SqlStore<E> {
     }
 
     async fn human_in_space(&self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>> {
-        sql::<E>(select_human!("FROM humans h WHERE h.space_id = $1 AND h.id = $2 AND h.deactivated_at IS NULL"))
-            .bind(space.0)
-            .bind(id.0)
-            .first(&mut *self.reader().await?, rows::human)
-            .await
+        human_by_id::<E>(space, id).first(&mut *self.reader().await?, rows::human).await
     }
 
     async fn members_named(&self, space: SpaceId, named: &[Named]) -> StoreResult<HashMap<Named, Member>> {
@@ -198,6 +194,12 @@ pub(super) fn agent_by_name<E: Engine>(space: SpaceId, name: &str) -> Statement<
     sql::<E>(select_agent!("FROM agents a WHERE a.space_id = $1 AND a.name = $2 AND a.deactivated_at IS NULL"))
         .bind(space.0)
         .bind(name.to_owned())
+}
+
+pub(super) fn human_by_id<E: Engine>(space: SpaceId, id: HumanId) -> Statement<E> {
+    sql::<E>(select_human!("FROM humans h WHERE h.space_id = $1 AND h.id = $2 AND h.deactivated_at IS NULL"))
+        .bind(space.0)
+        .bind(id.0)
 }
 
 pub(super) fn human_by_address<E: Engine>(space: SpaceId, address: &str) -> Statement<E> {

@@ -1,8 +1,8 @@
 //! The transaction that makes spaces, agents, humans and keys, with the reply that is kept of it.
 
-use super::directory::{agent_by_id, agent_by_name, human_by_address};
+use super::directory::{agent_by_id, agent_by_name, human_by_address, human_by_id};
 use super::rows::select_space;
-use super::{audit, replies, rows, sql};
+use super::{audit, outside, replies, rows, sign_ins, sql};
 use crate::domain::people::{Agent, ApiKey, Human, Space};
 use crate::domain::{AgentId, AuditEntry, HumanId, SpaceId, Timestamp};
 use crate::store::engine::Engine;
@@ -138,6 +138,25 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
             expires_at: key.expires_at,
             created_at: now,
         })
+    }
+
+    async fn human(&mut self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>> {
+        human_by_id::<E>(space, id).first(&mut *self.tx, rows::human).await
+    }
+
+    async fn add_outside_identity(
+        &mut self,
+        issuer: &str,
+        subject: &str,
+        human: HumanId,
+        now: Timestamp,
+    ) -> StoreResult<bool> {
+        Ok(outside::insert::<E>(issuer, subject, human, now).execute(&mut *self.tx).await? > 0)
+    }
+
+    async fn void_setup_tokens(&mut self, human: HumanId) -> StoreResult<()> {
+        sign_ins::void_setup_tokens::<E>(human).execute(&mut *self.tx).await?;
+        Ok(())
     }
 
     async fn add_setup_token(&mut self, hash: &SecretHash, human: HumanId, expires_at: Timestamp) -> StoreResult<()> {

@@ -13,6 +13,7 @@ mod directory;
 mod directory_tx;
 mod interactions;
 mod named;
+mod outside;
 mod prune;
 mod public_keys;
 mod replies;
@@ -20,6 +21,7 @@ mod retention;
 mod rows;
 mod scope;
 mod sessions;
+mod sign_ins;
 mod timelines;
 mod write;
 

@@ -17,6 +17,9 @@ const MAX_UNANNOUNCED: i64 = 100;
 /// Most entries of a principal that are kept.
 const MAX_ENTRIES: u64 = 10_000;
 
+/// The place of an announcement that has told every session there was: behind all of them.
+const RESTS: Uuid = Uuid::max();
+
 /// Who takes part in session `$1` or has, once each: those who have left stand on its timeline.
 macro_rules! ever_took_part {
     () => {
@@ -180,26 +183,30 @@ impl<E: Engine> PublicKeys for SqlStore<E> {
         Ok(Some(Page::new(page, total, data)))
     }
 
-    async fn announcements(&self, limit: i64) -> StoreResult<Vec<Announcement>> {
+    async fn announcements(&self, settled: Timestamp, limit: i64) -> StoreResult<Vec<Announcement>> {
         sql::<E>(
             "SELECT a.id, k.space_id, a.principal_id, k.body, a.chained, a.after_session_id \
              FROM key_announcements a JOIN key_entries k ON k.id = a.entry_id \
-             WHERE NOT EXISTS (SELECT 1 FROM key_announcements o \
-             WHERE o.principal_id = a.principal_id AND o.created_at < a.created_at) \
-             ORDER BY a.created_at, a.id LIMIT $1",
+             WHERE (a.after_session_id IS NULL OR a.after_session_id <> $1 OR a.created_at <= $2) \
+             AND NOT EXISTS (SELECT 1 FROM key_announcements o \
+             WHERE o.principal_id = a.principal_id AND o.created_at < a.created_at \
+             AND (o.after_session_id IS NULL OR o.after_session_id <> $1)) \
+             ORDER BY CASE WHEN a.after_session_id IS NULL THEN 0 ELSE 1 END, a.created_at, a.id LIMIT $3",
         )
+        .bind(RESTS)
+        .bind(settled.0)
         .bind(limit)
         .all(&mut *self.reader().await?, |row| {
-            Ok(Announcement {
-                id: row.read()?,
-                space: SpaceId(row.read()?),
-                change: KeyChange {
-                    principal: PrincipalId(row.read()?),
-                    entry: rows::key_entry(&row.read::<String>()?)?,
-                    chained: row.read()?,
-                },
-                after: row.read::<Option<Uuid>>()?.map(SessionId),
-            })
+            let (id, space) = (row.read()?, SpaceId(row.read()?));
+            let change = KeyChange {
+                principal: PrincipalId(row.read()?),
+                entry: rows::key_entry(&row.read::<String>()?)?,
+                chained: row.read()?,
+            };
+            let after = row.read::<Option<Uuid>>()?;
+            let is_last_look = after == Some(RESTS);
+            let after = after.filter(|_| !is_last_look).map(SessionId);
+            Ok(Announcement { id, space, change, after, is_last_look })
         })
         .await
     }
@@ -226,6 +233,10 @@ impl<E: Engine> PublicKeys for SqlStore<E> {
         .execute(&mut *self.writer().await?)
         .await?;
         Ok(())
+    }
+
+    async fn rest_announcement(&self, announcement: &Announcement) -> StoreResult<()> {
+        self.note_told(announcement, SessionId(RESTS)).await
     }
 
     async fn end_announcement(&self, announcement: &Announcement) -> StoreResult<()> {

@@ -526,6 +526,38 @@ on_every_deployment! {
         }
     }
 
+    async fn post_v1_manage_humans_id_setup_link(hub: Deployment) {
+        let body = json!({ "email": format!("{}@example.org", name("h")), "name": "H" });
+        let human = hub.manager.post("/v1/manage/humans", body).await.expect(201);
+        let path = format!("/v1/manage/humans/{}/setup-link", text(&human["id"]));
+        let token = |made: &Value| text(&made["setupUrl"]).split_once("#setup=").expect("a link").1.to_owned();
+        let first = hub.manager.post(&path, json!({})).await.expect(201);
+        has_keys(&first, "setupUrl expiresAt");
+        is_time(&first["expiresAt"]);
+        let second = hub.manager.post(&path, json!({})).await.expect(201);
+        // The ones before it are void.
+        let set_up = |token: String| json!({ "token": token, "password": "correct horse battery" });
+        for void in [token(&human), token(&first)] {
+            hub.anonymous.post("/v1/auth/setup", set_up(void)).await.expect_error(401, "UNAUTHORIZED");
+        }
+        let tokens = hub.anonymous.post("/v1/auth/setup", set_up(token(&second))).await.expect(200);
+        let before = hub.with_token(text(&tokens["accessToken"]));
+        let mut socket = hub.socket(&before).await;
+        // When one is used, every sign-in of before ends.
+        let third = hub.manager.post(&path, json!({})).await.expect(201);
+        before.get("/v1/human/me").await.expect(200);
+        let tokens = hub.anonymous.post("/v1/auth/setup", set_up(token(&third))).await.expect(200);
+        timeout(Duration::from_secs(2), socket.end()).await.expect("within two seconds");
+        crate::support::eventually("the end of the sign-in", async || {
+            (before.get("/v1/human/me").await.status == 401).then_some(())
+        })
+        .await;
+        hub.with_token(text(&tokens["accessToken"])).get("/v1/human/me").await.expect(200);
+        let unknown = format!("/v1/manage/humans/{UNKNOWN}/setup-link");
+        hub.manager.post(&unknown, json!({})).await.expect_error(404, "NOT_FOUND");
+        hub.other_space().await.post(&path, json!({})).await.expect_error(404, "NOT_FOUND");
+    }
+
     async fn v1_manage_spaces(hub: Deployment) {
         let wanted = name("space");
         let made = hub.owner.post("/v1/manage/spaces", json!({ "name": wanted })).await.expect(201);

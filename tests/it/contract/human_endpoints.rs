@@ -1,14 +1,18 @@
 //! Section 6: each endpoint for people, whether they have an account or a guest's token.
 
 use super::typing_begins_and_ends;
+use crate::support::deployment::name;
 use crate::support::hub::{UNKNOWN, answer, ask, at_agent, at_human, at_message, open, say, text};
 use crate::support::keys::{Keys, publish};
 use crate::support::shapes::{
-    column, has_keys, is_event, is_key_entry, is_message, is_page, is_participant, is_session,
+    column, has_keys, is_event, is_key_entry, is_message, is_page, is_participant, is_session, names_field,
 };
+use crate::support::socket::End;
 use crate::support::{Deployment, on_every_deployment};
 use futures::future::join_all;
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::timeout;
 
 fn list(page: &Value) -> &[Value] {
     page["data"].as_array().expect("a list")
@@ -202,6 +206,78 @@ on_every_deployment! {
         assert!(list(&page).iter().all(|one| one["spaceId"] == me["spaceId"]), "{page}");
         let session = hub.session(&agent).await;
         hub.guest(&agent, &session).await.get("/v1/human/agents").await.expect_error(403, "FORBIDDEN");
+    }
+
+    async fn post_v1_human_password(hub: Deployment) {
+        let email = format!("{}@example.org", name("ada"));
+        let body = json!({ "email": email, "name": "Ada", "password": "correct horse battery" });
+        hub.manager.post("/v1/manage/humans", body).await.expect(201);
+        let login = async |password: &str| {
+            hub.anonymous.post("/v1/auth/login", json!({ "email": email, "password": password })).await
+        };
+        let client = async |password: &str| {
+            let tokens = login(password).await.expect(200);
+            hub.with_token(text(&tokens["accessToken"]))
+        };
+        let (here, there) = (client("correct horse battery").await, client("correct horse battery").await);
+        let mut socket = hub.socket(&there).await;
+        let change = |current: &str, new: &str| json!({ "current": current, "new": new });
+        let wrong = here.post("/v1/human/password", change("not it at all", "a better battery")).await;
+        names_field(&wrong.expect_error(403, "FORBIDDEN"), "'current'");
+        for new in ["short", "password1", email.to_uppercase().as_str()] {
+            let bad = here.post("/v1/human/password", change("correct horse battery", new)).await;
+            names_field(&bad.expect_error(400, "VALIDATION_ERROR"), "'new'");
+        }
+        there.get("/v1/human/me").await.expect(200);
+        here.post("/v1/human/password", change("correct horse battery", "a better battery")).await.expect(204);
+        // Every other sign-in ends.
+        timeout(Duration::from_secs(2), socket.end()).await.expect("within two seconds");
+        crate::support::eventually("the end of the other sign-in", async || {
+            (there.get("/v1/human/me").await.status == 401).then_some(())
+        })
+        .await;
+        here.get("/v1/human/me").await.expect(200);
+        assert_eq!(here.get("/v1/human/sign-ins").await.expect(200)["total"], 1);
+        login("correct horse battery").await.expect_error(401, "UNAUTHORIZED");
+        login("a better battery").await.expect(200);
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let guest = hub.guest(&agent, &session).await;
+        guest.post("/v1/human/password", change("a", "b")).await.expect_error(403, "FORBIDDEN");
+    }
+
+    async fn v1_human_sign_ins(hub: Deployment) {
+        let email = format!("{}@example.org", name("ada"));
+        let body = json!({ "email": email, "name": "Ada", "password": "correct horse battery" });
+        hub.manager.post("/v1/manage/humans", body).await.expect(201);
+        let mut clients = Vec::new();
+        for agent in ["one/1.0", "two/2.0"] {
+            let login = json!({ "email": email, "password": "correct horse battery" });
+            let tokens = hub.anonymous.with("user-agent", agent).post("/v1/auth/login", login).await.expect(200);
+            clients.push(hub.with_token(text(&tokens["accessToken"])));
+        }
+        let page = clients[0].get("/v1/human/sign-ins").await.expect(200);
+        is_page(&page);
+        let mut found: Vec<_> = list(&page).iter().map(|one| (text(&one["userAgent"]), one["current"] == true)).collect();
+        found.sort_unstable();
+        assert_eq!(found, [("one/1.0", true), ("two/2.0", false)]);
+        has_keys(&list(&page)[0], "id createdAt lastUsedAt userAgent current");
+        let other = list(&page).iter().find(|one| one["current"] == false).expect("the other");
+        let path = format!("/v1/human/sign-ins/{}", text(&other["id"]));
+        let mut socket = hub.socket(&clients[1]).await;
+        // Nobody else ends it.
+        hub.human().await.delete(&path).await.expect_error(404, "NOT_FOUND");
+        clients[0].delete(&path).await.expect(204);
+        clients[0].delete(&path).await.expect_error(404, "NOT_FOUND");
+        assert_eq!(timeout(Duration::from_secs(2), socket.end()).await.expect("within two seconds"), End::Code(4403));
+        crate::support::eventually("the end of the other sign-in", async || {
+            (clients[1].get("/v1/human/me").await.status == 401).then_some(())
+        })
+        .await;
+        assert_eq!(clients[0].get("/v1/human/sign-ins").await.expect(200)["total"], 1);
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        hub.guest(&agent, &session).await.get("/v1/human/sign-ins").await.expect_error(403, "FORBIDDEN");
     }
 
     async fn post_v1_human_sessions_id_close(hub: Deployment) {

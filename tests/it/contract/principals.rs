@@ -1,6 +1,6 @@
 //! Section 2: who may call, by which credential, and what it reaches.
 
-use crate::support::deployment::{name, now, signed, token};
+use crate::support::deployment::{name, now, signed};
 use crate::support::hub::{SESSIONS, UNKNOWN, at_agent, at_human, open, say, text};
 use crate::support::shapes::{column, has_keys, is_time};
 use crate::support::socket::End;
@@ -206,7 +206,7 @@ on_every_deployment! {
         let theirs = hub.with_key(text(&space["apiKey"]));
         let email = format!("{}@example.org", name("grace"));
         let good = json!({
-            "sub": "idp|1", "email": email, "name": "Grace", "exp": now() + 60, "iss": "https://idp.example", "aud": "hub",
+            "sub": "idp|1", "email": email, "name": "Grace", "iat": now(), "exp": now() + 60, "iss": "https://idp.example", "aud": "hub",
         });
         // Whoever is unknown is made a member of the configured space.
         let grace = hub.with_token(&signed(&good)).get("/v1/human/me").await.expect(200);
@@ -214,7 +214,8 @@ on_every_deployment! {
         assert_eq!(column(&theirs.get("/v1/agent/humans").await.expect(200), "id"), [text(&grace["id"])]);
         for (claim, value) in [
             ("exp", json!(now() - 1)), ("exp", Value::Null), ("iss", json!("https://other.example")), ("iss", Value::Null),
-            ("aud", json!("another")), ("aud", Value::Null), ("sub", Value::Null),
+            ("aud", json!("another")), ("aud", Value::Null), ("sub", Value::Null), ("iat", Value::Null), ("sub", json!(7)),
+            ("email", json!(["x"])), ("email_verified", json!("true")), ("name", json!({})), ("nbf", json!("soon")),
         ] {
             let mut claims = good.clone();
             let object = claims.as_object_mut().expect("an object");
@@ -235,7 +236,10 @@ on_every_deployment! {
     async fn deactivation_ends_what_is_live(hub: Deployment) {
         let body = json!({ "email": format!("{}@example.org", name("h")), "name": "H" });
         let human = hub.manager.post("/v1/manage/humans", body).await.expect(201);
-        let client = hub.with_token(&token(&human, 3600));
+        let (_, setup) = text(&human["setupUrl"]).split_once("#setup=").expect("a link");
+        let body = json!({ "token": setup, "password": "correct horse battery" });
+        let tokens = hub.anonymous.post("/v1/auth/setup", body).await.expect(200);
+        let client = hub.with_token(text(&tokens["accessToken"]));
         let socket = hub.socket(&client).await;
         let since = Instant::now();
         hub.manager.delete(&format!("/v1/manage/humans/{}", text(&human["id"]))).await.expect(204);

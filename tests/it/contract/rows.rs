@@ -53,14 +53,14 @@ const ROWS: &[(&str, &str)] = &[
          delete_v1_agent_sessions_id_guest_tokens_id post_v1_agent_sessions_id_typing get_v1_agent_me \
          put_v1_agent_public_key get_v1_agent_sessions_id_keys get_v1_agent_humans get_v1_agent_agents \
          put_v1_manage_attestations_id post_v1_provision_agents post_v1_manage_keys get_v1_manage_keys \
-         delete_v1_manage_keys_id v1_manage_agents v1_manage_humans v1_manage_spaces get_v1_manage_audit \
+         delete_v1_manage_keys_id v1_manage_agents v1_manage_humans post_v1_manage_humans_id_setup_link v1_manage_spaces get_v1_manage_audit \
          a_person_s_answer_settles_and_an_agent_s_reply_does_not",
     ),
     (
         "human_endpoints",
         "get_v1_human_me put_v1_human_public_key get_v1_human_sessions_id_keys v1_human_key_backup get_v1_human_feed get_v1_human_sessions get_v1_human_sessions_id \
          get_v1_human_sessions_id_timeline get_v1_human_sessions_id_messages get_v1_human_sessions_id_participants \
-         post_v1_human_sessions get_v1_human_agents post_v1_human_sessions_id_close \
+         post_v1_human_sessions get_v1_human_agents post_v1_human_password v1_human_sign_ins post_v1_human_sessions_id_close \
          post_v1_human_sessions_id_messages post_v1_human_sessions_id_typing post_v1_human_sessions_id_read \
          a_guest_has_the_same_routes_and_sees_one_session a_get_never_settles_anything",
     ),

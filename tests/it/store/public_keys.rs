@@ -200,7 +200,7 @@ on_both_stores! {
         let (agent, other) = (store.agent_named(&space, "a").await, store.agent_named(&space, "b").await);
         store.changes_key(&space, &agent.member(), NOW).await;
         // The first entry of a principal is announced by nothing.
-        assert!(store.announcements(10).await.expect("the store").is_empty());
+        assert!(store.announcements(NOW, 10).await.expect("the store").is_empty());
         let agent = store.agent(space.id, agent.id).await.expect("the store").expect("active");
         let mut lines: Vec<_> = (0..4).map(|_| Line::new(&space, &[agent.member(), other.member()])).collect();
         lines[3].append(Change::SessionClosed, &Actor::system());
@@ -218,7 +218,7 @@ on_both_stores! {
 
         let second = store.changes_key(&space, &agent.member(), NOW.plus_millis(1)).await;
         store.changes_key(&space, &agent.member(), NOW.plus_millis(2)).await;
-        let waiting = store.announcements(10).await.expect("the store");
+        let waiting = store.announcements(NOW, 10).await.expect("the store");
         assert_eq!(waiting.len(), 1, "the older one first");
         let mut announcement = waiting[0].clone();
         assert_eq!((announcement.space, announcement.after), (space.id, None));
@@ -240,15 +240,23 @@ on_both_stores! {
         // The place moves forwards alone.
         store.note_told(&announcement, open[1]).await.expect("the store");
         store.note_told(&announcement, open[0]).await.expect("the store");
-        announcement = store.announcements(10).await.expect("the store").remove(0);
+        announcement = store.announcements(NOW, 10).await.expect("the store").remove(0);
         assert_eq!(announcement.after, Some(open[1]));
         assert_eq!(store.sessions_to_tell(&announcement, 10).await.expect("the store"), open[2..]);
-        // Then the next change has its turn.
-        store.end_announcement(&announcement).await.expect("the store");
-        let next = store.announcements(10).await.expect("the store").remove(0);
-        assert_eq!(next.change.entry.created_at, NOW.plus_millis(2));
-        store.end_announcement(&next).await.expect("the store");
-        assert!(store.announcements(10).await.expect("the store").is_empty());
+        // Then it rests, and the next change has its turn.
+        store.rest_announcement(&announcement).await.expect("the store");
+        let waiting = store.announcements(NOW, 10).await.expect("the store");
+        assert_eq!(waiting.len(), 1);
+        let next = &waiting[0];
+        assert_eq!((next.change.entry.created_at, next.is_last_look), (NOW.plus_millis(2), false));
+        // One more look for what came about meanwhile, from the beginning and at the same time.
+        let late = store.announcements(NOW.plus_millis(1), 10).await.expect("the store");
+        let last = late.iter().find(|late| late.is_last_look).expect("it");
+        assert_eq!((late.len(), last.id, last.after), (2, announcement.id, None));
+        assert_eq!(store.sessions_to_tell(last, 10).await.expect("the store"), open[1..]);
+        store.end_announcement(last).await.expect("the store");
+        store.end_announcement(next).await.expect("the store");
+        assert!(store.announcements(NOW.plus_seconds(60), 10).await.expect("the store").is_empty());
     }
 
     async fn a_type_that_the_version_before_does_not_know_is_read_back(store: Empty) {
@@ -285,7 +293,7 @@ on_both_stores! {
         assert!(store.retire_session(later, later).await.expect("the store").is_some());
         assert_eq!(store.current_key(space.id, guest.id).await.expect("the store"), None);
         assert!(store.current_key(space.id, agent.id.into()).await.expect("the store").is_some());
-        assert_eq!(store.announcements(10).await.expect("the store").len(), 1);
+        assert_eq!(store.announcements(NOW, 10).await.expect("the store").len(), 1);
     }
 
     async fn a_backup_is_one_object_of_one_human(store: Empty) {

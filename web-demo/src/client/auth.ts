@@ -3,9 +3,11 @@ import { errorFrom, NetworkError, SignedOutError } from "./errors";
 import type { KeyValue, WithLock } from "./locks";
 import type { LoginReply } from "./types";
 
+/** What this page keeps of a sign-in. The refresh token is in a cookie that no script can read. */
 interface HumanTokens {
   accessToken: string;
-  refreshToken: string;
+  /** As a page of before kept it; the next refresh moves it into the cookie. */
+  refreshToken?: string;
   /** By this browser's clock, in milliseconds. */
   expiresAt: number;
   /** How long the token was good for when it was issued. */
@@ -78,7 +80,7 @@ export class Auth {
     this.end(null);
     if (!tokens) return;
     try {
-      await this.post("/v1/auth/logout", { refreshToken: tokens.refreshToken }, tokens.accessToken);
+      await this.post("/v1/auth/logout", keptIn(tokens), tokens.accessToken);
     } catch {
       // Signed out here in any case; the token runs out by itself.
     }
@@ -119,7 +121,7 @@ export class Auth {
       return current.accessToken;
     }
     try {
-      this.accept(await this.post("/v1/auth/refresh", { refreshToken: current.refreshToken }));
+      this.accept(await this.post("/v1/auth/refresh", keptIn(current)));
     } catch (error) {
       const status = error instanceof Error && "status" in error ? Number(error.status) : 0;
       if (status === 400 || status === 401 || status === 403) {
@@ -169,7 +171,7 @@ export class Auth {
     const expiresAt = Date.parse(reply.expiresAt) - reply.clockSkewMs;
     const tokens: HumanTokens = {
       accessToken: reply.accessToken,
-      refreshToken: reply.refreshToken,
+      ...(reply.refreshToken ? { refreshToken: reply.refreshToken } : {}),
       expiresAt,
       lifetimeMs: Math.max(0, expiresAt - this.now()),
     };
@@ -199,7 +201,7 @@ export class Auth {
   private stored(): HumanTokens | null {
     try {
       const tokens = JSON.parse(this.options.storage.getItem(TOKENS_KEY) ?? "null") as HumanTokens | null;
-      return tokens && typeof tokens.accessToken === "string" && typeof tokens.refreshToken === "string" ? tokens : null;
+      return tokens && typeof tokens.accessToken === "string" ? tokens : null;
     } catch {
       return null;
     }
@@ -210,7 +212,7 @@ export class Auth {
   }
 
   private async post(path: string, body: object, bearer?: string): Promise<LoginReply & { clockSkewMs: number }> {
-    const headers: Record<string, string> = { "content-type": "application/json" };
+    const headers: Record<string, string> = { "content-type": "application/json", "hiloop-refresh": "cookie" };
     if (bearer) headers.authorization = `Bearer ${bearer}`;
     let reply: Response;
     try {
@@ -221,9 +223,14 @@ export class Auth {
     if (!reply.ok) throw await errorFrom(reply);
     const hubTime = Date.parse(reply.headers.get("date") ?? "");
     const clockSkewMs = Number.isNaN(hubTime) ? 0 : hubTime - this.now();
-    if (reply.status === 204) return { accessToken: "", refreshToken: "", expiresAt: "", clockSkewMs };
+    if (reply.status === 204) return { accessToken: "", refreshToken: null, expiresAt: "", clockSkewMs };
     return { ...((await reply.json()) as LoginReply), clockSkewMs };
   }
+}
+
+/** The refresh token as a body brings it, where it is not in the cookie. */
+function keptIn({ refreshToken }: HumanTokens): { refreshToken?: string } {
+  return refreshToken ? { refreshToken } : {};
 }
 
 /** Whom a JWT stands for; null where it can't be told. */

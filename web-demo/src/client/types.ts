@@ -164,7 +164,8 @@ export interface TimelinePage {
 
 export interface LoginReply {
   accessToken: string;
-  refreshToken: string;
+  /** Null where it is in the cookie. */
+  refreshToken: string | null;
   expiresAt: string;
 }
 

@@ -1,16 +1,24 @@
 // One button that answers the message it stands in; shared by `button_group` and `approval`.
 import type { VNode } from "preact";
-import { useContext } from "preact/hooks";
+import { useContext, useState } from "preact/hooks";
 import { AnsweringContext } from "./types";
 
 interface Props {
   action: string;
   label: string;
   variant: string;
+  /** What to ask before the press counts; empty if nothing. */
+  confirm?: string;
 }
 
-export function ActionButton({ action, label, variant }: Props): VNode {
+export function ActionButton({ action, label, variant, confirm = "" }: Props): VNode {
   const { enabled, busy, chosen, answer } = useContext(AnsweringContext);
+  const [asked, setAsked] = useState(false);
+  const press = (): void => {
+    if (confirm !== "" && !asked) return setAsked(true);
+    setAsked(false);
+    answer({ action });
+  };
   const isChosen = chosen === action;
   return (
     <button
@@ -21,10 +29,12 @@ export function ActionButton({ action, label, variant }: Props): VNode {
       data-chosen={isChosen}
       aria-pressed={isChosen}
       disabled={!enabled || busy}
-      onClick={() => answer({ action })}
+      data-asked={asked}
+      onClick={press}
+      onBlur={() => setAsked(false)}
     >
       {isChosen && !busy && <span aria-hidden="true">✓ </span>}
-      {label}
+      {asked ? `${confirm} Press again: ${label}` : label}
     </button>
   );
 }

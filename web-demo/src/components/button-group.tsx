@@ -1,4 +1,4 @@
-// `button_group{buttons:[{label,action,variant}]}`: one of several answers.
+// `button_group{buttons:[{label,action,variant,confirm?}]}`: one of several answers.
 import { ActionButton } from "./action-button";
 import { type ComponentView, list, text } from "./types";
 import { Unknown } from "./unknown";
@@ -13,6 +13,7 @@ export const ButtonGroup: ComponentView = ({ node, data }) => {
           action={text(button.action)}
           label={text(button.label) || text(button.action)}
           variant={text(button.variant)}
+          confirm={button.confirm === true ? "Are you sure?" : button.confirm === false ? "" : text(button.confirm)}
         />
       ))}
     </div>

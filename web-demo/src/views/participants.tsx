@@ -23,7 +23,7 @@ export function Participants({ live, isMe }: Props): VNode {
               {mine && " (you)"}
               <small>
                 {one.type}
-                {one.invitedBy?.name && ` invited by ${one.invitedBy.name}`}, {one.online ? "online" : "offline"}
+                {one.type === "Guest" && one.invitedBy?.name && ` invited by ${one.invitedBy.name}`}, {one.online ? "online" : "offline"}
                 {read && ", has read everything"}
               </small>
             </span>

@@ -1,5 +1,7 @@
 //! Passwords: argon2id with the crate's defaults (OWASP's recommended parameters), off the async threads.
 
+mod common;
+
 use crate::domain::Refusal;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -47,14 +49,25 @@ async fn turn(turns: &'static Semaphore) -> Result<Turn, Refusal> {
 /// What is compared with when there is no such human, so that an answer takes as long either way.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now("nobody has this password").unwrap_or_default());
 
-/// Checks the rules for a new password.
-pub(super) fn check(field: &str, password: &str) -> Result<(), Refusal> {
-    let length = password.chars().count();
-    if (MIN_LENGTH..=MAX_LENGTH).contains(&length) {
-        Ok(())
-    } else {
-        Err(Refusal::invalid(field, &format!("must have {MIN_LENGTH} to {MAX_LENGTH} characters")))
+/// Checks the rules for a new password of whoever has this e-mail address.
+pub(super) fn check(field: &str, password: &str, email: &str) -> Result<(), Refusal> {
+    check_alone(field, password)?;
+    if password.to_lowercase() == email.to_lowercase() {
+        return Err(Refusal::invalid(field, "must not be the e-mail address"));
     }
+    Ok(())
+}
+
+/// The same without knowing whose it is to be.
+pub(super) fn check_alone(field: &str, password: &str) -> Result<(), Refusal> {
+    let length = password.chars().count();
+    if !(MIN_LENGTH..=MAX_LENGTH).contains(&length) {
+        return Err(Refusal::invalid(field, &format!("must have {MIN_LENGTH} to {MAX_LENGTH} characters")));
+    }
+    if common::is_common(password) {
+        return Err(Refusal::invalid(field, "is one of the commonest passwords, which are guessed first"));
+    }
+    Ok(())
 }
 
 fn hash_now(password: &str) -> Option<String> {

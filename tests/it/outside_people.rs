@@ -1,0 +1,191 @@
+//! People of an outside issuer: who a token speaks for, and who nobody becomes by one.
+
+use crate::accounts::{
+    Issuer, SECRET, bearer, claims, ed_jwk, eddsa, hs256, human_with_password, login, me, new_ed_key,
+};
+use crate::accounts::{PASSWORD, refused, trusting, with};
+use crate::support::hub::{Engine, text};
+use crate::support::{Hub, Socket};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::future::join_all;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use std::time::Duration;
+
+async fn sharing() -> Hub {
+    Hub::start_with(Engine::Sqlite, &["--jwt-secret", SECRET], |_| {}).await
+}
+
+fn signed(claims: &Value) -> String {
+    hs256(SECRET.as_bytes(), None, claims)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_becomes_somebody_by_naming_their_id_or_address() {
+    let hub = sharing().await;
+    let victim = human_with_password(&hub, "victim@example.org").await;
+    let other = hub.other_space().await;
+    let elsewhere = json!({ "email": "elsewhere@example.org", "name": "E" });
+    let elsewhere = other.post("/v1/manage/humans", elsewhere).await.expect(201);
+    // A subject is no id of the hub.
+    for (human, email) in [(&victim, "a@example.org"), (&elsewhere, "b@example.org")] {
+        let person = me(&hub, &signed(&claims(text(&human["id"]), email))).await.expect(200);
+        assert_ne!(person["id"], human["id"]);
+        assert_eq!(person["email"], email);
+    }
+    // An address is theirs only where the issuer has verified it.
+    for verified in [Value::Null, json!(false), json!("true"), json!(1)] {
+        let token = signed(&with(claims("idp|v", "victim@example.org"), "email_verified", verified.clone()));
+        refused(&hub, &token, &format!("email_verified {verified}")).await;
+    }
+    let joined = me(&hub, &signed(&claims("idp|v", "VICTIM@example.org"))).await.expect(200);
+    assert_eq!(joined["id"], victim["id"]);
+    // From then on the subject alone says who it is.
+    let renamed = with(claims("idp|v", "new@example.org"), "email_verified", Value::Null);
+    assert_eq!(me(&hub, &signed(&renamed)).await.expect(200)["id"], victim["id"]);
+    let stranger = with(claims("idp|v", "victim@example.org"), "iss", json!("https://other.example"));
+    refused(&hub, &signed(&with(stranger, "email_verified", Value::Null)), "another issuer").await;
+    // Nor is a human of another space joined.
+    let person = me(&hub, &signed(&claims("idp|e", "elsewhere@example.org"))).await.expect(200);
+    assert_ne!(person["id"], elsewhere["id"]);
+    // Letters that only look the same, or become the same in lower case, are another address.
+    human_with_password(&hub, "k@example.org").await;
+    let kelvin = me(&hub, &signed(&claims("idp|k", "\u{212a}@example.org"))).await;
+    assert!(kelvin.status == 401 || kelvin.body["email"] != "k@example.org", "{}", kelvin.body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_holds_the_shared_secret_signs_no_token_of_the_hub_itself() {
+    let hub = sharing().await;
+    let victim = human_with_password(&hub, "victim@example.org").await;
+    let own = login(&hub, "victim@example.org", PASSWORD).await.expect(200);
+    let own = text(&own["accessToken"]);
+    me(&hub, own).await.expect(200);
+    let payload = own.split('.').nth(1).expect("a payload");
+    let payload: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).expect("base64")).expect("JSON");
+    assert_eq!((&payload["sub"], payload["sid"].is_string()), (&victim["id"], true));
+    // The very claims of a token of the hub, signed anew.
+    refused(&hub, &signed(&payload), "the hub's claims by the shared secret").await;
+    let mut without = payload.clone();
+    without.as_object_mut().expect("an object").remove("sid");
+    refused(&hub, &signed(&without), "without a sign-in").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deactivated_person_of_an_outside_issuer_stays_out() {
+    let hub = sharing().await;
+    let token = signed(&claims("idp|1", "ann@example.org"));
+    let ann = me(&hub, &token).await.expect(200);
+    hub.owner.delete(&format!("/v1/manage/humans/{}", text(&ann["id"]))).await.expect(204);
+    let late = |email: &str, verified: Value| {
+        let later = claims("idp|1", email)["iat"].as_i64().expect("a time") + 100;
+        signed(&with(with(claims("idp|1", email), "iat", json!(later)), "email_verified", verified))
+    };
+    refused(&hub, &token, "deactivated").await;
+    refused(&hub, &late("ann@example.org", json!(true)), "nobody has created them again").await;
+    refused(&hub, &late("other@example.org", json!(true)), "by another address").await;
+    // One whom no token has named can't come back by themselves either.
+    let bob = human_with_password(&hub, "bob@example.org").await;
+    hub.owner.delete(&format!("/v1/manage/humans/{}", text(&bob["id"]))).await.expect(204);
+    refused(&hub, &signed(&claims("idp|bob", "bob@example.org")), "deactivated, and unknown to the issuer").await;
+
+    // Created again they are somebody new, to whom tokens of before are no way.
+    hub.clock.advance(10_000);
+    let again = human_with_password(&hub, "ann@example.org").await;
+    assert_ne!(again["id"], ann["id"]);
+    refused(&hub, &token, "of before").await;
+    refused(&hub, &signed(&claims("idp|2", "ann@example.org")), "of before, by another subject").await;
+    refused(&hub, &late("ann@example.org", Value::Null), "not verified").await;
+    let person = me(&hub, &late("ann@example.org", json!(true))).await.expect(200);
+    assert_eq!(person["id"], again["id"]);
+}
+
+/// The algorithm's own library passes over `crit`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_header_that_must_be_understood_is_not_passed_over() {
+    let hub = sharing().await;
+    let sign = |header: &Value| {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signing = format!("{}.{}", part(header), part(&claims("idp|1", "a@example.org")));
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("a key");
+        mac.update(signing.as_bytes());
+        format!("{signing}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    };
+    me(&hub, &sign(&json!({ "alg": "HS256", "typ": "JWT" }))).await.expect(200);
+    for crit in [json!(["x"]), json!(["exp"]), json!([]), json!("x"), Value::Null] {
+        let header = json!({ "alg": "HS256", "typ": "JWT", "crit": crit, "x": 1 });
+        refused(&hub, &sign(&header), &format!("crit {crit}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_without_end_ends_with_the_calendar() {
+    let hub = sharing().await;
+    for exp in [json!(1e15), json!(i64::MAX), json!(253_402_300_800_i64)] {
+        let token = signed(&with(claims("idp|1", "a@example.org"), "exp", exp.clone()));
+        let person = me(&hub, &token).await.expect(200);
+        assert_eq!(person["expiresAt"], "9999-12-31T23:59:59.999Z", "{exp}");
+        let socket = hub.socket(&bearer(&hub, &token)).await;
+        assert_eq!(socket.hello["expiresAt"], "9999-12-31T23:59:59.999Z", "{exp}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_is_shown_to_nobody_for_want_of_a_name() {
+    let hub = sharing().await;
+    for (index, (name, email, shown)) in [
+        (Value::Null, "grace.h@example.org", "grace.h"),
+        (json!(" \u{202e}\u{7} "), "ada@example.org", "ada"),
+        (json!("Eve\u{200b}lyn\u{202e}"), "eve@example.org", "Evelyn"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let token = signed(&with(claims(&format!("idp|{index}"), email), "name", name));
+        assert_eq!(me(&hub, &token).await.expect(200)["name"], shown);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_the_hub_s_decides_when_a_token_begins() {
+    let hub = sharing().await;
+    let now = claims("idp|1", "a@example.org")["iat"].as_i64().expect("a time");
+    let token = signed(&with(claims("idp|1", "a@example.org"), "nbf", json!(now + 600)));
+    refused(&hub, &token, "not valid yet").await;
+    hub.clock.advance(601_000);
+    me(&hub, &token).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_bring_unknown_keys_share_one_fetch_of_an_issuer_that_hangs() {
+    let ed = new_ed_key();
+    let issuer = Issuer::start(&[ed_jwk("ed", &ed)]).await;
+    let hub = trusting(&issuer, &[]).await;
+    me(&hub, &eddsa(Some("ed"), &ed, &claims("a", "a@example.org"))).await.expect(200);
+    let port = issuer.stop().await;
+    let silent = tokio::net::TcpListener::bind(port.address()).await.expect("the same port");
+    let unknown: Vec<_> = (0..10).map(|n| eddsa(Some(&format!("k{n}")), &ed, &claims("b", "b@example.org"))).collect();
+    let asked = join_all(unknown.iter().map(|token| refused(&hub, token, "an unknown key")));
+    // Each waits for one fetch and not for ten, one after the other; a machine that is busy has a good deal more time.
+    tokio::time::timeout(Duration::from_secs(25), asked).await.expect("they are told soon");
+    let mut connections = 0;
+    while tokio::time::timeout(Duration::from_millis(50), silent.accept()).await.is_ok() {
+        connections += 1;
+    }
+    assert!((1..=2).contains(&connections), "{connections} fetches");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_not_understood_costs_the_others_nothing() {
+    let ed = new_ed_key();
+    let strange = json!({ "kty": "AKP", "kid": "pq", "alg": "ML-DSA-44", "pub": "AAAA" });
+    let issuer = Issuer::start(&[strange, json!({ "kty": "RSA", "kid": "broken" }), ed_jwk("ed", &ed)]).await;
+    let hub = trusting(&issuer, &[]).await;
+    let token = eddsa(Some("ed"), &ed, &claims("a", "a@example.org"));
+    me(&hub, &token).await.expect(200);
+    assert!(Socket::try_open(&bearer(&hub, &token)).await.is_ok());
+    // Without a name it is the only key that can be meant.
+    me(&hub, &eddsa(None, &ed, &claims("a", "a@example.org"))).await.expect(200);
+}

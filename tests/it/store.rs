@@ -1277,7 +1277,7 @@ on_both_stores! {
         assert_eq!((all.total, all.data), (2, vec![first.clone(), second.clone()]));
         let all = list(true, None, page(1, 10)).await;
         assert_eq!((all.total, all.data), (3, vec![first.clone(), failed.clone(), second.clone()]));
-        assert_eq!(list(true, None, page(2, 2)).await.data, [second.clone()]);
+        assert_eq!(list(true, None, page(2, 2)).await.data, std::slice::from_ref(&second));
         assert_eq!(list(true, Some(first.id), page(1, 10)).await.data, [failed.clone(), second.clone()]);
         assert_eq!(list(true, None, page(i64::MAX, 100)).await.data, []);
         // An entry that is there gets the new target.

@@ -5,7 +5,7 @@ use crate::auth::{Accounts, Attempts, Authenticator, Jwks, JwtConfig, JwtSecrets
 use crate::broker::redis::Target;
 use crate::broker::{Broker, LocalBroker, RedisBroker};
 use crate::clock::{Clock, CorrectedClock};
-use crate::config::{Config, Database, JwtSettings, SignInLimit};
+use crate::config::{Config, Database, JwtSettings, Quotas, SignInLimit};
 use crate::connections::{Connections, Descriptor, descriptors};
 use crate::context::Context;
 use crate::domain::CommittedEvent;
@@ -15,6 +15,7 @@ use crate::hub::Hub;
 use crate::jobs::{self, StoreClock};
 use crate::metrics::Metrics;
 use crate::room::Room;
+use crate::space_bytes::SpaceBytes;
 use crate::store::open::{OpenError, open};
 use crate::store::{Store, StoreError};
 use crate::supervisor::Supervisor;
@@ -114,6 +115,7 @@ pub async fn rooms(
     database: &Database,
     jwt: &JwtSettings,
     sign_in_limit: Option<SignInLimit>,
+    quotas: Quotas,
     clock: Arc<dyn Clock>,
 ) -> Result<Rooms, StartError> {
     let store = open(database).await?;
@@ -131,6 +133,7 @@ pub async fn rooms(
         jwts,
         jwt.jwt_space.clone(),
         Arc::clone(&attempts),
+        quotas,
     ));
     let audit = Arc::new(Audit::new(Arc::clone(&store), Arc::clone(&clock)));
     let accounts =
@@ -183,7 +186,7 @@ async fn launch(
     let metrics = Arc::new(Metrics::new()?);
     let supervisor = Supervisor::new(Arc::clone(&metrics));
 
-    let rooms = rooms(&config.database, &config.jwt, config.sign_in_limit, clock).await?;
+    let rooms = rooms(&config.database, &config.jwt, config.sign_in_limit, config.quotas, clock).await?;
     let broker = match broker_given {
         Some(broker) => broker,
         None => broker(redis, &*rooms.store, &supervisor).await?,
@@ -207,7 +210,12 @@ async fn launch(
     let revoker = Arc::clone(&hub);
     rooms.accounts.on_revocation(move |id| revoker.revoke(id));
     let publisher = Arc::clone(&hub);
-    let on_commit = Arc::new(move |events: &[CommittedEvent]| publisher.publish(events));
+    let space_bytes = SpaceBytes::start(config.quotas.space_bytes, Arc::clone(&rooms.store));
+    let counter = space_bytes.clone();
+    let on_commit = Arc::new(move |events: &[CommittedEvent]| {
+        counter.added(events);
+        publisher.publish(events);
+    });
     let doubtful = Arc::clone(&hub);
     let on_doubt = Arc::new(move || doubtful.doubt());
     let (store, clock) = (Arc::clone(&rooms.store), Arc::clone(&rooms.clock));
@@ -220,6 +228,7 @@ async fn launch(
         hub,
         broker,
         timeline,
+        space_bytes,
         authenticator: rooms.authenticator,
         accounts: rooms.accounts,
         audit: rooms.audit,

@@ -55,9 +55,37 @@ pub struct Settings {
     /// Days after which closed and archived sessions are deleted, or off
     #[arg(long, env = "HILOOP_RETENTION_DAYS", default_value = "off")]
     pub retention_days: String,
+    #[command(flatten)]
+    pub quotas: QuotaSettings,
     /// Time to end everything after SIGTERM, in seconds
     #[arg(long, env = "HILOOP_GRACE_SECONDS", default_value = "10")]
     pub grace_seconds: String,
+}
+
+/// The settings of what a space and a session may hold.
+#[derive(Args, Clone, Debug)]
+pub struct QuotaSettings {
+    /// Most agents of a space, or off
+    #[arg(long, env = "HILOOP_SPACE_AGENTS", default_value = "1000")]
+    pub space_agents: String,
+    /// Most humans of a space, or off
+    #[arg(long, env = "HILOOP_SPACE_HUMANS", default_value = "10000")]
+    pub space_humans: String,
+    /// Most guests of a session, or off
+    #[arg(long, env = "HILOOP_SESSION_GUESTS", default_value = "100")]
+    pub session_guests: String,
+    /// Most bytes of events of all sessions of a space, or off
+    #[arg(long, env = "HILOOP_SPACE_BYTES", default_value = "off")]
+    pub space_bytes: String,
+}
+
+/// What a space and a session may hold; none is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quotas {
+    pub space_agents: Option<u64>,
+    pub space_humans: Option<u64>,
+    pub session_guests: Option<u64>,
+    pub space_bytes: Option<u64>,
 }
 
 /// The settings that every command needs which opens the store.
@@ -186,6 +214,7 @@ pub struct Config {
     pub grace: Duration,
     /// How long sessions that have ended are kept; for good if none.
     pub retention: Option<Retention>,
+    pub quotas: Quotas,
     pub sockets: SocketTiming,
 }
 
@@ -252,7 +281,19 @@ impl Settings {
             body_within: Duration::from_secs(30),
             grace: Duration::from_secs(number("HILOOP_GRACE_SECONDS", &self.grace_seconds, 1, 3600)? as u64),
             retention: retention(&self.retention_days)?,
+            quotas: self.quotas.check()?,
             sockets: SocketTiming::default(),
+        })
+    }
+}
+
+impl QuotaSettings {
+    fn check(&self) -> Result<Quotas, ConfigError> {
+        Ok(Quotas {
+            space_agents: quota("HILOOP_SPACE_AGENTS", &self.space_agents)?,
+            space_humans: quota("HILOOP_SPACE_HUMANS", &self.space_humans)?,
+            session_guests: quota("HILOOP_SESSION_GUESTS", &self.session_guests)?,
+            space_bytes: quota("HILOOP_SPACE_BYTES", &self.space_bytes)?,
         })
     }
 }
@@ -357,6 +398,16 @@ fn retention(text: &str) -> Result<Option<Retention>, ConfigError> {
     let days =
         days.ok_or_else(|| bad("HILOOP_RETENTION_DAYS", format!("'{text}' is no number from 1 to 36500, nor off")))?;
     Ok(Some(Retention { keep_millis: days * 24 * 60 * 60 * 1000, every: Duration::from_secs(60) }))
+}
+
+/// `off`, or how many.
+fn quota(setting: &'static str, text: &str) -> Result<Option<u64>, ConfigError> {
+    const MOST: u64 = 1 << 50;
+    if text == "off" {
+        return Ok(None);
+    }
+    let number = text.parse::<u64>().ok().filter(|number| (1..=MOST).contains(number));
+    number.map(Some).ok_or_else(|| bad(setting, format!("must be 1 to {MOST} or \"off\" (got '{text}')")))
 }
 
 /// `off`, or `N/s`; the burst is twice the rate.

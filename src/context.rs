@@ -12,6 +12,7 @@ use crate::domain::{Message, MessageStatus, Principal, Refusal, SessionId};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::room::Room;
+use crate::space_bytes::SpaceBytes;
 use crate::store::{SavedReplyKind, Store};
 use crate::supervisor::Supervisor;
 use crate::timeline::{Action, By, Idempotency, Outcome, Request, Timeline};
@@ -27,6 +28,7 @@ pub struct Context {
     pub hub: Arc<Hub>,
     pub broker: Arc<dyn Broker>,
     pub timeline: Timeline,
+    pub space_bytes: SpaceBytes,
     pub authenticator: Arc<Authenticator>,
     pub accounts: Accounts,
     pub audit: Arc<Audit>,
@@ -59,7 +61,8 @@ impl Context {
     ) -> Result<Outcome, Refusal> {
         let space = principal.space();
         let by = By::Principal(Arc::clone(principal));
-        self.timeline.submit(Request { space, session, by, action: Action::Command(command), idempotency }).await
+        let action = self.space_bytes.within(space, Action::Command(command));
+        self.timeline.submit(Request { space, session, by, action, idempotency }).await
     }
 
     /// Posts a message; durable when this returns.

@@ -46,6 +46,8 @@ pub struct SignedIn {
     pub refresh_token: Secret,
 }
 
+type Revoker = Box<dyn Fn(Uuid) + Send + Sync>;
+
 #[derive(Clone)]
 pub struct Accounts {
     store: Arc<dyn Store>,
@@ -54,7 +56,7 @@ pub struct Accounts {
     attempts: Arc<Attempts>,
     audit: Arc<Audit>,
     /// Called with what was revoked.
-    on_revocation: Arc<OnceLock<Box<dyn Fn(Uuid) + Send + Sync>>>,
+    on_revocation: Arc<OnceLock<Revoker>>,
 }
 
 impl Accounts {

@@ -1,15 +1,17 @@
 //! Resolves credentials to principals, with a short memory so that a busy caller costs no query a request.
 
+use super::acting::Acting;
 use super::attempts::Attempts;
 use super::credential::Credential;
 use super::jwt::{Jwts, OwnClaims, Verified};
 use super::outside::OutsidePeople;
 use super::secret;
+use super::usage::Usage;
 use crate::clock::Clock;
+use crate::config::Quotas;
 use crate::domain::people::Human;
 use crate::domain::principal::{AgentPrincipal, GuestPrincipal, HumanPrincipal};
-use crate::domain::text::is_agent_name;
-use crate::domain::{AgentId, HumanId, KeyId, Origin, Permission, Principal, Refusal, SpaceId, Timestamp};
+use crate::domain::{HumanId, KeyId, Origin, Permission, Principal, Refusal, SpaceId, Timestamp};
 use crate::store::{SecretHash, Store, StoreError};
 use quick_cache::sync::Cache;
 use std::sync::Arc;
@@ -43,6 +45,8 @@ pub struct Authenticator {
     clock: Arc<dyn Clock>,
     jwts: Jwts,
     attempts: Arc<Attempts>,
+    acting: Acting,
+    usage: Usage,
     outside: OutsidePeople,
     remembered: Cache<SecretHash, (Instant, Caller)>,
     /// Credentials that were good when they were looked at last.
@@ -82,9 +86,12 @@ impl Authenticator {
         jwts: Jwts,
         jwt_space: String,
         attempts: Arc<Attempts>,
+        quotas: Quotas,
     ) -> Self {
         let outside = OutsidePeople::new(Arc::clone(&store), Arc::clone(&clock), jwt_space);
         Self {
+            acting: Acting::new(Arc::clone(&store), Arc::clone(&clock), quotas),
+            usage: Usage::new(Arc::clone(&store), Arc::clone(&clock)),
             store,
             clock,
             jwts,
@@ -98,6 +105,18 @@ impl Authenticator {
 
     pub fn jwts(&self) -> &Jwts {
         &self.jwts
+    }
+
+    /// When keys and guest tokens were used last.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// Has lists show what this node knows of uses; without it they would a little later.
+    pub async fn show_uses(&self) {
+        if let Err(error) = self.usage.flush().await {
+            tracing::debug!(%error, "cannot note when keys were used");
+        }
     }
 
     /// Forgets every credential, so that a revocation on this node holds at once.
@@ -131,14 +150,15 @@ impl Authenticator {
             return Ok(caller);
         }
         // Boxed, here and below, since whatever a request waits for afterwards it would keep the room for this.
-        let found = Box::pin(self.attempts.look_up(from, token, self.holder(token, agent))).await;
+        let found = Box::pin(self.attempts.look_up(from, token, self.holder(token, agent, from))).await;
         self.note(credential.hash(), &found);
         let caller = found?;
+        self.usage.note_caller(&caller);
         self.remember(memory, caller.clone(), epoch);
         Ok(caller)
     }
 
-    async fn holder(&self, token: &str, agent: Option<&str>) -> Result<Caller, Refusal> {
+    async fn holder(&self, token: &str, agent: Option<&str>, from: Origin) -> Result<Caller, Refusal> {
         if !secret::has_form(token, secret::API_KEY) && !secret::has_form(token, secret::PROVISIONER_KEY) {
             return Err(unauthorized("The API key is not valid"));
         }
@@ -150,11 +170,8 @@ impl Authenticator {
         Ok(if key.permission == Permission::Provision {
             Caller::Provisioner(Provisioner { space: key.space, key: key.id, expires_at: key.expires_at })
         } else {
+            let (agent, name) = self.acting.agent(&key, agent, from).await?;
             let own = key.agent.as_ref().map(|(agent, _)| *agent);
-            let (agent, name) = match agent {
-                Some(wanted) => self.agent(key.space, wanted).await?,
-                None => key.agent.ok_or_else(|| unauthorized("The API key's agent is deactivated"))?,
-            };
             Caller::Principal(Arc::new(Principal::Agent(AgentPrincipal {
                 space: key.space,
                 agent,
@@ -165,24 +182,6 @@ impl Authenticator {
                 expires_at: key.expires_at,
             })))
         })
-    }
-
-    /// The agent that a key is to act as; one with a new name is created.
-    async fn agent(&self, space: SpaceId, wanted: &str) -> Result<(AgentId, String), Refusal> {
-        if let Ok(id) = wanted.parse::<AgentId>() {
-            let agent = self.store.agent(space, id).await?.ok_or(Refusal::NotFound("Agent"))?;
-            return Ok((agent.id, agent.name));
-        }
-        if !is_agent_name(wanted) {
-            return Err(Refusal::Invalid(
-                "Header 'X-Hiloop' must be an agent's id, or 1 to 64 of letters, digits, '.', '_' and '-'".to_owned(),
-            ));
-        }
-        if let Some(agent) = self.store.agent_by_name(space, wanted).await? {
-            return Ok((agent.id, agent.name));
-        }
-        let made = self.store.ensure_agent(space, wanted, None, self.clock.now()).await?;
-        made.map(|(agent, _)| (agent.id, agent.name)).ok_or(Refusal::NotFound("Agent"))
     }
 
     /// Resolves a bearer token: a guest's, or a JWT.
@@ -199,6 +198,7 @@ impl Authenticator {
         };
         self.note(memory, &found);
         let principal = Arc::new(found?);
+        self.usage.note(&principal);
         self.remember(memory, Caller::Principal(Arc::clone(&principal)), epoch);
         Ok(principal)
     }

@@ -96,7 +96,7 @@ impl Jwks {
         let looked = tokio::time::timeout(FETCH_TIMEOUT, async {
             // The first one may have begun before the issuer had the key.
             for _ in 0..2 {
-                let Some(fetch) = self.source.fetch() else { return None };
+                let fetch = self.source.fetch()?;
                 let began_before = self.source.began_before(since);
                 fetch.await;
                 let found = self.source.find(kid);

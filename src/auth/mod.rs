@@ -1,6 +1,7 @@
 //! From a credential to a principal: API keys, guest tokens, JWTs, passwords.
 
 mod accounts;
+mod acting;
 mod attempts;
 mod authenticator;
 pub mod credential;
@@ -9,6 +10,7 @@ mod jwt;
 mod outside;
 mod passwords;
 pub mod secret;
+mod usage;
 
 pub use accounts::{Accounts, SignedIn, Visit};
 pub use attempts::Attempts;

@@ -1,6 +1,6 @@
 //! Secrets that the hub hands out: a prefix that says what it is, and 32 random bytes in hex.
 
-use crate::domain::{AgentId, KeyId, Permission, SpaceId, Timestamp};
+use crate::domain::{AgentId, Author, KeyId, Permission, SpaceId, Timestamp};
 use crate::store::{NewKey, SecretHash};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest, Sha256};
@@ -78,7 +78,7 @@ pub fn key_prefix(permission: Permission) -> &'static str {
     if permission == Permission::Provision { PROVISIONER_KEY } else { API_KEY }
 }
 
-/// What the store keeps of an API key.
+/// What the store keeps of an API key, as if the command line made it.
 pub fn api_key(
     id: KeyId,
     secret: &Secret,
@@ -87,7 +87,17 @@ pub fn api_key(
     agent: Option<AgentId>,
     expires_at: Option<Timestamp>,
 ) -> NewKey {
-    NewKey { id, space, hash: secret.hash(), prefix: secret.shown_prefix(), permission, agent, expires_at }
+    NewKey {
+        id,
+        space,
+        hash: secret.hash(),
+        prefix: secret.shown_prefix(),
+        permission,
+        agent,
+        expires_at,
+        created_by: Author::command_line(),
+        created_by_key: None,
+    }
 }
 
 /// A new API key: its secret, and what the store keeps of it.

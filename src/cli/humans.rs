@@ -3,7 +3,7 @@
 use super::{CliError, DEFAULT_SPACE, print, space_to_use};
 use crate::app::rooms;
 use crate::clock::SystemClock;
-use crate::config::{DatabaseSettings, JwtSettings};
+use crate::config::{DatabaseSettings, JwtSettings, Quotas};
 use crate::domain::people::Role;
 use crate::domain::text::{check_name, normal_email};
 use crate::store::NewHuman;
@@ -80,7 +80,7 @@ impl Create {
             .ok_or_else(|| CliError::Other(format!("--role: '{}' must be Member or Admin", self.role)))?;
         let password = self.password()?;
         let jwt = self.jwt.check()?;
-        let rooms = rooms(&self.database.check()?, &jwt, None, Arc::new(SystemClock)).await?;
+        let rooms = rooms(&self.database.check()?, &jwt, None, Quotas::default(), Arc::new(SystemClock)).await?;
         let space = if self.space == DEFAULT_SPACE {
             space_to_use(&*rooms.store, DEFAULT_SPACE).await?.0
         } else {

@@ -3,7 +3,7 @@
 use super::{CliError, print};
 use crate::app::rooms;
 use crate::clock::SystemClock;
-use crate::config::{DatabaseSettings, JwtSettings};
+use crate::config::{DatabaseSettings, JwtSettings, Quotas};
 use crate::domain::people::Human;
 use crate::domain::text::normal_email;
 use crate::store::Store;
@@ -30,7 +30,8 @@ pub(super) struct Token {
 impl Token {
     pub(super) async fn run(self) -> Result<(), CliError> {
         let jwt = self.jwt.clone().check()?;
-        let rooms = rooms(&self.database.clone().check()?, &jwt, None, Arc::new(SystemClock)).await?;
+        let rooms =
+            rooms(&self.database.clone().check()?, &jwt, None, Quotas::default(), Arc::new(SystemClock)).await?;
         let human = self.human(&*rooms.store).await?;
         let (token, _) = rooms.accounts.access_token(&human, self.ttl)?;
         rooms.store.close().await;

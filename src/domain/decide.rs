@@ -9,8 +9,8 @@ use super::names::folded_name;
 use super::participant::{Member, Participation};
 use super::session::SessionPatch;
 use super::{
-    Actor, AgentId, Envelope, EventType, GuestId, Message, MessageId, MessageStatus, Participant, ParticipantId,
-    ParticipantType, PrincipalId, Priority, Refusal, Responder, Session, SessionStatus, Timestamp,
+    Actor, AgentId, Author, Envelope, EventType, GuestId, Message, MessageId, MessageStatus, Participant,
+    ParticipantId, ParticipantType, PrincipalId, Priority, Refusal, Responder, Session, SessionStatus, Timestamp,
 };
 use std::collections::HashSet;
 
@@ -91,6 +91,10 @@ impl NewMessage {
 pub struct NewGuest {
     pub token_hash: [u8; 32],
     pub expires_at: Timestamp,
+    /// Who made the token; the key that was used must not be revoked meanwhile.
+    pub created_by: Author,
+    /// How many guests a session may have.
+    pub limit: Option<u64>,
     /// The agent whose questions the guest may answer; none for those of every agent.
     pub answers_agent: Option<AgentId>,
     /// Whether the name is one that nobody chose, which is then made to differ from those of others.

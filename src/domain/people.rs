@@ -2,7 +2,9 @@
 
 use super::message::words;
 use super::participant::Member;
-use super::{AgentId, GuestId, HumanId, KeyEntry, KeyId, ParticipantType, Permission, SessionId, SpaceId, Timestamp};
+use super::{
+    AgentId, Author, GuestId, HumanId, KeyEntry, KeyId, ParticipantType, Permission, SessionId, SpaceId, Timestamp,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -98,6 +100,12 @@ pub struct ApiKey {
     pub agent_id: Option<AgentId>,
     /// The first characters of the secret, for people to tell keys apart.
     pub prefix: String,
+    /// Who made it; null for one of a version that did not note it.
+    #[schema(required = true)]
+    pub created_by: Option<Author>,
+    /// To the minute; null while it has not been used.
+    #[schema(required = true)]
+    pub last_used_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
     pub created_at: Timestamp,
 }
@@ -111,6 +119,10 @@ pub struct Guest {
     pub name: String,
     /// The current entry of their public keys.
     pub key: Option<Box<KeyEntry>>,
+    /// Who made the token; none for one of a version that did not note it.
+    pub created_by: Option<Author>,
+    /// To the minute.
+    pub last_used_at: Option<Timestamp>,
     pub expires_at: Timestamp,
     pub created_at: Timestamp,
 }

@@ -2,6 +2,7 @@
 //! something (contract sections 5 and 7).
 
 use super::audience::Agent;
+use super::long_lived::LongLived;
 use super::path::{Id, Ids};
 use super::query::Query;
 use super::reply::{self, Reply};
@@ -40,8 +41,10 @@ pub async fn message(
     Ids(session, message): Ids<SessionId, MessageId>,
     Patience(patience): Patience,
 ) -> Reply {
-    wait(&app, &principal, session, message, patience).await?;
-    reply::ok(&app.store.message(principal.scope(), session, message).await?.ok_or(MISSING)?)
+    let request = wait(&app, &principal, session, message, patience).await?;
+    let message = app.store.message(principal.scope(), session, message).await?.ok_or(MISSING)?;
+    still_good(request.as_ref())?;
+    reply::ok(&message)
 }
 
 /// Wait until an interaction has settled
@@ -62,11 +65,14 @@ pub async fn interaction(
     Patience(patience): Patience,
 ) -> Reply {
     let missing = Refusal::NotFound("Interaction");
+    let mut request = None;
     if !patience.is_zero() {
         let message = app.store.interaction_message(principal.scope(), session).await?.ok_or(missing.clone())?;
-        wait(&app, &principal, session, message, patience).await?;
+        request = wait(&app, &principal, session, message, patience).await?;
     }
-    reply::ok(&app.store.interaction(principal.scope(), session, Moment::Now).await?.ok_or(missing)?)
+    let interaction = app.store.interaction(principal.scope(), session, Moment::Now).await?.ok_or(missing)?;
+    still_good(request.as_ref())?;
+    reply::ok(&interaction)
 }
 
 /// What people have said in a session.
@@ -106,12 +112,19 @@ pub async fn session(
         Some(after) => after,
         None => app.store.last_said_by(scope, session, principal.id()).await?.ok_or(MISSING)?,
     };
-    let said = hear(&app, &principal, session, after, patience).await?.ok_or(MISSING)?;
+    let (said, request) = hear(&app, &principal, session, after, patience).await?;
+    let said = said.ok_or(MISSING)?;
     let message = match said.message {
         Some(id) => app.store.message(scope, session, id).await?,
         None => None,
     };
+    still_good(request.as_ref())?;
     reply::ok(&Heard { message, last_seq: said.head.last_seq })
+}
+
+/// Nothing is answered to a credential that has ended while its request waited.
+fn still_good(request: Option<&LongLived>) -> Result<(), Refusal> {
+    request.map_or(Ok(()), LongLived::check)
 }
 
 /// Returns when a person has said something after `after`, the time is up, or the request must not wait any longer. The
@@ -122,13 +135,13 @@ async fn hear(
     session: SessionId,
     after: i64,
     patience: Duration,
-) -> Result<Option<Said>, Refusal> {
+) -> Result<(Option<Said>, Option<LongLived>), Refusal> {
     let scope = principal.scope();
     if patience.is_zero() {
-        return Ok(app.store.first_said(scope, session, after).await?);
+        return Ok((app.store.first_said(scope, session, after).await?, None));
     }
     // First listen, then look, as for a message.
-    let attendance = app.hub.attend(Arc::clone(principal))?;
+    let request = LongLived::begin(app, principal)?;
     let mut words = app.hub.words(session);
     let end = tokio::time::sleep(patience);
     tokio::pin!(end);
@@ -137,12 +150,10 @@ async fn hear(
     loop {
         // The store has all of it, unless it went back: then it is not asked again and again.
         let reached = words.reach();
-        let Some(said) = app.store.first_said(scope, session, looked).await? else { return Ok(None) };
-        if said.message.is_some() {
-            return Ok(Some(said));
-        }
-        looked = looked.max(said.head.last_seq);
-        app.hub.observe(session, &said.head);
+        let said = app.store.first_said(scope, session, looked).await?;
+        let Some(found) = said.filter(|said| said.message.is_none()) else { return Ok((said, Some(request))) };
+        looked = looked.max(found.head.last_seq);
+        app.hub.observe(session, &found.head);
         tokio::select! {
             is_more = words.beyond(looked.max(reached)) => if !is_more {
                 // The store went back behind what was looked at.
@@ -150,11 +161,14 @@ async fn hear(
                 words = app.hub.words(session);
             },
             () = &mut end => break,
-            () = attendance.ended() => break,
+            ended = request.ended() => {
+                ended?;
+                break;
+            }
         }
     }
     // Once more, for what nobody has announced.
-    Ok(app.store.first_said(scope, session, looked).await?)
+    Ok((app.store.first_said(scope, session, looked).await?, Some(request)))
 }
 
 /// `?after=SEQ`
@@ -186,36 +200,40 @@ impl<S: Send + Sync> FromRequestParts<S> for Patience {
     }
 }
 
-/// Returns when the message has settled, the time is up or the server drains. The store is asked once, unless it goes
-/// back meanwhile, and not for what the message says: that may be large, and ten thousand may wait.
+/// Returns when the message has settled, the time is up or the server drains; refused if the credential ends or access
+/// is taken away meanwhile. The store is asked once, unless something says that what it said holds no more, and not for
+/// what the message says: that may be large, and ten thousand may wait.
 async fn wait(
     app: &App,
     principal: &Arc<Principal>,
     session: SessionId,
     id: MessageId,
     patience: Duration,
-) -> Result<(), Refusal> {
+) -> Result<Option<LongLived>, Refusal> {
     if patience.is_zero() {
-        return Ok(());
+        return Ok(None);
     }
     // First listen, then look: a settling between the two is seen by one of them. Whoever may not see the message
     // leaves nothing behind, since all of this ends with its guards.
-    let attendance = app.hub.attend(Arc::clone(principal))?;
+    let request = LongLived::begin(app, principal)?;
     let until = Instant::now() + patience;
     let mut waiter = app.hub.waiter(session, id);
     loop {
         let outlook = app.store.outlook(principal.scope(), session, id).await?.ok_or(MISSING)?;
         if outlook.status != MessageStatus::Pending {
-            return Ok(());
+            return Ok(Some(request));
         }
         app.hub.observe(session, &outlook.head);
         tokio::select! {
             woken = waiter.woken() => match woken {
-                Woken::Settled => return Ok(()),
+                Woken::Settled => return Ok(Some(request)),
                 Woken::LookAgain => waiter = app.hub.waiter(session, id),
             },
-            () = sleep_until(until) => return Ok(()),
-            () = attendance.ended() => return Ok(()),
+            () = sleep_until(until) => return Ok(Some(request)),
+            ended = request.ended() => {
+                ended?;
+                return Ok(Some(request));
+            }
         }
     }
 }

@@ -13,8 +13,10 @@ use crate::domain::{
     AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, KeyId, Permission, Refusal,
     SpaceId, Timestamp,
 };
-use crate::store::{DirectoryTx, NewHuman};
+use crate::quotas;
+use crate::store::{DirectoryTx, NewHuman, NewKey};
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -94,7 +96,9 @@ struct MadeHuman {
 struct MadeSpace {
     #[serde(flatten)]
     space: Space,
-    api_key: String,
+    /// Null where the space was there already.
+    #[schema(required = true)]
+    api_key: Option<String>,
 }
 
 /// A new agent; `apiKey` is shown once.
@@ -140,22 +144,23 @@ pub async fn key(
             return Ok(reply::replayed(with_secret(made, "apiKey", &secret)?));
         }
     };
+    hold_key(&mut making, manager.key).await?;
     let log = AuditTrail { space: manager.space, author: manager.author(), source };
     let agent = match permission {
         Permission::Provision => None,
         _ => {
             let wanted = draft.agent.as_deref().unwrap_or(DEFAULT_AGENT);
-            Some(agent_for_key(&mut making, &log, wanted).await?.id)
+            Some(agent_for_key(&app, &mut making, &log, wanted).await?.id)
         }
     };
     let id = KeyId::new();
     let secret = key.secret_of(&app, &manager, key_prefix(permission), &id.to_string());
     let expires_at = lifetime.map(|seconds| making.now.plus_seconds(seconds));
-    let new = api_key(id, &secret, manager.space, permission, agent, expires_at);
+    let new = api_key(id, &secret, manager.space, permission, agent, expires_at).made_by(manager.author());
     let made = making.tx.create_key(&new, making.now).await?;
     log.note_key(&mut making, &made).await?;
     let body = as_json(&MadeKey { api_key: String::new(), key: made })?;
-    making.keep(&body).await?;
+    making.keep(StatusCode::CREATED, &body).await?;
     with_secret(body, "apiKey", &secret)
 }
 
@@ -165,7 +170,7 @@ fn id_of(made: &Value) -> &str {
 }
 
 /// Finds the agent `wanted` (a name or an id) of a space; one with a new name is created.
-async fn agent_for_key(making: &mut Making, log: &AuditTrail, wanted: &str) -> Result<Agent, Refusal> {
+async fn agent_for_key(app: &App, making: &mut Making, log: &AuditTrail, wanted: &str) -> Result<Agent, Refusal> {
     if let Ok(id) = wanted.parse::<AgentId>() {
         return making.tx.agent(log.space, id).await?.ok_or(Refusal::NotFound("Agent"));
     }
@@ -173,9 +178,20 @@ async fn agent_for_key(making: &mut Making, log: &AuditTrail, wanted: &str) -> R
     let found = making.tx.ensure_agent(log.space, wanted, None, making.now).await?;
     let (agent, is_new) = found.ok_or(Refusal::NotFound("Agent"))?;
     if is_new {
+        quotas::check_agents(&app.config.quotas, &mut *making.tx, log.space).await?;
         log.note_agent(making, &agent).await?;
     }
     Ok(agent)
+}
+
+/// Holds the key that something is made with: one that is revoked meanwhile makes nothing that outlives it.
+async fn hold_key(making: &mut Making, key: Option<KeyId>) -> Result<(), Refusal> {
+    match key {
+        Some(key) if !making.tx.hold_key(key).await? => {
+            Err(Refusal::Unauthorized("The API key is not valid".to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Who makes things of which space, for the audit log.
@@ -227,9 +243,18 @@ impl AgentDraft {
 }
 
 impl NewAgent {
-    async fn create(self, tx: &mut dyn DirectoryTx, space: SpaceId, now: Timestamp) -> Result<Agent, Refusal> {
+    async fn create(
+        self,
+        app: &App,
+        tx: &mut dyn DirectoryTx,
+        space: SpaceId,
+        now: Timestamp,
+    ) -> Result<Agent, Refusal> {
         match tx.ensure_agent(space, &self.name, self.description.as_deref(), now).await? {
-            Some((agent, true)) => Ok(agent),
+            Some((agent, true)) => {
+                quotas::check_agents(&app.config.quotas, tx, space).await?;
+                Ok(agent)
+            }
             Some((_, false)) => Err(Refusal::Conflict("Field 'name' names an agent that exists".to_owned())),
             // Its messages still bear the name.
             None => Err(Refusal::Conflict("Field 'name' names an agent that is deactivated".to_owned())),
@@ -255,11 +280,11 @@ pub async fn agent(
     match key.begin(&app, manager.credential, body.digest).await? {
         Begun::Before(made) => Ok(reply::replayed(reply::created(&made)?)),
         Begun::Now(mut making) => {
-            let agent = new.create(&mut *making.tx, manager.space, making.now).await?;
+            let agent = new.create(&app, &mut *making.tx, manager.space, making.now).await?;
             let log = AuditTrail { space: manager.space, author: manager.author(), source };
             log.note_agent(&mut making, &agent).await?;
             let made = as_json(&agent)?;
-            making.keep(&made).await?;
+            making.keep(StatusCode::CREATED, &made).await?;
             reply::created(&made)
         }
     }
@@ -303,13 +328,14 @@ pub async fn human(
     };
     let token_of = |id: crate::domain::HumanId| key.secret_of(&app, &manager, SETUP_TOKEN, &id.to_string());
     let (human, token) = app.accounts.create_in(&mut *making.tx, new, token_of).await?;
+    quotas::check_humans(&app.config.quotas, &mut *making.tx, manager.space).await?;
     let log = AuditTrail { space: manager.space, author: manager.author(), source };
     let target = AuditTarget::new(AuditTargetType::Human, human.id, human.name.clone());
     log.note(&mut making, AuditEvent::HumanCreated, target).await?;
     let base = app.config.public_url.as_deref().unwrap_or_default();
     let setup_url = token.as_ref().map(|_| format!("{base}/#setup="));
     let made = as_json(&MadeHuman { human, setup_url })?;
-    making.keep(&made).await?;
+    making.keep(StatusCode::CREATED, &made).await?;
     match token {
         Some(token) => with_secret(made, "setupUrl", &token),
         None => reply::created(&made),
@@ -318,12 +344,16 @@ pub async fn human(
 
 /// Create a space
 ///
-/// With a first key of the permission `manage`, shown here and never again.
+/// With a first key of the permission `manage`, shown here and never again. Where an active space has that name already,
+/// 200 with that space and without a key.
 #[utoipa::path(
     post, path = "/spaces", operation_id = "createSpace",
     request_body = SpaceDraft,
     params(IdempotencyKey),
-    responses((status = 201, description = "The space", body = MadeSpace)),
+    responses(
+        (status = 201, description = "The space", body = MadeSpace),
+        (status = 200, description = "It was there already; without a key", body = MadeSpace),
+    ),
 )]
 pub async fn space(
     Owner(owner): Owner,
@@ -337,18 +367,29 @@ pub async fn space(
     let mut making = match key.begin(&app, owner.key.0, body.digest).await? {
         Begun::Now(making) => making,
         Begun::Before(made) => {
+            if made["apiKey"].is_null() {
+                return Ok(reply::replayed(reply::ok(&made)?));
+            }
             let secret = key.secret(API_KEY, id_of(&made));
             return Ok(reply::replayed(with_secret(made, "apiKey", &secret)?));
         }
     };
-    let Some((space, true)) = making.tx.ensure_space(&name, making.now).await? else {
-        return Err(Refusal::Conflict("Field 'name' names a space that exists or has existed".to_owned()).into());
-    };
+    let (space, is_new) = making.tx.ensure_space(&name, making.now).await?.ok_or_else(|| {
+        Refusal::Conflict("Field 'name' names a space that has existed and is deactivated".to_owned())
+    })?;
+    if !is_new {
+        // Without a key: whoever names a space that is there must not come into it by that.
+        let found = as_json(&MadeSpace { space, api_key: None })?;
+        making.keep(StatusCode::OK, &found).await?;
+        return reply::ok(&found);
+    }
+    hold_key(&mut making, Some(owner.key)).await?;
     // Without a key nobody could manage the new space.
     let agent = making.tx.ensure_agent(space.id, DEFAULT_AGENT, None, making.now).await?;
     let secret = key.secret(API_KEY, &space.id.to_string());
     let agent = agent.map(|(agent, _)| agent.id);
     let new = api_key(KeyId::new(), &secret, space.id, Permission::Manage, agent, None);
+    let new = NewKey { created_by_key: Some(owner.key), ..new.made_by(Author::hub_owner()) };
     let first = making.tx.create_key(&new, making.now).await?;
     // The space's own log begins with its key; that there is a new space concerns the owner's.
     let log = AuditTrail { space: owner.space, author: owner.author(), source };
@@ -357,8 +398,8 @@ pub async fn space(
     // Which space's key did it, and from where, is none of the new space's business.
     let log = AuditTrail { space: space.id, author: Author::hub_owner(), source: AuditSource::default() };
     log.note_key(&mut making, &first).await?;
-    let made = as_json(&MadeSpace { space, api_key: String::new() })?;
-    making.keep(&made).await?;
+    let made = as_json(&MadeSpace { space, api_key: Some(String::new()) })?;
+    making.keep(StatusCode::CREATED, &made).await?;
     with_secret(made, "apiKey", &secret)
 }
 
@@ -386,15 +427,17 @@ pub async fn provision(
             return Ok(reply::replayed(with_secret(made, "apiKey", &secret)?));
         }
     };
-    let agent = new.create(&mut *making.tx, provisioner.space, making.now).await?;
+    hold_key(&mut making, Some(provisioner.key)).await?;
+    let agent = new.create(&app, &mut *making.tx, provisioner.space, making.now).await?;
     let log = AuditTrail { space: provisioner.space, author: Author::provisioner(provisioner.key), source };
     log.note_agent(&mut making, &agent).await?;
     let secret = key.secret(API_KEY, &agent.id.to_string());
-    let new = api_key(KeyId::new(), &secret, provisioner.space, Permission::Agent, Some(agent.id), None);
+    let new = api_key(KeyId::new(), &secret, provisioner.space, Permission::Agent, Some(agent.id), None)
+        .made_by(Author::provisioner(provisioner.key));
     let made = making.tx.create_key(&new, making.now).await?;
     log.note_key(&mut making, &made).await?;
     let made = as_json(&Provisioned { agent, api_key: String::new() })?;
-    making.keep(&made).await?;
+    making.keep(StatusCode::CREATED, &made).await?;
     with_secret(made, "apiKey", &secret)
 }
 

@@ -6,14 +6,15 @@ use super::body::Body;
 use super::idempotency::IdempotencyKey;
 use super::participants::remove_named;
 use super::path::{Id, Ids};
+use super::query::Query;
 use super::reply::{self, Reply};
 use crate::auth::secret::{GUEST_TOKEN, Secret};
 use crate::domain::decide::{Command, NewGuest, WhichParticipant};
 use crate::domain::participant::Member;
 use crate::domain::text::check_name;
 use crate::domain::{
-    AuditEvent, AuditSource, AuditTarget, AuditTargetType, GuestId, Participant, ParticipantType, Permission,
-    Principal, Refusal, SessionId, Timestamp,
+    AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, GuestId, Page, PageRequest, Participant,
+    ParticipantType, Permission, Principal, Refusal, SessionId, Timestamp,
 };
 use crate::store::SavedReplyKind;
 use crate::timeline::Outcome;
@@ -86,6 +87,8 @@ pub async fn create(
         guest: Some(NewGuest {
             token_hash: token.hash(),
             expires_at,
+            created_by: principal.author(),
+            limit: app.config.quotas.session_guests,
             // A key with `space` speaks for the whole space, any other for its agent alone.
             answers_agent: (agent.permission < Permission::Space).then_some(agent.agent),
             has_default_name,
@@ -117,6 +120,43 @@ pub async fn create(
         }
         _ => Err(Refusal::Internal.into()),
     }
+}
+
+/// A guest token without its secret.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct GuestTokenEntry {
+    id: GuestId,
+    name: String,
+    /// Who made it; null for one of a version that did not note it.
+    #[schema(required = true)]
+    created_by: Option<Author>,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    /// To the minute; null while it has not been used.
+    #[schema(required = true)]
+    last_used_at: Option<Timestamp>,
+}
+
+/// List the guest tokens of a session
+///
+/// Those that are not revoked, without their secrets.
+#[utoipa::path(
+    get, path = "/sessions/{id}/guest-tokens", operation_id = "listGuestTokens",
+    params(PageRequest),
+    responses((status = 200, description = "A page of guest tokens", body = Page<GuestTokenEntry>)),
+)]
+pub async fn list(Agent(principal): Agent, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
+    app.authenticator.show_uses().await;
+    let page = app.store.guests(principal.scope(), session, query.page()?).await?;
+    reply::ok(&page.ok_or(Refusal::NotFound("Session"))?.map(|guest| GuestTokenEntry {
+        id: guest.id,
+        name: guest.name,
+        created_by: guest.created_by,
+        created_at: guest.created_at,
+        expires_at: guest.expires_at,
+        last_used_at: guest.last_used_at,
+    }))
 }
 
 /// Revoke a guest token

@@ -141,11 +141,10 @@ pub struct Making {
 }
 
 impl Making {
-    /// Makes it durable, and the reply with it: a 201 with this body, which must not hold a secret.
-    pub async fn keep(self, body: &Value) -> Result<(), Refusal> {
-        let kept = self
-            .idempotency
-            .map(|key| key.reply(StatusCode::CREATED.as_u16(), SavedReplyKind::Body(body.to_string()), self.now));
+    /// Makes it durable, and the reply with it: its status, and its body, which must not hold a secret.
+    pub async fn keep(self, status: StatusCode, body: &Value) -> Result<(), Refusal> {
+        let kept =
+            self.idempotency.map(|key| key.reply(status.as_u16(), SavedReplyKind::Body(body.to_string()), self.now));
         Ok(self.tx.commit(kept).await?)
     }
 }

@@ -7,77 +7,71 @@ use super::error::Conflict;
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
+use crate::domain::decide::{Command, WhichParticipant};
 use crate::domain::people::{Agent, ApiKey, Human, Space};
 use crate::domain::principal::ManagerPrincipal;
 use crate::domain::{
-    AgentId, AuditEvent, AuditSource, AuditTarget, AuditTargetType, HumanId, KeyId, Page, PageRequest, Refusal,
-    SpaceId, Timestamp,
+    AgentId, AuditEvent, AuditSource, AuditTarget, AuditTargetType, HumanId, KeyId, Page, PageRequest, Refusal, SpaceId,
 };
-use crate::store::{Store, StoreResult};
+use crate::store::{GuestOf, Revoked, Revoker, Store, StoreResult};
+use crate::timeline::{Action, By, Request};
 use axum::extract::State;
+use futures::future::join_all;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::str::FromStr;
 use uuid::Uuid;
 
-/// Something of a space that managers list and deactivate.
-pub trait Managed: Serialize + Send + Sized + 'static {
-    type Id: Copy + Into<Uuid> + FromStr + DeserializeOwned + Send + 'static;
-    /// What it is called in errors.
-    const NAME: &'static str;
-    /// What the audit log calls it, and its end.
-    const AUDITED: (AuditTargetType, AuditEvent);
+/// Most guests who leave their sessions at a time.
+const LEAVE_AT_ONCE: usize = 16;
 
+/// Something of a space that managers list.
+pub trait Managed: Serialize + Send + Sized + 'static {
     fn page(
         store: &dyn Store,
         space: SpaceId,
         page: PageRequest,
     ) -> impl Future<Output = StoreResult<Page<Self>>> + Send;
-
-    /// `false` if the space has none of this id, or no more.
-    fn end(
-        store: &dyn Store,
-        space: SpaceId,
-        id: Self::Id,
-        now: Timestamp,
-    ) -> impl Future<Output = StoreResult<bool>> + Send;
 }
 
 macro_rules! managed {
-    ($kind:ident, $id:ident, $name:literal, $page:ident, $end:ident, $target:ident $event:ident) => {
+    ($kind:ident, $page:ident) => {
         impl Managed for $kind {
-            type Id = $id;
-            const NAME: &'static str = $name;
-            const AUDITED: (AuditTargetType, AuditEvent) = (AuditTargetType::$target, AuditEvent::$event);
-
             async fn page(store: &dyn Store, space: SpaceId, page: PageRequest) -> StoreResult<Page<Self>> {
                 store.$page(space, page).await
-            }
-
-            async fn end(store: &dyn Store, space: SpaceId, id: $id, now: Timestamp) -> StoreResult<bool> {
-                store.$end(space, id, now).await
             }
         }
     };
 }
-managed!(ApiKey, KeyId, "Key", keys, revoke_key, Key KeyRevoked);
-managed!(Agent, AgentId, "Agent", agents, deactivate_agent, Agent AgentDeactivated);
-managed!(Human, HumanId, "Human", humans, deactivate_human, Human HumanDeactivated);
+managed!(ApiKey, keys);
+managed!(Agent, agents);
+managed!(Human, humans);
 
 async fn list<T: Managed>(manager: &ManagerPrincipal, app: &App, query: &Query) -> Reply {
     reply::ok(&T::page(&*app.store, manager.space, query.page()?).await?)
 }
 
-/// Ends it, and everything live that it has.
-async fn deactivate<T: Managed>(manager: &ManagerPrincipal, app: &App, source: &AuditSource, id: T::Id) -> Reply {
-    if !T::end(&*app.store, manager.space, id, app.clock.now()).await? {
-        return Err(Refusal::NotFound(T::NAME).into());
+fn revoker(manager: &ManagerPrincipal, app: &App, source: AuditSource) -> Revoker {
+    let ManagerPrincipal { space, permission, .. } = *manager;
+    Revoker { space, permission, author: manager.author(), source, at: app.clock.now() }
+}
+
+/// Ends everything live that rests on what was revoked.
+async fn end(app: &App, what: impl Into<Uuid>, revoked: &Revoked) {
+    let keys = revoked.keys.iter().map(|key| key.0);
+    let guests = revoked.guests.iter().map(|guest| guest.id.0);
+    let humans = revoked.humans.iter().map(|human| human.0);
+    keys.chain(guests).chain(humans).chain([what.into()]).for_each(|id| app.revoke(id));
+    // Their tokens are void already; that they leave their sessions is for those who look at these.
+    let leave = |guest: GuestOf| Request {
+        space: guest.space,
+        session: guest.session,
+        by: By::System,
+        action: Action::Command(Command::RemoveParticipant(WhichParticipant::Guest(guest.id))),
+        idempotency: None,
+    };
+    for some in revoked.guests.chunks(LEAVE_AT_ONCE) {
+        let leaving: Vec<_> = some.iter().map(|guest| app.timeline.submit(leave(*guest))).collect();
+        join_all(leaving).await;
     }
-    app.revoke(id.into());
-    let (kind, event) = T::AUDITED;
-    let target = AuditTarget { kind, id: Some(id.into()), name: None, attempts: None };
-    app.audit.record(app.audit.entry(event, Some(manager.space), source).by(manager.author()).on(target)).await;
-    reply::no_content()
 }
 
 /// List API keys
@@ -89,21 +83,31 @@ async fn deactivate<T: Managed>(manager: &ManagerPrincipal, app: &App, source: &
     responses((status = 200, description = "A page of keys", body = Page<ApiKey>)),
 )]
 pub async fn keys(Manager(manager): Manager, State(app): State<App>, query: Query) -> Reply {
+    app.authenticator.show_uses().await;
     list::<ApiKey>(&manager, &app, &query).await
 }
 
 /// Revoke an API key
+///
+/// Nobody revokes a key above their own permission (403), nor the last key of the hub with `owner` (409). With `cascade`,
+/// the keys and guest tokens that it made end too, those that these made, and so on, all of them or none; the key itself
+/// may then be revoked already.
 #[utoipa::path(
     delete, path = "/keys/{id}", operation_id = "revokeKey",
-    responses((status = 204, description = "Revoked")),
+    params(("cascade" = Option<bool>, Query, description = "Also what the key made; `false` unless given.")),
+    responses((status = 204, description = "Revoked"), Conflict),
 )]
 pub async fn revoke_key(
     Manager(manager): Manager,
     State(app): State<App>,
     source: AuditSource,
     Id(id): Id<KeyId>,
+    query: Query,
 ) -> Reply {
-    deactivate::<ApiKey>(&manager, &app, &source, id).await
+    let cascade = query.flag("cascade")?.unwrap_or(false);
+    let revoked = app.store.revoke_key(&revoker(&manager, &app, source), id, cascade).await?;
+    end(&app, id, &revoked.map_err(|refused| refused.refusal("Key"))?).await;
+    reply::no_content()
 }
 
 /// List agents
@@ -117,9 +121,12 @@ pub async fn agents(Manager(manager): Manager, State(app): State<App>, query: Qu
 }
 
 /// Deactivate an agent
+///
+/// Its keys are revoked with it; 403 if one of them is above the caller's own permission, 409 if it is the last key of the
+/// hub with `owner`.
 #[utoipa::path(
     delete, path = "/agents/{id}", operation_id = "deactivateAgent",
-    responses((status = 204, description = "Deactivated")),
+    responses((status = 204, description = "Deactivated"), Conflict),
 )]
 pub async fn deactivate_agent(
     Manager(manager): Manager,
@@ -127,7 +134,9 @@ pub async fn deactivate_agent(
     source: AuditSource,
     Id(id): Id<AgentId>,
 ) -> Reply {
-    deactivate::<Agent>(&manager, &app, &source, id).await
+    let revoked = app.store.deactivate_agent(&revoker(&manager, &app, source), id).await?;
+    end(&app, id, &revoked.map_err(|refused| refused.refusal("Agent"))?).await;
+    reply::no_content()
 }
 
 /// List humans
@@ -151,7 +160,14 @@ pub async fn deactivate_human(
     source: AuditSource,
     Id(id): Id<HumanId>,
 ) -> Reply {
-    deactivate::<Human>(&manager, &app, &source, id).await
+    if !app.store.deactivate_human(manager.space, id, app.clock.now()).await? {
+        return Err(Refusal::NotFound("Human").into());
+    }
+    app.revoke(id.0);
+    let target = AuditTarget { kind: AuditTargetType::Human, id: Some(id.0), name: None, attempts: None };
+    let entry = app.audit.entry(AuditEvent::HumanDeactivated, Some(manager.space), &source);
+    app.audit.record(entry.by(manager.author()).on(target)).await;
+    reply::no_content()
 }
 
 /// List spaces
@@ -180,11 +196,14 @@ pub async fn deactivate_space(
     if id == owner.space {
         return Err(Refusal::Conflict("The space of the key itself can't be deactivated".to_owned()).into());
     }
-    let gone = app.store.deactivate_space(id, app.clock.now()).await?.ok_or(Refusal::NotFound("Space"))?;
-    app.revoke(id.0);
-    gone.into_iter().for_each(|human| app.revoke(human.0));
-    let target = AuditTarget { kind: AuditTargetType::Space, id: Some(id.0), name: None, attempts: None };
-    let entry = app.audit.entry(AuditEvent::SpaceDeactivated, Some(owner.space), &source);
-    app.audit.record(entry.by(owner.author()).on(target)).await;
+    let by = Revoker {
+        space: owner.space,
+        permission: owner.permission,
+        author: owner.author(),
+        source,
+        at: app.clock.now(),
+    };
+    let revoked = app.store.deactivate_space(&by, id).await?;
+    end(&app, id, &revoked.map_err(|refused| refused.refusal("Space"))?).await;
     reply::no_content()
 }

@@ -19,6 +19,7 @@ mod idempotency;
 mod inbound;
 mod interactions;
 mod live;
+mod long_lived;
 mod manage;
 mod me;
 mod messages;

@@ -37,6 +37,11 @@ impl Query {
         }
     }
 
+    /// `true` or `false`.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        self.word(name, |text| text.parse().ok(), &["true", "false"])
+    }
+
     /// An id.
     pub fn id(&self, name: &str) -> Result<Option<Uuid>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };

@@ -94,7 +94,7 @@ fn agent() -> Router<App> {
         .route("/sessions/{id}/keys", get(public_keys::of_session::<Agent>))
         .route("/sessions/{id}/participants", post(participants::add).get(participants::list::<Agent>))
         .route("/sessions/{id}/participants/{participantId}", delete(participants::remove))
-        .route("/sessions/{id}/guest-tokens", post(guests::create))
+        .route("/sessions/{id}/guest-tokens", post(guests::create).get(guests::list))
         .route("/sessions/{id}/guest-tokens/{tokenId}", delete(guests::revoke))
         .route("/sessions/{id}/typing", post(live::typing::<Agent>))
         .route("/interactions", post(interactions::create).get(interactions::list::<Agent>))

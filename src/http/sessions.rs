@@ -145,6 +145,7 @@ impl Opening {
             },
             idempotency,
         };
+        let request = Request { action: app.space_bytes.within(request.space, request.action), ..request };
         app.timeline.submit(request).await
     }
 }

@@ -58,6 +58,6 @@ pub async fn create(
     let target = AuditTarget::new(AuditTargetType::Human, human.id, human.name);
     let entry = AuditEntry::new(AuditEvent::SetupLinkCreated, Some(manager.space), &source, making.now);
     making.tx.audit(entry.by(manager.author()).on(target)).await?;
-    making.keep(&made).await?;
+    making.keep(axum::http::StatusCode::CREATED, &made).await?;
     with_secret(made, "setupUrl", &token)
 }

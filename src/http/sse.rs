@@ -1,22 +1,22 @@
 //! A session's timeline as Server-Sent Events, on the same cursor as everything else.
 
 use super::audience::Audience;
+use super::long_lived::LongLived;
 use super::path::Id;
 use super::query::Query;
 use super::{ApiError, App};
 use crate::domain::actor::Scope;
-use crate::domain::{Principal, Refusal, SessionId};
-use crate::hub::{Attendance, Stream};
+use crate::domain::{Refusal, SessionId};
+use crate::hub::Stream;
 use crate::metrics::During;
 use crate::wire::event::Event;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures::{FutureExt as _, stream};
+use futures::stream;
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 const PAGE: i64 = 64;
@@ -53,7 +53,7 @@ pub async fn events<A: Audience>(
             Some(seq.ok_or_else(|| Refusal::Invalid("Header 'Last-Event-ID' must be a seq".to_owned()))?)
         }
     };
-    let attendance = app.hub.attend(Arc::clone(&principal))?;
+    let request = LongLived::begin(&app, &principal)?;
     let live = app.hub.stream(session);
     let head = app.store.head(scope, session).await?.ok_or(Refusal::NotFound("Session"))?;
     app.hub.observe(session, &head);
@@ -67,7 +67,7 @@ pub async fn events<A: Audience>(
         Some(after) => after,
     };
     let ready = VecDeque::new();
-    let follower = Follower { app, session, scope, principal, attendance, live, at, heard: at, behind: true, ready };
+    let follower = Follower { app, session, scope, request, live, at, heard: at, behind: true, ready };
     let chunks = stream::unfold(follower, |mut follower| async move {
         let chunk = follower.next().await?;
         Some((Ok::<_, Infallible>(chunk), follower))
@@ -85,8 +85,7 @@ struct Follower {
     app: App,
     session: SessionId,
     scope: Scope,
-    principal: Arc<Principal>,
-    attendance: Attendance,
+    request: LongLived,
     live: Stream,
     /// The last event that was read.
     at: i64,
@@ -103,7 +102,9 @@ impl Follower {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             // Asked before every page and every piece: a client that reads slowly may be at them for long.
-            let left = self.left()?;
+            if self.request.has_ended() {
+                return None;
+            }
             if let Some(chunk) = self.ready.pop_front() {
                 return Some(chunk);
             }
@@ -111,10 +112,10 @@ impl Follower {
             if pause.is_none() && (self.behind || !self.ready.is_empty()) {
                 continue;
             }
-            let (attendance, live) = (&self.attendance, &mut self.live);
+            let (request, live) = (&self.request, &mut self.live);
             tokio::select! {
                 biased;
-                () = attendance.ended() => return None,
+                _ = request.ended() => return None,
                 is_more = live.beyond(self.at.max(self.heard)), if pause.is_none() => {
                     // Where the store went back, the client reconnects and begins anew.
                     if !is_more {
@@ -122,7 +123,7 @@ impl Follower {
                     }
                     self.behind = true;
                 }
-                () = tokio::time::sleep(left.min(pause.unwrap_or(KEEP_ALIVE))) => {
+                () = tokio::time::sleep(pause.unwrap_or(KEEP_ALIVE)) => {
                     if pause.is_none() {
                         self.ready.push_back(Bytes::from_static(b": still here
 
@@ -133,23 +134,13 @@ impl Follower {
         }
     }
 
-    /// How long the stream may go on; none if access has ended, the credential has expired or the node drains.
-    fn left(&self) -> Option<Duration> {
-        if self.attendance.ended().now_or_never().is_some() {
-            return None;
-        }
-        let Some(expires_at) = self.principal.expires_at() else { return Some(Duration::MAX) };
-        let left = expires_at.millis_since(self.app.clock.now());
-        (left > 0).then(|| Duration::from_millis(left.unsigned_abs()))
-    }
-
     /// Reads a page of what there is; a time to wait if the store can't be read. None if the session is out of sight
     /// (the page is read in scope: whoever was removed gets nothing more) or access ends meanwhile.
     async fn read(&mut self) -> Option<Option<Duration>> {
         self.heard = self.live.reach();
         let page = tokio::select! {
             biased;
-            () = self.attendance.ended() => return None,
+            _ = self.request.ended() => return None,
             page = self.app.store.events_after(self.scope, self.session, self.at, PAGE, PAGE_BYTES) => page,
         };
         let page = match page {

@@ -320,13 +320,18 @@ impl Hub {
     /// drains. Refused if its credential has too many connections already.
     pub fn attend(self: &Arc<Self>, principal: Arc<Principal>) -> Result<Attendance, Refusal> {
         let permit = self.connections.hold(&principal)?;
-        let visitor = Arc::new(Visitor { id: ConnectionId::new(), principal, ended: CancellationToken::new() });
+        let visitor = Arc::new(Visitor {
+            id: ConnectionId::new(),
+            principal,
+            ended: CancellationToken::new(),
+            is_revoked: AtomicBool::new(false),
+        });
         self.register(visitor.clone());
         // Registered first, so that a drain that begins meanwhile finds it in one way or the other.
         if self.draining.load(Ordering::SeqCst) {
             visitor.go_away();
         }
-        // Its credential was looked up a moment ago. One who has another since is just answered early.
+        // Its credential was looked up a moment ago.
         if self.is_revoked_since(&visitor.principal, Instant::now() - LOOKED_UP_WITHIN) {
             visitor.revoke();
         }
@@ -479,6 +484,7 @@ struct Visitor {
     id: ConnectionId,
     principal: Arc<Principal>,
     ended: CancellationToken,
+    is_revoked: AtomicBool,
 }
 
 impl Endpoint for Visitor {
@@ -491,6 +497,7 @@ impl Endpoint for Visitor {
     }
 
     fn revoke(&self) {
+        self.is_revoked.store(true, Ordering::SeqCst);
         self.ended.cancel();
     }
 
@@ -510,6 +517,11 @@ impl Attendance {
     /// Returns when the request must not wait any longer.
     pub async fn ended(&self) {
         self.visitor.ended.cancelled().await;
+    }
+
+    /// Whether that is because its credential was revoked.
+    pub fn is_revoked(&self) -> bool {
+        self.visitor.is_revoked.load(Ordering::SeqCst)
     }
 }
 

@@ -348,6 +348,10 @@ impl TopicState {
                 let _ = waiter.send(Woken::Settled);
             }
         }
+        if events.iter().any(|event| event.removes.is_some()) {
+            // Whoever was removed must not go on waiting; the others look once more in vain.
+            self.wake_all();
+        }
         if let Some(at) = self.at {
             self.reach.send_replace(at);
         }

@@ -7,6 +7,7 @@ mod deadlines;
 mod prune;
 mod retention;
 mod store_clock;
+mod usage;
 
 use crate::context::Context;
 use std::sync::Arc;
@@ -25,4 +26,5 @@ pub fn start(context: &Arc<Context>, clock: Option<StoreClock>) {
     audit::start(context);
     prune::start(context);
     retention::start(context);
+    usage::start(context);
 }

@@ -30,9 +30,9 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
     Acknowledged, ActiveSession, Announcement, Attested, DueMessage, EndedSignIns, EventPage, FeedEntry, FormerHumans,
-    Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NewSignIn,
-    Outlook, OutsideIdentity, Passing, PasswordChosen, Put, ReadMark, RefreshOutcome, Retired, Said, SavedReply,
-    SavedReplyKind, Standing, Taken, WriteSet,
+    GuestOf, Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark,
+    NewSignIn, NotRevoked, Outlook, OutsideIdentity, Passing, PasswordChosen, Put, ReadMark, RefreshOutcome, Retired,
+    Revoked, Revoker, Said, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
 };
 pub use sql::{
     DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED,
@@ -61,9 +61,8 @@ pub trait Directory: Send + Sync {
     }
     async fn space_by_name(&self, name: &str) -> StoreResult<Option<Space>>;
     async fn spaces(&self, page: PageRequest) -> StoreResult<Page<Space>>;
-    /// Deactivates a space with its keys, guests and humans. Returns the humans, or `None` if there is no such active
-    /// space.
-    async fn deactivate_space(&self, space: SpaceId, now: Timestamp) -> StoreResult<Option<Vec<HumanId>>>;
+    /// Deactivates a space with its keys, guests and humans.
+    async fn deactivate_space(&self, by: &Revoker, space: SpaceId) -> StoreResult<Result<Revoked, NotRevoked>>;
 
     /// As [`DirectoryTx::ensure_agent`], by itself.
     async fn ensure_agent(
@@ -81,7 +80,8 @@ pub trait Directory: Send + Sync {
     async fn agent(&self, space: SpaceId, id: AgentId) -> StoreResult<Option<Agent>>;
     async fn agent_by_name(&self, space: SpaceId, name: &str) -> StoreResult<Option<Agent>>;
     async fn agents(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Agent>>;
-    async fn deactivate_agent(&self, space: SpaceId, id: AgentId, now: Timestamp) -> StoreResult<bool>;
+    /// Deactivates an agent and revokes its keys.
+    async fn deactivate_agent(&self, by: &Revoker, id: AgentId) -> StoreResult<Result<Revoked, NotRevoked>>;
 
     /// As [`DirectoryTx::create_human`], by itself.
     async fn create_human(&self, new: &NewHuman<'_>, now: Timestamp) -> StoreResult<Option<Human>> {
@@ -182,6 +182,13 @@ pub trait DirectoryTx: Send {
     async fn agent(&mut self, space: SpaceId, id: AgentId) -> StoreResult<Option<Agent>>;
     /// Creates a human, or `None` if an active one of the space has the address.
     async fn create_human(&mut self, new: &NewHuman<'_>, now: Timestamp) -> StoreResult<Option<Human>>;
+    /// How many active agents the space has, those of this transaction included. Those who count take turns.
+    async fn count_agents(&mut self, space: SpaceId) -> StoreResult<i64>;
+    /// The same for humans.
+    async fn count_humans(&mut self, space: SpaceId) -> StoreResult<i64>;
+    /// Holds a key that something is made with, so that it is not revoked before this transaction ends; `false` if it
+    /// is revoked.
+    async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool>;
     async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey>;
     /// An active human of the space.
     async fn human(&mut self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>>;
@@ -202,23 +209,21 @@ pub trait DirectoryTx: Send {
     async fn commit(self: Box<Self>, reply: Option<SavedReply>) -> StoreResult<()>;
 }
 
-/// Secrets, all hashed: API keys and guest tokens; and the hub's own settings.
+/// Secrets, all hashed: guest tokens; and the hub's own settings.
 #[async_trait]
 pub trait Credentials: Send + Sync {
     async fn setting(&self, name: &str) -> StoreResult<Option<String>>;
     /// Sets `name` unless it is set already; returns the value that stands.
     async fn setting_or(&self, name: &str, value: &str) -> StoreResult<String>;
 
-    /// The key with this secret, unless it is revoked or its space is deactivated. Expiry is the caller's to check.
-    async fn key_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<KeyHolder>>;
-    async fn keys(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<ApiKey>>;
-    async fn revoke_key(&self, space: SpaceId, id: KeyId, now: Timestamp) -> StoreResult<bool>;
     /// What was revoked at `since` or later, by keys, agents, humans, guests and spaces: (the entry's own id, what was
     /// revoked). Kept for a day.
     async fn revoked_since(&self, since: Timestamp) -> StoreResult<Vec<(Uuid, Uuid)>>;
     /// The guest with this token, unless it is revoked. Expiry is the caller's to check.
     async fn guest_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<Guest>>;
 
+    /// The guests of a session who are not revoked, the oldest first; `None` if the session is out of scope.
+    async fn guests(&self, scope: Scope, session: SessionId, page: PageRequest) -> StoreResult<Option<Page<Guest>>>;
     /// A guest who is not revoked.
     async fn guest(&self, space: SpaceId, id: GuestId) -> StoreResult<Option<Guest>>;
 }
@@ -291,6 +296,20 @@ pub trait OutsideIdentities: Send + Sync {
     async fn former_humans(&self, space: SpaceId, address: &str, issuer: &str) -> StoreResult<FormerHumans>;
 }
 
+/// API keys.
+#[async_trait]
+pub trait ApiKeys: Send + Sync {
+    /// The key with this secret, unless it is revoked or its agent or space is deactivated. Expiry is the caller's to
+    /// check.
+    async fn key_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<KeyHolder>>;
+    async fn keys(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<ApiKey>>;
+    /// Revokes a key of the space; with `cascade` also the keys and guest tokens that it made, those that these made,
+    /// and so on, for which the key itself may be revoked already. All of it or nothing.
+    async fn revoke_key(&self, by: &Revoker, id: KeyId, cascade: bool) -> StoreResult<Result<Revoked, NotRevoked>>;
+    /// Notes when keys and guest tokens were used last, never backwards.
+    async fn note_uses(&self, uses: &Uses) -> StoreResult<()>;
+}
+
 /// Sessions, who takes part in them, and how far they have read.
 #[async_trait]
 pub trait Sessions: Send + Sync {
@@ -315,6 +334,10 @@ pub trait Sessions: Send + Sync {
     ) -> StoreResult<Option<Page<Participant>>>;
     /// The ids of everyone who takes part, as `participants` has them.
     async fn member_ids(&self, space: SpaceId, session: SessionId) -> StoreResult<Vec<PrincipalId>>;
+    /// How many bytes of events the sessions of a space hold, as far as that is known.
+    async fn space_bytes(&self, space: SpaceId) -> StoreResult<i64>;
+    /// Counts the bytes of at most `limit` sessions of the space of which they are not known; `false` if none is left.
+    async fn count_session_bytes(&self, space: SpaceId, limit: i64) -> StoreResult<bool>;
     /// Notes how far a participant has read, never backwards and never past the end. `None` if they don't take part.
     async fn mark_read(
         &self,
@@ -453,6 +476,7 @@ pub trait Store:
     Directory
     + PublicKeys
     + Credentials
+    + ApiKeys
     + SignIns
     + OutsideIdentities
     + Sessions
@@ -497,6 +521,10 @@ pub trait WriteTx: Send {
     async fn pending_messages(&mut self, session: SessionId) -> StoreResult<Vec<MessageState>>;
     async fn participant(&mut self, session: SessionId, id: ParticipantId) -> StoreResult<Option<Participant>>;
     async fn participant_of(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Participant>>;
+    /// How many guests take part in the session.
+    async fn count_guests(&mut self, session: SessionId) -> StoreResult<i64>;
+    /// As [`DirectoryTx::hold_key`].
+    async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool>;
     /// The names of those who take part: of everybody, or of guests alone.
     async fn participant_names(
         &mut self,

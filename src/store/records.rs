@@ -7,8 +7,9 @@ use crate::domain::message::{MessageState, Settlement};
 use crate::domain::participant::Participation;
 use crate::domain::people::{Human, Role};
 use crate::domain::{
-    AgentId, CommittedEvent, GuestId, HumanId, KeyEntry, KeyId, Message, MessageId, MessageStatus, Participant,
-    ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session, SessionId, SpaceId, Timestamp,
+    AgentId, AuditEntry, AuditSource, Author, CommittedEvent, GuestId, HumanId, KeyEntry, KeyId, Message, MessageId,
+    MessageStatus, Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Refusal, Session,
+    SessionId, SpaceId, Timestamp,
 };
 use uuid::Uuid;
 
@@ -23,6 +24,66 @@ pub struct NewHuman<'a> {
     pub password_hash: Option<&'a str>,
 }
 
+/// Who revokes keys, or ends what has keys.
+#[derive(Clone, Debug)]
+pub struct Revoker {
+    /// The space in which it is done.
+    pub space: SpaceId,
+    /// Nothing above it may be revoked.
+    pub permission: Permission,
+    pub author: Author,
+    pub source: AuditSource,
+    pub at: Timestamp,
+}
+
+/// Why a key was not revoked, or its agent or space not deactivated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRevoked {
+    Missing,
+    AbovePermission,
+    /// No key with `owner` would be left in the hub.
+    LastOwner,
+}
+
+impl NotRevoked {
+    /// The same as a refusal, of what was to be ended.
+    pub fn refusal(self, what: &'static str) -> Refusal {
+        match self {
+            Self::Missing => Refusal::NotFound(what),
+            Self::AbovePermission => Refusal::Forbidden("Nobody revokes a key above their own permission".to_owned()),
+            Self::LastOwner => {
+                Refusal::Conflict("It is the last key of the hub with the permission 'owner'".to_owned())
+            }
+        }
+    }
+}
+
+/// What was revoked at once.
+#[derive(Debug, Default)]
+pub struct Revoked {
+    pub keys: Vec<KeyId>,
+    pub guests: Vec<GuestOf>,
+    /// Humans who were deactivated with it.
+    pub humans: Vec<HumanId>,
+    /// What the audit log says of it.
+    pub audited: Vec<AuditEntry>,
+}
+
+/// A guest, and where they are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuestOf {
+    pub id: GuestId,
+    pub space: SpaceId,
+    pub session: SessionId,
+}
+
+/// When keys and guest tokens were used last, to the minute.
+#[derive(Clone, Debug, Default)]
+pub struct Uses {
+    pub keys: Vec<(KeyId, Timestamp)>,
+    pub guests: Vec<(GuestId, Timestamp)>,
+}
+
 /// A key to create.
 #[derive(Clone, Debug)]
 pub struct NewKey {
@@ -33,6 +94,18 @@ pub struct NewKey {
     pub permission: Permission,
     pub agent: Option<AgentId>,
     pub expires_at: Option<Timestamp>,
+    /// As lists show it.
+    pub created_by: Author,
+    /// The key that it is made with, and that must not be revoked meanwhile.
+    pub created_by_key: Option<KeyId>,
+}
+
+impl NewKey {
+    /// The same, made by somebody else than the command line.
+    #[must_use]
+    pub fn made_by(self, author: Author) -> Self {
+        Self { created_by_key: author.key_id, created_by: author, ..self }
+    }
 }
 
 /// Who a key speaks for.
@@ -41,7 +114,7 @@ pub struct KeyHolder {
     pub id: KeyId,
     pub space: SpaceId,
     pub permission: Permission,
-    /// The key's own agent with its name, unless that one is deactivated.
+    /// The key's own agent with its name; none for one that provisions agents.
     pub agent: Option<(AgentId, String)>,
     pub expires_at: Option<Timestamp>,
 }

@@ -346,8 +346,20 @@ impl Batch {
                 self.flush().await?;
                 pending = self.tx.pending_messages(id).await?;
             }
-            Command::AddParticipant { member, .. } => {
+            Command::AddParticipant { member, guest, .. } => {
                 self.flush().await?;
+                // A token must not outlive the revocation of what it was made with.
+                let key = guest.as_ref().and_then(|guest| guest.created_by.key_id);
+                if let Some(key) = key
+                    && !self.tx.hold_key(key).await?
+                {
+                    return Ok(Err(Refusal::Unauthorized("The API key is not valid".to_owned())));
+                }
+                if let Some(limit) = guest.as_ref().and_then(|guest| guest.limit)
+                    && self.tx.count_guests(id).await?.unsigned_abs() >= limit
+                {
+                    return Ok(Err(Refusal::LimitReached { what: "Guests of the session", limit }));
+                }
                 participant = self.tx.participant_of(id, member.id).await?;
                 // Only guests are given a name for one session, so only with a guest can two be the same.
                 let with_all = member.kind == ParticipantType::Guest;

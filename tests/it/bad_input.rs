@@ -882,7 +882,7 @@ on_both_engines! {
     async fn queries_are_checked_by_name(hub: Hub) {
         let house = House::of(&hub).await;
         let mut findings = Findings::default();
-        let lists = ["/humans", "/interactions", "/sessions", "/messages", "/participants", "/timeline", "/feed", "/agents", "/keys", "/spaces", "/audit"];
+        let lists = ["/humans", "/interactions", "/sessions", "/messages", "/participants", "/timeline", "/feed", "/agents", "/keys", "/spaces", "/audit", "/guest-tokens"];
         let not_whole = ["", "x", "1.5", "1e3", "0x10", "99999999999999999999", "-9223372036854775809", "%00", "%FF", "1%202", "null"];
         for row in ROUTES.iter().filter(|row| row.method == "GET" && row.path != "/") {
             let (client, path) = (caller(&hub, &house, row), house.path(row));

@@ -82,6 +82,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/agent/sessions/{id}/participants", Who::Agent, ""),
     route("DELETE", "/v1/agent/sessions/{id}/participants/{participantId}", Who::Agent, ""),
     route("POST", "/v1/agent/sessions/{id}/guest-tokens", Who::Agent, "{}"),
+    route("GET", "/v1/agent/sessions/{id}/guest-tokens", Who::Agent, ""),
     route("DELETE", "/v1/agent/sessions/{id}/guest-tokens/{tokenId}", Who::Agent, ""),
     route("POST", "/v1/agent/sessions/{id}/typing", Who::Agent, r#"{"typing":true}"#),
     route("POST", "/v1/agent/interactions", Who::Agent, r#"{"encryptedContent":"x"}"#),
@@ -833,8 +834,8 @@ on_both_engines! {
         }
         // Naming another agent gives no other permission.
         let owner = hub.owner.get("/v1/agent/me").await.expect(200);
-        let disguised = hub.agent("agent").await.with("x-hiloop", text(&owner["id"]));
-        assert_eq!(disguised.get("/v1/agent/me").await.expect(200)["permission"], "agent");
+        let disguised = hub.agent("space").await.with("x-hiloop", text(&owner["id"]));
+        assert_eq!(disguised.get("/v1/agent/me").await.expect(200)["permission"], "space");
         disguised.get("/v1/manage/keys").await.expect_error(403, "FORBIDDEN");
         // An agent that was provisioned has `agent` and nothing more.
         let (_, provisioner) = key(&hub, &hub.owner, json!({ "permission": "provision" })).await;
@@ -846,7 +847,7 @@ on_both_engines! {
     }
 
     async fn a_key_acts_as_whom_it_names(hub: Hub) {
-        let key = hub.agent("agent").await;
+        let key = hub.agent("space").await;
         let own = key.get("/v1/agent/me").await.expect(200);
         let longest = "n".repeat(64);
         for name in ["new-one", "Other_1.x", "7", longest.as_str()] {
@@ -866,7 +867,10 @@ on_both_engines! {
         let theirs = hub.agent_of(&foreign, "agent").await.get("/v1/agent/me").await.expect(200);
         let unknown = hiloop::domain::AgentId::new().to_string();
         for id in [text(&theirs["id"]), &unknown] {
-            for permission in ["agent", "space", "manage", "owner"] {
+            let bound = hub.agent("agent").await.with("x-hiloop", id);
+            bound.get("/v1/agent/me").await.expect_error(403, "FORBIDDEN");
+            assert_eq!(Socket::try_open(&bound).await.err(), Some(403));
+            for permission in ["space", "manage", "owner"] {
                 let client = hub.agent(permission).await.with("x-hiloop", id);
                 client.get("/v1/agent/me").await.expect_error(404, "NOT_FOUND");
                 assert_eq!(Socket::try_open(&client).await.err(), Some(404));
@@ -1052,7 +1056,8 @@ on_both_engines! {
         let me = agent.get("/v1/agent/me").await.expect(200);
         let name = text(&me["name"]);
         // A key of another agent that acts as this one.
-        let acting = host.with("x-hiloop", name);
+        let other = hub.agent("space").await;
+        let acting = other.with("x-hiloop", name);
         let mut own = hub.socket(&agent).await;
         own.subscribe(&session, None).await;
         let mut named = hub.socket(&acting).await;
@@ -1064,7 +1069,7 @@ on_both_engines! {
         agent.get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
         agent.get(&at_agent(&session, "")).await.expect_error(401, "UNAUTHORIZED");
         acting.get("/v1/agent/me").await.expect_error(404, "NOT_FOUND");
-        host.with("x-hiloop", text(&me["id"])).get("/v1/agent/me").await.expect_error(404, "NOT_FOUND");
+        other.with("x-hiloop", text(&me["id"])).get("/v1/agent/me").await.expect_error(404, "NOT_FOUND");
         assert_eq!(Socket::try_open(&agent).await.err(), Some(401));
         manager.delete(&format!("/v1/manage/agents/{}", text(&me["id"]))).await.expect_error(404, "NOT_FOUND");
         assert_eq!(unconcerned.ask(json!({ "type": "ping" })).await["type"], "pong");

@@ -41,7 +41,7 @@ on_both_engines! {
         assert!(socket.hello["expiresAt"].is_null());
         let human = hub.human().await;
         assert!(hub.socket(&human).await.hello["expiresAt"].is_string());
-        let named = agent.with("x-hiloop", "somebody-else");
+        let named = hub.agent("space").await.with("x-hiloop", "somebody-else");
         assert_eq!(hub.socket(&named).await.hello["principal"]["name"], "somebody-else");
     }
 
@@ -51,7 +51,8 @@ on_both_engines! {
         let mut socket = Socket::try_open(&hub.anonymous()).await.expect("the socket opens");
         let early = socket.ask(json!({ "type": "subscribe", "sessionId": session })).await;
         assert_eq!((&early["type"], &early["error"]["code"]), (&json!("error"), &json!("UNAUTHORIZED")));
-        socket.send(json!({ "type": "auth", "id": 1, "token": agent.secret(), "agent": "by-frame" })).await;
+        let space = hub.agent("space").await;
+        socket.send(json!({ "type": "auth", "id": 1, "token": space.secret(), "agent": "by-frame" })).await;
         let hello = socket.expect("hello").await;
         assert_eq!(hello["principal"]["name"], "by-frame");
         let again = socket.ask(json!({ "type": "auth", "token": agent.secret() })).await;

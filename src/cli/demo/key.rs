@@ -5,7 +5,8 @@ use crate::auth::Secret;
 use crate::auth::secret::new_api_key;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Database, DatabaseSettings};
-use crate::domain::{KeyId, Permission, SpaceId};
+use crate::domain::{AuditSource, Author, KeyId, Permission, SpaceId};
+use crate::store::Revoker;
 use crate::store::open::open;
 use std::path::Path;
 
@@ -52,7 +53,15 @@ impl OwnKey {
     pub(super) async fn revoke(self) {
         let revoked = async {
             let store = open(&self.database).await?;
-            store.revoke_key(self.space, self.id, SystemClock.now()).await?;
+            let by = Revoker {
+                space: self.space,
+                permission: Permission::Agent,
+                author: Author::command_line(),
+                source: AuditSource::default(),
+                at: SystemClock.now(),
+            };
+            // One that is revoked already has ended as well.
+            let _ = store.revoke_key(&by, self.id, false).await?;
             store.close().await;
             Ok::<(), CliError>(())
         };

@@ -51,6 +51,7 @@ const ABOUT: &str = "A self-hosted real-time messaging hub through which AI agen
     participants::add,
     participants::remove,
     guests::create,
+    guests::list,
     guests::revoke,
     live::typing,
     interactions::create,

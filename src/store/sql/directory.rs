@@ -2,14 +2,16 @@
 
 use super::directory_tx::SqlDirectoryTx;
 use super::rows::{select_agent, select_human, select_space};
-use super::{SqlStore, named, revocation, rows, sql};
+use super::{SqlStore, api_keys, named, revocation, rows, sql};
 use crate::domain::draft::Named;
 use crate::domain::participant::Member;
 use crate::domain::people::{Agent, Human, Space};
-use crate::domain::{AgentId, HumanId, Page, PageRequest, SpaceId, Timestamp};
+use crate::domain::{
+    AgentId, AuditEntry, AuditEvent, AuditTarget, AuditTargetType, HumanId, Page, PageRequest, SpaceId, Timestamp,
+};
 use crate::store::engine::{Engine, Statement};
 use crate::store::lease::Lease;
-use crate::store::{Directory, DirectoryTx, StoreResult};
+use crate::store::{Directory, DirectoryTx, NotRevoked, Revoked, Revoker, StoreResult};
 use async_trait::async_trait;
 use std::collections::HashMap;
 
@@ -32,36 +34,43 @@ impl<E: Engine> Directory for SqlStore<E> {
         self.page(page, count, list, rows::space).await
     }
 
-    async fn deactivate_space(&self, space: SpaceId, now: Timestamp) -> StoreResult<Option<Vec<HumanId>>> {
+    async fn deactivate_space(&self, by: &Revoker, space: SpaceId) -> StoreResult<Result<Revoked, NotRevoked>> {
         let mut tx = self.transaction().await?;
-        let changed = sql::<E>("UPDATE spaces SET deactivated_at = $1 WHERE id = $2 AND deactivated_at IS NULL")
-            .bind(now.0)
+        let mut revoked = Revoked::default();
+        // Its keys first: once it is deactivated, none of them counts as one that can be used.
+        let keys = api_keys::keys_of_space::<E>(&mut tx, space).await?;
+        if let Err(refused) = api_keys::revoke_all::<E>(&mut tx, by, &keys, &mut revoked).await? {
+            return Ok(Err(refused));
+        }
+        let name =
+            sql::<E>("UPDATE spaces SET deactivated_at = $1 WHERE id = $2 AND deactivated_at IS NULL RETURNING name")
+                .bind(by.at.0)
+                .bind(space.0)
+                .first(&mut *tx, |row| row.read::<String>())
+                .await?;
+        let Some(name) = name else { return Ok(Err(NotRevoked::Missing)) };
+        sql::<E>("UPDATE guests SET revoked_at = $1 WHERE space_id = $2 AND revoked_at IS NULL")
+            .bind(by.at.0)
             .bind(space.0)
             .execute(&mut *tx)
             .await?;
-        if changed == 0 {
-            return Ok(None);
-        }
-        for text in [
-            "UPDATE api_keys SET revoked_at = $1 WHERE space_id = $2 AND revoked_at IS NULL",
-            "UPDATE guests SET revoked_at = $1 WHERE space_id = $2 AND revoked_at IS NULL",
-        ] {
-            sql::<E>(text).bind(now.0).bind(space.0).execute(&mut *tx).await?;
-        }
-        let gone = sql::<E>(
+        revoked.humans = sql::<E>(
             "UPDATE humans SET deactivated_at = $1 WHERE space_id = $2 AND deactivated_at IS NULL RETURNING id",
         )
-        .bind(now.0)
+        .bind(by.at.0)
         .bind(space.0)
         .all(&mut *tx, |row| Ok(HumanId(row.read()?)))
         .await?;
-        for human in &gone {
-            let_go::<E>(&mut tx, *human, now).await?;
+        for human in &revoked.humans {
+            let_go::<E>(&mut tx, *human, by.at).await?;
         }
         sql::<E>("DELETE FROM memberships WHERE space_id = $1").bind(space.0).execute(&mut *tx).await?;
-        revocation::<E>(space.0, now).execute(&mut *tx).await?;
+        revocation::<E>(space.0, by.at).execute(&mut *tx).await?;
+        let target = AuditTarget::new(AuditTargetType::Space, space, name);
+        api_keys::note::<E>(&mut tx, by, by.space, AuditEvent::SpaceDeactivated, target, &mut revoked).await?;
         tx.commit().await?;
-        Ok(Some(gone))
+        revoked.audited.iter().for_each(AuditEntry::log);
+        Ok(Ok(revoked))
     }
 
     async fn agent(&self, space: SpaceId, id: AgentId) -> StoreResult<Option<Agent>> {
@@ -80,21 +89,30 @@ impl<E: Engine> Directory for SqlStore<E> {
         self.page(page, count.bind(space.0), list.bind(space.0), rows::agent).await
     }
 
-    async fn deactivate_agent(&self, space: SpaceId, id: AgentId, now: Timestamp) -> StoreResult<bool> {
+    async fn deactivate_agent(&self, by: &Revoker, id: AgentId) -> StoreResult<Result<Revoked, NotRevoked>> {
         let mut tx = self.transaction().await?;
-        let changed = sql::<E>(
-            "UPDATE agents SET deactivated_at = $1 WHERE space_id = $2 AND id = $3 AND deactivated_at IS NULL",
-        )
-        .bind(now.0)
-        .bind(space.0)
-        .bind(id.0)
-        .execute(&mut *tx)
-        .await?;
-        if changed > 0 {
-            revocation::<E>(id.0, now).execute(&mut *tx).await?;
-            tx.commit().await?;
+        let mut revoked = Revoked::default();
+        // Its keys first: once it is deactivated, none of them counts as one that can be used.
+        let keys = api_keys::keys_of_agent::<E>(&mut tx, by.space, id).await?;
+        if let Err(refused) = api_keys::revoke_all::<E>(&mut tx, by, &keys, &mut revoked).await? {
+            return Ok(Err(refused));
         }
-        Ok(changed > 0)
+        let name = sql::<E>(
+            "UPDATE agents SET deactivated_at = $1 WHERE space_id = $2 AND id = $3 AND deactivated_at IS NULL \
+             RETURNING name",
+        )
+        .bind(by.at.0)
+        .bind(by.space.0)
+        .bind(id.0)
+        .first(&mut *tx, |row| row.read::<String>())
+        .await?;
+        let Some(name) = name else { return Ok(Err(NotRevoked::Missing)) };
+        revocation::<E>(id.0, by.at).execute(&mut *tx).await?;
+        let target = AuditTarget::new(AuditTargetType::Agent, id, name);
+        api_keys::note::<E>(&mut tx, by, by.space, AuditEvent::AgentDeactivated, target, &mut revoked).await?;
+        tx.commit().await?;
+        revoked.audited.iter().for_each(AuditEntry::log);
+        Ok(Ok(revoked))
     }
 
     async fn human(&self, id: HumanId) -> StoreResult<Option<Human>> {

@@ -2,9 +2,9 @@
 
 use super::directory::{agent_by_id, agent_by_name, human_by_address, human_by_id};
 use super::rows::select_space;
-use super::{audit, outside, replies, rows, sign_ins, sql};
+use super::{api_keys, audit, outside, replies, rows, sign_ins, sql};
 use crate::domain::people::{Agent, ApiKey, Human, Space};
-use crate::domain::{AgentId, AuditEntry, HumanId, SpaceId, Timestamp};
+use crate::domain::{AgentId, AuditEntry, HumanId, KeyId, SpaceId, Timestamp};
 use crate::store::engine::Engine;
 use crate::store::lease::Lease;
 use crate::store::{DirectoryTx, NewHuman, NewKey, SavedReply, SecretHash, StoreResult};
@@ -19,6 +19,13 @@ pub(super) struct SqlDirectoryTx<E: Engine> {
 impl<E: Engine> SqlDirectoryTx<E> {
     pub(super) fn new(tx: Box<Lease<E>>) -> Self {
         Self { tx, audited: Vec::new() }
+    }
+
+    /// Waits for others that count what a space has, whose transactions are then durable and seen.
+    async fn take_turn(&mut self, space: SpaceId) -> StoreResult<()> {
+        // Others of the space go on: foreign keys ask for no more than that the row's key stays.
+        sql::<E>("UPDATE spaces SET created_at = created_at WHERE id = $1").bind(space.0).execute(&mut self.tx).await?;
+        Ok(())
     }
 }
 
@@ -114,10 +121,30 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
         human_by_address::<E>(new.space, new.email).first(&mut *self.tx, rows::human).await
     }
 
+    async fn count_agents(&mut self, space: SpaceId) -> StoreResult<i64> {
+        self.take_turn(space).await?;
+        sql::<E>("SELECT COUNT(*) FROM agents WHERE space_id = $1 AND deactivated_at IS NULL")
+            .bind(space.0)
+            .number(&mut self.tx)
+            .await
+    }
+
+    async fn count_humans(&mut self, space: SpaceId) -> StoreResult<i64> {
+        self.take_turn(space).await?;
+        sql::<E>("SELECT COUNT(*) FROM humans WHERE space_id = $1 AND deactivated_at IS NULL")
+            .bind(space.0)
+            .number(&mut self.tx)
+            .await
+    }
+
+    async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool> {
+        api_keys::hold::<E>(&mut self.tx, key).await
+    }
+
     async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey> {
         sql::<E>(
-            "INSERT INTO api_keys (id, space_id, secret_hash, prefix, permission, agent_id, expires_at, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO api_keys (id, space_id, secret_hash, prefix, permission, agent_id, expires_at, created_at, \
+             created_by, created_by_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(key.id.0)
         .bind(key.space.0)
@@ -127,6 +154,8 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
         .bind(key.agent.map(|agent| agent.0))
         .bind(key.expires_at.map(|at| at.0))
         .bind(now.0)
+        .bind(audit::json(&key.created_by)?)
+        .bind(key.created_by_key.map(|key| key.0))
         .execute(&mut *self.tx)
         .await?;
         Ok(ApiKey {
@@ -135,6 +164,8 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
             permission: key.permission,
             agent_id: key.agent,
             prefix: key.prefix.clone(),
+            created_by: Some(key.created_by.clone()),
+            last_used_at: None,
             expires_at: key.expires_at,
             created_at: now,
         })

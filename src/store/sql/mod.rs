@@ -7,6 +7,7 @@ macro_rules! current_key {
     };
 }
 
+mod api_keys;
 mod audit;
 mod credentials;
 mod directory;

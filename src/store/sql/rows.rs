@@ -55,7 +55,7 @@ macro_rules! select_guest {
         concat!(
             "SELECT g.id, g.space_id, g.session_id, g.name, ",
             current_key!("g.id"),
-            ", g.expires_at, g.created_at ",
+            ", g.created_by, g.last_used_at, g.expires_at, g.created_at ",
             $rest
         )
     };
@@ -103,7 +103,7 @@ pub(super) fn human<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Human> {
     })
 }
 
-/// `id, space_id, permission, agent_id, prefix, expires_at, created_at`
+/// `id, space_id, permission, agent_id, prefix, created_by, last_used_at, expires_at, created_at`
 pub(super) fn api_key<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<ApiKey> {
     Ok(ApiKey {
         id: KeyId(row.read()?),
@@ -111,6 +111,8 @@ pub(super) fn api_key<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<ApiKey>
         permission: permission(row)?,
         agent_id: row.read::<Option<Uuid>>()?.map(AgentId),
         prefix: row.read()?,
+        created_by: row.read::<Option<String>>()?.map(|text| author(&text)).transpose()?,
+        last_used_at: time(row)?,
         expires_at: time(row)?,
         created_at: Timestamp(row.read()?),
     })
@@ -128,6 +130,8 @@ pub(super) fn guest<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Guest> {
         session_id: SessionId(row.read()?),
         name: row.read()?,
         key: key(row)?,
+        created_by: row.read::<Option<String>>()?.map(|text| author(&text)).transpose()?,
+        last_used_at: time(row)?,
         expires_at: Timestamp(row.read()?),
         created_at: Timestamp(row.read()?),
     })

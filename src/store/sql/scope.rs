@@ -161,7 +161,7 @@ look_ups! {
         "AND s.id = $3";
     /// `$3` is a session, `$4` the `seq` after which a human or guest wrote.
     FIRST_SAID:
-        "SELECT s.space_id, s.last_seq, s.first_seq, (SELECT m.id FROM messages m \
+        "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, (SELECT m.id FROM messages m \
          WHERE m.session_id = s.id AND m.seq > $4 AND m.sender_id IS NOT NULL \
          AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.id = m.sender_id) ORDER BY m.seq LIMIT 1)",
         "",

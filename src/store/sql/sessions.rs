@@ -155,6 +155,38 @@ impl<E: Engine> Sessions for SqlStore<E> {
         .await
     }
 
+    async fn space_bytes(&self, space: SpaceId) -> StoreResult<i64> {
+        sql::<E>("SELECT CAST(COALESCE(SUM(s.bytes), 0) AS BIGINT) FROM sessions s WHERE s.space_id = $1")
+            .bind(space.0)
+            .number(&mut *self.reader().await?)
+            .await
+    }
+
+    async fn count_session_bytes(&self, space: SpaceId, limit: i64) -> StoreResult<bool> {
+        let unknown = sql::<E>("SELECT s.id FROM sessions s WHERE s.space_id = $1 AND s.bytes IS NULL LIMIT $2")
+            .bind(space.0)
+            .bind(limit)
+            .all(&mut *self.reader().await?, |row| Ok(SessionId(row.read()?)))
+            .await?;
+        for session in &unknown {
+            let mut tx = self.transaction().await?;
+            // Holds the session's row, so that no event comes between the sum and its being noted.
+            sql::<E>("UPDATE sessions SET bytes = NULL WHERE id = $1 AND bytes IS NULL")
+                .bind(session.0)
+                .execute(&mut *tx)
+                .await?;
+            sql::<E>(
+                "UPDATE sessions SET bytes = (SELECT CAST(COALESCE(SUM(e.size), 0) AS BIGINT) FROM events e \
+                 WHERE e.session_id = sessions.id) WHERE id = $1 AND bytes IS NULL",
+            )
+            .bind(session.0)
+            .execute(&mut *tx)
+            .await?;
+            tx.commit().await?;
+        }
+        Ok(!unknown.is_empty())
+    }
+
     async fn mark_read(
         &self,
         scope: Scope,

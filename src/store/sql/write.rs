@@ -2,12 +2,12 @@
 
 use super::rows::state_columns;
 use super::sessions::{select_participant, select_session};
-use super::{interactions, replies, revocation, rows, sql};
+use super::{api_keys, interactions, replies, revocation, rows, sql};
 use crate::domain::decide::NewGuest;
 use crate::domain::interaction::InteractionState;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::{
-    CommittedEvent, MessageId, MessageStatus, Participant, ParticipantId, ParticipantType, PrincipalId, Session,
+    CommittedEvent, KeyId, MessageId, MessageStatus, Participant, ParticipantId, ParticipantType, PrincipalId, Session,
     SessionId, SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, read_all};
@@ -17,6 +17,7 @@ use crate::store::{
     Acknowledged, Loaded, LockWait, Named, NewMark, StoreError, StoreResult, WriteSet, WriteTx, subject_of,
 };
 use async_trait::async_trait;
+use std::collections::HashMap;
 
 /// What waits for an answer in session `$1`, in order.
 pub const PENDING_MESSAGES: &str = concat!(
@@ -131,6 +132,19 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
             .await
     }
 
+    async fn count_guests(&mut self, session: SessionId) -> StoreResult<i64> {
+        self.begun().await?;
+        sql::<E>("SELECT COUNT(*) FROM participants p WHERE p.session_id = $1 AND p.kind = 'Guest'")
+            .bind(session.0)
+            .number(&mut self.tx)
+            .await
+    }
+
+    async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool> {
+        self.begun().await?;
+        api_keys::hold::<E>(&mut self.tx, key).await
+    }
+
     async fn participant_names(
         &mut self,
         session: SessionId,
@@ -193,8 +207,9 @@ impl<E: Engine> SqlWriteTx<E> {
             writes.new_interactions.len(),
             kept.len(),
         ]);
-        insert_sessions(&mut script, &writes.new_sessions);
-        update_sessions(&mut script, &writes.changed_sessions);
+        let added = added_bytes(&writes.events);
+        insert_sessions(&mut script, &writes.new_sessions, &added);
+        update_sessions(&mut script, &writes.changed_sessions, &added);
         insert_guests(&mut script, &writes.new_guests);
         insert_participants(&mut script, &writes.new_participants);
         mark_read(&mut script, &writes.read_marks);
@@ -237,11 +252,20 @@ impl<E: Engine> SqlWriteTx<E> {
     }
 }
 
-fn insert_sessions<E: Engine>(script: &mut Script<E>, sessions: &[Session]) {
+/// How many bytes these events add to each session.
+fn added_bytes(events: &[CommittedEvent]) -> HashMap<SessionId, i64> {
+    let mut added = HashMap::with_capacity(events.len());
+    for event in events {
+        *added.entry(event.session).or_insert(0) += i64::try_from(event.text.len()).unwrap_or(i64::MAX);
+    }
+    added
+}
+
+fn insert_sessions<E: Engine>(script: &mut Script<E>, sessions: &[Session], added: &HashMap<SessionId, i64>) {
     script.table(
         "INSERT INTO sessions (id, space_id, created_by_agent_id, created_by_human_id, title, encrypted_title, \
          status, priority, metadata, first_seq, last_seq, message_count, pending_count, created_at, updated_at, \
-         closed_at, archived_at) SELECT * FROM (VALUES",
+         closed_at, archived_at, bytes) SELECT * FROM (VALUES",
         FILLED,
         None,
         sessions,
@@ -263,16 +287,17 @@ fn insert_sessions<E: Engine>(script: &mut Script<E>, sessions: &[Session]) {
             row.push(s.map(|s| s.updated_at.0));
             row.push(s.and_then(|s| s.closed_at).map(|at| at.0));
             row.push(s.and_then(|s| s.archived_at).map(|at| at.0));
+            row.push(s.map(|s| added.get(&s.id).copied().unwrap_or(0)));
         },
     );
 }
 
-fn update_sessions<E: Engine>(script: &mut Script<E>, sessions: &[Session]) {
+fn update_sessions<E: Engine>(script: &mut Script<E>, sessions: &[Session], added: &HashMap<SessionId, i64>) {
     script.table(
         "UPDATE sessions SET title = v.column2, encrypted_title = v.column3, status = v.column4, \
          priority = v.column5, metadata = v.column6, last_seq = v.column7, message_count = v.column8, \
-         pending_count = v.column9, updated_at = v.column10, closed_at = v.column11, archived_at = v.column12 \
-         FROM (VALUES",
+         pending_count = v.column9, updated_at = v.column10, closed_at = v.column11, archived_at = v.column12, \
+         bytes = sessions.bytes + v.column13 FROM (VALUES",
         ") AS v WHERE sessions.id = v.column1",
         None,
         sessions,
@@ -289,6 +314,7 @@ fn update_sessions<E: Engine>(script: &mut Script<E>, sessions: &[Session]) {
             row.push(s.map(|s| s.updated_at.0));
             row.push(s.and_then(|s| s.closed_at).map(|at| at.0));
             row.push(s.and_then(|s| s.archived_at).map(|at| at.0));
+            row.push(s.map(|s| added.get(&s.id).copied().unwrap_or(0)));
         },
     );
 }
@@ -450,7 +476,7 @@ fn note_told_keys<E: Engine>(script: &mut Script<E>, told: &[(SessionId, Princip
 fn insert_guests<E: Engine>(script: &mut Script<E>, guests: &[(SpaceId, Participant, NewGuest)]) {
     script.table(
         "INSERT INTO guests (id, space_id, session_id, name, secret_hash, expires_at, created_at, \
-         answers_agent_id) SELECT * FROM (VALUES",
+         created_by, created_by_key, answers_agent_id) SELECT * FROM (VALUES",
         FILLED,
         None,
         guests,
@@ -463,6 +489,9 @@ fn insert_guests<E: Engine>(script: &mut Script<E>, guests: &[(SpaceId, Particip
             row.push(guest.map(|(_, _, guest)| guest.token_hash.to_vec()));
             row.push(guest.map(|(_, _, guest)| guest.expires_at.0));
             row.push(p.map(|p| p.added_at.0));
+            // An author's JSON has no keys but texts, so that it can't fail.
+            row.push(guest.and_then(|(_, _, guest)| serde_json::to_string(&guest.created_by).ok()));
+            row.push(guest.and_then(|(_, _, guest)| guest.created_by.key_id).map(|key| key.0));
             row.push(guest.and_then(|(_, _, guest)| guest.answers_agent).map(|agent| agent.0));
         },
     );

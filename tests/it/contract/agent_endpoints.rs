@@ -325,6 +325,20 @@ on_every_deployment! {
         goes_once(&agent, &at_agent(&session, &format!("/guest-tokens/{}", text(&made["id"])))).await;
     }
 
+    async fn get_v1_agent_sessions_id_guest_tokens(hub: Deployment) {
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let path = at_agent(&session, "/guest-tokens");
+        let made = agent.post(&path, json!({ "name": "Priya" })).await.expect(201);
+        let page = agent.get(&path).await.expect(200);
+        is_page(&page);
+        let entry = &list(&page)[0];
+        has_keys(entry, "id name createdBy createdAt expiresAt lastUsedAt");
+        has_keys(&entry["createdBy"], "type id name keyId");
+        assert_eq!((&entry["id"], &entry["expiresAt"]), (&made["id"], &made["expiresAt"]));
+        hub.agent("agent").await.get(&path).await.expect_error(404, "NOT_FOUND");
+    }
+
     async fn post_v1_agent_sessions_id_typing(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
@@ -460,7 +474,7 @@ on_every_deployment! {
         for permission in ["agent", "space", "manage"] {
             let body = json!({ "permission": permission, "agent": "of-key", "expiresInSeconds": 3600 });
             let key = hub.manager.post("/v1/manage/keys", body).await.expect(201);
-            has_keys(&key, "id apiKey permission agentId prefix expiresAt createdAt");
+            has_keys(&key, "id apiKey permission agentId prefix createdBy lastUsedAt expiresAt createdAt");
             is_id(&key["id"]);
             is_id(&key["agentId"]);
             is_time(&key["expiresAt"]);
@@ -482,13 +496,19 @@ on_every_deployment! {
         let page = hub.manager.get("/v1/manage/keys").await.expect(200);
         is_page(&page);
         let one = list(&page).iter().find(|one| one["id"] == key["id"]).expect("there");
-        has_keys(one, "id permission agentId prefix expiresAt createdAt");
+        has_keys(one, "id permission agentId prefix createdBy lastUsedAt expiresAt createdAt");
         assert_eq!((&one["prefix"], &one["agentId"]), (&key["prefix"], &key["agentId"]));
     }
 
     async fn delete_v1_manage_keys_id(hub: Deployment) {
         let key = hub.manager.post("/v1/manage/keys", json!({ "permission": "agent" })).await.expect(201);
         goes_once(&hub.manager, &format!("/v1/manage/keys/{}", text(&key["id"]))).await;
+        let parent = hub.manager.post("/v1/manage/keys", json!({ "permission": "manage" })).await.expect(201);
+        let body = json!({ "permission": "agent", "agent": "child" });
+        let child = hub.with_key(text(&parent["apiKey"])).post("/v1/manage/keys", body).await.expect(201);
+        let path = format!("/v1/manage/keys/{}?cascade=true", text(&parent["id"]));
+        hub.manager.delete(&path).await.expect(204);
+        hub.with_key(text(&child["apiKey"])).get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
     }
 
     async fn v1_manage_agents(hub: Deployment) {
@@ -562,6 +582,8 @@ on_every_deployment! {
         let wanted = name("space");
         let made = hub.owner.post("/v1/manage/spaces", json!({ "name": wanted })).await.expect(201);
         has_keys(&made, "id name createdAt apiKey");
+        let again = hub.owner.post("/v1/manage/spaces", json!({ "name": wanted })).await.expect(200);
+        assert_eq!((&again["id"], &again["apiKey"]), (&made["id"], &Value::Null));
         let key = hub.with_key(text(&made["apiKey"]));
         assert_eq!(key.get("/v1/agent/me").await.expect(200)["spaceId"], made["id"]);
         let page = hub.owner.get("/v1/manage/spaces?pageSize=100").await.expect(200);

@@ -35,7 +35,15 @@ on_every_deployment! {
         // Without the header it acts as the key's own agent.
         let own = agent.get("/v1/agent/me").await.expect(200);
         assert_eq!((&own["id"], &own["name"]), (&key["agentId"], &json!("own")));
-        // A name that is not known yet makes an agent; the same name or its id finds it again.
+        // It names its own agent and no other one, known or not.
+        for name in ["own", text(&own["id"])] {
+            assert_eq!(agent.with("x-hiloop", name).get("/v1/agent/me").await.expect(200)["id"], own["id"]);
+        }
+        for other in ["default", "unheard-of", UNKNOWN] {
+            agent.with("x-hiloop", other).get("/v1/agent/me").await.expect_error(403, "FORBIDDEN");
+        }
+        let agent = hub.agent("space").await;
+        // To a key with `space` a name that is not known yet makes an agent; the same name or its id finds it again.
         let made = agent.with("x-hiloop", "A.new_one-1").get("/v1/agent/me").await.expect(200);
         assert_eq!((&made["name"], &made["spaceId"]), (&json!("A.new_one-1"), &own["spaceId"]));
         for name in ["A.new_one-1", text(&made["id"])] {

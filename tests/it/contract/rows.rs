@@ -52,8 +52,10 @@ const ROWS: &[(&str, &str)] = &[
          delete_v1_agent_sessions_id_participants_id post_v1_agent_sessions_id_guest_tokens \
          delete_v1_agent_sessions_id_guest_tokens_id post_v1_agent_sessions_id_typing get_v1_agent_me \
          put_v1_agent_public_key get_v1_agent_sessions_id_keys get_v1_agent_humans get_v1_agent_agents \
-         put_v1_manage_attestations_id post_v1_provision_agents post_v1_manage_keys get_v1_manage_keys \
-         delete_v1_manage_keys_id v1_manage_agents v1_manage_humans post_v1_manage_humans_id_setup_link v1_manage_spaces get_v1_manage_audit \
+         get_v1_agent_sessions_id_guest_tokens put_v1_manage_attestations_id post_v1_provision_agents \
+         post_v1_manage_keys get_v1_manage_keys \
+         delete_v1_manage_keys_id v1_manage_agents v1_manage_humans post_v1_manage_humans_id_setup_link \
+         v1_manage_spaces get_v1_manage_audit \
          a_person_s_answer_settles_and_an_agent_s_reply_does_not",
     ),
     (
@@ -93,7 +95,8 @@ const ROWS: &[(&str, &str)] = &[
         "settings",
         "hiloop_listen database_url hiloop_jwt_secret hiloop_jwks_url hiloop_jwt_issuer hiloop_jwt_audience \
          hiloop_jwt_space hiloop_trusted_proxies hiloop_metrics_listen hiloop_public_url hiloop_cors_origins \
-         hiloop_rate_limit hiloop_connection_limit hiloop_sign_in_limit hiloop_max_body_bytes hiloop_max_field_bytes hiloop_retention_days \
+         hiloop_rate_limit hiloop_connection_limit hiloop_sign_in_limit hiloop_max_body_bytes hiloop_max_field_bytes \
+         hiloop_retention_days hiloop_space_agents hiloop_space_humans hiloop_session_guests hiloop_space_bytes \
          hiloop_grace_seconds hiloop_database_connections redis_url hiloop_log every_setting_is_a_flag",
     ),
     (

@@ -36,6 +36,10 @@ const ALL: &[&str] = &[
     "HILOOP_MAX_BODY_BYTES",
     "HILOOP_MAX_FIELD_BYTES",
     "HILOOP_RETENTION_DAYS",
+    "HILOOP_SPACE_AGENTS",
+    "HILOOP_SPACE_HUMANS",
+    "HILOOP_SESSION_GUESTS",
+    "HILOOP_SPACE_BYTES",
     "HILOOP_GRACE_SECONDS",
     "HILOOP_DATABASE_CONNECTIONS",
 ];
@@ -288,6 +292,68 @@ on_every_deployment! {
         assert_eq!(timeline["data"][0]["type"], "session.created", "{timeline}");
         refused(kind, "HILOOP_RETENTION_DAYS", "0.5");
         refused(kind, "HILOOP_RETENTION_DAYS", "some");
+    }
+
+    async fn hiloop_space_agents(kind: Kind) {
+        let hub = kind.alone(&["--space-agents", "2"], |_| {}).await;
+        // The space has one, which its first key acts as.
+        hub.manager.post("/v1/manage/agents", json!({ "name": "second" })).await.expect(201);
+        let refused_one = hub.manager.post("/v1/manage/agents", json!({ "name": "third" })).await;
+        assert_eq!(refused_one.expect_error(409, "LIMIT_REACHED")["details"], json!({ "limit": 2 }));
+        hub.manager.with("x-hiloop", "third").get("/v1/agent/me").await.expect_error(409, "LIMIT_REACHED");
+        let free = kind.alone(&["--space-agents", "off"], |_| {}).await;
+        free.manager.post("/v1/manage/agents", json!({ "name": "second" })).await.expect(201);
+        for bad in ["0", "many", "-1"] {
+            refused(kind, "HILOOP_SPACE_AGENTS", bad);
+        }
+    }
+
+    async fn hiloop_space_humans(kind: Kind) {
+        let hub = kind.alone(&["--space-humans", "1"], |_| {}).await;
+        hub.human().await;
+        let person = json!({ "email": format!("{}@example.org", name("h")), "name": "H" });
+        let refused_one = hub.manager.post("/v1/manage/humans", person).await;
+        assert_eq!(refused_one.expect_error(409, "LIMIT_REACHED")["details"], json!({ "limit": 1 }));
+        refused(kind, "HILOOP_SPACE_HUMANS", "some");
+    }
+
+    async fn hiloop_session_guests(kind: Kind) {
+        let hub = kind.alone(&["--session-guests", "2"], |_| {}).await;
+        let agent = hub.agent("agent").await;
+        let path = at_agent(&hub.session(&agent).await, "/guest-tokens");
+        let first = agent.post(&path, json!({ "name": "A" })).await.expect(201);
+        agent.post(&path, json!({ "name": "B" })).await.expect(201);
+        let refused_one = agent.post(&path, json!({ "name": "C" })).await;
+        assert_eq!(refused_one.expect_error(409, "LIMIT_REACHED")["details"], json!({ "limit": 2 }));
+        agent.delete(&format!("{path}/{}", text(&first["id"]))).await.expect(204);
+        agent.post(&path, json!({ "name": "C" })).await.expect(201);
+        let elsewhere = at_agent(&hub.session(&agent).await, "/guest-tokens");
+        agent.post(&elsewhere, json!({ "name": "A" })).await.expect(201);
+        refused(kind, "HILOOP_SESSION_GUESTS", "few");
+    }
+
+    async fn hiloop_space_bytes(kind: Kind) {
+        let hub = kind.alone(&["--space-bytes", "20000"], |_| {}).await;
+        let agent = hub.agent("agent").await;
+        let session = hub.session(&agent).await;
+        let path = at_agent(&session, "/messages");
+        let message = || json!({ "encryptedContent": "x".repeat(2000) });
+        let refused_one = eventually("the space to be full", async || {
+            let reply = agent.post(&path, message()).await;
+            (reply.status != 201).then_some(reply)
+        })
+        .await;
+        assert_eq!(refused_one.expect_error(409, "LIMIT_REACHED")["details"], json!({ "limit": 20_000 }));
+        eventually("every node to know", async || {
+            let replies = [agent.post(SESSIONS, json!({})).await, agent.post(SESSIONS, json!({})).await];
+            replies.iter().all(|reply| reply.status == 409).then_some(())
+        })
+        .await;
+        // It can still be read and closed, and nothing of it is felt elsewhere.
+        agent.get(&path).await.expect(200);
+        agent.post(&at_agent(&session, "/close"), json!({})).await.expect(200);
+        hub.other_space().await.post(SESSIONS, json!({})).await.expect(201);
+        refused(kind, "HILOOP_SPACE_BYTES", "1 GB");
     }
 
     async fn hiloop_grace_seconds(kind: Kind) {

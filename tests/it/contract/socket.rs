@@ -25,7 +25,7 @@ on_every_deployment! {
         for (client, kind) in [(agent.clone(), "Agent"), (hub.human().await, "Human"), (hub.guest(&agent, &session).await, "Guest")] {
             assert_eq!(hub.socket(&client).await.hello["principal"]["type"], kind);
         }
-        let named = agent.with("x-hiloop", "by-header");
+        let named = hub.agent("space").await.with("x-hiloop", "by-header");
         assert_eq!(hub.socket(&named).await.hello["principal"]["name"], "by-header");
         assert_eq!(Socket::try_open(&hub.with_key("hlp_no")).await.err(), Some(401));
     }
@@ -53,7 +53,8 @@ on_every_deployment! {
             socket.expect("hello").await;
         }
         let mut socket = Socket::try_open(&hub.anonymous).await.expect("the socket opens");
-        socket.send(json!({ "type": "auth", "id": 1, "token": agent.secret(), "agent": "by-frame" })).await;
+        let space = hub.agent("space").await;
+        socket.send(json!({ "type": "auth", "id": 1, "token": space.secret(), "agent": "by-frame" })).await;
         assert_eq!(socket.expect("hello").await["principal"]["name"], "by-frame");
     }
 

@@ -102,7 +102,8 @@ on_both_stores! {
         let first = NewEntry { space: space.id, kind: agent.kind, principal: agent.id, entry: entry(NOW), replaces: None, chained: false };
         assert_eq!(store.put_key(&first).await.expect("the store"), Put::Raced);
         let gone = store.agent_named(&space, "gone").await;
-        assert!(store.deactivate_agent(space.id, gone.id, NOW).await.expect("the store"));
+        let by = revoker(&space, Permission::Manage);
+        store.deactivate_agent(&by, gone.id).await.expect("the store").expect("active");
         let late = NewEntry { principal: gone.id.into(), ..first };
         assert_eq!(store.put_key(&late).await.expect("the store"), Put::Raced);
         assert_eq!(store.current_key(space.id, gone.id.into()).await.expect("the store"), None);

@@ -210,7 +210,7 @@ async fn launch(
     let revoker = Arc::clone(&hub);
     rooms.accounts.on_revocation(move |id| revoker.revoke(id));
     let publisher = Arc::clone(&hub);
-    let space_bytes = SpaceBytes::start(config.quotas.space_bytes, Arc::clone(&rooms.store));
+    let space_bytes = SpaceBytes::start(config.quotas.space_bytes, Arc::clone(&rooms.store), &supervisor);
     let counter = space_bytes.clone();
     let on_commit = Arc::new(move |events: &[CommittedEvent]| {
         counter.added(events);

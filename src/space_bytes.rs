@@ -7,6 +7,7 @@
 use crate::domain::decide::Command;
 use crate::domain::{CommittedEvent, Refusal, SpaceId};
 use crate::store::{Store, StoreError};
+use crate::supervisor::Supervisor;
 use crate::timeline::Action;
 use dashmap::DashMap;
 use std::sync::Arc;
@@ -43,18 +44,20 @@ struct Sum {
 
 impl SpaceBytes {
     /// Starts the task that asks the store; without a limit there is nothing to do.
-    pub fn start(limit: Option<u64>, store: Arc<dyn Store>) -> Self {
+    pub fn start(limit: Option<u64>, store: Arc<dyn Store>, supervisor: &Supervisor) -> Self {
         let Some(limit) = limit else { return Self(None) };
-        let (ask, mut asked) = mpsc::channel(MAX_WAITING);
+        let (ask, asked) = mpsc::channel(MAX_WAITING);
         let known = Arc::new(Known { limit, spaces: DashMap::new(), ask });
-        let weak = Arc::downgrade(&known);
-        tokio::spawn(async move {
-            while let Some(space) = asked.recv().await {
-                let Some(known) = weak.upgrade() else { return };
-                if let Err(error) = known.refresh(space, &*store).await {
-                    tracing::warn!(%error, "cannot ask the store how many bytes a space holds");
+        let state = (asked, Arc::downgrade(&known), store);
+        supervisor.spawn("space bytes", state, |(asked, known, store)| {
+            Box::pin(async move {
+                while let Some(space) = asked.recv().await {
+                    let Some(known) = known.upgrade() else { return };
+                    if let Err(error) = known.refresh(space, &**store).await {
+                        tracing::warn!(%error, "cannot ask the store how many bytes a space holds");
+                    }
                 }
-            }
+            })
         });
         Self(Some(known))
     }

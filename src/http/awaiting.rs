@@ -152,10 +152,12 @@ async fn hear(
         let reached = words.reach();
         let said = app.store.first_said(scope, session, looked).await?;
         let Some(found) = said.filter(|said| said.message.is_none()) else { return Ok((said, Some(request))) };
+        // Also where `after` lies beyond the head: every later event may be the one that takes the access away.
+        let seen = found.head.last_seq.max(reached);
         looked = looked.max(found.head.last_seq);
         app.hub.observe(session, &found.head);
         tokio::select! {
-            is_more = words.beyond(looked.max(reached)) => if !is_more {
+            is_more = words.beyond(seen) => if !is_more {
                 // The store went back behind what was looked at.
                 looked = after;
                 words = app.hub.words(session);

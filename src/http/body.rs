@@ -96,7 +96,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Body<T> {
         }
         let length = bytes.len();
         // Managers who are human bring ever new tokens: what stands for them is a secret of the hub.
-        let is_human = !parts.headers.contains_key("x-api-key") && parts.uri.path().starts_with("/v1/manage/");
+        let is_human = !parts.headers.contains_key("x-api-key") && matched_path(&parts).starts_with("/v1/manage/");
         let of_hub = is_human.then(|| app.authenticator.jwts().derived_secret("", "digests of requests"));
         let read = move || {
             let digest = digest(&parts, of_hub.as_ref(), &bytes);
@@ -113,12 +113,17 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Body<T> {
     }
 }
 
+/// The path of the route, from the root: the URI of a nested router lacks its beginning.
+fn matched_path(parts: &Parts) -> &str {
+    parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str)
+}
+
 /// Most bytes that the body of this request may have.
 fn largest(parts: &Parts, max: usize) -> usize {
-    if parts.uri.path().starts_with("/v1/auth/") {
+    let route = matched_path(parts);
+    if route.starts_with("/v1/auth/") {
         return max.min(MAX_AUTH);
     }
-    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let last = route.rsplit('/').next().unwrap_or_default();
     let carries_envelopes = matches!(last, "sessions" | "messages" | "interactions" | "blocks" | "respond");
     if carries_envelopes || parts.method == Method::PATCH { max } else { max.min(MAX_PLAIN) }

@@ -340,7 +340,8 @@ on_both_engines! {
 
     async fn the_hub_takes_what_its_examples_say(hub: Hub) {
         let document = document();
-        let host = hub.agent("agent").await;
+        // The examples name an agent to act as, which takes `space`.
+        let host = hub.agent("space").await;
         let human = hub.human().await.get("/v1/human/me").await.expect(200);
         let session = hub.session(&host).await;
         let said = say(&host, &session, "x").await;

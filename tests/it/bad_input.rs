@@ -515,8 +515,10 @@ on_both_engines! {
                     let body = with_field(&house.body(&hub, row), field, value);
                     findings.check(&format!("{route} {body}"), &send(&client, row, &path, body).await, INVALID, field);
                 }
-                let deep = with_field(&house.body(&hub, row), field, &nested(DEEP, "[", "]"));
-                findings.check(&format!("{route} with {field} of {DEEP} levels"), &send(&client, row, &path, deep).await, INVALID, "");
+                // As many as a body of this route has room for.
+                let levels = if path.starts_with("/v1/auth/") { DEEP / 2 } else { DEEP };
+                let deep = with_field(&house.body(&hub, row), field, &nested(levels, "[", "]"));
+                findings.check(&format!("{route} with {field} of {levels} levels"), &send(&client, row, &path, deep).await, INVALID, "");
                 let twice = with_field(&house.body(&hub, row), field, &format!("null,\"{field}\":null"));
                 findings.check(&format!("{route} {twice}"), &send(&client, row, &path, twice).await, INVALID, field);
                 if index < *required {
@@ -625,8 +627,13 @@ on_both_engines! {
         // Names that are taken, also by what has been deactivated since; a human alone may come back.
         let email = format!("{}@example.org", hub.name("taken"));
         let taken: &[(u16, &str)] = &[(409, "CONFLICT")];
+        let space = json!({ "name": hub.name("taken") });
+        let made = house.owner.post("/v1/manage/spaces", space.clone()).await.expect(201);
+        // A space that is there is found; one that was there is not made again.
+        assert_eq!(house.owner.post("/v1/manage/spaces", space.clone()).await.expect(200)["id"], made["id"]);
+        house.owner.delete(&format!("/v1/manage/spaces/{}", text(&made["id"]))).await.expect(204);
+        findings.check("POST /v1/manage/spaces after its end", &house.owner.post("/v1/manage/spaces", space).await, taken, "");
         for (list, body, comes_back) in [
-            ("spaces", json!({ "name": hub.name("taken") }), false),
             ("agents", json!({ "name": hub.name("taken") }), false),
             ("humans", json!({ "email": email, "name": "N" }), true),
         ] {
@@ -1197,7 +1204,7 @@ on_both_engines! {
         }
         // The largest numbers are just large; unknown keys and nulls are nothing.
         let furthest = socket.subscribe(&house.session, Some(i64::MAX)).await;
-        assert_eq!(furthest["replay"], 0);
+        assert_eq!((&furthest["reset"], &furthest["replay"]), (&json!(true), &furthest["seq"]));
         let padded = json!({ "type": "send", "sessionId": house.session, "encryptedContent": "\0", "unknown": { "x": [] }, "priority": null, "idempotencyKey": null });
         assert_eq!(socket.ask(padded).await["message"]["encryptedContent"]["ciphertext"], "\0");
         still_works(&hub, &house).await;

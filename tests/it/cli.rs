@@ -291,7 +291,9 @@ async fn the_space_of_an_outside_issuer_is_made_at_the_start() {
         command
     };
     let come_in = async |hub: &Process, email: &str| {
-        let claims = json!({ "sub": email, "email": email, "name": "N", "exp": 4_000_000_000_i64 });
+        let claims = json!({
+            "sub": email, "email": email, "email_verified": true, "name": "N", "iat": 1, "exp": 4_000_000_000_i64,
+        });
         let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
         let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("a token");
         let token = format!("Bearer {token}");
@@ -488,8 +490,8 @@ async fn a_token_is_printed_alone_and_holds_as_long_as_asked() {
         let me = bearer(&hub, token).get("/v1/human/me").await.expect(200);
         assert_eq!(me["email"], json!(email));
         let claims = claims(token);
-        let holds = claims["exp"].as_i64().expect("exp") - claims["iat"].as_i64().expect("iat");
-        assert!((holds - seconds).abs() <= 1, "{claims}");
+        let holds = claims["exp"].as_f64().expect("exp") - claims["iat"].as_f64().expect("iat");
+        assert!((holds - f64::from(seconds)).abs() <= 1.0, "{claims}");
     }
     // One second, and it is over.
     let output = run(hiloop(folder.path()).args(["token", "--email", &email, "--ttl", "1"]));

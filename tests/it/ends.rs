@@ -31,7 +31,7 @@ enum Way {
 
 /// What is open, and waits for its end.
 enum Open {
-    Socket(&'static str, Socket),
+    Socket(&'static str, Box<Socket>),
     Stream(JoinHandle<()>),
     Poll(&'static str, JoinHandle<u16>),
 }
@@ -53,10 +53,10 @@ async fn open_all(hub: &Hub, who: &Guarded, session: &str, question: &Value) -> 
     let mut open = Vec::new();
     let mut socket = hub.socket(&who.client).await;
     socket.subscribe(session, None).await;
-    open.push(Open::Socket("a subscription", socket));
+    open.push(Open::Socket("a subscription", Box::new(socket)));
     let mut socket = hub.socket(&who.client).await;
     socket.ask(json!({ "type": "subscribe", "feed": true })).await;
-    open.push(Open::Socket("a feed", socket));
+    open.push(Open::Socket("a feed", Box::new(socket)));
     let response = who.client.stream(&at(who.is_person, session, "/events")).await;
     assert_eq!(response.status(), 200);
     open.push(Open::Stream(tokio::spawn(async move {

@@ -332,7 +332,7 @@ async fn no_secret_of_a_kept_reply_is_stored() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 5);
+    assert_eq!(seen, 6);
 }
 
 const KILLS: usize = 12;

@@ -1022,8 +1022,10 @@ on_both_engines! {
         let mut both = Events::open(&agent.with("last-event-id", "3"), &format!("{path}?after=0")).await;
         assert_eq!(both.seqs(1).await, [4]);
         let mut live = Events::open(&human, &at_human(&session, "/events")).await;
-        // Beyond the head is the head, and an id of nothing is none.
+        // Beyond the head there is nothing that the hub has sent: the store went back, and the stream begins anew.
         let mut ahead = Events::open(&agent, &format!("{path}?after=9000")).await;
+        assert_eq!(ahead.seqs(4).await, [1, 2, 3, 4]);
+        // An id of nothing is none.
         let mut unseen = Events::open(&agent.with("last-event-id", ""), &format!("{path}?after=3")).await;
         assert_eq!(unseen.seqs(1).await, [4]);
         let said = say(&agent, &session, "live").await;

@@ -3,16 +3,19 @@
 use crate::support::hub::{answer, ask, at_agent, at_human, at_message, say, text};
 use crate::support::previous::previous;
 use crate::support::process::{Process, hiloop};
-use crate::support::{Client, Socket, eventually, postgres};
+use crate::support::{Client, Redis, Socket, eventually, postgres};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::process::Command;
 use tempfile::tempdir;
 
 const PASSWORD: &str = "correct horse battery staple";
 
 /// A node of this release over the store at `url`.
-fn current(folder: &Path, url: &str) -> Process {
-    Process::spawn(hiloop(folder).env("DATABASE_URL", url).env("HILOOP_LISTEN", "127.0.0.1:0"))
+fn current(folder: &Path, url: &str) -> Command {
+    let mut command = hiloop(folder);
+    command.env("DATABASE_URL", url).env("HILOOP_LISTEN", "127.0.0.1:0");
+    command
 }
 
 /// The same credential at another node.
@@ -107,12 +110,14 @@ async fn humans(manager: &Client, email: &str) -> Vec<Value> {
 async fn nodes_of_both_releases_serve_one_postgresql_and_the_older_one_restarts_after_the_newer_one_has_migrated() {
     let folder = tempdir().expect("a folder");
     let url = postgres::new_database();
-    let mut old = Process::spawn(&mut previous(folder.path(), &url));
+    let redis = Redis::start().await;
+    let start = |mut node: Command| Process::spawn(node.env("REDIS_URL", redis.url()));
+    let mut old = start(previous(folder.path(), &url));
     let world = World::begin(&old).await;
     world.check(&old).await;
 
     // The newer one migrates under the older one, which goes on.
-    let new = current(folder.path(), &url);
+    let new = start(current(folder.path(), &url));
     world.check(&new).await;
     world.check(&old).await;
     one_human_became_one_in_each_space(&world, &new).await;
@@ -132,7 +137,7 @@ async fn nodes_of_both_releases_serve_one_postgresql_and_the_older_one_restarts_
     }
 
     old.kill();
-    let old = Process::spawn(&mut previous(folder.path(), &url));
+    let old = start(previous(folder.path(), &url));
     world.check(&old).await;
     each_sees_what_the_other_writes(&world, &old, &new).await;
     let (at_old, at_new) = (at(&old, &world.alpha), at(&new, &world.alpha));
@@ -165,7 +170,7 @@ async fn one_human_became_one_in_each_space(world: &World, new: &Process) {
     answer(&other_ann, &world.in_beta, &question).await;
 }
 
-/// Messages, long-polls and sockets cross between two nodes that share nothing but the store.
+/// Messages, long-polls and sockets cross between the two nodes.
 async fn each_sees_what_the_other_writes(world: &World, old: &Process, new: &Process) {
     for (writer, reader) in [(old, new), (new, old)] {
         let (writes, reads) = (at(writer, &world.alpha), at(reader, &world.alpha));
@@ -202,7 +207,7 @@ async fn on_sqlite_the_older_release_starts_again_on_a_store_that_the_newer_one_
     let world = World::begin(&old).await;
     old.terminate();
 
-    let mut new = current(folder.path(), &url);
+    let mut new = Process::spawn(&mut current(folder.path(), &url));
     world.check(&new).await;
     one_human_became_one_in_each_space(&world, &new).await;
     let said = say(&at(&new, &world.alpha), &world.in_alpha, "by the newer one").await;
@@ -215,7 +220,7 @@ async fn on_sqlite_the_older_release_starts_again_on_a_store_that_the_newer_one_
     say(&at(&old, &world.alpha), &world.in_alpha, "by the older one").await;
     old.terminate();
 
-    let new = current(folder.path(), &url);
+    let new = Process::spawn(&mut current(folder.path(), &url));
     world.check(&new).await;
     assert_eq!(timeline(&at(&new, &world.alpha), &world.in_alpha).await.len(), 6);
 }

@@ -173,6 +173,8 @@ enum Kind {
         foreign: bool,
         sees: bool,
     },
+    /// A key of permission `agent` under another agent's name or id.
+    Disguised,
     Provisioner,
     Human {
         sees: bool,
@@ -198,7 +200,7 @@ impl Route {
         let about_one = self.path.contains("{id}") || self.path.contains("{principalId}");
         let key = |needed: Permission, hidden: fn(bool, bool) -> bool| match kind {
             Kind::Nobody | Kind::Human { .. } | Kind::Admin { .. } | Kind::Guest { .. } => Some(401),
-            Kind::Provisioner => Some(403),
+            Kind::Provisioner | Kind::Disguised => Some(403),
             Kind::Key { permission, .. } if permission < needed => Some(403),
             Kind::Key { foreign, sees, .. } => (about_one && hidden(foreign, sees)).then_some(404),
         };
@@ -214,11 +216,11 @@ impl Route {
             Who::Owner => key(Permission::Owner, |foreign, _| foreign),
             Who::Provisioner => match kind {
                 Kind::Provisioner => None,
-                Kind::Key { .. } => Some(403),
+                Kind::Key { .. } | Kind::Disguised => Some(403),
                 _ => Some(401),
             },
             Who::Person | Who::Member => match kind {
-                Kind::Nobody | Kind::Key { .. } | Kind::Provisioner => Some(401),
+                Kind::Nobody | Kind::Key { .. } | Kind::Disguised | Kind::Provisioner => Some(401),
                 Kind::Guest { .. } if self.who == Who::Member => Some(403),
                 Kind::Admin { .. } => about_one.then_some(404),
                 Kind::Human { sees } | Kind::Guest { sees } => (about_one && !sees).then_some(404),
@@ -434,6 +436,10 @@ impl House {
         add("the manager", &self.manager, key_of(Permission::Manage, false, true));
         add("the owner", &self.owner, key_of(Permission::Owner, false, true));
         add("the provisioner", &self.provisioner, Kind::Provisioner);
+        let owner = self.owner.get("/v1/agent/me").await.expect(200);
+        for (name, agent) in [("the host under the owner's name", "name"), ("the host under the owner's id", "id")] {
+            add(name, &self.host.with("x-hiloop", text(&owner[agent])), Kind::Disguised);
+        }
         add("the human", &self.human, Kind::Human { sees: true });
         add("the admin", &self.admin, Kind::Admin { foreign: false });
         add("the guest", &self.guest, Kind::Guest { sees: true });
@@ -463,6 +469,10 @@ impl House {
         add("another space's human", &hub.human_of(&foreign).await, Kind::Human { sees: false });
         let admin = admin_of(hub, &foreign).await;
         add("another space's admin", &admin, Kind::Admin { foreign: true });
+        let same = json!({ "email": self.human.get("/v1/human/me").await.expect(200)["email"], "name": "The same" });
+        let same = foreign.post("/v1/manage/humans", same).await.expect(201);
+        let same = bearer(hub, &hub.token(&same, 3600).await);
+        add("another space's human of the same address", &same, Kind::Human { sees: false });
         add("another space's guest", &hub.guest(&agent, &session).await, Kind::Guest { sees: false });
         let (_, provisioner) = key(hub, &foreign, json!({ "permission": "provision" })).await;
         add("another space's provisioner", &provisioner, Kind::Provisioner);

@@ -88,7 +88,7 @@ impl Authenticator {
         attempts: Arc<Attempts>,
         quotas: Quotas,
     ) -> Self {
-        let outside = OutsidePeople::new(Arc::clone(&store), Arc::clone(&clock), jwt_space);
+        let outside = OutsidePeople::new(Arc::clone(&store), Arc::clone(&clock), jwt_space, quotas);
         Self {
             acting: Acting::new(Arc::clone(&store), Arc::clone(&clock), quotas),
             usage: Usage::new(Arc::clone(&store), Arc::clone(&clock)),

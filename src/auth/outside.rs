@@ -3,10 +3,12 @@
 
 use super::jwt::OutsideClaims;
 use crate::clock::Clock;
+use crate::config::Quotas;
 use crate::domain::hidden::without_hidden;
 use crate::domain::people::{Human, Role, Space};
 use crate::domain::text::{MAX_NAME, normal_email};
 use crate::domain::{AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Origin, Refusal, Timestamp};
+use crate::quotas;
 use crate::store::{NewHuman, OutsideIdentity, Store};
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ pub(super) struct OutsidePeople {
     clock: Arc<dyn Clock>,
     /// The space that they belong to.
     space: String,
+    quotas: Quotas,
 }
 
 fn refused(text: &str) -> Refusal {
@@ -27,8 +30,8 @@ fn refused(text: &str) -> Refusal {
 }
 
 impl OutsidePeople {
-    pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, space: String) -> Self {
-        Self { store, clock, space }
+    pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, space: String, quotas: Quotas) -> Self {
+        Self { store, clock, space, quotas }
     }
 
     /// The active human that a token's checked claims name.
@@ -109,6 +112,7 @@ impl OutsidePeople {
         if !tx.add_outside_identity(issuer, &claims.sub, human.id, now).await? {
             return Ok(None);
         }
+        quotas::check_humans(&self.quotas, &mut *tx, space.id).await?;
         let source = AuditSource { origin: Some(from.to_string()), request_id: None };
         let target = AuditTarget::new(AuditTargetType::Human, human.id, human.name.clone());
         tx.audit(AuditEntry::new(AuditEvent::HumanCreated, Some(space.id), &source, now).on(target)).await?;

@@ -57,6 +57,19 @@ async fn nobody_becomes_somebody_by_naming_their_id_or_address() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outside_issuer_brings_no_more_people_than_the_space_may_have() {
+    let hub = Hub::start_with(Engine::Sqlite, &["--jwt-secret", SECRET, "--space-humans", "2"], |_| {}).await;
+    for number in 0..2 {
+        me(&hub, &signed(&claims(&format!("idp|{number}"), &format!("p{number}@example.org")))).await.expect(200);
+    }
+    let one_more = me(&hub, &signed(&claims("idp|2", "p2@example.org"))).await;
+    assert_eq!(one_more.body["error"]["details"]["limit"], 2, "{}", one_more.body);
+    one_more.expect_error(409, "LIMIT_REACHED");
+    // Those who are there already come in as before.
+    me(&hub, &signed(&claims("idp|0", "p0@example.org"))).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_holds_the_shared_secret_signs_no_token_of_the_hub_itself() {
     let hub = sharing().await;
     let victim = human_with_password(&hub, "victim@example.org").await;

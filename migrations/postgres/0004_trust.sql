@@ -160,6 +160,9 @@ UPDATE humans SET address = email, space_id = (SELECT m.space_id FROM membership
 CREATE UNIQUE INDEX humans_by_address ON humans (space_id, address) WHERE deactivated_at IS NULL;
 CREATE INDEX humans_of_address ON humans (address, created_at) WHERE deactivated_at IS NULL;
 CREATE INDEX humans_formerly_at ON humans (space_id, address) WHERE deactivated_at IS NOT NULL;
+-- The human of the first start is an admin.
+UPDATE humans SET role = 'Admin' WHERE address = 'owner@hiloop.local' AND deactivated_at IS NULL
+    AND space_id = (SELECT id FROM spaces WHERE name = 'default');
 UPDATE refresh_families SET created_at = last_used_at, ends_at = last_used_at + 7776000000;
 
 -- What the version before does to memberships, for those who read `humans.space_id`: whoever joins a space without

@@ -102,7 +102,9 @@ impl Accounts {
         drop(turn);
         if let Err(Refusal::Unauthorized(_)) = &found {
             let accounts: Vec<_> = accounts.iter().map(failed_account).collect();
-            self.audit.sign_in_failed(&visit.source, &accounts).await;
+            // Of who tries an address that stands in several spaces, none of them is told where from.
+            let source = if accounts.len() > 1 { AuditSource::default() } else { visit.source.clone() };
+            self.audit.sign_in_failed(&source, &accounts).await;
         }
         let human = found?;
         self.attempts.note_home(account, from);
@@ -159,12 +161,14 @@ impl Accounts {
         let new = NewSignIn {
             id: Uuid::now_v7(),
             human: human.id,
+            password_hash: human.password_hash.clone(),
             hash: refresh_token.hash(),
             expires_at: now.plus_seconds(REFRESH_SECONDS),
             ends_at,
             user_agent: visit.user_agent.as_deref().map(shown_user_agent),
         };
-        self.revoke(self.store.add_sign_in(&new, now).await?);
+        let ended = self.store.add_sign_in(&new, now).await?;
+        self.revoke(ended.ok_or_else(|| Refusal::Unauthorized("The password was changed meanwhile".to_owned()))?);
         self.attempts.vouch_for(&new.hash);
         let target = AuditTarget::new(AuditTargetType::SignIn, new.id, human.name.clone());
         self.note(AuditEvent::SignIn, human, visit, target).await;

@@ -35,8 +35,8 @@ impl Actor {
 pub struct Author {
     #[serde(flatten)]
     pub actor: Actor,
-    /// Absent where it was done without a key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Null where it was done without a key.
+    #[serde(default)]
     pub key_id: Option<KeyId>,
 }
 

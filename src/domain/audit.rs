@@ -91,7 +91,6 @@ pub struct AuditTarget {
     /// Its name; of a key its permission.
     pub name: Option<String>,
     /// Of a failed sign-in: how many there were from this origin within the minute.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
 }
 
@@ -120,6 +119,8 @@ pub struct AuditEntry {
     #[serde(skip)]
     pub space: Option<SpaceId>,
     pub at: Timestamp,
+    /// What happened, such as `key.created`.
+    #[schema(value_type = String)]
     pub event: AuditEvent,
     /// Null where nobody is authenticated.
     pub actor: Option<Author>,

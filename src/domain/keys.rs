@@ -93,7 +93,7 @@ pub struct KeyChange {
     "keyId": "9da0NdXb-Gdh4fYFZPEg4g",
     "proof": "MI2WwHKQYXuUzyyrZhuynk4dyjZIzM67v5ZXcbU7Au7RqnSmP9yo_d0-qgQlbWh7MGFMvBvpkfL_NqOspJf5DA",
 })))]
-pub struct KeyDraft {
+pub struct PublicKeyDraft {
     #[schema(value_type = String, min_length = 43, max_length = 43, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
     pub public_key: Option<String>,
     #[schema(value_type = String, min_length = 43, max_length = 43, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
@@ -157,7 +157,7 @@ pub enum Standing {
     New { chained: Option<bool>, entry: Box<KeyEntry> },
 }
 
-impl KeyDraft {
+impl PublicKeyDraft {
     /// Checks the entry for its principal; an error names the field.
     pub fn check(self, principal: PrincipalId) -> Result<ProvenKey, Refusal> {
         let (public_key, receives) = decoded::<KEY>("publicKey", self.public_key)?;
@@ -300,7 +300,7 @@ mod tests {
         serde_json::from_str(include_str!("../../tests/vectors/e2e-v2.json")).expect("JSON")
     }
 
-    fn draft(entry: &Value) -> KeyDraft {
+    fn draft(entry: &Value) -> PublicKeyDraft {
         serde_json::from_value(entry.clone()).expect("an entry")
     }
 

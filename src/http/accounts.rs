@@ -60,7 +60,6 @@ pub struct Logout {
     #[schema(value_type = String)]
     refresh_token: Option<String>,
     /// End every sign-in of the human. Not unless given.
-    #[schema(nullable = false)]
     everywhere: Option<bool>,
 }
 

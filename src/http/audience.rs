@@ -106,6 +106,18 @@ impl FromRequestParts<App> for AuditSource {
     }
 }
 
+/// Looks at the credential of a request once more, whose body took long to arrive: what was revoked meanwhile does
+/// nothing any more.
+pub(super) async fn still_good(parts: &Parts, app: &App) -> Result<(), ApiError> {
+    if let Some((key, agent)) = api_key_of(&parts.headers)? {
+        app.authenticator.api_key(key, agent, from(parts, app)).await?;
+    }
+    if let Some(token) = bearer_of(&parts.headers)? {
+        app.authenticator.bearer(token, from(parts, app)).await?;
+    }
+    Ok(())
+}
+
 async fn caller(parts: &mut Parts, app: &App) -> Result<Caller, ApiError> {
     match api_key_of(&parts.headers)? {
         Some((key, agent)) => Ok(app.authenticator.api_key(key, agent, from(parts, app)).await?),

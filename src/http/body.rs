@@ -1,6 +1,6 @@
 //! JSON bodies: bounded, checked, and refused with a text that names the field.
 
-use super::{ApiError, App, error};
+use super::{ApiError, App, audience, error};
 use crate::auth::Secret;
 use crate::domain::Refusal;
 use crate::room::{Held, Payer};
@@ -14,6 +14,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
@@ -35,6 +36,8 @@ pub struct NoBody {}
 /// Largest body of a route that takes no envelopes, in bytes.
 const MAX_PLAIN: usize = 64 << 10;
 /// Largest body under `/v1/auth`, where nobody has said yet who they are (contract section 1).
+/// A credential is looked at again if the body took longer: revocations hold within 2 s.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const MAX_AUTH: usize = 16 << 10;
 /// A body with more bytes than this is read away from the threads that serve everybody.
 const LONG_TO_READ: usize = 64 << 10;
@@ -90,7 +93,11 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Body<T> {
         let payer = parts.extensions.get().copied();
         let payer = payer
             .unwrap_or_else(|| Payer::Stranger(origin(&parts.extensions, &parts.headers, &app.config.trusted_proxies)));
+        let began = Instant::now();
         let (bytes, held) = arrive(app, payer, largest(&parts, app.config.max_body_bytes), body).await?;
+        if began.elapsed() > LOOK_AGAIN_AFTER && !matched_path(&parts).starts_with("/v1/auth/") {
+            Box::pin(audience::still_good(&parts, app)).await.map_err(BodyError::Bad)?;
+        }
         if !bytes.is_empty() && !is_json(&parts.headers) {
             return Err(BodyError::NotJson);
         }

@@ -8,10 +8,11 @@ use super::reply::{self, Reply};
 use crate::auth::secret::{API_KEY, SETUP_TOKEN, api_key, key_prefix};
 use crate::auth::{Accounts, Provisioner};
 use crate::domain::people::{Agent, ApiKey, Human, Role, Space};
+use crate::domain::principal::ManagerPrincipal;
 use crate::domain::text::{check_name, check_text, is_agent_name, normal_email};
 use crate::domain::{
-    AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, KeyId, Permission, Refusal,
-    SpaceId, Timestamp,
+    AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, HumanId, KeyId, Permission,
+    Refusal, SpaceId, Timestamp,
 };
 use crate::quotas;
 use crate::store::{DirectoryTx, NewHuman, NewKey};
@@ -144,7 +145,7 @@ pub async fn key(
             return Ok(reply::replayed(with_secret(made, "apiKey", &secret)?));
         }
     };
-    hold_key(&mut making, manager.key).await?;
+    hold_manager(&mut making, &manager).await?;
     let log = AuditTrail { space: manager.space, author: manager.author(), source };
     let agent = match permission {
         Permission::Provision => None,
@@ -182,6 +183,18 @@ async fn agent_for_key(app: &App, making: &mut Making, log: &AuditTrail, wanted:
         log.note_agent(making, &agent).await?;
     }
     Ok(agent)
+}
+
+/// The same for a manager, who may be a human: one who is an admin no more makes nothing.
+pub(super) async fn hold_manager(making: &mut Making, manager: &ManagerPrincipal) -> Result<(), Refusal> {
+    if manager.key.is_some() {
+        return hold_key(making, manager.key).await;
+    }
+    let human = making.tx.human(manager.space, HumanId(manager.credential)).await?;
+    match human {
+        Some(human) if human.role == Role::Admin => Ok(()),
+        _ => Err(Refusal::Unauthorized("The credential is not valid any more".to_owned())),
+    }
 }
 
 /// Holds the key that something is made with: one that is revoked meanwhile makes nothing that outlives it.
@@ -280,6 +293,7 @@ pub async fn agent(
     match key.begin(&app, manager.credential, body.digest).await? {
         Begun::Before(made) => Ok(reply::replayed(reply::created(&made)?)),
         Begun::Now(mut making) => {
+            hold_manager(&mut making, &manager).await?;
             let agent = new.create(&app, &mut *making.tx, manager.space, making.now).await?;
             let log = AuditTrail { space: manager.space, author: manager.author(), source };
             log.note_agent(&mut making, &agent).await?;
@@ -319,6 +333,7 @@ pub async fn human(
             return Ok(reply::replayed(with_secret(made, "setupUrl", &token)?));
         }
     };
+    hold_manager(&mut making, &manager).await?;
     let new = NewHuman {
         space: manager.space,
         email: &email,
@@ -326,7 +341,7 @@ pub async fn human(
         role: draft.role.unwrap_or(Role::Member),
         password_hash: password_hash.as_deref(),
     };
-    let token_of = |id: crate::domain::HumanId| key.secret_of(&app, &manager, SETUP_TOKEN, &id.to_string());
+    let token_of = |id: HumanId| key.secret_of(&app, &manager, SETUP_TOKEN, &id.to_string());
     let (human, token) = app.accounts.create_in(&mut *making.tx, new, token_of).await?;
     quotas::check_humans(&app.config.quotas, &mut *making.tx, manager.space).await?;
     let log = AuditTrail { space: manager.space, author: manager.author(), source };

@@ -44,7 +44,7 @@ struct Readiness {
     redis: Option<&'static str>,
     /// The tasks of the node that fail again and again; absent where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>, required = false)]
+    #[schema(value_type = Vec<String>)]
     failing: Vec<&'static str>,
 }
 

@@ -7,7 +7,7 @@ use super::error::{Conflict, NotFound};
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
-use crate::domain::keys::{AttestationDraft, KeyDraft, SessionKey, Standing};
+use crate::domain::keys::{AttestationDraft, PublicKeyDraft, SessionKey, Standing};
 use crate::domain::{
     AuditEvent, AuditSource, AuditTarget, AuditTargetType, KeyEntry, Page, PageRequest, ParticipantType, Principal,
     PrincipalId, Refusal, SessionId,
@@ -33,10 +33,15 @@ const TRIES: usize = 5;
 /// Of an agent only a key of its own may publish.
 #[utoipa::path(
     put, path = "/public-key", operation_id = "putPublicKey",
-    request_body = KeyDraft,
+    request_body = PublicKeyDraft,
     responses((status = 200, description = "The current entry", body = KeyEntry), Conflict),
 )]
-pub async fn put<A: Audience>(caller: A, State(app): State<App>, source: AuditSource, body: Body<KeyDraft>) -> Reply {
+pub async fn put<A: Audience>(
+    caller: A,
+    State(app): State<App>,
+    source: AuditSource,
+    body: Body<PublicKeyDraft>,
+) -> Reply {
     let principal = caller.principal();
     let kind = match &**principal {
         Principal::Agent(agent) if !agent.is_own => {

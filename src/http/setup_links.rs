@@ -3,6 +3,7 @@
 use super::App;
 use super::audience::Manager;
 use super::body::{Body, NoBody};
+use super::creation::hold_manager;
 use super::idempotency::{Begun, IdempotencyKey, with_secret};
 use super::path::Id;
 use super::reply::{self, Reply};
@@ -28,7 +29,7 @@ struct SetupLink {
 /// the human ends.
 #[utoipa::path(
     post, path = "/humans/{id}/setup-link", operation_id = "createSetupLink",
-    request_body = Option<NoBody>,
+    request_body = NoBody,
     params(IdempotencyKey),
     responses((status = 201, description = "The link", body = SetupLink)),
 )]
@@ -48,6 +49,7 @@ pub async fn create(
             return Ok(reply::replayed(with_secret(made, "setupUrl", &token)?));
         }
     };
+    hold_manager(&mut making, &manager).await?;
     let human = making.tx.human(manager.space, human).await?.ok_or(Refusal::NotFound("Human"))?;
     let expires_at = Accounts::setup_link_ends(making.now);
     let base = app.config.public_url.as_deref().unwrap_or_default();

@@ -233,7 +233,7 @@ pub trait Credentials: Send + Sync {
 #[async_trait]
 pub trait SignIns: Send + Sync {
     /// Adds a sign-in with its first refresh token. Returns those that had to end because there were too many.
-    async fn add_sign_in(&self, new: &NewSignIn, now: Timestamp) -> StoreResult<Vec<Uuid>>;
+    async fn add_sign_in(&self, new: &NewSignIn, now: Timestamp) -> StoreResult<Option<Vec<Uuid>>>;
     /// Uses up `old` and stores `next_hash` in its sign-in. A token that was used before ends its whole sign-in.
     async fn rotate_refresh_token(
         &self,

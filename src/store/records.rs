@@ -172,6 +172,8 @@ pub struct Announcement {
 pub struct NewSignIn {
     pub id: Uuid,
     pub human: HumanId,
+    /// That of the human's password which was verified or chosen: a sign-in with one that has been changed is none.
+    pub password_hash: Option<String>,
     /// Of the refresh token.
     pub hash: SecretHash,
     pub expires_at: Timestamp,

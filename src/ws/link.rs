@@ -253,7 +253,8 @@ impl Link {
     /// if there is no room for it.
     pub(super) fn replay(&self, session: SessionId, seq: i64, frame: Bytes) -> Option<bool> {
         let mut state = self.state.lock();
-        let room = state.outbox.has_room(1, frame.len());
+        // A frame for which a queue that is nearly empty has no room would never find any.
+        let room = state.outbox.has_room(1, frame.len()) || state.outbox.is_low();
         let cursor = state.subscriptions.get_mut(&session)?;
         match cursor.offer(seq) {
             Offer::Next if !room => None,
@@ -284,7 +285,7 @@ impl Link {
     /// Hands on one event of the feed that was read from the store; `false` if there is no room for it.
     pub(super) fn replay_feed(&self, session: SessionId, seq: i64, frame: Bytes) -> bool {
         let mut state = self.state.lock();
-        let room = state.outbox.has_room(1, frame.len());
+        let room = state.outbox.has_room(1, frame.len()) || state.outbox.is_low();
         let Some(feed) = &mut state.feed else { return false };
         let Some(cursor) = feed.behind.get_mut(&session) else { return false };
         match cursor.offer(seq) {
@@ -431,7 +432,7 @@ impl Subscriber for Link {
     fn feed(&self, session: SessionId, seq: i64, frame: &Bytes) -> bool {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let room = state.outbox.has_room(1, frame.len());
+        let room = state.outbox.has_room(1, frame.len()) || state.outbox.is_low();
         let Some(feed) = &mut state.feed else { return true };
         if state.ending.is_some() {
             return true;

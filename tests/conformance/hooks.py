@@ -25,6 +25,8 @@ RECENT = 40
 # Requests with a valid body that the schema language can't tell from an invalid one: a rule over several fields, or a
 # size in bytes, or how a number is spelled. Each is a text of the hub's, so that another 400 for the same request is still a finding.
 RULES = (
+    "is one of the commonest passwords",
+    "must not be the e-mail address",
     "can't be used together",  # `page` and `after` of a timeline
     "Field 'encryptedContent' is required",  # one of content and components is
     "must name at least one agent",  # a human's session
@@ -73,6 +75,8 @@ def learn(case, body):
                 seen[caller, "participants"][(session, id)] = None
             case {"token": _, "participant": participant, "id": id}:
                 seen[caller, "guest-tokens"][(participant["sessionId"], id)] = None
+            case {"userAgent": _, "current": _, "id": id}:
+                seen[caller, "sign-ins"][(id,)] = None
             case {"refreshToken": token}:
                 tokens["refreshToken"].append(token)
             case {"id": id} if caller == "manage" and items == [body]:
@@ -109,7 +113,8 @@ def pick_ids(case):
         fitting = [ids for ids, status in known.items() if fit(status)] or list(known)
         if fitting:
             ids.update(zip(ids, chance.choice(fitting[-RECENT:])))
-    spared = KEPT if case.method == "DELETE" else ()
+    # A setup link that is used ends what its human is signed in with.
+    spared = KEPT if case.method == "DELETE" or case.path.endswith("/setup-link") else ()
     ids.update((name, new_uuid()) for name, id in list(ids.items()) if not is_uuid(id) or id in spared)
 
 
@@ -128,6 +133,9 @@ def renew(case):
     if caller == "auth":
         if kind == "login" and {"email", "password"} <= body.keys():
             body.update(email=EMAIL, password=PASSWORD)
+        if kind == "logout" and "everywhere" in body:
+            # The person of this run goes on.
+            body["everywhere"] = False
         for name, good in tokens.items():
             if isinstance(body.get(name), str) and good:
                 # One is left for those that need it.

@@ -21,6 +21,8 @@ EMAIL, PASSWORD = "ada@example.org", "correct horse"
 # At least so many of the operations have to succeed at least once, and so many of all requests: invalid ones are the
 # larger part.
 OPERATIONS, REQUESTS = 0.97, 0.2
+# What takes a signature by a key pair of the caller's own, which no generator makes; tests/it/public_keys.rs does.
+SIGNED = {"PUT /v1/agent/public-key", "PUT /v1/human/public-key", "PUT /v1/manage/attestations/{principalId}"}
 
 hub_program = Path(sys.argv[1]).resolve()
 seed = os.environ.get("CONFORMANCE_SEED") or "7"
@@ -67,7 +69,7 @@ def tell(runs):
             succeeded[operation] += sum(count for status, count in counts.items() if status < "300")
     operations = {
         f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item
-    } & set(succeeded)
+    } & set(succeeded) - SIGNED
     never = sorted(operation for operation in operations if not succeeded[operation])
     total = sum(statuses.values())
     good = sum(succeeded.values())

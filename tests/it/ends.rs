@@ -8,6 +8,8 @@ use futures::StreamExt as _;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -219,4 +221,30 @@ on_both_engines! {
         short.get(&path).await.expect_error(401, "UNAUTHORIZED");
         assert_eq!(host.get(&path).await.expect(200)["status"], "Completed");
     }
+}
+
+/// The credential counts as it is when the request has arrived, not as it was when its head had.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_revoked_while_its_request_arrives_makes_nothing() {
+    let hub = Hub::start(crate::support::Engine::Sqlite).await;
+    let key = hub.owner.post("/v1/manage/keys", json!({ "permission": "manage" })).await.expect(201);
+    let body = json!({ "email": "late@example.org", "name": "Late", "role": "Admin" }).to_string();
+    let (first, rest) = body.split_at(body.len() / 2);
+    let head = format!(
+        "POST /v1/manage/humans HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{first}",
+        text(&key["apiKey"]),
+        body.len()
+    );
+    let mut stream = TcpStream::connect(hub.base.trim_start_matches("http://")).await.expect("it connects");
+    stream.write_all(head.as_bytes()).await.expect("it is taken");
+    // The rest comes after a revocation has to hold, which is within 2 s.
+    let later = tokio::time::Instant::now() + Duration::from_secs(2);
+    hub.owner.delete(&format!("/v1/manage/keys/{}", text(&key["id"]))).await.expect(204);
+    tokio::time::sleep_until(later).await;
+    stream.write_all(rest.as_bytes()).await.expect("it is taken");
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.expect("a reply");
+    assert!(reply.starts_with("HTTP/1.1 401 "), "{reply}");
+    assert!(!hub.owner.get("/v1/manage/humans").await.expect(200).to_string().contains("late@example.org"));
 }

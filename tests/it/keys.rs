@@ -199,7 +199,7 @@ on_both_engines! {
         .await;
         // The first key of a hub came of no other one.
         let keys = hub.owner.get("/v1/manage/keys?pageSize=1").await.expect(200);
-        assert_eq!(keys["data"][0]["createdBy"], json!({ "type": "System", "id": null, "name": "Command line" }));
+        assert_eq!(keys["data"][0]["createdBy"], json!({ "type": "System", "id": null, "name": "Command line", "keyId": null }));
     }
 
     async fn guest_tokens_are_listed_without_secrets(hub: Hub) {
@@ -235,7 +235,7 @@ on_both_engines! {
         // What a tenant sees of its first key names nobody of another space.
         let manager = hub.anonymous().with("x-api-key", text(&made["apiKey"]));
         let first = manager.get("/v1/manage/keys").await.expect(200)["data"][0].clone();
-        assert_eq!(first["createdBy"], json!({ "type": "System", "id": null, "name": "Owner of the hub" }));
+        assert_eq!(first["createdBy"], json!({ "type": "System", "id": null, "name": "Owner of the hub", "keyId": null }));
         hub.owner.delete(&format!("/v1/manage/spaces/{}", text(&made["id"]))).await.expect(204);
         hub.owner.post("/v1/manage/spaces", json!({ "name": name })).await.expect_error(409, "CONFLICT");
     }

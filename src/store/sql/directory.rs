@@ -116,15 +116,19 @@ impl<E: Engine> Directory for SqlStore<E> {
     }
 
     async fn human(&self, id: HumanId) -> StoreResult<Option<Human>> {
-        sql::<E>(select_human!("FROM humans h WHERE h.id = $1 AND h.deactivated_at IS NULL AND h.space_id IS NOT NULL"))
-            .bind(id.0)
-            .first(&mut *self.reader().await?, rows::human)
-            .await
+        sql::<E>(select_human!(
+            "FROM humans h JOIN spaces s ON s.id = h.space_id AND s.deactivated_at IS NULL \
+             WHERE h.id = $1 AND h.deactivated_at IS NULL"
+        ))
+        .bind(id.0)
+        .first(&mut *self.reader().await?, rows::human)
+        .await
     }
 
     async fn humans_by_address(&self, address: &str, limit: i64) -> StoreResult<Vec<Human>> {
         sql::<E>(select_human!(
-            "FROM humans h WHERE h.address = $1 AND h.deactivated_at IS NULL AND h.space_id IS NOT NULL \
+            "FROM humans h JOIN spaces s ON s.id = h.space_id AND s.deactivated_at IS NULL \
+             WHERE h.address = $1 AND h.deactivated_at IS NULL \
              ORDER BY h.created_at, h.id LIMIT $2"
         ))
         .bind(address.to_owned())

@@ -19,8 +19,20 @@ const MAX_SIGN_INS: i64 = 1000;
 
 #[async_trait]
 impl<E: Engine> SignIns for SqlStore<E> {
-    async fn add_sign_in(&self, new: &NewSignIn, now: Timestamp) -> StoreResult<Vec<Uuid>> {
+    async fn add_sign_in(&self, new: &NewSignIn, now: Timestamp) -> StoreResult<Option<Vec<Uuid>>> {
         let mut tx = self.transaction().await?;
+        // Holds the human to the end, as a change of password does, which ends every sign-in of before.
+        let holds = sql::<E>(
+            "UPDATE humans SET name = name WHERE id = $1 AND deactivated_at IS NULL \
+             AND password_hash IS NOT DISTINCT FROM $2",
+        )
+        .bind(new.human.0)
+        .bind(new.password_hash.clone())
+        .execute(&mut *tx)
+        .await?;
+        if holds == 0 {
+            return Ok(None);
+        }
         let too_many = sql::<E>(
             "SELECT id FROM refresh_families WHERE human_id = $1 ORDER BY last_used_at DESC, id DESC LIMIT $2 OFFSET $3",
         )
@@ -46,7 +58,7 @@ impl<E: Engine> SignIns for SqlStore<E> {
         .await?;
         insert_refresh::<E>(&new.hash, new.id, new.expires_at).execute(&mut *tx).await?;
         tx.commit().await?;
-        Ok(too_many)
+        Ok(Some(too_many))
     }
 
     async fn rotate_refresh_token(
@@ -233,13 +245,14 @@ async fn end_all<E: Engine>(
     keep: Option<Uuid>,
     now: Timestamp,
 ) -> StoreResult<Vec<Uuid>> {
+    // The human first, as in every transaction that takes both: two of them can't deadlock.
+    sql::<E>("UPDATE humans SET tokens_valid_from = $1 WHERE id = $2").bind(now.0).bind(human.0).execute(tx).await?;
     let mut subjects =
         sql::<E>("DELETE FROM refresh_families WHERE human_id = $1 AND ($2 IS NULL OR id <> $2) RETURNING id")
             .bind(human.0)
             .bind(keep)
             .all(tx, |row| row.read::<Uuid>())
             .await?;
-    sql::<E>("UPDATE humans SET tokens_valid_from = $1 WHERE id = $2").bind(now.0).bind(human.0).execute(tx).await?;
     subjects.push(human.without_sign_in());
     for subject in &subjects {
         revocation::<E>(*subject, now).execute(tx).await?;

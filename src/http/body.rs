@@ -35,10 +35,10 @@ pub struct NoBody {}
 
 /// Largest body of a route that takes no envelopes, in bytes.
 const MAX_PLAIN: usize = 64 << 10;
-/// Largest body under `/v1/auth`, where nobody has said yet who they are (contract section 1).
-/// A credential is looked at again if the body took longer: revocations hold within 2 s.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Largest body under `/v1/auth`, where requests come without a credential (contract section 1), in bytes.
 const MAX_AUTH: usize = 16 << 10;
+/// A credential is verified again if the body took longer to arrive: a revocation takes effect within 2 s.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// A body with more bytes than this is read away from the threads that serve everybody.
 const LONG_TO_READ: usize = 64 << 10;
 

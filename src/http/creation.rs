@@ -185,10 +185,10 @@ async fn agent_for_key(app: &App, making: &mut Making, log: &AuditTrail, wanted:
     Ok(agent)
 }
 
-/// The same for a manager, who may be a human: one who is an admin no more makes nothing.
+/// As [`hold_key`] for a manager, who may be a human: one who is no longer an admin makes nothing.
 pub(super) async fn hold_manager(making: &mut Making, manager: &ManagerPrincipal) -> Result<(), Refusal> {
-    if manager.key.is_some() {
-        return hold_key(making, manager.key).await;
+    if let Some(key) = manager.key {
+        return hold_key(making, key).await;
     }
     let human = making.tx.human(manager.space, HumanId(manager.credential)).await?;
     match human {
@@ -198,13 +198,11 @@ pub(super) async fn hold_manager(making: &mut Making, manager: &ManagerPrincipal
 }
 
 /// Holds the key that something is made with: one that is revoked meanwhile makes nothing that outlives it.
-async fn hold_key(making: &mut Making, key: Option<KeyId>) -> Result<(), Refusal> {
-    match key {
-        Some(key) if !making.tx.hold_key(key).await? => {
-            Err(Refusal::Unauthorized("The API key is not valid".to_owned()))
-        }
-        _ => Ok(()),
+async fn hold_key(making: &mut Making, key: KeyId) -> Result<(), Refusal> {
+    if making.tx.hold_key(key).await? {
+        return Ok(());
     }
+    Err(Refusal::Unauthorized("The API key is not valid".to_owned()))
 }
 
 /// Who makes things of which space, for the audit log.
@@ -398,7 +396,7 @@ pub async fn space(
         making.keep(StatusCode::OK, &found).await?;
         return reply::ok(&found);
     }
-    hold_key(&mut making, Some(owner.key)).await?;
+    hold_key(&mut making, owner.key).await?;
     // Without a key nobody could manage the new space.
     let agent = making.tx.ensure_agent(space.id, DEFAULT_AGENT, None, making.now).await?;
     let secret = key.secret(API_KEY, &space.id.to_string());
@@ -442,7 +440,7 @@ pub async fn provision(
             return Ok(reply::replayed(with_secret(made, "apiKey", &secret)?));
         }
     };
-    hold_key(&mut making, Some(provisioner.key)).await?;
+    hold_key(&mut making, provisioner.key).await?;
     let agent = new.create(&app, &mut *making.tx, provisioner.space, making.now).await?;
     let log = AuditTrail { space: provisioner.space, author: Author::provisioner(provisioner.key), source };
     log.note_agent(&mut making, &agent).await?;

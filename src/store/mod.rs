@@ -19,12 +19,12 @@ use crate::domain::draft;
 use crate::domain::interaction::InteractionState;
 use crate::domain::keys::{Attestation, SessionKey};
 use crate::domain::message::MessageState;
-use crate::domain::participant::Member;
+use crate::domain::participant::{Member, TakenName};
 use crate::domain::people::{Agent, ApiKey, Guest, Human, SignIn, Space};
 use crate::domain::{
     AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyEntry, KeyId, Message, MessageId,
-    MessageStatus, Page, PageRequest, Participant, ParticipantId, ParticipantType, PrincipalId, Scope, Session,
-    SessionId, SessionStatus, SpaceId, Timestamp,
+    MessageStatus, Page, PageRequest, Participant, ParticipantId, PrincipalId, Scope, Session, SessionId,
+    SessionStatus, SpaceId, Timestamp,
 };
 use async_trait::async_trait;
 pub use error::StoreError;
@@ -526,11 +526,7 @@ pub trait WriteTx: Send {
     /// As [`DirectoryTx::hold_key`].
     async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool>;
     /// The names of those who take part: of everybody, or of guests alone.
-    async fn participant_names(
-        &mut self,
-        session: SessionId,
-        of_everybody: bool,
-    ) -> StoreResult<Vec<(ParticipantType, String)>>;
+    async fn participant_names(&mut self, session: SessionId, of_everybody: bool) -> StoreResult<Vec<TakenName>>;
     /// When the newest key was made of which the session's timeline tells for this participant, if it does.
     async fn told_key(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Timestamp>>;
     /// What the session is as an interaction, if it is one.

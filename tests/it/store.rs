@@ -1969,7 +1969,7 @@ on_both_stores! {
         }
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let guests = tx.participant_names(line.id(), false).await.expect("the store");
-        assert_eq!(guests, [(ParticipantType::Guest, "g".to_owned())]);
+        assert!(matches!(&guests[..], [taken] if taken.kind == ParticipantType::Guest && taken.name == "g"), "{guests:?}");
         assert_eq!(tx.participant_names(line.id(), true).await.expect("the store").len(), 3);
         // Who may be named as one who answers, and how they take part.
         let named = [agent.id, human.id, guest.id, PrincipalId(Uuid::now_v7())].map(|who| (line.id(), who));

@@ -150,7 +150,7 @@ impl<E: Engine> Store for SqlStore<E> {
     async fn shrink_log(&self) -> StoreResult<()> {
         let size = self.log.as_ref().and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
         if size > LOG_LIMIT {
-            self.writer().await?.say(SHRINK_LOG).await?;
+            self.writer().await?.say_between(SHRINK_LOG).await?;
         }
         Ok(())
     }

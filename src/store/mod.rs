@@ -8,6 +8,7 @@ mod bench;
 pub mod engine;
 pub mod error;
 mod lease;
+mod listing;
 pub mod open;
 mod pooler;
 pub mod records;
@@ -35,7 +36,8 @@ pub use records::{
     Revoked, Revoker, Said, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
 };
 pub use sql::{
-    DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED,
+    COUNTS, DUE_MESSAGES, ENDED_SESSION, FEW_SESSIONS, FIRST_ENTRIES, KNOWN, KNOWN_OF, LOOK_UPS, PENDING_MESSAGES,
+    SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED, UNLISTED, UNLISTED_OF_SPACE, UNLISTED_TOTAL,
 };
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
@@ -325,6 +327,16 @@ pub trait Sessions: Send + Sync {
     async fn sessions_of(&self, scope: Scope, listed: &[&Listed], max_bytes: i64) -> StoreResult<Taken<Session>>;
     /// What needs this participant (contract section 6): pending first, archived left out.
     async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>>;
+    /// How many sessions have changed since their list entries were written, at most `limit`.
+    async fn unlisted(&self, limit: i64) -> StoreResult<i64>;
+    /// Writes the list entries of at most `limit` sessions in which nothing has happened since `quiet_since`, of the
+    /// first spaces after this one. Returns the last one's space; `None` if there is none, or others have them in hand.
+    async fn list_sessions(
+        &self,
+        quiet_since: Timestamp,
+        after: Option<SpaceId>,
+        limit: i64,
+    ) -> StoreResult<Option<SpaceId>>;
     /// Those who see the session: a human who is deactivated is none of them.
     async fn participants(
         &self,

@@ -57,13 +57,16 @@ build() {
     cargo build --locked --release --bin hiloop --target-dir "$build"
 }
 
-# With sources that say nothing in place of those that are not here yet.
-dependencies() {
+# Sources that say nothing in place of those that are not here yet: without them cargo does not read the manifests.
+stand_in() {
     local file
     for file in src/main.rs loadtest/src/main.rs; do
         [ -e "$file" ] || { mkdir -p "$(dirname "$file")" && echo 'fn main() {}' >"$file"; }
     done
     [ -e src/lib.rs ] || : >src/lib.rs
+}
+
+dependencies() {
     build
     # The real sources may be older than these: by their times alone cargo would take this build for theirs.
     cargo clean --locked --release --package hiloop --target-dir "$build"
@@ -80,6 +83,7 @@ program() {
     (cd "$dist" && objcopy --strip-all --add-gnu-debuglink=hiloop.debug "$build/release/hiloop" hiloop)
 }
 
+[ "$want" != dependencies ] || stand_in
 cargo fetch --locked --quiet --target "$(rustc -vV | sed -n 's/^host: //p')"
 set_flags
 if [ "$want" = dependencies ]; then

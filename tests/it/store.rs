@@ -120,6 +120,7 @@ macro_rules! on_both_stores {
     )+};
 }
 
+mod locks;
 mod public_keys;
 
 fn page(page: i64, size: i64) -> PageRequest {

@@ -186,6 +186,7 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
     }
 
     async fn void_setup_tokens(&mut self, human: HumanId) -> StoreResult<()> {
+        sign_ins::hold_human::<E>(&mut self.tx, human).await?;
         sign_ins::void_setup_tokens::<E>(human).execute(&mut *self.tx).await?;
         Ok(())
     }

@@ -30,9 +30,9 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
     Acknowledged, ActiveSession, Announcement, Attested, DueMessage, EndedSignIns, EventPage, FeedEntry, FormerHumans,
-    GuestOf, Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark,
-    NewSignIn, NotRevoked, Outlook, OutsideIdentity, Passing, PasswordChosen, Put, ReadMark, RefreshOutcome, Retired,
-    Revoked, Revoker, Said, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
+    GuestOf, Head, KeyChangeLimit, KeyHolder, Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey,
+    NewMark, NewSignIn, NotRevoked, Outlook, OutsideIdentity, Passing, PasswordChosen, Put, ReadMark, RefreshOutcome,
+    Retired, Revoked, Revoker, Said, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
 };
 pub use sql::{
     DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED,

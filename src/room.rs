@@ -5,9 +5,7 @@
 //! there are connections, whose buffers are as large.
 
 use crate::domain::{Origin, Principal, Scope};
-use parking_lot::Mutex;
-use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use crate::shares::{Share, Shares};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
@@ -25,8 +23,6 @@ const TINY: usize = 1 << 10;
 const WAIT: Duration = Duration::from_secs(10);
 /// Bytes that one permit stands for.
 const UNIT: usize = 1 << 10;
-/// So many payers are remembered before those who hold nothing are forgotten.
-const MANY: usize = 1024;
 
 /// Who a body's room is counted for: a space, so that none can take up all, or an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,37 +82,23 @@ impl Room {
 }
 
 struct Hall {
-    all: Arc<Semaphore>,
-    /// Permits that one payer may hold.
-    share: usize,
-    shares: Mutex<HashMap<Payer, Weak<Semaphore>>>,
+    shares: Shares<Payer>,
+    /// What one payer may have: how many of its bodies wait is bounded by how long one waits.
+    share: Share,
 }
 
 impl Hall {
     fn new(bytes: usize) -> Self {
         let units = bytes / UNIT;
-        Self { all: Arc::new(Semaphore::new(units)), share: units / SHARE, shares: Mutex::default() }
+        Self { shares: Shares::new(units), share: Share { permits: units / SHARE, requests: usize::MAX } }
     }
 
     async fn take(&self, payer: Payer, bytes: usize) -> Option<Held> {
-        let units = u32::try_from(bytes.div_ceil(UNIT).min(self.share)).unwrap_or(u32::MAX);
+        let units = u32::try_from(bytes.div_ceil(UNIT).min(self.share.permits)).unwrap_or(u32::MAX);
         // Its own share first: who waits for that holds nothing of what others need.
-        let own = self.share_of(payer).acquire_many_owned(units).await.ok()?;
-        let all = Arc::clone(&self.all).acquire_many_owned(units).await.ok()?;
+        let own = self.shares.own(payer, self.share).ok()?.acquire_many_owned(units).await.ok()?;
+        let all = self.shares.all().acquire_many_owned(units).await.ok()?;
         Some(Held([own, all]))
-    }
-
-    fn share_of(&self, payer: Payer) -> Arc<Semaphore> {
-        let mut shares = self.shares.lock();
-        if let Some(share) = shares.get(&payer).and_then(Weak::upgrade) {
-            return share;
-        }
-        if shares.len() >= MANY {
-            shares.retain(|_, share| share.strong_count() > 0);
-        }
-        let share = Arc::new(Semaphore::new(self.share));
-        shares.insert(payer, Arc::downgrade(&share));
-        share
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{CliError, DEFAULT_SPACE};
 use crate::app::{self, Server};
+use crate::auth::Secret;
 use crate::auth::secret::new_api_key;
-use crate::auth::{Accounts, Secret};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::domain::Permission;
@@ -50,7 +50,8 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
     let (api_key, key) = new_api_key(space.id, Permission::Owner, agent.map(|(agent, _)| agent.id), None);
     tx.create_key(&key, now).await?;
     let password = Secret::generate("");
-    let hash = Accounts::first_password(Some(password.as_str()[..20].to_owned()), FIRST_EMAIL).await?;
+    let first = Some(password.as_str()[..20].to_owned());
+    let hash = context.accounts.first_password(space.id, first, FIRST_EMAIL).await?;
     let owner = NewHuman {
         space: space.id,
         email: FIRST_EMAIL,

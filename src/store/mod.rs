@@ -31,9 +31,9 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
     Acknowledged, ActiveSession, Announcement, Attested, DueMessage, EndedSignIns, EventPage, FeedEntry, FormerHumans,
-    GuestOf, Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark,
-    NewSignIn, NotRevoked, Outlook, OutsideIdentity, Passing, PasswordChosen, Put, ReadMark, RefreshOutcome, Retired,
-    Revoked, Revoker, Said, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
+    GuestOf, Head, KeyChangeLimit, KeyHolder, Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey,
+    NewMark, NewSignIn, NotRevoked, Outlook, OutsideIdentity, Passing, PasswordChosen, Put, ReadMark, RefreshOutcome,
+    Retired, Revoked, Revoker, Said, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
 };
 pub use sql::{
     COUNTS, DUE_MESSAGES, ENDED_SESSION, FEW_SESSIONS, FIRST_ENTRIES, KNOWN, KNOWN_OF, LOOK_UPS, PENDING_MESSAGES,
@@ -194,6 +194,8 @@ pub trait DirectoryTx: Send {
     async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey>;
     /// An active human of the space.
     async fn human(&mut self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>>;
+    /// Notes that nobody has verified the address of a human whom this transaction has created: it is free again.
+    async fn free_address(&mut self, human: &Human) -> StoreResult<()>;
     /// As [`OutsideIdentities::add_outside_identity`].
     async fn add_outside_identity(
         &mut self,
@@ -283,7 +285,7 @@ pub trait SignIns: Send + Sync {
 #[async_trait]
 pub trait OutsideIdentities: Send + Sync {
     async fn outside_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<OutsideIdentity>>;
-    /// `false` if (issuer, subject) is somebody already.
+    /// `false` if (issuer, subject) is somebody already, or the human somebody else of the issuer, or not active.
     async fn add_outside_identity(
         &self,
         issuer: &str,
@@ -291,9 +293,11 @@ pub trait OutsideIdentities: Send + Sync {
         human: HumanId,
         now: Timestamp,
     ) -> StoreResult<bool>;
-    /// `false` if (issuer, subject) is not `from` any more.
+    /// `false` if (issuer, subject) is not `from` any more, or `to` is somebody else of the issuer, or not active.
     async fn move_outside_identity(&self, issuer: &str, subject: &str, from: HumanId, to: HumanId)
     -> StoreResult<bool>;
+    /// Gives a human whose address is not verified this one, which is; `false` if an active human of the space has it.
+    async fn verify_address(&self, human: &Human, address: &str) -> StoreResult<bool>;
     /// The deactivated humans of a space who had this address.
     async fn former_humans(&self, space: SpaceId, address: &str, issuer: &str) -> StoreResult<FormerHumans>;
 }

@@ -11,6 +11,7 @@ use crate::domain::{
     MessageStatus, Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Refusal, Session,
     SessionId, SpaceId, Timestamp,
 };
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A human to create.
@@ -140,8 +141,18 @@ pub enum Put {
     Raced,
     /// So many changes of this principal are still to be announced that no further one is taken.
     Unannounced,
-    /// The principal has so many entries that no further one is kept.
-    Full(u64),
+    /// The principal has changed its key too often lately.
+    TooOften(KeyChangeLimit),
+}
+
+/// How often a principal may change its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyChangeLimit {
+    /// So many times at once, and then one time more in the time of `each`.
+    pub changes: u32,
+    pub each: Duration,
+    /// How long to wait for the next one.
+    pub wait: Duration,
 }
 
 /// What came of an attestation.

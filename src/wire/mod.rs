@@ -36,7 +36,7 @@ fn code(refusal: &Refusal) -> &'static str {
         Refusal::LimitReached { .. } => "LIMIT_REACHED",
         Refusal::IdempotencyInFlight => "IDEMPOTENCY_IN_FLIGHT",
         Refusal::IdempotencyMismatch => "IDEMPOTENCY_MISMATCH",
-        Refusal::RateLimited(_) | Refusal::TooManyConnections { .. } => "RATE_LIMITED",
+        Refusal::RateLimited(_) | Refusal::TooOften(_) | Refusal::TooManyConnections { .. } => "RATE_LIMITED",
         Refusal::TooLarge(_) => "PAYLOAD_TOO_LARGE",
         Refusal::Unavailable | Refusal::NoRoom => "UNAVAILABLE",
         Refusal::Internal => "INTERNAL",

@@ -22,6 +22,7 @@ mod doubt;
 mod drain;
 mod edges;
 mod ends;
+mod guessing;
 mod hearing;
 mod held;
 mod idempotency;

@@ -115,6 +115,7 @@ macro_rules! on_both_stores {
 }
 
 mod lists;
+mod locks;
 mod public_keys;
 
 fn page(page: i64, size: i64) -> PageRequest {
@@ -1105,6 +1106,55 @@ on_both_stores! {
         assert!(tx.human(other.id, lost.id).await.expect("the store").is_none());
         drop(tx);
         assert_eq!(who("iss", "lost").await, None);
+    }
+
+    async fn a_human_is_one_subject_of_an_issuer(store: Empty) {
+        let space = store.space("one").await;
+        let (human, other) = (store.human_named(&space, "h").await, store.human_named(&space, "o").await);
+        let subjects: Vec<_> = (0..8).map(|number| number.to_string()).collect();
+        let added = join_all(subjects.iter().map(|subject| store.add_outside_identity("iss", subject, human.id, NOW)));
+        let added: Vec<_> = added.await.into_iter().map(|added| added.expect("the store")).collect();
+        assert_eq!(added.iter().filter(|added| **added).count(), 1, "{added:?}");
+        assert!(store.add_outside_identity("iss2", "0", human.id, NOW).await.expect("the store"), "another issuer");
+        assert!(store.add_outside_identity("iss", "other", other.id, NOW).await.expect("the store"));
+        assert!(!store.move_outside_identity("iss", "other", other.id, human.id).await.expect("the store"));
+        assert!(store.deactivate_human(space.id, other.id, NOW).await.expect("the store"));
+        assert!(!store.add_outside_identity("iss", "late", other.id, NOW).await.expect("the store"), "not active");
+    }
+
+    async fn an_address_that_is_not_verified_is_free(store: Empty) {
+        let (space, elsewhere) = (store.space("one").await, store.space("two").await);
+        let claim = async |space: &Space, email: &str| {
+            let mut tx = store.begin_directory().await.expect("a transaction");
+            let human = tx.create_human(&new_human(space.id, email, "C"), NOW).await.expect("the store").expect("new");
+            tx.free_address(&human).await.expect("the store");
+            tx.commit(None).await.expect("the store");
+            let found = store.human(human.id).await.expect("the store").expect("active");
+            assert_eq!((found.email.as_str(), found.email_verified), (email, false));
+            found
+        };
+        let (first, second) = (claim(&space, "c@example.org").await, claim(&space, "c@example.org").await);
+        assert!(store.human_by_address(space.id, "c@example.org").await.expect("the store").is_none());
+        assert!(store.humans_by_address("c@example.org", 8).await.expect("the store").is_empty());
+        assert_eq!(store.all_humans(space.id, 9).await.expect("the store").map(|humans| humans.len()), Some(2));
+        // One of them has it in the end, once.
+        let verified = join_all([&first, &second].map(|human| store.verify_address(human, "c@example.org"))).await;
+        let verified: Vec<_> = verified.into_iter().map(|verified| verified.expect("the store")).collect();
+        assert_eq!(verified.iter().filter(|verified| **verified).count(), 1, "{verified:?}");
+        let holder = store.human_by_address(space.id, "c@example.org").await.expect("the store").expect("found");
+        assert!(holder.email_verified && [first.id, second.id].contains(&holder.id));
+        for human in [&first, &second] {
+            assert!(!store.verify_address(human, "c@example.org").await.expect("the store"));
+        }
+        // Its own space alone is asked.
+        let there = claim(&elsewhere, "c@example.org").await;
+        assert!(store.verify_address(&there, "c@example.org").await.expect("the store"));
+        // One who was deactivated has left nothing behind, and is given none.
+        let gone = claim(&space, "gone@example.org").await;
+        assert!(store.deactivate_human(space.id, gone.id, NOW).await.expect("the store"));
+        assert!(!store.verify_address(&gone, "gone@example.org").await.expect("the store"));
+        let former = store.former_humans(space.id, "gone@example.org", "iss").await.expect("the store");
+        assert_eq!(former, FormerHumans::default());
     }
 
     async fn of_many_uses_of_a_refresh_token_at_once_one_wins(store: Empty) {
@@ -2544,6 +2594,7 @@ const COVERED: &[&str] = &[
     "claim_reply",
     "add_setup_token",
     "void_setup_tokens",
+    "free_address",
     "audit",
     // Credentials
     "setting",
@@ -2571,6 +2622,7 @@ const COVERED: &[&str] = &[
     "outside_identity",
     "add_outside_identity",
     "move_outside_identity",
+    "verify_address",
     "former_humans",
     // Sessions
     "session",

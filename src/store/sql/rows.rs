@@ -86,10 +86,14 @@ pub(super) fn agent<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Agent> {
 }
 
 pub(super) fn human<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Human> {
+    let (id, space_id) = (HumanId(row.read()?), SpaceId(row.read()?));
+    let address: String = row.read()?;
+    let unverified = Human::unverified_email(id, &address).map(str::to_owned);
     Ok(Human {
-        id: HumanId(row.read()?),
-        space_id: SpaceId(row.read()?),
-        email: row.read()?,
+        id,
+        space_id,
+        email_verified: unverified.is_none(),
+        email: unverified.unwrap_or(address),
         name: row.read()?,
         role: {
             let text: String = row.read()?;

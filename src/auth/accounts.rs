@@ -3,7 +3,7 @@
 use super::attempts::Try;
 use super::jwt::Bearer;
 use super::passwords::{Turn, Turns};
-use super::secret::{self, REFRESH_TOKEN, SETUP_TOKEN, Secret};
+use super::secret::{self, REFRESH_TOKEN, Secret};
 use super::{Attempts, Authenticator, passwords};
 use crate::audit::{Audit, FailedAccount};
 use crate::clock::Clock;
@@ -137,6 +137,8 @@ impl Accounts {
     async fn space_named(&self, space: &str) -> Result<Option<SpaceId>, Refusal> {
         match space.parse() {
             Ok(id) => Ok(Some(id)),
+            // No space has such a name, and PostgreSQL takes no text with NUL.
+            Err(_) if space.contains('\0') => Ok(None),
             Err(_) => Ok(self.store.space_by_name(space).await?.map(|space| space.id)),
         }
     }
@@ -244,6 +246,15 @@ impl Accounts {
         Ok(())
     }
 
+    /// Ends every sign-in of a human, and their tokens that came of none.
+    pub async fn end_all_sign_ins(&self, caller: &HumanPrincipal, source: &AuditSource) -> Result<(), Refusal> {
+        self.revoke(self.store.end_all_sign_ins(caller.id, self.clock.now()).await?);
+        let target = AuditTarget::new(AuditTargetType::Human, caller.id, caller.name.clone());
+        let entry = self.audit.entry(AuditEvent::SignInEnded, Some(caller.space), source);
+        self.audit.record(entry.by(author(caller.id, &caller.name)).on(target)).await;
+        Ok(())
+    }
+
     /// Sets a new password in the place of the current one, and ends every other sign-in of the human.
     pub async fn change_password(
         &self,
@@ -346,20 +357,6 @@ impl Accounts {
     async fn note(&self, event: AuditEvent, human: &Human, visit: &Visit, target: AuditTarget) {
         let entry = self.audit.entry(event, Some(human.space_id), &visit.source);
         self.audit.record(entry.by(author(human.id, &human.name)).on(target)).await;
-    }
-
-    /// Creates a human in a space by itself; as [`Self::create_in`] does.
-    pub async fn create(
-        &self,
-        new: NewHuman<'_>,
-        password: Option<String>,
-    ) -> Result<(Human, Option<Secret>), Refusal> {
-        let hash = self.first_password(new.space, password, new.email).await?;
-        let mut tx = self.store.begin_directory().await?;
-        let new = NewHuman { password_hash: hash.as_deref(), ..new };
-        let made = self.create_in(&mut *tx, new, |_| Secret::generate(SETUP_TOKEN)).await?;
-        tx.commit(None).await?;
-        Ok(made)
     }
 
     /// Checks the first password of a new human, if they are to have one.

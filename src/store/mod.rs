@@ -259,6 +259,8 @@ pub trait SignIns: Send + Sync {
         everywhere: bool,
         now: Timestamp,
     ) -> StoreResult<Option<EndedSignIns>>;
+    /// Ends every sign-in of a human, and their tokens without one. Returns what was revoked.
+    async fn end_all_sign_ins(&self, human: HumanId, now: Timestamp) -> StoreResult<Vec<Uuid>>;
     /// Sets a password in the place of the one with the hash `before`, and ends every sign-in but the one to keep.
     /// Returns what was revoked, or `None` if `before` is not the password any more.
     async fn change_password(

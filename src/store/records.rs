@@ -42,7 +42,7 @@ pub struct Revoker {
 pub enum NotRevoked {
     Missing,
     AbovePermission,
-    /// No key with `owner` would be left in the hub.
+    /// No key with `owner` would be left in the hub, or none that does not expire.
     LastOwner,
 }
 
@@ -52,9 +52,10 @@ impl NotRevoked {
         match self {
             Self::Missing => Refusal::NotFound(what),
             Self::AbovePermission => Refusal::Forbidden("Nobody revokes a key above their own permission".to_owned()),
-            Self::LastOwner => {
-                Refusal::Conflict("It is the last key of the hub with the permission 'owner'".to_owned())
-            }
+            Self::LastOwner => Refusal::Conflict(
+                "It is the last key of the hub with the permission 'owner', or the last that does not expire"
+                    .to_owned(),
+            ),
         }
     }
 }

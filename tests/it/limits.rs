@@ -207,7 +207,8 @@ async fn any_human(hub: &Hub) -> Human {
     let space = hub.context().store.space_by_name("default").await.expect("the store").expect("the space");
     let email = format!("{}@example.org", hub.name("anyone"));
     let new = NewHuman { space: space.id, email: &email, name: "Anyone", role: Role::Member, password_hash: None };
-    hub.context().accounts.create(new, None).await.expect("a human").0
+    let context = hub.context();
+    context.store.create_human(&new, context.clock.now()).await.expect("the store").expect("a human")
 }
 
 /// A person with a password.

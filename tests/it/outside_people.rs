@@ -6,7 +6,7 @@ use crate::accounts::{
 use crate::accounts::{PASSWORD, refused, trusting, with};
 use crate::support::hub::{Engine, text};
 use crate::support::sql::Database;
-use crate::support::{Hub, Socket, timeout};
+use crate::support::{Hub, Socket, on_both_engines, timeout};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::join_all;
@@ -21,6 +21,17 @@ async fn sharing() -> Hub {
 
 fn signed(claims: &Value) -> String {
     hs256(SECRET.as_bytes(), None, claims)
+}
+
+on_both_engines! {
+    async fn a_token_whose_claims_no_store_can_hold_is_refused(engine: Engine) {
+        let hub = Hub::start_with(engine, &["--jwt-secret", SECRET], |_| {}).await;
+        for (claim, value) in [("sub", "a\0"), ("sub", "\0"), ("iss", "i\0"), ("email", "a\0@example.org")] {
+            let mut token = claims("a", "a@example.org");
+            token[claim] = json!(value);
+            me(&hub, &signed(&token)).await.expect_error(401, "UNAUTHORIZED");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

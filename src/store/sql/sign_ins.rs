@@ -174,6 +174,13 @@ impl<E: Engine> SignIns for SqlStore<E> {
         Ok(Some(EndedSignIns { human, sign_in: id, subjects }))
     }
 
+    async fn end_all_sign_ins(&self, human: HumanId, now: Timestamp) -> StoreResult<Vec<Uuid>> {
+        let mut tx = self.transaction().await?;
+        let ended = end_all::<E>(&mut tx, human, None, now).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+
     async fn change_password(
         &self,
         human: HumanId,

@@ -18,6 +18,7 @@ mod crowds;
 mod deadlines;
 mod decisions;
 mod degraded;
+mod docs;
 mod doubt;
 mod drain;
 mod edges;

@@ -96,7 +96,7 @@ fn missing<'e>(expected: &'e str, mut printed: &str) -> Option<&'e str> {
 }
 
 /// Answers the question that is pending, when there is one.
-async fn answer(person: Client) {
+async fn answer(person: &Client) {
     let session = eventually("a question", async || {
         let feed = person.get("/v1/human/feed").await.expect(200);
         let first = feed["data"].get(0).filter(|item| item["pendingCount"] != 0)?;
@@ -156,11 +156,12 @@ async fn every_command_works(path: &str) {
             shell.follow(&script, expected).await;
             continue;
         }
-        let answering = block.is("answer").then(|| tokio::spawn(answer(person.clone())));
-        let output = shell.run(&script).await;
-        if let Some(answering) = answering {
-            answering.await.expect("the question is answered");
-        }
+        let answering = async {
+            if block.is("answer") {
+                answer(&person).await;
+            }
+        };
+        let (output, ()) = tokio::join!(shell.run(&script), answering);
         assert!(!output.contains(r#"{"error":"#), "{place}: {output}");
         assert_eq!(missing(expected, &output), None, "{place}: {output}");
     }

@@ -1,11 +1,10 @@
 //! Event streams that are read slowly: access may end meanwhile, and the store may be away.
 
 use crate::support::hub::{at_agent, text};
-use crate::support::{Client, Engine, Hub, PATIENCE, Postgres, eventually};
+use crate::support::{Client, Engine, Hub, PATIENCE, Postgres, eventually, timeout};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
 
 /// So many messages of such a size are more than the kernel holds for a reader who does not read.
 const MESSAGES: usize = 60;

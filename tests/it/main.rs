@@ -12,6 +12,7 @@ mod bad_input;
 mod chosen_ids;
 mod cli;
 mod connections;
+mod container;
 mod contract;
 mod crash;
 mod crowds;

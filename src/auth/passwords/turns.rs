@@ -47,57 +47,62 @@ enum Caller {
 pub(in crate::auth) struct Turns {
     signing_in: Shares<Caller>,
     known: Shares<Caller>,
+    patience: Duration,
 }
 
 impl Turns {
     pub(in crate::auth) fn new() -> Self {
-        Self { signing_in: Shares::new(SIGNING_IN), known: Shares::new(KNOWN) }
+        Self::with_patience(PATIENCE)
+    }
+
+    fn with_patience(patience: Duration) -> Self {
+        Self { signing_in: Shares::new(SIGNING_IN), known: Shares::new(KNOWN), patience }
     }
 
     /// Waits for a turn of an address from which somebody signs in.
     pub(in crate::auth) async fn to_sign_in(&self, from: Origin) -> Result<Turn, Refusal> {
         let origin = (Caller::Origin(from), OF_ORIGIN);
         match from.site() {
-            None => turn(&self.signing_in, &[origin]).await,
-            Some(site) => turn(&self.signing_in, &[origin, (Caller::Site(site), OF_SITE)]).await,
+            None => self.turn(&self.signing_in, &[origin]).await,
+            Some(site) => self.turn(&self.signing_in, &[origin, (Caller::Site(site), OF_SITE)]).await,
         }
     }
 
     /// Waits for a turn of a space in which somebody is created.
     pub(in crate::auth) async fn to_create(&self, space: SpaceId) -> Result<Turn, Refusal> {
-        turn(&self.known, &[(Caller::Space(space), OF_SPACE)]).await
+        self.turn(&self.known, &[(Caller::Space(space), OF_SPACE)]).await
     }
 
     /// Waits for a turn of a human who changes their password.
     pub(in crate::auth) async fn to_change(&self, human: HumanId, space: SpaceId) -> Result<Turn, Refusal> {
-        turn(&self.known, &[(Caller::Human(human), OF_HUMAN), (Caller::Space(space), OF_SPACE)]).await
+        self.turn(&self.known, &[(Caller::Human(human), OF_HUMAN), (Caller::Space(space), OF_SPACE)]).await
     }
-}
 
-/// Waits for a permit of each caller, the narrowest first, and then for one of all.
-async fn turn(shares: &Shares<Caller>, callers: &[(Caller, Share)]) -> Result<Turn, Refusal> {
-    let most = callers.first().map_or(0, |(_, share)| share.requests);
-    let too_many = || {
-        Refusal::TooOften(TooOften {
-            what: "Too many passwords of this caller are being checked",
-            quota: "passwords",
-            amount: u32::try_from(most).unwrap_or(u32::MAX),
-            seconds: 0,
-            retry_after: RETRY_AFTER,
-        })
-    };
-    let until = Instant::now() + PATIENCE;
-    // Every place before anything is waited for: who is to be refused is told at once.
-    let own: Result<Vec<_>, Full> = callers.iter().map(|(caller, share)| shares.own(*caller, *share)).collect();
-    let mut permits = Vec::with_capacity(callers.len() + 1);
-    for own in own.map_err(|Full| too_many())? {
-        let permit = timeout_at(until, own.acquire_owned()).await.map_err(|_| too_many())?;
+    /// Waits for a permit of each caller, the narrowest first, and then for one of all.
+    async fn turn(&self, shares: &Shares<Caller>, callers: &[(Caller, Share)]) -> Result<Turn, Refusal> {
+        let most = callers.first().map_or(0, |(_, share)| share.requests);
+        let too_many = || {
+            Refusal::TooOften(TooOften {
+                what: "Too many passwords of this caller are being checked",
+                quota: "passwords",
+                amount: u32::try_from(most).unwrap_or(u32::MAX),
+                seconds: 0,
+                retry_after: RETRY_AFTER,
+            })
+        };
+        let until = Instant::now() + self.patience;
+        // Every place before anything is waited for: who is to be refused is told at once.
+        let own: Result<Vec<_>, Full> = callers.iter().map(|(caller, share)| shares.own(*caller, *share)).collect();
+        let mut permits = Vec::with_capacity(callers.len() + 1);
+        for own in own.map_err(|Full| too_many())? {
+            let permit = timeout_at(until, own.acquire_owned()).await.map_err(|_| too_many())?;
+            permits.push(permit.map_err(|_| Refusal::Internal)?);
+        }
+        // Its share is free: it is the others who keep the node busy.
+        let permit = timeout_at(until, shares.all().acquire_owned()).await.map_err(|_| Refusal::Unavailable)?;
         permits.push(permit.map_err(|_| Refusal::Internal)?);
+        Ok(Turn { _permits: Arc::new(permits) })
     }
-    // Its share is free: it is the others who keep the node busy.
-    let permit = timeout_at(until, shares.all().acquire_owned()).await.map_err(|_| Refusal::Unavailable)?;
-    permits.push(permit.map_err(|_| Refusal::Internal)?);
-    Ok(Turn { _permits: Arc::new(permits) })
 }
 
 #[cfg(test)]
@@ -186,9 +191,9 @@ mod tests {
         at_once(ask(turns.to_create(SpaceId::new())));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_caller_who_has_used_up_its_share_is_told_when_to_come_back() {
-        let turns = Turns::new();
+        let turns = Turns::with_patience(Duration::from_millis(20));
         let (human, space) = (HumanId::new(), SpaceId::new());
         let mut own: Vec<_> = (0..OF_HUMAN.requests).map(|_| ask(turns.to_change(human, space))).collect();
         let held = served(&mut own);

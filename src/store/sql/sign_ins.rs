@@ -72,6 +72,18 @@ impl<E: Engine> SignIns for SqlStore<E> {
         now: Timestamp,
     ) -> StoreResult<RefreshOutcome> {
         let mut tx = self.transaction().await?;
+        let human = sql::<E>(
+            "SELECT f.human_id FROM refresh_tokens t JOIN refresh_families f ON f.id = t.family_id \
+             WHERE t.secret_hash = $1",
+        )
+        .bind(old.to_vec())
+        .first(&mut *tx, |row| Ok(HumanId(row.read()?)))
+        .await?;
+        let Some(human) = human else { return Ok(RefreshOutcome::Unknown) };
+        // PostgreSQL locks the human too where a sign-in is changed twice in a transaction (its foreign key).
+        if !hold_human::<E>(&mut tx, human).await? {
+            return Ok(RefreshOutcome::Unknown);
+        }
         // Holds the row of the sign-in to the end: of those that use its tokens at once, each sees what the one before
         // did.
         let found = sql::<E>(

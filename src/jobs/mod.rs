@@ -4,6 +4,7 @@ mod announcements;
 mod audit;
 mod checkpoint;
 mod deadlines;
+mod memory;
 mod prune;
 mod retention;
 mod store_clock;
@@ -23,6 +24,7 @@ pub fn start(context: &Arc<Context>, clock: Option<StoreClock>) {
     checkpoint::start(context);
     announcements::start(context);
     deadlines::start(context);
+    memory::start(context);
     audit::start(context);
     prune::start(context);
     retention::start(context);

@@ -63,6 +63,10 @@ test: setup-test ## Everything that has to hold
 test-page: $(PACKAGES) ## The chat's unit tests
 	cd web-demo && $(NPM) run --silent test
 
+# Many tests wait for a timer or a database: twice as many at once as there are processors keep those busy.
+TEST_THREADS := $(shell echo $$(( 2 * $$(nproc 2>/dev/null || echo 2) )))
+
+test-hub: export RUST_TEST_THREADS ?= $(TEST_THREADS)
 test-hub: $(PAGE) ## The tests of the hub and of the load tester
 	@scripts/previous.sh >/dev/null
 	$(CARGO) test --locked --workspace --no-fail-fast

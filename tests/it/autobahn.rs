@@ -4,11 +4,10 @@
 //! any text that a JSON string can hold; everything else about a case (its bytes, how they are cut, what must come
 //! back) is the suite's. `tests/AUTOBAHN.md` says which cases there are and how each fares.
 
-use crate::support::{Client, Deployment, Kind, PATIENCE, deployment};
+use crate::support::{Client, Deployment, Kind, PATIENCE, deployment, timeout};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 const CONTINUE: u8 = 0x00;
 const TEXT: u8 = 0x01;

@@ -2,14 +2,13 @@
 
 use crate::support::hub::{Engine, UNKNOWN, answer, ask, at_agent, at_message, config, text};
 use crate::support::scribe::Scribe;
-use crate::support::{Client, Hub, PATIENCE, eventually, on_both_engines};
+use crate::support::{Client, Hub, PATIENCE, eventually, on_both_engines, timeout};
 use hiloop::app::start;
 use hiloop::store::LOOK_UPS;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 /// How a session's or an interaction's wait is spelt.
 fn at_interaction(id: &str, rest: &str) -> String {

@@ -3,12 +3,11 @@
 use crate::permissions::{House, ROUTES, Route, Who};
 use crate::support::hub::{at_agent, at_human, text};
 use crate::support::socket::End;
-use crate::support::{Client, Hub, PATIENCE, Socket, on_both_engines};
+use crate::support::{Client, Hub, PATIENCE, Socket, on_both_engines, timeout};
 use hiloop::domain::SessionId;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 const MIB: usize = 1024 * 1024;

@@ -3,7 +3,7 @@
 use crate::support::hub::{at_agent, at_human, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::socket::End;
-use crate::support::{Client, PATIENCE, Port, Socket, postgres};
+use crate::support::{Client, PATIENCE, Port, Socket, Stopwatch, postgres, timeout};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::{TempDir, tempdir};
 
 const FREE_PORT: &str = "127.0.0.1:0";
@@ -335,7 +335,7 @@ async fn nobody_can_connect_before_there_is_somebody_to_answer() {
     let mut command = hiloop(folder.path());
     command.env("DATABASE_URL", url).env("HILOOP_LISTEN", listen.address());
     let mut hub = command.env("HILOOP_METRICS_LISTEN", metrics.address()).spawn().expect("the hub starts");
-    let asked = tokio::time::timeout(PATIENCE, silent.accept()).await.expect("in time").expect("a connection");
+    let asked = timeout(PATIENCE, silent.accept()).await.expect("in time").expect("a connection");
     for port in [listen, metrics] {
         let refused = tokio::net::TcpStream::connect(port.address()).await.expect_err("nobody listens");
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
@@ -554,7 +554,7 @@ async fn sigterm_ends_everything_within_the_grace_time() {
     };
     let mut stream = owner.stream(&at_agent(&session, "/events?after=0")).await;
     assert!(stream.chunk().await.expect("a chunk").is_some());
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let code = tokio::task::spawn_blocking(move || hub.terminate()).await.expect("no panic");
     assert_eq!(code, Some(0));
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
@@ -585,7 +585,7 @@ async fn a_client_that_never_finishes_does_not_hold_up_the_end() {
     );
     raw.write_all(head.as_bytes()).await.expect("it goes out");
     owner.get("/v1/agent/me").await.expect(200);
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let code = tokio::task::spawn_blocking(move || hub.terminate()).await.expect("no panic");
     assert_eq!(code, Some(0));
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
@@ -628,13 +628,13 @@ impl Recorded {
     pub fn end(mut self) -> String {
         let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success());
-        let deadline = Instant::now() + PATIENCE;
+        let ending = Stopwatch::start();
         loop {
             if let Some(status) = self.child.try_wait().expect("its state") {
                 assert_eq!(status.code(), Some(0));
                 return format!("{}{}", self.read("out"), self.read("err"));
             }
-            assert!(Instant::now() < deadline, "it ends in time");
+            assert!(!ending.is_past(PATIENCE), "it ends in time");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

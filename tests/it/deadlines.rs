@@ -3,7 +3,7 @@
 use crate::support::hub::{at_agent, text};
 use crate::support::process::Process;
 use crate::support::sql::Database;
-use crate::support::{Client, Engine, Hub, eventually, on_both_engines};
+use crate::support::{Client, Engine, Hub, Stopwatch, eventually, on_both_engines};
 use chrono::{DateTime, Utc};
 use futures::future::{join, join_all};
 use hiloop::clock::{Clock as _, SystemClock};
@@ -204,7 +204,7 @@ async fn a_session_that_somebody_holds_keeps_up_no_other() {
         let mut slowest = Duration::ZERO;
         for round in 0..5 {
             for session in &sessions[1..] {
-                let since = Instant::now();
+                let since = Stopwatch::start();
                 if round == 0 {
                     ask(&agent, session, 2500).await;
                 } else {

@@ -5,11 +5,11 @@ use crate::support::deaf::Deaf;
 use crate::support::hub::{Engine, at_agent, at_human, config, text};
 use crate::support::socket::End;
 use crate::support::sql::Database;
-use crate::support::{Client, Events, Hub, Socket, eventually, on_both_engines};
+use crate::support::{Client, Events, Hub, Socket, Stopwatch, eventually, on_both_engines};
 use futures::future::join;
 use hiloop::app::start;
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The tick of a second, and room for a busy machine.
 const BY_THE_STORE: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ async fn an_answer_whose_commit_was_done_unheard_reaches_everyone() {
         let answer = json!({ "encryptedContent": "!", "inReplyTo": question["id"] });
         human.post(&at_human(&session, "/messages"), answer).await.expect_error(503, "UNAVAILABLE");
         assert!(way.has_lost_one());
-        Instant::now()
+        Stopwatch::start()
     };
     let (settled, since) = join(poll, answer).await;
     assert_eq!(settled.expect(200)["status"], "Completed");
@@ -70,7 +70,7 @@ on_both_engines! {
                  INSERT INTO revocations (id, subject, at) VALUES ({entry}, {key}, {now})"
             ))
             .await;
-        let since = Instant::now();
+        let since = Stopwatch::start();
         assert_eq!(socket.end().await, End::Code(4403));
         assert!(since.elapsed() < BY_THE_STORE, "{:?}", since.elapsed());
     }
@@ -82,7 +82,7 @@ on_both_engines! {
         let question = agent.post(&at_agent(&session, "/messages"), question).await.expect(201);
         // Everybody who waits has been told; then comes one whose request was under way.
         hub.context().hub.drain();
-        let since = Instant::now();
+        let since = Stopwatch::start();
         let path = at_agent(&session, &format!("/messages/{}/await?timeout=50", text(&question["id"])));
         assert_eq!(agent.get(&path).await.expect(200)["status"], "Pending");
         assert!(since.elapsed() < BY_THE_STORE, "{:?}", since.elapsed());

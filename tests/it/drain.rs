@@ -3,14 +3,14 @@
 use crate::support::hub::{at_agent, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::socket::End;
-use crate::support::{Client, Port, Socket};
+use crate::support::{Client, Port, Socket, Stopwatch};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::tempdir;
 use tokio::sync::{Notify, watch};
 
@@ -114,7 +114,7 @@ async fn a_restart_under_load_loses_nothing_and_doubles_nothing() {
     while round.acknowledged.load(Ordering::SeqCst) < WRITERS * MESSAGES / 3 {
         round.moved.notified().await;
     }
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let code = tokio::task::spawn_blocking(move || hub.terminate()).await.expect("no panic");
     let took = started.elapsed();
     assert_eq!(code, Some(0));

@@ -3,14 +3,13 @@
 
 use crate::support::hub::{SESSIONS, at_agent};
 use crate::support::process::{Process, hiloop};
-use crate::support::{Client, Engine, Hub, PATIENCE, Socket};
+use crate::support::{Client, Engine, Hub, PATIENCE, Socket, timeout};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::process::Stdio;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 /// What came back for these bytes, until the connection ended: status, headers, body.
 async fn ask(base: &str, request: &[u8]) -> (u16, HashMap<String, String>, String) {

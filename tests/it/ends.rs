@@ -3,7 +3,7 @@
 
 use crate::support::hub::{answer, ask, at_agent, at_human, at_message, text};
 use crate::support::socket::End;
-use crate::support::{Client, Hub, Socket, eventually, on_both_engines};
+use crate::support::{Client, Hub, Socket, eventually, on_both_engines, timeout};
 use futures::StreamExt as _;
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 /// How soon what is live has ended (contract section 2: within 2 s, and at `expiresAt`), and a little for a busy machine.
 const SOON: Duration = Duration::from_secs(6);

@@ -2,7 +2,7 @@
 
 use crate::support::hub::{UNKNOWN, answer, ask, at_agent, at_human, config, say, text};
 use crate::support::shapes::{has_keys, is_message, names_field};
-use crate::support::{Client, Hub, Redis, eventually, on_both_engines};
+use crate::support::{Client, Hub, Redis, Stopwatch, eventually, on_both_engines};
 use hiloop::app::start_with;
 use hiloop::broker::LocalBroker;
 use hiloop::clock::SystemClock;
@@ -125,7 +125,7 @@ async fn what_another_node_takes_ends_the_wait() {
     let human = hub.human().await;
     let session = hub.session(&agent).await;
     for _ in 0..4 {
-        let since = Instant::now();
+        let since = Stopwatch::start();
         let waiter = wait(&agent, &session, "timeout=55");
         let said = speak(&human, &session, "x").await;
         assert_eq!(waiter.await.expect("no panic")["message"]["id"], said["id"]);

@@ -3,7 +3,7 @@
 use crate::sessions::{repeated, types, watched};
 use crate::support::hub::{at_agent, at_human, text};
 use crate::support::shapes::{column, has_keys, is_interaction, is_message, is_page, is_time, names_field};
-use crate::support::{Client, eventually, on_both_engines};
+use crate::support::{Client, Stopwatch, eventually, on_both_engines};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -102,7 +102,7 @@ on_both_engines! {
         assert_eq!(shown(&agent, id).await, pushed);
 
         // What has settled answers every later wait at once.
-        let started = Instant::now();
+        let started = Stopwatch::start();
         assert_eq!(agent.get(&at(id, "/await")).await.expect(200), pushed);
         assert!(started.elapsed() < Duration::from_secs(5));
     }

@@ -3,11 +3,10 @@
 use crate::support::hub::{UNKNOWN, at_agent, at_human, open, text};
 use crate::support::shapes::{column, has_keys, is_id, is_time};
 use crate::support::socket::End;
-use crate::support::{Client, Hub, Socket, eventually, on_both_engines};
+use crate::support::{Client, Hub, Socket, eventually, on_both_engines, timeout};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::time::timeout;
 
 /// How soon what is live must have ended (contract section 2), and a little for the test itself.
 const SOON: Duration = Duration::from_millis(2500);

@@ -2,14 +2,13 @@
 
 use crate::support::hub::text;
 use crate::support::process::{Process, hiloop};
-use crate::support::{Client, PATIENCE, eventually};
+use crate::support::{Client, PATIENCE, eventually, timeout};
 use futures::future::join_all;
 use serde_json::json;
 use std::fs;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 const MIB: usize = 1 << 20;
 

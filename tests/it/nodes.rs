@@ -1,7 +1,7 @@
 //! Two nodes over one store, with a broker between them that drops, repeats and reorders whatever it is given.
 
 use crate::support::hub::{Engine, Hub, at_agent, config, text};
-use crate::support::{Client, Socket, seed};
+use crate::support::{Client, Socket, Stopwatch, seed};
 use futures::future::join_all;
 use hiloop::app::{Server, start_with};
 use hiloop::broker::{Broker, Signal};
@@ -248,7 +248,7 @@ async fn timelines(engine: Engine) {
             })
             .await;
             human.post(&crate::support::hub::at_human(&session, "/messages"), answer).await.expect(201);
-            std::time::Instant::now()
+            Stopwatch::start()
         };
         let (message, since) = tokio::join!(agent.get(&path), answered);
         assert_eq!(message.expect(200)["status"], "Completed");

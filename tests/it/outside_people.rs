@@ -5,7 +5,7 @@ use crate::accounts::{
 };
 use crate::accounts::{PASSWORD, refused, trusting, with};
 use crate::support::hub::{Engine, text};
-use crate::support::{Hub, Socket};
+use crate::support::{Hub, Socket, timeout};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::join_all;
@@ -182,7 +182,7 @@ async fn those_who_bring_unknown_keys_share_one_fetch_of_an_issuer_that_hangs() 
     let unknown: Vec<_> = (0..10).map(|n| eddsa(Some(&format!("k{n}")), &ed, &claims("b", "b@example.org"))).collect();
     let asked = join_all(unknown.iter().map(|token| refused(&hub, token, "an unknown key")));
     // Each waits for one fetch and not for ten, one after the other; a machine that is busy has a good deal more time.
-    tokio::time::timeout(Duration::from_secs(25), asked).await.expect("they are told soon");
+    timeout(Duration::from_secs(25), asked).await.expect("they are told soon");
     let mut connections = 0;
     while tokio::time::timeout(Duration::from_millis(50), silent.accept()).await.is_ok() {
         connections += 1;

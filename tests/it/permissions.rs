@@ -6,13 +6,12 @@
 use crate::support::hub::{at_agent, at_human, say, text};
 use crate::support::keys::{Keys, publish, publisher};
 use crate::support::socket::End;
-use crate::support::{Client, Hub, PATIENCE, Socket, eventually, on_both_engines};
+use crate::support::{Client, Hub, PATIENCE, Socket, Stopwatch, eventually, on_both_engines, timeout};
 use futures::future::join_all;
 use hiloop::domain::Permission;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant};
-use tokio::time::timeout;
+use std::time::Duration;
 
 /// How long a revocation may take to end what is live (contract section 2), and a little for the test itself.
 const REVOKED_WITHIN: Duration = Duration::from_millis(2500);
@@ -1175,7 +1174,7 @@ on_both_engines! {
         let person = json!({ "email": format!("{}@example.org", hub.name("brief")), "name": "Brief" });
         let person = hub.owner.post("/v1/manage/humans", person).await.expect(201);
         let token = hub.token(&person, 6).await;
-        let started = Instant::now();
+        let started = Stopwatch::start();
         let mut by_header = hub.socket(&short).await;
         by_header.subscribe(&session, None).await;
         let mut by_frame = Socket::try_open(&hub.anonymous()).await.expect("it opens");

@@ -2,11 +2,11 @@
 
 use crate::support::hub::{Engine, at_agent, at_human, text};
 use crate::support::process::{Process, hiloop};
-use crate::support::{Client, Nodes, Redis, Socket, eventually};
+use crate::support::{Client, Nodes, Redis, Socket, Stopwatch, eventually};
 use hiloop::broker::Connectivity;
 use hiloop::domain::PrincipalId;
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long those who were on a node that died may be shown as present.
 const LAPSE: Duration = Duration::from_secs(15);
@@ -144,7 +144,7 @@ async fn on_a_node_that_died_nobody_is_online_or_types_for_long() {
     becomes(&nodes.at(1, &agent), &session, true).await;
 
     doomed.kill();
-    let killed = Instant::now();
+    let killed = Stopwatch::start();
     let (mut typing, mut presence) = (Vec::new(), Vec::new());
     while presence.is_empty() || typing.is_empty() {
         let frame = watching.next().await;
@@ -185,7 +185,7 @@ async fn on_a_node_that_died_while_redis_was_away_nobody_is_online_for_long_afte
     doomed.kill();
     assert!(online(&nodes.at(0, &agent), &session, "Human").await, "as was last heard");
     redis.revive().await;
-    let returned = Instant::now();
+    let returned = Stopwatch::start();
     let went = watching.find("presence").await;
     assert_eq!((&went["online"], &went["participantId"]), (&json!(false), &gone["participantId"]), "{went}");
     assert!(returned.elapsed() < LAPSE, "it took {:?}", returned.elapsed());
@@ -210,7 +210,7 @@ async fn a_node_that_ends_in_good_order_takes_its_people_with_it_at_once() {
     assert_eq!(watching.find("presence").await["online"], json!(true));
     let ending = nodes.servers.pop().expect("two nodes");
     ending.stop().await;
-    let since = Instant::now();
+    let since = Stopwatch::start();
     assert_eq!(watching.find("presence").await["online"], json!(false));
     // Sooner than the lease of a node that died would end.
     assert!(since.elapsed() < Duration::from_secs(5), "{:?} after its end", since.elapsed());

@@ -4,14 +4,13 @@ use crate::support::hub::{at_agent, text};
 use crate::support::postgres::Postgres;
 use crate::support::process::{Process, hiloop};
 use crate::support::sql::Database;
-use crate::support::{Client, Engine, Hub, PATIENCE, Port, eventually, on_both_engines};
+use crate::support::{Client, Engine, Hub, PATIENCE, Port, Stopwatch, eventually, on_both_engines, timeout};
 use serde_json::json;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::tempdir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 /// A connection that has begun a request, of which the hub has read what there is.
 struct Begun(TcpStream);
@@ -102,7 +101,7 @@ async fn without_its_store_it_is_not_ready_and_with_it_it_is_again() {
     let unready = json!({ "status": "unavailable", "store": "unreachable", "draining": false });
     for client in [&owner, &operator] {
         // An answer holds for a second.
-        let since = Instant::now();
+        let since = Stopwatch::start();
         eventually("the hub to notice", async || (client.get("/readyz").await.status == 503).then_some(())).await;
         assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
         assert_eq!(client.get("/readyz").await.expect(503), unready);

@@ -2,7 +2,7 @@
 
 use crate::support::hub::{Engine, at_agent, at_human, config, text};
 use crate::support::process::{Process, hiloop};
-use crate::support::{Client, Nodes, Redis, Socket, eventually, supervisor};
+use crate::support::{Client, Nodes, Redis, Socket, Stopwatch, eventually, supervisor};
 use hiloop::app::{Server, start_at};
 use hiloop::broker::{Broker, Connectivity, RedisBroker, Signal, redis::Target};
 use hiloop::clock::ShiftedClock;
@@ -48,7 +48,7 @@ async fn unless_told(node: &Server, once: impl Future<Output = Duration>) -> Dur
 
 /// Posts on one node and reads on another; how long the way was, from before the post.
 async fn way(writer: &Client, reader: &mut Socket, session: &str) -> Duration {
-    let since = Instant::now();
+    let since = Stopwatch::start();
     let posted = post(writer, session, "on its way").await;
     let event = reader.event().await;
     assert_eq!(event["data"]["message"]["id"], posted["id"]);
@@ -111,7 +111,7 @@ async fn everything_crosses(engine: Engine, redis: Redis) {
     .await;
     within(LIVE, "the feed", async || {
         seq += 1;
-        let since = Instant::now();
+        let since = Stopwatch::start();
         post(&here, &session, "for the feed").await;
         assert_eq!(feed.find("feed").await["seq"], json!(seq));
         let took = since.elapsed();
@@ -125,7 +125,7 @@ async fn everything_crosses(engine: Engine, redis: Redis) {
         post(&here, &session, &large).await;
         // A reader on its own node has it as soon as this machine can.
         agent_socket.event().await;
-        let since = Instant::now();
+        let since = Stopwatch::start();
         assert_eq!(socket.event().await["data"]["message"]["encryptedContent"]["ciphertext"], json!(large));
         since.elapsed()
     })
@@ -150,7 +150,7 @@ async fn everything_crosses(engine: Engine, redis: Redis) {
         let answer = async {
             eventually("the long-poll to wait", async || (waiters.get() == 1).then_some(())).await;
             listened_to(&redis, &session).await;
-            let since = Instant::now();
+            let since = Stopwatch::start();
             let body = json!({ "encryptedContent": "!", "inReplyTo": question["id"] });
             there.post(&at_human(&session, "/messages"), body).await.expect(201);
             since
@@ -169,7 +169,7 @@ async fn everything_crosses(engine: Engine, redis: Redis) {
         let key = nodes.owner(0).post("/v1/manage/keys", json!({ "permission": "agent" })).await.expect(201);
         let revoked = nodes.maker.anonymous().with("x-api-key", text(&key["apiKey"]));
         let mut socket = Socket::open(&nodes.at(1, &revoked)).await;
-        let since = Instant::now();
+        let since = Stopwatch::start();
         nodes.owner(0).delete(&format!("/v1/manage/keys/{}", text(&key["id"]))).await.expect(204);
         assert_eq!(socket.end().await, crate::support::socket::End::Code(4403));
         since.elapsed()
@@ -472,7 +472,7 @@ async fn a_commit_never_waits_for_redis() {
     let counters = broker.counters().expect("counters");
     let mut published = 0;
     while counters.dropped.get() == 0 {
-        let since = Instant::now();
+        let since = Stopwatch::start();
         broker.publish(Signal::Events(vec![event.clone()]));
         assert!(since.elapsed() < Duration::from_millis(500), "publishing took {:?}", since.elapsed());
         published += 1;
@@ -532,7 +532,7 @@ async fn a_revocation_reaches_every_node_without_redis() {
         let there = nodes.at(1, &client);
         let mut socket = Socket::open(&there).await;
         owner.delete(&path).await.expect(204);
-        let since = Instant::now();
+        let since = Stopwatch::start();
         assert_eq!(socket.end().await, crate::support::socket::End::Code(4403), "{path}");
         assert!(since.elapsed() < Duration::from_secs(2), "{path} took {:?}", since.elapsed());
         // Nor does the other node remember the credential.
@@ -548,7 +548,7 @@ async fn a_revocation_reaches_every_node_without_redis() {
     socket.subscribe(&session, None).await;
     let path = at_agent(&session, &format!("/participants/{}", text(&participant["id"])));
     owner.delete(&path).await.expect(204);
-    let since = Instant::now();
+    let since = Stopwatch::start();
     assert_eq!(socket.find("unsubscribed").await["sessionId"], json!(session));
     assert!(since.elapsed() < Duration::from_secs(2), "removal took {:?}", since.elapsed());
 }

@@ -4,7 +4,7 @@ use crate::support::hub::{Engine, at_agent, at_human, config, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::socket::End;
 use crate::support::sql::Database;
-use crate::support::{Client, Hub, PATIENCE, eventually, on_both_engines};
+use crate::support::{Client, Hub, PATIENCE, eventually, on_both_engines, timeout};
 use hiloop::app::start_with;
 use hiloop::broker::{Broker, Signal};
 use hiloop::config::Retention;
@@ -313,7 +313,7 @@ on_both_engines! {
             let count = format!("SELECT COUNT(*) FROM {table}");
             // Looked at without a pause: it is over in a moment.
             let reached = async { while database.number(&count).await > left {} };
-            tokio::time::timeout(PATIENCE, reached).await.expect("it goes on");
+            timeout(PATIENCE, reached).await.expect("it goes on");
             node.kill();
             let left = Left::of(&database, &had).await;
             assert_eq!((left.strays, left.lost, left.torn), (0, 0, 0), "{left:?}");

@@ -5,7 +5,7 @@ use crate::support::keys::{Keys, publish};
 use crate::support::shapes::{
     column, has_keys, is_event, is_id, is_message, is_page, is_participant, is_session, is_time, names_field,
 };
-use crate::support::{Client, Events, Hub, PATIENCE, Socket, eventually, on_both_engines};
+use crate::support::{Client, Events, Hub, PATIENCE, Socket, Stopwatch, eventually, on_both_engines, timeout};
 use futures::future::join_all;
 use hiloop::domain::people::Role;
 use hiloop::domain::{SessionId, Timestamp};
@@ -13,7 +13,6 @@ use hiloop::store::NewHuman;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use tokio::time::timeout;
 
 pub async fn types(client: &Client, session: &str) -> Vec<String> {
     let events = client.get(&at_agent(session, "/timeline?limit=1000")).await.expect(200);
@@ -435,7 +434,7 @@ on_both_engines! {
         let human = hub.human().await;
         let session = hub.session(&agent).await;
         let plain = say(&agent, &session, "nothing to wait for").await;
-        let started = Instant::now();
+        let started = Stopwatch::start();
         assert_eq!(agent.get(&at_message(&session, &plain, "/await")).await.expect(200), plain);
         assert!(started.elapsed() < Duration::from_secs(5));
 
@@ -448,7 +447,7 @@ on_both_engines! {
                 tokio::spawn(async move { agent.get(&path).await.expect(200) })
             }).collect();
             watched(&hub, &session, true).await;
-            let started = Instant::now();
+            let started = Stopwatch::start();
             if by_socket {
                 let frame = json!({ "type": "send", "sessionId": session, "encryptedContent": "!", "inReplyTo": asked["id"] });
                 assert_eq!(socket.ask(frame).await["type"], "sent");
@@ -463,7 +462,7 @@ on_both_engines! {
             }
             assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
             // Settled, it answers every later wait at once too.
-            let started = Instant::now();
+            let started = Stopwatch::start();
             assert_eq!(agent.get(&path).await.expect(200)["status"], "Completed");
             assert!(started.elapsed() < Duration::from_secs(5));
         }

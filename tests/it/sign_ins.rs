@@ -2,10 +2,9 @@
 
 use crate::support::hub::{at_human, text};
 use crate::support::socket::End;
-use crate::support::{Client, Events, Hub, Socket, on_both_engines};
+use crate::support::{Client, Events, Hub, Socket, on_both_engines, timeout};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::time::timeout;
 
 const PASSWORD: &str = "correct horse battery";
 /// How soon live connections end (contract section 2).

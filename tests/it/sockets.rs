@@ -2,7 +2,7 @@
 
 use crate::support::hub::{at_agent, at_human, text};
 use crate::support::socket::End;
-use crate::support::{Client, Engine, Hub, PATIENCE, Socket, on_both_engines};
+use crate::support::{Client, Engine, Hub, PATIENCE, Socket, Stopwatch, on_both_engines, timeout};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::json;
 use std::sync::Arc;
@@ -99,12 +99,12 @@ on_both_engines! {
         typist.send(json!({ "type": "typing", "sessionId": session, "typing": false })).await;
         assert_eq!(watcher.find("typing").await["typing"], false);
         // Over HTTP too, and its end comes by itself.
-        let started = std::time::Instant::now();
+        let started = Stopwatch::start();
         agent.post(&at_agent(&session, "/typing"), json!({})).await.expect(204);
         assert_eq!(watcher.find("typing").await["typing"], true);
         assert_eq!(watcher.find("typing").await["typing"], false);
-        let lapsed = started.elapsed();
-        assert!(lapsed > Duration::from_millis(5500) && lapsed < Duration::from_secs(9), "{lapsed:?}");
+        let (passed, lapsed) = (started.passed(), started.elapsed());
+        assert!(passed > Duration::from_millis(5500) && lapsed < Duration::from_secs(9), "{passed:?}, {lapsed:?}");
         typist.expect_none("typing").await;
     }
 
@@ -307,7 +307,7 @@ async fn the_heartbeat_keeps_the_living_and_ends_the_silent() {
     );
     raw.write_all(request.as_bytes()).await.expect("the request goes out");
     let mut received = Vec::new();
-    tokio::time::timeout(PATIENCE, raw.read_to_end(&mut received)).await.expect("an end in time").expect("it reads");
+    timeout(PATIENCE, raw.read_to_end(&mut received)).await.expect("an end in time").expect("it reads");
     let closing = received.windows(4).any(|bytes| bytes[0] == 0x88 && bytes[2..] == 4502_u16.to_be_bytes());
     assert!(closing, "{:?}", String::from_utf8_lossy(&received));
     assert!(String::from_utf8_lossy(&received).contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "the answer to the key");
@@ -375,7 +375,7 @@ async fn a_draining_hub_says_where_to_go() {
         pending.then_some(())
     })
     .await;
-    let started = std::time::Instant::now();
+    let started = Stopwatch::start();
     server.stop().await;
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert_eq!(waiting.await.expect("no panic").expect(200)["status"], "Pending");

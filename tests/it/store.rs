@@ -1,7 +1,7 @@
 //! The store's conformance suite: every method of every trait of `src/store/mod.rs`, on SQLite and on PostgreSQL.
 
 use crate::support::relay::Hush;
-use crate::support::{Engine, PATIENCE, Postgres, eventually, postgres, sql};
+use crate::support::{Engine, PATIENCE, Postgres, Stopwatch, database, eventually, postgres, sql};
 use futures::future::join_all;
 use hiloop::auth::secret::hash;
 use hiloop::clock::{Clock as _, SystemClock};
@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -58,13 +58,7 @@ impl Deref for Empty {
 
 impl Empty {
     async fn open(engine: Engine) -> Self {
-        let (url, folder) = match engine {
-            Engine::Postgres => (postgres::new_database(), None),
-            Engine::Sqlite => {
-                let folder = tempfile::tempdir().expect("a folder");
-                (format!("sqlite://{}/hub.db", folder.path().display()), Some(folder))
-            }
-        };
+        let (url, folder) = database::with_schema(engine).await;
         Self { store: open(&at(&url)).await.expect("the store opens"), url, _folder: folder }
     }
 
@@ -2743,7 +2737,7 @@ async fn a_silent_postgres_is_given_up() {
     let space = store.ensure_space("one", NOW).await.expect("the store").expect("active").0;
     let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
     relay.hush(true);
-    let since = Instant::now();
+    let since = Stopwatch::start();
     let pair = [(space.id, SessionId::new())];
     assert!(matches!(tx.lock_sessions(&pair).await, Err(StoreError::Unavailable(_))));
     drop(tx);

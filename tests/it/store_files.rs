@@ -1,4 +1,5 @@
-//! Who may read the files of a SQLite store: they hold the secret that tokens are signed with.
+//! The files of a SQLite store: who may read them, since they hold the secret that tokens are signed with, and what a
+//! hub leaves behind when it ends.
 
 use crate::support::process::{Process, hiloop};
 use std::fs::{self, Permissions};
@@ -57,4 +58,15 @@ fn a_store_that_others_could_read_is_closed_to_them_and_its_folder_is_named() {
     let named: Vec<_> = log.lines().filter(|line| line.contains("chmod 700")).collect();
     assert!(named.len() == 1 && named[0].contains("data, the folder of the database (mode 755)"), "{log}");
     assert!(log.contains("other users could read data/hiloop.db"), "{log}");
+}
+
+/// So that a copy of that file, made while no hub runs, is a backup.
+#[test]
+fn a_hub_that_has_ended_leaves_its_store_in_one_file() {
+    let folder = tempdir().expect("a folder");
+    let mut hub = Process::start(folder.path(), "127.0.0.1:0");
+    assert!(folder.path().join("hub.db-wal").exists(), "it has a log of writes");
+    assert_eq!(hub.terminate(), Some(0));
+    assert!(!folder.path().join("hub.db-wal").exists(), "the log is merged");
+    assert!(fs::metadata(folder.path().join("hub.db")).expect("the store").len() > 100_000, "it holds the schema");
 }

@@ -1,13 +1,13 @@
 //! Twenty nodes, on which some hundreds of people come and go all at once.
 
-use crate::support::{Redis, eventually, seed, supervisor};
+use crate::support::{Redis, Stopwatch, eventually, seed, supervisor};
 use hiloop::broker::{Broker, Connectivity, Ephemeral, RedisBroker, Signal, redis::Target};
 use hiloop::domain::{ParticipantId, PrincipalId, SessionId};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use uuid::Uuid;
 
 const NODES: usize = 20;
@@ -138,7 +138,7 @@ async fn twenty_nodes_agree_on_who_is_there_after_a_storm_and_after_half_of_them
     }
 
     doomed.shutdown_background();
-    let died = Instant::now();
+    let died = Stopwatch::start();
     nodes.truncate(NODES / 2);
     assert!(others(&nodes, NODES).len() < everybody.len(), "some were there alone");
     all_are_right(&nodes, &sessions, "after the death of the others").await;

@@ -2,13 +2,13 @@
 //! away. And other replies that nobody reads.
 
 use crate::support::hub::{at_agent, text};
-use crate::support::{Client, Engine, Hub, PATIENCE, Postgres, eventually};
+use crate::support::{Client, Engine, Hub, PATIENCE, Postgres, eventually, timeout};
 use serde_json::json;
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// So many messages of such a size are more than the kernel holds for a reader who does not read.
 const MESSAGES: usize = 60;

@@ -1,7 +1,7 @@
 //! Who types, where requests go to one node and then to another.
 
 use crate::support::hub::{Engine, at_human};
-use crate::support::{Nodes, Redis, Socket, eventually};
+use crate::support::{Nodes, Redis, Socket, Stopwatch, eventually};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -41,7 +41,7 @@ async fn whoever_goes_on_typing_over_another_node_is_shown_as_typing_until_they_
         sleep(LAPSE * 6 / 10).await;
     }
     assert!(began.elapsed() > LAPSE * 2, "each node but the last would have given them up");
-    let since = Instant::now();
+    let since = Stopwatch::start();
     says(2, false).await;
     for watcher in &mut watchers {
         assert_eq!(watcher.find("typing").await["typing"], false);

@@ -1,11 +1,10 @@
 //! Bodies that are refused while they come in, and bodies that do not come.
 
-use crate::support::{Engine, Hub, PATIENCE, eventually};
+use crate::support::{Engine, Hub, PATIENCE, eventually, timeout};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 const MIB: usize = 1 << 20;
 

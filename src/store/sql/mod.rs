@@ -188,8 +188,10 @@ impl<E: Engine> Store for SqlStore<E> {
     }
 
     async fn close(&self) {
-        self.write.close().await;
+        // In this order, for the last connection to a SQLite file merges the log of writes into it, which those that
+        // only read can't.
         self.read.close().await;
+        self.write.close().await;
     }
 }
 

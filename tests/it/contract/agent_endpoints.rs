@@ -8,10 +8,9 @@ use crate::support::shapes::{
     column, has_keys, is_event, is_id, is_key_entry, is_message, is_page, is_participant, is_session, is_time,
     names_field,
 };
-use crate::support::{Client, Deployment, Socket, on_every_deployment};
+use crate::support::{Client, Deployment, Socket, on_every_deployment, timeout};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::time::timeout;
 
 fn list(page: &Value) -> &[Value] {
     page["data"].as_array().expect("a list")

@@ -3,7 +3,7 @@
 use crate::support::deployment::token;
 use crate::support::hub::text;
 use crate::support::socket::End;
-use crate::support::{Deployment, Kind, Socket, on_every_deployment};
+use crate::support::{Deployment, Kind, Socket, on_every_deployment, timeout};
 use futures::SinkExt as _;
 use hiloop::config::Config;
 use serde_json::json;
@@ -46,7 +46,7 @@ on_every_deployment! {
         let key = hub.manager.post("/v1/manage/keys", json!({ "permission": "agent" })).await.expect(201);
         let mut socket = hub.socket(&hub.with_key(text(&key["apiKey"]))).await;
         hub.manager.delete(&format!("/v1/manage/keys/{}", text(&key["id"]))).await.expect(204);
-        let end = tokio::time::timeout(Duration::from_secs(2), socket.end()).await.expect("within two seconds");
+        let end = timeout(Duration::from_secs(2), socket.end()).await.expect("within two seconds");
         assert_eq!(end, End::Code(4403));
     }
 

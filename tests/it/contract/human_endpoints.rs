@@ -8,11 +8,10 @@ use crate::support::shapes::{
     column, has_keys, is_event, is_key_entry, is_message, is_page, is_participant, is_session, names_field,
 };
 use crate::support::socket::End;
-use crate::support::{Deployment, on_every_deployment};
+use crate::support::{Deployment, on_every_deployment, timeout};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::time::timeout;
 
 fn list(page: &Value) -> &[Value] {
     page["data"].as_array().expect("a list")

@@ -3,9 +3,9 @@
 use crate::support::deployment::name;
 use crate::support::hub::{UNKNOWN, at_agent, at_human, say, text};
 use crate::support::shapes::{column, is_interaction, is_message, is_page, is_time};
-use crate::support::{Client, Deployment, on_every_deployment};
+use crate::support::{Client, Deployment, Stopwatch, on_every_deployment};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const ALL: &str = "/v1/agent/interactions";
 
@@ -83,7 +83,7 @@ on_every_deployment! {
         let waits = at(&made, "/await?timeout=55");
         let responds = async {
             human.post(&for_human(&made, "/respond"), json!({ "encryptedContent": "!" })).await.expect(200);
-            Instant::now()
+            Stopwatch::start()
         };
         let (settled, since) = tokio::join!(agent.get(&waits), responds);
         assert!(since.elapsed() < Duration::from_secs(20), "long before the wait would end: {:?}", since.elapsed());

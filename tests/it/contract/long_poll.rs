@@ -1,7 +1,7 @@
 //! Section 7: a request that waits until a message has settled.
 
 use crate::support::hub::{answer, ask, at_agent, at_message, say, text};
-use crate::support::{Deployment, on_every_deployment};
+use crate::support::{Deployment, Stopwatch, on_every_deployment};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ on_every_deployment! {
         let plain = say(&agent, &session, "settled from the start").await;
         // Every later await too.
         for _ in 0..3 {
-            let started = Instant::now();
+            let started = Stopwatch::start();
             assert_eq!(agent.get(&at_message(&session, &asked, "/await?timeout=55")).await.expect(200), settled);
             assert_eq!(agent.get(&at_message(&session, &plain, "/await")).await.expect(200), plain);
             assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
@@ -74,7 +74,7 @@ on_every_deployment! {
                     "cancel" => drop(agent.post(&at_message(&session, &asked, "/cancel"), json!({})).await.expect(200)),
                     _ => drop(agent.post(&at_agent(&session, "/close"), json!({})).await.expect(200)),
                 }
-                Instant::now()
+                Stopwatch::start()
             };
             // Whichever node takes what: two waits, so that there is one on each of two.
             let (first, second, since) = tokio::join!(agent.get(&path), agent.get(&path), ends);

@@ -22,10 +22,9 @@ mod rows;
 mod settings;
 mod socket;
 
-use crate::support::{Client, Socket};
+use crate::support::{Client, Socket, timeout};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::time::timeout;
 
 /// How soon an end is told that somebody speaks out: well before it would lapse, by whichever node it is said.
 const SOON: Duration = Duration::from_secs(2);

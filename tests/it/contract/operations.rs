@@ -5,9 +5,9 @@ use crate::support::hub::{ask, at_message, open, text};
 use crate::support::process::Process;
 use crate::support::shapes::has_keys;
 use crate::support::socket::End;
-use crate::support::{Client, Deployment, Kind, Socket, eventually, on_every_deployment};
+use crate::support::{Client, Deployment, Kind, Socket, Stopwatch, eventually, on_every_deployment};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::tempdir;
 use tokio::io::AsyncWriteExt as _;
 
@@ -121,7 +121,7 @@ on_every_deployment! {
             line.ends_with(" 1").then_some(())
         })
         .await;
-        let started = Instant::now();
+        let started = Stopwatch::start();
         let code = tokio::task::spawn_blocking(move || hub.terminate()).await.expect("no panic");
         assert_eq!(code, Some(0));
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());

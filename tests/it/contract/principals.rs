@@ -4,9 +4,9 @@ use crate::support::deployment::{name, now, signed};
 use crate::support::hub::{SESSIONS, UNKNOWN, at_agent, at_human, open, say, text};
 use crate::support::shapes::{column, has_keys, is_time};
 use crate::support::socket::End;
-use crate::support::{Client, Deployment, Kind, Socket, eventually, on_every_deployment};
+use crate::support::{Client, Deployment, Kind, Socket, Stopwatch, eventually, on_every_deployment};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a revocation may take to reach every node and close sockets, and a little for the test itself.
 const REVOKED_WITHIN: Duration = Duration::from_millis(2500);
@@ -17,12 +17,12 @@ fn is_secret(text: &str, prefix: &str) -> bool {
 }
 
 /// Waits until a credential counts no more, which must be soon.
-async fn ends_soon(client: &Client, path: &str, since: Instant) {
+async fn ends_soon(client: &Client, path: &str, since: Stopwatch) {
     eventually("the revocation", async || (client.get(path).await.status == 401).then_some(())).await;
     assert!(since.elapsed() < REVOKED_WITHIN, "{:?}", since.elapsed());
 }
 
-async fn closes_soon(mut socket: Socket, since: Instant) {
+async fn closes_soon(mut socket: Socket, since: Stopwatch) {
     assert_eq!(socket.end().await, End::Code(4403));
     assert!(since.elapsed() < REVOKED_WITHIN, "{:?}", since.elapsed());
 }
@@ -174,11 +174,11 @@ on_every_deployment! {
         let guest = key.post(&at_agent(&session, "/guest-tokens"), json!({})).await.expect(201);
         let (visitor, token) = (hub.with_token(text(&guest["token"])), text(&guest["id"]).to_owned());
         let (of_key, of_guest) = (hub.socket(&key).await, hub.socket(&visitor).await);
-        let since = Instant::now();
+        let since = Stopwatch::start();
         key.delete(&at_agent(&session, &format!("/guest-tokens/{token}"))).await.expect(204);
         closes_soon(of_guest, since).await;
         ends_soon(&visitor, "/v1/human/me", since).await;
-        let since = Instant::now();
+        let since = Stopwatch::start();
         hub.manager.delete(&format!("/v1/manage/keys/{}", text(&made["id"]))).await.expect(204);
         closes_soon(of_key, since).await;
         ends_soon(&key, "/v1/agent/me", since).await;
@@ -249,7 +249,7 @@ on_every_deployment! {
         let tokens = hub.anonymous.post("/v1/auth/setup", body).await.expect(200);
         let client = hub.with_token(text(&tokens["accessToken"]));
         let socket = hub.socket(&client).await;
-        let since = Instant::now();
+        let since = Stopwatch::start();
         hub.manager.delete(&format!("/v1/manage/humans/{}", text(&human["id"]))).await.expect(204);
         closes_soon(socket, since).await;
         ends_soon(&client, "/v1/human/me", since).await;

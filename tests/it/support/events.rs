@@ -1,10 +1,9 @@
 //! A reader of Server-Sent Events.
 
-use super::PATIENCE;
 use super::client::Client;
 use super::shapes::is_event;
+use super::{PATIENCE, timeout};
 use serde_json::Value;
-use tokio::time::timeout;
 
 /// A session's events as they come over Server-Sent Events.
 pub struct Events {

@@ -1,7 +1,7 @@
-//! A hub inside the test process, on an empty store of its own, and the people and agents that stories need.
+//! A hub inside the test process, on a store of its own, and the people and agents that stories need.
 
 use super::client::{Client, Nodes};
-use super::postgres;
+use super::database;
 use super::socket::Socket;
 use clap::Parser;
 use hiloop::app::{Server, start_at, start_with};
@@ -70,13 +70,7 @@ impl Hub {
 
     /// A hub with more flags, and a configuration changed in ways that no flag offers.
     pub async fn start_with(engine: Engine, flags: &[&str], change: impl FnOnce(&mut Config)) -> Self {
-        let (database_url, folder) = match engine {
-            Engine::Postgres => (postgres::new_database(), None),
-            Engine::Sqlite => {
-                let folder = tempfile::tempdir().expect("a folder");
-                (format!("sqlite://{}/hub.db", folder.path().display()), Some(folder))
-            }
-        };
+        let (database_url, folder) = database::with_schema(engine).await;
         let mut config = config(&database_url, flags);
         change(&mut config);
         let clock = ShiftedClock::new();
@@ -86,7 +80,7 @@ impl Hub {
 
     /// Two nodes on PostgreSQL and the Redis that `flags` name, between which clients alternate.
     pub async fn start_two(flags: &[&str], change: impl FnOnce(&mut Config)) -> Self {
-        let database_url = postgres::new_database();
+        let database_url = database::in_postgres().await;
         let mut config = config(&database_url, flags);
         change(&mut config);
         let clock = ShiftedClock::new();

@@ -1,12 +1,14 @@
 //! What the stories stand on: a hub of their own, clients, and throw-away databases.
 
 pub mod client;
+pub mod database;
 pub mod deaf;
 pub mod deployment;
 pub mod events;
 pub mod hub;
 pub mod keys;
 pub mod nodes;
+pub mod pace;
 pub mod pgbouncer;
 pub mod port;
 pub mod postgres;
@@ -24,6 +26,7 @@ pub use deployment::{Deployment, Kind};
 pub use events::Events;
 pub use hub::{Engine, Hub};
 pub use nodes::Nodes;
+pub use pace::{Stopwatch, timeout};
 pub use port::Port;
 pub use postgres::Postgres;
 pub use redis::Redis;
@@ -34,7 +37,7 @@ use hiloop::supervisor::Supervisor;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long anything may take before a test fails; generous, since tests share two cores.
+/// How long anything may take before a test fails, by a [`Stopwatch`]; generous, since tests share two cores.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Writes one test for each engine out of `async fn name(hub: Hub)`, or out of `async fn name(engine: Engine)`, which
@@ -113,12 +116,12 @@ pub fn seed() -> u64 {
 
 /// Waits until `check` gives a value.
 pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let waiting = Stopwatch::start();
     loop {
         if let Some(value) = check().await {
             return value;
         }
-        assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
+        assert!(!waiting.is_past(PATIENCE), "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -1,11 +1,10 @@
 //! A WebSocket client that speaks the contract's frames.
 
-use super::PATIENCE;
 use super::client::Client;
+use super::{PATIENCE, timeout};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};

@@ -14,17 +14,31 @@ fn unauthorized(text: &str) -> Refusal {
     Refusal::Unauthorized(text.to_owned())
 }
 
-/// A header's text; one that is no visible ASCII counts as a credential that is not valid.
+/// A header's text. One that is not visible ASCII is a credential that is not valid; so is one that is sent twice, of
+/// which a proxy in front may have checked the other.
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
-    headers.get(name).map(|value| value.to_str().map_err(|_| unauthorized("The credential is not valid"))).transpose()
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(unauthorized("The credential must be sent once"));
+    }
+    value.to_str().map(Some).map_err(|_| unauthorized("The credential is not valid"))
+}
+
+/// The agent that the request names in `X-Hiloop`.
+fn acting_agent(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let mut values = headers.get_all(&ACTING_AGENT).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Refusal::Invalid("Header 'X-Hiloop' must be sent once".to_owned()));
+    }
+    value.to_str().map(Some).map_err(|_| Refusal::Invalid("Header 'X-Hiloop' must be visible ASCII".to_owned()))
 }
 
 /// The API key of a request with the agent that it is to act as.
 pub fn api_key_of(headers: &HeaderMap) -> Result<Option<(&str, Option<&str>)>, Refusal> {
     let Some(key) = text(headers, &API_KEY)? else { return Ok(None) };
-    let agent = headers.get(&ACTING_AGENT).map(|value| value.to_str()).transpose();
-    let agent = agent.map_err(|_| Refusal::Invalid("Header 'X-Hiloop' must be visible ASCII".to_owned()))?;
-    Ok(Some((key, agent)))
+    Ok(Some((key, acting_agent(headers)?)))
 }
 
 /// The bearer token of a request.

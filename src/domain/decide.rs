@@ -6,11 +6,11 @@ use super::interaction::{self, InteractionState};
 use super::keys::KeyChange;
 use super::message::{AnswerOutcome, MessageState, Response};
 use super::names::folded_name;
-use super::participant::{Member, Participation};
+use super::participant::{Member, Participation, TakenName};
 use super::session::SessionPatch;
 use super::{
     Actor, AgentId, Author, Envelope, EventType, GuestId, Message, MessageId, MessageStatus, Participant,
-    ParticipantId, ParticipantType, PrincipalId, Priority, Refusal, Responder, Session, SessionStatus, Timestamp,
+    ParticipantId, PrincipalId, Priority, Refusal, Responder, Session, SessionStatus, Timestamp,
 };
 use std::collections::HashSet;
 
@@ -120,7 +120,7 @@ pub struct Facts<'a> {
     /// The participant that the command names, if the session has it.
     pub participant: Option<&'a Participant>,
     /// Who takes part, with their names; only loaded for `AddParticipant`.
-    pub names: &'a [(ParticipantType, String)],
+    pub names: &'a [TakenName],
     /// When the newest key of that participant was made of which the timeline tells; only loaded for `TellKey`.
     pub told_key: Option<Timestamp>,
     /// The interaction that the session is, if it is one; only loaded for `PushBlocks`.
@@ -372,15 +372,16 @@ fn add_participant(
         let participant = Box::new(present.clone());
         return Decision::accept(Vec::new(), Reply::Participant { participant, created: false });
     }
-    // A guest is known by the name that their inviter gave them, so it must not be another participant's.
-    let is_guest = member.kind == ParticipantType::Guest;
-    let others = facts.names.iter().filter(|(kind, _)| is_guest || *kind == ParticipantType::Guest);
-    let others: HashSet<_> = others.map(|(_, name)| folded_name(name)).collect();
     let mut member = member.clone();
     if guest.is_some_and(|guest| guest.has_default_name) {
-        member.name = free_name(&member.name, &others);
-    } else if others.contains(&folded_name(&member.name)) {
-        return Decision::refuse(Refusal::Conflict("Another participant has this 'name'".to_owned()));
+        let taken = facts.names.iter().map(|taken| folded_name(&taken.name)).collect();
+        member.name = free_name(&member.name, &taken);
+    } else {
+        let wanted = folded_name(&member.name);
+        let mut others = facts.names.iter().filter(|taken| taken.excludes(&member, facts.actor));
+        if others.any(|taken| folded_name(&taken.name) == wanted) {
+            return Decision::refuse(Refusal::Conflict("Another participant has this 'name'".to_owned()));
+        }
     }
     let participant = Participant::new(session.id, &member, role, Some(facts.actor.clone()), facts.now);
     let reply = Reply::Participant { participant: Box::new(participant.clone()), created: true };

@@ -91,6 +91,32 @@ pub struct Participation {
     pub answers_agent: Option<AgentId>,
 }
 
+/// A name that a participant of the session has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TakenName {
+    pub kind: ParticipantType,
+    pub name: String,
+    pub invited_by: Option<Actor>,
+}
+
+impl TakenName {
+    /// Whether this is a guest whom `actor` has invited.
+    fn is_guest_of(&self, actor: &Actor) -> bool {
+        let inviter = self.invited_by.as_ref().filter(|_| self.kind == ParticipantType::Guest);
+        inviter.is_some_and(|inviter| (inviter.kind, inviter.id) == (actor.kind, actor.id))
+    }
+
+    /// Whether `member`, added by `actor`, must have another name. People and agents bring their names with them, which
+    /// may be alike; a guest is known by the one that their inviter gave them. An inviter may give it twice: a second
+    /// link for the same guest.
+    pub fn excludes(&self, member: &Member, actor: &Actor) -> bool {
+        match member.kind {
+            ParticipantType::Guest => !self.is_guest_of(actor),
+            _ => self.kind == ParticipantType::Guest,
+        }
+    }
+}
+
 /// Someone who may be made a participant: an agent, human or guest of the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {

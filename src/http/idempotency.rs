@@ -33,9 +33,13 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let key = match parts.headers.get("idempotency-key") {
-            None => None,
-            Some(value) => Some(Idempotency::check_key(value.to_str().unwrap_or_default())?),
+        let mut keys = parts.headers.get_all("idempotency-key").iter();
+        let key = match (keys.next(), keys.next()) {
+            (None, _) => None,
+            (Some(value), None) => Some(Idempotency::check_key(value.to_str().unwrap_or_default())?),
+            (Some(_), Some(_)) => {
+                return Err(Refusal::Invalid("Header 'Idempotency-Key' must be sent once".to_owned()).into());
+            }
         };
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let credential = parts.headers.get("x-api-key").map_or(&[][..], |value| value.as_bytes());

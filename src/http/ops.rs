@@ -20,6 +20,9 @@ use utoipa::ToSchema;
 
 /// How long the store may take to answer before it counts as out of reach.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a trial write may take after one has failed. A database that another program holds keeps it waiting, and
+/// whoever balances the load waits about a second for the answer.
+const WRITE_PATIENCE: Duration = Duration::from_millis(500);
 /// How long its answer holds: whoever asks whether the node is ready must not be able to keep the store busy.
 const STORE_ANSWER: Duration = Duration::from_secs(1);
 /// Prometheus' text format.
@@ -89,7 +92,7 @@ impl Probe {
         // While writes work, each of them is proof enough. Where the last one failed, none may come any more: whoever
         // balances the load sends them elsewhere.
         if app.store.writes_fail()
-            && !timeout(STORE_PATIENCE, app.store.try_write()).await.is_ok_and(|answer| answer.is_ok())
+            && !timeout(WRITE_PATIENCE, app.store.try_write()).await.is_ok_and(|answer| answer.is_ok())
         {
             return Health::Unwritable;
         }

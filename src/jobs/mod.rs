@@ -4,6 +4,7 @@ mod announcements;
 mod audit;
 mod checkpoint;
 mod deadlines;
+mod lists;
 mod memory;
 mod prune;
 mod retention;
@@ -24,6 +25,7 @@ pub fn start(context: &Arc<Context>, clock: Option<StoreClock>) {
     checkpoint::start(context);
     announcements::start(context);
     deadlines::start(context);
+    lists::start(context);
     memory::start(context);
     audit::start(context);
     prune::start(context);

@@ -75,6 +75,15 @@ impl<E: Engine> Lease<E> {
         self.run(|connection| E::say(connection, text)).await
     }
 
+    /// Runs text that changes a setting of the connection and changes it back at its end. Unless it gets there, the
+    /// connection is thrown away.
+    pub async fn say_between(&mut self, text: &'static str) -> StoreResult<()> {
+        let was_spoilt = std::mem::replace(&mut self.is_spoilt, true);
+        self.say(text).await?;
+        self.is_spoilt = was_spoilt;
+        Ok(())
+    }
+
     /// Has the connection do something.
     pub async fn run<T>(
         &mut self,
@@ -126,5 +135,43 @@ impl<E: Engine> Drop for Lease<E> {
         } else {
             self.bench.put_back(out);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::bench::Bench;
+    use crate::store::engine::Statement;
+    use sqlx::Sqlite;
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const AND_BACK: &str = "PRAGMA busy_timeout = 200; SELECT 1; PRAGMA busy_timeout = 5000";
+    const FAILS: &str = "PRAGMA busy_timeout = 200; SELECT missing; PRAGMA busy_timeout = 5000";
+    const LONG: &str = "PRAGMA busy_timeout = 200; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
+                        WHERE i < 200000) SELECT COUNT(*) FROM n; PRAGMA busy_timeout = 5000";
+
+    #[tokio::test]
+    async fn a_setting_that_was_changed_for_one_text_never_stays() {
+        let options = SqliteConnectOptions::new().in_memory(true).busy_timeout(Duration::from_secs(5));
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.expect("a database");
+        let bench = Bench::<Sqlite>::new(pool, None, Arc::default());
+        let timeout = async || {
+            let mut lease = bench.lease().await.expect("a connection");
+            Statement::<Sqlite>::new("PRAGMA busy_timeout").number(&mut lease).await.expect("a number")
+        };
+        for (text, works) in [(AND_BACK, true), (FAILS, false)] {
+            let said = bench.lease().await.expect("a connection").say_between(text).await;
+            assert_eq!(said.is_ok(), works, "{text}");
+            assert_eq!(timeout().await, 5000, "{text}");
+        }
+        // A caller who goes away meanwhile.
+        let mut lease = bench.lease().await.expect("a connection");
+        let mut said = Box::pin(lease.say_between(LONG));
+        assert!(futures::poll!(&mut said).is_pending());
+        drop(said);
+        drop(lease);
+        assert_eq!(timeout().await, 5000);
     }
 }

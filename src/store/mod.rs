@@ -8,6 +8,7 @@ mod bench;
 pub mod engine;
 pub mod error;
 mod lease;
+mod listing;
 pub mod open;
 mod pooler;
 pub mod records;
@@ -19,12 +20,12 @@ use crate::domain::draft;
 use crate::domain::interaction::InteractionState;
 use crate::domain::keys::{Attestation, SessionKey};
 use crate::domain::message::MessageState;
-use crate::domain::participant::Member;
+use crate::domain::participant::{Member, TakenName};
 use crate::domain::people::{Agent, ApiKey, Guest, Human, SignIn, Space};
 use crate::domain::{
     AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyEntry, KeyId, Message, MessageId,
-    MessageStatus, Page, PageRequest, Participant, ParticipantId, ParticipantType, PrincipalId, Scope, Session,
-    SessionId, SessionStatus, SpaceId, Timestamp,
+    MessageStatus, Page, PageRequest, Participant, ParticipantId, PrincipalId, Scope, Session, SessionId,
+    SessionStatus, SpaceId, Timestamp,
 };
 use async_trait::async_trait;
 pub use error::StoreError;
@@ -35,7 +36,8 @@ pub use records::{
     Revoked, Revoker, Said, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
 };
 pub use sql::{
-    DUE_MESSAGES, ENDED_SESSION, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED,
+    COUNTS, DUE_MESSAGES, ENDED_SESSION, FEW_SESSIONS, FIRST_ENTRIES, KNOWN, KNOWN_OF, LOOK_UPS, PENDING_MESSAGES,
+    SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED, UNLISTED, UNLISTED_OF_SPACE, UNLISTED_TOTAL,
 };
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
@@ -325,6 +327,16 @@ pub trait Sessions: Send + Sync {
     async fn sessions_of(&self, scope: Scope, listed: &[&Listed], max_bytes: i64) -> StoreResult<Taken<Session>>;
     /// What needs this participant (contract section 6): pending first, archived left out.
     async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>>;
+    /// How many sessions have changed since their list entries were written, at most `limit`.
+    async fn unlisted(&self, limit: i64) -> StoreResult<i64>;
+    /// Writes the list entries of at most `limit` sessions in which nothing has happened since `quiet_since`, of the
+    /// first spaces after this one. Returns the last one's space; `None` if there is none, or others have them in hand.
+    async fn list_sessions(
+        &self,
+        quiet_since: Timestamp,
+        after: Option<SpaceId>,
+        limit: i64,
+    ) -> StoreResult<Option<SpaceId>>;
     /// Those who see the session: a human who is deactivated is none of them.
     async fn participants(
         &self,
@@ -526,11 +538,7 @@ pub trait WriteTx: Send {
     /// As [`DirectoryTx::hold_key`].
     async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool>;
     /// The names of those who take part: of everybody, or of guests alone.
-    async fn participant_names(
-        &mut self,
-        session: SessionId,
-        of_everybody: bool,
-    ) -> StoreResult<Vec<(ParticipantType, String)>>;
+    async fn participant_names(&mut self, session: SessionId, of_everybody: bool) -> StoreResult<Vec<TakenName>>;
     /// When the newest key was made of which the session's timeline tells for this participant, if it does.
     async fn told_key(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Timestamp>>;
     /// What the session is as an interaction, if it is one.

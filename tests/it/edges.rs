@@ -92,6 +92,29 @@ async fn a_socket_needs_http_1_1() {
     assert!(status == 400 && is_error(&body), "{status} {body}");
 }
 
+/// A proxy in front may have checked the other one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_header_that_says_who_asks_is_sent_once() {
+    let hub = Hub::start(Engine::Sqlite).await;
+    let (key, token) = (hub.owner.secret().to_owned(), format!("Bearer {}", hub.human().await.secret()));
+    for (first, second, code) in [
+        (("x-api-key", key.as_str()), ("x-api-key", key.as_str()), (401, "UNAUTHORIZED")),
+        (("authorization", token.as_str()), ("authorization", token.as_str()), (401, "UNAUTHORIZED")),
+        (("x-hiloop", "a"), ("x-hiloop", "b"), (400, "VALIDATION_ERROR")),
+    ] {
+        let client = if first.0 == "x-hiloop" { hub.owner.clone() } else { hub.anonymous() };
+        let path = if first.0 == "authorization" { "/v1/human/sessions" } else { "/v1/agent/me" };
+        let once = client.with(first.0, first.1);
+        once.get(path).await.expect(200);
+        once.with(second.0, second.1).get(path).await.expect_error(code.0, code.1);
+    }
+    let session = hub.session(&hub.owner).await;
+    let keyed = hub.owner.with("idempotency-key", "one").with("idempotency-key", "two");
+    let message = json!({ "encryptedContent": "once" });
+    let refused = keyed.post(&at_agent(&session, "/messages"), message).await.expect_error(400, "VALIDATION_ERROR");
+    assert!(refused["message"].as_str().is_some_and(|text| text.contains("Idempotency-Key")), "{refused}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_reply_of_the_api_may_be_kept_or_guessed_at() {
     let hub = Hub::start(Engine::Sqlite).await;

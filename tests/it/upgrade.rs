@@ -4,6 +4,7 @@ use crate::support::hub::{answer, ask, at_agent, at_human, at_message, say, text
 use crate::support::previous::previous;
 use crate::support::process::{Process, hiloop};
 use crate::support::shapes::is_whole_event;
+use crate::support::sql::Database;
 use crate::support::{Client, Redis, Socket, eventually, postgres};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -158,10 +159,34 @@ async fn nodes_of_both_releases_serve_one_postgresql_and_the_older_one_restarts_
     let old = start(previous(folder.path(), &url));
     world.check(&old).await;
     each_sees_what_the_other_writes(&world, &old, &new).await;
+    lists_tell_what_the_older_one_writes(&world, &url, &old, &new).await;
     let (at_old, at_new) = (at(&old, &world.alpha), at(&new, &world.alpha));
     let [by_old, by_new] = [timeline(&at_old, &world.in_alpha).await, timeline(&at_new, &world.in_alpha).await];
     assert_eq!(in_common(&by_old), in_common(&by_new));
     check_events_are_whole(&world, &new).await;
+}
+
+/// The space's lists have so many sessions that the newer node reads them by entries, which the older one knows nothing
+/// of: what that one writes is in its place all the same.
+async fn lists_tell_what_the_older_one_writes(world: &World, database_url: &str, old: &Process, new: &Process) {
+    let (at_old, at_new) = (at(old, &world.alpha), at(new, &world.alpha));
+    let mut sessions = Vec::new();
+    for _ in 0..300 {
+        sessions.push(text(&at_old.post("/v1/agent/sessions", json!({})).await.expect(201)["id"]).to_owned());
+    }
+    let database = Database::open(database_url).await;
+    let listed = "SELECT COUNT(*) FROM sessions WHERE listed_seq = last_seq";
+    eventually("sessions to be listed", async || (database.number(listed).await >= 64).then_some(())).await;
+    let page = async |query: &str| at_new.get(&format!("/v1/agent/sessions?pageSize=1{query}")).await.expect(200);
+    let before = page("").await;
+    say(&at_old, &sessions[0], "in the one that was quiet for longest").await;
+    let after = page("").await;
+    assert_eq!((&after["data"][0]["id"], &after["total"]), (&json!(sessions[0]), &before["total"]));
+    at_old.post(&at_agent(&sessions[1], "/close"), json!({})).await.expect(200);
+    let closed = page("&status=Closed").await;
+    assert_eq!((&closed["data"][0]["id"], &closed["total"]), (&json!(sessions[1]), &json!(1)));
+    at_old.post(&at_agent(&sessions[2], "/archive"), json!({})).await.expect(200);
+    assert_eq!(page("").await["total"].as_i64(), before["total"].as_i64().map(|total| total - 1));
 }
 
 /// Ann was one human in two spaces. She keeps her account where she was first; in the other space she is somebody else,

@@ -6,6 +6,7 @@ use crate::domain::interaction::InteractionState;
 use crate::domain::{Envelope, Interaction, MessageId, MessageStatus, Page, PageRequest, Scope, SessionId, Timestamp};
 use crate::store::engine::{Engine, Fields, Statement, groups};
 use crate::store::lease::Lease;
+use crate::store::listing::List;
 use crate::store::script::{FILLED, Script};
 use crate::store::{Interactions, Moment, StoreError, StoreResult, Taken};
 use async_trait::async_trait;
@@ -61,6 +62,9 @@ impl<E: Engine> Interactions for SqlStore<E> {
         status: Option<MessageStatus>,
         page: PageRequest,
     ) -> StoreResult<Page<SessionId>> {
+        if let Some(found) = self.listed(scope, List::Interactions(status), page).await? {
+            return Ok(found);
+        }
         let status = status.map(|status| status.as_str().to_owned());
         let count = scope::INTERACTIONS_TOTAL.within::<E>(scope).bind(status.clone());
         let list = scope::INTERACTIONS.within::<E>(scope).bind(status);

@@ -13,6 +13,7 @@ mod credentials;
 mod directory;
 mod directory_tx;
 mod interactions;
+mod lists;
 mod named;
 mod outside;
 mod prune;
@@ -27,6 +28,7 @@ mod timelines;
 mod write;
 
 pub use interactions::TITLE_AT;
+pub use lists::{COUNTS, FEW_SESSIONS, FIRST_ENTRIES, KNOWN, KNOWN_OF, UNLISTED, UNLISTED_OF_SPACE, UNLISTED_TOTAL};
 pub use public_keys::SESSIONS_TO_TELL;
 pub use retention::ENDED_SESSION;
 pub use scope::{LOOK_UPS, Scoped};
@@ -150,7 +152,7 @@ impl<E: Engine> Store for SqlStore<E> {
     async fn shrink_log(&self) -> StoreResult<()> {
         let size = self.log.as_ref().and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
         if size > LOG_LIMIT {
-            self.writer().await?.say(SHRINK_LOG).await?;
+            self.writer().await?.say_between(SHRINK_LOG).await?;
         }
         Ok(())
     }

@@ -206,7 +206,7 @@ pub(super) fn member<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<(Session
     Ok((session, principal, participation))
 }
 
-fn invited_by<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Option<Actor>> {
+pub(super) fn invited_by<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Option<Actor>> {
     row.read::<Option<String>>()?.map(|text| actor(&text)).transpose()
 }
 

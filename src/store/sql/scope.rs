@@ -35,9 +35,18 @@ impl Scoped {
 
     /// The same for a look-up whose text ends before the list of the sessions that are meant.
     pub(super) fn within_of<E: Engine>(self, scope: Scope, sessions: &[SessionId]) -> Statement<E> {
+        Self::naming(self.of(scope), ")", scope, sessions)
+    }
+
+    /// The same for one whose text comes after the list of the sessions, and another one before it.
+    pub(super) fn ending<E: Engine>(self, head: &'static str, scope: Scope, sessions: &[SessionId]) -> Statement<E> {
+        Self::naming(head, self.of(scope), scope, sessions)
+    }
+
+    fn naming<E: Engine>(head: &'static str, tail: &'static str, scope: Scope, sessions: &[SessionId]) -> Statement<E> {
         // The last one again and again, up to a power of two: so few texts that all of them stay prepared.
         let rows = sessions.len().next_power_of_two();
-        let mut statement = Statement::with_rows(self.of(scope), ")", 3, rows, 1);
+        let mut statement = Statement::with_rows(head, tail, 3, rows, 1);
         bind(&mut statement, scope);
         let padding = sessions.last().into_iter().cycle().take(rows - sessions.len());
         sessions.iter().chain(padding).for_each(|session| statement.push(session.0));
@@ -50,13 +59,26 @@ fn bind<E: Engine>(statement: &mut Statement<E>, scope: Scope) {
     statement.push(scope.participant().map(|id| id.0));
 }
 
-/// Makes look-ups out of what they select, what they join to the sessions `s`, and the rest of their condition.
+/// That a session `s` is of space `$1`; where sessions are `named`, so that SQLite finds them by their ids rather than
+/// pass over the whole space.
+macro_rules! of_space {
+    () => {
+        "s.space_id = $1 "
+    };
+    (named) => {
+        "CASE WHEN s.space_id = $1 THEN TRUE ELSE FALSE END "
+    };
+}
+pub(super) use of_space;
+
+/// Makes look-ups out of what they select, what they join to the sessions `s`, and the rest of their condition, which may
+/// end before the list of the sessions that are `named`.
 macro_rules! look_ups {
-    ($($(#[$meta:meta])* $name:ident: $select:expr, $join:expr, $rest:expr;)+) => {
+    ($($(#[$meta:meta])* $name:ident $(($named:ident))?: $select:expr, $join:expr, $rest:expr;)+) => {
         $(
             $(#[$meta])*
             pub(super) const $name: Scoped = Scoped {
-                space: concat!($select, " FROM sessions s ", $join, " WHERE s.space_id = $1 ", $rest),
+                space: concat!($select, " FROM sessions s ", $join, " WHERE ", of_space!($($named)?), $rest),
                 member: concat!(
                     $select,
                     " FROM participants sp CROSS JOIN sessions s ",
@@ -94,6 +116,34 @@ macro_rules! asked {
     };
 }
 
+/// What stands in feeds of a session `s` and the participation `p`. (`+ 0` keeps PostgreSQL from looking for the smallest
+/// deadline among those of all sessions.)
+macro_rules! feed_columns {
+    () => {
+        select_listed!(
+            ", CASE WHEN s.message_count > p.read_count THEN s.message_count - p.read_count ELSE 0 END, \
+             CASE WHEN s.pending_count > 0 THEN (SELECT MAX(m.priority) FROM messages m \
+             WHERE m.session_id = s.id AND m.status = 'Pending') END AS urgency, \
+             CASE WHEN s.pending_count > 0 THEN (SELECT MIN(m.deadline_at + 0) FROM messages m \
+             WHERE m.session_id = s.id AND m.status = 'Pending') END AS due"
+        )
+    };
+}
+
+/// The `seq` of the first message after `$4` in session `$3` by somebody who is no agent: of each sender the first one,
+/// so that what agents have written in between costs nothing.
+macro_rules! first_of_people {
+    () => {
+        "WITH RECURSIVE w(id) AS (SELECT (SELECT f.sender_id FROM messages f \
+         WHERE f.session_id = $3 AND f.sender_id IS NOT NULL ORDER BY f.sender_id LIMIT 1) \
+         UNION ALL SELECT (SELECT n.sender_id FROM messages n \
+         WHERE n.session_id = $3 AND n.sender_id > w.id ORDER BY n.sender_id LIMIT 1) FROM w WHERE w.id IS NOT NULL) \
+         SELECT MIN((SELECT x.seq FROM messages x WHERE x.session_id = $3 AND x.sender_id = w.id AND x.seq > $4 \
+         ORDER BY x.seq LIMIT 1)) FROM w WHERE w.id IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.id = w.id)"
+    };
+}
+
 look_ups! {
     /// `$3` is a session.
     SESSION: select_session!(""), "", "AND s.id = $3";
@@ -105,17 +155,18 @@ look_ups! {
         "",
         concat!(of_status!(), "ORDER BY s.updated_at DESC, s.id DESC LIMIT $4 OFFSET $5");
     /// Ends before the sessions.
-    ENCRYPTED_TITLES: "SELECT s.id, s.encrypted_title", "", "AND s.id IN (VALUES";
+    SESSIONS_OF (named): select_listed!(""), "", "AND s.id IN (VALUES";
+    /// Of the participant's own feed. Ends before the sessions.
+    FEED_OF (named):
+        feed_columns!(),
+        "CROSS JOIN participants p",
+        "AND p.session_id = s.id AND p.principal_id = $2 AND s.id IN (VALUES";
+    /// Ends before the sessions.
+    ENCRYPTED_TITLES (named): "SELECT s.id, s.encrypted_title", "", "AND s.id IN (VALUES";
     FEED_TOTAL: "SELECT COUNT(*)", "", "AND s.status <> 'Archived'";
     /// `$3` is whose feed it is, `$4` and `$5` how many and after how many.
     FEED:
-        select_listed!(
-            ", CASE WHEN s.message_count > p.read_count THEN s.message_count - p.read_count ELSE 0 END, \
-             CASE WHEN s.pending_count > 0 THEN (SELECT MAX(m.priority) FROM messages m \
-             WHERE m.session_id = s.id AND m.status = 'Pending') END AS urgency, \
-             CASE WHEN s.pending_count > 0 THEN (SELECT MIN(m.deadline_at) FROM messages m \
-             WHERE m.session_id = s.id AND m.status = 'Pending') END AS due"
-        ),
+        feed_columns!(),
         "CROSS JOIN participants p",
         "AND p.session_id = s.id AND p.principal_id = $3 AND s.status <> 'Archived' \
          ORDER BY CASE WHEN s.pending_count > 0 THEN 0 ELSE 1 END, urgency DESC NULLS LAST, \
@@ -161,9 +212,12 @@ look_ups! {
         "AND s.id = $3";
     /// `$3` is a session, `$4` the `seq` after which a human or guest wrote.
     FIRST_SAID:
-        "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, (SELECT m.id FROM messages m \
-         WHERE m.session_id = s.id AND m.seq > $4 AND m.sender_id IS NOT NULL \
-         AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.id = m.sender_id) ORDER BY m.seq LIMIT 1)",
+        concat!(
+            "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, (SELECT m.id FROM messages m \
+             WHERE m.session_id = $3 AND m.seq = (",
+            first_of_people!(),
+            "))"
+        ),
         "",
         "AND s.id = $3";
     /// `$3` is a session, `$4` a message: without what it says, which may be large.
@@ -192,13 +246,13 @@ look_ups! {
         "CROSS JOIN interactions i CROSS JOIN messages m",
         concat!(listed_interactions!(), "ORDER BY s.updated_at DESC, s.id DESC LIMIT $4 OFFSET $5");
     /// How long each of these interactions is, with its answer and its blocks. Ends before the sessions.
-    INTERACTION_SIZES:
+    INTERACTION_SIZES (named):
         "SELECT s.id, c.size + COALESCE(x.size, 0) + (SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) \
          FROM events b WHERE b.session_id = s.id AND b.kind = 'blocks.pushed')",
         asked!(),
         "AND i.session_id = s.id AND m.id = i.message_id AND m.session_id = s.id AND s.id IN (VALUES";
     /// Ends before the sessions.
-    INTERACTIONS_OF:
+    INTERACTIONS_OF (named):
         interaction_columns!(),
         asked!(),
         "AND i.session_id = s.id AND m.id = i.message_id AND m.session_id = s.id AND s.id IN (VALUES";

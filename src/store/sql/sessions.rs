@@ -3,9 +3,10 @@
 use super::{SqlStore, rows, scope, sql, timelines};
 use crate::domain::{
     Envelope, Page, PageRequest, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId,
-    SessionStatus, SpaceId,
+    SessionStatus, SpaceId, Timestamp,
 };
 use crate::store::engine::{Engine, Fields};
+use crate::store::listing::List;
 use crate::store::{FeedEntry, Listed, ReadMark, Sessions, StoreResult, Taken};
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -68,6 +69,16 @@ macro_rules! still_sees {
     };
 }
 
+/// The columns of `FEED` and `FEED_OF`.
+fn feed_entry<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<FeedEntry> {
+    Ok(FeedEntry {
+        listed: rows::listed(row)?,
+        unread_count: row.read()?,
+        highest_priority: row.read::<Option<i64>>()?.map(Priority::from_rank),
+        next_deadline_at: rows::deadline(row)?,
+    })
+}
+
 #[async_trait]
 impl<E: Engine> Sessions for SqlStore<E> {
     async fn session(&self, scope: Scope, id: SessionId) -> StoreResult<Option<Session>> {
@@ -80,6 +91,11 @@ impl<E: Engine> Sessions for SqlStore<E> {
         status: Option<SessionStatus>,
         page: PageRequest,
     ) -> StoreResult<Page<Listed>> {
+        let list = List::Sessions(status);
+        let listed = self.listed_as(scope, list, page, scope::SESSIONS_OF, rows::listed, |listed| listed.session.id);
+        if let Some(found) = listed.await? {
+            return Ok(found);
+        }
         let status = status.map(|status| status.as_str().to_owned());
         let count = scope::SESSIONS_TOTAL.within::<E>(scope).bind(status.clone());
         self.page(page, count, scope::SESSIONS.within::<E>(scope).bind(status), rows::listed).await
@@ -110,16 +126,28 @@ impl<E: Engine> Sessions for SqlStore<E> {
     }
 
     async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>> {
+        if scope.participant() == Some(principal) {
+            let of = scope::FEED_OF;
+            let listed = self.listed_as(scope, List::Feed, page, of, feed_entry, |entry| entry.listed.session.id);
+            if let Some(found) = listed.await? {
+                return Ok(found);
+            }
+        }
         let list = scope::FEED.within::<E>(scope).bind(principal.0);
-        self.page(page, scope::FEED_TOTAL.within::<E>(scope), list, |row| {
-            Ok(FeedEntry {
-                listed: rows::listed(row)?,
-                unread_count: row.read()?,
-                highest_priority: row.read::<Option<i64>>()?.map(Priority::from_rank),
-                next_deadline_at: rows::deadline(row)?,
-            })
-        })
-        .await
+        self.page(page, scope::FEED_TOTAL.within::<E>(scope), list, feed_entry).await
+    }
+
+    async fn unlisted(&self, limit: i64) -> StoreResult<i64> {
+        self.count_unlisted(limit).await
+    }
+
+    async fn list_sessions(
+        &self,
+        quiet_since: Timestamp,
+        after: Option<SpaceId>,
+        limit: i64,
+    ) -> StoreResult<Option<SpaceId>> {
+        self.list_quiet(quiet_since, after, limit).await
     }
 
     async fn participants(

@@ -6,6 +6,7 @@ use super::{api_keys, interactions, replies, revocation, rows, sql};
 use crate::domain::decide::NewGuest;
 use crate::domain::interaction::InteractionState;
 use crate::domain::message::{MessageState, Settlement};
+use crate::domain::participant::TakenName;
 use crate::domain::{
     CommittedEvent, KeyId, MessageId, MessageStatus, Participant, ParticipantId, ParticipantType, PrincipalId, Session,
     SessionId, SpaceId, Timestamp,
@@ -27,7 +28,7 @@ pub const PENDING_MESSAGES: &str = concat!(
 );
 
 /// What those who take part in session `$1` are called: everybody if `$2`, else guests alone.
-const PARTICIPANT_NAMES: &str = "SELECT p.kind, COALESCE(a.name, h.name, g.name) FROM participants p \
+const PARTICIPANT_NAMES: &str = "SELECT p.kind, COALESCE(a.name, h.name, g.name), p.invited_by FROM participants p \
      LEFT JOIN agents a ON a.id = p.principal_id AND p.kind = 'Agent' \
      LEFT JOIN humans h ON h.id = p.principal_id AND p.kind = 'Human' \
      LEFT JOIN guests g ON g.id = p.principal_id AND p.kind = 'Guest' \
@@ -145,18 +146,15 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
         api_keys::hold::<E>(&mut self.tx, key).await
     }
 
-    async fn participant_names(
-        &mut self,
-        session: SessionId,
-        of_everybody: bool,
-    ) -> StoreResult<Vec<(ParticipantType, String)>> {
+    async fn participant_names(&mut self, session: SessionId, of_everybody: bool) -> StoreResult<Vec<TakenName>> {
         sql::<E>(PARTICIPANT_NAMES)
             .bind(session.0)
             .bind(of_everybody)
             .all(&mut *self.tx, |row| {
                 let kind: String = row.read()?;
                 let kind = ParticipantType::parse(&kind).ok_or_else(|| StoreError::damaged("a type of participant"))?;
-                Ok((kind, row.read::<Option<String>>()?.unwrap_or_default()))
+                let name = row.read::<Option<String>>()?.unwrap_or_default();
+                Ok(TakenName { kind, name, invited_by: rows::invited_by(row)? })
             })
             .await
     }

@@ -1,6 +1,8 @@
 //! A hub's database, looked at past the hub.
 
 use sqlx::{AssertSqlSafe, PgPool, Row as _, SqlitePool};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 pub enum Database {
     Sqlite(SqlitePool),
@@ -69,6 +71,30 @@ impl Database {
         steps.join("\n")
     }
 
+    /// How much work a query is, whatever the machine: steps of SQLite's virtual machine, or rows that PostgreSQL looks
+    /// at. Its placeholders must have been filled in.
+    pub async fn work(&self, sql: &str) -> i64 {
+        match self {
+            Self::Sqlite(pool) => {
+                let steps = Arc::new(AtomicI64::new(0));
+                let mut connection = pool.acquire().await.expect("a connection");
+                let mut handle = connection.lock_handle().await.expect("it");
+                let count = Arc::clone(&steps);
+                handle.set_progress_handler(1, move || count.fetch_add(1, Ordering::Relaxed) >= 0);
+                drop(handle);
+                let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut *connection).await;
+                rows.expect("it works");
+                connection.lock_handle().await.expect("it").remove_progress_handler();
+                steps.load(Ordering::Relaxed)
+            }
+            Self::Postgres(pool) => {
+                let sql = AssertSqlSafe(format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}"));
+                let rows = sqlx::query(sql).fetch_all(pool).await.expect("a plan");
+                rows.iter().map(|row| looked_at(row.get(0))).sum()
+            }
+        }
+    }
+
     /// Checks that a query finds its rows by this index and reads no whole table.
     #[track_caller]
     pub fn uses_index(plan: &str, index: &str) {
@@ -78,4 +104,19 @@ impl Database {
         let tables: Vec<_> = scans.filter(|line| !line.contains("INDEX")).collect();
         assert!(tables.is_empty(), "{plan}");
     }
+}
+
+/// How many rows a line of PostgreSQL's plan has looked at: those that a step gave, or left out, each time it was run.
+/// (What was left out is given for one run on average.)
+fn looked_at(line: &str) -> i64 {
+    let number = |name: &str| -> Option<f64> {
+        let rest = line.split_once(name)?.1;
+        rest.split(|c: char| !c.is_ascii_digit() && c != '.').next()?.parse().ok()
+    };
+    #[allow(clippy::cast_possible_truncation)] // few
+    let whole = |rows: f64| rows.ceil() as i64;
+    if let Some(removed) = number("Rows Removed by Filter: ") {
+        return whole(removed);
+    }
+    number("actual rows=").zip(number("loops=")).map_or(0, |(rows, loops)| whole(rows * loops))
 }

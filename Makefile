@@ -19,7 +19,8 @@ PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.js
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run build page setup setup-test test test-page test-hub conformance test-browser chaos fuzz lint fmt loadtest nodes clean
+.PHONY: help run build page setup setup-test test test-page test-hub conformance test-browser chaos fuzz lint lint-crates lint-packaging \
+        audit fmt loadtest nodes release clean
 
 help: ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -85,10 +86,23 @@ test-browser: $(PAGE) ## The chat in Chromium, against a hub that is played and 
 chaos: setup-test $(PAGE) ## Three nodes and everything that can happen to them, for SECONDS=300
 	HILOOP_CHAOS_SECONDS=$(or $(SECONDS),300) $(CARGO) test --locked --test chaos -- --nocapture
 
-lint: $(PAGE) ## Formatting, lints and types; warnings are errors
+lint: $(PAGE) lint-crates lint-packaging ## Formatting, lints, types, crates and packaging; warnings are errors
 	$(CARGO) fmt --all --check
 	cd web-demo && $(NPM) run --silent check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+lint-crates: ## The licences and the origins of the crates, and that none is one that is kept out (deny.toml)
+	@scripts/deny.sh licenses bans sources
+
+lint-packaging: ## The Dockerfile, compose.yaml, the manifests for Kubernetes, and that they agree with the hub
+	@scripts/packaging.sh "$(TARGET)"
+
+# Apart from `make test`: it asks databases elsewhere, and what they know changes without any change here.
+audit: ## What is known against the crates and the chat's packages; needs a network
+	@failed=; \
+	scripts/deny.sh advisories || failed="$$failed crates"; \
+	(cd web-demo && $(NPM) audit --package-lock-only) || failed="$$failed packages"; \
+	if [ -n "$$failed" ]; then echo "make audit: failed:$$failed" >&2; exit 1; fi
 
 fmt: ## Format the Rust code
 	$(CARGO) fmt --all
@@ -100,6 +114,9 @@ loadtest: ## Run the load tester: make loadtest ARGS="fanout --sockets 1000"
 nodes: setup-test $(PAGE) ## What a second node and the Redis between them cost: latency across nodes, CPU a message
 	$(CARGO) build --locked --release --workspace
 	@python3 loadtest/nodes.py $(TARGET)/release/hiloop $(TARGET)/release/loadtest $(ARGS)
+
+release: setup page ## What is released, in target/dist: the stripped program, its debug information, SBOM and checksums
+	@scripts/release.sh
 
 fuzz: ## Fuzz the parsers of what strangers send, 60 s each: make fuzz ARGS="600 socket"
 	@scripts/fuzz.sh $(ARGS)

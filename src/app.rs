@@ -203,14 +203,13 @@ async fn launch(
         Arc::clone(&rooms.clock),
         Arc::clone(&metrics),
         Arc::clone(&connections),
+        Arc::clone(rooms.authenticator.revoked()),
         &supervisor,
     );
-    let authenticator = Arc::clone(&rooms.authenticator);
-    hub.on_revocation(move || authenticator.forget_all());
     let revoker = Arc::clone(&hub);
-    rooms.accounts.on_revocation(move |id| revoker.revoke(id));
+    rooms.accounts.on_revocation(move |ids| revoker.revoke(ids));
     let publisher = Arc::clone(&hub);
-    let space_bytes = SpaceBytes::start(config.quotas.space_bytes, Arc::clone(&rooms.store), &supervisor);
+    let space_bytes = SpaceBytes::start(config.quotas.space_bytes, &rooms.store, &supervisor);
     let counter = space_bytes.clone();
     let on_commit = Arc::new(move |events: &[CommittedEvent]| {
         counter.added(events);

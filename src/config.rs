@@ -1,5 +1,8 @@
-//! Settings, from flags and the environment, checked once. The only reader of the environment.
+//! Settings, from flags, the environment and files that these name, checked once. The only reader of the environment.
 
+mod secret_file;
+
+use self::secret_file::secret;
 use crate::domain::pages::{Pages, origin_of};
 use crate::domain::text::{MAX_NAME, check_name};
 use crate::gcra::Rate;
@@ -11,26 +14,27 @@ use thiserror::Error;
 
 /// The space that everything belongs to unless one is named.
 pub const DEFAULT_SPACE: &str = "default";
+/// The store unless another is named.
+const DEFAULT_DATABASE: &str = "sqlite://hiloop-data/hiloop.db";
 
 /// The settings as they are given. Every one is a flag and an environment variable.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
-    /// Address and port to listen on; port 0 takes any free one
-    #[arg(long, env = "HILOOP_LISTEN", default_value = "127.0.0.1:8080")]
-    pub listen: String,
+    #[command(flatten)]
+    pub listen: ListenSettings,
     #[command(flatten)]
     pub database: DatabaseSettings,
     /// Connects several nodes over one store: redis://…, rediss://…, redis+cluster://A,B,… or rediss+cluster://…
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
+    /// File that holds REDIS_URL
+    #[arg(long, env = "REDIS_URL_FILE")]
+    pub redis_url_file: Option<String>,
     #[command(flatten)]
     pub jwt: JwtSettings,
     /// Addresses and networks (10.0.0.0/8) of proxies whose X-Forwarded-For counts, separated by commas
     #[arg(long, env = "HILOOP_TRUSTED_PROXIES", default_value = "")]
     pub trusted_proxies: String,
-    /// Address and port on which /metrics is open to everyone
-    #[arg(long, env = "HILOOP_METRICS_LISTEN")]
-    pub metrics_listen: Option<String>,
     /// The URL under which people reach the hub, for links (from the listen address if not set)
     #[arg(long, env = "HILOOP_PUBLIC_URL")]
     pub public_url: Option<String>,
@@ -60,6 +64,17 @@ pub struct Settings {
     /// Time to end everything after SIGTERM, in seconds
     #[arg(long, env = "HILOOP_GRACE_SECONDS", default_value = "10")]
     pub grace_seconds: String,
+}
+
+/// The settings of where a hub answers.
+#[derive(Args, Clone, Debug)]
+pub struct ListenSettings {
+    /// Address and port to listen on; port 0 takes any free one
+    #[arg(long, env = "HILOOP_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: String,
+    /// Address and port on which /metrics is open to everyone
+    #[arg(long, env = "HILOOP_METRICS_LISTEN")]
+    pub metrics_listen: Option<String>,
 }
 
 /// The settings of what a space and a session may hold.
@@ -92,8 +107,11 @@ pub struct Quotas {
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseSettings {
     /// sqlite://… or postgres://…
-    #[arg(long, env = "DATABASE_URL", default_value = "sqlite://hiloop-data/hiloop.db", hide_env_values = true)]
+    #[arg(long, env = "DATABASE_URL", default_value = DEFAULT_DATABASE, hide_env_values = true)]
     pub database_url: String,
+    /// File that holds DATABASE_URL
+    #[arg(long, env = "DATABASE_URL_FILE")]
+    pub database_url_file: Option<String>,
     /// Most connections to PostgreSQL at a time, of this node
     #[arg(long, env = "HILOOP_DATABASE_CONNECTIONS", default_value = "16")]
     pub database_connections: String,
@@ -113,6 +131,9 @@ pub struct JwtSettings {
     /// Secret of HS256 tokens, at least 32 characters (made once and kept in the store if not set)
     #[arg(long, env = "HILOOP_JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<String>,
+    /// File that holds HILOOP_JWT_SECRET
+    #[arg(long, env = "HILOOP_JWT_SECRET_FILE")]
+    pub jwt_secret_file: Option<String>,
     /// URL of the JWKS of an outside issuer
     #[arg(long, env = "HILOOP_JWKS_URL")]
     pub jwks_url: Option<String>,
@@ -260,16 +281,15 @@ impl Settings {
         let jwt = self.jwt.check()?;
         jwt.check_issuer()?;
         let database = self.database.check()?;
+        let (listen, metrics_listen) = self.listen.check()?;
         let rate_limit = rate_limit(&self.rate_limit)?;
         Ok(Config {
-            listen: address("HILOOP_LISTEN", &self.listen)?,
+            listen,
             database,
-            redis_url: given(self.redis_url),
+            redis_url: secret("REDIS_URL", given(self.redis_url), "REDIS_URL_FILE", given(self.redis_url_file))?,
             jwt,
             trusted_proxies: list(&self.trusted_proxies).map(network).collect::<Result<_, _>>()?,
-            metrics_listen: given(self.metrics_listen)
-                .map(|text| address("HILOOP_METRICS_LISTEN", &text))
-                .transpose()?,
+            metrics_listen,
             public_url,
             cors_origins,
             pages: Pages::default(),
@@ -291,6 +311,17 @@ impl Settings {
     }
 }
 
+impl ListenSettings {
+    /// Where the hub listens, and where its metrics are open.
+    pub fn check(&self) -> Result<(SocketAddr, Option<SocketAddr>), ConfigError> {
+        let metrics = self.metrics_listen.as_deref().filter(|text| !text.trim().is_empty());
+        Ok((
+            address("HILOOP_LISTEN", &self.listen)?,
+            metrics.map(|text| address("HILOOP_METRICS_LISTEN", text)).transpose()?,
+        ))
+    }
+}
+
 impl QuotaSettings {
     fn check(&self) -> Result<Quotas, ConfigError> {
         Ok(Quotas {
@@ -305,7 +336,13 @@ impl QuotaSettings {
 impl JwtSettings {
     pub fn check(self) -> Result<Self, ConfigError> {
         let jwt = Self {
-            jwt_secret: given(self.jwt_secret),
+            jwt_secret: secret(
+                "HILOOP_JWT_SECRET",
+                given(self.jwt_secret),
+                "HILOOP_JWT_SECRET_FILE",
+                given(self.jwt_secret_file),
+            )?,
+            jwt_secret_file: None,
             jwks_url: given(self.jwks_url),
             jwt_issuer: given(self.jwt_issuer),
             jwt_audience: given(self.jwt_audience),
@@ -351,12 +388,16 @@ impl JwtSettings {
 
 impl DatabaseSettings {
     pub fn check(&self) -> Result<Database, ConfigError> {
-        let url = &self.database_url;
+        let file = given(self.database_url_file.clone());
+        // The default is no choice of anybody's: it gives way to a file.
+        let unset = |url: &String| url == DEFAULT_DATABASE || url.trim().is_empty();
+        let url = Some(self.database_url.clone()).filter(|url| file.is_none() || !unset(url));
+        let url = secret("DATABASE_URL", url, "DATABASE_URL_FILE", file)?.unwrap_or_default();
         if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
             return Err(bad("DATABASE_URL", "must begin with sqlite:// or postgres://"));
         }
         let connections = number("HILOOP_DATABASE_CONNECTIONS", &self.database_connections, 2, 1000)?;
-        Ok(Database { url: url.clone(), connections: u32::try_from(connections).unwrap_or(u32::MAX) })
+        Ok(Database { url, connections: u32::try_from(connections).unwrap_or(u32::MAX) })
     }
 }
 

@@ -16,6 +16,7 @@ use crate::domain::{
     Timestamp,
 };
 use crate::store::{DirectoryTx, EndedSignIns, NewHuman, NewSignIn, PasswordChosen, RefreshOutcome, Store};
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
@@ -46,7 +47,7 @@ pub struct SignedIn {
     pub refresh_token: Secret,
 }
 
-type Revoker = Box<dyn Fn(Uuid) + Send + Sync>;
+type Revoker = Box<dyn Fn(&HashSet<Uuid>) + Send + Sync>;
 
 #[derive(Clone)]
 pub struct Accounts {
@@ -71,7 +72,7 @@ impl Accounts {
     }
 
     /// Has `revoke` called for everything that is revoked from now on, so that live connections end. Set once.
-    pub fn on_revocation(&self, revoke: impl Fn(Uuid) + Send + Sync + 'static) {
+    pub fn on_revocation(&self, revoke: impl Fn(&HashSet<Uuid>) + Send + Sync + 'static) {
         let _ = self.on_revocation.set(Box::new(revoke));
     }
 
@@ -318,7 +319,7 @@ impl Accounts {
     /// Has the live connections end whose sign-ins were ended, and their tokens refused at once on this node.
     fn revoke(&self, subjects: Vec<Uuid>) {
         if let Some(revoke) = self.on_revocation.get() {
-            subjects.into_iter().for_each(revoke);
+            revoke(&subjects.into_iter().collect());
         }
     }
 

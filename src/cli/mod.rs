@@ -1,6 +1,7 @@
 //! The command line: each command in a file.
 
 mod demo;
+mod healthcheck;
 mod humans;
 mod keys;
 mod log;
@@ -46,6 +47,8 @@ enum Command {
     Humans(humans::Humans),
     /// Print an access token of a human
     Token(token::Token),
+    /// Ask the hub of this machine whether it is ready: for container health checks
+    Healthcheck(healthcheck::Healthcheck),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
     /// Run a scripted agent that talks to whoever opens the chat
@@ -87,6 +90,7 @@ pub fn run() -> ExitCode {
             Some(Command::Keys(command)) => command.run().await,
             Some(Command::Humans(command)) => command.run().await,
             Some(Command::Token(command)) => command.run().await,
+            Some(Command::Healthcheck(command)) => command.run().await,
             Some(Command::Openapi) => openapi::run(),
             Some(Command::Demo(command)) => command.run().await,
         }

@@ -33,7 +33,7 @@ pub use records::{
     Acknowledged, ActiveSession, Announcement, Attested, DueMessage, EndedSignIns, EventPage, FeedEntry, FormerHumans,
     GuestOf, Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark,
     NewSignIn, NotRevoked, Outlook, OutsideIdentity, Passing, PasswordChosen, Put, ReadMark, RefreshOutcome, Retired,
-    Revoked, Revoker, Said, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
+    Revoked, Revoker, Said, SavedReply, SavedReplyKind, SpaceSize, Standing, Taken, Uses, WriteSet,
 };
 pub use sql::{
     COUNTS, DUE_MESSAGES, ENDED_SESSION, FEW_SESSIONS, FIRST_ENTRIES, KNOWN, KNOWN_OF, LOOK_UPS, PENDING_MESSAGES,
@@ -346,8 +346,8 @@ pub trait Sessions: Send + Sync {
     ) -> StoreResult<Option<Page<Participant>>>;
     /// The ids of everyone who takes part, as `participants` has them.
     async fn member_ids(&self, space: SpaceId, session: SessionId) -> StoreResult<Vec<PrincipalId>>;
-    /// How many bytes of events the sessions of a space hold, as far as that is known.
-    async fn space_bytes(&self, space: SpaceId) -> StoreResult<i64>;
+    /// How many bytes of events the sessions of each of these spaces hold; a space without sessions is left out.
+    async fn space_bytes(&self, spaces: &[SpaceId]) -> StoreResult<Vec<SpaceSize>>;
     /// Counts the bytes of at most `limit` sessions of the space of which they are not known; `false` if none is left.
     async fn count_session_bytes(&self, space: SpaceId, limit: i64) -> StoreResult<bool>;
     /// Notes how far a participant has read, never backwards and never past the end. `None` if they don't take part.
@@ -414,6 +414,15 @@ pub trait Timelines: Send + Sync {
         limit: i64,
         max_bytes: i64,
     ) -> StoreResult<Option<EventPage>>;
+    /// The `seq` of the last event before `seq` that is older than `floor`, without what it says: the place before the
+    /// first event that is kept if there is none. `None` if the session is out of scope.
+    async fn last_older(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        seq: i64,
+        floor: Timestamp,
+    ) -> StoreResult<Option<i64>>;
     /// Where the timeline of each of these sessions stands: one query for a node's reconcile tick.
     async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, Head)>>;
     /// Where the sessions of these spaces stand that have had an event at or after `since`.

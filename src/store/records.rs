@@ -242,6 +242,15 @@ pub struct ActiveSession {
     pub at: Timestamp,
 }
 
+/// How many bytes of events a space holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpaceSize {
+    pub space: SpaceId,
+    pub bytes: i64,
+    /// Whether there are sessions whose bytes are not known, and not among these.
+    pub is_partial: bool,
+}
+
 /// Where a timeline stands, and who somebody is on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {

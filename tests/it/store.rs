@@ -23,7 +23,7 @@ use hiloop::store::open::{open, open_with};
 use hiloop::store::{
     Acknowledged, ActiveSession, DueMessage, EndedSignIns, FormerHumans, Head, Listed, Loaded, LockWait, Moment, Named,
     NewHuman, NewKey, NewMark, NewSignIn, NotRevoked, Passing, ReadMark, RefreshOutcome, Revoker, SavedReply,
-    SavedReplyKind, Store, StoreError, StoreResult, Uses, WriteSet, WriteTx,
+    SavedReplyKind, SpaceSize, Store, StoreError, StoreResult, Uses, WriteSet, WriteTx,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -895,14 +895,22 @@ on_both_stores! {
             }
         }
         let bytes = i64::try_from(bytes).expect("few");
-        assert_eq!(store.space_bytes(space.id).await.expect("the store"), bytes);
-        assert_eq!(store.space_bytes(other.id).await.expect("the store"), 0);
+        let mut elsewhere = Line::new(&other, &[]);
+        elsewhere.save(&store).await;
+        let size = async || {
+            let empty = SpaceId::new();
+            let sizes = store.space_bytes(&[space.id, empty, other.id]).await.expect("the store");
+            assert_eq!(sizes.len(), 2, "{sizes:?}");
+            *sizes.iter().find(|size| size.space == space.id).expect("it")
+        };
+        assert_eq!(size().await, SpaceSize { space: space.id, bytes, is_partial: false });
+        assert!(store.space_bytes(&[]).await.expect("the store").is_empty());
         assert!(!store.count_session_bytes(space.id, 10).await.expect("the store"));
         // As the version before leaves them.
         sql::Database::open(&store.url).await.execute("UPDATE sessions SET bytes = NULL").await;
-        assert_eq!(store.space_bytes(space.id).await.expect("the store"), 0);
+        assert_eq!(size().await, SpaceSize { space: space.id, bytes: 0, is_partial: true });
         while store.count_session_bytes(space.id, 1).await.expect("the store") {}
-        assert_eq!(store.space_bytes(space.id).await.expect("the store"), bytes);
+        assert_eq!(size().await, SpaceSize { space: space.id, bytes, is_partial: false });
     }
 
     async fn those_who_count_what_a_space_has_take_turns(store: Empty) {
@@ -1398,6 +1406,7 @@ on_both_stores! {
         assert!(by_wrong_session.expect("the store").is_none());
         assert!(store.member_ids(other.id, id).await.expect("the store").is_empty());
         assert!(store.last_seqs(&[(other.id, id)]).await.expect("the store").is_empty());
+        assert_eq!(store.last_older(Scope::Space(other.id), id, 9, NOW).await.expect("the store"), None);
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         assert!(tx.lock_sessions(&[(other.id, id)]).await.expect("the store").is_empty());
         assert!(tx.message_states(&[(elsewhere.id(), message.id)]).await.expect("the store").is_empty());
@@ -1514,6 +1523,37 @@ on_both_stores! {
         assert_eq!(late.keys().collect::<HashSet<_>>(), [3, 4].map(|index| lines[index].session.id).iter().collect());
         assert!(found(&[], NOW).await.is_empty());
         assert!(found(&[spaces[2].id], NOW.plus_seconds(6)).await.is_empty());
+    }
+
+    async fn where_the_older_part_of_a_timeline_ends_is_found_without_reading_it(store: Empty) {
+        let space = store.space("one").await;
+        let agent = store.agent_named(&space, "a").await;
+        let mut line = Line::new(&space, &[agent.member()]);
+        // Events 2 to 5, a second apart.
+        for second in 1..5 {
+            line.at = NOW.plus_seconds(second);
+            line.post(&agent.member(), "x", None);
+        }
+        line.save(&store).await;
+        let (scope, id) = (Scope::Space(space.id), line.id());
+        let older = async |seq, floor| store.last_older(scope, id, seq, floor).await.expect("the store");
+        assert_eq!(older(9, NOW.plus_seconds(3)).await, Some(3));
+        assert_eq!(older(9, NOW.plus_seconds(60)).await, Some(5));
+        assert_eq!(older(5, NOW.plus_seconds(60)).await, Some(4), "those before alone");
+        assert_eq!(older(9, NOW.plus_seconds(-60)).await, Some(0));
+        let member = Scope::Member(space.id, agent.id.into());
+        assert_eq!(store.last_older(member, id, 9, NOW.plus_seconds(3)).await.expect("the store"), Some(3));
+        let stranger = Scope::Member(space.id, store.agent_named(&space, "b").await.id.into());
+        assert_eq!(store.last_older(stranger, id, 9, NOW.plus_seconds(3)).await.expect("the store"), None);
+        // What retention has taken is no part of it.
+        let database = sql::Database::open(&store.url).await;
+        let own = database.id(&id.to_string());
+        database
+            .execute(&format!(
+                "DELETE FROM events WHERE session_id = {own} AND seq < 4; UPDATE sessions SET first_seq = 4 WHERE id = {own}"
+            ))
+            .await;
+        assert_eq!(older(9, NOW.plus_seconds(-60)).await, Some(3));
     }
 
     async fn a_session_comes_back_as_it_was_written(store: Empty) {
@@ -2592,6 +2632,7 @@ const COVERED: &[&str] = &[
     "standing",
     "outlook",
     "events_after",
+    "last_older",
     "last_seqs",
     "active_since",
     "due_messages",

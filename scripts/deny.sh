@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Checks the crates by deny.toml. Installs cargo-deny where it is missing, not optimised, since that is soon built and
+# fast enough for a few hundred crates.
+#
+#   scripts/deny.sh CHECK...    licenses, bans, sources, advisories (which fetches the database of what is known)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+command -v cargo-deny >/dev/null 2>&1 ||
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install cargo-deny --quiet --locked --debug --version '^0.20'
+exec cargo deny --locked --log-level error check "$@"

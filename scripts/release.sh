@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Builds what is released, into target/dist: the program without its debug information, that information, a list of what
+# the program is made of (SBOM), and checksums. The same sources give the same bytes in whatever folder they are built,
+# with the same rustc, C compiler and C library.
+#
+#   scripts/release.sh               all of it
+#   scripts/release.sh program       the program and its debug information
+#   scripts/release.sh dependencies  nothing but the crates that the program needs: a layer of a container image
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+fail() {
+    echo "release: $*" >&2
+    exit 1
+}
+
+want=${1:-all}
+case "$want" in
+    all | program | dependencies) ;;
+    *) fail "usage: scripts/release.sh [program|dependencies]" ;;
+esac
+
+here=$(pwd -P)
+mkdir -p "${CARGO_TARGET_DIR:-target}"
+target=$(cd "${CARGO_TARGET_DIR:-target}" && pwd -P)
+dist=$target/dist
+# Apart from other builds, whose flags differ.
+build=$target/reproducible
+
+# What could get into the program from the outside.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_INCREMENTAL RUSTC_WRAPPER
+unset CFLAGS CXXFLAGS CPPFLAGS LDFLAGS
+export LC_ALL=C SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-0}
+
+# Folders that would stand in panics and in debug information, as what they are called there. Of two that fit the later
+# one counts.
+remaps=()
+set_flags() {
+    local cargo=${CARGO_HOME:-$HOME/.cargo} folder c=() rust=()
+    remaps=("$cargo=/cargo")
+    # Its name depends on where crates are downloaded from.
+    for folder in "$cargo"/registry/src/*/; do
+        [ -d "$folder" ] && remaps+=("${folder%/}=/cargo/registry")
+    done
+    # rustc names the library's own sources so, unless they are installed beside it.
+    remaps+=("$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(rustc -vV | sed -n 's/^commit-hash: //p')")
+    remaps+=("$here=/hiloop" "$build=/hiloop/target")
+    for folder in "${remaps[@]}"; do
+        rust+=("--remap-path-prefix=$folder")
+        c+=("$(printf %q "-ffile-prefix-map=$folder")")
+    done
+    CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && echo "${rust[*]}")
+    export CARGO_ENCODED_RUSTFLAGS CFLAGS="${c[*]}" CC_SHELL_ESCAPED_FLAGS=1
+}
+
+build() {
+    cargo build --locked --release --bin hiloop --target-dir "$build"
+}
+
+# With sources that say nothing in place of those that are not here yet.
+dependencies() {
+    local file
+    for file in src/main.rs loadtest/src/main.rs; do
+        [ -e "$file" ] || { mkdir -p "$(dirname "$file")" && echo 'fn main() {}' >"$file"; }
+    done
+    [ -e src/lib.rs ] || : >src/lib.rs
+    build
+    # The real sources may be older than these: by their times alone cargo would take this build for theirs.
+    cargo clean --locked --release --package hiloop --target-dir "$build"
+}
+
+program() {
+    [ -e web-demo/dist/index.html ] || fail "the chat page is missing: make page"
+    build
+    rm -rf "$dist"
+    mkdir "$dist"
+    # Put beside the program (or under /usr/lib/debug), debuggers and backtraces find it.
+    objcopy --only-keep-debug --compress-debug-sections "$build/release/hiloop" "$dist/hiloop.debug"
+    chmod 644 "$dist/hiloop.debug"
+    (cd "$dist" && objcopy --strip-all --add-gnu-debuglink=hiloop.debug "$build/release/hiloop" hiloop)
+}
+
+cargo fetch --locked --quiet --target "$(rustc -vV | sed -n 's/^host: //p')"
+set_flags
+if [ "$want" = dependencies ]; then
+    dependencies
+    exit 0
+fi
+program
+if [ "$want" = all ]; then
+    python3 scripts/sbom.py "$dist/hiloop" >"$dist/hiloop.cdx.json"
+    cp LICENSE "$dist/"
+fi
+(cd "$dist" && sha256sum -- * >../SHA256SUMS.new && mv ../SHA256SUMS.new SHA256SUMS)
+ls -l "$dist"

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Prints what the hub's program is made of, as a CycloneDX 1.6 document: its crates, the C and JavaScript code that some
+of them bring, and the packages of its chat page. The same sources give the same bytes.
+
+    scripts/sbom.py [PROGRAM]    with the SHA-256 of the program that was built
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tomllib
+import uuid
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent
+# Other ways to write what SPDX writes so.
+EXPRESSION = [("/", " OR "), ("  ", " ")]
+
+
+def run(*command):
+    return subprocess.run(command, cwd=HERE, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def rustc():
+    said = run("rustc", "-vV")
+    return {key: re.search(rf"^{key}: (\S+)", said, re.M)[1] for key in ("host", "release")}
+
+
+def licenses(expression):
+    if not expression:
+        return {}
+    for written, meant in EXPRESSION:
+        expression = expression.replace(written, meant)
+    return {"licenses": [{"expression": expression}]}
+
+
+def crates(host):
+    """The crates whose code is in the program, by package id, and which of them needs which."""
+    metadata = json.loads(run("cargo", "metadata", "--locked", "--format-version=1", f"--filter-platform={host}"))
+    # `cargo tree` knows what a build without tests switches on; macros run in the compiler and leave nothing of theirs.
+    tree = run("cargo", "tree", "--locked", "--package=hiloop", "--edges=normal,no-proc-macro", f"--target={host}",
+               "--prefix=none", "--format={p}")
+    built = {tuple(line.split()[:2]) for line in tree.splitlines() if line}
+    packages = {p["id"]: p for p in metadata["packages"] if (p["name"], f"v{p['version']}") in built}
+    needs = {}
+    for node in metadata["resolve"]["nodes"]:
+        if node["id"] in packages:
+            normal = [d["pkg"] for d in node["deps"] if any(kind["kind"] is None for kind in d["dep_kinds"])]
+            needs[node["id"]] = [needed for needed in normal if needed in packages]
+    return packages, needs
+
+
+def crate(package, checksums):
+    name, version = package["name"], package["version"]
+    found = {"type": "library", "bom-ref": reference(package), "name": name, "version": version,
+             "purl": reference(package), **licenses(package["license"])}
+    if package["description"]:
+        found["description"] = " ".join(package["description"].split())
+    if (name, version) in checksums:
+        found["hashes"] = [{"alg": "SHA-256", "content": checksums[name, version]}]
+    if package["repository"]:
+        found["externalReferences"] = [{"type": "vcs", "url": package["repository"]}]
+    return found
+
+
+def reference(package):
+    return f"pkg:cargo/{package['name']}@{package['version']}"
+
+
+def carried(packages):
+    """Code in other languages that crates bring with them, as (the crate, a component)."""
+    for package in packages.values():
+        folder = Path(package["manifest_path"]).parent
+        if package["name"] == "libsqlite3-sys":
+            header = (folder / "sqlite3/sqlite3.h").read_text()
+            version = re.search(r'#define SQLITE_VERSION\s+"([^"]+)"', header)[1]
+            yield package, component("generic", "sqlite", version, "blessing")
+        elif package["name"] == "libmimalloc-sys":
+            versions = [
+                int(re.search(r"#define MI_MALLOC_VERSION\s+(\d+)", header.read_text())[1])
+                for header in folder.glob("c_src/mimalloc*/**/include/mimalloc.h")
+            ]
+            # The crate brings several lines of it, and builds the older unless a feature says otherwise.
+            number = min(versions)
+            major, minor, patch = (number // 100, number // 10 % 10, number % 10) if number < 1000 else (
+                number // 10000, number // 100 % 100, number % 100)
+            yield package, component("generic", "mimalloc", f"{major}.{minor}.{patch}", "MIT")
+        elif package["name"] == "utoipa-swagger-ui":
+            version = re.search(r"swagger-ui/archive/refs/tags/v([\d.]+)\.zip", (folder / "build.rs").read_text())[1]
+            yield package, component("npm", "swagger-ui-dist", version, "Apache-2.0")
+
+
+def component(kind, name, version, license):
+    purl = f"pkg:{kind}/{name.replace('@', '%40')}@{version}"
+    return {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl, **licenses(license)}
+
+
+def page():
+    """The packages that are built into the chat page."""
+    locked = json.loads((HERE / "web-demo/package-lock.json").read_text())["packages"]
+    for path, package in sorted(locked.items()):
+        name = path.rpartition("node_modules/")[2]
+        if name and not package.get("dev") and not package.get("link"):
+            yield component("npm", name, package["version"], package.get("license"))
+
+
+def main():
+    compiler = rustc()
+    packages, needs = crates(compiler["host"])
+    locked = tomllib.loads((HERE / "Cargo.lock").read_text())["package"]
+    checksums = {(p["name"], p["version"]): p["checksum"] for p in locked if "checksum" in p}
+    root = next(package for package in packages.values() if package["name"] == "hiloop")
+
+    program = crate(root, {})
+    program["type"] = "application"
+    if len(sys.argv) > 1:
+        content = Path(sys.argv[1]).read_bytes()
+        program["hashes"] = [{"alg": "SHA-256", "content": hashlib.sha256(content).hexdigest()}]
+    components = [crate(package, checksums) for package in packages.values() if package is not root]
+    edges = {reference(packages[id]): {reference(packages[needed]) for needed in needed_ids}
+             for id, needed_ids in needs.items()}
+    for package, brought in carried(packages):
+        components.append(brought)
+        edges[reference(package)].add(brought["purl"])
+    for package in page():
+        components.append(package)
+        edges[reference(root)].add(package["purl"])
+    edges.update({c["purl"]: set() for c in components if c["purl"] not in edges})
+
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {
+            "component": program,
+            "tools": {"components": [{"type": "application", "name": "rustc", "version": compiler["release"]}]},
+            "properties": [{"name": "hiloop:target", "value": compiler["host"]}],
+        },
+        "components": sorted(components, key=lambda c: c["purl"]),
+        "dependencies": [{"ref": ref, "dependsOn": sorted(needed)} for ref, needed in sorted(edges.items())],
+    }
+    # A number of its own for each content, and the same for the same.
+    content = json.dumps(document, sort_keys=True)
+    document["serialNumber"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, content)}"
+    print(json.dumps(document, indent=1))
+
+
+main()

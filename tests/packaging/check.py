@@ -1,0 +1,343 @@
+"""What no linter knows of the packaging: that its files agree with each other and with the hub. `make lint-packaging`
+runs it; a failed check is a line that names it."""
+
+import fnmatch
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import yaml
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+HERE = Path(__file__).resolve().parent.parent.parent
+# Seconds that a process may take to end after its grace time.
+END = 5
+
+checks = []
+
+
+def check(function):
+    checks.append(function)
+    return function
+
+
+def read(path):
+    return (HERE / path).read_text()
+
+
+def dockerfile():
+    """The instructions, each as (name, the rest), with continued lines joined and variables replaced."""
+    text = re.sub(r"^#.*\n", "", read("Dockerfile"), flags=re.M).replace("\\\n", " ")
+    variables = dict(re.findall(r"^ARG (\w+)=(\S+)", text, re.M))
+    text = re.sub(r"\$\{(\w+)\}", lambda found: variables.get(found[1], found[0]), text)
+    return [tuple(line.split(maxsplit=1)) for line in text.splitlines() if line.strip()]
+
+
+def final_stage():
+    instructions = dockerfile()
+    start = max(at for at, (name, _) in enumerate(instructions) if name == "FROM")
+    return instructions[start:]
+
+
+def value(name):
+    found = [rest for instruction, rest in final_stage() if instruction == name]
+    assert len(found) == 1, f"{name} stands once in the last stage, not {found}"
+    return found[0]
+
+
+def ignored(path):
+    """Whether .dockerignore keeps a file from the builder: the last line that fits it or a folder of it counts."""
+    parts = Path(path).parts
+    names = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    out = False
+    for line in read(".dockerignore").splitlines():
+        if line and not line.startswith("#"):
+            pattern = line.removeprefix("!")
+            if any(fnmatch.fnmatchcase(name, pattern) and name.count("/") == pattern.count("/") for name in names):
+                out = not line.startswith("!")
+    return out
+
+
+def tracked(*paths):
+    listed = subprocess.run(["git", "ls-files", "--", *paths], cwd=HERE, check=True, stdout=subprocess.PIPE, text=True)
+    return listed.stdout.split()
+
+
+def documents(name):
+    return list(yaml.safe_load_all(read(f"deploy/kubernetes/{name}")))
+
+
+def deployment():
+    (document,) = documents("deployment.yaml")
+    return document["spec"]
+
+
+def pod():
+    return deployment()["template"]["spec"]
+
+
+def container():
+    (only,) = pod()["containers"]
+    return only
+
+
+def settings_env():
+    lines = [line for line in read("deploy/kubernetes/settings.env").splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def compose():
+    return yaml.safe_load(read("compose.yaml"))
+
+
+def hub_services():
+    return {name: service for name, service in compose()["services"].items() if service.get("build")}
+
+
+def seconds(text):
+    return int(re.fullmatch(r"(\d+)s", text)[1])
+
+
+def settings():
+    """Every setting of the hub, and its default where it has one."""
+    text = read("src/config.rs")
+    return dict(re.findall(r'env = "(\w+)"(?:, default_value = "([^"]*)")?', text))
+
+
+def port(address):
+    return int(address.rpartition(":")[2])
+
+
+@check
+def the_builder_gets_what_the_dockerfile_copies():
+    for name, rest in dockerfile():
+        if name == "COPY" and not rest.startswith("--from"):
+            for source in rest.split()[:-1]:
+                files = tracked(source)
+                assert files, f"COPY {source}: no such file in the repository"
+                built = ("web-demo/test/", "web-demo/e2e/")
+                kept = [file for file in files if ignored(file) and not file.startswith(built)]
+                assert not kept, f".dockerignore keeps {kept} from COPY {source}"
+
+
+@check
+def no_secret_and_nothing_that_was_built_reaches_the_builder():
+    for path in [".env", ".git/config", "hiloop-data/hiloop.db", "target/debug/hiloop", "web-demo/node_modules/a/b.js",
+                 "web-demo/dist/index.html", "deploy/compose/secrets/database_url", "deploy/compose/tls/hub.key",
+                 "deploy/kubernetes/secret.yaml"]:
+        assert ignored(path), f"{path} would be sent to the builder"
+
+
+@check
+def secrets_are_ignored_by_git():
+    for path in [".env", "deploy/compose/secrets/database_url", "deploy/compose/tls/hub.key",
+                 "deploy/compose/hiloop.env", "deploy/kubernetes/secret.yaml"]:
+        found = subprocess.run(["git", "check-ignore", "--quiet", path], cwd=HERE)
+        assert found.returncode == 0, f"git does not ignore {path}"
+
+
+@check
+def the_image_runs_as_a_user_of_its_own_and_the_manifests_know_the_number():
+    user = value("USER")
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), f"USER {user}: Kubernetes can't tell that it is not root"
+    context = pod()["securityContext"]
+    assert user == f"{context['runAsUser']}:{context['runAsGroup']}", "the Deployment runs as another user"
+    assert context["runAsNonRoot"] and context["seccompProfile"]["type"] == "RuntimeDefault"
+    inner = container()["securityContext"]
+    assert inner["readOnlyRootFilesystem"] and not inner["allowPrivilegeEscalation"]
+    assert inner["capabilities"]["drop"] == ["ALL"]
+
+
+@check
+def the_image_is_built_by_a_compiler_that_the_sources_allow():
+    least = re.search(r'^rust-version = "([\d.]+)"', read("Cargo.toml"), re.M)[1]
+    (image,) = [rest for name, rest in dockerfile() if name == "FROM" and rest.startswith("rust:")]
+    version = re.match(r"rust:(\d+\.\d+\.\d+)-", image)
+    assert version, f"{image}: not a version to the last digit, so that two builds may differ"
+    numbers = [[int(part) for part in text.split(".")] for text in (least, version[1])]
+    assert numbers[0] <= numbers[1], f"the image has Rust {version[1]}, the sources need {least}"
+
+
+@check
+def commands_of_the_image_exist():
+    words = json.loads(value("ENTRYPOINT")) + json.loads(value("CMD"))
+    assert words == ["hiloop", "serve"], words
+    health = re.search(r"CMD (\[.*\])", value("HEALTHCHECK"))
+    assert json.loads(health[1]) == ["hiloop", "healthcheck"], health
+    assert value("STOPSIGNAL") == "SIGTERM"
+    # What `hiloop healthcheck` itself allows.
+    within = int(re.search(r"const WITHIN: Duration = Duration::from_secs\((\d+)\)", read("src/cli/healthcheck.rs"))[1])
+    assert int(re.search(r"--timeout=(\d+)s", value("HEALTHCHECK"))[1]) > within
+
+
+@check
+def every_setting_that_packaging_gives_is_one_of_the_hub():
+    known = settings()
+    given = set(settings_env())
+    given |= {rest.split("=")[0] for name, rest in final_stage() if name == "ENV"}
+    for service in hub_services().values():
+        given |= set(service["environment"])
+    unknown = given - set(known)
+    assert len(known) > 20 and not unknown, f"no settings of the hub: {sorted(unknown)}"
+
+
+@check
+def every_way_to_stop_leaves_time_to_drain():
+    grace = int(settings()["HILOOP_GRACE_SECONDS"])
+    for name, service in hub_services().items():
+        if name != "migrate":
+            own = int(service["environment"].get("HILOOP_GRACE_SECONDS", grace))
+            assert seconds(service["stop_grace_period"]) >= own + END, f"compose.yaml: {name} is cut off"
+    unit = re.search(r"^TimeoutStopSec=(\d+)$", read("deploy/hiloop.service"), re.M)
+    assert int(unit[1]) >= grace + END, "deploy/hiloop.service cuts off"
+    own = int(settings_env().get("HILOOP_GRACE_SECONDS", grace))
+    waits = container()["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pod()["terminationGracePeriodSeconds"] >= waits + own + END, "the Deployment cuts off"
+
+
+@check
+def probes_and_services_ask_ports_and_paths_that_are_there():
+    ports = {entry["name"]: entry["containerPort"] for entry in container()["ports"]}
+    own = settings_env()
+    assert ports == {"http": port(own["HILOOP_LISTEN"]), "ops": port(own["HILOOP_METRICS_LISTEN"])}, ports
+    assert ports["http"] == int(value("EXPOSE"))
+    routes = re.search(r"pub fn ops_router.*?\n}", read("src/http/router.rs"), re.S)[0]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        asked = container()[probe]["httpGet"]
+        assert asked["port"] == "ops" and f'.route("{asked["path"]}"' in routes, f"{probe} asks {asked}"
+    # A liveness probe that asks for the database restarts every node when the database is away.
+    assert container()["livenessProbe"]["httpGet"]["path"] == "/livez"
+    assert container()["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    (service,) = documents("service.yaml")
+    assert all(entry["targetPort"] in ports for entry in service["spec"]["ports"])
+    (ingress,) = documents("ingress.yaml")
+    backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    assert backend["name"] == service["metadata"]["name"]
+    assert backend["port"]["name"] in {entry["name"] for entry in service["spec"]["ports"]}
+    assert f"https://{ingress['spec']['rules'][0]['host']}" == own["HILOOP_PUBLIC_URL"]
+    (policy,) = documents("network-policy.yaml")
+    for rule in policy["spec"]["ingress"]:
+        assert all(entry["port"] in ports for entry in rule["ports"]), rule
+
+
+@check
+def selectors_find_the_nodes():
+    labels = deployment()["template"]["metadata"]["labels"]
+    (budget,), (policy,), (service,) = map(documents, ["pod-disruption-budget.yaml", "network-policy.yaml", "service.yaml"])
+    spread = pod()["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"]
+    wanted = [deployment()["selector"]["matchLabels"], budget["spec"]["selector"]["matchLabels"], spread,
+              policy["spec"]["podSelector"]["matchLabels"], service["spec"]["selector"]]
+    for selector in wanted:
+        assert selector and selector.items() <= labels.items(), f"{selector} does not find {labels}"
+    assert deployment()["replicas"] >= 2
+
+
+@check
+def the_kustomization_holds_every_manifest_but_the_example():
+    (document,) = documents("kustomization.yaml")
+    assert document["kind"] == "Kustomization"
+    files = {path.name for path in (HERE / "deploy/kubernetes").glob("*.yaml")}
+    assert set(document["resources"]) == files - {"kustomization.yaml", "secret.example.yaml", "secret.yaml"}
+    assert "namespace" not in document
+    (generator,) = document["configMapGenerator"]
+    assert container()["envFrom"][0]["configMapRef"]["name"] == generator["name"]
+    assert generator["envs"] == ["settings.env"]
+    (image,) = document["images"]
+    assert container()["image"] == image["name"]
+    version = re.search(r'^version = "([^"]+)"', read("Cargo.toml"), re.M)[1]
+    assert image["newTag"] == version, f"the image is of {image['newTag']}, the sources are {version}"
+
+
+@check
+def the_example_secret_holds_the_files_that_the_settings_name():
+    (secret,) = documents("secret.example.yaml")
+    mount = container()["volumeMounts"][0]["mountPath"]
+    (volume,) = pod()["volumes"]
+    assert volume["secret"]["secretName"] == secret["metadata"]["name"]
+    wanted = {name for key, name in settings_env().items() if key.endswith("_FILE")}
+    assert wanted == {f"{mount}/{key}" for key in secret["stringData"]}, wanted
+
+
+@check
+def nginx_of_compose_keeps_the_rules_of_the_tested_one():
+    document = compose()["services"]
+    hubs = [document[name]["networks"]["front"]["ipv4_address"] for name in ("hub-1", "hub-2")]
+    ours = read("deploy/compose/hub.conf.template")
+    for written, meant in [("${HILOOP_HOST}", "hub.example.org"), ("/etc/nginx/tls/", "/etc/nginx/"),
+                           (f"{hubs[0]}:8080", "127.0.0.1:8081"), (f"{hubs[1]}:8080", "127.0.0.1:8082")]:
+        assert written in ours, f"{written} is missing"
+        ours = ours.replace(written, meant)
+
+    def rules(text):
+        return text[text.index("worker_processes"):]
+
+    assert rules(ours) == rules(read("deploy/nginx.conf")), "it differs from deploy/nginx.conf"
+    proxy = document["nginx"]["networks"]["front"]["ipv4_address"]
+    for name in ("hub-1", "hub-2"):
+        assert document[name]["environment"]["HILOOP_TRUSTED_PROXIES"] == proxy
+        assert document[name]["read_only"] and document[name]["cap_drop"] == ["ALL"]
+
+
+@check
+def setup_makes_every_secret_once_for_containers_alone():
+    with tempfile.TemporaryDirectory() as folder:
+        def setup(host):
+            command = ["bash", str(HERE / "deploy/compose/setup.sh"), host]
+            environment = {**os.environ, "HILOOP_COMPOSE_DIR": folder}
+            return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+        def state():
+            return {str(path): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+        assert setup("hub.example.org").returncode == 0
+        before = state()
+        secrets = Path(folder, "deploy/compose/secrets")
+        wanted = {Path(entry["file"]) for entry in compose()["secrets"].values()}
+        assert {path.relative_to(folder) for path in secrets.iterdir()} == wanted
+        assert secrets.stat().st_mode & 0o777 == 0o700, "others may enter the folder of secrets"
+        assert all(path.stat().st_mode & 0o777 == 0o444 for path in secrets.iterdir()), "a container can't read it"
+        assert Path(folder, "deploy/compose/tls/hub.key").stat().st_mode & 0o077 == 0
+        password = secrets.joinpath("postgres_password").read_text()
+        assert len(password) == 64 and password in secrets.joinpath("database_url").read_text()
+        assert Path(folder, ".env").read_text() == "HILOOP_HOST=hub.example.org\n"
+        assert setup("hub.example.org").returncode == 0
+        assert state() == before, "a second run changes what is there"
+        assert setup("; rm -rf x").returncode != 0
+        assert setup("").returncode != 0
+
+
+@check
+def the_list_of_components_is_valid_and_the_same_each_time():
+    def document():
+        command = [sys.executable, str(HERE / "scripts/sbom.py")]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    text = document()
+    problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+    assert problem is None, problem
+    names = {component["name"] for component in json.loads(text)["components"]}
+    assert {"tokio", "axum", "sqlx", "sqlite", "preact", "swagger-ui-dist"} <= names, "something of the program is missing"
+    assert not {"proptest", "jsonschema", "loadtest", "vitest"} & names, "something is not of the program"
+    assert document() == text
+
+
+def main():
+    failed = 0
+    for function in checks:
+        try:
+            function()
+        except Exception as error:  # whatever is wrong with one, the others are run
+            failed += 1
+            line = traceback.extract_tb(error.__traceback__)[-1]
+            print(f"packaging: {function.__name__}: {error or line.line} ({line.filename}:{line.lineno})", file=sys.stderr)
+    print(f"{len(checks) - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+main()

@@ -4,10 +4,12 @@
 mod arrivals;
 mod origin;
 mod refused;
+mod stall;
 mod stream;
 
 pub use arrivals::Arrivals;
 pub use origin::origin;
+pub use stall::Cutoff;
 pub use stream::Watched;
 
 pub mod event;

@@ -4,6 +4,7 @@ use super::channel::Channel;
 use crate::broker::{Ephemeral, Signal};
 use crate::domain::{
     Actor, CommittedEvent, EventHint, EventType, MessageId, ParticipantId, PrincipalId, SessionId, SpaceId, Timestamp,
+    older,
 };
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -289,7 +290,8 @@ fn session_events(session: SessionId, body: Events<'_>) -> Result<Vec<Signal>, M
             return Err(Malformed("an event's text is none"));
         }
         let (settles, removes) = (event.settles, event.removes);
-        let text = Arc::from(text);
+        // The other node may be of the release before.
+        let text = Arc::from(older::completed(kind, text));
         events.push(CommittedEvent { space, session, seq, kind, at, pending, settles, removes, text });
     }
     let events = (!events.is_empty()).then_some(Signal::SessionEvents(events));

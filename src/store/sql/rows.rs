@@ -6,7 +6,7 @@ use crate::domain::people::{Agent, ApiKey, Guest, Human, Role, Space};
 use crate::domain::{
     Actor, AgentId, AnswerOutcome, Author, CommittedEvent, Envelope, EventType, GuestId, HumanId, KeyEntry, KeyId,
     MessageId, MessageStatus, Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session,
-    SessionId, SessionStatus, SpaceId, Timestamp,
+    SessionId, SessionStatus, SpaceId, Timestamp, older,
 };
 use crate::store::engine::{Engine, Fields};
 use crate::store::{Listed, StoreError, StoreResult};
@@ -305,6 +305,6 @@ pub(super) fn event<E: Engine>(
         pending,
         settles: settles.map(MessageId),
         removes: removes.map(PrincipalId),
-        text: Arc::from(body),
+        text: Arc::from(older::completed(kind, &body)),
     })
 }

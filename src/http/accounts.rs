@@ -60,7 +60,7 @@ struct Tokens {
 #[serde(rename_all = "camelCase")]
 #[schema(examples(json!({ "refreshToken": "the refresh token of the last sign-in or refresh" })))]
 pub struct Logout {
-    #[schema(value_type = String)]
+    /// Not needed where the access token of the sign-in is in `Authorization`.
     refresh_token: Option<String>,
     /// End every sign-in of the human. Not unless given.
     everywhere: Option<bool>,

@@ -20,7 +20,7 @@ use crate::store::open::{OpenError, open};
 use crate::store::{Store, StoreError};
 use crate::supervisor::Supervisor;
 use crate::timeline::Timeline;
-use crate::wire::{Arrivals, Watched};
+use crate::wire::{Arrivals, Cutoff, Watched};
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -203,14 +203,13 @@ async fn launch(
         Arc::clone(&rooms.clock),
         Arc::clone(&metrics),
         Arc::clone(&connections),
+        Arc::clone(rooms.authenticator.revoked()),
         &supervisor,
     );
-    let authenticator = Arc::clone(&rooms.authenticator);
-    hub.on_revocation(move || authenticator.forget_all());
     let revoker = Arc::clone(&hub);
-    rooms.accounts.on_revocation(move |id| revoker.revoke(id));
+    rooms.accounts.on_revocation(move |ids| revoker.revoke(ids));
     let publisher = Arc::clone(&hub);
-    let space_bytes = SpaceBytes::start(config.quotas.space_bytes, Arc::clone(&rooms.store), &supervisor);
+    let space_bytes = SpaceBytes::start(config.quotas.space_bytes, &rooms.store, &supervisor);
     let counter = space_bytes.clone();
     let on_commit = Arc::new(move |events: &[CommittedEvent]| {
         counter.added(events);
@@ -243,7 +242,8 @@ async fn launch(
     let stopped = TaskTracker::new();
     let router = http::router(Arc::clone(&context));
     let connections = Arc::clone(&context.connections);
-    let accept = Accept { listener, router, ending: context.draining.clone(), tasks: stopped.clone(), connections };
+    let (ending, tasks, stalled_after) = (context.draining.clone(), stopped.clone(), context.config.stalled_after);
+    let accept = Accept { listener, router, ending, tasks, connections, stalled_after };
     stopped.spawn(supervisor.clone().watch("accept", accept, |accept| Box::pin(accept.run())));
     let gone = CancellationToken::new();
     let metrics_address = for_metrics.map(|(address, listener)| {
@@ -251,7 +251,7 @@ async fn launch(
         let router = http::ops_router(Arc::clone(&context));
         // Apart from the others: whoever watches is no reason to wait, and may watch to the end.
         let (ending, tasks, connections) = (gone.clone(), TaskTracker::new(), Arc::clone(&context.connections));
-        let accept = Accept { listener, router, ending, tasks, connections };
+        let accept = Accept { listener, router, ending, tasks, connections, stalled_after };
         supervisor.spawn("metrics listener", accept, |accept| Box::pin(accept.run()));
         address
     });
@@ -288,6 +288,8 @@ struct Accept {
     ending: CancellationToken,
     tasks: TaskTracker,
     connections: Arc<Connections>,
+    /// How long a client may take nothing of a reply.
+    stalled_after: Duration,
 }
 
 impl Accept {
@@ -308,7 +310,8 @@ impl Accept {
             // Small frames go out at once.
             let _ = stream.set_nodelay(true);
             let descriptor = self.connections.accepted();
-            self.tasks.spawn(serve(stream, peer, self.router.clone(), self.ending.clone(), descriptor));
+            let (router, ending, stalled_after) = (self.router.clone(), self.ending.clone(), self.stalled_after);
+            self.tasks.spawn(serve(stream, peer, router, ending, stalled_after, descriptor));
         }
     }
 }
@@ -318,10 +321,16 @@ async fn serve(
     peer: SocketAddr,
     router: axum::Router,
     ending: CancellationToken,
+    stalled_after: Duration,
     _descriptor: Descriptor,
 ) {
+    let cutoff = Cutoff::default();
+    let of_requests = cutoff.clone();
     let reached = stream.local_addr().ok().map(Reached);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        // That of the reply before is none of this one's.
+        of_requests.clear();
+        request.extensions_mut().insert(of_requests.clone());
         request.extensions_mut().insert(ConnectInfo(peer));
         if let Some(reached) = reached {
             request.extensions_mut().insert(reached);
@@ -335,7 +344,7 @@ async fn serve(
         .max_buf_size(MAX_HEAD)
         // That a client has gone while its request is at work is noticed by `Watched`.
         .half_close(true)
-        .serve_connection(TokioIo::new(Watched::new(stream, arrivals)), service)
+        .serve_connection(TokioIo::new(Watched::new(stream, arrivals, stalled_after, cutoff)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let outcome = tokio::select! {

@@ -2,17 +2,23 @@
 //!
 //! What a transaction of the store makes or ends is written in it (`DirectoryTx::audit`, or a method's argument); the
 //! rest right after it, by [`Audit::record`]. Failed sign-ins are counted, so that guessing does not fill the store:
-//! one entry a minute for each origin and account, and no more than [`MAX_FAILURES_AN_HOUR`] of these.
+//! one entry a minute for each origin and account, and no more than [`MAX_FAILURES_AN_HOUR`] of these. What the store
+//! does not take is kept and tried again, up to [`MAX_UNWRITTEN`] entries.
 
 use crate::clock::Clock;
 use crate::domain::{AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, HumanId, SpaceId, Timestamp};
 use crate::store::{Store, StoreError};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// Most entries of failed sign-ins that a node makes in an hour; beyond it all origins share one entry a minute.
 const MAX_FAILURES_AN_HOUR: usize = 1000;
+/// Most entries of minutes that are over which wait for the store; beyond it the oldest stand in the log alone.
+const MAX_UNWRITTEN: usize = 4000;
+/// Most of them that are written in one transaction.
+const WRITTEN_AT_ONCE: usize = 500;
 /// Most accounts that one failed sign-in is reported to: an address may stand in several spaces.
 const MAX_ACCOUNTS: usize = 8;
 /// Most entries deleted in one transaction.
@@ -36,13 +42,30 @@ struct Failures {
     /// Entries that were made within the hour.
     entries: usize,
     by_key: HashMap<FailureKey, Failure>,
+    /// Those of minutes that are over, the oldest first.
+    unwritten: VecDeque<Failure>,
 }
 
 struct Failure {
     entry: AuditEntry,
     attempts: u32,
+    /// As many as the last line of the log says.
+    logged: u32,
     /// As many as the entry in the store says.
     written: u32,
+    /// Whether the request of the first failure is still at writing the entry, which must not undo a later count.
+    begins: bool,
+}
+
+impl Failure {
+    /// The entry with its count, if the store does not have that yet.
+    fn to_write(&self) -> Option<AuditEntry> {
+        if self.attempts <= self.written {
+            return None;
+        }
+        let target = self.entry.target.clone().map(|target| AuditTarget { attempts: Some(self.attempts), ..target });
+        Some(AuditEntry { target, ..self.entry.clone() })
+    }
 }
 
 pub struct Audit {
@@ -89,15 +112,25 @@ impl Audit {
             return;
         }
         new.iter().for_each(AuditEntry::log);
-        self.store_entries(&new).await;
+        match self.store.add_audit_entries(&new).await {
+            Ok(()) => self.failures.lock().note_written(&new),
+            Err(error) => {
+                tracing::error!(%error, "entries of failed sign-ins could not be stored; they are tried again");
+                self.failures.lock().note_begun(&new);
+            }
+        }
     }
 
-    /// Writes how many failed sign-ins there were to the entries of those that were counted since the last call, and
-    /// forgets those of minutes that are over.
+    /// Writes how many failed sign-ins there were to the entries of those that were counted since the last call. Those
+    /// of minutes that are over are forgotten once the store has them.
     pub async fn flush(&self) -> Result<(), StoreError> {
-        let changed = self.failures.lock().take_changed(minute_of(self.clock.now()));
-        changed.iter().for_each(AuditEntry::log);
-        if changed.is_empty() { Ok(()) } else { self.store.add_audit_entries(&changed).await }
+        let Changed { to_log, to_write } = self.failures.lock().changed(minute_of(self.clock.now()));
+        to_log.iter().for_each(AuditEntry::log);
+        for some in to_write.chunks(WRITTEN_AT_ONCE) {
+            self.store.add_audit_entries(some).await?;
+            self.failures.lock().note_written(some);
+        }
+        Ok(())
     }
 
     /// Deletes entries that have been kept long enough; `false` if there may be more.
@@ -109,6 +142,17 @@ impl Audit {
 
 fn minute_of(at: Timestamp) -> i64 {
     at.0.div_euclid(60_000)
+}
+
+/// Entries whose counts have grown.
+#[derive(Default)]
+struct Changed {
+    to_log: Vec<AuditEntry>,
+    to_write: Vec<AuditEntry>,
+}
+
+fn attempts_of(entry: &AuditEntry) -> u32 {
+    entry.target.as_ref().and_then(|target| target.attempts).unwrap_or(0)
 }
 
 impl Failures {
@@ -141,23 +185,67 @@ impl Failures {
         };
         let target = AuditTarget { attempts: Some(1), ..target };
         let entry = AuditEntry::new(AuditEvent::SignIn, space, &source, now).failed().on(target);
-        self.by_key.insert(key, Failure { entry: entry.clone(), attempts: 1, written: 1 });
+        let new = Failure { entry: entry.clone(), attempts: 1, logged: 1, written: 0, begins: true };
+        if let Some(over) = self.by_key.insert(key, new) {
+            self.keep_unwritten(over);
+        }
         Some(entry)
     }
 
-    fn take_changed(&mut self, minute: i64) -> Vec<AuditEntry> {
-        let mut changed = Vec::new();
-        self.by_key.retain(|_, failure| {
-            if failure.attempts > failure.written {
-                failure.written = failure.attempts;
-                if let Some(target) = &mut failure.entry.target {
-                    target.attempts = Some(failure.attempts);
-                }
-                changed.push(failure.entry.clone());
+    /// Keeps one whose minute is over until the store has it.
+    fn keep_unwritten(&mut self, over: Failure) {
+        if over.attempts <= over.written {
+            return;
+        }
+        if self.unwritten.len() >= MAX_UNWRITTEN {
+            self.unwritten.pop_front();
+        }
+        self.unwritten.push_back(over);
+    }
+
+    /// What is to be logged and written by now; those of minutes before this one are kept apart.
+    fn changed(&mut self, minute: i64) -> Changed {
+        let over: Vec<FailureKey> = self
+            .by_key
+            .iter()
+            .filter(|(_, failure)| minute_of(failure.entry.at) != minute)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in over {
+            if let Some(over) = self.by_key.remove(&key) {
+                self.keep_unwritten(over);
             }
-            minute_of(failure.entry.at) == minute
-        });
+        }
+        let mut changed = Changed::default();
+        let current = self.by_key.values_mut().filter(|failure| !failure.begins);
+        for failure in self.unwritten.iter_mut().chain(current) {
+            let Some(entry) = failure.to_write() else { continue };
+            if failure.attempts > failure.logged {
+                failure.logged = failure.attempts;
+                changed.to_log.push(entry.clone());
+            }
+            changed.to_write.push(entry);
+        }
         changed
+    }
+
+    /// Notes that the store has these entries with these counts.
+    fn note_written(&mut self, entries: &[AuditEntry]) {
+        let written: HashMap<Uuid, u32> = entries.iter().map(|entry| (entry.id, attempts_of(entry))).collect();
+        for failure in self.unwritten.iter_mut().chain(self.by_key.values_mut()) {
+            if let Some(attempts) = written.get(&failure.entry.id) {
+                failure.written = failure.written.max(*attempts);
+                failure.begins = false;
+            }
+        }
+        self.unwritten.retain(|failure| failure.attempts > failure.written);
+    }
+
+    /// Notes that nobody is at writing these entries any more.
+    fn note_begun(&mut self, entries: &[AuditEntry]) {
+        for failure in self.by_key.values_mut() {
+            failure.begins &= entries.iter().all(|entry| entry.id != failure.entry.id);
+        }
     }
 }
 
@@ -175,16 +263,17 @@ mod tests {
         let ann = FailedAccount { space: SpaceId::new(), human: HumanId::new(), name: "Ann".to_owned() };
         let now = Timestamp(1_774_434_600_000);
         let first = failures.count(&from("203.0.113.1"), Some(&ann), now).expect("an entry");
+        failures.note_written(std::slice::from_ref(&first));
         assert_eq!((first.space, first.event), (Some(ann.space), AuditEvent::SignIn));
         for _ in 0..99 {
             assert!(failures.count(&from("203.0.113.1"), Some(&ann), now).is_none());
         }
         assert!(failures.count(&from("203.0.113.2"), Some(&ann), now).is_some(), "another origin");
         assert!(failures.count(&from("203.0.113.1"), None, now).is_some(), "another account");
-        let changed = failures.take_changed(minute_of(now));
-        let attempts: Vec<_> = changed.iter().map(|entry| entry.target.as_ref().and_then(|t| t.attempts)).collect();
-        assert_eq!((attempts, changed[0].id), (vec![Some(100)], first.id));
-        assert!(failures.take_changed(minute_of(now)).is_empty(), "written once");
+        let changed = failures.changed(minute_of(now)).to_write;
+        assert_eq!((changed.iter().map(attempts_of).collect::<Vec<_>>(), changed[0].id), (vec![100], first.id));
+        failures.note_written(&changed);
+        assert!(failures.changed(minute_of(now)).to_write.is_empty(), "written once");
         assert!(failures.count(&from("203.0.113.1"), Some(&ann), now.plus_seconds(60)).is_some(), "another minute");
     }
 
@@ -196,10 +285,32 @@ mod tests {
         let made = (0..50_000).filter(|number| failures.count(&of(*number), None, now).is_some()).count();
         assert_eq!(made, MAX_FAILURES_AN_HOUR + 1);
         assert!(failures.by_key.len() <= MAX_FAILURES_AN_HOUR + 1);
-        let shared = failures.take_changed(minute_of(now));
+        let shared = failures.changed(minute_of(now) + 1).to_write;
         let shared = shared.iter().find(|entry| entry.origin.is_none()).expect("one for the others");
-        let attempts = shared.target.as_ref().and_then(|target| target.attempts);
-        assert_eq!(attempts, Some(50_000 - u32::try_from(MAX_FAILURES_AN_HOUR).expect("small")));
+        assert_eq!(attempts_of(shared), 50_000 - u32::try_from(MAX_FAILURES_AN_HOUR).expect("small"));
         assert!(failures.count(&of(1), None, now.plus_seconds(3600)).is_some(), "the next hour");
+    }
+
+    #[test]
+    fn what_the_store_does_not_take_is_kept_and_bounded() {
+        let mut failures = Failures::default();
+        let now = Timestamp(1_774_434_600_000);
+        for minute in 0..10_000 {
+            let new = failures.count(&from("203.0.113.1"), None, now.plus_seconds(60 * minute)).expect("an entry");
+            failures.note_begun(&[new]);
+            assert!(failures.count(&from("203.0.113.1"), None, now.plus_seconds(60 * minute)).is_none());
+        }
+        let later = minute_of(now.plus_seconds(60 * 10_000));
+        let first = failures.changed(later);
+        assert_eq!((first.to_log.len(), first.to_write.len()), (MAX_UNWRITTEN, MAX_UNWRITTEN));
+        assert!(first.to_write.iter().all(|entry| attempts_of(entry) == 2));
+        let again = failures.changed(later);
+        assert_eq!(
+            (again.to_log.len(), again.to_write.len()),
+            (0, MAX_UNWRITTEN),
+            "a line once, the store until it has it"
+        );
+        failures.note_written(&again.to_write);
+        assert!(failures.unwritten.is_empty() && failures.by_key.is_empty());
     }
 }

@@ -232,6 +232,9 @@ pub struct Config {
     pub max_field_bytes: usize,
     /// How long the body of a request may take to arrive. No setting: tests alone shorten it.
     pub body_within: Duration,
+    /// How long a client may take nothing of a reply before its connection is given up. No setting: tests alone shorten
+    /// it.
+    pub stalled_after: Duration,
     pub grace: Duration,
     /// How long sessions that have ended are kept; for good if none.
     pub retention: Option<Retention>,
@@ -299,6 +302,7 @@ impl Settings {
             max_body_bytes: number("HILOOP_MAX_BODY_BYTES", &self.max_body_bytes, 1024, 64 << 20)?,
             max_field_bytes: number("HILOOP_MAX_FIELD_BYTES", &self.max_field_bytes, 1024, 16 << 20)?,
             body_within: Duration::from_secs(30),
+            stalled_after: Duration::from_secs(60),
             grace: Duration::from_secs(number("HILOOP_GRACE_SECONDS", &self.grace_seconds, 1, 3600)? as u64),
             retention: retention(&self.retention_days)?,
             quotas: self.quotas.check()?,

@@ -112,9 +112,9 @@ impl Context {
         Ok(())
     }
 
-    /// Makes a revocation hold at once on this node and soon on the others.
-    pub fn revoke(&self, id: Uuid) {
-        self.hub.revoke(id);
+    /// Makes revocations hold at once on this node and soon on the others.
+    pub fn revoke(&self, ids: impl IntoIterator<Item = Uuid>) {
+        self.hub.revoke(&ids.into_iter().collect());
     }
 }
 

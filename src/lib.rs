@@ -13,7 +13,8 @@
 //! - [`timeline`], [`hub`], [`auth`], [`audit`] change, live readers, who is asking, what is kept of it
 //! - [`store`], [`broker`] what lasts, and hints between nodes
 //! - [`domain`] types and rules; [`wire`] the shape of errors; [`clock`] time; [`config`] settings;
-//!   [`metrics`] figures; `gcra` how often something may happen, `backoff` when to try again, [`supervisor`] tasks that
+//!   [`metrics`] figures; `gcra` how often something may happen, `shares` how much of something one caller may have,
+//!   `backoff` when to try again, [`supervisor`] tasks that
 //!   outlive a request
 //!
 //! `ARCHITECTURE.md` walks one message from its POST to every socket.
@@ -39,6 +40,7 @@ pub mod jobs;
 pub mod metrics;
 mod quotas;
 pub mod room;
+mod shares;
 mod space_bytes;
 pub mod store;
 pub mod supervisor;

@@ -1,7 +1,7 @@
 //! What `/metrics` shows: the figures of one server, in a registry of its own, in Prometheus' text format.
 //!
 //! Every figure is an atomic that the rooms count on. What can only be known by asking (how many messages wait in
-//! the store, how many sessions are read here) is handed in by whoever renders. OPERATIONS.md explains each.
+//! the store, how many sessions are read here) is handed in by whoever renders. docs/operations.md explains each.
 
 use crate::broker::{Connectivity, Counters};
 use crate::domain::EventType;

@@ -1,12 +1,13 @@
 //! Room for the bodies of requests: how much memory they may take at a time, all together and those of one payer.
 //!
 //! A body is promised its room as a whole before any of it is read, so that those which are half there never wait for
-//! each other; and keeps it until its request is answered. Small bodies need no promise: there are no more of them than
-//! there are connections, whose buffers are as large.
+//! each other; and keeps it until its request is answered, unless it arrives slowly while others wait. Small bodies need
+//! no promise: there are no more of them than there are connections, whose buffers are as large.
 
 use crate::domain::{Origin, Principal, Scope};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -61,8 +62,15 @@ pub struct Room {
     pub(crate) many_names: Semaphore,
 }
 
-/// Room that has been promised, until it is dropped.
-pub struct Held(#[allow(dead_code)] [OwnedSemaphorePermit; 2]);
+/// Room that has been promised, until it is dropped: of its payer's share, and of all.
+pub struct Held([Taken; 2]);
+
+impl Held {
+    /// Whether others wait for room that this is part of.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.0.iter().any(|taken| taken.of.waiting.load(Ordering::Relaxed) > 0)
+    }
+}
 
 impl Room {
     /// Room for bodies of which the largest has so many bytes.
@@ -83,30 +91,74 @@ impl Room {
         };
         tokio::time::timeout(WAIT, hall.take(payer, bytes)).await.ok().flatten()
     }
+
+    /// Bytes that are left for callers who are known.
+    pub fn left(&self) -> usize {
+        self.known.all.permits.available_permits() * UNIT
+    }
+}
+
+/// Permits for room, and how many wait for some.
+struct Budget {
+    permits: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+struct Taken {
+    of: Arc<Budget>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// One that waits, until this is dropped.
+struct Waits<'a>(&'a Budget);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Budget {
+    fn new(units: usize) -> Arc<Self> {
+        Arc::new(Self { permits: Arc::new(Semaphore::new(units)), waiting: AtomicUsize::new(0) })
+    }
+
+    /// Takes so many units, in turn. None only where the permits are closed, which they never are.
+    async fn take(self: &Arc<Self>, units: u32) -> Option<Taken> {
+        let permit = match Arc::clone(&self.permits).try_acquire_many_owned(units) {
+            Ok(permit) => permit,
+            Err(_) => {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                let _waits = Waits(self);
+                Arc::clone(&self.permits).acquire_many_owned(units).await.ok()?
+            }
+        };
+        Some(Taken { of: Arc::clone(self), _permit: permit })
+    }
 }
 
 struct Hall {
-    all: Arc<Semaphore>,
-    /// Permits that one payer may hold.
+    all: Arc<Budget>,
+    /// Units that one payer may hold.
     share: usize,
-    shares: Mutex<HashMap<Payer, Weak<Semaphore>>>,
+    shares: Mutex<HashMap<Payer, Weak<Budget>>>,
 }
 
 impl Hall {
     fn new(bytes: usize) -> Self {
         let units = bytes / UNIT;
-        Self { all: Arc::new(Semaphore::new(units)), share: units / SHARE, shares: Mutex::default() }
+        Self { all: Budget::new(units), share: units / SHARE, shares: Mutex::default() }
     }
 
     async fn take(&self, payer: Payer, bytes: usize) -> Option<Held> {
         let units = u32::try_from(bytes.div_ceil(UNIT).min(self.share)).unwrap_or(u32::MAX);
         // Its own share first: who waits for that holds nothing of what others need.
-        let own = self.share_of(payer).acquire_many_owned(units).await.ok()?;
-        let all = Arc::clone(&self.all).acquire_many_owned(units).await.ok()?;
+        let own = self.share_of(payer).take(units).await?;
+        let all = self.all.take(units).await?;
         Some(Held([own, all]))
     }
 
-    fn share_of(&self, payer: Payer) -> Arc<Semaphore> {
+    fn share_of(&self, payer: Payer) -> Arc<Budget> {
         let mut shares = self.shares.lock();
         if let Some(share) = shares.get(&payer).and_then(Weak::upgrade) {
             return share;
@@ -114,7 +166,7 @@ impl Hall {
         if shares.len() >= MANY {
             shares.retain(|_, share| share.strong_count() > 0);
         }
-        let share = Arc::new(Semaphore::new(self.share));
+        let share = Budget::new(self.share);
         shares.insert(payer, Arc::downgrade(&share));
         share
     }
@@ -156,5 +208,25 @@ mod tests {
         assert_eq!(held.len(), KNOWN / MIB);
         held.clear();
         assert!(at_once(&room, known(0)).is_some());
+    }
+
+    #[tokio::test]
+    async fn room_is_wanted_while_others_wait_for_it() {
+        let room = Room::new(MIB);
+        let mut own: Vec<_> = (0..KNOWN / SHARE / MIB).filter_map(|_| at_once(&room, known(1))).collect();
+        let other = at_once(&room, known(2)).expect("room");
+        assert!(!own[0].is_wanted(), "it is full, and nobody waits");
+        let mut waits = Box::pin(room.known.take(known(1), MIB));
+        assert!(futures::poll!(waits.as_mut()).is_pending());
+        assert!(own[0].is_wanted() && !other.is_wanted(), "by its own payer alone");
+        own.pop();
+        let got = waits.await.expect("room");
+        assert!(!got.is_wanted());
+        let all: Vec<_> = (3..).map_while(|number| at_once(&room, known(number))).collect();
+        let mut waits = Box::pin(room.known.take(known(1000), MIB));
+        assert!(futures::poll!(waits.as_mut()).is_pending());
+        assert!([&own[0], &got, &other, &all[0]].iter().all(|held| held.is_wanted()), "by all");
+        drop(waits);
+        assert!(!other.is_wanted(), "one that is tired of waiting does not wait");
     }
 }

@@ -4,14 +4,16 @@
 use futures::executor::block_on;
 use hiloop::auth::credential::{api_key_of, bearer_of};
 use hiloop::auth::secret::has_form;
-use hiloop::auth::{JwtConfig, Jwts};
+use hiloop::auth::{JwtConfig, JwtSecrets, Jwts};
 use hiloop::domain::Timestamp;
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
-static JWTS: LazyLock<Jwts> =
-    LazyLock::new(|| Jwts::new("a secret that no fuzzer guesses, we may hope", JwtConfig::default(), None));
+static JWTS: LazyLock<Jwts> = LazyLock::new(|| {
+    let secrets = JwtSecrets::new("a secret that no fuzzer guesses, we may hope", Some("and one that others have"));
+    Jwts::new(secrets, JwtConfig::default(), None)
+});
 
 fuzz_target!(|data: &[u8]| {
     let (first, second) = data.split_at(data.len() / 2);

@@ -2,8 +2,8 @@
 
 use super::attempts::Try;
 use super::jwt::Bearer;
-use super::passwords::Turn;
-use super::secret::{self, REFRESH_TOKEN, SETUP_TOKEN, Secret};
+use super::passwords::{Turn, Turns};
+use super::secret::{self, REFRESH_TOKEN, Secret};
 use super::{Attempts, Authenticator, passwords};
 use crate::audit::{Audit, FailedAccount};
 use crate::clock::Clock;
@@ -16,6 +16,7 @@ use crate::domain::{
     Timestamp,
 };
 use crate::store::{DirectoryTx, EndedSignIns, NewHuman, NewSignIn, PasswordChosen, RefreshOutcome, Store};
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
@@ -46,7 +47,7 @@ pub struct SignedIn {
     pub refresh_token: Secret,
 }
 
-type Revoker = Box<dyn Fn(Uuid) + Send + Sync>;
+type Revoker = Box<dyn Fn(&HashSet<Uuid>) + Send + Sync>;
 
 #[derive(Clone)]
 pub struct Accounts {
@@ -54,6 +55,8 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     authenticator: Arc<Authenticator>,
     attempts: Arc<Attempts>,
+    /// Who may hash passwords when.
+    turns: Arc<Turns>,
     audit: Arc<Audit>,
     /// Called with what was revoked.
     on_revocation: Arc<OnceLock<Revoker>>,
@@ -67,11 +70,12 @@ impl Accounts {
         attempts: Arc<Attempts>,
         audit: Arc<Audit>,
     ) -> Self {
-        Self { store, clock, authenticator, attempts, audit, on_revocation: Arc::default() }
+        let turns = Arc::new(Turns::new());
+        Self { store, clock, authenticator, attempts, turns, audit, on_revocation: Arc::default() }
     }
 
     /// Has `revoke` called for everything that is revoked from now on, so that live connections end. Set once.
-    pub fn on_revocation(&self, revoke: impl Fn(Uuid) + Send + Sync + 'static) {
+    pub fn on_revocation(&self, revoke: impl Fn(&HashSet<Uuid>) + Send + Sync + 'static) {
         let _ = self.on_revocation.set(Box::new(revoke));
     }
 
@@ -89,13 +93,13 @@ impl Accounts {
         // An address that nobody can have is answered like one that nobody has.
         let address = normal_email("email", email).ok();
         let account = address.as_deref().unwrap_or_default();
-        self.attempts.admit_to(account, from)?;
         let accounts = match &address {
             Some(address) => self.accounts_of(address, space).await?,
             None => Vec::new(),
         };
+        let accounts = self.admitted(account, accounts, from)?;
         let turn = self.turn_to_hash(from).await?;
-        self.attempts.admit_to(account, from)?;
+        let accounts = self.admitted(account, accounts, from)?;
         let guess = self.attempts.guess_at(account, from);
         let found = Self::whose_password(&turn, &accounts, password).await;
         guess.end(&found);
@@ -107,8 +111,17 @@ impl Accounts {
             self.audit.sign_in_failed(&source, &accounts).await;
         }
         let human = found?;
-        self.attempts.note_home(account, from);
+        self.attempts.note_home(human.id, from);
         self.sign_in(human, visit).await
+    }
+
+    /// The accounts of an address that may be tried from an origin: all of them, or, where somebody has failed at the
+    /// address too often, those whose own human has signed in from there. Accounts of the same address in other spaces
+    /// are other people, of whom none vouches for another.
+    fn admitted(&self, address: &str, mut accounts: Vec<Human>, from: Origin) -> Result<Vec<Human>, Refusal> {
+        let Err(refusal) = self.attempts.admit_to(address) else { return Ok(accounts) };
+        accounts.retain(|human| self.attempts.is_home(human.id, from));
+        if accounts.is_empty() { Err(refusal) } else { Ok(accounts) }
     }
 
     /// Those whom an address may mean.
@@ -125,6 +138,8 @@ impl Accounts {
     async fn space_named(&self, space: &str) -> Result<Option<SpaceId>, Refusal> {
         match space.parse() {
             Ok(id) => Ok(Some(id)),
+            // No space has such a name, and PostgreSQL takes no text with NUL.
+            Err(_) if space.contains('\0') => Ok(None),
             Err(_) => Ok(self.store.space_by_name(space).await?.map(|space| space.id)),
         }
     }
@@ -149,7 +164,7 @@ impl Accounts {
     /// ahead of the count.
     async fn turn_to_hash(&self, from: Origin) -> Result<Turn, Refusal> {
         self.attempts.admit(from, Try::Password)?;
-        let turn = passwords::turn_to_sign_in().await?;
+        let turn = self.turns.to_sign_in(from).await?;
         self.attempts.admit(from, Try::Password)?;
         Ok(turn)
     }
@@ -190,7 +205,7 @@ impl Accounts {
             RefreshOutcome::Rotated { human, sign_in, ends_at } => {
                 let human = self.store.human(human).await?.ok_or_else(refused)?;
                 self.attempts.vouch_for(&next.hash());
-                self.attempts.note_home(&human.email, visit.from);
+                self.attempts.note_home(human.id, visit.from);
                 self.signed_in(&human, sign_in, ends_at, next)
             }
             RefreshOutcome::Reused { human, sign_in } => {
@@ -232,6 +247,15 @@ impl Accounts {
         Ok(())
     }
 
+    /// Ends every sign-in of a human, and their tokens that came of none.
+    pub async fn end_all_sign_ins(&self, caller: &HumanPrincipal, source: &AuditSource) -> Result<(), Refusal> {
+        self.revoke(self.store.end_all_sign_ins(caller.id, self.clock.now()).await?);
+        let target = AuditTarget::new(AuditTargetType::Human, caller.id, caller.name.clone());
+        let entry = self.audit.entry(AuditEvent::SignInEnded, Some(caller.space), source);
+        self.audit.record(entry.by(author(caller.id, &caller.name)).on(target)).await;
+        Ok(())
+    }
+
     /// Sets a new password in the place of the current one, and ends every other sign-in of the human.
     pub async fn change_password(
         &self,
@@ -243,9 +267,17 @@ impl Accounts {
         passwords::check("new", &new, &caller.email)?;
         let human = self.store.human(caller.id).await?.ok_or(Refusal::NotFound("Human"))?;
         let wrong = || Refusal::Forbidden("Field 'current' is not the password".to_owned());
-        let turn = self.turn_to_hash(visit.from).await?;
-        // Whoever has got hold of a token must not guess at the password without a limit.
-        let guess = self.attempts.guess_at(&human.email, visit.from);
+        // Whoever has got hold of a token must not guess at the password without a limit, wherever they are. They are
+        // counted apart from those who sign in, whom they must not lock out, nor these them.
+        let account = human.id.to_string();
+        let admit = || {
+            self.attempts.admit(visit.from, Try::Password)?;
+            if self.attempts.is_home(human.id, visit.from) { Ok(()) } else { self.attempts.admit_to(&account) }
+        };
+        admit()?;
+        let turn = self.turns.to_change(human.id, human.space_id).await?;
+        admit()?;
+        let guess = self.attempts.guess_at(&account, visit.from);
         let checked = match passwords::verify(&turn, current, human.password_hash.clone()).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Refusal::Unauthorized(String::new())),
@@ -292,7 +324,7 @@ impl Accounts {
         let PasswordChosen { human, subjects } = chosen?;
         self.revoke(subjects);
         let human = self.store.human(human).await?.ok_or_else(refused)?;
-        self.attempts.note_home(&human.email, visit.from);
+        self.attempts.note_home(human.id, visit.from);
         let target = AuditTarget::new(AuditTargetType::Human, human.id, human.name.clone());
         self.note(AuditEvent::SetupLinkUsed, &human, visit, target).await;
         self.sign_in(&human, visit).await
@@ -318,7 +350,7 @@ impl Accounts {
     /// Has the live connections end whose sign-ins were ended, and their tokens refused at once on this node.
     fn revoke(&self, subjects: Vec<Uuid>) {
         if let Some(revoke) = self.on_revocation.get() {
-            subjects.into_iter().for_each(revoke);
+            revoke(&subjects.into_iter().collect());
         }
     }
 
@@ -328,25 +360,26 @@ impl Accounts {
         self.audit.record(entry.by(author(human.id, &human.name)).on(target)).await;
     }
 
-    /// Creates a human in a space by itself; as [`Self::create_in`] does.
-    pub async fn create(
-        &self,
-        new: NewHuman<'_>,
-        password: Option<String>,
-    ) -> Result<(Human, Option<Secret>), Refusal> {
-        let hash = Self::first_password(password, new.email).await?;
-        let mut tx = self.store.begin_directory().await?;
-        let new = NewHuman { password_hash: hash.as_deref(), ..new };
-        let made = self.create_in(&mut *tx, new, |_| Secret::generate(SETUP_TOKEN)).await?;
-        tx.commit(None).await?;
-        Ok(made)
+    /// Checks the first password of a new human, if they are to have one.
+    pub fn check_first_password(password: Option<&str>, email: &str) -> Result<(), Refusal> {
+        password.map_or(Ok(()), |password| passwords::check("password", password, email))
     }
 
-    /// Checks and hashes the first password of a new human, if they are to have one.
-    pub async fn first_password(password: Option<String>, email: &str) -> Result<Option<String>, Refusal> {
+    /// Checks and hashes the first password of a new human of a space, if they are to have one.
+    pub async fn first_password(
+        &self,
+        space: SpaceId,
+        password: Option<String>,
+        email: &str,
+    ) -> Result<Option<String>, Refusal> {
+        Self::check_first_password(password.as_deref(), email)?;
         let Some(password) = password else { return Ok(None) };
-        passwords::check("password", &password, email)?;
-        passwords::hash(&passwords::turn_to_create().await?, password).await.map(Some)
+        passwords::hash(&self.turns.to_create(space).await?, password).await.map(Some)
+    }
+
+    /// What is told of somebody who has the address of a new human.
+    pub fn address_taken() -> Refusal {
+        Refusal::Conflict("Field 'email' names somebody who is in the space already".to_owned())
     }
 
     /// Creates a human in a space, as part of a transaction. Without a password the second value is the token of a
@@ -358,10 +391,7 @@ impl Accounts {
         setup_token: impl FnOnce(HumanId) -> Secret + Send,
     ) -> Result<(Human, Option<Secret>), Refusal> {
         let now = self.clock.now();
-        let human = tx
-            .create_human(&new, now)
-            .await?
-            .ok_or_else(|| Refusal::Conflict("Field 'email' names somebody who is in the space already".to_owned()))?;
+        let human = tx.create_human(&new, now).await?.ok_or_else(Self::address_taken)?;
         if human.password_hash.is_some() {
             return Ok((human, None));
         }

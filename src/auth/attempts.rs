@@ -7,8 +7,9 @@
 //! and don't count.
 //!
 //! The networks of an IPv6 site are also counted together, since one site has 65,536 of them. And failures are counted
-//! for each account, wherever they come from, so that guesses at one account don't add up over many origins; an origin
-//! from which somebody has signed in to the account is not held up by that, or anybody could lock its owner out.
+//! for each account, wherever they come from, so that guesses at one account don't add up over many origins. One site
+//! alone never uses up what an account has; and where many origins have, an origin from which the account's own human
+//! has signed in is not held up by that, or anybody could lock its owner out.
 //!
 //! Nobody guesses 256 random bits, nor a signature: a key or token that fails weighs little, so that a client with a
 //! list of old ones is told of each that it is not good.
@@ -17,7 +18,7 @@ use super::secret;
 use crate::clock::Clock;
 use crate::config::SignInLimit;
 use crate::domain::refusal::Exhausted;
-use crate::domain::{Origin, Refusal, Timestamp};
+use crate::domain::{HumanId, Origin, Refusal, Timestamp};
 use crate::gcra::{Bucket, Rate};
 use crate::store::SecretHash;
 use parking_lot::Mutex;
@@ -33,9 +34,10 @@ const MAX_KNOWN: usize = 50_000;
 
 /// Accounts with failures that are remembered, and origins at which somebody has signed in to one.
 const MAX_ACCOUNTS: usize = 50_000;
-/// A site may fail so many times as often as one of its networks.
-const SITE_SHARE: u64 = 16;
-/// At one account so many failures count as often as one origin may fail: one origin alone can hold up nobody else.
+/// A site may fail so many times as often as one of its networks: fewer times than there may be failures at one account,
+/// so that one site alone, which anybody can rent, locks no owner out.
+const SITE_SHARE: u64 = 3;
+/// At one account there may be so many times as many failures as one origin may have.
 const ACCOUNT_SHARE: u64 = 4;
 
 /// So many failed keys or tokens weigh as much as one failed password.
@@ -76,8 +78,8 @@ struct Counted {
     /// By /48 network.
     sites: Mutex<Buckets<Origin>>,
     accounts: Mutex<Buckets<SecretHash>>,
-    /// Where somebody has signed in to an account.
-    homes: sync::Cache<(SecretHash, Origin), ()>,
+    /// Where humans have signed in.
+    homes: sync::Cache<(HumanId, Origin), ()>,
     known: sync::Cache<SecretHash, ()>,
 }
 
@@ -104,10 +106,19 @@ impl Counted {
     }
 }
 
-/// What a failure costs where so many times as many are allowed.
-fn shared(cost: Duration, times: u64) -> Duration {
-    // The buckets count in milliseconds.
-    Duration::from_millis((u64::try_from(cost.as_millis()).unwrap_or(u64::MAX) / times).max(1))
+fn millis(cost: Duration) -> u64 {
+    u64::try_from(cost.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a failure costs a site. The buckets count in milliseconds: rounded up, and down for an account, so that a site
+/// has less than an account has by any limit.
+fn of_site(cost: Duration) -> Duration {
+    Duration::from_millis(millis(cost).div_ceil(SITE_SHARE))
+}
+
+/// What a failure costs an account.
+fn of_account(limit: SignInLimit) -> Duration {
+    Duration::from_millis((millis(Try::Password.cost(limit)) / ACCOUNT_SHARE).max(1))
 }
 
 impl Attempts {
@@ -132,26 +143,26 @@ impl Attempts {
         let cost = what.cost(counted.limit);
         counted.check(&counted.origins, &from, cost, now)?;
         match from.site() {
-            Some(site) => counted.check(&counted.sites, &site, shared(cost, SITE_SHARE), now),
+            Some(site) => counted.check(&counted.sites, &site, of_site(cost), now),
             None => Ok(()),
         }
     }
 
-    /// Refuses a guess at an account (any text that stands for one) at which others have failed too often.
-    pub(super) fn admit_to(&self, account: &str, from: Origin) -> Result<(), Refusal> {
+    /// Refuses a guess at an account (any text that stands for one) at which there were too many failures.
+    pub(super) fn admit_to(&self, account: &str) -> Result<(), Refusal> {
         let Some(counted) = &self.counted else { return Ok(()) };
-        let account = secret::hash(account);
-        if counted.homes.get(&(account, from)).is_some() {
-            return Ok(());
-        }
-        let cost = shared(Try::Password.cost(counted.limit), ACCOUNT_SHARE);
-        counted.check(&counted.accounts, &account, cost, self.clock.now())
+        counted.check(&counted.accounts, &secret::hash(account), of_account(counted.limit), self.clock.now())
     }
 
-    /// Notes where somebody has signed in to an account, or gone on with that.
-    pub(super) fn note_home(&self, account: &str, from: Origin) {
+    /// Whether a human has signed in from there, or gone on with that: what others fail at is not held against them.
+    pub(super) fn is_home(&self, human: HumanId, from: Origin) -> bool {
+        self.counted.as_ref().is_some_and(|counted| counted.homes.get(&(human, from)).is_some())
+    }
+
+    /// Notes where a human has signed in, or gone on with that.
+    pub(super) fn note_home(&self, human: HumanId, from: Origin) {
         if let Some(counted) = &self.counted {
-            counted.homes.insert((secret::hash(account), from), ());
+            counted.homes.insert((human, from), ());
         }
     }
 
@@ -162,14 +173,13 @@ impl Attempts {
         let cost = what.cost(counted.limit);
         counted.drain(&counted.origins, from, cost, now);
         if let Some(site) = from.site() {
-            counted.drain(&counted.sites, site, shared(cost, SITE_SHARE), now);
+            counted.drain(&counted.sites, site, of_site(cost), now);
         }
     }
 
     fn failed_at(&self, account: &str) {
         let Some(counted) = &self.counted else { return };
-        let cost = shared(Try::Password.cost(counted.limit), ACCOUNT_SHARE);
-        counted.drain(&counted.accounts, secret::hash(account), cost, self.clock.now());
+        counted.drain(&counted.accounts, secret::hash(account), of_account(counted.limit), self.clock.now());
     }
 
     /// A guess at what has to be worked on to be checked. It counts as failed unless it ends otherwise, so that whoever
@@ -307,34 +317,69 @@ mod tests {
         assert_eq!(Try::Token.cost(SignInLimit { per_minute: 10_000, burst: 1 }), Duration::from_millis(1));
     }
 
+    fn network(site: u16, network: u16) -> Origin {
+        Origin::new(std::net::Ipv6Addr::new(0x2001, 0xdb8, site, network, 0, 0, 0, 1).into())
+    }
+
     #[test]
-    fn guesses_at_one_account_add_up_over_origins_and_lock_nobody_out_at_home() {
+    fn guesses_at_one_account_add_up_over_origins() {
         let clock = ShiftedClock::new();
         let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), clock.clone());
-        attempts.note_home("ann@example.org", origin(1));
         for guess in 0..12 {
-            attempts.admit_to("ann@example.org", origin(100 + guess)).expect("one is left");
+            attempts.admit_to("ann@example.org").expect("one is left");
             drop(attempts.guess_at("ann@example.org", origin(100 + guess)));
         }
-        assert!(attempts.admit_to("ann@example.org", origin(200)).is_err(), "from yet another origin");
-        attempts.admit_to("ann@example.org", origin(1)).expect("at home");
-        attempts.admit_to("bob@example.org", origin(200)).expect("another account");
+        assert!(attempts.admit_to("ann@example.org").is_err());
+        attempts.admit_to("bob@example.org").expect("another account");
         clock.advance(2_500);
-        attempts.admit_to("ann@example.org", origin(200)).expect("one is left again");
+        attempts.admit_to("ann@example.org").expect("one is left again");
+    }
+
+    #[test]
+    fn a_home_is_that_of_one_human_alone() {
+        let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), ShiftedClock::new());
+        let (ann, namesake) = (HumanId::new(), HumanId::new());
+        attempts.note_home(ann, origin(1));
+        assert!(attempts.is_home(ann, origin(1)));
+        assert!(!attempts.is_home(ann, origin(2)) && !attempts.is_home(namesake, origin(1)));
     }
 
     #[test]
     fn the_networks_of_a_site_share_a_limit() {
         let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), ShiftedClock::new());
-        let network = |site: u16, network: u16| {
-            Origin::new(std::net::Ipv6Addr::new(0x2001, 0xdb8, site, network, 0, 0, 0, 1).into())
-        };
-        for number in 0..48 {
+        for number in 0..9 {
             attempts.admit(network(1, number), Try::Password).expect("one is left");
             attempts.failed(network(1, number), Try::Password);
         }
         assert!(attempts.admit(network(1, 1000), Try::Password).is_err(), "another network of the site");
         attempts.admit(network(2, 1), Try::Password).expect("another site");
+    }
+
+    /// By any limit that can be set, at once and for as long as it likes.
+    #[test]
+    fn one_site_never_uses_up_an_account() {
+        for per_minute in 1..=10_000 {
+            let clock = ShiftedClock::new();
+            clock.stand_still();
+            let limit = SignInLimit { per_minute, burst: per_minute };
+            assert!(of_site(Try::Password.cost(limit)) > of_account(limit), "{per_minute}");
+            if ![1, 2, 7, 60, 7_000, 10_000].contains(&per_minute) {
+                continue;
+            }
+            let attempts = Attempts::new(Some(limit), clock.clone());
+            for round in 0..10 {
+                for number in 0..=u16::MAX {
+                    let from = network(1, number);
+                    if attempts.admit(from, Try::Password).is_err() {
+                        break;
+                    }
+                    attempts.admit_to("ann@example.org").unwrap_or_else(|_| panic!("{per_minute} {round} {number}"));
+                    drop(attempts.guess_at("ann@example.org", from));
+                }
+                attempts.admit_to("ann@example.org").unwrap_or_else(|_| panic!("{per_minute} {round}"));
+                clock.advance(7_919);
+            }
+        }
     }
 
     #[test]

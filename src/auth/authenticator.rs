@@ -5,6 +5,7 @@ use super::attempts::Attempts;
 use super::credential::Credential;
 use super::jwt::{Jwts, OwnClaims, Verified};
 use super::outside::OutsidePeople;
+use super::revoked::RecentlyRevoked;
 use super::secret;
 use super::usage::Usage;
 use crate::clock::Clock;
@@ -15,8 +16,8 @@ use crate::domain::{HumanId, KeyId, Origin, Permission, Principal, Refusal, Spac
 use crate::store::{SecretHash, Store, StoreError};
 use quick_cache::sync::Cache;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// How long a resolved credential is remembered: a revocation on another node that nobody announced is noticed
 /// after so long.
@@ -40,6 +41,16 @@ pub enum Caller {
     Provisioner(Provisioner),
 }
 
+impl Caller {
+    /// Everything whose revocation ends the credential.
+    fn revocable(&self) -> [Option<Uuid>; 3] {
+        match self {
+            Self::Principal(principal) => principal.revocable(),
+            Self::Provisioner(provisioner) => [Some(provisioner.key.0), Some(provisioner.space.0), None],
+        }
+    }
+}
+
 pub struct Authenticator {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -48,11 +59,11 @@ pub struct Authenticator {
     acting: Acting,
     usage: Usage,
     outside: OutsidePeople,
+    /// Each with a moment before it was looked up.
     remembered: Cache<SecretHash, (Instant, Caller)>,
+    revoked: Arc<RecentlyRevoked>,
     /// Credentials that were good when they were looked at last.
     proved: Cache<SecretHash, ()>,
-    /// Counts how often everything was forgotten.
-    epoch: AtomicU64,
 }
 
 fn unauthorized(text: &str) -> Refusal {
@@ -98,8 +109,8 @@ impl Authenticator {
             attempts,
             outside,
             remembered: Cache::new(MAX_REMEMBERED),
+            revoked: Arc::default(),
             proved: Cache::new(MAX_PROVED),
-            epoch: AtomicU64::new(0),
         }
     }
 
@@ -119,9 +130,13 @@ impl Authenticator {
         }
     }
 
-    /// Forgets every credential, so that a revocation on this node holds at once.
+    /// What was revoked lately. What is noted there holds for this authenticator at once.
+    pub fn revoked(&self) -> &Arc<RecentlyRevoked> {
+        &self.revoked
+    }
+
+    /// Forgets every credential that is remembered: the next use of each is looked up.
     pub fn forget_all(&self) {
-        self.epoch.fetch_add(1, Ordering::SeqCst);
         self.remembered.clear();
     }
 
@@ -143,7 +158,7 @@ impl Authenticator {
 
     /// Resolves an API key that acts as `agent` (the `X-Hiloop` header: a name or an id), or as its own agent.
     pub async fn api_key(&self, token: &str, agent: Option<&str>, from: Origin) -> Result<Caller, Refusal> {
-        let epoch = self.epoch.load(Ordering::SeqCst);
+        let since = Instant::now();
         let credential = Credential::ApiKey(token);
         let memory = credential.hash_as(agent);
         if let Some(caller) = self.recall(&memory) {
@@ -154,7 +169,7 @@ impl Authenticator {
         self.note(credential.hash(), &found);
         let caller = found?;
         self.usage.note_caller(&caller);
-        self.remember(memory, caller.clone(), epoch);
+        self.remembered.insert(memory, (since, caller.clone()));
         Ok(caller)
     }
 
@@ -186,7 +201,7 @@ impl Authenticator {
 
     /// Resolves a bearer token: a guest's, or a JWT.
     pub async fn bearer(&self, token: &str, from: Origin) -> Result<Arc<Principal>, Refusal> {
-        let epoch = self.epoch.load(Ordering::SeqCst);
+        let since = Instant::now();
         let memory = Credential::Bearer(token).hash();
         if let Some(Caller::Principal(principal)) = self.recall(&memory) {
             return Ok(principal);
@@ -199,7 +214,7 @@ impl Authenticator {
         self.note(memory, &found);
         let principal = Arc::new(found?);
         self.usage.note(&principal);
-        self.remember(memory, Caller::Principal(Arc::clone(&principal)), epoch);
+        self.remembered.insert(memory, (since, Caller::Principal(Arc::clone(&principal))));
         Ok(principal)
     }
 
@@ -263,17 +278,10 @@ impl Authenticator {
         }
     }
 
-    /// Remembers what was looked up in `epoch`, unless something was revoked since: it may have been this.
-    fn remember(&self, memory: SecretHash, caller: Caller, epoch: u64) {
-        self.remembered.insert(memory, (Instant::now(), caller));
-        if self.epoch.load(Ordering::SeqCst) != epoch {
-            self.remembered.remove(&memory);
-        }
-    }
-
+    /// A credential that was looked up a moment ago, unless it was revoked since. What others revoke changes nothing.
     fn recall(&self, memory: &SecretHash) -> Option<Caller> {
         let (since, caller) = self.remembered.get(memory)?;
-        if since.elapsed() > REMEMBER {
+        if since.elapsed() > REMEMBER || self.revoked.ends(caller.revocable().into_iter().flatten(), since) {
             return None;
         }
         let expires_at = match &caller {

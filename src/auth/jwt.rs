@@ -115,10 +115,10 @@ impl Audience {
 impl OutsideClaims {
     /// What does not hold of the claims, if anything.
     fn problem(&self, config: &JwtConfig, now: Timestamp) -> Option<&'static str> {
-        if self.sub.is_empty() || self.sub.len() > MAX_SUBJECT {
+        if self.sub.is_empty() || self.sub.len() > MAX_SUBJECT || self.sub.contains('\0') {
             return Some("has a 'sub' that the hub can't use");
         }
-        if self.iss.as_ref().is_some_and(|issuer| issuer.len() > MAX_ISSUER) {
+        if self.iss.as_ref().is_some_and(|issuer| issuer.len() > MAX_ISSUER || issuer.contains('\0')) {
             return Some("has an 'iss' that the hub can't use");
         }
         if config.issuer.as_ref().is_some_and(|issuer| self.iss.as_ref() != Some(issuer)) {
@@ -227,7 +227,9 @@ impl Jwts {
             };
         }
         let claims = match (&self.shared, &self.jwks, header.alg) {
-            (Some(shared), _, Algorithm::HS256) => decode::<OutsideClaims>(token, shared, Algorithm::HS256),
+            // The issuer signs with its published keys or with the shared secret: the settings say which, the token does
+            // not. Beside published keys the secret signs the hub's own tokens alone.
+            (Some(shared), None, Algorithm::HS256) => decode::<OutsideClaims>(token, shared, Algorithm::HS256),
             (_, Some(jwks), alg) if alg != Algorithm::HS256 => match jwks.key(header.kid.as_deref()).await {
                 Found::Key(key, algorithm) => decode(token, &key, algorithm),
                 Found::Unknown => return Err(bad("is signed with an unknown key")),

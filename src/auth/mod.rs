@@ -9,6 +9,7 @@ mod jwks;
 mod jwt;
 mod outside;
 mod passwords;
+mod revoked;
 pub mod secret;
 mod usage;
 
@@ -17,4 +18,5 @@ pub use attempts::Attempts;
 pub use authenticator::{Authenticator, Caller, Provisioner};
 pub use jwks::Jwks;
 pub use jwt::{JwtConfig, JwtSecrets, Jwts};
+pub use revoked::RecentlyRevoked;
 pub use secret::Secret;

@@ -1,5 +1,9 @@
 //! Who a token of an outside issuer speaks for (contract section 2): a person is its issuer and subject. The first token
 //! creates the human, or joins the human with the same address if the issuer has verified that the address is theirs.
+//!
+//! An address that the issuer has not verified is what anybody may claim. Its human is shown with it, but does not have
+//! it: nobody is found by it, joins their human by it or is kept from having it. And a human is one person of an issuer:
+//! another subject never joins them, since an address may pass from one person to another.
 
 use super::jwt::OutsideClaims;
 use crate::clock::Clock;
@@ -39,7 +43,9 @@ impl OutsidePeople {
         let issuer = claims.iss.as_deref().unwrap_or_default();
         for _ in 0..ATTEMPTS {
             let found = match self.store.outside_identity(issuer, &claims.sub).await? {
-                Some(OutsideIdentity { active: Some(human), .. }) => return current(human, claims),
+                Some(OutsideIdentity { active: Some(human), .. }) => {
+                    return self.with_verified_address(issuer, current(human, claims)?, claims).await;
+                }
                 Some(gone) => self.successor(issuer, claims, gone).await?,
                 None => self.newcomer(issuer, claims, from).await?,
             };
@@ -48,6 +54,24 @@ impl OutsidePeople {
             }
         }
         Err(refused("The token's e-mail address belongs to somebody else"))
+    }
+
+    /// The human, who has the address of the token from now on if it is the first one that the issuer has verified, and
+    /// nobody else has it or had it.
+    async fn with_verified_address(
+        &self,
+        issuer: &str,
+        human: Human,
+        claims: &OutsideClaims,
+    ) -> Result<Human, Refusal> {
+        let verified = address(claims).filter(|_| !human.email_verified && claims.email_verified == Some(true));
+        let Some(address) = verified else { return Ok(human) };
+        let is_free = self.store.human_by_address(human.space_id, &address).await?.is_none()
+            && !self.store.former_humans(human.space_id, &address, issuer).await?.unknown_to_issuer;
+        if is_free && self.store.verify_address(&human, &address).await? {
+            return Ok(Human { email: address, email_verified: true, ..human });
+        }
+        Ok(human)
     }
 
     /// The human who has the address of one who was deactivated: it is the same person if the issuer says so of a
@@ -108,7 +132,11 @@ impl OutsidePeople {
         let name = name(claims, address);
         let new = NewHuman { space: space.id, email: address, name: &name, role: Role::Member, password_hash: None };
         let mut tx = self.store.begin_directory().await?;
-        let Some(human) = tx.create_human(&new, now).await? else { return Ok(None) };
+        let Some(mut human) = tx.create_human(&new, now).await? else { return Ok(None) };
+        if claims.email_verified != Some(true) {
+            tx.free_address(&human).await?;
+            human.email_verified = false;
+        }
         if !tx.add_outside_identity(issuer, &claims.sub, human.id, now).await? {
             return Ok(None);
         }
@@ -122,8 +150,8 @@ impl OutsidePeople {
 
     async fn space(&self) -> Result<Space, Refusal> {
         self.store.space_by_name(&self.space).await?.ok_or_else(|| {
-            tracing::error!(space = self.space, "the space of HILOOP_JWT_SPACE does not exist");
-            Refusal::Internal
+            tracing::warn!(space = self.space, "the space of HILOOP_JWT_SPACE is not active");
+            refused("The token's space is not active")
         })
     }
 }

@@ -29,8 +29,8 @@ pub enum Signal {
     Reach { space: SpaceId, session: SessionId, seq: i64 },
     /// Something that lives only while it is sent.
     Ephemeral(Ephemeral),
-    /// A credential, agent, human, guest or space is no longer good.
-    Revoked(Uuid),
+    /// Credentials, agents, humans, guests or spaces that are no longer good.
+    Revoked(Vec<Uuid>),
     /// From now on signals of these sessions come: what was published before is to be found in the store.
     Listening(Vec<SessionId>),
     /// Signals may have been lost: compare with the store.

@@ -1,8 +1,9 @@
 //! `hiloop humans create`: makes a human; without a password, prints a one-time setup link.
 
-use super::{CliError, DEFAULT_SPACE, print, space_to_use};
+use super::{CliError, DEFAULT_SPACE, create, print, space_to_use};
 use crate::app::rooms;
-use crate::clock::SystemClock;
+use crate::auth::secret::{SETUP_TOKEN, Secret};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{DatabaseSettings, JwtSettings, Quotas};
 use crate::domain::people::Role;
 use crate::domain::text::{check_name, normal_email};
@@ -82,13 +83,18 @@ impl Create {
         let jwt = self.jwt.check()?;
         let rooms = rooms(&self.database.check()?, &jwt, None, Quotas::default(), Arc::new(SystemClock)).await?;
         let space = if self.space == DEFAULT_SPACE {
-            space_to_use(&*rooms.store, DEFAULT_SPACE).await?.0
+            space_to_use(&*rooms.store, DEFAULT_SPACE).await?
         } else {
             let space = rooms.store.space_by_name(&self.space).await?;
             space.ok_or_else(|| CliError::Other(format!("--space: there is no space '{}'", self.space)))?
         };
-        let new = NewHuman { space: space.id, email: &email, name: &self.name, role, password_hash: None };
-        let (human, setup) = rooms.accounts.create(new, password).await?;
+        let hash = rooms.accounts.first_password(space.id, password, &email).await?;
+        let hash = hash.as_deref();
+        let new = NewHuman { space: space.id, email: &email, name: &self.name, role, password_hash: hash };
+        let mut tx = rooms.store.begin_directory().await?;
+        let (human, setup) = rooms.accounts.create_in(&mut *tx, new, |_| Secret::generate(SETUP_TOKEN)).await?;
+        create::note_human(&mut *tx, &human, SystemClock.now()).await?;
+        tx.commit(None).await?;
         rooms.store.close().await;
         match setup {
             Some(token) => print::line(&format!("{}/#setup={}", self.public_url.trim_end_matches('/'), token.as_str())),

@@ -1,11 +1,11 @@
 //! `hiloop keys create`: makes an API key and prints it alone.
 
-use super::{CliError, DEFAULT_SPACE, print, space_to_use};
+use super::{CliError, DEFAULT_SPACE, create, print, space_to_use};
 use crate::auth::secret::new_api_key;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::DatabaseSettings;
+use crate::domain::Permission;
 use crate::domain::text::{check_name, is_agent_name};
-use crate::domain::{AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, Permission};
 use crate::http::DEFAULT_AGENT;
 use crate::store::open::open;
 use clap::{Args, Subcommand};
@@ -53,22 +53,18 @@ impl Create {
         let store = open(&self.database.check()?).await?;
         let now = SystemClock.now();
         check_name("--space", &self.space)?;
-        let (space, _) = space_to_use(&*store, &self.space).await?;
+        let space = space_to_use(&*store, &self.space).await?;
         let mut tx = store.begin_directory().await?;
         let agent = match permission {
             Permission::Provision => None,
             _ => {
-                let made = tx.ensure_agent(space.id, agent_name, None, now).await?;
-                let (agent, _) =
-                    made.ok_or_else(|| CliError::Other(format!("--agent: '{agent_name}' is deactivated")))?;
+                let agent = create::agent(&mut *tx, space.id, agent_name, now).await?;
+                let agent = agent.ok_or_else(|| CliError::Other(format!("--agent: '{agent_name}' is deactivated")))?;
                 Some(agent.id)
             }
         };
         let (secret, key) = new_api_key(space.id, permission, agent, None);
-        tx.create_key(&key, now).await?;
-        let entry = AuditEntry::new(AuditEvent::KeyCreated, Some(space.id), &AuditSource::default(), now);
-        let target = AuditTarget::new(AuditTargetType::Key, key.id, permission.as_str());
-        tx.audit(entry.by(Author::command_line()).on(target)).await?;
+        create::key(&mut *tx, &key, now).await?;
         tx.commit(None).await?;
         store.close().await;
         print::line(secret.as_str())

@@ -1,5 +1,6 @@
 //! The command line: each command in a file.
 
+mod create;
 mod demo;
 mod healthcheck;
 mod humans;
@@ -111,7 +112,7 @@ fn fail(problem: &str) -> ExitCode {
 }
 
 /// Finds or makes a space.
-async fn space_to_use(store: &dyn Store, name: &str) -> Result<(Space, bool), CliError> {
-    let made = store.ensure_space(name, SystemClock.now()).await?;
-    made.ok_or_else(|| CliError::Other(format!("the space '{name}' is deactivated")))
+async fn space_to_use(store: &dyn Store, name: &str) -> Result<Space, CliError> {
+    let space = create::ensure_space(store, name, SystemClock.now()).await?;
+    space.ok_or_else(|| CliError::Other(format!("the space '{name}' is deactivated")))
 }

@@ -1,9 +1,9 @@
 //! `hiloop serve`: starts the hub, and on an empty store makes the first key and human.
 
-use super::{CliError, DEFAULT_SPACE};
+use super::{CliError, DEFAULT_SPACE, create};
 use crate::app::{self, Server};
+use crate::auth::Secret;
 use crate::auth::secret::new_api_key;
-use crate::auth::{Accounts, Secret};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::domain::Permission;
@@ -45,12 +45,13 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
     // One transaction: a hub that is killed here must not leave a store to which nobody has a key.
     let mut tx = context.store.begin_directory().await?;
     // One that is there, or was there and is deactivated, means that the store is not new.
-    let Some((space, true)) = tx.ensure_space(DEFAULT_SPACE, now).await? else { return Ok(None) };
-    let agent = tx.ensure_agent(space.id, crate::http::DEFAULT_AGENT, None, now).await?;
-    let (api_key, key) = new_api_key(space.id, Permission::Owner, agent.map(|(agent, _)| agent.id), None);
-    tx.create_key(&key, now).await?;
+    let Some((space, true)) = create::space(&mut *tx, DEFAULT_SPACE, now).await? else { return Ok(None) };
+    let agent = create::agent(&mut *tx, space.id, crate::http::DEFAULT_AGENT, now).await?;
+    let (api_key, key) = new_api_key(space.id, Permission::Owner, agent.map(|agent| agent.id), None);
+    create::key(&mut *tx, &key, now).await?;
     let password = Secret::generate("");
-    let hash = Accounts::first_password(Some(password.as_str()[..20].to_owned()), FIRST_EMAIL).await?;
+    let first = Some(password.as_str()[..20].to_owned());
+    let hash = context.accounts.first_password(space.id, first, FIRST_EMAIL).await?;
     let owner = NewHuman {
         space: space.id,
         email: FIRST_EMAIL,
@@ -58,7 +59,7 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
         role: Role::Admin,
         password_hash: hash.as_deref(),
     };
-    tx.create_human(&owner, now).await?;
+    create::human(&mut *tx, &owner, now).await?;
     tx.commit(None).await?;
     Ok(Some(FirstSecrets { api_key, password }))
 }
@@ -66,7 +67,9 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
 /// Makes the space that people of an outside issuer join, or the first of them could not come in.
 async fn space_of_outside_issuer(context: &Context) -> Result<(), CliError> {
     let jwt = &context.config.jwt;
-    if !jwt.has_outside_issuer() || context.store.ensure_space(&jwt.jwt_space, context.clock.now()).await?.is_some() {
+    if !jwt.has_outside_issuer()
+        || create::ensure_space(&*context.store, &jwt.jwt_space, context.clock.now()).await?.is_some()
+    {
         return Ok(());
     }
     let problem = format!("HILOOP_JWT_SPACE: the space '{}' is deactivated", jwt.jwt_space);

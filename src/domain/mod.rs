@@ -16,6 +16,7 @@ pub(crate) mod json;
 pub mod keys;
 pub mod message;
 pub mod names;
+pub mod older;
 pub mod origin;
 pub mod page;
 pub mod pages;

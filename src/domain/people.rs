@@ -48,6 +48,9 @@ pub struct Human {
     pub id: HumanId,
     pub space_id: SpaceId,
     pub email: String,
+    /// False where an outside issuer has named the address without having verified it: nobody finds the human by it,
+    /// and somebody else may have it.
+    pub email_verified: bool,
     pub name: String,
     pub role: Role,
     /// The current entry of their public keys.
@@ -65,6 +68,17 @@ impl Human {
     /// Whether a token without a sign-in that was issued at this time is void.
     pub fn has_voided(&self, issued: Timestamp) -> bool {
         self.tokens_valid_from.is_some_and(|from| from > issued)
+    }
+
+    /// What is stored as the address of a human whose address is not verified: nothing that anybody could write as an
+    /// address, so that it finds nobody and is in nobody's way.
+    pub fn unverified_address(id: HumanId, email: &str) -> String {
+        format!("{email}#{id}")
+    }
+
+    /// The address that such a text was made of, if it is one.
+    pub fn unverified_email(id: HumanId, address: &str) -> Option<&str> {
+        address.strip_suffix(&id.to_string())?.strip_suffix('#')
     }
 
     pub fn member(&self) -> Member {

@@ -40,6 +40,9 @@ pub enum Refusal {
     TooLarge(String),
     #[error("Too many failed sign-ins from this address; please wait {} s", .0.retry_after)]
     RateLimited(Exhausted),
+    /// A caller does something too often, or too much of it at a time.
+    #[error("{}; please wait {} s", .0.what, .0.retry_after)]
+    TooOften(TooOften),
     /// A credential has as many connections as it may.
     #[error("{limit} sockets, event streams and long-polls are open with this credential, and no more may be")]
     TooManyConnections { limit: u32 },
@@ -58,6 +61,20 @@ pub struct Exhausted {
     /// So many in a minute.
     pub per_minute: u32,
     /// Seconds until there is one again, at least 1.
+    pub retry_after: u64,
+}
+
+/// Another quota of a caller that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooOften {
+    /// What there is too much of, for people.
+    pub what: &'static str,
+    /// What the quota is called.
+    pub quota: &'static str,
+    pub amount: u32,
+    /// In which the quota holds; 0 for one of what is under way at the same time.
+    pub seconds: u32,
+    /// Seconds until there is something left again, at least 1.
     pub retry_after: u64,
 }
 

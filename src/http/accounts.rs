@@ -1,13 +1,16 @@
 //! `/v1/auth`: sign in, refresh, sign out, and the one-time setup link.
 
 use super::App;
+use super::audience::Member;
 use super::body::Body;
 use super::error::Unauthorized;
 use super::refresh_cookie::CookieToken;
 use super::reply::{self, Reply};
+use crate::auth::credential::bearer_of;
 use crate::auth::{SignedIn, Visit};
-use crate::domain::{Refusal, Timestamp};
+use crate::domain::{Principal, Refusal, Timestamp};
 use axum::extract::State;
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -57,7 +60,7 @@ struct Tokens {
 #[serde(rename_all = "camelCase")]
 #[schema(examples(json!({ "refreshToken": "the refresh token of the last sign-in or refresh" })))]
 pub struct Logout {
-    #[schema(value_type = String)]
+    /// Not needed where the access token of the sign-in is in `Authorization`.
     refresh_token: Option<String>,
     /// End every sign-in of the human. Not unless given.
     everywhere: Option<bool>,
@@ -104,16 +107,36 @@ pub async fn refresh(State(app): State<App>, visit: Visit, kept: CookieToken, bo
 
 /// Sign out
 ///
-/// Ends the sign-in with every token that came of it, and its live connections. A token that is unknown has ended
-/// already.
+/// Ends the sign-in with every token that came of it, and its live connections: the one of the refresh token, or
+/// without one that of the access token in `Authorization`. A refresh token that is unknown has ended already.
 #[utoipa::path(
     post, path = "/logout", operation_id = "logout",
     request_body = Logout,
-    responses((status = 204, description = "Signed out")),
+    responses((status = 204, description = "Signed out"), Unauthorized, Member),
 )]
-pub async fn logout(State(app): State<App>, visit: Visit, kept: CookieToken, body: Body<Logout>) -> Reply {
-    let token = body.value.refresh_token.or(kept.0).ok_or_else(|| Refusal::required("refreshToken"))?;
-    app.accounts.logout(&token, body.value.everywhere.unwrap_or(false), &visit).await?;
+pub async fn logout(
+    State(app): State<App>,
+    visit: Visit,
+    kept: CookieToken,
+    headers: HeaderMap,
+    body: Body<Logout>,
+) -> Reply {
+    let everywhere = body.value.everywhere.unwrap_or(false);
+    match (body.value.refresh_token.or(kept.0), bearer_of(&headers)?) {
+        (Some(token), _) => app.accounts.logout(&token, everywhere, &visit).await?,
+        (None, Some(token)) => {
+            let principal = app.authenticator.bearer(token, visit.from).await?;
+            let Principal::Human(human) = &*principal else {
+                return Err(Refusal::Forbidden("A guest may not do this".to_owned()).into());
+            };
+            match human.sign_in {
+                _ if everywhere => app.accounts.end_all_sign_ins(human, &visit.source).await?,
+                Some(id) => app.accounts.end_sign_in(human, id, &visit.source).await?,
+                None => return Err(Refusal::required("refreshToken").into()),
+            }
+        }
+        (None, None) => return Err(Refusal::required("refreshToken").into()),
+    }
     reply::no_content()
 }
 

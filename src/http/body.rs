@@ -15,7 +15,7 @@ use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use utoipa::ToSchema;
 
 /// A request's JSON. An empty body counts as `{}`.
@@ -39,6 +39,12 @@ const MAX_PLAIN: usize = 64 << 10;
 const MAX_AUTH: usize = 16 << 10;
 /// A credential is verified again if the body took longer to arrive: a revocation takes effect within 2 s.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// A body that holds room gives it up if others wait for it and it has arrived at less than this rate, in bytes a
+/// second, after so long: who sends a MiB no faster holds its room for 6 s, and the others wait for 10 s.
+const SLOWEST: u32 = 256 << 10;
+const SLOW_AFTER: Duration = Duration::from_secs(2);
+/// How often a slow body looks whether others wait.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A body with more bytes than this is read away from the threads that serve everybody.
 const LONG_TO_READ: usize = 64 << 10;
 
@@ -53,12 +59,19 @@ pub enum BodyError {
     Late,
     /// There is no room for it now.
     Busy,
+    /// It had room that others waited for, and did not come fast enough to keep it.
+    Slow,
     Bad(ApiError),
 }
 
 impl IntoResponse for BodyError {
     fn into_response(self) -> Response {
         let unsupported = |text: &str| error::reply(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", text);
+        let unavailable = |text: &str| {
+            let mut response = error::reply(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", text);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        };
         match self {
             Self::TooLarge(max) => {
                 ApiError(Refusal::TooLarge(format!("The body must have at most {max} bytes"))).into_response()
@@ -71,12 +84,8 @@ impl IntoResponse for BodyError {
             }
             Self::Late => ApiError(Refusal::Invalid("The body did not arrive in time".to_owned())).into_response(),
             Self::Broken => ApiError(Refusal::Invalid("The body could not be read".to_owned())).into_response(),
-            Self::Busy => {
-                let text = "Too many large requests are at work, please retry";
-                let mut response = error::reply(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", text);
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                response
-            }
+            Self::Busy => unavailable("Too many large requests are at work, please retry"),
+            Self::Slow => unavailable("The body arrived slowly while others waited for its room, please retry"),
             Self::Bad(error) => error.into_response(),
         }
     }
@@ -148,7 +157,10 @@ async fn arrive(
         return Err(BodyError::TooLarge(max));
     }
     let small = payer.small();
-    let room = async |bytes: usize| app.room.take(payer, bytes).await.ok_or(BodyError::Busy);
+    let room = async |bytes: usize| {
+        let held = app.room.take(payer, bytes).await.ok_or(BodyError::Busy)?;
+        Ok::<_, BodyError>((held, Instant::now()))
+    };
     let mut held = match announced {
         Some(length) if length > small => Some(room(length).await?),
         _ => None,
@@ -159,8 +171,13 @@ async fn arrive(
     loop {
         // Between two pieces there may pass a part of the time that all may take.
         let next = until.min(Instant::now() + within / 3);
-        let frame = match timeout_at(next, body.frame()).await.map_err(|_| BodyError::Late)? {
-            None => return Ok((bytes, held)),
+        let frame = tokio::select! {
+            biased;
+            () = too_slow(held.as_ref(), bytes.len()) => return Err(BodyError::Slow),
+            frame = timeout_at(next, body.frame()) => frame.map_err(|_| BodyError::Late)?,
+        };
+        let frame = match frame {
+            None => return Ok((bytes, held.map(|(held, _)| held))),
             Some(frame) => frame.map_err(|_| BodyError::Broken)?,
         };
         let Ok(data) = frame.into_data() else { continue };
@@ -172,6 +189,19 @@ async fn arrive(
             held = Some(room(max).await?);
         }
         bytes.extend_from_slice(&data);
+    }
+}
+
+/// Returns when a body of which so many bytes have arrived must give up the room that it has held since then.
+async fn too_slow(held: Option<&(Held, Instant)>, arrived: usize) {
+    let Some((held, since)) = held else { return std::future::pending().await };
+    let arrived = u32::try_from(arrived).unwrap_or(u32::MAX);
+    let fast_until = *since + SLOW_AFTER + Duration::from_secs(1) * arrived / SLOWEST;
+    if fast_until > Instant::now() {
+        sleep_until(fast_until).await;
+    }
+    while !held.is_wanted() {
+        sleep(LOOK_EVERY).await;
     }
 }
 
@@ -219,4 +249,37 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
         return Err(Refusal::Invalid(format!("The body must be {what}")));
     }
     parse_object(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::Room;
+    use futures::FutureExt as _;
+    use uuid::Uuid;
+
+    const MIB: usize = 1 << 20;
+
+    #[tokio::test]
+    async fn a_slow_body_keeps_its_room_until_others_wait_for_it() {
+        let room = Room::new(MIB);
+        let payer = Payer::Known(Uuid::from_u128(1));
+        let mut share = Vec::new();
+        while room.left() > 24 * MIB {
+            share.push(room.take(payer, MIB).await.expect("room"));
+        }
+        let mut body = (share.pop().expect("room"), Instant::now());
+        let mut gives_way = |seconds: u64, arrived: usize| {
+            body.1 = Instant::now() - Duration::from_secs(seconds);
+            too_slow(Some(&body), arrived).now_or_never().is_some()
+        };
+        assert!(!gives_way(60, 0), "nobody waits");
+        let mut waits = Box::pin(room.take(payer, MIB));
+        assert!(futures::poll!(waits.as_mut()).is_pending());
+        assert!(gives_way(60, 0) && gives_way(3, 0));
+        assert!(!gives_way(1, 0), "it has only begun");
+        assert!(!gives_way(5, MIB), "it comes fast enough");
+        assert!(gives_way(7, MIB));
+        assert!(too_slow(None, 0).now_or_never().is_none(), "it holds nothing");
+    }
 }

@@ -322,8 +322,13 @@ pub async fn human(
     let email = normal_email("email", &draft.email.ok_or_else(|| Refusal::required("email"))?)?;
     let name = draft.name.ok_or_else(|| Refusal::required("name"))?;
     check_name("name", &name)?;
-    // Hashing takes long: not while the transaction holds others up.
-    let password_hash = Accounts::first_password(draft.password, &email).await?;
+    Accounts::check_first_password(draft.password.as_deref(), &email)?;
+    // A request that was made before is answered as it was then; any other that names a taken address ends here, since
+    // hashing takes long.
+    let is_taken = app.store.human_by_address(manager.space, &email).await?.is_some();
+    let password = draft.password.filter(|_| !is_taken);
+    // Nor is it done while the transaction holds others up.
+    let password_hash = app.accounts.first_password(manager.space, password, &email).await?;
     let mut making = match key.begin(&app, manager.credential, body.digest).await? {
         Begun::Now(making) => making,
         Begun::Before(made) => {
@@ -332,6 +337,9 @@ pub async fn human(
         }
     };
     hold_manager(&mut making, &manager).await?;
+    if is_taken {
+        return Err(Accounts::address_taken().into());
+    }
     let new = NewHuman {
         space: manager.space,
         email: &email,

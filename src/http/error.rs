@@ -46,7 +46,9 @@ fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::LimitReached { .. }
         | Refusal::IdempotencyInFlight => StatusCode::CONFLICT,
         Refusal::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
-        Refusal::RateLimited(_) | Refusal::TooManyConnections { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::RateLimited(_) | Refusal::TooOften(_) | Refusal::TooManyConnections { .. } => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::Unavailable | Refusal::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -120,7 +122,8 @@ const ENTRIES: &[Entry] = &[
         StatusCode::TOO_MANY_REQUESTS,
         "RateLimited",
         &["RATE_LIMITED"],
-        "Too many requests, failed sign-ins or open connections; come back after `Retry-After` seconds.",
+        "Too many requests, failed sign-ins, passwords to check, changes of a key or open connections; come back after \
+         `Retry-After` seconds.",
     ),
     Entry(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -191,6 +194,10 @@ impl IntoResponse for ApiError {
         if let Refusal::RateLimited(exhausted) = &self.0 {
             let quota = rate_limit::Quota { name: "sign-in", amount: exhausted.per_minute, seconds: 60 };
             quota.show(response.headers_mut(), 0, exhausted.retry_after);
+        }
+        if let Refusal::TooOften(often) = &self.0 {
+            let quota = rate_limit::Quota { name: often.quota, amount: often.amount, seconds: often.seconds };
+            quota.show(response.headers_mut(), 0, often.retry_after);
         }
         if let Refusal::TooManyConnections { limit } = &self.0 {
             let quota = rate_limit::Quota { name: "connections", amount: *limit, seconds: 0 };

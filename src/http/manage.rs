@@ -59,7 +59,7 @@ async fn end(app: &App, what: impl Into<Uuid>, revoked: &Revoked) {
     let keys = revoked.keys.iter().map(|key| key.0);
     let guests = revoked.guests.iter().map(|guest| guest.id.0);
     let humans = revoked.humans.iter().map(|human| human.0);
-    keys.chain(guests).chain(humans).chain([what.into()]).for_each(|id| app.revoke(id));
+    app.revoke(keys.chain(guests).chain(humans).chain([what.into()]));
     // Their tokens are void already; that they leave their sessions is for those who look at these.
     let leave = |guest: GuestOf| Request {
         space: guest.space,
@@ -163,7 +163,7 @@ pub async fn deactivate_human(
     if !app.store.deactivate_human(manager.space, id, app.clock.now()).await? {
         return Err(Refusal::NotFound("Human").into());
     }
-    app.revoke(id.0);
+    app.revoke([id.0]);
     let target = AuditTarget { kind: AuditTargetType::Human, id: Some(id.0), name: None, attempts: None };
     let entry = app.audit.entry(AuditEvent::HumanDeactivated, Some(manager.space), &source);
     app.audit.record(entry.by(manager.author()).on(target)).await;

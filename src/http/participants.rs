@@ -92,7 +92,7 @@ pub(super) async fn remove_named(
     if let Outcome::Removed(gone) = &outcome
         && let Some(guest) = gone.guest_id
     {
-        app.revoke(guest.0);
+        app.revoke([guest.0]);
         let target = AuditTarget::new(AuditTargetType::GuestToken, guest, gone.name.clone());
         guests::note(app, principal, source, AuditEvent::GuestTokenRevoked, target).await;
     }

@@ -8,6 +8,7 @@ use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::keys::{AttestationDraft, PublicKeyDraft, SessionKey, Standing};
+use crate::domain::refusal::TooOften;
 use crate::domain::{
     AuditEvent, AuditSource, AuditTarget, AuditTargetType, KeyEntry, Page, PageRequest, ParticipantType, Principal,
     PrincipalId, Refusal, SessionId,
@@ -30,7 +31,7 @@ const TRIES: usize = 5;
 /// somebody else. Others find it as `key` in lists of participants. A further entry takes the place of the current one
 /// if that one's key signed it (`previous`) or with `"replace": true`; each open session is then told of it by
 /// `participant.key_changed`. The first entry is announced by nothing, and the current one again changes nothing.
-/// Of an agent only a key of its own may publish.
+/// Of an agent only a key of its own may publish. 144 changes are taken at once, and then one every ten minutes.
 #[utoipa::path(
     put, path = "/public-key", operation_id = "putPublicKey",
     request_body = PublicKeyDraft,
@@ -76,8 +77,15 @@ pub async fn put<A: Audience>(
                 let text = "Too many changes of this key are still to be announced; try again later".to_owned();
                 return Err(Refusal::Conflict(text).into());
             }
-            Put::Full(limit) => {
-                return Err(Refusal::LimitReached { what: "Key entries of one principal", limit }.into());
+            Put::TooOften(limit) => {
+                let often = TooOften {
+                    what: "Too many changes of this key",
+                    quota: "key-changes",
+                    amount: limit.changes,
+                    seconds: u32::try_from((limit.each * limit.changes).as_secs()).unwrap_or(u32::MAX),
+                    retry_after: u64::try_from(limit.wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1),
+                };
+                return Err(Refusal::TooOften(often).into());
             }
         }
     }

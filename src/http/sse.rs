@@ -9,7 +9,9 @@ use crate::domain::actor::Scope;
 use crate::domain::{Refusal, SessionId};
 use crate::hub::Stream;
 use crate::metrics::During;
+use crate::wire::Cutoff;
 use crate::wire::event::Event;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +19,7 @@ use bytes::Bytes;
 use futures::stream;
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 const PAGE: i64 = 64;
@@ -42,6 +45,7 @@ pub async fn events<A: Audience>(
     State(app): State<App>,
     Id(session): Id<SessionId>,
     query: Query,
+    Extension(cutoff): Extension<Cutoff>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let principal = caller.principal().clone();
@@ -53,7 +57,7 @@ pub async fn events<A: Audience>(
             Some(seq.ok_or_else(|| Refusal::Invalid("Header 'Last-Event-ID' must be a seq".to_owned()))?)
         }
     };
-    let request = LongLived::begin(&app, &principal)?;
+    let request = Arc::new(LongLived::begin(&app, &principal)?);
     let live = app.hub.stream(session);
     let head = app.store.head(scope, session).await?.ok_or(Refusal::NotFound("Session"))?;
     app.hub.observe(session, &head);
@@ -67,7 +71,10 @@ pub async fn events<A: Audience>(
         Some(after) => after,
     };
     let ready = VecDeque::new();
-    let follower = Follower { app, session, scope, request, live, at, heard: at, behind: true, ready };
+    // While its client takes nothing, the follower is not polled.
+    let ending = Arc::clone(&request);
+    cutoff.set(async move { drop(ending.ended().await) });
+    let follower = Follower { app, session, scope, request, cutoff, live, at, heard: at, behind: true, ready };
     let chunks = stream::unfold(follower, |mut follower| async move {
         let chunk = follower.next().await?;
         Some((Ok::<_, Infallible>(chunk), follower))
@@ -85,7 +92,8 @@ struct Follower {
     app: App,
     session: SessionId,
     scope: Scope,
-    request: LongLived,
+    request: Arc<LongLived>,
+    cutoff: Cutoff,
     live: Stream,
     /// The last event that was read.
     at: i64,
@@ -95,6 +103,13 @@ struct Follower {
     behind: bool,
     /// What was read and is still to go out.
     ready: VecDeque<Bytes>,
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        // What was written last may still wait for the client.
+        if self.request.has_ended() { self.cutoff.end() } else { self.cutoff.clear() }
+    }
 }
 
 impl Follower {

@@ -62,6 +62,13 @@ impl Lane {
         Self { queue }
     }
 
+    /// A lane without a worker, whose messages wait at the other end.
+    #[cfg(test)]
+    pub(super) fn with_room(messages: usize) -> (Self, mpsc::Receiver<LaneMessage>) {
+        let (queue, waiting) = mpsc::channel(messages);
+        (Self { queue }, waiting)
+    }
+
     /// Hands on a message if there is room; `false` if it was dropped.
     pub(super) fn offer(&self, message: LaneMessage) -> bool {
         self.queue.try_send(message).is_ok()

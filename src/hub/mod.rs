@@ -13,6 +13,7 @@ pub mod subscriber;
 mod topic;
 mod typing;
 
+use crate::auth::RecentlyRevoked;
 use crate::broker::{Broker, Ephemeral, Signal};
 use crate::clock::Clock;
 use crate::connections::{Connections, Permit};
@@ -32,8 +33,8 @@ use parking_lot::Mutex;
 use presence::Presence;
 use revocations::Revocations;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use subscriber::{EndReason, Endpoint, Subscriber, is_revoked_by};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -61,8 +62,8 @@ pub struct Hub {
     presence: Presence,
     crowds: Arc<Crowds>,
     revocations: Revocations,
-    /// Called when something was revoked, here or elsewhere.
-    on_revocation: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// What was revoked, here or elsewhere.
+    revoked: Arc<RecentlyRevoked>,
     typing: Typing,
     repairs: mpsc::Sender<SessionId>,
     metrics: Arc<Metrics>,
@@ -74,13 +75,14 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Starts the live side of this node.
+    /// Starts the live side of this node. It notes in `revoked` what it hears of.
     pub fn start(
         store: &Arc<dyn Store>,
         broker: Arc<dyn Broker>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         connections: Arc<Connections>,
+        revoked: Arc<RecentlyRevoked>,
         supervisor: &Supervisor,
     ) -> Arc<Self> {
         let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(64);
@@ -107,7 +109,7 @@ impl Hub {
                 presence: Presence::default(),
                 crowds: Arc::default(),
                 revocations: Revocations::default(),
-                on_revocation: OnceLock::new(),
+                revoked,
                 typing: Typing::start(announce, supervisor),
                 repairs,
                 metrics,
@@ -158,9 +160,10 @@ impl Hub {
             Signal::Ephemeral(Ephemeral::Presence { session, principal, .. })
                 if self.presence.is_online(session, principal) => {}
             Signal::Ephemeral(ephemeral) => self.show_here(&ephemeral),
-            Signal::Revoked(id) => {
-                self.revocations.heard(id);
-                self.revoke_here(id);
+            Signal::Revoked(ids) => {
+                let ids: HashSet<Uuid> = ids.into_iter().collect();
+                self.revocations.heard(&ids);
+                self.revoke_here(&ids);
             }
             Signal::Hints(hints) => hints.into_iter().for_each(|hint| self.feeds.tell(hint)),
             Signal::SessionEvents(events) => self.accept_runs(&events),
@@ -343,27 +346,27 @@ impl Hub {
         self.endpoints.len()
     }
 
-    /// Ends every socket, on every node, whose principal rests on `id`.
-    pub fn revoke(&self, id: Uuid) {
-        self.revocations.heard(id);
-        self.revoke_here(id);
-        self.broker.publish(Signal::Revoked(id));
+    /// Ends every socket, on every node, whose principal rests on one of `ids`.
+    pub fn revoke(&self, ids: &HashSet<Uuid>) {
+        if ids.is_empty() {
+            return;
+        }
+        self.revocations.heard(ids);
+        self.revoke_here(ids);
+        self.broker.publish(Signal::Revoked(ids.iter().copied().collect()));
     }
 
-    fn revoke_here(&self, id: Uuid) {
+    /// However many they are, everything that is open is looked at once.
+    fn revoke_here(&self, ids: &HashSet<Uuid>) {
         // First noted, then looked for: who registers meanwhile is found in one way or the other.
-        self.revocations.note(id);
-        self.feeds.forget_members();
-        if let Some(forget) = self.on_revocation.get() {
-            forget();
-        }
+        self.revoked.note(ids);
         for endpoint in &self.endpoints {
-            if endpoint.principal().is_some_and(|principal| is_revoked_by(&principal, id)) {
+            if endpoint.principal().is_some_and(|principal| is_revoked_by(&principal, ids)) {
                 endpoint.revoke();
             }
         }
         // A space that was shut: whoever lives in another one too keeps the socket and loses these sessions.
-        for topic in self.topics.iter().filter(|topic| topic.space().is_some_and(|space| space.0 == id)) {
+        for topic in self.topics.iter().filter(|topic| topic.space().is_some_and(|space| ids.contains(&space.0))) {
             topic.evict(EndReason::Removed, &self.lanes);
         }
     }
@@ -376,16 +379,10 @@ impl Hub {
         }
     }
 
-    /// Has `forget` called on every revocation, so that nobody goes on with what was looked up before it.
-    pub fn on_revocation(&self, forget: impl Fn() + Send + Sync + 'static) {
-        // Set once, by whoever puts the rooms together.
-        let _ = self.on_revocation.set(Box::new(forget));
-    }
-
     /// Whether a principal whose credential was looked up at `since` or later has lost it meanwhile. To be asked
     /// after it is registered.
     pub fn is_revoked_since(&self, principal: &Principal, since: Instant) -> bool {
-        self.revocations.ends(principal, since)
+        self.revoked.ends(principal.revocable().into_iter().flatten(), since)
     }
 
     /// Tells everyone to go elsewhere.

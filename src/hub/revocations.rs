@@ -2,9 +2,8 @@
 //! two seconds whatever became of the message.
 
 use super::Hub;
-use super::subscriber::is_revoked_by;
 use crate::clock::Clock;
-use crate::domain::{Principal, Timestamp};
+use crate::domain::Timestamp;
 use crate::metrics::During;
 use crate::store::Store;
 use crate::supervisor::Supervisor;
@@ -20,35 +19,20 @@ const TICK: Duration = Duration::from_millis(500);
 const OVERLAP_MILLIS: i64 = 60_000;
 /// How much further back than its start a node looks: what is older was never missed by it.
 const SKEW_MILLIS: i64 = 10_000;
-/// How long a revocation is remembered for those who are authenticating meanwhile.
-const RECENT: Duration = Duration::from_secs(60);
-/// Most that are remembered.
-const MAX_RECENT: usize = 10_000;
 /// How long after a message its entry in the store counts as the same.
 const SAME_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 pub(super) struct Revocations {
-    /// What was revoked, and when this node heard of it.
-    recent: Mutex<VecDeque<(Instant, Uuid)>>,
     /// Messages whose entry in the store has not been seen yet.
     heard: Mutex<HashMap<Uuid, VecDeque<Instant>>>,
 }
 
 impl Revocations {
-    /// Notes that `id` is revoked; whoever is registered with it after this finds it here.
-    pub(super) fn note(&self, id: Uuid) {
-        let now = Instant::now();
-        let mut recent = self.recent.lock();
-        recent.push_back((now, id));
-        while recent.len() > MAX_RECENT || recent.front().is_some_and(|(at, _)| now.duration_since(*at) > RECENT) {
-            recent.pop_front();
-        }
-    }
-
-    /// Notes that a message told of it.
-    pub(super) fn heard(&self, id: Uuid) {
-        self.heard.lock().entry(id).or_default().push_back(Instant::now());
+    /// Notes that a message told of these.
+    pub(super) fn heard(&self, ids: &HashSet<Uuid>) {
+        let (mut heard, now) = (self.heard.lock(), Instant::now());
+        ids.iter().for_each(|id| heard.entry(*id).or_default().push_back(now));
     }
 
     /// Whether a message told of this entry already; each message counts for one.
@@ -63,11 +47,6 @@ impl Revocations {
             times.retain(|at| at.elapsed() < SAME_WITHIN);
             !times.is_empty()
         });
-    }
-
-    /// Whether a principal whose credential was looked up at `since` or later has lost it meanwhile.
-    pub(super) fn ends(&self, principal: &Principal, since: Instant) -> bool {
-        self.recent.lock().iter().any(|(at, id)| *at >= since && is_revoked_by(principal, *id))
     }
 }
 
@@ -98,13 +77,16 @@ async fn watch(Watch { hub, store, clock, started, seen }: &mut Watch) {
         let since = clock.now().plus_millis(-OVERLAP_MILLIS).max(*started);
         match store.revoked_since(since).await {
             Ok(entries) => {
-                for (entry, subject) in &entries {
-                    if !seen.contains(entry) && !hub.revocations.was_heard(*subject) {
-                        hub.revoke_here(*subject);
-                    }
+                let untold = entries
+                    .iter()
+                    .filter(|(entry, subject)| !seen.contains(entry) && !hub.revocations.was_heard(*subject));
+                let untold: HashSet<Uuid> = untold.map(|(_, subject)| *subject).collect();
+                if !untold.is_empty() {
+                    hub.revoke_here(&untold);
                 }
                 *seen = entries.into_iter().map(|(entry, _)| entry).collect();
                 hub.revocations.forget_old();
+                hub.revoked.forget_old();
             }
             Err(error) => hub.metrics.store_failed(During::Reconcile, &error, "cannot look for revocations"),
         }

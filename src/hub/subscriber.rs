@@ -3,6 +3,7 @@
 use super::frame::event_frame;
 use crate::domain::{CommittedEvent, ConnectionId, Principal, PrincipalId, SessionId};
 use bytes::Bytes;
+use std::collections::HashSet;
 use std::ops::AddAssign;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -69,9 +70,9 @@ pub trait Subscriber: Endpoint {
     fn evict(&self, session: SessionId, reason: EndReason);
 }
 
-/// Whether revoking `id` ends a principal's sockets.
-pub fn is_revoked_by(principal: &Principal, id: Uuid) -> bool {
-    principal.revocable().contains(&Some(id))
+/// Whether revoking `ids` ends a principal's sockets.
+pub fn is_revoked_by(principal: &Principal, ids: &HashSet<Uuid>) -> bool {
+    principal.revocable().iter().flatten().any(|id| ids.contains(id))
 }
 
 /// Consecutive events of one session as frames.

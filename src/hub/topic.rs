@@ -38,10 +38,17 @@ struct TopicState {
     others: usize,
     waiters: HashMap<MessageId, Vec<oneshot::Sender<Woken>>>,
     reach: watch::Sender<i64>,
-    /// A lane had no room for a run: its subscribers must be told how far to read.
-    lane_missed: bool,
-    /// A lane had no room for the end of its subscriptions.
-    evict_missed: Option<EndReason>,
+    /// What the lanes had no room for.
+    missed: Vec<Missed>,
+}
+
+/// What a lane had no room for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Missed {
+    /// A run: its subscribers must be told how far to read.
+    run: bool,
+    /// The end of its subscriptions.
+    end: Option<EndReason>,
 }
 
 /// What is to do after events were accepted.
@@ -100,8 +107,7 @@ impl Topic {
             others: 0,
             waiters: HashMap::new(),
             reach: watch::Sender::new(0),
-            lane_missed: false,
-            evict_missed: None,
+            missed: vec![Missed::default(); lanes],
         };
         Self { session, state: Mutex::new(state) }
     }
@@ -203,18 +209,18 @@ impl Topic {
         self.state.lock().space
     }
 
-    /// Tells subscribers what a lane had no room for: how far to read, or that they have nothing to read any more.
+    /// Tells the subscribers of each lane what it had no room for: that they have nothing to read any more, or how far
+    /// to read. Those of the other lanes have had it.
     pub(super) fn nudge(&self, lanes: &[Lane]) {
         let mut state = self.state.lock();
-        if let Some(reason) = state.evict_missed.take() {
-            state.evict(self.session, reason, lanes);
-        }
-        if let (true, Some(seq)) = (state.lane_missed, state.at) {
-            state.lane_missed = false;
-            for lane in lanes {
-                if !lane.offer(LaneMessage::Head { session: self.session, seq }) {
-                    state.lane_missed = true;
-                }
+        let TopicState { missed, at, .. } = &mut *state;
+        for (lane, missed) in lanes.iter().zip(missed) {
+            missed.end = missed.end.filter(|reason| {
+                let end = LaneMessage::Evict { session: self.session, reason: *reason };
+                !lane.offer(end)
+            });
+            if let (true, Some(seq)) = (missed.run, *at) {
+                missed.run = !lane.offer(LaneMessage::Head { session: self.session, seq });
             }
         }
     }
@@ -236,9 +242,13 @@ impl Topic {
         state.members[lane] = state.members[lane].saturating_sub(1);
     }
 
-    /// Sends something to every lane that has subscribers of this session.
+    /// Sends something ephemeral to every lane that has subscribers of this session.
     pub(super) fn each_lane(&self, lanes: &[Lane], message: impl Fn() -> LaneMessage) {
-        self.state.lock().offer_all(lanes, message);
+        let state = self.state.lock();
+        for (lane, _) in lanes.iter().zip(&state.members).filter(|(_, count)| **count > 0) {
+            // One that has no room goes without.
+            let _ = lane.offer(message());
+        }
     }
 
     /// Ends every subscription.
@@ -260,7 +270,7 @@ impl Topic {
         state.evict(self.session, EndReason::Reset, lanes);
         (state.at, state.at_time, state.known, state.is_suspect) = (None, None, 0, false);
         state.held.clear();
-        state.lane_missed = false;
+        state.missed.iter_mut().for_each(|missed| missed.run = false);
         state.wake_all();
         // Whoever follows the one before sees its end.
         state.reach = watch::Sender::new(0);
@@ -335,9 +345,9 @@ impl TopicState {
     fn release(&mut self, session: SessionId, events: &[CommittedEvent], lanes: &[Lane], metrics: &Metrics) {
         if self.members.iter().any(|count| *count > 0) {
             let run = Arc::new(Run::new(events));
-            for (lane, count) in lanes.iter().zip(&self.members) {
+            for ((lane, count), missed) in lanes.iter().zip(&self.members).zip(&mut self.missed) {
                 if *count > 0 && !lane.offer(LaneMessage::Run { session, run: Arc::clone(&run) }) {
-                    self.lane_missed = true;
+                    missed.run = true;
                     metrics.lane_drops.inc();
                 }
             }
@@ -357,16 +367,11 @@ impl TopicState {
         }
     }
 
-    /// Sends something to every lane that has subscribers of this session; `false` if one of them had no room.
-    fn offer_all(&self, lanes: &[Lane], message: impl Fn() -> LaneMessage) -> bool {
-        let with_members = lanes.iter().zip(&self.members).filter(|(_, count)| **count > 0);
-        // To all of them, whatever becomes of the first ones.
-        with_members.map(|(lane, _)| lane.offer(message())).fold(true, |all, taken| all & taken)
-    }
-
     fn evict(&mut self, session: SessionId, reason: EndReason, lanes: &[Lane]) {
-        if !self.offer_all(lanes, || LaneMessage::Evict { session, reason }) {
-            self.evict_missed = Some(reason);
+        for ((lane, count), missed) in lanes.iter().zip(&self.members).zip(&mut self.missed) {
+            if *count > 0 {
+                missed.end = (!lane.offer(LaneMessage::Evict { session, reason })).then_some(reason);
+            }
         }
     }
 
@@ -468,6 +473,29 @@ mod tests {
         reach = story.topic.add_stream();
         assert_eq!(story.observe(8), Accepted::InOrder);
         assert_eq!(*reach.borrow(), 8);
+    }
+
+    /// A lane whose queue was full is told later, and it alone: those who have begun anew meanwhile on the others stay.
+    #[test]
+    fn the_end_of_a_session_comes_once_to_every_lane() {
+        let topic = Topic::new(SessionId::new(), 3);
+        let (lanes, mut queues): (Vec<_>, Vec<_>) = (0..3).map(|_| Lane::with_room(1)).unzip();
+        topic.add_member(0);
+        topic.add_member(1);
+        let filler = LaneMessage::Head { session: SessionId::new(), seq: 0 };
+        assert!(lanes[1].offer(filler), "it is full now");
+        let mut ends = |lane: usize| {
+            let queued = std::iter::from_fn(|| queues[lane].try_recv().ok());
+            queued.filter(|message| matches!(message, LaneMessage::Evict { reason: EndReason::Reset, .. })).count()
+        };
+        topic.reset(&lanes);
+        assert_eq!((ends(0), ends(2)), (1, 0));
+        topic.nudge(&lanes);
+        assert_eq!((ends(0), ends(1)), (0, 0), "still no room, and none is needed");
+        topic.nudge(&lanes);
+        assert_eq!((ends(0), ends(1), ends(2)), (0, 1, 0));
+        topic.nudge(&lanes);
+        assert_eq!((ends(0), ends(1), ends(2)), (0, 0, 0));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod audit;
 mod checkpoint;
 mod deadlines;
 mod lists;
+mod memory;
 mod prune;
 mod retention;
 mod store_clock;
@@ -25,6 +26,7 @@ pub fn start(context: &Arc<Context>, clock: Option<StoreClock>) {
     announcements::start(context);
     deadlines::start(context);
     lists::start(context);
+    memory::start(context);
     audit::start(context);
     prune::start(context);
     retention::start(context);

@@ -44,7 +44,7 @@ async fn run(context: &Context, retention: Retention) -> Result<(), StoreError> 
         sessions += 1;
         context.metrics.retired.inc();
         context.hub.retire(retired.session);
-        retired.guests.into_iter().for_each(|guest| context.revoke(guest.0));
+        context.revoke(retired.guests.into_iter().map(|guest| guest.0));
     }
     while !context.draining.is_cancelled() && context.store.sweep_retired(PIECE).await? {}
     if sessions > 0 {

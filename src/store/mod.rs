@@ -31,9 +31,9 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
     Acknowledged, ActiveSession, Announcement, Attested, DueMessage, EndedSignIns, EventPage, FeedEntry, FormerHumans,
-    GuestOf, Head, KeyHolder, Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark,
-    NewSignIn, NotRevoked, Outlook, OutsideIdentity, Passing, PasswordChosen, Put, ReadMark, RefreshOutcome, Retired,
-    Revoked, Revoker, Said, SavedReply, SavedReplyKind, Standing, Taken, Uses, WriteSet,
+    GuestOf, Head, KeyChangeLimit, KeyHolder, Listed, Loaded, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey,
+    NewMark, NewSignIn, NotRevoked, Outlook, OutsideIdentity, Passing, PasswordChosen, Put, ReadMark, RefreshOutcome,
+    Retired, Revoked, Revoker, Said, SavedReply, SavedReplyKind, SpaceSize, Standing, Taken, Uses, WriteSet,
 };
 pub use sql::{
     COUNTS, DUE_MESSAGES, ENDED_SESSION, FEW_SESSIONS, FIRST_ENTRIES, KNOWN, KNOWN_OF, LOOK_UPS, PENDING_MESSAGES,
@@ -194,6 +194,8 @@ pub trait DirectoryTx: Send {
     async fn create_key(&mut self, key: &NewKey, now: Timestamp) -> StoreResult<ApiKey>;
     /// An active human of the space.
     async fn human(&mut self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>>;
+    /// Notes that nobody has verified the address of a human whom this transaction has created: it is free again.
+    async fn free_address(&mut self, human: &Human) -> StoreResult<()>;
     /// As [`OutsideIdentities::add_outside_identity`].
     async fn add_outside_identity(
         &mut self,
@@ -257,6 +259,8 @@ pub trait SignIns: Send + Sync {
         everywhere: bool,
         now: Timestamp,
     ) -> StoreResult<Option<EndedSignIns>>;
+    /// Ends every sign-in of a human, and their tokens without one. Returns what was revoked.
+    async fn end_all_sign_ins(&self, human: HumanId, now: Timestamp) -> StoreResult<Vec<Uuid>>;
     /// Sets a password in the place of the one with the hash `before`, and ends every sign-in but the one to keep.
     /// Returns what was revoked, or `None` if `before` is not the password any more.
     async fn change_password(
@@ -283,7 +287,7 @@ pub trait SignIns: Send + Sync {
 #[async_trait]
 pub trait OutsideIdentities: Send + Sync {
     async fn outside_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<OutsideIdentity>>;
-    /// `false` if (issuer, subject) is somebody already.
+    /// `false` if (issuer, subject) is somebody already, or the human somebody else of the issuer, or not active.
     async fn add_outside_identity(
         &self,
         issuer: &str,
@@ -291,9 +295,11 @@ pub trait OutsideIdentities: Send + Sync {
         human: HumanId,
         now: Timestamp,
     ) -> StoreResult<bool>;
-    /// `false` if (issuer, subject) is not `from` any more.
+    /// `false` if (issuer, subject) is not `from` any more, or `to` is somebody else of the issuer, or not active.
     async fn move_outside_identity(&self, issuer: &str, subject: &str, from: HumanId, to: HumanId)
     -> StoreResult<bool>;
+    /// Gives a human whose address is not verified this one, which is; `false` if an active human of the space has it.
+    async fn verify_address(&self, human: &Human, address: &str) -> StoreResult<bool>;
     /// The deactivated humans of a space who had this address.
     async fn former_humans(&self, space: SpaceId, address: &str, issuer: &str) -> StoreResult<FormerHumans>;
 }
@@ -346,8 +352,8 @@ pub trait Sessions: Send + Sync {
     ) -> StoreResult<Option<Page<Participant>>>;
     /// The ids of everyone who takes part, as `participants` has them.
     async fn member_ids(&self, space: SpaceId, session: SessionId) -> StoreResult<Vec<PrincipalId>>;
-    /// How many bytes of events the sessions of a space hold, as far as that is known.
-    async fn space_bytes(&self, space: SpaceId) -> StoreResult<i64>;
+    /// How many bytes of events the sessions of each of these spaces hold; a space without sessions is left out.
+    async fn space_bytes(&self, spaces: &[SpaceId]) -> StoreResult<Vec<SpaceSize>>;
     /// Counts the bytes of at most `limit` sessions of the space of which they are not known; `false` if none is left.
     async fn count_session_bytes(&self, space: SpaceId, limit: i64) -> StoreResult<bool>;
     /// Notes how far a participant has read, never backwards and never past the end. `None` if they don't take part.
@@ -414,6 +420,15 @@ pub trait Timelines: Send + Sync {
         limit: i64,
         max_bytes: i64,
     ) -> StoreResult<Option<EventPage>>;
+    /// The `seq` of the last event before `seq` that is older than `floor`, without what it says: the place before the
+    /// first event that is kept if there is none. `None` if the session is out of scope.
+    async fn last_older(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        seq: i64,
+        floor: Timestamp,
+    ) -> StoreResult<Option<i64>>;
     /// Where the timeline of each of these sessions stands: one query for a node's reconcile tick.
     async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, Head)>>;
     /// Where the sessions of these spaces stand that have had an event at or after `since`.

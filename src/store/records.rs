@@ -11,6 +11,7 @@ use crate::domain::{
     MessageStatus, Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Refusal, Session,
     SessionId, SpaceId, Timestamp,
 };
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A human to create.
@@ -41,7 +42,7 @@ pub struct Revoker {
 pub enum NotRevoked {
     Missing,
     AbovePermission,
-    /// No key with `owner` would be left in the hub.
+    /// No key with `owner` would be left in the hub, or none that does not expire.
     LastOwner,
 }
 
@@ -51,9 +52,10 @@ impl NotRevoked {
         match self {
             Self::Missing => Refusal::NotFound(what),
             Self::AbovePermission => Refusal::Forbidden("Nobody revokes a key above their own permission".to_owned()),
-            Self::LastOwner => {
-                Refusal::Conflict("It is the last key of the hub with the permission 'owner'".to_owned())
-            }
+            Self::LastOwner => Refusal::Conflict(
+                "It is the last key of the hub with the permission 'owner', or the last that does not expire"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -140,8 +142,18 @@ pub enum Put {
     Raced,
     /// So many changes of this principal are still to be announced that no further one is taken.
     Unannounced,
-    /// The principal has so many entries that no further one is kept.
-    Full(u64),
+    /// The principal has changed its key too often lately.
+    TooOften(KeyChangeLimit),
+}
+
+/// How often a principal may change its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyChangeLimit {
+    /// So many times at once, and then one time more in the time of `each`.
+    pub changes: u32,
+    pub each: Duration,
+    /// How long to wait for the next one.
+    pub wait: Duration,
 }
 
 /// What came of an attestation.
@@ -240,6 +252,15 @@ pub struct ActiveSession {
     pub last_seq: i64,
     /// When its last event came.
     pub at: Timestamp,
+}
+
+/// How many bytes of events a space holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpaceSize {
+    pub space: SpaceId,
+    pub bytes: i64,
+    /// Whether there are sessions whose bytes are not known, and not among these.
+    pub is_partial: bool,
 }
 
 /// Where a timeline stands, and who somebody is on it.

@@ -4,10 +4,12 @@
 mod arrivals;
 mod origin;
 mod refused;
+mod stall;
 mod stream;
 
 pub use arrivals::Arrivals;
 pub use origin::origin;
+pub use stall::Cutoff;
 pub use stream::Watched;
 
 pub mod event;
@@ -36,7 +38,7 @@ fn code(refusal: &Refusal) -> &'static str {
         Refusal::LimitReached { .. } => "LIMIT_REACHED",
         Refusal::IdempotencyInFlight => "IDEMPOTENCY_IN_FLIGHT",
         Refusal::IdempotencyMismatch => "IDEMPOTENCY_MISMATCH",
-        Refusal::RateLimited(_) | Refusal::TooManyConnections { .. } => "RATE_LIMITED",
+        Refusal::RateLimited(_) | Refusal::TooOften(_) | Refusal::TooManyConnections { .. } => "RATE_LIMITED",
         Refusal::TooLarge(_) => "PAYLOAD_TOO_LARGE",
         Refusal::Unavailable | Refusal::NoRoom => "UNAVAILABLE",
         Refusal::Internal => "INTERNAL",

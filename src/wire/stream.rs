@@ -4,13 +4,17 @@
 //! a buffer of 8 KiB ready however long the work takes: more than everything else that a long-poll costs. So hyper is
 //! told not to (`half_close`), and this looks in its place, at what the kernel has, whenever hyper does not read.
 //!
+//! It gives up a client that takes nothing of what it is sent.
+//!
 //! It also puts the hub's own error in the place of the empty one with which hyper refuses a request that it can't read.
 
 use super::arrivals::Arrivals;
 use super::refused::Refused;
+use super::stall::{Cutoff, Stall};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -22,13 +26,16 @@ pub struct Watched {
     /// Whether a whole line was read since something was written: the first one of a request.
     line_read: bool,
     arrivals: Arrivals,
+    stall: Stall,
     /// The reply to a request that hyper could not read, in the place of its own.
     refused: Option<Box<Refused>>,
 }
 
 impl Watched {
-    pub fn new(stream: TcpStream, arrivals: Arrivals) -> Self {
-        Self { stream, is_read: false, line_read: false, arrivals, refused: None }
+    /// The connection is given up when its client takes nothing of a reply for `stalled_after`, or by the `cutoff`.
+    pub fn new(stream: TcpStream, arrivals: Arrivals, stalled_after: Duration, cutoff: Cutoff) -> Self {
+        let stall = Stall::new(stalled_after, cutoff);
+        Self { stream, is_read: false, line_read: false, arrivals, stall, refused: None }
     }
 
     pub fn into_inner(self) -> TcpStream {
@@ -47,6 +54,18 @@ impl Watched {
             Poll::Ready(outcome) => outcome.map(drop),
             Poll::Pending => Ok(()),
         }
+    }
+
+    /// What became of a write. One that has waited for too long ends the connection, with all that the kernel has of
+    /// it: what nobody takes is not kept.
+    fn watch<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        let waited = outcome.is_pending();
+        let outcome = self.stall.watch(context, outcome);
+        if waited && outcome.is_ready() {
+            // It ends without that too, only later.
+            let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        }
+        outcome
     }
 
     /// Notes what is about to be written; whether it is to be thrown away, because another reply goes out.
@@ -82,7 +101,8 @@ impl AsyncWrite for Watched {
         if self.is_replaced(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(context, outcome)
     }
 
     fn poll_write_vectored(
@@ -94,7 +114,8 @@ impl AsyncWrite for Watched {
         if self.is_replaced(first) {
             return Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()));
         }
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.watch(context, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -104,7 +125,8 @@ impl AsyncWrite for Watched {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if let Some(refused) = &mut this.refused {
-            return refused.poll_write(&mut this.stream, context);
+            let outcome = refused.poll_write(&mut this.stream, context);
+            return this.watch(context, outcome);
         }
         self.look(context)?;
         Pin::new(&mut self.stream).poll_flush(context)
@@ -127,9 +149,14 @@ mod tests {
     use tokio::net::TcpListener;
 
     async fn pair() -> (Watched, TcpStream) {
+        pair_that_stalls(Duration::from_secs(60)).await
+    }
+
+    async fn pair_that_stalls(after: Duration) -> (Watched, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a connection");
-        (Watched::new(listener.accept().await.expect("the other end").0, Arrivals::default()), client)
+        let stream = listener.accept().await.expect("the other end").0;
+        (Watched::new(stream, Arrivals::default(), after, Cutoff::default()), client)
     }
 
     /// Flushes again and again, as it is woken, until that fails.
@@ -177,5 +204,20 @@ mod tests {
         // Once: who reads is woken, and reads the end.
         watched.flush().await.expect("nothing to say");
         assert_eq!(watched.read(&mut buffer).await.expect("the end"), 0);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_given_up_and_not_waited_for_by_the_kernel() {
+        let (mut watched, mut client) = pair_that_stalls(Duration::from_millis(100)).await;
+        let error = loop {
+            if let Err(error) = watched.write_all(&[7; 1 << 16]).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(watched);
+        let mut taken = Vec::new();
+        let end = client.read_to_end(&mut taken).await.expect_err("no proper end");
+        assert_eq!(end.kind(), io::ErrorKind::ConnectionReset);
     }
 }

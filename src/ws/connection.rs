@@ -431,22 +431,35 @@ impl Connection {
         after: Option<i64>,
         principal: &Principal,
     ) -> Result<(), Refusal> {
-        match self.link.prepare(session, MAX_SUBSCRIPTIONS) {
-            Prepared::Again => {}
-            Prepared::New => self.app.hub.join(session, self.link.clone()).await,
+        let earlier = match self.link.prepare(session, MAX_SUBSCRIPTIONS) {
+            Prepared::Again(earlier) => Some(earlier),
+            Prepared::New => {
+                self.app.hub.join(session, self.link.clone()).await;
+                None
+            }
             Prepared::Evicted => {
                 self.leave(session).await;
                 self.app.hub.join(session, self.link.clone()).await;
+                None
             }
             Prepared::Refused => {
                 let text = format!("A socket may subscribe to {MAX_SUBSCRIPTIONS} sessions; follow the feed instead");
                 return Err(Refusal::Conflict(text));
             }
-        }
+        };
         let standing = self.app.store.standing(principal.scope(), session, principal.id()).await;
-        let standing = match standing {
-            Ok(Some(standing)) => standing,
-            other => {
+        let standing = match (standing, earlier) {
+            (Ok(Some(standing)), _) => standing,
+            // The client has a subscription: it goes on as it was, or its end is told.
+            (Err(error), Some(earlier)) => {
+                self.link.restore(session, earlier);
+                return Err(error.into());
+            }
+            (Ok(None), Some(_)) => {
+                self.link.evict(session, EndReason::Removed);
+                return Err(Refusal::NotFound("Session"));
+            }
+            (other, None) => {
                 self.link.forget(session);
                 self.leave(session).await;
                 return Err(other.map_or_else(Refusal::from, |_| Refusal::NotFound("Session")));
@@ -469,10 +482,12 @@ impl Connection {
             self.app.hub.look_later(session);
         }
         let subscribed = reply::subscribed(id, session, head.last_seq, replay, head.first_seq, reset);
-        if !self.link.open(session, at, head.last_seq, &subscribed) {
-            // Taken away between the look-up and this.
-            return Err(Refusal::NotFound("Session"));
-        }
+        // It may have been ended between the look-up and this.
+        self.link.open(session, at, head.last_seq, &subscribed).map_err(|ended| match ended {
+            EndReason::Removed | EndReason::Retired => Refusal::NotFound("Session"),
+            // What was looked up no longer holds, and looking again helps.
+            EndReason::Reset => Refusal::Unavailable,
+        })?;
         if let Some(participant) = standing.participant
             && self.present.insert(session)
         {

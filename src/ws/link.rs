@@ -45,8 +45,8 @@ struct State {
     written: u64,
     subscriptions: HashMap<SessionId, Cursor>,
     feed: Option<Feed>,
-    /// Sessions that the fan-out has ended: the task tells the hub.
-    evicted: Vec<SessionId>,
+    /// Sessions that the fan-out has ended, and why: the task tells the hub.
+    evicted: Vec<(SessionId, EndReason)>,
     ending: Option<Ending>,
 }
 
@@ -78,8 +78,8 @@ pub(super) enum Behind {
 pub(super) enum Prepared {
     /// Nothing.
     New,
-    /// It stands, and begins anew.
-    Again,
+    /// It stood here, and begins anew.
+    Again(Cursor),
     /// The hub has ended it, and has not been told yet that this connection knows.
     Evicted,
     /// There are too many others.
@@ -161,14 +161,13 @@ impl Link {
     /// Adds a subscription that only listens for now, unless there are too many.
     pub(super) fn prepare(&self, session: SessionId, max: usize) -> Prepared {
         let mut state = self.state.lock();
-        let stands = state.subscriptions.contains_key(&session);
-        if state.subscriptions.len() >= max && !stands {
+        if state.subscriptions.len() >= max && !state.subscriptions.contains_key(&session) {
             return Prepared::Refused;
         }
-        state.subscriptions.insert(session, Cursor::closed());
-        let evicted = state.evicted.iter().position(|evicted| *evicted == session);
-        match evicted {
-            _ if stands => Prepared::Again,
+        if let Some(earlier) = state.subscriptions.insert(session, Cursor::closed()) {
+            return Prepared::Again(earlier);
+        }
+        match state.evicted.iter().position(|(evicted, _)| *evicted == session) {
             Some(index) => {
                 // The new one must not end with the old one.
                 state.evicted.swap_remove(index);
@@ -178,15 +177,28 @@ impl Link {
         }
     }
 
-    /// Opens a prepared subscription: `reply` goes out first, then the events after `at`. `false`, and nothing goes
-    /// out, if it was taken away meanwhile.
-    pub(super) fn open(&self, session: SessionId, at: i64, head: i64, reply: &str) -> bool {
+    /// Opens a prepared subscription: `reply` goes out first, then the events after `at`. If it was ended meanwhile,
+    /// nothing goes out, and why is returned.
+    pub(super) fn open(&self, session: SessionId, at: i64, head: i64, reply: &str) -> Result<(), EndReason> {
         let mut state = self.state.lock();
-        let Some(cursor) = state.subscriptions.get_mut(&session) else { return false };
+        let Some(cursor) = state.subscriptions.get_mut(&session) else {
+            let ended = state.evicted.iter().find(|(evicted, _)| *evicted == session);
+            return Err(ended.map_or(EndReason::Removed, |(_, reason)| *reason));
+        };
         cursor.open(at, head);
         let frame = text_frame(&[reply]);
         self.put(&mut state, frame, 1);
-        true
+        Ok(())
+    }
+
+    /// Has the subscription that stood before `prepare` go on, unless it was ended meanwhile: what came by is read back
+    /// from the store.
+    pub(super) fn restore(&self, session: SessionId, earlier: Cursor) {
+        if let Some(cursor) = self.state.lock().subscriptions.get_mut(&session) {
+            let heard = cursor.known();
+            *cursor = earlier;
+            cursor.hear(heard);
+        }
     }
 
     /// Ends a subscription; `false` if there was none.
@@ -204,7 +216,8 @@ impl Link {
 
     /// The sessions that the fan-out has ended since the last call.
     pub(super) fn take_evicted(&self) -> Vec<SessionId> {
-        std::mem::take(&mut self.state.lock().evicted)
+        let evicted = std::mem::take(&mut self.state.lock().evicted);
+        evicted.into_iter().map(|(session, _)| session).collect()
     }
 
     /// Starts a feed that only listens for now; `false` if there is one.
@@ -333,7 +346,7 @@ impl Link {
 
     fn evict_locked(&self, state: &mut State, session: SessionId, reason: EndReason) {
         if state.subscriptions.remove(&session).is_some() {
-            state.evicted.push(session);
+            state.evicted.push((session, reason));
             let frame = text_frame(&[&reply::evicted(session, reason)]);
             self.put(state, frame, 1);
             self.wake.notify_one();

@@ -1,6 +1,7 @@
 //! The audit log: what happened that matters for security, for those who manage the space alone.
 
 use crate::support::hub::{at_agent, text};
+use crate::support::sql::Database;
 use crate::support::{Client, eventually, on_both_engines};
 use hiloop::audit::FailedAccount;
 use hiloop::domain::AuditSource;
@@ -114,6 +115,37 @@ on_both_engines! {
         let manager = hub.agent("manage").await;
         let failed = entries(&manager).await.iter().filter(|entry| entry["outcome"] == "failure").count();
         assert_eq!(failed, 1);
+    }
+
+    async fn failed_sign_ins_are_counted_though_the_store_fails_meanwhile(hub: Hub) {
+        let audit = &hub.context().audit;
+        hub.clock.stand_still();
+        let from = |origin: &str| AuditSource { origin: Some(origin.to_owned()), request_id: None };
+        let database = Database::open(&hub.database_url).await;
+        audit.sign_in_failed(&from("203.0.113.1"), &[]).await;
+        database.execute("ALTER TABLE audit RENAME TO elsewhere").await;
+        for _ in 0..4 {
+            // One whose entry is there, and one of which there is none yet.
+            audit.sign_in_failed(&from("203.0.113.1"), &[]).await;
+            audit.sign_in_failed(&from("203.0.113.2"), &[]).await;
+        }
+        assert!(audit.flush().await.is_err());
+        // Though their minute is over, and there are others of the same origin by now.
+        hub.clock.advance(60_000);
+        audit.sign_in_failed(&from("203.0.113.1"), &[]).await;
+        assert!(audit.flush().await.is_err());
+        database.execute("ALTER TABLE elsewhere RENAME TO audit").await;
+        let counts = async || {
+            let _ = audit.flush().await;
+            let failed = entries(&hub.owner).await.into_iter().filter(|entry| entry["outcome"] == "failure");
+            let mut counts: Vec<_> =
+                failed.map(|entry| (text(&entry["origin"]).to_owned(), entry["target"]["attempts"].as_i64())).collect();
+            counts.sort();
+            counts
+        };
+        let all = [("203.0.113.1", 1), ("203.0.113.1", 5), ("203.0.113.2", 4)];
+        let all: Vec<_> = all.iter().map(|(origin, count)| ((*origin).to_owned(), Some(*count))).collect();
+        eventually("every failure to be in the store", async || (counts().await == all).then_some(())).await;
     }
 
     async fn audit_entries_are_kept_for_400_days(hub: Hub) {

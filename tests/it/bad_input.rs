@@ -680,6 +680,7 @@ on_both_engines! {
                 (&house.host, "/v1/agent/sessions".to_owned(), json!({ "participants": [{ "type": "Human", "email": control }] })),
                 (&house.human, "/v1/human/sessions".to_owned(), json!({ "participants": [{ "type": "Agent", "name": control }] })),
                 (&hub.anonymous(), "/v1/auth/login".to_owned(), json!({ "email": control, "password": "correct horse" })),
+                (&hub.anonymous(), "/v1/auth/login".to_owned(), json!({ "email": "a@example.org", "password": "correct horse", "space": control })),
                 (&hub.anonymous(), "/v1/auth/refresh".to_owned(), json!({ "refreshToken": control })),
                 (&hub.anonymous(), "/v1/auth/setup".to_owned(), json!({ "token": control, "password": "correct horse" })),
             ] {

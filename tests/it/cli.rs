@@ -382,6 +382,46 @@ fn a_database_that_is_not_there_is_named_in_one_line() {
 }
 
 #[tokio::test]
+async fn what_is_made_beside_the_api_stands_in_the_audit_log() {
+    let folder = tempdir().expect("a folder");
+    let hub = Process::start(folder.path(), FREE_PORT);
+    let entries = async |key: &str| {
+        let entries = api_key(&hub, key).get("/v1/manage/audit?pageSize=100").await.expect(200);
+        let entry = |entry: &Value| {
+            let actor = text(&entry["actor"]["name"]).to_owned();
+            (text(&entry["event"]).to_owned(), text(&entry["target"]["name"]).to_owned(), actor)
+        };
+        entries["data"].as_array().expect("a list").iter().map(entry).collect::<Vec<_>>()
+    };
+    let by_command = |event: &str, name: &str| (event.to_owned(), name.to_owned(), "Command line".to_owned());
+    let first = [
+        by_command("space.created", "default"),
+        by_command("agent.created", "default"),
+        by_command("key.created", "owner"),
+        by_command("human.created", "Owner"),
+    ];
+    let owner = printed(&hub, "API key").to_owned();
+    assert_eq!(entries(&owner).await, first);
+    run(hiloop(folder.path()).args(["humans", "create", "--email", "ada@example.org", "--name", "Ada"]));
+    run(hiloop(folder.path()).args(["keys", "create", "--agent", "bot"]));
+    run(hiloop(folder.path()).args(["keys", "create", "--agent", "bot"]));
+    let made = [
+        by_command("human.created", "Ada"),
+        by_command("agent.created", "bot"),
+        by_command("key.created", "agent"),
+        by_command("key.created", "agent"),
+    ];
+    assert_eq!(entries(&owner).await[first.len()..], made);
+    let elsewhere = run(hiloop(folder.path()).args(["keys", "create", "--space", "second", "--permission", "manage"]));
+    let there = [
+        by_command("space.created", "second"),
+        by_command("agent.created", "default"),
+        by_command("key.created", "manage"),
+    ];
+    assert_eq!(entries(line(&elsewhere)).await, there);
+}
+
+#[tokio::test]
 async fn keys_are_printed_alone_and_work() {
     let folder = tempdir().expect("a folder");
     let hub = Process::start(folder.path(), FREE_PORT);

@@ -1,10 +1,15 @@
 //! Sessions that somebody else holds: they keep up nobody but themselves, and what happens meanwhile is not forgotten.
 
-use crate::support::hub::{Engine, Hub, at_agent, say, text};
+use crate::support::hub::{Engine, Hub, SESSIONS, at_agent, config, say, text};
 use crate::support::sql::Database;
+use crate::support::{Client, eventually};
 use futures::future::join_all;
+use hiloop::app::start_with;
+use hiloop::broker::LocalBroker;
+use hiloop::clock::SystemClock;
 use serde_json::{Value, json};
 use sqlx::{PgPool, Postgres, Transaction};
+use std::sync::Arc;
 
 /// A transaction of somebody else's that holds the rows of these sessions.
 struct Hold(Transaction<'static, Postgres>);
@@ -91,4 +96,50 @@ async fn who_was_removed_and_came_back_while_their_socket_waited_hears_everythin
         assert_eq!(socket.event().await["data"]["message"]["id"], said["id"]);
     }
     socket.expect_none("unsubscribed").await;
+}
+
+/// Sessions of a version that did not note their size are counted one by one, and some can't be now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_space_whose_bytes_are_counted_slowly_leaves_the_quotas_of_the_others() {
+    let maker = Hub::start(Engine::Postgres).await;
+    let (mut slow, mut held) = (Vec::new(), Vec::new());
+    // Together they wait for longer than this test does.
+    for _ in 0..8 {
+        let manager = maker.other_space().await;
+        held.push(maker.session(&manager).await);
+        slow.push(manager);
+    }
+    let database = Database::open(&maker.database_url).await;
+    database.execute("UPDATE sessions SET bytes = NULL").await;
+    let full = maker.other_space().await;
+    let session = maker.session(&full).await;
+    for _ in 0..3 {
+        say(&full, &session, &"x".repeat(10_000)).await;
+    }
+    let node = config(&maker.database_url, &["--space-bytes", "20000"]);
+    let node = start_with(node, Arc::new(SystemClock), Arc::new(LocalBroker)).await.expect("the node starts");
+    let at = |client: &Client| Client { base: format!("http://{}", node.address), ..client.clone() };
+    let hold = Hold::on(&maker, &held.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    for manager in &slow {
+        at(manager).post(SESSIONS, json!({})).await.expect(201);
+    }
+    let refused = eventually("the full space to be known", async || {
+        let reply = at(&full).post(SESSIONS, json!({})).await;
+        (reply.status != 201).then_some(reply)
+    })
+    .await;
+    refused.expect_error(409, "LIMIT_REACHED");
+    hold.end().await;
+    // Then the others are counted as well, those of before with them.
+    say(&slow[0], &held[0], &"x".repeat(25_000)).await;
+    database.execute("UPDATE sessions SET bytes = NULL").await;
+    let fresh = config(&maker.database_url, &["--space-bytes", "20000"]);
+    let other = start_with(fresh, Arc::new(SystemClock), Arc::new(LocalBroker)).await.expect("the node starts");
+    let at_other = Client { base: format!("http://{}", other.address), ..slow[0].clone() };
+    eventually("what was not known to be counted", async || {
+        (at_other.post(SESSIONS, json!({})).await.status == 409).then_some(())
+    })
+    .await;
+    node.stop().await;
+    other.stop().await;
 }

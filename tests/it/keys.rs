@@ -121,6 +121,10 @@ on_both_engines! {
         hub.owner.delete(&agent).await.expect_error(409, "CONFLICT");
         // One that has expired may go.
         hub.owner.delete(&at_key(&short, "")).await.expect(204);
+        // Those that expire are no owners for good.
+        let (passing, _) = key(&hub, &hub.owner, json!({ "permission": "owner", "expiresInSeconds": 3600 })).await;
+        hub.owner.delete(&at_key(&owner, "")).await.expect_error(409, "CONFLICT");
+        hub.owner.delete(&at_key(&passing, "")).await.expect(204);
         let others: Vec<_> = join_all((0..3).map(|_| key(&hub, &hub.owner, json!({ "permission": "owner" })))).await;
         let mut racers: Vec<_> = others.iter().map(|(record, client)| (record.clone(), client.clone())).collect();
         racers.push((owner, hub.owner.clone()));

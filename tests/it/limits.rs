@@ -159,14 +159,14 @@ const SIGN_INS: &[&str] = &["--sign-in-limit", "2/min", "--trusted-proxies", "12
 const ONE_MORE: i64 = 30_000;
 
 /// A hub whose clock stands still, so that no attempt comes back but when a test says so.
-async fn guarded() -> Hub {
+pub async fn guarded() -> Hub {
     let hub = Hub::start_with(Engine::Sqlite, SIGN_INS, |_| {}).await;
     hub.clock.stand_still();
     hub
 }
 
 /// Somebody who comes from this address.
-fn at(hub: &Hub, address: &str) -> Client {
+pub fn at(hub: &Hub, address: &str) -> Client {
     hub.anonymous().with("x-forwarded-for", address)
 }
 
@@ -200,18 +200,19 @@ const WAYS: &[&str] = &[
     "first frame",
 ];
 
-const LOGIN: &str = "/v1/auth/login";
+pub const LOGIN: &str = "/v1/auth/login";
 
 /// Somebody new of the first space.
 async fn any_human(hub: &Hub) -> Human {
     let space = hub.context().store.space_by_name("default").await.expect("the store").expect("the space");
     let email = format!("{}@example.org", hub.name("anyone"));
     let new = NewHuman { space: space.id, email: &email, name: "Anyone", role: Role::Member, password_hash: None };
-    hub.context().accounts.create(new, None).await.expect("a human").0
+    let context = hub.context();
+    context.store.create_human(&new, context.clock.now()).await.expect("the store").expect("a human")
 }
 
 /// A person with a password.
-async fn person(hub: &Hub) -> String {
+pub async fn person(hub: &Hub) -> String {
     let email = format!("{}@example.org", hub.name("person"));
     let body = json!({ "email": email, "name": "P", "password": "correct horse" });
     hub.owner.post("/v1/manage/humans", body).await.expect(201);
@@ -219,7 +220,7 @@ async fn person(hub: &Hub) -> String {
 }
 
 /// The status of a try: that of the reply, or a socket's close code.
-async fn fail(client: &Client, email: &str, way: &str) -> (u16, Option<Reply>) {
+pub async fn fail(client: &Client, email: &str, way: &str) -> (u16, Option<Reply>) {
     let fresh = |prefix: &str| Secret::generate(prefix).as_str().to_owned();
     let post = async |path: &str, body: Value| Some(client.post(path, body).await);
     let reply = match way {

@@ -2,7 +2,7 @@
 
 use crate::support::hub::text;
 use crate::support::process::{Process, hiloop};
-use crate::support::{Client, PATIENCE, timeout};
+use crate::support::{Client, PATIENCE, eventually, timeout};
 use futures::future::join_all;
 use serde_json::json;
 use std::fs;
@@ -29,6 +29,11 @@ impl Measured {
         let status = fs::read_to_string(format!("/proc/{}/status", self.hub.pid())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a line");
         line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
+    }
+
+    /// What it has allocated, in bytes; the pages of its program, which are read as they are needed, don't count.
+    fn allocated(&self) -> usize {
+        self.status("RssAnon")
     }
 
     /// What it takes now; from here on the peak is measured anew.
@@ -93,6 +98,25 @@ async fn one_person_s_large_bodies_cost_no_more_than_their_room() {
         let risen = measured.risen(before);
         assert!(risen < 64 * MIB, "{} MiB for {:?}…", risen / MIB, String::from_utf8_lossy(&body[body.len() - 40..]));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_burst_took_is_given_back() {
+    let measured = Measured::start();
+    let owner = measured.hub.owner();
+    // The password of the first human took 19 MiB for a moment.
+    let little = async || (measured.allocated() < 40 * MIB).then(|| measured.allocated());
+    let before = eventually("the start to be over", little).await;
+    let body = dense(|json| format!(r#"{{"metadata":{{"a":[{json}]}}}}"#), r#"{"":0}"#);
+    for _ in 0..20 {
+        let send = || owner.raw("POST", "/v1/agent/sessions", Some("application/json"), body.clone());
+        for reply in join_all((0..24).map(|_| send())).await {
+            assert!([400, 503].contains(&reply.status), "{}", reply.body);
+        }
+    }
+    println!("{} MiB before, {} MiB after the burst", before / MIB, measured.allocated() / MIB);
+    let back = async || (measured.allocated() < before + 24 * MIB).then_some(());
+    eventually("the memory to come back", back).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -201,7 +201,7 @@ async fn every_figure_is_explained() {
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
         .filter(|name| !name.starts_with("process_"))
         .collect();
-    let manual = include_str!("../../OPERATIONS.md");
+    let manual = include_str!("../../docs/operations.md");
     let rows = manual.lines().filter_map(|line| line.strip_prefix("| `hiloop_")?.split(['`', '{']).next());
     let rows: HashSet<String> = rows.map(|rest| format!("hiloop_{rest}")).collect();
     // Requests have no series before the first one: the scrape itself.

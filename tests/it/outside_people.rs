@@ -5,7 +5,8 @@ use crate::accounts::{
 };
 use crate::accounts::{PASSWORD, refused, trusting, with};
 use crate::support::hub::{Engine, text};
-use crate::support::{Hub, Socket, timeout};
+use crate::support::sql::Database;
+use crate::support::{Hub, Socket, on_both_engines, timeout};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::join_all;
@@ -20,6 +21,17 @@ async fn sharing() -> Hub {
 
 fn signed(claims: &Value) -> String {
     hs256(SECRET.as_bytes(), None, claims)
+}
+
+on_both_engines! {
+    async fn a_token_whose_claims_no_store_can_hold_is_refused(engine: Engine) {
+        let hub = Hub::start_with(engine, &["--jwt-secret", SECRET], |_| {}).await;
+        for (claim, value) in [("sub", "a\0"), ("sub", "\0"), ("iss", "i\0"), ("email", "a\0@example.org")] {
+            let mut token = claims("a", "a@example.org");
+            token[claim] = json!(value);
+            me(&hub, &signed(&token)).await.expect_error(401, "UNAUTHORIZED");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -54,6 +66,105 @@ async fn nobody_becomes_somebody_by_naming_their_id_or_address() {
     human_with_password(&hub, "k@example.org").await;
     let kelvin = me(&hub, &signed(&claims("idp|k", "\u{212a}@example.org"))).await;
     assert!(kelvin.status == 401 || kelvin.body["email"] != "k@example.org", "{}", kelvin.body);
+}
+
+/// A token of somebody whose address the issuer has not verified.
+fn unverified(sub: &str, email: &str) -> String {
+    signed(&with(claims(sub, email), "email_verified", Value::Null))
+}
+
+/// Whether the address of a human is verified, as managers see it.
+async fn is_verified(hub: &Hub, human: &Value) -> bool {
+    let listed = hub.owner.get("/v1/manage/humans?pageSize=100").await.expect(200);
+    let listed = listed["data"].as_array().expect("a list");
+    let found = listed.iter().find(|listed| listed["id"] == human["id"]).expect("listed");
+    assert_eq!(found["email"], human["email"]);
+    found["emailVerified"].as_bool().expect("a boolean")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_nobody_has_verified_finds_nobody_and_is_in_nobody_s_way() {
+    let hub = sharing().await;
+    let squatter = me(&hub, &unverified("idp|squatter", "ceo@example.org")).await.expect(200);
+    assert_eq!(squatter["email"], "ceo@example.org", "it is shown");
+    assert!(!is_verified(&hub, &squatter).await);
+    // Whoever has the address is somebody else, by whatever way they come.
+    let holder = me(&hub, &signed(&claims("idp|ceo", "ceo@example.org"))).await.expect(200);
+    assert_ne!(holder["id"], squatter["id"]);
+    assert!(is_verified(&hub, &holder).await);
+    let other = me(&hub, &unverified("idp|other", "ann@example.org")).await.expect(200);
+    let ann = human_with_password(&hub, "ann@example.org").await;
+    assert_ne!(ann["id"], other["id"]);
+    login(&hub, "ann@example.org", PASSWORD).await.expect(200);
+    // Who is invited by the address is its holder.
+    let agent = hub.agent("agent").await;
+    for (email, human, stranger) in [("ceo@example.org", &holder, &squatter), ("ann@example.org", &ann, &other)] {
+        let only = json!({ "participants": [{ "type": "Human", "email": email }] });
+        let session = agent.post("/v1/agent/sessions", only).await.expect(201);
+        let people = agent.get(&format!("/v1/agent/sessions/{}/participants", text(&session["id"]))).await.expect(200);
+        let people = people["data"].as_array().expect("a list").clone();
+        assert!(people.iter().any(|one| one["humanId"] == human["id"]), "{people:?}");
+        assert!(people.iter().all(|one| one["humanId"] != stranger["id"]), "{people:?}");
+    }
+    let nobody = me(&hub, &unverified("idp|nobody", "nobody@example.org")).await.expect(200);
+    let only = json!({ "participants": [{ "type": "Human", "email": nobody["email"] }] });
+    agent.post("/v1/agent/sessions", only).await.expect_error(404, "NOT_FOUND");
+    // They are who they were, and an address that somebody has is not claimed.
+    assert_eq!(me(&hub, &unverified("idp|squatter", "ceo@example.org")).await.expect(200)["id"], squatter["id"]);
+    refused(&hub, &unverified("idp|late", "ceo@example.org"), "somebody has it").await;
+    // Nor does a deactivated squatter leave anything behind.
+    hub.owner.delete(&format!("/v1/manage/humans/{}", text(&nobody["id"]))).await.expect(204);
+    refused(&hub, &unverified("idp|nobody", "nobody@example.org"), "deactivated").await;
+    me(&hub, &signed(&claims("idp|somebody", "nobody@example.org"))).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_is_theirs_once_the_issuer_has_verified_it() {
+    let hub = sharing().await;
+    let ann = me(&hub, &unverified("idp|1", "ann@example.org")).await.expect(200);
+    let bob = me(&hub, &unverified("idp|2", "bob@example.org")).await.expect(200);
+    let verified = me(&hub, &signed(&claims("idp|1", "Ann@example.org"))).await.expect(200);
+    assert_eq!((&verified["id"], &verified["email"]), (&ann["id"], &json!("ann@example.org")));
+    assert!(is_verified(&hub, &ann).await);
+    let create = json!({ "email": "ann@example.org", "name": "A" });
+    hub.owner.post("/v1/manage/humans", create).await.expect_error(409, "CONFLICT");
+    // One that is somebody's by then stays theirs.
+    human_with_password(&hub, "bob@example.org").await;
+    assert_eq!(me(&hub, &signed(&claims("idp|2", "bob@example.org"))).await.expect(200)["id"], bob["id"]);
+    assert!(!is_verified(&hub, &bob).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_human_is_one_person_of_an_issuer() {
+    let hub = sharing().await;
+    let ann = human_with_password(&hub, "ann@example.org").await;
+    let tokens: Vec<_> = (0..6).map(|number| signed(&claims(&format!("idp|{number}"), "ann@example.org"))).collect();
+    let replies = join_all(tokens.iter().map(|token| me(&hub, token))).await;
+    let joined: Vec<_> = replies.iter().filter(|reply| reply.status == 200).collect();
+    assert_eq!(joined.len(), 1, "{replies:?}");
+    assert_eq!(joined[0].body["id"], ann["id"]);
+    assert!(replies.iter().all(|reply| [200, 401].contains(&reply.status)), "{replies:?}");
+    // The same of one whom a token has created.
+    let bob = me(&hub, &signed(&claims("idp|bob", "bob@example.org"))).await.expect(200);
+    refused(&hub, &signed(&claims("idp|another", "bob@example.org")), "another subject").await;
+    assert_eq!(me(&hub, &signed(&claims("idp|bob", "bob@example.org"))).await.expect(200)["id"], bob["id"]);
+    // Another issuer tells its own people apart.
+    let elsewhere = with(claims("idp|another", "bob@example.org"), "iss", json!("https://other.example"));
+    assert_eq!(me(&hub, &signed(&elsewhere)).await.expect(200)["id"], bob["id"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_comes_in_by_an_outside_token_once_the_space_is_deactivated() {
+    let hub = Hub::start_with(Engine::Sqlite, &["--jwt-secret", SECRET, "--jwt-space", "theirs"], |_| {}).await;
+    hub.owner.post("/v1/manage/spaces", json!({ "name": "theirs" })).await.expect(201);
+    let token = signed(&claims("idp|1", "ann@example.org"));
+    me(&hub, &token).await.expect(200);
+    // A human who was being created meanwhile is left active.
+    let database = Database::open(&hub.database_url).await;
+    database.execute("UPDATE spaces SET deactivated_at = 1 WHERE name = 'theirs'").await;
+    hub.context().authenticator.forget_all();
+    refused(&hub, &token, "the space is deactivated").await;
+    refused(&hub, &signed(&claims("idp|2", "bob@example.org")), "nobody new either").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -211,8 +211,11 @@ impl Route {
                 Kind::Admin { foreign } => (about_one && foreign).then_some(404),
                 _ => key(Permission::Manage, |foreign, _| foreign),
             },
-            Who::ManagerKey => key(Permission::Manage, |foreign, _| foreign),
-            Who::Owner => key(Permission::Owner, |foreign, _| foreign),
+            Who::ManagerKey | Who::Owner => match kind {
+                Kind::Human { .. } | Kind::Admin { .. } | Kind::Guest { .. } => Some(403),
+                _ if self.who == Who::Owner => key(Permission::Owner, |foreign, _| foreign),
+                _ => key(Permission::Manage, |foreign, _| foreign),
+            },
             Who::Provisioner => match kind {
                 Kind::Provisioner => None,
                 Kind::Key { .. } | Kind::Disguised => Some(403),

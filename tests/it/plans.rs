@@ -100,6 +100,7 @@ on_both_engines! {
             ("SESSIONS", ["'Closed'", "20", "0"]),
             ("FEED", [agent, "20", "0"]),
             ("STANDING", [session, agent, ""]),
+            ("LAST_OLDER", [session, "19000", "0"]),
             ("MESSAGE", [session, message, ""]),
             ("SIZED_MESSAGE", [session, message, ""]),
             ("LAST_SAID_BY", [session, agent, ""]),
@@ -159,6 +160,11 @@ on_both_engines! {
         for text in [UNACKNOWLEDGED.space, UNACKNOWLEDGED.member] {
             let plan = crowd.plan(text, [&crowd.agent, "20", "0"]).await;
             Database::uses_index(&plan, "messages_unacknowledged");
+            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
+        }
+        let (_, older) = LOOK_UPS.iter().find(|(name, _)| *name == "LAST_OLDER").expect("it");
+        for text in [older.space, older.member] {
+            let plan = crowd.plan(text, [&crowd.session, "19000", "0"]).await;
             assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
         }
         let (_, mark) = LOOK_UPS.iter().find(|(name, _)| *name == "READ_MARK").expect("it");

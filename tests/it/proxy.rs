@@ -1,4 +1,4 @@
-//! Two nodes behind nginx with the configuration that DEPLOYMENT.md gives: what its TLS offers, and that nobody misses
+//! Two nodes behind nginx with the configuration in deploy/: what its TLS offers, and that nobody misses
 //! anything while the nodes are restarted one after the other.
 
 use crate::support::hub::{at_agent, text};

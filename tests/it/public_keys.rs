@@ -8,6 +8,7 @@ use crate::support::sql::Database;
 use crate::support::{Client, Engine, Events, Hub, eventually, on_both_engines};
 use futures::future::join_all;
 use hiloop::app::start_at;
+use hiloop::clock::Clock as _;
 use hiloop::domain::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -182,6 +183,45 @@ on_both_engines! {
         assert_eq!((&of_keys[0]["event"], &of_keys[0]["requestId"]), (&json!("public_key.replaced"), &json!(request)));
         assert_eq!((&of_keys[0]["actor"]["id"], &of_keys[0]["target"]["type"]), (&json!(id), &json!("Human")));
         assert_eq!((&of_keys[1]["event"], &of_keys[1]["actor"]["type"]), (&json!("attestation.set"), &json!("Agent")));
+    }
+
+    async fn what_was_changed_with_a_stolen_credential_keeps_nobody_from_changing_the_key_later(hub: Hub) {
+        let agent = hub.agent("agent").await;
+        let (keys, id) = publish(&agent).await;
+        let database = Database::open(&hub.database_url).await;
+        let space = text(&agent.get("/v1/agent/me").await.expect(200)["spaceId"]).to_owned();
+        let (space, principal) = (database.id(&space), database.id(&id));
+        // Entries of before: so many, at so many milliseconds from each other, the last one a second ago.
+        let past = async |count: i64, apart: i64| {
+            let (numbers, new_id) = database.many(count);
+            let now = hub.clock.now().0 - 1000;
+            let rows = format!("SELECT {new_id}, {space}, {principal}, 'k', '{{}}', {now} - i * CAST({apart} AS BIGINT), {now} FROM n");
+            let columns = "id, space_id, principal_id, key_id, body, created_at, replaced_at";
+            database.execute(&format!("INSERT INTO key_entries ({columns}) {numbers} {rows}")).await;
+        };
+        // However many there were long ago.
+        past(10_000, 600_000).await;
+        hub.clock.advance(24 * 60 * 60 * 1000);
+        let second = Keys::new();
+        agent.put(AGENT, second.entry_after(&keys, &id)).await.expect(200);
+        // A burst right now is used up, and comes back one at a time.
+        past(142, 1).await;
+        let third = Keys::new();
+        agent.put(AGENT, third.entry_after(&second, &id)).await.expect(200);
+        let fourth = Keys::new();
+        let refused = agent.put(AGENT, fourth.entry_after(&third, &id)).await;
+        let wait: i64 = refused.header("retry-after").expect("seconds").parse().expect("a number");
+        assert!((1..=600).contains(&wait), "{wait}");
+        assert_eq!(refused.header("ratelimit-policy"), Some(r#""key-changes";q=144;w=86400"#));
+        refused.expect_error(429, "RATE_LIMITED");
+        agent.put(AGENT, third.entry(&id)).await.expect(200);
+        hub.clock.advance(wait * 1000);
+        agent.put(AGENT, fourth.entry_after(&third, &id)).await.expect(200);
+        agent.put(AGENT, Keys::new().entry_after(&fourth, &id)).await.expect_error(429, "RATE_LIMITED");
+        // Nobody else is any the worse.
+        let other = hub.agent("agent").await;
+        let (keys, id) = publish(&other).await;
+        other.put(AGENT, Keys::new().entry_after(&keys, &id)).await.expect(200);
     }
 
     async fn of_racing_changes_each_is_told_once_and_in_order(hub: Hub) {

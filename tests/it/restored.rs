@@ -103,6 +103,38 @@ on_both_engines! {
     }
 }
 
+/// The store goes back after the subscription's place in the fan-out is taken and before it is known where it begins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_that_a_reset_meets_may_be_tried_again() {
+    let hub = Hub::start(Engine::Postgres).await;
+    let database = Database::open(&hub.database_url).await;
+    let (host, member) = (hub.agent("space").await, hub.agent("agent").await);
+    let session = hub.session(&member).await;
+    let (mut watcher, mut socket) = (hub.socket(&host).await, hub.socket(&member).await);
+    watcher.subscribe(&session, None).await;
+    for words in ["one", "two"] {
+        say(&member, &session, words).await;
+        watcher.event().await;
+    }
+    let lock = database.bar("participants").await;
+    socket.send(json!({ "type": "subscribe", "id": "s", "sessionId": session, "after": 3 })).await;
+    // What only the query behind a subscription says.
+    eventually("it to wait", async || (database.waiting("OFFSET 20)").await == 1).then_some(())).await;
+    rewind(&hub, &session, 2).await;
+    hub.context().hub.look_later(session.parse().expect("an id"));
+    reset(&mut watcher, &session).await;
+    lock.rollback().await.expect("it ends");
+    let reply = loop {
+        let frame = socket.next().await;
+        if frame["id"] == "s" {
+            break frame;
+        }
+    };
+    assert_eq!(reply["error"]["code"], "UNAVAILABLE", "{reply}");
+    let newest = say(&member, &session, "two, but another").await;
+    begin_anew(&mut socket, &session, 4, &newest).await;
+}
+
 /// A broker that loses everything: the store alone tells.
 struct Silent;
 

@@ -83,6 +83,27 @@ on_both_engines! {
         second.goes_on().await;
     }
 
+    async fn logging_out_with_an_access_token_ends_its_sign_in(hub: Hub) {
+        let person = person(&hub).await;
+        let session = session(&hub).await;
+        let (one, two) = (login(&hub, &person).await, login(&hub, &person).await);
+        let (first, mut second) = (Live::of(&hub, &one, &session).await, Live::of(&hub, &two, &session).await);
+        client(&hub, &one).post("/v1/auth/logout", json!({})).await.expect(204);
+        first.has_ended().await;
+        second.goes_on().await;
+        let body = json!({ "refreshToken": one["refreshToken"] });
+        hub.anonymous().post("/v1/auth/refresh", body).await.expect_error(401, "UNAUTHORIZED");
+        client(&hub, &one).post("/v1/auth/logout", json!({})).await.expect_error(401, "UNAUTHORIZED");
+        // One that came of no sign-in has none to end; with `everywhere` it ends with the others.
+        let printed = json!({ "accessToken": hub.token(&person, 3600).await });
+        client(&hub, &printed).post("/v1/auth/logout", json!({})).await.expect_error(400, "VALIDATION_ERROR");
+        let live = Live::of(&hub, &printed, &session).await;
+        client(&hub, &printed).post("/v1/auth/logout", json!({ "everywhere": true })).await.expect(204);
+        live.has_ended().await;
+        second.has_ended().await;
+        hub.anonymous().post("/v1/auth/logout", json!({})).await.expect_error(400, "VALIDATION_ERROR");
+    }
+
     async fn logging_out_everywhere_ends_every_token_of_the_human(hub: Hub) {
         let (one, other) = (person(&hub).await, person(&hub).await);
         let session = session(&hub).await;

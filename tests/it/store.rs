@@ -23,7 +23,7 @@ use hiloop::store::open::{open, open_with};
 use hiloop::store::{
     Acknowledged, ActiveSession, DueMessage, EndedSignIns, FormerHumans, Head, Listed, Loaded, LockWait, Moment, Named,
     NewHuman, NewKey, NewMark, NewSignIn, NotRevoked, Passing, ReadMark, RefreshOutcome, Revoker, SavedReply,
-    SavedReplyKind, Store, StoreError, StoreResult, Uses, WriteSet, WriteTx,
+    SavedReplyKind, SpaceSize, Store, StoreError, StoreResult, Uses, WriteSet, WriteTx,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -115,6 +115,7 @@ macro_rules! on_both_stores {
 }
 
 mod lists;
+mod locks;
 mod public_keys;
 
 fn page(page: i64, size: i64) -> PageRequest {
@@ -895,14 +896,22 @@ on_both_stores! {
             }
         }
         let bytes = i64::try_from(bytes).expect("few");
-        assert_eq!(store.space_bytes(space.id).await.expect("the store"), bytes);
-        assert_eq!(store.space_bytes(other.id).await.expect("the store"), 0);
+        let mut elsewhere = Line::new(&other, &[]);
+        elsewhere.save(&store).await;
+        let size = async || {
+            let empty = SpaceId::new();
+            let sizes = store.space_bytes(&[space.id, empty, other.id]).await.expect("the store");
+            assert_eq!(sizes.len(), 2, "{sizes:?}");
+            *sizes.iter().find(|size| size.space == space.id).expect("it")
+        };
+        assert_eq!(size().await, SpaceSize { space: space.id, bytes, is_partial: false });
+        assert!(store.space_bytes(&[]).await.expect("the store").is_empty());
         assert!(!store.count_session_bytes(space.id, 10).await.expect("the store"));
         // As the version before leaves them.
         sql::Database::open(&store.url).await.execute("UPDATE sessions SET bytes = NULL").await;
-        assert_eq!(store.space_bytes(space.id).await.expect("the store"), 0);
+        assert_eq!(size().await, SpaceSize { space: space.id, bytes: 0, is_partial: true });
         while store.count_session_bytes(space.id, 1).await.expect("the store") {}
-        assert_eq!(store.space_bytes(space.id).await.expect("the store"), bytes);
+        assert_eq!(size().await, SpaceSize { space: space.id, bytes, is_partial: false });
     }
 
     async fn those_who_count_what_a_space_has_take_turns(store: Empty) {
@@ -1105,6 +1114,55 @@ on_both_stores! {
         assert!(tx.human(other.id, lost.id).await.expect("the store").is_none());
         drop(tx);
         assert_eq!(who("iss", "lost").await, None);
+    }
+
+    async fn a_human_is_one_subject_of_an_issuer(store: Empty) {
+        let space = store.space("one").await;
+        let (human, other) = (store.human_named(&space, "h").await, store.human_named(&space, "o").await);
+        let subjects: Vec<_> = (0..8).map(|number| number.to_string()).collect();
+        let added = join_all(subjects.iter().map(|subject| store.add_outside_identity("iss", subject, human.id, NOW)));
+        let added: Vec<_> = added.await.into_iter().map(|added| added.expect("the store")).collect();
+        assert_eq!(added.iter().filter(|added| **added).count(), 1, "{added:?}");
+        assert!(store.add_outside_identity("iss2", "0", human.id, NOW).await.expect("the store"), "another issuer");
+        assert!(store.add_outside_identity("iss", "other", other.id, NOW).await.expect("the store"));
+        assert!(!store.move_outside_identity("iss", "other", other.id, human.id).await.expect("the store"));
+        assert!(store.deactivate_human(space.id, other.id, NOW).await.expect("the store"));
+        assert!(!store.add_outside_identity("iss", "late", other.id, NOW).await.expect("the store"), "not active");
+    }
+
+    async fn an_address_that_is_not_verified_is_free(store: Empty) {
+        let (space, elsewhere) = (store.space("one").await, store.space("two").await);
+        let claim = async |space: &Space, email: &str| {
+            let mut tx = store.begin_directory().await.expect("a transaction");
+            let human = tx.create_human(&new_human(space.id, email, "C"), NOW).await.expect("the store").expect("new");
+            tx.free_address(&human).await.expect("the store");
+            tx.commit(None).await.expect("the store");
+            let found = store.human(human.id).await.expect("the store").expect("active");
+            assert_eq!((found.email.as_str(), found.email_verified), (email, false));
+            found
+        };
+        let (first, second) = (claim(&space, "c@example.org").await, claim(&space, "c@example.org").await);
+        assert!(store.human_by_address(space.id, "c@example.org").await.expect("the store").is_none());
+        assert!(store.humans_by_address("c@example.org", 8).await.expect("the store").is_empty());
+        assert_eq!(store.all_humans(space.id, 9).await.expect("the store").map(|humans| humans.len()), Some(2));
+        // One of them has it in the end, once.
+        let verified = join_all([&first, &second].map(|human| store.verify_address(human, "c@example.org"))).await;
+        let verified: Vec<_> = verified.into_iter().map(|verified| verified.expect("the store")).collect();
+        assert_eq!(verified.iter().filter(|verified| **verified).count(), 1, "{verified:?}");
+        let holder = store.human_by_address(space.id, "c@example.org").await.expect("the store").expect("found");
+        assert!(holder.email_verified && [first.id, second.id].contains(&holder.id));
+        for human in [&first, &second] {
+            assert!(!store.verify_address(human, "c@example.org").await.expect("the store"));
+        }
+        // Its own space alone is asked.
+        let there = claim(&elsewhere, "c@example.org").await;
+        assert!(store.verify_address(&there, "c@example.org").await.expect("the store"));
+        // One who was deactivated has left nothing behind, and is given none.
+        let gone = claim(&space, "gone@example.org").await;
+        assert!(store.deactivate_human(space.id, gone.id, NOW).await.expect("the store"));
+        assert!(!store.verify_address(&gone, "gone@example.org").await.expect("the store"));
+        let former = store.former_humans(space.id, "gone@example.org", "iss").await.expect("the store");
+        assert_eq!(former, FormerHumans::default());
     }
 
     async fn of_many_uses_of_a_refresh_token_at_once_one_wins(store: Empty) {
@@ -1398,6 +1456,7 @@ on_both_stores! {
         assert!(by_wrong_session.expect("the store").is_none());
         assert!(store.member_ids(other.id, id).await.expect("the store").is_empty());
         assert!(store.last_seqs(&[(other.id, id)]).await.expect("the store").is_empty());
+        assert_eq!(store.last_older(Scope::Space(other.id), id, 9, NOW).await.expect("the store"), None);
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         assert!(tx.lock_sessions(&[(other.id, id)]).await.expect("the store").is_empty());
         assert!(tx.message_states(&[(elsewhere.id(), message.id)]).await.expect("the store").is_empty());
@@ -1514,6 +1573,37 @@ on_both_stores! {
         assert_eq!(late.keys().collect::<HashSet<_>>(), [3, 4].map(|index| lines[index].session.id).iter().collect());
         assert!(found(&[], NOW).await.is_empty());
         assert!(found(&[spaces[2].id], NOW.plus_seconds(6)).await.is_empty());
+    }
+
+    async fn where_the_older_part_of_a_timeline_ends_is_found_without_reading_it(store: Empty) {
+        let space = store.space("one").await;
+        let agent = store.agent_named(&space, "a").await;
+        let mut line = Line::new(&space, &[agent.member()]);
+        // Events 2 to 5, a second apart.
+        for second in 1..5 {
+            line.at = NOW.plus_seconds(second);
+            line.post(&agent.member(), "x", None);
+        }
+        line.save(&store).await;
+        let (scope, id) = (Scope::Space(space.id), line.id());
+        let older = async |seq, floor| store.last_older(scope, id, seq, floor).await.expect("the store");
+        assert_eq!(older(9, NOW.plus_seconds(3)).await, Some(3));
+        assert_eq!(older(9, NOW.plus_seconds(60)).await, Some(5));
+        assert_eq!(older(5, NOW.plus_seconds(60)).await, Some(4), "those before alone");
+        assert_eq!(older(9, NOW.plus_seconds(-60)).await, Some(0));
+        let member = Scope::Member(space.id, agent.id.into());
+        assert_eq!(store.last_older(member, id, 9, NOW.plus_seconds(3)).await.expect("the store"), Some(3));
+        let stranger = Scope::Member(space.id, store.agent_named(&space, "b").await.id.into());
+        assert_eq!(store.last_older(stranger, id, 9, NOW.plus_seconds(3)).await.expect("the store"), None);
+        // What retention has taken is no part of it.
+        let database = sql::Database::open(&store.url).await;
+        let own = database.id(&id.to_string());
+        database
+            .execute(&format!(
+                "DELETE FROM events WHERE session_id = {own} AND seq < 4; UPDATE sessions SET first_seq = 4 WHERE id = {own}"
+            ))
+            .await;
+        assert_eq!(older(9, NOW.plus_seconds(-60)).await, Some(3));
     }
 
     async fn a_session_comes_back_as_it_was_written(store: Empty) {
@@ -2544,6 +2634,7 @@ const COVERED: &[&str] = &[
     "claim_reply",
     "add_setup_token",
     "void_setup_tokens",
+    "free_address",
     "audit",
     // Credentials
     "setting",
@@ -2571,6 +2662,7 @@ const COVERED: &[&str] = &[
     "outside_identity",
     "add_outside_identity",
     "move_outside_identity",
+    "verify_address",
     "former_humans",
     // Sessions
     "session",
@@ -2592,6 +2684,7 @@ const COVERED: &[&str] = &[
     "standing",
     "outlook",
     "events_after",
+    "last_older",
     "last_seqs",
     "active_since",
     "due_messages",

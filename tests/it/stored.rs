@@ -2,9 +2,9 @@
 //! stored.
 
 use crate::support::hub::{SESSIONS, answer, ask, at_agent, at_human, at_message, text};
-use crate::support::shapes::{is_interaction, is_message, is_participant};
+use crate::support::shapes::{is_interaction, is_message, is_participant, is_whole_event};
 use crate::support::sql::Database;
-use crate::support::{Client, on_both_engines};
+use crate::support::{Client, Events, on_both_engines};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -276,5 +276,59 @@ on_both_engines! {
         let path = at_agent(&session, &format!("/messages/{}/acknowledge", text(&interaction["messageId"])));
         agent.post(&path, json!({ "exclusive": true })).await.expect_error(409, "ALREADY_ACKNOWLEDGED");
         assert!(!agent.get("/v1/agent/answers").await.expect(200).to_string().contains(text(&interaction["messageId"])));
+    }
+    async fn every_reader_of_a_timeline_gets_whole_events_of_what_the_release_before_stored(hub: Hub) {
+        let (agent, human) = (hub.agent("agent").await, hub.human().await);
+        let database = Database::open(&hub.database_url).await;
+        let session = hub.session(&agent).await;
+        let question = ask(&agent, &session).await;
+        answer(&human, &session, &question).await;
+        let body = json!({ "type": "Agent", "name": hub.name("agent") });
+        hub.owner.post("/v1/manage/agents", json!({ "name": body["name"] })).await.expect(201);
+        let added = agent.post(&at_agent(&session, "/participants"), body).await.expect(201);
+        agent.delete(&at_agent(&session, &format!("/participants/{}", text(&added["id"])))).await.expect(204);
+        // As that release wrote it.
+        let inviter = format!(r#","invitedBy":{}"#, added["invitedBy"]);
+        let of_session = format!("WHERE session_id = {}", database.id(&session));
+        for (now, then) in [
+            (r#","answerers":null"#, ""),
+            (r#","outcome":null"#, ""),
+            (r#","acknowledgedAt":null"#, ""),
+            (r#","outcome":"Answered""#, ""),
+            (r#","invitedBy":null"#, ""),
+            (inviter.as_str(), ""),
+            (r#","key":null"#, r#","publicKey":null,"keyId":null"#),
+        ] {
+            let count = format!("SELECT COUNT(*) FROM events {of_session} AND body LIKE '%{now}%'");
+            assert!(database.number(&count).await > 0, "{now}");
+            database.execute(&format!("UPDATE events SET body = REPLACE(body, '{now}', '{then}') {of_session}")).await;
+        }
+
+        let mut read = Vec::new();
+        for (client, at) in [(&agent, at_agent(&session, "")), (&human, at_human(&session, ""))] {
+            for path in ["/timeline?after=0", "/timeline?pageSize=100"] {
+                let page = client.get(&format!("{at}{path}")).await.expect(200);
+                read.push(page["data"].as_array().expect("a list").clone());
+            }
+            let count = read[0].len();
+            let mut stream = Events::open(client, &format!("{at}/events?after=0")).await;
+            let mut socket = hub.socket(client).await;
+            socket.subscribe(&session, Some(0)).await;
+            let (mut streamed, mut sent) = (Vec::new(), Vec::new());
+            while sent.len() < count {
+                streamed.push(stream.next().await.expect("an event"));
+                sent.push(socket.event().await);
+            }
+            read.extend([streamed, sent]);
+        }
+        let kinds: Vec<_> = read[0].iter().map(|event| text(&event["type"])).collect();
+        assert_eq!(kinds, [
+            "session.created", "message.created", "message.created", "message.completed", "participant.added",
+            "participant.removed",
+        ]);
+        for events in &read {
+            events.iter().for_each(is_whole_event);
+            assert_eq!(events, &read[0]);
+        }
     }
 }

@@ -1,10 +1,14 @@
-//! Event streams that are read slowly: access may end meanwhile, and the store may be away.
+//! Event streams that are read slowly or not at all: access may end meanwhile, the node may drain, and the store may be
+//! away. And other replies that nobody reads.
 
 use crate::support::hub::{at_agent, text};
 use crate::support::{Client, Engine, Hub, PATIENCE, Postgres, eventually, timeout};
 use serde_json::json;
+use std::io::ErrorKind;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
 
 /// So many messages of such a size are more than the kernel holds for a reader who does not read.
 const MESSAGES: usize = 60;
@@ -29,15 +33,29 @@ struct SlowReader {
 }
 
 impl SlowReader {
-    async fn open(client: &Client, path: &str) -> Self {
+    async fn connect(base: &str) -> TcpStream {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(32 * 1024).expect("a small buffer");
-        let address = client.base.strip_prefix("http://").expect("a base").parse().expect("an address");
-        let mut stream = socket.connect(address).await.expect("a connection");
+        let address = base.strip_prefix("http://").expect("a base").parse().expect("an address");
+        socket.connect(address).await.expect("a connection")
+    }
+
+    async fn open(client: &Client, path: &str) -> Self {
+        let mut stream = Self::connect(&client.base).await;
         let key = client.secret();
         let request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\nX-API-Key: {key}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("the request is sent");
         Self { stream, received: Vec::new() }
+    }
+
+    /// Reads nothing until the hub has cut the connection.
+    async fn is_cut(&self) {
+        let cut = async || {
+            let error = self.stream.take_error().expect("a socket")?;
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+            Some(())
+        };
+        eventually("the connection to be cut", cut).await;
     }
 
     /// Reads until the text turns up; the end of the stream if it does not.
@@ -108,4 +126,76 @@ async fn a_stream_outlasts_a_restart_of_the_store_and_goes_on_where_it_was() {
     let lines = slow.received.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"id: "));
     let seqs: Vec<usize> = lines.map(|seq| String::from_utf8_lossy(seq).parse().expect("a seq")).collect();
     assert_eq!(seqs, (1..=MESSAGES + 1).collect::<Vec<_>>());
+}
+
+/// Somebody who reads nothing of an event stream, of which the hub has written as much as it can.
+async fn sleeper(hub: &Hub, client: &Client, path: &str) -> SlowReader {
+    let told = &hub.context().metrics.delivered_stream;
+    let first = told.get();
+    let sleeper = SlowReader::open(client, path).await;
+    let mut before = (first, Instant::now());
+    let stands_still = async || {
+        let now = told.get();
+        assert!(now - first <= MESSAGES as u64, "all of it is on its way");
+        if now != before.0 {
+            before = (now, Instant::now());
+        }
+        (now > first && before.1.elapsed() > Duration::from_secs(1)).then_some(())
+    };
+    eventually("the stream to stand still", stands_still).await;
+    sleeper
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_stream_that_is_never_read_ends_with_its_credential() {
+    let hub = Hub::start(Engine::Sqlite).await;
+    let host = hub.agent("space").await;
+    let session = long_session(&host).await;
+    let path = at_agent(&session, "/events?after=0");
+    for expires in [false, true] {
+        let seconds = if expires { 8 } else { 3600 };
+        let body = json!({ "permission": "space", "agent": hub.name("agent"), "expiresInSeconds": seconds });
+        let key = hub.owner.post("/v1/manage/keys", body).await.expect(201);
+        let sleeper = sleeper(&hub, &hub.anonymous().with("x-api-key", text(&key["apiKey"])), &path).await;
+        if !expires {
+            hub.owner.delete(&format!("/v1/manage/keys/{}", text(&key["id"]))).await.expect(204);
+        }
+        sleeper.is_cut().await;
+        let gone = async || (hub.context().hub.endpoint_count() == 0).then_some(());
+        eventually("nothing to be held for it", gone).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_does_not_wait_for_an_event_stream_that_is_never_read() {
+    let mut hub = Hub::start_with(Engine::Sqlite, &[], |config| config.grace = Duration::from_secs(3600)).await;
+    let agent = hub.agent("agent").await;
+    let session = long_session(&agent).await;
+    let sleeper = sleeper(&hub, &agent, &at_agent(&session, "/events?after=0")).await;
+    let server = hub.server.take().expect("it runs");
+    timeout(PATIENCE, server.stop()).await.expect("the drain ends");
+    sleeper.is_cut().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_that_is_never_read_is_given_up() {
+    let short = Duration::from_millis(500);
+    let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.stalled_after = short).await;
+    let agent = hub.agent("agent").await;
+    let session = long_session(&agent).await;
+    for path in ["/messages?pageSize=100", "/timeline?pageSize=100", "/events?after=0"] {
+        SlowReader::open(&agent, &at_agent(&session, path)).await.is_cut().await;
+    }
+    let gone = async || (hub.context().hub.endpoint_count() == 0).then_some(());
+    eventually("nothing to be held for them", gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_without_end_whose_replies_are_never_read_are_given_up() {
+    let short = Duration::from_millis(500);
+    let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.stalled_after = short).await;
+    let mut sleeper = SlowReader::connect(&hub.base).await;
+    let requests = b"GET /openapi.json HTTP/1.1\r\nHost: hub\r\n\r\n".repeat(1000);
+    let sends = async { while sleeper.write_all(&requests).await.is_ok() {} };
+    timeout(PATIENCE, sends).await.expect("the hub ends it");
 }

@@ -3,6 +3,7 @@
 use crate::support::hub::{answer, ask, at_agent, at_human, at_message, say, text};
 use crate::support::previous::previous;
 use crate::support::process::{Process, hiloop};
+use crate::support::shapes::is_whole_event;
 use crate::support::sql::Database;
 use crate::support::{Client, Redis, Socket, eventually, postgres};
 use serde_json::{Value, json};
@@ -100,6 +101,23 @@ async fn timeline(client: &Client, session: &str) -> Vec<Value> {
     page["data"].as_array().expect("events").clone()
 }
 
+/// The newer release serves whole events of what the older one has stored.
+async fn check_events_are_whole(world: &World, new: &Process) {
+    let alpha = at(new, &world.alpha);
+    for session in [&world.in_alpha, &world.interaction] {
+        timeline(&alpha, session).await.iter().for_each(is_whole_event);
+    }
+}
+
+/// What both releases say of an event alike.
+fn in_common(events: &[Value]) -> Vec<Value> {
+    let same = |event: &Value| {
+        let message = &event["data"]["message"];
+        json!([event["seq"], event["type"], event["at"], event["actor"], message["id"], message["encryptedContent"]])
+    };
+    events.iter().map(same).collect()
+}
+
 /// The active humans of a space with this address.
 async fn humans(manager: &Client, email: &str) -> Vec<Value> {
     let page = manager.get("/v1/manage/humans?pageSize=100").await.expect(200);
@@ -143,7 +161,9 @@ async fn nodes_of_both_releases_serve_one_postgresql_and_the_older_one_restarts_
     each_sees_what_the_other_writes(&world, &old, &new).await;
     lists_tell_what_the_older_one_writes(&world, &url, &old, &new).await;
     let (at_old, at_new) = (at(&old, &world.alpha), at(&new, &world.alpha));
-    assert_eq!(timeline(&at_old, &world.in_alpha).await, timeline(&at_new, &world.in_alpha).await);
+    let [by_old, by_new] = [timeline(&at_old, &world.in_alpha).await, timeline(&at_new, &world.in_alpha).await];
+    assert_eq!(in_common(&by_old), in_common(&by_new));
+    check_events_are_whole(&world, &new).await;
 }
 
 /// The space's lists have so many sessions that the newer node reads them by entries, which the older one knows nothing
@@ -209,6 +229,9 @@ async fn each_sees_what_the_other_writes(world: &World, old: &Process, new: &Pro
         })
         .await;
         assert_eq!(event["event"]["data"]["message"]["encryptedContent"], said["encryptedContent"]);
+        if std::ptr::eq(reader, new) {
+            is_whole_event(&event["event"]);
+        }
 
         let question = ask(&writes, &world.in_alpha).await;
         let path = at_message(&world.in_alpha, &question, "/await?timeout=30");
@@ -234,6 +257,7 @@ async fn on_sqlite_the_older_release_starts_again_on_a_store_that_the_newer_one_
 
     let mut new = Process::spawn(&mut current(folder.path(), &url));
     world.check(&new).await;
+    check_events_are_whole(&world, &new).await;
     one_human_became_one_in_each_space(&world, &new).await;
     let said = say(&at(&new, &world.alpha), &world.in_alpha, "by the newer one").await;
     new.terminate();

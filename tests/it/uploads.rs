@@ -1,7 +1,7 @@
 //! Bodies that are refused while they come in, and bodies that do not come.
 
-use crate::support::{Engine, Hub, PATIENCE, timeout};
-use serde_json::Value;
+use crate::support::{Engine, Hub, PATIENCE, eventually, timeout};
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -89,4 +89,57 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let mut rest = Vec::new();
     timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("an end in time").expect("a proper one");
     assert!(rest.is_empty());
+}
+
+/// Bodies of four spaces, each a byte now and then, for which all the room is held.
+async fn trickle_from_four_spaces(hub: &Hub) {
+    for _ in 0..4 {
+        let space = hub.other_space().await;
+        for _ in 0..8 {
+            let mut stream = connect(hub).await;
+            // A body that does not say how long it is holds room for the longest, once it is no small one.
+            let head = format!(
+                "POST /v1/agent/sessions HTTP/1.1\r\nHost: hub\r\nX-API-Key: {}\r\nContent-Type: application/json\r\n\
+                 Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n",
+                space.secret(),
+                32 << 10,
+                " ".repeat(32 << 10)
+            );
+            stream.write_all(head.as_bytes()).await.expect("sent");
+            tokio::spawn(async move {
+                while stream.write_all(b"1\r\n \r\n").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            });
+        }
+    }
+    eventually("all the room to be held", async || (hub.context().room.left() == 0).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_bodies_can_not_keep_the_room_from_those_who_wait_for_it() {
+    let hub = Hub::start(Engine::Sqlite).await;
+    let large = json!({ "title": "large", "ignored": "x".repeat(MIB - 64) });
+    let agent = hub.agent("agent").await;
+    trickle_from_four_spaces(&hub).await;
+    // Longer than it waits for room none of them would have had to wait: they may take 30 s.
+    agent.post("/v1/agent/sessions", large).await.expect(201);
+    // Small ones wait for nobody at any time.
+    trickle_from_four_spaces(&hub).await;
+    agent.post("/v1/agent/sessions", json!({ "title": "small" })).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_body_that_gives_way_is_told_to_come_again() {
+    // One may be as large as all that its space may have.
+    let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.max_body_bytes = 8 * MIB).await;
+    let mut slow = connect(&hub).await;
+    let begun = head("/v1/agent/sessions", hub.owner.secret(), 8 * MIB, "") + "{\"title\":";
+    slow.write_all(begun.as_bytes()).await.expect("sent");
+    eventually("its room to be held", async || (hub.context().room.left() == 24 * MIB).then_some(())).await;
+    let large = json!({ "title": "large", "ignored": "x".repeat(MIB - 64) });
+    hub.owner.post("/v1/agent/sessions", large).await.expect(201);
+    let (status, body) = reply(&mut slow).await;
+    assert_eq!((status, body["error"]["code"].as_str()), (503, Some("UNAVAILABLE")));
+    assert!(body["error"]["message"].as_str().is_some_and(|text| text.contains("slowly")), "{body}");
 }

@@ -1,50 +1,18 @@
 //! Passwords: argon2id with the crate's defaults (OWASP's recommended parameters), off the async threads.
 
 mod common;
+mod turns;
 
 use crate::domain::Refusal;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use std::sync::LazyLock;
+pub(super) use turns::{Turn, Turns};
 
 /// Shortest password, in characters (NIST SP 800-63B section 3.1.1.2 asks for at least 8).
 const MIN_LENGTH: usize = 8;
 /// Longest, so that hashing stays bounded.
 const MAX_LENGTH: usize = 256;
-
-/// Each hash takes 19 MiB and tens of milliseconds: so many at once and no more.
-static SIGNING_IN: Semaphore = Semaphore::const_new(4);
-/// So many more for people who are being created, apart: whoever guesses at passwords must not hold up managers, nor
-/// one of them who creates many people those who sign in.
-static CREATING: Semaphore = Semaphore::const_new(2);
-/// How long a caller waits for a turn before the hub counts as too busy.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A turn at hashing. The work itself holds on to it: a caller who goes away does not stop the work.
-#[derive(Clone)]
-pub(super) struct Turn {
-    _permit: Arc<SemaphorePermit<'static>>,
-}
-
-/// Waits for a turn among those who sign in.
-pub(super) async fn turn_to_sign_in() -> Result<Turn, Refusal> {
-    turn(&SIGNING_IN).await
-}
-
-/// Waits for a turn among those who are being created.
-pub(super) async fn turn_to_create() -> Result<Turn, Refusal> {
-    turn(&CREATING).await
-}
-
-async fn turn(turns: &'static Semaphore) -> Result<Turn, Refusal> {
-    match timeout(PATIENCE, turns.acquire()).await {
-        Ok(permit) => permit.map(|permit| Turn { _permit: Arc::new(permit) }).map_err(|_| Refusal::Internal),
-        Err(_) => Err(Refusal::Unavailable),
-    }
-}
 
 /// What is compared with when there is no such human, so that an answer takes as long either way.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now("nobody has this password").unwrap_or_default());
@@ -97,20 +65,4 @@ pub(super) async fn verify(turn: &Turn, password: String, hash: Option<String>) 
     })
     .await
     .map_err(|_| Refusal::Internal)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn who_signs_in_takes_no_turn_of_those_who_are_created() {
-        let mut turns = Vec::new();
-        for _ in 0..4 {
-            turns.push(turn_to_sign_in().await.expect("a turn"));
-        }
-        assert!(timeout(Duration::from_millis(1), turn_to_sign_in()).await.is_err(), "four at once");
-        let created = timeout(Duration::from_secs(5), turn_to_create()).await.expect("at once").expect("a turn");
-        hash(&created, "correct horse".to_owned()).await.expect("a hash");
-    }
 }

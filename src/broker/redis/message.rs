@@ -4,6 +4,7 @@ use super::channel::Channel;
 use crate::broker::{Ephemeral, Signal};
 use crate::domain::{
     Actor, CommittedEvent, EventHint, EventType, MessageId, ParticipantId, PrincipalId, SessionId, SpaceId, Timestamp,
+    older,
 };
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub(super) const VERSION: u8 = 1;
 const MAX_TEXT: usize = 64 * 1024;
 /// Most events in one message.
 const MAX_EVENTS: usize = 256;
+/// Most ids of what was revoked in one message.
+const MAX_REVOKED: usize = 1000;
 /// Largest message that is read, in bytes: the texts and what stands around them.
 const MAX_MESSAGE: usize = MAX_TEXT + MAX_EVENTS * 512;
 /// Longest name of an actor that is read, in bytes.
@@ -51,10 +54,25 @@ struct Envelope<B> {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Small {
-    Typing { actor: Actor, typing: bool },
-    Receipt { participant: ParticipantId, seq: i64 },
-    Presence { principal: PrincipalId, participant: ParticipantId, online: bool },
-    Revoked { id: Uuid },
+    Typing {
+        actor: Actor,
+        typing: bool,
+    },
+    Receipt {
+        participant: ParticipantId,
+        seq: i64,
+    },
+    Presence {
+        principal: PrincipalId,
+        participant: ParticipantId,
+        online: bool,
+    },
+    /// Nodes of the version before know `id` alone, and find the others in the store.
+    Revoked {
+        id: Uuid,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        more: Vec<Uuid>,
+    },
 }
 
 /// The events of a session, or (without texts) of a space.
@@ -93,6 +111,7 @@ pub(super) fn size(signal: &Signal) -> usize {
             events.iter().map(|event| EACH + event.text.len()).sum()
         }
         Signal::Hints(hints) => hints.len() * EACH,
+        Signal::Revoked(ids) => EACH + ids.len() * size_of::<Uuid>(),
         _ => EACH,
     }
 }
@@ -119,7 +138,11 @@ pub(super) fn encode(node: Uuid, signal: &Signal) -> Vec<(Channel, Vec<u8>)> {
             let body = Small::Presence { principal: *principal, participant: *participant, online: *online };
             small(Channel::Session(*session), &body)
         }
-        Signal::Revoked(id) => small(Channel::Nodes, &Small::Revoked { id: *id }),
+        Signal::Revoked(ids) => {
+            let pieces = ids.chunks(MAX_REVOKED).filter_map(<[Uuid]>::split_first);
+            let bodies = pieces.map(|(id, more)| Small::Revoked { id: *id, more: more.to_vec() });
+            bodies.filter_map(|body| self::small(node, Channel::Nodes, &body)).collect()
+        }
         // What only comes in.
         Signal::SessionEvents(_) | Signal::Hints(_) | Signal::Reach { .. } | Signal::Listening(_) | Signal::Resync => {
             Vec::new()
@@ -195,7 +218,10 @@ pub(super) fn decode(channel: Channel, bytes: &[u8]) -> Result<Message, Malforme
     if is_small(bytes) {
         let (node, small) = open(bytes)?;
         let body = match (channel, small) {
-            (Channel::Nodes, Small::Revoked { id }) => Body::Signals(vec![Signal::Revoked(id)]),
+            (Channel::Nodes, Small::Revoked { id, mut more }) if more.len() < MAX_REVOKED => {
+                more.push(id);
+                Body::Signals(vec![Signal::Revoked(more)])
+            }
             (Channel::Session(session), small) => of_session(session, small)?,
             (Channel::Nodes, _) => return Err(Malformed("it says nothing that goes to every node")),
             (Channel::Space(_), _) => return Err(Malformed("it says nothing that goes to a space")),
@@ -264,7 +290,8 @@ fn session_events(session: SessionId, body: Events<'_>) -> Result<Vec<Signal>, M
             return Err(Malformed("an event's text is none"));
         }
         let (settles, removes) = (event.settles, event.removes);
-        let text = Arc::from(text);
+        // The other node may be of the release before.
+        let text = Arc::from(older::completed(kind, text));
         events.push(CommittedEvent { space, session, seq, kind, at, pending, settles, removes, text });
     }
     let events = (!events.is_empty()).then_some(Signal::SessionEvents(events));
@@ -402,7 +429,7 @@ mod tests {
         assert!(decode(Channel::Session(SessionId::new()), &out[0].1).is_err(), "another session's");
         assert!(decode(Channel::Space(SpaceId::new()), &out[1].1).is_err(), "another space's");
         assert!(decode(Channel::Nodes, &out[0].1).is_err());
-        let revoked = encode(Uuid::now_v7(), &Signal::Revoked(Uuid::now_v7()));
+        let revoked = encode(Uuid::now_v7(), &Signal::Revoked(vec![Uuid::now_v7()]));
         assert!(decode(Channel::Nodes, &revoked[0].1).is_ok());
         assert!(decode(Channel::Session(session), &revoked[0].1).is_err());
         let other = String::from_utf8(revoked[0].1.clone()).expect("text").replace(r#""v":1"#, r#""v":2"#);
@@ -411,6 +438,31 @@ mod tests {
             Malformed("it is of another version")
         );
         assert!(decode(Channel::Nodes, &vec![b' '; MAX_MESSAGE + 1]).is_err());
+    }
+
+    #[test]
+    fn what_is_revoked_together_makes_few_bounded_messages() {
+        let ids: Vec<Uuid> = (0..MAX_REVOKED * 2 + 1).map(|_| Uuid::now_v7()).collect();
+        let out = encode(Uuid::now_v7(), &Signal::Revoked(ids.clone()));
+        assert_eq!(out.len(), 3);
+        let mut read = Vec::new();
+        for (channel, bytes) in &out {
+            assert!(bytes.len() <= MAX_MESSAGE);
+            let Body::Signals(signals) = decode(*channel, bytes).expect("well formed").body else { panic!("signals") };
+            let [Signal::Revoked(some)] = signals.as_slice() else { panic!("ids, not {signals:?}") };
+            read.extend(some.iter().copied());
+        }
+        read.sort_unstable();
+        assert_eq!(read, ids, "those of version 7 sort by time");
+        // What the version before writes, and what nobody does.
+        let one = String::from_utf8(out[2].1.clone()).expect("text");
+        assert!(one.ends_with(&format!(r#""body":{{"kind":"revoked","id":"{}"}}}}"#, ids[MAX_REVOKED * 2])), "{one}");
+        let many = serde_json::to_string(&ids[..MAX_REVOKED]).expect("JSON");
+        let many = one.replace("\"}}", &format!("\",\"more\":{many}}}}}"));
+        assert_eq!(
+            decode(Channel::Nodes, many.as_bytes()).expect_err("refused"),
+            Malformed("it says nothing that goes to every node")
+        );
     }
 
     #[test]

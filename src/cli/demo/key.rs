@@ -1,6 +1,6 @@
 //! A key that the demo makes itself in the hub's store, for as long as it runs.
 
-use super::super::{CliError, DEFAULT_SPACE};
+use super::super::{CliError, DEFAULT_SPACE, create};
 use crate::auth::Secret;
 use crate::auth::secret::new_api_key;
 use crate::clock::{Clock as _, SystemClock};
@@ -37,10 +37,13 @@ impl OwnKey {
         let store = open(&database).await?;
         let now = SystemClock.now();
         let space = store.space_by_name(DEFAULT_SPACE).await?.ok_or_else(no_store)?;
-        let made = store.ensure_agent(space.id, AGENT, None, now).await?;
-        let (agent, _) = made.ok_or_else(|| CliError::Other(format!("the agent '{AGENT}' is deactivated")))?;
+        let mut tx = store.begin_directory().await?;
+        let agent = create::agent(&mut *tx, space.id, AGENT, now).await?;
+        let agent = agent.ok_or_else(|| CliError::Other(format!("the agent '{AGENT}' is deactivated")))?;
         let (secret, key) = new_api_key(space.id, Permission::Agent, Some(agent.id), None);
-        let id = store.create_key(&key, now).await?.id;
+        let id = key.id;
+        create::key(&mut *tx, &key, now).await?;
+        tx.commit(None).await?;
         store.close().await;
         Ok(Self { secret, id, space: space.id, database })
     }

@@ -17,8 +17,7 @@ use crate::supervisor::Supervisor;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -59,11 +58,6 @@ impl From<Scope> for FeedKey {
     }
 }
 
-struct Follower {
-    subscriber: Arc<dyn Subscriber>,
-    space: SpaceId,
-}
-
 type Members = (Instant, Arc<[PrincipalId]>);
 
 pub(super) struct Feeds {
@@ -71,11 +65,12 @@ pub(super) struct Feeds {
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    followers: DashMap<FeedKey, Vec<Follower>>,
-    count: AtomicUsize,
+    followers: DashMap<FeedKey, Vec<Arc<dyn Subscriber>>>,
+    /// How many spaces are followed, for who has only to know whether there is one.
+    spaces: AtomicUsize,
+    /// Who is removed from a session is so by an event of it; who is revoked has no socket any more, and need not be
+    /// looked up anew.
     members: Cache<SessionId, Members>,
-    /// How often all of them were forgotten, so that what was being read meanwhile is not remembered.
-    forgotten: AtomicU64,
     queue: mpsc::Sender<EventHint>,
     /// A hint was lost on the way through here.
     missed: AtomicBool,
@@ -97,9 +92,8 @@ impl Feeds {
             store,
             broker,
             followers: DashMap::new(),
-            count: AtomicUsize::new(0),
+            spaces: AtomicUsize::new(0),
             members: Cache::new(MAX_CACHED),
-            forgotten: AtomicU64::new(0),
             queue,
             missed: AtomicBool::new(false),
             told: Mutex::new(Told::new(clock.now())),
@@ -114,12 +108,17 @@ impl Feeds {
 
     /// Tells the subscriber of every event, within `scope`, that is committed after this has returned.
     pub(super) async fn subscribe(&self, scope: Scope, subscriber: Arc<dyn Subscriber>) -> StoreResult<()> {
-        let connection = subscriber.id();
-        let follower = Follower { subscriber, space: scope.space() };
-        // First of all, so that the tick does not let go of its spaces.
-        self.followers.entry(scope.into()).or_default().push(follower);
-        self.count.fetch_add(1, Ordering::SeqCst);
-        let tracked = self.track(scope.space()).await;
+        let (connection, space) = (subscriber.id(), scope.space());
+        self.followers.entry(scope.into()).or_default().push(subscriber);
+        {
+            // From here on what is committed in the space is told, and the tick does not let go of it.
+            let mut told = self.told.lock();
+            if told.follow(space) {
+                self.broker.set_space_interest(space, true);
+            }
+            self.spaces.store(told.followed(), Ordering::SeqCst);
+        }
+        let tracked = self.track(space).await;
         if tracked.is_err() {
             self.unsubscribe(scope, connection);
         }
@@ -128,12 +127,15 @@ impl Feeds {
 
     pub(super) fn unsubscribe(&self, scope: Scope, connection: ConnectionId) {
         let key = FeedKey::from(scope);
+        let mut ended = 0;
         if let Some(mut list) = self.followers.get_mut(&key) {
             let before = list.len();
-            list.retain(|present| present.subscriber.id() != connection);
-            self.count.fetch_sub(before - list.len(), Ordering::SeqCst);
+            list.retain(|present| present.id() != connection);
+            ended = before - list.len();
         }
         self.followers.remove_if(&key, |_, list| list.is_empty());
+        let mut told = self.told.lock();
+        (0..ended).for_each(|_| told.unfollow(scope.space()));
     }
 
     /// Learns where the recently active sessions of a space stand, so that what comes after it can be told from
@@ -146,7 +148,6 @@ impl Feeds {
         if self.told.lock().is_tracked(space) {
             return Ok(());
         }
-        self.broker.set_space_interest(space, true);
         let since = self.clock.now().plus_millis(-REMEMBER_MILLIS);
         let active = self.store.active_since(&[space], since).await?;
         let mut told = self.told.lock();
@@ -159,7 +160,7 @@ impl Feeds {
 
     /// Takes a hint that an event was committed. Costs nothing while nobody has a feed.
     pub(super) fn tell(&self, hint: EventHint) {
-        if self.count.load(Ordering::SeqCst) > 0 && self.queue.try_send(hint).is_err() {
+        if self.spaces.load(Ordering::SeqCst) > 0 && self.queue.try_send(hint).is_err() {
             self.missed.store(true, Ordering::SeqCst);
         }
     }
@@ -181,10 +182,15 @@ impl Feeds {
     }
 
     async fn take(&self, hint: &EventHint) {
-        if self.count.load(Ordering::SeqCst) == 0 {
-            return;
-        }
-        let place = self.told.lock().place(hint.session, hint.seq, hint.at);
+        let place = {
+            let told = self.told.lock();
+            // Nobody waits for it, and the store is not asked who would. Whoever follows the space later is told of what
+            // is committed later.
+            if !told.is_followed(hint.space) {
+                return;
+            }
+            told.place(hint.session, hint.seq, hint.at)
+        };
         let done = match place {
             Place::Known => Ok(()),
             Place::Next => self.tell_now(hint).await,
@@ -210,7 +216,7 @@ impl Feeds {
         let keys = members.iter().map(|id| FeedKey::Principal(*id)).chain([FeedKey::Space(hint.space)]);
         for key in keys {
             if let Some(list) = self.followers.get(&key) {
-                let behind = list.iter().filter(|follower| !follower.subscriber.feed(hint.session, hint.seq, &frame));
+                let behind = list.iter().filter(|follower| !follower.feed(hint.session, hint.seq, &frame));
                 self.metrics.dropped_feed.inc_by(behind.count() as u64);
             }
         }
@@ -228,7 +234,7 @@ impl Feeds {
             Place::Ahead(told) => told,
             Place::Unknown => {
                 let fresh = self.told.lock().looked.plus_millis(-FRESH_MILLIS);
-                self.before(fresh, space, session, seq).await?
+                self.older(space, session, seq, fresh).await?
             }
             // Told since the store went back.
             Place::Undone(told) if told == time => {
@@ -238,7 +244,7 @@ impl Feeds {
             }
             Place::Undone(told) => {
                 self.told.lock().undo(session);
-                self.before(told.plus_millis(1), space, session, seq).await?
+                self.older(space, session, seq, told.plus_millis(1)).await?
             }
         };
         loop {
@@ -252,22 +258,9 @@ impl Feeds {
         }
     }
 
-    /// The `seq` before the first event, of those up to `seq`, that is not older than `floor`.
-    async fn before(&self, floor: Timestamp, space: SpaceId, session: SessionId, seq: i64) -> StoreResult<i64> {
-        let mut before = seq - 1;
-        while before > 0 {
-            let from = (before - PAGE).max(0);
-            let page = self.store.events_after(Scope::Space(space), session, from, PAGE, i64::MAX).await?;
-            let Some(page) = page else { return Ok(before) };
-            let old = page.events.iter().rev().find(|event| event.seq <= before && event.at < floor);
-            match old {
-                Some(event) => return Ok(event.seq),
-                // Retention has taken what stood further back.
-                None if from < page.head.first_seq => return Ok(page.head.first_seq - 1),
-                None => before = from,
-            }
-        }
-        Ok(0)
+    /// After which `seq` the events of a session begin, of those up to `seq`, that are not older than `floor`.
+    async fn older(&self, space: SpaceId, session: SessionId, seq: i64, floor: Timestamp) -> StoreResult<i64> {
+        Ok(self.store.last_older(Scope::Space(space), session, seq, floor).await?.unwrap_or(seq - 1))
     }
 
     async fn members_of(&self, space: SpaceId, session: SessionId) -> StoreResult<Arc<[PrincipalId]>> {
@@ -276,40 +269,30 @@ impl Feeds {
         {
             return Ok(members);
         }
-        let forgotten = self.forgotten.load(Ordering::SeqCst);
         let members: Arc<[PrincipalId]> = self.store.member_ids(space, session).await?.into();
         self.members.insert(session, (Instant::now(), Arc::clone(&members)));
-        if self.forgotten.load(Ordering::SeqCst) != forgotten {
-            self.members.remove(&session);
-        }
         Ok(members)
     }
 
-    /// Somebody was revoked: who takes part in what is asked anew.
-    pub(super) fn forget_members(&self) {
-        self.forgotten.fetch_add(1, Ordering::SeqCst);
-        self.members.clear();
-    }
-
     /// Lets go of the spaces that nobody follows any more.
-    fn review_spaces(&self) {
-        let followers = self.followers.iter();
-        let wanted =
-            followers.flat_map(|list| list.iter().map(|follower| follower.space).collect::<Vec<_>>()).collect();
-        // What is young in a space that begins here is told though it may be older than the follower: better twice
-        // than never.
-        let (begun, gone) = self.told.lock().track_only(&wanted);
-        begun.into_iter().for_each(|space| self.broker.set_space_interest(space, true));
-        gone.into_iter().for_each(|space| self.broker.set_space_interest(space, false));
+    fn let_go(&self) {
+        // Under the lock, so that who begins to follow one meanwhile is not left without its hints.
+        let mut told = self.told.lock();
+        for space in told.let_go() {
+            self.broker.set_space_interest(space, false);
+        }
+        self.spaces.store(told.followed(), Ordering::SeqCst);
     }
 
     /// Asks the store which sessions have moved since the last look, and tells what nobody announced.
     async fn look_for_missed(&self) -> StoreResult<()> {
-        self.review_spaces();
         let (spaces, looked) = {
             let told = self.told.lock();
             (told.tracked(), told.looked)
         };
+        if spaces.is_empty() {
+            return Ok(());
+        }
         for session in self.store.active_since(&spaces, looked.plus_millis(-OVERLAP_MILLIS)).await? {
             self.catch_up(session.space, session.id, session.last_seq, session.at).await?;
         }
@@ -319,10 +302,8 @@ impl Feeds {
     /// What there is to do every second.
     async fn tick(&self) {
         let now = self.clock.now();
-        if self.count.load(Ordering::SeqCst) == 0 {
-            let (_, gone) = self.told.lock().track_only(&HashSet::new());
-            gone.into_iter().for_each(|space| self.broker.set_space_interest(space, false));
-        } else if (self.missed.swap(false, Ordering::SeqCst) || !self.broker.is_lossless())
+        self.let_go();
+        if (self.missed.swap(false, Ordering::SeqCst) || !self.broker.is_lossless())
             && let Err(error) = self.look_for_missed().await
         {
             self.missed.store(true, Ordering::SeqCst);

@@ -5,7 +5,7 @@
 //! recognised without an entry for every session that ever was.
 
 use crate::domain::{SessionId, SpaceId, Timestamp};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Events of an unknown session from this long before the last look, or later, have not been told. Nodes' clocks differ
 /// by less, and no transaction may last that long: the database ends its statements after 30 s, and one that lies still
@@ -26,8 +26,16 @@ pub(super) struct Told {
     /// When the last look found that nothing was missing.
     pub(super) looked: Timestamp,
     sessions: HashMap<SessionId, Entry>,
-    /// The spaces whose recently active sessions are all in here.
-    spaces: HashSet<SpaceId>,
+    /// The spaces that somebody follows, or did a moment ago: events of others are told to nobody.
+    spaces: HashMap<SpaceId, Followed>,
+}
+
+#[derive(Default)]
+struct Followed {
+    /// By how many feeds.
+    feeds: usize,
+    /// Whether its recently active sessions are all in `sessions`.
+    is_tracked: bool,
 }
 
 /// What an event is, seen from what has been told.
@@ -47,7 +55,7 @@ pub(super) enum Place {
 
 impl Told {
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { looked: now, sessions: HashMap::new(), spaces: HashSet::new() }
+        Self { looked: now, sessions: HashMap::new(), spaces: HashMap::new() }
     }
 
     /// The place of an event of the time `at`. Within a timeline, times never go back.
@@ -79,27 +87,53 @@ impl Told {
         }
     }
 
-    pub(super) fn is_tracked(&self, space: SpaceId) -> bool {
-        self.spaces.contains(&space)
+    /// Notes a feed of a space; `true` if it is the first, and nothing of the space was told before.
+    pub(super) fn follow(&mut self, space: SpaceId) -> bool {
+        let is_new = !self.spaces.contains_key(&space);
+        self.spaces.entry(space).or_default().feeds += 1;
+        is_new
     }
 
+    /// Notes that a feed of a space has ended. What is told of it goes on until [`Self::let_go`].
+    pub(super) fn unfollow(&mut self, space: SpaceId) {
+        if let Some(followed) = self.spaces.get_mut(&space) {
+            followed.feeds = followed.feeds.saturating_sub(1);
+        }
+    }
+
+    /// Whether events of a space are told to anybody.
+    pub(super) fn is_followed(&self, space: SpaceId) -> bool {
+        self.spaces.contains_key(&space)
+    }
+
+    pub(super) fn is_tracked(&self, space: SpaceId) -> bool {
+        self.spaces.get(&space).is_some_and(|followed| followed.is_tracked)
+    }
+
+    /// Notes that the recently active sessions of a space are all in here.
     pub(super) fn track(&mut self, space: SpaceId) {
-        self.spaces.insert(space);
+        if let Some(followed) = self.spaces.get_mut(&space) {
+            followed.is_tracked = true;
+        }
     }
 
     pub(super) fn tracked(&self) -> Vec<SpaceId> {
-        self.spaces.iter().copied().collect()
+        self.spaces.iter().filter(|(_, followed)| followed.is_tracked).map(|(space, _)| *space).collect()
     }
 
-    /// Tracks the `wanted` spaces and no others. Returns those that are new, and those that are let go of.
-    pub(super) fn track_only(&mut self, wanted: &HashSet<SpaceId>) -> (Vec<SpaceId>, Vec<SpaceId>) {
-        let begun: Vec<_> = wanted.difference(&self.spaces).copied().collect();
-        let gone: Vec<_> = self.spaces.difference(wanted).copied().collect();
-        self.spaces.clone_from(wanted);
+    /// How many spaces are followed.
+    pub(super) fn followed(&self) -> usize {
+        self.spaces.len()
+    }
+
+    /// Forgets the spaces that nobody follows any more; returns them.
+    pub(super) fn let_go(&mut self) -> Vec<SpaceId> {
+        let gone = self.spaces.extract_if(|_, followed| followed.feeds == 0);
+        let gone: Vec<_> = gone.map(|(space, _)| space).collect();
         if !gone.is_empty() {
-            self.sessions.retain(|_, entry| !gone.contains(&entry.space));
+            self.sessions.retain(|_, entry| self.spaces.contains_key(&entry.space));
         }
-        (begun, gone)
+        gone
     }
 
     /// Notes that nothing that was committed before `now` is missing, and forgets what has long been idle.
@@ -139,17 +173,25 @@ mod tests {
     fn what_is_idle_or_of_no_interest_is_forgotten() {
         let (mut told, spaces) = (Told::new(Timestamp(0)), [SpaceId::new(), SpaceId::new()]);
         let sessions = [SessionId::new(), SessionId::new(), SessionId::new()];
-        spaces.iter().for_each(|space| told.track(*space));
+        for space in spaces {
+            assert!(told.follow(space) && !told.is_tracked(space));
+            told.track(space);
+        }
         told.note(spaces[0], sessions[0], 1, Timestamp(10));
         told.note(spaces[0], sessions[1], 1, Timestamp(20));
         told.note(spaces[1], sessions[2], 1, Timestamp(20));
         told.looked_at(Timestamp(15 + REMEMBER_MILLIS));
         assert_eq!(told.place(sessions[0], 1, Timestamp(10)), Place::Unknown);
         assert_eq!(told.place(sessions[1], 1, Timestamp(20)), Place::Known);
-        let other = SpaceId::new();
-        assert_eq!(told.track_only(&HashSet::from([spaces[0], other])), (vec![other], vec![spaces[1]]));
-        assert!(told.is_tracked(spaces[0]) && !told.is_tracked(spaces[1]));
+        assert!(!told.follow(spaces[0]));
+        spaces.iter().for_each(|space| told.unfollow(*space));
+        assert!(told.is_followed(spaces[1]) && told.is_tracked(spaces[1]), "for a moment");
+        assert_eq!(told.let_go(), [spaces[1]]);
+        assert!(told.is_tracked(spaces[0]) && !told.is_followed(spaces[1]));
         assert_eq!(told.place(sessions[1], 1, Timestamp(20)), Place::Known);
         assert_eq!(told.place(sessions[2], 1, Timestamp(20)), Place::Unknown);
+        // Whoever comes back finds it as one that was never followed.
+        told.track(spaces[1]);
+        assert!(!told.is_tracked(spaces[1]) && told.follow(spaces[1]) && !told.is_tracked(spaces[1]));
     }
 }

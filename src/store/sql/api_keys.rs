@@ -186,7 +186,7 @@ pub(super) async fn revoke_all<E: Engine>(
         .execute(tx)
         .await?;
     }
-    let before = if has_owner { owners::<E>(tx, by.at).await? } else { 0 };
+    let (usable, lasting) = if has_owner { owners::<E>(tx, by.at).await? } else { (0, 0) };
     for group in large_groups(&active) {
         let mut statement = Statement::<E>::with_rows(
             "UPDATE api_keys SET revoked_at = $1 FROM (VALUES",
@@ -199,9 +199,13 @@ pub(super) async fn revoke_all<E: Engine>(
         group.iter().for_each(|key| statement.push(key.id.0));
         statement.execute(tx).await?;
     }
-    // One that has expired may go, whether others are left or not.
-    if has_owner && before > 0 && owners::<E>(tx, by.at).await? == 0 {
-        return Ok(Err(NotRevoked::LastOwner));
+    // One that has expired may go, whether others are left or not. One that does not expire needs another such one: the
+    // hub would be without an owner once the others have expired.
+    if has_owner {
+        let (usable_left, lasting_left) = owners::<E>(tx, by.at).await?;
+        if (usable > 0 && usable_left == 0) || (lasting > 0 && lasting_left == 0) {
+            return Ok(Err(NotRevoked::LastOwner));
+        }
     }
     for key in active {
         revocation::<E>(key.id.0, by.at).execute(tx).await?;
@@ -212,17 +216,18 @@ pub(super) async fn revoke_all<E: Engine>(
     Ok(Ok(()))
 }
 
-/// How many keys with `owner` can be used.
-async fn owners<E: Engine>(tx: &mut Lease<E>, now: Timestamp) -> StoreResult<i64> {
-    sql::<E>(
-        "SELECT COUNT(*) FROM api_keys k JOIN spaces s ON s.id = k.space_id AND s.deactivated_at IS NULL \
+/// How many keys with `owner` can be used, and how many of them do not expire.
+async fn owners<E: Engine>(tx: &mut Lease<E>, now: Timestamp) -> StoreResult<(i64, i64)> {
+    let counts = sql::<E>(
+        "SELECT COUNT(*), COUNT(*) - COUNT(k.expires_at) FROM api_keys k JOIN spaces s ON s.id = k.space_id AND s.deactivated_at IS NULL \
          LEFT JOIN agents a ON a.id = k.agent_id \
          WHERE k.permission = 'owner' AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $1) \
          AND a.deactivated_at IS NULL",
     )
     .bind(now.0)
-    .number(tx)
-    .await
+    .first(tx, |row| Ok((row.read::<i64>()?, row.read::<i64>()?)))
+    .await?;
+    Ok(counts.unwrap_or_default())
 }
 
 /// Revokes the guest tokens that a key made.

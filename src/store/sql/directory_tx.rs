@@ -175,6 +175,16 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
         human_by_id::<E>(space, id).first(&mut *self.tx, rows::human).await
     }
 
+    async fn free_address(&mut self, human: &Human) -> StoreResult<()> {
+        sql::<E>("UPDATE humans SET address = $1, email = $1 WHERE id = $2 AND space_id = $3")
+            .bind(Human::unverified_address(human.id, &human.email))
+            .bind(human.id.0)
+            .bind(human.space_id.0)
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(())
+    }
+
     async fn add_outside_identity(
         &mut self,
         issuer: &str,
@@ -186,6 +196,7 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
     }
 
     async fn void_setup_tokens(&mut self, human: HumanId) -> StoreResult<()> {
+        sign_ins::hold_human::<E>(&mut self.tx, human).await?;
         sign_ins::void_setup_tokens::<E>(human).execute(&mut *self.tx).await?;
         Ok(())
     }

@@ -1,10 +1,12 @@
 //! Who an outside issuer's (iss, sub) is.
 
 use super::rows::select_human;
+use super::sign_ins::hold_human;
 use super::{SqlStore, rows, sql};
+use crate::domain::people::Human;
 use crate::domain::{HumanId, SpaceId, Timestamp};
 use crate::store::engine::{Engine, Statement};
-use crate::store::{FormerHumans, OutsideIdentities, OutsideIdentity, StoreResult};
+use crate::store::{FormerHumans, OutsideIdentities, OutsideIdentity, StoreError, StoreResult};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -18,7 +20,8 @@ impl<E: Engine> OutsideIdentities for SqlStore<E> {
             .await?;
         let Some(id) = human else { return Ok(None) };
         let active = sql::<E>(select_human!(
-            "FROM humans h WHERE h.id = $1 AND h.deactivated_at IS NULL AND h.space_id IS NOT NULL"
+            "FROM humans h JOIN spaces s ON s.id = h.space_id AND s.deactivated_at IS NULL \
+             WHERE h.id = $1 AND h.deactivated_at IS NULL"
         ))
         .bind(id.0)
         .first(&mut *db, rows::human)
@@ -33,7 +36,14 @@ impl<E: Engine> OutsideIdentities for SqlStore<E> {
         human: HumanId,
         now: Timestamp,
     ) -> StoreResult<bool> {
-        Ok(insert::<E>(issuer, subject, human, now).execute(&mut *self.writer().await?).await? > 0)
+        let mut tx = self.transaction().await?;
+        // Others of the issuer who would be the same human wait here, and then find that somebody is.
+        if !hold_human::<E>(&mut tx, human).await? {
+            return Ok(false);
+        }
+        let added = insert::<E>(issuer, subject, human, now).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(added > 0)
     }
 
     async fn move_outside_identity(
@@ -43,16 +53,42 @@ impl<E: Engine> OutsideIdentities for SqlStore<E> {
         from: HumanId,
         to: HumanId,
     ) -> StoreResult<bool> {
+        let mut tx = self.transaction().await?;
+        if !hold_human::<E>(&mut tx, to).await? {
+            return Ok(false);
+        }
         let moved = sql::<E>(
-            "UPDATE outside_identities SET human_id = $1 WHERE issuer = $2 AND subject = $3 AND human_id = $4",
+            "UPDATE outside_identities SET human_id = $1 WHERE issuer = $2 AND subject = $3 AND human_id = $4 \
+             AND NOT EXISTS (SELECT 1 FROM outside_identities o WHERE o.issuer = $2 AND o.human_id = $1)",
         )
         .bind(to.0)
         .bind(issuer.to_owned())
         .bind(subject.to_owned())
         .bind(from.0)
-        .execute(&mut *self.writer().await?)
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(moved > 0)
+    }
+
+    async fn verify_address(&self, human: &Human, address: &str) -> StoreResult<bool> {
+        let verified = sql::<E>(
+            "UPDATE humans SET address = $1 WHERE id = $2 AND space_id = $3 AND address = $4 AND deactivated_at IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM humans o \
+             WHERE o.space_id = $3 AND o.address = $1 AND o.deactivated_at IS NULL)",
+        )
+        .bind(address.to_owned())
+        .bind(human.id.0)
+        .bind(human.space_id.0)
+        .bind(Human::unverified_address(human.id, &human.email))
+        .execute(&mut *self.writer().await?)
+        .await;
+        match verified {
+            Ok(changed) => Ok(changed > 0),
+            // Somebody was given the address meanwhile.
+            Err(StoreError::Conflict(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn former_humans(&self, space: SpaceId, address: &str, issuer: &str) -> StoreResult<FormerHumans> {
@@ -72,9 +108,12 @@ impl<E: Engine> OutsideIdentities for SqlStore<E> {
     }
 }
 
+/// Adds an identity, unless the human is somebody else of the issuer already: a person is (iss, sub), and no human is two
+/// people.
 pub(super) fn insert<E: Engine>(issuer: &str, subject: &str, human: HumanId, now: Timestamp) -> Statement<E> {
     sql::<E>(
-        "INSERT INTO outside_identities (issuer, subject, human_id, created_at) VALUES ($1, $2, $3, $4) \
+        "INSERT INTO outside_identities (issuer, subject, human_id, created_at) SELECT $1, $2, $3, $4 \
+         WHERE NOT EXISTS (SELECT 1 FROM outside_identities o WHERE o.issuer = $1 AND o.human_id = $3) \
          ON CONFLICT (issuer, subject) DO NOTHING",
     )
     .bind(issuer.to_owned())

@@ -6,16 +6,22 @@ use crate::domain::{
     HumanId, KeyEntry, Page, PageRequest, ParticipantId, ParticipantType, PrincipalId, Scope, SessionId, SpaceId,
     Timestamp,
 };
+use crate::gcra::{Bucket, Rate};
 use crate::store::engine::{Engine, Fields};
-use crate::store::{Announcement, Attested, NewEntry, PublicKeys, Put, StoreError, StoreResult};
+use crate::store::lease::Lease;
+use crate::store::{Announcement, Attested, KeyChangeLimit, NewEntry, PublicKeys, Put, StoreError, StoreResult};
 use async_trait::async_trait;
 use serde::Deserialize;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Most changes of a principal that wait to be announced: each may have to go to very many sessions.
 const MAX_UNANNOUNCED: i64 = 100;
-/// Most entries of a principal that are kept.
-const MAX_ENTRIES: u64 = 10_000;
+/// So often a principal may change its key at once, and then one time more each time that so much has passed. Entries
+/// are kept for good, so this bounds what a principal has stored; and where somebody with a stolen credential has used
+/// it up, the rightful owner changes the key soon after that credential is revoked.
+const CHANGES: u32 = 144;
+const ONE_MORE_AFTER: Duration = Duration::from_secs(600);
 
 /// The place of an announcement that has told every session there was: behind all of them.
 const RESTS: Uuid = Uuid::max();
@@ -69,12 +75,8 @@ impl<E: Engine> PublicKeys for SqlStore<E> {
             if waiting >= MAX_UNANNOUNCED {
                 return Ok(Put::Unannounced);
             }
-            let kept = sql::<E>("SELECT COUNT(*) FROM key_entries WHERE principal_id = $1")
-                .bind(principal.0)
-                .number(&mut *tx)
-                .await?;
-            if u64::try_from(kept).unwrap_or(0) >= MAX_ENTRIES {
-                return Ok(Put::Full(MAX_ENTRIES));
+            if let Err(wait) = may_change::<E>(&mut tx, *space, *principal, entry.created_at).await? {
+                return Ok(Put::TooOften(KeyChangeLimit { changes: CHANGES, each: ONE_MORE_AFTER, wait }));
             }
         }
         let id = Uuid::now_v7();
@@ -274,6 +276,32 @@ impl<E: Engine> PublicKeys for SqlStore<E> {
             .await?;
         Ok(gone > 0)
     }
+}
+
+/// Whether a principal may change its key at this moment, or how long it has to wait: from the entries that it has made
+/// lately, so that all nodes agree.
+async fn may_change<E: Engine>(
+    tx: &mut Lease<E>,
+    space: SpaceId,
+    principal: PrincipalId,
+    now: Timestamp,
+) -> StoreResult<Result<(), Duration>> {
+    let rate = Rate::new(ONE_MORE_AFTER, CHANGES);
+    let whole = i64::try_from((ONE_MORE_AFTER * CHANGES).as_millis()).unwrap_or(i64::MAX);
+    let made = sql::<E>(
+        "SELECT k.created_at FROM key_entries k WHERE k.space_id = $1 AND k.principal_id = $2 AND k.created_at > $3 \
+         ORDER BY k.created_at DESC LIMIT $4",
+    )
+    .bind(space.0)
+    .bind(principal.0)
+    .bind(now.plus_millis(-whole).0)
+    // No more than may come in that time: the version before set no such limit.
+    .bind(i64::from(CHANGES) * 2)
+    .all(tx, |row| Ok(Timestamp(row.read()?)))
+    .await?;
+    let mut bucket = Bucket::full(now.plus_millis(-whole));
+    made.iter().rev().for_each(|at| bucket.drain(rate, ONE_MORE_AFTER, *at));
+    Ok(bucket.check(rate, ONE_MORE_AFTER, now).map(|_| ()))
 }
 
 fn json(entry: &KeyEntry) -> StoreResult<String> {

@@ -6,7 +6,7 @@ use crate::domain::people::{Agent, ApiKey, Guest, Human, Role, Space};
 use crate::domain::{
     Actor, AgentId, AnswerOutcome, Author, CommittedEvent, Envelope, EventType, GuestId, HumanId, KeyEntry, KeyId,
     MessageId, MessageStatus, Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session,
-    SessionId, SessionStatus, SpaceId, Timestamp,
+    SessionId, SessionStatus, SpaceId, Timestamp, older,
 };
 use crate::store::engine::{Engine, Fields};
 use crate::store::{Listed, StoreError, StoreResult};
@@ -86,10 +86,14 @@ pub(super) fn agent<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Agent> {
 }
 
 pub(super) fn human<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Human> {
+    let (id, space_id) = (HumanId(row.read()?), SpaceId(row.read()?));
+    let address: String = row.read()?;
+    let unverified = Human::unverified_email(id, &address).map(str::to_owned);
     Ok(Human {
-        id: HumanId(row.read()?),
-        space_id: SpaceId(row.read()?),
-        email: row.read()?,
+        id,
+        space_id,
+        email_verified: unverified.is_none(),
+        email: unverified.unwrap_or(address),
         name: row.read()?,
         role: {
             let text: String = row.read()?;
@@ -301,6 +305,6 @@ pub(super) fn event<E: Engine>(
         pending,
         settles: settles.map(MessageId),
         removes: removes.map(PrincipalId),
-        text: Arc::from(body),
+        text: Arc::from(older::completed(kind, &body)),
     })
 }

@@ -178,6 +178,13 @@ look_ups! {
         "AND s.id = $3 AND m.session_id = s.id AND m.ordinal = $4";
     /// `$3` is a session.
     HEAD: "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at", "", "AND s.id = $3";
+    /// The last event older than a time, or the place before the first one that is kept; `$3` is a session, `$4` the
+    /// `seq` before which it stands, `$5` the time.
+    LAST_OLDER:
+        "SELECT COALESCE((SELECT e.seq FROM events e WHERE e.session_id = s.id AND e.seq < $4 AND e.at < $5 \
+         ORDER BY e.seq DESC LIMIT 1), s.first_seq - 1)",
+        "",
+        "AND s.id = $3";
     /// With a 1 where more than 20 people take part; `$3` is a session, `$4` a principal.
     STANDING:
         "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, (SELECT p.id FROM participants p \

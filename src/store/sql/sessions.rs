@@ -5,9 +5,9 @@ use crate::domain::{
     Envelope, Page, PageRequest, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId,
     SessionStatus, SpaceId, Timestamp,
 };
-use crate::store::engine::{Engine, Fields};
+use crate::store::engine::{Engine, Fields, Statement, large_groups};
 use crate::store::listing::List;
-use crate::store::{FeedEntry, Listed, ReadMark, Sessions, StoreResult, Taken};
+use crate::store::{FeedEntry, Listed, ReadMark, Sessions, SpaceSize, StoreResult, Taken};
 use async_trait::async_trait;
 use std::collections::HashMap;
 
@@ -183,11 +183,25 @@ impl<E: Engine> Sessions for SqlStore<E> {
         .await
     }
 
-    async fn space_bytes(&self, space: SpaceId) -> StoreResult<i64> {
-        sql::<E>("SELECT CAST(COALESCE(SUM(s.bytes), 0) AS BIGINT) FROM sessions s WHERE s.space_id = $1")
-            .bind(space.0)
-            .number(&mut *self.reader().await?)
-            .await
+    async fn space_bytes(&self, spaces: &[SpaceId]) -> StoreResult<Vec<SpaceSize>> {
+        let mut db = self.reader().await?;
+        let mut found = Vec::with_capacity(spaces.len());
+        for group in large_groups(spaces) {
+            let mut statement = Statement::<E>::with_rows(
+                "SELECT s.space_id, CAST(COALESCE(SUM(s.bytes), 0) AS BIGINT), COUNT(*) - COUNT(s.bytes) FROM (VALUES",
+                ") AS v CROSS JOIN sessions s WHERE s.space_id = v.column1 GROUP BY s.space_id",
+                1,
+                group.len(),
+                1,
+            );
+            group.iter().for_each(|space| statement.push(space.0));
+            let rows = statement.all(&mut *db, |row| {
+                let (space, bytes, unknown) = (SpaceId(row.read()?), row.read()?, row.read::<i64>()?);
+                Ok(SpaceSize { space, bytes, is_partial: unknown > 0 })
+            });
+            found.extend(rows.await?);
+        }
+        Ok(found)
     }
 
     async fn count_session_bytes(&self, space: SpaceId, limit: i64) -> StoreResult<bool> {

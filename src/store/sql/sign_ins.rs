@@ -1,5 +1,8 @@
 //! Sign-ins with their refresh tokens, setup links and passwords.
 //!
+//! A transaction that takes rows of several of these tables takes the human's first ([`hold_human`]), so that two of
+//! them can't deadlock: setup links, sign-ins and tokens come after it.
+//!
 //! The table is `refresh_families`, as the version before calls it. That version writes neither `created_at` nor
 //! `ends_at`: what is missing follows from the id, a version 7 UUID.
 
@@ -69,6 +72,18 @@ impl<E: Engine> SignIns for SqlStore<E> {
         now: Timestamp,
     ) -> StoreResult<RefreshOutcome> {
         let mut tx = self.transaction().await?;
+        let human = sql::<E>(
+            "SELECT f.human_id FROM refresh_tokens t JOIN refresh_families f ON f.id = t.family_id \
+             WHERE t.secret_hash = $1",
+        )
+        .bind(old.to_vec())
+        .first(&mut *tx, |row| Ok(HumanId(row.read()?)))
+        .await?;
+        let Some(human) = human else { return Ok(RefreshOutcome::Unknown) };
+        // PostgreSQL locks the human too where a sign-in is changed twice in a transaction (its foreign key).
+        if !hold_human::<E>(&mut tx, human).await? {
+            return Ok(RefreshOutcome::Unknown);
+        }
         // Holds the row of the sign-in to the end: of those that use its tokens at once, each sees what the one before
         // did.
         let found = sql::<E>(
@@ -171,6 +186,13 @@ impl<E: Engine> SignIns for SqlStore<E> {
         Ok(Some(EndedSignIns { human, sign_in: id, subjects }))
     }
 
+    async fn end_all_sign_ins(&self, human: HumanId, now: Timestamp) -> StoreResult<Vec<Uuid>> {
+        let mut tx = self.transaction().await?;
+        let ended = end_all::<E>(&mut tx, human, None, now).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+
     async fn change_password(
         &self,
         human: HumanId,
@@ -215,14 +237,10 @@ impl<E: Engine> SignIns for SqlStore<E> {
         now: Timestamp,
     ) -> StoreResult<Option<PasswordChosen>> {
         let mut tx = self.transaction().await?;
-        let human = sql::<E>(
-            "UPDATE setup_tokens SET used_at = $1 WHERE secret_hash = $2 AND used_at IS NULL AND expires_at > $1 \
-             RETURNING human_id",
-        )
-        .bind(now.0)
-        .bind(token.to_vec())
-        .first(&mut *tx, |row| Ok(HumanId(row.read()?)))
-        .await?;
+        let human = sql::<E>("SELECT t.human_id FROM setup_tokens t WHERE t.secret_hash = $1")
+            .bind(token.to_vec())
+            .first(&mut *tx, |row| Ok(HumanId(row.read()?)))
+            .await?;
         let Some(human) = human else { return Ok(None) };
         let chosen = sql::<E>("UPDATE humans SET password_hash = $1 WHERE id = $2 AND deactivated_at IS NULL")
             .bind(password_hash.to_owned())
@@ -232,10 +250,30 @@ impl<E: Engine> SignIns for SqlStore<E> {
         if chosen == 0 {
             return Ok(None);
         }
+        // Whether it is good is known once the human is held: until then it may be used, or void.
+        let used = sql::<E>(
+            "UPDATE setup_tokens SET used_at = $1 WHERE secret_hash = $2 AND used_at IS NULL AND expires_at > $1",
+        )
+        .bind(now.0)
+        .bind(token.to_vec())
+        .execute(&mut *tx)
+        .await?;
+        if used == 0 {
+            return Ok(None);
+        }
         let subjects = end_all::<E>(&mut tx, human, None, now).await?;
         tx.commit().await?;
         Ok(Some(PasswordChosen { human, subjects }))
     }
+}
+
+/// Holds an active human to the end of the transaction; `false` if there is none.
+pub(super) async fn hold_human<E: Engine>(tx: &mut Lease<E>, human: HumanId) -> StoreResult<bool> {
+    let held = sql::<E>("UPDATE humans SET name = name WHERE id = $1 AND deactivated_at IS NULL")
+        .bind(human.0)
+        .execute(tx)
+        .await?;
+    Ok(held > 0)
 }
 
 /// Ends every sign-in of a human but the one to keep, and voids their tokens without one; returns what was revoked.
@@ -245,7 +283,7 @@ async fn end_all<E: Engine>(
     keep: Option<Uuid>,
     now: Timestamp,
 ) -> StoreResult<Vec<Uuid>> {
-    // The human first, as in every transaction that takes both: two of them can't deadlock.
+    // This holds the human before their sign-ins.
     sql::<E>("UPDATE humans SET tokens_valid_from = $1 WHERE id = $2").bind(now.0).bind(human.0).execute(tx).await?;
     let mut subjects =
         sql::<E>("DELETE FROM refresh_families WHERE human_id = $1 AND ($2 IS NULL OR id <> $2) RETURNING id")

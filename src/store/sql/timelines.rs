@@ -238,6 +238,17 @@ impl<E: Engine> Timelines for SqlStore<E> {
         Ok(Some(EventPage { events, head }))
     }
 
+    async fn last_older(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        seq: i64,
+        floor: Timestamp,
+    ) -> StoreResult<Option<i64>> {
+        let found = scope::LAST_OLDER.within::<E>(scope).bind(session.0).bind(seq).bind(floor.0);
+        found.first(&mut *self.reader().await?, |row| row.read()).await
+    }
+
     async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, Head)>> {
         let mut db = self.reader().await?;
         let mut found = Vec::with_capacity(sessions.len());

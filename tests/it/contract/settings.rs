@@ -1,7 +1,7 @@
 //! Section 10: each setting has an effect, is a flag, and is refused by its name when it is bad.
 
 use super::command_line::serve;
-use crate::accounts::{Issuer, ed_jwk, eddsa, new_ed_key};
+use crate::accounts::{Issuer, SECRET, ed_jwk, eddsa, hs256, new_ed_key};
 use crate::cli::{Recorded, bearer, failed, line, out, printed, run};
 use crate::support::deployment::{name, now, signed, token};
 use crate::support::hub::{SESSIONS, at_agent, text};
@@ -110,6 +110,11 @@ on_every_deployment! {
         assert_eq!(me["email"], claims["email"]);
         let forged = eddsa(Some("ed"), &new_ed_key(), &claims);
         hub.with_token(&forged).get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
+        // The settings say how the issuer signs: beside its published keys no secret is good, whatever the token says.
+        let by_secret = kind.alone(&[&flags[..], &["--jwt-secret", SECRET]].concat(), |_| {}).await;
+        by_secret.with_token(&eddsa(Some("ed"), &ed, &claims)).get("/v1/human/me").await.expect(200);
+        let shared = by_secret.with_token(&hs256(SECRET.as_bytes(), None, &claims));
+        shared.get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
         for bad in ["ftp://issuer.example/keys", "http://issuer.example/keys", "http://127.0.0.1.example/keys"] {
             refused(kind, "HILOOP_JWKS_URL", bad);
         }

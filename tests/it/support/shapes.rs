@@ -82,6 +82,40 @@ pub fn is_event(event: &Value) {
     is_time(&event["at"]);
 }
 
+/// An event with the data of its type.
+#[track_caller]
+pub fn is_whole_event(event: &Value) {
+    is_event(event);
+    let data = &event["data"];
+    match text(&event["type"]) {
+        "session.created" => {
+            has_keys(data, "session participants");
+            is_session(&data["session"]);
+            data["participants"].as_array().expect("a list").iter().for_each(is_participant);
+        }
+        "participant.added" => {
+            has_keys(data, "participant");
+            is_participant(&data["participant"]);
+        }
+        "participant.removed" => {
+            has_keys(data, "participantId participant");
+            is_participant(&data["participant"]);
+        }
+        "message.created" => {
+            has_keys(data, "message");
+            is_message(&data["message"]);
+        }
+        "message.completed" => {
+            has_keys(data, "messageId response");
+            has_keys(
+                &data["response"],
+                "messageId respondedBy respondedAt outcome encryptedContent encryptedComponents",
+            );
+        }
+        _ => {}
+    }
+}
+
 /// A UUID of version 7 in its usual spelling.
 #[track_caller]
 pub fn is_id(id: &Value) {

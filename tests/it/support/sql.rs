@@ -1,6 +1,6 @@
 //! A hub's database, looked at past the hub.
 
-use sqlx::{AssertSqlSafe, PgPool, Row as _, SqlitePool};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _, SqlitePool, Transaction};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -43,6 +43,22 @@ impl Database {
             Self::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("it works")),
             Self::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("it works")),
         }
+    }
+
+    /// Keeps everybody from a table, readers too, until the transaction ends; on PostgreSQL alone.
+    pub async fn bar(&self, table: &str) -> Transaction<'static, Postgres> {
+        let Self::Postgres(pool) = self else { panic!("on PostgreSQL alone") };
+        let mut tx = PgPool::begin(pool).await.expect("a transaction");
+        let lock = AssertSqlSafe(format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
+        sqlx::raw_sql(lock).execute(&mut *tx).await.expect("the lock");
+        tx
+    }
+
+    /// How many of the hub's queries with these words wait for a lock; on PostgreSQL alone.
+    pub async fn waiting(&self, words: &str) -> i64 {
+        let query = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+                     AND application_name = 'hiloop' AND wait_event_type = 'Lock'";
+        self.number(&format!("{query} AND query LIKE '%{words}%'")).await
     }
 
     /// The one number that a query gives.

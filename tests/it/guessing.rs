@@ -1,0 +1,155 @@
+//! Those who guess at passwords, or have them hashed without end: what they do holds up nobody else, in their own space
+//! or another.
+
+use crate::limits::{LOGIN, at, fail, guarded, person};
+use crate::support::client::Reply;
+use crate::support::hub::text;
+use crate::support::{Client, Engine, Hub};
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "correct horse";
+
+fn credentials(email: &str, password: &str) -> Value {
+    json!({ "email": email, "password": password })
+}
+
+/// Those of many replies that are refused, which must all say when to come back; and the others.
+fn split(replies: Vec<Reply>, quota: &str) -> (usize, Vec<Reply>) {
+    let (refused, others): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 429);
+    let count = refused.len();
+    for reply in refused {
+        assert_eq!(reply.header("retry-after"), Some("1"));
+        assert_eq!(reply.header("ratelimit-policy"), Some(quota));
+        reply.expect_error(429, "RATE_LIMITED");
+    }
+    (count, others)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_changes_their_password_without_end_keeps_nobody_from_signing_in() {
+    let hub = Hub::start(Engine::Sqlite).await;
+    let email = person(&hub).await;
+    let tokens = hub.anonymous().post(LOGIN, credentials(&email, PASSWORD)).await.expect(200);
+    let hasty = hub.anonymous().with("authorization", &format!("Bearer {}", text(&tokens["accessToken"])));
+    let other = person(&hub).await;
+    let body = json!({ "current": "wrong horse battery", "new": "a better battery" });
+    let flood = join_all((0..60).map(|_| hasty.post("/v1/human/password", body.clone())));
+    let login = async { hub.anonymous().post(LOGIN, credentials(&other, PASSWORD)).await.expect(200) };
+    let (replies, _) = tokio::join!(flood, login);
+    let (refused, checked) = split(replies, r#""passwords";q=4"#);
+    assert!(refused > 0, "no more than a few wait at a time");
+    assert!(checked.len() >= 4, "{refused}");
+    for reply in checked {
+        reply.expect_error(403, "FORBIDDEN");
+    }
+}
+
+async fn create(manager: &Client, email: String) -> Reply {
+    manager.post("/v1/manage/humans", json!({ "email": email, "name": "P", "password": PASSWORD })).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_space_that_creates_people_without_end_holds_up_no_other() {
+    let hub = Hub::start(Engine::Sqlite).await;
+    let (hasty, calm) = (hub.other_space().await, hub.other_space().await);
+    let flood = join_all((0..150).map(|number| create(&hasty, format!("p{number}@example.org"))));
+    let other = async { create(&calm, "calm@example.org".to_owned()).await.expect(201) };
+    let (replies, _) = tokio::join!(flood, other);
+    let (refused, made) = split(replies, r#""passwords";q=64"#);
+    assert!(refused > 0 && !made.is_empty(), "{refused} of 150");
+    for reply in made {
+        reply.expect(201);
+    }
+    // Whoever comes back gets in.
+    create(&hasty, "again@example.org".to_owned()).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_taken_address_is_told_so_before_its_password_is_hashed() {
+    let hub = Hub::start(Engine::Sqlite).await;
+    let keyed = hub.owner.with("idempotency-key", "once");
+    let first = create(&keyed, "ann@example.org".to_owned()).await.expect(201);
+    // More than may have passwords hashed: nobody is refused for that.
+    let replies = join_all((0..150).map(|_| create(&hub.owner, "ANN@example.org".to_owned()))).await;
+    for reply in replies {
+        reply.expect_error(409, "CONFLICT");
+    }
+    // What is wrong with the request itself is told first, and a repetition is answered as before.
+    let bad = json!({ "email": "ann@example.org", "name": "P", "password": "password" });
+    hub.owner.post("/v1/manage/humans", bad).await.expect_error(400, "VALIDATION_ERROR");
+    let again = create(&keyed, "ann@example.org".to_owned()).await;
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(again.expect(201), first);
+    create(&hub.owner.with("idempotency-key", "other"), "ann@example.org".to_owned())
+        .await
+        .expect_error(409, "CONFLICT");
+}
+
+/// So many failures at one account are enough to hold up everybody who has not signed in to it before.
+async fn use_up_account(hub: &Hub, email: &str) {
+    let mut number = 0;
+    while fail(&at(hub, &format!("198.51.100.{number}")), email, "wrong password").await.0 != 429 {
+        fail(&at(hub, &format!("198.51.100.{number}")), email, "wrong password").await;
+        number += 1;
+    }
+    assert!(number >= 4, "{number}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_of_the_same_address_in_another_space_vouches_for_nobody() {
+    let hub = guarded().await;
+    let email = person(&hub).await;
+    let named = |password: &str, space: &Value| json!({ "email": email, "password": password, "space": space });
+    let victim = hub.owner.get("/v1/agent/me").await.expect(200)["spaceId"].clone();
+    let attacker = hub.other_space().await;
+    let theirs = attacker.get("/v1/agent/me").await.expect(200)["spaceId"].clone();
+    let twin = json!({ "email": email, "name": "The same", "password": "the attacker's own" });
+    attacker.post("/v1/manage/humans", twin).await.expect(201);
+    let (home, lair) = (at(&hub, "203.0.113.1"), at(&hub, "203.0.113.2"));
+    home.post(LOGIN, named(PASSWORD, &victim)).await.expect(200);
+    lair.post(LOGIN, named("the attacker's own", &theirs)).await.expect(200);
+    use_up_account(&hub, &email).await;
+    // Where only the namesake has signed in the victim's password is not even looked at, right or wrong.
+    lair.post(LOGIN, named(PASSWORD, &victim)).await.expect_error(429, "RATE_LIMITED");
+    lair.post(LOGIN, credentials(&email, PASSWORD)).await.expect_error(401, "UNAUTHORIZED");
+    // Each of them goes on from where they have signed in themselves.
+    lair.post(LOGIN, credentials(&email, "the attacker's own")).await.expect(200);
+    home.post(LOGIN, credentials(&email, PASSWORD)).await.expect(200);
+    home.post(LOGIN, named("the attacker's own", &theirs)).await.expect_error(429, "RATE_LIMITED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_site_of_ipv6_locks_no_owner_out() {
+    let hub = guarded().await;
+    let email = person(&hub).await;
+    let mut failed = 0;
+    for network in 0..100 {
+        let client = at(&hub, &format!("2001:db8:1:{network:x}::1"));
+        while fail(&client, &email, "wrong password").await.0 == 401 {
+            failed += 1;
+        }
+    }
+    assert_eq!(failed, 6, "three times as often as one network");
+    at(&hub, "203.0.113.7").post(LOGIN, credentials(&email, PASSWORD)).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_a_token_guesses_at_its_password_only_so_often_wherever_they_are() {
+    let hub = guarded().await;
+    let email = person(&hub).await;
+    let tokens = at(&hub, "203.0.113.1").post(LOGIN, credentials(&email, PASSWORD)).await.expect(200);
+    let from =
+        |address: &str| at(&hub, address).with("authorization", &format!("Bearer {}", text(&tokens["accessToken"])));
+    let body = json!({ "current": "wrong horse battery", "new": "a better battery" });
+    for number in 0..8 {
+        let thief = from(&format!("198.51.100.{}", number / 2));
+        thief.post("/v1/human/password", body.clone()).await.expect_error(403, "FORBIDDEN");
+    }
+    let elsewhere = from("198.51.100.9");
+    elsewhere.post("/v1/human/password", body.clone()).await.expect_error(429, "RATE_LIMITED");
+    // The owner signs in from anywhere, and changes the password where they have signed in before.
+    at(&hub, "192.0.2.1").post(LOGIN, credentials(&email, PASSWORD)).await.expect(200);
+    let change = json!({ "current": PASSWORD, "new": "a better battery" });
+    from("203.0.113.1").post("/v1/human/password", change).await.expect(204);
+}

@@ -48,8 +48,9 @@ pub struct Human {
     pub id: HumanId,
     pub space_id: SpaceId,
     pub email: String,
-    /// False where an outside issuer has named the address without having verified it: nobody finds the human by it,
-    /// and somebody else may have it.
+    /// Only there, and false, where an outside issuer has named the address without having verified it: nobody finds
+    /// the human by it, and somebody else may have it.
+    #[serde(skip_serializing_if = "is_verified")]
     pub email_verified: bool,
     pub name: String,
     pub role: Role,
@@ -62,6 +63,10 @@ pub struct Human {
     /// Tokens without a sign-in that were issued before this time are void.
     #[serde(skip)]
     pub tokens_valid_from: Option<Timestamp>,
+}
+
+fn is_verified(email_verified: &bool) -> bool {
+    *email_verified
 }
 
 impl Human {

@@ -316,8 +316,11 @@ on_both_engines! {
         for list in ["keys", "agents"] {
             admin.get(&format!("/v1/manage/{list}")).await.expect(200);
         }
-        // Spaces are for an owner's key, figures for a key, and what agents do for agents.
-        for path in ["/v1/manage/spaces", "/metrics", "/v1/agent/me", "/v1/agent/sessions"] {
+        // Spaces are for an owner's key, metrics for a key, and what agents do for agents.
+        for path in ["/v1/manage/spaces", "/metrics"] {
+            admin.get(path).await.expect_error(403, "FORBIDDEN");
+        }
+        for path in ["/v1/agent/me", "/v1/agent/sessions"] {
             admin.get(path).await.expect_error(401, "UNAUTHORIZED");
         }
         // Another space's people are not there.

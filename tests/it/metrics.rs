@@ -174,7 +174,7 @@ on_both_engines! {
             hub.agent(permission).await.get("/metrics").await.expect(200);
         }
         hub.anonymous().get("/metrics").await.expect_error(401, "UNAUTHORIZED");
-        hub.human().await.get("/metrics").await.expect_error(401, "UNAUTHORIZED");
+        hub.human().await.get("/metrics").await.expect_error(403, "FORBIDDEN");
     }
 
     async fn strangers_make_no_new_series(hub: Hub) {

@@ -213,7 +213,8 @@ on_both_engines! {
             assert!(plan.contains("sessions_unlisted"), "{text}\n{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{text}\n{plan}");
             let work = database.work(&text).await;
-            assert!(work < 500, "{work}: {text}\n{plan}");
+            // 200 entries of the index at most, whatever waits to be listed.
+            assert!(work < 1000, "{work}: {text}\n{plan}");
         }
         // What is known of a few of them is read by their ids, though there are many others.
         for rest in [KNOWN.space, KNOWN.member] {

@@ -985,6 +985,13 @@ on_both_stores! {
         assert_eq!(ended, EndedSignIns { human: human.id, sign_in: b, subjects: vec![b] });
         assert_eq!(rotate("b2", "b3", NOW).await, RefreshOutcome::Unknown);
         assert_eq!(store.end_sign_in_of(&hash("never"), true, NOW).await.expect("the store"), None);
+        // All of them, and their tokens that came of none.
+        let c = Uuid::now_v7();
+        store.add_sign_in(&sign_in("c1", c, human.id, later), NOW).await.expect("the store");
+        let ended = store.end_all_sign_ins(human.id, NOW).await.expect("the store");
+        assert_eq!(ended, [c, human.id.without_sign_in()]);
+        assert_eq!(rotate("c1", "c2", NOW).await, RefreshOutcome::Unknown);
+        assert!(!store.has_sign_in(human.id, c, NOW).await.expect("the store"));
     }
 
     async fn a_sign_in_ends_after_ninety_days_however_often_it_is_refreshed(store: Empty) {
@@ -2650,6 +2657,7 @@ const COVERED: &[&str] = &[
     "has_sign_in",
     "end_sign_in",
     "end_sign_in_of",
+    "end_all_sign_ins",
     "change_password",
     "human_of_setup_token",
     "choose_password",

@@ -328,7 +328,8 @@ fn refer_to_entries(components: &mut Components) {
 }
 
 /// Keys of replies that may be absent: schema and key.
-const AT_TIMES: &[(&str, &str)] = &[("Readiness", "failing"), ("Readiness", "redis"), ("Responder", "invitedBy")];
+const AT_TIMES: &[(&str, &str)] =
+    &[("Human", "emailVerified"), ("Readiness", "failing"), ("Readiness", "redis"), ("Responder", "invitedBy")];
 
 /// What the hub sends has all its keys, with null for what has no value (contract section 1).
 fn require_all_of_replies(document: &mut OpenApi) {

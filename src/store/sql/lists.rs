@@ -23,9 +23,10 @@ const DEEPEST: i64 = 10_000;
 /// Most entries that are written in one transaction, unless a single session has more.
 const MOST_ENTRIES: i64 = 512;
 
-/// How many sessions a subject has, if they are fewer than `$3`.
+/// How many sessions a subject has, if they are fewer than `$3`. The order is that of an index: without one PostgreSQL may
+/// read the table from its beginning, past the sessions of other spaces.
 pub const FEW_SESSIONS: Scoped = Scoped {
-    space: "SELECT COUNT(*) FROM (SELECT s.id FROM sessions s WHERE s.space_id = $1 LIMIT $3) AS few",
+    space: "SELECT COUNT(*) FROM (SELECT s.id FROM sessions s WHERE s.space_id = $1 ORDER BY s.updated_at LIMIT $3) AS few",
     member: "SELECT COUNT(*) FROM (SELECT sp.session_id FROM participants sp WHERE sp.principal_id = $2 LIMIT $3) AS few",
 };
 

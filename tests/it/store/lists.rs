@@ -193,15 +193,22 @@ on_both_stores! {
                         let text = text.replace("$3", third).replace("$4", fourth);
                         let plan = database.plan(&text).await;
                         assert!(!plan.contains("TEMP B-TREE"), "{text}\n{plan}");
-                        cost += database.work(&text).await;
+                        let work = database.work(&text).await;
+                        println!("{name} {work}: {text}\n{plan}");
+                        cost += work;
                     }
                 }
             }
             let unlisted = UNLISTED_OF_SPACE.replace("$1", &space).replace("$2", "1001");
-            cost += database.work(&unlisted).await;
+            let work = database.work(&unlisted).await;
+            println!("{name} {work}: {unlisted}");
+            cost += work;
             for name in ["SESSIONS_OF", "FEED_OF"] {
                 for text in of(look_up(name)) {
-                    cost += database.work(&all_of(&text.replace("$1", &space).replace("$2", &human))).await;
+                    let text = all_of(&text.replace("$1", &space).replace("$2", &human));
+                    let work = database.work(&text).await;
+                    println!("{name} {work}: {text}");
+                    cost += work;
                 }
             }
             costs.push(cost);

@@ -61,6 +61,7 @@ struct Tokens {
 #[schema(examples(json!({ "refreshToken": "the refresh token of the last sign-in or refresh" })))]
 pub struct Logout {
     /// Not needed where the access token of the sign-in is in `Authorization`.
+    #[schema(value_type = String)]
     refresh_token: Option<String>,
     /// End every sign-in of the human. Not unless given.
     everywhere: Option<bool>,

@@ -241,9 +241,7 @@ impl Accounts {
             return Err(Refusal::NotFound("Sign-in"));
         }
         self.revoke(vec![id]);
-        let target = AuditTarget::new(AuditTargetType::SignIn, id, caller.name.clone());
-        let entry = self.audit.entry(AuditEvent::SignInEnded, Some(caller.space), source);
-        self.audit.record(entry.by(author(caller.id, &caller.name)).on(target)).await;
+        self.note_ended(caller, AuditTarget::new(AuditTargetType::SignIn, id, caller.name.clone()), source).await;
         Ok(())
     }
 
@@ -251,9 +249,14 @@ impl Accounts {
     pub async fn end_all_sign_ins(&self, caller: &HumanPrincipal, source: &AuditSource) -> Result<(), Refusal> {
         self.revoke(self.store.end_all_sign_ins(caller.id, self.clock.now()).await?);
         let target = AuditTarget::new(AuditTargetType::Human, caller.id, caller.name.clone());
+        self.note_ended(caller, target, source).await;
+        Ok(())
+    }
+
+    /// Notes which sign-ins a human has ended: one, or all of their own.
+    async fn note_ended(&self, caller: &HumanPrincipal, target: AuditTarget, source: &AuditSource) {
         let entry = self.audit.entry(AuditEvent::SignInEnded, Some(caller.space), source);
         self.audit.record(entry.by(author(caller.id, &caller.name)).on(target)).await;
-        Ok(())
     }
 
     /// Sets a new password in the place of the current one, and ends every other sign-in of the human.

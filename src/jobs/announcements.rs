@@ -31,13 +31,8 @@ pub(super) fn start(context: &Arc<Context>) {
 }
 
 async fn run(context: &Context) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = context.draining.cancelled() => return,
-        }
+    let mut turns = super::Turns::every(TICK);
+    while turns.next(context).await {
         loop {
             match round(context).await {
                 Ok(true) if !context.draining.is_cancelled() => {}

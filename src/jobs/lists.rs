@@ -24,13 +24,8 @@ pub(super) fn start(context: &Arc<Context>) {
 }
 
 async fn work(context: &Context) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = context.draining.cancelled() => return,
-        }
+    let mut turns = super::Turns::every(EVERY);
+    while turns.next(context).await {
         if let Err(error) = run(context).await {
             context.metrics.store_failed(During::Job, &error, "cannot write the entries of lists");
         }

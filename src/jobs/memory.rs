@@ -9,7 +9,6 @@ use crate::context::Context;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
 
 const EVERY: Duration = Duration::from_secs(2);
 /// More than there can be.
@@ -20,13 +19,9 @@ pub(super) fn start(context: &Arc<Context>) {
 }
 
 async fn run(context: &Context) {
-    let mut ticks = interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => give_back(),
-            () = context.draining.cancelled() => return,
-        }
+    let mut turns = super::Turns::every(EVERY);
+    while turns.next(context).await {
+        give_back();
     }
 }
 

@@ -13,7 +13,28 @@ mod usage;
 
 use crate::context::Context;
 use std::sync::Arc;
+use std::time::Duration;
 pub use store_clock::StoreClock;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+/// The turns of a job that works every so often, the first one at once.
+struct Turns(Interval);
+
+impl Turns {
+    fn every(period: Duration) -> Self {
+        let mut ticks = interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self(ticks)
+    }
+
+    /// Waits for the next turn; `false` once the node drains.
+    async fn next(&mut self, context: &Context) -> bool {
+        tokio::select! {
+            _ = self.0.tick() => true,
+            () = context.draining.cancelled() => false,
+        }
+    }
+}
 
 /// Starts every job; they end when the context begins to drain.
 ///

@@ -19,13 +19,8 @@ pub(super) fn start(context: &Arc<Context>) {
 }
 
 async fn run(context: &Context) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = context.draining.cancelled() => return,
-        }
+    let mut turns = super::Turns::every(EVERY);
+    while turns.next(context).await {
         match prune(context).await {
             Ok(rows) => tracing::debug!(rows, "deleted what had served its time"),
             Err(error) => context.metrics.store_failed(During::Job, &error, "cannot delete what has served its time"),

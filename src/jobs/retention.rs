@@ -21,13 +21,8 @@ pub(super) fn start(context: &Arc<Context>) {
 }
 
 async fn work(context: &Context, retention: Retention) {
-    let mut ticks = tokio::time::interval(retention.every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = context.draining.cancelled() => return,
-        }
+    let mut turns = super::Turns::every(retention.every);
+    while turns.next(context).await {
         if let Err(error) = run(context, retention).await {
             context.metrics.store_failed(During::Job, &error, "cannot delete sessions that ended long ago");
         }

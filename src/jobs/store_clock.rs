@@ -36,13 +36,8 @@ impl StoreClock {
     }
 
     async fn go_on(&mut self, context: &Context) {
-        let mut ticks = tokio::time::interval(EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                () = context.draining.cancelled() => return,
-            }
+        let mut turns = super::Turns::every(EVERY);
+        while turns.next(context).await {
             self.run(&*context.store, &*context.clock, &context.metrics).await;
         }
     }

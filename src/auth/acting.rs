@@ -7,7 +7,7 @@ use crate::domain::{
     Actor, ActorType, AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, Origin,
     Permission, Refusal,
 };
-use crate::quotas;
+use crate::limits::directory;
 use crate::store::{KeyHolder, Store};
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl Acting {
         let mut tx = self.store.begin_directory().await?;
         let (agent, is_new) = tx.ensure_agent(key.space, name, None, now).await?.ok_or(Refusal::NotFound("Agent"))?;
         if is_new {
-            quotas::check_agents(&self.quotas, &mut *tx, key.space).await?;
+            directory::check_agents(&self.quotas, &mut *tx, key.space).await?;
             let source = AuditSource { origin: Some(from.to_string()), request_id: None };
             let actor = Actor { kind: ActorType::Agent, id: Some(own.0.0), name: own.1 };
             let entry = AuditEntry::new(AuditEvent::AgentCreated, Some(key.space), &source, now);

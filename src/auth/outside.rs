@@ -12,7 +12,7 @@ use crate::domain::hidden::without_hidden;
 use crate::domain::people::{Human, Role, Space};
 use crate::domain::text::{MAX_NAME, normal_email};
 use crate::domain::{AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Origin, Refusal, Timestamp};
-use crate::quotas;
+use crate::limits::directory;
 use crate::store::{NewHuman, OutsideIdentity, Store};
 use std::sync::Arc;
 
@@ -140,7 +140,7 @@ impl OutsidePeople {
         if !tx.add_outside_identity(issuer, &claims.sub, human.id, now).await? {
             return Ok(None);
         }
-        quotas::check_humans(&self.quotas, &mut *tx, space.id).await?;
+        directory::check_humans(&self.quotas, &mut *tx, space.id).await?;
         let source = AuditSource { origin: Some(from.to_string()), request_id: None };
         let target = AuditTarget::new(AuditTargetType::Human, human.id, human.name.clone());
         tx.audit(AuditEntry::new(AuditEvent::HumanCreated, Some(space.id), &source, now).on(target)).await?;

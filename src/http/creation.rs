@@ -14,7 +14,7 @@ use crate::domain::{
     AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, HumanId, KeyId, Permission,
     Refusal, SpaceId, Timestamp,
 };
-use crate::quotas;
+use crate::limits::directory;
 use crate::store::{DirectoryTx, NewHuman, NewKey};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -179,7 +179,7 @@ async fn agent_for_key(app: &App, making: &mut Making, log: &AuditTrail, wanted:
     let found = making.tx.ensure_agent(log.space, wanted, None, making.now).await?;
     let (agent, is_new) = found.ok_or(Refusal::NotFound("Agent"))?;
     if is_new {
-        quotas::check_agents(&app.config.quotas, &mut *making.tx, log.space).await?;
+        directory::check_agents(&app.config.quotas, &mut *making.tx, log.space).await?;
         log.note_agent(making, &agent).await?;
     }
     Ok(agent)
@@ -263,7 +263,7 @@ impl NewAgent {
     ) -> Result<Agent, Refusal> {
         match tx.ensure_agent(space, &self.name, self.description.as_deref(), now).await? {
             Some((agent, true)) => {
-                quotas::check_agents(&app.config.quotas, tx, space).await?;
+                directory::check_agents(&app.config.quotas, tx, space).await?;
                 Ok(agent)
             }
             Some((_, false)) => Err(Refusal::Conflict("Field 'name' names an agent that exists".to_owned())),
@@ -349,7 +349,7 @@ pub async fn human(
     };
     let token_of = |id: HumanId| key.secret_of(&app, &manager, SETUP_TOKEN, &id.to_string());
     let (human, token) = app.accounts.create_in(&mut *making.tx, new, token_of).await?;
-    quotas::check_humans(&app.config.quotas, &mut *making.tx, manager.space).await?;
+    directory::check_humans(&app.config.quotas, &mut *making.tx, manager.space).await?;
     let log = AuditTrail { space: manager.space, author: manager.author(), source };
     let target = AuditTarget::new(AuditTargetType::Human, human.id, human.name.clone());
     log.note(&mut making, AuditEvent::HumanCreated, target).await?;

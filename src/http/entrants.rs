@@ -36,7 +36,7 @@ pub(super) async fn resolve(
 async fn resolve_all(app: &App, space: SpaceId, drafts: &[ParticipantDraft]) -> Result<Vec<(Member, String)>, Refusal> {
     let named: Vec<Named> =
         drafts.iter().enumerate().map(|(index, draft)| draft.named(&field(index))).collect::<Result<_, _>>()?;
-    let _turn = if named.len() > MANY { app.room.many_names.acquire().await.ok() } else { None };
+    let _turn = if named.len() > MANY { app.body_memory.name_lookups.acquire().await.ok() } else { None };
     let found = app.store.members_named(space, &named).await?;
     let members = named.iter().zip(drafts).map(|(named, draft)| {
         let member = found.get(named).cloned().ok_or_else(|| missing(named))?;

@@ -1,13 +1,13 @@
 //! Passwords: argon2id with the crate's defaults (OWASP's recommended parameters), off the async threads.
 
 mod common;
-mod turns;
+mod permits;
 
 use crate::domain::Refusal;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use std::sync::LazyLock;
-pub(super) use turns::{Turn, Turns};
+pub(super) use permits::{HashPermit, HashPermits};
 
 /// Shortest password, in characters (NIST SP 800-63B section 3.1.1.2 asks for at least 8).
 const MIN_LENGTH: usize = 8;
@@ -42,23 +42,23 @@ fn hash_now(password: &str) -> Option<String> {
     Argon2::default().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
 }
 
-pub(super) async fn hash(turn: &Turn, password: String) -> Result<String, Refusal> {
-    let turn = turn.clone();
+pub(super) async fn hash(permit: &HashPermit, password: String) -> Result<String, Refusal> {
+    let permit = permit.clone();
     let hashed = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
+        let _permit = permit;
         hash_now(&password)
     });
     hashed.await.ok().flatten().ok_or(Refusal::Internal)
 }
 
 /// Whether `password` is the one behind `hash`; without a hash it never is, and takes as long.
-pub(super) async fn verify(turn: &Turn, password: String, hash: Option<String>) -> Result<bool, Refusal> {
+pub(super) async fn verify(permit: &HashPermit, password: String, hash: Option<String>) -> Result<bool, Refusal> {
     if password.len() > 4 * MAX_LENGTH {
         return Ok(false);
     }
-    let turn = turn.clone();
+    let permit = permit.clone();
     tokio::task::spawn_blocking(move || {
-        let _turn = turn;
+        let _permit = permit;
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| NOBODY.clone());
         Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok() && known

@@ -1,5 +1,5 @@
-//! How many connections that stay open (sockets, event streams, long-polls) each credential may have at once, and how
-//! many the process has descriptors for.
+//! Limits of long-lived connections (sockets, event streams, long-polls): for each credential, and by the file
+//! descriptors of the process.
 
 use crate::domain::{Origin, Principal, Refusal};
 use dashmap::DashMap;
@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use uuid::Uuid;
 
-/// What part of the limit a guest has: one credential that anybody may have been sent.
+/// A guest has one part in this many of the limit, since a guest token is easily passed on.
 const GUEST_SHARE: u32 = 10;
-/// Descriptors that are kept back for HTTP, beside what the process holds otherwise.
-const KEPT_BACK: usize = 64;
+/// Descriptors that are reserved for HTTP requests, beside those that the process holds otherwise.
+const RESERVED: usize = 64;
 
-/// What a connection counts for.
+/// The account that a connection counts for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Holder {
-    /// A key, a human or a guest. A human's tokens come and go, so that all of them count together.
+    /// A key, a human or a guest. All tokens of a human count together, since they are short-lived.
     Credential(Uuid),
-    /// Where it comes from, while nobody has said who it is.
+    /// The client address, until the client has authenticated.
     Origin(Origin),
 }
 
@@ -31,16 +31,16 @@ impl Holder {
     }
 }
 
-/// The connections of this node that stay open.
+/// The long-lived connections of this node.
 pub struct Connections {
     limit: Option<u32>,
     held: DashMap<Holder, u32>,
-    /// Most TCP connections at a time; none where the process has no limit.
+    /// Most TCP connections at a time; none if the process has no limit.
     most: Option<usize>,
     open: AtomicUsize,
 }
 
-/// One connection that counts, until this is dropped.
+/// One long-lived connection, which counts until this is dropped.
 pub struct Permit(Option<(Arc<Connections>, Holder)>);
 
 impl Drop for Permit {
@@ -51,7 +51,7 @@ impl Drop for Permit {
     }
 }
 
-/// One TCP connection that is open, until this is dropped.
+/// One open TCP connection, which counts until this is dropped.
 pub struct Descriptor(Arc<Connections>);
 
 impl Drop for Descriptor {
@@ -61,27 +61,27 @@ impl Drop for Descriptor {
 }
 
 impl Connections {
-    /// With a limit for each credential, and one for the process: `descriptors` are as many as it may have, of which
-    /// `in_use` are taken by other things than connections of clients.
+    /// `limit` is that of each credential. `descriptors` is the limit of the process, of which `in_use` are taken by other
+    /// things than client connections.
     pub fn new(limit: Option<u32>, descriptors: Option<usize>, in_use: usize) -> Arc<Self> {
-        let most = descriptors.map(|most| most.saturating_sub(KEPT_BACK + in_use));
+        let most = descriptors.map(|most| most.saturating_sub(RESERVED + in_use));
         Arc::new(Self { limit, held: DashMap::new(), most, open: AtomicUsize::new(0) })
     }
 
-    /// Counts one more connection of this principal.
+    /// Counts a connection of this principal.
     pub fn hold(self: &Arc<Self>, principal: &Principal) -> Result<Permit, Refusal> {
         let guest = matches!(principal, Principal::Guest(_));
         let limit = self.limit.map(|limit| if guest { (limit / GUEST_SHARE).max(1) } else { limit });
         self.count(Holder::of(principal), limit)
     }
 
-    /// Counts a connection for this principal instead; none where it counts for its credential already.
+    /// Counts a connection for this principal instead; none if it already counts for its credential.
     pub fn hold_instead(self: &Arc<Self>, held: &Permit, principal: &Principal) -> Result<Option<Permit>, Refusal> {
         let is_same = held.0.as_ref().is_none_or(|(_, holder)| *holder == Holder::of(principal));
         if is_same { Ok(None) } else { self.hold(principal).map(Some) }
     }
 
-    /// Counts one more connection whose client has yet to say who it is.
+    /// Counts a connection whose client has not authenticated yet.
     pub fn hold_unauthenticated(self: &Arc<Self>, origin: Origin) -> Result<Permit, Refusal> {
         self.count(Holder::Origin(origin), self.limit)
     }
@@ -109,7 +109,7 @@ impl Connections {
         Descriptor(Arc::clone(self))
     }
 
-    /// Counts the TCP connection of a handshake, which becomes a socket, unless the process has no room for it.
+    /// Counts the TCP connection of a WebSocket handshake; refused if the process has too few descriptors.
     pub fn upgraded(self: &Arc<Self>) -> Result<Descriptor, Refusal> {
         // The connection of the request counts as well until it has become the socket.
         if self.most.is_some_and(|most| self.open.load(Ordering::Relaxed) > most) {
@@ -119,7 +119,7 @@ impl Connections {
     }
 }
 
-/// How many descriptors the process may have, and how many it has now.
+/// The limit of file descriptors of the process, and how many it has open.
 pub fn descriptors() -> (Option<usize>, usize) {
     let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let in_use = std::fs::read_dir("/proc/self/fd").map_or(32, Iterator::count);
@@ -152,12 +152,12 @@ mod tests {
         assert!(connections.hold(&bob).is_ok(), "each for itself");
         drop(held);
         assert!(connections.hold(&ann).is_ok());
-        assert!(connections.held.is_empty(), "nobody is remembered who holds nothing");
+        assert!(connections.held.is_empty(), "a credential without connections is forgotten");
     }
 
     #[test]
-    fn descriptors_are_kept_back_from_sockets_alone() {
-        let connections = Connections::new(None, Some(KEPT_BACK + 12), 10);
+    fn descriptors_are_reserved_from_sockets_alone() {
+        let connections = Connections::new(None, Some(RESERVED + 12), 10);
         let mut open: Vec<_> = (0..2).map(|_| connections.accepted()).collect();
         open.push(connections.upgraded().expect("room"));
         assert!(matches!(connections.upgraded(), Err(Refusal::NoRoom)));

@@ -1,32 +1,32 @@
-//! The generic cell rate algorithm: some at once, and then as many as come back in time. One point in time stands for a
-//! whole bucket: when it will be full again, if nothing more is taken.
+//! Rate limits by the generic cell rate algorithm (GCRA): a burst, and then one at each interval. The state of a bucket
+//! is a single point in time, at which it will be full if nothing more is taken.
 
 use crate::domain::Timestamp;
 use std::time::{Duration, Instant};
 
-/// How much a bucket holds, and how soon what was taken is back.
+/// The capacity of a bucket, and the interval at which it refills.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rate {
+pub struct Rate {
     each: Duration,
     burst: u32,
 }
 
 impl Rate {
-    /// Room for `burst`, of which one comes back in the time of `each`.
-    pub(crate) fn new(each: Duration, burst: u32) -> Self {
+    /// A capacity of `burst`, refilled by one in each interval of `each`.
+    pub fn new(each: Duration, burst: u32) -> Self {
         Self { each: each.max(Duration::from_nanos(1)), burst: burst.max(1) }
     }
 
-    /// The time in which an empty bucket is full again.
+    /// The time in which an empty bucket fills up.
     fn whole(self) -> Duration {
         self.each * self.burst
     }
 }
 
-/// A point in time, by whichever clock.
-pub(crate) trait Time: Copy {
+/// A point in time of some clock.
+pub trait Time: Copy {
     fn plus(self, time: Duration) -> Self;
-    /// How long it is from `earlier` to this; nothing if it lies before.
+    /// The time from `earlier` to this; zero if this is before it.
     fn since(self, earlier: Self) -> Duration;
 }
 
@@ -51,44 +51,44 @@ impl Time for Timestamp {
     }
 }
 
-/// What somebody has left of a [`Rate`].
+/// The state of one caller under a [`Rate`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bucket<T> {
+pub struct Bucket<T> {
     full_at: T,
 }
 
 impl<T: Time> Bucket<T> {
-    /// Of one who has taken nothing yet.
-    pub(crate) fn full(now: T) -> Self {
+    /// A full bucket.
+    pub fn full(now: T) -> Self {
         Self { full_at: now }
     }
 
-    /// Nothing would change if it were forgotten.
-    pub(crate) fn is_full(&self, now: T) -> bool {
+    /// Whether the bucket is full, so that it need not be kept.
+    pub fn is_full(&self, now: T) -> bool {
         self.lacks(now).is_zero()
     }
 
-    /// Whether there is room for something that is back in the time of `cost`: how many are left after it, or how long
-    /// to wait for it.
-    pub(crate) fn check(&self, rate: Rate, cost: Duration, now: T) -> Result<u32, Duration> {
+    /// Whether `cost`, given as the time in which it refills, can be taken: how many are left after it, or how long to wait
+    /// for it.
+    pub fn check(&self, rate: Rate, cost: Duration, now: T) -> Result<u32, Duration> {
         let (lacks, whole) = (self.lacks(now) + cost, rate.whole());
         let room = whole.checked_sub(lacks).ok_or_else(|| lacks - whole)?;
         Ok(u32::try_from(room.as_nanos() / rate.each.as_nanos()).unwrap_or(u32::MAX))
     }
 
-    /// Takes one if there is one: how many are left, or how long to wait for it.
-    pub(crate) fn take(&mut self, rate: Rate, now: T) -> Result<u32, Duration> {
+    /// Takes one, if there is one: how many are left, or how long to wait for one.
+    pub fn take(&mut self, rate: Rate, now: T) -> Result<u32, Duration> {
         let left = self.check(rate, rate.each, now)?;
         self.drain(rate, rate.each, now);
         Ok(left)
     }
 
-    /// Takes what is back in the time of `cost`, or as much of it as is left.
-    pub(crate) fn drain(&mut self, rate: Rate, cost: Duration, now: T) {
+    /// Takes `cost`, given as the time in which it refills, or as much of it as is left.
+    pub fn drain(&mut self, rate: Rate, cost: Duration, now: T) {
         self.full_at = now.plus((self.lacks(now) + cost).min(rate.whole()));
     }
 
-    /// The time in which what was taken comes back.
+    /// The time until the bucket is full.
     fn lacks(&self, now: T) -> Duration {
         self.full_at.since(now)
     }
@@ -96,7 +96,7 @@ impl<T: Time> Bucket<T> {
 
 impl Bucket<Instant> {
     /// Puts back one that was taken.
-    pub(crate) fn put_back(&mut self, rate: Rate) {
+    pub fn put_back(&mut self, rate: Rate) {
         if let Some(before) = self.full_at.checked_sub(rate.each) {
             self.full_at = before;
         }

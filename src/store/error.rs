@@ -43,7 +43,7 @@ pub(super) fn says_read_only(error: &sqlx::Error) -> bool {
 
 /// Whether a connection that this came up on is of no more use: it is broken, or its server goes away or takes no
 /// writes.
-pub(super) fn spoils(error: &sqlx::Error) -> bool {
+pub(super) fn breaks_connection(error: &sqlx::Error) -> bool {
     use sqlx::Error as E;
     match error {
         E::Database(db) => {

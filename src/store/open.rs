@@ -1,6 +1,6 @@
 //! Opens a store by its URL: engine, pools, migrations.
 
-use super::bench::{Bench, Faults};
+use super::pool::{ConnectionPool, Faults};
 use super::pooler::{self, Pooling};
 use super::sql::{LOG_LIMIT, SqlStore};
 use super::{Store, StoreError, sqlite_file};
@@ -141,8 +141,8 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .connect_with(options.read_only(true).create_if_missing(false).pragma("cache_size", "-512"))
         .await
         .map_err(|error| OpenError::Connect(error.into()))?;
-    let bench = |pool| Bench::new(pool, None, Arc::default());
-    Ok(Arc::new(SqlStore::new(bench(write), bench(read), Some(log.into()))))
+    let pool = |pool| ConnectionPool::new(pool, None, Arc::default());
+    Ok(Arc::new(SqlStore::new(pool(write), pool(read), Some(log.into()))))
 }
 
 async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) -> Result<Arc<dyn Store>, OpenError> {
@@ -177,8 +177,8 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
         .min_connections(2)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .before_acquire(move |_, connection| {
-            let is_spared = Instant::now().checked_sub(connection.age).is_none_or(|made| known.spare(made));
-            Box::pin(async move { Ok(is_spared) })
+            let is_usable = Instant::now().checked_sub(connection.age).is_none_or(|made| known.is_usable(made));
+            Box::pin(async move { Ok(is_usable) })
         })
         .after_connect(move |connection, _| {
             Box::pin(async move {
@@ -191,8 +191,8 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
         .connect_with(options)
         .await
         .map_err(failed)?;
-    let bench = Bench::new(pool, Some(answer_timeout), faults);
-    Ok(Arc::new(SqlStore::new(Arc::clone(&bench), bench, None)))
+    let pool = ConnectionPool::new(pool, Some(answer_timeout), faults);
+    Ok(Arc::new(SqlStore::new(Arc::clone(&pool), pool, None)))
 }
 
 async fn is_durable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {

@@ -6,8 +6,9 @@ use crate::domain::{
     AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, GuestId, KeyId, Page,
     PageRequest, Permission, SessionId, SpaceId, Timestamp,
 };
-use crate::store::engine::{Engine, Fields, Statement, groups, large_groups};
-use crate::store::lease::Lease;
+use crate::store::engine::Engine;
+use crate::store::statement::{Fields, Statement, groups, large_groups};
+use crate::store::pool::PooledConnection;
 use crate::store::{ApiKeys, GuestOf, KeyHolder, NotRevoked, Revoked, Revoker, SecretHash, StoreResult, Uses};
 use async_trait::async_trait;
 use std::collections::HashSet;
@@ -147,7 +148,7 @@ fn read_key<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Key> {
 
 /// The keys that an agent owns.
 pub(super) async fn keys_of_agent<E: Engine>(
-    tx: &mut Lease<E>,
+    tx: &mut PooledConnection<E>,
     space: SpaceId,
     agent: AgentId,
 ) -> StoreResult<Vec<Key>> {
@@ -157,14 +158,14 @@ pub(super) async fn keys_of_agent<E: Engine>(
 }
 
 /// The keys of a space.
-pub(super) async fn keys_of_space<E: Engine>(tx: &mut Lease<E>, space: SpaceId) -> StoreResult<Vec<Key>> {
+pub(super) async fn keys_of_space<E: Engine>(tx: &mut PooledConnection<E>, space: SpaceId) -> StoreResult<Vec<Key>> {
     keys_of::<E>("k.space_id = $1 AND k.revoked_at IS NULL", space.0, space).all(tx, read_key::<E>).await
 }
 
 /// Revokes those of `keys` that are not revoked yet. Refused if one is above the permission of who revokes, or if no key
 /// with `owner` would be left in the hub.
 pub(super) async fn revoke_all<E: Engine>(
-    tx: &mut Lease<E>,
+    tx: &mut PooledConnection<E>,
     by: &Revoker,
     keys: &[Key],
     revoked: &mut Revoked,
@@ -217,7 +218,7 @@ pub(super) async fn revoke_all<E: Engine>(
 }
 
 /// How many keys with `owner` can be used, and how many of them do not expire.
-async fn owners<E: Engine>(tx: &mut Lease<E>, now: Timestamp) -> StoreResult<(i64, i64)> {
+async fn owners<E: Engine>(tx: &mut PooledConnection<E>, now: Timestamp) -> StoreResult<(i64, i64)> {
     let counts = sql::<E>(
         "SELECT COUNT(*), COUNT(*) - COUNT(k.expires_at) FROM api_keys k JOIN spaces s ON s.id = k.space_id AND s.deactivated_at IS NULL \
          LEFT JOIN agents a ON a.id = k.agent_id \
@@ -232,7 +233,7 @@ async fn owners<E: Engine>(tx: &mut Lease<E>, now: Timestamp) -> StoreResult<(i6
 
 /// Revokes the guest tokens that a key made.
 async fn revoke_guests<E: Engine>(
-    tx: &mut Lease<E>,
+    tx: &mut PooledConnection<E>,
     by: &Revoker,
     key: KeyId,
     revoked: &mut Revoked,
@@ -259,7 +260,7 @@ async fn revoke_guests<E: Engine>(
 
 /// Enters something in the audit log of a space.
 pub(super) async fn note<E: Engine>(
-    tx: &mut Lease<E>,
+    tx: &mut PooledConnection<E>,
     by: &Revoker,
     space: SpaceId,
     event: AuditEvent,
@@ -279,7 +280,7 @@ pub(super) async fn note<E: Engine>(
 }
 
 /// Holds the key that something is made with to the end of the transaction; `false` if it is revoked.
-pub(super) async fn hold<E: Engine>(tx: &mut Lease<E>, key: KeyId) -> StoreResult<bool> {
+pub(super) async fn hold<E: Engine>(tx: &mut PooledConnection<E>, key: KeyId) -> StoreResult<bool> {
     // Whoever revokes it with what it made waits, and then finds what is made here.
     let held = sql::<E>("UPDATE api_keys SET prefix = prefix WHERE id = $1 AND revoked_at IS NULL")
         .bind(key.0)

@@ -4,8 +4,9 @@ use super::rows::author;
 use super::{SqlStore, sql};
 use crate::domain::audit::AuditOutcome;
 use crate::domain::{AuditEntry, AuditEvent, AuditTarget, Page, PageRequest, SpaceId, Timestamp};
-use crate::store::engine::{Engine, Fields};
-use crate::store::lease::Lease;
+use crate::store::engine::Engine;
+use crate::store::statement::Fields;
+use crate::store::pool::PooledConnection;
 use crate::store::{AuditLog, StoreError, StoreResult};
 use async_trait::async_trait;
 use serde::Serialize;
@@ -79,7 +80,7 @@ fn read<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<AuditEntry> {
 }
 
 /// Adds an entry; one that is there gets the new target.
-pub(super) async fn add<E: Engine>(tx: &mut Lease<E>, entry: &AuditEntry) -> StoreResult<()> {
+pub(super) async fn add<E: Engine>(tx: &mut PooledConnection<E>, entry: &AuditEntry) -> StoreResult<()> {
     sql::<E>(
         "INSERT INTO audit (id, space_id, at, event, actor, target, origin, request_id, outcome) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET target = excluded.target",

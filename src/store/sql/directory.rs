@@ -9,8 +9,9 @@ use crate::domain::people::{Agent, Human, Space};
 use crate::domain::{
     AgentId, AuditEntry, AuditEvent, AuditTarget, AuditTargetType, HumanId, Page, PageRequest, SpaceId, Timestamp,
 };
-use crate::store::engine::{Engine, Statement};
-use crate::store::lease::Lease;
+use crate::store::engine::Engine;
+use crate::store::statement::Statement;
+use crate::store::pool::PooledConnection;
 use crate::store::{Directory, DirectoryTx, NotRevoked, Revoked, Revoker, StoreResult};
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -180,7 +181,7 @@ impl<E: Engine> Directory for SqlStore<E> {
 
 /// What goes with a human who is deactivated: their address is free, for the version before as well, their sign-ins and
 /// live connections end, and the backup of their private keys, which nobody else can open, is deleted.
-async fn let_go<E: Engine>(tx: &mut Lease<E>, human: HumanId, now: Timestamp) -> StoreResult<()> {
+async fn let_go<E: Engine>(tx: &mut PooledConnection<E>, human: HumanId, now: Timestamp) -> StoreResult<()> {
     sql::<E>("UPDATE humans SET email = address || '#' || $1 WHERE id = $2")
         .bind(human.to_string())
         .bind(human.0)

@@ -6,18 +6,18 @@ use super::{api_keys, audit, outside, replies, rows, sign_ins, sql};
 use crate::domain::people::{Agent, ApiKey, Human, Space};
 use crate::domain::{AgentId, AuditEntry, HumanId, KeyId, SpaceId, Timestamp};
 use crate::store::engine::Engine;
-use crate::store::lease::Lease;
+use crate::store::pool::PooledConnection;
 use crate::store::{DirectoryTx, NewHuman, NewKey, SavedReply, SecretHash, StoreResult};
 use async_trait::async_trait;
 
 pub(super) struct SqlDirectoryTx<E: Engine> {
-    tx: Box<Lease<E>>,
+    tx: Box<PooledConnection<E>>,
     /// Entries of the audit log, for the log once they are durable.
     audited: Vec<AuditEntry>,
 }
 
 impl<E: Engine> SqlDirectoryTx<E> {
-    pub(super) fn new(tx: Box<Lease<E>>) -> Self {
+    pub(super) fn new(tx: Box<PooledConnection<E>>) -> Self {
         Self { tx, audited: Vec::new() }
     }
 

@@ -1,13 +1,15 @@
 //! Interactions: sessions with a record that says so. Their message, answer and blocks are read from the timeline.
 
-use super::timelines::{fitting_of, message};
+use super::messages::message;
+use super::page_bytes::fitting_of;
 use super::{SqlStore, scope, sql};
 use crate::domain::interaction::InteractionState;
 use crate::domain::{Envelope, Interaction, MessageId, MessageStatus, Page, PageRequest, Scope, SessionId, Timestamp};
-use crate::store::engine::{Engine, Fields, Statement, groups};
-use crate::store::lease::Lease;
+use crate::store::engine::Engine;
+use crate::store::statement::{Fields, Statement, groups};
+use crate::store::pool::PooledConnection;
 use crate::store::listing::List;
-use crate::store::script::{FILLED, Script};
+use crate::store::batch::{SKIP_PADDING, StatementBatch};
 use crate::store::{Interactions, Moment, StoreError, StoreResult, Taken};
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -146,7 +148,7 @@ fn damaged(error: &serde_json::Error) -> StoreError {
 }
 
 /// The blocks of interactions that the caller has found in scope, each with the `seq` of its event, in order.
-async fn blocks<E: Engine>(db: &mut Lease<E>, sessions: &[SessionId]) -> StoreResult<Vec<(SessionId, i64, Envelope)>> {
+async fn blocks<E: Engine>(db: &mut PooledConnection<E>, sessions: &[SessionId]) -> StoreResult<Vec<(SessionId, i64, Envelope)>> {
     let mut found = Vec::new();
     for group in groups(sessions) {
         let mut statement = Statement::<E>::with_rows(
@@ -193,7 +195,7 @@ pub const TITLE_AT: &str = "SELECT e.at, (SELECT t.body FROM events t \
 /// What a session was called right after the event of this `seq`, and when that was; `None` where retention has taken
 /// the event.
 async fn title_at<E: Engine>(
-    db: &mut Lease<E>,
+    db: &mut PooledConnection<E>,
     session: SessionId,
     seq: i64,
 ) -> StoreResult<Option<(Option<String>, Timestamp)>> {
@@ -208,7 +210,7 @@ async fn title_at<E: Engine>(
 }
 
 /// What rules need of the interaction that this session is, if it is one.
-pub(super) async fn state<E: Engine>(db: &mut Lease<E>, session: SessionId) -> StoreResult<Option<InteractionState>> {
+pub(super) async fn state<E: Engine>(db: &mut PooledConnection<E>, session: SessionId) -> StoreResult<Option<InteractionState>> {
     sql::<E>(
         "SELECT i.message_id, \
          (SELECT COUNT(*) FROM events e WHERE e.session_id = i.session_id AND e.kind = 'blocks.pushed'), \
@@ -223,10 +225,10 @@ pub(super) async fn state<E: Engine>(db: &mut Lease<E>, session: SessionId) -> S
     .await
 }
 
-pub(super) fn insert<E: Engine>(script: &mut Script<E>, interactions: &[(SessionId, MessageId, String)]) {
-    script.table(
+pub(super) fn insert<E: Engine>(batch: &mut StatementBatch<E>, interactions: &[(SessionId, MessageId, String)]) {
+    batch.add(
         "INSERT INTO interactions (session_id, message_id, kind) SELECT * FROM (VALUES",
-        FILLED,
+        SKIP_PADDING,
         None,
         interactions,
         |row, interaction| {

@@ -3,12 +3,13 @@
 //! A list of few sessions is read from their rows and sorted; so is one of which much is not listed yet.
 
 use super::scope::{Scoped, of_space};
-use super::timelines::fitting;
+use super::page_bytes::fitting;
 use super::{SqlStore, sql};
 use crate::domain::{Page, PageRequest, Scope, SessionId, SpaceId, Timestamp};
 use crate::store::StoreResult;
-use crate::store::engine::{Engine, Fields, Statement, groups};
-use crate::store::lease::Lease;
+use crate::store::engine::Engine;
+use crate::store::statement::{Fields, Statement, groups};
+use crate::store::pool::PooledConnection;
 use crate::store::listing::{Entry, Known, List, Place};
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -254,7 +255,7 @@ fn entry<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Entry> {
 
 /// `None` if more sessions of the space are not listed than may be. Those that change or are listed while this is read
 /// count as they were or as they are.
-async fn known<E: Engine>(db: &mut Lease<E>, scope: Scope) -> StoreResult<Option<Known>> {
+async fn known<E: Engine>(db: &mut PooledConnection<E>, scope: Scope) -> StoreResult<Option<Known>> {
     let unlisted = sql::<E>(UNLISTED_OF_SPACE).bind(scope.space().0).bind(MOST_UNLISTED + 1);
     let unlisted = unlisted.all(db, |row| Ok(SessionId(row.read()?))).await?;
     if i64::try_from(unlisted.len()).is_ok_and(|count| count > MOST_UNLISTED) {

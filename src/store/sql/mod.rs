@@ -14,8 +14,10 @@ mod directory;
 mod directory_tx;
 mod interactions;
 mod lists;
+mod messages;
 mod named;
 mod outside;
+mod page_bytes;
 mod prune;
 mod public_keys;
 mod replies;
@@ -28,16 +30,18 @@ mod timelines;
 mod write;
 
 pub use interactions::TITLE_AT;
+pub use messages::UNACKNOWLEDGED;
 pub use lists::{COUNTS, FEW_SESSIONS, FIRST_ENTRIES, KNOWN, KNOWN_OF, UNLISTED, UNLISTED_OF_SPACE, UNLISTED_TOTAL};
 pub use public_keys::SESSIONS_TO_TELL;
 pub use retention::ENDED_SESSION;
 pub use scope::{LOOK_UPS, Scoped};
-pub use timelines::{DUE_MESSAGES, UNACKNOWLEDGED};
+pub use timelines::DUE_MESSAGES;
 pub use write::PENDING_MESSAGES;
 
-use super::bench::Bench;
-use super::engine::{Engine, Fields, Statement, large_groups};
-use super::lease::Lease;
+use super::pool::ConnectionPool;
+use super::engine::Engine;
+use super::statement::{Fields, Statement, large_groups};
+use super::pool::PooledConnection;
 use super::{LockWait, Passing, Store, StoreResult, WriteTx};
 use crate::domain::{Page, PageRequest, SessionId, Timestamp};
 use async_trait::async_trait;
@@ -66,23 +70,23 @@ const SHRINK_LOG: &str = "PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNC
 /// A store over one engine. SQLite has a pool of one connection for writing and one of several for reading;
 /// PostgreSQL has one pool for both.
 pub(super) struct SqlStore<E: Engine> {
-    write: Arc<Bench<E>>,
-    read: Arc<Bench<E>>,
+    write: Arc<ConnectionPool<E>>,
+    read: Arc<ConnectionPool<E>>,
     /// The log of writes, where it is a file that the hub has to keep small.
     log: Option<PathBuf>,
 }
 
 impl<E: Engine> SqlStore<E> {
-    pub(super) fn new(write: Arc<Bench<E>>, read: Arc<Bench<E>>, log: Option<PathBuf>) -> Self {
+    pub(super) fn new(write: Arc<ConnectionPool<E>>, read: Arc<ConnectionPool<E>>, log: Option<PathBuf>) -> Self {
         Self { write, read, log }
     }
 
-    async fn reader(&self) -> StoreResult<Box<Lease<E>>> {
-        self.read.lease().await
+    async fn reader(&self) -> StoreResult<Box<PooledConnection<E>>> {
+        self.read.acquire().await
     }
 
-    async fn writer(&self) -> StoreResult<Box<Lease<E>>> {
-        self.write.lease().await
+    async fn writer(&self) -> StoreResult<Box<PooledConnection<E>>> {
+        self.write.acquire().await
     }
 
     /// One page of a list: `count` says how many there are, `list` misses nothing but its limit and offset.
@@ -100,10 +104,10 @@ impl<E: Engine> SqlStore<E> {
     }
 
     /// Begins a transaction in which a method makes several changes at once.
-    async fn transaction(&self) -> StoreResult<Box<Lease<E>>> {
-        let mut lease = self.writer().await?;
-        lease.begin(LockWait::Long).await?;
-        Ok(lease)
+    async fn transaction(&self) -> StoreResult<Box<PooledConnection<E>>> {
+        let mut tx = self.writer().await?;
+        tx.begin(LockWait::Long).await?;
+        Ok(tx)
     }
 }
 
@@ -131,8 +135,8 @@ impl<E: Engine> Store for SqlStore<E> {
         tx.commit().await
     }
 
-    fn breaks(&self) -> u64 {
-        self.write.faults().breaks() + self.read.faults().breaks()
+    fn broken_connections(&self) -> u64 {
+        self.write.faults().broken_count() + self.read.faults().broken_count()
     }
 
     async fn time(&self) -> StoreResult<Option<Timestamp>> {
@@ -152,14 +156,14 @@ impl<E: Engine> Store for SqlStore<E> {
     async fn shrink_log(&self) -> StoreResult<()> {
         let size = self.log.as_ref().and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
         if size > LOG_LIMIT {
-            self.writer().await?.say_between(SHRINK_LOG).await?;
+            self.writer().await?.execute_restoring(SHRINK_LOG).await?;
         }
         Ok(())
     }
 
     fn writers(&self) -> NonZeroUsize {
         // A part of the pool, so that reads and other writes go on while all of them wait for rows.
-        let share = self.write.connections() / WRITERS_SHARE;
+        let share = self.write.max_connections() / WRITERS_SHARE;
         NonZeroUsize::new((share as usize).min(MAX_WRITERS)).unwrap_or(NonZeroUsize::MIN)
     }
 

@@ -6,14 +6,15 @@ use crate::domain::participant::Member;
 use crate::domain::people::Human;
 use crate::domain::{AgentId, HumanId, SpaceId};
 use crate::store::StoreResult;
-use crate::store::engine::{Column, Engine, Fields, Statement, large_groups};
-use crate::store::lease::Lease;
+use crate::store::engine::{Column, Engine};
+use crate::store::statement::{Fields, Statement, large_groups};
+use crate::store::pool::PooledConnection;
 use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Who these are among the active agents and humans of a space; those that there are not are left out.
 pub(super) async fn members<E: Engine>(
-    db: &mut Lease<E>,
+    db: &mut PooledConnection<E>,
     space: SpaceId,
     named: &[Named],
 ) -> StoreResult<HashMap<Named, Member>> {
@@ -52,7 +53,7 @@ pub(super) async fn members<E: Engine>(
 
 /// The rows that `head`, a list of values, and `tail` select in a space.
 async fn all<E: Engine + Column<T>, T: Ord + Clone, R>(
-    db: &mut Lease<E>,
+    db: &mut PooledConnection<E>,
     space: SpaceId,
     head: &'static str,
     tail: &'static str,

@@ -5,7 +5,8 @@ use super::sign_ins::hold_human;
 use super::{SqlStore, rows, sql};
 use crate::domain::people::Human;
 use crate::domain::{HumanId, SpaceId, Timestamp};
-use crate::store::engine::{Engine, Statement};
+use crate::store::engine::Engine;
+use crate::store::statement::Statement;
 use crate::store::{FormerHumans, OutsideIdentities, OutsideIdentity, StoreError, StoreResult};
 use async_trait::async_trait;
 

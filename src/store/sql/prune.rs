@@ -1,7 +1,8 @@
 //! Deleting rows that have served their time, at most so many at once.
 
 use crate::store::Passing;
-use crate::store::engine::{Engine, Statement};
+use crate::store::engine::Engine;
+use crate::store::statement::Statement;
 
 /// Which rows go, oldest first, and their deletion. `$1` is the time before which theirs lies, `$2` how many at most.
 /// The rows are found once, before any goes: as a part of the deletion PostgreSQL might look for them again and again.

@@ -6,9 +6,10 @@ use crate::domain::{
     HumanId, KeyEntry, Page, PageRequest, ParticipantId, ParticipantType, PrincipalId, Scope, SessionId, SpaceId,
     Timestamp,
 };
-use crate::gcra::{Bucket, Rate};
-use crate::store::engine::{Engine, Fields};
-use crate::store::lease::Lease;
+use crate::limits::{Bucket, Rate};
+use crate::store::engine::Engine;
+use crate::store::statement::Fields;
+use crate::store::pool::PooledConnection;
 use crate::store::{Announcement, Attested, KeyChangeLimit, NewEntry, PublicKeys, Put, StoreError, StoreResult};
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -281,7 +282,7 @@ impl<E: Engine> PublicKeys for SqlStore<E> {
 /// Whether a principal may change its key at this moment, or how long it has to wait: from the entries that it has made
 /// lately, so that all nodes agree.
 async fn may_change<E: Engine>(
-    tx: &mut Lease<E>,
+    tx: &mut PooledConnection<E>,
     space: SpaceId,
     principal: PrincipalId,
     now: Timestamp,

@@ -3,9 +3,10 @@
 
 use super::sql;
 use crate::domain::{MessageId, SessionId, Timestamp};
-use crate::store::engine::{Engine, Fields, Statement};
-use crate::store::lease::Lease;
-use crate::store::script::{FILLED, Script};
+use crate::store::engine::Engine;
+use crate::store::statement::{Fields, Statement};
+use crate::store::pool::PooledConnection;
+use crate::store::batch::{SKIP_PADDING, StatementBatch};
 use crate::store::{SavedReply, SavedReplyKind, SecretHash, StoreError, StoreResult};
 use uuid::Uuid;
 
@@ -47,7 +48,7 @@ pub(super) fn read<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<SavedReply
 
 /// The reply that was saved under this key since `since`.
 pub(super) async fn find<E: Engine>(
-    db: &mut Lease<E>,
+    db: &mut PooledConnection<E>,
     scope: &str,
     key: &str,
     since: Timestamp,
@@ -61,8 +62,8 @@ pub(super) async fn find<E: Engine>(
 }
 
 /// The replies that were saved under these (scope, key) pairs since `since`.
-pub(super) fn find_all<E: Engine>(script: &mut Script<E>, keys: &[(String, String)], since: Timestamp) {
-    script.table(
+pub(super) fn find_all<E: Engine>(batch: &mut StatementBatch<E>, keys: &[(String, String)], since: Timestamp) {
+    batch.add(
         concat!(reply_columns!(), "(VALUES"),
         ") AS v CROSS JOIN replies r WHERE r.scope = v.column1 AND r.key = v.column2 AND r.created_at >= v.column3",
         None,
@@ -77,10 +78,10 @@ pub(super) fn find_all<E: Engine>(script: &mut Script<E>, keys: &[(String, Strin
 
 /// Writes whole replies in the order given, if none is kept under the key of one of them; [`StoreError::Raced`] if
 /// there is one.
-pub(super) fn insert_all<E: Engine>(script: &mut Script<E>, replies: &[SavedReply]) {
-    script.table(
+pub(super) fn insert_all<E: Engine>(batch: &mut StatementBatch<E>, replies: &[SavedReply]) {
+    batch.add(
         concat!(insert_reply!(), "SELECT * FROM (VALUES"),
-        &[FILLED, &unless_kept()].concat(),
+        &[SKIP_PADDING, &unless_kept()].concat(),
         // A row that stands, and is not too old, is left alone and not counted.
         Some(|| StoreError::Raced),
         replies,
@@ -106,7 +107,7 @@ pub(super) fn insert_all<E: Engine>(script: &mut Script<E>, replies: &[SavedRepl
 /// Takes a key with a row that [`keep`] completes in the same transaction; `false` if a reply is kept under it. Another
 /// transaction that has taken it is waited for.
 pub(super) async fn claim<E: Engine>(
-    db: &mut Lease<E>,
+    db: &mut PooledConnection<E>,
     scope: &str,
     key: &str,
     request_hash: &SecretHash,
@@ -130,7 +131,7 @@ pub(super) async fn claim<E: Engine>(
 }
 
 /// Puts the reply into the row that [`claim`] made.
-pub(super) async fn keep<E: Engine>(db: &mut Lease<E>, reply: SavedReply) -> StoreResult<()> {
+pub(super) async fn keep<E: Engine>(db: &mut PooledConnection<E>, reply: SavedReply) -> StoreResult<()> {
     let (kind, body, session, message, seq) = parts(reply.kind);
     let written = sql::<E>(
         "UPDATE replies SET status = $1, kind = $2, body = $3, session_id = $4, message_id = $5, seq = $6 \

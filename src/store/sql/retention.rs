@@ -3,7 +3,8 @@
 
 use super::{SqlStore, sql};
 use crate::domain::{GuestId, SessionId, SpaceId, Timestamp};
-use crate::store::engine::{Engine, Statement, groups};
+use crate::store::engine::Engine;
+use crate::store::statement::{Statement, groups};
 use crate::store::{Retention, Retired, StoreResult};
 use async_trait::async_trait;
 use uuid::Uuid;

@@ -8,7 +8,8 @@ use crate::domain::{
     MessageId, MessageStatus, Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session,
     SessionId, SessionStatus, SpaceId, Timestamp, older,
 };
-use crate::store::engine::{Engine, Fields};
+use crate::store::engine::Engine;
+use crate::store::statement::Fields;
 use crate::store::{Listed, StoreError, StoreResult};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;

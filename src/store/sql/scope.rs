@@ -7,9 +7,10 @@ use super::interactions::interaction_columns;
 use super::rows::state_columns;
 use super::sessions::{select_listed, select_session};
 use super::sql;
-use super::timelines::{from_events, message_columns};
+use super::messages::{from_events, message_columns};
 use crate::domain::{Scope, SessionId};
-use crate::store::engine::{Engine, Statement};
+use crate::store::engine::Engine;
+use crate::store::statement::Statement;
 
 /// A look-up in the texts of each kind of scope. `$1` is the space, `$2` the participant, unless it is a whole space.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,13 @@
 //! Sessions, their participants, and how far those have read.
 
+use super::page_bytes::fitting;
 use super::{SqlStore, rows, scope, sql, timelines};
 use crate::domain::{
     Envelope, Page, PageRequest, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId,
     SessionStatus, SpaceId, Timestamp,
 };
-use crate::store::engine::{Engine, Fields, Statement, large_groups};
+use crate::store::engine::Engine;
+use crate::store::statement::{Fields, Statement, large_groups};
 use crate::store::listing::List;
 use crate::store::{FeedEntry, Listed, ReadMark, Sessions, SpaceSize, StoreResult, Taken};
 use async_trait::async_trait;
@@ -102,7 +104,7 @@ impl<E: Engine> Sessions for SqlStore<E> {
     }
 
     async fn sessions_of(&self, scope: Scope, listed: &[&Listed], max_bytes: i64) -> StoreResult<Taken<Session>> {
-        let count = timelines::fitting(listed.iter().map(|listed| listed.left_out), max_bytes);
+        let count = fitting(listed.iter().map(|listed| listed.left_out), max_bytes);
         let listed = &listed[..count];
         let large: Vec<_> =
             listed.iter().filter(|listed| listed.left_out > 0).map(|listed| listed.session.id).collect();

@@ -9,8 +9,9 @@
 use super::{SqlStore, revocation, sql};
 use crate::domain::people::SignIn;
 use crate::domain::{HumanId, Page, PageRequest, Timestamp};
-use crate::store::engine::{Engine, Fields, Statement};
-use crate::store::lease::Lease;
+use crate::store::engine::Engine;
+use crate::store::statement::{Fields, Statement};
+use crate::store::pool::PooledConnection;
 use crate::store::{
     EndedSignIns, NewSignIn, PasswordChosen, RefreshOutcome, SecretHash, SignIns, StoreError, StoreResult,
 };
@@ -268,7 +269,7 @@ impl<E: Engine> SignIns for SqlStore<E> {
 }
 
 /// Holds an active human to the end of the transaction; `false` if there is none.
-pub(super) async fn hold_human<E: Engine>(tx: &mut Lease<E>, human: HumanId) -> StoreResult<bool> {
+pub(super) async fn hold_human<E: Engine>(tx: &mut PooledConnection<E>, human: HumanId) -> StoreResult<bool> {
     let held = sql::<E>("UPDATE humans SET name = name WHERE id = $1 AND deactivated_at IS NULL")
         .bind(human.0)
         .execute(tx)
@@ -278,7 +279,7 @@ pub(super) async fn hold_human<E: Engine>(tx: &mut Lease<E>, human: HumanId) -> 
 
 /// Ends every sign-in of a human but the one to keep, and voids their tokens without one; returns what was revoked.
 async fn end_all<E: Engine>(
-    tx: &mut Lease<E>,
+    tx: &mut PooledConnection<E>,
     human: HumanId,
     keep: Option<Uuid>,
     now: Timestamp,
@@ -299,7 +300,7 @@ async fn end_all<E: Engine>(
 }
 
 /// Ends one sign-in, with its refresh tokens.
-async fn end<E: Engine>(tx: &mut Lease<E>, id: Uuid, now: Timestamp) -> StoreResult<()> {
+async fn end<E: Engine>(tx: &mut PooledConnection<E>, id: Uuid, now: Timestamp) -> StoreResult<()> {
     sql::<E>("DELETE FROM refresh_families WHERE id = $1").bind(id).execute(tx).await?;
     revocation::<E>(id, now).execute(tx).await?;
     Ok(())

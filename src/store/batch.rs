@@ -1,29 +1,29 @@
-//! Several statements of a transaction that are sent together, each over a table of rows that comes with it.
+//! A statement batch: several statements of a transaction that are sent together, each over a table of rows.
 //!
-//! Each hand-over to SQLite's thread costs more than a small statement does, so there a script is one text with one
-//! list of arguments. PostgreSQL takes one statement at a time, each with arguments of its own.
+//! On SQLite a message to the connection's thread costs more than a small statement does, so the whole batch is one text
+//! with one list of arguments. PostgreSQL accepts one statement at a time, each with its own arguments.
 
 use super::engine::{Column, Engine};
-use super::lease::Lease;
+use super::pool::PooledConnection;
 use super::{LockWait, StoreError, StoreResult};
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 use std::fmt::Write as _;
 
 /// Most rows of one statement.
-const MOST_ROWS: usize = 64;
+const MAX_ROWS: usize = 64;
 
-/// Ends an `INSERT` of what its table selects: without the rows that only fill it up.
-pub const FILLED: &str = ") AS v WHERE v.column1 IS NOT NULL";
+/// Ends an `INSERT` of what its table selects: leaves out the rows that only pad the table.
+pub const SKIP_PADDING: &str = ") AS v WHERE v.column1 IS NOT NULL";
 
-/// Statements to be carried out in order. The texts are the program's own; values are always bound.
-pub struct Script<E: Engine> {
+/// Statements to execute in order. The texts are constants of the program; values are always bound.
+pub struct StatementBatch<E: Engine> {
     texts: Vec<Text<E>>,
     tasks: Vec<Task>,
-    /// How many lists of items there are.
+    /// Number of lists that were added.
     lists: usize,
-    /// How many rows the table of each statement has.
+    /// Number of rows in the table of each statement.
     rows: usize,
-    /// Whether all statements are one text.
+    /// Whether all statements form one text.
     is_one_text: bool,
     error: Option<sqlx::Error>,
 }
@@ -34,35 +34,35 @@ struct Text<E: Engine> {
     bound: usize,
 }
 
-/// What is asked of one statement.
+/// One statement of the batch.
 struct Task {
-    /// Which list of items it is about.
+    /// Index of the list that it covers.
     list: usize,
     items: usize,
-    /// What it means if it does not change one row for each of its items, if that means anything.
+    /// The error if it does not change one row for each of its items, if that is one.
     unless_all_change: Option<fn() -> StoreError>,
 }
 
-impl<E: Engine> Script<E> {
-    /// A script about lists of these lengths. Their tables are all filled up to one of a few sizes, so that few texts
-    /// come about and every one of them stays prepared.
-    pub fn about(lengths: &[usize]) -> Self {
+impl<E: Engine> StatementBatch<E> {
+    /// A batch over lists of these lengths. All tables are padded to one of a few sizes, so that there are few distinct
+    /// texts and each of them stays prepared.
+    pub fn over(lengths: &[usize]) -> Self {
         let longest = lengths.iter().copied().max().unwrap_or(0);
         Self {
             texts: Vec::new(),
             tasks: Vec::new(),
             lists: 0,
-            rows: size_for(longest.min(MOST_ROWS)),
-            // The longest come in as many statements as it takes: as one text, hardly any two would be the same.
-            is_one_text: E::TAKES_SCRIPTS && longest <= MOST_ROWS,
+            rows: size_for(longest.min(MAX_ROWS)),
+            // Longer lists take several statements: as one text, hardly any two batches would have the same text.
+            is_one_text: E::MULTI_STATEMENT_TEXTS && longest <= MAX_ROWS,
             error: None,
         }
     }
 
-    /// Adds what is asked about one list of items: `head`, then a row for each item, then `tail`. `bind` pushes the
-    /// columns of a row, or NULLs for one that only fills the table up, which the statement must pass over. Nothing is
-    /// asked about an empty list.
-    pub fn table<T>(
+    /// Adds the statements for one list of items: `head`, then a row for each item, then `tail`. `bind` pushes the
+    /// columns of a row, or NULLs for a row that only pads the table, which the statement must ignore. An empty list
+    /// adds no statement.
+    pub fn add<T>(
         &mut self,
         head: &str,
         tail: &str,
@@ -70,7 +70,7 @@ impl<E: Engine> Script<E> {
         items: &[T],
         mut bind: impl FnMut(&mut Row<'_, E>, Option<&T>),
     ) {
-        for items in items.chunks(MOST_ROWS) {
+        for items in items.chunks(MAX_ROWS) {
             self.tasks.push(Task { list: self.lists, items: items.len(), unless_all_change });
             if !self.is_one_text || self.texts.is_empty() {
                 self.texts.push(Text { sql: String::new(), arguments: E::Arguments::default(), bound: 0 });
@@ -89,48 +89,53 @@ impl<E: Engine> Script<E> {
         self.lists += 1;
     }
 
-    /// Carries it out in a transaction, which it begins unless the lease is in one already, and at its end makes
-    /// durable if `commits`. Returns the rows that each list brought.
-    pub async fn run(self, lease: &mut Lease<E>, wait: LockWait, commits: bool) -> StoreResult<Vec<Vec<E::Row>>> {
+    /// Executes the batch in a transaction, which it begins unless the connection is in one, and commits at the end if
+    /// `commits`. Returns the rows of each list.
+    pub async fn execute(
+        self,
+        connection: &mut PooledConnection<E>,
+        wait: LockWait,
+        commits: bool,
+    ) -> StoreResult<Vec<Vec<E::Row>>> {
         if let Some(error) = self.error {
             return Err(error.into());
         }
-        let begins = !lease.is_in_transaction();
+        let begins = !connection.is_in_transaction();
         let has_one_text = self.is_one_text && !self.texts.is_empty();
         let begins_within = begins && has_one_text;
-        // Else not before it is seen that every statement has done its task.
+        // Where a task has a condition, the commit waits until every condition was checked.
         let is_unconditional = self.tasks.iter().all(|task| task.unless_all_change.is_none());
         let commits_within = commits && has_one_text && is_unconditional;
         if begins_within {
-            lease.begins();
+            connection.mark_begun();
         } else if begins {
-            lease.begin(wait).await?;
+            connection.begin(wait).await?;
         }
-        let mut answers = Vec::with_capacity(self.tasks.len() + 2);
+        let mut results = Vec::with_capacity(self.tasks.len() + 2);
         for Text { sql, arguments, .. } in self.texts {
             let begin = if begins_within { [E::begin(wait), ";\n"] } else { [""; 2] };
             let commit = if commits_within { ";\nCOMMIT" } else { "" };
             let sql = AssertSqlSafe([&begin.concat(), &sql, commit].concat()).into_sql_str();
-            answers.extend(lease.run(|connection| E::ask(connection, sql, arguments)).await?);
+            results.extend(connection.run(|connection| E::execute_each(connection, sql, arguments)).await?);
         }
         if commits_within {
-            lease.committed();
+            connection.mark_committed();
         }
         let mut lists: Vec<_> = (0..self.lists).map(|_| Vec::new()).collect();
-        for (task, answer) in self.tasks.iter().zip(answers.into_iter().skip(usize::from(begins_within))) {
-            if let Some(error) = task.unless_all_change.filter(|_| answer.changed != task.items as u64) {
+        for (task, result) in self.tasks.iter().zip(results.into_iter().skip(usize::from(begins_within))) {
+            if let Some(error) = task.unless_all_change.filter(|_| result.changed != task.items as u64) {
                 return Err(error());
             }
-            lists[task.list].extend(answer.rows);
+            lists[task.list].extend(result.rows);
         }
         if commits && !commits_within {
-            lease.commit().await?;
+            connection.commit().await?;
         }
         Ok(lists)
     }
 }
 
-/// A power of two for the few, the next multiple of eight for many, so that not much is filled up for nothing.
+/// A power of two for few rows, the next multiple of eight for many, which keeps the padding small.
 fn size_for(rows: usize) -> usize {
     if rows <= 8 { rows.next_power_of_two() } else { rows.next_multiple_of(8) }
 }
@@ -159,13 +164,13 @@ impl<E: Engine> Row<'_, E> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_ROWS, size_for};
+    use super::{MAX_ROWS, size_for};
     use std::collections::BTreeSet;
 
     #[test]
-    fn sizes_are_few_and_hold_what_they_are_for() {
-        let sizes: BTreeSet<_> = (0..=MOST_ROWS).map(size_for).collect();
+    fn sizes_are_few_and_large_enough() {
+        let sizes: BTreeSet<_> = (0..=MAX_ROWS).map(size_for).collect();
         assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [1, 2, 4, 8, 16, 24, 32, 40, 48, 56, 64]);
-        assert!((0..=MOST_ROWS).all(|rows| size_for(rows) >= rows));
+        assert!((0..=MAX_ROWS).all(|rows| size_for(rows) >= rows));
     }
 }

@@ -1,0 +1,38 @@
+//! Sessions that are interactions.
+
+use async_trait::async_trait;
+use crate::domain::{Interaction, MessageId, MessageStatus, Page, PageRequest, Scope, SessionId};
+use crate::store::{StoreResult, Taken};
+
+/// Sessions that are interactions; to others they are not there.
+#[async_trait]
+pub trait Interactions: Send + Sync {
+    /// The message that asks.
+    async fn interaction_message(&self, scope: Scope, session: SessionId) -> StoreResult<Option<MessageId>>;
+    async fn interaction(&self, scope: Scope, session: SessionId, at: Moment) -> StoreResult<Option<Interaction>>;
+    /// Newest activity first, with `status` those whose message has it; those of archived sessions are left out.
+    async fn interactions(
+        &self,
+        scope: Scope,
+        status: Option<MessageStatus>,
+        page: PageRequest,
+    ) -> StoreResult<Page<SessionId>>;
+    /// Those of these sessions, at most 100, that are interactions, in their order; no more once `max_bytes` are
+    /// passed.
+    async fn interactions_of(
+        &self,
+        scope: Scope,
+        sessions: &[SessionId],
+        max_bytes: i64,
+    ) -> StoreResult<Taken<Interaction>>;
+}
+
+/// The moment as of which an interaction is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    Now,
+    /// When it settled; now, while it is pending.
+    Settled,
+    /// Right after the event of this `seq`.
+    Seq(i64),
+}

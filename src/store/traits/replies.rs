@@ -1,0 +1,41 @@
+//! Saved replies to requests with an `Idempotency-Key`.
+
+use crate::domain::{Interaction, MessageId, SessionId, Timestamp};
+use crate::store::{Acknowledged, SecretHash};
+
+/// The first reply to a request with an Idempotency-Key.
+#[derive(Clone, Debug)]
+pub struct SavedReply {
+    pub scope: String,
+    pub key: String,
+    pub request_hash: SecretHash,
+    /// The HTTP status of the reply.
+    pub status: u16,
+    pub kind: SavedReplyKind,
+    pub created_at: Timestamp,
+}
+
+impl SavedReply {
+    /// How long a first reply is kept (contract section 1): 24 hours.
+    pub const KEPT_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+    /// A reply that was saved before this is kept no more.
+    pub fn kept_since(now: Timestamp) -> Timestamp {
+        now.plus_millis(-Self::KEPT_MILLIS)
+    }
+}
+
+/// How to give a saved reply again. Messages are found again on the timeline, so their content is stored once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SavedReplyKind {
+    /// The message as it was created.
+    Posted(SessionId, MessageId),
+    /// The message as it is since it settled.
+    Settled(SessionId, MessageId),
+    /// The message as it is since its outcome was taken.
+    Acknowledged(SessionId, MessageId),
+    /// The interaction as it stood at this `seq`.
+    Interaction(SessionId, i64),
+    /// The JSON of the reply.
+    Body(String),
+}

@@ -5,14 +5,14 @@ use crate::auth::{Accounts, Authenticator};
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::connections::Connections;
+use crate::limits::Connections;
 use crate::domain::decide::Command;
 use crate::domain::draft::MessageDraft;
 use crate::domain::{Message, MessageStatus, Principal, Refusal, SessionId};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
-use crate::room::Room;
-use crate::space_bytes::SpaceBytes;
+use crate::limits::BodyMemory;
+use crate::limits::SpaceBytes;
 use crate::store::{SavedReplyKind, Store};
 use crate::supervisor::Supervisor;
 use crate::timeline::{Action, By, Idempotency, Outcome, Request, Timeline};
@@ -33,8 +33,7 @@ pub struct Context {
     pub accounts: Accounts,
     pub audit: Arc<Audit>,
     pub metrics: Arc<Metrics>,
-    /// For the bodies of requests.
-    pub room: Room,
+    pub body_memory: BodyMemory,
     pub supervisor: Supervisor,
     pub connections: Arc<Connections>,
     /// Cancelled when the server begins to drain.

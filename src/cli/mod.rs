@@ -12,7 +12,7 @@ mod print;
 mod serve;
 mod token;
 
-use crate::app::StartError;
+use crate::server::StartError;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ConfigError, DEFAULT_SPACE, LogSettings, Settings};
 use crate::domain::Refusal;

@@ -1,7 +1,7 @@
 //! `hiloop serve`: starts the hub, and on an empty store makes the first key and human.
 
 use super::{CliError, DEFAULT_SPACE, create};
-use crate::app::{self, Server};
+use crate::server::{self, Server};
 use crate::auth::Secret;
 use crate::auth::secret::new_api_key;
 use crate::config::Settings;
@@ -20,7 +20,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), CliError> {
     let failed = |error: std::io::Error| CliError::Other(format!("cannot listen for signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let server = app::start(config).await?;
+    let server = server::start(config).await?;
     let first = first_secrets(&server.context).await?;
     // After that: a space `default` which is there tells that the store is not new.
     space_of_outside_issuer(&server.context).await?;

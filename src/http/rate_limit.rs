@@ -5,7 +5,7 @@
 //! credential turns out to be good, so that what others try behind the same address costs it nothing for long.
 //!
 //! Replies carry the fields of the IETF draft "RateLimit header fields for HTTP": `RateLimit-Policy` with the
-//! quota, `RateLimit` with what is left of it. Failed sign-ins have a quota of their own, kept by `auth/attempts.rs`.
+//! quota, `RateLimit` with what is left of it. Failed sign-ins have a quota of their own, kept by `auth/attempts/`.
 
 use super::buckets::Buckets;
 use super::{App, error};

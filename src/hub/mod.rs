@@ -16,7 +16,7 @@ mod typing;
 use crate::auth::RecentlyRevoked;
 use crate::broker::{Broker, Ephemeral, Signal};
 use crate::clock::Clock;
-use crate::connections::{Connections, Permit};
+use crate::limits::connections::{Connections, Permit};
 use crate::domain::{
     Actor, CommittedEvent, ConnectionId, MessageId, ParticipantId, Principal, PrincipalId, Refusal, Scope, SessionId,
     shard,
@@ -173,7 +173,7 @@ impl Hub {
                     self.attend_to(session, &topic.hear(space, seq));
                 }
             }
-            Signal::Listening(sessions) => sessions.into_iter().for_each(|session| self.look_later(session)),
+            Signal::Subscribed(sessions) => sessions.into_iter().for_each(|session| self.look_later(session)),
             Signal::Resync => {
                 self.topics.iter().for_each(|topic| self.look_later(topic.session));
                 self.feeds.resync();

@@ -7,7 +7,7 @@ use super::pace::Pace;
 use super::protocol::{ClientFrame, FrameId, reply};
 use super::session::{Effect, Session};
 use crate::config::SocketTiming;
-use crate::connections::{Descriptor, Permit};
+use crate::limits::connections::{Descriptor, Permit};
 use crate::context::App;
 use crate::domain::{Origin, Principal, Refusal, SessionId, Timestamp};
 use crate::hub::frame::{close_frame, empty_close_frame, event_frame, feed_frame, ping_frame, pong_frame};

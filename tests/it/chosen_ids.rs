@@ -4,7 +4,7 @@ use crate::support::hub::{SESSIONS, at_agent, config, text};
 use crate::support::shapes::{is_session, names_field};
 use crate::support::{Client, on_both_engines};
 use futures::future::join_all;
-use hiloop::app::start_with;
+use hiloop::server::start_with;
 use hiloop::broker::LocalBroker;
 use hiloop::clock::SystemClock;
 use serde_json::json;

@@ -3,7 +3,7 @@
 use crate::support::hub::{UNKNOWN, answer, ask, at_agent, at_human, config, say, text};
 use crate::support::shapes::{has_keys, is_message, names_field};
 use crate::support::{Client, Hub, Redis, Stopwatch, eventually, on_both_engines};
-use hiloop::app::start_with;
+use hiloop::server::start_with;
 use hiloop::broker::LocalBroker;
 use hiloop::clock::SystemClock;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use crate::support::hub::{Engine, Hub, SESSIONS, at_agent, config, say, text};
 use crate::support::sql::Database;
 use crate::support::{Client, eventually};
 use futures::future::join_all;
-use hiloop::app::start_with;
+use hiloop::server::start_with;
 use hiloop::broker::LocalBroker;
 use hiloop::clock::SystemClock;
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use crate::support::process::Process;
 use crate::support::{Client, Hub, Port, Socket, on_both_engines, seed};
 use futures::SinkExt as _;
 use futures::future::join_all;
-use hiloop::app::start_with;
+use hiloop::server::start_with;
 use hiloop::broker::LocalBroker;
 use hiloop::clock::SystemClock;
 use hiloop::timeline::Idempotency;

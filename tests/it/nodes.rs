@@ -3,7 +3,7 @@
 use crate::support::hub::{Engine, Hub, at_agent, config, text};
 use crate::support::{Client, Socket, Stopwatch, seed};
 use futures::future::join_all;
-use hiloop::app::{Server, start_with};
+use hiloop::server::{Server, start_with};
 use hiloop::broker::{Broker, Signal};
 use hiloop::clock::{ShiftedClock, SystemClock};
 use hiloop::domain::{EventHint, EventType, SessionId, SpaceId, Timestamp};

@@ -5,7 +5,7 @@ use crate::support::process::{Process, hiloop};
 use crate::support::socket::End;
 use crate::support::sql::Database;
 use crate::support::{Client, Hub, PATIENCE, eventually, on_both_engines, timeout};
-use hiloop::app::start_with;
+use hiloop::server::start_with;
 use hiloop::broker::{Broker, Signal};
 use hiloop::config::Retention;
 use hiloop::domain::{SessionId, SpaceId};

@@ -4,7 +4,7 @@ use crate::support::hub::{Engine, Hub, at_agent, config, say, text};
 use crate::support::{Client, Socket, eventually};
 use bytes::Bytes;
 use futures::future::join_all;
-use hiloop::app::{Server, start_with};
+use hiloop::server::{Server, start_with};
 use hiloop::broker::{Broker, Signal};
 use hiloop::clock::SystemClock;
 use hiloop::domain::{ConnectionId, Principal, SessionId, SpaceId};

@@ -8,7 +8,7 @@ use super::hub::{Engine, Hub, at_agent, text};
 use super::postgres;
 use super::redis::Redis;
 use super::socket::Socket;
-use hiloop::app::Server;
+use hiloop::server::Server;
 use hiloop::config::Config;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use super::client::{Client, Nodes};
 use super::database;
 use super::socket::Socket;
 use clap::Parser;
-use hiloop::app::{Server, start_at, start_with};
+use hiloop::server::{Server, start_at, start_with};
 use hiloop::auth::secret::new_api_key;
 use hiloop::broker::{Connectivity, LocalBroker};
 use hiloop::clock::ShiftedClock;

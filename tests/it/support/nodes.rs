@@ -2,7 +2,7 @@
 
 use super::hub::{Engine, Hub, config};
 use super::{Client, Redis, eventually};
-use hiloop::app::{Server, start_at};
+use hiloop::server::{Server, start_at};
 use hiloop::broker::Connectivity;
 use hiloop::clock::ShiftedClock;
 use std::sync::Arc;

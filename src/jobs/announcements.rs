@@ -62,7 +62,7 @@ async fn work_on(context: &Context, mut announcement: Announcement) -> StoreResu
     loop {
         let sessions = context.store.sessions_to_tell(&announcement, PIECE).await?;
         let Some(last) = sessions.last().copied() else {
-            if announcement.is_last_look {
+            if announcement.is_last_pass {
                 context.store.end_announcement(&announcement).await?;
             } else {
                 context.store.rest_announcement(&announcement).await?;
@@ -73,7 +73,7 @@ async fn work_on(context: &Context, mut announcement: Announcement) -> StoreResu
         if !tell.buffer_unordered(AT_ONCE).all(std::future::ready).await {
             return Ok(false);
         }
-        if !announcement.is_last_look {
+        if !announcement.is_last_pass {
             context.store.note_told(&announcement, last).await?;
             return Ok(true);
         }

@@ -20,7 +20,7 @@ use crate::domain::{SessionId, Timestamp};
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use sql::{
-    COUNTS, DUE_MESSAGES, ENDED_SESSION, FEW_SESSIONS, FIRST_ENTRIES, KNOWN, KNOWN_OF, LOOK_UPS, PENDING_MESSAGES,
+    COUNTS, DUE_MESSAGES, ENDED_SESSION, FEW_SESSIONS, FIRST_ENTRIES, LIST_STATE, LIST_STATE_OF, LOOK_UPS, PENDING_MESSAGES,
     SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED, UNLISTED, UNLISTED_OF_SPACE, UNLISTED_TOTAL,
 };
 use std::collections::HashSet;
@@ -35,7 +35,7 @@ pub type StoreResult<T> = Result<T, StoreError>;
 /// SHA-256 of a secret.
 pub type SecretHash = [u8; 32];
 
-/// The whole store.
+/// The whole store, which is one object.
 #[async_trait]
 pub trait Store:
     Directory
@@ -50,29 +50,28 @@ pub trait Store:
     + Interactions
     + AuditLog
 {
-    /// Fails unless the store answers.
+    /// Fails unless the database responds.
     async fn ping(&self) -> StoreResult<()>;
-    /// Whether the last transaction failed because the store can't take it: it is full, or another program holds it.
+    /// Whether the last write transaction failed because of the database: unavailable, full, or locked by another program.
     fn writes_fail(&self) -> bool;
-    /// Writes something of no meaning; fails unless that is durable.
+    /// Writes a test value; fails unless that is durable.
     async fn try_write(&self) -> StoreResult<()>;
     /// How many connections to the database have broken so far. A later one may lead to another server.
     fn broken_connections(&self) -> u64;
-    /// What the store's own clock says; `None` if it has none but this machine's.
+    /// The time of the database's clock; `None` if it uses this machine's.
     async fn time(&self) -> StoreResult<Option<Timestamp>>;
-    /// How many messages wait for an answer, in all spaces: a figure for operators.
+    /// The number of pending messages in all spaces, for metrics.
     async fn pending_responses(&self) -> StoreResult<i64>;
-    /// Deletes at most `limit` rows of what served its time before `before`, passing over those that others have in
-    /// hand. Returns how many went.
+    /// Deletes at most `limit` rows whose time was before `before`, and skips rows that are locked. Returns their number.
     async fn prune(&self, what: Passing, before: Timestamp, limit: i64) -> StoreResult<u64>;
-    /// Makes the log of writes small again, if there is one that has grown and nobody reads what it holds.
+    /// Truncates the write-ahead log of SQLite, if it has grown and no reader uses it.
     async fn shrink_log(&self) -> StoreResult<()>;
-    /// How many writers of timelines it can do with: each has one transaction under way at a time.
+    /// The number of concurrent timeline writers, each of which has one transaction at a time.
     fn writers(&self) -> NonZeroUsize;
-    /// Which of these sessions somebody else is writing to at the moment.
+    /// Those of these sessions that another transaction has locked at the moment.
     async fn held_elsewhere(&self, sessions: &[SessionId]) -> StoreResult<HashSet<SessionId>>;
-    /// Begins the transaction of one batch of a timeline writer, which waits so long for sessions that others hold.
+    /// Begins the transaction of one batch of a timeline writer.
     async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>>;
-    /// Waits for what is under way and closes every connection.
+    /// Waits for statements that are under way and closes every connection.
     async fn close(&self);
 }

@@ -19,11 +19,11 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// The last migration of the first release, which refuses to start on a store that records one it does not know.
 const LAST_OF_FIRST_RELEASE: i64 = 3;
-/// Where later migrations are recorded, out of sight of the first release.
+/// The table that records later migrations, which the first release does not read.
 const LATER_MIGRATIONS_TABLE: &str = "schema_migrations";
 
-/// The migrations to run, in order, each set with the table that records it. A node ignores recorded migrations that it
-/// does not know: a newer node may have migrated before it starts again.
+/// The migrations to run, in order, each set with the table that records it. Recorded migrations that are unknown are
+/// ignored: a node of a newer release may have applied them.
 fn migrators(all: &'static Migrator) -> [Migrator; 2] {
     let (first, later): (Vec<_>, Vec<_>) =
         all.iter().cloned().partition(|migration| migration.version <= LAST_OF_FIRST_RELEASE);
@@ -35,7 +35,7 @@ fn migrators(all: &'static Migrator) -> [Migrator; 2] {
     [first, later]
 }
 
-/// How long a request waits for a connection before the store counts as out of reach.
+/// How long a request waits for a connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Error)]
@@ -48,7 +48,7 @@ pub enum OpenError {
     Folder { path: String, source: std::io::Error },
     #[error("DATABASE_URL: cannot open the database: {0}")]
     Connect(#[source] StoreError),
-    #[error("DATABASE_URL: cannot bring the database's schema up to date: {0}")]
+    #[error("DATABASE_URL: cannot migrate the database: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error(
         "DATABASE_URL leads to a connection pooler in transaction mode, where prepared statements fail ({0}): set \
@@ -63,28 +63,26 @@ pub enum OpenError {
     NotDurable,
 }
 
-/// How long the hub waits for the answer to a statement: a little longer than PostgreSQL may take for it, so that only a
-/// server that is out of reach without a sign is given up.
+/// How long the hub waits for the result of a statement: a little longer than `statement_timeout`, so that only a server
+/// that went silent is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
-/// What the hub sets on each of its connections, by statements and not as the parameter `options` of the start of a
-/// connection, which connection poolers refuse or drop. A session's settings don't outlive a pooler in session mode.
+/// Settings of each connection. They are set by statements, since connection poolers reject or drop the start-up parameter
+/// `options`; a pooler in session mode resets them.
 ///
-/// Whatever the server's default, a reply is sent after the commit is on the disk. PostgreSQL lets a statement run, wait
-/// for a row that another holds, and a transaction lie still for so long; callers get 503 then, and a node that hangs
-/// frees its rows before those who wait for them give up. By the keepalives (probes after so many seconds of silence,
-/// so many seconds apart, so many of them; and how long what it sent may stay unacknowledged) PostgreSQL notices within
-/// half a minute that a node is gone.
+/// With `synchronous_commit` a reply is sent after the commit is on disk, whatever the server's default. After the three
+/// timeouts callers get 503; they also make PostgreSQL release the locks of a node that hangs before others that wait for
+/// them give up. By the keepalives PostgreSQL notices within half a minute that a node is gone.
 const SESSION_SETTINGS: &str = "SET synchronous_commit = on; SET timezone = 'UTC'; \
     SET statement_timeout = '30s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '4s'; \
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; \
     SET tcp_user_timeout = '30s'";
 
-/// Opens the store, creating the SQLite file and bringing the schema up to date.
+/// Opens the store. Creates the SQLite file if it is missing, and applies migrations.
 pub async fn open(database: &Database) -> Result<Arc<dyn Store>, OpenError> {
     open_with(database, ANSWER_TIMEOUT).await
 }
 
-/// The same, with another limit to how long PostgreSQL may be silent.
+/// The same, with another limit for the result of a statement.
 pub async fn open_with(database: &Database, answer_timeout: Duration) -> Result<Arc<dyn Store>, OpenError> {
     let url = database.url.as_str();
     if url.starts_with("sqlite:") {
@@ -101,15 +99,15 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .map_err(OpenError::BadUrl)?
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // A reply is sent after the commit is on the disk.
+        // A reply is sent after the commit is on disk.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
         .foreign_keys(true)
         .statement_cache_capacity(256)
-        // In KiB. The system caches the file anyway; a page cache a connection would only hold memory twice.
+        // In KiB. The operating system caches the file, so that larger page caches would hold the same memory twice.
         .pragma("cache_size", "-2048")
         .pragma("wal_autocheckpoint", "4000")
-        // What a reader that stays long has made the log grow is given back.
+        // Shrinks the write-ahead log after a long read has made it grow.
         .pragma("journal_size_limit", LOG_LIMIT.to_string());
     if !url.contains(":memory:") && !url.contains("mode=memory") {
         let file = options.get_filename();
@@ -122,7 +120,7 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
     log.push("-wal");
     let write = SqlitePoolOptions::new()
         .max_connections(1)
-        // There is no server that could have gone away meanwhile.
+        // There is no server that could have disconnected.
         .test_before_acquire(false)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
@@ -154,12 +152,12 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
         .extra_float_digits(None);
     let failed = |error: sqlx::Error| OpenError::Connect(error.into());
     let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
-    let keeps_sessions = match pooler::find(&mut connection, &options).await.map_err(failed)? {
+    let keeps_sessions = match pooler::detect(&mut connection, &options).await.map_err(failed)? {
         Pooling::Session => true,
         Pooling::Transaction => {
             is_durable(&mut connection).await.map_err(failed)?.then_some(()).ok_or(OpenError::NotDurable)?;
             tracing::warn!(
-                "DATABASE_URL leads to a connection pooler in transaction mode: limits of time can't be set there, so \
+                "DATABASE_URL leads to a connection pooler in transaction mode, through which timeouts can't be set: \
                  set them for the role (ALTER ROLE … SET statement_timeout, lock_timeout, \
                  idle_in_transaction_session_timeout)"
             );
@@ -167,7 +165,7 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
         }
         Pooling::Unusable(error) => return Err(OpenError::Pooler(error)),
     };
-    // Before there are limits of time: a migration may take as long as it takes.
+    // Before the timeouts are set: a migration may take longer.
     migrate_postgres(&mut connection).await?;
     connection.close().await.map_err(failed)?;
     let faults = Arc::new(Faults::default());
@@ -200,8 +198,8 @@ async fn is_durable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> 
     Ok(row.try_get::<String, _>(0)? != "off")
 }
 
-/// Runs the migrations in one transaction, whose advisory lock lets several nodes start at once. The lock ends with the
-/// transaction: one of the session would stay behind on a pooler's server connection.
+/// Runs the migrations in one transaction with an advisory lock, so that several nodes can start at once. The lock is that
+/// of a transaction: one of a session would stay on a pooler's server connection.
 async fn migrate_postgres(connection: &mut PgConnection) -> Result<(), OpenError> {
     let failed = |error: sqlx::Error| OpenError::Migrate(error.into());
     let mut transaction = connection.begin().await.map_err(failed)?;
@@ -216,13 +214,13 @@ async fn migrate_postgres(connection: &mut PgConnection) -> Result<(), OpenError
     transaction.commit().await.map_err(failed)
 }
 
-/// The key of the lock that the release before takes as it migrates (sqlx's `generate_lock_id`), so that nodes of both
-/// releases may start at once on an empty database.
+/// The key of the advisory lock that the previous release uses for migrations (sqlx's `generate_lock_id`), so that nodes of
+/// both releases can start at once on an empty database.
 fn migration_lock(database: &str) -> i64 {
     0x3d32_ad9e * i64::from(crc32(database.as_bytes()))
 }
 
-/// CRC-32 (ISO-HDLC, the one of zip), a bit at a time.
+/// CRC-32/ISO-HDLC, bit by bit.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 })

@@ -17,7 +17,7 @@ impl<E: Engine> Statement<E> {
         Self { sql: sql.into_sql_str(), arguments: E::Arguments::default(), error: None }
     }
 
-    /// One text out of two of the program's own.
+    /// A text of two parts, both constants of the program.
     pub fn joined(head: &'static str, tail: &str) -> Self {
         Self {
             sql: AssertSqlSafe([head, tail].concat()).into_sql_str(),
@@ -27,7 +27,7 @@ impl<E: Engine> Statement<E> {
     }
 
     /// `head`, then `rows` groups of `columns` placeholders, then `tail`. Placeholders count on from `first`.
-    /// All three texts are the program's own; values are always bound.
+    /// `head` and `tail` are constants of the program; values are always bound.
     pub fn with_rows(head: &'static str, tail: &'static str, first: usize, rows: usize, columns: usize) -> Self {
         use std::fmt::Write as _;
         let mut sql = String::with_capacity(head.len() + tail.len() + rows * columns * 6);
@@ -65,7 +65,7 @@ impl<E: Engine> Statement<E> {
         }
     }
 
-    /// Runs it; returns the number of rows that it touched.
+    /// Executes it; returns the number of changed rows.
     pub async fn execute(self, connection: &mut PooledConnection<E>) -> StoreResult<u64> {
         match self.error {
             Some(error) => Err(error.into()),
@@ -76,7 +76,7 @@ impl<E: Engine> Statement<E> {
         }
     }
 
-    /// Runs it and reads every row.
+    /// Executes it and reads every row.
     pub async fn all<T>(
         self,
         connection: &mut PooledConnection<E>,
@@ -90,7 +90,7 @@ impl<E: Engine> Statement<E> {
         read_all(&rows, &mut read)
     }
 
-    /// Runs it and reads the first row, if there is one.
+    /// Executes it and reads the first row, if there is one.
     pub async fn first<T>(
         self,
         connection: &mut PooledConnection<E>,
@@ -99,7 +99,7 @@ impl<E: Engine> Statement<E> {
         Ok(self.all(connection, read).await?.into_iter().next())
     }
 
-    /// Runs it and reads its one number.
+    /// Executes it and reads its one number.
     pub async fn number(self, connection: &mut PooledConnection<E>) -> StoreResult<i64> {
         Ok(self.first(connection, |fields| fields.read::<i64>()).await?.unwrap_or(0))
     }
@@ -130,18 +130,18 @@ impl<E: Engine> Fields<'_, E> {
     }
 }
 
-/// Most rows of a statement that has many columns, or is one of many.
+/// Most rows of a statement with many columns.
 const FEW: usize = 64;
-/// Most rows of a statement that asks about many things by their ids alone.
+/// Most rows of a statement that selects by id.
 const MANY: usize = 512;
 
-/// Cuts `items` into groups for one statement each, their sizes powers of two: so few texts that every one of them
-/// stays prepared.
+/// Splits `items` into groups for one statement each. The sizes are powers of two, so that there are few distinct texts and
+/// each of them stays prepared.
 pub fn groups<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
     groups_of(items, FEW)
 }
 
-/// The same in larger groups, for the few statements that each name very many ids.
+/// The same in larger groups, for statements with a single column.
 pub fn large_groups<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
     groups_of(items, MANY)
 }

@@ -1,4 +1,4 @@
-//! Interactions: sessions with a record that says so. Their message, answer and blocks are read from the timeline.
+//! Interactions: sessions with a row in `interactions`. Question, answer and blocks are read from the timeline.
 
 use super::messages::message;
 use super::page_bytes::fitting_of;
@@ -102,7 +102,7 @@ impl<E: Engine> Interactions for SqlStore<E> {
     }
 }
 
-/// An interaction as it stands, less its blocks, and where on its timeline it became so.
+/// The current state of an interaction without its blocks, and the `seq`s at which it changed.
 struct Found {
     interaction: Interaction,
     last_seq: i64,
@@ -111,7 +111,7 @@ struct Found {
 }
 
 impl Found {
-    /// Takes back what happened after `seq`.
+    /// Reverts changes after `seq`.
     fn rewind(&mut self, seq: i64) {
         if self.settled_seq.is_some_and(|settled| settled > seq) {
             self.interaction.status = MessageStatus::Pending;
@@ -147,7 +147,7 @@ fn damaged(error: &serde_json::Error) -> StoreError {
     StoreError::damaged(format!("an event: {error}"))
 }
 
-/// The blocks of interactions that the caller has found in scope, each with the `seq` of its event, in order.
+/// The blocks of interactions, each with the `seq` of its event, in order. The caller has checked the scope.
 async fn blocks<E: Engine>(db: &mut PooledConnection<E>, sessions: &[SessionId]) -> StoreResult<Vec<(SessionId, i64, Envelope)>> {
     let mut found = Vec::new();
     for group in groups(sessions) {
@@ -187,13 +187,13 @@ struct TitledSession {
     title: Option<String>,
 }
 
-/// When the event `$2` of session `$1` was, and the last one up to it that says what the session is called.
+/// The time of event `$2` of session `$1`, and the last event up to it that sets the title.
 pub const TITLE_AT: &str = "SELECT e.at, (SELECT t.body FROM events t \
      WHERE t.session_id = $1 AND t.seq <= $2 AND t.kind IN ('session.created', 'session.updated') \
      ORDER BY t.seq DESC LIMIT 1) FROM events e WHERE e.session_id = $1 AND e.seq = $2";
 
-/// What a session was called right after the event of this `seq`, and when that was; `None` where retention has taken
-/// the event.
+/// The title of a session right after the event of this `seq`, and the time of the event; `None` if retention has deleted
+/// it.
 async fn title_at<E: Engine>(
     db: &mut PooledConnection<E>,
     session: SessionId,
@@ -209,7 +209,7 @@ async fn title_at<E: Engine>(
     Ok(Some((titled.data.session.map_or(titled.data.title, |session| session.title), at)))
 }
 
-/// What rules need of the interaction that this session is, if it is one.
+/// The state that rules need of an interaction, if the session is one.
 pub(super) async fn state<E: Engine>(db: &mut PooledConnection<E>, session: SessionId) -> StoreResult<Option<InteractionState>> {
     sql::<E>(
         "SELECT i.message_id, \

@@ -26,8 +26,8 @@ macro_rules! from_events {
 }
 pub(super) use {from_events, message_columns};
 
-/// The settled questions of agent `$3` whose outcome nobody has taken. Begins at their own index, so that the other
-/// messages of the agent's sessions cost nothing.
+/// The settled questions of agent `$3` that are not acknowledged. Starts at an index of these, so that other messages of the
+/// agent's sessions cost nothing.
 macro_rules! unacknowledged {
     ($select:literal, $scope:literal, $rest:literal) => {
         concat!(
@@ -53,7 +53,7 @@ macro_rules! unacknowledged {
 }
 
 pub(super) const UNACKNOWLEDGED_TOTAL: Scoped = unacknowledged!("COUNT(*)", "");
-/// In the order in which they settled; `$4` and `$5` are how many and after how many.
+/// In the order in which they settled; `$4` and `$5` are limit and offset.
 pub const UNACKNOWLEDGED: Scoped =
     unacknowledged!("m.session_id, m.id", "ORDER BY m.settled_at, m.id LIMIT $4 OFFSET $5");
 
@@ -70,7 +70,7 @@ pub(super) const MESSAGES: &str = concat!(
     "WHERE m.session_id = $1 AND m.ordinal > $2 AND m.ordinal <= $3 ORDER BY m.ordinal"
 );
 
-/// Of the messages with ordinals in (`from`, `to`], of a session that the caller has found in scope.
+/// For the messages with ordinals in (`from`, `to`] of a session. The caller has checked the scope.
 pub(super) fn message_range<E: Engine>(text: &'static str, session: SessionId, from: i64, to: i64) -> Statement<E> {
     sql::<E>(text).bind(session.0).bind(from).bind(to)
 }

@@ -1,4 +1,4 @@
-//! Finding those who a request names, all in a few statements however many they are.
+//! Resolves the names in a request to agents and humans, with a few statements for any number of names.
 
 use super::rows::{self, select_agent, select_human};
 use crate::domain::draft::Named;
@@ -12,7 +12,7 @@ use crate::store::pool::PooledConnection;
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Who these are among the active agents and humans of a space; those that there are not are left out.
+/// The active agents and humans of a space with these names. Unknown names are left out.
 pub(super) async fn members<E: Engine>(
     db: &mut PooledConnection<E>,
     space: SpaceId,
@@ -71,7 +71,7 @@ async fn all<E: Engine + Column<T>, T: Ord + Clone, R>(
     Ok(found)
 }
 
-/// A human, and the address that they were found by.
+/// A human, and the address that was looked up.
 fn addressed<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<(Human, String)> {
     Ok((rows::human(row)?, row.read()?))
 }

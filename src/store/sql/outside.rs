@@ -1,7 +1,7 @@
-//! Who an outside issuer's (iss, sub) is.
+//! Identities of an external issuer.
 
 use super::rows::select_human;
-use super::sign_ins::hold_human;
+use super::sign_ins::lock_human;
 use super::{SqlStore, rows, sql};
 use crate::domain::people::Human;
 use crate::domain::{HumanId, SpaceId, Timestamp};
@@ -38,8 +38,8 @@ impl<E: Engine> OutsideIdentities for SqlStore<E> {
         now: Timestamp,
     ) -> StoreResult<bool> {
         let mut tx = self.transaction().await?;
-        // Others of the issuer who would be the same human wait here, and then find that somebody is.
-        if !hold_human::<E>(&mut tx, human).await? {
+        // A concurrent request for the same human waits here, and then finds the identity.
+        if !lock_human::<E>(&mut tx, human).await? {
             return Ok(false);
         }
         let added = insert::<E>(issuer, subject, human, now).execute(&mut *tx).await?;
@@ -55,7 +55,7 @@ impl<E: Engine> OutsideIdentities for SqlStore<E> {
         to: HumanId,
     ) -> StoreResult<bool> {
         let mut tx = self.transaction().await?;
-        if !hold_human::<E>(&mut tx, to).await? {
+        if !lock_human::<E>(&mut tx, to).await? {
             return Ok(false);
         }
         let moved = sql::<E>(
@@ -86,7 +86,7 @@ impl<E: Engine> OutsideIdentities for SqlStore<E> {
         .await;
         match verified {
             Ok(changed) => Ok(changed > 0),
-            // Somebody was given the address meanwhile.
+            // Another human was given the address meanwhile.
             Err(StoreError::Conflict(_)) => Ok(false),
             Err(error) => Err(error),
         }
@@ -109,8 +109,7 @@ impl<E: Engine> OutsideIdentities for SqlStore<E> {
     }
 }
 
-/// Adds an identity, unless the human is somebody else of the issuer already: a person is (iss, sub), and no human is two
-/// people.
+/// Adds an identity, unless the human has another one of the issuer: (`iss`, `sub`) is a person, and a human is one person.
 pub(super) fn insert<E: Engine>(issuer: &str, subject: &str, human: HumanId, now: Timestamp) -> Statement<E> {
     sql::<E>(
         "INSERT INTO outside_identities (issuer, subject, human_id, created_at) SELECT $1, $2, $3, $4 \

@@ -1,4 +1,4 @@
-//! How many items of a page fit into its byte limit, by their sizes alone, so that no more is loaded than is returned.
+//! The number of items that fit into the byte limit of a page, by their sizes, so that only those are loaded.
 
 use super::scope::Scoped;
 use crate::domain::{Scope, SessionId};
@@ -7,7 +7,7 @@ use crate::store::engine::Engine;
 use crate::store::pool::PooledConnection;
 use std::collections::HashMap;
 
-/// How many of these sizes, from the first one on, fit: the one that passes `max_bytes` is the last.
+/// How many of these items fit, from the first one on. The item that exceeds `max_bytes` is the last.
 pub(super) fn fitting(sizes: impl IntoIterator<Item = i64>, max_bytes: i64) -> usize {
     let mut bytes = 0;
     let fits = sizes.into_iter().take_while(|size| {
@@ -18,7 +18,7 @@ pub(super) fn fitting(sizes: impl IntoIterator<Item = i64>, max_bytes: i64) -> u
     fits.count()
 }
 
-/// How many of these sessions, from the first one on, fit by what a look-up says of their sizes.
+/// How many of these sessions fit, from the first one on, by the sizes that a look-up returns.
 pub(super) async fn fitting_of<E: Engine>(
     db: &mut PooledConnection<E>,
     sizes: Scoped,

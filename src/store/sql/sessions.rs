@@ -1,4 +1,4 @@
-//! Sessions, their participants, and how far those have read.
+//! Sessions, participants, lists and read marks.
 
 use super::page_bytes::fitting;
 use super::{SqlStore, rows, scope, sql, timelines};
@@ -62,7 +62,7 @@ macro_rules! select_participant {
 }
 pub(super) use select_participant;
 
-/// Leaves out of the participants `p` the humans who are deactivated: their rows stay, but they see nothing.
+/// Excludes deactivated humans from the participants `p`: their rows stay, but they have no access.
 macro_rules! still_sees {
     () => {
         " AND (p.kind <> 'Human' OR EXISTS (SELECT 1 FROM sessions ps \
@@ -214,7 +214,7 @@ impl<E: Engine> Sessions for SqlStore<E> {
             .await?;
         for session in &unknown {
             let mut tx = self.transaction().await?;
-            // Holds the session's row, so that no event comes between the sum and its being noted.
+            // Locks the session's row, so that no event is added between the sum and its update.
             sql::<E>("UPDATE sessions SET bytes = NULL WHERE id = $1 AND bytes IS NULL")
                 .bind(session.0)
                 .execute(&mut *tx)

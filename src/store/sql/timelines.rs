@@ -17,7 +17,7 @@ use crate::store::{
 use async_trait::async_trait;
 use uuid::Uuid;
 
-/// The messages that are due at `$1`, at most `$2`.
+/// Pending messages with a deadline up to `$1`, at most `$2`.
 pub const DUE_MESSAGES: &str = "SELECT s.space_id, m.session_id, m.id FROM messages m \
      JOIN sessions s ON s.id = m.session_id \
      WHERE m.status = 'Pending' AND m.deadline_at IS NOT NULL AND m.deadline_at <= $1 \
@@ -36,7 +36,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
         let mut db = self.reader().await?;
         let total = scope::MESSAGE_COUNT.within::<E>(scope).bind(session.0);
         let Some(total) = total.first(&mut *db, |row| row.read::<i64>()).await? else { return Ok(None) };
-        // First the sizes alone, so that no more is loaded than may be.
+        // First only the sizes, so that no more is loaded than the limit.
         let to = after.saturating_add(limit);
         let sizes: Vec<i64> =
             message_range::<E>(MESSAGE_SIZES, session, after, to).all(&mut *db, |row| row.read()).await?;
@@ -55,7 +55,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
         let mut db = self.reader().await?;
         let mut taken = Taken { count: 0, data: Vec::new() };
         let mut bytes = 0;
-        // One by one: of many at a time PostgreSQL can't tell that they are few, and reads whole tables.
+        // One by one: for a list PostgreSQL can't estimate that there are few rows, and scans whole tables.
         for (session, count) in sessions {
             if bytes >= max_bytes {
                 break;
@@ -164,7 +164,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
         if after >= head.last_seq {
             return Ok(Some(EventPage { events: Vec::new(), head }));
         }
-        // First the sizes alone, so that a page never loads more than it may.
+        // First only the sizes, so that no more is loaded than the limit.
         let sizes = sql::<E>(
             "SELECT e.seq, e.size FROM events e WHERE e.session_id = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3",
         )

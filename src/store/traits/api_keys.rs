@@ -8,14 +8,13 @@ use crate::store::{SecretHash, StoreResult};
 /// API keys.
 #[async_trait]
 pub trait ApiKeys: Send + Sync {
-    /// The key with this secret, unless it is revoked or its agent or space is deactivated. Expiry is the caller's to
-    /// check.
+    /// The key with this secret, unless it is revoked or its agent or space is deactivated. The caller checks the expiry.
     async fn key_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<KeyHolder>>;
     async fn keys(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<ApiKey>>;
-    /// Revokes a key of the space; with `cascade` also the keys and guest tokens that it made, those that these made,
-    /// and so on, for which the key itself may be revoked already. All of it or nothing.
+    /// Revokes a key of the space; with `cascade` also the keys and guest tokens that were created with it, those created
+    /// with these, and so on. With `cascade` the key itself may be revoked already. All or nothing.
     async fn revoke_key(&self, by: &Revoker, id: KeyId, cascade: bool) -> StoreResult<Result<Revoked, NotRevoked>>;
-    /// Notes when keys and guest tokens were used last, never backwards.
+    /// Records the last use of keys and guest tokens, never moving it back.
     async fn note_uses(&self, uses: &Uses) -> StoreResult<()>;
 }
 
@@ -29,65 +28,65 @@ pub struct NewKey {
     pub permission: Permission,
     pub agent: Option<AgentId>,
     pub expires_at: Option<Timestamp>,
-    /// As lists show it.
+    /// The author that lists show.
     pub created_by: Author,
-    /// The key that it is made with, and that must not be revoked meanwhile.
+    /// The key that it is created with, which must not be revoked meanwhile.
     pub created_by_key: Option<KeyId>,
 }
 
 impl NewKey {
-    /// The same, made by somebody else than the command line.
+    /// The same, created by this author rather than by the command line.
     #[must_use]
     pub fn made_by(self, author: Author) -> Self {
         Self { created_by_key: author.key_id, created_by: author, ..self }
     }
 }
 
-/// Who a key speaks for.
+/// The caller that a key authenticates.
 #[derive(Clone, Debug)]
 pub struct KeyHolder {
     pub id: KeyId,
     pub space: SpaceId,
     pub permission: Permission,
-    /// The key's own agent with its name; none for one that provisions agents.
+    /// The key's agent with its name; none for a key that provisions agents.
     pub agent: Option<(AgentId, String)>,
     pub expires_at: Option<Timestamp>,
 }
 
-/// When keys and guest tokens were used last, to the minute.
+/// The last use of keys and guest tokens, to the minute.
 #[derive(Clone, Debug, Default)]
 pub struct Uses {
     pub keys: Vec<(KeyId, Timestamp)>,
     pub guests: Vec<(GuestId, Timestamp)>,
 }
 
-/// Who revokes keys, or ends what has keys.
+/// The caller that revokes a key or deactivates an agent or space.
 #[derive(Clone, Debug)]
 pub struct Revoker {
-    /// The space in which it is done.
+    /// The space of the caller.
     pub space: SpaceId,
-    /// Nothing above it may be revoked.
+    /// The permission of the caller, above which nothing may be revoked.
     pub permission: Permission,
     pub author: Author,
     pub source: AuditSource,
     pub at: Timestamp,
 }
 
-/// Why a key was not revoked, or its agent or space not deactivated.
+/// Why a key was not revoked, or an agent or space not deactivated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotRevoked {
     Missing,
     AbovePermission,
-    /// No key with `owner` would be left in the hub, or none that does not expire.
+    /// The hub would be left without a key with `owner`, or without one that does not expire.
     LastOwner,
 }
 
 impl NotRevoked {
-    /// The same as a refusal, of what was to be ended.
+    /// The refusal, for a thing that is called `what`.
     pub fn refusal(self, what: &'static str) -> Refusal {
         match self {
             Self::Missing => Refusal::NotFound(what),
-            Self::AbovePermission => Refusal::Forbidden("Nobody revokes a key above their own permission".to_owned()),
+            Self::AbovePermission => Refusal::Forbidden("A key with a higher permission than the caller's cannot be revoked".to_owned()),
             Self::LastOwner => Refusal::Conflict(
                 "It is the last key of the hub with the permission 'owner', or the last that does not expire"
                     .to_owned(),
@@ -96,18 +95,18 @@ impl NotRevoked {
     }
 }
 
-/// What was revoked at once.
+/// Everything that one call revoked.
 #[derive(Debug, Default)]
 pub struct Revoked {
     pub keys: Vec<KeyId>,
     pub guests: Vec<GuestOf>,
-    /// Humans who were deactivated with it.
+    /// Humans that were deactivated with a space.
     pub humans: Vec<HumanId>,
-    /// What the audit log says of it.
+    /// The entries of the audit log.
     pub audited: Vec<AuditEntry>,
 }
 
-/// A guest, and where they are one.
+/// A guest with its space and session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuestOf {
     pub id: GuestId,

@@ -5,12 +5,12 @@ use crate::domain::{AuditEntry, Page, PageRequest, SpaceId, Timestamp};
 use crate::store::StoreResult;
 use uuid::Uuid;
 
-/// The audit log: security-relevant events of each space.
+/// Security-relevant events of each space.
 #[async_trait]
 pub trait AuditLog: Send + Sync {
-    /// Keeps entries; of one that is there already the target is replaced.
+    /// Adds entries. If an entry exists, its target is replaced.
     async fn add_audit_entries(&self, entries: &[AuditEntry]) -> StoreResult<()>;
-    /// The entries of a space whose ids lie above `after`, oldest first; `with_hub` also those of no space.
+    /// The entries of a space with ids above `after`, oldest first; `with_hub` also those without a space.
     async fn audit_entries(
         &self,
         space: SpaceId,
@@ -18,6 +18,6 @@ pub trait AuditLog: Send + Sync {
         after: Option<Uuid>,
         page: PageRequest,
     ) -> StoreResult<Page<AuditEntry>>;
-    /// Deletes at most `limit` entries made before `before`, the oldest first. Returns how many.
+    /// Deletes at most `limit` entries from before `before`, oldest first. Returns their number.
     async fn prune_audit(&self, before: Timestamp, limit: i64) -> StoreResult<u64>;
 }

@@ -6,21 +6,21 @@ use crate::domain::{GuestId, Page, PageRequest, Scope, SessionId, SpaceId, Times
 use crate::store::{SecretHash, StoreResult};
 use uuid::Uuid;
 
-/// Secrets, all hashed: guest tokens; and the hub's own settings.
+/// Guest tokens (only their hashes), revocations, and the hub's own settings.
 #[async_trait]
 pub trait Credentials: Send + Sync {
     async fn setting(&self, name: &str) -> StoreResult<Option<String>>;
-    /// Sets `name` unless it is set already; returns the value that stands.
+    /// Sets `name` unless it is set; returns the stored value.
     async fn setting_or(&self, name: &str, value: &str) -> StoreResult<String>;
 
-    /// What was revoked at `since` or later, by keys, agents, humans, guests and spaces: (the entry's own id, what was
-    /// revoked). Kept for a day.
+    /// Revocations at `since` or later of keys, agents, humans, guests and spaces: (id of the entry, id that was revoked).
+    /// They are kept for a day.
     async fn revoked_since(&self, since: Timestamp) -> StoreResult<Vec<(Uuid, Uuid)>>;
-    /// The guest with this token, unless it is revoked. Expiry is the caller's to check.
+    /// The guest with this token, unless it is revoked. The caller checks the expiry.
     async fn guest_by_secret(&self, hash: &SecretHash) -> StoreResult<Option<Guest>>;
 
-    /// The guests of a session who are not revoked, the oldest first; `None` if the session is out of scope.
+    /// The guests of a session whose tokens are not revoked, oldest first; `None` if the session is out of scope.
     async fn guests(&self, scope: Scope, session: SessionId, page: PageRequest) -> StoreResult<Option<Page<Guest>>>;
-    /// A guest who is not revoked.
+    /// A guest whose token is not revoked.
     async fn guest(&self, space: SpaceId, id: GuestId) -> StoreResult<Option<Guest>>;
 }

@@ -4,21 +4,20 @@ use async_trait::async_trait;
 use crate::domain::{Interaction, MessageId, MessageStatus, Page, PageRequest, Scope, SessionId};
 use crate::store::{StoreResult, Taken};
 
-/// Sessions that are interactions; to others they are not there.
+/// Interactions. Any other session counts as not found.
 #[async_trait]
 pub trait Interactions: Send + Sync {
-    /// The message that asks.
+    /// The question.
     async fn interaction_message(&self, scope: Scope, session: SessionId) -> StoreResult<Option<MessageId>>;
     async fn interaction(&self, scope: Scope, session: SessionId, at: Moment) -> StoreResult<Option<Interaction>>;
-    /// Newest activity first, with `status` those whose message has it; those of archived sessions are left out.
+    /// Newest activity first, with `status` only those whose question has it; without archived sessions.
     async fn interactions(
         &self,
         scope: Scope,
         status: Option<MessageStatus>,
         page: PageRequest,
     ) -> StoreResult<Page<SessionId>>;
-    /// Those of these sessions, at most 100, that are interactions, in their order; no more once `max_bytes` are
-    /// passed.
+    /// Those of these sessions, at most 100, that are interactions, in this order, up to `max_bytes`.
     async fn interactions_of(
         &self,
         scope: Scope,
@@ -27,7 +26,7 @@ pub trait Interactions: Send + Sync {
     ) -> StoreResult<Taken<Interaction>>;
 }
 
-/// The moment as of which an interaction is asked for.
+/// The moment as of which an interaction is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     Now,

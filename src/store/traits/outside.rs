@@ -5,11 +5,11 @@ use crate::domain::people::Human;
 use crate::domain::{HumanId, SpaceId, Timestamp};
 use crate::store::StoreResult;
 
-/// Who an outside issuer's (iss, sub) is. `issuer` is empty where tokens name none.
+/// The humans behind (`iss`, `sub`) of an external issuer. `issuer` is empty if tokens have no `iss`.
 #[async_trait]
 pub trait OutsideIdentities: Send + Sync {
     async fn outside_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<OutsideIdentity>>;
-    /// `false` if (issuer, subject) is somebody already, or the human somebody else of the issuer, or not active.
+    /// `false` if the identity exists, or the human has another identity of the issuer, or is not active.
     async fn add_outside_identity(
         &self,
         issuer: &str,
@@ -17,16 +17,16 @@ pub trait OutsideIdentities: Send + Sync {
         human: HumanId,
         now: Timestamp,
     ) -> StoreResult<bool>;
-    /// `false` if (issuer, subject) is not `from` any more, or `to` is somebody else of the issuer, or not active.
+    /// `false` if the identity no longer belongs to `from`, or `to` has another identity of the issuer, or is not active.
     async fn move_outside_identity(&self, issuer: &str, subject: &str, from: HumanId, to: HumanId)
     -> StoreResult<bool>;
-    /// Gives a human whose address is not verified this one, which is; `false` if an active human of the space has it.
+    /// Sets the verified address of a human without one; `false` if an active human of the space has it.
     async fn verify_address(&self, human: &Human, address: &str) -> StoreResult<bool>;
-    /// The deactivated humans of a space who had this address.
+    /// The deactivated humans of a space that had this address.
     async fn former_humans(&self, space: SpaceId, address: &str, issuer: &str) -> StoreResult<FormerHumans>;
 }
 
-/// Who (issuer, subject) is.
+/// The human of an identity.
 #[derive(Clone, Debug)]
 pub struct OutsideIdentity {
     pub human: HumanId,
@@ -34,10 +34,10 @@ pub struct OutsideIdentity {
     pub active: Option<Human>,
 }
 
-/// Deactivated humans who had an address.
+/// Deactivated humans that had an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FormerHumans {
     pub any: bool,
-    /// Whether one of them has no identity of the issuer, so that an unknown one of its may be theirs.
+    /// Whether one of them has no identity of the issuer, so that an unknown identity may be theirs.
     pub unknown_to_issuer: bool,
 }

@@ -7,15 +7,15 @@ use crate::store::StoreResult;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Entries of public keys, the announcement of their changes, and the encrypted backups of people's private keys.
+/// Public keys, announcements of their changes, and key backups.
 #[async_trait]
 pub trait PublicKeys: Send + Sync {
     /// The current entry of a principal of the space, with the id of its row.
     async fn current_key(&self, space: SpaceId, principal: PrincipalId) -> StoreResult<Option<(Uuid, KeyEntry)>>;
-    /// Puts an entry in the place of the one that it names, and has the change announced; nothing is done unless that
-    /// one is still the current one.
+    /// Replaces the entry that `new` names, and queues the announcement of the change; does nothing unless that entry is
+    /// still the current one.
     async fn put_key(&self, new: &NewEntry) -> StoreResult<Put>;
-    /// Keeps an attestation with the current entry of a principal of the space, if it has this `keyId`.
+    /// Stores an attestation with the current entry of a principal of the space, if it has this `keyId`.
     async fn attest_key(
         &self,
         space: SpaceId,
@@ -23,22 +23,22 @@ pub trait PublicKeys: Send + Sync {
         key_id: &str,
         attestation: &Attestation,
     ) -> StoreResult<Attested>;
-    /// Every entry of everybody who takes part in the session or has, the oldest first.
+    /// All entries of current and former participants of the session, oldest first.
     async fn session_keys(
         &self,
         scope: Scope,
         session: SessionId,
         page: PageRequest,
     ) -> StoreResult<Option<Page<SessionKey>>>;
-    /// Changes that are still to be announced, those that have told nobody yet first: of each principal only the oldest,
-    /// and those that rest if they were made at `settled` or before.
+    /// Changes to announce, those that no session has been told of first: the oldest change of each principal, and those
+    /// in their last pass if they were made at `settled` or before.
     async fn announcements(&self, settled: Timestamp, limit: i64) -> StoreResult<Vec<Announcement>>;
-    /// The next active sessions, in the order of their ids, that have not been told of a change.
+    /// The next active sessions, by id, that a change is still to be announced in.
     async fn sessions_to_tell(&self, announcement: &Announcement, limit: i64) -> StoreResult<Vec<SessionId>>;
-    /// Notes that every session up to `told` has been told; nothing if another node has noted more meanwhile.
+    /// Records that a change was announced in every session up to `told`; does nothing if another node is further.
     async fn note_told(&self, announcement: &Announcement, told: SessionId) -> StoreResult<()>;
-    /// Notes that every session has been told. A session that was being made meanwhile may have begun with the key before:
-    /// there is one more look when those are all there.
+    /// Records that a change was announced in every session. A session that was being created meanwhile may have started
+    /// with the previous key, so that one last pass follows later.
     async fn rest_announcement(&self, announcement: &Announcement) -> StoreResult<()>;
     async fn end_announcement(&self, announcement: &Announcement) -> StoreResult<()>;
 
@@ -48,7 +48,7 @@ pub trait PublicKeys: Send + Sync {
     async fn delete_key_backup(&self, human: HumanId) -> StoreResult<bool>;
 }
 
-/// A key entry to put in the place of another.
+/// A new key entry.
 #[derive(Clone, Debug)]
 pub struct NewEntry {
     pub space: SpaceId,
@@ -57,51 +57,51 @@ pub struct NewEntry {
     pub entry: KeyEntry,
     /// The row that must be the current one; none if there must be no entry yet.
     pub replaces: Option<Uuid>,
-    /// Whether the key of that one signed this one.
+    /// Whether the replaced key signed this one.
     pub chained: bool,
 }
 
-/// What came of a new key entry.
+/// The outcome of a new key entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
     Done,
-    /// Another entry is the current one by now.
+    /// Another entry has become the current one.
     Raced,
-    /// So many changes of this principal are still to be announced that no further one is taken.
+    /// Too many changes of this principal are still to be announced.
     Unannounced,
-    /// The principal has changed its key too often lately.
+    /// The principal has changed its key too often.
     TooOften(KeyChangeLimit),
 }
 
 /// How often a principal may change its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyChangeLimit {
-    /// So many times at once, and then one time more in the time of `each`.
+    /// The burst; then one change in each interval of `each`.
     pub changes: u32,
     pub each: Duration,
-    /// How long to wait for the next one.
+    /// Time until the next change is accepted.
     pub wait: Duration,
 }
 
-/// What came of an attestation.
+/// The outcome of an attestation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attested {
-    /// What the principal is.
+    /// The type of the principal.
     Done(ParticipantType),
     /// The current entry has another `keyId`.
     OtherKey,
-    /// The space has no such principal, or that one has no entry.
+    /// The space has no such principal, or the principal has no entry.
     Unknown,
 }
 
-/// A change of key that sessions are still to be told of.
+/// A key change that is still to be announced.
 #[derive(Clone, Debug)]
 pub struct Announcement {
     pub id: Uuid,
     pub space: SpaceId,
     pub change: KeyChange,
-    /// The sessions up to this one have been told.
+    /// It was announced in the sessions up to this one.
     pub after: Option<SessionId>,
-    /// Whether all have been told before, and this is the last look for those that came about with an older key.
-    pub is_last_look: bool,
+    /// Whether it was announced in all sessions, and this is the last pass, for sessions that were created meanwhile.
+    pub is_last_pass: bool,
 }

@@ -19,22 +19,22 @@ impl SavedReply {
     /// How long a first reply is kept (contract section 1): 24 hours.
     pub const KEPT_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
-    /// A reply that was saved before this is kept no more.
+    /// A reply that was saved before this has expired.
     pub fn kept_since(now: Timestamp) -> Timestamp {
         now.plus_millis(-Self::KEPT_MILLIS)
     }
 }
 
-/// How to give a saved reply again. Messages are found again on the timeline, so their content is stored once.
+/// How to repeat a saved reply. Messages are read from the timeline, so that their content is stored once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SavedReplyKind {
     /// The message as it was created.
     Posted(SessionId, MessageId),
-    /// The message as it is since it settled.
+    /// The message since it settled.
     Settled(SessionId, MessageId),
-    /// The message as it is since its outcome was taken.
+    /// The message since it was acknowledged.
     Acknowledged(SessionId, MessageId),
-    /// The interaction as it stood at this `seq`.
+    /// The interaction as of this `seq`.
     Interaction(SessionId, i64),
     /// The JSON of the reply.
     Body(String),

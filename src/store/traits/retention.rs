@@ -4,18 +4,18 @@ use async_trait::async_trait;
 use crate::domain::{GuestId, SessionId, SpaceId, Timestamp};
 use crate::store::{SignIns, StoreResult};
 
-/// Deleting sessions that ended long ago, whole: a first step by which nobody finds them any more, then piece by piece
-/// what they leave behind.
+/// Deletion of sessions that ended long ago: first everything by which they can be found, in one transaction, then their
+/// events and messages in chunks.
 #[async_trait]
 pub trait Retention: Send + Sync {
-    /// Takes away the session that ended first, if that was before `ended_before`; its guests are revoked at `now`.
+    /// Removes the session that ended first, if that was before `ended_before`, and revokes its guests at `now`.
     async fn retire_session(&self, ended_before: Timestamp, now: Timestamp) -> StoreResult<Option<Retired>>;
-    /// Deletes at most `limit` events, and as many messages, of a session that was taken away. `false` if nothing is
-    /// left to do, except what other nodes have in hand.
+    /// Deletes at most `limit` events, and as many messages, of a removed session. `false` if nothing is left, apart from
+    /// rows that other nodes have locked.
     async fn sweep_retired(&self, limit: i64) -> StoreResult<bool>;
 }
 
-/// A session that was deleted because it ended long ago, and the guests whom it had.
+/// A session that was removed because it ended long ago, and its guests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retired {
     pub space: SpaceId,
@@ -23,7 +23,7 @@ pub struct Retired {
     pub guests: Vec<GuestId>,
 }
 
-/// What is deleted once it has served its time, in the order in which it goes.
+/// Rows that are deleted after their time, in the order of deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passing {
     Replies,
@@ -37,7 +37,7 @@ pub enum Passing {
 impl Passing {
     pub const ALL: &[Self] = &[Self::Replies, Self::Revocations, Self::RefreshTokens, Self::SignIns, Self::SetupTokens];
 
-    /// Whether its time is when it was made, a day before it goes, and not its own end.
+    /// Whether its time is that of its creation, a day before the deletion, rather than its own end.
     pub fn is_kept_for_a_day(self) -> bool {
         matches!(self, Self::Replies | Self::Revocations)
     }

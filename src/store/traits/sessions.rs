@@ -4,45 +4,45 @@ use async_trait::async_trait;
 use crate::domain::{Page, PageRequest, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp};
 use crate::store::StoreResult;
 
-/// Sessions, who takes part in them, and how far they have read.
+/// Sessions, participants, lists and read marks.
 #[async_trait]
 pub trait Sessions: Send + Sync {
     async fn session(&self, scope: Scope, id: SessionId) -> StoreResult<Option<Session>>;
-    /// Newest activity first; archived ones only when asked for by `status`.
+    /// Newest activity first; archived sessions only if `status` asks for them.
     async fn sessions(
         &self,
         scope: Scope,
         status: Option<SessionStatus>,
         page: PageRequest,
     ) -> StoreResult<Page<Listed>>;
-    /// These sessions of a list with the titles that were left out; no more once `max_bytes` of titles are passed.
+    /// These sessions of a list with the titles that were left out, up to `max_bytes` of titles.
     async fn sessions_of(&self, scope: Scope, listed: &[&Listed], max_bytes: i64) -> StoreResult<Taken<Session>>;
-    /// What needs this participant (contract section 6): pending first, archived left out.
+    /// The feed of a participant (contract section 6): pending first, without archived sessions.
     async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>>;
-    /// How many sessions have changed since their list entries were written, at most `limit`.
+    /// The number of sessions that have changed since their list entries were written, at most `limit`.
     async fn unlisted(&self, limit: i64) -> StoreResult<i64>;
-    /// Writes the list entries of at most `limit` sessions in which nothing has happened since `quiet_since`, of the
-    /// first spaces after this one. Returns the last one's space; `None` if there is none, or others have them in hand.
+    /// Writes the list entries of at most `limit` sessions without activity since `quiet_since`, from the first spaces
+    /// after `after`. Returns the space of the last one; `None` if there is none, or other nodes have locked them.
     async fn list_sessions(
         &self,
         quiet_since: Timestamp,
         after: Option<SpaceId>,
         limit: i64,
     ) -> StoreResult<Option<SpaceId>>;
-    /// Those who see the session: a human who is deactivated is none of them.
+    /// The participants of a session, without deactivated humans.
     async fn participants(
         &self,
         scope: Scope,
         session: SessionId,
         page: PageRequest,
     ) -> StoreResult<Option<Page<Participant>>>;
-    /// The ids of everyone who takes part, as `participants` has them.
+    /// The ids of the participants, as `participants` returns them.
     async fn member_ids(&self, space: SpaceId, session: SessionId) -> StoreResult<Vec<PrincipalId>>;
-    /// How many bytes of events the sessions of each of these spaces hold; a space without sessions is left out.
+    /// The bytes of events in each of these spaces; a space without sessions is left out.
     async fn space_bytes(&self, spaces: &[SpaceId]) -> StoreResult<Vec<SpaceSize>>;
-    /// Counts the bytes of at most `limit` sessions of the space of which they are not known; `false` if none is left.
+    /// Counts the bytes of at most `limit` sessions of the space for which they are unknown; `false` if none is left.
     async fn count_session_bytes(&self, space: SpaceId, limit: i64) -> StoreResult<bool>;
-    /// Notes how far a participant has read, never backwards and never past the end. `None` if they don't take part.
+    /// Moves the read mark of a participant, never back and never past the end. `None` if the principal does not participate.
     async fn mark_read(
         &self,
         scope: Scope,
@@ -52,11 +52,11 @@ pub trait Sessions: Send + Sync {
     ) -> StoreResult<Option<ReadMark>>;
 }
 
-/// A session of a list, less an encrypted title that is large.
+/// A session of a list, without its encrypted title if that is large.
 #[derive(Clone, Debug)]
 pub struct Listed {
     pub session: Session,
-    /// How many bytes of title were left out; 0 if the session is whole.
+    /// Bytes of the title that was left out; 0 if the session is complete.
     pub left_out: i64,
 }
 
@@ -69,14 +69,14 @@ pub struct FeedEntry {
     pub next_deadline_at: Option<Timestamp>,
 }
 
-/// What was found of the first `count` that were asked for: the others did not fit.
+/// The items found among the first `count` of the request; the others exceed the byte limit.
 #[derive(Clone, Debug)]
 pub struct Taken<T> {
     pub count: usize,
     pub data: Vec<T>,
 }
 
-/// How far a participant has read.
+/// The read mark of a participant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadMark {
     pub participant: ParticipantId,
@@ -85,11 +85,11 @@ pub struct ReadMark {
     pub moved: bool,
 }
 
-/// How many bytes of events a space holds.
+/// The bytes of events in a space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpaceSize {
     pub space: SpaceId,
     pub bytes: i64,
-    /// Whether there are sessions whose bytes are not known, and not among these.
+    /// Whether there are sessions whose bytes are unknown and not included.
     pub is_partial: bool,
 }

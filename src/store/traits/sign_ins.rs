@@ -6,13 +6,14 @@ use crate::domain::{HumanId, Page, PageRequest, Timestamp};
 use crate::store::{SecretHash, StoreResult};
 use uuid::Uuid;
 
-/// Sign-ins of humans with their refresh tokens, setup links, and passwords. What ends a sign-in revokes its id, and
-/// what voids tokens without a sign-in revokes [`HumanId::without_sign_in`].
+/// Sign-ins, setup links and passwords. Ending a sign-in revokes its id; ending the tokens without a sign-in revokes
+/// [`HumanId::without_sign_in`].
 #[async_trait]
 pub trait SignIns: Send + Sync {
-    /// Adds a sign-in with its first refresh token. Returns those that had to end because there were too many.
+    /// Adds a sign-in with its first refresh token. Returns the sign-ins that were ended because there were too many, or
+    /// `None` if the password was changed meanwhile.
     async fn add_sign_in(&self, new: &NewSignIn, now: Timestamp) -> StoreResult<Option<Vec<Uuid>>>;
-    /// Uses up `old` and stores `next_hash` in its sign-in. A token that was used before ends its whole sign-in.
+    /// Uses up `old` and stores `next_hash` in its sign-in. Reusing a token ends its whole sign-in.
     async fn rotate_refresh_token(
         &self,
         old: &SecretHash,
@@ -20,23 +21,24 @@ pub trait SignIns: Send + Sync {
         next_expires: Timestamp,
         now: Timestamp,
     ) -> StoreResult<RefreshOutcome>;
-    /// The sign-ins that have not ended, the one that was used last first.
+    /// The active sign-ins, the last used one first.
     async fn sign_ins(&self, human: HumanId, page: PageRequest, now: Timestamp) -> StoreResult<Page<SignIn>>;
-    /// Whether this sign-in of the human has not ended.
+    /// Whether this sign-in of the human is active.
     async fn has_sign_in(&self, human: HumanId, id: Uuid, now: Timestamp) -> StoreResult<bool>;
     /// Ends a sign-in; `false` if the human has none of this id.
     async fn end_sign_in(&self, human: HumanId, id: Uuid, now: Timestamp) -> StoreResult<bool>;
-    /// Ends the sign-in of this refresh token, if it is one; `everywhere`, every sign-in of its human.
+    /// Ends the sign-in of this refresh token, or with `everywhere` all sign-ins of its human; `None` if the token is
+    /// unknown.
     async fn end_sign_in_of(
         &self,
         token: &SecretHash,
         everywhere: bool,
         now: Timestamp,
     ) -> StoreResult<Option<EndedSignIns>>;
-    /// Ends every sign-in of a human, and their tokens without one. Returns what was revoked.
+    /// Ends all sign-ins of a human, and tokens without a sign-in. Returns the revoked ids.
     async fn end_all_sign_ins(&self, human: HumanId, now: Timestamp) -> StoreResult<Vec<Uuid>>;
-    /// Sets a password in the place of the one with the hash `before`, and ends every sign-in but the one to keep.
-    /// Returns what was revoked, or `None` if `before` is not the password any more.
+    /// Replaces the password with the hash `before`, and ends all sign-ins except `keep`. Returns the revoked ids, or `None`
+    /// if `before` is no longer the password.
     async fn change_password(
         &self,
         human: HumanId,
@@ -45,10 +47,10 @@ pub trait SignIns: Send + Sync {
         keep: Option<Uuid>,
         now: Timestamp,
     ) -> StoreResult<Option<Vec<Uuid>>>;
-    /// The active human whom a setup token that is good is for.
+    /// The active human of a valid setup token.
     async fn human_of_setup_token(&self, token: &SecretHash, now: Timestamp) -> StoreResult<Option<HumanId>>;
-    /// Uses up a setup token, sets its human's password and ends their sign-ins, all or nothing; `None` if the token is
-    /// unknown, used or expired, or its human is not active.
+    /// Uses up a setup token, sets the password of its human and ends their sign-ins, all or nothing; `None` if the token is
+    /// unknown, used or expired, or the human is not active.
     async fn choose_password(
         &self,
         token: &SecretHash,
@@ -62,12 +64,12 @@ pub trait SignIns: Send + Sync {
 pub struct NewSignIn {
     pub id: Uuid,
     pub human: HumanId,
-    /// That of the human's password which was verified or chosen: a sign-in with one that has been changed is none.
+    /// The hash of the password that was verified. The sign-in fails if it was changed meanwhile.
     pub password_hash: Option<String>,
-    /// Of the refresh token.
+    /// The hash of the refresh token.
     pub hash: SecretHash,
     pub expires_at: Timestamp,
-    /// When the sign-in ends, however often its token is refreshed.
+    /// When the sign-in ends, regardless of refreshes.
     pub ends_at: Timestamp,
     pub user_agent: Option<String>,
 }
@@ -79,7 +81,7 @@ pub enum RefreshOutcome {
         sign_in: Uuid,
         ends_at: Timestamp,
     },
-    /// It was used before: a copy is about, so the whole sign-in has ended.
+    /// The token was used before, so that a copy of it exists: the whole sign-in was ended.
     Reused {
         human: HumanId,
         sign_in: Uuid,
@@ -92,16 +94,16 @@ pub enum RefreshOutcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndedSignIns {
     pub human: HumanId,
-    /// The one whose token was given.
+    /// The sign-in of the token.
     pub sign_in: Uuid,
-    /// What was revoked.
+    /// The revoked ids.
     pub subjects: Vec<Uuid>,
 }
 
-/// A password that was chosen by a setup link.
+/// A password that was chosen with a setup link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasswordChosen {
     pub human: HumanId,
-    /// What was revoked.
+    /// The revoked ids.
     pub subjects: Vec<Uuid>,
 }

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use crate::domain::{AgentId, CommittedEvent, Message, MessageId, MessageStatus, Page, PageRequest, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
 use crate::store::{StoreResult, Taken};
 
-/// Reading timelines and the messages on them.
+/// Events, messages and positions of timelines.
 #[async_trait]
 pub trait Timelines: Send + Sync {
-    /// The messages after the first `after` ones, in order: at most `limit`, and no more once `max_bytes` are passed.
+    /// The messages after the first `after` ones, in order, up to `limit` messages and `max_bytes`.
     async fn messages_after(
         &self,
         scope: Scope,
@@ -16,7 +16,7 @@ pub trait Timelines: Send + Sync {
         limit: i64,
         max_bytes: i64,
     ) -> StoreResult<Option<MessagePage>>;
-    /// The last message of each of these sessions, given with how many it has; no more once `max_bytes` are passed.
+    /// The last message of each of these sessions, given with its number of messages, up to `max_bytes`.
     async fn last_messages(
         &self,
         scope: Scope,
@@ -24,32 +24,32 @@ pub trait Timelines: Send + Sync {
         max_bytes: i64,
     ) -> StoreResult<Taken<Message>>;
     async fn message(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Message>>;
-    /// Where the timeline stands, or `None` if it is out of scope.
+    /// The head of the timeline, or `None` if it is out of scope.
     async fn head(&self, scope: Scope, session: SessionId) -> StoreResult<Option<Head>>;
-    /// As `head`, with the caller's own participation.
+    /// As `head`, with the participation of a principal.
     async fn standing(&self, scope: Scope, session: SessionId, principal: PrincipalId)
     -> StoreResult<Option<Standing>>;
-    /// The `seq` of the last message that `sender` wrote, 0 if there is none; `None` if the session is out of scope.
+    /// The `seq` of the last message of `sender`, 0 if there is none; `None` if the session is out of scope.
     async fn last_said_by(&self, scope: Scope, session: SessionId, sender: PrincipalId) -> StoreResult<Option<i64>>;
-    /// As `head`, with the first message after `after` of a human or guest, at the same moment.
+    /// As `head`, with the first message of a human or guest after `after`, from one snapshot.
     async fn first_said(&self, scope: Scope, session: SessionId, after: i64) -> StoreResult<Option<Said>>;
-    /// The settled questions of `agent` whose outcome nobody has taken, in the order in which they settled.
+    /// The settled questions of `agent` that are not acknowledged, in the order in which they settled.
     async fn unacknowledged(
         &self,
         scope: Scope,
         agent: AgentId,
         page: PageRequest,
     ) -> StoreResult<Page<(SessionId, MessageId)>>;
-    /// Those of these messages that are there, in their order; no more once `max_bytes` are passed.
+    /// Those of these messages that exist, in this order, up to `max_bytes`.
     async fn messages_of(
         &self,
         scope: Scope,
         messages: &[(SessionId, MessageId)],
         max_bytes: i64,
     ) -> StoreResult<Taken<Message>>;
-    /// As `head`, with the status of a message at the same moment. `None` if either is out of scope.
+    /// As `head`, with the status of a message, from one snapshot. `None` if either is out of scope.
     async fn outlook(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Outlook>>;
-    /// The events after `after`, in order: at most `limit`, and no more once `max_bytes` are passed.
+    /// The events after `after`, in order, up to `limit` events and `max_bytes`.
     async fn events_after(
         &self,
         scope: Scope,
@@ -58,8 +58,8 @@ pub trait Timelines: Send + Sync {
         limit: i64,
         max_bytes: i64,
     ) -> StoreResult<Option<EventPage>>;
-    /// The `seq` of the last event before `seq` that is older than `floor`, without what it says: the place before the
-    /// first event that is kept if there is none. `None` if the session is out of scope.
+    /// The `seq` of the last event before `seq` that is older than `floor`, or else that before the first stored event.
+    /// `None` if the session is out of scope.
     async fn last_older(
         &self,
         scope: Scope,
@@ -67,15 +67,15 @@ pub trait Timelines: Send + Sync {
         seq: i64,
         floor: Timestamp,
     ) -> StoreResult<Option<i64>>;
-    /// Where the timeline of each of these sessions stands: one query for a node's reconcile tick.
+    /// The heads of these sessions, with one query for a node's reconcile tick.
     async fn last_seqs(&self, sessions: &[(SpaceId, SessionId)]) -> StoreResult<Vec<(SessionId, Head)>>;
-    /// Where the sessions of these spaces stand that have had an event at or after `since`.
+    /// The sessions of these spaces with an event at or after `since`.
     async fn active_since(&self, spaces: &[SpaceId], since: Timestamp) -> StoreResult<Vec<ActiveSession>>;
-    /// Pending messages whose deadline is at or before `now`, the most overdue first.
+    /// Pending messages whose deadline is at or before `now`, most overdue first.
     async fn due_messages(&self, now: Timestamp, limit: i64) -> StoreResult<Vec<DueMessage>>;
 }
 
-/// Where a timeline stands.
+/// The head of a timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     pub space: SpaceId,
@@ -85,51 +85,51 @@ pub struct Head {
     pub at: Timestamp,
 }
 
-/// Where a timeline stands, and who somebody is on it.
+/// The head of a timeline, with the participation of a principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     pub head: Head,
-    /// The caller's own participation; none for a key that sees the whole space without taking part.
+    /// None for a key that sees the whole space without participating.
     pub participant: Option<ParticipantId>,
-    /// Whether more than 20 people take part, so that presence is told in batches (contract section 8).
+    /// Whether more than 20 people participate, so that presence is sent in batches (contract section 8).
     pub is_crowd: bool,
 }
 
-/// Where a timeline stands, and one of its messages on it: all that whoever waits for the message has to know.
+/// The head of a timeline with the status of a message: what a long-poll for the message needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outlook {
     pub head: Head,
     pub status: MessageStatus,
 }
 
-/// Where a timeline stands, and the first message that a person wrote after some event.
+/// The head of a timeline, with the first message of a person after some event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Said {
     pub head: Head,
     pub message: Option<MessageId>,
 }
 
-/// A stretch of a timeline.
+/// A page of a timeline.
 #[derive(Clone, Debug)]
 pub struct EventPage {
     pub events: Vec<CommittedEvent>,
     pub head: Head,
 }
 
-/// A stretch of a session's messages, and how many there are in all.
+/// A page of a session's messages, and their total.
 #[derive(Clone, Debug)]
 pub struct MessagePage {
     pub total: i64,
     pub messages: Vec<Message>,
 }
 
-/// A session that has moved lately.
+/// A session with recent activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActiveSession {
     pub space: SpaceId,
     pub id: SessionId,
     pub last_seq: i64,
-    /// When its last event came.
+    /// The time of its last event.
     pub at: Timestamp,
 }
 

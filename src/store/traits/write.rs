@@ -9,64 +9,64 @@ use crate::domain::{CommittedEvent, KeyId, MessageId, MessageStatus, Participant
 use crate::store::{SavedReply, StoreResult};
 use uuid::Uuid;
 
-/// One write transaction: what is loaded is locked until it ends; dropped without `commit`, it never was.
+/// A write transaction. Loaded sessions are locked until it ends. It is rolled back when it is dropped before `commit`.
 #[async_trait]
 pub trait WriteTx: Send {
-    /// Loads and locks the sessions that are named, in the order of their ids, and reads the rest: of replies those
-    /// that were saved since `since`.
+    /// Loads and locks the named sessions, in the order of their ids, and reads the rest. Replies saved before `since` are
+    /// left out.
     async fn load(&mut self, named: &Named, since: Timestamp) -> StoreResult<Loaded>;
     async fn pending_messages(&mut self, session: SessionId) -> StoreResult<Vec<MessageState>>;
     async fn participant(&mut self, session: SessionId, id: ParticipantId) -> StoreResult<Option<Participant>>;
     async fn participant_of(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Participant>>;
-    /// How many guests take part in the session.
+    /// The number of guests in the session.
     async fn count_guests(&mut self, session: SessionId) -> StoreResult<i64>;
     /// As [`crate::store::DirectoryTx::hold_key`].
     async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool>;
-    /// The names of those who take part: of everybody, or of guests alone.
+    /// The names of the participants, of all or of guests only.
     async fn participant_names(&mut self, session: SessionId, of_everybody: bool) -> StoreResult<Vec<TakenName>>;
-    /// When the newest key was made of which the session's timeline tells for this participant, if it does.
+    /// The creation time of the newest key of this participant that was announced in the session.
     async fn told_key(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Timestamp>>;
-    /// What the session is as an interaction, if it is one.
+    /// The interaction that the session is, if it is one.
     async fn interaction(&mut self, session: SessionId) -> StoreResult<Option<InteractionState>>;
-    /// Writes what a batch has done so far.
+    /// Writes the changes of a batch so far.
     async fn apply(&mut self, writes: WriteSet) -> StoreResult<()>;
-    /// Writes the rest and makes all of it durable.
+    /// Writes the remaining changes and commits.
     async fn commit(self: Box<Self>, writes: WriteSet) -> StoreResult<()>;
 }
 
-/// How long a transaction waits for a row that somebody else holds before it ends as [`crate::store::StoreError::Busy`].
+/// How long a transaction waits for a locked row before it fails with [`StoreError::Busy`](crate::store::StoreError).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockWait {
     /// Longer than any healthy writer takes.
     Brief,
-    /// So long that one that has died is let go by the database.
+    /// Long enough for the database to release the locks of a node that has died.
     Long,
 }
 
-/// What a batch names, and so has to know before it begins.
+/// Everything that a batch refers to, read before it is decided.
 #[derive(Debug, Default)]
 pub struct Named {
     pub sessions: Vec<(SpaceId, SessionId)>,
-    /// Who has to take part in which session.
+    /// Principals whose participation is to be read.
     pub members: Vec<(SessionId, PrincipalId)>,
-    /// Who is to be a human or guest of which session.
+    /// Principals that must be a human or guest of a session.
     pub answerers: Vec<(SessionId, PrincipalId)>,
-    /// Ids of sessions to create that clients have chosen.
+    /// Ids of new sessions that were chosen by clients.
     pub new_sessions: Vec<SessionId>,
     pub messages: Vec<(SessionId, MessageId)>,
-    /// The scopes and keys under which replies may be kept.
+    /// Scopes and keys of saved replies.
     pub replies: Vec<(String, String)>,
 }
 
-/// What there is of what a batch names.
+/// What exists of a [`Named`].
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// In the order of their ids.
     pub sessions: Vec<Session>,
     pub members: Vec<(SessionId, PrincipalId, Participation)>,
-    /// Those who are, and see the session.
+    /// Those that are, and see the session.
     pub answerers: Vec<(SessionId, PrincipalId)>,
-    /// Those that are taken, in whichever space.
+    /// Ids that are taken, in any space.
     pub taken: Vec<SessionId>,
     pub messages: Vec<MessageState>,
     pub replies: Vec<SavedReply>,
@@ -84,26 +84,26 @@ pub struct WriteSet {
     pub new_participants: Vec<Participant>,
     pub gone_participants: Vec<(Participant, Timestamp)>,
     pub new_guests: Vec<(SpaceId, Participant, NewGuest)>,
-    /// Of whose key, made when, a session was told.
+    /// Key changes that were announced: the session, the principal, the time of the key.
     pub told_keys: Vec<(SessionId, PrincipalId, Timestamp)>,
     pub read_marks: Vec<NewMark>,
-    /// Which sessions are interactions, with the message that asks and what they are called.
+    /// New interactions: the session, the question, the name of the type.
     pub new_interactions: Vec<(SessionId, MessageId, String)>,
     pub acknowledged: Vec<Acknowledged>,
     pub replies: Vec<SavedReply>,
 }
 
-/// How far somebody has read who has just written: once for each, never backwards.
+/// The read mark of a principal that has just posted; at most one for each, never moved back.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMark {
     pub session: SessionId,
     pub principal: PrincipalId,
     pub seq: i64,
-    /// How many messages stand at or below `seq`.
+    /// The number of messages at or below `seq`.
     pub count: i64,
 }
 
-/// A question whose outcome was taken, and the event that says so.
+/// An acknowledged question, with the event that records it.
 #[derive(Clone, Copy, Debug)]
 pub struct Acknowledged {
     pub session: SessionId,
@@ -112,7 +112,7 @@ pub struct Acknowledged {
     pub at: Timestamp,
 }
 
-/// The id column of an event's subject: the message that it settled or the principal that it removed.
+/// The subject of an event in its row: the message that it settled or the principal that it removed.
 pub(crate) fn subject_of(event: &CommittedEvent) -> Option<Uuid> {
     event.settles.map(Into::into).or(event.removes.map(|id| id.0))
 }

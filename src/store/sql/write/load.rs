@@ -55,7 +55,7 @@ pub(super) async fn load<E: Engine>(
             row.push(named.map(|(_, principal)| principal.0));
         },
     );
-    // Of every space: an id is taken whoever has it. Read without a lock, so that nobody waits for another's.
+    // In every space, since ids are unique across spaces. Read without a lock, so that no space waits for another.
     batch.add(
         "SELECT v.column1 FROM (VALUES",
         ") AS v WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.id = v.column1) \

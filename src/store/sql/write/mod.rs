@@ -21,14 +21,14 @@ use crate::store::pool::PooledConnection;
 use crate::store::{Loaded, LockWait, Named, StoreError, StoreResult, WriteSet, WriteTx};
 use async_trait::async_trait;
 
-/// What waits for an answer in session `$1`, in order.
+/// The pending messages of session `$1`, in order.
 pub const PENDING_MESSAGES: &str = concat!(
     "SELECT ",
     state_columns!(),
     " FROM messages m WHERE m.session_id = $1 AND m.status = 'Pending' ORDER BY m.seq"
 );
 
-/// What those who take part in session `$1` are called: everybody if `$2`, else guests alone.
+/// The names of the participants of session `$1`: of all if `$2`, else of guests only.
 const PARTICIPANT_NAMES: &str = "SELECT p.kind, COALESCE(a.name, h.name, g.name), p.invited_by FROM participants p \
      LEFT JOIN agents a ON a.id = p.principal_id AND p.kind = 'Agent' \
      LEFT JOIN humans h ON h.id = p.principal_id AND p.kind = 'Human' \
@@ -37,7 +37,7 @@ const PARTICIPANT_NAMES: &str = "SELECT p.kind, COALESCE(a.name, h.name, g.name)
 
 pub(super) struct SqlWriteTx<E: Engine> {
     tx: Box<PooledConnection<E>>,
-    /// How it waits for what it locks. It begins with its first statement.
+    /// How long it waits for locks. The transaction begins with its first statement.
     wait: LockWait,
 }
 
@@ -68,7 +68,7 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
     }
 
     async fn count_guests(&mut self, session: SessionId) -> StoreResult<i64> {
-        self.begun().await?;
+        self.ensure_begun().await?;
         sql::<E>("SELECT COUNT(*) FROM participants p WHERE p.session_id = $1 AND p.kind = 'Guest'")
             .bind(session.0)
             .number(&mut self.tx)
@@ -76,7 +76,7 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
     }
 
     async fn hold_key(&mut self, key: KeyId) -> StoreResult<bool> {
-        self.begun().await?;
+        self.ensure_begun().await?;
         api_keys::hold::<E>(&mut self.tx, key).await
     }
 
@@ -122,7 +122,7 @@ impl<E: Engine> SqlWriteTx<E> {
 
     async fn write(&mut self, writes: WriteSet, commits: bool) -> StoreResult<()> {
         self.delete_participants(&writes.gone_participants).await?;
-        // In one order, so that two batches with the same keys can't deadlock.
+        // In a fixed order, so that two batches with the same keys can't deadlock.
         let mut kept = writes.replies;
         kept.sort_by(|a, b| (&a.scope, &a.key).cmp(&(&b.scope, &b.key)));
         let mut batch = StatementBatch::<E>::over(&[
@@ -156,15 +156,15 @@ impl<E: Engine> SqlWriteTx<E> {
         Ok(())
     }
 
-    /// Sees to it that the transaction has begun.
-    async fn begun(&mut self) -> StoreResult<()> {
+    /// Begins the transaction, unless it has begun.
+    async fn ensure_begun(&mut self) -> StoreResult<()> {
         if self.tx.is_in_transaction() { Ok(()) } else { self.tx.begin(self.wait).await }
     }
 
-    /// Takes participants out. A guest is nothing without their session, so their token ends with it.
+    /// Removes participants. The token of a guest is revoked, since a guest belongs to one session.
     async fn delete_participants(&mut self, participants: &[(Participant, Timestamp)]) -> StoreResult<()> {
         for (gone, at) in participants {
-            self.begun().await?;
+            self.ensure_begun().await?;
             sql::<E>("DELETE FROM participants WHERE session_id = $1 AND id = $2")
                 .bind(gone.session_id.0)
                 .bind(gone.id.0)

@@ -74,7 +74,7 @@ pub(super) fn insert_guests<E: Engine>(batch: &mut StatementBatch<E>, guests: &[
             row.push(guest.map(|(_, _, guest)| guest.token_hash.to_vec()));
             row.push(guest.map(|(_, _, guest)| guest.expires_at.0));
             row.push(p.map(|p| p.added_at.0));
-            // An author's JSON has no keys but texts, so that it can't fail.
+            // Serializing an author can't fail, since all keys of its JSON are strings.
             row.push(guest.and_then(|(_, _, guest)| serde_json::to_string(&guest.created_by).ok()));
             row.push(guest.and_then(|(_, _, guest)| guest.created_by.key_id).map(|key| key.0));
             row.push(guest.and_then(|(_, _, guest)| guest.answers_agent).map(|agent| agent.0));

@@ -7,7 +7,7 @@ use crate::store::engine::Engine;
 use crate::store::{Acknowledged, StoreError, StoreResult, subject_of};
 use std::collections::HashMap;
 
-/// How many bytes these events add to each session.
+/// The bytes that these events add to each session.
 pub(super) fn added_bytes(events: &[CommittedEvent]) -> HashMap<SessionId, i64> {
     let mut added = HashMap::with_capacity(events.len());
     for event in events {
@@ -149,8 +149,7 @@ pub(super) fn settle<E: Engine>(batch: &mut StatementBatch<E>, settled: &[(Messa
     Ok(())
 }
 
-/// Notes that outcomes were taken: once each, as messages settle once. Interactions have it in a column of their own
-/// for the release before.
+/// Records acknowledgements, once for each message. Interactions have their own column for it, for the previous release.
 pub(super) fn acknowledge<E: Engine>(batch: &mut StatementBatch<E>, acknowledged: &[Acknowledged]) {
     let columns = |row: &mut Row<'_, E>, taken: Option<&Acknowledged>| {
         row.push(taken.map(|taken| taken.message.0));

@@ -1,4 +1,4 @@
-//! What a request or a socket can reach, and the few actions that both offer.
+//! The shared state of handlers, connections and jobs, and the use cases that HTTP and WebSocket both offer.
 
 use crate::audit::Audit;
 use crate::auth::{Accounts, Authenticator};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Everything that lives as long as the server.
+/// The state that lives as long as the server.
 pub struct Context {
     pub config: Config,
     pub store: Arc<dyn Store>,
@@ -43,14 +43,14 @@ pub struct Context {
 /// The state of every handler and socket.
 pub type App = Arc<Context>;
 
-/// A message that was posted: its JSON, and whether an earlier request had done it.
+/// A posted message: its JSON, and whether it repeats the reply to an earlier request.
 pub struct Posted {
     pub json: String,
     pub replayed: bool,
 }
 
 impl Context {
-    /// Carries out a command of this principal on one session.
+    /// Executes a command of this principal on one session.
     pub async fn command(
         &self,
         principal: &Arc<Principal>,
@@ -64,7 +64,7 @@ impl Context {
         self.timeline.submit(Request { space, session, by, action, idempotency }).await
     }
 
-    /// Posts a message; durable when this returns.
+    /// Posts a message. It is durable when this returns.
     pub async fn post(
         &self,
         principal: &Arc<Principal>,
@@ -90,7 +90,7 @@ impl Context {
         }
     }
 
-    /// Notes that a principal types in a session that it sees, or has stopped.
+    /// Records whether a principal is typing in a session that it sees.
     pub async fn type_in(&self, principal: &Principal, session: SessionId, typing: bool) -> Result<(), Refusal> {
         let head = self.store.head(principal.scope(), session).await?;
         head.ok_or(Refusal::NotFound("Session"))?;
@@ -98,7 +98,7 @@ impl Context {
         Ok(())
     }
 
-    /// Notes how far a participant has read, and shows it to the others.
+    /// Moves a participant's read mark, and sends it to the other participants.
     pub async fn read_to(&self, principal: &Principal, session: SessionId, seq: i64) -> Result<(), Refusal> {
         if seq < 0 {
             return Err(Refusal::invalid("seq", "must not be negative"));
@@ -111,13 +111,13 @@ impl Context {
         Ok(())
     }
 
-    /// Makes revocations hold at once on this node and soon on the others.
+    /// Applies revocations, at once on this node and soon on the others.
     pub fn revoke(&self, ids: impl IntoIterator<Item = Uuid>) {
         self.hub.revoke(&ids.into_iter().collect());
     }
 }
 
-/// A message as it was when it was posted.
+/// A message in the state in which it was posted.
 fn as_first_posted(mut message: Message) -> Message {
     if message.response_required {
         message.status = MessageStatus::Pending;

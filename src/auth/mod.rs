@@ -1,4 +1,4 @@
-//! From a credential to a principal: API keys, guest tokens, JWTs, passwords.
+//! Authentication: from a credential (API key, guest token, JWT, password) to a principal.
 
 mod accounts;
 mod acting;
@@ -7,7 +7,7 @@ mod authenticator;
 pub mod credential;
 mod jwks;
 mod jwt;
-mod outside;
+mod external;
 mod passwords;
 mod revoked;
 pub mod secret;

@@ -67,7 +67,7 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
 /// Makes the space that people of an outside issuer join, or the first of them could not come in.
 async fn space_of_outside_issuer(context: &Context) -> Result<(), CliError> {
     let jwt = &context.config.jwt;
-    if !jwt.has_outside_issuer()
+    if !jwt.has_external_issuer()
         || create::ensure_space(&*context.store, &jwt.jwt_space, context.clock.now()).await?.is_some()
     {
         return Ok(());

@@ -124,7 +124,7 @@ impl JwtSettings {
     }
 
     /// Whether an external issuer may sign tokens.
-    pub fn has_outside_issuer(&self) -> bool {
+    pub fn has_external_issuer(&self) -> bool {
         self.jwks_url.is_some() || self.jwt_secret.is_some()
     }
 }

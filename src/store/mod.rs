@@ -27,7 +27,7 @@ use std::collections::HashSet;
 use std::num::NonZeroUsize;
 pub(crate) use traits::subject_of;
 pub use traits::{
-    Acknowledged, ActiveSession, Announcement, ApiKeys, Attested, AuditLog, Credentials, Directory, DirectoryTx, DueMessage, EndedSignIns, EventPage, FeedEntry, FormerHumans, GuestOf, Head, Interactions, KeyChangeLimit, KeyHolder, Listed, Loaded, LockWait, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NewSignIn, NotRevoked, Outlook, OutsideIdentities, OutsideIdentity, Passing, PasswordChosen, PublicKeys, Put, ReadMark, RefreshOutcome, Retention, Retired, Revoked, Revoker, Said, SavedReply, SavedReplyKind, Sessions, SignIns, SpaceSize, Standing, Taken, Timelines, Uses, WriteSet, WriteTx,
+    Acknowledged, ActiveSession, Announcement, ApiKeys, Attested, AuditLog, Credentials, Directory, DirectoryTx, DueMessage, EndedSignIns, EventPage, FeedEntry, FormerHumans, GuestOf, Head, Interactions, KeyChangeLimit, KeyHolder, Listed, Loaded, LockWait, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NewSignIn, NotRevoked, Outlook, ExternalIdentities, ExternalIdentity, Passing, PasswordChosen, PublicKeys, Put, ReadMark, RefreshOutcome, Retention, Retired, Revoked, Revoker, Said, SavedReply, SavedReplyKind, Sessions, SignIns, SpaceSize, Standing, Taken, Timelines, Uses, WriteSet, WriteTx,
 };
 
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -43,7 +43,7 @@ pub trait Store:
     + Credentials
     + ApiKeys
     + SignIns
-    + OutsideIdentities
+    + ExternalIdentities
     + Sessions
     + Timelines
     + Retention

@@ -174,7 +174,7 @@ async fn when_postgres_is_restarted_writes_are_told_to_come_again_and_sockets_st
             assert_eq!(refused.header("retry-after"), Some("1"));
             refused.expect_error(503, "UNAVAILABLE");
             node.shows("hiloop_store_unreachable", 1.0).await;
-            node.logs_after(logged, "cannot ask the store for its time").await;
+            node.logs_after(logged, "cannot query the database's clock").await;
         }
         // Typing needs no store to be passed on, only to be allowed: the socket was.
         socket.expect_none("event").await;
@@ -183,7 +183,7 @@ async fn when_postgres_is_restarted_writes_are_told_to_come_again_and_sockets_st
             eventually("the node to be ready", async || (node.owner.get("/readyz").await.status == 200).then_some(()))
                 .await;
             node.shows("hiloop_store_unreachable", 0.0).await;
-            node.logs_after(logged, "the store answers again").await;
+            node.logs_after(logged, "the database is available again").await;
         }
         let message = post(&first.owner, &session, &format!("after round {round}")).await;
         takes(&mut socket, &message).await;
@@ -412,7 +412,7 @@ async fn a_clock_that_is_far_from_the_databases_is_told_of_in_the_log() {
         assert!(clock.now().millis_since(SystemClock.now()).abs() < 200);
         server.stop().await;
         let logged = String::from_utf8(log.0.lock().clone()).expect("text");
-        let lines: Vec<&str> = logged.lines().filter(|line| line.contains("clock is not the database's")).collect();
+        let lines: Vec<&str> = logged.lines().filter(|line| line.contains("clock differs from the database's")).collect();
         assert_eq!(lines.len(), times, "{logged}");
         assert!(lines.iter().all(|line| line.contains("WARN") && line.contains("milliseconds=")), "{logged}");
     }

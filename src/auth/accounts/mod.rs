@@ -17,10 +17,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
-/// How long an access token holds.
+/// Lifetime of an access token.
 pub const ACCESS_SECONDS: i64 = 15 * 60;
 
-/// The request by which somebody signs in or out.
+/// The client of a request to sign in or out.
 #[derive(Clone, Debug)]
 pub struct Visit {
     pub from: Origin,
@@ -28,7 +28,7 @@ pub struct Visit {
     pub user_agent: Option<String>,
 }
 
-/// What signing in gives.
+/// The tokens of a sign-in.
 #[derive(Debug)]
 pub struct SignedIn {
     pub access_token: String,
@@ -36,7 +36,7 @@ pub struct SignedIn {
     pub refresh_token: Secret,
 }
 
-type Revoker = Box<dyn Fn(&HashSet<Uuid>) + Send + Sync>;
+type OnRevocation = Box<dyn Fn(&HashSet<Uuid>) + Send + Sync>;
 
 #[derive(Clone)]
 pub struct Accounts {
@@ -46,8 +46,8 @@ pub struct Accounts {
     attempts: Arc<Attempts>,
     hash_permits: Arc<HashPermits>,
     audit: Arc<Audit>,
-    /// Called with what was revoked.
-    on_revocation: Arc<OnceLock<Revoker>>,
+    /// Called with the revoked ids.
+    on_revocation: Arc<OnceLock<OnRevocation>>,
 }
 
 impl Accounts {
@@ -62,25 +62,25 @@ impl Accounts {
         Self { store, clock, authenticator, attempts, hash_permits, audit, on_revocation: Arc::default() }
     }
 
-    /// Has `revoke` called for everything that is revoked from now on, so that live connections end. Set once.
+    /// Sets the function that is called with revoked ids, so that live connections end. Set once.
     pub fn on_revocation(&self, revoke: impl Fn(&HashSet<Uuid>) + Send + Sync + 'static) {
         let _ = self.on_revocation.set(Box::new(revoke));
     }
 
-    /// Has the live connections end whose sign-ins were ended, and their tokens refused at once on this node.
+    /// Ends the live connections of ended sign-ins, and rejects their tokens at once on this node.
     fn revoke(&self, subjects: Vec<Uuid>) {
         if let Some(revoke) = self.on_revocation.get() {
             revoke(&subjects.into_iter().collect());
         }
     }
 
-    /// Notes what a human has done, who is authenticated by it.
+    /// Adds an audit entry for an action by which a human is authenticated.
     async fn note(&self, event: AuditEvent, human: &Human, visit: &Visit, target: AuditTarget) {
         let entry = self.audit.entry(event, Some(human.space_id), &visit.source);
         self.audit.record(entry.by(author(human.id, &human.name)).on(target)).await;
     }
 
-    /// An access token for a human, as `hiloop token` prints it: of no sign-in.
+    /// An access token without a sign-in, as `hiloop token` prints it.
     pub fn access_token(&self, human: &Human, seconds: i64) -> Result<(String, Timestamp), Refusal> {
         self.token(human, None, self.clock.now().plus_seconds(seconds))
     }

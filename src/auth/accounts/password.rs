@@ -9,11 +9,11 @@ use crate::domain::principal::HumanPrincipal;
 use crate::domain::{AuditEvent, AuditTarget, AuditTargetType, HumanId, Refusal, SpaceId, Timestamp};
 use crate::store::{DirectoryTx, NewHuman, PasswordChosen};
 
-/// How long a link to choose a password holds.
+/// Lifetime of a setup link.
 const SETUP_SECONDS: i64 = 7 * 24 * 60 * 60;
 
 impl Accounts {
-    /// Sets a new password in the place of the current one, and ends every other sign-in of the human.
+    /// Changes the password, and ends all other sign-ins of the human.
     pub async fn change_password(
         &self,
         caller: &HumanPrincipal,
@@ -24,12 +24,12 @@ impl Accounts {
         passwords::check("new", &new, &caller.email)?;
         let human = self.store.human(caller.id).await?.ok_or(Refusal::NotFound("Human"))?;
         let wrong = || Refusal::Forbidden("Field 'current' is not the password".to_owned());
-        // Whoever has got hold of a token must not guess at the password without a limit, wherever they are. They are
-        // counted apart from those who sign in, whom they must not lock out, nor these them.
+        // The holder of a stolen token must not be able to guess the password without a limit. These failures count apart
+        // from those of sign-ins, so that neither locks out the other.
         let account = human.id.to_string();
         let admit = || {
             self.attempts.admit(visit.from, Try::Password)?;
-            if self.attempts.is_home(human.id, visit.from) { Ok(()) } else { self.attempts.admit_to(&account) }
+            if self.attempts.is_familiar(human.id, visit.from) { Ok(()) } else { self.attempts.admit_to(&account) }
         };
         admit()?;
         let permit = self.hash_permits.for_change(human.id, human.space_id).await?;
@@ -61,9 +61,9 @@ impl Accounts {
         Ok(())
     }
 
-    /// Chooses a password with a one-time setup token, which ends every sign-in, and signs in.
+    /// Sets a password with a one-time setup token, which ends all sign-ins, and signs in.
     pub async fn set_up(&self, token: &str, password: String, visit: &Visit) -> Result<SignedIn, Refusal> {
-        passwords::check_alone("password", &password)?;
+        passwords::check_without_email("password", &password)?;
         let refused = || Refusal::Unauthorized("The setup link is not valid any more".to_owned());
         let permit = self.hash_permit(visit.from).await?;
         let guess = self.attempts.guess(visit.from);
@@ -81,13 +81,13 @@ impl Accounts {
         let PasswordChosen { human, subjects } = chosen?;
         self.revoke(subjects);
         let human = self.store.human(human).await?.ok_or_else(refused)?;
-        self.attempts.note_home(human.id, visit.from);
+        self.attempts.add_familiar(human.id, visit.from);
         let target = AuditTarget::new(AuditTargetType::Human, human.id, human.name.clone());
         self.note(AuditEvent::SetupLinkUsed, &human, visit, target).await;
         self.sign_in(&human, visit).await
     }
 
-    /// Makes a new setup link for a human as part of a transaction; the ones before it are void.
+    /// Creates a new setup link for a human in a transaction, and revokes the previous ones.
     pub async fn renew_setup_link(
         &self,
         tx: &mut dyn DirectoryTx,
@@ -99,17 +99,17 @@ impl Accounts {
         Ok(tx.add_setup_token(&token.hash(), human, Self::setup_link_ends(now)).await?)
     }
 
-    /// When a setup link ends that is made now.
+    /// The end of a setup link that is created now.
     pub fn setup_link_ends(now: Timestamp) -> Timestamp {
         now.plus_seconds(SETUP_SECONDS)
     }
 
-    /// Checks the first password of a new human, if they are to have one.
+    /// Checks the first password of a new human, if there is one.
     pub fn check_first_password(password: Option<&str>, email: &str) -> Result<(), Refusal> {
         password.map_or(Ok(()), |password| passwords::check("password", password, email))
     }
 
-    /// Checks and hashes the first password of a new human of a space, if they are to have one.
+    /// Checks and hashes the first password of a new human of a space, if there is one.
     pub async fn first_password(
         &self,
         space: SpaceId,
@@ -121,13 +121,13 @@ impl Accounts {
         passwords::hash(&self.hash_permits.for_creation(space).await?, password).await.map(Some)
     }
 
-    /// What is told of somebody who has the address of a new human.
+    /// The refusal if the address of a new human is taken.
     pub fn address_taken() -> Refusal {
         Refusal::Conflict("Field 'email' names somebody who is in the space already".to_owned())
     }
 
-    /// Creates a human in a space, as part of a transaction. Without a password the second value is the token of a
-    /// one-time setup link, which `setup_token` gives for the new human.
+    /// Creates a human in a transaction. Without a password, the second value is the token of a setup link, which
+    /// `setup_token` creates.
     pub async fn create_in(
         &self,
         tx: &mut dyn DirectoryTx,

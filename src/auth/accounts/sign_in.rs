@@ -13,16 +13,16 @@ use crate::domain::{AuditEvent, AuditSource, AuditTarget, AuditTargetType, Origi
 use crate::store::{EndedSignIns, NewSignIn, RefreshOutcome};
 use uuid::Uuid;
 
-/// How long a refresh token holds; each use gives a new one, until the sign-in ends.
+/// Lifetime of a refresh token. Each use returns a new one, until the sign-in ends.
 const REFRESH_SECONDS: i64 = 30 * 24 * 60 * 60;
-/// Most accounts of one address, in as many spaces, that a password is compared with.
+/// Most accounts with the same address, in different spaces, that a password is verified against.
 const MAX_ACCOUNTS: i64 = 8;
-/// Longest `User-Agent` that is kept, in characters.
+/// Longest `User-Agent` that is stored, in characters.
 const MAX_USER_AGENT: usize = 256;
 
 impl Accounts {
-    /// Signs in to the account of this address in `space` (a name or an id); without one, to the first account of the
-    /// address, the oldest first, whose password this is.
+    /// Signs in to the account with this address in `space` (a name or an id); without a space, to the oldest account with
+    /// the address whose password matches.
     pub async fn login(
         &self,
         email: &str,
@@ -32,7 +32,7 @@ impl Accounts {
     ) -> Result<SignedIn, Refusal> {
         let from = visit.from;
         self.attempts.admit(from, Try::Password)?;
-        // An address that nobody can have is answered like one that nobody has.
+        // An invalid address gets the same reply as an unknown one.
         let address = normal_email("email", email).ok();
         let account = address.as_deref().unwrap_or_default();
         let accounts = match &address {
@@ -43,30 +43,30 @@ impl Accounts {
         let permit = self.hash_permit(from).await?;
         let accounts = self.admitted(account, accounts, from)?;
         let guess = self.attempts.guess_at(account, from);
-        let found = Self::whose_password(&permit, &accounts, password).await;
+        let found = Self::account_with_password(&permit, &accounts, password).await;
         guess.end(&found);
         drop(permit);
         if let Err(Refusal::Unauthorized(_)) = &found {
             let accounts: Vec<_> = accounts.iter().map(failed_account).collect();
-            // Of who tries an address that stands in several spaces, none of them is told where from.
+            // With accounts in several spaces, none of these spaces learns the origin.
             let source = if accounts.len() > 1 { AuditSource::default() } else { visit.source.clone() };
             self.audit.sign_in_failed(&source, &accounts).await;
         }
         let human = found?;
-        self.attempts.note_home(human.id, from);
+        self.attempts.add_familiar(human.id, from);
         self.sign_in(human, visit).await
     }
 
-    /// The accounts of an address that may be tried from an origin: all of them, or, where somebody has failed at the
-    /// address too often, those whose own human has signed in from there. Accounts of the same address in other spaces
-    /// are other people, of whom none vouches for another.
+    /// The accounts that may be tried from an origin: all, or, if there were too many failures at the address, those whose
+    /// human has signed in from the origin. Accounts with the same address in other spaces are other people, whose sign-ins
+    /// do not count for each other.
     fn admitted(&self, address: &str, mut accounts: Vec<Human>, from: Origin) -> Result<Vec<Human>, Refusal> {
         let Err(refusal) = self.attempts.admit_to(address) else { return Ok(accounts) };
-        accounts.retain(|human| self.attempts.is_home(human.id, from));
+        accounts.retain(|human| self.attempts.is_familiar(human.id, from));
         if accounts.is_empty() { Err(refusal) } else { Ok(accounts) }
     }
 
-    /// Those whom an address may mean.
+    /// The accounts with this address.
     async fn accounts_of(&self, address: &str, space: Option<&str>) -> Result<Vec<Human>, Refusal> {
         Ok(match space {
             None => self.store.humans_by_address(address, MAX_ACCOUNTS).await?,
@@ -80,15 +80,15 @@ impl Accounts {
     async fn space_named(&self, space: &str) -> Result<Option<SpaceId>, Refusal> {
         match space.parse() {
             Ok(id) => Ok(Some(id)),
-            // No space has such a name, and PostgreSQL takes no text with NUL.
+            // No space has such a name, and PostgreSQL rejects text with NUL.
             Err(_) if space.contains('\0') => Ok(None),
             Err(_) => Ok(self.store.space_by_name(space).await?.map(|space| space.id)),
         }
     }
 
-    /// The first of these accounts that this is the password of. One hash is compared at least, so that an answer
-    /// takes as long where there is no account.
-    async fn whose_password<'a>(permit: &HashPermit, accounts: &'a [Human], password: String) -> Result<&'a Human, Refusal> {
+    /// The first of these accounts with this password. At least one hash is verified, so that the reply takes as long if
+    /// there is no account.
+    async fn account_with_password<'a>(permit: &HashPermit, accounts: &'a [Human], password: String) -> Result<&'a Human, Refusal> {
         if accounts.iter().all(|human| human.password_hash.is_none()) {
             passwords::verify(permit, password.clone(), None).await?;
         }
@@ -101,9 +101,8 @@ impl Accounts {
         Err(Refusal::Unauthorized("The e-mail address or the password is wrong".to_owned()))
     }
 
-    /// A turn at hashing for an origin that has not failed too often. It is asked again when its turn comes, and the
-    /// turn is held until a failure is counted: of thousands of guesses at once, only those whose turn it is get
-    /// ahead of the count.
+    /// A permit to hash for an origin with few enough failures. The limit is checked again after the wait, and the permit is
+    /// held until a failure is counted: of thousands of concurrent guesses only those with a permit run ahead of the count.
     pub(super) async fn hash_permit(&self, from: Origin) -> Result<HashPermit, Refusal> {
         self.attempts.admit(from, Try::Password)?;
         let permit = self.hash_permits.for_sign_in(from).await?;
@@ -126,13 +125,13 @@ impl Accounts {
         };
         let ended = self.store.add_sign_in(&new, now).await?;
         self.revoke(ended.ok_or_else(|| Refusal::Unauthorized("The password was changed meanwhile".to_owned()))?);
-        self.attempts.vouch_for(&new.hash);
+        self.attempts.add_valid(&new.hash);
         let target = AuditTarget::new(AuditTargetType::SignIn, new.id, human.name.clone());
         self.note(AuditEvent::SignIn, human, visit, target).await;
         self.signed_in(human, new.id, ends_at, refresh_token)
     }
 
-    /// Gives new tokens for a refresh token, which is used up. One that was used before ends its whole sign-in.
+    /// Exchanges a refresh token for new tokens. Reusing a refresh token ends its whole sign-in.
     pub async fn refresh(&self, token: &str, visit: &Visit) -> Result<SignedIn, Refusal> {
         self.attempts.look_up(visit.from, token, self.rotate(token, visit)).await
     }
@@ -146,8 +145,8 @@ impl Accounts {
         match outcome {
             RefreshOutcome::Rotated { human, sign_in, ends_at } => {
                 let human = self.store.human(human).await?.ok_or_else(refused)?;
-                self.attempts.vouch_for(&next.hash());
-                self.attempts.note_home(human.id, visit.from);
+                self.attempts.add_valid(&next.hash());
+                self.attempts.add_familiar(human.id, visit.from);
                 self.signed_in(&human, sign_in, ends_at, next)
             }
             RefreshOutcome::Reused { human, sign_in } => {
@@ -163,7 +162,7 @@ impl Accounts {
         }
     }
 
-    /// Ends the sign-in of a refresh token, or every one of its human; one that is unknown has ended already.
+    /// Ends the sign-in of a refresh token, or all sign-ins of its human. An unknown token counts as ended.
     pub async fn logout(&self, token: &str, everywhere: bool, visit: &Visit) -> Result<(), Refusal> {
         let now = self.clock.now();
         let ended = self.store.end_sign_in_of(&secret::hash(token), everywhere, now).await?;
@@ -187,7 +186,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Ends every sign-in of a human, and their tokens that came of none.
+    /// Ends all sign-ins of a human, and tokens without a sign-in.
     pub async fn end_all_sign_ins(&self, caller: &HumanPrincipal, source: &AuditSource) -> Result<(), Refusal> {
         self.revoke(self.store.end_all_sign_ins(caller.id, self.clock.now()).await?);
         let target = AuditTarget::new(AuditTargetType::Human, caller.id, caller.name.clone());
@@ -195,7 +194,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Notes which sign-ins a human has ended: one, or all of their own.
+    /// Adds an audit entry for ended sign-ins.
     async fn note_ended(&self, caller: &HumanPrincipal, target: AuditTarget, source: &AuditSource) {
         let entry = self.audit.entry(AuditEvent::SignInEnded, Some(caller.space), source);
         self.audit.record(entry.by(author(caller.id, &caller.name)).on(target)).await;
@@ -206,7 +205,7 @@ fn failed_account(human: &Human) -> FailedAccount {
     FailedAccount { space: human.space_id, human: human.id, name: human.name.clone() }
 }
 
-/// A `User-Agent` as it may be shown to its human.
+/// A `User-Agent` that is safe to display.
 fn shown_user_agent(text: &str) -> String {
     without_hidden(text).chars().take(MAX_USER_AGENT).collect()
 }

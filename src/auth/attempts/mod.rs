@@ -1,18 +1,17 @@
-//! Failed sign-ins, counted for each origin, so that nobody can guess at passwords, keys or tokens for long.
+//! Limits of failed sign-ins, so that passwords, keys and tokens can't be guessed.
 //!
-//! A limit must not count against anybody else who comes from the same address. So only failures count; a credential
-//! that has been good on this node before is checked as ever, and a token whose signature proves it is always
-//! checked. What is refused while an origin is limited is what nobody can vouch for before it is looked up: passwords,
-//! setup links, and keys and tokens that this node has not seen succeed. Credentials that have expired are no guesses
-//! and don't count.
+//! A limit must not affect other callers behind the same address. So only failures count; a credential that was valid on
+//! this node before is always checked, and so is a token that proves itself by its signature. While an origin is limited,
+//! only credentials that need a look-up first are refused: passwords, setup links, and keys and tokens that have not
+//! succeeded on this node. Expired credentials were valid and don't count.
 //!
-//! The networks of an IPv6 site are also counted together, since one site has 65,536 of them. And failures are counted
-//! for each account, wherever they come from, so that guesses at one account don't add up over many origins. One site
-//! alone never uses up what an account has; and where many origins have, an origin from which the account's own human
-//! has signed in is not held up by that, or anybody could lock its owner out.
+//! Failures are counted for each origin, for each IPv6 site (which has 65,536 networks), and for each account, so that
+//! guesses at one account add up over many origins. A single site can never exhaust the limit of an account. If many
+//! origins have exhausted it, sign-ins from origins where the account's human has signed in before are still accepted;
+//! otherwise anybody could lock the owner out.
 //!
-//! Nobody guesses 256 random bits, nor a signature: a key or token that fails weighs little, so that a client with a
-//! list of old ones is told of each that it is not good.
+//! 256 random bits and signatures can't be guessed, so that a failed key or token counts little: a client with a list of
+//! old ones gets a proper reply for each.
 
 use super::secret;
 use crate::clock::Clock;
@@ -27,23 +26,23 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Origins with failures that are remembered; beyond it those that are looked at least are forgotten.
+/// Most origins with failures that are kept.
 const MAX_ORIGINS: usize = 50_000;
-/// Good credentials that are remembered, as hashes.
-const MAX_KNOWN: usize = 50_000;
+/// Most valid credentials that are kept, as hashes.
+const MAX_VALID: usize = 50_000;
 
-/// Accounts with failures that are remembered, and origins at which somebody has signed in to one.
+/// Most accounts with failures, and most (human, origin) pairs of sign-ins, that are kept.
 const MAX_ACCOUNTS: usize = 50_000;
-/// A site may fail so many times as often as one of its networks: fewer times than there may be failures at one account,
-/// so that one site alone, which anybody can rent, locks no owner out.
-const SITE_SHARE: u64 = 3;
-/// At one account there may be so many times as many failures as one origin may have.
-const ACCOUNT_SHARE: u64 = 4;
+/// Limit of a site, as a multiple of that of an origin. It is lower than that of an account, so that a single site, which
+/// anybody can rent, can't lock an owner out.
+const SITE_FACTOR: u64 = 3;
+/// Limit of an account, as a multiple of that of an origin.
+const ACCOUNT_FACTOR: u64 = 4;
 
-/// So many failed keys or tokens weigh as much as one failed password.
-const TOKENS_A_PASSWORD: u64 = 20;
+/// Number of failed keys or tokens that count as one failed password.
+const TOKENS_PER_PASSWORD: u64 = 20;
 
-/// What is tried, by what a failure weighs.
+/// The kind of a credential, by the weight of a failure.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Try {
     /// A password or a setup link.
@@ -53,19 +52,19 @@ pub(super) enum Try {
 }
 
 impl Try {
-    /// The time in which a failure is forgotten.
+    /// The time in which a failure is refilled.
     fn cost(self, limit: SignInLimit) -> Duration {
         let password = limit.each_millis();
         Duration::from_millis(match self {
             Self::Password => password,
-            Self::Token => (password / TOKENS_A_PASSWORD).max(1),
+            Self::Token => (password / TOKENS_PER_PASSWORD).max(1),
         })
     }
 }
 
 type Buckets<K> = unsync::Cache<K, Bucket<Timestamp>>;
 
-/// What each origin has left.
+/// The failed sign-ins of this node.
 pub struct Attempts {
     clock: Arc<dyn Clock>,
     counted: Option<Counted>,
@@ -78,9 +77,9 @@ struct Counted {
     /// By /48 network.
     sites: Mutex<Buckets<Origin>>,
     accounts: Mutex<Buckets<SecretHash>>,
-    /// Where humans have signed in.
-    homes: sync::Cache<(HumanId, Origin), ()>,
-    known: sync::Cache<SecretHash, ()>,
+    /// Origins from which humans have signed in.
+    familiar: sync::Cache<(HumanId, Origin), ()>,
+    valid: sync::Cache<SecretHash, ()>,
 }
 
 impl Counted {
@@ -100,7 +99,7 @@ impl Counted {
     fn drain<K: Eq + Hash>(&self, buckets: &Mutex<Buckets<K>>, key: K, cost: Duration, now: Timestamp) {
         let mut buckets = buckets.lock();
         let mut bucket = buckets.get(&key).copied().unwrap_or(Bucket::full(now));
-        // Those that were under way when nothing was left make it no longer than it is.
+        // Concurrent failures beyond the limit do not extend the wait.
         bucket.drain(self.rate, cost, now);
         buckets.insert(key, bucket);
     }
@@ -110,19 +109,19 @@ fn millis(cost: Duration) -> u64 {
     u64::try_from(cost.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What a failure costs a site. The buckets count in milliseconds: rounded up, and down for an account, so that a site
-/// has less than an account has by any limit.
+/// The cost of a failure for a site. Buckets have a resolution of milliseconds: the cost is rounded up here and down for an
+/// account, so that a site has less than an account for any limit.
 fn of_site(cost: Duration) -> Duration {
-    Duration::from_millis(millis(cost).div_ceil(SITE_SHARE))
+    Duration::from_millis(millis(cost).div_ceil(SITE_FACTOR))
 }
 
-/// What a failure costs an account.
+/// The cost of a failure for an account.
 fn of_account(limit: SignInLimit) -> Duration {
-    Duration::from_millis((millis(Try::Password.cost(limit)) / ACCOUNT_SHARE).max(1))
+    Duration::from_millis((millis(Try::Password.cost(limit)) / ACCOUNT_FACTOR).max(1))
 }
 
 impl Attempts {
-    /// Counts nothing without a limit.
+    /// Without a limit, nothing is counted.
     pub fn new(limit: Option<SignInLimit>, clock: Arc<dyn Clock>) -> Self {
         let counted = limit.map(|limit| Counted {
             limit,
@@ -130,13 +129,13 @@ impl Attempts {
             origins: Mutex::new(unsync::Cache::new(MAX_ORIGINS)),
             sites: Mutex::new(unsync::Cache::new(MAX_ORIGINS)),
             accounts: Mutex::new(unsync::Cache::new(MAX_ACCOUNTS)),
-            homes: sync::Cache::new(MAX_ACCOUNTS),
-            known: sync::Cache::new(MAX_KNOWN),
+            familiar: sync::Cache::new(MAX_ACCOUNTS),
+            valid: sync::Cache::new(MAX_VALID),
         });
         Self { clock, counted }
     }
 
-    /// Refuses an origin that has failed too often.
+    /// Refuses an origin with too many failures.
     pub(super) fn admit(&self, from: Origin, what: Try) -> Result<(), Refusal> {
         let Some(counted) = &self.counted else { return Ok(()) };
         let now = self.clock.now();
@@ -148,21 +147,21 @@ impl Attempts {
         }
     }
 
-    /// Refuses a guess at an account (any text that stands for one) at which there were too many failures.
+    /// Refuses a guess at an account (identified by any text) with too many failures.
     pub(super) fn admit_to(&self, account: &str) -> Result<(), Refusal> {
         let Some(counted) = &self.counted else { return Ok(()) };
         counted.check(&counted.accounts, &secret::hash(account), of_account(counted.limit), self.clock.now())
     }
 
-    /// Whether a human has signed in from there, or gone on with that: what others fail at is not held against them.
-    pub(super) fn is_home(&self, human: HumanId, from: Origin) -> bool {
-        self.counted.as_ref().is_some_and(|counted| counted.homes.get(&(human, from)).is_some())
+    /// Whether a human has signed in or refreshed from this origin. Failures of others do not count against that.
+    pub(super) fn is_familiar(&self, human: HumanId, from: Origin) -> bool {
+        self.counted.as_ref().is_some_and(|counted| counted.familiar.get(&(human, from)).is_some())
     }
 
-    /// Notes where a human has signed in, or gone on with that.
-    pub(super) fn note_home(&self, human: HumanId, from: Origin) {
+    /// Records that a human has signed in or refreshed from this origin.
+    pub(super) fn add_familiar(&self, human: HumanId, from: Origin) {
         if let Some(counted) = &self.counted {
-            counted.homes.insert((human, from), ());
+            counted.familiar.insert((human, from), ());
         }
     }
 
@@ -182,25 +181,25 @@ impl Attempts {
         counted.drain(&counted.accounts, secret::hash(account), of_account(counted.limit), self.clock.now());
     }
 
-    /// A guess at what has to be worked on to be checked. It counts as failed unless it ends otherwise, so that whoever
-    /// goes away before the answer has made the hub work for nothing only so often.
+    /// Begins a check that needs work. It counts as failed unless it ends otherwise, so that a client can't cause unlimited
+    /// work by disconnecting before the reply.
     pub fn guess(&self, from: Origin) -> Guess<'_> {
         Guess { attempts: self, from, account: None, counts: true }
     }
 
-    /// The same at the password of an account.
+    /// The same for the password of an account.
     pub fn guess_at<'a>(&'a self, account: &'a str, from: Origin) -> Guess<'a> {
         Guess { attempts: self, from, account: Some(account), counts: true }
     }
 
-    /// Notes a credential as a good one.
-    pub(super) fn vouch_for(&self, credential: &SecretHash) {
+    /// Records a credential as valid.
+    pub(super) fn add_valid(&self, credential: &SecretHash) {
         if let Some(counted) = &self.counted {
-            counted.known.insert(*credential, ());
+            counted.valid.insert(*credential, ());
         }
     }
 
-    /// Looks up a credential, if its origin may try it.
+    /// Looks up a credential, if its origin is below the limit.
     pub async fn look_up<T>(
         &self,
         from: Origin,
@@ -209,14 +208,14 @@ impl Attempts {
     ) -> Result<T, Refusal> {
         let Some(counted) = &self.counted else { return look_up.await };
         let credential = secret::hash(token);
-        if counted.known.get(&credential).is_none() {
+        if counted.valid.get(&credential).is_none() {
             self.admit(from, Try::Token)?;
         }
         let found = look_up.await;
         match &found {
-            Ok(_) => counted.known.insert(credential, ()),
+            Ok(_) => counted.valid.insert(credential, ()),
             Err(Refusal::Unauthorized(_)) => {
-                counted.known.remove(&credential);
+                counted.valid.remove(&credential);
                 self.failed(from, Try::Token);
             }
             Err(_) => {}
@@ -224,7 +223,7 @@ impl Attempts {
         found
     }
 
-    /// Checks a credential that proves itself; a bad one of an origin that has failed too often is told so.
+    /// Verifies a credential that proves itself. A failure beyond the limit is refused as such.
     pub async fn verify<T>(
         &self,
         from: Origin,
@@ -239,7 +238,7 @@ impl Attempts {
     }
 }
 
-/// A guess that is being checked.
+/// A check under way.
 pub struct Guess<'a> {
     attempts: &'a Attempts,
     from: Origin,
@@ -248,7 +247,7 @@ pub struct Guess<'a> {
 }
 
 impl Guess<'_> {
-    /// What came of it.
+    /// Ends the check with its outcome.
     pub fn end<T>(mut self, outcome: &Result<T, Refusal>) {
         self.counts = matches!(outcome, Err(Refusal::Unauthorized(_)));
     }

@@ -34,7 +34,7 @@ fn a_burst_of_failures_then_one_at_a_time() {
 }
 
 #[test]
-fn twenty_tokens_weigh_as_much_as_a_password() {
+fn twenty_tokens_count_as_much_as_a_password() {
     let clock = ShiftedClock::new();
     let attempts = Attempts::new(Some(SignInLimit { per_minute: 1, burst: 2 }), clock.clone());
     attempts.failed(origin(1), Try::Password);
@@ -69,12 +69,12 @@ fn guesses_at_one_account_add_up_over_origins() {
 }
 
 #[test]
-fn a_home_is_that_of_one_human_alone() {
+fn an_origin_is_familiar_for_one_human_only() {
     let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), ShiftedClock::new());
     let (ann, namesake) = (HumanId::new(), HumanId::new());
-    attempts.note_home(ann, origin(1));
-    assert!(attempts.is_home(ann, origin(1)));
-    assert!(!attempts.is_home(ann, origin(2)) && !attempts.is_home(namesake, origin(1)));
+    attempts.add_familiar(ann, origin(1));
+    assert!(attempts.is_familiar(ann, origin(1)));
+    assert!(!attempts.is_familiar(ann, origin(2)) && !attempts.is_familiar(namesake, origin(1)));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn the_networks_of_a_site_share_a_limit() {
 
 /// By any limit that can be set, at once and for as long as it likes.
 #[test]
-fn one_site_never_uses_up_an_account() {
+fn one_site_never_exhausts_an_account() {
     for per_minute in 1..=10_000 {
         let clock = ShiftedClock::new();
         clock.stand_still();

@@ -2,7 +2,7 @@
 
 use super::directory::{agent_by_id, agent_by_name, human_by_address, human_by_id};
 use super::rows::select_space;
-use super::{api_keys, audit, outside, replies, rows, sign_ins, sql};
+use super::{api_keys, audit, external_identities, replies, rows, sign_ins, sql};
 use crate::domain::people::{Agent, ApiKey, Human, Space};
 use crate::domain::{AgentId, AuditEntry, HumanId, KeyId, SpaceId, Timestamp};
 use crate::store::engine::Engine;
@@ -185,14 +185,14 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
         Ok(())
     }
 
-    async fn add_outside_identity(
+    async fn add_external_identity(
         &mut self,
         issuer: &str,
         subject: &str,
         human: HumanId,
         now: Timestamp,
     ) -> StoreResult<bool> {
-        Ok(outside::insert::<E>(issuer, subject, human, now).execute(&mut *self.tx).await? > 0)
+        Ok(external_identities::insert::<E>(issuer, subject, human, now).execute(&mut *self.tx).await? > 0)
     }
 
     async fn void_setup_tokens(&mut self, human: HumanId) -> StoreResult<()> {

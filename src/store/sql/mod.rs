@@ -16,7 +16,7 @@ mod interactions;
 mod lists;
 mod messages;
 mod named;
-mod outside;
+mod external_identities;
 mod page_bytes;
 mod prune;
 mod public_keys;

@@ -116,8 +116,8 @@ pub trait DirectoryTx: Send {
     async fn human(&mut self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>>;
     /// Marks the address of a human that this transaction has created as not verified, which leaves it free for others.
     async fn free_address(&mut self, human: &Human) -> StoreResult<()>;
-    /// As [`crate::store::OutsideIdentities::add_outside_identity`].
-    async fn add_outside_identity(
+    /// As [`crate::store::ExternalIdentities::add_external_identity`].
+    async fn add_external_identity(
         &mut self,
         issuer: &str,
         subject: &str,

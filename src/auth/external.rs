@@ -1,11 +1,11 @@
-//! Who a token of an outside issuer speaks for (contract section 2): a person is its issuer and subject. The first token
-//! creates the human, or joins the human with the same address if the issuer has verified that the address is theirs.
+//! Humans behind the tokens of an external issuer (contract section 2). A person is identified by issuer and subject. The
+//! first token creates the human, or links the human with the same address if the issuer has verified the address.
 //!
-//! An address that the issuer has not verified is what anybody may claim. Its human is shown with it, but does not have
-//! it: nobody is found by it, joins their human by it or is kept from having it. And a human is one person of an issuer:
-//! another subject never joins them, since an address may pass from one person to another.
+//! Anybody may claim an address that the issuer has not verified. It is shown with the human but not reserved: it can't be
+//! looked up, does not link to another human, and others may have it. A human has at most one subject of an issuer, since
+//! an address may pass from one person to another.
 
-use super::jwt::OutsideClaims;
+use super::jwt::ExternalClaims;
 use crate::clock::Clock;
 use crate::config::Quotas;
 use crate::domain::hidden::without_hidden;
@@ -13,18 +13,18 @@ use crate::domain::people::{Human, Role, Space};
 use crate::domain::text::{MAX_NAME, normal_email};
 use crate::domain::{AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Origin, Refusal, Timestamp};
 use crate::limits::directory;
-use crate::store::{NewHuman, OutsideIdentity, Store};
+use crate::store::{NewHuman, ExternalIdentity, Store};
 use std::sync::Arc;
 
-/// How often it is looked again where another request has changed what was found.
+/// Attempts, where concurrent requests change the same human.
 const ATTEMPTS: usize = 3;
-/// What a person is called whose token has nothing to call them by.
-const NAMELESS: &str = "Unnamed";
+/// The name of a person whose token has none.
+const DEFAULT_NAME: &str = "Unnamed";
 
-pub(super) struct OutsidePeople {
+pub(super) struct ExternalPeople {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    /// The space that they belong to.
+    /// The name of the space that they join.
     space: String,
     quotas: Quotas,
 }
@@ -33,17 +33,17 @@ fn refused(text: &str) -> Refusal {
     Refusal::Unauthorized(text.to_owned())
 }
 
-impl OutsidePeople {
+impl ExternalPeople {
     pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, space: String, quotas: Quotas) -> Self {
         Self { store, clock, space, quotas }
     }
 
-    /// The active human that a token's checked claims name.
-    pub(super) async fn human(&self, claims: &OutsideClaims, from: Origin) -> Result<Human, Refusal> {
+    /// The active human for the verified claims of a token.
+    pub(super) async fn human(&self, claims: &ExternalClaims, from: Origin) -> Result<Human, Refusal> {
         let issuer = claims.iss.as_deref().unwrap_or_default();
         for _ in 0..ATTEMPTS {
-            let found = match self.store.outside_identity(issuer, &claims.sub).await? {
-                Some(OutsideIdentity { active: Some(human), .. }) => {
+            let found = match self.store.external_identity(issuer, &claims.sub).await? {
+                Some(ExternalIdentity { active: Some(human), .. }) => {
                     return self.with_verified_address(issuer, current(human, claims)?, claims).await;
                 }
                 Some(gone) => self.successor(issuer, claims, gone).await?,
@@ -56,13 +56,13 @@ impl OutsidePeople {
         Err(refused("The token's e-mail address belongs to somebody else"))
     }
 
-    /// The human, who has the address of the token from now on if it is the first one that the issuer has verified, and
-    /// nobody else has it or had it.
+    /// The human, with the address of the token if that is the first address that the issuer has verified and no other human
+    /// has or had it.
     async fn with_verified_address(
         &self,
         issuer: &str,
         human: Human,
-        claims: &OutsideClaims,
+        claims: &ExternalClaims,
     ) -> Result<Human, Refusal> {
         let verified = address(claims).filter(|_| !human.email_verified && claims.email_verified == Some(true));
         let Some(address) = verified else { return Ok(human) };
@@ -74,13 +74,13 @@ impl OutsidePeople {
         Ok(human)
     }
 
-    /// The human who has the address of one who was deactivated: it is the same person if the issuer says so of a
-    /// token that was issued since.
+    /// The human who now has the address of a deactivated one. It is the same person if the issuer has verified the address in
+    /// a token that was issued since.
     async fn successor(
         &self,
         issuer: &str,
-        claims: &OutsideClaims,
-        gone: OutsideIdentity,
+        claims: &ExternalClaims,
+        gone: ExternalIdentity,
     ) -> Result<Option<Human>, Refusal> {
         let inactive = || refused("The token's human is not active");
         let address = address(claims).filter(|_| claims.email_verified == Some(true)).ok_or_else(inactive)?;
@@ -89,11 +89,11 @@ impl OutsidePeople {
             return Err(inactive());
         }
         let human = current(human, claims)?;
-        Ok(self.store.move_outside_identity(issuer, &claims.sub, gone.human, human.id).await?.then_some(human))
+        Ok(self.store.move_external_identity(issuer, &claims.sub, gone.human, human.id).await?.then_some(human))
     }
 
-    /// Somebody whom no token has named before. `None` if another request was ahead, or the address is somebody else's.
-    async fn newcomer(&self, issuer: &str, claims: &OutsideClaims, from: Origin) -> Result<Option<Human>, Refusal> {
+    /// The human for a new identity. `None` if a concurrent request was faster, or another human has the address.
+    async fn newcomer(&self, issuer: &str, claims: &ExternalClaims, from: Origin) -> Result<Option<Human>, Refusal> {
         let address =
             address(claims).ok_or_else(|| refused("The token names no e-mail address that the hub can use"))?;
         if claims.email_verified == Some(false) {
@@ -105,16 +105,16 @@ impl OutsidePeople {
             if claims.email_verified != Some(true) {
                 return Ok(None);
             }
-            // Who had the address before must not become who has it now.
+            // A former owner of the address must not be linked to its current owner.
             let former = self.store.former_humans(space.id, &address, issuer).await?;
             if former.any && !is_since(claims.iat, human.created_at) {
                 return Err(refused("The token is of before its human was created"));
             }
             let human = current(human, claims)?;
-            return Ok(self.store.add_outside_identity(issuer, &claims.sub, human.id, now).await?.then_some(human));
+            return Ok(self.store.add_external_identity(issuer, &claims.sub, human.id, now).await?.then_some(human));
         }
         if self.store.former_humans(space.id, &address, issuer).await?.unknown_to_issuer {
-            // It may be they, and whoever was deactivated does not come back by themselves.
+            // It may be the same person, and a deactivated person can't return by signing in.
             return Err(refused("The token's human is not active"));
         }
         self.create(issuer, claims, &space, &address, from, now).await
@@ -123,7 +123,7 @@ impl OutsidePeople {
     async fn create(
         &self,
         issuer: &str,
-        claims: &OutsideClaims,
+        claims: &ExternalClaims,
         space: &Space,
         address: &str,
         from: Origin,
@@ -137,7 +137,7 @@ impl OutsidePeople {
             tx.free_address(&human).await?;
             human.email_verified = false;
         }
-        if !tx.add_outside_identity(issuer, &claims.sub, human.id, now).await? {
+        if !tx.add_external_identity(issuer, &claims.sub, human.id, now).await? {
             return Ok(None);
         }
         directory::check_humans(&self.quotas, &mut *tx, space.id).await?;
@@ -156,30 +156,30 @@ impl OutsidePeople {
     }
 }
 
-/// The human, unless tokens like this one were made void.
-fn current(human: Human, claims: &OutsideClaims) -> Result<Human, Refusal> {
+/// The human, unless the token was revoked.
+fn current(human: Human, claims: &ExternalClaims) -> Result<Human, Refusal> {
     match human.tokens_valid_from {
         Some(from) if !is_since(claims.iat, from) => Err(refused("The token is not valid any more")),
         _ => Ok(human),
     }
 }
 
-/// Whether a token was issued at this moment or later. Issuers mostly tell seconds alone.
+/// Whether a token was issued at this moment or later, in whole seconds, since most issuers have no fractions.
 fn is_since(issued: Timestamp, moment: Timestamp) -> bool {
     issued.0.div_euclid(1000) >= moment.0.div_euclid(1000)
 }
 
-fn address(claims: &OutsideClaims) -> Option<String> {
+fn address(claims: &ExternalClaims) -> Option<String> {
     normal_email("email", claims.email.as_deref()?).ok()
 }
 
-/// What to call them: their name, else what stands before the `@` of their address, which not everybody is to know.
-fn name(claims: &OutsideClaims, address: &str) -> String {
+/// The name: that of the token, or else the local part of the address, since others must not see the whole address.
+fn name(claims: &ExternalClaims, address: &str) -> String {
     let local = address.split('@').next().unwrap_or_default();
     let shown = |text: &str| {
         let clean: String = without_hidden(text).trim().chars().take(MAX_NAME).collect();
         Some(clean.trim().to_owned()).filter(|clean| !clean.is_empty())
     };
     let name = claims.name.as_deref().and_then(shown).or_else(|| shown(local));
-    name.unwrap_or_else(|| NAMELESS.to_owned())
+    name.unwrap_or_else(|| DEFAULT_NAME.to_owned())
 }

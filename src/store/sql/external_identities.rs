@@ -7,12 +7,12 @@ use crate::domain::people::Human;
 use crate::domain::{HumanId, SpaceId, Timestamp};
 use crate::store::engine::Engine;
 use crate::store::statement::Statement;
-use crate::store::{FormerHumans, OutsideIdentities, OutsideIdentity, StoreError, StoreResult};
+use crate::store::{FormerHumans, ExternalIdentities, ExternalIdentity, StoreError, StoreResult};
 use async_trait::async_trait;
 
 #[async_trait]
-impl<E: Engine> OutsideIdentities for SqlStore<E> {
-    async fn outside_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<OutsideIdentity>> {
+impl<E: Engine> ExternalIdentities for SqlStore<E> {
+    async fn external_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<ExternalIdentity>> {
         let mut db = self.reader().await?;
         let human = sql::<E>("SELECT human_id FROM outside_identities WHERE issuer = $1 AND subject = $2")
             .bind(issuer.to_owned())
@@ -27,10 +27,10 @@ impl<E: Engine> OutsideIdentities for SqlStore<E> {
         .bind(id.0)
         .first(&mut *db, rows::human)
         .await?;
-        Ok(Some(OutsideIdentity { human: id, active }))
+        Ok(Some(ExternalIdentity { human: id, active }))
     }
 
-    async fn add_outside_identity(
+    async fn add_external_identity(
         &self,
         issuer: &str,
         subject: &str,
@@ -47,7 +47,7 @@ impl<E: Engine> OutsideIdentities for SqlStore<E> {
         Ok(added > 0)
     }
 
-    async fn move_outside_identity(
+    async fn move_external_identity(
         &self,
         issuer: &str,
         subject: &str,

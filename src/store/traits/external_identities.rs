@@ -7,10 +7,10 @@ use crate::store::StoreResult;
 
 /// The humans behind (`iss`, `sub`) of an external issuer. `issuer` is empty if tokens have no `iss`.
 #[async_trait]
-pub trait OutsideIdentities: Send + Sync {
-    async fn outside_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<OutsideIdentity>>;
+pub trait ExternalIdentities: Send + Sync {
+    async fn external_identity(&self, issuer: &str, subject: &str) -> StoreResult<Option<ExternalIdentity>>;
     /// `false` if the identity exists, or the human has another identity of the issuer, or is not active.
-    async fn add_outside_identity(
+    async fn add_external_identity(
         &self,
         issuer: &str,
         subject: &str,
@@ -18,7 +18,7 @@ pub trait OutsideIdentities: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<bool>;
     /// `false` if the identity no longer belongs to `from`, or `to` has another identity of the issuer, or is not active.
-    async fn move_outside_identity(&self, issuer: &str, subject: &str, from: HumanId, to: HumanId)
+    async fn move_external_identity(&self, issuer: &str, subject: &str, from: HumanId, to: HumanId)
     -> StoreResult<bool>;
     /// Sets the verified address of a human without one; `false` if an active human of the space has it.
     async fn verify_address(&self, human: &Human, address: &str) -> StoreResult<bool>;
@@ -28,7 +28,7 @@ pub trait OutsideIdentities: Send + Sync {
 
 /// The human of an identity.
 #[derive(Clone, Debug)]
-pub struct OutsideIdentity {
+pub struct ExternalIdentity {
     pub human: HumanId,
     /// The human, unless they are deactivated.
     pub active: Option<Human>,

@@ -1,7 +1,7 @@
 //! Saved replies to requests with an `Idempotency-Key`.
 
-use crate::domain::{Interaction, MessageId, SessionId, Timestamp};
-use crate::store::{Acknowledged, SecretHash};
+use crate::domain::{MessageId, SessionId, Timestamp};
+use crate::store::SecretHash;
 
 /// The first reply to a request with an Idempotency-Key.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use crate::domain::{GuestId, SessionId, SpaceId, Timestamp};
-use crate::store::{SignIns, StoreResult};
+use crate::store::StoreResult;
 
 /// Deletion of sessions that ended long ago: first everything by which they can be found, in one transaction, then their
 /// events and messages in chunks.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-/// About how many bytes a signal holds while it waits.
+/// The approximate size of a queued signal, in bytes.
 pub(in crate::broker::redis) fn size(signal: &Signal) -> usize {
     const EACH: usize = 256;
     match signal {
@@ -21,14 +21,14 @@ pub(in crate::broker::redis) fn size(signal: &Signal) -> usize {
     }
 }
 
-/// The messages that tell the other nodes of a signal, with where they go.
+/// The messages for a signal, with their channels.
 pub(in crate::broker::redis) fn encode(node: Uuid, signal: &Signal) -> Vec<(Channel, Vec<u8>)> {
     let small = |channel, body: &Small| small(node, channel, body).into_iter().collect();
     match signal {
         Signal::Events(events) => {
             let mut out = Vec::new();
-            for run in events.chunk_by(|a, b| a.session == b.session) {
-                encode_run(node, run, &mut out);
+            for session in events.chunk_by(|a, b| a.session == b.session) {
+                encode_session(node, session, &mut out);
             }
             encode_hints(node, events, &mut out);
             out
@@ -44,11 +44,11 @@ pub(in crate::broker::redis) fn encode(node: Uuid, signal: &Signal) -> Vec<(Chan
             small(Channel::Session(*session), &body)
         }
         Signal::Revoked(ids) => {
-            let pieces = ids.chunks(MAX_REVOKED).filter_map(<[Uuid]>::split_first);
-            let bodies = pieces.map(|(id, more)| Small::Revoked { id: *id, more: more.to_vec() });
+            let chunks = ids.chunks(MAX_REVOKED).filter_map(<[Uuid]>::split_first);
+            let bodies = chunks.map(|(id, more)| Small::Revoked { id: *id, more: more.to_vec() });
             bodies.filter_map(|body| self::small(node, Channel::Nodes, &body)).collect()
         }
-        // What only comes in.
+        // Only received, never sent.
         Signal::SessionEvents(_) | Signal::Hints(_) | Signal::Reach { .. } | Signal::Subscribed(_) | Signal::Resync => {
             Vec::new()
         }
@@ -59,21 +59,21 @@ fn small(node: Uuid, channel: Channel, body: &Small) -> Option<(Channel, Vec<u8>
     Some((channel, sealed(node, body)?))
 }
 
-/// Serializing these types can't fail; if it did, there would be one hint less.
+/// Serializing these types can't fail. If it did, a hint would be dropped.
 fn sealed(node: Uuid, body: &impl Serialize) -> Option<Vec<u8>> {
     serde_json::to_vec(&Envelope { v: VERSION, node, body }).ok()
 }
 
-/// The events of one session, with their texts, cut into messages of bounded size.
-fn encode_run(node: Uuid, run: &[CommittedEvent], out: &mut Vec<(Channel, Vec<u8>)>) {
-    let mut rest = run;
+/// The events of one session with their texts, split into messages of bounded size.
+fn encode_session(node: Uuid, events: &[CommittedEvent], out: &mut Vec<(Channel, Vec<u8>)>) {
+    let mut rest = events;
     while let Some(first) = rest.first() {
         let mut bytes = 0;
         let fits = rest.iter().take(MAX_EVENTS).take_while(|event| {
             bytes += if event.text.len() > MAX_TEXT { 0 } else { event.text.len() };
             bytes <= MAX_TEXT
         });
-        // The first one always fits, as its text or as its place alone.
+        // The first one always fits, with its text or without.
         let (now, later) = rest.split_at(fits.count().max(1));
         rest = later;
         let events = now.iter().map(|event| {

@@ -15,18 +15,18 @@ use uuid::Uuid;
 
 /// The version of this format. It is part of every channel's name too.
 pub(super) const VERSION: u8 = 1;
-/// Most bytes of events' texts in one message; of an event that is larger only its place is told.
+/// Most bytes of event texts in one message. Of a larger event only the `seq` is sent.
 const MAX_TEXT: usize = 64 * 1024;
 /// Most events in one message.
 const MAX_EVENTS: usize = 256;
-/// Most ids of what was revoked in one message.
+/// Most revoked ids in one message.
 const MAX_REVOKED: usize = 1000;
-/// Largest message that is read, in bytes: the texts and what stands around them.
+/// Largest message that is decoded, in bytes: the event texts and the JSON around them.
 const MAX_MESSAGE: usize = MAX_TEXT + MAX_EVENTS * 512;
-/// Longest name of an actor that is read, in bytes.
+/// Longest name of an actor that is accepted, in bytes.
 const MAX_NAME: usize = 1024;
 
-/// One message: who sent it, and what it says.
+/// A decoded message: the sender's node and the body.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) node: Uuid,
@@ -35,13 +35,13 @@ pub(super) struct Message {
 
 #[derive(Debug)]
 pub(super) enum Body {
-    /// To be passed on as they are.
+    /// Signals for the handler.
     Signals(Vec<Signal>),
-    /// Whether somebody has a socket for the session on the sender's node.
+    /// Whether a principal has a subscribed socket for the session on the sender's node.
     Presence { session: SessionId, principal: PrincipalId, participant: ParticipantId, online: bool },
 }
 
-/// Why a message was not read. Says nothing of its content.
+/// Why a message was rejected, without any of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed(pub(super) &'static str);
 
@@ -68,7 +68,7 @@ enum Small {
         participant: ParticipantId,
         online: bool,
     },
-    /// Nodes of the version before know `id` alone, and find the others in the store.
+    /// Nodes of the previous release read only `id`, and find the others in the store.
     Revoked {
         id: Uuid,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -76,7 +76,7 @@ enum Small {
     },
 }
 
-/// The events of a session, or (without texts) of a space.
+/// Events of a session, or (without texts) of a space.
 #[derive(Serialize, Deserialize)]
 struct Events<'a> {
     space: SpaceId,
@@ -90,7 +90,7 @@ struct Event<'a> {
     seq: i64,
     #[serde(borrow)]
     kind: &'a str,
-    /// Where `kind` does not say all.
+    /// The type, if it is more specific than `kind`.
     #[serde(rename = "type", borrow, default, skip_serializing_if = "Option::is_none")]
     precise: Option<&'a str>,
     /// Milliseconds since the epoch.

@@ -23,7 +23,7 @@ fn event(space: SpaceId, session: SessionId, seq: i64, text: String) -> Committe
 }
 
 #[test]
-fn events_arrive_byte_for_byte_and_feeds_get_none_of_their_text() {
+fn events_arrive_unchanged_and_feeds_get_none_of_their_text() {
     let (node, space, session) = (Uuid::now_v7(), SpaceId::new(), SessionId::new());
     let text = r#"{"b": 1,"a":"\u0000 \" ü 😀"}"#;
     let sent = event(space, session, 7, text.to_owned());
@@ -43,7 +43,7 @@ fn events_arrive_byte_for_byte_and_feeds_get_none_of_their_text() {
 }
 
 #[test]
-fn a_type_that_the_version_before_does_not_know_goes_beside_one_that_it_does() {
+fn a_new_event_type_is_sent_beside_one_that_the_previous_release_knows() {
     let (space, session) = (SpaceId::new(), SessionId::new());
     let sent = CommittedEvent {
         kind: EventType::ParticipantKeyChanged,
@@ -72,7 +72,7 @@ fn a_type_that_the_version_before_does_not_know_goes_beside_one_that_it_does() {
 }
 
 #[test]
-fn what_is_too_large_is_told_by_its_place_alone() {
+fn a_large_event_is_sent_by_its_seq_only() {
     let (space, session) = (SpaceId::new(), SessionId::new());
     let large = |seq| event(space, session, seq, format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_TEXT)));
     let small = event(space, session, 2, "{}".to_owned());
@@ -105,7 +105,7 @@ fn many_events_make_several_bounded_messages() {
 }
 
 #[test]
-fn what_belongs_elsewhere_is_refused() {
+fn a_message_on_the_wrong_channel_is_rejected() {
     let (space, session) = (SpaceId::new(), SessionId::new());
     let out = encode(Uuid::now_v7(), &Signal::Events(vec![event(space, session, 1, "{}".to_owned())]));
     assert!(decode(Channel::Session(SessionId::new()), &out[0].1).is_err(), "another session's");
@@ -117,13 +117,13 @@ fn what_belongs_elsewhere_is_refused() {
     let other = String::from_utf8(revoked[0].1.clone()).expect("text").replace(r#""v":1"#, r#""v":2"#);
     assert_eq!(
         decode(Channel::Nodes, other.as_bytes()).expect_err("refused"),
-        Malformed("it is of another version")
+        Malformed("unknown version")
     );
     assert!(decode(Channel::Nodes, &vec![b' '; MAX_MESSAGE + 1]).is_err());
 }
 
 #[test]
-fn what_is_revoked_together_makes_few_bounded_messages() {
+fn many_revocations_make_few_bounded_messages() {
     let ids: Vec<Uuid> = (0..MAX_REVOKED * 2 + 1).map(|_| Uuid::now_v7()).collect();
     let out = encode(Uuid::now_v7(), &Signal::Revoked(ids.clone()));
     assert_eq!(out.len(), 3);
@@ -143,12 +143,12 @@ fn what_is_revoked_together_makes_few_bounded_messages() {
     let many = one.replace("\"}}", &format!("\",\"more\":{many}}}}}"));
     assert_eq!(
         decode(Channel::Nodes, many.as_bytes()).expect_err("refused"),
-        Malformed("it says nothing that goes to every node")
+        Malformed("not a message for all nodes")
     );
 }
 
 #[test]
-fn typing_is_read_back() {
+fn typing_survives_a_round_trip() {
     let session = SessionId::new();
     let actor = Actor { kind: ActorType::Human, id: Some(Uuid::now_v7()), name: "Ann".to_owned() };
     let signal = Signal::Ephemeral(Ephemeral::Typing { session, actor: actor.clone(), typing: true });
@@ -162,14 +162,14 @@ fn typing_is_read_back() {
 
 proptest! {
     #[test]
-    fn garbage_is_refused_and_never_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn garbage_is_rejected_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         for channel in [Channel::Nodes, Channel::Session(SessionId::new()), Channel::Space(SpaceId::new())] {
             prop_assert!(decode(channel, &bytes).is_err());
         }
     }
 
     #[test]
-    fn a_damaged_message_is_never_a_panic(at in 0_usize..400, byte in any::<u8>()) {
+    fn a_damaged_message_causes_no_panic(at in 0_usize..400, byte in any::<u8>()) {
         let (space, session) = (SpaceId::new(), SessionId::new());
         let out = encode(Uuid::now_v7(), &Signal::Events(vec![event(space, session, 1, "{\"a\":1}".to_owned())]));
         for (channel, mut bytes) in out {

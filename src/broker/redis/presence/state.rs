@@ -324,12 +324,12 @@ mod tests {
     fn a_principal_on_several_nodes_leaves_with_the_last() {
         let (story, [one, other]) = (Story::new(), [Uuid::now_v7(), Uuid::now_v7()]);
         assert!(story.receive(one, true));
-        assert!(!story.receive(one, true), "it was said before");
+        assert!(!story.receive(one, true), "a repetition");
         assert!(!story.receive(other, true));
         assert!(!story.receive(one, false));
         assert!(story.state.is_present_elsewhere(story.session, story.principal));
         assert!(story.receive(other, false));
-        assert!(!story.receive(other, false), "it was said before");
+        assert!(!story.receive(other, false), "a repetition");
         assert!(!story.state.is_present_elsewhere(story.session, story.principal));
     }
 
@@ -342,7 +342,7 @@ mod tests {
         assert!(story.state.apply_hash(story.session, 0, &[], &alive).is_empty(), "it was written after that");
         assert_eq!(story.state.present_elsewhere(story.session), None);
         assert_eq!(story.state.take_unread(), [(story.session, 1)]);
-        assert!(story.state.apply_hash(story.session, 1, &[story.field(node)], &alive).is_empty(), "as heard");
+        assert!(story.state.apply_hash(story.session, 1, &[story.field(node)], &alive).is_empty(), "as received");
         assert_eq!(story.state.present_elsewhere(story.session), Some(vec![story.principal]));
     }
 
@@ -363,7 +363,7 @@ mod tests {
         let changes = story.state.apply_hash(story.session, 0, &both, &HashSet::from([one]));
         assert_eq!(story.changes(&changes), [true]);
         assert_eq!(story.state.nodes_with_presence(), HashSet::from([one]));
-        // Its lease is gone, perhaps because Redis lost it: that it has no field says nothing.
+        // Its lease is missing, perhaps because Redis lost it: then its missing field has no meaning.
         assert!(story.state.apply_hash(story.session, 0, &[], &HashSet::new()).is_empty());
         let changes = story.state.apply_hash(story.session, 0, &[], &HashSet::from([one]));
         assert_eq!(story.changes(&changes), [false]);
@@ -377,13 +377,13 @@ mod tests {
         assert_eq!(story.state.record_leases(&asked, &HashSet::new()), [strange]);
         story.age(known, GRACE);
         assert_eq!(story.state.record_leases(&HashSet::from([known]), &HashSet::new()), [known]);
-        assert!(!story.state.is_long_dead(known), "what it left may still be its own");
+        assert!(!story.state.is_long_dead(known), "its entries may still be valid");
         story.age(known, DELETE_AFTER);
         assert!(story.state.is_long_dead(known));
         let changes = story.state.remove_node(known);
         assert_eq!(story.changes(&changes), [false]);
         assert!(story.receive(known, true));
-        assert!(!story.state.is_long_dead(known), "it lives");
+        assert!(!story.state.is_long_dead(known), "alive");
     }
 
     #[test]
@@ -394,13 +394,13 @@ mod tests {
         story.age(node, GRACE);
         story.state.extend_grace();
         assert!(story.state.record_leases(&asked, &none).is_empty());
-        // Redis goes and comes again before its time is up.
+        // Redis disconnects again within the grace period.
         for _ in 0..3 {
             story.age(node, RECONNECT_GRACE / 3);
             story.state.extend_grace();
         }
         assert_eq!(story.state.record_leases(&asked, &none), [node]);
-        // It was alive after all.
+        // It is alive again.
         assert!(story.state.record_leases(&asked, &asked).is_empty());
         story.age(node, GRACE);
         story.state.extend_grace();
@@ -429,25 +429,25 @@ mod tests {
         story.state.requeue(failed);
         assert_eq!(story.state.take_unpublished(), [(who, participant, false)]);
         story.state.republish_all();
-        assert!(story.state.take_unpublished().is_empty(), "nobody is here");
+        assert!(story.state.take_unpublished().is_empty(), "no local presence");
     }
 
     #[test]
     fn a_visit_that_was_never_published_leaves_nothing_to_publish() {
         let story = Story::new();
         let who = (story.session, story.principal);
-        let turn = |online| story.state.set_local(story.session, story.principal, story.participant, online);
-        turn(true);
-        turn(false);
-        assert!(story.state.take_unpublished().is_empty(), "nobody ever knew");
-        // Known to be here, or perhaps: then the others have to hear of it.
-        turn(true);
+        let set = |online| story.state.set_local(story.session, story.principal, story.participant, online);
+        set(true);
+        set(false);
+        assert!(story.state.take_unpublished().is_empty(), "never published");
+        // Once it may have been published, the departure has to be published too.
+        set(true);
         assert_eq!(story.state.take_unpublished(), [(who, story.participant, true)]);
         for _ in 0..3 {
-            turn(false);
-            turn(true);
+            set(false);
+            set(true);
         }
-        turn(false);
+        set(false);
         assert_eq!(story.state.take_unpublished(), [(who, story.participant, false)]);
     }
 }

@@ -8,6 +8,7 @@ mod batch;
 pub mod engine;
 pub mod error;
 mod listing;
+mod migrations;
 pub mod open;
 mod pool;
 mod pooler;

@@ -1,11 +1,10 @@
-//! Opens a store by its URL: engine, pools, migrations.
+//! Opens a store by its URL: SQLite or PostgreSQL, with its connection pools.
 
 use super::pool::{ConnectionPool, Faults};
 use super::pooler::{self, Pooling};
 use super::sql::{LOG_LIMIT, SqlStore};
-use super::{Store, StoreError, sqlite_file};
+use super::{Store, StoreError, migrations, sqlite_file};
 use crate::config::Database;
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Executor as _, Row as _};
@@ -13,27 +12,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thiserror::Error;
-
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
-
-/// The last migration of the first release, which refuses to start on a store that records one it does not know.
-const LAST_OF_FIRST_RELEASE: i64 = 3;
-/// The table that records later migrations, which the first release does not read.
-const LATER_MIGRATIONS_TABLE: &str = "schema_migrations";
-
-/// The migrations to run, in order, each set with the table that records it. Recorded migrations that are unknown are
-/// ignored: a node of a newer release may have applied them.
-fn migrators(all: &'static Migrator) -> [Migrator; 2] {
-    let (first, later): (Vec<_>, Vec<_>) =
-        all.iter().cloned().partition(|migration| migration.version <= LAST_OF_FIRST_RELEASE);
-    let mut first = Migrator::with_migrations(first);
-    first.set_ignore_missing(true);
-    let mut later = Migrator::with_migrations(later);
-    later.set_ignore_missing(true);
-    later.dangerous_set_table_name(LATER_MIGRATIONS_TABLE);
-    [first, later]
-}
 
 /// How long a request waits for a connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -128,9 +106,7 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .connect_with(options.clone())
         .await
         .map_err(|error| OpenError::Connect(error.into()))?;
-    for migrator in migrators(&SQLITE_MIGRATIONS) {
-        migrator.run(&write).await?;
-    }
+    migrations::sqlite(&write).await?;
     let read = SqlitePoolOptions::new()
         .max_connections(4)
         .min_connections(1)
@@ -166,7 +142,7 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
         Pooling::Unusable(error) => return Err(OpenError::Pooler(error)),
     };
     // Before the timeouts are set: a migration may take longer.
-    migrate_postgres(&mut connection).await?;
+    migrations::postgres(&mut connection).await?;
     connection.close().await.map_err(failed)?;
     let faults = Arc::new(Faults::default());
     let known = Arc::clone(&faults);
@@ -196,43 +172,4 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
 async fn is_durable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let row = sqlx::raw_sql("SHOW synchronous_commit").fetch_one(connection).await?;
     Ok(row.try_get::<String, _>(0)? != "off")
-}
-
-/// Runs the migrations in one transaction with an advisory lock, so that several nodes can start at once. The lock is that
-/// of a transaction: one of a session would stay on a pooler's server connection.
-async fn migrate_postgres(connection: &mut PgConnection) -> Result<(), OpenError> {
-    let failed = |error: sqlx::Error| OpenError::Migrate(error.into());
-    let mut transaction = connection.begin().await.map_err(failed)?;
-    let database: String =
-        sqlx::query_scalar("SELECT current_database()").fetch_one(&mut *transaction).await.map_err(failed)?;
-    let lock = migration_lock(&database);
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut *transaction).await.map_err(failed)?;
-    for mut migrator in migrators(&POSTGRES_MIGRATIONS) {
-        migrator.set_locking(false);
-        migrator.run(&mut *transaction).await?;
-    }
-    transaction.commit().await.map_err(failed)
-}
-
-/// The key of the advisory lock that the previous release uses for migrations (sqlx's `generate_lock_id`), so that nodes of
-/// both releases can start at once on an empty database.
-fn migration_lock(database: &str) -> i64 {
-    0x3d32_ad9e * i64::from(crc32(database.as_bytes()))
-}
-
-/// CRC-32/ISO-HDLC, bit by bit.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::crc32;
-
-    #[test]
-    fn crc32_gives_its_check_value() {
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-    }
 }

@@ -36,17 +36,16 @@ pub(super) async fn sqlite(pool: &SqlitePool) -> Result<(), MigrateError> {
 /// Runs the migrations in one transaction with an advisory lock, so that several nodes can start at once. The lock is that
 /// of a transaction: one of a session would stay on a pooler's server connection.
 pub(super) async fn postgres(connection: &mut PgConnection) -> Result<(), MigrateError> {
-    let failed = MigrateError::from;
-    let mut transaction = connection.begin().await.map_err(failed)?;
-    let database: String =
-        sqlx::query_scalar("SELECT current_database()").fetch_one(&mut *transaction).await.map_err(failed)?;
+    let mut transaction = connection.begin().await?;
+    let database: String = sqlx::query_scalar("SELECT current_database()").fetch_one(&mut *transaction).await?;
     let lock = migration_lock(&database);
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut *transaction).await.map_err(failed)?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut *transaction).await?;
     for mut migrator in migrators(&POSTGRES_MIGRATIONS) {
         migrator.set_locking(false);
         migrator.run(&mut *transaction).await?;
     }
-    transaction.commit().await.map_err(failed)
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// The key of the advisory lock that the previous release uses for migrations (sqlx's `generate_lock_id`), so that nodes of

@@ -3,9 +3,9 @@
 mod secret_file;
 
 use self::secret_file::secret;
-use crate::domain::pages::{Pages, origin_of};
 use crate::domain::text::{MAX_NAME, check_name};
 use crate::gcra::Rate;
+use crate::net::web_origin::{Pages, origin_of};
 use clap::Args;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};

@@ -1,7 +1,7 @@
 //! The text of a socket's frame. What goes wrong is told as the contract says, under the `id` that was given.
 #![no_main]
 
-use hiloop::ws::protocol::{ClientFrame, parse};
+use hiloop::protocol::frame::client::{ClientFrame, parse};
 use hiloop::ws::session::{Effect, Session};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;

@@ -20,6 +20,15 @@ impl ParticipantType {
     }
 }
 
+/// An agent or human as a request names one, to be found in a space.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum MemberRef {
+    AgentId(AgentId),
+    AgentName(String),
+    HumanId(HumanId),
+    HumanEmail(String),
+}
+
 /// Who takes part in a session; of the three ids the one that its type names is set.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -3,12 +3,12 @@
 use super::App;
 use super::audience::Member;
 use super::body::Body;
-use super::error::Unauthorized;
 use super::refresh_cookie::CookieToken;
 use super::reply::{self, Reply};
 use crate::auth::credential::bearer_of;
 use crate::auth::{SignedIn, Visit};
 use crate::domain::{Principal, Refusal, Timestamp};
+use crate::protocol::openapi::errors::Unauthorized;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};

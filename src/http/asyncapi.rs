@@ -1,7 +1,7 @@
 //! The document of the socket's frames.
 
 use super::page_headers;
-use crate::ws::asyncapi;
+use crate::protocol::asyncapi;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 

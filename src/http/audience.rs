@@ -1,6 +1,5 @@
 //! Who may call a route, as a type in the handler's signature (contract section 2).
 
-use super::error::documented;
 use super::request_id::REQUEST_ID;
 use super::{ApiError, App};
 use crate::auth::credential::{api_key_of, bearer_of};
@@ -8,7 +7,8 @@ use crate::auth::{Caller, Provisioner, Visit};
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal, ManagerPrincipal};
 use crate::domain::{AuditSource, Origin, Permission, Principal, Refusal};
 use crate::room::Payer;
-use crate::wire::origin;
+use crate::net::client_address::origin;
+use crate::protocol::openapi::errors::documented;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};

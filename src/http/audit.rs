@@ -4,7 +4,8 @@ use super::App;
 use super::audience::Manager;
 use super::query::Query;
 use super::reply::{self, Reply};
-use crate::domain::{AuditEntry, Page, PageRequest, Permission};
+use crate::domain::{AuditEntry, Permission};
+use crate::protocol::page::{Page, PageRequest};
 use axum::extract::State;
 
 /// List the audit log

@@ -5,10 +5,12 @@ use crate::auth::Secret;
 use crate::domain::Refusal;
 use crate::room::{Held, Payer};
 use crate::store::SecretHash;
-use crate::wire::{origin, parse_object};
+use crate::net::client_address::origin;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::json::parse_object;
 use axum::extract::{FromRequest, MatchedPath, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
@@ -66,9 +68,9 @@ pub enum BodyError {
 
 impl IntoResponse for BodyError {
     fn into_response(self) -> Response {
-        let unsupported = |text: &str| error::reply(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", text);
+        let unsupported = |text: &str| error::reply(ErrorCode::UNSUPPORTED_MEDIA_TYPE, text);
         let unavailable = |text: &str| {
-            let mut response = error::reply(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", text);
+            let mut response = error::reply(ErrorCode::UNAVAILABLE, text);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             response
         };

@@ -1,8 +1,8 @@
 //! Who is to take part in a session: from what a request names to members of one space.
 
 use super::App;
-use crate::domain::draft::{Named, ParticipantDraft};
-use crate::domain::participant::Member;
+use crate::domain::participant::{Member, MemberRef};
+use crate::protocol::body::ParticipantDraft;
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal};
 use crate::domain::{HumanId, Participant, Refusal, SpaceId};
 
@@ -34,7 +34,7 @@ pub(super) async fn resolve(
 
 /// The same for all of a request, in their order and with their roles. All are checked before any is looked up.
 async fn resolve_all(app: &App, space: SpaceId, drafts: &[ParticipantDraft]) -> Result<Vec<(Member, String)>, Refusal> {
-    let named: Vec<Named> =
+    let named: Vec<MemberRef> =
         drafts.iter().enumerate().map(|(index, draft)| draft.named(&field(index))).collect::<Result<_, _>>()?;
     let _turn = if named.len() > MANY { app.room.many_names.acquire().await.ok() } else { None };
     let found = app.store.members_named(space, &named).await?;
@@ -45,10 +45,10 @@ async fn resolve_all(app: &App, space: SpaceId, drafts: &[ParticipantDraft]) -> 
     members.collect()
 }
 
-fn missing(named: &Named) -> Refusal {
+fn missing(named: &MemberRef) -> Refusal {
     Refusal::NotFound(match named {
-        Named::AgentId(_) | Named::AgentName(_) => "Agent",
-        Named::HumanId(_) | Named::HumanEmail(_) => "Human",
+        MemberRef::AgentId(_) | MemberRef::AgentName(_) => "Agent",
+        MemberRef::HumanId(_) | MemberRef::HumanEmail(_) => "Human",
     })
 }
 
@@ -92,8 +92,8 @@ pub(super) async fn of_human(
     let mut agents = 0;
     for (index, draft) in named.iter().enumerate() {
         match draft.named(&field(index))? {
-            Named::AgentId(_) | Named::AgentName(_) => agents += 1,
-            Named::HumanId(_) | Named::HumanEmail(_) => {}
+            MemberRef::AgentId(_) | MemberRef::AgentName(_) => agents += 1,
+            MemberRef::HumanId(_) | MemberRef::HumanEmail(_) => {}
         }
     }
     if agents == 0 {

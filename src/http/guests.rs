@@ -12,10 +12,8 @@ use crate::auth::secret::{GUEST_TOKEN, Secret};
 use crate::domain::decide::{Command, NewGuest, WhichParticipant};
 use crate::domain::participant::Member;
 use crate::domain::text::check_name;
-use crate::domain::{
-    AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, GuestId, Page, PageRequest, Participant,
-    ParticipantType, Permission, Principal, Refusal, SessionId, Timestamp,
-};
+use crate::domain::{AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, GuestId, Participant, ParticipantType, Permission, Principal, Refusal, SessionId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::SavedReplyKind;
 use crate::timeline::Outcome;
 use axum::extract::State;

@@ -5,7 +5,6 @@
 
 use super::audience::{Agent, Audience, Person};
 use super::body::{Body, NoBody};
-use super::error::Forbidden;
 use super::idempotency::IdempotencyKey;
 use super::path::Id;
 use super::pieces::{self, Piece};
@@ -14,11 +13,13 @@ use super::reply::{self, Reply};
 use super::sessions::Opening;
 use super::{ApiError, App, entrants, messages};
 use crate::domain::decide::{Acknowledgement, Command};
-use crate::domain::draft::{AnswerDraft, BlocksDraft, InteractionDraft, MessageDraft};
+use crate::protocol::body::{AnswerDraft, BlocksDraft, InteractionDraft, MessageDraft};
 use crate::domain::interaction::Interaction;
-use crate::domain::{Message, MessageId, MessageStatus, Page, PageRequest, Principal, Refusal, Scope, SessionId};
+use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, Scope, SessionId};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::{Moment, SavedReplyKind};
 use crate::timeline::Outcome;
+use crate::protocol::openapi::errors::Forbidden;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::de::IgnoredAny;

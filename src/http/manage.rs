@@ -3,18 +3,17 @@
 
 use super::App;
 use super::audience::{Manager, Owner};
-use super::error::Conflict;
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::decide::{Command, WhichParticipant};
 use crate::domain::people::{Agent, ApiKey, Human, Space};
 use crate::domain::principal::ManagerPrincipal;
-use crate::domain::{
-    AgentId, AuditEvent, AuditSource, AuditTarget, AuditTargetType, HumanId, KeyId, Page, PageRequest, Refusal, SpaceId,
-};
+use crate::domain::{AgentId, AuditEvent, AuditSource, AuditTarget, AuditTargetType, HumanId, KeyId, Refusal, SpaceId};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::{GuestOf, Revoked, Revoker, Store, StoreResult};
 use crate::timeline::{Action, By, Request};
+use crate::protocol::openapi::errors::Conflict;
 use axum::extract::State;
 use futures::future::join_all;
 use serde::Serialize;

@@ -5,9 +5,8 @@ use super::audience::{self, Member, Person};
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::people::{Agent, Role};
-use crate::domain::{
-    KeyEntry, Page, PageRequest, ParticipantType, Permission, Principal, PrincipalId, Refusal, SessionId, Timestamp,
-};
+use crate::domain::{KeyEntry, ParticipantType, Permission, Principal, PrincipalId, Refusal, SessionId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -7,6 +7,7 @@ use super::reply::{self, Reply};
 use crate::broker::Connectivity;
 use crate::domain::Refusal;
 use crate::metrics::Asked;
+use crate::protocol::error::ErrorCode;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -166,5 +167,5 @@ pub async fn open_metrics(State(app): State<App>) -> Reply {
 
 /// Whatever else is asked of the port of the figures.
 pub async fn nothing_else() -> Response {
-    error::reply(StatusCode::NOT_FOUND, "NOT_FOUND", "This port has /metrics, /livez and /readyz")
+    error::reply(ErrorCode::NOT_FOUND, "This port has /metrics, /livez and /readyz")
 }

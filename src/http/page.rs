@@ -1,6 +1,7 @@
 //! The chat page, from files that were built into the program.
 
 use super::{docs, error, page_headers, router};
+use crate::protocol::error::ErrorCode;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -36,7 +37,7 @@ pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Response {
 
 fn serve(path: &str, headers: &HeaderMap) -> Response {
     let Some(file) = Files::get(path) else {
-        return error::reply(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this path");
+        return error::reply(ErrorCode::NOT_FOUND, "There is nothing at this path");
     };
     let tag = etag(&file);
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {

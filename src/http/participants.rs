@@ -8,11 +8,9 @@ use super::query::Query;
 use super::reply::{self, Reply};
 use super::{App, entrants, guests};
 use crate::domain::decide::{Command, WhichParticipant};
-use crate::domain::draft::ParticipantDraft;
-use crate::domain::{
-    AuditEvent, AuditSource, AuditTarget, AuditTargetType, Page, PageRequest, Participant, ParticipantId, Principal,
-    Refusal, SessionId,
-};
+use crate::protocol::body::ParticipantDraft;
+use crate::domain::{AuditEvent, AuditSource, AuditTarget, AuditTargetType, Participant, ParticipantId, Principal, Refusal, SessionId};
+use crate::protocol::page::{Page, PageRequest};
 use crate::timeline::Outcome;
 use axum::extract::State;
 

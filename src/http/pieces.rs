@@ -4,7 +4,8 @@
 
 use super::ApiError;
 use super::reply::{self, Reply};
-use crate::domain::{PageRequest, Refusal};
+use crate::domain::Refusal;
+use crate::protocol::page::PageRequest;
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;

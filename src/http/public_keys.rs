@@ -3,17 +3,15 @@
 use super::App;
 use super::audience::{Audience, Manager, Member};
 use super::body::Body;
-use super::error::{Conflict, NotFound};
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::keys::{AttestationDraft, PublicKeyDraft, SessionKey, Standing};
 use crate::domain::refusal::TooOften;
-use crate::domain::{
-    AuditEvent, AuditSource, AuditTarget, AuditTargetType, KeyEntry, Page, PageRequest, ParticipantType, Principal,
-    PrincipalId, Refusal, SessionId,
-};
+use crate::domain::{AuditEvent, AuditSource, AuditTarget, AuditTargetType, KeyEntry, ParticipantType, Principal, PrincipalId, Refusal, SessionId};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::{Attested, NewEntry, Put};
+use crate::protocol::openapi::errors::{Conflict, NotFound};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;

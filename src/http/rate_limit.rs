@@ -13,9 +13,10 @@ use crate::auth::Authenticator;
 use crate::auth::credential::Credential;
 use crate::domain::Origin;
 use crate::store::SecretHash;
-use crate::wire::origin;
+use crate::net::client_address::origin;
+use crate::protocol::error::ErrorCode;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use ipnet::IpNet;
@@ -128,7 +129,7 @@ pub(super) async fn middleware(State(limits): State<Arc<RateLimits>>, request: R
             }
             (response, left, 0)
         }
-        Err(wait) => (error::reply(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", &limits.refusal), 0, wait),
+        Err(wait) => (error::reply(ErrorCode::RATE_LIMITED, &limits.refusal), 0, wait),
     };
     limits.quota.show(response.headers_mut(), left, wait);
     response

@@ -6,8 +6,9 @@
 
 use super::{error, inbound};
 use crate::metrics::Metrics;
+use crate::protocol::error::ErrorCode;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt as _;
@@ -76,7 +77,7 @@ pub async fn middleware(State(metrics): State<Arc<Metrics>>, mut request: Reques
 /// A bug in a handler: logged (without the panic's text, which might hold content), and a 500 for the caller.
 fn panicked() -> Response {
     tracing::error!("a handler panicked");
-    error::reply(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Something went wrong on our side")
+    error::reply(ErrorCode::INTERNAL, "Something went wrong on our side")
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Every route of the hub in one table.
 
 use super::audience::{Agent, Member, Person};
-use super::error::UpgradeRequired;
 use super::rate_limit::{self, RateLimits};
 use super::{
     ApiError, App, accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me,
@@ -10,6 +9,8 @@ use super::{
 use super::{request_id, sessions, setup_links, sign_ins, sse, timeline};
 use crate::domain::Refusal;
 use crate::metrics::Metrics;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::openapi::errors::UpgradeRequired;
 use crate::ws;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -211,7 +212,8 @@ pub(super) async fn socket(State(app): State<App>, request: Request) -> Result<R
     match ws::upgrade(app, request).await {
         // As RFC 6455 section 4.4 has it: a client may know several versions.
         Err(Refusal::Invalid(text)) if other_version => {
-            let mut response = error::reply(StatusCode::UPGRADE_REQUIRED, "VALIDATION_ERROR", &text);
+            let mut response = error::reply(ErrorCode::VALIDATION_ERROR, &text);
+            *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
             response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             Ok(response)
         }
@@ -220,5 +222,5 @@ pub(super) async fn socket(State(app): State<App>, request: Request) -> Result<R
 }
 
 pub(super) async fn method_not_allowed() -> Response {
-    error::reply(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This path does not know this method")
+    error::reply(ErrorCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }

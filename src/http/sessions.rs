@@ -4,21 +4,19 @@ use super::App;
 use super::audience::{Agent, Audience, Member, Person};
 use super::body::{Body, NoBody};
 use super::entrants::{self, Entrants};
-use super::error::NotFound;
 use super::idempotency::IdempotencyKey;
 use super::path::Id;
 use super::pieces::{self, Piece};
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::decide::Command;
-use crate::domain::draft::{SessionChange, SessionDraft};
+use crate::protocol::body::{SessionChange, SessionDraft};
 use crate::domain::interaction::NewInteraction;
-use crate::domain::{
-    AgentId, HumanId, Message, Page, PageRequest, Participant, ParticipantType, Principal, Priority, Refusal, Session,
-    SessionId, SessionStatus, Timestamp,
-};
+use crate::domain::{AgentId, HumanId, Message, Participant, ParticipantType, Principal, Priority, Refusal, Session, SessionId, SessionStatus, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::{FeedEntry, Listed, SavedReplyKind};
 use crate::timeline::{Action, By, Idempotency, Outcome, Request};
+use crate::protocol::openapi::errors::NotFound;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;

@@ -3,12 +3,13 @@
 use super::App;
 use super::audience::Member;
 use super::body::Body;
-use super::error::NotFound;
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::auth::Visit;
-use crate::domain::{AuditSource, Page, PageRequest, Refusal, SignInId, Timestamp};
+use crate::domain::{AuditSource, Refusal, SignInId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
+use crate::protocol::openapi::errors::NotFound;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -4,7 +4,7 @@
 use super::Hub;
 use crate::domain::{ParticipantId, SessionId};
 use crate::supervisor::Supervisor;
-use crate::wire::frame::PresenceChange;
+use crate::protocol::frame::hub::PresenceChange;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};

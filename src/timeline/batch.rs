@@ -3,7 +3,7 @@
 use super::idempotency::Idempotency;
 use crate::clock::Clock;
 use crate::domain::decide::{Change, Command, Facts, Reply, WhichParticipant, decide, evolve, post};
-use crate::domain::encode::{data_text, event_text, message_of_data};
+use crate::protocol::event::encode::{data_text, event_text, message_of_data};
 use crate::domain::interaction::NewInteraction;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::participant::Participation;

@@ -1,4 +1,6 @@
-//! The shape of an event on the wire, for the published documents. `domain/encode.rs` writes the text itself.
+//! The shape of an event on the wire, for the published documents. [`encode`] writes the text itself.
+
+pub mod encode;
 
 use crate::domain::Timestamp;
 use crate::domain::message::Response;

@@ -1,7 +1,7 @@
 //! What all operations of an audience share, because middleware and extractors see to it: credentials, headers, path
 //! parameters, and the errors that these may answer.
 
-use super::{error, examples};
+use super::{Audience, Credential, errors, examples};
 use axum::http::StatusCode;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,31 +13,6 @@ use utoipa::openapi::security::{
 };
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{Components, Header, OpenApi, PathItem, Ref, RefOr, Required, Response, Schema};
-
-/// What a caller brings.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Credential {
-    None,
-    /// In the body.
-    Body,
-    Key,
-    /// A key, or the token of a human who is an admin.
-    Manager,
-    /// A key that acts as no agent.
-    Provisioner,
-    Bearer,
-    /// A key, a token, or neither: a socket may authenticate by its first frame.
-    Any,
-}
-
-/// A part of the API under one prefix, for one kind of caller.
-pub struct Audience {
-    pub tag: &'static str,
-    pub about: &'static str,
-    pub prefix: &'static str,
-    pub credential: Credential,
-    pub api: fn() -> OpenApi,
-}
 
 const KEY: &str = "ApiKey";
 const BEARER: &str = "Bearer";
@@ -156,7 +131,7 @@ fn complete(operation: &mut Operation, path: &str, audience: &Audience) {
         errors.extend(always);
     }
     for status in errors {
-        for (status, response) in error::documented(status) {
+        for (status, response) in errors::documented(status) {
             operation.responses.responses.entry(status).or_insert(response);
         }
     }
@@ -215,7 +190,7 @@ pub fn finish(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
     refer_to_entries(components);
     examples::add(&mut components.schemas);
-    error::document(components);
+    errors::add(components);
     components.headers = headers();
     components.parameters = parameters();
     let key = ApiKey::Header(ApiKeyValue::with_description(

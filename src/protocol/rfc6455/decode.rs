@@ -3,13 +3,12 @@
 //! The hub reads from the socket into a buffer that all connections of a thread share, and keeps only what is
 //! incomplete; an idle connection owns no buffer at all. Headers are parsed by tungstenite.
 
-use super::close::CloseCode;
+use crate::protocol::close::CloseCode;
+use crate::protocol::limits::MAX_MESSAGE;
 use std::io::Cursor;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-/// Largest message from a client, in bytes of payload (contract section 8).
-pub const MAX_MESSAGE: usize = 64 * 1024;
 /// Largest payload of a control frame (RFC 6455 section 5.5).
 const MAX_CONTROL: u64 = 125;
 

@@ -1,21 +1,19 @@
-//! The frames of the contract, section 8, as types: what clients may say, and what the hub replies.
+//! Reads the frames that clients send.
 
-use crate::domain::draft::MessageDraft;
+use super::FrameId;
 use crate::domain::json::{is_too_deep, on_one_line};
-use crate::domain::{ConnectionId, Principal, Refusal, SessionId, Timestamp};
-use crate::hub::subscriber::EndReason;
-use crate::store::SecretHash;
-use crate::wire::frame::HubFrame;
-use crate::wire::{error_object, parse_object};
+use crate::domain::{Refusal, SessionId};
+use crate::protocol::body::MessageDraft;
+use crate::protocol::json::parse_object;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
-use std::time::Duration;
 
-pub use crate::wire::frame::FrameId;
+/// SHA-256 of a `send` frame, which its `idempotencyKey` stands for.
+pub type FrameDigest = [u8; 32];
 
 /// A client's frame that could be read.
 #[derive(Debug)]
@@ -26,7 +24,7 @@ pub enum ClientFrame {
     SubscribeFeed,
     Unsubscribe { session: SessionId },
     UnsubscribeFeed,
-    Send { session: SessionId, draft: Box<MessageDraft>, key: Option<String>, digest: SecretHash },
+    Send { session: SessionId, draft: Box<MessageDraft>, key: Option<String>, digest: FrameDigest },
     Typing { session: SessionId, typing: bool },
     Read { session: SessionId, seq: i64 },
     Ping,
@@ -108,7 +106,7 @@ impl<'a> Keys<'a> {
     }
 
     /// SHA-256 of the frame on one line.
-    fn digest(&self) -> Result<SecretHash, Refusal> {
+    fn digest(&self) -> Result<FrameDigest, Refusal> {
         let mut digest = Sha256::new();
         let mut before = '{';
         for (key, value) in &self.0 {
@@ -169,7 +167,7 @@ fn fields(kind: &str, text: &[u8], mut keys: Keys<'_>) -> Result<ClientFrame, Re
             let draft: Box<MessageDraft> = parse_object(text)?;
             // What a key stands for: the frame without its id and the key itself.
             keys.take("idempotencyKey");
-            let digest = if fields.idempotency_key.is_some() { keys.digest()? } else { SecretHash::default() };
+            let digest = if fields.idempotency_key.is_some() { keys.digest()? } else { FrameDigest::default() };
             Ok(ClientFrame::Send { session: need(fields.session_id)?, draft, key: fields.idempotency_key, digest })
         }
         "subscribe" | "unsubscribe" | "typing" | "read" => {
@@ -195,72 +193,6 @@ fn fields(kind: &str, text: &[u8], mut keys: Keys<'_>) -> Result<ClientFrame, Re
         _ => Err(Refusal::invalid("type", "is not one that the hub knows")),
     }
 }
-/// The hub's replies.
-pub mod reply {
-    use super::*;
-
-    pub fn hello(
-        id: Option<&FrameId>,
-        principal: &Principal,
-        connection_id: ConnectionId,
-        heartbeat: Duration,
-    ) -> String {
-        let heartbeat_seconds = heartbeat.as_secs();
-        let (principal, expires_at) = (principal.actor(), principal.expires_at());
-        HubFrame::Hello { id, principal, connection_id, heartbeat_seconds, expires_at }.text()
-    }
-
-    pub fn refreshed(id: &FrameId, expires_at: Option<Timestamp>) -> String {
-        HubFrame::Refreshed { id, expires_at }.text()
-    }
-
-    /// With `reset` where the client has seen what the store does not have.
-    pub fn subscribed(
-        id: &FrameId,
-        session_id: SessionId,
-        seq: i64,
-        replay: i64,
-        first_seq: i64,
-        reset: bool,
-    ) -> String {
-        HubFrame::Subscribed { id, session_id, seq, replay, first_seq, reset }.text()
-    }
-
-    pub fn subscribed_feed(id: &FrameId) -> String {
-        HubFrame::SubscribedFeed { id, feed: true }.text()
-    }
-
-    pub fn unsubscribed(id: &FrameId, session_id: SessionId) -> String {
-        HubFrame::Unsubscribed { id, session_id }.text()
-    }
-
-    pub fn unsubscribed_feed(id: &FrameId) -> String {
-        HubFrame::UnsubscribedFeed { id, feed: true }.text()
-    }
-
-    /// A subscription has ended unasked.
-    pub fn evicted(session_id: SessionId, reason: EndReason) -> String {
-        HubFrame::Evicted { session_id, reason: reason.as_str() }.text()
-    }
-
-    /// A [`HubFrame::Sent`] around the message as it was stored.
-    pub fn sent(id: &FrameId, message: &str) -> String {
-        format!(r#"{{"type":"sent","id":{id},"message":{message}}}"#)
-    }
-
-    pub fn pong(id: &FrameId) -> String {
-        HubFrame::Pong { id }.text()
-    }
-
-    pub fn error(id: &FrameId, refusal: &Refusal) -> String {
-        HubFrame::Error { id, error: error_object(refusal) }.text()
-    }
-
-    /// The node is draining: come back after a time between the two, so that not all come at once.
-    pub fn go_away(min_millis: u64, max_millis: u64) -> String {
-        HubFrame::Goaway { reconnect_after_ms: [min_millis, max_millis] }.text()
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -276,7 +208,7 @@ mod tests {
             keys.take(key);
             object.remove(key);
         }
-        let before: SecretHash = Sha256::digest(Value::Object(object).to_string()).into();
+        let before: FrameDigest = Sha256::digest(Value::Object(object).to_string()).into();
         assert_eq!(keys.digest(), Ok(before));
     }
 }

@@ -3,12 +3,11 @@
 mod examples;
 
 use super::close::CloseCode;
-use super::codec::MAX_MESSAGE;
-use super::connection::MAX_SUBSCRIPTIONS;
-use super::outbox;
-use super::session::MAX_UNREADABLE;
+use super::frame::form::ClientForm;
+use super::frame::frame_id;
+use super::frame::hub::HubFrame;
+use super::limits::{MAX_MESSAGE, MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES, MAX_SUBSCRIPTIONS, MAX_UNREADABLE};
 use crate::config::SocketTiming;
-use crate::wire::frame::{ClientForm, HubFrame, frame_id};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 use utoipa::ToSchema;
@@ -160,8 +159,8 @@ fn channel(messages: &Map<String, Value>) -> Value {
             "frameBytes": MAX_MESSAGE,
             "unreadableFramesInARow": MAX_UNREADABLE,
             "subscriptions": MAX_SUBSCRIPTIONS,
-            "queuedFrames": outbox::MAX_FRAMES,
-            "queuedBytes": outbox::MAX_BYTES,
+            "queuedFrames": MAX_QUEUED_FRAMES,
+            "queuedBytes": MAX_QUEUED_BYTES,
         },
         "x-close-codes": codes,
     })

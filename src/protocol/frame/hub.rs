@@ -1,48 +1,16 @@
-//! The frames of a socket as types (contract section 8): what the hub sends, and the form of what it reads.
+//! The frames that the hub sends: their shapes, and what writes them.
 
-use super::event::Event;
-use crate::domain::draft::MessageDraft;
-use crate::domain::json::is_in_range;
-use crate::domain::{Actor, ConnectionId, EventType, Message, ParticipantId, SessionId, Timestamp};
+use super::{FrameId, always, frame_id};
+use crate::domain::{
+    Actor, CommittedEvent, ConnectionId, EventHint, EventType, Message, ParticipantId, SessionId, Timestamp,
+};
+use crate::protocol::event::Event;
+use crate::protocol::rfc6455::encode::text_frame;
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
-use std::borrow::Cow;
-use std::fmt;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
-
-/// The `id` of a client's frame, echoed in the reply: a string, a number (as the text that was sent), or null.
-#[derive(Clone, Debug, Serialize)]
-#[serde(transparent)]
-pub struct FrameId(Box<RawValue>);
-
-impl FrameId {
-    /// The `id` of a frame that has none.
-    pub fn null() -> Self {
-        Self(RawValue::NULL.to_owned())
-    }
-
-    pub fn is_null(&self) -> bool {
-        self.0.get() == RawValue::NULL.get()
-    }
-
-    /// Reads an `id`; `None` where it is neither a string, nor a number, nor null.
-    pub fn from_sent(sent: &RawValue) -> Option<Self> {
-        let text = sent.get();
-        let is_id = text.starts_with(|first: char| matches!(first, '"' | '-' | 'n') || first.is_ascii_digit());
-        // A string is only an id if it is text: without half of a surrogate pair.
-        let is_text = !text.contains('\\') || serde_json::from_str::<Cow<'_, str>>(text).is_ok();
-        let is_in_range = text.starts_with(['"', 'n']) || is_in_range(text);
-        (is_id && is_text && is_in_range).then(|| Self(sent.to_owned()))
-    }
-}
-
-impl fmt::Display for FrameId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.get())
-    }
-}
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 /// A frame that the hub sends. Variants of the same `type` are the shapes that it may have.
 #[derive(Serialize, ToSchema)]
@@ -125,7 +93,7 @@ pub enum HubFrame<'a> {
         #[schema(schema_with = end_reason)]
         reason: &'static str,
     },
-    // Written by `ws/protocol.rs` around the message as it was stored.
+    // Written by [`reply::sent`] around the message as it was stored.
     /// The message is durable.
     Sent {
         #[schema(schema_with = frame_id)]
@@ -141,10 +109,10 @@ pub enum HubFrame<'a> {
     Error {
         #[schema(schema_with = frame_id)]
         id: &'a FrameId,
-        #[schema(schema_with = super::error_schema)]
+        #[schema(schema_with = crate::protocol::error::error_schema)]
         error: Value,
     },
-    // Written by `hub/frame.rs` around the event as it was stored.
+    // Written by [`event_frame`] around the event as it was stored.
     /// An event of a session that the client subscribed to; durable, and in `seq` order for each session.
     Event { event: Box<Event> },
     /// An event of any session that the principal takes part in, without its data.
@@ -214,82 +182,102 @@ impl HubFrame<'_> {
     }
 }
 
-/// The form of what a client may send, for the published document; `ws/protocol.rs` reads it. Every frame may carry an
-/// `id` besides.
-#[derive(ToSchema)]
-#[serde(tag = "type", rename_all = "lowercase")]
-pub enum ClientForm {
-    /// Who the client is, where no header said so: the first frame, within the time for it.
-    #[serde(rename_all = "camelCase")]
-    Auth {
-        /// An API key, a guest token or a JWT.
-        token: String,
-        /// With a key: the name or id of the agent that it acts as.
-        agent: Option<String>,
-    },
-    /// A new credential of the same principal, before the old one ends.
-    #[serde(rename_all = "camelCase")]
-    Refresh { token: String },
-    /// Follow a session.
-    #[serde(rename_all = "camelCase")]
-    Subscribe {
-        session_id: SessionId,
-        /// The last `seq` that the client has: what came after it is replayed. Without it: live from now on.
-        #[schema(minimum = 0)]
-        after: Option<i64>,
-    },
-    /// Follow every session that the principal takes part in, those to come included.
-    #[serde(rename = "subscribe")]
-    SubscribeFeed {
-        #[schema(schema_with = always)]
-        feed: bool,
-    },
-    /// Follow the session no longer.
-    #[serde(rename_all = "camelCase")]
-    Unsubscribe { session_id: SessionId },
-    /// Follow the feed no longer.
-    #[serde(rename = "unsubscribe", rename_all = "camelCase")]
-    UnsubscribeFeed {
-        #[schema(schema_with = always)]
-        feed: bool,
-    },
-    /// Post a message, as over HTTP.
-    #[serde(rename_all = "camelCase")]
-    Send {
-        session_id: SessionId,
-        /// The same key with the same frame posts once; kept for 24 hours.
-        #[schema(min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
-        idempotency_key: Option<String>,
-        #[serde(flatten)]
-        message: MessageDraft,
-    },
-    /// The client types, or has ended.
-    #[serde(rename_all = "camelCase")]
-    Typing {
-        session_id: SessionId,
-        /// `true` unless given.
-        typing: Option<bool>,
-    },
-    /// The client has read as far as this.
-    #[serde(rename_all = "camelCase")]
-    Read { session_id: SessionId, seq: i64 },
-    /// Whether the hub is there.
-    Ping {},
-}
-
-/// The schema of a [`FrameId`].
-pub fn frame_id() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(SchemaType::Array(vec![Type::String, Type::Number, Type::Null]))
-}
-
 fn end_reason() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["removed", "retired", "reset"]))
 }
 
-fn always() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true]))
-}
-
 fn event_type() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(EventType::ALL.iter().map(|kind| kind.as_str())))
+}
+
+/// A [`HubFrame::Event`] around the event as it was stored.
+pub fn event_frame(event: &CommittedEvent) -> Bytes {
+    text_frame(&[r#"{"type":"event","event":"#, &event.text, "}"])
+}
+
+/// A [`HubFrame::Feed`].
+pub fn feed_frame(event: &EventHint) -> Bytes {
+    let frame = HubFrame::Feed {
+        session_id: event.session,
+        seq: event.seq,
+        event: event.kind.as_str(),
+        pending_count: event.pending,
+        at: event.at,
+    };
+    text_frame(&[&frame.text()])
+}
+
+/// A [`HubFrame::PresenceOfMany`].
+pub fn crowd_frame(session_id: SessionId, changes: &[PresenceChange]) -> Bytes {
+    text_frame(&[&HubFrame::PresenceOfMany { session_id, changes }.text()])
+}
+
+/// The hub's replies.
+pub mod reply {
+    use super::{FrameId, HubFrame};
+    use crate::domain::{ConnectionId, Principal, Refusal, SessionId, Timestamp};
+    use crate::protocol::error::error_object;
+    use std::time::Duration;
+
+    pub fn hello(
+        id: Option<&FrameId>,
+        principal: &Principal,
+        connection_id: ConnectionId,
+        heartbeat: Duration,
+    ) -> String {
+        let heartbeat_seconds = heartbeat.as_secs();
+        let (principal, expires_at) = (principal.actor(), principal.expires_at());
+        HubFrame::Hello { id, principal, connection_id, heartbeat_seconds, expires_at }.text()
+    }
+
+    pub fn refreshed(id: &FrameId, expires_at: Option<Timestamp>) -> String {
+        HubFrame::Refreshed { id, expires_at }.text()
+    }
+
+    /// With `reset` where the client has seen what the store does not have.
+    pub fn subscribed(
+        id: &FrameId,
+        session_id: SessionId,
+        seq: i64,
+        replay: i64,
+        first_seq: i64,
+        reset: bool,
+    ) -> String {
+        HubFrame::Subscribed { id, session_id, seq, replay, first_seq, reset }.text()
+    }
+
+    pub fn subscribed_feed(id: &FrameId) -> String {
+        HubFrame::SubscribedFeed { id, feed: true }.text()
+    }
+
+    pub fn unsubscribed(id: &FrameId, session_id: SessionId) -> String {
+        HubFrame::Unsubscribed { id, session_id }.text()
+    }
+
+    pub fn unsubscribed_feed(id: &FrameId) -> String {
+        HubFrame::UnsubscribedFeed { id, feed: true }.text()
+    }
+
+    /// A subscription has ended unasked.
+    pub fn evicted(session_id: SessionId, reason: &'static str) -> String {
+        HubFrame::Evicted { session_id, reason }.text()
+    }
+
+    /// A [`HubFrame::Sent`] around the message as it was stored.
+    pub fn sent(id: &FrameId, message: &str) -> String {
+        format!(r#"{{"type":"sent","id":{id},"message":{message}}}"#)
+    }
+
+    pub fn pong(id: &FrameId) -> String {
+        HubFrame::Pong { id }.text()
+    }
+
+    pub fn error(id: &FrameId, refusal: &Refusal) -> String {
+        HubFrame::Error { id, error: error_object(refusal) }.text()
+    }
+
+    /// The node is draining: come back after a time between the two, so that not all come at once.
+    pub fn go_away(min_millis: u64, max_millis: u64) -> String {
+        HubFrame::Goaway { reconnect_after_ms: [min_millis, max_millis] }.text()
+    }
 }

@@ -1,7 +1,7 @@
-//! The JSON of an event, written once at its commit and sent as it stands ever after.
+//! The JSON of an event: written once at its commit, stored, and sent as it is stored.
 
-use super::decide::Change;
-use super::{Actor, Session, Timestamp};
+use crate::domain::decide::Change;
+use crate::domain::{Actor, Envelope, Priority, Session, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -76,7 +76,7 @@ pub fn message_of_data(data: &str) -> Option<&str> {
 #[serde(rename_all = "camelCase")]
 struct Updated<'a> {
     title: Option<&'a str>,
-    encrypted_title: Option<&'a super::Envelope>,
-    priority: super::Priority,
+    encrypted_title: Option<&'a Envelope>,
+    priority: Priority,
     metadata: Option<&'a serde_json::value::RawValue>,
 }

@@ -1,20 +1,18 @@
-//! The OpenAPI document: what each handler says of itself, by audience, and what all routes of an audience share.
+//! Which handlers the OpenAPI document describes, by audience; [`crate::protocol::openapi`] makes the document of it.
 //!
-//! `router.rs` says where a handler is reached; a test compares the two both ways.
-
-mod examples;
-mod patterns;
-mod shared;
+//! Each handler describes itself in `#[utoipa::path]`. `router.rs` says where it is reached; a test compares the two both
+//! ways.
 
 use super::{
-    accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me, messages, ops,
+    accounts, asyncapi, audit, awaiting, creation, docs, guests, interactions, live, manage, me, messages, ops,
     page, participants, public_keys, router,
 };
 use super::{page_headers, sessions, setup_links, sign_ins, sse, timeline};
-use crate::wire::{AlreadyResponded, LimitReached, event::Event};
+use crate::protocol::error::{AlreadyResponded, LimitReached};
+use crate::protocol::event::Event;
+use crate::protocol::openapi::{Audience, Credential, complete};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use shared::{Audience, Credential};
 use std::sync::LazyLock;
 use utoipa::OpenApi;
 
@@ -204,21 +202,10 @@ const AUDIENCES: &[Audience] = &[
     },
 ];
 
-/// The document.
-pub fn document() -> utoipa::openapi::OpenApi {
-    let mut document = Hub::openapi();
-    for audience in AUDIENCES {
-        shared::add(&mut document, audience);
-    }
-    shared::finish(&mut document);
-    document
-}
-
 /// The document's JSON.
 pub fn text() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let mut document = serde_json::to_value(document()).unwrap_or_default();
-        patterns::fill_in(&mut document);
+        let document = complete(Hub::openapi(), AUDIENCES);
         serde_json::to_string_pretty(&document).unwrap_or_default()
     });
     &TEXT

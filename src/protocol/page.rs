@@ -1,7 +1,9 @@
 //! Pages of a list: `page` and `pageSize` in, `{data, total, page, pageSize}` out.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::{IntoParams, ToSchema};
 
 /// A checked request for one page. `page` counts from 1, `size` is 1 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,25 @@ impl PageRequest {
 impl Default for PageRequest {
     fn default() -> Self {
         Self { page: 1, size: Self::DEFAULT_SIZE }
+    }
+}
+
+impl IntoParams for PageRequest {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let number = |name: &str, about: &str, default: i64, max: Option<i64>| {
+            let schema = ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+                .minimum(Some(1))
+                .maximum(max)
+                .default(Some(default.into()));
+            let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
+            parameter.description(Some(about)).schema(Some(schema)).build()
+        };
+        vec![
+            number("page", "Which page, from 1.", 1, None),
+            number("pageSize", "Entries on a page.", Self::DEFAULT_SIZE, Some(Self::MAX_SIZE)),
+        ]
     }
 }
 

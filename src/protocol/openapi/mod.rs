@@ -1,0 +1,45 @@
+//! The OpenAPI document: completes what the handlers of each audience say of themselves with what they share.
+
+pub mod errors;
+mod examples;
+mod patterns;
+mod shared;
+
+use serde_json::Value;
+use utoipa::openapi::OpenApi;
+
+/// What a caller brings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    None,
+    /// In the body.
+    Body,
+    Key,
+    /// A key, or the token of a human who is an admin.
+    Manager,
+    /// A key that acts as no agent.
+    Provisioner,
+    Bearer,
+    /// A key, a token, or neither: a socket may authenticate by its first frame.
+    Any,
+}
+
+/// A part of the API under one prefix, for one kind of caller.
+pub struct Audience {
+    pub tag: &'static str,
+    pub about: &'static str,
+    pub prefix: &'static str,
+    pub credential: Credential,
+    pub api: fn() -> OpenApi,
+}
+
+/// The whole document: what the operations of the audiences share is added to a document that has none yet.
+pub fn complete(mut document: OpenApi, audiences: &[Audience]) -> Value {
+    for audience in audiences {
+        shared::add(&mut document, audience);
+    }
+    shared::finish(&mut document);
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    patterns::fill_in(&mut document);
+    document
+}

@@ -42,6 +42,7 @@ pub mod net;
 pub mod protocol;
 mod quotas;
 pub mod room;
+pub mod service;
 mod shares;
 mod space_bytes;
 pub mod store;

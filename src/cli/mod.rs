@@ -1,6 +1,5 @@
 //! The command line: each command in a file.
 
-mod create;
 mod demo;
 mod healthcheck;
 mod humans;
@@ -17,6 +16,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ConfigError, DEFAULT_SPACE, LogSettings, Settings};
 use crate::domain::Refusal;
 use crate::domain::people::Space;
+use crate::service::directory::spaces;
 use crate::store::{Store, StoreError};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -113,6 +113,6 @@ fn fail(problem: &str) -> ExitCode {
 
 /// Finds or makes a space.
 async fn space_to_use(store: &dyn Store, name: &str) -> Result<Space, CliError> {
-    let space = create::ensure_space(store, name, SystemClock.now()).await?;
+    let space = spaces::ensure(store, name, SystemClock.now()).await?;
     space.ok_or_else(|| CliError::Other(format!("the space '{name}' is deactivated")))
 }

@@ -1,13 +1,15 @@
 //! `hiloop serve`: starts the hub, and on an empty store makes the first key and human.
 
-use super::{CliError, DEFAULT_SPACE, create};
+use super::{CliError, DEFAULT_SPACE};
 use crate::app::{self, Server};
 use crate::auth::Secret;
-use crate::auth::secret::new_api_key;
+use crate::auth::secret::SETUP_TOKEN;
 use crate::config::Settings;
 use crate::context::Context;
-use crate::domain::Permission;
 use crate::domain::people::Role;
+use crate::domain::{Permission, Refusal};
+use crate::service::audit::AuditTrail;
+use crate::service::directory::{DEFAULT_AGENT, create_human, ensure_space, keys, spaces};
 use crate::store::NewHuman;
 use std::io::Write as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,10 +47,11 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
     // One transaction: a hub that is killed here must not leave a store to which nobody has a key.
     let mut tx = context.store.begin_directory().await?;
     // One that is there, or was there and is deactivated, means that the store is not new.
-    let Some((space, true)) = create::space(&mut *tx, DEFAULT_SPACE, now).await? else { return Ok(None) };
-    let agent = create::agent(&mut *tx, space.id, crate::http::DEFAULT_AGENT, now).await?;
-    let (api_key, key) = new_api_key(space.id, Permission::Owner, agent.map(|agent| agent.id), None);
-    create::key(&mut *tx, &key, now).await?;
+    let found = ensure_space(&mut *tx, DEFAULT_SPACE, now, |space| AuditTrail::command_line(space.id)).await?;
+    let Some((space, true)) = found else { return Ok(None) };
+    let trail = AuditTrail::command_line(space.id);
+    let made = keys::create_in(&mut *tx, &trail, Permission::Owner, DEFAULT_AGENT, now).await?;
+    let (api_key, _) = made.ok_or(Refusal::Internal)?;
     let password = Secret::generate("");
     let first = Some(password.as_str()[..20].to_owned());
     let hash = context.accounts.first_password(space.id, first, FIRST_EMAIL).await?;
@@ -59,7 +62,7 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
         role: Role::Admin,
         password_hash: hash.as_deref(),
     };
-    create::human(&mut *tx, &owner, now).await?;
+    create_human(&context.accounts, &mut *tx, &trail, owner, |_| Secret::generate(SETUP_TOKEN), now).await?;
     tx.commit(None).await?;
     Ok(Some(FirstSecrets { api_key, password }))
 }
@@ -68,7 +71,7 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
 async fn space_of_outside_issuer(context: &Context) -> Result<(), CliError> {
     let jwt = &context.config.jwt;
     if !jwt.has_outside_issuer()
-        || create::ensure_space(&*context.store, &jwt.jwt_space, context.clock.now()).await?.is_some()
+        || spaces::ensure(&*context.store, &jwt.jwt_space, context.clock.now()).await?.is_some()
     {
         return Ok(());
     }

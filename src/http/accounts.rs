@@ -1,7 +1,7 @@
 //! `/v1/auth`: sign in, refresh, sign out, and the one-time setup link.
 
 use super::App;
-use super::audience::Member;
+use super::auth::Member;
 use super::body::Body;
 use super::refresh_cookie::CookieToken;
 use super::reply::{self, Reply};

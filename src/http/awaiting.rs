@@ -1,7 +1,7 @@
 //! Long-polls: hold the request until a message, or the one of an interaction, has settled, or until a person has said
 //! something (contract sections 5 and 7).
 
-use super::audience::Agent;
+use super::auth::Agent;
 use super::long_lived::LongLived;
 use super::path::{Id, Ids};
 use super::query::Query;
@@ -10,15 +10,14 @@ use super::{ApiError, App};
 use crate::domain::interaction::Interaction;
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
 use crate::hub::Woken;
+use crate::protocol::body::Heard;
 use crate::store::{Moment, Said};
 use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
-use utoipa::ToSchema;
 
 const DEFAULT_SECONDS: i64 = 30;
 const MAX_SECONDS: i64 = 55;
@@ -73,18 +72,6 @@ pub async fn interaction(
     let interaction = app.store.interaction(principal.scope(), session, Moment::Now).await?.ok_or(missing)?;
     still_good(request.as_ref())?;
     reply::ok(&interaction)
-}
-
-/// What people have said in a session.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Heard {
-    /// The first message of a human or guest after `after`; null where the time was up before there was one.
-    #[schema(required = true)]
-    message: Option<Message>,
-    /// The newest event that had been looked at.
-    #[schema(minimum = 0)]
-    last_seq: i64,
 }
 
 /// Wait for what people say

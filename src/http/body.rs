@@ -1,6 +1,6 @@
 //! JSON bodies: bounded, checked, and refused with a text that names the field.
 
-use super::{ApiError, App, audience, error};
+use super::{ApiError, App, auth, error};
 use crate::auth::Secret;
 use crate::domain::Refusal;
 use crate::room::{Held, Payer};
@@ -107,7 +107,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Body<T> {
         let began = Instant::now();
         let (bytes, held) = arrive(app, payer, largest(&parts, app.config.max_body_bytes), body).await?;
         if began.elapsed() > LOOK_AGAIN_AFTER && !matched_path(&parts).starts_with("/v1/auth/") {
-            Box::pin(audience::still_good(&parts, app)).await.map_err(BodyError::Bad)?;
+            Box::pin(auth::still_good(&parts, app)).await.map_err(BodyError::Bad)?;
         }
         if !bytes.is_empty() && !is_json(&parts.headers) {
             return Err(BodyError::NotJson);

@@ -1,7 +1,7 @@
 //! Who the caller is, and whom one may talk to.
 
 use super::App;
-use super::audience::{self, Member, Person};
+use super::auth::{self, Member, Person};
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::people::{Agent, Role};
@@ -59,7 +59,7 @@ struct Contact {
     get, path = "/me", operation_id = "getMe",
     responses((status = 200, description = "The agent and its key", body = AgentSelf)),
 )]
-pub async fn agent(audience::Agent(principal): audience::Agent, State(app): State<App>) -> Reply {
+pub async fn agent(auth::Agent(principal): auth::Agent, State(app): State<App>) -> Reply {
     let Principal::Agent(caller) = &*principal else { return Err(Refusal::Internal.into()) };
     let agent = app.store.agent(caller.space, caller.agent).await?.ok_or(Refusal::NotFound("Agent"))?;
     reply::ok(&AgentSelf {
@@ -115,7 +115,7 @@ pub async fn person(Person(principal): Person, State(app): State<App>) -> Reply 
     params(PageRequest),
     responses((status = 200, description = "A page of people", body = Page<Contact>)),
 )]
-pub async fn humans(audience::Agent(principal): audience::Agent, State(app): State<App>, query: Query) -> Reply {
+pub async fn humans(auth::Agent(principal): auth::Agent, State(app): State<App>, query: Query) -> Reply {
     let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
     let page = app.store.humans(agent.space, query.page()?).await?;
     reply::ok(&page.map(|human| Contact { id: human.id.into(), name: human.name, key: human.key }))
@@ -127,7 +127,7 @@ pub async fn humans(audience::Agent(principal): audience::Agent, State(app): Sta
     params(PageRequest),
     responses((status = 200, description = "A page of agents", body = Page<Contact>)),
 )]
-pub async fn agents(audience::Agent(principal): audience::Agent, State(app): State<App>, query: Query) -> Reply {
+pub async fn agents(auth::Agent(principal): auth::Agent, State(app): State<App>, query: Query) -> Reply {
     let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
     let page = app.store.agents(agent.space, query.page()?).await?;
     reply::ok(&page.map(|agent| Contact { id: agent.id.into(), name: agent.name, key: agent.key }))

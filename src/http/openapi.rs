@@ -1,16 +1,16 @@
-//! Which handlers the OpenAPI document describes, by audience; [`crate::protocol::openapi`] makes the document of it.
+//! Which handlers the OpenAPI document describes, by section; [`crate::protocol::openapi`] makes the document of it.
 //!
 //! Each handler describes itself in `#[utoipa::path]`. `router.rs` says where it is reached; a test compares the two both
 //! ways.
 
 use super::{
-    accounts, asyncapi, audit, awaiting, creation, docs, guests, interactions, live, manage, me, messages, ops,
-    page, participants, public_keys, router,
+    accounts, agents, asyncapi, audit, awaiting, docs, guests, humans, interactions, keys, live, me, messages, ops, page,
+    participants, public_keys, router,
 };
-use super::{page_headers, sessions, setup_links, sign_ins, sse, timeline};
+use super::{page_headers, sessions, sign_ins, spaces, sse, timeline};
 use crate::protocol::error::{AlreadyResponded, LimitReached};
 use crate::protocol::event::Event;
-use crate::protocol::openapi::{Audience, Credential, complete};
+use crate::protocol::openapi::{Section, Credential, complete};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::sync::LazyLock;
@@ -101,26 +101,26 @@ struct AuthApi;
 
 #[derive(OpenApi)]
 #[openapi(paths(
-    creation::key,
-    manage::keys,
-    manage::revoke_key,
-    creation::agent,
-    manage::agents,
-    manage::deactivate_agent,
-    creation::human,
-    manage::humans,
-    manage::deactivate_human,
-    setup_links::create,
-    creation::space,
-    manage::spaces,
-    manage::deactivate_space,
+    keys::create,
+    keys::list,
+    keys::revoke,
+    agents::create,
+    agents::list,
+    agents::deactivate,
+    humans::create,
+    humans::list,
+    humans::deactivate,
+    humans::create_setup_link,
+    spaces::create,
+    spaces::list,
+    spaces::deactivate,
     public_keys::attest,
     audit::list,
 ))]
 struct ManageApi;
 
 #[derive(OpenApi)]
-#[openapi(paths(creation::provision))]
+#[openapi(paths(agents::provision))]
 struct ProvisionApi;
 
 #[derive(OpenApi)]
@@ -143,57 +143,57 @@ struct OperationsApi;
 )]
 struct Hub;
 
-const AUDIENCES: &[Audience] = &[
-    Audience {
+const SECTIONS: &[Section] = &[
+    Section {
         tag: "Agent",
         about: "Agents: an API key acts as its own agent, or as the one that `X-Hiloop` names.",
         prefix: "/v1/agent",
         credential: Credential::Key,
         api: AgentApi::openapi,
     },
-    Audience {
+    Section {
         tag: "Human",
         about: "People: a human's JWT, or a guest token, which opens one session.",
         prefix: "/v1/human",
         credential: Credential::Bearer,
         api: HumanApi::openapi,
     },
-    Audience {
+    Section {
         tag: "Auth",
         about: "The hub's own accounts.",
         prefix: "/v1/auth",
         credential: Credential::Body,
         api: AuthApi::openapi,
     },
-    Audience {
+    Section {
         tag: "Manage",
         about: "Keys, agents and humans of a space need a key with `manage`, or the token of a human who is an admin; spaces need a key with `owner`.",
         prefix: "/v1/manage",
         credential: Credential::Manager,
         api: ManageApi::openapi,
     },
-    Audience {
+    Section {
         tag: "Provision",
         about: "A provisioner key makes agents, and nothing else.",
         prefix: "/v1/provision",
         credential: Credential::Provisioner,
         api: ProvisionApi::openapi,
     },
-    Audience {
+    Section {
         tag: "Socket",
         about: "Live events. `/asyncapi.json` describes the frames.",
         prefix: "/v1",
         credential: Credential::Any,
         api: SocketApi::openapi,
     },
-    Audience {
+    Section {
         tag: "Metrics",
         about: "Figures for Prometheus: a key with `manage`, or without one on a port of its own.",
         prefix: "",
         credential: Credential::Key,
         api: MetricsApi::openapi,
     },
-    Audience {
+    Section {
         tag: "Operations",
         about: "Health, documents and pages.",
         prefix: "",
@@ -205,7 +205,7 @@ const AUDIENCES: &[Audience] = &[
 /// The document's JSON.
 pub fn text() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let document = complete(Hub::openapi(), AUDIENCES);
+        let document = complete(Hub::openapi(), SECTIONS);
         serde_json::to_string_pretty(&document).unwrap_or_default()
     });
     &TEXT

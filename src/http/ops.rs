@@ -1,7 +1,7 @@
 //! Whether the hub lives, whether it is ready for traffic, and its figures.
 
 use super::App;
-use super::audience::ManagerKey;
+use super::auth::ManagerKey;
 use super::error;
 use super::reply::{self, Reply};
 use crate::broker::Connectivity;

@@ -4,7 +4,7 @@
 //!
 //! One layer for all of it: each costs every request that waits some memory, and every other one some time.
 
-use super::{error, inbound};
+use super::{error, lingering_close};
 use crate::metrics::Metrics;
 use crate::protocol::error::ErrorCode;
 use axum::extract::{MatchedPath, Request, State};
@@ -51,7 +51,7 @@ pub async fn middleware(State(metrics): State<Arc<Metrics>>, mut request: Reques
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let is_api = request.uri().path().starts_with("/v1/");
     let started = Instant::now();
-    let handled = AssertUnwindSafe(next.run(inbound::take_in(request))).catch_unwind();
+    let handled = AssertUnwindSafe(next.run(lingering_close::guard(request))).catch_unwind();
     let handled = handled.instrument(span.clone()).await;
     let mut response = handled.unwrap_or_else(|_| span.in_scope(panicked));
     let (status, took) = (response.status().as_u16(), started.elapsed());

@@ -1,12 +1,12 @@
 //! Every route of the hub in one table.
 
-use super::audience::{Agent, Member, Person};
+use super::auth::{Agent, Member, Person};
 use super::rate_limit::{self, RateLimits};
 use super::{
-    ApiError, App, accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me,
+    ApiError, App, accounts, agents, asyncapi, audit, awaiting, docs, error, guests, humans, interactions, keys, live, me,
     messages, openapi, ops, page, participants, public_keys, refresh_cookie,
 };
-use super::{request_id, sessions, setup_links, sign_ins, sse, timeline};
+use super::{request_id, sessions, sign_ins, spaces, sse, timeline};
 use crate::domain::Refusal;
 use crate::metrics::Metrics;
 use crate::protocol::error::ErrorCode;
@@ -31,7 +31,7 @@ pub fn router(app: App) -> Router {
         .nest("/v1/human", human())
         .nest("/v1/auth", auth().layer(middleware::from_fn_with_state(app.clone(), refresh_cookie::middleware)))
         .nest("/v1/manage", managing())
-        .route("/v1/provision/agents", post(creation::provision))
+        .route("/v1/provision/agents", post(agents::provision))
         .route("/v1/ws", get(socket))
         .route("/metrics", get(ops::metrics));
     if let Some(limits) = RateLimits::new(&app) {
@@ -146,15 +146,15 @@ fn auth() -> Router<App> {
 
 fn managing() -> Router<App> {
     Router::new()
-        .route("/keys", post(creation::key).get(manage::keys))
-        .route("/keys/{id}", delete(manage::revoke_key))
-        .route("/agents", post(creation::agent).get(manage::agents))
-        .route("/agents/{id}", delete(manage::deactivate_agent))
-        .route("/humans", post(creation::human).get(manage::humans))
-        .route("/humans/{id}", delete(manage::deactivate_human))
-        .route("/humans/{id}/setup-link", post(setup_links::create))
-        .route("/spaces", post(creation::space).get(manage::spaces))
-        .route("/spaces/{id}", delete(manage::deactivate_space))
+        .route("/keys", post(keys::create).get(keys::list))
+        .route("/keys/{id}", delete(keys::revoke))
+        .route("/agents", post(agents::create).get(agents::list))
+        .route("/agents/{id}", delete(agents::deactivate))
+        .route("/humans", post(humans::create).get(humans::list))
+        .route("/humans/{id}", delete(humans::deactivate))
+        .route("/humans/{id}/setup-link", post(humans::create_setup_link))
+        .route("/spaces", post(spaces::create).get(spaces::list))
+        .route("/spaces/{id}", delete(spaces::deactivate))
         .route("/attestations/{principalId}", put(public_keys::attest))
         .route("/audit", get(audit::list))
 }

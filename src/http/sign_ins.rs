@@ -1,7 +1,7 @@
 //! Where a human is signed in, and their password.
 
 use super::App;
-use super::audience::Member;
+use super::auth::Member;
 use super::body::Body;
 use super::path::Id;
 use super::query::Query;

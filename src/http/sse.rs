@@ -1,6 +1,6 @@
 //! A session's timeline as Server-Sent Events, on the same cursor as everything else.
 
-use super::audience::Audience;
+use super::auth::SessionCaller;
 use super::long_lived::LongLived;
 use super::path::Id;
 use super::query::Query;
@@ -40,8 +40,8 @@ const PAUSE: Duration = Duration::from_millis(500);
     ),
     responses((status = 200, description = "The events as they come, each as the `data` of one Server-Sent Event", body = Event, content_type = "text/event-stream")),
 )]
-pub async fn events<A: Audience>(
-    caller: A,
+pub async fn events<C: SessionCaller>(
+    caller: C,
     State(app): State<App>,
     Id(session): Id<SessionId>,
     query: Query,

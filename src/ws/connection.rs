@@ -17,6 +17,7 @@ use crate::protocol::frame::hub::{event_frame, feed_frame, reply};
 use crate::protocol::limits::MAX_SUBSCRIPTIONS;
 use crate::protocol::rfc6455::decode::{Decoder, Incoming};
 use crate::protocol::rfc6455::encode::{close_frame, empty_close_frame, ping_frame, pong_frame};
+use crate::service::{messages, participants};
 use crate::timeline::Idempotency;
 use futures::FutureExt as _;
 use sha2::{Digest as _, Sha256};
@@ -393,7 +394,7 @@ impl Connection {
                     let request = Sha256::new().chain_update(digest).chain_update(principal.id().0).finalize();
                     Idempotency::new(Idempotency::credential_of(&principal), "send", key, request.into())
                 });
-                let posted = self.app.post(&principal, session, *draft, idempotency).await?;
+                let posted = messages::post(&self.app, &principal, session, *draft, idempotency).await?;
                 self.link.reply(&reply::sent(id, &posted.json));
                 Ok(())
             }
@@ -402,10 +403,10 @@ impl Connection {
                     self.app.hub.note_typing(session, principal.id(), principal.actor(), typing);
                     Ok(())
                 } else {
-                    self.app.type_in(&principal, session, typing).await
+                    participants::set_typing(&self.app, &principal, session, typing).await
                 }
             }
-            ClientFrame::Read { session, seq } => self.app.read_to(&principal, session, seq).await,
+            ClientFrame::Read { session, seq } => participants::mark_read(&self.app, &principal, session, seq).await,
         }
     }
 

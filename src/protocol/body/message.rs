@@ -1,10 +1,10 @@
-//! The body of a message.
+//! The bodies of messages.
 
 use super::envelope::{EnvelopeInput, envelope};
 use crate::domain::answer::OUTCOME_WITHOUT_ANSWER;
 use crate::domain::decide::NewMessage;
-use crate::domain::{AnswerOutcome, MessageId, PrincipalId, Priority, Refusal, Timestamp, time};
-use serde::Deserialize;
+use crate::domain::{AnswerOutcome, Message, MessageId, PrincipalId, Priority, Refusal, Timestamp, time};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 use utoipa::ToSchema;
@@ -88,4 +88,24 @@ fn check_answerers(answerers: &[PrincipalId], response_required: bool) -> Result
         return refuse("must not name anybody twice");
     }
     Ok(())
+}
+
+/// `{exclusive?}`
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(examples(json!({ "exclusive": true })))]
+pub struct AcknowledgementDraft {
+    /// Refused with `ALREADY_ACKNOWLEDGED` unless it is the first; `false` unless given.
+    pub exclusive: Option<bool>,
+}
+
+/// What people have said in a session.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Heard {
+    /// The first message of a human or guest after `after`; null where the time was up before there was one.
+    #[schema(required = true)]
+    pub message: Option<Message>,
+    /// The newest event that had been looked at.
+    #[schema(minimum = 0)]
+    pub last_seq: i64,
 }

@@ -1,4 +1,4 @@
-//! The body that names a participant, and lists of them.
+//! The bodies of participants: whom to add, typing, read marks.
 
 use crate::domain::participant::MemberRef;
 use crate::domain::text::{MAX_EMAIL, check_name, check_text};
@@ -101,4 +101,19 @@ impl<'de> Deserialize<'de> for AtMostNamed {
         }
         deserializer.deserialize_seq(Reader)
     }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({ "typing": true })))]
+pub struct TypingBody {
+    /// `true` unless given.
+    pub typing: Option<bool>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(examples(json!({ "seq": 12 })))]
+pub struct ReadBody {
+    /// The last event that was read.
+    #[schema(value_type = i64, minimum = 0)]
+    pub seq: Option<i64>,
 }

@@ -1,13 +1,13 @@
-//! The bodies that open and change a session.
+//! The bodies of sessions and of the feed.
 
 use super::envelope::EnvelopeInput;
 use super::participant::{ParticipantDraft, participants};
 use crate::domain::json::{Unfit, on_one_line};
 use crate::domain::session::SessionPatch;
 use crate::domain::text::{MAX_METADATA, MAX_TITLE, check_text};
-use crate::domain::{Envelope, Priority, Refusal, SessionId};
+use crate::domain::{Envelope, Message, Priority, Refusal, Session, SessionId, Timestamp};
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -88,6 +88,20 @@ impl SessionChange {
         };
         Ok(SessionPatch { title: self.title, encrypted_title, priority: self.priority, metadata: self.metadata })
     }
+}
+
+/// A session of the feed, with what waits in it for this person.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FeedItem {
+    #[schema(minimum = 0)]
+    pub pending_count: i64,
+    #[schema(minimum = 0)]
+    pub unread_count: i64,
+    pub highest_priority: Option<Priority>,
+    pub next_deadline_at: Option<Timestamp>,
+    pub last_message: Option<Message>,
+    pub session: Session,
 }
 
 /// Tells a key that is null (`Some(None)`) from one that is absent (`None`).

@@ -1,4 +1,4 @@
-//! The OpenAPI document: completes what the handlers of each audience say of themselves with what they share.
+//! The OpenAPI document: completes what the handlers of each section say of themselves with what they share.
 
 pub mod errors;
 mod examples;
@@ -25,7 +25,7 @@ pub enum Credential {
 }
 
 /// A part of the API under one prefix, for one kind of caller.
-pub struct Audience {
+pub struct Section {
     pub tag: &'static str,
     pub about: &'static str,
     pub prefix: &'static str,
@@ -33,10 +33,10 @@ pub struct Audience {
     pub api: fn() -> OpenApi,
 }
 
-/// The whole document: what the operations of the audiences share is added to a document that has none yet.
-pub fn complete(mut document: OpenApi, audiences: &[Audience]) -> Value {
-    for audience in audiences {
-        shared::add(&mut document, audience);
+/// The whole document: what the operations of the sections share is added to a document that has none yet.
+pub fn complete(mut document: OpenApi, sections: &[Section]) -> Value {
+    for section in sections {
+        shared::add(&mut document, section);
     }
     shared::finish(&mut document);
     let mut document = serde_json::to_value(document).unwrap_or_default();

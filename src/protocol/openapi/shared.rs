@@ -1,7 +1,7 @@
-//! What all operations of an audience share, because middleware and extractors see to it: credentials, headers, path
+//! What all operations of an section share, because middleware and extractors see to it: credentials, headers, path
 //! parameters, and the errors that these may answer.
 
-use super::{Audience, Credential, errors, examples};
+use super::{Section, Credential, errors, examples};
 use axum::http::StatusCode;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,22 +17,22 @@ use utoipa::openapi::{Components, Header, OpenApi, PathItem, Ref, RefOr, Require
 const KEY: &str = "ApiKey";
 const BEARER: &str = "Bearer";
 
-/// Adds an audience's operations to the document.
-pub fn add(document: &mut OpenApi, audience: &Audience) {
-    let mut part = (audience.api)();
+/// Adds an section's operations to the document.
+pub fn add(document: &mut OpenApi, section: &Section) {
+    let mut part = (section.api)();
     for (path, item) in &mut part.paths.paths {
         for (_, operation) in operations(item) {
-            complete(operation, path, audience);
+            complete(operation, path, section);
         }
     }
     part.tags = None;
-    let nested = OpenApi::default().nest(audience.prefix, part);
+    let nested = OpenApi::default().nest(section.prefix, part);
     for (path, item) in nested.paths.paths {
         document.paths.paths.insert(path, item);
     }
     let components = document.components.get_or_insert_default();
     components.schemas.extend(nested.components.unwrap_or_default().schemas);
-    let tag = TagBuilder::new().name(audience.tag).description(Some(audience.about)).build();
+    let tag = TagBuilder::new().name(section.tag).description(Some(section.about)).build();
     document.tags.get_or_insert_default().push(tag);
 }
 
@@ -47,15 +47,15 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (HttpMethod, &mut Ope
     all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-fn complete(operation: &mut Operation, path: &str, audience: &Audience) {
-    operation.tags = Some(vec![audience.tag.to_owned()]);
+fn complete(operation: &mut Operation, path: &str, section: &Section) {
+    operation.tags = Some(vec![section.tag.to_owned()]);
     if let Some(id) = &mut operation.operation_id
-        && let Some(first) = id.chars().next().filter(|_| audience.prefix.matches('/').count() > 1)
+        && let Some(first) = id.chars().next().filter(|_| section.prefix.matches('/').count() > 1)
     {
-        *id = format!("{}{}{}", audience.tag.to_lowercase(), first.to_uppercase(), &id[first.len_utf8()..]);
+        *id = format!("{}{}{}", section.tag.to_lowercase(), first.to_uppercase(), &id[first.len_utf8()..]);
     }
     let scopes: [&str; 0] = [];
-    operation.security = match audience.credential {
+    operation.security = match section.credential {
         Credential::None | Credential::Body => Some(Vec::new()),
         Credential::Manager if path.starts_with("/spaces") => Some(vec![SecurityRequirement::new(KEY, scopes)]),
         Credential::Key | Credential::Provisioner => Some(vec![SecurityRequirement::new(KEY, scopes)]),
@@ -83,7 +83,7 @@ fn complete(operation: &mut Operation, path: &str, audience: &Audience) {
     let has_checked = own.iter().any(|parameter| parameter.name != "Prefer");
     let mut parameters: Vec<RefOr<Parameter>> = ids_of(path).map(RefOr::T).collect();
     parameters.extend(own.into_iter().map(never_null).map(RefOr::T));
-    if matches!(audience.credential, Credential::Key | Credential::Manager) {
+    if matches!(section.credential, Credential::Key | Credential::Manager) {
         parameters.push(RefOr::Ref(Ref::new("#/components/parameters/X-Hiloop")));
     }
     parameters.push(RefOr::Ref(Ref::new("#/components/parameters/X-Request-Id")));
@@ -91,7 +91,7 @@ fn complete(operation: &mut Operation, path: &str, audience: &Audience) {
 
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
-            add_headers(response, audience, has_key);
+            add_headers(response, section, has_key);
         }
     }
 
@@ -108,7 +108,7 @@ fn complete(operation: &mut Operation, path: &str, audience: &Audience) {
     if operation.request_body.is_some() {
         errors.extend([StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNSUPPORTED_MEDIA_TYPE]);
     }
-    match audience.credential {
+    match section.credential {
         Credential::None => {}
         Credential::Body => {}
         Credential::Bearer => {
@@ -125,7 +125,7 @@ fn complete(operation: &mut Operation, path: &str, audience: &Audience) {
             StatusCode::NOT_FOUND,
         ]),
     }
-    if audience.credential != Credential::None {
+    if section.credential != Credential::None {
         let always =
             [StatusCode::TOO_MANY_REQUESTS, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE];
         errors.extend(always);
@@ -169,13 +169,13 @@ fn never_null(mut parameter: Parameter) -> Parameter {
     parameter
 }
 
-fn add_headers(response: &mut Response, audience: &Audience, has_key: bool) {
+fn add_headers(response: &mut Response, section: &Section, has_key: bool) {
     let mut add = |name: &str| {
         let reference = Ref::new(format!("#/components/headers/{name}"));
         response.headers.insert(name.to_owned(), RefOr::Ref(reference));
     };
     add("X-Request-Id");
-    if audience.credential != Credential::None {
+    if section.credential != Credential::None {
         add("RateLimit");
         add("RateLimit-Policy");
     }
@@ -184,7 +184,7 @@ fn add_headers(response: &mut Response, audience: &Audience, has_key: bool) {
     }
 }
 
-/// What stands once in the document for all audiences.
+/// What stands once in the document for all sections.
 pub fn finish(document: &mut OpenApi) {
     require_all_of_replies(document);
     let components = document.components.get_or_insert_default();

@@ -1,7 +1,7 @@
-//! Bodies on their way in, so that whoever is refused before they have sent everything gets to read why.
+//! Lingering close: the rest of a body that a handler leaves unread is read and discarded, within limits.
 //!
-//! A connection that is closed while something lies unread in it is reset, and a client that still sends loses the
-//! reply. So what a handler leaves unread is taken in and thrown away, within limits.
+//! A connection that is closed while received bytes are unread is reset, and a client that is still sending loses the
+//! reply that says why it was refused.
 
 use axum::extract::Request;
 use axum::http::header;
@@ -12,27 +12,27 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-/// How much is taken in and thrown away, and for how long, before the connection is cut after all.
-const MOST: usize = 8 << 20;
-const WITHIN: Duration = Duration::from_secs(2);
+/// Most bytes that are discarded, and for how long, before the connection is cut.
+const MAX_DISCARDED: usize = 8 << 20;
+const DISCARD_WITHIN: Duration = Duration::from_secs(2);
 
-/// Has what is left of a request's body taken in, once nobody wants it any more.
-pub(super) fn take_in(request: Request) -> Request {
+/// Wraps a request's body, so that its rest is discarded when the handler drops it.
+pub(super) fn guard(request: Request) -> Request {
     if request.body().is_end_stream() {
         return request;
     }
-    // Such a client sends nothing before it is told to, which the first look at the body does.
-    let waits = request.headers().get(header::EXPECT).is_some();
-    request.map(|body| axum::body::Body::new(Inbound { body: Some(body), waits }))
+    // `Expect: 100-continue`: such a client sends nothing until the body is polled.
+    let awaits_continue = request.headers().get(header::EXPECT).is_some();
+    request.map(|body| axum::body::Body::new(LingeringBody { body: Some(body), awaits_continue }))
 }
 
-struct Inbound {
+struct LingeringBody {
     /// None once it has ended.
     body: Option<axum::body::Body>,
-    waits: bool,
+    awaits_continue: bool,
 }
 
-impl Body for Inbound {
+impl Body for LingeringBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -40,7 +40,7 @@ impl Body for Inbound {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.waits = false;
+        self.awaits_continue = false;
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(body).poll_frame(context));
         if !matches!(frame, Some(Ok(_))) {
@@ -58,16 +58,16 @@ impl Body for Inbound {
     }
 }
 
-impl Drop for Inbound {
+impl Drop for LingeringBody {
     fn drop(&mut self) {
-        let Some(mut body) = self.body.take().filter(|body| !body.is_end_stream() && !self.waits) else { return };
+        let Some(mut body) = self.body.take().filter(|body| !body.is_end_stream() && !self.awaits_continue) else { return };
         // Outside of a runtime there is no connection either.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(tokio::time::timeout(WITHIN, async move {
-            let mut taken = 0;
-            while taken < MOST {
+        runtime.spawn(tokio::time::timeout(DISCARD_WITHIN, async move {
+            let mut discarded = 0;
+            while discarded < MAX_DISCARDED {
                 let Some(Ok(frame)) = body.frame().await else { return };
-                taken += frame.data_ref().map_or(0, Bytes::len);
+                discarded += frame.data_ref().map_or(0, Bytes::len);
             }
         }));
     }

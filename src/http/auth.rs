@@ -1,4 +1,4 @@
-//! Who may call a route, as a type in the handler's signature (contract section 2).
+//! Auth extractors: each authenticates the caller of a route and checks its permission (contract section 2).
 
 use super::request_id::REQUEST_ID;
 use super::{ApiError, App};
@@ -19,12 +19,21 @@ use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
 
 /// A kind of caller that may see sessions.
-pub trait Audience: FromRequestParts<App, Rejection = ApiError> + Send + 'static {
+pub trait SessionCaller: FromRequestParts<App, Rejection = ApiError> + Send + 'static {
     fn principal(&self) -> &Arc<Principal>;
 }
 
 /// An API key of any permission, acting as an agent.
 pub struct Agent(pub Arc<Principal>);
+
+impl Agent {
+    pub fn agent(&self) -> Result<&AgentPrincipal, Refusal> {
+        match &*self.0 {
+            Principal::Agent(agent) => Ok(agent),
+            Principal::Human(_) | Principal::Guest(_) => Err(Refusal::Internal),
+        }
+    }
+}
 
 /// A human or a guest.
 pub struct Person(pub Arc<Principal>);
@@ -41,19 +50,19 @@ pub struct ManagerKey;
 /// A key with `owner`.
 pub struct Owner(pub AgentPrincipal);
 
-impl Audience for Agent {
+impl SessionCaller for Agent {
     fn principal(&self) -> &Arc<Principal> {
         &self.0
     }
 }
 
-impl Audience for Person {
+impl SessionCaller for Person {
     fn principal(&self) -> &Arc<Principal> {
         &self.0
     }
 }
 
-impl Audience for Member {
+impl SessionCaller for Member {
     fn principal(&self) -> &Arc<Principal> {
         &self.0
     }

@@ -1,6 +1,6 @@
-//! Who is to take part in a session: from what a request names to members of one space.
+//! Participant resolution: from the agents and humans that a request names to members of one space.
 
-use super::App;
+use crate::context::Context;
 use crate::domain::participant::{Member, MemberRef};
 use crate::protocol::body::ParticipantDraft;
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal};
@@ -9,20 +9,20 @@ use crate::domain::{HumanId, Participant, Refusal, SpaceId};
 /// A session without `participants` gets every human of its space, unless there are more than so many.
 const MAX_DEFAULT_HUMANS: i64 = 500;
 
-/// More names than this wait for their turn to be looked up.
+/// Requests with more names than this are looked up one after the other.
 const MANY: usize = 64;
 
-/// Everybody who takes part in a session from its start.
-pub(super) struct Entrants {
+/// The participants of a session from its start.
+pub(super) struct FirstParticipants {
     pub(super) space: SpaceId,
     pub(super) creator: Member,
     /// The others, with their roles.
     pub(super) others: Vec<(Member, String)>,
 }
 
-/// Finds who a draft names, in one space.
+/// Finds the agent or human that a draft names in a space; `field` is the path of the draft in its body.
 pub(super) async fn resolve(
-    app: &App,
+    app: &Context,
     space: SpaceId,
     draft: &ParticipantDraft,
     field: &str,
@@ -32,8 +32,8 @@ pub(super) async fn resolve(
     found.remove(&named).ok_or_else(|| missing(&named))
 }
 
-/// The same for all of a request, in their order and with their roles. All are checked before any is looked up.
-async fn resolve_all(app: &App, space: SpaceId, drafts: &[ParticipantDraft]) -> Result<Vec<(Member, String)>, Refusal> {
+/// The same for all that a request names, in their order and with their roles. All are checked before any is looked up.
+async fn resolve_all(app: &Context, space: SpaceId, drafts: &[ParticipantDraft]) -> Result<Vec<(Member, String)>, Refusal> {
     let named: Vec<MemberRef> =
         drafts.iter().enumerate().map(|(index, draft)| draft.named(&field(index))).collect::<Result<_, _>>()?;
     let _turn = if named.len() > MANY { app.room.many_names.acquire().await.ok() } else { None };
@@ -52,7 +52,7 @@ fn missing(named: &MemberRef) -> Refusal {
     })
 }
 
-async fn member_of_space(app: &App, space: SpaceId, human: HumanId) -> Result<Member, Refusal> {
+async fn member_of_space(app: &Context, space: SpaceId, human: HumanId) -> Result<Member, Refusal> {
     let human = app.store.human_in_space(space, human).await?;
     Ok(human.ok_or(Refusal::NotFound("Human"))?.member())
 }
@@ -61,12 +61,12 @@ fn field(index: usize) -> String {
     format!("participants[{index}]")
 }
 
-/// An agent itself, and who else it wants to take part: those who are named, else every human of the space.
+/// The first participants of an agent's session: the agent, and the ones it names, else every human of the space.
 pub(super) async fn of_agent(
-    app: &App,
+    app: &Context,
     agent: &AgentPrincipal,
     named: Option<Vec<ParticipantDraft>>,
-) -> Result<Entrants, Refusal> {
+) -> Result<FirstParticipants, Refusal> {
     let others = match named {
         None => {
             let humans = app.store.all_humans(agent.space, MAX_DEFAULT_HUMANS).await?.ok_or_else(|| {
@@ -80,15 +80,15 @@ pub(super) async fn of_agent(
         Some(named) => resolve_all(app, agent.space, &named).await?,
     };
     let creator = app.store.agent(agent.space, agent.agent).await?.ok_or(Refusal::NotFound("Agent"))?.member();
-    Ok(Entrants { space: agent.space, creator, others })
+    Ok(FirstParticipants { space: agent.space, creator, others })
 }
 
-/// A human, and who else they want to take part: one agent of their space at least.
+/// The first participants of a human's session: the human, and the ones they name, at least one agent among them.
 pub(super) async fn of_human(
-    app: &App,
+    app: &Context,
     human: &HumanPrincipal,
     named: &[ParticipantDraft],
-) -> Result<Entrants, Refusal> {
+) -> Result<FirstParticipants, Refusal> {
     let mut agents = 0;
     for (index, draft) in named.iter().enumerate() {
         match draft.named(&field(index))? {
@@ -101,5 +101,5 @@ pub(super) async fn of_human(
     }
     let others = resolve_all(app, human.space, named).await?;
     let creator = member_of_space(app, human.space, human.id).await?;
-    Ok(Entrants { space: human.space, creator, others })
+    Ok(FirstParticipants { space: human.space, creator, others })
 }

@@ -18,7 +18,6 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
-use utoipa::ToSchema;
 
 /// A request's JSON. An empty body counts as `{}`.
 pub struct Body<T> {
@@ -30,10 +29,6 @@ pub struct Body<T> {
     /// The room that its memory takes, until the request is answered.
     _held: Option<Held>,
 }
-
-/// The body of a request that needs none: an object whose keys are ignored, or nothing.
-#[derive(ToSchema)]
-pub struct NoBody {}
 
 /// Largest body of a route that takes no envelopes, in bytes.
 const MAX_PLAIN: usize = 64 << 10;

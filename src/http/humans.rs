@@ -2,12 +2,13 @@
 
 use super::App;
 use super::auth::Manager;
-use super::body::{Body, NoBody};
+use super::body::Body;
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::people::Human;
 use crate::domain::{AuditSource, HumanId};
+use crate::protocol::body::NoBody;
 use crate::protocol::body::directory::{HumanDraft, MadeHuman, SetupLink};
 use crate::protocol::page::{Page, PageRequest};
 use crate::service::directory::humans;

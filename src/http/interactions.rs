@@ -3,14 +3,14 @@
 //! An interaction's id is that of its session.
 
 use super::auth::{Agent, Person, SessionCaller};
-use super::body::{Body, NoBody};
+use super::body::Body;
 use super::paged_stream::{self, Chunk};
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
 use super::{App, messages};
 use crate::domain::{Interaction, Message, MessageStatus, SessionId};
-use crate::protocol::body::{AnswerDraft, BlocksDraft, InteractionDraft, MessageDraft};
+use crate::protocol::body::{AnswerDraft, BlocksDraft, InteractionDraft, MessageDraft, NoBody};
 use crate::protocol::openapi::errors::Forbidden;
 use crate::protocol::page::{Page, PageRequest};
 use crate::service::idempotency::IdempotencyKey;

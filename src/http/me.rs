@@ -4,55 +4,11 @@ use super::App;
 use super::auth::{self, Member, Person};
 use super::query::Query;
 use super::reply::{self, Reply};
-use crate::domain::people::{Agent, Role};
-use crate::domain::{KeyEntry, ParticipantType, Permission, Principal, PrincipalId, Refusal, SessionId, Timestamp};
+use crate::domain::people::Agent;
+use crate::domain::{ParticipantType, Principal, Refusal};
+use crate::protocol::body::me::{AgentSelf, Contact, PersonSelf};
 use crate::protocol::page::{Page, PageRequest};
 use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
-
-/// The agent that a key acts as.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct AgentSelf {
-    /// Always `Agent`.
-    #[serde(rename = "type")]
-    kind: ParticipantType,
-    #[serde(flatten)]
-    agent: Agent,
-    permission: Permission,
-    /// When the key ends, if it does.
-    #[schema(required = true)]
-    expires_at: Option<Timestamp>,
-}
-
-/// A human or a guest; who is one has no value for what only the other has.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct PersonSelf {
-    #[serde(rename = "type")]
-    kind: ParticipantType,
-    id: PrincipalId,
-    name: String,
-    email: Option<String>,
-    /// What a human may do in their space; none for a guest.
-    role: Option<Role>,
-    /// The one session of a guest.
-    session_id: Option<SessionId>,
-    key: Option<Box<KeyEntry>>,
-    /// When the token ends.
-    expires_at: Timestamp,
-    created_at: Timestamp,
-}
-
-/// One of the people or agents of the space.
-#[derive(Serialize, ToSchema)]
-struct Contact {
-    id: PrincipalId,
-    name: String,
-    /// The current entry of their public keys.
-    key: Option<Box<KeyEntry>>,
-}
 
 /// Who the key acts as
 #[utoipa::path(

@@ -2,12 +2,12 @@
 
 use super::App;
 use super::auth::{Agent, SessionCaller};
-use super::body::{Body, NoBody};
+use super::body::Body;
 use super::path::{Id, Ids};
 use super::paged_stream::{self, Chunk};
 use super::query::Query;
 use super::reply::{self, Reply};
-use crate::protocol::body::{AcknowledgementDraft, MessageDraft};
+use crate::protocol::body::{AcknowledgementDraft, MessageDraft, NoBody};
 use crate::domain::{Message, MessageId, Refusal, SessionId};
 use crate::protocol::page::{Page, PageRequest};
 use crate::service::idempotency::IdempotencyKey;

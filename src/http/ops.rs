@@ -7,17 +7,16 @@ use super::reply::{self, Reply};
 use crate::broker::Connectivity;
 use crate::domain::Refusal;
 use crate::metrics::Asked;
+use crate::protocol::body::health::{Alive, Readiness};
 use crate::protocol::error::ErrorCode;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use utoipa::ToSchema;
 
 /// How long the store may take to answer before it counts as out of reach.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
@@ -28,29 +27,6 @@ const WRITE_PATIENCE: Duration = Duration::from_millis(500);
 const STORE_ANSWER: Duration = Duration::from_secs(1);
 /// Prometheus' text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-#[derive(Serialize, ToSchema)]
-struct Alive {
-    /// Always `ok`.
-    status: &'static str,
-}
-
-#[derive(Serialize, ToSchema)]
-struct Readiness {
-    /// `ok`, `degraded` (without its Redis) or `unavailable`.
-    status: &'static str,
-    /// `ok`, `unreachable`, or `unwritable`: it can be read, and writes fail (it is full, or held by another program).
-    store: &'static str,
-    draining: bool,
-    /// `ok` or `unreachable`; absent where no Redis is configured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String)]
-    redis: Option<&'static str>,
-    /// The tasks of the node that fail again and again; absent where there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
-    failing: Vec<&'static str>,
-}
 
 /// How the store does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

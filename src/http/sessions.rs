@@ -2,13 +2,13 @@
 
 use super::App;
 use super::auth::{Agent, Member, Person, SessionCaller};
-use super::body::{Body, NoBody};
+use super::body::Body;
 use super::paged_stream::{self, Chunk};
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::{Message, Refusal, Session, SessionId, SessionStatus};
-use crate::protocol::body::{FeedItem, SessionChange, SessionDraft};
+use crate::protocol::body::{FeedItem, NoBody, SessionChange, SessionDraft};
 use crate::protocol::openapi::errors::NotFound;
 use crate::protocol::page::{Page, PageRequest};
 use crate::service::idempotency::IdempotencyKey;

@@ -8,38 +8,14 @@ use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::{Refusal, Scope, SessionId};
 use crate::protocol::page::{Page, PageRequest};
-use crate::protocol::event::Event;
+use crate::protocol::body::TimelineReply;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 1000;
 /// A reply ends after about so many bytes, with `hasMore`.
 const MAX_BYTES: i64 = 4 * 1024 * 1024;
-
-/// Events after a `seq`.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct EventsAfter {
-    #[schema(max_items = 1000)]
-    data: Vec<Event>,
-    /// The `seq` of the newest event of the timeline.
-    #[schema(minimum = 0)]
-    last_seq: i64,
-    /// Whether there are events after the last one of `data`.
-    has_more: bool,
-}
-
-/// What was asked for: events after a `seq`, or a page.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-#[allow(dead_code)] // for the OpenAPI document: the events go out as they were stored
-pub enum TimelineReply {
-    After(EventsAfter),
-    Page(Page<Event>),
-}
 
 /// Read the timeline
 ///

@@ -49,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
                     told(&refusal);
                 }
             }
-            if let Err(refusal) = draft.look_over(MAX_FIELD) {
+            if let Err(refusal) = draft.check_plain_fields(MAX_FIELD) {
                 told(&refusal);
             }
             match draft.check(MAX_FIELD) {

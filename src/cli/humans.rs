@@ -66,7 +66,7 @@ impl Create {
             return Ok(self.password.clone());
         }
         let mut line = String::new();
-        // A line that never ends is no password.
+        // Bounded: a line that never ends is no password.
         let read = std::io::stdin().lock().take(MAX_LINE).read_line(&mut line);
         read.map_err(|error| CliError::Other(format!("--password-stdin: cannot read standard input: {error}")))?;
         let password = line.trim_end_matches(['\r', '\n']);

@@ -1,4 +1,4 @@
-//! The command line: each command in a file.
+//! The command line: one command per file.
 
 mod demo;
 mod healthcheck;
@@ -52,11 +52,11 @@ enum Command {
     Healthcheck(healthcheck::Healthcheck),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
-    /// Run a scripted agent that talks to whoever opens the chat
+    /// Run a scripted agent that talks to people in the chat
     Demo(demo::Demo),
 }
 
-/// Why a command failed: one line that names what is wrong.
+/// Why a command failed, in one line that names the cause.
 #[derive(Debug, Error)]
 enum CliError {
     #[error(transparent)]
@@ -96,7 +96,7 @@ pub fn run() -> ExitCode {
             Some(Command::Demo(command)) => command.run().await,
         }
     });
-    // A long blocking call (a password hash, say) must not hold up the end.
+    // A long blocking call, such as a password hash, must not delay the exit.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,7 +14,7 @@ use crate::store::NewHuman;
 use std::io::Write as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The first human's address; they are asked for no more than what is printed.
+/// The address of the first human, who signs in with it and the printed password.
 const FIRST_EMAIL: &str = "owner@hiloop.local";
 
 pub(super) async fn run(settings: Settings) -> Result<(), CliError> {
@@ -24,7 +24,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), CliError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let server = app::start(config).await?;
     let first = first_secrets(&server.context).await?;
-    // After that: a space `default` which is there tells that the store is not new.
+    // After that: an existing space `default` means that the store is not new.
     space_of_outside_issuer(&server.context).await?;
     announce(&server, first.as_ref());
     tokio::select! {
@@ -44,9 +44,9 @@ struct FirstSecrets {
 /// On an empty store: the space `default`, an owner key, a human. They are shown once.
 async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliError> {
     let now = context.clock.now();
-    // One transaction: a hub that is killed here must not leave a store to which nobody has a key.
+    // One transaction: a hub that is killed here must not leave a store without an owner key.
     let mut tx = context.store.begin_directory().await?;
-    // One that is there, or was there and is deactivated, means that the store is not new.
+    // An existing or deactivated space means that the store is not new.
     let found = ensure_space(&mut *tx, DEFAULT_SPACE, now, |space| AuditTrail::command_line(space.id)).await?;
     let Some((space, true)) = found else { return Ok(None) };
     let trail = AuditTrail::command_line(space.id);
@@ -67,7 +67,7 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
     Ok(Some(FirstSecrets { api_key, password }))
 }
 
-/// Makes the space that people of an outside issuer join, or the first of them could not come in.
+/// Creates the space that people of an outside issuer join: otherwise the first of them could not sign in.
 async fn space_of_outside_issuer(context: &Context) -> Result<(), CliError> {
     let jwt = &context.config.jwt;
     if !jwt.has_outside_issuer()
@@ -77,8 +77,8 @@ async fn space_of_outside_issuer(context: &Context) -> Result<(), CliError> {
     }
     let problem = format!("HILOOP_JWT_SPACE: the space '{}' is deactivated", jwt.jwt_space);
     if jwt.jwks_url.is_none() && jwt.jwt_space == DEFAULT_SPACE {
-        // The secret may be the hub's own, and nobody may have asked for that space.
-        tracing::warn!("{problem}; nobody new comes in by a token of an outside issuer");
+        // The JWT secret may be the hub's own, and the space not configured on purpose.
+        tracing::warn!("{problem}: tokens of an outside issuer can't create humans");
         return Ok(());
     }
     Err(CliError::Other(problem))
@@ -87,7 +87,7 @@ async fn space_of_outside_issuer(context: &Context) -> Result<(), CliError> {
 fn announce(server: &Server, first: Option<&FirstSecrets>) {
     let url = server.context.config.public_url.as_deref().unwrap_or_default();
     let mut out = std::io::stdout().lock();
-    // Nobody may be reading; that is no reason to stop.
+    // A closed standard output is no reason to stop.
     let _ = writeln!(out, "hiloop {} listening on http://{}", env!("CARGO_PKG_VERSION"), server.address);
     if let Some(address) = server.metrics_address {
         let _ = writeln!(out, "metrics at http://{address}/metrics");

@@ -1,5 +1,5 @@
-//! Entries of public keys (end-to-end encryption, scheme `hiloop/v2`): what the hub checks of an entry, and which entry
-//! may take the place of another. What clients do with them is theirs.
+//! Entries of public keys (end-to-end encryption, scheme `hiloop/v2`): the checks of an entry, and which entry may replace
+//! another. Only clients use the keys.
 
 use super::{ParticipantId, PrincipalId, Refusal, Timestamp};
 use base64::Engine as _;
@@ -75,7 +75,7 @@ pub struct SessionKey {
     pub replaced_at: Option<Timestamp>,
 }
 
-/// A change of key that the sessions of its principal are still to be told of.
+/// A change of key that is still to be announced in the sessions of its principal.
 #[derive(Clone, Debug)]
 pub struct KeyChange {
     pub principal: PrincipalId,
@@ -148,7 +148,7 @@ pub struct ProvenKey {
     signed: Vec<u8>,
 }
 
-/// What a proven entry means, given the one that its principal has.
+/// How a proven entry relates to the current entry of its principal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It is the current one already.
@@ -191,7 +191,7 @@ impl ProvenKey {
         &self.key_id
     }
 
-    /// What becomes of it at `now`, if `current` is the entry that its principal has.
+    /// How it relates to `current`, the entry that its principal has at `now`.
     ///
     /// A `previous` that is no good signature of the current key counts as none, and is not kept.
     pub fn against(&self, current: Option<&KeyEntry>, now: Timestamp) -> Result<Standing, Refusal> {

@@ -56,7 +56,7 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// The role of whoever opened the session, and that of the others unless a role was named.
+    /// The role of the participant who opened the session, and the default role of the others.
     pub const OWNER: &str = "owner";
     pub const MEMBER: &str = "member";
 
@@ -91,7 +91,7 @@ impl Participant {
     }
 }
 
-/// What rules need of somebody who takes part.
+/// The facts about a participation that rules need.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Participation {
     pub id: ParticipantId,
@@ -109,7 +109,7 @@ pub struct TakenName {
 }
 
 impl TakenName {
-    /// Whether this is a guest whom `actor` has invited.
+    /// Whether this is a guest that `actor` has invited.
     fn is_guest_of(&self, actor: &Actor) -> bool {
         let inviter = self.invited_by.as_ref().filter(|_| self.kind == ParticipantType::Guest);
         inviter.is_some_and(|inviter| (inviter.kind, inviter.id) == (actor.kind, actor.id))

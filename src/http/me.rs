@@ -1,4 +1,4 @@
-//! Who the caller is, and whom one may talk to.
+//! The caller, and the people and agents of its space.
 
 use super::App;
 use super::auth::{self, Member, Person};
@@ -15,8 +15,8 @@ use axum::extract::State;
     get, path = "/me", operation_id = "getMe",
     responses((status = 200, description = "The agent and its key", body = AgentSelf)),
 )]
-pub async fn agent(auth::Agent(principal): auth::Agent, State(app): State<App>) -> Reply {
-    let Principal::Agent(caller) = &*principal else { return Err(Refusal::Internal.into()) };
+pub async fn agent(caller: auth::Agent, State(app): State<App>) -> Reply {
+    let caller = caller.agent()?;
     let agent = app.store.agent(caller.space, caller.agent).await?.ok_or(Refusal::NotFound("Agent"))?;
     reply::ok(&AgentSelf {
         kind: ParticipantType::Agent,
@@ -71,9 +71,8 @@ pub async fn person(Person(principal): Person, State(app): State<App>) -> Reply 
     params(PageRequest),
     responses((status = 200, description = "A page of people", body = Page<Contact>)),
 )]
-pub async fn humans(auth::Agent(principal): auth::Agent, State(app): State<App>, query: Query) -> Reply {
-    let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
-    let page = app.store.humans(agent.space, query.page()?).await?;
+pub async fn humans(caller: auth::Agent, State(app): State<App>, query: Query) -> Reply {
+    let page = app.store.humans(caller.0.space(), query.page()?).await?;
     reply::ok(&page.map(|human| Contact { id: human.id.into(), name: human.name, key: human.key }))
 }
 
@@ -83,9 +82,8 @@ pub async fn humans(auth::Agent(principal): auth::Agent, State(app): State<App>,
     params(PageRequest),
     responses((status = 200, description = "A page of agents", body = Page<Contact>)),
 )]
-pub async fn agents(auth::Agent(principal): auth::Agent, State(app): State<App>, query: Query) -> Reply {
-    let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
-    let page = app.store.agents(agent.space, query.page()?).await?;
+pub async fn agents(caller: auth::Agent, State(app): State<App>, query: Query) -> Reply {
+    let page = app.store.agents(caller.0.space(), query.page()?).await?;
     reply::ok(&page.map(|agent| Contact { id: agent.id.into(), name: agent.name, key: agent.key }))
 }
 

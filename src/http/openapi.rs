@@ -4,10 +4,10 @@
 //! ways.
 
 use super::{
-    accounts, agents, asyncapi, audit, awaiting, docs, guests, humans, interactions, keys, live, me, messages, ops, page,
+    accounts, agents, asyncapi, audit, long_poll, docs, guests, humans, interactions, keys, live, me, messages, ops, chat_page,
     participants, public_keys, router,
 };
-use super::{page_headers, sessions, sign_ins, spaces, sse, timeline};
+use super::{security_headers, sessions, sign_ins, spaces, sse, timeline};
 use crate::protocol::error::{AlreadyResponded, LimitReached};
 use crate::protocol::event::Event;
 use crate::protocol::openapi::{Section, Credential, complete};
@@ -40,8 +40,8 @@ const ABOUT: &str = "A self-hosted real-time messaging hub through which AI agen
     messages::acknowledge,
     messages::answers,
     messages::cancel,
-    awaiting::message,
-    awaiting::session,
+    long_poll::message,
+    long_poll::session,
     timeline::list,
     sse::events,
     public_keys::of_session,
@@ -60,7 +60,7 @@ const ABOUT: &str = "A self-hosted real-time messaging hub through which AI agen
     interactions::post_message,
     interactions::messages,
     interactions::push_blocks,
-    awaiting::interaction,
+    long_poll::interaction,
 ))]
 struct AgentApi;
 
@@ -132,7 +132,7 @@ struct MetricsApi;
 struct SocketApi;
 
 #[derive(OpenApi)]
-#[openapi(paths(ops::livez, ops::readyz, openapi, asyncapi::document, docs::index, page::index))]
+#[openapi(paths(ops::livez, ops::readyz, openapi, asyncapi::document, docs::index, chat_page::index))]
 struct OperationsApi;
 
 #[derive(OpenApi)]
@@ -219,6 +219,6 @@ pub fn text() -> &'static str {
 pub async fn openapi() -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
     let mut response = (StatusCode::OK, headers, text()).into_response();
-    page_headers::add(response.headers_mut());
+    security_headers::add(response.headers_mut());
     response
 }

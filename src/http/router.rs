@@ -3,8 +3,8 @@
 use super::auth::{Agent, Member, Person};
 use super::rate_limit::{self, RateLimits};
 use super::{
-    ApiError, App, accounts, agents, asyncapi, audit, awaiting, docs, error, guests, humans, interactions, keys, live, me,
-    messages, openapi, ops, page, participants, public_keys, refresh_cookie,
+    ApiError, App, accounts, agents, asyncapi, audit, long_poll, docs, error, guests, humans, interactions, keys, live, me,
+    messages, openapi, ops, chat_page, participants, public_keys, refresh_cookie,
 };
 use super::{request_id, sessions, sign_ins, spaces, sse, timeline};
 use crate::domain::Refusal;
@@ -44,8 +44,8 @@ pub fn router(app: App) -> Router {
         .route("/openapi.json", get(openapi::openapi))
         .route("/asyncapi.json", get(asyncapi::document))
         .route("/docs", get(docs::index))
-        .route("/", get(page::index))
-        .fallback(page::file)
+        .route("/", get(chat_page::index))
+        .fallback(chat_page::file)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app);
     let routes = match cors {
@@ -55,7 +55,7 @@ pub fn router(app: App) -> Router {
     finish(routes, metrics)
 }
 
-/// What operators alone reach, on a port of its own: it answers without a key, and while the hub drains.
+/// The router of the metrics port, which only operators reach: it needs no key, and answers while the hub drains.
 pub fn ops_router(app: App) -> Router {
     let metrics = Arc::clone(&app.metrics);
     let routes = Router::new()
@@ -68,7 +68,7 @@ pub fn ops_router(app: App) -> Router {
     finish(routes, metrics)
 }
 
-/// What every request passes.
+/// Adds the middleware of every request.
 fn finish(routes: Router, metrics: Arc<Metrics>) -> Router {
     routes.layer(middleware::from_fn_with_state(metrics, request_id::middleware))
 }
@@ -83,10 +83,10 @@ fn agent() -> Router<App> {
         .route("/sessions/{id}", get(sessions::get::<Agent>).patch(sessions::update))
         .route("/sessions/{id}/messages", post(messages::post::<Agent>).get(messages::list::<Agent>))
         .route("/sessions/{id}/messages/{messageId}", get(messages::get::<Agent>))
-        .route("/sessions/{id}/messages/{messageId}/await", get(awaiting::message))
+        .route("/sessions/{id}/messages/{messageId}/await", get(long_poll::message))
         .route("/sessions/{id}/messages/{messageId}/acknowledge", post(messages::acknowledge))
         .route("/sessions/{id}/messages/{messageId}/cancel", post(messages::cancel))
-        .route("/sessions/{id}/await", get(awaiting::session))
+        .route("/sessions/{id}/await", get(long_poll::session))
         .route("/answers", get(messages::answers))
         .route("/sessions/{id}/timeline", get(timeline::list::<Agent>))
         .route("/sessions/{id}/events", get(sse::events::<Agent>))
@@ -100,7 +100,7 @@ fn agent() -> Router<App> {
         .route("/sessions/{id}/typing", post(live::typing::<Agent>))
         .route("/interactions", post(interactions::create).get(interactions::list::<Agent>))
         .route("/interactions/{id}", get(interactions::get::<Agent>))
-        .route("/interactions/{id}/await", get(awaiting::interaction))
+        .route("/interactions/{id}/await", get(long_poll::interaction))
         .route("/interactions/{id}/cancel", post(interactions::cancel))
         .route("/interactions/{id}/acknowledge", post(interactions::acknowledge))
         .route("/interactions/{id}/messages", post(interactions::post_message).get(interactions::messages))
@@ -159,7 +159,7 @@ fn managing() -> Router<App> {
         .route("/audit", get(audit::list))
 }
 
-/// Other pages that may call the hub, if any are configured.
+/// CORS for the configured origins, if there are any.
 fn cors(origins: &[String]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
@@ -210,7 +210,7 @@ pub(super) async fn socket(State(app): State<App>, request: Request) -> Result<R
     let headers = request.headers();
     let other_version = headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version != "13");
     match ws::upgrade(app, request).await {
-        // As RFC 6455 section 4.4 has it: a client may know several versions.
+        // RFC 6455 section 4.4: a client may support several versions.
         Err(Refusal::Invalid(text)) if other_version => {
             let mut response = error::reply(ErrorCode::VALIDATION_ERROR, &text);
             *response.status_mut() = StatusCode::UPGRADE_REQUIRED;

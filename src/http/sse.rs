@@ -1,4 +1,4 @@
-//! A session's timeline as Server-Sent Events, on the same cursor as everything else.
+//! A session's timeline as Server-Sent Events.
 
 use super::auth::SessionCaller;
 use super::long_lived::LongLived;

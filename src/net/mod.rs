@@ -1,13 +1,13 @@
 //! The connection under HTTP and WebSocket: its stream with its timeouts, the client's address, and which web pages may
 //! open sockets.
 
-mod arrivals;
 pub mod client_address;
-mod refused;
-mod stall;
+mod head_timeout;
 mod stream;
+mod unreadable_request;
 pub mod web_origin;
+mod write_timeout;
 
-pub use arrivals::Arrivals;
-pub use stall::Cutoff;
-pub use stream::Watched;
+pub use head_timeout::HeadTimer;
+pub use stream::ClientStream;
+pub use write_timeout::Cutoff;

@@ -1,16 +1,15 @@
-//! A client's connection while HTTP is spoken on it: notices, without reading, that the client has gone.
+//! The stream of a client's connection under HTTP. It detects, without reading, that the client has disconnected.
 //!
-//! An HTTP server that is at work on a request learns that its client has gone by trying to read, for which hyper keeps
-//! a buffer of 8 KiB ready however long the work takes: more than everything else that a long-poll costs. So hyper is
-//! told not to (`half_close`), and this looks in its place, at what the kernel has, whenever hyper does not read.
+//! An HTTP server that handles a request detects a disconnect by a read, for which hyper keeps a buffer of 8 KiB as long
+//! as the handler runs: more than everything else that a long-poll costs. So that read is turned off (`half_close`), and
+//! this stream peeks at the kernel's buffer instead, whenever hyper does not read.
 //!
-//! It gives up a client that takes nothing of what it is sent.
-//!
-//! It also puts the hub's own error in the place of the empty one with which hyper refuses a request that it can't read.
+//! It also closes the connection of a client that reads nothing, and replaces the empty reply of hyper to a request that it
+//! can't read by the hub's error object.
 
-use super::arrivals::Arrivals;
-use super::refused::Refused;
-use super::stall::{Cutoff, Stall};
+use super::head_timeout::HeadTimer;
+use super::unreadable_request::ErrorReply;
+use super::write_timeout::{Cutoff, WriteTimeout};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,32 +17,32 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A connection whose end is an error for whoever flushes it and is not reading from it.
-pub struct Watched {
+/// A connection. Its disconnect is an error of a flush while no read is pending.
+pub struct ClientStream {
     stream: TcpStream,
-    /// Whether whoever reads waits for more, and is woken by the end of the connection too.
+    /// Whether a read is pending, which a disconnect wakes too.
     is_read: bool,
-    /// Whether a whole line was read since something was written: the first one of a request.
+    /// Whether a whole line, the request line, was read since the last write.
     line_read: bool,
-    arrivals: Arrivals,
-    stall: Stall,
-    /// The reply to a request that hyper could not read, in the place of its own.
-    refused: Option<Box<Refused>>,
+    head_timer: HeadTimer,
+    write_timeout: WriteTimeout,
+    /// The reply to a request that hyper could not read, in the place of hyper's own.
+    error_reply: Option<Box<ErrorReply>>,
 }
 
-impl Watched {
-    /// The connection is given up when its client takes nothing of a reply for `stalled_after`, or by the `cutoff`.
-    pub fn new(stream: TcpStream, arrivals: Arrivals, stalled_after: Duration, cutoff: Cutoff) -> Self {
-        let stall = Stall::new(stalled_after, cutoff);
-        Self { stream, is_read: false, line_read: false, arrivals, stall, refused: None }
+impl ClientStream {
+    /// The connection is closed when its client reads nothing of a reply for `stalled_after`, or by the `cutoff`.
+    pub fn new(stream: TcpStream, head_timer: HeadTimer, stalled_after: Duration, cutoff: Cutoff) -> Self {
+        let write_timeout = WriteTimeout::new(stalled_after, cutoff);
+        Self { stream, is_read: false, line_read: false, head_timer, write_timeout, error_reply: None }
     }
 
     pub fn into_inner(self) -> TcpStream {
         self.stream
     }
 
-    /// An error if the client has gone; else whoever polls is woken when it goes. One that has sent more than is read
-    /// yet is still there as far as can be seen.
+    /// An error if the client has disconnected; else the task is woken when it does. A client with unread bytes counts as
+    /// connected, since a disconnect behind them can't be seen.
     fn look(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         if std::mem::take(&mut self.is_read) {
             return Ok(());
@@ -56,29 +55,29 @@ impl Watched {
         }
     }
 
-    /// What became of a write. One that has waited for too long ends the connection, with all that the kernel has of
-    /// it: what nobody takes is not kept.
+    /// Passes on the outcome of a write. One that has been pending for too long resets the connection, and the kernel
+    /// discards its unsent bytes.
     fn watch<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         let waited = outcome.is_pending();
-        let outcome = self.stall.watch(context, outcome);
+        let outcome = self.write_timeout.watch(context, outcome);
         if waited && outcome.is_ready() {
-            // It ends without that too, only later.
+            // Without it the connection ends too, only later.
             let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         }
         outcome
     }
 
-    /// Notes what is about to be written; whether it is to be thrown away, because another reply goes out.
+    /// Checks bytes that are about to be written: true if they are to be discarded, because another reply takes their place.
     fn is_replaced(&mut self, bytes: &[u8]) -> bool {
-        if self.refused.is_none() {
-            self.refused = Refused::in_place_of(bytes, self.line_read).map(Box::new);
+        if self.error_reply.is_none() {
+            self.error_reply = ErrorReply::in_place_of(bytes, self.line_read).map(Box::new);
             self.line_read = false;
         }
-        self.refused.is_some()
+        self.error_reply.is_some()
     }
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for ClientStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -89,14 +88,14 @@ impl AsyncRead for Watched {
         self.is_read = outcome.is_pending();
         let read = &buffer.filled()[before..];
         if !read.is_empty() {
-            self.arrivals.note();
+            self.head_timer.note();
             self.line_read = self.line_read || read.contains(&b'\n');
         }
         outcome
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for ClientStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.is_replaced(bytes) {
             return Poll::Ready(Ok(bytes.len()));
@@ -124,8 +123,8 @@ impl AsyncWrite for Watched {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if let Some(refused) = &mut this.refused {
-            let outcome = refused.poll_write(&mut this.stream, context);
+        if let Some(error_reply) = &mut this.error_reply {
+            let outcome = error_reply.poll_write(&mut this.stream, context);
             return this.watch(context, outcome);
         }
         self.look(context)?;
@@ -134,8 +133,8 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        match &mut this.refused {
-            Some(refused) => refused.poll_end(&mut this.stream, context),
+        match &mut this.error_reply {
+            Some(error_reply) => error_reply.poll_end(&mut this.stream, context),
             None => Pin::new(&mut this.stream).poll_shutdown(context),
         }
     }
@@ -148,19 +147,19 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    async fn pair() -> (Watched, TcpStream) {
+    async fn pair() -> (ClientStream, TcpStream) {
         pair_that_stalls(Duration::from_secs(60)).await
     }
 
-    async fn pair_that_stalls(after: Duration) -> (Watched, TcpStream) {
+    async fn pair_that_stalls(after: Duration) -> (ClientStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a connection");
         let stream = listener.accept().await.expect("the other end").0;
-        (Watched::new(stream, Arrivals::default(), after, Cutoff::default()), client)
+        (ClientStream::new(stream, HeadTimer::default(), after, Cutoff::default()), client)
     }
 
     /// Flushes again and again, as it is woken, until that fails.
-    async fn gone(watched: &mut Watched) -> io::ErrorKind {
+    async fn gone(watched: &mut ClientStream) -> io::ErrorKind {
         let flushed = poll_fn(|context| match Pin::new(&mut *watched).poll_flush(context) {
             Poll::Ready(Err(error)) => Poll::Ready(error.kind()),
             _ => Poll::Pending,
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_flushes_is_woken_when_the_client_goes() {
+    async fn a_flush_is_woken_by_a_disconnect() {
         let (mut watched, client) = pair().await;
         watched.flush().await.expect("the client is there");
         let going = async {
@@ -181,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_not_read_yet_is_left_to_be_read() {
+    async fn unread_bytes_stay_unread() {
         let (mut watched, mut client) = pair().await;
         client.write_all(b"more").await.expect("sent");
         watched.stream.readable().await.expect("it comes");
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_is_told_to_whoever_reads() {
+    async fn a_pending_read_gets_the_disconnect() {
         let (mut watched, client) = pair().await;
         let mut buffer = [0; 1];
         let pending = poll_fn(|context| {
@@ -201,13 +200,13 @@ mod tests {
         assert!(pending.await);
         drop(client);
         watched.stream.readable().await.expect("the end comes");
-        // Once: who reads is woken, and reads the end.
+        // The pending read is woken, and reads the end.
         watched.flush().await.expect("nothing to say");
         assert_eq!(watched.read(&mut buffer).await.expect("the end"), 0);
     }
 
     #[tokio::test]
-    async fn a_client_that_takes_nothing_is_given_up_and_not_waited_for_by_the_kernel() {
+    async fn the_connection_of_a_client_that_reads_nothing_is_reset() {
         let (mut watched, mut client) = pair_that_stalls(Duration::from_millis(100)).await;
         let error = loop {
             if let Err(error) = watched.write_all(&[7; 1 << 16]).await {

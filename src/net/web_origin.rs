@@ -1,21 +1,21 @@
-//! Which web pages are the hub's own or trusted, by their origin (RFC 6454): scheme, host and port.
+//! The web origins (RFC 6454: scheme, host and port) whose pages may open sockets.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The address of the hub that a connection came to, as the kernel has it.
+/// The local address of a connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Reached(pub SocketAddr);
+pub struct LocalAddress(pub SocketAddr);
 
 /// The origins whose pages may open sockets.
 #[derive(Clone, Debug, Default)]
-pub struct Pages {
+pub struct AllowedOrigins {
     origins: Vec<String>,
-    /// Whether the hub listens on every address of the machine and nothing says under which one people reach it.
+    /// Whether the hub listens on every address of the machine, without a public URL.
     anywhere: bool,
 }
 
-impl Pages {
-    /// Those of the public URL or, without one, of the address that the hub listens on; and the configured ones.
+impl AllowedOrigins {
+    /// The origin of the public URL or, without one, of the address that the hub listens on; and the configured ones.
     pub fn new(public_url: Option<&str>, configured: &[String], listens: SocketAddr) -> Self {
         let mut origins: Vec<String> = configured.iter().map(|url| origin_of(url)).collect();
         let mut anywhere = false;
@@ -35,7 +35,7 @@ impl Pages {
     }
 
     /// Whether a page of this `Origin` may open sockets over a connection to `reached`.
-    pub fn allow(&self, origin: &str, reached: Option<SocketAddr>) -> bool {
+    pub fn contains(&self, origin: &str, reached: Option<SocketAddr>) -> bool {
         let origin = origin_of(origin);
         self.origins.contains(&origin) || (self.anywhere && reached.is_some_and(|reached| http(reached) == origin))
     }
@@ -68,13 +68,13 @@ mod tests {
 
     #[test]
     fn the_public_url_and_the_configured_ones_and_no_other() {
-        let pages = Pages::new(
+        let allowed = AllowedOrigins::new(
             Some("https://hub.example:443/base"),
             &["https://App.example".to_owned()],
             address("127.0.0.1:8080"),
         );
         for good in ["https://hub.example", "https://HUB.example", "https://app.example", "https://hub.example:443"] {
-            assert!(pages.allow(good, Some(address("127.0.0.1:8080"))), "{good}");
+            assert!(allowed.contains(good, Some(address("127.0.0.1:8080"))), "{good}");
         }
         for bad in [
             "http://hub.example",
@@ -84,30 +84,30 @@ mod tests {
             "",
             "https://hub.example.evil.com",
         ] {
-            assert!(!pages.allow(bad, Some(address("127.0.0.1:8080"))), "{bad}");
+            assert!(!allowed.contains(bad, Some(address("127.0.0.1:8080"))), "{bad}");
         }
     }
 
     #[test]
     fn without_a_public_url_it_is_the_address_that_the_hub_listens_on() {
-        let pages = Pages::new(None, &[], address("127.0.0.1:8080"));
+        let allowed = AllowedOrigins::new(None, &[], address("127.0.0.1:8080"));
         for good in ["http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"] {
-            assert!(pages.allow(good, None), "{good}");
+            assert!(allowed.contains(good, None), "{good}");
         }
         for bad in ["http://127.0.0.1:8081", "https://127.0.0.1:8080", "http://evil.example:8080"] {
-            assert!(!pages.allow(bad, Some(address("127.0.0.1:8080"))), "{bad}");
+            assert!(!allowed.contains(bad, Some(address("127.0.0.1:8080"))), "{bad}");
         }
-        let pages = Pages::new(None, &[], address("192.0.2.1:80"));
-        assert!(pages.allow("http://192.0.2.1", None) && !pages.allow("http://localhost", None));
+        let allowed = AllowedOrigins::new(None, &[], address("192.0.2.1:80"));
+        assert!(allowed.contains("http://192.0.2.1", None) && !allowed.contains("http://localhost", None));
     }
 
     #[test]
     fn on_every_address_it_is_the_one_that_the_connection_came_to() {
-        let pages = Pages::new(None, &[], address("0.0.0.0:8080"));
-        assert!(pages.allow("http://192.0.2.7:8080", Some(address("192.0.2.7:8080"))));
-        assert!(pages.allow("http://192.0.2.7:8080", Some(address("[::ffff:192.0.2.7]:8080"))));
-        assert!(pages.allow("http://localhost:8080", Some(address("192.0.2.7:8080"))));
-        assert!(!pages.allow("http://192.0.2.8:8080", Some(address("192.0.2.7:8080"))));
-        assert!(!pages.allow("http://evil.example:8080", Some(address("192.0.2.7:8080"))));
+        let allowed = AllowedOrigins::new(None, &[], address("0.0.0.0:8080"));
+        assert!(allowed.contains("http://192.0.2.7:8080", Some(address("192.0.2.7:8080"))));
+        assert!(allowed.contains("http://192.0.2.7:8080", Some(address("[::ffff:192.0.2.7]:8080"))));
+        assert!(allowed.contains("http://localhost:8080", Some(address("192.0.2.7:8080"))));
+        assert!(!allowed.contains("http://192.0.2.8:8080", Some(address("192.0.2.7:8080"))));
+        assert!(!allowed.contains("http://evil.example:8080", Some(address("192.0.2.7:8080"))));
     }
 }

@@ -1,4 +1,4 @@
-//! The close codes, in one table (contract section 8): 4400–4499 end it, 4500–4599 ask to reconnect.
+//! The close codes, in one table (contract section 8): after 4400–4499 a client must not reconnect, after 4500–4599 it may.
 
 /// Why a socket is closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,7 +49,7 @@ impl CloseCode {
     pub const HEARTBEAT_MISSED: Self = Self::new(4502, "heartbeat missed");
     pub const TOKEN_EXPIRED: Self = Self::new(4504, "token expired");
     pub const AUTH_TIMEOUT: Self = Self::new(4508, "no authentication in time");
-    /// The same number as for too many frames: what it asks of the client is to come back later.
+    /// The same number as for too many frames, since it asks the client for the same: to come back later.
     pub const TOO_MANY_FAILURES: Self = Self::new(4529, "too many failed sign-ins");
     /// And as for more sockets than a credential may have.
     pub const TOO_MANY_CONNECTIONS: Self = Self::new(4529, "too many connections");

@@ -1,4 +1,4 @@
-//! What a use case answers where a retry gets the same: JSON with its status.
+//! The answer of a use case that may be retried: JSON with its status.
 
 use crate::context::Context;
 use crate::domain::{Message, MessageId, Participant, Refusal, Scope, SessionId};

@@ -1,4 +1,4 @@
-//! The audit log of a space: its entries, and who stands in those of a change.
+//! The audit log of a space: its entries, and the author of those of a change.
 
 use crate::context::Context;
 use crate::domain::principal::ManagerPrincipal;
@@ -41,7 +41,7 @@ impl AuditTrail {
     }
 }
 
-/// Records what a principal has done already.
+/// Records an action of a principal that has taken effect.
 pub(super) async fn record(
     app: &Context,
     principal: &Principal,
@@ -53,7 +53,7 @@ pub(super) async fn record(
     app.audit.record(entry.by(principal.author()).on(target)).await;
 }
 
-/// Records what a manager has done already to something that is known by its id.
+/// Records an action of a manager that has taken effect, on a target that is known by its id.
 pub(super) async fn record_by_id(
     app: &Context,
     manager: &ManagerPrincipal,

@@ -1,4 +1,4 @@
-//! `Idempotency-Key` for what is not decided by the timeline's writer alone (contract section 1).
+//! `Idempotency-Key` of changes that the timeline's writer does not handle alone (contract section 1).
 //!
 //! Changes of timelines keep their first reply in the transaction of the timeline's writer; changes of the directory
 //! keep it through [`DirectoryChange`]. A kept reply holds no secret: the secrets of keyed requests are derived from the
@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The `Idempotency-Key` of a request, if it has one, and what it is scoped by.
+/// The `Idempotency-Key` of a request, if it has one, and its scope.
 pub struct IdempotencyKey {
     key: Option<String>,
     route: String,

@@ -1,8 +1,8 @@
 //! Use cases, one file per resource. HTTP handlers, sockets, the command line and jobs call these.
 //!
 //! A use case takes checked input, follows the rules of [`crate::domain`] through the timeline or a transaction of the
-//! directory, and leaves its entry in the audit log. It knows no request and no reply. A read that is one look-up of the
-//! store has no use case here: its handler calls the store.
+//! directory, and leaves its entry in the audit log. It handles neither requests nor replies. A read that is one look-up
+//! of the store has no use case here: its handler calls the store.
 
 mod answer;
 pub mod audit;

@@ -1,4 +1,4 @@
-//! Ending what has access: keys, agents, humans, spaces, and everything live that rests on them.
+//! Ending access: keys, agents, humans, spaces, and the live connections that rest on them.
 
 use super::audit;
 use crate::context::Context;
@@ -18,7 +18,7 @@ pub fn take_effect(app: &Context, ids: impl IntoIterator<Item = Uuid>) {
     app.hub.revoke(&ids.into_iter().collect());
 }
 
-/// Revokes a key; with `cascade` also what it made.
+/// Revokes a key; with `cascade` also the keys and guest tokens that it made.
 pub async fn revoke_key(
     app: &Context,
     manager: &ManagerPrincipal,
@@ -82,7 +82,7 @@ fn revoker(app: &Context, manager: &ManagerPrincipal, source: AuditSource) -> Re
     Revoker { space, permission, author: manager.author(), source, at: app.clock.now() }
 }
 
-/// Ends everything live that rests on what was revoked; a refusal names `what` was to be revoked.
+/// Ends the live connections that rest on revoked credentials. A refusal names `what` was to be revoked.
 async fn end(
     app: &Context,
     id: impl Into<Uuid>,

@@ -37,7 +37,7 @@ pub async fn open_by_agent(
     mut draft: SessionDraft,
     idempotency: Option<Idempotency>,
 ) -> Result<Answer, Refusal> {
-    draft.look_over(app.config.max_field_bytes)?;
+    draft.check_plain_fields(app.config.max_field_bytes)?;
     let participants = resolution::of_agent(app, agent, draft.participants.take()).await;
     opened(open(app, principal, participants, draft, None, idempotency).await?)
 }
@@ -50,14 +50,13 @@ pub async fn open_by_human(
     mut draft: SessionDraft,
     idempotency: Option<Idempotency>,
 ) -> Result<Answer, Refusal> {
-    draft.look_over(app.config.max_field_bytes)?;
+    draft.check_plain_fields(app.config.max_field_bytes)?;
     let named = draft.participants.take().ok_or_else(|| Refusal::required("participants"))?;
     let participants = resolution::of_human(app, human, &named).await;
     opened(open(app, principal, participants, draft, None, idempotency).await?)
 }
 
-/// Opens a session with its first participants, as far as these could be found, and with what is asked in it from the
-/// start if it is an interaction.
+/// Opens a session with its first participants, if they could be resolved, and with its question if it is an interaction.
 pub(super) async fn open(
     app: &Context,
     principal: &Arc<Principal>,
@@ -156,7 +155,7 @@ pub async fn update(
     answer::of_outcome(app, principal.scope(), outcome).await
 }
 
-/// Closes a session, which cancels what is pending in it.
+/// Closes a session, which cancels its pending messages.
 pub async fn close(
     app: &Context,
     principal: &Arc<Principal>,

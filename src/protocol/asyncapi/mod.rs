@@ -20,7 +20,7 @@ const ABOUT: &str = "The live side of Hiloop Hub: one JSON object in each text f
 
 const ADDRESS: &str = "/v1/ws";
 
-/// What answers each frame of a client, beside `error`.
+/// The reply to each frame of a client, beside `error`.
 const REPLIES: &[(&str, Option<&str>)] = &[
     ("auth", Some("hello")),
     ("refresh", Some("refreshed")),
@@ -208,7 +208,7 @@ fn frames<T: ToSchema>() -> Map<String, Value> {
     kinds
 }
 
-/// What a shape has as `type`; it may be put together of several parts.
+/// The `type` of a shape, which may be composed of several parts.
 fn kind_of(shape: &Value) -> Option<String> {
     if let Some(parts) = shape["allOf"].as_array() {
         return parts.iter().find_map(kind_of);
@@ -275,7 +275,7 @@ fn schemas() -> Map<String, Value> {
     schemas
 }
 
-/// What the hub sends has all its keys, with null for what has no value (contract section 1).
+/// Objects that the hub sends have all their keys, with null for one without a value (contract section 1).
 fn require_all(schema: &mut Value) {
     if let Some(properties) = schema["properties"].as_object() {
         schema["required"] = properties.keys().cloned().collect();

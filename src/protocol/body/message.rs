@@ -74,7 +74,7 @@ impl MessageDraft {
     }
 }
 
-/// Checks what can be seen without the session: that all of them take part is for its rules to say.
+/// Checks the list by itself. The rules of the session check that each of them takes part.
 fn check_answerers(answerers: &[PrincipalId], response_required: bool) -> Result<(), Refusal> {
     let refuse = |problem: &str| Err(Refusal::invalid("answerers", problem));
     if !response_required {

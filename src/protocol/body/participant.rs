@@ -1,4 +1,4 @@
-//! The bodies of participants: whom to add, typing, read marks.
+//! The bodies of participants: the one to add, typing, read marks.
 
 use crate::domain::participant::MemberRef;
 use crate::domain::text::{MAX_EMAIL, check_name, check_text};
@@ -70,7 +70,7 @@ impl ParticipantDraft {
     }
 }
 
-/// Reads who is named, and stops at the one who is too many.
+/// Reads the list of participants, and stops at the first one beyond the limit.
 pub(super) fn participants<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<ParticipantDraft>>, D::Error> {
     Ok(Option::<AtMostNamed>::deserialize(deserializer)?.map(|named| named.0))
 }

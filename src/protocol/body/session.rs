@@ -35,8 +35,8 @@ pub struct SessionDraft {
 }
 
 impl SessionDraft {
-    /// Checks what can be seen of the fields at a glance, before anybody is looked up.
-    pub fn look_over(&self, max_field: usize) -> Result<(), Refusal> {
+    /// Checks the fields that need no look-up, before participants are looked up.
+    pub fn check_plain_fields(&self, max_field: usize) -> Result<(), Refusal> {
         if let Some(title) = &self.title {
             check_text("title", title, MAX_TITLE)?;
         }
@@ -109,7 +109,7 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
     Option::deserialize(deserializer).map(Some)
 }
 
-/// Reads `metadata`, of which no more than fits is kept while it is read.
+/// Reads `metadata`, and stops where it is too large.
 fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     let Some(sent) = Option::<&RawValue>::deserialize(deserializer)? else { return Ok(None) };
     if !sent.get().starts_with('{') {

@@ -165,7 +165,7 @@ fn fields(kind: &str, text: &[u8], mut keys: Keys<'_>) -> Result<ClientFrame, Re
         "send" => {
             let fields: SendFields = parse_object(text)?;
             let draft: Box<MessageDraft> = parse_object(text)?;
-            // What a key stands for: the frame without its id and the key itself.
+            // A key stands for the frame without its `id` and the key itself.
             keys.take("idempotencyKey");
             let digest = if fields.idempotency_key.is_some() { keys.digest()? } else { FrameDigest::default() };
             Ok(ClientFrame::Send { session: need(fields.session_id)?, draft, key: fields.idempotency_key, digest })

@@ -1,4 +1,4 @@
-//! The frames that the hub sends: their shapes, and what writes them.
+//! The frames that the hub sends: their shapes and their encoders.
 
 use super::{FrameId, always, frame_id};
 use crate::domain::{
@@ -234,7 +234,7 @@ pub mod reply {
         HubFrame::Refreshed { id, expires_at }.text()
     }
 
-    /// With `reset` where the client has seen what the store does not have.
+    /// With `reset` where the client has seen events that the store does not have.
     pub fn subscribed(
         id: &FrameId,
         session_id: SessionId,

@@ -1,4 +1,4 @@
-//! The OpenAPI document: completes what the handlers of each section say of themselves with what they share.
+//! The OpenAPI document: the descriptions of the handlers, section by section, completed with what a section shares.
 
 pub mod errors;
 mod examples;
@@ -8,7 +8,7 @@ mod shared;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
-/// What a caller brings.
+/// How a caller authenticates.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Credential {
     None,
@@ -33,7 +33,7 @@ pub struct Section {
     pub api: fn() -> OpenApi,
 }
 
-/// The whole document: what the operations of the sections share is added to a document that has none yet.
+/// Adds the sections to a document that has no operations yet, and completes it.
 pub fn complete(mut document: OpenApi, sections: &[Section]) -> Value {
     for section in sections {
         shared::add(&mut document, section);

@@ -1,5 +1,5 @@
-//! What all operations of an section share, because middleware and extractors see to it: credentials, headers, path
-//! parameters, and the errors that these may answer.
+//! The parts that all operations of a section share, because middleware and extractors implement them: credentials,
+//! headers, path parameters, and the errors of these.
 
 use super::{Section, Credential, errors, examples};
 use axum::http::StatusCode;
@@ -184,7 +184,7 @@ fn add_headers(response: &mut Response, section: &Section, has_key: bool) {
     }
 }
 
-/// What stands once in the document for all sections.
+/// Adds the parts that all sections share.
 pub fn finish(document: &mut OpenApi) {
     require_all_of_replies(document);
     let components = document.components.get_or_insert_default();
@@ -306,7 +306,7 @@ fn refer_to_entries(components: &mut Components) {
 const AT_TIMES: &[(&str, &str)] =
     &[("Human", "emailVerified"), ("Readiness", "failing"), ("Readiness", "redis"), ("Responder", "invitedBy")];
 
-/// What the hub sends has all its keys, with null for what has no value (contract section 1).
+/// Objects that the hub sends have all their keys, with null for one without a value (contract section 1).
 fn require_all_of_replies(document: &mut OpenApi) {
     let Some(components) = &mut document.components else { return };
     let schemas = serde_json::to_value(&components.schemas).unwrap_or_default();

@@ -44,7 +44,7 @@ struct Fragments {
 }
 
 impl Fragments {
-    /// Looks at what is new: a text that can't become UTF-8 any more is refused before its last fragment.
+    /// Checks the new bytes: a text that can't become UTF-8 any more is refused before its last fragment.
     fn check(&mut self, is_final: bool) -> Result<(), CloseCode> {
         if !self.is_text {
             return Ok(());
@@ -64,7 +64,7 @@ impl Decoder {
         std::mem::take(&mut self.incomplete)
     }
 
-    /// Takes what was read; pushes every message that is now complete. An error closes the connection.
+    /// Takes bytes from the socket; pushes every message that is now complete. An error closes the connection.
     pub fn feed(&mut self, input: &[u8], out: &mut Vec<Incoming>) -> Result<(), CloseCode> {
         if self.partial.is_empty() {
             let used = self.decode_all(input, out)?;

@@ -1,8 +1,8 @@
-//! The error object for requests whose head could not be read.
+//! The error object for requests whose head hyper can't read.
 //!
-//! hyper answers those itself, before any service sees them, with a status and no body, and offers no way to change
-//! that. So its answer is recognised as it is written: it has a status of these three and, unlike every reply of the
-//! hub, no `X-Request-Id`.
+//! hyper replies to these itself, before any service runs, with a status and no body, and offers no way to change that. So
+//! its reply is recognised when it is written: it has one of three statuses and, unlike every reply of the hub, no
+//! `X-Request-Id`.
 
 use serde_json::json;
 use std::future::Future as _;
@@ -15,24 +15,24 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use uuid::Uuid;
 
-/// Longer than hyper's own answer: what is longer is not looked at.
+/// Longer than hyper's own reply.
 const LONGEST: usize = 256;
-/// How much is read and thrown away, and for how long, so that a client which still sends gets to read why. A
-/// connection that is closed while something lies unread in it is reset, and the reply is lost with it.
-const MOST: usize = 8 << 20;
-const WITHIN: Duration = Duration::from_secs(2);
+/// Lingering close: how much is read and discarded, and for how long. A connection that is closed while received bytes are
+/// unread is reset, and a client that is still sending loses the reply.
+const MAX_DISCARDED: usize = 8 << 20;
+const DISCARD_WITHIN: Duration = Duration::from_secs(2);
 
-/// The reply to a request that could not be read, on its way out; the connection ends after it.
-pub(super) struct Refused {
+/// The reply to a request that could not be read. The connection ends after it.
+pub(super) struct ErrorReply {
     reply: Vec<u8>,
     written: usize,
-    thrown_away: usize,
+    discarded: usize,
     until: Option<Pin<Box<Sleep>>>,
 }
 
-impl Refused {
-    /// The reply in the place of hyper's own, if that is what `bytes` are. `line_read`: whether the request's first line
-    /// was read to its end.
+impl ErrorReply {
+    /// The reply in the place of hyper's own, if `bytes` are such a reply. `line_read`: whether the request line was read to
+    /// its end.
     pub(super) fn in_place_of(bytes: &[u8], line_read: bool) -> Option<Self> {
         if bytes.len() > LONGEST || !bytes.starts_with(b"HTTP/1.") || bytes.get(8..10) != Some(b" 4") {
             return None;
@@ -57,7 +57,7 @@ impl Refused {
              connection: close\r\n{date}\r\n{body}"
         );
         tracing::debug!(target: "hiloop::access", %id, status, "a request could not be read");
-        Some(Self { reply: reply.into_bytes(), written: 0, thrown_away: 0, until: None })
+        Some(Self { reply: reply.into_bytes(), written: 0, discarded: 0, until: None })
     }
 
     pub(super) fn poll_write(&mut self, stream: &mut TcpStream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -71,18 +71,18 @@ impl Refused {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the connection once the client has read the reply, or has had the time to.
+    /// Ends the connection once the client has read the reply, or its time is up.
     pub(super) fn poll_end(&mut self, stream: &mut TcpStream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_write(stream, context))?;
         if self.until.is_none() {
             ready!(Pin::new(&mut *stream).poll_shutdown(context))?;
         }
-        let until = self.until.get_or_insert_with(|| Box::pin(tokio::time::sleep(WITHIN)));
+        let until = self.until.get_or_insert_with(|| Box::pin(tokio::time::sleep(DISCARD_WITHIN)));
         let mut space = [0; 4096];
-        while self.thrown_away < MOST && until.as_mut().poll(context).is_pending() {
+        while self.discarded < MAX_DISCARDED && until.as_mut().poll(context).is_pending() {
             let mut buffer = ReadBuf::new(&mut space);
             match ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer)) {
-                Ok(()) if !buffer.filled().is_empty() => self.thrown_away += buffer.filled().len(),
+                Ok(()) if !buffer.filled().is_empty() => self.discarded += buffer.filled().len(),
                 _ => break,
             }
         }
@@ -95,8 +95,8 @@ mod tests {
     use super::*;
 
     fn reply_to(bytes: &str, line_read: bool) -> Option<String> {
-        let refused = Refused::in_place_of(bytes.as_bytes(), line_read)?;
-        Some(String::from_utf8(refused.reply).expect("text"))
+        let error_reply = ErrorReply::in_place_of(bytes.as_bytes(), line_read)?;
+        Some(String::from_utf8(error_reply.reply).expect("text"))
     }
 
     #[test]

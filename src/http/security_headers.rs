@@ -1,14 +1,14 @@
-//! What every page and every file of a page tells the browser: what it may load, send and be embedded in.
+//! The security headers of every web page and its files.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Nothing from another host, nothing inline, in nobody's frame. `'self'` covers the hub's own WebSocket too (CSP level 3,
+/// Nothing from another host, nothing inline, no embedding in frames. `'self'` covers the hub's own WebSocket too (CSP level 3,
 /// section 6.7.2.8; in Safari since 15.4, and the page needs a newer one), so that a script that got in can send nothing
 /// to another host.
 const POLICY: &str = "default-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; \
                       object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What the page never asks a device for. Writing to the clipboard is not in it: code can be copied.
+/// Denies every feature that the page does not use. Writing to the clipboard is allowed: code can be copied.
 const PERMISSIONS: &str = "accelerometer=(), autoplay=(), bluetooth=(), camera=(), clipboard-read=(), \
                            display-capture=(), encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), \
                            idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), payment=(), \

@@ -1,7 +1,7 @@
-//! How long a connection may wait for a request, and a request for the end of its head.
+//! Two timeouts: of an idle connection, and of a request head that has begun to arrive.
 //!
-//! hyper has one time for both. A connection that lies idle must stay open longer than a load balancer keeps it, or the
-//! balancer sends a request into a connection that is being closed; a head that has begun must not take that long.
+//! hyper has one timeout for both. An idle connection must stay open longer than a load balancer keeps it, or the balancer
+//! sends a request into a connection that is being closed; a head that has begun must not take that long.
 
 use hyper::rt::{Sleep, Timer};
 use std::future::Future;
@@ -14,30 +14,30 @@ use std::time::{Duration, Instant};
 /// How long a client may take to send the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(20);
 
-/// When the first bytes came since a connection began to wait for a request: what its stream and its timer share.
+/// When the first bytes of a request head arrived. The stream of a connection notes it, and the timer of hyper reads it.
 #[derive(Clone, Debug)]
-pub struct Arrivals(Arc<Shared>);
+pub struct HeadTimer(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     opened: Instant,
-    /// In milliseconds since `opened`, and one more; 0 while there are none.
+    /// Milliseconds since `opened`, plus one; 0 while no bytes have arrived.
     first: AtomicU64,
     head_within: Duration,
 }
 
-impl Default for Arrivals {
+impl Default for HeadTimer {
     fn default() -> Self {
         Self::within(HEAD_WITHIN)
     }
 }
 
-impl Arrivals {
+impl HeadTimer {
     fn within(head_within: Duration) -> Self {
         Self(Arc::new(Shared { opened: Instant::now(), first: AtomicU64::new(0), head_within }))
     }
 
-    /// Bytes have come.
+    /// Notes that bytes have arrived.
     pub(super) fn note(&self) {
         if self.0.first.load(Ordering::Relaxed) == 0 {
             let millis = u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -45,33 +45,33 @@ impl Arrivals {
         }
     }
 
-    /// When the head must be there, if it has begun to come.
+    /// The deadline of the head, if it has begun to arrive.
     fn head_until(&self) -> Option<Instant> {
         let first = self.0.first.load(Ordering::Relaxed).checked_sub(1)?;
         Some(self.0.opened + Duration::from_millis(first) + self.0.head_within)
     }
 }
 
-impl Timer for Arrivals {
+impl Timer for HeadTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
         self.sleep_until(Instant::now() + duration)
     }
 
-    /// hyper begins to wait for a request.
+    /// Called by hyper when it begins to wait for a request.
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         self.0.first.store(0, Ordering::Relaxed);
         let next = deadline.min(Instant::now() + self.0.head_within);
         Box::pin(Waiting {
-            arrivals: self.clone(),
+            head_timer: self.clone(),
             idle_until: deadline,
             next: Box::pin(tokio::time::sleep_until(next.into())),
         })
     }
 }
 
-/// Ends when a connection has been idle for too long, or a head under way.
+/// Completes at the timeout of the idle connection or of the head.
 struct Waiting {
-    arrivals: Arrivals,
+    head_timer: HeadTimer,
     idle_until: Instant,
     next: Pin<Box<tokio::time::Sleep>>,
 }
@@ -83,11 +83,11 @@ impl Future for Waiting {
         loop {
             ready!(self.next.as_mut().poll(context));
             let now = tokio::time::Instant::now().into_std();
-            let until = self.arrivals.head_until().unwrap_or(self.idle_until);
+            let until = self.head_timer.head_until().unwrap_or(self.idle_until);
             if until <= now {
                 return Poll::Ready(());
             }
-            let next = until.min(now + self.arrivals.0.head_within);
+            let next = until.min(now + self.head_timer.0.head_within);
             self.next.as_mut().reset(next.into());
         }
     }
@@ -104,21 +104,21 @@ mod tests {
 
     #[tokio::test]
     async fn an_idle_connection_waits_longer_than_a_head_may_take() {
-        let arrivals = Arrivals::within(HEAD);
+        let head_timer = HeadTimer::within(HEAD);
         let begun = Instant::now();
-        arrivals.note();
-        // What came before the wait began is of no account.
-        arrivals.sleep_until(begun + IDLE).await;
+        head_timer.note();
+        // Bytes before the wait do not count.
+        head_timer.sleep_until(begun + IDLE).await;
         assert!(begun.elapsed() >= IDLE);
     }
 
     #[tokio::test]
     async fn a_head_that_has_begun_is_not_waited_for_as_long() {
-        let arrivals = Arrivals::within(HEAD);
+        let head_timer = HeadTimer::within(HEAD);
         let begun = Instant::now();
-        let waiting = arrivals.sleep_until(begun + Duration::from_secs(3600));
-        arrivals.note();
-        // Ends at all.
+        let waiting = head_timer.sleep_until(begun + Duration::from_secs(3600));
+        head_timer.note();
+        // It completes at all.
         waiting.await;
         assert!(begun.elapsed() >= HEAD);
     }

@@ -1,6 +1,6 @@
 //! The chat page, from files that were built into the program.
 
-use super::{docs, error, page_headers, router};
+use super::{docs, error, security_headers, router};
 use crate::protocol::error::ErrorCode;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -42,7 +42,7 @@ fn serve(path: &str, headers: &HeaderMap) -> Response {
     let tag = etag(&file);
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
-        page_headers::add(response.headers_mut());
+        security_headers::add(response.headers_mut());
         return response;
     }
     // Names under assets/ carry a hash of their content.
@@ -58,7 +58,7 @@ fn serve(path: &str, headers: &HeaderMap) -> Response {
             headers.insert(name, value);
         }
     }
-    page_headers::add(headers);
+    security_headers::add(headers);
     response
 }
 

@@ -1,5 +1,5 @@
-//! Long-polls: hold the request until a message, or the one of an interaction, has settled, or until a person has said
-//! something (contract sections 5 and 7).
+//! Long-polls: wait until a message or an interaction has settled, or until a person has written something (contract
+//! sections 5 and 7).
 
 use super::auth::Agent;
 use super::long_lived::LongLived;
@@ -40,7 +40,7 @@ pub async fn message(
     Ids(session, message): Ids<SessionId, MessageId>,
     Patience(patience): Patience,
 ) -> Reply {
-    let request = wait(&app, &principal, session, message, patience).await?;
+    let request = wait_for_settlement(&app, &principal, session, message, patience).await?;
     let message = app.store.message(principal.scope(), session, message).await?.ok_or(MISSING)?;
     still_good(request.as_ref())?;
     reply::ok(&message)
@@ -67,7 +67,7 @@ pub async fn interaction(
     let mut request = None;
     if !patience.is_zero() {
         let message = app.store.interaction_message(principal.scope(), session).await?.ok_or(missing.clone())?;
-        request = wait(&app, &principal, session, message, patience).await?;
+        request = wait_for_settlement(&app, &principal, session, message, patience).await?;
     }
     let interaction = app.store.interaction(principal.scope(), session, Moment::Now).await?.ok_or(missing)?;
     still_good(request.as_ref())?;
@@ -99,7 +99,7 @@ pub async fn session(
         Some(after) => after,
         None => app.store.last_said_by(scope, session, principal.id()).await?.ok_or(MISSING)?,
     };
-    let (said, request) = hear(&app, &principal, session, after, patience).await?;
+    let (said, request) = wait_for_words(&app, &principal, session, after, patience).await?;
     let said = said.ok_or(MISSING)?;
     let message = match said.message {
         Some(id) => app.store.message(scope, session, id).await?,
@@ -109,14 +109,14 @@ pub async fn session(
     reply::ok(&Heard { message, last_seq: said.head.last_seq })
 }
 
-/// Nothing is answered to a credential that has ended while its request waited.
+/// Refuses to answer a credential that expired or was revoked while its request waited.
 fn still_good(request: Option<&LongLived>) -> Result<(), Refusal> {
     request.map_or(Ok(()), LongLived::check)
 }
 
-/// Returns when a person has said something after `after`, the time is up, or the request must not wait any longer. The
-/// store is asked when the timeline has moved on, and not while it stands still.
-async fn hear(
+/// Returns when a person has written something after `after`, the time is up, or the request must end. The store is read
+/// only when the timeline has moved on.
+async fn wait_for_words(
     app: &App,
     principal: &Arc<Principal>,
     session: SessionId,
@@ -127,26 +127,26 @@ async fn hear(
     if patience.is_zero() {
         return Ok((app.store.first_said(scope, session, after).await?, None));
     }
-    // First listen, then look, as for a message.
+    // Register first, then read the store, as for a message.
     let request = LongLived::begin(app, principal)?;
     let mut words = app.hub.words(session);
     let end = tokio::time::sleep(patience);
     tokio::pin!(end);
-    // What was looked at without finding anything is not looked at again.
-    let mut looked = after;
+    // Events that were searched in vain are not searched again.
+    let mut searched = after;
     loop {
-        // The store has all of it, unless it went back: then it is not asked again and again.
+        // The store has all of these, unless it was restored to an earlier state: then it is not read in a loop.
         let reached = words.reach();
-        let said = app.store.first_said(scope, session, looked).await?;
+        let said = app.store.first_said(scope, session, searched).await?;
         let Some(found) = said.filter(|said| said.message.is_none()) else { return Ok((said, Some(request))) };
-        // Also where `after` lies beyond the head: every later event may be the one that takes the access away.
+        // Also where `after` is beyond the head: any later event may end the access.
         let seen = found.head.last_seq.max(reached);
-        looked = looked.max(found.head.last_seq);
+        searched = searched.max(found.head.last_seq);
         app.hub.observe(session, &found.head);
         tokio::select! {
             is_more = words.beyond(seen) => if !is_more {
-                // The store went back behind what was looked at.
-                looked = after;
+                // The store was restored to a state before the searched events.
+                searched = after;
                 words = app.hub.words(session);
             },
             () = &mut end => break,
@@ -156,8 +156,8 @@ async fn hear(
             }
         }
     }
-    // Once more, for what nobody has announced.
-    Ok((app.store.first_said(scope, session, looked).await?, Some(request)))
+    // Once more, for events whose hint was lost.
+    Ok((app.store.first_said(scope, session, searched).await?, Some(request)))
 }
 
 /// `?after=SEQ`
@@ -172,8 +172,8 @@ impl<S: Send + Sync> FromRequestParts<S> for After {
     }
 }
 
-/// How long the caller wants to wait: `?timeout=SECONDS`, else `Prefer: wait=SECONDS`. Taken out of the request at once,
-/// since a header that is kept keeps the whole head of its request in memory as long as the wait goes on.
+/// How long the caller wants to wait: `?timeout=SECONDS`, else `Prefer: wait=SECONDS`. Parsed at once, since a header that
+/// is kept would keep the whole head of its request in memory during the wait.
 pub struct Patience(Duration);
 
 impl<S: Send + Sync> FromRequestParts<S> for Patience {
@@ -189,10 +189,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Patience {
     }
 }
 
-/// Returns when the message has settled, the time is up or the server drains; refused if the credential ends or access
-/// is taken away meanwhile. The store is asked once, unless something says that what it said holds no more, and not for
-/// what the message says: that may be large, and ten thousand may wait.
-async fn wait(
+/// Returns when the message has settled, the time is up or the node drains; refused if the credential or the access ends
+/// meanwhile. The store is read once, and again only if its answer may be outdated. It is not asked for the message itself:
+/// that may be large, and ten thousand requests may wait.
+async fn wait_for_settlement(
     app: &App,
     principal: &Arc<Principal>,
     session: SessionId,
@@ -202,8 +202,8 @@ async fn wait(
     if patience.is_zero() {
         return Ok(None);
     }
-    // First listen, then look: a settling between the two is seen by one of them. Whoever may not see the message
-    // leaves nothing behind, since all of this ends with its guards.
+    // Register first, then read the store: a settlement between the two is seen by one of them. A caller that may not see
+    // the message leaves nothing behind, since the guards unregister it.
     let request = LongLived::begin(app, principal)?;
     let until = Instant::now() + patience;
     let mut waiter = app.hub.waiter(session, id);

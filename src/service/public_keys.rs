@@ -2,12 +2,13 @@
 
 use super::audit;
 use crate::context::Context;
-use crate::domain::keys::{AttestationDraft, PublicKeyDraft, Standing};
+use crate::domain::keys::Standing;
 use crate::domain::principal::{HumanPrincipal, ManagerPrincipal};
 use crate::domain::refusal::TooOften;
 use crate::domain::{
     AuditEvent, AuditSource, AuditTarget, AuditTargetType, KeyEntry, ParticipantType, Principal, PrincipalId, Refusal,
 };
+use crate::protocol::body::{AttestationDraft, PublicKeyDraft};
 use crate::store::{Attested, KeyChangeLimit, NewEntry, Put};
 
 /// Largest backup of keys, in bytes of its JSON (contract section 5).

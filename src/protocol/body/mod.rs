@@ -15,7 +15,7 @@ mod timeline;
 
 pub use envelope::EnvelopeInput;
 pub use interaction::{AnswerDraft, BlocksDraft, InteractionDraft};
-pub use key::KeyBackup;
+pub use key::{AttestationDraft, KeyBackup, PublicKeyDraft};
 pub use message::{AcknowledgementDraft, Heard, MessageDraft};
 pub use participant::{ParticipantDraft, ReadBody, TypingBody};
 pub use session::{FeedItem, SessionChange, SessionDraft};

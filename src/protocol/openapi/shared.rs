@@ -17,7 +17,7 @@ use utoipa::openapi::{Components, Header, OpenApi, PathItem, Ref, RefOr, Require
 const KEY: &str = "ApiKey";
 const BEARER: &str = "Bearer";
 
-/// Adds an section's operations to the document.
+/// Adds a section's operations to the document.
 pub fn add(document: &mut OpenApi, section: &Section) {
     let mut part = (section.api)();
     for (path, item) in &mut part.paths.paths {

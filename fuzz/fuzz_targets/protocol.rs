@@ -21,6 +21,7 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     if let Ok((id, frame)) = parse(data) {
+        let id: Value = serde_json::from_str(&id.to_string()).expect("an id is JSON");
         assert!(id.is_string() || id.is_number() || id.is_null());
         match frame {
             ClientFrame::Subscribe { after: Some(after), .. } => assert!(after >= 0),

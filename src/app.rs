@@ -14,7 +14,7 @@ use crate::hub::Hub;
 use crate::jobs::{self, StoreClock};
 use crate::metrics::Metrics;
 use crate::net::web_origin::{AllowedOrigins, LocalAddress};
-use crate::net::{HeadTimer, Cutoff, ClientStream};
+use crate::net::{ClientStream, Cutoff, HeadTimer};
 use crate::room::Room;
 use crate::space_bytes::SpaceBytes;
 use crate::store::open::{OpenError, open};

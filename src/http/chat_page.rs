@@ -1,6 +1,6 @@
 //! The chat page, from files that were built into the program.
 
-use super::{docs, error, security_headers, router};
+use super::{docs, error, router, security_headers};
 use crate::protocol::error::ErrorCode;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};

@@ -28,12 +28,7 @@ use std::sync::Arc;
     params(IdempotencyKey),
     responses((status = 201, description = "The interaction", body = Interaction)),
 )]
-pub async fn create(
-    caller: Agent,
-    State(app): State<App>,
-    key: IdempotencyKey,
-    body: Body<InteractionDraft>,
-) -> Reply {
+pub async fn create(caller: Agent, State(app): State<App>, key: IdempotencyKey, body: Body<InteractionDraft>) -> Reply {
     let (principal, agent) = (&caller.0, caller.agent()?);
     let idempotency = key.of(principal, body.digest);
     reply::answer(interactions::open(&app, principal, agent, body.value, idempotency).await?)

@@ -60,7 +60,9 @@ impl Body for LingeringBody {
 
 impl Drop for LingeringBody {
     fn drop(&mut self) {
-        let Some(mut body) = self.body.take().filter(|body| !body.is_end_stream() && !self.awaits_continue) else { return };
+        let Some(mut body) = self.body.take().filter(|body| !body.is_end_stream() && !self.awaits_continue) else {
+            return;
+        };
         // Outside of a runtime there is no connection either.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(tokio::time::timeout(DISCARD_WITHIN, async move {

@@ -1,7 +1,7 @@
 //! Typing and read marks over HTTP.
 
 use super::App;
-use super::auth::{SessionCaller, Person};
+use super::auth::{Person, SessionCaller};
 use super::body::Body;
 use super::path::Id;
 use super::reply::{self, Reply};

@@ -3,17 +3,17 @@
 use super::App;
 use super::auth::{Agent, SessionCaller};
 use super::body::Body;
-use super::path::{Id, Ids};
 use super::paged_stream::{self, Chunk};
+use super::path::{Id, Ids};
 use super::query::Query;
 use super::reply::{self, Reply};
-use crate::protocol::body::{AcknowledgementDraft, MessageDraft, NoBody};
 use crate::domain::{Message, MessageId, Refusal, SessionId};
+use crate::protocol::body::{AcknowledgementDraft, MessageDraft, NoBody};
+use crate::protocol::openapi::errors::Forbidden;
 use crate::protocol::page::{Page, PageRequest};
 use crate::service::idempotency::IdempotencyKey;
 use crate::service::messages;
 use crate::store::MessagePage;
-use crate::protocol::openapi::errors::Forbidden;
 use axum::extract::State;
 use serde::de::IgnoredAny;
 use std::sync::Arc;
@@ -47,7 +47,12 @@ pub async fn post<C: SessionCaller>(
     params(PageRequest),
     responses((status = 200, description = "A page of messages", body = Page<Message>)),
 )]
-pub async fn list<C: SessionCaller>(caller: C, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
+pub async fn list<C: SessionCaller>(
+    caller: C,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    query: Query,
+) -> Reply {
     let scope = caller.principal().scope();
     let page = query.page()?;
     let offset = page.offset();

@@ -4,13 +4,13 @@
 //! ways.
 
 use super::{
-    accounts, agents, asyncapi, audit, long_poll, docs, guests, humans, interactions, keys, live, me, messages, ops, chat_page,
-    participants, public_keys, router,
+    accounts, agents, asyncapi, audit, chat_page, docs, guests, humans, interactions, keys, live, long_poll, me,
+    messages, ops, participants, public_keys, router,
 };
 use super::{security_headers, sessions, sign_ins, spaces, sse, timeline};
 use crate::protocol::error::{AlreadyResponded, LimitReached};
 use crate::protocol::event::Event;
-use crate::protocol::openapi::{Section, Credential, complete};
+use crate::protocol::openapi::{Credential, Section, complete};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::sync::LazyLock;

@@ -3,8 +3,8 @@
 use super::auth::{Agent, Member, Person};
 use super::rate_limit::{self, RateLimits};
 use super::{
-    ApiError, App, accounts, agents, asyncapi, audit, long_poll, docs, error, guests, humans, interactions, keys, live, me,
-    messages, openapi, ops, chat_page, participants, public_keys, refresh_cookie,
+    ApiError, App, accounts, agents, asyncapi, audit, chat_page, docs, error, guests, humans, interactions, keys, live,
+    long_poll, me, messages, openapi, ops, participants, public_keys, refresh_cookie,
 };
 use super::{request_id, sessions, sign_ins, spaces, sse, timeline};
 use crate::domain::Refusal;

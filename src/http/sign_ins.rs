@@ -9,8 +9,8 @@ use super::reply::{self, Reply};
 use crate::auth::Visit;
 use crate::domain::{AuditSource, Refusal, SignInId};
 use crate::protocol::body::account::{PasswordChange, SignInEntry};
-use crate::protocol::page::{Page, PageRequest};
 use crate::protocol::openapi::errors::NotFound;
+use crate::protocol::page::{Page, PageRequest};
 use axum::extract::State;
 
 /// List one's sign-ins

@@ -2,13 +2,13 @@
 
 use super::App;
 use super::auth::SessionCaller;
-use super::path::Id;
 use super::paged_stream::{self, Chunk};
+use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::domain::{Refusal, Scope, SessionId};
-use crate::protocol::page::{Page, PageRequest};
 use crate::protocol::body::TimelineReply;
+use crate::protocol::page::PageRequest;
 use axum::extract::State;
 use axum::http::StatusCode;
 
@@ -29,7 +29,12 @@ const MAX_BYTES: i64 = 4 * 1024 * 1024;
     ),
     responses((status = 200, description = "Events, oldest first", body = TimelineReply)),
 )]
-pub async fn list<C: SessionCaller>(caller: C, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
+pub async fn list<C: SessionCaller>(
+    caller: C,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    query: Query,
+) -> Reply {
     let scope = caller.principal().scope();
     let missing = Refusal::NotFound("Session");
     let after = query.number("after", 0, i64::MAX)?;

@@ -22,9 +22,9 @@ use crate::domain::{
     shard,
 };
 use crate::metrics::{Held, Metrics};
+use crate::protocol::frame::hub::{PresenceChange, crowd_frame};
 use crate::store::{Head, Store, StoreResult};
 use crate::supervisor::Supervisor;
-use crate::protocol::frame::hub::{PresenceChange, crowd_frame};
 use crowds::Crowds;
 use dashmap::DashMap;
 use feed::Feeds;

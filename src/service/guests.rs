@@ -10,8 +10,8 @@ use crate::domain::participant::Member;
 use crate::domain::people::Guest;
 use crate::domain::principal::AgentPrincipal;
 use crate::domain::{
-    AuditEvent, AuditSource, AuditTarget, AuditTargetType, GuestId, Participant, ParticipantType, Permission, Principal,
-    Refusal, Scope, SessionId, Timestamp,
+    AuditEvent, AuditSource, AuditTarget, AuditTargetType, GuestId, Participant, ParticipantType, Permission,
+    Principal, Refusal, Scope, SessionId, Timestamp,
 };
 use crate::protocol::body::guest::{GuestDraft, GuestInvitation, GuestToken};
 use crate::protocol::page::{Page, PageRequest};
@@ -72,12 +72,7 @@ pub async fn create(
     }
 }
 
-fn made(
-    app: &Context,
-    token: &Secret,
-    participant: Participant,
-    expires_at: Timestamp,
-) -> Result<GuestToken, Refusal> {
+fn made(app: &Context, token: &Secret, participant: Participant, expires_at: Timestamp) -> Result<GuestToken, Refusal> {
     let base = app.config.public_url.as_deref().unwrap_or_default();
     Ok(GuestToken {
         id: participant.guest_id.ok_or(Refusal::Internal)?,

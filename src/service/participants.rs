@@ -82,12 +82,7 @@ pub(super) async fn remove_which(
 }
 
 /// Notes that a principal types in a session that it sees, or has stopped.
-pub async fn set_typing(
-    app: &Context,
-    principal: &Principal,
-    session: SessionId,
-    typing: bool,
-) -> Result<(), Refusal> {
+pub async fn set_typing(app: &Context, principal: &Principal, session: SessionId, typing: bool) -> Result<(), Refusal> {
     let head = app.store.head(principal.scope(), session).await?;
     head.ok_or(Refusal::NotFound("Session"))?;
     app.hub.note_typing(session, principal.id(), principal.actor(), typing);

@@ -2,9 +2,9 @@
 
 use crate::context::Context;
 use crate::domain::participant::{Member, MemberRef};
-use crate::protocol::body::ParticipantDraft;
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal};
 use crate::domain::{HumanId, Participant, Refusal, SpaceId};
+use crate::protocol::body::ParticipantDraft;
 
 /// A session without `participants` gets every human of its space, unless there are more than so many.
 const MAX_DEFAULT_HUMANS: i64 = 500;
@@ -33,7 +33,11 @@ pub(super) async fn resolve(
 }
 
 /// The same for all that a request names, in their order and with their roles. All are checked before any is looked up.
-async fn resolve_all(app: &Context, space: SpaceId, drafts: &[ParticipantDraft]) -> Result<Vec<(Member, String)>, Refusal> {
+async fn resolve_all(
+    app: &Context,
+    space: SpaceId,
+    drafts: &[ParticipantDraft],
+) -> Result<Vec<(Member, String)>, Refusal> {
     let named: Vec<MemberRef> =
         drafts.iter().enumerate().map(|(index, draft)| draft.named(&field(index))).collect::<Result<_, _>>()?;
     let _turn = if named.len() > MANY { app.room.many_names.acquire().await.ok() } else { None };

@@ -7,12 +7,17 @@ use hiloop::auth::secret::hash;
 use hiloop::clock::{Clock as _, SystemClock};
 use hiloop::config::Database;
 use hiloop::domain::decide::{Change, NewGuest, evolve};
-use hiloop::protocol::event::encode::{data_text, event_text};
 use hiloop::domain::message::{MessageState, Response, Settlement};
 use hiloop::domain::participant::{Member, MemberRef};
 use hiloop::domain::people::{Agent, Human, Role, SignIn, Space};
 use hiloop::domain::session::SessionPatch;
-use hiloop::domain::{Actor, AgentId, AnswerOutcome, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, CommittedEvent, Envelope, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Responder, Scope, SenderType, Session, SessionId, SessionStatus, SpaceId, Timestamp};
+use hiloop::domain::{
+    Actor, AgentId, AnswerOutcome, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author,
+    CommittedEvent, Envelope, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, Participant, ParticipantId,
+    ParticipantType, Permission, PrincipalId, Priority, Responder, Scope, SenderType, Session, SessionId,
+    SessionStatus, SpaceId, Timestamp,
+};
+use hiloop::protocol::event::encode::{data_text, event_text};
 use hiloop::protocol::page::PageRequest;
 use hiloop::store::open::{open, open_with};
 use hiloop::store::{

@@ -216,7 +216,11 @@ impl Follower {
             let text = match message {
                 Ok(Some(Ok(Message::Text(text)))) => text,
                 Ok(Some(Ok(Message::Close(Some(close))))) if (4400..=4499).contains(&u16::from(close.code)) => {
-                    return Disconnect::Fatal(HubError::Disconnected(format!("{} {}", u16::from(close.code), close.reason)));
+                    return Disconnect::Fatal(HubError::Disconnected(format!(
+                        "{} {}",
+                        u16::from(close.code),
+                        close.reason
+                    )));
                 }
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_)))) => continue,
                 _ => return Disconnect::Retry(None),

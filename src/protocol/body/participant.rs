@@ -71,7 +71,9 @@ impl ParticipantDraft {
 }
 
 /// Reads the list of participants, and stops at the first one beyond the limit.
-pub(super) fn participants<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<ParticipantDraft>>, D::Error> {
+pub(super) fn participants<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<ParticipantDraft>>, D::Error> {
     Ok(Option::<AtMostNamed>::deserialize(deserializer)?.map(|named| named.0))
 }
 

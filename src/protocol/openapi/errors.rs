@@ -16,17 +16,9 @@ const ENTRIES: &[Entry] = &[
         "BadRequest",
         "Malformed JSON, a missing or bad field, a bad query, a bad header, or an id that is no UUID; the message names it.",
     ),
-    Entry(
-        StatusCode::UNAUTHORIZED,
-        "Unauthorized",
-        "No credential, or one that is unknown, revoked or expired.",
-    ),
+    Entry(StatusCode::UNAUTHORIZED, "Unauthorized", "No credential, or one that is unknown, revoked or expired."),
     Entry(StatusCode::FORBIDDEN, "Forbidden", "A credential that is valid and lacks the permission."),
-    Entry(
-        StatusCode::NOT_FOUND,
-        "NotFound",
-        "There is no such thing, or none that this caller may see.",
-    ),
+    Entry(StatusCode::NOT_FOUND, "NotFound", "There is no such thing, or none that this caller may see."),
     Entry(
         StatusCode::CONFLICT,
         "Conflict",
@@ -59,11 +51,7 @@ const ENTRIES: &[Entry] = &[
         "Too many requests, failed sign-ins, passwords to check, changes of a key or open connections; come back after \
          `Retry-After` seconds.",
     ),
-    Entry(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "Internal",
-        "A fault of the hub; `X-Request-Id` ties it to the log.",
-    ),
+    Entry(StatusCode::INTERNAL_SERVER_ERROR, "Internal", "A fault of the hub; `X-Request-Id` ties it to the log."),
     Entry(
         StatusCode::SERVICE_UNAVAILABLE,
         "Unavailable",

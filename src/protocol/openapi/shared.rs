@@ -1,7 +1,7 @@
 //! The parts that all operations of a section share, because middleware and extractors implement them: credentials,
 //! headers, path parameters, and the errors of these.
 
-use super::{Section, Credential, errors, examples};
+use super::{Credential, Section, errors, examples};
 use axum::http::StatusCode;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

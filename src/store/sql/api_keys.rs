@@ -2,7 +2,10 @@
 
 use super::{SqlStore, audit, revocation, rows, sql};
 use crate::domain::people::ApiKey;
-use crate::domain::{AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, GuestId, KeyId, Permission, SessionId, SpaceId, Timestamp};
+use crate::domain::{
+    AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, GuestId, KeyId, Permission,
+    SessionId, SpaceId, Timestamp,
+};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::{Engine, Fields, Statement, groups, large_groups};
 use crate::store::lease::Lease;

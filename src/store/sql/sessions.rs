@@ -1,7 +1,10 @@
 //! Sessions, their participants, and how far those have read.
 
 use super::{SqlStore, rows, scope, sql, timelines};
-use crate::domain::{Envelope, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp};
+use crate::domain::{
+    Envelope, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus, SpaceId,
+    Timestamp,
+};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::{Engine, Fields, Statement, large_groups};
 use crate::store::listing::List;

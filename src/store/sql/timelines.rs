@@ -4,7 +4,9 @@ use super::rows::state_columns;
 use super::scope::{self, Scoped};
 use super::{SqlStore, rows, sql};
 use crate::domain::message::{MessageState, Response};
-use crate::domain::{AgentId, Message, MessageId, MessageStatus, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
+use crate::domain::{
+    AgentId, Message, MessageId, MessageStatus, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
+};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::{Engine, Fields, Statement, large_groups};
 use crate::store::lease::Lease;

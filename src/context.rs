@@ -1,4 +1,4 @@
-//! The shared state of handlers, connections and jobs, and the use cases that HTTP and WebSocket both offer.
+//! The shared state of handlers, sockets and jobs, which lives as long as the server.
 
 use crate::audit::Audit;
 use crate::auth::{Accounts, Authenticator};
@@ -6,21 +6,17 @@ use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::limits::Connections;
-use crate::domain::decide::Command;
-use crate::domain::draft::MessageDraft;
-use crate::domain::{Message, MessageStatus, Principal, Refusal, SessionId};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::limits::BodyMemory;
 use crate::limits::SpaceBytes;
-use crate::store::{SavedReplyKind, Store};
+use crate::store::Store;
 use crate::supervisor::Supervisor;
-use crate::timeline::{Action, By, Idempotency, Outcome, Request, Timeline};
+use crate::timeline::Timeline;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-/// The state that lives as long as the server.
+/// Everything that lives as long as the server.
 pub struct Context {
     pub config: Config,
     pub store: Arc<dyn Store>,
@@ -42,89 +38,3 @@ pub struct Context {
 
 /// The state of every handler and socket.
 pub type App = Arc<Context>;
-
-/// A posted message: its JSON, and whether it repeats the reply to an earlier request.
-pub struct Posted {
-    pub json: String,
-    pub replayed: bool,
-}
-
-impl Context {
-    /// Executes a command of this principal on one session.
-    pub async fn command(
-        &self,
-        principal: &Arc<Principal>,
-        session: SessionId,
-        command: Command,
-        idempotency: Option<Idempotency>,
-    ) -> Result<Outcome, Refusal> {
-        let space = principal.space();
-        let by = By::Principal(Arc::clone(principal));
-        let action = self.space_bytes.within(space, Action::Command(command));
-        self.timeline.submit(Request { space, session, by, action, idempotency }).await
-    }
-
-    /// Posts a message. It is durable when this returns.
-    pub async fn post(
-        &self,
-        principal: &Arc<Principal>,
-        session: SessionId,
-        draft: MessageDraft,
-        idempotency: Option<Idempotency>,
-    ) -> Result<Posted, Refusal> {
-        let message = draft.check(principal.is_person(), self.config.max_field_bytes)?;
-        match self.command(principal, session, Command::Post(message), idempotency).await? {
-            Outcome::Posted { json, last_seq, reader } => {
-                if let Some(reader) = reader {
-                    self.hub.show_receipt(session, reader, last_seq);
-                }
-                Ok(Posted { json, replayed: false })
-            }
-            Outcome::Replayed { reply: SavedReplyKind::Posted(session, id), .. } => {
-                let message = self.store.message(principal.scope(), session, id).await?;
-                let first = as_first_posted(message.ok_or(Refusal::NotFound("Session"))?);
-                let json = serde_json::to_string(&first).map_err(|_| Refusal::Internal)?;
-                Ok(Posted { json, replayed: true })
-            }
-            _ => Err(Refusal::Internal),
-        }
-    }
-
-    /// Records whether a principal is typing in a session that it sees.
-    pub async fn type_in(&self, principal: &Principal, session: SessionId, typing: bool) -> Result<(), Refusal> {
-        let head = self.store.head(principal.scope(), session).await?;
-        head.ok_or(Refusal::NotFound("Session"))?;
-        self.hub.note_typing(session, principal.id(), principal.actor(), typing);
-        Ok(())
-    }
-
-    /// Moves a participant's read mark, and sends it to the other participants.
-    pub async fn read_to(&self, principal: &Principal, session: SessionId, seq: i64) -> Result<(), Refusal> {
-        if seq < 0 {
-            return Err(Refusal::invalid("seq", "must not be negative"));
-        }
-        let mark = self.store.mark_read(principal.scope(), session, principal.id(), seq).await?;
-        let mark = mark.ok_or(Refusal::NotFound("Session"))?;
-        if mark.moved {
-            self.hub.show_receipt(session, mark.participant, mark.seq);
-        }
-        Ok(())
-    }
-
-    /// Applies revocations, at once on this node and soon on the others.
-    pub fn revoke(&self, ids: impl IntoIterator<Item = Uuid>) {
-        self.hub.revoke(&ids.into_iter().collect());
-    }
-}
-
-/// A message in the state in which it was posted.
-fn as_first_posted(mut message: Message) -> Message {
-    if message.response_required {
-        message.status = MessageStatus::Pending;
-    }
-    message.outcome = None;
-    message.response = None;
-    message.acknowledged_at = None;
-    message.updated_at = message.created_at;
-    message
-}

@@ -9,10 +9,11 @@
 //! The modules, from the outside in; each depends only on those below it:
 //!
 //! - [`cli`] the command line; [`server`] wires everything together
-//! - [`http`], [`ws`], [`jobs`] requests, sockets and periodic jobs; [`context`] is what they share
+//! - [`http`], [`ws`], [`jobs`] requests, sockets and periodic jobs; [`service`] use cases; [`context`] shared state
 //! - [`timeline`] changes; [`hub`] live readers; [`auth`] authentication; [`audit`] the audit log
 //! - [`store`] storage; [`broker`] hints between nodes
-//! - [`limits`] rates, quotas and shares; [`wire`] what HTTP and WebSocket share; [`domain`] types and rules
+//! - [`limits`] rates, quotas and shares; [`protocol`] everything that crosses the wire, [`net`] the connection under it;
+//!   [`domain`] types and rules
 //! - [`config`] settings; [`clock`] time; [`metrics`]; [`supervisor`] long-lived tasks; `backoff` delays between retries
 //!
 //! `ARCHITECTURE.md` follows one message from its POST to every socket.
@@ -34,9 +35,11 @@ pub mod hub;
 pub mod jobs;
 pub mod limits;
 pub mod metrics;
+pub mod net;
+pub mod protocol;
 pub mod server;
+pub mod service;
 pub mod store;
 pub mod supervisor;
 pub mod timeline;
-pub mod wire;
 pub mod ws;

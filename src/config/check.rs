@@ -9,7 +9,7 @@ use super::settings::{
     DEFAULT_DATABASE, DEFAULT_SPACE, DatabaseSettings, JwtSettings, ListenSettings, QuotaSettings, Settings,
 };
 use super::{Config, ConfigError, Database, Quotas, SocketTiming, bad};
-use crate::domain::pages::{Pages, origin_of};
+use crate::net::web_origin::{AllowedOrigins, origin_of};
 use crate::domain::text::{MAX_NAME, check_name};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl Settings {
             metrics_listen,
             public_url,
             cors_origins,
-            pages: Pages::default(),
+            allowed_origins: AllowedOrigins::default(),
             rate_limit,
             connection_limit: connection_limit(&self.connection_limit)?,
             sign_in_limit: match &given(self.sign_in_limit) {

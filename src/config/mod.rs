@@ -7,8 +7,8 @@ mod parse;
 mod secret_file;
 mod settings;
 
-use crate::domain::pages::Pages;
 use crate::limits::Rate;
+use crate::net::web_origin::AllowedOrigins;
 use ipnet::IpNet;
 pub use parse::is_safe_for_keys;
 pub use settings::{
@@ -42,7 +42,7 @@ pub struct Config {
     pub public_url: Option<String>,
     pub cors_origins: Vec<String>,
     /// The web pages that may open sockets. Set when the hub has bound its port.
-    pub pages: Pages,
+    pub allowed_origins: AllowedOrigins,
     pub rate_limit: Option<RateLimit>,
     /// Most long-lived connections for each credential.
     pub connection_limit: Option<u32>,

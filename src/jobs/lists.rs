@@ -10,9 +10,10 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(1);
 /// How long a session must be idle.
 const QUIET_MILLIS: i64 = 30_000;
-/// The same if more than [`MANY`] sessions wait, since every page has to rank them.
-const BRIEFLY_QUIET_MILLIS: i64 = 2_000;
-const MANY: i64 = 200;
+/// The same if more than [`MANY`] sessions wait, since every page has to rank them. A session with more frequent activity is
+/// never written, since its entries would be outdated again at once.
+const BRIEFLY_QUIET_MILLIS: i64 = 10_000;
+const MANY: i64 = 500;
 /// Most sessions in one transaction, so that writers never wait for long.
 const CHUNK: i64 = 64;
 /// Pause between two chunks, for other writers.

@@ -1,9 +1,9 @@
 //! Accepts TCP connections and serves HTTP/1.1 on each, with upgrades to WebSocket.
 
-use crate::domain::pages::Reached;
 use crate::limits::Connections;
 use crate::limits::connections::Descriptor;
-use crate::wire::{Arrivals, Cutoff, Watched};
+use crate::net::web_origin::LocalAddress;
+use crate::net::{ClientStream, Cutoff, HeadTimer};
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -66,25 +66,25 @@ async fn serve(
 ) {
     let cutoff = Cutoff::default();
     let of_requests = cutoff.clone();
-    let reached = stream.local_addr().ok().map(Reached);
+    let local_address = stream.local_addr().ok().map(LocalAddress);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         // The cutoff of the previous reply does not apply to this one.
         of_requests.clear();
         request.extensions_mut().insert(of_requests.clone());
         request.extensions_mut().insert(ConnectInfo(peer));
-        if let Some(reached) = reached {
-            request.extensions_mut().insert(reached);
+        if let Some(local_address) = local_address {
+            request.extensions_mut().insert(local_address);
         }
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
-    let arrivals = Arrivals::default();
+    let head_timer = HeadTimer::default();
     let connection = hyper::server::conn::http1::Builder::new()
-        .timer(arrivals.clone())
+        .timer(head_timer.clone())
         .header_read_timeout(IDLE_TIMEOUT)
         .max_buf_size(MAX_HEAD)
-        // `Watched` notices when a client disconnects during its request.
+        // `ClientStream` notices when a client disconnects during its request.
         .half_close(true)
-        .serve_connection(TokioIo::new(Watched::new(stream, arrivals, stalled_after, cutoff)), service)
+        .serve_connection(TokioIo::new(ClientStream::new(stream, head_timer, stalled_after, cutoff)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let outcome = tokio::select! {

@@ -10,13 +10,13 @@ use crate::clock::{Clock, CorrectedClock};
 use crate::config::Config;
 use crate::context::Context;
 use crate::domain::CommittedEvent;
-use crate::domain::pages::Pages;
 use crate::http;
 use crate::hub::Hub;
 use crate::jobs::{self, StoreClock};
 use crate::limits::connections::descriptors;
 use crate::limits::{BodyMemory, Connections, SpaceBytes};
 use crate::metrics::Metrics;
+use crate::net::web_origin::AllowedOrigins;
 use crate::store::open::OpenError;
 use crate::store::{Store, StoreError};
 use crate::supervisor::Supervisor;
@@ -99,7 +99,7 @@ async fn launch(
     let redis = config.redis_url.as_deref().map(Target::parse).transpose().map_err(StartError::Redis)?;
     let port = Port::bind(config.listen, |address, source| StartError::Listen { address, source })?;
     let address = port.address;
-    config.pages = Pages::new(config.public_url.as_deref(), &config.cors_origins, address);
+    config.allowed_origins = AllowedOrigins::new(config.public_url.as_deref(), &config.cors_origins, address);
     config.public_url.get_or_insert_with(|| format!("http://{address}"));
     let metrics_port = config
         .metrics_listen

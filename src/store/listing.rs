@@ -3,7 +3,8 @@
 //! Entries are written some time after a session has changed. The few sessions with outdated entries are *unlisted*: a page
 //! ignores their stored entries and ranks them by their current state.
 
-use crate::domain::{MessageStatus, PageRequest, SessionId, SessionStatus};
+use crate::domain::{MessageStatus, SessionId, SessionStatus};
+use crate::protocol::page::PageRequest;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 

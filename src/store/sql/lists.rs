@@ -5,7 +5,8 @@
 use super::scope::{Scoped, of_space};
 use super::page_bytes::fitting;
 use super::{SqlStore, sql};
-use crate::domain::{Page, PageRequest, Scope, SessionId, SpaceId, Timestamp};
+use crate::domain::{Scope, SessionId, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::StoreResult;
 use crate::store::engine::Engine;
 use crate::store::statement::{Fields, Statement, groups};
@@ -18,7 +19,7 @@ use uuid::Uuid;
 /// Up to this number of sessions, sorting all of them is cheapest.
 const FEW: i64 = 256;
 /// Most unlisted sessions of a space that a page ranks by their own rows.
-const MAX_UNLISTED: i64 = 500;
+const MAX_UNLISTED: i64 = 1_000;
 /// Largest offset of a page that is read from entries, which are held in memory.
 const MAX_OFFSET: i64 = 10_000;
 /// Most entries written in one transaction, unless a single session has more.

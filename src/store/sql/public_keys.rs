@@ -2,10 +2,8 @@
 
 use super::{SqlStore, rows, sql, timelines};
 use crate::domain::keys::{Attestation, KeyChange, SessionKey};
-use crate::domain::{
-    HumanId, KeyEntry, Page, PageRequest, ParticipantId, ParticipantType, PrincipalId, Scope, SessionId, SpaceId,
-    Timestamp,
-};
+use crate::domain::{HumanId, KeyEntry, ParticipantId, ParticipantType, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::limits::{Bucket, Rate};
 use crate::store::engine::Engine;
 use crate::store::statement::Fields;

@@ -5,9 +5,8 @@ use super::messages::{
 };
 use super::page_bytes::fitting;
 use super::{SqlStore, rows, scope, sql};
-use crate::domain::{
-    AgentId, Message, MessageId, Page, PageRequest, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
-};
+use crate::domain::{AgentId, Message, MessageId, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::Engine;
 use crate::store::pool::PooledConnection;
 use crate::store::statement::{Fields, Statement, large_groups};

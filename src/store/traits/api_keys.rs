@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use crate::domain::people::ApiKey;
-use crate::domain::{AgentId, AuditEntry, AuditSource, Author, GuestId, HumanId, KeyId, Page, PageRequest, Permission, Refusal, SessionId, SpaceId, Timestamp};
+use crate::domain::{AgentId, AuditEntry, AuditSource, Author, GuestId, HumanId, KeyId, Permission, Refusal, SessionId, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::{SecretHash, StoreResult};
 
 /// API keys.

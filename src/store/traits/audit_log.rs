@@ -1,7 +1,8 @@
 //! The audit log.
 
 use async_trait::async_trait;
-use crate::domain::{AuditEntry, Page, PageRequest, SpaceId, Timestamp};
+use crate::domain::{AuditEntry, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::StoreResult;
 use uuid::Uuid;
 

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use crate::domain::people::Guest;
-use crate::domain::{GuestId, Page, PageRequest, Scope, SessionId, SpaceId, Timestamp};
+use crate::domain::{GuestId, Scope, SessionId, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::{SecretHash, StoreResult};
 use uuid::Uuid;
 

@@ -1,7 +1,8 @@
 //! Sessions that are interactions.
 
 use async_trait::async_trait;
-use crate::domain::{Interaction, MessageId, MessageStatus, Page, PageRequest, Scope, SessionId};
+use crate::domain::{Interaction, MessageId, MessageStatus, Scope, SessionId};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::{StoreResult, Taken};
 
 /// Interactions. Any other session counts as not found.

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use crate::domain::keys::{Attestation, KeyChange, SessionKey};
-use crate::domain::{HumanId, KeyEntry, Page, PageRequest, ParticipantType, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
+use crate::domain::{HumanId, KeyEntry, ParticipantType, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::StoreResult;
 use std::time::Duration;
 use uuid::Uuid;

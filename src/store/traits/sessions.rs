@@ -1,7 +1,8 @@
 //! Sessions, their participants, feeds and read marks.
 
 use async_trait::async_trait;
-use crate::domain::{Page, PageRequest, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp};
+use crate::domain::{Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::StoreResult;
 
 /// Sessions, participants, lists and read marks.

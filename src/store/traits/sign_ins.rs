@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use crate::domain::people::SignIn;
-use crate::domain::{HumanId, Page, PageRequest, Timestamp};
+use crate::domain::{HumanId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::{SecretHash, StoreResult};
 use uuid::Uuid;
 

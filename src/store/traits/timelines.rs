@@ -1,7 +1,8 @@
 //! Reading timelines and the messages on them.
 
 use async_trait::async_trait;
-use crate::domain::{AgentId, CommittedEvent, Message, MessageId, MessageStatus, Page, PageRequest, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
+use crate::domain::{AgentId, CommittedEvent, Message, MessageId, MessageStatus, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::{StoreResult, Taken};
 
 /// Events, messages and positions of timelines.

@@ -22,9 +22,9 @@ use crate::domain::{
     shard,
 };
 use crate::metrics::{Held, Metrics};
+use crate::protocol::frame::hub::{PresenceChange, crowd_frame};
 use crate::store::{Head, Store, StoreResult};
 use crate::supervisor::Supervisor;
-use crate::wire::frame::PresenceChange;
 use crowds::Crowds;
 use dashmap::DashMap;
 use feed::Feeds;
@@ -450,7 +450,7 @@ impl Hub {
     /// Shows who has come and gone in a session of many people, to all of them alike.
     fn show_crowd(&self, session: SessionId, changes: &[PresenceChange]) {
         let Some(topic) = self.topics.get(&session).map(|topic| Arc::clone(&topic)) else { return };
-        let frame = frame::crowd_frame(session, changes);
+        let frame = crowd_frame(session, changes);
         topic.each_lane(&self.lanes, || LaneMessage::Show { session, frame: frame.clone(), except: None });
     }
 

@@ -3,7 +3,6 @@
 use super::idempotency::Idempotency;
 use crate::clock::Clock;
 use crate::domain::decide::{Change, Command, Facts, Reply, WhichParticipant, decide, evolve, post};
-use crate::domain::encode::{data_text, event_text, message_of_data};
 use crate::domain::interaction::NewInteraction;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::participant::Participation;
@@ -11,6 +10,7 @@ use crate::domain::{
     Actor, CommittedEvent, Message, MessageId, Participant, ParticipantId, ParticipantType, Principal, PrincipalId,
     Refusal, Session, SessionId, SpaceId, Timestamp,
 };
+use crate::protocol::event::encode::{data_text, event_text, message_of_data};
 use crate::store::{Acknowledged, Named, NewMark, SavedReply, SavedReplyKind, StoreError, WriteSet, WriteTx};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,18 +1,23 @@
 //! The one task of a socket: reads frames, drains what waits, reads back what was dropped, keeps the heartbeat.
 
-use super::close::CloseCode;
-use super::codec::{Decoder, Incoming};
 use super::link::{Behind, Ending, Link, Prepared};
 use super::pace::Pace;
-use super::protocol::{ClientFrame, FrameId, reply};
 use super::session::{Effect, Session};
 use crate::config::SocketTiming;
 use crate::connections::{Descriptor, Permit};
 use crate::context::App;
 use crate::domain::{Origin, Principal, Refusal, SessionId, Timestamp};
-use crate::hub::frame::{close_frame, empty_close_frame, event_frame, feed_frame, ping_frame, pong_frame};
 use crate::hub::subscriber::{EndReason, Endpoint as _, Subscriber as _};
 use crate::metrics::{During, Held};
+use crate::protocol::close::CloseCode;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::frame::FrameId;
+use crate::protocol::frame::client::ClientFrame;
+use crate::protocol::frame::hub::{event_frame, feed_frame, reply};
+use crate::protocol::limits::MAX_SUBSCRIPTIONS;
+use crate::protocol::rfc6455::decode::{Decoder, Incoming};
+use crate::protocol::rfc6455::encode::{close_frame, empty_close_frame, ping_frame, pong_frame};
+use crate::service::{messages, participants};
 use crate::timeline::Idempotency;
 use futures::FutureExt as _;
 use sha2::{Digest as _, Sha256};
@@ -31,8 +36,6 @@ const STALLED_AFTER: Duration = Duration::from_secs(300);
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// How long to wait where the store fails.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// Most subscriptions of one socket; a client with more sessions follows its feed.
-pub(super) const MAX_SUBSCRIPTIONS: usize = 4096;
 /// Most events, and about how many bytes, of one read from the store.
 const REPLAY_PAGE: i64 = 256;
 const REPLAY_BYTES: i64 = 256 * 1024;
@@ -305,9 +308,7 @@ impl Connection {
                     self.link.end(CloseCode::TOO_MANY_CONNECTIONS, true);
                 }
             },
-            Err(Refusal::RateLimited(_)) => self.link.end(CloseCode::TOO_MANY_FAILURES, false),
-            Err(Refusal::Unavailable | Refusal::Internal) => self.link.end(CloseCode::INTERNAL, false),
-            Err(_) => self.link.end(CloseCode::NOT_AUTHENTICATED, false),
+            Err(refusal) => self.link.end(ErrorCode::from(&refusal).close, false),
         }
     }
 
@@ -393,7 +394,7 @@ impl Connection {
                     let request = Sha256::new().chain_update(digest).chain_update(principal.id().0).finalize();
                     Idempotency::new(Idempotency::credential_of(&principal), "send", key, request.into())
                 });
-                let posted = self.app.post(&principal, session, *draft, idempotency).await?;
+                let posted = messages::post(&self.app, &principal, session, *draft, idempotency).await?;
                 self.link.reply(&reply::sent(id, &posted.json));
                 Ok(())
             }
@@ -402,10 +403,10 @@ impl Connection {
                     self.app.hub.note_typing(session, principal.id(), principal.actor(), typing);
                     Ok(())
                 } else {
-                    self.app.type_in(&principal, session, typing).await
+                    participants::set_typing(&self.app, &principal, session, typing).await
                 }
             }
-            ClientFrame::Read { session, seq } => self.app.read_to(&principal, session, seq).await,
+            ClientFrame::Read { session, seq } => participants::mark_read(&self.app, &principal, session, seq).await,
         }
     }
 

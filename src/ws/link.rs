@@ -5,12 +5,12 @@
 //! the task. What does not fit is dropped: the cursor stays where it is, and the task reads the store once the
 //! socket has drained.
 
-use super::close::CloseCode;
 use super::outbox::Outbox;
-use super::protocol::reply;
 use crate::domain::{ConnectionId, Principal, SessionId};
-use crate::hub::frame::text_frame;
 use crate::hub::subscriber::{EndReason, Endpoint, Offered, Run, Subscriber};
+use crate::protocol::close::CloseCode;
+use crate::protocol::frame::hub::reply;
+use crate::protocol::rfc6455::encode::text_frame;
 use crate::timeline::Cursor;
 use crate::timeline::cursor::Offer;
 use bytes::Bytes;
@@ -347,7 +347,7 @@ impl Link {
     fn evict_locked(&self, state: &mut State, session: SessionId, reason: EndReason) {
         if state.subscriptions.remove(&session).is_some() {
             state.evicted.push((session, reason));
-            let frame = text_frame(&[&reply::evicted(session, reason)]);
+            let frame = text_frame(&[&reply::evicted(session, reason.as_str())]);
             self.put(state, frame, 1);
             self.wake.notify_one();
         }

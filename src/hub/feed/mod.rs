@@ -6,12 +6,12 @@
 
 mod told;
 
-use super::frame::feed_frame;
 use super::subscriber::Subscriber;
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::domain::{ConnectionId, EventHint, EventType, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
 use crate::metrics::{During, Metrics};
+use crate::protocol::frame::hub::feed_frame;
 use crate::store::{Store, StoreResult};
 use crate::supervisor::Supervisor;
 use dashmap::DashMap;

@@ -5,7 +5,8 @@
 use super::scope::{Scoped, of_space};
 use super::timelines::fitting;
 use super::{SqlStore, sql};
-use crate::domain::{Page, PageRequest, Scope, SessionId, SpaceId, Timestamp};
+use crate::domain::{Scope, SessionId, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::StoreResult;
 use crate::store::engine::{Engine, Fields, Statement, groups};
 use crate::store::lease::Lease;

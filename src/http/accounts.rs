@@ -1,71 +1,17 @@
 //! `/v1/auth`: sign in, refresh, sign out, and the one-time setup link.
 
 use super::App;
-use super::audience::Member;
+use super::auth::Member;
 use super::body::Body;
-use super::error::Unauthorized;
 use super::refresh_cookie::CookieToken;
 use super::reply::{self, Reply};
 use crate::auth::credential::bearer_of;
 use crate::auth::{SignedIn, Visit};
-use crate::domain::{Principal, Refusal, Timestamp};
+use crate::domain::{Principal, Refusal};
+use crate::protocol::body::account::{Login, Logout, RefreshToken, Setup, Tokens};
+use crate::protocol::openapi::errors::Unauthorized;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
-#[derive(Deserialize, ToSchema)]
-#[schema(examples(json!({ "email": "ada@example.org", "password": "correct horse" })))]
-pub struct Login {
-    #[schema(value_type = String)]
-    email: Option<String>,
-    #[schema(value_type = String, format = Password)]
-    password: Option<String>,
-    /// Name or id of the space of the account. Without one it is the first account of the address, the oldest first,
-    /// whose password this is.
-    space: Option<String>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(examples(json!({ "refreshToken": "the refresh token of the last sign-in or refresh" })))]
-pub struct RefreshToken {
-    #[schema(value_type = String)]
-    refresh_token: Option<String>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[schema(examples(json!({ "token": "the token of the setup link", "password": "correct horse" })))]
-pub struct Setup {
-    #[schema(value_type = String)]
-    token: Option<String>,
-    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
-    password: Option<String>,
-}
-
-/// What signing in gives.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Tokens {
-    /// A JWT for `Authorization: Bearer`.
-    access_token: String,
-    /// Always `Bearer`.
-    token_type: &'static str,
-    /// When the access token ends.
-    expires_at: Timestamp,
-    refresh_token: String,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(examples(json!({ "refreshToken": "the refresh token of the last sign-in or refresh" })))]
-pub struct Logout {
-    /// Not needed where the access token of the sign-in is in `Authorization`.
-    #[schema(value_type = String)]
-    refresh_token: Option<String>,
-    /// End every sign-in of the human. Not unless given.
-    everywhere: Option<bool>,
-}
 
 fn signed_in(tokens: SignedIn) -> Reply {
     reply::ok(&Tokens {

@@ -1,42 +1,17 @@
 //! Where a human is signed in, and their password.
 
 use super::App;
-use super::audience::Member;
+use super::auth::Member;
 use super::body::Body;
-use super::error::NotFound;
 use super::path::Id;
 use super::query::Query;
 use super::reply::{self, Reply};
 use crate::auth::Visit;
-use crate::domain::{AuditSource, Page, PageRequest, Refusal, SignInId, Timestamp};
+use crate::domain::{AuditSource, Refusal, SignInId};
+use crate::protocol::body::account::{PasswordChange, SignInEntry};
+use crate::protocol::openapi::errors::NotFound;
+use crate::protocol::page::{Page, PageRequest};
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use uuid::Uuid;
-
-#[derive(Deserialize, ToSchema)]
-#[schema(examples(json!({ "current": "correct horse", "new": "a better battery" })))]
-pub struct PasswordChange {
-    #[schema(value_type = String, format = Password)]
-    current: Option<String>,
-    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
-    new: Option<String>,
-}
-
-/// A sign-in: what the tokens of one login came of.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = SignIn)]
-struct SignInEntry {
-    id: Uuid,
-    created_at: Timestamp,
-    /// When its tokens were refreshed last.
-    last_used_at: Timestamp,
-    /// What the client called itself.
-    user_agent: Option<String>,
-    /// Whether the token of this request came of it.
-    current: bool,
-}
 
 /// List one's sign-ins
 ///

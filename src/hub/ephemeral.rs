@@ -4,7 +4,7 @@ use super::lane::LaneMessage;
 use super::{Hub, frame, typing};
 use crate::broker::{Ephemeral, Signal};
 use crate::domain::{Actor, ParticipantId, PrincipalId, SessionId};
-use crate::wire::frame::PresenceChange;
+use crate::protocol::frame::hub::{PresenceChange, crowd_frame};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -69,7 +69,7 @@ impl Hub {
     /// Shows who has come and gone in a session of many people, to all of them alike.
     pub(super) fn show_crowd(&self, session: SessionId, changes: &[PresenceChange]) {
         let Some(topic) = self.topics.get(&session).map(|topic| Arc::clone(&topic)) else { return };
-        let frame = frame::crowd_frame(session, changes);
+        let frame = crowd_frame(session, changes);
         topic.each_lane(&self.lanes, || LaneMessage::Show { session, frame: frame.clone(), except: None });
     }
 

@@ -3,8 +3,8 @@
 use super::told::{FRESH_MILLIS, Place};
 use super::{FeedKey, Feeds};
 use crate::domain::{EventHint, EventType, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
-use crate::hub::frame::feed_frame;
 use crate::metrics::During;
+use crate::protocol::frame::hub::feed_frame;
 use crate::store::StoreResult;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};

@@ -3,8 +3,8 @@
 
 use crate::domain::{ParticipantId, SessionId};
 use crate::hub::Hub;
+use crate::protocol::frame::hub::PresenceChange;
 use crate::supervisor::Supervisor;
-use crate::wire::frame::PresenceChange;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};

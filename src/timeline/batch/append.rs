@@ -2,10 +2,10 @@
 
 use super::{Batch, is_person};
 use crate::domain::decide::{Change, evolve};
-use crate::domain::encode::{data_text, event_text, message_of_data};
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::participant::Participation;
 use crate::domain::{Actor, CommittedEvent, Message, PrincipalId, SessionId};
+use crate::protocol::event::encode::{data_text, event_text, message_of_data};
 use crate::store::{Acknowledged, StoreError, WriteSet};
 use std::sync::Arc;
 

@@ -1,10 +1,12 @@
 //! Authentication by a first frame, and its refresh.
 
-use super::super::close::CloseCode;
-use super::super::protocol::{FrameId, reply};
 use super::Connection;
 use crate::domain::{Principal, Refusal};
 use crate::hub::subscriber::{EndReason, Endpoint as _, Subscriber as _};
+use crate::protocol::close::CloseCode;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::frame::FrameId;
+use crate::protocol::frame::hub::reply;
 use std::sync::Arc;
 
 impl Connection {
@@ -21,9 +23,7 @@ impl Connection {
                     self.link.end(CloseCode::TOO_MANY_CONNECTIONS, true);
                 }
             },
-            Err(Refusal::RateLimited(_)) => self.link.end(CloseCode::TOO_MANY_FAILURES, false),
-            Err(Refusal::Unavailable | Refusal::Internal) => self.link.end(CloseCode::INTERNAL, false),
-            Err(_) => self.link.end(CloseCode::NOT_AUTHENTICATED, false),
+            Err(refusal) => self.link.end(ErrorCode::from(&refusal).close, false),
         }
     }
 

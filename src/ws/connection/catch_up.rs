@@ -2,9 +2,9 @@
 
 use super::super::link::Behind;
 use super::Connection;
-use crate::hub::frame::{event_frame, feed_frame};
 use crate::hub::subscriber::{EndReason, Endpoint as _, Subscriber as _};
 use crate::metrics::During;
+use crate::protocol::frame::hub::{event_frame, feed_frame};
 use std::time::Duration;
 
 /// How long to wait where the store fails.

@@ -2,7 +2,7 @@
 
 use super::super::link::{Ending, Link};
 use super::{BUFFER, Stop};
-use crate::hub::frame::{close_frame, empty_close_frame};
+use crate::protocol::rfc6455::encode::{close_frame, empty_close_frame};
 use std::io;
 use std::time::Duration;
 use tokio::time::timeout;

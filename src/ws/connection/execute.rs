@@ -1,9 +1,12 @@
 //! Carries out the frames of an authenticated client.
 
-use super::super::protocol::{ClientFrame, FrameId, reply};
 use super::Connection;
 use crate::domain::Refusal;
 use crate::hub::subscriber::Endpoint as _;
+use crate::protocol::frame::FrameId;
+use crate::protocol::frame::client::ClientFrame;
+use crate::protocol::frame::hub::reply;
+use crate::service::{messages, participants};
 use crate::timeline::Idempotency;
 use sha2::{Digest as _, Sha256};
 
@@ -47,7 +50,7 @@ impl Connection {
                     let request = Sha256::new().chain_update(digest).chain_update(principal.id().0).finalize();
                     Idempotency::new(Idempotency::credential_of(&principal), "send", key, request.into())
                 });
-                let posted = self.app.post(&principal, session, *draft, idempotency).await?;
+                let posted = messages::post(&self.app, &principal, session, *draft, idempotency).await?;
                 self.link.reply(&reply::sent(id, &posted.json));
                 Ok(())
             }
@@ -56,10 +59,10 @@ impl Connection {
                     self.app.hub.note_typing(session, principal.id(), principal.actor(), typing);
                     Ok(())
                 } else {
-                    self.app.type_in(&principal, session, typing).await
+                    participants::set_typing(&self.app, &principal, session, typing).await
                 }
             }
-            ClientFrame::Read { session, seq } => self.app.read_to(&principal, session, seq).await,
+            ClientFrame::Read { session, seq } => participants::mark_read(&self.app, &principal, session, seq).await,
         }
     }
 }

@@ -1,14 +1,13 @@
 //! Subscriptions of a socket: from the first look at the store to the end.
 
 use super::super::link::Prepared;
-use super::super::protocol::{FrameId, reply};
 use super::{Connection, Stop};
 use crate::domain::{Principal, Refusal, SessionId};
 use crate::hub::subscriber::{EndReason, Endpoint as _, Subscriber as _};
+use crate::protocol::frame::FrameId;
+use crate::protocol::frame::hub::reply;
+use crate::protocol::limits::MAX_SUBSCRIPTIONS;
 use std::collections::HashSet;
-
-/// Most subscriptions of one socket; a client with more sessions follows its feed.
-pub(in crate::ws) const MAX_SUBSCRIPTIONS: usize = 4096;
 
 impl Connection {
     /// The hub has ended subscriptions: leave their sessions.

@@ -1,9 +1,9 @@
 //! Heartbeat, authentication in time, expiry of the credential.
 
-use super::super::close::CloseCode;
 use super::Connection;
 use crate::config::SocketTiming;
-use crate::hub::frame::ping_frame;
+use crate::protocol::close::CloseCode;
+use crate::protocol::rfc6455::encode::ping_frame;
 use std::time::Duration;
 use tokio::time::Instant;
 

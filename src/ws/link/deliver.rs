@@ -3,9 +3,9 @@
 use super::Link;
 use crate::domain::SessionId;
 use crate::hub::subscriber::{EndReason, Offered, Run, Subscriber};
+use crate::protocol::close::CloseCode;
 use crate::timeline::Cursor;
 use crate::timeline::cursor::Offer;
-use crate::ws::close::CloseCode;
 use bytes::Bytes;
 
 /// Most sessions whose feed events wait to be read back; beyond it the client is asked to reconnect.

@@ -2,7 +2,7 @@
 
 use super::Link;
 use crate::domain::SessionId;
-use crate::hub::frame::text_frame;
+use crate::protocol::rfc6455::encode::text_frame;
 use crate::timeline::Cursor;
 use crate::timeline::cursor::Offer;
 use bytes::Bytes;

@@ -10,12 +10,12 @@ mod feed;
 mod subscriptions;
 mod write;
 
-use super::close::CloseCode;
 use super::outbox::Outbox;
-use super::protocol::reply;
 use crate::domain::{ConnectionId, Principal, SessionId};
-use crate::hub::frame::text_frame;
 use crate::hub::subscriber::{EndReason, Endpoint};
+use crate::protocol::close::CloseCode;
+use crate::protocol::frame::hub::reply;
+use crate::protocol::rfc6455::encode::text_frame;
 use crate::timeline::Cursor;
 use bytes::Bytes;
 use feed::Feed;

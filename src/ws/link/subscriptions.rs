@@ -2,11 +2,11 @@
 
 use super::{Link, State};
 use crate::domain::SessionId;
-use crate::hub::frame::text_frame;
 use crate::hub::subscriber::EndReason;
+use crate::protocol::frame::hub::reply;
+use crate::protocol::rfc6455::encode::text_frame;
 use crate::timeline::Cursor;
 use crate::timeline::cursor::Offer;
-use crate::ws::protocol::reply;
 use bytes::Bytes;
 
 /// What there was of a subscription that is about to begin.
@@ -121,7 +121,7 @@ impl Link {
     pub(super) fn evict_locked(&self, state: &mut State, session: SessionId, reason: EndReason) {
         if state.subscriptions.remove(&session).is_some() {
             state.evicted.push((session, reason));
-            let frame = text_frame(&[&reply::evicted(session, reason)]);
+            let frame = text_frame(&[&reply::evicted(session, reason.as_str())]);
             self.put(state, frame, 1);
             self.wake.notify_one();
         }

@@ -1,8 +1,8 @@
 //! Presence in sessions of many people: told in batches, so that a thousand who come back at once cost each of them a
 //! frame a second and not a thousand frames.
 
-use super::Hub;
 use crate::domain::{ParticipantId, SessionId};
+use crate::hub::Hub;
 use crate::protocol::frame::hub::PresenceChange;
 use crate::supervisor::Supervisor;
 use parking_lot::Mutex;
@@ -20,7 +20,7 @@ const MAX_CHANGES: usize = 1000;
 
 /// The changes of presence that are still to be told.
 #[derive(Default)]
-pub(super) struct Crowds {
+pub(in crate::hub) struct Crowds {
     gathered: Mutex<HashMap<SessionId, Gathered>>,
     filled: Notify,
 }
@@ -33,7 +33,12 @@ struct Gathered {
 
 impl Crowds {
     /// Takes a change. The first one in a while is to be told at once, and is returned; others are gathered.
-    pub(super) fn take(&self, session: SessionId, change: PresenceChange, now: Instant) -> Option<PresenceChange> {
+    pub(in crate::hub) fn take(
+        &self,
+        session: SessionId,
+        change: PresenceChange,
+        now: Instant,
+    ) -> Option<PresenceChange> {
         let mut gathered = self.gathered.lock();
         if let Some(gathered) = gathered.get_mut(&session) {
             gathered.changes.insert(change.participant_id, change.online);
@@ -73,7 +78,7 @@ impl Crowds {
 }
 
 /// Starts the task that tells what was gathered; it ends with the hub.
-pub(super) fn start(hub: &Arc<Hub>, supervisor: &Supervisor) {
+pub(in crate::hub) fn start(hub: &Arc<Hub>, supervisor: &Supervisor) {
     let state = (Arc::downgrade(hub), Arc::clone(&hub.crowds));
     supervisor.spawn("crowds", state, |(hub, crowds)| Box::pin(run(hub, crowds)));
 }

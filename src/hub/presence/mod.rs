@@ -1,5 +1,7 @@
 //! Who is there: a participant is online in a session while a socket of theirs is subscribed to it.
 
+pub(super) mod crowds;
+
 use crate::domain::{ParticipantId, PrincipalId, SessionId};
 use dashmap::DashMap;
 use std::collections::{HashMap, HashSet};

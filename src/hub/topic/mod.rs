@@ -1,13 +1,16 @@
 //! One session with readers on this node: puts its events back into order before they fan out.
 
+mod release;
+#[cfg(test)]
+mod tests;
+
 use super::lane::{Lane, LaneMessage};
-use super::subscriber::{EndReason, Run};
+use super::subscriber::EndReason;
 use crate::domain::{CommittedEvent, MessageId, SessionId, SpaceId, Timestamp};
 use crate::metrics::Metrics;
 use crate::store::Head;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
 /// Most events that are held back while one before them is missing; the store has the others.
@@ -312,201 +315,5 @@ impl Topic {
     pub(super) fn has_readers(&self) -> bool {
         let state = self.state.lock();
         state.others > 0 || state.members.iter().any(|count| *count > 0)
-    }
-}
-
-impl TopicState {
-    fn accepted(&self) -> Accepted {
-        match self.at {
-            _ if self.is_suspect => Accepted::Suspect,
-            Some(at) if at < self.known => Accepted::Gap,
-            _ => Accepted::InOrder,
-        }
-    }
-
-    /// Whether an event at or before `at` can't belong to the same history as the one that was released there: within a
-    /// timeline, times never go back.
-    fn is_contradicted_by(&self, at: i64, event: &CommittedEvent) -> bool {
-        self.at_time.is_some_and(|time| event.at > time || (event.seq == at && event.at != time))
-    }
-
-    fn take(&mut self, event: CommittedEvent, ready: &mut Vec<CommittedEvent>) {
-        (self.at, self.at_time) = (Some(event.seq), Some(event.at));
-        ready.push(event);
-    }
-
-    /// Takes what was held back and is next.
-    fn take_held(&mut self, ready: &mut Vec<CommittedEvent>) {
-        while let Some(held) = self.at.and_then(|at| self.held.remove(&(at + 1))) {
-            self.take(held, ready);
-        }
-    }
-
-    fn release(&mut self, session: SessionId, events: &[CommittedEvent], lanes: &[Lane], metrics: &Metrics) {
-        if self.members.iter().any(|count| *count > 0) {
-            let run = Arc::new(Run::new(events));
-            for ((lane, count), missed) in lanes.iter().zip(&self.members).zip(&mut self.missed) {
-                if *count > 0 && !lane.offer(LaneMessage::Run { session, run: Arc::clone(&run) }) {
-                    missed.run = true;
-                    metrics.lane_drops.inc();
-                }
-            }
-        }
-        for message in events.iter().filter_map(|event| event.settles) {
-            for waiter in self.waiters.remove(&message).into_iter().flatten() {
-                // One that went away is taken out by its own guard.
-                let _ = waiter.send(Woken::Settled);
-            }
-        }
-        if events.iter().any(|event| event.removes.is_some()) {
-            // Whoever was removed must not go on waiting; the others look once more in vain.
-            self.wake_all();
-        }
-        if let Some(at) = self.at {
-            self.reach.send_replace(at);
-        }
-    }
-
-    fn evict(&mut self, session: SessionId, reason: EndReason, lanes: &[Lane]) {
-        for ((lane, count), missed) in lanes.iter().zip(&self.members).zip(&mut self.missed) {
-            if *count > 0 {
-                missed.end = (!lane.offer(LaneMessage::Evict { session, reason })).then_some(reason);
-            }
-        }
-    }
-
-    fn wake_all(&mut self) {
-        for waiter in self.waiters.drain().flat_map(|(_, waiters)| waiters) {
-            let _ = waiter.send(Woken::LookAgain);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::EventType;
-
-    /// A topic without readers, and events that say nothing.
-    struct Story {
-        topic: Topic,
-        space: SpaceId,
-        metrics: Metrics,
-    }
-
-    impl Story {
-        fn new() -> Self {
-            let metrics = Metrics::new().expect("the names are good");
-            Self { topic: Topic::new(SessionId::new(), 0), space: SpaceId::new(), metrics }
-        }
-
-        /// An event whose time is its `seq`, shifted, and which settles `message`.
-        fn event(&self, seq: i64, shift: i64, settles: Option<MessageId>) -> CommittedEvent {
-            CommittedEvent {
-                space: self.space,
-                session: self.topic.session,
-                seq,
-                kind: EventType::MessageCompleted,
-                at: Timestamp(seq + shift),
-                pending: 0,
-                settles,
-                removes: None,
-                text: Arc::from("{}"),
-            }
-        }
-
-        fn head(&self, seq: i64) -> Head {
-            Head { space: self.space, last_seq: seq, first_seq: 1, at: Timestamp(seq) }
-        }
-
-        fn accept(&self, events: &[CommittedEvent]) -> Accepted {
-            self.topic.accept(events, &[], &self.metrics)
-        }
-
-        fn observe(&self, seq: i64) -> Accepted {
-            self.topic.observe(&self.head(seq), &[], &self.metrics)
-        }
-    }
-
-    /// The event that settles is published before this node listens, a later one after; whoever waits has looked before
-    /// both.
-    #[test]
-    fn whoever_waits_is_woken_by_what_was_missed_while_the_subscription_was_under_way() {
-        let (story, message) = (Story::new(), MessageId::new());
-        let mut waiter = story.topic.add_waiter(message);
-        assert_eq!(story.accept(&[story.event(5, 0, None)]), Accepted::InOrder, "where it stands is not known yet");
-        assert_eq!(story.observe(2), Accepted::Gap);
-        let missing = story.topic.missing().expect("something is missing");
-        assert_eq!((missing.seq, missing.known), (2, 5));
-        let read = [story.event(3, 0, None), story.event(4, 0, Some(message)), story.event(5, 0, None)];
-        assert_eq!(story.accept(&read), Accepted::InOrder);
-        assert_eq!(waiter.try_recv(), Ok(Woken::Settled));
-    }
-
-    #[test]
-    fn what_came_before_anybody_looked_is_released_once_somebody_has() {
-        let (story, message) = (Story::new(), MessageId::new());
-        let mut waiter = story.topic.add_waiter(message);
-        story.accept(&[story.event(3, 0, None), story.event(4, 0, Some(message))]);
-        assert_eq!(story.observe(3), Accepted::InOrder);
-        assert_eq!(waiter.try_recv(), Ok(Woken::Settled));
-        assert_eq!(story.topic.standpoint().expect("it is known").seq, 4);
-    }
-
-    #[test]
-    fn an_event_of_another_history_is_noticed_and_a_repeated_one_is_none() {
-        let story = Story::new();
-        story.observe(5);
-        story.accept(&[story.event(6, 0, None), story.event(7, 0, None)]);
-        let repeated = [story.event(5, 0, None), story.event(7, 0, None)];
-        assert_eq!(story.accept(&repeated), Accepted::InOrder);
-        // Later than what was released, at a lower seq; and what follows is not released upon it.
-        let reused: Vec<_> = (6..=8).map(|seq| story.event(seq, 100, None)).collect();
-        assert_eq!(story.accept(&reused), Accepted::Suspect);
-        let standpoint = story.topic.standpoint().expect("it is known");
-        assert_eq!(standpoint.seq, 7);
-        assert!(standpoint.is_undone_by(&story.head(6)) && !standpoint.is_undone_by(&story.head(7)));
-        assert!(standpoint.is_undone_by(&Head { at: Timestamp(107), ..story.head(7) }));
-        let mut reach = story.topic.add_stream();
-        story.topic.reset(&[]);
-        assert!(reach.has_changed().is_err(), "whoever follows sees its end");
-        reach = story.topic.add_stream();
-        assert_eq!(story.observe(8), Accepted::InOrder);
-        assert_eq!(*reach.borrow(), 8);
-    }
-
-    /// A lane whose queue was full is told later, and it alone: those who have begun anew meanwhile on the others stay.
-    #[test]
-    fn the_end_of_a_session_comes_once_to_every_lane() {
-        let topic = Topic::new(SessionId::new(), 3);
-        let (lanes, mut queues): (Vec<_>, Vec<_>) = (0..3).map(|_| Lane::with_room(1)).unzip();
-        topic.add_member(0);
-        topic.add_member(1);
-        let filler = LaneMessage::Head { session: SessionId::new(), seq: 0 };
-        assert!(lanes[1].offer(filler), "it is full now");
-        let mut ends = |lane: usize| {
-            let queued = std::iter::from_fn(|| queues[lane].try_recv().ok());
-            queued.filter(|message| matches!(message, LaneMessage::Evict { reason: EndReason::Reset, .. })).count()
-        };
-        topic.reset(&lanes);
-        assert_eq!((ends(0), ends(2)), (1, 0));
-        topic.nudge(&lanes);
-        assert_eq!((ends(0), ends(1)), (0, 0), "still no room, and none is needed");
-        topic.nudge(&lanes);
-        assert_eq!((ends(0), ends(1), ends(2)), (0, 1, 0));
-        topic.nudge(&lanes);
-        assert_eq!((ends(0), ends(1), ends(2)), (0, 0, 0));
-    }
-
-    #[test]
-    fn a_rumour_that_the_store_does_not_bear_out_is_forgotten() {
-        let story = Story::new();
-        story.observe(5);
-        assert_eq!(story.topic.hear(story.space, 9), Accepted::Gap);
-        story.topic.retract(8);
-        assert!(story.topic.missing().is_some(), "more was heard since");
-        story.topic.retract(9);
-        assert!(story.topic.missing().is_none());
-        assert_eq!(story.accept(&[story.event(6, 0, None)]), Accepted::InOrder);
     }
 }

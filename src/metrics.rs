@@ -88,7 +88,8 @@ impl BrokerMetrics {
             dropped: make.counter("hiloop_redis_dropped_total", "Signals to other nodes that were dropped")?,
             received: make.counter("hiloop_redis_received_total", "Messages received from other nodes")?,
             rejected: make.counter("hiloop_redis_rejected_total", "Received messages that could not be decoded")?,
-            disconnects: make.counter("hiloop_redis_disconnects_total", "Connections to Redis that were lost or failed")?,
+            disconnects: make
+                .counter("hiloop_redis_disconnects_total", "Connections to Redis that were lost or failed")?,
         })
     }
 
@@ -192,12 +193,14 @@ impl Metrics {
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let make = Maker(&registry);
-        let build =
-            make.add(IntGaugeVec::new(Opts::new("hiloop_build_info", "The running version"), &["version"]))?;
+        let build = make.add(IntGaugeVec::new(Opts::new("hiloop_build_info", "The running version"), &["version"]))?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let delivered = make.counters("hiloop_deliveries_total", "Events sent to readers", "path")?;
-        let dropped =
-            make.counters("hiloop_outbox_drops_total", "Frames dropped because the outbox of a socket was full", "kind")?;
+        let dropped = make.counters(
+            "hiloop_outbox_drops_total",
+            "Frames dropped because the outbox of a socket was full",
+            "kind",
+        )?;
         let events = make.counters("hiloop_events_total", "Events committed by this node", "type")?;
         for kind in EventType::ALL {
             events.with_label_values(&[kind.as_str()]);
@@ -207,7 +210,8 @@ impl Metrics {
         for during in During::ALL {
             store_errors.with_label_values(&[during.as_str()]);
         }
-        let requests = HistogramOpts::new("hiloop_http_request_duration_seconds", "Time from a request to the head of its reply");
+        let requests =
+            HistogramOpts::new("hiloop_http_request_duration_seconds", "Time from a request to the head of its reply");
         Ok(Self {
             requests: make
                 .add(HistogramVec::new(requests.buckets(REQUEST_SECONDS.to_vec()), &["method", "route", "status"]))?,
@@ -222,7 +226,8 @@ impl Metrics {
             dropped_events: dropped.with_label_values(&["event"]),
             dropped_feed: dropped.with_label_values(&["feed"]),
             dropped_ephemeral: dropped.with_label_values(&["ephemeral"]),
-            lane_drops: make.counter("hiloop_lane_drops_total", "Event batches dropped because a fan-out queue was full")?,
+            lane_drops: make
+                .counter("hiloop_lane_drops_total", "Event batches dropped because a fan-out queue was full")?,
             replay_events: make.histogram(
                 "hiloop_replay_events",
                 "Events replayed at the start of a subscription",
@@ -239,7 +244,8 @@ impl Metrics {
                 COMMIT_SECONDS,
             )?,
             expired: make.counter("hiloop_expired_total", "Messages that expired at their deadline")?,
-            repairs: make.counter("hiloop_repairs_total", "Gaps in a session's events that were read from the store")?,
+            repairs: make
+                .counter("hiloop_repairs_total", "Gaps in a session's events that were read from the store")?,
             retired: make.counter("hiloop_retired_sessions_total", "Sessions deleted by retention")?,
             events,
             store_errors,
@@ -252,7 +258,8 @@ impl Metrics {
                 "hiloop_clock_correction_seconds",
                 "How far the database's clock is ahead of this machine's",
             ))?,
-            store_unreachable: make.gauge("hiloop_store_unreachable", "1 if the database was unavailable at this scrape")?,
+            store_unreachable: make
+                .gauge("hiloop_store_unreachable", "1 if the database was unavailable at this scrape")?,
             broker: Mutex::new(BrokerMetrics::new(&make)?),
             registry,
         })

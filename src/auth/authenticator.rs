@@ -3,8 +3,8 @@
 use super::acting::Acting;
 use super::attempts::Attempts;
 use super::credential::Credential;
-use super::jwt::{Jwts, OwnClaims, Verified};
 use super::external::ExternalPeople;
+use super::jwt::{Jwts, OwnClaims, Verified};
 use super::revoked::RecentlyRevoked;
 use super::secret;
 use super::usage::Usage;

@@ -13,7 +13,7 @@ use crate::domain::people::{Human, Role, Space};
 use crate::domain::text::{MAX_NAME, normal_email};
 use crate::domain::{AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Origin, Refusal, Timestamp};
 use crate::limits::directory;
-use crate::store::{NewHuman, ExternalIdentity, Store};
+use crate::store::{ExternalIdentity, NewHuman, Store};
 use std::sync::Arc;
 
 /// Attempts, where concurrent requests change the same human.

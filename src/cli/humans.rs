@@ -1,12 +1,12 @@
 //! `hiloop humans create`: makes a human; without a password, prints a one-time setup link.
 
 use super::{CliError, DEFAULT_SPACE, print, space_to_use};
-use crate::server::Backend;
 use crate::auth::secret::{SETUP_TOKEN, Secret};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{DatabaseSettings, JwtSettings, Quotas};
 use crate::domain::people::Role;
 use crate::domain::text::{check_name, normal_email};
+use crate::server::Backend;
 use crate::service::audit::AuditTrail;
 use crate::service::directory::create_human;
 use crate::store::NewHuman;
@@ -83,7 +83,8 @@ impl Create {
             .ok_or_else(|| CliError::Other(format!("--role: '{}' must be Member or Admin", self.role)))?;
         let password = self.password()?;
         let jwt = self.jwt.check()?;
-        let backend = Backend::open(&self.database.check()?, &jwt, None, Quotas::default(), Arc::new(SystemClock)).await?;
+        let backend =
+            Backend::open(&self.database.check()?, &jwt, None, Quotas::default(), Arc::new(SystemClock)).await?;
         let space = if self.space == DEFAULT_SPACE {
             space_to_use(&*backend.store, DEFAULT_SPACE).await?
         } else {

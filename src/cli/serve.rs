@@ -1,13 +1,13 @@
 //! `hiloop serve`: starts the hub, and on an empty store makes the first key and human.
 
 use super::{CliError, DEFAULT_SPACE};
-use crate::server::{self, Server};
 use crate::auth::Secret;
 use crate::auth::secret::SETUP_TOKEN;
 use crate::config::Settings;
 use crate::context::Context;
 use crate::domain::people::Role;
 use crate::domain::{Permission, Refusal};
+use crate::server::{self, Server};
 use crate::service::audit::AuditTrail;
 use crate::service::directory::{DEFAULT_AGENT, create_human, ensure_space, keys, spaces};
 use crate::store::NewHuman;

@@ -1,11 +1,11 @@
 //! `hiloop token`: prints an access token of a human, alone.
 
 use super::{CliError, print};
-use crate::server::Backend;
 use crate::clock::SystemClock;
 use crate::config::{DatabaseSettings, JwtSettings, Quotas};
 use crate::domain::people::Human;
 use crate::domain::text::normal_email;
+use crate::server::Backend;
 use crate::store::Store;
 use clap::Args;
 use std::sync::Arc;
@@ -31,7 +31,8 @@ impl Token {
     pub(super) async fn run(self) -> Result<(), CliError> {
         let jwt = self.jwt.clone().check()?;
         let backend =
-            Backend::open(&self.database.clone().check()?, &jwt, None, Quotas::default(), Arc::new(SystemClock)).await?;
+            Backend::open(&self.database.clone().check()?, &jwt, None, Quotas::default(), Arc::new(SystemClock))
+                .await?;
         let human = self.human(&*backend.store).await?;
         let (token, _) = backend.accounts.access_token(&human, self.ttl)?;
         backend.store.close().await;

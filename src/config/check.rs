@@ -1,16 +1,16 @@
 //! Checks settings and turns them into a [`Config`].
 
 use super::parse::{
-    DEFAULT_SIGN_IN_LIMIT, address, connection_limit, given, is_safe_for_keys, list, network, number, origin_like, quota,
-    rate_limit, retention, sign_in_limit,
+    DEFAULT_SIGN_IN_LIMIT, address, connection_limit, given, is_safe_for_keys, list, network, number, origin_like,
+    quota, rate_limit, retention, sign_in_limit,
 };
 use super::secret_file::secret;
 use super::settings::{
     DEFAULT_DATABASE, DEFAULT_SPACE, DatabaseSettings, JwtSettings, ListenSettings, QuotaSettings, Settings,
 };
 use super::{Config, ConfigError, Database, Quotas, SocketTiming, bad};
-use crate::net::web_origin::{AllowedOrigins, origin_of};
 use crate::domain::text::{MAX_NAME, check_name};
+use crate::net::web_origin::{AllowedOrigins, origin_of};
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -3,11 +3,11 @@
 use super::{ApiError, App, auth, error};
 use crate::auth::Secret;
 use crate::domain::Refusal;
+use crate::limits::Payer;
+use crate::limits::body_memory::Reservation;
 use crate::net::client_address::origin;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::json::parse_object;
-use crate::limits::Payer;
-use crate::limits::body_memory::Reservation;
 use crate::store::SecretHash;
 use axum::extract::{FromRequest, MatchedPath, Request};
 use axum::http::request::Parts;

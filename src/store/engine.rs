@@ -125,7 +125,10 @@ pub trait Engine:
     const CLOCK: Option<&'static str>;
 
     /// Executes text without arguments, which may hold several statements.
-    fn execute_raw<'c>(connection: &'c mut Self::Connection, text: &'static str) -> BoxFuture<'c, Result<(), sqlx::Error>>;
+    fn execute_raw<'c>(
+        connection: &'c mut Self::Connection,
+        text: &'static str,
+    ) -> BoxFuture<'c, Result<(), sqlx::Error>>;
 
     fn execute<'c>(
         connection: &'c mut Self::Connection,

@@ -21,14 +21,19 @@ use crate::domain::{SessionId, Timestamp};
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use sql::{
-    COUNTS, DUE_MESSAGES, ENDED_SESSION, FEW_SESSIONS, FIRST_ENTRIES, LIST_STATE, LIST_STATE_OF, LOOK_UPS, PENDING_MESSAGES,
-    SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED, UNLISTED, UNLISTED_OF_SPACE, UNLISTED_TOTAL,
+    COUNTS, DUE_MESSAGES, ENDED_SESSION, FEW_SESSIONS, FIRST_ENTRIES, LIST_STATE, LIST_STATE_OF, LOOK_UPS,
+    PENDING_MESSAGES, SESSIONS_TO_TELL, Scoped, TITLE_AT, UNACKNOWLEDGED, UNLISTED, UNLISTED_OF_SPACE, UNLISTED_TOTAL,
 };
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
 pub(crate) use traits::subject_of;
 pub use traits::{
-    Acknowledged, ActiveSession, Announcement, ApiKeys, Attested, AuditLog, Credentials, Directory, DirectoryTx, DueMessage, EndedSignIns, EventPage, FeedEntry, FormerHumans, GuestOf, Head, Interactions, KeyChangeLimit, KeyHolder, Listed, Loaded, LockWait, MessagePage, Moment, Named, NewEntry, NewHuman, NewKey, NewMark, NewSignIn, NotRevoked, Outlook, ExternalIdentities, ExternalIdentity, Passing, PasswordChosen, PublicKeys, Put, ReadMark, RefreshOutcome, Retention, Retired, Revoked, Revoker, Said, SavedReply, SavedReplyKind, Sessions, SignIns, SpaceSize, Standing, Taken, Timelines, Uses, WriteSet, WriteTx,
+    Acknowledged, ActiveSession, Announcement, ApiKeys, Attested, AuditLog, Credentials, Directory, DirectoryTx,
+    DueMessage, EndedSignIns, EventPage, ExternalIdentities, ExternalIdentity, FeedEntry, FormerHumans, GuestOf, Head,
+    Interactions, KeyChangeLimit, KeyHolder, Listed, Loaded, LockWait, MessagePage, Moment, Named, NewEntry, NewHuman,
+    NewKey, NewMark, NewSignIn, NotRevoked, Outlook, Passing, PasswordChosen, PublicKeys, Put, ReadMark,
+    RefreshOutcome, Retention, Retired, Revoked, Revoker, Said, SavedReply, SavedReplyKind, Sessions, SignIns,
+    SpaceSize, Standing, Taken, Timelines, Uses, WriteSet, WriteTx,
 };
 
 pub type StoreResult<T> = Result<T, StoreError>;

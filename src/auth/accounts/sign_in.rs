@@ -88,7 +88,11 @@ impl Accounts {
 
     /// The first of these accounts with this password. At least one hash is verified, so that the reply takes as long if
     /// there is no account.
-    async fn account_with_password<'a>(permit: &HashPermit, accounts: &'a [Human], password: String) -> Result<&'a Human, Refusal> {
+    async fn account_with_password<'a>(
+        permit: &HashPermit,
+        accounts: &'a [Human],
+        password: String,
+    ) -> Result<&'a Human, Refusal> {
         if accounts.iter().all(|human| human.password_hash.is_none()) {
             passwords::verify(permit, password.clone(), None).await?;
         }

@@ -6,8 +6,8 @@ mod permits;
 use crate::domain::Refusal;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use std::sync::LazyLock;
 pub(super) use permits::{HashPermit, HashPermits};
+use std::sync::LazyLock;
 
 /// Shortest password, in characters (NIST SP 800-63B section 3.1.1.2 asks for at least 8).
 const MIN_LENGTH: usize = 8;

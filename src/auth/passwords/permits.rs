@@ -79,11 +79,7 @@ impl HashPermits {
     }
 
     /// Waits for a permit of each caller, the narrowest first, and then for one of all.
-    async fn acquire(
-        &self,
-        shares: &FairShares<Caller>,
-        callers: &[(Caller, Share)],
-    ) -> Result<HashPermit, Refusal> {
+    async fn acquire(&self, shares: &FairShares<Caller>, callers: &[(Caller, Share)]) -> Result<HashPermit, Refusal> {
         let most = callers.first().map_or(0, |(_, share)| share.requests);
         let too_many = || {
             Refusal::TooOften(TooOften {

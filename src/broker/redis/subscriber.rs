@@ -135,7 +135,12 @@ fn receive(shared: &Shared, channel: &[u8], message: &[u8]) {
                 Body::Signals(signals) => signals.into_iter().for_each(|signal| shared.deliver(signal)),
                 Body::Presence { session, principal, participant, online } => {
                     if shared.presence.apply_message(message.node, session, principal, participant, online) {
-                        shared.deliver(Signal::Ephemeral(Ephemeral::Presence { session, participant, principal, online }));
+                        shared.deliver(Signal::Ephemeral(Ephemeral::Presence {
+                            session,
+                            participant,
+                            principal,
+                            online,
+                        }));
                     }
                 }
             }

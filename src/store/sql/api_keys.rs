@@ -2,11 +2,14 @@
 
 use super::{SqlStore, audit, revocation, rows, sql};
 use crate::domain::people::ApiKey;
-use crate::domain::{AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, GuestId, KeyId, Permission, SessionId, SpaceId, Timestamp};
+use crate::domain::{
+    AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, GuestId, KeyId, Permission,
+    SessionId, SpaceId, Timestamp,
+};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::Engine;
-use crate::store::statement::{Fields, Statement, groups, large_groups};
 use crate::store::pool::PooledConnection;
+use crate::store::statement::{Fields, Statement, groups, large_groups};
 use crate::store::{ApiKeys, GuestOf, KeyHolder, NotRevoked, Revoked, Revoker, SecretHash, StoreResult, Uses};
 use async_trait::async_trait;
 use std::collections::HashSet;

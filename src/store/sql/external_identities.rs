@@ -7,7 +7,7 @@ use crate::domain::people::Human;
 use crate::domain::{HumanId, SpaceId, Timestamp};
 use crate::store::engine::Engine;
 use crate::store::statement::Statement;
-use crate::store::{FormerHumans, ExternalIdentities, ExternalIdentity, StoreError, StoreResult};
+use crate::store::{ExternalIdentities, ExternalIdentity, FormerHumans, StoreError, StoreResult};
 use async_trait::async_trait;
 
 #[async_trait]

@@ -6,11 +6,11 @@ use super::{SqlStore, scope, sql};
 use crate::domain::interaction::InteractionState;
 use crate::domain::{Envelope, Interaction, MessageId, MessageStatus, Scope, SessionId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
-use crate::store::engine::Engine;
-use crate::store::statement::{Fields, Statement, groups};
-use crate::store::pool::PooledConnection;
-use crate::store::listing::List;
 use crate::store::batch::{SKIP_PADDING, StatementBatch};
+use crate::store::engine::Engine;
+use crate::store::listing::List;
+use crate::store::pool::PooledConnection;
+use crate::store::statement::{Fields, Statement, groups};
 use crate::store::{Interactions, Moment, StoreError, StoreResult, Taken};
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -149,7 +149,10 @@ fn damaged(error: &serde_json::Error) -> StoreError {
 }
 
 /// The blocks of interactions, each with the `seq` of its event, in order. The caller has checked the scope.
-async fn blocks<E: Engine>(db: &mut PooledConnection<E>, sessions: &[SessionId]) -> StoreResult<Vec<(SessionId, i64, Envelope)>> {
+async fn blocks<E: Engine>(
+    db: &mut PooledConnection<E>,
+    sessions: &[SessionId],
+) -> StoreResult<Vec<(SessionId, i64, Envelope)>> {
     let mut found = Vec::new();
     for group in groups(sessions) {
         let mut statement = Statement::<E>::with_rows(
@@ -211,7 +214,10 @@ async fn title_at<E: Engine>(
 }
 
 /// The state that rules need of an interaction, if the session is one.
-pub(super) async fn state<E: Engine>(db: &mut PooledConnection<E>, session: SessionId) -> StoreResult<Option<InteractionState>> {
+pub(super) async fn state<E: Engine>(
+    db: &mut PooledConnection<E>,
+    session: SessionId,
+) -> StoreResult<Option<InteractionState>> {
     sql::<E>(
         "SELECT i.message_id, \
          (SELECT COUNT(*) FROM events e WHERE e.session_id = i.session_id AND e.kind = 'blocks.pushed'), \

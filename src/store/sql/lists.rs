@@ -2,16 +2,16 @@
 //!
 //! Short lists, and lists with many unlisted sessions, are read from the rows of the sessions and sorted.
 
-use super::scope::{Scoped, of_space};
 use super::page_bytes::fitting;
+use super::scope::{Scoped, of_space};
 use super::{SqlStore, sql};
 use crate::domain::{Scope, SessionId, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::StoreResult;
 use crate::store::engine::Engine;
-use crate::store::statement::{Fields, Statement, groups};
+use crate::store::listing::{Entry, List, ListState, Rank};
 use crate::store::pool::PooledConnection;
-use crate::store::listing::{Entry, ListState, List, Rank};
+use crate::store::statement::{Fields, Statement, groups};
 use std::collections::HashMap;
 use std::hash::Hash;
 use uuid::Uuid;
@@ -262,8 +262,11 @@ async fn state<E: Engine>(db: &mut PooledConnection<E>, scope: Scope) -> StoreRe
     if i64::try_from(unlisted.len()).is_ok_and(|count| count > MAX_UNLISTED) {
         return Ok(None);
     }
-    let statement =
-        if unlisted.is_empty() { COUNTS.within::<E>(scope) } else { LIST_STATE.ending::<E>(LIST_STATE_OF, scope, &unlisted) };
+    let statement = if unlisted.is_empty() {
+        COUNTS.within::<E>(scope)
+    } else {
+        LIST_STATE.ending::<E>(LIST_STATE_OF, scope, &unlisted)
+    };
     let rows = statement.all(db, |row| Ok((row.read::<i64>()?, entry(row)?))).await?;
     let mut state = ListState::default();
     for (kind, entry) in rows {

@@ -12,11 +12,11 @@ mod audit;
 mod credentials;
 mod directory;
 mod directory_tx;
+mod external_identities;
 mod interactions;
 mod lists;
 mod messages;
 mod named;
-mod external_identities;
 mod page_bytes;
 mod prune;
 mod public_keys;
@@ -30,18 +30,20 @@ mod timelines;
 mod write;
 
 pub use interactions::TITLE_AT;
+pub use lists::{
+    COUNTS, FEW_SESSIONS, FIRST_ENTRIES, LIST_STATE, LIST_STATE_OF, UNLISTED, UNLISTED_OF_SPACE, UNLISTED_TOTAL,
+};
 pub use messages::UNACKNOWLEDGED;
-pub use lists::{COUNTS, FEW_SESSIONS, FIRST_ENTRIES, LIST_STATE, LIST_STATE_OF, UNLISTED, UNLISTED_OF_SPACE, UNLISTED_TOTAL};
 pub use public_keys::SESSIONS_TO_TELL;
 pub use retention::ENDED_SESSION;
 pub use scope::{LOOK_UPS, Scoped};
 pub use timelines::DUE_MESSAGES;
 pub use write::PENDING_MESSAGES;
 
-use super::pool::ConnectionPool;
 use super::engine::Engine;
-use super::statement::{Fields, Statement, large_groups};
+use super::pool::ConnectionPool;
 use super::pool::PooledConnection;
+use super::statement::{Fields, Statement, large_groups};
 use super::{LockWait, Passing, Store, StoreResult, WriteTx};
 use crate::domain::{SessionId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};

@@ -6,8 +6,8 @@ use crate::domain::people::Human;
 use crate::domain::{AgentId, HumanId, SpaceId};
 use crate::store::StoreResult;
 use crate::store::engine::{Column, Engine};
-use crate::store::statement::{Fields, Statement, large_groups};
 use crate::store::pool::PooledConnection;
+use crate::store::statement::{Fields, Statement, large_groups};
 use std::collections::HashMap;
 use uuid::Uuid;
 

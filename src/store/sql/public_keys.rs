@@ -2,12 +2,14 @@
 
 use super::{SqlStore, rows, sql, timelines};
 use crate::domain::keys::{Attestation, KeyChange, SessionKey};
-use crate::domain::{HumanId, KeyEntry, ParticipantId, ParticipantType, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
-use crate::protocol::page::{Page, PageRequest};
+use crate::domain::{
+    HumanId, KeyEntry, ParticipantId, ParticipantType, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
+};
 use crate::limits::{Bucket, Rate};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::Engine;
-use crate::store::statement::Fields;
 use crate::store::pool::PooledConnection;
+use crate::store::statement::Fields;
 use crate::store::{Announcement, Attested, KeyChangeLimit, NewEntry, PublicKeys, Put, StoreError, StoreResult};
 use async_trait::async_trait;
 use serde::Deserialize;

@@ -2,10 +2,10 @@
 
 use super::sql;
 use crate::domain::{MessageId, SessionId, Timestamp};
-use crate::store::engine::Engine;
-use crate::store::statement::{Fields, Statement};
-use crate::store::pool::PooledConnection;
 use crate::store::batch::{SKIP_PADDING, StatementBatch};
+use crate::store::engine::Engine;
+use crate::store::pool::PooledConnection;
+use crate::store::statement::{Fields, Statement};
 use crate::store::{SavedReply, SavedReplyKind, SecretHash, StoreError, StoreResult};
 use uuid::Uuid;
 

@@ -4,10 +4,10 @@
 //! participations of a principal. `CROSS JOIN` makes SQLite keep this order.
 
 use super::interactions::interaction_columns;
+use super::messages::{from_events, message_columns};
 use super::rows::state_columns;
 use super::sessions::{select_listed, select_session};
 use super::sql;
-use super::messages::{from_events, message_columns};
 use crate::domain::{Scope, SessionId};
 use crate::store::engine::Engine;
 use crate::store::statement::Statement;

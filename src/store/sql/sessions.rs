@@ -2,11 +2,14 @@
 
 use super::page_bytes::fitting;
 use super::{SqlStore, rows, scope, sql, timelines};
-use crate::domain::{Envelope, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp};
+use crate::domain::{
+    Envelope, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus, SpaceId,
+    Timestamp,
+};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::Engine;
-use crate::store::statement::{Fields, Statement, large_groups};
 use crate::store::listing::List;
+use crate::store::statement::{Fields, Statement, large_groups};
 use crate::store::{FeedEntry, Listed, ReadMark, Sessions, SpaceSize, StoreResult, Taken};
 use async_trait::async_trait;
 use std::collections::HashMap;

@@ -11,8 +11,8 @@ use crate::domain::people::SignIn;
 use crate::domain::{HumanId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::Engine;
-use crate::store::statement::{Fields, Statement};
 use crate::store::pool::PooledConnection;
+use crate::store::statement::{Fields, Statement};
 use crate::store::{
     EndedSignIns, NewSignIn, PasswordChosen, RefreshOutcome, SecretHash, SignIns, StoreError, StoreResult,
 };

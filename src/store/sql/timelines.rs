@@ -1,8 +1,6 @@
 //! Reading timelines: events, positions, and pages of messages.
 
-use super::messages::{
-    MESSAGE_SIZES, MESSAGES, UNACKNOWLEDGED, UNACKNOWLEDGED_TOTAL, message, message_range,
-};
+use super::messages::{MESSAGE_SIZES, MESSAGES, UNACKNOWLEDGED, UNACKNOWLEDGED_TOTAL, message, message_range};
 use super::page_bytes::fitting;
 use super::{SqlStore, rows, scope, sql};
 use crate::domain::{AgentId, Message, MessageId, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
@@ -257,7 +255,11 @@ impl<E: Engine> Timelines for SqlStore<E> {
     }
 }
 
-pub(super) async fn head<E: Engine>(db: &mut PooledConnection<E>, scope: Scope, session: SessionId) -> StoreResult<Option<Head>> {
+pub(super) async fn head<E: Engine>(
+    db: &mut PooledConnection<E>,
+    scope: Scope,
+    session: SessionId,
+) -> StoreResult<Option<Head>> {
     scope::HEAD.within::<E>(scope).bind(session.0).first(db, read_head).await
 }
 

@@ -1,10 +1,13 @@
 //! API keys: look-up, creation, and revocation with all that depends on a key.
 
-use async_trait::async_trait;
 use crate::domain::people::ApiKey;
-use crate::domain::{AgentId, AuditEntry, AuditSource, Author, GuestId, HumanId, KeyId, Permission, Refusal, SessionId, SpaceId, Timestamp};
+use crate::domain::{
+    AgentId, AuditEntry, AuditSource, Author, GuestId, HumanId, KeyId, Permission, Refusal, SessionId, SpaceId,
+    Timestamp,
+};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::{SecretHash, StoreResult};
+use async_trait::async_trait;
 
 /// API keys.
 #[async_trait]
@@ -87,7 +90,9 @@ impl NotRevoked {
     pub fn refusal(self, what: &'static str) -> Refusal {
         match self {
             Self::Missing => Refusal::NotFound(what),
-            Self::AbovePermission => Refusal::Forbidden("A key with a higher permission than the caller's cannot be revoked".to_owned()),
+            Self::AbovePermission => {
+                Refusal::Forbidden("A key with a higher permission than the caller's cannot be revoked".to_owned())
+            }
             Self::LastOwner => Refusal::Conflict(
                 "It is the last key of the hub with the permission 'owner', or the last that does not expire"
                     .to_owned(),

@@ -1,9 +1,9 @@
 //! The audit log.
 
-use async_trait::async_trait;
 use crate::domain::{AuditEntry, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::StoreResult;
+use async_trait::async_trait;
 use uuid::Uuid;
 
 /// Security-relevant events of each space.

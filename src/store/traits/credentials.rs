@@ -1,10 +1,10 @@
 //! The hub's own settings, revocations, and guest tokens.
 
-use async_trait::async_trait;
 use crate::domain::people::Guest;
 use crate::domain::{GuestId, Scope, SessionId, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::{SecretHash, StoreResult};
+use async_trait::async_trait;
 use uuid::Uuid;
 
 /// Guest tokens (only their hashes), revocations, and the hub's own settings.

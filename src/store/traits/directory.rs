@@ -1,11 +1,11 @@
 //! The directory: spaces, agents and humans.
 
-use async_trait::async_trait;
 use crate::domain::participant::{Member, MemberRef};
 use crate::domain::people::{Agent, ApiKey, Human, Role, Space};
 use crate::domain::{AgentId, AuditEntry, HumanId, KeyId, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::{NewKey, NotRevoked, Revoked, Revoker, SavedReply, SecretHash, StoreResult};
+use async_trait::async_trait;
 use std::collections::HashMap;
 
 /// Reads and changes of the directory.
@@ -67,8 +67,7 @@ pub trait Directory: Send + Sync {
     async fn human_in_space(&self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>>;
     /// Resolves names to active agents and humans of the space, with a few statements for any number of names. Unknown
     /// names are left out.
-    async fn members_named(&self, space: SpaceId, named: &[MemberRef])
-    -> StoreResult<HashMap<MemberRef, Member>>;
+    async fn members_named(&self, space: SpaceId, named: &[MemberRef]) -> StoreResult<HashMap<MemberRef, Member>>;
     async fn humans(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Human>>;
     /// All humans of the space, or `None` if there are more than `max`.
     async fn all_humans(&self, space: SpaceId, max: i64) -> StoreResult<Option<Vec<Human>>>;

@@ -1,9 +1,9 @@
 //! Identities of an external token issuer, and the humans that they belong to.
 
-use async_trait::async_trait;
 use crate::domain::people::Human;
 use crate::domain::{HumanId, SpaceId, Timestamp};
 use crate::store::StoreResult;
+use async_trait::async_trait;
 
 /// The humans behind (`iss`, `sub`) of an external issuer. `issuer` is empty if tokens have no `iss`.
 #[async_trait]
@@ -18,8 +18,13 @@ pub trait ExternalIdentities: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<bool>;
     /// `false` if the identity no longer belongs to `from`, or `to` has another identity of the issuer, or is not active.
-    async fn move_external_identity(&self, issuer: &str, subject: &str, from: HumanId, to: HumanId)
-    -> StoreResult<bool>;
+    async fn move_external_identity(
+        &self,
+        issuer: &str,
+        subject: &str,
+        from: HumanId,
+        to: HumanId,
+    ) -> StoreResult<bool>;
     /// Sets the verified address of a human without one; `false` if an active human of the space has it.
     async fn verify_address(&self, human: &Human, address: &str) -> StoreResult<bool>;
     /// The deactivated humans of a space that had this address.

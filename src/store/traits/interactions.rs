@@ -1,9 +1,9 @@
 //! Sessions that are interactions.
 
-use async_trait::async_trait;
 use crate::domain::{Interaction, MessageId, MessageStatus, Scope, SessionId};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::{StoreResult, Taken};
+use async_trait::async_trait;
 
 /// Interactions. Any other session counts as not found.
 #[async_trait]

@@ -1,10 +1,10 @@
 //! Public keys of principals, the announcements of their changes, and the encrypted backups of people's private keys.
 
-use async_trait::async_trait;
 use crate::domain::keys::{Attestation, KeyChange, SessionKey};
 use crate::domain::{HumanId, KeyEntry, ParticipantType, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::StoreResult;
+use async_trait::async_trait;
 use std::time::Duration;
 use uuid::Uuid;
 

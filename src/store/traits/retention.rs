@@ -1,8 +1,8 @@
 //! Deleting what has served its time: sessions that ended long ago, and expired rows.
 
-use async_trait::async_trait;
 use crate::domain::{GuestId, SessionId, SpaceId, Timestamp};
 use crate::store::StoreResult;
+use async_trait::async_trait;
 
 /// Deletion of sessions that ended long ago: first everything by which they can be found, in one transaction, then their
 /// events and messages in chunks.

@@ -1,9 +1,11 @@
 //! Sessions, their participants, feeds and read marks.
 
-use async_trait::async_trait;
-use crate::domain::{Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp};
+use crate::domain::{
+    Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus, SpaceId, Timestamp,
+};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::StoreResult;
+use async_trait::async_trait;
 
 /// Sessions, participants, lists and read marks.
 #[async_trait]

@@ -1,10 +1,10 @@
 //! Sign-ins of humans with their refresh tokens, setup links, and passwords.
 
-use async_trait::async_trait;
 use crate::domain::people::SignIn;
 use crate::domain::{HumanId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::{SecretHash, StoreResult};
+use async_trait::async_trait;
 use uuid::Uuid;
 
 /// Sign-ins, setup links and passwords. Ending a sign-in revokes its id; ending the tokens without a sign-in revokes

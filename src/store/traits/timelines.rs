@@ -1,9 +1,12 @@
 //! Reading timelines and the messages on them.
 
-use async_trait::async_trait;
-use crate::domain::{AgentId, CommittedEvent, Message, MessageId, MessageStatus, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
+use crate::domain::{
+    AgentId, CommittedEvent, Message, MessageId, MessageStatus, ParticipantId, PrincipalId, Scope, SessionId, SpaceId,
+    Timestamp,
+};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::{StoreResult, Taken};
+use async_trait::async_trait;
 
 /// Events, messages and positions of timelines.
 #[async_trait]

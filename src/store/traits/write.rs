@@ -1,12 +1,15 @@
 //! The write transaction of one batch of a timeline writer: what it loads and what it writes.
 
-use async_trait::async_trait;
 use crate::domain::decide::NewGuest;
 use crate::domain::interaction::InteractionState;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::participant::{Participation, TakenName};
-use crate::domain::{CommittedEvent, KeyId, MessageId, MessageStatus, Participant, ParticipantId, PrincipalId, Session, SessionId, SpaceId, Timestamp};
+use crate::domain::{
+    CommittedEvent, KeyId, MessageId, MessageStatus, Participant, ParticipantId, PrincipalId, Session, SessionId,
+    SpaceId, Timestamp,
+};
 use crate::store::{SavedReply, StoreResult};
+use async_trait::async_trait;
 use uuid::Uuid;
 
 /// A write transaction. Loaded sessions are locked until it ends. It is rolled back when it is dropped before `commit`.

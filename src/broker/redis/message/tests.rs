@@ -4,9 +4,9 @@ use super::super::channel::Channel;
 use super::*;
 use crate::broker::Ephemeral;
 use crate::domain::CommittedEvent;
-use std::sync::Arc;
 use crate::domain::{ActorType, EventHint, EventType, Timestamp};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 fn event(space: SpaceId, session: SessionId, seq: i64, text: String) -> CommittedEvent {
     CommittedEvent {
@@ -115,10 +115,7 @@ fn a_message_on_the_wrong_channel_is_rejected() {
     assert!(decode(Channel::Nodes, &revoked[0].1).is_ok());
     assert!(decode(Channel::Session(session), &revoked[0].1).is_err());
     let other = String::from_utf8(revoked[0].1.clone()).expect("text").replace(r#""v":1"#, r#""v":2"#);
-    assert_eq!(
-        decode(Channel::Nodes, other.as_bytes()).expect_err("refused"),
-        Malformed("unknown version")
-    );
+    assert_eq!(decode(Channel::Nodes, other.as_bytes()).expect_err("refused"), Malformed("unknown version"));
     assert!(decode(Channel::Nodes, &vec![b' '; MAX_MESSAGE + 1]).is_err());
 }
 
@@ -141,10 +138,7 @@ fn many_revocations_make_few_bounded_messages() {
     assert!(one.ends_with(&format!(r#""body":{{"kind":"revoked","id":"{}"}}}}"#, ids[MAX_REVOKED * 2])), "{one}");
     let many = serde_json::to_string(&ids[..MAX_REVOKED]).expect("JSON");
     let many = one.replace("\"}}", &format!("\",\"more\":{many}}}}}"));
-    assert_eq!(
-        decode(Channel::Nodes, many.as_bytes()).expect_err("refused"),
-        Malformed("not a message for all nodes")
-    );
+    assert_eq!(decode(Channel::Nodes, many.as_bytes()).expect_err("refused"), Malformed("not a message for all nodes"));
 }
 
 #[test]

@@ -43,9 +43,7 @@ impl PresenceSync {
 
     /// Publishes and reads what is due; with `renew` also renews the lease and checks the other nodes.
     pub(super) async fn run(&mut self, connection: &mut Connection, renew: bool) -> Result<(), RedisError> {
-        if (renew || self.was_disconnected)
-            && self.renew_lease(connection).await?
-            && self.shared.presence.has_backlog()
+        if (renew || self.was_disconnected) && self.renew_lease(connection).await? && self.shared.presence.has_backlog()
         {
             // Probably all nodes have lost their entries.
             tokio::time::sleep(between(Duration::ZERO, SPREAD)).await;
@@ -156,7 +154,8 @@ impl PresenceSync {
         let Shared { presence, node, .. } = &*self.shared;
         let replies =
             connection.run(sessions.iter().map(|(session, _)| read_hash(&self.shared, *session)).collect()).await?;
-        let hashes = replies.into_iter().map(|hash| Field::of_other_nodes(hash, *node)).collect::<Result<Vec<_>, _>>()?;
+        let hashes =
+            replies.into_iter().map(|hash| Field::of_other_nodes(hash, *node)).collect::<Result<Vec<_>, _>>()?;
         let mut nodes = presence.alive_nodes();
         nodes.extend(hashes.iter().flatten().map(|field| field.node));
         let alive = with_lease(&self.shared, connection, &nodes).await?;

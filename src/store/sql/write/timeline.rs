@@ -16,7 +16,11 @@ pub(super) fn added_bytes(events: &[CommittedEvent]) -> HashMap<SessionId, i64> 
     added
 }
 
-pub(super) fn insert_sessions<E: Engine>(batch: &mut StatementBatch<E>, sessions: &[Session], added: &HashMap<SessionId, i64>) {
+pub(super) fn insert_sessions<E: Engine>(
+    batch: &mut StatementBatch<E>,
+    sessions: &[Session],
+    added: &HashMap<SessionId, i64>,
+) {
     batch.add(
         "INSERT INTO sessions (id, space_id, created_by_agent_id, created_by_human_id, title, encrypted_title, \
          status, priority, metadata, first_seq, last_seq, message_count, pending_count, created_at, updated_at, \
@@ -47,7 +51,11 @@ pub(super) fn insert_sessions<E: Engine>(batch: &mut StatementBatch<E>, sessions
     );
 }
 
-pub(super) fn update_sessions<E: Engine>(batch: &mut StatementBatch<E>, sessions: &[Session], added: &HashMap<SessionId, i64>) {
+pub(super) fn update_sessions<E: Engine>(
+    batch: &mut StatementBatch<E>,
+    sessions: &[Session],
+    added: &HashMap<SessionId, i64>,
+) {
     batch.add(
         "UPDATE sessions SET title = v.column2, encrypted_title = v.column3, status = v.column4, \
          priority = v.column5, metadata = v.column6, last_seq = v.column7, message_count = v.column8, \
@@ -121,7 +129,10 @@ pub(super) fn insert_messages<E: Engine>(batch: &mut StatementBatch<E>, messages
 }
 
 /// The compare-and-set by which a message settles once: it must still be pending.
-pub(super) fn settle<E: Engine>(batch: &mut StatementBatch<E>, settled: &[(MessageId, MessageStatus, Settlement)]) -> StoreResult<()> {
+pub(super) fn settle<E: Engine>(
+    batch: &mut StatementBatch<E>,
+    settled: &[(MessageId, MessageStatus, Settlement)],
+) -> StoreResult<()> {
     let by = |(_, _, settlement): &(_, _, Settlement)| {
         serde_json::to_string(&settlement.by).map_err(|error| StoreError::damaged(error.to_string()))
     };

@@ -9,18 +9,18 @@ use crate::config::{Config, Database, JwtSettings, Quotas, SignInLimit};
 use crate::connections::{Connections, Descriptor, descriptors};
 use crate::context::Context;
 use crate::domain::CommittedEvent;
-use crate::domain::pages::{Pages, Reached};
 use crate::http;
 use crate::hub::Hub;
 use crate::jobs::{self, StoreClock};
 use crate::metrics::Metrics;
+use crate::net::web_origin::{AllowedOrigins, LocalAddress};
+use crate::net::{ClientStream, Cutoff, HeadTimer};
 use crate::room::Room;
 use crate::space_bytes::SpaceBytes;
 use crate::store::open::{OpenError, open};
 use crate::store::{Store, StoreError};
 use crate::supervisor::Supervisor;
 use crate::timeline::Timeline;
-use crate::wire::{Arrivals, Cutoff, Watched};
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -177,7 +177,7 @@ async fn launch(
     let redis = config.redis_url.as_deref().map(Target::parse).transpose().map_err(StartError::Redis)?;
     let port = Port::bind(config.listen, |address, source| StartError::Listen { address, source })?;
     let address = port.address;
-    config.pages = Pages::new(config.public_url.as_deref(), &config.cors_origins, address);
+    config.allowed_origins = AllowedOrigins::new(config.public_url.as_deref(), &config.cors_origins, address);
     config.public_url.get_or_insert_with(|| format!("http://{address}"));
     let for_metrics = config
         .metrics_listen
@@ -326,7 +326,7 @@ async fn serve(
 ) {
     let cutoff = Cutoff::default();
     let of_requests = cutoff.clone();
-    let reached = stream.local_addr().ok().map(Reached);
+    let reached = stream.local_addr().ok().map(LocalAddress);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         // That of the reply before is none of this one's.
         of_requests.clear();
@@ -337,14 +337,14 @@ async fn serve(
         }
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
-    let arrivals = Arrivals::default();
+    let head_timer = HeadTimer::default();
     let connection = hyper::server::conn::http1::Builder::new()
-        .timer(arrivals.clone())
+        .timer(head_timer.clone())
         .header_read_timeout(IDLE_WITHIN)
         .max_buf_size(MAX_HEAD)
-        // That a client has gone while its request is at work is noticed by `Watched`.
+        // That a client has gone while its request is at work is noticed by `ClientStream`.
         .half_close(true)
-        .serve_connection(TokioIo::new(Watched::new(stream, arrivals, stalled_after, cutoff)), service)
+        .serve_connection(TokioIo::new(ClientStream::new(stream, head_timer, stalled_after, cutoff)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let outcome = tokio::select! {

@@ -3,9 +3,9 @@
 mod secret_file;
 
 use self::secret_file::secret;
-use crate::domain::pages::{Pages, origin_of};
 use crate::domain::text::{MAX_NAME, check_name};
 use crate::gcra::Rate;
+use crate::net::web_origin::{AllowedOrigins, origin_of};
 use clap::Args;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -223,7 +223,7 @@ pub struct Config {
     pub public_url: Option<String>,
     pub cors_origins: Vec<String>,
     /// The web pages that may open sockets; set as the hub starts, when it has its address.
-    pub pages: Pages,
+    pub allowed_origins: AllowedOrigins,
     pub rate_limit: Option<RateLimit>,
     /// Most connections that stay open, for each credential.
     pub connection_limit: Option<u32>,
@@ -292,7 +292,7 @@ impl Settings {
             metrics_listen,
             public_url,
             cors_origins,
-            pages: Pages::default(),
+            allowed_origins: AllowedOrigins::default(),
             rate_limit,
             connection_limit: connection_limit(&self.connection_limit)?,
             sign_in_limit: match &given(self.sign_in_limit) {

@@ -12,7 +12,7 @@
 //! - [`http`], [`ws`], [`jobs`] what starts work; [`context`] is what they share
 //! - [`timeline`], [`hub`], [`auth`], [`audit`] change, live readers, who is asking, what is kept of it
 //! - [`store`], [`broker`] what lasts, and hints between nodes
-//! - [`domain`] types and rules; [`wire`] the shape of errors; [`clock`] time; [`config`] settings;
+//! - [`domain`] types and rules; [`protocol`] what crosses the wire; [`net`] the connection under it; [`clock`] time; [`config`] settings;
 //!   [`metrics`] figures; `gcra` how often something may happen, `shares` how much of something one caller may have,
 //!   `backoff` when to try again, [`supervisor`] tasks that
 //!   outlive a request
@@ -38,12 +38,14 @@ pub mod http;
 pub mod hub;
 pub mod jobs;
 pub mod metrics;
+pub mod net;
+pub mod protocol;
 mod quotas;
 pub mod room;
+pub mod service;
 mod shares;
 mod space_bytes;
 pub mod store;
 pub mod supervisor;
 pub mod timeline;
-pub mod wire;
 pub mod ws;

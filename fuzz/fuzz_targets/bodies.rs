@@ -1,9 +1,10 @@
 //! The JSON of request bodies: messages, sessions, participants, and the envelopes in them.
 #![no_main]
 
-use hiloop::domain::draft::{MessageDraft, ParticipantDraft, SessionDraft};
 use hiloop::domain::{Envelope, Refusal};
-use hiloop::wire::{error_object, parse_object};
+use hiloop::protocol::body::{MessageDraft, ParticipantDraft, SessionDraft};
+use hiloop::protocol::error::error_object;
+use hiloop::protocol::json::parse_object;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -48,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
                     told(&refusal);
                 }
             }
-            if let Err(refusal) = draft.look_over(MAX_FIELD) {
+            if let Err(refusal) = draft.check_plain_fields(MAX_FIELD) {
                 told(&refusal);
             }
             match draft.check(MAX_FIELD) {

@@ -1,7 +1,7 @@
 //! The text of a socket's frame. What goes wrong is told as the contract says, under the `id` that was given.
 #![no_main]
 
-use hiloop::ws::protocol::{ClientFrame, parse};
+use hiloop::protocol::frame::client::{ClientFrame, parse};
 use hiloop::ws::session::{Effect, Session};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -21,6 +21,7 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     if let Ok((id, frame)) = parse(data) {
+        let id: Value = serde_json::from_str(&id.to_string()).expect("an id is JSON");
         assert!(id.is_string() || id.is_number() || id.is_null());
         match frame {
             ClientFrame::Subscribe { after: Some(after), .. } => assert!(after >= 0),

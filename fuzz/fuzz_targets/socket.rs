@@ -2,8 +2,9 @@
 //! in them. However the bytes are cut on the way, the hub must read the same from them.
 #![no_main]
 
-use hiloop::ws::close::CloseCode;
-use hiloop::ws::codec::{Decoder, Incoming, MAX_MESSAGE};
+use hiloop::protocol::close::CloseCode;
+use hiloop::protocol::limits::MAX_MESSAGE;
+use hiloop::protocol::rfc6455::decode::{Decoder, Incoming};
 use hiloop::ws::session::{Effect, Session};
 use libfuzzer_sys::fuzz_target;
 

@@ -1,4 +1,4 @@
-//! `hiloop demo`: a scripted agent that talks to whoever opens the chat. It is an ordinary client of the hub.
+//! `hiloop demo`: a scripted agent that talks to people in the chat. It is an ordinary client of the hub.
 #![allow(clippy::disallowed_methods)] // a client: its tasks end with it
 
 mod conversation;
@@ -11,7 +11,7 @@ mod script;
 mod words;
 
 use self::conversation::{Conversation, Ending};
-use self::hub::{Hub, Trouble};
+use self::hub::{Hub, HubError};
 use self::key::OwnKey;
 use super::CliError;
 use crate::config::DatabaseSettings;
@@ -22,8 +22,8 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// The least time between the end of a conversation and the next one.
-const BREATH: Duration = Duration::from_secs(1);
+/// Shortest pause between two conversations.
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 pub(super) struct Demo {
@@ -43,15 +43,15 @@ pub(super) struct Demo {
     database: DatabaseSettings,
 }
 
-impl From<Trouble> for CliError {
-    fn from(trouble: Trouble) -> Self {
-        Self::Other(trouble.to_string())
+impl From<HubError> for CliError {
+    fn from(error: HubError) -> Self {
+        Self::Other(error.to_string())
     }
 }
 
 impl Demo {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        // Whoever comes second finds one installed, which is as good.
+        // Fails only if one is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let stop = CancellationToken::new();
         stop_on_signal(stop.clone())?;
@@ -66,13 +66,13 @@ impl Demo {
         let own = OwnKey::create(&self.database).await?;
         let outcome = match hub.with_key(own.secret()) {
             Ok(hub) => self.converse(hub, &stop).await,
-            Err(trouble) => Err(trouble.into()),
+            Err(error) => Err(error.into()),
         };
         own.revoke().await;
         outcome
     }
 
-    /// One conversation after the other, never two at a time.
+    /// Holds one conversation after the other.
     async fn converse(&self, hub: Hub, stop: &CancellationToken) -> Result<(), CliError> {
         let hub = Arc::new(hub);
         loop {
@@ -83,7 +83,7 @@ impl Demo {
             if self.once || ending == Ending::Stopped {
                 return Ok(());
             }
-            if stop.run_until_cancelled(tokio::time::sleep(self.pace.max(BREATH))).await.is_none() {
+            if stop.run_until_cancelled(tokio::time::sleep(self.pace.max(PAUSE))).await.is_none() {
                 return Ok(());
             }
         }
@@ -105,10 +105,10 @@ fn stop_on_signal(stop: CancellationToken) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Prints a line of progress. What people wrote is in it, so it keeps to one line of visible characters.
-fn tell(line: &str) {
+/// Prints a line of progress. It may hold text that people wrote, so control characters are replaced.
+fn print_progress(line: &str) {
     let clean: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    // Nobody may be reading; that is no reason to stop.
+    // A closed standard output is no reason to stop.
     let _ = writeln!(std::io::stdout().lock(), "{}", envelope::shortened(&clean, 120));
 }
 

@@ -1,4 +1,4 @@
-//! `hiloop healthcheck`: asks the hub of this machine how it does. A container image has no other client.
+//! `hiloop healthcheck`: checks the health of the hub on this machine. A container image has no other HTTP client.
 
 use super::{CliError, print};
 use crate::config::{ConfigError, ListenSettings};
@@ -42,7 +42,7 @@ impl Healthcheck {
     }
 }
 
-/// Where the hub with these settings answers: on the port of its metrics if it has one, which is open while it drains.
+/// The address to check: the metrics port if there is one, since it stays open while the hub drains.
 fn address(settings: &ListenSettings) -> Result<SocketAddr, ConfigError> {
     let (listen, metrics) = settings.check()?;
     let mut address = metrics.unwrap_or(listen);

@@ -1,12 +1,14 @@
 //! `hiloop humans create`: makes a human; without a password, prints a one-time setup link.
 
-use super::{CliError, DEFAULT_SPACE, create, print, space_to_use};
+use super::{CliError, DEFAULT_SPACE, print, space_to_use};
 use crate::app::rooms;
 use crate::auth::secret::{SETUP_TOKEN, Secret};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{DatabaseSettings, JwtSettings, Quotas};
 use crate::domain::people::Role;
 use crate::domain::text::{check_name, normal_email};
+use crate::service::audit::AuditTrail;
+use crate::service::directory::create_human;
 use crate::store::NewHuman;
 use clap::{Args, Subcommand};
 use std::io::{BufRead as _, Read as _};
@@ -64,7 +66,7 @@ impl Create {
             return Ok(self.password.clone());
         }
         let mut line = String::new();
-        // A line that never ends is no password.
+        // Bounded: a line that never ends is no password.
         let read = std::io::stdin().lock().take(MAX_LINE).read_line(&mut line);
         read.map_err(|error| CliError::Other(format!("--password-stdin: cannot read standard input: {error}")))?;
         let password = line.trim_end_matches(['\r', '\n']);
@@ -92,8 +94,9 @@ impl Create {
         let hash = hash.as_deref();
         let new = NewHuman { space: space.id, email: &email, name: &self.name, role, password_hash: hash };
         let mut tx = rooms.store.begin_directory().await?;
-        let (human, setup) = rooms.accounts.create_in(&mut *tx, new, |_| Secret::generate(SETUP_TOKEN)).await?;
-        create::note_human(&mut *tx, &human, SystemClock.now()).await?;
+        let (trail, now) = (AuditTrail::command_line(space.id), SystemClock.now());
+        let token = |_| Secret::generate(SETUP_TOKEN);
+        let (human, setup) = create_human(&rooms.accounts, &mut *tx, &trail, new, token, now).await?;
         tx.commit(None).await?;
         rooms.store.close().await;
         match setup {

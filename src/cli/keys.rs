@@ -1,12 +1,12 @@
 //! `hiloop keys create`: makes an API key and prints it alone.
 
-use super::{CliError, DEFAULT_SPACE, create, print, space_to_use};
-use crate::auth::secret::new_api_key;
+use super::{CliError, DEFAULT_SPACE, print, space_to_use};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::DatabaseSettings;
 use crate::domain::Permission;
 use crate::domain::text::{check_name, is_agent_name};
-use crate::http::DEFAULT_AGENT;
+use crate::service::audit::AuditTrail;
+use crate::service::directory::{DEFAULT_AGENT, keys};
 use crate::store::open::open;
 use clap::{Args, Subcommand};
 
@@ -55,16 +55,9 @@ impl Create {
         check_name("--space", &self.space)?;
         let space = space_to_use(&*store, &self.space).await?;
         let mut tx = store.begin_directory().await?;
-        let agent = match permission {
-            Permission::Provision => None,
-            _ => {
-                let agent = create::agent(&mut *tx, space.id, agent_name, now).await?;
-                let agent = agent.ok_or_else(|| CliError::Other(format!("--agent: '{agent_name}' is deactivated")))?;
-                Some(agent.id)
-            }
-        };
-        let (secret, key) = new_api_key(space.id, permission, agent, None);
-        create::key(&mut *tx, &key, now).await?;
+        let trail = AuditTrail::command_line(space.id);
+        let made = keys::create_in(&mut *tx, &trail, permission, agent_name, now).await?;
+        let (secret, _) = made.ok_or_else(|| CliError::Other(format!("--agent: '{agent_name}' is deactivated")))?;
         tx.commit(None).await?;
         store.close().await;
         print::line(secret.as_str())

@@ -1,4 +1,4 @@
-//! Logging: to standard error, as text or JSON. A log that can't be written is lost, and nothing else with it.
+//! Logging: to standard error, as text or JSON. A log line that can't be written is dropped; the program continues.
 
 use crate::config::{ConfigError, LogSettings};
 use std::io;
@@ -23,7 +23,7 @@ pub(super) fn start(settings: &LogSettings) -> Result<(), ConfigError> {
     let filter = EnvFilter::try_new(&settings.log)
         .map_err(|error| ConfigError { setting: "HILOOP_LOG", problem: error.to_string() })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Lossy);
-    // It would say so on standard error, of all places, and panic if that can't be written.
+    // An internal error would be printed to standard error, and panic where that can't be written.
     let builder = builder.log_internal_errors(false);
     match settings.log_format.as_str() {
         "text" => builder.init(),
@@ -33,7 +33,7 @@ pub(super) fn start(settings: &LogSettings) -> Result<(), ConfigError> {
             return Err(ConfigError { setting: "HILOOP_LOG_FORMAT", problem });
         }
     }
-    // Where, and no more: a panic's text may hold what it failed on.
+    // The place only: a panic's text may hold content.
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(at, "panicked");

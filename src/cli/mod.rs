@@ -1,6 +1,5 @@
-//! The command line: each command in a file.
+//! The command line: one command per file.
 
-mod create;
 mod demo;
 mod healthcheck;
 mod humans;
@@ -17,6 +16,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ConfigError, DEFAULT_SPACE, LogSettings, Settings};
 use crate::domain::Refusal;
 use crate::domain::people::Space;
+use crate::service::directory::spaces;
 use crate::store::{Store, StoreError};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -52,11 +52,11 @@ enum Command {
     Healthcheck(healthcheck::Healthcheck),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
-    /// Run a scripted agent that talks to whoever opens the chat
+    /// Run a scripted agent that talks to people in the chat
     Demo(demo::Demo),
 }
 
-/// Why a command failed: one line that names what is wrong.
+/// Why a command failed, in one line that names the cause.
 #[derive(Debug, Error)]
 enum CliError {
     #[error(transparent)]
@@ -96,7 +96,7 @@ pub fn run() -> ExitCode {
             Some(Command::Demo(command)) => command.run().await,
         }
     });
-    // A long blocking call (a password hash, say) must not hold up the end.
+    // A long blocking call, such as a password hash, must not delay the exit.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -113,6 +113,6 @@ fn fail(problem: &str) -> ExitCode {
 
 /// Finds or makes a space.
 async fn space_to_use(store: &dyn Store, name: &str) -> Result<Space, CliError> {
-    let space = create::ensure_space(store, name, SystemClock.now()).await?;
+    let space = spaces::ensure(store, name, SystemClock.now()).await?;
     space.ok_or_else(|| CliError::Other(format!("the space '{name}' is deactivated")))
 }

@@ -1,4 +1,4 @@
-//! What commands print. A reader that has gone, as `hiloop openapi | head -1` leaves, is no failure and no panic.
+//! Output of commands. A closed pipe, as in `hiloop openapi | head -1`, is no failure and no panic.
 
 use super::CliError;
 use std::io::{self, ErrorKind, Write as _};
@@ -12,7 +12,7 @@ pub(super) fn line(text: &str) -> Result<(), CliError> {
     }
 }
 
-/// Prints a line to standard error, if that takes it.
+/// Prints a line to standard error, if it is open.
 pub(super) fn problem(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }

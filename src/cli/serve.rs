@@ -1,18 +1,20 @@
 //! `hiloop serve`: starts the hub, and on an empty store makes the first key and human.
 
-use super::{CliError, DEFAULT_SPACE, create};
+use super::{CliError, DEFAULT_SPACE};
 use crate::app::{self, Server};
 use crate::auth::Secret;
-use crate::auth::secret::new_api_key;
+use crate::auth::secret::SETUP_TOKEN;
 use crate::config::Settings;
 use crate::context::Context;
-use crate::domain::Permission;
 use crate::domain::people::Role;
+use crate::domain::{Permission, Refusal};
+use crate::service::audit::AuditTrail;
+use crate::service::directory::{DEFAULT_AGENT, create_human, ensure_space, keys, spaces};
 use crate::store::NewHuman;
 use std::io::Write as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The first human's address; they are asked for no more than what is printed.
+/// The address of the first human, who signs in with it and the printed password.
 const FIRST_EMAIL: &str = "owner@hiloop.local";
 
 pub(super) async fn run(settings: Settings) -> Result<(), CliError> {
@@ -22,7 +24,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), CliError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let server = app::start(config).await?;
     let first = first_secrets(&server.context).await?;
-    // After that: a space `default` which is there tells that the store is not new.
+    // After that: an existing space `default` means that the store is not new.
     space_of_outside_issuer(&server.context).await?;
     announce(&server, first.as_ref());
     tokio::select! {
@@ -42,13 +44,14 @@ struct FirstSecrets {
 /// On an empty store: the space `default`, an owner key, a human. They are shown once.
 async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliError> {
     let now = context.clock.now();
-    // One transaction: a hub that is killed here must not leave a store to which nobody has a key.
+    // One transaction: a hub that is killed here must not leave a store without an owner key.
     let mut tx = context.store.begin_directory().await?;
-    // One that is there, or was there and is deactivated, means that the store is not new.
-    let Some((space, true)) = create::space(&mut *tx, DEFAULT_SPACE, now).await? else { return Ok(None) };
-    let agent = create::agent(&mut *tx, space.id, crate::http::DEFAULT_AGENT, now).await?;
-    let (api_key, key) = new_api_key(space.id, Permission::Owner, agent.map(|agent| agent.id), None);
-    create::key(&mut *tx, &key, now).await?;
+    // An existing or deactivated space means that the store is not new.
+    let found = ensure_space(&mut *tx, DEFAULT_SPACE, now, |space| AuditTrail::command_line(space.id)).await?;
+    let Some((space, true)) = found else { return Ok(None) };
+    let trail = AuditTrail::command_line(space.id);
+    let made = keys::create_in(&mut *tx, &trail, Permission::Owner, DEFAULT_AGENT, now).await?;
+    let (api_key, _) = made.ok_or(Refusal::Internal)?;
     let password = Secret::generate("");
     let first = Some(password.as_str()[..20].to_owned());
     let hash = context.accounts.first_password(space.id, first, FIRST_EMAIL).await?;
@@ -59,23 +62,23 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
         role: Role::Admin,
         password_hash: hash.as_deref(),
     };
-    create::human(&mut *tx, &owner, now).await?;
+    create_human(&context.accounts, &mut *tx, &trail, owner, |_| Secret::generate(SETUP_TOKEN), now).await?;
     tx.commit(None).await?;
     Ok(Some(FirstSecrets { api_key, password }))
 }
 
-/// Makes the space that people of an outside issuer join, or the first of them could not come in.
+/// Creates the space that people of an outside issuer join: otherwise the first of them could not sign in.
 async fn space_of_outside_issuer(context: &Context) -> Result<(), CliError> {
     let jwt = &context.config.jwt;
     if !jwt.has_outside_issuer()
-        || create::ensure_space(&*context.store, &jwt.jwt_space, context.clock.now()).await?.is_some()
+        || spaces::ensure(&*context.store, &jwt.jwt_space, context.clock.now()).await?.is_some()
     {
         return Ok(());
     }
     let problem = format!("HILOOP_JWT_SPACE: the space '{}' is deactivated", jwt.jwt_space);
     if jwt.jwks_url.is_none() && jwt.jwt_space == DEFAULT_SPACE {
-        // The secret may be the hub's own, and nobody may have asked for that space.
-        tracing::warn!("{problem}; nobody new comes in by a token of an outside issuer");
+        // The JWT secret may be the hub's own, and the space not configured on purpose.
+        tracing::warn!("{problem}: tokens of an outside issuer can't create humans");
         return Ok(());
     }
     Err(CliError::Other(problem))
@@ -84,7 +87,7 @@ async fn space_of_outside_issuer(context: &Context) -> Result<(), CliError> {
 fn announce(server: &Server, first: Option<&FirstSecrets>) {
     let url = server.context.config.public_url.as_deref().unwrap_or_default();
     let mut out = std::io::stdout().lock();
-    // Nobody may be reading; that is no reason to stop.
+    // A closed standard output is no reason to stop.
     let _ = writeln!(out, "hiloop {} listening on http://{}", env!("CARGO_PKG_VERSION"), server.address);
     if let Some(address) = server.metrics_address {
         let _ = writeln!(out, "metrics at http://{address}/metrics");

@@ -15,10 +15,10 @@ pub(super) struct Token {
     /// E-mail address of the human
     #[arg(long)]
     email: String,
-    /// Name of the human's space; needed where the address stands in several
+    /// Name of the human's space; needed where several spaces have the address
     #[arg(long)]
     space: Option<String>,
-    /// How long it holds, in seconds
+    /// How long it is valid, in seconds
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(i64).range(1..=31_536_000))]
     ttl: i64,
     #[command(flatten)]
@@ -40,12 +40,12 @@ impl Token {
 
     async fn human(&self, store: &dyn Store) -> Result<Human, CliError> {
         let email = normal_email("--email", &self.email)?;
-        let nobody = |whose: &str| CliError::Other(format!("--email: there is no human '{}'{whose}", self.email));
+        let missing = |whose: &str| CliError::Other(format!("--email: there is no human '{}'{whose}", self.email));
         if let Some(name) = &self.space {
             let space = store.space_by_name(name).await?;
             let space = space.ok_or_else(|| CliError::Other(format!("--space: there is no space '{name}'")))?;
             let human = store.human_by_address(space.id, &email).await?;
-            return human.ok_or_else(|| nobody(&format!(" in the space '{name}'")));
+            return human.ok_or_else(|| missing(&format!(" in the space '{name}'")));
         }
         let mut found = store.humans_by_address(&email, 2).await?;
         match (found.pop(), found.pop()) {
@@ -54,7 +54,7 @@ impl Token {
                 Err(CliError::Other(problem))
             }
             (Some(human), None) => Ok(human),
-            (None, _) => Err(nobody("")),
+            (None, _) => Err(missing("")),
         }
     }
 }

@@ -41,7 +41,7 @@ pub struct Author {
 }
 
 impl Author {
-    /// The command line, which acts for whoever runs the hub.
+    /// The command line, which acts for the operator of the hub.
     pub fn command_line() -> Self {
         Self::without_key(Actor { kind: ActorType::System, id: None, name: "Command line".to_owned() })
     }

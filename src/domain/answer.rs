@@ -5,7 +5,7 @@ use super::message::{MessageState, MessageStatus};
 use super::refusal::Responded;
 use super::{ActorType, PrincipalId, Refusal};
 
-/// What is wrong with an `outcome` of a message that answers nothing.
+/// The problem of an `outcome` in a message that answers nothing.
 pub const OUTCOME_WITHOUT_ANSWER: &str = "stands only with a reply that settles a question";
 
 /// Why the actor can't answer `target`, if they can't. That they may not comes first: it does not change.
@@ -27,8 +27,8 @@ pub(super) fn refusal(target: &MessageState, facts: Facts<'_>) -> Option<Refusal
 fn may_answer(target: &MessageState, facts: Facts<'_>) -> bool {
     let id = facts.actor.id.map(PrincipalId);
     let is_named = target.answerers.as_ref().is_none_or(|named| id.is_some_and(|id| named.contains(&id)));
-    // A guest may answer only what was asked by whoever invited them: otherwise an agent could answer the question of
-    // another one through a guest of its own.
+    // A guest may answer only the questions of the agent that invited them: otherwise an agent could answer the question
+    // of another one through a guest of its own.
     let is_asked = match (facts.actor.kind, facts.participation) {
         (ActorType::Guest, None) => false,
         (ActorType::Guest, Some(participation)) => {

@@ -97,11 +97,11 @@ pub struct NewGuest {
     pub limit: Option<u64>,
     /// The agent whose questions the guest may answer; none for those of every agent.
     pub answers_agent: Option<AgentId>,
-    /// Whether the name is one that nobody chose, which is then made to differ from those of others.
+    /// Whether the name is the default, which gets a number where it is taken.
     pub has_default_name: bool,
 }
 
-/// What a rule may look at besides the session.
+/// The facts that rules read besides the session.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     pub now: Timestamp,
@@ -199,7 +199,7 @@ impl Change {
     }
 }
 
-/// What the caller gets to know once the changes are durable.
+/// The reply to the caller, once the changes are durable.
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// The message that was created, as it was created.

@@ -7,9 +7,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::fmt;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
-use utoipa::{PartialSchema, ToSchema};
 
 /// An envelope object `{"ciphertext":string,"wrappings":[object,…],…}` as one line of JSON, kept as it came:
 /// further keys stay, key order stays, `ciphertext` is returned byte for byte.
@@ -51,37 +48,6 @@ impl Envelope {
     pub fn as_str(&self) -> &str {
         self.0.get()
     }
-}
-
-impl PartialSchema for Envelope {
-    fn schema() -> RefOr<Schema> {
-        let object = ObjectBuilder::new().schema_type(Type::Object);
-        let wrappings = ArrayBuilder::new().items(object).description(Some("A wrapped key for each recipient."));
-        ObjectBuilder::new()
-            .description(Some(
-                "Encrypted content. The hub carries it and never reads it; further keys are kept as they came.",
-            ))
-            .property("ciphertext", ObjectBuilder::new().schema_type(Type::String))
-            .property("wrappings", wrappings)
-            .required("ciphertext")
-            .required("wrappings")
-            .additional_properties(Some(ObjectBuilder::new().schema_type(SchemaType::AnyValue)))
-            .examples([json!({ "scheme": "plain", "ciphertext": "eyJ0ZXh0IjoiSGVsbG8ifQ==", "wrappings": [] })])
-            .into()
-    }
-}
-
-impl ToSchema for Envelope {}
-
-/// What a client may send as an envelope: the object, or a string. A string that is the JSON of an envelope is taken
-/// as one; any other string becomes the `ciphertext`. 256 KiB (a setting) at most: the bytes of a string, the JSON of an
-/// object.
-#[derive(Deserialize, ToSchema)]
-#[serde(untagged)]
-#[allow(dead_code)] // it is the form in the OpenAPI document; `Envelope::from_sent` reads what is sent
-pub enum EnvelopeInput {
-    Object(Envelope),
-    Text(String),
 }
 
 impl PartialEq for Envelope {

@@ -60,7 +60,7 @@ impl EventType {
     /// messages between nodes. Readers of this version look at `type` first, where there is one.
     pub fn basic(self) -> Self {
         match self {
-            // It changes what others know of a participant, moves no counter and settles nothing.
+            // It concerns a participant, changes no counter and settles nothing.
             Self::ParticipantKeyChanged => Self::ParticipantAdded,
             known => known,
         }
@@ -100,7 +100,7 @@ pub struct CommittedEvent {
     pub text: Arc<str>,
 }
 
-/// An event without its content: as much as a feed tells of it.
+/// An event without its content, as a feed carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventHint {
     pub space: SpaceId,

@@ -85,7 +85,7 @@ id! {
 }
 
 impl HumanId {
-    /// What is revoked where the human's tokens that came of no sign-in become void.
+    /// The id to revoke for the human's tokens without a sign-in.
     #[must_use]
     pub fn without_sign_in(self) -> Uuid {
         Uuid::from_u128(self.0.as_u128() ^ WITHOUT_SIGN_IN)

@@ -1,4 +1,4 @@
-//! JSON that the hub carries without reading it: kept as the text that was sent, on one line.
+//! JSON that the hub carries without interpreting it: kept as the text that was sent, on one line.
 //!
 //! A tree of values would cost many times the text's memory and change its numbers: `18446744073709551616` would come
 //! back as `1.8446744073709552e19`.
@@ -21,7 +21,7 @@ pub(crate) enum Unfit {
 }
 
 impl Unfit {
-    /// What is wrong, behind the name of the field. The limit is for the caller to name.
+    /// The problem, to follow the name of the field. The caller names the limit.
     pub(crate) fn problem(self) -> String {
         match self {
             Self::TooLarge => "is too large".to_owned(),

@@ -1,5 +1,5 @@
-//! Entries of public keys (end-to-end encryption, scheme `hiloop/v2`): what the hub checks of an entry, and which entry
-//! may take the place of another. What clients do with them is theirs.
+//! Entries of public keys (end-to-end encryption, scheme `hiloop/v2`): the checks of an entry, and which entry may replace
+//! another. Only clients use the keys.
 
 use super::{ParticipantId, PrincipalId, Refusal, Timestamp};
 use base64::Engine as _;
@@ -75,7 +75,7 @@ pub struct SessionKey {
     pub replaced_at: Option<Timestamp>,
 }
 
-/// A change of key that the sessions of its principal are still to be told of.
+/// A change of key that is still to be announced in the sessions of its principal.
 #[derive(Clone, Debug)]
 pub struct KeyChange {
     pub principal: PrincipalId,
@@ -84,55 +84,16 @@ pub struct KeyChange {
     pub chained: bool,
 }
 
-/// An entry as a client sends it.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(examples(json!({
-    "publicKey": "rzjEeExQbKcq0SjxSD-PugZjiso0Jgt7zFVmzPuvsTs",
-    "signingKey": "ANe1eUWHygkDWi2syttqmqsTEtoXH6vmYl7jDFykdKw",
-    "keyId": "9da0NdXb-Gdh4fYFZPEg4g",
-    "proof": "MI2WwHKQYXuUzyyrZhuynk4dyjZIzM67v5ZXcbU7Au7RqnSmP9yo_d0-qgQlbWh7MGFMvBvpkfL_NqOspJf5DA",
-})))]
-pub struct PublicKeyDraft {
-    #[schema(value_type = String, min_length = 43, max_length = 43, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
+/// An entry as it was sent: texts that are not checked yet.
+#[derive(Debug)]
+pub struct SentKey {
     pub public_key: Option<String>,
-    #[schema(value_type = String, min_length = 43, max_length = 43, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
     pub signing_key: Option<String>,
-    #[schema(value_type = String, min_length = 22, max_length = 22, pattern = "^[A-Za-z0-9_-]{21}[AQgw]$")]
     pub key_id: Option<String>,
-    #[schema(value_type = String, min_length = 86, max_length = 86, pattern = "^[A-Za-z0-9_-]{85}[AQgw]$")]
     pub proof: Option<String>,
-    /// Needed to replace an entry without `replace`.
-    pub previous: Option<PreviousDraft>,
-    /// Replaces the current entry though its key did not sign this one: others are warned.
-    pub replace: Option<bool>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PreviousDraft {
-    #[schema(value_type = String, min_length = 22, max_length = 22, pattern = "^[A-Za-z0-9_-]{21}[AQgw]$")]
-    pub key_id: Option<String>,
-    #[schema(value_type = String, min_length = 86, max_length = 86, pattern = "^[A-Za-z0-9_-]{85}[AQgw]$")]
-    pub signature: Option<String>,
-}
-
-/// An attestation as a manager sends it.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(examples(json!({
-    "keyId": "9da0NdXb-Gdh4fYFZPEg4g",
-    "notAfter": "2027-03-25T10:30:00.000Z",
-    "signature": "MI2WwHKQYXuUzyyrZhuynk4dyjZIzM67v5ZXcbU7Au7RqnSmP9yo_d0-qgQlbWh7MGFMvBvpkfL_NqOspJf5DA",
-})))]
-pub struct AttestationDraft {
-    /// Which entry is meant: it must be the current one.
-    #[schema(value_type = String, min_length = 22, max_length = 22, pattern = "^[A-Za-z0-9_-]{21}[AQgw]$")]
-    pub key_id: Option<String>,
-    #[schema(value_type = Timestamp)]
-    pub not_after: Option<String>,
-    #[schema(value_type = String, min_length = 86, max_length = 86, pattern = "^[A-Za-z0-9_-]{85}[AQgw]$")]
-    pub signature: Option<String>,
+    /// The `keyId` and the signature of the key before.
+    pub previous: Option<(Option<String>, Option<String>)>,
+    pub replace: bool,
 }
 
 /// An entry that holds by itself: its points, its `keyId` and its `proof` are good.
@@ -148,7 +109,7 @@ pub struct ProvenKey {
     signed: Vec<u8>,
 }
 
-/// What a proven entry means, given the one that its principal has.
+/// How a proven entry relates to the current entry of its principal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It is the current one already.
@@ -157,16 +118,16 @@ pub enum Standing {
     New { chained: Option<bool>, entry: Box<KeyEntry> },
 }
 
-impl PublicKeyDraft {
+impl ProvenKey {
     /// Checks the entry for its principal; an error names the field.
-    pub fn check(self, principal: PrincipalId) -> Result<ProvenKey, Refusal> {
-        let (public_key, receives) = decoded::<KEY>("publicKey", self.public_key)?;
-        let (signing_key, signs) = decoded::<KEY>("signingKey", self.signing_key)?;
-        let (key_id, id) = decoded::<KEY_ID>("keyId", self.key_id)?;
-        let (proof, signature) = decoded::<SIGNATURE>("proof", self.proof)?;
-        let previous = self.previous.map(|previous| -> Result<_, Refusal> {
-            let (key_id, _) = decoded::<KEY_ID>("previous.keyId", previous.key_id)?;
-            let (signature, bytes) = decoded::<SIGNATURE>("previous.signature", previous.signature)?;
+    pub fn check(sent: SentKey, principal: PrincipalId) -> Result<Self, Refusal> {
+        let (public_key, receives) = decoded::<KEY>("publicKey", sent.public_key)?;
+        let (signing_key, signs) = decoded::<KEY>("signingKey", sent.signing_key)?;
+        let (key_id, id) = decoded::<KEY_ID>("keyId", sent.key_id)?;
+        let (proof, signature) = decoded::<SIGNATURE>("proof", sent.proof)?;
+        let previous = sent.previous.map(|(key_id, signature)| -> Result<_, Refusal> {
+            let (key_id, _) = decoded::<KEY_ID>("previous.keyId", key_id)?;
+            let (signature, bytes) = decoded::<SIGNATURE>("previous.signature", signature)?;
             Ok((PreviousKey { key_id, signature }, Signature::from_bytes(&bytes)))
         });
         let previous = previous.transpose()?;
@@ -181,17 +142,14 @@ impl PublicKeyDraft {
             let problem = "must be the signature of this entry for the principal that sends it, by its 'signingKey'";
             return Err(Refusal::invalid("proof", problem));
         }
-        let replace = self.replace.unwrap_or(false);
-        Ok(ProvenKey { public_key, signing_key, key_id, proof, previous, replace, signed })
+        Ok(Self { public_key, signing_key, key_id, proof, previous, replace: sent.replace, signed })
     }
-}
 
-impl ProvenKey {
     pub fn key_id(&self) -> &str {
         &self.key_id
     }
 
-    /// What becomes of it at `now`, if `current` is the entry that its principal has.
+    /// How it relates to `current`, the entry that its principal has at `now`.
     ///
     /// A `previous` that is no good signature of the current key counts as none, and is not kept.
     pub fn against(&self, current: Option<&KeyEntry>, now: Timestamp) -> Result<Standing, Refusal> {
@@ -226,16 +184,20 @@ impl ProvenKey {
     }
 }
 
-impl AttestationDraft {
-    /// Checks its form; returns it with the `keyId` that it is for.
-    pub fn check(self) -> Result<(String, Attestation), Refusal> {
-        let (key_id, _) = decoded::<KEY_ID>("keyId", self.key_id)?;
-        let not_after = self.not_after.ok_or_else(|| Refusal::required("notAfter"))?;
+impl Attestation {
+    /// Checks the form of an attestation as it was sent; returns it with the `keyId` that it is for.
+    pub fn check(
+        key_id: Option<String>,
+        not_after: Option<String>,
+        signature: Option<String>,
+    ) -> Result<(String, Self), Refusal> {
+        let (key_id, _) = decoded::<KEY_ID>("keyId", key_id)?;
+        let not_after = not_after.ok_or_else(|| Refusal::required("notAfter"))?;
         if not_after.len() > MAX_TIME || Timestamp::parse(&not_after).is_none() {
             return Err(Refusal::invalid("notAfter", "must be a time like 2026-03-25T10:30:00.000Z"));
         }
-        let (signature, _) = decoded::<SIGNATURE>("signature", self.signature)?;
-        Ok((key_id, Attestation { not_after, signature }))
+        let (signature, _) = decoded::<SIGNATURE>("signature", signature)?;
+        Ok((key_id, Self { not_after, signature }))
     }
 }
 
@@ -291,6 +253,7 @@ fn check_signing(field: &str, bytes: [u8; KEY]) -> Result<VerifyingKey, Refusal>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::body::PublicKeyDraft;
     use ed25519_dalek::{Signer as _, SigningKey};
     use serde_json::{Value, json};
 

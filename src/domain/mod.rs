@@ -1,12 +1,14 @@
 //! Types and rules, pure and synchronous: no async, no SQL, no HTTP, no Redis.
+//!
+//! The types that clients see are stored and sent as they are: an event's JSON is written once, and what the store gives
+//! back is the reply. So they derive `Serialize` and `ToSchema` here, where their fields stand, instead of having a second
+//! copy of each in `protocol`; no rule uses either.
 
 mod acknowledge;
 pub mod actor;
 pub mod answer;
 pub mod audit;
 pub mod decide;
-pub mod draft;
-pub mod encode;
 pub mod envelope;
 pub mod event;
 pub mod hidden;
@@ -18,8 +20,6 @@ pub mod message;
 pub mod names;
 pub mod older;
 pub mod origin;
-pub mod page;
-pub mod pages;
 pub mod participant;
 pub mod people;
 pub mod principal;
@@ -37,7 +37,6 @@ pub use interaction::Interaction;
 pub use keys::KeyEntry;
 pub use message::{AnswerOutcome, Message, MessageStatus, Priority, Responder, SenderType};
 pub use origin::Origin;
-pub use page::{Page, PageRequest};
 pub use participant::{Participant, ParticipantType};
 pub use principal::{Permission, Principal};
 pub use refusal::Refusal;

@@ -20,6 +20,15 @@ impl ParticipantType {
     }
 }
 
+/// An agent or human as a request names one, to be found in a space.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum MemberRef {
+    AgentId(AgentId),
+    AgentName(String),
+    HumanId(HumanId),
+    HumanEmail(String),
+}
+
 /// Who takes part in a session; of the three ids the one that its type names is set.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -47,7 +56,7 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// The role of whoever opened the session, and that of the others unless a role was named.
+    /// The role of the participant who opened the session, and the default role of the others.
     pub const OWNER: &str = "owner";
     pub const MEMBER: &str = "member";
 
@@ -82,7 +91,7 @@ impl Participant {
     }
 }
 
-/// What rules need of somebody who takes part.
+/// The facts about a participation that rules need.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Participation {
     pub id: ParticipantId,
@@ -100,7 +109,7 @@ pub struct TakenName {
 }
 
 impl TakenName {
-    /// Whether this is a guest whom `actor` has invited.
+    /// Whether this is a guest that `actor` has invited.
     fn is_guest_of(&self, actor: &Actor) -> bool {
         let inviter = self.invited_by.as_ref().filter(|_| self.kind == ParticipantType::Guest);
         inviter.is_some_and(|inviter| (inviter.kind, inviter.id) == (actor.kind, actor.id))

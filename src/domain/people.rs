@@ -75,8 +75,8 @@ impl Human {
         self.tokens_valid_from.is_some_and(|from| from > issued)
     }
 
-    /// What is stored as the address of a human whose address is not verified: nothing that anybody could write as an
-    /// address, so that it finds nobody and is in nobody's way.
+    /// The stored form of an address that is not verified. It is no valid address, so that no look-up by address finds it and
+    /// it occupies no address.
     pub fn unverified_address(id: HumanId, email: &str) -> String {
         format!("{email}#{id}")
     }

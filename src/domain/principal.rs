@@ -1,4 +1,4 @@
-//! Principals: who a valid credential speaks for, and what it may do.
+//! Principals: the caller that a valid credential authenticates, and its permission.
 
 use super::people::Role;
 use super::{

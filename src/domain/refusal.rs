@@ -1,9 +1,9 @@
-//! Why a request is refused: the contract's error codes as a type.
+//! Why a request is refused, with the text of the error. `protocol::error` has the code and status of each.
 
 use super::{MessageId, Responder, Timestamp};
 use thiserror::Error;
 
-/// A refusal that the caller is told about. The HTTP status of each is fixed in the contract, section 1.
+/// A refusal. Its `Display` is the message of the error that the caller gets.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum Refusal {
     #[error("{0}")]
@@ -29,7 +29,7 @@ pub enum Refusal {
     AlreadyAcknowledged,
     #[error("The principal has another public key; sign the entry with that key, or send \"replace\": true")]
     KeyExists,
-    /// A quota of what a space or a session may hold is used up.
+    /// A quota of a space or a session is used up.
     #[error("{what}: the limit of {limit} is reached")]
     LimitReached { what: &'static str, limit: u64 },
     #[error("A request with this Idempotency-Key is still being carried out")]
@@ -40,13 +40,13 @@ pub enum Refusal {
     TooLarge(String),
     #[error("Too many failed sign-ins from this address; please wait {} s", .0.retry_after)]
     RateLimited(Exhausted),
-    /// A caller does something too often, or too much of it at a time.
+    /// A caller does something too often, or too many at a time.
     #[error("{}; please wait {} s", .0.what, .0.retry_after)]
     TooOften(TooOften),
     /// A credential has as many connections as it may.
     #[error("{limit} sockets, event streams and long-polls are open with this credential, and no more may be")]
     TooManyConnections { limit: u32 },
-    /// The process has no room for another socket.
+    /// The process can't open another socket.
     #[error("This node has as many sockets as it can take; please retry elsewhere or later")]
     NoRoom,
     #[error("The store is out of reach, please retry")]
@@ -55,24 +55,24 @@ pub enum Refusal {
     Internal,
 }
 
-/// A quota of failed sign-ins that is used up.
+/// A used-up quota of failed sign-ins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhausted {
-    /// So many in a minute.
+    /// Failed sign-ins per minute.
     pub per_minute: u32,
     /// Seconds until there is one again, at least 1.
     pub retry_after: u64,
 }
 
-/// Another quota of a caller that is used up.
+/// Another used-up quota of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooOften {
-    /// What there is too much of, for people.
+    /// The beginning of the message.
     pub what: &'static str,
-    /// What the quota is called.
+    /// The name of the quota in `RateLimit-Policy`.
     pub quota: &'static str,
     pub amount: u32,
-    /// In which the quota holds; 0 for one of what is under way at the same time.
+    /// The window of the quota; 0 for a quota of concurrent work.
     pub seconds: u32,
     /// Seconds until there is something left again, at least 1.
     pub retry_after: u64,

@@ -1,73 +1,19 @@
 //! `/v1/auth`: sign in, refresh, sign out, and the one-time setup link.
 
 use super::App;
-use super::audience::Member;
+use super::auth::HumanOnly;
 use super::body::Body;
-use super::error::Unauthorized;
 use super::refresh_cookie::CookieToken;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::auth::credential::bearer_of;
 use crate::auth::{SignedIn, Visit};
-use crate::domain::{Principal, Refusal, Timestamp};
+use crate::domain::{Principal, Refusal};
+use crate::protocol::body::account::{Login, Logout, RefreshToken, Setup, Tokens};
+use crate::protocol::openapi::errors::Unauthorized;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-#[derive(Deserialize, ToSchema)]
-#[schema(examples(json!({ "email": "ada@example.org", "password": "correct horse" })))]
-pub struct Login {
-    #[schema(value_type = String)]
-    email: Option<String>,
-    #[schema(value_type = String, format = Password)]
-    password: Option<String>,
-    /// Name or id of the space of the account. Without one it is the first account of the address, the oldest first,
-    /// whose password this is.
-    space: Option<String>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(examples(json!({ "refreshToken": "the refresh token of the last sign-in or refresh" })))]
-pub struct RefreshToken {
-    #[schema(value_type = String)]
-    refresh_token: Option<String>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[schema(examples(json!({ "token": "the token of the setup link", "password": "correct horse" })))]
-pub struct Setup {
-    #[schema(value_type = String)]
-    token: Option<String>,
-    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
-    password: Option<String>,
-}
-
-/// What signing in gives.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Tokens {
-    /// A JWT for `Authorization: Bearer`.
-    access_token: String,
-    /// Always `Bearer`.
-    token_type: &'static str,
-    /// When the access token ends.
-    expires_at: Timestamp,
-    refresh_token: String,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(examples(json!({ "refreshToken": "the refresh token of the last sign-in or refresh" })))]
-pub struct Logout {
-    /// Not needed where the access token of the sign-in is in `Authorization`.
-    #[schema(value_type = String)]
-    refresh_token: Option<String>,
-    /// End every sign-in of the human. Not unless given.
-    everywhere: Option<bool>,
-}
-
-fn signed_in(tokens: SignedIn) -> Reply {
+fn signed_in(tokens: SignedIn) -> HandlerResult {
     reply::ok(&Tokens {
         access_token: tokens.access_token,
         token_type: "Bearer",
@@ -86,7 +32,7 @@ fn signed_in(tokens: SignedIn) -> Reply {
     request_body = Login,
     responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
 )]
-pub async fn login(State(app): State<App>, visit: Visit, body: Body<Login>) -> Reply {
+pub async fn login(State(app): State<App>, visit: Visit, body: Body<Login>) -> HandlerResult {
     let email = body.value.email.ok_or_else(|| Refusal::required("email"))?;
     let password = body.value.password.ok_or_else(|| Refusal::required("password"))?;
     signed_in(app.accounts.login(&email, password, body.value.space.as_deref(), &visit).await?)
@@ -101,7 +47,12 @@ pub async fn login(State(app): State<App>, visit: Visit, body: Body<Login>) -> R
     request_body = RefreshToken,
     responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
 )]
-pub async fn refresh(State(app): State<App>, visit: Visit, kept: CookieToken, body: Body<RefreshToken>) -> Reply {
+pub async fn refresh(
+    State(app): State<App>,
+    visit: Visit,
+    kept: CookieToken,
+    body: Body<RefreshToken>,
+) -> HandlerResult {
     let token = body.value.refresh_token.or(kept.0).ok_or_else(|| Refusal::required("refreshToken"))?;
     signed_in(app.accounts.refresh(&token, &visit).await?)
 }
@@ -113,7 +64,7 @@ pub async fn refresh(State(app): State<App>, visit: Visit, kept: CookieToken, bo
 #[utoipa::path(
     post, path = "/logout", operation_id = "logout",
     request_body = Logout,
-    responses((status = 204, description = "Signed out"), Unauthorized, Member),
+    responses((status = 204, description = "Signed out"), Unauthorized, HumanOnly),
 )]
 pub async fn logout(
     State(app): State<App>,
@@ -121,7 +72,7 @@ pub async fn logout(
     kept: CookieToken,
     headers: HeaderMap,
     body: Body<Logout>,
-) -> Reply {
+) -> HandlerResult {
     let everywhere = body.value.everywhere.unwrap_or(false);
     match (body.value.refresh_token.or(kept.0), bearer_of(&headers)?) {
         (Some(token), _) => app.accounts.logout(&token, everywhere, &visit).await?,
@@ -149,7 +100,7 @@ pub async fn logout(
     request_body = Setup,
     responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
 )]
-pub async fn setup(State(app): State<App>, visit: Visit, body: Body<Setup>) -> Reply {
+pub async fn setup(State(app): State<App>, visit: Visit, body: Body<Setup>) -> HandlerResult {
     let token = body.value.token.ok_or_else(|| Refusal::required("token"))?;
     let password = body.value.password.ok_or_else(|| Refusal::required("password"))?;
     signed_in(app.accounts.set_up(&token, password, &visit).await?)

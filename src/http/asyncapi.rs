@@ -1,7 +1,7 @@
 //! The document of the socket's frames.
 
-use super::page_headers;
-use crate::ws::asyncapi;
+use super::security_headers;
+use crate::protocol::asyncapi;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
@@ -13,6 +13,6 @@ use axum::response::{IntoResponse, Response};
 pub async fn document() -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
     let mut response = (headers, asyncapi::text()).into_response();
-    page_headers::add(response.headers_mut());
+    security_headers::add(response.headers_mut());
     response
 }

@@ -1,10 +1,12 @@
 //! The audit log of a space.
 
 use super::App;
-use super::audience::Manager;
+use super::auth::Manager;
 use super::query::Query;
-use super::reply::{self, Reply};
-use crate::domain::{AuditEntry, Page, PageRequest, Permission};
+use super::reply::{self, HandlerResult};
+use crate::domain::AuditEntry;
+use crate::protocol::page::{Page, PageRequest};
+use crate::service::audit;
 use axum::extract::State;
 
 /// List the audit log
@@ -21,8 +23,7 @@ use axum::extract::State;
     ),
     responses((status = 200, description = "A page of entries", body = Page<AuditEntry>)),
 )]
-pub async fn list(Manager(manager): Manager, State(app): State<App>, query: Query) -> Reply {
+pub async fn list(Manager(manager): Manager, State(app): State<App>, query: Query) -> HandlerResult {
     let after = query.id("after")?;
-    let with_hub = manager.permission >= Permission::Owner;
-    reply::ok(&app.store.audit_entries(manager.space, with_hub, after, query.page()?).await?)
+    reply::ok(&audit::entries(&app, &manager, after, query.page()?).await?)
 }

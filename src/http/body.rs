@@ -1,14 +1,16 @@
 //! JSON bodies: bounded, checked, and refused with a text that names the field.
 
-use super::{ApiError, App, audience, error};
+use super::{ApiError, App, auth, error};
 use crate::auth::Secret;
 use crate::domain::Refusal;
+use crate::net::client_address::origin;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::json::parse_object;
 use crate::room::{Held, Payer};
 use crate::store::SecretHash;
-use crate::wire::{origin, parse_object};
 use axum::extract::{FromRequest, MatchedPath, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
@@ -16,36 +18,31 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
-use utoipa::ToSchema;
 
 /// A request's JSON. An empty body counts as `{}`.
 pub struct Body<T> {
     pub value: T,
     /// SHA-256 of method, path, API key (a secret of the hub for a human who manages), acting agent and body: what an
-    /// `Idempotency-Key` stands for. It is stored, and with a secret in it nobody who reads it can find a password by
-    /// trying.
+    /// `Idempotency-Key` stands for. It is stored. The secret in it keeps a reader of the store from finding a password by
+    /// trial.
     pub digest: SecretHash,
-    /// The room that its memory takes, until the request is answered.
+    /// The memory that is reserved for it, until the request is answered.
     _held: Option<Held>,
 }
-
-/// The body of a request that needs none: an object whose keys are ignored, or nothing.
-#[derive(ToSchema)]
-pub struct NoBody {}
 
 /// Largest body of a route that takes no envelopes, in bytes.
 const MAX_PLAIN: usize = 64 << 10;
 /// Largest body under `/v1/auth`, where requests come without a credential (contract section 1), in bytes.
 const MAX_AUTH: usize = 16 << 10;
-/// A credential is verified again if the body took longer to arrive: a revocation takes effect within 2 s.
+/// A credential is verified again if the body took longer than this to arrive: a revocation takes effect within 2 s.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// A body that holds room gives it up if others wait for it and it has arrived at less than this rate, in bytes a
-/// second, after so long: who sends a MiB no faster holds its room for 6 s, and the others wait for 10 s.
+/// A body gives up its reserved memory if others wait for memory and it has arrived at less than this rate, in bytes a
+/// second, after this time. A client that sends 1 MiB at this rate holds it for 6 s, and the others wait for 10 s.
 const SLOWEST: u32 = 256 << 10;
 const SLOW_AFTER: Duration = Duration::from_secs(2);
-/// How often a slow body looks whether others wait.
+/// How often a slow body checks whether others wait.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// A body with more bytes than this is read away from the threads that serve everybody.
+/// A body with more bytes than this is parsed on a blocking thread.
 const LONG_TO_READ: usize = 64 << 10;
 
 /// Why a body was refused, before anything looked at its meaning.
@@ -55,20 +52,20 @@ pub enum BodyError {
     Encoded,
     /// The connection failed while the body came in.
     Broken,
-    /// It took longer than it may: whoever stalls must not hold on to memory.
+    /// It took too long: a stalled client must not hold memory.
     Late,
-    /// There is no room for it now.
+    /// There is no memory for it now.
     Busy,
-    /// It had room that others waited for, and did not come fast enough to keep it.
+    /// Others waited for its memory, and it arrived too slowly to keep it.
     Slow,
     Bad(ApiError),
 }
 
 impl IntoResponse for BodyError {
     fn into_response(self) -> Response {
-        let unsupported = |text: &str| error::reply(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", text);
+        let unsupported = |text: &str| error::reply(ErrorCode::UNSUPPORTED_MEDIA_TYPE, text);
         let unavailable = |text: &str| {
-            let mut response = error::reply(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", text);
+            let mut response = error::reply(ErrorCode::UNAVAILABLE, text);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             response
         };
@@ -105,13 +102,13 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Body<T> {
         let began = Instant::now();
         let (bytes, held) = arrive(app, payer, largest(&parts, app.config.max_body_bytes), body).await?;
         if began.elapsed() > LOOK_AGAIN_AFTER && !matched_path(&parts).starts_with("/v1/auth/") {
-            Box::pin(audience::still_good(&parts, app)).await.map_err(BodyError::Bad)?;
+            Box::pin(auth::still_good(&parts, app)).await.map_err(BodyError::Bad)?;
         }
         if !bytes.is_empty() && !is_json(&parts.headers) {
             return Err(BodyError::NotJson);
         }
         let length = bytes.len();
-        // Managers who are human bring ever new tokens: what stands for them is a secret of the hub.
+        // The tokens of a human change, so a secret of the hub takes the place of the API key.
         let is_human = !parts.headers.contains_key("x-api-key") && matched_path(&parts).starts_with("/v1/manage/");
         let of_hub = is_human.then(|| app.authenticator.jwts().derived_secret("", "digests of requests"));
         let read = move || {
@@ -145,7 +142,7 @@ fn largest(parts: &Parts, max: usize) -> usize {
     if carries_envelopes || parts.method == Method::PATCH { max } else { max.min(MAX_PLAIN) }
 }
 
-/// Takes a body in, and the room that it needs before it is read.
+/// Reads a body, after its memory is reserved.
 async fn arrive(
     app: &App,
     payer: Payer,
@@ -169,7 +166,7 @@ async fn arrive(
     let within = app.config.body_within;
     let until = Instant::now() + within;
     loop {
-        // Between two pieces there may pass a part of the time that all may take.
+        // The time between two chunks is bounded too, by a part of the whole.
         let next = until.min(Instant::now() + within / 3);
         let frame = tokio::select! {
             biased;
@@ -185,14 +182,14 @@ async fn arrive(
             return Err(BodyError::TooLarge(max));
         }
         if held.is_none() && bytes.len() + data.len() > small {
-            // It did not say how long it is: as long as it may be.
+            // Its length is unknown: reserve the maximum.
             held = Some(room(max).await?);
         }
         bytes.extend_from_slice(&data);
     }
 }
 
-/// Returns when a body of which so many bytes have arrived must give up the room that it has held since then.
+/// Returns when a body, of which `arrived` bytes have come, must give up the memory that it has held.
 async fn too_slow(held: Option<&(Held, Instant)>, arrived: usize) {
     let Some((held, since)) = held else { return std::future::pending().await };
     let arrived = u32::try_from(arrived).unwrap_or(u32::MAX);
@@ -222,7 +219,7 @@ fn digest(parts: &Parts, of_hub: Option<&Secret>, bytes: &[u8]) -> SecretHash {
     digest.finalize().into()
 }
 
-/// Whether the body is compressed, or otherwise not what it says.
+/// Whether the body has a content coding, such as gzip.
 fn is_encoded(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(header::CONTENT_ENCODING).iter();
     let mut codings = codings.flat_map(|value| value.to_str().unwrap_or("unknown").split(','));
@@ -238,7 +235,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// Reads JSON into a type; an error names the field.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
-    // Checked as a whole, since parts that nobody asks for are passed over unread.
+    // Checked as a whole, since the parser skips unknown keys unread.
     if std::str::from_utf8(text).is_err() {
         return Err(Refusal::Invalid("The body is not valid UTF-8".to_owned()));
     }

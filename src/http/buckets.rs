@@ -1,4 +1,4 @@
-//! What each of many keys has left of one rate.
+//! Rate limit buckets by key, all with the same rate.
 
 use crate::config::RateLimit;
 use crate::gcra::{Bucket, Rate};
@@ -7,10 +7,10 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Buckets that are full again are forgotten after so many takings.
+/// Full buckets are removed once in so many requests.
 const SWEEP_EVERY: u64 = 10_000;
 
-/// What each key has left.
+/// A bucket for each key.
 pub(super) struct Buckets<K: Eq + Hash> {
     rate: Rate,
     buckets: DashMap<K, Bucket<Instant>>,
@@ -22,7 +22,7 @@ impl<K: Eq + Hash> Buckets<K> {
         Self { rate: limit.into(), buckets: DashMap::new(), taken: AtomicU64::new(0) }
     }
 
-    /// Takes one out of a bucket; says how many are left, or how long to wait for one.
+    /// Takes a token; returns how many are left, or how long to wait for one.
     pub(super) fn take(&self, key: K, now: Instant) -> Result<u32, Duration> {
         if self.taken.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.buckets.retain(|_, bucket| !bucket.is_full(now));
@@ -31,7 +31,7 @@ impl<K: Eq + Hash> Buckets<K> {
         self.buckets.entry(key).or_insert_with(|| Bucket::full(now)).take(self.rate, now)
     }
 
-    /// Puts back one that was taken.
+    /// Returns a token that was taken.
     pub(super) fn put_back(&self, key: &K) {
         if let Some(mut bucket) = self.buckets.get_mut(key) {
             bucket.put_back(self.rate);

@@ -1,6 +1,6 @@
-//! `/docs`: the OpenAPI document as an interactive page. Everything it needs is in the program.
+//! `/docs`: the OpenAPI document as an interactive page. All its files are embedded in the program.
 
-use super::page_headers;
+use super::security_headers;
 use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -44,6 +44,6 @@ pub fn file(name: &str) -> Option<Response> {
 fn serve(kind: &str, bytes: Cow<'static, [u8]>) -> Response {
     let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
     let mut response = (headers, Body::from(Bytes::from_owner(bytes))).into_response();
-    page_headers::add(response.headers_mut());
+    security_headers::add(response.headers_mut());
     response
 }

@@ -1,30 +1,23 @@
 //! Interactions: the older names for a session with one message that requires a response.
 //!
-//! An interaction's id is that of its session, which stays open when it has settled. All that happens here are the
-//! sessions' own commands; a session that was not made as an interaction is not found.
+//! An interaction's id is that of its session.
 
-use super::audience::{Agent, Audience, Person};
-use super::body::{Body, NoBody};
-use super::error::Forbidden;
-use super::idempotency::IdempotencyKey;
+use super::auth::{Agent, Person, SessionCaller};
+use super::body::Body;
+use super::paged_stream::{self, Chunk};
 use super::path::Id;
-use super::pieces::{self, Piece};
 use super::query::Query;
-use super::reply::{self, Reply};
-use super::sessions::Opening;
-use super::{ApiError, App, entrants, messages};
-use crate::domain::decide::{Acknowledgement, Command};
-use crate::domain::draft::{AnswerDraft, BlocksDraft, InteractionDraft, MessageDraft};
-use crate::domain::interaction::Interaction;
-use crate::domain::{Message, MessageId, MessageStatus, Page, PageRequest, Principal, Refusal, Scope, SessionId};
-use crate::store::{Moment, SavedReplyKind};
-use crate::timeline::Outcome;
+use super::reply::{self, HandlerResult};
+use super::{App, messages};
+use crate::domain::{Interaction, Message, MessageStatus, SessionId};
+use crate::protocol::body::{AnswerDraft, BlocksDraft, InteractionDraft, MessageDraft, NoBody};
+use crate::protocol::openapi::errors::Forbidden;
+use crate::protocol::page::{Page, PageRequest};
+use crate::service::idempotency::IdempotencyKey;
+use crate::service::interactions;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::de::IgnoredAny;
 use std::sync::Arc;
-
-const MISSING: Refusal = Refusal::NotFound("Interaction");
 
 /// Open an interaction
 ///
@@ -36,22 +29,14 @@ const MISSING: Refusal = Refusal::NotFound("Interaction");
     responses((status = 201, description = "The interaction", body = Interaction)),
 )]
 pub async fn create(
-    Agent(principal): Agent,
+    caller: Agent,
     State(app): State<App>,
     key: IdempotencyKey,
     body: Body<InteractionDraft>,
-) -> Reply {
-    let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
-    let (mut draft, interaction) = body.value.check(app.config.max_field_bytes)?;
-    let entrants = entrants::of_agent(&app, agent, draft.participants.take()).await;
-    let outcome = match entrants.and_then(|entrants| Opening::new(&app, entrants, draft)) {
-        Ok(opening) => {
-            let idempotency = key.of(&principal, body.digest);
-            opening.submit(&app, &principal, Some(Box::new(interaction)), idempotency).await?
-        }
-        Err(refusal) => key.recall(&app, &principal, body.digest, refusal).await?,
-    };
-    done(&app, principal.scope(), StatusCode::CREATED, outcome).await
+) -> HandlerResult {
+    let (principal, agent) = (&caller.0, caller.agent()?);
+    let idempotency = key.of(principal, body.digest);
+    reply::answer(interactions::open(&app, principal, agent, body.value, idempotency).await?)
 }
 
 /// List interactions
@@ -62,7 +47,7 @@ pub async fn create(
     params(PageRequest, ("status" = Option<MessageStatus>, Query, description = "Only interactions of this status.")),
     responses((status = 200, description = "A page of interactions", body = Page<Interaction>)),
 )]
-pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) -> Reply {
+pub async fn list<C: SessionCaller>(caller: C, State(app): State<App>, query: Query) -> HandlerResult {
     let words: Vec<_> = MessageStatus::ALL.iter().map(|status| status.as_str()).collect();
     let status = query.word("status", MessageStatus::parse, &words)?;
     let (scope, page) = (caller.principal().scope(), query.page()?);
@@ -71,11 +56,11 @@ pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) 
     let read = move |done: usize| {
         let (app, ids): (_, Arc<[SessionId]>) = (App::clone(&app), Arc::clone(&ids));
         async move {
-            let found = app.store.interactions_of(scope, &ids[done..], pieces::MAX_BYTES).await?;
-            Piece::new(found.count, &found.data)
+            let found = app.store.interactions_of(scope, &ids[done..], paged_stream::MAX_BYTES).await?;
+            Chunk::new(found.count, &found.data)
         }
     };
-    pieces::page(page, total, count, read(0).await?, read)
+    paged_stream::page(page, total, count, read(0).await?, read)
 }
 
 /// Get an interaction
@@ -83,8 +68,8 @@ pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) 
     get, path = "/interactions/{id}", operation_id = "getInteraction",
     responses((status = 200, description = "The interaction", body = Interaction)),
 )]
-pub async fn get<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>) -> Reply {
-    show(&app, caller.principal().scope(), session, Moment::Now, StatusCode::OK).await
+pub async fn get<C: SessionCaller>(caller: C, State(app): State<App>, Id(session): Id<SessionId>) -> HandlerResult {
+    reply::ok(&interactions::get(&app, caller.principal(), session).await?)
 }
 
 /// Cancel a pending interaction
@@ -102,10 +87,8 @@ pub async fn cancel(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<IgnoredAny>,
-) -> Reply {
-    let command = Command::Cancel(message_of(&app, &principal, session).await?);
-    let outcome = app.command(&principal, session, command, key.of(&principal, body.digest)).await?;
-    done(&app, principal.scope(), StatusCode::OK, outcome).await
+) -> HandlerResult {
+    reply::answer(interactions::cancel(&app, &principal, session, key.of(&principal, body.digest)).await?)
 }
 
 /// Acknowledge the outcome
@@ -123,11 +106,8 @@ pub async fn acknowledge(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<IgnoredAny>,
-) -> Reply {
-    let message = message_of(&app, &principal, session).await?;
-    let command = Command::Acknowledge(Acknowledgement { message, exclusive: false, of_interaction: true });
-    let outcome = app.command(&principal, session, command, key.of(&principal, body.digest)).await?;
-    done(&app, principal.scope(), StatusCode::OK, outcome).await
+) -> HandlerResult {
+    reply::answer(interactions::acknowledge(&app, &principal, session, key.of(&principal, body.digest)).await?)
 }
 
 /// Push a block
@@ -145,11 +125,9 @@ pub async fn push_blocks(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<BlocksDraft>,
-) -> Reply {
-    let command = Command::PushBlocks(body.value.check(app.config.max_field_bytes)?);
-    message_of(&app, &principal, session).await?;
-    let outcome = app.command(&principal, session, command, key.of(&principal, body.digest)).await?;
-    done(&app, principal.scope(), StatusCode::CREATED, outcome).await
+) -> HandlerResult {
+    let idempotency = key.of(&principal, body.digest);
+    reply::answer(interactions::push_blocks(&app, &principal, session, body.value, idempotency).await?)
 }
 
 /// Post a message beside the question
@@ -165,8 +143,8 @@ pub async fn post_message(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<MessageDraft>,
-) -> Reply {
-    message_of(&app, caller.principal(), session).await?;
+) -> HandlerResult {
+    interactions::message_of(&app, caller.principal(), session).await?;
     messages::post(caller, State(app), Id(session), key, body).await
 }
 
@@ -178,8 +156,13 @@ pub async fn post_message(
     params(PageRequest),
     responses((status = 200, description = "A page of messages", body = Page<Message>)),
 )]
-pub async fn messages(caller: Agent, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
-    message_of(&app, caller.principal(), session).await?;
+pub async fn messages(
+    caller: Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    query: Query,
+) -> HandlerResult {
+    interactions::message_of(&app, caller.principal(), session).await?;
     messages::list(caller, State(app), Id(session), query).await
 }
 
@@ -198,31 +181,7 @@ pub async fn respond(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<AnswerDraft>,
-) -> Reply {
-    let asked = message_of(&app, &principal, session).await?;
-    let posted = app.post(&principal, session, body.value.to(asked), key.of(&principal, body.digest)).await?;
-    let response = show(&app, principal.scope(), session, Moment::Settled, StatusCode::OK).await?;
-    Ok(if posted.replayed { reply::replayed(response) } else { response })
-}
-
-/// The message of an interaction that this principal sees.
-async fn message_of(app: &App, principal: &Principal, session: SessionId) -> Result<MessageId, ApiError> {
-    Ok(app.store.interaction_message(principal.scope(), session).await?.ok_or(MISSING)?)
-}
-
-async fn show(app: &App, scope: Scope, session: SessionId, at: Moment, status: StatusCode) -> Reply {
-    reply::json(status, &app.store.interaction(scope, session, at).await?.ok_or(MISSING)?)
-}
-
-/// The interaction as the command left it: the same for whoever asks again with the same `Idempotency-Key`.
-async fn done(app: &App, scope: Scope, status: StatusCode, outcome: Outcome) -> Reply {
-    let (session, at, replayed) = match outcome {
-        Outcome::Interaction { session, seq } => (session, Moment::Seq(seq), false),
-        Outcome::Settled(session, _) => (session, Moment::Settled, false),
-        Outcome::Replayed { reply: SavedReplyKind::Interaction(session, seq), .. } => (session, Moment::Seq(seq), true),
-        Outcome::Replayed { reply: SavedReplyKind::Settled(session, _), .. } => (session, Moment::Settled, true),
-        _ => return Err(Refusal::Internal.into()),
-    };
-    let response = show(app, scope, session, at, status).await?;
-    Ok(if replayed { reply::replayed(response) } else { response })
+) -> HandlerResult {
+    let idempotency = key.of(&principal, body.digest);
+    reply::answer(interactions::respond(&app, &principal, session, body.value, idempotency).await?)
 }

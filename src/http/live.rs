@@ -1,29 +1,14 @@
 //! Typing and read marks over HTTP.
 
 use super::App;
-use super::audience::{Audience, Person};
+use super::auth::{Person, SessionCaller};
 use super::body::Body;
 use super::path::Id;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::{Refusal, SessionId};
+use crate::protocol::body::{ReadBody, TypingBody};
+use crate::service::participants;
 use axum::extract::State;
-use serde::Deserialize;
-use utoipa::ToSchema;
-
-#[derive(Deserialize, ToSchema)]
-#[schema(examples(json!({ "typing": true })))]
-pub struct TypingBody {
-    /// `true` unless given.
-    typing: Option<bool>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[schema(examples(json!({ "seq": 12 })))]
-pub struct ReadBody {
-    /// The last event that was read.
-    #[schema(value_type = i64, minimum = 0)]
-    seq: Option<i64>,
-}
 
 /// Show that one types
 ///
@@ -33,13 +18,13 @@ pub struct ReadBody {
     request_body = TypingBody,
     responses((status = 204, description = "Shown")),
 )]
-pub async fn typing<A: Audience>(
-    caller: A,
+pub async fn typing<C: SessionCaller>(
+    caller: C,
     State(app): State<App>,
     Id(session): Id<SessionId>,
     body: Body<TypingBody>,
-) -> Reply {
-    app.type_in(caller.principal(), session, body.value.typing.unwrap_or(true)).await?;
+) -> HandlerResult {
+    participants::set_typing(&app, caller.principal(), session, body.value.typing.unwrap_or(true)).await?;
     reply::no_content()
 }
 
@@ -54,8 +39,8 @@ pub async fn read(
     State(app): State<App>,
     Id(session): Id<SessionId>,
     body: Body<ReadBody>,
-) -> Reply {
+) -> HandlerResult {
     let seq = body.value.seq.ok_or_else(|| Refusal::required("seq"))?;
-    app.read_to(&principal, session, seq).await?;
+    participants::mark_read(&app, &principal, session, seq).await?;
     reply::no_content()
 }

@@ -1,5 +1,5 @@
-//! Requests that wait, long-polls and event streams: they end with the credential that they came with (contract
-//! section 2), at its `expiresAt` or as soon as it is revoked, and when the node drains.
+//! Long-lived requests, which are long-polls and event streams: they end when their credential expires or is revoked
+//! (contract section 2), and when the node drains.
 
 use super::App;
 use crate::domain::{Principal, Refusal};
@@ -8,10 +8,10 @@ use futures::FutureExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest sleep before the clock is looked at again: it may be set right meanwhile.
+/// Longest sleep before the clock is read again: it may be corrected meanwhile.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// A request that waits. To be made before the store is asked for what is waited for.
+/// A long-lived request. It must begin before the first read of the store, so that no revocation is missed.
 pub(super) struct LongLived {
     app: App,
     principal: Arc<Principal>,
@@ -19,13 +19,13 @@ pub(super) struct LongLived {
 }
 
 impl LongLived {
-    /// Refused if the credential has too many of them already.
+    /// Refused if the credential has too many of them open.
     pub(super) fn begin(app: &App, principal: &Arc<Principal>) -> Result<Self, Refusal> {
         let attendance = app.hub.attend(Arc::clone(principal))?;
         Ok(Self { app: Arc::clone(app), principal: Arc::clone(principal), attendance })
     }
 
-    /// Refuses to go on, and to answer, once the credential has ended.
+    /// Refuses to continue, and to answer, once the credential has expired or is revoked.
     pub(super) fn check(&self) -> Result<(), Refusal> {
         if self.left().is_zero() {
             return Err(Refusal::Expired("The credential has expired".to_owned()));
@@ -55,12 +55,12 @@ impl LongLived {
         self.check()
     }
 
-    /// Whether it must not go on, for whatever reason.
+    /// Whether it must end, for any reason.
     pub(super) fn has_ended(&self) -> bool {
         self.left().is_zero() || self.attendance.ended().now_or_never().is_some()
     }
 
-    /// How long the credential still holds.
+    /// How long the credential is still valid.
     pub(super) fn left(&self) -> Duration {
         let Some(expires_at) = self.principal.expires_at() else { return Duration::MAX };
         Duration::from_millis(expires_at.millis_since(self.app.clock.now()).max(0).unsigned_abs())

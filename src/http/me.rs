@@ -1,67 +1,22 @@
-//! Who the caller is, and whom one may talk to.
+//! The caller, and the people and agents of its space.
 
 use super::App;
-use super::audience::{self, Member, Person};
+use super::auth::{self, HumanOnly, Person};
 use super::query::Query;
-use super::reply::{self, Reply};
-use crate::domain::people::{Agent, Role};
-use crate::domain::{
-    KeyEntry, Page, PageRequest, ParticipantType, Permission, Principal, PrincipalId, Refusal, SessionId, Timestamp,
-};
+use super::reply::{self, HandlerResult};
+use crate::domain::people::Agent;
+use crate::domain::{ParticipantType, Principal, Refusal};
+use crate::protocol::body::me::{AgentSelf, Contact, PersonSelf};
+use crate::protocol::page::{Page, PageRequest};
 use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
-
-/// The agent that a key acts as.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct AgentSelf {
-    /// Always `Agent`.
-    #[serde(rename = "type")]
-    kind: ParticipantType,
-    #[serde(flatten)]
-    agent: Agent,
-    permission: Permission,
-    /// When the key ends, if it does.
-    #[schema(required = true)]
-    expires_at: Option<Timestamp>,
-}
-
-/// A human or a guest; who is one has no value for what only the other has.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct PersonSelf {
-    #[serde(rename = "type")]
-    kind: ParticipantType,
-    id: PrincipalId,
-    name: String,
-    email: Option<String>,
-    /// What a human may do in their space; none for a guest.
-    role: Option<Role>,
-    /// The one session of a guest.
-    session_id: Option<SessionId>,
-    key: Option<Box<KeyEntry>>,
-    /// When the token ends.
-    expires_at: Timestamp,
-    created_at: Timestamp,
-}
-
-/// One of the people or agents of the space.
-#[derive(Serialize, ToSchema)]
-struct Contact {
-    id: PrincipalId,
-    name: String,
-    /// The current entry of their public keys.
-    key: Option<Box<KeyEntry>>,
-}
 
 /// Who the key acts as
 #[utoipa::path(
     get, path = "/me", operation_id = "getMe",
     responses((status = 200, description = "The agent and its key", body = AgentSelf)),
 )]
-pub async fn agent(audience::Agent(principal): audience::Agent, State(app): State<App>) -> Reply {
-    let Principal::Agent(caller) = &*principal else { return Err(Refusal::Internal.into()) };
+pub async fn agent(caller: auth::Agent, State(app): State<App>) -> HandlerResult {
+    let caller = caller.agent()?;
     let agent = app.store.agent(caller.space, caller.agent).await?.ok_or(Refusal::NotFound("Agent"))?;
     reply::ok(&AgentSelf {
         kind: ParticipantType::Agent,
@@ -76,7 +31,7 @@ pub async fn agent(audience::Agent(principal): audience::Agent, State(app): Stat
     get, path = "/me", operation_id = "getMe",
     responses((status = 200, description = "The human or guest", body = PersonSelf)),
 )]
-pub async fn person(Person(principal): Person, State(app): State<App>) -> Reply {
+pub async fn person(Person(principal): Person, State(app): State<App>) -> HandlerResult {
     match &*principal {
         Principal::Human(caller) => {
             let human = app.store.human_in_space(caller.space, caller.id).await?.ok_or(Refusal::NotFound("Human"))?;
@@ -116,9 +71,8 @@ pub async fn person(Person(principal): Person, State(app): State<App>) -> Reply 
     params(PageRequest),
     responses((status = 200, description = "A page of people", body = Page<Contact>)),
 )]
-pub async fn humans(audience::Agent(principal): audience::Agent, State(app): State<App>, query: Query) -> Reply {
-    let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
-    let page = app.store.humans(agent.space, query.page()?).await?;
+pub async fn humans(caller: auth::Agent, State(app): State<App>, query: Query) -> HandlerResult {
+    let page = app.store.humans(caller.0.space(), query.page()?).await?;
     reply::ok(&page.map(|human| Contact { id: human.id.into(), name: human.name, key: human.key }))
 }
 
@@ -128,9 +82,8 @@ pub async fn humans(audience::Agent(principal): audience::Agent, State(app): Sta
     params(PageRequest),
     responses((status = 200, description = "A page of agents", body = Page<Contact>)),
 )]
-pub async fn agents(audience::Agent(principal): audience::Agent, State(app): State<App>, query: Query) -> Reply {
-    let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
-    let page = app.store.agents(agent.space, query.page()?).await?;
+pub async fn agents(caller: auth::Agent, State(app): State<App>, query: Query) -> HandlerResult {
+    let page = app.store.agents(caller.0.space(), query.page()?).await?;
     reply::ok(&page.map(|agent| Contact { id: agent.id.into(), name: agent.name, key: agent.key }))
 }
 
@@ -138,8 +91,8 @@ pub async fn agents(audience::Agent(principal): audience::Agent, State(app): Sta
 #[utoipa::path(
     get, path = "/agents", operation_id = "listAgents",
     params(PageRequest),
-    responses((status = 200, description = "A page of agents", body = Page<Agent>), Member),
+    responses((status = 200, description = "A page of agents", body = Page<Agent>), HumanOnly),
 )]
-pub async fn agents_of_human(Member(_, human): Member, State(app): State<App>, query: Query) -> Reply {
+pub async fn agents_of_human(HumanOnly(_, human): HumanOnly, State(app): State<App>, query: Query) -> HandlerResult {
     reply::ok(&app.store.agents(human.space, query.page()?).await?)
 }

@@ -1,24 +1,22 @@
 //! Messages of a session: post, list, get, cancel, acknowledge.
 
 use super::App;
-use super::audience::{Agent, Audience};
-use super::body::{Body, NoBody};
-use super::error::Forbidden;
-use super::idempotency::IdempotencyKey;
+use super::auth::{Agent, SessionCaller};
+use super::body::Body;
+use super::paged_stream::{self, Chunk};
 use super::path::{Id, Ids};
-use super::pieces::{self, Piece};
 use super::query::Query;
-use super::reply::{self, Reply};
-use crate::domain::decide::{Acknowledgement, Command};
-use crate::domain::draft::MessageDraft;
-use crate::domain::{Message, MessageId, Page, PageRequest, Principal, Refusal, SessionId};
+use super::reply::{self, HandlerResult};
+use crate::domain::{Message, MessageId, Refusal, SessionId};
+use crate::protocol::body::{AcknowledgementDraft, MessageDraft, NoBody};
+use crate::protocol::openapi::errors::Forbidden;
+use crate::protocol::page::{Page, PageRequest};
+use crate::service::idempotency::IdempotencyKey;
+use crate::service::messages;
 use crate::store::MessagePage;
 use axum::extract::State;
-use axum::http::StatusCode;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::sync::Arc;
-use utoipa::ToSchema;
 
 /// Post a message
 ///
@@ -29,18 +27,16 @@ use utoipa::ToSchema;
     params(IdempotencyKey),
     responses((status = 201, description = "The message", body = Message), Forbidden),
 )]
-pub async fn post<A: Audience>(
-    caller: A,
+pub async fn post<C: SessionCaller>(
+    caller: C,
     State(app): State<App>,
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<MessageDraft>,
-) -> Reply {
+) -> HandlerResult {
     let principal = caller.principal();
     let idempotency = key.of(principal, body.digest);
-    let posted = app.post(principal, session, body.value, idempotency).await?;
-    let response = reply::raw_json(StatusCode::CREATED, posted.json);
-    Ok(if posted.replayed { reply::replayed(response) } else { response })
+    reply::answer(messages::post(&app, principal, session, body.value, idempotency).await?)
 }
 
 /// List messages
@@ -51,21 +47,26 @@ pub async fn post<A: Audience>(
     params(PageRequest),
     responses((status = 200, description = "A page of messages", body = Page<Message>)),
 )]
-pub async fn list<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
+pub async fn list<C: SessionCaller>(
+    caller: C,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    query: Query,
+) -> HandlerResult {
     let scope = caller.principal().scope();
     let page = query.page()?;
     let offset = page.offset();
-    let found = app.store.messages_after(scope, session, offset, page.size, pieces::MAX_BYTES).await?;
+    let found = app.store.messages_after(scope, session, offset, page.size, paged_stream::MAX_BYTES).await?;
     let MessagePage { total, messages } = found.ok_or(Refusal::NotFound("Session"))?;
-    let count = pieces::count(page, total);
-    pieces::page(page, total, count, Piece::new(messages.len(), &messages)?, move |done| {
+    let count = paged_stream::count(page, total);
+    paged_stream::page(page, total, count, Chunk::new(messages.len(), &messages)?, move |done| {
         let app = App::clone(&app);
         async move {
             let done = i64::try_from(done).unwrap_or(i64::MAX);
             let (after, limit) = (offset.saturating_add(done), page.size.min(total - offset) - done);
-            let found = app.store.messages_after(scope, session, after, limit, pieces::MAX_BYTES).await?;
+            let found = app.store.messages_after(scope, session, after, limit, paged_stream::MAX_BYTES).await?;
             let messages = found.ok_or(Refusal::NotFound("Session"))?.messages;
-            Piece::new(messages.len(), &messages)
+            Chunk::new(messages.len(), &messages)
         }
     })
 }
@@ -75,11 +76,11 @@ pub async fn list<A: Audience>(caller: A, State(app): State<App>, Id(session): I
     get, path = "/sessions/{id}/messages/{messageId}", operation_id = "getMessage",
     responses((status = 200, description = "The message", body = Message)),
 )]
-pub async fn get<A: Audience>(
-    caller: A,
+pub async fn get<C: SessionCaller>(
+    caller: C,
     State(app): State<App>,
     Ids(session, message): Ids<SessionId, MessageId>,
-) -> Reply {
+) -> HandlerResult {
     let message = app.store.message(caller.principal().scope(), session, message).await?;
     reply::ok(&message.ok_or(Refusal::NotFound("Message"))?)
 }
@@ -99,18 +100,9 @@ pub async fn cancel(
     Ids(session, message): Ids<SessionId, MessageId>,
     key: IdempotencyKey,
     body: Body<IgnoredAny>,
-) -> Reply {
+) -> HandlerResult {
     let idempotency = key.of(&principal, body.digest);
-    let outcome = app.command(&principal, session, Command::Cancel(message), idempotency).await?;
-    reply::outcome(&app, principal.scope(), outcome).await
-}
-
-/// `{exclusive?}`
-#[derive(Default, Deserialize, ToSchema)]
-#[schema(examples(json!({ "exclusive": true })))]
-pub struct AcknowledgementDraft {
-    /// Refused with `ALREADY_ACKNOWLEDGED` unless it is the first; `false` unless given.
-    exclusive: Option<bool>,
+    reply::answer(messages::cancel(&app, &principal, session, message, idempotency).await?)
 }
 
 /// Acknowledge the outcome of a question
@@ -128,11 +120,10 @@ pub async fn acknowledge(
     Ids(session, message): Ids<SessionId, MessageId>,
     key: IdempotencyKey,
     body: Body<AcknowledgementDraft>,
-) -> Reply {
+) -> HandlerResult {
     let exclusive = body.value.exclusive.unwrap_or(false);
-    let command = Command::Acknowledge(Acknowledgement { message, exclusive, of_interaction: false });
-    let outcome = app.command(&principal, session, command, key.of(&principal, body.digest)).await?;
-    reply::outcome(&app, principal.scope(), outcome).await
+    let idempotency = key.of(&principal, body.digest);
+    reply::answer(messages::acknowledge(&app, &principal, session, message, exclusive, idempotency).await?)
 }
 
 /// List unacknowledged answers
@@ -143,17 +134,16 @@ pub async fn acknowledge(
     params(PageRequest),
     responses((status = 200, description = "A page of messages", body = Page<Message>)),
 )]
-pub async fn answers(Agent(principal): Agent, State(app): State<App>, query: Query) -> Reply {
-    let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
-    let (scope, page) = (principal.scope(), query.page()?);
-    let found = app.store.unacknowledged(scope, agent.agent, page).await?;
+pub async fn answers(caller: Agent, State(app): State<App>, query: Query) -> HandlerResult {
+    let (scope, page) = (caller.0.scope(), query.page()?);
+    let found = app.store.unacknowledged(scope, caller.agent()?.agent, page).await?;
     let (total, count, ids) = (found.total, found.data.len(), Arc::from(found.data));
     let read = move |done: usize| {
         let (app, ids): (_, Arc<[(SessionId, MessageId)]>) = (App::clone(&app), Arc::clone(&ids));
         async move {
-            let found = app.store.messages_of(scope, &ids[done..], pieces::MAX_BYTES).await?;
-            Piece::new(found.count, &found.data)
+            let found = app.store.messages_of(scope, &ids[done..], paged_stream::MAX_BYTES).await?;
+            Chunk::new(found.count, &found.data)
         }
     };
-    pieces::page(page, total, count, read(0).await?, read)
+    paged_stream::page(page, total, count, read(0).await?, read)
 }

@@ -1,35 +1,34 @@
-//! The HTTP side: thin handlers that read a request, ask the rooms behind, and write the reply.
+//! The HTTP side: a handler extracts its input from the request, calls one use case of [`crate::service`], and replies.
 //!
-//! Handlers that agents and people share are generic over their [`audience`], which says in a route's signature
-//! who may call it.
+//! The signature of a handler is its policy: its first argument is an extractor of [`auth`] that authenticates the caller.
+//! Handlers that agents and people share are generic over it.
 
 mod accounts;
+mod agents;
 mod asyncapi;
-mod audience;
 mod audit;
-mod awaiting;
+mod auth;
 mod body;
 mod buckets;
-mod creation;
+mod chat_page;
 mod docs;
-mod entrants;
 mod error;
 mod guests;
+mod humans;
 mod idempotency;
-mod inbound;
 mod interactions;
+mod keys;
+mod lingering_close;
 mod live;
 mod long_lived;
-mod manage;
+mod long_poll;
 mod me;
 mod messages;
 mod openapi;
 mod ops;
-mod page;
-mod page_headers;
+mod paged_stream;
 mod participants;
 mod path;
-mod pieces;
 mod public_keys;
 mod query;
 mod rate_limit;
@@ -37,13 +36,13 @@ mod refresh_cookie;
 mod reply;
 mod request_id;
 mod router;
+mod security_headers;
 mod sessions;
-mod setup_links;
 mod sign_ins;
+mod spaces;
 mod sse;
 mod timeline;
 
-pub use creation::DEFAULT_AGENT;
 pub use error::ApiError;
 pub use openapi::text as openapi_text;
 pub use router::{ops_router, router};

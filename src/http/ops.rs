@@ -1,57 +1,34 @@
-//! Whether the hub lives, whether it is ready for traffic, and its figures.
+//! Health checks and metrics.
 
 use super::App;
-use super::audience::ManagerKey;
+use super::auth::ManagerKey;
 use super::error;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::broker::Connectivity;
 use crate::domain::Refusal;
 use crate::metrics::Asked;
+use crate::protocol::body::health::{Alive, Readiness};
+use crate::protocol::error::ErrorCode;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use utoipa::ToSchema;
 
-/// How long the store may take to answer before it counts as out of reach.
+/// Timeout of a check of the store.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
-/// How long a trial write may take after one has failed. A database that another program holds keeps it waiting, and
-/// whoever balances the load waits about a second for the answer.
+/// Timeout of a trial write after one has failed. A database that another program locks keeps it waiting, and load
+/// balancers wait about a second for the answer.
 const WRITE_PATIENCE: Duration = Duration::from_millis(500);
-/// How long its answer holds: whoever asks whether the node is ready must not be able to keep the store busy.
+/// How long the answer is cached: readiness probes must not keep the store busy.
 const STORE_ANSWER: Duration = Duration::from_secs(1);
 /// Prometheus' text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-#[derive(Serialize, ToSchema)]
-struct Alive {
-    /// Always `ok`.
-    status: &'static str,
-}
-
-#[derive(Serialize, ToSchema)]
-struct Readiness {
-    /// `ok`, `degraded` (without its Redis) or `unavailable`.
-    status: &'static str,
-    /// `ok`, `unreachable`, or `unwritable`: it can be read, and writes fail (it is full, or held by another program).
-    store: &'static str,
-    draining: bool,
-    /// `ok` or `unreachable`; absent where no Redis is configured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String)]
-    redis: Option<&'static str>,
-    /// The tasks of the node that fail again and again; absent where there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
-    failing: Vec<&'static str>,
-}
-
-/// How the store does.
+/// The state of the store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Health {
     Ok,
@@ -69,12 +46,12 @@ impl Health {
     }
 }
 
-/// What the store said last, and when.
+/// The last state of the store, and when it was checked.
 #[derive(Default)]
 pub struct Probe(Mutex<Option<(Instant, Health)>>);
 
 impl Probe {
-    /// Whether the store answers and takes writes. It is asked by one at a time.
+    /// Whether the store answers and takes writes. One request checks it at a time.
     async fn health(&self, app: &App) -> Health {
         let mut last = self.0.lock().await;
         if let Some((_, health)) = last.filter(|(at, _)| at.elapsed() < STORE_ANSWER) {
@@ -89,8 +66,8 @@ impl Probe {
         if !timeout(STORE_PATIENCE, app.store.ping()).await.is_ok_and(|answer| answer.is_ok()) {
             return Health::Unreachable;
         }
-        // While writes work, each of them is proof enough. Where the last one failed, none may come any more: whoever
-        // balances the load sends them elsewhere.
+        // While writes succeed, each of them is proof enough. Where the last one failed, no more may come, because load
+        // balancers send them to other nodes.
         if app.store.writes_fail()
             && !timeout(WRITE_PATIENCE, app.store.try_write()).await.is_ok_and(|answer| answer.is_ok())
         {
@@ -105,7 +82,7 @@ impl Probe {
     get, path = "/livez", operation_id = "live",
     responses((status = 200, description = "It does", body = Alive)),
 )]
-pub async fn livez() -> Reply {
+pub async fn livez() -> HandlerResult {
     reply::ok(&Alive { status: "ok" })
 }
 
@@ -118,7 +95,7 @@ pub async fn livez() -> Reply {
     get, path = "/readyz", operation_id = "ready",
     responses((status = 200, description = "It is", body = Readiness), (status = 503, description = "It is not", body = Readiness)),
 )]
-pub async fn readyz(State(app): State<App>, Extension(probe): Extension<Arc<Probe>>) -> Reply {
+pub async fn readyz(State(app): State<App>, Extension(probe): Extension<Arc<Probe>>) -> HandlerResult {
     let store = probe.health(&app).await;
     let failing = app.supervisor.failing();
     let draining = app.draining.is_cancelled();
@@ -144,12 +121,12 @@ pub async fn readyz(State(app): State<App>, Extension(probe): Extension<Arc<Prob
     get, path = "/metrics", operation_id = "getMetrics",
     responses((status = 200, description = "The figures", body = String, content_type = "text/plain")),
 )]
-pub async fn metrics(_: ManagerKey, app: State<App>) -> Reply {
+pub async fn metrics(_: ManagerKey, app: State<App>) -> HandlerResult {
     open_metrics(app).await
 }
 
-/// The figures, to whoever reaches the port that is set aside for them.
-pub async fn open_metrics(State(app): State<App>) -> Reply {
+/// The metrics without a credential, on the port of `HILOOP_METRICS_LISTEN`.
+pub async fn open_metrics(State(app): State<App>) -> HandlerResult {
     let pending = timeout(STORE_PATIENCE, app.store.pending_responses()).await;
     let asked = Asked {
         pending: pending.ok().and_then(Result::ok),
@@ -158,13 +135,13 @@ pub async fn open_metrics(State(app): State<App>) -> Reply {
         counters: app.broker.counters(),
     };
     let text = app.metrics.render(&asked).map_err(|error| {
-        tracing::error!(%error, "the figures can't be written");
+        tracing::error!(%error, "cannot render the metrics");
         Refusal::Internal
     })?;
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response())
 }
 
-/// Whatever else is asked of the port of the figures.
+/// Any other path of the metrics port.
 pub async fn nothing_else() -> Response {
-    error::reply(StatusCode::NOT_FOUND, "NOT_FOUND", "This port has /metrics, /livez and /readyz")
+    error::reply(ErrorCode::NOT_FOUND, "This port has /metrics, /livez and /readyz")
 }

@@ -1,13 +1,11 @@
 //! Query parameters, checked one by one so that an error names the one that is wrong.
 
 use super::ApiError;
-use crate::domain::{PageRequest, Refusal};
+use crate::domain::Refusal;
+use crate::protocol::page::PageRequest;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use std::convert::Infallible;
-use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use uuid::Uuid;
 
 /// The parameters of a request's URL.
@@ -62,25 +60,6 @@ impl Query {
             page: self.number("page", 1, i64::MAX)?.unwrap_or(1),
             size: self.number("pageSize", 1, PageRequest::MAX_SIZE)?.unwrap_or(PageRequest::DEFAULT_SIZE),
         })
-    }
-}
-
-impl IntoParams for PageRequest {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let number = |name: &str, about: &str, default: i64, max: Option<i64>| {
-            let schema = ObjectBuilder::new()
-                .schema_type(Type::Integer)
-                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
-                .minimum(Some(1))
-                .maximum(max)
-                .default(Some(default.into()));
-            let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
-            parameter.description(Some(about)).schema(Some(schema)).build()
-        };
-        vec![
-            number("page", "Which page, from 1.", 1, None),
-            number("pageSize", "Entries on a page.", Self::DEFAULT_SIZE, Some(Self::MAX_SIZE)),
-        ]
     }
 }
 

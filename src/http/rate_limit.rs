@@ -1,21 +1,22 @@
 //! Rate limits: so many requests a second for each credential; without one, for each address.
 //!
-//! A credential has a quota of its own once it has proved good on this node. Before that a request counts for its
-//! address too, or whoever makes up a new key for each request would have no limit; it is taken back when the
-//! credential turns out to be good, so that what others try behind the same address costs it nothing for long.
+//! A credential has a quota of its own once this node has verified it. Before that a request counts for its address too,
+//! because otherwise a client with a made-up key for each request would have no limit. The address gets its token back
+//! when the credential turns out to be valid, so that other clients behind the same address are not slowed down.
 //!
 //! Replies carry the fields of the IETF draft "RateLimit header fields for HTTP": `RateLimit-Policy` with the
-//! quota, `RateLimit` with what is left of it. Failed sign-ins have a quota of their own, kept by `auth/attempts.rs`.
+//! quota, `RateLimit` with the rest of it. Failed sign-ins have a quota of their own, kept by `auth/attempts.rs`.
 
 use super::buckets::Buckets;
 use super::{App, error};
 use crate::auth::Authenticator;
 use crate::auth::credential::Credential;
 use crate::domain::Origin;
+use crate::net::client_address::origin;
+use crate::protocol::error::ErrorCode;
 use crate::store::SecretHash;
-use crate::wire::origin;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use ipnet::IpNet;
@@ -26,13 +27,13 @@ use std::time::Instant;
 pub(super) struct Quota {
     pub(super) name: &'static str,
     pub(super) amount: u32,
-    /// In which it holds; 0 for one of what is open at the same time.
+    /// The window; 0 for a quota of what is open at the same time.
     pub(super) seconds: u32,
 }
 
 impl Quota {
-    /// Adds the fields that say how much is `left`, and how many seconds to wait if nothing is. They are lists, in which
-    /// several quotas may stand side by side.
+    /// Adds the fields: how much is `left`, and how many seconds to wait if nothing is. They are lists, so a reply may carry
+    /// several quotas.
     pub(super) fn show(&self, headers: &mut HeaderMap, left: u32, wait: u64) {
         let Self { name, amount, seconds } = self;
         let window = if *seconds > 0 { format!(";w={seconds}") } else { String::new() };
@@ -56,7 +57,7 @@ enum Payer {
     Credential(SecretHash),
 }
 
-/// The quota of every caller and what each has used of it.
+/// The quota of every caller, and how much of it each has used.
 pub(super) struct RateLimits {
     buckets: Buckets<Payer>,
     quota: Quota,
@@ -66,7 +67,7 @@ pub(super) struct RateLimits {
 }
 
 impl RateLimits {
-    /// The limits that the settings ask for; none if they are off.
+    /// The configured limits; none if they are off.
     pub(super) fn new(app: &App) -> Option<Arc<Self>> {
         let limit = app.config.rate_limit?;
         Some(Arc::new(Self {
@@ -78,7 +79,7 @@ impl RateLimits {
         }))
     }
 
-    /// Counts a request for each of these, or for none of them if one has nothing left.
+    /// Takes a token from each of these, or from none of them if one has none left.
     fn take(&self, payers: &[Payer]) -> Result<u32, u64> {
         let now = Instant::now();
         let mut least = u32::MAX;
@@ -95,7 +96,7 @@ impl RateLimits {
     }
 }
 
-/// The credential that a route will look at; `/v1/auth` has none yet.
+/// The credential that a route reads; `/v1/auth` has none.
 fn credential(request: &Request) -> Option<Credential<'_>> {
     let (path, headers) = (request.uri().path(), request.headers());
     if path.starts_with("/v1/auth/") {
@@ -117,7 +118,7 @@ pub(super) async fn middleware(State(limits): State<Arc<RateLimits>>, request: R
     let taken = match (credential, unproved) {
         (None, _) => limits.take(&[address]),
         (Some(credential), None) => limits.take(&[Payer::Credential(credential)]),
-        // The address first: what is made up gets no bucket once there is nothing left.
+        // The address first: made-up credentials get no bucket once its quota is used up.
         (Some(credential), Some(_)) => limits.take(&[address, Payer::Credential(credential)]),
     };
     let (mut response, left, wait) = match taken {
@@ -128,7 +129,7 @@ pub(super) async fn middleware(State(limits): State<Arc<RateLimits>>, request: R
             }
             (response, left, 0)
         }
-        Err(wait) => (error::reply(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", &limits.refusal), 0, wait),
+        Err(wait) => (error::reply(ErrorCode::RATE_LIMITED, &limits.refusal), 0, wait),
     };
     limits.quota.show(response.headers_mut(), left, wait);
     response

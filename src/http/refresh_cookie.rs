@@ -1,5 +1,5 @@
-//! The refresh token of the hub's own page, in a cookie that no script can read: a script that got into the page can't
-//! carry a sign-in away. The page asks for it with `Hiloop-Refresh: cookie` on `/v1/auth`; every other client has the
+//! The refresh token of the hub's own page, in a cookie that scripts can't read, so that an injected script can't steal a
+//! sign-in. The page asks for it with `Hiloop-Refresh: cookie` on `/v1/auth`; every other client has the
 //! token in the body.
 //!
 //! Another site's page can't make use of the cookie: browsers don't send it from there (`SameSite=Strict`), the header
@@ -18,12 +18,12 @@ use std::convert::Infallible;
 
 const ASKS: &str = "hiloop-refresh";
 const NAME: &str = "hiloop_refresh";
-/// As long as a refresh token holds that nobody uses.
+/// The lifetime of an unused refresh token.
 const MAX_AGE_SECONDS: u32 = 30 * 24 * 60 * 60;
 /// Far more than a reply of `/v1/auth` has.
 const MAX_REPLY: usize = 64 * 1024;
 
-/// The token that came in the cookie, where the page asked for that.
+/// The token of the cookie, where the page asked for it.
 pub struct CookieToken(pub Option<String>);
 
 impl<S: Sync> FromRequestParts<S> for CookieToken {
@@ -69,9 +69,8 @@ pub async fn middleware(State(app): State<App>, mut request: Request, next: Next
     }
 }
 
-/// Whether the page lies where the request went to, by its `Host` or, behind a proxy that changes that, by the public
-/// URL. Hosts can be made up, but a browser sends the cookie to its own host alone: a page under a made-up name of the
-/// hub has none.
+/// Whether the page's origin is the hub's own, by `Host` or, behind a proxy that changes it, by the public URL. `Host` can
+/// be forged, but a browser sends the cookie only to the host that set it, so a page under another name has none.
 fn is_own_page(app: &App, request: &Request) -> bool {
     let headers = request.headers();
     // Browsers say so themselves, on pages over HTTPS and of this machine.

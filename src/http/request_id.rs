@@ -1,13 +1,14 @@
-//! What every request passes: `X-Request-Id` on every reply; that replies of the API and errors are for nobody to keep or
-//! to guess the type of; a line of log and a figure for each request, never a body,
-//! a header or a query; a reply even where a handler panics, and where a body is left unread.
+//! The middleware of every request: `X-Request-Id` on every reply; `no-store` and `nosniff` on replies of the API and on
+//! errors; an access log line and a metric for each request, never with a body, a header or a query; a 500 where a handler
+//! panics; a lingering close where a body is left unread.
 //!
-//! One layer for all of it: each costs every request that waits some memory, and every other one some time.
+//! It is one layer, because each layer costs every request time, and every waiting request memory.
 
-use super::{error, inbound};
+use super::{error, lingering_close};
 use crate::metrics::Metrics;
+use crate::protocol::error::ErrorCode;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt as _;
@@ -19,10 +20,10 @@ use uuid::Uuid;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Stands for every path that is no route: pages, and what is not there.
+/// The label of every path that is no route: web pages, and paths that do not exist.
 const NO_ROUTE: &str = "none";
 
-/// The method, if it is one of those that routes have: a client may make up any number of others.
+/// The method as a label. Clients can send any number of other methods, so these share one.
 fn known(method: &Method) -> &str {
     match method.as_str() {
         known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
@@ -30,7 +31,7 @@ fn known(method: &Method) -> &str {
     }
 }
 
-/// Takes the caller's id or makes one, and returns it.
+/// Takes the caller's request id or makes one, runs the request, and completes the reply.
 pub async fn middleware(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
     let given = request
         .headers()
@@ -50,7 +51,7 @@ pub async fn middleware(State(metrics): State<Arc<Metrics>>, mut request: Reques
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let is_api = request.uri().path().starts_with("/v1/");
     let started = Instant::now();
-    let handled = AssertUnwindSafe(next.run(inbound::take_in(request))).catch_unwind();
+    let handled = AssertUnwindSafe(next.run(lingering_close::guard(request))).catch_unwind();
     let handled = handled.instrument(span.clone()).await;
     let mut response = handled.unwrap_or_else(|_| span.in_scope(panicked));
     let (status, took) = (response.status().as_u16(), started.elapsed());
@@ -73,10 +74,10 @@ pub async fn middleware(State(metrics): State<Arc<Metrics>>, mut request: Reques
     response
 }
 
-/// A bug in a handler: logged (without the panic's text, which might hold content), and a 500 for the caller.
+/// A handler panicked: logged without the panic's text, which might hold content, and a 500 for the caller.
 fn panicked() -> Response {
     tracing::error!("a handler panicked");
-    error::reply(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Something went wrong on our side")
+    error::reply(ErrorCode::INTERNAL, "Something went wrong on our side")
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
 //! Every route of the hub in one table.
 
-use super::audience::{Agent, Member, Person};
-use super::error::UpgradeRequired;
+use super::auth::{Agent, HumanOnly, Person};
 use super::rate_limit::{self, RateLimits};
 use super::{
-    ApiError, App, accounts, asyncapi, audit, awaiting, creation, docs, error, guests, interactions, live, manage, me,
-    messages, openapi, ops, page, participants, public_keys, refresh_cookie,
+    ApiError, App, accounts, agents, asyncapi, audit, chat_page, docs, error, guests, humans, interactions, keys, live,
+    long_poll, me, messages, openapi, ops, participants, public_keys, refresh_cookie,
 };
-use super::{request_id, sessions, setup_links, sign_ins, sse, timeline};
+use super::{request_id, sessions, sign_ins, spaces, sse, timeline};
 use crate::domain::Refusal;
 use crate::metrics::Metrics;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::openapi::errors::UpgradeRequired;
 use crate::ws;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -30,7 +31,7 @@ pub fn router(app: App) -> Router {
         .nest("/v1/human", human())
         .nest("/v1/auth", auth().layer(middleware::from_fn_with_state(app.clone(), refresh_cookie::middleware)))
         .nest("/v1/manage", managing())
-        .route("/v1/provision/agents", post(creation::provision))
+        .route("/v1/provision/agents", post(agents::provision))
         .route("/v1/ws", get(socket))
         .route("/metrics", get(ops::metrics));
     if let Some(limits) = RateLimits::new(&app) {
@@ -43,8 +44,8 @@ pub fn router(app: App) -> Router {
         .route("/openapi.json", get(openapi::openapi))
         .route("/asyncapi.json", get(asyncapi::document))
         .route("/docs", get(docs::index))
-        .route("/", get(page::index))
-        .fallback(page::file)
+        .route("/", get(chat_page::index))
+        .fallback(chat_page::file)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app);
     let routes = match cors {
@@ -54,7 +55,7 @@ pub fn router(app: App) -> Router {
     finish(routes, metrics)
 }
 
-/// What operators alone reach, on a port of its own: it answers without a key, and while the hub drains.
+/// The router of the metrics port, which only operators reach: it needs no key, and answers while the hub drains.
 pub fn ops_router(app: App) -> Router {
     let metrics = Arc::clone(&app.metrics);
     let routes = Router::new()
@@ -67,7 +68,7 @@ pub fn ops_router(app: App) -> Router {
     finish(routes, metrics)
 }
 
-/// What every request passes.
+/// Adds the middleware of every request.
 fn finish(routes: Router, metrics: Arc<Metrics>) -> Router {
     routes.layer(middleware::from_fn_with_state(metrics, request_id::middleware))
 }
@@ -82,10 +83,10 @@ fn agent() -> Router<App> {
         .route("/sessions/{id}", get(sessions::get::<Agent>).patch(sessions::update))
         .route("/sessions/{id}/messages", post(messages::post::<Agent>).get(messages::list::<Agent>))
         .route("/sessions/{id}/messages/{messageId}", get(messages::get::<Agent>))
-        .route("/sessions/{id}/messages/{messageId}/await", get(awaiting::message))
+        .route("/sessions/{id}/messages/{messageId}/await", get(long_poll::message))
         .route("/sessions/{id}/messages/{messageId}/acknowledge", post(messages::acknowledge))
         .route("/sessions/{id}/messages/{messageId}/cancel", post(messages::cancel))
-        .route("/sessions/{id}/await", get(awaiting::session))
+        .route("/sessions/{id}/await", get(long_poll::session))
         .route("/answers", get(messages::answers))
         .route("/sessions/{id}/timeline", get(timeline::list::<Agent>))
         .route("/sessions/{id}/events", get(sse::events::<Agent>))
@@ -99,7 +100,7 @@ fn agent() -> Router<App> {
         .route("/sessions/{id}/typing", post(live::typing::<Agent>))
         .route("/interactions", post(interactions::create).get(interactions::list::<Agent>))
         .route("/interactions/{id}", get(interactions::get::<Agent>))
-        .route("/interactions/{id}/await", get(awaiting::interaction))
+        .route("/interactions/{id}/await", get(long_poll::interaction))
         .route("/interactions/{id}/cancel", post(interactions::cancel))
         .route("/interactions/{id}/acknowledge", post(interactions::acknowledge))
         .route("/interactions/{id}/messages", post(interactions::post_message).get(interactions::messages))
@@ -125,7 +126,7 @@ fn human() -> Router<App> {
         .route("/sessions/{id}/messages/{messageId}", get(messages::get::<Person>))
         .route("/sessions/{id}/timeline", get(timeline::list::<Person>))
         .route("/sessions/{id}/events", get(sse::events::<Person>))
-        .route("/sessions/{id}/close", post(sessions::close::<Member>))
+        .route("/sessions/{id}/close", post(sessions::close::<HumanOnly>))
         .route("/sessions/{id}/keys", get(public_keys::of_session::<Person>))
         .route("/sessions/{id}/participants", get(participants::list::<Person>))
         .route("/sessions/{id}/typing", post(live::typing::<Person>))
@@ -145,20 +146,20 @@ fn auth() -> Router<App> {
 
 fn managing() -> Router<App> {
     Router::new()
-        .route("/keys", post(creation::key).get(manage::keys))
-        .route("/keys/{id}", delete(manage::revoke_key))
-        .route("/agents", post(creation::agent).get(manage::agents))
-        .route("/agents/{id}", delete(manage::deactivate_agent))
-        .route("/humans", post(creation::human).get(manage::humans))
-        .route("/humans/{id}", delete(manage::deactivate_human))
-        .route("/humans/{id}/setup-link", post(setup_links::create))
-        .route("/spaces", post(creation::space).get(manage::spaces))
-        .route("/spaces/{id}", delete(manage::deactivate_space))
+        .route("/keys", post(keys::create).get(keys::list))
+        .route("/keys/{id}", delete(keys::revoke))
+        .route("/agents", post(agents::create).get(agents::list))
+        .route("/agents/{id}", delete(agents::deactivate))
+        .route("/humans", post(humans::create).get(humans::list))
+        .route("/humans/{id}", delete(humans::deactivate))
+        .route("/humans/{id}/setup-link", post(humans::create_setup_link))
+        .route("/spaces", post(spaces::create).get(spaces::list))
+        .route("/spaces/{id}", delete(spaces::deactivate))
         .route("/attestations/{principalId}", put(public_keys::attest))
         .route("/audit", get(audit::list))
 }
 
-/// Other pages that may call the hub, if any are configured.
+/// CORS for the configured origins, if there are any.
 fn cors(origins: &[String]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
@@ -209,9 +210,10 @@ pub(super) async fn socket(State(app): State<App>, request: Request) -> Result<R
     let headers = request.headers();
     let other_version = headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version != "13");
     match ws::upgrade(app, request).await {
-        // As RFC 6455 section 4.4 has it: a client may know several versions.
+        // RFC 6455 section 4.4: a client may support several versions.
         Err(Refusal::Invalid(text)) if other_version => {
-            let mut response = error::reply(StatusCode::UPGRADE_REQUIRED, "VALIDATION_ERROR", &text);
+            let mut response = error::reply(ErrorCode::VALIDATION_ERROR, &text);
+            *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
             response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             Ok(response)
         }
@@ -220,5 +222,5 @@ pub(super) async fn socket(State(app): State<App>, request: Request) -> Result<R
 }
 
 pub(super) async fn method_not_allowed() -> Response {
-    error::reply(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This path does not know this method")
+    error::reply(ErrorCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }

@@ -1,31 +1,23 @@
 //! Sessions: open, list, get, change, close, archive, and the feed.
 
 use super::App;
-use super::audience::{Agent, Audience, Member, Person};
-use super::body::{Body, NoBody};
-use super::entrants::{self, Entrants};
-use super::error::NotFound;
-use super::idempotency::IdempotencyKey;
+use super::auth::{Agent, HumanOnly, Person, SessionCaller};
+use super::body::Body;
+use super::paged_stream::{self, Chunk};
 use super::path::Id;
-use super::pieces::{self, Piece};
 use super::query::Query;
-use super::reply::{self, Reply};
-use crate::domain::decide::Command;
-use crate::domain::draft::{SessionChange, SessionDraft};
-use crate::domain::interaction::NewInteraction;
-use crate::domain::{
-    AgentId, HumanId, Message, Page, PageRequest, Participant, ParticipantType, Principal, Priority, Refusal, Session,
-    SessionId, SessionStatus, Timestamp,
-};
-use crate::store::{FeedEntry, Listed, SavedReplyKind};
-use crate::timeline::{Action, By, Idempotency, Outcome, Request};
+use super::reply::{self, HandlerResult};
+use crate::domain::{Message, Refusal, Session, SessionId, SessionStatus};
+use crate::protocol::body::{FeedItem, NoBody, SessionChange, SessionDraft};
+use crate::protocol::openapi::errors::NotFound;
+use crate::protocol::page::{Page, PageRequest};
+use crate::service::idempotency::IdempotencyKey;
+use crate::service::sessions;
+use crate::store::{FeedEntry, Listed};
 use axum::extract::State;
-use axum::http::StatusCode;
-use serde::Serialize;
 use serde::de::IgnoredAny;
 use std::collections::HashMap;
 use std::sync::Arc;
-use utoipa::ToSchema;
 
 /// Open a session
 ///
@@ -37,20 +29,14 @@ use utoipa::ToSchema;
     responses((status = 201, description = "The session", body = Session)),
 )]
 pub async fn create_by_agent(
-    Agent(principal): Agent,
+    caller: Agent,
     State(app): State<App>,
     key: IdempotencyKey,
     body: Body<SessionDraft>,
-) -> Reply {
-    let Principal::Agent(agent) = &*principal else { return Err(Refusal::Internal.into()) };
-    let mut draft = body.value;
-    draft.look_over(app.config.max_field_bytes)?;
-    let entrants = entrants::of_agent(&app, agent, draft.participants.take()).await;
-    let outcome = match entrants.and_then(|entrants| Opening::new(&app, entrants, draft)) {
-        Ok(opening) => opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?,
-        Err(refusal) => key.recall(&app, &principal, body.digest, refusal).await?,
-    };
-    opened(outcome)
+) -> HandlerResult {
+    let (principal, agent) = (&caller.0, caller.agent()?);
+    let idempotency = key.of(principal, body.digest);
+    reply::answer(sessions::open_by_agent(&app, principal, agent, body.value, idempotency).await?)
 }
 
 /// Open a session with an agent
@@ -63,102 +49,16 @@ pub async fn create_by_agent(
         example = json!({ "title": "The nightly build", "participants": [{ "type": "Agent", "name": "deployer" }] }),
     ),
     params(IdempotencyKey),
-    responses((status = 201, description = "The session", body = Session), Member, NotFound),
+    responses((status = 201, description = "The session", body = Session), HumanOnly, NotFound),
 )]
 pub async fn create_by_human(
-    Member(principal, human): Member,
+    HumanOnly(principal, human): HumanOnly,
     State(app): State<App>,
     key: IdempotencyKey,
     body: Body<SessionDraft>,
-) -> Reply {
-    let mut draft = body.value;
-    draft.look_over(app.config.max_field_bytes)?;
-    let named = draft.participants.take().ok_or_else(|| Refusal::required("participants"))?;
-    let entrants = entrants::of_human(&app, &human, &named).await;
-    let outcome = match entrants.and_then(|entrants| Opening::new(&app, entrants, draft)) {
-        Ok(opening) => opening.submit(&app, &principal, None, key.of(&principal, body.digest)).await?,
-        Err(refusal) => key.recall(&app, &principal, body.digest, refusal).await?,
-    };
-    opened(outcome)
-}
-
-/// A session that is to be created, with its first participants; the creator is one of them.
-pub(super) struct Opening {
-    session: Box<Session>,
-    has_chosen_id: bool,
-    participants: Vec<Participant>,
-}
-
-impl Opening {
-    pub(super) fn new(app: &App, entrants: Entrants, draft: SessionDraft) -> Result<Self, Refusal> {
-        let Entrants { space, creator, others } = entrants;
-        let now = app.clock.now();
-        let chosen = draft.id.map(|id| id.check_chosen(now)).transpose()?;
-        let patch = draft.check(app.config.max_field_bytes)?;
-        let id = chosen.unwrap_or_default();
-        let by_agent = creator.kind == ParticipantType::Agent;
-        let mut participants = vec![Participant::new(id, &creator, Participant::OWNER, None, now)];
-        for (member, role) in others {
-            if participants.iter().all(|present| present.principal() != member.id) {
-                participants.push(Participant::new(id, &member, &role, Some(creator.actor()), now));
-            }
-        }
-        let session = Box::new(Session {
-            id,
-            space_id: space,
-            created_by_agent_id: by_agent.then_some(AgentId(creator.id.0)),
-            created_by_human_id: (!by_agent).then_some(HumanId(creator.id.0)),
-            title: patch.title.flatten(),
-            encrypted_title: patch.encrypted_title.flatten(),
-            status: SessionStatus::Active,
-            priority: patch.priority.unwrap_or(Priority::Medium),
-            metadata: patch.metadata.flatten(),
-            last_seq: 0,
-            pending_count: 0,
-            created_at: now,
-            updated_at: now,
-            closed_at: None,
-            archived_at: None,
-            first_seq: 1,
-            message_count: 0,
-        });
-        Ok(Self { session, has_chosen_id: chosen.is_some(), participants })
-    }
-
-    /// Creates it, with what is asked in it from the start if it is an interaction.
-    pub(super) async fn submit(
-        self,
-        app: &App,
-        principal: &Arc<Principal>,
-        interaction: Option<Box<NewInteraction>>,
-        idempotency: Option<Idempotency>,
-    ) -> Result<Outcome, Refusal> {
-        let request = Request {
-            space: self.session.space_id,
-            session: self.session.id,
-            by: By::Principal(Arc::clone(principal)),
-            action: Action::Create {
-                session: self.session,
-                has_chosen_id: self.has_chosen_id,
-                participants: self.participants,
-                interaction,
-            },
-            idempotency,
-        };
-        let request = Request { action: app.space_bytes.within(request.space, request.action), ..request };
-        app.timeline.submit(request).await
-    }
-}
-
-/// The reply to a session that was created.
-fn opened(outcome: Outcome) -> Reply {
-    match outcome {
-        Outcome::Session(session) => reply::created(&session),
-        Outcome::Replayed { reply: SavedReplyKind::Body(body), .. } => {
-            Ok(reply::replayed(reply::raw_json(StatusCode::CREATED, body)))
-        }
-        _ => Err(Refusal::Internal.into()),
-    }
+) -> HandlerResult {
+    let idempotency = key.of(&principal, body.digest);
+    reply::answer(sessions::open_by_human(&app, &principal, &human, body.value, idempotency).await?)
 }
 
 /// List sessions
@@ -169,7 +69,7 @@ fn opened(outcome: Outcome) -> Reply {
     params(PageRequest, ("status" = Option<SessionStatus>, Query, description = "Only sessions of this status.")),
     responses((status = 200, description = "A page of sessions", body = Page<Session>)),
 )]
-pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) -> Reply {
+pub async fn list<C: SessionCaller>(caller: C, State(app): State<App>, query: Query) -> HandlerResult {
     let words: Vec<_> = SessionStatus::ALL.iter().map(|status| status.as_str()).collect();
     let status = query.word("status", SessionStatus::parse, &words)?;
     let (scope, page) = (caller.principal().scope(), query.page()?);
@@ -179,11 +79,11 @@ pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) 
         let (app, listed): (_, Arc<[Listed]>) = (App::clone(&app), Arc::clone(&listed));
         async move {
             let listed: Vec<_> = listed[done..].iter().collect();
-            let found = app.store.sessions_of(scope, &listed, pieces::MAX_BYTES).await?;
-            Piece::new(found.count, &found.data)
+            let found = app.store.sessions_of(scope, &listed, paged_stream::MAX_BYTES).await?;
+            Chunk::new(found.count, &found.data)
         }
     };
-    pieces::page(page, total, count, read(0).await?, read)
+    paged_stream::page(page, total, count, read(0).await?, read)
 }
 
 /// Get a session
@@ -191,7 +91,7 @@ pub async fn list<A: Audience>(caller: A, State(app): State<App>, query: Query) 
     get, path = "/sessions/{id}", operation_id = "getSession",
     responses((status = 200, description = "The session", body = Session)),
 )]
-pub async fn get<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>) -> Reply {
+pub async fn get<C: SessionCaller>(caller: C, State(app): State<App>, Id(session): Id<SessionId>) -> HandlerResult {
     let session = app.store.session(caller.principal().scope(), session).await?;
     reply::ok(&session.ok_or(Refusal::NotFound("Session"))?)
 }
@@ -209,22 +109,8 @@ pub async fn update(
     State(app): State<App>,
     Id(session): Id<SessionId>,
     body: Body<SessionChange>,
-) -> Reply {
-    let patch = body.value.check(app.config.max_field_bytes)?;
-    let outcome = app.command(&principal, session, Command::Update(patch), None).await?;
-    reply::outcome(&app, principal.scope(), outcome).await
-}
-
-async fn end(
-    app: &App,
-    principal: &Arc<Principal>,
-    session: SessionId,
-    command: Command,
-    key: &IdempotencyKey,
-    body: &Body<IgnoredAny>,
-) -> Reply {
-    let outcome = app.command(principal, session, command, key.of(principal, body.digest)).await?;
-    reply::outcome(app, principal.scope(), outcome).await
+) -> HandlerResult {
+    reply::answer(sessions::update(&app, &principal, session, body.value).await?)
 }
 
 /// Close a session
@@ -234,16 +120,17 @@ async fn end(
     post, path = "/sessions/{id}/close", operation_id = "closeSession",
     request_body = NoBody,
     params(IdempotencyKey),
-    responses((status = 200, description = "The session, closed", body = Session), Member),
+    responses((status = 200, description = "The session, closed", body = Session), HumanOnly),
 )]
-pub async fn close<A: Audience>(
-    caller: A,
+pub async fn close<C: SessionCaller>(
+    caller: C,
     State(app): State<App>,
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<IgnoredAny>,
-) -> Reply {
-    end(&app, caller.principal(), session, Command::Close, &key, &body).await
+) -> HandlerResult {
+    let principal = caller.principal();
+    reply::answer(sessions::close(&app, principal, session, key.of(principal, body.digest)).await?)
 }
 
 /// Archive a session
@@ -261,22 +148,8 @@ pub async fn archive(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<IgnoredAny>,
-) -> Reply {
-    end(&app, &principal, session, Command::Archive, &key, &body).await
-}
-
-/// A session of the feed, with what waits in it for this person.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct FeedItem {
-    #[schema(minimum = 0)]
-    pending_count: i64,
-    #[schema(minimum = 0)]
-    unread_count: i64,
-    highest_priority: Option<Priority>,
-    next_deadline_at: Option<Timestamp>,
-    last_message: Option<Message>,
-    session: Session,
+) -> HandlerResult {
+    reply::answer(sessions::archive(&app, &principal, session, key.of(&principal, body.digest)).await?)
 }
 
 /// What needs this human
@@ -287,7 +160,7 @@ struct FeedItem {
     params(PageRequest),
     responses((status = 200, description = "A page of sessions with what waits in them", body = Page<FeedItem>)),
 )]
-pub async fn feed(Person(principal): Person, State(app): State<App>, query: Query) -> Reply {
+pub async fn feed(Person(principal): Person, State(app): State<App>, query: Query) -> HandlerResult {
     let (scope, page) = (principal.scope(), query.page()?);
     let found = app.store.feed(scope, principal.id(), page).await?;
     let (total, count) = (found.total, found.data.len());
@@ -298,14 +171,14 @@ pub async fn feed(Person(principal): Person, State(app): State<App>, query: Quer
             let entries = &entries[done..];
             let sessions = entries.iter().map(|entry| &entry.listed.session);
             let ids: Vec<_> = sessions.map(|session| (session.id, session.message_count)).collect();
-            let messages = app.store.last_messages(scope, &ids, pieces::MAX_BYTES).await?;
+            let messages = app.store.last_messages(scope, &ids, paged_stream::MAX_BYTES).await?;
             let listed: Vec<_> = entries[..messages.count].iter().map(|entry| &entry.listed).collect();
-            let sessions = app.store.sessions_of(scope, &listed, pieces::MAX_BYTES).await?;
+            let sessions = app.store.sessions_of(scope, &listed, paged_stream::MAX_BYTES).await?;
             let last = messages.data.into_iter().map(|message| (message.session_id, message)).collect();
-            Piece::new(sessions.count, &items(&entries[..sessions.count], sessions.data, last))
+            Chunk::new(sessions.count, &items(&entries[..sessions.count], sessions.data, last))
         }
     };
-    pieces::page(page, total, count, read(0).await?, read)
+    paged_stream::page(page, total, count, read(0).await?, read)
 }
 
 /// The entries of the feed whose sessions are still there, in order.

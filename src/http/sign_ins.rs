@@ -1,42 +1,17 @@
 //! Where a human is signed in, and their password.
 
 use super::App;
-use super::audience::Member;
+use super::auth::HumanOnly;
 use super::body::Body;
-use super::error::NotFound;
 use super::path::Id;
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::auth::Visit;
-use crate::domain::{AuditSource, Page, PageRequest, Refusal, SignInId, Timestamp};
+use crate::domain::{AuditSource, Refusal, SignInId};
+use crate::protocol::body::account::{PasswordChange, SignInEntry};
+use crate::protocol::openapi::errors::NotFound;
+use crate::protocol::page::{Page, PageRequest};
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use uuid::Uuid;
-
-#[derive(Deserialize, ToSchema)]
-#[schema(examples(json!({ "current": "correct horse", "new": "a better battery" })))]
-pub struct PasswordChange {
-    #[schema(value_type = String, format = Password)]
-    current: Option<String>,
-    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
-    new: Option<String>,
-}
-
-/// A sign-in: what the tokens of one login came of.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = SignIn)]
-struct SignInEntry {
-    id: Uuid,
-    created_at: Timestamp,
-    /// When its tokens were refreshed last.
-    last_used_at: Timestamp,
-    /// What the client called itself.
-    user_agent: Option<String>,
-    /// Whether the token of this request came of it.
-    current: bool,
-}
 
 /// List one's sign-ins
 ///
@@ -44,9 +19,9 @@ struct SignInEntry {
 #[utoipa::path(
     get, path = "/sign-ins", operation_id = "listSignIns",
     params(PageRequest),
-    responses((status = 200, description = "A page of sign-ins", body = Page<SignInEntry>), Member),
+    responses((status = 200, description = "A page of sign-ins", body = Page<SignInEntry>), HumanOnly),
 )]
-pub async fn list(Member(_, human): Member, State(app): State<App>, query: Query) -> Reply {
+pub async fn list(HumanOnly(_, human): HumanOnly, State(app): State<App>, query: Query) -> HandlerResult {
     let page = app.store.sign_ins(human.id, query.page()?, app.clock.now()).await?;
     reply::ok(&page.map(|found| SignInEntry {
         id: found.id,
@@ -62,9 +37,14 @@ pub async fn list(Member(_, human): Member, State(app): State<App>, query: Query
 /// Its tokens are refused at once, and its live connections end.
 #[utoipa::path(
     delete, path = "/sign-ins/{id}", operation_id = "endSignIn",
-    responses((status = 204, description = "Ended"), Member, NotFound),
+    responses((status = 204, description = "Ended"), HumanOnly, NotFound),
 )]
-pub async fn end(Member(_, human): Member, State(app): State<App>, source: AuditSource, Id(id): Id<SignInId>) -> Reply {
+pub async fn end(
+    HumanOnly(_, human): HumanOnly,
+    State(app): State<App>,
+    source: AuditSource,
+    Id(id): Id<SignInId>,
+) -> HandlerResult {
     app.accounts.end_sign_in(&human, id.0, &source).await?;
     reply::no_content()
 }
@@ -75,14 +55,14 @@ pub async fn end(Member(_, human): Member, State(app): State<App>, source: Audit
 #[utoipa::path(
     post, path = "/password", operation_id = "changePassword",
     request_body = PasswordChange,
-    responses((status = 204, description = "Changed"), Member),
+    responses((status = 204, description = "Changed"), HumanOnly),
 )]
 pub async fn change_password(
-    Member(_, human): Member,
+    HumanOnly(_, human): HumanOnly,
     State(app): State<App>,
     visit: Visit,
     body: Body<PasswordChange>,
-) -> Reply {
+) -> HandlerResult {
     let current = body.value.current.ok_or_else(|| Refusal::required("current"))?;
     let new = body.value.new.ok_or_else(|| Refusal::required("new"))?;
     app.accounts.change_password(&human, current, new, &visit).await?;

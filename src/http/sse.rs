@@ -1,6 +1,6 @@
-//! A session's timeline as Server-Sent Events, on the same cursor as everything else.
+//! A session's timeline as Server-Sent Events.
 
-use super::audience::Audience;
+use super::auth::SessionCaller;
 use super::long_lived::LongLived;
 use super::path::Id;
 use super::query::Query;
@@ -9,8 +9,8 @@ use crate::domain::actor::Scope;
 use crate::domain::{Refusal, SessionId};
 use crate::hub::Stream;
 use crate::metrics::During;
-use crate::wire::Cutoff;
-use crate::wire::event::Event;
+use crate::net::Cutoff;
+use crate::protocol::event::Event;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -40,8 +40,8 @@ const PAUSE: Duration = Duration::from_millis(500);
     ),
     responses((status = 200, description = "The events as they come, each as the `data` of one Server-Sent Event", body = Event, content_type = "text/event-stream")),
 )]
-pub async fn events<A: Audience>(
-    caller: A,
+pub async fn events<C: SessionCaller>(
+    caller: C,
     State(app): State<App>,
     Id(session): Id<SessionId>,
     query: Query,

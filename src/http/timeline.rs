@@ -1,44 +1,21 @@
 //! A session's timeline as pages: after a `seq`, or by page number.
 
 use super::App;
-use super::audience::Audience;
+use super::auth::SessionCaller;
+use super::paged_stream::{self, Chunk};
 use super::path::Id;
-use super::pieces::{self, Piece};
 use super::query::Query;
-use super::reply::{self, Reply};
-use crate::domain::{Page, PageRequest, Refusal, Scope, SessionId};
-use crate::wire::event::Event;
+use super::reply::{self, HandlerResult};
+use crate::domain::{Refusal, Scope, SessionId};
+use crate::protocol::body::TimelineReply;
+use crate::protocol::page::PageRequest;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 1000;
 /// A reply ends after about so many bytes, with `hasMore`.
 const MAX_BYTES: i64 = 4 * 1024 * 1024;
-
-/// Events after a `seq`.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct EventsAfter {
-    #[schema(max_items = 1000)]
-    data: Vec<Event>,
-    /// The `seq` of the newest event of the timeline.
-    #[schema(minimum = 0)]
-    last_seq: i64,
-    /// Whether there are events after the last one of `data`.
-    has_more: bool,
-}
-
-/// What was asked for: events after a `seq`, or a page.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-#[allow(dead_code)] // for the OpenAPI document: the events go out as they were stored
-pub enum TimelineReply {
-    After(EventsAfter),
-    Page(Page<Event>),
-}
 
 /// Read the timeline
 ///
@@ -52,7 +29,12 @@ pub enum TimelineReply {
     ),
     responses((status = 200, description = "Events, oldest first", body = TimelineReply)),
 )]
-pub async fn list<A: Audience>(caller: A, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
+pub async fn list<C: SessionCaller>(
+    caller: C,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    query: Query,
+) -> HandlerResult {
     let scope = caller.principal().scope();
     let missing = Refusal::NotFound("Session");
     let after = query.number("after", 0, i64::MAX)?;
@@ -77,21 +59,21 @@ pub async fn list<A: Audience>(caller: A, State(app): State<App>, Id(session): I
 }
 
 /// A page of the timeline, which has no hole: a page is a stretch of `seq`s.
-async fn page(app: App, scope: Scope, session: SessionId, page: PageRequest) -> Reply {
+async fn page(app: App, scope: Scope, session: SessionId, page: PageRequest) -> HandlerResult {
     const MISSING: Refusal = Refusal::NotFound("Session");
     let head = app.store.head(scope, session).await?.ok_or(MISSING)?;
     let total = head.last_seq - head.first_seq + 1;
     let before = (head.first_seq - 1).saturating_add(page.offset());
-    let count = pieces::count(page, total);
+    let count = paged_stream::count(page, total);
     let read = move |done: usize| {
         let app = App::clone(&app);
         async move {
             let after = before.saturating_add(i64::try_from(done).unwrap_or(i64::MAX));
             let limit = i64::try_from(count - done).unwrap_or(0);
-            let found = app.store.events_after(scope, session, after, limit, pieces::MAX_BYTES).await?;
+            let found = app.store.events_after(scope, session, after, limit, paged_stream::MAX_BYTES).await?;
             let events = found.ok_or(MISSING)?.events;
-            Ok(Piece::of_texts(events.iter().map(|event| event.text.to_string()).collect()))
+            Ok(Chunk::of_texts(events.iter().map(|event| event.text.to_string()).collect()))
         }
     };
-    pieces::page(page, total, count, read(0).await?, read)
+    paged_stream::page(page, total, count, read(0).await?, read)
 }

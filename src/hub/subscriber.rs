@@ -1,7 +1,7 @@
 //! What the hub asks of whoever listens, and the bundles of events that it hands to them.
 
-use super::frame::event_frame;
 use crate::domain::{CommittedEvent, ConnectionId, Principal, PrincipalId, SessionId};
+use crate::protocol::frame::hub::event_frame;
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::ops::AddAssign;

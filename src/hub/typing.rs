@@ -6,8 +6,8 @@
 //! lapses is told to this node's readers alone, since every node with readers minds what it heard by itself. Nobody
 //! waits for a node that has died, and no node ends what goes on elsewhere.
 
-use super::frame::TYPING_LAPSE_MILLIS;
 use crate::domain::{Actor, PrincipalId, SessionId};
+use crate::protocol::limits::TYPING_LAPSE_MILLIS;
 use crate::supervisor::Supervisor;
 use futures::StreamExt as _;
 use std::collections::HashMap;

@@ -11,9 +11,10 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(1);
 /// For how long nothing must have happened in a session.
 const QUIET_MILLIS: i64 = 30_000;
-/// The same where more than [`MANY`] sessions wait, which every page then has to look at.
-const BRIEFLY_QUIET_MILLIS: i64 = 2_000;
-const MANY: i64 = 200;
+/// The same where more than [`MANY`] sessions wait, which every page then has to look at. A session in which something
+/// happens more often than that is never written: its entries would be wrong again at once.
+const BRIEFLY_QUIET_MILLIS: i64 = 10_000;
+const MANY: i64 = 500;
 /// Most sessions of one transaction, so that writers wait for none of them for long.
 const PIECE: i64 = 64;
 /// How long writers have for themselves between two pieces.

@@ -8,6 +8,7 @@
 use crate::config::Retention;
 use crate::context::Context;
 use crate::metrics::During;
+use crate::service::revocation;
 use crate::store::StoreError;
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ async fn run(context: &Context, retention: Retention) -> Result<(), StoreError> 
         sessions += 1;
         context.metrics.retired.inc();
         context.hub.retire(retired.session);
-        context.revoke(retired.guests.into_iter().map(|guest| guest.0));
+        revocation::take_effect(context, retired.guests.into_iter().map(|guest| guest.0));
     }
     while !context.draining.is_cancelled() && context.store.sweep_retired(PIECE).await? {}
     if sessions > 0 {

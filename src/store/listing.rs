@@ -3,7 +3,8 @@
 //! Entries are written some time after a session has changed. Sessions of which they are not right yet are few; a page
 //! leaves out their entries as they are stored, and ranks them as they are.
 
-use crate::domain::{MessageStatus, PageRequest, SessionId, SessionStatus};
+use crate::domain::{MessageStatus, SessionId, SessionStatus};
+use crate::protocol::page::PageRequest;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 

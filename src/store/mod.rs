@@ -16,17 +16,17 @@ mod script;
 mod sql;
 mod sqlite_file;
 
-use crate::domain::draft;
 use crate::domain::interaction::InteractionState;
 use crate::domain::keys::{Attestation, SessionKey};
 use crate::domain::message::MessageState;
-use crate::domain::participant::{Member, TakenName};
+use crate::domain::participant::{Member, MemberRef, TakenName};
 use crate::domain::people::{Agent, ApiKey, Guest, Human, SignIn, Space};
 use crate::domain::{
     AgentId, AuditEntry, CommittedEvent, GuestId, HumanId, Interaction, KeyEntry, KeyId, Message, MessageId,
-    MessageStatus, Page, PageRequest, Participant, ParticipantId, PrincipalId, Scope, Session, SessionId,
-    SessionStatus, SpaceId, Timestamp,
+    MessageStatus, Participant, ParticipantId, PrincipalId, Scope, Session, SessionId, SessionStatus, SpaceId,
+    Timestamp,
 };
+use crate::protocol::page::{Page, PageRequest};
 use async_trait::async_trait;
 pub use error::StoreError;
 pub use records::{
@@ -107,8 +107,7 @@ pub trait Directory: Send + Sync {
     async fn human_in_space(&self, space: SpaceId, id: HumanId) -> StoreResult<Option<Human>>;
     /// Who these are among the active agents and humans of the space, in a few statements however many they are; those
     /// that there are not are left out.
-    async fn members_named(&self, space: SpaceId, named: &[draft::Named])
-    -> StoreResult<HashMap<draft::Named, Member>>;
+    async fn members_named(&self, space: SpaceId, named: &[MemberRef]) -> StoreResult<HashMap<MemberRef, Member>>;
     async fn humans(&self, space: SpaceId, page: PageRequest) -> StoreResult<Page<Human>>;
     /// Every human of the space, or `None` if there are more than `max`.
     async fn all_humans(&self, space: SpaceId, max: i64) -> StoreResult<Option<Vec<Human>>>;

@@ -1,12 +1,14 @@
-//! The only door for change: commands go through the [`writer`]'s group commit; readers move along with a [`cursor`].
+//! The only door for change: commands go through the `queue` of a group commit; readers move along with a [`cursor`].
 
 mod batch;
+mod commit;
 pub mod cursor;
 mod idempotency;
-mod shard;
-pub mod writer;
+mod queue;
+mod request;
+mod writer;
 
-pub use batch::{Action, By, Outcome, Request};
 pub use cursor::Cursor;
 pub use idempotency::{Claim, Idempotency, InFlight};
-pub use writer::Timeline;
+pub use queue::Timeline;
+pub use request::{Action, By, Outcome, Request};

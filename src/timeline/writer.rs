@@ -1,119 +1,143 @@
-//! The group commit: what queues up while one transaction is in flight goes into the next.
-//!
-//! Each session belongs to one of the node's writers, so that what is asked of it stays in order. A store that can
-//! carry out several transactions at a time has several writers.
+//! One writer: commits together what has queued while its last transaction was in flight, and sets aside what
+//! somebody else holds, so that a session that is stuck keeps up nobody but itself.
 
-use super::batch::{Outcome, Request};
-use super::idempotency::{Claim, InFlight};
-use super::shard::{Committer, TASK, Writer};
-use crate::clock::Clock;
-use crate::domain::{CommittedEvent, Refusal, SessionId, shard};
-use crate::metrics::Metrics;
-use crate::store::Store;
-use crate::supervisor::Supervisor;
+use super::commit::Committer;
+use super::queue::Job;
+use crate::domain::SessionId;
+use crate::store::LockWait;
+use futures::FutureExt as _;
+use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tracing::Span;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 
-/// Most commands that wait for one writer; beyond it a caller waits for a place.
-const MAX_QUEUE: usize = 4096;
-/// Most KiB of commands that wait or are being carried out, for all writers together.
-const MAX_QUEUED_KIB: u32 = 64 * 1024;
-/// How long a caller waits in all before the store counts as out of reach.
-pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+/// Most commands in one transaction.
+const MAX_BATCH: usize = 256;
+/// Most sessions that are waited for at a time: each takes a connection to the store.
+const MAX_WAITED_FOR: usize = 2;
+/// How often a batch is tried, each time without the sessions that others hold.
+const MAX_ATTEMPTS: usize = 3;
+/// What the task of a writer is called.
+pub(super) const TASK: &str = "writer";
 
-/// A request under way.
-pub(super) struct Job {
-    pub(super) request: Request,
-    pub(super) caller: Caller,
+/// One writer. It outlives a panic of its task: whose request was in its hands then is told that the store is out of
+/// reach, what waits behind goes on.
+pub(super) struct Writer {
+    committer: Arc<Committer>,
+    queue: mpsc::Receiver<Job>,
+    next: Vec<Job>,
+    /// The sessions that are waited for, with what is asked of them meanwhile: it comes after what was asked before.
+    aside: HashMap<SessionId, Vec<Job>>,
+    waiting: JoinSet<SessionId>,
+    turns: Arc<Semaphore>,
+    is_committing: bool,
 }
 
-/// Who waits for the outcome of a request.
-pub(super) struct Caller {
-    /// When it began to wait.
-    pub(super) since: Instant,
-    /// Held until the outcome is durable, even if the caller has gone away.
-    claim: Option<Claim>,
-    /// Its place among what may wait.
-    room: OwnedSemaphorePermit,
-    answer: oneshot::Sender<Result<Outcome, Refusal>>,
-    /// The request's own, so that its id stands beside what went wrong.
-    pub(super) span: Span,
-}
-
-impl Caller {
-    pub(super) fn answer(self, outcome: Result<Outcome, Refusal>) {
-        // Before the answer: a caller who has one may use the key again.
-        drop((self.claim, self.room));
-        // A caller that went away needs none.
-        let _ = self.answer.send(outcome);
-    }
-}
-
-/// Called with the events of a transaction right after it is durable, in commit order. Must not block.
-pub type OnCommit = Arc<dyn Fn(&[CommittedEvent]) + Send + Sync>;
-
-/// Called when a transaction failed in such a way that it may be durable all the same: what it wrote, if it did, has
-/// not been announced. Must not block.
-pub type OnDoubt = Arc<dyn Fn() + Send + Sync>;
-
-/// The way in: hands requests to their session's writer and waits for their durable outcome.
-#[derive(Clone)]
-pub struct Timeline {
-    /// One for each writer.
-    queues: Arc<[mpsc::Sender<Job>]>,
-    room: Arc<Semaphore>,
-    /// The keys of requests that are being carried out; work outside of timelines takes its place here too.
-    pub in_flight: InFlight,
-}
-
-impl Timeline {
-    /// Starts as many writers as the store can do with. They end when the last `Timeline` is dropped, after what has
-    /// queued up is done.
-    pub fn start(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        metrics: Arc<Metrics>,
-        on_commit: OnCommit,
-        on_doubt: OnDoubt,
-        supervisor: &Supervisor,
-    ) -> Self {
-        let writers = store.writers().get();
-        let supervisor = supervisor.clone();
-        let committer = Arc::new(Committer { store, clock, metrics, on_commit, on_doubt, supervisor });
-        let start = |_| {
-            let (queue, jobs) = mpsc::channel(MAX_QUEUE);
-            let writer = Writer::new(Arc::clone(&committer), jobs);
-            committer.supervisor.spawn(TASK, writer, |writer| Box::pin(writer.run()));
-            queue
-        };
+impl Writer {
+    pub(super) fn new(committer: Arc<Committer>, queue: mpsc::Receiver<Job>) -> Self {
         Self {
-            queues: (0..writers).map(start).collect(),
-            room: Arc::new(Semaphore::new(MAX_QUEUED_KIB as usize)),
-            in_flight: InFlight::default(),
+            committer,
+            queue,
+            next: Vec::with_capacity(MAX_BATCH),
+            aside: HashMap::new(),
+            waiting: JoinSet::new(),
+            turns: Arc::new(Semaphore::new(MAX_WAITED_FOR)),
+            is_committing: false,
         }
     }
 
-    fn queue_of(&self, session: SessionId) -> &mpsc::Sender<Job> {
-        &self.queues[shard(session.0, self.queues.len())]
+    /// Carries out what comes until nobody can send any more.
+    pub(super) async fn run(&mut self) {
+        if std::mem::take(&mut self.is_committing) {
+            // The task panicked, perhaps between a commit and its announcement.
+            (self.committer.on_doubt)();
+        }
+        loop {
+            // After a panic some may be left that were taken already.
+            if self.next.is_empty() {
+                tokio::select! {
+                    taken = self.queue.recv_many(&mut self.next, MAX_BATCH) => {
+                        if taken == 0 {
+                            break;
+                        }
+                    }
+                    Some(done) = self.waiting.join_next() => {
+                        if let Ok(session) = done {
+                            self.go_on_with(session);
+                        }
+                        continue;
+                    }
+                }
+            }
+            let mut batch = Vec::with_capacity(self.next.len());
+            for job in self.next.drain(..) {
+                match self.aside.get_mut(&job.request.session) {
+                    Some(jobs) => jobs.push(job),
+                    None => batch.push(job),
+                }
+            }
+            self.is_committing = true;
+            let held = self.carry_out(batch).await;
+            self.is_committing = false;
+            self.set_aside(held);
+        }
+        while let Some(done) = self.waiting.join_next().await {
+            if let Ok(session) = done {
+                self.go_on_with(session);
+            }
+        }
     }
 
-    /// Carries out `request`; the outcome is durable when this returns.
-    ///
-    /// A caller that gives up (its future is dropped) does not undo the request.
-    pub async fn submit(&self, request: Request) -> Result<Outcome, Refusal> {
-        let claim = request.idempotency.as_ref().map(|key| self.in_flight.claim(key)).transpose()?;
-        let (answer, outcome) = oneshot::channel();
-        let since = Instant::now();
-        let wait = async {
-            let queue = self.queue_of(request.session);
-            let kib = u32::try_from(request.size() / 1024).unwrap_or(u32::MAX).saturating_add(1).min(MAX_QUEUED_KIB);
-            let room = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| Refusal::Unavailable)?;
-            let caller = Caller { since, claim, room, answer, span: Span::current() };
-            queue.send(Job { request, caller }).await.map_err(|_| Refusal::Unavailable)?;
-            outcome.await.map_err(|_| Refusal::Unavailable)?
-        };
-        tokio::time::timeout(PATIENCE, wait).await.unwrap_or(Err(Refusal::Unavailable))
+    /// Carries out a batch without waiting long for anything; returns the requests to sessions that others hold.
+    async fn carry_out(&self, mut batch: Vec<Job>) -> Vec<Job> {
+        let mut stuck = Vec::new();
+        for _ in 0..MAX_ATTEMPTS {
+            batch = self.committer.carry_out(batch, LockWait::Brief).await;
+            let sessions: HashSet<SessionId> = batch.iter().map(|job| job.request.session).collect();
+            if sessions.len() < 2 {
+                break;
+            }
+            // Those that are held go apart; the others must not wait for them.
+            let sessions: Vec<SessionId> = sessions.into_iter().collect();
+            let Ok(held) = self.committer.store.held_elsewhere(&sessions).await else { break };
+            let (apart, free) = batch.into_iter().partition(|job| held.contains(&job.request.session));
+            batch = free;
+            stuck.extend::<Vec<Job>>(apart);
+        }
+        stuck.extend(batch);
+        stuck
+    }
+
+    fn go_on_with(&mut self, session: SessionId) {
+        if let Some(jobs) = self.aside.remove(&session) {
+            self.set_aside(jobs);
+        }
+    }
+
+    /// Has each session of `jobs` waited for by itself, beside the writer.
+    fn set_aside(&mut self, jobs: Vec<Job>) {
+        let mut sessions: HashMap<SessionId, Vec<Job>> = HashMap::new();
+        jobs.into_iter().for_each(|job| sessions.entry(job.request.session).or_default().push(job));
+        for (session, mut jobs) in sessions {
+            self.aside.insert(session, Vec::new());
+            let (committer, turns) = (Arc::clone(&self.committer), Arc::clone(&self.turns));
+            self.waiting.spawn(async move {
+                let carry_out = async {
+                    let _turn = turns.acquire_owned().await;
+                    while !jobs.is_empty() {
+                        let rest = jobs.split_off(jobs.len().min(MAX_BATCH));
+                        committer.carry_out(jobs, LockWait::Long).await;
+                        jobs = rest;
+                    }
+                };
+                // Whatever becomes of it: what is asked of the session meanwhile has its turn.
+                if let Err(panic) = AssertUnwindSafe(carry_out).catch_unwind().await {
+                    committer.supervisor.panicked(TASK, &*panic);
+                    (committer.on_doubt)();
+                }
+                session
+            });
+        }
     }
 }

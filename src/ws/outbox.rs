@@ -1,18 +1,15 @@
 //! What waits to be written to one socket: bounded in frames and bytes, without a socket of its own.
 
+use crate::protocol::limits::{MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// Most frames that wait (contract section 8).
-pub const MAX_FRAMES: usize = 1024;
-/// Most bytes that wait.
-pub const MAX_BYTES: usize = 1024 * 1024;
 /// An ephemeral frame is dropped once so much waits: it goes before anything durable has to.
 pub const EPHEMERAL_FRAMES: usize = 64;
 /// Reading from the store goes on once no more than this waits.
-pub const LOW_WATER_BYTES: usize = MAX_BYTES / 4;
-const LOW_WATER_FRAMES: usize = MAX_FRAMES / 4;
+pub const LOW_WATER_BYTES: usize = MAX_QUEUED_BYTES / 4;
+const LOW_WATER_FRAMES: usize = MAX_QUEUED_FRAMES / 4;
 
 /// A queue of frames. One that is empty owns no memory.
 #[derive(Debug, Default)]
@@ -33,7 +30,7 @@ impl Outbox {
     /// Whether one more frame of so many bytes may wait.
     pub fn has_room(&self, frames: usize, bytes: usize) -> bool {
         // A frame larger than the whole queue may still go out when nothing else waits.
-        self.is_empty() || (self.frames + frames <= MAX_FRAMES && self.bytes + bytes <= MAX_BYTES)
+        self.is_empty() || (self.frames + frames <= MAX_QUEUED_FRAMES && self.bytes + bytes <= MAX_QUEUED_BYTES)
     }
 
     pub fn has_room_for_ephemeral(&self) -> bool {
@@ -112,11 +109,11 @@ mod tests {
     #[test]
     fn is_full_by_frames_and_by_bytes() {
         let mut outbox = Outbox::default();
-        assert!(outbox.has_room(1, MAX_BYTES * 2), "an empty one takes any frame");
-        outbox.push(Bytes::from(vec![0; MAX_BYTES]), 1);
+        assert!(outbox.has_room(1, MAX_QUEUED_BYTES * 2), "an empty one takes any frame");
+        outbox.push(Bytes::from(vec![0; MAX_QUEUED_BYTES]), 1);
         assert!(!outbox.has_room(1, 1));
-        outbox.advance(MAX_BYTES);
-        for _ in 0..MAX_FRAMES {
+        outbox.advance(MAX_QUEUED_BYTES);
+        for _ in 0..MAX_QUEUED_FRAMES {
             assert!(outbox.has_room(1, 1));
             outbox.push(Bytes::from_static(b"x"), 1);
         }

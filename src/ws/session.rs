@@ -1,11 +1,11 @@
 //! The protocol's state machine, without a socket: a frame in, what to do out.
 
-use super::close::CloseCode;
-use super::protocol::{ClientFrame, FrameError, FrameId, parse, reply};
 use crate::domain::Refusal;
-
-/// So many frames in a row that can't be read end the connection (contract section 8).
-pub(super) const MAX_UNREADABLE: u32 = 10;
+use crate::protocol::close::CloseCode;
+use crate::protocol::frame::FrameId;
+use crate::protocol::frame::client::{ClientFrame, FrameError, parse};
+use crate::protocol::frame::hub::reply;
+use crate::protocol::limits::MAX_UNREADABLE;
 
 /// What the connection is to do.
 #[derive(Debug)]

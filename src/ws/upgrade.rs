@@ -4,9 +4,10 @@ use super::connection;
 use crate::auth::Caller;
 use crate::auth::credential::{api_key_of, bearer_of, offered_protocols, protocol_token_of};
 use crate::context::App;
-use crate::domain::pages::Reached;
 use crate::domain::{Origin, Principal, Refusal};
-use crate::wire::{Watched, origin};
+use crate::net::ClientStream;
+use crate::net::client_address::origin;
+use crate::net::web_origin::LocalAddress;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
@@ -42,7 +43,7 @@ pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal
     tokio::spawn(async move {
         // Not every client that asks for a socket stays to get it.
         let Ok(upgraded) = upgrade.await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<Watched>>() else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<ClientStream>>() else {
             return tracing::error!("an upgraded connection is none of the hub's");
         };
         // Copied, since it may be a small part of a large buffer that would live as long as the socket.
@@ -89,8 +90,8 @@ fn websocket_key(headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
 /// the hub's name (`Host`) counts for nothing: a page elsewhere may have a name that leads here.
 fn check_origin(app: &App, request: &Request) -> Result<(), Refusal> {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
-    let reached = request.extensions().get::<Reached>().map(|reached| reached.0);
-    if app.config.pages.allow(origin.to_str().unwrap_or_default(), reached) {
+    let local = request.extensions().get::<LocalAddress>().map(|local| local.0);
+    if app.config.allowed_origins.contains(origin.to_str().unwrap_or_default(), local) {
         return Ok(());
     }
     Err(Refusal::Forbidden("This origin may not open sockets; HILOOP_PUBLIC_URL and HILOOP_CORS_ORIGINS do".to_owned()))

@@ -7,8 +7,8 @@ use crate::support::keys::{Keys, publish};
 use crate::support::socket::End;
 use crate::support::{Engine, Hub, Socket, on_both_engines};
 use hiloop::domain::EventType;
-use hiloop::ws::asyncapi;
-use hiloop::ws::close::CloseCode;
+use hiloop::protocol::asyncapi;
+use hiloop::protocol::close::CloseCode;
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,7 +67,7 @@ fn every_frame_stands_in_it_and_nothing_else() {
     assert_eq!(kinds(&document, "client"), FRAMES.iter().map(|(kind, _)| *kind).collect());
     assert_eq!(kinds(&document, "hub"), HUB_FRAMES.split(' ').collect());
     // The hub writes no frame past the types that the document is made of, but for the two around stored text.
-    for folder in ["ws", "hub"] {
+    for folder in ["ws", "hub", "protocol/frame"] {
         let folder = format!("{}/src/{folder}", env!("CARGO_MANIFEST_DIR"));
         for file in std::fs::read_dir(folder).expect("a folder").flatten().filter(|file| file.path().is_file()) {
             let source = std::fs::read_to_string(file.path()).expect("a file");
@@ -147,7 +147,7 @@ fn close_codes_are_those_of_the_hub() {
         assert!(text(&document["channels"]["socket"]["description"]).contains(&line), "{line}");
     }
     // `ALL` leaves out none of those that the source has.
-    let source = include_str!("../../src/ws/close.rs");
+    let source = include_str!("../../src/protocol/close.rs");
     assert_eq!(source.matches("Self = Self::new(").count(), CloseCode::ALL.len());
 }
 

@@ -655,7 +655,7 @@ fn every_route_has_its_row() {
 
 #[test]
 fn every_frame_has_its_row() {
-    let source = include_str!("../../src/ws/protocol.rs");
+    let source = include_str!("../../src/protocol/frame/client.rs");
     let fields = source.split("\nfn fields(").nth(1).and_then(|rest| rest.split("\n}\n").next()).expect("its match");
     let arms = fields.lines().filter_map(|line| line.split_once("=>")).map(|(arm, _)| arm.trim());
     let kinds: BTreeSet<_> =

@@ -7,18 +7,18 @@ use hiloop::auth::secret::hash;
 use hiloop::clock::{Clock as _, SystemClock};
 use hiloop::config::Database;
 use hiloop::domain::decide::{Change, NewGuest, evolve};
-use hiloop::domain::draft;
-use hiloop::domain::encode::{data_text, event_text};
 use hiloop::domain::message::{MessageState, Response, Settlement};
-use hiloop::domain::participant::Member;
+use hiloop::domain::participant::{Member, MemberRef};
 use hiloop::domain::people::{Agent, Human, Role, SignIn, Space};
 use hiloop::domain::session::SessionPatch;
 use hiloop::domain::{
     Actor, AgentId, AnswerOutcome, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author,
-    CommittedEvent, Envelope, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, PageRequest, Participant,
-    ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Responder, Scope, SenderType, Session,
-    SessionId, SessionStatus, SpaceId, Timestamp,
+    CommittedEvent, Envelope, GuestId, HumanId, KeyId, Message, MessageId, MessageStatus, Participant, ParticipantId,
+    ParticipantType, Permission, PrincipalId, Priority, Responder, Scope, SenderType, Session, SessionId,
+    SessionStatus, SpaceId, Timestamp,
 };
+use hiloop::protocol::event::encode::{data_text, event_text};
+use hiloop::protocol::page::PageRequest;
 use hiloop::store::open::{open, open_with};
 use hiloop::store::{
     Acknowledged, ActiveSession, DueMessage, EndedSignIns, FormerHumans, Head, Listed, Loaded, LockWait, Moment, Named,
@@ -556,23 +556,23 @@ on_both_stores! {
         let gone = store.agent_named(&space, "gone").await;
         store.deactivate_agent(&revoker(&space, Permission::Manage), gone.id).await.expect("the store").expect("active");
         let mut named = vec![
-            draft::Named::AgentId(bot.id),
-            draft::Named::AgentName("bot".to_owned()),
-            draft::Named::HumanId(ann.id),
-            draft::Named::HumanEmail("ann@example.org".to_owned()),
+            MemberRef::AgentId(bot.id),
+            MemberRef::AgentName("bot".to_owned()),
+            MemberRef::HumanId(ann.id),
+            MemberRef::HumanEmail("ann@example.org".to_owned()),
         ];
         let ids = [bot.id.0, bot.id.0, ann.id.0, ann.id.0];
         let there = named.clone();
         named.extend([
-            draft::Named::AgentId(twin.id),
-            draft::Named::AgentId(gone.id),
-            draft::Named::AgentName("BOT".to_owned()),
-            draft::Named::HumanId(eve.id),
-            draft::Named::HumanEmail("eve@example.org".to_owned()),
+            MemberRef::AgentId(twin.id),
+            MemberRef::AgentId(gone.id),
+            MemberRef::AgentName("BOT".to_owned()),
+            MemberRef::HumanId(eve.id),
+            MemberRef::HumanEmail("eve@example.org".to_owned()),
         ]);
         // Twice, and among very many who are nobody.
         named.extend(there.clone());
-        named.extend((0..1000).map(|number| draft::Named::AgentName(format!("nobody-{number}"))));
+        named.extend((0..1000).map(|number| MemberRef::AgentName(format!("nobody-{number}"))));
         let found = store.members_named(space.id, &named).await.expect("the store");
         assert_eq!(found.len(), there.len());
         for (named, id) in there.iter().zip(ids) {
@@ -2784,7 +2784,7 @@ async fn on_postgres_connections_and_waiting_have_limits() {
     let sql::Database::Postgres(pool) = &operator else { panic!("{url}") };
     let count =
         "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'hiloop'";
-    assert!((2..=3).contains(&operator.number(count).await));
+    assert!((1..=3).contains(&operator.number(count).await));
 
     // All three wait for a lock, and a fourth for one of them.
     let mut lock = pool.begin().await.expect("a transaction");
@@ -2836,10 +2836,12 @@ async fn connections_to_a_demoted_postgres_are_given_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_postgres_is_given_up() {
     let url = postgres::new_database();
+    let space = open(&at(&url)).await.expect("the store opens").ensure_space("one", NOW).await;
+    let space = space.expect("the store").expect("active").0;
     let relay = Hush::to(&url);
     let store = open_with(&at(&relay.url), Duration::from_secs(1)).await.expect("the store opens");
-    let space = store.ensure_space("one", NOW).await.expect("the store").expect("active").0;
-    let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
+    // On a busy machine the server may take longer than that before it is silent, too.
+    let mut tx = eventually("a transaction", async || store.begin(LockWait::Long).await.ok()).await;
     relay.hush(true);
     let since = Stopwatch::start();
     let pair = [(space.id, SessionId::new())];
@@ -2852,8 +2854,13 @@ async fn a_silent_postgres_is_given_up() {
     // Those whom nobody waited for any more hold no connection either: all are new.
     relay.hush(false);
     eventually("the store answers", async || store.ping().await.ok()).await;
-    let answers = join_all((0..40).map(|_| store.space_by_name("one"))).await;
-    assert!(answers.iter().all(|answer| matches!(answer, Ok(Some(_)))), "{answers:?}");
+    let unheard = relay.unheard();
+    eventually("each of many to be answered", async || {
+        let answers = join_all((0..40).map(|_| store.space_by_name("one"))).await;
+        answers.iter().all(|answer| matches!(answer, Ok(Some(_)))).then_some(())
+    })
+    .await;
+    assert_eq!(relay.unheard(), unheard);
 }
 
 /// PostgreSQL's clock is every node's; SQLite has none but the machine's.

@@ -1,11 +1,11 @@
-//! One conversation: carries out the script in a session of the hub, and tells the script what is heard there.
+//! One conversation: carries out the steps of the script in a session, and passes the session's events to the script.
 
 use super::envelope::{open, seal, shortened};
-use super::hub::{Hub, Trouble};
+use super::hub::{Hub, HubError};
 use super::lines::{Draft, TITLE};
 use super::link::{Event, Link};
-use super::script::{Heard, Lapse, Script, Step};
-use super::tell;
+use super::print_progress;
+use super::script::{Input, Lapse, Script, Step};
 use crate::clock::{Clock as _, SystemClock};
 use serde_json::{Map, Value, json};
 use std::collections::{HashSet, VecDeque};
@@ -26,9 +26,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// How a conversation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// The script came to its end, or somebody closed the session.
+    /// The script has ended, or a person closed the session.
     Finished,
-    /// The program was told to stop.
+    /// The program was stopped.
     Stopped,
 }
 
@@ -37,21 +37,21 @@ pub(super) struct Conversation {
     link: Link,
     session: String,
     script: Script,
-    /// What is to be done next.
+    /// The next steps.
     steps: VecDeque<Step>,
     /// The question that waits for its answer.
     pending: Option<String>,
-    /// Every question so far, to tell replies to them from remarks.
+    /// Every question so far, to distinguish answers from remarks.
     asked: HashSet<String>,
     pace: Duration,
 }
 
 impl Conversation {
     /// Opens a session with everybody in the space.
-    pub(super) async fn open(hub: &Arc<Hub>, pace: Duration) -> Result<Self, Trouble> {
+    pub(super) async fn open(hub: &Arc<Hub>, pace: Duration) -> Result<Self, HubError> {
         let session = hub.post("/v1/agent/sessions", &json!({ "title": TITLE, "priority": "High" })).await?;
         let session = id_of(&session, "a new session")?;
-        tell(&format!("opened session {session} “{TITLE}”"));
+        print_progress(&format!("opened session {session} “{TITLE}”"));
         Ok(Self {
             hub: Arc::clone(hub),
             link: Link::follow(Arc::clone(hub), &session),
@@ -65,30 +65,30 @@ impl Conversation {
     }
 
     /// Talks until the script has ended, the session is closed, or `stop` is cancelled.
-    pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<Ending, Trouble> {
+    pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<Ending, HubError> {
         let talked = stop.run_until_cancelled(self.talk()).await;
         let ending = match talked {
             Some(Ok(())) => Ending::Finished,
-            Some(Err(trouble)) if trouble.is_closed() => Ending::Finished,
-            Some(Err(trouble)) => return Err(trouble),
+            Some(Err(error)) if error.is_closed() => Ending::Finished,
+            Some(Err(error)) => return Err(error),
             None => {
-                // Nobody is left to hear an answer.
+                // The program ends: no answer will be read.
                 let _ = tokio::time::timeout(FAREWELL, self.close_session()).await;
                 Ending::Stopped
             }
         };
-        tell("the session is closed");
+        print_progress("the session is closed");
         self.link.close().await;
         Ok(ending)
     }
 
-    async fn talk(&mut self) -> Result<(), Trouble> {
-        // So that people see from the beginning that somebody types.
+    async fn talk(&mut self) -> Result<(), HubError> {
+        // So that people see the typing indicator from the beginning.
         self.link.connection().up_within(LIVE_PATIENCE).await;
-        let first = self.script.hear(Heard::Begin);
+        let first = self.script.on(Input::Begin);
         self.steps.extend(first);
         loop {
-            // What has come in meanwhile may want a word before the next step.
+            // Events that have arrived meanwhile may need a reply before the next step.
             while let Some(event) = self.link.try_next() {
                 if self.notice(event?) {
                     return Ok(());
@@ -114,7 +114,7 @@ impl Conversation {
     }
 
     /// Waits for something to happen; true once the session is closed.
-    async fn listen(&mut self) -> Result<bool, Trouble> {
+    async fn listen(&mut self) -> Result<bool, HubError> {
         let (hub, session, pending) = (Arc::clone(&self.hub), self.session.clone(), self.pending.clone());
         let Some(pending) = pending else {
             let event = self.link.next().await?;
@@ -126,7 +126,7 @@ impl Conversation {
                 connection.down_for(LIVE_PATIENCE).await;
                 let message = hub.await_message(&session, &pending).await?;
                 if message["status"] != "Pending" {
-                    return Ok::<Value, Trouble>(message);
+                    return Ok::<Value, HubError>(message);
                 }
             }
         };
@@ -139,7 +139,7 @@ impl Conversation {
         }
     }
 
-    /// The question has settled, as its message tells.
+    /// The question has settled, as its message says.
     fn settled(&mut self, message: &Value) {
         match message["status"].as_str() {
             Some("Completed") => self.answered(&message["response"]),
@@ -173,34 +173,34 @@ impl Conversation {
         self.pending = None;
         let content = open(&response["encryptedContent"]);
         let name = response["respondedBy"]["name"].as_str().unwrap_or("somebody");
-        tell(&format!("{name} answered: {}", content.said().as_deref().unwrap_or("(unreadable)")));
-        let steps = self.script.hear(Heard::Answer(content));
+        print_progress(&format!("{name} answered: {}", content.said().as_deref().unwrap_or("(unreadable)")));
+        let steps = self.script.on(Input::Answer(content));
         self.steps.extend(steps);
     }
 
     fn lapsed(&mut self, lapse: Lapse) {
         self.pending = None;
-        tell(if lapse == Lapse::Expired { "nobody answered in time" } else { "the question was cancelled" });
-        let steps = self.script.hear(Heard::Lapsed(lapse));
+        print_progress(if lapse == Lapse::Expired { "nobody answered in time" } else { "the question was cancelled" });
+        let steps = self.script.on(Input::Lapsed(lapse));
         self.steps.extend(steps);
     }
 
     fn remarked(&mut self, name: String, content: &Value) {
         let content = open(content);
-        tell(&format!("{name} wrote: {}", content.said().as_deref().unwrap_or("(unreadable)")));
-        let steps = self.script.hear(Heard::Remark { name, content, asked: self.pending.is_some() });
+        print_progress(&format!("{name} wrote: {}", content.said().as_deref().unwrap_or("(unreadable)")));
+        let steps = self.script.on(Input::Remark { name, content, asked: self.pending.is_some() });
         for step in steps.into_iter().rev() {
             self.steps.push_front(step);
         }
     }
 
     /// Types for a while, then posts; returns the message's id.
-    async fn send(&self, draft: &Draft, ask: bool) -> Result<String, Trouble> {
+    async fn send(&self, draft: &Draft, ask: bool) -> Result<String, HubError> {
         self.type_for(typing_time(self.pace, &draft.text)).await;
         let path = format!("/v1/agent/sessions/{}/messages", self.session);
         let message = self.hub.post(&path, &body(draft, ask)).await?;
         self.link.typing(false);
-        tell(&format!("{}: {}", if ask { "asked" } else { "said" }, shortened(&draft.text, 80)));
+        print_progress(&format!("{}: {}", if ask { "asked" } else { "said" }, shortened(&draft.text, 80)));
         id_of(&message, "a new message")
     }
 
@@ -216,7 +216,7 @@ impl Conversation {
         }
     }
 
-    async fn close_session(&self) -> Result<(), Trouble> {
+    async fn close_session(&self) -> Result<(), HubError> {
         self.hub.post(&format!("/v1/agent/sessions/{}/close", self.session), &json!({})).await.map(drop)
     }
 }
@@ -243,8 +243,8 @@ fn body(draft: &Draft, ask: bool) -> Value {
     Value::Object(body)
 }
 
-fn id_of(object: &Value, what: &str) -> Result<String, Trouble> {
-    object["id"].as_str().map(str::to_owned).ok_or_else(|| Trouble::Nonsense(what.to_owned()))
+fn id_of(object: &Value, what: &str) -> Result<String, HubError> {
+    object["id"].as_str().map(str::to_owned).ok_or_else(|| HubError::BadReply(what.to_owned()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What goes into an envelope of scheme `plain`, and what comes out of one.
+//! Envelopes of the scheme `plain`: seal and open.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// What somebody said, whichever way: written, pressed or filled in.
+    /// The content as text: written, the action of a button, or the values of a form.
     pub(super) fn said(&self) -> Option<String> {
         let full = |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
         full(&self.text).or_else(|| full(&self.action)).or_else(|| {

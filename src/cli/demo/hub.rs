@@ -1,6 +1,6 @@
-//! The hub as its client sees it: requests that outlast a restart of the hub, and the way to a WebSocket.
+//! The HTTP client of the demo: requests with retries that outlast a restart of the hub, and the WebSocket upgrade.
 
-use super::tell;
+use super::print_progress;
 use crate::backoff::Backoff;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,44 +16,44 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use uuid::Uuid;
 
-/// How long the hub may take to come up before its URL counts as wrong.
+/// Timeout of the first contact, after which the URL counts as wrong.
 const FIRST_CONTACT: Duration = Duration::from_secs(30);
-/// How long a request is repeated afterwards; well below what the hub keeps an `Idempotency-Key` for.
+/// How long a request is retried afterwards; well below the 24 h for which the hub keeps an `Idempotency-Key`.
 const PATIENCE: Duration = Duration::from_secs(12 * 3600);
-/// How long one attempt may take, a long-poll's waiting aside.
+/// Timeout of one attempt, beside the wait of a long-poll.
 const ATTEMPT: Duration = Duration::from_secs(15);
 /// How long the hub may hold a long-poll.
 const LONG_POLL: Duration = Duration::from_secs(25);
 /// The longest pause that `Retry-After` can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// What can go wrong between the demo and the hub.
+/// An error between the demo and the hub.
 #[derive(Debug, Error)]
-pub(super) enum Trouble {
+pub(super) enum HubError {
     #[error("{setting}: {problem}")]
     Setting { setting: &'static str, problem: String },
     #[error("the hub refused {what}: {status} {code}: {message}")]
     Refused { what: String, status: u16, code: String, message: String },
-    #[error("the hub at {url} is out of reach: {problem}")]
-    OutOfReach { url: String, problem: String },
-    #[error("the hub ended the connection: {0}")]
-    Ended(String),
-    #[error("the hub's reply to {0} makes no sense")]
-    Nonsense(String),
+    #[error("cannot reach the hub at {url}: {problem}")]
+    Unreachable { url: String, problem: String },
+    #[error("the hub closed the connection: {0}")]
+    Disconnected(String),
+    #[error("unexpected reply of the hub to {0}")]
+    BadReply(String),
 }
 
-impl Trouble {
-    /// Whether the session was closed by somebody else.
+impl HubError {
+    /// Whether the session has been closed.
     pub(super) fn is_closed(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if code == "SESSION_CLOSED")
     }
 }
 
-/// One attempt that failed.
+/// A failed attempt.
 enum Failure {
-    /// Trying again makes sense, after a time that the hub may have named.
+    /// To be retried, after a time that the hub may have named.
     Passing(String, Option<Duration>),
-    Lasting(Trouble),
+    Lasting(HubError),
 }
 
 pub(super) struct Hub {
@@ -63,14 +63,14 @@ pub(super) struct Hub {
 }
 
 impl Hub {
-    pub(super) fn new(url: &str, key: Option<&str>) -> Result<Self, Trouble> {
-        let bad = |problem: String| Trouble::Setting { setting: "--url", problem };
+    pub(super) fn new(url: &str, key: Option<&str>) -> Result<Self, HubError> {
+        let bad = |problem: String| HubError::Setting { setting: "--url", problem };
         let url = url.trim_end_matches('/').to_owned();
         let parsed = reqwest::Url::parse(&url).map_err(|error| bad(error.to_string()))?;
         let mut builder = Client::builder().connect_timeout(Duration::from_secs(5));
         builder = match parsed.scheme() {
             "https" => builder,
-            // Without TLS there is no need for the machine to know any authority.
+            // Without TLS no certificate authorities are needed.
             "http" => builder.tls_certs_only([]),
             _ => return Err(bad("must begin with http:// or https://".to_owned())),
         };
@@ -78,22 +78,22 @@ impl Hub {
         Ok(Self { client, url, key: header_value(key.unwrap_or_default())? })
     }
 
-    pub(super) fn with_key(self, key: &str) -> Result<Self, Trouble> {
+    pub(super) fn with_key(self, key: &str) -> Result<Self, HubError> {
         Ok(Self { key: header_value(key)?, ..self })
     }
 
     /// Waits until the hub answers at all.
-    pub(super) async fn first_contact(&self) -> Result<(), Trouble> {
+    pub(super) async fn first_contact(&self) -> Result<(), HubError> {
         self.call(&Method::GET, "/livez", None, ATTEMPT, FIRST_CONTACT).await.map(drop)
     }
 
     /// Posts `body` once, however many attempts that takes.
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Trouble> {
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, HubError> {
         self.call(&Method::POST, path, Some(body), ATTEMPT, PATIENCE).await
     }
 
-    /// Waits for a message to settle; returns it as it is when it has, or when the hub will wait no longer.
-    pub(super) async fn await_message(&self, session: &str, message: &str) -> Result<Value, Trouble> {
+    /// A long-poll for a message: returns it once it has settled, or as it is at the timeout.
+    pub(super) async fn await_message(&self, session: &str, message: &str) -> Result<Value, HubError> {
         let wait = LONG_POLL.as_secs();
         let path = format!("/v1/agent/sessions/{session}/messages/{message}/await?timeout={wait}");
         self.call(&Method::GET, &path, None, LONG_POLL + ATTEMPT, PATIENCE).await
@@ -106,22 +106,22 @@ impl Hub {
         body: Option<&Value>,
         attempt: Duration,
         patience: Duration,
-    ) -> Result<Value, Trouble> {
+    ) -> Result<Value, HubError> {
         let started = Instant::now();
         let mut backoff = Backoff::new();
         let idempotency_key = Uuid::now_v7().to_string();
-        let mut told = false;
+        let mut is_reported = false;
         loop {
             let (problem, pause) = match self.attempt(method, path, body, attempt, &idempotency_key).await {
                 Ok(reply) => return Ok(reply),
-                Err(Failure::Lasting(trouble)) => return Err(trouble),
+                Err(Failure::Lasting(error)) => return Err(error),
                 Err(Failure::Passing(problem, pause)) => (problem, pause),
             };
             if started.elapsed() > patience {
-                return Err(Trouble::OutOfReach { url: self.url.clone(), problem });
+                return Err(HubError::Unreachable { url: self.url.clone(), problem });
             }
-            if !std::mem::replace(&mut told, true) {
-                tell(&format!("… {method} {path}: {problem}; trying again"));
+            if !std::mem::replace(&mut is_reported, true) {
+                print_progress(&format!("… {method} {path}: {problem}; trying again"));
             }
             tokio::time::sleep(pause.unwrap_or_default().max(backoff.next())).await;
         }
@@ -149,25 +149,25 @@ impl Hub {
             // Not every reply is an object.
             return Ok(serde_json::from_slice(&bytes).unwrap_or_default());
         }
-        let trouble = refusal(&format!("{method} {path}"), status, &bytes);
+        let error = refusal(&format!("{method} {path}"), status, &bytes);
         let again = matches!(
             status,
             StatusCode::TOO_MANY_REQUESTS
                 | StatusCode::BAD_GATEWAY
                 | StatusCode::SERVICE_UNAVAILABLE
                 | StatusCode::GATEWAY_TIMEOUT
-        ) || matches!(&trouble, Trouble::Refused { code, .. } if code == "IDEMPOTENCY_IN_FLIGHT");
-        Err(if again { Failure::Passing(format!("status {status}"), pause) } else { Failure::Lasting(trouble) })
+        ) || matches!(&error, HubError::Refused { code, .. } if code == "IDEMPOTENCY_IN_FLIGHT");
+        Err(if again { Failure::Passing(format!("status {status}"), pause) } else { Failure::Lasting(error) })
     }
 
-    /// Opens a WebSocket, over whatever the HTTP client would use. `Refused` is final; other trouble may pass.
-    pub(super) async fn socket(&self) -> Result<WebSocketStream<Upgraded>, Trouble> {
+    /// Opens a WebSocket over a connection of the HTTP client. `Refused` is final; other errors may pass.
+    pub(super) async fn socket(&self) -> Result<WebSocketStream<Upgraded>, HubError> {
         tokio::time::timeout(ATTEMPT, self.socket_now())
             .await
             .unwrap_or_else(|_| Err(self.out_of_reach("no reply in time".to_owned())))
     }
 
-    async fn socket_now(&self) -> Result<WebSocketStream<Upgraded>, Trouble> {
+    async fn socket_now(&self) -> Result<WebSocketStream<Upgraded>, HubError> {
         let key = STANDARD.encode(random());
         let request = self
             .client
@@ -184,13 +184,13 @@ impl Hub {
         if reply.headers().get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes)
             != Some(derive_accept_key(key.as_bytes()).as_bytes())
         {
-            return Err(Trouble::Nonsense("the WebSocket upgrade".to_owned()));
+            return Err(HubError::BadReply("the WebSocket upgrade".to_owned()));
         }
         let stream = reply.upgrade().await.map_err(|error| self.out_of_reach(innermost(&error)))?;
         Ok(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
     }
 
-    async fn no_upgrade(&self, reply: Response) -> Trouble {
+    async fn no_upgrade(&self, reply: Response) -> HubError {
         let status = reply.status();
         if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
             return refusal("the WebSocket", status, &reply.bytes().await.unwrap_or_default());
@@ -202,13 +202,13 @@ impl Hub {
         format!("{}{path}", self.url)
     }
 
-    fn out_of_reach(&self, problem: String) -> Trouble {
-        Trouble::OutOfReach { url: self.url.clone(), problem }
+    fn out_of_reach(&self, problem: String) -> HubError {
+        HubError::Unreachable { url: self.url.clone(), problem }
     }
 }
 
-fn header_value(key: &str) -> Result<HeaderValue, Trouble> {
-    let bad = |_| Trouble::Setting { setting: "--key", problem: "holds characters that no key has".to_owned() };
+fn header_value(key: &str) -> Result<HeaderValue, HubError> {
+    let bad = |_| HubError::Setting { setting: "--key", problem: "holds characters that no key has".to_owned() };
     let mut value = HeaderValue::from_str(key).map_err(bad)?;
     value.set_sensitive(true);
     Ok(value)
@@ -216,7 +216,7 @@ fn header_value(key: &str) -> Result<HeaderValue, Trouble> {
 
 fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
-    // It keeps caches from mixing replies up and guards nothing: any bytes will do.
+    // The key guards nothing (RFC 6455 section 1.3): any bytes will do.
     let _ = getrandom::fill(&mut bytes);
     bytes
 }
@@ -239,10 +239,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }
 
-fn refusal(what: &str, status: StatusCode, body: &[u8]) -> Trouble {
+fn refusal(what: &str, status: StatusCode, body: &[u8]) -> HubError {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |key: &str| body["error"][key].as_str().unwrap_or_default().to_owned();
-    Trouble::Refused { what: what.to_owned(), status: status.as_u16(), code: text("code"), message: text("message") }
+    HubError::Refused { what: what.to_owned(), status: status.as_u16(), code: text("code"), message: text("message") }
 }
 
 #[cfg(test)]
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn settings_are_named_when_they_are_wrong() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let problem = |url: &str, key| Hub::new(url, key).err().map(|trouble| trouble.to_string()).unwrap_or_default();
+        let problem = |url: &str, key| Hub::new(url, key).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(problem("ftp://host", None).starts_with("--url: "));
         assert!(problem("host", None).starts_with("--url: "));
         assert!(problem("http://host", Some("hlp_\n")).starts_with("--key: "));

@@ -1,11 +1,12 @@
 //! A key that the demo makes itself in the hub's store, for as long as it runs.
 
-use super::super::{CliError, DEFAULT_SPACE, create};
+use super::super::{CliError, DEFAULT_SPACE};
 use crate::auth::Secret;
-use crate::auth::secret::new_api_key;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Database, DatabaseSettings};
 use crate::domain::{AuditSource, Author, KeyId, Permission, SpaceId};
+use crate::service::audit::AuditTrail;
+use crate::service::directory::keys;
 use crate::store::Revoker;
 use crate::store::open::open;
 use std::path::Path;
@@ -38,11 +39,9 @@ impl OwnKey {
         let now = SystemClock.now();
         let space = store.space_by_name(DEFAULT_SPACE).await?.ok_or_else(no_store)?;
         let mut tx = store.begin_directory().await?;
-        let agent = create::agent(&mut *tx, space.id, AGENT, now).await?;
-        let agent = agent.ok_or_else(|| CliError::Other(format!("the agent '{AGENT}' is deactivated")))?;
-        let (secret, key) = new_api_key(space.id, Permission::Agent, Some(agent.id), None);
-        let id = key.id;
-        create::key(&mut *tx, &key, now).await?;
+        let trail = AuditTrail::command_line(space.id);
+        let made = keys::create_in(&mut *tx, &trail, Permission::Agent, AGENT, now).await?;
+        let (secret, id) = made.ok_or_else(|| CliError::Other(format!("the agent '{AGENT}' is deactivated")))?;
         tx.commit(None).await?;
         store.close().await;
         Ok(Self { secret, id, space: space.id, database })

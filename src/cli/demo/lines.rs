@@ -1,4 +1,4 @@
-//! What the demo agent says: its lines, and the components that go with them.
+//! The messages of the demo agent, with their components.
 
 use super::envelope::shortened;
 use super::words::Remark;
@@ -39,7 +39,7 @@ const DIFF: &str = "\
 +pub const BURST: u32 = 200;
 ";
 
-/// The stages of a deployment: percent, what is done, and what comes next.
+/// The stages of a deployment: percent, message, and label of the progress bar.
 const STAGES: [(u32, &str, &str); 4] = [
     (25, "The image is on all three hosts.", "Image pulled"),
     (50, "The database is migrated; nothing was locked.", "Database migrated"),

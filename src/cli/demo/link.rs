@@ -1,7 +1,7 @@
-//! The live side of a session: follows its timeline over a WebSocket and comes back to it whenever that breaks.
+//! The live side of a session: reads its timeline over a WebSocket, and reconnects.
 
-use super::hub::{Hub, Trouble};
-use super::tell;
+use super::hub::{Hub, HubError};
+use super::print_progress;
 use crate::backoff::{Backoff, between};
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::Upgraded;
@@ -14,9 +14,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Silence on top of the hub's heartbeat after which a connection counts as dead.
+/// Time after a missed heartbeat of the hub before a connection counts as dead.
 const GRACE: Duration = Duration::from_secs(15);
-/// Events that may wait for the conversation; then the hub waits.
+/// Events that may wait for the conversation; beyond it the socket is not read.
 const QUEUE: usize = 256;
 
 /// An entry of the timeline.
@@ -36,7 +36,7 @@ pub(super) struct Actor {
     pub(super) name: String,
 }
 
-/// What the hub says, as far as it matters here.
+/// The frames of the hub that the demo uses.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum Frame {
@@ -67,17 +67,17 @@ enum Signal {
 }
 
 /// How a connection ended.
-enum Parting {
-    /// Nobody listens any more.
-    Unneeded,
-    /// To come back, after a time that the hub may have named.
-    Broken(Option<Duration>),
-    Final(Trouble),
+enum Disconnect {
+    /// The conversation has ended.
+    Unused,
+    /// To be retried, after a time that the hub may have named.
+    Retry(Option<Duration>),
+    Fatal(HubError),
 }
 
-/// The conversation's end of it.
+/// The conversation's side of the connection.
 pub(super) struct Link {
-    events: mpsc::Receiver<Result<Event, Trouble>>,
+    events: mpsc::Receiver<Result<Event, HubError>>,
     signals: mpsc::Sender<Signal>,
     up: watch::Receiver<bool>,
     task: AbortOnDropHandle<()>,
@@ -102,13 +102,13 @@ impl Link {
     }
 
     /// The next event. Cancelling it loses nothing.
-    pub(super) async fn next(&mut self) -> Result<Event, Trouble> {
-        let gone = || Err(Trouble::Ended("it is no longer followed".to_owned()));
+    pub(super) async fn next(&mut self) -> Result<Event, HubError> {
+        let gone = || Err(HubError::Disconnected("it is no longer followed".to_owned()));
         self.events.recv().await.unwrap_or_else(gone)
     }
 
     /// An event that is already here.
-    pub(super) fn try_next(&mut self) -> Option<Result<Event, Trouble>> {
+    pub(super) fn try_next(&mut self) -> Option<Result<Event, HubError>> {
         self.events.try_recv().ok()
     }
 
@@ -125,7 +125,7 @@ impl Link {
         Connection(self.up.clone())
     }
 
-    /// Says goodbye to the hub.
+    /// Closes the connection.
     pub(super) async fn close(self) {
         drop((self.events, self.signals));
         let _ = tokio::time::timeout(Duration::from_secs(1), self.task).await;
@@ -136,19 +136,19 @@ impl Link {
 pub(super) struct Connection(watch::Receiver<bool>);
 
 impl Connection {
-    /// Comes back once there is a connection, or after `patience` without one.
+    /// Returns once there is a connection, or after `patience` without one.
     pub(super) async fn up_within(&mut self, patience: Duration) {
         let _ = tokio::time::timeout(patience, self.0.wait_for(|up| *up)).await;
     }
 
-    /// Comes back once there has been no connection for as long as `patience`.
+    /// Returns once there has been no connection for as long as `patience`.
     pub(super) async fn down_for(&mut self, patience: Duration) {
         while self.0.wait_for(|up| !up).await.is_ok() {
             if tokio::time::timeout(patience, self.0.wait_for(|up| *up)).await.is_err() {
                 return;
             }
         }
-        // Nobody follows any more; the link's next event tells why.
+        // The task has ended; the next event of the link is the error.
         std::future::pending::<()>().await;
     }
 }
@@ -159,7 +159,7 @@ struct Follower {
     /// The last `seq` that was passed on.
     after: i64,
     backoff: Backoff,
-    events: mpsc::Sender<Result<Event, Trouble>>,
+    events: mpsc::Sender<Result<Event, HubError>>,
     signals: mpsc::Receiver<Signal>,
     up: watch::Sender<bool>,
 }
@@ -167,22 +167,22 @@ struct Follower {
 impl Follower {
     async fn run(mut self) {
         loop {
-            let parting = match self.hub.socket().await {
+            let disconnect = match self.hub.socket().await {
                 Ok(socket) => self.talk(socket).await,
-                Err(Trouble::OutOfReach { .. }) => Parting::Broken(None),
-                Err(trouble) => Parting::Final(trouble),
+                Err(HubError::Unreachable { .. }) => Disconnect::Retry(None),
+                Err(error) => Disconnect::Fatal(error),
             };
             let was_up = self.up.send_replace(false);
-            let wait = match parting {
-                Parting::Unneeded => return,
-                Parting::Final(trouble) => {
-                    let _ = self.events.send(Err(trouble)).await;
+            let wait = match disconnect {
+                Disconnect::Unused => return,
+                Disconnect::Fatal(error) => {
+                    let _ = self.events.send(Err(error)).await;
                     return;
                 }
-                Parting::Broken(wait) => wait.unwrap_or_else(|| self.backoff.next()),
+                Disconnect::Retry(wait) => wait.unwrap_or_else(|| self.backoff.next()),
             };
             if was_up {
-                tell("… the live connection is gone; coming back to it");
+                print_progress("… the live connection is gone; coming back to it");
             }
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -191,13 +191,13 @@ impl Follower {
         }
     }
 
-    async fn talk(&mut self, mut socket: WebSocketStream<Upgraded>) -> Parting {
+    async fn talk(&mut self, mut socket: WebSocketStream<Upgraded>) -> Disconnect {
         let mut silence = GRACE;
-        // What was to be signalled while there was no connection is no longer true.
+        // Signals from before the connection are outdated.
         while self.signals.try_recv().is_ok() {}
         let subscribe = json!({ "type": "subscribe", "id": 1, "sessionId": self.session, "after": self.after });
         if socket.send(Message::text(subscribe.to_string())).await.is_err() {
-            return Parting::Broken(None);
+            return Disconnect::Retry(None);
         }
         loop {
             let message = tokio::select! {
@@ -205,10 +205,10 @@ impl Follower {
                 signal = self.signals.recv() => {
                     let Some(signal) = signal else {
                         let _ = socket.close(None).await;
-                        return Parting::Unneeded;
+                        return Disconnect::Unused;
                     };
                     if socket.send(self.frame_of(&signal)).await.is_err() {
-                        return Parting::Broken(None);
+                        return Disconnect::Retry(None);
                     }
                     continue;
                 }
@@ -216,47 +216,51 @@ impl Follower {
             let text = match message {
                 Ok(Some(Ok(Message::Text(text)))) => text,
                 Ok(Some(Ok(Message::Close(Some(close))))) if (4400..=4499).contains(&u16::from(close.code)) => {
-                    return Parting::Final(Trouble::Ended(format!("{} {}", u16::from(close.code), close.reason)));
+                    return Disconnect::Fatal(HubError::Disconnected(format!(
+                        "{} {}",
+                        u16::from(close.code),
+                        close.reason
+                    )));
                 }
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_)))) => continue,
-                _ => return Parting::Broken(None),
+                _ => return Disconnect::Retry(None),
             };
             match serde_json::from_str(&text) {
                 Ok(Frame::Hello { heartbeat_seconds }) => silence = Duration::from_secs(heartbeat_seconds) + GRACE,
                 Ok(frame) => {
-                    if let Some(parting) = self.hear(frame).await {
-                        return parting;
+                    if let Some(disconnect) = self.on_frame(frame).await {
+                        return disconnect;
                     }
                 }
-                Err(_) => return Parting::Final(Trouble::Nonsense("the subscription".to_owned())),
+                Err(_) => return Disconnect::Fatal(HubError::BadReply("the subscription".to_owned())),
             }
         }
     }
 
-    async fn hear(&mut self, frame: Frame) -> Option<Parting> {
+    async fn on_frame(&mut self, frame: Frame) -> Option<Disconnect> {
         match frame {
             Frame::Subscribed => {
                 self.backoff.reset();
                 self.up.send_replace(true);
             }
-            // After a reconnection the hub begins behind `after`, but better safe than twice.
+            // After a reconnect the hub begins after `after`; the check makes sure that no event comes twice.
             Frame::Event { event } if event.seq > self.after => {
                 self.after = event.seq;
                 if self.events.send(Ok(event)).await.is_err() {
-                    return Some(Parting::Unneeded);
+                    return Some(Disconnect::Unused);
                 }
             }
             Frame::Goaway { reconnect_after_ms: (least, most) } => {
                 let wait = between(Duration::from_millis(least), Duration::from_millis(most));
-                return Some(Parting::Broken(Some(wait)));
+                return Some(Disconnect::Retry(Some(wait)));
             }
             Frame::Unsubscribed { reason } => {
                 let reason = reason.unwrap_or_else(|| "unsubscribed".to_owned());
-                return Some(Parting::Final(Trouble::Ended(format!("access to the session: {reason}"))));
+                return Some(Disconnect::Fatal(HubError::Disconnected(format!("access to the session: {reason}"))));
             }
             Frame::Error { error } => match error["code"].as_str() {
-                Some("UNAVAILABLE" | "RATE_LIMITED" | "INTERNAL") => return Some(Parting::Broken(None)),
-                _ => return Some(Parting::Final(Trouble::Ended(error.to_string()))),
+                Some("UNAVAILABLE" | "RATE_LIMITED" | "INTERNAL") => return Some(Disconnect::Retry(None)),
+                _ => return Some(Disconnect::Fatal(HubError::Disconnected(error.to_string()))),
             },
             Frame::Hello { .. } | Frame::Event { .. } | Frame::Other => {}
         }

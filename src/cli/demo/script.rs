@@ -1,4 +1,4 @@
-//! The script as a small state machine: what was heard goes in, what to send comes out. It knows no network.
+//! The script as a small state machine without a network: events of the conversation in, steps out.
 
 use super::envelope::Content;
 use super::lines::{self, Draft};
@@ -6,12 +6,12 @@ use super::words::{AGAIN, DEPLOY, Remark, Verdict};
 
 /// Something that happened in the conversation.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum Input {
     /// The session is open.
     Begin,
-    /// The answer to what the script asked last.
+    /// The answer to the last question.
     Answer(Content),
-    /// What the script asked last will get no answer.
+    /// The last question will get no answer.
     Lapsed(Lapse),
     /// A person wrote something that answers no question. `asked` is whether a question is open.
     Remark { name: String, content: Content, asked: bool },
@@ -34,7 +34,7 @@ pub(super) enum Step {
     Close,
 }
 
-/// What the script waits for.
+/// The state: which answer the script waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scene {
     Approval,
@@ -53,16 +53,16 @@ impl Script {
         Self { scene: Scene::Approval }
     }
 
-    pub(super) fn hear(&mut self, heard: Heard) -> Vec<Step> {
-        match heard {
-            Heard::Begin => self.ask_for_approval(true),
-            Heard::Answer(content) => self.answered(content.said().as_deref()),
-            Heard::Lapsed(lapse) => {
+    pub(super) fn on(&mut self, input: Input) -> Vec<Step> {
+        match input {
+            Input::Begin => self.ask_for_approval(true),
+            Input::Answer(content) => self.answered(content.said().as_deref()),
+            Input::Lapsed(lapse) => {
                 self.scene = Scene::Over;
                 let line = if lapse == Lapse::Expired { lines::expired() } else { lines::cancelled() };
                 vec![Step::Say(line), Step::Close]
             }
-            Heard::Remark { name, content, asked } => {
+            Input::Remark { name, content, asked } => {
                 let remark = content.said().map_or(Remark::Other, |text| Remark::of(&text));
                 vec![Step::Say(lines::aside(remark, &name, asked.then(|| self.waiting())))]
             }
@@ -116,7 +116,7 @@ impl Script {
         steps
     }
 
-    /// What the agent waits for, in a sentence.
+    /// A sentence that says which answer the agent waits for.
     fn waiting(&self) -> &'static str {
         match self.scene {
             Scene::Approval => "The deployment waits for your decision above.",
@@ -131,22 +131,22 @@ impl Script {
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Heard {
-        Heard::Answer(Content { text: Some(text.to_owned()), ..Content::default() })
+    fn text(text: &str) -> Input {
+        Input::Answer(Content { text: Some(text.to_owned()), ..Content::default() })
     }
 
-    fn action(action: &str) -> Heard {
-        Heard::Answer(Content { action: Some(action.to_owned()), ..Content::default() })
+    fn action(action: &str) -> Input {
+        Input::Answer(Content { action: Some(action.to_owned()), ..Content::default() })
     }
 
-    fn remark(text: &str, asked: bool) -> Heard {
+    fn remark(text: &str, asked: bool) -> Input {
         let content = Content { text: Some(text.to_owned()), ..Content::default() };
-        Heard::Remark { name: "Ada".to_owned(), content, asked }
+        Input::Remark { name: "Ada".to_owned(), content, asked }
     }
 
     fn begun() -> Script {
         let mut script = Script::new();
-        assert_eq!(script.hear(Heard::Begin), [Step::Ask(lines::approval(true))]);
+        assert_eq!(script.on(Input::Begin), [Step::Ask(lines::approval(true))]);
         script
     }
 
@@ -163,21 +163,21 @@ mod tests {
     #[test]
     fn approved_deployed_noted_done() {
         let mut script = begun();
-        let steps = script.hear(action("approve"));
+        let steps = script.on(action("approve"));
         assert_eq!(steps.len(), 7, "thanks, four stages, success, question");
         assert_eq!(question(&steps), &lines::ask_release_note());
-        let steps = script.hear(text("Twice the limit\nfor all"));
+        let steps = script.on(text("Twice the limit\nfor all"));
         assert!(matches!(&steps[0], Step::Say(draft) if draft.text.contains("> Twice the limit\n> for all")));
         assert_eq!(question(&steps), &lines::closing_question(true));
-        assert_eq!(script.hear(action("done")), [Step::Say(lines::thanks()), Step::Close]);
-        assert_eq!(script.hear(action("done")), []);
+        assert_eq!(script.on(action("done")), [Step::Say(lines::thanks()), Step::Close]);
+        assert_eq!(script.on(action("done")), []);
     }
 
     #[test]
     fn rejected_asks_why_and_deploys_nothing() {
         let mut script = begun();
-        assert_eq!(script.hear(action("reject")), [Step::Ask(lines::ask_why())]);
-        let steps = script.hear(text("It is Friday"));
+        assert_eq!(script.on(action("reject")), [Step::Ask(lines::ask_why())]);
+        let steps = script.on(text("It is Friday"));
         assert_eq!(steps.len(), 2);
         assert!(matches!(&steps[0], Step::Say(draft) if draft.text.contains("> It is Friday")));
         assert_eq!(question(&steps), &lines::closing_question(true));
@@ -186,36 +186,36 @@ mod tests {
     #[test]
     fn words_will_do_and_unclear_ones_are_asked_about() {
         let mut script = begun();
-        assert_eq!(script.hear(text("Is it safe?")), [Step::Ask(lines::approval_again())]);
-        assert_eq!(script.hear(text("not ok")), [Step::Ask(lines::approval_again())]);
-        assert_eq!(script.hear(Heard::Answer(Content::default())), [Step::Ask(lines::approval_again())]);
-        assert_eq!(question(&script.hear(text("OK, ship it"))), &lines::ask_release_note());
+        assert_eq!(script.on(text("Is it safe?")), [Step::Ask(lines::approval_again())]);
+        assert_eq!(script.on(text("not ok")), [Step::Ask(lines::approval_again())]);
+        assert_eq!(script.on(Input::Answer(Content::default())), [Step::Ask(lines::approval_again())]);
+        assert_eq!(question(&script.on(text("OK, ship it"))), &lines::ask_release_note());
     }
 
     #[test]
     fn again_starts_over_in_the_same_session() {
         let mut script = begun();
-        script.hear(text("no"));
-        script.hear(text("Friday"));
-        assert_eq!(script.hear(text("perhaps")), [Step::Ask(lines::closing_question(false))]);
-        assert_eq!(script.hear(action("again")), [Step::Ask(lines::approval(false))]);
-        assert_eq!(question(&script.hear(action("approve"))), &lines::ask_release_note());
+        script.on(text("no"));
+        script.on(text("Friday"));
+        assert_eq!(script.on(text("perhaps")), [Step::Ask(lines::closing_question(false))]);
+        assert_eq!(script.on(action("again")), [Step::Ask(lines::approval(false))]);
+        assert_eq!(question(&script.on(action("approve"))), &lines::ask_release_note());
     }
 
     #[test]
     fn an_answer_that_says_nothing_is_asked_for_again() {
         let mut script = begun();
-        script.hear(action("approve"));
-        assert_eq!(script.hear(text("  ")), [Step::Ask(lines::unreadable())]);
-        assert_eq!(question(&script.hear(text("Faster"))), &lines::closing_question(true));
+        script.on(action("approve"));
+        assert_eq!(script.on(text("  ")), [Step::Ask(lines::unreadable())]);
+        assert_eq!(question(&script.on(text("Faster"))), &lines::closing_question(true));
     }
 
     #[test]
     fn without_an_answer_it_ends() {
         for (lapse, line) in [(Lapse::Expired, lines::expired()), (Lapse::Cancelled, lines::cancelled())] {
             let mut script = begun();
-            assert_eq!(script.hear(Heard::Lapsed(lapse)), [Step::Say(line), Step::Close]);
-            assert_eq!(script.hear(action("approve")), []);
+            assert_eq!(script.on(Input::Lapsed(lapse)), [Step::Say(line), Step::Close]);
+            assert_eq!(script.on(action("approve")), []);
         }
     }
 
@@ -224,10 +224,10 @@ mod tests {
         let mut script = begun();
         for words in ["hello", "yes", "What is this?", "thanks", "Lovely weather"] {
             for asked in [true, false] {
-                let steps = script.hear(remark(words, asked));
+                let steps = script.on(remark(words, asked));
                 assert!(matches!(steps.as_slice(), [Step::Say(_)]), "{steps:?}");
             }
         }
-        assert_eq!(script.hear(action("reject")), [Step::Ask(lines::ask_why())]);
+        assert_eq!(script.on(action("reject")), [Step::Ask(lines::ask_why())]);
     }
 }

@@ -1,6 +1,6 @@
-//! Making out what people mean by what they write, as far as a script can.
+//! Guesses the intent of what people write, by keywords.
 
-/// What an answer to a yes-or-no question comes to.
+/// The meaning of an answer to a yes-or-no question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Yes,
@@ -48,13 +48,13 @@ impl Lexicon {
     }
 }
 
-/// What kind of remark somebody makes in passing.
+/// The kind of a remark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remark {
     Question,
     Thanks,
     Greeting,
-    /// Something that would have been an answer to a question.
+    /// An answer, although it replies to no question.
     Answer,
     Other,
 }

@@ -3,9 +3,10 @@
 use super::{SqlStore, audit, revocation, rows, sql};
 use crate::domain::people::ApiKey;
 use crate::domain::{
-    AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, GuestId, KeyId, Page,
-    PageRequest, Permission, SessionId, SpaceId, Timestamp,
+    AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, GuestId, KeyId, Permission,
+    SessionId, SpaceId, Timestamp,
 };
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::{Engine, Fields, Statement, groups, large_groups};
 use crate::store::lease::Lease;
 use crate::store::{ApiKeys, GuestOf, KeyHolder, NotRevoked, Revoked, Revoker, SecretHash, StoreResult, Uses};

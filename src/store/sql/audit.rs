@@ -3,7 +3,8 @@
 use super::rows::author;
 use super::{SqlStore, sql};
 use crate::domain::audit::AuditOutcome;
-use crate::domain::{AuditEntry, AuditEvent, AuditTarget, Page, PageRequest, SpaceId, Timestamp};
+use crate::domain::{AuditEntry, AuditEvent, AuditTarget, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::{Engine, Fields};
 use crate::store::lease::Lease;
 use crate::store::{AuditLog, StoreError, StoreResult};

@@ -3,7 +3,8 @@
 use super::rows::select_guest;
 use super::{SqlStore, rows, sql, timelines};
 use crate::domain::people::Guest;
-use crate::domain::{GuestId, Page, PageRequest, Scope, SessionId, SpaceId, Timestamp};
+use crate::domain::{GuestId, Scope, SessionId, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::Engine;
 use crate::store::{Credentials, SecretHash, StoreError, StoreResult};
 use async_trait::async_trait;

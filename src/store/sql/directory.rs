@@ -3,12 +3,10 @@
 use super::directory_tx::SqlDirectoryTx;
 use super::rows::{select_agent, select_human, select_space};
 use super::{SqlStore, api_keys, named, revocation, rows, sql};
-use crate::domain::draft::Named;
-use crate::domain::participant::Member;
+use crate::domain::participant::{Member, MemberRef};
 use crate::domain::people::{Agent, Human, Space};
-use crate::domain::{
-    AgentId, AuditEntry, AuditEvent, AuditTarget, AuditTargetType, HumanId, Page, PageRequest, SpaceId, Timestamp,
-};
+use crate::domain::{AgentId, AuditEntry, AuditEvent, AuditTarget, AuditTargetType, HumanId, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::{Engine, Statement};
 use crate::store::lease::Lease;
 use crate::store::{Directory, DirectoryTx, NotRevoked, Revoked, Revoker, StoreResult};
@@ -145,7 +143,7 @@ impl<E: Engine> Directory for SqlStore<E> {
         human_by_id::<E>(space, id).first(&mut *self.reader().await?, rows::human).await
     }
 
-    async fn members_named(&self, space: SpaceId, named: &[Named]) -> StoreResult<HashMap<Named, Member>> {
+    async fn members_named(&self, space: SpaceId, named: &[MemberRef]) -> StoreResult<HashMap<MemberRef, Member>> {
         named::members(&mut *self.reader().await?, space, named).await
     }
 

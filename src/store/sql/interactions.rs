@@ -3,7 +3,8 @@
 use super::timelines::{fitting_of, message};
 use super::{SqlStore, scope, sql};
 use crate::domain::interaction::InteractionState;
-use crate::domain::{Envelope, Interaction, MessageId, MessageStatus, Page, PageRequest, Scope, SessionId, Timestamp};
+use crate::domain::{Envelope, Interaction, MessageId, MessageStatus, Scope, SessionId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::{Engine, Fields, Statement, groups};
 use crate::store::lease::Lease;
 use crate::store::listing::List;

@@ -5,7 +5,8 @@
 use super::scope::{Scoped, of_space};
 use super::timelines::fitting;
 use super::{SqlStore, sql};
-use crate::domain::{Page, PageRequest, Scope, SessionId, SpaceId, Timestamp};
+use crate::domain::{Scope, SessionId, SpaceId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::StoreResult;
 use crate::store::engine::{Engine, Fields, Statement, groups};
 use crate::store::lease::Lease;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 /// Up to so many sessions of a subject, sorting all of them costs less than anything else.
 const FEW: i64 = 256;
 /// Most sessions of a space that a page ranks by their own rows.
-const MOST_UNLISTED: i64 = 500;
+const MOST_UNLISTED: i64 = 1_000;
 /// How deep a page may lie to be made out of entries, which are held in memory.
 const DEEPEST: i64 = 10_000;
 /// Most entries that are written in one transaction, unless a single session has more.

@@ -1,8 +1,7 @@
 //! Finding those who a request names, all in a few statements however many they are.
 
 use super::rows::{self, select_agent, select_human};
-use crate::domain::draft::Named;
-use crate::domain::participant::Member;
+use crate::domain::participant::{Member, MemberRef};
 use crate::domain::people::Human;
 use crate::domain::{AgentId, HumanId, SpaceId};
 use crate::store::StoreResult;
@@ -15,37 +14,37 @@ use uuid::Uuid;
 pub(super) async fn members<E: Engine>(
     db: &mut Lease<E>,
     space: SpaceId,
-    named: &[Named],
-) -> StoreResult<HashMap<Named, Member>> {
+    named: &[MemberRef],
+) -> StoreResult<HashMap<MemberRef, Member>> {
     let mut found = HashMap::with_capacity(named.len());
     let (mut agents, mut agent_names, mut humans, mut addresses) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for name in named {
         match name {
-            Named::AgentId(id) => agents.push(id.0),
-            Named::AgentName(name) => agent_names.push(name.clone()),
-            Named::HumanId(id) => humans.push(id.0),
-            Named::HumanEmail(address) => addresses.push(address.clone()),
+            MemberRef::AgentId(id) => agents.push(id.0),
+            MemberRef::AgentName(name) => agent_names.push(name.clone()),
+            MemberRef::HumanId(id) => humans.push(id.0),
+            MemberRef::HumanEmail(address) => addresses.push(address.clone()),
         }
     }
     let head = select_agent!("FROM (VALUES");
     let tail = ") AS v CROSS JOIN agents a WHERE a.space_id = $1 AND a.id = v.column1 AND a.deactivated_at IS NULL";
     for agent in all::<E, Uuid, _>(db, space, head, tail, agents, rows::agent).await? {
-        found.insert(Named::AgentId(AgentId(agent.id.0)), agent.member());
+        found.insert(MemberRef::AgentId(AgentId(agent.id.0)), agent.member());
     }
     let tail = ") AS v CROSS JOIN agents a WHERE a.space_id = $1 AND a.name = v.column1 AND a.deactivated_at IS NULL";
     for agent in all::<E, String, _>(db, space, head, tail, agent_names, rows::agent).await? {
-        found.insert(Named::AgentName(agent.name.clone()), agent.member());
+        found.insert(MemberRef::AgentName(agent.name.clone()), agent.member());
     }
     let tail = ") AS v CROSS JOIN humans h WHERE h.space_id = $1 AND h.id = v.column1 AND h.deactivated_at IS NULL";
     let head = select_human!("FROM (VALUES");
     for human in all::<E, Uuid, _>(db, space, head, tail, humans, rows::human).await? {
-        found.insert(Named::HumanId(HumanId(human.id.0)), human.member());
+        found.insert(MemberRef::HumanId(HumanId(human.id.0)), human.member());
     }
     let tail =
         ") AS v CROSS JOIN humans h WHERE h.space_id = $1 AND h.address = v.column1 AND h.deactivated_at IS NULL";
     let head = select_human!(", h.address FROM (VALUES");
     for (human, address) in all::<E, String, _>(db, space, head, tail, addresses, addressed).await? {
-        found.insert(Named::HumanEmail(address), human.member());
+        found.insert(MemberRef::HumanEmail(address), human.member());
     }
     Ok(found)
 }

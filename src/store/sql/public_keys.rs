@@ -3,10 +3,10 @@
 use super::{SqlStore, rows, sql, timelines};
 use crate::domain::keys::{Attestation, KeyChange, SessionKey};
 use crate::domain::{
-    HumanId, KeyEntry, Page, PageRequest, ParticipantId, ParticipantType, PrincipalId, Scope, SessionId, SpaceId,
-    Timestamp,
+    HumanId, KeyEntry, ParticipantId, ParticipantType, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
 };
 use crate::gcra::{Bucket, Rate};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::{Engine, Fields};
 use crate::store::lease::Lease;
 use crate::store::{Announcement, Attested, KeyChangeLimit, NewEntry, PublicKeys, Put, StoreError, StoreResult};

@@ -2,9 +2,10 @@
 
 use super::{SqlStore, rows, scope, sql, timelines};
 use crate::domain::{
-    Envelope, Page, PageRequest, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId,
-    SessionStatus, SpaceId, Timestamp,
+    Envelope, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus, SpaceId,
+    Timestamp,
 };
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::{Engine, Fields, Statement, large_groups};
 use crate::store::listing::List;
 use crate::store::{FeedEntry, Listed, ReadMark, Sessions, SpaceSize, StoreResult, Taken};

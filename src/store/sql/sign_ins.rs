@@ -8,7 +8,8 @@
 
 use super::{SqlStore, revocation, sql};
 use crate::domain::people::SignIn;
-use crate::domain::{HumanId, Page, PageRequest, Timestamp};
+use crate::domain::{HumanId, Timestamp};
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::{Engine, Fields, Statement};
 use crate::store::lease::Lease;
 use crate::store::{

@@ -5,9 +5,9 @@ use super::scope::{self, Scoped};
 use super::{SqlStore, rows, sql};
 use crate::domain::message::{MessageState, Response};
 use crate::domain::{
-    AgentId, Message, MessageId, MessageStatus, Page, PageRequest, ParticipantId, PrincipalId, Scope, SessionId,
-    SpaceId, Timestamp,
+    AgentId, Message, MessageId, MessageStatus, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
 };
+use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::{Engine, Fields, Statement, large_groups};
 use crate::store::lease::Lease;
 use crate::store::{

@@ -32,6 +32,11 @@ impl Stopwatch {
         self.passed().saturating_sub(stalled().saturating_sub(self.stalled))
     }
 
+    /// The time that the machine was short of something.
+    pub fn stalled(&self) -> Duration {
+        self.passed().saturating_sub(self.elapsed())
+    }
+
     /// Whether more than `limit` has passed.
     pub fn is_past(&self, limit: Duration) -> bool {
         let passed = self.passed();

@@ -1,7 +1,7 @@
 //! Ways to a server that a test may cut or make silent, for one client alone.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -58,6 +58,7 @@ pub struct Hush {
     /// The database's URL by this way.
     pub url: String,
     is_silent: watch::Sender<bool>,
+    unheard: Arc<AtomicUsize>,
     _folder: TempDir,
 }
 
@@ -65,16 +66,23 @@ impl Hush {
     /// To the database with this URL, whose server listens on a Unix socket.
     pub fn to(url: &str) -> Self {
         let (is_silent, watch) = watch::channel(false);
+        let unheard = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&unheard);
         let (url, folder) = way_to(url, move |client, server| {
             let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-            tokio::spawn(pass(from_client, to_server, watch.clone()));
-            tokio::spawn(pass(from_server, to_client, watch.clone()));
+            tokio::spawn(pass(from_client, to_server, watch.clone(), Some(Arc::clone(&count))));
+            tokio::spawn(pass(from_server, to_client, watch.clone(), None));
         });
-        Self { url, is_silent, _folder: folder }
+        Self { url, is_silent, unheard, _folder: folder }
     }
 
     pub fn hush(&self, is_silent: bool) {
         self.is_silent.send_replace(is_silent);
+    }
+
+    /// How many requests were sent on connections that lead nowhere any more.
+    pub fn unheard(&self) -> usize {
+        self.unheard.load(Ordering::Relaxed)
     }
 }
 
@@ -95,12 +103,23 @@ pub fn way_to(url: &str, join: impl Fn(UnixStream, UnixStream) + Send + 'static)
     (format!("{base}?host={}", folder.path().display()), folder)
 }
 
+/// What a client of PostgreSQL sends before it closes a connection.
+const TERMINATE: [u8; 5] = *b"X\0\0\0\x04";
+
 /// Passes on what comes; what comes during a silence is never heard, nor is anything after it.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, silence: watch::Receiver<bool>) {
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    silence: watch::Receiver<bool>,
+    unheard: Option<Arc<AtomicUsize>>,
+) {
     let mut buffer = vec![0; 16 * 1024];
     let mut is_lost = false;
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         is_lost |= *silence.borrow();
+        if let Some(unheard) = unheard.as_ref().filter(|_| is_lost && buffer[..read] != TERMINATE) {
+            unheard.fetch_add(1, Ordering::Relaxed);
+        }
         if !is_lost && to.write_all(&buffer[..read]).await.is_err() {
             return;
         }

@@ -1,0 +1,242 @@
+//! Long-polls: wait until a message or an interaction has settled, or until a person has written something (contract
+//! sections 5 and 7).
+
+use super::auth::Agent;
+use super::long_lived::LongLived;
+use super::path::{Id, Ids};
+use super::query::Query;
+use super::reply::{self, HandlerResult};
+use super::{ApiError, App};
+use crate::domain::interaction::Interaction;
+use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
+use crate::hub::Woken;
+use crate::protocol::body::Heard;
+use crate::store::{Moment, Said};
+use axum::extract::{FromRequestParts, State};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+const DEFAULT_SECONDS: i64 = 30;
+const MAX_SECONDS: i64 = 55;
+const MISSING: Refusal = Refusal::NotFound("Message");
+
+/// Wait until a message has settled
+///
+/// Answers at once where it is settled, as soon as it settles, or with the message as it stands (`Pending`) when the time is up: a wait that ends is no denial.
+#[utoipa::path(
+    get, path = "/sessions/{id}/messages/{messageId}/await", operation_id = "awaitMessage",
+    params(
+        ("timeout" = Option<i64>, Query, minimum = 0, maximum = 55, description = "Seconds to wait; 30 unless given."),
+        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240), where there is no `timeout`."),
+    ),
+    responses((status = 200, description = "The message, settled or still pending", body = Message)),
+)]
+pub async fn message(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    Ids(session, message): Ids<SessionId, MessageId>,
+    Patience(patience): Patience,
+) -> HandlerResult {
+    let request = wait_for_settlement(&app, &principal, session, message, patience).await?;
+    let message = app.store.message(principal.scope(), session, message).await?.ok_or(MISSING)?;
+    still_good(request.as_ref())?;
+    reply::ok(&message)
+}
+
+/// Wait until an interaction has settled
+///
+/// As for a message: with the interaction as it stands when the time is up.
+#[utoipa::path(
+    get, path = "/interactions/{id}/await", operation_id = "awaitInteraction",
+    params(
+        ("timeout" = Option<i64>, Query, minimum = 0, maximum = 55, description = "Seconds to wait; 30 unless given."),
+        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240), where there is no `timeout`."),
+    ),
+    responses((status = 200, description = "The interaction, settled or still pending", body = Interaction)),
+)]
+pub async fn interaction(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    Patience(patience): Patience,
+) -> HandlerResult {
+    let missing = Refusal::NotFound("Interaction");
+    let mut request = None;
+    if !patience.is_zero() {
+        let message = app.store.interaction_message(principal.scope(), session).await?.ok_or(missing.clone())?;
+        request = wait_for_settlement(&app, &principal, session, message, patience).await?;
+    }
+    let interaction = app.store.interaction(principal.scope(), session, Moment::Now).await?.ok_or(missing)?;
+    still_good(request.as_ref())?;
+    reply::ok(&interaction)
+}
+
+/// Wait for what people say
+///
+/// Answers with the first message of a human or guest whose `seq` is above `after`: at once where there is one, as soon as there is one, or with `message` null when the time is up.
+#[utoipa::path(
+    get, path = "/sessions/{id}/await", operation_id = "awaitSession",
+    params(
+        ("after" = Option<i64>, Query, minimum = 0, description = "A `seq`; that of the agent's own last message unless given, 0 where there is none."),
+        ("timeout" = Option<i64>, Query, minimum = 0, maximum = 55, description = "Seconds to wait; 30 unless given."),
+        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240), where there is no `timeout`."),
+    ),
+    responses((status = 200, description = "A person's message, or null", body = Heard)),
+)]
+pub async fn session(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    After(after): After,
+    Patience(patience): Patience,
+) -> HandlerResult {
+    const MISSING: Refusal = Refusal::NotFound("Session");
+    let scope = principal.scope();
+    let after = match after {
+        Some(after) => after,
+        None => app.store.last_said_by(scope, session, principal.id()).await?.ok_or(MISSING)?,
+    };
+    let (said, request) = wait_for_words(&app, &principal, session, after, patience).await?;
+    let said = said.ok_or(MISSING)?;
+    let message = match said.message {
+        Some(id) => app.store.message(scope, session, id).await?,
+        None => None,
+    };
+    still_good(request.as_ref())?;
+    reply::ok(&Heard { message, last_seq: said.head.last_seq })
+}
+
+/// Refuses to answer a credential that expired or was revoked while its request waited.
+fn still_good(request: Option<&LongLived>) -> Result<(), Refusal> {
+    request.map_or(Ok(()), LongLived::check)
+}
+
+/// Returns when a person has written something after `after`, the time is up, or the request must end. The store is read
+/// only when the timeline has moved on.
+async fn wait_for_words(
+    app: &App,
+    principal: &Arc<Principal>,
+    session: SessionId,
+    after: i64,
+    patience: Duration,
+) -> Result<(Option<Said>, Option<LongLived>), Refusal> {
+    let scope = principal.scope();
+    if patience.is_zero() {
+        return Ok((app.store.first_said(scope, session, after).await?, None));
+    }
+    // Register first, then read the store, as for a message.
+    let request = LongLived::begin(app, principal)?;
+    let mut words = app.hub.words(session);
+    let end = tokio::time::sleep(patience);
+    tokio::pin!(end);
+    // Events that were searched in vain are not searched again.
+    let mut searched = after;
+    loop {
+        // The store has all of these, unless it was restored to an earlier state: then it is not read in a loop.
+        let reached = words.reach();
+        let said = app.store.first_said(scope, session, searched).await?;
+        let Some(found) = said.filter(|said| said.message.is_none()) else { return Ok((said, Some(request))) };
+        // Also where `after` is beyond the head: any later event may end the access.
+        let seen = found.head.last_seq.max(reached);
+        searched = searched.max(found.head.last_seq);
+        app.hub.observe(session, &found.head);
+        tokio::select! {
+            is_more = words.beyond(seen) => if !is_more {
+                // The store was restored to a state before the searched events.
+                searched = after;
+                words = app.hub.words(session);
+            },
+            () = &mut end => break,
+            ended = request.ended() => {
+                ended?;
+                break;
+            }
+        }
+    }
+    // Once more, for events whose hint was lost.
+    Ok((app.store.first_said(scope, session, searched).await?, Some(request)))
+}
+
+/// `?after=SEQ`
+pub struct After(Option<i64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for After {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Ok(query) = Query::from_request_parts(parts, state).await;
+        Ok(Self(query.number("after", 0, i64::MAX)?))
+    }
+}
+
+/// How long the caller wants to wait: `?timeout=SECONDS`, else `Prefer: wait=SECONDS`. Parsed at once, since a header that
+/// is kept would keep the whole head of its request in memory during the wait.
+pub struct Patience(Duration);
+
+impl<S: Send + Sync> FromRequestParts<S> for Patience {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Ok(query) = Query::from_request_parts(parts, state).await;
+        let seconds = match query.number("timeout", 0, MAX_SECONDS)? {
+            Some(seconds) => seconds,
+            None => preferred_wait(&parts.headers).unwrap_or(DEFAULT_SECONDS),
+        };
+        Ok(Self(Duration::from_secs(seconds.unsigned_abs())))
+    }
+}
+
+/// Returns when the message has settled, the time is up or the node drains; refused if the credential or the access ends
+/// meanwhile. The store is read once, and again only if its answer may be outdated. It is not asked for the message itself:
+/// that may be large, and ten thousand requests may wait.
+async fn wait_for_settlement(
+    app: &App,
+    principal: &Arc<Principal>,
+    session: SessionId,
+    id: MessageId,
+    patience: Duration,
+) -> Result<Option<LongLived>, Refusal> {
+    if patience.is_zero() {
+        return Ok(None);
+    }
+    // Register first, then read the store: a settlement between the two is seen by one of them. A caller that may not see
+    // the message leaves nothing behind, since the guards unregister it.
+    let request = LongLived::begin(app, principal)?;
+    let until = Instant::now() + patience;
+    let mut waiter = app.hub.waiter(session, id);
+    loop {
+        let outlook = app.store.outlook(principal.scope(), session, id).await?.ok_or(MISSING)?;
+        if outlook.status != MessageStatus::Pending {
+            return Ok(Some(request));
+        }
+        app.hub.observe(session, &outlook.head);
+        tokio::select! {
+            woken = waiter.woken() => match woken {
+                Woken::Settled => return Ok(Some(request)),
+                Woken::LookAgain => waiter = app.hub.waiter(session, id),
+            },
+            () = sleep_until(until) => return Ok(Some(request)),
+            ended = request.ended() => {
+                ended?;
+                return Ok(Some(request));
+            }
+        }
+    }
+}
+
+/// `Prefer: wait=SECONDS` (RFC 7240 section 4.3); a preference that can't be met is met as far as it can be.
+fn preferred_wait(headers: &HeaderMap) -> Option<i64> {
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let mut preferences = values.flat_map(|value| value.split(','));
+    preferences.find_map(|preference| {
+        let (name, value) = preference.split_once('=')?;
+        if !name.trim().eq_ignore_ascii_case("wait") {
+            return None;
+        }
+        let value = value.split(';').next().unwrap_or_default().trim().trim_matches('"');
+        value.parse::<i64>().ok().map(|seconds| seconds.clamp(0, MAX_SECONDS))
+    })
+}

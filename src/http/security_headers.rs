@@ -1,0 +1,34 @@
+//! The security headers of every web page and its files.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// Nothing from another host, nothing inline, no embedding in frames. `'self'` covers the hub's own WebSocket too (CSP level 3,
+/// section 6.7.2.8; in Safari since 15.4, and the page needs a newer one), so that a script that got in can send nothing
+/// to another host.
+const POLICY: &str = "default-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Denies every feature that the page does not use. Writing to the clipboard is allowed: code can be copied.
+const PERMISSIONS: &str = "accelerometer=(), autoplay=(), bluetooth=(), camera=(), clipboard-read=(), \
+                           display-capture=(), encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), \
+                           idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), payment=(), \
+                           picture-in-picture=(), screen-wake-lock=(), serial=(), usb=(), web-share=(), \
+                           xr-spatial-tracking=()";
+
+const HEADERS: [(HeaderName, &str); 7] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (HeaderName::from_static("permissions-policy"), PERMISSIONS),
+    // A page that opens this one, or is opened by it, can't reach into it.
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    // For browsers that do not know `frame-ancestors`.
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+
+pub(super) fn add(headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}

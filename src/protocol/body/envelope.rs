@@ -1,0 +1,45 @@
+//! Envelopes in bodies: their schema, and reading one.
+
+use crate::domain::{Envelope, Refusal};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+impl PartialSchema for Envelope {
+    fn schema() -> RefOr<Schema> {
+        let object = ObjectBuilder::new().schema_type(Type::Object);
+        let wrappings = ArrayBuilder::new().items(object).description(Some("A wrapped key for each recipient."));
+        ObjectBuilder::new()
+            .description(Some(
+                "Encrypted content. The hub carries it and never reads it; further keys are kept as they came.",
+            ))
+            .property("ciphertext", ObjectBuilder::new().schema_type(Type::String))
+            .property("wrappings", wrappings)
+            .required("ciphertext")
+            .required("wrappings")
+            .additional_properties(Some(ObjectBuilder::new().schema_type(SchemaType::AnyValue)))
+            .examples([json!({ "scheme": "plain", "ciphertext": "eyJ0ZXh0IjoiSGVsbG8ifQ==", "wrappings": [] })])
+            .into()
+    }
+}
+
+impl ToSchema for Envelope {}
+
+/// What a client may send as an envelope: the object, or a string. A string that is the JSON of an envelope is taken
+/// as one; any other string becomes the `ciphertext`. 256 KiB (a setting) at most: the bytes of a string, the JSON of an
+/// object.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code)] // it is the form in the OpenAPI document; `Envelope::from_sent` reads what is sent
+pub enum EnvelopeInput {
+    Object(Envelope),
+    Text(String),
+}
+
+/// Reads the envelope of a field, where one was sent.
+pub(super) fn envelope(field: &str, sent: Option<Box<RawValue>>, max: usize) -> Result<Option<Envelope>, Refusal> {
+    sent.map(|sent| Envelope::from_sent(field, &sent, max)).transpose()
+}

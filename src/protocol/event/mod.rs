@@ -1,0 +1,130 @@
+//! The shape of an event on the wire, for the published documents. [`encode`] writes the text itself.
+
+pub mod encode;
+
+use crate::domain::Timestamp;
+use crate::domain::message::Response;
+use crate::domain::{
+    Actor, Envelope, KeyEntry, Message, MessageId, Participant, ParticipantId, Priority, Session, SessionId,
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// The one kind of entry on a timeline. `seq` counts 1, 2, 3 … in each session, without a hole, in commit order.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    pub session_id: SessionId,
+    #[schema(minimum = 1)]
+    pub seq: i64,
+    pub at: Timestamp,
+    pub actor: Actor,
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// What happened: its type, and the data of that type.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "type", content = "data")]
+pub enum EventBody {
+    #[serde(rename = "session.created")]
+    SessionCreated(SessionCreated),
+    #[serde(rename = "session.updated")]
+    SessionUpdated(SessionUpdated),
+    #[serde(rename = "session.closed")]
+    SessionClosed(SessionEnded),
+    #[serde(rename = "session.archived")]
+    SessionArchived(SessionEnded),
+    #[serde(rename = "participant.added")]
+    ParticipantAdded(ParticipantAdded),
+    #[serde(rename = "participant.removed")]
+    ParticipantRemoved(ParticipantRemoved),
+    #[serde(rename = "participant.key_changed")]
+    ParticipantKeyChanged(ParticipantKeyChanged),
+    #[serde(rename = "message.created")]
+    MessageCreated(MessageCreated),
+    #[serde(rename = "message.completed")]
+    MessageCompleted(MessageCompleted),
+    #[serde(rename = "message.cancelled")]
+    MessageCancelled(MessageNamed),
+    #[serde(rename = "message.expired")]
+    MessageExpired(MessageNamed),
+    #[serde(rename = "message.acknowledged")]
+    MessageAcknowledged(MessageNamed),
+    #[serde(rename = "blocks.pushed")]
+    BlocksPushed(BlocksPushed),
+}
+
+/// The session as it began, with its first participants.
+#[derive(Serialize, ToSchema)]
+pub struct SessionCreated {
+    pub session: Session,
+    pub participants: Vec<Participant>,
+}
+
+/// The fields that a PATCH may change, as they are afterwards.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionUpdated {
+    pub title: Option<String>,
+    pub encrypted_title: Option<Envelope>,
+    pub priority: Priority,
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Box<RawValue>>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionEnded {
+    pub closed_at: Option<Timestamp>,
+    pub archived_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ParticipantAdded {
+    pub participant: Participant,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ParticipantRemoved {
+    pub participant_id: ParticipantId,
+    pub participant: Participant,
+}
+
+/// The participant has another public key than before. What was sealed for the one before stays so.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ParticipantKeyChanged {
+    pub participant_id: ParticipantId,
+    pub entry: KeyEntry,
+    /// Whether the key before it signed it.
+    pub chained: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct MessageCreated {
+    pub message: Message,
+}
+
+/// The answer to a message that required one; the answer's own `message.created` stands before it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageCompleted {
+    pub message_id: MessageId,
+    pub response: Response,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageNamed {
+    pub message_id: MessageId,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BlocksPushed {
+    pub message_id: MessageId,
+    pub encrypted_blocks: Envelope,
+}

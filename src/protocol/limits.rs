@@ -1,0 +1,13 @@
+//! The limits of a socket that clients can rely on (contract section 8).
+
+/// Largest message from a client, in bytes of payload.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+/// Most frames that wait for a slow client, and most bytes of them. Beyond it a socket reads back from the store.
+pub const MAX_QUEUED_FRAMES: usize = 1024;
+pub const MAX_QUEUED_BYTES: usize = 1024 * 1024;
+/// Most sessions that a socket may be subscribed to.
+pub const MAX_SUBSCRIPTIONS: usize = 4096;
+/// A socket is closed at this number of unreadable frames in a row.
+pub const MAX_UNREADABLE: u32 = 10;
+/// How long `typing:true` holds unless it is repeated.
+pub const TYPING_LAPSE_MILLIS: u64 = 6000;

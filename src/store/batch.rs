@@ -154,8 +154,8 @@ impl<E: Engine> Row<'_, E> {
     {
         self.text.bound += 1;
         let comma = if std::mem::take(&mut self.is_first) { "" } else { ", " };
-        if E::TAKES_SCRIPTS {
-            // To SQLite `$1` is a name, and looking for one takes as long as there are names before it.
+        if E::MULTI_STATEMENT_TEXTS {
+            // To SQLite `$1` is a name, and a look-up of a name takes time in proportion to the names before it.
             self.text.sql.push_str(comma);
             self.text.sql.push('?');
         } else {

@@ -51,7 +51,12 @@ impl Client {
     ///
     /// # Errors
     /// Of the hub; `TIMEOUT` after `wait`, which is no denial.
-    pub async fn await_response(&self, session: Uuid, message: Uuid, wait: Option<Duration>) -> Result<Decision, Error> {
+    pub async fn await_response(
+        &self,
+        session: Uuid,
+        message: Uuid,
+        wait: Option<Duration>,
+    ) -> Result<Decision, Error> {
         self.settled(session, message, wait).await
     }
 

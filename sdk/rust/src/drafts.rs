@@ -1,7 +1,7 @@
 //! What a call creates: sessions, messages, and who is to take part.
 
 use crate::types::{Envelope, Priority, Timestamp};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -184,6 +184,13 @@ impl NewMessage {
         }
         body.extend(self.fields.clone());
         body
+    }
+}
+
+/// The body that the hub gets.
+impl Serialize for NewMessage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.body(None).serialize(serializer)
     }
 }
 

@@ -84,7 +84,10 @@ mod tests {
     #[test]
     fn another_agent_session_or_key_gives_others() {
         let ids: std::collections::HashSet<String> =
-            [key(1, None, "a"), key(2, None, "a"), key(1, Some(1), "a"), key(1, None, "b")].iter().map(QuestionKey::mark).collect();
+            [key(1, None, "a"), key(2, None, "a"), key(1, Some(1), "a"), key(1, None, "b")]
+                .iter()
+                .map(QuestionKey::mark)
+                .collect();
         assert_eq!(ids.len(), 4);
     }
 

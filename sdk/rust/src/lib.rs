@@ -40,5 +40,5 @@ pub use live::{Connection, Events};
 pub use question::Question;
 pub use types::{
     Actor, Contact, Content, Envelope, Event, GuestInvitation, GuestToken, Interaction, Message, MessageStatus, Myself,
-    Opened, Outcome, Page, Participant, Priority, Responder, Response, Session, SessionStatus, Timestamp, TimelinePage,
+    Opened, Outcome, Page, Participant, Priority, Responder, Response, Session, SessionStatus, TimelinePage, Timestamp,
 };

@@ -83,7 +83,6 @@ impl Envelope {
 
 /// The content of a message.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
 pub struct Content {
     /// Markdown.
     #[serde(default, skip_serializing_if = "Option::is_none")]

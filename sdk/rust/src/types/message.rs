@@ -20,12 +20,28 @@ words! {
 
 words! {
     /// What an answer decides.
-    Outcome { Approved, Rejected, Answered }
+    Outcome {
+        /// Yes.
+        Approved,
+        /// No.
+        Rejected,
+        /// Neither: the text, action or values say what.
+        Answered,
+    }
 }
 
 words! {
     /// How urgent a message or session is.
-    Priority { Low, Medium, High, Urgent }
+    Priority {
+        /// Can wait.
+        Low,
+        /// The default.
+        Medium,
+        /// Before others.
+        High,
+        /// At once.
+        Urgent,
+    }
 }
 
 /// A message of a session.

@@ -174,7 +174,9 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
     let known = Arc::clone(&faults);
     let pool = PgPoolOptions::new()
         .max_connections(connections)
-        .min_connections(2)
+        // The pool would open connections in the background for as long as five minutes each: while a server is silent
+        // they would hold places, also when it answers again.
+        .min_connections(0)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .before_acquire(move |_, connection| {
             let is_spared = Instant::now().checked_sub(connection.age).is_none_or(|made| known.spare(made));

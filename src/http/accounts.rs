@@ -1,10 +1,10 @@
 //! `/v1/auth`: sign in, refresh, sign out, and the one-time setup link.
 
 use super::App;
-use super::auth::Member;
+use super::auth::HumanOnly;
 use super::body::Body;
 use super::refresh_cookie::CookieToken;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::auth::credential::bearer_of;
 use crate::auth::{SignedIn, Visit};
 use crate::domain::{Principal, Refusal};
@@ -13,7 +13,7 @@ use crate::protocol::openapi::errors::Unauthorized;
 use axum::extract::State;
 use axum::http::HeaderMap;
 
-fn signed_in(tokens: SignedIn) -> Reply {
+fn signed_in(tokens: SignedIn) -> HandlerResult {
     reply::ok(&Tokens {
         access_token: tokens.access_token,
         token_type: "Bearer",
@@ -32,7 +32,7 @@ fn signed_in(tokens: SignedIn) -> Reply {
     request_body = Login,
     responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
 )]
-pub async fn login(State(app): State<App>, visit: Visit, body: Body<Login>) -> Reply {
+pub async fn login(State(app): State<App>, visit: Visit, body: Body<Login>) -> HandlerResult {
     let email = body.value.email.ok_or_else(|| Refusal::required("email"))?;
     let password = body.value.password.ok_or_else(|| Refusal::required("password"))?;
     signed_in(app.accounts.login(&email, password, body.value.space.as_deref(), &visit).await?)
@@ -47,7 +47,12 @@ pub async fn login(State(app): State<App>, visit: Visit, body: Body<Login>) -> R
     request_body = RefreshToken,
     responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
 )]
-pub async fn refresh(State(app): State<App>, visit: Visit, kept: CookieToken, body: Body<RefreshToken>) -> Reply {
+pub async fn refresh(
+    State(app): State<App>,
+    visit: Visit,
+    kept: CookieToken,
+    body: Body<RefreshToken>,
+) -> HandlerResult {
     let token = body.value.refresh_token.or(kept.0).ok_or_else(|| Refusal::required("refreshToken"))?;
     signed_in(app.accounts.refresh(&token, &visit).await?)
 }
@@ -59,7 +64,7 @@ pub async fn refresh(State(app): State<App>, visit: Visit, kept: CookieToken, bo
 #[utoipa::path(
     post, path = "/logout", operation_id = "logout",
     request_body = Logout,
-    responses((status = 204, description = "Signed out"), Unauthorized, Member),
+    responses((status = 204, description = "Signed out"), Unauthorized, HumanOnly),
 )]
 pub async fn logout(
     State(app): State<App>,
@@ -67,7 +72,7 @@ pub async fn logout(
     kept: CookieToken,
     headers: HeaderMap,
     body: Body<Logout>,
-) -> Reply {
+) -> HandlerResult {
     let everywhere = body.value.everywhere.unwrap_or(false);
     match (body.value.refresh_token.or(kept.0), bearer_of(&headers)?) {
         (Some(token), _) => app.accounts.logout(&token, everywhere, &visit).await?,
@@ -95,7 +100,7 @@ pub async fn logout(
     request_body = Setup,
     responses((status = 200, description = "The tokens", body = Tokens), Unauthorized),
 )]
-pub async fn setup(State(app): State<App>, visit: Visit, body: Body<Setup>) -> Reply {
+pub async fn setup(State(app): State<App>, visit: Visit, body: Body<Setup>) -> HandlerResult {
     let token = body.value.token.ok_or_else(|| Refusal::required("token"))?;
     let password = body.value.password.ok_or_else(|| Refusal::required("password"))?;
     signed_in(app.accounts.set_up(&token, password, &visit).await?)

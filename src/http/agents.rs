@@ -5,7 +5,7 @@ use super::auth::Manager;
 use super::body::Body;
 use super::path::Id;
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::auth::Provisioner;
 use crate::domain::people::Agent;
 use crate::domain::{AgentId, AuditSource};
@@ -30,7 +30,7 @@ pub async fn create(
     source: AuditSource,
     key: IdempotencyKey,
     body: Body<AgentDraft>,
-) -> Reply {
+) -> HandlerResult {
     reply::answer(agents::create(&app, &manager, source, &key, body.digest, body.value).await?)
 }
 
@@ -49,7 +49,7 @@ pub async fn provision(
     source: AuditSource,
     key: IdempotencyKey,
     body: Body<AgentDraft>,
-) -> Reply {
+) -> HandlerResult {
     reply::answer(agents::provision(&app, &provisioner, source, &key, body.digest, body.value).await?)
 }
 
@@ -59,7 +59,7 @@ pub async fn provision(
     params(PageRequest),
     responses((status = 200, description = "A page of agents", body = Page<Agent>)),
 )]
-pub async fn list(Manager(manager): Manager, State(app): State<App>, query: Query) -> Reply {
+pub async fn list(Manager(manager): Manager, State(app): State<App>, query: Query) -> HandlerResult {
     reply::ok(&app.store.agents(manager.space, query.page()?).await?)
 }
 
@@ -76,7 +76,7 @@ pub async fn deactivate(
     State(app): State<App>,
     source: AuditSource,
     Id(id): Id<AgentId>,
-) -> Reply {
+) -> HandlerResult {
     revocation::deactivate_agent(&app, &manager, source, id).await?;
     reply::no_content()
 }

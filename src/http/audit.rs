@@ -3,7 +3,7 @@
 use super::App;
 use super::auth::Manager;
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::AuditEntry;
 use crate::protocol::page::{Page, PageRequest};
 use crate::service::audit;
@@ -23,7 +23,7 @@ use axum::extract::State;
     ),
     responses((status = 200, description = "A page of entries", body = Page<AuditEntry>)),
 )]
-pub async fn list(Manager(manager): Manager, State(app): State<App>, query: Query) -> Reply {
+pub async fn list(Manager(manager): Manager, State(app): State<App>, query: Query) -> HandlerResult {
     let after = query.id("after")?;
     reply::ok(&audit::entries(&app, &manager, after, query.page()?).await?)
 }

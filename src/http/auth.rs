@@ -39,7 +39,7 @@ impl Agent {
 pub struct Person(pub Arc<Principal>);
 
 /// A human, not a guest.
-pub struct Member(pub Arc<Principal>, pub HumanPrincipal);
+pub struct HumanOnly(pub Arc<Principal>, pub HumanPrincipal);
 
 /// A key with `manage` or more, or a human who is an admin.
 pub struct Manager(pub ManagerPrincipal);
@@ -62,14 +62,14 @@ impl SessionCaller for Person {
     }
 }
 
-impl SessionCaller for Member {
+impl SessionCaller for HumanOnly {
     fn principal(&self) -> &Arc<Principal> {
         &self.0
     }
 }
 
 /// A guest is refused.
-impl IntoResponses for Member {
+impl IntoResponses for HumanOnly {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         documented(StatusCode::FORBIDDEN)
     }
@@ -182,7 +182,7 @@ impl FromRequestParts<App> for Person {
     }
 }
 
-impl FromRequestParts<App> for Member {
+impl FromRequestParts<App> for HumanOnly {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {

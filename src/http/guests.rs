@@ -5,7 +5,7 @@ use super::auth::Agent;
 use super::body::Body;
 use super::path::{Id, Ids};
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::{AuditSource, GuestId, SessionId};
 use crate::protocol::body::guest::{GuestDraft, GuestToken, GuestTokenEntry};
 use crate::protocol::page::{Page, PageRequest};
@@ -29,7 +29,7 @@ pub async fn create(
     source: AuditSource,
     key: IdempotencyKey,
     body: Body<GuestDraft>,
-) -> Reply {
+) -> HandlerResult {
     let by = Inviting { principal: &caller.0, agent: caller.agent()?, session, source: &source };
     reply::answer(guests::create(&app, by, &key, body.digest, body.value).await?)
 }
@@ -42,7 +42,12 @@ pub async fn create(
     params(PageRequest),
     responses((status = 200, description = "A page of guest tokens", body = Page<GuestTokenEntry>)),
 )]
-pub async fn list(Agent(principal): Agent, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
+pub async fn list(
+    Agent(principal): Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    query: Query,
+) -> HandlerResult {
     let page = guests::list(&app, principal.scope(), session, query.page()?).await?;
     reply::ok(&page.map(GuestTokenEntry::from))
 }
@@ -59,7 +64,7 @@ pub async fn revoke(
     State(app): State<App>,
     Ids(session, guest): Ids<SessionId, GuestId>,
     source: AuditSource,
-) -> Reply {
+) -> HandlerResult {
     guests::revoke(&app, &principal, session, guest, &source).await?;
     reply::no_content()
 }

@@ -5,7 +5,7 @@ use super::auth::Manager;
 use super::body::Body;
 use super::path::Id;
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::people::Human;
 use crate::domain::{AuditSource, HumanId};
 use crate::protocol::body::NoBody;
@@ -32,7 +32,7 @@ pub async fn create(
     source: AuditSource,
     key: IdempotencyKey,
     body: Body<HumanDraft>,
-) -> Reply {
+) -> HandlerResult {
     reply::answer(humans::create(&app, &manager, source, &key, body.digest, body.value).await?)
 }
 
@@ -53,7 +53,7 @@ pub async fn create_setup_link(
     source: AuditSource,
     key: IdempotencyKey,
     body: Body<IgnoredAny>,
-) -> Reply {
+) -> HandlerResult {
     reply::answer(humans::create_setup_link(&app, &manager, source, &key, body.digest, human).await?)
 }
 
@@ -63,7 +63,7 @@ pub async fn create_setup_link(
     params(PageRequest),
     responses((status = 200, description = "A page of humans", body = Page<Human>)),
 )]
-pub async fn list(Manager(manager): Manager, State(app): State<App>, query: Query) -> Reply {
+pub async fn list(Manager(manager): Manager, State(app): State<App>, query: Query) -> HandlerResult {
     reply::ok(&app.store.humans(manager.space, query.page()?).await?)
 }
 
@@ -77,7 +77,7 @@ pub async fn deactivate(
     State(app): State<App>,
     source: AuditSource,
     Id(id): Id<HumanId>,
-) -> Reply {
+) -> HandlerResult {
     revocation::deactivate_human(&app, &manager, &source, id).await?;
     reply::no_content()
 }

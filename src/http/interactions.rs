@@ -7,7 +7,7 @@ use super::body::Body;
 use super::paged_stream::{self, Chunk};
 use super::path::Id;
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use super::{App, messages};
 use crate::domain::{Interaction, Message, MessageStatus, SessionId};
 use crate::protocol::body::{AnswerDraft, BlocksDraft, InteractionDraft, MessageDraft, NoBody};
@@ -28,7 +28,12 @@ use std::sync::Arc;
     params(IdempotencyKey),
     responses((status = 201, description = "The interaction", body = Interaction)),
 )]
-pub async fn create(caller: Agent, State(app): State<App>, key: IdempotencyKey, body: Body<InteractionDraft>) -> Reply {
+pub async fn create(
+    caller: Agent,
+    State(app): State<App>,
+    key: IdempotencyKey,
+    body: Body<InteractionDraft>,
+) -> HandlerResult {
     let (principal, agent) = (&caller.0, caller.agent()?);
     let idempotency = key.of(principal, body.digest);
     reply::answer(interactions::open(&app, principal, agent, body.value, idempotency).await?)
@@ -42,7 +47,7 @@ pub async fn create(caller: Agent, State(app): State<App>, key: IdempotencyKey, 
     params(PageRequest, ("status" = Option<MessageStatus>, Query, description = "Only interactions of this status.")),
     responses((status = 200, description = "A page of interactions", body = Page<Interaction>)),
 )]
-pub async fn list<C: SessionCaller>(caller: C, State(app): State<App>, query: Query) -> Reply {
+pub async fn list<C: SessionCaller>(caller: C, State(app): State<App>, query: Query) -> HandlerResult {
     let words: Vec<_> = MessageStatus::ALL.iter().map(|status| status.as_str()).collect();
     let status = query.word("status", MessageStatus::parse, &words)?;
     let (scope, page) = (caller.principal().scope(), query.page()?);
@@ -63,7 +68,7 @@ pub async fn list<C: SessionCaller>(caller: C, State(app): State<App>, query: Qu
     get, path = "/interactions/{id}", operation_id = "getInteraction",
     responses((status = 200, description = "The interaction", body = Interaction)),
 )]
-pub async fn get<C: SessionCaller>(caller: C, State(app): State<App>, Id(session): Id<SessionId>) -> Reply {
+pub async fn get<C: SessionCaller>(caller: C, State(app): State<App>, Id(session): Id<SessionId>) -> HandlerResult {
     reply::ok(&interactions::get(&app, caller.principal(), session).await?)
 }
 
@@ -82,7 +87,7 @@ pub async fn cancel(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<IgnoredAny>,
-) -> Reply {
+) -> HandlerResult {
     reply::answer(interactions::cancel(&app, &principal, session, key.of(&principal, body.digest)).await?)
 }
 
@@ -101,7 +106,7 @@ pub async fn acknowledge(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<IgnoredAny>,
-) -> Reply {
+) -> HandlerResult {
     reply::answer(interactions::acknowledge(&app, &principal, session, key.of(&principal, body.digest)).await?)
 }
 
@@ -120,7 +125,7 @@ pub async fn push_blocks(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<BlocksDraft>,
-) -> Reply {
+) -> HandlerResult {
     let idempotency = key.of(&principal, body.digest);
     reply::answer(interactions::push_blocks(&app, &principal, session, body.value, idempotency).await?)
 }
@@ -138,7 +143,7 @@ pub async fn post_message(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<MessageDraft>,
-) -> Reply {
+) -> HandlerResult {
     interactions::message_of(&app, caller.principal(), session).await?;
     messages::post(caller, State(app), Id(session), key, body).await
 }
@@ -151,7 +156,12 @@ pub async fn post_message(
     params(PageRequest),
     responses((status = 200, description = "A page of messages", body = Page<Message>)),
 )]
-pub async fn messages(caller: Agent, State(app): State<App>, Id(session): Id<SessionId>, query: Query) -> Reply {
+pub async fn messages(
+    caller: Agent,
+    State(app): State<App>,
+    Id(session): Id<SessionId>,
+    query: Query,
+) -> HandlerResult {
     interactions::message_of(&app, caller.principal(), session).await?;
     messages::list(caller, State(app), Id(session), query).await
 }
@@ -171,7 +181,7 @@ pub async fn respond(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<AnswerDraft>,
-) -> Reply {
+) -> HandlerResult {
     let idempotency = key.of(&principal, body.digest);
     reply::answer(interactions::respond(&app, &principal, session, body.value, idempotency).await?)
 }

@@ -5,7 +5,7 @@ use super::auth::Manager;
 use super::body::Body;
 use super::path::Id;
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::people::ApiKey;
 use crate::domain::{AuditSource, KeyId};
 use crate::protocol::body::directory::{KeyDraft, MadeKey};
@@ -31,7 +31,7 @@ pub async fn create(
     source: AuditSource,
     key: IdempotencyKey,
     body: Body<KeyDraft>,
-) -> Reply {
+) -> HandlerResult {
     reply::answer(keys::create(&app, &manager, source, &key, body.digest, body.value).await?)
 }
 
@@ -43,7 +43,7 @@ pub async fn create(
     params(PageRequest),
     responses((status = 200, description = "A page of keys", body = Page<ApiKey>)),
 )]
-pub async fn list(Manager(manager): Manager, State(app): State<App>, query: Query) -> Reply {
+pub async fn list(Manager(manager): Manager, State(app): State<App>, query: Query) -> HandlerResult {
     reply::ok(&keys::list(&app, &manager, query.page()?).await?)
 }
 
@@ -63,7 +63,7 @@ pub async fn revoke(
     source: AuditSource,
     Id(id): Id<KeyId>,
     query: Query,
-) -> Reply {
+) -> HandlerResult {
     let cascade = query.flag("cascade")?.unwrap_or(false);
     revocation::revoke_key(&app, &manager, source, id, cascade).await?;
     reply::no_content()

@@ -4,7 +4,7 @@ use super::App;
 use super::auth::{Person, SessionCaller};
 use super::body::Body;
 use super::path::Id;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::{Refusal, SessionId};
 use crate::protocol::body::{ReadBody, TypingBody};
 use crate::service::participants;
@@ -23,7 +23,7 @@ pub async fn typing<C: SessionCaller>(
     State(app): State<App>,
     Id(session): Id<SessionId>,
     body: Body<TypingBody>,
-) -> Reply {
+) -> HandlerResult {
     participants::set_typing(&app, caller.principal(), session, body.value.typing.unwrap_or(true)).await?;
     reply::no_content()
 }
@@ -39,7 +39,7 @@ pub async fn read(
     State(app): State<App>,
     Id(session): Id<SessionId>,
     body: Body<ReadBody>,
-) -> Reply {
+) -> HandlerResult {
     let seq = body.value.seq.ok_or_else(|| Refusal::required("seq"))?;
     participants::mark_read(&app, &principal, session, seq).await?;
     reply::no_content()

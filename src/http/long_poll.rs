@@ -5,7 +5,7 @@ use super::auth::Agent;
 use super::long_lived::LongLived;
 use super::path::{Id, Ids};
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use super::{ApiError, App};
 use crate::domain::interaction::Interaction;
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
@@ -39,7 +39,7 @@ pub async fn message(
     State(app): State<App>,
     Ids(session, message): Ids<SessionId, MessageId>,
     Patience(patience): Patience,
-) -> Reply {
+) -> HandlerResult {
     let request = wait_for_settlement(&app, &principal, session, message, patience).await?;
     let message = app.store.message(principal.scope(), session, message).await?.ok_or(MISSING)?;
     still_good(request.as_ref())?;
@@ -62,7 +62,7 @@ pub async fn interaction(
     State(app): State<App>,
     Id(session): Id<SessionId>,
     Patience(patience): Patience,
-) -> Reply {
+) -> HandlerResult {
     let missing = Refusal::NotFound("Interaction");
     let mut request = None;
     if !patience.is_zero() {
@@ -92,7 +92,7 @@ pub async fn session(
     Id(session): Id<SessionId>,
     After(after): After,
     Patience(patience): Patience,
-) -> Reply {
+) -> HandlerResult {
     const MISSING: Refusal = Refusal::NotFound("Session");
     let scope = principal.scope();
     let after = match after {

@@ -1,9 +1,9 @@
 //! The caller, and the people and agents of its space.
 
 use super::App;
-use super::auth::{self, Member, Person};
+use super::auth::{self, HumanOnly, Person};
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::people::Agent;
 use crate::domain::{ParticipantType, Principal, Refusal};
 use crate::protocol::body::me::{AgentSelf, Contact, PersonSelf};
@@ -15,7 +15,7 @@ use axum::extract::State;
     get, path = "/me", operation_id = "getMe",
     responses((status = 200, description = "The agent and its key", body = AgentSelf)),
 )]
-pub async fn agent(caller: auth::Agent, State(app): State<App>) -> Reply {
+pub async fn agent(caller: auth::Agent, State(app): State<App>) -> HandlerResult {
     let caller = caller.agent()?;
     let agent = app.store.agent(caller.space, caller.agent).await?.ok_or(Refusal::NotFound("Agent"))?;
     reply::ok(&AgentSelf {
@@ -31,7 +31,7 @@ pub async fn agent(caller: auth::Agent, State(app): State<App>) -> Reply {
     get, path = "/me", operation_id = "getMe",
     responses((status = 200, description = "The human or guest", body = PersonSelf)),
 )]
-pub async fn person(Person(principal): Person, State(app): State<App>) -> Reply {
+pub async fn person(Person(principal): Person, State(app): State<App>) -> HandlerResult {
     match &*principal {
         Principal::Human(caller) => {
             let human = app.store.human_in_space(caller.space, caller.id).await?.ok_or(Refusal::NotFound("Human"))?;
@@ -71,7 +71,7 @@ pub async fn person(Person(principal): Person, State(app): State<App>) -> Reply 
     params(PageRequest),
     responses((status = 200, description = "A page of people", body = Page<Contact>)),
 )]
-pub async fn humans(caller: auth::Agent, State(app): State<App>, query: Query) -> Reply {
+pub async fn humans(caller: auth::Agent, State(app): State<App>, query: Query) -> HandlerResult {
     let page = app.store.humans(caller.0.space(), query.page()?).await?;
     reply::ok(&page.map(|human| Contact { id: human.id.into(), name: human.name, key: human.key }))
 }
@@ -82,7 +82,7 @@ pub async fn humans(caller: auth::Agent, State(app): State<App>, query: Query) -
     params(PageRequest),
     responses((status = 200, description = "A page of agents", body = Page<Contact>)),
 )]
-pub async fn agents(caller: auth::Agent, State(app): State<App>, query: Query) -> Reply {
+pub async fn agents(caller: auth::Agent, State(app): State<App>, query: Query) -> HandlerResult {
     let page = app.store.agents(caller.0.space(), query.page()?).await?;
     reply::ok(&page.map(|agent| Contact { id: agent.id.into(), name: agent.name, key: agent.key }))
 }
@@ -91,8 +91,8 @@ pub async fn agents(caller: auth::Agent, State(app): State<App>, query: Query) -
 #[utoipa::path(
     get, path = "/agents", operation_id = "listAgents",
     params(PageRequest),
-    responses((status = 200, description = "A page of agents", body = Page<Agent>), Member),
+    responses((status = 200, description = "A page of agents", body = Page<Agent>), HumanOnly),
 )]
-pub async fn agents_of_human(Member(_, human): Member, State(app): State<App>, query: Query) -> Reply {
+pub async fn agents_of_human(HumanOnly(_, human): HumanOnly, State(app): State<App>, query: Query) -> HandlerResult {
     reply::ok(&app.store.agents(human.space, query.page()?).await?)
 }

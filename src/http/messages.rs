@@ -6,7 +6,7 @@ use super::body::Body;
 use super::paged_stream::{self, Chunk};
 use super::path::{Id, Ids};
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::{Message, MessageId, Refusal, SessionId};
 use crate::protocol::body::{AcknowledgementDraft, MessageDraft, NoBody};
 use crate::protocol::openapi::errors::Forbidden;
@@ -33,7 +33,7 @@ pub async fn post<C: SessionCaller>(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<MessageDraft>,
-) -> Reply {
+) -> HandlerResult {
     let principal = caller.principal();
     let idempotency = key.of(principal, body.digest);
     reply::answer(messages::post(&app, principal, session, body.value, idempotency).await?)
@@ -52,7 +52,7 @@ pub async fn list<C: SessionCaller>(
     State(app): State<App>,
     Id(session): Id<SessionId>,
     query: Query,
-) -> Reply {
+) -> HandlerResult {
     let scope = caller.principal().scope();
     let page = query.page()?;
     let offset = page.offset();
@@ -80,7 +80,7 @@ pub async fn get<C: SessionCaller>(
     caller: C,
     State(app): State<App>,
     Ids(session, message): Ids<SessionId, MessageId>,
-) -> Reply {
+) -> HandlerResult {
     let message = app.store.message(caller.principal().scope(), session, message).await?;
     reply::ok(&message.ok_or(Refusal::NotFound("Message"))?)
 }
@@ -100,7 +100,7 @@ pub async fn cancel(
     Ids(session, message): Ids<SessionId, MessageId>,
     key: IdempotencyKey,
     body: Body<IgnoredAny>,
-) -> Reply {
+) -> HandlerResult {
     let idempotency = key.of(&principal, body.digest);
     reply::answer(messages::cancel(&app, &principal, session, message, idempotency).await?)
 }
@@ -120,7 +120,7 @@ pub async fn acknowledge(
     Ids(session, message): Ids<SessionId, MessageId>,
     key: IdempotencyKey,
     body: Body<AcknowledgementDraft>,
-) -> Reply {
+) -> HandlerResult {
     let exclusive = body.value.exclusive.unwrap_or(false);
     let idempotency = key.of(&principal, body.digest);
     reply::answer(messages::acknowledge(&app, &principal, session, message, exclusive, idempotency).await?)
@@ -134,7 +134,7 @@ pub async fn acknowledge(
     params(PageRequest),
     responses((status = 200, description = "A page of messages", body = Page<Message>)),
 )]
-pub async fn answers(caller: Agent, State(app): State<App>, query: Query) -> Reply {
+pub async fn answers(caller: Agent, State(app): State<App>, query: Query) -> HandlerResult {
     let (scope, page) = (caller.0.scope(), query.page()?);
     let found = app.store.unacknowledged(scope, caller.agent()?.agent, page).await?;
     let (total, count, ids) = (found.total, found.data.len(), Arc::from(found.data));

@@ -3,7 +3,7 @@
 use super::App;
 use super::auth::ManagerKey;
 use super::error;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::broker::Connectivity;
 use crate::domain::Refusal;
 use crate::metrics::Asked;
@@ -82,7 +82,7 @@ impl Probe {
     get, path = "/livez", operation_id = "live",
     responses((status = 200, description = "It does", body = Alive)),
 )]
-pub async fn livez() -> Reply {
+pub async fn livez() -> HandlerResult {
     reply::ok(&Alive { status: "ok" })
 }
 
@@ -95,7 +95,7 @@ pub async fn livez() -> Reply {
     get, path = "/readyz", operation_id = "ready",
     responses((status = 200, description = "It is", body = Readiness), (status = 503, description = "It is not", body = Readiness)),
 )]
-pub async fn readyz(State(app): State<App>, Extension(probe): Extension<Arc<Probe>>) -> Reply {
+pub async fn readyz(State(app): State<App>, Extension(probe): Extension<Arc<Probe>>) -> HandlerResult {
     let store = probe.health(&app).await;
     let failing = app.supervisor.failing();
     let draining = app.draining.is_cancelled();
@@ -121,12 +121,12 @@ pub async fn readyz(State(app): State<App>, Extension(probe): Extension<Arc<Prob
     get, path = "/metrics", operation_id = "getMetrics",
     responses((status = 200, description = "The figures", body = String, content_type = "text/plain")),
 )]
-pub async fn metrics(_: ManagerKey, app: State<App>) -> Reply {
+pub async fn metrics(_: ManagerKey, app: State<App>) -> HandlerResult {
     open_metrics(app).await
 }
 
 /// The metrics without a credential, on the port of `HILOOP_METRICS_LISTEN`.
-pub async fn open_metrics(State(app): State<App>) -> Reply {
+pub async fn open_metrics(State(app): State<App>) -> HandlerResult {
     let pending = timeout(STORE_PATIENCE, app.store.pending_responses()).await;
     let asked = Asked {
         pending: pending.ok().and_then(Result::ok),

@@ -2,7 +2,7 @@
 //! in chunks. A chunk is read when the client has taken the one before, so that a slow client costs the memory of one chunk.
 
 use super::ApiError;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::Refusal;
 use crate::protocol::page::PageRequest;
 use axum::body::{Body, Bytes};
@@ -36,7 +36,7 @@ impl Chunk {
 }
 
 /// Replies with a page of `count` entries, given the first chunk; `read` reads the chunk after as many entries as it is given.
-pub fn page<R, F>(request: PageRequest, total: i64, count: usize, first: Chunk, read: R) -> Reply
+pub fn page<R, F>(request: PageRequest, total: i64, count: usize, first: Chunk, read: R) -> HandlerResult
 where
     R: Fn(usize) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Chunk, ApiError>> + Send + 'static,

@@ -5,7 +5,7 @@ use super::auth::{Agent, SessionCaller};
 use super::body::Body;
 use super::path::{Id, Ids};
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::{AuditSource, Participant, ParticipantId, SessionId};
 use crate::protocol::body::ParticipantDraft;
 use crate::protocol::page::{Page, PageRequest};
@@ -26,7 +26,7 @@ pub async fn list<C: SessionCaller>(
     State(app): State<App>,
     Id(session): Id<SessionId>,
     query: Query,
-) -> Reply {
+) -> HandlerResult {
     reply::ok(&participants::list(&app, caller.principal().scope(), session, query.page()?).await?)
 }
 
@@ -43,7 +43,7 @@ pub async fn add(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<ParticipantDraft>,
-) -> Reply {
+) -> HandlerResult {
     reply::answer(participants::add(&app, &principal, session, &key, body.digest, body.value).await?)
 }
 
@@ -59,7 +59,7 @@ pub async fn remove(
     State(app): State<App>,
     Ids(session, participant): Ids<SessionId, ParticipantId>,
     source: AuditSource,
-) -> Reply {
+) -> HandlerResult {
     participants::remove(&app, &principal, session, participant, &source).await?;
     reply::no_content()
 }

@@ -1,11 +1,11 @@
 //! The directory of public keys, and the encrypted backup of a human's private ones.
 
 use super::App;
-use super::auth::{Manager, Member, SessionCaller};
+use super::auth::{HumanOnly, Manager, SessionCaller};
 use super::body::Body;
 use super::path::Id;
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::keys::SessionKey;
 use crate::domain::{AuditSource, KeyEntry, PrincipalId, Refusal, SessionId};
 use crate::protocol::body::{AttestationDraft, KeyBackup, PublicKeyDraft};
@@ -32,7 +32,7 @@ pub async fn put<C: SessionCaller>(
     State(app): State<App>,
     source: AuditSource,
     body: Body<PublicKeyDraft>,
-) -> Reply {
+) -> HandlerResult {
     reply::ok(&public_keys::publish(&app, caller.principal(), &source, body.value).await?)
 }
 
@@ -49,7 +49,7 @@ pub async fn of_session<C: SessionCaller>(
     State(app): State<App>,
     Id(session): Id<SessionId>,
     query: Query,
-) -> Reply {
+) -> HandlerResult {
     let page = app.store.session_keys(caller.principal().scope(), session, query.page()?).await?;
     reply::ok(&page.ok_or(Refusal::NotFound("Session"))?)
 }
@@ -69,7 +69,7 @@ pub async fn attest(
     source: AuditSource,
     Id(principal): Id<PrincipalId>,
     body: Body<AttestationDraft>,
-) -> Reply {
+) -> HandlerResult {
     public_keys::attest(&app, &manager, &source, principal, body.value).await?;
     reply::no_content()
 }
@@ -77,9 +77,9 @@ pub async fn attest(
 /// Get the backup of the private keys
 #[utoipa::path(
     get, path = "/key-backup", operation_id = "getKeyBackup",
-    responses((status = 200, description = "The object as it was put, byte for byte", body = KeyBackup), Member, NotFound),
+    responses((status = 200, description = "The object as it was put, byte for byte", body = KeyBackup), HumanOnly, NotFound),
 )]
-pub async fn get_backup(Member(_, human): Member, State(app): State<App>) -> Reply {
+pub async fn get_backup(HumanOnly(_, human): HumanOnly, State(app): State<App>) -> HandlerResult {
     let backup = app.store.key_backup(human.id).await?.ok_or(Refusal::NotFound("Key backup"))?;
     Ok(reply::raw_json(StatusCode::OK, backup))
 }
@@ -90,9 +90,13 @@ pub async fn get_backup(Member(_, human): Member, State(app): State<App>) -> Rep
 #[utoipa::path(
     put, path = "/key-backup", operation_id = "putKeyBackup",
     request_body = KeyBackup,
-    responses((status = 204, description = "Kept"), Member),
+    responses((status = 204, description = "Kept"), HumanOnly),
 )]
-pub async fn put_backup(Member(_, human): Member, State(app): State<App>, body: Body<KeyBackup>) -> Reply {
+pub async fn put_backup(
+    HumanOnly(_, human): HumanOnly,
+    State(app): State<App>,
+    body: Body<KeyBackup>,
+) -> HandlerResult {
     public_keys::put_backup(&app, &human, body.value.0.get()).await?;
     reply::no_content()
 }
@@ -100,9 +104,9 @@ pub async fn put_backup(Member(_, human): Member, State(app): State<App>, body: 
 /// Delete the backup of the private keys
 #[utoipa::path(
     delete, path = "/key-backup", operation_id = "deleteKeyBackup",
-    responses((status = 204, description = "Deleted"), Member, NotFound),
+    responses((status = 204, description = "Deleted"), HumanOnly, NotFound),
 )]
-pub async fn delete_backup(Member(_, human): Member, State(app): State<App>) -> Reply {
+pub async fn delete_backup(HumanOnly(_, human): HumanOnly, State(app): State<App>) -> HandlerResult {
     if app.store.delete_key_backup(human.id).await? {
         return reply::no_content();
     }

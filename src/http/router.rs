@@ -1,6 +1,6 @@
 //! Every route of the hub in one table.
 
-use super::auth::{Agent, Member, Person};
+use super::auth::{Agent, HumanOnly, Person};
 use super::rate_limit::{self, RateLimits};
 use super::{
     ApiError, App, accounts, agents, asyncapi, audit, chat_page, docs, error, guests, humans, interactions, keys, live,
@@ -126,7 +126,7 @@ fn human() -> Router<App> {
         .route("/sessions/{id}/messages/{messageId}", get(messages::get::<Person>))
         .route("/sessions/{id}/timeline", get(timeline::list::<Person>))
         .route("/sessions/{id}/events", get(sse::events::<Person>))
-        .route("/sessions/{id}/close", post(sessions::close::<Member>))
+        .route("/sessions/{id}/close", post(sessions::close::<HumanOnly>))
         .route("/sessions/{id}/keys", get(public_keys::of_session::<Person>))
         .route("/sessions/{id}/participants", get(participants::list::<Person>))
         .route("/sessions/{id}/typing", post(live::typing::<Person>))

@@ -1,12 +1,12 @@
 //! Sessions: open, list, get, change, close, archive, and the feed.
 
 use super::App;
-use super::auth::{Agent, Member, Person, SessionCaller};
+use super::auth::{Agent, HumanOnly, Person, SessionCaller};
 use super::body::Body;
 use super::paged_stream::{self, Chunk};
 use super::path::Id;
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::{Message, Refusal, Session, SessionId, SessionStatus};
 use crate::protocol::body::{FeedItem, NoBody, SessionChange, SessionDraft};
 use crate::protocol::openapi::errors::NotFound;
@@ -33,7 +33,7 @@ pub async fn create_by_agent(
     State(app): State<App>,
     key: IdempotencyKey,
     body: Body<SessionDraft>,
-) -> Reply {
+) -> HandlerResult {
     let (principal, agent) = (&caller.0, caller.agent()?);
     let idempotency = key.of(principal, body.digest);
     reply::answer(sessions::open_by_agent(&app, principal, agent, body.value, idempotency).await?)
@@ -49,14 +49,14 @@ pub async fn create_by_agent(
         example = json!({ "title": "The nightly build", "participants": [{ "type": "Agent", "name": "deployer" }] }),
     ),
     params(IdempotencyKey),
-    responses((status = 201, description = "The session", body = Session), Member, NotFound),
+    responses((status = 201, description = "The session", body = Session), HumanOnly, NotFound),
 )]
 pub async fn create_by_human(
-    Member(principal, human): Member,
+    HumanOnly(principal, human): HumanOnly,
     State(app): State<App>,
     key: IdempotencyKey,
     body: Body<SessionDraft>,
-) -> Reply {
+) -> HandlerResult {
     let idempotency = key.of(&principal, body.digest);
     reply::answer(sessions::open_by_human(&app, &principal, &human, body.value, idempotency).await?)
 }
@@ -69,7 +69,7 @@ pub async fn create_by_human(
     params(PageRequest, ("status" = Option<SessionStatus>, Query, description = "Only sessions of this status.")),
     responses((status = 200, description = "A page of sessions", body = Page<Session>)),
 )]
-pub async fn list<C: SessionCaller>(caller: C, State(app): State<App>, query: Query) -> Reply {
+pub async fn list<C: SessionCaller>(caller: C, State(app): State<App>, query: Query) -> HandlerResult {
     let words: Vec<_> = SessionStatus::ALL.iter().map(|status| status.as_str()).collect();
     let status = query.word("status", SessionStatus::parse, &words)?;
     let (scope, page) = (caller.principal().scope(), query.page()?);
@@ -91,7 +91,7 @@ pub async fn list<C: SessionCaller>(caller: C, State(app): State<App>, query: Qu
     get, path = "/sessions/{id}", operation_id = "getSession",
     responses((status = 200, description = "The session", body = Session)),
 )]
-pub async fn get<C: SessionCaller>(caller: C, State(app): State<App>, Id(session): Id<SessionId>) -> Reply {
+pub async fn get<C: SessionCaller>(caller: C, State(app): State<App>, Id(session): Id<SessionId>) -> HandlerResult {
     let session = app.store.session(caller.principal().scope(), session).await?;
     reply::ok(&session.ok_or(Refusal::NotFound("Session"))?)
 }
@@ -109,7 +109,7 @@ pub async fn update(
     State(app): State<App>,
     Id(session): Id<SessionId>,
     body: Body<SessionChange>,
-) -> Reply {
+) -> HandlerResult {
     reply::answer(sessions::update(&app, &principal, session, body.value).await?)
 }
 
@@ -120,7 +120,7 @@ pub async fn update(
     post, path = "/sessions/{id}/close", operation_id = "closeSession",
     request_body = NoBody,
     params(IdempotencyKey),
-    responses((status = 200, description = "The session, closed", body = Session), Member),
+    responses((status = 200, description = "The session, closed", body = Session), HumanOnly),
 )]
 pub async fn close<C: SessionCaller>(
     caller: C,
@@ -128,7 +128,7 @@ pub async fn close<C: SessionCaller>(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<IgnoredAny>,
-) -> Reply {
+) -> HandlerResult {
     let principal = caller.principal();
     reply::answer(sessions::close(&app, principal, session, key.of(principal, body.digest)).await?)
 }
@@ -148,7 +148,7 @@ pub async fn archive(
     Id(session): Id<SessionId>,
     key: IdempotencyKey,
     body: Body<IgnoredAny>,
-) -> Reply {
+) -> HandlerResult {
     reply::answer(sessions::archive(&app, &principal, session, key.of(&principal, body.digest)).await?)
 }
 
@@ -160,7 +160,7 @@ pub async fn archive(
     params(PageRequest),
     responses((status = 200, description = "A page of sessions with what waits in them", body = Page<FeedItem>)),
 )]
-pub async fn feed(Person(principal): Person, State(app): State<App>, query: Query) -> Reply {
+pub async fn feed(Person(principal): Person, State(app): State<App>, query: Query) -> HandlerResult {
     let (scope, page) = (principal.scope(), query.page()?);
     let found = app.store.feed(scope, principal.id(), page).await?;
     let (total, count) = (found.total, found.data.len());

@@ -1,11 +1,11 @@
 //! Where a human is signed in, and their password.
 
 use super::App;
-use super::auth::Member;
+use super::auth::HumanOnly;
 use super::body::Body;
 use super::path::Id;
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::auth::Visit;
 use crate::domain::{AuditSource, Refusal, SignInId};
 use crate::protocol::body::account::{PasswordChange, SignInEntry};
@@ -19,9 +19,9 @@ use axum::extract::State;
 #[utoipa::path(
     get, path = "/sign-ins", operation_id = "listSignIns",
     params(PageRequest),
-    responses((status = 200, description = "A page of sign-ins", body = Page<SignInEntry>), Member),
+    responses((status = 200, description = "A page of sign-ins", body = Page<SignInEntry>), HumanOnly),
 )]
-pub async fn list(Member(_, human): Member, State(app): State<App>, query: Query) -> Reply {
+pub async fn list(HumanOnly(_, human): HumanOnly, State(app): State<App>, query: Query) -> HandlerResult {
     let page = app.store.sign_ins(human.id, query.page()?, app.clock.now()).await?;
     reply::ok(&page.map(|found| SignInEntry {
         id: found.id,
@@ -37,9 +37,14 @@ pub async fn list(Member(_, human): Member, State(app): State<App>, query: Query
 /// Its tokens are refused at once, and its live connections end.
 #[utoipa::path(
     delete, path = "/sign-ins/{id}", operation_id = "endSignIn",
-    responses((status = 204, description = "Ended"), Member, NotFound),
+    responses((status = 204, description = "Ended"), HumanOnly, NotFound),
 )]
-pub async fn end(Member(_, human): Member, State(app): State<App>, source: AuditSource, Id(id): Id<SignInId>) -> Reply {
+pub async fn end(
+    HumanOnly(_, human): HumanOnly,
+    State(app): State<App>,
+    source: AuditSource,
+    Id(id): Id<SignInId>,
+) -> HandlerResult {
     app.accounts.end_sign_in(&human, id.0, &source).await?;
     reply::no_content()
 }
@@ -50,14 +55,14 @@ pub async fn end(Member(_, human): Member, State(app): State<App>, source: Audit
 #[utoipa::path(
     post, path = "/password", operation_id = "changePassword",
     request_body = PasswordChange,
-    responses((status = 204, description = "Changed"), Member),
+    responses((status = 204, description = "Changed"), HumanOnly),
 )]
 pub async fn change_password(
-    Member(_, human): Member,
+    HumanOnly(_, human): HumanOnly,
     State(app): State<App>,
     visit: Visit,
     body: Body<PasswordChange>,
-) -> Reply {
+) -> HandlerResult {
     let current = body.value.current.ok_or_else(|| Refusal::required("current"))?;
     let new = body.value.new.ok_or_else(|| Refusal::required("new"))?;
     app.accounts.change_password(&human, current, new, &visit).await?;

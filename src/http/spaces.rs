@@ -5,7 +5,7 @@ use super::auth::Owner;
 use super::body::Body;
 use super::path::Id;
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::people::Space;
 use crate::domain::{AuditSource, SpaceId};
 use crate::protocol::body::directory::{MadeSpace, SpaceDraft};
@@ -35,7 +35,7 @@ pub async fn create(
     source: AuditSource,
     key: IdempotencyKey,
     body: Body<SpaceDraft>,
-) -> Reply {
+) -> HandlerResult {
     reply::answer(spaces::create(&app, &owner, source, &key, body.digest, body.value).await?)
 }
 
@@ -45,7 +45,7 @@ pub async fn create(
     params(PageRequest),
     responses((status = 200, description = "A page of spaces", body = Page<Space>)),
 )]
-pub async fn list(_: Owner, State(app): State<App>, query: Query) -> Reply {
+pub async fn list(_: Owner, State(app): State<App>, query: Query) -> HandlerResult {
     reply::ok(&app.store.spaces(query.page()?).await?)
 }
 
@@ -61,7 +61,7 @@ pub async fn deactivate(
     State(app): State<App>,
     source: AuditSource,
     Id(id): Id<SpaceId>,
-) -> Reply {
+) -> HandlerResult {
     revocation::deactivate_space(&app, &owner, source, id).await?;
     reply::no_content()
 }

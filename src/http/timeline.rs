@@ -5,7 +5,7 @@ use super::auth::SessionCaller;
 use super::paged_stream::{self, Chunk};
 use super::path::Id;
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, HandlerResult};
 use crate::domain::{Refusal, Scope, SessionId};
 use crate::protocol::body::TimelineReply;
 use crate::protocol::page::PageRequest;
@@ -34,7 +34,7 @@ pub async fn list<C: SessionCaller>(
     State(app): State<App>,
     Id(session): Id<SessionId>,
     query: Query,
-) -> Reply {
+) -> HandlerResult {
     let scope = caller.principal().scope();
     let missing = Refusal::NotFound("Session");
     let after = query.number("after", 0, i64::MAX)?;
@@ -59,7 +59,7 @@ pub async fn list<C: SessionCaller>(
 }
 
 /// A page of the timeline, which has no hole: a page is a stretch of `seq`s.
-async fn page(app: App, scope: Scope, session: SessionId, page: PageRequest) -> Reply {
+async fn page(app: App, scope: Scope, session: SessionId, page: PageRequest) -> HandlerResult {
     const MISSING: Refusal = Refusal::NotFound("Session");
     let head = app.store.head(scope, session).await?.ok_or(MISSING)?;
     let total = head.last_seq - head.first_seq + 1;

@@ -1,11 +1,11 @@
-//! Messages of a session: post, cancel, acknowledge.
+//! Messages of a session: post, cancel, acknowledge, expire.
 
 use super::{Answer, answer, sessions};
 use crate::context::Context;
 use crate::domain::decide::{Acknowledgement, Command};
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
 use crate::protocol::body::MessageDraft;
-use crate::store::SavedReplyKind;
+use crate::store::{DueMessage, SavedReplyKind};
 use crate::timeline::{Idempotency, Outcome};
 use std::sync::Arc;
 
@@ -70,4 +70,9 @@ pub async fn acknowledge(
     let command = Command::Acknowledge(Acknowledgement { message, exclusive, of_interaction: false });
     let outcome = sessions::command(app, principal, session, command, idempotency).await?;
     answer::of_outcome(app, principal.scope(), outcome).await
+}
+
+/// Expires a message whose deadline has passed. One that has settled meanwhile is refused.
+pub async fn expire(app: &Context, due: &DueMessage) -> Result<(), Refusal> {
+    sessions::system_command(app, due.space, due.session, Command::Expire(due.message)).await.map(drop)
 }

@@ -1,12 +1,11 @@
 //! Ending access: keys, agents, humans, spaces, and the live connections that rest on them.
 
-use super::audit;
+use super::{audit, sessions};
 use crate::context::Context;
 use crate::domain::decide::{Command, WhichParticipant};
 use crate::domain::principal::{AgentPrincipal, ManagerPrincipal};
 use crate::domain::{AgentId, AuditEvent, AuditSource, AuditTargetType, HumanId, KeyId, Refusal, SpaceId};
 use crate::store::{GuestOf, NotRevoked, Revoked, Revoker};
-use crate::timeline::{Action, By, Request};
 use futures::future::join_all;
 use uuid::Uuid;
 
@@ -95,16 +94,12 @@ async fn end(
     let humans = revoked.humans.iter().map(|human| human.0);
     take_effect(app, keys.chain(guests).chain(humans).chain([id.into()]));
     // Their tokens are void already. That they leave their sessions is shown to the other participants.
-    let leave = |guest: GuestOf| Request {
-        space: guest.space,
-        session: guest.session,
-        by: By::System,
-        action: Action::Command(Command::RemoveParticipant(WhichParticipant::Guest(guest.id))),
-        idempotency: None,
+    let leave = |guest: &GuestOf| {
+        let command = Command::RemoveParticipant(WhichParticipant::Guest(guest.id));
+        sessions::system_command(app, guest.space, guest.session, command)
     };
     for some in revoked.guests.chunks(LEAVE_AT_ONCE) {
-        let leaving: Vec<_> = some.iter().map(|guest| app.timeline.submit(leave(*guest))).collect();
-        join_all(leaving).await;
+        join_all(some.iter().map(leave)).await;
     }
     Ok(())
 }

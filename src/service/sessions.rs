@@ -9,6 +9,7 @@ use crate::domain::interaction::NewInteraction;
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal};
 use crate::domain::{
     AgentId, HumanId, Participant, ParticipantType, Principal, Priority, Refusal, Session, SessionId, SessionStatus,
+    SpaceId,
 };
 use crate::protocol::body::{SessionChange, SessionDraft};
 use crate::store::SavedReplyKind;
@@ -27,6 +28,17 @@ pub(super) async fn command(
     let by = By::Principal(Arc::clone(principal));
     let action = app.space_bytes.within(space, Action::Command(command));
     app.timeline.submit(Request { space, session, by, action, idempotency }).await
+}
+
+/// Carries out a command of the hub itself, which no quota bounds.
+pub(super) async fn system_command(
+    app: &Context,
+    space: SpaceId,
+    session: SessionId,
+    command: Command,
+) -> Result<Outcome, Refusal> {
+    let action = Action::Command(command);
+    app.timeline.submit(Request { space, session, by: By::System, action, idempotency: None }).await
 }
 
 /// Opens a session of an agent.

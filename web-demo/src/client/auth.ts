@@ -1,7 +1,6 @@
 // Credentials: sign-in, the refresh of a human's token (once, whatever the number of tabs), guests, sign-out.
-import { errorFrom, NetworkError, SignedOutError } from "./errors";
+import { errorFrom, type LoginReply, NetworkError, SignedOutError } from "@hiloop/sdk/chat";
 import type { KeyValue, WithLock } from "./locks";
-import type { LoginReply } from "./types";
 
 /** What this page keeps of a sign-in. The refresh token is in a cookie that no script can read. */
 interface HumanTokens {

@@ -1,12 +1,18 @@
 // Everything that one signed-in person (or guest) has open: the calls, the socket, the feed, the conversation.
+import {
+  type Agent,
+  Emitter,
+  Feed,
+  HubSocket,
+  LiveSession,
+  type Me,
+  messageOf,
+  NetworkError,
+  Rest,
+  type Session,
+  type SocketLike,
+} from "@hiloop/sdk/chat";
 import type { Auth } from "./auth";
-import { Emitter } from "./emitter";
-import { messageOf, NetworkError } from "./errors";
-import { Feed } from "./feed";
-import { LiveSession } from "./live-session";
-import { Rest } from "./rest";
-import { HubSocket, type SocketLike } from "./socket";
-import type { Agent, Me, Session } from "./types";
 
 export interface HubOptions {
   auth: Auth;

@@ -108,6 +108,6 @@ async function underLease<T>(storage: KeyValue, name: string, work: () => Promis
   }
 }
 
-export function pause(ms: number): Promise<void> {
+function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

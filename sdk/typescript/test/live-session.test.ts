@@ -1,10 +1,10 @@
 // One live conversation: resume and repair, one's own messages once, answers that come too late, typing.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { sealPlain } from "../src/client/envelope";
-import { LiveSession } from "../src/client/live-session";
-import { Rest } from "../src/client/rest";
-import { HubSocket } from "../src/client/socket";
-import { BOT, type Call, created, event, fakeFetch, FakeSocket, message, settle } from "./fakes";
+import { sealPlain } from "../src/envelope.js";
+import { LiveSession } from "../src/chat/live-session.js";
+import { Rest } from "../src/chat/rest.js";
+import { HubSocket } from "../src/socket.js";
+import { BOT, type Call, created, event, fakeFetch, FakeSocket, message, settle } from "./fakes.js";
 
 let socket: FakeSocket;
 let hub: HubSocket;

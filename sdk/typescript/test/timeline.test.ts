@@ -1,8 +1,8 @@
 // The timeline: in order, each event once, a message's state right whichever part was read first.
 import { expect, test } from "vitest";
-import { Timeline } from "../src/client/timeline";
-import type { Message } from "../src/client/types";
-import { BOT, created, event } from "./fakes";
+import { Timeline } from "../src/chat/timeline.js";
+import type { Message } from "../src/types.js";
+import { BOT, created, event } from "./fakes.js";
 
 const seqs = (timeline: Timeline): number[] => timeline.entries().map((entry) => entry.seq);
 const state = (timeline: Timeline, id: string): Message["status"] | undefined => timeline.message(id)?.status;

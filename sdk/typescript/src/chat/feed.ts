@@ -1,8 +1,8 @@
 // The list of conversations, kept live by the socket's feed frames.
-import { Emitter } from "./emitter";
-import { messageOf, NetworkError } from "./errors";
-import type { Rest } from "./rest";
-import type { FeedItem, Frame } from "./types";
+import { Emitter } from "../emitter.js";
+import { messageOf, NetworkError } from "../errors.js";
+import type { Rest } from "./rest.js";
+import type { FeedItem, Frame } from "../types.js";
 
 const REFRESH_MS = 400;
 

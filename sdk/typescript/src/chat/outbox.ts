@@ -1,6 +1,6 @@
 // Messages on their way: sent once whatever the network does, shown until their event arrives.
-import { ApiError, messageOf, NetworkError } from "./errors";
-import type { Message, OutgoingMessage } from "./types";
+import { HiloopError, messageOf, NetworkError } from "../errors.js";
+import type { Message, OutgoingMessage } from "../types.js";
 
 export interface Outgoing {
   key: string;
@@ -75,7 +75,7 @@ export class Outbox {
         this.become(item.key, "waiting", error.message);
       } else {
         // An answer that came too late, or may not be given, is not kept: the message shows why.
-        const refused = error instanceof ApiError && (error.code === "ALREADY_RESPONDED" || isAnswerRefused(item, error));
+        const refused = error instanceof HiloopError && (error.code === "ALREADY_RESPONDED" || isAnswerRefused(item, error));
         if (refused) this.discard(item.key);
         else this.become(item.key, "failed", messageOf(error));
       }
@@ -89,6 +89,6 @@ export class Outbox {
   }
 }
 
-function isAnswerRefused(item: Outgoing, error: ApiError): boolean {
+function isAnswerRefused(item: Outgoing, error: HiloopError): boolean {
   return error.status === 403 && item.message.inReplyTo !== undefined;
 }

@@ -1,8 +1,8 @@
 // The socket: resumes after the last seq, waits longer each time, heeds the close codes, notices silence.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { SignedOutError } from "../src/client/errors";
-import { HubSocket, type SessionSink, type SocketOptions } from "../src/client/socket";
-import { FakeSocket, settle } from "./fakes";
+import { SignedOutError } from "../src/errors.js";
+import { HubSocket, type SessionSink, type SocketOptions } from "../src/socket.js";
+import { FakeSocket, settle } from "./fakes.js";
 
 let sockets: FakeSocket[];
 let hub: HubSocket;

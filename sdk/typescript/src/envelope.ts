@@ -1,5 +1,5 @@
 // Opening and sealing envelopes: what the hub carries without reading it.
-import type { Content, Envelope, Outcome } from "./types";
+import type { Content, Envelope, Outcome } from "./types.js";
 
 /** What came out of an envelope: its JSON, something that only a key holder can read, or bare text. */
 export type Opened =

@@ -107,6 +107,7 @@ async function collect(client: HiloopClient, sessionId: string, count: number, p
 
 test.each([
   ["over a WebSocket", {}],
+  ["over the platform's own WebSocket", { WebSocket: undefined }],
   ["by polling", { WebSocket: null }],
 ])("every event comes once and in order %s, also for a slow reader, while the hub is killed", async (_, options) => {
   const session = await bot.createSession();

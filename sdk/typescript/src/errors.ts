@@ -1,7 +1,7 @@
-// What can go wrong in a call to the hub, told apart by what the caller can do about it.
+// The errors of a call to the hub, one class for each way to react.
 
 export interface ErrorFields {
-  /** What the error's code documents, where it documents any. */
+  /** Of the codes that document it. */
   details?: Record<string, unknown> | null;
   /** How long the hub asks to wait before the next attempt. */
   retryAfterMs?: number | null;
@@ -40,7 +40,7 @@ export class NetworkError extends HiloopError {
   }
 }
 
-/** The time that the caller gave is up. Of a question: it is not answered yet, which is not a denial. */
+/** The caller's time limit has passed. A question that timed out is still open, which is not a denial. */
 export class TimeoutError extends HiloopError {
   override readonly name = "TimeoutError";
   constructor(message: string) {

@@ -5,11 +5,11 @@ import type { Page } from "./types.js";
 
 export type Query = Record<string, string | number | undefined>;
 
-/** What a request is sent with, and what replaces it once when the hub refuses it. */
+/** The credential of requests, which may be renewed once in each call. */
 export interface Credential {
   /** Asked before each attempt. */
   headers(): Promise<Record<string, string>>;
-  /** Called after a 401 with the headers that were refused; the call goes again when it resolves. */
+  /** Called after a 401 with the refused headers; the request is repeated when it resolves. */
   renew?(refused: Record<string, string>): Promise<unknown>;
 }
 

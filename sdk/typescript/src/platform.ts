@@ -1,4 +1,4 @@
-// What the platform provides, each part replaceable: for tests, and for platforms that lack one.
+// `fetch`, WebSocket, clock and randomness of the platform, each replaceable by an option.
 import { HiloopError } from "./errors.js";
 import type { SocketLike } from "./socket.js";
 

@@ -22,7 +22,7 @@ export interface SessionSink {
   /** The seq to resume after, read at every (re)connection; null for live events only. */
   after(): number | null;
   event(event: HubEvent): void;
-  /** `reset`: the hub went back behind what was sent, and replays from its first event. */
+  /** `reset`: `after` is beyond the newest event (a restored database); everything follows from the first event. */
   subscribed(head: number, firstSeq: number | null, reset: boolean): void;
   /** The hub's database was restored to an earlier state: drop everything. The subscription is gone. */
   reset(): void;
@@ -48,7 +48,7 @@ export interface SocketOptions {
   connect: (protocols: string[]) => SocketLike;
   random?: () => number;
   now?: () => number;
-  /** How long to wait for any frame after a ping of ours. */
+  /** How long to wait for any frame after a `ping`. */
   pongMs?: number;
 }
 
@@ -141,7 +141,7 @@ export class HubSocket extends Emitter {
     this.feed = null;
   }
 
-  /** Sends where there is a connection; false where there is none (an ephemeral frame is then just dropped). */
+  /** Sends a frame if there is a connection; false if there is none, and the frame is dropped. */
   send(frame: object): boolean {
     if (!this.greeted || this.socket?.readyState !== OPEN) return false;
     this.socket.send(JSON.stringify(frame));
@@ -303,7 +303,7 @@ export class HubSocket extends Emitter {
     if (code === 4504) {
       this.options.refresh(this.token).catch((error: unknown) => this.giveUpIfSignedOut(error));
     } else if (!greeted) {
-      // A refused handshake looks like a lost network from here; HTTP can tell them apart.
+      // WebSocket does not distinguish a refused handshake from a lost network; HTTP does.
       this.options.verify().catch((error: unknown) => this.giveUpIfSignedOut(error));
     }
   }

@@ -1,4 +1,4 @@
-// Everything that one signed-in person (or guest) has open: the calls, the socket, the feed, the conversation.
+// The state of one signed-in person or guest: calls, socket, feed, open conversation.
 import {
   type Agent,
   Emitter,
@@ -71,7 +71,7 @@ export class Hub extends Emitter {
     this.socket.stop();
   }
 
-  /** The tab is looked at again: what was read elsewhere meanwhile is no longer unread here. */
+  /** The tab became visible: reconnects, and reads the counts that other windows have changed. */
   lookedAt(): void {
     this.socket.reconnectNow();
     if (!this.isGuest) this.feed.refreshSoon();

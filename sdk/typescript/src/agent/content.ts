@@ -1,4 +1,4 @@
-// What an agent puts into a message, and what it reads out of an answer.
+// The content of an agent's messages, and the reading of answers.
 import { asContent, open, sealPlain } from "../envelope.js";
 import { HiloopError } from "../errors.js";
 import type { Actor, ComponentNode, Content, Envelope, Message, Outcome, Priority } from "../types.js";
@@ -62,7 +62,7 @@ function isAnswerable({ type, children = [] }: ComponentNode): boolean {
   return ANSWERABLE.has(type) || children.some(isAnswerable);
 }
 
-/** What became of a question, or what a person said. */
+/** The result of a question, or a person's message. */
 export interface Answer {
   /** `Completed` by an answer. `Cancelled` and `Expired` have none, which is no approval. */
   status: "Completed" | "Cancelled" | "Expired";
@@ -107,8 +107,8 @@ type ReadContent = Pick<Answer, "response" | "action" | "text" | "outcome" | "va
 const NO_CONTENT: ReadContent = { response: null, action: null, text: null, outcome: null, values: null };
 
 /**
- * `clearOutcome`: what the answer says outside of its envelope. It counts for envelopes that anybody can read, where
- * the hub is trusted anyway; of an encrypted one only what is inside does.
+ * `clearOutcome` stands outside of the envelope, where the hub could change it. It counts for envelopes that the hub
+ * could change too; of an encrypted one only the content counts.
  */
 function contentOf(envelope: Envelope | null, clearOutcome: Outcome | null): ReadContent {
   if (!envelope) return { ...NO_CONTENT, outcome: clearOutcome };

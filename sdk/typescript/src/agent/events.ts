@@ -1,5 +1,5 @@
-// The events of one session as an async iterator: each once, in order, from any seq on. Pages of the timeline over HTTP
-// are what counts; the live connection only saves reading them again and again.
+// The events of one session as an async iterator: each once, in order, from any seq on. The timeline over HTTP is the
+// source of truth; the live connection replaces polling while no event is missing.
 import { Backoff } from "../backoff.js";
 import { HiloopError, isTransient } from "../errors.js";
 import type { Platform } from "../platform.js";
@@ -54,7 +54,7 @@ class EventReader implements SessionReader {
     if (source.signal?.aborted) this.stop();
   }
 
-  /** The next event; null at the end, which only the caller brings about. */
+  /** The next event; null once it is stopped. */
   async next(): Promise<HubEvent | null> {
     for (;;) {
       if (this.stopping.signal.aborted) return null;
@@ -104,7 +104,7 @@ class EventReader implements SessionReader {
       this.backoff.reset();
       // Restored to an earlier state: what follows may differ from what was returned already.
       if (page.lastSeq < asked) this.isReset = true;
-      // Live events may have arrived meanwhile. Of those before the first one that is kept, none will.
+      // Live events may have arrived meanwhile. A gap in the page is retention's: those events are deleted.
       for (const event of page.data) if (event.seq > this.last) this.take(event);
       if (page.hasMore) this.isBehind = true;
     } catch (error) {

@@ -1,5 +1,5 @@
-// What happens in all sessions of an agent, without content. Frames of the live connection; after a gap in it, the
-// sessions that moved on meanwhile, read over HTTP.
+// The events of all sessions of an agent, without content: frames of the live connection and, after a gap in it, the
+// sessions with newer events, read over HTTP.
 import { Backoff } from "../backoff.js";
 import { isTransient } from "../errors.js";
 import type { Platform } from "../platform.js";

@@ -1,5 +1,5 @@
 // The live connection of one agent, shared by its readers: opened for the first one, closed after the last one.
-// It carries hints only. What readers return comes from the hub's log where a hint is missing.
+// It carries hints only: readers read the hub's log where one is missing.
 import { SignedOutError } from "../errors.js";
 import type { Platform } from "../platform.js";
 import { HubSocket, type SessionSink } from "../socket.js";
@@ -9,7 +9,7 @@ export interface SessionReader {
   event(event: HubEvent): void;
   /** Subscribed, again after a reconnection: `head` is the newest seq of the session. */
   subscribed(head: number): void;
-  /** The connection or the subscription changed: what it is now is in `isLive`. */
+  /** The state of the connection or the subscription changed; `isLive` is the new one. */
   changed(): void;
 }
 
@@ -116,7 +116,7 @@ export class Live {
         lost();
         if (this.topics.get(sessionId) === topic) topic.leave = this.socket?.subscribe(sessionId, this.sink(sessionId, topic)) ?? topic.leave;
       },
-      // Access ended, or there are too many subscriptions: HTTP tells which.
+      // Access ended, or the connection has too many subscriptions: the next read over HTTP decides.
       ended: lost,
     };
   }

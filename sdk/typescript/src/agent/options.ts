@@ -54,7 +54,7 @@ export function settingsOf(options: HiloopClientOptions): Settings {
   const { apiKey, agentName, baseUrl = DEFAULT_URL, spaceName, encryption = "off", secretKey, timeout = DEFAULT_TIMEOUT_MS } = options;
   if (typeof apiKey !== "string" || !apiKey.startsWith("hlp_")) throw invalid("apiKey", "must begin with 'hlp_'");
   if (apiKey.startsWith("hlp_prov_")) throw invalid("apiKey", "is a provisioning key, which only creates agents: use the key of an agent");
-  // Never less than what the caller asked for: without encryption here, a message that must be encrypted is not sent.
+  // A caller that asks for encryption must not get messages in clear text.
   if (encryption !== "off" || secretKey !== undefined) {
     throw new HiloopError(0, "UNSUPPORTED", "This version does not encrypt: leave out 'secretKey' and set 'encryption' to 'off'");
   }

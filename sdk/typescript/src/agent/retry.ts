@@ -1,4 +1,4 @@
-// When an agent sends a request again, and how it waits for something that may take hours.
+// Retries of requests, and waits that may take hours.
 import { Backoff } from "../backoff.js";
 import { type HiloopError, isTransient, TimeoutError } from "../errors.js";
 import type { RetryPolicy } from "../http.js";
@@ -12,7 +12,7 @@ const MAX_INTERNAL_ERRORS = 5;
 /** The longest time that the hub holds a long-poll. */
 const MAX_POLL_SECONDS = 55;
 
-/** Again after everything that may pass, such as a restart of the hub, for as long as the call may take. */
+/** Repeats a request after every transient error, such as a restart of the hub. The call's timeout ends it. */
 export function retryTransient({ random }: Platform): RetryPolicy {
   return (error, attempt) => {
     if (!isTransient(error) || (error.status === 500 && attempt + 1 >= MAX_INTERNAL_ERRORS)) return null;

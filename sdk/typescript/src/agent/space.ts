@@ -1,4 +1,4 @@
-// Whether the key belongs to the space that the caller named, looked up once.
+// Checks once that the key belongs to the space of the options.
 import { HiloopError } from "../errors.js";
 import type { Http } from "../http.js";
 import type { AgentSelf, Space } from "../types.js";

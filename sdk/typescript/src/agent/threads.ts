@@ -1,4 +1,4 @@
-// Where an agent stands in each session, as far as this client took part: what `awaitResponse` waits for next.
+// The position of this client in each session: the question, or the seq, after which `awaitResponse` waits.
 import type { Message } from "../types.js";
 import type { Answer } from "./content.js";
 

@@ -1,4 +1,4 @@
-// One open conversation, live: its timeline, who is there, who types, what is on its way.
+// One open conversation, live: timeline, participants, typing notices, unsent messages.
 import { Emitter } from "../emitter.js";
 import { outcomeOf, sealPlain } from "../envelope.js";
 import { HiloopError, messageOf, NetworkError } from "../errors.js";
@@ -14,7 +14,7 @@ import { TypingList, TypingNotice } from "./typing.js";
 
 const TAIL = 200;
 
-/** An answer that this page gave by a button: under way, or refused. */
+/** An answer by a button: on its way, or refused. */
 export interface AnswerState {
   action: string | null;
   state: "sending" | "failed";
@@ -32,7 +32,7 @@ export class LiveSession extends Emitter {
   readonly outbox: Outbox;
   readonly answers = new Map<string, AnswerState>();
   private readonly roster: Roster;
-  /** Why the hub takes no answer of this person to a message, by its id. */
+  /** The hub's reason for refusing this person's answer, by message id. */
   private readonly refused = new Map<string, string>();
 
   private oldest = 1;
@@ -209,7 +209,7 @@ export class LiveSession extends Emitter {
   /** Set by the owner, whose list then no longer has this conversation. */
   onEnded: (() => void) | null = null;
 
-  /** Why this person can't answer a message; null if they may, as far as this page knows. */
+  /** The reason why this person can't answer a message; null if nothing is known against it. */
   mayNotAnswer(message: Message): string | null {
     const refused = this.refused.get(message.id);
     if (refused !== undefined) return refused;
@@ -315,7 +315,7 @@ export class LiveSession extends Emitter {
     if (/^session\.(updated|closed|archived)$/.test(event.type)) this.reloadSession();
   }
 
-  /** `restored`: the session may have gone back, so that what is known of it does not count. */
+  /** `restored`: the database may hold an earlier state of the session, which replaces the later one here. */
   private reloadSession(restored = false): void {
     if (this.sessionTimer !== null) clearTimeout(this.sessionTimer);
     this.sessionTimer = setTimeout(() => {
@@ -340,7 +340,7 @@ export class LiveSession extends Emitter {
       this.refused.clear();
       this.reloadSession(true);
     } else if (head < this.timeline.last || (lost && !this.timeline.isEmpty)) {
-      // The hub's history is not the one known here (a restored store, or events gone by retention): start anew.
+      // The hub's log is not the one known here (a restored database, or retention): start anew.
       this.timeline = new Timeline(Math.max(head - TAIL, (firstSeq ?? 1) - 1));
       this.socket.resubscribe(this.id);
     }

@@ -95,7 +95,7 @@ function bearer(tokens: TokenSource): Credential {
   };
 }
 
-/** A lost network is left to the caller, who shows it; a busy hub is asked again a few times. */
+/** Repeats requests to a busy hub a few times. Network errors are left to the caller, which shows them. */
 function waitWhileBusy(error: HiloopError, attempt: number): number | null {
   const wait = error.retryAfterMs ?? 400 * 2 ** attempt;
   const isBusy = error.status === 429 || error.status === 503 || error.code === "IDEMPOTENCY_IN_FLIGHT";

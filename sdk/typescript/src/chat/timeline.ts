@@ -102,7 +102,7 @@ export class Timeline {
     return [...this.messages.values()].filter((message) => message.status === "Pending");
   }
 
-  /** The seq of the newest message, 0 where there is none. */
+  /** The newest loaded message. */
   lastMessage(): Message | undefined {
     for (let i = this.events.length - 1; i >= 0; i -= 1) {
       const event = this.events[i] as HubEvent;

@@ -4,13 +4,6 @@ use super::{admit, id_of};
 use crate::support::hub::{answer, ask, at_agent, at_human, at_message, say, text};
 use crate::support::shapes::{is_message, names_field};
 use crate::support::{Client, on_both_engines};
-<<<<<<< HEAD:tests/it/decisions.rs
-use futures::future::join_all;
-use hiloop::broker::LocalBroker;
-use hiloop::clock::SystemClock;
-use hiloop::server::start_with;
-=======
->>>>>>> main:tests/it/decisions/answering.rs
 use serde_json::{Value, json};
 
 async fn status_of(agent: &Client, session: &str, message: &Value) -> Value {

@@ -158,10 +158,10 @@ fn every_method_of_the_store_is_covered() {
         include_str!("../../../src/store/traits/timelines.rs"),
         include_str!("../../../src/store/traits/write.rs"),
     )
-        .lines()
-        .filter_map(|line| line.strip_prefix("    async fn ").or_else(|| line.strip_prefix("    fn ")))
-        .filter_map(|rest| rest.split('(').next())
-        .collect();
+    .lines()
+    .filter_map(|line| line.strip_prefix("    async fn ").or_else(|| line.strip_prefix("    fn ")))
+    .filter_map(|rest| rest.split('(').next())
+    .collect();
     assert!(declared.len() > 50, "the traits were read: {declared:?}");
     let (declared, covered): (BTreeSet<_>, BTreeSet<_>) =
         (declared.into_iter().collect(), COVERED.iter().copied().collect());

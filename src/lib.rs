@@ -1,10 +1,10 @@
 //! Hiloop Hub: a self-hosted real-time messaging hub through which AI agents and people talk.
 //!
 //! One idea holds it together: a session's timeline is the only truth, and everything live is a cursor over it. A
-//! request to change something goes in at one door ([`timeline`]), is decided by pure rules ([`domain`]), is made
-//! durable in one transaction ([`store`]), and only then announced ([`hub`], [`broker`]). Whoever reads — a socket
-//! ([`ws`]), an event stream or a long-poll ([`http`]) — stands at some `seq` and moves forward; what was lost on the
-//! way is read again from the store.
+//! request to change something goes through one write path ([`timeline`]), is decided by pure rules ([`domain`]), is made
+//! durable in one transaction ([`store`]), and only then announced ([`hub`], [`broker`]). Every reader — a socket
+//! ([`ws`]), an event stream or a long-poll ([`http`]) — has a position and moves forward ([`timeline::reader`]); an event
+//! that was lost on the way is read again from the store.
 //!
 //! The rooms, from the outside in; each depends only on those below it:
 //!

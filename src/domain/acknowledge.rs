@@ -1,6 +1,9 @@
 //! The asking agent takes the outcome of its question (contract section 5).
 
-use super::decide::{Acknowledgement, Change, CommandResult, Decision, Facts};
+use super::change::Change;
+use super::command::Acknowledgement;
+use super::decide::{CommandResult, Decision};
+use super::facts::Facts;
 use super::{ActorType, MessageStatus, PrincipalId, Refusal};
 
 /// Sets `acknowledgedAt` once. A repetition changes nothing, and is refused if it must be the first.

@@ -1,6 +1,6 @@
 //! Who may answer a question, and whether it can still be answered (contract sections 4 and 6).
 
-use super::decide::Facts;
+use super::facts::Facts;
 use super::message::{MessageState, MessageStatus};
 use super::refusal::Responded;
 use super::{ActorType, PrincipalId, Refusal};

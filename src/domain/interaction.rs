@@ -2,7 +2,10 @@
 //!
 //! They are sessions and messages in every other respect: the same timeline, deadlines and settling.
 
-use super::decide::{Change, CommandResult, Decision, Facts, NewMessage};
+use super::change::Change;
+use super::command::NewMessage;
+use super::decide::{CommandResult, Decision};
+use super::facts::Facts;
 use super::message::Response;
 use super::{
     AgentId, Envelope, Message, MessageId, MessageStatus, Priority, Refusal, Session, SessionId, SessionStatus,

@@ -7,7 +7,7 @@
 //! key, are committed; then one last pass covers these.
 
 use crate::context::Context;
-use crate::domain::decide::Command;
+use crate::domain::command::Command;
 use crate::domain::{Refusal, SessionId};
 use crate::metrics::During;
 use crate::store::{Announcement, StoreResult};

@@ -1,7 +1,7 @@
 //! Expires pending messages at their deadline, with one indexed query four times a second.
 
 use crate::context::Context;
-use crate::domain::decide::Command;
+use crate::domain::command::Command;
 use crate::domain::{MessageId, Refusal};
 use crate::metrics::During;
 use crate::store::DueMessage;

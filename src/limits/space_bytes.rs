@@ -7,7 +7,7 @@
 //! Sessions that were written by a release that did not record their size are counted by a task of its own, so that a
 //! space with many of them delays no other space. Until they are counted, they count as empty.
 
-use crate::domain::decide::Command;
+use crate::domain::command::Command;
 use crate::domain::{CommittedEvent, Refusal, SpaceId};
 use crate::store::Store;
 use crate::supervisor::Supervisor;

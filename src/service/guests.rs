@@ -5,7 +5,7 @@ use super::{Answer, audit, participants, sessions};
 use crate::auth::Secret;
 use crate::auth::secret::GUEST_TOKEN;
 use crate::context::Context;
-use crate::domain::decide::{Command, NewGuest, WhichParticipant};
+use crate::domain::command::{Command, NewGuest, WhichParticipant};
 use crate::domain::participant::Member;
 use crate::domain::people::Guest;
 use crate::domain::principal::AgentPrincipal;

@@ -5,7 +5,7 @@
 
 use super::{Answer, messages, resolution, sessions};
 use crate::context::Context;
-use crate::domain::decide::{Acknowledgement, Command};
+use crate::domain::command::{Acknowledgement, Command};
 use crate::domain::principal::AgentPrincipal;
 use crate::domain::{Interaction, MessageId, Principal, Refusal, Scope, SessionId};
 use crate::protocol::body::{AnswerDraft, BlocksDraft, InteractionDraft};

@@ -2,7 +2,7 @@
 
 use super::{Answer, answer, sessions};
 use crate::context::Context;
-use crate::domain::decide::{Acknowledgement, Command};
+use crate::domain::command::{Acknowledgement, Command};
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
 use crate::protocol::body::MessageDraft;
 use crate::store::{DueMessage, SavedReplyKind};

@@ -3,7 +3,7 @@
 use super::idempotency::{IdempotencyKey, recall};
 use super::{Answer, answer, audit, resolution, revocation, sessions};
 use crate::context::Context;
-use crate::domain::decide::{Command, WhichParticipant};
+use crate::domain::command::{Command, WhichParticipant};
 use crate::domain::{
     AuditEvent, AuditSource, AuditTarget, AuditTargetType, Participant, ParticipantId, Principal, Refusal, Scope,
     SessionId,

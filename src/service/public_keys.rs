@@ -2,7 +2,7 @@
 
 use super::audit;
 use crate::context::Context;
-use crate::domain::keys::Standing;
+use crate::domain::keys::Placement;
 use crate::domain::principal::{HumanPrincipal, ManagerPrincipal};
 use crate::domain::refusal::TooOften;
 use crate::domain::{
@@ -37,9 +37,9 @@ pub async fn publish(
         let current = app.store.current_key(principal.space(), principal.id()).await?;
         let (replaces, current) = current.unzip();
         let (chained, entry) = match (proven.against(current.as_ref(), app.clock.now())?, current) {
-            (Standing::Current, Some(current)) => return Ok(current),
-            (Standing::Current, None) => return Err(Refusal::Internal),
-            (Standing::New { chained, entry }, _) => (chained.unwrap_or(false), *entry),
+            (Placement::Current, Some(current)) => return Ok(current),
+            (Placement::Current, None) => return Err(Refusal::Internal),
+            (Placement::New { chained, entry }, _) => (chained.unwrap_or(false), *entry),
         };
         let new = NewEntry { space: principal.space(), kind, principal: principal.id(), entry, replaces, chained };
         match app.store.put_key(&new).await? {

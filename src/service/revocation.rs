@@ -2,7 +2,7 @@
 
 use super::{audit, sessions};
 use crate::context::Context;
-use crate::domain::decide::{Command, WhichParticipant};
+use crate::domain::command::{Command, WhichParticipant};
 use crate::domain::principal::{AgentPrincipal, ManagerPrincipal};
 use crate::domain::{AgentId, AuditEvent, AuditSource, AuditTargetType, HumanId, KeyId, Refusal, SpaceId};
 use crate::store::{GuestOf, NotRevoked, Revoked, Revoker};

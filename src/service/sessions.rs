@@ -4,7 +4,7 @@ use super::idempotency::recall;
 use super::resolution::{self, FirstParticipants};
 use super::{Answer, answer};
 use crate::context::Context;
-use crate::domain::decide::Command;
+use crate::domain::command::Command;
 use crate::domain::interaction::NewInteraction;
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal};
 use crate::domain::{

@@ -1,7 +1,7 @@
 //! A request to change a session, and its outcome.
 
 use super::idempotency::Idempotency;
-use crate::domain::decide::Command;
+use crate::domain::command::Command;
 use crate::domain::interaction::NewInteraction;
 use crate::domain::{
     Actor, MessageId, Participant, ParticipantId, Principal, PrincipalId, Refusal, Session, SessionId, SpaceId,

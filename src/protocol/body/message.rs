@@ -2,7 +2,7 @@
 
 use super::envelope::{EnvelopeInput, envelope};
 use crate::domain::answer::OUTCOME_WITHOUT_ANSWER;
-use crate::domain::decide::NewMessage;
+use crate::domain::command::NewMessage;
 use crate::domain::{AnswerOutcome, Message, MessageId, PrincipalId, Priority, Refusal, Timestamp, time};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

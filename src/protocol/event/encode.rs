@@ -1,6 +1,6 @@
 //! The JSON of an event: written once at its commit, stored, and sent as it is stored.
 
-use crate::domain::decide::Change;
+use crate::domain::change::Change;
 use crate::domain::{Actor, Envelope, Priority, Session, Timestamp};
 use serde::Serialize;
 use serde_json::json;

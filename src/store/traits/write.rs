@@ -1,6 +1,6 @@
 //! The write transaction of one batch of a timeline writer: what it loads and what it writes.
 
-use crate::domain::decide::NewGuest;
+use crate::domain::command::NewGuest;
 use crate::domain::interaction::InteractionState;
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::participant::{Participation, TakenName};

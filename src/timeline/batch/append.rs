@@ -1,7 +1,7 @@
 //! Appends changes to timelines, and collects the rows that they write.
 
 use super::{Batch, is_person};
-use crate::domain::decide::{Change, evolve};
+use crate::domain::change::{Change, evolve};
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::participant::Participation;
 use crate::domain::{Actor, CommittedEvent, Message, PrincipalId, SessionId};

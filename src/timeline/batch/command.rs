@@ -1,7 +1,9 @@
 //! One command: gathers the facts that the rules need, decides, and applies the changes.
 
 use super::Batch;
-use crate::domain::decide::{Command, CommandResult, Facts, WhichParticipant, decide};
+use crate::domain::command::{Command, WhichParticipant};
+use crate::domain::decide::{CommandResult, decide};
+use crate::domain::facts::Facts;
 use crate::domain::{MessageId, ParticipantId, ParticipantType, PrincipalId, Refusal, SessionId};
 use crate::store::{NewMark, StoreError};
 use crate::timeline::request::{By, Outcome, Request};

@@ -6,7 +6,9 @@ mod load;
 
 use super::request::{Action, Outcome, Request};
 use crate::clock::Clock;
-use crate::domain::decide::{Change, Facts, post};
+use crate::domain::change::Change;
+use crate::domain::decide::post;
+use crate::domain::facts::Facts;
 use crate::domain::interaction::NewInteraction;
 use crate::domain::message::MessageState;
 use crate::domain::participant::Participation;

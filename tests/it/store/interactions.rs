@@ -2,7 +2,7 @@
 
 use super::timeline_builder::{Line, Load};
 use super::{NOW, page};
-use hiloop::domain::decide::Change;
+use hiloop::domain::change::Change;
 use hiloop::domain::session::SessionPatch;
 use hiloop::domain::{Actor, AgentId, Envelope, MessageStatus, Scope, SessionId};
 use hiloop::store::{Acknowledged, LockWait, Moment, WriteSet};

@@ -4,7 +4,7 @@ use super::timeline_builder::Line;
 use super::{NOW, page};
 use futures::future::join_all;
 use hiloop::auth::secret::hash;
-use hiloop::domain::decide::Change;
+use hiloop::domain::change::Change;
 use hiloop::domain::{Actor, ParticipantType, PrincipalId, Scope};
 use hiloop::store::{LockWait, NewMark, ReadMark, StoreError};
 use std::collections::HashSet;

@@ -7,7 +7,7 @@ use crate::support::sql;
 use futures::future::join_all;
 use hiloop::auth::secret::hash;
 use hiloop::domain::KeyEntry;
-use hiloop::domain::decide::Change;
+use hiloop::domain::change::Change;
 use hiloop::domain::keys::{Attestation, KeyChange};
 use hiloop::domain::participant::Member;
 use hiloop::domain::people::Space;

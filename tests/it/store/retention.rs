@@ -4,7 +4,7 @@ use super::timeline_builder::{Line, Load};
 use super::{NOW, saved, sign_in};
 use crate::support::sql;
 use hiloop::auth::secret::hash;
-use hiloop::domain::decide::Change;
+use hiloop::domain::change::Change;
 use hiloop::domain::{Actor, Scope};
 use hiloop::store::{LockWait, Passing, RefreshOutcome, SavedReplyKind, WriteSet};
 use std::collections::HashSet;

@@ -2,7 +2,7 @@
 
 use super::timeline_builder::{Ask, Line, PLAIN_ASK};
 use super::{NOW, page};
-use hiloop::domain::decide::Change;
+use hiloop::domain::change::Change;
 use hiloop::domain::{Actor, Envelope, Priority, Scope, SessionStatus, SpaceId};
 use hiloop::store::{ActiveSession, Listed, LockWait, WriteSet};
 use serde_json::json;

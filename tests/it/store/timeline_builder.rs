@@ -2,7 +2,8 @@
 
 use super::{Empty, NOW};
 use hiloop::auth::secret::hash;
-use hiloop::domain::decide::{Change, NewGuest, evolve};
+use hiloop::domain::change::{Change, evolve};
+use hiloop::domain::command::NewGuest;
 use hiloop::domain::message::{MessageState, Response, Settlement};
 use hiloop::domain::participant::Member;
 use hiloop::domain::people::Space;

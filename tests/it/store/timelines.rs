@@ -2,7 +2,7 @@
 
 use super::timeline_builder::{Line, Load, PLAIN_ASK};
 use super::{NOW, page};
-use hiloop::domain::decide::Change;
+use hiloop::domain::change::Change;
 use hiloop::domain::{Actor, PrincipalId, Scope, SessionId, SessionStatus};
 use hiloop::store::{Head, LockWait, Named, StoreError, WriteSet};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Writes participants, guests, and how far participants have read.
 
-use crate::domain::decide::NewGuest;
+use crate::domain::command::NewGuest;
 use crate::domain::{Participant, PrincipalId, SessionId, SpaceId, Timestamp};
 use crate::store::NewMark;
 use crate::store::batch::{SKIP_PADDING, StatementBatch};

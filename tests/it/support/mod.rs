@@ -2,11 +2,11 @@
 
 pub mod client;
 pub mod database;
-pub mod deaf;
 pub mod deployment;
 pub mod events;
 pub mod hub;
 pub mod keys;
+pub mod lost_commit_reply;
 pub mod nodes;
 pub mod pace;
 pub mod pgbouncer;
@@ -16,10 +16,10 @@ pub mod previous;
 pub mod process;
 pub mod redis;
 pub mod relay;
-pub mod scribe;
 pub mod shapes;
 pub mod socket;
 pub mod sql;
+pub mod statement_log;
 
 pub use client::Client;
 pub use deployment::{Deployment, Kind};

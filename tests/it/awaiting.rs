@@ -1,4 +1,4 @@
-//! What a long-poll costs and leaves behind, and clients that go away, or go on, while it waits.
+//! Long-polls: their queries and memory, and clients that disconnect or send another request meanwhile.
 
 use crate::support::hub::{Engine, UNKNOWN, answer, ask, at_agent, at_message, config, text};
 use crate::support::statement_log::StatementLog;

@@ -1,4 +1,4 @@
-//! The hub as its users meet it: a real server on a free port, real sockets, real databases.
+//! Integration tests: a real server on a free port, real sockets, real databases.
 #![allow(clippy::disallowed_methods)] // tests start tasks that end with them
 
 mod support;

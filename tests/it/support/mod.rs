@@ -1,4 +1,4 @@
-//! What the stories stand on: a hub of their own, clients, and throw-away databases.
+//! Support of the tests: hubs, clients, and temporary databases.
 
 pub mod client;
 pub mod database;

@@ -1,4 +1,4 @@
-//! A hub's database, looked at past the hub.
+//! Direct access to the database of a hub.
 
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _, SqlitePool, Transaction};
 use std::sync::Arc;

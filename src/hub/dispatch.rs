@@ -54,7 +54,7 @@ impl Hub {
                     self.follow_up(session, &topic.note_high_water_mark(space, seq));
                 }
             }
-            Signal::Listening(sessions) => sessions.into_iter().for_each(|session| self.compare_later(session)),
+            Signal::Subscribed(sessions) => sessions.into_iter().for_each(|session| self.compare_later(session)),
             Signal::Resync => {
                 self.topics.iter().for_each(|topic| self.compare_later(topic.session));
                 self.feeds.resync();

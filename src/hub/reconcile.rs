@@ -98,7 +98,7 @@ async fn repair(hub: &Hub, store: &dyn Store, session: SessionId) -> Result<(), 
 async fn tick(hub: Weak<Hub>, store: Arc<dyn Store>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut compared_at, mut breaks) = (Instant::now(), store.breaks());
+    let (mut compared_at, mut breaks) = (Instant::now(), store.broken_connections());
     loop {
         ticks.tick().await;
         let Some(hub) = hub.upgrade() else { return };
@@ -112,7 +112,7 @@ async fn tick(hub: Weak<Hub>, store: Arc<dyn Store>) {
             }
         }
         // A connection that broke may have been the last one to a server that was replaced by a standby.
-        if std::mem::replace(&mut breaks, store.breaks()) != breaks {
+        if std::mem::replace(&mut breaks, store.broken_connections()) != breaks {
             hub.note_in_doubt();
         }
         if !hub.must_compare() && compared_at.elapsed() < SLOW_TICK {

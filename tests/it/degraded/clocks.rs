@@ -2,9 +2,9 @@
 
 use crate::support::hub::{Engine, at_agent, config};
 use crate::support::{Nodes, Redis, Socket, Stopwatch};
-use hiloop::app::start_with;
 use hiloop::broker::LocalBroker;
 use hiloop::clock::{Clock as _, ShiftedClock, SystemClock};
+use hiloop::server::start_with;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,8 @@ async fn a_clock_that_is_far_from_the_databases_is_told_of_in_the_log() {
         assert!(clock.now().millis_since(SystemClock.now()).abs() < 200);
         server.stop().await;
         let logged = String::from_utf8(log.0.lock().clone()).expect("text");
-        let lines: Vec<&str> = logged.lines().filter(|line| line.contains("clock is not the database's")).collect();
+        let lines: Vec<&str> =
+            logged.lines().filter(|line| line.contains("clock differs from the database's")).collect();
         assert_eq!(lines.len(), times, "{logged}");
         assert!(lines.iter().all(|line| line.contains("WARN") && line.contains("milliseconds=")), "{logged}");
     }

@@ -32,7 +32,7 @@ async fn when_postgres_is_restarted_writes_are_told_to_come_again_and_sockets_st
             assert_eq!(refused.header("retry-after"), Some("1"));
             refused.expect_error(503, "UNAVAILABLE");
             node.shows("hiloop_store_unreachable", 1.0).await;
-            node.logs_after(logged, "cannot ask the store for its time").await;
+            node.logs_after(logged, "cannot query the database's clock").await;
         }
         // Typing needs no store to be passed on, only to be allowed: the socket was.
         socket.expect_none("event").await;
@@ -41,7 +41,7 @@ async fn when_postgres_is_restarted_writes_are_told_to_come_again_and_sockets_st
             eventually("the node to be ready", async || (node.owner.get("/readyz").await.status == 200).then_some(()))
                 .await;
             node.shows("hiloop_store_unreachable", 0.0).await;
-            node.logs_after(logged, "the store answers again").await;
+            node.logs_after(logged, "the database is available again").await;
         }
         let message = post(&first.owner, &session, &format!("after round {round}")).await;
         takes(&mut socket, &message).await;

@@ -31,7 +31,7 @@ async fn while_redis_is_dead_the_figures_and_the_log_say_so() {
     redis.kill();
     for node in [&first, &second] {
         node.shows("hiloop_redis_unreachable", 1.0).await;
-        node.logs("Redis is out of reach").await;
+        node.logs("Redis is unavailable").await;
         assert!(node.figure("hiloop_redis_disconnects_total").await >= 1.0);
     }
     let repairs = second.figure("hiloop_repairs_total").await;
@@ -66,7 +66,7 @@ async fn a_node_that_is_cut_off_from_redis_alone_still_serves_and_hears_everythi
 
     relay.cut();
     cut.shows("hiloop_redis_unreachable", 1.0).await;
-    cut.logs("Redis is out of reach").await;
+    cut.logs("Redis is unavailable").await;
     assert_eq!(cut.owner.get("/readyz").await.expect(200)["status"], "degraded");
     assert_eq!(whole.figure("hiloop_redis_unreachable").await, 0.0);
     assert_eq!(whole.owner.get("/readyz").await.expect(200)["status"], "ok");
@@ -98,7 +98,7 @@ async fn a_node_that_is_cut_off_from_redis_alone_still_serves_and_hears_everythi
 /// A Redis that is full passes messages on and keeps nothing: an operator is told so, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_refuses_to_keep_presence_is_told_of_in_the_log() {
-    const REFUSED: &str = "Redis refuses to keep who is present";
+    const REFUSED: &str = "Redis rejects presence updates";
     let redis = Redis::start().await;
     let postgres = Postgres::start();
     let node = Node::start(&postgres.new_database(), redis.port(), None);
@@ -127,7 +127,7 @@ async fn a_redis_that_refuses_to_keep_presence_is_told_of_in_the_log() {
 /// again, and an operator is told so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_has_become_a_replica_still_carries_what_is_live() {
-    const REFUSED: &str = "Redis refuses to keep who is present";
+    const REFUSED: &str = "Redis rejects presence updates";
     let redis = Redis::start().await;
     let postgres = Postgres::start();
     let database = postgres.new_database();

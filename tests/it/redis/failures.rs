@@ -3,11 +3,11 @@
 use super::{crosses_at_once, listened_to, way, within};
 use crate::support::hub::{Engine, at_agent, config, text};
 use crate::support::{Client, Nodes, Redis, Socket, Stopwatch, eventually, supervisor};
-use hiloop::app::start_at;
 use hiloop::broker::redis::Target;
 use hiloop::broker::{Broker, Connectivity, RedisBroker, Signal};
 use hiloop::clock::ShiftedClock;
 use hiloop::domain::{CommittedEvent, EventType, SessionId, SpaceId, Timestamp};
+use hiloop::server::start_at;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

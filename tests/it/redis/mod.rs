@@ -6,7 +6,7 @@ mod nodes;
 
 use crate::support::hub::at_agent;
 use crate::support::{Client, Redis, Socket, Stopwatch, eventually};
-use hiloop::app::Server;
+use hiloop::server::Server;
 use serde_json::{Value, json};
 use std::time::Duration;
 

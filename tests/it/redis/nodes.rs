@@ -4,11 +4,11 @@ use super::post;
 use crate::support::hub::{config, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::{Client, Redis, eventually, supervisor};
-use hiloop::app::start_at;
 use hiloop::broker::redis::Target;
 use hiloop::broker::{Broker, RedisBroker, Signal};
 use hiloop::clock::ShiftedClock;
 use hiloop::domain::{CommittedEvent, EventType, SessionId, SpaceId, Timestamp};
+use hiloop::server::start_at;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 

@@ -121,11 +121,11 @@ on_both_stores! {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let human = store.human_named(&space, "h").await;
         let who = async |issuer: &str, subject: &str| {
-            let found = store.outside_identity(issuer, subject).await.expect("the store");
+            let found = store.external_identity(issuer, subject).await.expect("the store");
             found.map(|found| (found.human, found.active.map(|human| human.id)))
         };
-        assert!(store.add_outside_identity("iss", "sub", human.id, NOW).await.expect("the store"));
-        assert!(!store.add_outside_identity("iss", "sub", HumanId::new(), NOW).await.is_ok_and(|added| added));
+        assert!(store.add_external_identity("iss", "sub", human.id, NOW).await.expect("the store"));
+        assert!(!store.add_external_identity("iss", "sub", HumanId::new(), NOW).await.is_ok_and(|added| added));
         assert_eq!(who("iss", "sub").await, Some((human.id, Some(human.id))));
         for (issuer, subject) in [("iss", "Sub"), ("", "sub"), ("iss2", "sub")] {
             assert_eq!(who(issuer, subject).await, None);
@@ -141,14 +141,14 @@ on_both_stores! {
         assert_eq!(former(&other, "iss").await, FormerHumans::default());
         // Whoever has the address next is somebody else, whom the issuer may name by a new token.
         let next = store.human_named(&space, "h").await;
-        assert!(!store.move_outside_identity("iss", "sub", next.id, human.id).await.expect("the store"));
-        assert!(store.move_outside_identity("iss", "sub", human.id, next.id).await.expect("the store"));
+        assert!(!store.move_external_identity("iss", "sub", next.id, human.id).await.expect("the store"));
+        assert!(store.move_external_identity("iss", "sub", human.id, next.id).await.expect("the store"));
         assert_eq!(who("iss", "sub").await, Some((next.id, Some(next.id))));
         // Dropped with what it was to name.
         let mut tx = store.begin_directory().await.expect("a transaction");
         let lost = tx.create_human(&new_human(space.id, "lost@example.org", "L"), NOW).await.expect("the store");
         let lost = lost.expect("new");
-        assert!(tx.add_outside_identity("iss", "lost", lost.id, NOW).await.expect("the store"));
+        assert!(tx.add_external_identity("iss", "lost", lost.id, NOW).await.expect("the store"));
         assert_eq!(tx.human(space.id, lost.id).await.expect("the store").expect("there").id, lost.id);
         assert!(tx.human(other.id, lost.id).await.expect("the store").is_none());
         drop(tx);
@@ -159,14 +159,14 @@ on_both_stores! {
         let space = store.space("one").await;
         let (human, other) = (store.human_named(&space, "h").await, store.human_named(&space, "o").await);
         let subjects: Vec<_> = (0..8).map(|number| number.to_string()).collect();
-        let added = join_all(subjects.iter().map(|subject| store.add_outside_identity("iss", subject, human.id, NOW)));
+        let added = join_all(subjects.iter().map(|subject| store.add_external_identity("iss", subject, human.id, NOW)));
         let added: Vec<_> = added.await.into_iter().map(|added| added.expect("the store")).collect();
         assert_eq!(added.iter().filter(|added| **added).count(), 1, "{added:?}");
-        assert!(store.add_outside_identity("iss2", "0", human.id, NOW).await.expect("the store"), "another issuer");
-        assert!(store.add_outside_identity("iss", "other", other.id, NOW).await.expect("the store"));
-        assert!(!store.move_outside_identity("iss", "other", other.id, human.id).await.expect("the store"));
+        assert!(store.add_external_identity("iss2", "0", human.id, NOW).await.expect("the store"), "another issuer");
+        assert!(store.add_external_identity("iss", "other", other.id, NOW).await.expect("the store"));
+        assert!(!store.move_external_identity("iss", "other", other.id, human.id).await.expect("the store"));
         assert!(store.deactivate_human(space.id, other.id, NOW).await.expect("the store"));
-        assert!(!store.add_outside_identity("iss", "late", other.id, NOW).await.expect("the store"), "not active");
+        assert!(!store.add_external_identity("iss", "late", other.id, NOW).await.expect("the store"), "not active");
     }
 
     async fn an_address_that_is_not_verified_is_free(store: Empty) {

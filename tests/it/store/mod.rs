@@ -1,4 +1,4 @@
-//! The store's conformance suite: every method of every trait of `src/store/mod.rs`, on SQLite and on PostgreSQL.
+//! The store's conformance suite: every method of every storage trait (`src/store/traits/`), on SQLite and on PostgreSQL.
 
 use crate::support::{Engine, database};
 use hiloop::auth::secret::hash;

@@ -38,11 +38,11 @@ on_both_stores! {
 
     async fn a_store_that_takes_writes_says_so_and_leaves_nothing_behind_of_the_asking(store: Empty) {
         assert!(!store.writes_fail());
-        let breaks = store.breaks();
+        let breaks = store.broken_connections();
         store.try_write().await.expect("the store");
         store.try_write().await.expect("the store");
         assert!(!store.writes_fail());
-        assert_eq!(store.breaks(), breaks);
+        assert_eq!(store.broken_connections(), breaks);
     }
 }
 

@@ -1,9 +1,9 @@
 //! The audit log: security-relevant events, each an entry in the store and a line of the log target `hiloop::audit`.
 //!
-//! What a transaction of the store makes or ends is written in it (`DirectoryTx::audit`, or a method's argument); the
-//! rest right after it, by [`Audit::record`]. Failed sign-ins are counted, so that guessing does not fill the store:
-//! one entry a minute for each origin and account, and no more than [`MAX_FAILURES_AN_HOUR`] of these. What the store
-//! does not take is kept and tried again, up to [`MAX_UNWRITTEN`] entries.
+//! Changes in a transaction of the store are recorded in it (`DirectoryTx::audit`, or an argument of the method), others
+//! right afterwards by [`Audit::record`]. Failed sign-ins are counted, so that guessing does not fill the database: one
+//! entry a minute for each origin and account, and at most [`MAX_FAILURES_PER_HOUR`] of these. Entries that the database
+//! rejects are kept and retried, up to [`MAX_UNWRITTEN`] of them.
 
 use crate::clock::Clock;
 use crate::domain::{AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, HumanId, SpaceId, Timestamp};
@@ -13,18 +13,18 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Most entries of failed sign-ins that a node makes in an hour; beyond it all origins share one entry a minute.
-const MAX_FAILURES_AN_HOUR: usize = 1000;
-/// Most entries of minutes that are over which wait for the store; beyond it the oldest stand in the log alone.
+/// Most entries of failed sign-ins of a node in an hour. Beyond that all origins share one entry a minute.
+const MAX_FAILURES_PER_HOUR: usize = 1000;
+/// Most entries of past minutes that wait to be written. Beyond that the oldest are only in the log.
 const MAX_UNWRITTEN: usize = 4000;
-/// Most of them that are written in one transaction.
-const WRITTEN_AT_ONCE: usize = 500;
-/// Most accounts that one failed sign-in is reported to: an address may stand in several spaces.
+/// Most entries written in one transaction.
+const WRITE_CHUNK: usize = 500;
+/// Most accounts that one failed sign-in is recorded for: several spaces may have the same address.
 const MAX_ACCOUNTS: usize = 8;
 /// Most entries deleted in one transaction.
-const PRUNED_AT_ONCE: i64 = 500;
+const PRUNE_CHUNK: i64 = 500;
 
-/// An account at which a sign-in has failed.
+/// The account of a failed sign-in.
 #[derive(Clone, Debug)]
 pub struct FailedAccount {
     pub space: SpaceId,
@@ -32,33 +32,33 @@ pub struct FailedAccount {
     pub name: String,
 }
 
-/// Failed sign-ins that share an entry: by origin and account. None where no account has the address; the address
-/// itself is not kept, since people type passwords into the wrong field.
+/// Failed sign-ins with the same origin and account share an entry. The account is none if no account has the address. The
+/// address itself is not stored, since people type passwords into the wrong field.
 type FailureKey = (Option<String>, Option<HumanId>);
 
 #[derive(Default)]
 struct Failures {
     hour: i64,
-    /// Entries that were made within the hour.
+    /// Number of entries within the hour.
     entries: usize,
     by_key: HashMap<FailureKey, Failure>,
-    /// Those of minutes that are over, the oldest first.
+    /// Those of past minutes, oldest first.
     unwritten: VecDeque<Failure>,
 }
 
 struct Failure {
     entry: AuditEntry,
     attempts: u32,
-    /// As many as the last line of the log says.
+    /// The count in the last line of the log.
     logged: u32,
-    /// As many as the entry in the store says.
+    /// The count in the stored entry.
     written: u32,
-    /// Whether the request of the first failure is still at writing the entry, which must not undo a later count.
-    begins: bool,
+    /// Whether the request of the first failure is still writing the entry, which must not overwrite a later count.
+    is_being_created: bool,
 }
 
 impl Failure {
-    /// The entry with its count, if the store does not have that yet.
+    /// The entry with its count, if that is not stored yet.
     fn to_write(&self) -> Option<AuditEntry> {
         if self.attempts <= self.written {
             return None;
@@ -79,12 +79,12 @@ impl Audit {
         Self { store, clock, failures: Mutex::default() }
     }
 
-    /// An entry of something that happens now.
+    /// An entry for an event that happens now.
     pub fn entry(&self, event: AuditEvent, space: Option<SpaceId>, source: &AuditSource) -> AuditEntry {
         AuditEntry::new(event, space, source, self.clock.now())
     }
 
-    /// Keeps an entry of what has happened already. The log has it even if the store fails, which undoes nothing.
+    /// Records an event that has happened. If the store fails, the entry is only in the log.
     pub async fn record(&self, entry: AuditEntry) {
         entry.log();
         self.store_entries(std::slice::from_ref(&entry)).await;
@@ -92,11 +92,11 @@ impl Audit {
 
     async fn store_entries(&self, entries: &[AuditEntry]) {
         if let Err(error) = self.store.add_audit_entries(entries).await {
-            tracing::error!(%error, "an entry of the audit log could not be stored");
+            tracing::error!(%error, "cannot store an audit entry");
         }
     }
 
-    /// Counts a failed sign-in at these accounts (those that have the address that was given; none if there is none).
+    /// Counts a failed sign-in for the accounts with the given address, of which there may be none.
     pub async fn sign_in_failed(&self, source: &AuditSource, accounts: &[FailedAccount]) {
         let new = {
             let mut failures = self.failures.lock();
@@ -115,28 +115,28 @@ impl Audit {
         match self.store.add_audit_entries(&new).await {
             Ok(()) => self.failures.lock().note_written(&new),
             Err(error) => {
-                tracing::error!(%error, "entries of failed sign-ins could not be stored; they are tried again");
-                self.failures.lock().note_begun(&new);
+                tracing::error!(%error, "cannot store audit entries of failed sign-ins; they are retried");
+                self.failures.lock().note_created(&new);
             }
         }
     }
 
-    /// Writes how many failed sign-ins there were to the entries of those that were counted since the last call. Those
-    /// of minutes that are over are forgotten once the store has them.
+    /// Updates the stored counts of failed sign-ins that have grown since the last call. Entries of past minutes are dropped
+    /// from memory once they are stored.
     pub async fn flush(&self) -> Result<(), StoreError> {
         let Changed { to_log, to_write } = self.failures.lock().changed(minute_of(self.clock.now()));
         to_log.iter().for_each(AuditEntry::log);
-        for some in to_write.chunks(WRITTEN_AT_ONCE) {
+        for some in to_write.chunks(WRITE_CHUNK) {
             self.store.add_audit_entries(some).await?;
             self.failures.lock().note_written(some);
         }
         Ok(())
     }
 
-    /// Deletes entries that have been kept long enough; `false` if there may be more.
+    /// Deletes expired entries; `false` if there may be more.
     pub async fn prune(&self) -> Result<bool, StoreError> {
         let before = self.clock.now().plus_millis(-AuditEntry::KEPT_MILLIS);
-        Ok(self.store.prune_audit(before, PRUNED_AT_ONCE).await? < PRUNED_AT_ONCE.unsigned_abs())
+        Ok(self.store.prune_audit(before, PRUNE_CHUNK).await? < PRUNE_CHUNK.unsigned_abs())
     }
 }
 
@@ -144,7 +144,7 @@ fn minute_of(at: Timestamp) -> i64 {
     at.0.div_euclid(60_000)
 }
 
-/// Entries whose counts have grown.
+/// Entries with a grown count.
 #[derive(Default)]
 struct Changed {
     to_log: Vec<AuditEntry>,
@@ -156,7 +156,7 @@ fn attempts_of(entry: &AuditEntry) -> u32 {
 }
 
 impl Failures {
-    /// Counts one failure; its entry if it is the first of its kind within the minute.
+    /// Counts one failure; returns a new entry if it is the first of its key within the minute.
     fn count(&mut self, source: &AuditSource, account: Option<&FailedAccount>, now: Timestamp) -> Option<AuditEntry> {
         let minute = minute_of(now);
         if minute.div_euclid(60) != self.hour {
@@ -168,7 +168,7 @@ impl Failures {
             failure.attempts = failure.attempts.saturating_add(1);
             return None;
         }
-        let (key, source, account) = if self.entries < MAX_FAILURES_AN_HOUR {
+        let (key, source, account) = if self.entries < MAX_FAILURES_PER_HOUR {
             (key, source.clone(), account)
         } else {
             ((None, None), AuditSource::default(), None)
@@ -185,14 +185,14 @@ impl Failures {
         };
         let target = AuditTarget { attempts: Some(1), ..target };
         let entry = AuditEntry::new(AuditEvent::SignIn, space, &source, now).failed().on(target);
-        let new = Failure { entry: entry.clone(), attempts: 1, logged: 1, written: 0, begins: true };
+        let new = Failure { entry: entry.clone(), attempts: 1, logged: 1, written: 0, is_being_created: true };
         if let Some(over) = self.by_key.insert(key, new) {
             self.keep_unwritten(over);
         }
         Some(entry)
     }
 
-    /// Keeps one whose minute is over until the store has it.
+    /// Keeps an entry of a past minute until it is stored.
     fn keep_unwritten(&mut self, over: Failure) {
         if over.attempts <= over.written {
             return;
@@ -203,7 +203,7 @@ impl Failures {
         self.unwritten.push_back(over);
     }
 
-    /// What is to be logged and written by now; those of minutes before this one are kept apart.
+    /// The entries to log and to write. Those of minutes before `minute` are moved to `unwritten`.
     fn changed(&mut self, minute: i64) -> Changed {
         let over: Vec<FailureKey> = self
             .by_key
@@ -217,7 +217,7 @@ impl Failures {
             }
         }
         let mut changed = Changed::default();
-        let current = self.by_key.values_mut().filter(|failure| !failure.begins);
+        let current = self.by_key.values_mut().filter(|failure| !failure.is_being_created);
         for failure in self.unwritten.iter_mut().chain(current) {
             let Some(entry) = failure.to_write() else { continue };
             if failure.attempts > failure.logged {
@@ -229,22 +229,22 @@ impl Failures {
         changed
     }
 
-    /// Notes that the store has these entries with these counts.
+    /// Records that these entries are stored with these counts.
     fn note_written(&mut self, entries: &[AuditEntry]) {
         let written: HashMap<Uuid, u32> = entries.iter().map(|entry| (entry.id, attempts_of(entry))).collect();
         for failure in self.unwritten.iter_mut().chain(self.by_key.values_mut()) {
             if let Some(attempts) = written.get(&failure.entry.id) {
                 failure.written = failure.written.max(*attempts);
-                failure.begins = false;
+                failure.is_being_created = false;
             }
         }
         self.unwritten.retain(|failure| failure.attempts > failure.written);
     }
 
-    /// Notes that nobody is at writing these entries any more.
-    fn note_begun(&mut self, entries: &[AuditEntry]) {
+    /// Records that the creation of these entries has ended.
+    fn note_created(&mut self, entries: &[AuditEntry]) {
         for failure in self.by_key.values_mut() {
-            failure.begins &= entries.iter().all(|entry| entry.id != failure.entry.id);
+            failure.is_being_created &= entries.iter().all(|entry| entry.id != failure.entry.id);
         }
     }
 }
@@ -283,21 +283,21 @@ mod tests {
         let now = Timestamp(1_774_434_600_000);
         let of = |number: u32| from(&std::net::Ipv4Addr::from(number).to_string());
         let made = (0..50_000).filter(|number| failures.count(&of(*number), None, now).is_some()).count();
-        assert_eq!(made, MAX_FAILURES_AN_HOUR + 1);
-        assert!(failures.by_key.len() <= MAX_FAILURES_AN_HOUR + 1);
+        assert_eq!(made, MAX_FAILURES_PER_HOUR + 1);
+        assert!(failures.by_key.len() <= MAX_FAILURES_PER_HOUR + 1);
         let shared = failures.changed(minute_of(now) + 1).to_write;
         let shared = shared.iter().find(|entry| entry.origin.is_none()).expect("one for the others");
-        assert_eq!(attempts_of(shared), 50_000 - u32::try_from(MAX_FAILURES_AN_HOUR).expect("small"));
+        assert_eq!(attempts_of(shared), 50_000 - u32::try_from(MAX_FAILURES_PER_HOUR).expect("small"));
         assert!(failures.count(&of(1), None, now.plus_seconds(3600)).is_some(), "the next hour");
     }
 
     #[test]
-    fn what_the_store_does_not_take_is_kept_and_bounded() {
+    fn entries_that_cannot_be_stored_are_kept_up_to_a_limit() {
         let mut failures = Failures::default();
         let now = Timestamp(1_774_434_600_000);
         for minute in 0..10_000 {
             let new = failures.count(&from("203.0.113.1"), None, now.plus_seconds(60 * minute)).expect("an entry");
-            failures.note_begun(&[new]);
+            failures.note_created(&[new]);
             assert!(failures.count(&from("203.0.113.1"), None, now.plus_seconds(60 * minute)).is_none());
         }
         let later = minute_of(now.plus_seconds(60 * 10_000));

@@ -1,11 +1,11 @@
-//! How long to wait before trying again, for whoever connects to something that may be away.
+//! Exponential back-off with jitter, for reconnects.
 
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Waits that double from one attempt to the next, each spread by chance over its second half.
+/// Delays that double with each attempt, up to 5 s. Each is chosen at random from the second half of its range.
 pub(crate) struct Backoff {
     next: Duration,
 }
@@ -15,7 +15,7 @@ impl Backoff {
         Self { next: FIRST }
     }
 
-    /// After a success the next wait is short again.
+    /// Starts over with a short delay, after a success.
     pub(crate) fn reset(&mut self) {
         self.next = FIRST;
     }
@@ -27,7 +27,7 @@ impl Backoff {
     }
 }
 
-/// Some time from `least` to `most`, by chance.
+/// A random time from `least` to `most`.
 pub(crate) fn between(least: Duration, most: Duration) -> Duration {
     let chance = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
     least + most.saturating_sub(least).mul_f64(chance)
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_a_bound_and_start_anew() {
+    fn delays_grow_to_a_bound_and_start_over() {
         let mut backoff = Backoff::new();
         let waits: Vec<Duration> = (0..10).map(|_| backoff.next()).collect();
         assert!(waits[0] <= FIRST && waits[0] >= FIRST / 2);
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_upside_down_gives_its_beginning() {
+    fn an_inverted_range_gives_its_start() {
         assert_eq!(between(LONGEST, FIRST), LONGEST);
     }
 }

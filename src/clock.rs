@@ -4,14 +4,14 @@ use crate::domain::Timestamp;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Where the hub's rules get the time from. Timers that only pace work use tokio's clock instead.
+/// The source of time for the hub's rules. Timers that only pace work use tokio's clock instead.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
-    /// What the machine says, whatever the corrections.
+    /// The machine's time, without the correction.
     fn machine(&self) -> Timestamp {
         self.now()
     }
-    /// From now on the machine counts as being late by so many milliseconds. Clocks that can't be set ignore it.
+    /// Sets the correction that is added to the machine's time, in milliseconds. Clocks without a correction ignore it.
     fn correct(&self, _millis: i64) {}
 }
 
@@ -26,7 +26,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The machine's clock, set right by the store's, which all nodes share.
+/// The machine's clock, corrected to the database's, which all nodes share.
 #[derive(Debug, Default)]
 pub struct CorrectedClock {
     correction_millis: AtomicI64,
@@ -46,7 +46,7 @@ impl Clock for CorrectedClock {
     }
 }
 
-/// The clock of a machine that may be wrong, moved by an offset that a test sets.
+/// A clock for tests: that of a machine which may be wrong, with an offset that the test sets.
 #[derive(Debug, Default)]
 pub struct ShiftedClock {
     wrong_by_millis: i64,
@@ -60,17 +60,17 @@ impl ShiftedClock {
         Arc::default()
     }
 
-    /// The clock of a machine that is ahead of the true time by so much.
+    /// The clock of a machine that is ahead of the true time by this much.
     pub fn wrong_by(millis: i64) -> Arc<Self> {
         Arc::new(Self { wrong_by_millis: millis, ..Self::default() })
     }
 
-    /// From now on only `advance` moves it, so that a test which counts is not counted against by the time it takes.
+    /// Stops the clock: from now on only `advance` moves it, so that the duration of a test does not matter.
     pub fn stand_still(&self) {
         self.stands_at.get_or_init(|| self.corrected.now());
     }
 
-    /// Moves the clock forward (or back) from where it is.
+    /// Moves the clock forward, or back if negative.
     pub fn advance(&self, millis: i64) {
         self.offset_millis.fetch_add(millis, Ordering::SeqCst);
     }

@@ -1,15 +1,15 @@
-//! What handlers, sockets and jobs share: everything that lives as long as the server.
+//! The shared state of handlers, sockets and jobs, which lives as long as the server.
 
 use crate::audit::Audit;
 use crate::auth::{Accounts, Authenticator};
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::connections::Connections;
 use crate::hub::Hub;
+use crate::limits::BodyMemory;
+use crate::limits::Connections;
+use crate::limits::SpaceBytes;
 use crate::metrics::Metrics;
-use crate::room::Room;
-use crate::space_bytes::SpaceBytes;
 use crate::store::Store;
 use crate::supervisor::Supervisor;
 use crate::timeline::Timeline;
@@ -29,8 +29,7 @@ pub struct Context {
     pub accounts: Accounts,
     pub audit: Arc<Audit>,
     pub metrics: Arc<Metrics>,
-    /// For the bodies of requests.
-    pub room: Room,
+    pub body_memory: BodyMemory,
     pub supervisor: Supervisor,
     pub connections: Arc<Connections>,
     /// Cancelled when the server begins to drain.

@@ -1,28 +1,26 @@
 //! Hiloop Hub: a self-hosted real-time messaging hub through which AI agents and people talk.
 //!
-//! One idea holds it together: a session's timeline is the only truth, and everything live is a cursor over it. A
-//! request to change something goes in at one door ([`timeline`]), is decided by pure rules ([`domain`]), is made
-//! durable in one transaction ([`store`]), and only then announced ([`hub`], [`broker`]). Whoever reads — a socket
-//! ([`ws`]), an event stream or a long-poll ([`http`]) — stands at some `seq` and moves forward; what was lost on the
-//! way is read again from the store.
+//! A session's timeline is the only source of truth, and everything live is a cursor over it. A request to change
+//! something enters the write path ([`timeline`]), is decided by pure rules ([`domain`]), made durable in one transaction
+//! ([`store`]), and only then announced ([`hub`], [`broker`]). Every reader, be it a socket ([`ws`]), an event stream or a
+//! long-poll ([`http`]), has a position on the timeline and moves forward. What was lost on the way is read again from the
+//! store.
 //!
-//! The rooms, from the outside in; each depends only on those below it:
+//! The modules, from the outside in; each depends only on those below it:
 //!
-//! - [`cli`] the command line, [`app`] puts everything together
-//! - [`http`], [`ws`], [`jobs`] what starts work; [`context`] is what they share
-//! - [`timeline`], [`hub`], [`auth`], [`audit`] change, live readers, who is asking, what is kept of it
-//! - [`store`], [`broker`] what lasts, and hints between nodes
-//! - [`domain`] types and rules; [`protocol`] what crosses the wire; [`net`] the connection under it; [`clock`] time; [`config`] settings;
-//!   [`metrics`] figures; `gcra` how often something may happen, `shares` how much of something one caller may have,
-//!   `backoff` when to try again, [`supervisor`] tasks that
-//!   outlive a request
+//! - [`cli`] the command line; [`server`] wires everything together
+//! - [`http`], [`ws`], [`jobs`] requests, sockets and periodic jobs; [`service`] use cases; [`context`] shared state
+//! - [`timeline`] changes; [`hub`] live readers; [`auth`] authentication; [`audit`] the audit log
+//! - [`store`] storage; [`broker`] hints between nodes
+//! - [`limits`] rates, quotas and shares; [`protocol`] everything that crosses the wire, [`net`] the connection under it;
+//!   [`domain`] types and rules
+//! - [`config`] settings; [`clock`] time; [`metrics`]; [`supervisor`] long-lived tasks; `backoff` delays between retries
 //!
-//! `ARCHITECTURE.md` walks one message from its POST to every socket.
+//! `ARCHITECTURE.md` follows one message from its POST to every socket.
 #![forbid(unsafe_code)]
-// They panic where nobody reads: `cli/print.rs` does not.
+// They panic if the output is closed; `cli/print.rs` does not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod app;
 pub mod audit;
 pub mod auth;
 mod backoff;
@@ -30,21 +28,17 @@ pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod connections;
 pub mod context;
 pub mod domain;
-mod gcra;
 pub mod http;
 pub mod hub;
 pub mod jobs;
+pub mod limits;
 pub mod metrics;
 pub mod net;
 pub mod protocol;
-mod quotas;
-pub mod room;
+pub mod server;
 pub mod service;
-mod shares;
-mod space_bytes;
 pub mod store;
 pub mod supervisor;
 pub mod timeline;

@@ -1,7 +1,7 @@
-//! What `/metrics` shows: the figures of one server, in a registry of its own, in Prometheus' text format.
+//! The metrics of one server, in a registry of its own, rendered in Prometheus' text format.
 //!
-//! Every figure is an atomic that the rooms count on. What can only be known by asking (how many messages wait in
-//! the store, how many sessions are read here) is handed in by whoever renders. docs/operations.md explains each.
+//! Most are counters and gauges that other modules update. Values that have to be queried (pending messages in the store,
+//! sessions with readers) are passed in for each scrape. docs/operations.md explains every metric.
 
 use crate::broker::{Connectivity, Counters};
 use crate::domain::EventType;
@@ -16,59 +16,60 @@ use prometheus::{
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Upper bounds of the durations of requests, in seconds. A long-poll may take 55.
+/// Histogram buckets of request durations, in seconds. A long-poll takes up to 55.
 const REQUEST_SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
-/// Upper bounds of the durations of transactions, in seconds.
+/// Histogram buckets of transaction durations, in seconds.
 const COMMIT_SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
-/// Upper bounds of the sizes of batches, in commands.
+/// Histogram buckets of batch sizes, in commands.
 const BATCH_SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
-/// Upper bounds of the sizes of replays, in events.
+/// Histogram buckets of replay sizes, in events.
 const REPLAY_SIZES: &[f64] = &[0.0, 1.0, 10.0, 100.0, 1000.0, 10_000.0, 100_000.0];
 
-/// The figures of one server.
+/// The metrics of one server.
 pub struct Metrics {
     registry: Registry,
     requests: HistogramVec,
     events: IntCounterVec,
     pending: IntGauge,
     topics: IntGauge,
-    /// Sockets that are open.
+    /// Open WebSockets.
     pub sockets: IntGauge,
-    /// Event streams that are open.
+    /// Open event streams.
     pub event_streams: IntGauge,
-    /// Long-polls that wait.
+    /// Waiting long-polls.
     pub waiters: IntGauge,
-    /// Events handed to sockets as they happened, and those read from the store for sockets and for event streams.
+    /// Events sent to sockets live, those sent to sockets from the store, and those sent to event streams.
     pub delivered_live: IntCounter,
     pub delivered_replay: IntCounter,
     pub delivered_stream: IntCounter,
-    /// Frames that a socket did not take: events and feed frames are read back, ephemeral ones are gone.
+    /// Frames dropped because an outbox was full. Events and feed entries are read from the store later, ephemeral frames are
+    /// lost.
     pub dropped_events: IntCounter,
     pub dropped_feed: IntCounter,
     pub dropped_ephemeral: IntCounter,
-    /// Runs of events for which a lane had no room.
+    /// Event batches dropped because a fan-out queue was full.
     pub lane_drops: IntCounter,
-    /// How many events a subscription with `after` has to be given first.
+    /// Events that a subscription with `after` starts with.
     pub replay_events: Histogram,
     pub commit_batch_size: Histogram,
     pub commit_duration: Histogram,
-    /// Messages that reached their deadline undecided.
+    /// Messages that expired at their deadline.
     pub expired: IntCounter,
-    /// Sessions whose missing events were read from the store.
+    /// Repairs of a gap in a session's events from the store.
     pub repairs: IntCounter,
-    /// Sessions that were deleted because they ended long ago.
+    /// Sessions deleted by retention.
     pub retired: IntCounter,
     store_errors: IntCounterVec,
     task_panics: IntCounterVec,
     store_unreachable: IntGauge,
-    /// How far the store's clock is ahead of this machine's, in seconds.
+    /// How far the database's clock is ahead of this machine's, in seconds.
     pub clock_correction: Gauge,
-    broker: Mutex<BrokerFigures>,
+    broker: Mutex<BrokerMetrics>,
 }
 
-/// What the broker has counted, as of the last scrape. Locked while they are brought up to date, so that two scrapes
-/// at once don't count anything twice.
-struct BrokerFigures {
+/// The broker's counters as of the last scrape. Locked during their update, so that two concurrent scrapes count nothing
+/// twice.
+struct BrokerMetrics {
     unreachable: IntGauge,
     channels: IntGauge,
     published: IntCounter,
@@ -78,16 +79,17 @@ struct BrokerFigures {
     disconnects: IntCounter,
 }
 
-impl BrokerFigures {
+impl BrokerMetrics {
     fn new(make: &Maker<'_>) -> Result<Self, Error> {
         Ok(Self {
-            unreachable: make.gauge("hiloop_redis_unreachable", "1 while Redis is set up and out of reach")?,
-            channels: make.gauge("hiloop_redis_channels", "Channels that this node listens to")?,
-            published: make.counter("hiloop_redis_published_total", "Messages that Redis has taken")?,
-            dropped: make.counter("hiloop_redis_dropped_total", "Signals to other nodes that were not sent")?,
-            received: make.counter("hiloop_redis_received_total", "Messages of other nodes")?,
-            rejected: make.counter("hiloop_redis_rejected_total", "Messages that could not be read")?,
-            disconnects: make.counter("hiloop_redis_disconnects_total", "Connections lost or not made")?,
+            unreachable: make.gauge("hiloop_redis_unreachable", "1 while Redis is configured and unavailable")?,
+            channels: make.gauge("hiloop_redis_channels", "Channels that this node is subscribed to")?,
+            published: make.counter("hiloop_redis_published_total", "Messages published to Redis")?,
+            dropped: make.counter("hiloop_redis_dropped_total", "Signals to other nodes that were dropped")?,
+            received: make.counter("hiloop_redis_received_total", "Messages received from other nodes")?,
+            rejected: make.counter("hiloop_redis_rejected_total", "Received messages that could not be decoded")?,
+            disconnects: make
+                .counter("hiloop_redis_disconnects_total", "Connections to Redis that were lost or failed")?,
         })
     }
 
@@ -107,7 +109,7 @@ impl BrokerFigures {
     }
 }
 
-/// Counts something as there until it is dropped.
+/// Counts one in a gauge until it is dropped.
 pub struct Held(IntGauge);
 
 impl Held {
@@ -123,7 +125,7 @@ impl Drop for Held {
     }
 }
 
-/// Where the hub met a store that failed, apart from requests (those show by their status).
+/// The part of the hub in which the store failed. Failures in requests are counted by their status.
 #[derive(Clone, Copy, Debug)]
 pub enum During {
     Commit,
@@ -145,19 +147,19 @@ impl During {
     }
 }
 
-/// Figures that are looked up when they are asked for.
+/// Values that are queried for each scrape.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
-    /// Messages that wait for an answer, in the whole store; none while it is out of reach.
+    /// Pending messages in all spaces; none while the database is unavailable.
     pub pending: Option<i64>,
-    /// Sessions that are read on this node.
+    /// Sessions with readers on this node.
     pub topics: usize,
-    /// How this node stands with the others, and what it has told them and heard of them.
+    /// The state and the counters of the broker.
     pub connectivity: Option<Connectivity>,
     pub counters: Option<Arc<Counters>>,
 }
 
-/// Makes instruments and puts them into the registry.
+/// Creates metrics and registers them.
 struct Maker<'r>(&'r Registry);
 
 impl Maker<'_> {
@@ -186,45 +188,49 @@ impl Maker<'_> {
 }
 
 impl Metrics {
-    /// Errors are mistakes in the names below.
+    /// Fails only if a name below is invalid.
     pub fn new() -> Result<Self, Error> {
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let make = Maker(&registry);
-        let build =
-            make.add(IntGaugeVec::new(Opts::new("hiloop_build_info", "The version that runs"), &["version"]))?;
+        let build = make.add(IntGaugeVec::new(Opts::new("hiloop_build_info", "The running version"), &["version"]))?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let delivered = make.counters("hiloop_deliveries_total", "Events handed to readers", "path")?;
-        let dropped =
-            make.counters("hiloop_outbox_drops_total", "Frames that a socket's outbox did not take", "kind")?;
+        let delivered = make.counters("hiloop_deliveries_total", "Events sent to readers", "path")?;
+        let dropped = make.counters(
+            "hiloop_outbox_drops_total",
+            "Frames dropped because the outbox of a socket was full",
+            "kind",
+        )?;
         let events = make.counters("hiloop_events_total", "Events committed by this node", "type")?;
         for kind in EventType::ALL {
             events.with_label_values(&[kind.as_str()]);
         }
         let store_errors =
-            make.counters("hiloop_store_errors_total", "Failures of the store, apart from requests", "during")?;
+            make.counters("hiloop_store_errors_total", "Failures of the store outside requests", "during")?;
         for during in During::ALL {
             store_errors.with_label_values(&[during.as_str()]);
         }
-        let requests = HistogramOpts::new("hiloop_http_request_duration_seconds", "Time to the head of the reply");
+        let requests =
+            HistogramOpts::new("hiloop_http_request_duration_seconds", "Time from a request to the head of its reply");
         Ok(Self {
             requests: make
                 .add(HistogramVec::new(requests.buckets(REQUEST_SECONDS.to_vec()), &["method", "route", "status"]))?,
-            pending: make.gauge(PENDING, "Messages in the store that wait for an answer")?,
-            topics: make.gauge("hiloop_live_sessions", "Sessions that are read on this node")?,
-            sockets: make.gauge("hiloop_sockets", "Open sockets")?,
+            pending: make.gauge(PENDING, "Messages that wait for a response")?,
+            topics: make.gauge("hiloop_live_sessions", "Sessions with readers on this node")?,
+            sockets: make.gauge("hiloop_sockets", "Open WebSockets")?,
             event_streams: make.gauge("hiloop_event_streams", "Open event streams")?,
-            waiters: make.gauge("hiloop_waiters", "Long-polls that wait")?,
+            waiters: make.gauge("hiloop_waiters", "Waiting long-polls")?,
             delivered_live: delivered.with_label_values(&["live"]),
             delivered_replay: delivered.with_label_values(&["replay"]),
             delivered_stream: delivered.with_label_values(&["stream"]),
             dropped_events: dropped.with_label_values(&["event"]),
             dropped_feed: dropped.with_label_values(&["feed"]),
             dropped_ephemeral: dropped.with_label_values(&["ephemeral"]),
-            lane_drops: make.counter("hiloop_lane_drops_total", "Runs of events for which a lane had no room")?,
+            lane_drops: make
+                .counter("hiloop_lane_drops_total", "Event batches dropped because a fan-out queue was full")?,
             replay_events: make.histogram(
                 "hiloop_replay_events",
-                "Events that a subscription begins with",
+                "Events replayed at the start of a subscription",
                 REPLAY_SIZES,
             )?,
             commit_batch_size: make.histogram(
@@ -234,40 +240,42 @@ impl Metrics {
             )?,
             commit_duration: make.histogram(
                 "hiloop_commit_duration_seconds",
-                "Time of one transaction",
+                "Duration of one transaction",
                 COMMIT_SECONDS,
             )?,
-            expired: make.counter("hiloop_expired_total", "Messages that expired undecided")?,
-            repairs: make.counter("hiloop_repairs_total", "Times that missing events were read from the store")?,
-            retired: make.counter("hiloop_retired_sessions_total", "Sessions deleted because they ended long ago")?,
+            expired: make.counter("hiloop_expired_total", "Messages that expired at their deadline")?,
+            repairs: make
+                .counter("hiloop_repairs_total", "Gaps in a session's events that were read from the store")?,
+            retired: make.counter("hiloop_retired_sessions_total", "Sessions deleted by retention")?,
             events,
             store_errors,
             task_panics: make.counters(
                 "hiloop_task_panics_total",
-                "Panics of long-lived tasks, each of which was started again",
+                "Panics of long-lived tasks, after which the task was restarted",
                 "task",
             )?,
             clock_correction: make.add(Gauge::new(
                 "hiloop_clock_correction_seconds",
                 "How far the database's clock is ahead of this machine's",
             ))?,
-            store_unreachable: make.gauge("hiloop_store_unreachable", "1 if the store did not answer this scrape")?,
-            broker: Mutex::new(BrokerFigures::new(&make)?),
+            store_unreachable: make
+                .gauge("hiloop_store_unreachable", "1 if the database was unavailable at this scrape")?,
+            broker: Mutex::new(BrokerMetrics::new(&make)?),
             registry,
         })
     }
 
-    /// Shows the figure of a long-lived task from its start on. Names come from the program alone.
+    /// Adds the counter of a long-lived task, with the value 0. Names are constants of the program.
     pub fn task_starts(&self, task: &'static str) {
         self.task_panics.with_label_values(&[task]);
     }
 
-    /// Notes that a long-lived task panicked. Names come from the program alone.
+    /// Counts a panic of a long-lived task. Names are constants of the program.
     pub fn task_panicked(&self, task: &'static str) {
         self.task_panics.with_label_values(&[task]).inc();
     }
 
-    /// Notes a request that was answered. `route` must be a template, never a path: each is kept for good.
+    /// Counts a request. `route` must be a template, never a path, since each value stays in memory.
     pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
         let mut digits = [b'0'; 3];
         for (digit, power) in digits.iter_mut().zip([100, 10, 1]) {
@@ -277,7 +285,7 @@ impl Metrics {
         self.requests.with_label_values(&[method, route, status]).observe(took.as_secs_f64());
     }
 
-    /// Notes an event that was committed.
+    /// Counts a committed event.
     pub fn event(&self, kind: EventType) {
         self.events.with_label_values(&[kind.as_str()]).inc();
         if kind == EventType::MessageExpired {
@@ -285,18 +293,18 @@ impl Metrics {
         }
     }
 
-    /// Notes that the store failed outside a request, and logs it as `what` could not be done.
+    /// Counts a failure of the store outside a request, and logs it with the message `what`.
     pub fn store_failed(&self, during: During, error: &StoreError, what: &str) {
         self.store_errors.with_label_values(&[during.as_str()]).inc();
         tracing::warn!(%error, "{what}");
     }
 
-    /// Notes that the store refused a command; who asked for it logs why.
+    /// Counts a command that the store failed. The caller logs the cause.
     pub fn command_failed(&self) {
         self.store_errors.with_label_values(&[During::Commit.as_str()]).inc();
     }
 
-    /// Everything in Prometheus' text format, version 0.0.4.
+    /// All metrics in Prometheus' text format, version 0.0.4.
     pub fn render(&self, asked: &Asked) -> Result<String, Error> {
         self.store_unreachable.set(asked.pending.is_none().into());
         self.broker.lock().update(asked.connectivity, asked.counters.as_deref());
@@ -304,14 +312,14 @@ impl Metrics {
         self.topics.set(i64::try_from(asked.topics).unwrap_or(i64::MAX));
         let mut families = self.registry.gather();
         if asked.pending.is_none() {
-            // No figure is better than a wrong one.
+            // No value is better than a wrong one.
             families.retain(|family| family.name() != PENDING);
         }
         TextEncoder::new().encode_to_string(&families)
     }
 }
 
-/// The name of the one figure that may be missing.
+/// The metric that is missing while the database is unavailable.
 const PENDING: &str = "hiloop_pending_responses";
 
 #[cfg(test)]
@@ -319,7 +327,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_known_is_not_shown() {
+    fn an_unknown_value_is_left_out() {
         let metrics = Metrics::new().expect("the names are good");
         let text = metrics.render(&Asked { pending: Some(3), topics: 2, ..Asked::default() }).expect("text");
         assert!(text.contains("\nhiloop_pending_responses 3\n") && text.contains("\nhiloop_live_sessions 2\n"));
@@ -336,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_shows_by_its_labels() {
+    fn a_request_is_counted_by_its_labels() {
         let metrics = Metrics::new().expect("the names are good");
         metrics.request("GET", "/livez", 204, Duration::from_millis(3));
         let text = metrics.render(&Asked::default()).expect("text");

@@ -1,7 +1,7 @@
-//! Long-lived tasks: each has a name, and one that panics is logged, counted and started again.
+//! Long-lived tasks. Each has a name; a panic is logged and counted, and the task is restarted.
 //!
-//! A task that panics once goes on at once. One that panics again before it has run for [`STEADY`] waits longer each
-//! time, and the node is not ready until it has been steady again: `/readyz` names it.
+//! The first restart is immediate. A task that panics again before it has run for [`STABLE_AFTER`] is restarted with an
+//! increasing delay, and `/readyz` fails and names it until it is stable.
 
 use crate::backoff::Backoff;
 use crate::metrics::Metrics;
@@ -15,21 +15,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a task has to run without a panic to count as steady.
-const STEADY: Duration = Duration::from_secs(5);
+/// How long a task has to run without a panic to count as stable.
+const STABLE_AFTER: Duration = Duration::from_secs(5);
 
 /// Starts the long-lived tasks of a node and watches them.
 #[derive(Clone)]
 pub struct Supervisor {
     metrics: Arc<Metrics>,
-    /// How many tasks of each name are failing.
+    /// The number of failing tasks of each name.
     failing: Arc<Mutex<BTreeMap<&'static str, usize>>>,
-    steady: Duration,
+    stable_after: Duration,
 }
 
 impl Supervisor {
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, failing: Arc::default(), steady: STEADY }
+        Self { metrics, failing: Arc::default(), stable_after: STABLE_AFTER }
     }
 
     /// Runs a task, whose `state` survives its panics, until `body` returns.
@@ -42,7 +42,7 @@ impl Supervisor {
         drop(tokio::spawn(self.clone().watch(name, state, body)));
     }
 
-    /// The same as a future, for those who run it themselves.
+    /// The same as a future, for callers that spawn it themselves.
     pub async fn watch<S, F>(self, name: &'static str, mut state: S, mut body: F)
     where
         S: Send + 'static,
@@ -58,9 +58,9 @@ impl Supervisor {
             let outcome = if failing.is_some() {
                 tokio::select! {
                     outcome = run.as_mut() => outcome,
-                    () = tokio::time::sleep(self.steady) => {
+                    () = tokio::time::sleep(self.stable_after) => {
                         failing = None;
-                        tracing::info!(task = name, "a task that panicked is steady again");
+                        tracing::info!(task = name, "a task that panicked is stable again");
                         run.await
                     }
                 }
@@ -70,7 +70,7 @@ impl Supervisor {
             let Err(panic) = outcome else { return };
             self.panicked(name, &*panic);
             let now = Instant::now();
-            if last_panic.replace(now).is_none_or(|at| now - at > 2 * self.steady) {
+            if last_panic.replace(now).is_none_or(|at| now - at > 2 * self.stable_after) {
                 backoff.reset();
                 tokio::task::yield_now().await;
                 continue;
@@ -80,15 +80,15 @@ impl Supervisor {
         }
     }
 
-    /// Logs and counts a panic of a task of this name. Its text is the program's own where it is a literal; what was
-    /// put together at run time may hold content and stays out of the log.
+    /// Logs and counts a panic of a task. The message is logged only if it is a literal: a formatted message may hold content
+    /// of users.
     pub fn panicked(&self, name: &'static str, panic: &(dyn Any + Send)) {
         self.metrics.task_panicked(name);
-        let text = panic.downcast_ref::<&'static str>().copied().unwrap_or("no fixed text");
+        let text = panic.downcast_ref::<&'static str>().copied().unwrap_or("(formatted message)");
         tracing::error!(task = name, panic = text, "a task panicked");
     }
 
-    /// The names of the tasks that don't get going again.
+    /// The names of the failing tasks.
     pub fn failing(&self) -> Vec<&'static str> {
         self.failing.lock().keys().copied().collect()
     }
@@ -125,12 +125,12 @@ mod tests {
     use tokio::sync::mpsc;
 
     fn supervisor() -> Supervisor {
-        let steady = Duration::from_millis(200);
-        Supervisor { steady, ..Supervisor::new(Arc::new(Metrics::new().expect("the names are good"))) }
+        let stable_after = Duration::from_millis(200);
+        Supervisor { stable_after, ..Supervisor::new(Arc::new(Metrics::new().expect("the names are good"))) }
     }
 
     #[tokio::test]
-    async fn a_task_that_panics_goes_on_with_its_state() {
+    async fn a_task_that_panics_continues_with_its_state() {
         let supervisor = supervisor();
         let (send, numbers) = mpsc::channel(8);
         let (done, mut seen) = mpsc::channel(8);
@@ -148,13 +148,13 @@ mod tests {
             send.send(number).await.expect("room");
         }
         assert_eq!((seen.recv().await, seen.recv().await), (Some(1), Some(3)));
-        assert!(supervisor.failing().is_empty(), "once is no reason to turn traffic away");
-        let figures = supervisor.metrics.render(&crate::metrics::Asked::default()).expect("text");
-        assert!(figures.contains("hiloop_task_panics_total{task=\"adder\"} 1\n"), "{figures}");
+        assert!(supervisor.failing().is_empty(), "a single panic does not fail readiness");
+        let text = supervisor.metrics.render(&crate::metrics::Asked::default()).expect("text");
+        assert!(text.contains("hiloop_task_panics_total{task=\"adder\"} 1\n"), "{text}");
     }
 
     #[tokio::test]
-    async fn a_task_that_panics_again_and_again_is_named_until_it_is_steady() {
+    async fn a_task_that_panics_repeatedly_is_failing_until_it_is_stable() {
         let supervisor = supervisor();
         supervisor.spawn("stubborn", 0, |starts: &mut u32| {
             Box::pin(async move {

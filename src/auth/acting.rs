@@ -1,4 +1,4 @@
-//! Which agent a key acts as: its own, or the one that `X-Hiloop` (or `agent` of a socket's first frame) names.
+//! The agent that a key acts as: its own, or the one named by `X-Hiloop` (or by `agent` in a socket's first frame).
 
 use crate::clock::Clock;
 use crate::config::Quotas;
@@ -7,7 +7,7 @@ use crate::domain::{
     Actor, ActorType, AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, Origin,
     Permission, Refusal,
 };
-use crate::quotas;
+use crate::limits::directory;
 use crate::store::{KeyHolder, Store};
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ impl Acting {
         Self { store, clock, quotas }
     }
 
-    /// The agent that `key` acts as. A key of the permission `agent` may name its own alone; one with `space` any of its
-    /// space, and one with a new name is created.
+    /// The agent that `key` acts as. A key with the permission `agent` may name only its own; a key with `space` may name any
+    /// of its space, and a new name creates an agent.
     pub(super) async fn agent(&self, key: &KeyHolder, wanted: Option<&str>, from: Origin) -> Result<Named, Refusal> {
         let own = key.agent.clone().ok_or_else(|| Refusal::Unauthorized("The API key is not valid".to_owned()))?;
         let Some(wanted) = wanted else { return Ok(own) };
@@ -34,8 +34,8 @@ impl Acting {
             return Ok(own);
         }
         if key.permission < Permission::Space {
-            // Whether there is such an agent or not.
-            let text = "A key with the permission 'agent' acts as its own agent alone";
+            // The same refusal whether or not there is such an agent.
+            let text = "A key with the permission 'agent' can act only as its own agent";
             return Err(Refusal::Forbidden(text.to_owned()));
         }
         let known = match wanted.parse::<AgentId>() {
@@ -53,7 +53,7 @@ impl Acting {
         let mut tx = self.store.begin_directory().await?;
         let (agent, is_new) = tx.ensure_agent(key.space, name, None, now).await?.ok_or(Refusal::NotFound("Agent"))?;
         if is_new {
-            quotas::check_agents(&self.quotas, &mut *tx, key.space).await?;
+            directory::check_agents(&self.quotas, &mut *tx, key.space).await?;
             let source = AuditSource { origin: Some(from.to_string()), request_id: None };
             let actor = Actor { kind: ActorType::Agent, id: Some(own.0.0), name: own.1 };
             let entry = AuditEntry::new(AuditEvent::AgentCreated, Some(key.space), &source, now);
@@ -65,7 +65,7 @@ impl Acting {
     }
 }
 
-/// Whether `wanted`, a name or an id, means this agent.
+/// Whether `wanted`, a name or an id, is this agent.
 fn names((id, name): &Named, wanted: &str) -> Result<bool, Refusal> {
     if let Ok(wanted) = wanted.parse::<AgentId>() {
         return Ok(wanted == *id);

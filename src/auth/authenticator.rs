@@ -1,10 +1,10 @@
-//! Resolves credentials to principals, with a short memory so that a busy caller costs no query a request.
+//! Resolves credentials to principals, with a short-lived cache so that frequent callers need no query for each request.
 
 use super::acting::Acting;
 use super::attempts::Attempts;
 use super::credential::Credential;
+use super::external::ExternalPeople;
 use super::jwt::{Jwts, OwnClaims, Verified};
-use super::outside::OutsidePeople;
 use super::revoked::RecentlyRevoked;
 use super::secret;
 use super::usage::Usage;
@@ -19,12 +19,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// How long a resolved credential is remembered: a revocation on another node that nobody announced is noticed
-/// after so long.
-const REMEMBER: Duration = Duration::from_secs(1);
-const MAX_REMEMBERED: usize = 50_000;
-/// Good credentials whose hashes are kept, for limits; beyond it those that are looked at least are forgotten.
-const MAX_PROVED: usize = 50_000;
+/// How long a resolved credential is cached. A revocation on another node whose hint was lost takes effect after this time.
+const CACHE_TTL: Duration = Duration::from_secs(1);
+const MAX_CACHED: usize = 50_000;
+/// Most credentials that are known to be valid, as hashes, for rate limits.
+const MAX_VALID: usize = 50_000;
 
 /// A key that provisions agents.
 #[derive(Clone, Debug)]
@@ -34,7 +33,7 @@ pub struct Provisioner {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Who a credential speaks for.
+/// The caller that a credential authenticates.
 #[derive(Clone, Debug)]
 pub enum Caller {
     Principal(Arc<Principal>),
@@ -42,7 +41,7 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// Everything whose revocation ends the credential.
+    /// The ids whose revocation ends the credential.
     fn revocable(&self) -> [Option<Uuid>; 3] {
         match self {
             Self::Principal(principal) => principal.revocable(),
@@ -58,12 +57,12 @@ pub struct Authenticator {
     attempts: Arc<Attempts>,
     acting: Acting,
     usage: Usage,
-    outside: OutsidePeople,
-    /// Each with a moment before it was looked up.
-    remembered: Cache<SecretHash, (Instant, Caller)>,
+    external: ExternalPeople,
+    /// Resolved credentials, each with a moment before its look-up.
+    cache: Cache<SecretHash, (Instant, Caller)>,
     revoked: Arc<RecentlyRevoked>,
-    /// Credentials that were good when they were looked at last.
-    proved: Cache<SecretHash, ()>,
+    /// Credentials that were valid when they were last used.
+    valid: Cache<SecretHash, ()>,
 }
 
 fn unauthorized(text: &str) -> Refusal {
@@ -74,16 +73,16 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(error) => {
-                tracing::warn!(%error, "the store is out of reach");
+                tracing::warn!(%error, "database unavailable");
                 Self::Unavailable
             }
             StoreError::Busy(error) => {
-                tracing::warn!(%error, "somebody else holds what a request needs");
+                tracing::warn!(%error, "a request failed: lock conflict in the database");
                 Self::Unavailable
             }
             StoreError::Raced => Self::IdempotencyInFlight,
             error => {
-                tracing::error!(%error, "the store failed");
+                tracing::error!(%error, "a request failed: database error");
                 Self::Internal
             }
         }
@@ -99,7 +98,7 @@ impl Authenticator {
         attempts: Arc<Attempts>,
         quotas: Quotas,
     ) -> Self {
-        let outside = OutsidePeople::new(Arc::clone(&store), Arc::clone(&clock), jwt_space, quotas);
+        let external = ExternalPeople::new(Arc::clone(&store), Arc::clone(&clock), jwt_space, quotas);
         Self {
             acting: Acting::new(Arc::clone(&store), Arc::clone(&clock), quotas),
             usage: Usage::new(Arc::clone(&store), Arc::clone(&clock)),
@@ -107,10 +106,10 @@ impl Authenticator {
             clock,
             jwts,
             attempts,
-            outside,
-            remembered: Cache::new(MAX_REMEMBERED),
+            external,
+            cache: Cache::new(MAX_CACHED),
             revoked: Arc::default(),
-            proved: Cache::new(MAX_PROVED),
+            valid: Cache::new(MAX_VALID),
         }
     }
 
@@ -118,39 +117,39 @@ impl Authenticator {
         &self.jwts
     }
 
-    /// When keys and guest tokens were used last.
+    /// The last use of keys and guest tokens.
     pub fn usage(&self) -> &Usage {
         &self.usage
     }
 
-    /// Has lists show what this node knows of uses; without it they would a little later.
+    /// Writes this node's recent uses now, so that lists show them.
     pub async fn show_uses(&self) {
         if let Err(error) = self.usage.flush().await {
-            tracing::debug!(%error, "cannot note when keys were used");
+            tracing::debug!(%error, "cannot record the use of keys");
         }
     }
 
-    /// What was revoked lately. What is noted there holds for this authenticator at once.
+    /// Recent revocations. Those that are added take effect for this authenticator at once.
     pub fn revoked(&self) -> &Arc<RecentlyRevoked> {
         &self.revoked
     }
 
-    /// Forgets every credential that is remembered: the next use of each is looked up.
+    /// Clears the cache: the next use of each credential is looked up.
     pub fn forget_all(&self) {
-        self.remembered.clear();
+        self.cache.clear();
     }
 
-    /// Whether a credential was good when it was looked at last: not whether it still is.
-    pub fn has_proved(&self, credential: &SecretHash) -> bool {
-        self.proved.get(credential).is_some()
+    /// Whether a credential was valid when it was last used. It may be invalid by now.
+    pub fn was_valid(&self, credential: &SecretHash) -> bool {
+        self.valid.get(credential).is_some()
     }
 
-    /// Notes what came of looking at a credential.
-    fn note<T>(&self, credential: SecretHash, outcome: &Result<T, Refusal>) {
+    /// Records whether a credential was valid.
+    fn record_outcome<T>(&self, credential: SecretHash, outcome: &Result<T, Refusal>) {
         match outcome {
-            Ok(_) => self.proved.insert(credential, ()),
+            Ok(_) => self.valid.insert(credential, ()),
             Err(Refusal::Unauthorized(_) | Refusal::Expired(_)) => {
-                self.proved.remove(&credential);
+                self.valid.remove(&credential);
             }
             Err(_) => {}
         }
@@ -160,16 +159,16 @@ impl Authenticator {
     pub async fn api_key(&self, token: &str, agent: Option<&str>, from: Origin) -> Result<Caller, Refusal> {
         let since = Instant::now();
         let credential = Credential::ApiKey(token);
-        let memory = credential.hash_as(agent);
-        if let Some(caller) = self.recall(&memory) {
+        let cache_key = credential.hash_as(agent);
+        if let Some(caller) = self.cached(&cache_key) {
             return Ok(caller);
         }
-        // Boxed, here and below, since whatever a request waits for afterwards it would keep the room for this.
+        // Boxed, here and below: otherwise the future of the whole request would reserve space for this one.
         let found = Box::pin(self.attempts.look_up(from, token, self.holder(token, agent, from))).await;
-        self.note(credential.hash(), &found);
+        self.record_outcome(credential.hash(), &found);
         let caller = found?;
         self.usage.note_caller(&caller);
-        self.remembered.insert(memory, (since, caller.clone()));
+        self.cache.insert(cache_key, (since, caller.clone()));
         Ok(caller)
     }
 
@@ -202,8 +201,8 @@ impl Authenticator {
     /// Resolves a bearer token: a guest's, or a JWT.
     pub async fn bearer(&self, token: &str, from: Origin) -> Result<Arc<Principal>, Refusal> {
         let since = Instant::now();
-        let memory = Credential::Bearer(token).hash();
-        if let Some(Caller::Principal(principal)) = self.recall(&memory) {
+        let cache_key = Credential::Bearer(token).hash();
+        if let Some(Caller::Principal(principal)) = self.cached(&cache_key) {
             return Ok(principal);
         }
         let found = if token.starts_with(secret::GUEST_TOKEN) {
@@ -211,21 +210,21 @@ impl Authenticator {
         } else {
             Box::pin(self.attempts.verify(from, self.human(token, from))).await
         };
-        self.note(memory, &found);
+        self.record_outcome(cache_key, &found);
         let principal = Arc::new(found?);
         self.usage.note(&principal);
-        self.remembered.insert(memory, (since, Caller::Principal(Arc::clone(&principal))));
+        self.cache.insert(cache_key, (since, Caller::Principal(Arc::clone(&principal))));
         Ok(principal)
     }
 
-    /// Resolves whatever a socket brings: an API key, a guest token or a JWT.
+    /// Resolves any credential of a socket: an API key, a guest token or a JWT.
     pub async fn any(&self, token: &str, agent: Option<&str>, from: Origin) -> Result<Arc<Principal>, Refusal> {
         if let Credential::Bearer(token) = Credential::any(token) {
             return self.bearer(token, from).await;
         }
         match self.api_key(token, agent, from).await? {
             Caller::Principal(principal) => Ok(principal),
-            Caller::Provisioner(_) => Err(Refusal::Forbidden("A provisioner key opens no sockets".to_owned())),
+            Caller::Provisioner(_) => Err(Refusal::Forbidden("A provisioner key cannot open sockets".to_owned())),
         }
     }
 
@@ -251,7 +250,7 @@ impl Authenticator {
         let now = self.clock.now();
         let (human, sign_in, expires_at) = match self.jwts.verify(token, now).await? {
             Verified::Own(claims) => (self.own_human(&claims, now).await?, claims.sid, claims.exp),
-            Verified::Outside(claims) => (self.outside.human(&claims, from).await?, None, claims.exp),
+            Verified::External(claims) => (self.external.human(&claims, from).await?, None, claims.exp),
         };
         Ok(Principal::Human(HumanPrincipal {
             id: human.id,
@@ -264,7 +263,7 @@ impl Authenticator {
         }))
     }
 
-    /// The human that a token of the hub's own names, unless its sign-in has ended or it was made void.
+    /// The human of a token that the hub issued, unless its sign-in has ended or the token was revoked.
     async fn own_human(&self, claims: &OwnClaims, now: Timestamp) -> Result<Human, Refusal> {
         let inactive = || unauthorized("The token's human is not active");
         let id = claims.sub.parse::<HumanId>().map_err(|_| inactive())?;
@@ -278,10 +277,10 @@ impl Authenticator {
         }
     }
 
-    /// A credential that was looked up a moment ago, unless it was revoked since. What others revoke changes nothing.
-    fn recall(&self, memory: &SecretHash) -> Option<Caller> {
-        let (since, caller) = self.remembered.get(memory)?;
-        if since.elapsed() > REMEMBER || self.revoked.ends(caller.revocable().into_iter().flatten(), since) {
+    /// The cached caller of a credential, unless it has expired or was revoked since its look-up.
+    fn cached(&self, cache_key: &SecretHash) -> Option<Caller> {
+        let (since, caller) = self.cache.get(cache_key)?;
+        if since.elapsed() > CACHE_TTL || self.revoked.ends(caller.revocable().into_iter().flatten(), since) {
             return None;
         }
         let expires_at = match &caller {

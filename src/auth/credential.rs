@@ -1,4 +1,4 @@
-//! Finding the credential of a request in its headers (contract section 2).
+//! The credential of a request, from its headers (contract section 2).
 
 use crate::domain::Refusal;
 use crate::store::SecretHash;
@@ -7,15 +7,15 @@ use sha2::{Digest as _, Sha256};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const ACTING_AGENT: HeaderName = HeaderName::from_static("x-hiloop");
-/// How a browser names the token among the protocols that it offers.
+/// Prefix of the token among the WebSocket protocols that a browser offers.
 const BEARER_PROTOCOL: &str = "hiloop.bearer.";
 
 fn unauthorized(text: &str) -> Refusal {
     Refusal::Unauthorized(text.to_owned())
 }
 
-/// A header's text. One that is not visible ASCII is a credential that is not valid; so is one that is sent twice, of
-/// which a proxy in front may have checked the other.
+/// The text of a header. A value that is not visible ASCII is an invalid credential. So is a header that is sent twice, of
+/// which a proxy in front may have checked the other one.
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -62,7 +62,7 @@ pub fn protocol_token_of(headers: &HeaderMap) -> Option<&str> {
     offered_protocols(headers).find_map(|protocol| protocol.strip_prefix(BEARER_PROTOCOL))
 }
 
-/// A credential as it came, good or not: what is good as an API key is no bearer token.
+/// A credential as it was sent, valid or not. An API key is not valid as a bearer token.
 #[derive(Clone, Copy, Debug)]
 pub enum Credential<'a> {
     ApiKey(&'a str),
@@ -78,18 +78,18 @@ impl<'a> Credential<'a> {
         bearer_of(headers).ok().flatten().map(Self::Bearer)
     }
 
-    /// Whichever of them opens a socket.
+    /// The credential of a WebSocket handshake.
     pub fn of_socket(headers: &'a HeaderMap) -> Option<Self> {
         let token = || protocol_token_of(headers).map(Self::any);
         Self::api_key(headers).or_else(|| Self::bearer(headers)).or_else(token)
     }
 
-    /// What a token without a header of its own is.
+    /// The kind of a token that was sent without a header of its own.
     pub fn any(token: &'a str) -> Self {
         if token.starts_with(super::secret::API_KEY) { Self::ApiKey(token) } else { Self::Bearer(token) }
     }
 
-    /// What stands for it in memory.
+    /// The hash that identifies it in memory.
     pub fn hash(self) -> SecretHash {
         self.hash_as(None)
     }

@@ -1,7 +1,7 @@
-//! The keys of an outside issuer, fetched from its JWKS (RFC 7517) and fetched again when an unknown key turns up.
+//! The keys of an external issuer, from its JWKS (RFC 7517), which is fetched again for an unknown key.
 //!
-//! A known key never waits. Those who bring unknown ones share the fetch that is under way, and its failure; so many
-//! fetches are begun in a time and no more, whoever asks.
+//! A token with a known key never waits. Tokens with unknown keys share one fetch and its failure. The rate of fetches is
+//! limited.
 
 use crate::config::is_safe_for_keys;
 use futures::FutureExt as _;
@@ -14,21 +14,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Keys are fetched again after so long, so that one that was withdrawn stops to count.
+/// Age at which keys are fetched again, so that a withdrawn key stops being accepted.
 const MAX_AGE: Duration = Duration::from_secs(300);
-/// So many fetches in this time, not more.
+/// Most fetches in the window.
 const FETCHES: usize = 5;
 const FETCH_WINDOW: Duration = Duration::from_secs(10);
-/// How long a fetch may take, and whoever waits for one or two.
+/// Timeout of a fetch, and of a caller that waits for one or two fetches.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a failure counts for those who come after it.
-const FAILED_FOR: Duration = Duration::from_secs(1);
+/// Time after a failure in which no new fetch is started.
+const FAILURE_TTL: Duration = Duration::from_secs(1);
 const MAX_BYTES: usize = 256 * 1024;
 const MAX_REDIRECTS: usize = 3;
 
-/// What came of looking for a key.
+/// The result of a look-up.
 pub(super) enum Found {
-    /// The key, and the algorithm that it is for.
+    /// The key and its algorithm.
     Key(DecodingKey, Algorithm),
     Unknown,
 }
@@ -37,7 +37,7 @@ pub struct Jwks {
     source: Arc<Source>,
 }
 
-/// A key that tokens may be signed with.
+/// A key that verifies tokens.
 struct Key {
     id: Option<String>,
     key: DecodingKey,
@@ -59,17 +59,17 @@ struct Known {
 
 #[derive(Default)]
 struct Fetches {
-    /// When the last ones began.
+    /// The start times of recent fetches.
     begun: VecDeque<Instant>,
     under_way: Option<Fetch>,
     failed: Option<Instant>,
 }
 
-/// A fetch that others may wait for as well.
+/// A fetch with any number of waiting callers.
 type Fetch = Shared<BoxFuture<'static, ()>>;
 
 impl Jwks {
-    /// Keys at `url`. Nothing is fetched before the first token needs it.
+    /// Keys at `url`. The first fetch is for the first token.
     pub fn new(url: String) -> Result<Self, reqwest::Error> {
         let redirects = reqwest::redirect::Policy::custom(|attempt| {
             if attempt.previous().len() > MAX_REDIRECTS || !is_safe_for_keys(attempt.url().as_str()) {
@@ -87,14 +87,14 @@ impl Jwks {
     pub(super) async fn key(&self, kid: Option<&str>) -> Found {
         if let Some(found) = self.source.find(kid) {
             if self.source.is_stale() {
-                // It runs by itself; nobody waits for it here.
+                // Refreshed in the background.
                 drop(self.source.fetch());
             }
             return found;
         }
         let since = Instant::now();
         let looked = tokio::time::timeout(FETCH_TIMEOUT, async {
-            // The first one may have begun before the issuer had the key.
+            // A fetch that began earlier may not have the key yet.
             for _ in 0..2 {
                 let fetch = self.source.fetch()?;
                 let began_before = self.source.began_before(since);
@@ -134,7 +134,7 @@ impl Source {
         self.fetches.lock().begun.back().is_some_and(|at| *at < moment)
     }
 
-    /// The fetch that is under way, or a new one; none if there were too many lately, or one has just failed.
+    /// The current fetch, or a new one; none if the rate limit is reached or a fetch has just failed.
     fn fetch(self: &Arc<Self>) -> Option<Fetch> {
         let mut fetches = self.fetches.lock();
         if let Some(fetch) = &fetches.under_way {
@@ -144,13 +144,13 @@ impl Source {
         while fetches.begun.front().is_some_and(|at| now.duration_since(*at) > FETCH_WINDOW) {
             fetches.begun.pop_front();
         }
-        let has_failed = fetches.failed.is_some_and(|at| at.elapsed() < FAILED_FOR);
+        let has_failed = fetches.failed.is_some_and(|at| at.elapsed() < FAILURE_TTL);
         if has_failed || fetches.begun.len() >= FETCHES {
             return None;
         }
         fetches.begun.push_back(now);
         let source = Arc::clone(self);
-        // A task of its own: it goes on when those who wait for it have gone away.
+        // A task of its own, which continues when its waiting callers disconnect.
         #[allow(clippy::disallowed_methods)] // one fetch, which ends by itself
         let task = tokio::spawn(async move {
             let failed = source.download().await;
@@ -163,11 +163,11 @@ impl Source {
         Some(fetch)
     }
 
-    /// Fetches the keys. Those at hand stay good while the issuer can't be reached.
+    /// Fetches the keys. If the issuer is unavailable, the previous keys stay valid.
     async fn download(&self) -> Result<(), ()> {
         match self.body().await {
             Ok(body) => {
-                let keys = keys(&body).ok_or_else(|| tracing::warn!("the JWKS is no set of keys"))?;
+                let keys = keys(&body).ok_or_else(|| tracing::warn!("the JWKS is not a valid key set"))?;
                 *self.known.write() = Known { keys, fetched: Some(Instant::now()) };
                 Ok(())
             }
@@ -187,14 +187,14 @@ impl Source {
         while let Some(chunk) = response.chunk().await.map_err(|error| error.without_url().to_string())? {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_BYTES {
-                return Err("it is too large".to_owned());
+                return Err("the JWKS is too large".to_owned());
             }
         }
         Ok(body)
     }
 }
 
-/// The keys of a set that the hub can use (RFC 7517 section 5: the others are to be ignored); none if it is no set.
+/// The keys of a set that the hub supports (RFC 7517 section 5: others are ignored); none if it is not a key set.
 fn keys(body: &[u8]) -> Option<Vec<Key>> {
     #[derive(Deserialize)]
     struct Set {
@@ -213,7 +213,7 @@ fn usable(key: serde_json::Value) -> Option<Key> {
     Some(Key { key: DecodingKey::from_jwk(&jwk).ok()?, algorithm, id: jwk.common.key_id })
 }
 
-/// What a key is for: its `alg`, else what its type says. Only asymmetric algorithms that the contract names.
+/// The algorithm of a key, by its `alg` or its type. Only the asymmetric algorithms of the contract.
 fn algorithm(key: &Jwk) -> Option<Algorithm> {
     match (&key.algorithm, key.common.key_algorithm) {
         (AlgorithmParameters::RSA(_), None | Some(KeyAlgorithm::RS256)) => Some(Algorithm::RS256),
@@ -233,7 +233,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn keys_that_can_t_be_used_are_passed_over() {
+    fn unsupported_keys_are_ignored() {
         let good =
             json!({ "kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
         let set = json!({ "keys": [

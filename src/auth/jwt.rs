@@ -1,8 +1,8 @@
-//! JSON Web Tokens: the hub's own, and those of an outside issuer, signed with a shared secret or with keys that it
-//! publishes.
+//! JSON Web Tokens: those that the hub issues, and those of an external issuer, signed with a shared secret or with
+//! published keys.
 //!
-//! The two are told apart by the key alone. Where a secret is configured, others hold it: the hub's own tokens are then
-//! signed with a key that follows from it and from the store's secret, so that nobody else can sign one.
+//! The two kinds differ only in their key. The hub's own tokens are signed with a key that is derived from the configured
+//! secret and the database's secret, so that other holders of the configured secret can't sign them.
 
 use super::Secret;
 use super::jwks::{Found, Jwks};
@@ -64,7 +64,7 @@ pub struct OwnClaims {
     /// Seconds since the Unix epoch.
     #[serde(serialize_with = "whole_seconds", deserialize_with = "numeric_date")]
     pub exp: Timestamp,
-    /// To the millisecond, so that what is issued right after others were made void is told from those.
+    /// With milliseconds, so that a token issued right after a revocation differs from those before it.
     #[serde(serialize_with = "seconds", deserialize_with = "numeric_date")]
     pub iat: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,9 +73,9 @@ pub struct OwnClaims {
     aud: Option<String>,
 }
 
-/// The claims of an outside issuer's tokens that the hub uses. One of the wrong JSON type is an error.
+/// The claims of an external issuer's token that the hub uses. A claim of the wrong JSON type is an error.
 #[derive(Clone, Debug, Deserialize)]
-pub struct OutsideClaims {
+pub struct ExternalClaims {
     pub sub: String,
     #[serde(default)]
     pub iss: Option<String>,
@@ -112,8 +112,8 @@ impl Audience {
     }
 }
 
-impl OutsideClaims {
-    /// What does not hold of the claims, if anything.
+impl ExternalClaims {
+    /// The first claim that is invalid, if any.
     fn problem(&self, config: &JwtConfig, now: Timestamp) -> Option<&'static str> {
         if self.sub.is_empty() || self.sub.len() > MAX_SUBJECT || self.sub.contains('\0') {
             return Some("has a 'sub' that the hub can't use");
@@ -134,13 +134,13 @@ impl OutsideClaims {
     }
 }
 
-/// A time as JWTs have it (RFC 7519 section 2): seconds, perhaps with a fraction.
+/// A `NumericDate` (RFC 7519 section 2): seconds, possibly with a fraction.
 fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     perhaps_numeric_date(deserializer)?.ok_or_else(|| D::Error::custom("must be a number"))
 }
 
 fn perhaps_numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    // A number that is too large for a time is the last one that can be written.
+    // Clamped, since the number may be too large.
     let seconds = Option::<f64>::deserialize(deserializer)?;
     Ok(seconds.map(|seconds| Timestamp((seconds * 1000.0).round() as i64).clamped()))
 }
@@ -153,14 +153,14 @@ fn seconds<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok,
     serializer.serialize_f64(at.0 as f64 / 1000.0)
 }
 
-/// A token that was checked.
+/// A verified token.
 #[derive(Debug)]
 pub enum Verified {
     Own(OwnClaims),
-    Outside(OutsideClaims),
+    External(ExternalClaims),
 }
 
-/// Who a token of the hub's own is for.
+/// The human that a token is issued for.
 pub struct Bearer<'a> {
     pub human: String,
     pub email: &'a str,
@@ -173,7 +173,7 @@ pub struct Jwts {
     signing: EncodingKey,
     own: DecodingKey,
     shared: Option<DecodingKey>,
-    /// What other secrets of the hub follow from.
+    /// The secret that other secrets are derived from.
     seed: Vec<u8>,
     jwks: Option<Jwks>,
 }
@@ -190,12 +190,12 @@ impl Jwts {
         }
     }
 
-    /// A secret that follows from one of the hub's and a label.
+    /// A secret derived from the hub's secret and a label.
     pub fn derived_secret(&self, prefix: &str, label: &str) -> Secret {
         Secret::derive(prefix, &self.seed, label)
     }
 
-    /// Signs a token of the hub's own.
+    /// Issues a token of the hub.
     pub fn issue(&self, bearer: Bearer<'_>, now: Timestamp, exp: Timestamp) -> Result<String, Refusal> {
         let claims = OwnClaims {
             sub: bearer.human,
@@ -210,12 +210,12 @@ impl Jwts {
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing).map_err(|_| Refusal::Internal)
     }
 
-    /// Checks signature and times, and of an outside issuer's the other claims.
+    /// Verifies the signature and times, and the other claims of an external issuer's token.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, Refusal> {
         let bad = |what: &str| Refusal::Unauthorized(format!("The token {what}"));
         let header = jsonwebtoken::decode_header(token).map_err(|_| bad("is not a JWT that the hub can check"))?;
         if names_critical(token) {
-            // RFC 7515 section 4.1.11: what is not understood must not be passed over.
+            // RFC 7515 section 4.1.11: unsupported extensions must be rejected.
             return Err(bad("has a header 'crit' that the hub does not understand"));
         }
         if header.alg == Algorithm::HS256
@@ -227,9 +227,9 @@ impl Jwts {
             };
         }
         let claims = match (&self.shared, &self.jwks, header.alg) {
-            // The issuer signs with its published keys or with the shared secret: the settings say which, the token does
-            // not. Beside published keys the secret signs the hub's own tokens alone.
-            (Some(shared), None, Algorithm::HS256) => decode::<OutsideClaims>(token, shared, Algorithm::HS256),
+            // The settings decide whether the issuer signs with published keys or with the shared secret, not the token. With
+            // published keys, the secret signs only the hub's own tokens.
+            (Some(shared), None, Algorithm::HS256) => decode::<ExternalClaims>(token, shared, Algorithm::HS256),
             (_, Some(jwks), alg) if alg != Algorithm::HS256 => match jwks.key(header.kid.as_deref()).await {
                 Found::Key(key, algorithm) => decode(token, &key, algorithm),
                 Found::Unknown => return Err(bad("is signed with an unknown key")),
@@ -243,7 +243,7 @@ impl Jwts {
         }
         match claims.problem(&self.config, now) {
             Some(problem) => Err(bad(problem)),
-            None => Ok(Verified::Outside(claims)),
+            None => Ok(Verified::External(claims)),
         }
     }
 }
@@ -252,7 +252,7 @@ fn expired() -> Refusal {
     Refusal::Expired("The token has expired".to_owned())
 }
 
-/// Whether the header names extensions that have to be understood. The library passes over them.
+/// Whether the header has `crit`, which the library ignores.
 fn names_critical(token: &str) -> bool {
     let header = token.split('.').next().unwrap_or_default();
     let header = URL_SAFE_NO_PAD.decode(header).ok();
@@ -260,7 +260,7 @@ fn names_critical(token: &str) -> bool {
     header.is_none_or(|header| header.get("crit").is_some())
 }
 
-/// Checks the signature and reads the claims; nothing is checked of what these say.
+/// Verifies the signature and reads the claims, which are checked by the caller.
 fn decode<T: DeserializeOwned + Clone>(
     token: &str,
     key: &DecodingKey,

@@ -1,13 +1,13 @@
-//! From a credential to a principal: API keys, guest tokens, JWTs, passwords.
+//! Authentication: from a credential (API key, guest token, JWT, password) to a principal.
 
 mod accounts;
 mod acting;
 mod attempts;
 mod authenticator;
 pub mod credential;
+mod external;
 mod jwks;
 mod jwt;
-mod outside;
 mod passwords;
 mod revoked;
 pub mod secret;

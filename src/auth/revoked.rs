@@ -1,15 +1,15 @@
-//! What was revoked lately: nothing that was looked up before a revocation counts after it, neither a credential that is
-//! remembered nor one whose request or socket is still on its way in.
+//! Recent revocations. A look-up from before a revocation does not count after it, whether the credential is cached or its
+//! request is still being authenticated.
 
 use parking_lot::RwLock;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// How long a revocation is remembered: longer than a credential is, and than it may take to look one up.
-const REMEMBER: Duration = Duration::from_secs(60);
-/// Most that are remembered, about 100 MB. What is forgotten earlier still counts, see [`State::forgotten`].
-const MAX_REMEMBERED: usize = 1_000_000;
+/// How long a revocation is kept: longer than a credential is cached, and than a look-up may take.
+const KEEP: Duration = Duration::from_secs(60);
+/// Most revocations that are kept, about 100 MB. Those dropped earlier still count, see [`State::dropped_until`].
+const MAX_KEPT: usize = 1_000_000;
 
 /// Ids of keys, sign-ins, agents, humans, guests and spaces that were revoked.
 #[derive(Default)]
@@ -17,56 +17,55 @@ pub struct RecentlyRevoked(RwLock<State>);
 
 #[derive(Default)]
 struct State {
-    /// When this node heard of each last.
-    heard: HashMap<Uuid, Instant>,
-    /// The same in the order of time; an id that was revoked twice stands here twice.
+    /// When this node last learned of each.
+    revoked_at: HashMap<Uuid, Instant>,
+    /// The same in the order of time; an id that was revoked twice is in here twice.
     order: VecDeque<(Instant, Uuid)>,
-    /// When the last one was revoked that is no longer remembered: of a credential that was looked up before, nobody
-    /// can say any more that it was not among them.
-    forgotten: Option<Instant>,
+    /// The time of the last revocation that was dropped: a credential that was looked up before may have been among those
+    /// that were dropped.
+    dropped_until: Option<Instant>,
 }
 
 impl RecentlyRevoked {
-    /// Notes that these are revoked; what is looked up from now on is looked up after it.
+    /// Adds revocations. Look-ups from now on are after them.
     pub fn note(&self, ids: &HashSet<Uuid>) {
         let mut state = self.0.write();
         let now = Instant::now();
         for id in ids {
-            state.heard.insert(*id, now);
+            state.revoked_at.insert(*id, now);
             state.order.push_back((now, *id));
         }
-        state.forget(now, MAX_REMEMBERED);
+        state.drop_old(now, MAX_KEPT);
     }
 
-    /// Forgets what is older than anything that may depend on it.
+    /// Drops revocations that are too old to matter.
     pub fn forget_old(&self) {
-        self.0.write().forget(Instant::now(), MAX_REMEMBERED);
+        self.0.write().drop_old(Instant::now(), MAX_KEPT);
     }
 
-    /// Whether one of `ids`, by which a credential was good when it was looked up at `since` or later, was revoked after
-    /// that.
+    /// Whether one of `ids`, on which a credential depends, was revoked after its look-up at `since`.
     pub fn ends(&self, ids: impl IntoIterator<Item = Uuid>, since: Instant) -> bool {
         let state = self.0.read();
-        state.forgotten.is_some_and(|at| at >= since)
-            || (!state.heard.is_empty()
-                && ids.into_iter().any(|id| state.heard.get(&id).is_some_and(|at| *at >= since)))
+        state.dropped_until.is_some_and(|at| at >= since)
+            || (!state.revoked_at.is_empty()
+                && ids.into_iter().any(|id| state.revoked_at.get(&id).is_some_and(|at| *at >= since)))
     }
 }
 
 impl State {
-    fn forget(&mut self, now: Instant, max: usize) {
+    fn drop_old(&mut self, now: Instant, max: usize) {
         while let Some((at, id)) = self.order.front().copied()
-            && (self.order.len() > max || now.duration_since(at) > REMEMBER)
+            && (self.order.len() > max || now.duration_since(at) > KEEP)
         {
             self.order.pop_front();
-            self.forgotten = Some(at);
-            if self.heard.get(&id) == Some(&at) {
-                self.heard.remove(&id);
+            self.dropped_until = Some(at);
+            if self.revoked_at.get(&id) == Some(&at) {
+                self.revoked_at.remove(&id);
             }
         }
         if self.order.is_empty() {
-            // After very many at once.
-            (self.heard, self.order) = Default::default();
+            // Releases the memory after a large number at once.
+            (self.revoked_at, self.order) = Default::default();
         }
     }
 }
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_that_is_looked_up_before_a_revocation_ends_with_it_however_many_follow() {
+    fn a_look_up_before_a_revocation_does_not_count_however_many_follow() {
         let (revoked, since) = (RecentlyRevoked::default(), Instant::now());
         let (mine, others) = (Uuid::now_v7(), ids(50_000));
         assert!(!revoked.ends([mine], since));
@@ -92,34 +91,34 @@ mod tests {
     }
 
     #[test]
-    fn what_no_longer_fits_is_taken_for_revoked_rather_than_for_good() {
+    fn an_old_look_up_counts_as_revoked_once_revocations_were_dropped() {
         let (mut state, start) = (State::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let [first, second] = [Uuid::now_v7(), Uuid::now_v7()];
         for (id, seconds) in [(first, 1), (second, 2)] {
-            state.heard.insert(id, at(seconds));
+            state.revoked_at.insert(id, at(seconds));
             state.order.push_back((at(seconds), id));
         }
-        state.forget(at(2), 1);
-        assert_eq!((state.heard.len(), state.order.len(), state.forgotten), (1, 1, Some(at(1))));
+        state.drop_old(at(2), 1);
+        assert_eq!((state.revoked_at.len(), state.order.len(), state.dropped_until), (1, 1, Some(at(1))));
         let revoked = RecentlyRevoked(RwLock::new(state));
         assert!(revoked.ends([first], at(1)) && revoked.ends([second], at(2)));
         assert!(!revoked.ends([first], at(2)), "it was looked up later");
-        // In time, everything is forgotten.
+        // In time, everything is dropped_until.
         let mut state = revoked.0.into_inner();
-        state.forget(at(63), MAX_REMEMBERED);
-        assert!(state.heard.is_empty() && state.order.is_empty());
+        state.drop_old(at(63), MAX_KEPT);
+        assert!(state.revoked_at.is_empty() && state.order.is_empty());
     }
 
     #[test]
-    fn an_id_that_is_revoked_again_is_remembered_from_then_on() {
+    fn an_id_that_is_revoked_again_is_kept_from_then_on() {
         let (mut state, start, id) = (State::default(), Instant::now(), Uuid::now_v7());
         for seconds in [0, 50] {
             let at = start + Duration::from_secs(seconds);
-            state.heard.insert(id, at);
+            state.revoked_at.insert(id, at);
             state.order.push_back((at, id));
         }
-        state.forget(start + Duration::from_secs(70), MAX_REMEMBERED);
-        assert_eq!(state.heard.get(&id), Some(&(start + Duration::from_secs(50))));
+        state.drop_old(start + Duration::from_secs(70), MAX_KEPT);
+        assert_eq!(state.revoked_at.get(&id), Some(&(start + Duration::from_secs(50))));
     }
 }

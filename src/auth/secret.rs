@@ -1,4 +1,4 @@
-//! Secrets that the hub hands out: a prefix that says what it is, and 32 random bytes in hex.
+//! Secrets that the hub issues: a prefix for the kind, and 32 random bytes in hex.
 
 use crate::domain::{AgentId, Author, KeyId, Permission, SpaceId, Timestamp};
 use crate::store::{NewKey, SecretHash};
@@ -13,7 +13,7 @@ pub const GUEST_TOKEN: &str = "hlg_";
 pub const REFRESH_TOKEN: &str = "hlr_";
 pub const SETUP_TOKEN: &str = "hls_";
 
-/// A secret in the clear: shown once, never stored. Its `Debug` shows nothing of it.
+/// A secret in plain text: shown once, never stored. Its `Debug` output hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -21,20 +21,20 @@ impl Secret {
     /// A new secret of 256 random bits.
     pub fn generate(prefix: &str) -> Self {
         let mut bytes = [0_u8; 32];
-        // Without randomness from the operating system nothing here is safe; there is no way to go on.
+        // Without random bytes no secret would be safe.
         #[allow(clippy::expect_used)]
         getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
         Self::from_bytes(prefix, &bytes)
     }
 
-    /// The secret that follows from another one and a label: a retry with the same `Idempotency-Key` finds the same
-    /// secret again without its being stored. `from` is the other secret itself, not its hash: that one stands in the
-    /// store, and nobody who reads the store may find a secret.
+    /// A secret derived from another one and a label: a retry with the same `Idempotency-Key` gets the same secret without
+    /// its being stored. `from` is the other secret itself, not its hash, which is in the database: a reader of the database
+    /// must not be able to derive secrets.
     pub fn derive(prefix: &str, from: &[u8], label: &str) -> Self {
-        // HMAC hashes a key that is longer than a block (RFC 2104 section 2), and the plain hash of a secret stands in
-        // the store: so the key is a hash that nothing else is.
+        // Hashed with a label of its own, since HMAC would use the plain hash of a long key (RFC 2104 section 2), and the plain
+        // hash of a secret is in the database.
         let key = Sha256::new().chain_update(b"hiloop derived secret\0").chain_update(from).finalize();
-        // A key of any length will do.
+        // HMAC accepts a key of any length.
         #[allow(clippy::expect_used)]
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("a key of any length");
         mac.update(label.as_bytes());
@@ -60,7 +60,7 @@ impl Secret {
         hash(&self.0)
     }
 
-    /// Enough of it to tell keys apart, far too little to guess the rest.
+    /// The first characters, by which people tell keys apart.
     pub fn shown_prefix(&self) -> String {
         let random = self.0.len().saturating_sub(64);
         self.0.chars().take(random + 6).collect()
@@ -78,7 +78,7 @@ pub fn key_prefix(permission: Permission) -> &'static str {
     if permission == Permission::Provision { PROVISIONER_KEY } else { API_KEY }
 }
 
-/// What the store keeps of an API key, as if the command line made it.
+/// The stored part of an API key, with the command line as its author.
 pub fn api_key(
     id: KeyId,
     secret: &Secret,
@@ -100,7 +100,7 @@ pub fn api_key(
     }
 }
 
-/// A new API key: its secret, and what the store keeps of it.
+/// A new API key: its secret and its stored part.
 pub fn new_api_key(
     space: SpaceId,
     permission: Permission,
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_have_their_form_and_don_t_repeat() {
+    fn secrets_have_their_form_and_are_unique() {
         let (one, two) = (Secret::generate(API_KEY), Secret::generate(API_KEY));
         assert!(has_form(one.as_str(), API_KEY));
         assert_ne!(one, two);

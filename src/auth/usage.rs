@@ -1,5 +1,5 @@
-//! When keys and guest tokens were used last, to the minute. Noted in memory as they come, and written by a job: at most
-//! once a minute for each, and no request waits for it.
+//! The last use of keys and guest tokens, to the minute. Recorded in memory and written by a job, at most once a minute for
+//! each, so that no request waits for it.
 
 use super::Caller;
 use crate::clock::Clock;
@@ -11,9 +11,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 const MINUTE_MILLIS: i64 = 60_000;
-/// Credentials whose last minute is remembered; the others may be written again.
-const MAX_REMEMBERED: usize = 50_000;
-/// Most that wait to be written; beyond it they are noted when they are used again.
+/// Credentials whose last recorded minute is kept. Others may be written again.
+const MAX_RECORDED: usize = 50_000;
+/// Most uses that wait to be written. Beyond that they are recorded at their next use.
 const MAX_WAITING: usize = 50_000;
 
 /// A key or a guest token.
@@ -26,14 +26,14 @@ enum Used {
 pub struct Usage {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    /// The minute in which each was noted last.
+    /// The last recorded minute of each.
     noted: Cache<Used, i64>,
     waiting: Mutex<HashMap<Used, Timestamp>>,
 }
 
 impl Usage {
     pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, noted: Cache::new(MAX_REMEMBERED), waiting: Mutex::default() }
+        Self { store, clock, noted: Cache::new(MAX_RECORDED), waiting: Mutex::default() }
     }
 
     pub(super) fn note_caller(&self, caller: &Caller) {
@@ -43,7 +43,7 @@ impl Usage {
         }
     }
 
-    /// Notes that a credential was good just now.
+    /// Records a use of a credential now.
     pub(super) fn note(&self, principal: &Principal) {
         match principal {
             Principal::Agent(agent) => self.note_used(Used::Key(agent.key)),
@@ -64,7 +64,7 @@ impl Usage {
         }
     }
 
-    /// Writes what was noted since the last call.
+    /// Writes the uses since the last call.
     pub async fn flush(&self) -> Result<(), StoreError> {
         let waiting = std::mem::take(&mut *self.waiting.lock());
         if waiting.is_empty() {
@@ -79,7 +79,7 @@ impl Usage {
         }
         let written = self.store.note_uses(&uses).await;
         if written.is_err() {
-            // To be tried again, unless it is newer by now.
+            // Retried later, unless there is a newer use by then.
             let mut again = self.waiting.lock();
             for (used, at) in waiting {
                 again.entry(used).or_insert(at);

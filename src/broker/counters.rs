@@ -1,22 +1,22 @@
-//! What a broker has sent, received and lost: numbers that only grow, for metrics.
+//! Counters of signals that a broker has sent, received and lost, for metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts since the node started.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Messages that the broker has taken.
+    /// Messages that the broker has accepted.
     pub published: Count,
-    /// Signals that were not sent: no connection, no room, or the connection broke. The others' reconcile tick finds
-    /// what they announced.
+    /// Signals that were not sent: no connection, a full queue, or the connection broke. The other nodes find the changes
+    /// at their reconcile tick.
     pub dropped: Count,
     /// Messages of other nodes.
     pub received: Count,
-    /// Messages that could not be read.
+    /// Messages that could not be decoded.
     pub rejected: Count,
     /// Connections that were lost, and attempts to connect that failed.
     pub disconnects: Count,
-    /// Channels that this node listens to now.
+    /// Channels that this node is subscribed to now.
     pub channels: Count,
 }
 

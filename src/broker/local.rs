@@ -1,4 +1,4 @@
-//! The broker of a hub that is a single node: there is nobody else to tell.
+//! The broker of a single node, which has no other nodes to send to.
 
 use super::{Broker, Signal};
 use crate::domain::{SessionId, SpaceId};

@@ -1,8 +1,7 @@
-//! Between the nodes: hints that something happened.
+//! Hints between nodes that something happened.
 //!
-//! The guarantee, and all of it: a signal that is published *may* reach the other nodes that have shown interest,
-//! once, several times, late, or out of order. Nothing that matters may rest on it; the hub reads the store where a
-//! hint is missing.
+//! The only guarantee: a signal that is published *may* reach the other nodes that have declared interest, once, several
+//! times, late, or out of order. Correctness must not depend on it; where a hint is missing, the hub reads the store.
 
 pub mod counters;
 pub mod local;
@@ -16,28 +15,28 @@ pub use redis::RedisBroker;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What one node tells the others.
+/// A hint from one node to the others.
 #[derive(Clone, Debug)]
 pub enum Signal {
     /// Events that were committed, in commit order.
     Events(Vec<CommittedEvent>),
-    /// The same for those alone who read the sessions: feeds get `Hints`.
+    /// The same, only for nodes with readers of the sessions: feeds get `Hints`.
     SessionEvents(Vec<CommittedEvent>),
-    /// Events that were committed, for those who only follow the space's feed.
+    /// Events that were committed, without their text, for the feeds of the space.
     Hints(Vec<EventHint>),
     /// A session's timeline reaches to `seq`, by an event that is too large to be sent along.
     Reach { space: SpaceId, session: SessionId, seq: i64 },
-    /// Something that lives only while it is sent.
+    /// Ephemeral state, which is never stored.
     Ephemeral(Ephemeral),
-    /// Credentials, agents, humans, guests or spaces that are no longer good.
+    /// Ids of credentials, agents, humans, guests and spaces that were revoked.
     Revoked(Vec<Uuid>),
-    /// From now on signals of these sessions come: what was published before is to be found in the store.
-    Listening(Vec<SessionId>),
+    /// The node is now subscribed to these sessions: read the store for what was published before.
+    Subscribed(Vec<SessionId>),
     /// Signals may have been lost: compare with the store.
     Resync,
 }
 
-/// What is shown live and never stored.
+/// State that is shown live and never stored.
 #[derive(Clone, Debug)]
 pub enum Ephemeral {
     Typing {
@@ -45,8 +44,8 @@ pub enum Ephemeral {
         actor: Actor,
         typing: bool,
     },
-    /// Published: whether the participant has a subscribed socket on this node. Heard: whether they have one on any
-    /// other node, as far as that has changed.
+    /// When published: whether the participant has a subscribed socket on this node. When received: whether they have one
+    /// on any other node, sent when that changes.
     Presence {
         session: SessionId,
         participant: ParticipantId,
@@ -68,49 +67,48 @@ impl Ephemeral {
     }
 }
 
-/// Takes what other nodes say. Called from the broker's own tasks; must not block.
-pub type Ear = Arc<dyn Fn(Signal) + Send + Sync>;
+/// Handles the signals of other nodes. Called from the broker's tasks; must not block.
+pub type SignalHandler = Arc<dyn Fn(Signal) + Send + Sync>;
 
-/// How a node stands with the others.
+/// Whether a node is connected to the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connectivity {
-    /// There are no others.
+    /// There are no other nodes.
     SingleNode,
     Connected,
-    /// What the others do is found in the store alone, later by at most the reconcile tick.
+    /// Changes of other nodes are found in the store, at the next reconcile tick at the latest.
     Disconnected,
 }
 
-/// A way to reach the other nodes. Nothing here blocks.
+/// The connection to the other nodes. No method blocks.
 #[async_trait]
 pub trait Broker: Send + Sync {
-    /// Hands everything that other nodes say to `ear` from now on. Called once, by the hub.
-    fn listen(&self, _ear: Ear) {}
-    /// Tells the other nodes.
+    /// Starts to pass the signals of other nodes to `handler`. Called once, by the hub.
+    fn listen(&self, _handler: SignalHandler) {}
+    /// Sends a signal to the other nodes.
     fn publish(&self, signal: Signal);
-    /// Says whether this node has readers of a session's timeline.
+    /// Declares whether this node has readers of a session's timeline.
     fn set_interest(&self, session: SessionId, interested: bool);
-    /// Says whether somebody on this node follows the sessions of a space through a feed.
+    /// Declares whether this node has feed subscriptions to a space.
     fn set_space_interest(&self, space: SpaceId, interested: bool);
-    /// Whether what is published can't get lost between nodes (because there is only one): then the reconcile tick
-    /// need not ask the store.
+    /// Whether signals can't get lost, because there is only one node: then the reconcile tick need not query the store.
     fn is_lossless(&self) -> bool;
     fn connectivity(&self) -> Connectivity {
         Connectivity::SingleNode
     }
-    /// What was sent, received and lost so far; none where there is nobody to send to.
+    /// Signals sent, received and lost so far; none for a single node.
     fn counters(&self) -> Option<Arc<Counters>> {
         None
     }
-    /// Whether somebody has a subscribed socket for a session on another node, as far as this node, which has readers
-    /// of the session, has heard.
+    /// Whether a principal has a subscribed socket for a session on another node, by the messages received so far. Only for
+    /// sessions that this node has readers of.
     fn is_present_elsewhere(&self, _session: SessionId, _principal: PrincipalId) -> bool {
         false
     }
-    /// Who has a subscribed socket for this session on another node; `None` if that can't be told now.
+    /// The principals with a subscribed socket for this session on another node; `None` if that is unknown now.
     async fn present_elsewhere(&self, _session: SessionId) -> Option<Vec<PrincipalId>> {
         None
     }
-    /// Takes leave of the other nodes.
+    /// Withdraws this node's presence and disconnects.
     async fn close(&self) {}
 }

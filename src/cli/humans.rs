@@ -1,12 +1,12 @@
 //! `hiloop humans create`: makes a human; without a password, prints a one-time setup link.
 
 use super::{CliError, DEFAULT_SPACE, print, space_to_use};
-use crate::app::rooms;
 use crate::auth::secret::{SETUP_TOKEN, Secret};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{DatabaseSettings, JwtSettings, Quotas};
 use crate::domain::people::Role;
 use crate::domain::text::{check_name, normal_email};
+use crate::server::Backend;
 use crate::service::audit::AuditTrail;
 use crate::service::directory::create_human;
 use crate::store::NewHuman;
@@ -83,22 +83,23 @@ impl Create {
             .ok_or_else(|| CliError::Other(format!("--role: '{}' must be Member or Admin", self.role)))?;
         let password = self.password()?;
         let jwt = self.jwt.check()?;
-        let rooms = rooms(&self.database.check()?, &jwt, None, Quotas::default(), Arc::new(SystemClock)).await?;
+        let backend =
+            Backend::open(&self.database.check()?, &jwt, None, Quotas::default(), Arc::new(SystemClock)).await?;
         let space = if self.space == DEFAULT_SPACE {
-            space_to_use(&*rooms.store, DEFAULT_SPACE).await?
+            space_to_use(&*backend.store, DEFAULT_SPACE).await?
         } else {
-            let space = rooms.store.space_by_name(&self.space).await?;
+            let space = backend.store.space_by_name(&self.space).await?;
             space.ok_or_else(|| CliError::Other(format!("--space: there is no space '{}'", self.space)))?
         };
-        let hash = rooms.accounts.first_password(space.id, password, &email).await?;
+        let hash = backend.accounts.first_password(space.id, password, &email).await?;
         let hash = hash.as_deref();
         let new = NewHuman { space: space.id, email: &email, name: &self.name, role, password_hash: hash };
-        let mut tx = rooms.store.begin_directory().await?;
+        let mut tx = backend.store.begin_directory().await?;
         let (trail, now) = (AuditTrail::command_line(space.id), SystemClock.now());
         let token = |_| Secret::generate(SETUP_TOKEN);
-        let (human, setup) = create_human(&rooms.accounts, &mut *tx, &trail, new, token, now).await?;
+        let (human, setup) = create_human(&backend.accounts, &mut *tx, &trail, new, token, now).await?;
         tx.commit(None).await?;
-        rooms.store.close().await;
+        backend.store.close().await;
         match setup {
             Some(token) => print::line(&format!("{}/#setup={}", self.public_url.trim_end_matches('/'), token.as_str())),
             None => print::line(&human.id.to_string()),

@@ -11,11 +11,11 @@ mod print;
 mod serve;
 mod token;
 
-use crate::app::StartError;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{ConfigError, DEFAULT_SPACE, LogSettings, Settings};
 use crate::domain::Refusal;
 use crate::domain::people::Space;
+use crate::server::StartError;
 use crate::service::directory::spaces;
 use crate::store::{Store, StoreError};
 use clap::{Parser, Subcommand};

@@ -1,13 +1,13 @@
 //! `hiloop serve`: starts the hub, and on an empty store makes the first key and human.
 
 use super::{CliError, DEFAULT_SPACE};
-use crate::app::{self, Server};
 use crate::auth::Secret;
 use crate::auth::secret::SETUP_TOKEN;
 use crate::config::Settings;
 use crate::context::Context;
 use crate::domain::people::Role;
 use crate::domain::{Permission, Refusal};
+use crate::server::{self, Server};
 use crate::service::audit::AuditTrail;
 use crate::service::directory::{DEFAULT_AGENT, create_human, ensure_space, keys, spaces};
 use crate::store::NewHuman;
@@ -22,7 +22,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), CliError> {
     let failed = |error: std::io::Error| CliError::Other(format!("cannot listen for signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let server = app::start(config).await?;
+    let server = server::start(config).await?;
     let first = first_secrets(&server.context).await?;
     // After that: an existing space `default` means that the store is not new.
     space_of_outside_issuer(&server.context).await?;
@@ -70,7 +70,7 @@ async fn first_secrets(context: &Context) -> Result<Option<FirstSecrets>, CliErr
 /// Creates the space that people of an outside issuer join: otherwise the first of them could not sign in.
 async fn space_of_outside_issuer(context: &Context) -> Result<(), CliError> {
     let jwt = &context.config.jwt;
-    if !jwt.has_outside_issuer()
+    if !jwt.has_external_issuer()
         || spaces::ensure(&*context.store, &jwt.jwt_space, context.clock.now()).await?.is_some()
     {
         return Ok(());

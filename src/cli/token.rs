@@ -1,11 +1,11 @@
 //! `hiloop token`: prints an access token of a human, alone.
 
 use super::{CliError, print};
-use crate::app::rooms;
 use crate::clock::SystemClock;
 use crate::config::{DatabaseSettings, JwtSettings, Quotas};
 use crate::domain::people::Human;
 use crate::domain::text::normal_email;
+use crate::server::Backend;
 use crate::store::Store;
 use clap::Args;
 use std::sync::Arc;
@@ -30,11 +30,12 @@ pub(super) struct Token {
 impl Token {
     pub(super) async fn run(self) -> Result<(), CliError> {
         let jwt = self.jwt.clone().check()?;
-        let rooms =
-            rooms(&self.database.clone().check()?, &jwt, None, Quotas::default(), Arc::new(SystemClock)).await?;
-        let human = self.human(&*rooms.store).await?;
-        let (token, _) = rooms.accounts.access_token(&human, self.ttl)?;
-        rooms.store.close().await;
+        let backend =
+            Backend::open(&self.database.clone().check()?, &jwt, None, Quotas::default(), Arc::new(SystemClock))
+                .await?;
+        let human = self.human(&*backend.store).await?;
+        let (token, _) = backend.accounts.access_token(&human, self.ttl)?;
+        backend.store.close().await;
         print::line(&token)
     }
 

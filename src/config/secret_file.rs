@@ -1,4 +1,4 @@
-//! Secrets that a file holds, as container platforms hand them out.
+//! Secrets in files, as container platforms provide them.
 
 use super::{ConfigError, bad};
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 /// Longest secret, in bytes.
 const MAX_SECRET: u64 = 64 * 1024;
 
-/// A secret setting: its own value, or the content of the file that another setting names in its place.
+/// A secret setting: its own value, or the content of the file that another setting names.
 pub(super) fn secret(
     setting: &'static str,
     value: Option<String>,
@@ -15,13 +15,13 @@ pub(super) fn secret(
     file: Option<String>,
 ) -> Result<Option<String>, ConfigError> {
     match (value, file) {
-        (Some(_), Some(_)) => Err(bad(file_setting, format!("must not be set where {setting} is"))),
+        (Some(_), Some(_)) => Err(bad(file_setting, format!("must not be set if {setting} is"))),
         (value, None) => Ok(value),
         (None, Some(path)) => {
             let text = read(&path).map_err(|error| bad(file_setting, format!("cannot read {path}: {error}")))?;
             // Editors and `echo` end a file with a line break.
             let text = text.trim_end_matches(['\r', '\n']);
-            // An empty file must not pass for a setting that is not set: the hub would start on another store.
+            // An empty file must not count as unset: the hub would start with another database.
             if text.is_empty() { Err(bad(file_setting, format!("{path} is empty"))) } else { Ok(Some(text.to_owned())) }
         }
     }
@@ -53,7 +53,7 @@ mod tests {
         assert_eq!(find(Some("here"), None).expect("valid").as_deref(), Some("here"));
         assert_eq!(find(None, file("good", b" there \r\n")).expect("valid").as_deref(), Some(" there "));
         let problem = |value, file| find(value, file).expect_err("refused").to_string();
-        assert_eq!(problem(Some("here"), file("good", b"there")), "X_FILE: must not be set where X is");
+        assert_eq!(problem(Some("here"), file("good", b"there")), "X_FILE: must not be set if X is");
         assert!(problem(None, file("empty", b"\n")).ends_with("is empty"));
         assert!(problem(None, file("long", &[b'a'; 64 * 1024 + 1])).contains("more than"));
         assert!(

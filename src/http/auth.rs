@@ -6,9 +6,9 @@ use crate::auth::credential::{api_key_of, bearer_of};
 use crate::auth::{Caller, Provisioner, Visit};
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal, ManagerPrincipal};
 use crate::domain::{AuditSource, Origin, Permission, Principal, Refusal};
+use crate::limits::Payer;
 use crate::net::client_address::origin;
 use crate::protocol::openapi::errors::documented;
-use crate::room::Payer;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -233,7 +233,7 @@ impl FromRequestParts<App> for Provisioner {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         match caller(parts, app).await? {
             Caller::Provisioner(provisioner) => {
-                parts.extensions.insert(Payer::Known(provisioner.space.0));
+                parts.extensions.insert(Payer::Space(provisioner.space.0));
                 Ok(provisioner)
             }
             Caller::Principal(_) => Err(forbidden("This needs a provisioner key")),

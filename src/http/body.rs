@@ -3,10 +3,11 @@
 use super::{ApiError, App, auth, error};
 use crate::auth::Secret;
 use crate::domain::Refusal;
+use crate::limits::Payer;
+use crate::limits::body_memory::Reservation;
 use crate::net::client_address::origin;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::json::parse_object;
-use crate::room::{Held, Payer};
 use crate::store::SecretHash;
 use axum::extract::{FromRequest, MatchedPath, Request};
 use axum::http::request::Parts;
@@ -27,7 +28,7 @@ pub struct Body<T> {
     /// trial.
     pub digest: SecretHash,
     /// The memory that is reserved for it, until the request is answered.
-    _held: Option<Held>,
+    _held: Option<Reservation>,
 }
 
 /// Largest body of a route that takes no envelopes, in bytes.
@@ -98,7 +99,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Body<T> {
         }
         let payer = parts.extensions.get().copied();
         let payer = payer
-            .unwrap_or_else(|| Payer::Stranger(origin(&parts.extensions, &parts.headers, &app.config.trusted_proxies)));
+            .unwrap_or_else(|| Payer::Address(origin(&parts.extensions, &parts.headers, &app.config.trusted_proxies)));
         let began = Instant::now();
         let (bytes, held) = arrive(app, payer, largest(&parts, app.config.max_body_bytes), body).await?;
         if began.elapsed() > LOOK_AGAIN_AFTER && !matched_path(&parts).starts_with("/v1/auth/") {
@@ -118,7 +119,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Body<T> {
         let (value, digest) = if length <= LONG_TO_READ {
             read()?
         } else {
-            let _turn = app.room.reader.acquire().await;
+            let _turn = app.body_memory.parser.acquire().await;
             let internal = |_| BodyError::Bad(ApiError(Refusal::Internal));
             tokio::task::spawn_blocking(read).await.map_err(internal)??
         };
@@ -148,14 +149,14 @@ async fn arrive(
     payer: Payer,
     max: usize,
     mut body: axum::body::Body,
-) -> Result<(Vec<u8>, Option<Held>), BodyError> {
+) -> Result<(Vec<u8>, Option<Reservation>), BodyError> {
     let announced = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > max) {
         return Err(BodyError::TooLarge(max));
     }
-    let small = payer.small();
+    let small = payer.unreserved();
     let room = async |bytes: usize| {
-        let held = app.room.take(payer, bytes).await.ok_or(BodyError::Busy)?;
+        let held = app.body_memory.reserve(payer, bytes).await.ok_or(BodyError::Busy)?;
         Ok::<_, BodyError>((held, Instant::now()))
     };
     let mut held = match announced {
@@ -190,7 +191,7 @@ async fn arrive(
 }
 
 /// Returns when a body, of which `arrived` bytes have come, must give up the memory that it has held.
-async fn too_slow(held: Option<&(Held, Instant)>, arrived: usize) {
+async fn too_slow(held: Option<&(Reservation, Instant)>, arrived: usize) {
     let Some((held, since)) = held else { return std::future::pending().await };
     let arrived = u32::try_from(arrived).unwrap_or(u32::MAX);
     let fast_until = *since + SLOW_AFTER + Duration::from_secs(1) * arrived / SLOWEST;
@@ -251,7 +252,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::Room;
+    use crate::limits::BodyMemory;
     use futures::FutureExt as _;
     use uuid::Uuid;
 
@@ -259,11 +260,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_body_keeps_its_room_until_others_wait_for_it() {
-        let room = Room::new(MIB);
-        let payer = Payer::Known(Uuid::from_u128(1));
+        let memory = BodyMemory::new(MIB);
+        let payer = Payer::Space(Uuid::from_u128(1));
         let mut share = Vec::new();
-        while room.left() > 24 * MIB {
-            share.push(room.take(payer, MIB).await.expect("room"));
+        while memory.available() > 24 * MIB {
+            share.push(memory.reserve(payer, MIB).await.expect("room"));
         }
         let mut body = (share.pop().expect("room"), Instant::now());
         let mut gives_way = |seconds: u64, arrived: usize| {
@@ -271,7 +272,7 @@ mod tests {
             too_slow(Some(&body), arrived).now_or_never().is_some()
         };
         assert!(!gives_way(60, 0), "nobody waits");
-        let mut waits = Box::pin(room.take(payer, MIB));
+        let mut waits = Box::pin(memory.reserve(payer, MIB));
         assert!(futures::poll!(waits.as_mut()).is_pending());
         assert!(gives_way(60, 0) && gives_way(3, 0));
         assert!(!gives_way(1, 0), "it has only begun");

@@ -5,7 +5,7 @@
 //! when the credential turns out to be valid, so that other clients behind the same address are not slowed down.
 //!
 //! Replies carry the fields of the IETF draft "RateLimit header fields for HTTP": `RateLimit-Policy` with the
-//! quota, `RateLimit` with the rest of it. Failed sign-ins have a quota of their own, kept by `auth/attempts.rs`.
+//! quota, `RateLimit` with the rest of it. Failed sign-ins have a quota of their own, kept by `auth/attempts/`.
 
 use super::buckets::Buckets;
 use super::{App, error};
@@ -114,7 +114,7 @@ fn credential(request: &Request) -> Option<Credential<'_>> {
 pub(super) async fn middleware(State(limits): State<Arc<RateLimits>>, request: Request, next: Next) -> Response {
     let address = Payer::Address(origin(request.extensions(), request.headers(), &limits.trusted_proxies));
     let credential = credential(&request).map(|credential| credential.hash());
-    let unproved = credential.filter(|credential| !limits.authenticator.has_proved(credential));
+    let unproved = credential.filter(|credential| !limits.authenticator.was_valid(credential));
     let taken = match (credential, unproved) {
         (None, _) => limits.take(&[address]),
         (Some(credential), None) => limits.take(&[Payer::Credential(credential)]),
@@ -124,7 +124,7 @@ pub(super) async fn middleware(State(limits): State<Arc<RateLimits>>, request: R
     let (mut response, left, wait) = match taken {
         Ok(left) => {
             let response = next.run(request).await;
-            if unproved.is_some_and(|credential| limits.authenticator.has_proved(&credential)) {
+            if unproved.is_some_and(|credential| limits.authenticator.was_valid(&credential)) {
                 limits.buckets.put_back(&address);
             }
             (response, left, 0)

@@ -56,7 +56,7 @@ impl Hub {
                     self.attend_to(session, &topic.hear(space, seq));
                 }
             }
-            Signal::Listening(sessions) => sessions.into_iter().for_each(|session| self.look_later(session)),
+            Signal::Subscribed(sessions) => sessions.into_iter().for_each(|session| self.look_later(session)),
             Signal::Resync => {
                 self.topics.iter().for_each(|topic| self.look_later(topic.session));
                 self.feeds.resync();

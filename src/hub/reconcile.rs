@@ -109,7 +109,7 @@ async fn repair(hub: &Hub, store: &dyn Store, session: SessionId) -> Result<(), 
 async fn tick(hub: Weak<Hub>, store: Arc<dyn Store>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut compared, mut breaks) = (Instant::now(), store.breaks());
+    let (mut compared, mut breaks) = (Instant::now(), store.broken_connections());
     loop {
         ticks.tick().await;
         let Some(hub) = hub.upgrade() else { return };
@@ -123,7 +123,7 @@ async fn tick(hub: Weak<Hub>, store: Arc<dyn Store>) {
             }
         }
         // A connection that broke may have been the last one to a server that another now stands in for.
-        if std::mem::replace(&mut breaks, store.breaks()) != breaks {
+        if std::mem::replace(&mut breaks, store.broken_connections()) != breaks {
             hub.doubt();
         }
         if !hub.must_compare() && compared.elapsed() < SLOW_TICK {

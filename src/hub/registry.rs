@@ -3,8 +3,8 @@
 use super::Hub;
 use super::subscriber::{EndReason, Endpoint, is_revoked_by};
 use crate::broker::Signal;
-use crate::connections::Permit;
 use crate::domain::{ConnectionId, Principal, Refusal};
+use crate::limits::connections::Permit;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

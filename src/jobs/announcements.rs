@@ -1,9 +1,10 @@
-//! Tells every open session of a principal of its new public key, a piece at a time.
+//! Announces key changes in all open sessions of the principal, in chunks.
 //!
-//! The change is a row that was written with the entry, and any node may work on it: a session is told under its own
-//! lock, and only of what is newer than what its timeline tells, so that it is told once whoever else is at it and
-//! whichever node dies. Of one principal the oldest change comes first. When every session has been told, the row rests
-//! until those that were being made meanwhile, with the key before, are there too; then it is looked once more.
+//! A change is a row that was written with the key entry, and any node may process it. The announcement in a session is
+//! written under the session's lock, and only if the key is newer than the last announced one. So it is written once,
+//! even if several nodes process the row or one of them dies. The changes of one principal are processed in order. When a
+//! change was announced in all sessions, the row waits until sessions that were being created meanwhile, with the previous
+//! key, are committed; then one last pass covers these.
 
 use crate::context::Context;
 use crate::domain::decide::Command;
@@ -17,28 +18,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_millis(500);
-/// Most changes that are worked on in one round, a piece of each.
+/// Most changes in one round, a chunk of each.
 const CHANGES: i64 = 16;
-/// After so long whatever was being made when a change came is there: longer than the timeline's writer waits.
+/// Age of a change at which all sessions that were being created at its time are committed: longer than a timeline writer
+/// waits.
 const SETTLED_MILLIS: i64 = 20_000;
-/// Most sessions of a piece.
-const PIECE: i64 = 64;
-/// Most that are under way: they share their batches with what people say.
-const AT_ONCE: usize = 16;
+/// Sessions in a chunk.
+const CHUNK: i64 = 64;
+/// Most concurrent announcements, which share their batches with requests.
+const MAX_CONCURRENT: usize = 16;
 
 pub(super) fn start(context: &Arc<Context>) {
     context.supervisor.spawn("announcements", Arc::clone(context), |context| Box::pin(run(context)));
 }
 
 async fn run(context: &Context) {
-    let mut turns = super::Turns::every(TICK);
-    while turns.next(context).await {
+    let mut schedule = super::Schedule::every(TICK);
+    while schedule.next(context).await {
         loop {
             match round(context).await {
                 Ok(true) if !context.draining.is_cancelled() => {}
                 Ok(_) => break,
                 Err(error) => {
-                    context.metrics.store_failed(During::Job, &error, "cannot announce changes of keys");
+                    context.metrics.store_failed(During::Job, &error, "cannot announce key changes");
                     break;
                 }
             }
@@ -46,34 +48,35 @@ async fn run(context: &Context) {
     }
 }
 
-/// Works on the changes that are waiting; `true` if all went well and there was something to do.
+/// Processes a chunk of each waiting change; `true` if there was one and all succeeded.
 async fn round(context: &Context) -> StoreResult<bool> {
     let settled = context.clock.now().plus_millis(-SETTLED_MILLIS);
     let announcements = context.store.announcements(settled, CHANGES).await?;
-    let mut went_well = !announcements.is_empty();
+    let mut succeeded = !announcements.is_empty();
     for announcement in announcements {
-        went_well &= work_on(context, announcement).await?;
+        succeeded &= process(context, announcement).await?;
     }
-    Ok(went_well)
+    Ok(succeeded)
 }
 
-/// Tells the next sessions of one change, or in its last look all that are left; `false` if that has to be tried again.
-async fn work_on(context: &Context, mut announcement: Announcement) -> StoreResult<bool> {
+/// Announces a change in its next chunk of sessions, or in its last pass in all that are left; `false` if that has to be
+/// retried.
+async fn process(context: &Context, mut announcement: Announcement) -> StoreResult<bool> {
     loop {
-        let sessions = context.store.sessions_to_tell(&announcement, PIECE).await?;
+        let sessions = context.store.sessions_to_tell(&announcement, CHUNK).await?;
         let Some(last) = sessions.last().copied() else {
-            if announcement.is_last_look {
+            if announcement.is_last_pass {
                 context.store.end_announcement(&announcement).await?;
             } else {
                 context.store.rest_announcement(&announcement).await?;
             }
             return Ok(true);
         };
-        let tell = stream::iter(sessions).map(|session| tell(context, &announcement, session));
-        if !tell.buffer_unordered(AT_ONCE).all(std::future::ready).await {
+        let announced = stream::iter(sessions).map(|session| announce(context, &announcement, session));
+        if !announced.buffer_unordered(MAX_CONCURRENT).all(std::future::ready).await {
             return Ok(false);
         }
-        if !announcement.is_last_look {
+        if !announcement.is_last_pass {
             context.store.note_told(&announcement, last).await?;
             return Ok(true);
         }
@@ -81,9 +84,9 @@ async fn work_on(context: &Context, mut announcement: Announcement) -> StoreResu
     }
 }
 
-/// Tells one session; `false` if the store can't be reached. A session that is gone by now needs nothing, and one whose
-/// commit fails for a reason of its own, which the writer logs, must not keep up the others.
-async fn tell(context: &Context, announcement: &Announcement, session: SessionId) -> bool {
+/// Announces a change in one session; `false` if the database is unavailable. A deleted session needs nothing, and a session
+/// whose commit fails for another reason, which the writer logs, must not delay the others.
+async fn announce(context: &Context, announcement: &Announcement, session: SessionId) -> bool {
     let request = Request {
         space: announcement.space,
         session,

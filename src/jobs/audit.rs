@@ -1,4 +1,4 @@
-//! Keeps the audit log: writes how many failed sign-ins were counted, and deletes entries after 400 days.
+//! Writes the counts of failed sign-ins to the audit log, and deletes its entries after 400 days.
 
 use crate::context::Context;
 use crate::metrics::During;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
-/// Ticks from one look for old entries to the next.
+/// Ticks between two deletions of old entries.
 const PRUNE_EVERY: u64 = 120;
 
 pub(super) fn start(context: &Arc<Context>) {
@@ -26,7 +26,7 @@ async fn keep(context: &Context) {
         let prunes = !is_last && tick.is_multiple_of(PRUNE_EVERY);
         tick = tick.wrapping_add(1);
         if let Err(error) = run(context, prunes).await {
-            context.metrics.store_failed(During::Job, &error, "cannot keep the audit log");
+            context.metrics.store_failed(During::Job, &error, "cannot update the audit log");
         }
         if is_last {
             return;

@@ -1,5 +1,5 @@
-//! Keeps SQLite's log of writes small. It is written from its beginning again once all of it is in the database, which a
-//! reader that stays long prevents; it then grows, and nothing but this would make it small again on a quiet hub.
+//! Truncates SQLite's write-ahead log. SQLite reuses the log from its start once all of it is checkpointed, which a long
+//! read prevents. The log then grows, and on an idle hub only this job shrinks it again.
 
 use crate::context::Context;
 use crate::metrics::During;
@@ -13,10 +13,10 @@ pub(super) fn start(context: &Arc<Context>) {
 }
 
 async fn run(context: &Context) {
-    let mut turns = super::Turns::every(EVERY);
-    while turns.next(context).await {
+    let mut schedule = super::Schedule::every(EVERY);
+    while schedule.next(context).await {
         if let Err(error) = context.store.shrink_log().await {
-            context.metrics.store_failed(During::Job, &error, "cannot shrink the log of writes");
+            context.metrics.store_failed(During::Job, &error, "cannot truncate the write-ahead log");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Lets pending messages expire at their deadline: one indexed query four times a second, whatever the history.
+//! Expires pending messages at their deadline, with one indexed query four times a second.
 
 use crate::context::Context;
 use crate::domain::decide::Command;
@@ -12,12 +12,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The contract allows 1 s.
+/// The contract allows a delay of 1 s.
 const TICK: Duration = Duration::from_millis(250);
-/// Most messages that are found by one look; more follow at once.
+/// Most messages found by one query; more follow at once.
 const BATCH: usize = 256;
-/// Most that are under way. Those of a session that somebody else holds wait; the others must not wait for them.
-const MAX_UNDER_WAY: usize = 2048;
+/// Most messages being expired at a time. Those of a session that is locked wait, and must not delay the others.
+const MAX_IN_FLIGHT: usize = 2048;
 
 pub(super) fn start(context: &Arc<Context>) {
     context.supervisor.spawn("deadlines", Arc::clone(context), |context| Box::pin(run(context)));
@@ -27,43 +27,43 @@ async fn run(context: &Context) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut expiring = FuturesUnordered::new();
-    let mut under_way = HashSet::new();
+    let mut in_flight = HashSet::new();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            Some((message, went_well)) = expiring.next() => {
-                under_way.remove(&message);
-                // A full look may have left some, which follow once these are through; with the store gone, the
-                // next tick tries again.
-                if !(went_well && under_way.is_empty()) {
+            Some((message, succeeded)) = expiring.next() => {
+                in_flight.remove(&message);
+                // There may be more than one query returned, which follow when these are done. If the database is
+                // unavailable, the next tick retries.
+                if !(succeeded && in_flight.is_empty()) {
                     continue;
                 }
             }
             () = context.draining.cancelled() => return,
         }
-        for due in look(context, &under_way).await {
-            under_way.insert(due.message);
+        for due in find_due(context, &in_flight).await {
+            in_flight.insert(due.message);
             expiring.push(expire(context, due));
         }
     }
 }
 
-/// What is due and not under way.
-async fn look(context: &Context, under_way: &HashSet<MessageId>) -> Vec<DueMessage> {
-    if under_way.len() >= MAX_UNDER_WAY {
+/// The messages that are due and not in flight.
+async fn find_due(context: &Context, in_flight: &HashSet<MessageId>) -> Vec<DueMessage> {
+    if in_flight.len() >= MAX_IN_FLIGHT {
         return Vec::new();
     }
-    let limit = i64::try_from(BATCH + under_way.len()).unwrap_or(i64::MAX);
+    let limit = i64::try_from(BATCH + in_flight.len()).unwrap_or(i64::MAX);
     match context.store.due_messages(context.clock.now(), limit).await {
-        Ok(due) => due.into_iter().filter(|due| !under_way.contains(&due.message)).collect(),
+        Ok(due) => due.into_iter().filter(|due| !in_flight.contains(&due.message)).collect(),
         Err(error) => {
-            context.metrics.store_failed(During::Job, &error, "cannot look for deadlines");
+            context.metrics.store_failed(During::Job, &error, "cannot query deadlines");
             Vec::new()
         }
     }
 }
 
-/// Expires one message. Settled a moment before by somebody else is fine.
+/// Expires one message. It may have been settled meanwhile.
 async fn expire(context: &Context, due: DueMessage) -> (MessageId, bool) {
     let request = Request {
         space: due.space,

@@ -1,6 +1,5 @@
-//! Writes the list entries of sessions that have changed (`store/listing.rs`), once nothing more happens in them: a
-//! session that is being talked in costs its writers none of this. Several nodes may do it at once: each passes over the
-//! sessions that another has in hand.
+//! Writes the list entries of sessions that have changed (`store/listing.rs`), once they are idle, so that messages in an
+//! active session don't cost this. Several nodes may run it at once: each skips sessions that another has locked.
 
 use crate::context::Context;
 use crate::metrics::During;
@@ -9,15 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const EVERY: Duration = Duration::from_secs(1);
-/// For how long nothing must have happened in a session.
+/// How long a session must be idle.
 const QUIET_MILLIS: i64 = 30_000;
-/// The same where more than [`MANY`] sessions wait, which every page then has to look at. A session in which something
-/// happens more often than that is never written: its entries would be wrong again at once.
+/// The same if more than [`MANY`] sessions wait, since every page has to rank them. A session with more frequent activity is
+/// never written, since its entries would be outdated again at once.
 const BRIEFLY_QUIET_MILLIS: i64 = 10_000;
 const MANY: i64 = 500;
-/// Most sessions of one transaction, so that writers wait for none of them for long.
-const PIECE: i64 = 64;
-/// How long writers have for themselves between two pieces.
+/// Most sessions in one transaction, so that writers never wait for long.
+const CHUNK: i64 = 64;
+/// Pause between two chunks, for other writers.
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) fn start(context: &Arc<Context>) {
@@ -25,16 +24,16 @@ pub(super) fn start(context: &Arc<Context>) {
 }
 
 async fn work(context: &Context) {
-    let mut turns = super::Turns::every(EVERY);
-    while turns.next(context).await {
+    let mut schedule = super::Schedule::every(EVERY);
+    while schedule.next(context).await {
         if let Err(error) = run(context).await {
-            context.metrics.store_failed(During::Job, &error, "cannot write the entries of lists");
+            context.metrics.store_failed(During::Job, &error, "cannot write list entries");
         }
     }
 }
 
-/// Lists everything that is quiet, until it is done or the hub drains. Each piece begins with the space after that of
-/// the one before, so that no space waits until another has nothing left.
+/// Writes the entries of all idle sessions, until it is done or the node drains. Each chunk starts with the next space, so
+/// that no space waits for another to be finished.
 async fn run(context: &Context) -> Result<(), StoreError> {
     let mut after = None;
     while !context.draining.is_cancelled() {
@@ -44,7 +43,7 @@ async fn run(context: &Context) -> Result<(), StoreError> {
         }
         let quiet = if waiting > MANY { BRIEFLY_QUIET_MILLIS } else { QUIET_MILLIS };
         let quiet_since = context.clock.now().plus_millis(-quiet);
-        match context.store.list_sessions(quiet_since, after, PIECE).await? {
+        match context.store.list_sessions(quiet_since, after, CHUNK).await? {
             Some(space) => {
                 after = Some(space);
                 tokio::time::sleep(PAUSE).await;

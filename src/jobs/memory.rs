@@ -1,9 +1,8 @@
-//! Gives memory back to the system after a burst.
+//! Returns free memory to the operating system after a burst.
 //!
-//! The allocator, mimalloc, keeps what is free for a second in case it is needed again. After that it gives it back the
-//! next time that a thread frees the last block of one of its pages, which on a quiet hub may not happen for a long
-//! time; and each thread keeps some pages for itself. An allocation that fails makes it give back all that is free of
-//! the thread that asks and of none, before it says that there is no memory.
+//! The allocator, mimalloc, keeps free memory for a second, and returns it the next time a thread frees the last block of
+//! one of its pages. On an idle hub that may take long, and each thread keeps some pages. An allocation that fails makes
+//! it return all free memory of the calling thread and of abandoned pages first.
 
 use crate::context::Context;
 use std::hint::black_box;
@@ -11,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const EVERY: Duration = Duration::from_secs(2);
-/// More than there can be.
+/// More than can ever be allocated.
 const TOO_LARGE: usize = 1 << 62;
 
 pub(super) fn start(context: &Arc<Context>) {
@@ -19,13 +18,13 @@ pub(super) fn start(context: &Arc<Context>) {
 }
 
 async fn run(context: &Context) {
-    let mut turns = super::Turns::every(EVERY);
-    while turns.next(context).await {
-        give_back();
+    let mut schedule = super::Schedule::every(EVERY);
+    while schedule.next(context).await {
+        return_free_memory();
     }
 }
 
-fn give_back() {
+fn return_free_memory() {
     let refused = black_box(Vec::<u8>::new()).try_reserve_exact(TOO_LARGE);
     debug_assert!(refused.is_err());
 }

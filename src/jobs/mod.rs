@@ -1,4 +1,4 @@
-//! What the hub does on its own: deadlines and tidying up.
+//! Periodic jobs: deadlines, announcements and deletion of old data.
 
 mod announcements;
 mod audit;
@@ -17,17 +17,17 @@ use std::time::Duration;
 pub use store_clock::StoreClock;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// The turns of a job that works every so often, the first one at once.
-struct Turns(Interval);
+/// The runs of a periodic job, the first one at once.
+struct Schedule(Interval);
 
-impl Turns {
+impl Schedule {
     fn every(period: Duration) -> Self {
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self(ticks)
     }
 
-    /// Waits for the next turn; `false` once the node drains.
+    /// Waits for the next run; `false` once the node drains.
     async fn next(&mut self, context: &Context) -> bool {
         tokio::select! {
             _ = self.0.tick() => true,

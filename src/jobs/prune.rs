@@ -1,6 +1,5 @@
-//! Deletes what has served its time: saved replies and revocations after 24 hours, sign-ins and setup links past their
-//! end. A piece at a time, so that writers wait for none of it for long; several nodes may do this at once, each passes
-//! over the rows that another has in hand.
+//! Deletes expired rows: saved replies and revocations after 24 hours, sign-ins and setup links after their end. In chunks,
+//! so that writers never wait for long. Several nodes may run it at once: each skips rows that another has locked.
 
 use crate::context::Context;
 use crate::metrics::During;
@@ -9,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const EVERY: Duration = Duration::from_secs(600);
-/// Most rows of one transaction.
-const PIECE: i64 = 500;
-/// How long writers have for themselves between two pieces.
+/// Most rows in one transaction.
+const CHUNK: i64 = 500;
+/// Pause between two chunks, for other writers.
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) fn start(context: &Arc<Context>) {
@@ -19,25 +18,25 @@ pub(super) fn start(context: &Arc<Context>) {
 }
 
 async fn run(context: &Context) {
-    let mut turns = super::Turns::every(EVERY);
-    while turns.next(context).await {
+    let mut schedule = super::Schedule::every(EVERY);
+    while schedule.next(context).await {
         match prune(context).await {
-            Ok(rows) => tracing::debug!(rows, "deleted what had served its time"),
-            Err(error) => context.metrics.store_failed(During::Job, &error, "cannot delete what has served its time"),
+            Ok(rows) => tracing::debug!(rows, "deleted expired rows"),
+            Err(error) => context.metrics.store_failed(During::Job, &error, "cannot delete expired rows"),
         }
     }
 }
 
-/// Deletes all that there is, until it is done or the hub drains.
+/// Deletes all expired rows, until it is done or the node drains.
 async fn prune(context: &Context) -> Result<u64, StoreError> {
     let now = context.clock.now();
     let mut rows = 0;
     for what in Passing::ALL {
         let before = if what.is_kept_for_a_day() { SavedReply::kept_since(now) } else { now };
         while !context.draining.is_cancelled() {
-            let gone = context.store.prune(*what, before, PIECE).await?;
+            let gone = context.store.prune(*what, before, CHUNK).await?;
             rows += gone;
-            if gone < PIECE.unsigned_abs() {
+            if gone < CHUNK.unsigned_abs() {
                 break;
             }
             tokio::time::sleep(PAUSE).await;

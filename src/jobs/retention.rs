@@ -1,9 +1,8 @@
-//! Deletes sessions that ended longer ago than the settings keep them (off unless they say so).
+//! Deletes sessions that ended longer ago than `HILOOP_RETENTION_DAYS`, if that is set.
 //!
-//! A session goes in two steps. One transaction takes away all by which it can be found, so that it is there for
-//! everyone or for no one; its events and messages, which may be millions, follow in pieces. Several nodes may do
-//! this at once: each passes over what another has in hand. What a node that is killed leaves behind, any other one
-//! finishes.
+//! A session is deleted in two steps. One transaction removes everything by which it can be found, so that it disappears
+//! for all readers at once. Its events and messages, possibly millions, follow in chunks. Several nodes may run this at
+//! once: each skips rows that another has locked, and any node finishes what another one left.
 
 use crate::config::Retention;
 use crate::context::Context;
@@ -12,8 +11,8 @@ use crate::service::revocation;
 use crate::store::StoreError;
 use std::sync::Arc;
 
-/// Most rows of a table in one transaction, so that writers wait for none of them for long.
-const PIECE: i64 = 500;
+/// Most rows of a table in one transaction, so that writers never wait for long.
+const CHUNK: i64 = 500;
 
 pub(super) fn start(context: &Arc<Context>) {
     let Some(retention) = context.config.retention else { return };
@@ -22,15 +21,15 @@ pub(super) fn start(context: &Arc<Context>) {
 }
 
 async fn work(context: &Context, retention: Retention) {
-    let mut turns = super::Turns::every(retention.every);
-    while turns.next(context).await {
+    let mut schedule = super::Schedule::every(retention.every);
+    while schedule.next(context).await {
         if let Err(error) = run(context, retention).await {
             context.metrics.store_failed(During::Job, &error, "cannot delete sessions that ended long ago");
         }
     }
 }
 
-/// Deletes everything that is due, until it is done or the hub drains.
+/// Deletes all due sessions, until it is done or the node drains.
 async fn run(context: &Context, retention: Retention) -> Result<(), StoreError> {
     let before = context.clock.now().plus_millis(-retention.keep_millis);
     let mut sessions = 0_u64;
@@ -42,7 +41,7 @@ async fn run(context: &Context, retention: Retention) -> Result<(), StoreError> 
         context.hub.retire(retired.session);
         revocation::take_effect(context, retired.guests.into_iter().map(|guest| guest.0));
     }
-    while !context.draining.is_cancelled() && context.store.sweep_retired(PIECE).await? {}
+    while !context.draining.is_cancelled() && context.store.sweep_retired(CHUNK).await? {}
     if sessions > 0 {
         tracing::info!(sessions, "deleted sessions that ended long ago");
     }

@@ -1,5 +1,5 @@
-//! Sets this node's clock right by the database's, so that nodes whose machines disagree about the time agree all the
-//! same: on deadlines, on what has expired, on when a thing was made.
+//! Corrects this node's clock to the database's, so that nodes on machines with different clocks agree on deadlines,
+//! expiry and creation times.
 
 use crate::clock::Clock;
 use crate::context::Context;
@@ -9,69 +9,69 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const EVERY: Duration = Duration::from_secs(5);
-/// Differences smaller than this, or than the round trip leaves uncertain, change nothing.
+/// Smaller differences, and those within the uncertainty of the round trip, change nothing.
 const MIN_CHANGE_MILLIS: i64 = 20;
-/// From here on an operator ought to know.
-const WORTH_A_WARNING_MILLIS: i64 = 1000;
+/// Corrections from here on are logged as a warning.
+const WARN_MILLIS: i64 = 1000;
 
 #[derive(Default)]
 pub struct StoreClock {
-    /// The correction that holds, in milliseconds.
+    /// The current correction, in milliseconds.
     correction: i64,
     was_warned: bool,
-    is_store_gone: bool,
+    was_unavailable: bool,
 }
 
 impl StoreClock {
-    /// Compares once, before anything is written; `None` if the store has no clock of its own.
+    /// Compares once, before anything is written; `None` if the database has no clock of its own.
     pub async fn compare(store: &dyn Store, clock: &dyn Clock, metrics: &Metrics) -> Option<Self> {
         let mut comparison = Self::default();
-        comparison.run(store, clock, metrics).await.then_some(comparison)
+        comparison.compare_once(store, clock, metrics).await.then_some(comparison)
     }
 
-    /// Goes on comparing until the node drains.
+    /// Compares periodically until the node drains.
     pub(super) fn start(self, context: &Arc<Context>) {
         let state = (self, Arc::clone(context));
-        context.supervisor.spawn("store clock", state, |(clock, context)| Box::pin(clock.go_on(context)));
+        context.supervisor.spawn("store clock", state, |(clock, context)| Box::pin(clock.run_periodically(context)));
     }
 
-    async fn go_on(&mut self, context: &Context) {
-        let mut turns = super::Turns::every(EVERY);
-        while turns.next(context).await {
-            self.run(&*context.store, &*context.clock, &context.metrics).await;
+    async fn run_periodically(&mut self, context: &Context) {
+        let mut schedule = super::Schedule::every(EVERY);
+        while schedule.next(context).await {
+            self.compare_once(&*context.store, &*context.clock, &context.metrics).await;
         }
     }
 
-    /// Asks the store for its time; `false` if it has none of its own.
-    async fn run(&mut self, store: &dyn Store, clock: &dyn Clock, metrics: &Metrics) -> bool {
+    /// Compares the clocks; `false` if the database has none of its own.
+    async fn compare_once(&mut self, store: &dyn Store, clock: &dyn Clock, metrics: &Metrics) -> bool {
         let (machine, since) = (clock.machine(), Instant::now());
         let time = match store.time().await {
             Ok(Some(time)) => time,
             Ok(None) => return false,
             Err(error) => {
-                self.is_store_gone = true;
-                metrics.store_failed(During::Job, &error, "cannot ask the store for its time");
+                self.was_unavailable = true;
+                metrics.store_failed(During::Job, &error, "cannot query the database's clock");
                 return true;
             }
         };
         let took = since.elapsed();
-        if std::mem::take(&mut self.is_store_gone) {
-            tracing::info!("the store answers again");
+        if std::mem::take(&mut self.was_unavailable) {
+            tracing::info!("the database is available again");
         }
         let half = i64::try_from(took.as_millis() / 2).unwrap_or(0);
         let correction = time.millis_since(machine.plus_millis(half));
-        // The answer was given at some moment of the round trip, half of it away from its middle at most.
+        // The time was read at some moment of the round trip, at most half of it from its middle.
         if (correction - self.correction).abs() >= MIN_CHANGE_MILLIS.max(half) {
             self.correction = correction;
             clock.correct(correction);
         }
         let correction = self.correction;
         metrics.clock_correction.set(correction as f64 / 1000.0);
-        let is_far = correction.abs() >= WORTH_A_WARNING_MILLIS;
+        let is_far = correction.abs() >= WARN_MILLIS;
         if is_far && !self.was_warned {
             tracing::warn!(
                 milliseconds = correction,
-                "this machine's clock is not the database's: the hub goes by the database's"
+                "this machine's clock differs from the database's, which the hub uses"
             );
         }
         self.was_warned = is_far;

@@ -1,4 +1,4 @@
-//! Writes when keys and guest tokens were used last.
+//! Writes the last use of keys and guest tokens.
 
 use crate::context::Context;
 use crate::metrics::During;
@@ -20,7 +20,7 @@ async fn write(context: &Context) {
             () = context.draining.cancelled() => true,
         };
         if let Err(error) = context.authenticator.usage().flush().await {
-            context.metrics.store_failed(During::Job, &error, "cannot note when keys were used");
+            context.metrics.store_failed(During::Job, &error, "cannot record the use of keys");
         }
         if is_last {
             return;

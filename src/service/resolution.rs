@@ -40,7 +40,7 @@ async fn resolve_all(
 ) -> Result<Vec<(Member, String)>, Refusal> {
     let named: Vec<MemberRef> =
         drafts.iter().enumerate().map(|(index, draft)| draft.named(&field(index))).collect::<Result<_, _>>()?;
-    let _turn = if named.len() > MANY { app.room.many_names.acquire().await.ok() } else { None };
+    let _turn = if named.len() > MANY { app.body_memory.name_lookups.acquire().await.ok() } else { None };
     let found = app.store.members_named(space, &named).await?;
     let members = named.iter().zip(drafts).map(|(named, draft)| {
         let member = found.get(named).cloned().ok_or_else(|| missing(named))?;

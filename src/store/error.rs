@@ -1,26 +1,26 @@
-//! What can go wrong in a store.
+//! Errors of the store.
 
 use thiserror::Error;
 
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The database can't be reached or can't take the statement now; the same call may succeed later.
-    #[error("the database is out of reach: {0}")]
+    /// The database can't be reached or can't execute the statement now. The same call may succeed later.
+    #[error("database unavailable: {0}")]
     Unavailable(#[source] sqlx::Error),
-    /// The database gave this transaction up because of another one: a row that was not let go in time, a deadlock, two
-    /// that could not be put in an order. The same call may succeed at once.
-    #[error("the database is busy with another: {0}")]
+    /// The database ended this transaction because of another one: lock timeout, deadlock or serialization failure. The same
+    /// call may succeed at once.
+    #[error("conflict with another transaction: {0}")]
     Busy(#[source] sqlx::Error),
-    /// A unique constraint was violated: somebody else was faster.
-    #[error("a row exists already: {0}")]
+    /// A unique constraint was violated, usually by a concurrent request.
+    #[error("unique constraint violated: {0}")]
     Conflict(#[source] sqlx::Error),
-    /// Another request under the same Idempotency-Key was faster: its reply is there to be read.
-    #[error("a reply is kept under this Idempotency-Key already")]
+    /// Another request with the same Idempotency-Key was faster. Its reply can be read.
+    #[error("a reply is already saved under this Idempotency-Key")]
     Raced,
-    #[error("the database failed: {0}")]
+    #[error("database error: {0}")]
     Failed(#[source] sqlx::Error),
-    /// A stored value is not what it should be.
-    #[error("stored data is damaged: {0}")]
+    /// A stored value is invalid.
+    #[error("corrupt data: {0}")]
     Damaged(String),
 }
 
@@ -30,20 +30,18 @@ impl StoreError {
     }
 }
 
-/// What PostgreSQL says where one transaction had to give way to another: serialization failure, deadlock, and the time
-/// limit of a lock.
+/// The SQLSTATE of PostgreSQL for a serialization failure, a deadlock and a lock timeout.
 fn is_busy(code: &str) -> bool {
     ["40001", "40P01", "55P03"].contains(&code)
 }
 
-/// Whether this says that the database takes no writes: its node is a standby now, or always was.
+/// Whether the server rejects writes because it is a standby.
 pub(super) fn says_read_only(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(db) if db.code().as_deref() == Some("25006"))
 }
 
-/// Whether a connection that this came up on is of no more use: it is broken, or its server goes away or takes no
-/// writes.
-pub(super) fn spoils(error: &sqlx::Error) -> bool {
+/// Whether the connection can't be used after this error: it is broken, or its server shuts down or rejects writes.
+pub(super) fn breaks_connection(error: &sqlx::Error) -> bool {
     use sqlx::Error as E;
     match error {
         E::Database(db) => {
@@ -56,9 +54,9 @@ pub(super) fn spoils(error: &sqlx::Error) -> bool {
 
 /// SQLSTATE classes and codes of PostgreSQL (its manual, appendix A) and primary result codes of SQLite
 /// ("Result and Error Codes") after which a retry may succeed.
-fn is_passing(code: &str) -> bool {
-    // 57014 and 25P03 are the time limits of a statement and of a transaction that lies still.
-    // 55000 is how a database that is closed for maintenance turns connections away.
+fn is_transient(code: &str) -> bool {
+    // 57014 and 25P03 are the timeouts of a statement and of an idle transaction.
+    // 55000 is the error for a connection to a database that is closed for maintenance.
     const POSTGRES: &[&str] = &["08", "53", "57P", "57014", "40", "55000", "25006", "25P03"];
     // BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN: the low byte of an extended code.
     const SQLITE: &[i32] = &[5, 6, 8, 10, 13, 14];
@@ -75,7 +73,7 @@ impl From<sqlx::Error> for StoreError {
         match &error {
             E::Database(db) if db.is_unique_violation() => Self::Conflict(error),
             E::Database(db) if db.code().is_some_and(|code| is_busy(&code)) => Self::Busy(error),
-            E::Database(db) if db.code().is_some_and(|code| is_passing(&code)) => Self::Unavailable(error),
+            E::Database(db) if db.code().is_some_and(|code| is_transient(&code)) => Self::Unavailable(error),
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => Self::Unavailable(error),
             E::Protocol(_) => Self::Unavailable(error),
             _ => Self::Failed(error),
@@ -85,15 +83,15 @@ impl From<sqlx::Error> for StoreError {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_busy, is_passing};
+    use super::{is_busy, is_transient};
 
     #[test]
-    fn tells_passing_faults_from_lasting_ones() {
+    fn transient_errors_are_recognised() {
         for code in ["57P01", "08006", "40001", "53300", "55000", "57014", "5", "517", "13", "2570"] {
-            assert!(is_passing(code), "{code}");
+            assert!(is_transient(code), "{code}");
         }
         for code in ["42601", "23505", "1", "2067", "11"] {
-            assert!(!is_passing(code), "{code}");
+            assert!(!is_transient(code), "{code}");
         }
         for code in ["40001", "40P01", "55P03"] {
             assert!(is_busy(code), "{code}");

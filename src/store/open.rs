@@ -1,11 +1,10 @@
-//! Opens a store by its URL: engine, pools, migrations.
+//! Opens a store by its URL: SQLite or PostgreSQL, with its connection pools.
 
-use super::bench::{Bench, Faults};
+use super::pool::{ConnectionPool, Faults};
 use super::pooler::{self, Pooling};
 use super::sql::{LOG_LIMIT, SqlStore};
-use super::{Store, StoreError, sqlite_file};
+use super::{Store, StoreError, migrations, sqlite_file};
 use crate::config::Database;
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Executor as _, Row as _};
@@ -14,28 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
-
-/// The last migration of the first release, which refuses to start on a store that records one it does not know.
-const LAST_OF_FIRST_RELEASE: i64 = 3;
-/// Where later migrations are recorded, out of sight of the first release.
-const LATER_MIGRATIONS_TABLE: &str = "schema_migrations";
-
-/// The migrations to run, in order, each set with the table that records it. A node ignores recorded migrations that it
-/// does not know: a newer node may have migrated before it starts again.
-fn migrators(all: &'static Migrator) -> [Migrator; 2] {
-    let (first, later): (Vec<_>, Vec<_>) =
-        all.iter().cloned().partition(|migration| migration.version <= LAST_OF_FIRST_RELEASE);
-    let mut first = Migrator::with_migrations(first);
-    first.set_ignore_missing(true);
-    let mut later = Migrator::with_migrations(later);
-    later.set_ignore_missing(true);
-    later.dangerous_set_table_name(LATER_MIGRATIONS_TABLE);
-    [first, later]
-}
-
-/// How long a request waits for a connection before the store counts as out of reach.
+/// How long a request waits for a connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Error)]
@@ -48,7 +26,7 @@ pub enum OpenError {
     Folder { path: String, source: std::io::Error },
     #[error("DATABASE_URL: cannot open the database: {0}")]
     Connect(#[source] StoreError),
-    #[error("DATABASE_URL: cannot bring the database's schema up to date: {0}")]
+    #[error("DATABASE_URL: cannot migrate the database: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error(
         "DATABASE_URL leads to a connection pooler in transaction mode, where prepared statements fail ({0}): set \
@@ -63,28 +41,26 @@ pub enum OpenError {
     NotDurable,
 }
 
-/// How long the hub waits for the answer to a statement: a little longer than PostgreSQL may take for it, so that only a
-/// server that is out of reach without a sign is given up.
+/// How long the hub waits for the result of a statement: a little longer than `statement_timeout`, so that only a server
+/// that went silent is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
-/// What the hub sets on each of its connections, by statements and not as the parameter `options` of the start of a
-/// connection, which connection poolers refuse or drop. A session's settings don't outlive a pooler in session mode.
+/// Settings of each connection. They are set by statements, since connection poolers reject or drop the start-up parameter
+/// `options`; a pooler in session mode resets them.
 ///
-/// Whatever the server's default, a reply is sent after the commit is on the disk. PostgreSQL lets a statement run, wait
-/// for a row that another holds, and a transaction lie still for so long; callers get 503 then, and a node that hangs
-/// frees its rows before those who wait for them give up. By the keepalives (probes after so many seconds of silence,
-/// so many seconds apart, so many of them; and how long what it sent may stay unacknowledged) PostgreSQL notices within
-/// half a minute that a node is gone.
+/// With `synchronous_commit` a reply is sent after the commit is on disk, whatever the server's default. After the three
+/// timeouts callers get 503; they also make PostgreSQL release the locks of a node that hangs before others that wait for
+/// them give up. By the keepalives PostgreSQL notices within half a minute that a node is gone.
 const SESSION_SETTINGS: &str = "SET synchronous_commit = on; SET timezone = 'UTC'; \
     SET statement_timeout = '30s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '4s'; \
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; \
     SET tcp_user_timeout = '30s'";
 
-/// Opens the store, creating the SQLite file and bringing the schema up to date.
+/// Opens the store. Creates the SQLite file if it is missing, and applies migrations.
 pub async fn open(database: &Database) -> Result<Arc<dyn Store>, OpenError> {
     open_with(database, ANSWER_TIMEOUT).await
 }
 
-/// The same, with another limit to how long PostgreSQL may be silent.
+/// The same, with another limit for the result of a statement.
 pub async fn open_with(database: &Database, answer_timeout: Duration) -> Result<Arc<dyn Store>, OpenError> {
     let url = database.url.as_str();
     if url.starts_with("sqlite:") {
@@ -101,15 +77,15 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .map_err(OpenError::BadUrl)?
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // A reply is sent after the commit is on the disk.
+        // A reply is sent after the commit is on disk.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
         .foreign_keys(true)
         .statement_cache_capacity(256)
-        // In KiB. The system caches the file anyway; a page cache a connection would only hold memory twice.
+        // In KiB. The operating system caches the file, so that larger page caches would hold the same memory twice.
         .pragma("cache_size", "-2048")
         .pragma("wal_autocheckpoint", "4000")
-        // What a reader that stays long has made the log grow is given back.
+        // Shrinks the write-ahead log after a long read has made it grow.
         .pragma("journal_size_limit", LOG_LIMIT.to_string());
     if !url.contains(":memory:") && !url.contains("mode=memory") {
         let file = options.get_filename();
@@ -122,7 +98,7 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
     log.push("-wal");
     let write = SqlitePoolOptions::new()
         .max_connections(1)
-        // There is no server that could have gone away meanwhile.
+        // There is no server that could have disconnected.
         .test_before_acquire(false)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
@@ -130,9 +106,7 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .connect_with(options.clone())
         .await
         .map_err(|error| OpenError::Connect(error.into()))?;
-    for migrator in migrators(&SQLITE_MIGRATIONS) {
-        migrator.run(&write).await?;
-    }
+    migrations::sqlite(&write).await?;
     let read = SqlitePoolOptions::new()
         .max_connections(4)
         .min_connections(1)
@@ -141,8 +115,8 @@ async fn open_sqlite(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .connect_with(options.read_only(true).create_if_missing(false).pragma("cache_size", "-512"))
         .await
         .map_err(|error| OpenError::Connect(error.into()))?;
-    let bench = |pool| Bench::new(pool, None, Arc::default());
-    Ok(Arc::new(SqlStore::new(bench(write), bench(read), Some(log.into()))))
+    let pool = |pool| ConnectionPool::new(pool, None, Arc::default());
+    Ok(Arc::new(SqlStore::new(pool(write), pool(read), Some(log.into()))))
 }
 
 async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) -> Result<Arc<dyn Store>, OpenError> {
@@ -154,12 +128,12 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
         .extra_float_digits(None);
     let failed = |error: sqlx::Error| OpenError::Connect(error.into());
     let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
-    let keeps_sessions = match pooler::find(&mut connection, &options).await.map_err(failed)? {
+    let keeps_sessions = match pooler::detect(&mut connection, &options).await.map_err(failed)? {
         Pooling::Session => true,
         Pooling::Transaction => {
             is_durable(&mut connection).await.map_err(failed)?.then_some(()).ok_or(OpenError::NotDurable)?;
             tracing::warn!(
-                "DATABASE_URL leads to a connection pooler in transaction mode: limits of time can't be set there, so \
+                "DATABASE_URL leads to a connection pooler in transaction mode, through which timeouts can't be set: \
                  set them for the role (ALTER ROLE … SET statement_timeout, lock_timeout, \
                  idle_in_transaction_session_timeout)"
             );
@@ -167,8 +141,8 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
         }
         Pooling::Unusable(error) => return Err(OpenError::Pooler(error)),
     };
-    // Before there are limits of time: a migration may take as long as it takes.
-    migrate_postgres(&mut connection).await?;
+    // Before the timeouts are set: a migration may take longer.
+    migrations::postgres(&mut connection).await?;
     connection.close().await.map_err(failed)?;
     let faults = Arc::new(Faults::default());
     let known = Arc::clone(&faults);
@@ -179,8 +153,8 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
         .min_connections(0)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .before_acquire(move |_, connection| {
-            let is_spared = Instant::now().checked_sub(connection.age).is_none_or(|made| known.spare(made));
-            Box::pin(async move { Ok(is_spared) })
+            let is_usable = Instant::now().checked_sub(connection.age).is_none_or(|made| known.is_usable(made));
+            Box::pin(async move { Ok(is_usable) })
         })
         .after_connect(move |connection, _| {
             Box::pin(async move {
@@ -193,50 +167,11 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
         .connect_with(options)
         .await
         .map_err(failed)?;
-    let bench = Bench::new(pool, Some(answer_timeout), faults);
-    Ok(Arc::new(SqlStore::new(Arc::clone(&bench), bench, None)))
+    let pool = ConnectionPool::new(pool, Some(answer_timeout), faults);
+    Ok(Arc::new(SqlStore::new(Arc::clone(&pool), pool, None)))
 }
 
 async fn is_durable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let row = sqlx::raw_sql("SHOW synchronous_commit").fetch_one(connection).await?;
     Ok(row.try_get::<String, _>(0)? != "off")
-}
-
-/// Runs the migrations in one transaction, whose advisory lock lets several nodes start at once. The lock ends with the
-/// transaction: one of the session would stay behind on a pooler's server connection.
-async fn migrate_postgres(connection: &mut PgConnection) -> Result<(), OpenError> {
-    let failed = |error: sqlx::Error| OpenError::Migrate(error.into());
-    let mut transaction = connection.begin().await.map_err(failed)?;
-    let database: String =
-        sqlx::query_scalar("SELECT current_database()").fetch_one(&mut *transaction).await.map_err(failed)?;
-    let lock = migration_lock(&database);
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut *transaction).await.map_err(failed)?;
-    for mut migrator in migrators(&POSTGRES_MIGRATIONS) {
-        migrator.set_locking(false);
-        migrator.run(&mut *transaction).await?;
-    }
-    transaction.commit().await.map_err(failed)
-}
-
-/// The key of the lock that the release before takes as it migrates (sqlx's `generate_lock_id`), so that nodes of both
-/// releases may start at once on an empty database.
-fn migration_lock(database: &str) -> i64 {
-    0x3d32_ad9e * i64::from(crc32(database.as_bytes()))
-}
-
-/// CRC-32 (ISO-HDLC, the one of zip), a bit at a time.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::crc32;
-
-    #[test]
-    fn crc32_gives_its_check_value() {
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-    }
 }

@@ -1,31 +1,31 @@
-//! Finds out whether `DATABASE_URL` leads to a connection pooler that hands each transaction to another server
-//! connection, and whether prepared statements work there.
+//! Detects whether `DATABASE_URL` leads to a connection pooler in transaction mode, and whether prepared statements work
+//! through it.
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How often two connections are compared. One comparison is enough on a quiet pooler; other clients of a busy one may
-/// take the server connection that would have given it away.
+/// Number of comparisons of the two connections. One is enough on an idle pooler; other clients of a busy one may use the
+/// server connection that would reveal it.
 const ROUNDS: usize = 5;
-/// A pooler in session mode with a single server connection would let the second connection wait.
+/// A pooler in session mode with a single server connection makes the second connection wait.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What lies between the hub and PostgreSQL, as far as the hub has to know.
+/// The kind of pooler between the hub and PostgreSQL.
 #[derive(Debug)]
 pub enum Pooling {
-    /// Each connection of the hub's is a server process of its own: no pooler, or one in session mode.
+    /// Each connection has a server process of its own: no pooler, or one in session mode.
     Session,
-    /// Transactions of one connection run on different server processes, and prepared statements follow them.
+    /// Transactions of one connection run on different server processes, and prepared statements work.
     Transaction,
-    /// The same, but prepared statements do not follow: this is how they failed.
+    /// The same, but prepared statements fail with this error.
     Unusable(sqlx::Error),
 }
 
-/// Compares `connection` with a second one: a server process that serves both, or a connection whose server process
-/// changes, is seen behind a pooler in transaction mode alone.
-pub async fn find(connection: &mut PgConnection, options: &PgConnectOptions) -> Result<Pooling, sqlx::Error> {
+/// Compares `connection` with a second one. Only with a pooler in transaction mode does one server process serve both, or
+/// the server process of a connection change.
+pub async fn detect(connection: &mut PgConnection, options: &PgConnectOptions) -> Result<Pooling, sqlx::Error> {
     let Ok(Ok(mut other)) = timeout(PROBE_TIMEOUT, PgConnection::connect_with(options)).await else {
         return Ok(Pooling::Session);
     };
@@ -33,7 +33,7 @@ pub async fn find(connection: &mut PgConnection, options: &PgConnectOptions) -> 
         Ok(pooling) => pooling?,
         Err(_) => Pooling::Session,
     };
-    // A statement of the second connection may still be waiting for a server: it is not waited for.
+    // Not closed gracefully, since a statement of it may still wait for a server process.
     drop(other);
     Ok(pooling)
 }
@@ -52,7 +52,7 @@ async fn compare(one: &mut PgConnection, other: &mut PgConnection) -> Result<Poo
     if !is_shared {
         return Ok(Pooling::Session);
     }
-    // Both give their statements the same names, which a pooler that does not tell them apart mixes up.
+    // Both connections use the same names for their statements, which a pooler without support for them mixes up.
     for round in 0..ROUNDS {
         for (name, connection) in [("one", &mut *one), ("other", &mut *other)] {
             let sql = AssertSqlSafe(format!("SELECT '{name} {round}'"));
@@ -64,14 +64,14 @@ async fn compare(one: &mut PgConnection, other: &mut PgConnection) -> Result<Poo
     Ok(Pooling::Transaction)
 }
 
-/// By a statement that needs no preparation.
+/// The server process, by a statement that is not prepared.
 async fn server_process(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
     let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(connection).await?;
     row.try_get(0)
 }
 
-/// A prepared statement exists already, or does not exist (`duplicate_prepared_statement`, `invalid_sql_statement_name`),
-/// or the answer is that of another one.
+/// Whether a prepared statement exists already or is missing (`duplicate_prepared_statement`,
+/// `invalid_sql_statement_name`), or the result is that of another one.
 fn is_mixed_up(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => error.code().is_some_and(|code| ["42P05", "26000", "08P01"].contains(&&*code)),

@@ -1,15 +1,15 @@
-//! Who may read the SQLite files: their owner alone. They hold the secret that tokens are signed with.
+//! Access to the SQLite files, which hold the secret that signs tokens: for their owner only.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The files that SQLite makes beside the database file, with the rights that the database file has at that time.
+/// The files that SQLite creates beside the database file, with the mode of the database file.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Makes the folder of `file` and `file` itself where they are missing, for the owner alone, before SQLite would make
-/// them for everyone. Takes the rights of others away from files that exist. A folder that exists is left as it is,
-/// since it may hold other things; the log names one that others may enter.
+/// Creates `file` and its folder if they are missing, accessible to the owner only; SQLite would create them with the
+/// default mode. Removes the access of other users from existing files. An existing folder is left as it is, since it may
+/// hold other files; a warning is logged if other users have access.
 pub fn prepare(file: &Path) -> io::Result<()> {
     if let Some(folder) = file.parent().filter(|folder| *folder != Path::new("")) {
         if folder.exists() {
@@ -28,7 +28,7 @@ pub fn prepare(file: &Path) -> io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(file) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        // What is wrong with the path is said by SQLite as it opens it.
+        // SQLite reports errors of the path when it opens the file.
         Err(_) | Ok(_) => return Ok(()),
     }
     tighten(file);
@@ -50,8 +50,8 @@ fn tighten(file: &Path) {
     }
     let shown = file.display();
     match std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode & 0o700)) {
-        Ok(()) => tracing::info!("other users could read {shown} (mode {:o}): now its owner alone may", mode & 0o777),
-        Err(error) => tracing::warn!("other users can read {shown}, and its mode can't be changed: {error}"),
+        Ok(()) => tracing::info!("removed access of other users to {shown} (mode was {:o})", mode & 0o777),
+        Err(error) => tracing::warn!("other users can read {shown}, and its mode cannot be changed: {error}"),
     }
 }
 
@@ -61,7 +61,7 @@ fn warn_of(folder: &Path) {
     let Ok(metadata) = std::fs::metadata(folder) else { return };
     let mode = metadata.permissions().mode() & 0o7777;
     let shown = folder.display();
-    // In a sticky one, such as /tmp, others can't replace what is not theirs.
+    // In a folder with the sticky bit, such as /tmp, users can't replace files of others.
     if mode & 0o022 != 0 && mode & 0o1000 == 0 {
         tracing::warn!(
             "other users may replace files in {shown}, the folder of the database (mode {mode:o}): chmod 700 it"

@@ -1,7 +1,7 @@
 //! How fast a client may send frames: the same rate as requests have, each socket for itself.
 
 use crate::config::RateLimit;
-use crate::gcra::{Bucket, Rate};
+use crate::limits::{Bucket, Rate};
 use tokio::time::Instant;
 
 /// What a socket's client may send yet.

@@ -25,7 +25,7 @@ RECENT = 40
 # Requests with a valid body that the schema language can't tell from an invalid one: a rule over several fields, or a
 # size in bytes, or how a number is spelled. Each is a text of the hub's, so that another 400 for the same request is still a finding.
 RULES = (
-    "is one of the commonest passwords",
+    "is one of the most common passwords",
     "must not be the e-mail address",
     "can't be used together",  # `page` and `after` of a timeline
     "Field 'encryptedContent' is required",  # one of content and components is

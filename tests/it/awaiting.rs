@@ -3,7 +3,7 @@
 use crate::support::hub::{Engine, UNKNOWN, answer, ask, at_agent, at_message, config, text};
 use crate::support::scribe::Scribe;
 use crate::support::{Client, Hub, PATIENCE, eventually, on_both_engines, timeout};
-use hiloop::app::start;
+use hiloop::server::start;
 use hiloop::store::LOOK_UPS;
 use serde_json::{Value, json};
 use std::time::Duration;

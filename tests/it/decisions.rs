@@ -4,9 +4,9 @@ use crate::support::hub::{answer, ask, at_agent, at_human, at_message, config, s
 use crate::support::shapes::{is_message, names_field};
 use crate::support::{Client, on_both_engines};
 use futures::future::join_all;
-use hiloop::app::start_with;
 use hiloop::broker::LocalBroker;
 use hiloop::clock::SystemClock;
+use hiloop::server::start_with;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

@@ -5,9 +5,9 @@ use crate::support::hub::{Engine, at_agent, config, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::relay::Relay;
 use crate::support::{Client, Nodes, Postgres, Redis, Socket, Stopwatch, eventually};
-use hiloop::app::start_with;
 use hiloop::broker::LocalBroker;
 use hiloop::clock::{Clock as _, ShiftedClock, SystemClock};
+use hiloop::server::start_with;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::path::PathBuf;
@@ -129,7 +129,7 @@ async fn while_redis_is_dead_the_figures_and_the_log_say_so() {
     redis.kill();
     for node in [&first, &second] {
         node.shows("hiloop_redis_unreachable", 1.0).await;
-        node.logs("Redis is out of reach").await;
+        node.logs("Redis is unavailable").await;
         assert!(node.figure("hiloop_redis_disconnects_total").await >= 1.0);
     }
     let repairs = second.figure("hiloop_repairs_total").await;
@@ -174,7 +174,7 @@ async fn when_postgres_is_restarted_writes_are_told_to_come_again_and_sockets_st
             assert_eq!(refused.header("retry-after"), Some("1"));
             refused.expect_error(503, "UNAVAILABLE");
             node.shows("hiloop_store_unreachable", 1.0).await;
-            node.logs_after(logged, "cannot ask the store for its time").await;
+            node.logs_after(logged, "cannot query the database's clock").await;
         }
         // Typing needs no store to be passed on, only to be allowed: the socket was.
         socket.expect_none("event").await;
@@ -183,7 +183,7 @@ async fn when_postgres_is_restarted_writes_are_told_to_come_again_and_sockets_st
             eventually("the node to be ready", async || (node.owner.get("/readyz").await.status == 200).then_some(()))
                 .await;
             node.shows("hiloop_store_unreachable", 0.0).await;
-            node.logs_after(logged, "the store answers again").await;
+            node.logs_after(logged, "the database is available again").await;
         }
         let message = post(&first.owner, &session, &format!("after round {round}")).await;
         takes(&mut socket, &message).await;
@@ -212,7 +212,7 @@ async fn a_node_that_is_cut_off_from_redis_alone_still_serves_and_hears_everythi
 
     relay.cut();
     cut.shows("hiloop_redis_unreachable", 1.0).await;
-    cut.logs("Redis is out of reach").await;
+    cut.logs("Redis is unavailable").await;
     assert_eq!(cut.owner.get("/readyz").await.expect(200)["status"], "degraded");
     assert_eq!(whole.figure("hiloop_redis_unreachable").await, 0.0);
     assert_eq!(whole.owner.get("/readyz").await.expect(200)["status"], "ok");
@@ -280,7 +280,7 @@ async fn what_a_node_committed_and_never_told_reaches_everyone() {
 /// A Redis that is full passes messages on and keeps nothing: an operator is told so, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_refuses_to_keep_presence_is_told_of_in_the_log() {
-    const REFUSED: &str = "Redis refuses to keep who is present";
+    const REFUSED: &str = "Redis rejects presence updates";
     let redis = Redis::start().await;
     let postgres = Postgres::start();
     let node = Node::start(&postgres.new_database(), redis.port(), None);
@@ -309,7 +309,7 @@ async fn a_redis_that_refuses_to_keep_presence_is_told_of_in_the_log() {
 /// again, and an operator is told so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_has_become_a_replica_still_carries_what_is_live() {
-    const REFUSED: &str = "Redis refuses to keep who is present";
+    const REFUSED: &str = "Redis rejects presence updates";
     let redis = Redis::start().await;
     let postgres = Postgres::start();
     let database = postgres.new_database();
@@ -412,7 +412,8 @@ async fn a_clock_that_is_far_from_the_databases_is_told_of_in_the_log() {
         assert!(clock.now().millis_since(SystemClock.now()).abs() < 200);
         server.stop().await;
         let logged = String::from_utf8(log.0.lock().clone()).expect("text");
-        let lines: Vec<&str> = logged.lines().filter(|line| line.contains("clock is not the database's")).collect();
+        let lines: Vec<&str> =
+            logged.lines().filter(|line| line.contains("clock differs from the database's")).collect();
         assert_eq!(lines.len(), times, "{logged}");
         assert!(lines.iter().all(|line| line.contains("WARN") && line.contains("milliseconds=")), "{logged}");
     }

@@ -7,7 +7,7 @@ use crate::support::socket::End;
 use crate::support::sql::Database;
 use crate::support::{Client, Events, Hub, Socket, Stopwatch, eventually, on_both_engines};
 use futures::future::join;
-use hiloop::app::start;
+use hiloop::server::start;
 use serde_json::json;
 use std::time::Duration;
 

@@ -133,7 +133,7 @@ async fn a_restart_under_load_loses_nothing_and_doubles_nothing() {
         halves.push(seen);
     }
     let logged = fs::read_to_string(&log).expect("text");
-    assert!(!logged.contains("grace time"), "{logged}");
+    assert!(!logged.contains("graceful shutdown timeout"), "{logged}");
 
     // The same address, the same clients: sockets go on behind what they have seen, writers where they stood.
     let hub = Process::start(folder.path(), &address);

@@ -3,9 +3,9 @@
 use crate::support::hub::{UNKNOWN, answer, ask, at_agent, at_human, config, say, text};
 use crate::support::shapes::{has_keys, is_message, names_field};
 use crate::support::{Client, Hub, Redis, Stopwatch, eventually, on_both_engines};
-use hiloop::app::start_with;
 use hiloop::broker::LocalBroker;
 use hiloop::clock::SystemClock;
+use hiloop::server::start_with;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -3,11 +3,11 @@
 use crate::support::hub::{Engine, Hub, at_agent, config, text};
 use crate::support::{Client, Socket, Stopwatch, seed};
 use futures::future::join_all;
-use hiloop::app::{Server, start_with};
 use hiloop::broker::{Broker, Signal};
 use hiloop::clock::{ShiftedClock, SystemClock};
 use hiloop::domain::{EventHint, EventType, SessionId, SpaceId, Timestamp};
 use hiloop::hub::Hub as LiveHub;
+use hiloop::server::{Server, start_with};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::json;
 use std::collections::HashMap;

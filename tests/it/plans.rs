@@ -4,7 +4,7 @@ use crate::support::hub::{ask, text};
 use crate::support::sql::Database;
 use crate::support::{Hub, on_both_engines};
 use hiloop::store::{
-    KNOWN, KNOWN_OF, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, TITLE_AT, UNACKNOWLEDGED, UNLISTED,
+    LIST_STATE, LIST_STATE_OF, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, TITLE_AT, UNACKNOWLEDGED, UNLISTED,
     UNLISTED_OF_SPACE, UNLISTED_TOTAL,
 };
 use std::collections::HashMap;
@@ -221,8 +221,8 @@ on_both_engines! {
             assert!(work < 1000, "{work}: {text}\n{plan}");
         }
         // What is known of a few of them is read by their ids, though there are many others.
-        for rest in [KNOWN.space, KNOWN.member] {
-            let text = format!("{KNOWN_OF} ({}), ({nil}){rest}", crowd.session);
+        for rest in [LIST_STATE.space, LIST_STATE.member] {
+            let text = format!("{LIST_STATE_OF} ({}), ({nil}){rest}", crowd.session);
             let text = text.replace("$1", &crowd.space).replace("$2", &crowd.agent);
             let work = database.work(&text).await;
             assert!(work < 1000, "{work}: {text}\n{}", database.plan(&text).await);

@@ -7,9 +7,9 @@ use crate::support::shapes::{is_key_entry, names_field};
 use crate::support::sql::Database;
 use crate::support::{Client, Engine, Events, Hub, eventually, on_both_engines};
 use futures::future::join_all;
-use hiloop::app::start_at;
 use hiloop::clock::Clock as _;
 use hiloop::domain::Timestamp;
+use hiloop::server::start_at;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

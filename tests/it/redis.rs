@@ -3,10 +3,10 @@
 use crate::support::hub::{Engine, at_agent, at_human, config, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::{Client, Nodes, Redis, Socket, Stopwatch, eventually, supervisor};
-use hiloop::app::{Server, start_at};
 use hiloop::broker::{Broker, Connectivity, RedisBroker, Signal, redis::Target};
 use hiloop::clock::ShiftedClock;
 use hiloop::domain::{CommittedEvent, EventType, SessionId, SpaceId, Timestamp};
+use hiloop::server::{Server, start_at};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -4,10 +4,10 @@
 use crate::support::hub::{Engine, Hub, ask, at_agent, at_human, at_message, config, say, text};
 use crate::support::sql::Database;
 use crate::support::{Client, Events, Socket, eventually, on_both_engines};
-use hiloop::app::start_with;
 use hiloop::broker::{Broker, Signal};
 use hiloop::clock::SystemClock;
 use hiloop::domain::{SessionId, SpaceId};
+use hiloop::server::start_with;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

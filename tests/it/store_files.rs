@@ -57,7 +57,7 @@ fn a_store_that_others_could_read_is_closed_to_them_and_its_folder_is_named() {
     let log = fs::read_to_string(folder.path().join("log")).expect("text");
     let named: Vec<_> = log.lines().filter(|line| line.contains("chmod 700")).collect();
     assert!(named.len() == 1 && named[0].contains("data, the folder of the database (mode 755)"), "{log}");
-    assert!(log.contains("other users could read data/hiloop.db"), "{log}");
+    assert!(log.contains("removed access of other users to data/hiloop.db"), "{log}");
 }
 
 /// So that a copy of that file, made while no hub runs, is a backup.

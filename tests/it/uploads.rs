@@ -113,7 +113,7 @@ async fn trickle_from_four_spaces(hub: &Hub) {
             });
         }
     }
-    eventually("all the room to be held", async || (hub.context().room.left() == 0).then_some(())).await;
+    eventually("all the room to be held", async || (hub.context().body_memory.available() == 0).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,7 +136,7 @@ async fn a_slow_body_that_gives_way_is_told_to_come_again() {
     let mut slow = connect(&hub).await;
     let begun = head("/v1/agent/sessions", hub.owner.secret(), 8 * MIB, "") + "{\"title\":";
     slow.write_all(begun.as_bytes()).await.expect("sent");
-    eventually("its room to be held", async || (hub.context().room.left() == 24 * MIB).then_some(())).await;
+    eventually("its room to be held", async || (hub.context().body_memory.available() == 24 * MIB).then_some(())).await;
     let large = json!({ "title": "large", "ignored": "x".repeat(MIB - 64) });
     hub.owner.post("/v1/agent/sessions", large).await.expect(201);
     let (status, body) = reply(&mut slow).await;

@@ -107,7 +107,7 @@ def seconds(text):
 
 def settings():
     """Every setting of the hub, and its default where it has one."""
-    text = read("src/config.rs")
+    text = read("src/config/settings.rs")
     return dict(re.findall(r'env = "(\w+)"(?:, default_value = "([^"]*)")?', text))
 
 

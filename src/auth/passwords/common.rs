@@ -1,15 +1,15 @@
-//! The commonest passwords, which are tried first by those who guess.
+//! The most common passwords, which are guessed first.
 //!
 //! `common.txt` holds those of 8 characters or more of two public lists of leaked passwords by frequency, the 20,000 of
 //! Royce Williams (as Django ships it) and the 30,000 of Mark Burnett's ten million (as zxcvbn ships it): the 10,000
-//! commonest of either and some more, sorted, in lower case.
+//! most common of either and some more, sorted, in lower case.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("common.txt").lines().collect());
 
-/// Whether a password is one of them, in whichever case.
+/// Whether a password is one of them, ignoring case.
 pub(super) fn is_common(password: &str) -> bool {
     COMMON.contains(password.to_lowercase().as_str())
 }

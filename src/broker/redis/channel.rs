@@ -1,11 +1,11 @@
-//! The names of channels and keys on Redis, each under the id of the hub's store, so that several hubs may share one
-//! Redis and never hear each other.
+//! The names of channels and keys on Redis, each under the id of the hub's store, so that several hubs can share one
+//! Redis.
 
 use super::message::VERSION;
 use crate::domain::{SessionId, SpaceId};
 use uuid::Uuid;
 
-/// Where messages go.
+/// The channel of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Channel {
     /// To every node.
@@ -23,8 +23,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// `store` is the id of the store that all nodes of the hub share. Nodes that speak another version of the wire
-    /// format meet in the store alone.
+    /// `store` is the id of the store that all nodes of the hub share. Nodes with another version of the message format use
+    /// other channels, and find each other's changes in the store.
     pub(super) fn new(store: &str) -> Self {
         Self { prefix: format!("hiloop:{VERSION}:{store}:") }
     }
@@ -38,17 +38,17 @@ impl Names {
         }
     }
 
-    /// The key of who is present in a session.
+    /// The key of a session's presence hash.
     pub(super) fn presence(&self, session: SessionId) -> String {
         format!("{}presence:{session}", self.prefix)
     }
 
-    /// The key by which a node shows that it is alive.
+    /// The key of a node's lease.
     pub(super) fn lease(&self, node: Uuid) -> String {
         format!("{}node:{node}", self.prefix)
     }
 
-    /// The channel of this name, if it is one of this hub's.
+    /// The channel of this name, if it belongs to this hub.
     pub(super) fn parse(&self, name: &[u8]) -> Option<Channel> {
         let rest = std::str::from_utf8(name).ok()?.strip_prefix(&self.prefix)?;
         match rest.split_once(':') {

@@ -1,4 +1,4 @@
-//! Where Redis is, and one connection to it: a server, or a cluster with sharded pub/sub.
+//! A connection to Redis: to a server, or to a cluster with sharded pub/sub.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use redis::aio::MultiplexedConnection;
@@ -11,99 +11,99 @@ use redis::{
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a connection may take to be made, and an answer to come.
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// Limits for connecting and for an answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Most channels in one command.
 const CHANNELS: usize = 512;
-/// Most commands under way on a cluster, where each goes to the node that has its slot.
-const UNDER_WAY: usize = 64;
+/// Most concurrent commands on a cluster, where each goes to the node that has its slot.
+const MAX_CONCURRENT: usize = 64;
 
-/// Called with what the server sends unasked, and when the connection ends. Must not block.
+/// Called with push messages of the server, and when the connection ends. Must not block.
 pub(super) type OnPush = Arc<dyn Fn(PushInfo) + Send + Sync>;
 
-/// Where Redis is.
+/// The address of a server or cluster.
 pub struct Target {
-    place: Place,
-    /// Host and port for the log, never a password.
+    address: Address,
+    /// Host and port for the log, without the password.
     label: String,
 }
 
-enum Place {
+enum Address {
     Server(Box<ConnectionInfo>),
     Cluster(Vec<ConnectionInfo>),
 }
 
 impl Target {
     /// Reads `redis://[USER:PASSWORD@]HOST[:PORT][/DB]`, `rediss://…` with TLS, or for a cluster
-    /// `redis+cluster://[USER:PASSWORD@]HOST:PORT[,HOST:PORT…]` and `rediss+cluster://…`. The error names no part of
-    /// the URL, in which there may be a password.
+    /// `redis+cluster://[USER:PASSWORD@]HOST:PORT[,HOST:PORT…]` and `rediss+cluster://…`. The error contains no part of
+    /// the URL, which may hold a password.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let (scheme, rest) = url.split_once("://").ok_or("is no URL such as redis://127.0.0.1:6379")?;
+        let (scheme, rest) = url.split_once("://").ok_or("must be a URL such as redis://127.0.0.1:6379")?;
         let (scheme, is_cluster) = match scheme {
             "redis" | "rediss" => (scheme, false),
             "redis+cluster" => ("redis", true),
             "rediss+cluster" => ("rediss", true),
             _ => return Err("must begin with redis://, rediss://, redis+cluster:// or rediss+cluster://".to_owned()),
         };
-        let (credentials, places) = match rest.rsplit_once('@') {
-            Some((credentials, places)) => (format!("{credentials}@"), places),
+        let (credentials, hosts) = match rest.rsplit_once('@') {
+            Some((credentials, hosts)) => (format!("{credentials}@"), hosts),
             None => (String::new(), rest),
         };
         if !is_cluster {
             let info = info(&format!("{scheme}://{rest}"))?;
-            return Ok(Self { label: info.addr().to_string(), place: Place::Server(Box::new(info)) });
+            return Ok(Self { label: info.addr().to_string(), address: Address::Server(Box::new(info)) });
         }
-        let places = places.trim_end_matches('/');
-        let infos = places.split(',').map(|place| info(&format!("{scheme}://{credentials}{}", place.trim())));
+        let hosts = hosts.trim_end_matches('/');
+        let infos = hosts.split(',').map(|host| info(&format!("{scheme}://{credentials}{}", host.trim())));
         let infos = infos.collect::<Result<Vec<_>, _>>()?;
         let label = infos.iter().map(|info| info.addr().to_string()).collect::<Vec<_>>().join(",");
-        Ok(Self { place: Place::Cluster(infos), label })
+        Ok(Self { address: Address::Cluster(infos), label })
     }
 
     pub(super) fn label(&self) -> &str {
         &self.label
     }
 
-    /// Connects; `on_push` hears what comes unasked.
+    /// Connects; `on_push` is called with push messages.
     pub(super) async fn connect(&self, on_push: OnPush) -> RedisResult<Connection> {
         let push = move |info: PushInfo| -> Result<(), ()> {
             on_push(info);
             Ok(())
         };
         let connecting = async {
-            match &self.place {
-                Place::Server(info) => {
+            match &self.address {
+                Address::Server(info) => {
                     let config = AsyncConnectionConfig::new()
-                        .set_connection_timeout(Some(CONNECT_WITHIN))
-                        .set_response_timeout(Some(ANSWER_WITHIN))
+                        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                        .set_response_timeout(Some(ANSWER_TIMEOUT))
                         .set_push_sender(push);
                     let client = Client::open(ConnectionInfo::clone(info))?;
                     let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
                     Ok(Connection::Server(connection))
                 }
-                Place::Cluster(infos) => {
+                Address::Cluster(infos) => {
                     let client = ClusterClientBuilder::new(infos.clone())
                         .use_protocol(ProtocolVersion::RESP3)
-                        .connection_timeout(CONNECT_WITHIN)
-                        .response_timeout(ANSWER_WITHIN)
+                        .connection_timeout(CONNECT_TIMEOUT)
+                        .response_timeout(ANSWER_TIMEOUT)
                         .push_sender(push)
                         .build()?;
                     Ok(Connection::Cluster(client.get_async_connection().await?))
                 }
             }
         };
-        within(CONNECT_WITHIN * 2, connecting).await
+        within(CONNECT_TIMEOUT * 2, connecting).await
     }
 }
 
 fn info(url: &str) -> Result<ConnectionInfo, String> {
-    let info = url.into_connection_info().map_err(|_| "is no URL such as redis://127.0.0.1:6379".to_owned())?;
+    let info = url.into_connection_info().map_err(|_| "must be a URL such as redis://127.0.0.1:6379".to_owned())?;
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     Ok(info.set_redis_settings(settings))
 }
 
-/// Whether trying again is no use: the settings don't fit the server.
+/// Whether a retry can't succeed, because the server rejects the settings.
 pub(super) fn is_lasting(error: &RedisError) -> bool {
     let kinds = [ErrorKind::AuthenticationFailed, ErrorKind::InvalidClientConfig, ErrorKind::RESP3NotSupported];
     kinds.contains(&error.kind()) || matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"))
@@ -117,7 +117,7 @@ pub(super) enum Connection {
 }
 
 impl Connection {
-    /// Runs commands, in order on a server; on a cluster each goes its own way.
+    /// Runs commands: in order on a server, concurrently on a cluster.
     pub(super) async fn run(&mut self, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
         if commands.is_empty() {
             return Ok(Vec::new());
@@ -136,11 +136,11 @@ impl Connection {
                         let mut connection = connection.clone();
                         async move { command.query_async(&mut connection).await }
                     });
-                    answers.buffered(UNDER_WAY).try_collect().await
+                    answers.buffered(MAX_CONCURRENT).try_collect().await
                 }
             }
         };
-        within(ANSWER_WITHIN * 2, running).await
+        within(ANSWER_TIMEOUT * 2, running).await
     }
 
     /// The command that publishes a message.
@@ -153,15 +153,15 @@ impl Connection {
         command
     }
 
-    /// Listens to channels (`listen`), or no longer.
-    pub(super) async fn subscribe(&mut self, channels: Vec<String>, listen: bool) -> RedisResult<()> {
+    /// Subscribes to channels (`subscribe`), or unsubscribes.
+    pub(super) async fn subscribe(&mut self, channels: Vec<String>, subscribe: bool) -> RedisResult<()> {
         match self {
             Self::Server(connection) => {
                 for group in channels.chunks(CHANNELS) {
-                    if listen {
-                        within(ANSWER_WITHIN * 2, connection.subscribe(group)).await?;
+                    if subscribe {
+                        within(ANSWER_TIMEOUT * 2, connection.subscribe(group)).await?;
                     } else {
-                        within(ANSWER_WITHIN * 2, connection.unsubscribe(group)).await?;
+                        within(ANSWER_TIMEOUT * 2, connection.unsubscribe(group)).await?;
                     }
                 }
                 Ok(())
@@ -170,14 +170,14 @@ impl Connection {
                 let answers = stream::iter(channels).map(|channel: String| {
                     let mut connection = connection.clone();
                     async move {
-                        if listen {
-                            within(ANSWER_WITHIN * 2, connection.ssubscribe(channel)).await
+                        if subscribe {
+                            within(ANSWER_TIMEOUT * 2, connection.ssubscribe(channel)).await
                         } else {
-                            within(ANSWER_WITHIN * 2, connection.sunsubscribe(channel)).await
+                            within(ANSWER_TIMEOUT * 2, connection.sunsubscribe(channel)).await
                         }
                     }
                 });
-                answers.buffer_unordered(UNDER_WAY).try_collect().await
+                answers.buffer_unordered(MAX_CONCURRENT).try_collect().await
             }
         }
     }
@@ -191,7 +191,7 @@ impl Connection {
 async fn within<T>(limit: Duration, answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer,
-        Err(_) => Err((ErrorKind::Io, "no answer in time").into()),
+        Err(_) => Err((ErrorKind::Io, "no response within the time limit").into()),
     }
 }
 
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_urls_are_refused_without_their_password() {
+    fn the_error_of_a_bad_url_has_no_password() {
         for url in [
             "",
             "redis",

@@ -1,4 +1,4 @@
-//! Which channels this node wants to listen to, and which of them have changed since the subscriber last looked.
+//! The channels that this node is to be subscribed to, and which of them have changed since the subscriber last looked.
 
 use super::channel::Channel;
 use parking_lot::Mutex;
@@ -14,13 +14,13 @@ pub(super) struct Interest {
 #[derive(Default)]
 struct State {
     wanted: HashSet<Channel>,
-    /// Bounded as what is wanted or was is: a channel stands here once, however often it comes and goes.
+    /// Channels that may have changed. Each is in here at most once, however often it changes.
     dirty: HashSet<Channel>,
-    /// Being unsubscribed right now.
+    /// Channels that are being unsubscribed right now.
     leaving: HashSet<Channel>,
 }
 
-/// What the subscriber is to do.
+/// Subscriptions to add and to remove.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changes {
     pub(super) join: Vec<Channel>,
@@ -43,7 +43,7 @@ impl Interest {
         self.changed.notified().await;
     }
 
-    /// Everything that is wanted, for a connection that listens to nothing yet.
+    /// All wanted channels, for a new connection.
     pub(super) fn all(&self) -> Vec<Channel> {
         let mut state = self.state.lock();
         state.dirty.clear();
@@ -51,12 +51,12 @@ impl Interest {
         state.wanted.iter().copied().collect()
     }
 
-    /// What has changed since the last call, given what the connection listens to.
-    pub(super) fn changes(&self, listening: &HashSet<Channel>) -> Changes {
+    /// The changes since the last call, given the connection's subscriptions.
+    pub(super) fn changes(&self, subscribed: &HashSet<Channel>) -> Changes {
         let mut state = self.state.lock();
         let mut changes = Changes::default();
         for channel in std::mem::take(&mut state.dirty) {
-            match (state.wanted.contains(&channel), listening.contains(&channel)) {
+            match (state.wanted.contains(&channel), subscribed.contains(&channel)) {
                 (true, false) => changes.join.push(channel),
                 (false, true) => changes.leave.push(channel),
                 _ => {}
@@ -66,7 +66,7 @@ impl Interest {
         changes
     }
 
-    /// Whether the end of a channel's subscription is of the node's own making.
+    /// Whether this node is ending the channel's subscription itself.
     pub(super) fn is_leaving(&self, channel: Channel) -> bool {
         self.state.lock().leaving.contains(&channel)
     }
@@ -78,21 +78,21 @@ mod tests {
     use crate::domain::SessionId;
 
     #[test]
-    fn only_what_truly_changed_is_done() {
+    fn a_change_that_was_undone_needs_no_action() {
         let interest = Interest::default();
         let channels: Vec<_> = (0..3).map(|_| Channel::Session(SessionId::new())).collect();
         channels.iter().for_each(|channel| interest.set(*channel, true));
-        let mut listening: HashSet<_> = interest.all().into_iter().collect();
-        assert_eq!(listening.len(), 3);
-        assert_eq!(interest.changes(&listening), Changes::default());
-        // Gone and back between two looks: nothing to do.
+        let mut subscribed: HashSet<_> = interest.all().into_iter().collect();
+        assert_eq!(subscribed.len(), 3);
+        assert_eq!(interest.changes(&subscribed), Changes::default());
+        // Removed and added again between two calls.
         interest.set(channels[0], false);
         interest.set(channels[0], true);
         interest.set(channels[1], false);
-        assert_eq!(interest.changes(&listening), Changes { join: vec![], leave: vec![channels[1]] });
+        assert_eq!(interest.changes(&subscribed), Changes { join: vec![], leave: vec![channels[1]] });
         assert!(interest.is_leaving(channels[1]) && !interest.is_leaving(channels[0]));
-        listening.remove(&channels[1]);
+        subscribed.remove(&channels[1]);
         interest.set(channels[1], true);
-        assert_eq!(interest.changes(&listening), Changes { join: vec![channels[1]], leave: vec![] });
+        assert_eq!(interest.changes(&subscribed), Changes { join: vec![channels[1]], leave: vec![] });
     }
 }

@@ -1,8 +1,8 @@
-//! Nodes that reach each other over Redis: two connections a node, one to listen on and one for everything else.
+//! The broker over Redis. Each node has two connections: one for subscriptions, one for everything else.
 //!
-//! Each session has a channel, to which a node listens only while it has readers of it; each space has one, for
-//! feeds; and there is one for every node. With Redis away nothing waits and nothing fails: signals are dropped and
-//! counted, and the hub finds in the store what nobody told.
+//! Each session has a channel, to which a node is subscribed only while it has readers of the session. Each space has a
+//! channel for feeds, and one channel goes to every node. While Redis is unavailable nothing waits and nothing fails:
+//! signals are dropped and counted, and the hub finds the changes in the store.
 
 mod channel;
 mod connection;
@@ -12,7 +12,7 @@ mod presence;
 mod publisher;
 mod subscriber;
 
-use super::{Broker, Connectivity, Counters, Ear, Ephemeral, Signal};
+use super::{Broker, Connectivity, Counters, Ephemeral, Signal, SignalHandler};
 use crate::domain::{PrincipalId, SessionId, SpaceId};
 use crate::supervisor::Supervisor;
 use async_trait::async_trait;
@@ -21,7 +21,7 @@ pub use connection::Target;
 use connection::{Connection, is_lasting};
 use interest::Interest;
 use parking_lot::Mutex;
-use presence::Roster;
+use presence::PresenceState;
 use publisher::Outgoing;
 use redis::RedisError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,9 +31,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How long a connection has to hold until the next one may be made at once again: a node that Redis cuts off for being
-/// slow would come back only to be cut off, with all its subscriptions made anew each time.
-const STEADY: Duration = Duration::from_secs(10);
+/// How long a connection has to last before the back-off of reconnects is reset: a node that Redis disconnects for being
+/// slow would otherwise reconnect at once, only to be disconnected again, and renew all its subscriptions each time.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 /// What the broker's tasks share.
 struct Shared {
@@ -41,14 +41,14 @@ struct Shared {
     node: Uuid,
     target: Target,
     names: Names,
-    ear: OnceLock<Ear>,
+    handler: OnceLock<SignalHandler>,
     interest: Interest,
     outgoing: Outgoing,
-    roster: Roster,
-    /// The connection for everything but listening, while there is one.
+    presence: PresenceState,
+    /// The connection for everything but subscriptions, while there is one.
     commands: Mutex<Option<Connection>>,
     counters: Arc<Counters>,
-    hears: AtomicBool,
+    is_subscribed: AtomicBool,
     closing: CancellationToken,
 }
 
@@ -69,20 +69,20 @@ impl RedisBroker {
             node: Uuid::now_v7(),
             target,
             names: Names::new(store),
-            ear: OnceLock::new(),
+            handler: OnceLock::new(),
             interest,
             outgoing,
-            roster: Roster::default(),
+            presence: PresenceState::default(),
             commands: Mutex::new(None),
             counters: Arc::default(),
-            hears: AtomicBool::new(false),
+            is_subscribed: AtomicBool::new(false),
             closing: CancellationToken::new(),
         };
         Self { shared: Arc::new(shared), signals: Mutex::new(Some(signals)), supervisor }
     }
 
-    /// Fails if the settings don't fit the server, so that a wrong password is noticed at the start. A server that is
-    /// away is no error: it may come.
+    /// Fails if the server rejects the settings, so that a wrong password is noticed at the start. An unavailable server is
+    /// no error, since it may become available later.
     pub async fn check(&self) -> Result<(), String> {
         let answer = self.shared.target.connect(Arc::new(|_| {})).await;
         match answer {
@@ -95,36 +95,37 @@ impl RedisBroker {
 }
 
 impl Shared {
-    fn say(&self, signal: Signal) {
-        if let Some(ear) = self.ear.get() {
-            ear(signal);
+    /// Passes a signal to the handler.
+    fn deliver(&self, signal: Signal) {
+        if let Some(handler) = self.handler.get() {
+            handler(signal);
         }
     }
 
-    /// The connection for everything but listening, if there is one.
+    /// The connection for everything but subscriptions, if there is one.
     fn commands(&self) -> Option<Connection> {
         self.commands.lock().clone()
     }
 
-    fn hearing_found(&self) {
-        self.hears.store(true, Ordering::Release);
+    fn subscribed(&self) {
+        self.is_subscribed.store(true, Ordering::Release);
         tracing::info!(redis = self.target.label(), "connected to the other nodes");
     }
 
-    fn hearing_lost(&self, error: &RedisError) {
+    fn disconnected(&self, error: &RedisError) {
         self.counters.disconnects.add(1);
         self.counters.channels.set(0);
-        // Each time anew would fill the log.
-        if self.hears.swap(false, Ordering::AcqRel) || self.counters.disconnects.get() <= 1 {
-            tracing::warn!(%error, redis = self.target.label(), "Redis is out of reach: what other nodes do is found in the store");
+        // Only once for each outage, so that retries do not fill the log.
+        if self.is_subscribed.swap(false, Ordering::AcqRel) || self.counters.disconnects.get() <= 1 {
+            tracing::warn!(%error, redis = self.target.label(), "Redis is unavailable: changes of other nodes are read from the store");
         }
     }
 }
 
 #[async_trait]
 impl Broker for RedisBroker {
-    fn listen(&self, ear: Ear) {
-        if let (Some(signals), true) = (self.signals.lock().take(), self.shared.ear.set(ear).is_ok()) {
+    fn listen(&self, handler: SignalHandler) {
+        if let (Some(signals), true) = (self.signals.lock().take(), self.shared.handler.set(handler).is_ok()) {
             let shared = || Arc::clone(&self.shared);
             let run = &self.supervisor;
             run.spawn("redis subscriber", shared(), |shared| Box::pin(subscriber::run(Arc::clone(shared))));
@@ -137,8 +138,8 @@ impl Broker for RedisBroker {
 
     fn publish(&self, signal: Signal) {
         if let Signal::Ephemeral(Ephemeral::Presence { session, participant, principal, online }) = signal {
-            // Not a hint among others: it has to be right when Redis comes back, too.
-            return self.shared.roster.set(session, principal, participant, online);
+            // Not a hint that may be dropped: it has to be correct after an outage of Redis, too.
+            return self.shared.presence.set_local(session, principal, participant, online);
         }
         if !self.shared.outgoing.offer(signal) {
             self.shared.counters.dropped.add(1);
@@ -158,7 +159,7 @@ impl Broker for RedisBroker {
     }
 
     fn connectivity(&self) -> Connectivity {
-        let both = self.shared.hears.load(Ordering::Acquire) && self.shared.commands.lock().is_some();
+        let both = self.shared.is_subscribed.load(Ordering::Acquire) && self.shared.commands.lock().is_some();
         if both { Connectivity::Connected } else { Connectivity::Disconnected }
     }
 
@@ -167,7 +168,7 @@ impl Broker for RedisBroker {
     }
 
     fn is_present_elsewhere(&self, session: SessionId, principal: PrincipalId) -> bool {
-        self.shared.roster.is_elsewhere(session, principal)
+        self.shared.presence.is_present_elsewhere(session, principal)
     }
 
     async fn present_elsewhere(&self, session: SessionId) -> Option<Vec<PrincipalId>> {
@@ -178,7 +179,7 @@ impl Broker for RedisBroker {
         let connection = self.shared.commands();
         self.shared.closing.cancel();
         if let Some(connection) = connection {
-            presence::take_leave(&self.shared, connection).await;
+            presence::withdraw(&self.shared, connection).await;
         }
     }
 }

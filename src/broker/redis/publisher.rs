@@ -1,8 +1,8 @@
-//! The way out: a bounded queue that never blocks a commit, and one task that sends what has queued in one piece.
+//! The publisher: a bounded queue that never blocks a commit, and one task that sends the queued signals in batches.
 
 use super::connection::Connection;
 use super::message::{encode, size};
-use super::{STEADY, Shared};
+use super::{STABLE_AFTER, Shared};
 use crate::backoff::Backoff;
 use crate::broker::Signal;
 use redis::{PushInfo, PushKind, RedisError};
@@ -12,19 +12,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Most signals that wait, and about how many bytes they may hold.
+/// Limits of the queue, in signals and in approximate bytes.
 const MAX_QUEUE: usize = 8192;
 const MAX_BYTES: usize = 32 * 1024 * 1024;
-/// Most signals that go out together.
+/// Most signals in one batch.
 const MAX_BATCH: usize = 128;
-/// How often a quiet connection is tried.
-const PING_EVERY: Duration = Duration::from_secs(1);
+/// Interval of pings on an idle connection.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The way into the queue.
+/// The sending end of the queue.
 pub(super) struct Outgoing {
     queue: mpsc::Sender<Signal>,
     bytes: AtomicUsize,
-    /// Whether there is a connection to send on: without one nothing queues up, since old hints help nobody.
+    /// Whether there is a connection. Without one nothing is queued, since old hints are useless.
     open: AtomicBool,
 }
 
@@ -34,7 +34,7 @@ impl Outgoing {
         (Self { queue, bytes: AtomicUsize::new(0), open: AtomicBool::new(false) }, signals)
     }
 
-    /// Takes a signal if there is room and a connection; `false` if it was dropped.
+    /// Queues a signal if there is room and a connection; `false` if it was dropped.
     pub(super) fn offer(&self, signal: Signal) -> bool {
         if !self.open.load(Ordering::Acquire) {
             return false;
@@ -70,7 +70,7 @@ pub(super) async fn run(shared: Arc<Shared>, signals: &mut mpsc::Receiver<Signal
         shared.counters.dropped.add(stale.len());
         let Err(error) = outcome else { return };
         shared.counters.disconnects.add(1);
-        tracing::debug!(%error, "nothing can be published on Redis");
+        tracing::debug!(%error, "publishing to Redis failed");
         tokio::select! {
             () = shared.closing.cancelled() => return,
             () = tokio::time::sleep(backoff.next()) => {}
@@ -94,9 +94,9 @@ async fn send(
     let mut connection = shared.target.connect(Arc::new(on_push)).await?;
     *shared.commands.lock() = Some(connection.clone());
     shared.outgoing.open.store(true, Ordering::Release);
-    shared.roster.connected();
+    shared.presence.reconnected();
     let since = Instant::now();
-    let mut pings = tokio::time::interval(PING_EVERY);
+    let mut pings = tokio::time::interval(PING_INTERVAL);
     pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut batch = Vec::with_capacity(MAX_BATCH);
     loop {
@@ -104,11 +104,11 @@ async fn send(
             () = broken.cancelled() => return Err((redis::ErrorKind::Io, "the connection ended").into()),
             _ = pings.tick() => {
                 connection.ping().await?;
-                if since.elapsed() >= STEADY {
+                if since.elapsed() >= STABLE_AFTER {
                     backoff.reset();
                 }
             }
-            // The queue ends only with the broker itself, which holds its other end.
+            // The queue is open as long as the broker, which holds its sending end.
             _ = signals.recv_many(&mut batch, MAX_BATCH) => {
                 shared.outgoing.taken(&batch);
                 let sent = publish(shared, &mut connection, &batch).await;

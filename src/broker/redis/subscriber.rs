@@ -1,10 +1,10 @@
-//! The one connection on which this node listens: keeps its subscriptions as the interest says, and after every
-//! break connects anew, subscribes to everything again and has the hub compare itself with the store.
+//! The connection for subscriptions: subscribes to the channels of `Interest`. After a disconnect it reconnects,
+//! subscribes to everything again and asks the hub to compare with the store.
 
 use super::channel::Channel;
 use super::connection::{Connection, OnPush};
 use super::message::{Body, decode};
-use super::{STEADY, Shared};
+use super::{STABLE_AFTER, Shared};
 use crate::backoff::Backoff;
 use crate::broker::{Ephemeral, Signal};
 use crate::domain::SessionId;
@@ -14,20 +14,20 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How often a quiet connection is tried.
-const PING_EVERY: Duration = Duration::from_secs(1);
+/// Interval of pings on an idle connection.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Listens until the broker closes.
+/// Runs until the broker closes.
 pub(super) async fn run(shared: Arc<Shared>) {
     let closing = shared.closing.clone();
     let mut backoff = Backoff::new();
     loop {
         let outcome = tokio::select! {
             () = closing.cancelled() => return,
-            outcome = listen(&shared, &mut backoff) => outcome,
+            outcome = receive_all(&shared, &mut backoff) => outcome,
         };
         let Err(error) = outcome;
-        shared.hearing_lost(&error);
+        shared.disconnected(&error);
         tokio::select! {
             () = closing.cancelled() => return,
             () = tokio::time::sleep(backoff.next()) => {}
@@ -35,40 +35,40 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Connects and listens until something fails.
-async fn listen(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<std::convert::Infallible, RedisError> {
+/// Connects and receives until something fails.
+async fn receive_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<std::convert::Infallible, RedisError> {
     let broken = CancellationToken::new();
     let mut connection = shared.target.connect(on_push(Arc::downgrade(shared), broken.clone())).await?;
     let wanted = shared.interest.all();
-    shared.roster.keep_only(&sessions(&wanted).collect());
+    shared.presence.track_only(&sessions(&wanted).collect());
     subscribe(shared, &mut connection, &wanted).await?;
-    let mut listening: HashSet<Channel> = wanted.into_iter().collect();
+    let mut subscribed: HashSet<Channel> = wanted.into_iter().collect();
     let since = Instant::now();
-    shared.hearing_found();
-    shared.say(Signal::Resync);
+    shared.subscribed();
+    shared.deliver(Signal::Resync);
 
-    let mut pings = tokio::time::interval(PING_EVERY);
+    let mut pings = tokio::time::interval(PING_INTERVAL);
     pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        shared.counters.channels.set(listening.len());
+        shared.counters.channels.set(subscribed.len());
         tokio::select! {
             () = broken.cancelled() => return Err((redis::ErrorKind::Io, "the connection ended").into()),
             () = shared.interest.changed() => {
-                let changes = shared.interest.changes(&listening);
+                let changes = shared.interest.changes(&subscribed);
                 let names: Vec<_> = changes.leave.iter().map(|channel| shared.names.channel(*channel)).collect();
                 connection.subscribe(names, false).await?;
                 for channel in changes.leave {
-                    listening.remove(&channel);
+                    subscribed.remove(&channel);
                     if let Channel::Session(session) = channel {
-                        shared.roster.forget(session);
+                        shared.presence.untrack(session);
                     }
                 }
                 subscribe(shared, &mut connection, &changes.join).await?;
-                listening.extend(&changes.join);
+                subscribed.extend(&changes.join);
             }
             _ = pings.tick() => {
                 connection.ping().await?;
-                if since.elapsed() >= STEADY {
+                if since.elapsed() >= STABLE_AFTER {
                     backoff.reset();
                 }
             }
@@ -81,8 +81,8 @@ async fn subscribe(shared: &Shared, connection: &mut Connection, channels: &[Cha
     connection.subscribe(names, true).await?;
     let sessions: Vec<SessionId> = sessions(channels).collect();
     if !sessions.is_empty() {
-        shared.roster.listen(&sessions);
-        shared.say(Signal::Listening(sessions));
+        shared.presence.track(&sessions);
+        shared.deliver(Signal::Subscribed(sessions));
     }
     Ok(())
 }
@@ -94,10 +94,10 @@ fn sessions(channels: &[Channel]) -> impl Iterator<Item = SessionId> {
     })
 }
 
-/// Takes what Redis sends unasked. Of a single server it runs in the connection's own task, which reads no faster than
-/// this takes: a node that can't keep up is cut off by Redis (`client-output-buffer-limit pubsub`), and then starts
-/// anew. Of a cluster the library hands it on through a queue of its own that has no bound and can't be given one, so
-/// that there is nothing but this function's speed: it parses, and what it calls must not block.
+/// Handles push messages. With a single server this runs in the connection's task, which reads no faster than this
+/// returns: a node that can't keep up is disconnected by Redis (`client-output-buffer-limit pubsub`) and reconnects. With
+/// a cluster the `redis` crate passes messages through an unbounded queue, which only the speed of this function keeps
+/// short: it parses, and the handler must not block.
 fn on_push(shared: Weak<Shared>, broken: CancellationToken) -> OnPush {
     Arc::new(move |push: PushInfo| {
         let Some(shared) = shared.upgrade() else { return };
@@ -105,10 +105,10 @@ fn on_push(shared: Weak<Shared>, broken: CancellationToken) -> OnPush {
             PushKind::Disconnection => broken.cancel(),
             PushKind::Message | PushKind::SMessage => {
                 if let [Value::BulkString(channel), Value::BulkString(message)] = push.data.as_slice() {
-                    hear(&shared, channel, message);
+                    receive(&shared, channel, message);
                 }
             }
-            // A cluster that moves a slot ends its subscriptions.
+            // A cluster ends the subscriptions of a slot that it moves.
             PushKind::SUnsubscribe => {
                 if let Some(Value::BulkString(channel)) = push.data.first()
                     && let Some(channel) = shared.names.parse(channel)
@@ -122,27 +122,32 @@ fn on_push(shared: Weak<Shared>, broken: CancellationToken) -> OnPush {
     })
 }
 
-fn hear(shared: &Shared, channel: &[u8], message: &[u8]) {
+fn receive(shared: &Shared, channel: &[u8], message: &[u8]) {
     let Some(channel) = shared.names.parse(channel) else {
         shared.counters.rejected.add(1);
-        return tracing::warn!("a message on a channel that is none of the hub's was dropped");
+        return tracing::warn!("dropped a message on a channel that does not belong to this hub");
     };
     match decode(channel, message) {
         Ok(message) if message.node == shared.node => {}
         Ok(message) => {
             shared.counters.received.add(1);
             match message.body {
-                Body::Signals(signals) => signals.into_iter().for_each(|signal| shared.say(signal)),
+                Body::Signals(signals) => signals.into_iter().for_each(|signal| shared.deliver(signal)),
                 Body::Presence { session, principal, participant, online } => {
-                    if shared.roster.hear(message.node, session, principal, participant, online) {
-                        shared.say(Signal::Ephemeral(Ephemeral::Presence { session, participant, principal, online }));
+                    if shared.presence.apply_message(message.node, session, principal, participant, online) {
+                        shared.deliver(Signal::Ephemeral(Ephemeral::Presence {
+                            session,
+                            participant,
+                            principal,
+                            online,
+                        }));
                     }
                 }
             }
         }
         Err(problem) => {
             shared.counters.rejected.add(1);
-            tracing::warn!(problem = problem.0, bytes = message.len(), "a message between nodes was dropped");
+            tracing::warn!(problem = problem.0, bytes = message.len(), "dropped a malformed message of another node");
         }
     }
 }

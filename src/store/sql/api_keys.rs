@@ -1,4 +1,4 @@
-//! API keys: who one speaks for, what was made with it, and revoking it with all of that.
+//! API keys: look-up, and revocation together with everything that was created with a key.
 
 use super::{SqlStore, audit, revocation, rows, sql};
 use crate::domain::people::ApiKey;
@@ -7,8 +7,9 @@ use crate::domain::{
     SessionId, SpaceId, Timestamp,
 };
 use crate::protocol::page::{Page, PageRequest};
-use crate::store::engine::{Engine, Fields, Statement, groups, large_groups};
-use crate::store::lease::Lease;
+use crate::store::engine::Engine;
+use crate::store::pool::PooledConnection;
+use crate::store::statement::{Fields, Statement, groups, large_groups};
 use crate::store::{ApiKeys, GuestOf, KeyHolder, NotRevoked, Revoked, Revoker, SecretHash, StoreResult, Uses};
 use async_trait::async_trait;
 use std::collections::HashSet;
@@ -70,7 +71,7 @@ impl<E: Engine> ApiKeys for SqlStore<E> {
             if !cascade {
                 break;
             }
-            // Those that are revoked already are followed too: what they made still stands.
+            // Revoked keys are followed too, since what was created with them may still be active.
             seen.extend(level.iter().map(|key| key.id));
             let mut next = Vec::new();
             for parent in &level {
@@ -105,7 +106,7 @@ impl<E: Engine> ApiKeys for SqlStore<E> {
                  AND (guests.last_used_at IS NULL OR guests.last_used_at < v.column2)",
             ),
         ] {
-            // In one order, so that two nodes can't deadlock.
+            // In a fixed order, so that two nodes can't deadlock.
             list.sort_unstable();
             for group in groups(list) {
                 let mut statement = Statement::<E>::with_rows(head, tail, 1, group.len(), 2);
@@ -120,7 +121,7 @@ impl<E: Engine> ApiKeys for SqlStore<E> {
     }
 }
 
-/// What revoking a key has to know of it.
+/// The columns of a key that its revocation needs.
 pub(super) struct Key {
     id: KeyId,
     space: SpaceId,
@@ -128,9 +129,9 @@ pub(super) struct Key {
     is_revoked: bool,
 }
 
-/// The keys of a condition on `$1`; `$2` is a space, which the condition may use.
+/// The keys that match a condition on `$1`, and optionally on the space `$2`.
 fn keys_of<E: Engine>(condition: &'static str, one: Uuid, space: SpaceId) -> Statement<E> {
-    // `$2` stands in every text, since every argument needs a place.
+    // `$2` is in every text, since every argument needs a placeholder.
     let tail = [condition, " AND ($2 = $2) ORDER BY k.id"].concat();
     Statement::<E>::joined("SELECT k.id, k.space_id, k.permission, k.revoked_at FROM api_keys k WHERE ", &tail)
         .bind(one)
@@ -148,7 +149,7 @@ fn read_key<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Key> {
 
 /// The keys that an agent owns.
 pub(super) async fn keys_of_agent<E: Engine>(
-    tx: &mut Lease<E>,
+    tx: &mut PooledConnection<E>,
     space: SpaceId,
     agent: AgentId,
 ) -> StoreResult<Vec<Key>> {
@@ -158,14 +159,14 @@ pub(super) async fn keys_of_agent<E: Engine>(
 }
 
 /// The keys of a space.
-pub(super) async fn keys_of_space<E: Engine>(tx: &mut Lease<E>, space: SpaceId) -> StoreResult<Vec<Key>> {
+pub(super) async fn keys_of_space<E: Engine>(tx: &mut PooledConnection<E>, space: SpaceId) -> StoreResult<Vec<Key>> {
     keys_of::<E>("k.space_id = $1 AND k.revoked_at IS NULL", space.0, space).all(tx, read_key::<E>).await
 }
 
-/// Revokes those of `keys` that are not revoked yet. Refused if one is above the permission of who revokes, or if no key
-/// with `owner` would be left in the hub.
+/// Revokes those of `keys` that are not revoked yet. Refused if one has a higher permission than the caller, or if the hub
+/// would be left without a key with `owner`.
 pub(super) async fn revoke_all<E: Engine>(
-    tx: &mut Lease<E>,
+    tx: &mut PooledConnection<E>,
     by: &Revoker,
     keys: &[Key],
     revoked: &mut Revoked,
@@ -178,8 +179,7 @@ pub(super) async fn revoke_all<E: Engine>(
     }
     let has_owner = active.iter().any(|key| key.permission == Permission::Owner);
     if has_owner {
-        // Before anything is revoked: those who revoke keys with `owner` take turns, so that each sees what the one
-        // before left.
+        // Serializes the revocations of keys with `owner`, so that each sees the result of the previous one.
         sql::<E>(
             "INSERT INTO settings (name, value) VALUES ('owner_keys', '') \
              ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -200,8 +200,8 @@ pub(super) async fn revoke_all<E: Engine>(
         group.iter().for_each(|key| statement.push(key.id.0));
         statement.execute(tx).await?;
     }
-    // One that has expired may go, whether others are left or not. One that does not expire needs another such one: the
-    // hub would be without an owner once the others have expired.
+    // An expired key may always be revoked. A key that does not expire may be revoked only if another such key is left:
+    // otherwise the hub would be without an owner once the others have expired.
     if has_owner {
         let (usable_left, lasting_left) = owners::<E>(tx, by.at).await?;
         if (usable > 0 && usable_left == 0) || (lasting > 0 && lasting_left == 0) {
@@ -217,8 +217,8 @@ pub(super) async fn revoke_all<E: Engine>(
     Ok(Ok(()))
 }
 
-/// How many keys with `owner` can be used, and how many of them do not expire.
-async fn owners<E: Engine>(tx: &mut Lease<E>, now: Timestamp) -> StoreResult<(i64, i64)> {
+/// The number of usable keys with `owner`, and how many of them do not expire.
+async fn owners<E: Engine>(tx: &mut PooledConnection<E>, now: Timestamp) -> StoreResult<(i64, i64)> {
     let counts = sql::<E>(
         "SELECT COUNT(*), COUNT(*) - COUNT(k.expires_at) FROM api_keys k JOIN spaces s ON s.id = k.space_id AND s.deactivated_at IS NULL \
          LEFT JOIN agents a ON a.id = k.agent_id \
@@ -231,9 +231,9 @@ async fn owners<E: Engine>(tx: &mut Lease<E>, now: Timestamp) -> StoreResult<(i6
     Ok(counts.unwrap_or_default())
 }
 
-/// Revokes the guest tokens that a key made.
+/// Revokes the guest tokens that were created with a key.
 async fn revoke_guests<E: Engine>(
-    tx: &mut Lease<E>,
+    tx: &mut PooledConnection<E>,
     by: &Revoker,
     key: KeyId,
     revoked: &mut Revoked,
@@ -258,9 +258,9 @@ async fn revoke_guests<E: Engine>(
     Ok(())
 }
 
-/// Enters something in the audit log of a space.
+/// Adds an entry to the audit log of a space.
 pub(super) async fn note<E: Engine>(
-    tx: &mut Lease<E>,
+    tx: &mut PooledConnection<E>,
     by: &Revoker,
     space: SpaceId,
     event: AuditEvent,
@@ -270,7 +270,7 @@ pub(super) async fn note<E: Engine>(
     let entry = if space == by.space {
         AuditEntry::new(event, Some(space), &by.source, by.at).by(by.author.clone())
     } else {
-        // Which key of another space did it, and from where, is none of this one's business.
+        // A space does not learn which key of another space did it, nor from where.
         AuditEntry::new(event, Some(space), &AuditSource::default(), by.at).by(Author::hub_owner())
     };
     let entry = entry.on(target);
@@ -279,9 +279,9 @@ pub(super) async fn note<E: Engine>(
     Ok(())
 }
 
-/// Holds the key that something is made with to the end of the transaction; `false` if it is revoked.
-pub(super) async fn hold<E: Engine>(tx: &mut Lease<E>, key: KeyId) -> StoreResult<bool> {
-    // Whoever revokes it with what it made waits, and then finds what is made here.
+/// Locks the key that something is created with until the end of the transaction; `false` if it is revoked.
+pub(super) async fn hold<E: Engine>(tx: &mut PooledConnection<E>, key: KeyId) -> StoreResult<bool> {
+    // A concurrent revocation with `cascade` waits, and then finds what this transaction created.
     let held = sql::<E>("UPDATE api_keys SET prefix = prefix WHERE id = $1 AND revoked_at IS NULL")
         .bind(key.0)
         .execute(tx)

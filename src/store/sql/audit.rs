@@ -5,8 +5,9 @@ use super::{SqlStore, sql};
 use crate::domain::audit::AuditOutcome;
 use crate::domain::{AuditEntry, AuditEvent, AuditTarget, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
-use crate::store::engine::{Engine, Fields};
-use crate::store::lease::Lease;
+use crate::store::engine::Engine;
+use crate::store::pool::PooledConnection;
+use crate::store::statement::Fields;
 use crate::store::{AuditLog, StoreError, StoreResult};
 use async_trait::async_trait;
 use serde::Serialize;
@@ -34,7 +35,7 @@ impl<E: Engine> AuditLog for SqlStore<E> {
             "SELECT (SELECT COUNT(*) FROM audit a WHERE a.space_id = $1 AND a.id > $2) \
              + (SELECT COUNT(*) FROM audit b WHERE b.space_id IS NULL AND b.id > $2 AND $3)",
         );
-        // Two ranges of one index, each read no further than the page reaches.
+        // Two ranges of one index, each read only up to the end of the page.
         let list = sql::<E>(
             "SELECT u.id, u.space_id, u.at, u.event, u.actor, u.target, u.origin, u.request_id, u.outcome FROM (\
              SELECT * FROM (SELECT * FROM audit a WHERE a.space_id = $1 AND a.id > $2 ORDER BY a.id LIMIT $4) AS x \
@@ -79,8 +80,8 @@ fn read<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<AuditEntry> {
     })
 }
 
-/// Adds an entry; one that is there gets the new target.
-pub(super) async fn add<E: Engine>(tx: &mut Lease<E>, entry: &AuditEntry) -> StoreResult<()> {
+/// Adds an entry, or replaces the target of an existing one.
+pub(super) async fn add<E: Engine>(tx: &mut PooledConnection<E>, entry: &AuditEntry) -> StoreResult<()> {
     sql::<E>(
         "INSERT INTO audit (id, space_id, at, event, actor, target, origin, request_id, outcome) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET target = excluded.target",
@@ -99,7 +100,7 @@ pub(super) async fn add<E: Engine>(tx: &mut Lease<E>, entry: &AuditEntry) -> Sto
     Ok(())
 }
 
-/// The text under which a value is stored.
+/// The JSON by which a value is stored.
 pub(super) fn json<T: Serialize>(value: &T) -> StoreResult<String> {
     serde_json::to_string(value).map_err(|error| StoreError::damaged(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! Spaces, agents and humans: looking them up, and deactivating them.
+//! Spaces, agents and humans: look-ups and deactivation.
 
 use super::directory_tx::SqlDirectoryTx;
 use super::rows::{select_agent, select_human, select_space};
@@ -7,8 +7,9 @@ use crate::domain::participant::{Member, MemberRef};
 use crate::domain::people::{Agent, Human, Space};
 use crate::domain::{AgentId, AuditEntry, AuditEvent, AuditTarget, AuditTargetType, HumanId, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
-use crate::store::engine::{Engine, Statement};
-use crate::store::lease::Lease;
+use crate::store::engine::Engine;
+use crate::store::pool::PooledConnection;
+use crate::store::statement::Statement;
 use crate::store::{Directory, DirectoryTx, NotRevoked, Revoked, Revoker, StoreResult};
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -35,7 +36,7 @@ impl<E: Engine> Directory for SqlStore<E> {
     async fn deactivate_space(&self, by: &Revoker, space: SpaceId) -> StoreResult<Result<Revoked, NotRevoked>> {
         let mut tx = self.transaction().await?;
         let mut revoked = Revoked::default();
-        // Its keys first: once it is deactivated, none of them counts as one that can be used.
+        // Keys first: after the deactivation none of them counts as usable.
         let keys = api_keys::keys_of_space::<E>(&mut tx, space).await?;
         if let Err(refused) = api_keys::revoke_all::<E>(&mut tx, by, &keys, &mut revoked).await? {
             return Ok(Err(refused));
@@ -60,7 +61,7 @@ impl<E: Engine> Directory for SqlStore<E> {
         .all(&mut *tx, |row| Ok(HumanId(row.read()?)))
         .await?;
         for human in &revoked.humans {
-            let_go::<E>(&mut tx, *human, by.at).await?;
+            release_human::<E>(&mut tx, *human, by.at).await?;
         }
         sql::<E>("DELETE FROM memberships WHERE space_id = $1").bind(space.0).execute(&mut *tx).await?;
         revocation::<E>(space.0, by.at).execute(&mut *tx).await?;
@@ -90,7 +91,7 @@ impl<E: Engine> Directory for SqlStore<E> {
     async fn deactivate_agent(&self, by: &Revoker, id: AgentId) -> StoreResult<Result<Revoked, NotRevoked>> {
         let mut tx = self.transaction().await?;
         let mut revoked = Revoked::default();
-        // Its keys first: once it is deactivated, none of them counts as one that can be used.
+        // Keys first: after the deactivation none of them counts as usable.
         let keys = api_keys::keys_of_agent::<E>(&mut tx, by.space, id).await?;
         if let Err(refused) = api_keys::revoke_all::<E>(&mut tx, by, &keys, &mut revoked).await? {
             return Ok(Err(refused));
@@ -169,16 +170,16 @@ impl<E: Engine> Directory for SqlStore<E> {
         .execute(&mut *tx)
         .await?;
         if changed > 0 {
-            let_go::<E>(&mut tx, id, now).await?;
+            release_human::<E>(&mut tx, id, now).await?;
             tx.commit().await?;
         }
         Ok(changed > 0)
     }
 }
 
-/// What goes with a human who is deactivated: their address is free, for the version before as well, their sign-ins and
-/// live connections end, and the backup of their private keys, which nobody else can open, is deleted.
-async fn let_go<E: Engine>(tx: &mut Lease<E>, human: HumanId, now: Timestamp) -> StoreResult<()> {
+/// The consequences of deactivating a human: the address becomes free, for the previous release as well; sign-ins and live
+/// connections end; the key backup, which only this human can decrypt, is deleted.
+async fn release_human<E: Engine>(tx: &mut PooledConnection<E>, human: HumanId, now: Timestamp) -> StoreResult<()> {
     sql::<E>("UPDATE humans SET email = address || '#' || $1 WHERE id = $2")
         .bind(human.to_string())
         .bind(human.0)
@@ -196,7 +197,7 @@ async fn let_go<E: Engine>(tx: &mut Lease<E>, human: HumanId, now: Timestamp) ->
     Ok(())
 }
 
-/// The humans of a space; what is left to bind is how many, and after how many.
+/// The humans of a space, with limit and offset still to bind.
 fn humans_of<E: Engine>(space: SpaceId) -> Statement<E> {
     sql::<E>(select_human!(
         "FROM humans h WHERE h.space_id = $1 AND h.deactivated_at IS NULL ORDER BY h.id LIMIT $2 OFFSET $3"

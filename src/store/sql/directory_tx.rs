@@ -1,29 +1,29 @@
-//! The transaction that makes spaces, agents, humans and keys, with the reply that is kept of it.
+//! The transaction that creates spaces, agents, humans and keys, and saves the reply.
 
 use super::directory::{agent_by_id, agent_by_name, human_by_address, human_by_id};
 use super::rows::select_space;
-use super::{api_keys, audit, outside, replies, rows, sign_ins, sql};
+use super::{api_keys, audit, external_identities, replies, rows, sign_ins, sql};
 use crate::domain::people::{Agent, ApiKey, Human, Space};
 use crate::domain::{AgentId, AuditEntry, HumanId, KeyId, SpaceId, Timestamp};
 use crate::store::engine::Engine;
-use crate::store::lease::Lease;
+use crate::store::pool::PooledConnection;
 use crate::store::{DirectoryTx, NewHuman, NewKey, SavedReply, SecretHash, StoreResult};
 use async_trait::async_trait;
 
 pub(super) struct SqlDirectoryTx<E: Engine> {
-    tx: Box<Lease<E>>,
-    /// Entries of the audit log, for the log once they are durable.
+    tx: Box<PooledConnection<E>>,
+    /// Audit entries to log after the commit.
     audited: Vec<AuditEntry>,
 }
 
 impl<E: Engine> SqlDirectoryTx<E> {
-    pub(super) fn new(tx: Box<Lease<E>>) -> Self {
+    pub(super) fn new(tx: Box<PooledConnection<E>>) -> Self {
         Self { tx, audited: Vec::new() }
     }
 
-    /// Waits for others that count what a space has, whose transactions are then durable and seen.
-    async fn take_turn(&mut self, space: SpaceId) -> StoreResult<()> {
-        // Others of the space go on: foreign keys ask for no more than that the row's key stays.
+    /// Waits for other transactions that count the same space, so that their changes are committed and visible.
+    async fn lock_counts(&mut self, space: SpaceId) -> StoreResult<()> {
+        // Does not block other writes of the space, since foreign keys lock only the key of the row.
         sql::<E>("UPDATE spaces SET created_at = created_at WHERE id = $1").bind(space.0).execute(&mut self.tx).await?;
         Ok(())
     }
@@ -87,7 +87,7 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
 
     async fn create_human(&mut self, new: &NewHuman<'_>, now: Timestamp) -> StoreResult<Option<Human>> {
         let id = HumanId::new();
-        // The version before knows one human of an address in all spaces: the others stand there under another name.
+        // The previous release has one human for an address in all spaces. The others get another value of `email`.
         let mut created = 0;
         for email in [new.email.to_owned(), format!("{}#{id}", new.email)] {
             created = sql::<E>(
@@ -111,7 +111,7 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
         if created == 0 {
             return Ok(None);
         }
-        // For the version before.
+        // For the previous release.
         sql::<E>("INSERT INTO memberships (space_id, human_id, created_at) VALUES ($1, $2, $3)")
             .bind(new.space.0)
             .bind(id.0)
@@ -122,7 +122,7 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
     }
 
     async fn count_agents(&mut self, space: SpaceId) -> StoreResult<i64> {
-        self.take_turn(space).await?;
+        self.lock_counts(space).await?;
         sql::<E>("SELECT COUNT(*) FROM agents WHERE space_id = $1 AND deactivated_at IS NULL")
             .bind(space.0)
             .number(&mut self.tx)
@@ -130,7 +130,7 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
     }
 
     async fn count_humans(&mut self, space: SpaceId) -> StoreResult<i64> {
-        self.take_turn(space).await?;
+        self.lock_counts(space).await?;
         sql::<E>("SELECT COUNT(*) FROM humans WHERE space_id = $1 AND deactivated_at IS NULL")
             .bind(space.0)
             .number(&mut self.tx)
@@ -185,18 +185,18 @@ impl<E: Engine> DirectoryTx for SqlDirectoryTx<E> {
         Ok(())
     }
 
-    async fn add_outside_identity(
+    async fn add_external_identity(
         &mut self,
         issuer: &str,
         subject: &str,
         human: HumanId,
         now: Timestamp,
     ) -> StoreResult<bool> {
-        Ok(outside::insert::<E>(issuer, subject, human, now).execute(&mut *self.tx).await? > 0)
+        Ok(external_identities::insert::<E>(issuer, subject, human, now).execute(&mut *self.tx).await? > 0)
     }
 
     async fn void_setup_tokens(&mut self, human: HumanId) -> StoreResult<()> {
-        sign_ins::hold_human::<E>(&mut self.tx, human).await?;
+        sign_ins::lock_human::<E>(&mut self.tx, human).await?;
         sign_ins::void_setup_tokens::<E>(human).execute(&mut *self.tx).await?;
         Ok(())
     }

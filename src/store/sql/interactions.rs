@@ -1,14 +1,16 @@
-//! Interactions: sessions with a record that says so. Their message, answer and blocks are read from the timeline.
+//! Interactions: sessions with a row in `interactions`. Question, answer and blocks are read from the timeline.
 
-use super::timelines::{fitting_of, message};
+use super::messages::message;
+use super::page_bytes::fitting_of;
 use super::{SqlStore, scope, sql};
 use crate::domain::interaction::InteractionState;
 use crate::domain::{Envelope, Interaction, MessageId, MessageStatus, Scope, SessionId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
-use crate::store::engine::{Engine, Fields, Statement, groups};
-use crate::store::lease::Lease;
+use crate::store::batch::{SKIP_PADDING, StatementBatch};
+use crate::store::engine::Engine;
 use crate::store::listing::List;
-use crate::store::script::{FILLED, Script};
+use crate::store::pool::PooledConnection;
+use crate::store::statement::{Fields, Statement, groups};
 use crate::store::{Interactions, Moment, StoreError, StoreResult, Taken};
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -101,7 +103,7 @@ impl<E: Engine> Interactions for SqlStore<E> {
     }
 }
 
-/// An interaction as it stands, less its blocks, and where on its timeline it became so.
+/// The current state of an interaction without its blocks, and the `seq`s at which it changed.
 struct Found {
     interaction: Interaction,
     last_seq: i64,
@@ -110,7 +112,7 @@ struct Found {
 }
 
 impl Found {
-    /// Takes back what happened after `seq`.
+    /// Reverts changes after `seq`.
     fn rewind(&mut self, seq: i64) {
         if self.settled_seq.is_some_and(|settled| settled > seq) {
             self.interaction.status = MessageStatus::Pending;
@@ -146,8 +148,11 @@ fn damaged(error: &serde_json::Error) -> StoreError {
     StoreError::damaged(format!("an event: {error}"))
 }
 
-/// The blocks of interactions that the caller has found in scope, each with the `seq` of its event, in order.
-async fn blocks<E: Engine>(db: &mut Lease<E>, sessions: &[SessionId]) -> StoreResult<Vec<(SessionId, i64, Envelope)>> {
+/// The blocks of interactions, each with the `seq` of its event, in order. The caller has checked the scope.
+async fn blocks<E: Engine>(
+    db: &mut PooledConnection<E>,
+    sessions: &[SessionId],
+) -> StoreResult<Vec<(SessionId, i64, Envelope)>> {
     let mut found = Vec::new();
     for group in groups(sessions) {
         let mut statement = Statement::<E>::with_rows(
@@ -186,15 +191,15 @@ struct TitledSession {
     title: Option<String>,
 }
 
-/// When the event `$2` of session `$1` was, and the last one up to it that says what the session is called.
+/// The time of event `$2` of session `$1`, and the last event up to it that sets the title.
 pub const TITLE_AT: &str = "SELECT e.at, (SELECT t.body FROM events t \
      WHERE t.session_id = $1 AND t.seq <= $2 AND t.kind IN ('session.created', 'session.updated') \
      ORDER BY t.seq DESC LIMIT 1) FROM events e WHERE e.session_id = $1 AND e.seq = $2";
 
-/// What a session was called right after the event of this `seq`, and when that was; `None` where retention has taken
-/// the event.
+/// The title of a session right after the event of this `seq`, and the time of the event; `None` if retention has deleted
+/// it.
 async fn title_at<E: Engine>(
-    db: &mut Lease<E>,
+    db: &mut PooledConnection<E>,
     session: SessionId,
     seq: i64,
 ) -> StoreResult<Option<(Option<String>, Timestamp)>> {
@@ -208,8 +213,11 @@ async fn title_at<E: Engine>(
     Ok(Some((titled.data.session.map_or(titled.data.title, |session| session.title), at)))
 }
 
-/// What rules need of the interaction that this session is, if it is one.
-pub(super) async fn state<E: Engine>(db: &mut Lease<E>, session: SessionId) -> StoreResult<Option<InteractionState>> {
+/// The state that rules need of an interaction, if the session is one.
+pub(super) async fn state<E: Engine>(
+    db: &mut PooledConnection<E>,
+    session: SessionId,
+) -> StoreResult<Option<InteractionState>> {
     sql::<E>(
         "SELECT i.message_id, \
          (SELECT COUNT(*) FROM events e WHERE e.session_id = i.session_id AND e.kind = 'blocks.pushed'), \
@@ -224,10 +232,10 @@ pub(super) async fn state<E: Engine>(db: &mut Lease<E>, session: SessionId) -> S
     .await
 }
 
-pub(super) fn insert<E: Engine>(script: &mut Script<E>, interactions: &[(SessionId, MessageId, String)]) {
-    script.table(
+pub(super) fn insert<E: Engine>(batch: &mut StatementBatch<E>, interactions: &[(SessionId, MessageId, String)]) {
+    batch.add(
         "INSERT INTO interactions (session_id, message_id, kind) SELECT * FROM (VALUES",
-        FILLED,
+        SKIP_PADDING,
         None,
         interactions,
         |row, interaction| {

@@ -1,31 +1,32 @@
-//! Lists of sessions: reading a page by its stored entries, and writing the entries of sessions that have changed.
+//! Lists of sessions: reads a page from stored entries, and writes the entries of sessions that have changed.
 //!
-//! A list of few sessions is read from their rows and sorted; so is one of which much is not listed yet.
+//! Short lists, and lists with many unlisted sessions, are read from the rows of the sessions and sorted.
 
+use super::page_bytes::fitting;
 use super::scope::{Scoped, of_space};
-use super::timelines::fitting;
 use super::{SqlStore, sql};
 use crate::domain::{Scope, SessionId, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::StoreResult;
-use crate::store::engine::{Engine, Fields, Statement, groups};
-use crate::store::lease::Lease;
-use crate::store::listing::{Entry, Known, List, Place};
+use crate::store::engine::Engine;
+use crate::store::listing::{Entry, List, ListState, Rank};
+use crate::store::pool::PooledConnection;
+use crate::store::statement::{Fields, Statement, groups};
 use std::collections::HashMap;
 use std::hash::Hash;
 use uuid::Uuid;
 
-/// Up to so many sessions of a subject, sorting all of them costs less than anything else.
+/// Up to this number of sessions, sorting all of them is cheapest.
 const FEW: i64 = 256;
-/// Most sessions of a space that a page ranks by their own rows.
-const MOST_UNLISTED: i64 = 1_000;
-/// How deep a page may lie to be made out of entries, which are held in memory.
-const DEEPEST: i64 = 10_000;
-/// Most entries that are written in one transaction, unless a single session has more.
-const MOST_ENTRIES: i64 = 512;
+/// Most unlisted sessions of a space that a page ranks by their own rows.
+const MAX_UNLISTED: i64 = 1_000;
+/// Largest offset of a page that is read from entries, which are held in memory.
+const MAX_OFFSET: i64 = 10_000;
+/// Most entries written in one transaction, unless a single session has more.
+const MAX_ENTRIES: i64 = 512;
 
-/// How many sessions a subject has, if they are fewer than `$3`. The order is that of an index: without one PostgreSQL may
-/// read the table from its beginning, past the sessions of other spaces.
+/// The number of sessions of a subject, at most `$3`. Ordered by an index: without that PostgreSQL may scan the table from
+/// its beginning, over the sessions of other spaces.
 pub const FEW_SESSIONS: Scoped = Scoped {
     space: "SELECT COUNT(*) FROM (SELECT s.id FROM sessions s WHERE s.space_id = $1 ORDER BY s.updated_at LIMIT $3) AS few",
     member: "SELECT COUNT(*) FROM (SELECT sp.session_id FROM participants sp WHERE sp.principal_id = $2 LIMIT $3) AS few",
@@ -61,12 +62,12 @@ macro_rules! ranked {
     };
 }
 
-/// Sessions of a space whose entries are not right, at most `$2`.
+/// Unlisted sessions of a space, at most `$2`.
 pub const UNLISTED_OF_SPACE: &str = "SELECT s.id FROM sessions s WHERE s.space_id = $1 \
      AND s.listed_seq <> s.last_seq ORDER BY s.id LIMIT $2";
 
-/// How many entries are stored. The columns that `known` reads: what it is about, then an entry or, as its time, a
-/// number.
+/// The numbers of stored entries. The columns that `state` reads: the kind of row, then an entry, or a number in the place
+/// of its time.
 macro_rules! counts {
     ($subject:literal) => {
         concat!(
@@ -79,13 +80,13 @@ macro_rules! counts {
 
 pub const COUNTS: Scoped = Scoped { space: counts!("$1"), member: counts!("$2") };
 
-/// Begins a [`KNOWN`], before the sessions. That they are named has PostgreSQL know how few they are.
-pub const KNOWN_OF: &str =
+/// The beginning of [`LIST_STATE`], before the sessions. Since they are listed, PostgreSQL knows how few they are.
+pub const LIST_STATE_OF: &str =
     concat!("WITH unlisted AS (SELECT ", ranked!(), " FROM sessions s WHERE ", of_space!(named), "AND s.id IN (VALUES");
 
-/// What is known at one moment: how many entries are stored (0), the entries of sessions that are not listed as they
-/// are stored (1), and as they should be (2).
-macro_rules! known {
+/// The state of lists in one snapshot: the numbers of stored entries (0), the stored entries of unlisted sessions (1), and
+/// the entries that these sessions should have (2).
+macro_rules! list_state {
     ($subject:literal, $theirs:literal, $rest:literal) => {
         concat!(
             ")), theirs AS (",
@@ -104,10 +105,10 @@ macro_rules! known {
     };
 }
 
-pub const KNOWN: Scoped = Scoped {
-    // Feeds are those of participants.
-    space: known!("$1", "SELECT * FROM unlisted", "WHERE e.class <> 4"),
-    member: known!(
+pub const LIST_STATE: Scoped = Scoped {
+    // Only participants have feeds.
+    space: list_state!("$1", "SELECT * FROM unlisted", "WHERE e.class <> 4"),
+    member: list_state!(
         "$2",
         "SELECT n.* FROM unlisted n CROSS JOIN participants p WHERE p.session_id = n.id AND p.principal_id = $2",
         ""
@@ -128,7 +129,7 @@ macro_rules! first_entries {
 
 pub const FIRST_ENTRIES: Scoped = Scoped { space: first_entries!("$1"), member: first_entries!("$2") };
 
-/// Sessions whose entries are not right, in the order of their index.
+/// Unlisted sessions, in the order of their index.
 macro_rules! unlisted {
     ($select:literal, $rest:literal) => {
         concat!(
@@ -141,9 +142,9 @@ macro_rules! unlisted {
     };
 }
 
-/// How many there are, at most `$1`.
+/// Their number, at most `$1`.
 pub const UNLISTED_TOTAL: &str = concat!("SELECT COUNT(*) FROM (", unlisted!("s.id", ""), "$1) AS unlisted");
-/// With how many take part: those of spaces after `$1` that have been quiet since `$2`, at most `$3`.
+/// Those of spaces after `$1` without activity since `$2`, with their number of participants, at most `$3`.
 pub const UNLISTED: &str = concat!(
     unlisted!(
         "s.id, s.space_id, (SELECT COUNT(*) FROM participants p WHERE p.session_id = s.id)",
@@ -164,10 +165,10 @@ const INSERT_ENTRIES: [&str; 2] = [
          UNION ALL SELECT e.space_id, e.space_id, e.class, e.urgency, e.nearness, e.at, e.id FROM e WHERE e.class <> 4"
     ),
 ];
-const NOTE_LISTED: &str = "UPDATE sessions SET listed_seq = last_seq WHERE id IN (VALUES";
+const MARK_LISTED: &str = "UPDATE sessions SET listed_seq = last_seq WHERE id IN (VALUES";
 
 impl<E: Engine> SqlStore<E> {
-    /// How many sessions a list has and which stand on a page; `None` if the page is better read from their rows.
+    /// The total of a list and the sessions on a page; `None` if the page is better read from the rows of the sessions.
     pub(super) async fn listed(
         &self,
         scope: Scope,
@@ -176,22 +177,22 @@ impl<E: Engine> SqlStore<E> {
     ) -> StoreResult<Option<Page<SessionId>>> {
         let mut db = self.reader().await?;
         let few = FEW_SESSIONS.within::<E>(scope).bind(FEW + 1).number(&mut db).await?;
-        if few <= FEW || page.offset().saturating_add(page.size) > DEEPEST {
+        if few <= FEW || page.offset().saturating_add(page.size) > MAX_OFFSET {
             return Ok(None);
         }
-        let Some(known) = known::<E>(&mut db, scope).await? else { return Ok(None) };
-        let total = known.total(list);
+        let Some(state) = state::<E>(&mut db, scope).await? else { return Ok(None) };
+        let total = state.total(list);
         let mut stored = Vec::new();
         if page.offset() < total {
-            for (class, limit) in known.to_read(list, page) {
+            for (class, limit) in state.to_read(list, page) {
                 let entries = FIRST_ENTRIES.within::<E>(scope).bind(class).bind(limit);
                 stored.extend(entries.all(&mut *db, entry).await?);
             }
         }
-        Ok(Some(Page::new(page, total, known.page(list, page, stored))))
+        Ok(Some(Page::new(page, total, state.page(list, page, stored))))
     }
 
-    /// The same with what is read of each session. `of` ends before the sessions.
+    /// The same with data of each session, by the look-up `of`, whose text ends before the sessions.
     pub(super) async fn listed_as<T: Send>(
         &self,
         scope: Scope,
@@ -220,7 +221,7 @@ impl<E: Engine> SqlStore<E> {
         limit: i64,
     ) -> StoreResult<Option<SpaceId>> {
         let after = after.map_or(Uuid::nil(), |space| space.0);
-        // Most often there is nothing, which is no reason to keep writers waiting.
+        // Usually there is nothing to do, which needs no write transaction.
         let some = sql::<E>(UNLISTED).bind(after).bind(since.0).bind(1_i64);
         if some.first(&mut *self.reader().await?, |row| row.read::<Uuid>()).await?.is_none() {
             return Ok(None);
@@ -232,11 +233,11 @@ impl<E: Engine> SqlStore<E> {
             .bind(limit)
             .all(&mut *tx, |row| Ok((SessionId(row.read()?), SpaceId(row.read()?), row.read::<i64>()?)))
             .await?;
-        let count = fitting(found.iter().map(|(.., participants)| *participants), MOST_ENTRIES);
+        let count = fitting(found.iter().map(|(.., participants)| *participants), MAX_ENTRIES);
         let found = &found[..count];
         let sessions: Vec<_> = found.iter().map(|(session, ..)| *session).collect();
         for group in groups(&sessions) {
-            for [head, tail] in [[DELETE_ENTRIES, ")"], INSERT_ENTRIES, [NOTE_LISTED, ")"]] {
+            for [head, tail] in [[DELETE_ENTRIES, ")"], INSERT_ENTRIES, [MARK_LISTED, ")"]] {
                 let mut statement = Statement::<E>::with_rows(head, tail, 1, group.len(), 1);
                 group.iter().for_each(|session| statement.push(session.0));
                 statement.execute(&mut *tx).await?;
@@ -250,32 +251,35 @@ impl<E: Engine> SqlStore<E> {
 fn entry<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Entry> {
     let session = SessionId(row.read()?);
     let class = row.read()?;
-    Ok(Entry { class, place: Place { urgency: row.read()?, nearness: row.read()?, at: row.read()?, session } })
+    Ok(Entry { class, rank: Rank { urgency: row.read()?, nearness: row.read()?, at: row.read()?, session } })
 }
 
-/// `None` if more sessions of the space are not listed than may be. Those that change or are listed while this is read
-/// count as they were or as they are.
-async fn known<E: Engine>(db: &mut Lease<E>, scope: Scope) -> StoreResult<Option<Known>> {
-    let unlisted = sql::<E>(UNLISTED_OF_SPACE).bind(scope.space().0).bind(MOST_UNLISTED + 1);
+/// `None` if the space has too many unlisted sessions. A session that changes during the query counts with its old or its
+/// new state.
+async fn state<E: Engine>(db: &mut PooledConnection<E>, scope: Scope) -> StoreResult<Option<ListState>> {
+    let unlisted = sql::<E>(UNLISTED_OF_SPACE).bind(scope.space().0).bind(MAX_UNLISTED + 1);
     let unlisted = unlisted.all(db, |row| Ok(SessionId(row.read()?))).await?;
-    if i64::try_from(unlisted.len()).is_ok_and(|count| count > MOST_UNLISTED) {
+    if i64::try_from(unlisted.len()).is_ok_and(|count| count > MAX_UNLISTED) {
         return Ok(None);
     }
-    let statement =
-        if unlisted.is_empty() { COUNTS.within::<E>(scope) } else { KNOWN.ending::<E>(KNOWN_OF, scope, &unlisted) };
+    let statement = if unlisted.is_empty() {
+        COUNTS.within::<E>(scope)
+    } else {
+        LIST_STATE.ending::<E>(LIST_STATE_OF, scope, &unlisted)
+    };
     let rows = statement.all(db, |row| Ok((row.read::<i64>()?, entry(row)?))).await?;
-    let mut known = Known::default();
+    let mut state = ListState::default();
     for (kind, entry) in rows {
         match kind {
-            0 => known.counts.push((entry.class, entry.place.at)),
-            1 => known.stale.push(entry),
-            _ => known.current.push(entry),
+            0 => state.counts.push((entry.class, entry.rank.at)),
+            1 => state.stale.push(entry),
+            _ => state.current.push(entry),
         }
     }
-    Ok(Some(known))
+    Ok(Some(state))
 }
 
-/// `found` in the order of `ids`; what is not there any more is left out.
+/// `found` in the order of `ids`; missing items are left out.
 fn in_order<I: Eq + Hash, T>(ids: &[I], found: Vec<T>, id: impl Fn(&T) -> I) -> Vec<T> {
     let mut found: HashMap<_, _> = found.into_iter().map(|found| (id(&found), found)).collect();
     ids.iter().filter_map(|id| found.remove(id)).collect()

@@ -1,4 +1,4 @@
-//! The SQL of both engines, by aggregate.
+//! The SQL of both engines, by kind of data.
 
 /// The column that `rows::key` reads: the current key entry of a principal, if there is one.
 macro_rules! current_key {
@@ -12,10 +12,12 @@ mod audit;
 mod credentials;
 mod directory;
 mod directory_tx;
+mod external_identities;
 mod interactions;
 mod lists;
+mod messages;
 mod named;
-mod outside;
+mod page_bytes;
 mod prune;
 mod public_keys;
 mod replies;
@@ -28,16 +30,20 @@ mod timelines;
 mod write;
 
 pub use interactions::TITLE_AT;
-pub use lists::{COUNTS, FEW_SESSIONS, FIRST_ENTRIES, KNOWN, KNOWN_OF, UNLISTED, UNLISTED_OF_SPACE, UNLISTED_TOTAL};
+pub use lists::{
+    COUNTS, FEW_SESSIONS, FIRST_ENTRIES, LIST_STATE, LIST_STATE_OF, UNLISTED, UNLISTED_OF_SPACE, UNLISTED_TOTAL,
+};
+pub use messages::UNACKNOWLEDGED;
 pub use public_keys::SESSIONS_TO_TELL;
 pub use retention::ENDED_SESSION;
 pub use scope::{LOOK_UPS, Scoped};
-pub use timelines::{DUE_MESSAGES, UNACKNOWLEDGED};
+pub use timelines::DUE_MESSAGES;
 pub use write::PENDING_MESSAGES;
 
-use super::bench::Bench;
-use super::engine::{Engine, Fields, Statement, large_groups};
-use super::lease::Lease;
+use super::engine::Engine;
+use super::pool::ConnectionPool;
+use super::pool::PooledConnection;
+use super::statement::{Fields, Statement, large_groups};
 use super::{LockWait, Passing, Store, StoreResult, WriteTx};
 use crate::domain::{SessionId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
@@ -48,45 +54,45 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Most writers of timelines: more would only cut the batches into pieces.
+/// Most timeline writers: more would only make the batches smaller.
 const MAX_WRITERS: usize = 4;
-/// Which part of the connections that can write the writers may hold.
+/// The timeline writers use one part in this many of the connections that can write.
 const WRITERS_SHARE: u32 = 4;
 
-/// How much is written to see whether the store takes it.
+/// Bytes written by `try_write`.
 const WRITE_CHECK_BYTES: usize = 16 * 1024;
-/// Of the sessions `v`, those that nobody has locked. (Only where rows are locked.)
+/// Those of the sessions `v` that are not locked. (PostgreSQL only.)
 const FREE: &str = ") AS v CROSS JOIN sessions s WHERE s.id = v.column1 FOR UPDATE OF s SKIP LOCKED";
 
-/// Bytes that SQLite's log keeps for good: twice what it holds between two checkpoints.
+/// Size to which SQLite's write-ahead log is truncated, in bytes: twice what it holds between two checkpoints.
 pub(super) const LOG_LIMIT: u64 = 32 << 20;
-/// Moves all that the log holds into the database and gives its bytes back; does nothing where somebody goes on reading
-/// it, since all writers wait meanwhile.
+/// Checkpoints and truncates the write-ahead log. With a short `busy_timeout`, since all writers wait meanwhile: it does
+/// nothing while a reader uses the log.
 const SHRINK_LOG: &str = "PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 5000";
 
 /// A store over one engine. SQLite has a pool of one connection for writing and one of several for reading;
 /// PostgreSQL has one pool for both.
 pub(super) struct SqlStore<E: Engine> {
-    write: Arc<Bench<E>>,
-    read: Arc<Bench<E>>,
-    /// The log of writes, where it is a file that the hub has to keep small.
+    write: Arc<ConnectionPool<E>>,
+    read: Arc<ConnectionPool<E>>,
+    /// SQLite's write-ahead log, which the hub keeps small.
     log: Option<PathBuf>,
 }
 
 impl<E: Engine> SqlStore<E> {
-    pub(super) fn new(write: Arc<Bench<E>>, read: Arc<Bench<E>>, log: Option<PathBuf>) -> Self {
+    pub(super) fn new(write: Arc<ConnectionPool<E>>, read: Arc<ConnectionPool<E>>, log: Option<PathBuf>) -> Self {
         Self { write, read, log }
     }
 
-    async fn reader(&self) -> StoreResult<Box<Lease<E>>> {
-        self.read.lease().await
+    async fn reader(&self) -> StoreResult<Box<PooledConnection<E>>> {
+        self.read.acquire().await
     }
 
-    async fn writer(&self) -> StoreResult<Box<Lease<E>>> {
-        self.write.lease().await
+    async fn writer(&self) -> StoreResult<Box<PooledConnection<E>>> {
+        self.write.acquire().await
     }
 
-    /// One page of a list: `count` says how many there are, `list` misses nothing but its limit and offset.
+    /// One page of a list: `count` returns the total, `list` lacks only its limit and offset.
     async fn page<T: Send>(
         &self,
         page: PageRequest,
@@ -100,11 +106,11 @@ impl<E: Engine> SqlStore<E> {
         Ok(Page::new(page, total, data))
     }
 
-    /// Begins a transaction in which a method makes several changes at once.
-    async fn transaction(&self) -> StoreResult<Box<Lease<E>>> {
-        let mut lease = self.writer().await?;
-        lease.begin(LockWait::Long).await?;
-        Ok(lease)
+    /// Begins a transaction for a method with several changes.
+    async fn transaction(&self) -> StoreResult<Box<PooledConnection<E>>> {
+        let mut tx = self.writer().await?;
+        tx.begin(LockWait::Long).await?;
+        Ok(tx)
     }
 }
 
@@ -121,7 +127,7 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn try_write(&self) -> StoreResult<()> {
         let mut tx = self.transaction().await?;
-        // As much as a message has, since a full disk may still have room for less.
+        // As much as a message, since a full disk may still have room for less.
         sql::<E>(
             "INSERT INTO settings (name, value) VALUES ('write_check', $1) \
              ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -132,8 +138,8 @@ impl<E: Engine> Store for SqlStore<E> {
         tx.commit().await
     }
 
-    fn breaks(&self) -> u64 {
-        self.write.faults().breaks() + self.read.faults().breaks()
+    fn broken_connections(&self) -> u64 {
+        self.write.faults().broken_count() + self.read.faults().broken_count()
     }
 
     async fn time(&self) -> StoreResult<Option<Timestamp>> {
@@ -142,7 +148,7 @@ impl<E: Engine> Store for SqlStore<E> {
     }
 
     async fn pending_responses(&self) -> StoreResult<i64> {
-        // Reads the index of pending messages alone.
+        // Reads only the index of pending messages.
         sql::<E>("SELECT COUNT(*) FROM messages m WHERE m.status = 'Pending'").number(&mut *self.reader().await?).await
     }
 
@@ -153,14 +159,14 @@ impl<E: Engine> Store for SqlStore<E> {
     async fn shrink_log(&self) -> StoreResult<()> {
         let size = self.log.as_ref().and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
         if size > LOG_LIMIT {
-            self.writer().await?.say_between(SHRINK_LOG).await?;
+            self.writer().await?.execute_restoring(SHRINK_LOG).await?;
         }
         Ok(())
     }
 
     fn writers(&self) -> NonZeroUsize {
-        // A part of the pool, so that reads and other writes go on while all of them wait for rows.
-        let share = self.write.connections() / WRITERS_SHARE;
+        // A part of the pool, so that reads and other writes continue while all of these wait for locks.
+        let share = self.write.max_connections() / WRITERS_SHARE;
         NonZeroUsize::new((share as usize).min(MAX_WRITERS)).unwrap_or(NonZeroUsize::MIN)
     }
 
@@ -191,14 +197,14 @@ impl<E: Engine> Store for SqlStore<E> {
     }
 
     async fn close(&self) {
-        // In this order, for the last connection to a SQLite file merges the log of writes into it, which those that
-        // only read can't.
+        // In this order: the last connection to a SQLite file merges the write-ahead log into it, which a read-only
+        // connection can't.
         self.read.close().await;
         self.write.close().await;
     }
 }
 
-/// Notes a revocation, in the transaction that makes it, where every node finds it.
+/// Records a revocation for all nodes, in the transaction that makes it.
 fn revocation<E: Engine>(subject: Uuid, at: Timestamp) -> Statement<E> {
     sql::<E>("INSERT INTO revocations (id, subject, at) VALUES ($1, $2, $3)")
         .bind(Uuid::now_v7())
@@ -206,7 +212,7 @@ fn revocation<E: Engine>(subject: Uuid, at: Timestamp) -> Statement<E> {
         .bind(at.0)
 }
 
-/// Shorthand for a statement of fixed text.
+/// A statement with a constant text.
 fn sql<E: Engine>(text: &'static str) -> Statement<E> {
     Statement::new(text)
 }

@@ -1,18 +1,19 @@
-//! Finding those who a request names, all in a few statements however many they are.
+//! Resolves the names in a request to agents and humans, with a few statements for any number of names.
 
 use super::rows::{self, select_agent, select_human};
 use crate::domain::participant::{Member, MemberRef};
 use crate::domain::people::Human;
 use crate::domain::{AgentId, HumanId, SpaceId};
 use crate::store::StoreResult;
-use crate::store::engine::{Column, Engine, Fields, Statement, large_groups};
-use crate::store::lease::Lease;
+use crate::store::engine::{Column, Engine};
+use crate::store::pool::PooledConnection;
+use crate::store::statement::{Fields, Statement, large_groups};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Who these are among the active agents and humans of a space; those that there are not are left out.
+/// The active agents and humans of a space with these names. Unknown names are left out.
 pub(super) async fn members<E: Engine>(
-    db: &mut Lease<E>,
+    db: &mut PooledConnection<E>,
     space: SpaceId,
     named: &[MemberRef],
 ) -> StoreResult<HashMap<MemberRef, Member>> {
@@ -51,7 +52,7 @@ pub(super) async fn members<E: Engine>(
 
 /// The rows that `head`, a list of values, and `tail` select in a space.
 async fn all<E: Engine + Column<T>, T: Ord + Clone, R>(
-    db: &mut Lease<E>,
+    db: &mut PooledConnection<E>,
     space: SpaceId,
     head: &'static str,
     tail: &'static str,
@@ -69,7 +70,7 @@ async fn all<E: Engine + Column<T>, T: Ord + Clone, R>(
     Ok(found)
 }
 
-/// A human, and the address that they were found by.
+/// A human, and the address that was looked up.
 fn addressed<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<(Human, String)> {
     Ok((rows::human(row)?, row.read()?))
 }

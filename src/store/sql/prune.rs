@@ -1,10 +1,11 @@
-//! Deleting rows that have served their time, at most so many at once.
+//! Deletion of expired rows, a limited number at a time.
 
 use crate::store::Passing;
-use crate::store::engine::{Engine, Statement};
+use crate::store::engine::Engine;
+use crate::store::statement::Statement;
 
-/// Which rows go, oldest first, and their deletion. `$1` is the time before which theirs lies, `$2` how many at most.
-/// The rows are found once, before any goes: as a part of the deletion PostgreSQL might look for them again and again.
+/// The selection of rows, oldest first, and their deletion. `$1` is the time before which they expired, `$2` the limit. The
+/// selection is materialized: as a part of the deletion PostgreSQL might repeat it.
 const fn texts(what: Passing) -> (&'static str, &'static str) {
     match what {
         Passing::Replies => (
@@ -21,7 +22,7 @@ const fn texts(what: Passing) -> (&'static str, &'static str) {
              WHERE f.expires_at < $1 AND t.family_id = f.id LIMIT $2",
             ") DELETE FROM refresh_tokens WHERE secret_hash IN (SELECT old.secret_hash FROM old)",
         ),
-        // One whose tokens are still to go would take all of them along.
+        // Only without tokens, since deleting a sign-in deletes all its tokens too.
         Passing::SignIns => (
             "WITH old AS MATERIALIZED (SELECT f.id FROM refresh_families f WHERE f.expires_at < $1 \
              AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.family_id = f.id) ORDER BY f.expires_at LIMIT $2",

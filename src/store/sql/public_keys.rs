@@ -1,32 +1,33 @@
-//! Entries of public keys, the announcement of their changes, and backups of people's private keys.
+//! Public keys, announcements of their changes, and key backups.
 
 use super::{SqlStore, rows, sql, timelines};
 use crate::domain::keys::{Attestation, KeyChange, SessionKey};
 use crate::domain::{
     HumanId, KeyEntry, ParticipantId, ParticipantType, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
 };
-use crate::gcra::{Bucket, Rate};
+use crate::limits::{Bucket, Rate};
 use crate::protocol::page::{Page, PageRequest};
-use crate::store::engine::{Engine, Fields};
-use crate::store::lease::Lease;
+use crate::store::engine::Engine;
+use crate::store::pool::PooledConnection;
+use crate::store::statement::Fields;
 use crate::store::{Announcement, Attested, KeyChangeLimit, NewEntry, PublicKeys, Put, StoreError, StoreResult};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Most changes of a principal that wait to be announced: each may have to go to very many sessions.
+/// Most changes of a principal that are still to be announced: each may concern very many sessions.
 const MAX_UNANNOUNCED: i64 = 100;
-/// So often a principal may change its key at once, and then one time more each time that so much has passed. Entries
-/// are kept for good, so this bounds what a principal has stored; and where somebody with a stolen credential has used
-/// it up, the rightful owner changes the key soon after that credential is revoked.
+/// Rate limit of key changes: the burst, and the interval at which one more is accepted. Entries are never deleted, so this
+/// bounds what a principal stores. If a stolen credential was used to exhaust it, the owner can change the key soon after
+/// the credential is revoked.
 const CHANGES: u32 = 144;
 const ONE_MORE_AFTER: Duration = Duration::from_secs(600);
 
-/// The place of an announcement that has told every session there was: behind all of them.
-const RESTS: Uuid = Uuid::max();
+/// The position of an announcement that was made in all sessions and waits for its last pass.
+const LAST_PASS: Uuid = Uuid::max();
 
-/// Who takes part in session `$1` or has, once each: those who have left stand on its timeline.
+/// Current and former participants of session `$1`, once each. Former ones are found by their `participant.removed` event.
 macro_rules! ever_took_part {
     () => {
         "(SELECT p.principal_id AS id FROM participants p WHERE p.session_id = $1 \
@@ -35,8 +36,8 @@ macro_rules! ever_took_part {
     };
 }
 
-/// The next active sessions of a principal (`$1`) of a space (`$2`) above `$3`, at most `$5`, that have not been told
-/// of its key of `$4`.
+/// The next active sessions of a principal (`$1`) of a space (`$2`) above `$3`, at most `$5`, in which its key of `$4` is
+/// not announced yet.
 pub const SESSIONS_TO_TELL: &str = "SELECT s.id FROM participants p CROSS JOIN sessions s \
      WHERE p.principal_id = $1 AND p.session_id > $3 AND s.id = p.session_id AND s.space_id = $2 \
      AND s.status = 'Active' AND (p.told_key_at IS NULL OR p.told_key_at < $4) \
@@ -59,7 +60,7 @@ impl<E: Engine> PublicKeys for SqlStore<E> {
         let NewEntry { space, kind, principal, entry, replaces, chained } = new;
         let mut tx = self.transaction().await?;
         if let Some(current) = replaces {
-            // Whoever else replaces it meanwhile waits here, and then finds that it is current no more.
+            // A concurrent change waits here, and then finds that this entry is no longer the current one.
             let replaced = sql::<E>("UPDATE key_entries SET replaced_at = $1 WHERE id = $2 AND replaced_at IS NULL")
                 .bind(entry.created_at.0)
                 .bind(*current)
@@ -195,7 +196,7 @@ impl<E: Engine> PublicKeys for SqlStore<E> {
              AND (o.after_session_id IS NULL OR o.after_session_id <> $1)) \
              ORDER BY CASE WHEN a.after_session_id IS NULL THEN 0 ELSE 1 END, a.created_at, a.id LIMIT $3",
         )
-        .bind(RESTS)
+        .bind(LAST_PASS)
         .bind(settled.0)
         .bind(limit)
         .all(&mut *self.reader().await?, |row| {
@@ -206,9 +207,9 @@ impl<E: Engine> PublicKeys for SqlStore<E> {
                 chained: row.read()?,
             };
             let after = row.read::<Option<Uuid>>()?;
-            let is_last_look = after == Some(RESTS);
-            let after = after.filter(|_| !is_last_look).map(SessionId);
-            Ok(Announcement { id, space, change, after, is_last_look })
+            let is_last_pass = after == Some(LAST_PASS);
+            let after = after.filter(|_| !is_last_pass).map(SessionId);
+            Ok(Announcement { id, space, change, after, is_last_pass })
         })
         .await
     }
@@ -238,7 +239,7 @@ impl<E: Engine> PublicKeys for SqlStore<E> {
     }
 
     async fn rest_announcement(&self, announcement: &Announcement) -> StoreResult<()> {
-        self.note_told(announcement, SessionId(RESTS)).await
+        self.note_told(announcement, SessionId(LAST_PASS)).await
     }
 
     async fn end_announcement(&self, announcement: &Announcement) -> StoreResult<()> {
@@ -278,10 +279,10 @@ impl<E: Engine> PublicKeys for SqlStore<E> {
     }
 }
 
-/// Whether a principal may change its key at this moment, or how long it has to wait: from the entries that it has made
-/// lately, so that all nodes agree.
+/// Whether a principal may change its key now, or how long it has to wait. Computed from its recent entries, so that all
+/// nodes agree.
 async fn may_change<E: Engine>(
-    tx: &mut Lease<E>,
+    tx: &mut PooledConnection<E>,
     space: SpaceId,
     principal: PrincipalId,
     now: Timestamp,
@@ -295,7 +296,7 @@ async fn may_change<E: Engine>(
     .bind(space.0)
     .bind(principal.0)
     .bind(now.plus_millis(-whole).0)
-    // No more than may come in that time: the version before set no such limit.
+    // At most twice the limit, since the previous release had none.
     .bind(i64::from(CHANGES) * 2)
     .all(tx, |row| Ok(Timestamp(row.read()?)))
     .await?;
@@ -319,7 +320,7 @@ struct DepartedData {
     participant_id: ParticipantId,
 }
 
-/// `principal_id, body, replaced_at`, the participant who takes part, the event by which they left
+/// `principal_id, body, replaced_at`, the current participant, the event by which a former one left
 fn session_key<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<SessionKey> {
     let principal_id = PrincipalId(row.read()?);
     let entry = rows::key_entry(&row.read::<String>()?)?;

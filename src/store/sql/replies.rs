@@ -1,11 +1,11 @@
-//! First replies by `Idempotency-Key`. A row that is older than the 24 hours it is kept for counts as none and gives
-//! way to a new one.
+//! Saved replies by `Idempotency-Key`. A row older than 24 hours counts as missing and is replaced by a new one.
 
 use super::sql;
 use crate::domain::{MessageId, SessionId, Timestamp};
-use crate::store::engine::{Engine, Fields, Statement};
-use crate::store::lease::Lease;
-use crate::store::script::{FILLED, Script};
+use crate::store::batch::{SKIP_PADDING, StatementBatch};
+use crate::store::engine::Engine;
+use crate::store::pool::PooledConnection;
+use crate::store::statement::{Fields, Statement};
 use crate::store::{SavedReply, SavedReplyKind, SecretHash, StoreError, StoreResult};
 use uuid::Uuid;
 
@@ -47,7 +47,7 @@ pub(super) fn read<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<SavedReply
 
 /// The reply that was saved under this key since `since`.
 pub(super) async fn find<E: Engine>(
-    db: &mut Lease<E>,
+    db: &mut PooledConnection<E>,
     scope: &str,
     key: &str,
     since: Timestamp,
@@ -61,8 +61,8 @@ pub(super) async fn find<E: Engine>(
 }
 
 /// The replies that were saved under these (scope, key) pairs since `since`.
-pub(super) fn find_all<E: Engine>(script: &mut Script<E>, keys: &[(String, String)], since: Timestamp) {
-    script.table(
+pub(super) fn find_all<E: Engine>(batch: &mut StatementBatch<E>, keys: &[(String, String)], since: Timestamp) {
+    batch.add(
         concat!(reply_columns!(), "(VALUES"),
         ") AS v CROSS JOIN replies r WHERE r.scope = v.column1 AND r.key = v.column2 AND r.created_at >= v.column3",
         None,
@@ -75,13 +75,12 @@ pub(super) fn find_all<E: Engine>(script: &mut Script<E>, keys: &[(String, Strin
     );
 }
 
-/// Writes whole replies in the order given, if none is kept under the key of one of them; [`StoreError::Raced`] if
-/// there is one.
-pub(super) fn insert_all<E: Engine>(script: &mut Script<E>, replies: &[SavedReply]) {
-    script.table(
+/// Inserts replies in the given order; fails with [`StoreError::Raced`] if a reply is saved under one of the keys.
+pub(super) fn insert_all<E: Engine>(batch: &mut StatementBatch<E>, replies: &[SavedReply]) {
+    batch.add(
         concat!(insert_reply!(), "SELECT * FROM (VALUES"),
-        &[FILLED, &unless_kept()].concat(),
-        // A row that stands, and is not too old, is left alone and not counted.
+        &[SKIP_PADDING, &unless_kept()].concat(),
+        // A row that has not expired is left unchanged and not counted.
         Some(|| StoreError::Raced),
         replies,
         |row, reply| {
@@ -103,10 +102,10 @@ pub(super) fn insert_all<E: Engine>(script: &mut Script<E>, replies: &[SavedRepl
     );
 }
 
-/// Takes a key with a row that [`keep`] completes in the same transaction; `false` if a reply is kept under it. Another
-/// transaction that has taken it is waited for.
+/// Claims a key with a row that [`keep`] completes in the same transaction; `false` if a reply is saved under it. Waits for
+/// another transaction that has claimed it.
 pub(super) async fn claim<E: Engine>(
-    db: &mut Lease<E>,
+    db: &mut PooledConnection<E>,
     scope: &str,
     key: &str,
     request_hash: &SecretHash,
@@ -129,8 +128,8 @@ pub(super) async fn claim<E: Engine>(
     Ok(written == 1)
 }
 
-/// Puts the reply into the row that [`claim`] made.
-pub(super) async fn keep<E: Engine>(db: &mut Lease<E>, reply: SavedReply) -> StoreResult<()> {
+/// Writes the reply into the row that [`claim`] inserted.
+pub(super) async fn keep<E: Engine>(db: &mut PooledConnection<E>, reply: SavedReply) -> StoreResult<()> {
     let (kind, body, session, message, seq) = parts(reply.kind);
     let written = sql::<E>(
         "UPDATE replies SET status = $1, kind = $2, body = $3, session_id = $4, message_id = $5, seq = $6 \
@@ -149,7 +148,7 @@ pub(super) async fn keep<E: Engine>(db: &mut Lease<E>, reply: SavedReply) -> Sto
     if written == 1 { Ok(()) } else { Err(StoreError::damaged("a reply without a claim")) }
 }
 
-/// Ends the `INSERT` of replies: a row that is kept stays as it is, one that is too old gives way.
+/// Ends the `INSERT` of replies: keeps an existing row unless it has expired.
 fn unless_kept() -> String {
     format!(
         " ON CONFLICT (scope, key) DO UPDATE SET request_hash = excluded.request_hash, status = excluded.status, \
@@ -165,7 +164,7 @@ fn parts(kind: SavedReplyKind) -> (&'static str, Option<String>, Option<Uuid>, O
     match kind {
         SavedReplyKind::Posted(session, message) => ("posted", None, Some(session.0), Some(message.0), None),
         SavedReplyKind::Settled(session, message) => ("settled", None, Some(session.0), Some(message.0), None),
-        // With a `seq`, which tells it apart, and which the release before passes over: to that it is a settled one.
+        // Marked by its `seq`, which the previous release ignores: there it counts as settled.
         SavedReplyKind::Acknowledged(session, message) => ("settled", None, Some(session.0), Some(message.0), Some(0)),
         SavedReplyKind::Interaction(session, seq) => ("interaction", None, Some(session.0), None, Some(seq)),
         SavedReplyKind::Body(body) => ("body", Some(body), None, None, None),

@@ -1,14 +1,15 @@
-//! Deleting whole sessions that ended long ago: first what makes them visible, in one transaction, then their log,
-//! a bounded piece at a time.
+//! Deletion of sessions that ended long ago: first everything that makes them visible, in one transaction, then their
+//! timeline, in chunks.
 
 use super::{SqlStore, sql};
 use crate::domain::{GuestId, SessionId, SpaceId, Timestamp};
-use crate::store::engine::{Engine, Statement, groups};
+use crate::store::engine::Engine;
+use crate::store::statement::{Statement, groups};
 use crate::store::{Retention, Retired, StoreResult};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-/// The session that ended first, if that was before `$1`. (An archived session is a closed one too.)
+/// The session that ended first, if that was before `$1`. (Archived sessions are closed too.)
 pub const ENDED_SESSION: &str = "SELECT s.id, s.space_id FROM sessions s \
      WHERE s.closed_at IS NOT NULL AND s.closed_at < $1 ORDER BY s.closed_at LIMIT 1";
 
@@ -16,7 +17,7 @@ pub const ENDED_SESSION: &str = "SELECT s.id, s.space_id FROM sessions s \
 impl<E: Engine> Retention for SqlStore<E> {
     async fn retire_session(&self, ended_before: Timestamp, now: Timestamp) -> StoreResult<Option<Retired>> {
         let mut tx = self.transaction().await?;
-        // A session that another node is retiring, or that is being written to, is passed over.
+        // Skips a session that another node is removing, or that is being written to.
         let found = Statement::<E>::joined(ENDED_SESSION, E::SKIP_LOCKED)
             .bind(ended_before.0)
             .first(&mut *tx, |row| Ok((SessionId(row.read()?), SpaceId(row.read()?))))

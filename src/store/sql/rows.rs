@@ -1,4 +1,4 @@
-//! Reading rows as domain types. Each list of columns stands beside the function that reads it.
+//! Reads rows as domain types. Each list of columns is beside the function that reads it.
 
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::participant::Participation;
@@ -8,7 +8,8 @@ use crate::domain::{
     MessageId, MessageStatus, Participant, ParticipantId, ParticipantType, Permission, PrincipalId, Priority, Session,
     SessionId, SessionStatus, SpaceId, Timestamp, older,
 };
-use crate::store::engine::{Engine, Fields};
+use crate::store::engine::Engine;
+use crate::store::statement::Fields;
 use crate::store::{Listed, StoreError, StoreResult};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -102,7 +103,7 @@ pub(super) fn human<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Human> {
         password_hash: row.read()?,
         key: key(row)?,
         created_at: Timestamp(row.read()?),
-        // The version before notes in `revived_at` that somebody new has the account.
+        // The previous release records in `revived_at` that a new person has the account.
         tokens_valid_from: time(row)?.max(time(row)?),
     })
 }
@@ -169,7 +170,7 @@ pub(super) fn session<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Session
     })
 }
 
-/// The columns of [`session`], then how long the encrypted title is that was left out.
+/// The columns of [`session`], then the size of the encrypted title if it was left out.
 pub(super) fn listed<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Listed> {
     Ok(Listed { session: session(row)?, left_out: row.read()? })
 }
@@ -214,7 +215,7 @@ pub(super) fn invited_by<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Opti
     row.read::<Option<String>>()?.map(|text| actor(&text)).transpose()
 }
 
-/// A deadline. Those that were stored before they were bounded may lie beyond what RFC 3339 can say.
+/// A deadline. One that was stored before deadlines were bounded may be beyond the range of RFC 3339.
 pub(super) fn deadline<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Option<Timestamp>> {
     Ok(time(row)?.map(Timestamp::clamped))
 }
@@ -271,7 +272,7 @@ pub(super) fn message_status<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<
     word(MessageStatus::parse(&text), &text)
 }
 
-/// Who made or changed something.
+/// The author of a change.
 pub(super) fn author(text: &str) -> StoreResult<Author> {
     serde_json::from_str(text).map_err(|error| StoreError::damaged(format!("an author: {error}")))
 }
@@ -280,7 +281,7 @@ fn actor<A: DeserializeOwned>(text: &str) -> StoreResult<A> {
     serde_json::from_str(text).map_err(|error| StoreError::damaged(format!("an actor: {error}")))
 }
 
-/// `e.seq, e.kind, e.type, e.at, e.pending, e.subject, e.body`, of a session that the caller knows
+/// `e.seq, e.kind, e.type, e.at, e.pending, e.subject, e.body`, of a session that the caller passes
 pub(super) fn event<E: Engine>(
     space: SpaceId,
     session: SessionId,

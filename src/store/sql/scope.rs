@@ -1,17 +1,18 @@
-//! The one place that keeps look-ups of sessions inside a scope: every text that does so, once for each kind of scope.
+//! All look-ups of sessions that are restricted to a scope, each with one text for each kind of scope.
 //!
-//! Each kind begins where its own sessions are found by an index, so that no look-up passes over those of others: a
-//! space with its sessions, whoever takes part with their participations. `CROSS JOIN` has SQLite keep to that order.
+//! Each text starts at an index of its scope, so that sessions of others cost nothing: the sessions of a space, or the
+//! participations of a principal. `CROSS JOIN` makes SQLite keep this order.
 
 use super::interactions::interaction_columns;
+use super::messages::{from_events, message_columns};
 use super::rows::state_columns;
 use super::sessions::{select_listed, select_session};
 use super::sql;
-use super::timelines::{from_events, message_columns};
 use crate::domain::{Scope, SessionId};
-use crate::store::engine::{Engine, Statement};
+use crate::store::engine::Engine;
+use crate::store::statement::Statement;
 
-/// A look-up in the texts of each kind of scope. `$1` is the space, `$2` the participant, unless it is a whole space.
+/// A look-up with its text for each kind of scope. `$1` is the space, `$2` the participant, or null for a whole space.
 #[derive(Clone, Copy, Debug)]
 pub struct Scoped {
     pub space: &'static str,
@@ -26,25 +27,25 @@ impl Scoped {
         }
     }
 
-    /// The statement for this scope, which is bound to it.
+    /// The statement for this scope, with the scope bound.
     pub(super) fn within<E: Engine>(self, scope: Scope) -> Statement<E> {
         let mut statement = sql::<E>(self.of(scope));
         bind(&mut statement, scope);
         statement
     }
 
-    /// The same for a look-up whose text ends before the list of the sessions that are meant.
+    /// The same for a look-up whose text ends before the list of sessions.
     pub(super) fn within_of<E: Engine>(self, scope: Scope, sessions: &[SessionId]) -> Statement<E> {
         Self::naming(self.of(scope), ")", scope, sessions)
     }
 
-    /// The same for one whose text comes after the list of the sessions, and another one before it.
+    /// The same for a look-up whose text follows the list of sessions; `head` is the text before the list.
     pub(super) fn ending<E: Engine>(self, head: &'static str, scope: Scope, sessions: &[SessionId]) -> Statement<E> {
         Self::naming(head, self.of(scope), scope, sessions)
     }
 
     fn naming<E: Engine>(head: &'static str, tail: &'static str, scope: Scope, sessions: &[SessionId]) -> Statement<E> {
-        // The last one again and again, up to a power of two: so few texts that all of them stay prepared.
+        // The last session is repeated up to a power of two, so that there are few texts and all of them stay prepared.
         let rows = sessions.len().next_power_of_two();
         let mut statement = Statement::with_rows(head, tail, 3, rows, 1);
         bind(&mut statement, scope);
@@ -59,8 +60,8 @@ fn bind<E: Engine>(statement: &mut Statement<E>, scope: Scope) {
     statement.push(scope.participant().map(|id| id.0));
 }
 
-/// That a session `s` is of space `$1`; where sessions are `named`, so that SQLite finds them by their ids rather than
-/// pass over the whole space.
+/// The condition that a session `s` belongs to space `$1`. The form for `named` sessions makes SQLite find them by their
+/// ids rather than scan the space.
 macro_rules! of_space {
     () => {
         "s.space_id = $1 "
@@ -71,8 +72,8 @@ macro_rules! of_space {
 }
 pub(super) use of_space;
 
-/// Makes look-ups out of what they select, what they join to the sessions `s`, and the rest of their condition, which may
-/// end before the list of the sessions that are `named`.
+/// Defines look-ups by their selection, their join to the sessions `s`, and the rest of their condition, which ends before
+/// the list of sessions if these are `named`.
 macro_rules! look_ups {
     ($($(#[$meta:meta])* $name:ident $(($named:ident))?: $select:expr, $join:expr, $rest:expr;)+) => {
         $(
@@ -89,19 +90,19 @@ macro_rules! look_ups {
             };
         )+
 
-        /// All of them, by name, for the test that looks at how they are carried out.
+        /// All of them, by name, for the test of their query plans.
         pub const LOOK_UPS: &[(&str, Scoped)] = &[$((stringify!($name), $name)),+];
     };
 }
 
-/// What stands in lists of sessions; `$3` is a status or null.
+/// The condition of lists of sessions; `$3` is a status or null.
 macro_rules! of_status {
     () => {
         "AND (s.status = $3 OR ($3 IS NULL AND s.status <> 'Archived')) "
     };
 }
 
-/// What stands in lists of interactions; `$3` is a status or null.
+/// The condition of lists of interactions; `$3` is a status or null.
 macro_rules! listed_interactions {
     () => {
         "AND i.session_id = s.id AND m.id = i.message_id AND s.status <> 'Archived' \
@@ -116,8 +117,8 @@ macro_rules! asked {
     };
 }
 
-/// What stands in feeds of a session `s` and the participation `p`. (`+ 0` keeps PostgreSQL from looking for the smallest
-/// deadline among those of all sessions.)
+/// The columns of feeds, of a session `s` and the participation `p`. (`+ 0` keeps PostgreSQL from searching the index of all
+/// deadlines for the smallest one.)
 macro_rules! feed_columns {
     () => {
         select_listed!(
@@ -130,8 +131,8 @@ macro_rules! feed_columns {
     };
 }
 
-/// The `seq` of the first message after `$4` in session `$3` by a human or a guest. Messages of agents are passed over by
-/// an index alone, one step each; an agent that takes part no longer is looked up.
+/// The `seq` of the first message after `$4` in session `$3` by a human or a guest. Messages of agents are skipped by an
+/// index alone, one step each; an agent that no longer participates is looked up.
 macro_rules! first_of_people {
     () => {
         "SELECT f.seq FROM messages f WHERE f.session_id = $3 AND f.seq > $4 AND f.sender_id NOT IN \
@@ -145,7 +146,7 @@ look_ups! {
     SESSION: select_session!(""), "", "AND s.id = $3";
     /// `$3` is a status or null.
     SESSIONS_TOTAL: "SELECT COUNT(*)", "", of_status!();
-    /// `$3` is a status or null, `$4` and `$5` how many and after how many.
+    /// `$3` is a status or null, `$4` and `$5` limit and offset.
     SESSIONS:
         select_listed!(""),
         "",
@@ -160,7 +161,7 @@ look_ups! {
     /// Ends before the sessions.
     ENCRYPTED_TITLES (named): "SELECT s.id, s.encrypted_title", "", "AND s.id IN (VALUES";
     FEED_TOTAL: "SELECT COUNT(*)", "", "AND s.status <> 'Archived'";
-    /// `$3` is whose feed it is, `$4` and `$5` how many and after how many.
+    /// `$3` is the participant, `$4` and `$5` limit and offset.
     FEED:
         feed_columns!(),
         "CROSS JOIN participants p",
@@ -174,22 +175,22 @@ look_ups! {
         "AND s.id = $3 AND m.session_id = s.id AND m.ordinal = $4";
     /// `$3` is a session.
     HEAD: "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at", "", "AND s.id = $3";
-    /// The last event older than a time, or the place before the first one that is kept; `$3` is a session, `$4` the
-    /// `seq` before which it stands, `$5` the time.
+    /// The last event older than a time, or the `seq` before the first stored one; `$3` is a session, `$4` the `seq` before
+    /// which to look, `$5` the time.
     LAST_OLDER:
         "SELECT COALESCE((SELECT e.seq FROM events e WHERE e.session_id = s.id AND e.seq < $4 AND e.at < $5 \
          ORDER BY e.seq DESC LIMIT 1), s.first_seq - 1)",
         "",
         "AND s.id = $3";
-    /// With a 1 where more than 20 people take part; `$3` is a session, `$4` a principal.
+    /// With a 1 if more than 20 people participate; `$3` is a session, `$4` a principal.
     STANDING:
         "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, (SELECT p.id FROM participants p \
          WHERE p.session_id = s.id AND p.principal_id = $4), (SELECT CAST(1 AS BIGINT) FROM participants c \
          WHERE c.session_id = s.id AND c.kind <> 'Agent' LIMIT 1 OFFSET 20)",
         "",
         "AND s.id = $3";
-    /// How far a participant has read, how far there is to read, and how many messages stand up to an event; `$3` is a
-    /// session, `$4` the participant, `$5` the event's `seq`.
+    /// The read mark of a participant, the last `seq`, and the number of messages up to an event; `$3` is a session, `$4` the
+    /// participant, `$5` the event's `seq`.
     READ_MARK:
         "SELECT p.id, p.last_read_seq, s.last_seq, COALESCE((SELECT m.ordinal FROM messages m \
          WHERE m.session_id = s.id AND m.seq <= $5 ORDER BY m.seq DESC LIMIT 1), 0)",
@@ -207,7 +208,7 @@ look_ups! {
         concat!("SELECT ", message_columns!(), ", c.size + COALESCE(x.size, 0)"),
         concat!("CROSS JOIN messages m ", from_events!()),
         "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
-    /// `$3` is a session, `$4` who wrote.
+    /// `$3` is a session, `$4` the sender.
     LAST_SAID_BY:
         "SELECT COALESCE((SELECT m.seq FROM messages m WHERE m.session_id = s.id AND m.sender_id = $4 \
          ORDER BY m.seq DESC LIMIT 1), 0)",
@@ -223,7 +224,7 @@ look_ups! {
         ),
         "",
         "AND s.id = $3";
-    /// `$3` is a session, `$4` a message: without what it says, which may be large.
+    /// `$3` is a session, `$4` a message: without its content, which may be large.
     OUTLOOK:
         "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, m.status",
         "CROSS JOIN messages m",
@@ -243,12 +244,12 @@ look_ups! {
         "SELECT COUNT(*)",
         "CROSS JOIN interactions i CROSS JOIN messages m",
         listed_interactions!();
-    /// `$3` is a status or null, `$4` and `$5` how many and after how many.
+    /// `$3` is a status or null, `$4` and `$5` limit and offset.
     INTERACTIONS:
         "SELECT s.id",
         "CROSS JOIN interactions i CROSS JOIN messages m",
         concat!(listed_interactions!(), "ORDER BY s.updated_at DESC, s.id DESC LIMIT $4 OFFSET $5");
-    /// How long each of these interactions is, with its answer and its blocks. Ends before the sessions.
+    /// The size of each of these interactions, with its answer and its blocks. Ends before the sessions.
     INTERACTION_SIZES (named):
         "SELECT s.id, c.size + COALESCE(x.size, 0) + (SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) \
          FROM events b WHERE b.session_id = s.id AND b.kind = 'blocks.pushed')",

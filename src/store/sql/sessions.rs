@@ -1,13 +1,15 @@
-//! Sessions, their participants, and how far those have read.
+//! Sessions, participants, lists and read marks.
 
+use super::page_bytes::fitting;
 use super::{SqlStore, rows, scope, sql, timelines};
 use crate::domain::{
     Envelope, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus, SpaceId,
     Timestamp,
 };
 use crate::protocol::page::{Page, PageRequest};
-use crate::store::engine::{Engine, Fields, Statement, large_groups};
+use crate::store::engine::Engine;
 use crate::store::listing::List;
+use crate::store::statement::{Fields, Statement, large_groups};
 use crate::store::{FeedEntry, Listed, ReadMark, Sessions, SpaceSize, StoreResult, Taken};
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -61,7 +63,7 @@ macro_rules! select_participant {
 }
 pub(super) use select_participant;
 
-/// Leaves out of the participants `p` the humans who are deactivated: their rows stay, but they see nothing.
+/// Excludes deactivated humans from the participants `p`: their rows stay, but they have no access.
 macro_rules! still_sees {
     () => {
         " AND (p.kind <> 'Human' OR EXISTS (SELECT 1 FROM sessions ps \
@@ -103,7 +105,7 @@ impl<E: Engine> Sessions for SqlStore<E> {
     }
 
     async fn sessions_of(&self, scope: Scope, listed: &[&Listed], max_bytes: i64) -> StoreResult<Taken<Session>> {
-        let count = timelines::fitting(listed.iter().map(|listed| listed.left_out), max_bytes);
+        let count = fitting(listed.iter().map(|listed| listed.left_out), max_bytes);
         let listed = &listed[..count];
         let large: Vec<_> =
             listed.iter().filter(|listed| listed.left_out > 0).map(|listed| listed.session.id).collect();
@@ -213,7 +215,7 @@ impl<E: Engine> Sessions for SqlStore<E> {
             .await?;
         for session in &unknown {
             let mut tx = self.transaction().await?;
-            // Holds the session's row, so that no event comes between the sum and its being noted.
+            // Locks the session's row, so that no event is added between the sum and its update.
             sql::<E>("UPDATE sessions SET bytes = NULL WHERE id = $1 AND bytes IS NULL")
                 .bind(session.0)
                 .execute(&mut *tx)

@@ -1,31 +1,32 @@
 //! Sign-ins with their refresh tokens, setup links and passwords.
 //!
-//! A transaction that takes rows of several of these tables takes the human's first ([`hold_human`]), so that two of
-//! them can't deadlock: setup links, sign-ins and tokens come after it.
+//! A transaction that locks rows of several of these tables locks the human's row first ([`lock_human`]), so that two of
+//! them can't deadlock. Setup links, sign-ins and tokens follow.
 //!
-//! The table is `refresh_families`, as the version before calls it. That version writes neither `created_at` nor
-//! `ends_at`: what is missing follows from the id, a version 7 UUID.
+//! The table of sign-ins is `refresh_families`, the name of the previous release. That release writes neither `created_at`
+//! nor `ends_at`, which are then derived from the id, a version 7 UUID.
 
 use super::{SqlStore, revocation, sql};
 use crate::domain::people::SignIn;
 use crate::domain::{HumanId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
-use crate::store::engine::{Engine, Fields, Statement};
-use crate::store::lease::Lease;
+use crate::store::engine::Engine;
+use crate::store::pool::PooledConnection;
+use crate::store::statement::{Fields, Statement};
 use crate::store::{
     EndedSignIns, NewSignIn, PasswordChosen, RefreshOutcome, SecretHash, SignIns, StoreError, StoreResult,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
 
-/// Most sign-ins of one human: the one that was used least lately ends where there would be more.
+/// Most sign-ins of one human. Beyond that the least recently used one is ended.
 const MAX_SIGN_INS: i64 = 1000;
 
 #[async_trait]
 impl<E: Engine> SignIns for SqlStore<E> {
     async fn add_sign_in(&self, new: &NewSignIn, now: Timestamp) -> StoreResult<Option<Vec<Uuid>>> {
         let mut tx = self.transaction().await?;
-        // Holds the human to the end, as a change of password does, which ends every sign-in of before.
+        // Locks the human until the end, as a change of password does, which ends all earlier sign-ins.
         let holds = sql::<E>(
             "UPDATE humans SET name = name WHERE id = $1 AND deactivated_at IS NULL \
              AND password_hash IS NOT DISTINCT FROM $2",
@@ -81,12 +82,11 @@ impl<E: Engine> SignIns for SqlStore<E> {
         .first(&mut *tx, |row| Ok(HumanId(row.read()?)))
         .await?;
         let Some(human) = human else { return Ok(RefreshOutcome::Unknown) };
-        // PostgreSQL locks the human too where a sign-in is changed twice in a transaction (its foreign key).
-        if !hold_human::<E>(&mut tx, human).await? {
+        // PostgreSQL also locks the human if a sign-in is changed twice in a transaction (by its foreign key).
+        if !lock_human::<E>(&mut tx, human).await? {
             return Ok(RefreshOutcome::Unknown);
         }
-        // Holds the row of the sign-in to the end: of those that use its tokens at once, each sees what the one before
-        // did.
+        // Locks the row of the sign-in until the end, so that concurrent uses of its tokens run one after the other.
         let found = sql::<E>(
             "UPDATE refresh_families SET last_used_at = $1 \
              WHERE id = (SELECT family_id FROM refresh_tokens WHERE secret_hash = $2) \
@@ -251,7 +251,7 @@ impl<E: Engine> SignIns for SqlStore<E> {
         if chosen == 0 {
             return Ok(None);
         }
-        // Whether it is good is known once the human is held: until then it may be used, or void.
+        // Checked again after the human is locked: until then it may be used or revoked.
         let used = sql::<E>(
             "UPDATE setup_tokens SET used_at = $1 WHERE secret_hash = $2 AND used_at IS NULL AND expires_at > $1",
         )
@@ -268,8 +268,8 @@ impl<E: Engine> SignIns for SqlStore<E> {
     }
 }
 
-/// Holds an active human to the end of the transaction; `false` if there is none.
-pub(super) async fn hold_human<E: Engine>(tx: &mut Lease<E>, human: HumanId) -> StoreResult<bool> {
+/// Locks an active human until the end of the transaction; `false` if there is none.
+pub(super) async fn lock_human<E: Engine>(tx: &mut PooledConnection<E>, human: HumanId) -> StoreResult<bool> {
     let held = sql::<E>("UPDATE humans SET name = name WHERE id = $1 AND deactivated_at IS NULL")
         .bind(human.0)
         .execute(tx)
@@ -277,14 +277,14 @@ pub(super) async fn hold_human<E: Engine>(tx: &mut Lease<E>, human: HumanId) -> 
     Ok(held > 0)
 }
 
-/// Ends every sign-in of a human but the one to keep, and voids their tokens without one; returns what was revoked.
+/// Ends all sign-ins of a human except `keep`, and tokens without a sign-in; returns the revoked ids.
 async fn end_all<E: Engine>(
-    tx: &mut Lease<E>,
+    tx: &mut PooledConnection<E>,
     human: HumanId,
     keep: Option<Uuid>,
     now: Timestamp,
 ) -> StoreResult<Vec<Uuid>> {
-    // This holds the human before their sign-ins.
+    // Locks the human before the sign-ins.
     sql::<E>("UPDATE humans SET tokens_valid_from = $1 WHERE id = $2").bind(now.0).bind(human.0).execute(tx).await?;
     let mut subjects =
         sql::<E>("DELETE FROM refresh_families WHERE human_id = $1 AND ($2 IS NULL OR id <> $2) RETURNING id")
@@ -300,13 +300,13 @@ async fn end_all<E: Engine>(
 }
 
 /// Ends one sign-in, with its refresh tokens.
-async fn end<E: Engine>(tx: &mut Lease<E>, id: Uuid, now: Timestamp) -> StoreResult<()> {
+async fn end<E: Engine>(tx: &mut PooledConnection<E>, id: Uuid, now: Timestamp) -> StoreResult<()> {
     sql::<E>("DELETE FROM refresh_families WHERE id = $1").bind(id).execute(tx).await?;
     revocation::<E>(id, now).execute(tx).await?;
     Ok(())
 }
 
-/// Voids the setup links of a human that were not used.
+/// Revokes the unused setup links of a human.
 pub(super) fn void_setup_tokens<E: Engine>(human: HumanId) -> Statement<E> {
     sql::<E>("DELETE FROM setup_tokens WHERE human_id = $1 AND used_at IS NULL").bind(human.0)
 }

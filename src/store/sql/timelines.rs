@@ -1,72 +1,20 @@
-//! Reading timelines, and messages put together from their state and the events that hold their content.
+//! Reading timelines: events, positions, and pages of messages.
 
-use super::rows::state_columns;
-use super::scope::{self, Scoped};
-use super::{SqlStore, rows, sql};
-use crate::domain::message::{MessageState, Response};
-use crate::domain::{
-    AgentId, Message, MessageId, MessageStatus, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
-};
+use super::messages::{MESSAGE_SIZES, MESSAGES, UNACKNOWLEDGED, UNACKNOWLEDGED_TOTAL, message, message_range};
+use super::page_bytes::fitting;
+use super::{SqlStore, rows, scope, sql};
+use crate::domain::{AgentId, Message, MessageId, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
-use crate::store::engine::{Engine, Fields, Statement, large_groups};
-use crate::store::lease::Lease;
+use crate::store::engine::Engine;
+use crate::store::pool::PooledConnection;
+use crate::store::statement::{Fields, Statement, large_groups};
 use crate::store::{
-    ActiveSession, DueMessage, EventPage, Head, MessagePage, Outlook, Said, Standing, StoreError, StoreResult, Taken,
-    Timelines,
+    ActiveSession, DueMessage, EventPage, Head, MessagePage, Outlook, Said, Standing, StoreResult, Taken, Timelines,
 };
 use async_trait::async_trait;
-use serde::Deserialize;
-use std::collections::HashMap;
 use uuid::Uuid;
 
-/// The columns that `message` reads: a message's state, the event that created it, and the one that answered it.
-macro_rules! message_columns {
-    () => {
-        concat!(state_columns!(), ", c.body, x.body")
-    };
-}
-
-/// Joins those events to messages `m`.
-macro_rules! from_events {
-    () => {
-        "JOIN events c ON c.session_id = m.session_id AND c.seq = m.seq \
-         LEFT JOIN events x ON x.session_id = m.session_id AND x.seq = m.settled_seq AND m.status = 'Completed' "
-    };
-}
-pub(super) use {from_events, message_columns};
-
-/// The settled questions of agent `$3` whose outcome nobody has taken. Begins at their own index, so that the other
-/// messages of the agent's sessions cost nothing.
-macro_rules! unacknowledged {
-    ($select:literal, $scope:literal, $rest:literal) => {
-        concat!(
-            "SELECT ",
-            $select,
-            " FROM messages m CROSS JOIN sessions s WHERE m.sender_id = $3 AND m.response_required \
-             AND m.settled_at IS NOT NULL AND m.acknowledged_at IS NULL AND s.id = m.session_id ",
-            $scope,
-            $rest
-        )
-    };
-    ($select:literal, $rest:literal) => {
-        Scoped {
-            space: unacknowledged!($select, "AND s.space_id = $1 ", $rest),
-            member: unacknowledged!(
-                $select,
-                "AND s.space_id = $1 AND EXISTS (SELECT 1 FROM participants sp \
-                 WHERE sp.session_id = s.id AND sp.principal_id = $2) ",
-                $rest
-            ),
-        }
-    };
-}
-
-const UNACKNOWLEDGED_TOTAL: Scoped = unacknowledged!("COUNT(*)", "");
-/// In the order in which they settled; `$4` and `$5` are how many and after how many.
-pub const UNACKNOWLEDGED: Scoped =
-    unacknowledged!("m.session_id, m.id", "ORDER BY m.settled_at, m.id LIMIT $4 OFFSET $5");
-
-/// The messages that are due at `$1`, at most `$2`.
+/// Pending messages with a deadline up to `$1`, at most `$2`.
 pub const DUE_MESSAGES: &str = "SELECT s.space_id, m.session_id, m.id FROM messages m \
      JOIN sessions s ON s.id = m.session_id \
      WHERE m.status = 'Pending' AND m.deadline_at IS NOT NULL AND m.deadline_at <= $1 \
@@ -85,7 +33,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
         let mut db = self.reader().await?;
         let total = scope::MESSAGE_COUNT.within::<E>(scope).bind(session.0);
         let Some(total) = total.first(&mut *db, |row| row.read::<i64>()).await? else { return Ok(None) };
-        // First the sizes alone, so that no more is loaded than may be.
+        // First only the sizes, so that no more is loaded than the limit.
         let to = after.saturating_add(limit);
         let sizes: Vec<i64> =
             message_range::<E>(MESSAGE_SIZES, session, after, to).all(&mut *db, |row| row.read()).await?;
@@ -104,7 +52,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
         let mut db = self.reader().await?;
         let mut taken = Taken { count: 0, data: Vec::new() };
         let mut bytes = 0;
-        // One by one: of many at a time PostgreSQL can't tell that they are few, and reads whole tables.
+        // One by one: for a list PostgreSQL can't estimate that there are few rows, and scans whole tables.
         for (session, count) in sessions {
             if bytes >= max_bytes {
                 break;
@@ -213,7 +161,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
         if after >= head.last_seq {
             return Ok(Some(EventPage { events: Vec::new(), head }));
         }
-        // First the sizes alone, so that a page never loads more than it may.
+        // First only the sizes, so that no more is loaded than the limit.
         let sizes = sql::<E>(
             "SELECT e.seq, e.size FROM events e WHERE e.session_id = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3",
         )
@@ -307,97 +255,15 @@ impl<E: Engine> Timelines for SqlStore<E> {
     }
 }
 
-pub(super) async fn head<E: Engine>(db: &mut Lease<E>, scope: Scope, session: SessionId) -> StoreResult<Option<Head>> {
+pub(super) async fn head<E: Engine>(
+    db: &mut PooledConnection<E>,
+    scope: Scope,
+    session: SessionId,
+) -> StoreResult<Option<Head>> {
     scope::HEAD.within::<E>(scope).bind(session.0).first(db, read_head).await
 }
 
 /// Reads the columns of `HEAD`.
 fn read_head<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Head> {
     Ok(Head { space: SpaceId(row.read()?), last_seq: row.read()?, first_seq: row.read()?, at: Timestamp(row.read()?) })
-}
-
-/// How many of these sizes, from the first one on, fit: the one that passes `max_bytes` is the last.
-pub(super) fn fitting(sizes: impl IntoIterator<Item = i64>, max_bytes: i64) -> usize {
-    let mut bytes = 0;
-    let fits = sizes.into_iter().take_while(|size| {
-        let fits = bytes < max_bytes;
-        bytes += size;
-        fits
-    });
-    fits.count()
-}
-
-/// How many of these sessions, from the first one on, fit by what a look-up says of their sizes.
-pub(super) async fn fitting_of<E: Engine>(
-    db: &mut Lease<E>,
-    sizes: Scoped,
-    scope: Scope,
-    sessions: &[SessionId],
-    max_bytes: i64,
-) -> StoreResult<usize> {
-    if sessions.is_empty() {
-        return Ok(0);
-    }
-    let sizes = sizes.within_of::<E>(scope, sessions);
-    let sizes: HashMap<_, i64> =
-        sizes.all(db, |row| Ok((SessionId(row.read()?), row.read()?))).await?.into_iter().collect();
-    Ok(fitting(sessions.iter().map(|session| sizes.get(session).copied().unwrap_or(0)), max_bytes))
-}
-
-const MESSAGE_SIZES: &str = concat!(
-    "SELECT c.size + COALESCE(x.size, 0) FROM messages m ",
-    from_events!(),
-    "WHERE m.session_id = $1 AND m.ordinal > $2 AND m.ordinal <= $3 ORDER BY m.ordinal"
-);
-const MESSAGES: &str = concat!(
-    "SELECT ",
-    message_columns!(),
-    " FROM messages m ",
-    from_events!(),
-    "WHERE m.session_id = $1 AND m.ordinal > $2 AND m.ordinal <= $3 ORDER BY m.ordinal"
-);
-
-/// Of the messages with ordinals in (`from`, `to`], of a session that the caller has found in scope.
-fn message_range<E: Engine>(text: &'static str, session: SessionId, from: i64, to: i64) -> Statement<E> {
-    sql::<E>(text).bind(session.0).bind(from).bind(to)
-}
-
-#[derive(Deserialize)]
-struct Created {
-    data: CreatedData,
-}
-
-#[derive(Deserialize)]
-struct CreatedData {
-    message: Message,
-}
-
-#[derive(Deserialize)]
-struct Answered {
-    data: AnsweredData,
-}
-
-#[derive(Deserialize)]
-struct AnsweredData {
-    response: Response,
-}
-
-/// Reads the columns of `message_columns!`.
-pub(super) fn message<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Message> {
-    let state: MessageState = rows::message_state(row)?;
-    let created: String = row.read()?;
-    let answered: Option<String> = row.read()?;
-    let damaged = |error: serde_json::Error| StoreError::damaged(format!("an event: {error}"));
-    let mut message = serde_json::from_str::<Created>(&created).map_err(damaged)?.data.message;
-    message.status = state.status;
-    message.deadline_at = state.deadline_at;
-    message.acknowledged_at = state.acknowledged_at;
-    message.updated_at = state.updated_at;
-    if state.status == MessageStatus::Completed && state.response_required {
-        let answered = answered.ok_or_else(|| StoreError::damaged("an answered message without its answer"))?;
-        let response = serde_json::from_str::<Answered>(&answered).map_err(damaged)?.data.response;
-        message.outcome = Some(response.outcome);
-        message.response = Some(response);
-    }
-    Ok(message)
 }

@@ -249,10 +249,10 @@ on_both_stores! {
         let waiting = store.announcements(NOW, 10).await.expect("the store");
         assert_eq!(waiting.len(), 1);
         let next = &waiting[0];
-        assert_eq!((next.change.entry.created_at, next.is_last_look), (NOW.plus_millis(2), false));
+        assert_eq!((next.change.entry.created_at, next.is_last_pass), (NOW.plus_millis(2), false));
         // One more look for what came about meanwhile, from the beginning and at the same time.
         let late = store.announcements(NOW.plus_millis(1), 10).await.expect("the store");
-        let last = late.iter().find(|late| late.is_last_look).expect("it");
+        let last = late.iter().find(|late| late.is_last_pass).expect("it");
         assert_eq!((late.len(), last.id, last.after), (2, announcement.id, None));
         assert_eq!(store.sessions_to_tell(last, 10).await.expect("the store"), open[1..]);
         store.end_announcement(last).await.expect("the store");

@@ -2,9 +2,9 @@
 
 use super::hub::{Engine, Hub, config};
 use super::{Client, Redis, eventually};
-use hiloop::app::{Server, start_at};
 use hiloop::broker::Connectivity;
 use hiloop::clock::ShiftedClock;
+use hiloop::server::{Server, start_at};
 use std::sync::Arc;
 
 pub struct Nodes {

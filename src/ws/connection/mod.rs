@@ -11,7 +11,7 @@ use super::link::Link;
 use super::pace::Pace;
 use super::session::{Effect, Session};
 use crate::context::App;
-use crate::domain::{Origin, Principal, SessionId, Timestamp};
+use crate::domain::{ClientNetwork, Principal, SessionId, Timestamp};
 use crate::hub::subscriber::Endpoint as _;
 use crate::limits::connections::{Descriptor, Permit};
 use crate::metrics::Held;
@@ -40,7 +40,7 @@ struct Connection {
     link: Arc<Link>,
     session: Session,
     decoder: Decoder,
-    origin: Origin,
+    network: ClientNetwork,
     pace: Pace,
     expires_at: Option<Timestamp>,
     /// Counted for whose credential it is, or for where it comes from until that is known.
@@ -71,7 +71,7 @@ pub(super) async fn serve(
     stream: TcpStream,
     early: Vec<u8>,
     principal: Option<(Arc<Principal>, std::time::Instant)>,
-    origin: Origin,
+    network: ClientNetwork,
     (permit, _descriptor): (Permit, Descriptor),
 ) {
     let link = Arc::new(Link::new(stream));
@@ -82,7 +82,7 @@ pub(super) async fn serve(
         link: Arc::clone(&link),
         session: Session::default(),
         decoder: Decoder::default(),
-        origin,
+        network,
         pace: Pace::new(app.config.rate_limit, now),
         expires_at: None,
         permit,

@@ -18,8 +18,10 @@ ARG RUST_VERSION=1.95.0
 FROM node:${NODE_VERSION}-${DEBIAN}-slim AS page
 WORKDIR /src/web-demo
 # The packages are a layer of their own, which stays as long as the lock file does.
+COPY sdk/typescript/package.json ../sdk/typescript/
 COPY web-demo/package.json web-demo/package-lock.json ./
 RUN npm ci --no-audit --no-fund
+COPY sdk/typescript ../sdk/typescript
 COPY web-demo ./
 RUN npm run --silent build
 

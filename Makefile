@@ -11,10 +11,12 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 HUB := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/hiloop
 
 PAGE := web-demo/dist/index.html
+SDK := sdk/typescript
 PACKAGES := web-demo/node_modules/.stamp
+SDK_PACKAGES := $(SDK)/node_modules/.stamp
 # The folders count too, so that a file that was deleted is noticed.
-PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.json \
-                $(shell find web-demo/src web-demo/public 2>/dev/null)
+PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.json $(SDK)/tsconfig.json \
+                $(shell find web-demo/src web-demo/public $(SDK)/src 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -40,8 +42,12 @@ setup:
 setup-test:
 	@scripts/setup.sh test
 
-$(PACKAGES): web-demo/package.json web-demo/package-lock.json
+$(PACKAGES): web-demo/package.json web-demo/package-lock.json $(SDK)/package.json
 	cd web-demo && $(NPM) ci --no-audit --no-fund
+	@touch $@
+
+$(SDK_PACKAGES): $(SDK)/package.json $(SDK)/package-lock.json
+	cd $(SDK) && $(NPM) ci --no-audit --no-fund
 	@touch $@
 
 $(PAGE): $(PACKAGES) $(PAGE_SOURCES)
@@ -61,7 +67,8 @@ test: setup-test ## Everything that has to hold
 	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi; \
 	echo "make test: all steps passed: $(STEPS)"
 
-test-page: $(PACKAGES) ## The chat's unit tests
+test-page: $(PACKAGES) $(SDK_PACKAGES) ## The unit tests of the TypeScript SDK and of the chat
+	cd $(SDK) && $(NPM) run --silent test
 	cd web-demo && $(NPM) run --silent test
 
 # Many tests wait for a timer or a database: twice as many at once as there are processors keep those busy.
@@ -77,17 +84,19 @@ conformance: $(PAGE) ## The hub against its own OpenAPI document, a minute or tw
 	$(CARGO) test --locked --workspace --no-run
 	@scripts/conformance.sh "$(TARGET)"
 
-test-browser: $(PAGE) ## The chat in Chromium, against a hub that is played and a real one
+test-browser: $(PAGE) $(SDK_PACKAGES) ## The SDK against a real hub; the chat in Chromium, against a simulated hub and a real one
 	@# As the tests do, so that nothing is built twice: this leaves the hub in debug/.
 	$(CARGO) test --locked --workspace --no-run
+	cd $(SDK) && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
 	cd web-demo && $(NPM) run --silent e2e:mock
 	cd web-demo && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
 
 chaos: setup-test $(PAGE) ## Three nodes and everything that can happen to them, for SECONDS=300
 	HILOOP_CHAOS_SECONDS=$(or $(SECONDS),300) $(CARGO) test --locked --test chaos -- --nocapture
 
-lint: $(PAGE) lint-crates lint-packaging ## Formatting, lints, types, crates and packaging; warnings are errors
+lint: $(PAGE) $(SDK_PACKAGES) lint-crates lint-packaging ## Formatting, lints, types, crates and packaging; warnings are errors
 	$(CARGO) fmt --all --check
+	cd $(SDK) && $(NPM) run --silent check
 	cd web-demo && $(NPM) run --silent check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
@@ -102,6 +111,7 @@ audit: ## What is known against the crates and the chat's packages; needs a netw
 	@failed=; \
 	scripts/deny.sh advisories || failed="$$failed crates"; \
 	(cd web-demo && $(NPM) audit --package-lock-only) || failed="$$failed packages"; \
+	(cd $(SDK) && $(NPM) audit --package-lock-only) || failed="$$failed sdk-packages"; \
 	if [ -n "$$failed" ]; then echo "make audit: failed:$$failed" >&2; exit 1; fi
 
 fmt: ## Format the Rust code
@@ -123,4 +133,4 @@ fuzz: ## Fuzz the parsers of what strangers send, 60 s each: make fuzz ARGS="600
 
 clean: ## Delete what was built; hiloop-data, the hub's store, stays
 	$(CARGO) clean
-	rm -rf web-demo/dist web-demo/node_modules
+	rm -rf web-demo/dist web-demo/node_modules $(SDK)/dist $(SDK)/node_modules

@@ -99,11 +99,13 @@ def component(kind, name, version, license):
 
 def page():
     """The packages that are built into the chat page."""
-    locked = json.loads((HERE / "web-demo/package-lock.json").read_text())["packages"]
-    for path, package in sorted(locked.items()):
-        name = path.rpartition("node_modules/")[2]
-        if name and not package.get("dev") and not package.get("link"):
-            yield component("npm", name, package["version"], package.get("license"))
+    for lock in ["web-demo/package-lock.json", "sdk/typescript/package-lock.json"]:
+        locked = json.loads((HERE / lock).read_text())["packages"]
+        for path, package in sorted(locked.items()):
+            # The folders of this repository stand in the list without `node_modules/`.
+            _, installed, name = path.rpartition("node_modules/")
+            if installed and not package.get("dev") and not package.get("link"):
+                yield component("npm", name, package["version"], package.get("license"))
 
 
 def main():

@@ -1,5 +1,9 @@
 // Build: one page and its assets, served by the hub at `/` under a strict content security policy.
+import { defaultClientConditions, defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
+
+// The SDK's sources instead of its build, so that neither the page nor its tests need one.
+const source = "@hiloop/source";
 
 const hub = process.env.HILOOP_DEV_HUB ?? "http://127.0.0.1:8080";
 
@@ -11,6 +15,11 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
   },
-  server: { proxy: { "/v1": { target: hub, ws: true, changeOrigin: true, rewriteWsOrigin: true } } },
+  resolve: { conditions: [source, ...defaultClientConditions] },
+  ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
+  server: {
+    fs: { allow: [".", "../sdk/typescript"] },
+    proxy: { "/v1": { target: hub, ws: true, changeOrigin: true, rewriteWsOrigin: true } },
+  },
   test: { include: ["test/**/*.test.ts", "test/**/*.test.tsx"], environment: "node", pool: "threads", maxWorkers: 1 },
 });

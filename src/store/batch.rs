@@ -154,8 +154,14 @@ impl<E: Engine> Row<'_, E> {
     {
         self.text.bound += 1;
         let comma = if std::mem::take(&mut self.is_first) { "" } else { ", " };
-        // Writing to a String can't fail.
-        let _ = write!(self.text.sql, "{comma}${}", self.text.bound);
+        if E::MULTI_STATEMENT_TEXTS {
+            // To SQLite `$1` is a name, and a look-up of a name takes time in proportion to the names before it.
+            self.text.sql.push_str(comma);
+            self.text.sql.push('?');
+        } else {
+            // Writing to a String can't fail.
+            let _ = write!(self.text.sql, "{comma}${}", self.text.bound);
+        }
         if let Err(error) = E::bind(&mut self.text.arguments, value) {
             self.error.get_or_insert(sqlx::Error::Encode(error));
         }

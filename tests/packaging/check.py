@@ -122,8 +122,8 @@ def the_builder_gets_what_the_dockerfile_copies():
             for source in rest.split()[:-1]:
                 files = tracked(source)
                 assert files, f"COPY {source}: no such file in the repository"
-                built = ("web-demo/test/", "web-demo/e2e/")
-                kept = [file for file in files if ignored(file) and not file.startswith(built)]
+                tests = ("web-demo/test/", "web-demo/e2e/", "sdk/typescript/test/", "sdk/typescript/e2e/")
+                kept = [file for file in files if ignored(file) and not file.startswith(tests)]
                 assert not kept, f".dockerignore keeps {kept} from COPY {source}"
 
 
@@ -134,7 +134,7 @@ def the_crates_can_be_built_before_the_sources_are_there():
             if name == "RUN" and rest == "scripts/release.sh dependencies":
                 break
             *sources, place = rest.split()
-            if name == "COPY" and not rest.startswith("--from") and "web-demo" not in rest:
+            if name == "COPY" and not rest.startswith(("--from", "sdk/typescript", "web-demo")):
                 for source in sources:
                     target = Path(folder, place, Path(source).name)
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +156,8 @@ def the_crates_can_be_built_before_the_sources_are_there():
 @check
 def no_secret_and_nothing_that_was_built_reaches_the_builder():
     for path in [".env", ".git/config", "hiloop-data/hiloop.db", "target/debug/hiloop", "web-demo/node_modules/a/b.js",
-                 "web-demo/dist/index.html", "deploy/compose/secrets/database_url", "deploy/compose/tls/hub.key",
+                 "web-demo/dist/index.html", "sdk/typescript/node_modules/a/b.js", "sdk/typescript/dist/index.js",
+                 "deploy/compose/secrets/database_url", "deploy/compose/tls/hub.key",
                  "deploy/kubernetes/secret.yaml"]:
         assert ignored(path), f"{path} would be sent to the builder"
 

@@ -1,9 +1,8 @@
 // Credentials: the refresh token is used once whatever happens at the same time, and a sign-in ends only when it is over.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Auth, type AuthChange, GUEST_KEY, TOKENS_KEY } from "../src/client/auth";
-import { SignedOutError } from "../src/client/errors";
+import { Rest, SignedOutError } from "@hiloop/sdk/chat";
 import { type KeyValue, tabLocks } from "../src/client/locks";
-import { Rest } from "../src/client/rest";
 import { type Call, fakeFetch, MemoryStorage } from "./fakes";
 
 /** The hub's accounts: rotates, and ends the whole family when an old refresh token comes again. */

@@ -48,9 +48,15 @@ impl Document {
     /// Every document of the repository.
     pub fn all() -> Vec<Self> {
         let mut found = Vec::new();
-        for (folder, deep) in
-            [("", false), ("docs", true), ("deploy", true), ("loadtest", false), ("tests", false), ("web-demo", false)]
-        {
+        for (folder, deep) in [
+            ("", false),
+            ("docs", true),
+            ("deploy", true),
+            ("loadtest", false),
+            ("sdk/typescript", false),
+            ("tests", false),
+            ("web-demo", false),
+        ] {
             find(Path::new(folder), deep, &mut found);
         }
         assert!(found.len() > 20, "{found:?}");

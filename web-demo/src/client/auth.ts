@@ -1,12 +1,11 @@
 // Credentials: sign-in, the refresh of a human's token (once, whatever the number of tabs), guests, sign-out.
-import { errorFrom, NetworkError, SignedOutError } from "./errors";
+import { errorFrom, type LoginReply, NetworkError, SignedOutError } from "@hiloop/sdk/chat";
 import type { KeyValue, WithLock } from "./locks";
-import type { LoginReply } from "./types";
 
 /** What this page keeps of a sign-in. The refresh token is in a cookie that no script can read. */
 interface HumanTokens {
   accessToken: string;
-  /** As a page of before kept it; the next refresh moves it into the cookie. */
+  /** Stored by an earlier version of the page; the next refresh moves it into the cookie. */
   refreshToken?: string;
   /** By this browser's clock, in milliseconds. */
   expiresAt: number;
@@ -141,7 +140,7 @@ export class Auth {
     if (!current) {
       if (this.tokens) this.end(null);
     } else if (this.tokens && subjectOf(current.accessToken) !== subjectOf(this.tokens.accessToken)) {
-      // Someone else has signed in there: nothing of the one before may stay open here.
+      // Another person has signed in there: nothing of the previous one may stay open here.
       this.emit({ type: "ended", reason: null });
       this.adopt(current);
     } else if (current.accessToken !== this.tokens?.accessToken) {
@@ -149,7 +148,7 @@ export class Auth {
     }
   }
 
-  /** Forgets the credential and says so. */
+  /** Deletes the credential and notifies the listeners. */
   end(reason: string | null): void {
     if (this.guest !== null) {
       this.guest = null;
@@ -233,7 +232,7 @@ function keptIn({ refreshToken }: HumanTokens): { refreshToken?: string } {
   return refreshToken ? { refreshToken } : {};
 }
 
-/** Whom a JWT stands for; null where it can't be told. */
+/** The subject of a JWT; null if it can't be read. */
 function subjectOf(token: string): string | null {
   try {
     const payload = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");

@@ -1,12 +1,18 @@
-// Everything that one signed-in person (or guest) has open: the calls, the socket, the feed, the conversation.
+// The state of one signed-in person or guest: calls, socket, feed, open conversation.
+import {
+  type Agent,
+  Emitter,
+  Feed,
+  HubSocket,
+  LiveSession,
+  type Me,
+  messageOf,
+  NetworkError,
+  Rest,
+  type Session,
+  type SocketLike,
+} from "@hiloop/sdk/chat";
 import type { Auth } from "./auth";
-import { Emitter } from "./emitter";
-import { messageOf, NetworkError } from "./errors";
-import { Feed } from "./feed";
-import { LiveSession } from "./live-session";
-import { Rest } from "./rest";
-import { HubSocket, type SocketLike } from "./socket";
-import type { Agent, Me, Session } from "./types";
 
 export interface HubOptions {
   auth: Auth;
@@ -65,7 +71,7 @@ export class Hub extends Emitter {
     this.socket.stop();
   }
 
-  /** The tab is looked at again: what was read elsewhere meanwhile is no longer unread here. */
+  /** The tab became visible: reconnects, and reads the counts that other windows have changed. */
   lookedAt(): void {
     this.socket.reconnectNow();
     if (!this.isGuest) this.feed.refreshSoon();

@@ -1,4 +1,4 @@
-// One holder at a time for a piece of work, across the tabs of a browser.
+// Mutual exclusion across the tabs of a browser.
 
 export type WithLock = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 
@@ -12,7 +12,7 @@ interface LockManagerLike {
   request<T>(name: string, work: () => Promise<T>): Promise<T>;
 }
 
-/** A number by name that every tab reads as it was last written, by whichever tab. */
+/** A number by name, of which every tab reads the last value that any tab wrote. */
 export interface Turns {
   read(name: string): Promise<number>;
   write(name: string, turn: number): Promise<void>;
@@ -108,6 +108,6 @@ async function underLease<T>(storage: KeyValue, name: string, work: () => Promis
   }
 }
 
-export function pause(ms: number): Promise<void> {
+function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

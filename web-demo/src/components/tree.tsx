@@ -1,6 +1,6 @@
 // A component and its children, drawn by the registry; what fails or is unknown shows as JSON.
 import { Component, type ComponentChildren, type VNode } from "preact";
-import type { ComponentNode } from "../client/types";
+import type { ComponentNode } from "@hiloop/sdk/chat";
 import { registry } from "./registry";
 import { Unknown } from "./unknown";
 

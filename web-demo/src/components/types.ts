@@ -1,6 +1,6 @@
 // What a component of a message is given, and what it may do.
 import { createContext, type VNode } from "preact";
-import type { ComponentNode, Content } from "../client/types";
+import type { ComponentNode, Content } from "@hiloop/sdk/chat";
 
 /** How the components of one message answer it. */
 export interface Answering {

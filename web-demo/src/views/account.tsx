@@ -1,9 +1,8 @@
 // One's own account: the password, and where one is signed in.
 import type { TargetedSubmitEvent, VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { messageOf } from "../client/errors";
+import { messageOf, type SignIn } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
-import type { SignIn } from "../client/types";
 import { Dialog } from "./dialog";
 import { fullTime } from "./format";
 

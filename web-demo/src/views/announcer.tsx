@@ -1,8 +1,7 @@
 // Says new messages to a screen reader, those of others and only once they are new.
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { LiveSession } from "../client/live-session";
-import { preview } from "../client/titles";
+import { type LiveSession, preview } from "@hiloop/sdk/chat";
 
 export function Announcer({ live }: { live: LiveSession }): VNode {
   const [said, setSaid] = useState("");

@@ -1,9 +1,8 @@
 // Which screen is shown, and the hub connection that belongs to whoever is signed in.
 import { Auth, TOKENS_KEY } from "../client/auth";
-import { Emitter } from "../client/emitter";
+import { Emitter, type SocketLike } from "@hiloop/sdk/chat";
 import { Hub } from "../client/hub";
 import { databaseTurns, tabLocks } from "../client/locks";
-import type { SocketLike } from "../client/socket";
 
 export type Screen = "sign-in" | "link" | "setup" | "chat" | "ended";
 

@@ -1,10 +1,7 @@
 // Where one writes: Enter sends, Shift+Enter makes a new line; an answer says what it answers.
 import type { TargetedKeyboardEvent, TargetedSubmitEvent, VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { ApiError } from "../client/errors";
-import type { LiveSession } from "../client/live-session";
-import { preview } from "../client/titles";
-import type { Message } from "../client/types";
+import { HiloopError, type LiveSession, type Message, preview } from "@hiloop/sdk/chat";
 import { CloseIcon, SendIcon } from "./icons";
 
 /** What was being written in each conversation, for as long as the page lives. */
@@ -46,12 +43,12 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
     setLate(null);
     onCancelAnswer();
     const result = await live.sendText(body, answering?.id ?? null);
-    if (!result.ok && result.error instanceof ApiError && result.error.code === "ALREADY_RESPONDED") {
+    if (!result.ok && result.error instanceof HiloopError && result.error.code === "ALREADY_RESPONDED") {
       // Someone was faster: what was written is not lost.
       setText((now) => (now === "" ? body : now));
       const by = (result.error.details?.respondedBy as { name?: string } | undefined)?.name;
       setLate(`${by ?? "Someone"} has answered already. Send your text as a message, or discard it.`);
-    } else if (!result.ok && answering && result.error instanceof ApiError && result.error.status === 403) {
+    } else if (!result.ok && answering && result.error instanceof HiloopError && result.error.status === 403) {
       setText((now) => (now === "" ? body : now));
       setLate("You may not answer this request. Send your text as a message, or discard it.");
     }

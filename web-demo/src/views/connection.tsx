@@ -1,6 +1,6 @@
 // The state of the connection: silent while all is well, a banner when it is not.
 import type { VNode } from "preact";
-import type { HubSocket } from "../client/socket";
+import type { HubSocket } from "@hiloop/sdk/chat";
 import { useNow, useStore } from "./hooks";
 
 export function Connection({ socket }: { socket: HubSocket }): VNode {

@@ -1,7 +1,6 @@
 // The lines of the timeline: days, messages (those of one sender close together), small notes of what happened.
 import type { ComponentChild, VNode } from "preact";
-import type { LiveSession } from "../client/live-session";
-import type { Message } from "../client/types";
+import type { LiveSession, Message } from "@hiloop/sdk/chat";
 import { dayOf } from "./format";
 import { MessageRow } from "./message";
 import { SystemLine } from "./system-line";

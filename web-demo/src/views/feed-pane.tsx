@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
-import type { FeedItem } from "../client/types";
+import type { FeedItem } from "@hiloop/sdk/chat";
 import type { AppState } from "./app-state";
 import { Account } from "./account";
 import { Avatar } from "./avatar";

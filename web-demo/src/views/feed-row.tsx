@@ -1,7 +1,6 @@
 // One conversation in the list: what it is called, what was said last, what it waits for.
 import type { VNode } from "preact";
-import { preview, sessionTitle } from "../client/titles";
-import type { Agent, FeedItem } from "../client/types";
+import { type Agent, type FeedItem, preview, sessionTitle } from "@hiloop/sdk/chat";
 import { Avatar } from "./avatar";
 import { countdown, shortWhen } from "./format";
 

@@ -1,6 +1,6 @@
 // Small hooks that bind the framework-free stores to the views.
 import { useEffect, useReducer, useState } from "preact/hooks";
-import type { Emitter } from "../client/emitter";
+import type { Emitter } from "@hiloop/sdk/chat";
 
 /** Draws again whenever the store says that it changed. */
 export function useStore<T extends Emitter>(store: T): T {

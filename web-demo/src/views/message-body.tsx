@@ -1,7 +1,6 @@
 // What a message says: its opened content and components, or why they can't be shown.
 import type { VNode } from "preact";
-import { asContent, open, type Opened } from "../client/envelope";
-import type { Envelope, Message } from "../client/types";
+import { asContent, type Envelope, type Message, open, type Opened } from "@hiloop/sdk/chat";
 import { actionLabel, ComponentTree } from "../components/tree";
 import { type Answering, AnsweringContext } from "../components/types";
 import { Unknown } from "../components/unknown";

@@ -1,7 +1,6 @@
 // What became of a request: still waiting (and for how long), answered by whom, cancelled, expired.
 import type { VNode } from "preact";
-import { asContent, open, outcomeOf } from "../client/envelope";
-import type { Actor, Message, Outcome } from "../client/types";
+import { type Actor, asContent, type Message, open, type Outcome, outcomeOf } from "@hiloop/sdk/chat";
 import { clock, countdown, fullTime } from "./format";
 import { useNow } from "./hooks";
 import type { MessageProps } from "./message";

@@ -1,12 +1,10 @@
 // One message: who sent it, what it says, its components, and what became of its request.
 import { Component, type VNode } from "preact";
-import type { AnswerState } from "../client/live-session";
-import type { Content, Message } from "../client/types";
+import { type AnswerState, type Content, type Message, preview } from "@hiloop/sdk/chat";
 import { Avatar } from "./avatar";
 import { clock, fullTime } from "./format";
 import { MessageBody } from "./message-body";
 import { MessageState } from "./message-state";
-import { preview } from "../client/titles";
 
 export interface MessageProps {
   seq: number;

@@ -1,7 +1,7 @@
 // The dialog that starts a conversation with an agent.
 import type { TargetedSubmitEvent, VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { messageOf } from "../client/errors";
+import { messageOf } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
 import { Avatar } from "./avatar";
 import { Dialog } from "./dialog";

@@ -1,7 +1,6 @@
 // One's own messages that are not on the timeline yet: on their way, waiting for the network, or refused.
 import type { VNode } from "preact";
-import { textOf } from "../client/envelope";
-import type { LiveSession } from "../client/live-session";
+import { type LiveSession, textOf } from "@hiloop/sdk/chat";
 import { Markdown } from "../markdown/markdown";
 
 export function OutgoingList({ live }: { live: LiveSession }): VNode {

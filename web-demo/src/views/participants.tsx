@@ -1,6 +1,6 @@
 // Who takes part: name, kind, presence, and how far each has read.
 import type { VNode } from "preact";
-import type { LiveSession } from "../client/live-session";
+import type { LiveSession } from "@hiloop/sdk/chat";
 import { Avatar } from "./avatar";
 
 interface Props {

@@ -1,9 +1,8 @@
 // The head of a conversation: its title, who takes part, and the way to close it.
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import { messageOf } from "../client/errors";
+import { type LiveSession, messageOf } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
-import type { LiveSession } from "../client/live-session";
 import type { AppState } from "./app-state";
 import { Dialog } from "./dialog";
 import { goTo } from "./hooks";

@@ -2,9 +2,7 @@
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
-import type { LiveSession } from "../client/live-session";
-import { sessionTitle } from "../client/titles";
-import type { Message } from "../client/types";
+import { type LiveSession, type Message, sessionTitle } from "@hiloop/sdk/chat";
 import { Announcer } from "./announcer";
 import type { AppState } from "./app-state";
 import { Composer } from "./composer";

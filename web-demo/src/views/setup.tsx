@@ -1,7 +1,7 @@
 // The one-time link of a new account: choosing its password.
 import type { TargetedSubmitEvent, VNode } from "preact";
 import { useState } from "preact/hooks";
-import { ApiError, messageOf } from "../client/errors";
+import { HiloopError, messageOf } from "@hiloop/sdk/chat";
 import type { AppState } from "./app-state";
 import { Logo } from "./icons";
 
@@ -21,7 +21,7 @@ export function Setup({ app }: { app: AppState }): VNode {
     try {
       await app.finishSetup(password);
     } catch (failure) {
-      const used = failure instanceof ApiError && [401, 404, 409].includes(failure.status);
+      const used = failure instanceof HiloopError && [401, 404, 409].includes(failure.status);
       setError(used ? "This link has been used, or is no longer valid. Ask for a new one." : messageOf(failure));
       setBusy(false);
     }

@@ -1,7 +1,7 @@
 // The sign-in by email and password.
 import type { TargetedSubmitEvent, VNode } from "preact";
 import { useState } from "preact/hooks";
-import { messageOf } from "../client/errors";
+import { messageOf } from "@hiloop/sdk/chat";
 import type { AppState } from "./app-state";
 import { Logo } from "./icons";
 

@@ -1,9 +1,6 @@
 // A small line for what happened around the messages.
 import type { VNode } from "preact";
-import { textOf } from "../client/envelope";
-import type { Timeline } from "../client/timeline";
-import { preview } from "../client/titles";
-import type { HubEvent, Participant, Session } from "../client/types";
+import { type HubEvent, type Participant, preview, type Session, textOf, type Timeline } from "@hiloop/sdk/chat";
 import { clock, fullTime } from "./format";
 
 export function SystemLine({ event, timeline }: { event: HubEvent; timeline: Timeline }): VNode {

@@ -1,8 +1,7 @@
 // The timeline: stays at the end while one is there, loads earlier pages as one scrolls up.
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { LiveSession } from "../client/live-session";
-import type { Message } from "../client/types";
+import type { LiveSession, Message } from "@hiloop/sdk/chat";
 import { DownIcon } from "./icons";
 import { Entries } from "./entries";
 import { OutgoingList } from "./outgoing-list";

@@ -1,7 +1,6 @@
 // Who is typing now.
 import type { VNode } from "preact";
-import type { LiveSession } from "../client/live-session";
-import { joinNames } from "../client/titles";
+import { joinNames, type LiveSession } from "@hiloop/sdk/chat";
 
 export function TypingLine({ live }: { live: LiveSession }): VNode {
   const names = live.typing.actors().map((actor) => actor.name ?? "Someone");

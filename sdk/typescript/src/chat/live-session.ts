@@ -1,18 +1,20 @@
-// One open conversation, live: its timeline, who is there, who types, what is on its way.
-import { Emitter } from "./emitter";
-import { ApiError, messageOf, NetworkError } from "./errors";
-import { outcomeOf, sealPlain } from "./envelope";
-import { Outbox, type SendResult } from "./outbox";
-import { newKey, type Rest } from "./rest";
-import type { HubSocket } from "./socket";
-import { Timeline } from "./timeline";
-import { joinNames } from "./titles";
-import { TypingList, TypingNotice } from "./typing";
-import type { Actor, Content, Frame, HubEvent, Message, MessageResponse, OutgoingMessage, Participant, Session } from "./types";
+// One open conversation, live: timeline, participants, typing notices, unsent messages.
+import { Emitter } from "../emitter.js";
+import { outcomeOf, sealPlain } from "../envelope.js";
+import { HiloopError, messageOf, NetworkError } from "../errors.js";
+import { newKey } from "../http.js";
+import type { HubSocket } from "../socket.js";
+import type { Actor, Content, Frame, HubEvent, Message, MessageResponse, OutgoingMessage, Participant, Session } from "../types.js";
+import { Outbox, type SendResult } from "./outbox.js";
+import type { Rest } from "./rest.js";
+import { Roster } from "./roster.js";
+import { Timeline } from "./timeline.js";
+import { joinNames } from "./titles.js";
+import { TypingList, TypingNotice } from "./typing.js";
 
 const TAIL = 200;
 
-/** An answer that this page gave by a button: under way, or refused. */
+/** An answer by a button: on its way, or refused. */
 export interface AnswerState {
   action: string | null;
   state: "sending" | "failed";
@@ -24,22 +26,19 @@ export class LiveSession extends Emitter {
   error: string | null = null;
   session: Session | null = null;
   timeline = new Timeline(0);
-  participants: Participant[] = [];
   loadingOlder = false;
   readonly typing = new TypingList(() => this.changed());
   readonly notice: TypingNotice;
   readonly outbox: Outbox;
   readonly answers = new Map<string, AnswerState>();
-  /** Why the hub takes no answer of this person to a message, by its id. */
+  private readonly roster: Roster;
+  /** The hub's reason for refusing this person's answer, by message id. */
   private readonly refused = new Map<string, string>();
 
   private oldest = 1;
   private head = 0;
   private resyncing = false;
   private readSent = 0;
-  private loads = 0;
-  /** What was told of participants while their list was being read: the list may be older than it. */
-  private told: Change[] | null = null;
   private unsubscribe: (() => void) | null = null;
   private sessionTimer: ReturnType<typeof setTimeout> | null = null;
   private starting = false;
@@ -52,6 +51,11 @@ export class LiveSession extends Emitter {
     private readonly isMe: (id: string | null) => boolean,
   ) {
     super();
+    this.roster = new Roster(
+      () => this.rest.participants(this.id),
+      this.isMe,
+      () => this.changed(),
+    );
     this.notice = new TypingNotice((typing) => {
       this.socket.send({ type: "typing", sessionId: this.id, typing });
     });
@@ -60,6 +64,10 @@ export class LiveSession extends Emitter {
       newKey,
       () => this.changed(),
     );
+  }
+
+  get participants(): readonly Participant[] {
+    return this.roster.participants;
   }
 
   get hasOlder(): boolean {
@@ -78,7 +86,7 @@ export class LiveSession extends Emitter {
     } catch (error) {
       // Out of reach: started again with the next connection.
       if (error instanceof NetworkError || this.disposed) return;
-      const missing = error instanceof ApiError && error.status === 404;
+      const missing = error instanceof HiloopError && error.status === 404;
       this.fail(missing ? "This conversation does not exist, or is not yours to see." : messageOf(error));
       return;
     } finally {
@@ -101,7 +109,7 @@ export class LiveSession extends Emitter {
     this.changed();
   }
 
-  /** The store went back to an earlier state: nothing that is here counts any more. */
+  /** The hub's database was restored to an earlier state: everything here is dropped and read anew. */
   private startOver(): void {
     this.unsubscribe = null;
     this.session = null;
@@ -114,7 +122,7 @@ export class LiveSession extends Emitter {
     void this.start();
   }
 
-  /** The connection is back: whatever waited for it goes on. */
+  /** The connection is back: an interrupted start and unsent messages are tried again. */
   connected(): void {
     if (this.phase === "loading" && this.session === null) void this.start();
     this.outbox.retryWaiting();
@@ -201,7 +209,7 @@ export class LiveSession extends Emitter {
   /** Set by the owner, whose list then no longer has this conversation. */
   onEnded: (() => void) | null = null;
 
-  /** Why this person can't answer a message; null if they may, as far as this page knows. */
+  /** The reason why this person can't answer a message; null if nothing is known against it. */
   mayNotAnswer(message: Message): string | null {
     const refused = this.refused.get(message.id);
     if (refused !== undefined) return refused;
@@ -219,15 +227,14 @@ export class LiveSession extends Emitter {
       : "Only those who were asked may answer this.";
   }
 
-  /** Who invited a guest, as far as it is known. */
+  /** The name of the participant who invited a guest; null if it is not known. */
   inviterOf(guestId: string | null): string | null {
     return guestId === null ? null : (this.participant(guestId)?.invitedBy?.name ?? null);
   }
 
-  /** Somebody who takes part or did, by any of their ids. */
+  /** A present or former participant, by any of their ids. */
   participant(id: string): Participant | undefined {
-    const known = (one: Participant): boolean => [one.id, one.humanId, one.guestId, one.agentId].includes(id);
-    return this.participants.find(known) ?? this.timeline.person(id);
+    return this.roster.find(id) ?? this.timeline.person(id);
   }
 
   isMine(message: Message): boolean {
@@ -236,7 +243,7 @@ export class LiveSession extends Emitter {
 
   /** The others whose last read position is at or after `seq`. */
   readersOf(seq: number): Participant[] {
-    return this.participants.filter((one) => (one.lastReadSeq ?? 0) >= seq && !this.isMe(one.humanId ?? one.guestId));
+    return this.roster.readersOf(seq);
   }
 
   async close(): Promise<void> {
@@ -259,7 +266,7 @@ export class LiveSession extends Emitter {
     return result;
   }
 
-  private answeredByOther(id: string, error: ApiError): void {
+  private answeredByOther(id: string, error: HiloopError): void {
     const details = (error.details ?? {}) as { responseMessageId?: string; respondedBy?: Actor | string; respondedAt?: string };
     const by = details.respondedBy;
     const response: MessageResponse | null = by
@@ -288,8 +295,8 @@ export class LiveSession extends Emitter {
       const message = (event.data?.message ?? null) as Message | null;
       if (message && this.isMine(message)) this.outbox.arrived(message);
     }
-    if (event.type === "message.created") this.authorHasRead(event);
-    if (event.type.startsWith("participant.") && this.phase === "ready") void this.loadParticipants();
+    if (event.type === "message.created") this.roster.authorHasRead(event);
+    if (event.type.startsWith("participant.") && this.phase === "ready") void this.roster.load();
     if (this.timeline.last >= this.head) this.phase = "ready";
     this.changed();
   }
@@ -308,7 +315,7 @@ export class LiveSession extends Emitter {
     if (/^session\.(updated|closed|archived)$/.test(event.type)) this.reloadSession();
   }
 
-  /** `restored`: the session may have gone back, so that what is known of it does not count. */
+  /** `restored`: the database may hold an earlier state of the session, which replaces the later one here. */
   private reloadSession(restored = false): void {
     if (this.sessionTimer !== null) clearTimeout(this.sessionTimer);
     this.sessionTimer = setTimeout(() => {
@@ -333,35 +340,17 @@ export class LiveSession extends Emitter {
       this.refused.clear();
       this.reloadSession(true);
     } else if (head < this.timeline.last || (lost && !this.timeline.isEmpty)) {
-      // The hub's history is not the one known here (a restored store, or events gone by retention): start anew.
+      // The hub's log is not the one known here (a restored database, or retention): start anew.
       this.timeline = new Timeline(Math.max(head - TAIL, (firstSeq ?? 1) - 1));
       this.socket.resubscribe(this.id);
     }
     this.oldest = firstSeq ?? 1;
-    // What was told on a connection that broke may not have arrived: it is told again.
+    // A read mark on a connection that broke may not have arrived: it is sent again.
     this.readSent = 0;
     if (this.timeline.last >= head) this.phase = "ready";
     this.typing.clear();
-    void this.loadParticipants();
+    void this.roster.load();
     this.changed();
-  }
-
-  private async loadParticipants(): Promise<void> {
-    this.loads += 1;
-    const load = this.loads;
-    this.told = [];
-    try {
-      const list = await this.rest.participants(this.id);
-      if (load !== this.loads) return;
-      // Whoever reads this page is here, whatever the hub knew when it wrote the list.
-      this.participants = list.map((one) => (this.isMe(one.humanId ?? one.guestId) ? { ...one, online: true } : one));
-      for (const change of this.told ?? []) this.participants = this.participants.map(change);
-      this.told = null;
-      this.changed();
-    } catch {
-      // The list that is here stays; the next connection asks again.
-      if (load === this.loads) this.told = null;
-    }
   }
 
   private signal(frame: Frame): void {
@@ -371,31 +360,9 @@ export class LiveSession extends Emitter {
       if (!this.isMe(actor.id)) this.typing.set(actor, frame.typing === true, expires);
       return;
     }
-    if (frame.type === "presence") this.comeAndGo(frame);
-    else this.note((one) => (one.id === frame.participantId ? readTo(one, Number(frame.seq) || 0) : one));
+    if (frame.type === "presence") this.roster.presence(frame);
+    else this.roster.receipt(frame);
     this.changed();
-  }
-
-  /** Presence of one, or of many in one frame. */
-  private comeAndGo(frame: Frame): void {
-    const changes = (Array.isArray(frame.changes) ? frame.changes : [frame]) as (Partial<PresenceChange> | null)[];
-    const online = new Map(changes.map((one) => [one?.participantId, one?.online === true]));
-    this.note((one) => {
-      const told = online.get(one.id);
-      return told === undefined || told === one.online ? one : { ...one, online: told };
-    });
-  }
-
-  /** A person who writes has seen what stands above. */
-  private authorHasRead(event: HubEvent): void {
-    const { senderHumanId, senderGuestId } = (event.data?.message ?? {}) as Partial<Message>;
-    const author = senderHumanId ?? senderGuestId;
-    if (author) this.note((one) => (one.humanId === author || one.guestId === author ? readTo(one, event.seq) : one));
-  }
-
-  private note(change: Change): void {
-    this.told?.push(change);
-    this.participants = this.participants.map(change);
   }
 
   private fail(reason: string): void {
@@ -407,21 +374,10 @@ export class LiveSession extends Emitter {
   }
 }
 
-type Change = (one: Participant) => Participant;
-
-interface PresenceChange {
-  participantId: string;
-  online: boolean;
+function isForbidden(error: Error): error is HiloopError {
+  return error instanceof HiloopError && error.status === 403;
 }
 
-function readTo(one: Participant, seq: number): Participant {
-  return { ...one, lastReadSeq: Math.max(one.lastReadSeq ?? 0, seq) };
-}
-
-function isForbidden(error: Error): error is ApiError {
-  return error instanceof ApiError && error.status === 403;
-}
-
-function isAlreadyResponded(error: Error): error is ApiError {
-  return error instanceof ApiError && error.code === "ALREADY_RESPONDED";
+function isAlreadyResponded(error: Error): error is HiloopError {
+  return error instanceof HiloopError && error.code === "ALREADY_RESPONDED";
 }

@@ -1,7 +1,7 @@
 // One session's events in order, each once, and the messages that follow from them.
-import type { HubEvent, Message, MessageResponse, MessageStatus, Participant } from "./types";
+import type { HubEvent, Message, MessageResponse, MessageStatus, Participant } from "../types.js";
 
-/** A line of the timeline: a message with its present state, or a thing that happened. */
+/** A line of the timeline: a message in its current state, or another event. */
 export type Entry =
   | { kind: "message"; seq: number; message: Message }
   | { kind: "system"; seq: number; event: HubEvent };
@@ -19,7 +19,7 @@ export class Timeline {
   private readonly messages = new Map<string, Message>();
   private readonly settlements = new Map<string, Settlement>();
   private readonly acknowledged = new Set<string>();
-  /** Everybody who was ever added, by id: some may have left. */
+  /** Every participant that was added, by id: some may have left. */
   private readonly people = new Map<string, Participant>();
   private cache: Entry[] | null = null;
   private base: number;
@@ -93,7 +93,7 @@ export class Timeline {
     return this.acknowledged.has(id) || Boolean(this.messages.get(id)?.acknowledgedAt);
   }
 
-  /** Somebody who was added in what is loaded, by the id of the participant, human, guest or agent. */
+  /** A participant that a loaded event added, by the id of the participant, human, guest or agent. */
   person(id: string): Participant | undefined {
     return this.people.get(id);
   }
@@ -102,7 +102,7 @@ export class Timeline {
     return [...this.messages.values()].filter((message) => message.status === "Pending");
   }
 
-  /** The seq of the newest message, 0 where there is none. */
+  /** The newest loaded message. */
   lastMessage(): Message | undefined {
     for (let i = this.events.length - 1; i >= 0; i -= 1) {
       const event = this.events[i] as HubEvent;
@@ -111,7 +111,7 @@ export class Timeline {
     return undefined;
   }
 
-  /** A message is settled, as told by an event or by the reply to an answer that came too late. */
+  /** A message is settled, by an event or by the reply to an answer that came too late. */
   settle(id: string, status: MessageStatus, response: MessageResponse | null): void {
     const known = this.settlements.get(id);
     this.settlements.set(id, { status, response: response ?? known?.response ?? null });

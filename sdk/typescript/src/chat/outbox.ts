@@ -1,6 +1,6 @@
 // Messages on their way: sent once whatever the network does, shown until their event arrives.
-import { ApiError, messageOf, NetworkError } from "./errors";
-import type { Message, OutgoingMessage } from "./types";
+import { HiloopError, messageOf, NetworkError } from "../errors.js";
+import type { Message, OutgoingMessage } from "../types.js";
 
 export interface Outgoing {
   key: string;
@@ -37,7 +37,7 @@ export class Outbox {
     return this.attempt(item);
   }
 
-  /** Sends again, under the same key, what the network may have lost. */
+  /** Repeats, under the same key, each message whose request may have been lost. */
   retryWaiting(): void {
     for (const item of this.items) if (item.state === "waiting") void this.attempt(item);
   }
@@ -54,7 +54,7 @@ export class Outbox {
     this.changed();
   }
 
-  /** One's own message has come back as an event: its place is on the timeline now. */
+  /** The message has arrived as an event and is on the timeline now. */
   arrived(message: Message): void {
     const item = this.items.find(
       ({ message: mine }) =>
@@ -74,8 +74,8 @@ export class Outbox {
       if (error instanceof NetworkError) {
         this.become(item.key, "waiting", error.message);
       } else {
-        // An answer that came too late, or may not be given, is not kept: the message shows why.
-        const refused = error instanceof ApiError && (error.code === "ALREADY_RESPONDED" || isAnswerRefused(item, error));
+        // A late or forbidden answer is not kept: the question shows the reason.
+        const refused = error instanceof HiloopError && (error.code === "ALREADY_RESPONDED" || isAnswerRefused(item, error));
         if (refused) this.discard(item.key);
         else this.become(item.key, "failed", messageOf(error));
       }
@@ -89,6 +89,6 @@ export class Outbox {
   }
 }
 
-function isAnswerRefused(item: Outgoing, error: ApiError): boolean {
+function isAnswerRefused(item: Outgoing, error: HiloopError): boolean {
   return error.status === 403 && item.message.inReplyTo !== undefined;
 }

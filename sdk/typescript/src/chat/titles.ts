@@ -1,6 +1,6 @@
 // What a conversation is called where several sources may name it.
-import { open, type Opened, textOf } from "./envelope";
-import type { Agent, Message, Participant, Session } from "./types";
+import { open, type Opened, textOf } from "../envelope.js";
+import type { Agent, Message, Participant, Session } from "../types.js";
 
 interface Hints {
   agents?: readonly Agent[];

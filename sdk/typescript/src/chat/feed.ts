@@ -1,8 +1,8 @@
 // The list of conversations, kept live by the socket's feed frames.
-import { Emitter } from "./emitter";
-import { messageOf, NetworkError } from "./errors";
-import type { Rest } from "./rest";
-import type { FeedItem, Frame } from "./types";
+import { Emitter } from "../emitter.js";
+import { messageOf, NetworkError } from "../errors.js";
+import type { Rest } from "./rest.js";
+import type { FeedItem, Frame } from "../types.js";
 
 const REFRESH_MS = 400;
 
@@ -16,7 +16,7 @@ export class Feed extends Emitter {
   private refreshTimer: ReturnType<typeof setTimeout> | null = null;
   private running = false;
   private again = false;
-  /** What this page has read, ahead of what the next reply may still count as unread. */
+  /** Read positions of this client, which the next reply may not count yet. */
   private readonly read = new Map<string, number>();
 
   constructor(private readonly rest: Rest) {
@@ -31,7 +31,7 @@ export class Feed extends Emitter {
     return this.items.length < this.total;
   }
 
-  /** Something happened in one session: its counts at once, the order and the rest with the next reply. */
+  /** An event of one session: updates its counts; the order follows with the next reply. */
   frame(frame: Frame): void {
     const pendingCount = Number(frame.pendingCount);
     this.items = this.items.map((item) =>
@@ -70,7 +70,7 @@ export class Feed extends Emitter {
       for (let page = 1; page <= this.pages; page += 1) {
         const reply = await this.rest.feed(page);
         this.total = reply.total;
-        // The order may change between two pages: the first sight of a session counts.
+        // The order may change between two pages: a session counts where it is found first.
         for (const item of reply.data) if (!items.has(item.session.id)) items.set(item.session.id, this.withoutRead(item));
         if (page * reply.pageSize >= reply.total) break;
       }

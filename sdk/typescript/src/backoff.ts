@@ -1,4 +1,4 @@
-// How long to wait before the next attempt: exponential growth, half of it random, within a cap.
+// Exponential backoff with a cap; half of each wait is random.
 
 export class Backoff {
   private attempt = 0;
@@ -19,7 +19,7 @@ export class Backoff {
     this.attempt = 0;
   }
 
-  /** A moment within the range that a draining node asked for. */
+  /** A random wait within the range of a `goaway` frame, in milliseconds. */
   within(range: readonly [number, number]): number {
     const [min, max] = range;
     return Math.round(min + this.random() * Math.max(0, max - min));

@@ -1,12 +1,12 @@
-// The one WebSocket to the hub: sign-in by subprotocol, subscriptions that resume, liveness, reconnection.
-import { Backoff } from "./backoff";
-import { Emitter } from "./emitter";
-import { SignedOutError } from "./errors";
-import type { Actor, Frame, HubEvent } from "./types";
+// One WebSocket to the hub: authentication, subscriptions that resume, liveness, reconnection.
+import { Backoff } from "./backoff.js";
+import { Emitter } from "./emitter.js";
+import { SignedOutError } from "./errors.js";
+import type { Actor, Frame, HubEvent } from "./types.js";
 
 export type ConnectionState = "connecting" | "online" | "offline" | "ended";
 
-/** The part of the browser's WebSocket that is used, so that tests can stand in for it. */
+/** The part of a WebSocket that is used: that of browsers, of the package `ws`, of a test. */
 export interface SocketLike {
   readonly readyState: number;
   onopen: ((event: never) => void) | null;
@@ -17,14 +17,14 @@ export interface SocketLike {
   close(code?: number): void;
 }
 
-/** What a subscription to one session is told. */
+/** Receives what a subscription to one session delivers. */
 export interface SessionSink {
-  /** The seq to resume after, asked at every (re)connection. */
-  after(): number;
+  /** The seq to resume after, read at every (re)connection; null for live events only. */
+  after(): number | null;
   event(event: HubEvent): void;
-  /** `reset`: the hub went back behind what was sent, and replays from its first event. */
+  /** `reset`: `after` is beyond the newest event (a restored database); everything follows from the first event. */
   subscribed(head: number, firstSeq: number | null, reset: boolean): void;
-  /** The store went back: what is here no longer holds, and the subscription is gone. */
+  /** The hub's database was restored to an earlier state: drop everything. The subscription is gone. */
   reset(): void;
   /** Ephemeral frames: `typing`, `presence`, `receipt`. */
   signal(frame: Frame): void;
@@ -39,27 +39,31 @@ export interface FeedSink {
 
 export interface SocketOptions {
   token: () => Promise<string>;
-  /** Asks the hub over HTTP whether the credential still holds, after a handshake that told nothing. */
+  /** Where it is given, the token goes in a first frame, and the connection acts as this agent (null: the key's own). */
+  agent?: string | null;
+  /** Checks the credential over HTTP, after a handshake that failed without a reason. */
   verify: () => Promise<unknown>;
   /** Replaces an expired token. */
   refresh: (stale: string) => Promise<string>;
   connect: (protocols: string[]) => SocketLike;
   random?: () => number;
-  /** How long to wait for any frame after a ping of ours. */
+  now?: () => number;
+  /** How long to wait for any frame after a `ping`. */
   pongMs?: number;
 }
 
+const PROTOCOL = "hiloop.v1";
 const OPEN = 1;
 const STABLE_MS = 10_000;
 const HELLO_MS = 15_000;
 
 export class HubSocket extends Emitter {
   state: ConnectionState = "connecting";
-  /** When the next attempt is due, by this browser's clock; null while none is planned. */
+  /** When the next attempt is due, by the local clock; null while none is planned. */
   retryAt: number | null = null;
   /** Why it ended for good. */
   endedReason: string | null = null;
-  /** It ended because the credential is no good, not because of this page. */
+  /** It ended because of the credential, not because of what this client sent. */
   endsAccess = false;
   principal: Actor | null = null;
   /** Grows with every `hello`. */
@@ -96,13 +100,13 @@ export class HubSocket extends Emitter {
     this.drop();
   }
 
-  /** Skips the wait: the network is back, the tab is looked at again, the person asks for it. */
+  /** Skips the wait: the network is back, or the user asks for it. */
   reconnectNow(): void {
     if (this.stopped || this.state !== "offline" || this.retryTimer === null) return;
     void this.open();
   }
 
-  /** Brings a fresh token to the open connection. */
+  /** Sends a fresh token over the open connection. */
   tokenChanged(token: string): void {
     this.token = token;
     if (this.greeted) this.send({ type: "refresh", id: this.id(), token });
@@ -132,7 +136,12 @@ export class HubSocket extends Emitter {
     if (this.greeted) this.send({ type: "subscribe", id: this.id(), feed: true });
   }
 
-  /** Sends where there is a connection; false where there is none (an ephemeral frame is then just dropped). */
+  unsubscribeFeed(): void {
+    if (this.feed) this.send({ type: "unsubscribe", id: this.id(), feed: true });
+    this.feed = null;
+  }
+
+  /** Sends a frame if there is a connection; false if there is none, and the frame is dropped. */
   send(frame: object): boolean {
     if (!this.greeted || this.socket?.readyState !== OPEN) return false;
     this.socket.send(JSON.stringify(frame));
@@ -152,15 +161,20 @@ export class HubSocket extends Emitter {
     }
     if (this.stopped || this.socket) return;
     this.token = this.usedToken = token;
-    const socket = this.options.connect(["hiloop.v1", `hiloop.bearer.${token}`]);
+    const { agent } = this.options;
+    const socket = this.options.connect(agent === undefined ? [PROTOCOL, `hiloop.bearer.${token}`] : [PROTOCOL]);
     this.socket = socket;
+    if (agent !== undefined) {
+      socket.onopen = () => socket.send(JSON.stringify({ type: "auth", id: this.id(), token, ...(agent === null ? {} : { agent }) }));
+    }
     socket.onmessage = ({ data }) => {
       if (this.socket === socket && typeof data === "string") this.receive(data);
     };
     socket.onclose = ({ code }) => {
       if (this.socket === socket) this.closed(code);
     };
-    socket.onerror = null;
+    // A close follows every error.
+    socket.onerror = () => undefined;
     this.watch(HELLO_MS, () => this.lost());
   }
 
@@ -228,10 +242,12 @@ export class HubSocket extends Emitter {
 
   private sendSubscribe(sessionId: string, sink: SessionSink): void {
     const id = this.id();
-    if (this.send({ type: "subscribe", id, sessionId, after: sink.after() })) this.pending.set(id, sessionId);
+    const after = sink.after();
+    const frame = { type: "subscribe", id, sessionId, ...(after === null ? {} : { after }) };
+    if (this.send(frame)) this.pending.set(id, sessionId);
   }
 
-  /** A subscription ended that this page did not end. */
+  /** A subscription was ended by the hub. */
   private unsubscribed(frame: Frame, reason: string): void {
     if (frame.feed === true) {
       if (this.feed) this.send({ type: "subscribe", id: this.id(), feed: true });
@@ -250,7 +266,7 @@ export class HubSocket extends Emitter {
     sink?.ended(reason);
   }
 
-  /** A page can't see the hub's pings, so silence is answered with one of our own. */
+  /** Scripts can't see the hub's WebSocket pings, so this sends a `ping` frame of its own after some silence. */
   private watchIdle(): void {
     this.watch(this.heartbeatMs, () => {
       this.send({ type: "ping", id: this.id() });
@@ -263,7 +279,7 @@ export class HubSocket extends Emitter {
     this.idleTimer = setTimeout(then, ms);
   }
 
-  /** The connection is silent beyond hope: leave it without waiting for its close. */
+  /** The connection is dead: leave it without waiting for its close. */
   private lost(): void {
     const greeted = this.greeted;
     this.drop();
@@ -287,7 +303,7 @@ export class HubSocket extends Emitter {
     if (code === 4504) {
       this.options.refresh(this.token).catch((error: unknown) => this.giveUpIfSignedOut(error));
     } else if (!greeted) {
-      // A refused handshake looks like a lost network from here; HTTP can tell them apart.
+      // WebSocket does not distinguish a refused handshake from a lost network; HTTP does.
       this.options.verify().catch((error: unknown) => this.giveUpIfSignedOut(error));
     }
   }
@@ -298,7 +314,7 @@ export class HubSocket extends Emitter {
 
   private retry(waitMs: number): void {
     if (this.stopped) return;
-    this.retryAt = Date.now() + waitMs;
+    this.retryAt = (this.options.now ?? Date.now)() + waitMs;
     this.retryTimer = setTimeout(() => void this.open(), waitMs);
     this.become("offline");
   }
@@ -320,7 +336,9 @@ export class HubSocket extends Emitter {
     const socket = this.socket;
     this.socket = null;
     if (!socket) return;
-    socket.onmessage = socket.onclose = null;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    // The package `ws` reports the end of a handshake as an error, which must have a listener.
+    socket.onerror = () => undefined;
     socket.close();
   }
 

@@ -1,14 +1,14 @@
 // The timeline: in order, each event once, a message's state right whichever part was read first.
 import { expect, test } from "vitest";
-import { Timeline } from "../src/client/timeline";
-import type { Message } from "../src/client/types";
-import { BOT, created, event } from "./fakes";
+import { Timeline } from "../src/chat/timeline.js";
+import type { Message } from "../src/types.js";
+import { BOT, created, event } from "./fakes.js";
 
 const seqs = (timeline: Timeline): number[] => timeline.entries().map((entry) => entry.seq);
 const state = (timeline: Timeline, id: string): Message["status"] | undefined => timeline.message(id)?.status;
 const response = { messageId: "m9", respondedBy: BOT, respondedAt: "2026-03-25T10:31:00.000Z", encryptedContent: null, encryptedComponents: null };
 
-test("an event that is known already is passed over, a hole is told", () => {
+test("a known event is ignored, a gap is reported", () => {
   const timeline = new Timeline(0);
   expect([1, 2, 2, 1, 3, 5].map((seq) => timeline.apply(created(seq)))).toEqual(["new", "new", "known", "known", "new", "gap"]);
   expect(seqs(timeline)).toEqual([1, 2, 3]);
@@ -41,7 +41,7 @@ test("a request settles by its event, also where the message itself is loaded la
   expect(timeline.pending()).toEqual([]);
 });
 
-test("cancelled and expired are told; completed adds no line of its own", () => {
+test("cancelled and expired are lines of the timeline; completed is not", () => {
   const timeline = new Timeline(0);
   for (const seq of [1, 2, 3]) timeline.apply(created(seq, { responseRequired: true, status: "Pending" }));
   timeline.apply(event(4, "message.cancelled", { messageId: "m1" }));

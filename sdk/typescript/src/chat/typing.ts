@@ -1,5 +1,5 @@
-// Typing, both ways: who types now (each lapses by itself), and telling it of oneself without a flood.
-import type { Actor } from "./types";
+// Typing, both ways: who types now (each notice lapses), and rate-limited notices of one's own.
+import type { Actor } from "../types.js";
 
 /** Those who type in one session. */
 export class TypingList {

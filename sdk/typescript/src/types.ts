@@ -54,6 +54,26 @@ export interface Session {
   archivedAt: string | null;
 }
 
+/** What a session is opened with. */
+export interface SessionInput {
+  /** A version 7 UUID; chosen by the hub unless given. */
+  id?: string | undefined;
+  /** In clear text. */
+  title?: string | undefined;
+  encryptedTitle?: Envelope | undefined;
+  priority?: Priority | undefined;
+  metadata?: Record<string, unknown> | undefined;
+  /** Beside the agent itself; every human of the space unless given. */
+  participants?: readonly ParticipantInput[] | undefined;
+}
+
+export interface SessionPatch {
+  title?: string | null | undefined;
+  encryptedTitle?: Envelope | null | undefined;
+  priority?: Priority | undefined;
+  metadata?: Record<string, unknown> | null | undefined;
+}
+
 export interface MessageResponse {
   messageId: string;
   respondedBy: Actor;
@@ -107,6 +127,37 @@ export interface Participant {
   addedAt: string;
 }
 
+/** Who is added to a session: by an id, a human also by e-mail address, an agent also by name. */
+export interface ParticipantInput {
+  type: "Agent" | "Human";
+  agentId?: string | undefined;
+  humanId?: string | undefined;
+  email?: string | undefined;
+  name?: string | undefined;
+  role?: string | undefined;
+}
+
+/** A guest token without its secret. */
+export interface GuestToken {
+  id: string;
+  name: string;
+  createdBy: object | null;
+  createdAt: string;
+  expiresAt: string;
+  lastUsedAt: string | null;
+}
+
+/** A new guest token. */
+export interface GuestInvitation {
+  id: string;
+  /** The secret. */
+  token: string;
+  /** Opens the chat page; the token is in its fragment. */
+  url: string;
+  expiresAt: string;
+  participant: Participant;
+}
+
 export interface HubEvent {
   sessionId: string;
   seq: number;
@@ -131,7 +182,28 @@ export interface Agent {
   description?: string | null;
 }
 
-/** Who the credential stands for, as `GET /v1/human/me` tells it. */
+/** The agent that a key acts as (`GET /v1/agent/me`). */
+export interface AgentSelf extends Agent {
+  spaceId: string;
+  permission: string;
+  /** When the key expires. */
+  expiresAt: string | null;
+}
+
+/** A human or an agent of the space. */
+export interface Contact {
+  id: string;
+  name: string;
+  key: object | null;
+}
+
+export interface Space {
+  id: string;
+  name: string;
+  createdAt: string;
+}
+
+/** Whom the credential stands for (`GET /v1/human/me`). */
 export interface Me {
   id: string;
   type?: string;
@@ -145,7 +217,7 @@ export interface SignIn {
   createdAt: string;
   lastUsedAt: string | null;
   userAgent: string | null;
-  /** The one that this page uses. */
+  /** The one that makes this request. */
   current: boolean;
 }
 
@@ -160,6 +232,12 @@ export interface TimelinePage {
   data: HubEvent[];
   lastSeq: number;
   hasMore: boolean;
+}
+
+/** The next message of a person; null where the time was up first. */
+export interface AwaitedMessage {
+  message: Message | null;
+  lastSeq: number;
 }
 
 export interface LoginReply {

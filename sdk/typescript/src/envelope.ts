@@ -1,7 +1,7 @@
-// Opening and sealing envelopes: what the hub carries without reading it.
-import type { Content, Envelope, Outcome } from "./types";
+// Sealing and opening envelopes, which the hub carries without reading them.
+import type { Content, Envelope, Outcome } from "./types.js";
 
-/** What came out of an envelope: its JSON, something that only a key holder can read, or bare text. */
+/** An opened envelope: its JSON, the scheme of one that is encrypted, or bare text. */
 export type Opened =
   | { kind: "json"; value: unknown }
   | { kind: "encrypted"; scheme: string }
@@ -62,7 +62,7 @@ function isOutcome(value: unknown): value is Outcome {
   return value === "Approved" || value === "Rejected" || value === "Answered";
 }
 
-/** What the press of a button decides: `approve` and `reject` are those of an approval. */
+/** The outcome of a pressed button: `approve` and `reject` are the actions of an approval. */
 export function outcomeOf(action: string | undefined): Outcome {
   return action === "approve" ? "Approved" : action === "reject" ? "Rejected" : "Answered";
 }

@@ -1,10 +1,10 @@
 // One live conversation: resume and repair, one's own messages once, answers that come too late, typing.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { sealPlain } from "../src/client/envelope";
-import { LiveSession } from "../src/client/live-session";
-import { Rest } from "../src/client/rest";
-import { HubSocket } from "../src/client/socket";
-import { BOT, type Call, created, event, fakeFetch, FakeSocket, message, settle } from "./fakes";
+import { sealPlain } from "../src/envelope.js";
+import { LiveSession } from "../src/chat/live-session.js";
+import { Rest } from "../src/chat/rest.js";
+import { HubSocket } from "../src/socket.js";
+import { BOT, type Call, created, event, fakeFetch, FakeSocket, message, settle } from "./fakes.js";
 
 let socket: FakeSocket;
 let hub: HubSocket;
@@ -182,7 +182,7 @@ test("typing lapses by itself, and ends with the message", async () => {
   expect(who()).toBe(0);
 });
 
-test("one's own typing is told at most every three seconds, and its end once", async () => {
+test("own typing is sent at most every three seconds, and its end once", async () => {
   await opened();
   for (let i = 0; i < 8; i += 1) {
     live.notice.input("text");
@@ -193,7 +193,7 @@ test("one's own typing is told at most every three seconds, and its end once", a
   expect(socket.frames("typing").map((frame) => frame.typing)).toEqual([true, true, true, false]);
 });
 
-test("what was read is told once, and again only further on", async () => {
+test("a read mark is sent once, and again only for a later seq", async () => {
   await opened();
   live.markRead(3);
   live.markRead(3);
@@ -202,7 +202,7 @@ test("what was read is told once, and again only further on", async () => {
   expect(socket.frames("read").map((frame) => frame.seq)).toEqual([3, 4]);
 });
 
-test("what was read is told again on a new connection, for the old one may have lost it", async () => {
+test("a read mark is repeated on a new connection, because the old one may have lost it", async () => {
   await opened();
   live.markRead(3);
   socket.drop(1006);
@@ -216,7 +216,7 @@ test("what was read is told again on a new connection, for the old one may have 
 const alex = { id: "p-alex", type: "Human", humanId: "alex", guestId: null, name: "Alex", online: false, lastReadSeq: 0 };
 const byAlex = (seq: number) => created(seq, { senderType: "Human", senderAgentId: null, senderHumanId: "alex" });
 
-test("who is there and who has read follows the frames, also those that overtake the list", async () => {
+test("presence and receipts follow the frames, also those that overtake the list", async () => {
   people = [alex];
   let answer = (): void => undefined;
   listed = new Promise((resolve) => (answer = resolve));
@@ -291,7 +291,7 @@ test("what an answer decides is said in clear beside the answer", async () => {
   expect(bodies[0]?.encryptedContent).toEqual(sealPlain({ action: "approve", outcome: "Approved" }));
 });
 
-test("who was not asked sees who may answer", async () => {
+test("a person who may not answer sees the names of those who may", async () => {
   people = [alex];
   const all = [created(1), created(2), asked(3, { answerers: ["alex"] }), asked(4, { answerers: ["me", "alex"] }), asked(5, { answerers: [] }), asked(6)];
   head = 6;
@@ -312,7 +312,7 @@ test("an answer that the hub does not take from this person is not kept, and the
   expect(live.outbox.list()).toHaveLength(0);
 });
 
-test("who invited a guest is known also after the guest has left", async () => {
+test("the inviter of a guest is known also after the guest has left", async () => {
   const guest = { id: "p-g", type: "Guest", guestId: "g", humanId: null, agentId: null, name: "Ann", invitedBy: { type: "Agent", id: "b", name: "bot B" } };
   await opened([created(1), event(2, "participant.added", { participant: guest }), event(3, "participant.removed", { participant: guest })]);
   expect(live.inviterOf("g")).toBe("bot B");

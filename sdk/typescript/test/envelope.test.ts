@@ -1,6 +1,6 @@
 // Envelopes: what is sealed opens again, whatever the script; what can't be opened is told apart.
 import { expect, test } from "vitest";
-import { asContent, fromBase64, open, sealPlain, textOf, toBase64 } from "../src/client/envelope";
+import { asContent, fromBase64, open, sealPlain, textOf, toBase64 } from "../src/envelope.js";
 
 test.each(["plain", "ß é 日本語 العربية", "👩🏽‍🚀🎉", "a\u0000b", "\uFEFFmark", "line\nline\u2028", "x".repeat(200_000)])(
   "content %# comes back as it was",

@@ -1,4 +1,4 @@
-// A store that tells its listeners that something changed, at most once a frame.
+// A store that notifies its listeners of changes, at most once a frame.
 
 export type Listener = () => void;
 

@@ -1,8 +1,8 @@
-// The socket: resumes after the last seq, waits longer each time, heeds the close codes, notices silence.
+// The socket: resume after the last seq, backoff, close codes, liveness.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { SignedOutError } from "../src/client/errors";
-import { HubSocket, type SessionSink, type SocketOptions } from "../src/client/socket";
-import { FakeSocket, settle } from "./fakes";
+import { SignedOutError } from "../src/errors.js";
+import { HubSocket, type SessionSink, type SocketOptions } from "../src/socket.js";
+import { FakeSocket, settle } from "./fakes.js";
 
 let sockets: FakeSocket[];
 let hub: HubSocket;
@@ -87,7 +87,7 @@ test("every reconnection subscribes after the last seq of each session, and to t
   expect(one.seqs).toEqual([5, 6]);
 });
 
-test("a frame of a connection that was given up is not heard", async () => {
+test("a frame of an abandoned connection is ignored", async () => {
   make();
   const one = sink(0);
   hub.subscribe("s", one);
@@ -225,7 +225,7 @@ test("reconnectNow skips the wait, and does nothing while online", async () => {
   expect(sockets).toHaveLength(2);
 });
 
-test("a subscription that is refused or taken away is told, and not asked for again", async () => {
+test("a subscription that is refused or taken away ends with its reason, and is not repeated", async () => {
   make();
   const refused = sink(0);
   const taken = sink(0);

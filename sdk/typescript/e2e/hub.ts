@@ -1,0 +1,176 @@
+// A real hub for a test file: on a store of its own, killed and started again at will; and people who answer.
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { WebSocket } from "ws";
+import { Rest, sealPlain } from "../src/chat/index.js";
+import { newKey } from "../src/http.js";
+import { HiloopClient, type HiloopClientOptions, type Message, type Outcome } from "../src/index.js";
+
+const BIN = process.env.HUB_BIN ?? fileURLToPath(new URL("../../../target/debug/hiloop", import.meta.url));
+const run = promisify(execFile);
+
+export class Hub {
+  base = "";
+  key = "";
+  private child: ChildProcess | null = null;
+  private readonly clients: HiloopClient[] = [];
+
+  private constructor(private readonly dir: string) {}
+
+  static async start(): Promise<Hub> {
+    const hub = new Hub(await mkdtemp(join(tmpdir(), "hiloop-sdk-")));
+    process.on("exit", () => hub.clear());
+    await hub.serveSomewhere();
+    hub.key = (await hub.cli("keys", "create", "--permission", "owner")).trim();
+    return hub;
+  }
+
+  /** A client whose live connection is a WebSocket; `WebSocket: null` polls. */
+  client(options: Partial<HiloopClientOptions> = {}): HiloopClient {
+    const client = new HiloopClient({ apiKey: this.key, agentName: "deploy-bot", baseUrl: this.base, WebSocket, ...options });
+    this.clients.push(client);
+    return client;
+  }
+
+  async person(name: string): Promise<Person> {
+    const email = `${name.toLowerCase()}@example.org`;
+    const password = "a long enough password";
+    await this.cli("humans", "create", "--email", email, "--name", name, "--password", password);
+    const reply = await fetch(`${this.base}/v1/auth/login`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ email, password }),
+    });
+    const { accessToken } = (await reply.json()) as { accessToken: string };
+    return new Person(this.base, accessToken);
+  }
+
+  guest(token: string): Person {
+    return new Person(this.base, token);
+  }
+
+  /** Ends it as a power cut would. */
+  async kill(): Promise<void> {
+    const { child } = this;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+  }
+
+  /** Asks it to end: it answers long-polls and sends sockets away. */
+  async drain(): Promise<void> {
+    const { child } = this;
+    if (!child) return;
+    const ended = once(child, "exit");
+    child.kill("SIGTERM");
+    await ended;
+  }
+
+  /** Starts it again where it was. */
+  async restart(): Promise<void> {
+    await this.serve(new URL(this.base).host);
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.clients) client.close();
+    await this.kill();
+    this.clear();
+  }
+
+  private clear(): void {
+    this.child?.kill("SIGKILL");
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** On a port below those that the system hands out, so that it is still free after a restart. */
+  private async serveSomewhere(): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.serve(`127.0.0.1:${20_000 + Math.floor(Math.random() * 10_000)}`);
+      } catch (error) {
+        if (attempt === 5) throw error;
+      }
+    }
+  }
+
+  private async serve(listen: string): Promise<void> {
+    const child = spawn(BIN, ["serve"], { env: this.env(listen), cwd: this.dir, stdio: ["ignore", "pipe", "inherit"] });
+    this.child = child;
+    this.base = await new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("exit", (code) => reject(new Error(`The hub ended (${code}) before it listened.`)));
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        const url = /listening on (http:\/\/[\d.]+:\d+)/.exec(line)?.[1];
+        if (url) resolve(url);
+      });
+    });
+  }
+
+  private env(listen = "127.0.0.1:0"): NodeJS.ProcessEnv {
+    const own = Object.entries(process.env).filter(([name]) => !/^(HILOOP_|DATABASE_URL$|REDIS_URL$)/.test(name));
+    return {
+      ...Object.fromEntries(own),
+      DATABASE_URL: `sqlite://${this.dir}/hub.db`,
+      HILOOP_LISTEN: listen,
+      HILOOP_RATE_LIMIT: "off",
+      HILOOP_CONNECTION_LIMIT: "off",
+      HILOOP_LOG: process.env.HILOOP_LOG ?? "error",
+    };
+  }
+
+  private async cli(...args: string[]): Promise<string> {
+    const { stdout } = await run(BIN, args, { env: this.env(), cwd: this.dir });
+    return stdout;
+  }
+}
+
+/** A human or guest, by the calls that the chat page makes. */
+export class Person {
+  readonly rest: Rest;
+
+  constructor(
+    base: string,
+    readonly token: string,
+  ) {
+    const source = { token: () => Promise.resolve(token), refresh: () => Promise.reject(new Error("not refreshed here")) };
+    this.rest = new Rest(source, fetch, base);
+  }
+
+  say(sessionId: string, text: string): Promise<Message> {
+    return this.rest.send(sessionId, { encryptedContent: sealPlain({ text }) }, newKey());
+  }
+
+  answer(question: Message, action: string, outcome: Outcome): Promise<Message> {
+    const encryptedContent = sealPlain({ action, outcome });
+    return this.rest.send(question.sessionId, { encryptedContent, inReplyTo: question.id, outcome }, newKey());
+  }
+
+  /** The question that waits in a session, once there is one. */
+  question(sessionId: string): Promise<Message> {
+    return until("a question is pending", async () => {
+      const { data } = await this.rest.timeline(sessionId, 0, 1000);
+      const messages = data.map((event) => (event.type === "message.created" ? (event.data?.message as Message) : null));
+      const settled = new Set(data.map(({ type, data: fields }) => (/\.(completed|cancelled|expired)$/.test(type) ? fields?.messageId : null)));
+      return messages.find((message) => message?.responseRequired && !settled.has(message.id)) ?? null;
+    });
+  }
+}
+
+/** Waits until `probe` gives something. */
+export async function until<T>(what: string, probe: () => Promise<T | null | undefined | false> | T | null | undefined | false, timeoutMs = 30_000): Promise<T> {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const value = await probe();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`Waited ${timeoutMs} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}

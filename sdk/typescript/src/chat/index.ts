@@ -1,0 +1,22 @@
+// Building blocks of a chat page for people and guests: calls, the live connection, stores that views listen to.
+export { Backoff } from "../backoff.js";
+export { Emitter, type Listener } from "../emitter.js";
+export * from "../envelope.js";
+export { errorFrom, HiloopError, messageOf, NetworkError, SignedOutError, TimeoutError } from "../errors.js";
+export { newKey } from "../http.js";
+export {
+  type ConnectionState,
+  type FeedSink,
+  HubSocket,
+  type SessionSink,
+  type SocketLike,
+  type SocketOptions,
+} from "../socket.js";
+export type * from "../types.js";
+export { Feed } from "./feed.js";
+export { type AnswerState, LiveSession } from "./live-session.js";
+export { Outbox, type Outgoing, type SendResult } from "./outbox.js";
+export { Rest, type TokenSource } from "./rest.js";
+export { type Applied, type Entry, Timeline } from "./timeline.js";
+export { joinNames, preview, sessionTitle } from "./titles.js";
+export { TypingList, TypingNotice } from "./typing.js";

@@ -1,0 +1,103 @@
+// The human (and guest) endpoints over HTTP: bearer tokens, one retry after a refresh.
+import type { HiloopError } from "../errors.js";
+import { type Credential, Http, newKey } from "../http.js";
+import type {
+  Agent,
+  FeedItem,
+  Me,
+  Message,
+  OutgoingMessage,
+  Page,
+  Participant,
+  Session,
+  SignIn,
+  TimelinePage,
+} from "../types.js";
+
+/** Where the bearer token comes from, and how a refused one is replaced. */
+export interface TokenSource {
+  token(): Promise<string>;
+  refresh(stale: string): Promise<string>;
+}
+
+const MAX_RETRIES = 3;
+const MAX_WAIT_MS = 5_000;
+
+export class Rest {
+  private readonly http: Http;
+
+  constructor(tokens: TokenSource, fetcher: typeof fetch, baseUrl = "") {
+    this.http = new Http({ baseUrl, fetch: fetcher, credential: bearer(tokens), retry: waitWhileBusy });
+  }
+
+  me(): Promise<Me> {
+    return this.http.call("GET", "/v1/human/me");
+  }
+
+  feed(page: number, pageSize = 50): Promise<Page<FeedItem>> {
+    return this.http.call("GET", "/v1/human/feed", { query: { page, pageSize } });
+  }
+
+  sessions(): Promise<Page<Session>> {
+    return this.http.call("GET", "/v1/human/sessions");
+  }
+
+  session(id: string): Promise<Session> {
+    return this.http.call("GET", at(id));
+  }
+
+  createSession(body: { title?: string; participants: { type: "Agent"; agentId: string }[] }): Promise<Session> {
+    return this.http.call("POST", "/v1/human/sessions", { body, idempotencyKey: newKey() });
+  }
+
+  closeSession(id: string): Promise<Session> {
+    return this.http.call("POST", at(id, "/close"), { body: {}, idempotencyKey: newKey() });
+  }
+
+  agents(): Promise<Agent[]> {
+    return this.http.all("/v1/human/agents");
+  }
+
+  participants(id: string): Promise<Participant[]> {
+    return this.http.all(at(id, "/participants"));
+  }
+
+  timeline(id: string, after: number, limit: number): Promise<TimelinePage> {
+    return this.http.call("GET", at(id, "/timeline"), { query: { after, limit } });
+  }
+
+  send(id: string, message: OutgoingMessage, idempotencyKey: string): Promise<Message> {
+    return this.http.call("POST", at(id, "/messages"), { body: message, idempotencyKey });
+  }
+
+  changePassword(current: string, fresh: string): Promise<void> {
+    return this.http.call("POST", "/v1/human/password", { body: { current, new: fresh } });
+  }
+
+  signIns(): Promise<SignIn[]> {
+    return this.http.all("/v1/human/sign-ins");
+  }
+
+  endSignIn(id: string): Promise<void> {
+    return this.http.call("DELETE", `/v1/human/sign-ins/${encodeURIComponent(id)}`, { retry: () => null });
+  }
+}
+
+function at(sessionId: string, rest = ""): string {
+  return `/v1/human/sessions/${encodeURIComponent(sessionId)}${rest}`;
+}
+
+function bearer(tokens: TokenSource): Credential {
+  const scheme = "Bearer ";
+  return {
+    headers: async () => ({ authorization: scheme + (await tokens.token()) }),
+    renew: ({ authorization = "" }) => tokens.refresh(authorization.slice(scheme.length)),
+  };
+}
+
+/** Repeats requests to a busy hub a few times. Network errors are left to the caller, which shows them. */
+function waitWhileBusy(error: HiloopError, attempt: number): number | null {
+  const wait = error.retryAfterMs ?? 400 * 2 ** attempt;
+  const isBusy = error.status === 429 || error.status === 503 || error.code === "IDEMPOTENCY_IN_FLIGHT";
+  return isBusy && attempt < MAX_RETRIES && wait <= MAX_WAIT_MS ? wait : null;
+}

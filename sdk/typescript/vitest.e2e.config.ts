@@ -1,0 +1,13 @@
+// Tests against a real hub, which each file starts for itself: HUB_BIN=PATH npm run e2e
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["e2e/**/*.test.ts"],
+    environment: "node",
+    pool: "threads",
+    maxWorkers: 1,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});

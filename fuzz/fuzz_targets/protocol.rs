@@ -2,13 +2,13 @@
 #![no_main]
 
 use hiloop::protocol::frame::client::{ClientFrame, parse};
-use hiloop::ws::session::{Effect, Session};
+use hiloop::ws::state::{Effect, ProtocolState};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
 fuzz_target!(|data: &[u8]| {
     for authenticated in [false, true] {
-        let mut session = Session::default();
+        let mut session = ProtocolState::default();
         if authenticated {
             session.authenticated();
         }

@@ -5,7 +5,7 @@
 use hiloop::protocol::close::CloseCode;
 use hiloop::protocol::limits::MAX_MESSAGE;
 use hiloop::protocol::rfc6455::decode::{Decoder, Incoming};
-use hiloop::ws::session::{Effect, Session};
+use hiloop::ws::state::{Effect, ProtocolState};
 use libfuzzer_sys::fuzz_target;
 
 fn decode(pieces: &[&[u8]]) -> (Vec<Incoming>, Option<CloseCode>) {
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
     let every: Vec<&[u8]> = stream.chunks(usize::from(*second % 16) + 1).collect();
     assert_eq!(decode(&every), whole);
 
-    let mut session = Session::default();
+    let mut session = ProtocolState::default();
     if first & 1 == 1 {
         session.authenticated();
     }

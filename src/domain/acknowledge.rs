@@ -1,6 +1,6 @@
 //! The asking agent takes the outcome of its question (contract section 5).
 
-use super::decide::{Acknowledgement, Change, Decision, Facts, Reply};
+use super::decide::{Acknowledgement, Change, CommandResult, Decision, Facts};
 use super::{ActorType, MessageStatus, PrincipalId, Refusal};
 
 /// Sets `acknowledgedAt` once. A repetition changes nothing, and is refused if it must be the first.
@@ -23,6 +23,6 @@ pub(super) fn acknowledge(facts: Facts<'_>, asked: Acknowledgement) -> Decision 
         return Decision::refuse(Refusal::AlreadyAcknowledged);
     }
     let change = target.acknowledged_at.is_none().then_some(Change::MessageAcknowledged(target.id));
-    let reply = if asked.of_interaction { Reply::Interaction } else { Reply::Acknowledged(target.id) };
+    let reply = if asked.of_interaction { CommandResult::Interaction } else { CommandResult::Acknowledged(target.id) };
     Decision::accept(change.into_iter().collect(), reply)
 }

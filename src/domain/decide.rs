@@ -201,7 +201,7 @@ impl Change {
 
 /// The reply to the caller, once the changes are durable.
 #[derive(Clone, Debug)]
-pub enum Reply {
+pub enum CommandResult {
     /// The message that was created, as it was created.
     Posted(MessageId),
     /// The message that the command settled.
@@ -223,11 +223,11 @@ pub enum Reply {
 #[derive(Debug)]
 pub struct Decision {
     pub changes: Vec<Change>,
-    pub reply: Result<Reply, Refusal>,
+    pub reply: Result<CommandResult, Refusal>,
 }
 
 impl Decision {
-    pub(super) fn accept(changes: Vec<Change>, reply: Reply) -> Self {
+    pub(super) fn accept(changes: Vec<Change>, reply: CommandResult) -> Self {
         Self { changes, reply: Ok(reply) }
     }
 
@@ -242,22 +242,23 @@ pub fn decide(session: &Session, facts: Facts<'_>, command: &Command) -> Decisio
         Command::Post(message) => post(session, facts, message),
         Command::Cancel(id) => settle_by_command(facts, Change::MessageCancelled(*id)),
         Command::Expire(id) => settle_by_command(facts, Change::MessageExpired(*id)),
-        Command::Update(patch) => Decision::accept(vec![Change::SessionUpdated(patch.clone())], Reply::Session),
-        Command::Close => Decision::accept(closing(session, facts), Reply::Session),
+        Command::Update(patch) => Decision::accept(vec![Change::SessionUpdated(patch.clone())], CommandResult::Session),
+        Command::Close => Decision::accept(closing(session, facts), CommandResult::Session),
         Command::Archive => {
             let mut changes = closing(session, facts);
             if session.status != SessionStatus::Archived {
                 changes.push(Change::SessionArchived);
             }
-            Decision::accept(changes, Reply::Session)
+            Decision::accept(changes, CommandResult::Session)
         }
         Command::AddParticipant { member, role, guest } => {
             add_participant(session, facts, member, role, guest.as_ref())
         }
         Command::RemoveParticipant(_) => match facts.participant {
-            Some(gone) => {
-                Decision::accept(vec![Change::ParticipantRemoved(gone.clone())], Reply::Removed(Box::new(gone.clone())))
-            }
+            Some(gone) => Decision::accept(
+                vec![Change::ParticipantRemoved(gone.clone())],
+                CommandResult::Removed(Box::new(gone.clone())),
+            ),
             None => Decision::refuse(Refusal::NotFound("Participant")),
         },
         Command::TellKey(change) => tell_key(session, facts, change),
@@ -336,14 +337,14 @@ pub fn post(session: &Session, facts: Facts<'_>, new: &NewMessage) -> Decision {
     });
     let mut changes = vec![Change::MessageCreated(Box::new(message))];
     changes.extend(completed);
-    Decision::accept(changes, Reply::Posted(new.id))
+    Decision::accept(changes, CommandResult::Posted(new.id))
 }
 
 fn settle_by_command(facts: Facts<'_>, change: Change) -> Decision {
     match facts.target {
         None => Decision::refuse(Refusal::NotFound("Message")),
         Some(target) if target.status != MessageStatus::Pending => Decision::refuse(Refusal::AlreadySettled),
-        Some(target) => Decision::accept(vec![change], Reply::Settled(target.id)),
+        Some(target) => Decision::accept(vec![change], CommandResult::Settled(target.id)),
     }
 }
 
@@ -370,7 +371,7 @@ fn add_participant(
 ) -> Decision {
     if let Some(present) = facts.participant {
         let participant = Box::new(present.clone());
-        return Decision::accept(Vec::new(), Reply::Participant { participant, created: false });
+        return Decision::accept(Vec::new(), CommandResult::Participant { participant, created: false });
     }
     let mut member = member.clone();
     if guest.is_some_and(|guest| guest.has_default_name) {
@@ -384,7 +385,7 @@ fn add_participant(
         }
     }
     let participant = Participant::new(session.id, &member, role, Some(facts.actor.clone()), facts.now);
-    let reply = Reply::Participant { participant: Box::new(participant.clone()), created: true };
+    let reply = CommandResult::Participant { participant: Box::new(participant.clone()), created: true };
     Decision::accept(vec![Change::ParticipantAdded(participant, guest.cloned())], reply)
 }
 
@@ -400,7 +401,7 @@ fn tell_key(session: &Session, facts: Facts<'_>, change: &KeyChange) -> Decision
     let is_news = facts.told_key.is_none_or(|told| told < change.entry.created_at);
     let told = facts.participant.filter(|_| is_news && session.status == SessionStatus::Active);
     let change = told.map(|participant| Change::ParticipantKeyChanged(participant.id, Box::new(change.clone())));
-    Decision::accept(change.into_iter().collect(), Reply::Session)
+    Decision::accept(change.into_iter().collect(), CommandResult::Session)
 }
 
 /// Applies `change`, which happens at `at`, to the session: its counters, status and times. Returns the

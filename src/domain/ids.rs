@@ -139,11 +139,11 @@ impl FromStr for PrincipalId {
     }
 }
 
-/// Which of `shards` (one at least) the thing with this id belongs to.
-pub fn shard(id: Uuid, shards: usize) -> usize {
+/// Which of `partitions` (one at least) the thing with this id belongs to.
+pub fn partition(id: Uuid, partitions: usize) -> usize {
     // The random bits of a version 7 UUID are its last.
     let (_, low) = id.as_u64_pair();
-    usize::try_from(low % shards as u64).unwrap_or(0)
+    usize::try_from(low % partitions as u64).unwrap_or(0)
 }
 
 macro_rules! into_principal {

@@ -2,7 +2,7 @@
 //!
 //! They are sessions and messages in every other respect: the same timeline, deadlines and settling.
 
-use super::decide::{Change, Decision, Facts, NewMessage, Reply};
+use super::decide::{Change, CommandResult, Decision, Facts, NewMessage};
 use super::message::Response;
 use super::{
     AgentId, Envelope, Message, MessageId, MessageStatus, Priority, Refusal, Session, SessionId, SessionStatus,
@@ -98,5 +98,5 @@ pub(super) fn push_blocks(session: &Session, facts: Facts<'_>, block: &Envelope)
             format!("An interaction holds at most {MAX_BLOCKS} blocks, and no more past {MAX_BLOCK_BYTES} bytes");
         return Decision::refuse(Refusal::Conflict(text));
     }
-    Decision::accept(vec![Change::BlocksPushed(interaction.message, block.clone())], Reply::Interaction)
+    Decision::accept(vec![Change::BlocksPushed(interaction.message, block.clone())], CommandResult::Interaction)
 }

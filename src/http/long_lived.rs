@@ -3,7 +3,7 @@
 
 use super::App;
 use crate::domain::{Principal, Refusal};
-use crate::hub::Attendance;
+use crate::hub::ConnectionGuard;
 use futures::FutureExt as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +15,14 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
 pub(super) struct LongLived {
     app: App,
     principal: Arc<Principal>,
-    attendance: Attendance,
+    connection: ConnectionGuard,
 }
 
 impl LongLived {
     /// Refused if the credential has too many of them open.
     pub(super) fn begin(app: &App, principal: &Arc<Principal>) -> Result<Self, Refusal> {
-        let attendance = app.hub.attend(Arc::clone(principal))?;
-        Ok(Self { app: Arc::clone(app), principal: Arc::clone(principal), attendance })
+        let connection = app.hub.register_request(Arc::clone(principal))?;
+        Ok(Self { app: Arc::clone(app), principal: Arc::clone(principal), connection })
     }
 
     /// Refuses to continue, and to answer, once the credential has expired or is revoked.
@@ -30,7 +30,7 @@ impl LongLived {
         if self.left().is_zero() {
             return Err(Refusal::Expired("The credential has expired".to_owned()));
         }
-        if self.attendance.is_revoked() {
+        if self.connection.is_revoked() {
             return Err(Refusal::Unauthorized("The credential is not valid any more".to_owned()));
         }
         Ok(())
@@ -49,7 +49,7 @@ impl LongLived {
         };
         tokio::select! {
             biased;
-            () = self.attendance.ended() => {}
+            () = self.connection.ended() => {}
             () = expiry, if self.principal.expires_at().is_some() => {}
         }
         self.check()
@@ -57,7 +57,7 @@ impl LongLived {
 
     /// Whether it must end, for any reason.
     pub(super) fn has_ended(&self) -> bool {
-        self.left().is_zero() || self.attendance.ended().now_or_never().is_some()
+        self.left().is_zero() || self.connection.ended().now_or_never().is_some()
     }
 
     /// How long the credential is still valid.

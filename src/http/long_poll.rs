@@ -9,7 +9,7 @@ use super::reply::{self, HandlerResult};
 use super::{ApiError, App};
 use crate::domain::interaction::Interaction;
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
-use crate::hub::Woken;
+use crate::hub::Wake;
 use crate::protocol::body::Heard;
 use crate::store::{Moment, Said};
 use axum::extract::{FromRequestParts, State};
@@ -129,14 +129,14 @@ async fn wait_for_words(
     }
     // Register first, then read the store, as for a message.
     let request = LongLived::begin(app, principal)?;
-    let mut words = app.hub.words(session);
+    let mut watch = app.hub.watch_for_long_poll(session);
     let end = tokio::time::sleep(patience);
     tokio::pin!(end);
     // Events that were searched in vain are not searched again.
     let mut searched = after;
     loop {
         // The store has all of these, unless it was restored to an earlier state: then it is not read in a loop.
-        let reached = words.reach();
+        let reached = watch.high_water_mark();
         let said = app.store.first_said(scope, session, searched).await?;
         let Some(found) = said.filter(|said| said.message.is_none()) else { return Ok((said, Some(request))) };
         // Also where `after` is beyond the head: any later event may end the access.
@@ -144,10 +144,10 @@ async fn wait_for_words(
         searched = searched.max(found.head.last_seq);
         app.hub.observe(session, &found.head);
         tokio::select! {
-            is_more = words.beyond(seen) => if !is_more {
+            is_more = watch.wait_beyond(seen) => if !is_more {
                 // The store was restored to a state before the searched events.
                 searched = after;
-                words = app.hub.words(session);
+                watch = app.hub.watch_for_long_poll(session);
             },
             () = &mut end => break,
             ended = request.ended() => {
@@ -206,7 +206,7 @@ async fn wait_for_settlement(
     // the message leaves nothing behind, since the guards unregister it.
     let request = LongLived::begin(app, principal)?;
     let until = Instant::now() + patience;
-    let mut waiter = app.hub.waiter(session, id);
+    let mut long_poll = app.hub.long_poll(session, id);
     loop {
         let outlook = app.store.outlook(principal.scope(), session, id).await?.ok_or(MISSING)?;
         if outlook.status != MessageStatus::Pending {
@@ -214,9 +214,9 @@ async fn wait_for_settlement(
         }
         app.hub.observe(session, &outlook.head);
         tokio::select! {
-            woken = waiter.woken() => match woken {
-                Woken::Settled => return Ok(Some(request)),
-                Woken::LookAgain => waiter = app.hub.waiter(session, id),
+            wake = long_poll.wait() => match wake {
+                Wake::Settled => return Ok(Some(request)),
+                Wake::ReadAgain => long_poll = app.hub.long_poll(session, id),
             },
             () = sleep_until(until) => return Ok(Some(request)),
             ended = request.ended() => {

@@ -7,10 +7,11 @@ use super::query::Query;
 use super::{ApiError, App};
 use crate::domain::actor::Scope;
 use crate::domain::{Refusal, SessionId};
-use crate::hub::Stream;
+use crate::hub::HeadWatch;
 use crate::metrics::During;
 use crate::net::Cutoff;
 use crate::protocol::event::Event;
+use crate::timeline::reader::{CatchUp, Cursor, Gap, Offer, Start, catch_up};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -22,12 +23,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-const PAGE: i64 = 64;
-const PAGE_BYTES: i64 = 256 * 1024;
-/// A comment goes out after so much silence, so that proxies keep the stream open.
+/// How often a comment is sent while there are no events, so that proxies keep the stream open.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// How long to wait before the store is asked again after it has failed.
-const PAUSE: Duration = Duration::from_millis(500);
+/// How long to wait after the store has failed.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// Follow the timeline as Server-Sent Events
 ///
@@ -58,26 +57,24 @@ pub async fn events<C: SessionCaller>(
         }
     };
     let request = Arc::new(LongLived::begin(&app, &principal)?);
-    let live = app.hub.stream(session);
+    let live = app.hub.watch_for_stream(session);
     let head = app.store.head(scope, session).await?.ok_or(Refusal::NotFound("Session"))?;
     app.hub.observe(session, &head);
-    let at = match resumed {
-        None => head.last_seq,
+    let Start { position, is_reset } = Start::resume(resumed, &head);
+    if is_reset {
         // The store was restored to an earlier state: what the client has seen is void, as for sockets.
-        Some(after) if after > head.last_seq => {
-            app.hub.look_later(session);
-            head.first_seq - 1
-        }
-        Some(after) => after,
-    };
-    let ready = VecDeque::new();
-    // While its client takes nothing, the follower is not polled.
+        app.hub.compare_later(session);
+    }
+    let mut cursor = Cursor::closed();
+    cursor.open(position, head.last_seq);
+    // While its client reads nothing, the stream is not polled.
     let ending = Arc::clone(&request);
     cutoff.set(async move { drop(ending.ended().await) });
-    let follower = Follower { app, session, scope, request, cutoff, live, at, heard: at, behind: true, ready };
-    let chunks = stream::unfold(follower, |mut follower| async move {
-        let chunk = follower.next().await?;
-        Some((Ok::<_, Infallible>(chunk), follower))
+    let ready = VecDeque::new();
+    let events = EventStream { app, session, scope, request, cutoff, live, cursor, asked_for: 0, ready };
+    let chunks = stream::unfold(events, |mut events| async move {
+        let chunk = events.next().await?;
+        Some((Ok::<_, Infallible>(chunk), events))
     });
     let mut response = axum::body::Body::from_stream(chunks).into_response();
     let headers = response.headers_mut();
@@ -87,106 +84,95 @@ pub async fn events<C: SessionCaller>(
     Ok(response)
 }
 
-/// One who follows a timeline.
-struct Follower {
+/// A reader of a timeline that writes Server-Sent Events.
+struct EventStream {
     app: App,
     session: SessionId,
     scope: Scope,
     request: Arc<LongLived>,
     cutoff: Cutoff,
-    live: Stream,
-    /// The last event that was read.
-    at: i64,
-    /// How far the timeline was said to reach when the store was asked last.
-    heard: i64,
-    /// Whether the store may have more.
-    behind: bool,
-    /// What was read and is still to go out.
+    live: HeadWatch,
+    cursor: Cursor,
+    /// The high-water mark of `live` when the store was last read. The store is not read again until it rises.
+    asked_for: i64,
+    /// What was read and is still to be written.
     ready: VecDeque<Bytes>,
 }
 
-impl Drop for Follower {
+impl Drop for EventStream {
     fn drop(&mut self) {
         // What was written last may still wait for the client.
         if self.request.has_ended() { self.cutoff.end() } else { self.cutoff.clear() }
     }
 }
 
-impl Follower {
-    /// The next piece of the stream; none if it ends.
+impl EventStream {
+    /// The next piece of the stream; `None` if it ends.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            // Asked before every page and every piece: a client that reads slowly may be at them for long.
+            // Checked before every page and every piece: a client that reads slowly may take long for them.
             if self.request.has_ended() {
                 return None;
             }
             if let Some(chunk) = self.ready.pop_front() {
                 return Some(chunk);
             }
-            let pause = if self.behind { self.read().await? } else { None };
-            if pause.is_none() && (self.behind || !self.ready.is_empty()) {
+            if let Some(gap) = self.cursor.gap() {
+                self.read(gap).await?;
                 continue;
             }
             let (request, live) = (&self.request, &mut self.live);
             tokio::select! {
                 biased;
                 _ = request.ended() => return None,
-                is_more = live.beyond(self.at.max(self.heard)), if pause.is_none() => {
-                    // Where the store went back, the client reconnects and begins anew.
+                is_more = live.wait_beyond(self.cursor.position().max(self.asked_for)) => {
+                    // If the store was restored, the client reconnects and begins anew.
                     if !is_more {
                         return None;
                     }
-                    self.behind = true;
+                    self.cursor.note_high_water_mark(live.high_water_mark());
                 }
-                () = tokio::time::sleep(pause.unwrap_or(KEEP_ALIVE)) => {
-                    if pause.is_none() {
-                        self.ready.push_back(Bytes::from_static(b": still here
-
-"));
-                    }
-                }
+                () = tokio::time::sleep(KEEP_ALIVE) => self.ready.push_back(Bytes::from_static(b": still here\n\n")),
             }
         }
     }
 
-    /// Reads a page of what there is; a time to wait if the store can't be read. None if the session is out of sight
-    /// (the page is read in scope: whoever was removed gets nothing more) or access ends meanwhile.
-    async fn read(&mut self) -> Option<Option<Duration>> {
-        self.heard = self.live.reach();
-        let page = tokio::select! {
+    /// Reads a page of what is missing, or waits a moment if the store cannot be read. `None` if the stream ends: its
+    /// access ends meanwhile, the session is out of scope, or the store was restored to an earlier state.
+    async fn read(&mut self, gap: Gap) -> Option<()> {
+        self.asked_for = self.live.high_water_mark();
+        let outcome = tokio::select! {
             biased;
             _ = self.request.ended() => return None,
-            page = self.app.store.events_after(self.scope, self.session, self.at, PAGE, PAGE_BYTES) => page,
+            outcome = catch_up(&*self.app.store, self.scope, self.session, gap) => outcome,
         };
-        let page = match page {
-            Ok(page) => page?,
+        let page = match outcome {
+            Ok(CatchUp::Page(page)) => page,
+            Ok(CatchUp::OutOfScope) => return None,
+            Ok(CatchUp::Restored(_)) => {
+                self.app.hub.compare_later(self.session);
+                return None;
+            }
             Err(error) => {
-                // It may be back in a moment, and a client that reconnects would find it no better.
+                // The store may be back in a moment, and a client that reconnects would find it no better.
                 let what = "an event stream waits because the store can't be read";
                 self.app.metrics.store_failed(During::Replay, &error, what);
-                return Some(Some(PAUSE));
+                tokio::select! {
+                    biased;
+                    _ = self.request.ended() => return None,
+                    () = tokio::time::sleep(RETRY_AFTER) => return Some(()),
+                }
             }
         };
-        if page.head.last_seq < self.at {
-            self.app.hub.look_later(self.session);
-            return None;
-        }
         self.app.metrics.delivered_stream.inc_by(page.events.len() as u64);
+        self.cursor.begin_page(&page);
         for event in &page.events {
-            self.at = event.seq;
-            let text = format!(
-                "id: {}
-event: {}
-data: {}
-
-",
-                event.seq,
-                event.kind.as_str(),
-                event.text
-            );
-            self.ready.push_back(Bytes::from(text));
+            if self.cursor.offer(event.seq) == Offer::Next {
+                self.cursor.advance();
+                let text = format!("id: {}\nevent: {}\ndata: {}\n\n", event.seq, event.kind.as_str(), event.text);
+                self.ready.push_back(Bytes::from(text));
+            }
         }
-        self.behind = !page.events.is_empty() && self.at < page.head.last_seq;
-        Some(None)
+        Some(())
     }
 }

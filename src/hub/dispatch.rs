@@ -1,4 +1,4 @@
-//! Takes committed events and the signals of other nodes, and hands them to topics and feeds.
+//! Passes committed events and the signals of other nodes to topics and feeds.
 
 use super::Hub;
 use super::topic::Accepted;
@@ -6,99 +6,94 @@ use super::typing;
 use crate::broker::{Ephemeral, Signal};
 use crate::domain::{CommittedEvent, PrincipalId, SessionId};
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// How long after a transaction of unknown outcome the store is compared: it may become visible late.
-const DOUBT_FOR: Duration = Duration::from_secs(60);
+/// How long the store is compared after a transaction of unknown outcome, which may become visible late.
+const IN_DOUBT_FOR: Duration = Duration::from_secs(60);
 
 impl Hub {
-    /// Takes events that this node has committed: to its own readers, and to the other nodes.
+    /// Publishes events that this node has committed to its own readers and to the other nodes.
     pub fn publish(&self, events: &[CommittedEvent]) {
         self.accept_events(events);
         self.broker.publish(Signal::Events(events.to_vec()));
     }
 
-    /// Something may have been committed that nobody announces: the store is asked for a while, as it is where hints
-    /// get lost between nodes.
-    pub fn doubt(&self) {
-        *self.doubted.lock() = Some(Instant::now());
+    /// Notes a transaction of unknown outcome: its events may be in the store without having been published. For a
+    /// while the store is compared every second, as it is where hints between nodes may get lost.
+    pub fn note_in_doubt(&self) {
+        *self.in_doubt_since.lock() = Some(Instant::now());
     }
 
-    /// Whether something may be in the store that this node was not told of.
+    /// Whether the store may have events that this node has no hint of.
     pub(super) fn must_compare(&self) -> bool {
-        !self.broker.is_lossless() || self.doubted.lock().is_some_and(|at| at.elapsed() < DOUBT_FOR)
+        !self.broker.is_lossless() || self.in_doubt_since.lock().is_some_and(|at| at.elapsed() < IN_DOUBT_FOR)
     }
 
-    /// Takes what another node says.
+    /// Accepts a signal of another node.
     pub fn accept(&self, signal: Signal) {
         match signal {
             Signal::Events(events) => self.accept_events(&events),
             Signal::Ephemeral(Ephemeral::Typing { session, actor, typing }) => match actor.id {
-                Some(who) => self.typing.note(session, PrincipalId(who), actor, typing, typing::Origin::Elsewhere),
-                None => self.show_here(&Ephemeral::Typing { session, actor, typing }),
+                Some(who) => self.typing.note(session, PrincipalId(who), actor, typing, typing::Source::OtherNode),
+                None => self.send_here(&Ephemeral::Typing { session, actor, typing }),
             },
-            // Someone who is here too has neither come nor gone.
+            // A participant with a socket on this node stays online, whatever happens on the other.
             Signal::Ephemeral(Ephemeral::Presence { session, principal, .. })
                 if self.presence.is_online(session, principal) => {}
-            Signal::Ephemeral(ephemeral) => self.show_here(&ephemeral),
+            Signal::Ephemeral(ephemeral) => self.send_here(&ephemeral),
             Signal::Revoked(ids) => {
                 let ids: HashSet<Uuid> = ids.into_iter().collect();
-                self.revocations.heard(&ids);
+                self.revocations.note_announced(&ids);
                 self.revoke_here(&ids);
             }
-            Signal::Hints(hints) => hints.into_iter().for_each(|hint| self.feeds.tell(hint)),
-            Signal::SessionEvents(events) => self.accept_runs(&events),
+            Signal::Hints(hints) => hints.into_iter().for_each(|hint| self.feeds.offer(hint)),
+            Signal::SessionEvents(events) => self.accept_by_session(&events),
             Signal::Reach { space, session, seq } => {
-                let topic = self.topics.get(&session).map(|topic| Arc::clone(&topic));
-                if let Some(topic) = topic {
-                    self.attend_to(session, &topic.hear(space, seq));
+                if let Some(topic) = self.topic(session) {
+                    self.follow_up(session, &topic.note_high_water_mark(space, seq));
                 }
             }
-            Signal::Subscribed(sessions) => sessions.into_iter().for_each(|session| self.look_later(session)),
+            Signal::Subscribed(sessions) => sessions.into_iter().for_each(|session| self.compare_later(session)),
             Signal::Resync => {
-                self.topics.iter().for_each(|topic| self.look_later(topic.session));
+                self.topics.iter().for_each(|topic| self.compare_later(topic.session));
                 self.feeds.resync();
             }
         }
     }
 
     fn accept_events(&self, events: &[CommittedEvent]) {
-        events.iter().for_each(|event| self.feeds.tell(event.into()));
-        self.accept_runs(events);
+        events.iter().for_each(|event| self.feeds.offer(event.into()));
+        self.accept_by_session(events);
     }
 
-    fn accept_runs(&self, events: &[CommittedEvent]) {
-        let mut rest = events;
-        while let Some(first) = rest.first() {
-            // A batch may go back and forth between sessions; what stands together goes out together.
-            let same = rest.iter().take_while(|event| event.session == first.session).count();
-            let (run, others) = rest.split_at(same);
-            rest = others;
-            let topic = self.topics.get(&first.session).map(|topic| Arc::clone(&topic));
-            if let Some(topic) = topic {
-                self.attend_to(topic.session, &topic.accept(run, &self.lanes, &self.metrics));
+    /// Passes events to their topics. Consecutive events of one session go out together.
+    fn accept_by_session(&self, events: &[CommittedEvent]) {
+        for events in events.chunk_by(|one, next| one.session == next.session) {
+            let session = events[0].session;
+            if let Some(topic) = self.topic(session) {
+                self.follow_up(session, &topic.accept(events, &self.workers, &self.metrics));
             }
         }
     }
 
-    pub(super) fn repair_later(&self, session: SessionId) {
-        // With a full queue the reconcile tick comes back to it.
-        let _ = self.repairs.try_send(session);
-    }
-
-    pub(super) fn attend_to(&self, session: SessionId, accepted: &Accepted) {
+    pub(super) fn follow_up(&self, session: SessionId, accepted: &Accepted) {
         match accepted {
             Accepted::InOrder => {}
             Accepted::Gap => self.repair_later(session),
-            Accepted::Suspect => self.look_later(session),
+            Accepted::Suspect => self.compare_later(session),
         }
     }
 
-    /// Has a session compared with the store soon: something about it suggests that the store went back.
-    pub fn look_later(&self, session: SessionId) {
-        // As above.
-        let _ = self.looks.try_send(session);
+    /// Queues a session whose missing events are to be read from the store.
+    pub(super) fn repair_later(&self, session: SessionId) {
+        // With a full queue the reconcile tick finds the session.
+        let _ = self.repairs.try_send(session);
+    }
+
+    /// Queues a session for a comparison with the store, which may have been restored to an earlier state.
+    pub fn compare_later(&self, session: SessionId) {
+        // With a full queue the reconcile tick finds the session.
+        let _ = self.comparisons.try_send(session);
     }
 }

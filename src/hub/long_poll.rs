@@ -1,46 +1,47 @@
-//! Long-polls until a message settles.
+//! Long-polls that wait until a message has settled.
 
 use super::Hub;
-use super::topic::Woken;
+use super::topic::Wake;
 use crate::domain::{MessageId, SessionId};
 use crate::metrics::Held;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
 impl Hub {
-    /// Waits for a message to settle. Register first, then look at the store, then wait.
-    pub fn waiter(self: &Arc<Self>, session: SessionId, message: MessageId) -> Waiter {
-        let settled = self.with_topic(session, |topic| topic.add_waiter(message));
-        Waiter { hub: Arc::clone(self), session, message, settled: Some(settled) }
+    /// Registers a long-poll on a message. Call this before the message is read from the store, so that a settlement in
+    /// between is seen by one of the two.
+    pub fn long_poll(self: &Arc<Self>, session: SessionId, message: MessageId) -> LongPoll {
+        let wake = self.with_topic(session, |topic| topic.add_long_poll(message));
+        LongPoll { hub: Arc::clone(self), session, message, wake: Some(wake) }
     }
 }
 
-/// Somebody who waits for a message to settle; dropping it frees its place.
-pub struct Waiter {
+/// A long-poll on one message. Dropping it ends the registration.
+pub struct LongPoll {
     hub: Arc<Hub>,
     session: SessionId,
     message: MessageId,
-    settled: Option<oneshot::Receiver<Woken>>,
+    wake: Option<oneshot::Receiver<Wake>>,
 }
 
-impl Waiter {
-    /// Returns when the message has settled, as far as this node knows, or when the store has to be looked at again.
-    /// Only now does it count as one that waits: what it had to ask of the store is behind it.
-    pub async fn woken(&mut self) -> Woken {
+impl LongPoll {
+    /// Waits until the message has settled, as far as this node knows, or must be read from the store again. The gauge
+    /// of waiting long-polls counts it only during this call, not while the store is read.
+    pub async fn wait(&mut self) -> Wake {
         let _held = Held::new(&self.hub.metrics.waiters);
-        match &mut self.settled {
-            // An error means that the topic is gone, which it can't be while this waiter stands.
-            Some(settled) => settled.await.unwrap_or(Woken::LookAgain),
-            None => Woken::LookAgain,
+        match &mut self.wake {
+            // The sender is in the topic, which exists as long as this long-poll does.
+            Some(wake) => wake.await.unwrap_or(Wake::ReadAgain),
+            None => Wake::ReadAgain,
         }
     }
 }
 
-impl Drop for Waiter {
+impl Drop for LongPoll {
     fn drop(&mut self) {
-        self.settled = None;
+        self.wake = None;
         if let Some(topic) = self.hub.topics.get(&self.session) {
-            topic.remove_waiter(self.message);
+            topic.remove_long_poll(self.message);
         }
         self.hub.drop_if_unread(self.session);
     }

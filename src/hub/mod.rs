@@ -1,15 +1,16 @@
-//! The live side of one node: who listens to what, and how committed events reach them.
+//! The live side of one node: subscribers, and the way of committed events to them.
 //!
-//! Everything in here is a hint. A reader that was not told, or could not take it, reads the store.
+//! Everything in here is a hint. A reader that missed an event, or had no room for it, reads the store.
 
 mod dispatch;
 mod ephemeral;
+mod event_batch;
+mod fan_out;
 mod feed;
 pub mod frame;
-mod lane;
+mod head_watch;
 mod long_poll;
 mod presence;
-mod reach;
 mod reconcile;
 mod registry;
 mod revocations;
@@ -17,6 +18,12 @@ pub mod subscriber;
 mod subscriptions;
 mod topic;
 mod typing;
+
+pub use event_batch::EventBatch;
+pub use head_watch::HeadWatch;
+pub use long_poll::LongPoll;
+pub use registry::ConnectionGuard;
+pub use topic::Wake;
 
 use crate::auth::RecentlyRevoked;
 use crate::broker::{Broker, Ephemeral, Signal};
@@ -27,62 +34,59 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::supervisor::Supervisor;
 use dashmap::DashMap;
+use fan_out::WorkerHandle;
 use feed::Feeds;
-use lane::Lane;
-pub use long_poll::Waiter;
 use parking_lot::Mutex;
 use presence::Presence;
-use presence::crowds::{self, Crowds};
-pub use reach::Stream;
-pub use registry::Attendance;
+use presence::batches::{self, PresenceBatches};
 use revocations::Revocations;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use subscriber::Endpoint;
+use subscriber::Connection;
 use tokio::sync::mpsc;
 use topic::Topic;
-pub use topic::Woken;
 use typing::Typing;
 
-/// Sessions that wait to be read from the store because an event was missing, or to be compared with it.
-const MAX_REPAIRS: usize = 1024;
+/// Most sessions queued for a repair (an event is missing), and most queued for a comparison with the store.
+const MAX_QUEUED_SESSIONS: usize = 1024;
 
 pub struct Hub {
     broker: Arc<dyn Broker>,
     topics: DashMap<SessionId, Arc<Topic>>,
-    lanes: Vec<Lane>,
-    endpoints: DashMap<ConnectionId, Arc<dyn Endpoint>>,
+    workers: Vec<WorkerHandle>,
+    /// Every open connection: sockets, event streams, long-polls.
+    open: DashMap<ConnectionId, Arc<dyn Connection>>,
+    connection_limits: Arc<Connections>,
     feeds: Arc<Feeds>,
     presence: Presence,
-    crowds: Arc<Crowds>,
-    revocations: Revocations,
-    /// What was revoked, here or elsewhere.
-    revoked: Arc<RecentlyRevoked>,
+    presence_batches: Arc<PresenceBatches>,
     typing: Typing,
+    revocations: Revocations,
+    /// Ids that were revoked lately, on any node.
+    revoked: Arc<RecentlyRevoked>,
     repairs: mpsc::Sender<SessionId>,
-    metrics: Arc<Metrics>,
-    connections: Arc<Connections>,
-    looks: mpsc::Sender<SessionId>,
-    /// When something may have been committed last that nobody will announce.
-    doubted: Mutex<Option<Instant>>,
+    comparisons: mpsc::Sender<SessionId>,
+    /// When a transaction last ended with an unknown outcome: its events, if there are any, were not announced.
+    in_doubt_since: Mutex<Option<Instant>>,
     draining: AtomicBool,
+    metrics: Arc<Metrics>,
 }
 
 impl Hub {
-    /// Starts the live side of this node. It notes in `revoked` what it hears of.
+    /// Starts the live side of this node. Revocations that other nodes announce are added to `revoked`.
     pub fn start(
         store: &Arc<dyn Store>,
         broker: Arc<dyn Broker>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
-        connections: Arc<Connections>,
+        connection_limits: Arc<Connections>,
         revoked: Arc<RecentlyRevoked>,
         supervisor: &Supervisor,
     ) -> Arc<Self> {
-        let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(64);
-        let (repairs, to_repair) = mpsc::channel(MAX_REPAIRS);
-        let (looks, to_look_at) = mpsc::channel(MAX_REPAIRS);
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(64);
+        let (repairs, to_repair) = mpsc::channel(MAX_QUEUED_SESSIONS);
+        let (comparisons, to_compare) = mpsc::channel(MAX_QUEUED_SESSIONS);
         let for_revocations = Arc::clone(&clock);
         let hub = Arc::new_cyclic(|weak: &std::sync::Weak<Self>| {
             let announcer = weak.clone();
@@ -90,8 +94,8 @@ impl Hub {
                 if let Some(hub) = announcer.upgrade() {
                     let ephemeral = Ephemeral::Typing { session, actor, typing };
                     match to {
-                        typing::To::Readers => hub.show_here(&ephemeral),
-                        typing::To::Nodes => hub.broker.publish(Signal::Ephemeral(ephemeral)),
+                        typing::Recipients::LocalReaders => hub.send_here(&ephemeral),
+                        typing::Recipients::OtherNodes => hub.broker.publish(Signal::Ephemeral(ephemeral)),
                     }
                 }
             });
@@ -99,30 +103,35 @@ impl Hub {
                 feeds: Feeds::start(Arc::clone(store), Arc::clone(&broker), clock, Arc::clone(&metrics), supervisor),
                 broker,
                 topics: DashMap::new(),
-                lanes: (0..lanes).map(|_| Lane::start(supervisor, Arc::clone(&metrics))).collect(),
-                endpoints: DashMap::new(),
+                workers: (0..workers).map(|_| WorkerHandle::start(supervisor, Arc::clone(&metrics))).collect(),
+                open: DashMap::new(),
+                connection_limits,
                 presence: Presence::default(),
-                crowds: Arc::default(),
+                presence_batches: Arc::default(),
+                typing: Typing::start(announce, supervisor),
                 revocations: Revocations::default(),
                 revoked,
-                typing: Typing::start(announce, supervisor),
                 repairs,
-                metrics,
-                connections,
-                looks,
-                doubted: Mutex::default(),
+                comparisons,
+                in_doubt_since: Mutex::default(),
                 draining: AtomicBool::new(false),
+                metrics,
             }
         });
-        crowds::start(&hub, supervisor);
+        batches::start(&hub, supervisor);
         revocations::start(&hub, Arc::clone(store), for_revocations, supervisor);
-        reconcile::start(&hub, store, supervisor, to_repair, to_look_at);
-        let ear = Arc::downgrade(&hub);
+        reconcile::start(&hub, store, supervisor, to_repair, to_compare);
+        let handler = Arc::downgrade(&hub);
         hub.broker.listen(Arc::new(move |signal| {
-            if let Some(hub) = ear.upgrade() {
+            if let Some(hub) = handler.upgrade() {
                 hub.accept(signal);
             }
         }));
         hub
+    }
+
+    /// The topic of a session, if the session has a reader on this node.
+    fn topic(&self, session: SessionId) -> Option<Arc<Topic>> {
+        self.topics.get(&session).map(|topic| Arc::clone(&topic))
     }
 }

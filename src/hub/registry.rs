@@ -1,7 +1,7 @@
-//! Every open connection of this node (sockets, event streams, long-polls), so that each can be revoked and drained.
+//! The open connections of this node (sockets, event streams, long-polls), so that each can be revoked and drained.
 
 use super::Hub;
-use super::subscriber::{EndReason, Endpoint, is_revoked_by};
+use super::subscriber::{Connection, EndReason, is_revoked_by};
 use crate::broker::Signal;
 use crate::domain::{ConnectionId, Principal, Refusal};
 use crate::limits::connections::Permit;
@@ -12,93 +12,91 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How long ago the credential of a request that begins to wait may have been looked up.
+/// How long before its registration the credential of a request may have been looked up.
 const LOOKED_UP_WITHIN: Duration = Duration::from_secs(2);
 
 impl Hub {
-    /// Adds somebody to those that can be revoked and drained.
-    pub fn register(&self, endpoint: Arc<dyn Endpoint>) {
-        self.endpoints.insert(endpoint.id(), endpoint);
+    pub fn register(&self, connection: Arc<dyn Connection>) {
+        self.open.insert(connection.id(), connection);
     }
 
     pub fn unregister(&self, connection: ConnectionId) {
-        self.endpoints.remove(&connection);
+        self.open.remove(&connection);
     }
 
-    /// Makes a request that waits (a long-poll, an event stream) end when its credential is revoked or the node
-    /// drains. Refused if its credential has too many connections already.
-    pub fn attend(self: &Arc<Self>, principal: Arc<Principal>) -> Result<Attendance, Refusal> {
-        let permit = self.connections.hold(&principal)?;
-        let visitor = Arc::new(Visitor {
+    /// Registers a long-poll or an event stream, which ends when its credential is revoked or the node drains.
+    /// Refused if the credential has too many connections already.
+    pub fn register_request(self: &Arc<Self>, principal: Arc<Principal>) -> Result<ConnectionGuard, Refusal> {
+        let permit = self.connection_limits.hold(&principal)?;
+        let connection = Arc::new(RequestConnection {
             id: ConnectionId::new(),
             principal,
             ended: CancellationToken::new(),
             is_revoked: AtomicBool::new(false),
         });
-        self.register(visitor.clone());
-        // Registered first, so that a drain that begins meanwhile finds it in one way or the other.
+        self.register(connection.clone());
+        // Checked after the registration: a drain or revocation that begins meanwhile finds the connection.
         if self.draining.load(Ordering::SeqCst) {
-            visitor.go_away();
+            connection.go_away();
         }
-        // Its credential was looked up a moment ago.
-        if self.is_revoked_since(&visitor.principal, Instant::now() - LOOKED_UP_WITHIN) {
-            visitor.revoke();
+        if self.is_revoked_since(&connection.principal, Instant::now() - LOOKED_UP_WITHIN) {
+            connection.revoke();
         }
-        Ok(Attendance { hub: Arc::clone(self), visitor, _permit: permit })
+        Ok(ConnectionGuard { hub: Arc::clone(self), connection, _permit: permit })
     }
 
-    /// How many sockets, streams and long-polls there are.
-    pub fn endpoint_count(&self) -> usize {
-        self.endpoints.len()
+    /// How many sockets, event streams and long-polls are open.
+    pub fn connection_count(&self) -> usize {
+        self.open.len()
     }
 
-    /// Ends every socket, on every node, whose principal rests on one of `ids`.
+    /// Ends every connection, on every node, whose principal depends on one of `ids`.
     pub fn revoke(&self, ids: &HashSet<Uuid>) {
         if ids.is_empty() {
             return;
         }
-        self.revocations.heard(ids);
+        self.revocations.note_announced(ids);
         self.revoke_here(ids);
         self.broker.publish(Signal::Revoked(ids.iter().copied().collect()));
     }
 
-    /// However many they are, everything that is open is looked at once.
+    /// Ends the connections of this node. One pass over them, however many ids there are.
     pub(super) fn revoke_here(&self, ids: &HashSet<Uuid>) {
-        // First noted, then looked for: who registers meanwhile is found in one way or the other.
+        // Noted before the pass: a connection that registers meanwhile finds the ids in `revoked`.
         self.revoked.note(ids);
-        for endpoint in &self.endpoints {
-            if endpoint.principal().is_some_and(|principal| is_revoked_by(&principal, ids)) {
-                endpoint.revoke();
+        for connection in &self.open {
+            if connection.principal().is_some_and(|principal| is_revoked_by(&principal, ids)) {
+                connection.revoke();
             }
         }
-        // A space that was shut: whoever lives in another one too keeps the socket and loses these sessions.
+        // A principal with access to a second space keeps its socket when one is deactivated, and loses the sessions.
         for topic in self.topics.iter().filter(|topic| topic.space().is_some_and(|space| ids.contains(&space.0))) {
-            topic.evict(EndReason::Removed, &self.lanes);
+            topic.evict(EndReason::Removed, &self.workers);
         }
     }
 
-    /// Whether a principal whose credential was looked up at `since` or later has lost it meanwhile. To be asked
-    /// after it is registered.
+    /// Whether a principal, whose credential was looked up at `since` or later, was revoked meanwhile. Call this after
+    /// the registration of its connection.
     pub fn is_revoked_since(&self, principal: &Principal, since: Instant) -> bool {
         self.revoked.ends(principal.revocable().into_iter().flatten(), since)
     }
 
-    /// Tells everyone to go elsewhere.
+    /// Asks every client to reconnect elsewhere.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
-        self.endpoints.iter().for_each(|endpoint| endpoint.go_away());
+        self.open.iter().for_each(|connection| connection.go_away());
     }
 }
 
-/// A request that waits.
-struct Visitor {
+/// The connection of a long-poll or an event stream.
+struct RequestConnection {
     id: ConnectionId,
     principal: Arc<Principal>,
     ended: CancellationToken,
     is_revoked: AtomicBool,
 }
 
-impl Endpoint for Visitor {
+impl Connection for RequestConnection {
     fn id(&self) -> ConnectionId {
         self.id
     }
@@ -117,27 +115,27 @@ impl Endpoint for Visitor {
     }
 }
 
-/// The registration of a request that waits; dropping it takes it out.
-pub struct Attendance {
+/// The registration of a long-poll or an event stream. Dropping it removes the connection.
+pub struct ConnectionGuard {
     hub: Arc<Hub>,
-    visitor: Arc<Visitor>,
+    connection: Arc<RequestConnection>,
     _permit: Permit,
 }
 
-impl Attendance {
-    /// Returns when the request must not wait any longer.
+impl ConnectionGuard {
+    /// Returns when the request must end: its credential was revoked, or the node drains.
     pub async fn ended(&self) {
-        self.visitor.ended.cancelled().await;
+        self.connection.ended.cancelled().await;
     }
 
-    /// Whether that is because its credential was revoked.
+    /// Whether the credential was revoked.
     pub fn is_revoked(&self) -> bool {
-        self.visitor.is_revoked.load(Ordering::SeqCst)
+        self.connection.is_revoked.load(Ordering::SeqCst)
     }
 }
 
-impl Drop for Attendance {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.hub.unregister(self.visitor.id);
+        self.hub.unregister(self.connection.id);
     }
 }

@@ -1,21 +1,21 @@
-//! Readers of sessions and of feeds: they join, leave and learn where a timeline stands.
+//! Subscriptions to sessions and feeds, and the topics that exist for them.
 
 use super::Hub;
-use super::lane::LaneMessage;
+use super::fan_out::WorkerMessage;
 use super::subscriber::Subscriber;
 use super::topic::Topic;
-use crate::domain::{ConnectionId, Scope, SessionId, shard};
+use crate::domain::{ConnectionId, Scope, SessionId, partition};
 use crate::store::{Head, StoreResult};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
 impl Hub {
-    /// Runs `f` on the session's topic, making it if there is none; it can't go away meanwhile.
+    /// Runs `f` on the session's topic, which is created if there is none and cannot be dropped meanwhile.
     pub(super) fn with_topic<T>(&self, session: SessionId, f: impl FnOnce(&Topic) -> T) -> T {
-        // The broker hears of a topic's coming and going while the topic can't change, so that the two agree.
+        // The broker's interest is set under the lock of the map's entry, so that it agrees with the map.
         let topic = self.topics.entry(session).or_insert_with(|| {
             self.broker.set_interest(session, true);
-            Arc::new(Topic::new(session, self.lanes.len()))
+            Arc::new(Topic::new(session, self.workers.len()))
         });
         f(&topic)
     }
@@ -30,62 +30,60 @@ impl Hub {
         });
     }
 
-    fn lane_of(&self, connection: ConnectionId) -> usize {
-        shard(connection.0, self.lanes.len())
+    fn worker_of(&self, connection: ConnectionId) -> usize {
+        partition(connection.0, self.workers.len())
     }
 
-    /// Makes a subscriber a reader of a session. Whatever is released after this returns reaches it.
+    /// Subscribes to a session: every event that is released after this has returned reaches the subscriber.
     pub async fn join(&self, session: SessionId, subscriber: Arc<dyn Subscriber>) {
-        let lane = self.lane_of(subscriber.id());
-        self.with_topic(session, |topic| topic.add_member(lane));
+        let worker = self.worker_of(subscriber.id());
+        self.with_topic(session, |topic| topic.add_subscriber(worker));
         let (done, joined) = oneshot::channel();
-        self.lanes[lane].send(LaneMessage::Join { session, subscriber, done }).await;
+        self.workers[worker].send(WorkerMessage::Join { session, subscriber, done }).await;
         let _ = joined.await;
     }
 
-    /// Ends what `join` began.
+    /// Ends a subscription that `join` began.
     pub async fn leave(&self, session: SessionId, connection: ConnectionId) {
-        let lane = self.lane_of(connection);
-        self.lanes[lane].send(LaneMessage::Leave { session, connection }).await;
+        let worker = self.worker_of(connection);
+        self.workers[worker].send(WorkerMessage::Leave { session, connection }).await;
         if let Some(topic) = self.topics.get(&session) {
-            topic.remove_member(lane);
+            topic.remove_subscriber(worker);
         }
         self.drop_if_unread(session);
     }
 
-    /// Notes where the store says that a session's timeline stands.
+    /// Notes the head of a session's timeline as it was read from the store.
     pub fn observe(&self, session: SessionId, head: &Head) {
-        let topic = self.topics.get(&session).map(|topic| Arc::clone(&topic));
-        if let Some(topic) = topic {
-            self.attend_to(session, &topic.observe(head, &self.lanes, &self.metrics));
+        if let Some(topic) = self.topic(session) {
+            self.follow_up(session, &topic.observe(head, &self.workers, &self.metrics));
         }
     }
 
-    /// Whether anybody on this node reads a session's timeline or waits for one of its messages.
+    /// Ends the subscriptions to a session that was deleted.
+    pub fn retire(&self, session: SessionId) {
+        if let Some(topic) = self.topic(session) {
+            topic.retire(&self.workers);
+        }
+    }
+
+    /// Whether the session has a reader on this node.
     pub fn is_watched(&self, session: SessionId) -> bool {
         self.topics.contains_key(&session)
     }
 
-    /// How many sessions are read on this node.
+    /// How many sessions have a reader on this node.
     pub fn topic_count(&self) -> usize {
         self.topics.len()
     }
 
-    /// Makes a subscriber a follower of every session within a scope, those yet to come included.
+    /// Subscribes to the feed of every session within a scope, including those that are created later.
     pub async fn subscribe_feed(&self, scope: Scope, subscriber: Arc<dyn Subscriber>) -> StoreResult<()> {
         self.feeds.subscribe(scope, subscriber).await
     }
 
-    /// Ends what `subscribe_feed` began.
+    /// Ends a subscription that `subscribe_feed` began.
     pub fn unsubscribe_feed(&self, scope: Scope, connection: ConnectionId) {
         self.feeds.unsubscribe(scope, connection);
-    }
-
-    /// A session is no more: whoever reads it here is let go.
-    pub fn retire(&self, session: SessionId) {
-        let topic = self.topics.get(&session).map(|topic| Arc::clone(&topic));
-        if let Some(topic) = topic {
-            topic.retire(&self.lanes);
-        }
     }
 }

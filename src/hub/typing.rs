@@ -1,10 +1,9 @@
-//! Who is typing, as this node knows: the newest word of any node counts, and one timer wheel for the whole node ends
-//! whatever is not repeated.
+//! Typing notices: the newest one counts, from whichever node, and one timer wheel expires those that are not repeated.
 //!
-//! Someone behind a load balancer begins on one node, goes on over another and stops over a third. So there is one
-//! entry for each of them in each session, whoever spoke; what is said is passed on to the other nodes; and what
-//! lapses is told to this node's readers alone, since every node with readers minds what it heard by itself. Nobody
-//! waits for a node that has died, and no node ends what goes on elsewhere.
+//! A client behind a load balancer may start on one node, continue on another and stop on a third. So there is one
+//! entry for each participant of each session. A notice is passed on to the other nodes. An expiry is shown to this
+//! node's readers only, because every node with readers has its own timer: no node waits for one that has died, and no
+//! node expires a notice that is repeated elsewhere.
 
 use crate::domain::{Actor, PrincipalId, SessionId};
 use crate::protocol::limits::TYPING_LAPSE_MILLIS;
@@ -15,43 +14,41 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::time::{DelayQueue, delay_queue};
 
-/// Most people typing at once, as this node knows; beyond it `typing:true` is not announced.
+/// Most people typing at once; beyond it `typing:true` is not announced.
 const MAX_TYPING: usize = 100_000;
 const MAX_QUEUE: usize = 4096;
 
 type Who = (SessionId, PrincipalId);
 
-/// Where somebody said that they type, or no longer do.
+/// The node on which a notice came in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Origin {
-    /// On this node, which tells the others.
-    Here,
-    /// On another node, which has told this one.
-    Elsewhere,
+pub(super) enum Source {
+    /// This node, which passes the notice on.
+    ThisNode,
+    /// Another node, which has passed it on to this one.
+    OtherNode,
 }
 
-/// Whom an announcement is for.
+/// The recipients of an announcement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum To {
-    /// The readers on this node.
-    Readers,
-    /// The other nodes.
-    Nodes,
+pub(super) enum Recipients {
+    LocalReaders,
+    OtherNodes,
 }
 
-struct Note {
+struct Notice {
     who: Who,
     actor: Actor,
     typing: bool,
-    origin: Origin,
+    source: Source,
 }
 
-/// Called with what is to be announced: session, actor, whether they type, and to whom.
-pub(super) type Announce = Box<dyn Fn(SessionId, Actor, bool, To) + Send + Sync>;
+/// Sends an announcement: session, actor, whether they type, recipients.
+pub(super) type Announce = Box<dyn Fn(SessionId, Actor, bool, Recipients) + Send + Sync>;
 
 #[derive(Clone)]
 pub(super) struct Typing {
-    notes: mpsc::Sender<Note>,
+    notes: mpsc::Sender<Notice>,
 }
 
 impl Typing {
@@ -66,15 +63,15 @@ impl Typing {
         Self { notes }
     }
 
-    /// Notes that somebody types or has stopped. Ephemeral: dropped if too much is going on.
-    pub(super) fn note(&self, session: SessionId, who: PrincipalId, actor: Actor, typing: bool, origin: Origin) {
-        let _ = self.notes.try_send(Note { who: (session, who), actor, typing, origin });
+    /// Notes that a participant types or has stopped. Dropped if the queue is full.
+    pub(super) fn note(&self, session: SessionId, who: PrincipalId, actor: Actor, typing: bool, source: Source) {
+        let _ = self.notes.try_send(Notice { who: (session, who), actor, typing, source });
     }
 }
 
-/// What the task works with.
+/// The state of the task.
 struct State {
-    notes: mpsc::Receiver<Note>,
+    notes: mpsc::Receiver<Notice>,
     announce: Announce,
     lapse: Duration,
     active: HashMap<Who, (delay_queue::Key, Actor)>,
@@ -86,7 +83,7 @@ async fn run(State { notes, announce, lapse, active, timers }: &mut State) {
     loop {
         tokio::select! {
             note = notes.recv() => {
-                let Some(Note { who, actor, typing, origin }) = note else { return };
+                let Some(Notice { who, actor, typing, source }) = note else { return };
                 let is_shown = match (active.get(&who), typing) {
                     (Some((key, _)), true) => {
                         timers.reset(key, lapse);
@@ -101,21 +98,21 @@ async fn run(State { notes, announce, lapse, active, timers }: &mut State) {
                         timers.remove(&key);
                         true
                     }),
-                    // Nobody here was told of a beginning.
+                    // The readers here were shown no start.
                     (None, false) => false,
                 };
                 if is_shown {
-                    announce(who.0, actor.clone(), typing, To::Readers);
+                    announce(who.0, actor.clone(), typing, Recipients::LocalReaders);
                 }
-                // An end goes on though nothing is known here: without readers this node hears nothing of the session,
-                // and they may have begun on another one.
-                if origin == Origin::Here {
-                    announce(who.0, actor, typing, To::Nodes);
+                // A stop is passed on even without an entry: a node without readers of the session gets no notices, and
+                // the participant may have started on another node.
+                if source == Source::ThisNode {
+                    announce(who.0, actor, typing, Recipients::OtherNodes);
                 }
             }
             Some(lapsed) = timers.next(), if !timers.is_empty() => {
                 if let Some((_, actor)) = active.remove(lapsed.get_ref()) {
-                    announce(lapsed.get_ref().0, actor, false, To::Readers);
+                    announce(lapsed.get_ref().0, actor, false, Recipients::LocalReaders);
                 }
             }
         }
@@ -133,7 +130,7 @@ mod tests {
 
     const LAPSE: Duration = Duration::from_secs(1);
 
-    /// Three nodes that hear each other; only the last two have readers of the session.
+    /// Three nodes that are connected. Only the last two have readers of the session.
     struct Story {
         nodes: Arc<Vec<Typing>>,
         shown: mpsc::UnboundedReceiver<(usize, bool)>,
@@ -149,13 +146,13 @@ mod tests {
                 let node = |own: usize| {
                     let (others, show) = (others.clone(), show.clone());
                     let announce: Announce = Box::new(move |session, actor, typing, to| match to {
-                        To::Readers if own > 0 => drop(show.send((own, typing))),
-                        To::Readers => {}
-                        To::Nodes => {
+                        Recipients::LocalReaders if own > 0 => drop(show.send((own, typing))),
+                        Recipients::LocalReaders => {}
+                        Recipients::OtherNodes => {
                             let Some(nodes) = others.upgrade() else { return };
                             for other in (1..nodes.len()).filter(|other| *other != own) {
                                 let who = PrincipalId(actor.id.expect("an id"));
-                                nodes[other].note(session, who, actor.clone(), typing, Origin::Elsewhere);
+                                nodes[other].note(session, who, actor.clone(), typing, Source::OtherNode);
                             }
                         }
                     });
@@ -169,10 +166,10 @@ mod tests {
 
         fn says(&self, node: usize, typing: bool) {
             let who = PrincipalId(self.actor.id.expect("an id"));
-            self.nodes[node].note(self.session, who, self.actor.clone(), typing, Origin::Here);
+            self.nodes[node].note(self.session, who, self.actor.clone(), typing, Source::ThisNode);
         }
 
-        /// What the readers of both nodes are shown next: the same.
+        /// Waits until the readers of both nodes have been shown the same.
         async fn sees(&mut self, typing: bool) {
             let mut both = Vec::new();
             for _ in 0..2 {
@@ -184,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_begins_on_one_node_may_stop_over_any_other() {
+    async fn a_participant_may_start_on_one_node_and_stop_on_another() {
         for (begins, stops) in [(0, 1), (1, 0), (1, 2), (0, 0), (1, 1)] {
             let mut story = Story::new();
             story.says(begins, true);
@@ -193,7 +190,7 @@ mod tests {
             story.says(stops, false);
             story.sees(false).await;
             assert!(since.elapsed() < LAPSE / 2, "from {begins} to {stops} it took {:?}", since.elapsed());
-            // Once: neither the timers nor a repetition add to it.
+            // Shown once: neither the timers nor a repetition add to it.
             story.says(begins, false);
             sleep(LAPSE * 2).await;
             assert!(story.shown.try_recv().is_err());
@@ -201,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_goes_on_over_another_node_has_not_ended_and_ends_once() {
+    async fn a_notice_that_is_repeated_on_another_node_does_not_expire_and_expires_once() {
         'story: loop {
             let mut story = Story::new();
             for node in [0, 1, 2, 0, 2, 1] {
@@ -210,7 +207,7 @@ mod tests {
                 story.sees(true).await;
                 sleep(LAPSE * 6 / 10).await;
                 if since.elapsed() > LAPSE * 8 / 10 {
-                    // The machine was held up, and they did not go on in time: once more from the beginning.
+                    // The machine was busy and the repetition came too late: begin again.
                     continue 'story;
                 }
             }

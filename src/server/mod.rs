@@ -138,7 +138,7 @@ async fn launch(
         publisher.publish(events);
     });
     let doubtful = Arc::clone(&hub);
-    let on_doubt = Arc::new(move || doubtful.doubt());
+    let on_doubt = Arc::new(move || doubtful.note_in_doubt());
     let (store, clock) = (Arc::clone(&backend.store), Arc::clone(&backend.clock));
     let timeline = Timeline::start(store, clock, Arc::clone(&metrics), on_commit, on_doubt, &supervisor);
     let context = Arc::new(Context {
@@ -190,7 +190,7 @@ impl Server {
         let ended = async {
             self.stopped.wait().await;
             let mut check = tokio::time::interval(Duration::from_millis(20));
-            while self.context.hub.endpoint_count() > 0 {
+            while self.context.hub.connection_count() > 0 {
                 check.tick().await;
             }
         };

@@ -1,7 +1,7 @@
-//! One transaction of a writer: commits a batch, announces its events and answers its callers.
+//! One transaction of a writer: commits a batch, announces its events and replies to its callers.
 
 use super::batch;
-use super::queue::{Job, OnCommit, OnDoubt, PATIENCE};
+use super::queue::{Job, MAX_WAIT, OnCommit, OnInDoubt};
 use super::request::{Outcome, Request};
 use crate::clock::Clock;
 use crate::domain::Refusal;
@@ -11,10 +11,10 @@ use crate::supervisor::Supervisor;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Why a request was not carried out.
+/// Why a request was not executed.
 enum Failure {
     Refused(Refusal),
-    /// The store refused it, not the rules.
+    /// The store refused it, not a rule.
     Store(StoreError),
 }
 
@@ -36,28 +36,28 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// What all writers of a node share.
+/// The part that all writers of a node share.
 pub(super) struct Committer {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) on_commit: OnCommit,
-    pub(super) on_doubt: OnDoubt,
+    pub(super) on_in_doubt: OnInDoubt,
     pub(super) supervisor: Supervisor,
 }
 
-/// Whether another node was faster, under the same Idempotency-Key or with the same id for a session, which is no
-/// failure.
+/// Whether another node has used the same Idempotency-Key, or the same id for a session, first. That is not a failure
+/// of the store.
 fn is_race(error: &StoreError) -> bool {
     matches!(error, StoreError::Raced | StoreError::Conflict(_))
 }
 
 impl Committer {
-    /// Carries out `jobs` in one transaction and answers their callers; returns them if somebody else holds one of
-    /// their sessions, unless that has been waited for long.
-    pub(super) async fn carry_out(&self, mut jobs: Vec<Job>, wait: LockWait) -> Vec<Job> {
-        // Those have been told that the store is out of reach; to do it now would surprise them.
-        jobs.retain(|job| job.caller.since.elapsed() < PATIENCE);
+    /// Executes `jobs` in one transaction and replies to their callers. With a brief wait for locks, returns the jobs
+    /// if one of their sessions stays locked.
+    pub(super) async fn execute(&self, mut jobs: Vec<Job>, wait: LockWait) -> Vec<Job> {
+        // Their callers have got 503: a request that is executed after its failure would surprise them.
+        jobs.retain(|job| job.caller.since.elapsed() < MAX_WAIT);
         if jobs.is_empty() {
             return jobs;
         }
@@ -73,16 +73,16 @@ impl Committer {
             }
             (Ok(outcomes), _) => outcomes,
             (Err(error), _) => {
-                self.metrics.store_failed(During::Commit, &error, "commands find the store out of reach");
+                self.metrics.store_failed(During::Commit, &error, "commit failed: database unavailable");
                 requests.iter().map(|_| Err(Failure::Refused(Refusal::Unavailable))).collect()
             }
         };
         for (caller, outcome) in callers.into_iter().zip(outcomes) {
             let span = caller.span.clone();
-            caller.answer(outcome.map_err(|failure| {
+            caller.reply(outcome.map_err(|failure| {
                 if let Failure::Store(error) = &failure {
                     self.metrics.command_failed();
-                    span.in_scope(|| tracing::error!(%error, "a command failed in the store"));
+                    span.in_scope(|| tracing::error!(%error, "the store failed to execute a request"));
                 }
                 failure.into()
             }));
@@ -90,8 +90,8 @@ impl Committer {
         Vec::new()
     }
 
-    /// Commits `requests` together; should the store refuse them together, one at a time, so that a single bad one
-    /// can't take others down. An error is that the store is out of reach, or busy: nothing was done.
+    /// Commits `requests` together. If the store refuses the batch, commits them one by one, so that one request cannot
+    /// fail the others. An error means that the database is unavailable or a session is locked: nothing was done.
     async fn commit(&self, requests: &[Request], wait: LockWait) -> Result<Vec<Result<Outcome, Failure>>, StoreError> {
         match self.attempt(requests, wait).await {
             Ok(outcomes) => Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Failure::Refused)).collect()),
@@ -99,7 +99,11 @@ impl Committer {
             Err(error) if requests.len() == 1 && !is_race(&error) => Ok(vec![Err(error.into())]),
             Err(error) => {
                 if !is_race(&error) {
-                    self.metrics.store_failed(During::Commit, &error, "a batch failed in the store; trying one by one");
+                    self.metrics.store_failed(
+                        During::Commit,
+                        &error,
+                        "commit of a batch failed: trying its requests one by one",
+                    );
                 }
                 let mut outcomes = Vec::with_capacity(requests.len());
                 for request in requests {
@@ -114,7 +118,7 @@ impl Committer {
         let one = std::slice::from_ref(request);
         let mut outcome = self.attempt(one, LockWait::Long).await;
         if outcome.as_ref().is_err_and(is_race) {
-            // What the other has written stands now, and is found.
+            // The other node has committed: the next attempt finds what it wrote.
             outcome = self.attempt(one, LockWait::Long).await;
         }
         outcome?.pop().unwrap_or(Err(Refusal::Internal)).map_err(Failure::Refused)
@@ -125,8 +129,8 @@ impl Committer {
         let tx = self.store.begin(wait).await?;
         let done = batch::run(tx, &*self.clock, requests).await;
         if matches!(done, Err(StoreError::Unavailable(_))) {
-            // Perhaps the commit is done and only its answer was lost.
-            (self.on_doubt)();
+            // The commit may be durable and only its reply lost.
+            (self.on_in_doubt)();
         }
         let done = done?;
         if !done.events.is_empty() {

@@ -1,8 +1,8 @@
-//! `Idempotency-Key`: what one stands for, and which are at work on this node (contract section 1).
+//! `Idempotency-Key`: its scope and digest, and the keys in progress on this node (contract section 1).
 //!
-//! The first reply is kept in the transaction that made the change, so that a retry finds it even if the node died
-//! between the two. What is at work is known in memory alone and only makes a second request wait no longer than it
-//! must: that a key does its work once is the store's to see to.
+//! The first reply is stored in the transaction that makes the change, so that a retry finds it even if the node died
+//! in between. The keys in progress are in memory only, so that a second request gets its refusal without waiting. The
+//! store guarantees that a key takes effect once.
 
 use crate::domain::{Principal, Refusal, Timestamp};
 use crate::store::{SavedReply, SavedReplyKind, SecretHash};
@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// An `Idempotency-Key` with what it is scoped by, and a digest of the request that it stands for.
+/// An `Idempotency-Key` with its scope, and a digest of its request.
 #[derive(Clone, Debug)]
 pub struct Idempotency {
     /// The credential and the route.
@@ -21,13 +21,12 @@ pub struct Idempotency {
 }
 
 impl Idempotency {
-    /// A key that was sent with `credential`: the id of an API key, or of a human or a guest, who come with ever new
-    /// tokens.
+    /// A key that was sent with `credential`: the id of an API key, or of a human or guest, whose tokens change.
     pub fn new(credential: Uuid, route: &str, key: String, request_hash: SecretHash) -> Self {
         Self { scope: format!("{credential} {route}"), key, request_hash }
     }
 
-    /// The credential of a principal that keys are scoped by.
+    /// The credential that scopes the keys of a principal.
     pub fn credential_of(principal: &Principal) -> Uuid {
         match principal {
             Principal::Agent(agent) => agent.key.0,
@@ -45,7 +44,7 @@ impl Idempotency {
         }
     }
 
-    /// The reply to keep under this key.
+    /// The reply to store under this key.
     pub fn reply(&self, status: u16, kind: SavedReplyKind, now: Timestamp) -> SavedReply {
         SavedReply {
             scope: self.scope.clone(),
@@ -60,12 +59,12 @@ impl Idempotency {
 
 type Keys = Mutex<HashSet<(String, String)>>;
 
-/// The keys that requests on this node are at work under.
+/// The keys of requests in progress on this node.
 #[derive(Clone, Debug, Default)]
 pub struct InFlight(Arc<Keys>);
 
 impl InFlight {
-    /// Takes a key until the claim is dropped.
+    /// Claims a key until the claim is dropped.
     pub fn claim(&self, idempotency: &Idempotency) -> Result<Claim, Refusal> {
         let key = (idempotency.scope.clone(), idempotency.key.clone());
         if !self.0.lock().insert(key.clone()) {
@@ -75,7 +74,7 @@ impl InFlight {
     }
 }
 
-/// A key that is taken.
+/// A claimed key.
 #[derive(Debug)]
 pub struct Claim {
     keys: Arc<Keys>,
@@ -93,12 +92,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_taken_until_its_request_ends() {
+    fn a_key_is_claimed_until_its_request_ends() {
         let in_flight = InFlight::default();
         let one = Idempotency::new(Uuid::nil(), "POST /a", "k".to_owned(), [0; 32]);
         let elsewhere = Idempotency::new(Uuid::nil(), "POST /b", "k".to_owned(), [0; 32]);
         let claim = in_flight.claim(&one).expect("free");
-        assert_eq!(in_flight.claim(&one).expect_err("taken"), Refusal::IdempotencyInFlight);
+        assert_eq!(in_flight.claim(&one).expect_err("claimed"), Refusal::IdempotencyInFlight);
         in_flight.claim(&elsewhere).expect("another route");
         drop(claim);
         in_flight.claim(&one).expect("free again");

@@ -1,14 +1,14 @@
-//! The only door for change: commands go through the `queue` of a group commit; readers move along with a [`cursor`].
+//! The only way to change a timeline, and the only way to read one: requests go through the `queue` of a group commit,
+//! and every reader follows the rules of [`reader`].
 
 mod batch;
 mod commit;
-pub mod cursor;
 mod idempotency;
 mod queue;
+pub mod reader;
 mod request;
 mod writer;
 
-pub use cursor::Cursor;
 pub use idempotency::{Claim, Idempotency, InFlight};
 pub use queue::Timeline;
 pub use request::{Action, By, Outcome, Request};

@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::store::SavedReplyKind;
 use std::sync::Arc;
 
-/// Who changes something.
+/// The author of a change.
 #[derive(Clone, Debug)]
 pub enum By {
     Principal(Arc<Principal>),
@@ -25,8 +25,8 @@ impl By {
         }
     }
 
-    /// The principal that must take part in the session for the command to be carried out.
-    pub(super) fn must_take_part(&self) -> Option<PrincipalId> {
+    /// The principal that must take part in the session for the command to be executed.
+    pub(super) fn required_participant(&self) -> Option<PrincipalId> {
         match self {
             Self::Principal(principal) => principal.scope().participant(),
             Self::System => None,
@@ -34,19 +34,19 @@ impl By {
     }
 }
 
-/// What is asked for.
+/// The change that is requested.
 #[derive(Clone, Debug)]
 pub enum Action {
     Create {
         session: Box<Session>,
-        /// Whether its id is the client's, and so may be taken.
+        /// Whether the client has chosen the id, which may be in use.
         has_chosen_id: bool,
         participants: Vec<Participant>,
-        /// What is asked in it from the start, if it is an interaction.
+        /// The question of an interaction.
         interaction: Option<Box<NewInteraction>>,
     },
     Command(Command),
-    /// Nothing but the first reply under the request's key; this refusal if there is none.
+    /// Only the stored reply of the request's idempotency key; this refusal if there is none.
     Recall(Refusal),
 }
 
@@ -61,7 +61,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// About how many bytes it holds.
+    /// About how many bytes of memory it takes.
     pub(super) fn size(&self) -> usize {
         let fixed = 512;
         fixed
@@ -77,19 +77,19 @@ impl Request {
     }
 }
 
-/// What came of a request. Sent only once it is durable.
+/// The outcome of a request. Sent only once it is durable.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// The JSON of the message that was created, and the last `seq` of what it caused. A person who writes has read
-    /// what stands before: which participant that is.
+    /// The JSON of the new message, and the last `seq` of its events. `reader` is the participant whose read mark
+    /// moved, because a person who writes has read what comes before.
     Posted {
         json: String,
         last_seq: i64,
         reader: Option<ParticipantId>,
     },
-    /// The message that settled, to be read from the store.
+    /// The message that settled. The caller reads it from the store.
     Settled(SessionId, MessageId),
-    /// The message whose outcome was taken, to be read from the store.
+    /// The message whose outcome was acknowledged. The caller reads it from the store.
     Acknowledged(SessionId, MessageId),
     Session(Box<Session>),
     Participant {
@@ -97,12 +97,12 @@ pub enum Outcome {
         created: bool,
     },
     Removed(Box<Participant>),
-    /// The interaction as it stood at `seq`, to be read from the store.
+    /// The interaction at `seq`. The caller reads it from the store.
     Interaction {
         session: SessionId,
         seq: i64,
     },
-    /// The request was carried out before: its first reply.
+    /// The request was executed before. Its first reply.
     Replayed {
         status: u16,
         reply: SavedReplyKind,
@@ -119,7 +119,7 @@ impl Outcome {
         }
     }
 
-    /// How to keep this reply for a retry.
+    /// The reply as it is stored for a retry.
     pub(super) fn saved(&self, session: SessionId, posted: Option<MessageId>) -> Option<SavedReplyKind> {
         match self {
             Self::Posted { .. } => posted.map(|id| SavedReplyKind::Posted(session, id)),

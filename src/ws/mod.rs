@@ -1,11 +1,11 @@
-//! WebSockets (contract section 8): [`upgrade`] takes the request, [`session`] is the protocol without a socket,
-//! [`link`] is what the hub's fan-out writes to, [`connection`] is the one task of each socket.
+//! WebSockets (contract section 8): `upgrade` handles the request, [`state`] is the protocol without a socket,
+//! `handle` is the half of a connection that the hub delivers to, `connection` its one task.
 
 mod connection;
-mod link;
+mod frame_rate;
+mod handle;
 pub mod outbox;
-mod pace;
-pub mod session;
+pub mod state;
 mod upgrade;
 
 pub use upgrade::upgrade;

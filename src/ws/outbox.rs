@@ -1,20 +1,20 @@
-//! What waits to be written to one socket: bounded in frames and bytes, without a socket of its own.
+//! The frames that wait to be written to one socket, bounded in number and bytes. It has no socket itself.
 
 use crate::protocol::limits::{MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// An ephemeral frame is dropped once so much waits: it goes before anything durable has to.
+/// An ephemeral frame is dropped if the outbox has so many frames already, long before an event has to be.
 pub const EPHEMERAL_FRAMES: usize = 64;
-/// Reading from the store goes on once no more than this waits.
+/// Reading from the store continues once the outbox has drained to this.
 pub const LOW_WATER_BYTES: usize = MAX_QUEUED_BYTES / 4;
 const LOW_WATER_FRAMES: usize = MAX_QUEUED_FRAMES / 4;
 
-/// A queue of frames. One that is empty owns no memory.
+/// A queue of frames. An empty one owns no memory.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// Bytes with the number of frames that end in them.
+    /// Bytes, with the number of frames that end in them.
     chunks: VecDeque<(Bytes, usize)>,
     frames: usize,
     bytes: usize,
@@ -27,9 +27,9 @@ impl Outbox {
         self.chunks.is_empty()
     }
 
-    /// Whether one more frame of so many bytes may wait.
+    /// Whether there is room for so many frames and bytes.
     pub fn has_room(&self, frames: usize, bytes: usize) -> bool {
-        // A frame larger than the whole queue may still go out when nothing else waits.
+        // An empty outbox takes a frame of any size.
         self.is_empty() || (self.frames + frames <= MAX_QUEUED_FRAMES && self.bytes + bytes <= MAX_QUEUED_BYTES)
     }
 
@@ -37,12 +37,12 @@ impl Outbox {
         self.frames < EPHEMERAL_FRAMES && self.bytes < LOW_WATER_BYTES
     }
 
-    /// Whether so little waits that more may be read from the store, or from the client.
+    /// Whether the outbox has drained so far that more may be read, from the store or from the client.
     pub fn is_low(&self) -> bool {
         self.frames <= LOW_WATER_FRAMES && self.bytes <= LOW_WATER_BYTES
     }
 
-    /// Adds bytes that hold `frames` frames, whether there is room or not.
+    /// Adds bytes that hold `frames` frames, whether or not there is room.
     pub fn push(&mut self, bytes: Bytes, frames: usize) {
         if !bytes.is_empty() {
             self.bytes += bytes.len();
@@ -51,13 +51,13 @@ impl Outbox {
         }
     }
 
-    /// Adds what is left of bytes whose beginning was written.
+    /// Adds the rest of bytes whose beginning was written.
     pub fn push_rest(&mut self, rest: Bytes, frames: usize) {
         self.cut = self.chunks.is_empty();
         self.push(rest, frames);
     }
 
-    /// The next bytes to write, as many pieces as fit into `slices`; returns how many.
+    /// Fills `slices` with the next bytes to write; returns how many pieces there are.
     pub fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
         for (slot, (bytes, _)) in slices.iter_mut().zip(&self.chunks) {
@@ -67,7 +67,7 @@ impl Outbox {
         filled
     }
 
-    /// Takes off what was written.
+    /// Removes bytes that were written.
     pub fn advance(&mut self, mut written: usize) {
         self.bytes = self.bytes.saturating_sub(written);
         while let Some((front, frames)) = self.chunks.front_mut() {
@@ -86,7 +86,7 @@ impl Outbox {
         self.chunks = VecDeque::new();
     }
 
-    /// Drops everything that has not begun to go out: what follows is the last frame.
+    /// Drops every frame of which nothing was written. The next frame is the last one.
     pub fn clear_unsent(&mut self) {
         let keep = usize::from(self.cut && !self.chunks.is_empty());
         self.chunks.truncate(keep);

@@ -23,7 +23,7 @@ async fn waits(hub: &Hub, wanted: i64) {
 /// Nobody waits, and nothing reminds of anybody who did.
 fn is_bare(hub: &Hub) -> bool {
     let hub = &hub.context().hub;
-    hub.topic_count() == 0 && hub.endpoint_count() == 0
+    hub.topic_count() == 0 && hub.connection_count() == 0
 }
 
 /// The look-ups of sessions among these statements, by name.
@@ -109,7 +109,7 @@ on_both_engines! {
         waits(&hub, 1).await;
         for (caller, path) in nothing.iter().chain(&no_interactions) {
             caller.get(path).await.expect_error(404, "NOT_FOUND");
-            assert_eq!((hub.context().hub.topic_count(), hub.context().hub.endpoint_count()), (1, 1), "{path}");
+            assert_eq!((hub.context().hub.topic_count(), hub.context().hub.connection_count()), (1, 1), "{path}");
         }
         answer(&human, &session, &question).await;
         assert_eq!(waiter.await.expect("no panic")["status"], "Completed");

@@ -35,7 +35,7 @@ async fn an_answer_whose_commit_was_done_unheard_reaches_everyone() {
     let path = at_agent(&session, &format!("/messages/{}/await?timeout=40", text(&question["id"])));
     let poll = agent.get(&path);
     let answer = async {
-        eventually("the poll to wait", async || (server.context.hub.endpoint_count() == 4).then_some(())).await;
+        eventually("the poll to wait", async || (server.context.hub.connection_count() == 4).then_some(())).await;
         way.arm();
         let answer = json!({ "encryptedContent": "!", "inReplyTo": question["id"] });
         human.post(&at_human(&session, "/messages"), answer).await.expect_error(503, "UNAVAILABLE");

@@ -67,7 +67,7 @@ on_both_engines! {
         assert_eq!(waiter.await.expect("no panic")["message"]["id"], answered["id"]);
         waits(&hub, 0).await;
         eventually("nothing to be left", async || (hub.context().hub.topic_count() == 0).then_some(())).await;
-        assert_eq!(hub.context().hub.endpoint_count(), 0);
+        assert_eq!(hub.context().hub.connection_count(), 0);
         // An agent that has said nothing hears everything; beyond the end there is nothing.
         assert_eq!(hub.agent("space").await.get(&at_agent(&session, "/await")).await.expect(200)["message"], said);
         let beyond = read("after=9223372036854775807&timeout=0").await;
@@ -83,7 +83,7 @@ on_both_engines! {
                 stranger.get(&at_agent(&session, &format!("/await{query}"))).await.expect_error(404, "NOT_FOUND");
             }
             agent.get(&at_agent(UNKNOWN, &format!("/await{query}"))).await.expect_error(404, "NOT_FOUND");
-            assert_eq!((hub.context().hub.topic_count(), hub.context().hub.endpoint_count()), (0, 0));
+            assert_eq!((hub.context().hub.topic_count(), hub.context().hub.connection_count()), (0, 0));
         }
         for (query, name) in [("after=-1", "after"), ("after=x", "after"), ("after=1.5", "after"), ("timeout=56", "timeout")] {
             let error = agent.get(&at_agent(&session, &format!("/await?{query}"))).await.expect_error(400, "VALIDATION_ERROR");

@@ -521,6 +521,6 @@ on_both_engines! {
         watched(&hub, &id, true).await;
         waiter.abort();
         watched(&hub, &id, false).await;
-        eventually("nobody to wait", async || (hub.context().hub.endpoint_count() == 0).then_some(())).await;
+        eventually("nobody to wait", async || (hub.context().hub.connection_count() == 0).then_some(())).await;
     }
 }

@@ -79,7 +79,7 @@ async fn the_last_socket_anywhere(redis: Redis) {
     told(&redis, &session, 3).await;
     drop(first);
     eventually("the first socket to be gone", async || {
-        (nodes.servers[1].context.hub.endpoint_count() == 0).then_some(())
+        (nodes.servers[1].context.hub.connection_count() == 0).then_some(())
     })
     .await;
     for node in 0..3 {
@@ -90,7 +90,7 @@ async fn the_last_socket_anywhere(redis: Redis) {
     told(&redis, &session, 3).await;
     drop(second);
     eventually("the second socket to be gone", async || {
-        (nodes.servers[2].context.hub.endpoint_count() == 0).then_some(())
+        (nodes.servers[2].context.hub.connection_count() == 0).then_some(())
     })
     .await;
     assert!(online(&at(2), &session, "Human").await);
@@ -239,7 +239,7 @@ async fn presence_is_right_again_when_redis_comes_back_with_nothing() {
     nodes.all_are(Connectivity::Disconnected).await;
     drop(theirs);
     eventually("the guest's socket to be gone", async || {
-        (nodes.servers[1].context.hub.endpoint_count() == 1).then_some(())
+        (nodes.servers[1].context.hub.connection_count() == 1).then_some(())
     })
     .await;
     // What was last heard.
@@ -282,7 +282,7 @@ async fn nobody_stays_online_who_left_while_redis_was_away_and_nobody_read() {
     nodes.all_are(Connectivity::Disconnected).await;
     drop((watching, theirs));
     eventually("both sockets to be gone", async || {
-        nodes.servers.iter().all(|node| node.context.hub.endpoint_count() == 0).then_some(())
+        nodes.servers.iter().all(|node| node.context.hub.connection_count() == 0).then_some(())
     })
     .await;
     redis.revive().await;

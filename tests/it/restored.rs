@@ -121,7 +121,7 @@ async fn a_subscription_that_a_reset_meets_may_be_tried_again() {
     // What only the query behind a subscription says.
     eventually("it to wait", async || (database.waiting("OFFSET 20)").await == 1).then_some(())).await;
     rewind(&hub, &session, 2).await;
-    hub.context().hub.look_later(session.parse().expect("an id"));
+    hub.context().hub.compare_later(session.parse().expect("an id"));
     reset(&mut watcher, &session).await;
     lock.rollback().await.expect("it ends");
     let reply = loop {

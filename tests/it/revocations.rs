@@ -5,7 +5,7 @@ use crate::support::sql::Database;
 use crate::support::{Client, Nodes, Redis, eventually, on_both_engines};
 use futures::future::join_all;
 use hiloop::domain::{ConnectionId, Principal};
-use hiloop::hub::subscriber::Endpoint;
+use hiloop::hub::subscriber::Connection;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +29,7 @@ impl Counting {
     }
 }
 
-impl Endpoint for Counting {
+impl Connection for Counting {
     fn id(&self) -> ConnectionId {
         self.id
     }

@@ -161,7 +161,7 @@ async fn an_event_stream_that_is_never_read_ends_with_its_credential() {
             hub.owner.delete(&format!("/v1/manage/keys/{}", text(&key["id"]))).await.expect(204);
         }
         sleeper.is_cut().await;
-        let gone = async || (hub.context().hub.endpoint_count() == 0).then_some(());
+        let gone = async || (hub.context().hub.connection_count() == 0).then_some(());
         eventually("nothing to be held for it", gone).await;
     }
 }
@@ -186,7 +186,7 @@ async fn a_reply_that_is_never_read_is_given_up() {
     for path in ["/messages?pageSize=100", "/timeline?pageSize=100", "/events?after=0"] {
         SlowReader::open(&agent, &at_agent(&session, path)).await.is_cut().await;
     }
-    let gone = async || (hub.context().hub.endpoint_count() == 0).then_some(());
+    let gone = async || (hub.context().hub.connection_count() == 0).then_some(());
     eventually("nothing to be held for them", gone).await;
 }
 

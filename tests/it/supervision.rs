@@ -7,7 +7,8 @@ use futures::future::join_all;
 use hiloop::broker::{Broker, Signal};
 use hiloop::clock::SystemClock;
 use hiloop::domain::{ConnectionId, Principal, SessionId, SpaceId};
-use hiloop::hub::subscriber::{EndReason, Endpoint, Offered, Run, Subscriber};
+use hiloop::hub::EventBatch;
+use hiloop::hub::subscriber::{Connection, DeliveryCount, EndReason, Subscriber};
 use hiloop::server::{Server, start_with};
 use serde_json::json;
 use std::sync::Arc;
@@ -108,7 +109,7 @@ struct Faulty {
     calls: AtomicUsize,
 }
 
-impl Endpoint for Faulty {
+impl Connection for Faulty {
     fn id(&self) -> ConnectionId {
         self.id
     }
@@ -123,18 +124,18 @@ impl Endpoint for Faulty {
 }
 
 impl Subscriber for Faulty {
-    fn deliver(&self, _: SessionId, _: &Run) -> Offered {
+    fn deliver(&self, _: SessionId, _: &EventBatch) -> DeliveryCount {
         assert!(self.calls.fetch_add(1, Ordering::SeqCst) > 0, "a bug that the test is about");
-        Offered::default()
+        DeliveryCount::default()
     }
 
-    fn hear(&self, _: SessionId, _: i64) {}
+    fn note_high_water_mark(&self, _: SessionId, _: i64) {}
 
-    fn show(&self, _: &Bytes) -> bool {
+    fn send_ephemeral(&self, _: &Bytes) -> bool {
         true
     }
 
-    fn feed(&self, _: SessionId, _: i64, _: &Bytes) -> bool {
+    fn deliver_feed(&self, _: SessionId, _: i64, _: &Bytes) -> bool {
         true
     }
 

@@ -1,11 +1,11 @@
-//! Feeds: tells everyone who takes part in a session about its events, whether or not they are subscribed to it.
+//! Feeds: every participant of a session gets one frame for each of its events, subscribed to the session or not.
 //!
-//! As with timelines, what arrives here is a hint and the store is the truth. Each event is told once, in the order
-//! of its session; a hint that was lost (a full queue, a broker that drops) is noticed by the hole that it leaves or
-//! by the tick, and read from the store.
+//! As with timelines, hints decide when an event is sent and the store decides which. Each event is sent once, in the
+//! order of its session. A hint that was lost (a full queue, a broker that drops) leaves a gap or is found by the tick,
+//! and the event is read from the store.
 
-mod tell;
-mod told;
+mod delivery;
+mod progress;
 
 use super::subscriber::Subscriber;
 use crate::broker::Broker;
@@ -15,21 +15,21 @@ use crate::metrics::Metrics;
 use crate::store::{Store, StoreResult};
 use crate::supervisor::Supervisor;
 use dashmap::DashMap;
+use delivery::run;
 use parking_lot::Mutex;
+use progress::{FeedProgress, REMEMBER_MILLIS};
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
-use tell::run;
 use tokio::sync::mpsc;
-use told::{REMEMBER_MILLIS, Told};
 
-/// Sessions whose participants are remembered.
+/// Sessions whose participants are cached.
 const MAX_CACHED: usize = 10_000;
-/// Most hints that wait to be told; the store has the others.
+/// Most hints in the queue. Events whose hints do not fit are read from the store.
 const MAX_QUEUE: usize = 65_536;
 
-/// Whose feed it is.
+/// The owner of a feed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum FeedKey {
     /// Every session of the space.
@@ -47,24 +47,25 @@ impl From<Scope> for FeedKey {
     }
 }
 
-type Members = (Instant, Arc<[PrincipalId]>);
+/// The participants of a session, and when they were read.
+type CachedParticipants = (Instant, Arc<[PrincipalId]>);
 
 pub(super) struct Feeds {
     store: Arc<dyn Store>,
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    followers: DashMap<FeedKey, Vec<Arc<dyn Subscriber>>>,
-    /// How many spaces are followed, for who has only to know whether there is one.
+    subscribers: DashMap<FeedKey, Vec<Arc<dyn Subscriber>>>,
+    /// How many spaces have feeds. Read without the lock, so that a node without feeds ignores hints at no cost.
     spaces: AtomicUsize,
-    /// Who is removed from a session is so by an event of it; who is revoked has no socket any more, and need not be
-    /// looked up anew.
-    members: Cache<SessionId, Members>,
+    /// A removal from a session is an event of it, which removes the entry. A revoked principal has no connection, so
+    /// it may stay in an entry.
+    participants: Cache<SessionId, CachedParticipants>,
     queue: mpsc::Sender<EventHint>,
-    /// A hint was lost on the way through here.
-    missed: AtomicBool,
-    told: Mutex<Told>,
-    /// Held by whoever starts to track a space, so that nobody counts on it before that is done.
+    /// A hint was lost before it reached the queue.
+    has_missed: AtomicBool,
+    progress: Mutex<FeedProgress>,
+    /// Held while the recently active sessions of a space are read, so that no second subscriber relies on them before.
     tracking: tokio::sync::Mutex<()>,
 }
 
@@ -80,12 +81,12 @@ impl Feeds {
         let feeds = Arc::new(Self {
             store,
             broker,
-            followers: DashMap::new(),
+            subscribers: DashMap::new(),
             spaces: AtomicUsize::new(0),
-            members: Cache::new(MAX_CACHED),
+            participants: Cache::new(MAX_CACHED),
             queue,
-            missed: AtomicBool::new(false),
-            told: Mutex::new(Told::new(clock.now())),
+            has_missed: AtomicBool::new(false),
+            progress: Mutex::new(FeedProgress::new(clock.now())),
             tracking: tokio::sync::Mutex::default(),
             clock,
             metrics,
@@ -95,17 +96,17 @@ impl Feeds {
         feeds
     }
 
-    /// Tells the subscriber of every event, within `scope`, that is committed after this has returned.
+    /// Subscribes to every event within `scope` that is committed after this has returned.
     pub(super) async fn subscribe(&self, scope: Scope, subscriber: Arc<dyn Subscriber>) -> StoreResult<()> {
         let (connection, space) = (subscriber.id(), scope.space());
-        self.followers.entry(scope.into()).or_default().push(subscriber);
+        self.subscribers.entry(scope.into()).or_default().push(subscriber);
         {
-            // From here on what is committed in the space is told, and the tick does not let go of it.
-            let mut told = self.told.lock();
-            if told.follow(space) {
+            // From here on the events of the space are delivered, and the tick does not release the space.
+            let mut progress = self.progress.lock();
+            if progress.add_feed(space) {
                 self.broker.set_space_interest(space, true);
             }
-            self.spaces.store(told.followed(), Ordering::SeqCst);
+            self.spaces.store(progress.spaces(), Ordering::SeqCst);
         }
         let tracked = self.track(space).await;
         if tracked.is_err() {
@@ -117,51 +118,51 @@ impl Feeds {
     pub(super) fn unsubscribe(&self, scope: Scope, connection: ConnectionId) {
         let key = FeedKey::from(scope);
         let mut ended = 0;
-        if let Some(mut list) = self.followers.get_mut(&key) {
+        if let Some(mut list) = self.subscribers.get_mut(&key) {
             let before = list.len();
             list.retain(|present| present.id() != connection);
             ended = before - list.len();
         }
-        self.followers.remove_if(&key, |_, list| list.is_empty());
-        let mut told = self.told.lock();
-        (0..ended).for_each(|_| told.unfollow(scope.space()));
+        self.subscribers.remove_if(&key, |_, list| list.is_empty());
+        let mut progress = self.progress.lock();
+        (0..ended).for_each(|_| progress.remove_feed(scope.space()));
     }
 
-    /// Learns where the recently active sessions of a space stand, so that what comes after it can be told from
-    /// what came before.
+    /// Reads the heads of the recently active sessions of a space, so that later events can be told from earlier ones.
     async fn track(&self, space: SpaceId) -> StoreResult<()> {
-        if self.told.lock().is_tracked(space) {
+        if self.progress.lock().is_tracked(space) {
             return Ok(());
         }
         let _turn = self.tracking.lock().await;
-        if self.told.lock().is_tracked(space) {
+        if self.progress.lock().is_tracked(space) {
             return Ok(());
         }
         let since = self.clock.now().plus_millis(-REMEMBER_MILLIS);
         let active = self.store.active_since(&[space], since).await?;
-        let mut told = self.told.lock();
+        let mut progress = self.progress.lock();
         for session in active {
-            told.note(space, session.id, session.last_seq, session.at);
+            progress.note_delivered(space, session.id, session.last_seq, session.at);
         }
-        told.track(space);
+        progress.set_tracked(space);
         Ok(())
     }
 
-    /// Takes a hint that an event was committed. Costs nothing while nobody has a feed.
-    pub(super) fn tell(&self, hint: EventHint) {
+    /// Queues the hint of a committed event. Costs nothing while there are no feeds.
+    pub(super) fn offer(&self, hint: EventHint) {
         if self.spaces.load(Ordering::SeqCst) > 0 && self.queue.try_send(hint).is_err() {
-            self.missed.store(true, Ordering::SeqCst);
+            self.has_missed.store(true, Ordering::SeqCst);
         }
     }
 
-    /// Hints may have been lost between the nodes.
+    /// Notes that hints may have been lost.
     pub(super) fn resync(&self) {
-        self.missed.store(true, Ordering::SeqCst);
+        self.has_missed.store(true, Ordering::SeqCst);
     }
 
-    /// The store went back behind what was told of a session: what was written since is told.
+    /// Notes that the store was restored to a state before the delivered events of a session. Events that were written
+    /// since are delivered.
     pub(super) fn reset(&self, session: SessionId) {
-        self.told.lock().undo(session);
+        self.progress.lock().note_restored(session);
         self.resync();
     }
 }

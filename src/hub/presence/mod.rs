@@ -1,6 +1,6 @@
-//! Who is there: a participant is online in a session while a socket of theirs is subscribed to it.
+//! Presence on this node: a participant is online in a session while a socket of theirs is subscribed to it.
 
-pub(super) mod crowds;
+pub(super) mod batches;
 
 use crate::domain::{ParticipantId, PrincipalId, SessionId};
 use dashmap::DashMap;
@@ -13,7 +13,7 @@ pub(super) struct Presence {
 }
 
 impl Presence {
-    /// Counts one more socket; `true` if it is the first.
+    /// Adds a socket; `true` if it is the participant's first.
     pub(super) fn enter(&self, session: SessionId, principal: PrincipalId, participant: ParticipantId) -> bool {
         let mut session = self.sessions.entry(session).or_default();
         let (id, count) = session.entry(principal).or_insert((participant, 0));
@@ -22,7 +22,7 @@ impl Presence {
         *count == 1
     }
 
-    /// Counts one socket less; the participant if it was the last.
+    /// Removes a socket; returns the participant if it was their last.
     pub(super) fn leave(&self, session: SessionId, principal: PrincipalId) -> Option<ParticipantId> {
         let gone = {
             let mut present = self.sessions.get_mut(&session)?;
@@ -39,7 +39,7 @@ impl Presence {
         Some(gone)
     }
 
-    /// Who is there on this node.
+    /// The principals that are online on this node.
     pub(super) fn of(&self, session: SessionId) -> HashSet<PrincipalId> {
         self.sessions.get(&session).map(|present| present.keys().copied().collect()).unwrap_or_default()
     }

@@ -1,128 +1,100 @@
-//! A topic without readers, and events that say nothing.
+//! A topic and its readers.
 
 use super::*;
-use crate::domain::EventType;
-use std::sync::Arc;
+use crate::domain::MessageId;
+use crate::timeline::reader::CatchUp;
+use crate::timeline::reader::simulation::Log;
 
-/// A topic without readers, and events that say nothing.
-struct Story {
+struct Fixture {
     topic: Topic,
-    space: SpaceId,
+    log: Log,
     metrics: Metrics,
 }
 
-impl Story {
-    fn new() -> Self {
-        let metrics = Metrics::new().expect("the names are good");
-        Self { topic: Topic::new(SessionId::new(), 0), space: SpaceId::new(), metrics }
+impl Fixture {
+    /// A topic without subscribers, of a timeline of so many events.
+    fn new(events: i64) -> Self {
+        let log = Log::of(events);
+        let metrics = Metrics::new().expect("valid metric names");
+        Self { topic: Topic::new(log.session, 0), log, metrics }
     }
 
-    /// An event whose time is its `seq`, shifted, and which settles `message`.
-    fn event(&self, seq: i64, shift: i64, settles: Option<MessageId>) -> CommittedEvent {
-        CommittedEvent {
-            space: self.space,
-            session: self.topic.session,
-            seq,
-            kind: EventType::MessageCompleted,
-            at: Timestamp(seq + shift),
-            pending: 0,
-            settles,
-            removes: None,
-            text: Arc::from("{}"),
-        }
+    /// The hint of an event arrives.
+    fn accept(&self, seq: i64) -> Accepted {
+        self.topic.accept(&[self.log.event(seq).clone()], &[], &self.metrics)
     }
 
-    fn head(&self, seq: i64) -> Head {
-        Head { space: self.space, last_seq: seq, first_seq: 1, at: Timestamp(seq) }
-    }
-
-    fn accept(&self, events: &[CommittedEvent]) -> Accepted {
-        self.topic.accept(events, &[], &self.metrics)
-    }
-
-    fn observe(&self, seq: i64) -> Accepted {
-        self.topic.observe(&self.head(seq), &[], &self.metrics)
+    fn observe(&self, head: &Head) -> Accepted {
+        self.topic.observe(head, &[], &self.metrics)
     }
 }
 
-/// The event that settles is published before this node listens, a later one after; whoever waits has looked before
-/// both.
+/// The settling event is published before this node is subscribed to the session, a later one after. The long-poll has
+/// read the store before both.
 #[test]
-fn whoever_waits_is_woken_by_what_was_missed_while_the_subscription_was_under_way() {
-    let (story, message) = (Story::new(), MessageId::new());
-    let mut waiter = story.topic.add_waiter(message);
-    assert_eq!(story.accept(&[story.event(5, 0, None)]), Accepted::InOrder, "where it stands is not known yet");
-    assert_eq!(story.observe(2), Accepted::Gap);
-    let missing = story.topic.missing().expect("something is missing");
-    assert_eq!((missing.seq, missing.known), (2, 5));
-    let read = [story.event(3, 0, None), story.event(4, 0, Some(message)), story.event(5, 0, None)];
-    assert_eq!(story.accept(&read), Accepted::InOrder);
-    assert_eq!(waiter.try_recv(), Ok(Woken::Settled));
+fn a_long_poll_is_woken_by_a_settlement_that_was_published_before_the_subscription() {
+    let (mut fixture, message) = (Fixture::new(2), MessageId::new());
+    let head = fixture.log.head();
+    let mut long_poll = fixture.topic.add_long_poll(message);
+    fixture.log.commit();
+    fixture.log.commit_with(Some(message));
+    fixture.log.commit();
+    assert_eq!(fixture.accept(5), Accepted::InOrder, "the head is not known yet");
+    assert_eq!(fixture.observe(&head), Accepted::Gap);
+    let (_, gap) = fixture.topic.gap().expect("events are missing");
+    assert_eq!((gap.after.seq, gap.to), (2, 5));
+    let CatchUp::Page(page) = fixture.log.catch_up(gap, 10) else { panic!("a page") };
+    assert_eq!(fixture.topic.accept_page(&page, &[], &fixture.metrics), Accepted::InOrder);
+    assert_eq!(long_poll.try_recv(), Ok(Wake::Settled));
 }
 
 #[test]
-fn what_came_before_anybody_looked_is_released_once_somebody_has() {
-    let (story, message) = (Story::new(), MessageId::new());
-    let mut waiter = story.topic.add_waiter(message);
-    story.accept(&[story.event(3, 0, None), story.event(4, 0, Some(message))]);
-    assert_eq!(story.observe(3), Accepted::InOrder);
-    assert_eq!(waiter.try_recv(), Ok(Woken::Settled));
-    assert_eq!(story.topic.standpoint().expect("it is known").seq, 4);
+fn a_long_poll_is_woken_by_a_held_event_once_the_head_is_known() {
+    let (mut fixture, message) = (Fixture::new(3), MessageId::new());
+    let head = fixture.log.head();
+    fixture.log.commit_with(Some(message));
+    let mut long_poll = fixture.topic.add_long_poll(message);
+    fixture.accept(3);
+    fixture.accept(4);
+    assert_eq!(fixture.observe(&head), Accepted::InOrder);
+    assert_eq!(long_poll.try_recv(), Ok(Wake::Settled));
+    assert_eq!(fixture.topic.position().expect("it is known").seq, 4);
 }
 
 #[test]
-fn an_event_of_another_history_is_noticed_and_a_repeated_one_is_none() {
-    let story = Story::new();
-    story.observe(5);
-    story.accept(&[story.event(6, 0, None), story.event(7, 0, None)]);
-    let repeated = [story.event(5, 0, None), story.event(7, 0, None)];
-    assert_eq!(story.accept(&repeated), Accepted::InOrder);
-    // Later than what was released, at a lower seq; and what follows is not released upon it.
-    let reused: Vec<_> = (6..=8).map(|seq| story.event(seq, 100, None)).collect();
-    assert_eq!(story.accept(&reused), Accepted::Suspect);
-    let standpoint = story.topic.standpoint().expect("it is known");
-    assert_eq!(standpoint.seq, 7);
-    assert!(standpoint.is_undone_by(&story.head(6)) && !standpoint.is_undone_by(&story.head(7)));
-    assert!(standpoint.is_undone_by(&Head { at: Timestamp(107), ..story.head(7) }));
-    let mut reach = story.topic.add_stream();
-    story.topic.reset(&[]);
-    assert!(reach.has_changed().is_err(), "whoever follows sees its end");
-    reach = story.topic.add_stream();
-    assert_eq!(story.observe(8), Accepted::InOrder);
-    assert_eq!(*reach.borrow(), 8);
+fn a_reset_ends_the_watches_and_begins_anew() {
+    let mut fixture = Fixture::new(7);
+    fixture.observe(&fixture.log.head());
+    let mut watch = fixture.topic.add_watch();
+    fixture.log.restore(5);
+    (0..3).for_each(|_| fixture.log.commit());
+    assert_eq!(fixture.accept(6), Accepted::Suspect);
+    fixture.topic.reset(&[]);
+    assert!(watch.has_changed().is_err(), "the watch ends");
+    watch = fixture.topic.add_watch();
+    assert_eq!(fixture.observe(&fixture.log.head()), Accepted::InOrder);
+    assert_eq!(*watch.borrow(), 8);
 }
 
-/// A lane whose queue was full is told later, and it alone: those who have begun anew meanwhile on the others stay.
+/// A worker whose queue was full gets the end later, and it alone: subscribers of the others may have come back since.
 #[test]
-fn the_end_of_a_session_comes_once_to_every_lane() {
+fn the_end_of_a_session_reaches_every_worker_once() {
     let topic = Topic::new(SessionId::new(), 3);
-    let (lanes, mut queues): (Vec<_>, Vec<_>) = (0..3).map(|_| Lane::with_room(1)).unzip();
-    topic.add_member(0);
-    topic.add_member(1);
-    let filler = LaneMessage::Head { session: SessionId::new(), seq: 0 };
-    assert!(lanes[1].offer(filler), "it is full now");
-    let mut ends = |lane: usize| {
-        let queued = std::iter::from_fn(|| queues[lane].try_recv().ok());
-        queued.filter(|message| matches!(message, LaneMessage::Evict { reason: EndReason::Reset, .. })).count()
+    let (workers, mut queues): (Vec<_>, Vec<_>) = (0..3).map(|_| WorkerHandle::detached(1)).unzip();
+    topic.add_subscriber(0);
+    topic.add_subscriber(1);
+    let filler = WorkerMessage::HighWaterMark { session: SessionId::new(), seq: 0 };
+    assert!(workers[1].try_send(filler), "it is full now");
+    let mut ends = |worker: usize| {
+        let queued = std::iter::from_fn(|| queues[worker].try_recv().ok());
+        queued.filter(|message| matches!(message, WorkerMessage::Evict { reason: EndReason::Reset, .. })).count()
     };
-    topic.reset(&lanes);
+    topic.reset(&workers);
     assert_eq!((ends(0), ends(2)), (1, 0));
-    topic.nudge(&lanes);
+    topic.resend(&workers);
     assert_eq!((ends(0), ends(1)), (0, 0), "still no room, and none is needed");
-    topic.nudge(&lanes);
+    topic.resend(&workers);
     assert_eq!((ends(0), ends(1), ends(2)), (0, 1, 0));
-    topic.nudge(&lanes);
+    topic.resend(&workers);
     assert_eq!((ends(0), ends(1), ends(2)), (0, 0, 0));
-}
-
-#[test]
-fn a_rumour_that_the_store_does_not_bear_out_is_forgotten() {
-    let story = Story::new();
-    story.observe(5);
-    assert_eq!(story.topic.hear(story.space, 9), Accepted::Gap);
-    story.topic.retract(8);
-    assert!(story.topic.missing().is_some(), "more was heard since");
-    story.topic.retract(9);
-    assert!(story.topic.missing().is_none());
-    assert_eq!(story.accept(&[story.event(6, 0, None)]), Accepted::InOrder);
 }

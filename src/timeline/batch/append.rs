@@ -1,4 +1,4 @@
-//! Appends changes to timelines, and gathers what the projections need of them.
+//! Appends changes to timelines, and collects the rows that they write.
 
 use super::{Batch, is_person};
 use crate::domain::decide::{Change, evolve};
@@ -10,8 +10,8 @@ use crate::store::{Acknowledged, StoreError, WriteSet};
 use std::sync::Arc;
 
 impl Batch {
-    /// Puts one change on the timeline: the next `seq`, the event's text, and what the projections need of it.
-    /// Returns the JSON of a new message.
+    /// Appends one change to its timeline: allocates the `seq`, writes the event's text, collects the rows. Returns the
+    /// JSON of a new message.
     pub(super) fn append(&mut self, id: SessionId, mut change: Change, actor: &Actor) -> Option<String> {
         let session = self.sessions.get_mut(&id)?;
         let at = self.now.max(session.updated_at);
@@ -90,7 +90,7 @@ impl Batch {
         None
     }
 
-    /// What has gathered and is still to be written, if there is anything.
+    /// Takes the collected rows, if there are any.
     pub(super) fn take_writes(&mut self) -> Option<WriteSet> {
         let mut writes = std::mem::take(&mut self.writes);
         for id in self.changed.drain() {
@@ -106,7 +106,7 @@ impl Batch {
         has_any.then_some(writes)
     }
 
-    /// Writes what has gathered, inside the transaction.
+    /// Writes the collected rows, inside the transaction.
     pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
         let Some(writes) = self.take_writes() else { return Ok(()) };
         self.wrote = true;

@@ -1,7 +1,7 @@
 //! One command: gathers the facts that the rules need, decides, and applies the changes.
 
 use super::Batch;
-use crate::domain::decide::{Command, Facts, Reply, WhichParticipant, decide};
+use crate::domain::decide::{Command, CommandResult, Facts, WhichParticipant, decide};
 use crate::domain::{MessageId, ParticipantId, ParticipantType, PrincipalId, Refusal, SessionId};
 use crate::store::{NewMark, StoreError};
 use crate::timeline::request::{By, Outcome, Request};
@@ -13,15 +13,13 @@ impl Batch {
         command: &Command,
     ) -> Result<Result<(Outcome, Option<MessageId>), Refusal>, StoreError> {
         let id = request.session;
-        // Another request of this batch may have loaded the session: that it is here does not yet mean that this
-        // caller may see it.
+        // Another request of this batch may have loaded the session, so this caller's access is checked.
         let visible = self.sessions.get(&id).is_some_and(|session| session.space_id == request.space)
-            && request.by.must_take_part().is_none_or(|principal| self.members.contains_key(&(id, principal)));
+            && request.by.required_participant().is_none_or(|principal| self.members.contains_key(&(id, principal)));
         if !visible {
             return Ok(Err(Refusal::NotFound("Session")));
         }
-        // What a rule asks for beyond the session and the message it names is read from the store, so what this
-        // batch did so far must be there.
+        // Other facts are read from the store, so the earlier changes of this batch are written first.
         let mut pending = Vec::new();
         let mut participant = None;
         let mut names = Vec::new();
@@ -34,7 +32,7 @@ impl Batch {
             }
             Command::AddParticipant { member, guest, .. } => {
                 self.flush().await?;
-                // A token must not outlive the revocation of what it was made with.
+                // A token must not outlive the revocation of the key that creates it.
                 let key = guest.as_ref().and_then(|guest| guest.created_by.key_id);
                 if let Some(key) = key
                     && !self.tx.hold_key(key).await?
@@ -47,7 +45,7 @@ impl Batch {
                     return Ok(Err(Refusal::LimitReached { what: "Guests of the session", limit }));
                 }
                 participant = self.tx.participant_of(id, member.id).await?;
-                // Only guests are given a name for one session, so only with a guest can two be the same.
+                // Only guests have a name for one session, so only a guest's name can be in use.
                 let with_all = member.kind == ParticipantType::Guest;
                 names = self.tx.participant_names(id, with_all).await?;
             }
@@ -76,7 +74,7 @@ impl Batch {
         self.messages.extend(pending.into_iter().map(|state| (state.id, state)));
 
         let actor = match (command, &participant) {
-            // It was they who changed it, whoever tells of it.
+            // The author is the participant whose key has changed, not the job that announces it.
             (Command::TellKey(_), Some(participant)) => participant.actor(),
             _ => request.by.actor(),
         };
@@ -110,21 +108,25 @@ impl Batch {
             Err(refusal) => return Ok(Err(refusal)),
         };
         Ok(Ok(match reply {
-            Reply::Posted(message) => {
+            CommandResult::Posted(message) => {
                 let last_seq = self.sessions[&id].last_seq;
                 let reader = self.mark_read(request, id);
                 (Outcome::Posted { json: posted_json.unwrap_or_default(), last_seq, reader }, Some(message))
             }
-            Reply::Settled(message) => (Outcome::Settled(id, message), None),
-            Reply::Acknowledged(message) => (Outcome::Acknowledged(id, message), None),
-            Reply::Session => (Outcome::Session(Box::new(self.sessions[&id].clone())), None),
-            Reply::Participant { participant, created } => (Outcome::Participant { participant, created }, None),
-            Reply::Removed(gone) => (Outcome::Removed(gone), None),
-            Reply::Interaction => (Outcome::Interaction { session: id, seq: self.sessions[&id].last_seq }, None),
+            CommandResult::Settled(message) => (Outcome::Settled(id, message), None),
+            CommandResult::Acknowledged(message) => (Outcome::Acknowledged(id, message), None),
+            CommandResult::Session => (Outcome::Session(Box::new(self.sessions[&id].clone())), None),
+            CommandResult::Participant { participant, created } => {
+                (Outcome::Participant { participant, created }, None)
+            }
+            CommandResult::Removed(gone) => (Outcome::Removed(gone), None),
+            CommandResult::Interaction => {
+                (Outcome::Interaction { session: id, seq: self.sessions[&id].last_seq }, None)
+            }
         }))
     }
 
-    /// Notes that a person who has written has read the whole timeline.
+    /// Moves the read mark of a person who has written to the end of the timeline.
     fn mark_read(&mut self, request: &Request, id: SessionId) -> Option<ParticipantId> {
         let By::Principal(principal) = &request.by else { return None };
         let who = (id, principal.id());
@@ -146,7 +148,7 @@ pub(super) fn named_message(command: &Command) -> Option<MessageId> {
     }
 }
 
-/// Those who alone may answer the message that a command posts.
+/// The answerers of the message that a command posts.
 pub(super) fn named_answerers(command: &Command) -> &[PrincipalId] {
     match command {
         Command::Post(new) => new.answerers.as_deref().unwrap_or_default(),

@@ -7,7 +7,7 @@ use crate::timeline::request::{Action, Request};
 use std::collections::HashSet;
 
 impl Batch {
-    /// Loads and locks everything that the requests name, all of it at once.
+    /// Loads and locks everything that the requests name, with one statement for each kind.
     pub(super) async fn load(&mut self, requests: &[Request]) -> Result<(), StoreError> {
         let mut sessions = HashSet::new();
         let mut pairs = HashSet::new();
@@ -24,7 +24,7 @@ impl Batch {
             }
             let Action::Command(command) = &request.action else { continue };
             sessions.insert((request.space, request.session));
-            if let Some(principal) = request.by.must_take_part() {
+            if let Some(principal) = request.by.required_participant() {
                 pairs.insert((request.session, principal));
             }
             if let Some(message) = named_message(command) {

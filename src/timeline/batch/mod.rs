@@ -16,38 +16,42 @@ use crate::domain::{
 use crate::store::{NewMark, SavedReply, StoreError, WriteSet, WriteTx};
 use std::collections::{HashMap, HashSet};
 
-/// What one batch did: an outcome for each request, in order, and the events to publish.
-pub(super) struct Done {
+/// The result of a batch: the outcome of each request, in order, and the events to publish.
+pub(super) struct BatchResult {
     pub(super) outcomes: Vec<Result<Outcome, Refusal>>,
     pub(super) events: Vec<CommittedEvent>,
 }
 
-/// The state that a batch works on: loaded once, then moved along in memory, written at the end.
+/// The state of a batch: loaded once, changed in memory, written at the end.
 struct Batch {
     now: Timestamp,
     tx: Box<dyn WriteTx>,
     sessions: HashMap<SessionId, Session>,
-    /// Sessions that this batch creates, and those that it changes.
+    /// Sessions that this batch creates.
     created: HashSet<SessionId>,
     changed: HashSet<SessionId>,
-    /// Ids of sessions to create that are taken.
+    /// Ids of new sessions that are in use.
     taken: HashSet<SessionId>,
     members: HashMap<(SessionId, PrincipalId), Participation>,
-    /// Those of the answerers that new messages name who are humans or guests of the session.
+    /// The answerers of new messages that are humans or guests of the session.
     answerers: HashSet<(SessionId, PrincipalId)>,
-    /// How far those have read who have written something.
+    /// The new read marks of people who have written.
     marks: HashMap<(SessionId, PrincipalId), NewMark>,
     messages: HashMap<MessageId, MessageState>,
     replies: HashMap<(String, String), SavedReply>,
     writes: WriteSet,
-    /// The replies to keep, written all together at the end: in parts, they would not be in one order.
+    /// The replies to store. Written all together at the end, so that they are in the order of their keys.
     kept: Vec<SavedReply>,
     events: Vec<CommittedEvent>,
     wrote: bool,
 }
 
-/// Carries out `requests` in one transaction. An error means that nothing happened.
-pub(super) async fn run(tx: Box<dyn WriteTx>, clock: &dyn Clock, requests: &[Request]) -> Result<Done, StoreError> {
+/// Executes `requests` in one transaction. An error means that nothing was changed.
+pub(super) async fn run(
+    tx: Box<dyn WriteTx>,
+    clock: &dyn Clock,
+    requests: &[Request],
+) -> Result<BatchResult, StoreError> {
     let mut batch = Batch {
         now: clock.now(),
         tx,
@@ -66,11 +70,11 @@ pub(super) async fn run(tx: Box<dyn WriteTx>, clock: &dyn Clock, requests: &[Req
         wrote: false,
     };
     batch.load(requests).await?;
-    // The clock is read again under the locks: an event is never older than what it follows.
+    // The clock is read again under the locks: an event is never older than the one before it.
     batch.now = clock.now();
     let mut outcomes = Vec::with_capacity(requests.len());
     for request in requests {
-        outcomes.push(batch.carry_out(request).await?);
+        outcomes.push(batch.execute(request).await?);
     }
     batch.writes.replies = std::mem::take(&mut batch.kept);
     if let Some(writes) = batch.take_writes() {
@@ -78,11 +82,11 @@ pub(super) async fn run(tx: Box<dyn WriteTx>, clock: &dyn Clock, requests: &[Req
     } else if batch.wrote {
         batch.tx.commit(WriteSet::default()).await?;
     }
-    Ok(Done { outcomes, events: batch.events })
+    Ok(BatchResult { outcomes, events: batch.events })
 }
 
 impl Batch {
-    async fn carry_out(&mut self, request: &Request) -> Result<Result<Outcome, Refusal>, StoreError> {
+    async fn execute(&mut self, request: &Request) -> Result<Result<Outcome, Refusal>, StoreError> {
         if let Some(idempotency) = &request.idempotency
             && let Some(saved) = self.replies.get(&(idempotency.scope.clone(), idempotency.key.clone()))
         {
@@ -94,7 +98,7 @@ impl Batch {
         }
         let outcome = match &request.action {
             Action::Create { session, has_chosen_id, participants, interaction } => {
-                // By whichever space: which one it is, nobody learns.
+                // In any space. The refusal does not say in which.
                 let is_taken = self.taken.contains(&session.id) || self.sessions.contains_key(&session.id);
                 if *has_chosen_id && is_taken {
                     Err(Refusal::Conflict("Field 'id' is taken by another session".to_owned()))
@@ -126,7 +130,7 @@ impl Batch {
         session.created_at = self.now;
         session.updated_at = self.now;
         let actor = request.by.actor();
-        // Before anything is written: a question that is refused leaves no session.
+        // Before anything is written: a refused question leaves no session.
         let asked = interaction.map(|new| {
             let answers = |id: &PrincipalId| participants.iter().any(|p| p.principal() == *id && is_person(p));
             let named = new.message.answerers.iter().flatten();

@@ -1,15 +1,15 @@
-//! Authentication by a first frame, and its refresh.
+//! Authentication by the first frame, and refresh of the credential.
 
-use super::Connection;
+use super::ConnectionTask;
 use crate::domain::{Principal, Refusal};
-use crate::hub::subscriber::{EndReason, Endpoint as _, Subscriber as _};
+use crate::hub::subscriber::{Connection as _, EndReason, Subscriber as _};
 use crate::protocol::close::CloseCode;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::frame::FrameId;
 use crate::protocol::frame::hub::reply;
 use std::sync::Arc;
 
-impl Connection {
+impl ConnectionTask {
     pub(super) async fn authenticate(&mut self, id: &FrameId, token: &str, agent: Option<&str>) {
         let since = std::time::Instant::now();
         match self.resolve(token, agent).await {
@@ -19,11 +19,11 @@ impl Connection {
                     self.accept(Some(id).filter(|id| !id.is_null()), &principal, since);
                 }
                 Err(refusal) => {
-                    self.link.reply(&reply::error(id, &refusal));
-                    self.link.end(CloseCode::TOO_MANY_CONNECTIONS, true);
+                    self.handle.reply(&reply::error(id, &refusal));
+                    self.handle.end(CloseCode::TOO_MANY_CONNECTIONS, true);
                 }
             },
-            Err(refusal) => self.link.end(ErrorCode::from(&refusal).close, false),
+            Err(refusal) => self.handle.end(ErrorCode::from(&refusal).close, false),
         }
     }
 
@@ -31,33 +31,33 @@ impl Connection {
         self.app.authenticator.any(token, agent, self.network).await
     }
 
-    /// Goes on as this principal, whose credential was looked up at `since` or later.
+    /// Continues as this principal, whose credential was looked up at `since` or later.
     pub(super) fn accept(&mut self, id: Option<&FrameId>, principal: &Arc<Principal>, since: std::time::Instant) {
-        self.session.authenticated();
+        self.state.authenticated();
         self.expires_at = principal.expires_at();
-        self.link.reply(&reply::hello(id, principal, self.link.id(), self.timing().heartbeat));
-        self.link.set_principal(Arc::clone(principal));
-        // A revocation between the look-up and this found nobody to send away.
+        self.handle.reply(&reply::hello(id, principal, self.handle.id(), self.timing().heartbeat));
+        self.handle.set_principal(Arc::clone(principal));
+        // A revocation since then did not find this connection under the principal.
         if self.app.hub.is_revoked_since(principal, since) {
-            self.link.revoke();
+            self.handle.revoke();
         }
     }
 
-    /// Goes on with another credential of the same principal.
+    /// Continues with another credential of the same principal.
     pub(super) async fn refresh(&mut self, id: &FrameId, token: &str, principal: &Principal) -> Result<(), Refusal> {
-        // A key goes on acting as the agent that the socket is for, if it can.
+        // An API key has to act as the agent that the connection is authenticated as.
         let agent = matches!(principal, Principal::Agent(_)).then(|| principal.id().0.to_string());
-        let somebody_else = || Refusal::Forbidden("The token is somebody else's".to_owned());
+        let other_principal = || Refusal::Forbidden("The token is somebody else's".to_owned());
         let since = std::time::Instant::now();
         let fresh = match self.resolve(token, agent.as_deref()).await {
-            Err(Refusal::NotFound(_)) => return Err(somebody_else()),
+            Err(Refusal::NotFound(_)) => return Err(other_principal()),
             resolved => resolved?,
         };
         if fresh.id() != principal.id() {
-            return Err(somebody_else());
+            return Err(other_principal());
         }
         let permit = self.app.connections.hold_instead(&self.permit, &fresh)?;
-        // Before the new credential counts: if this fails, the old one goes on as it was.
+        // Before the new credential is set: if this fails, the old one remains.
         if fresh.scope() != principal.scope() {
             self.narrow(principal, &fresh).await?;
         }
@@ -65,24 +65,24 @@ impl Connection {
             self.permit = permit;
         }
         self.expires_at = fresh.expires_at();
-        self.link.set_principal(Arc::clone(&fresh));
+        self.handle.set_principal(Arc::clone(&fresh));
         if self.app.hub.is_revoked_since(&fresh, since) {
-            self.link.revoke();
+            self.handle.revoke();
         }
-        self.link.reply(&reply::refreshed(id, self.expires_at));
+        self.handle.reply(&reply::refreshed(id, self.expires_at));
         Ok(())
     }
 
-    /// After a refresh by a credential that sees other sessions: ends what it may not see.
+    /// Ends the subscriptions that are out of the new credential's scope, and moves the feed to it.
     async fn narrow(&mut self, before: &Principal, now: &Principal) -> Result<(), Refusal> {
-        for session in self.link.subscriptions() {
+        for session in self.handle.subscriptions() {
             if self.app.store.head(now.scope(), session).await?.is_none() {
-                self.link.evict(session, EndReason::Removed);
+                self.handle.evict(session, EndReason::Removed);
             }
         }
-        if self.link.has_feed() {
-            self.app.hub.subscribe_feed(now.scope(), self.link.clone()).await?;
-            self.app.hub.unsubscribe_feed(before.scope(), self.link.id());
+        if self.handle.has_feed() {
+            self.app.hub.subscribe_feed(now.scope(), self.handle.clone()).await?;
+            self.app.hub.unsubscribe_feed(before.scope(), self.handle.id());
         }
         Ok(())
     }

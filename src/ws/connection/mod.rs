@@ -1,4 +1,5 @@
-//! The one task of a socket: reads frames, drains what waits, reads back what was dropped, keeps the heartbeat.
+//! The one task of a connection: reads frames, writes the outbox, reads missed events from the store, keeps the
+//! heartbeat.
 
 mod authenticate;
 mod catch_up;
@@ -7,12 +8,12 @@ mod execute;
 mod subscribe;
 mod timers;
 
-use super::link::Link;
-use super::pace::Pace;
-use super::session::{Effect, Session};
+use super::frame_rate::FrameRate;
+use super::handle::SocketHandle;
+use super::state::{Effect, ProtocolState};
 use crate::context::App;
 use crate::domain::{ClientNetwork, Principal, SessionId, Timestamp};
-use crate::hub::subscriber::Endpoint as _;
+use crate::hub::subscriber::Connection as _;
 use crate::limits::connections::{Descriptor, Permit};
 use crate::metrics::Held;
 use crate::protocol::close::CloseCode;
@@ -31,41 +32,41 @@ use tokio::time::{Instant, sleep_until};
 
 const SCRATCH: usize = 16 * 1024;
 thread_local! {
-    /// What all connections of a thread read into; an idle one owns no buffer.
+    /// The read buffer that the connections of a thread share. An idle connection owns none.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
 }
 
-struct Connection {
+struct ConnectionTask {
     app: App,
-    link: Arc<Link>,
-    session: Session,
+    handle: Arc<SocketHandle>,
+    state: ProtocolState,
     decoder: Decoder,
     network: ClientNetwork,
-    pace: Pace,
+    frame_rate: FrameRate,
     expires_at: Option<Timestamp>,
-    /// Counted for whose credential it is, or for where it comes from until that is known.
+    /// Counts the connection for its credential, or for its address before authentication.
     permit: Permit,
-    /// Sessions in which this socket counts as present.
+    /// Sessions in which this connection counts for presence.
     present: HashSet<SessionId>,
-    last_replayed: Option<SessionId>,
+    last_caught_up: Option<SessionId>,
     opened: Instant,
     last_frame: Instant,
-    /// When a ping went out that has not been answered.
+    /// When a ping was sent that the client has not answered.
     pinged: Option<Instant>,
-    /// How much was written when that was last looked at, and since when it has not moved.
+    /// How many bytes were written at the last check, and when that number last changed.
     progress: (u64, Instant),
 }
 
 /// Why the task stops.
 enum Stop {
-    /// The client closed; answer with its code.
+    /// The client has closed; the reply has its code.
     Closed(Option<u16>),
     /// The connection is gone.
     Gone,
 }
 
-/// Serves one socket until it ends. `early` is what came in behind the request.
-/// `principal` comes with the moment before its credential was looked up.
+/// Serves one connection until it ends. `early` are bytes that arrived with the request. `principal` comes with a time
+/// before its credential was looked up.
 pub(super) async fn serve(
     app: App,
     stream: TcpStream,
@@ -74,82 +75,82 @@ pub(super) async fn serve(
     network: ClientNetwork,
     (permit, _descriptor): (Permit, Descriptor),
 ) {
-    let link = Arc::new(Link::new(stream));
+    let handle = Arc::new(SocketHandle::new(stream));
     let _open = Held::new(&app.metrics.sockets);
     let now = Instant::now();
-    let mut connection = Connection {
+    let mut task = ConnectionTask {
         app: Arc::clone(&app),
-        link: Arc::clone(&link),
-        session: Session::default(),
+        handle: Arc::clone(&handle),
+        state: ProtocolState::default(),
         decoder: Decoder::default(),
         network,
-        pace: Pace::new(app.config.rate_limit, now),
+        frame_rate: FrameRate::new(app.config.rate_limit, now),
         expires_at: None,
         permit,
         present: HashSet::new(),
-        last_replayed: None,
+        last_caught_up: None,
         opened: now,
         last_frame: now,
         pinged: None,
         progress: (0, now),
     };
-    app.hub.register(link.clone());
+    app.hub.register(handle.clone());
     if app.draining.is_cancelled() {
-        link.go_away();
+        handle.go_away();
     }
     if let Some((principal, since)) = principal {
-        connection.accept(None, &principal, since);
+        task.accept(None, &principal, since);
     }
-    let served = AssertUnwindSafe(connection.serve(&early)).catch_unwind().await;
+    let served = AssertUnwindSafe(task.serve(&early)).catch_unwind().await;
     let stop = served.unwrap_or_else(|panic| {
-        // The hub must not go on counting on this socket.
+        // The hub must not go on delivering to this connection.
         app.supervisor.panicked("socket", &*panic);
-        link.end(CloseCode::INTERNAL, false);
+        handle.end(CloseCode::INTERNAL, false);
         Stop::Gone
     });
-    connection.leave_everything().await;
-    // A draining server waits for those that are registered: not before the close frame is out.
-    close(&link, &stop).await;
-    app.hub.unregister(link.id());
+    task.leave_everything().await;
+    // After the close frame is written: a draining server waits for the connections that are registered.
+    close(&handle, &stop).await;
+    app.hub.unregister(handle.id());
 }
 
-impl Connection {
-    /// Takes what came in with the request, then everything else until the end.
+impl ConnectionTask {
+    /// Handles the bytes that arrived with the request, then serves the connection until the end.
     async fn serve(&mut self, early: &[u8]) -> Stop {
-        match self.take(early).await {
+        match self.read_early(early).await {
             Ok(()) => self.run().await,
             Err(stop) => stop,
         }
     }
 
     async fn run(&mut self) -> Stop {
-        let link = Arc::clone(&self.link);
+        let handle = Arc::clone(&self.handle);
         let timer = sleep_until(self.next_deadline());
         tokio::pin!(timer);
         loop {
-            if link.ending().is_some() {
+            if handle.ending().is_some() {
                 return Stop::Gone;
             }
-            // Authentication and a refresh move it.
+            // Authentication and a refresh change the deadline.
             let due = self.next_deadline();
             if due < timer.deadline() {
                 timer.as_mut().reset(due);
             }
-            // Here too: a client that never lets the socket run dry must not keep its deadlines from coming.
+            // Checked here too: a socket that always has bytes to read must not delay the timer.
             if due <= Instant::now() {
                 self.tick();
                 timer.as_mut().reset(self.next_deadline());
             }
-            let backlog = link.has_backlog();
-            let low = !backlog || link.is_low();
-            let behind = if low { link.behind(self.last_replayed) } else { None };
+            let backlog = handle.has_backlog();
+            let low = !backlog || handle.is_low();
+            let missing = if low { handle.missing(self.last_caught_up) } else { None };
             let outcome = tokio::select! {
-                // What the hub asks for (an end, an eviction) goes before everything else; then room is made before
-                // more is taken in; reading back from the store fills what time is left.
+                // The hub's requests (an end, an eviction) come first. Writing comes before reading, so that there is
+                // room for replies. Missed events are read from the store when nothing else is ready.
                 biased;
-                () = link.wake.notified() => self.evict().await,
-                ready = link.stream.writable(), if backlog => ready.and_then(|()| link.flush()).map_err(|_| Stop::Gone),
-                ready = link.stream.readable(), if low => match ready {
+                () = handle.wake.notified() => self.evict().await,
+                ready = handle.stream.writable(), if backlog => ready.and_then(|()| handle.flush()).map_err(|_| Stop::Gone),
+                ready = handle.stream.readable(), if low => match ready {
                     Ok(()) => self.read().await,
                     Err(_) => Err(Stop::Gone),
                 },
@@ -158,9 +159,9 @@ impl Connection {
                     timer.as_mut().reset(self.next_deadline());
                     Ok(())
                 }
-                () = std::future::ready(()), if behind.is_some() => {
-                    if let Some(behind) = behind {
-                        self.read_back(behind).await;
+                () = std::future::ready(()), if missing.is_some() => {
+                    if let Some(missing) = missing {
+                        self.catch_up(missing).await;
                     }
                     Ok(())
                 }
@@ -173,72 +174,73 @@ impl Connection {
 
     async fn read(&mut self) -> Result<(), Stop> {
         let mut messages = Vec::new();
-        let fed = BUFFER.with_borrow_mut(|buffer| match self.link.stream.try_read(buffer) {
+        let fed = BUFFER.with_borrow_mut(|buffer| match self.handle.stream.try_read(buffer) {
             Ok(0) => Err(Stop::Gone),
             Ok(read) => Ok(self.decoder.feed(&buffer[..read], &mut messages)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Ok(())),
             Err(_) => Err(Stop::Gone),
         })?;
-        self.handle(messages, fed).await
+        self.handle_messages(messages, fed).await
     }
 
-    /// Counts what was read as frames; fragments without end or content cost as much as messages.
+    /// Counts fragments against the frame rate, so that a message of many small or empty fragments costs as much as
+    /// messages would.
     fn is_too_fast(&mut self) -> bool {
         let now = Instant::now();
-        (0..self.decoder.take_fragments()).any(|_| !self.pace.allows(now))
+        (0..self.decoder.take_fragments()).any(|_| !self.frame_rate.allows(now))
     }
 
-    /// Takes bytes that came in with the request.
-    async fn take(&mut self, early: &[u8]) -> Result<(), Stop> {
+    /// Handles bytes that arrived with the request.
+    async fn read_early(&mut self, early: &[u8]) -> Result<(), Stop> {
         let mut messages = Vec::new();
         let fed = self.decoder.feed(early, &mut messages);
-        self.handle(messages, fed).await
+        self.handle_messages(messages, fed).await
     }
 
-    async fn handle(&mut self, messages: Vec<Incoming>, fed: Result<(), CloseCode>) -> Result<(), Stop> {
+    async fn handle_messages(&mut self, messages: Vec<Incoming>, fed: Result<(), CloseCode>) -> Result<(), Stop> {
         if self.is_too_fast() {
-            self.link.end(CloseCode::TOO_MANY_FRAMES, false);
+            self.handle.end(CloseCode::TOO_MANY_FRAMES, false);
             return Ok(());
         }
         for message in messages {
             self.last_frame = Instant::now();
             self.pinged = None;
-            if !self.pace.allows(self.last_frame) {
-                self.link.end(CloseCode::TOO_MANY_FRAMES, false);
+            if !self.frame_rate.allows(self.last_frame) {
+                self.handle.end(CloseCode::TOO_MANY_FRAMES, false);
                 return Ok(());
             }
             let effect = match message {
-                Incoming::Text(text) => self.session.on_text(&text),
-                Incoming::Binary => self.session.on_binary(),
+                Incoming::Text(text) => self.state.on_text(&text),
+                Incoming::Binary => self.state.on_binary(),
                 Incoming::Ping(payload) => {
-                    self.link.send_frame(pong_frame(&payload));
+                    self.handle.send_frame(pong_frame(&payload));
                     continue;
                 }
                 Incoming::Pong => continue,
                 Incoming::Close(code) => return Err(Stop::Closed(code)),
             };
             self.perform(effect).await;
-            if self.link.ending().is_some() {
+            if self.handle.ending().is_some() {
                 return Ok(());
             }
         }
         if let Err(code) = fed {
-            self.link.end(code, false);
+            self.handle.end(code, false);
         }
         Ok(())
     }
 
     async fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Reply(text) => self.link.reply(&text),
+            Effect::Reply(text) => self.handle.reply(&text),
             Effect::ReplyAndClose(text, code) => {
-                self.link.reply(&text);
-                self.link.end(code, true);
+                self.handle.reply(&text);
+                self.handle.end(code, true);
             }
             Effect::Authenticate { id, token, agent } => self.authenticate(&id, &token, agent.as_deref()).await,
             Effect::Do(id, frame) => {
-                if let Err(refusal) = self.carry_out(&id, frame).await {
-                    self.link.reply(&reply::error(&id, &refusal));
+                if let Err(refusal) = self.execute(&id, frame).await {
+                    self.handle.reply(&reply::error(&id, &refusal));
                 }
             }
         }

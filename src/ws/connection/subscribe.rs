@@ -1,24 +1,26 @@
-//! Subscriptions of a socket: from the first look at the store to the end.
+//! Subscriptions of a connection to sessions, from the first read of the store to the end.
 
-use super::super::link::Prepared;
-use super::{Connection, Stop};
+use super::super::handle::Prepared;
+use super::{ConnectionTask, Stop};
 use crate::domain::{Principal, Refusal, SessionId};
-use crate::hub::subscriber::{EndReason, Endpoint as _, Subscriber as _};
+use crate::hub::subscriber::{Connection as _, EndReason, Subscriber as _};
 use crate::protocol::frame::FrameId;
 use crate::protocol::frame::hub::reply;
 use crate::protocol::limits::MAX_SUBSCRIPTIONS;
+use crate::timeline::reader::Start;
 use std::collections::HashSet;
 
-impl Connection {
-    /// The hub has ended subscriptions: leave their sessions.
+impl ConnectionTask {
+    /// Leaves the sessions whose subscriptions the hub has ended.
     pub(super) async fn evict(&mut self) -> Result<(), Stop> {
-        for session in self.link.take_evicted() {
+        for session in self.handle.take_evicted() {
             self.leave(session).await;
         }
         Ok(())
     }
 
-    /// Listens first, then looks where the timeline stands, then answers and opens: nothing falls between.
+    /// Joins the topic, then reads the head of the timeline, then replies and opens the cursor: no event is missed in
+    /// between.
     pub(super) async fn subscribe(
         &mut self,
         id: &FrameId,
@@ -26,15 +28,15 @@ impl Connection {
         after: Option<i64>,
         principal: &Principal,
     ) -> Result<(), Refusal> {
-        let earlier = match self.link.prepare(session, MAX_SUBSCRIPTIONS) {
-            Prepared::Again(earlier) => Some(earlier),
+        let earlier = match self.handle.prepare(session, MAX_SUBSCRIPTIONS) {
+            Prepared::Replaces(earlier) => Some(earlier),
             Prepared::New => {
-                self.app.hub.join(session, self.link.clone()).await;
+                self.app.hub.join(session, self.handle.clone()).await;
                 None
             }
             Prepared::Evicted => {
                 self.leave(session).await;
-                self.app.hub.join(session, self.link.clone()).await;
+                self.app.hub.join(session, self.handle.clone()).await;
                 None
             }
             Prepared::Refused => {
@@ -45,42 +47,37 @@ impl Connection {
         let standing = self.app.store.standing(principal.scope(), session, principal.id()).await;
         let standing = match (standing, earlier) {
             (Ok(Some(standing)), _) => standing,
-            // The client has a subscription: it goes on as it was, or its end is told.
+            // The earlier subscription continues, or ends with a notice to the client.
             (Err(error), Some(earlier)) => {
-                self.link.restore(session, earlier);
+                self.handle.restore(session, earlier);
                 return Err(error.into());
             }
             (Ok(None), Some(_)) => {
-                self.link.evict(session, EndReason::Removed);
+                self.handle.evict(session, EndReason::Removed);
                 return Err(Refusal::NotFound("Session"));
             }
             (other, None) => {
-                self.link.forget(session);
+                self.handle.remove(session);
                 self.leave(session).await;
                 return Err(other.map_or_else(Refusal::from, |_| Refusal::NotFound("Session")));
             }
         };
         let head = standing.head;
-        let reset = after.is_some_and(|after| after > head.last_seq);
-        let at = match after {
-            None => head.last_seq,
-            Some(_) if reset => head.first_seq - 1,
-            Some(after) => after.max(head.first_seq - 1),
-        };
-        let replay = head.last_seq - at;
+        let Start { position, is_reset } = Start::resume(after, &head);
+        let replay = head.last_seq - position;
         if after.is_some() {
             self.app.metrics.replay_events.observe(replay as f64);
         }
         self.app.hub.observe(session, &head);
-        self.app.hub.note_crowd(session, standing.is_crowd);
-        if reset {
-            self.app.hub.look_later(session);
+        self.app.hub.set_presence_batching(session, standing.is_crowd);
+        if is_reset {
+            self.app.hub.compare_later(session);
         }
-        let subscribed = reply::subscribed(id, session, head.last_seq, replay, head.first_seq, reset);
-        // It may have been ended between the look-up and this.
-        self.link.open(session, at, head.last_seq, &subscribed).map_err(|ended| match ended {
+        let subscribed = reply::subscribed(id, session, head.last_seq, replay, head.first_seq, is_reset);
+        // It may have ended since the store was read.
+        self.handle.open(session, position, head.last_seq, &subscribed).map_err(|ended| match ended {
             EndReason::Removed | EndReason::Retired => Refusal::NotFound("Session"),
-            // What was looked up no longer holds, and looking again helps.
+            // What was read no longer holds. A retry reads it again.
             EndReason::Reset => Refusal::Unavailable,
         })?;
         if let Some(participant) = standing.participant
@@ -91,27 +88,27 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends what `subscribe` began on the hub's side.
+    /// Ends the part of a subscription that is in the hub.
     pub(super) async fn leave(&mut self, session: SessionId) {
-        self.app.hub.leave(session, self.link.id()).await;
+        self.app.hub.leave(session, self.handle.id()).await;
         if self.present.remove(&session)
-            && let Some(principal) = self.link.principal()
+            && let Some(principal) = self.handle.principal()
         {
             self.app.hub.exit(session, principal.id());
         }
     }
 
     pub(super) async fn leave_everything(&mut self) {
-        let mut sessions: HashSet<SessionId> = self.link.subscriptions().into_iter().collect();
-        sessions.extend(self.link.take_evicted());
+        let mut sessions: HashSet<SessionId> = self.handle.subscriptions().into_iter().collect();
+        sessions.extend(self.handle.take_evicted());
         for session in sessions {
-            self.link.forget(session);
+            self.handle.remove(session);
             self.leave(session).await;
         }
-        if self.link.forget_feed()
-            && let Some(principal) = self.link.principal()
+        if self.handle.remove_feed()
+            && let Some(principal) = self.handle.principal()
         {
-            self.app.hub.unsubscribe_feed(principal.scope(), self.link.id());
+            self.app.hub.unsubscribe_feed(principal.scope(), self.handle.id());
         }
     }
 }

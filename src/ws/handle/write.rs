@@ -1,14 +1,14 @@
-//! Writing to the socket: at once where nothing waits, else through the outbox.
+//! Writes to the socket: at once if the outbox is empty, else through the outbox.
 
-use super::{Link, State};
+use super::{SocketHandle, State};
 use bytes::Bytes;
 use std::io::{self, IoSlice};
 
-/// Most pieces handed to the kernel in one write.
+/// Most pieces in one write.
 const MAX_SLICES: usize = 32;
 
-impl Link {
-    /// Writes what waits, as far as the socket takes it.
+impl SocketHandle {
+    /// Writes as much of the outbox as the socket takes.
     pub(in crate::ws) fn flush(&self) -> io::Result<()> {
         let mut state = self.state.lock();
         while !state.outbox.is_empty() {
@@ -26,16 +26,17 @@ impl Link {
         Ok(())
     }
 
-    /// Puts the last frame: before it what waits if `gently`, else only a frame that has begun.
-    pub(in crate::ws) fn put_last(&self, frame: Bytes, gently: bool) {
+    /// Queues the last frame: behind the outbox if `flush_first`, else only behind a frame that has begun.
+    pub(in crate::ws) fn queue_last(&self, frame: Bytes, flush_first: bool) {
         let mut state = self.state.lock();
-        if !gently {
+        if !flush_first {
             state.outbox.clear_unsent();
         }
         state.outbox.push(frame, 1);
     }
-    /// Writes at once if nothing waits and the socket takes it, else queues.
-    pub(super) fn put(&self, state: &mut State, bytes: Bytes, frames: usize) {
+
+    /// Writes `bytes`, which hold `frames` frames, if the outbox is empty. Queues what the socket does not take.
+    pub(super) fn write_or_queue(&self, state: &mut State, bytes: Bytes, frames: usize) {
         if !state.outbox.is_empty() {
             state.outbox.push(bytes, frames);
             return;
@@ -48,7 +49,7 @@ impl Link {
                     self.wake.notify_one();
                 }
             }
-            // An error will meet the task as well, which ends the connection.
+            // The task meets the same error, and ends the connection.
             Err(_) => {
                 state.outbox.push(bytes, frames);
                 self.wake.notify_one();

@@ -12,23 +12,23 @@ use crate::protocol::limits::MAX_UNREADABLE;
 pub enum Effect {
     /// Send this text.
     Reply(String),
-    /// Resolve the token; then call [`Session::authenticated`] and answer with this id, or close with 4401.
+    /// Resolve the token. Then call [`ProtocolState::authenticated`] and reply with this id, or close with 4401.
     Authenticate { id: FrameId, token: String, agent: Option<String> },
-    /// Carry out a frame of an authenticated client, and answer with this id.
+    /// Execute a frame of an authenticated client, and reply with this id.
     Do(FrameId, ClientFrame),
     /// Send this text, then close.
     ReplyAndClose(String, CloseCode),
 }
 
-/// Where a connection stands.
+/// The protocol state of one connection.
 #[derive(Debug, Default)]
-pub struct Session {
+pub struct ProtocolState {
     authenticated: bool,
     unreadable: u32,
 }
 
-impl Session {
-    /// The client has proved who it is.
+impl ProtocolState {
+    /// Notes that the client has authenticated.
     pub fn authenticated(&mut self) {
         self.authenticated = true;
     }
@@ -84,27 +84,27 @@ mod tests {
 
     #[test]
     fn nothing_works_before_auth() {
-        let mut session = Session::default();
-        let Effect::Reply(text) = session.on_text(br#"{"type":"ping","id":1}"#) else { panic!("a reply") };
+        let mut state = ProtocolState::default();
+        let Effect::Reply(text) = state.on_text(br#"{"type":"ping","id":1}"#) else { panic!("a reply") };
         assert!(text.contains("UNAUTHORIZED") && text.contains(r#""id":1"#), "{text}");
-        assert!(matches!(session.on_text(br#"{"type":"auth","token":"t"}"#), Effect::Authenticate { .. }));
-        session.authenticated();
-        let Effect::Reply(text) = session.on_text(br#"{"type":"ping","id":"x"}"#) else { panic!("a reply") };
+        assert!(matches!(state.on_text(br#"{"type":"auth","token":"t"}"#), Effect::Authenticate { .. }));
+        state.authenticated();
+        let Effect::Reply(text) = state.on_text(br#"{"type":"ping","id":"x"}"#) else { panic!("a reply") };
         assert_eq!(text, r#"{"type":"pong","id":"x"}"#);
     }
 
     #[test]
     fn an_id_comes_back_as_it_was_sent() {
-        let mut session = Session::default();
-        session.authenticated();
+        let mut state = ProtocolState::default();
+        state.authenticated();
         for id in ["123456789012345678901234567890", "-0", "1.50", "1E40", r#""a\u0000b""#, "null"] {
-            let Effect::Reply(text) = session.on_text(format!(r#"{{"type":"ping","id": {id} }}"#).as_bytes()) else {
+            let Effect::Reply(text) = state.on_text(format!(r#"{{"type":"ping","id": {id} }}"#).as_bytes()) else {
                 panic!("a reply to {id}")
             };
             assert_eq!(text, format!(r#"{{"type":"pong","id":{id}}}"#));
         }
         for id in ["{}", "[1]", "true", "1e400", r#""\ud800""#] {
-            let Effect::Reply(text) = session.on_text(format!(r#"{{"type":"ping","id":{id}}}"#).as_bytes()) else {
+            let Effect::Reply(text) = state.on_text(format!(r#"{{"type":"ping","id":{id}}}"#).as_bytes()) else {
                 panic!("a reply to {id}")
             };
             assert!(text.contains("'id'") && text.contains(r#""id":null"#), "{id}: {text}");
@@ -113,23 +113,23 @@ mod tests {
 
     #[test]
     fn ten_unreadable_frames_in_a_row_end_it() {
-        let mut session = Session::default();
-        session.authenticated();
+        let mut state = ProtocolState::default();
+        state.authenticated();
         for round in 0..2 {
             for _ in 0..9 {
-                assert!(matches!(session.on_text(b"nonsense"), Effect::Reply(_)));
+                assert!(matches!(state.on_text(b"nonsense"), Effect::Reply(_)));
             }
             if round == 0 {
-                assert!(matches!(session.on_text(br#"{"type":"ping"}"#), Effect::Reply(_)));
+                assert!(matches!(state.on_text(br#"{"type":"ping"}"#), Effect::Reply(_)));
             }
         }
-        assert!(matches!(session.on_binary(), Effect::ReplyAndClose(_, CloseCode::BAD_FRAMES)));
+        assert!(matches!(state.on_binary(), Effect::ReplyAndClose(_, CloseCode::BAD_FRAMES)));
     }
 
     #[test]
     fn errors_name_the_field() {
-        let mut session = Session::default();
-        session.authenticated();
+        let mut state = ProtocolState::default();
+        state.authenticated();
         for (frame, field) in [
             (r#"{"type":"subscribe"}"#, "sessionId"),
             (r#"{"type":"subscribe","sessionId":5}"#, "sessionId"),
@@ -141,7 +141,7 @@ mod tests {
             (r#"{"id":7}"#, "type"),
             (r#"{"id":7,"type":5}"#, "type"),
         ] {
-            let Effect::Reply(text) = session.on_text(frame.as_bytes()) else { panic!("a reply to {frame}") };
+            let Effect::Reply(text) = state.on_text(frame.as_bytes()) else { panic!("a reply to {frame}") };
             assert!(text.contains("VALIDATION_ERROR") && text.contains(&format!("'{field}'")), "{frame}: {text}");
             let id = if frame.contains(r#""id":7"#) { "7" } else { "null" };
             assert!(text.contains(&format!(r#""id":{id}"#)), "{frame}: {text}");
@@ -151,10 +151,10 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_makes_it_panic(text in "\\PC{0,80}", bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let mut session = Session::default();
-            session.authenticated();
-            let _ = session.on_text(text.as_bytes());
-            let _ = session.on_text(&bytes);
+            let mut state = ProtocolState::default();
+            state.authenticated();
+            let _ = state.on_text(text.as_bytes());
+            let _ = state.on_text(&bytes);
         }
     }
 }

@@ -1,40 +1,38 @@
-//! The subscriptions of a connection, with a cursor for each.
+//! The subscriptions of a connection to sessions, each with its cursor.
 
-use super::{Link, State};
+use super::{SocketHandle, State};
 use crate::domain::SessionId;
 use crate::hub::subscriber::EndReason;
 use crate::protocol::frame::hub::reply;
 use crate::protocol::rfc6455::encode::text_frame;
-use crate::timeline::Cursor;
-use crate::timeline::cursor::Offer;
+use crate::timeline::reader::{Cursor, Offer, Page};
 use bytes::Bytes;
 
-/// What there was of a subscription that is about to begin.
+/// The state of a subscription before `prepare`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ws) enum Prepared {
-    /// Nothing.
     New,
-    /// It stood here, and begins anew.
-    Again(Cursor),
-    /// The hub has ended it, and has not been told yet that this connection knows.
+    /// There was one, with this cursor. The new one replaces it.
+    Replaces(Cursor),
+    /// The hub has ended it, and the task has yet to leave the session.
     Evicted,
     /// There are too many others.
     Refused,
 }
 
-impl Link {
-    /// Adds a subscription that only listens for now, unless there are too many.
+impl SocketHandle {
+    /// Adds a subscription with a closed cursor, unless there are too many.
     pub(in crate::ws) fn prepare(&self, session: SessionId, max: usize) -> Prepared {
         let mut state = self.state.lock();
         if state.subscriptions.len() >= max && !state.subscriptions.contains_key(&session) {
             return Prepared::Refused;
         }
         if let Some(earlier) = state.subscriptions.insert(session, Cursor::closed()) {
-            return Prepared::Again(earlier);
+            return Prepared::Replaces(earlier);
         }
         match state.evicted.iter().position(|(evicted, _)| *evicted == session) {
             Some(index) => {
-                // The new one must not end with the old one.
+                // The end of the earlier subscription must not end the new one.
                 state.evicted.swap_remove(index);
                 Prepared::Evicted
             }
@@ -42,32 +40,38 @@ impl Link {
         }
     }
 
-    /// Opens a prepared subscription: `reply` goes out first, then the events after `at`. If it was ended meanwhile,
-    /// nothing goes out, and why is returned.
-    pub(in crate::ws) fn open(&self, session: SessionId, at: i64, head: i64, reply: &str) -> Result<(), EndReason> {
+    /// Opens a prepared subscription: sends `reply`, then the events after `position`. If the subscription was ended
+    /// meanwhile, sends nothing and returns the reason.
+    pub(in crate::ws) fn open(
+        &self,
+        session: SessionId,
+        position: i64,
+        head: i64,
+        reply: &str,
+    ) -> Result<(), EndReason> {
         let mut state = self.state.lock();
         let Some(cursor) = state.subscriptions.get_mut(&session) else {
             let ended = state.evicted.iter().find(|(evicted, _)| *evicted == session);
             return Err(ended.map_or(EndReason::Removed, |(_, reason)| *reason));
         };
-        cursor.open(at, head);
+        cursor.open(position, head);
         let frame = text_frame(&[reply]);
-        self.put(&mut state, frame, 1);
+        self.write_or_queue(&mut state, frame, 1);
         Ok(())
     }
 
-    /// Has the subscription that stood before `prepare` go on, unless it was ended meanwhile: what came by is read back
-    /// from the store.
+    /// Continues the subscription that `prepare` replaced, unless it was ended meanwhile. Events that were committed
+    /// meanwhile are read from the store.
     pub(in crate::ws) fn restore(&self, session: SessionId, earlier: Cursor) {
         if let Some(cursor) = self.state.lock().subscriptions.get_mut(&session) {
-            let heard = cursor.known();
+            let high_water_mark = cursor.high_water_mark();
             *cursor = earlier;
-            cursor.hear(heard);
+            cursor.note_high_water_mark(high_water_mark);
         }
     }
 
-    /// Ends a subscription; `false` if there was none.
-    pub(in crate::ws) fn forget(&self, session: SessionId) -> bool {
+    /// Removes a subscription; `false` if there was none.
+    pub(in crate::ws) fn remove(&self, session: SessionId) -> bool {
         self.state.lock().subscriptions.remove(&session).is_some()
     }
 
@@ -79,50 +83,42 @@ impl Link {
         self.state.lock().subscriptions.keys().copied().collect()
     }
 
-    /// The sessions that the fan-out has ended since the last call.
+    /// Takes the sessions whose subscriptions the hub has ended since the last call.
     pub(in crate::ws) fn take_evicted(&self) -> Vec<SessionId> {
         let evicted = std::mem::take(&mut self.state.lock().evicted);
         evicted.into_iter().map(|(session, _)| session).collect()
     }
 
-    /// Hands on one event that was read from the store: `true` if it went out, `false` if it had been before. None
-    /// if there is no room for it.
+    /// Prepares a subscription for the events of a page.
+    pub(in crate::ws) fn begin_page(&self, session: SessionId, page: &Page) {
+        if let Some(cursor) = self.state.lock().subscriptions.get_mut(&session) {
+            cursor.begin_page(page);
+        }
+    }
+
+    /// Sends an event that was read from the store: `false` if it was sent before, `None` if there is no room for it.
     pub(in crate::ws) fn replay(&self, session: SessionId, seq: i64, frame: Bytes) -> Option<bool> {
         let mut state = self.state.lock();
-        // A frame for which a queue that is nearly empty has no room would never find any.
-        let room = state.outbox.has_room(1, frame.len()) || state.outbox.is_low();
+        // A frame for which an outbox that is nearly empty has no room would never find any.
+        let has_room = state.outbox.has_room(1, frame.len()) || state.outbox.is_low();
         let cursor = state.subscriptions.get_mut(&session)?;
         match cursor.offer(seq) {
-            Offer::Next if !room => None,
-            Offer::Next => {
+            Offer::Next if has_room => {
                 cursor.advance();
-                self.put(&mut state, frame, 1);
+                self.write_or_queue(&mut state, frame, 1);
                 Some(true)
             }
-            Offer::Old => Some(false),
-            Offer::Gap => None,
+            Offer::Duplicate => Some(false),
+            Offer::Next | Offer::Gap => None,
         }
     }
 
-    /// Jumps over events that retention has deleted.
-    pub(in crate::ws) fn skip_to(&self, session: SessionId, first_seq: i64) {
-        if let Some(cursor) = self.state.lock().subscriptions.get_mut(&session) {
-            cursor.skip_to(first_seq);
-        }
-    }
-
-    /// Forgets that a session's timeline reaches to `known`: the store has nothing more.
-    pub(in crate::ws) fn retract(&self, session: SessionId, known: i64) {
-        if let Some(cursor) = self.state.lock().subscriptions.get_mut(&session) {
-            cursor.retract(known);
-        }
-    }
-
-    pub(super) fn evict_locked(&self, state: &mut State, session: SessionId, reason: EndReason) {
+    /// Ends a subscription, and tells the client why.
+    pub(super) fn end_subscription(&self, state: &mut State, session: SessionId, reason: EndReason) {
         if state.subscriptions.remove(&session).is_some() {
             state.evicted.push((session, reason));
             let frame = text_frame(&[&reply::evicted(session, reason.as_str())]);
-            self.put(state, frame, 1);
+            self.write_or_queue(state, frame, 1);
             self.wake.notify_one();
         }
     }

@@ -1,23 +1,23 @@
-//! How fast a client may send frames: the same rate as requests have, each socket for itself.
+//! The rate at which a client may send frames: that of HTTP requests, counted for each connection.
 
 use crate::config::RateLimit;
 use crate::limits::{Bucket, Rate};
 use tokio::time::Instant;
 
-/// What a socket's client may send yet.
+/// The frame budget of one connection.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct FrameRate {
     rate: Option<Rate>,
     bucket: Bucket<std::time::Instant>,
 }
 
-impl Pace {
-    /// No limit at all without a rate.
+impl FrameRate {
+    /// Without a rate there is no limit.
     pub(super) fn new(limit: Option<RateLimit>, now: Instant) -> Self {
         Self { rate: limit.map(Rate::from), bucket: Bucket::full(now.into_std()) }
     }
 
-    /// Counts one frame; `false` if it is one too many.
+    /// Counts one frame; `false` if it exceeds the rate.
     pub(super) fn allows(&mut self, now: Instant) -> bool {
         self.rate.is_none_or(|rate| self.bucket.take(rate, now.into_std()).is_ok())
     }
@@ -31,11 +31,11 @@ mod tests {
     #[test]
     fn a_burst_passes_then_the_rate_holds() {
         let now = Instant::now();
-        let mut pace = Pace::new(Some(RateLimit { per_second: 10, burst: 20 }), now);
-        assert_eq!((0..100).filter(|_| pace.allows(now)).count(), 20);
+        let mut frame_rate = FrameRate::new(Some(RateLimit { per_second: 10, burst: 20 }), now);
+        assert_eq!((0..100).filter(|_| frame_rate.allows(now)).count(), 20);
         let later = now + Duration::from_millis(500);
-        assert_eq!((0..100).filter(|_| pace.allows(later)).count(), 5);
-        let mut free = Pace::new(None, now);
+        assert_eq!((0..100).filter(|_| frame_rate.allows(later)).count(), 5);
+        let mut free = FrameRate::new(None, now);
         assert!((0..10_000).all(|_| free.allows(now)));
     }
 }

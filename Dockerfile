@@ -30,10 +30,12 @@ WORKDIR /src
 # So are the crates: most of the time of a build goes into them.
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY loadtest/Cargo.toml loadtest/
+COPY sdk/rust/Cargo.toml sdk/rust/
 COPY scripts/release.sh scripts/
 RUN scripts/release.sh dependencies
 COPY migrations migrations
 COPY src src
+COPY sdk/rust/src sdk/rust/src
 COPY --from=page /src/web-demo/dist web-demo/dist
 RUN scripts/release.sh program
 

@@ -32,7 +32,7 @@ if [ ! -x "$program" ]; then
         done
         sed -i -e '/^default-run = /d' -e 's/^version = "0.1.0"$/version = "0.1.0-previous"/' "$source/Cargo.toml"
         printf '\n[[bin]]\nname = "hiloop-previous"\npath = "src/main.rs"\n' >>"$source/Cargo.toml"
-        sed -i -E '/^name = "(hiloop|loadtest)"$/{n;s/.*/version = "0.1.0-previous"/}' "$source/Cargo.lock"
+        sed -i -E '/^name = "(hiloop|hiloop-sdk|loadtest)"$/{n;s/.*/version = "0.1.0-previous"/}' "$source/Cargo.lock"
         (cd "$source" && cargo test --locked --workspace --test it --no-run --target-dir "$target" >&2)
         cp "$target/debug/hiloop-previous" "$program.new"
         rm -rf "$source"

@@ -63,13 +63,15 @@ stand_in() {
     for file in src/main.rs loadtest/src/main.rs; do
         [ -e "$file" ] || { mkdir -p "$(dirname "$file")" && echo 'fn main() {}' >"$file"; }
     done
-    [ -e src/lib.rs ] || : >src/lib.rs
+    for file in src/lib.rs sdk/rust/src/lib.rs; do
+        [ -e "$file" ] || { mkdir -p "$(dirname "$file")" && : >"$file"; }
+    done
 }
 
 dependencies() {
     build
     # The real sources may be older than these: by their times alone cargo would take this build for theirs.
-    cargo clean --locked --release --package hiloop --target-dir "$build"
+    cargo clean --locked --release --package hiloop --package hiloop-sdk --target-dir "$build"
 }
 
 program() {

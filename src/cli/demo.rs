@@ -6,18 +6,17 @@ mod envelope;
 mod hub;
 mod key;
 mod lines;
-mod link;
 mod script;
 mod words;
 
 use self::conversation::{Conversation, Ending};
-use self::hub::{Hub, HubError};
+use self::hub::{failed, first_contact, patient};
 use self::key::OwnKey;
 use super::CliError;
 use crate::config::DatabaseSettings;
 use clap::Args;
+use hiloop_sdk::Client;
 use std::io::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -43,43 +42,34 @@ pub(super) struct Demo {
     database: DatabaseSettings,
 }
 
-impl From<HubError> for CliError {
-    fn from(error: HubError) -> Self {
-        Self::Other(error.to_string())
-    }
-}
-
 impl Demo {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        // Fails only if one is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let stop = CancellationToken::new();
         stop_on_signal(stop.clone())?;
-        let hub = Hub::new(&self.url, self.key.as_deref())?;
-        let Some(reached) = stop.run_until_cancelled(hub.first_contact()).await else {
+        let Some(reached) = stop.run_until_cancelled(first_contact(&self.url, self.key.as_deref())).await else {
             return Ok(());
         };
         reached?;
-        if self.key.is_some() {
-            return self.converse(hub, &stop).await;
+        if let Some(key) = &self.key {
+            return self.converse(&patient(&self.url, key)?, &stop).await;
         }
         let own = OwnKey::create(&self.database).await?;
-        let outcome = match hub.with_key(own.secret()) {
-            Ok(hub) => self.converse(hub, &stop).await,
-            Err(error) => Err(error.into()),
+        let outcome = match patient(&self.url, own.secret()) {
+            Ok(client) => self.converse(&client, &stop).await,
+            Err(error) => Err(error),
         };
         own.revoke().await;
         outcome
     }
 
     /// Holds one conversation after the other.
-    async fn converse(&self, hub: Hub, stop: &CancellationToken) -> Result<(), CliError> {
-        let hub = Arc::new(hub);
+    async fn converse(&self, client: &Client, stop: &CancellationToken) -> Result<(), CliError> {
+        let failed = |error| failed(&self.url, &error);
         loop {
-            let Some(opened) = stop.run_until_cancelled(Conversation::open(&hub, self.pace)).await else {
+            let Some(opened) = stop.run_until_cancelled(Conversation::open(client, self.pace)).await else {
                 return Ok(());
             };
-            let ending = opened?.run(stop).await?;
+            let ending = opened.map_err(failed)?.run(stop).await.map_err(failed)?;
             if self.once || ending == Ending::Stopped {
                 return Ok(());
             }

@@ -51,6 +51,7 @@ mod replay;
 mod restored;
 mod retention;
 mod revocations;
+mod sdk_rust;
 mod sessions;
 mod sign_ins;
 mod slow;

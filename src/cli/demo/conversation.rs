@@ -1,21 +1,23 @@
 //! One conversation: carries out the steps of the script in a session, and passes the session's events to the script.
 
-use super::envelope::{open, seal, shortened};
-use super::hub::{Hub, HubError};
+use super::envelope::{open, shortened};
 use super::lines::{Draft, TITLE};
-use super::link::{Event, Link};
 use super::print_progress;
 use super::script::{Input, Lapse, Script, Step};
-use crate::clock::{Clock as _, SystemClock};
-use serde_json::{Map, Value, json};
+use futures::StreamExt as _;
+use hiloop_sdk::{
+    Client, Content, Decision, Error, Event, Events, Message, MessageStatus, NewMessage, NewSession, Priority,
+    Response, Timestamp,
+};
+use serde::de::DeserializeOwned;
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// How long people have to answer a question.
-const DEADLINE_SECONDS: i64 = 30 * 60;
+const DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// How long the live connection may be missing before the demo goes on without, and waits for answers by long-poll.
 const LIVE_PATIENCE: Duration = Duration::from_secs(5);
 /// Typing lapses after 6 s unless it is repeated.
@@ -33,28 +35,27 @@ pub(super) enum Ending {
 }
 
 pub(super) struct Conversation {
-    hub: Arc<Hub>,
-    link: Link,
-    session: String,
+    client: Client,
+    events: Events,
+    session: Uuid,
     script: Script,
     /// The next steps.
     steps: VecDeque<Step>,
     /// The question that waits for its answer.
-    pending: Option<String>,
+    pending: Option<Uuid>,
     /// Every question so far, to distinguish answers from remarks.
-    asked: HashSet<String>,
+    asked: HashSet<Uuid>,
     pace: Duration,
 }
 
 impl Conversation {
     /// Opens a session with everybody in the space.
-    pub(super) async fn open(hub: &Arc<Hub>, pace: Duration) -> Result<Self, HubError> {
-        let session = hub.post("/v1/agent/sessions", &json!({ "title": TITLE, "priority": "High" })).await?;
-        let session = id_of(&session, "a new session")?;
+    pub(super) async fn open(client: &Client, pace: Duration) -> Result<Self, Error> {
+        let session = client.create_session(NewSession::titled(TITLE).priority(Priority::High)).await?.id;
         print_progress(&format!("opened session {session} “{TITLE}”"));
         Ok(Self {
-            hub: Arc::clone(hub),
-            link: Link::follow(Arc::clone(hub), &session),
+            client: client.clone(),
+            events: client.events(session, 0),
             session,
             script: Script::new(),
             steps: VecDeque::new(),
@@ -65,11 +66,11 @@ impl Conversation {
     }
 
     /// Talks until the script has ended, the session is closed, or `stop` is cancelled.
-    pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<Ending, HubError> {
+    pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<Ending, Error> {
         let talked = stop.run_until_cancelled(self.talk()).await;
         let ending = match talked {
             Some(Ok(())) => Ending::Finished,
-            Some(Err(error)) if error.is_closed() => Ending::Finished,
+            Some(Err(error)) if error.is("SESSION_CLOSED") => Ending::Finished,
             Some(Err(error)) => return Err(error),
             None => {
                 // The program ends: no answer will be read.
@@ -78,18 +79,18 @@ impl Conversation {
             }
         };
         print_progress("the session is closed");
-        self.link.close().await;
+        self.events.close().await;
         Ok(ending)
     }
 
-    async fn talk(&mut self) -> Result<(), HubError> {
+    async fn talk(&mut self) -> Result<(), Error> {
         // So that people see the typing indicator from the beginning.
-        self.link.connection().up_within(LIVE_PATIENCE).await;
+        self.events.connection().up_within(LIVE_PATIENCE).await;
         let first = self.script.on(Input::Begin);
         self.steps.extend(first);
         loop {
             // Events that have arrived meanwhile may need a reply before the next step.
-            while let Some(event) = self.link.try_next() {
+            while let Some(event) = self.events.take_ready() {
                 if self.notice(event?) {
                     return Ok(());
                 }
@@ -100,7 +101,7 @@ impl Conversation {
                 }
                 Some(Step::Ask(draft)) => {
                     let question = self.send(&draft, true).await?;
-                    self.asked.insert(question.clone());
+                    self.asked.insert(question);
                     self.pending = Some(question);
                 }
                 Some(Step::Close) => return self.close_session().await,
@@ -114,54 +115,55 @@ impl Conversation {
     }
 
     /// Waits for something to happen; true once the session is closed.
-    async fn listen(&mut self) -> Result<bool, HubError> {
-        let (hub, session, pending) = (Arc::clone(&self.hub), self.session.clone(), self.pending.clone());
-        let Some(pending) = pending else {
-            let event = self.link.next().await?;
-            return Ok(self.notice(event));
+    async fn listen(&mut self) -> Result<bool, Error> {
+        let Some(pending) = self.pending else {
+            let event = self.events.next().await;
+            return self.notice_next(event);
         };
-        let mut connection = self.link.connection();
+        let mut connection = self.events.connection();
+        let (client, session) = (&self.client, self.session);
         let settled = async {
-            loop {
-                connection.down_for(LIVE_PATIENCE).await;
-                let message = hub.await_message(&session, &pending).await?;
-                if message["status"] != "Pending" {
-                    return Ok::<Value, HubError>(message);
-                }
-            }
+            connection.down_for(LIVE_PATIENCE).await;
+            client.await_response(session, pending, None).await
         };
         tokio::select! {
-            event = self.link.next() => Ok(self.notice(event?)),
-            message = settled => {
-                self.settled(&message?);
+            event = self.events.next() => self.notice_next(event),
+            decision = settled => {
+                self.settled(&decision?);
                 Ok(false)
             }
         }
     }
 
-    /// The question has settled, as its message says.
-    fn settled(&mut self, message: &Value) {
-        match message["status"].as_str() {
-            Some("Completed") => self.answered(&message["response"]),
-            Some("Expired") => self.lapsed(Lapse::Expired),
+    /// The question has settled.
+    fn settled(&mut self, decision: &Decision) {
+        match decision.status {
+            MessageStatus::Completed => self.answered(decision.message.response.as_ref()),
+            MessageStatus::Expired => self.lapsed(Lapse::Expired),
             _ => self.lapsed(Lapse::Cancelled),
         }
     }
 
+    /// Takes in the next item of the stream of events, which ends after an error only.
+    fn notice_next(&mut self, event: Option<Result<Event, Error>>) -> Result<bool, Error> {
+        event.map_or(Ok(true), |event| Ok(self.notice(event?)))
+    }
+
     /// Takes in an event of the timeline; true once the session is closed.
     fn notice(&mut self, event: Event) -> bool {
-        let of_pending = self.pending.is_some() && event.data["messageId"].as_str() == self.pending.as_deref();
+        let of_pending = self.pending.is_some() && part::<Uuid>(&event, "messageId") == self.pending;
         match event.kind.as_str() {
             "session.closed" | "session.archived" => return true,
-            "message.completed" if of_pending => self.answered(&event.data["response"]),
+            "message.completed" if of_pending => self.answered(part::<Response>(&event, "response").as_ref()),
             "message.expired" if of_pending => self.lapsed(Lapse::Expired),
             "message.cancelled" if of_pending => self.lapsed(Lapse::Cancelled),
             "message.created" if matches!(event.actor.kind.as_str(), "Human" | "Guest") => {
-                self.link.read(event.seq);
-                let message = &event.data["message"];
-                let answers = message["inReplyTo"].as_str().is_some_and(|id| self.asked.contains(id));
-                if !answers {
-                    self.remarked(event.actor.name, &message["encryptedContent"]);
+                self.events.read(event.seq);
+                let message = part::<Message>(&event, "message");
+                let answers = message.as_ref().and_then(|message| message.in_reply_to);
+                if !answers.is_some_and(|question| self.asked.contains(&question)) {
+                    let content = message.as_ref().and_then(|message| message.encrypted_content.as_ref());
+                    self.remarked(event.actor.name, open(content));
                 }
             }
             _ => {}
@@ -169,10 +171,10 @@ impl Conversation {
         false
     }
 
-    fn answered(&mut self, response: &Value) {
+    fn answered(&mut self, response: Option<&Response>) {
         self.pending = None;
-        let content = open(&response["encryptedContent"]);
-        let name = response["respondedBy"]["name"].as_str().unwrap_or("somebody");
+        let content = open(response.and_then(|response| response.encrypted_content.as_ref()));
+        let name = response.map_or("somebody", |response| response.responded_by.name.as_str());
         print_progress(&format!("{name} answered: {}", content.said().as_deref().unwrap_or("(unreadable)")));
         let steps = self.script.on(Input::Answer(content));
         self.steps.extend(steps);
@@ -185,8 +187,7 @@ impl Conversation {
         self.steps.extend(steps);
     }
 
-    fn remarked(&mut self, name: String, content: &Value) {
-        let content = open(content);
+    fn remarked(&mut self, name: String, content: Content) {
         print_progress(&format!("{name} wrote: {}", content.said().as_deref().unwrap_or("(unreadable)")));
         let steps = self.script.on(Input::Remark { name, content, asked: self.pending.is_some() });
         for step in steps.into_iter().rev() {
@@ -195,19 +196,18 @@ impl Conversation {
     }
 
     /// Types for a while, then posts; returns the message's id.
-    async fn send(&self, draft: &Draft, ask: bool) -> Result<String, HubError> {
+    async fn send(&self, draft: &Draft, ask: bool) -> Result<Uuid, Error> {
         self.type_for(typing_time(self.pace, &draft.text)).await;
-        let path = format!("/v1/agent/sessions/{}/messages", self.session);
-        let message = self.hub.post(&path, &body(draft, ask)).await?;
-        self.link.typing(false);
+        let message = self.client.send(self.session, message(draft, ask)).await?;
+        self.events.typing(false);
         print_progress(&format!("{}: {}", if ask { "asked" } else { "said" }, shortened(&draft.text, 80)));
-        id_of(&message, "a new message")
+        Ok(message.id)
     }
 
     async fn type_for(&self, time: Duration) {
         let until = Instant::now() + time;
         loop {
-            self.link.typing(true);
+            self.events.typing(true);
             let left = until.saturating_duration_since(Instant::now());
             sleep(left.min(TYPING_REPEAT)).await;
             if left <= TYPING_REPEAT {
@@ -216,8 +216,8 @@ impl Conversation {
         }
     }
 
-    async fn close_session(&self) -> Result<(), HubError> {
-        self.hub.post(&format!("/v1/agent/sessions/{}/close", self.session), &json!({})).await.map(drop)
+    async fn close_session(&self) -> Result<(), Error> {
+        self.client.close(self.session).await.map(drop)
     }
 }
 
@@ -227,24 +227,21 @@ fn typing_time(pace: Duration, text: &str) -> Duration {
     pace.mul_f64((2.0 + f64::from(length) / 60.0) / 3.0)
 }
 
-/// The body of a message.
-fn body(draft: &Draft, ask: bool) -> Value {
-    let mut body = Map::new();
-    body.insert("encryptedContent".to_owned(), seal(&json!({ "text": draft.text })));
+/// The message of a draft.
+fn message(draft: &Draft, ask: bool) -> NewMessage {
+    let mut message = NewMessage::text(&draft.text).priority(draft.priority);
     if let Some(components) = &draft.components {
-        body.insert("encryptedComponents".to_owned(), seal(components));
+        message = message.components(components.clone());
     }
-    body.insert("priority".to_owned(), json!(draft.priority));
     if ask {
-        body.insert("responseRequired".to_owned(), json!(true));
-        let deadline = SystemClock.now().plus_seconds(DEADLINE_SECONDS);
-        body.insert("deadlineAt".to_owned(), json!(deadline.to_string()));
+        message = message.response_required().deadline_at(Timestamp::after(DEADLINE));
     }
-    Value::Object(body)
+    message
 }
 
-fn id_of(object: &Value, what: &str) -> Result<String, HubError> {
-    object["id"].as_str().map(str::to_owned).ok_or_else(|| HubError::BadReply(what.to_owned()))
+/// A part of an event's data; `None` where it is absent or of a later version of the hub.
+fn part<T: DeserializeOwned>(event: &Event, key: &str) -> Option<T> {
+    T::deserialize(event.data.get(key)?).ok()
 }
 
 #[cfg(test)]
@@ -262,14 +259,16 @@ mod tests {
 
     #[test]
     fn questions_have_a_deadline_and_statements_none() {
+        let body = |draft: &Draft, ask| serde_json::to_value(message(draft, ask)).expect("JSON");
         let question = body(&lines::approval(true), true);
         assert_eq!(question["responseRequired"], true);
         assert_eq!(question["priority"], "High");
-        let deadline = question["deadlineAt"].as_str().and_then(crate::domain::Timestamp::parse).expect("a time");
-        assert!(deadline.millis_since(SystemClock.now()) > 29 * 60 * 1000);
+        let deadline: Timestamp = serde_json::from_value(question["deadlineAt"].clone()).expect("a time");
+        assert!(deadline.as_millis() - Timestamp::now().as_millis() > 29 * 60 * 1000);
         let statement = body(&lines::thanks(), false);
         assert_eq!(statement.get("deadlineAt"), None);
         assert_eq!(statement.get("encryptedComponents"), None);
-        assert!(open(&statement["encryptedContent"]).said().is_some());
+        let envelope = serde_json::from_value(statement["encryptedContent"].clone()).expect("an envelope");
+        assert!(open(Some(&envelope)).said().is_some());
     }
 }

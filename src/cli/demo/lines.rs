@@ -2,6 +2,7 @@
 
 use super::envelope::shortened;
 use super::words::Remark;
+use hiloop_sdk::Priority;
 use serde_json::{Value, json};
 
 /// A message to send.
@@ -9,12 +10,12 @@ use serde_json::{Value, json};
 pub(super) struct Draft {
     pub(super) text: String,
     pub(super) components: Option<Value>,
-    pub(super) priority: &'static str,
+    pub(super) priority: Priority,
 }
 
 impl Draft {
     fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), components: None, priority: "Medium" }
+        Self { text: text.into(), components: None, priority: Priority::Medium }
     }
 
     fn with(self, components: Value) -> Self {
@@ -22,7 +23,7 @@ impl Draft {
     }
 
     fn urgent(self) -> Self {
-        Self { priority: "High", ..self }
+        Self { priority: Priority::High, ..self }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The script as a small state machine without a network: events of the conversation in, steps out.
 
-use super::envelope::Content;
 use super::lines::{self, Draft};
 use super::words::{AGAIN, DEPLOY, Remark, Verdict};
+use hiloop_sdk::Content;
 
 /// Something that happened in the conversation.
 #[derive(Debug)]

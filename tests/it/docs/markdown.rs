@@ -53,6 +53,7 @@ impl Document {
             ("docs", true),
             ("deploy", true),
             ("loadtest", false),
+            ("sdk/rust", false),
             ("sdk/typescript", false),
             ("tests", false),
             ("web-demo", false),

@@ -1,0 +1,134 @@
+//! The client: its connection pool, and checks before the first call.
+
+use crate::builder::ClientBuilder;
+use crate::error::Error;
+use crate::http::{Call, Http};
+use crate::types::{Myself, Page};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+/// The most entries that a page of a list may have.
+const PAGE_SIZE: u32 = 100;
+
+/// An agent's client of a hub. Clones share its connections.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) http: Http,
+    space: Option<String>,
+    space_checked: OnceCell<()>,
+    me: OnceCell<Myself>,
+}
+
+impl Client {
+    /// The settings of a client.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// A client with the settings of the environment: `HILOOP_API_KEY`, `HILOOP_AGENT_NAME` and `HILOOP_BASE_URL`.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR` names the setting that is missing or not valid.
+    pub fn from_env() -> Result<Self, Error> {
+        ClientBuilder::from_env().build()
+    }
+
+    pub(crate) fn new(http: Http, space: Option<String>) -> Self {
+        let inner = Inner { http, space, space_checked: OnceCell::new(), me: OnceCell::new() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The hub's URL.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        self.inner.http.url()
+    }
+
+    /// Returns once the hub replies at all. It needs no valid key.
+    ///
+    /// # Errors
+    /// `UNREACHABLE` after the client's timeout.
+    pub async fn reach(&self) -> Result<(), Error> {
+        self.inner.http.send(&Call::get("/livez")).await
+    }
+
+    /// The agent that the client acts as, and its key. Looked up once.
+    ///
+    /// # Errors
+    /// As every call: of the hub, or `UNREACHABLE`.
+    pub async fn me(&self) -> Result<&Myself, Error> {
+        self.check_space().await?;
+        self.inner.me.get_or_try_init(|| async { self.inner.http.call(&Call::get("/v1/agent/me")).await }).await
+    }
+
+    pub(crate) async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+        self.check_space().await?;
+        self.inner.http.call(&call).await
+    }
+
+    /// For a reply without a body.
+    pub(crate) async fn send_call(&self, call: Call) -> Result<(), Error> {
+        self.check_space().await?;
+        self.inner.http.send(&call).await
+    }
+
+    /// Every entry of a list.
+    pub(crate) async fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Error> {
+        let mut entries = Vec::new();
+        for page in 1.. {
+            let found: Page<T> = self.call(Call::get(page_of(path, page, PAGE_SIZE))).await?;
+            let is_last = found.data.len() < PAGE_SIZE as usize;
+            entries.extend(found.data);
+            if is_last {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Checks once that the key belongs to the space that the settings name.
+    pub(crate) async fn check_space(&self) -> Result<(), Error> {
+        let Some(name) = &self.inner.space else { return Ok(()) };
+        self.inner.space_checked.get_or_try_init(|| self.find_space(name)).await.copied()
+    }
+
+    async fn find_space(&self, name: &str) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Space {
+            id: Uuid,
+            name: String,
+        }
+        let http = &self.inner.http;
+        let me: Myself = http.call(&Call::get("/v1/agent/me")).await?;
+        for page in 1.. {
+            let spaces: Page<Space> = http.call(&Call::get(page_of("/v1/manage/spaces", page, PAGE_SIZE))).await?;
+            match spaces.data.iter().find(|space| space.id == me.space_id) {
+                Some(own) if own.name == name => return Ok(()),
+                Some(own) => return Err(Error::invalid("space_name", format!("the key belongs to '{}'", own.name))),
+                None if spaces.data.is_empty() => break,
+                None => {}
+            }
+        }
+        Err(Error::invalid("space_name", "the key belongs to another space"))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("base_url", &self.base_url()).finish_non_exhaustive()
+    }
+}
+
+/// The path of a page of a list.
+pub(crate) fn page_of(path: &str, page: u32, size: u32) -> String {
+    let separator = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{separator}page={page}&pageSize={size}")
+}

@@ -1,0 +1,60 @@
+//! A WebSocket over a connection of the HTTP client, which shares its proxy and TLS settings.
+
+use crate::error::{Error, innermost};
+use crate::http::{ATTEMPT, Http, request_id};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{
+    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use reqwest::{Method, Response, StatusCode, Upgraded};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+const WHAT: &str = "the WebSocket";
+
+/// Opens a WebSocket. An error that is not transient is final.
+pub(super) async fn open(http: &Http) -> Result<WebSocketStream<Upgraded>, Error> {
+    let late = |_| Err(unreachable("no reply in time"));
+    tokio::time::timeout(ATTEMPT, handshake(http)).await.unwrap_or_else(late)
+}
+
+async fn handshake(http: &Http) -> Result<WebSocketStream<Upgraded>, Error> {
+    let key = STANDARD.encode(random());
+    let request = http
+        .request(Method::GET, "/v1/ws")
+        .header(CONNECTION, "Upgrade")
+        .header(UPGRADE, "websocket")
+        .header(SEC_WEBSOCKET_VERSION, "13")
+        .header(SEC_WEBSOCKET_KEY, &key);
+    let lost = |error: reqwest::Error| unreachable(innermost(&error));
+    let reply = request.send().await.map_err(lost)?;
+    if reply.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(refused(reply).await);
+    }
+    let accepted = reply.headers().get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
+    if accepted != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
+        return Err(Error::unexpected(WHAT, "the handshake does not match"));
+    }
+    let stream = reply.upgrade().await.map_err(lost)?;
+    Ok(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
+}
+
+async fn refused(reply: Response) -> Error {
+    let (status, id) = (reply.status(), request_id(reply.headers()));
+    let error = Error::refused(WHAT, status.as_u16(), id, &reply.bytes().await.unwrap_or_default());
+    // An error without a code is that of a proxy, which may not pass WebSockets on.
+    if error.code.is_empty() { unreachable(format!("status {status}")) } else { error }
+}
+
+fn unreachable(problem: impl Into<String>) -> Error {
+    Error::local(WHAT, Error::UNREACHABLE, problem)
+}
+
+fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    // The key guards nothing (RFC 6455 section 1.3): any bytes will do.
+    let _ = getrandom::fill(&mut bytes);
+    bytes
+}

@@ -1,0 +1,56 @@
+//! Calls on messages: send, cancel, acknowledge, and the answers that were not taken yet.
+
+use crate::client::{Client, page_of};
+use crate::decision::Decision;
+use crate::drafts::NewMessage;
+use crate::error::Error;
+use crate::http::Call;
+use crate::sessions::at;
+use crate::types::{Message, Page};
+use serde_json::json;
+use uuid::Uuid;
+
+/// # Messages
+///
+/// Each call fails with an error of the hub, or with `UNREACHABLE` after the client's timeout.
+#[allow(clippy::missing_errors_doc)] // as the block says
+impl Client {
+    /// Sends a message, once, however often the network or a restart of the hub interrupts it.
+    pub async fn send(&self, session: Uuid, message: impl Into<NewMessage>) -> Result<Message, Error> {
+        let message = message.into();
+        self.call(Call::post(at(session, "/messages"), message.body(None).into(), message.idempotency_key)).await
+    }
+
+    /// A message.
+    pub async fn message(&self, session: Uuid, message: Uuid) -> Result<Message, Error> {
+        self.call(Call::get(at_message(session, message, ""))).await
+    }
+
+    /// A page of the messages of a session, oldest first, 100 on each. Pages count from 1.
+    pub async fn messages(&self, session: Uuid, page: u32) -> Result<Page<Message>, Error> {
+        self.call(Call::get(page_of(&at(session, "/messages"), page, 100))).await
+    }
+
+    /// Takes back a pending question; `ALREADY_SETTLED` if it is not pending.
+    pub async fn cancel(&self, session: Uuid, message: Uuid) -> Result<Message, Error> {
+        self.call(Call::post(at_message(session, message, "/cancel"), json!({}), None)).await
+    }
+
+    /// Takes the outcome of a settled question. With `exclusive`, of several processes only the first one succeeds; the
+    /// others fail with `ALREADY_ACKNOWLEDGED`. [`Client::ask`] does this itself.
+    pub async fn acknowledge(&self, session: Uuid, message: Uuid, exclusive: bool) -> Result<Message, Error> {
+        let body = json!({ "exclusive": exclusive });
+        self.call(Call::post(at_message(session, message, "/acknowledge"), body, None)).await
+    }
+
+    /// Settled questions of this agent that were not acknowledged, oldest first: what to read after a restart.
+    pub async fn answers(&self) -> Result<Vec<Decision>, Error> {
+        let messages: Vec<Message> = self.all("/v1/agent/answers").await?;
+        Ok(messages.into_iter().filter_map(Decision::of).collect())
+    }
+}
+
+/// A path below a message.
+pub(crate) fn at_message(session: Uuid, message: Uuid, path: &str) -> String {
+    at(session, &format!("/messages/{message}{path}"))
+}

@@ -1,0 +1,103 @@
+//! Calls on sessions, their participants and their timelines.
+
+use crate::client::{Client, page_of};
+use crate::drafts::{NewParticipant, NewSession};
+use crate::error::Error;
+use crate::http::Call;
+use crate::types::{
+    Contact, GuestInvitation, GuestToken, Interaction, Page, Participant, Session, SessionStatus, TimelinePage,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Entries of a page of a list.
+const PAGE_SIZE: u32 = 50;
+
+/// # Sessions
+///
+/// Each call fails with an error of the hub, or with `UNREACHABLE` after the client's timeout.
+#[allow(clippy::missing_errors_doc)] // as the block says
+impl Client {
+    /// Opens a session.
+    pub async fn create_session(&self, session: NewSession) -> Result<Session, Error> {
+        self.call(Call::post("/v1/agent/sessions", Value::Object(session.body), session.idempotency_key)).await
+    }
+
+    /// A page of the sessions, newest activity first; archived sessions only if `status` says so. Pages count from 1.
+    pub async fn sessions(&self, status: Option<SessionStatus>, page: u32) -> Result<Page<Session>, Error> {
+        let path = match status {
+            Some(status) => format!("/v1/agent/sessions?status={}", status.as_str()),
+            None => "/v1/agent/sessions".to_owned(),
+        };
+        self.call(Call::get(page_of(&path, page, PAGE_SIZE))).await
+    }
+
+    /// A session.
+    pub async fn session(&self, session: Uuid) -> Result<Session, Error> {
+        self.call(Call::get(at(session, ""))).await
+    }
+
+    /// Closes a session: its pending questions are cancelled, and new messages are refused. May be repeated.
+    pub async fn close(&self, session: Uuid) -> Result<Session, Error> {
+        self.call(Call::post(at(session, "/close"), json!({}), None)).await
+    }
+
+    /// Closes a session and leaves it out of lists. May be repeated.
+    pub async fn archive(&self, session: Uuid) -> Result<Session, Error> {
+        self.call(Call::post(at(session, "/archive"), json!({}), None)).await
+    }
+
+    /// Events of a session after a `seq`, at most 1,000. [`Client::events`] follows a session.
+    pub async fn timeline(&self, session: Uuid, after: i64, limit: u32) -> Result<TimelinePage, Error> {
+        self.call(timeline(session, after, limit)).await
+    }
+
+    /// Who takes part in a session.
+    pub async fn participants(&self, session: Uuid) -> Result<Vec<Participant>, Error> {
+        self.all(&at(session, "/participants")).await
+    }
+
+    /// Adds an agent or human to a session.
+    pub async fn add_participant(&self, session: Uuid, participant: NewParticipant) -> Result<Participant, Error> {
+        self.call(Call::post(at(session, "/participants"), json!(participant), None)).await
+    }
+
+    /// Makes a link that opens a session without an account.
+    pub async fn create_guest_token(&self, session: Uuid, guest: GuestInvitation) -> Result<GuestToken, Error> {
+        self.call(Call::post(at(session, "/guest-tokens"), json!(guest), None)).await
+    }
+
+    /// Shows people that the agent is writing; lapses after 6 seconds unless it is repeated.
+    pub async fn typing(&self, session: Uuid, typing: bool) -> Result<(), Error> {
+        self.send_call(Call::post(at(session, "/typing"), json!({ "typing": typing }), None)).await
+    }
+
+    /// A page of the interactions. Pages count from 1.
+    pub async fn interactions(&self, page: u32) -> Result<Page<Interaction>, Error> {
+        self.call(Call::get(page_of("/v1/agent/interactions", page, PAGE_SIZE))).await
+    }
+
+    /// An interaction.
+    pub async fn interaction(&self, id: Uuid) -> Result<Interaction, Error> {
+        self.call(Call::get(format!("/v1/agent/interactions/{id}"))).await
+    }
+
+    /// The people of the space.
+    pub async fn humans(&self) -> Result<Vec<Contact>, Error> {
+        self.all("/v1/agent/humans").await
+    }
+
+    /// The agents of the space.
+    pub async fn agents(&self) -> Result<Vec<Contact>, Error> {
+        self.all("/v1/agent/agents").await
+    }
+}
+
+/// A path below a session.
+pub(crate) fn at(session: Uuid, path: &str) -> String {
+    format!("/v1/agent/sessions/{session}{path}")
+}
+
+pub(crate) fn timeline(session: Uuid, after: i64, limit: u32) -> Call {
+    Call::get(at(session, &format!("/timeline?after={after}&limit={limit}")))
+}

@@ -1,0 +1,70 @@
+//! The Rust client: a question outlasts a hub that is killed and an agent that starts again, and is decided once.
+
+use crate::support::hub::{at_human, text};
+use crate::support::process::Process;
+use crate::support::{Client, Port, eventually};
+use futures::StreamExt as _;
+use hiloop_sdk::{Decision, Envelope, Error, GuestInvitation, Question};
+use serde_json::json;
+use tempfile::tempdir;
+
+fn agent(key: &Client) -> hiloop_sdk::Client {
+    hiloop_sdk::Client::builder().api_key(key.secret()).base_url(&key.base).build().expect("a client")
+}
+
+async fn ask(agent: hiloop_sdk::Client) -> Result<Decision, Error> {
+    agent.ask(Question::approval("Ship 4.2?").title("Deploy").key("deploy-4.2")).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_is_decided_once_whatever_is_restarted() {
+    let folder = tempdir().expect("a folder");
+    let port = Port::reserve();
+    let mut hub = Process::start(folder.path(), &port.address());
+    let owner = hub.owner();
+
+    let first = tokio::spawn(ask(agent(&owner)));
+    let observer = agent(&owner);
+    let question = eventually("a question", async || {
+        let page = observer.interactions(1).await.expect("a page");
+        page.data.into_iter().next()
+    })
+    .await;
+    let mut events = observer.events(question.id, 0);
+    assert_eq!(events.next().await.expect("an event").expect("no error").kind, "session.created");
+    let guest = observer.create_guest_token(question.id, GuestInvitation::new().name("Ada")).await.expect("a guest");
+
+    hub.kill();
+    let _hub = Process::start(folder.path(), &port.address());
+    // The agent starts again as well, and asks what it asked before.
+    let second = tokio::spawn(ask(agent(&owner)));
+
+    let person = Client::anonymous(&owner.base).with("authorization", &format!("Bearer {}", guest.token));
+    let approval = Envelope::plain(&json!({ "action": "approve", "outcome": "Approved" }));
+    let answer = json!({ "encryptedContent": approval, "inReplyTo": question.message_id, "outcome": "Approved" });
+    let path = at_human(&question.id.to_string(), "/messages");
+    person.post(&path, answer.clone()).await.expect(201);
+    person.post(&path, answer).await.expect_error(409, "ALREADY_RESPONDED");
+
+    for asked in [first, second] {
+        let decision = asked.await.expect("it runs").expect("a decision");
+        assert!(decision.approved);
+        assert_eq!(decision.message.id, question.message_id);
+        assert_eq!(decision.action.as_deref(), Some("approve"));
+        assert_eq!(decision.respondent.expect("a person").name, "Ada");
+    }
+    assert_eq!(observer.interactions(1).await.expect("a page").total, 1);
+    assert_eq!(observer.answers().await.expect("a list").len(), 0, "the outcome was acknowledged");
+
+    // The events, from before the kill on: each once.
+    let mut seqs = vec![1];
+    let last = loop {
+        let event = events.next().await.expect("an event").expect("no error");
+        seqs.push(event.seq);
+        if event.kind == "message.acknowledged" {
+            break event;
+        }
+    };
+    assert_eq!(seqs, (1..=last.seq).collect::<Vec<_>>());
+    assert_eq!(text(&last.data["messageId"]), question.message_id.to_string());
+}

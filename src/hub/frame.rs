@@ -1,4 +1,4 @@
-//! The frames of what nodes pass on to each other and nobody stores: typing, presence, receipts.
+//! The frames of typing, presence and read receipts, which are sent live and never stored.
 
 use crate::broker::Ephemeral;
 use crate::protocol::frame::hub::HubFrame;
@@ -6,7 +6,7 @@ use crate::protocol::limits::TYPING_LAPSE_MILLIS;
 use crate::protocol::rfc6455::encode::text_frame;
 use bytes::Bytes;
 
-/// The frame of something ephemeral (contract section 8).
+/// The frame of an ephemeral signal (contract section 8).
 pub fn ephemeral_frame(ephemeral: &Ephemeral) -> Bytes {
     let frame = match ephemeral {
         Ephemeral::Typing { session, actor, typing } => HubFrame::Typing {

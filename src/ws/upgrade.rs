@@ -1,4 +1,4 @@
-//! From an HTTP request to a socket: who may open one, and with which credential (contract section 8).
+//! The WebSocket handshake: checks of the request, its origin and its credential (contract section 8).
 
 use super::connection;
 use crate::auth::Caller;
@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 const PROTOCOL: &str = "hiloop.v1";
 
-/// Answers the handshake, and serves the socket that comes of it in a task of its own.
+/// Replies to the handshake, and serves the connection in a task of its own.
 pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal> {
     if request.version() < Version::HTTP_11 {
         return Err(Refusal::Invalid("This path speaks WebSocket, which needs HTTP/1.1".to_owned()));
@@ -39,9 +39,9 @@ pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal
     let selected = offered_protocols(headers).any(|protocol| protocol == PROTOCOL);
 
     let upgrade = hyper::upgrade::on(&mut request);
-    #[allow(clippy::disallowed_methods)] // ends with its socket, and minds its panics itself
+    #[allow(clippy::disallowed_methods)] // ends with its connection, and catches its own panics
     tokio::spawn(async move {
-        // Not every client that asks for a socket stays to get it.
+        // The client may have gone before the upgrade.
         let Ok(upgraded) = upgrade.await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<ClientStream>>() else {
             return tracing::error!("an upgraded connection is none of the hub's");
@@ -86,8 +86,8 @@ fn websocket_key(headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
     Ok(key.as_bytes().to_vec())
 }
 
-/// A browser's page must be the hub's own or a configured one; other clients send no `Origin`. What the request says of
-/// the hub's name (`Host`) counts for nothing: a page elsewhere may have a name that leads here.
+/// Checks the origin of a browser's page: the hub's own or a configured one. Other clients send no `Origin`. The `Host`
+/// header is ignored, because a foreign page's host name may resolve to the hub.
 fn check_origin(app: &App, request: &Request) -> Result<(), Refusal> {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
     let local = request.extensions().get::<LocalAddress>().map(|local| local.0);
@@ -97,7 +97,7 @@ fn check_origin(app: &App, request: &Request) -> Result<(), Refusal> {
     Err(Refusal::Forbidden("This origin may not open sockets; HILOOP_PUBLIC_URL and HILOOP_CORS_ORIGINS do".to_owned()))
 }
 
-/// The principal of a credential in the headers; none if the client means to authenticate by its first frame.
+/// The principal of the credential in the headers; `None` if the client authenticates by its first frame.
 async fn principal(app: &App, headers: &HeaderMap, from: ClientNetwork) -> Result<Option<Arc<Principal>>, Refusal> {
     if let Some((key, agent)) = api_key_of(headers)? {
         return match app.authenticator.api_key(key, agent, from).await? {

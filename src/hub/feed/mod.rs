@@ -128,7 +128,8 @@ impl Feeds {
         (0..ended).for_each(|_| progress.remove_feed(scope.space()));
     }
 
-    /// Reads the heads of the recently active sessions of a space, so that later events can be told from earlier ones.
+    /// Reads the heads of the recently active sessions of a space, so that later events can be distinguished from
+    /// earlier ones.
     async fn track(&self, space: SpaceId) -> StoreResult<()> {
         if self.progress.lock().is_tracked(space) {
             return Ok(());

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 #[derive(Default)]
 pub(super) struct FeedState {
-    /// Whether the client has been told that the subscription has begun.
+    /// Whether the reply to the client's `subscribe` was sent.
     pub(super) is_open: bool,
     /// Sessions with events that are to be read from the store.
     pub(super) behind: HashMap<SessionId, Cursor>,

@@ -4,22 +4,28 @@
 //! stories of the same rows stand in the files beside this folder. [`rows`] lists the rows and fails when one has no
 //! test. Nothing here looks into the hub; a test may choose its settings and speak HTTP and WebSocket.
 
-mod agent_endpoints;
+mod agent_directory;
+mod agent_messages;
+mod agent_sessions;
 mod client_frames;
 mod close_codes;
 mod command_line;
 mod conventions;
 mod envelopes;
 mod errors;
+mod event_types;
 mod hub_frames;
 mod human_endpoints;
 mod interactions;
 mod long_poll;
+mod manage_endpoints;
 mod objects;
 mod operations;
 mod principals;
 mod rows;
 mod settings;
+mod settings_of_issuers;
+mod settings_of_limits;
 mod socket;
 
 use crate::support::{Client, Socket, timeout};
@@ -56,4 +62,14 @@ async fn typing_begins_and_ends(typist: &Client, path: &str, watcher: &mut Socke
         typist.post(path, json!({ "typing": false })).await.expect(204);
         watcher.expect_none("typing").await;
     }
+}
+
+fn list(page: &Value) -> &[Value] {
+    page["data"].as_array().expect("a list")
+}
+
+/// How far a delete of something reaches: what is there goes with 204, once.
+async fn goes_once(client: &Client, path: &str) {
+    client.delete(path).await.expect(204);
+    client.delete(path).await.expect_error(404, "NOT_FOUND");
 }

@@ -33,30 +33,41 @@ const ROWS: &[(&str, &str)] = &[
         "objects",
         "session message message_status_settles_once message_deadline_in_the_past_is_400 \
          message_expires_at_its_deadline participant a_session_without_participants_gets_every_human \
-         a_space_of_more_than_500_must_name_them event event_session_created event_session_updated \
-         event_session_closed event_session_archived event_participant_added event_participant_removed \
-         event_participant_key_changed \
-         event_message_created event_message_completed event_message_cancelled message_answerers message_outcome \
-         a_guest_has_nobody_else_s_name \
-         a_response_is_two_events_of_one_transaction plain_text_takes_no_control_characters",
+         a_space_of_more_than_500_must_name_them message_answerers message_outcome a_guest_has_nobody_else_s_name \
+         plain_text_takes_no_control_characters",
     ),
     (
-        "agent_endpoints",
+        "event_types",
+        "event event_session_created event_session_updated event_session_closed event_session_archived \
+         event_participant_added event_participant_removed event_participant_key_changed event_message_created \
+         event_message_completed event_message_cancelled a_response_is_two_events_of_one_transaction",
+    ),
+    (
+        "agent_sessions",
         "post_v1_agent_sessions get_v1_agent_sessions get_v1_agent_sessions_id patch_v1_agent_sessions_id \
-         post_v1_agent_sessions_id_messages get_v1_agent_sessions_id_messages get_v1_agent_sessions_id_messages_id \
-         get_v1_agent_sessions_id_messages_id_await get_v1_agent_sessions_id_await \
-         post_v1_agent_sessions_id_messages_id_acknowledge get_v1_agent_answers \
-         post_v1_agent_sessions_id_messages_id_cancel \
          get_v1_agent_sessions_id_timeline post_v1_agent_sessions_id_close post_v1_agent_sessions_id_archive \
          post_v1_agent_sessions_id_participants get_v1_agent_sessions_id_participants \
          delete_v1_agent_sessions_id_participants_id post_v1_agent_sessions_id_guest_tokens \
-         delete_v1_agent_sessions_id_guest_tokens_id post_v1_agent_sessions_id_typing get_v1_agent_me \
-         put_v1_agent_public_key get_v1_agent_sessions_id_keys get_v1_agent_humans get_v1_agent_agents \
-         get_v1_agent_sessions_id_guest_tokens put_v1_manage_attestations_id post_v1_provision_agents \
-         post_v1_manage_keys get_v1_manage_keys \
+         delete_v1_agent_sessions_id_guest_tokens_id post_v1_agent_sessions_id_typing \
+         get_v1_agent_sessions_id_guest_tokens",
+    ),
+    (
+        "agent_messages",
+        "post_v1_agent_sessions_id_messages get_v1_agent_sessions_id_messages get_v1_agent_sessions_id_messages_id \
+         get_v1_agent_sessions_id_messages_id_await get_v1_agent_sessions_id_await \
+         post_v1_agent_sessions_id_messages_id_acknowledge get_v1_agent_answers \
+         post_v1_agent_sessions_id_messages_id_cancel a_person_s_answer_settles_and_an_agent_s_reply_does_not",
+    ),
+    (
+        "agent_directory",
+        "get_v1_agent_me put_v1_agent_public_key get_v1_agent_sessions_id_keys get_v1_agent_humans \
+         get_v1_agent_agents",
+    ),
+    (
+        "manage_endpoints",
+        "put_v1_manage_attestations_id post_v1_provision_agents post_v1_manage_keys get_v1_manage_keys \
          delete_v1_manage_keys_id v1_manage_agents v1_manage_humans post_v1_manage_humans_id_setup_link \
-         v1_manage_spaces get_v1_manage_audit \
-         a_person_s_answer_settles_and_an_agent_s_reply_does_not",
+         v1_manage_spaces get_v1_manage_audit",
     ),
     (
         "human_endpoints",
@@ -93,11 +104,15 @@ const ROWS: &[(&str, &str)] = &[
     ),
     (
         "settings",
-        "hiloop_listen database_url hiloop_jwt_secret hiloop_jwks_url hiloop_jwt_issuer hiloop_jwt_audience \
-         hiloop_jwt_space hiloop_trusted_proxies hiloop_metrics_listen hiloop_public_url hiloop_cors_origins \
-         hiloop_rate_limit hiloop_connection_limit hiloop_sign_in_limit hiloop_max_body_bytes hiloop_max_field_bytes \
-         hiloop_retention_days hiloop_space_agents hiloop_space_humans hiloop_session_guests hiloop_space_bytes \
-         hiloop_grace_seconds hiloop_database_connections redis_url hiloop_log every_setting_is_a_flag",
+        "hiloop_listen database_url hiloop_trusted_proxies hiloop_metrics_listen hiloop_public_url \
+         hiloop_cors_origins hiloop_retention_days hiloop_grace_seconds hiloop_database_connections redis_url \
+         hiloop_log every_setting_is_a_flag",
+    ),
+    ("settings_of_issuers", "hiloop_jwt_secret hiloop_jwks_url hiloop_jwt_issuer hiloop_jwt_audience hiloop_jwt_space"),
+    (
+        "settings_of_limits",
+        "hiloop_rate_limit hiloop_connection_limit hiloop_sign_in_limit hiloop_max_body_bytes \
+         hiloop_max_field_bytes hiloop_space_agents hiloop_space_humans hiloop_session_guests hiloop_space_bytes",
     ),
     (
         "interactions",

@@ -1,6 +1,9 @@
 //! Lists of many sessions: the same page by page, whether their entries are written, out of date, or not there.
 
-use super::*;
+use super::{Empty, NOW, page};
+use crate::support::sql;
+use futures::future::join_all;
+use hiloop::domain::{AgentId, HumanId, MessageStatus, Scope, SessionId, SessionStatus, SpaceId, Timestamp};
 use hiloop::store::{COUNTS, FEW_SESSIONS, FIRST_ENTRIES, LOOK_UPS, Scoped, UNLISTED_OF_SPACE};
 
 /// Everything that the lists of a space, an agent and a human say: for each page its total and its sessions.

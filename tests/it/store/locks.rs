@@ -1,7 +1,12 @@
 //! Transactions of PostgreSQL that take the same rows: in one order, so that none waits for one that waits for it.
 
-use super::*;
+use super::{Empty, NOW, sign_in};
+use crate::support::{Engine, eventually};
+use hiloop::auth::secret::hash;
+use hiloop::domain::HumanId;
 use sqlx::{PgPool, Postgres as Pg, Transaction};
+use std::sync::Arc;
+use uuid::Uuid;
 
 /// Waits until a statement of this database waits for a lock.
 async fn somebody_waits(pool: &PgPool) {

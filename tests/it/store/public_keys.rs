@@ -1,9 +1,18 @@
 //! Entries of public keys, their announcement, and backups of private ones.
 
-use super::*;
+use super::timeline_builder::{Line, Load};
+use super::{Empty, NOW, page, revoker};
 use crate::support::keys::{Keys, base64url};
+use crate::support::sql;
+use futures::future::join_all;
+use hiloop::auth::secret::hash;
 use hiloop::domain::KeyEntry;
+use hiloop::domain::decide::Change;
 use hiloop::domain::keys::{Attestation, KeyChange};
+use hiloop::domain::participant::Member;
+use hiloop::domain::people::Space;
+use hiloop::domain::{Actor, GuestId, ParticipantType, Permission, Scope, SessionId, SpaceId, Timestamp};
+use hiloop::store::LockWait;
 use hiloop::store::{Attested, NewEntry, Put};
 
 /// An entry of fresh keys, made at this moment.

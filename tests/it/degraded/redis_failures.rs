@@ -1,0 +1,201 @@
+//! Redis is dead, unreachable for one node, full, or a replica.
+
+use super::{BY_THE_STORE, Node, post, session, takes};
+use crate::support::hub::{at_agent, text};
+use crate::support::relay::Relay;
+use crate::support::{Client, Postgres, Redis, Socket, Stopwatch, eventually};
+use serde_json::json;
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_redis_is_dead_the_figures_and_the_log_say_so() {
+    let mut redis = Redis::start().await;
+    let postgres = Postgres::start();
+    let database = postgres.new_database();
+    let first = Node::start(&database, redis.port(), None);
+    let second = Node::start(&database, redis.port(), Some(&first.owner));
+    let session = session(&first).await;
+    let mut socket = Socket::open(&second.owner).await;
+    socket.subscribe(&session, None).await;
+    for node in [&first, &second] {
+        node.shows("hiloop_redis_unreachable", 0.0).await;
+        node.logs("connected to the other nodes").await;
+    }
+    let heard = second.figure("hiloop_redis_received_total").await;
+    second.shows("hiloop_redis_channels", 2.0).await;
+    let message = post(&first.owner, &session, "with Redis").await;
+    takes(&mut socket, &message).await;
+    assert!(first.figure("hiloop_redis_published_total").await >= 1.0);
+    assert!(second.figure("hiloop_redis_received_total").await > heard);
+
+    redis.kill();
+    for node in [&first, &second] {
+        node.shows("hiloop_redis_unreachable", 1.0).await;
+        node.logs("Redis is unavailable").await;
+        assert!(node.figure("hiloop_redis_disconnects_total").await >= 1.0);
+    }
+    let repairs = second.figure("hiloop_repairs_total").await;
+    let message = post(&first.owner, &session, "without").await;
+    let since = Stopwatch::start();
+    takes(&mut socket, &message).await;
+    assert!(since.elapsed() < BY_THE_STORE, "{:?}", since.elapsed());
+    assert!(second.figure("hiloop_repairs_total").await > repairs, "it was read from the store");
+    assert!(first.figure("hiloop_redis_dropped_total").await >= 1.0);
+
+    redis.revive().await;
+    for node in [&first, &second] {
+        node.shows("hiloop_redis_unreachable", 0.0).await;
+    }
+    let message = post(&first.owner, &session, "with it again").await;
+    takes(&mut socket, &message).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_cut_off_from_redis_alone_still_serves_and_hears_everything() {
+    let redis = Redis::start().await;
+    let postgres = Postgres::start();
+    let database = postgres.new_database();
+    let relay = Relay::to(redis.port()).await;
+    let whole = Node::start(&database, redis.port(), None);
+    let cut = Node::start(&database, relay.port, Some(&whole.owner));
+    let session = session(&whole).await;
+    let (mut at_whole, mut at_cut) = (Socket::open(&whole.owner).await, Socket::open(&cut.owner).await);
+    for socket in [&mut at_whole, &mut at_cut] {
+        socket.subscribe(&session, None).await;
+    }
+
+    relay.cut();
+    cut.shows("hiloop_redis_unreachable", 1.0).await;
+    cut.logs("Redis is unavailable").await;
+    assert_eq!(cut.owner.get("/readyz").await.expect(200)["status"], "degraded");
+    assert_eq!(whole.figure("hiloop_redis_unreachable").await, 0.0);
+    assert_eq!(whole.owner.get("/readyz").await.expect(200)["status"], "ok");
+    for writer in [&whole, &cut] {
+        let since = Stopwatch::start();
+        let message = post(&writer.owner, &session, "across the cut").await;
+        assert!(since.elapsed() < Duration::from_secs(1), "a commit waits for no Redis: {:?}", since.elapsed());
+        for socket in [&mut at_whole, &mut at_cut] {
+            takes(socket, &message).await;
+        }
+        assert!(since.elapsed() < BY_THE_STORE, "{:?}", since.elapsed());
+    }
+    // Settled on the cut-off side, once; heard on the other, and the other way round.
+    for (asks, answers) in [(&whole, &cut), (&cut, &whole)] {
+        let message = asks.ask(&session).await;
+        let poll = asks.wait_for(&session, &message).await;
+        answers.owner.post(&at_agent(&session, &format!("/messages/{message}/cancel")), json!({})).await.expect(200);
+        let since = Stopwatch::start();
+        let settled = poll.await.expect("no panic");
+        assert_eq!(settled["status"], "Cancelled");
+        assert!(since.elapsed() < BY_THE_STORE, "{:?}", since.elapsed());
+    }
+
+    relay.mend();
+    cut.shows("hiloop_redis_unreachable", 0.0).await;
+    assert_eq!(cut.owner.get("/readyz").await.expect(200)["status"], "ok");
+}
+
+/// A Redis that is full passes messages on and keeps nothing: an operator is told so, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_refuses_to_keep_presence_is_told_of_in_the_log() {
+    const REFUSED: &str = "Redis rejects presence updates";
+    let redis = Redis::start().await;
+    let postgres = Postgres::start();
+    let node = Node::start(&postgres.new_database(), redis.port(), None);
+    node.shows("hiloop_redis_unreachable", 0.0).await;
+    for round in 0..2 {
+        let logged = node.log_after(0).len();
+        redis.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+        node.logs_after(logged, REFUSED).await;
+        // Each attempt would say so again; some of them, by the lease that they fail to renew.
+        eventually("the lease to lapse", async || {
+            let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", "*:node:*"]).await).expect("names");
+            keys.is_empty().then_some(())
+        })
+        .await;
+        assert_eq!(node.log_after(logged).matches(REFUSED).count(), 1, "in round {round}");
+        redis.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+        eventually("the lease to be there again", async || {
+            let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", "*:node:*"]).await).expect("names");
+            (!keys.is_empty()).then_some(())
+        })
+        .await;
+    }
+}
+
+/// A primary that was demoted takes no writes: messages cross all the same, presence stands still until it is a primary
+/// again, and an operator is told so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_has_become_a_replica_still_carries_what_is_live() {
+    const REFUSED: &str = "Redis rejects presence updates";
+    let redis = Redis::start().await;
+    let postgres = Postgres::start();
+    let database = postgres.new_database();
+    let first = Node::start(&database, redis.port(), None);
+    let second = Node::start(&database, redis.port(), Some(&first.owner));
+    let session = session(&first).await;
+    let mut watching = Socket::open(&first.owner).await;
+    watching.subscribe(&session, None).await;
+    let guest = async |name: &str| {
+        let guest = first.owner.post(&at_agent(&session, "/guest-tokens"), json!({ "name": name })).await.expect(201);
+        let guest =
+            Client::anonymous(&second.process.base).with("authorization", &format!("Bearer {}", text(&guest["token"])));
+        let mut socket = Socket::open(&guest).await;
+        socket.subscribe(&session, None).await;
+        socket
+    };
+    let mut theirs = guest("Gus").await;
+    let came = watching.find("presence").await;
+    assert_eq!(came["online"], json!(true));
+    let leases = async || -> usize {
+        redis::from_redis_value::<Vec<String>>(redis.command(&["KEYS", "*:node:*"]).await).expect("names").len()
+    };
+
+    redis.command(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    for node in [&first, &second] {
+        node.logs(REFUSED).await;
+    }
+    eventually("the leases to lapse", async || (leases().await == 0).then_some(())).await;
+    // Without Redis each would be found in the store; on a busy machine a tick may find one that is on its way.
+    let mut live = 0;
+    for number in 0..10 {
+        let found = second.figure("hiloop_repairs_total").await;
+        let message = post(&first.owner, &session, &format!("{number}")).await;
+        takes(&mut theirs, &message).await;
+        live += usize::from(second.figure("hiloop_repairs_total").await <= found);
+    }
+    assert!(live >= 5, "{live} of 10 messages came by Redis");
+    theirs.send(json!({ "type": "typing", "sessionId": session, "typing": true })).await;
+    assert_eq!(watching.find("typing").await["typing"], json!(true));
+    // Who goes and who comes is not told, and who was there stands as last heard.
+    drop(theirs);
+    second.shows("hiloop_sockets", 0.0).await;
+    let mut late = guest("Lea").await;
+    watching.expect_none("presence").await;
+    let participants = first.owner.get(&at_agent(&session, "/participants")).await.expect(200);
+    for (name, online) in [("Gus", true), ("Lea", false)] {
+        let all = participants["data"].as_array().expect("a list");
+        let one = all.iter().find(|one| one["name"] == name).expect("the guest");
+        assert_eq!(one["online"], json!(online), "{name}");
+    }
+    for node in [&first, &second] {
+        assert_eq!(node.log_after(0).matches(REFUSED).count(), 1, "it is said once");
+        assert!(!node.log_after(0).contains("panic"));
+        node.shows("hiloop_redis_unreachable", 0.0).await;
+        node.shows("hiloop_redis_disconnects_total", 0.0).await;
+    }
+
+    redis.command(&["REPLICAOF", "NO", "ONE"]).await;
+    let promoted = Stopwatch::start();
+    let mut turns = [watching.find("presence").await, watching.find("presence").await];
+    turns.sort_by_key(|turn| turn["online"].as_bool());
+    assert_eq!((&turns[0]["online"], &turns[0]["participantId"]), (&json!(false), &came["participantId"]));
+    assert_eq!(turns[1]["online"], json!(true), "{turns:?}");
+    assert!(promoted.elapsed() < Duration::from_secs(15), "it took {:?}", promoted.elapsed());
+    eventually("the leases to be there again", async || (leases().await == 2).then_some(())).await;
+    let message = post(&first.owner, &session, "again").await;
+    takes(&mut late, &message).await;
+    // And goes on.
+    drop(late);
+    assert_eq!(watching.find("presence").await["online"], json!(false));
+}

@@ -1,0 +1,332 @@
+//! Failed sign-ins by address.
+
+use crate::support::client::Reply;
+use crate::support::hub::text;
+use crate::support::socket::End;
+use crate::support::{Client, Engine, Hub, Socket};
+use futures::future::join_all;
+use hiloop::auth::Secret;
+use hiloop::auth::secret::{API_KEY, GUEST_TOKEN, REFRESH_TOKEN, SETUP_TOKEN};
+use hiloop::domain::people::{Human, Role};
+use hiloop::store::NewHuman;
+use serde_json::{Value, json};
+use std::time::Instant;
+
+const SIGN_INS: &[&str] = &["--sign-in-limit", "2/min", "--trusted-proxies", "127.0.0.0/8"];
+
+/// In which one attempt comes back.
+const ONE_MORE: i64 = 30_000;
+
+/// A hub whose clock stands still, so that no attempt comes back but when a test says so.
+pub async fn guarded() -> Hub {
+    let hub = Hub::start_with(Engine::Sqlite, SIGN_INS, |_| {}).await;
+    hub.clock.stand_still();
+    hub
+}
+
+/// Somebody who comes from this address.
+pub fn at(hub: &Hub, address: &str) -> Client {
+    hub.anonymous().with("x-forwarded-for", address)
+}
+
+/// The same client from this address.
+pub(super) fn from(client: &Client, address: &str) -> Client {
+    client.with("x-forwarded-for", address)
+}
+
+pub(super) fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+/// A JWT that somebody else has signed.
+const FORGED: &str =
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4IiwiZXhwIjo5OTk5OTk5OTk5fQ.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// How to sign in with something that is not good.
+const WAYS: &[&str] = &[
+    "wrong password",
+    "unknown person",
+    "setup link",
+    "refresh token",
+    "API key",
+    "provisioner key",
+    "malformed key",
+    "guest token",
+    "JWT",
+    "handshake with a key",
+    "handshake with a bearer",
+    "handshake with a protocol",
+    "first frame",
+];
+
+pub const LOGIN: &str = "/v1/auth/login";
+
+/// Somebody new of the first space.
+pub(super) async fn any_human(hub: &Hub) -> Human {
+    let space = hub.context().store.space_by_name("default").await.expect("the store").expect("the space");
+    let email = format!("{}@example.org", hub.name("anyone"));
+    let new = NewHuman { space: space.id, email: &email, name: "Anyone", role: Role::Member, password_hash: None };
+    let context = hub.context();
+    context.store.create_human(&new, context.clock.now()).await.expect("the store").expect("a human")
+}
+
+/// A person with a password.
+pub async fn person(hub: &Hub) -> String {
+    let email = format!("{}@example.org", hub.name("person"));
+    let body = json!({ "email": email, "name": "P", "password": "correct horse" });
+    hub.owner.post("/v1/manage/humans", body).await.expect(201);
+    email
+}
+
+/// The status of a try: that of the reply, or a socket's close code.
+pub async fn fail(client: &Client, email: &str, way: &str) -> (u16, Option<Reply>) {
+    let fresh = |prefix: &str| Secret::generate(prefix).as_str().to_owned();
+    let post = async |path: &str, body: Value| Some(client.post(path, body).await);
+    let reply = match way {
+        "wrong password" => post(LOGIN, json!({ "email": email, "password": "wrong horse" })).await,
+        "unknown person" => post(LOGIN, json!({ "email": "nobody@example.org", "password": "correct horse" })).await,
+        "setup link" => {
+            post("/v1/auth/setup", json!({ "token": fresh(SETUP_TOKEN), "password": "correct horse" })).await
+        }
+        "refresh token" => post("/v1/auth/refresh", json!({ "refreshToken": fresh(REFRESH_TOKEN) })).await,
+        "API key" => Some(client.with("x-api-key", &fresh(API_KEY)).get("/v1/agent/me").await),
+        "provisioner key" => Some(client.with("x-api-key", &fresh("hlp_prov_")).get("/v1/agent/me").await),
+        "malformed key" => Some(client.with("x-api-key", "hlp_1").get("/v1/agent/me").await),
+        "guest token" => Some(client.with("authorization", &bearer(&fresh(GUEST_TOKEN))).get("/v1/human/me").await),
+        "JWT" => Some(client.with("authorization", &bearer(FORGED)).get("/v1/human/me").await),
+        _ => None,
+    };
+    if let Some(reply) = reply {
+        return (reply.status, Some(reply));
+    }
+    let client = match way {
+        "handshake with a key" => client.with("x-api-key", &fresh(API_KEY)),
+        "handshake with a bearer" => client.with("authorization", &bearer(&fresh(GUEST_TOKEN))),
+        "handshake with a protocol" => {
+            client.with("sec-websocket-protocol", &format!("hiloop.v1, hiloop.bearer.{}", fresh(API_KEY)))
+        }
+        _ => client.clone(),
+    };
+    let mut socket = match Socket::try_open(&client).await {
+        Ok(socket) => socket,
+        Err(status) => return (status, None),
+    };
+    socket.send(json!({ "type": "auth", "id": 1, "token": fresh(API_KEY) })).await;
+    match socket.next_or_end().await {
+        Err(End::Code(code)) => (code, None),
+        other => panic!("the socket ends, not {other:?}"),
+    }
+}
+
+/// The same as HTTP would say it.
+fn as_http(status: u16) -> u16 {
+    match status {
+        4401 => 401,
+        4529 => 429,
+        status => status,
+    }
+}
+
+/// The time in which a failed attempt of this way comes back: keys and tokens, which nobody guesses, weigh little.
+fn comes_back(way: &str) -> i64 {
+    let heavy = ["wrong password", "unknown person", "setup link"].contains(&way);
+    if heavy { ONE_MORE } else { ONE_MORE / 20 }
+}
+
+/// Fails until that is refused, which must be after `allowed` times; what it was told then.
+async fn fail_until_refused(client: &Client, email: &str, way: &str, allowed: i64) -> (u16, Option<Reply>) {
+    let mut failed = 0;
+    loop {
+        let (status, reply) = fail(client, email, way).await;
+        if as_http(status) == 429 {
+            assert_eq!(failed, allowed, "{way}");
+            return (status, reply);
+        }
+        assert_eq!(as_http(status), 401, "{way}");
+        failed += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whichever_way_signing_in_fails_it_may_fail_only_so_often() {
+    let hub = guarded().await;
+    let email = person(&hub).await;
+    for (number, way) in WAYS.iter().enumerate() {
+        let client = at(&hub, &format!("198.51.100.{number}"));
+        let each = comes_back(way);
+        let (status, reply) = fail_until_refused(&client, &email, way, 2 * ONE_MORE / each).await;
+        assert_eq!(status == 4529, *way == "first frame", "{way}");
+        if let Some(reply) = reply {
+            let wait = reply.header("retry-after").and_then(|value| value.parse::<i64>().ok()).expect("seconds");
+            assert!((1..=each.div_euclid(1000) + 1).contains(&wait), "{way}: {wait}");
+            assert_eq!(reply.header("ratelimit-policy"), Some("\"sign-in\";q=2;w=60"));
+            assert_eq!(reply.header("ratelimit"), Some(format!("\"sign-in\";r=0;t={wait}").as_str()));
+            reply.expect_error(429, "RATE_LIMITED");
+        }
+        // What was refused did not count: one password comes back when it was due, or twenty tokens.
+        for _ in 0..3 {
+            fail(&client, &email, way).await;
+        }
+        hub.clock.advance(ONE_MORE);
+        let (mut failed, enough) = (0, ONE_MORE / each);
+        while failed < enough {
+            assert_eq!(as_http(fail(&client, &email, way).await.0), 401, "{way}: {failed}");
+            failed += 1;
+        }
+    }
+}
+
+/// Fails until there is nothing left at this address.
+async fn use_up(hub: &Hub, address: &str) {
+    let client = at(hub, address);
+    while fail(&client, "", "API key").await.0 != 429 {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_signed_in_goes_on_behind_a_limited_address() {
+    let hub = guarded().await;
+    let home = "203.0.113.7";
+    let email = person(&hub).await;
+    let login = json!({ "email": email, "password": "correct horse" });
+    let tokens = at(&hub, "192.0.2.1").post(LOGIN, login.clone()).await.expect(200);
+    let agent = hub.agent("agent").await;
+    let session = hub.session(&agent).await;
+    let guest = hub.guest(&agent, &session).await;
+    guest.get("/v1/human/me").await.expect(200);
+    let newcomer = hub.guest(&agent, &session).await;
+    let new_agent = hub.agent("agent").await;
+    let human = hub.human().await;
+    use_up(&hub, home).await;
+
+    // Not the memory of a second, but that they were good before.
+    hub.context().authenticator.forget_all();
+    from(&agent, home).get("/v1/agent/me").await.expect(200);
+    from(&guest, home).get("/v1/human/me").await.expect(200);
+    // A signature is proof enough, though nobody has seen this one yet.
+    from(&human, home).get("/v1/human/me").await.expect(200);
+    let mut refreshed = tokens;
+    for _ in 0..2 {
+        let body = json!({ "refreshToken": refreshed["refreshToken"] });
+        refreshed = at(&hub, home).post("/v1/auth/refresh", body).await.expect(200);
+    }
+    let mut socket = hub.socket(&from(&agent, home)).await;
+    assert_eq!(socket.ask(json!({ "type": "refresh", "token": agent.secret() })).await["type"], "refreshed");
+    use_up(&hub, home).await;
+    let forged = socket.ask(json!({ "type": "refresh", "token": FORGED })).await;
+    assert_eq!(forged["error"]["code"], "RATE_LIMITED");
+    assert_eq!(socket.ask(json!({ "type": "ping" })).await["type"], "pong");
+
+    // What nobody can vouch for waits, good or not; elsewhere it is taken.
+    at(&hub, home).post(LOGIN, login.clone()).await.expect_error(429, "RATE_LIMITED");
+    use_up(&hub, home).await;
+    from(&newcomer, home).get("/v1/human/me").await.expect_error(429, "RATE_LIMITED");
+    use_up(&hub, home).await;
+    from(&new_agent, home).get("/v1/agent/me").await.expect_error(429, "RATE_LIMITED");
+    at(&hub, "203.0.113.8").post(LOGIN, login.clone()).await.expect(200);
+    from(&newcomer, "203.0.113.8").get("/v1/human/me").await.expect(200);
+    hub.clock.advance(ONE_MORE);
+    // What succeeds takes nothing away.
+    for _ in 0..3 {
+        at(&hub, home).post(LOGIN, login.clone()).await.expect(200);
+    }
+    from(&new_agent, home).get("/v1/agent/me").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_expired_is_no_guess_and_what_is_revoked_is() {
+    let hub = guarded().await;
+    let host = hub.agent("space").await;
+    let session = hub.session(&host).await;
+    let body = json!({ "permission": "agent", "agent": "brief", "expiresInSeconds": 60 });
+    let key = hub.owner.post("/v1/manage/keys", body).await.expect(201);
+    let guest = format!("/v1/agent/sessions/{session}/guest-tokens");
+    let guest = host.post(&guest, json!({ "expiresInSeconds": 60 })).await.expect(201);
+    let human = hub.human_with_token(&hub.owner, 60).await;
+    hub.clock.advance(61_000);
+    let home = "203.0.113.7";
+    let expired = at(&hub, home);
+    let expired_key = expired.with("x-api-key", text(&key["apiKey"]));
+    let expired_guest = expired.with("authorization", &bearer(text(&guest["token"])));
+    for _ in 0..4 {
+        expired_key.get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
+        expired_guest.get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
+        from(&human, home).get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
+    }
+    // A key that was good until it was revoked is told so even behind a limited address, once.
+    let body = json!({ "permission": "agent", "agent": "gone" });
+    let gone = hub.owner.post("/v1/manage/keys", body).await.expect(201);
+    let client = at(&hub, home).with("x-api-key", text(&gone["apiKey"]));
+    client.get("/v1/agent/me").await.expect(200);
+    hub.owner.delete(&format!("/v1/manage/keys/{}", text(&gone["id"]))).await.expect(204);
+    for status in [401, 429] {
+        use_up(&hub, home).await;
+        assert_eq!(client.get("/v1/agent/me").await.status, status);
+    }
+    // Requests without any credential are no sign-ins.
+    at(&hub, home).get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_is_what_trusted_proxies_say_and_a_network_of_ipv6_is_one() {
+    let hub = guarded().await;
+    let status = async |address: &str| fail(&at(&hub, address), "", "unknown person").await.0;
+    for address in ["1.1.1.1, 203.0.113.7", "2.2.2.2,203.0.113.7, 127.0.0.9"] {
+        assert_eq!(status(address).await, 401);
+    }
+    assert_eq!(status("203.0.113.7").await, 429);
+    assert_eq!(status("3.3.3.3, 203.0.113.8").await, 401);
+    for address in ["2001:db8:0:1::1", "[2001:db8:0:1:ffff::2]:4711"] {
+        assert_eq!(status(address).await, 401);
+    }
+    assert_eq!(status("2001:db8:0:1::3").await, 429);
+    assert_eq!(status("2001:db8:0:2::1").await, 401);
+
+    let direct = Hub::start_with(Engine::Sqlite, &["--sign-in-limit", "2/min"], |_| {}).await;
+    let mut statuses = Vec::new();
+    for number in 0..3 {
+        statuses.push(fail(&at(&direct, &format!("198.51.100.{number}")), "", "unknown person").await.0);
+    }
+    assert_eq!(statuses, [401, 401, 429]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_guesses_at_once_few_are_checked() {
+    let hub = guarded().await;
+    let email = person(&hub).await;
+    let client = at(&hub, "203.0.113.7");
+    let tries = join_all((0..40).map(|_| fail(&client, &email, "wrong password"))).await;
+    let checked = tries.iter().filter(|(status, _)| *status == 401).count();
+    // Those whose turn it was at once had none before them to be counted.
+    assert!((2..=2 + 3).contains(&checked), "{checked}");
+    assert!(tries.iter().all(|(status, _)| [401, 429].contains(status)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn off_means_that_nobody_counts() {
+    for flags in [&["--sign-in-limit", "off", "--rate-limit", "1000/s"][..], &["--rate-limit", "off"]] {
+        let hub = Hub::start_with(Engine::Sqlite, flags, |_| {}).await;
+        for _ in 0..130 {
+            assert_eq!(fail(&hub.anonymous(), "", "API key").await.0, 401, "{flags:?}");
+        }
+    }
+    // The default: sixty at once, which are twenty times as many keys, and those that come back meanwhile.
+    let hub = Hub::start_with(Engine::Sqlite, &["--rate-limit", "10000/s"], |_| {}).await;
+    let since = Instant::now();
+    let mut failed = 0;
+    while fail(&hub.anonymous(), "", "API key").await.0 == 401 {
+        failed += 1;
+    }
+    let meanwhile = since.elapsed().as_millis() / 50;
+    assert!((1200..=1200 + meanwhile).contains(&failed), "{failed} of 1200 + {meanwhile}");
+}
+
+/// Sixty keys that were revoked, in one client's list, are no reason to refuse the sixty-first, which is good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_good_key_comes_in_after_many_that_are_not() {
+    let hub = Hub::start_with(Engine::Sqlite, &["--rate-limit", "100/s"], |_| {}).await;
+    let agent = hub.agent("agent").await;
+    for _ in 0..100 {
+        assert_eq!(fail(&hub.anonymous(), "", "API key").await.0, 401);
+    }
+    agent.get("/v1/agent/me").await.expect(200);
+}

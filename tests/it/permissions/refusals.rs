@@ -1,0 +1,98 @@
+//! Every route as every principal that may not use it.
+
+use super::code_of;
+use super::house::{House, bearer};
+use super::routes::{ROUTES, Route, Who};
+use crate::support::{Client, Hub, Socket, on_both_engines};
+use futures::future::join_all;
+use serde_json::Value;
+
+/// Asks a route with its body; of an endless reply only the status is taken.
+async fn ask(hub: &Hub, house: &House, row: &Route, path: &str, client: &Client) -> (u16, Value) {
+    if row.path.ends_with("/events") {
+        let reply = client.stream(path).await;
+        let status = reply.status().as_u16();
+        let body = if status < 400 { Value::Null } else { reply.json().await.expect("JSON") };
+        return (status, body);
+    }
+    let mut body = house.body(hub, row);
+    if row.body == "{humanEntry}" && client.secret_if_any() == Some(house.guest.secret()) {
+        // An entry is for one principal alone.
+        body.clone_from(&house.ids["guestEntry"]);
+    }
+    let kind = (!body.is_empty()).then_some("application/json");
+    let reply = client.raw(row.method, path, kind, body.into_bytes()).await;
+    (reply.status, reply.body)
+}
+
+on_both_engines! {
+    async fn every_route_refuses_all_but_its_own(hub: Hub) {
+        let house = House::of(&hub).await;
+        let everybody = house.everybody(&hub).await;
+        let before = house.snapshot().await;
+        let mut wrong = Vec::new();
+        let mut asked = 0;
+        for row in ROUTES {
+            let path = house.path(row);
+            let refused = everybody.iter().filter_map(|stranger| Some((stranger, row.refuses(stranger.kind)?)));
+            let replies = join_all(refused.map(async |(stranger, status)| {
+                (stranger.name, status, ask(&hub, &house, row, &path, &stranger.client).await)
+            }));
+            for (name, status, (got, body)) in replies.await {
+                asked += 1;
+                if (got, body["error"]["code"].as_str()) != (status, Some(code_of(status))) {
+                    wrong.push(format!("{} {} by {name}: {status} expected, got {got} {body}", row.method, row.path));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{} of {asked}:\n{}", wrong.len(), wrong.join("\n"));
+        assert!(asked > 1000, "{asked} questions are too few to mean anything");
+        assert_eq!(house.snapshot().await, before, "nobody who was refused has changed anything");
+
+        // The same requests by those who may; what ends the session comes last.
+        let ends = |row: &&Route| row.path.ends_with("/close") || row.path.ends_with("/archive");
+        for row in ROUTES.iter().filter(|row| !ends(row)).chain(ROUTES.iter().filter(ends)) {
+            let path = house.path(row);
+            let anonymous = hub.anonymous();
+            let callers = match row.who {
+                Who::Anyone => vec![&anonymous],
+                _ => house.callers(row),
+            };
+            for caller in callers {
+                let (status, body) = ask(&hub, &house, row, &path, caller).await;
+                // The interaction was cancelled by then: whoever may answer is told so.
+                let late = row.path.ends_with("/respond") && body["error"]["code"] == "ALREADY_SETTLED";
+                assert!((200..300).contains(&status) || late, "{} {}: {status} {body}", row.method, row.path);
+            }
+        }
+        assert_ne!(house.snapshot().await, before, "those who may have changed something");
+    }
+
+    /// The hub remembers a credential for a moment: in the header where it belongs, and there alone.
+    async fn a_remembered_credential_works_in_its_own_header_alone(hub: Hub) {
+        let house = House::of(&hub).await;
+        let as_key = |client: &Client| hub.anonymous().with("x-api-key", client.secret());
+        let as_bearer = |client: &Client| bearer(&hub, client.secret());
+        let mut wrong = Vec::new();
+        for (name, own, path, other) in [
+            ("a human's JWT as a key", &house.human, "/v1/human/me", as_key(&house.human)),
+            ("a guest's token as a key", &house.guest, "/v1/human/me", as_key(&house.guest)),
+            ("an agent's key as a bearer token", &house.host, "/v1/agent/me", as_bearer(&house.host)),
+            ("an owner's key as a bearer token", &house.owner, "/v1/agent/me", as_bearer(&house.owner)),
+        ] {
+            let destroys = |row: &&Route| row.method == "DELETE" || row.path.ends_with("/archive") || row.path.ends_with("/close");
+            for row in ROUTES.iter().filter(|row| !matches!(row.who, Who::Anyone | Who::Socket)).filter(|row| !destroys(row)) {
+                own.get(path).await.expect(200);
+                let (status, _) = ask(&hub, &house, row, &house.path(row), &other).await;
+                if status != 401 {
+                    wrong.push(format!("{} {} by {name}: 401 expected, got {status}", row.method, row.path));
+                }
+            }
+            own.get(path).await.expect(200);
+            if Socket::try_open(&other).await.err() != Some(401) {
+                wrong.push(format!("a socket by {name} opens"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}

@@ -1,0 +1,183 @@
+//! WebSockets and event streams: which credential opens one, what it reaches, and when it ends.
+
+use super::house::{House, Kind, Stranger, admit, key};
+use super::routes::{FRAMES, frame};
+use super::{REVOKED_WITHIN, code_of};
+use crate::support::hub::{at_agent, text};
+use crate::support::socket::End;
+use crate::support::{PATIENCE, Socket, Stopwatch, on_both_engines, timeout};
+use serde_json::json;
+use std::time::Duration;
+
+on_both_engines! {
+    async fn sockets_refuse_whoever_does_not_count(hub: Hub) {
+        let house = House::of(&hub).await;
+        let mut wrong = Vec::new();
+        let everybody = house.everybody(&hub).await;
+        for stranger in &everybody {
+            let Stranger { name, client, kind } = stranger;
+            let status = match kind {
+                Kind::Nobody => 401,
+                Kind::Provisioner => 403,
+                _ => continue,
+            };
+            if client.headers.is_empty() {
+                continue;
+            }
+            let opened = Socket::try_open(client).await.err();
+            if opened != Some(status) {
+                wrong.push(format!("a socket by {name}: {status} expected, got {opened:?}"));
+            }
+            let token = client.secret();
+            let mut socket = Socket::try_open(&hub.anonymous()).await.expect("it opens");
+            socket.send(json!({ "type": "auth", "id": 1, "token": token })).await;
+            let misplaced = name.ends_with("as a key") || name.ends_with("as a bearer token");
+            if misplaced {
+                // A first frame takes any kind of token, so these are in no wrong place.
+                continue;
+            }
+            let end = socket.end().await;
+            if end != End::Code(4401) {
+                wrong.push(format!("auth by {name}: 4401 expected, got {end:?}"));
+            }
+            let mut socket = hub.socket(&house.host).await;
+            let reply = socket.ask(json!({ "type": "refresh", "token": token })).await;
+            if reply["type"] != "error" || reply["error"]["code"] != code_of(status) {
+                wrong.push(format!("refresh by {name}: {} expected, got {reply}", code_of(status)));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+        // Somebody else's good token is no new one for this socket.
+        let mut socket = hub.socket(&house.host).await;
+        let foreign = hub.other_space().await;
+        for other in [&foreign, &house.human, &house.guest] {
+            let reply = socket.ask(json!({ "type": "refresh", "token": other.secret() })).await;
+            assert_eq!(reply["error"]["code"], "FORBIDDEN", "{reply}");
+        }
+        // Before `auth` nothing works, and nothing is told.
+        let mut early = Socket::try_open(&hub.anonymous()).await.expect("it opens");
+        for (kind, rest) in FRAMES.iter().filter(|(kind, _)| *kind != "auth") {
+            let reply = early.ask(frame(kind, rest, &house.session)).await;
+            assert_eq!(reply["error"]["code"], "UNAUTHORIZED", "{kind}: {reply}");
+        }
+        house.host.post(&at_agent(&house.session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201);
+        early.send(json!({ "type": "auth", "id": 1, "token": house.host.secret() })).await;
+        early.expect("hello").await;
+        early.expect_none("event").await;
+    }
+
+    async fn frames_reach_ones_own_sessions_alone(hub: Hub) {
+        let house = House::of(&hub).await;
+        let everybody = house.everybody(&hub).await;
+        let before = house.snapshot().await;
+        let mut watcher = hub.socket(&house.owner).await;
+        watcher.subscribe(&house.session, None).await;
+        let mut feeds = Vec::new();
+        for Stranger { name, client, kind } in &everybody {
+            let (Kind::Key { sees: false, .. } | Kind::Human { sees: false } | Kind::Guest { sees: false }) = kind else { continue };
+            let mut socket = hub.socket(client).await;
+            for (kind, rest) in FRAMES.iter().filter(|(_, rest)| rest.contains("{session}")) {
+                let reply = socket.ask(frame(kind, rest, &house.session)).await;
+                if *kind == "unsubscribe" {
+                    assert_eq!(reply["type"], "unsubscribed", "{name}: {reply}");
+                } else {
+                    assert_eq!(reply["error"]["code"], "NOT_FOUND", "{kind} by {name}: {reply}");
+                }
+            }
+            assert_eq!(socket.ask(json!({ "type": "subscribe", "feed": true })).await["type"], "subscribed");
+            feeds.push((name, socket));
+        }
+        assert!(feeds.len() >= 8);
+        for kind in ["event", "typing", "presence", "receipt"] {
+            watcher.expect_none(kind).await;
+        }
+        let after: Vec<_> = house.snapshot().await;
+        // Their own presence aside, nothing is different.
+        assert_eq!(after[0], before[0]);
+        assert_eq!(after[1], before[1]);
+
+        // The same frames by those who take part.
+        for client in [&house.host, &house.human, &house.guest] {
+            let mut socket = hub.socket(client).await;
+            let me = socket.hello["principal"].clone();
+            // First of all: a person who writes has thereby read what stands before.
+            socket.send(frame("read", r#"{"sessionId":"{session}","seq":2}"#, &house.session)).await;
+            assert_eq!(watcher.find("receipt").await["seq"], 2);
+            let mut replies = Vec::new();
+            for (kind, rest) in FRAMES.iter().filter(|(kind, _)| !["auth", "refresh", "typing", "read"].contains(kind)) {
+                replies.push(text(&socket.ask(frame(kind, rest, &house.session)).await["type"]).to_owned());
+            }
+            assert_eq!(replies, ["subscribed", "subscribed", "subscribed", "unsubscribed", "unsubscribed", "sent", "pong"]);
+            assert_eq!(watcher.event().await["type"], "message.created");
+            let refreshed = socket.ask(json!({ "type": "refresh", "token": client.secret() })).await;
+            assert_eq!(refreshed["type"], "refreshed");
+            socket.send(frame("typing", r#"{"sessionId":"{session}","typing":true}"#, &house.session)).await;
+            while watcher.find("typing").await["actor"] != me {}
+        }
+        for (name, mut socket) in feeds {
+            socket.send(json!({ "type": "ping", "id": "last" })).await;
+            let frame = socket.next().await;
+            assert_eq!(frame["type"], "pong", "{name} heard of a session that is not theirs: {frame}");
+        }
+    }
+
+    async fn a_socket_ends_with_its_credential(hub: Hub) {
+        let host = hub.agent("agent").await;
+        let session = hub.session(&host).await;
+        let (_, short) = key(&hub, &hub.owner, json!({ "permission": "space", "expiresInSeconds": 5 })).await;
+        let person = json!({ "email": format!("{}@example.org", hub.name("brief")), "name": "Brief" });
+        let person = hub.owner.post("/v1/manage/humans", person).await.expect(201);
+        let token = hub.token(&person, 6).await;
+        let started = Stopwatch::start();
+        let mut by_header = hub.socket(&short).await;
+        by_header.subscribe(&session, None).await;
+        let mut by_frame = Socket::try_open(&hub.anonymous()).await.expect("it opens");
+        by_frame.send(json!({ "type": "auth", "id": 1, "token": short.secret() })).await;
+        by_frame.expect("hello").await;
+        let mut jwt = Socket::try_open(&hub.anonymous()).await.expect("it opens");
+        jwt.send(json!({ "type": "auth", "id": 1, "token": token })).await;
+        jwt.expect("hello").await;
+        for (name, socket) in [("by header", &mut by_header), ("by frame", &mut by_frame), ("a JWT by frame", &mut jwt)] {
+            let end = timeout(Duration::from_secs(15), socket.end()).await.expect("an end");
+            assert_eq!(end, End::Code(4504), "{name}");
+            let late = started.elapsed();
+            assert!(late < Duration::from_secs(8), "{name}: ended only after {late:?}");
+        }
+        short.get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
+        assert_eq!(Socket::try_open(&short).await.err(), Some(401));
+    }
+
+    /// After `refresh` the new credential is what counts: what it may not see, and when it is revoked.
+    async fn a_refreshed_socket_follows_its_new_credential(hub: Hub) {
+        let agent = hub.name("agent");
+        let stranger = hub.agent("agent").await;
+        let session = hub.session(&stranger).await;
+        let (_, wide) = key(&hub, &hub.owner, json!({ "permission": "space", "agent": agent })).await;
+        let (narrow_id, narrow) = key(&hub, &hub.owner, json!({ "permission": "agent", "agent": agent })).await;
+        let mut socket = hub.socket(&wide).await;
+        assert_eq!(socket.ask(json!({ "type": "refresh", "token": narrow.secret() })).await["type"], "refreshed");
+        let reply = socket.ask(json!({ "type": "subscribe", "sessionId": session })).await;
+        let subscribed = reply["error"]["code"] == "NOT_FOUND";
+        hub.owner.delete(&format!("/v1/manage/keys/{narrow_id}")).await.expect(204);
+        let end = timeout(REVOKED_WITHIN, socket.end()).await;
+        assert!(matches!(end, Ok(End::Code(4403))), "the new key is revoked, and the socket: {end:?}");
+        assert!(subscribed, "the new key may not see every session, but: {reply}");
+    }
+
+    async fn an_event_stream_ends_with_its_key(hub: Hub) {
+        let host = hub.agent("agent").await;
+        let session = hub.session(&host).await;
+        let agent = hub.name("agent");
+        let (id, reader) = key(&hub, &hub.owner, json!({ "permission": "agent", "agent": agent })).await;
+        admit(&host, &session, &reader).await;
+        let mut stream = reader.stream(&at_agent(&session, "/events?after=0")).await;
+        let mut received = String::new();
+        while !received.contains("participant.added") {
+            received += &String::from_utf8_lossy(&stream.chunk().await.expect("a chunk").expect("more"));
+        }
+        hub.owner.delete(&format!("/v1/manage/keys/{id}")).await.expect(204);
+        let ended = timeout(PATIENCE, async { while let Ok(Some(_)) = stream.chunk().await {} });
+        ended.await.expect("the stream of a revoked key ends");
+    }
+}

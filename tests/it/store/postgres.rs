@@ -1,0 +1,133 @@
+//! What holds on PostgreSQL only: restarts, failovers, silent servers, limits of connections, its clock.
+
+use super::timeline_builder::Load;
+use super::{Empty, NOW, at};
+use crate::support::relay::Hush;
+use crate::support::{Engine, PATIENCE, Postgres, Stopwatch, eventually, postgres, sql};
+use futures::future::join_all;
+use hiloop::clock::{Clock as _, SystemClock};
+use hiloop::config::Database;
+use hiloop::domain::SessionId;
+use hiloop::store::open::{open, open_with};
+use hiloop::store::{LockWait, StoreError};
+use std::time::Duration;
+
+/// A store whose database goes away says that it is out of reach, and works again when it is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgres_that_comes_back_is_used_again() {
+    let mut server = Postgres::start();
+    let store = open(&at(&server.new_database())).await.expect("the store opens");
+    store.ensure_space("one", NOW).await.expect("the store");
+    for crash in [false, true] {
+        if crash {
+            server.crash();
+        } else {
+            server.stop();
+        }
+        store.ping().await.expect_err("nobody answers");
+        server.revive();
+        eventually("the store answers", async || store.ping().await.ok()).await;
+        assert!(store.space_by_name("one").await.expect("the store").is_some());
+    }
+}
+
+/// A node takes as many connections as it was given and no more, and gives up a row that somebody else won't let go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres_connections_and_waiting_have_limits() {
+    let url = postgres::new_database();
+    let database = Database { url: url.clone(), connections: 3 };
+    let store = open(&database).await.expect("the store opens");
+    let operator = sql::Database::open(&url).await;
+    let sql::Database::Postgres(pool) = &operator else { panic!("{url}") };
+    let count =
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'hiloop'";
+    assert!((1..=3).contains(&operator.number(count).await));
+
+    // All three wait for a lock, and a fourth for one of them.
+    let mut lock = pool.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE spaces").execute(&mut *lock).await.expect("the lock");
+    let waiting = join_all((0..4).map(|_| store.space_by_name("one")));
+    let full = eventually("three connections to wait", async || {
+        (operator.number(&format!("{count} AND wait_event_type = 'Lock'")).await == 3).then_some(())
+    });
+    let (answers, ()) = tokio::join!(waiting, full);
+    // Three have waited for the lock, the fourth for one of them, or for the lock after that.
+    let busy = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Busy(_)))).count();
+    let unavailable = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Unavailable(_)))).count();
+    assert!(busy >= 3 && busy + unavailable == 4, "{answers:?}");
+    assert_eq!(operator.number(count).await, 3);
+    lock.rollback().await.expect("the lock goes");
+    assert!(store.space_by_name("one").await.expect("the store").is_none());
+}
+
+/// As after a failover: the connections of before lead to a server that takes no writes any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_to_a_demoted_postgres_are_given_up() {
+    let url = postgres::new_database();
+    let store = open(&at(&url)).await.expect("the store opens");
+    let operator = sql::Database::open(&url).await;
+    let name = url.split(['/', '?']).nth(3).expect("a name");
+    let terminate = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                     WHERE datname = current_database() AND application_name = 'hiloop'";
+    operator.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
+    operator.number(terminate).await;
+    // Connections that are made now take no writes, as long as they live; reading works.
+    let read_only = async || store.ensure_space("one", NOW).await.err().map(|error| error.to_string());
+    eventually("writes to be refused", async || read_only().await.filter(|text| text.contains("read-only"))).await;
+    let idle = join_all((0..8).map(|_| store.space_by_name("one"))).await;
+    assert!(idle.iter().all(Result::is_ok), "{idle:?}");
+    // Also on a connection that the operator's own pool has made meanwhile.
+    operator
+        .execute(&format!("BEGIN READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only; COMMIT"))
+        .await;
+
+    assert!(matches!(store.ensure_space("one", NOW).await, Ok(_) | Err(StoreError::Unavailable(_))));
+    // One such refusal is enough: every connection of before it is given up, also by those who only read.
+    for _ in 0..20 {
+        let written = join_all((0..4).map(|_| store.ensure_space("one", NOW))).await;
+        assert!(written.iter().all(Result::is_ok), "{written:?}");
+    }
+}
+
+/// A server that is gone without a word, as one whose machine lost its power: nobody ever hears of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_postgres_is_given_up() {
+    let url = postgres::new_database();
+    let space = open(&at(&url)).await.expect("the store opens").ensure_space("one", NOW).await;
+    let space = space.expect("the store").expect("active").0;
+    let relay = Hush::to(&url);
+    let store = open_with(&at(&relay.url), Duration::from_secs(1)).await.expect("the store opens");
+    // On a busy machine the server may take longer than that before it is silent, too.
+    let mut tx = eventually("a transaction", async || store.begin(LockWait::Long).await.ok()).await;
+    relay.hush(true);
+    let since = Stopwatch::start();
+    let pair = [(space.id, SessionId::new())];
+    assert!(matches!(tx.lock_sessions(&pair).await, Err(StoreError::Unavailable(_))));
+    drop(tx);
+    // Many who wait at the same time, more than there are connections.
+    let answers = join_all((0..40).map(|_| store.space_by_name("one"))).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Unavailable(_)))), "{answers:?}");
+    assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
+    // Those whom nobody waited for any more hold no connection either: all are new.
+    relay.hush(false);
+    eventually("the store answers", async || store.ping().await.ok()).await;
+    let unheard = relay.unheard();
+    eventually("each of many to be answered", async || {
+        let answers = join_all((0..40).map(|_| store.space_by_name("one"))).await;
+        answers.iter().all(|answer| matches!(answer, Ok(Some(_)))).then_some(())
+    })
+    .await;
+    assert_eq!(relay.unheard(), unheard);
+}
+
+/// PostgreSQL's clock is every node's; SQLite has none but the machine's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_tells_the_time() {
+    let url = postgres::new_database();
+    let store = open(&at(&url)).await.expect("the store opens");
+    let (before, time, after) = (SystemClock.now(), store.time().await.expect("the store"), SystemClock.now());
+    let time = time.expect("a time");
+    // Both are rounded to a millisecond.
+    assert!(before.0 - 1 <= time.0 && time.0 <= after.0 + 1, "{before:?} {time:?} {after:?}");
+    assert_eq!(Empty::open(Engine::Sqlite).await.store.time().await.expect("the store"), None);
+}

@@ -2,10 +2,11 @@
 
 use crate::support::hub::{at_human, text};
 use crate::support::process::Process;
-use crate::support::{Client, Port, eventually};
+use crate::support::{Client, Port, eventually, on_both_engines};
 use futures::StreamExt as _;
-use hiloop_sdk::{Decision, Envelope, Error, GuestInvitation, Question};
+use hiloop_sdk::{Decision, Envelope, Error, GuestInvitation, NewSession, Outcome, Question};
 use serde_json::json;
+use std::time::Duration;
 use tempfile::tempdir;
 
 fn agent(key: &Client) -> hiloop_sdk::Client {
@@ -67,4 +68,32 @@ async fn a_question_is_decided_once_whatever_is_restarted() {
     };
     assert_eq!(seqs, (1..=last.seq).collect::<Vec<_>>());
     assert_eq!(text(&last.data["messageId"]), question.message_id.to_string());
+}
+
+on_both_engines! {
+    /// The deadline moves with each time that it is asked: the requests differ, the question does not.
+    async fn the_same_key_in_a_session_is_the_same_question(hub: Hub) {
+        let key = hub.agent("agent").await;
+        let agent = agent(&key);
+        let session = agent.create_session(NewSession::titled("Deploy")).await.expect("a session").id;
+        let guest = hub.guest(&key, &session.to_string()).await;
+        let question = |key: &str| {
+            let question = Question::text("Ship it?").session(session).key(key);
+            question.deadline_in(Duration::from_secs(3600)).wait_at_most(Duration::ZERO)
+        };
+        for (asked, pending) in [("first", 1), ("first", 1), ("second", 2), ("first", 2)] {
+            let error = agent.ask(question(asked)).await.expect_err("there is no answer yet");
+            assert_eq!((error.status, error.code.as_str()), (0, Error::TIMEOUT));
+            assert_eq!(agent.session(session).await.expect("it is there").pending_count, pending);
+        }
+
+        let messages = agent.messages(session, 1).await.expect("a page").data;
+        let answer = json!({ "inReplyTo": messages[0].id, "outcome": "Rejected" });
+        guest.post(&at_human(&session.to_string(), "/messages"), answer).await.expect(201);
+        let decision = agent.ask(question("first").exclusive()).await.expect("a decision");
+        assert_eq!((decision.approved, decision.outcome), (false, Some(Outcome::Rejected)));
+        let late = agent.ask(question("first").exclusive()).await.expect_err("it was taken");
+        assert_eq!((late.status, late.code.as_str()), (409, "ALREADY_ACKNOWLEDGED"));
+        assert!(late.request_id.is_some());
+    }
 }

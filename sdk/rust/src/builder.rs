@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::http::{Http, Settings};
+use crate::http::{Http, Notify, Settings};
 use reqwest::header::HeaderValue;
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub struct ClientBuilder {
     space_name: Option<String>,
     timeout: Option<Duration>,
     encryption: Encryption,
-    on_retry: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    on_retry: Option<Notify>,
 }
 
 impl ClientBuilder {

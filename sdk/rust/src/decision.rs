@@ -35,7 +35,7 @@ impl Decision {
         if message.status == MessageStatus::Pending {
             return None;
         }
-        let answer = message.response.as_ref().filter(|_| message.status == MessageStatus::Completed);
+        let answer = message.response.clone().filter(|_| message.status == MessageStatus::Completed);
         let mut decision = Self {
             status: message.status,
             outcome: None,
@@ -43,9 +43,9 @@ impl Decision {
             action: None,
             text: None,
             values: Map::new(),
-            respondent: answer.map(|answer| answer.responded_by.clone()),
-            responded_at: answer.map(|answer| answer.responded_at),
-            message: message.clone(),
+            respondent: answer.as_ref().map(|answer| answer.responded_by.clone()),
+            responded_at: answer.as_ref().map(|answer| answer.responded_at),
+            message,
         };
         let Some(answer) = answer else { return Some(decision) };
         // What the answer says in clear text counts only where the hub is trusted with the rest as well. An envelope

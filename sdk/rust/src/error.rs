@@ -19,7 +19,7 @@ pub struct Error {
     /// The `X-Request-Id` of the reply, under which the hub's log has the request.
     pub request_id: Option<String>,
     /// What the hub adds to some codes, such as the winner of `ALREADY_RESPONDED`; null otherwise.
-    pub details: Value,
+    pub details: Box<Value>,
     /// The call, such as `POST /v1/agent/sessions`.
     pub what: String,
 }
@@ -44,7 +44,7 @@ impl Error {
             code: code.to_owned(),
             message: message.into(),
             request_id: None,
-            details: Value::Null,
+            details: Box::default(),
             what: what.into(),
         }
     }
@@ -66,7 +66,7 @@ impl Error {
             code: text("code"),
             message: text("message"),
             request_id,
-            details: body["error"]["details"].clone(),
+            details: Box::new(body["error"]["details"].clone()),
             what: what.to_owned(),
         }
     }

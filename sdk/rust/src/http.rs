@@ -23,6 +23,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// An internal error of the hub is retried a few times only: it may be permanent.
 const INTERNAL_ERRORS: u32 = 5;
 
+/// Takes a line about a retry.
+pub(crate) type Notify = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// The checked settings of a client.
 pub(crate) struct Settings {
     /// Without a trailing slash.
@@ -30,7 +33,7 @@ pub(crate) struct Settings {
     pub(crate) key: HeaderValue,
     pub(crate) agent: Option<HeaderValue>,
     pub(crate) timeout: Duration,
-    pub(crate) on_retry: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    pub(crate) on_retry: Option<Notify>,
 }
 
 pub(crate) struct Http {

@@ -13,7 +13,6 @@ use uuid::Uuid;
 /// # Messages
 ///
 /// Each call fails with an error of the hub, or with `UNREACHABLE` after the client's timeout.
-#[allow(clippy::missing_errors_doc)] // as the block says
 impl Client {
     /// Sends a message, once, however often the network or a restart of the hub interrupts it.
     pub async fn send(&self, session: Uuid, message: impl Into<NewMessage>) -> Result<Message, Error> {

@@ -16,7 +16,6 @@ const PAGE_SIZE: u32 = 50;
 /// # Sessions
 ///
 /// Each call fails with an error of the hub, or with `UNREACHABLE` after the client's timeout.
-#[allow(clippy::missing_errors_doc)] // as the block says
 impl Client {
     /// Opens a session.
     pub async fn create_session(&self, session: NewSession) -> Result<Session, Error> {

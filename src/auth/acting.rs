@@ -4,8 +4,8 @@ use crate::clock::Clock;
 use crate::config::Quotas;
 use crate::domain::text::is_agent_name;
 use crate::domain::{
-    Actor, ActorType, AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, Origin,
-    Permission, Refusal,
+    Actor, ActorType, AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author,
+    ClientNetwork, Permission, Refusal,
 };
 use crate::limits::directory;
 use crate::store::{KeyHolder, Store};
@@ -27,7 +27,12 @@ impl Acting {
 
     /// The agent that `key` acts as. A key with the permission `agent` may name only its own; a key with `space` may name any
     /// of its space, and a new name creates an agent.
-    pub(super) async fn agent(&self, key: &KeyHolder, wanted: Option<&str>, from: Origin) -> Result<Named, Refusal> {
+    pub(super) async fn agent(
+        &self,
+        key: &KeyHolder,
+        wanted: Option<&str>,
+        from: ClientNetwork,
+    ) -> Result<Named, Refusal> {
         let own = key.agent.clone().ok_or_else(|| Refusal::Unauthorized("The API key is not valid".to_owned()))?;
         let Some(wanted) = wanted else { return Ok(own) };
         if names(&own, wanted)? {
@@ -48,7 +53,7 @@ impl Acting {
         }
     }
 
-    async fn create(&self, key: &KeyHolder, own: Named, name: &str, from: Origin) -> Result<Named, Refusal> {
+    async fn create(&self, key: &KeyHolder, own: Named, name: &str, from: ClientNetwork) -> Result<Named, Refusal> {
         let now = self.clock.now();
         let mut tx = self.store.begin_directory().await?;
         let (agent, is_new) = tx.ensure_agent(key.space, name, None, now).await?.ok_or(Refusal::NotFound("Agent"))?;

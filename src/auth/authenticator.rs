@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Quotas;
 use crate::domain::people::Human;
 use crate::domain::principal::{AgentPrincipal, GuestPrincipal, HumanPrincipal};
-use crate::domain::{HumanId, KeyId, Origin, Permission, Principal, Refusal, SpaceId, Timestamp};
+use crate::domain::{ClientNetwork, HumanId, KeyId, Permission, Principal, Refusal, SpaceId, Timestamp};
 use crate::store::{SecretHash, Store, StoreError};
 use quick_cache::sync::Cache;
 use std::sync::Arc;
@@ -156,7 +156,7 @@ impl Authenticator {
     }
 
     /// Resolves an API key that acts as `agent` (the `X-Hiloop` header: a name or an id), or as its own agent.
-    pub async fn api_key(&self, token: &str, agent: Option<&str>, from: Origin) -> Result<Caller, Refusal> {
+    pub async fn api_key(&self, token: &str, agent: Option<&str>, from: ClientNetwork) -> Result<Caller, Refusal> {
         let since = Instant::now();
         let credential = Credential::ApiKey(token);
         let cache_key = credential.hash_as(agent);
@@ -172,7 +172,7 @@ impl Authenticator {
         Ok(caller)
     }
 
-    async fn holder(&self, token: &str, agent: Option<&str>, from: Origin) -> Result<Caller, Refusal> {
+    async fn holder(&self, token: &str, agent: Option<&str>, from: ClientNetwork) -> Result<Caller, Refusal> {
         if !secret::has_form(token, secret::API_KEY) && !secret::has_form(token, secret::PROVISIONER_KEY) {
             return Err(unauthorized("The API key is not valid"));
         }
@@ -199,7 +199,7 @@ impl Authenticator {
     }
 
     /// Resolves a bearer token: a guest's, or a JWT.
-    pub async fn bearer(&self, token: &str, from: Origin) -> Result<Arc<Principal>, Refusal> {
+    pub async fn bearer(&self, token: &str, from: ClientNetwork) -> Result<Arc<Principal>, Refusal> {
         let since = Instant::now();
         let cache_key = Credential::Bearer(token).hash();
         if let Some(Caller::Principal(principal)) = self.cached(&cache_key) {
@@ -218,7 +218,7 @@ impl Authenticator {
     }
 
     /// Resolves any credential of a socket: an API key, a guest token or a JWT.
-    pub async fn any(&self, token: &str, agent: Option<&str>, from: Origin) -> Result<Arc<Principal>, Refusal> {
+    pub async fn any(&self, token: &str, agent: Option<&str>, from: ClientNetwork) -> Result<Arc<Principal>, Refusal> {
         if let Credential::Bearer(token) = Credential::any(token) {
             return self.bearer(token, from).await;
         }
@@ -246,7 +246,7 @@ impl Authenticator {
         }))
     }
 
-    async fn human(&self, token: &str, from: Origin) -> Result<Principal, Refusal> {
+    async fn human(&self, token: &str, from: ClientNetwork) -> Result<Principal, Refusal> {
         let now = self.clock.now();
         let (human, sign_in, expires_at) = match self.jwts.verify(token, now).await? {
             Verified::Own(claims) => (self.own_human(&claims, now).await?, claims.sid, claims.exp),

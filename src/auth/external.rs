@@ -11,7 +11,9 @@ use crate::config::Quotas;
 use crate::domain::hidden::without_hidden;
 use crate::domain::people::{Human, Role, Space};
 use crate::domain::text::{MAX_NAME, normal_email};
-use crate::domain::{AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Origin, Refusal, Timestamp};
+use crate::domain::{
+    AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, ClientNetwork, Refusal, Timestamp,
+};
 use crate::limits::directory;
 use crate::store::{ExternalIdentity, NewHuman, Store};
 use std::sync::Arc;
@@ -39,7 +41,7 @@ impl ExternalPeople {
     }
 
     /// The active human for the verified claims of a token.
-    pub(super) async fn human(&self, claims: &ExternalClaims, from: Origin) -> Result<Human, Refusal> {
+    pub(super) async fn human(&self, claims: &ExternalClaims, from: ClientNetwork) -> Result<Human, Refusal> {
         let issuer = claims.iss.as_deref().unwrap_or_default();
         for _ in 0..ATTEMPTS {
             let found = match self.store.external_identity(issuer, &claims.sub).await? {
@@ -93,7 +95,12 @@ impl ExternalPeople {
     }
 
     /// The human for a new identity. `None` if a concurrent request was faster, or another human has the address.
-    async fn newcomer(&self, issuer: &str, claims: &ExternalClaims, from: Origin) -> Result<Option<Human>, Refusal> {
+    async fn newcomer(
+        &self,
+        issuer: &str,
+        claims: &ExternalClaims,
+        from: ClientNetwork,
+    ) -> Result<Option<Human>, Refusal> {
         let address =
             address(claims).ok_or_else(|| refused("The token names no e-mail address that the hub can use"))?;
         if claims.email_verified == Some(false) {
@@ -126,7 +133,7 @@ impl ExternalPeople {
         claims: &ExternalClaims,
         space: &Space,
         address: &str,
-        from: Origin,
+        from: ClientNetwork,
         now: Timestamp,
     ) -> Result<Option<Human>, Refusal> {
         let name = name(claims, address);

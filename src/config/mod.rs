@@ -9,6 +9,7 @@ mod settings;
 
 use crate::limits::Rate;
 use crate::net::web_origin::AllowedOrigins;
+use crate::protocol::limits::{AUTH_SECONDS, HEARTBEAT_SECONDS, PONG_SECONDS};
 use ipnet::IpNet;
 pub use parse::is_safe_for_keys;
 pub use settings::{
@@ -83,9 +84,9 @@ pub struct SocketTiming {
 impl Default for SocketTiming {
     fn default() -> Self {
         Self {
-            heartbeat: Duration::from_secs(25),
-            pong_within: Duration::from_secs(10),
-            auth_within: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(HEARTBEAT_SECONDS),
+            pong_within: Duration::from_secs(PONG_SECONDS),
+            auth_within: Duration::from_secs(AUTH_SECONDS),
         }
     }
 }

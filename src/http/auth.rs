@@ -5,9 +5,9 @@ use super::{ApiError, App};
 use crate::auth::credential::{api_key_of, bearer_of};
 use crate::auth::{Caller, Provisioner, Visit};
 use crate::domain::principal::{AgentPrincipal, HumanPrincipal, ManagerPrincipal};
-use crate::domain::{AuditSource, Origin, Permission, Principal, Refusal};
+use crate::domain::{AuditSource, ClientNetwork, Permission, Principal, Refusal};
 use crate::limits::Payer;
-use crate::net::client_address::origin;
+use crate::net::client_address::client_network;
 use crate::protocol::openapi::errors::documented;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -83,11 +83,11 @@ fn forbidden(text: &str) -> ApiError {
     ApiError(Refusal::Forbidden(text.to_owned()))
 }
 
-fn from(parts: &Parts, app: &App) -> Origin {
-    origin(&parts.extensions, &parts.headers, &app.config.trusted_proxies)
+fn from(parts: &Parts, app: &App) -> ClientNetwork {
+    client_network(&parts.extensions, &parts.headers, &app.config.trusted_proxies)
 }
 
-impl FromRequestParts<App> for Origin {
+impl FromRequestParts<App> for ClientNetwork {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {

@@ -5,7 +5,7 @@ use crate::auth::Secret;
 use crate::domain::Refusal;
 use crate::limits::Payer;
 use crate::limits::body_memory::Reservation;
-use crate::net::client_address::origin;
+use crate::net::client_address::client_network;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::json::parse_object;
 use crate::store::SecretHash;
@@ -98,8 +98,9 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Body<T> {
             return Err(BodyError::Encoded);
         }
         let payer = parts.extensions.get().copied();
-        let payer = payer
-            .unwrap_or_else(|| Payer::Address(origin(&parts.extensions, &parts.headers, &app.config.trusted_proxies)));
+        let payer = payer.unwrap_or_else(|| {
+            Payer::Address(client_network(&parts.extensions, &parts.headers, &app.config.trusted_proxies))
+        });
         let began = Instant::now();
         let (bytes, held) = arrive(app, payer, largest(&parts, app.config.max_body_bytes), body).await?;
         if began.elapsed() > LOOK_AGAIN_AFTER && !matched_path(&parts).starts_with("/v1/auth/") {

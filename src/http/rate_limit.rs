@@ -11,8 +11,8 @@ use super::buckets::Buckets;
 use super::{App, error};
 use crate::auth::Authenticator;
 use crate::auth::credential::Credential;
-use crate::domain::Origin;
-use crate::net::client_address::origin;
+use crate::domain::ClientNetwork;
+use crate::net::client_address::client_network;
 use crate::protocol::error::ErrorCode;
 use crate::store::SecretHash;
 use axum::extract::{Request, State};
@@ -53,7 +53,7 @@ impl Quota {
 /// Who a request counts for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Payer {
-    Address(Origin),
+    Address(ClientNetwork),
     Credential(SecretHash),
 }
 
@@ -112,7 +112,7 @@ fn credential(request: &Request) -> Option<Credential<'_>> {
 
 /// Lets a request through, or refuses it with 429.
 pub(super) async fn middleware(State(limits): State<Arc<RateLimits>>, request: Request, next: Next) -> Response {
-    let address = Payer::Address(origin(request.extensions(), request.headers(), &limits.trusted_proxies));
+    let address = Payer::Address(client_network(request.extensions(), request.headers(), &limits.trusted_proxies));
     let credential = credential(&request).map(|credential| credential.hash());
     let unproved = credential.filter(|credential| !limits.authenticator.was_valid(credential));
     let taken = match (credential, unproved) {

@@ -7,11 +7,10 @@
 //! key, are committed; then one last pass covers these.
 
 use crate::context::Context;
-use crate::domain::command::Command;
 use crate::domain::{Refusal, SessionId};
 use crate::metrics::During;
+use crate::service::public_keys;
 use crate::store::{Announcement, StoreResult};
-use crate::timeline::{Action, By, Request};
 use futures::StreamExt as _;
 use futures::stream;
 use std::sync::Arc;
@@ -87,13 +86,6 @@ async fn process(context: &Context, mut announcement: Announcement) -> StoreResu
 /// Announces a change in one session; `false` if the database is unavailable. A deleted session needs nothing, and a session
 /// whose commit fails for another reason, which the writer logs, must not delay the others.
 async fn announce(context: &Context, announcement: &Announcement, session: SessionId) -> bool {
-    let request = Request {
-        space: announcement.space,
-        session,
-        by: By::System,
-        action: Action::Command(Command::TellKey(Box::new(announcement.change.clone()))),
-        idempotency: None,
-    };
-    let outcome = context.timeline.submit(request).await;
-    !matches!(outcome, Err(Refusal::Unavailable))
+    let announced = public_keys::announce(context, announcement.space, session, &announcement.change).await;
+    !matches!(announced, Err(Refusal::Unavailable))
 }

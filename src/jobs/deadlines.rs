@@ -1,11 +1,10 @@
 //! Expires pending messages at their deadline, with one indexed query four times a second.
 
 use crate::context::Context;
-use crate::domain::command::Command;
 use crate::domain::{MessageId, Refusal};
 use crate::metrics::During;
+use crate::service::messages;
 use crate::store::DueMessage;
-use crate::timeline::{Action, By, Request};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use std::collections::HashSet;
@@ -65,13 +64,6 @@ async fn find_due(context: &Context, in_flight: &HashSet<MessageId>) -> Vec<DueM
 
 /// Expires one message. It may have been settled meanwhile.
 async fn expire(context: &Context, due: DueMessage) -> (MessageId, bool) {
-    let request = Request {
-        space: due.space,
-        session: due.session,
-        by: By::System,
-        action: Action::Command(Command::Expire(due.message)),
-        idempotency: None,
-    };
-    let outcome = context.timeline.submit(request).await;
-    (due.message, !matches!(outcome, Err(Refusal::Unavailable | Refusal::Internal)))
+    let expired = messages::expire(context, &due).await;
+    (due.message, !matches!(expired, Err(Refusal::Unavailable | Refusal::Internal)))
 }

@@ -13,7 +13,7 @@ const QUIET_MILLIS: i64 = 30_000;
 /// The same if more than [`MANY`] sessions wait, since every page has to rank them. A session with more frequent activity is
 /// never written, since its entries would be outdated again at once.
 const BRIEFLY_QUIET_MILLIS: i64 = 10_000;
-const MANY: i64 = 500;
+const MANY: i64 = 200;
 /// Most sessions in one transaction, so that writers never wait for long.
 const CHUNK: i64 = 64;
 /// Pause between two chunks, for other writers.

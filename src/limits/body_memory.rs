@@ -5,7 +5,7 @@
 //! wait. Small bodies need no reservation: there is at most one for each connection, whose buffers are as large.
 
 use super::fair_share::{FairShares, Permit, Share};
-use crate::domain::{Origin, Principal, Scope};
+use crate::domain::{ClientNetwork, Principal, Scope};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -28,7 +28,7 @@ const UNIT: usize = 1 << 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Payer {
     Space(Uuid),
-    Address(Origin),
+    Address(ClientNetwork),
 }
 
 impl Payer {

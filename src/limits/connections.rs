@@ -1,7 +1,7 @@
 //! Limits of long-lived connections (sockets, event streams, long-polls): for each credential, and by the file
 //! descriptors of the process.
 
-use crate::domain::{Origin, Principal, Refusal};
+use crate::domain::{ClientNetwork, Principal, Refusal};
 use dashmap::DashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ enum Holder {
     /// A key, a human or a guest. All tokens of a human count together, since they are short-lived.
     Credential(Uuid),
     /// The client address, until the client has authenticated.
-    Origin(Origin),
+    ClientNetwork(ClientNetwork),
 }
 
 impl Holder {
@@ -82,8 +82,8 @@ impl Connections {
     }
 
     /// Counts a connection whose client has not authenticated yet.
-    pub fn hold_unauthenticated(self: &Arc<Self>, origin: Origin) -> Result<Permit, Refusal> {
-        self.count(Holder::Origin(origin), self.limit)
+    pub fn hold_unauthenticated(self: &Arc<Self>, origin: ClientNetwork) -> Result<Permit, Refusal> {
+        self.count(Holder::ClientNetwork(origin), self.limit)
     }
 
     fn count(self: &Arc<Self>, holder: Holder, limit: Option<u32>) -> Result<Permit, Refusal> {

@@ -1,22 +1,22 @@
 //! The client of a request: the address of its connection, or the one that its trusted proxies name.
 
-use crate::domain::Origin;
+use crate::domain::ClientNetwork;
 use axum::extract::ConnectInfo;
 use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// The origin of a request. `X-Forwarded-For` counts as far as proxies of the `trusted` networks have written it.
-pub fn origin(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpNet]) -> Origin {
+/// The network of a request's client. `X-Forwarded-For` counts as far as proxies of the `trusted` networks have written it.
+pub fn client_network(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpNet]) -> ClientNetwork {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map_or(Ipv4Addr::UNSPECIFIED.into(), |info| info.0.ip());
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     // Without trusted proxies the header is not read at all.
     if trusted.is_empty() {
-        return Origin::new(peer);
+        return ClientNetwork::new(peer);
     }
     let values = headers.get_all("x-forwarded-for").iter().map(|value| value.to_str().unwrap_or_default());
     let hops: Vec<&str> = values.flat_map(|value| value.split(',')).collect();
-    Origin::new(client(peer, hops.into_iter(), is_trusted))
+    ClientNetwork::new(client(peer, hops.into_iter(), is_trusted))
 }
 
 /// The client behind `peer`: the right-most address of `X-Forwarded-For`, whose hops are given from left to right, that is
@@ -52,7 +52,7 @@ mod tests {
         let trusted: Vec<IpAddr> = trusted.iter().map(|ip| ip.parse().expect("an address")).collect();
         let hops: Vec<&str> = forwarded.split(',').filter(|hop| !hop.is_empty()).collect();
         let client = client(peer.parse().expect("an address"), hops.into_iter(), |ip| trusted.contains(&ip));
-        Origin::new(client).to_string()
+        ClientNetwork::new(client).to_string()
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! its reply is recognised when it is written: it has one of three statuses and, unlike every reply of the hub, no
 //! `X-Request-Id`.
 
+use crate::protocol::error::ErrorCode;
 use serde_json::json;
 use std::future::Future as _;
 use std::io;
@@ -47,7 +48,7 @@ impl ErrorReply {
             ("431", true) => ("431 Request Header Fields Too Large", "The header fields are too large or too many"),
             _ => return None,
         };
-        let body = json!({ "error": { "code": "VALIDATION_ERROR", "message": message } }).to_string();
+        let body = json!({ "error": { "code": ErrorCode::VALIDATION_ERROR.name, "message": message } }).to_string();
         let (id, length) = (Uuid::now_v7(), body.len());
         let date = head.lines().find(|line| line.to_ascii_lowercase().starts_with("date:"));
         let date = date.map_or_else(String::new, |line| format!("{line}\r\n"));

@@ -9,5 +9,9 @@ pub const MAX_QUEUED_BYTES: usize = 1024 * 1024;
 pub const MAX_SUBSCRIPTIONS: usize = 4096;
 /// A socket is closed at this number of unreadable frames in a row.
 pub const MAX_UNREADABLE: u32 = 10;
+/// Idle time after which the hub sends a ping, time to answer it, and time to authenticate, in seconds.
+pub const HEARTBEAT_SECONDS: u64 = 25;
+pub const PONG_SECONDS: u64 = 10;
+pub const AUTH_SECONDS: u64 = 10;
 /// How long `typing:true` holds unless it is repeated.
 pub const TYPING_LAPSE_MILLIS: u64 = 6000;

@@ -1,12 +1,14 @@
 //! The directory of public keys, and the encrypted backup of a human's private ones.
 
-use super::audit;
+use super::{audit, sessions};
 use crate::context::Context;
-use crate::domain::keys::Placement;
+use crate::domain::command::Command;
+use crate::domain::keys::{KeyChange, Placement};
 use crate::domain::principal::{HumanPrincipal, ManagerPrincipal};
 use crate::domain::refusal::TooOften;
 use crate::domain::{
     AuditEvent, AuditSource, AuditTarget, AuditTargetType, KeyEntry, ParticipantType, Principal, PrincipalId, Refusal,
+    SessionId, SpaceId,
 };
 use crate::protocol::body::{AttestationDraft, PublicKeyDraft};
 use crate::store::{Attested, KeyChangeLimit, NewEntry, Put};
@@ -77,6 +79,12 @@ fn audited(kind: ParticipantType) -> AuditTargetType {
         ParticipantType::Human => AuditTargetType::Human,
         ParticipantType::Guest => AuditTargetType::Guest,
     }
+}
+
+/// Announces a change of key in a session of its principal.
+pub async fn announce(app: &Context, space: SpaceId, session: SessionId, change: &KeyChange) -> Result<(), Refusal> {
+    let command = Command::TellKey(Box::new(change.clone()));
+    sessions::system_command(app, space, session, command).await.map(drop)
 }
 
 /// Keeps a manager's attestation of the current entry of a principal.

@@ -2,7 +2,7 @@
 //!
 //! Look-ups of sessions take a [`Scope`](crate::domain::Scope) and apply it in the query; nothing fetches a session by
 //! its id alone. To add a method: declare it in `traits/`, write its SQL in `sql/`, and call it from the conformance
-//! suite (`tests/it/store.rs`), which runs every method on SQLite and on PostgreSQL.
+//! suite (`tests/it/store/`), which runs every method on SQLite and on PostgreSQL.
 
 mod batch;
 pub mod engine;

@@ -4,9 +4,9 @@ use super::connection;
 use crate::auth::Caller;
 use crate::auth::credential::{api_key_of, bearer_of, offered_protocols, protocol_token_of};
 use crate::context::App;
-use crate::domain::{Origin, Principal, Refusal};
+use crate::domain::{ClientNetwork, Principal, Refusal};
 use crate::net::ClientStream;
-use crate::net::client_address::origin;
+use crate::net::client_address::client_network;
 use crate::net::web_origin::LocalAddress;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
@@ -29,11 +29,11 @@ pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal
         return Err(Refusal::Unavailable);
     }
     let since = std::time::Instant::now();
-    let origin = origin(request.extensions(), headers, &app.config.trusted_proxies);
-    let principal = principal(&app, headers, origin).await?.map(|principal| (principal, since));
+    let network = client_network(request.extensions(), headers, &app.config.trusted_proxies);
+    let principal = principal(&app, headers, network).await?.map(|principal| (principal, since));
     let permit = match &principal {
         Some((principal, _)) => app.connections.hold(principal)?,
-        None => app.connections.hold_unauthenticated(origin)?,
+        None => app.connections.hold_unauthenticated(network)?,
     };
     let counted = (permit, app.connections.upgraded()?);
     let selected = offered_protocols(headers).any(|protocol| protocol == PROTOCOL);
@@ -49,7 +49,7 @@ pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal
         // Copied, since it may be a small part of a large buffer that would live as long as the socket.
         let early = parts.read_buf.to_vec();
         drop(parts.read_buf);
-        connection::serve(app, parts.io.into_inner().into_inner(), early, principal, origin, counted).await;
+        connection::serve(app, parts.io.into_inner().into_inner(), early, principal, network, counted).await;
     });
 
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
@@ -98,7 +98,7 @@ fn check_origin(app: &App, request: &Request) -> Result<(), Refusal> {
 }
 
 /// The principal of the credential in the headers; `None` if the client authenticates by its first frame.
-async fn principal(app: &App, headers: &HeaderMap, from: Origin) -> Result<Option<Arc<Principal>>, Refusal> {
+async fn principal(app: &App, headers: &HeaderMap, from: ClientNetwork) -> Result<Option<Arc<Principal>>, Refusal> {
     if let Some((key, agent)) = api_key_of(headers)? {
         return match app.authenticator.api_key(key, agent, from).await? {
             Caller::Principal(principal) => Ok(Some(principal)),

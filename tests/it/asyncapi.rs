@@ -1,4 +1,4 @@
-//! The published document of the socket is the socket: its frames, its schemas, its codes, its examples.
+//! The AsyncAPI document matches the WebSocket: its frames, schemas, close codes and examples.
 
 use crate::openapi::references;
 use crate::permissions::FRAMES;

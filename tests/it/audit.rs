@@ -1,4 +1,4 @@
-//! The audit log: what happened that matters for security, for those who manage the space alone.
+//! The audit log: security events of a space, readable by its managers only.
 
 use crate::support::hub::{at_agent, text};
 use crate::support::sql::Database;

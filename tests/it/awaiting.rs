@@ -1,7 +1,7 @@
-//! What a long-poll costs and leaves behind, and clients that go away, or go on, while it waits.
+//! Long-polls: their queries and memory, and clients that disconnect or send another request meanwhile.
 
 use crate::support::hub::{Engine, UNKNOWN, answer, ask, at_agent, at_message, config, text};
-use crate::support::scribe::Scribe;
+use crate::support::statement_log::StatementLog;
 use crate::support::{Client, Hub, PATIENCE, eventually, on_both_engines, timeout};
 use hiloop::server::start;
 use hiloop::store::LOOK_UPS;
@@ -38,16 +38,16 @@ fn look_ups(statements: &[String]) -> Vec<&'static str> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wait_asks_the_store_once_before_and_once_after() {
     let hub = Hub::start(Engine::Postgres).await;
-    let way = Scribe::to(&hub.database_url);
-    let server = start(config(&way.url, &[])).await.expect("the hub starts");
+    let relay = StatementLog::to(&hub.database_url);
+    let server = start(config(&relay.url, &[])).await.expect("the hub starts");
     let agent = Client { base: format!("http://{}", server.address), ..hub.agent("agent").await };
     let session = hub.session(&agent).await;
     let question = ask(&agent, &session).await;
     let interaction = hub.interaction(&agent).await;
     let cost = async |path: &str| {
-        way.take();
+        relay.take();
         agent.get(path).await.expect(200);
-        look_ups(&way.take())
+        look_ups(&relay.take())
     };
     // Nothing that a message says is read before it settles.
     assert_eq!(cost(&at_message(&session, &question, "/await?timeout=1")).await, ["OUTLOOK", "MESSAGE"]);
@@ -56,16 +56,16 @@ async fn a_wait_asks_the_store_once_before_and_once_after() {
     assert_eq!(found, ["INTERACTION_MESSAGE", "OUTLOOK", "INTERACTION"]);
     assert_eq!(cost(&at_interaction(&interaction, "/await?timeout=0")).await, ["INTERACTION"]);
 
-    way.take();
+    relay.take();
     let (waiter, path) = (agent.clone(), at_message(&session, &question, "/await?timeout=55"));
     let waiter = tokio::spawn(async move { waiter.get(&path).await.expect(200) });
     let figure = &server.context.metrics.waiters;
     eventually("it to wait", async || (figure.get() == 1).then_some(())).await;
-    assert_eq!(look_ups(&way.take()), ["OUTLOOK"]);
+    assert_eq!(look_ups(&relay.take()), ["OUTLOOK"]);
     agent.post(&at_message(&session, &question, "/cancel"), json!({})).await.expect(200);
     assert_eq!(waiter.await.expect("no panic")["status"], "Cancelled");
     // The waiter's reply, and the one to the cancelling.
-    assert_eq!(look_ups(&way.take()), ["MESSAGE", "MESSAGE"]);
+    assert_eq!(look_ups(&relay.take()), ["MESSAGE", "MESSAGE"]);
     assert_eq!(cost(&at_message(&session, &question, "/await?timeout=55")).await, ["OUTLOOK", "MESSAGE"]);
     server.stop().await;
 }

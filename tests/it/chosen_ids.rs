@@ -1,4 +1,4 @@
-//! Ids of sessions that clients choose: taken once, by whichever space.
+//! Session ids that clients choose: each is taken once, in any space.
 
 use crate::support::hub::{SESSIONS, at_agent, config, text};
 use crate::support::shapes::{is_session, names_field};

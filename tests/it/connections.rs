@@ -1,4 +1,4 @@
-//! Connections that stay open: so many for each credential, and never all the descriptors of the process.
+//! Limits of open connections: per credential, and below the file descriptors of the process.
 
 use crate::support::hub::{ask, at_agent, at_human, at_message, text};
 use crate::support::process::{Process, hiloop};

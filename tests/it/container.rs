@@ -1,5 +1,5 @@
-//! The hub as it stands in its container image: the last stage of the Dockerfile is laid out in a folder that becomes
-//! the root of the program's world, read-only but for its volume, for a user of its own.
+//! The hub as in its container image: the last stage of the Dockerfile is laid out in a folder that becomes the root
+//! file system, read-only except for its volume, for an unprivileged user.
 
 use crate::cli::{err, failed, out, run};
 use crate::support::hub::{at_agent, text};

@@ -1,4 +1,4 @@
-//! The hub is killed in the middle of everything: nothing that was acknowledged is lost, nothing comes twice.
+//! The hub is killed under load: nothing that was acknowledged is lost or repeated.
 
 use crate::support::hub::{at_agent, text};
 use crate::support::process::Process;

@@ -1,4 +1,4 @@
-//! Presence in sessions of many people: in batches, so that all of them coming back costs a frame a second and no more.
+//! Presence in large sessions is sent in batches, so that many reconnects cost one frame a second.
 
 use crate::support::hub::{at_agent, text};
 use crate::support::{Client, Engine, Hub, Socket};

@@ -1,4 +1,4 @@
-//! Deadlines: kept to the second, once, whatever happens meanwhile and however many there are.
+//! Deadlines expire once and within a second, also under faults and in large numbers.
 
 use crate::support::hub::{at_agent, text};
 use crate::support::process::Process;

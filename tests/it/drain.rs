@@ -1,4 +1,4 @@
-//! The hub is restarted while everybody talks: nobody notices more than a pause.
+//! The hub is restarted under load: clients see a pause and nothing else.
 
 use crate::support::hub::{at_agent, text};
 use crate::support::process::{Process, hiloop};

@@ -1,5 +1,5 @@
-//! The edge of HTTP: requests that can't be read, replies that nobody may keep, pages from elsewhere, and a program that
-//! can't write what it has to say.
+//! The edge of HTTP: requests that cannot be parsed, headers of replies, foreign origins, and output that cannot be
+//! written.
 
 use crate::support::hub::{SESSIONS, at_agent};
 use crate::support::process::{Process, hiloop};

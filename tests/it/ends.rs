@@ -1,5 +1,5 @@
-//! Whatever is open ends with the credential that it came with: every kind of stream, in every way in which a credential
-//! or access ends. Nothing is answered to somebody who has neither any more.
+//! Every open stream ends with its credential, in every way in which a credential or an access right ends, and nothing
+//! is sent to a client without access.
 
 use crate::support::hub::{answer, ask, at_agent, at_human, at_message, text};
 use crate::support::socket::End;

@@ -1,5 +1,4 @@
-//! Those who guess at passwords, or have them hashed without end: what they do holds up nobody else, in their own space
-//! or another.
+//! Password guessing and floods of password hashes do not slow down other users of the same space or of another one.
 
 use crate::limits::{LOGIN, at, fail, guarded, person};
 use crate::support::client::Reply;

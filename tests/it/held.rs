@@ -1,4 +1,4 @@
-//! Sessions that somebody else holds: they keep up nobody but themselves, and what happens meanwhile is not forgotten.
+//! Sessions whose rows another transaction has locked: only their own requests wait, and nothing is lost meanwhile.
 
 use crate::support::hub::{Engine, Hub, SESSIONS, at_agent, config, say, text};
 use crate::support::sql::Database;

@@ -1,4 +1,4 @@
-//! API keys and guest tokens: as whom they act, who made them, and what ends with them.
+//! API keys and guest tokens: the principal that they act as, who created them, and what ends with them.
 
 use crate::support::hub::{UNKNOWN, at_agent, at_human, open, text};
 use crate::support::shapes::{column, has_keys, is_id, is_time};

@@ -1,4 +1,4 @@
-//! The hub as its users meet it: a real server on a free port, real sockets, real databases.
+//! Integration tests: a real server on a free port, real sockets, real databases.
 #![allow(clippy::disallowed_methods)] // tests start tasks that end with them
 
 mod support;
@@ -20,17 +20,16 @@ mod deadlines;
 mod decisions;
 mod degraded;
 mod docs;
-mod doubt;
 mod drain;
 mod edges;
 mod ends;
 mod guessing;
-mod hearing;
 mod held;
 mod idempotency;
 mod interactions;
 mod keys;
 mod limits;
+mod lost_replies;
 mod memory;
 mod metrics;
 mod nodes;
@@ -52,6 +51,7 @@ mod restored;
 mod retention;
 mod revocations;
 mod sdk_rust;
+mod session_long_poll;
 mod sessions;
 mod sign_ins;
 mod slow;

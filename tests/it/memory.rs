@@ -1,4 +1,4 @@
-//! What requests may cost the hub in memory, measured at the process.
+//! The memory that requests may cost, measured at the process.
 
 use crate::support::hub::text;
 use crate::support::process::{Process, hiloop};

@@ -1,4 +1,4 @@
-//! The figures that operators see: do things, scrape, compare.
+//! Metrics: act, scrape, compare.
 
 use crate::support::hub::{at_agent, at_human, text};
 use crate::support::{Client, Hub, Socket, eventually, on_both_engines};

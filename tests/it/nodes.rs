@@ -1,4 +1,4 @@
-//! Two nodes over one store, with a broker between them that drops, repeats and reorders whatever it is given.
+//! Two nodes over one store, with a broker between them that drops, repeats and reorders messages.
 
 use crate::support::hub::{Engine, Hub, at_agent, config, text};
 use crate::support::{Client, Socket, Stopwatch, seed};

@@ -1,4 +1,4 @@
-//! The published document is the API: every route stands in it, and nothing else.
+//! The OpenAPI document matches the API: it has every route and no other.
 
 use crate::permissions::ROUTES;
 use crate::support::process::hiloop;

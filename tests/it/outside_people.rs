@@ -1,4 +1,4 @@
-//! People of an outside issuer: who a token speaks for, and who nobody becomes by one.
+//! People of an outside issuer: which human a token belongs to, and which one it can never become.
 
 use crate::accounts::{
     Issuer, SECRET, bearer, claims, ed_jwk, eddsa, hs256, human_with_password, login, me, new_ed_key,

@@ -1,4 +1,4 @@
-//! What pages tell the browser: which hosts they may talk to, and what they never use.
+//! Security headers of the pages: the hosts that they may connect to, and the browser features that they never use.
 
 use crate::support::{Client, Engine, Hub};
 use std::collections::BTreeSet;

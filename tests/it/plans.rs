@@ -1,4 +1,4 @@
-//! How the store's look-ups are carried out: each by an index that leads to what it asks for, whatever else there is.
+//! Query plans of the store: each look-up uses an index that fits its conditions, whatever the other rows are.
 
 use crate::support::hub::{ask, text};
 use crate::support::sql::Database;

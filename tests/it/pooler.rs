@@ -1,5 +1,5 @@
-//! The hub behind a connection pooler: it works where sessions are kept, and else ends with one line that says what to
-//! set, before it has written anything.
+//! The hub behind a connection pooler: it works in session mode, and otherwise fails at the start with one line that
+//! names the setting, before it writes.
 
 use crate::cli::{failed, run};
 use crate::support::hub::{at_agent, text};

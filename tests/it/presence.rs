@@ -1,4 +1,4 @@
-//! Who is there and who types, seen from other nodes: also when the node that could tell of their going is gone.
+//! Presence and typing as other nodes see them, also when a node dies without a word.
 
 use crate::support::hub::{Engine, at_agent, at_human, text};
 use crate::support::process::{Process, hiloop};

@@ -1,5 +1,5 @@
-//! Two nodes behind nginx with the configuration in deploy/: what its TLS offers, and that nobody misses
-//! anything while the nodes are restarted one after the other.
+//! Two nodes behind nginx with the configuration in deploy/: TLS, and no event lost while the nodes are restarted in
+//! turn.
 
 use crate::support::hub::{at_agent, text};
 use crate::support::process::{Process, hiloop};

@@ -1,5 +1,5 @@
-//! The directory of public keys against those who would put themselves in somebody else's place, and how a change
-//! reaches those who talk to its principal.
+//! The directory of public keys: impersonation is refused, and a change of keys reaches the participants of the
+//! sessions concerned.
 
 use crate::support::hub::{SESSIONS, at_agent, at_human, config, open, say, text};
 use crate::support::keys::{Keys, base64url, id_of, publish, publisher};

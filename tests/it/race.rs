@@ -1,4 +1,4 @@
-//! A message settles once, whoever races.
+//! A message settles once in a race.
 
 use crate::support::hub::{at_agent, at_human, text};
 use crate::support::{Client, on_both_engines};

@@ -1,4 +1,4 @@
-//! `/readyz` tells the truth, and why.
+//! `/readyz` reports whether the node is ready, and why it is not.
 
 use crate::support::hub::{at_agent, text};
 use crate::support::postgres::Postgres;

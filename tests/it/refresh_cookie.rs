@@ -1,4 +1,4 @@
-//! The refresh token of the hub's own page: in a cookie that no script can read and no other page can use.
+//! The refresh token of the hub's own page: in a cookie that no script can read and no other site can use.
 
 use crate::support::client::Reply;
 use crate::support::{Client, Engine, Hub};

@@ -1,4 +1,4 @@
-//! Replay joined to live: subscribing in the middle of writes misses nothing and repeats nothing.
+//! Replay joined to live events: a subscription in the middle of writes misses and repeats nothing.
 
 use crate::support::hub::{at_agent, text};
 use crate::support::{Client, Hub, Socket, on_both_engines};

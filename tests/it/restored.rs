@@ -1,5 +1,5 @@
-//! A store that goes back to an earlier state under running nodes, as when a backup is restored or a standby takes over
-//! that lacks the last commits: readers are told, and nobody is shown a mixture of two histories.
+//! A database that goes back to an earlier state under running nodes, after a restore or a failover that lost commits:
+//! readers are notified and never see a mixture of two histories.
 
 use crate::support::hub::{Engine, Hub, ask, at_agent, at_human, at_message, config, say, text};
 use crate::support::sql::Database;

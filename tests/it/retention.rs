@@ -1,4 +1,4 @@
-//! Retention: sessions that ended long ago go, with everything of theirs, and nothing else does.
+//! Retention: sessions that ended long ago are deleted with all their rows, and nothing else is.
 
 use crate::support::hub::{Engine, at_agent, at_human, config, text};
 use crate::support::process::{Process, hiloop};

@@ -1,4 +1,4 @@
-//! What a revocation costs those who have nothing to do with it.
+//! The cost of a revocation for connections that it does not concern.
 
 use crate::support::hub::{Engine, say, text};
 use crate::support::sql::Database;

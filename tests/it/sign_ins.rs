@@ -1,4 +1,4 @@
-//! Sign-ins: what ends one, and that everything which came of it ends with it.
+//! Sign-ins: what ends one, and that every token and connection of it ends with it.
 
 use crate::support::hub::{at_human, text};
 use crate::support::socket::End;

@@ -1,4 +1,4 @@
-//! A socket that does not read costs nobody anything, and loses nothing.
+//! A socket that is not read slows down no other one and loses nothing.
 
 use crate::support::hub::{at_agent, text};
 use crate::support::process::{Process, hiloop};

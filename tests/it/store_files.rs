@@ -1,5 +1,5 @@
-//! The files of a SQLite store: who may read them, since they hold the secret that tokens are signed with, and what a
-//! hub leaves behind when it ends.
+//! The files of a SQLite store: their permissions, since they hold the signing secret of tokens, and what is left
+//! after shutdown.
 
 use crate::support::process::{Process, hiloop};
 use std::fs::{self, Permissions};

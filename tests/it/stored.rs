@@ -1,5 +1,4 @@
-//! Whatever the hub takes it reads again, in every way that it can be read; and so it does what the release before has
-//! stored.
+//! Every accepted value can be read again on every route, also values that the previous release has stored.
 
 use crate::support::hub::{SESSIONS, answer, ask, at_agent, at_human, at_message, text};
 use crate::support::shapes::{is_interaction, is_message, is_participant, is_whole_event};

@@ -1,4 +1,4 @@
-//! Twenty nodes, on which some hundreds of people come and go all at once.
+//! Twenty nodes on which hundreds of clients connect and disconnect at once.
 
 use crate::support::{Redis, Stopwatch, eventually, seed, supervisor};
 use hiloop::broker::{Broker, Connectivity, Ephemeral, RedisBroker, Signal, redis::Target};

@@ -1,5 +1,5 @@
-//! Event streams that are read slowly or not at all: access may end meanwhile, the node may drain, and the store may be
-//! away. And other replies that nobody reads.
+//! Event streams that are read slowly or not at all, while access ends, the node drains or the database is
+//! unavailable; and other replies that are not read.
 
 use crate::support::hub::{at_agent, text};
 use crate::support::{Client, Engine, Hub, PATIENCE, Postgres, eventually, timeout};

@@ -1,5 +1,5 @@
-//! Subscriptions and feeds at the moments between two states: renewed while the store fails, ended while they begin, and
-//! followed by nobody.
+//! Subscriptions and feeds in transition: renewed while the store fails, ended while they begin, left without a
+//! reader.
 
 use crate::support::hub::{Engine, at_agent, say, text};
 use crate::support::sql::Database;

@@ -1,4 +1,5 @@
-//! Long-lived tasks that panic: nothing is lost silently, the task goes on, and a node whose task does not says so.
+//! Long-lived tasks that panic: they are restarted, nothing is lost silently, and a node whose task does not restart
+//! is not ready.
 
 use crate::support::hub::{Engine, Hub, at_agent, config, say, text};
 use crate::support::{Client, Socket, eventually};

@@ -1,4 +1,4 @@
-//! Who types, where requests go to one node and then to another.
+//! Typing, when requests go to one node and then to another.
 
 use crate::support::hub::{Engine, at_human};
 use crate::support::{Nodes, Redis, Socket, Stopwatch, eventually};

@@ -1,4 +1,4 @@
-//! A rolling upgrade: nodes of the release before and of this one over one store, in either order.
+//! A rolling upgrade: nodes of the previous and of this release over one store, in either order.
 
 use crate::support::hub::{answer, ask, at_agent, at_human, at_message, say, text};
 use crate::support::previous::previous;

@@ -1,4 +1,4 @@
-//! Bodies that are refused while they come in, and bodies that do not come.
+//! Request bodies that are refused while they arrive, and bodies that never arrive.
 
 use crate::support::{Engine, Hub, PATIENCE, eventually, timeout};
 use serde_json::{Value, json};

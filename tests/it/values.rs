@@ -1,4 +1,4 @@
-//! What a value looks like when it comes back: numbers, text, times.
+//! The representation of values in replies: numbers, text, times.
 
 use crate::support::deployment::{Deployment, Kind, token};
 use crate::support::hub::{SESSIONS, ask, at_agent, at_human, text};

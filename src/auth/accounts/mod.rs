@@ -10,7 +10,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::domain::people::Human;
 use crate::domain::{
-    Actor, ActorType, AuditEvent, AuditSource, AuditTarget, Author, HumanId, Origin, Refusal, Timestamp,
+    Actor, ActorType, AuditEvent, AuditSource, AuditTarget, Author, ClientNetwork, HumanId, Refusal, Timestamp,
 };
 use crate::store::Store;
 use std::collections::HashSet;
@@ -23,7 +23,7 @@ pub const ACCESS_SECONDS: i64 = 15 * 60;
 /// The client of a request to sign in or out.
 #[derive(Clone, Debug)]
 pub struct Visit {
-    pub from: Origin,
+    pub from: ClientNetwork,
     pub source: AuditSource,
     pub user_agent: Option<String>,
 }

@@ -9,7 +9,7 @@ use crate::domain::hidden::without_hidden;
 use crate::domain::people::{Human, SignIn};
 use crate::domain::principal::HumanPrincipal;
 use crate::domain::text::normal_email;
-use crate::domain::{AuditEvent, AuditSource, AuditTarget, AuditTargetType, Origin, Refusal, SpaceId};
+use crate::domain::{AuditEvent, AuditSource, AuditTarget, AuditTargetType, ClientNetwork, Refusal, SpaceId};
 use crate::store::{EndedSignIns, NewSignIn, RefreshOutcome};
 use uuid::Uuid;
 
@@ -60,7 +60,7 @@ impl Accounts {
     /// The accounts that may be tried from an origin: all, or, if there were too many failures at the address, those whose
     /// human has signed in from the origin. Accounts with the same address in other spaces are other people, whose sign-ins
     /// do not count for each other.
-    fn admitted(&self, address: &str, mut accounts: Vec<Human>, from: Origin) -> Result<Vec<Human>, Refusal> {
+    fn admitted(&self, address: &str, mut accounts: Vec<Human>, from: ClientNetwork) -> Result<Vec<Human>, Refusal> {
         let Err(refusal) = self.attempts.admit_to(address) else { return Ok(accounts) };
         accounts.retain(|human| self.attempts.is_familiar(human.id, from));
         if accounts.is_empty() { Err(refusal) } else { Ok(accounts) }
@@ -107,7 +107,7 @@ impl Accounts {
 
     /// A permit to hash for an origin with few enough failures. The limit is checked again after the wait, and the permit is
     /// held until a failure is counted: of thousands of concurrent guesses only those with a permit run ahead of the count.
-    pub(super) async fn hash_permit(&self, from: Origin) -> Result<HashPermit, Refusal> {
+    pub(super) async fn hash_permit(&self, from: ClientNetwork) -> Result<HashPermit, Refusal> {
         self.attempts.admit(from, Try::Password)?;
         let permit = self.hash_permits.for_sign_in(from).await?;
         self.attempts.admit(from, Try::Password)?;

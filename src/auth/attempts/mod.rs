@@ -17,7 +17,7 @@ use super::secret;
 use crate::clock::Clock;
 use crate::config::SignInLimit;
 use crate::domain::refusal::Exhausted;
-use crate::domain::{HumanId, Origin, Refusal, Timestamp};
+use crate::domain::{ClientNetwork, HumanId, Refusal, Timestamp};
 use crate::limits::{Bucket, Rate};
 use crate::store::SecretHash;
 use parking_lot::Mutex;
@@ -73,12 +73,12 @@ pub struct Attempts {
 struct Counted {
     limit: SignInLimit,
     rate: Rate,
-    origins: Mutex<Buckets<Origin>>,
+    origins: Mutex<Buckets<ClientNetwork>>,
     /// By /48 network.
-    sites: Mutex<Buckets<Origin>>,
+    sites: Mutex<Buckets<ClientNetwork>>,
     accounts: Mutex<Buckets<SecretHash>>,
     /// Origins from which humans have signed in.
-    familiar: sync::Cache<(HumanId, Origin), ()>,
+    familiar: sync::Cache<(HumanId, ClientNetwork), ()>,
     valid: sync::Cache<SecretHash, ()>,
 }
 
@@ -136,7 +136,7 @@ impl Attempts {
     }
 
     /// Refuses an origin with too many failures.
-    pub(super) fn admit(&self, from: Origin, what: Try) -> Result<(), Refusal> {
+    pub(super) fn admit(&self, from: ClientNetwork, what: Try) -> Result<(), Refusal> {
         let Some(counted) = &self.counted else { return Ok(()) };
         let now = self.clock.now();
         let cost = what.cost(counted.limit);
@@ -154,19 +154,19 @@ impl Attempts {
     }
 
     /// Whether a human has signed in or refreshed from this origin. Failures of others do not count against that.
-    pub(super) fn is_familiar(&self, human: HumanId, from: Origin) -> bool {
+    pub(super) fn is_familiar(&self, human: HumanId, from: ClientNetwork) -> bool {
         self.counted.as_ref().is_some_and(|counted| counted.familiar.get(&(human, from)).is_some())
     }
 
     /// Records that a human has signed in or refreshed from this origin.
-    pub(super) fn add_familiar(&self, human: HumanId, from: Origin) {
+    pub(super) fn add_familiar(&self, human: HumanId, from: ClientNetwork) {
         if let Some(counted) = &self.counted {
             counted.familiar.insert((human, from), ());
         }
     }
 
     /// Counts a failure.
-    fn failed(&self, from: Origin, what: Try) {
+    fn failed(&self, from: ClientNetwork, what: Try) {
         let Some(counted) = &self.counted else { return };
         let now = self.clock.now();
         let cost = what.cost(counted.limit);
@@ -183,12 +183,12 @@ impl Attempts {
 
     /// Begins a check that needs work. It counts as failed unless it ends otherwise, so that a client can't cause unlimited
     /// work by disconnecting before the reply.
-    pub fn guess(&self, from: Origin) -> Guess<'_> {
+    pub fn guess(&self, from: ClientNetwork) -> Guess<'_> {
         Guess { attempts: self, from, account: None, counts: true }
     }
 
     /// The same for the password of an account.
-    pub fn guess_at<'a>(&'a self, account: &'a str, from: Origin) -> Guess<'a> {
+    pub fn guess_at<'a>(&'a self, account: &'a str, from: ClientNetwork) -> Guess<'a> {
         Guess { attempts: self, from, account: Some(account), counts: true }
     }
 
@@ -202,7 +202,7 @@ impl Attempts {
     /// Looks up a credential, if its origin is below the limit.
     pub async fn look_up<T>(
         &self,
-        from: Origin,
+        from: ClientNetwork,
         token: &str,
         look_up: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
@@ -226,7 +226,7 @@ impl Attempts {
     /// Verifies a credential that proves itself. A failure beyond the limit is refused as such.
     pub async fn verify<T>(
         &self,
-        from: Origin,
+        from: ClientNetwork,
         verify: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
         let verified = verify.await;
@@ -241,7 +241,7 @@ impl Attempts {
 /// A check under way.
 pub struct Guess<'a> {
     attempts: &'a Attempts,
-    from: Origin,
+    from: ClientNetwork,
     account: Option<&'a str>,
     counts: bool,
 }

@@ -4,8 +4,8 @@ use super::*;
 use crate::clock::ShiftedClock;
 use std::net::Ipv4Addr;
 
-fn origin(last: u8) -> Origin {
-    Origin::new(Ipv4Addr::new(203, 0, 113, last).into())
+fn origin(last: u8) -> ClientNetwork {
+    ClientNetwork::new(Ipv4Addr::new(203, 0, 113, last).into())
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn twenty_tokens_count_as_much_as_a_password() {
     assert_eq!(Try::Token.cost(SignInLimit { per_minute: 10_000, burst: 1 }), Duration::from_millis(1));
 }
 
-fn network(site: u16, network: u16) -> Origin {
-    Origin::new(std::net::Ipv6Addr::new(0x2001, 0xdb8, site, network, 0, 0, 0, 1).into())
+fn network(site: u16, network: u16) -> ClientNetwork {
+    ClientNetwork::new(std::net::Ipv6Addr::new(0x2001, 0xdb8, site, network, 0, 0, 0, 1).into())
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn one_site_never_exhausts_an_account() {
 fn memory_is_bounded() {
     let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), ShiftedClock::new());
     for number in 0..200_000_u32 {
-        attempts.failed(Origin::new(Ipv4Addr::from(number).into()), Try::Password);
+        attempts.failed(ClientNetwork::new(Ipv4Addr::from(number).into()), Try::Password);
     }
     let counted = attempts.counted.as_ref().expect("a limit");
     assert!(counted.origins.lock().len() <= MAX_ORIGINS);

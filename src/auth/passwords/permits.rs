@@ -5,7 +5,7 @@
 //! of an IPv6 address, which has 65,536 networks to share among), humans and spaces for the latter.
 
 use crate::domain::refusal::TooOften;
-use crate::domain::{HumanId, Origin, Refusal, SpaceId};
+use crate::domain::{ClientNetwork, HumanId, Refusal, SpaceId};
 use crate::limits::fair_share::{FairShares, Permit, Share, TooManyRequests};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub(in crate::auth) struct HashPermit {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Caller {
-    Origin(Origin),
-    Site(Origin),
+    ClientNetwork(ClientNetwork),
+    Site(ClientNetwork),
     Human(HumanId),
     Space(SpaceId),
 }
@@ -59,8 +59,8 @@ impl HashPermits {
     }
 
     /// Waits for a permit of an address from which somebody signs in.
-    pub(in crate::auth) async fn for_sign_in(&self, from: Origin) -> Result<HashPermit, Refusal> {
-        let origin = (Caller::Origin(from), OF_ORIGIN);
+    pub(in crate::auth) async fn for_sign_in(&self, from: ClientNetwork) -> Result<HashPermit, Refusal> {
+        let origin = (Caller::ClientNetwork(from), OF_ORIGIN);
         match from.site() {
             None => self.acquire(&self.sign_ins, &[origin]).await,
             Some(site) => self.acquire(&self.sign_ins, &[origin, (Caller::Site(site), OF_SITE)]).await,
@@ -113,12 +113,12 @@ mod tests {
     use futures::future::BoxFuture;
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-    fn v4(last: u8) -> Origin {
-        Origin::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, last)))
+    fn v4(last: u8) -> ClientNetwork {
+        ClientNetwork::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, last)))
     }
 
-    fn v6(network: u16) -> Origin {
-        Origin::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, network, 0, 0, 0, 1)))
+    fn v6(network: u16) -> ClientNetwork {
+        ClientNetwork::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, network, 0, 0, 0, 1)))
     }
 
     type Waiting<'a> = BoxFuture<'a, Result<HashPermit, Refusal>>;

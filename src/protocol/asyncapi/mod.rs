@@ -6,8 +6,10 @@ use super::close::CloseCode;
 use super::frame::form::ClientForm;
 use super::frame::frame_id;
 use super::frame::hub::HubFrame;
-use super::limits::{MAX_MESSAGE, MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES, MAX_SUBSCRIPTIONS, MAX_UNREADABLE};
-use crate::config::SocketTiming;
+use super::limits::{
+    AUTH_SECONDS, HEARTBEAT_SECONDS, MAX_MESSAGE, MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES, MAX_SUBSCRIPTIONS,
+    MAX_UNREADABLE, PONG_SECONDS,
+};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 use utoipa::ToSchema;
@@ -108,9 +110,7 @@ fn security_schemes() -> Value {
 }
 
 fn channel(messages: &Map<String, Value>) -> Value {
-    let timing = SocketTiming::default();
-    let heartbeat = timing.heartbeat.as_secs();
-    let (pong, auth) = (timing.pong_within.as_secs(), timing.auth_within.as_secs());
+    let (heartbeat, pong, auth) = (HEARTBEAT_SECONDS, PONG_SECONDS, AUTH_SECONDS);
     let kibibytes = MAX_MESSAGE / 1024;
     let mut table = String::from("| close code | reason | a client may |\n|---|---|---|\n");
     for code in CloseCode::ALL {

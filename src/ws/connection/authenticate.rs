@@ -28,7 +28,7 @@ impl ConnectionTask {
     }
 
     async fn resolve(&self, token: &str, agent: Option<&str>) -> Result<Arc<Principal>, Refusal> {
-        self.app.authenticator.any(token, agent, self.origin).await
+        self.app.authenticator.any(token, agent, self.network).await
     }
 
     /// Continues as this principal, whose credential was looked up at `since` or later.

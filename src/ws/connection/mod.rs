@@ -12,7 +12,7 @@ use super::frame_rate::FrameRate;
 use super::handle::SocketHandle;
 use super::state::{Effect, ProtocolState};
 use crate::context::App;
-use crate::domain::{Origin, Principal, SessionId, Timestamp};
+use crate::domain::{ClientNetwork, Principal, SessionId, Timestamp};
 use crate::hub::subscriber::Connection as _;
 use crate::limits::connections::{Descriptor, Permit};
 use crate::metrics::Held;
@@ -41,7 +41,7 @@ struct ConnectionTask {
     handle: Arc<SocketHandle>,
     state: ProtocolState,
     decoder: Decoder,
-    origin: Origin,
+    network: ClientNetwork,
     frame_rate: FrameRate,
     expires_at: Option<Timestamp>,
     /// Counts the connection for its credential, or for its address before authentication.
@@ -72,7 +72,7 @@ pub(super) async fn serve(
     stream: TcpStream,
     early: Vec<u8>,
     principal: Option<(Arc<Principal>, std::time::Instant)>,
-    origin: Origin,
+    network: ClientNetwork,
     (permit, _descriptor): (Permit, Descriptor),
 ) {
     let handle = Arc::new(SocketHandle::new(stream));
@@ -83,7 +83,7 @@ pub(super) async fn serve(
         handle: Arc::clone(&handle),
         state: ProtocolState::default(),
         decoder: Decoder::default(),
-        origin,
+        network,
         frame_rate: FrameRate::new(app.config.rate_limit, now),
         expires_at: None,
         permit,

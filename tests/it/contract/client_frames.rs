@@ -1,6 +1,6 @@
 //! Section 8: each frame that a client sends, and what it gets in reply.
 
-use super::until_told;
+use super::until_frame;
 use crate::support::deployment::token;
 use crate::support::hub::{UNKNOWN, at_agent, at_human, say, text};
 use crate::support::shapes::{has_keys, is_message, is_time};
@@ -169,7 +169,7 @@ on_every_deployment! {
         let mut socket = hub.socket(&agent).await;
         // No reply, whether subscribed or not.
         for typing in [true, false] {
-            let told = until_told(&mut watcher, "typing", async || {
+            let told = until_frame(&mut watcher, "typing", async || {
                 socket.send(json!({ "type": "typing", "sessionId": session, "typing": typing })).await;
             });
             assert_eq!(told.await["typing"], typing);

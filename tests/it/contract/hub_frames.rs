@@ -1,6 +1,6 @@
 //! Section 8: each frame that the hub sends unasked, and the same timeline as Server-Sent Events.
 
-use super::until_told;
+use super::until_frame;
 use crate::support::hub::{at_agent, at_human, say, text};
 use crate::support::shapes::{has_keys, is_event};
 use crate::support::socket::End;
@@ -42,7 +42,7 @@ on_every_deployment! {
         let mut watcher = hub.socket(&human).await;
         watcher.subscribe(&session, None).await;
         let mut started = Stopwatch::start();
-        let frame = until_told(&mut watcher, "typing", async || {
+        let frame = until_frame(&mut watcher, "typing", async || {
             started = Stopwatch::start();
             typist.send(json!({ "type": "typing", "sessionId": session, "typing": true })).await;
         });
@@ -87,7 +87,7 @@ on_every_deployment! {
         watcher.subscribe(&session, None).await;
         // One more each time: what has been read already is not told again.
         let mut seq = 1;
-        let frame = until_told(&mut watcher, "receipt", async || {
+        let frame = until_frame(&mut watcher, "receipt", async || {
             say(&agent, &session, "x").await;
             seq += 1;
             human.post(&at_human(&session, "/read"), json!({ "seq": seq })).await.expect(204);

@@ -32,25 +32,25 @@ use crate::support::{Client, Socket, timeout};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How soon an end is told that somebody speaks out: well before it would lapse, by whichever node it is said.
+/// How soon the explicit end of typing must arrive: well before typing would lapse, from either node.
 const SOON: Duration = Duration::from_secs(2);
 
-/// Does something over and over again until a watcher is told of it by a frame of this kind. The watcher's node may not
-/// hear of the others yet: nothing that is ephemeral is sure to come.
-async fn until_told(watcher: &mut Socket, kind: &str, mut act: impl AsyncFnMut()) -> Value {
+/// Repeats an action until a watcher receives a frame of this kind. The watcher's node may not have subscribed yet, and
+/// ephemeral frames may be lost.
+async fn until_frame(watcher: &mut Socket, kind: &str, mut act: impl AsyncFnMut()) -> Value {
     for _ in 0..10 {
         act().await;
         if let Ok(frame) = timeout(SOON, watcher.find(kind)).await {
             return frame;
         }
     }
-    panic!("in vain: a frame that tells of {kind}");
+    panic!("no {kind} frame arrived");
 }
 
 /// Has a client begin to type and stop, by requests that may go to different nodes, and a watcher see it.
 async fn typing_begins_and_ends(typist: &Client, path: &str, watcher: &mut Socket) {
     for _ in 0..2 {
-        let begun = until_told(watcher, "typing", async || {
+        let begun = until_frame(watcher, "typing", async || {
             assert_eq!(typist.post(path, json!({})).await.expect(204), Value::Null);
         });
         let begun = begun.await;

@@ -1,6 +1,5 @@
 //! Credentials, origins, refresh, and the end of what a socket may read.
 
-use super::heartbeat::{PONG_WITHIN, impatient};
 use super::post;
 use crate::support::hub::{at_agent, text};
 use crate::support::socket::End;
@@ -112,11 +111,4 @@ on_both_engines! {
         assert_eq!(left.end().await, End::Code(4504));
         assert_eq!(kept.ask(json!({ "type": "ping" })).await["type"], "pong");
     }
-}
-
-#[tokio::test]
-async fn who_does_not_authenticate_in_time_is_closed() {
-    let hub = impatient(PONG_WITHIN).await;
-    let mut socket = Socket::try_open(&hub.anonymous()).await.expect("the socket opens");
-    assert_eq!(socket.end().await, End::Code(4508));
 }

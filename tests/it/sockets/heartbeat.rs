@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
 /// A hub whose sockets have little patience, and so much with those who don't answer a ping.
-pub(super) async fn impatient(pong_within: Duration) -> Hub {
+async fn impatient(pong_within: Duration) -> Hub {
     Hub::start_with(Engine::Sqlite, &[], |config| {
         config.sockets.heartbeat = Duration::from_millis(300);
         config.sockets.pong_within = pong_within;
@@ -22,7 +22,7 @@ pub(super) async fn impatient(pong_within: Duration) -> Hub {
 }
 
 /// Longer than a busy machine keeps a client from answering.
-pub(super) const PONG_WITHIN: Duration = Duration::from_secs(3);
+const PONG_WITHIN: Duration = Duration::from_secs(3);
 
 #[tokio::test]
 async fn the_heartbeat_keeps_the_living_and_ends_the_silent() {

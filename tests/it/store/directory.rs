@@ -1,6 +1,6 @@
 //! Spaces and agents.
 
-use super::timeline_builder::Line;
+use super::timeline_builder::TimelineBuilder;
 use super::{NOW, key_of, page, revoker};
 use futures::future::join_all;
 use hiloop::auth::secret::hash;
@@ -46,7 +46,7 @@ on_both_stores! {
         let human = store.human_named(&space, "h").await;
         store.create_key(&key_of(&space, Some(agent.id), "secret"), NOW).await.expect("the store");
         store.create_key(&key_of(&other, None, "other"), NOW).await.expect("the store");
-        let mut line = Line::new(&space, &[agent.member(), human.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member(), human.member()]);
         line.invite("g", "token");
         line.save(&store).await;
         let scope = Scope::Member(space.id, human.id.into());

@@ -1,6 +1,6 @@
 //! Interactions and their blocks.
 
-use super::timeline_builder::{Line, Load};
+use super::timeline_builder::{Load, TimelineBuilder};
 use super::{NOW, page};
 use hiloop::domain::change::Change;
 use hiloop::domain::session::SessionPatch;
@@ -14,8 +14,8 @@ on_both_stores! {
         let agent = store.agent_named(&space, "a").await.member();
         let mut lines = Vec::new();
         for index in 0..5 {
-            Line::new(&space, std::slice::from_ref(&agent)).save(&store).await;
-            let mut line = Line::new(&space, std::slice::from_ref(&agent));
+            TimelineBuilder::new(&space, std::slice::from_ref(&agent)).save(&store).await;
+            let mut line = TimelineBuilder::new(&space, std::slice::from_ref(&agent));
             line.at = NOW.plus_seconds(index);
             let asked = line.asks(&agent, &format!("i{index}"));
             line.save(&store).await;
@@ -62,7 +62,7 @@ on_both_stores! {
     async fn an_interaction_is_read_as_of_any_moment(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await.member(), store.human_named(&space, "h").await.member());
-        let mut line = Line::new(&space, &[agent.clone(), human.clone()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.clone(), human.clone()]);
         let asked = line.asks(&agent, "approval");
         line.save(&store).await;
         line.at = NOW.plus_seconds(1);

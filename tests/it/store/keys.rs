@@ -1,6 +1,6 @@
 //! API keys: use, revocation and its cascade.
 
-use super::timeline_builder::{Line, Load};
+use super::timeline_builder::{Load, TimelineBuilder};
 use super::{NOW, key_of, page, revoker};
 use futures::future::join_all;
 use hiloop::auth::secret::hash;
@@ -80,7 +80,7 @@ on_both_stores! {
         let root = made_by(Some(owner), Permission::Manage, "root").await;
         let child = made_by(Some(root), Permission::Manage, "child").await;
         let grandchild = made_by(Some(child), Permission::Agent, "grandchild").await;
-        let mut line = Line::new(&space, &[]);
+        let mut line = TimelineBuilder::new(&space, &[]);
         line.invite_by("g", "token", Author { key_id: Some(grandchild), ..Author::command_line() });
         line.save(&store).await;
         let manager = revoker(&space, Permission::Manage);
@@ -158,7 +158,7 @@ on_both_stores! {
     async fn uses_are_noted_and_never_go_back(store: Empty) {
         let space = store.space("one").await;
         let key = store.create_key(&key_of(&space, None, "secret"), NOW).await.expect("the store");
-        let mut line = Line::new(&space, &[]);
+        let mut line = TimelineBuilder::new(&space, &[]);
         let guest = line.invite("g", "token").1.guest_id.expect("a guest");
         line.save(&store).await;
         assert_eq!(key.last_used_at, None);

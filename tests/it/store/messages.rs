@@ -1,6 +1,6 @@
 //! Messages, questions and their settlement.
 
-use super::timeline_builder::{Ask, Line, PLAIN_ASK};
+use super::timeline_builder::{Ask, PLAIN_ASK, TimelineBuilder};
 use super::{NOW, page};
 use hiloop::domain::message::Settlement;
 use hiloop::domain::people::Space;
@@ -17,7 +17,7 @@ on_both_stores! {
     async fn messages_carry_their_answers(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
-        let mut line = Line::new(&space, &[agent.member(), human.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member(), human.member()]);
         let plain = line.post(&agent.member(), "plain", None);
         let asked = line.post(&agent.member(), "asked", Some(PLAIN_ASK));
         let dropped = line.post(&agent.member(), "dropped", Some(PLAIN_ASK));
@@ -65,7 +65,7 @@ on_both_stores! {
     async fn what_people_say_is_found_after_what_the_agent_said(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let (agent, human) = (store.agent_named(&space, "a").await.member(), store.human_named(&space, "h").await.member());
-        let mut line = Line::new(&space, &[agent.clone(), human.clone()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.clone(), human.clone()]);
         let (guest, _) = line.invite("g", "token");
         line.save(&store).await;
         let scope = Scope::Space(space.id);
@@ -105,7 +105,7 @@ on_both_stores! {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let (agent, second) = (store.agent_named(&space, "a").await, store.agent_named(&space, "b").await);
         let human = store.human_named(&space, "h").await.member();
-        let mut line = Line::new(&space, &[agent.member(), human.clone()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member(), human.clone()]);
         let ids: Vec<_> = (0..4).map(|_| line.post(&agent.member(), "?", Some(PLAIN_ASK)).id).collect();
         let foreign = line.post(&second.member(), "?", Some(PLAIN_ASK)).id;
         line.post(&agent.member(), "no question", None);
@@ -140,7 +140,7 @@ on_both_stores! {
     async fn an_outlook_says_how_a_message_stands_on_its_timeline(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
-        let mut line = Line::new(&space, std::slice::from_ref(&agent));
+        let mut line = TimelineBuilder::new(&space, std::slice::from_ref(&agent));
         let asked = line.post(&agent, "?", Some(PLAIN_ASK));
         let plain = line.post(&agent, "no question", None);
         line.save(&store).await;
@@ -163,7 +163,7 @@ on_both_stores! {
         let (one, two) = (store.space("one").await, store.space("two").await);
         let agent = store.agent_named(&one, "a").await.member();
         let ask = |seconds| Some(Ask { priority: Priority::Low, deadline: Some(NOW.plus_seconds(seconds)) });
-        let mut left = Line::new(&one, &[]);
+        let mut left = TimelineBuilder::new(&one, &[]);
         let third = left.post(&agent, "x", ask(0));
         let first = left.post(&agent, "x", ask(-9));
         left.post(&agent, "not yet", ask(1));
@@ -172,7 +172,7 @@ on_both_stores! {
         let settled = left.post(&agent, "settled", ask(-20));
         left.cancel(&agent, settled.id);
         left.save(&store).await;
-        let mut right = Line::new(&two, &[]);
+        let mut right = TimelineBuilder::new(&two, &[]);
         let second = right.post(&agent, "x", ask(-5));
         right.save(&store).await;
         let due = |space: &Space, message: &Message| {
@@ -188,7 +188,7 @@ on_both_stores! {
     async fn a_message_settles_once(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
-        let mut line = Line::new(&space, &[]);
+        let mut line = TimelineBuilder::new(&space, &[]);
         let asked = line.post(&agent, "?", Some(PLAIN_ASK));
         let plain = line.post(&agent, "no question", None);
         line.save(&store).await;

@@ -1,6 +1,6 @@
 //! Participants, guests and read marks.
 
-use super::timeline_builder::Line;
+use super::timeline_builder::TimelineBuilder;
 use super::{NOW, page};
 use futures::future::join_all;
 use hiloop::auth::secret::hash;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 on_both_stores! {
     async fn a_guest_lives_as_long_as_their_place(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
-        let mut line = Line::new(&space, &[]);
+        let mut line = TimelineBuilder::new(&space, &[]);
         let (member, participant) = line.invite("Gast", "token");
         line.save(&store).await;
         let guest = store.guest_by_secret(&hash("token")).await.expect("the store").expect("known");
@@ -35,7 +35,7 @@ on_both_stores! {
     async fn participants_come_in_pages(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
-        let mut line = Line::new(&space, &[agent.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member()]);
         line.add(&human.member(), None);
         let (guest, _) = line.invite("g", "token");
         line.save(&store).await;
@@ -73,7 +73,7 @@ on_both_stores! {
     async fn a_read_mark_never_goes_backwards(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
-        let mut line = Line::new(&space, &[agent.member(), human.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member(), human.member()]);
         for _ in 0..5 {
             line.post(&agent.member(), "x", None);
         }
@@ -101,13 +101,13 @@ on_both_stores! {
         let none = store.mark_read(space_scope, line.id(), PrincipalId(Uuid::now_v7()), 1).await.expect("the store");
         assert_eq!(none, None);
         // Marks that race end at the furthest.
-        let mut line = Line::new(&space, &[human.member()]);
+        let mut line = TimelineBuilder::new(&space, &[human.member()]);
         for _ in 0..9 {
             line.post(&agent.member(), "x", None);
         }
         line.save(&store).await;
         join_all((1..=10).map(|seq| store.mark_read(scope, line.id(), who, seq))).await;
-        let read = async |line: &Line| {
+        let read = async |line: &TimelineBuilder| {
             let people = store.participants(scope, line.id(), page(1, 1)).await.expect("the store").expect("in scope");
             people.data[0].last_read_seq
         };

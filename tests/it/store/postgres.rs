@@ -2,7 +2,7 @@
 
 use super::timeline_builder::Load;
 use super::{Empty, NOW, at};
-use crate::support::relay::Hush;
+use crate::support::relay::SilentRelay;
 use crate::support::{Engine, PATIENCE, Postgres, Stopwatch, eventually, postgres, sql};
 use futures::future::join_all;
 use hiloop::clock::{Clock as _, SystemClock};
@@ -89,35 +89,35 @@ async fn connections_to_a_demoted_postgres_are_given_up() {
     }
 }
 
-/// A server that is gone without a word, as one whose machine lost its power: nobody ever hears of it.
+/// A server that disappears without closing its connections, as when its machine loses power.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_postgres_is_given_up() {
     let url = postgres::new_database();
     let space = open(&at(&url)).await.expect("the store opens").ensure_space("one", NOW).await;
     let space = space.expect("the store").expect("active").0;
-    let relay = Hush::to(&url);
+    let relay = SilentRelay::to(&url);
     let store = open_with(&at(&relay.url), Duration::from_secs(1)).await.expect("the store opens");
     // On a busy machine the server may take longer than that before it is silent, too.
     let mut tx = eventually("a transaction", async || store.begin(LockWait::Long).await.ok()).await;
-    relay.hush(true);
+    relay.set_silent(true);
     let since = Stopwatch::start();
     let pair = [(space.id, SessionId::new())];
     assert!(matches!(tx.lock_sessions(&pair).await, Err(StoreError::Unavailable(_))));
     drop(tx);
-    // Many who wait at the same time, more than there are connections.
+    // More concurrent queries than there are connections.
     let answers = join_all((0..40).map(|_| store.space_by_name("one"))).await;
     assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Unavailable(_)))), "{answers:?}");
     assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
-    // Those whom nobody waited for any more hold no connection either: all are new.
-    relay.hush(false);
+    // Abandoned queries do not keep their old connections: every connection is new.
+    relay.set_silent(false);
     eventually("the store answers", async || store.ping().await.ok()).await;
-    let unheard = relay.unheard();
+    let lost_requests = relay.lost_requests();
     eventually("each of many to be answered", async || {
         let answers = join_all((0..40).map(|_| store.space_by_name("one"))).await;
         answers.iter().all(|answer| matches!(answer, Ok(Some(_)))).then_some(())
     })
     .await;
-    assert_eq!(relay.unheard(), unheard);
+    assert_eq!(relay.lost_requests(), lost_requests);
 }
 
 /// PostgreSQL's clock is every node's; SQLite has none but the machine's.

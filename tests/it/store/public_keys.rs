@@ -1,6 +1,6 @@
 //! Entries of public keys, their announcement, and backups of private ones.
 
-use super::timeline_builder::{Line, Load};
+use super::timeline_builder::{Load, TimelineBuilder};
 use super::{Empty, NOW, page, revoker};
 use crate::support::keys::{Keys, base64url};
 use crate::support::sql;
@@ -58,7 +58,7 @@ on_both_stores! {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let human = store.human_named(&space, "h").await;
-        let mut line = Line::new(&space, &[agent.member(), human.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member(), human.member()]);
         let (guest, _) = line.invite("g", "token");
         line.save(&store).await;
         let mut keys = Vec::new();
@@ -171,7 +171,7 @@ on_both_stores! {
         let agent = store.agent_named(&space, "a").await;
         let human = store.human_named(&space, "h").await;
         let outsider = store.agent_named(&space, "o").await;
-        let mut line = Line::new(&space, &[agent.member(), human.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member(), human.member()]);
         let (guest, participant) = line.invite("g", "token");
         line.save(&store).await;
         let mut keys = Vec::new();
@@ -212,13 +212,14 @@ on_both_stores! {
         // The first entry of a principal is announced by nothing.
         assert!(store.announcements(NOW, 10).await.expect("the store").is_empty());
         let agent = store.agent(space.id, agent.id).await.expect("the store").expect("active");
-        let mut lines: Vec<_> = (0..4).map(|_| Line::new(&space, &[agent.member(), other.member()])).collect();
+        let members = [agent.member(), other.member()];
+        let mut lines: Vec<_> = (0..4).map(|_| TimelineBuilder::new(&space, &members)).collect();
         lines[3].append(Change::SessionClosed, &Actor::system());
-        Line::new(&space, &[other.member()]).save(&store).await;
+        TimelineBuilder::new(&space, &[other.member()]).save(&store).await;
         for line in &mut lines {
             line.save(&store).await;
         }
-        let told = async |line: &Line| {
+        let told = async |line: &TimelineBuilder| {
             let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
             tx.lock_sessions(&[(space.id, line.id())]).await.expect("the store");
             tx.told_key(line.id(), agent.id.into()).await.expect("the store")
@@ -234,7 +235,7 @@ on_both_stores! {
         assert_eq!((announcement.space, announcement.after), (space.id, None));
         assert_eq!((announcement.change.principal, announcement.change.chained), (agent.id.into(), true));
         assert_eq!(announcement.change.entry, second);
-        let mut open: Vec<_> = lines[..3].iter().map(Line::id).collect();
+        let mut open: Vec<_> = lines[..3].iter().map(TimelineBuilder::id).collect();
         open.sort();
         let first_two = store.sessions_to_tell(&announcement, 2).await.expect("the store");
         assert_eq!(first_two, open[..2]);
@@ -272,7 +273,7 @@ on_both_stores! {
     async fn a_type_that_the_version_before_does_not_know_is_read_back(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
-        let mut line = Line::new(&space, &[agent.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member()]);
         let participant = line.writes.new_participants[0].clone();
         let change = KeyChange { principal: agent.id.into(), entry: entry(NOW), chained: false };
         let change = Change::ParticipantKeyChanged(participant.id, Box::new(change));
@@ -291,7 +292,7 @@ on_both_stores! {
     async fn retention_takes_the_keys_of_guests_along(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
-        let mut line = Line::new(&space, &[agent.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member()]);
         let (guest, _) = line.invite("g", "token");
         line.append(Change::SessionClosed, &Actor::system());
         line.save(&store).await;

@@ -1,6 +1,6 @@
 //! Counts and sizes that the limits of a space are compared with.
 
-use super::timeline_builder::Line;
+use super::timeline_builder::TimelineBuilder;
 use super::{NOW, page, revoker};
 use crate::support::sql;
 use futures::future::join_all;
@@ -12,7 +12,7 @@ on_both_stores! {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let bot = store.agent_named(&space, "bot").await;
         let mut bytes = 0;
-        let mut lines = vec![Line::new(&space, &[bot.member()]), Line::new(&space, &[])];
+        let mut lines = vec![TimelineBuilder::new(&space, &[bot.member()]), TimelineBuilder::new(&space, &[])];
         for line in &mut lines {
             for _ in 0..2 {
                 line.post(&bot.member(), "x", None);
@@ -21,7 +21,7 @@ on_both_stores! {
             }
         }
         let bytes = i64::try_from(bytes).expect("few");
-        let mut elsewhere = Line::new(&other, &[]);
+        let mut elsewhere = TimelineBuilder::new(&other, &[]);
         elsewhere.save(&store).await;
         let size = async || {
             let empty = SpaceId::new();

@@ -1,6 +1,6 @@
 //! Pruning and retention.
 
-use super::timeline_builder::{Line, Load};
+use super::timeline_builder::{Load, TimelineBuilder};
 use super::{NOW, saved, sign_in};
 use crate::support::sql;
 use hiloop::auth::secret::hash;
@@ -55,7 +55,7 @@ on_both_stores! {
     async fn where_the_older_part_of_a_timeline_ends_is_found_without_reading_it(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
-        let mut line = Line::new(&space, &[agent.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member()]);
         // Events 2 to 5, a second apart.
         for second in 1..5 {
             line.at = NOW.plus_seconds(second);
@@ -106,7 +106,7 @@ on_both_stores! {
     async fn what_retention_took_is_not_asked_for(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
-        let mut line = Line::new(&space, &[agent.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member()]);
         for _ in 0..9 {
             line.post(&agent.member(), "x", None);
         }
@@ -129,7 +129,7 @@ on_both_stores! {
         let agent = store.agent_named(&space, "a").await.member();
         let mut lines = Vec::new();
         for closed in [true, true, false] {
-            let mut line = Line::new(&space, &[&agent].map(Clone::clone));
+            let mut line = TimelineBuilder::new(&space, &[&agent].map(Clone::clone));
             let (guest, _) = line.invite("g", &format!("token {}", lines.len()));
             for number in 0..5 {
                 line.post(&agent, &format!("{number}"), None);

@@ -1,6 +1,6 @@
 //! Scopes: a query returns rows of its own space and its own sessions only.
 
-use super::timeline_builder::{Line, Load};
+use super::timeline_builder::{Load, TimelineBuilder};
 use super::{NOW, page};
 use hiloop::domain::{
     AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, HumanId, KeyId, PrincipalId, Scope,
@@ -59,11 +59,11 @@ on_both_stores! {
         let human = store.human_named(&space, "h").await;
         let bystander = store.human_named(&space, "bystander").await;
         let stranger = store.human_named(&other, "stranger").await;
-        let mut line = Line::new(&space, &[agent.member(), human.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member(), human.member()]);
         let (guest, _) = line.invite("g", "token");
         let message = line.asks(&agent.member(), "approval");
         line.save(&store).await;
-        let mut elsewhere = Line::new(&space, &[outsider.member()]);
+        let mut elsewhere = TimelineBuilder::new(&space, &[outsider.member()]);
         let (visitor, _) = elsewhere.invite("v", "visitor");
         elsewhere.save(&store).await;
         let id = line.id();

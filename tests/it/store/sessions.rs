@@ -1,6 +1,6 @@
 //! Sessions and their lists.
 
-use super::timeline_builder::{Ask, Line, PLAIN_ASK};
+use super::timeline_builder::{Ask, PLAIN_ASK, TimelineBuilder};
 use super::{NOW, page};
 use hiloop::domain::change::Change;
 use hiloop::domain::{Actor, Envelope, Priority, Scope, SessionStatus, SpaceId};
@@ -14,7 +14,7 @@ on_both_stores! {
         let agent = store.agent_named(&space, "a").await;
         let mut lines = Vec::new();
         for index in 0..5 {
-            let mut line = Line::new(&space, &[agent.member()]);
+            let mut line = TimelineBuilder::new(&space, &[agent.member()]);
             line.session.title = Some(format!("s{index}"));
             line.at = NOW.plus_seconds(index);
             line.post(&agent.member(), "x", None);
@@ -53,7 +53,7 @@ on_both_stores! {
         let sizes = [0, 4096, 4097, 9000, 8000];
         let mut lines = Vec::new();
         for (index, size) in (0..).zip(sizes) {
-            let mut line = Line::new(&space, &[agent.member(), human.member()]);
+            let mut line = TimelineBuilder::new(&space, &[agent.member(), human.member()]);
             line.session.encrypted_title = (size > 0).then(|| title(size)).flatten();
             line.at = NOW.plus_seconds(index);
             line.post(&agent.member(), "x", None);
@@ -90,7 +90,7 @@ on_both_stores! {
         tx.apply(WriteSet { changed_sessions: changed, ..WriteSet::default() }).await.expect("the store");
         tx.commit(WriteSet::default()).await.expect("the store");
         let mut listed: Vec<_> = listed.iter().take(2).collect();
-        let gone = Listed { session: Line::new(&space, &[]).session, left_out: 5000 };
+        let gone = Listed { session: TimelineBuilder::new(&space, &[]).session, left_out: 5000 };
         listed.push(&gone);
         let taken = store.sessions_of(scope, &listed, i64::MAX).await.expect("the store");
         let titles: Vec<_> = taken.data.into_iter().map(|session| session.encrypted_title).collect();
@@ -102,7 +102,7 @@ on_both_stores! {
         let mut lines = Vec::new();
         for (index, space) in (0..).zip(spaces.iter().chain(&spaces)) {
             let agent = store.agent_named(space, &format!("a{index}")).await;
-            let mut line = Line::new(space, &[agent.member()]);
+            let mut line = TimelineBuilder::new(space, &[agent.member()]);
             line.at = NOW.plus_seconds(index);
             line.post(&agent.member(), "x", None);
             line.save(&store).await;
@@ -125,7 +125,7 @@ on_both_stores! {
     async fn a_session_comes_back_as_it_was_written(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
-        let mut line = Line::new(&space, &[agent.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member()]);
         let title = r#"{"ciphertext":"t\u0000é😀","wrappings":[{"z":1,"a":2}],"scheme":"x"}"#;
         line.session.created_by_agent_id = Some(agent.id);
         line.session.title = Some("Ünïcode 😀".to_owned());
@@ -169,7 +169,7 @@ on_both_stores! {
         ];
         let mut lines = Vec::new();
         for (index, (title, asks)) in asks.into_iter().enumerate() {
-            let mut line = Line::new(&space, &members);
+            let mut line = TimelineBuilder::new(&space, &members);
             line.session.title = Some(title.to_owned());
             line.at = NOW.plus_seconds(i64::try_from(index).expect("few"));
             line.post(&agent.member(), "hello", None);
@@ -179,7 +179,7 @@ on_both_stores! {
             line.save(&store).await;
             lines.push(line);
         }
-        let mut archived = Line::new(&space, &members);
+        let mut archived = TimelineBuilder::new(&space, &members);
         archived.post(&agent.member(), "?", Some(PLAIN_ASK));
         archived.append(Change::SessionArchived, &Actor::system());
         archived.save(&store).await;

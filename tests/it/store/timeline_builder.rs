@@ -17,8 +17,8 @@ use serde_json::json;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// A timeline in the making: changes gather and go into the store in one transaction, as the hub's writer does it.
-pub(super) struct Line {
+/// Builds a timeline: collects changes and writes them in one transaction, as the hub's writer does.
+pub(super) struct TimelineBuilder {
     pub(super) session: Session,
     pub(super) is_new: bool,
     pub(super) at: Timestamp,
@@ -34,7 +34,7 @@ pub(super) struct Ask {
 
 pub(super) const PLAIN_ASK: Ask = Ask { priority: Priority::Medium, deadline: None };
 
-impl Line {
+impl TimelineBuilder {
     /// A session that begins with these participants.
     pub(super) fn new(space: &Space, members: &[Member]) -> Self {
         let id = SessionId::new();

@@ -1,6 +1,6 @@
 //! Events of a timeline, its head, and batches of many timelines.
 
-use super::timeline_builder::{Line, Load, PLAIN_ASK};
+use super::timeline_builder::{Load, PLAIN_ASK, TimelineBuilder};
 use super::{NOW, page};
 use hiloop::domain::change::Change;
 use hiloop::domain::{Actor, PrincipalId, Scope, SessionId, SessionStatus};
@@ -12,7 +12,7 @@ on_both_stores! {
     async fn a_head_says_where_a_timeline_stands(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
-        let mut line = Line::new(&space, &[agent.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member()]);
         line.post(&agent.member(), "x", None);
         line.save(&store).await;
         let at = line.session.updated_at;
@@ -29,7 +29,7 @@ on_both_stores! {
         }
         people.push(agent.member());
         for (count, is_crowd) in [(20, false), (21, true)] {
-            let mut line = Line::new(&space, &people[21 - count..]);
+            let mut line = TimelineBuilder::new(&space, &people[21 - count..]);
             line.save(&store).await;
             let standing = store.standing(scope, line.id(), agent.id.into()).await.expect("the store");
             assert_eq!(standing.expect("in scope").is_crowd, is_crowd, "{count} people and an agent");
@@ -41,7 +41,7 @@ on_both_stores! {
     async fn events_come_in_order_and_no_more_than_asked(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
-        let mut line = Line::new(&space, &[agent.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member()]);
         for index in 0..9 {
             line.post(&agent.member(), &format!("{index}"), None);
         }
@@ -70,7 +70,7 @@ on_both_stores! {
     async fn an_event_comes_back_byte_for_byte(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
-        let mut line = Line::new(&space, &[agent.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member()]);
         let participant = line.add(&human.member(), None);
         // Escapes as JSON writes them, NUL included, which PostgreSQL's text does not hold.
         let asked = line.post(&agent.member(), "\u{0}\u{1}\u{7f}\u{2028}é😀\"\\/", Some(PLAIN_ASK));
@@ -100,11 +100,11 @@ on_both_stores! {
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let members = [agent.member(), human.member()];
         // 203 = 64 + 64 + 64 + 8 + 2 + 1: every size of statement.
-        let mut long = Line::new(&space, &members);
+        let mut long = TimelineBuilder::new(&space, &members);
         for index in 0..203 {
             long.post(&agent.member(), &format!("{index}"), Some(PLAIN_ASK));
         }
-        let mut lines: Vec<_> = (0..203).map(|_| Line::new(&space, &members)).collect();
+        let mut lines: Vec<_> = (0..203).map(|_| TimelineBuilder::new(&space, &members)).collect();
         let mut together = long.take();
         for line in &mut lines {
             let writes = line.take();
@@ -130,7 +130,8 @@ on_both_stores! {
         named.reverse();
         let locked = tx.lock_sessions(&named).await.expect("the store");
         named.reverse();
-        assert_eq!(locked.iter().map(|session| session.id).collect::<Vec<_>>(), lines.iter().map(Line::id).collect::<Vec<_>>());
+        let locked_ids: Vec<_> = locked.iter().map(|session| session.id).collect();
+        assert_eq!(locked_ids, lines.iter().map(TimelineBuilder::id).collect::<Vec<_>>());
         let mut pairs: Vec<_> = lines.iter().map(|line| (line.id(), agent.id.into())).collect();
         assert_eq!(tx.participations(&pairs).await.expect("the store").len(), 203);
         pairs.iter_mut().for_each(|(_, who)| *who = PrincipalId(Uuid::now_v7()));
@@ -171,7 +172,7 @@ on_both_stores! {
         let mut together = WriteSet::default();
         let mut asked = Vec::new();
         for _ in 0..503 {
-            let mut line = Line::new(&space, &[]);
+            let mut line = TimelineBuilder::new(&space, &[]);
             asked.push((space.id, line.id()));
             let writes = line.take();
             together.new_sessions.extend(writes.new_sessions);
@@ -189,7 +190,7 @@ on_both_stores! {
 
     async fn a_place_on_a_timeline_is_taken_once(store: Empty) {
         let space = store.space("one").await;
-        let mut line = Line::new(&space, &[]);
+        let mut line = TimelineBuilder::new(&space, &[]);
         line.save(&store).await;
         line.append(Change::SessionClosed, &Actor::system());
         let events = line.writes.events.clone();

@@ -1,6 +1,6 @@
 //! Transactions: locks, rollback, and order.
 
-use super::timeline_builder::{Ask, Line, Load};
+use super::timeline_builder::{Ask, Load, TimelineBuilder};
 use super::{NOW, saved};
 use crate::support::eventually;
 use futures::future::join_all;
@@ -19,7 +19,7 @@ on_both_stores! {
         let space = store.space("one").await;
         let mut ids = Vec::new();
         for _ in 0..3 {
-            let mut line = Line::new(&space, &[]);
+            let mut line = TimelineBuilder::new(&space, &[]);
             line.save(&store).await;
             ids.push(line.id());
         }
@@ -42,7 +42,7 @@ on_both_stores! {
     async fn a_transaction_reads_what_it_locks(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
-        let mut line = Line::new(&space, &[agent.member()]);
+        let mut line = TimelineBuilder::new(&space, &[agent.member()]);
         let added = line.add(&human.member(), None);
         let deadline = Some(NOW.plus_seconds(9));
         let asked = line.post(&agent.member(), "?", Some(Ask { priority: Priority::High, deadline }));
@@ -86,11 +86,11 @@ on_both_stores! {
     async fn a_dropped_transaction_never_was(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
-        let mut kept = Line::new(&space, &[agent.member()]);
+        let mut kept = TimelineBuilder::new(&space, &[agent.member()]);
         kept.save(&store).await;
         // More often than there are connections, so that none of them stays behind.
         for _ in 0..20 {
-            let mut line = Line::new(&space, &[agent.member()]);
+            let mut line = TimelineBuilder::new(&space, &[agent.member()]);
             line.invite("g", &format!("token {}", line.id()));
             line.post(&agent.member(), "x", Some(Ask { priority: Priority::Low, deadline: Some(NOW) }));
             let reply = saved("s", "k", SavedReplyKind::Body("{}".to_owned()), NOW);
@@ -113,7 +113,7 @@ on_both_stores! {
         const WRITERS: i64 = 8;
         const ROUNDS: i64 = 8;
         let space = store.space("one").await;
-        let mut lines = [Line::new(&space, &[]), Line::new(&space, &[])];
+        let mut lines = [TimelineBuilder::new(&space, &[]), TimelineBuilder::new(&space, &[])];
         for line in &mut lines {
             line.save(&store).await;
         }

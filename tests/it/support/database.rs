@@ -1,5 +1,5 @@
-//! Databases that already have the hub's schema: copies of one that was migrated once, since most tests are about what
-//! comes after. Those that are about the migrations themselves take an empty one.
+//! Databases with the hub's schema: copies of one that was migrated once, since most tests do not concern migrations.
+//! Tests of the migrations start with an empty one.
 
 use super::{Engine, postgres};
 use hiloop::config::Database;

@@ -1,4 +1,4 @@
-//! A hub inside the test process, on a store of its own, and the people and agents that stories need.
+//! A hub inside the test process, on a store of its own, with people and agents.
 
 use super::client::{Client, Nodes};
 use super::database;

@@ -1,12 +1,12 @@
-//! What the stories stand on: a hub of their own, clients, and throw-away databases.
+//! Support of the tests: hubs, clients, and temporary databases.
 
 pub mod client;
 pub mod database;
-pub mod deaf;
 pub mod deployment;
 pub mod events;
 pub mod hub;
 pub mod keys;
+pub mod lost_commit_reply;
 pub mod nodes;
 pub mod pace;
 pub mod pgbouncer;
@@ -16,10 +16,10 @@ pub mod previous;
 pub mod process;
 pub mod redis;
 pub mod relay;
-pub mod scribe;
 pub mod shapes;
 pub mod socket;
 pub mod sql;
+pub mod statement_log;
 
 pub use client::Client;
 pub use deployment::{Deployment, Kind};

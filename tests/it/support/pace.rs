@@ -1,6 +1,5 @@
-//! How long something took, on a machine that others use too. Time in which tasks waited for a processor or for the
-//! disk does not count, as far as the kernel measures it (pressure stall information); where it does not, all time
-//! counts. So a bound says what the hub does by itself, and a machine whose cores are all busy does not break it.
+//! How long something took, without the time in which tasks waited for a processor or the disk, as far as the kernel
+//! measures it (pressure stall information). So a bound holds on a machine whose cores are all busy.
 
 use parking_lot::Mutex;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! A port of this machine that stays a test's own while nobody listens on it: for servers that are started there, and
-//! for those that are killed and start again where they were.
+//! A port that stays reserved for one test while no server listens on it, for servers that are killed and start again
+//! at the same address.
 
 use socket2::{Domain, Socket, Type};
 use std::net::SocketAddr;

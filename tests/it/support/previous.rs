@@ -1,4 +1,4 @@
-//! The hub of the release before this one, for what must work across an upgrade.
+//! The previous release of the hub, for tests of upgrades.
 
 use std::path::Path;
 use std::process::Command;

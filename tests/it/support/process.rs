@@ -1,4 +1,4 @@
-//! The hub as a process of its own, which a test may kill.
+//! The hub as a separate process, which a test may kill.
 
 use super::client::Client;
 use std::io::{BufRead, BufReader};

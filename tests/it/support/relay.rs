@@ -1,4 +1,4 @@
-//! Ways to a server that a test may cut or make silent, for one client alone.
+//! Relays between one client and a server, which a test can cut or silence.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,15 +9,16 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+/// A TCP relay that can be cut.
 pub struct Relay {
     pub port: u16,
     is_cut: Arc<AtomicBool>,
-    /// Ends the connections of now; a new one for those to come.
+    /// Closes the open connections; replaced when the relay is mended.
     cut: Arc<parking_lot::Mutex<CancellationToken>>,
 }
 
 impl Relay {
-    /// Passes everything on to this port.
+    /// Forwards everything to this port.
     pub async fn to(target: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -41,7 +42,7 @@ impl Relay {
         relay
     }
 
-    /// Ends every connection and lets none be made.
+    /// Closes every connection and refuses new ones.
     pub fn cut(&self) {
         self.is_cut.store(true, Ordering::SeqCst);
         self.cut.lock().cancel();
@@ -53,42 +54,42 @@ impl Relay {
     }
 }
 
-/// A way to a PostgreSQL that can go silent: nothing comes through, and no connection ends.
-pub struct Hush {
-    /// The database's URL by this way.
+/// A relay to PostgreSQL that can go silent: it forwards nothing and closes no connection.
+pub struct SilentRelay {
+    /// The URL of the database through this relay.
     pub url: String,
     is_silent: watch::Sender<bool>,
-    unheard: Arc<AtomicUsize>,
+    lost_requests: Arc<AtomicUsize>,
     _folder: TempDir,
 }
 
-impl Hush {
+impl SilentRelay {
     /// To the database with this URL, whose server listens on a Unix socket.
     pub fn to(url: &str) -> Self {
         let (is_silent, watch) = watch::channel(false);
-        let unheard = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&unheard);
-        let (url, folder) = way_to(url, move |client, server| {
+        let lost_requests = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&lost_requests);
+        let (url, folder) = relay_to(url, move |client, server| {
             let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
             tokio::spawn(pass(from_client, to_server, watch.clone(), Some(Arc::clone(&count))));
             tokio::spawn(pass(from_server, to_client, watch.clone(), None));
         });
-        Self { url, is_silent, unheard, _folder: folder }
+        Self { url, is_silent, lost_requests, _folder: folder }
     }
 
-    pub fn hush(&self, is_silent: bool) {
+    pub fn set_silent(&self, is_silent: bool) {
         self.is_silent.send_replace(is_silent);
     }
 
-    /// How many requests were sent on connections that lead nowhere any more.
-    pub fn unheard(&self) -> usize {
-        self.unheard.load(Ordering::Relaxed)
+    /// How many requests were sent on connections that no longer lead anywhere.
+    pub fn lost_requests(&self) -> usize {
+        self.lost_requests.load(Ordering::Relaxed)
     }
 }
 
-/// Another way to the database with this URL, whose server listens on a Unix socket: `join` is given both ends of each
-/// connection. The way is there as long as the folder is.
-pub fn way_to(url: &str, join: impl Fn(UnixStream, UnixStream) + Send + 'static) -> (String, TempDir) {
+/// Listens in front of the database at this URL, whose server listens on a Unix socket, and calls `join` with both ends
+/// of each connection. The returned URL is valid as long as the folder exists.
+pub fn relay_to(url: &str, join: impl Fn(UnixStream, UnixStream) + Send + 'static) -> (String, TempDir) {
     let (base, server) = url.split_once("?host=").expect("a URL of a test's database");
     let folder = tempfile::tempdir().expect("a folder");
     let name = ".s.PGSQL.5432";
@@ -106,26 +107,26 @@ pub fn way_to(url: &str, join: impl Fn(UnixStream, UnixStream) + Send + 'static)
 /// What a client of PostgreSQL sends before it closes a connection.
 const TERMINATE: [u8; 5] = *b"X\0\0\0\x04";
 
-/// Passes on what comes; what comes during a silence is never heard, nor is anything after it.
+/// Forwards bytes. From the first bytes that arrive during a silence on, the connection forwards nothing any more.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     silence: watch::Receiver<bool>,
-    unheard: Option<Arc<AtomicUsize>>,
+    lost_requests: Option<Arc<AtomicUsize>>,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     let mut is_lost = false;
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         is_lost |= *silence.borrow();
-        if let Some(unheard) = unheard.as_ref().filter(|_| is_lost && buffer[..read] != TERMINATE) {
-            unheard.fetch_add(1, Ordering::Relaxed);
+        if let Some(lost_requests) = lost_requests.as_ref().filter(|_| is_lost && buffer[..read] != TERMINATE) {
+            lost_requests.fetch_add(1, Ordering::Relaxed);
         }
         if !is_lost && to.write_all(&buffer[..read]).await.is_err() {
             return;
         }
     }
     if is_lost {
-        // The other side hears nothing of the end either.
+        // The other side does not see the close either.
         std::future::pending::<()>().await;
     }
 }

@@ -1,4 +1,4 @@
-//! The contract's objects by their keys: each has exactly these, absent values as null.
+//! The objects of the contract by their keys: each has exactly these, absent values as null.
 
 use super::hub::text;
 use hiloop::domain::Timestamp;

@@ -1,4 +1,4 @@
-//! A hub's database, looked at past the hub.
+//! Direct access to the database of a hub.
 
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _, SqlitePool, Transaction};
 use std::sync::Arc;
@@ -94,6 +94,8 @@ impl Database {
             Self::Sqlite(pool) => {
                 let steps = Arc::new(AtomicI64::new(0));
                 let mut connection = pool.acquire().await.expect("a connection");
+                // The first statement of a connection reads the schema, some hundred steps.
+                sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut *connection).await.expect("it works");
                 let mut handle = connection.lock_handle().await.expect("it");
                 let count = Arc::clone(&steps);
                 handle.set_progress_handler(1, move || count.fetch_add(1, Ordering::Relaxed) >= 0);

@@ -1,13 +1,13 @@
-//! The origin of a request: the address or network that limits count by.
+//! The network of a client, by which limits count.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// An IPv4 address, or the /64 network of an IPv6 one: a household or a server has a whole one to itself, so that
-/// single addresses of it would be no limit at all.
+/// An IPv4 address, or the /64 network of an IPv6 address. A household or a server has a whole /64, so that a limit by single
+/// addresses would be no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Origin(IpAddr);
+pub struct ClientNetwork(IpAddr);
 
-impl Origin {
+impl ClientNetwork {
     pub fn new(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self(v4.into()),
@@ -15,7 +15,7 @@ impl Origin {
         }
     }
 
-    /// The /48 network of an IPv6 address, which one site has and which holds 65,536 origins.
+    /// The /48 network of an IPv6 address, which one site has and which holds 65,536 such networks.
     #[must_use]
     pub fn site(self) -> Option<Self> {
         match self.0 {
@@ -25,7 +25,7 @@ impl Origin {
     }
 }
 
-impl std::fmt::Display for Origin {
+impl std::fmt::Display for ClientNetwork {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
@@ -36,8 +36,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_of_ipv6_is_one_origin() {
-        let of = |text: &str| Origin::new(text.parse().expect("an address"));
+    fn a_network_of_ipv6_is_one_client() {
+        let of = |text: &str| ClientNetwork::new(text.parse().expect("an address"));
         assert_eq!(of("2001:db8:0:1:aaaa::1"), of("2001:db8:0:1::2"));
         assert_ne!(of("2001:db8:0:1::1"), of("2001:db8:0:2::1"));
         assert_eq!(of("2001:db8:0:1::1").site(), of("2001:db8:0:ffff::1").site());

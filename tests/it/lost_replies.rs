@@ -1,8 +1,8 @@
-//! What a single node was not told of: a commit whose answer got lost, a revocation whose request was cut off, a
-//! request that begins to wait while the node drains.
+//! Replies that are lost: a commit whose reply does not arrive, a revocation whose request is cut off, a long-poll that
+//! begins while the node drains.
 
-use crate::support::deaf::Deaf;
 use crate::support::hub::{Engine, at_agent, at_human, config, text};
+use crate::support::lost_commit_reply::LostCommitReply;
 use crate::support::socket::End;
 use crate::support::sql::Database;
 use crate::support::{Client, Events, Hub, Socket, Stopwatch, eventually, on_both_engines};
@@ -16,10 +16,10 @@ const BY_THE_STORE: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_whose_commit_was_done_unheard_reaches_everyone() {
-    // A hub by itself, so that nothing but its own doubt makes it look.
+    // A hub by itself, so that nothing but its own uncertainty makes it read the store.
     let hub = Hub::start(Engine::Postgres).await;
-    let way = Deaf::to(&hub.database_url).await;
-    let server = start(config(&way.url, &[])).await.expect("the hub starts");
+    let relay = LostCommitReply::to(&hub.database_url).await;
+    let server = start(config(&relay.url, &[])).await.expect("the hub starts");
     let at = |client: &Client| Client { base: format!("http://{}", server.address), ..client.clone() };
     let (agent, human) = (at(&hub.agent("agent").await), at(&hub.human().await));
     let session = agent.post("/v1/agent/sessions", json!({})).await.expect(201);
@@ -36,10 +36,10 @@ async fn an_answer_whose_commit_was_done_unheard_reaches_everyone() {
     let poll = agent.get(&path);
     let answer = async {
         eventually("the poll to wait", async || (server.context.hub.connection_count() == 4).then_some(())).await;
-        way.arm();
+        relay.arm();
         let answer = json!({ "encryptedContent": "!", "inReplyTo": question["id"] });
         human.post(&at_human(&session, "/messages"), answer).await.expect_error(503, "UNAVAILABLE");
-        assert!(way.has_lost_one());
+        assert!(relay.has_dropped());
         Stopwatch::start()
     };
     let (settled, since) = join(poll, answer).await;
@@ -80,7 +80,7 @@ on_both_engines! {
         let session = hub.session(&agent).await;
         let question = json!({ "encryptedContent": "?", "responseRequired": true });
         let question = agent.post(&at_agent(&session, "/messages"), question).await.expect(201);
-        // Everybody who waits has been told; then comes one whose request was under way.
+        // The waiting long-polls have been answered; then one arrives whose request was already on its way.
         hub.context().hub.drain();
         let since = Stopwatch::start();
         let path = at_agent(&session, &format!("/messages/{}/await?timeout=50", text(&question["id"])));

@@ -1,4 +1,4 @@
-//! An agent that waits for what people say in a session.
+//! The long-poll on a session: an agent waits for the next message of a person.
 
 use crate::support::hub::{UNKNOWN, answer, ask, at_agent, at_human, config, say, text};
 use crate::support::shapes::{has_keys, is_message, names_field};

@@ -1,6 +1,6 @@
-//! A way to PostgreSQL on which every statement is noted as it is asked for.
+//! A relay to PostgreSQL that records each statement of the client.
 
-use super::relay::way_to;
+use super::relay::relay_to;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,40 +8,41 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-/// All that a client says that would rather have TLS.
-const ASKS_FOR_TLS: u32 = 80_877_103;
+/// The code of the SSLRequest message, with which a client asks for TLS.
+const SSL_REQUEST: u32 = 80_877_103;
 
-pub struct Scribe {
-    /// The same database by this way.
+/// Forwards bytes in both directions and keeps the text of each statement.
+pub struct StatementLog {
+    /// The URL of the database through this relay.
     pub url: String,
-    noted: Arc<Mutex<Vec<String>>>,
+    statements: Arc<Mutex<Vec<String>>>,
     _folder: TempDir,
 }
 
-impl Scribe {
-    /// A way to the database that `url` names by its server's Unix socket.
+impl StatementLog {
+    /// A relay to the database at `url`, which names the Unix socket of its server.
     pub fn to(url: &str) -> Self {
-        let noted: Arc<Mutex<Vec<String>>> = Arc::default();
-        let notes = Arc::clone(&noted);
-        let (url, folder) = way_to(url, move |client, server| {
+        let statements: Arc<Mutex<Vec<String>>> = Arc::default();
+        let recorded = Arc::clone(&statements);
+        let (url, folder) = relay_to(url, move |client, server| {
             let ((from_client, mut to_client), (mut from_server, to_server)) =
                 (client.into_split(), server.into_split());
-            tokio::spawn(note(from_client, to_server, Arc::clone(&notes)));
+            tokio::spawn(record(from_client, to_server, Arc::clone(&recorded)));
             tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
         });
-        Self { url, noted, _folder: folder }
+        Self { url, statements, _folder: folder }
     }
 
     /// What was asked for since the last call.
     pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.noted.lock())
+        std::mem::take(&mut *self.statements.lock())
     }
 }
 
-/// Passes on what the client says, message by message, and notes each statement that it has carried out.
-async fn note(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, noted: Arc<Mutex<Vec<String>>>) -> Option<()> {
+/// Forwards the client's messages one by one and records each statement when it is bound for execution.
+async fn record(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, statements: Arc<Mutex<Vec<String>>>) -> Option<()> {
     let mut prepared: HashMap<String, String> = HashMap::new();
-    // What comes before the session has begun has no kind.
+    // The messages before the start-up message, and that message itself, have no type byte.
     let (mut kind, mut has_begun) = (None, false);
     loop {
         let length = from.read_u32().await.ok()?;
@@ -53,8 +54,8 @@ async fn note(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, noted: Arc<Mutex<
                 let (name, text) = (texts.next()?, texts.next()?);
                 prepared.insert(name, text);
             }
-            Some(b'B') => noted.lock().extend(texts.nth(1).and_then(|name| prepared.get(&name).cloned())),
-            None => has_begun = rest != ASKS_FOR_TLS.to_be_bytes(),
+            Some(b'B') => statements.lock().extend(texts.nth(1).and_then(|name| prepared.get(&name).cloned())),
+            None => has_begun = rest != SSL_REQUEST.to_be_bytes(),
             _ => {}
         }
         let head = kind.into_iter().chain(length.to_be_bytes());

@@ -21,7 +21,7 @@ def button_group(choices: Sequence[str | Mapping[str, Any]]) -> Node:
     """One button for each choice: a label, or `{"label","action","variant"?,"confirm"?}`."""
     buttons: list[dict[str, Any]] = []
     for choice in choices:
-        button = {"label": choice, "action": choice} if isinstance(choice, str) else dict(choice)
+        button: dict[str, Any] = {"label": choice, "action": choice} if isinstance(choice, str) else dict(choice)
         button.setdefault("action", button.get("label"))
         button.setdefault("variant", "secondary")
         buttons.append(button)

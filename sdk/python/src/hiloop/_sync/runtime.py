@@ -36,9 +36,10 @@ class Socket:
         """Connects; `SocketRefused` if the hub or the network does not."""
         secure = context if url.startswith("wss:") else None
         try:
-            connection = connect(
+            manager = connect(
                 url, additional_headers=headers, open_timeout=timeout, max_size=None, ping_interval=None, ssl=secure
             )
+            connection = manager.__enter__()
         except InvalidStatus as error:
             raise SocketRefused(error.response.status_code, str(error)) from error
         except (OSError, TimeoutError, WebSocketException) as error:

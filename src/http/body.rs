@@ -46,7 +46,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A body with more bytes than this is parsed on a blocking thread.
 const LONG_TO_READ: usize = 64 << 10;
 
-/// Why a body was refused, before anything looked at its meaning.
+/// Why a body was refused before it was parsed.
 pub enum BodyError {
     TooLarge(usize),
     NotJson,
@@ -145,7 +145,7 @@ fn largest(parts: &Parts, max: usize) -> usize {
     if carries_envelopes || parts.method == Method::PATCH { max } else { max.min(MAX_PLAIN) }
 }
 
-/// Reads a body, after its memory is reserved.
+/// Reserves memory for a body, then reads it.
 async fn arrive(
     app: &App,
     payer: Payer,
@@ -273,7 +273,7 @@ mod tests {
             body.1 = Instant::now() - Duration::from_secs(seconds);
             too_slow(Some(&body), arrived).now_or_never().is_some()
         };
-        assert!(!gives_way(60, 0), "nobody waits");
+        assert!(!gives_way(60, 0), "no other request waits");
         let mut waits = Box::pin(memory.reserve(payer, MIB));
         assert!(futures::poll!(waits.as_mut()).is_pending());
         assert!(gives_way(60, 0) && gives_way(3, 0));

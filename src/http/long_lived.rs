@@ -31,7 +31,7 @@ impl LongLived {
             return Err(Refusal::Expired("The credential has expired".to_owned()));
         }
         if self.connection.is_revoked() {
-            return Err(Refusal::Unauthorized("The credential is not valid any more".to_owned()));
+            return Err(Refusal::Unauthorized("The credential is no longer valid".to_owned()));
         }
         Ok(())
     }

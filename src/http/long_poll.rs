@@ -10,7 +10,7 @@ use super::{ApiError, App};
 use crate::domain::interaction::Interaction;
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
 use crate::hub::Wake;
-use crate::protocol::body::Heard;
+use crate::protocol::body::AwaitedMessage;
 use crate::store::{Moment, Said};
 use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
@@ -25,12 +25,12 @@ const MISSING: Refusal = Refusal::NotFound("Message");
 
 /// Wait until a message has settled
 ///
-/// Answers at once where it is settled, as soon as it settles, or with the message as it stands (`Pending`) when the time is up: a wait that ends is no denial.
+/// Replies immediately if the message is settled, else as soon as it settles, else with the pending message when the timeout expires. A timeout does not change the message.
 #[utoipa::path(
     get, path = "/sessions/{id}/messages/{messageId}/await", operation_id = "awaitMessage",
     params(
         ("timeout" = Option<i64>, Query, minimum = 0, maximum = 55, description = "Seconds to wait; 30 unless given."),
-        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240), where there is no `timeout`."),
+        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240); ignored if `timeout` is given."),
     ),
     responses((status = 200, description = "The message, settled or still pending", body = Message)),
 )]
@@ -48,12 +48,12 @@ pub async fn message(
 
 /// Wait until an interaction has settled
 ///
-/// As for a message: with the interaction as it stands when the time is up.
+/// As for a message: replies with the pending interaction when the timeout expires.
 #[utoipa::path(
     get, path = "/interactions/{id}/await", operation_id = "awaitInteraction",
     params(
         ("timeout" = Option<i64>, Query, minimum = 0, maximum = 55, description = "Seconds to wait; 30 unless given."),
-        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240), where there is no `timeout`."),
+        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240); ignored if `timeout` is given."),
     ),
     responses((status = 200, description = "The interaction, settled or still pending", body = Interaction)),
 )]
@@ -74,17 +74,17 @@ pub async fn interaction(
     reply::ok(&interaction)
 }
 
-/// Wait for what people say
+/// Wait for a message of a person
 ///
-/// Answers with the first message of a human or guest whose `seq` is above `after`: at once where there is one, as soon as there is one, or with `message` null when the time is up.
+/// Replies with the first message of a human or guest whose `seq` is above `after`: immediately if there is one, else as soon as there is one, else with `message` null when the timeout expires.
 #[utoipa::path(
     get, path = "/sessions/{id}/await", operation_id = "awaitSession",
     params(
-        ("after" = Option<i64>, Query, minimum = 0, description = "A `seq`; that of the agent's own last message unless given, 0 where there is none."),
+        ("after" = Option<i64>, Query, minimum = 0, description = "A `seq`; unless given, that of the agent's own last message, or 0 if there is none."),
         ("timeout" = Option<i64>, Query, minimum = 0, maximum = 55, description = "Seconds to wait; 30 unless given."),
-        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240), where there is no `timeout`."),
+        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240); ignored if `timeout` is given."),
     ),
-    responses((status = 200, description = "A person's message, or null", body = Heard)),
+    responses((status = 200, description = "A person's message, or null", body = AwaitedMessage)),
 )]
 pub async fn session(
     Agent(principal): Agent,
@@ -106,7 +106,7 @@ pub async fn session(
         None => None,
     };
     still_good(request.as_ref())?;
-    reply::ok(&Heard { message, last_seq: said.head.last_seq })
+    reply::ok(&AwaitedMessage { message, last_seq: said.head.last_seq })
 }
 
 /// Refuses to answer a credential that expired or was revoked while its request waited.

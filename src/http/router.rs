@@ -55,7 +55,7 @@ pub fn router(app: App) -> Router {
     finish(routes, metrics)
 }
 
-/// The router of the metrics port, which only operators reach: it needs no key, and answers while the hub drains.
+/// The router of the metrics port, for operators only: it requires no credential, and serves requests while the hub drains.
 pub fn ops_router(app: App) -> Router {
     let metrics = Arc::clone(&app.metrics);
     let routes = Router::new()
@@ -193,8 +193,8 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
 
 /// Open a socket
 ///
-/// The credential comes in a header, as `Sec-WebSocket-Protocol: hiloop.v1, hiloop.bearer.TOKEN`, or by a first frame
-/// within 10 seconds; never in the URL. A browser's `Origin` must be the hub's own or a configured one.
+/// The credential is sent in a header, as `Sec-WebSocket-Protocol: hiloop.v1, hiloop.bearer.TOKEN`, or in an `auth` frame
+/// within 10 seconds; never in the URL. The `Origin` of a browser must be the hub's own or a configured one.
 #[utoipa::path(
     get, path = "/ws", operation_id = "openSocket",
     params(
@@ -202,7 +202,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
         ("Upgrade" = String, Header, description = "`websocket`."),
         ("Sec-WebSocket-Version" = i64, Header, minimum = 13, maximum = 13),
         ("Sec-WebSocket-Key" = String, Header, min_length = 24, max_length = 24),
-        ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`hiloop.v1`, and perhaps a token."),
+        ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`hiloop.v1`, optionally followed by `hiloop.bearer.TOKEN`."),
     ),
     responses((status = 101, description = "The socket is open; the first frame of the hub is `hello`"), UpgradeRequired),
 )]

@@ -142,7 +142,7 @@ fn close_codes_are_those_of_the_hub() {
             "| {} | {} | {} |",
             code["code"],
             text(&code["reason"]),
-            if code["then"] == "end" { "not go on as before" } else { "reconnect" }
+            if code["then"] == "end" { "must not reconnect unchanged" } else { "may reconnect" }
         );
         assert!(text(&document["channels"]["socket"]["description"]).contains(&line), "{line}");
     }

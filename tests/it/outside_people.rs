@@ -162,7 +162,7 @@ async fn nobody_comes_in_by_an_outside_token_once_the_space_is_deactivated() {
     // A human who was being created meanwhile is left active.
     let database = Database::open(&hub.database_url).await;
     database.execute("UPDATE spaces SET deactivated_at = 1 WHERE name = 'theirs'").await;
-    hub.context().authenticator.forget_all();
+    hub.context().authenticator.clear_cache();
     refused(&hub, &token, "the space is deactivated").await;
     refused(&hub, &signed(&claims("idp|2", "bob@example.org")), "nobody new either").await;
 }

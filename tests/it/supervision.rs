@@ -25,7 +25,7 @@ impl Broker for Buggy {
     fn publish(&self, signal: Signal) {
         let left = matches!(signal, Signal::Events(_))
             && self.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        assert!(!left, "a bug that the test is about");
+        assert!(!left, "a bug for this test");
     }
 
     fn set_interest(&self, _: SessionId, _: bool) {}
@@ -126,7 +126,7 @@ impl Connection for Faulty {
 
 impl Subscriber for Faulty {
     fn deliver(&self, _: SessionId, _: &EventBatch) -> DeliveryCount {
-        assert!(self.calls.fetch_add(1, Ordering::SeqCst) > 0, "a bug that the test is about");
+        assert!(self.calls.fetch_add(1, Ordering::SeqCst) > 0, "a bug for this test");
         DeliveryCount::default()
     }
 

@@ -298,10 +298,10 @@ on_both_engines! {
     async fn a_name_of_a_deactivated_agent_is_told_so(hub: Hub) {
         let agent = hub.owner.post("/v1/manage/agents", json!({ "name": "once" })).await.expect(201);
         let exists = hub.owner.post("/v1/manage/agents", json!({ "name": "once" })).await;
-        assert_eq!(exists.expect_error(409, "CONFLICT")["message"], "Field 'name' names an agent that exists");
+        assert_eq!(exists.expect_error(409, "CONFLICT")["message"], "Field 'name' is the name of an existing agent");
         hub.owner.delete(&format!("/v1/manage/agents/{}", text(&agent["id"]))).await.expect(204);
         let gone = hub.owner.post("/v1/manage/agents", json!({ "name": "once" })).await;
-        assert_eq!(gone.expect_error(409, "CONFLICT")["message"], "Field 'name' names an agent that is deactivated");
+        assert_eq!(gone.expect_error(409, "CONFLICT")["message"], "Field 'name' is the name of a deactivated agent");
     }
 
     async fn a_name_of_a_deactivated_space_is_no_failure_of_the_hub(hub: Hub) {

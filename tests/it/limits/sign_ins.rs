@@ -199,7 +199,7 @@ async fn who_is_signed_in_goes_on_behind_a_limited_address() {
     use_up(&hub, home).await;
 
     // Not the memory of a second, but that they were good before.
-    hub.context().authenticator.forget_all();
+    hub.context().authenticator.clear_cache();
     from(&agent, home).get("/v1/agent/me").await.expect(200);
     from(&guest, home).get("/v1/human/me").await.expect(200);
     // A signature is proof enough, though nobody has seen this one yet.

@@ -1,6 +1,9 @@
 // Unit tests: no hub, no network.
+import { defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  // The sources instead of a build.
+  ssr: { resolve: { conditions: ["@hiloop/source", ...defaultServerConditions] } },
   test: { include: ["test/**/*.test.ts"], environment: "node", pool: "threads", maxWorkers: 1 },
 });

@@ -1,7 +1,7 @@
 //! Integration tests: a real server on a free port, real sockets, real databases.
 #![allow(clippy::disallowed_methods)] // tests start tasks that end with them
 
-mod support;
+use hiloop_test_support as support;
 
 mod accounts;
 mod asyncapi;

@@ -1,4 +1,6 @@
 //! Support of the tests: hubs, clients, and temporary databases.
+#![allow(clippy::disallowed_methods)] // tests start tasks that end with them
+#![allow(clippy::unwrap_used)]
 
 pub mod client;
 pub mod database;
@@ -42,32 +44,33 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Writes one test for each engine out of `async fn name(hub: Hub)`, or out of `async fn name(engine: Engine)`, which
 /// starts its own hub.
+#[macro_export]
 macro_rules! on_both_engines {
     ($($(#[$meta:meta])* async fn $name:ident($hub:ident: $given:ident) $body:block)+) => {$(
         mod $name {
             #[allow(unused_imports)]
             use super::*;
 
-            async fn story($hub: $crate::support::$given) $body
+            async fn story($hub: $crate::$given) $body
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                story($crate::support::$given::given($crate::support::Engine::Sqlite).await).await;
+                story($crate::$given::given($crate::Engine::Sqlite).await).await;
             }
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
-                story($crate::support::$given::given($crate::support::Engine::Postgres).await).await;
+                story($crate::$given::given($crate::Engine::Postgres).await).await;
             }
         }
     )+};
 }
-pub(crate) use on_both_engines;
 
 /// Writes one test for each deployment of the hub out of `async fn name(hub: Deployment)`, in which the deployment is
 /// shared with other tests and the space is not; or out of `async fn name(kind: Kind)`, which starts its own.
+#[macro_export]
 macro_rules! on_every_deployment {
     ($($(#[$meta:meta])* async fn $name:ident($hub:ident: $given:ident) $body:block)+) => {$(
         mod $name {
@@ -79,30 +82,29 @@ macro_rules! on_every_deployment {
             $(#[$meta])*
             #[test]
             fn sqlite() {
-                $crate::support::deployment::run(async {
-                    story($given::given($crate::support::Kind::Sqlite).await).await;
+                $crate::deployment::run(async {
+                    story($given::given($crate::Kind::Sqlite).await).await;
                 });
             }
 
             $(#[$meta])*
             #[test]
             fn postgres() {
-                $crate::support::deployment::run(async {
-                    story($given::given($crate::support::Kind::Postgres).await).await;
+                $crate::deployment::run(async {
+                    story($given::given($crate::Kind::Postgres).await).await;
                 });
             }
 
             $(#[$meta])*
             #[test]
             fn two_nodes() {
-                $crate::support::deployment::run(async {
-                    story($given::given($crate::support::Kind::TwoNodes).await).await;
+                $crate::deployment::run(async {
+                    story($given::given($crate::Kind::TwoNodes).await).await;
                 });
             }
         }
     )+};
 }
-pub(crate) use on_every_deployment;
 
 /// The seed of a test with chance in it: printed, and taken from `HILOOP_TEST_SEED` to run the same again.
 #[allow(clippy::disallowed_methods)] // the one variable that tests read

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 pub struct Process {
@@ -12,9 +12,16 @@ pub struct Process {
     pub output: String,
 }
 
+/// The program that was built with the tests. They are in `deps/`, in the folder where the program is.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of the test");
+    let folder = test.parent().and_then(Path::parent).expect("the folder of the build");
+    folder.join("hiloop")
+}
+
 /// A command of the built program with nothing of the test's own environment.
 pub fn hiloop(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hiloop"));
+    let mut command = Command::new(program());
     command
         .env_clear()
         .env("DATABASE_URL", format!("sqlite://{}/hub.db", folder.display()))

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 /// Where its program is, built from the repository's history if it is not there yet.
 static PROGRAM: LazyLock<String> = LazyLock::new(|| {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/previous.sh");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/previous.sh");
     let output = Command::new(script).output().expect("the script runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("a path").trim().to_owned()

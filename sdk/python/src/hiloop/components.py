@@ -1,0 +1,101 @@
+"""What questions and answers say: their components, the actions that these offer, the outcome of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Node = dict[str, Any]
+
+
+def approval(title: str, description: str | None = None) -> Node:
+    """Buttons to approve or reject."""
+    data = {"title": title}
+    if description is not None:
+        data["description"] = description
+    return {"type": "approval", "data": data}
+
+
+def button_group(choices: Sequence[str | Mapping[str, Any]]) -> Node:
+    """One button for each choice: a label, or `{"label","action","variant"?,"confirm"?}`."""
+    buttons: list[dict[str, Any]] = []
+    for choice in choices:
+        button: dict[str, Any] = {"label": choice, "action": choice} if isinstance(choice, str) else dict(choice)
+        button.setdefault("action", button.get("label"))
+        button.setdefault("variant", "secondary")
+        buttons.append(button)
+    return {"type": "button_group", "data": {"buttons": buttons}}
+
+
+def as_node(components: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Node | None:
+    """One node: the given one, or a group of those of a list."""
+    if isinstance(components, Mapping):
+        return dict(components)
+    nodes = [dict(node) for node in components]
+    if len(nodes) <= 1:
+        return nodes[0] if nodes else None
+    return {"type": "group", "data": {}, "children": nodes}
+
+
+def nodes_of(node: object) -> Iterator[Mapping[str, Any]]:
+    """A node and all nodes below it."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, Mapping):
+            yield current
+            children = current.get("children")
+            stack.extend(reversed(children) if isinstance(children, list) else [])
+
+
+def find(node: object, kind: str) -> Mapping[str, Any] | None:
+    """The data of the first node of this type."""
+    for found in nodes_of(node):
+        if found.get("type") == kind and isinstance(found.get("data"), Mapping):
+            return found["data"]  # type: ignore[no-any-return]
+    return None
+
+
+def asks(node: object) -> bool:
+    """Whether the components ask for an answer."""
+    return any(found.get("type") in ("approval", "button_group", "form") for found in nodes_of(node))
+
+
+def offered_actions(node: object) -> frozenset[str]:
+    """The actions that an answer may name."""
+    actions: set[str] = set()
+    for found in nodes_of(node):
+        data = found.get("data")
+        if found.get("type") == "approval":
+            actions |= {"approve", "reject"}
+        elif found.get("type") == "form":
+            actions.add("submit")
+        elif found.get("type") == "button_group" and isinstance(data, Mapping):
+            buttons = data.get("buttons")
+            for button in buttons if isinstance(buttons, list) else []:
+                if isinstance(button, Mapping) and isinstance(button.get("action"), str):
+                    actions.add(button["action"])
+    return frozenset(actions)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the content of an answer decides."""
+
+    outcome: str | None
+    approved: bool
+    rejected: bool
+
+
+def says(content: Mapping[str, Any], components: object) -> Said:
+    """Reads the sealed outcome, and the action where the question is an approval. A contradiction approves nothing."""
+    outcome = content.get("outcome")
+    outcome = outcome if outcome in ("Approved", "Rejected", "Answered") else None
+    by_action = None
+    if find(components, "approval") is not None:
+        by_action = {"approve": "Approved", "reject": "Rejected"}.get(str(content.get("action")))
+    decided = outcome or by_action or "Answered"
+    rejected = "Rejected" in (outcome, by_action)
+    approved = decided == "Approved" and not rejected
+    return Said("Rejected" if rejected and decided == "Approved" else decided, approved, rejected)

@@ -1,0 +1,137 @@
+// One device of a principal: its keys, the keys that it has pinned, what it has accepted so far.
+import type { Envelope } from "../types.js";
+import { fromText, isObject, toText } from "./bytes.js";
+import { Refused } from "./errors.js";
+import { isSealed, openEnvelope, type OpenedEnvelope, type Receiver } from "./open.js";
+import type { KeyRing } from "./keys.js";
+import type { Pins } from "./pins.js";
+import { type Draft, seal, type Sealed } from "./seal.js";
+
+export interface DeviceOptions {
+  principalId: string;
+  keys: KeyRing;
+  pins: Pins;
+  now?: (() => number) | undefined;
+}
+
+/** An envelope as the hub delivers it. */
+export interface Delivery {
+  session: string;
+  /** The id of the sender. */
+  sender: string;
+  /** The hub's id of what carries the envelope: the same one may be read again. */
+  carrier: string;
+  /** Of the message, to know the newest one. */
+  seq?: number | undefined;
+}
+
+interface Conversation {
+  newest: { digest: string; seq: number } | null;
+  /** The digests that were sealed or accepted here. */
+  digests: Set<string>;
+}
+
+/** Contents that are passed on in one message at most. */
+const MAX_SHARED = 1_000;
+
+export class Device {
+  readonly principalId: string;
+  keys: KeyRing;
+  readonly pins: Pins;
+  private readonly now: () => number;
+  private readonly conversations = new Map<string, Conversation>();
+  /** What carried an accepted envelope, by sender and id. */
+  private readonly accepted = new Map<string, string>();
+  /** Content keys that others passed on, by digest. */
+  private readonly given = new Map<string, Uint8Array>();
+
+  constructor({ principalId, keys, pins, now = Date.now }: DeviceOptions) {
+    this.principalId = principalId;
+    this.keys = keys;
+    this.pins = pins;
+    this.now = now;
+  }
+
+  async seal(draft: Omit<Draft, "at" | "seen">): Promise<Sealed> {
+    const { newest } = this.conversation(draft.session);
+    const at = new Date(this.now()).toISOString();
+    const sender = { principalId: this.principalId, keys: this.keys.current };
+    const sealed = await seal({ ...draft, at, seen: newest?.digest ?? null }, sender);
+    const conversation = this.conversation(draft.session);
+    conversation.digests.add(sealed.digest);
+    return sealed;
+  }
+
+  /** What was sealed here is on the timeline now. */
+  delivered(sealed: Sealed, carrier: string, seq: number): void {
+    this.accept(sealed.header.session, sealed.digest, seq);
+    this.accepted.set(`${sealed.header.from.id} ${sealed.header.id}`, carrier);
+  }
+
+  /** The opened envelope; throws `Refused`. */
+  async open(envelope: Envelope | null | undefined, delivery: Delivery): Promise<OpenedEnvelope> {
+    if (isSealed(envelope)) this.conversation(delivery.session);
+    const opened = await openEnvelope(envelope, delivery, this.receiver());
+    const id = `${opened.header.from.id} ${opened.header.id}`;
+    const carrier = this.accepted.get(id);
+    if (carrier !== undefined && carrier !== delivery.carrier) throw new Refused("replayed");
+    this.accepted.set(id, delivery.carrier);
+    this.accept(delivery.session, opened.digest, delivery.seq ?? 0);
+    this.takeKeys(opened.plain.keys);
+    return opened;
+  }
+
+  /** Whether an envelope of this scheme was sealed or read in the session: others are then not authenticated. */
+  isSealedSession(session: string): boolean {
+    return this.conversations.has(session);
+  }
+
+  /** Whether the envelope says that its sender had accepted one that was not seen here. */
+  mayMiss({ header: { session, seen } }: OpenedEnvelope): boolean {
+    return seen !== null && !this.conversation(session).digests.has(seen);
+  }
+
+  /** The plaintexts of messages that pass content keys on to a late joiner. */
+  static keysMessages(opened: readonly { digest: string; contentKey: Uint8Array }[]): { keys: { digest: string; contentKey: string }[] }[] {
+    const keys = opened.map(({ digest, contentKey }) => ({ digest, contentKey: toText(contentKey) }));
+    const messages = [];
+    for (let at = 0; at < keys.length; at += MAX_SHARED) messages.push({ keys: keys.slice(at, at + MAX_SHARED) });
+    return messages;
+  }
+
+  private receiver(): Receiver {
+    return {
+      principalId: this.principalId,
+      keys: this.keys,
+      pinned: async (pair) => {
+        if (pair.id !== this.principalId) return this.pins.pinned(pair);
+        return this.keys.find(pair.keyId) ?? null;
+      },
+      contentKey: (digest) => this.given.get(digest),
+    };
+  }
+
+  private takeKeys(keys: unknown): void {
+    if (!Array.isArray(keys)) return;
+    for (const one of keys) {
+      if (!isObject(one) || typeof one.digest !== "string") continue;
+      const contentKey = fromText(one.contentKey, 32);
+      if (contentKey) this.given.set(one.digest, contentKey);
+    }
+  }
+
+  private accept(session: string, digest: string, seq: number): void {
+    const conversation = this.conversation(session);
+    conversation.digests.add(digest);
+    if (seq >= (conversation.newest?.seq ?? 0)) conversation.newest = { digest, seq };
+  }
+
+  private conversation(session: string): Conversation {
+    let conversation = this.conversations.get(session);
+    if (!conversation) {
+      conversation = { newest: null, digests: new Set() };
+      this.conversations.set(session, conversation);
+    }
+    return conversation;
+  }
+}

@@ -1,0 +1,157 @@
+// Pinning: the first key that is seen of a principal stands until it signs another one, or the user trusts another one.
+import { type Attestations, checkedEntry, type Entry, follows } from "./entries.js";
+import { KeyChanged } from "./errors.js";
+import type { Pair } from "./header.js";
+import type { PublicKeys } from "./keys.js";
+import type { KeyStore, Pin } from "./store.js";
+
+/** What an entry is to its principal's pin. */
+export type Seen = "same" | "pinned" | "chained" | "changed" | "not_attested" | "invalid";
+
+export interface PinsOptions {
+  store: Pick<KeyStore, "loadPin" | "createPin" | "replacePin">;
+  /** With it, only attested entries are pinned. */
+  attestations?: Attestations | undefined;
+  now?: (() => number) | undefined;
+  /** Told of each key that replaces a pinned one, and of each change that is not trusted. */
+  onChange?: ((change: { principalId: string; keyId: string; seen: Seen }) => void) | undefined;
+}
+
+export class Pins {
+  /** The entries that were seen and checked, by principal and key. */
+  private readonly entries = new Map<string, Entry>();
+  /** Changes that are not trusted, by principal. */
+  private readonly changes = new Map<string, Entry>();
+  private readonly now: () => number;
+
+  constructor(private readonly options: PinsOptions) {
+    this.now = options.now ?? Date.now;
+  }
+
+  /** Takes note of the current entry of a principal, as the hub names it. */
+  async see(principalId: string, value: unknown): Promise<Seen> {
+    const entry = checkedEntry(principalId, value);
+    if (!entry) return "invalid";
+    this.entries.set(keyOf(principalId, entry.keyId), entry);
+    const { store, attestations } = this.options;
+    const isAttested = attestations?.holds(principalId, entry, this.now()) ?? null;
+    const pin = await store.loadPin(principalId);
+    if (!pin) {
+      if (isAttested === false) return "not_attested";
+      const first = await store.createPin(this.pinOf(principalId, entry, []));
+      return first.keyId === entry.keyId ? "pinned" : this.see(principalId, value);
+    }
+    if (pin.keyId === entry.keyId) {
+      this.changes.delete(principalId);
+      return isAttested === false ? "not_attested" : "same";
+    }
+    const isTrusted = isAttested ?? follows(principalId, entry, pin);
+    if (isTrusted) {
+      await this.replace(pin, entry);
+      this.changes.delete(principalId);
+      this.report(principalId, entry, "chained");
+      return "chained";
+    }
+    // A key that was replaced already, or one that someone brought back.
+    if (this.changes.get(principalId)?.keyId !== entry.keyId) {
+      this.changes.set(principalId, entry);
+      this.report(principalId, entry, "changed");
+    }
+    return "changed";
+  }
+
+  /** Takes note of every entry that a principal ever had, the oldest first: follows changes that were missed. */
+  async seeAll(principalId: string, values: readonly unknown[]): Promise<void> {
+    const entries = values.flatMap((value) => checkedEntry(principalId, value) ?? []);
+    for (const entry of entries) this.entries.set(keyOf(principalId, entry.keyId), entry);
+    const newest = entries.at(-1);
+    if (!newest) return;
+    let pin = await this.options.store.loadPin(principalId);
+    if (!pin) {
+      await this.see(principalId, newest);
+      pin = await this.options.store.loadPin(principalId);
+      if (!pin) return;
+    }
+    for (const entry of entries) {
+      if (entry.previous?.keyId === pin.keyId && follows(principalId, entry, pin)) {
+        await this.see(principalId, entry);
+        pin = (await this.options.store.loadPin(principalId)) ?? pin;
+      }
+    }
+    await this.addEarlier(pin, entries);
+  }
+
+  /** The keys that the pinned one descends from verify what they signed. */
+  private async addEarlier(pin: Pin, entries: readonly Entry[]): Promise<void> {
+    const known = new Set([pin.keyId, ...pin.earlier.map(({ keyId }) => keyId)]);
+    const earlier: PublicKeys[] = [];
+    let newer = entries.find(({ keyId }) => keyId === pin.keyId);
+    while (newer?.previous) {
+      const link: Entry = newer;
+      const older = entries.find(({ keyId }) => keyId === link.previous?.keyId);
+      if (!older || older === link || known.has(older.keyId) || !follows(pin.principalId, link, older)) break;
+      known.add(older.keyId);
+      earlier.push(publicKeys(older));
+      newer = older;
+    }
+    if (earlier.length > 0) await this.options.store.replacePin({ ...pin, earlier: [...pin.earlier, ...earlier] });
+  }
+
+  /** The pinned keys of a pair, also earlier ones; null where there are none. */
+  async pinned({ id, keyId }: Pair): Promise<PublicKeys | null> {
+    const pin = await this.options.store.loadPin(id);
+    if (!pin) return null;
+    if (pin.keyId === keyId) return publicKeys(pin);
+    return pin.earlier.find((keys) => keys.keyId === keyId) ?? null;
+  }
+
+  /** The keys to seal to; null where none is pinned, or where the hub names another one that is not trusted. */
+  async current(principalId: string): Promise<PublicKeys | null> {
+    if (this.changes.has(principalId)) return null;
+    const pin = await this.options.store.loadPin(principalId);
+    return pin && publicKeys(pin);
+  }
+
+  /** The change that has to be trusted first. */
+  changeOf(principalId: string): KeyChanged | null {
+    const entry = this.changes.get(principalId);
+    return entry ? new KeyChanged(principalId, entry.keyId) : null;
+  }
+
+  /** An entry that was seen and checked. */
+  entry({ id, keyId }: Pair): Entry | undefined {
+    return this.entries.get(keyOf(id, keyId));
+  }
+
+  /** Pins a key that the user has compared with its owner. It must have been seen. */
+  async trust(principalId: string, keyId: string): Promise<boolean> {
+    const entry = this.entries.get(keyOf(principalId, keyId));
+    if (!entry) return false;
+    const pin = await this.options.store.loadPin(principalId);
+    if (pin && pin.keyId !== keyId) await this.replace(pin, entry);
+    else if (!pin) await this.options.store.createPin(this.pinOf(principalId, entry, []));
+    this.changes.delete(principalId);
+    return true;
+  }
+
+  private replace(pin: Pin, entry: Entry): Promise<void> {
+    const earlier = [publicKeys(pin), ...pin.earlier].filter(({ keyId }) => keyId !== entry.keyId);
+    return this.options.store.replacePin(this.pinOf(pin.principalId, entry, earlier));
+  }
+
+  private pinOf(principalId: string, entry: Entry, earlier: PublicKeys[]): Pin {
+    return { principalId, ...publicKeys(entry), pinnedAt: new Date(this.now()).toISOString(), earlier };
+  }
+
+  private report(principalId: string, { keyId }: Entry, seen: Seen): void {
+    this.options.onChange?.({ principalId, keyId, seen });
+  }
+}
+
+function publicKeys({ keyId, publicKey, signingKey }: PublicKeys): PublicKeys {
+  return { keyId, publicKey, signingKey };
+}
+
+function keyOf(principalId: string, keyId: string): string {
+  return `${principalId} ${keyId}`;
+}

@@ -1,0 +1,81 @@
+// Pinning: the first key stands until it signs another one, or the user trusts another one.
+import { expect, test } from "vitest";
+import { attestedBytes, Attestations, type Entry, KeyPair, makeEntry, MemoryKeyStore, Pins, type Seen } from "../../src/e2e/index.js";
+import { toText } from "../../src/e2e/bytes.js";
+
+const ANN = "01a21d32-c970-743d-b0b5-651d39807841";
+const BOT = "01a21d32-c9a2-705b-aa40-78a2c9520200";
+const SPACE = "01a21d32-0000-743d-b0b5-651d39807841";
+
+function make(attestations?: Attestations) {
+  const store = new MemoryKeyStore();
+  const changes: Seen[] = [];
+  return { store, changes, pins: new Pins({ store, attestations, onChange: ({ seen }) => changes.push(seen) }) };
+}
+
+test("the first entry is pinned, a signed change follows, another one has to be trusted", async () => {
+  const { pins, changes } = make();
+  const [first, second, third] = [KeyPair.generate(), KeyPair.generate(), KeyPair.generate()];
+  expect(await pins.see(ANN, makeEntry(ANN, first))).toBe("pinned");
+  expect(await pins.see(ANN, makeEntry(ANN, first))).toBe("same");
+  expect(await pins.see(ANN, makeEntry(ANN, second, first))).toBe("chained");
+  expect((await pins.current(ANN))?.keyId).toBe(second.keyId);
+  expect(await pins.pinned({ id: ANN, keyId: first.keyId })).toMatchObject({ signingKey: first.signingKey });
+  expect(await pins.see(ANN, makeEntry(ANN, third))).toBe("changed");
+  expect(await pins.current(ANN)).toBeNull();
+  expect(await pins.pinned({ id: ANN, keyId: third.keyId })).toBeNull();
+  expect(pins.changeOf(ANN)).toMatchObject({ code: "KEY_CHANGED", principalId: ANN, keyId: third.keyId });
+  expect(await pins.trust(ANN, "unknown")).toBe(false);
+  expect(await pins.trust(ANN, third.keyId)).toBe(true);
+  expect((await pins.current(ANN))?.keyId).toBe(third.keyId);
+  expect(await pins.pinned({ id: ANN, keyId: second.keyId })).not.toBeNull();
+  expect(changes).toEqual(["chained", "changed"]);
+});
+
+test("the entry of another principal, and one that was changed, are invalid", async () => {
+  const { pins } = make();
+  const entry = makeEntry(ANN, KeyPair.generate());
+  expect(await pins.see(BOT, entry)).toBe("invalid");
+  expect(await pins.see(ANN, { ...entry, publicKey: makeEntry(ANN, KeyPair.generate()).publicKey })).toBe("invalid");
+  expect(await pins.see(ANN, null)).toBe("invalid");
+  expect(await pins.current(ANN)).toBeNull();
+});
+
+test("changes that were missed are followed, and only where each is signed", async () => {
+  const pairs = Array.from({ length: 4 }, () => KeyPair.generate());
+  const entries = pairs.map((pair, i) => makeEntry(ANN, pair, pairs[i - 1]));
+  const { pins } = make();
+  await pins.see(ANN, entries[0]);
+  expect(await pins.see(ANN, entries[3])).toBe("changed");
+  await pins.seeAll(ANN, entries);
+  expect((await pins.current(ANN))?.keyId).toBe(pairs[3]!.keyId);
+  const { pins: gap } = make();
+  await gap.see(ANN, entries[0]);
+  await gap.seeAll(ANN, [entries[0], entries[1], entries[3]]);
+  expect(await gap.see(ANN, entries[3])).toBe("changed");
+});
+
+test("who comes later verifies what earlier keys signed, if the pinned one descends from them", async () => {
+  const pairs = Array.from({ length: 3 }, () => KeyPair.generate());
+  const entries = [makeEntry(ANN, pairs[0]!), makeEntry(ANN, pairs[1]!), makeEntry(ANN, pairs[2]!, pairs[1])];
+  const { pins } = make();
+  await pins.seeAll(ANN, entries);
+  expect(await pins.pinned({ id: ANN, keyId: pairs[1]!.keyId })).not.toBeNull();
+  expect(await pins.pinned({ id: ANN, keyId: pairs[0]!.keyId })).toBeNull();
+});
+
+test("with a space key only attested entries are pinned", async () => {
+  const owner = KeyPair.generate();
+  const attested = (pair: KeyPair, principal = ANN, notAfter = "2099-01-01T00:00:00.000Z"): Entry => ({
+    ...makeEntry(ANN, pair),
+    attestation: { notAfter, signature: toText(owner.sign(attestedBytes(SPACE, principal, pair.keyId, notAfter))) },
+  });
+  const { pins } = make(new Attestations(SPACE, owner.signingKey));
+  const pair = KeyPair.generate();
+  expect(await pins.see(ANN, makeEntry(ANN, pair))).toBe("not_attested");
+  expect(await pins.see(ANN, attested(pair, BOT))).toBe("not_attested");
+  expect(await pins.see(ANN, attested(pair, ANN, "2020-01-01T00:00:00.000Z"))).toBe("not_attested");
+  expect(await pins.current(ANN)).toBeNull();
+  expect(await pins.see(ANN, attested(pair))).toBe("pinned");
+  expect(await pins.see(ANN, makeEntry(ANN, KeyPair.generate(), pair))).toBe("changed");
+});

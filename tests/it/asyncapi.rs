@@ -62,7 +62,7 @@ fn validators(document: &Value, side: &str) -> BTreeMap<String, Validator> {
 }
 
 #[test]
-fn every_frame_stands_in_it_and_nothing_else() {
+fn the_document_lists_exactly_the_frames_of_the_hub() {
     let document = document();
     assert_eq!(kinds(&document, "client"), FRAMES.iter().map(|(kind, _)| *kind).collect());
     assert_eq!(kinds(&document, "hub"), HUB_FRAMES.split(' ').collect());
@@ -80,7 +80,7 @@ fn every_frame_stands_in_it_and_nothing_else() {
 }
 
 #[test]
-fn the_document_is_whole() {
+fn every_reference_of_the_document_resolves() {
     let document = document();
     assert_eq!(document["asyncapi"], "3.0.0");
     let mut found = BTreeSet::new();
@@ -113,7 +113,7 @@ fn the_document_is_whole() {
 }
 
 #[test]
-fn examples_are_of_every_shape_and_valid() {
+fn every_shape_has_a_valid_example() {
     let document = document();
     for side in ["client", "hub"] {
         for (kind, validator) in validators(&document, side) {
@@ -152,7 +152,7 @@ fn close_codes_are_those_of_the_hub() {
 }
 
 #[tokio::test]
-async fn the_hub_serves_it_to_everybody() {
+async fn the_document_requires_no_credential() {
     let hub = Hub::start(Engine::Sqlite).await;
     let reply = hub.anonymous().get("/asyncapi.json").await;
     assert_eq!(reply.header("content-type"), Some("application/json"));
@@ -310,7 +310,7 @@ fn renamed(frame: &Value) -> Vec<(String, Value)> {
 }
 
 on_both_engines! {
-    async fn what_the_hub_sends_is_valid_by_it(hub: Hub) {
+    async fn frames_of_the_hub_match_their_schemas(hub: Hub) {
         let mut hub = hub;
         let document = document();
         let validators = validators(&document, "hub");
@@ -338,7 +338,7 @@ on_both_engines! {
         assert_eq!(events, EventType::ALL.iter().map(|kind| kind.as_str()).collect(), "every event was there");
     }
 
-    async fn the_hub_takes_what_its_examples_say(hub: Hub) {
+    async fn the_hub_accepts_the_example_frames(hub: Hub) {
         let document = document();
         // The examples name an agent to act as, which takes `space`.
         let host = hub.agent("space").await;

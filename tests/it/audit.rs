@@ -16,7 +16,7 @@ fn events(entries: &[Value]) -> Vec<&str> {
 }
 
 on_both_engines! {
-    async fn keys_agents_guests_and_people_leave_entries_without_secrets(hub: Hub) {
+    async fn changes_of_the_directory_are_audited_without_secrets(hub: Hub) {
         let manager = hub.other_space().await;
         let traced = manager.with("x-request-id", "audit-test-1");
         let me = manager.get("/v1/agent/me").await.expect(200);
@@ -53,7 +53,7 @@ on_both_engines! {
         }
     }
 
-    async fn an_audit_log_is_seen_by_managers_of_its_space_alone(hub: Hub) {
+    async fn an_audit_log_is_readable_by_managers_of_its_space_only(hub: Hub) {
         let (ours, theirs) = (hub.other_space().await, hub.other_space().await);
         let body = json!({ "permission": "agent", "agent": "ours" });
         let key = ours.post("/v1/manage/keys", body).await.expect(201);
@@ -68,7 +68,7 @@ on_both_engines! {
         hub.agent_of(&ours, "space").await.get("/v1/manage/audit").await.expect_error(403, "FORBIDDEN");
     }
 
-    async fn the_audit_log_goes_on_after_an_entry(hub: Hub) {
+    async fn the_audit_log_is_paged_by_entry_id(hub: Hub) {
         let manager = hub.other_space().await;
         for _ in 0..3 {
             hub.agent_of(&manager, "agent").await;
@@ -89,7 +89,7 @@ on_both_engines! {
         assert_eq!((&second["total"], &second["data"]), (&json!(7), &json!(all[3..6])));
     }
 
-    async fn guessing_does_not_fill_the_audit_log(hub: Hub) {
+    async fn failed_sign_ins_share_audit_entries(hub: Hub) {
         let audit = &hub.context().audit;
         let space = hub.owner.get("/v1/agent/me").await.expect(200)["spaceId"].clone();
         hub.clock.stand_still();
@@ -117,7 +117,7 @@ on_both_engines! {
         assert_eq!(failed, 1);
     }
 
-    async fn failed_sign_ins_are_counted_though_the_store_fails_meanwhile(hub: Hub) {
+    async fn failed_sign_ins_are_counted_while_the_store_is_unavailable(hub: Hub) {
         let audit = &hub.context().audit;
         hub.clock.stand_still();
         let from = |origin: &str| AuditSource { origin: Some(origin.to_owned()), request_id: None };

@@ -36,7 +36,7 @@ fn look_ups(statements: &[String]) -> Vec<&'static str> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wait_asks_the_store_once_before_and_once_after() {
+async fn a_long_poll_queries_the_store_once_before_and_once_after_waiting() {
     let hub = Hub::start(Engine::Postgres).await;
     let relay = StatementLog::to(&hub.database_url);
     let server = start(config(&relay.url, &[])).await.expect("the hub starts");
@@ -71,7 +71,7 @@ async fn a_wait_asks_the_store_once_before_and_once_after() {
 }
 
 on_both_engines! {
-    async fn a_stranger_who_waits_learns_nothing_and_leaves_nothing(hub: Hub) {
+    async fn a_long_poll_without_access_gets_404_and_leaves_no_registration(hub: Hub) {
         let agent = hub.agent("space").await;
         let (human, outsider, foreigner) = (hub.human().await, hub.agent("agent").await, hub.other_space().await);
         let session = hub.session(&agent).await;
@@ -133,7 +133,7 @@ async fn waiting(hub: &Hub, seconds: u8) -> (TcpStream, String, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_goes_away_in_any_way_is_not_waited_for() {
+async fn a_disconnected_client_frees_its_long_poll() {
     let hub = Hub::start(Engine::Sqlite).await;
     // Closed, half closed, reset.
     let (stream, ..) = waiting(&hub, 55).await;
@@ -153,7 +153,7 @@ async fn whoever_goes_away_in_any_way_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_client_sends_while_it_waits_is_answered_after_the_wait() {
+async fn a_pipelined_request_is_answered_after_the_long_poll() {
     let hub = Hub::start(Engine::Sqlite).await;
     let human = hub.human().await;
     let (mut stream, session, question) = waiting(&hub, 55).await;

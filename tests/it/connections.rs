@@ -22,7 +22,7 @@ async fn refused(client: &Client) -> (u16, String, Option<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sockets_streams_and_long_polls_count_together_for_each_credential() {
+async fn sockets_streams_and_long_polls_share_the_limit_of_their_credential() {
     let hub = limited("3").await;
     let (agent, other) = (hub.agent("space").await, hub.agent("space").await);
     let session = hub.session(&agent).await;
@@ -59,7 +59,7 @@ async fn sockets_streams_and_long_polls_count_together_for_each_credential() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guest_has_a_tenth() {
+async fn a_guest_has_a_tenth_of_the_connection_limit() {
     let hub = limited("20").await;
     let agent = hub.agent("agent").await;
     let session = hub.session(&agent).await;
@@ -71,7 +71,7 @@ async fn a_guest_has_a_tenth() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handshake_without_a_credential_counts_for_its_origin_until_there_is_one() {
+async fn an_unauthenticated_socket_counts_for_its_address() {
     let hub = limited("2").await;
     let (agent, other) = (hub.agent("agent").await, hub.agent("agent").await);
     let auth = |client: &Client| json!({ "type": "auth", "id": 1, "token": client.secret() });
@@ -93,7 +93,7 @@ async fn a_handshake_without_a_credential_counts_for_its_origin_until_there_is_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_without_descriptors_for_sockets_goes_on_serving_http() {
+async fn a_node_at_its_descriptor_limit_still_serves_http() {
     let folder = tempdir().expect("a folder");
     let plain = hiloop(folder.path());
     let mut command = std::process::Command::new("/bin/sh");

@@ -137,7 +137,7 @@ fn status(process: &Process, field: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_image_serves_and_drains_as_a_user_who_can_write_to_the_volume_alone() {
+async fn the_image_runs_as_a_user_with_write_access_to_the_volume_only() {
     let image = Image::new();
     let port = Port::reserve();
     let listen = port.address();
@@ -180,7 +180,7 @@ async fn the_image_serves_and_drains_as_a_user_who_can_write_to_the_volume_alone
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_postgres_it_writes_no_file_at_all() {
+async fn with_postgres_the_container_writes_no_files() {
     // PostgreSQL's socket, in a folder that is not the hub's.
     let (url, sockets) = tokio::task::block_in_place(|| {
         let url = postgres::new_database();
@@ -195,7 +195,7 @@ async fn on_postgres_it_writes_no_file_at_all() {
 }
 
 #[test]
-fn a_health_check_of_a_hub_that_is_not_there_fails_in_one_line() {
+fn a_health_check_of_a_stopped_hub_fails_with_one_line() {
     let folder = tempdir().expect("a folder");
     let port = Port::reserve();
     let check =
@@ -206,7 +206,7 @@ fn a_health_check_of_a_hub_that_is_not_there_fails_in_one_line() {
 }
 
 #[test]
-fn a_health_check_asks_the_port_of_the_metrics_where_there_is_one() {
+fn a_health_check_uses_the_metrics_port_if_configured() {
     let folder = tempdir().expect("a folder");
     let port = Port::reserve();
     let address = port.address();
@@ -220,7 +220,7 @@ fn a_health_check_asks_the_port_of_the_metrics_where_there_is_one() {
 }
 
 #[test]
-fn secrets_come_from_files_and_appear_nowhere() {
+fn secrets_are_read_from_files_and_not_logged() {
     let folder = tempdir().expect("a folder");
     let file = |name: &str, content: &str| {
         let path = folder.path().join(name);

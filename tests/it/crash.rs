@@ -82,7 +82,7 @@ impl Reader {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_in_the_middle_of_64_writers_it_loses_nothing() {
+async fn a_kill_under_64_writers_loses_no_acknowledged_message() {
     let seed = seed();
     let mut random = StdRng::seed_from_u64(seed);
     let folder = tempdir().expect("a folder");

@@ -25,7 +25,7 @@ async fn there(client: &Client, session: &str) -> Socket {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_people_who_come_back_everyone_is_told_in_few_frames() {
+async fn presence_changes_of_many_people_are_batched() {
     const PEOPLE: usize = 60;
     let hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("space").await;
@@ -56,7 +56,7 @@ async fn of_many_people_who_come_back_everyone_is_told_in_few_frames() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn up_to_twenty_people_are_told_of_one_by_one() {
+async fn presence_changes_of_up_to_twenty_people_are_sent_individually() {
     let hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("space").await;
     let session = hub.session(&agent).await;

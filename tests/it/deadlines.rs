@@ -93,7 +93,7 @@ async fn latest_expiry(hub: &Hub, agent: &Client) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_due_while_the_hub_was_down_expires_at_once_when_it_is_back() {
+async fn deadlines_that_passed_during_downtime_expire_at_start() {
     let folder = tempdir().expect("a folder");
     let mut hub = Process::start(folder.path(), "127.0.0.1:0");
     let client = hub.owner();
@@ -130,7 +130,7 @@ async fn what_was_due_while_the_hub_was_down_expires_at_once_when_it_is_back() {
 }
 
 on_both_engines! {
-    async fn the_due_are_found_among_many_by_their_index(hub: Hub) {
+    async fn due_messages_are_found_by_an_index(hub: Hub) {
         const MANY: i64 = 100_000;
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
@@ -191,7 +191,7 @@ on_both_engines! {
 
 /// As a node does that hangs in the middle of a transaction.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_that_somebody_holds_keeps_up_no_other() {
+async fn a_locked_session_does_not_delay_deadlines_of_others() {
     let hub = Hub::start(Engine::Postgres).await;
     let agent = hub.agent("agent").await;
     let mut sessions = Vec::new();

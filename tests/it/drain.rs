@@ -72,7 +72,7 @@ async fn follow(mut socket: Socket) -> (Vec<Value>, bool, End) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_under_load_loses_nothing_and_doubles_nothing() {
+async fn a_restart_under_load_loses_and_repeats_no_message() {
     let folder = tempdir().expect("a folder");
     let log = folder.path().join("log");
     let file = File::create(&log).expect("a file");

@@ -188,23 +188,23 @@ async fn play_out(hub: &Hub, way: Way) {
 }
 
 on_both_engines! {
-    async fn everything_open_ends_when_its_credential_expires(hub: Hub) {
+    async fn streams_end_when_their_credential_expires(hub: Hub) {
         play_out(&hub, Way::Expires).await;
     }
 
-    async fn everything_open_ends_when_its_credential_is_revoked(hub: Hub) {
+    async fn streams_end_when_their_credential_is_revoked(hub: Hub) {
         play_out(&hub, Way::Revoked).await;
     }
 
-    async fn everything_open_ends_when_its_agent_or_human_is_deactivated(hub: Hub) {
+    async fn streams_end_when_their_agent_or_human_is_deactivated(hub: Hub) {
         play_out(&hub, Way::Deactivated).await;
     }
 
-    async fn everything_open_of_a_session_ends_for_whoever_is_removed(hub: Hub) {
+    async fn streams_of_a_session_end_for_a_removed_participant(hub: Hub) {
         play_out(&hub, Way::Removed).await;
     }
 
-    async fn an_expired_key_gets_no_answer(hub: Hub) {
+    async fn a_long_poll_of_an_expired_key_is_refused(hub: Hub) {
         let host = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&host).await;
@@ -224,7 +224,7 @@ on_both_engines! {
 
 /// The credential counts as it is when the request has arrived, not as it was when its head had.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_that_is_revoked_while_its_request_arrives_makes_nothing() {
+async fn a_key_revoked_while_its_body_arrives_is_refused() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
     let key = hub.owner.post("/v1/manage/keys", json!({ "permission": "manage" })).await.expect(201);
     let body = json!({ "email": "late@example.org", "name": "Late", "role": "Admin" }).to_string();

@@ -26,7 +26,7 @@ fn split(replies: Vec<Reply>, quota: &str) -> (usize, Vec<Reply>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_changes_their_password_without_end_keeps_nobody_from_signing_in() {
+async fn password_changes_do_not_delay_sign_ins() {
     let hub = Hub::start(Engine::Sqlite).await;
     let email = person(&hub).await;
     let tokens = hub.anonymous().post(LOGIN, credentials(&email, PASSWORD)).await.expect(200);
@@ -49,7 +49,7 @@ async fn create(manager: &Client, email: String) -> Reply {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_space_that_creates_people_without_end_holds_up_no_other() {
+async fn one_space_creating_humans_does_not_delay_other_spaces() {
     let hub = Hub::start(Engine::Sqlite).await;
     let (hasty, calm) = (hub.other_space().await, hub.other_space().await);
     let flood = join_all((0..150).map(|number| create(&hasty, format!("p{number}@example.org"))));
@@ -65,7 +65,7 @@ async fn a_space_that_creates_people_without_end_holds_up_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_taken_address_is_told_so_before_its_password_is_hashed() {
+async fn an_address_in_use_is_refused_before_the_password_is_hashed() {
     let hub = Hub::start(Engine::Sqlite).await;
     let keyed = hub.owner.with("idempotency-key", "once");
     let first = create(&keyed, "ann@example.org".to_owned()).await.expect(201);
@@ -96,7 +96,7 @@ async fn use_up_account(hub: &Hub, email: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_account_of_the_same_address_in_another_space_vouches_for_nobody() {
+async fn a_familiar_origin_of_one_account_does_not_count_for_another_space() {
     let hub = guarded().await;
     let email = person(&hub).await;
     let named = |password: &str, space: &Value| json!({ "email": email, "password": password, "space": space });
@@ -119,7 +119,7 @@ async fn an_account_of_the_same_address_in_another_space_vouches_for_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_site_of_ipv6_locks_no_owner_out() {
+async fn one_ipv6_site_cannot_lock_out_an_account() {
     let hub = guarded().await;
     let email = person(&hub).await;
     let mut failed = 0;
@@ -134,7 +134,7 @@ async fn one_site_of_ipv6_locks_no_owner_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_has_a_token_guesses_at_its_password_only_so_often_wherever_they_are() {
+async fn password_guesses_with_a_stolen_token_are_limited_per_account() {
     let hub = guarded().await;
     let email = person(&hub).await;
     let tokens = at(&hub, "203.0.113.1").post(LOGIN, credentials(&email, PASSWORD)).await.expect(200);

@@ -32,7 +32,7 @@ impl Hold {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_that_are_held_keep_up_nobody_else_in_their_batch() {
+async fn locked_sessions_do_not_delay_others_of_the_batch() {
     let hub = Hub::start(Engine::Postgres).await;
     let agent = hub.agent("agent").await;
     let mut sessions = Vec::new();
@@ -59,7 +59,7 @@ async fn sessions_that_are_held_keep_up_nobody_else_in_their_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_was_removed_and_came_back_while_their_socket_waited_hears_everything() {
+async fn a_participant_readded_while_the_store_is_locked_gets_every_event() {
     let hub = Hub::start(Engine::Postgres).await;
     let (host, member) = (hub.agent("space").await, hub.agent("agent").await);
     let me = member.get("/v1/agent/me").await.expect(200);
@@ -100,7 +100,7 @@ async fn who_was_removed_and_came_back_while_their_socket_waited_hears_everythin
 
 /// Sessions of a version that did not note their size are counted one by one, and some can't be now.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_space_whose_bytes_are_counted_slowly_leaves_the_quotas_of_the_others() {
+async fn slow_byte_counts_of_one_space_do_not_affect_other_quotas() {
     let maker = Hub::start(Engine::Postgres).await;
     let (mut slow, mut held) = (Vec::new(), Vec::new());
     // Together they wait for longer than this test does.

@@ -34,7 +34,7 @@ async fn ends(mut socket: Socket) {
 }
 
 on_both_engines! {
-    async fn a_key_of_permission_agent_acts_as_its_own_agent_alone(hub: Hub) {
+    async fn a_key_with_agent_acts_only_as_its_own_agent(hub: Hub) {
         let (victim, payroll) = key(&hub, &hub.owner, json!({ "permission": "agent", "agent": "payroll" })).await;
         let session = hub.session(&payroll).await;
         let (own, intern) = key(&hub, &hub.owner, json!({ "permission": "agent", "agent": "intern" })).await;
@@ -59,7 +59,7 @@ on_both_engines! {
         assert_eq!(socket.expect("hello").await["principal"]["id"], own["agentId"]);
     }
 
-    async fn a_key_with_space_acts_as_any_agent_of_its_space_and_no_other(hub: Hub) {
+    async fn a_key_with_space_acts_as_any_agent_of_its_space(hub: Hub) {
         let space = hub.agent("space").await;
         let made = space.with("x-hiloop", "fresh").get("/v1/agent/me").await.expect(200);
         assert_eq!(made["name"], "fresh");
@@ -70,7 +70,7 @@ on_both_engines! {
         space.with("x-hiloop", text(&foreign["id"])).get("/v1/agent/me").await.expect_error(404, "NOT_FOUND");
     }
 
-    async fn deactivating_an_agent_ends_its_keys_under_every_name(hub: Hub) {
+    async fn deactivating_an_agent_revokes_its_keys(hub: Hub) {
         let (record, client) = key(&hub, &hub.owner, json!({ "permission": "space", "agent": "leaver" })).await;
         let acting = client.with("x-hiloop", "somebody-else");
         acting.get("/v1/agent/me").await.expect(200);
@@ -91,7 +91,7 @@ on_both_engines! {
         assert!(of("key.revoked", &record["id"]) && of("agent.deactivated", &record["agentId"]), "{audit}");
     }
 
-    async fn nobody_revokes_a_key_above_their_own_permission(hub: Hub) {
+    async fn a_key_of_higher_permission_cannot_be_revoked(hub: Hub) {
         let manager = hub.agent("manage").await;
         let (record, owner) = key(&hub, &hub.owner, json!({ "permission": "owner", "agent": "boss" })).await;
         for query in ["", "?cascade=true", "?cascade=false"] {
@@ -109,7 +109,7 @@ on_both_engines! {
         owner.get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn the_last_owner_key_of_the_hub_stays(hub: Hub) {
+    async fn the_last_owner_key_cannot_be_revoked(hub: Hub) {
         let keys = hub.owner.get("/v1/manage/keys?pageSize=100").await.expect(200);
         let owner = keys["data"].as_array().expect("a list").iter().find(|key| key["permission"] == "owner");
         let owner = owner.expect("the first key").clone();
@@ -139,7 +139,7 @@ on_both_engines! {
         assert!(alive >= 1, "{statuses:?}");
     }
 
-    async fn a_cascade_ends_everything_that_a_stolen_key_made(hub: Hub) {
+    async fn a_cascade_revokes_all_descendants_of_a_key(hub: Hub) {
         let (stolen, thief) = key(&hub, &hub.owner, json!({ "permission": "manage", "agent": "thief" })).await;
         let (child, second) = key(&hub, &thief, json!({ "permission": "manage", "agent": "second" })).await;
         let (_, third) = key(&hub, &second, json!({ "permission": "agent", "agent": "third" })).await;
@@ -166,14 +166,14 @@ on_both_engines! {
         hub.owner.delete(&at_key(&stolen, "?cascade=true")).await.expect_error(404, "NOT_FOUND");
     }
 
-    async fn a_key_made_by_a_key_outlives_it_without_a_cascade(hub: Hub) {
+    async fn without_a_cascade_descendants_of_a_key_stay_valid(hub: Hub) {
         let (parent, manager) = key(&hub, &hub.owner, json!({ "permission": "manage", "agent": "parent" })).await;
         let (_, child) = key(&hub, &manager, json!({ "permission": "agent", "agent": "child" })).await;
         hub.owner.delete(&at_key(&parent, "")).await.expect(204);
         child.get("/v1/agent/me").await.expect(200);
     }
 
-    async fn keys_name_who_made_them_and_when_they_were_used(hub: Hub) {
+    async fn keys_show_their_creator_and_last_use(hub: Hub) {
         let manager = hub.agent("manage").await;
         let me = manager.get("/v1/agent/me").await.expect(200);
         let (record, client) = key(&hub, &manager, json!({ "permission": "agent", "agent": "made" })).await;
@@ -225,7 +225,7 @@ on_both_engines! {
         assert_eq!(agent.get(&path).await.expect(200)["total"], 0);
     }
 
-    async fn a_space_that_is_there_is_found_without_a_key(hub: Hub) {
+    async fn creating_an_existing_space_returns_it_without_a_key(hub: Hub) {
         let name = hub.name("space");
         let made = hub.owner.post("/v1/manage/spaces", json!({ "name": name })).await.expect(201);
         let keyed = hub.owner.with("idempotency-key", "again");
@@ -245,7 +245,7 @@ on_both_engines! {
 }
 
 on_both_engines! {
-    async fn a_space_holds_no_more_agents_and_humans_than_its_quota(engine: Engine) {
+    async fn a_space_is_limited_to_its_quota_of_agents_and_humans(engine: Engine) {
         let hub = Hub::start_with(engine, &["--space-agents", "5", "--space-humans", "3"], |_| {}).await;
         let manager = hub.other_space().await;
         let spare = manager.with("x-hiloop", "first");

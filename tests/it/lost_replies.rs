@@ -15,7 +15,7 @@ use std::time::Duration;
 const BY_THE_STORE: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_whose_commit_was_done_unheard_reaches_everyone() {
+async fn an_answer_is_delivered_when_the_reply_of_its_commit_is_lost() {
     // A hub by itself, so that nothing but its own uncertainty makes it read the store.
     let hub = Hub::start(Engine::Postgres).await;
     let relay = LostCommitReply::to(&hub.database_url).await;
@@ -55,7 +55,7 @@ async fn an_answer_whose_commit_was_done_unheard_reaches_everyone() {
 }
 
 on_both_engines! {
-    async fn a_revocation_that_nobody_told_of_ends_sockets_all_the_same(hub: Hub) {
+    async fn an_unannounced_revocation_ends_sockets(hub: Hub) {
         let made = hub.owner.post("/v1/manage/keys", json!({ "permission": "space" })).await.expect(201);
         let agent = hub.anonymous().with("x-api-key", text(&made["apiKey"]));
         let mut socket = hub.socket(&agent).await;
@@ -75,7 +75,7 @@ on_both_engines! {
         assert!(since.elapsed() < BY_THE_STORE, "{:?}", since.elapsed());
     }
 
-    async fn who_begins_to_wait_while_the_node_drains_is_answered(hub: Hub) {
+    async fn a_long_poll_that_begins_during_a_drain_is_answered(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let question = json!({ "encryptedContent": "?", "responseRequired": true });

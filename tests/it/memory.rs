@@ -67,7 +67,7 @@ fn dense(around: impl Fn(&str) -> String, piece: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_person_s_large_bodies_cost_no_more_than_their_room() {
+async fn large_bodies_of_one_person_are_bounded_by_their_memory_share() {
     let measured = Measured::start();
     let ann = person(&measured.hub).await;
     let named: Vec<String> = (0..999).map(|number| format!(r#"{{"type":"Agent","name":"nobody-{number}"}}"#)).collect();
@@ -101,7 +101,7 @@ async fn one_person_s_large_bodies_cost_no_more_than_their_room() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_burst_took_is_given_back() {
+async fn memory_is_returned_after_a_burst() {
     let measured = Measured::start();
     let owner = measured.hub.owner();
     // The password of the first human took 19 MiB for a moment.
@@ -120,7 +120,7 @@ async fn what_a_burst_took_is_given_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn strangers_who_send_without_end_cost_next_to_nothing() {
+async fn unauthenticated_bodies_use_little_memory() {
     let measured = Measured::start();
     person(&measured.hub).await;
     let before = measured.begin();

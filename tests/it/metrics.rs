@@ -85,7 +85,7 @@ async fn ask(agent: &Client, session: &str, more: &[(&str, &str)]) -> String {
 }
 
 on_both_engines! {
-    async fn the_figures_say_what_happened(hub: Hub) {
+    async fn metrics_count_requests_events_and_connections(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let before = Scrape::of(&hub.owner).await;
         assert_eq!(before.get("hiloop_pending_responses"), 0.0);
@@ -166,7 +166,7 @@ on_both_engines! {
         assert!(scrape.get("process_cpu_seconds_total") >= 0.0);
     }
 
-    async fn the_figures_are_for_those_who_manage(hub: Hub) {
+    async fn metrics_require_a_key_with_manage(hub: Hub) {
         for permission in ["agent", "space"] {
             hub.agent(permission).await.get("/metrics").await.expect_error(403, "FORBIDDEN");
         }
@@ -177,7 +177,7 @@ on_both_engines! {
         hub.human().await.get("/metrics").await.expect_error(403, "FORBIDDEN");
     }
 
-    async fn strangers_make_no_new_series(hub: Hub) {
+    async fn unknown_paths_and_methods_create_no_series(hub: Hub) {
         let stranger = hub.anonymous();
         let ids = (0..20).map(|number| format!("0198b7a4-0000-7000-8000-{number:012}"));
         for id in ids {
@@ -193,7 +193,7 @@ on_both_engines! {
 }
 
 #[tokio::test]
-async fn every_figure_is_explained() {
+async fn every_metric_is_documented() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
     let body = hub.owner.get("/metrics").await.expect(200);
     let names: HashSet<&str> = text(&body)
@@ -211,7 +211,7 @@ async fn every_figure_is_explained() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_port_of_its_own_is_open_to_everyone() {
+async fn the_metrics_port_requires_no_credential() {
     use crate::support::process::{Process, hiloop};
     let folder = tempfile::tempdir().expect("a folder");
     let hub = Process::spawn(
@@ -231,7 +231,7 @@ async fn a_port_of_its_own_is_open_to_everyone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_slow_reader_drops_is_counted_and_read_back() {
+async fn dropped_events_of_a_slow_reader_are_counted_and_replayed() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
     let agent = hub.agent("space").await;
     let session = hub.session(&agent).await;

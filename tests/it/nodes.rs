@@ -141,18 +141,18 @@ async fn newcomers(engine: Engine) {
 
 /// Who is added is told of it, though the hint was lost and the node had just asked who takes part.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_newcomer_is_told_of_their_coming_though_nobody_told_their_node_on_sqlite() {
+async fn a_feed_delivers_an_addition_whose_hint_was_lost_on_sqlite() {
     newcomers(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_newcomer_is_told_of_their_coming_though_nobody_told_their_node_on_postgres() {
+async fn a_feed_delivers_an_addition_whose_hint_was_lost_on_postgres() {
     newcomers(Engine::Postgres).await;
 }
 
 /// A commit that is seen half a minute after the time that it bears, and of which no hint came.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_that_took_long_is_told_all_the_same() {
+async fn a_feed_delivers_a_commit_that_becomes_visible_late() {
     let nodes = Speaker::start(Engine::Sqlite).await;
     let agent = nodes.maker.agent("space").await;
     let mut feed = nodes.feed(&agent).await;
@@ -298,7 +298,7 @@ async fn feeds(engine: Engine) {
 
 /// More hints at once than a node's queue holds: what did not fit is read from the store.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_feed_that_was_flooded_has_everything() {
+async fn a_feed_delivers_every_event_when_its_queue_overflows() {
     let hub = Hub::start(Engine::Sqlite).await;
     let (human, agent) = (hub.human().await, hub.agent("agent").await);
     let mut feed = hub.socket(&human).await;
@@ -332,21 +332,21 @@ async fn a_feed_that_was_flooded_has_everything() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_faulty_broker_every_feed_tells_everything_once_on_sqlite() {
+async fn a_feed_delivers_every_event_once_with_a_faulty_broker_on_sqlite() {
     feeds(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_faulty_broker_every_feed_tells_everything_once_on_postgres() {
+async fn a_feed_delivers_every_event_once_with_a_faulty_broker_on_postgres() {
     feeds(Engine::Postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_faulty_broker_every_reader_gets_everything_once_on_sqlite() {
+async fn a_reader_gets_every_event_once_with_a_faulty_broker_on_sqlite() {
     timelines(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_faulty_broker_every_reader_gets_everything_once_on_postgres() {
+async fn a_reader_gets_every_event_once_with_a_faulty_broker_on_postgres() {
     timelines(Engine::Postgres).await;
 }

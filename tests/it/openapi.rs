@@ -18,7 +18,7 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
 }
 
 #[test]
-fn routes_and_document_are_the_same() {
+fn the_document_lists_exactly_the_routes() {
     let document = document();
     let documented: BTreeSet<_> = operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
     let routes: BTreeSet<_> = ROUTES.iter().map(|row| (row.method.to_owned(), row.path.to_owned())).collect();
@@ -41,7 +41,7 @@ pub fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
 }
 
 #[test]
-fn the_document_is_whole() {
+fn every_reference_of_the_document_resolves() {
     let document = document();
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1.")));
     let mut found = BTreeSet::new();
@@ -73,7 +73,7 @@ fn the_document_is_whole() {
 }
 
 #[test]
-fn the_command_prints_it_without_a_store() {
+fn the_openapi_command_needs_no_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = hiloop(folder.path()).arg("openapi").output().expect("the program runs");
     assert!(output.status.success());
@@ -130,7 +130,7 @@ fn conforms(document: &Value, schema: &Value, value: &Value, at: &str) -> Result
 }
 
 #[test]
-fn examples_are_what_their_schemas_say() {
+fn examples_match_their_schemas() {
     let document = document();
     let schemas = document["components"]["schemas"].as_object().expect("schemas");
     for (name, schema) in schemas {
@@ -162,7 +162,7 @@ fn examples_are_what_their_schemas_say() {
 }
 
 #[test]
-fn outside_readers_are_sent_to_nothing_that_they_do_not_have() {
+fn the_document_does_not_refer_to_internal_sources() {
     let text = hiloop::http::openapi_text().to_lowercase();
     for word in ["contract", "architecture.md", ".rs"] {
         assert!(!text.contains(word), "the document names {word}");
@@ -175,7 +175,7 @@ fn names_a_host(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_page_loads_nothing_from_elsewhere() {
+async fn the_page_loads_only_embedded_files() {
     let hub = Hub::start(Engine::Sqlite).await;
     let anyone = hub.anonymous();
     assert_eq!(anyone.get("/openapi.json").await.expect(200), document());

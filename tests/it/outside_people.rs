@@ -24,7 +24,7 @@ fn signed(claims: &Value) -> String {
 }
 
 on_both_engines! {
-    async fn a_token_whose_claims_no_store_can_hold_is_refused(engine: Engine) {
+    async fn a_token_with_unstorable_claims_is_refused(engine: Engine) {
         let hub = Hub::start_with(engine, &["--jwt-secret", SECRET], |_| {}).await;
         for (claim, value) in [("sub", "a\0"), ("sub", "\0"), ("iss", "i\0"), ("email", "a\0@example.org")] {
             let mut token = claims("a", "a@example.org");
@@ -35,7 +35,7 @@ on_both_engines! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_becomes_somebody_by_naming_their_id_or_address() {
+async fn a_token_does_not_match_a_human_by_id_or_unverified_address() {
     let hub = sharing().await;
     let victim = human_with_password(&hub, "victim@example.org").await;
     let other = hub.other_space().await;
@@ -83,7 +83,7 @@ async fn is_verified(hub: &Hub, human: &Value) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_that_nobody_has_verified_finds_nobody_and_is_in_nobody_s_way() {
+async fn an_unverified_address_is_neither_matched_nor_reserved() {
     let hub = sharing().await;
     let squatter = me(&hub, &unverified("idp|squatter", "ceo@example.org")).await.expect(200);
     assert_eq!(squatter["email"], "ceo@example.org", "it is shown");
@@ -119,7 +119,7 @@ async fn an_address_that_nobody_has_verified_finds_nobody_and_is_in_nobody_s_way
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_is_theirs_once_the_issuer_has_verified_it() {
+async fn a_verified_address_is_assigned_to_its_human() {
     let hub = sharing().await;
     let ann = me(&hub, &unverified("idp|1", "ann@example.org")).await.expect(200);
     let bob = me(&hub, &unverified("idp|2", "bob@example.org")).await.expect(200);
@@ -135,7 +135,7 @@ async fn an_address_is_theirs_once_the_issuer_has_verified_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_human_is_one_person_of_an_issuer() {
+async fn a_human_has_one_subject_of_an_issuer() {
     let hub = sharing().await;
     let ann = human_with_password(&hub, "ann@example.org").await;
     let tokens: Vec<_> = (0..6).map(|number| signed(&claims(&format!("idp|{number}"), "ann@example.org"))).collect();
@@ -154,7 +154,7 @@ async fn a_human_is_one_person_of_an_issuer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_comes_in_by_an_outside_token_once_the_space_is_deactivated() {
+async fn external_tokens_are_refused_for_a_deactivated_space() {
     let hub = Hub::start_with(Engine::Sqlite, &["--jwt-secret", SECRET, "--jwt-space", "theirs"], |_| {}).await;
     hub.owner.post("/v1/manage/spaces", json!({ "name": "theirs" })).await.expect(201);
     let token = signed(&claims("idp|1", "ann@example.org"));
@@ -168,7 +168,7 @@ async fn nobody_comes_in_by_an_outside_token_once_the_space_is_deactivated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outside_issuer_brings_no_more_people_than_the_space_may_have() {
+async fn humans_of_an_external_issuer_count_for_the_quota() {
     let hub = Hub::start_with(Engine::Sqlite, &["--jwt-secret", SECRET, "--space-humans", "2"], |_| {}).await;
     for number in 0..2 {
         me(&hub, &signed(&claims(&format!("idp|{number}"), &format!("p{number}@example.org")))).await.expect(200);
@@ -181,7 +181,7 @@ async fn an_outside_issuer_brings_no_more_people_than_the_space_may_have() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_holds_the_shared_secret_signs_no_token_of_the_hub_itself() {
+async fn the_shared_secret_cannot_sign_tokens_of_the_hub() {
     let hub = sharing().await;
     let victim = human_with_password(&hub, "victim@example.org").await;
     let own = login(&hub, "victim@example.org", PASSWORD).await.expect(200);
@@ -198,7 +198,7 @@ async fn whoever_holds_the_shared_secret_signs_no_token_of_the_hub_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deactivated_person_of_an_outside_issuer_stays_out() {
+async fn a_deactivated_human_of_an_external_issuer_stays_deactivated() {
     let hub = sharing().await;
     let token = signed(&claims("idp|1", "ann@example.org"));
     let ann = me(&hub, &token).await.expect(200);
@@ -228,7 +228,7 @@ async fn a_deactivated_person_of_an_outside_issuer_stays_out() {
 
 /// The algorithm's own library passes over `crit`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_header_that_must_be_understood_is_not_passed_over() {
+async fn a_token_with_an_unsupported_crit_header_is_refused() {
     let hub = sharing().await;
     let sign = |header: &Value| {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -245,7 +245,7 @@ async fn a_header_that_must_be_understood_is_not_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_without_end_ends_with_the_calendar() {
+async fn a_token_with_a_huge_exp_expires_at_the_latest_time() {
     let hub = sharing().await;
     for exp in [json!(1e15), json!(i64::MAX), json!(253_402_300_800_i64)] {
         let token = signed(&with(claims("idp|1", "a@example.org"), "exp", exp.clone()));
@@ -257,7 +257,7 @@ async fn a_token_without_end_ends_with_the_calendar() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_is_shown_to_nobody_for_want_of_a_name() {
+async fn a_human_without_a_name_is_not_named_by_their_address() {
     let hub = sharing().await;
     for (index, (name, email, shown)) in [
         (Value::Null, "grace.h@example.org", "grace.h"),
@@ -273,7 +273,7 @@ async fn an_address_is_shown_to_nobody_for_want_of_a_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_is_the_hub_s_decides_when_a_token_begins() {
+async fn nbf_is_checked_by_the_clock_of_the_hub() {
     let hub = sharing().await;
     let now = claims("idp|1", "a@example.org")["iat"].as_i64().expect("a time");
     let token = signed(&with(claims("idp|1", "a@example.org"), "nbf", json!(now + 600)));
@@ -283,7 +283,7 @@ async fn a_clock_that_is_the_hub_s_decides_when_a_token_begins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn those_who_bring_unknown_keys_share_one_fetch_of_an_issuer_that_hangs() {
+async fn tokens_with_unknown_keys_share_one_fetch() {
     let ed = new_ed_key();
     let issuer = Issuer::start(&[ed_jwk("ed", &ed)]).await;
     let hub = trusting(&issuer, &[]).await;
@@ -302,7 +302,7 @@ async fn those_who_bring_unknown_keys_share_one_fetch_of_an_issuer_that_hangs() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_that_is_not_understood_costs_the_others_nothing() {
+async fn unsupported_keys_of_a_key_set_are_ignored() {
     let ed = new_ed_key();
     let strange = json!({ "kty": "AKP", "kid": "pq", "alg": "ML-DSA-44", "pub": "AAAA" });
     let issuer = Issuer::start(&[strange, json!({ "kty": "RSA", "kid": "broken" }), ed_jwk("ed", &ed)]).await;

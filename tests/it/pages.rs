@@ -22,7 +22,7 @@ async fn pages(anyone: &Client) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn pages_talk_to_their_own_hub_alone_and_use_no_device() {
+async fn the_security_headers_of_pages_allow_only_the_hub_itself() {
     let hub = Hub::start(Engine::Sqlite).await;
     let anyone = hub.anonymous();
     for path in pages(&anyone).await {

@@ -92,7 +92,7 @@ fn scans(plan: &str) -> Vec<&str> {
 }
 
 on_both_engines! {
-    async fn no_look_up_passes_over_what_others_have(hub: Hub) {
+    async fn look_ups_do_not_scan_rows_of_other_tenants(hub: Hub) {
         let crowd = Crowd::of(&hub).await;
         let (session, agent, message) = (crowd.session.as_str(), crowd.agent.as_str(), crowd.message.as_str());
         let values = HashMap::from([
@@ -137,7 +137,7 @@ on_both_engines! {
         }
     }
 
-    async fn who_is_told_of_a_key_is_found_by_its_principal(hub: Hub) {
+    async fn sessions_for_a_key_announcement_are_found_by_index(hub: Hub) {
         let crowd = Crowd::of(&hub).await;
         let nil = crowd.database.id("00000000-0000-0000-0000-000000000000");
         // Its own order of values: the principal comes before the space.
@@ -146,7 +146,7 @@ on_both_engines! {
         Database::uses_index(&plan, "participants_by_principal");
     }
 
-    async fn no_look_up_passes_over_the_length_of_a_session(hub: Hub) {
+    async fn look_ups_do_not_scan_a_whole_session(hub: Hub) {
         let crowd = Crowd::of(&hub).await;
         let own = |text: &str| text.replace("$1", &crowd.session);
         for (text, index) in [
@@ -175,7 +175,7 @@ on_both_engines! {
         }
     }
 
-    async fn what_somebody_has_said_is_found_by_an_index_alone_past_all_that_others_have_said(hub: Hub) {
+    async fn first_and_last_messages_are_found_by_an_index_only_scan(hub: Hub) {
         let crowd = Crowd::of(&hub).await;
         let other = hub.agent("agent").await.get("/v1/agent/me").await.expect(200);
         let (database, session) = (&crowd.database, crowd.session.as_str());
@@ -200,7 +200,7 @@ on_both_engines! {
         }
     }
 
-    async fn sessions_that_are_not_listed_are_found_by_their_own_index(hub: Hub) {
+    async fn unlisted_sessions_are_found_by_index(hub: Hub) {
         let crowd = Crowd::of(&hub).await;
         let database = &crowd.database;
         database.execute("UPDATE sessions SET listed_seq = last_seq").await;

@@ -40,7 +40,7 @@ async fn advisory_locks(database: &Database) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_that_keeps_sessions_needs_no_settings_of_its_own() {
+async fn a_pooler_in_session_mode_needs_no_settings() {
     let direct = postgres::new_database();
     let pooler = PgBouncer::start(&direct, "pool_mode = session\ndefault_pool_size = 60").await;
     let folder = tempdir().expect("a folder");
@@ -52,7 +52,7 @@ async fn a_pooler_that_keeps_sessions_needs_no_settings_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_that_loses_prepared_statements_is_named_before_anything_is_written() {
+async fn a_pooler_in_transaction_mode_is_refused_before_any_write() {
     let direct = postgres::new_database();
     let settings = "pool_mode = transaction\ndefault_pool_size = 5\nignore_startup_parameters = options";
     let pooler = PgBouncer::start(&direct, settings).await;

@@ -110,12 +110,12 @@ async fn the_last_socket_anywhere(redis: Redis) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn someone_is_online_on_every_node_until_the_last_of_their_sockets_anywhere_ends() {
+async fn a_participant_is_online_until_their_last_socket_on_any_node_closes() {
     the_last_socket_anywhere(Redis::start().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn someone_is_online_on_every_node_over_a_redis_cluster() {
+async fn presence_works_over_a_redis_cluster() {
     the_last_socket_anywhere(Redis::start_cluster().await).await;
 }
 
@@ -129,7 +129,7 @@ fn process(nodes: &Nodes, redis: &Redis) -> (tempfile::TempDir, Process) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_node_that_died_nobody_is_online_or_types_for_long() {
+async fn presence_and_typing_of_a_dead_node_expire() {
     let redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     let (agent, human) = (nodes.maker.agent("space").await, nodes.maker.human().await);
@@ -165,7 +165,7 @@ async fn on_a_node_that_died_nobody_is_online_or_types_for_long() {
 
 /// Nobody can tell while Redis is away; from its return on it takes no longer than otherwise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_node_that_died_while_redis_was_away_nobody_is_online_for_long_after_its_return() {
+async fn presence_of_a_node_that_died_during_a_redis_outage_expires() {
     let mut redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     let (agent, dead) = (nodes.maker.agent("space").await, nodes.maker.human().await);
@@ -200,7 +200,7 @@ async fn on_a_node_that_died_while_redis_was_away_nobody_is_online_for_long_afte
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_ends_in_good_order_takes_its_people_with_it_at_once() {
+async fn a_graceful_shutdown_withdraws_presence_immediately() {
     let redis = Redis::start().await;
     let mut nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     let (agent, human) = (nodes.maker.agent("space").await, nodes.maker.human().await);
@@ -219,7 +219,7 @@ async fn a_node_that_ends_in_good_order_takes_its_people_with_it_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn presence_is_right_again_when_redis_comes_back_with_nothing() {
+async fn presence_is_restored_after_redis_lost_its_data() {
     let mut redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 3, &redis).await;
     let (agent, stays) = (nodes.maker.agent("space").await, nodes.maker.human().await);
@@ -261,7 +261,7 @@ async fn presence_is_right_again_when_redis_comes_back_with_nothing() {
 
 /// The last reader here and the one who was present elsewhere leave while Redis is away: nothing of it is left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_stays_online_who_left_while_redis_was_away_and_nobody_read() {
+async fn a_departure_during_a_redis_outage_without_readers_is_recorded() {
     let mut redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     let (agent, human) = (nodes.maker.agent("space").await, nodes.maker.human().await);

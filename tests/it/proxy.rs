@@ -142,7 +142,7 @@ fn over_tls(nginx: &Nginx, version: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn browsers_come_by_tls_1_2_or_1_3_and_no_other_way() {
+async fn the_proxy_accepts_only_tls_1_2_and_1_3() {
     let folder: TempDir = tempfile::tempdir().expect("a folder");
     let hub = Process::start(folder.path(), "127.0.0.1:0");
     let nginx = Nginx::start(folder.path(), [hub.address(), hub.address()]).await;
@@ -164,7 +164,7 @@ async fn browsers_come_by_tls_1_2_or_1_3_and_no_other_way() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_nodes_behind_nginx_are_replaced_and_nobody_misses_anything() {
+async fn a_rolling_restart_behind_nginx_loses_no_event() {
     let (database, redis) = (postgres::new_database(), Redis::start().await);
     let folder: TempDir = tempfile::tempdir().expect("a folder");
     let ports = [Port::reserve(), Port::reserve()];

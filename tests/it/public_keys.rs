@@ -38,7 +38,7 @@ async fn all_are_told(hub: &Hub) -> bool {
 }
 
 on_both_engines! {
-    async fn nobody_publishes_the_keys_of_somebody_else(hub: Hub) {
+    async fn keys_of_another_principal_cannot_be_published(hub: Hub) {
         let agent = hub.agent("agent").await;
         let ann = hub.human().await;
         let session = hub.session(&agent).await;
@@ -67,7 +67,7 @@ on_both_engines! {
         assert_eq!(ann.get("/v1/human/me").await.expect(200)["key"], published);
     }
 
-    async fn keys_that_everybody_can_open_are_refused(hub: Hub) {
+    async fn keys_of_low_order_are_refused(hub: Hub) {
         let human = hub.human().await;
         let (id, path) = publisher(&human).await;
         let (keys, _) = publish(&human).await;
@@ -86,7 +86,7 @@ on_both_engines! {
         assert_eq!(human.get("/v1/human/me").await.expect(200)["key"]["keyId"], keys.id());
     }
 
-    async fn only_a_key_of_its_own_publishes_for_an_agent(hub: Hub) {
+    async fn only_an_agents_own_api_key_publishes_its_public_key(hub: Hub) {
         let agent = hub.agent("agent").await;
         let (keys, id) = publish(&agent).await;
         let name = text(&agent.get("/v1/agent/me").await.expect(200)["name"]).to_owned();
@@ -112,7 +112,7 @@ on_both_engines! {
         assert_eq!(agent.get("/v1/agent/me").await.expect(200)["key"]["keyId"], keys.id());
     }
 
-    async fn a_key_is_replaced_by_its_own_signature_or_when_asked_for(hub: Hub) {
+    async fn a_key_is_replaced_by_a_signature_or_explicitly(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -145,7 +145,7 @@ on_both_engines! {
     }
 
     /// Its members were looked up before the change, and it was there only after all others had been told.
-    async fn a_session_that_began_with_the_key_before_is_told_too(hub: Hub) {
+    async fn a_session_created_with_the_previous_key_gets_the_change(hub: Hub) {
         let agent = hub.agent("agent").await;
         let (keys, id) = publish(&agent).await;
         let sessions = [hub.session(&agent).await, hub.session(&agent).await];
@@ -165,7 +165,7 @@ on_both_engines! {
         assert_eq!(changes(&agent, &sessions[0]).await.len(), 1);
     }
 
-    async fn what_puts_a_key_in_the_place_of_another_is_audited(hub: Hub) {
+    async fn replacing_a_key_is_audited(hub: Hub) {
         let human = hub.human().await;
         let (first, id) = publish(&human).await;
         let second = Keys::new();
@@ -185,7 +185,7 @@ on_both_engines! {
         assert_eq!((&of_keys[1]["event"], &of_keys[1]["actor"]["type"]), (&json!("attestation.set"), &json!("Agent")));
     }
 
-    async fn what_was_changed_with_a_stolen_credential_keeps_nobody_from_changing_the_key_later(hub: Hub) {
+    async fn key_changes_are_allowed_again_after_the_rate_limit(hub: Hub) {
         let agent = hub.agent("agent").await;
         let (keys, id) = publish(&agent).await;
         let database = Database::open(&hub.database_url).await;
@@ -224,7 +224,7 @@ on_both_engines! {
         other.put(AGENT, Keys::new().entry_after(&keys, &id)).await.expect(200);
     }
 
-    async fn of_racing_changes_each_is_told_once_and_in_order(hub: Hub) {
+    async fn concurrent_key_changes_are_announced_once_and_in_order(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let (first, id) = publish(&agent).await;
@@ -245,7 +245,7 @@ on_both_engines! {
         assert_eq!(told, order.into_iter().map(|id| (id, true)).collect::<Vec<_>>());
     }
 
-    async fn a_change_reaches_sockets_streams_and_feeds(hub: Hub) {
+    async fn a_key_change_is_delivered_to_sockets_streams_and_feeds(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -266,7 +266,7 @@ on_both_engines! {
         assert_eq!(say(&agent, &session, "x").await["seq"], 3);
     }
 
-    async fn sessions_that_have_ended_or_of_others_are_told_nothing(hub: Hub) {
+    async fn closed_and_unrelated_sessions_get_no_key_change(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let (keys, id) = publish(&human).await;
@@ -297,7 +297,7 @@ on_both_engines! {
 
 /// In pieces, by three nodes at once, one of which ends: each session once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hundreds_of_sessions_are_told_once_by_several_nodes() {
+async fn several_nodes_announce_a_key_change_once_per_session() {
     let hub = Hub::start(Engine::Postgres).await;
     let mut others = Vec::new();
     for _ in 0..2 {

@@ -53,7 +53,7 @@ fn queues(here: SocketAddr, there: SocketAddr) -> Option<(u64, u64)> {
 }
 
 on_both_engines! {
-    async fn while_it_drains_it_is_not_ready_and_says_why(engine: Engine) {
+    async fn a_draining_node_is_not_ready(engine: Engine) {
         // Its own also after the hub has left it: another test would listen there.
         let port = Port::reserve();
         let listen = port.address().parse().expect("an address");
@@ -81,7 +81,7 @@ on_both_engines! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_its_store_it_is_not_ready_and_with_it_it_is_again() {
+async fn readiness_follows_the_availability_of_the_store() {
     let folder = tempdir().expect("a folder");
     let mut postgres = Postgres::start();
     let hub = Process::spawn(
@@ -131,7 +131,7 @@ async fn without_its_store_it_is_not_ready_and_with_it_it_is_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_another_program_holds_the_database_it_is_not_ready_and_afterwards_it_is() {
+async fn readiness_fails_while_the_database_is_locked() {
     let hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let session = hub.session(&agent).await;

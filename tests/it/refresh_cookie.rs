@@ -34,7 +34,7 @@ fn cookie(reply: &Reply) -> String {
 }
 
 #[tokio::test]
-async fn a_script_in_the_page_never_sees_the_refresh_token() {
+async fn the_refresh_token_is_not_readable_by_scripts() {
     let page = Page::open(&[]).await;
     let reply = page.own().post("/v1/auth/login", page.login.clone()).await;
     let set = reply.header("set-cookie").expect("a cookie").to_owned();
@@ -62,7 +62,7 @@ async fn a_script_in_the_page_never_sees_the_refresh_token() {
 }
 
 #[tokio::test]
-async fn another_page_can_not_use_the_cookie() {
+async fn another_origin_cannot_use_the_cookie() {
     let page = Page::open(&["--cors-origins", "https://app.example"]).await;
     let kept = cookie(&page.own().post("/v1/auth/login", page.login.clone()).await);
     let elsewhere = ["https://evil.example", "null", "http://127.0.0.1:1"].map(|origin| page.of(origin));
@@ -88,7 +88,7 @@ async fn another_page_can_not_use_the_cookie() {
 }
 
 #[tokio::test]
-async fn over_https_the_cookie_goes_by_https_alone_and_other_clients_have_the_token_in_the_body() {
+async fn over_https_the_cookie_is_secure_and_other_clients_use_the_body() {
     let page = Page::open(&["--public-url", "https://hub.example"]).await;
     let reply = page.of("https://hub.example").post("/v1/auth/login", page.login.clone()).await;
     assert!(reply.header("set-cookie").is_some_and(|set| set.ends_with("; Secure")), "{reply:?}");

@@ -22,7 +22,7 @@ async fn read(socket: &mut Socket, first: i64, last: i64) {
 }
 
 on_both_engines! {
-    async fn subscribers_join_in_the_middle_of_writes(hub: Hub) {
+    async fn a_subscription_during_writes_misses_and_repeats_nothing(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         write(&agent, &session, 20).await;
@@ -50,7 +50,7 @@ on_both_engines! {
         tokio::join!(join_all(readers), join_all(writers));
     }
 
-    async fn a_burst_larger_than_any_queue_arrives_whole(engine: Engine) {
+    async fn a_burst_larger_than_the_queues_is_delivered_completely(engine: Engine) {
         // It is not read before all is written, however long that takes: nobody must be taken for dead meanwhile.
         let hub = Hub::start_with(engine, &[], |config| config.sockets.heartbeat = Duration::from_secs(600)).await;
         let agent = hub.agent("agent").await;
@@ -80,7 +80,7 @@ on_both_engines! {
         assert_eq!((seqs[0], seqs[99], &page["total"]), (&json!(201), &json!(300), &json!(2401)));
     }
 
-    async fn an_event_is_the_same_everywhere(hub: Hub) {
+    async fn an_event_has_the_same_bytes_on_every_route(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;

@@ -50,7 +50,7 @@ async fn begin_anew(socket: &mut Socket, session: &str, after: i64, newest: &Val
 }
 
 on_both_engines! {
-    async fn readers_begin_anew_when_the_store_reuses_a_seq(hub: Hub) {
+    async fn readers_restart_when_a_restored_store_reuses_a_seq(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let (mut socket, mut feed) = (hub.socket(&agent).await, hub.socket(&agent).await);
@@ -82,7 +82,7 @@ on_both_engines! {
         socket.expect_none("unsubscribed").await;
     }
 
-    async fn a_long_poll_looks_again_when_the_store_went_back(hub: Hub) {
+    async fn a_long_poll_reads_the_store_again_after_a_restore(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let session = hub.session(&agent).await;
         let question = ask(&agent, &session).await;
@@ -105,7 +105,7 @@ on_both_engines! {
 
 /// The store goes back after the subscription's place in the fan-out is taken and before it is known where it begins.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_subscription_that_a_reset_meets_may_be_tried_again() {
+async fn a_subscription_interrupted_by_a_reset_can_be_retried() {
     let hub = Hub::start(Engine::Postgres).await;
     let database = Database::open(&hub.database_url).await;
     let (host, member) = (hub.agent("space").await, hub.agent("agent").await);
@@ -151,7 +151,7 @@ impl Broker for Silent {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_was_told_nothing_notices_by_the_store_that_it_went_back() {
+async fn a_node_detects_a_restore_without_hints() {
     for overtakes in [false, true] {
         let hub = Hub::start(Engine::Postgres).await;
         let settings = config(&hub.database_url, &[]);
@@ -182,7 +182,7 @@ async fn a_node_that_was_told_nothing_notices_by_the_store_that_it_went_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_who_are_told_of_a_seq_that_the_store_lacks_go_on() {
+async fn readers_continue_after_a_hint_beyond_the_head() {
     let hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let session = hub.session(&agent).await;

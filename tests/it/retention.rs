@@ -43,7 +43,7 @@ async fn rows_of(hub: &Hub, session: &str) -> Vec<(&'static str, i64)> {
     rows
 }
 
-async fn what_ended_long_ago_goes_whole(engine: Engine) {
+async fn expired_sessions_are_deleted_completely(engine: Engine) {
     let hub = keeping(engine).await;
     let (agent, human) = (hub.agent("agent").await, hub.human_with_token(&hub.owner, 100 * 24 * 3600).await);
     let mut old = Vec::new();
@@ -120,17 +120,17 @@ async fn human_sees_nothing(human: &Client, session: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_ended_long_ago_goes_whole_on_sqlite() {
-    what_ended_long_ago_goes_whole(Engine::Sqlite).await;
+async fn expired_sessions_are_deleted_completely_on_sqlite() {
+    expired_sessions_are_deleted_completely(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_ended_long_ago_goes_whole_on_postgres() {
-    what_ended_long_ago_goes_whole(Engine::Postgres).await;
+async fn expired_sessions_are_deleted_completely_on_postgres() {
+    expired_sessions_are_deleted_completely(Engine::Postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_retry_does_not_bring_it_back() {
+async fn a_retry_does_not_restore_a_deleted_session() {
     let hub = Hub::start_with(Engine::Sqlite, &["--retention-days", "1"], |config| {
         config.retention = Some(Retention { keep_millis: 1000, every: Duration::from_millis(50) });
     })
@@ -153,7 +153,7 @@ async fn a_retry_does_not_bring_it_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_goes_unless_it_is_asked_for() {
+async fn without_the_setting_nothing_is_deleted() {
     let hub = Hub::start(Engine::Sqlite).await;
     assert!(hub.context().config.retention.is_none());
 }
@@ -174,7 +174,7 @@ impl Broker for Silence {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_share_the_work_and_tell_their_readers() {
+async fn several_nodes_share_deletions_and_end_subscriptions() {
     let maker = Hub::start(Engine::Postgres).await;
     let agent = maker.agent("agent").await;
     let mut sessions = Vec::new();
@@ -258,7 +258,7 @@ impl Left {
 }
 
 on_both_engines! {
-    async fn what_a_killed_node_left_half_deleted_the_next_one_finishes(hub: Hub) {
+    async fn a_deletion_interrupted_by_a_kill_is_completed(hub: Hub) {
         const SESSIONS: i64 = 60;
         const MORE: i64 = 1500;
         let mut hub = hub;
@@ -331,7 +331,7 @@ on_both_engines! {
 }
 
 #[test]
-fn no_table_of_a_session_is_forgotten() {
+fn every_table_of_a_session_is_covered_by_retention() {
     let deletes = include_str!("../../src/store/sql/retention.rs");
     let schema = include_str!("../../migrations/sqlite/0001_initial.sql");
     let tables = schema.split("CREATE TABLE ").skip(1).filter(|table| table.contains("    session_id "));
@@ -344,7 +344,7 @@ fn no_table_of_a_session_is_forgotten() {
 }
 
 on_both_engines! {
-    async fn what_has_ended_is_found_by_its_index(hub: Hub) {
+    async fn ended_sessions_are_found_by_index(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let database = Database::open(&hub.database_url).await;

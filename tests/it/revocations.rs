@@ -65,7 +65,7 @@ fn cascade(parent: &Value) -> String {
 }
 
 on_both_engines! {
-    async fn a_cascade_looks_once_at_what_is_open(hub: Hub) {
+    async fn a_cascade_checks_each_connection_once(hub: Hub) {
         let (parent, children) = family(&hub.owner).await;
         let open = Counting::new();
         hub.context().hub.register(open.clone());
@@ -77,7 +77,7 @@ on_both_engines! {
         }
     }
 
-    async fn who_revokes_again_and_again_makes_nobody_else_ask_the_store(hub: Hub) {
+    async fn repeated_revocations_do_not_clear_unrelated_cache_entries(hub: Hub) {
         let database = Database::open(&hub.database_url).await;
         let record = hub.owner.post("/v1/manage/keys", json!({ "permission": "agent" })).await.expect(201);
         let (client, own) = (hub.anonymous().with("x-api-key", text(&record["apiKey"])), text(&record["id"]));
@@ -101,7 +101,7 @@ on_both_engines! {
         client.get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn a_revocation_leaves_what_is_known_of_who_takes_part_elsewhere(hub: Hub) {
+    async fn a_revocation_keeps_cached_participants_of_other_sessions(hub: Hub) {
         let database = Database::open(&hub.database_url).await;
         let (human, agent) = (hub.human().await, hub.agent("agent").await);
         let me = human.get("/v1/human/me").await.expect(200);
@@ -124,7 +124,7 @@ on_both_engines! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_nodes_look_once_at_what_is_open_for_a_whole_cascade() {
+async fn other_nodes_check_connections_once_for_a_cascade() {
     let redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     let (parent, children) = family(&nodes.owner(0)).await;

@@ -18,7 +18,7 @@ async fn ask(agent: hiloop_sdk::Client) -> Result<Decision, Error> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_question_is_decided_once_whatever_is_restarted() {
+async fn a_question_is_decided_once_across_restarts_of_hub_and_agent() {
     let folder = tempdir().expect("a folder");
     let port = Port::reserve();
     let mut hub = Process::start(folder.path(), &port.address());
@@ -72,7 +72,7 @@ async fn a_question_is_decided_once_whatever_is_restarted() {
 
 on_both_engines! {
     /// The deadline moves with each time that it is asked: the requests differ, the question does not.
-    async fn the_same_key_in_a_session_is_the_same_question(hub: Hub) {
+    async fn the_same_question_key_in_a_session_is_one_question(hub: Hub) {
         let key = hub.agent("agent").await;
         let agent = agent(&key);
         let session = agent.create_session(NewSession::titled("Deploy")).await.expect("a session").id;

@@ -26,7 +26,7 @@ async fn speak(person: &Client, session: &str, words: &str) -> Value {
 }
 
 on_both_engines! {
-    async fn a_wait_ends_with_the_first_thing_that_a_person_says(hub: Hub) {
+    async fn a_long_poll_returns_the_first_message_of_a_person(hub: Hub) {
         let (agent, other) = (hub.agent("agent").await, hub.agent("space").await);
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -74,7 +74,7 @@ on_both_engines! {
         assert_eq!(beyond["message"], Value::Null);
     }
 
-    async fn a_stranger_hears_nothing_and_leaves_nothing(hub: Hub) {
+    async fn a_long_poll_without_access_is_refused(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let others = [hub.agent("agent").await, hub.other_space().await];
@@ -91,7 +91,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_client_that_goes_away_frees_its_place(hub: Hub) {
+    async fn a_disconnected_client_frees_its_registration(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let waiter = wait(&agent, &session, "timeout=55");
@@ -101,7 +101,7 @@ on_both_engines! {
         eventually("nothing to be left", async || (hub.context().hub.topic_count() == 0).then_some(())).await;
     }
 
-    async fn what_another_node_takes_is_heard_at_the_latest_when_the_time_is_up(hub: Hub) {
+    async fn a_message_on_another_node_is_returned_at_the_timeout_at_the_latest(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -118,7 +118,7 @@ on_both_engines! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_another_node_takes_ends_the_wait() {
+async fn a_message_on_another_node_ends_the_long_poll() {
     let redis = Redis::start().await;
     let hub = Hub::start_two(&["--redis-url", &redis.url()], |_| {}).await;
     let agent = hub.agent("agent").await;

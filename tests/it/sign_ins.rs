@@ -64,7 +64,7 @@ async fn session(hub: &Hub) -> String {
 }
 
 on_both_engines! {
-    async fn logging_out_ends_access_tokens_and_live_connections_at_once(hub: Hub) {
+    async fn logout_revokes_access_tokens_and_closes_connections(hub: Hub) {
         let person = person(&hub).await;
         let session = session(&hub).await;
         let (one, two) = (login(&hub, &person).await, login(&hub, &person).await);
@@ -83,7 +83,7 @@ on_both_engines! {
         second.goes_on().await;
     }
 
-    async fn logging_out_with_an_access_token_ends_its_sign_in(hub: Hub) {
+    async fn logout_with_an_access_token_ends_its_sign_in(hub: Hub) {
         let person = person(&hub).await;
         let session = session(&hub).await;
         let (one, two) = (login(&hub, &person).await, login(&hub, &person).await);
@@ -104,7 +104,7 @@ on_both_engines! {
         hub.anonymous().post("/v1/auth/logout", json!({})).await.expect_error(400, "VALIDATION_ERROR");
     }
 
-    async fn logging_out_everywhere_ends_every_token_of_the_human(hub: Hub) {
+    async fn logout_everywhere_revokes_every_token_of_the_human(hub: Hub) {
         let (one, other) = (person(&hub).await, person(&hub).await);
         let session = session(&hub).await;
         let printed = json!({ "accessToken": hub.token(&one, 3600).await });
@@ -125,7 +125,7 @@ on_both_engines! {
         client(&hub, &json!({ "accessToken": hub.token(&one, 60).await })).get("/v1/human/me").await.expect(200);
     }
 
-    async fn a_stolen_refresh_token_ends_the_access_tokens_too(hub: Hub) {
+    async fn reuse_of_a_refresh_token_revokes_access_tokens(hub: Hub) {
         let person = person(&hub).await;
         let session = session(&hub).await;
         let tokens = login(&hub, &person).await;
@@ -141,7 +141,7 @@ on_both_engines! {
         unconcerned.goes_on().await;
     }
 
-    async fn a_new_password_ends_tokens_of_the_command_line_too(hub: Hub) {
+    async fn a_new_password_revokes_tokens_of_the_command_line(hub: Hub) {
         let person = person(&hub).await;
         let session = session(&hub).await;
         let printed = json!({ "accessToken": hub.token(&person, 3600).await });
@@ -154,7 +154,7 @@ on_both_engines! {
         client(&hub, &json!({ "accessToken": hub.token(&person, 60).await })).get("/v1/human/me").await.expect(200);
     }
 
-    async fn a_sign_in_is_over_after_ninety_days_whatever_happens(hub: Hub) {
+    async fn a_sign_in_ends_after_ninety_days_despite_refreshes(hub: Hub) {
         let person = person(&hub).await;
         let mut tokens = login(&hub, &person).await;
         let day = 24 * 60 * 60 * 1000;
@@ -170,7 +170,7 @@ on_both_engines! {
         hub.anonymous().post("/v1/auth/refresh", body).await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn no_password_that_is_guessed_first(hub: Hub) {
+    async fn common_passwords_are_refused(hub: Hub) {
         let email = format!("{}@example.org", hub.name("careless"));
         let link = json!({ "email": email, "name": "C" });
         for bad in ["password", "12345678", "QwertyUIOP", email.as_str(), email.to_uppercase().as_str(), "short"] {
@@ -193,7 +193,7 @@ on_both_engines! {
         assert!(text(&error["message"]).contains("'new'"), "{error}");
     }
 
-    async fn what_concerns_accounts_stands_in_the_audit_log(hub: Hub) {
+    async fn account_events_are_audited(hub: Hub) {
         let person = person(&hub).await;
         let tokens = login(&hub, &person).await;
         let wrong = json!({ "email": person["email"], "password": "not the right one" });

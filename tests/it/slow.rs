@@ -91,7 +91,7 @@ async fn medians(one: &mut House, other: &mut House) -> [Duration; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_socket_that_never_reads_costs_nothing_and_gets_everything_in_the_end() {
+async fn a_socket_that_does_not_read_uses_bounded_memory_and_misses_nothing() {
     // One hub has a sleeper, and one that is like it has none.
     let (mut house, mut other) = (House::build().await, House::build().await);
     let (client, pid) = (house.client.clone(), house.hub.pid());

@@ -30,7 +30,7 @@ fn is_private(database: &Path) {
 }
 
 #[test]
-fn a_new_store_is_for_its_owner_alone() {
+fn a_new_store_is_readable_by_its_owner_only() {
     let folder = tempdir().expect("a folder");
     let _hub = serve_with_no_umask(folder.path(), "sqlite://deep/hiloop-data/hiloop.db");
     assert_eq!(mode(&folder.path().join("deep/hiloop-data")), 0o700);
@@ -38,7 +38,7 @@ fn a_new_store_is_for_its_owner_alone() {
 }
 
 #[test]
-fn a_store_that_others_could_read_is_closed_to_them_and_its_folder_is_named() {
+fn a_store_readable_by_others_is_restricted_with_a_warning() {
     let folder = tempdir().expect("a folder");
     let data = folder.path().join("data");
     let database = data.join("hiloop.db");
@@ -62,7 +62,7 @@ fn a_store_that_others_could_read_is_closed_to_them_and_its_folder_is_named() {
 
 /// So that a copy of that file, made while no hub runs, is a backup.
 #[test]
-fn a_hub_that_has_ended_leaves_its_store_in_one_file() {
+fn after_shutdown_the_store_is_one_file() {
     let folder = tempdir().expect("a folder");
     let mut hub = Process::start(folder.path(), "127.0.0.1:0");
     assert!(folder.path().join("hub.db-wal").exists(), "it has a log of writes");

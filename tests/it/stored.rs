@@ -142,7 +142,7 @@ async fn post(client: &Client, path: &str, body: &Value, at: &str) -> Option<Val
 }
 
 on_both_engines! {
-    async fn whatever_is_taken_is_read_by_every_reader(hub: Hub) {
+    async fn every_accepted_value_is_readable_on_every_route(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let mut runner = TestRunner::new_with_rng(Config::default(), rng);
@@ -177,7 +177,7 @@ on_both_engines! {
         assert!(taken > 30, "{taken} are too few to mean anything");
     }
 
-    async fn a_deadline_that_can_t_be_written_is_refused(hub: Hub) {
+    async fn an_unrepresentable_deadline_is_refused(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let mut socket = hub.socket(&agent).await;
@@ -201,7 +201,7 @@ on_both_engines! {
         assert_eq!(agent.get(&at_message(&session, &asked, "")).await.expect(200), asked);
     }
 
-    async fn a_stored_deadline_that_can_t_be_written_is_read(hub: Hub) {
+    async fn a_stored_unrepresentable_deadline_is_readable(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let database = Database::open(&hub.database_url).await;
         let last = json!({ "encryptedContent": "?", "responseRequired": true, "deadlineAt": "9999-12-31T23:59:59.999Z" });
@@ -227,7 +227,7 @@ on_both_engines! {
         read_everywhere(&agent, &human, session).await;
     }
 
-    async fn what_the_release_before_stored_is_read_with_what_it_lacks(hub: Hub) {
+    async fn rows_of_the_previous_release_are_read_with_defaults(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let database = Database::open(&hub.database_url).await;
         let session = hub.interaction(&agent).await;
@@ -276,7 +276,7 @@ on_both_engines! {
         agent.post(&path, json!({ "exclusive": true })).await.expect_error(409, "ALREADY_ACKNOWLEDGED");
         assert!(!agent.get("/v1/agent/answers").await.expect(200).to_string().contains(text(&interaction["messageId"])));
     }
-    async fn every_reader_of_a_timeline_gets_whole_events_of_what_the_release_before_stored(hub: Hub) {
+    async fn events_of_the_previous_release_are_completed_for_every_reader(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let database = Database::open(&hub.database_url).await;
         let session = hub.session(&agent).await;

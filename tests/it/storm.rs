@@ -85,7 +85,7 @@ async fn all_are_right(nodes: &[Node], sessions: &[SessionId], when: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_nodes_agree_on_who_is_there_after_a_storm_and_after_half_of_them_have_died() {
+async fn twenty_nodes_converge_on_presence_after_a_reconnect_storm() {
     let mut dice = StdRng::seed_from_u64(seed());
     let redis = Redis::start().await;
     // The second half lives in a runtime of its own, with which it ends without a word.

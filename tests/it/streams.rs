@@ -73,7 +73,7 @@ impl SlowReader {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_reader_gets_nothing_more_once_its_key_is_revoked_or_has_expired() {
+async fn a_slow_reader_gets_no_events_after_its_key_ended() {
     let hub = Hub::start(Engine::Sqlite).await;
     let host = hub.agent("space").await;
     let session = long_session(&host).await;
@@ -99,7 +99,7 @@ async fn a_slow_reader_gets_nothing_more_once_its_key_is_revoked_or_has_expired(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_outlasts_a_restart_of_the_store_and_goes_on_where_it_was() {
+async fn a_stream_resumes_after_a_restart_of_the_store() {
     let mut postgres = Postgres::start();
     let database = postgres.new_database();
     let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.database.url.clone_from(&database)).await;
@@ -147,7 +147,7 @@ async fn sleeper(hub: &Hub, client: &Client, path: &str) -> SlowReader {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_stream_that_is_never_read_ends_with_its_credential() {
+async fn an_unread_event_stream_ends_with_its_credential() {
     let hub = Hub::start(Engine::Sqlite).await;
     let host = hub.agent("space").await;
     let session = long_session(&host).await;
@@ -167,7 +167,7 @@ async fn an_event_stream_that_is_never_read_ends_with_its_credential() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_drain_does_not_wait_for_an_event_stream_that_is_never_read() {
+async fn a_drain_does_not_wait_for_an_unread_event_stream() {
     let mut hub = Hub::start_with(Engine::Sqlite, &[], |config| config.grace = Duration::from_secs(3600)).await;
     let agent = hub.agent("agent").await;
     let session = long_session(&agent).await;
@@ -178,7 +178,7 @@ async fn a_drain_does_not_wait_for_an_event_stream_that_is_never_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reply_that_is_never_read_is_given_up() {
+async fn an_unread_reply_times_out() {
     let short = Duration::from_millis(500);
     let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.stalled_after = short).await;
     let agent = hub.agent("agent").await;
@@ -191,7 +191,7 @@ async fn a_reply_that_is_never_read_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_without_end_whose_replies_are_never_read_are_given_up() {
+async fn pipelined_requests_with_unread_replies_time_out() {
     let short = Duration::from_millis(500);
     let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.stalled_after = short).await;
     let mut sleeper = SlowReader::connect(&hub.base).await;

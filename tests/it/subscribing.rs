@@ -24,7 +24,7 @@ async fn reply_to(socket: &mut Socket, id: &str) -> (Vec<Value>, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_subscription_goes_on_when_its_renewal_fails() {
+async fn a_subscription_continues_if_its_renewal_fails() {
     let hub = Hub::start(Engine::Postgres).await;
     let database = Database::open(&hub.database_url).await;
     let agent = hub.agent("agent").await;
@@ -48,7 +48,7 @@ async fn a_subscription_goes_on_when_its_renewal_fails() {
 }
 
 on_both_engines! {
-    async fn a_subscription_whose_renewal_finds_access_gone_is_said_to_end(hub: Hub) {
+    async fn a_renewal_without_access_ends_the_subscription(hub: Hub) {
         let database = Database::open(&hub.database_url).await;
         let (host, member) = (hub.agent("space").await, hub.agent("agent").await);
         let me = member.get("/v1/agent/me").await.expect(200);
@@ -76,7 +76,7 @@ on_both_engines! {
 
 /// A busy space whose events are told to nobody here must not keep those of another one waiting for the store.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_space_that_nobody_follows_the_store_is_asked_nothing() {
+async fn a_space_without_feeds_causes_no_queries() {
     let hub = Hub::start(Engine::Postgres).await;
     let database = Database::open(&hub.database_url).await;
     let agent = hub.agent("agent").await;
@@ -104,7 +104,7 @@ async fn of_a_space_that_nobody_follows_the_store_is_asked_nothing() {
 
 /// However often feeds come and go, also across the tick that lets go of spaces without one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_feed_that_begins_as_the_last_one_of_its_space_ends_is_told_of_everything() {
+async fn a_feed_that_begins_as_another_ends_misses_nothing() {
     let hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let session = hub.session(&agent).await;

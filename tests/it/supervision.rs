@@ -55,7 +55,7 @@ async fn panics(owner: &Client, task: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_writer_that_panics_acknowledges_nothing_it_lost_and_goes_on() {
+async fn a_panicking_writer_loses_no_acknowledged_write_and_restarts() {
     let (maker, node, broker) = start().await;
     let agent = at(&node, &maker.agent("agent").await);
     let session = maker.session(&agent).await;
@@ -85,7 +85,7 @@ async fn a_writer_that_panics_acknowledges_nothing_it_lost_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_task_that_panics_again_and_again_makes_the_node_unready_by_its_name() {
+async fn a_repeatedly_panicking_task_fails_readiness_by_name() {
     let (maker, node, broker) = start().await;
     let agent = at(&node, &maker.agent("agent").await);
     let session = maker.session(&agent).await;
@@ -144,7 +144,7 @@ impl Subscriber for Faulty {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_of_a_fan_out_worker_that_panics_get_every_event() {
+async fn subscribers_of_a_panicking_fan_out_worker_get_every_event() {
     let hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let session = hub.session(&agent).await;

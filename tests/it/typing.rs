@@ -10,7 +10,7 @@ use tokio::time::sleep;
 const LAPSE: Duration = Duration::from_secs(6);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_goes_on_typing_over_another_node_is_shown_as_typing_until_they_stop_and_stops_once() {
+async fn typing_continued_on_another_node_ends_once() {
     let redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 3, &redis).await;
     let (agent, human) = (nodes.maker.agent("space").await, nodes.maker.human().await);

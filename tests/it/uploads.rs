@@ -39,7 +39,7 @@ async fn reply(stream: &mut TcpStream) -> (u16, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_refused_while_they_send_reads_why() {
+async fn a_client_that_is_still_sending_reads_the_refusal() {
     let hub = Hub::start(Engine::Sqlite).await;
     let key = hub.owner.secret().to_owned();
     let bad = "hlp_0000000000000000000000000000000000000000000000000000000000000000";
@@ -68,7 +68,7 @@ async fn who_is_refused_while_they_send_reads_why() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits_to_be_told_to_send_is_not_told_so_in_vain() {
+async fn expect_continue_is_not_answered_before_a_refusal() {
     let hub = Hub::start(Engine::Sqlite).await;
     let mut stream = connect(&hub).await;
     let asks = head("/v1/agent/sessions", "hlp_unknown", 4 * MIB, "Expect: 100-continue\r\n");
@@ -77,7 +77,7 @@ async fn who_waits_to_be_told_to_send_is_not_told_so_in_vain() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn a_missing_body_times_out() {
     let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.body_within = Duration::from_millis(200)).await;
     let mut stream = connect(&hub).await;
     let begun = head("/v1/agent/sessions", hub.owner.secret(), 4096, "") + "{\"title\":";
@@ -117,7 +117,7 @@ async fn trickle_from_four_spaces(hub: &Hub) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slow_bodies_can_not_keep_the_room_from_those_who_wait_for_it() {
+async fn slow_bodies_release_their_memory_for_waiting_requests() {
     let hub = Hub::start(Engine::Sqlite).await;
     let large = json!({ "title": "large", "ignored": "x".repeat(MIB - 64) });
     let agent = hub.agent("agent").await;
@@ -130,7 +130,7 @@ async fn slow_bodies_can_not_keep_the_room_from_those_who_wait_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_body_that_gives_way_is_told_to_come_again() {
+async fn an_evicted_slow_body_gets_a_retryable_error() {
     // One may be as large as all that its space may have.
     let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.max_body_bytes = 8 * MIB).await;
     let mut slow = connect(&hub).await;

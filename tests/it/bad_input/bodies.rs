@@ -13,7 +13,7 @@ const TOO_LARGE: &[(u16, &str)] = &[(413, "PAYLOAD_TOO_LARGE")];
 const NOT_JSON: &[(u16, &str)] = &[(415, "UNSUPPORTED_MEDIA_TYPE")];
 
 on_both_engines! {
-    async fn bodies_that_are_no_json_objects_are_refused(hub: Hub) {
+    async fn bodies_that_are_not_json_objects_are_refused(hub: Hub) {
         let house = House::of(&hub).await;
         let mut findings = Findings::default();
         let deep_list = format!("{{\"title\":{}}}", nested(DEEP, "[", "]"));
@@ -212,7 +212,7 @@ on_both_engines! {
         still_works(&hub, &house).await;
     }
 
-    async fn characters_that_can_not_be_seen_are_refused_by_field(hub: Hub) {
+    async fn invisible_characters_are_refused_by_field(hub: Hub) {
         let house = House::of(&hub).await;
         let mut findings = Findings::default();
         for (route, field) in PLAIN_TEXT {
@@ -254,7 +254,7 @@ on_both_engines! {
         still_works(&hub, &house).await;
     }
 
-    async fn bodies_of_another_kind_or_too_large_are_refused(hub: Hub) {
+    async fn bodies_of_another_media_type_or_size_are_refused(hub: Hub) {
         let house = House::of(&hub).await;
         let mut findings = Findings::default();
         for row in ROUTES.iter().filter(|row| is_form(row)) {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 on_both_engines! {
-    async fn frames_with_wrong_fields_get_errors_and_the_socket_lives(hub: Hub) {
+    async fn frames_with_invalid_fields_get_errors_and_keep_the_connection(hub: Hub) {
         let house = House::of(&hub).await;
         let mut socket = hub.socket(&house.host).await;
         let session = format!("\"sessionId\":\"{}\"", house.session);
@@ -110,7 +110,7 @@ on_both_engines! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bytes_that_break_the_protocol_close_the_socket() {
+async fn protocol_violations_close_the_socket() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let ping = br#"{"type":"ping","id":1}"#;
@@ -158,7 +158,7 @@ async fn bytes_that_break_the_protocol_close_the_socket() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_may_come_in_pieces() {
+async fn a_message_may_be_fragmented() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let mut raw = Raw::socket(&hub, &agent).await;

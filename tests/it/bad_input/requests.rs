@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const NOT_FOUND: &[(u16, &str)] = &[(404, "NOT_FOUND")];
 
 on_both_engines! {
-    async fn ids_are_uuids_of_something(hub: Hub) {
+    async fn unknown_and_malformed_ids_are_refused(hub: Hub) {
         let house = House::of(&hub).await;
         let mut findings = Findings::default();
         for row in ROUTES.iter().filter(|row| row.path.contains('{')) {
@@ -42,7 +42,7 @@ on_both_engines! {
         still_works(&hub, &house).await;
     }
 
-    async fn queries_are_checked_by_name(hub: Hub) {
+    async fn invalid_query_parameters_are_named(hub: Hub) {
         let house = House::of(&hub).await;
         let mut findings = Findings::default();
         let lists = ["/humans", "/interactions", "/sessions", "/messages", "/participants", "/timeline", "/feed", "/agents", "/keys", "/spaces", "/audit", "/guest-tokens"];
@@ -152,7 +152,7 @@ on_both_engines! {
         still_works(&hub, &house).await;
     }
 
-    async fn unknown_paths_and_methods_have_errors_too(hub: Hub) {
+    async fn unknown_paths_and_methods_get_error_objects(hub: Hub) {
         let house = House::of(&hub).await;
         let mut findings = Findings::default();
         let methods = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -240,7 +240,7 @@ on_both_engines! {
         assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
     }
 
-    async fn floods_and_broken_requests_leave_the_hub_alone(hub: Hub) {
+    async fn malformed_requests_and_floods_do_not_harm_the_hub(hub: Hub) {
         let house = House::of(&hub).await;
         let many = |count: usize| (0..count).map(|i| format!("X-Flood-{i}: {i}\r\n")).collect::<String>();
         let key = house.host.secret();

@@ -26,7 +26,7 @@ impl std::io::Write for Log {
 
 /// A node on a machine whose clock is wrong says so, once; on others it says nothing.
 #[tokio::test]
-async fn a_clock_that_is_far_from_the_databases_is_told_of_in_the_log() {
+async fn a_large_clock_difference_is_logged() {
     for (wrong_by, times) in [(0, 0), (-5_000, 1)] {
         let log = Log::default();
         let writer = log.clone();
@@ -48,7 +48,7 @@ async fn a_clock_that_is_far_from_the_databases_is_told_of_in_the_log() {
 
 /// Machines that disagree about the time by 5 s, either way: the database's time is everybody's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_whose_clocks_are_wrong_keep_deadlines_and_tokens_all_the_same() {
+async fn deadlines_and_tokens_hold_with_wrong_node_clocks() {
     let redis = Redis::start().await;
     let clocks = [0, 5_000, -5_000].map(ShiftedClock::wrong_by);
     let nodes = Nodes::start_with_clocks(Engine::Postgres, clocks.to_vec(), &redis).await;

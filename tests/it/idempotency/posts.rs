@@ -65,7 +65,7 @@ pub(super) fn row_of(path: &str) -> &'static Route {
 }
 
 #[test]
-fn every_post_has_its_row() {
+fn every_post_route_is_listed() {
     let routed: BTreeSet<_> = ROUTES.iter().filter(|row| row.method == "POST").map(|row| row.path).collect();
     let listed: BTreeSet<_> = POSTS.iter().map(|(path, _)| *path).collect();
     assert_eq!(listed, routed);

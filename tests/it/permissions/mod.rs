@@ -1,7 +1,7 @@
 //! Nothing crosses a tenant, a session or a permission.
 //!
 //! One table of every route, asked by everyone who has no business there, then by those who have. A route without a
-//! row here fails [`every_route_has_its_row`].
+//! row here fails [`every_route_is_listed`].
 
 mod credentials;
 mod deactivation;

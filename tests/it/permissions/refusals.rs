@@ -26,7 +26,7 @@ async fn ask(hub: &Hub, house: &House, row: &Route, path: &str, client: &Client)
 }
 
 on_both_engines! {
-    async fn every_route_refuses_all_but_its_own(hub: Hub) {
+    async fn every_route_refuses_unauthorized_principals(hub: Hub) {
         let house = House::of(&hub).await;
         let everybody = house.everybody(&hub).await;
         let before = house.snapshot().await;
@@ -69,7 +69,7 @@ on_both_engines! {
     }
 
     /// The hub remembers a credential for a moment: in the header where it belongs, and there alone.
-    async fn a_remembered_credential_works_in_its_own_header_alone(hub: Hub) {
+    async fn a_cached_credential_is_valid_only_in_its_own_header(hub: Hub) {
         let house = House::of(&hub).await;
         let as_key = |client: &Client| hub.anonymous().with("x-api-key", client.secret());
         let as_bearer = |client: &Client| bearer(&hub, client.secret());

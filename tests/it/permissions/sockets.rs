@@ -10,7 +10,7 @@ use serde_json::json;
 use std::time::Duration;
 
 on_both_engines! {
-    async fn sockets_refuse_whoever_does_not_count(hub: Hub) {
+    async fn sockets_refuse_invalid_credentials(hub: Hub) {
         let house = House::of(&hub).await;
         let mut wrong = Vec::new();
         let everybody = house.everybody(&hub).await;
@@ -67,7 +67,7 @@ on_both_engines! {
         early.expect_none("event").await;
     }
 
-    async fn frames_reach_ones_own_sessions_alone(hub: Hub) {
+    async fn frames_reach_only_sessions_of_the_principal(hub: Hub) {
         let house = House::of(&hub).await;
         let everybody = house.everybody(&hub).await;
         let before = house.snapshot().await;
@@ -149,7 +149,7 @@ on_both_engines! {
     }
 
     /// After `refresh` the new credential is what counts: what it may not see, and when it is revoked.
-    async fn a_refreshed_socket_follows_its_new_credential(hub: Hub) {
+    async fn a_refreshed_socket_has_the_scope_of_its_new_credential(hub: Hub) {
         let agent = hub.name("agent");
         let stranger = hub.agent("agent").await;
         let session = hub.session(&stranger).await;

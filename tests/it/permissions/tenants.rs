@@ -12,7 +12,7 @@ fn ids_of(page: &Value) -> BTreeSet<&str> {
 }
 
 on_both_engines! {
-    async fn ids_of_another_session_are_not_found_under_ones_own(hub: Hub) {
+    async fn ids_of_another_session_are_not_found(hub: Hub) {
         let house = House::of(&hub).await;
         let agent = hub.agent("agent").await;
         let own = hub.session(&agent).await;
@@ -37,7 +37,7 @@ on_both_engines! {
         assert_eq!(house.snapshot().await, before);
     }
 
-    async fn nobody_of_another_space_can_be_named(hub: Hub) {
+    async fn principals_of_another_space_cannot_be_named(hub: Hub) {
         let house = House::of(&hub).await;
         let foreign = hub.other_space().await;
         let agent = hub.agent_of(&foreign, "agent").await;
@@ -65,7 +65,7 @@ on_both_engines! {
         assert_eq!(agent.get("/v1/agent/sessions").await.expect(200)["total"], 1, "what was refused left no session");
     }
 
-    async fn lists_show_ones_own_alone(hub: Hub) {
+    async fn lists_show_only_accessible_entries(hub: Hub) {
         let house = House::of(&hub).await;
         let foreign = hub.other_space().await;
         let agent = hub.agent_of(&foreign, "agent").await;
@@ -107,7 +107,7 @@ on_both_engines! {
         assert!(!listed(&house.owner, "/v1/manage/humans").await.to_string().to_lowercase().contains("password"));
     }
 
-    async fn no_space_reaches_the_people_of_another(hub: Hub) {
+    async fn a_space_cannot_access_humans_of_another(hub: Hub) {
         let (here, there) = (hub.agent("manage").await, hub.other_space().await);
         let human = hub.human_of(&here).await;
         let me = human.get("/v1/human/me").await.expect(200);
@@ -136,7 +136,7 @@ on_both_engines! {
     }
 
     /// Who creates the same address in another space must not get a way into the account of this one.
-    async fn nobody_takes_over_a_person_of_another_space(hub: Hub) {
+    async fn a_human_of_another_space_cannot_be_taken_over(hub: Hub) {
         let host = hub.agent("agent").await;
         let person = json!({ "email": format!("{}@example.org", hub.name("victim")), "name": "Victim" });
         let foreign = hub.other_space().await;

@@ -12,9 +12,9 @@
 //! - [`http`], [`ws`], [`jobs`] requests, sockets and periodic jobs; [`service`] use cases; [`context`] shared state
 //! - [`timeline`] changes; [`hub`] live readers; [`auth`] authentication; [`audit`] the audit log
 //! - [`store`] storage; [`broker`] hints between nodes
-//! - [`limits`] rates, quotas and shares; [`protocol`] everything that crosses the wire, [`net`] the connection under it;
-//!   [`domain`] types and rules
-//! - [`config`] settings; [`clock`] time; [`metrics`]; [`supervisor`] long-lived tasks; `backoff` delays between retries
+//! - [`config`] settings; [`net`] the connection under HTTP and WebSocket, [`protocol`] everything that crosses the wire
+//! - [`limits`] fair shares, memory and connections; [`supervisor`] long-lived tasks; [`metrics`]; [`clock`] time
+//! - [`domain`] types and rules; `backoff` delays between retries
 //!
 //! `ARCHITECTURE.md` follows one message from its POST to every socket.
 #![forbid(unsafe_code)]

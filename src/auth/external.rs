@@ -14,8 +14,7 @@ use crate::domain::text::{MAX_NAME, normal_email};
 use crate::domain::{
     AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, ClientNetwork, Refusal, Timestamp,
 };
-use crate::limits::directory;
-use crate::store::{ExternalIdentity, NewHuman, Store};
+use crate::store::{ExternalIdentity, NewHuman, Store, quotas};
 use std::sync::Arc;
 
 /// Attempts, where concurrent requests change the same human.
@@ -146,7 +145,7 @@ impl ExternalPeople {
         if !tx.add_external_identity(issuer, &claims.sub, human.id, now).await? {
             return Ok(None);
         }
-        directory::check_humans(&self.quotas, &mut *tx, space.id).await?;
+        quotas::check_humans(&self.quotas, &mut *tx, space.id).await?;
         let source = AuditSource { origin: Some(from.to_string()), request_id: None };
         let target = AuditTarget::new(AuditTargetType::Human, human.id, human.name.clone());
         tx.audit(AuditEntry::new(AuditEvent::HumanCreated, Some(space.id), &source, now).on(target)).await?;

@@ -6,6 +6,7 @@ mod envelope;
 mod hub;
 mod key;
 mod lines;
+mod progress;
 mod script;
 mod words;
 
@@ -16,7 +17,6 @@ use super::CliError;
 use crate::config::DatabaseSettings;
 use clap::Args;
 use hiloop_sdk::Client;
-use std::io::Write as _;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -93,13 +93,6 @@ fn stop_on_signal(stop: CancellationToken) -> Result<(), CliError> {
         stop.cancel();
     });
     Ok(())
-}
-
-/// Prints a line of progress. It may hold text that people wrote, so control characters are replaced.
-fn print_progress(line: &str) {
-    let clean: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    // A closed standard output is no reason to stop.
-    let _ = writeln!(std::io::stdout().lock(), "{}", envelope::shortened(&clean, 120));
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -1,6 +1,7 @@
 //! The command line: one command per file.
 
 mod demo;
+mod error;
 mod healthcheck;
 mod humans;
 mod keys;
@@ -9,18 +10,14 @@ mod migrate;
 mod openapi;
 mod print;
 mod serve;
+mod space;
 mod token;
 
-use crate::clock::{Clock as _, SystemClock};
-use crate::config::{ConfigError, DEFAULT_SPACE, LogSettings, Settings};
-use crate::domain::Refusal;
-use crate::domain::people::Space;
-use crate::server::StartError;
-use crate::service::directory::spaces;
-use crate::store::{Store, StoreError};
+use crate::config::{DEFAULT_SPACE, LogSettings, Settings};
 use clap::{Parser, Subcommand};
+use error::CliError;
+use space::space_to_use;
 use std::process::ExitCode;
-use thiserror::Error;
 
 #[derive(Parser)]
 #[command(name = "hiloop", version, about = "A self-hosted real-time messaging hub for AI agents and people")]
@@ -54,23 +51,6 @@ enum Command {
     Openapi,
     /// Run a scripted agent that talks to people in the chat
     Demo(demo::Demo),
-}
-
-/// Why a command failed, in one line that names the cause.
-#[derive(Debug, Error)]
-enum CliError {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Start(#[from] StartError),
-    #[error(transparent)]
-    Open(#[from] crate::store::open::OpenError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("{0}")]
-    Refused(#[from] Refusal),
-    #[error("{0}")]
-    Other(String),
 }
 
 /// Runs the program.
@@ -109,10 +89,4 @@ fn fail(problem: &str) -> ExitCode {
     let line: Vec<&str> = problem.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     print::problem(&format!("hiloop: {}", line.join(" ")));
     ExitCode::FAILURE
-}
-
-/// Finds or creates a space.
-async fn space_to_use(store: &dyn Store, name: &str) -> Result<Space, CliError> {
-    let space = spaces::ensure(store, name, SystemClock.now()).await?;
-    space.ok_or_else(|| CliError::Other(format!("the space '{name}' is deactivated")))
 }

@@ -7,7 +7,7 @@ mod parse;
 mod secret_file;
 mod settings;
 
-use crate::limits::Rate;
+use crate::domain::rate::Rate;
 use crate::net::web_origin::AllowedOrigins;
 use crate::protocol::limits::{AUTH_SECONDS, HEARTBEAT_SECONDS, PONG_SECONDS};
 use ipnet::IpNet;

@@ -1,6 +1,6 @@
 //! Entries of the audit log: security-relevant events of a space, without any secret.
 
-use super::message::words;
+use super::words::words;
 use super::{Author, SpaceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

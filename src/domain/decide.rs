@@ -2,56 +2,20 @@
 
 use super::acknowledge::acknowledge;
 use super::answer;
+use super::blocks::push_blocks;
 use super::change::Change;
 use super::command::{Command, NewGuest, NewMessage};
+use super::decision::{CommandResult, Decision};
 use super::facts::Facts;
-use super::interaction;
 use super::keys::KeyChange;
 use super::message::{AnswerOutcome, Response};
 use super::names::folded_name;
 use super::participant::Member;
-use super::{Message, MessageId, MessageStatus, Participant, Refusal, Responder, Session, SessionStatus, Timestamp};
+use super::{Message, MessageStatus, Participant, Refusal, Responder, Session, SessionStatus, Timestamp};
 use std::collections::HashSet;
 
 /// Most messages of a session that may wait for a response at a time: closing it settles them all in one transaction.
 pub const MAX_PENDING: i64 = 1000;
-
-/// The reply to the caller, once the changes are durable.
-#[derive(Clone, Debug)]
-pub enum CommandResult {
-    /// The message that was created, as it was created.
-    Posted(MessageId),
-    /// The message that the command settled.
-    Settled(MessageId),
-    /// The message whose outcome was taken.
-    Acknowledged(MessageId),
-    Session,
-    Participant {
-        participant: Box<Participant>,
-        created: bool,
-    },
-    Removed(Box<Participant>),
-    /// The interaction that the session is.
-    Interaction,
-}
-
-/// The outcome of a command. A refusal may come with changes: an answer that is too late still lets the message
-/// expire.
-#[derive(Debug)]
-pub struct Decision {
-    pub changes: Vec<Change>,
-    pub reply: Result<CommandResult, Refusal>,
-}
-
-impl Decision {
-    pub(super) fn accept(changes: Vec<Change>, reply: CommandResult) -> Self {
-        Self { changes, reply: Ok(reply) }
-    }
-
-    pub(super) fn refuse(refusal: Refusal) -> Self {
-        Self { changes: Vec::new(), reply: Err(refusal) }
-    }
-}
 
 /// Decides one command against the session as it is now.
 pub fn decide(session: &Session, facts: Facts<'_>, command: &Command) -> Decision {
@@ -80,7 +44,7 @@ pub fn decide(session: &Session, facts: Facts<'_>, command: &Command) -> Decisio
         },
         Command::TellKey(change) => tell_key(session, facts, change),
         Command::Acknowledge(acknowledgement) => acknowledge(facts, *acknowledgement),
-        Command::PushBlocks(block) => interaction::push_blocks(session, facts, block),
+        Command::PushBlocks(block) => push_blocks(session, facts, block),
     }
 }
 

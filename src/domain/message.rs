@@ -1,47 +1,11 @@
 //! Messages and how they settle.
 
-use super::{Actor, ActorType, AgentId, Envelope, GuestId, HumanId, MessageId, PrincipalId, SessionId, Timestamp};
+use super::words::words;
+use super::{
+    Actor, ActorType, AgentId, Envelope, GuestId, HumanId, MessageId, PrincipalId, Responder, SessionId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
-
-/// A closed set of words on the wire and in the store: `as_str`, `parse`, and the list for error texts.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, serde::Serialize, utoipa::ToSchema)]
-        pub enum $name { $($(#[$vdoc])* $variant),+ }
-
-        impl $name {
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => stringify!($variant)),+ }
-            }
-
-            pub fn parse(text: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|word| word.as_str() == text)
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).ok_or_else(|| {
-                    let words: Vec<_> = Self::ALL.iter().map(|word| word.as_str()).collect();
-                    serde::de::Error::custom(format!("must be one of {}", words.join(", ")))
-                })
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-pub(crate) use words;
 
 words! {
     /// `Pending` settles exactly once as one of the other three.
@@ -142,33 +106,6 @@ pub struct Response {
     pub outcome: AnswerOutcome,
     pub encrypted_content: Option<Envelope>,
     pub encrypted_components: Option<Envelope>,
-}
-
-/// Who settled a message: an actor and, for a guest, who invited them.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Responder {
-    #[serde(rename = "type")]
-    pub kind: ActorType,
-    pub id: Option<Uuid>,
-    pub name: String,
-    /// Of a guest, where it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub invited_by: Option<Actor>,
-}
-
-impl Responder {
-    /// `actor`, whom `invited_by` has invited if it is a guest.
-    pub fn new(actor: &Actor, invited_by: Option<&Actor>) -> Self {
-        let invited_by = invited_by.filter(|_| actor.kind == ActorType::Guest).cloned();
-        Self { kind: actor.kind, id: actor.id, name: actor.name.clone(), invited_by }
-    }
-}
-
-impl From<&Actor> for Responder {
-    fn from(actor: &Actor) -> Self {
-        Self::new(actor, None)
-    }
 }
 
 /// What rules and queries need of a stored message; its content stays in the event at `(session, seq)`.

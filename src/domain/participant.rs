@@ -1,6 +1,6 @@
 //! Participants: who can see a session.
 
-use super::message::words;
+use super::words::words;
 use super::{Actor, ActorType, AgentId, GuestId, HumanId, KeyEntry, ParticipantId, PrincipalId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

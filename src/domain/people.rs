@@ -1,7 +1,7 @@
 //! The directory: spaces, agents, humans, keys and guests.
 
-use super::message::words;
 use super::participant::Member;
+use super::words::words;
 use super::{
     AgentId, Author, GuestId, HumanId, KeyEntry, KeyId, ParticipantType, Permission, SessionId, SpaceId, Timestamp,
 };

@@ -1,7 +1,7 @@
 //! Rate limit buckets by key, all with the same rate.
 
 use crate::config::RateLimit;
-use crate::limits::{Bucket, Rate};
+use crate::domain::rate::{Bucket, Rate};
 use dashmap::DashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,6 @@
 //! The chat page, from files that were built into the program.
 
-use super::{docs, error, router, security_headers};
+use super::{docs, error, security_headers};
 use crate::protocol::error::ErrorCode;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -30,7 +30,7 @@ pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if file.status() == StatusCode::NOT_FOUND || [Method::GET, Method::HEAD].contains(&method) {
         return file;
     }
-    let mut refused = router::method_not_allowed().await;
+    let mut refused = error::method_not_allowed().await;
     refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
     refused
 }

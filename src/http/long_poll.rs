@@ -18,6 +18,10 @@ use axum::http::request::Parts;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 const DEFAULT_SECONDS: i64 = 30;
 const MAX_SECONDS: i64 = 55;
@@ -28,10 +32,7 @@ const MISSING: Refusal = Refusal::NotFound("Message");
 /// Replies immediately if the message is settled, else as soon as it settles, else with the pending message when the timeout expires. A timeout does not change the message.
 #[utoipa::path(
     get, path = "/sessions/{id}/messages/{messageId}/await", operation_id = "awaitMessage",
-    params(
-        ("timeout" = Option<i64>, Query, minimum = 0, maximum = 55, description = "Seconds to wait; 30 unless given."),
-        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240); ignored if `timeout` is given."),
-    ),
+    params(Patience),
     responses((status = 200, description = "The message, settled or still pending", body = Message)),
 )]
 pub async fn message(
@@ -51,10 +52,7 @@ pub async fn message(
 /// As for a message: replies with the pending interaction when the timeout expires.
 #[utoipa::path(
     get, path = "/interactions/{id}/await", operation_id = "awaitInteraction",
-    params(
-        ("timeout" = Option<i64>, Query, minimum = 0, maximum = 55, description = "Seconds to wait; 30 unless given."),
-        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240); ignored if `timeout` is given."),
-    ),
+    params(Patience),
     responses((status = 200, description = "The interaction, settled or still pending", body = Interaction)),
 )]
 pub async fn interaction(
@@ -81,8 +79,7 @@ pub async fn interaction(
     get, path = "/sessions/{id}/await", operation_id = "awaitSession",
     params(
         ("after" = Option<i64>, Query, minimum = 0, description = "A `seq`; unless given, that of the agent's own last message, or 0 if there is none."),
-        ("timeout" = Option<i64>, Query, minimum = 0, maximum = 55, description = "Seconds to wait; 30 unless given."),
-        ("Prefer" = Option<String>, Header, description = "`wait=SECONDS` (RFC 7240); ignored if `timeout` is given."),
+        Patience,
     ),
     responses((status = 200, description = "A person's message, or null", body = AwaitedMessage)),
 )]
@@ -186,6 +183,30 @@ impl<S: Send + Sync> FromRequestParts<S> for Patience {
             None => preferred_wait(&parts.headers).unwrap_or(DEFAULT_SECONDS),
         };
         Ok(Self(Duration::from_secs(seconds.unsigned_abs())))
+    }
+}
+
+impl IntoParams for Patience {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let seconds = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            .minimum(Some(0))
+            .maximum(Some(MAX_SECONDS));
+        let timeout = ParameterBuilder::new()
+            .name("timeout")
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some("Seconds to wait; 30 unless given."))
+            .schema(Some(seconds));
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let prefer = ParameterBuilder::new()
+            .name("Prefer")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some("`wait=SECONDS` (RFC 7240); ignored if `timeout` is given."))
+            .schema(Some(text));
+        vec![timeout.build(), prefer.build()]
     }
 }
 

@@ -5,9 +5,9 @@
 
 use super::{
     accounts, agents, asyncapi, audit, chat_page, docs, guests, humans, interactions, keys, live, long_poll, me,
-    messages, ops, participants, public_keys, router,
+    messages, ops, participants, public_keys,
 };
-use super::{security_headers, sessions, sign_ins, spaces, sse, timeline};
+use super::{security_headers, sessions, sign_ins, socket, spaces, sse, timeline};
 use crate::protocol::error::{AlreadyResponded, LimitReached};
 use crate::protocol::event::Event;
 use crate::protocol::openapi::{Credential, Section, complete};
@@ -128,7 +128,7 @@ struct ProvisionApi;
 struct MetricsApi;
 
 #[derive(OpenApi)]
-#[openapi(paths(router::socket))]
+#[openapi(paths(socket::open))]
 struct SocketApi;
 
 #[derive(OpenApi)]

@@ -131,8 +131,8 @@ pub async fn open_metrics(State(app): State<App>) -> HandlerResult {
     let asked = Asked {
         pending: pending.ok().and_then(Result::ok),
         topics: app.hub.topic_count(),
-        connectivity: Some(app.broker.connectivity()),
-        counters: app.broker.counters(),
+        is_disconnected: app.broker.connectivity() == Connectivity::Disconnected,
+        signals: app.broker.counters(),
     };
     let text = app.metrics.render(&asked).map_err(|error| {
         tracing::error!(%error, "cannot render the metrics");

@@ -1,7 +1,7 @@
 //! The rate at which a client may send frames: that of HTTP requests, counted for each connection.
 
 use crate::config::RateLimit;
-use crate::limits::{Bucket, Rate};
+use crate::domain::rate::{Bucket, Rate};
 use tokio::time::Instant;
 
 /// The frame budget of one connection.

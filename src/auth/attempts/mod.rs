@@ -16,9 +16,9 @@
 use super::secret;
 use crate::clock::Clock;
 use crate::config::SignInLimit;
+use crate::domain::rate::{Bucket, Rate};
 use crate::domain::refusal::Exhausted;
 use crate::domain::{ClientNetwork, HumanId, Refusal, Timestamp};
-use crate::limits::{Bucket, Rate};
 use crate::store::SecretHash;
 use parking_lot::Mutex;
 use quick_cache::{sync, unsync};

@@ -2,7 +2,7 @@
 
 use super::envelope::{open, shortened};
 use super::lines::{Draft, TITLE};
-use super::print_progress;
+use super::progress::print_progress;
 use super::script::{Input, Lapse, Script, Step};
 use futures::StreamExt as _;
 use hiloop_sdk::{

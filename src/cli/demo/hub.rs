@@ -1,7 +1,7 @@
 //! The demo's client of the hub, and its errors as lines for the terminal.
 
 use super::super::CliError;
-use super::print_progress;
+use super::progress::print_progress;
 use hiloop_sdk::{Client, Error};
 use std::time::Duration;
 

@@ -3,6 +3,8 @@
 //! As with timelines, hints decide when an event is sent and the store decides which. Each event is sent once, in the
 //! order of its session. A hint that was lost (a full queue, a broker that drops) leaves a gap or is found by the tick,
 //! and the event is read from the store.
+//!
+//! This file and `delivery.rs` refer to each other: [`Feeds::start`] starts the task, and the task works on the feeds.
 
 mod delivery;
 mod progress;

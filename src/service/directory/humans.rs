@@ -8,11 +8,10 @@ use crate::domain::people::Role;
 use crate::domain::principal::ManagerPrincipal;
 use crate::domain::text::{check_name, normal_email};
 use crate::domain::{AuditEvent, AuditSource, AuditTarget, AuditTargetType, HumanId, Refusal};
-use crate::limits::directory as directory_limits;
 use crate::protocol::body::directory::{HumanDraft, MadeHuman, SetupLink};
 use crate::service::Answer;
 use crate::service::idempotency::{Begun, IdempotencyKey, with_secret};
-use crate::store::{NewHuman, SecretHash};
+use crate::store::{NewHuman, SecretHash, quotas};
 
 /// Creates a human in a manager's space.
 pub async fn create(
@@ -53,7 +52,7 @@ pub async fn create(
     let token_of = |id: HumanId| key.secret_of(app, manager, SETUP_TOKEN, &id.to_string());
     let trail = AuditTrail::of(manager, source);
     let (human, token) = create_human(&app.accounts, &mut *change.tx, &trail, new, token_of, change.now).await?;
-    directory_limits::check_humans(&app.config.quotas, &mut *change.tx, manager.space).await?;
+    quotas::check_humans(&app.config.quotas, &mut *change.tx, manager.space).await?;
     let setup_url = token.as_ref().map(|_| setup_url(app));
     let made = as_json(&MadeHuman { human, setup_url })?;
     change.keep(201, &made).await?;

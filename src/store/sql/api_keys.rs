@@ -1,6 +1,7 @@
 //! API keys: look-up, and revocation together with everything that was created with a key.
 
-use super::{SqlStore, audit, revocation, rows, sql};
+use super::revocations::revocation;
+use super::{SqlStore, audit, rows, sql};
 use crate::domain::people::ApiKey;
 use crate::domain::{
     AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author, GuestId, KeyId, Permission,

@@ -3,7 +3,7 @@
 //! Short lists, and lists with many unlisted sessions, are read from the rows of the sessions and sorted.
 
 use super::page_bytes::fitting;
-use super::scope::{Scoped, of_space};
+use super::scoped::{Scoped, of_space};
 use super::{SqlStore, sql};
 use crate::domain::{Scope, SessionId, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};

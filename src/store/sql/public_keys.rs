@@ -2,10 +2,10 @@
 
 use super::{SqlStore, rows, sql, timelines};
 use crate::domain::keys::{Attestation, KeyChange, SessionKey};
+use crate::domain::rate::{Bucket, Rate};
 use crate::domain::{
     HumanId, KeyEntry, ParticipantId, ParticipantType, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
 };
-use crate::limits::{Bucket, Rate};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::Engine;
 use crate::store::pool::PooledConnection;

@@ -2,7 +2,7 @@
 
 use super::messages::{MESSAGE_SIZES, MESSAGES, UNACKNOWLEDGED, UNACKNOWLEDGED_TOTAL, message, message_range};
 use super::page_bytes::fitting;
-use super::{SqlStore, rows, scope, sql};
+use super::{SqlStore, look_ups, rows, sql};
 use crate::domain::{AgentId, Message, MessageId, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::Engine;
@@ -31,7 +31,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
         max_bytes: i64,
     ) -> StoreResult<Option<MessagePage>> {
         let mut db = self.reader().await?;
-        let total = scope::MESSAGE_COUNT.within::<E>(scope).bind(session.0);
+        let total = look_ups::MESSAGE_COUNT.within::<E>(scope).bind(session.0);
         let Some(total) = total.first(&mut *db, |row| row.read::<i64>()).await? else { return Ok(None) };
         // First only the sizes, so that no more is loaded than the limit.
         let to = after.saturating_add(limit);
@@ -59,7 +59,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
             }
             taken.count += 1;
             if *count > 0 {
-                let last = scope::MESSAGE_AT.within::<E>(scope).bind(session.0).bind(*count);
+                let last = look_ups::MESSAGE_AT.within::<E>(scope).bind(session.0).bind(*count);
                 let last = last.first(&mut *db, |row| Ok((message(row)?, row.read::<i64>()?))).await?;
                 bytes += last.as_ref().map_or(0, |(_, size)| *size);
                 taken.data.extend(last.map(|(message, _)| message));
@@ -69,7 +69,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
     }
 
     async fn message(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Message>> {
-        let found = scope::MESSAGE.within::<E>(scope).bind(session.0).bind(id.0);
+        let found = look_ups::MESSAGE.within::<E>(scope).bind(session.0).bind(id.0);
         found.first(&mut *self.reader().await?, message).await
     }
 
@@ -83,7 +83,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
         session: SessionId,
         principal: PrincipalId,
     ) -> StoreResult<Option<Standing>> {
-        let found = scope::STANDING.within::<E>(scope).bind(session.0).bind(principal.0);
+        let found = look_ups::STANDING.within::<E>(scope).bind(session.0).bind(principal.0);
         found
             .first(&mut *self.reader().await?, |row| {
                 Ok(Standing {
@@ -96,12 +96,12 @@ impl<E: Engine> Timelines for SqlStore<E> {
     }
 
     async fn last_said_by(&self, scope: Scope, session: SessionId, sender: PrincipalId) -> StoreResult<Option<i64>> {
-        let found = scope::LAST_SAID_BY.within::<E>(scope).bind(session.0).bind(sender.0);
+        let found = look_ups::LAST_SAID_BY.within::<E>(scope).bind(session.0).bind(sender.0);
         found.first(&mut *self.reader().await?, |row| row.read()).await
     }
 
     async fn first_said(&self, scope: Scope, session: SessionId, after: i64) -> StoreResult<Option<Said>> {
-        let found = scope::FIRST_SAID.within::<E>(scope).bind(session.0).bind(after);
+        let found = look_ups::FIRST_SAID.within::<E>(scope).bind(session.0).bind(after);
         let read = |row: &mut Fields<'_, E>| {
             Ok(Said { head: read_head(row)?, message: row.read::<Option<Uuid>>()?.map(MessageId) })
         };
@@ -133,7 +133,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
                 break;
             }
             taken.count += 1;
-            let found = scope::SIZED_MESSAGE.within::<E>(scope).bind(session.0).bind(id.0);
+            let found = look_ups::SIZED_MESSAGE.within::<E>(scope).bind(session.0).bind(id.0);
             let found = found.first(&mut *db, |row| Ok((message(row)?, row.read::<i64>()?))).await?;
             bytes += found.as_ref().map_or(0, |(_, size)| *size);
             taken.data.extend(found.map(|(message, _)| message));
@@ -142,7 +142,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
     }
 
     async fn outlook(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Outlook>> {
-        let found = scope::OUTLOOK.within::<E>(scope).bind(session.0).bind(id.0);
+        let found = look_ups::OUTLOOK.within::<E>(scope).bind(session.0).bind(id.0);
         let read = |row: &mut Fields<'_, E>| Ok(Outlook { head: read_head(row)?, status: rows::message_status(row)? });
         found.first(&mut *self.reader().await?, read).await
     }
@@ -193,7 +193,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
         seq: i64,
         floor: Timestamp,
     ) -> StoreResult<Option<i64>> {
-        let found = scope::LAST_OLDER.within::<E>(scope).bind(session.0).bind(seq).bind(floor.0);
+        let found = look_ups::LAST_OLDER.within::<E>(scope).bind(session.0).bind(seq).bind(floor.0);
         found.first(&mut *self.reader().await?, |row| row.read()).await
     }
 
@@ -260,7 +260,7 @@ pub(super) async fn head<E: Engine>(
     scope: Scope,
     session: SessionId,
 ) -> StoreResult<Option<Head>> {
-    scope::HEAD.within::<E>(scope).bind(session.0).first(db, read_head).await
+    look_ups::HEAD.within::<E>(scope).bind(session.0).first(db, read_head).await
 }
 
 /// Reads the columns of `HEAD`.

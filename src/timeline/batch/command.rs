@@ -2,7 +2,8 @@
 
 use super::Batch;
 use crate::domain::command::{Command, WhichParticipant};
-use crate::domain::decide::{CommandResult, decide};
+use crate::domain::decide::decide;
+use crate::domain::decision::CommandResult;
 use crate::domain::facts::Facts;
 use crate::domain::{MessageId, ParticipantId, ParticipantType, PrincipalId, Refusal, SessionId};
 use crate::store::{NewMark, StoreError};

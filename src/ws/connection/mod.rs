@@ -2,9 +2,11 @@
 //! heartbeat.
 
 mod authenticate;
+mod buffer;
 mod catch_up;
 mod closing;
 mod execute;
+mod stop;
 mod subscribe;
 mod timers;
 
@@ -20,21 +22,16 @@ use crate::protocol::close::CloseCode;
 use crate::protocol::frame::hub::reply;
 use crate::protocol::rfc6455::decode::{Decoder, Incoming};
 use crate::protocol::rfc6455::encode::pong_frame;
+use buffer::BUFFER;
 use closing::close;
 use futures::FutureExt as _;
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use stop::Stop;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
-
-const SCRATCH: usize = 16 * 1024;
-thread_local! {
-    /// The read buffer that the connections of a thread share. An idle connection owns none.
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
-}
 
 struct ConnectionTask {
     app: App,
@@ -55,14 +52,6 @@ struct ConnectionTask {
     pinged: Option<Instant>,
     /// How many bytes were written at the last check, and when that number last changed.
     progress: (u64, Instant),
-}
-
-/// Why the task stops.
-enum Stop {
-    /// The client has closed; the reply has its code.
-    Closed(Option<u16>),
-    /// The connection was lost.
-    Lost,
 }
 
 /// Serves one connection until it ends. `early` are bytes that arrived with the request. `principal` comes with a time

@@ -13,8 +13,8 @@ export interface PinsOptions {
   /** With it, only attested entries are pinned. */
   attestations?: Attestations | undefined;
   now?: (() => number) | undefined;
-  /** Told of each key that replaces a pinned one, and of each change that is not trusted. */
-  onChange?: ((change: { principalId: string; keyId: string; seen: Seen }) => void) | undefined;
+  /** Called for each key that takes the place of a pinned one. */
+  onReplaced?: ((change: { principalId: string; keyId: string }) => void) | undefined;
 }
 
 export class Pins {
@@ -49,14 +49,10 @@ export class Pins {
     if (isTrusted) {
       await this.replace(pin, entry);
       this.changes.delete(principalId);
-      this.report(principalId, entry, "chained");
+      this.options.onReplaced?.({ principalId, keyId: entry.keyId });
       return "chained";
     }
-    // A key that was replaced already, or one that someone brought back.
-    if (this.changes.get(principalId)?.keyId !== entry.keyId) {
-      this.changes.set(principalId, entry);
-      this.report(principalId, entry, "changed");
-    }
+    this.changes.set(principalId, entry);
     return "changed";
   }
 
@@ -141,10 +137,6 @@ export class Pins {
 
   private pinOf(principalId: string, entry: Entry, earlier: PublicKeys[]): Pin {
     return { principalId, ...publicKeys(entry), pinnedAt: new Date(this.now()).toISOString(), earlier };
-  }
-
-  private report(principalId: string, { keyId }: Entry, seen: Seen): void {
-    this.options.onChange?.({ principalId, keyId, seen });
   }
 }
 

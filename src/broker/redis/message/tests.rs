@@ -1,12 +1,16 @@
 //! Tests of the format: what is written is read back, and malformed messages are rejected.
 
 use super::super::channel::Channel;
-use super::*;
-use crate::broker::Ephemeral;
-use crate::domain::CommittedEvent;
-use crate::domain::{ActorType, EventHint, EventType, Timestamp};
+use super::decode::*;
+use super::encode::*;
+use super::format::*;
+use crate::broker::{Ephemeral, Signal};
+use crate::domain::{
+    Actor, ActorType, CommittedEvent, EventHint, EventType, MessageId, PrincipalId, SessionId, SpaceId, Timestamp,
+};
 use proptest::prelude::*;
 use std::sync::Arc;
+use uuid::Uuid;
 
 fn event(space: SpaceId, session: SessionId, seq: i64, text: String) -> CommittedEvent {
     CommittedEvent {

@@ -8,9 +8,8 @@ use self::participants::{insert_guests, insert_participants, mark_read, note_tol
 use self::timeline::{
     acknowledge, added_bytes, insert_events, insert_messages, insert_sessions, settle, update_sessions,
 };
-use super::rows::state_columns;
-use super::sessions::select_participant;
-use super::{api_keys, interactions, replies, revocation, rows, sql};
+use super::revocations::revocation;
+use super::{api_keys, interactions, replies, rows, sql};
 use crate::domain::interaction::InteractionState;
 use crate::domain::message::MessageState;
 use crate::domain::participant::TakenName;

@@ -7,11 +7,11 @@
 //! Sessions that were written by a release that did not record their size are counted by a task of its own, so that a
 //! space with many of them delays no other space. Until they are counted, they count as empty.
 
+use super::Action;
 use crate::domain::command::Command;
 use crate::domain::{CommittedEvent, Refusal, SpaceId};
 use crate::store::Store;
 use crate::supervisor::Supervisor;
-use crate::timeline::Action;
 use dashmap::DashMap;
 use futures::StreamExt as _;
 use std::sync::{Arc, Weak};

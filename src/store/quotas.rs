@@ -1,8 +1,8 @@
 //! Quotas of agents and humans in a space, checked in the transaction that adds one (contract section 10).
 
+use super::DirectoryTx;
 use crate::config::Quotas;
 use crate::domain::{Refusal, SpaceId};
-use crate::store::DirectoryTx;
 
 /// Refuses an agent that this transaction has added, if the space now has too many.
 pub async fn check_agents(quotas: &Quotas, tx: &mut dyn DirectoryTx, space: SpaceId) -> Result<(), Refusal> {

@@ -1,7 +1,7 @@
 //! Rate limits by the generic cell rate algorithm (GCRA): a burst, and then one at each interval. The state of a bucket
 //! is a single point in time, at which it will be full if nothing more is taken.
 
-use crate::domain::Timestamp;
+use super::Timestamp;
 use std::time::{Duration, Instant};
 
 /// The capacity of a bucket, and the interval at which it refills.

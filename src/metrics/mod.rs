@@ -3,16 +3,20 @@
 //! Most are counters and gauges that other modules update. Values that have to be queried (pending messages in the store,
 //! sessions with readers) are passed in for each scrape. docs/operations.md explains every metric.
 
-use crate::broker::{Connectivity, Counters};
+mod maker;
+mod signals;
+
 use crate::domain::EventType;
-use crate::store::StoreError;
+use maker::Maker;
 use parking_lot::Mutex;
-use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Error, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
+use signals::BrokerMetrics;
+pub use signals::SignalCounts;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,48 +71,6 @@ pub struct Metrics {
     broker: Mutex<BrokerMetrics>,
 }
 
-/// The broker's counters as of the last scrape. Locked during their update, so that two concurrent scrapes count nothing
-/// twice.
-struct BrokerMetrics {
-    unreachable: IntGauge,
-    channels: IntGauge,
-    published: IntCounter,
-    dropped: IntCounter,
-    received: IntCounter,
-    rejected: IntCounter,
-    disconnects: IntCounter,
-}
-
-impl BrokerMetrics {
-    fn new(make: &Maker<'_>) -> Result<Self, Error> {
-        Ok(Self {
-            unreachable: make.gauge("hiloop_redis_unreachable", "1 while Redis is configured and unavailable")?,
-            channels: make.gauge("hiloop_redis_channels", "Channels that this node is subscribed to")?,
-            published: make.counter("hiloop_redis_published_total", "Messages published to Redis")?,
-            dropped: make.counter("hiloop_redis_dropped_total", "Signals to other nodes that were dropped")?,
-            received: make.counter("hiloop_redis_received_total", "Messages received from other nodes")?,
-            rejected: make.counter("hiloop_redis_rejected_total", "Received messages that could not be decoded")?,
-            disconnects: make
-                .counter("hiloop_redis_disconnects_total", "Connections to Redis that were lost or failed")?,
-        })
-    }
-
-    fn update(&self, connectivity: Option<Connectivity>, counters: Option<&Counters>) {
-        self.unreachable.set((connectivity == Some(Connectivity::Disconnected)).into());
-        let Some(counters) = counters else { return };
-        self.channels.set(i64::try_from(counters.channels.get()).unwrap_or(i64::MAX));
-        for (figure, count) in [
-            (&self.published, &counters.published),
-            (&self.dropped, &counters.dropped),
-            (&self.received, &counters.received),
-            (&self.rejected, &counters.rejected),
-            (&self.disconnects, &counters.disconnects),
-        ] {
-            figure.inc_by(count.get().saturating_sub(figure.get()));
-        }
-    }
-}
-
 /// Counts one in a gauge until it is dropped.
 pub struct Held(IntGauge);
 
@@ -154,37 +116,10 @@ pub struct Asked {
     pub pending: Option<i64>,
     /// Sessions with readers on this node.
     pub topics: usize,
-    /// The state and the counters of the broker.
-    pub connectivity: Option<Connectivity>,
-    pub counters: Option<Arc<Counters>>,
-}
-
-/// Creates metrics and registers them.
-struct Maker<'r>(&'r Registry);
-
-impl Maker<'_> {
-    fn add<C: Collector + Clone + 'static>(&self, instrument: Result<C, Error>) -> Result<C, Error> {
-        let instrument = instrument?;
-        self.0.register(Box::new(instrument.clone()))?;
-        Ok(instrument)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, Error> {
-        self.add(IntGauge::new(name, help))
-    }
-
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, Error> {
-        self.add(IntCounter::new(name, help))
-    }
-
-    /// A counter by one label.
-    fn counters(&self, name: &str, help: &str, label: &str) -> Result<IntCounterVec, Error> {
-        self.add(IntCounterVec::new(Opts::new(name, help), &[label]))
-    }
-
-    fn histogram(&self, name: &str, help: &str, bounds: &[f64]) -> Result<Histogram, Error> {
-        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(bounds.to_vec())))
-    }
+    /// Whether there are other nodes, from which this one is disconnected.
+    pub is_disconnected: bool,
+    /// The counts of the broker; none for a single node.
+    pub signals: Option<Arc<SignalCounts>>,
 }
 
 impl Metrics {
@@ -294,7 +229,7 @@ impl Metrics {
     }
 
     /// Counts a failure of the store outside a request, and logs it with the message `what`.
-    pub fn store_failed(&self, during: During, error: &StoreError, what: &str) {
+    pub fn store_failed(&self, during: During, error: &impl Display, what: &str) {
         self.store_errors.with_label_values(&[during.as_str()]).inc();
         tracing::warn!(%error, "{what}");
     }
@@ -307,7 +242,7 @@ impl Metrics {
     /// All metrics in Prometheus' text format, version 0.0.4.
     pub fn render(&self, asked: &Asked) -> Result<String, Error> {
         self.store_unreachable.set(asked.pending.is_none().into());
-        self.broker.lock().update(asked.connectivity, asked.counters.as_deref());
+        self.broker.lock().update(asked.is_disconnected, asked.signals.as_deref());
         self.pending.set(asked.pending.unwrap_or(0));
         self.topics.set(i64::try_from(asked.topics).unwrap_or(i64::MAX));
         let mut families = self.registry.gather();

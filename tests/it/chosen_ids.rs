@@ -38,7 +38,7 @@ on_both_engines! {
         assert_eq!((&asked["id"], &asked["sessionId"]), (&json!(ids[1]), &json!(ids[1])));
         let by_human = json!({ "id": ids[2], "participants": named });
         assert_eq!(human.post("/v1/human/sessions", by_human).await.expect(201)["id"], json!(ids[2]));
-        // The same answer to everybody: that it is taken, and nothing of whose it is.
+        // The same error for every caller: it does not reveal the owner of the id.
         let mut errors = HashSet::new();
         for id in &ids {
             for client in [&agent, &foreign] {
@@ -66,7 +66,7 @@ on_both_engines! {
             assert_eq!(again.header("idempotent-replayed"), Some("true"));
             assert_eq!(again.expect(201), first);
             agent.post(path, body.clone()).await.expect_error(409, "CONFLICT");
-            // What a refused request asked for was not kept.
+            // A refused request has no effect.
             let other = agent.with("idempotency-key", "other");
             other.post(path, body).await.expect_error(409, "CONFLICT");
             other.post(path, json!({ "id": new_id(), "encryptedContent": "?" })).await.expect(201);

@@ -44,11 +44,11 @@ async fn sockets_streams_and_long_polls_share_the_limit_of_their_credential() {
     assert_eq!(reply.header("ratelimit"), Some("\"connections\";r=0;t=5"));
     reply.expect_error(429, "RATE_LIMITED");
     agent.get(&at_agent(&session, "/events")).await.expect_error(429, "RATE_LIMITED");
-    // Other credentials and other requests notice nothing.
+    // Other credentials and other requests are not affected.
     drop(hub.socket(&other).await);
     agent.get(&at_agent(&session, "")).await.expect(200);
 
-    // What ends makes room, each kind of it.
+    // A closed connection of any kind makes room for another.
     drop(socket);
     eventually("room", async || Socket::open_if_up(&agent).await).await;
     drop(stream);
@@ -82,7 +82,7 @@ async fn an_unauthenticated_socket_counts_for_its_address() {
         socket.send(auth(&agent)).await;
         socket.expect("hello").await;
     }
-    let mut third = open().await.expect("room: the others are known by now");
+    let mut third = open().await.expect("capacity: the other sockets have authenticated");
     third.send(auth(&agent)).await;
     let refusal = third.expect("error").await;
     assert_eq!((&refusal["id"], &refusal["error"]["code"]), (&json!(1), &json!("RATE_LIMITED")));

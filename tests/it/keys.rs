@@ -8,7 +8,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How soon what is live must have ended (contract section 2), and a little for the test itself.
+/// Time within which live connections must end (contract section 2), with a margin.
 const SOON: Duration = Duration::from_millis(2500);
 
 /// A key with its record.
@@ -101,7 +101,7 @@ on_both_engines! {
         let agent = format!("/v1/manage/agents/{}", text(&record["agentId"]));
         manager.delete(&agent).await.expect_error(403, "FORBIDDEN");
         owner.get("/v1/agent/me").await.expect(200);
-        // Nor by the way of a key that has made one.
+        // Not through a cascade from another key either.
         let (_, middle) = key(&hub, &hub.owner, json!({ "permission": "owner" })).await;
         let (made, _) = key(&hub, &middle, json!({ "permission": "manage" })).await;
         manager.delete(&at_key(&made, "?cascade=true")).await.expect(204);
@@ -119,16 +119,16 @@ on_both_engines! {
         hub.owner.delete(&at_key(&owner, "?cascade=true")).await.expect_error(409, "CONFLICT");
         let agent = format!("/v1/manage/agents/{}", text(&owner["agentId"]));
         hub.owner.delete(&agent).await.expect_error(409, "CONFLICT");
-        // One that has expired may go.
+        // An expired owner key may be revoked.
         hub.owner.delete(&at_key(&short, "")).await.expect(204);
-        // Those that expire are no owners for good.
+        // An owner key with an expiry does not count as the last one.
         let (passing, _) = key(&hub, &hub.owner, json!({ "permission": "owner", "expiresInSeconds": 3600 })).await;
         hub.owner.delete(&at_key(&owner, "")).await.expect_error(409, "CONFLICT");
         hub.owner.delete(&at_key(&passing, "")).await.expect(204);
         let others: Vec<_> = join_all((0..3).map(|_| key(&hub, &hub.owner, json!({ "permission": "owner" })))).await;
         let mut racers: Vec<_> = others.iter().map(|(record, client)| (record.clone(), client.clone())).collect();
         racers.push((owner, hub.owner.clone()));
-        // Everybody revokes somebody else's at once.
+        // Owners revoke each other's keys concurrently.
         let paths: Vec<_> = racers.iter().map(|(record, _)| at_key(record, "")).collect();
         let ring = (0..racers.len()).map(|index| racers[index].1.delete(&paths[(index + 1) % paths.len()]));
         let statuses: Vec<_> = join_all(ring).await.into_iter().map(|reply| reply.status).collect();
@@ -147,7 +147,7 @@ on_both_engines! {
         let (_, visitor) = guest(&hub, &third, &session, "Visitor").await;
         let (_, bystander) = key(&hub, &hub.owner, json!({ "permission": "agent", "agent": "bystander" })).await;
         let sockets = [hub.socket(&third).await, hub.socket(&visitor).await];
-        // The thief covers a trace: what that key made is found all the same.
+        // A revoked intermediate key does not hide its descendants.
         thief.delete(&at_key(&child, "")).await.expect(204);
         third.get("/v1/agent/me").await.expect(200);
         visitor.get(&at_human(&session, "")).await.expect(200);
@@ -194,13 +194,13 @@ on_both_engines! {
         assert!(text(&used["lastUsedAt"]).ends_with(":00.000Z"), "to the minute: {used}");
         assert_eq!(used["createdBy"], record["createdBy"]);
         hub.clock.advance(60_000);
-        // What is remembered of a key is forgotten within a second, and its next use is noted.
+        // The cache of a key expires within a second, and its next use is recorded.
         eventually("a later minute", async || {
             client.get("/v1/agent/me").await.expect(200);
             (listed().await["lastUsedAt"] != used["lastUsedAt"]).then_some(())
         })
         .await;
-        // The first key of a hub came of no other one.
+        // The first key of a hub has no creator key.
         let keys = hub.owner.get("/v1/manage/keys?pageSize=1").await.expect(200);
         assert_eq!(keys["data"][0]["createdBy"], json!({ "type": "System", "id": null, "name": "Command line", "keyId": null }));
     }
@@ -235,7 +235,7 @@ on_both_engines! {
             let found = reply.expect(200);
             assert_eq!((&found["id"], &found["apiKey"]), (&made["id"], &Value::Null));
         }
-        // What a tenant sees of its first key names nobody of another space.
+        // The creator of a space's first key is not revealed to the space.
         let manager = hub.anonymous().with("x-api-key", text(&made["apiKey"]));
         let first = manager.get("/v1/manage/keys").await.expect(200)["data"][0].clone();
         assert_eq!(first["createdBy"], json!({ "type": "System", "id": null, "name": "Owner of the hub", "keyId": null }));
@@ -251,7 +251,7 @@ on_both_engines! {
         let spare = manager.with("x-hiloop", "first");
         spare.get("/v1/agent/me").await.expect(200);
         let (_, provisioner) = key(&hub, &manager, json!({ "permission": "provision" })).await;
-        // Two are there; whichever way more come, three have room.
+        // Two exist; the quota is three, in whichever way they are created.
         let ways = join_all((0..12).map(async |number| {
             let name = format!("agent-{number}");
             match number % 4 {
@@ -269,7 +269,7 @@ on_both_engines! {
         }
         let agents = manager.get("/v1/manage/agents").await.expect(200);
         assert_eq!(agents["total"], 5);
-        // Those that are there work on, and one that ends makes room.
+        // Existing ones continue to work, and a deactivated one makes room.
         manager.post("/v1/manage/keys", json!({ "permission": "agent", "agent": "first" })).await.expect(201);
         spare.get("/v1/agent/me").await.expect(200);
         let gone = agents["data"].as_array().expect("a list").iter().find(|agent| agent["name"] == "first");
@@ -281,7 +281,7 @@ on_both_engines! {
         assert_eq!(people.iter().filter(|reply| reply.status == 201).count(), 3);
         let refused = people.into_iter().find(|reply| reply.status != 201).expect("one too many");
         assert_eq!(refused.expect_error(409, "LIMIT_REACHED")["details"], json!({ "limit": 3 }));
-        // Nothing that one space holds is felt in another.
+        // The quota of one space does not affect another.
         let other = hub.other_space().await;
         other.post("/v1/manage/agents", json!({ "name": "free" })).await.expect(201);
         open(&other, json!({})).await;

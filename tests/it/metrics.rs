@@ -1,4 +1,4 @@
-//! Metrics: act, scrape, compare.
+//! The metrics: their values after known actions, and their text format.
 
 use crate::support::hub::{at_agent, at_human, text};
 use crate::support::{Client, Hub, Socket, eventually, on_both_engines};
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 /// One scrape, checked against the rules of the text format.
 struct Scrape {
-    /// By name and labels, as they stand in the text.
+    /// By name and labels, in the text format.
     samples: BTreeMap<String, f64>,
 }
 
@@ -53,14 +53,14 @@ impl Scrape {
         *self.samples.get(series).unwrap_or_else(|| panic!("{series} in {:#?}", self.samples))
     }
 
-    /// How often a route was answered with a status.
+    /// The number of requests of a route with a status.
     fn requests(&self, method: &str, route: &str, status: u16) -> f64 {
         let labels = format!(r#"{{method="{method}",route="{route}",status="{status}"}}"#);
         self.samples.get(&format!("hiloop_http_request_duration_seconds_count{labels}")).copied().unwrap_or(0.0)
     }
 }
 
-/// Scrapes until a figure is what it should be.
+/// Scrapes until a metric has the expected value.
 async fn reaches(client: &Client, series: &str, value: f64) -> Scrape {
     all_reach(client, &[(series, value)]).await
 }
@@ -131,7 +131,7 @@ on_both_engines! {
         assert_eq!(scrape.requests("POST", "/v1/agent/sessions/{id}/messages", 201), 5.0);
         assert_eq!(scrape.requests("GET", "/v1/ws", 101), 4.0);
 
-        // Questions that wait; one is answered, one expires, one stays.
+        // Three pending questions: one is answered, one expires, one stays pending.
         let ahead = hub.context().clock.now().plus_millis(60_000).to_string();
         let (first, _, last) = (
             ask(&agent, &session, &[]).await,
@@ -155,7 +155,7 @@ on_both_engines! {
         assert_eq!(scrape.get(r#"hiloop_events_total{type="message.expired"}"#), 1.0);
         reaches(&hub.owner, "hiloop_waiters", 0.0).await;
 
-        // An event stream, and everybody leaves.
+        // An event stream, and then all connections close.
         let stream = agent.stream(&at_agent(&session, "/events?after=0")).await;
         reaches(&hub.owner, "hiloop_event_streams", 1.0).await;
         drop((stream, readers, late));
@@ -204,7 +204,7 @@ async fn every_metric_is_documented() {
     let manual = include_str!("../../docs/operations.md");
     let rows = manual.lines().filter_map(|line| line.strip_prefix("| `hiloop_")?.split(['`', '{']).next());
     let rows: HashSet<String> = rows.map(|rest| format!("hiloop_{rest}")).collect();
-    // Requests have no series before the first one: the scrape itself.
+    // The only series of requests is that of the scrape itself.
     let mut shown: HashSet<String> = names.into_iter().map(str::to_owned).collect();
     shown.insert("hiloop_http_request_duration_seconds".to_owned());
     assert_eq!(rows, shown);
@@ -224,7 +224,7 @@ async fn the_metrics_port_requires_no_credential() {
     assert_eq!(scrape.requests("GET", "/v1/agent/me", 200), 1.0);
     operator.get("/readyz").await.expect(200);
     operator.get("/livez").await.expect(200);
-    // Nothing else is there.
+    // The port has no other routes.
     operator.get("/v1/agent/me").await.expect_error(404, "NOT_FOUND");
     operator.get("/").await.expect_error(404, "NOT_FOUND");
     operator.post("/metrics", json!({})).await.expect_error(405, "METHOD_NOT_ALLOWED");
@@ -251,8 +251,8 @@ async fn dropped_events_of_a_slow_reader_are_counted_and_replayed() {
     for _ in 0..sent as usize {
         sleeper.event().await;
     }
-    // What is handed on is counted a moment afterwards.
-    eventually("everything to be counted, what was read back as dropped too", async || {
+    // The counters are updated shortly after the delivery.
+    eventually("every event to be counted as dropped and as replayed", async || {
         let scrape = Scrape::of(&hub.owner).await;
         let [live, replayed] =
             ["live", "replay"].map(|path| scrape.get(&format!(r#"hiloop_deliveries_total{{path="{path}"}}"#)));

@@ -10,7 +10,7 @@ const PASSWORD: &str = "correct horse battery";
 /// How soon live connections end (contract section 2).
 const ENDED_WITHIN: Duration = Duration::from_secs(2);
 
-/// Somebody with a password; their record.
+/// A human with a password; returns the record.
 async fn person(hub: &Hub) -> Value {
     let email = format!("{}@example.org", hub.name("person"));
     let body = json!({ "email": email, "name": "P", "password": PASSWORD });
@@ -26,7 +26,7 @@ fn client(hub: &Hub, tokens: &Value) -> Client {
     hub.anonymous().with("authorization", &format!("Bearer {}", text(&tokens["accessToken"])))
 }
 
-/// Everything that a sign-in has open.
+/// The live connections of a sign-in.
 struct Live {
     client: Client,
     socket: Socket,
@@ -42,7 +42,7 @@ impl Live {
         Self { client, socket, events }
     }
 
-    /// It has all ended, and at once for new requests.
+    /// All connections have ended, and new requests are refused immediately.
     async fn has_ended(mut self) {
         self.client.get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
         assert_eq!(Socket::try_open(&self.client).await.err(), Some(401));
@@ -74,7 +74,7 @@ on_both_engines! {
         first.has_ended().await;
         second.goes_on().await;
         hub.anonymous().post("/v1/auth/refresh", body.clone()).await.expect_error(401, "UNAUTHORIZED");
-        // Again, and with what never was a token, there is nothing to end.
+        // A repeated logout, and one with an unknown token, succeed without effect.
         for everywhere in [false, true] {
             let mut again = body.clone();
             again["everywhere"] = json!(everywhere);
@@ -94,7 +94,7 @@ on_both_engines! {
         let body = json!({ "refreshToken": one["refreshToken"] });
         hub.anonymous().post("/v1/auth/refresh", body).await.expect_error(401, "UNAUTHORIZED");
         client(&hub, &one).post("/v1/auth/logout", json!({})).await.expect_error(401, "UNAUTHORIZED");
-        // One that came of no sign-in has none to end; with `everywhere` it ends with the others.
+        // A token without a sign-in has none to end; with `everywhere` it is revoked too.
         let printed = json!({ "accessToken": hub.token(&person, 3600).await });
         client(&hub, &printed).post("/v1/auth/logout", json!({})).await.expect_error(400, "VALIDATION_ERROR");
         let live = Live::of(&hub, &printed, &session).await;
@@ -120,7 +120,7 @@ on_both_engines! {
             live.has_ended().await;
         }
         neighbour.goes_on().await;
-        // They sign in again, and a token that is printed from now on is good.
+        // They can sign in again, and tokens issued from now on are valid.
         client(&hub, &login(&hub, &one).await).get("/v1/human/me").await.expect(200);
         client(&hub, &json!({ "accessToken": hub.token(&one, 60).await })).get("/v1/human/me").await.expect(200);
     }
@@ -196,7 +196,7 @@ on_both_engines! {
     async fn account_events_are_audited(hub: Hub) {
         let person = person(&hub).await;
         let tokens = login(&hub, &person).await;
-        let wrong = json!({ "email": person["email"], "password": "not the right one" });
+        let wrong = json!({ "email": person["email"], "password": "a wrong password" });
         hub.anonymous().post("/v1/auth/login", wrong).await.expect_error(401, "UNAUTHORIZED");
         let here = client(&hub, &tokens);
         here.post("/v1/human/password", json!({ "current": PASSWORD, "new": "a better battery" })).await.expect(204);
@@ -219,7 +219,7 @@ on_both_engines! {
             assert!(events.iter().any(|event| event == expected), "{expected}: {events:?}");
         }
         let all = audit.to_string();
-        for secret in [PASSWORD, "not the right one", "a better battery", token, text(&next["refreshToken"])] {
+        for secret in [PASSWORD, "a wrong password", "a better battery", token, text(&next["refreshToken"])] {
             assert!(!all.contains(secret), "{secret}");
         }
     }

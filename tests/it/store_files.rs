@@ -12,7 +12,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
 }
 
-/// A hub on the store of that folder, started by a shell that would let new files be written by everyone.
+/// A hub on the store of that folder, started with a umask of 0.
 fn serve_with_no_umask(folder: &Path, url: &str) -> Process {
     let hub = hiloop(folder);
     let mut shell = std::process::Command::new("/bin/sh");
@@ -43,7 +43,7 @@ fn a_store_readable_by_others_is_restricted_with_a_warning() {
     let data = folder.path().join("data");
     let database = data.join("hiloop.db");
     let mut first = serve_with_no_umask(folder.path(), "sqlite://data/hiloop.db");
-    // As a hub of before made them; killed, so that the log of writes is still there.
+    // As an earlier release created them; killed, so that the write-ahead log still exists.
     first.kill();
     fs::set_permissions(&data, Permissions::from_mode(0o755)).expect("the folder is ours");
     for suffix in ["", "-wal", "-shm"] {
@@ -52,7 +52,7 @@ fn a_store_readable_by_others_is_restricted_with_a_warning() {
     }
     let _second = serve_with_no_umask(folder.path(), "sqlite://data/hiloop.db");
     is_private(&database);
-    // It may hold other things, for other users.
+    // The folder may have other files, for other users.
     assert_eq!(mode(&data), 0o755);
     let log = fs::read_to_string(folder.path().join("log")).expect("text");
     let named: Vec<_> = log.lines().filter(|line| line.contains("chmod 700")).collect();

@@ -15,7 +15,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A broker with a bug: it panics as often as it is told to, right after a commit.
+/// A broker with a bug: it panics a given number of times, right after a commit.
 #[derive(Default)]
 struct Buggy {
     panics: AtomicUsize,
@@ -72,8 +72,8 @@ async fn a_panicking_writer_loses_no_acknowledged_write_and_restarts() {
             _ => drop(reply.expect_error(503, "UNAVAILABLE")),
         }
     }
-    assert!(acknowledged < 40, "one of them met the panic");
-    // It goes on, and readers have everything that is stored, acknowledged or not.
+    assert!(acknowledged < 40, "one request was in the panicking batch");
+    // It continues, and readers get every stored event, acknowledged or not.
     let last = say(&agent, &session, "after").await["seq"].as_i64().expect("a seq");
     assert!(last > acknowledged + 1);
     for seq in 2..=last {
@@ -91,7 +91,7 @@ async fn a_repeatedly_panicking_task_fails_readiness_by_name() {
     let session = maker.session(&agent).await;
     broker.panics.store(usize::MAX, Ordering::SeqCst);
     let message = json!({ "encryptedContent": "x" });
-    eventually("the node to say so", async || {
+    eventually("the node to become unready", async || {
         agent.post(&at_agent(&session, "/messages"), message.clone()).await.expect_error(503, "UNAVAILABLE");
         let reply = agent.get("/readyz").await;
         (reply.status == 503).then(|| assert_eq!(reply.body["failing"], json!(["writer"])))
@@ -104,7 +104,7 @@ async fn a_repeatedly_panicking_task_fails_readiness_by_name() {
     node.stop().await;
 }
 
-/// A reader with a bug: it panics at the first event that it is given.
+/// A subscriber with a bug: it panics at its first event.
 struct Faulty {
     id: ConnectionId,
     calls: AtomicUsize,

@@ -25,7 +25,7 @@ fn at(node: &Process, client: &Client) -> Client {
     Client { base: node.base.clone(), ..client.clone() }
 }
 
-/// What a node of the release before has stored.
+/// The data that a node of the previous release has stored.
 struct World {
     /// An owner key of the space `default`, and a `manage` key of the space `beta`.
     alpha: Client,
@@ -37,7 +37,7 @@ struct World {
     /// A session of each space.
     in_alpha: String,
     in_beta: String,
-    /// A question that waits in alpha's session, and an interaction that Ann has answered.
+    /// A pending question in alpha's session, and an interaction that Ann has answered.
     question: Value,
     interaction: String,
     guest: Client,
@@ -71,7 +71,7 @@ impl World {
         Self { alpha, beta, ann, ann_id, refresh_token, in_alpha, in_beta, question, interaction, guest }
     }
 
-    /// What of it a node serves, whichever release it is of.
+    /// Checks that a node of either release serves this data.
     async fn check(&self, node: &Process) {
         let (alpha, beta) = (at(node, &self.alpha), at(node, &self.beta));
         let seen: Vec<_> = timeline(&alpha, &self.in_alpha).await;
@@ -101,7 +101,7 @@ async fn timeline(client: &Client, session: &str) -> Vec<Value> {
     page["data"].as_array().expect("events").clone()
 }
 
-/// The newer release serves whole events of what the older one has stored.
+/// The newer release completes the events that the older one has stored.
 async fn check_events_are_whole(world: &World, new: &Process) {
     let alpha = at(new, &world.alpha);
     for session in [&world.in_alpha, &world.interaction] {
@@ -109,7 +109,7 @@ async fn check_events_are_whole(world: &World, new: &Process) {
     }
 }
 
-/// What both releases say of an event alike.
+/// The keys of an event that both releases have.
 fn in_common(events: &[Value]) -> Vec<Value> {
     let same = |event: &Value| {
         let message = &event["data"]["message"];
@@ -135,14 +135,14 @@ async fn both_releases_serve_one_postgresql_and_the_older_one_can_restart() {
     let world = World::begin(&old).await;
     world.check(&old).await;
 
-    // The newer one migrates under the older one, which goes on.
+    // The newer one migrates while the older one is running.
     let new = start(current(folder.path(), &url));
     world.check(&new).await;
     world.check(&old).await;
     a_human_of_two_spaces_was_split_per_space(&world, &new).await;
     both_releases_see_each_others_writes(&world, &old, &new).await;
 
-    // People who are created at either node are there at the other one.
+    // Humans who are created at either node exist at the other one.
     let (old_alpha, new_alpha) = (at(&old, &world.alpha), at(&new, &world.alpha));
     for (maker, other, email) in [(&old_alpha, &new, "carl@example.org"), (&new_alpha, &old, "dora@example.org")] {
         let body = json!({ "email": email, "name": "Somebody", "password": PASSWORD });
@@ -215,7 +215,7 @@ async fn a_human_of_two_spaces_was_split_per_space(world: &World, new: &Process)
     answer(&other_ann, &world.in_beta, &question).await;
 }
 
-/// Messages, long-polls and sockets cross between the two nodes.
+/// Messages, long-polls and sockets work across the two nodes.
 async fn both_releases_see_each_others_writes(world: &World, old: &Process, new: &Process) {
     for (writer, reader) in [(old, new), (new, old)] {
         let (writes, reads) = (at(writer, &world.alpha), at(reader, &world.alpha));

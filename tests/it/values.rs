@@ -6,10 +6,10 @@ use crate::support::sql::Database;
 use crate::support::{Client, on_both_engines};
 use serde_json::{Value, json};
 
-/// Numbers that a reader by way of floating point would change.
+/// Numbers that change if they are parsed as floating point.
 const NUMBERS: &str = r#"{"a":18446744073709551616,"b":1796488340.0062907,"c":123456789012345678901234567890,"d":-0,"e":1E5,"f":0.1000,"g":1e-400}"#;
 
-/// The reply as the text that it is.
+/// The text of the reply.
 async fn told(client: &Client, path: &str) -> String {
     client.stream(path).await.text().await.expect("text")
 }
@@ -24,7 +24,7 @@ on_both_engines! {
     async fn numbers_keep_their_original_text(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let envelope = format!(r#"{{"z":{NUMBERS},"ciphertext":"a\u0000b","wrappings":[{NUMBERS}]}}"#);
-        // Blanks between tokens are nothing that was said.
+        // Whitespace between tokens is not significant.
         let spaced = envelope.replace(',', " ,\n").replace(":{", ": {");
         let session = sent(&agent, SESSIONS, format!(r#"{{"metadata":{NUMBERS},"encryptedTitle":{spaced}}}"#)).await;
         let id = text(&session["id"]);
@@ -105,7 +105,7 @@ on_both_engines! {
     }
 }
 
-/// A token that ends beyond the year 9999 is shown to end when RFC 3339 does.
+/// The expiry of a token beyond the year 9999 is shown as the last time of RFC 3339.
 #[test]
 fn a_token_with_a_huge_exp_shows_a_valid_time() {
     crate::support::deployment::run(async {

@@ -3,7 +3,7 @@
 use super::is_replayed;
 use super::posts::Keyed::Kept;
 use super::posts::{POSTS, caller, path_of, row_of, with_more};
-use crate::permissions::House;
+use crate::permissions::Fixture;
 use crate::support::hub::{at_agent, config, text};
 use crate::support::{Client, Hub, on_both_engines};
 use futures::future::join_all;
@@ -67,12 +67,12 @@ on_both_engines! {
     }
 
     async fn each_creating_or_settling_post_is_executed_once(hub: Hub) {
-        let house = House::of(&hub).await;
+        let fixture = Fixture::of(&hub).await;
         let mut secrets = Vec::new();
         for (path, keyed) in POSTS {
             let row = row_of(path);
-            let (path, body) = (path_of(&hub, &house, row).await, house.body(&hub, row));
-            let client = caller(&hub, &house, row).with("idempotency-key", "k");
+            let (path, body) = (path_of(&hub, &fixture, row).await, fixture.body(&hub, row));
+            let client = caller(&hub, &fixture, row).with("idempotency-key", "k");
             let body: Value = serde_json::from_str(&body).expect("JSON");
             let first = client.post(&path, body.clone()).await;
             assert!(!is_replayed(&first), "{path}");
@@ -109,16 +109,16 @@ on_both_engines! {
     }
 
     async fn concurrent_requests_with_one_key_are_executed_once_across_nodes(hub: Hub) {
-        let house = House::of(&hub).await;
+        let fixture = Fixture::of(&hub).await;
         let settings = config(&hub.database_url, &["--public-url", &hub.base]);
         let other = start_with(settings, Arc::new(SystemClock), Arc::new(LocalBroker)).await.expect("a second node");
         let elsewhere = format!("http://{}", other.address);
         for (path, keyed) in POSTS {
             let Kept(status) = *keyed else { continue };
             let row = row_of(path);
-            let path = path_of(&hub, &house, row).await;
-            let body: Value = serde_json::from_str(&house.body(&hub, row)).expect("JSON");
-            let here = caller(&hub, &house, row).with("idempotency-key", "raced");
+            let path = path_of(&hub, &fixture, row).await;
+            let body: Value = serde_json::from_str(&fixture.body(&hub, row)).expect("JSON");
+            let here = caller(&hub, &fixture, row).with("idempotency-key", "raced");
             let there = Client { base: elsewhere.clone(), ..here.clone() };
             let racers = (0..16).map(|number| if number % 2 == 0 { &here } else { &there });
             let replies = join_all(racers.map(|client| client.post(&path, body.clone()))).await;
@@ -213,14 +213,14 @@ fn stored(hub: &Hub) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stored_replies_contain_no_secret() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
-    let house = House::of(&hub).await;
+    let fixture = Fixture::of(&hub).await;
     let mut seen = 0;
     for (path, keyed) in POSTS {
         let Kept(status) = *keyed else { continue };
         let row = row_of(path);
-        let body: Value = serde_json::from_str(&house.body(&hub, row)).expect("JSON");
-        let client = caller(&hub, &house, row).with("idempotency-key", "k");
-        let reply = client.post(&path_of(&hub, &house, row).await, body).await.expect(status);
+        let body: Value = serde_json::from_str(&fixture.body(&hub, row)).expect("JSON");
+        let client = caller(&hub, &fixture, row).with("idempotency-key", "k");
+        let reply = client.post(&path_of(&hub, &fixture, row).await, body).await.expect(status);
         let stored = stored(&hub);
         let holds = |text: &str| stored.windows(text.len()).any(|window| window == text.as_bytes());
         if let Some(id) = reply["id"].as_str() {

@@ -1,6 +1,6 @@
 //! Keys and one-time secrets: what each may do, and how often.
 
-use super::house::{bearer, key, setup_token};
+use super::fixture::{bearer, key, setup_token};
 use crate::support::hub::text;
 use crate::support::{Socket, on_both_engines};
 use serde_json::json;

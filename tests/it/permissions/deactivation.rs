@@ -1,7 +1,7 @@
 //! A deactivated human, agent or space has no access any more.
 
 use super::REVOKED_WITHIN;
-use super::house::{admit, bearer, key};
+use super::fixture::{admit, bearer, key};
 use crate::support::hub::{at_agent, at_human, say, text};
 use crate::support::socket::End;
 use crate::support::{Socket, on_both_engines, timeout};

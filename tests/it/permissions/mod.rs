@@ -5,13 +5,13 @@
 
 mod credentials;
 mod deactivation;
-mod house;
+mod fixture;
 mod refusals;
 mod routes;
 mod sockets;
 mod tenants;
 
-pub use house::House;
+pub use fixture::Fixture;
 pub use routes::FRAMES;
 pub use routes::ROUTES;
 pub use routes::Route;

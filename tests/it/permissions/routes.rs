@@ -1,6 +1,6 @@
 //! The table of every route and of every frame, each with who may use it.
 
-use super::house::Kind;
+use super::fixture::Kind;
 use hiloop::domain::Permission;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 /// What came back for these bytes, until the connection ended: status, headers, body.
 async fn ask(base: &str, request: &[u8]) -> (u16, HashMap<String, String>, String) {
     let mut stream = TcpStream::connect(base.trim_start_matches("http://")).await.expect("a connection");
-    // It may be refused before it has been sent.
+    // The request may be refused before it is sent completely.
     let _ = stream.write_all(request).await;
     let mut received = Vec::new();
     let read = timeout(PATIENCE, stream.read_to_end(&mut received)).await.expect("an end in time");
@@ -63,7 +63,7 @@ async fn an_unparsable_request_gets_the_error_object() {
         );
         assert!(headers.contains_key("x-request-id"), "{what}");
     }
-    // A request before it on the same connection is answered as ever.
+    // An earlier request on the same connection is answered normally.
     let (status, _, rest) =
         ask(&hub.base, b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\nGET /\xff HTTP/1.1\r\nHost: h\r\n\r\n").await;
     assert!(status == 200 && rest.contains("HTTP/1.1 400 "), "{rest}");
@@ -162,7 +162,7 @@ async fn a_forged_host_header_does_not_make_an_origin_trusted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_hub_continues_if_its_log_cannot_be_written() {
-    for unwritable in ["a full disk", "a pipe that nobody reads"] {
+    for unwritable in ["a full disk", "a pipe without a reader"] {
         let folder = tempfile::tempdir().expect("a folder");
         let log = match unwritable {
             "a full disk" => Stdio::from(OpenOptions::new().write(true).open("/dev/full").expect("it is there")),
@@ -198,7 +198,7 @@ fn a_command_with_closed_output_does_not_panic() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!said.contains("panicked"), "{arguments:?}: {said}");
         assert_eq!(output.status.code(), Some(i32::from(arguments.contains(&"nonsense"))), "{arguments:?}: {said}");
-        // Nor one that can't even complain.
+        // A command whose standard error is closed as well.
         let status =
             hiloop(folder.path()).args(*arguments).stdout(closed()).stderr(closed()).status().expect("it runs");
         assert!(status.code().is_some_and(|code| code < 2), "{arguments:?}: {status}");
@@ -206,7 +206,7 @@ fn a_command_with_closed_output_does_not_panic() {
     let full = OpenOptions::new().write(true).open("/dev/full").expect("it is there");
     let output =
         hiloop(folder.path()).args(["keys", "create"]).stdout(full).stderr(Stdio::piped()).output().expect("it runs");
-    // A key that nobody has seen is worth a word.
+    // A key that could not be printed is reported as an error.
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("hiloop: cannot print: "));
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// So many guests of a session, each with its participant's id.
+/// `count` guests of a session, each with its participant's id.
 async fn guests(hub: &Hub, agent: &Client, session: &str, count: usize) -> Vec<(Client, String)> {
     let invite = async |number: usize| {
         let body = json!({ "name": format!("guest {number}") });
@@ -48,7 +48,7 @@ async fn presence_changes_of_many_people_are_batched() {
     };
     told(&mut watcher, &mut seen, true).await;
     assert!(people.iter().all(|(_, participant)| seen.contains_key(participant)));
-    // And as they go again.
+    // And when they disconnect.
     sockets.truncate(0);
     told(&mut watcher, &mut seen, false).await;
     let seconds = usize::try_from(since.elapsed().as_secs()).expect("few");

@@ -48,7 +48,7 @@ async fn read_everywhere(agent: &Client, human: &Client, session: &str) -> Vec<(
     found
 }
 
-/// Any JSON, with whatever strings there are.
+/// Any JSON, with arbitrary strings.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -65,7 +65,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An envelope in each of the forms that it may have, and in some that it may not.
+/// An envelope in each valid form, and in some invalid ones.
 fn any_envelope() -> impl Strategy<Value = Value> {
     let keys = prop::sample::select(vec!["answerers", "outcome", "acknowledgedAt", "deadlineAt", "response", "x\u{0}"]);
     prop_oneof![
@@ -128,7 +128,7 @@ fn any_body() -> impl Strategy<Value = Value> {
     )
 }
 
-/// Posts it, and checks that it is either refused as bad or, as it was replied, read.
+/// Posts it, and checks that it is either refused with 400 or readable as replied.
 async fn post(client: &Client, path: &str, body: &Value, at: &str) -> Option<Value> {
     let reply = client.post(path, body.clone()).await;
     if reply.status != 201 {
@@ -174,7 +174,7 @@ on_both_engines! {
                 }
             }
         }
-        assert!(taken > 30, "{taken} are too few to mean anything");
+        assert!(taken > 30, "only {taken} values were accepted");
     }
 
     async fn an_unrepresentable_deadline_is_refused(hub: Hub) {
@@ -207,7 +207,7 @@ on_both_engines! {
         let last = json!({ "encryptedContent": "?", "responseRequired": true, "deadlineAt": "9999-12-31T23:59:59.999Z" });
         let interaction = agent.post("/v1/agent/interactions", last).await.expect(201);
         let session = text(&interaction["id"]);
-        // As the release before stored what it took for the sixtieth second of that minute.
+        // As the previous release stored a leap second.
         let id = database.id(session);
         let later = "+10000-01-01T00:00:00.000Z";
         database.execute(&format!("UPDATE messages SET deadline_at = 253402300800000 WHERE session_id = {id}")).await;
@@ -261,10 +261,10 @@ on_both_engines! {
             is_participant(one);
             assert_eq!(one["invitedBy"], Value::Null);
         });
-        // A guest of that release answers any agent.
+        // A guest of that release may answer every agent.
         let other = ask(&agent, &session).await;
         answer(&guest, &session, &other).await;
-        // What that release acknowledges counts as acknowledged.
+        // An acknowledgement by that release counts.
         let interaction = agent.get(&format!("/v1/agent/interactions/{session}")).await.expect(200);
         agent.post(&format!("/v1/agent/interactions/{session}/cancel"), json!({})).await.expect(200);
         let acknowledge = "UPDATE interactions SET acknowledged_seq = 99, acknowledged_at = 1774434600000";
@@ -286,7 +286,7 @@ on_both_engines! {
         hub.owner.post("/v1/manage/agents", json!({ "name": body["name"] })).await.expect(201);
         let added = agent.post(&at_agent(&session, "/participants"), body).await.expect(201);
         agent.delete(&at_agent(&session, &format!("/participants/{}", text(&added["id"])))).await.expect(204);
-        // As that release wrote it.
+        // As that release has written it.
         let inviter = format!(r#","invitedBy":{}"#, added["invitedBy"]);
         let of_session = format!("WHERE session_id = {}", database.id(&session));
         for (now, then) in [

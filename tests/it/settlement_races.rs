@@ -42,7 +42,7 @@ on_both_engines! {
 
         let events = timeline(&agent, &session).await;
         let kinds: Vec<_> = events[before..].iter().map(|event| text(&event["type"])).collect();
-        assert_eq!(kinds, ["message.created", "message.completed"], "nothing of the others is stored");
+        assert_eq!(kinds, ["message.created", "message.completed"], "the losing answers are not stored");
         let message = agent.get(&at_agent(&session, &format!("/messages/{}", text(&question["id"])))).await.expect(200);
         assert_eq!(message["status"], "Completed");
         assert_eq!(message["response"]["messageId"], winner["id"]);

@@ -9,7 +9,7 @@ use hiloop::store::{
 };
 use std::collections::HashMap;
 
-/// A hub in which other tenants have much, and one session that has gone on for long.
+/// A hub with much data of other tenants, and one long session.
 struct Crowd {
     database: Database,
     space: String,
@@ -57,7 +57,7 @@ impl Crowd {
         ] {
             database.execute(&statement).await;
         }
-        // SQLite's own statistics are not kept by the hub: there the plans must be good without.
+        // The hub does not run ANALYZE on SQLite: the plans must be good without statistics.
         if matches!(database, Database::Postgres(_)) {
             database.execute("VACUUM ANALYZE").await;
         }
@@ -67,7 +67,7 @@ impl Crowd {
         Self { database, space, session, agent, message }
     }
 
-    /// How a text is carried out with these values for `$3`, `$4` and `$5`.
+    /// The query plan of a statement with these values for `$3`, `$4` and `$5`.
     async fn plan(&self, text: &str, values: [&str; 3]) -> String {
         let mut filled = text.replace("$1", &self.space).replace("$2", &self.agent);
         for (name, value) in ["$3", "$4", "$5"].iter().zip(values) {
@@ -129,7 +129,7 @@ on_both_engines! {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-        // A page of a space's sessions is read in its order rather than sorted.
+        // A page of a space's sessions is read in index order, without a sort.
         let (_, sessions) = LOOK_UPS.iter().find(|(name, _)| *name == "SESSIONS").expect("it");
         let plan = crowd.plan(sessions.space, values["SESSIONS"]).await;
         if matches!(crowd.database, Database::Sqlite(_)) {
@@ -191,7 +191,7 @@ on_both_engines! {
                 let filled = text.replace("$1", &crowd.space).replace("$2", &crowd.agent);
                 let filled = filled.replace("$3", session).replace("$4", value);
                 let (plan, work) = (database.plan(&filled).await, database.work(&filled).await);
-                // Each message that others have sent is a few steps in an index, and no row.
+                // Each message of another author costs a few index steps and reads no row.
                 let is_covered = plan.contains("COVERING INDEX messages_by_seq")
                     || plan.contains("Index Only Scan") && plan.contains("messages_by_seq");
                 assert!(is_covered, "{name}:\n{plan}");
@@ -217,10 +217,10 @@ on_both_engines! {
             assert!(plan.contains("sessions_unlisted"), "{text}\n{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{text}\n{plan}");
             let work = database.work(&text).await;
-            // 200 entries of the index at most, whatever waits to be listed.
+            // At most 200 index entries, regardless of the number of unlisted sessions.
             assert!(work < 1000, "{work}: {text}\n{plan}");
         }
-        // What is known of a few of them is read by their ids, though there are many others.
+        // A few of them are read by id, although there are many others.
         for rest in [LIST_STATE.space, LIST_STATE.member] {
             let text = format!("{LIST_STATE_OF} ({}), ({nil}){rest}", crowd.session);
             let text = text.replace("$1", &crowd.space).replace("$2", &crowd.agent);

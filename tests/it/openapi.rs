@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 fn document() -> Value {
-    serde_json::from_str(hiloop::http::openapi_text()).expect("JSON")
+    serde_json::from_str(hiloop::testing::openapi_text()).expect("JSON")
 }
 
 fn operations(document: &Value) -> Vec<(String, String, &Value)> {
@@ -77,7 +77,7 @@ fn the_openapi_command_needs_no_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = hiloop(folder.path()).arg("openapi").output().expect("the program runs");
     assert!(output.status.success());
-    assert_eq!(String::from_utf8(output.stdout).expect("text").trim_end(), hiloop::http::openapi_text());
+    assert_eq!(String::from_utf8(output.stdout).expect("text").trim_end(), hiloop::testing::openapi_text());
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "no files are created");
 }
 
@@ -163,7 +163,7 @@ fn examples_match_their_schemas() {
 
 #[test]
 fn the_document_does_not_refer_to_internal_sources() {
-    let text = hiloop::http::openapi_text().to_lowercase();
+    let text = hiloop::testing::openapi_text().to_lowercase();
     for word in ["contract", "architecture.md", ".rs"] {
         assert!(!text.contains(word), "the document names {word}");
     }

@@ -4,7 +4,7 @@ import { Directory, type Member } from "../e2e/directory.js";
 import { checkedEntry, makeEntry } from "../e2e/entries.js";
 import { Refused } from "../e2e/errors.js";
 import { KeyPair, KeyRing } from "../e2e/keys.js";
-import { MessageReader, type OpenedMessage } from "../e2e/messages.js";
+import { MessageReader, NOT_ON_TIMELINE, type OpenedMessage } from "../e2e/messages.js";
 import { unverifiedHeader } from "../e2e/open.js";
 import { Pins } from "../e2e/pins.js";
 import { type KeyStore, type KeyStoreOpener, MemoryKeyStore } from "../e2e/store.js";
@@ -148,7 +148,7 @@ export class Person {
     const from = unverifiedHeader(encryptedTitle)?.from;
     if (!from) return title;
     try {
-      const { header, plain } = await this.reader.openEnvelope(encryptedTitle, id, from.id, `title of ${id}`);
+      const { header, plain } = await this.reader.openEnvelope(encryptedTitle, id, from.id, `title of ${id}`, NOT_ON_TIMELINE);
       return header.kind === "title" ? (asContent(plain.content)?.text ?? null) : null;
     } catch (error) {
       if (error instanceof Refused) return null;

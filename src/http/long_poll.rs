@@ -11,7 +11,7 @@ use crate::domain::interaction::Interaction;
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
 use crate::hub::Wake;
 use crate::protocol::body::Heard;
-use crate::store::{Moment, Said};
+use crate::store::{HeadWithMessage, Moment};
 use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -94,7 +94,7 @@ pub async fn session(
     let scope = principal.scope();
     let after = match after {
         Some(after) => after,
-        None => app.store.last_said_by(scope, session, principal.id()).await?.ok_or(MISSING)?,
+        None => app.store.last_message_by(scope, session, principal.id()).await?.ok_or(MISSING)?,
     };
     let (said, request) = wait_for_words(&app, &principal, session, after, patience).await?;
     let said = said.ok_or(MISSING)?;
@@ -119,10 +119,10 @@ async fn wait_for_words(
     session: SessionId,
     after: i64,
     patience: Duration,
-) -> Result<(Option<Said>, Option<LongLived>), Refusal> {
+) -> Result<(Option<HeadWithMessage>, Option<LongLived>), Refusal> {
     let scope = principal.scope();
     if patience.is_zero() {
-        return Ok((app.store.first_said(scope, session, after).await?, None));
+        return Ok((app.store.first_message_after(scope, session, after).await?, None));
     }
     // Register first, then read the store, as for a message.
     let request = LongLived::begin(app, principal)?;
@@ -134,7 +134,7 @@ async fn wait_for_words(
     loop {
         // The store has all of these, unless it was restored to an earlier state: then it is not read in a loop.
         let reached = watch.high_water_mark();
-        let said = app.store.first_said(scope, session, searched).await?;
+        let said = app.store.first_message_after(scope, session, searched).await?;
         let Some(found) = said.filter(|said| said.message.is_none()) else { return Ok((said, Some(request))) };
         // Also where `after` is beyond the head: any later event may end the access.
         let seen = found.head.last_seq.max(reached);
@@ -154,7 +154,7 @@ async fn wait_for_words(
         }
     }
     // Once more, for events whose hint was lost.
-    Ok((app.store.first_said(scope, session, searched).await?, Some(request)))
+    Ok((app.store.first_message_after(scope, session, searched).await?, Some(request)))
 }
 
 /// `?after=SEQ`
@@ -229,7 +229,7 @@ async fn wait_for_settlement(
     let until = Instant::now() + patience;
     let mut long_poll = app.hub.long_poll(session, id);
     loop {
-        let outlook = app.store.outlook(principal.scope(), session, id).await?.ok_or(MISSING)?;
+        let outlook = app.store.head_with_status(principal.scope(), session, id).await?.ok_or(MISSING)?;
         if outlook.status != MessageStatus::Pending {
             return Ok(Some(request));
         }

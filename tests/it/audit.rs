@@ -3,8 +3,8 @@
 use crate::support::hub::{at_agent, text};
 use crate::support::sql::Database;
 use crate::support::{Client, eventually, on_both_engines};
-use hiloop::audit::FailedAccount;
 use hiloop::domain::AuditSource;
+use hiloop::testing::FailedAccount;
 use serde_json::{Value, json};
 
 async fn entries(manager: &Client) -> Vec<Value> {

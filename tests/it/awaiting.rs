@@ -4,7 +4,7 @@ use crate::support::hub::{Engine, UNKNOWN, answer, ask, at_agent, at_message, co
 use crate::support::statement_log::StatementLog;
 use crate::support::{Client, Hub, PATIENCE, eventually, on_both_engines, timeout};
 use hiloop::server::start;
-use hiloop::store::LOOK_UPS;
+use hiloop::testing::LOOK_UPS;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -50,10 +50,10 @@ async fn a_wait_asks_the_store_once_before_and_once_after() {
         look_ups(&relay.take())
     };
     // Nothing that a message says is read before it settles.
-    assert_eq!(cost(&at_message(&session, &question, "/await?timeout=1")).await, ["OUTLOOK", "MESSAGE"]);
+    assert_eq!(cost(&at_message(&session, &question, "/await?timeout=1")).await, ["HEAD_WITH_STATUS", "MESSAGE"]);
     assert_eq!(cost(&at_message(&session, &question, "/await?timeout=0")).await, ["MESSAGE"]);
     let found = cost(&at_interaction(&interaction, "/await?timeout=1")).await;
-    assert_eq!(found, ["INTERACTION_MESSAGE", "OUTLOOK", "INTERACTION"]);
+    assert_eq!(found, ["INTERACTION_MESSAGE", "HEAD_WITH_STATUS", "INTERACTION"]);
     assert_eq!(cost(&at_interaction(&interaction, "/await?timeout=0")).await, ["INTERACTION"]);
 
     relay.take();
@@ -61,12 +61,12 @@ async fn a_wait_asks_the_store_once_before_and_once_after() {
     let waiter = tokio::spawn(async move { waiter.get(&path).await.expect(200) });
     let figure = &server.context.metrics.waiters;
     eventually("it to wait", async || (figure.get() == 1).then_some(())).await;
-    assert_eq!(look_ups(&relay.take()), ["OUTLOOK"]);
+    assert_eq!(look_ups(&relay.take()), ["HEAD_WITH_STATUS"]);
     agent.post(&at_message(&session, &question, "/cancel"), json!({})).await.expect(200);
     assert_eq!(waiter.await.expect("no panic")["status"], "Cancelled");
     // The waiter's reply, and the one to the cancelling.
     assert_eq!(look_ups(&relay.take()), ["MESSAGE", "MESSAGE"]);
-    assert_eq!(cost(&at_message(&session, &question, "/await?timeout=55")).await, ["OUTLOOK", "MESSAGE"]);
+    assert_eq!(cost(&at_message(&session, &question, "/await?timeout=55")).await, ["HEAD_WITH_STATUS", "MESSAGE"]);
     server.stop().await;
 }
 

@@ -7,8 +7,8 @@ use crate::support::{Client, Engine, Hub, Stopwatch, eventually, on_both_engines
 use chrono::{DateTime, Utc};
 use futures::future::{join, join_all};
 use hiloop::clock::{Clock as _, SystemClock};
-use hiloop::store::DUE_MESSAGES;
 use hiloop::store::open::open;
+use hiloop::testing::DUE_MESSAGES;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 fn document() -> Value {
-    serde_json::from_str(hiloop::http::openapi_text()).expect("JSON")
+    serde_json::from_str(hiloop::testing::openapi_text()).expect("JSON")
 }
 
 fn operations(document: &Value) -> Vec<(String, String, &Value)> {
@@ -77,7 +77,7 @@ fn the_command_prints_it_without_a_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = hiloop(folder.path()).arg("openapi").output().expect("the program runs");
     assert!(output.status.success());
-    assert_eq!(String::from_utf8(output.stdout).expect("text").trim_end(), hiloop::http::openapi_text());
+    assert_eq!(String::from_utf8(output.stdout).expect("text").trim_end(), hiloop::testing::openapi_text());
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "it leaves nothing behind");
 }
 
@@ -163,7 +163,7 @@ fn examples_are_what_their_schemas_say() {
 
 #[test]
 fn outside_readers_are_sent_to_nothing_that_they_do_not_have() {
-    let text = hiloop::http::openapi_text().to_lowercase();
+    let text = hiloop::testing::openapi_text().to_lowercase();
     for word in ["contract", "architecture.md", ".rs"] {
         assert!(!text.contains(word), "the document names {word}");
     }

@@ -3,8 +3,8 @@
 use crate::support::hub::{ask, text};
 use crate::support::sql::Database;
 use crate::support::{Hub, on_both_engines};
-use hiloop::store::{
-    LIST_STATE, LIST_STATE_OF, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_TELL, TITLE_AT, UNACKNOWLEDGED, UNLISTED,
+use hiloop::testing::{
+    LIST_STATE, LIST_STATE_OF, LOOK_UPS, PENDING_MESSAGES, SESSIONS_TO_ANNOUNCE, TITLE_AT, UNACKNOWLEDGED, UNLISTED,
     UNLISTED_OF_SPACE, UNLISTED_TOTAL,
 };
 use std::collections::HashMap;
@@ -99,13 +99,13 @@ on_both_engines! {
             ("SESSIONS_TOTAL", ["NULL", "", ""]),
             ("SESSIONS", ["'Closed'", "20", "0"]),
             ("FEED", [agent, "20", "0"]),
-            ("STANDING", [session, agent, ""]),
+            ("HEAD_WITH_PARTICIPANT", [session, agent, ""]),
             ("LAST_OLDER", [session, "19000", "0"]),
             ("MESSAGE", [session, message, ""]),
             ("SIZED_MESSAGE", [session, message, ""]),
-            ("LAST_SAID_BY", [session, agent, ""]),
-            ("FIRST_SAID", [session, "19000", ""]),
-            ("OUTLOOK", [session, message, ""]),
+            ("LAST_MESSAGE_BY", [session, agent, ""]),
+            ("FIRST_MESSAGE_AFTER", [session, "19000", ""]),
+            ("HEAD_WITH_STATUS", [session, message, ""]),
             ("READ_MARK", [session, agent, "19000"]),
             ("MESSAGE_AT", [session, "2", ""]),
             ("INTERACTIONS_TOTAL", ["'Pending'", "", ""]),
@@ -141,7 +141,7 @@ on_both_engines! {
         let crowd = Crowd::of(&hub).await;
         let nil = crowd.database.id("00000000-0000-0000-0000-000000000000");
         // Its own order of values: the principal comes before the space.
-        let text = SESSIONS_TO_TELL.replace("$1", &crowd.agent).replace("$2", &crowd.space).replace("$3", &nil);
+        let text = SESSIONS_TO_ANNOUNCE.replace("$1", &crowd.agent).replace("$2", &crowd.space).replace("$3", &nil);
         let plan = crowd.database.plan(&text.replace("$4", "1").replace("$5", "64")).await;
         Database::uses_index(&plan, "participants_by_principal");
     }
@@ -185,7 +185,7 @@ on_both_engines! {
         if matches!(database, Database::Postgres(_)) {
             database.execute("VACUUM ANALYZE").await;
         }
-        for (name, value) in [("FIRST_SAID", "0"), ("LAST_SAID_BY", crowd.agent.as_str())] {
+        for (name, value) in [("FIRST_MESSAGE_AFTER", "0"), ("LAST_MESSAGE_BY", crowd.agent.as_str())] {
             let (_, texts) = LOOK_UPS.iter().find(|(look_up, _)| *look_up == name).expect("it");
             for text in [texts.space, texts.member] {
                 let filled = text.replace("$1", &crowd.space).replace("$2", &crowd.agent);

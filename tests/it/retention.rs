@@ -9,7 +9,7 @@ use hiloop::broker::{Broker, Signal};
 use hiloop::config::Retention;
 use hiloop::domain::{SessionId, SpaceId};
 use hiloop::server::start_with;
-use hiloop::store::ENDED_SESSION;
+use hiloop::testing::ENDED_SESSION;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use crate::support::sql::Database;
 use crate::support::{Client, Nodes, Redis, eventually, on_both_engines};
 use futures::future::join_all;
 use hiloop::domain::{ConnectionId, Principal};
-use hiloop::hub::subscriber::Connection;
+use hiloop::testing::Connection;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -109,7 +109,7 @@ async fn a_stream_outlasts_a_restart_of_the_store_and_goes_on_where_it_was() {
     assert!(slow.read_until("message.created").await);
     postgres.stop();
     let failed = async || {
-        let figures = hub.context().metrics.render(&hiloop::metrics::Asked::default()).expect("figures");
+        let figures = hub.context().metrics.render(&hiloop::testing::Asked::default()).expect("figures");
         let line = figures.lines().find_map(|line| line.strip_prefix(FAILURES)).expect("a figure");
         (line != "0").then_some(())
     };

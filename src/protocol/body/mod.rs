@@ -13,7 +13,6 @@ mod participant;
 mod session;
 mod timeline;
 
-pub use envelope::EnvelopeInput;
 pub use interaction::{AnswerDraft, BlocksDraft, InteractionDraft};
 pub use key::{AttestationDraft, KeyBackup, PublicKeyDraft};
 pub use message::{AcknowledgementDraft, Heard, MessageDraft};

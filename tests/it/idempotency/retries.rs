@@ -10,7 +10,7 @@ use futures::future::join_all;
 use hiloop::broker::LocalBroker;
 use hiloop::clock::SystemClock;
 use hiloop::server::start_with;
-use hiloop::timeline::Idempotency;
+use hiloop::testing::Idempotency;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;

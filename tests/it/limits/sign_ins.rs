@@ -5,10 +5,10 @@ use crate::support::hub::text;
 use crate::support::socket::End;
 use crate::support::{Client, Engine, Hub, Socket};
 use futures::future::join_all;
-use hiloop::auth::Secret;
-use hiloop::auth::secret::{API_KEY, GUEST_TOKEN, REFRESH_TOKEN, SETUP_TOKEN};
 use hiloop::domain::people::{Human, Role};
 use hiloop::store::NewHuman;
+use hiloop::testing::Secret;
+use hiloop::testing::secret::{API_KEY, GUEST_TOKEN, REFRESH_TOKEN, SETUP_TOKEN};
 use serde_json::{Value, json};
 use std::time::Instant;
 

@@ -3,10 +3,10 @@
 use super::timeline_builder::TimelineBuilder;
 use super::{NOW, key_of, page, revoker};
 use futures::future::join_all;
-use hiloop::auth::secret::hash;
 use hiloop::domain::participant::MemberRef;
 use hiloop::domain::{Permission, Scope, SpaceId};
 use hiloop::store::NotRevoked;
+use hiloop::testing::secret::hash;
 use std::collections::HashSet;
 
 on_both_stores! {

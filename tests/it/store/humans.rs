@@ -3,10 +3,10 @@
 use super::{NOW, new_human, page, sign_in};
 use crate::support::sql;
 use futures::future::join_all;
-use hiloop::auth::secret::hash;
 use hiloop::domain::people::{Role, Space};
 use hiloop::domain::{HumanId, SpaceId};
 use hiloop::store::{FormerHumans, NewHuman, RefreshOutcome};
+use hiloop::testing::secret::hash;
 use uuid::Uuid;
 
 on_both_stores! {

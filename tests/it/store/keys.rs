@@ -3,10 +3,10 @@
 use super::timeline_builder::{Load, TimelineBuilder};
 use super::{NOW, key_of, page, revoker};
 use futures::future::join_all;
-use hiloop::auth::secret::hash;
 use hiloop::domain::people::Space;
 use hiloop::domain::{Author, KeyId, Permission, Scope, SpaceId};
 use hiloop::store::{LockWait, NewKey, NotRevoked, StoreError, Uses};
+use hiloop::testing::secret::hash;
 
 on_both_stores! {
     async fn a_key_speaks_until_it_is_revoked(store: Empty) {

@@ -4,7 +4,7 @@ use super::{Empty, NOW, page};
 use crate::support::sql;
 use futures::future::join_all;
 use hiloop::domain::{AgentId, HumanId, MessageStatus, Scope, SessionId, SessionStatus, SpaceId, Timestamp};
-use hiloop::store::{COUNTS, FEW_SESSIONS, FIRST_ENTRIES, LOOK_UPS, Scoped, UNLISTED_OF_SPACE};
+use hiloop::testing::{COUNTS, FEW_SESSIONS, FIRST_ENTRIES, LOOK_UPS, Scoped, UNLISTED_OF_SPACE};
 
 /// Everything that the lists of a space, an agent and a human say: for each page its total and its sessions.
 async fn pages(store: &Empty, space: SpaceId, agent: AgentId, human: HumanId) -> Vec<(String, i64, Vec<SessionId>)> {

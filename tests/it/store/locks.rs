@@ -2,8 +2,8 @@
 
 use super::{Empty, NOW, sign_in};
 use crate::support::{Engine, eventually};
-use hiloop::auth::secret::hash;
 use hiloop::domain::HumanId;
+use hiloop::testing::secret::hash;
 use sqlx::{PgPool, Postgres as Pg, Transaction};
 use std::sync::Arc;
 use uuid::Uuid;

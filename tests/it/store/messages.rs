@@ -69,23 +69,23 @@ on_both_stores! {
         let (guest, _) = line.invite("g", "token");
         line.save(&store).await;
         let scope = Scope::Space(space.id);
-        let first = async |after| store.first_said(scope, line.id(), after).await.expect("the store").expect("there");
-        assert_eq!(store.last_said_by(scope, line.id(), agent.id).await.expect("the store"), Some(0));
+        let first = async |after| store.first_message_after(scope, line.id(), after).await.expect("the store").expect("there");
+        assert_eq!(store.last_message_by(scope, line.id(), agent.id).await.expect("the store"), Some(0));
         assert_eq!((first(0).await.head.last_seq, first(0).await.message), (2, None));
         line.post(&agent, "a", None);
         let by_human = line.post(&human, "h", None);
         let own = line.post(&agent, "a", None);
         let by_guest = line.post(&guest, "g", None);
         line.save(&store).await;
-        let first = async |after| store.first_said(scope, line.id(), after).await.expect("the store").expect("there");
-        assert_eq!(store.last_said_by(scope, line.id(), agent.id).await.expect("the store"), Some(own.seq));
+        let first = async |after| store.first_message_after(scope, line.id(), after).await.expect("the store").expect("there");
+        assert_eq!(store.last_message_by(scope, line.id(), agent.id).await.expect("the store"), Some(own.seq));
         assert_eq!(first(0).await.message, Some(by_human.id));
         assert_eq!(first(by_human.seq).await.message, Some(by_guest.id));
         assert_eq!(first(by_guest.seq).await.message, None);
         assert_eq!(first(0).await.head.last_seq, 6);
         for elsewhere in [Scope::Space(other.id), Scope::Member(space.id, PrincipalId(Uuid::now_v7()))] {
-            assert!(store.first_said(elsewhere, line.id(), 0).await.expect("the store").is_none());
-            assert!(store.last_said_by(elsewhere, line.id(), agent.id).await.expect("the store").is_none());
+            assert!(store.first_message_after(elsewhere, line.id(), 0).await.expect("the store").is_none());
+            assert!(store.last_message_by(elsewhere, line.id(), agent.id).await.expect("the store").is_none());
         }
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let guests = tx.participant_names(line.id(), false).await.expect("the store");
@@ -145,7 +145,7 @@ on_both_stores! {
         let plain = line.post(&agent, "no question", None);
         line.save(&store).await;
         let outlook = async |id| {
-            let found = store.outlook(Scope::Space(space.id), line.id(), id).await.expect("the store");
+            let found = store.head_with_status(Scope::Space(space.id), line.id(), id).await.expect("the store");
             found.map(|outlook| (outlook.status, outlook.head))
         };
         let at = line.session.updated_at;
@@ -155,7 +155,7 @@ on_both_stores! {
         assert_eq!(outlook(MessageId::new()).await, None);
         line.cancel(&agent, asked.id);
         line.save(&store).await;
-        let found = store.outlook(Scope::Space(space.id), line.id(), asked.id).await.expect("the store").expect("there");
+        let found = store.head_with_status(Scope::Space(space.id), line.id(), asked.id).await.expect("the store").expect("there");
         assert_eq!((found.status, found.head.last_seq), (MessageStatus::Cancelled, 4));
     }
 

@@ -3,10 +3,10 @@
 use super::timeline_builder::TimelineBuilder;
 use super::{NOW, page};
 use futures::future::join_all;
-use hiloop::auth::secret::hash;
 use hiloop::domain::change::Change;
 use hiloop::domain::{Actor, ParticipantType, PrincipalId, Scope};
 use hiloop::store::{LockWait, NewMark, ReadMark, StoreError};
+use hiloop::testing::secret::hash;
 use std::collections::HashSet;
 use uuid::Uuid;
 

@@ -3,9 +3,9 @@
 use super::timeline_builder::Load;
 use super::{NOW, key_of, saved};
 use futures::future::join_all;
-use hiloop::auth::secret::hash;
 use hiloop::domain::{MessageId, SessionId};
 use hiloop::store::{LockWait, SavedReply, SavedReplyKind, StoreError, WriteSet};
+use hiloop::testing::secret::hash;
 use std::collections::HashSet;
 use std::sync::Arc;
 

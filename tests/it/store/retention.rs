@@ -3,10 +3,10 @@
 use super::timeline_builder::{Load, TimelineBuilder};
 use super::{NOW, saved, sign_in};
 use crate::support::sql;
-use hiloop::auth::secret::hash;
 use hiloop::domain::change::Change;
 use hiloop::domain::{Actor, Scope};
-use hiloop::store::{LockWait, Passing, RefreshOutcome, SavedReplyKind, WriteSet};
+use hiloop::store::{ExpiredRows, LockWait, RefreshOutcome, SavedReplyKind, WriteSet};
+use hiloop::testing::secret::hash;
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -38,11 +38,11 @@ on_both_stores! {
             pieces
         };
         // A sign-in goes when nothing of it is left, and nothing goes in larger pieces than asked for.
-        assert_eq!(pieces(Passing::SignIns, 10).await, [0]);
-        assert_eq!(pieces(Passing::RefreshTokens, 1).await, [1, 1, 0]);
-        assert_eq!(pieces(Passing::SignIns, 10).await, [2, 0]);
-        assert_eq!(pieces(Passing::Replies, 10).await, [1, 0]);
-        assert_eq!(pieces(Passing::SetupTokens, 10).await, [1, 0]);
+        assert_eq!(pieces(ExpiredRows::SignIns, 10).await, [0]);
+        assert_eq!(pieces(ExpiredRows::RefreshTokens, 1).await, [1, 1, 0]);
+        assert_eq!(pieces(ExpiredRows::SignIns, 10).await, [2, 0]);
+        assert_eq!(pieces(ExpiredRows::Replies, 10).await, [1, 0]);
+        assert_eq!(pieces(ExpiredRows::SetupTokens, 10).await, [1, 0]);
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let keys = ["-10", "0", "10"].map(|key| ("s".to_owned(), key.to_owned()));
         let left = tx.saved_replies(&keys, NOW.plus_seconds(-100)).await.expect("the store");
@@ -97,7 +97,7 @@ on_both_stores! {
         let held = if tx.is_some() { 3 } else { 0 };
         let mut pieces = Vec::new();
         while pieces.last().is_none_or(|gone| *gone == 500) {
-            pieces.push(store.prune(Passing::Revocations, NOW, 500).await.expect("the store"));
+            pieces.push(store.prune(ExpiredRows::Revocations, NOW, 500).await.expect("the store"));
         }
         assert_eq!(pieces, [500, 500, 203 - held]);
         drop(tx);

@@ -3,9 +3,9 @@
 use super::{NOW, page, sign_in, subjects};
 use crate::support::sql;
 use futures::future::join_all;
-use hiloop::auth::secret::hash;
 use hiloop::domain::people::SignIn;
 use hiloop::store::{EndedSignIns, NewSignIn, RefreshOutcome};
+use hiloop::testing::secret::hash;
 use std::collections::HashSet;
 use std::sync::Arc;
 use uuid::Uuid;

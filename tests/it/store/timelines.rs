@@ -19,7 +19,7 @@ on_both_stores! {
         let head = Head { space: space.id, last_seq: 2, first_seq: 1, at };
         let scope = Scope::Space(space.id);
         assert_eq!(store.head(scope, line.id()).await.expect("the store"), Some(head));
-        let standing = store.standing(scope, line.id(), agent.id.into()).await.expect("the store").expect("in scope");
+        let standing = store.head_with_participant(scope, line.id(), agent.id.into()).await.expect("the store").expect("in scope");
         let own = store.participants(scope, line.id(), page(1, 1)).await.expect("the store").expect("in scope").data;
         assert_eq!((standing.head, standing.participant), (head, Some(own[0].id)));
         assert!(!standing.is_crowd);
@@ -31,10 +31,10 @@ on_both_stores! {
         for (count, is_crowd) in [(20, false), (21, true)] {
             let mut line = TimelineBuilder::new(&space, &people[21 - count..]);
             line.save(&store).await;
-            let standing = store.standing(scope, line.id(), agent.id.into()).await.expect("the store");
+            let standing = store.head_with_participant(scope, line.id(), agent.id.into()).await.expect("the store");
             assert_eq!(standing.expect("in scope").is_crowd, is_crowd, "{count} people and an agent");
         }
-        let other = store.standing(scope, line.id(), PrincipalId(Uuid::now_v7())).await.expect("the store");
+        let other = store.head_with_participant(scope, line.id(), PrincipalId(Uuid::now_v7())).await.expect("the store");
         assert_eq!(other.expect("in scope").participant, None);
     }
 

@@ -4,11 +4,11 @@ use super::timeline_builder::{Ask, Load, TimelineBuilder};
 use super::{NOW, saved};
 use crate::support::eventually;
 use futures::future::join_all;
-use hiloop::auth::secret::hash;
 use hiloop::domain::{
     AnswerOutcome, MessageId, MessageStatus, ParticipantId, PrincipalId, Priority, Responder, Scope, SessionId,
 };
 use hiloop::store::{LockWait, Named, SavedReplyKind, WriteSet};
+use hiloop::testing::secret::hash;
 use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -34,8 +34,8 @@ pub use postgres::Postgres;
 pub use redis::Redis;
 pub use socket::Socket;
 
-use hiloop::metrics::Metrics;
-use hiloop::supervisor::Supervisor;
+use hiloop::testing::Metrics;
+use hiloop::testing::Supervisor;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 import { type Known, safetyNumber } from "../e2e/safety.js";
 import { type ReceiptOptions, type VerifiedReceipt, verifyReceipt } from "../e2e/receipts.js";
 import { HiloopError, SignedOutError } from "../errors.js";
+import { type OfflineOptions, offlineOptions } from "../offline/offline.js";
 import type {
   AgentSelf,
   AwaitedMessage,
@@ -103,12 +104,13 @@ export class HiloopClient {
 
   /** Opens a session: with every human of the space unless `participants` names some. */
   async createSession({ title, ...input }: SessionInput = {}, options: WriteOptions = {}): Promise<Session> {
-    if (title === undefined) return this.api.write("/v1/agent/sessions", input, options);
     const agent = this.api.agentOf(options);
-    if (this.api.settings.encryption === "off") return this.api.write("/v1/agent/sessions", { ...input, title }, options);
-    // Sealed to those who take part, which the hub says once the session exists.
+    if (this.api.settings.encryption === "off") return this.api.write("/v1/agent/sessions", { ...input, ...(title === undefined ? {} : { title }) }, options);
+    // So that people can write to it before it has written.
+    await this.agentKeys.encrypting(agent);
     const session = await this.api.write<Session>("/v1/agent/sessions", input, options);
-    if (session.encryptedTitle) return session;
+    if (title === undefined || session.encryptedTitle) return session;
+    // Sealed to those who take part, whom the hub names once the session exists.
     return this.api.call("PATCH", at(session.id), options, { body: await this.mode.title(agent, session.id, title) });
   }
 
@@ -345,6 +347,14 @@ export class HiloopClient {
   /** New encryption keys for an agent whose keys are lost: people are warned and have to trust them. The id of the new key. */
   replaceKeys(options: RequestOptions = {}): Promise<string> {
     return this.agentKeys.replaceKeys(this.api.agentOf(options));
+  }
+
+  /**
+   * A client without a hub, for development: a person in this process answers every question as `answers` says. Keys,
+   * envelopes and checks are the real ones.
+   */
+  static offline({ answers, ...options }: OfflineOptions & HiloopClientOptions = {}): HiloopClient {
+    return new HiloopClient({ ...options, ...offlineOptions({ answers }, options.logger).options });
   }
 
   /** Checks a receipt without a hub; throws where it does not hold. */

@@ -49,13 +49,8 @@ async fn a_long_poll_queries_the_store_once_before_and_once_after_waiting() {
         agent.get(path).await.expect(200);
         look_ups(&relay.take())
     };
-<<<<<<< HEAD:tests/it/long_polls.rs
-    // The message itself is not read before it settles.
-    assert_eq!(cost(&at_message(&session, &question, "/await?timeout=1")).await, ["OUTLOOK", "MESSAGE"]);
-=======
     // The message itself is not read before it settles.
     assert_eq!(cost(&at_message(&session, &question, "/await?timeout=1")).await, ["HEAD_WITH_STATUS", "MESSAGE"]);
->>>>>>> main:tests/it/awaiting.rs
     assert_eq!(cost(&at_message(&session, &question, "/await?timeout=0")).await, ["MESSAGE"]);
     let found = cost(&at_interaction(&interaction, "/await?timeout=1")).await;
     assert_eq!(found, ["INTERACTION_MESSAGE", "HEAD_WITH_STATUS", "INTERACTION"]);

@@ -31,6 +31,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY loadtest/Cargo.toml loadtest/
 COPY sdk/rust/Cargo.toml sdk/rust/
+COPY tests/support/Cargo.toml tests/support/
 COPY scripts/release.sh scripts/
 RUN scripts/release.sh dependencies
 COPY migrations migrations

@@ -63,7 +63,7 @@ stand_in() {
     for file in src/main.rs loadtest/src/main.rs; do
         [ -e "$file" ] || { mkdir -p "$(dirname "$file")" && echo 'fn main() {}' >"$file"; }
     done
-    for file in src/lib.rs sdk/rust/src/lib.rs; do
+    for file in src/lib.rs sdk/rust/src/lib.rs tests/support/src/lib.rs; do
         [ -e "$file" ] || { mkdir -p "$(dirname "$file")" && : >"$file"; }
     done
 }

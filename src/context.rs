@@ -6,13 +6,11 @@ use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::hub::Hub;
-use crate::limits::BodyMemory;
-use crate::limits::Connections;
-use crate::limits::SpaceBytes;
+use crate::limits::{BodyMemory, Connections};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::supervisor::Supervisor;
-use crate::timeline::Timeline;
+use crate::timeline::{SpaceBytes, Timeline};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 

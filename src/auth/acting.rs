@@ -7,8 +7,7 @@ use crate::domain::{
     Actor, ActorType, AgentId, AuditEntry, AuditEvent, AuditSource, AuditTarget, AuditTargetType, Author,
     ClientNetwork, Permission, Refusal,
 };
-use crate::limits::directory;
-use crate::store::{KeyHolder, Store};
+use crate::store::{KeyHolder, Store, quotas};
 use std::sync::Arc;
 
 pub(super) struct Acting {
@@ -58,7 +57,7 @@ impl Acting {
         let mut tx = self.store.begin_directory().await?;
         let (agent, is_new) = tx.ensure_agent(key.space, name, None, now).await?.ok_or(Refusal::NotFound("Agent"))?;
         if is_new {
-            directory::check_agents(&self.quotas, &mut *tx, key.space).await?;
+            quotas::check_agents(&self.quotas, &mut *tx, key.space).await?;
             let source = AuditSource { origin: Some(from.to_string()), request_id: None };
             let actor = Actor { kind: ActorType::Agent, id: Some(own.0.0), name: own.1 };
             let entry = AuditEntry::new(AuditEvent::AgentCreated, Some(key.space), &source, now);

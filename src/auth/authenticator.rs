@@ -2,6 +2,7 @@
 
 use super::acting::Acting;
 use super::attempts::Attempts;
+use super::caller::{Caller, Provisioner};
 use super::credential::Credential;
 use super::external::ExternalPeople;
 use super::jwt::{Jwts, OwnClaims, Verified};
@@ -12,43 +13,17 @@ use crate::clock::Clock;
 use crate::config::Quotas;
 use crate::domain::people::Human;
 use crate::domain::principal::{AgentPrincipal, GuestPrincipal, HumanPrincipal};
-use crate::domain::{ClientNetwork, HumanId, KeyId, Permission, Principal, Refusal, SpaceId, Timestamp};
+use crate::domain::{ClientNetwork, HumanId, Permission, Principal, Refusal, Timestamp};
 use crate::store::{SecretHash, Store, StoreError};
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use uuid::Uuid;
 
-/// How long a resolved credential is cached. A revocation on another node whose hint was lost takes effect after this time.
+/// How long a resolved credential is cached. If the hint of a revocation on another node is lost, the revocation takes effect after this time.
 const CACHE_TTL: Duration = Duration::from_secs(1);
 const MAX_CACHED: usize = 50_000;
 /// Most credentials that are known to be valid, as hashes, for rate limits.
 const MAX_VALID: usize = 50_000;
-
-/// A key that provisions agents.
-#[derive(Clone, Debug)]
-pub struct Provisioner {
-    pub space: SpaceId,
-    pub key: KeyId,
-    pub expires_at: Option<Timestamp>,
-}
-
-/// The caller that a credential authenticates.
-#[derive(Clone, Debug)]
-pub enum Caller {
-    Principal(Arc<Principal>),
-    Provisioner(Provisioner),
-}
-
-impl Caller {
-    /// The ids whose revocation ends the credential.
-    fn revocable(&self) -> [Option<Uuid>; 3] {
-        match self {
-            Self::Principal(principal) => principal.revocable(),
-            Self::Provisioner(provisioner) => [Some(provisioner.key.0), Some(provisioner.space.0), None],
-        }
-    }
-}
 
 pub struct Authenticator {
     store: Arc<dyn Store>,
@@ -135,7 +110,7 @@ impl Authenticator {
     }
 
     /// Clears the cache: the next use of each credential is looked up.
-    pub fn forget_all(&self) {
+    pub fn clear_cache(&self) {
         self.cache.clear();
     }
 
@@ -272,7 +247,7 @@ impl Authenticator {
             Some(sign_in) if !self.store.has_sign_in(id, sign_in, now).await? => {
                 Err(unauthorized("The token's sign-in has ended"))
             }
-            None if human.has_voided(claims.iat) => Err(unauthorized("The token is not valid any more")),
+            None if human.has_voided(claims.iat) => Err(unauthorized("The token is no longer valid")),
             _ => Ok(human),
         }
     }

@@ -4,6 +4,7 @@ mod accounts;
 mod acting;
 mod attempts;
 mod authenticator;
+mod caller;
 pub mod credential;
 mod external;
 mod jwks;
@@ -15,7 +16,8 @@ mod usage;
 
 pub use accounts::{Accounts, SignedIn, Visit};
 pub use attempts::Attempts;
-pub use authenticator::{Authenticator, Caller, Provisioner};
+pub use authenticator::Authenticator;
+pub use caller::{Caller, Provisioner};
 pub use jwks::Jwks;
 pub use jwt::{JwtConfig, JwtSecrets, Jwts};
 pub use revoked::RecentlyRevoked;

@@ -3,13 +3,12 @@
 //! The only guarantee: a signal that is published *may* reach the other nodes that have declared interest, once, several
 //! times, late, or out of order. Correctness must not depend on it; where a hint is missing, the hub reads the store.
 
-pub mod counters;
 pub mod local;
 pub mod redis;
 
 use crate::domain::{Actor, CommittedEvent, EventHint, ParticipantId, PrincipalId, SessionId, SpaceId};
+use crate::metrics::SignalCounts;
 use async_trait::async_trait;
-pub use counters::Counters;
 pub use local::LocalBroker;
 pub use redis::RedisBroker;
 use std::sync::Arc;
@@ -97,7 +96,7 @@ pub trait Broker: Send + Sync {
         Connectivity::SingleNode
     }
     /// Signals sent, received and lost so far; none for a single node.
-    fn counters(&self) -> Option<Arc<Counters>> {
+    fn counters(&self) -> Option<Arc<SignalCounts>> {
         None
     }
     /// Whether a principal has a subscribed socket for a session on another node, by the messages received so far. Only for

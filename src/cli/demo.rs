@@ -6,6 +6,7 @@ mod envelope;
 mod hub;
 mod key;
 mod lines;
+mod progress;
 mod script;
 mod words;
 
@@ -16,7 +17,6 @@ use super::CliError;
 use crate::config::DatabaseSettings;
 use clap::Args;
 use hiloop_sdk::Client;
-use std::io::Write as _;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -26,16 +26,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 pub(super) struct Demo {
-    /// The URL under which the hub is reached
+    /// URL of the hub
     #[arg(long, env = "HILOOP_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// API key; without one, the demo makes itself a key in the hub's store for as long as it runs
+    /// API key; without one, the demo creates a temporary key in the hub's store
     #[arg(long, env = "HILOOP_KEY", hide_env_values = true)]
     key: Option<String>,
     /// End after one conversation
     #[arg(long)]
     once: bool,
-    /// How long the agent types at a message, in seconds
+    /// Time that the agent types before it posts a message, in seconds
     #[arg(long, default_value = "1.5", value_parser = seconds)]
     pace: Duration,
     #[command(flatten)]
@@ -93,13 +93,6 @@ fn stop_on_signal(stop: CancellationToken) -> Result<(), CliError> {
         stop.cancel();
     });
     Ok(())
-}
-
-/// Prints a line of progress. It may hold text that people wrote, so control characters are replaced.
-fn print_progress(line: &str) {
-    let clean: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    // A closed standard output is no reason to stop.
-    let _ = writeln!(std::io::stdout().lock(), "{}", envelope::shortened(&clean, 120));
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

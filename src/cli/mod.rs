@@ -1,6 +1,7 @@
 //! The command line: one command per file.
 
 mod demo;
+mod error;
 mod healthcheck;
 mod humans;
 mod keys;
@@ -9,18 +10,14 @@ mod migrate;
 mod openapi;
 mod print;
 mod serve;
+mod space;
 mod token;
 
-use crate::clock::{Clock as _, SystemClock};
-use crate::config::{ConfigError, DEFAULT_SPACE, LogSettings, Settings};
-use crate::domain::Refusal;
-use crate::domain::people::Space;
-use crate::server::StartError;
-use crate::service::directory::spaces;
-use crate::store::{Store, StoreError};
+use crate::config::{DEFAULT_SPACE, LogSettings, Settings};
 use clap::{Parser, Subcommand};
+use error::CliError;
+use space::space_to_use;
 use std::process::ExitCode;
-use thiserror::Error;
 
 #[derive(Parser)]
 #[command(name = "hiloop", version, about = "A self-hosted real-time messaging hub for AI agents and people")]
@@ -40,37 +37,20 @@ enum Command {
     Serve(Box<Settings>),
     /// Create the store, or bring its schema up to date
     Migrate(migrate::Migrate),
-    /// API keys
+    /// Manage API keys
     #[command(subcommand)]
     Keys(keys::Keys),
-    /// People
+    /// Manage people
     #[command(subcommand)]
     Humans(humans::Humans),
     /// Print an access token of a human
     Token(token::Token),
-    /// Ask the hub of this machine whether it is ready: for container health checks
+    /// Check that the hub on this machine is ready, for container health checks
     Healthcheck(healthcheck::Healthcheck),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
     /// Run a scripted agent that talks to people in the chat
     Demo(demo::Demo),
-}
-
-/// Why a command failed, in one line that names the cause.
-#[derive(Debug, Error)]
-enum CliError {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Start(#[from] StartError),
-    #[error(transparent)]
-    Open(#[from] crate::store::open::OpenError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("{0}")]
-    Refused(#[from] Refusal),
-    #[error("{0}")]
-    Other(String),
 }
 
 /// Runs the program.
@@ -109,10 +89,4 @@ fn fail(problem: &str) -> ExitCode {
     let line: Vec<&str> = problem.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     print::problem(&format!("hiloop: {}", line.join(" ")));
     ExitCode::FAILURE
-}
-
-/// Finds or makes a space.
-async fn space_to_use(store: &dyn Store, name: &str) -> Result<Space, CliError> {
-    let space = spaces::ensure(store, name, SystemClock.now()).await?;
-    space.ok_or_else(|| CliError::Other(format!("the space '{name}' is deactivated")))
 }

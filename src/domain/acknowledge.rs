@@ -2,7 +2,7 @@
 
 use super::change::Change;
 use super::command::Acknowledgement;
-use super::decide::{CommandResult, Decision};
+use super::decision::{CommandResult, Decision};
 use super::facts::Facts;
 use super::{ActorType, MessageStatus, PrincipalId, Refusal};
 

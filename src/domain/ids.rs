@@ -1,6 +1,5 @@
 //! Identifiers: UUID version 7 behind one newtype each, so that they sort by time and can't be mixed up.
 
-use super::{Refusal, Timestamp};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
@@ -71,7 +70,7 @@ id! {
     SpaceId,
     AgentId,
     HumanId,
-    /// A guest, who is one with the guest token that was made for them.
+    /// A guest, with exactly one guest token.
     GuestId,
     SessionId,
     MessageId,
@@ -95,26 +94,7 @@ impl HumanId {
 /// Any constant will do that makes another id of an id.
 const WITHOUT_SIGN_IN: u128 = 0x5f3a_91c4_0000_0000_0000_7b1e_d02c_64a8;
 
-impl SessionId {
-    /// How far the time of an id that a client chose may be from the hub's, in milliseconds.
-    const CHOSEN_WITHIN: u64 = 24 * 60 * 60 * 1000;
-
-    /// Checks an id that a client chose: a version 7 UUID of about `now`, so that ids go on sorting by time, and that of
-    /// a session which retention has deleted does not come back.
-    pub fn check_chosen(self, now: Timestamp) -> Result<Self, Refusal> {
-        if self.0.get_version_num() != 7 || self.0.get_variant() != uuid::Variant::RFC4122 {
-            return Err(Refusal::invalid("id", "must be a UUID of version 7"));
-        }
-        let (high, _) = self.0.as_u64_pair();
-        let millis = i64::try_from(high >> 16).unwrap_or(i64::MAX);
-        if millis.abs_diff(now.0) > Self::CHOSEN_WITHIN {
-            return Err(Refusal::invalid("id", "must have a time within a day of the hub's"));
-        }
-        Ok(self)
-    }
-}
-
-/// The id of whoever can take part in a session: an agent's, a human's or a guest's.
+/// The id of an agent, a human or a guest, all of which can participate in a session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Debug, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct PrincipalId(pub Uuid);

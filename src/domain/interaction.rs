@@ -2,24 +2,14 @@
 //!
 //! They are sessions and messages in every other respect: the same timeline, deadlines and settling.
 
-use super::change::Change;
 use super::command::NewMessage;
-use super::decide::{CommandResult, Decision};
-use super::facts::Facts;
 use super::message::Response;
-use super::{
-    AgentId, Envelope, Message, MessageId, MessageStatus, Priority, Refusal, Session, SessionId, SessionStatus,
-    Timestamp,
-};
+use super::{AgentId, Envelope, Message, MessageId, MessageStatus, Priority, SessionId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What an interaction is called unless its `type` says otherwise (contract section 5).
+/// The default `type` of an interaction (contract section 5).
 pub const DEFAULT_KIND: &str = "approval";
-/// Most blocks of one interaction.
-const MAX_BLOCKS: i64 = 100;
-/// No block is taken once those before it have so many bytes as events.
-const MAX_BLOCK_BYTES: i64 = 1024 * 1024;
 
 /// One question of an agent and its answer. Its id is that of its session.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -29,7 +19,7 @@ pub struct Interaction {
     pub session_id: SessionId,
     /// The message that asks.
     pub message_id: MessageId,
-    /// Who asks.
+    /// The agent that asks.
     pub agent_id: Option<AgentId>,
     #[serde(rename = "type")]
     pub kind: String,
@@ -39,7 +29,7 @@ pub struct Interaction {
     pub priority: Priority,
     pub encrypted_content: Option<Envelope>,
     pub encrypted_components: Option<Envelope>,
-    /// What the agent has pushed since, in order.
+    /// The blocks that the agent has pushed since, in order.
     pub blocks: Vec<Envelope>,
     pub deadline_at: Option<Timestamp>,
     pub acknowledged_at: Option<Timestamp>,
@@ -50,7 +40,7 @@ pub struct Interaction {
 }
 
 impl Interaction {
-    /// Puts together what its message, its session and its own record say.
+    /// Combines its message, its session and its own record.
     pub fn new(message: Message, kind: String, title: Option<String>, updated_at: Timestamp) -> Self {
         Self {
             id: message.session_id,
@@ -88,18 +78,4 @@ pub struct InteractionState {
     /// How many blocks it has, and how many bytes their events have together.
     pub blocks: i64,
     pub block_bytes: i64,
-}
-
-/// Appends a block, also to an interaction that has settled: an agent may show how it goes on.
-pub(super) fn push_blocks(session: &Session, facts: Facts<'_>, block: &Envelope) -> Decision {
-    let Some(interaction) = facts.interaction else { return Decision::refuse(Refusal::NotFound("Interaction")) };
-    if session.status != SessionStatus::Active {
-        return Decision::refuse(Refusal::SessionClosed);
-    }
-    if interaction.blocks >= MAX_BLOCKS || interaction.block_bytes >= MAX_BLOCK_BYTES {
-        let text =
-            format!("An interaction holds at most {MAX_BLOCKS} blocks, and no more past {MAX_BLOCK_BYTES} bytes");
-        return Decision::refuse(Refusal::Conflict(text));
-    }
-    Decision::accept(vec![Change::BlocksPushed(interaction.message, block.clone())], CommandResult::Interaction)
 }

@@ -1,47 +1,11 @@
 //! Messages and how they settle.
 
-use super::{Actor, ActorType, AgentId, Envelope, GuestId, HumanId, MessageId, PrincipalId, SessionId, Timestamp};
+use super::words::words;
+use super::{
+    Actor, ActorType, AgentId, Envelope, GuestId, HumanId, MessageId, PrincipalId, Responder, SessionId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
-
-/// A closed set of words on the wire and in the store: `as_str`, `parse`, and the list for error texts.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, serde::Serialize, utoipa::ToSchema)]
-        pub enum $name { $($(#[$vdoc])* $variant),+ }
-
-        impl $name {
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => stringify!($variant)),+ }
-            }
-
-            pub fn parse(text: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|word| word.as_str() == text)
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).ok_or_else(|| {
-                    let words: Vec<_> = Self::ALL.iter().map(|word| word.as_str()).collect();
-                    serde::de::Error::custom(format!("must be one of {}", words.join(", ")))
-                })
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-pub(crate) use words;
 
 words! {
     /// `Pending` settles exactly once as one of the other three.
@@ -54,7 +18,7 @@ words! {
 }
 
 words! {
-    /// What the answer to a question says in clear; clients trust the sealed answer, not this.
+    /// The unencrypted outcome of an answer; clients rely on the encrypted answer, not on this.
     AnswerOutcome { Approved, Rejected, Answered }
 }
 
@@ -87,7 +51,7 @@ impl Priority {
 pub struct Message {
     pub id: MessageId,
     pub session_id: SessionId,
-    /// Its place on the timeline.
+    /// Its position on the timeline.
     #[schema(minimum = 1)]
     pub seq: i64,
     /// A guest counts as a `Human`.
@@ -109,7 +73,7 @@ pub struct Message {
     /// Null until a question is `Completed`.
     pub outcome: Option<AnswerOutcome>,
     pub response: Option<Response>,
-    /// When the asking agent said that it has taken the outcome.
+    /// When the asking agent acknowledged the outcome.
     pub acknowledged_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -144,33 +108,6 @@ pub struct Response {
     pub encrypted_components: Option<Envelope>,
 }
 
-/// Who settled a message: an actor and, for a guest, who invited them.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Responder {
-    #[serde(rename = "type")]
-    pub kind: ActorType,
-    pub id: Option<Uuid>,
-    pub name: String,
-    /// Of a guest, where it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub invited_by: Option<Actor>,
-}
-
-impl Responder {
-    /// `actor`, whom `invited_by` has invited if it is a guest.
-    pub fn new(actor: &Actor, invited_by: Option<&Actor>) -> Self {
-        let invited_by = invited_by.filter(|_| actor.kind == ActorType::Guest).cloned();
-        Self { kind: actor.kind, id: actor.id, name: actor.name.clone(), invited_by }
-    }
-}
-
-impl From<&Actor> for Responder {
-    fn from(actor: &Actor) -> Self {
-        Self::new(actor, None)
-    }
-}
-
 /// What rules and queries need of a stored message; its content stays in the event at `(session, seq)`.
 #[derive(Clone, Debug)]
 pub struct MessageState {
@@ -197,6 +134,6 @@ pub struct Settlement {
     pub seq: i64,
     pub at: Timestamp,
     pub by: Responder,
-    /// The response and what it says in clear, when it was answered.
+    /// The response and its unencrypted outcome, if it was answered.
     pub response: Option<(MessageId, AnswerOutcome)>,
 }

@@ -2,49 +2,10 @@
 
 use super::people::Role;
 use super::{
-    Actor, ActorType, AgentId, Author, GuestId, HumanId, KeyId, PrincipalId, Scope, SessionId, SpaceId, Timestamp,
+    Actor, ActorType, AgentId, Author, GuestId, HumanId, KeyId, Permission, PrincipalId, Scope, SessionId, SpaceId,
+    Timestamp,
 };
-use serde::{Serialize, Serializer};
-use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// What an API key may do: `agent` acts on the sessions in which its agent takes part, `space` on every session of the
-/// space, `manage` also on its keys, agents and people, `owner` also on spaces. Each includes the ones before it.
-/// `provision` stands apart: it makes agents, and nothing else.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-pub enum Permission {
-    /// Provisions agents and nothing else; below everything.
-    Provision,
-    Agent,
-    Space,
-    Manage,
-    Owner,
-}
-
-impl Permission {
-    pub const ALL: &[Self] = &[Self::Provision, Self::Agent, Self::Space, Self::Manage, Self::Owner];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Provision => "provision",
-            Self::Agent => "agent",
-            Self::Space => "space",
-            Self::Manage => "manage",
-            Self::Owner => "owner",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|p| p.as_str() == text)
-    }
-}
-
-impl Serialize for Permission {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
 
 /// An API key acting as one agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +34,7 @@ pub struct HumanPrincipal {
     pub name: String,
     pub email: String,
     pub role: Role,
-    /// The sign-in that the token came of; none for one of an outside issuer or of the command line.
+    /// The sign-in that issued the token; none for a token of an external issuer or of the command line.
     pub sign_in: Option<Uuid>,
     pub expires_at: Timestamp,
 }
@@ -121,7 +82,7 @@ impl Principal {
         Actor { kind, id: Some(self.id().0), name: self.name().to_owned() }
     }
 
-    /// The same with the key that was brought, for what it makes.
+    /// The actor with the key of the request, as the author of what it creates.
     pub fn author(&self) -> Author {
         let key_id = match self {
             Self::Agent(agent) => Some(agent.key),
@@ -174,11 +135,11 @@ impl Principal {
     }
 }
 
-/// Who manages a space: a key with `manage` or more, or a human who is an admin, who has just `manage`.
+/// A manager of a space: a key with `manage` or more, or a human who is an admin, who has just `manage`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManagerPrincipal {
     pub space: SpaceId,
-    /// Nothing above it is given to anybody.
+    /// It grants no higher permission.
     pub permission: Permission,
     pub actor: Actor,
     /// The key that is used; none for a human.
@@ -188,7 +149,7 @@ pub struct ManagerPrincipal {
 }
 
 impl ManagerPrincipal {
-    /// The same with the key that was brought, for what it makes.
+    /// The actor with the key of the request, as the author of what it creates.
     pub fn author(&self) -> Author {
         Author { actor: self.actor.clone(), key_id: self.key }
     }

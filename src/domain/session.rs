@@ -1,7 +1,7 @@
 //! Sessions: one conversation, one timeline.
 
-use super::message::words;
-use super::{AgentId, Envelope, HumanId, Priority, SessionId, SpaceId, Timestamp};
+use super::words::words;
+use super::{AgentId, Envelope, HumanId, Priority, Refusal, SessionId, SpaceId, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -50,4 +50,23 @@ pub struct SessionPatch {
     pub encrypted_title: Option<Option<Envelope>>,
     pub priority: Option<Priority>,
     pub metadata: Option<Option<Box<RawValue>>>,
+}
+
+impl SessionId {
+    /// How far the time of an id that a client chose may be from the hub's, in milliseconds.
+    const CHOSEN_WITHIN: u64 = 24 * 60 * 60 * 1000;
+
+    /// Checks an id that a client chose: a version 7 UUID of about `now`, so that ids go on sorting by time, and that of
+    /// a session which retention has deleted does not come back.
+    pub fn check_chosen(self, now: Timestamp) -> Result<Self, Refusal> {
+        if self.0.get_version_num() != 7 || self.0.get_variant() != uuid::Variant::RFC4122 {
+            return Err(Refusal::invalid("id", "must be a UUID of version 7"));
+        }
+        let (high, _) = self.0.as_u64_pair();
+        let millis = i64::try_from(high >> 16).unwrap_or(i64::MAX);
+        if millis.abs_diff(now.0) > Self::CHOSEN_WITHIN {
+            return Err(Refusal::invalid("id", "must have a time within a day of the hub's"));
+        }
+        Ok(self)
+    }
 }

@@ -1,6 +1,6 @@
 //! A refusal as an HTTP reply: status, error object and the headers that go with it.
 
-use super::rate_limit;
+use super::quota::Quota;
 use crate::domain::Refusal;
 use crate::protocol::error::{ErrorCode, error_object};
 use crate::store::StoreError;
@@ -27,10 +27,15 @@ impl From<StoreError> for ApiError {
     }
 }
 
-/// An error reply with a code that no [`Refusal`] stands for, or with a text that is the edge's own.
+/// An error reply with a code that has no [`Refusal`], or with another message than that of the refusal.
 pub fn reply(code: ErrorCode, message: &str) -> Response {
     let body = json!({ "error": { "code": code.name, "message": message } });
     (code.status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+/// The reply to a method that the path does not have.
+pub(super) async fn method_not_allowed() -> Response {
+    reply(ErrorCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }
 
 impl IntoResponse for ApiError {
@@ -39,15 +44,15 @@ impl IntoResponse for ApiError {
         let body = json!({ "error": error_object(&self.0) }).to_string();
         let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
         if let Refusal::RateLimited(exhausted) = &self.0 {
-            let quota = rate_limit::Quota { name: "sign-in", amount: exhausted.per_minute, seconds: 60 };
+            let quota = Quota { name: "sign-in", amount: exhausted.per_minute, seconds: 60 };
             quota.show(response.headers_mut(), 0, exhausted.retry_after);
         }
         if let Refusal::TooOften(often) = &self.0 {
-            let quota = rate_limit::Quota { name: often.quota, amount: often.amount, seconds: often.seconds };
+            let quota = Quota { name: often.quota, amount: often.amount, seconds: often.seconds };
             quota.show(response.headers_mut(), 0, often.retry_after);
         }
         if let Refusal::TooManyConnections { limit } = &self.0 {
-            let quota = rate_limit::Quota { name: "connections", amount: *limit, seconds: 0 };
+            let quota = Quota { name: "connections", amount: *limit, seconds: 0 };
             quota.show(response.headers_mut(), 0, CONNECTION_RETRY_SECONDS);
         }
         match status {

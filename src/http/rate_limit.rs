@@ -4,10 +4,10 @@
 //! because otherwise a client with a made-up key for each request would have no limit. The address gets its token back
 //! when the credential turns out to be valid, so that other clients behind the same address are not slowed down.
 //!
-//! Replies carry the fields of the IETF draft "RateLimit header fields for HTTP": `RateLimit-Policy` with the
-//! quota, `RateLimit` with the rest of it. Failed sign-ins have a quota of their own, kept by `auth/attempts/`.
+//! Replies carry the quota (`quota.rs`). Failed sign-ins have a quota of their own, kept by `auth/attempts/`.
 
 use super::buckets::Buckets;
+use super::quota::Quota;
 use super::{App, error};
 use crate::auth::Authenticator;
 use crate::auth::credential::Credential;
@@ -16,39 +16,11 @@ use crate::net::client_address::client_network;
 use crate::protocol::error::ErrorCode;
 use crate::store::SecretHash;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use ipnet::IpNet;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// A quota as replies show it.
-pub(super) struct Quota {
-    pub(super) name: &'static str,
-    pub(super) amount: u32,
-    /// The window; 0 for a quota of what is open at the same time.
-    pub(super) seconds: u32,
-}
-
-impl Quota {
-    /// Adds the fields: how much is `left`, and how many seconds to wait if nothing is. They are lists, so a reply may carry
-    /// several quotas.
-    pub(super) fn show(&self, headers: &mut HeaderMap, left: u32, wait: u64) {
-        let Self { name, amount, seconds } = self;
-        let window = if *seconds > 0 { format!(";w={seconds}") } else { String::new() };
-        let policy = format!(r#""{name}";q={amount}{window}"#);
-        let state = format!(r#""{name}";r={left};t={}"#, wait.max(1));
-        for (field, value) in [("ratelimit-policy", policy), ("ratelimit", state)] {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.append(field, value);
-            }
-        }
-        if wait > 0 {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
-        }
-    }
-}
 
 /// Who a request counts for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

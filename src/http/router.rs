@@ -3,19 +3,13 @@
 use super::auth::{Agent, HumanOnly, Person};
 use super::rate_limit::{self, RateLimits};
 use super::{
-    ApiError, App, accounts, agents, asyncapi, audit, chat_page, docs, error, guests, humans, interactions, keys, live,
+    App, accounts, agents, asyncapi, audit, chat_page, docs, error, guests, humans, interactions, keys, live,
     long_poll, me, messages, openapi, ops, participants, public_keys, refresh_cookie,
 };
-use super::{request_id, sessions, sign_ins, spaces, sse, timeline};
-use crate::domain::Refusal;
+use super::{request_id, sessions, sign_ins, socket, spaces, sse, timeline};
 use crate::metrics::Metrics;
-use crate::protocol::error::ErrorCode;
-use crate::protocol::openapi::errors::UpgradeRequired;
-use crate::ws;
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware;
-use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 use axum::{Extension, Router};
 use std::sync::Arc;
@@ -32,7 +26,7 @@ pub fn router(app: App) -> Router {
         .nest("/v1/auth", auth().layer(middleware::from_fn_with_state(app.clone(), refresh_cookie::middleware)))
         .nest("/v1/manage", managing())
         .route("/v1/provision/agents", post(agents::provision))
-        .route("/v1/ws", get(socket))
+        .route("/v1/ws", get(socket::open))
         .route("/metrics", get(ops::metrics));
     if let Some(limits) = RateLimits::new(&app) {
         api = api.route_layer(middleware::from_fn_with_state(limits, rate_limit::middleware));
@@ -46,7 +40,7 @@ pub fn router(app: App) -> Router {
         .route("/docs", get(docs::index))
         .route("/", get(chat_page::index))
         .fallback(chat_page::file)
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(error::method_not_allowed)
         .with_state(app);
     let routes = match cors {
         Some(cors) => routes.layer(cors),
@@ -55,7 +49,7 @@ pub fn router(app: App) -> Router {
     finish(routes, metrics)
 }
 
-/// The router of the metrics port, which only operators reach: it needs no key, and answers while the hub drains.
+/// The router of the metrics port, for operators only: it requires no credential, and serves requests while the hub drains.
 pub fn ops_router(app: App) -> Router {
     let metrics = Arc::clone(&app.metrics);
     let routes = Router::new()
@@ -63,7 +57,7 @@ pub fn ops_router(app: App) -> Router {
         .route("/livez", get(ops::livez))
         .route("/readyz", get(ops::readyz).layer(Extension(Arc::<ops::Probe>::default())))
         .fallback(ops::nothing_else)
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(error::method_not_allowed)
         .with_state(app);
     finish(routes, metrics)
 }
@@ -189,38 +183,4 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
             ])
             .max_age(Duration::from_secs(3600)),
     )
-}
-
-/// Open a socket
-///
-/// The credential comes in a header, as `Sec-WebSocket-Protocol: hiloop.v1, hiloop.bearer.TOKEN`, or by a first frame
-/// within 10 seconds; never in the URL. A browser's `Origin` must be the hub's own or a configured one.
-#[utoipa::path(
-    get, path = "/ws", operation_id = "openSocket",
-    params(
-        ("Connection" = String, Header, description = "`Upgrade`."),
-        ("Upgrade" = String, Header, description = "`websocket`."),
-        ("Sec-WebSocket-Version" = i64, Header, minimum = 13, maximum = 13),
-        ("Sec-WebSocket-Key" = String, Header, min_length = 24, max_length = 24),
-        ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`hiloop.v1`, and perhaps a token."),
-    ),
-    responses((status = 101, description = "The socket is open; the first frame of the hub is `hello`"), UpgradeRequired),
-)]
-pub(super) async fn socket(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
-    let headers = request.headers();
-    let other_version = headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version != "13");
-    match ws::upgrade(app, request).await {
-        // RFC 6455 section 4.4: a client may support several versions.
-        Err(Refusal::Invalid(text)) if other_version => {
-            let mut response = error::reply(ErrorCode::VALIDATION_ERROR, &text);
-            *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
-            response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            Ok(response)
-        }
-        outcome => Ok(outcome?),
-    }
-}
-
-pub(super) async fn method_not_allowed() -> Response {
-    error::reply(ErrorCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }

@@ -1,6 +1,9 @@
 //! The live side of one node: subscribers, and the way of committed events to them.
 //!
 //! Everything in here is a hint. A reader that missed an event, or had no room for it, reads the store.
+//!
+//! This file and those of the background tasks (`presence/batches.rs`, `reconcile.rs`, `revocations.rs`) refer to each
+//! other: [`Hub::start`] starts them, and they work on the hub.
 
 mod dispatch;
 mod ephemeral;
@@ -21,7 +24,6 @@ mod typing;
 
 pub use event_batch::EventBatch;
 pub use head_watch::HeadWatch;
-pub use long_poll::LongPoll;
 pub use registry::ConnectionGuard;
 pub use topic::Wake;
 

@@ -2,6 +2,7 @@
 
 mod accept;
 mod backend;
+mod error;
 mod port;
 
 use crate::broker::redis::Target;
@@ -14,43 +15,22 @@ use crate::http;
 use crate::hub::Hub;
 use crate::jobs::{self, StoreClock};
 use crate::limits::connections::descriptors;
-use crate::limits::{BodyMemory, Connections, SpaceBytes};
+use crate::limits::{BodyMemory, Connections};
 use crate::metrics::Metrics;
 use crate::net::web_origin::AllowedOrigins;
-use crate::store::open::OpenError;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::supervisor::Supervisor;
-use crate::timeline::Timeline;
+use crate::timeline::{SpaceBytes, Timeline};
 use accept::Accept;
 pub use backend::Backend;
+pub use error::StartError;
 use port::Port;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
-
-/// Why a hub could not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    #[error("HILOOP_LISTEN: cannot listen on {address}: {source}")]
-    Listen { address: SocketAddr, source: io::Error },
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    #[error("cannot read the store: {0}")]
-    Store(#[from] StoreError),
-    #[error("HILOOP_JWKS_URL: {0}")]
-    Jwks(reqwest::Error),
-    #[error("HILOOP_METRICS_LISTEN: cannot listen on {address}: {source}")]
-    MetricsListen { address: SocketAddr, source: io::Error },
-    #[error("cannot set up the metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
-    #[error("REDIS_URL: {0}")]
-    Redis(String),
-}
 
 /// A running hub.
 pub struct Server {
@@ -59,7 +39,7 @@ pub struct Server {
     pub metrics_address: Option<SocketAddr>,
     pub context: Arc<Context>,
     stopped: TaskTracker,
-    /// Cancelled when the hub has stopped, which ends the listener of `/metrics`.
+    /// Cancelled when the hub has stopped; ends the listener of `/metrics`.
     gone: CancellationToken,
 }
 

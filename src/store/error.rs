@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+pub type StoreResult<T> = Result<T, StoreError>;
+
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The database can't be reached or can't execute the statement now. The same call may succeed later.

@@ -12,6 +12,11 @@ pub struct Statement<E: Engine> {
     error: Option<sqlx::Error>,
 }
 
+/// A statement with a constant text.
+pub(super) fn sql<E: Engine>(text: &'static str) -> Statement<E> {
+    Statement::new(text)
+}
+
 impl<E: Engine> Statement<E> {
     pub fn new(sql: &'static str) -> Self {
         Self { sql: sql.into_sql_str(), arguments: E::Arguments::default(), error: None }

@@ -1,7 +1,7 @@
 //! One transaction of a writer: commits a batch, announces its events and replies to its callers.
 
 use super::batch;
-use super::queue::{Job, MAX_WAIT, OnCommit, OnInDoubt};
+use super::job::{Job, MAX_WAIT, OnCommit, OnInDoubt};
 use super::request::{Outcome, Request};
 use crate::clock::Clock;
 use crate::domain::Refusal;

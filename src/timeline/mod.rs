@@ -4,11 +4,14 @@
 mod batch;
 mod commit;
 mod idempotency;
+mod job;
 mod queue;
 pub mod reader;
 mod request;
+mod space_bytes;
 mod writer;
 
-pub use idempotency::{Claim, Idempotency, InFlight};
+pub use idempotency::{Claim, Idempotency};
 pub use queue::Timeline;
 pub use request::{Action, By, Outcome, Request};
+pub use space_bytes::SpaceBytes;

@@ -4,61 +4,24 @@
 //! transactions at a time has several writers.
 
 use super::commit::Committer;
-use super::idempotency::{Claim, InFlight};
+use super::idempotency::InFlight;
+use super::job::{Caller, Job, MAX_WAIT, OnCommit, OnInDoubt};
 use super::request::{Outcome, Request};
 use super::writer::{TASK, Writer};
 use crate::clock::Clock;
-use crate::domain::{CommittedEvent, Refusal, SessionId, partition};
+use crate::domain::{Refusal, SessionId, partition};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::supervisor::Supervisor;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use std::time::Instant;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::Span;
 
 /// Most requests in the queue of one writer. Beyond it a caller waits for room.
 const MAX_QUEUE: usize = 4096;
 /// Most KiB of requests that are queued or in progress, for all writers together.
 const MAX_QUEUED_KIB: u32 = 64 * 1024;
-/// How long a caller waits in all before the database counts as unavailable.
-pub(super) const MAX_WAIT: Duration = Duration::from_secs(15);
-
-/// A queued request.
-pub(super) struct Job {
-    pub(super) request: Request,
-    pub(super) caller: Caller,
-}
-
-/// The caller of a request, who waits for its outcome.
-pub(super) struct Caller {
-    /// When the caller began to wait.
-    pub(super) since: Instant,
-    /// Held until the outcome is durable, even if the caller has gone.
-    claim: Option<Claim>,
-    /// The memory of the request, out of what all queued requests may use.
-    memory: OwnedSemaphorePermit,
-    reply: oneshot::Sender<Result<Outcome, Refusal>>,
-    /// The span of the HTTP request, so that its id is in the log beside an error.
-    pub(super) span: Span,
-}
-
-impl Caller {
-    pub(super) fn reply(self, outcome: Result<Outcome, Refusal>) {
-        // Released before the reply: a caller who has it may use the key again.
-        drop((self.claim, self.memory));
-        // The caller may have gone.
-        let _ = self.reply.send(outcome);
-    }
-}
-
-/// Called with the events of a transaction right after it is durable, in commit order. Must not block.
-pub type OnCommit = Arc<dyn Fn(&[CommittedEvent]) + Send + Sync>;
-
-/// Called when the outcome of a transaction is unknown: it may be durable, and its events were not announced. Must not
-/// block.
-pub type OnInDoubt = Arc<dyn Fn() + Send + Sync>;
-
 /// The entry to the group commit: queues a request at the writer of its session and waits for the durable outcome.
 #[derive(Clone)]
 pub struct Timeline {

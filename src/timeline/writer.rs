@@ -2,7 +2,7 @@
 //! that another node has locked, so that a locked session delays only its own requests.
 
 use super::commit::Committer;
-use super::queue::Job;
+use super::job::Job;
 use crate::domain::SessionId;
 use crate::store::LockWait;
 use futures::FutureExt as _;

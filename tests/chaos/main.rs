@@ -12,10 +12,7 @@ mod dice;
 mod history;
 mod judge;
 mod readers;
-// What this story does not use of it, others do.
-#[allow(dead_code, unused_imports, unused_macros)]
-#[path = "../it/support/mod.rs"]
-mod support;
+use hiloop_test_support as support;
 
 use crate::support::hub::text;
 use crate::support::{Client, seed};

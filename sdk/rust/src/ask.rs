@@ -1,11 +1,11 @@
 //! Questions: ask once, wait for as long as it takes, take the outcome.
 
 use crate::backoff::Backoff;
+use crate::call::{Call, Failure};
 use crate::client::Client;
 use crate::decision::Decision;
 use crate::drafts::{CONTENT, MARK};
 use crate::error::Error;
-use crate::http::{Call, Failure};
 use crate::key::QuestionKey;
 use crate::messages::at_message;
 use crate::question::Question;

@@ -1,13 +1,18 @@
 //! The client: its connection pool, and checks before the first call.
 
-use crate::builder::ClientBuilder;
+use crate::call::Call;
+use crate::e2e::encoding::Bytes;
+use crate::e2e::identity::Identity;
+use crate::e2e::keys::SecretKeys;
 use crate::error::Error;
-use crate::http::{Call, Http};
+use crate::http::Http;
 use crate::types::{Myself, Page};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -25,24 +30,34 @@ pub(crate) struct Inner {
     space: Option<String>,
     space_checked: OnceCell<()>,
     me: OnceCell<Myself>,
+    pub(crate) security: Security,
+    /// The agent's keys, once they are needed.
+    pub(crate) identity: OnceCell<Arc<Identity>>,
+    /// How many take part in each session, when it was last read.
+    pub(crate) crowds: Mutex<HashMap<Uuid, usize>>,
+}
+
+/// The settings of end-to-end encryption.
+pub(crate) struct Security {
+    pub(crate) is_required: bool,
+    /// In place of a file.
+    pub(crate) secret_key: Option<SecretKeys>,
+    pub(crate) space_key: Option<Bytes<32>>,
+    /// The folder of keys, `…/hiloop`.
+    pub(crate) folder: Option<PathBuf>,
 }
 
 impl Client {
-    /// The settings of a client.
-    pub fn builder() -> ClientBuilder {
-        ClientBuilder::default()
-    }
-
-    /// A client with the settings of the environment: `HILOOP_API_KEY`, `HILOOP_AGENT_NAME` and `HILOOP_BASE_URL`.
-    ///
-    /// # Errors
-    /// `VALIDATION_ERROR` names the setting that is missing or not valid.
-    pub fn from_env() -> Result<Self, Error> {
-        ClientBuilder::from_env().build()
-    }
-
-    pub(crate) fn new(http: Http, space: Option<String>) -> Self {
-        let inner = Inner { http, space, space_checked: OnceCell::new(), me: OnceCell::new() };
+    pub(crate) fn new(http: Http, space: Option<String>, security: Security) -> Self {
+        let inner = Inner {
+            http,
+            space,
+            space_checked: OnceCell::new(),
+            me: OnceCell::new(),
+            security,
+            identity: OnceCell::new(),
+            crowds: Mutex::default(),
+        };
         Self { inner: Arc::new(inner) }
     }
 

@@ -38,6 +38,16 @@ impl Error {
     /// The hub's database was restored to an earlier state: read the session again from its beginning.
     pub const HISTORY_RESET: &str = "HISTORY_RESET";
 
+    /// An answer does not verify, or is missing: the message has the reason. It is no approval.
+    pub const UNVERIFIED: &str = "UNVERIFIED";
+    /// The public key of a principal has changed, and the change is not confirmed ([`Client::trust`](crate::Client)):
+    /// `details` has `principalId` and `keyId`.
+    pub const KEY_CHANGED: &str = "KEY_CHANGED";
+    /// Nobody who may answer has a public key, and the question's deadline is over.
+    pub const NO_KEYS: &str = "NO_KEYS";
+    /// The values of an answer do not fit the form.
+    pub const INVALID_ANSWER: &str = "INVALID_ANSWER";
+
     pub(crate) fn local(what: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
         Self {
             status: 0,

@@ -1,10 +1,10 @@
 //! Calls on messages: send, cancel, acknowledge, and the answers that were not taken yet.
 
+use crate::call::Call;
 use crate::client::{Client, page_of};
 use crate::decision::Decision;
 use crate::drafts::NewMessage;
 use crate::error::Error;
-use crate::http::Call;
 use crate::sessions::at;
 use crate::types::{Message, Page};
 use serde_json::json;

@@ -1,9 +1,9 @@
 //! Calls on sessions, their participants and their timelines.
 
+use crate::call::Call;
 use crate::client::{Client, page_of};
 use crate::drafts::{NewParticipant, NewSession};
 use crate::error::Error;
-use crate::http::Call;
 use crate::types::{
     Contact, GuestInvitation, GuestToken, Interaction, Page, Participant, Session, SessionStatus, TimelinePage,
 };

@@ -12,6 +12,8 @@ import { WebSocket } from "ws";
 import { Rest, sealPlain } from "../src/chat/index.js";
 import { newKey } from "../src/http.js";
 import { HiloopClient, type HiloopClientOptions, type Message, type Outcome } from "../src/index.js";
+import { fileKeyStore } from "../src/node/index.js";
+import { Person as EncryptingPerson } from "../src/testing/index.js";
 
 const BIN = process.env.HUB_BIN ?? fileURLToPath(new URL("../../../target/debug/hiloop", import.meta.url));
 const run = promisify(execFile);
@@ -32,17 +34,41 @@ export class Hub {
     return hub;
   }
 
-  /** A client whose live connection is a WebSocket; `WebSocket: null` polls. */
+  /** A client without encryption whose live connection is a WebSocket; `WebSocket: null` polls. */
   client(options: Partial<HiloopClientOptions> = {}): HiloopClient {
-    const client = new HiloopClient({ apiKey: this.key, agentName: "deploy-bot", baseUrl: this.base, WebSocket, ...options });
+    return this.keep(new HiloopClient({ apiKey: this.key, agentName: "deploy-bot", baseUrl: this.base, WebSocket, encryption: "off", ...options }));
+  }
+
+  /** A key of an agent's own. */
+  async agentKey(name: string): Promise<string> {
+    return (await this.cli("keys", "create", "--permission", "agent", "--agent", name)).trim();
+  }
+
+  /** A client that encrypts; its keys and pins are files of this hub's folder. */
+  encrypting(apiKey: string, options: Partial<HiloopClientOptions> = {}): HiloopClient {
+    return this.keep(new HiloopClient({ apiKey, baseUrl: this.base, WebSocket, keyStore: fileKeyStore(join(this.dir, "config")), logger: { warn: () => undefined }, ...options }));
+  }
+
+  private keep(client: HiloopClient): HiloopClient {
     this.clients.push(client);
     return client;
   }
 
-  async person(name: string): Promise<Person> {
+  async human(name: string): Promise<{ email: string; password: string }> {
     const email = `${name.toLowerCase()}@example.org`;
     const password = "a long enough password";
     await this.cli("humans", "create", "--email", email, "--name", name, "--password", password);
+    return { email, password };
+  }
+
+  /** A person who encrypts. */
+  async encryptingPerson(name: string): Promise<EncryptingPerson & { email: string }> {
+    const account = await this.human(name);
+    return Object.assign(await EncryptingPerson.signIn({ baseUrl: this.base, ...account }), { email: account.email });
+  }
+
+  async person(name: string): Promise<Person> {
+    const { email, password } = await this.human(name);
     const reply = await fetch(`${this.base}/v1/auth/login`, {
       method: "POST",
       headers: { "content-type": "application/json" },

@@ -1,6 +1,6 @@
 // Questions and their answers, through everything that can happen to the hub meanwhile.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Answer, HiloopClient, Message } from "../src/index.js";
+import type { HiloopClient, Message } from "../src/index.js";
 import { Hub, type Person } from "./hub.js";
 
 const APPROVAL = { type: "approval", data: { title: "Ship 4.2?" } };
@@ -25,12 +25,12 @@ async function answerNext(sessionId: string, approve: boolean): Promise<void> {
 test("a person approves or rejects, and the agent gets that", async () => {
   const session = await bot.createSession({ title: "Deploy" });
   for (const approve of [true, false]) {
-    const [answer] = await Promise.all([bot.ask(session.id, { text: "Ship it?", components: [APPROVAL] }), answerNext(session.id, approve)]);
+    const [answer] = await Promise.all([bot.ask("Ship 4.2?", { session: session.id, text: "Ship it?" }), answerNext(session.id, approve)]);
     expect(answer).toMatchObject({
-      status: "Completed",
+      status: "answered",
       approved: approve,
       response: approve ? "approve" : "reject",
-      by: { type: "Human", name: "Alex" },
+      respondent: { type: "Human", name: "Alex" },
     });
   }
 });
@@ -43,27 +43,27 @@ test("send and awaitResponse, as documented: buttons make a question, its answer
   const [result] = await Promise.all([bot.awaitResponse(session.id), alex.answer(sent, "go", "Answered")]);
   expect(result).toMatchObject({ response: "go", approved: false, outcome: "Answered" });
   const [said] = await Promise.all([bot.awaitResponse(session.id), alex.say(session.id, "And now?")]);
-  expect(said).toMatchObject({ response: "And now?", by: { name: "Alex" } });
+  expect(said).toMatchObject({ response: "And now?", respondent: { name: "Alex" } });
 });
 
 test("deadline, cancellation and the end of the session are no approval", async () => {
   const session = await bot.createSession();
-  const late = bot.ask(session.id, { text: "Quick?", deadlineAt: new Date(Date.now() + 1_500) });
+  const late = bot.ask("Quick?", { session: session.id, deadline: 1.5 });
   const cancelled = bot.send(session.id, { text: "Never mind?", responseRequired: true }).then(async ({ id }) => {
     await bot.cancel(session.id, id);
     return bot.awaitAnswer(session.id, id);
   });
-  expect(await late).toMatchObject({ status: "Expired", approved: false, response: null });
-  expect(await cancelled).toMatchObject({ status: "Cancelled", approved: false });
-  const open = bot.ask(session.id, "Still there?");
+  expect(await late).toMatchObject({ status: "expired", approved: false, response: null });
+  expect(await cancelled).toMatchObject({ status: "cancelled", approved: false });
+  const open = bot.ask("Still there?", { session: session.id });
   await alex.question(session.id);
   await bot.closeSession(session.id);
-  expect(await open).toMatchObject({ status: "Cancelled", approved: false });
+  expect(await open).toMatchObject({ status: "cancelled", approved: false });
 });
 
 test("a wait that is over is no denial, and the question can still be answered", async () => {
   const session = await bot.createSession();
-  await expect(bot.ask(session.id, "Later?", { timeout: 1_200 })).rejects.toMatchObject({ code: "TIMEOUT" });
+  await expect(bot.ask("Later?", { session: session.id, timeout: 1_200 })).rejects.toMatchObject({ code: "TIMEOUT" });
   const question = await alex.question(session.id);
   await alex.answer(question, "approve", "Approved");
   expect(await bot.awaitAnswer(session.id, question.id, { timeout: 0 })).toMatchObject({ approved: true });
@@ -71,7 +71,7 @@ test("a wait that is over is no denial, and the question can still be answered",
 
 test("the wait goes on while the hub drains, is away, is killed and comes back", async () => {
   const session = await bot.createSession();
-  const asked = bot.ask(session.id, "Through all of that?");
+  const asked = bot.ask("Through all of that?", { session: session.id });
   await alex.question(session.id);
   await hub.drain();
   await new Promise((resolve) => setTimeout(resolve, 500));
@@ -85,28 +85,30 @@ test("the wait goes on while the hub drains, is away, is killed and comes back",
 test("the same question asked again after a crash of the agent is one question", async () => {
   const session = await bot.createSession();
   const stop = new AbortController();
-  const first = hub.client().ask(session.id, "Once?", { idempotencyKey: "once-1", signal: stop.signal }).catch((error: unknown) => error);
+  const first = hub.client().ask("Once?", { session: session.id, key: "once-1", signal: stop.signal }).catch((error: unknown) => error);
   const question = await alex.question(session.id);
   stop.abort(new Error("crash"));
   expect(await first).toMatchObject({ message: "crash" });
-  const again = hub.client().ask(session.id, "Once?", { idempotencyKey: "once-1" });
+  const again = hub.client().ask("Once?", { session: session.id, key: "once-1" });
   await alex.answer(question, "approve", "Approved");
-  const answer = (await again) as Answer;
-  expect([answer.message.id, answer.approved]).toEqual([question.id, true]);
+  const answer = await again;
+  expect([answer.message?.id, answer.approved]).toEqual([question.id, true]);
   const { total } = await bot.messages(session.id);
   expect(total).toBe(2);
 });
 
 test("of several processes one acts, and a restarted one finds what was not acknowledged", async () => {
   const session = await bot.createSession();
-  const [answer] = await Promise.all([bot.ask(session.id, "Who acts?"), answerNext(session.id, true)]);
+  const question = await bot.send(session.id, { text: "Who acts?", components: [APPROVAL] });
+  const [answer] = await Promise.all([bot.awaitAnswer(session.id, question.id), answerNext(session.id, true)]);
+  expect(answer.approved).toBe(true);
   const waiting = await hub.client().answers();
-  expect(waiting.map(({ message }) => message.id)).toContain(answer.message.id);
-  const claims = [1, 2, 3].map(() => hub.client().acknowledge(session.id, answer.message.id, { exclusive: true }));
+  expect(waiting.map(({ message }) => message?.id)).toContain(question.id);
+  const claims = [1, 2, 3].map(() => hub.client().acknowledge(session.id, question.id, { exclusive: true }));
   const results = await Promise.allSettled(claims);
   expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ status: 409, code: "ALREADY_ACKNOWLEDGED" });
-  expect((await bot.answers()).map(({ message }) => message.id)).not.toContain(answer.message.id);
+  expect((await bot.answers()).map(({ message }) => message?.id)).not.toContain(question.id);
 });
 
 test("messages are sent once each while the hub is killed again and again", async () => {

@@ -38,12 +38,12 @@ test("the space of the key is checked by its name", async () => {
 test("a session is opened, changed, listed, closed and archived", async () => {
   const session = await bot.createSession({ title: "First", priority: "High", metadata: { ticket: 1 } });
   expect(await bot.updateSession(session.id, { title: "Second", metadata: null })).toMatchObject({ title: "Second", metadata: null, priority: "High" });
-  expect((await bot.sessions({ pageSize: 1 })).data[0]?.id).toBe(session.id);
+  expect((await bot.listSessions({ pageSize: 1 })).data[0]?.id).toBe(session.id);
   expect(await bot.closeSession(session.id)).toMatchObject({ status: "Closed" });
   const refused = await bot.send(session.id, "Too late").catch((error: unknown) => error);
   expect(refused).toMatchObject({ name: "HiloopError", status: 409, code: "SESSION_CLOSED", requestId: expect.any(String) });
   expect(await bot.archiveSession(session.id)).toMatchObject({ status: "Archived" });
-  expect((await bot.sessions({ status: "Archived" })).data.map(({ id }) => id)).toContain(session.id);
+  expect((await bot.listSessions({ status: "Archived" })).data.map(({ id }) => id)).toContain(session.id);
 });
 
 test("participants come and go; a guest sees one session until the token is revoked", async () => {
@@ -58,10 +58,10 @@ test("participants come and go; a guest sees one session until the token is revo
   expect(invitation.url).toContain(invitation.token);
   const priya = hub.guest(invitation.token);
   const [answer] = await Promise.all([
-    bot.ask(session.id, "Guest, may I?"),
+    bot.ask("Guest, may I?", { session: session.id }),
     priya.question(session.id).then((question) => priya.answer(question, "approve", "Approved")),
   ]);
-  expect(answer).toMatchObject({ approved: true, by: { type: "Guest", name: "Priya" } });
+  expect(answer).toMatchObject({ approved: true, respondent: { type: "Guest", name: "Priya" } });
   expect((await bot.guestTokens(session.id)).map(({ name }) => name)).toEqual(["Priya"]);
   await bot.revokeGuestToken(session.id, invitation.id);
   expect(await bot.guestTokens(session.id)).toEqual([]);
@@ -200,7 +200,7 @@ test("the built package is what its exports say, and a program that uses it ends
   const program = `
     import { HiloopClient, HiloopError } from "@hiloop/sdk";
     import { Rest, LiveSession, HubSocket } from "@hiloop/sdk/chat";
-    const client = new HiloopClient({ apiKey: process.env.KEY, agentName: "built-bot", baseUrl: process.env.HUB });
+    const client = new HiloopClient({ apiKey: process.env.KEY, agentName: "built-bot", encryption: "off", baseUrl: process.env.HUB });
     const session = await client.createSession({ title: "Built" });
     for await (const event of client.events(session.id)) { console.log(event.type); break; }
     console.log([HiloopClient, HiloopError, Rest, LiveSession, HubSocket].map((one) => one.name).join(" "));

@@ -54,22 +54,42 @@ export interface Session {
   archivedAt: string | null;
 }
 
+/** A session with one question, under older names. */
+export interface Interaction {
+  id: string;
+  sessionId: string;
+  messageId: string;
+  agentId: string | null;
+  type: string;
+  title: string | null;
+  status: MessageStatus;
+  priority: Priority;
+  encryptedContent: Envelope | null;
+  encryptedComponents: Envelope | null;
+  blocks: Envelope[];
+  deadlineAt: string | null;
+  acknowledgedAt: string | null;
+  response: MessageResponse | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
 /** What a session is opened with. */
 export interface SessionInput {
   /** A version 7 UUID; chosen by the hub unless given. */
   id?: string | undefined;
-  /** In clear text. */
+  /** Encrypted unless the client's `encryption` is off. */
   title?: string | undefined;
-  encryptedTitle?: Envelope | undefined;
   priority?: Priority | undefined;
+  /** The hub can read it. */
   metadata?: Record<string, unknown> | undefined;
   /** Beside the agent itself; every human of the space unless given. */
   participants?: readonly ParticipantInput[] | undefined;
 }
 
 export interface SessionPatch {
+  /** Encrypted unless the client's `encryption` is off. */
   title?: string | null | undefined;
-  encryptedTitle?: Envelope | null | undefined;
   priority?: Priority | undefined;
   metadata?: Record<string, unknown> | null | undefined;
 }
@@ -184,6 +204,8 @@ export interface Agent {
 
 /** The agent that a key acts as (`GET /v1/agent/me`). */
 export interface AgentSelf extends Agent {
+  /** Its entry in the directory of public keys. */
+  key?: object | null;
   spaceId: string;
   permission: string;
   /** When the key expires. */

@@ -8,13 +8,13 @@ export const KEY = "hlp_" + "0".repeat(64);
 
 export type Reply = { status: number; body?: unknown; headers?: Record<string, string> };
 
-/** A client without a WebSocket, and the calls that it made. */
+/** A client without encryption and without a WebSocket, and the calls that it made. */
 export function clientOf(
   answer: (call: Call) => Reply | Promise<Reply>,
   options: Partial<HiloopClientOptions> = {},
 ): { client: HiloopClient; calls: Call[] } {
   const fetcher = fakeFetch(answer);
-  const client = new HiloopClient({ apiKey: KEY, baseUrl: "http://hub", fetch: fetcher, WebSocket: null, random: () => 0, ...options });
+  const client = new HiloopClient({ apiKey: KEY, encryption: "off", baseUrl: "http://hub", fetch: fetcher, WebSocket: null, random: () => 0, ...options });
   return { client, calls: fetcher.calls };
 }
 

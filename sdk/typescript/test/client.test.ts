@@ -43,8 +43,8 @@ const settled = question({
 
 test("every call carries the key, and the agent of the client or of the call", async () => {
   const { client, calls } = clientOf(() => ({ status: 200, body: { id: "s" } }), { agentName: "deploy-bot" });
-  await client.session("s");
-  await client.session("s", { agentName: "other" });
+  await client.getSession("s");
+  await client.getSession("s", { agentName: "other" });
   expect(calls.map(({ headers }) => [headers["x-api-key"], headers["x-hiloop"]])).toEqual([
     [KEY, "deploy-bot"],
     [KEY, "other"],
@@ -60,9 +60,20 @@ test("a bad option is refused at once, with its name", () => {
   expect(make({ timeout: 0 })).toThrow("'timeout'");
 });
 
-test("it never sends in clear what the caller wants encrypted", () => {
-  expect(() => new HiloopClient({ apiKey: KEY, encryption: "required" })).toThrow("does not encrypt");
-  expect(() => new HiloopClient({ apiKey: KEY, secretKey: "AA" })).toThrow("does not encrypt");
+test("encryption is required unless it is off", () => {
+  expect(() => new HiloopClient({ apiKey: KEY, encryption: "maybe" as "off" })).toThrow("'encryption'");
+});
+
+test("options come from the environment where they are not given", async () => {
+  vi.stubEnv("HILOOP_API_KEY", KEY);
+  vi.stubEnv("HILOOP_AGENT_NAME", "env-bot");
+  vi.stubEnv("HILOOP_BASE_URL", "http://elsewhere/v1");
+  vi.stubEnv("HILOOP_ENCRYPTION", "off");
+  const { client, calls } = clientOf(() => ({ status: 200, body: {} }), { apiKey: undefined, baseUrl: undefined, encryption: undefined });
+  await client.me();
+  vi.unstubAllEnvs();
+  expect([calls[0]?.headers["x-api-key"], calls[0]?.headers["x-hiloop"]]).toEqual([KEY, "env-bot"]);
+  expect(() => new HiloopClient({})).toThrow("HILOOP_API_KEY");
 });
 
 test("a base URL may end with a slash or with /v1", async () => {
@@ -96,17 +107,17 @@ test("a refusal is an error with status, code and the id of the request, and is 
 
 test("a call ends with its error once its time is up", async () => {
   const { client } = clientOf(inTurn("lost"), { timeout: 10_000 });
-  expect(await outcome(client.session("s"), 10_000)).toBeInstanceOf(NetworkError);
+  expect(await outcome(client.getSession("s"), 10_000)).toBeInstanceOf(NetworkError);
 });
 
 test("a hub that never replies is given up in time", async () => {
   const { client } = clientOf(() => new Promise(() => undefined), { timeout: 5_000, fetch: hanging });
-  expect(await outcome(client.session("s"), 5_000)).toBeInstanceOf(TimeoutError);
+  expect(await outcome(client.getSession("s"), 5_000)).toBeInstanceOf(TimeoutError);
 });
 
 test("an internal error is repeated a few times only", async () => {
   const { client, calls } = clientOf(() => refused(500, "INTERNAL"));
-  expect(await outcome(client.session("s"))).toMatchObject({ code: "INTERNAL" });
+  expect(await outcome(client.getSession("s"))).toMatchObject({ code: "INTERNAL" });
   expect(calls).toHaveLength(5);
 });
 
@@ -130,7 +141,7 @@ test("a removal whose reply was lost has happened", async () => {
 test("an aborted call rejects with the signal's reason", async () => {
   const { client } = clientOf(() => ({ status: 200 }), { fetch: hanging });
   const stop = new AbortController();
-  const call = client.session("s", { signal: stop.signal }).catch((error: unknown) => error);
+  const call = client.getSession("s", { signal: stop.signal }).catch((error: unknown) => error);
   stop.abort(new Error("enough"));
   expect(await call).toMatchObject({ message: "enough" });
 });
@@ -141,7 +152,7 @@ test("a value that no header can carry is refused and not retried", async () => 
   expect(calls).toHaveLength(0);
 });
 
-test("ask sends a question and waits through pending replies, restarts and lost connections", async () => {
+test("ask sends a question, waits through pending replies, restarts and lost connections, and acknowledges", async () => {
   const replies = inTurn(
     { status: 201, body: question() },
     { status: 200, body: question() },
@@ -149,28 +160,34 @@ test("ask sends a question and waits through pending replies, restarts and lost 
     refused(503, "UNAVAILABLE"),
     { status: 200, body: question() },
     { status: 200, body: settled },
+    { status: 200, body: { ...settled, acknowledgedAt: "2026-03-25T10:32:00.000Z" } },
   );
   const { client, calls } = clientOf(replies);
-  expect(await outcome(client.ask("s", "Ship it?"))).toMatchObject({ approved: true, response: "approve" });
+  expect(await outcome(client.ask("Ship it?", { session: "s" }))).toMatchObject({ status: "answered", approved: true, response: "approve" });
   expect(calls[0]?.body).toMatchObject({ responseRequired: true });
-  expect(calls.slice(1).every(({ path, query }) => path.endsWith("/messages/m5/await") && query.get("timeout") === "55")).toBe(true);
+  expect(calls.slice(1, -1).every(({ path, query }) => path.endsWith("/messages/m5/await") && query.get("timeout") === "55")).toBe(true);
+  expect(calls.at(-1)?.path).toMatch(/m5\/acknowledge$/);
 });
+
+/** What `awaitAnswer` reads first: the question that it does not know yet. */
+const unlessAwaited = (answer: (call: Call) => Reply | Promise<Reply>) => (call: Call): Reply | Promise<Reply> =>
+  call.path.endsWith("/await") ? answer(call) : { status: 200, body: question() };
 
 test("a wait with a timeout ends with TimeoutError, never with an answer", async () => {
   const held = async (call: Call): Promise<Reply> => {
     await new Promise((resolve) => setTimeout(resolve, Number(call.query.get("timeout")) * 1000));
     return { status: 200, body: question() };
   };
-  const { client, calls } = clientOf(held);
+  const { client, calls } = clientOf(unlessAwaited(held));
   const error = await outcome(client.awaitAnswer("s", "m5", { timeout: 60_000 }), 61_000);
   expect(error).toBeInstanceOf(TimeoutError);
-  expect(calls.map(({ query }) => query.get("timeout")).slice(0, 2)).toEqual(["55", "5"]);
+  expect(calls.map(({ query }) => query.get("timeout")).slice(1, 3)).toEqual(["55", "5"]);
 });
 
 test("a timeout of 0 looks once", async () => {
   const { client, calls } = clientOf(() => ({ status: 200, body: settled }));
   expect(await client.awaitAnswer("s", "m5", { timeout: 0 })).toMatchObject({ approved: true });
-  expect(calls[0]?.query.get("timeout")).toBe("0");
+  expect(calls.at(-1)?.query.get("timeout")).toBe("0");
 });
 
 test("a hub that drains answers at once, and is not asked in a tight loop", async () => {
@@ -204,7 +221,7 @@ test("awaitResponse waits for the last question, and for the next words after it
 
 test("an answer that is found on the timeline is read from its question", async () => {
   const { client } = clientOf(({ path }) => {
-    if (path.endsWith("/await")) return { status: 200, body: { message: said(6, { id: "m6", inReplyTo: "m5" }), lastSeq: 7 } };
+    if (path.endsWith("/sessions/s/await")) return { status: 200, body: { message: said(6, { id: "m6", inReplyTo: "m5" }), lastSeq: 7 } };
     return { status: 200, body: settled };
   });
   expect(await client.awaitResponse("s")).toMatchObject({ approved: true, message: { id: "m5" } });
@@ -226,7 +243,7 @@ test("a key of another space is noticed before the first call", async () => {
     },
     { spaceName: "other" },
   );
-  await expect(client.session("s")).rejects.toThrow("belongs to the space 'default', not to 'other'");
+  await expect(client.getSession("s")).rejects.toThrow("belongs to the space 'default', not to 'other'");
   expect(calls.map(({ path }) => path)).toEqual(["/v1/agent/me", "/v1/manage/spaces"]);
 });
 

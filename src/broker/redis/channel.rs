@@ -1,9 +1,11 @@
 //! The names of channels and keys on Redis, each under the id of the hub's store, so that several hubs can share one
 //! Redis.
 
-use super::message::VERSION;
 use crate::domain::{SessionId, SpaceId};
 use uuid::Uuid;
+
+/// The version of the format of messages, which is part of every name.
+pub(super) const VERSION: u8 = 1;
 
 /// The channel of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -8,49 +8,27 @@ mod channel;
 mod connection;
 mod interest;
 mod message;
+mod outgoing;
 mod presence;
 mod publisher;
+mod shared;
 mod subscriber;
 
-use super::{Broker, Connectivity, Counters, Ephemeral, Signal, SignalHandler};
+use super::{Broker, Connectivity, Ephemeral, Signal, SignalHandler};
 use crate::domain::{PrincipalId, SessionId, SpaceId};
+use crate::metrics::SignalCounts;
 use crate::supervisor::Supervisor;
 use async_trait::async_trait;
-use channel::{Channel, Names};
+use channel::Channel;
 pub use connection::Target;
-use connection::{Connection, is_lasting};
+use connection::is_lasting;
 use interest::Interest;
+use outgoing::Outgoing;
 use parking_lot::Mutex;
-use presence::PresenceState;
-use publisher::Outgoing;
-use redis::RedisError;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use shared::Shared;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
-
-/// How long a connection has to last before the back-off of reconnects is reset: a node that Redis disconnects for being
-/// slow would otherwise reconnect at once, only to be disconnected again, and renew all its subscriptions each time.
-const STABLE_AFTER: Duration = Duration::from_secs(10);
-
-/// What the broker's tasks share.
-struct Shared {
-    /// This run of this node.
-    node: Uuid,
-    target: Target,
-    names: Names,
-    handler: OnceLock<SignalHandler>,
-    interest: Interest,
-    outgoing: Outgoing,
-    presence: PresenceState,
-    /// The connection for everything but subscriptions, while there is one.
-    commands: Mutex<Option<Connection>>,
-    counters: Arc<Counters>,
-    is_subscribed: AtomicBool,
-    closing: CancellationToken,
-}
 
 pub struct RedisBroker {
     shared: Arc<Shared>,
@@ -65,19 +43,7 @@ impl RedisBroker {
         let (outgoing, signals) = Outgoing::new();
         let interest = Interest::default();
         interest.set(Channel::Nodes, true);
-        let shared = Shared {
-            node: Uuid::now_v7(),
-            target,
-            names: Names::new(store),
-            handler: OnceLock::new(),
-            interest,
-            outgoing,
-            presence: PresenceState::default(),
-            commands: Mutex::new(None),
-            counters: Arc::default(),
-            is_subscribed: AtomicBool::new(false),
-            closing: CancellationToken::new(),
-        };
+        let shared = Shared::new(target, store, interest, outgoing);
         Self { shared: Arc::new(shared), signals: Mutex::new(Some(signals)), supervisor }
     }
 
@@ -90,34 +56,6 @@ impl RedisBroker {
                 Err(error.detail().map_or_else(|| error.category().to_owned(), str::to_owned))
             }
             _ => Ok(()),
-        }
-    }
-}
-
-impl Shared {
-    /// Passes a signal to the handler.
-    fn deliver(&self, signal: Signal) {
-        if let Some(handler) = self.handler.get() {
-            handler(signal);
-        }
-    }
-
-    /// The connection for everything but subscriptions, if there is one.
-    fn commands(&self) -> Option<Connection> {
-        self.commands.lock().clone()
-    }
-
-    fn subscribed(&self) {
-        self.is_subscribed.store(true, Ordering::Release);
-        tracing::info!(redis = self.target.label(), "connected to the other nodes");
-    }
-
-    fn disconnected(&self, error: &RedisError) {
-        self.counters.disconnects.add(1);
-        self.counters.channels.set(0);
-        // Only once for each outage, so that retries do not fill the log.
-        if self.is_subscribed.swap(false, Ordering::AcqRel) || self.counters.disconnects.get() <= 1 {
-            tracing::warn!(%error, redis = self.target.label(), "Redis is unavailable: changes of other nodes are read from the store");
         }
     }
 }
@@ -139,7 +77,7 @@ impl Broker for RedisBroker {
     fn publish(&self, signal: Signal) {
         if let Signal::Ephemeral(Ephemeral::Presence { session, participant, principal, online }) = signal {
             // Not a hint that may be dropped: it has to be correct after an outage of Redis, too.
-            return self.shared.presence.set_local(session, principal, participant, online);
+            return self.shared.presence.local.set(session, principal, participant, online);
         }
         if !self.shared.outgoing.offer(signal) {
             self.shared.counters.dropped.add(1);
@@ -163,12 +101,12 @@ impl Broker for RedisBroker {
         if both { Connectivity::Connected } else { Connectivity::Disconnected }
     }
 
-    fn counters(&self) -> Option<Arc<Counters>> {
+    fn counters(&self) -> Option<Arc<SignalCounts>> {
         Some(Arc::clone(&self.shared.counters))
     }
 
     fn is_present_elsewhere(&self, session: SessionId, principal: PrincipalId) -> bool {
-        self.shared.presence.is_present_elsewhere(session, principal)
+        self.shared.presence.remote.is_present(session, principal)
     }
 
     async fn present_elsewhere(&self, session: SessionId) -> Option<Vec<PrincipalId>> {

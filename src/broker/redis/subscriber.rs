@@ -4,7 +4,7 @@
 use super::channel::Channel;
 use super::connection::{Connection, OnPush};
 use super::message::{Body, decode};
-use super::{STABLE_AFTER, Shared};
+use super::shared::{STABLE_AFTER, Shared};
 use crate::backoff::Backoff;
 use crate::broker::{Ephemeral, Signal};
 use crate::domain::SessionId;
@@ -40,7 +40,7 @@ async fn receive_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<std:
     let broken = CancellationToken::new();
     let mut connection = shared.target.connect(on_push(Arc::downgrade(shared), broken.clone())).await?;
     let wanted = shared.interest.all();
-    shared.presence.track_only(&sessions(&wanted).collect());
+    shared.presence.remote.track_only(&sessions(&wanted).collect());
     subscribe(shared, &mut connection, &wanted).await?;
     let mut subscribed: HashSet<Channel> = wanted.into_iter().collect();
     let since = Instant::now();
@@ -60,7 +60,7 @@ async fn receive_all(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<std:
                 for channel in changes.leave {
                     subscribed.remove(&channel);
                     if let Channel::Session(session) = channel {
-                        shared.presence.untrack(session);
+                        shared.presence.remote.untrack(session);
                     }
                 }
                 subscribe(shared, &mut connection, &changes.join).await?;
@@ -81,7 +81,7 @@ async fn subscribe(shared: &Shared, connection: &mut Connection, channels: &[Cha
     connection.subscribe(names, true).await?;
     let sessions: Vec<SessionId> = sessions(channels).collect();
     if !sessions.is_empty() {
-        shared.presence.track(&sessions);
+        shared.presence.remote.track(&sessions);
         shared.deliver(Signal::Subscribed(sessions));
     }
     Ok(())
@@ -134,7 +134,7 @@ fn receive(shared: &Shared, channel: &[u8], message: &[u8]) {
             match message.body {
                 Body::Signals(signals) => signals.into_iter().for_each(|signal| shared.deliver(signal)),
                 Body::Presence { session, principal, participant, online } => {
-                    if shared.presence.apply_message(message.node, session, principal, participant, online) {
+                    if shared.presence.remote.apply_message(message.node, session, principal, participant, online) {
                         shared.deliver(Signal::Ephemeral(Ephemeral::Presence {
                             session,
                             participant,

@@ -1,9 +1,8 @@
 //! The published vectors hold, and weak, malformed or foreign entries are refused.
 
 use super::points::{KEY, key_id_of, signed_by_proof};
-use super::{KeyEntry, Placement, ProvenKey};
+use super::{KeyEntry, Placement, ProvenKey, SentKey};
 use crate::domain::{PrincipalId, Refusal, Timestamp};
-use crate::protocol::body::PublicKeyDraft;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use curve25519_dalek::edwards::CompressedEdwardsY;
@@ -17,15 +16,26 @@ fn vectors() -> Value {
     serde_json::from_str(include_str!("../../../tests/vectors/e2e-v2.json")).expect("JSON")
 }
 
-fn draft(entry: &Value) -> PublicKeyDraft {
-    serde_json::from_value(entry.clone()).expect("an entry")
+/// Checks an entry that was sent.
+fn check(entry: &Value, principal: PrincipalId) -> Result<ProvenKey, Refusal> {
+    let text = |value: &Value, field: &str| value[field].as_str().map(str::to_owned);
+    let previous = entry.get("previous").map(|previous| (text(previous, "keyId"), text(previous, "signature")));
+    let sent = SentKey {
+        public_key: text(entry, "publicKey"),
+        signing_key: text(entry, "signingKey"),
+        key_id: text(entry, "keyId"),
+        proof: text(entry, "proof"),
+        previous,
+        replace: entry["replace"].as_bool().unwrap_or(false),
+    };
+    ProvenKey::check(sent, principal)
 }
 
 fn id(text: &Value) -> PrincipalId {
     text.as_str().expect("a string").parse().expect("an id")
 }
 
-/// The entry that takes the place of `current`, and whether that one's key signed it.
+/// The entry that replaces `current`, and whether that one's key signed it.
 fn placed(proven: &ProvenKey, current: Option<&KeyEntry>) -> (KeyEntry, Option<bool>) {
     match proven.against(current, NOW).expect("taken") {
         Placement::New { chained, entry } => (*entry, chained),
@@ -36,7 +46,7 @@ fn placed(proven: &ProvenKey, current: Option<&KeyEntry>) -> (KeyEntry, Option<b
 /// Checks that the entry is refused by this field.
 #[track_caller]
 fn refused(entry: &Value, principal: PrincipalId, field: &str) {
-    let refusal = draft(entry).check(principal).expect_err("refused");
+    let refusal = check(entry, principal).expect_err("refused");
     let Refusal::Invalid(text) = &refusal else { panic!("{refusal:?}") };
     assert!(text.starts_with(&format!("Field '{field}'")), "{text}");
 }
@@ -45,8 +55,8 @@ fn refused(entry: &Value, principal: PrincipalId, field: &str) {
 fn the_published_entries_hold_and_their_rotation_is_chained() {
     let vectors = vectors();
     for identity in vectors["identities"].as_object().expect("identities").values() {
-        let proven = draft(&identity["entry"]).check(id(&identity["id"])).expect("it holds");
-        assert_eq!(proven.key_id(), identity["keyId"]);
+        let proven = check(&identity["entry"], id(&identity["id"])).expect("it holds");
+        assert_eq!(proven.key_id, identity["keyId"]);
         let (entry, chained) = placed(&proven, None);
         let sent = &identity["entry"];
         let kept = json!(entry);
@@ -57,25 +67,25 @@ fn the_published_entries_hold_and_their_rotation_is_chained() {
     }
     let ann = &vectors["identities"]["ann"];
     let principal = id(&vectors["rotation"]["principal"]);
-    let (first, _) = placed(&draft(&ann["entry"]).check(principal).expect("it holds"), None);
-    let next = draft(&vectors["rotation"]["entry"]).check(principal).expect("it holds");
+    let (first, _) = placed(&check(&ann["entry"], principal).expect("it holds"), None);
+    let next = check(&vectors["rotation"]["entry"], principal).expect("it holds");
     let (second, chained) = placed(&next, Some(&first));
     assert_eq!(chained, Some(true));
     assert_eq!(json!(second)["previous"], vectors["rotation"]["entry"]["previous"]);
     // Entries of one principal are in the order of their times, though the clock stands still.
     assert!(second.created_at > first.created_at);
     assert_eq!(next.against(Some(&second), NOW).expect("taken"), Placement::Current);
-    // The older one again is a change that nobody signed.
-    let replayed = draft(&ann["entry"]).check(principal).expect("it holds by itself");
+    // The older one again is a change that no key signed.
+    let replayed = check(&ann["entry"], principal).expect("it holds by itself");
     assert_eq!(replayed.against(Some(&second), NOW).expect_err("refused"), Refusal::KeyExists);
 }
 
 #[test]
-fn the_entry_of_somebody_else_is_no_proof() {
+fn the_entry_of_another_principal_is_no_proof() {
     let vectors = vectors();
     let (ann, guest) = (&vectors["identities"]["ann"], &vectors["identities"]["guest"]);
     refused(&ann["entry"], id(&guest["id"]), "proof");
-    // Nor is one whose parts come of two.
+    // Nor is one whose parts come from two.
     let mut mixed = ann["entry"].clone();
     mixed["publicKey"] = guest["entry"]["publicKey"].clone();
     refused(&mixed, id(&ann["id"]), "keyId");
@@ -111,7 +121,7 @@ fn points_that_are_weak_or_not_canonical_are_refused() {
     let signer = SigningKey::from_bytes(&[7; 32]);
     let (signs, receives) = (signer.verifying_key().to_bytes(), MontgomeryPoint::mul_base_clamped([9; 32]).0);
     let principal = PrincipalId(uuid::Uuid::now_v7());
-    assert!(draft(&entry_of(signs, receives, &signer, principal)).check(principal).is_ok());
+    assert!(check(&entry_of(signs, receives, &signer, principal), principal).is_ok());
     // Of order 1, 2, 4 and 8, on the curve and on its twist, and what is above the prime or has a spare bit.
     for receives in [
         "0000000000000000000000000000000000000000000000000000000000000000",
@@ -194,17 +204,17 @@ fn a_change_needs_the_current_key_or_to_be_asked_for() {
         (signer, entry, signed)
     };
     let ((first, one, _), (second, _, _), (_, three, signed)) = (keys(1), keys(2), keys(3));
-    let (current, _) = placed(&draft(&one).check(principal).expect("it holds"), None);
+    let (current, _) = placed(&check(&one, principal).expect("it holds"), None);
     let with = |key_id: &str, signer: &SigningKey, replace: bool| {
         let mut entry = three.clone();
         let signature = URL_SAFE_NO_PAD.encode(signer.sign(&signed).to_bytes());
         entry["previous"] = json!({ "keyId": key_id, "signature": signature });
         entry["replace"] = json!(replace);
-        draft(&entry).check(principal).expect("it holds by itself")
+        check(&entry, principal).expect("it holds by itself")
     };
     let (entry, chained) = placed(&with(&current.key_id, &first, false), Some(&current));
     assert_eq!((entry.previous.is_some(), chained), (true, Some(true)));
-    let (other_id, _) = placed(&draft(&keys(4).1).check(principal).expect("it holds"), None);
+    let (other_id, _) = placed(&check(&keys(4).1, principal).expect("it holds"), None);
     // The signature of another key, or of the right one under another name, is none, and is not kept.
     for (key_id, signer) in [(&current.key_id, &second), (&other_id.key_id, &first)] {
         let refusal = with(key_id, signer, false).against(Some(&current), NOW).expect_err("refused");

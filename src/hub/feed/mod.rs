@@ -3,6 +3,8 @@
 //! As with timelines, hints decide when an event is sent and the store decides which. Each event is sent once, in the
 //! order of its session. A hint that was lost (a full queue, a broker that drops) leaves a gap or is found by the tick,
 //! and the event is read from the store.
+//!
+//! This file and `delivery.rs` refer to each other: [`Feeds::start`] starts the task, and the task works on the feeds.
 
 mod delivery;
 mod progress;
@@ -17,7 +19,7 @@ use crate::supervisor::Supervisor;
 use dashmap::DashMap;
 use delivery::run;
 use parking_lot::Mutex;
-use progress::{FeedProgress, REMEMBER_MILLIS};
+use progress::{FeedProgress, RETAIN_MILLIS};
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -138,7 +140,7 @@ impl Feeds {
         if self.progress.lock().is_tracked(space) {
             return Ok(());
         }
-        let since = self.clock.now().plus_millis(-REMEMBER_MILLIS);
+        let since = self.clock.now().plus_millis(-RETAIN_MILLIS);
         let active = self.store.active_since(&[space], since).await?;
         let mut progress = self.progress.lock();
         for session in active {

@@ -7,11 +7,10 @@ use crate::context::Context;
 use crate::domain::people::Agent;
 use crate::domain::principal::ManagerPrincipal;
 use crate::domain::{AuditSource, Author, KeyId, Permission, Refusal};
-use crate::limits::directory as directory_limits;
 use crate::protocol::body::directory::{AgentDraft, NewAgent, Provisioned};
 use crate::service::Answer;
 use crate::service::idempotency::{Begun, DirectoryChange, IdempotencyKey, with_secret};
-use crate::store::SecretHash;
+use crate::store::{SecretHash, quotas};
 
 /// Creates an agent in a manager's space.
 pub async fn create(
@@ -73,11 +72,11 @@ async fn create_new(
 ) -> Result<Agent, Refusal> {
     match ensure_agent(&mut *change.tx, trail, &new.name, new.description.as_deref(), change.now).await? {
         Some((agent, true)) => {
-            directory_limits::check_agents(&app.config.quotas, &mut *change.tx, trail.space).await?;
+            quotas::check_agents(&app.config.quotas, &mut *change.tx, trail.space).await?;
             Ok(agent)
         }
-        Some((_, false)) => Err(Refusal::Conflict("Field 'name' names an agent that exists".to_owned())),
-        // Its messages still bear the name.
-        None => Err(Refusal::Conflict("Field 'name' names an agent that is deactivated".to_owned())),
+        Some((_, false)) => Err(Refusal::Conflict("Field 'name' is the name of an existing agent".to_owned())),
+        // Its messages still have the name.
+        None => Err(Refusal::Conflict("Field 'name' is the name of a deactivated agent".to_owned())),
     }
 }

@@ -8,11 +8,10 @@ use crate::domain::people::Role;
 use crate::domain::principal::ManagerPrincipal;
 use crate::domain::text::{check_name, normal_email};
 use crate::domain::{AuditEvent, AuditSource, AuditTarget, AuditTargetType, HumanId, Refusal};
-use crate::limits::directory as directory_limits;
 use crate::protocol::body::directory::{HumanDraft, MadeHuman, SetupLink};
 use crate::service::Answer;
 use crate::service::idempotency::{Begun, IdempotencyKey, with_secret};
-use crate::store::{NewHuman, SecretHash};
+use crate::store::{NewHuman, SecretHash, quotas};
 
 /// Creates a human in a manager's space.
 pub async fn create(
@@ -27,11 +26,10 @@ pub async fn create(
     let name = draft.name.ok_or_else(|| Refusal::required("name"))?;
     check_name("name", &name)?;
     Accounts::check_first_password(draft.password.as_deref(), &email)?;
-    // A retry is answered with the first reply. Any other request that names a taken address ends here, since hashing
-    // takes long.
+    // A retry gets the first reply. Any other request with an address in use is refused here, before the expensive hash.
     let is_taken = app.store.human_by_address(manager.space, &email).await?.is_some();
     let password = draft.password.filter(|_| !is_taken);
-    // Nor is it done while the transaction holds others up.
+    // Hashed before the transaction begins, which blocks other changes.
     let password_hash = app.accounts.first_password(manager.space, password, &email).await?;
     let mut change = match key.begin(app, manager.credential, digest).await? {
         Begun::New(change) => change,
@@ -54,7 +52,7 @@ pub async fn create(
     let token_of = |id: HumanId| key.secret_of(app, manager, SETUP_TOKEN, &id.to_string());
     let trail = AuditTrail::of(manager, source);
     let (human, token) = create_human(&app.accounts, &mut *change.tx, &trail, new, token_of, change.now).await?;
-    directory_limits::check_humans(&app.config.quotas, &mut *change.tx, manager.space).await?;
+    quotas::check_humans(&app.config.quotas, &mut *change.tx, manager.space).await?;
     let setup_url = token.as_ref().map(|_| setup_url(app));
     let made = as_json(&MadeHuman { human, setup_url })?;
     change.keep(201, &made).await?;
@@ -64,7 +62,7 @@ pub async fn create(
     })
 }
 
-/// Creates a setup link for a human of a manager's space. The links before it are void.
+/// Creates a setup link for a human of a manager's space. Earlier links become invalid.
 pub async fn create_setup_link(
     app: &Context,
     manager: &ManagerPrincipal,

@@ -7,12 +7,11 @@ use crate::context::Context;
 use crate::domain::people::{Agent, ApiKey};
 use crate::domain::principal::ManagerPrincipal;
 use crate::domain::{AgentId, AuditSource, KeyId, Permission, Refusal, Timestamp};
-use crate::limits::directory as directory_limits;
 use crate::protocol::body::directory::{KeyDraft, MadeKey, check_agent_name};
 use crate::protocol::page::{Page, PageRequest};
 use crate::service::Answer;
 use crate::service::idempotency::{Begun, DirectoryChange, IdempotencyKey, with_secret};
-use crate::store::{DirectoryTx, SecretHash, StoreResult};
+use crate::store::{DirectoryTx, SecretHash, StoreResult, quotas};
 
 /// Creates a key in a manager's space, for an agent that is created where its name is new.
 pub async fn create(
@@ -25,7 +24,9 @@ pub async fn create(
 ) -> Result<Answer, Refusal> {
     let permission = draft.permission()?;
     if permission > manager.permission {
-        return Err(Refusal::Forbidden("Nobody creates a key above their own permission".to_owned()));
+        return Err(Refusal::Forbidden(
+            "The permission of a new key must not be higher than the caller's own".to_owned(),
+        ));
     }
     let lifetime = draft.lifetime()?;
     let mut change = match key.begin(app, manager.credential, digest).await? {
@@ -89,7 +90,7 @@ async fn agent_of_key(
     let found = ensure_agent(&mut *change.tx, trail, wanted, None, change.now).await?;
     let (agent, is_new) = found.ok_or(Refusal::NotFound("Agent"))?;
     if is_new {
-        directory_limits::check_agents(&app.config.quotas, &mut *change.tx, trail.space).await?;
+        quotas::check_agents(&app.config.quotas, &mut *change.tx, trail.space).await?;
     }
     Ok(agent)
 }

@@ -1,10 +1,12 @@
 //! Failures of connections, by which the pool decides which other connections to ping and which to discard.
 
-use super::GOOD_FOR;
 use crate::store::error::says_read_only;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long an idle connection counts as good without a ping, provided that no other connection has broken since.
+pub(super) const GOOD_FOR: Duration = Duration::from_secs(1);
 
 /// Recent failures of the connections to one database.
 #[derive(Debug, Default)]

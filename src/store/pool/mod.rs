@@ -4,6 +4,8 @@
 //! round trip to PostgreSQL, or a message to SQLite's thread and back, for every statement. This layer keeps connections
 //! that were in use within [`GOOD_FOR`] and skips the check for them. Everything else is left to sqlx: opening
 //! connections, closing idle and old ones, and limiting their number.
+//!
+//! `connection.rs` and this file refer to each other: a connection returns itself to its pool when it is dropped.
 
 mod connection;
 mod faults;
@@ -12,6 +14,7 @@ use super::StoreResult;
 use super::engine::Engine;
 pub use connection::PooledConnection;
 pub use faults::Faults;
+use faults::GOOD_FOR;
 use parking_lot::Mutex;
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
@@ -21,8 +24,6 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// How long an idle connection counts as good without a ping, provided that no other connection has broken since.
-const GOOD_FOR: Duration = Duration::from_secs(1);
 /// How long a connection stays in this layer before it is returned to sqlx's pool, which closes those that are too old.
 const MAX_AWAY: Duration = Duration::from_secs(60);
 /// How long a connection may take to finish its last statement when it is returned to sqlx's pool.

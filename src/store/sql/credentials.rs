@@ -1,6 +1,5 @@
 //! Guest tokens and the hub's own settings.
 
-use super::rows::select_guest;
 use super::{SqlStore, rows, sql, timelines};
 use crate::domain::people::Guest;
 use crate::domain::{GuestId, Scope, SessionId, SpaceId, Timestamp};

@@ -1,8 +1,9 @@
 //! Spaces, agents and humans: look-ups and deactivation.
 
 use super::directory_tx::SqlDirectoryTx;
-use super::rows::{select_agent, select_human, select_space};
-use super::{SqlStore, api_keys, named, revocation, rows, sql};
+use super::people::{agent_by_id, agent_by_name, human_by_address, human_by_id};
+use super::revocations::revocation;
+use super::{SqlStore, api_keys, named, rows, sql};
 use crate::domain::participant::{Member, MemberRef};
 use crate::domain::people::{Agent, Human, Space};
 use crate::domain::{AgentId, AuditEntry, AuditEvent, AuditTarget, AuditTargetType, HumanId, SpaceId, Timestamp};
@@ -203,28 +204,4 @@ fn humans_of<E: Engine>(space: SpaceId) -> Statement<E> {
         "FROM humans h WHERE h.space_id = $1 AND h.deactivated_at IS NULL ORDER BY h.id LIMIT $2 OFFSET $3"
     ))
     .bind(space.0)
-}
-
-pub(super) fn agent_by_id<E: Engine>(space: SpaceId, id: AgentId) -> Statement<E> {
-    sql::<E>(select_agent!("FROM agents a WHERE a.space_id = $1 AND a.id = $2 AND a.deactivated_at IS NULL"))
-        .bind(space.0)
-        .bind(id.0)
-}
-
-pub(super) fn agent_by_name<E: Engine>(space: SpaceId, name: &str) -> Statement<E> {
-    sql::<E>(select_agent!("FROM agents a WHERE a.space_id = $1 AND a.name = $2 AND a.deactivated_at IS NULL"))
-        .bind(space.0)
-        .bind(name.to_owned())
-}
-
-pub(super) fn human_by_id<E: Engine>(space: SpaceId, id: HumanId) -> Statement<E> {
-    sql::<E>(select_human!("FROM humans h WHERE h.space_id = $1 AND h.id = $2 AND h.deactivated_at IS NULL"))
-        .bind(space.0)
-        .bind(id.0)
-}
-
-pub(super) fn human_by_address<E: Engine>(space: SpaceId, address: &str) -> Statement<E> {
-    sql::<E>(select_human!("FROM humans h WHERE h.space_id = $1 AND h.address = $2 AND h.deactivated_at IS NULL"))
-        .bind(space.0)
-        .bind(address.to_owned())
 }

@@ -1,7 +1,6 @@
 //! The transaction that creates spaces, agents, humans and keys, and saves the reply.
 
-use super::directory::{agent_by_id, agent_by_name, human_by_address, human_by_id};
-use super::rows::select_space;
+use super::people::{agent_by_id, agent_by_name, human_by_address, human_by_id};
 use super::{api_keys, audit, external_identities, replies, rows, sign_ins, sql};
 use crate::domain::people::{Agent, ApiKey, Human, Space};
 use crate::domain::{AgentId, AuditEntry, HumanId, KeyId, SpaceId, Timestamp};

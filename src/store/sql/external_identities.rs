@@ -1,6 +1,5 @@
 //! Identities of an external issuer.
 
-use super::rows::select_human;
 use super::sign_ins::lock_human;
 use super::{SqlStore, rows, sql};
 use crate::domain::people::Human;

@@ -2,7 +2,7 @@
 
 use super::messages::message;
 use super::page_bytes::fitting_of;
-use super::{SqlStore, scope, sql};
+use super::{SqlStore, look_ups, sql};
 use crate::domain::interaction::InteractionState;
 use crate::domain::{Envelope, Interaction, MessageId, MessageStatus, Scope, SessionId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
@@ -16,28 +16,16 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use std::collections::HashMap;
 
-/// `SELECT` the columns that `found` reads.
-macro_rules! interaction_columns {
-    () => {
-        concat!(
-            "SELECT ",
-            message_columns!(),
-            ", i.kind, s.title, s.updated_at, s.last_seq, m.settled_seq, m.acknowledged_seq"
-        )
-    };
-}
-pub(super) use interaction_columns;
-
 #[async_trait]
 impl<E: Engine> Interactions for SqlStore<E> {
     async fn interaction_message(&self, scope: Scope, session: SessionId) -> StoreResult<Option<MessageId>> {
-        let found = scope::INTERACTION_MESSAGE.within::<E>(scope).bind(session.0);
+        let found = look_ups::INTERACTION_MESSAGE.within::<E>(scope).bind(session.0);
         found.first(&mut *self.reader().await?, |row| Ok(MessageId(row.read()?))).await
     }
 
     async fn interaction(&self, scope: Scope, session: SessionId, at: Moment) -> StoreResult<Option<Interaction>> {
         let mut db = self.reader().await?;
-        let found = scope::INTERACTION.within::<E>(scope).bind(session.0).first(&mut *db, found).await?;
+        let found = look_ups::INTERACTION.within::<E>(scope).bind(session.0).first(&mut *db, found).await?;
         let Some(mut found) = found else { return Ok(None) };
         let at = match at {
             Moment::Now => found.last_seq,
@@ -69,8 +57,8 @@ impl<E: Engine> Interactions for SqlStore<E> {
             return Ok(found);
         }
         let status = status.map(|status| status.as_str().to_owned());
-        let count = scope::INTERACTIONS_TOTAL.within::<E>(scope).bind(status.clone());
-        let list = scope::INTERACTIONS.within::<E>(scope).bind(status);
+        let count = look_ups::INTERACTIONS_TOTAL.within::<E>(scope).bind(status.clone());
+        let list = look_ups::INTERACTIONS.within::<E>(scope).bind(status);
         self.page(page, count, list, |row| Ok(SessionId(row.read()?))).await
     }
 
@@ -81,12 +69,12 @@ impl<E: Engine> Interactions for SqlStore<E> {
         max_bytes: i64,
     ) -> StoreResult<Taken<Interaction>> {
         let mut db = self.reader().await?;
-        let count = fitting_of::<E>(&mut db, scope::INTERACTION_SIZES, scope, sessions, max_bytes).await?;
+        let count = fitting_of::<E>(&mut db, look_ups::INTERACTION_SIZES, scope, sessions, max_bytes).await?;
         if count == 0 {
             return Ok(Taken { count, data: Vec::new() });
         }
         let sessions = &sessions[..count];
-        let list = scope::INTERACTIONS_OF.within_of::<E>(scope, sessions);
+        let list = look_ups::INTERACTIONS_OF.within_of::<E>(scope, sessions);
         let mut found: HashMap<_, _> = list
             .all(&mut *db, found)
             .await?

@@ -3,7 +3,7 @@
 //! Short lists, and lists with many unlisted sessions, are read from the rows of the sessions and sorted.
 
 use super::page_bytes::fitting;
-use super::scope::{Scoped, of_space};
+use super::scoped::{Scoped, of_space};
 use super::{SqlStore, sql};
 use crate::domain::{Scope, SessionId, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
@@ -80,7 +80,7 @@ macro_rules! counts {
 
 pub const COUNTS: Scoped = Scoped { space: counts!("$1"), member: counts!("$2") };
 
-/// The beginning of [`LIST_STATE`], before the sessions. Since they are listed, PostgreSQL knows how few they are.
+/// The beginning of [`LIST_STATE`], before the sessions. Since they are listed, PostgreSQL estimates that they are few.
 pub const LIST_STATE_OF: &str =
     concat!("WITH unlisted AS (SELECT ", ranked!(), " FROM sessions s WHERE ", of_space!(named), "AND s.id IN (VALUES");
 

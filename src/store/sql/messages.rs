@@ -1,30 +1,13 @@
 //! Messages, put together from their state and the events that hold their content.
 
-use super::rows::{self, state_columns};
-use super::scope::Scoped;
-use super::sql;
+use super::scoped::Scoped;
+use super::{rows, sql};
 use crate::domain::message::{MessageState, Response};
 use crate::domain::{Message, MessageStatus, SessionId};
 use crate::store::engine::Engine;
 use crate::store::statement::{Fields, Statement};
 use crate::store::{StoreError, StoreResult};
 use serde::Deserialize;
-
-/// The columns that `message` reads: a message's state, the event that created it, and the one that answered it.
-macro_rules! message_columns {
-    () => {
-        concat!(state_columns!(), ", c.body, x.body")
-    };
-}
-
-/// Joins those events to messages `m`.
-macro_rules! from_events {
-    () => {
-        "JOIN events c ON c.session_id = m.session_id AND c.seq = m.seq \
-         LEFT JOIN events x ON x.session_id = m.session_id AND x.seq = m.settled_seq AND m.status = 'Completed' "
-    };
-}
-pub(super) use {from_events, message_columns};
 
 /// The settled questions of agent `$3` that are not acknowledged. Starts at an index of these, so that other messages of the
 /// agent's sessions cost nothing.

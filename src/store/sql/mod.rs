@@ -1,11 +1,7 @@
 //! The SQL of both engines, by kind of data.
 
-/// The column that `rows::key` reads: the current key entry of a principal, if there is one.
-macro_rules! current_key {
-    ($principal:literal) => {
-        concat!("(SELECT k.body FROM key_entries k WHERE k.principal_id = ", $principal, " AND k.replaced_at IS NULL)")
-    };
-}
+#[macro_use]
+mod columns;
 
 mod api_keys;
 mod audit;
@@ -15,17 +11,22 @@ mod directory_tx;
 mod external_identities;
 mod interactions;
 mod lists;
+mod look_ups;
 mod messages;
 mod named;
 mod page_bytes;
+mod people;
 mod prune;
 mod public_keys;
 mod replies;
 mod retention;
+mod revocations;
 mod rows;
-mod scope;
+mod scoped;
 mod sessions;
 mod sign_ins;
+mod sql_store;
+mod store;
 mod timelines;
 mod write;
 
@@ -33,186 +34,14 @@ pub use interactions::TITLE_AT;
 pub use lists::{
     COUNTS, FEW_SESSIONS, FIRST_ENTRIES, LIST_STATE, LIST_STATE_OF, UNLISTED, UNLISTED_OF_SPACE, UNLISTED_TOTAL,
 };
+pub use look_ups::LOOK_UPS;
 pub use messages::UNACKNOWLEDGED;
-pub use public_keys::SESSIONS_TO_TELL;
+pub use public_keys::SESSIONS_TO_ANNOUNCE;
 pub use retention::ENDED_SESSION;
-pub use scope::{LOOK_UPS, Scoped};
+pub use scoped::Scoped;
 pub use timelines::DUE_MESSAGES;
 pub use write::PENDING_MESSAGES;
 
-use super::engine::Engine;
-use super::pool::ConnectionPool;
-use super::pool::PooledConnection;
-use super::statement::{Fields, Statement, large_groups};
-use super::{LockWait, Passing, Store, StoreResult, WriteTx};
-use crate::domain::{SessionId, Timestamp};
-use crate::protocol::page::{Page, PageRequest};
-use async_trait::async_trait;
-use std::collections::HashSet;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::sync::Arc;
-use uuid::Uuid;
-
-/// Most timeline writers: more would only make the batches smaller.
-const MAX_WRITERS: usize = 4;
-/// The timeline writers use one part in this many of the connections that can write.
-const WRITERS_SHARE: u32 = 4;
-
-/// Bytes written by `try_write`.
-const WRITE_CHECK_BYTES: usize = 16 * 1024;
-/// Those of the sessions `v` that are not locked. (PostgreSQL only.)
-const FREE: &str = ") AS v CROSS JOIN sessions s WHERE s.id = v.column1 FOR UPDATE OF s SKIP LOCKED";
-
-/// Size to which SQLite's write-ahead log is truncated, in bytes: twice what it holds between two checkpoints.
-pub(super) const LOG_LIMIT: u64 = 32 << 20;
-/// Checkpoints and truncates the write-ahead log. With a short `busy_timeout`, since all writers wait meanwhile: it does
-/// nothing while a reader uses the log.
-const SHRINK_LOG: &str = "PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 5000";
-
-/// A store over one engine. SQLite has a pool of one connection for writing and one of several for reading;
-/// PostgreSQL has one pool for both.
-pub(super) struct SqlStore<E: Engine> {
-    write: Arc<ConnectionPool<E>>,
-    read: Arc<ConnectionPool<E>>,
-    /// SQLite's write-ahead log, which the hub keeps small.
-    log: Option<PathBuf>,
-}
-
-impl<E: Engine> SqlStore<E> {
-    pub(super) fn new(write: Arc<ConnectionPool<E>>, read: Arc<ConnectionPool<E>>, log: Option<PathBuf>) -> Self {
-        Self { write, read, log }
-    }
-
-    async fn reader(&self) -> StoreResult<Box<PooledConnection<E>>> {
-        self.read.acquire().await
-    }
-
-    async fn writer(&self) -> StoreResult<Box<PooledConnection<E>>> {
-        self.write.acquire().await
-    }
-
-    /// One page of a list: `count` returns the total, `list` lacks only its limit and offset.
-    async fn page<T: Send>(
-        &self,
-        page: PageRequest,
-        count: Statement<E>,
-        list: Statement<E>,
-        read: fn(&mut Fields<'_, E>) -> StoreResult<T>,
-    ) -> StoreResult<Page<T>> {
-        let mut db = self.reader().await?;
-        let total = count.number(&mut db).await?;
-        let data = list.bind(page.size).bind(page.offset()).all(&mut db, read).await?;
-        Ok(Page::new(page, total, data))
-    }
-
-    /// Begins a transaction for a method with several changes.
-    async fn transaction(&self) -> StoreResult<Box<PooledConnection<E>>> {
-        let mut tx = self.writer().await?;
-        tx.begin(LockWait::Long).await?;
-        Ok(tx)
-    }
-}
-
-#[async_trait]
-impl<E: Engine> Store for SqlStore<E> {
-    async fn ping(&self) -> StoreResult<()> {
-        sql::<E>("SELECT COUNT(*) FROM settings").number(&mut *self.reader().await?).await?;
-        Ok(())
-    }
-
-    fn writes_fail(&self) -> bool {
-        self.write.faults().writes_fail()
-    }
-
-    async fn try_write(&self) -> StoreResult<()> {
-        let mut tx = self.transaction().await?;
-        // As much as a message, since a full disk may still have room for less.
-        sql::<E>(
-            "INSERT INTO settings (name, value) VALUES ('write_check', $1) \
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )
-        .bind("x".repeat(WRITE_CHECK_BYTES))
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await
-    }
-
-    fn broken_connections(&self) -> u64 {
-        self.write.faults().broken_count() + self.read.faults().broken_count()
-    }
-
-    async fn time(&self) -> StoreResult<Option<Timestamp>> {
-        let Some(clock) = E::CLOCK else { return Ok(None) };
-        Ok(Some(Timestamp(sql::<E>(clock).number(&mut *self.reader().await?).await?)))
-    }
-
-    async fn pending_responses(&self) -> StoreResult<i64> {
-        // Reads only the index of pending messages.
-        sql::<E>("SELECT COUNT(*) FROM messages m WHERE m.status = 'Pending'").number(&mut *self.reader().await?).await
-    }
-
-    async fn prune(&self, what: Passing, before: Timestamp, limit: i64) -> StoreResult<u64> {
-        prune::statement::<E>(what).bind(before.0).bind(limit).execute(&mut *self.writer().await?).await
-    }
-
-    async fn shrink_log(&self) -> StoreResult<()> {
-        let size = self.log.as_ref().and_then(|log| std::fs::metadata(log).ok()).map_or(0, |log| log.len());
-        if size > LOG_LIMIT {
-            self.writer().await?.execute_restoring(SHRINK_LOG).await?;
-        }
-        Ok(())
-    }
-
-    fn writers(&self) -> NonZeroUsize {
-        // A part of the pool, so that reads and other writes continue while all of these wait for locks.
-        let share = self.write.max_connections() / WRITERS_SHARE;
-        NonZeroUsize::new((share as usize).min(MAX_WRITERS)).unwrap_or(NonZeroUsize::MIN)
-    }
-
-    async fn held_elsewhere(&self, sessions: &[SessionId]) -> StoreResult<HashSet<SessionId>> {
-        let mut held = HashSet::new();
-        if E::SKIP_LOCKED.is_empty() {
-            return Ok(held);
-        }
-        let mut db = self.writer().await?;
-        for group in large_groups(sessions) {
-            for (tail, is_free) in [(") AS v CROSS JOIN sessions s WHERE s.id = v.column1", false), (FREE, true)] {
-                let mut statement = Statement::<E>::with_rows("SELECT s.id FROM (VALUES", tail, 1, group.len(), 1);
-                group.iter().for_each(|session| statement.push(session.0));
-                for session in statement.all(&mut *db, |row| Ok(SessionId(row.read()?))).await? {
-                    if is_free {
-                        held.remove(&session);
-                    } else {
-                        held.insert(session);
-                    }
-                }
-            }
-        }
-        Ok(held)
-    }
-
-    async fn begin(&self, wait: LockWait) -> StoreResult<Box<dyn WriteTx>> {
-        Ok(Box::new(write::SqlWriteTx::new(self.writer().await?, wait)))
-    }
-
-    async fn close(&self) {
-        // In this order: the last connection to a SQLite file merges the write-ahead log into it, which a read-only
-        // connection can't.
-        self.read.close().await;
-        self.write.close().await;
-    }
-}
-
-/// Records a revocation for all nodes, in the transaction that makes it.
-fn revocation<E: Engine>(subject: Uuid, at: Timestamp) -> Statement<E> {
-    sql::<E>("INSERT INTO revocations (id, subject, at) VALUES ($1, $2, $3)")
-        .bind(Uuid::now_v7())
-        .bind(subject)
-        .bind(at.0)
-}
-
-/// A statement with a constant text.
-fn sql<E: Engine>(text: &'static str) -> Statement<E> {
-    Statement::new(text)
-}
+use super::statement::sql;
+pub(super) use sql_store::SqlStore;
+pub(super) use store::LOG_LIMIT;

@@ -1,6 +1,6 @@
 //! Resolves the names in a request to agents and humans, with a few statements for any number of names.
 
-use super::rows::{self, select_agent, select_human};
+use super::rows;
 use crate::domain::participant::{Member, MemberRef};
 use crate::domain::people::Human;
 use crate::domain::{AgentId, HumanId, SpaceId};

@@ -1,6 +1,6 @@
 //! The number of items that fit into the byte limit of a page, by their sizes, so that only those are loaded.
 
-use super::scope::Scoped;
+use super::scoped::Scoped;
 use crate::domain::{Scope, SessionId};
 use crate::store::StoreResult;
 use crate::store::engine::Engine;

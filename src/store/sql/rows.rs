@@ -1,4 +1,4 @@
-//! Reads rows as domain types. Each list of columns is beside the function that reads it.
+//! Reads rows as domain types. The lists of columns are in `columns`.
 
 use crate::domain::message::{MessageState, Settlement};
 use crate::domain::participant::Participation;
@@ -23,45 +23,6 @@ fn word<T>(parsed: Option<T>, text: &str) -> StoreResult<T> {
 fn time<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Option<Timestamp>> {
     Ok(row.read::<Option<i64>>()?.map(Timestamp))
 }
-
-/// `SELECT` the columns that [`space`] reads, then what follows.
-macro_rules! select_space {
-    ($rest:literal) => {
-        concat!("SELECT s.id, s.name, s.created_at ", $rest)
-    };
-}
-
-/// `SELECT` the columns that [`agent`] reads, then what follows.
-macro_rules! select_agent {
-    ($rest:literal) => {
-        concat!("SELECT a.id, a.space_id, a.name, a.description, ", current_key!("a.id"), ", a.created_at ", $rest)
-    };
-}
-
-/// `SELECT` the columns that [`human`] reads, then what follows.
-macro_rules! select_human {
-    ($rest:literal) => {
-        concat!(
-            "SELECT h.id, h.space_id, h.address, h.name, h.role, h.password_hash, ",
-            current_key!("h.id"),
-            ", h.created_at, h.tokens_valid_from, h.revived_at ",
-            $rest
-        )
-    };
-}
-
-/// `SELECT` the columns that [`guest`] reads, then what follows.
-macro_rules! select_guest {
-    ($rest:literal) => {
-        concat!(
-            "SELECT g.id, g.space_id, g.session_id, g.name, ",
-            current_key!("g.id"),
-            ", g.created_by, g.last_used_at, g.expires_at, g.created_at ",
-            $rest
-        )
-    };
-}
-pub(super) use {select_agent, select_guest, select_human, select_space};
 
 pub(super) fn space<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Space> {
     Ok(Space { id: SpaceId(row.read()?), name: row.read()?, created_at: Timestamp(row.read()?) })
@@ -219,16 +180,6 @@ pub(super) fn invited_by<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Opti
 pub(super) fn deadline<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<Option<Timestamp>> {
     Ok(time(row)?.map(Timestamp::clamped))
 }
-
-/// The columns that [`message_state`] reads.
-macro_rules! state_columns {
-    () => {
-        "m.id, m.session_id, m.seq, m.sender_id, m.response_required, m.status, m.priority, m.deadline_at, \
-         m.answerers, m.in_reply_to, m.settled_seq, m.settled_at, m.settled_by, m.response_message_id, m.outcome, \
-         m.acknowledged_at, m.created_at, m.updated_at"
-    };
-}
-pub(super) use state_columns;
 
 pub(super) fn message_state<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<MessageState> {
     Ok(MessageState {

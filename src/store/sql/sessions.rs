@@ -1,7 +1,7 @@
 //! Sessions, participants, lists and read marks.
 
 use super::page_bytes::fitting;
-use super::{SqlStore, rows, scope, sql, timelines};
+use super::{SqlStore, look_ups, rows, sql, timelines};
 use crate::domain::{
     Envelope, Participant, ParticipantId, PrincipalId, Priority, Scope, Session, SessionId, SessionStatus, SpaceId,
     Timestamp,
@@ -13,55 +13,6 @@ use crate::store::statement::{Fields, Statement, large_groups};
 use crate::store::{FeedEntry, Listed, ReadMark, Sessions, SpaceSize, StoreResult, Taken};
 use async_trait::async_trait;
 use std::collections::HashMap;
-
-/// The columns that `rows::session` reads.
-macro_rules! select_session {
-    ($rest:expr) => {
-        select_session!("s.encrypted_title", $rest)
-    };
-    ($title:literal, $rest:expr) => {
-        concat!(
-            "SELECT s.id, s.space_id, s.created_by_agent_id, s.created_by_human_id, s.title, ",
-            $title,
-            ", s.status, s.priority, s.metadata, s.first_seq, s.last_seq, s.message_count, s.pending_count, \
-             s.created_at, s.updated_at, s.closed_at, s.archived_at",
-            $rest
-        )
-    };
-}
-
-/// The columns that `rows::listed` reads: an encrypted title of more than 4 KiB is left out, so that a page of a
-/// hundred sessions is below a megabyte.
-macro_rules! select_listed {
-    ($rest:expr) => {
-        select_session!(
-            "CASE WHEN OCTET_LENGTH(s.encrypted_title) <= 4096 THEN s.encrypted_title END",
-            concat!(
-                ", CASE WHEN OCTET_LENGTH(s.encrypted_title) > 4096 \
-                 THEN CAST(OCTET_LENGTH(s.encrypted_title) AS BIGINT) ELSE 0 END",
-                $rest
-            )
-        )
-    };
-}
-pub(super) use {select_listed, select_session};
-
-/// The columns that `rows::participant` reads.
-macro_rules! select_participant {
-    ($rest:literal) => {
-        concat!(
-            "SELECT p.id, p.session_id, p.principal_id, p.kind, p.role, p.last_read_seq, p.added_at, p.invited_by, \
-             COALESCE(a.name, h.name, g.name), ",
-            current_key!("p.principal_id"),
-            " FROM participants p \
-             LEFT JOIN agents a ON a.id = p.principal_id AND p.kind = 'Agent' \
-             LEFT JOIN humans h ON h.id = p.principal_id AND p.kind = 'Human' \
-             LEFT JOIN guests g ON g.id = p.principal_id AND p.kind = 'Guest' ",
-            $rest
-        )
-    };
-}
-pub(super) use select_participant;
 
 /// Excludes deactivated humans from the participants `p`: their rows stay, but they have no access.
 macro_rules! still_sees {
@@ -85,7 +36,7 @@ fn feed_entry<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<FeedEntry> {
 #[async_trait]
 impl<E: Engine> Sessions for SqlStore<E> {
     async fn session(&self, scope: Scope, id: SessionId) -> StoreResult<Option<Session>> {
-        scope::SESSION.within::<E>(scope).bind(id.0).first(&mut *self.reader().await?, rows::session).await
+        look_ups::SESSION.within::<E>(scope).bind(id.0).first(&mut *self.reader().await?, rows::session).await
     }
 
     async fn sessions(
@@ -95,13 +46,13 @@ impl<E: Engine> Sessions for SqlStore<E> {
         page: PageRequest,
     ) -> StoreResult<Page<Listed>> {
         let list = List::Sessions(status);
-        let listed = self.listed_as(scope, list, page, scope::SESSIONS_OF, rows::listed, |listed| listed.session.id);
+        let listed = self.listed_as(scope, list, page, look_ups::SESSIONS_OF, rows::listed, |listed| listed.session.id);
         if let Some(found) = listed.await? {
             return Ok(found);
         }
         let status = status.map(|status| status.as_str().to_owned());
-        let count = scope::SESSIONS_TOTAL.within::<E>(scope).bind(status.clone());
-        self.page(page, count, scope::SESSIONS.within::<E>(scope).bind(status), rows::listed).await
+        let count = look_ups::SESSIONS_TOTAL.within::<E>(scope).bind(status.clone());
+        self.page(page, count, look_ups::SESSIONS.within::<E>(scope).bind(status), rows::listed).await
     }
 
     async fn sessions_of(&self, scope: Scope, listed: &[&Listed], max_bytes: i64) -> StoreResult<Taken<Session>> {
@@ -112,7 +63,7 @@ impl<E: Engine> Sessions for SqlStore<E> {
         let mut titles = HashMap::new();
         if !large.is_empty() {
             let mut db = self.reader().await?;
-            let found = scope::ENCRYPTED_TITLES.within_of::<E>(scope, &large).all(&mut *db, |row| {
+            let found = look_ups::ENCRYPTED_TITLES.within_of::<E>(scope, &large).all(&mut *db, |row| {
                 let (id, title) = (SessionId(row.read()?), row.read::<Option<String>>()?);
                 Ok((id, title.and_then(Envelope::from_stored)))
             });
@@ -130,14 +81,14 @@ impl<E: Engine> Sessions for SqlStore<E> {
 
     async fn feed(&self, scope: Scope, principal: PrincipalId, page: PageRequest) -> StoreResult<Page<FeedEntry>> {
         if scope.participant() == Some(principal) {
-            let of = scope::FEED_OF;
+            let of = look_ups::FEED_OF;
             let listed = self.listed_as(scope, List::Feed, page, of, feed_entry, |entry| entry.listed.session.id);
             if let Some(found) = listed.await? {
                 return Ok(found);
             }
         }
-        let list = scope::FEED.within::<E>(scope).bind(principal.0);
-        self.page(page, scope::FEED_TOTAL.within::<E>(scope), list, feed_entry).await
+        let list = look_ups::FEED.within::<E>(scope).bind(principal.0);
+        self.page(page, look_ups::FEED_TOTAL.within::<E>(scope), list, feed_entry).await
     }
 
     async fn unlisted(&self, limit: i64) -> StoreResult<i64> {
@@ -239,7 +190,7 @@ impl<E: Engine> Sessions for SqlStore<E> {
         principal: PrincipalId,
         seq: i64,
     ) -> StoreResult<Option<ReadMark>> {
-        let found = scope::READ_MARK.within::<E>(scope).bind(session.0).bind(principal.0).bind(seq);
+        let found = look_ups::READ_MARK.within::<E>(scope).bind(session.0).bind(principal.0).bind(seq);
         let read = |row: &mut Fields<'_, E>| {
             Ok((ParticipantId(row.read()?), row.read::<i64>()?, row.read::<i64>()?, row.read::<i64>()?))
         };

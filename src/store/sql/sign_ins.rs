@@ -6,7 +6,8 @@
 //! The table of sign-ins is `refresh_families`, the name of the previous release. That release writes neither `created_at`
 //! nor `ends_at`, which are then derived from the id, a version 7 UUID.
 
-use super::{SqlStore, revocation, sql};
+use super::revocations::revocation;
+use super::{SqlStore, sql};
 use crate::domain::people::SignIn;
 use crate::domain::{HumanId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};

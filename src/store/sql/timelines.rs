@@ -2,14 +2,15 @@
 
 use super::messages::{MESSAGE_SIZES, MESSAGES, UNACKNOWLEDGED, UNACKNOWLEDGED_TOTAL, message, message_range};
 use super::page_bytes::fitting;
-use super::{SqlStore, rows, scope, sql};
+use super::{SqlStore, look_ups, rows, sql};
 use crate::domain::{AgentId, Message, MessageId, ParticipantId, PrincipalId, Scope, SessionId, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
 use crate::store::engine::Engine;
 use crate::store::pool::PooledConnection;
 use crate::store::statement::{Fields, Statement, large_groups};
 use crate::store::{
-    ActiveSession, DueMessage, EventPage, Head, MessagePage, Outlook, Said, Standing, StoreResult, Taken, Timelines,
+    ActiveSession, DueMessage, EventPage, Head, HeadWithMessage, HeadWithParticipant, HeadWithStatus, MessagePage,
+    StoreResult, Taken, Timelines,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -31,7 +32,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
         max_bytes: i64,
     ) -> StoreResult<Option<MessagePage>> {
         let mut db = self.reader().await?;
-        let total = scope::MESSAGE_COUNT.within::<E>(scope).bind(session.0);
+        let total = look_ups::MESSAGE_COUNT.within::<E>(scope).bind(session.0);
         let Some(total) = total.first(&mut *db, |row| row.read::<i64>()).await? else { return Ok(None) };
         // First only the sizes, so that no more is loaded than the limit.
         let to = after.saturating_add(limit);
@@ -59,7 +60,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
             }
             taken.count += 1;
             if *count > 0 {
-                let last = scope::MESSAGE_AT.within::<E>(scope).bind(session.0).bind(*count);
+                let last = look_ups::MESSAGE_AT.within::<E>(scope).bind(session.0).bind(*count);
                 let last = last.first(&mut *db, |row| Ok((message(row)?, row.read::<i64>()?))).await?;
                 bytes += last.as_ref().map_or(0, |(_, size)| *size);
                 taken.data.extend(last.map(|(message, _)| message));
@@ -69,7 +70,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
     }
 
     async fn message(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Message>> {
-        let found = scope::MESSAGE.within::<E>(scope).bind(session.0).bind(id.0);
+        let found = look_ups::MESSAGE.within::<E>(scope).bind(session.0).bind(id.0);
         found.first(&mut *self.reader().await?, message).await
     }
 
@@ -77,16 +78,16 @@ impl<E: Engine> Timelines for SqlStore<E> {
         head::<E>(&mut *self.reader().await?, scope, session).await
     }
 
-    async fn standing(
+    async fn head_with_participant(
         &self,
         scope: Scope,
         session: SessionId,
         principal: PrincipalId,
-    ) -> StoreResult<Option<Standing>> {
-        let found = scope::STANDING.within::<E>(scope).bind(session.0).bind(principal.0);
+    ) -> StoreResult<Option<HeadWithParticipant>> {
+        let found = look_ups::HEAD_WITH_PARTICIPANT.within::<E>(scope).bind(session.0).bind(principal.0);
         found
             .first(&mut *self.reader().await?, |row| {
-                Ok(Standing {
+                Ok(HeadWithParticipant {
                     head: read_head(row)?,
                     participant: row.read::<Option<Uuid>>()?.map(ParticipantId),
                     is_crowd: row.read::<Option<i64>>()?.is_some(),
@@ -95,15 +96,20 @@ impl<E: Engine> Timelines for SqlStore<E> {
             .await
     }
 
-    async fn last_said_by(&self, scope: Scope, session: SessionId, sender: PrincipalId) -> StoreResult<Option<i64>> {
-        let found = scope::LAST_SAID_BY.within::<E>(scope).bind(session.0).bind(sender.0);
+    async fn last_message_by(&self, scope: Scope, session: SessionId, sender: PrincipalId) -> StoreResult<Option<i64>> {
+        let found = look_ups::LAST_MESSAGE_BY.within::<E>(scope).bind(session.0).bind(sender.0);
         found.first(&mut *self.reader().await?, |row| row.read()).await
     }
 
-    async fn first_said(&self, scope: Scope, session: SessionId, after: i64) -> StoreResult<Option<Said>> {
-        let found = scope::FIRST_SAID.within::<E>(scope).bind(session.0).bind(after);
+    async fn first_message_after(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        after: i64,
+    ) -> StoreResult<Option<HeadWithMessage>> {
+        let found = look_ups::FIRST_MESSAGE_AFTER.within::<E>(scope).bind(session.0).bind(after);
         let read = |row: &mut Fields<'_, E>| {
-            Ok(Said { head: read_head(row)?, message: row.read::<Option<Uuid>>()?.map(MessageId) })
+            Ok(HeadWithMessage { head: read_head(row)?, message: row.read::<Option<Uuid>>()?.map(MessageId) })
         };
         found.first(&mut *self.reader().await?, read).await
     }
@@ -133,7 +139,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
                 break;
             }
             taken.count += 1;
-            let found = scope::SIZED_MESSAGE.within::<E>(scope).bind(session.0).bind(id.0);
+            let found = look_ups::SIZED_MESSAGE.within::<E>(scope).bind(session.0).bind(id.0);
             let found = found.first(&mut *db, |row| Ok((message(row)?, row.read::<i64>()?))).await?;
             bytes += found.as_ref().map_or(0, |(_, size)| *size);
             taken.data.extend(found.map(|(message, _)| message));
@@ -141,9 +147,15 @@ impl<E: Engine> Timelines for SqlStore<E> {
         Ok(taken)
     }
 
-    async fn outlook(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Outlook>> {
-        let found = scope::OUTLOOK.within::<E>(scope).bind(session.0).bind(id.0);
-        let read = |row: &mut Fields<'_, E>| Ok(Outlook { head: read_head(row)?, status: rows::message_status(row)? });
+    async fn head_with_status(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        id: MessageId,
+    ) -> StoreResult<Option<HeadWithStatus>> {
+        let found = look_ups::HEAD_WITH_STATUS.within::<E>(scope).bind(session.0).bind(id.0);
+        let read =
+            |row: &mut Fields<'_, E>| Ok(HeadWithStatus { head: read_head(row)?, status: rows::message_status(row)? });
         found.first(&mut *self.reader().await?, read).await
     }
 
@@ -193,7 +205,7 @@ impl<E: Engine> Timelines for SqlStore<E> {
         seq: i64,
         floor: Timestamp,
     ) -> StoreResult<Option<i64>> {
-        let found = scope::LAST_OLDER.within::<E>(scope).bind(session.0).bind(seq).bind(floor.0);
+        let found = look_ups::LAST_OLDER.within::<E>(scope).bind(session.0).bind(seq).bind(floor.0);
         found.first(&mut *self.reader().await?, |row| row.read()).await
     }
 
@@ -260,7 +272,7 @@ pub(super) async fn head<E: Engine>(
     scope: Scope,
     session: SessionId,
 ) -> StoreResult<Option<Head>> {
-    scope::HEAD.within::<E>(scope).bind(session.0).first(db, read_head).await
+    look_ups::HEAD.within::<E>(scope).bind(session.0).first(db, read_head).await
 }
 
 /// Reads the columns of `HEAD`.

@@ -3,9 +3,12 @@
 use crate::domain::people::Guest;
 use crate::domain::{GuestId, Scope, SessionId, SpaceId, Timestamp};
 use crate::protocol::page::{Page, PageRequest};
-use crate::store::{SecretHash, StoreResult};
+use crate::store::StoreResult;
 use async_trait::async_trait;
 use uuid::Uuid;
+
+/// SHA-256 of a secret.
+pub type SecretHash = [u8; 32];
 
 /// Guest tokens (only their hashes), revocations, and the hub's own settings.
 #[async_trait]

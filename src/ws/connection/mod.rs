@@ -2,9 +2,11 @@
 //! heartbeat.
 
 mod authenticate;
+mod buffer;
 mod catch_up;
 mod closing;
 mod execute;
+mod stop;
 mod subscribe;
 mod timers;
 
@@ -20,21 +22,16 @@ use crate::protocol::close::CloseCode;
 use crate::protocol::frame::hub::reply;
 use crate::protocol::rfc6455::decode::{Decoder, Incoming};
 use crate::protocol::rfc6455::encode::pong_frame;
+use buffer::BUFFER;
 use closing::close;
 use futures::FutureExt as _;
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use stop::Stop;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
-
-const SCRATCH: usize = 16 * 1024;
-thread_local! {
-    /// The read buffer that the connections of a thread share. An idle connection owns none.
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
-}
 
 struct ConnectionTask {
     app: App,
@@ -55,14 +52,6 @@ struct ConnectionTask {
     pinged: Option<Instant>,
     /// How many bytes were written at the last check, and when that number last changed.
     progress: (u64, Instant),
-}
-
-/// Why the task stops.
-enum Stop {
-    /// The client has closed; the reply has its code.
-    Closed(Option<u16>),
-    /// The connection is gone.
-    Gone,
 }
 
 /// Serves one connection until it ends. `early` are bytes that arrived with the request. `principal` comes with a time
@@ -106,7 +95,7 @@ pub(super) async fn serve(
         // The hub must not go on delivering to this connection.
         app.supervisor.panicked("socket", &*panic);
         handle.end(CloseCode::INTERNAL, false);
-        Stop::Gone
+        Stop::Lost
     });
     task.leave_everything().await;
     // After the close frame is written: a draining server waits for the connections that are registered.
@@ -129,7 +118,7 @@ impl ConnectionTask {
         tokio::pin!(timer);
         loop {
             if handle.ending().is_some() {
-                return Stop::Gone;
+                return Stop::Lost;
             }
             // Authentication and a refresh change the deadline.
             let due = self.next_deadline();
@@ -149,10 +138,10 @@ impl ConnectionTask {
                 // room for replies. Missed events are read from the store when nothing else is ready.
                 biased;
                 () = handle.wake.notified() => self.evict().await,
-                ready = handle.stream.writable(), if backlog => ready.and_then(|()| handle.flush()).map_err(|_| Stop::Gone),
+                ready = handle.stream.writable(), if backlog => ready.and_then(|()| handle.flush()).map_err(|_| Stop::Lost),
                 ready = handle.stream.readable(), if low => match ready {
                     Ok(()) => self.read().await,
-                    Err(_) => Err(Stop::Gone),
+                    Err(_) => Err(Stop::Lost),
                 },
                 () = &mut timer => {
                     self.tick();
@@ -175,10 +164,10 @@ impl ConnectionTask {
     async fn read(&mut self) -> Result<(), Stop> {
         let mut messages = Vec::new();
         let fed = BUFFER.with_borrow_mut(|buffer| match self.handle.stream.try_read(buffer) {
-            Ok(0) => Err(Stop::Gone),
+            Ok(0) => Err(Stop::Lost),
             Ok(read) => Ok(self.decoder.feed(&buffer[..read], &mut messages)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Ok(())),
-            Err(_) => Err(Stop::Gone),
+            Err(_) => Err(Stop::Lost),
         })?;
         self.handle_messages(messages, fed).await
     }

@@ -3,17 +3,8 @@
 use super::SocketHandle;
 use crate::domain::SessionId;
 use crate::protocol::rfc6455::encode::text_frame;
-use crate::timeline::reader::{Cursor, Offer, Page};
+use crate::timeline::reader::{Offer, Page};
 use bytes::Bytes;
-use std::collections::HashMap;
-
-#[derive(Default)]
-pub(super) struct FeedState {
-    /// Whether the reply to the client's `subscribe` was sent.
-    pub(super) is_open: bool,
-    /// Sessions with events that are to be read from the store.
-    pub(super) behind: HashMap<SessionId, Cursor>,
-}
 
 impl SocketHandle {
     /// Adds a feed subscription that is not open yet; `false` if there is one.

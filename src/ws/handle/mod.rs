@@ -5,6 +5,7 @@
 //! no room is dropped: its cursor stays, and the task reads it from the store once the socket has drained.
 
 mod feed;
+mod feed_state;
 mod subscriber;
 mod subscriptions;
 mod write;
@@ -16,7 +17,7 @@ use crate::protocol::close::CloseCode;
 use crate::protocol::rfc6455::encode::text_frame;
 use crate::timeline::reader::{Cursor, Gap};
 use bytes::Bytes;
-use feed::FeedState;
+use feed_state::FeedState;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;

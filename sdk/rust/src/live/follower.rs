@@ -1,7 +1,7 @@
 //! The task behind a stream of events: connects, resumes after the last event, falls back to HTTP.
 
-use super::frame::{self, Frame};
-use super::{Signal, socket};
+use super::frame::{self, Frame, Signal};
+use super::socket;
 use crate::backoff::{Backoff, between};
 use crate::client::Client;
 use crate::error::Error;

@@ -1,10 +1,15 @@
 //! The frames of the hub's WebSocket that a follower uses.
 
-use super::Signal;
 use crate::types::Event;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+/// Something ephemeral to send; lost when there is no connection.
+pub(crate) enum Signal {
+    Typing(bool),
+    Read(i64),
+}
 
 /// A frame of the hub.
 #[derive(Debug, Deserialize)]

@@ -8,6 +8,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::types::Event;
 use follower::Follower;
+use frame::Signal;
 use futures::Stream;
 use std::fmt;
 use std::pin::Pin;
@@ -21,12 +22,6 @@ use uuid::Uuid;
 const QUEUE: usize = 256;
 /// How long closing the connection may take.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// Something ephemeral to send; lost when there is no connection.
-pub(crate) enum Signal {
-    Typing(bool),
-    Read(i64),
-}
 
 impl Client {
     /// The events of a session from `after` on (0 for all of them), without an end: each once, in order, none missing.

@@ -1,13 +1,14 @@
 //! A WebSocket over a connection of the HTTP client, which shares its proxy and TLS settings.
 
 use crate::error::{Error, innermost};
-use crate::http::{ATTEMPT, Http, request_id};
+use crate::http::Http;
+use crate::net::{ATTEMPT, request_id};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{
     CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use reqwest::{Method, Response, StatusCode, Upgraded};
+use reqwest::{Response, StatusCode, Upgraded};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -22,8 +23,8 @@ pub(super) async fn open(http: &Http) -> Result<WebSocketStream<Upgraded>, Error
 
 async fn handshake(http: &Http) -> Result<WebSocketStream<Upgraded>, Error> {
     let key = STANDARD.encode(random());
-    let request = http
-        .request(Method::GET, "/v1/ws")
+    let Some(request) = http.socket("/v1/ws") else { return Err(unreachable("there are none")) };
+    let request = request
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, "websocket")
         .header(SEC_WEBSOCKET_VERSION, "13")

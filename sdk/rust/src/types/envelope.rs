@@ -1,6 +1,6 @@
 //! Envelopes, which the hub carries without reading them, and the content that clients put into them.
 
-use super::Outcome;
+use super::message::Outcome;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,7 @@ pub struct Content {
 
 impl Content {
     /// The content in an object. A value of a wrong type is left out.
-    fn read(value: Value) -> Option<Self> {
+    pub(crate) fn read(value: Value) -> Option<Self> {
         let Value::Object(mut object) = value else { return None };
         let text = |value| if let Some(Value::String(text)) = value { Some(text) } else { None };
         Some(Self {

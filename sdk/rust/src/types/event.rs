@@ -1,6 +1,6 @@
 //! Entries of a session's timeline.
 
-use super::Timestamp;
+use super::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;

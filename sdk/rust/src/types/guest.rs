@@ -1,6 +1,7 @@
 //! Links for guests, who need no account.
 
-use super::{Participant, Timestamp};
+use super::participant::Participant;
+use super::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use uuid::Uuid;

@@ -1,6 +1,8 @@
 //! Interactions: a session with one question, opened in one step.
 
-use super::{Envelope, MessageStatus, Priority, Response, Timestamp};
+use super::envelope::Envelope;
+use super::message::{MessageStatus, Priority, Response};
+use super::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -1,6 +1,9 @@
 //! Messages, questions among them.
 
-use super::{Actor, Content, Envelope, Timestamp, words};
+use super::envelope::{Content, Envelope};
+use super::event::Actor;
+use super::timestamp::Timestamp;
+use super::words::words;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -1,6 +1,7 @@
 //! Participants of a session, and the people and agents of a space.
 
-use super::{Actor, Timestamp};
+use super::event::Actor;
+use super::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -40,6 +41,14 @@ pub struct Participant {
     pub added_at: Timestamp,
 }
 
+impl Participant {
+    /// The id of the agent, human or guest.
+    #[must_use]
+    pub fn principal_id(&self) -> Option<Uuid> {
+        self.agent_id.or(self.human_id).or(self.guest_id)
+    }
+}
+
 /// One of the people or agents of a space.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,6 +76,9 @@ pub struct Myself {
     pub name: String,
     /// `agent`, `space`, `manage` or `owner`.
     pub permission: String,
+    /// The public keys of the agent; null where there are none.
+    #[serde(default)]
+    pub key: Value,
     /// When the key ends, if it does.
     pub expires_at: Option<Timestamp>,
 }

@@ -1,6 +1,9 @@
 //! Sessions and pages of lists.
 
-use super::{Envelope, Priority, Timestamp, words};
+use super::envelope::Envelope;
+use super::message::Priority;
+use super::timestamp::Timestamp;
+use super::words::words;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;

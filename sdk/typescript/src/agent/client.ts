@@ -1,46 +1,43 @@
 // The client of an agent: sessions, messages, questions and their answers, live events.
+import { type Known, safetyNumber } from "../e2e/safety.js";
+import { type ReceiptOptions, type VerifiedReceipt, verifyReceipt } from "../e2e/receipts.js";
 import { HiloopError, SignedOutError } from "../errors.js";
-import { type CallOptions, Http, newKey, type RetryPolicy } from "../http.js";
+import { type OfflineOptions, offlineOptions } from "../offline/offline.js";
 import type {
   AgentSelf,
   AwaitedMessage,
   Contact,
   GuestInvitation,
   GuestToken,
-  HubEvent,
   Message,
   Page,
   Participant,
-  ParticipantInput,
   Session,
   SessionInput,
   SessionPatch,
   SessionStatus,
   TimelinePage,
 } from "../types.js";
-import { type Answer, answerOf, messageBody, type MessageInput, remarkOf } from "./content.js";
+import { Agents } from "./agents.js";
+import { Answerers } from "./answerers.js";
+import { Api, at, atMessage } from "./api.js";
+import type { MessageInput } from "./content.js";
+import { Decision } from "./decision.js";
 import { sessionEvents } from "./events.js";
 import { feedEntries, type FeedEntry } from "./feed.js";
+import { History } from "./history.js";
+import { Interactions } from "./interactions.js";
 import { Live } from "./live.js";
-import {
-  checkAgentName,
-  type HiloopClientOptions,
-  type RequestOptions,
-  type Settings,
-  settingsOf,
-  type WaitOptions,
-  type WriteOptions,
-} from "./options.js";
-import { pollUntil, retryTransient } from "./retry.js";
-import { SpaceCheck } from "./space.js";
+import type { Mode } from "./mode.js";
+import { type HiloopClientOptions, type ListOptions, type RequestOptions, settingsOf, type WaitOptions, type WriteOptions } from "./options.js";
+import { participantOf, type PersonInput } from "./people.js";
+import { PlainMode } from "./plain-mode.js";
+import type { AskOptions } from "./question.js";
+import { Questions } from "./questions.js";
+import { followRemarks } from "./remarks.js";
+import { SealedMode } from "./sealed-mode.js";
 import { Threads } from "./threads.js";
-
-export interface ListOptions extends RequestOptions {
-  /** From 1. */
-  page?: number | undefined;
-  /** 1 to 100. */
-  pageSize?: number | undefined;
-}
+import { type ClientEvent, openedEvents, openedLive } from "./timeline.js";
 
 export interface AwaitOptions extends WaitOptions {
   /** The question to wait for; the last one that this client asked in the session unless given. */
@@ -49,56 +46,72 @@ export interface AwaitOptions extends WaitOptions {
   after?: number | undefined;
 }
 
-export interface AskOptions extends WaitOptions, WriteOptions {}
-
 export interface EventOptions extends RequestOptions {
   /** The seq of the last event that you have; 0 (the default) for the whole session. */
   after?: number | undefined;
 }
 
-/** Beyond the seconds that the hub holds a long-poll: the way there and back. */
-const POLL_MARGIN_MS = 10_000;
+export interface ClientTimelinePage extends Omit<TimelinePage, "data"> {
+  data: ClientEvent[];
+}
 
 export class HiloopClient {
-  private readonly settings: Settings;
-  private readonly http: Http;
-  private readonly space: SpaceCheck | null;
+  /** Questions in a session of their own, under older names. */
+  readonly interactions: Interactions;
+  private readonly api: Api;
+  private readonly agentKeys: Agents;
+  private readonly mode: Mode;
+  private readonly history: History;
+  private readonly questions: Questions;
   private readonly threads = new Threads();
   private readonly lives = new Map<string, Live>();
   private readonly closing = new AbortController();
 
-  constructor(options: HiloopClientOptions) {
-    this.settings = settingsOf(options);
-    const { apiKey, baseUrl, platform, spaceName, timeoutMs } = this.settings;
-    this.http = new Http({
-      baseUrl,
-      fetch: platform.fetch,
-      credential: { headers: () => Promise.resolve({ "x-api-key": apiKey }) },
-      retry: retryTransient(platform),
-      timeoutMs,
-      now: () => platform.now(),
-    });
-    this.space = spaceName === null ? null : new SpaceCheck(this.http, spaceName);
+  constructor(options: HiloopClientOptions = {}) {
+    const settings = settingsOf(options);
+    const { platform, logger } = settings;
+    this.api = new Api(settings);
+    this.agentKeys = new Agents(this.api);
+    this.history = new History(this.api, this.agentKeys);
+    this.mode =
+      settings.encryption === "off"
+        ? new PlainMode()
+        : new SealedMode({
+            agents: this.agentKeys,
+            answerers: new Answerers(platform, logger),
+            message: (agent, sessionId, messageId) => this.message(sessionId, messageId, agent === null ? {} : { agentName: agent }),
+            now: () => platform.now(),
+            onMembers: (agent, sessionId, members) => this.history.seen(agent, sessionId, members),
+          });
+    this.questions = new Questions(this.api, this.agentKeys, this.mode);
+    this.interactions = new Interactions(this.api, this.agentKeys, this.mode, this.questions);
   }
 
   /** The agent and the key of this client. */
   me(options: RequestOptions = {}): Promise<AgentSelf> {
-    return this.call("GET", "/v1/agent/me", options);
+    return this.api.call("GET", "/v1/agent/me", options);
   }
 
   /** The people of the space. */
   humans(options: RequestOptions = {}): Promise<Contact[]> {
-    return this.all("/v1/agent/humans", options);
+    return this.api.all("/v1/agent/humans", options);
   }
 
   /** The agents of the space. */
   agents(options: RequestOptions = {}): Promise<Contact[]> {
-    return this.all("/v1/agent/agents", options);
+    return this.api.all("/v1/agent/agents", options);
   }
 
   /** Opens a session: with every human of the space unless `participants` names some. */
-  createSession(input: SessionInput = {}, options: WriteOptions = {}): Promise<Session> {
-    return this.write("/v1/agent/sessions", { ...input }, options);
+  async createSession({ title, ...input }: SessionInput = {}, options: WriteOptions = {}): Promise<Session> {
+    const agent = this.api.agentOf(options);
+    if (this.api.settings.encryption === "off") return this.api.write("/v1/agent/sessions", { ...input, ...(title === undefined ? {} : { title }) }, options);
+    // So that people can write to it before it has written.
+    await this.agentKeys.encrypting(agent);
+    const session = await this.api.write<Session>("/v1/agent/sessions", input, options);
+    if (title === undefined || session.encryptedTitle) return session;
+    // Sealed to those who take part, whom the hub names once the session exists.
+    return this.api.call("PATCH", at(session.id), options, { body: await this.mode.title(agent, session.id, title) });
   }
 
   /** The same as `createSession`. */
@@ -107,57 +120,75 @@ export class HiloopClient {
   }
 
   /** Newest activity first; archived ones only on request. */
-  sessions({ status, page, pageSize, ...options }: ListOptions & { status?: SessionStatus | undefined } = {}): Promise<Page<Session>> {
-    return this.call("GET", "/v1/agent/sessions", options, { query: { status, page, pageSize } });
+  listSessions({ status, page, pageSize, ...options }: ListOptions & { status?: SessionStatus | undefined } = {}): Promise<Page<Session>> {
+    return this.api.call("GET", "/v1/agent/sessions", options, { query: { status, page, pageSize } });
   }
 
-  session(sessionId: string, options: RequestOptions = {}): Promise<Session> {
-    return this.call("GET", at(sessionId), options);
+  getSession(sessionId: string, options: RequestOptions = {}): Promise<Session> {
+    return this.api.call("GET", at(sessionId), options);
+  }
+
+  /** The title of a session, opened; null where it has none, or none that this agent can open. */
+  titleOf(session: Session, options: RequestOptions = {}): Promise<string | null> {
+    return this.mode.titleOf(this.api.agentOf(options), session);
   }
 
   /** Changes what is given; null clears a field. */
-  updateSession(sessionId: string, patch: SessionPatch, options: RequestOptions = {}): Promise<Session> {
-    return this.call("PATCH", at(sessionId), options, { body: patch });
+  async updateSession(sessionId: string, { title, ...patch }: SessionPatch, options: RequestOptions = {}): Promise<Session> {
+    const titled = typeof title === "string" ? await this.mode.title(this.api.agentOf(options), sessionId, title) : title === null ? { title, encryptedTitle: null } : {};
+    return this.api.call("PATCH", at(sessionId), options, { body: { ...patch, ...titled } });
   }
 
   /** Cancels its pending questions; new messages are refused from then on. May be repeated. */
   closeSession(sessionId: string, options: WriteOptions = {}): Promise<Session> {
-    return this.write(at(sessionId, "/close"), {}, options);
+    return this.api.write(at(sessionId, "/close"), {}, options);
   }
 
   /** Closes a session and leaves it out of lists. May be repeated. */
   archiveSession(sessionId: string, options: WriteOptions = {}): Promise<Session> {
-    return this.write(at(sessionId, "/archive"), {}, options);
+    return this.api.write(at(sessionId, "/archive"), {}, options);
   }
 
   /** Sends a message once, however often the network or a restart of the hub interrupts it. A string is its text. */
   async send(sessionId: string, message: string | MessageInput, options: WriteOptions = {}): Promise<Message> {
-    const sent = await this.write<Message>(at(sessionId, "/messages"), messageBody(message), options);
-    this.threads.sent(this.agentOf(options), sent);
+    const sent = await this.questions.send(sessionId, message, options, null, { timeout: this.api.settings.timeoutMs });
+    this.threads.sent(this.api.agentOf(options), sent);
     return sent;
   }
 
   /**
-   * Asks a question and waits until it is settled. Act only on `approved`. With an `idempotencyKey` of your own, the
-   * same call made again (after a restart of your process) waits for the same question.
+   * Asks people a question and waits until it is settled, for hours if it must: through lost connections and restarts
+   * of the hub. Acknowledges the outcome before it returns it. Act only on `approved`. With a `key`, it is one question
+   * however often it is asked, in whatever process.
    */
-  async ask(sessionId: string, question: string | MessageInput, options: AskOptions = {}): Promise<Answer> {
-    const input = typeof question === "string" ? { text: question } : question;
-    const { id } = await this.send(sessionId, { ...input, responseRequired: true }, options);
-    return this.awaitAnswer(sessionId, id, options);
+  async ask(title: string, options: AskOptions = {}): Promise<Decision> {
+    const asked = await this.questions.put(title, options);
+    if (!asked) return new Decision({ status: "expired", message: null });
+    const { sessionId, messageId } = asked;
+    const stop = options.onRemark && this.followRemarks(sessionId, messageId, options);
+    let decision: Decision;
+    try {
+      decision = await this.questions.settled(sessionId, messageId, options);
+    } finally {
+      stop?.();
+    }
+    // One that the hub has not settled can't be acknowledged.
+    if (decision.message?.status === "Pending") return decision;
+    decision.message = await this.questions.acknowledge(sessionId, messageId, options.exclusive ?? false, writeOptions(options));
+    return decision;
   }
 
   /**
    * Waits for the answer to the last question that this client asked in the session, or to `messageId`. Where nothing
    * was asked: for the next message of a person, after the agent's own last one.
    */
-  async awaitResponse(sessionId: string, options: AwaitOptions = {}): Promise<Answer> {
-    const agent = this.agentOf(options);
+  async awaitResponse(sessionId: string, options: AwaitOptions = {}): Promise<Decision> {
+    const agent = this.api.agentOf(options);
     const question = options.messageId ?? (options.after === undefined ? this.threads.question(agent, sessionId) : null);
     if (question !== null) return this.awaitAnswer(sessionId, question, options);
     let after = options.after ?? this.threads.after(agent, sessionId);
-    const found = await this.poll(options, "No person has written yet.", async (seconds) => {
-      const { message } = await this.longPoll<AwaitedMessage>(at(sessionId, "/await"), seconds, options, { after });
+    const found = await this.api.poll(options, "No person has written yet.", async (seconds) => {
+      const { message } = await this.api.longPoll<AwaitedMessage>(at(sessionId, "/await"), seconds, options, { after });
       if (message === null) return null;
       after = message.seq;
       return this.threads.isAnswer(agent, message) ? null : message;
@@ -166,20 +197,19 @@ export class HiloopClient {
     return this.answerIn(sessionId, found, options);
   }
 
-  /** Waits until a question is settled: by an answer, its deadline, or its end. */
-  async awaitAnswer(sessionId: string, messageId: string, options: WaitOptions = {}): Promise<Answer> {
-    const path = at(sessionId, `/messages/${encodeURIComponent(messageId)}/await`);
-    const answer = await this.poll(options, "The question is not answered yet.", async (seconds) =>
-      answerOf(await this.longPoll<Message>(path, seconds, options)),
-    );
-    this.threads.settled(this.agentOf(options), answer);
-    return answer;
+  /** Waits until a question is settled: by an answer, its deadline, or its end. It does not acknowledge. */
+  async awaitAnswer(sessionId: string, messageId: string, options: WaitOptions = {}): Promise<Decision> {
+    const decision = await this.questions.settled(sessionId, messageId, options);
+    this.threads.settled(this.api.agentOf(options), decision);
+    return decision;
   }
 
-  /** Settled questions that were not acknowledged, oldest first: what to read after a restart. */
-  async answers(options: RequestOptions = {}): Promise<Answer[]> {
-    const messages = await this.all<Message>("/v1/agent/answers", options);
-    return messages.flatMap((message) => answerOf(message) ?? []);
+  /**
+   * Settled questions that were not acknowledged, oldest first: what to read after a restart. One whose answer does not
+   * verify has the status `unverified`, and its `problem`.
+   */
+  answers(options: RequestOptions = {}): Promise<Decision[]> {
+    return this.questions.answers(options);
   }
 
   /**
@@ -191,89 +221,145 @@ export class HiloopClient {
     messageId: string,
     { exclusive = false, ...options }: WriteOptions & { exclusive?: boolean } = {},
   ): Promise<Message> {
-    return this.write(at(sessionId, `/messages/${encodeURIComponent(messageId)}/acknowledge`), { exclusive }, options);
+    return this.questions.acknowledge(sessionId, messageId, exclusive, options);
   }
 
   /** Takes back a pending question; `ALREADY_SETTLED` if it is not pending. */
   cancel(sessionId: string, messageId: string, options: WriteOptions = {}): Promise<Message> {
-    return this.write(at(sessionId, `/messages/${encodeURIComponent(messageId)}/cancel`), {}, options);
+    return this.api.write(atMessage(sessionId, messageId, "/cancel"), {}, options);
   }
 
   /** Oldest first. */
   messages(sessionId: string, { page, pageSize, ...options }: ListOptions = {}): Promise<Page<Message>> {
-    return this.call("GET", at(sessionId, "/messages"), options, { query: { page, pageSize } });
+    return this.api.call("GET", at(sessionId, "/messages"), options, { query: { page, pageSize } });
   }
 
   message(sessionId: string, messageId: string, options: RequestOptions = {}): Promise<Message> {
-    return this.call("GET", at(sessionId, `/messages/${encodeURIComponent(messageId)}`), options);
+    return this.api.call("GET", atMessage(sessionId, messageId), options);
   }
 
-  /** One page of events after a seq. */
-  timeline(
+  /** One page of events after a seq, their messages opened. */
+  async timeline(
     sessionId: string,
     { after = 0, limit, ...options }: EventOptions & { limit?: number | undefined } = {},
-  ): Promise<TimelinePage> {
-    return this.call("GET", at(sessionId, "/timeline"), options, { query: { after, limit } });
+  ): Promise<ClientTimelinePage> {
+    const page = await this.api.call<TimelinePage>("GET", at(sessionId, "/timeline"), options, { query: { after, limit } });
+    return { ...page, data: await openedEvents(this.mode, this.api.agentOf(options), page.data) };
   }
 
   /**
-   * The events of a session, from `after` on and without an end: each once, in order, none missing. A slow consumer
-   * misses nothing. Leave the loop, or abort `signal`, to end it.
+   * The events of a session with their messages opened, from `after` on and without an end: each once, in order, none
+   * missing. A slow consumer misses nothing. Leave the loop, or abort `signal`, to end it.
    */
-  events(sessionId: string, { after = 0, signal, ...options }: EventOptions = {}): AsyncGenerator<HubEvent, void, undefined> {
-    return sessionEvents({
+  events(sessionId: string, { after = 0, signal, ...options }: EventOptions = {}): AsyncGenerator<ClientEvent, void, undefined> {
+    const agent = this.api.agentOf(options);
+    const events = sessionEvents({
       sessionId,
       after,
-      live: this.live(this.agentOf(options)),
-      page: (from, limit, stopped) => this.timeline(sessionId, { ...options, after: from, limit, signal: stopped }),
-      platform: this.settings.platform,
+      live: this.live(agent),
+      page: (from, limit, stopped) =>
+        this.api.call<TimelinePage>("GET", at(sessionId, "/timeline"), { ...options, signal: stopped }, { query: { after: from, limit } }),
+      platform: this.api.settings.platform,
       signal: anyOf(signal, this.closing.signal),
     });
+    return openedLive(this.mode, agent, events);
   }
 
   /** What happens in every session of the agent (of the space, for a key of permission `space`) from now on. */
   feed({ signal, ...options }: RequestOptions = {}): AsyncGenerator<FeedEntry, void, undefined> {
     return feedEntries({
-      live: this.live(this.agentOf(options)),
-      sessions: (page, pageSize, stopped) => this.sessions({ ...options, page, pageSize, signal: stopped }),
-      platform: this.settings.platform,
+      live: this.live(this.api.agentOf(options)),
+      sessions: (page, pageSize, stopped) => this.listSessions({ ...options, page, pageSize, signal: stopped }),
+      platform: this.api.settings.platform,
       signal: anyOf(signal, this.closing.signal),
     });
   }
 
   /** Shows people that the agent is writing; lapses after 6 seconds unless it is repeated. */
   typing(sessionId: string, isTyping = true, options: RequestOptions = {}): Promise<void> {
-    return this.call("POST", at(sessionId, "/typing"), options, { body: { typing: isTyping } });
+    return this.api.call("POST", at(sessionId, "/typing"), options, { body: { typing: isTyping } });
   }
 
   participants(sessionId: string, options: RequestOptions = {}): Promise<Participant[]> {
-    return this.all(at(sessionId, "/participants"), options);
+    return this.api.all(at(sessionId, "/participants"), options);
   }
 
-  addParticipant(sessionId: string, participant: ParticipantInput, options: WriteOptions = {}): Promise<Participant> {
-    return this.write(at(sessionId, "/participants"), participant, options);
+  /** Adds a person (by e-mail address or id) or an agent. What was said before is shared with them. */
+  async addParticipant(sessionId: string, participant: PersonInput, options: WriteOptions = {}): Promise<Participant> {
+    const added = await this.api.write<Participant>(at(sessionId, "/participants"), participantOf(participant), options);
+    this.shareWith(sessionId, added, options);
+    return added;
   }
 
   removeParticipant(sessionId: string, participantId: string, options: RequestOptions = {}): Promise<void> {
-    return this.remove(at(sessionId, `/participants/${encodeURIComponent(participantId)}`), options);
+    return this.api.remove(at(sessionId, `/participants/${encodeURIComponent(participantId)}`), options);
   }
 
   /** A link that opens this session without an account. Its token is returned here and never again. */
-  createGuestToken(
+  async createGuestToken(
     sessionId: string,
     input: { name?: string; expiresInSeconds?: number } = {},
     options: WriteOptions = {},
   ): Promise<GuestInvitation> {
-    return this.write(at(sessionId, "/guest-tokens"), input, options);
+    const invitation = await this.api.write<GuestInvitation>(at(sessionId, "/guest-tokens"), input, options);
+    this.shareWith(sessionId, invitation.participant, options);
+    return invitation;
   }
 
   guestTokens(sessionId: string, options: RequestOptions = {}): Promise<GuestToken[]> {
-    return this.all(at(sessionId, "/guest-tokens"), options);
+    return this.api.all(at(sessionId, "/guest-tokens"), options);
   }
 
   /** The guest leaves the session. */
   revokeGuestToken(sessionId: string, tokenId: string, options: RequestOptions = {}): Promise<void> {
-    return this.remove(at(sessionId, `/guest-tokens/${encodeURIComponent(tokenId)}`), options);
+    return this.api.remove(at(sessionId, `/guest-tokens/${encodeURIComponent(tokenId)}`), options);
+  }
+
+  /** Confirms a changed key, after its safety number was compared with its owner: `keyId` as `KeyChanged` names it. */
+  async trust(principalId: string, keyId: string, options: RequestOptions = {}): Promise<void> {
+    const { device } = await this.agentKeys.encrypting(this.api.agentOf(options));
+    if (await device.pins.trust(principalId, keyId)) return;
+    await this.lookUp(principalId, options);
+    if (!(await device.pins.trust(principalId, keyId))) throw new HiloopError(0, "NOT_FOUND", `No entry of ${principalId} with the key ${keyId} is known`);
+  }
+
+  /** 60 digits that are the same on the other side: compare them on another way than through the hub. */
+  async safetyNumber(principalId: string, options: RequestOptions = {}): Promise<string> {
+    const { device, me } = await this.agentKeys.encrypting(this.api.agentOf(options));
+    const change = device.pins.changeOf(principalId);
+    const changed = change && device.pins.entry({ id: principalId, keyId: change.keyId });
+    const keys = changed ?? (await device.pins.current(principalId)) ?? (await this.lookUp(principalId, options));
+    if (!keys) throw new HiloopError(0, "NO_KEYS", `${principalId} has no encryption key yet`);
+    const own: Known = { principalId: me.id, keys: device.keys.current };
+    return safetyNumber(own, { principalId, keys });
+  }
+
+  /** Lets a participant open everything in the session that this agent can open; the number of messages. */
+  shareHistory(sessionId: string, principalId: string, options: RequestOptions = {}): Promise<number> {
+    return this.history.share(sessionId, principalId, options);
+  }
+
+  /** New encryption keys for the agent, signed by the current ones; the id of the new key. */
+  rotateKeys(options: RequestOptions = {}): Promise<string> {
+    return this.agentKeys.rotateKeys(this.api.agentOf(options));
+  }
+
+  /** New encryption keys for an agent whose keys are lost: people are warned and have to trust them. The id of the new key. */
+  replaceKeys(options: RequestOptions = {}): Promise<string> {
+    return this.agentKeys.replaceKeys(this.api.agentOf(options));
+  }
+
+  /**
+   * A client without a hub, for development: a person in this process answers every question as `answers` says. Keys,
+   * envelopes and checks are the real ones.
+   */
+  static offline({ answers, ...options }: OfflineOptions & HiloopClientOptions = {}): HiloopClient {
+    return new HiloopClient({ ...options, ...offlineOptions({ answers }, options.logger).options });
+  }
+
+  /** Checks a receipt without a hub; throws where it does not hold. */
+  static verifyReceipt(receipt: unknown, options: ReceiptOptions = {}): Promise<VerifiedReceipt> {
+    return verifyReceipt(receipt, options);
   }
 
   /** Ends every iteration of `events` and `feed`, and with them the live connections. */
@@ -281,65 +367,48 @@ export class HiloopClient {
     this.closing.abort();
   }
 
-  private async call<T>(method: string, path: string, options: RequestOptions, call: CallOptions = {}): Promise<T> {
-    await this.space?.passed();
-    return this.http.call(method, path, { ...call, headers: this.headers(options), signal: options.signal });
-  }
-
-  private async all<T>(path: string, options: RequestOptions): Promise<T[]> {
-    await this.space?.passed();
-    return this.http.all(path, { headers: this.headers(options), signal: options.signal });
-  }
-
-  private write<T>(path: string, body: object, options: WriteOptions): Promise<T> {
-    return this.call("POST", path, options, { body, idempotencyKey: options.idempotencyKey ?? newKey() });
-  }
-
-  private async remove(path: string, options: RequestOptions): Promise<void> {
-    const policy = retryTransient(this.settings.platform);
-    let isRepeated = false;
-    const retry: RetryPolicy = (error, attempt) => {
-      const wait = policy(error, attempt);
-      isRepeated ||= wait !== null;
-      return wait;
+  /** Follows the session until the returned function is called. */
+  private followRemarks(sessionId: string, messageId: string, options: AskOptions): () => void {
+    const { agentName, onRemark } = options;
+    if (!onRemark) return () => undefined;
+    const stop = new AbortController();
+    const following = async (): Promise<void> => {
+      const { seq } = await this.message(sessionId, messageId, { agentName, signal: stop.signal });
+      const events = this.events(sessionId, { after: seq, agentName, signal: stop.signal });
+      await followRemarks(events, onRemark, async () => (await this.message(sessionId, messageId, { agentName })).response?.messageId ?? null);
     };
-    try {
-      await this.call("DELETE", path, options, { retry });
-    } catch (error) {
-      // Removed by an attempt whose reply was lost.
-      if (!(isRepeated && error instanceof HiloopError && error.status === 404)) throw error;
-    }
+    following().catch((error: unknown) => {
+      if (!stop.signal.aborted) this.api.settings.logger.warn(`hiloop: remarks can't be followed any more: ${error instanceof Error ? error.message : ""}`);
+    });
+    return () => stop.abort();
   }
 
-  private longPoll<T>(path: string, seconds: number, options: RequestOptions, query: { after?: number | undefined } = {}): Promise<T> {
-    const timeoutMs = seconds * 1000 + POLL_MARGIN_MS;
-    return this.call("GET", path, options, { query: { ...query, timeout: seconds }, timeoutMs, retry: () => null });
+  private shareWith(sessionId: string, { agentId, humanId, guestId, key }: Participant, options: RequestOptions): void {
+    if (this.api.settings.encryption === "off") return;
+    this.history.added(sessionId, agentId ?? humanId ?? guestId ?? "", Boolean(key), options);
   }
 
-  private poll<T>(options: WaitOptions, timeoutMessage: string, poll: (seconds: number) => Promise<T | null>): Promise<T> {
-    const { timeout: timeoutMs, signal } = options;
-    return pollUntil(poll, { timeoutMs, signal, timeoutMessage }, this.settings.platform);
+  /** The pinned key of a human or agent of the space. */
+  private async lookUp(principalId: string, options: RequestOptions): Promise<Known["keys"] | null> {
+    const { device } = await this.agentKeys.encrypting(this.api.agentOf(options));
+    const contacts = [...(await this.humans(options)), ...(await this.agents(options))];
+    const contact = contacts.find(({ id }) => id === principalId);
+    if (contact?.key) await device.pins.see(principalId, contact.key);
+    return device.pins.current(principalId);
   }
 
   /** What a person's message answers, if it answers anything. */
-  private async answerIn(sessionId: string, message: Message, options: RequestOptions): Promise<Answer> {
-    if (message.inReplyTo === null) return remarkOf(message);
-    const question = await this.message(sessionId, message.inReplyTo, options);
-    return (question.response?.messageId === message.id && answerOf(question)) || remarkOf(message);
-  }
-
-  private agentOf({ agentName }: RequestOptions): string | null {
-    if (agentName !== undefined) checkAgentName(agentName);
-    return agentName ?? this.settings.agentName;
-  }
-
-  private headers(options: RequestOptions): Record<string, string> {
-    const agent = this.agentOf(options);
-    return agent === null ? {} : { "x-hiloop": agent };
+  private async answerIn(sessionId: string, message: Message, options: RequestOptions): Promise<Decision> {
+    const agent = this.api.agentOf(options);
+    if (message.inReplyTo !== null) {
+      const question = await this.message(sessionId, message.inReplyTo, options);
+      if (question.response?.messageId === message.id) return this.questions.settled(sessionId, question.id, options);
+    }
+    return this.mode.remark(agent, message);
   }
 
   private live(agentName: string | null): Live {
-    const { apiKey, baseUrl, platform } = this.settings;
+    const { apiKey, baseUrl, platform } = this.api.settings;
     const key = agentName ?? "";
     let live = this.lives.get(key);
     if (!live) {
@@ -352,7 +421,7 @@ export class HiloopClient {
 
   private async verify(agentName: string | null): Promise<void> {
     try {
-      await this.call("GET", "/v1/agent/me", { agentName: agentName ?? undefined }, { retry: () => null });
+      await this.api.call("GET", "/v1/agent/me", { agentName: agentName ?? undefined }, { retry: () => null });
     } catch (error) {
       if (error instanceof HiloopError && error.status === 401) throw new SignedOutError(error.message);
       throw error;
@@ -360,8 +429,9 @@ export class HiloopClient {
   }
 }
 
-function at(sessionId: string, rest = ""): string {
-  return `/v1/agent/sessions/${encodeURIComponent(sessionId)}${rest}`;
+/** The options of a further write: not under the key of the first one. */
+function writeOptions({ agentName, signal }: RequestOptions): WriteOptions {
+  return { agentName, signal };
 }
 
 /** Aborted when either of the two is. */

@@ -1,22 +1,44 @@
 // The options of the client and of its calls, checked once.
+import type { KeyStoreOpener } from "../e2e/store.js";
 import { HiloopError } from "../errors.js";
 import { type Platform, platformOf, type PlatformOptions } from "../platform.js";
 
 export interface HiloopClientOptions extends PlatformOptions {
-  /** `hlp_` and 64 hexadecimal digits. */
-  apiKey: string;
-  /** The agent that the client acts as, by name or id; the key's own agent unless given. A new name creates the agent. */
+  /** `hlp_` and 64 hexadecimal digits; else `HILOOP_API_KEY`. */
+  apiKey?: string | undefined;
+  /**
+   * The agent that the client acts as, by name or id; else `HILOOP_AGENT_NAME`, else the key's own agent. A new name
+   * creates the agent.
+   */
   agentName?: string | undefined;
-  /** Where the hub is; `http://127.0.0.1:8080` unless given. */
+  /** Where the hub is; else `HILOOP_BASE_URL`, else `http://127.0.0.1:8080`. */
   baseUrl?: string | undefined;
+  /**
+   * The agent's private keys, base64url of 64 bytes, where several machines act as one agent; else `HILOOP_SECRET_KEY`,
+   * else those of the key store, which are made at first use.
+   */
+  secretKey?: string | undefined;
+  /**
+   * `required` (the default): messages are encrypted end to end. `off`: the hub can read them. Else
+   * `HILOOP_ENCRYPTION`.
+   */
+  encryption?: Encryption | undefined;
   /** The space that the key has to belong to, checked before the first call. Needs a key of permission `owner`. */
   spaceName?: string | undefined;
-  /** `off` (the default): messages are envelopes of the scheme `plain`, which the hub can read. */
-  encryption?: "off" | "required" | undefined;
-  /** The agent's private keys. Not supported yet. */
-  secretKey?: string | undefined;
+  /** The public key of the owner of the space: then only keys that the owner attested are trusted. Else `HILOOP_SPACE_KEY`. */
+  spaceKey?: string | undefined;
+  /** Where keys and pins are kept: files of the user unless given, memory where the platform has no files. */
+  keyStore?: KeyStoreOpener | undefined;
   /** How long a call may take, its retries included, in milliseconds: 60,000 unless given. Waits have a limit of their own. */
   timeout?: number | undefined;
+  /** For warnings, which hold no content and no secrets; `console` unless given. */
+  logger?: Logger | undefined;
+}
+
+export type Encryption = "required" | "off";
+
+export interface Logger {
+  warn(message: string): void;
 }
 
 export interface RequestOptions {
@@ -38,12 +60,24 @@ export interface WaitOptions extends RequestOptions {
   timeout?: number | undefined;
 }
 
+export interface ListOptions extends RequestOptions {
+  /** From 1. */
+  page?: number | undefined;
+  /** 1 to 100. */
+  pageSize?: number | undefined;
+}
+
 export interface Settings {
   apiKey: string;
   agentName: string | null;
   baseUrl: string;
+  secretKey: string | null;
+  encryption: Encryption;
   spaceName: string | null;
+  spaceKey: string | null;
+  keyStore: KeyStoreOpener | null;
   timeoutMs: number;
+  logger: Logger;
   platform: Platform;
 }
 
@@ -51,23 +85,41 @@ const DEFAULT_URL = "http://127.0.0.1:8080";
 const DEFAULT_TIMEOUT_MS = 60_000;
 
 export function settingsOf(options: HiloopClientOptions): Settings {
-  const { apiKey, agentName, baseUrl = DEFAULT_URL, spaceName, encryption = "off", secretKey, timeout = DEFAULT_TIMEOUT_MS } = options;
-  if (typeof apiKey !== "string" || !apiKey.startsWith("hlp_")) throw invalid("apiKey", "must begin with 'hlp_'");
+  const apiKey = options.apiKey ?? environment("HILOOP_API_KEY");
+  const agentName = options.agentName ?? environment("HILOOP_AGENT_NAME");
+  const baseUrl = options.baseUrl ?? environment("HILOOP_BASE_URL") ?? DEFAULT_URL;
+  const encryption = options.encryption ?? environment("HILOOP_ENCRYPTION") ?? "required";
+  const { timeout = DEFAULT_TIMEOUT_MS } = options;
+  if (typeof apiKey !== "string") throw invalid("apiKey", "is missing, and HILOOP_API_KEY is not set");
+  if (!apiKey.startsWith("hlp_")) throw invalid("apiKey", "must begin with 'hlp_'");
   if (apiKey.startsWith("hlp_prov_")) throw invalid("apiKey", "is a provisioning key, which only creates agents: use the key of an agent");
-  // A caller that asks for encryption must not get messages in clear text.
-  if (encryption !== "off" || secretKey !== undefined) {
-    throw new HiloopError(0, "UNSUPPORTED", "This version does not encrypt: leave out 'secretKey' and set 'encryption' to 'off'");
-  }
+  if (encryption !== "required" && encryption !== "off") throw invalid("encryption", `must be 'required' or 'off' (got '${encryption}')`);
   if (!(timeout > 0)) throw invalid("timeout", "must be above 0");
   if (agentName !== undefined) checkAgentName(agentName);
   return {
     apiKey,
     agentName: agentName ?? null,
     baseUrl: checkedUrl(baseUrl),
-    spaceName: spaceName ?? null,
+    secretKey: options.secretKey ?? environment("HILOOP_SECRET_KEY") ?? null,
+    encryption,
+    spaceName: options.spaceName ?? null,
+    spaceKey: options.spaceKey ?? environment("HILOOP_SPACE_KEY") ?? null,
+    keyStore: options.keyStore ?? null,
     timeoutMs: timeout,
+    logger: options.logger ?? console,
     platform: platformOf(options),
   };
+}
+
+/** A variable of the environment, where the platform has one; undefined where it is empty too. */
+function environment(name: string): string | undefined {
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+  try {
+    return process?.env?.[name] || undefined;
+  } catch {
+    // Deno without the permission.
+    return undefined;
+  }
 }
 
 export function checkAgentName(name: string): void {
@@ -85,6 +137,6 @@ function checkedUrl(text: string): string {
   return (url.origin + url.pathname).replace(/\/+$/, "").replace(/\/v1$/, "");
 }
 
-function invalid(field: string, problem: string): HiloopError {
+export function invalid(field: string, problem: string): HiloopError {
   return new HiloopError(0, "VALIDATION_ERROR", `Option '${field}' ${problem}`);
 }

@@ -1,6 +1,6 @@
 // The position of this client in each session: the question, or the seq, after which `awaitResponse` waits.
 import type { Message } from "../types.js";
-import type { Answer } from "./content.js";
+import type { Decision } from "./decision.js";
 
 interface Thread {
   /** The last question, until its answer was returned. */
@@ -42,7 +42,8 @@ export class Threads {
     this.update(agent, message.sessionId, (thread) => ({ ...thread, after: Math.max(thread.after, message.seq) }));
   }
 
-  settled(agent: string | null, answer: Answer): void {
+  settled(agent: string | null, answer: Decision): void {
+    if (!answer.message) return;
     const { id, sessionId, seq } = answer.message;
     this.update(agent, sessionId, (thread) => ({
       after: Math.max(thread.after, seq),

@@ -62,7 +62,7 @@ export function fromText(text: unknown, length?: number): Uint8Array | null {
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-export function isId(text: unknown): text is string {
+export function isId(text: unknown): boolean {
   return typeof text === "string" && UUID.test(text);
 }
 

@@ -81,9 +81,9 @@ function knownKeys(entries: readonly unknown[], { keys, attested }: ReceiptOptio
   const known = new Map<string, Entry>();
   const attestations = attested && new Attestations(attested.spaceId, attested.spaceKey);
   for (const value of entries) {
-    const principalId = isObject(value) ? value.principalId : null;
-    const entry = isId(principalId) ? checkedEntry(principalId, value) : null;
-    if (!isId(principalId) || !entry) throw invalid("one of its entries does not hold");
+    const principalId = isObject(value) && isId(value.principalId) ? String(value.principalId) : null;
+    const entry = principalId === null ? null : checkedEntry(principalId, value);
+    if (principalId === null || !entry) throw invalid("one of its entries does not hold");
     const expected = keys?.[principalId];
     if (expected !== undefined && expected !== entry.keyId) throw invalid(`the key of ${principalId} is another one than expected`);
     // Of an attestation that has ended since, the signature still says whose key it was.

@@ -1,9 +1,8 @@
 //! Decodes messages, which are checked as untrusted input.
 
-use super::super::channel::Channel;
-use super::{
+use super::super::channel::{Channel, VERSION};
+use super::format::{
     Body, Envelope, Event, Events, MAX_EVENTS, MAX_MESSAGE, MAX_NAME, MAX_REVOKED, MAX_TEXT, Malformed, Message, Small,
-    VERSION,
 };
 use crate::broker::{Ephemeral, Signal};
 use crate::domain::{CommittedEvent, EventHint, EventType, SessionId, SpaceId, Timestamp, older};

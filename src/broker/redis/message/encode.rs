@@ -1,7 +1,7 @@
 //! Encodes signals as bounded messages.
 
-use super::super::channel::Channel;
-use super::{Envelope, Event, Events, MAX_EVENTS, MAX_REVOKED, MAX_TEXT, Small, VERSION};
+use super::super::channel::{Channel, VERSION};
+use super::format::{Envelope, Event, Events, MAX_EVENTS, MAX_REVOKED, MAX_TEXT, Small};
 use crate::broker::{Ephemeral, Signal};
 use crate::domain::{CommittedEvent, SpaceId};
 use serde::Serialize;

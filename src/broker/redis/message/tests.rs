@@ -1,12 +1,16 @@
 //! Tests of the format: what is written is read back, and malformed messages are rejected.
 
 use super::super::channel::Channel;
-use super::*;
-use crate::broker::Ephemeral;
-use crate::domain::CommittedEvent;
-use crate::domain::{ActorType, EventHint, EventType, Timestamp};
+use super::decode::*;
+use super::encode::*;
+use super::format::*;
+use crate::broker::{Ephemeral, Signal};
+use crate::domain::{
+    Actor, ActorType, CommittedEvent, EventHint, EventType, MessageId, PrincipalId, SessionId, SpaceId, Timestamp,
+};
 use proptest::prelude::*;
 use std::sync::Arc;
+use uuid::Uuid;
 
 fn event(space: SpaceId, session: SessionId, seq: i64, text: String) -> CommittedEvent {
     CommittedEvent {
@@ -133,7 +137,7 @@ fn many_revocations_make_few_bounded_messages() {
     }
     read.sort_unstable();
     assert_eq!(read, ids, "those of version 7 sort by time");
-    // What the version before writes, and what nobody does.
+    // A message of the previous release, and an invalid one.
     let one = String::from_utf8(out[2].1.clone()).expect("text");
     assert!(one.ends_with(&format!(r#""body":{{"kind":"revoked","id":"{}"}}}}"#, ids[MAX_REVOKED * 2])), "{one}");
     let many = serde_json::to_string(&ids[..MAX_REVOKED]).expect("JSON");

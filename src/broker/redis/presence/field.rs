@@ -3,7 +3,13 @@
 use crate::domain::{ParticipantId, PrincipalId};
 use redis::{FromRedisValue as _, RedisError, Value};
 use std::collections::HashMap;
+use std::time::Duration;
 use uuid::Uuid;
+
+/// How long a session's hash outlives the last write to it.
+pub(super) const KEEP: Duration = Duration::from_secs(3 * 3600);
+/// Most changes to publish, or hashes to read, at a time.
+pub(super) const CHUNK: usize = 256;
 
 pub(super) struct Field {
     pub(super) node: Uuid,

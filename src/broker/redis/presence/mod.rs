@@ -1,37 +1,35 @@
 //! Presence: which principals have a subscribed socket on which node.
 //!
-//! Each session with somebody present is a hash on Redis, whose field `NODE/PRINCIPAL` holds the participant. A node's
+//! Each session with principals present is a hash on Redis, whose field `NODE/PRINCIPAL` holds the participant. A node's
 //! fields count only while its lease exists, a key that the node renews. When the lease has expired, the node is dead and
 //! its fields are ignored. Changes are published too: a node with readers of a session receives them at once, and applies
 //! them to its copy of the presence, which it reads from the hash when it subscribes to the session.
 //!
-//! While Redis is unavailable the copies do not change: a node that died can't be told from one that is disconnected, and
-//! every restart of Redis would show everybody as offline and online again. They are correct within 11 s of its return.
+//! While Redis is unavailable the copies do not change: a node that died can't be distinguished from one that is disconnected, and
+//! every restart of Redis would show every principal as offline and online again. They are correct within 11 s of its return.
 //! What a race or a lost message has made wrong is corrected by the next [`REWRITE`](sync::REWRITE).
 
 mod field;
+mod leases;
+mod local;
 mod nodes;
 mod remote;
+mod remote_sessions;
 mod state;
 mod sync;
 
-use super::Shared;
 use super::connection::Connection;
+use super::shared::Shared;
 use crate::domain::{PrincipalId, SessionId};
 use field::Field;
-use redis::{ErrorKind, RedisError, ServerErrorKind, Value, cmd};
+use leases::with_lease;
+use redis::{ErrorKind, RedisError, ServerErrorKind, cmd};
 pub(super) use state::PresenceState;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use sync::{PresenceSync, TICK};
-use uuid::Uuid;
 
-/// How long a session's hash outlives the last write to it.
-const KEEP: Duration = Duration::from_secs(3 * 3600);
-/// Most changes to publish, or hashes to read, at a time.
-const CHUNK: usize = 256;
-/// Limit for withdrawing, and for a query that somebody waits for.
+/// Limit for withdrawing, and for a query that a caller waits for.
 const QUERY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Keeps the hashes, the lease and the copies up to date, until the broker closes.
@@ -80,7 +78,7 @@ fn is_error_reply(error: &RedisError) -> bool {
 
 /// Ends the presence of all principals on this node, if that is possible within [`QUERY_TIMEOUT`].
 pub(super) async fn withdraw(shared: &Arc<Shared>, mut connection: Connection) {
-    shared.presence.withdraw_all();
+    shared.presence.local.withdraw_all();
     let mut sync = PresenceSync::new(shared);
     let withdraw = async {
         sync.publish(&mut connection).await?;
@@ -95,7 +93,7 @@ pub(super) async fn withdraw(shared: &Arc<Shared>, mut connection: Connection) {
 
 /// The principals that are present in a session on other nodes: from this node's copy, or else from the hash.
 pub(super) async fn elsewhere(shared: &Shared, session: SessionId) -> Option<Vec<PrincipalId>> {
-    if let Some(present) = shared.presence.present_elsewhere(session) {
+    if let Some(present) = shared.presence.remote.present(session) {
         return Some(present);
     }
     let mut connection = shared.commands()?;
@@ -109,21 +107,4 @@ pub(super) async fn elsewhere(shared: &Shared, session: SessionId) -> Option<Vec
         Ok::<_, RedisError>(present.collect())
     };
     tokio::time::timeout(QUERY_TIMEOUT, query).await.ok()?.ok()
-}
-
-/// Those of the nodes that have a lease.
-async fn with_lease(
-    shared: &Shared,
-    connection: &mut Connection,
-    nodes: &HashSet<Uuid>,
-) -> Result<HashSet<Uuid>, RedisError> {
-    let nodes: Vec<Uuid> = nodes.iter().copied().collect();
-    let commands = nodes.iter().map(|node| {
-        let mut exists = cmd("EXISTS");
-        exists.arg(shared.names.lease(*node));
-        exists
-    });
-    let replies = connection.run(commands.collect()).await?;
-    let alive = nodes.into_iter().zip(replies).filter(|(_, reply)| matches!(reply, Value::Int(1)));
-    Ok(alive.map(|(node, _)| node).collect())
 }

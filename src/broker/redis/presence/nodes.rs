@@ -1,6 +1,6 @@
 //! Which other nodes are alive: by their leases on Redis, and by the messages that they send.
 
-use super::KEEP;
+use super::field::KEEP;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 use uuid::Uuid;

@@ -1,11 +1,12 @@
 //! Writes this node's presence to Redis and reads that of the other nodes, over one connection.
 
-use super::super::Shared;
 use super::super::connection::Connection;
 use super::super::message::encode;
-use super::field::Field;
-use super::state::{Change, Present};
-use super::{KEEP, with_lease};
+use super::super::shared::Shared;
+use super::field::{Field, KEEP};
+use super::leases::with_lease;
+use super::local::Present;
+use super::remote_sessions::Change;
 use crate::backoff::between;
 use crate::broker::{Ephemeral, Signal};
 use crate::domain::{ParticipantId, PrincipalId, SessionId};
@@ -43,13 +44,15 @@ impl PresenceSync {
 
     /// Publishes and reads what is due; with `renew` also renews the lease and checks the other nodes.
     pub(super) async fn run(&mut self, connection: &mut Connection, renew: bool) -> Result<(), RedisError> {
-        if (renew || self.was_disconnected) && self.renew_lease(connection).await? && self.shared.presence.has_backlog()
+        if (renew || self.was_disconnected)
+            && self.renew_lease(connection).await?
+            && self.shared.presence.local.has_backlog()
         {
             // Probably all nodes have lost their entries.
             tokio::time::sleep(between(Duration::ZERO, SPREAD)).await;
         }
         if self.was_disconnected {
-            self.shared.presence.extend_grace();
+            self.shared.presence.remote.extend_grace();
             self.was_disconnected = false;
         }
         self.publish(connection).await?;
@@ -70,11 +73,11 @@ impl PresenceSync {
         let had_expired = matches!(replies.as_slice(), [Value::Nil]);
         let rewrites = self.rewrite <= self.renewed;
         if had_expired || rewrites {
-            self.shared.presence.republish_all();
+            self.shared.presence.local.republish_all();
             self.rewrite = self.renewed + between(REWRITE / 2, REWRITE);
         }
         if rewrites {
-            self.shared.presence.reread_all();
+            self.shared.presence.remote.read_all_again();
         }
         Ok(had_expired)
     }
@@ -90,12 +93,12 @@ impl PresenceSync {
     /// Writes and publishes the changes of this node, in chunks.
     pub(super) async fn publish(&mut self, connection: &mut Connection) -> Result<(), RedisError> {
         loop {
-            let changes = self.shared.presence.take_unpublished();
+            let changes = self.shared.presence.local.take_unpublished();
             if changes.is_empty() {
                 return Ok(());
             }
             if let Err(error) = self.publish_chunk(connection, &changes).await {
-                self.shared.presence.requeue(changes);
+                self.shared.presence.local.requeue(changes);
                 return Err(error);
             }
             self.renew_if_due(connection).await?;
@@ -138,12 +141,12 @@ impl PresenceSync {
     /// Reads the hashes of sessions that this node has subscribed to, in chunks.
     async fn read(&mut self, connection: &mut Connection) -> Result<(), RedisError> {
         loop {
-            let sessions = self.shared.presence.take_unread();
+            let sessions = self.shared.presence.remote.take_unread();
             if sessions.is_empty() {
                 return Ok(());
             }
             if let Err(error) = self.read_chunk(connection, &sessions).await {
-                self.shared.presence.track(&sessions.iter().map(|(session, _)| *session).collect::<Vec<_>>());
+                self.shared.presence.remote.track(&sessions.iter().map(|(session, _)| *session).collect::<Vec<_>>());
                 return Err(error);
             }
             self.renew_if_due(connection).await?;
@@ -156,16 +159,18 @@ impl PresenceSync {
             connection.run(sessions.iter().map(|(session, _)| read_hash(&self.shared, *session)).collect()).await?;
         let hashes =
             replies.into_iter().map(|hash| Field::of_other_nodes(hash, *node)).collect::<Result<Vec<_>, _>>()?;
-        let mut nodes = presence.alive_nodes();
+        let mut nodes = presence.remote.alive_nodes();
         nodes.extend(hashes.iter().flatten().map(|field| field.node));
         let alive = with_lease(&self.shared, connection, &nodes).await?;
-        let dead = presence.record_leases(&nodes, &alive);
+        let dead = presence.remote.record_leases(&nodes, &alive);
         for (&(session, version), fields) in sessions.iter().zip(&hashes) {
-            self.deliver(presence.apply_hash(session, version, fields, &alive));
+            self.deliver(presence.remote.apply_hash(session, version, fields, &alive));
         }
         let mut deletions = Vec::new();
         for (&(session, _), fields) in sessions.iter().zip(&hashes) {
-            for field in fields.iter().filter(|field| dead.contains(&field.node) && presence.is_long_dead(field.node)) {
+            for field in
+                fields.iter().filter(|field| dead.contains(&field.node) && presence.remote.is_long_dead(field.node))
+            {
                 deletions.push(self.delete_field(session, field.node, field.principal));
             }
         }
@@ -175,10 +180,10 @@ impl PresenceSync {
     /// Removes the presence on nodes that have died.
     async fn remove_dead_nodes(&self, connection: &mut Connection) -> Result<(), RedisError> {
         let presence = &self.shared.presence;
-        let nodes = presence.nodes_with_presence();
+        let nodes = presence.remote.nodes_with_presence();
         let alive = with_lease(&self.shared, connection, &nodes).await?;
-        for node in presence.record_leases(&nodes, &alive) {
-            let changes = presence.remove_node(node);
+        for node in presence.remote.record_leases(&nodes, &alive) {
+            let changes = presence.remote.remove_node(node);
             tracing::info!(%node, participants = changes.len(), "another node is dead: removed its presence");
             self.deliver(changes);
         }

@@ -1,8 +1,6 @@
 //! Reads everything that a batch names, and locks its sessions, with one statement for each kind of data.
 
-use super::super::replies;
-use super::super::rows::{self, state_columns};
-use super::super::sessions::select_session;
+use super::super::{replies, rows};
 use crate::domain::{PrincipalId, SessionId, Timestamp};
 use crate::store::batch::StatementBatch;
 use crate::store::engine::Engine;

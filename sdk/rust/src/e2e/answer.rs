@@ -1,0 +1,161 @@
+//! What counts as the answer to a question.
+
+use super::encoding::Digest;
+use super::header::{Header, Kind};
+use super::refusal::Refusal;
+use crate::types::envelope::Content;
+use crate::types::message::Outcome;
+use crate::types::timestamp::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+const APPROVE: &str = "approve";
+const REJECT: &str = "reject";
+/// The action of a form, where an answer names one.
+const SUBMIT: &str = "submit";
+
+/// What a question lets people do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Offers {
+    actions: Vec<String>,
+    is_approval: bool,
+}
+
+impl Offers {
+    /// The actions of components: of approvals, buttons and forms.
+    pub(crate) fn of(components: &Value) -> Self {
+        let mut offers = Self::default();
+        offers.collect(components);
+        offers
+    }
+
+    fn collect(&mut self, node: &Value) {
+        if let Value::Array(nodes) = node {
+            nodes.iter().for_each(|node| self.collect(node));
+            return;
+        }
+        match node["type"].as_str() {
+            Some("approval") => {
+                self.is_approval = true;
+                self.actions.extend([APPROVE, REJECT].map(str::to_owned));
+            }
+            Some("button_group") => {
+                let buttons = node["data"]["buttons"].as_array().into_iter().flatten();
+                self.actions.extend(buttons.filter_map(|button| Some(button["action"].as_str()?.to_owned())));
+            }
+            Some("form") => self.actions.push(SUBMIT.to_owned()),
+            _ => {}
+        }
+        self.collect_children(node);
+    }
+
+    fn collect_children(&mut self, node: &Value) {
+        if let Some(children) = node.get("children") {
+            self.collect(children);
+        }
+    }
+
+    /// What an answer with this content decides. It approves only if it says so.
+    pub(crate) fn outcome(&self, content: &Content) -> Result<Outcome, Refusal> {
+        let action = content.action.as_deref();
+        if action.is_some_and(|action| !self.actions.iter().any(|offered| offered == action)) {
+            return Err(Refusal::Action);
+        }
+        let pressed = match action {
+            Some(APPROVE) if self.is_approval => Some(Outcome::Approved),
+            Some(REJECT) if self.is_approval => Some(Outcome::Rejected),
+            _ => None,
+        };
+        match (pressed, content.outcome) {
+            (Some(pressed), Some(said)) if pressed != said => Err(Refusal::Contradiction),
+            (Some(decided), _) | (None, Some(decided)) => Ok(decided),
+            (None, None) => Ok(Outcome::Answered),
+        }
+    }
+}
+
+/// A question, as this client sealed or accepted it.
+#[derive(Clone, Debug)]
+pub(crate) struct AskedQuestion {
+    pub(crate) digest: Digest,
+    pub(crate) session: Uuid,
+    pub(crate) answerers: Vec<Uuid>,
+    pub(crate) deadline: Option<Timestamp>,
+    pub(crate) offers: Offers,
+}
+
+impl AskedQuestion {
+    /// The question of an envelope with this header and content.
+    pub(crate) fn new(header: &Header, digest: Digest, content: &Value) -> Result<Self, Refusal> {
+        if header.kind != Kind::Question {
+            return Err(Refusal::Kind);
+        }
+        Ok(Self {
+            digest,
+            session: header.session,
+            answerers: header.answerers.clone().unwrap_or_default(),
+            deadline: header.deadline_at,
+            offers: Offers::of(&content["components"]),
+        })
+    }
+
+    /// Checks that an accepted envelope, first seen at this time, is an answer to this question; what it decides.
+    pub(crate) fn check(&self, header: &Header, content: &Value, seen_at: Timestamp) -> Result<Outcome, Refusal> {
+        if header.kind != Kind::Answer {
+            return Err(Refusal::Kind);
+        }
+        if header.session != self.session {
+            return Err(Refusal::Session);
+        }
+        if header.parent != Some(self.digest) {
+            return Err(Refusal::Parent);
+        }
+        if !self.answerers.contains(&header.from.id) {
+            return Err(Refusal::Answerer);
+        }
+        let content = Content::read(content["content"].clone()).unwrap_or_default();
+        let outcome = self.offers.outcome(&content)?;
+        if self.deadline.is_some_and(|deadline| seen_at > deadline) {
+            return Err(Refusal::Late);
+        }
+        Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn outcome(components: Value, content: Value) -> Result<Outcome, Refusal> {
+        Offers::of(&components).outcome(&Content::read(content).expect("an object"))
+    }
+
+    fn approval() -> Value {
+        json!({ "type": "group", "data": {}, "children": [{ "type": "approval", "data": { "title": "Ship?" } }] })
+    }
+
+    #[test]
+    fn only_an_approval_approves() {
+        assert_eq!(outcome(approval(), json!({ "action": "approve" })), Ok(Outcome::Approved));
+        assert_eq!(outcome(approval(), json!({ "outcome": "Approved" })), Ok(Outcome::Approved));
+        assert_eq!(outcome(approval(), json!({ "action": "reject" })), Ok(Outcome::Rejected));
+        assert_eq!(outcome(approval(), json!({ "text": "approve" })), Ok(Outcome::Answered));
+        assert_eq!(outcome(approval(), json!({})), Ok(Outcome::Answered));
+    }
+
+    #[test]
+    fn an_action_must_be_offered() {
+        let choices = json!({ "type": "button_group", "data": { "buttons": [{ "label": "A", "action": "a" }] } });
+        assert_eq!(outcome(choices.clone(), json!({ "action": "a" })), Ok(Outcome::Answered));
+        assert_eq!(outcome(choices, json!({ "action": "approve" })), Err(Refusal::Action));
+        assert_eq!(outcome(approval(), json!({ "action": "delete" })), Err(Refusal::Action));
+        assert_eq!(outcome(Value::Null, json!({ "action": "approve" })), Err(Refusal::Action));
+    }
+
+    #[test]
+    fn contradictions_decide_nothing() {
+        let said = json!({ "action": "reject", "outcome": "Approved" });
+        assert_eq!(outcome(approval(), said), Err(Refusal::Contradiction));
+    }
+}

@@ -1,0 +1,220 @@
+//! The agent's own keys, and those of others: made, published, pinned, confirmed.
+
+use crate::call::Call;
+use crate::client::Client;
+use crate::e2e::encoding::KeyId;
+use crate::e2e::entry::{Attestor, Entry};
+use crate::e2e::identity::Identity;
+use crate::e2e::key_file::{KeyFile, Keyring};
+use crate::e2e::pins::{Pinning, Pins};
+use crate::e2e::safety::safety_number;
+use crate::error::Error;
+use crate::sessions::at;
+use crate::types::participant::Participant;
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use uuid::Uuid;
+
+const KEYS: &str = "the keys";
+
+/// # Keys
+///
+/// With [`Encryption::Required`](crate::Encryption), the first call that needs them makes the agent's keys and
+/// publishes them.
+impl Client {
+    /// The id of the agent's current key, which the hub has.
+    ///
+    /// # Errors
+    /// Of the hub; `KEY_EXISTS` if it has keys of this agent that were made elsewhere.
+    pub async fn key_id(&self) -> Result<KeyId, Error> {
+        Ok(self.identity().await?.keys().public().key_id())
+    }
+
+    /// Makes new keys of the agent, signed by the ones before, which are kept to read old messages.
+    ///
+    /// # Errors
+    /// Of the hub; `VALIDATION_ERROR` if the keys come from [`secret_key`](crate::ClientBuilder::secret_key).
+    pub async fn rotate_keys(&self) -> Result<KeyId, Error> {
+        let identity = self.identity().await?;
+        let file = self.key_file(self.me().await?.id)?;
+        identity.rotate(Some(&file)).map_err(|error| kept(file.path(), &error))?;
+        self.publish(&identity.entry(), false).await?;
+        Ok(identity.keys().public().key_id())
+    }
+
+    /// Publishes the keys of this machine in place of others that the hub has of this agent. People are warned of the
+    /// change, and must confirm it.
+    ///
+    /// # Errors
+    /// Of the hub.
+    pub async fn replace_keys(&self) -> Result<KeyId, Error> {
+        let identity = match self.inner.identity.get() {
+            Some(identity) => Arc::clone(identity),
+            None => self.make_identity().await?,
+        };
+        self.publish(&identity.entry(), true).await?;
+        Ok(self.inner.identity.get_or_init(|| async { identity }).await.keys().public().key_id())
+    }
+
+    /// Confirms a changed key of a principal, after the change was checked with the person: messages are sealed to this
+    /// key, and accepted from it, from now on.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR` if the hub has not shown this key.
+    pub async fn trust(&self, principal: Uuid, key: KeyId) -> Result<(), Error> {
+        let identity = self.identity().await?;
+        match identity.pins().trust(principal, key) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::invalid("key", "is no key that the hub has shown of this principal")),
+            Err(error) => Err(not_pinned(&error)),
+        }
+    }
+
+    /// The safety number of this agent and another principal, to be compared with the one that they see; none where no
+    /// key of the principal is pinned.
+    ///
+    /// # Errors
+    /// As [`Self::key_id`].
+    pub async fn safety_number(&self, principal: Uuid) -> Result<Option<String>, Error> {
+        let identity = self.identity().await?;
+        let (me, keys) = (self.me().await?.id, identity.keys());
+        let theirs = identity.pins().recipient(principal);
+        Ok(theirs.map(|theirs| safety_number((me, keys.public()), (principal, &theirs))))
+    }
+
+    pub(crate) fn encrypts(&self) -> bool {
+        self.inner.security.is_required
+    }
+
+    /// The agent's identity, with published keys.
+    pub(crate) async fn identity(&self) -> Result<Arc<Identity>, Error> {
+        let published = async {
+            let identity = self.make_identity().await?;
+            self.publish(&identity.entry(), false).await?;
+            Ok(identity)
+        };
+        self.inner.identity.get_or_try_init(|| published).await.cloned()
+    }
+
+    async fn make_identity(&self) -> Result<Arc<Identity>, Error> {
+        let me = self.me().await?;
+        let security = &self.inner.security;
+        let keyring = match &security.secret_key {
+            Some(keys) => Keyring { current: keys.clone(), earlier: Vec::new() },
+            None => {
+                let file = self.key_file(me.id)?;
+                file.load_or_create().map_err(|error| kept(file.path(), &error))?
+            }
+        };
+        let attestor = security.space_key.map(|key| Attestor { space: me.space_id, key });
+        let pins = match &security.folder {
+            Some(folder) if security.secret_key.is_none() || is_writable(folder) => {
+                Pins::in_folder(folder, self.base_url(), me.id, attestor)
+            }
+            _ => {
+                self.inner.http.report("the keys of others are kept in memory only: there is no folder for them");
+                Pins::in_memory(attestor)
+            }
+        };
+        Ok(Arc::new(Identity::new(me.id, keyring, pins)))
+    }
+
+    fn key_file(&self, agent: Uuid) -> Result<KeyFile, Error> {
+        let security = &self.inner.security;
+        if security.secret_key.is_some() {
+            return Err(Error::invalid("secret_key", "comes from the settings, and can't be changed here"));
+        }
+        let folder = security.folder.as_deref().ok_or_else(|| {
+            Error::invalid("secret_key", "is required (HILOOP_SECRET_KEY), as there is no folder to keep keys in")
+        })?;
+        Ok(KeyFile::of(folder, self.base_url(), agent))
+    }
+
+    async fn publish(&self, entry: &Entry, replace: bool) -> Result<(), Error> {
+        let mut body = json!(entry);
+        if replace {
+            body["replace"] = json!(true);
+        }
+        let published = self.send_call(Call::put("/v1/agent/public-key", body)).await;
+        published.map_err(|mut error| {
+            if error.is("KEY_EXISTS") {
+                error.message = "the hub has other public keys of this agent, made on another machine or before its \
+                                 key file was lost: bring that file or HILOOP_SECRET_KEY, or call replace_keys, of \
+                                 which people are warned"
+                    .to_owned();
+            } else if error.status == 403 {
+                error.message = format!(
+                    "{}. An agent that another key acts for can't encrypt: use an API key of the agent's own, or set \
+                     the encryption to off",
+                    error.message
+                );
+            }
+            error
+        })
+    }
+
+    /// Who takes part in a session; their keys are pinned.
+    pub(crate) async fn members(&self, identity: &Identity, session: Uuid) -> Result<Vec<Participant>, Error> {
+        let members: Vec<Participant> = self.participants(session).await?;
+        for member in &members {
+            let (Some(id), Ok(entry)) = (member.principal_id(), Entry::deserialize(&member.key)) else { continue };
+            let before = identity.pins().changed(id);
+            let name = &member.name;
+            match identity.show(id, &entry).map_err(|error| not_pinned(&error))? {
+                Pinning::Chained => self.inner.http.report(&format!("{name} ({id}) has a new key, signed by the last")),
+                Pinning::Changed if before.is_none() => self.inner.http.report(&format!(
+                    "WARNING: the key of {name} ({id}) has changed to {}; nothing is sealed to it until it is trusted",
+                    entry.key_id
+                )),
+                Pinning::Refused => {
+                    self.inner.http.report(&format!("the key of {name} ({id}) is not attested, or not valid"));
+                }
+                Pinning::Same | Pinning::First | Pinning::Changed => {}
+            }
+        }
+        if let Ok(mut crowds) = self.inner.crowds.lock() {
+            crowds.insert(session, members.len());
+        }
+        Ok(members)
+    }
+
+    /// Looks up the entry of a party among the former ones of a session, for a receipt.
+    pub(crate) async fn recall_entries(&self, identity: &Identity, session: Uuid) -> Result<(), Error> {
+        let entries: Vec<Value> = self.all(&at(session, "/keys")).await?;
+        for entry in &entries {
+            let principal = entry["principalId"].as_str().and_then(|id| id.parse().ok());
+            if let (Some(principal), Ok(entry)) = (principal, Entry::deserialize(entry))
+                && entry.verify(principal).is_some()
+            {
+                identity.remember(principal, &entry);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The error for a principal whose changed key nobody has confirmed.
+pub(crate) fn key_changed(identity: &Identity, principal: Uuid) -> Option<Error> {
+    let key = identity.pins().changed(principal)?;
+    let message = format!("the key of {principal} has changed to {key}: check it with the person, then trust it");
+    let mut error = Error::local(KEYS, Error::KEY_CHANGED, message);
+    *error.details = json!({ "principalId": principal, "keyId": key });
+    Some(error)
+}
+
+fn is_writable(folder: &Path) -> bool {
+    let probe = folder.join("pins");
+    std::fs::create_dir_all(&probe).is_ok()
+        && std::fs::metadata(&probe).is_ok_and(|data| !data.permissions().readonly())
+}
+
+fn kept(path: &Path, error: &io::Error) -> Error {
+    Error::local(KEYS, Error::VALIDATION, format!("{}: {error}", path.display()))
+}
+
+fn not_pinned(error: &io::Error) -> Error {
+    Error::local(KEYS, Error::VALIDATION, format!("the keys of others: {error}"))
+}

@@ -1,0 +1,62 @@
+// Who may answer an encrypted question: those who were named, or everyone, as far as they have a key.
+import type { KeyChanged } from "../e2e/errors.js";
+import type { Member } from "../e2e/directory.js";
+import { HiloopError, TimeoutError } from "../errors.js";
+import type { Platform } from "../platform.js";
+import { sleep } from "../time.js";
+import type { Participant } from "../types.js";
+import type { Draft } from "./content.js";
+import type { Logger, WaitOptions } from "./options.js";
+
+const FIRST_WAIT_MS = 500;
+const MAX_WAIT_MS = 5_000;
+
+export interface Choice {
+  members: Member[];
+  /** Sorted. */
+  answerers: string[];
+}
+
+export class Answerers {
+  constructor(
+    private readonly platform: Platform,
+    private readonly logger: Logger,
+  ) {}
+
+  /**
+   * Waits until one of those who may answer has a key: until the deadline of the question (`NO_KEYS`), or for
+   * `timeout`.
+   */
+  async choose(read: () => Promise<Member[]>, draft: Pick<Draft, "answerers" | "deadlineAt">, agentId: string, wait: WaitOptions): Promise<Choice> {
+    const { now } = this.platform;
+    const end = now() + (wait.timeout ?? Infinity);
+    const deadline = draft.deadlineAt === null ? Infinity : Date.parse(draft.deadlineAt);
+    for (let pause = FIRST_WAIT_MS, isLogged = false; ; pause = Math.min(MAX_WAIT_MS, pause * 2)) {
+      const members = await read();
+      const asked = members.filter(({ principalId, participant }) =>
+        draft.answerers ? draft.answerers.includes(principalId) : mayAnswer(participant, agentId),
+      );
+      const answerers = asked.flatMap(({ recipient, principalId }) => (recipient ? [principalId] : []));
+      if (answerers.length > 0) return { members, answerers: answerers.sort() };
+      const changed = asked.find(({ change }) => change)?.change as KeyChanged | undefined;
+      if (changed) throw changed;
+      if (now() >= deadline) throw noKeys();
+      if (now() >= end) throw new TimeoutError("Nobody who may answer has a key yet.");
+      if (!isLogged) {
+        isLogged = true;
+        this.logger.warn("hiloop: nobody who may answer has an encryption key yet. The question is asked as soon as one of them has opened the chat");
+      }
+      await sleep(Math.max(1, Math.min(pause, end - now(), deadline - now())), wait.signal);
+    }
+  }
+}
+
+/** Whether a participant may answer questions of an agent: humans, and the guests of that agent or of people. */
+export function mayAnswer({ type, invitedBy }: Participant, agentId: string): boolean {
+  if (type === "Human") return true;
+  return type === "Guest" && (invitedBy?.type !== "Agent" || invitedBy.id === agentId);
+}
+
+function noKeys(): HiloopError {
+  return new HiloopError(0, "NO_KEYS", "The deadline has passed before anyone who may answer had an encryption key.");
+}

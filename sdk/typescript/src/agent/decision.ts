@@ -1,0 +1,122 @@
+// What became of a question.
+import { isApproval } from "../e2e/answer.js";
+import type { Receipt } from "../e2e/receipts.js";
+import { HiloopError } from "../errors.js";
+import type { Actor, ComponentNode, Content, Message, Outcome } from "../types.js";
+import { checkedValues, formIn } from "./form.js";
+
+/** `unverified` appears in the list of `answers()` only: elsewhere it is the error `Unverified`. */
+export type DecisionStatus = "answered" | "expired" | "cancelled" | "unverified";
+
+export interface DecisionFields {
+  status: DecisionStatus;
+  message: Message | null;
+  content?: Content | null;
+  outcome?: Outcome | null;
+  approved?: boolean;
+  rejected?: boolean;
+  values?: Record<string, unknown> | null;
+  respondent?: Actor | null;
+  respondedAt?: string | null;
+  messageId?: string | null;
+  problem?: HiloopError | null;
+  receipt?: (() => Receipt) | null;
+}
+
+/** What became of a question, or what a person said. */
+export class Decision {
+  /** `expired` and `cancelled` have no answer, which is no approval. */
+  readonly status: DecisionStatus;
+  /** Whether a person approved: the only value to act on. */
+  readonly approved: boolean;
+  readonly rejected: boolean;
+  readonly outcome: Outcome | null;
+  /** The action of the button that was pressed. */
+  readonly action: string | null;
+  /** The text that was written. */
+  readonly text: string | null;
+  /** The values of a form, by field, of the types of the fields. */
+  readonly values: Record<string, unknown> | null;
+  /** Who answered. */
+  readonly respondent: Actor | null;
+  readonly respondedAt: string | null;
+  /** The message that carries the answer. */
+  readonly messageId: string | null;
+  /** The question; where nothing was asked, the person's message; null where the deadline passed before it could be asked. */
+  message: Message | null;
+  /** Why the answer does not verify. */
+  readonly problem: HiloopError | null;
+  readonly #receipt: (() => Receipt) | null;
+
+  constructor(fields: DecisionFields) {
+    const { content = null } = fields;
+    this.status = fields.status;
+    this.approved = fields.approved ?? false;
+    this.rejected = fields.rejected ?? false;
+    this.outcome = fields.outcome ?? null;
+    this.action = content?.action ?? null;
+    this.text = content?.text ?? null;
+    this.values = fields.values ?? null;
+    this.respondent = fields.respondent ?? null;
+    this.respondedAt = fields.respondedAt ?? null;
+    this.messageId = fields.messageId ?? null;
+    this.message = fields.message;
+    this.problem = fields.problem ?? null;
+    this.#receipt = fields.receipt ?? null;
+  }
+
+  /** The action of a button, else the text; null where there is no answer. */
+  get response(): string | null {
+    return this.action ?? this.text;
+  }
+
+  /** Proves without a hub who decided what on exactly which question. Reveals these two messages and nothing else. */
+  receipt(): Receipt {
+    if (!this.#receipt) throw new HiloopError(0, "NO_RECEIPT", "There is a receipt for the answers to encrypted questions alone");
+    return this.#receipt();
+  }
+}
+
+/** Of a question that has settled without an answer. */
+export function unanswered(message: Message): Decision {
+  return new Decision({ status: message.status === "Cancelled" ? "cancelled" : "expired", message });
+}
+
+/** Reads an answer. `clearOutcome`: what the hub says it decides, where the hub is trusted with the rest too. */
+export function answered(
+  message: Message,
+  content: Content | null,
+  components: ComponentNode | null,
+  clearOutcome: Outcome | null,
+  receipt: (() => Receipt) | null = null,
+): Decision {
+  const response = message.response;
+  return new Decision({
+    status: "answered",
+    message,
+    content,
+    ...said(content ?? {}, components, clearOutcome),
+    values: valuesOf(content ?? {}, components),
+    respondent: response?.respondedBy ?? null,
+    respondedAt: response?.respondedAt ?? null,
+    messageId: response?.messageId ?? null,
+    receipt,
+  });
+}
+
+/** What an answer decides. A contradiction approves nothing. */
+function said({ outcome, action }: Content, components: ComponentNode | null, clearOutcome: Outcome | null) {
+  const pressed = isApproval(components) ? action : undefined;
+  const byAction: Outcome | null = pressed === "approve" ? "Approved" : pressed === "reject" ? "Rejected" : null;
+  const decided = outcome ?? byAction ?? clearOutcome ?? "Answered";
+  const rejected = decided === "Rejected" || byAction === "Rejected";
+  return { outcome: rejected ? "Rejected" : decided, approved: decided === "Approved" && !rejected, rejected } as const;
+}
+
+function valuesOf({ values, text, action, outcome }: Content, components: ComponentNode | null): Record<string, unknown> | null {
+  const form = formIn(components);
+  if (!form || outcome === "Rejected") return values ?? null;
+  // Instead of filling it in, a person may write something.
+  if (values === undefined && (text !== undefined || (action !== undefined && action !== "submit"))) return null;
+  return checkedValues(form, values ?? {});
+}

@@ -1,0 +1,88 @@
+// Late joiners: the content keys of what was said before, sealed for them.
+import { Device } from "../e2e/device.js";
+import type { Member } from "../e2e/directory.js";
+import { Refused } from "../e2e/errors.js";
+import { senderOf } from "../e2e/messages.js";
+import { isSealed } from "../e2e/open.js";
+import { HiloopError } from "../errors.js";
+import type { Message, TimelinePage } from "../types.js";
+import type { Agents, EncryptingAgent } from "./agents.js";
+import { type Api, at } from "./api.js";
+import type { RequestOptions } from "./options.js";
+
+const PAGE_SIZE = 500;
+
+export class History {
+  /** Those whom this client added and who had no key then, by agent and session. */
+  private readonly waiting = new Map<string, Set<string>>();
+
+  constructor(
+    private readonly api: Api,
+    private readonly agents: Agents,
+  ) {}
+
+  /** Shares everything that this agent can open in a session; the number of messages that it opens. */
+  async share(sessionId: string, principalId: string, options: RequestOptions): Promise<number> {
+    const encrypting = await this.agents.encrypting(this.api.agentOf(options));
+    const members = await encrypting.directory.members(sessionId);
+    const member = members.find((one) => one.principalId === principalId || one.participant.id === principalId);
+    if (!member) throw new HiloopError(0, "NOT_FOUND", `${principalId} does not take part in the session`);
+    if (member.change) throw member.change;
+    if (!member.recipient) throw new HiloopError(0, "NO_KEYS", `${member.participant.name ?? principalId} has no encryption key yet`);
+    const opened = await this.open(encrypting, sessionId, options);
+    for (const plain of Device.keysMessages(opened)) {
+      const sealed = await encrypting.device.seal({ kind: "message", session: sessionId, plain, to: [member.recipient] });
+      const message = await this.api.write<Message>(at(sessionId, "/messages"), { encryptedContent: sealed.envelope }, options);
+      encrypting.device.delivered(sealed, message.id, message.seq);
+    }
+    return opened.length;
+  }
+
+  /** This client added a principal: shares at once, or as soon as it has a key. */
+  added(sessionId: string, principalId: string, hasKey: boolean, options: RequestOptions): void {
+    if (hasKey) return this.shareQuietly(sessionId, principalId, options);
+    const key = keyOf(this.api.agentOf(options), sessionId);
+    this.waiting.set(key, (this.waiting.get(key) ?? new Set()).add(principalId));
+  }
+
+  /** Everyone who takes part was read: someone may have a key now. */
+  seen(agent: string | null, sessionId: string, members: readonly Member[]): void {
+    const waiting = this.waiting.get(keyOf(agent, sessionId));
+    for (const { principalId, recipient } of members) {
+      if (recipient && waiting?.delete(principalId)) this.shareQuietly(sessionId, principalId, agent === null ? {} : { agentName: agent });
+    }
+  }
+
+  private shareQuietly(sessionId: string, principalId: string, options: RequestOptions): void {
+    const { signal: _, ...others } = options;
+    this.share(sessionId, principalId, others).catch((error: unknown) => {
+      const problem = error instanceof Error ? error.message : "";
+      this.api.settings.logger.warn(`hiloop: the history of ${sessionId} could not be shared with ${principalId}: ${problem}`);
+    });
+  }
+
+  private async open({ reader }: EncryptingAgent, sessionId: string, options: RequestOptions): Promise<{ digest: string; contentKey: Uint8Array }[]> {
+    const opened = [];
+    for (let after = 0; ; ) {
+      const query = { after, limit: PAGE_SIZE };
+      const page = await this.api.call<TimelinePage>("GET", at(sessionId, "/timeline"), options, { query });
+      for (const { type, data } of page.data) {
+        const message = type === "message.created" ? (data?.message as Message) : null;
+        if (!message || !isSealed(message.encryptedContent)) continue;
+        try {
+          const one = await reader.openEnvelope(message.encryptedContent, sessionId, senderOf(message), message.id, message.seq);
+          if (!("keys" in one.plain)) opened.push(one);
+        } catch (error) {
+          if (!(error instanceof Refused)) throw error;
+        }
+      }
+      const last = page.data.at(-1);
+      if (!page.hasMore || !last) return opened;
+      after = last.seq;
+    }
+  }
+}
+
+function keyOf(agent: string | null, sessionId: string): string {
+  return `${agent ?? ""} ${sessionId}`;
+}

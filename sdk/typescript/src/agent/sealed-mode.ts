@@ -1,0 +1,190 @@
+// End-to-end encryption: what an agent seals, and which answers count.
+import { checkAnswer, offeredActions } from "../e2e/answer.js";
+import type { Member } from "../e2e/directory.js";
+import { makeEntry } from "../e2e/entries.js";
+import { Refused, Unverified } from "../e2e/errors.js";
+import type { Pair } from "../e2e/header.js";
+import type { Pins } from "../e2e/pins.js";
+import { isComponent, NOT_ON_TIMELINE, type OpenedMessage, senderOf } from "../e2e/messages.js";
+import { isSealed, type OpenedEnvelope, unverifiedHeader } from "../e2e/open.js";
+import { makeReceipt, type Receipt } from "../e2e/receipts.js";
+import { type SealedEnvelope } from "../e2e/seal.js";
+import { asContent } from "../envelope.js";
+import type { ComponentNode, Envelope, Message } from "../types.js";
+import type { Agents, EncryptingAgent } from "./agents.js";
+import type { Answerers } from "./answerers.js";
+import { type Draft, openFields } from "./content.js";
+import { answered, type Decision, unanswered } from "./decision.js";
+import type { Asked, Mode, Outgoing } from "./mode.js";
+import type { WaitOptions } from "./options.js";
+import { remarkOf } from "./plain-mode.js";
+import { MARK } from "./question-key.js";
+
+export interface SealedModeOptions {
+  agents: Agents;
+  answerers: Answerers;
+  message(agent: string | null, sessionId: string, messageId: string): Promise<Message>;
+  now(): number;
+  /** Called with everyone who takes part whenever that is read. */
+  onMembers(agent: string | null, sessionId: string, members: readonly Member[]): void;
+}
+
+export class SealedMode implements Mode {
+  /** When each answer was seen first, by its digest. */
+  private readonly seenAt = new Map<string, number>();
+
+  constructor(private readonly options: SealedModeOptions) {}
+
+  async message(agent: string | null, sessionId: string, draft: Draft, wait: WaitOptions): Promise<Outgoing> {
+    const { device, directory, me } = await this.options.agents.encrypting(agent);
+    const { responseRequired, deadlineAt } = draft;
+    const choice = responseRequired
+      ? await this.options.answerers.choose(() => directory.members(sessionId), draft, me.id, wait)
+      : { members: await directory.members(sessionId), answerers: null };
+    this.options.onMembers(agent, sessionId, choice.members);
+    const parent = draft.inReplyTo === undefined ? null : await this.digestOf(agent, sessionId, draft.inReplyTo);
+    const sealed = await device.seal({
+      kind: responseRequired ? "question" : "message",
+      session: sessionId,
+      plain: draft.plain,
+      to: recipients(choice.members),
+      parent,
+      deadlineAt,
+      answerers: choice.answerers,
+    });
+    const sent = (message: Message): Asked | null => {
+      device.delivered(sealed, message.id, message.seq);
+      if (!responseRequired) return null;
+      return { sessionId, messageId: message.id, components: draft.components, deadlineAt, mark: draft.mark, sealed };
+    };
+    return { body: { encryptedContent: sealed.envelope, ...openFields({ ...draft, answerers: choice.answerers }) }, sent };
+  }
+
+  async title(agent: string | null, sessionId: string, title: string): Promise<{ encryptedTitle: Envelope }> {
+    return { encryptedTitle: await this.seal(agent, sessionId, "title", { content: { text: title } }) };
+  }
+
+  block(agent: string | null, sessionId: string, components: ComponentNode): Promise<Envelope> {
+    return this.seal(agent, sessionId, "block", { components });
+  }
+
+  async titleOf(agent: string | null, session: { id: string; title: string | null; encryptedTitle: Envelope | null }): Promise<string | null> {
+    const { id, title, encryptedTitle } = session;
+    // The hub does not say who gave the title: anyone who takes part may have.
+    const from = unverifiedHeader(encryptedTitle)?.from;
+    if (!from) return encryptedTitle ? null : title;
+    const { reader } = await this.options.agents.encrypting(agent);
+    try {
+      const { header, plain } = await reader.openEnvelope(encryptedTitle, id, from.id, `title of ${id}`, NOT_ON_TIMELINE);
+      return header.kind === "title" ? (asContent(plain.content)?.text ?? null) : null;
+    } catch (error) {
+      if (error instanceof Refused) return null;
+      throw error;
+    }
+  }
+
+  async question(agent: string | null, message: Message): Promise<Asked> {
+    const { me, reader } = await this.options.agents.encrypting(agent);
+    const { encryptedContent, encryptedComponents, id, seq, sessionId } = message;
+    let opened: OpenedEnvelope;
+    try {
+      opened = await reader.openEnvelope(encryptedContent, sessionId, me.id, id, seq);
+    } catch (error) {
+      throw error instanceof Refused ? new Unverified(error.reason, "The question") : error;
+    }
+    const { header, digest, contentKey, plain } = opened;
+    if (header.kind !== "question" || senderOf(message) !== me.id || encryptedComponents) throw new Unverified("not_our_question", "The question");
+    const mark = (plain.content as Record<string, unknown> | undefined)?.[MARK];
+    return {
+      sessionId,
+      messageId: id,
+      components: isComponent(plain.components) ? plain.components : null,
+      deadlineAt: header.deadlineAt,
+      mark: typeof mark === "string" ? mark : null,
+      sealed: { header, digest, contentKey, envelope: encryptedContent as SealedEnvelope },
+    };
+  }
+
+  async decision(agent: string | null, asked: Asked, settled: Message): Promise<Decision> {
+    if (settled.status !== "Completed") return unanswered(settled);
+    const { response } = settled;
+    const { sealed, components, sessionId } = asked;
+    if (!sealed) throw new Unverified("not_our_question", "The question");
+    if (!response?.respondedBy.id) throw new Unverified("no_answer");
+    if (response.encryptedComponents) throw new Unverified("scheme");
+    const encrypting = await this.options.agents.encrypting(agent);
+    const { reader, device } = encrypting;
+    let opened: OpenedEnvelope;
+    try {
+      opened = await reader.openEnvelope(response.encryptedContent, sessionId, response.respondedBy.id, response.messageId);
+      await checkKey(device.pins, opened.header.from, sealed.header.to);
+      checkAnswer(opened, { digest: sealed.digest, header: sealed.header, actions: offeredActions(components) }, this.firstSeen(opened.digest));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      if (error.reason === "key_changed") throw device.pins.changeOf(response.respondedBy.id) ?? new Unverified("key_changed");
+      throw new Unverified(error.reason);
+    }
+    const receipt = await this.receipt(encrypting, asked, response.encryptedContent as Envelope, opened);
+    return answered(settled, asContent(opened.plain.content), components, null, receipt);
+  }
+
+  async remark(agent: string | null, message: Message): Promise<Decision> {
+    const [opened] = await this.read(agent, [message]);
+    if (opened?.state !== "verified") throw new Unverified(opened?.reason ?? "scheme", "The message");
+    return remarkOf(message, opened.content);
+  }
+
+  async read(agent: string | null, messages: readonly Message[]): Promise<OpenedMessage[]> {
+    if (messages.length === 0) return [];
+    const { reader } = await this.options.agents.encrypting(agent);
+    return reader.readAll(messages);
+  }
+
+  private firstSeen(digest: string): number {
+    const at = this.seenAt.get(digest) ?? this.options.now();
+    this.seenAt.set(digest, at);
+    return at;
+  }
+
+  private async receipt(encrypting: EncryptingAgent, asked: Asked, answer: Envelope, opened: OpenedEnvelope): Promise<(() => Receipt) | null> {
+    const { device, directory, me } = encrypting;
+    const { sealed } = asked;
+    const pair = sealed && device.keys.find(sealed.header.from.keyId);
+    const { from } = opened.header;
+    if (!device.pins.entry(from)) await directory.members(asked.sessionId);
+    if (!device.pins.entry(from)) await directory.learn(asked.sessionId, from);
+    const entry = device.pins.entry(from);
+    if (!sealed || !pair || !entry) return null;
+    const entries = [
+      { principalId: me.id, ...makeEntry(me.id, pair) },
+      { principalId: from.id, ...entry },
+    ];
+    return () => makeReceipt(sealed, { envelope: answer, contentKey: opened.contentKey }, entries);
+  }
+
+  private async seal(agent: string | null, sessionId: string, kind: "title" | "block", plain: object): Promise<Envelope> {
+    const { device, directory } = await this.options.agents.encrypting(agent);
+    const members = await directory.members(sessionId);
+    this.options.onMembers(agent, sessionId, members);
+    return (await device.seal({ kind, session: sessionId, plain, to: recipients(members) })).envelope;
+  }
+
+  /** Null where the message that is replied to is not encrypted, or is none that can be opened. */
+  private async digestOf(agent: string | null, sessionId: string, messageId: string): Promise<string | null> {
+    const message = await this.options.message(agent, sessionId, messageId);
+    if (!isSealed(message.encryptedContent)) return null;
+    const [opened] = await this.read(agent, [message]);
+    return opened?.digest ?? null;
+  }
+}
+
+function recipients(members: readonly Member[]) {
+  return members.flatMap(({ recipient }) => recipient ?? []);
+}
+
+/** An earlier key of a person counts where the question was sealed to it; a thief of an older one answers nothing. */
+async function checkKey(pins: Pins, from: Pair, to: readonly Pair[]): Promise<void> {
+  const current = await pins.current(from.id);
+  if (!current) throw new Refused(pins.changeOf(from.id) ? "key_changed" : "not_attested");
+  if (from.keyId !== current.keyId && !to.some(({ id, keyId }) => id === from.id && keyId === from.keyId)) throw new Refused("not_pinned");
+}

@@ -1,0 +1,134 @@
+// Messages of a session as their reader sees them: opened, with the reason where they are not.
+import { asContent, open } from "../envelope.js";
+import type { ComponentNode, Content, Envelope, Message } from "../types.js";
+import { isObject } from "./bytes.js";
+import type { Device } from "./device.js";
+import type { Directory } from "./directory.js";
+import { type Reason, Refused, textOfReason } from "./errors.js";
+import type { Header } from "./header.js";
+import { isSealed, type OpenedEnvelope, unverifiedHeader } from "./open.js";
+
+/**
+ * `verified`: signed by a pinned key. `plain`: not encrypted, in a session without encryption. `not_authenticated`:
+ * anyone, the hub too, may have written it. `cannot_open`: it is not sealed for this reader.
+ */
+export type MessageState = "verified" | "plain" | "not_authenticated" | "cannot_open";
+
+export interface OpenedMessage {
+  state: MessageState;
+  /** Why it is not `verified`. */
+  reason: Reason | null;
+  /** The same in words. */
+  problem: string | null;
+  content: Content | null;
+  components: ComponentNode | null;
+  /** Of an encrypted message. */
+  header: Header | null;
+  digest: string | null;
+  /** Its sender had accepted a message that was not read here: one may be withheld. */
+  mayMiss: boolean;
+}
+
+/** The seq of what is sealed but is no message: a title, a block. */
+export const NOT_ON_TIMELINE = -1;
+
+/** The id of the sender of a message, as the hub names it. */
+export function senderOf(message: Pick<Message, "senderAgentId" | "senderHumanId" | "senderGuestId">): string {
+  return message.senderAgentId ?? message.senderGuestId ?? message.senderHumanId ?? "";
+}
+
+export class MessageReader {
+  constructor(
+    private readonly device: Device,
+    private readonly directory: Directory,
+  ) {}
+
+  /** The envelope of a message; throws `Refused`. Looks for the key of a sender that it does not know. */
+  async openEnvelope(envelope: Envelope | null | undefined, session: string, sender: string, carrier: string, seq?: number): Promise<OpenedEnvelope> {
+    const delivery = { session, sender, carrier, seq };
+    try {
+      return await this.device.open(envelope, delivery);
+    } catch (error) {
+      const from = unverifiedHeader(envelope)?.from;
+      if (!(error instanceof Refused) || error.reason !== "not_pinned" || !from) throw error;
+      if (!(await this.directory.learn(session, from))) {
+        throw this.device.pins.changeOf(from.id) ? new Refused("key_changed") : error;
+      }
+      return this.device.open(envelope, delivery);
+    }
+  }
+
+  async read(message: Message): Promise<OpenedMessage> {
+    const { encryptedContent, encryptedComponents, id, seq, sessionId } = message;
+    if (!isSealed(encryptedContent)) return this.unsealed(message);
+    // Beside an encrypted message there is no other content: the hub could have put it there.
+    if (encryptedComponents) return closed("not_authenticated", "scheme", unverifiedHeader(encryptedContent));
+    try {
+      const opened = await this.openEnvelope(encryptedContent, sessionId, senderOf(message), id, seq);
+      return this.opened(opened);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      const state = error.reason === "not_sealed_for_us" ? "cannot_open" : "not_authenticated";
+      return closed(state, error.reason, unverifiedHeader(encryptedContent));
+    }
+  }
+
+  /** Several messages, the oldest first: keys that later ones pass on open earlier ones. */
+  async readAll(messages: readonly Message[]): Promise<OpenedMessage[]> {
+    const read: OpenedMessage[] = [];
+    for (const message of messages) read.push(await this.read(message));
+    for (const [i, message] of messages.entries()) if (read[i]?.state === "cannot_open") read[i] = await this.read(message);
+    return read;
+  }
+
+  private opened(opened: OpenedEnvelope): OpenedMessage {
+    const { content, components } = opened.plain;
+    return {
+      state: "verified",
+      reason: null,
+      problem: null,
+      content: asContent(content),
+      components: isComponent(components) ? components : null,
+      header: opened.header,
+      digest: opened.digest,
+      mayMiss: this.device.mayMiss(opened),
+    };
+  }
+
+  private unsealed({ sessionId, encryptedContent, encryptedComponents }: Message): OpenedMessage {
+    const isMixed = this.device.isSealedSession(sessionId);
+    const message = readPlain(encryptedContent, encryptedComponents);
+    return isMixed && message.state === "plain" ? { ...message, ...refusal("not_authenticated", "scheme") } : message;
+  }
+}
+
+/** A message that is not encrypted. */
+export function readPlain(encryptedContent: Envelope | null, encryptedComponents: Envelope | null): OpenedMessage {
+  const [content, components] = [encryptedContent, encryptedComponents].map((envelope) => envelope && open(envelope));
+  if (content?.kind === "encrypted" || components?.kind === "encrypted") return closed("cannot_open", "scheme", null);
+  const tree = components?.kind === "json" ? components.value : null;
+  return {
+    ...closed("plain", "scheme", null),
+    content: content?.kind === "raw" ? { text: content.text } : asContent(content?.value),
+    components: isComponent(tree) ? tree : null,
+  };
+}
+
+export function isComponent(value: unknown): value is ComponentNode {
+  return isObject(value) && typeof value.type === "string";
+}
+
+/** Whom an envelope is sealed for against who takes part: `3 of 4`. */
+export function sealedFor(header: Header, participants: readonly { agentId: string | null; humanId: string | null; guestId: string | null }[]): string {
+  const ids = new Set(header.to.map(({ id }) => id));
+  const reached = participants.filter(({ agentId, humanId, guestId }) => ids.has(agentId ?? humanId ?? guestId ?? ""));
+  return `${reached.length} of ${participants.length}`;
+}
+
+function closed(state: MessageState, reason: Reason, header: Header | null): OpenedMessage {
+  return { ...refusal(state, reason), content: null, components: null, header, digest: null, mayMiss: false };
+}
+
+function refusal(state: MessageState, reason: Reason): Pick<OpenedMessage, "state" | "reason" | "problem"> {
+  return state === "plain" ? { state, reason: null, problem: null } : { state, reason, problem: textOfReason(reason) };
+}

@@ -219,12 +219,13 @@ class AsyncAsking(AsyncSending):
         longest = _LONG_POLL if on_remark is None else _WITH_REMARKS
         remarks = Remarks(asked.message_id)
         while True:
-            started = time.monotonic()
+            started, heard = time.monotonic(), remarks.after
             hold = asked.hold(longest, now()) if end is None else max(0, min(longest, int(end - started)))
             try:
-                raw = await self._http.attempt("GET", path, params={"timeout": hold}, hold=hold)
-                if on_remark is not None:
-                    await self._pass_remarks(asked, remarks, on_remark)
+                if on_remark is None:
+                    raw = await self._http.attempt("GET", path, params={"timeout": hold}, hold=hold)
+                else:
+                    raw = await self._listen(asked, remarks, on_remark, hold)
             except HiloopError as error:
                 if error.status == 0 and error.code not in ("UNREACHABLE", "TIMEOUT"):
                     raise
@@ -236,7 +237,7 @@ class AsyncAsking(AsyncSending):
                 if decision is not None:
                     return decision
                 # A node that drains replies at once.
-                is_early = time.monotonic() - started < hold - 1
+                is_early = time.monotonic() - started < hold - 1 and remarks.after == heard
                 pause = idle.next() if is_early else 0.0
                 if not is_early:
                     idle.reset()
@@ -264,11 +265,20 @@ class AsyncAsking(AsyncSending):
             decision = decide(vault, asked, raw, at)
         return decision
 
-    async def _pass_remarks(self, asked: Asked, remarks: Remarks, on_remark: OnRemark) -> None:
-        for raw in await self._http.all(f"/v1/agent/sessions/{asked.session_id}/messages"):
+    async def _listen(self, asked: Asked, remarks: Remarks, on_remark: OnRemark, hold: int) -> Mapping[str, Any]:
+        """Passes on what people write, for at most `hold` seconds until something is written; returns the question."""
+        path = f"/v1/agent/sessions/{asked.session_id}"
+        if remarks.after is not None:
+            params = {"after": remarks.after, "timeout": hold}
+            await self._http.attempt("GET", f"{path}/await", params=params, hold=hold)
+        question: Mapping[str, Any] = {}
+        for raw in await self._http.all(f"{path}/messages"):
+            if raw["id"] == asked.message_id:
+                question = raw
             if remarks.is_new(raw):
                 message = await self._read_message(raw)
                 await runtime.maybe_await(on_remark(message))
+        return question
 
     # --- without a question ---------------------------------------------------------------------------------------
 

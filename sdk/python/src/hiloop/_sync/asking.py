@@ -218,12 +218,13 @@ class Asking(Sending):
         longest = _LONG_POLL if on_remark is None else _WITH_REMARKS
         remarks = Remarks(asked.message_id)
         while True:
-            started = time.monotonic()
+            started, heard = time.monotonic(), remarks.after
             hold = asked.hold(longest, now()) if end is None else max(0, min(longest, int(end - started)))
             try:
-                raw = self._http.attempt("GET", path, params={"timeout": hold}, hold=hold)
-                if on_remark is not None:
-                    self._pass_remarks(asked, remarks, on_remark)
+                if on_remark is None:
+                    raw = self._http.attempt("GET", path, params={"timeout": hold}, hold=hold)
+                else:
+                    raw = self._listen(asked, remarks, on_remark, hold)
             except HiloopError as error:
                 if error.status == 0 and error.code not in ("UNREACHABLE", "TIMEOUT"):
                     raise
@@ -235,7 +236,7 @@ class Asking(Sending):
                 if decision is not None:
                     return decision
                 # A node that drains replies at once.
-                is_early = time.monotonic() - started < hold - 1
+                is_early = time.monotonic() - started < hold - 1 and remarks.after == heard
                 pause = idle.next() if is_early else 0.0
                 if not is_early:
                     idle.reset()
@@ -263,11 +264,20 @@ class Asking(Sending):
             decision = decide(vault, asked, raw, at)
         return decision
 
-    def _pass_remarks(self, asked: Asked, remarks: Remarks, on_remark: OnRemark) -> None:
-        for raw in self._http.all(f"/v1/agent/sessions/{asked.session_id}/messages"):
+    def _listen(self, asked: Asked, remarks: Remarks, on_remark: OnRemark, hold: int) -> Mapping[str, Any]:
+        """Passes on what people write, for at most `hold` seconds until something is written; returns the question."""
+        path = f"/v1/agent/sessions/{asked.session_id}"
+        if remarks.after is not None:
+            params = {"after": remarks.after, "timeout": hold}
+            self._http.attempt("GET", f"{path}/await", params=params, hold=hold)
+        question: Mapping[str, Any] = {}
+        for raw in self._http.all(f"{path}/messages"):
+            if raw["id"] == asked.message_id:
+                question = raw
             if remarks.is_new(raw):
                 message = self._read_message(raw)
                 runtime.maybe_await(on_remark(message))
+        return question
 
     # --- without a question ---------------------------------------------------------------------------------------
 

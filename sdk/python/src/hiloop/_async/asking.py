@@ -60,6 +60,8 @@ class AsyncAsking(AsyncSending):
         - `timeout`: how long to wait; then `WaitTimeoutError`, and the question stays pending.
         """
         people = [to] if isinstance(to, str) else to
+        if people is not None and not people:
+            raise ConfigurationError("to names nobody")
         wait = None if timeout is None else parse_duration(timeout).total_seconds()
         started = time.monotonic()
         due = None if deadline is None else deadline_of(deadline)
@@ -82,6 +84,11 @@ class AsyncAsking(AsyncSending):
             asked = await self._put(title, draft, people, session, question, wait)
         except NoKeyInTime:
             return Decision("expired")
+        except HiloopError as error:
+            # The deadline passed on the way.
+            if error.status == 400 and due is not None and due <= now():
+                return Decision("expired")
+            raise
         left = None if wait is None else max(0.0, wait - (time.monotonic() - started))
         decision = await self._settled(asked, left, on_remark)
         if decision.message is not None:
@@ -348,7 +355,7 @@ class AsyncAsking(AsyncSending):
             raw, asked = await self._post(session_id, draft, key=idempotency_key)
         except NoKeyInTime:
             raise HiloopError("nobody who may answer had a key before the deadline", code="NO_KEY") from None
-        return Message.read(raw, asked.opened)
+        return Message.read(raw, (await self._secrets()).as_sent(asked.opened))
 
     async def answers(self) -> list[Decision]:
         """Settled questions of this agent that nobody has acknowledged, oldest first: read them after a restart.

@@ -110,12 +110,15 @@ test("the documented surface: createConvSession, send, awaitResponse", async () 
   await bot.send(session.id, { components: [{ type: "text", data: { content: "Ready." } }, buttons] });
   await alex.answer(await next(), { action: "go" });
   expect((await bot.awaitResponse(session.id)).response).toBe("go");
+  const approved = bot.ask("Go on?", { session: session.id, to: alex.email });
+  await alex.answer(await next(), { action: "approve" });
+  expect((await approved).approved).toBe(true);
   const said = bot.awaitResponse(session.id);
   await alex.say(session.id, "And now?");
   expect(await said).toMatchObject({ response: "And now?", respondent: { name: "Alex" } });
   const { data } = await bot.timeline(session.id, { limit: 100 });
   const states = data.flatMap(({ opened }) => (opened ? [opened.state] : []));
-  expect(states).toEqual(["verified", "verified", "verified"]);
+  expect(states).toEqual(["verified", "verified", "verified", "verified", "verified"]);
   const live: ClientEvent[] = [];
   for await (const event of bot.events(session.id)) {
     live.push(event);

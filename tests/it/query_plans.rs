@@ -9,7 +9,7 @@ use hiloop::testing::{
 };
 use std::collections::HashMap;
 
-/// A hub in which other tenants have much, and one session that has gone on for long.
+/// A hub with much data of other tenants, and one long session.
 struct Crowd {
     database: Database,
     space: String,
@@ -57,7 +57,7 @@ impl Crowd {
         ] {
             database.execute(&statement).await;
         }
-        // SQLite's own statistics are not kept by the hub: there the plans must be good without.
+        // The hub does not run ANALYZE on SQLite: the plans must be good without statistics.
         if matches!(database, Database::Postgres(_)) {
             database.execute("VACUUM ANALYZE").await;
         }
@@ -67,7 +67,7 @@ impl Crowd {
         Self { database, space, session, agent, message }
     }
 
-    /// How a text is carried out with these values for `$3`, `$4` and `$5`.
+    /// The query plan of a statement with these values for `$3`, `$4` and `$5`.
     async fn plan(&self, text: &str, values: [&str; 3]) -> String {
         let mut filled = text.replace("$1", &self.space).replace("$2", &self.agent);
         for (name, value) in ["$3", "$4", "$5"].iter().zip(values) {
@@ -92,7 +92,7 @@ fn scans(plan: &str) -> Vec<&str> {
 }
 
 on_both_engines! {
-    async fn no_look_up_passes_over_what_others_have(hub: Hub) {
+    async fn look_ups_do_not_scan_rows_of_other_tenants(hub: Hub) {
         let crowd = Crowd::of(&hub).await;
         let (session, agent, message) = (crowd.session.as_str(), crowd.agent.as_str(), crowd.message.as_str());
         let values = HashMap::from([
@@ -129,7 +129,7 @@ on_both_engines! {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-        // A page of a space's sessions is read in its order rather than sorted.
+        // A page of a space's sessions is read in index order, without a sort.
         let (_, sessions) = LOOK_UPS.iter().find(|(name, _)| *name == "SESSIONS").expect("it");
         let plan = crowd.plan(sessions.space, values["SESSIONS"]).await;
         if matches!(crowd.database, Database::Sqlite(_)) {
@@ -137,7 +137,7 @@ on_both_engines! {
         }
     }
 
-    async fn who_is_told_of_a_key_is_found_by_its_principal(hub: Hub) {
+    async fn sessions_for_a_key_announcement_are_found_by_index(hub: Hub) {
         let crowd = Crowd::of(&hub).await;
         let nil = crowd.database.id("00000000-0000-0000-0000-000000000000");
         // Its own order of values: the principal comes before the space.
@@ -146,7 +146,7 @@ on_both_engines! {
         Database::uses_index(&plan, "participants_by_principal");
     }
 
-    async fn no_look_up_passes_over_the_length_of_a_session(hub: Hub) {
+    async fn look_ups_do_not_scan_a_whole_session(hub: Hub) {
         let crowd = Crowd::of(&hub).await;
         let own = |text: &str| text.replace("$1", &crowd.session);
         for (text, index) in [
@@ -175,7 +175,7 @@ on_both_engines! {
         }
     }
 
-    async fn what_somebody_has_said_is_found_by_an_index_alone_past_all_that_others_have_said(hub: Hub) {
+    async fn first_and_last_messages_are_found_by_an_index_only_scan(hub: Hub) {
         let crowd = Crowd::of(&hub).await;
         let other = hub.agent("agent").await.get("/v1/agent/me").await.expect(200);
         let (database, session) = (&crowd.database, crowd.session.as_str());
@@ -191,7 +191,7 @@ on_both_engines! {
                 let filled = text.replace("$1", &crowd.space).replace("$2", &crowd.agent);
                 let filled = filled.replace("$3", session).replace("$4", value);
                 let (plan, work) = (database.plan(&filled).await, database.work(&filled).await);
-                // Each message that others have sent is a few steps in an index, and no row.
+                // Each message of another author costs a few index steps and reads no row.
                 let is_covered = plan.contains("COVERING INDEX messages_by_seq")
                     || plan.contains("Index Only Scan") && plan.contains("messages_by_seq");
                 assert!(is_covered, "{name}:\n{plan}");
@@ -200,7 +200,7 @@ on_both_engines! {
         }
     }
 
-    async fn sessions_that_are_not_listed_are_found_by_their_own_index(hub: Hub) {
+    async fn unlisted_sessions_are_found_by_index(hub: Hub) {
         let crowd = Crowd::of(&hub).await;
         let database = &crowd.database;
         database.execute("UPDATE sessions SET listed_seq = last_seq").await;
@@ -217,10 +217,10 @@ on_both_engines! {
             assert!(plan.contains("sessions_unlisted"), "{text}\n{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{text}\n{plan}");
             let work = database.work(&text).await;
-            // 200 entries of the index at most, whatever waits to be listed.
+            // At most 200 index entries, regardless of the number of unlisted sessions.
             assert!(work < 1000, "{work}: {text}\n{plan}");
         }
-        // What is known of a few of them is read by their ids, though there are many others.
+        // A few of them are read by id, although there are many others.
         for rest in [LIST_STATE.space, LIST_STATE.member] {
             let text = format!("{LIST_STATE_OF} ({}), ({nil}){rest}", crowd.session);
             let text = text.replace("$1", &crowd.space).replace("$2", &crowd.agent);

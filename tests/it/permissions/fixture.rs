@@ -40,7 +40,7 @@ pub(super) struct Stranger {
 }
 
 /// A space with one of everybody, and a session in which some of them take part, which is an interaction.
-pub struct House {
+pub struct Fixture {
     pub host: Client,
     pub space: Client,
     pub manager: Client,
@@ -110,7 +110,7 @@ pub(super) fn setup_token(human: &Value) -> &str {
     text(&human["setupUrl"]).split_once("#setup=").expect("a setup link").1
 }
 
-impl House {
+impl Fixture {
     pub async fn of(hub: &Hub) -> Self {
         let owner = hub.owner.clone();
         let manager = hub.agent("manage").await;
@@ -165,7 +165,7 @@ impl House {
         Self { host, space, manager, owner, provisioner, human, admin, guest, session, ids }
     }
 
-    /// The route's path with the house's own ids.
+    /// The route's path with the fixture's own ids.
     pub fn path(&self, route: &Route) -> String {
         self.path_with(route, |_| None)
     }
@@ -192,7 +192,7 @@ impl House {
         path
     }
 
-    /// The route's body with the house's own ids and new names.
+    /// The route's body with the fixture's own ids and new names.
     pub fn body(&self, hub: &Hub, route: &Route) -> String {
         let mut body = route.body.replace("{new}", &hub.name("new"));
         for (name, value) in &self.ids {
@@ -291,12 +291,12 @@ impl House {
 }
 
 /// Everyone whose credential does not count. Moves the hub's clock.
-async fn nobodies(hub: &Hub, house: &House) -> Vec<Stranger> {
+async fn nobodies(hub: &Hub, fixture: &Fixture) -> Vec<Stranger> {
     let api_key = |key: &str| hub.anonymous().with("x-api-key", key);
-    let (_, expired_key) = key(hub, &house.manager, json!({ "permission": "manage", "expiresInSeconds": 60 })).await;
+    let (_, expired_key) = key(hub, &fixture.manager, json!({ "permission": "manage", "expiresInSeconds": 60 })).await;
     let (_, expired_provisioner) =
-        key(hub, &house.manager, json!({ "permission": "provision", "expiresInSeconds": 60 })).await;
-    let (_, expired_guest) = invite(hub, &house.host, &house.session, json!({ "expiresInSeconds": 60 })).await;
+        key(hub, &fixture.manager, json!({ "permission": "provision", "expiresInSeconds": 60 })).await;
+    let (_, expired_guest) = invite(hub, &fixture.host, &fixture.session, json!({ "expiresInSeconds": 60 })).await;
     let person = json!({ "email": format!("{}@example.org", hub.name("late")), "name": "Late" });
     let person = hub.owner.post("/v1/manage/humans", person).await.expect(201);
     let expired_human = bearer(hub, &hub.token(&person, 60).await);
@@ -312,14 +312,14 @@ async fn nobodies(hub: &Hub, house: &House) -> Vec<Stranger> {
         eventually("the end of a credential", async || (client.get(path).await.status == 401).then_some(())).await;
     }
 
-    let (id, revoked_key) = key(hub, &house.manager, json!({ "permission": "manage" })).await;
+    let (id, revoked_key) = key(hub, &fixture.manager, json!({ "permission": "manage" })).await;
     revoked_key.get("/v1/agent/me").await.expect(200);
-    house.manager.delete(&format!("/v1/manage/keys/{id}")).await.expect(204);
-    let (id, revoked_guest) = invite(hub, &house.host, &house.session, json!({})).await;
+    fixture.manager.delete(&format!("/v1/manage/keys/{id}")).await.expect(204);
+    let (id, revoked_guest) = invite(hub, &fixture.host, &fixture.session, json!({})).await;
     revoked_guest.get("/v1/human/me").await.expect(200);
-    house.host.delete(&at_agent(&house.session, &format!("/guest-tokens/{id}"))).await.expect(204);
+    fixture.host.delete(&at_agent(&fixture.session, &format!("/guest-tokens/{id}"))).await.expect(204);
 
-    let me = house.human.get("/v1/human/me").await.expect(200);
+    let me = fixture.human.get("/v1/human/me").await.expect(200);
     let claims = json!({
         "sub": me["id"], "email": me["email"], "name": me["name"], "iss": "hiloop", "iat": 1, "exp": 4_000_000_000_i64,
     });
@@ -333,9 +333,9 @@ async fn nobodies(hub: &Hub, house: &House) -> Vec<Stranger> {
     // The host's human's claims under the signature of somebody else's token.
     let other = hub.human().await;
     let signature = other.secret().rsplit('.').next().expect("a signature").to_owned();
-    let swapped = house.human.secret().rsplit_once('.').expect("a JWT").0.to_owned() + "." + &signature;
+    let swapped = fixture.human.secret().rsplit_once('.').expect("a JWT").0.to_owned() + "." + &signature;
 
-    let host = house.host.secret();
+    let host = fixture.host.secret();
     let zeros = "0".repeat(64);
     let mut all = vec![
         ("no credential", hub.anonymous()),
@@ -354,7 +354,7 @@ async fn nobodies(hub: &Hub, house: &House) -> Vec<Stranger> {
         ("an empty token", hub.anonymous().with("authorization", "Bearer ")),
         ("a token that is no JWT", bearer(hub, "not.a.jwt")),
         ("an unknown guest token", bearer(hub, &format!("hlg_{zeros}"))),
-        ("a cut guest token", bearer(hub, &house.guest.secret()[..20])),
+        ("a cut guest token", bearer(hub, &fixture.guest.secret()[..20])),
         ("a revoked guest", revoked_guest),
         ("an expired guest", expired_guest),
         ("an expired JWT", expired_human),
@@ -364,12 +364,14 @@ async fn nobodies(hub: &Hub, house: &House) -> Vec<Stranger> {
         ("a JWT with another one's signature", bearer(hub, &swapped)),
     ];
     // The right secrets in the wrong header.
-    for (name, client) in
-        [("the host's key as a bearer token", &house.host), ("a provisioner key as a bearer token", &house.provisioner)]
-    {
+    for (name, client) in [
+        ("the host's key as a bearer token", &fixture.host),
+        ("a provisioner key as a bearer token", &fixture.provisioner),
+    ] {
         all.push((name, bearer(hub, client.secret())));
     }
-    for (name, client) in [("the human's JWT as a key", &house.human), ("the guest's token as a key", &house.guest)] {
+    for (name, client) in [("the human's JWT as a key", &fixture.human), ("the guest's token as a key", &fixture.guest)]
+    {
         all.push((name, api_key(client.secret())));
     }
     all.into_iter().map(|(name, client)| Stranger { name, client, kind: Kind::Nobody }).collect()

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// How a session's or an interaction's wait is spelt.
+/// The path of a long-poll on a message or an interaction.
 fn at_interaction(id: &str, rest: &str) -> String {
     format!("/v1/agent/interactions/{id}{rest}")
 }
@@ -20,7 +20,7 @@ async fn waits(hub: &Hub, wanted: i64) {
     eventually("as many to wait", async || (figure.get() == wanted).then_some(())).await;
 }
 
-/// Nobody waits, and nothing reminds of anybody who did.
+/// Whether there are no long-polls and no remaining registrations.
 fn is_bare(hub: &Hub) -> bool {
     let hub = &hub.context().hub;
     hub.topic_count() == 0 && hub.connection_count() == 0
@@ -36,7 +36,7 @@ fn look_ups(statements: &[String]) -> Vec<&'static str> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wait_asks_the_store_once_before_and_once_after() {
+async fn a_long_poll_queries_the_store_once_before_and_once_after_waiting() {
     let hub = Hub::start(Engine::Postgres).await;
     let relay = StatementLog::to(&hub.database_url);
     let server = start(config(&relay.url, &[])).await.expect("the hub starts");
@@ -49,7 +49,7 @@ async fn a_wait_asks_the_store_once_before_and_once_after() {
         agent.get(path).await.expect(200);
         look_ups(&relay.take())
     };
-    // Nothing that a message says is read before it settles.
+    // The message itself is not read before it settles.
     assert_eq!(cost(&at_message(&session, &question, "/await?timeout=1")).await, ["HEAD_WITH_STATUS", "MESSAGE"]);
     assert_eq!(cost(&at_message(&session, &question, "/await?timeout=0")).await, ["MESSAGE"]);
     let found = cost(&at_interaction(&interaction, "/await?timeout=1")).await;
@@ -64,14 +64,14 @@ async fn a_wait_asks_the_store_once_before_and_once_after() {
     assert_eq!(look_ups(&relay.take()), ["HEAD_WITH_STATUS"]);
     agent.post(&at_message(&session, &question, "/cancel"), json!({})).await.expect(200);
     assert_eq!(waiter.await.expect("no panic")["status"], "Cancelled");
-    // The waiter's reply, and the one to the cancelling.
+    // The reply of the long-poll, and that of the cancellation.
     assert_eq!(look_ups(&relay.take()), ["MESSAGE", "MESSAGE"]);
     assert_eq!(cost(&at_message(&session, &question, "/await?timeout=55")).await, ["HEAD_WITH_STATUS", "MESSAGE"]);
     server.stop().await;
 }
 
 on_both_engines! {
-    async fn a_stranger_who_waits_learns_nothing_and_leaves_nothing(hub: Hub) {
+    async fn a_long_poll_without_access_gets_404_and_leaves_no_registration(hub: Hub) {
         let agent = hub.agent("space").await;
         let (human, outsider, foreigner) = (hub.human().await, hub.agent("agent").await, hub.other_space().await);
         let session = hub.session(&agent).await;
@@ -102,7 +102,7 @@ on_both_engines! {
             not_there(caller.get(path).await.expect_error(404, "NOT_FOUND"), "Interaction");
             assert!(is_bare(&hub), "{path}");
         }
-        // Where others wait for the same message, they wait on.
+        // Other long-polls on the same message continue.
         let waiter = agent.clone();
         let path = asked.clone();
         let waiter = tokio::spawn(async move { waiter.get(&path).await.expect(200) });
@@ -114,13 +114,13 @@ on_both_engines! {
         answer(&human, &session, &question).await;
         assert_eq!(waiter.await.expect("no panic")["status"], "Completed");
         eventually("nothing to be left", async || is_bare(&hub).then_some(())).await;
-        // Nor does one stay that had nothing to wait for.
+        // A long-poll on a settled message leaves no registration either.
         assert_eq!(agent.get(&asked).await.expect(200)["status"], "Completed");
         assert!(is_bare(&hub));
     }
 }
 
-/// A connection on which a wait of so many seconds for a new question goes on.
+/// A connection with a pending long-poll of `seconds` on a new question.
 async fn waiting(hub: &Hub, seconds: u8) -> (TcpStream, String, Value) {
     let session = hub.session(&hub.owner).await;
     let question = ask(&hub.owner, &session).await;
@@ -133,7 +133,7 @@ async fn waiting(hub: &Hub, seconds: u8) -> (TcpStream, String, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_goes_away_in_any_way_is_not_waited_for() {
+async fn a_disconnected_client_frees_its_long_poll() {
     let hub = Hub::start(Engine::Sqlite).await;
     // Closed, half closed, reset.
     let (stream, ..) = waiting(&hub, 55).await;
@@ -153,12 +153,12 @@ async fn whoever_goes_away_in_any_way_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_client_sends_while_it_waits_is_answered_after_the_wait() {
+async fn a_pipelined_request_is_answered_after_the_long_poll() {
     let hub = Hub::start(Engine::Sqlite).await;
     let human = hub.human().await;
     let (mut stream, session, question) = waiting(&hub, 55).await;
     stream.write_all(b"GET /livez HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n").await.expect("sent");
-    // It lies there unread, and the wait goes on. By the clock on the wall: a busy machine makes no longer wait of it.
+    // The second request stays unread during the wait. Measured by the wall clock, as is the timeout of the long-poll.
     assert!(tokio::time::timeout(Duration::from_millis(100), stream.readable()).await.is_err());
     waits(&hub, 1).await;
     answer(&human, &session, &question).await;

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 /// What came back for these bytes, until the connection ended: status, headers, body.
 async fn ask(base: &str, request: &[u8]) -> (u16, HashMap<String, String>, String) {
     let mut stream = TcpStream::connect(base.trim_start_matches("http://")).await.expect("a connection");
-    // It may be refused before it has been sent.
+    // The request may be refused before it is sent completely.
     let _ = stream.write_all(request).await;
     let mut received = Vec::new();
     let read = timeout(PATIENCE, stream.read_to_end(&mut received)).await.expect("an end in time");
@@ -33,7 +33,7 @@ fn is_error(body: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_that_can_not_be_read_gets_the_error_object() {
+async fn an_unparsable_request_gets_the_error_object() {
     let hub = Hub::start(Engine::Sqlite).await;
     let large = "y".repeat(100_000);
     let many: String = (0..500).map(|number| format!("X-{number}: y\r\n")).collect();
@@ -63,14 +63,14 @@ async fn a_request_that_can_not_be_read_gets_the_error_object() {
         );
         assert!(headers.contains_key("x-request-id"), "{what}");
     }
-    // A request before it on the same connection is answered as ever.
+    // An earlier request on the same connection is answered normally.
     let (status, _, rest) =
         ask(&hub.base, b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\nGET /\xff HTTP/1.1\r\nHost: h\r\n\r\n").await;
     assert!(status == 200 && rest.contains("HTTP/1.1 400 "), "{rest}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_compressed_body_is_refused_as_what_it_is() {
+async fn a_compressed_body_is_refused_with_415() {
     let hub = Hub::start(Engine::Sqlite).await;
     for (encoding, wanted) in [("gzip", 415), ("identity, br", 415), ("identity", 201), ("", 201)] {
         let agent = hub.owner.with("content-encoding", encoding);
@@ -94,7 +94,7 @@ async fn a_socket_needs_http_1_1() {
 
 /// A proxy in front may have checked the other one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_header_that_says_who_asks_is_sent_once() {
+async fn a_duplicated_credential_header_is_refused() {
     let hub = Hub::start(Engine::Sqlite).await;
     let (key, token) = (hub.owner.secret().to_owned(), format!("Bearer {}", hub.human().await.secret()));
     for (first, second, code) in [
@@ -116,7 +116,7 @@ async fn a_header_that_says_who_asks_is_sent_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_reply_of_the_api_may_be_kept_or_guessed_at() {
+async fn api_replies_have_no_store_and_nosniff() {
     let hub = Hub::start(Engine::Sqlite).await;
     let session = hub.session(&hub.owner).await;
     let nobody = hub.anonymous();
@@ -145,7 +145,7 @@ async fn no_reply_of_the_api_may_be_kept_or_guessed_at() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_from_elsewhere_can_not_pass_for_the_hub_s_own_by_its_host() {
+async fn a_forged_host_header_does_not_make_an_origin_trusted() {
     let hub = Hub::start(Engine::Sqlite).await;
     let port = hub.base.rsplit(':').next().expect("a port");
     for (host, origin, status) in [
@@ -161,8 +161,8 @@ async fn a_page_from_elsewhere_can_not_pass_for_the_hub_s_own_by_its_host() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_hub_goes_on_without_its_log() {
-    for unwritable in ["a full disk", "a pipe that nobody reads"] {
+async fn the_hub_continues_if_its_log_cannot_be_written() {
+    for unwritable in ["a full disk", "a pipe without a reader"] {
         let folder = tempfile::tempdir().expect("a folder");
         let log = match unwritable {
             "a full disk" => Stdio::from(OpenOptions::new().write(true).open("/dev/full").expect("it is there")),
@@ -182,7 +182,7 @@ async fn the_hub_goes_on_without_its_log() {
 }
 
 #[test]
-fn a_command_whose_output_nobody_reads_does_not_panic() {
+fn a_command_with_closed_output_does_not_panic() {
     let folder = tempfile::tempdir().expect("a folder");
     let arguments: &[&[&str]] = &[
         &["migrate"],
@@ -198,7 +198,7 @@ fn a_command_whose_output_nobody_reads_does_not_panic() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!said.contains("panicked"), "{arguments:?}: {said}");
         assert_eq!(output.status.code(), Some(i32::from(arguments.contains(&"nonsense"))), "{arguments:?}: {said}");
-        // Nor one that can't even complain.
+        // A command whose standard error is closed as well.
         let status =
             hiloop(folder.path()).args(*arguments).stdout(closed()).stderr(closed()).status().expect("it runs");
         assert!(status.code().is_some_and(|code| code < 2), "{arguments:?}: {status}");
@@ -206,7 +206,7 @@ fn a_command_whose_output_nobody_reads_does_not_panic() {
     let full = OpenOptions::new().write(true).open("/dev/full").expect("it is there");
     let output =
         hiloop(folder.path()).args(["keys", "create"]).stdout(full).stderr(Stdio::piped()).output().expect("it runs");
-    // A key that nobody has seen is worth a word.
+    // A key that could not be printed is reported as an error.
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("hiloop: cannot print: "));
 }

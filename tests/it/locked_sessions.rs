@@ -1,4 +1,4 @@
-//! Sessions whose rows another transaction has locked: only their own requests wait, and nothing is lost meanwhile.
+//! Sessions whose rows are locked by another transaction: only requests to these sessions wait, and nothing is lost.
 
 use crate::support::hub::{Engine, Hub, SESSIONS, at_agent, config, say, text};
 use crate::support::sql::Database;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sqlx::{PgPool, Postgres, Transaction};
 use std::sync::Arc;
 
-/// A transaction of somebody else's that holds the rows of these sessions.
+/// Another transaction that locks the rows of these sessions.
 struct Hold(Transaction<'static, Postgres>);
 
 impl Hold {
@@ -32,14 +32,14 @@ impl Hold {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_that_are_held_keep_up_nobody_else_in_their_batch() {
+async fn locked_sessions_do_not_delay_others_of_the_batch() {
     let hub = Hub::start(Engine::Postgres).await;
     let agent = hub.agent("agent").await;
     let mut sessions = Vec::new();
     for _ in 0..40 {
         sessions.push(hub.session(&agent).await);
     }
-    // More of them than are waited for at a time.
+    // More locked sessions than lock waits at a time.
     let held: Vec<&str> = sessions[..8].iter().map(String::as_str).collect();
     let hold = Hold::on(&hub, &held).await;
     let post =
@@ -49,7 +49,7 @@ async fn sessions_that_are_held_keep_up_nobody_else_in_their_batch() {
     let free = join_all(sessions[8..].iter().map(post));
     tokio::select! {
         biased;
-        _ = &mut stuck => panic!("those that are held were done first"),
+        _ = &mut stuck => panic!("the locked sessions came first"),
         replies = free => replies.into_iter().for_each(|reply| drop(reply.expect(201))),
     }
     hold.end().await;
@@ -59,7 +59,7 @@ async fn sessions_that_are_held_keep_up_nobody_else_in_their_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_was_removed_and_came_back_while_their_socket_waited_hears_everything() {
+async fn a_participant_readded_while_the_store_is_locked_gets_every_event() {
     let hub = Hub::start(Engine::Postgres).await;
     let (host, member) = (hub.agent("space").await, hub.agent("agent").await);
     let me = member.get("/v1/agent/me").await.expect(200);
@@ -74,7 +74,7 @@ async fn who_was_removed_and_came_back_while_their_socket_waited_hears_everythin
     let mut socket = hub.socket(&member).await;
     socket.subscribe(&session, None).await;
 
-    // Its socket waits for a session that somebody holds, with a subscription behind.
+    // The socket waits for a locked session, with a subscription queued behind it.
     let hold = Hold::on(&hub, &[&other]).await;
     socket.send(json!({ "type": "send", "id": "s", "sessionId": other, "encryptedContent": "x" })).await;
     socket.send(json!({ "type": "subscribe", "id": "again", "sessionId": session })).await;
@@ -89,7 +89,7 @@ async fn who_was_removed_and_came_back_while_their_socket_waited_hears_everythin
         }
     };
     assert_eq!(reply["type"], "subscribed", "{reply}");
-    // Whatever was late has come by now.
+    // Delayed events have arrived by now.
     socket.ask(json!({ "type": "ping" })).await;
     for words in ["one", "two"] {
         let said = say(&host, &session, words).await;
@@ -98,12 +98,12 @@ async fn who_was_removed_and_came_back_while_their_socket_waited_hears_everythin
     socket.expect_none("unsubscribed").await;
 }
 
-/// Sessions of a version that did not note their size are counted one by one, and some can't be now.
+/// Sessions of a release that did not record their size are counted one by one, and some are locked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_space_whose_bytes_are_counted_slowly_leaves_the_quotas_of_the_others() {
+async fn slow_byte_counts_of_one_space_do_not_affect_other_quotas() {
     let maker = Hub::start(Engine::Postgres).await;
     let (mut slow, mut held) = (Vec::new(), Vec::new());
-    // Together they wait for longer than this test does.
+    // The lock timeouts together exceed the duration of this test.
     for _ in 0..8 {
         let manager = maker.other_space().await;
         held.push(maker.session(&manager).await);
@@ -130,13 +130,13 @@ async fn a_space_whose_bytes_are_counted_slowly_leaves_the_quotas_of_the_others(
     .await;
     refused.expect_error(409, "LIMIT_REACHED");
     hold.end().await;
-    // Then the others are counted as well, those of before with them.
+    // Then the other sessions are counted too.
     say(&slow[0], &held[0], &"x".repeat(25_000)).await;
     database.execute("UPDATE sessions SET bytes = NULL").await;
     let fresh = config(&maker.database_url, &["--space-bytes", "20000"]);
     let other = start_with(fresh, Arc::new(SystemClock), Arc::new(LocalBroker)).await.expect("the node starts");
     let at_other = Client { base: format!("http://{}", other.address), ..slow[0].clone() };
-    eventually("what was not known to be counted", async || {
+    eventually("the remaining sessions to be counted", async || {
         (at_other.post(SESSIONS, json!({})).await.status == 409).then_some(())
     })
     .await;

@@ -7,7 +7,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// So many guests of a session, each with its participant's id.
+/// `count` guests of a session, each with its participant's id.
 async fn guests(hub: &Hub, agent: &Client, session: &str, count: usize) -> Vec<(Client, String)> {
     let invite = async |number: usize| {
         let body = json!({ "name": format!("guest {number}") });
@@ -25,7 +25,7 @@ async fn there(client: &Client, session: &str) -> Socket {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_people_who_come_back_everyone_is_told_in_few_frames() {
+async fn presence_changes_of_many_people_are_batched() {
     const PEOPLE: usize = 60;
     let hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("space").await;
@@ -48,7 +48,7 @@ async fn of_many_people_who_come_back_everyone_is_told_in_few_frames() {
     };
     told(&mut watcher, &mut seen, true).await;
     assert!(people.iter().all(|(_, participant)| seen.contains_key(participant)));
-    // And as they go again.
+    // And when they disconnect.
     sockets.truncate(0);
     told(&mut watcher, &mut seen, false).await;
     let seconds = usize::try_from(since.elapsed().as_secs()).expect("few");
@@ -56,7 +56,7 @@ async fn of_many_people_who_come_back_everyone_is_told_in_few_frames() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn up_to_twenty_people_are_told_of_one_by_one() {
+async fn presence_changes_of_up_to_twenty_people_are_sent_individually() {
     let hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("space").await;
     let session = hub.session(&agent).await;

@@ -1,4 +1,4 @@
-//! People of an outside issuer: which human a token belongs to, and which one it can never become.
+//! Humans of an external issuer: how tokens are matched to humans, and which matches are refused.
 
 use crate::accounts::{
     Issuer, SECRET, bearer, claims, ed_jwk, eddsa, hs256, human_with_password, login, me, new_ed_key,
@@ -24,7 +24,7 @@ fn signed(claims: &Value) -> String {
 }
 
 on_both_engines! {
-    async fn a_token_whose_claims_no_store_can_hold_is_refused(engine: Engine) {
+    async fn a_token_with_unstorable_claims_is_refused(engine: Engine) {
         let hub = Hub::start_with(engine, &["--jwt-secret", SECRET], |_| {}).await;
         for (claim, value) in [("sub", "a\0"), ("sub", "\0"), ("iss", "i\0"), ("email", "a\0@example.org")] {
             let mut token = claims("a", "a@example.org");
@@ -35,45 +35,45 @@ on_both_engines! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_becomes_somebody_by_naming_their_id_or_address() {
+async fn a_token_does_not_match_a_human_by_id_or_unverified_address() {
     let hub = sharing().await;
     let victim = human_with_password(&hub, "victim@example.org").await;
     let other = hub.other_space().await;
     let elsewhere = json!({ "email": "elsewhere@example.org", "name": "E" });
     let elsewhere = other.post("/v1/manage/humans", elsewhere).await.expect(201);
-    // A subject is no id of the hub.
+    // A subject is not matched with the id of a human.
     for (human, email) in [(&victim, "a@example.org"), (&elsewhere, "b@example.org")] {
         let person = me(&hub, &signed(&claims(text(&human["id"]), email))).await.expect(200);
         assert_ne!(person["id"], human["id"]);
         assert_eq!(person["email"], email);
     }
-    // An address is theirs only where the issuer has verified it.
+    // An address is matched only if the issuer has verified it.
     for verified in [Value::Null, json!(false), json!("true"), json!(1)] {
         let token = signed(&with(claims("idp|v", "victim@example.org"), "email_verified", verified.clone()));
         refused(&hub, &token, &format!("email_verified {verified}")).await;
     }
     let joined = me(&hub, &signed(&claims("idp|v", "VICTIM@example.org"))).await.expect(200);
     assert_eq!(joined["id"], victim["id"]);
-    // From then on the subject alone says who it is.
+    // From then on only the subject identifies the human.
     let renamed = with(claims("idp|v", "new@example.org"), "email_verified", Value::Null);
     assert_eq!(me(&hub, &signed(&renamed)).await.expect(200)["id"], victim["id"]);
     let stranger = with(claims("idp|v", "victim@example.org"), "iss", json!("https://other.example"));
     refused(&hub, &signed(&with(stranger, "email_verified", Value::Null)), "another issuer").await;
-    // Nor is a human of another space joined.
+    // A human of another space is not linked.
     let person = me(&hub, &signed(&claims("idp|e", "elsewhere@example.org"))).await.expect(200);
     assert_ne!(person["id"], elsewhere["id"]);
-    // Letters that only look the same, or become the same in lower case, are another address.
+    // Confusable letters, and letters with the same lower case, make another address.
     human_with_password(&hub, "k@example.org").await;
     let kelvin = me(&hub, &signed(&claims("idp|k", "\u{212a}@example.org"))).await;
     assert!(kelvin.status == 401 || kelvin.body["email"] != "k@example.org", "{}", kelvin.body);
 }
 
-/// A token of somebody whose address the issuer has not verified.
+/// A token with an unverified address.
 fn unverified(sub: &str, email: &str) -> String {
     signed(&with(claims(sub, email), "email_verified", Value::Null))
 }
 
-/// Whether the address of a human is verified, as managers see it.
+/// Whether the address of a human is verified, in the list of managers.
 async fn is_verified(hub: &Hub, human: &Value) -> bool {
     let listed = hub.owner.get("/v1/manage/humans?pageSize=100").await.expect(200);
     let listed = listed["data"].as_array().expect("a list");
@@ -83,12 +83,12 @@ async fn is_verified(hub: &Hub, human: &Value) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_that_nobody_has_verified_finds_nobody_and_is_in_nobody_s_way() {
+async fn an_unverified_address_is_neither_matched_nor_reserved() {
     let hub = sharing().await;
     let squatter = me(&hub, &unverified("idp|squatter", "ceo@example.org")).await.expect(200);
     assert_eq!(squatter["email"], "ceo@example.org", "it is shown");
     assert!(!is_verified(&hub, &squatter).await);
-    // Whoever has the address is somebody else, by whatever way they come.
+    // A human with the same address is another human, regardless of how they were created.
     let holder = me(&hub, &signed(&claims("idp|ceo", "ceo@example.org"))).await.expect(200);
     assert_ne!(holder["id"], squatter["id"]);
     assert!(is_verified(&hub, &holder).await);
@@ -96,7 +96,7 @@ async fn an_address_that_nobody_has_verified_finds_nobody_and_is_in_nobody_s_way
     let ann = human_with_password(&hub, "ann@example.org").await;
     assert_ne!(ann["id"], other["id"]);
     login(&hub, "ann@example.org", PASSWORD).await.expect(200);
-    // Who is invited by the address is its holder.
+    // An invitation by address finds the human who owns it.
     let agent = hub.agent("agent").await;
     for (email, human, stranger) in [("ceo@example.org", &holder, &squatter), ("ann@example.org", &ann, &other)] {
         let only = json!({ "participants": [{ "type": "Human", "email": email }] });
@@ -109,17 +109,17 @@ async fn an_address_that_nobody_has_verified_finds_nobody_and_is_in_nobody_s_way
     let nobody = me(&hub, &unverified("idp|nobody", "nobody@example.org")).await.expect(200);
     let only = json!({ "participants": [{ "type": "Human", "email": nobody["email"] }] });
     agent.post("/v1/agent/sessions", only).await.expect_error(404, "NOT_FOUND");
-    // They are who they were, and an address that somebody has is not claimed.
+    // The humans stay the same, and an address in use is not taken over.
     assert_eq!(me(&hub, &unverified("idp|squatter", "ceo@example.org")).await.expect(200)["id"], squatter["id"]);
-    refused(&hub, &unverified("idp|late", "ceo@example.org"), "somebody has it").await;
-    // Nor does a deactivated squatter leave anything behind.
+    refused(&hub, &unverified("idp|late", "ceo@example.org"), "the address is in use").await;
+    // A deactivated human with an unverified address does not reserve it either.
     hub.owner.delete(&format!("/v1/manage/humans/{}", text(&nobody["id"]))).await.expect(204);
     refused(&hub, &unverified("idp|nobody", "nobody@example.org"), "deactivated").await;
     me(&hub, &signed(&claims("idp|somebody", "nobody@example.org"))).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_is_theirs_once_the_issuer_has_verified_it() {
+async fn a_verified_address_is_assigned_to_its_human() {
     let hub = sharing().await;
     let ann = me(&hub, &unverified("idp|1", "ann@example.org")).await.expect(200);
     let bob = me(&hub, &unverified("idp|2", "bob@example.org")).await.expect(200);
@@ -128,14 +128,14 @@ async fn an_address_is_theirs_once_the_issuer_has_verified_it() {
     assert!(is_verified(&hub, &ann).await);
     let create = json!({ "email": "ann@example.org", "name": "A" });
     hub.owner.post("/v1/manage/humans", create).await.expect_error(409, "CONFLICT");
-    // One that is somebody's by then stays theirs.
+    // An address that belongs to another human by then stays with that human.
     human_with_password(&hub, "bob@example.org").await;
     assert_eq!(me(&hub, &signed(&claims("idp|2", "bob@example.org"))).await.expect(200)["id"], bob["id"]);
     assert!(!is_verified(&hub, &bob).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_human_is_one_person_of_an_issuer() {
+async fn a_human_has_one_subject_of_an_issuer() {
     let hub = sharing().await;
     let ann = human_with_password(&hub, "ann@example.org").await;
     let tokens: Vec<_> = (0..6).map(|number| signed(&claims(&format!("idp|{number}"), "ann@example.org"))).collect();
@@ -144,17 +144,17 @@ async fn a_human_is_one_person_of_an_issuer() {
     assert_eq!(joined.len(), 1, "{replies:?}");
     assert_eq!(joined[0].body["id"], ann["id"]);
     assert!(replies.iter().all(|reply| [200, 401].contains(&reply.status)), "{replies:?}");
-    // The same of one whom a token has created.
+    // The same for a human that was created by a token.
     let bob = me(&hub, &signed(&claims("idp|bob", "bob@example.org"))).await.expect(200);
     refused(&hub, &signed(&claims("idp|another", "bob@example.org")), "another subject").await;
     assert_eq!(me(&hub, &signed(&claims("idp|bob", "bob@example.org"))).await.expect(200)["id"], bob["id"]);
-    // Another issuer tells its own people apart.
+    // The subjects of another issuer are independent.
     let elsewhere = with(claims("idp|another", "bob@example.org"), "iss", json!("https://other.example"));
     assert_eq!(me(&hub, &signed(&elsewhere)).await.expect(200)["id"], bob["id"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_comes_in_by_an_outside_token_once_the_space_is_deactivated() {
+async fn external_tokens_are_refused_for_a_deactivated_space() {
     let hub = Hub::start_with(Engine::Sqlite, &["--jwt-secret", SECRET, "--jwt-space", "theirs"], |_| {}).await;
     hub.owner.post("/v1/manage/spaces", json!({ "name": "theirs" })).await.expect(201);
     let token = signed(&claims("idp|1", "ann@example.org"));
@@ -162,13 +162,13 @@ async fn nobody_comes_in_by_an_outside_token_once_the_space_is_deactivated() {
     // A human who was being created meanwhile is left active.
     let database = Database::open(&hub.database_url).await;
     database.execute("UPDATE spaces SET deactivated_at = 1 WHERE name = 'theirs'").await;
-    hub.context().authenticator.forget_all();
+    hub.context().authenticator.clear_cache();
     refused(&hub, &token, "the space is deactivated").await;
-    refused(&hub, &signed(&claims("idp|2", "bob@example.org")), "nobody new either").await;
+    refused(&hub, &signed(&claims("idp|2", "bob@example.org")), "new humans are not created either").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outside_issuer_brings_no_more_people_than_the_space_may_have() {
+async fn humans_of_an_external_issuer_count_for_the_quota() {
     let hub = Hub::start_with(Engine::Sqlite, &["--jwt-secret", SECRET, "--space-humans", "2"], |_| {}).await;
     for number in 0..2 {
         me(&hub, &signed(&claims(&format!("idp|{number}"), &format!("p{number}@example.org")))).await.expect(200);
@@ -176,12 +176,12 @@ async fn an_outside_issuer_brings_no_more_people_than_the_space_may_have() {
     let one_more = me(&hub, &signed(&claims("idp|2", "p2@example.org"))).await;
     assert_eq!(one_more.body["error"]["details"]["limit"], 2, "{}", one_more.body);
     one_more.expect_error(409, "LIMIT_REACHED");
-    // Those who are there already come in as before.
+    // Existing humans are still accepted.
     me(&hub, &signed(&claims("idp|0", "p0@example.org"))).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_holds_the_shared_secret_signs_no_token_of_the_hub_itself() {
+async fn the_shared_secret_cannot_sign_tokens_of_the_hub() {
     let hub = sharing().await;
     let victim = human_with_password(&hub, "victim@example.org").await;
     let own = login(&hub, "victim@example.org", PASSWORD).await.expect(200);
@@ -198,7 +198,7 @@ async fn whoever_holds_the_shared_secret_signs_no_token_of_the_hub_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deactivated_person_of_an_outside_issuer_stays_out() {
+async fn a_deactivated_human_of_an_external_issuer_stays_deactivated() {
     let hub = sharing().await;
     let token = signed(&claims("idp|1", "ann@example.org"));
     let ann = me(&hub, &token).await.expect(200);
@@ -208,27 +208,27 @@ async fn a_deactivated_person_of_an_outside_issuer_stays_out() {
         signed(&with(with(claims("idp|1", email), "iat", json!(later)), "email_verified", verified))
     };
     refused(&hub, &token, "deactivated").await;
-    refused(&hub, &late("ann@example.org", json!(true)), "nobody has created them again").await;
+    refused(&hub, &late("ann@example.org", json!(true)), "the human was not created again").await;
     refused(&hub, &late("other@example.org", json!(true)), "by another address").await;
-    // One whom no token has named can't come back by themselves either.
+    // A deactivated human without an external identity can't return either.
     let bob = human_with_password(&hub, "bob@example.org").await;
     hub.owner.delete(&format!("/v1/manage/humans/{}", text(&bob["id"]))).await.expect(204);
     refused(&hub, &signed(&claims("idp|bob", "bob@example.org")), "deactivated, and unknown to the issuer").await;
 
-    // Created again they are somebody new, to whom tokens of before are no way.
+    // A human who is created again is a new one, whom old tokens do not match.
     hub.clock.advance(10_000);
     let again = human_with_password(&hub, "ann@example.org").await;
     assert_ne!(again["id"], ann["id"]);
     refused(&hub, &token, "of before").await;
-    refused(&hub, &signed(&claims("idp|2", "ann@example.org")), "of before, by another subject").await;
+    refused(&hub, &signed(&claims("idp|2", "ann@example.org")), "issued before, with another subject").await;
     refused(&hub, &late("ann@example.org", Value::Null), "not verified").await;
     let person = me(&hub, &late("ann@example.org", json!(true))).await.expect(200);
     assert_eq!(person["id"], again["id"]);
 }
 
-/// The algorithm's own library passes over `crit`.
+/// The JWT library ignores `crit`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_header_that_must_be_understood_is_not_passed_over() {
+async fn a_token_with_an_unsupported_crit_header_is_refused() {
     let hub = sharing().await;
     let sign = |header: &Value| {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -245,7 +245,7 @@ async fn a_header_that_must_be_understood_is_not_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_without_end_ends_with_the_calendar() {
+async fn a_token_with_a_huge_exp_expires_at_the_latest_time() {
     let hub = sharing().await;
     for exp in [json!(1e15), json!(i64::MAX), json!(253_402_300_800_i64)] {
         let token = signed(&with(claims("idp|1", "a@example.org"), "exp", exp.clone()));
@@ -257,7 +257,7 @@ async fn a_token_without_end_ends_with_the_calendar() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_is_shown_to_nobody_for_want_of_a_name() {
+async fn a_human_without_a_name_is_not_named_by_their_address() {
     let hub = sharing().await;
     for (index, (name, email, shown)) in [
         (Value::Null, "grace.h@example.org", "grace.h"),
@@ -273,7 +273,7 @@ async fn an_address_is_shown_to_nobody_for_want_of_a_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_is_the_hub_s_decides_when_a_token_begins() {
+async fn nbf_is_checked_by_the_clock_of_the_hub() {
     let hub = sharing().await;
     let now = claims("idp|1", "a@example.org")["iat"].as_i64().expect("a time");
     let token = signed(&with(claims("idp|1", "a@example.org"), "nbf", json!(now + 600)));
@@ -283,7 +283,7 @@ async fn a_clock_that_is_the_hub_s_decides_when_a_token_begins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn those_who_bring_unknown_keys_share_one_fetch_of_an_issuer_that_hangs() {
+async fn tokens_with_unknown_keys_share_one_fetch() {
     let ed = new_ed_key();
     let issuer = Issuer::start(&[ed_jwk("ed", &ed)]).await;
     let hub = trusting(&issuer, &[]).await;
@@ -292,8 +292,8 @@ async fn those_who_bring_unknown_keys_share_one_fetch_of_an_issuer_that_hangs() 
     let silent = tokio::net::TcpListener::bind(port.address()).await.expect("the same port");
     let unknown: Vec<_> = (0..10).map(|n| eddsa(Some(&format!("k{n}")), &ed, &claims("b", "b@example.org"))).collect();
     let asked = join_all(unknown.iter().map(|token| refused(&hub, token, "an unknown key")));
-    // Each waits for one fetch and not for ten, one after the other; a machine that is busy has a good deal more time.
-    timeout(Duration::from_secs(25), asked).await.expect("they are told soon");
+    // Each waits for one fetch, not for ten in sequence; the bound has a margin for a busy machine.
+    timeout(Duration::from_secs(25), asked).await.expect("they are refused soon");
     let mut connections = 0;
     while tokio::time::timeout(Duration::from_millis(50), silent.accept()).await.is_ok() {
         connections += 1;
@@ -302,7 +302,7 @@ async fn those_who_bring_unknown_keys_share_one_fetch_of_an_issuer_that_hangs() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_that_is_not_understood_costs_the_others_nothing() {
+async fn unsupported_keys_of_a_key_set_are_ignored() {
     let ed = new_ed_key();
     let strange = json!({ "kty": "AKP", "kid": "pq", "alg": "ML-DSA-44", "pub": "AAAA" });
     let issuer = Issuer::start(&[strange, json!({ "kty": "RSA", "kid": "broken" }), ed_jwk("ed", &ed)]).await;
@@ -310,6 +310,6 @@ async fn a_key_that_is_not_understood_costs_the_others_nothing() {
     let token = eddsa(Some("ed"), &ed, &claims("a", "a@example.org"));
     me(&hub, &token).await.expect(200);
     assert!(Socket::try_open(&bearer(&hub, &token)).await.is_ok());
-    // Without a name it is the only key that can be meant.
+    // Without a `kid` the set has only one usable key.
     me(&hub, &eddsa(None, &ed, &claims("a", "a@example.org"))).await.expect(200);
 }

@@ -48,7 +48,7 @@ async fn read_everywhere(agent: &Client, human: &Client, session: &str) -> Vec<(
     found
 }
 
-/// Any JSON, with whatever strings there are.
+/// Any JSON, with arbitrary strings.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -65,7 +65,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An envelope in each of the forms that it may have, and in some that it may not.
+/// An envelope in each valid form, and in some invalid ones.
 fn any_envelope() -> impl Strategy<Value = Value> {
     let keys = prop::sample::select(vec!["answerers", "outcome", "acknowledgedAt", "deadlineAt", "response", "x\u{0}"]);
     prop_oneof![
@@ -128,7 +128,7 @@ fn any_body() -> impl Strategy<Value = Value> {
     )
 }
 
-/// Posts it, and checks that it is either refused as bad or, as it was replied, read.
+/// Posts it, and checks that it is either refused with 400 or readable as replied.
 async fn post(client: &Client, path: &str, body: &Value, at: &str) -> Option<Value> {
     let reply = client.post(path, body.clone()).await;
     if reply.status != 201 {
@@ -142,7 +142,7 @@ async fn post(client: &Client, path: &str, body: &Value, at: &str) -> Option<Val
 }
 
 on_both_engines! {
-    async fn whatever_is_taken_is_read_by_every_reader(hub: Hub) {
+    async fn every_accepted_value_is_readable_on_every_route(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let mut runner = TestRunner::new_with_rng(Config::default(), rng);
@@ -174,10 +174,10 @@ on_both_engines! {
                 }
             }
         }
-        assert!(taken > 30, "{taken} are too few to mean anything");
+        assert!(taken > 30, "only {taken} values were accepted");
     }
 
-    async fn a_deadline_that_can_t_be_written_is_refused(hub: Hub) {
+    async fn an_unrepresentable_deadline_is_refused(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let mut socket = hub.socket(&agent).await;
@@ -201,13 +201,13 @@ on_both_engines! {
         assert_eq!(agent.get(&at_message(&session, &asked, "")).await.expect(200), asked);
     }
 
-    async fn a_stored_deadline_that_can_t_be_written_is_read(hub: Hub) {
+    async fn a_stored_unrepresentable_deadline_is_readable(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let database = Database::open(&hub.database_url).await;
         let last = json!({ "encryptedContent": "?", "responseRequired": true, "deadlineAt": "9999-12-31T23:59:59.999Z" });
         let interaction = agent.post("/v1/agent/interactions", last).await.expect(201);
         let session = text(&interaction["id"]);
-        // As the release before stored what it took for the sixtieth second of that minute.
+        // As the previous release stored a leap second.
         let id = database.id(session);
         let later = "+10000-01-01T00:00:00.000Z";
         database.execute(&format!("UPDATE messages SET deadline_at = 253402300800000 WHERE session_id = {id}")).await;
@@ -227,7 +227,7 @@ on_both_engines! {
         read_everywhere(&agent, &human, session).await;
     }
 
-    async fn what_the_release_before_stored_is_read_with_what_it_lacks(hub: Hub) {
+    async fn rows_of_the_previous_release_are_read_with_defaults(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let database = Database::open(&hub.database_url).await;
         let session = hub.interaction(&agent).await;
@@ -261,10 +261,10 @@ on_both_engines! {
             is_participant(one);
             assert_eq!(one["invitedBy"], Value::Null);
         });
-        // A guest of that release answers any agent.
+        // A guest of that release may answer every agent.
         let other = ask(&agent, &session).await;
         answer(&guest, &session, &other).await;
-        // What that release acknowledges counts as acknowledged.
+        // An acknowledgement by that release counts.
         let interaction = agent.get(&format!("/v1/agent/interactions/{session}")).await.expect(200);
         agent.post(&format!("/v1/agent/interactions/{session}/cancel"), json!({})).await.expect(200);
         let acknowledge = "UPDATE interactions SET acknowledged_seq = 99, acknowledged_at = 1774434600000";
@@ -276,7 +276,7 @@ on_both_engines! {
         agent.post(&path, json!({ "exclusive": true })).await.expect_error(409, "ALREADY_ACKNOWLEDGED");
         assert!(!agent.get("/v1/agent/answers").await.expect(200).to_string().contains(text(&interaction["messageId"])));
     }
-    async fn every_reader_of_a_timeline_gets_whole_events_of_what_the_release_before_stored(hub: Hub) {
+    async fn events_of_the_previous_release_are_completed_for_every_reader(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let database = Database::open(&hub.database_url).await;
         let session = hub.session(&agent).await;
@@ -286,7 +286,7 @@ on_both_engines! {
         hub.owner.post("/v1/manage/agents", json!({ "name": body["name"] })).await.expect(201);
         let added = agent.post(&at_agent(&session, "/participants"), body).await.expect(201);
         agent.delete(&at_agent(&session, &format!("/participants/{}", text(&added["id"])))).await.expect(204);
-        // As that release wrote it.
+        // As that release has written it.
         let inviter = format!(r#","invitedBy":{}"#, added["invitedBy"]);
         let of_session = format!("WHERE session_id = {}", database.id(&session));
         for (now, then) in [

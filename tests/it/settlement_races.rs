@@ -11,7 +11,7 @@ async fn timeline(client: &Client, session: &str) -> Vec<Value> {
 }
 
 on_both_engines! {
-    async fn of_200_answers_one_wins(hub: Hub) {
+    async fn one_of_200_concurrent_answers_wins(hub: Hub) {
         let agent = hub.agent("agent").await;
         let humans = join_all((0..100).map(|_| hub.human())).await;
         let session = hub.session(&agent).await;
@@ -42,14 +42,14 @@ on_both_engines! {
 
         let events = timeline(&agent, &session).await;
         let kinds: Vec<_> = events[before..].iter().map(|event| text(&event["type"])).collect();
-        assert_eq!(kinds, ["message.created", "message.completed"], "nothing of the others is stored");
+        assert_eq!(kinds, ["message.created", "message.completed"], "the losing answers are not stored");
         let message = agent.get(&at_agent(&session, &format!("/messages/{}", text(&question["id"])))).await.expect(200);
         assert_eq!(message["status"], "Completed");
         assert_eq!(message["response"]["messageId"], winner["id"]);
         assert_eq!(message["response"]["encryptedContent"], winner["encryptedContent"]);
     }
 
-    async fn answer_cancel_and_close_settle_it_once(hub: Hub) {
+    async fn concurrent_answer_cancel_and_close_settle_a_message_once(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         for _ in 0..10 {
@@ -77,7 +77,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_deadline_settles_it_once_and_in_time(hub: Hub) {
+    async fn a_deadline_settles_a_message_once_and_in_time(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;

@@ -8,7 +8,7 @@ use hiloop::broker::Signal;
 use hiloop::domain::{EventHint, EventType, SessionId, SpaceId};
 use serde_json::{Value, json};
 
-/// Takes frames up to the reply to `id`: which subscriptions were said to end before it, and the reply.
+/// Reads frames up to the reply to `id`; returns the subscriptions that ended before it, and the reply.
 async fn reply_to(socket: &mut Socket, id: &str) -> (Vec<Value>, Value) {
     let mut ended = Vec::new();
     loop {
@@ -16,7 +16,7 @@ async fn reply_to(socket: &mut Socket, id: &str) -> (Vec<Value>, Value) {
         if frame["id"] == id {
             return (ended, frame);
         }
-        // Receipts and the like come at any time.
+        // Ephemeral frames may arrive at any time.
         if frame["type"] == "unsubscribed" {
             ended.push(frame);
         }
@@ -24,7 +24,7 @@ async fn reply_to(socket: &mut Socket, id: &str) -> (Vec<Value>, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_subscription_goes_on_when_its_renewal_fails() {
+async fn a_subscription_continues_if_its_renewal_fails() {
     let hub = Hub::start(Engine::Postgres).await;
     let database = Database::open(&hub.database_url).await;
     let agent = hub.agent("agent").await;
@@ -48,7 +48,7 @@ async fn a_subscription_goes_on_when_its_renewal_fails() {
 }
 
 on_both_engines! {
-    async fn a_subscription_whose_renewal_finds_access_gone_is_said_to_end(hub: Hub) {
+    async fn a_renewal_without_access_ends_the_subscription(hub: Hub) {
         let database = Database::open(&hub.database_url).await;
         let (host, member) = (hub.agent("space").await, hub.agent("agent").await);
         let me = member.get("/v1/agent/me").await.expect(200);
@@ -57,7 +57,7 @@ on_both_engines! {
         let participant = host.post(&at_agent(&session, "/participants"), body).await.expect(201);
         let mut socket = hub.socket(&member).await;
         socket.subscribe(&session, None).await;
-        // Without an event of it, as where the hint of one is late.
+        // Without a hint of the removal, as if it were late.
         let gone = database.id(text(&participant["id"]));
         database.execute(&format!("DELETE FROM participants WHERE id = {gone}")).await;
         socket.send(json!({ "type": "subscribe", "id": "again", "sessionId": session })).await;
@@ -65,7 +65,7 @@ on_both_engines! {
         assert_eq!(reply["error"]["code"], "NOT_FOUND", "{reply}");
         let end = json!({ "type": "unsubscribed", "sessionId": session, "reason": "removed" });
         assert_eq!(ended, [end]);
-        // One that never began has no end.
+        // A subscription that never started does not end.
         socket.send(json!({ "type": "subscribe", "id": "anew", "sessionId": session })).await;
         let (ended, reply) = reply_to(&mut socket, "anew").await;
         assert_eq!((ended, &reply["error"]["code"]), (vec![], &json!("NOT_FOUND")));
@@ -74,9 +74,9 @@ on_both_engines! {
     }
 }
 
-/// A busy space whose events are told to nobody here must not keep those of another one waiting for the store.
+/// A busy space without feeds on this node must not delay the feeds of another one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_space_that_nobody_follows_the_store_is_asked_nothing() {
+async fn a_space_without_feeds_causes_no_queries() {
     let hub = Hub::start(Engine::Postgres).await;
     let database = Database::open(&hub.database_url).await;
     let agent = hub.agent("agent").await;
@@ -86,7 +86,7 @@ async fn of_a_space_that_nobody_follows_the_store_is_asked_nothing() {
     feed.ask(json!({ "type": "subscribe", "feed": true })).await;
     say(&agent, &session, "one").await;
     assert_eq!(feed.find("feed").await["seq"], json!(2));
-    // Who takes part can't be read now; of this session it is known.
+    // The participants can't be read now; those of this session are cached.
     let lock = database.bar("participants").await;
     let hint = |space, session, seq| {
         let at = hub.context().clock.now();
@@ -102,9 +102,9 @@ async fn of_a_space_that_nobody_follows_the_store_is_asked_nothing() {
     assert!(text(&figures).lines().any(|line| line == failures), "{figures}");
 }
 
-/// However often feeds come and go, also across the tick that lets go of spaces without one.
+/// Feeds that start and end repeatedly, including across the tick that releases spaces without feeds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_feed_that_begins_as_the_last_one_of_its_space_ends_is_told_of_everything() {
+async fn a_feed_that_begins_as_another_ends_misses_nothing() {
     let hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let session = hub.session(&agent).await;

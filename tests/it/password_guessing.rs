@@ -13,7 +13,7 @@ fn credentials(email: &str, password: &str) -> Value {
     json!({ "email": email, "password": password })
 }
 
-/// Those of many replies that are refused, which must all say when to come back; and the others.
+/// Splits replies into refused ones, which must have `Retry-After`, and the others.
 fn split(replies: Vec<Reply>, quota: &str) -> (usize, Vec<Reply>) {
     let (refused, others): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 429);
     let count = refused.len();
@@ -26,7 +26,7 @@ fn split(replies: Vec<Reply>, quota: &str) -> (usize, Vec<Reply>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_changes_their_password_without_end_keeps_nobody_from_signing_in() {
+async fn password_changes_do_not_delay_sign_ins() {
     let hub = Hub::start(Engine::Sqlite).await;
     let email = person(&hub).await;
     let tokens = hub.anonymous().post(LOGIN, credentials(&email, PASSWORD)).await.expect(200);
@@ -37,7 +37,7 @@ async fn who_changes_their_password_without_end_keeps_nobody_from_signing_in() {
     let login = async { hub.anonymous().post(LOGIN, credentials(&other, PASSWORD)).await.expect(200) };
     let (replies, _) = tokio::join!(flood, login);
     let (refused, checked) = split(replies, r#""passwords";q=4"#);
-    assert!(refused > 0, "no more than a few wait at a time");
+    assert!(refused > 0, "only a few requests may wait at a time");
     assert!(checked.len() >= 4, "{refused}");
     for reply in checked {
         reply.expect_error(403, "FORBIDDEN");
@@ -49,7 +49,7 @@ async fn create(manager: &Client, email: String) -> Reply {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_space_that_creates_people_without_end_holds_up_no_other() {
+async fn one_space_creating_humans_does_not_delay_other_spaces() {
     let hub = Hub::start(Engine::Sqlite).await;
     let (hasty, calm) = (hub.other_space().await, hub.other_space().await);
     let flood = join_all((0..150).map(|number| create(&hasty, format!("p{number}@example.org"))));
@@ -60,21 +60,21 @@ async fn a_space_that_creates_people_without_end_holds_up_no_other() {
     for reply in made {
         reply.expect(201);
     }
-    // Whoever comes back gets in.
+    // A retry succeeds.
     create(&hasty, "again@example.org".to_owned()).await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_taken_address_is_told_so_before_its_password_is_hashed() {
+async fn an_address_in_use_is_refused_before_the_password_is_hashed() {
     let hub = Hub::start(Engine::Sqlite).await;
     let keyed = hub.owner.with("idempotency-key", "once");
     let first = create(&keyed, "ann@example.org".to_owned()).await.expect(201);
-    // More than may have passwords hashed: nobody is refused for that.
+    // More requests than hash permits: none is refused for that.
     let replies = join_all((0..150).map(|_| create(&hub.owner, "ANN@example.org".to_owned()))).await;
     for reply in replies {
         reply.expect_error(409, "CONFLICT");
     }
-    // What is wrong with the request itself is told first, and a repetition is answered as before.
+    // An invalid request is refused first, and a retry gets its first reply.
     let bad = json!({ "email": "ann@example.org", "name": "P", "password": "password" });
     hub.owner.post("/v1/manage/humans", bad).await.expect_error(400, "VALIDATION_ERROR");
     let again = create(&keyed, "ann@example.org".to_owned()).await;
@@ -85,7 +85,7 @@ async fn a_taken_address_is_told_so_before_its_password_is_hashed() {
         .expect_error(409, "CONFLICT");
 }
 
-/// So many failures at one account are enough to hold up everybody who has not signed in to it before.
+/// Exhausts the failures of an account, so that origins that have not signed in to it before are refused.
 async fn use_up_account(hub: &Hub, email: &str) {
     let mut number = 0;
     while fail(&at(hub, &format!("198.51.100.{number}")), email, "wrong password").await.0 != 429 {
@@ -96,7 +96,7 @@ async fn use_up_account(hub: &Hub, email: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_account_of_the_same_address_in_another_space_vouches_for_nobody() {
+async fn a_familiar_origin_of_one_account_does_not_count_for_another_space() {
     let hub = guarded().await;
     let email = person(&hub).await;
     let named = |password: &str, space: &Value| json!({ "email": email, "password": password, "space": space });
@@ -109,17 +109,17 @@ async fn an_account_of_the_same_address_in_another_space_vouches_for_nobody() {
     home.post(LOGIN, named(PASSWORD, &victim)).await.expect(200);
     lair.post(LOGIN, named("the attacker's own", &theirs)).await.expect(200);
     use_up_account(&hub, &email).await;
-    // Where only the namesake has signed in the victim's password is not even looked at, right or wrong.
+    // From an origin that is familiar only for the other account, the victim's password is not checked.
     lair.post(LOGIN, named(PASSWORD, &victim)).await.expect_error(429, "RATE_LIMITED");
     lair.post(LOGIN, credentials(&email, PASSWORD)).await.expect_error(401, "UNAUTHORIZED");
-    // Each of them goes on from where they have signed in themselves.
+    // Each account accepts sign-ins from its own familiar origin.
     lair.post(LOGIN, credentials(&email, "the attacker's own")).await.expect(200);
     home.post(LOGIN, credentials(&email, PASSWORD)).await.expect(200);
     home.post(LOGIN, named("the attacker's own", &theirs)).await.expect_error(429, "RATE_LIMITED");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_site_of_ipv6_locks_no_owner_out() {
+async fn one_ipv6_site_cannot_lock_out_an_account() {
     let hub = guarded().await;
     let email = person(&hub).await;
     let mut failed = 0;
@@ -134,7 +134,7 @@ async fn one_site_of_ipv6_locks_no_owner_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_has_a_token_guesses_at_its_password_only_so_often_wherever_they_are() {
+async fn password_guesses_with_a_stolen_token_are_limited_per_account() {
     let hub = guarded().await;
     let email = person(&hub).await;
     let tokens = at(&hub, "203.0.113.1").post(LOGIN, credentials(&email, PASSWORD)).await.expect(200);
@@ -147,7 +147,7 @@ async fn who_has_a_token_guesses_at_its_password_only_so_often_wherever_they_are
     }
     let elsewhere = from("198.51.100.9");
     elsewhere.post("/v1/human/password", body.clone()).await.expect_error(429, "RATE_LIMITED");
-    // The owner signs in from anywhere, and changes the password where they have signed in before.
+    // The owner can sign in from any origin, and change the password from a familiar one.
     at(&hub, "192.0.2.1").post(LOGIN, credentials(&email, PASSWORD)).await.expect(200);
     let change = json!({ "current": PASSWORD, "new": "a better battery" });
     from("203.0.113.1").post("/v1/human/password", change).await.expect(204);

@@ -11,7 +11,7 @@ use hiloop::server::start_with;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Takes a session's timeline back to the event `seq`, as a backup that was made then has it.
+/// Restores a session's timeline to the event `seq`, as from a backup.
 async fn rewind(hub: &Hub, session: &str, seq: i64) {
     let database = Database::open(&hub.database_url).await;
     let id = database.id(session);
@@ -34,7 +34,7 @@ async fn reset(socket: &mut Socket, session: &str) {
     assert_eq!(end, json!({ "type": "unsubscribed", "sessionId": session, "reason": "reset" }));
 }
 
-/// Subscribes with what was seen before, takes the whole timeline, and checks that the last event is this message.
+/// Subscribes after the last seen event, reads the whole timeline, and checks that the last event is this message.
 async fn begin_anew(socket: &mut Socket, session: &str, after: i64, newest: &Value) {
     let reply = socket.subscribe(session, Some(after)).await;
     let head = reply["seq"].as_i64().expect("a seq");
@@ -50,7 +50,7 @@ async fn begin_anew(socket: &mut Socket, session: &str, after: i64, newest: &Val
 }
 
 on_both_engines! {
-    async fn readers_begin_anew_when_the_store_reuses_a_seq(hub: Hub) {
+    async fn readers_restart_when_a_restored_store_reuses_a_seq(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let (mut socket, mut feed) = (hub.socket(&agent).await, hub.socket(&agent).await);
@@ -74,7 +74,7 @@ on_both_engines! {
         begin_anew(&mut socket, &session, 4, &twin).await;
         let mut stream = Events::open(&agent, &at_agent(&session, "/events?after=4")).await;
         assert_eq!(stream.seqs(3).await, [1, 2, 3]);
-        // From here on as ever.
+        // Later events are delivered normally.
         say(&agent, &session, "four").await;
         assert_eq!(socket.event().await["seq"], json!(4));
         assert_eq!(stream.seqs(1).await, [4]);
@@ -82,7 +82,7 @@ on_both_engines! {
         socket.expect_none("unsubscribed").await;
     }
 
-    async fn a_long_poll_looks_again_when_the_store_went_back(hub: Hub) {
+    async fn a_long_poll_reads_the_store_again_after_a_restore(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let session = hub.session(&agent).await;
         let question = ask(&agent, &session).await;
@@ -95,7 +95,7 @@ on_both_engines! {
         let figure = &hub.context().metrics.waiters;
         eventually("it to wait", async || (figure.get() == 1).then_some(())).await;
         rewind(&hub, &session, 2).await;
-        // Reuses the seq of what was said later.
+        // Reuses the `seq` of a lost message.
         say(&agent, &session, "instead").await;
         let answer = json!({ "encryptedContent": "!", "inReplyTo": question["id"] });
         human.post(&at_human(&session, "/messages"), answer).await.expect(201);
@@ -103,9 +103,9 @@ on_both_engines! {
     }
 }
 
-/// The store goes back after the subscription's place in the fan-out is taken and before it is known where it begins.
+/// The store is restored after the subscription has joined the fan-out and before it has read its start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_subscription_that_a_reset_meets_may_be_tried_again() {
+async fn a_subscription_interrupted_by_a_reset_can_be_retried() {
     let hub = Hub::start(Engine::Postgres).await;
     let database = Database::open(&hub.database_url).await;
     let (host, member) = (hub.agent("space").await, hub.agent("agent").await);
@@ -118,7 +118,7 @@ async fn a_subscription_that_a_reset_meets_may_be_tried_again() {
     }
     let lock = database.bar("participants").await;
     socket.send(json!({ "type": "subscribe", "id": "s", "sessionId": session, "after": 3 })).await;
-    // What only the query behind a subscription says.
+    // A phrase that only the query of a subscription has.
     eventually("it to wait", async || (database.waiting("OFFSET 20)").await == 1).then_some(())).await;
     rewind(&hub, &session, 2).await;
     hub.context().hub.compare_later(session.parse().expect("an id"));
@@ -135,7 +135,7 @@ async fn a_subscription_that_a_reset_meets_may_be_tried_again() {
     begin_anew(&mut socket, &session, 4, &newest).await;
 }
 
-/// A broker that loses everything: the store alone tells.
+/// A broker that drops every signal, so that only the store shows changes.
 struct Silent;
 
 impl Broker for Silent {
@@ -151,7 +151,7 @@ impl Broker for Silent {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_was_told_nothing_notices_by_the_store_that_it_went_back() {
+async fn a_node_detects_a_restore_without_hints() {
     for overtakes in [false, true] {
         let hub = Hub::start(Engine::Postgres).await;
         let settings = config(&hub.database_url, &[]);
@@ -170,7 +170,7 @@ async fn a_node_that_was_told_nothing_notices_by_the_store_that_it_went_back() {
         rewind(&hub, &session, 2).await;
         let mut newest = say(&agent, &session, "two, but another").await;
         if overtakes {
-            // Perhaps before the node looks: then only the events themselves show that they are others.
+            // Possibly before the node compares: then only the events themselves differ.
             for words in ["three", "four", "five"] {
                 newest = say(&agent, &session, words).await;
             }
@@ -182,7 +182,7 @@ async fn a_node_that_was_told_nothing_notices_by_the_store_that_it_went_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_who_are_told_of_a_seq_that_the_store_lacks_go_on() {
+async fn readers_continue_after_a_hint_beyond_the_head() {
     let hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let session = hub.session(&agent).await;

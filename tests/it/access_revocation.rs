@@ -12,11 +12,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-/// How soon what is live has ended (contract section 2: within 2 s, and at `expiresAt`), and a little for a busy machine.
+/// Time within which live connections must end (contract section 2: within 2 s, and at `expiresAt`), with a margin.
 const SOON: Duration = Duration::from_secs(6);
-/// The same from when the streams of a credential that expires were opened.
+/// The same for a credential that expires, from the opening of its streams.
 const AFTER_ITS_LIFE: Duration = Duration::from_secs(14);
-/// How long a credential that expires still holds when its streams are opened.
+/// Remaining lifetime of an expiring credential when its streams are opened.
 const LIFE_SECONDS: i64 = 8;
 
 /// How a credential, or access, ends.
@@ -26,21 +26,21 @@ enum Way {
     Revoked,
     /// Its agent or human is deactivated.
     Deactivated,
-    /// The participant is removed from the session; the credential goes on.
+    /// The participant is removed from the session; the credential stays valid.
     Removed,
 }
 
-/// What is open, and waits for its end.
+/// The open connections, which wait for their end.
 enum Open {
     Socket(&'static str, Box<Socket>),
     Stream(JoinHandle<()>),
     Poll(&'static str, JoinHandle<u16>),
 }
 
-/// Somebody with a credential that ends in some way, in a session.
+/// A participant of a session, with a credential that will end.
 struct Guarded {
     client: Client,
-    /// What the manager deletes to end the credential.
+    /// The path that the manager deletes to end the credential.
     credential: String,
     is_person: bool,
 }
@@ -49,7 +49,7 @@ fn at(person: bool, session: &str, rest: &str) -> String {
     if person { at_human(session, rest) } else { at_agent(session, rest) }
 }
 
-/// Opens one of each kind that this principal may have.
+/// Opens a connection of each kind that this principal may have.
 async fn open_all(hub: &Hub, who: &Guarded, session: &str, question: &Value) -> Vec<Open> {
     let mut open = Vec::new();
     let mut socket = hub.socket(&who.client).await;
@@ -74,7 +74,7 @@ async fn open_all(hub: &Hub, who: &Guarded, session: &str, question: &Value) -> 
             let client = who.client.clone();
             open.push(Open::Poll(what, tokio::spawn(async move { client.get(&path).await.status })));
         }
-        // Those that wait have been let in.
+        // The long-polls are registered.
         let waiters = &hub.context().metrics.waiters;
         eventually("the long-polls to wait", async || (waiters.get() >= 3).then_some(())).await;
     }
@@ -92,31 +92,32 @@ async fn check_ended(who: &str, way: Way, open: Vec<Open>) {
                 }
             }
             Open::Socket(kind, mut socket) => {
-                let end = timeout(soon, socket.end()).await.unwrap_or_else(|_| panic!("{what}: {kind} goes on"));
+                let end = timeout(soon, socket.end()).await.unwrap_or_else(|_| panic!("{what}: {kind} did not end"));
                 assert_eq!(end, End::Code(if way == Way::Expires { 4504 } else { 4403 }), "{what}: {kind}");
             }
             Open::Stream(ended) => {
                 timeout(soon, ended)
                     .await
-                    .unwrap_or_else(|_| panic!("{what}: the event stream goes on"))
+                    .unwrap_or_else(|_| panic!("{what}: the event stream did not end"))
                     .expect("no panic");
             }
             Open::Poll(kind, status) => {
-                // One for an interaction of its own session is not concerned by the removal from another.
+                // A long-poll on an interaction is in another session, which the removal does not affect.
                 if way == Way::Removed && kind == "an interaction" {
                     return status.abort();
                 }
-                let status =
-                    timeout(soon, status).await.unwrap_or_else(|_| panic!("{what}: the wait for {kind} goes on"));
+                let status = timeout(soon, status)
+                    .await
+                    .unwrap_or_else(|_| panic!("{what}: the long-poll on {kind} did not end"));
                 let wanted = if way == Way::Removed { 404 } else { 401 };
-                assert_eq!(status.expect("no panic"), wanted, "{what}: the wait for {kind}");
+                assert_eq!(status.expect("no panic"), wanted, "{what}: the long-poll on {kind}");
             }
         }
     }))
     .await;
 }
 
-/// An agent of the session, a human and a guest, whose credentials still hold for a moment.
+/// An agent, a human and a guest of the session, whose credentials are still valid for a moment.
 async fn guarded(hub: &Hub, host: &Client, session: &str, way: Way) -> Vec<(&'static str, Guarded)> {
     let admit = async |kind: &str, id: &Value| {
         let body = json!({ "type": kind, format!("{}Id", kind.to_lowercase()): id });
@@ -163,14 +164,14 @@ async fn guarded(hub: &Hub, host: &Client, session: &str, way: Way) -> Vec<(&'st
     let token_path = at_agent(session, &format!("/guest-tokens/{}", text(&guest["id"])));
     let guest = Guarded { client: guest_client, credential: token_path, is_person: true };
     let mut all = vec![("an agent", agent), ("a human", human)];
-    // A guest is removed with the token, and deactivated by nothing else.
+    // A guest is removed with the token, and can't be deactivated otherwise.
     if matches!(way, Way::Expires | Way::Revoked) {
         all.push(("a guest", guest));
     }
     all
 }
 
-/// Opens everything for everybody, ends it, and looks at what became of it.
+/// Opens all connections of all principals, ends their access, and checks that the connections end.
 async fn play_out(hub: &Hub, way: Way) {
     let host = hub.agent("space").await;
     let answerer = hub.human().await;
@@ -183,28 +184,28 @@ async fn play_out(hub: &Hub, way: Way) {
         ender.delete(&one.credential).await.expect(204);
     }
     join_all(guarded.iter().zip(open).map(|((who, _), open)| check_ended(who, way, open))).await;
-    // The answer comes when nobody of them has a credential any more.
+    // The answer is given when none of them has access any more.
     answer(&answerer, &session, &question).await;
 }
 
 on_both_engines! {
-    async fn everything_open_ends_when_its_credential_expires(hub: Hub) {
+    async fn streams_end_when_their_credential_expires(hub: Hub) {
         play_out(&hub, Way::Expires).await;
     }
 
-    async fn everything_open_ends_when_its_credential_is_revoked(hub: Hub) {
+    async fn streams_end_when_their_credential_is_revoked(hub: Hub) {
         play_out(&hub, Way::Revoked).await;
     }
 
-    async fn everything_open_ends_when_its_agent_or_human_is_deactivated(hub: Hub) {
+    async fn streams_end_when_their_agent_or_human_is_deactivated(hub: Hub) {
         play_out(&hub, Way::Deactivated).await;
     }
 
-    async fn everything_open_of_a_session_ends_for_whoever_is_removed(hub: Hub) {
+    async fn streams_of_a_session_end_for_a_removed_participant(hub: Hub) {
         play_out(&hub, Way::Removed).await;
     }
 
-    async fn an_expired_key_gets_no_answer(hub: Hub) {
+    async fn a_long_poll_of_an_expired_key_is_refused(hub: Hub) {
         let host = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&host).await;
@@ -222,9 +223,9 @@ on_both_engines! {
     }
 }
 
-/// The credential counts as it is when the request has arrived, not as it was when its head had.
+/// The credential is verified again when the body has arrived.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_that_is_revoked_while_its_request_arrives_makes_nothing() {
+async fn a_key_revoked_while_its_body_arrives_is_refused() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
     let key = hub.owner.post("/v1/manage/keys", json!({ "permission": "manage" })).await.expect(201);
     let body = json!({ "email": "late@example.org", "name": "Late", "role": "Admin" }).to_string();
@@ -237,7 +238,7 @@ async fn a_key_that_is_revoked_while_its_request_arrives_makes_nothing() {
     );
     let mut stream = TcpStream::connect(hub.base.trim_start_matches("http://")).await.expect("it connects");
     stream.write_all(head.as_bytes()).await.expect("it is taken");
-    // The rest comes after a revocation has to hold, which is within 2 s.
+    // The rest is sent after the revocation must have taken effect, within 2 s.
     let later = tokio::time::Instant::now() + Duration::from_secs(2);
     hub.owner.delete(&format!("/v1/manage/keys/{}", text(&key["id"]))).await.expect(204);
     tokio::time::sleep_until(later).await;

@@ -13,19 +13,19 @@ use uuid::Uuid;
 const NODES: usize = 20;
 const SESSIONS: usize = 40;
 const PEOPLE: usize = 300;
-/// How often anybody comes or goes; each is in two sessions, over whichever node.
+/// Number of connects and disconnects; each person is in two sessions, over random nodes.
 const TURNS: usize = 3000;
-/// How long those who were on a node that died may be shown as present.
+/// Time after which the principals of a dead node must be offline.
 const LAPSE: Duration = Duration::from_secs(15);
 
-/// Somebody in a session.
+/// A principal in a session.
 type Seat = (SessionId, PrincipalId);
 
 struct Node {
     broker: RedisBroker,
-    /// Who has come and not gone on other nodes, by what this one was told.
+    /// The principals that are online on other nodes, by the signals that this node received.
     told: Arc<Mutex<HashSet<Seat>>>,
-    /// Who is here.
+    /// The principals on this node.
     here: HashSet<Seat>,
 }
 
@@ -56,7 +56,7 @@ impl Node {
         self.broker.publish(Signal::Ephemeral(Ephemeral::Presence { session, participant, principal, online }));
     }
 
-    /// Who is on other nodes, by what is asked of this one and by what it was told; none if the two differ.
+    /// The principals on other nodes, by a query and by the received signals; none if the two differ.
     async fn sees(&self, sessions: &[SessionId]) -> Option<HashSet<Seat>> {
         let mut seen = HashSet::new();
         for session in sessions {
@@ -67,13 +67,13 @@ impl Node {
     }
 }
 
-/// Who is on any of these nodes but the one with this number.
+/// The principals on any other node than the one with this number.
 fn others(nodes: &[Node], number: usize) -> HashSet<Seat> {
     let others = nodes.iter().enumerate().filter(|(other, _)| *other != number);
     others.flat_map(|(_, node)| node.here.iter().copied()).collect()
 }
 
-/// Waits until each of these nodes has the picture that is right.
+/// Waits until each of these nodes has the correct presence.
 async fn all_are_right(nodes: &[Node], sessions: &[SessionId], when: &str) {
     for (number, node) in nodes.iter().enumerate() {
         let expected = others(nodes, number);
@@ -85,10 +85,10 @@ async fn all_are_right(nodes: &[Node], sessions: &[SessionId], when: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_nodes_agree_on_who_is_there_after_a_storm_and_after_half_of_them_have_died() {
+async fn twenty_nodes_converge_on_presence_after_a_reconnect_storm() {
     let mut dice = StdRng::seed_from_u64(seed());
     let redis = Redis::start().await;
-    // The second half lives in a runtime of its own, with which it ends without a word.
+    // The second half runs in a separate runtime, whose end kills them without cleanup.
     let doomed = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let mut nodes: Vec<_> = (0..NODES)
         .map(|number| {
@@ -110,7 +110,7 @@ async fn twenty_nodes_agree_on_who_is_there_after_a_storm_and_after_half_of_them
     }
     let seats: Vec<_> = participants.iter().map(|(seat, participant)| (*seat, *participant)).collect();
 
-    // Every other node reads from the start, the others begin in the middle of it.
+    // Every second node subscribes at the start, the others during the run.
     let reads = |node: &Node| sessions.iter().for_each(|session| node.broker.set_interest(*session, true));
     nodes.iter().step_by(2).for_each(reads);
     for turn in 0..TURNS {
@@ -120,14 +120,14 @@ async fn twenty_nodes_agree_on_who_is_there_after_a_storm_and_after_half_of_them
             nodes.iter().skip(1).step_by(2).for_each(reads);
         }
         if turn % 20 == 0 {
-            // Gives all of them the time to tell some of it.
+            // Lets all of them publish some changes.
             redis.command(&["PING"]).await;
         }
     }
     let everybody = others(&nodes, NODES);
     assert!(everybody.len() > PEOPLE, "many are there at the end of it: {}", everybody.len());
     all_are_right(&nodes, &sessions, "after the storm").await;
-    // So is one that has no picture of its own.
+    // So does a node without a local copy.
     let late = Node::new(&redis);
     eventually("it is connected", async || (late.broker.connectivity() == Connectivity::Connected).then_some(())).await;
     for session in &sessions {
@@ -141,12 +141,12 @@ async fn twenty_nodes_agree_on_who_is_there_after_a_storm_and_after_half_of_them
     let died = Stopwatch::start();
     nodes.truncate(NODES / 2);
     assert!(others(&nodes, NODES).len() < everybody.len(), "some were there alone");
-    all_are_right(&nodes, &sessions, "after the death of the others").await;
+    all_are_right(&nodes, &sessions, "after half of the nodes were killed").await;
     assert!(died.elapsed() < LAPSE, "it took {:?}", died.elapsed());
-    // It goes on, and ends in good order.
+    // It continues, and shuts down gracefully.
     let last = nodes.pop().expect("a node");
     last.broker.close().await;
-    all_are_right(&nodes, &sessions, "after one has taken leave").await;
+    all_are_right(&nodes, &sessions, "after a graceful shutdown").await;
     for node in nodes.iter().chain([&late]) {
         node.broker.close().await;
     }

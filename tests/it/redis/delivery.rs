@@ -112,27 +112,27 @@ async fn everything_crosses(engine: Engine, redis: Redis) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_that_is_live_crosses_nodes_on_postgres() {
+async fn live_updates_cross_nodes_on_postgres() {
     everything_crosses(Engine::Postgres, Redis::start().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_that_is_live_crosses_nodes_on_sqlite() {
+async fn live_updates_cross_nodes_on_sqlite() {
     everything_crosses(Engine::Sqlite, Redis::start().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_that_is_live_crosses_nodes_over_a_redis_cluster() {
+async fn live_updates_cross_nodes_over_a_redis_cluster() {
     everything_crosses(Engine::Postgres, Redis::start_cluster().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_that_is_live_crosses_nodes_over_a_redis_cluster_of_three() {
+async fn live_updates_cross_nodes_over_a_redis_cluster_of_three() {
     everything_crosses(Engine::Postgres, Redis::start_cluster_of_three().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slot_that_moves_within_the_cluster_takes_its_sessions_along() {
+async fn subscriptions_follow_a_moved_slot() {
     let redis = Redis::start_cluster_of_three().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     let (here, there) = (nodes.owner(0), nodes.owner(1));
@@ -154,7 +154,7 @@ async fn a_slot_that_moves_within_the_cluster_takes_its_sessions_along() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_may_be_reached_by_tls_alone_and_only_with_a_certificate_that_is_trusted() {
+async fn redis_over_tls_requires_a_trusted_certificate() {
     let (_redis, url, certificate) = Redis::start_with_tls().await;
     let database = crate::support::postgres::new_database();
     let folder = tempfile::tempdir().expect("a folder");

@@ -37,7 +37,7 @@ async fn post_many(client: &Client, session: &str, count: usize) {
 }
 
 /// A hub, and a reader of a quiet session in it.
-struct House {
+struct Fixture {
     hub: Process,
     client: Client,
     quiet: String,
@@ -45,7 +45,7 @@ struct House {
     _folder: TempDir,
 }
 
-impl House {
+impl Fixture {
     async fn build() -> Self {
         let folder = tempdir().expect("a folder");
         let hub = Process::spawn(hiloop(folder.path()).env("HILOOP_LISTEN", "127.0.0.1:0"));
@@ -53,16 +53,16 @@ impl House {
         let quiet = session(&client).await;
         let mut neighbour = Socket::open(&client).await;
         neighbour.subscribe(&quiet, None).await;
-        let mut house = Self { hub, client, quiet, neighbour, _folder: folder };
+        let mut fixture = Self { hub, client, quiet, neighbour, _folder: folder };
         // Warm up what is allocated once: caches of the database, of the allocator.
-        post_many(&house.client, &house.quiet, 2000).await;
+        post_many(&fixture.client, &fixture.quiet, 2000).await;
         for _ in 0..2000 {
-            house.neighbour.event().await;
+            fixture.neighbour.event().await;
         }
-        house
+        fixture
     }
 
-    /// The time from a POST to its event on the neighbour's socket.
+    /// The time from a POST to its event on the other socket.
     async fn latency(&mut self) -> Duration {
         let started = Instant::now();
         let body = json!({ "encryptedContent": "ping" });
@@ -77,8 +77,8 @@ async fn session(client: &Client) -> String {
     text(&client.post("/v1/agent/sessions", json!({})).await.expect(201)["id"]).to_owned()
 }
 
-/// The medians of both neighbours' latencies, measured in turns: whatever else the machine does concerns both.
-async fn medians(one: &mut House, other: &mut House) -> [Duration; 2] {
+/// The median latencies of both sockets, measured alternately so that other load affects both.
+async fn medians(one: &mut Fixture, other: &mut Fixture) -> [Duration; 2] {
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..50 {
         times[0].push(one.latency().await);
@@ -91,19 +91,19 @@ async fn medians(one: &mut House, other: &mut House) -> [Duration; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_socket_that_never_reads_costs_nothing_and_gets_everything_in_the_end() {
-    // One hub has a sleeper, and one that is like it has none.
-    let (mut house, mut other) = (House::build().await, House::build().await);
-    let (client, pid) = (house.client.clone(), house.hub.pid());
+async fn a_socket_that_does_not_read_uses_bounded_memory_and_misses_nothing() {
+    // One hub has a socket that does not read, an identical one has none.
+    let (mut fixture, mut other) = (Fixture::build().await, Fixture::build().await);
+    let (client, pid) = (fixture.client.clone(), fixture.hub.pid());
     let session = session(&client).await;
     let mut sleeper = Socket::open(&client).await;
     sleeper.subscribe(&session, Some(0)).await;
     let memory_before = memory_kib(pid);
-    // The neighbours read all the while, as who does not is taken for dead.
+    // The other sockets keep reading, or the heartbeat would close them.
     let posted = post_many(&client, &session, EVENTS);
-    house.neighbour.idle_while(other.neighbour.idle_while(posted)).await;
+    fixture.neighbour.idle_while(other.neighbour.idle_while(posted)).await;
     let memory_after = memory_kib(pid);
-    let [beside, apart] = medians(&mut house, &mut other).await;
+    let [beside, apart] = medians(&mut fixture, &mut other).await;
 
     let grown = memory_after.saturating_sub(memory_before);
     println!("memory: {memory_before} KiB before, {memory_after} KiB after; grown by {grown} KiB");
@@ -112,16 +112,16 @@ async fn a_socket_that_never_reads_costs_nothing_and_gets_everything_in_the_end(
     // sleeper, which is at least all that was posted, nothing would come back before it reads.
     let half = u64::try_from(EVENTS * SIZE / 2 / 1024).expect("it fits");
     let has_little = async || (memory_kib(pid) < memory_before + half).then_some(());
-    eventually("the hub to hold nothing for the sleeper", has_little).await;
+    eventually("the hub to queue nothing for the slow socket", has_little).await;
     assert!(beside < apart * 2 + Duration::from_millis(5), "{beside:?} beside a sleeper, {apart:?} without one");
 
-    // It reads again: everything, in order, once. (The first event is the session's own.)
+    // It reads again: every event, in order, once. (The first event is `session.created`.)
     for seq in 1..=EVENTS + 1 {
         let event = sleeper.event().await;
         assert_eq!(event["seq"], json!(seq));
     }
     sleeper.expect_none("event").await;
-    // And it is back to live.
+    // Then it receives live events.
     client.post(&at_agent(&session, "/messages"), json!({ "encryptedContent": "live" })).await.expect(201);
     assert_eq!(sleeper.event().await["seq"], json!(EVENTS + 2));
     eventually("the memory to come back", has_little).await;

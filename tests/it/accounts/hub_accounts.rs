@@ -19,7 +19,7 @@ fn behind<'a>(url: &'a str, mark: &str) -> &'a str {
 }
 
 on_both_engines! {
-    async fn a_human_signs_in_stays_and_signs_out(hub: Hub) {
+    async fn a_human_signs_in_refreshes_and_signs_out(hub: Hub) {
         let human = human_with_password(&hub, "Ada@Example.org").await;
         assert_eq!((&human["email"], &human["setupUrl"]), (&json!("ada@example.org"), &Value::Null));
         assert!(human.get("passwordHash").is_none() && human.get("password").is_none());
@@ -48,7 +48,7 @@ on_both_engines! {
         hub.anonymous().post("/v1/auth/logout", json!({ "refreshToken": next["refreshToken"] })).await.expect(204);
     }
 
-    async fn a_wrong_password_says_no_more_than_an_unknown_address(hub: Hub) {
+    async fn a_wrong_password_and_an_unknown_address_get_the_same_reply(hub: Hub) {
         human_with_password(&hub, "ada@example.org").await;
         let body = json!({ "email": "setup@example.org", "name": "No password yet" });
         hub.owner.post("/v1/manage/humans", body).await.expect(201);
@@ -81,7 +81,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_refresh_token_that_comes_twice_ends_its_family(hub: Hub) {
+    async fn reuse_of_a_refresh_token_ends_its_sign_in(hub: Hub) {
         human_with_password(&hub, "ada@example.org").await;
         let tokens = login(&hub, "ada@example.org", PASSWORD).await.expect(200);
         let other = login(&hub, "ada@example.org", PASSWORD).await.expect(200);
@@ -102,7 +102,7 @@ on_both_engines! {
         refresh(&hub, &winner["refreshToken"]).await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn tokens_end_in_their_time(hub: Hub) {
+    async fn access_and_refresh_tokens_expire(hub: Hub) {
         human_with_password(&hub, "ada@example.org").await;
         let tokens = login(&hub, "ada@example.org", PASSWORD).await.expect(200);
         let access = text(&tokens["accessToken"]);
@@ -116,7 +116,7 @@ on_both_engines! {
         refresh(&hub, &next["refreshToken"]).await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn a_setup_link_is_good_once(hub: Hub) {
+    async fn a_setup_link_works_once(hub: Hub) {
         let body = json!({ "email": "new@example.org", "name": "New" });
         let human = hub.owner.post("/v1/manage/humans", body.clone()).await.expect(201);
         let url = text(&human["setupUrl"]);
@@ -146,7 +146,7 @@ on_both_engines! {
         setup(behind(text(&late["setupUrl"]), "#setup="), PASSWORD).await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn who_is_deactivated_is_out_at_once(hub: Hub) {
+    async fn a_deactivated_human_loses_access_immediately(hub: Hub) {
         let human = human_with_password(&hub, "ada@example.org").await;
         let tokens = login(&hub, "ada@example.org", PASSWORD).await.expect(200);
         me(&hub, text(&tokens["accessToken"])).await.expect(200);
@@ -162,7 +162,7 @@ on_both_engines! {
         hub.anonymous().post("/v1/auth/setup", body).await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn another_tenant_gets_no_way_into_an_account(hub: Hub) {
+    async fn another_space_cannot_take_over_an_account(hub: Hub) {
         let body = json!({ "email": "victim@example.org", "name": "Victim" });
         let victim = hub.owner.post("/v1/manage/humans", body).await.expect(201);
         let agent = hub.agent("agent").await;
@@ -201,7 +201,7 @@ on_both_engines! {
         }
     }
 
-    async fn the_address_of_who_was_deactivated_is_free_for_somebody_new(hub: Hub) {
+    async fn the_address_of_a_deactivated_human_can_be_reused(hub: Hub) {
         let email = "back@example.org";
         let body = json!({ "email": email, "name": "Before", "password": PASSWORD });
         let before = hub.owner.post("/v1/manage/humans", body).await.expect(201);
@@ -234,7 +234,7 @@ on_both_engines! {
         hub.owner.post("/v1/manage/humans", again).await.expect_error(409, "CONFLICT");
     }
 
-    async fn an_address_has_no_case_but_for_ascii(hub: Hub) {
+    async fn addresses_ignore_ascii_case_only(hub: Hub) {
         human_with_password(&hub, "Kay@Example.org").await;
         login(&hub, "kAY@eXAMPLE.ORG", PASSWORD).await.expect(200);
         let agent = hub.agent("agent").await;
@@ -248,7 +248,7 @@ on_both_engines! {
         }
     }
 
-    async fn an_admin_manages_their_space_and_no_more(hub: Hub) {
+    async fn an_admin_manages_only_their_space(hub: Hub) {
         let create = |name: &str, role: &str| json!({ "email": format!("{name}@example.org"), "name": name, "role": role, "password": PASSWORD });
         let admin = hub.owner.post("/v1/manage/humans", create("admin", "Admin")).await.expect(201);
         assert_eq!(admin["role"], "Admin");
@@ -295,16 +295,16 @@ on_both_engines! {
         member.get("/v1/manage/humans").await.expect_error(403, "FORBIDDEN");
     }
 
-    async fn a_name_of_a_deactivated_agent_is_told_so(hub: Hub) {
+    async fn the_name_of_a_deactivated_agent_is_a_conflict(hub: Hub) {
         let agent = hub.owner.post("/v1/manage/agents", json!({ "name": "once" })).await.expect(201);
         let exists = hub.owner.post("/v1/manage/agents", json!({ "name": "once" })).await;
-        assert_eq!(exists.expect_error(409, "CONFLICT")["message"], "Field 'name' names an agent that exists");
+        assert_eq!(exists.expect_error(409, "CONFLICT")["message"], "Field 'name' is the name of an existing agent");
         hub.owner.delete(&format!("/v1/manage/agents/{}", text(&agent["id"]))).await.expect(204);
         let gone = hub.owner.post("/v1/manage/agents", json!({ "name": "once" })).await;
-        assert_eq!(gone.expect_error(409, "CONFLICT")["message"], "Field 'name' names an agent that is deactivated");
+        assert_eq!(gone.expect_error(409, "CONFLICT")["message"], "Field 'name' is the name of a deactivated agent");
     }
 
-    async fn a_name_of_a_deactivated_space_is_no_failure_of_the_hub(hub: Hub) {
+    async fn the_name_of_a_deactivated_space_is_a_conflict(hub: Hub) {
         let space = hub.owner.post("/v1/manage/spaces", json!({ "name": "once" })).await.expect(201);
         hub.owner.delete(&format!("/v1/manage/spaces/{}", text(&space["id"]))).await.expect(204);
         let again = hub.owner.post("/v1/manage/spaces", json!({ "name": "once" })).await;

@@ -36,7 +36,8 @@ export class Questions {
     const { now } = this.api.settings.platform;
     const deadlineAt = deadlineOf(options.deadline, now());
     const input: MessageInput = { ...questionOf(title, options), ...(deadlineAt === null ? {} : { deadlineAt }) };
-    const key = options.key === undefined ? null : new QuestionKey((await this.agents.me(agent)).id, options.session ?? null, options.key);
+    const key =
+      options.key === undefined ? null : new QuestionKey((await this.agents.me(agent)).id, options.session ?? null, options.key);
     const found = key && (await this.find(agent, key, options));
     if (found) return found;
     try {
@@ -53,7 +54,13 @@ export class Questions {
   }
 
   /** Sends a message of any kind. */
-  async send(sessionId: string, input: string | MessageInput, options: WriteOptions, mark: string | null = null, wait: WaitOptions = {}): Promise<Message> {
+  async send(
+    sessionId: string,
+    input: string | MessageInput,
+    options: WriteOptions,
+    mark: string | null = null,
+    wait: WaitOptions = {},
+  ): Promise<Message> {
     const agent = this.api.agentOf(options);
     const draft = draftOf(input, mark);
     if (draft.answerers) draft.answerers = await idsOf(this.api, sessionId, draft.answerers, options);
@@ -138,7 +145,13 @@ export class Questions {
   }
 
   /** Opens a session of its own, unless it is there already, and gives it its title. */
-  private async open(agent: string | null, title: string, to: readonly PersonInput[] | null, key: QuestionKey | null, options: AskOptions): Promise<string> {
+  private async open(
+    agent: string | null,
+    title: string,
+    to: readonly PersonInput[] | null,
+    key: QuestionKey | null,
+    options: AskOptions,
+  ): Promise<string> {
     const now = this.api.settings.platform.now();
     const id = key ? key.session(now) : uuid7(now);
     const body = { id, ...(to ? { participants: to.map(participantOf) } : {}) };
@@ -156,7 +169,13 @@ export class Questions {
   }
 
   /** Without encryption: the session and the question in one transaction. */
-  private async postInteraction(title: string, input: MessageInput, to: readonly PersonInput[] | null, key: QuestionKey | null, options: AskOptions): Promise<Asked> {
+  private async postInteraction(
+    title: string,
+    input: MessageInput,
+    to: readonly PersonInput[] | null,
+    key: QuestionKey | null,
+    options: AskOptions,
+  ): Promise<Asked> {
     const agent = this.api.agentOf(options);
     const { body, sent } = await this.mode.message(agent, "", draftOf(input, key?.mark ?? null), options);
     const { responseRequired: _, ...fields }: Record<string, unknown> = { encryptedContent: sealPlain({}), ...body };

@@ -27,7 +27,12 @@ export class Answerers {
    * Waits until one of those who may answer has a key: until the deadline of the question (`NO_KEYS`), or for
    * `timeout`.
    */
-  async choose(read: () => Promise<Member[]>, draft: Pick<Draft, "answerers" | "deadlineAt">, agentId: string, wait: WaitOptions): Promise<Choice> {
+  async choose(
+    read: () => Promise<Member[]>,
+    draft: Pick<Draft, "answerers" | "deadlineAt">,
+    agentId: string,
+    wait: WaitOptions,
+  ): Promise<Choice> {
     const { now } = this.platform;
     const end = now() + (wait.timeout ?? Infinity);
     const deadline = draft.deadlineAt === null ? Infinity : Date.parse(draft.deadlineAt);
@@ -44,7 +49,9 @@ export class Answerers {
       if (now() >= end) throw new TimeoutError("Nobody who may answer has a key yet.");
       if (!isLogged) {
         isLogged = true;
-        this.logger.warn("hiloop: nobody who may answer has an encryption key yet. The question is asked as soon as one of them has opened the chat");
+        this.logger.warn(
+          "hiloop: nobody who may answer has an encryption key yet. The question is asked as soon as one of them has opened the chat",
+        );
       }
       await sleep(Math.max(1, Math.min(pause, end - now(), deadline - now())), wait.signal);
     }

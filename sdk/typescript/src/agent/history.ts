@@ -49,7 +49,8 @@ export class History {
   seen(agent: string | null, sessionId: string, members: readonly Member[]): void {
     const waiting = this.waiting.get(keyOf(agent, sessionId));
     for (const { principalId, recipient } of members) {
-      if (recipient && waiting?.delete(principalId)) this.shareQuietly(sessionId, principalId, agent === null ? {} : { agentName: agent });
+      if (recipient && waiting?.delete(principalId))
+        this.shareQuietly(sessionId, principalId, agent === null ? {} : { agentName: agent });
     }
   }
 
@@ -61,9 +62,13 @@ export class History {
     });
   }
 
-  private async open({ reader }: EncryptingAgent, sessionId: string, options: RequestOptions): Promise<{ digest: string; contentKey: Uint8Array }[]> {
+  private async open(
+    { reader }: EncryptingAgent,
+    sessionId: string,
+    options: RequestOptions,
+  ): Promise<{ digest: string; contentKey: Uint8Array }[]> {
     const opened = [];
-    for (let after = 0; ; ) {
+    for (let after = 0; ;) {
       const query = { after, limit: PAGE_SIZE };
       const page = await this.api.call<TimelinePage>("GET", at(sessionId, "/timeline"), options, { query });
       for (const { type, data } of page.data) {

@@ -1,4 +1,5 @@
 // Questions: ask once, wait for as long as it takes, take the outcome.
+import { isId } from "../e2e/bytes.js";
 import { Unverified } from "../e2e/errors.js";
 import { sealPlain } from "../envelope.js";
 import { HiloopError, TimeoutError } from "../errors.js";
@@ -35,7 +36,8 @@ export class Questions {
     const { now } = this.api.settings.platform;
     const deadlineAt = deadlineOf(options.deadline, now());
     const input: MessageInput = { ...questionOf(title, options), ...(deadlineAt === null ? {} : { deadlineAt }) };
-    const key = options.key === undefined ? null : new QuestionKey((await this.agents.me(agent)).id, options.session ?? null, options.key);
+    const key =
+      options.key === undefined ? null : new QuestionKey((await this.agents.me(agent)).id, options.session ?? null, options.key);
     const found = key && (await this.find(agent, key, options));
     if (found) return found;
     try {
@@ -52,7 +54,13 @@ export class Questions {
   }
 
   /** Sends a message of any kind. */
-  async send(sessionId: string, input: string | MessageInput, options: WriteOptions, mark: string | null = null, wait: WaitOptions = {}): Promise<Message> {
+  async send(
+    sessionId: string,
+    input: string | MessageInput,
+    options: WriteOptions,
+    mark: string | null = null,
+    wait: WaitOptions = {},
+  ): Promise<Message> {
     const agent = this.api.agentOf(options);
     const draft = draftOf(input, mark);
     if (draft.answerers) draft.answerers = await idsOf(this.api, sessionId, draft.answerers, options);
@@ -118,15 +126,32 @@ export class Questions {
       const found = await this.findIn(agent, sessionId, key, options);
       if (found) return found;
     }
-    const joined = options.session !== undefined && to ? await addAll(this.api, sessionId, to, options) : null;
-    const message: MessageInput = { ...input, ...(answerers ? { answerers } : joined ? { answerers: joined } : {}) };
+    const asked = await this.namedIn(sessionId, to, options);
+    const message: MessageInput = { ...input, ...(answerers ? { answerers } : asked ? { answerers: asked } : {}) };
     const write = { ...options, idempotencyKey: key?.idempotencyKey ?? newKey() };
     const { id } = await this.send(sessionId, message, write, key?.mark ?? null, options);
     return this.remembered.get(id) as Asked;
   }
 
+  /**
+   * The ids of those who are asked; null for everyone who takes part. In a session of its own that is the same, unless
+   * the hub adds somebody: where all are named by id, only they may answer.
+   */
+  private async namedIn(sessionId: string, to: readonly PersonInput[] | null, options: AskOptions): Promise<string[] | null> {
+    if (!to) return null;
+    if (options.session !== undefined) return addAll(this.api, sessionId, to, options);
+    const ids = to.flatMap((one) => (typeof one === "string" ? (isId(one) ? one : []) : (one.humanId ?? [])));
+    return ids.length === to.length ? ids : null;
+  }
+
   /** Opens a session of its own, unless it is there already, and gives it its title. */
-  private async open(agent: string | null, title: string, to: readonly PersonInput[] | null, key: QuestionKey | null, options: AskOptions): Promise<string> {
+  private async open(
+    agent: string | null,
+    title: string,
+    to: readonly PersonInput[] | null,
+    key: QuestionKey | null,
+    options: AskOptions,
+  ): Promise<string> {
     const now = this.api.settings.platform.now();
     const id = key ? key.session(now) : uuid7(now);
     const body = { id, ...(to ? { participants: to.map(participantOf) } : {}) };
@@ -144,7 +169,13 @@ export class Questions {
   }
 
   /** Without encryption: the session and the question in one transaction. */
-  private async postInteraction(title: string, input: MessageInput, to: readonly PersonInput[] | null, key: QuestionKey | null, options: AskOptions): Promise<Asked> {
+  private async postInteraction(
+    title: string,
+    input: MessageInput,
+    to: readonly PersonInput[] | null,
+    key: QuestionKey | null,
+    options: AskOptions,
+  ): Promise<Asked> {
     const agent = this.api.agentOf(options);
     const { body, sent } = await this.mode.message(agent, "", draftOf(input, key?.mark ?? null), options);
     const { responseRequired: _, ...fields }: Record<string, unknown> = { encryptedContent: sealPlain({}), ...body };

@@ -92,11 +92,23 @@ export class Device {
   }
 
   /** The plaintexts of messages that pass content keys on to a late joiner. */
-  static keysMessages(opened: readonly { digest: string; contentKey: Uint8Array }[]): { keys: { digest: string; contentKey: string }[] }[] {
+  static keysMessages(
+    opened: readonly { digest: string; contentKey: Uint8Array }[],
+  ): { keys: { digest: string; contentKey: string }[] }[] {
     const keys = opened.map(({ digest, contentKey }) => ({ digest, contentKey: toText(contentKey) }));
     const messages = [];
     for (let at = 0; at < keys.length; at += MAX_SHARED) messages.push({ keys: keys.slice(at, at + MAX_SHARED) });
     return messages;
+  }
+
+  /** Without content keys. */
+  toJSON(): object {
+    return { principalId: this.principalId, keyId: this.keys.current.keyId };
+  }
+
+  /** What a log of the device shows. */
+  [Symbol.for("nodejs.util.inspect.custom")](): object {
+    return { Device: this.toJSON() };
   }
 
   private receiver(): Receiver {

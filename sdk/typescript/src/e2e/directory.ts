@@ -41,7 +41,11 @@ export class Directory {
 
   /** Names the humans who will take part in a session that does not exist yet; null once it does. */
   expect(session: string, humans: readonly { id: string; name: string; key: object | null }[] | null): void {
-    if (humans) this.expected.set(session, humans.map((human) => participantOf(session, human)));
+    if (humans)
+      this.expected.set(
+        session,
+        humans.map((human) => participantOf(session, human)),
+      );
     else this.expected.delete(session);
   }
 

@@ -14,6 +14,7 @@ export { KeyChanged, type Reason, Unverified } from "./e2e/errors.js";
 export type { MessageState, OpenedMessage } from "./e2e/messages.js";
 export { type Receipt, type ReceiptOptions, type VerifiedReceipt, verifyReceipt } from "./e2e/receipts.js";
 export { type KeyStore, type KeyStoreOpener, MemoryKeyStore, type Pin, type StoredKeys } from "./e2e/store.js";
+export type { OfflineAnswer, OfflineOptions, OfflineQuestion } from "./offline/offline.js";
 export { asContent, type Opened, open, outcomeOf, sealPlain, textOf } from "./envelope.js";
 export { HiloopError, NetworkError, SignedOutError, TimeoutError } from "./errors.js";
 export type * from "./types.js";

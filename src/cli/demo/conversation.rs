@@ -49,7 +49,7 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    /// Opens a session with everybody in the space.
+    /// Opens a session with every human of the space.
     pub(super) async fn open(client: &Client, pace: Duration) -> Result<Self, Error> {
         let session = client.create_session(NewSession::titled(TITLE).priority(Priority::High)).await?.id;
         print_progress(&format!("opened session {session} “{TITLE}”"));
@@ -174,7 +174,7 @@ impl Conversation {
     fn answered(&mut self, response: Option<&Response>) {
         self.pending = None;
         let content = open(response.and_then(|response| response.encrypted_content.as_ref()));
-        let name = response.map_or("somebody", |response| response.responded_by.name.as_str());
+        let name = response.map_or("a person", |response| response.responded_by.name.as_str());
         print_progress(&format!("{name} answered: {}", content.said().as_deref().unwrap_or("(unreadable)")));
         let steps = self.script.on(Input::Answer(content));
         self.steps.extend(steps);
@@ -182,7 +182,11 @@ impl Conversation {
 
     fn lapsed(&mut self, lapse: Lapse) {
         self.pending = None;
-        print_progress(if lapse == Lapse::Expired { "nobody answered in time" } else { "the question was cancelled" });
+        print_progress(if lapse == Lapse::Expired {
+            "the question expired without an answer"
+        } else {
+            "the question was cancelled"
+        });
         let steps = self.script.on(Input::Lapsed(lapse));
         self.steps.extend(steps);
     }

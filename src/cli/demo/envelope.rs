@@ -2,7 +2,7 @@
 
 use hiloop_sdk::{Content, Envelope};
 
-/// The content in an envelope. One that is missing, of another scheme than `plain`, or malformed says nothing.
+/// The content of an envelope; empty if it is missing, of another scheme than `plain`, or malformed.
 pub(super) fn open(envelope: Option<&Envelope>) -> Content {
     envelope.filter(|envelope| envelope.is_plain()).and_then(Envelope::content).unwrap_or_default()
 }
@@ -26,12 +26,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_can_be_opened() {
+    fn a_plain_envelope_is_decoded() {
         assert_eq!(said(json!(Envelope::plain(&json!({ "text": "Grüße 👋" })))).as_deref(), Some("Grüße 👋"));
     }
 
     #[test]
-    fn anything_else_says_nothing() {
+    fn any_other_envelope_has_no_text() {
         let sealed = json!(Envelope::plain(&json!({ "text": "x" })))["ciphertext"].clone();
         for envelope in [
             Value::Null,
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_cut_by_characters() {
+    fn long_texts_are_truncated_at_a_character() {
         assert_eq!(shortened("äöü", 3), "äöü");
         assert_eq!(shortened("äöüß", 3), "äö…");
     }

@@ -114,7 +114,7 @@ async fn change(database: &sql::Database, human: &str) {
 }
 
 on_both_stores! {
-    async fn lists_are_the_same_whether_their_entries_are_written_or_not(store: Empty) {
+    async fn lists_do_not_depend_on_written_entries(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let database = sql::Database::open(&store.url).await;
@@ -165,7 +165,7 @@ on_both_stores! {
         }
     }
 
-    async fn a_page_costs_the_same_however_many_sessions_there_are(store: Empty) {
+    async fn the_cost_of_a_page_does_not_grow_with_the_number_of_sessions(store: Empty) {
         let database = sql::Database::open(&store.url).await;
         let mut costs = Vec::new();
         for (name, sessions) in [("few", 1000), ("many", 8000)] {

@@ -54,7 +54,7 @@ impl Empty {
 }
 
 on_both_stores! {
-    async fn the_current_entry_stands_in_every_list(store: Empty) {
+    async fn every_list_has_the_current_entry(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let human = store.human_named(&space, "h").await;
@@ -85,7 +85,7 @@ on_both_stores! {
         assert_eq!(key(&found.key), keys[0]);
     }
 
-    async fn of_racing_entries_one_is_put(store: Empty) {
+    async fn one_of_concurrent_entries_is_stored(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
         for round in 0..3_i64 {
@@ -124,7 +124,7 @@ on_both_stores! {
         assert_eq!(store.put_key(&astray).await.expect("the store"), Put::Raced);
     }
 
-    async fn changes_that_wait_to_be_announced_are_bounded(store: Empty) {
+    async fn unannounced_changes_are_bounded(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
         let mut taken = 0;
@@ -166,7 +166,7 @@ on_both_stores! {
         assert_eq!(current, second);
     }
 
-    async fn keys_of_a_session_are_those_of_all_who_ever_took_part(store: Empty) {
+    async fn keys_of_a_session_include_former_participants(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let agent = store.agent_named(&space, "a").await;
         let human = store.human_named(&space, "h").await;
@@ -270,7 +270,7 @@ on_both_stores! {
         assert!(store.announcements(NOW.plus_seconds(60), 10).await.expect("the store").is_empty());
     }
 
-    async fn a_type_that_the_version_before_does_not_know_is_read_back(store: Empty) {
+    async fn a_type_unknown_to_the_previous_release_is_readable(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -289,7 +289,7 @@ on_both_stores! {
         assert_eq!(known, 2);
     }
 
-    async fn retention_takes_the_keys_of_guests_along(store: Empty) {
+    async fn retention_deletes_keys_of_guests(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -307,7 +307,7 @@ on_both_stores! {
         assert_eq!(store.announcements(NOW, 10).await.expect("the store").len(), 1);
     }
 
-    async fn a_backup_is_one_object_of_one_human(store: Empty) {
+    async fn a_human_has_one_key_backup(store: Empty) {
         let space = store.space("one").await;
         let (human, other) = (store.human_named(&space, "h").await, store.human_named(&space, "o").await);
         assert_eq!(store.key_backup(human.id).await.expect("the store"), None);

@@ -10,7 +10,7 @@ use hiloop::protocol::page::PageRequest;
 use hiloop::store::{Listed, LockWait, Moment};
 
 on_both_stores! {
-    async fn the_audit_log_is_kept_by_space(store: Empty) {
+    async fn audit_entries_are_scoped_by_space(store: Empty) {
         let (a, b) = (store.space("a").await, store.space("b").await);
         let entry = |space: Option<SpaceId>, at: Timestamp| {
             let source = AuditSource { origin: Some("203.0.113.7".to_owned()), request_id: Some("r".to_owned()) };
@@ -51,7 +51,7 @@ on_both_stores! {
         assert_eq!(list(true, None, page(1, 10)).await.data, [second]);
     }
 
-    async fn nothing_is_seen_from_outside_its_scope(store: Empty) {
+    async fn no_query_returns_rows_outside_its_scope(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let agent = store.agent_named(&space, "a").await;
         let outsider = store.agent_named(&space, "outsider").await;

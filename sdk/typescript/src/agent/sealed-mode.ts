@@ -4,7 +4,8 @@ import type { Member } from "../e2e/directory.js";
 import { makeEntry } from "../e2e/entries.js";
 import { Refused, Unverified } from "../e2e/errors.js";
 import type { Pair } from "../e2e/header.js";
-import { isComponent, type OpenedMessage, senderOf } from "../e2e/messages.js";
+import type { Pins } from "../e2e/pins.js";
+import { isComponent, NOT_ON_TIMELINE, type OpenedMessage, senderOf } from "../e2e/messages.js";
 import { isSealed, type OpenedEnvelope, unverifiedHeader } from "../e2e/open.js";
 import { makeReceipt, type Receipt } from "../e2e/receipts.js";
 import { type SealedEnvelope } from "../e2e/seal.js";
@@ -74,7 +75,7 @@ export class SealedMode implements Mode {
     if (!from) return encryptedTitle ? null : title;
     const { reader } = await this.options.agents.encrypting(agent);
     try {
-      const { header, plain } = await reader.openEnvelope(encryptedTitle, id, from.id, `title of ${id}`);
+      const { header, plain } = await reader.openEnvelope(encryptedTitle, id, from.id, `title of ${id}`, NOT_ON_TIMELINE);
       return header.kind === "title" ? (asContent(plain.content)?.text ?? null) : null;
     } catch (error) {
       if (error instanceof Refused) return null;
@@ -116,7 +117,7 @@ export class SealedMode implements Mode {
     let opened: OpenedEnvelope;
     try {
       opened = await reader.openEnvelope(response.encryptedContent, sessionId, response.respondedBy.id, response.messageId);
-      this.checkKey(opened.header.from, sealed.header.to, await device.pins.current(opened.header.from.id));
+      await checkKey(device.pins, opened.header.from, sealed.header.to);
       checkAnswer(opened, { digest: sealed.digest, header: sealed.header, actions: offeredActions(components) }, this.firstSeen(opened.digest));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -137,12 +138,6 @@ export class SealedMode implements Mode {
     if (messages.length === 0) return [];
     const { reader } = await this.options.agents.encrypting(agent);
     return reader.readAll(messages);
-  }
-
-  /** An earlier key of a person counts where the question was sealed to it; a thief of an older one answers nothing. */
-  private checkKey(from: Pair, to: readonly Pair[], current: { keyId: string } | null): void {
-    if (!current) throw new Refused("key_changed");
-    if (from.keyId !== current.keyId && !to.some(({ id, keyId }) => id === from.id && keyId === from.keyId)) throw new Refused("not_pinned");
   }
 
   private firstSeen(digest: string): number {
@@ -185,4 +180,11 @@ export class SealedMode implements Mode {
 
 function recipients(members: readonly Member[]) {
   return members.flatMap(({ recipient }) => recipient ?? []);
+}
+
+/** An earlier key of a person counts where the question was sealed to it; a thief of an older one answers nothing. */
+async function checkKey(pins: Pins, from: Pair, to: readonly Pair[]): Promise<void> {
+  const current = await pins.current(from.id);
+  if (!current) throw new Refused(pins.changeOf(from.id) ? "key_changed" : "not_attested");
+  if (from.keyId !== current.keyId && !to.some(({ id, keyId }) => id === from.id && keyId === from.keyId)) throw new Refused("not_pinned");
 }

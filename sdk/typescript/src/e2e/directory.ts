@@ -81,7 +81,8 @@ export class Directory {
       this.reported.add(change.keyId);
       this.source.onChanged?.(change, participant.name);
     }
-    const keys = participant.key ? await this.device.pins.current(principalId) : null;
+    // A key that the hub hides is sealed to all the same, once it is pinned.
+    const keys = await this.device.pins.current(principalId);
     return { principalId, participant, recipient: keys && { principalId, keys }, change };
   }
 

@@ -29,6 +29,9 @@ export interface OpenedMessage {
   mayMiss: boolean;
 }
 
+/** The seq of what is sealed but is no message: a title, a block. */
+export const NOT_ON_TIMELINE = -1;
+
 /** The id of the sender of a message, as the hub names it. */
 export function senderOf(message: Pick<Message, "senderAgentId" | "senderHumanId" | "senderGuestId">): string {
   return message.senderAgentId ?? message.senderGuestId ?? message.senderHumanId ?? "";

@@ -4,11 +4,11 @@ import { Directory, type Member } from "../e2e/directory.js";
 import { checkedEntry, makeEntry } from "../e2e/entries.js";
 import { Refused } from "../e2e/errors.js";
 import { KeyPair, KeyRing } from "../e2e/keys.js";
-import { MessageReader, type OpenedMessage } from "../e2e/messages.js";
+import { MessageReader, NOT_ON_TIMELINE, type OpenedMessage } from "../e2e/messages.js";
 import { unverifiedHeader } from "../e2e/open.js";
 import { Pins } from "../e2e/pins.js";
 import { type KeyStore, type KeyStoreOpener, MemoryKeyStore } from "../e2e/store.js";
-import { asContent, outcomeOf } from "../envelope.js";
+import { asContent, outcomeOf, sealPlain } from "../envelope.js";
 import { HiloopError } from "../errors.js";
 import { Http, newKey } from "../http.js";
 import type { ComponentNode, Content, FeedItem, HubEvent, LoginReply, Message, Outcome, Page, Participant, Session, TimelinePage } from "../types.js";
@@ -98,6 +98,11 @@ export class Person {
     return found;
   }
 
+  /** A question, opened. */
+  async question(message: Message): Promise<PendingQuestion> {
+    return this.opened(await this.session(message.sessionId), message);
+  }
+
   /** Waits for the next question that no earlier call has returned. */
   async next(seen: ReadonlySet<string> = new Set(), { sessionId, timeout = 60_000 }: { sessionId?: string | undefined; timeout?: number | undefined } = {}): Promise<PendingQuestion> {
     const end = Date.now() + timeout;
@@ -109,7 +114,7 @@ export class Person {
     }
   }
 
-  /** Answers a question, sealed for everyone who takes part. */
+  /** Answers a question, sealed for everyone who takes part; without encryption where the question has none. */
   async answer({ message, opened }: Pick<PendingQuestion, "message" | "opened">, input: AnswerInput): Promise<Message> {
     const { action, text, values, settles = true } = input;
     const content: Content = {
@@ -118,8 +123,11 @@ export class Person {
       ...(values === undefined ? {} : { values }),
       ...(settles ? { outcome: input.outcome ?? outcomeOf(action) } : {}),
     };
+    const beside = { inReplyTo: message.id, ...(settles ? {} : { settles }) };
+    // Asked without encryption, and answered so.
+    if (opened.state === "plain") return this.post(message.sessionId, { encryptedContent: sealPlain(content), ...beside, outcome: content.outcome });
     const envelope = await this.seal(message.sessionId, settles ? "answer" : "message", { content }, opened.digest);
-    return this.post(message.sessionId, { encryptedContent: envelope, inReplyTo: message.id, ...(settles ? {} : { settles }) });
+    return this.post(message.sessionId, { encryptedContent: envelope, ...beside });
   }
 
   /** Says something in a session. */
@@ -140,7 +148,7 @@ export class Person {
     const from = unverifiedHeader(encryptedTitle)?.from;
     if (!from) return title;
     try {
-      const { header, plain } = await this.reader.openEnvelope(encryptedTitle, id, from.id, `title of ${id}`);
+      const { header, plain } = await this.reader.openEnvelope(encryptedTitle, id, from.id, `title of ${id}`, NOT_ON_TIMELINE);
       return header.kind === "title" ? (asContent(plain.content)?.text ?? null) : null;
     } catch (error) {
       if (error instanceof Refused) return null;

@@ -161,6 +161,16 @@ test("a guest opens what was said before, and answers the agent that invited the
   );
 });
 
+test("a guest who comes later opens the history, though the agent says nothing more", async () => {
+  const session = await bot.createSession({ participants: [] });
+  await bot.send(session.id, "Long before");
+  const { token } = await bot.createGuestToken(session.id, { name: "Noor" });
+  const noor = await Person.signIn({ baseUrl: hub.base, token });
+  await until("the history is shared", async () =>
+    (await noor.read(session.id)).find(({ opened }) => opened.content?.text === "Long before"),
+  );
+});
+
 test("an added person opens the history; rotated keys go on; replaced ones have to be trusted", async () => {
   const session = await bot.createSession({ participants: [{ type: "Human", email: alex.email }] });
   await bot.send(session.id, "One");

@@ -68,7 +68,7 @@ export class HiloopClient extends AgentCalls {
     const { platform, logger } = settings;
     super(settings);
     this.agentKeys = new Agents(this.api);
-    this.history = new History(this.api, this.agentKeys);
+    this.history = new History(this.api, this.agentKeys, this.closing.signal);
     this.mode =
       settings.encryption === "off"
         ? new PlainMode()

@@ -11,6 +11,10 @@ import { type Api, at } from "./api.js";
 import type { RequestOptions } from "./options.js";
 
 const PAGE_SIZE = 500;
+/** How often it looks whether someone who was added has a key, and for how long. */
+const FIRST_LOOK_MS = 2_000;
+const MAX_LOOK_MS = 60_000;
+const LOOK_FOR_MS = 3_600_000;
 
 export class History {
   /** Those whom this client added and who had no key then, by agent and session. */
@@ -19,6 +23,8 @@ export class History {
   constructor(
     private readonly api: Api,
     private readonly agents: Agents,
+    /** Ends the looking. */
+    private readonly closing: AbortSignal,
   ) {}
 
   /** Shares everything that this agent can open in a session; the number of messages that it opens. */
@@ -41,8 +47,25 @@ export class History {
   /** This client added a principal: shares at once, or as soon as it has a key. */
   added(sessionId: string, principalId: string, hasKey: boolean, options: RequestOptions): void {
     if (hasKey) return this.shareQuietly(sessionId, principalId, options);
-    const key = keyOf(this.api.agentOf(options), sessionId);
-    this.waiting.set(key, (this.waiting.get(key) ?? new Set()).add(principalId));
+    const agent = this.api.agentOf(options);
+    const key = keyOf(agent, sessionId);
+    const waiting = this.waiting.get(key) ?? new Set();
+    this.waiting.set(key, waiting.add(principalId));
+    if (waiting.size === 1) this.look(agent, sessionId, FIRST_LOOK_MS, this.api.settings.platform.now() + LOOK_FOR_MS);
+  }
+
+  /** Looks now and then whether those who wait have a key: the first key of a principal is not announced. */
+  private look(agent: string | null, sessionId: string, pauseMs: number, end: number): void {
+    const timer: unknown = setTimeout(() => {
+      if (this.closing.aborted || !this.waiting.get(keyOf(agent, sessionId))?.size || this.api.settings.platform.now() > end) return;
+      this.agents
+        .encrypting(agent)
+        .then(({ directory }) => directory.members(sessionId))
+        .then((members) => this.seen(agent, sessionId, members))
+        .catch(() => undefined)
+        .finally(() => this.look(agent, sessionId, Math.min(MAX_LOOK_MS, pauseMs * 1.5), end));
+    }, pauseMs);
+    letEnd(timer);
   }
 
   /** Everyone who takes part was read: someone may have a key now. */
@@ -90,4 +113,11 @@ export class History {
 
 function keyOf(agent: string | null, sessionId: string): string {
   return `${agent ?? ""} ${sessionId}`;
+}
+
+/** A timer that does not keep the process alive, where the platform can do that. */
+function letEnd(timer: unknown): void {
+  const { Deno } = globalThis as { Deno?: { unrefTimer?(timer: unknown): void } };
+  if (typeof timer === "object") (timer as { unref?(): void }).unref?.();
+  else Deno?.unrefTimer?.(timer);
 }

@@ -2,10 +2,10 @@
 import { Device } from "../e2e/device.js";
 import type { Member } from "../e2e/directory.js";
 import { Refused } from "../e2e/errors.js";
-import { senderOf } from "../e2e/messages.js";
-import { isSealed } from "../e2e/open.js";
+import { NOT_ON_TIMELINE, senderOf } from "../e2e/messages.js";
+import { isSealed, unverifiedHeader } from "../e2e/open.js";
 import { HiloopError } from "../errors.js";
-import type { Message, TimelinePage } from "../types.js";
+import type { Message, Session, TimelinePage } from "../types.js";
 import type { Agents, EncryptingAgent } from "./agents.js";
 import { type Api, at } from "./api.js";
 import type { RequestOptions } from "./options.js";
@@ -68,7 +68,7 @@ export class History {
     letEnd(timer);
   }
 
-  /** Everyone who takes part was read: someone may have a key now. */
+  /** The participants were read: one of those who wait may have a key now. */
   seen(agent: string | null, sessionId: string, members: readonly Member[]): void {
     const waiting = this.waiting.get(keyOf(agent, sessionId));
     for (const { principalId, recipient } of members) {
@@ -90,19 +90,21 @@ export class History {
     sessionId: string,
     options: RequestOptions,
   ): Promise<{ digest: string; contentKey: Uint8Array }[]> {
+    const { encryptedTitle } = await this.api.call<Session>("GET", at(sessionId), options);
     const opened = [];
+    const author = unverifiedHeader(encryptedTitle)?.from.id;
+    if (author !== undefined) {
+      const title = reader.openEnvelope(encryptedTitle, sessionId, author, `title of ${sessionId}`, NOT_ON_TIMELINE);
+      opened.push(...(await title.then((one) => [one], nothingIfRefused)));
+    }
     for (let after = 0; ;) {
       const query = { after, limit: PAGE_SIZE };
       const page = await this.api.call<TimelinePage>("GET", at(sessionId, "/timeline"), options, { query });
       for (const { type, data } of page.data) {
         const message = type === "message.created" ? (data?.message as Message) : null;
         if (!message || !isSealed(message.encryptedContent)) continue;
-        try {
-          const one = await reader.openEnvelope(message.encryptedContent, sessionId, senderOf(message), message.id, message.seq);
-          if (!("keys" in one.plain)) opened.push(one);
-        } catch (error) {
-          if (!(error instanceof Refused)) throw error;
-        }
+        const one = reader.openEnvelope(message.encryptedContent, sessionId, senderOf(message), message.id, message.seq);
+        opened.push(...(await one.then((sealed) => ("keys" in sealed.plain ? [] : [sealed]), nothingIfRefused)));
       }
       const last = page.data.at(-1);
       if (!page.hasMore || !last) return opened;
@@ -113,6 +115,11 @@ export class History {
 
 function keyOf(agent: string | null, sessionId: string): string {
   return `${agent ?? ""} ${sessionId}`;
+}
+
+function nothingIfRefused(error: unknown): [] {
+  if (error instanceof Refused) return [];
+  throw error;
 }
 
 /** A timer that does not keep the process alive, where the platform can do that. */

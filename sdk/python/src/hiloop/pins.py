@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ class FolderPins:
     def __init__(self, base_url: str, principal_id: str, folder: Path | None = None) -> None:
         self.folder = (folder or storage.config_folder()) / "pins" / file_stem(base_url, principal_id)
         storage.make_folder(self.folder)
+        if not os.access(self.folder, os.W_OK):
+            raise PermissionError(f"{self.folder} is not writable")
 
     def load(self, principal_id: str) -> Pin | None:
         """The pin of a principal."""

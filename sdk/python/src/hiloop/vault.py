@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -102,6 +103,11 @@ class Vault:
         accepted = Accepted(sealed.header, sealed.digest, dict(sealed.plain), sealed.content_key, sealed.envelope)
         self._record(accepted, message_id, seq)
         return accepted
+
+    def as_sent(self, opened: Opened) -> Opened:
+        """An own message with how many can open it."""
+        header = opened.accepted.header if opened.accepted else None
+        return opened if header is None else replace(opened, sealed_for=self._sealed_for(header))
 
     # --- opening --------------------------------------------------------------------------------------------------
 

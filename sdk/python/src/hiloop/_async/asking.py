@@ -60,6 +60,8 @@ class AsyncAsking(AsyncSending):
         - `timeout`: how long to wait; then `WaitTimeoutError`, and the question stays pending.
         """
         people = [to] if isinstance(to, str) else to
+        if people is not None and not people:
+            raise ConfigurationError("to names nobody")
         wait = None if timeout is None else parse_duration(timeout).total_seconds()
         started = time.monotonic()
         due = None if deadline is None else deadline_of(deadline)
@@ -82,6 +84,11 @@ class AsyncAsking(AsyncSending):
             asked = await self._put(title, draft, people, session, question, wait)
         except NoKeyInTime:
             return Decision("expired")
+        except HiloopError as error:
+            # The deadline passed on the way.
+            if error.status == 400 and due is not None and due <= now():
+                return Decision("expired")
+            raise
         left = None if wait is None else max(0.0, wait - (time.monotonic() - started))
         decision = await self._settled(asked, left, on_remark)
         if decision.message is not None:
@@ -219,12 +226,13 @@ class AsyncAsking(AsyncSending):
         longest = _LONG_POLL if on_remark is None else _WITH_REMARKS
         remarks = Remarks(asked.message_id)
         while True:
-            started = time.monotonic()
+            started, heard = time.monotonic(), remarks.after
             hold = asked.hold(longest, now()) if end is None else max(0, min(longest, int(end - started)))
             try:
-                raw = await self._http.attempt("GET", path, params={"timeout": hold}, hold=hold)
-                if on_remark is not None:
-                    await self._pass_remarks(asked, remarks, on_remark)
+                if on_remark is None:
+                    raw = await self._http.attempt("GET", path, params={"timeout": hold}, hold=hold)
+                else:
+                    raw = await self._listen(asked, remarks, on_remark, hold)
             except HiloopError as error:
                 if error.status == 0 and error.code not in ("UNREACHABLE", "TIMEOUT"):
                     raise
@@ -236,7 +244,7 @@ class AsyncAsking(AsyncSending):
                 if decision is not None:
                     return decision
                 # A node that drains replies at once.
-                is_early = time.monotonic() - started < hold - 1
+                is_early = time.monotonic() - started < hold - 1 and remarks.after == heard
                 pause = idle.next() if is_early else 0.0
                 if not is_early:
                     idle.reset()
@@ -264,11 +272,20 @@ class AsyncAsking(AsyncSending):
             decision = decide(vault, asked, raw, at)
         return decision
 
-    async def _pass_remarks(self, asked: Asked, remarks: Remarks, on_remark: OnRemark) -> None:
-        for raw in await self._http.all(f"/v1/agent/sessions/{asked.session_id}/messages"):
+    async def _listen(self, asked: Asked, remarks: Remarks, on_remark: OnRemark, hold: int) -> Mapping[str, Any]:
+        """Passes on what people write, for at most `hold` seconds until something is written; returns the question."""
+        path = f"/v1/agent/sessions/{asked.session_id}"
+        if remarks.after is not None:
+            params = {"after": remarks.after, "timeout": hold}
+            await self._http.attempt("GET", f"{path}/await", params=params, hold=hold)
+        question: Mapping[str, Any] = {}
+        for raw in await self._http.all(f"{path}/messages"):
+            if raw["id"] == asked.message_id:
+                question = raw
             if remarks.is_new(raw):
                 message = await self._read_message(raw)
                 await runtime.maybe_await(on_remark(message))
+        return question
 
     # --- without a question ---------------------------------------------------------------------------------------
 
@@ -338,7 +355,7 @@ class AsyncAsking(AsyncSending):
             raw, asked = await self._post(session_id, draft, key=idempotency_key)
         except NoKeyInTime:
             raise HiloopError("nobody who may answer had a key before the deadline", code="NO_KEY") from None
-        return Message.read(raw, asked.opened)
+        return Message.read(raw, (await self._secrets()).as_sent(asked.opened))
 
     async def answers(self) -> list[Decision]:
         """Settled questions of this agent that nobody has acknowledged, oldest first: read them after a restart.

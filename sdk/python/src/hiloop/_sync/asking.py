@@ -61,6 +61,8 @@ class Asking(Sending):
         - `timeout`: how long to wait; then `WaitTimeoutError`, and the question stays pending.
         """
         people = [to] if isinstance(to, str) else to
+        if people is not None and not people:
+            raise ConfigurationError("to names nobody")
         wait = None if timeout is None else parse_duration(timeout).total_seconds()
         started = time.monotonic()
         due = None if deadline is None else deadline_of(deadline)
@@ -83,6 +85,11 @@ class Asking(Sending):
             asked = self._put(title, draft, people, session, question, wait)
         except NoKeyInTime:
             return Decision("expired")
+        except HiloopError as error:
+            # The deadline passed on the way.
+            if error.status == 400 and due is not None and due <= now():
+                return Decision("expired")
+            raise
         left = None if wait is None else max(0.0, wait - (time.monotonic() - started))
         decision = self._settled(asked, left, on_remark)
         if decision.message is not None:
@@ -218,12 +225,13 @@ class Asking(Sending):
         longest = _LONG_POLL if on_remark is None else _WITH_REMARKS
         remarks = Remarks(asked.message_id)
         while True:
-            started = time.monotonic()
+            started, heard = time.monotonic(), remarks.after
             hold = asked.hold(longest, now()) if end is None else max(0, min(longest, int(end - started)))
             try:
-                raw = self._http.attempt("GET", path, params={"timeout": hold}, hold=hold)
-                if on_remark is not None:
-                    self._pass_remarks(asked, remarks, on_remark)
+                if on_remark is None:
+                    raw = self._http.attempt("GET", path, params={"timeout": hold}, hold=hold)
+                else:
+                    raw = self._listen(asked, remarks, on_remark, hold)
             except HiloopError as error:
                 if error.status == 0 and error.code not in ("UNREACHABLE", "TIMEOUT"):
                     raise
@@ -235,7 +243,7 @@ class Asking(Sending):
                 if decision is not None:
                     return decision
                 # A node that drains replies at once.
-                is_early = time.monotonic() - started < hold - 1
+                is_early = time.monotonic() - started < hold - 1 and remarks.after == heard
                 pause = idle.next() if is_early else 0.0
                 if not is_early:
                     idle.reset()
@@ -263,11 +271,20 @@ class Asking(Sending):
             decision = decide(vault, asked, raw, at)
         return decision
 
-    def _pass_remarks(self, asked: Asked, remarks: Remarks, on_remark: OnRemark) -> None:
-        for raw in self._http.all(f"/v1/agent/sessions/{asked.session_id}/messages"):
+    def _listen(self, asked: Asked, remarks: Remarks, on_remark: OnRemark, hold: int) -> Mapping[str, Any]:
+        """Passes on what people write, for at most `hold` seconds until something is written; returns the question."""
+        path = f"/v1/agent/sessions/{asked.session_id}"
+        if remarks.after is not None:
+            params = {"after": remarks.after, "timeout": hold}
+            self._http.attempt("GET", f"{path}/await", params=params, hold=hold)
+        question: Mapping[str, Any] = {}
+        for raw in self._http.all(f"{path}/messages"):
+            if raw["id"] == asked.message_id:
+                question = raw
             if remarks.is_new(raw):
                 message = self._read_message(raw)
                 runtime.maybe_await(on_remark(message))
+        return question
 
     # --- without a question ---------------------------------------------------------------------------------------
 
@@ -337,7 +354,7 @@ class Asking(Sending):
             raw, asked = self._post(session_id, draft, key=idempotency_key)
         except NoKeyInTime:
             raise HiloopError("nobody who may answer had a key before the deadline", code="NO_KEY") from None
-        return Message.read(raw, asked.opened)
+        return Message.read(raw, (self._secrets()).as_sent(asked.opened))
 
     def answers(self) -> list[Decision]:
         """Settled questions of this agent that nobody has acknowledged, oldest first: read them after a restart.

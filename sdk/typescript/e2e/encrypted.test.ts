@@ -90,10 +90,12 @@ test("it waits for a person who has no key yet", async () => {
   const account = await hub.human("Blake");
   const asked = bot.ask("Are you there?", { to: account.email });
   await until("the session is there", async () =>
-    (await bot.listSessions()).data.find(({ pendingCount, encryptedTitle }) => pendingCount === 0 && encryptedTitle),
+    (await bot.listSessions()).data.find(({ pendingCount, encryptedTitle }) => pendingCount === 0 && encryptedTitle === null),
   );
   const blake = await Person.signIn({ baseUrl: hub.base, ...account });
-  await blake.answer(await blake.next(), { action: "approve" });
+  const question = await blake.next();
+  expect(await blake.titleOf(await blake.session(question.message.sessionId))).toBe("Are you there?");
+  await blake.answer(question, { action: "approve" });
   expect(await asked).toMatchObject({ approved: true, respondent: { name: "Blake" } });
   const nobody = await hub.human("Nobody");
   expect(await bot.ask("Hello?", { to: nobody.email, deadline: 1 })).toMatchObject({
@@ -159,6 +161,17 @@ test("a guest opens what was said before, and answers the agent that invited the
   await until("the history is shared", async () =>
     (await priya.read(session.id)).find(({ opened }) => opened.content?.text === "Before you came"),
   );
+});
+
+test("a guest who comes later opens the history, though the agent says nothing more", async () => {
+  const session = await bot.createSession({ title: "Early days", participants: [] });
+  await bot.send(session.id, "Long before");
+  const { token } = await bot.createGuestToken(session.id, { name: "Noor" });
+  const noor = await Person.signIn({ baseUrl: hub.base, token });
+  await until("the history is shared", async () =>
+    (await noor.read(session.id)).find(({ opened }) => opened.content?.text === "Long before"),
+  );
+  expect(await noor.titleOf(await noor.session(session.id))).toBe("Early days");
 });
 
 test("an added person opens the history; rotated keys go on; replaced ones have to be trusted", async () => {

@@ -68,7 +68,7 @@ export class HiloopClient extends AgentCalls {
     const { platform, logger } = settings;
     super(settings);
     this.agentKeys = new Agents(this.api);
-    this.history = new History(this.api, this.agentKeys);
+    this.history = new History(this.api, this.agentKeys, this.closing.signal);
     this.mode =
       settings.encryption === "off"
         ? new PlainMode()
@@ -119,7 +119,7 @@ export class HiloopClient extends AgentCalls {
 
   /** Sends a message once, however often the network or a restart of the hub interrupts it. A string is its text. */
   async send(sessionId: string, message: string | MessageInput, options: WriteOptions = {}): Promise<Message> {
-    const sent = await this.questions.send(sessionId, message, options, null, { timeout: this.api.settings.timeoutMs });
+    const sent = await this.questions.send(sessionId, message, options, { timeout: this.api.settings.timeoutMs });
     this.threads.sent(this.api.agentOf(options), sent);
     return sent;
   }

@@ -25,7 +25,7 @@ export interface SealedModeOptions {
   answerers: Answerers;
   message(agent: string | null, sessionId: string, messageId: string): Promise<Message>;
   now(): number;
-  /** Called with everyone who takes part whenever that is read. */
+  /** Called with the participants of a session whenever they are read. */
   onMembers(agent: string | null, sessionId: string, members: readonly Member[]): void;
 }
 
@@ -73,7 +73,7 @@ export class SealedMode implements Mode {
     session: { id: string; title: string | null; encryptedTitle: Envelope | null },
   ): Promise<string | null> {
     const { id, title, encryptedTitle } = session;
-    // The hub does not say who gave the title: anyone who takes part may have.
+    // The hub does not name the author of a title: any participant may be it.
     const from = unverifiedHeader(encryptedTitle)?.from;
     if (!from) return encryptedTitle ? null : title;
     const { reader } = await this.options.agents.encrypting(agent);

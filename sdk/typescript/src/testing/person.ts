@@ -130,7 +130,7 @@ export class Person {
     }
   }
 
-  /** Answers a question, sealed for everyone who takes part; without encryption where the question has none. */
+  /** Answers a question, sealed for every participant; without encryption where the question has none. */
   async answer({ message, opened }: Pick<PendingQuestion, "message" | "opened">, input: AnswerInput): Promise<Message> {
     const { action, text, values, settles = true } = input;
     const content: Content = {

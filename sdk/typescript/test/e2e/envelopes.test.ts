@@ -18,7 +18,7 @@ async function sealedByAnn(
 
 const from = (sender: string, carrier = "m1", session = SESSION) => ({ session, sender, carrier });
 
-test("what is sealed opens for its recipients and its sender, and for no one else", async () => {
+test("what is sealed opens for its recipients and its sender, and for no other principal", async () => {
   const { device, sealed } = await sealedByAnn();
   for (const receiver of [device, await deviceOf("bot")]) {
     expect((await receiver.open(sealed.envelope, from(ann.id))).plain).toEqual({ content: { text: "hi" } });

@@ -121,7 +121,7 @@ test("another person's answer, under their name or under Ann's", async () => {
   }
 });
 
-test("somebody whom the hub adds to the session of a question", async () => {
+test("a participant whom the hub adds to the session of a question", async () => {
   const { stage, ann } = await stageOf();
   const mallory = await stage.person("Mallory");
   stage.lie = (path, body) => {
@@ -188,7 +188,7 @@ test("hidden keys: it waits, and never falls back to a question that the hub can
     message: null,
   });
   expect([...stage.hub.sessions.values()].flatMap(({ messages }) => messages)).toEqual([]);
-  expect(stage.warnings.join()).toContain("nobody who may answer has an encryption key");
+  expect(stage.warnings.join()).toContain("none of those who may answer has an encryption key");
 });
 
 test("a changed deadline: an answer after the sealed one does not count", async () => {

@@ -35,9 +35,10 @@ class AsyncWaiting(AsyncSending):
         the action of the pressed button, or the text. It does not acknowledge.
         """
         wait = None if timeout is None else parse_duration(timeout).total_seconds()
-        message_id = message_id or self._last_question.get(session_id)
-        if message_id is None:
-            message_id = await self._newest_question(session_id)
+        asked = self._asked.get(session_id)
+        if asked is not None and message_id in (None, asked.message_id):
+            return await self._settled(asked, wait, None)
+        message_id = message_id or await self._newest_question(session_id)
         if message_id is None:
             return await self._next_message(session_id, wait)
         raw = await self._http.get(f"/v1/agent/sessions/{session_id}/messages/{message_id}")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ..accept import Accepted
 from ..codec import format_time, now
 from ..decision import Asked
 from ..drafts import Draft
@@ -66,9 +67,7 @@ class Sending(Base):
         body["encryptedContent"] = sealed.envelope
         raw = self._http.post(f"/v1/agent/sessions/{session}/messages", body, key)
         accepted = vault.sent(sealed, raw["id"], raw["seq"])
-        if draft.response_required:
-            self._last_question[session] = raw["id"]
-        return raw, Asked(session, raw["id"], accepted, draft.content, draft.components)
+        return raw, self._sent(session, draft, raw, accepted)
 
     def _post_plain(
         self, session: str, draft: Draft, body: dict[str, Any], key: str | None
@@ -80,9 +79,13 @@ class Sending(Base):
         if draft.answerers is not None:
             body["answerers"] = self._resolve(session, draft.answerers)
         raw = self._http.post(f"/v1/agent/sessions/{session}/messages", body, key)
+        return raw, self._sent(session, draft, raw, None)
+
+    def _sent(self, session: str, draft: Draft, raw: Mapping[str, Any], accepted: Accepted | None) -> Asked:
+        asked = Asked(session, raw["id"], accepted, draft.content, draft.components)
         if draft.response_required:
-            self._last_question[session] = raw["id"]
-        return raw, Asked(session, raw["id"], None, draft.content, draft.components)
+            self._asked[session] = asked
+        return asked
 
     def _resolve(self, session: str, people: Sequence[str]) -> list[str]:
         """The ids of people who are named by e-mail address or id. Who does not take part yet is added."""

@@ -167,7 +167,9 @@ def test_mutated_envelopes_are_refused_and_nothing_else() -> None:
         target: Any = rng.choice([envelope, rng.choice(envelope["wrappings"])])
         target[rng.choice(list(target))] = rng.choice(JUNK)
         try:
-            assert opened(envelope) == {"content": {"action": "approve"}}, "a wrapping of somebody else was changed"
+            assert opened(envelope) == {"content": {"action": "approve"}}, (
+                "the wrapping of another recipient was changed"
+            )
         except Refused:
             continue
 

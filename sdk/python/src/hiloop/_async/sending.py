@@ -25,7 +25,7 @@ _MOST_KEYS = 1000
 
 
 class NoKeyInTime(Exception):  # noqa: N818 (not an error of the public API)
-    """Nobody who may answer had published a key when the deadline of the question came."""
+    """None of those who may answer had published a key before the deadline of the question."""
 
 
 class AsyncSending(AsyncBase):
@@ -129,11 +129,13 @@ class AsyncSending(AsyncBase):
                     raise changed
             if not is_told:
                 is_told = True
-                _LOG.warning("hiloop: nobody who may answer has a key yet; waiting for one (session %s)", session)
+                _LOG.warning(
+                    "hiloop: none of those who may answer has a key yet; waiting for one (session %s)", session
+                )
             if is_over:
                 raise NoKeyInTime
             if end is not None and time.monotonic() >= end:
-                raise WaitTimeoutError("nobody who may answer has a key yet")
+                raise WaitTimeoutError("none of those who may answer has a key yet")
             await runtime.sleep(_until(_POLL, draft.deadline))
 
     async def _digest_of(self, session: str, message_id: str) -> str | None:

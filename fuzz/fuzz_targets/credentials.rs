@@ -2,9 +2,9 @@
 #![no_main]
 
 use futures::executor::block_on;
-use hiloop::auth::credential::{api_key_of, bearer_of};
-use hiloop::auth::secret::has_form;
-use hiloop::auth::{JwtConfig, JwtSecrets, Jwts};
+use hiloop::testing::credential::{api_key_of, bearer_of};
+use hiloop::testing::secret::has_form;
+use hiloop::testing::{JwtConfig, JwtSecrets, Jwts};
 use hiloop::domain::Timestamp;
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;

@@ -2,7 +2,7 @@
 #![no_main]
 
 use hiloop::protocol::frame::client::{ClientFrame, parse};
-use hiloop::ws::state::{Effect, ProtocolState};
+use hiloop::testing::{Effect, ProtocolState};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

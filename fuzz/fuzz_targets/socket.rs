@@ -5,7 +5,7 @@
 use hiloop::protocol::close::CloseCode;
 use hiloop::protocol::limits::MAX_MESSAGE;
 use hiloop::protocol::rfc6455::decode::{Decoder, Incoming};
-use hiloop::ws::state::{Effect, ProtocolState};
+use hiloop::testing::{Effect, ProtocolState};
 use libfuzzer_sys::fuzz_target;
 
 fn decode(pieces: &[&[u8]]) -> (Vec<Incoming>, Option<CloseCode>) {

@@ -26,16 +26,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 pub(super) struct Demo {
-    /// The URL under which the hub is reached
+    /// URL of the hub
     #[arg(long, env = "HILOOP_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// API key; without one, the demo makes itself a key in the hub's store for as long as it runs
+    /// API key; without one, the demo creates a temporary key in the hub's store
     #[arg(long, env = "HILOOP_KEY", hide_env_values = true)]
     key: Option<String>,
     /// End after one conversation
     #[arg(long)]
     once: bool,
-    /// How long the agent types at a message, in seconds
+    /// Time that the agent types before it posts a message, in seconds
     #[arg(long, default_value = "1.5", value_parser = seconds)]
     pace: Duration,
     /// `off`, for the chat page, which does not encrypt yet, or `required`

@@ -12,9 +12,7 @@ use crate::net::web_origin::AllowedOrigins;
 use crate::protocol::limits::{AUTH_SECONDS, HEARTBEAT_SECONDS, PONG_SECONDS};
 use ipnet::IpNet;
 pub use parse::is_safe_for_keys;
-pub use settings::{
-    DEFAULT_SPACE, DatabaseSettings, JwtSettings, ListenSettings, LogSettings, QuotaSettings, Settings,
-};
+pub use settings::{DEFAULT_SPACE, DatabaseSettings, JwtSettings, ListenSettings, LogSettings, Settings};
 use std::net::SocketAddr;
 use std::time::Duration;
 use thiserror::Error;

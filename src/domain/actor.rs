@@ -1,4 +1,4 @@
-//! Who did something: the `{type, id, name}` on events and responses.
+//! Actors: the `{type, id, name}` on events and responses.
 
 use super::{KeyId, PrincipalId, SpaceId};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub enum ActorType {
     System,
 }
 
-/// Who did something; a `System` has no id.
+/// The agent, human, guest or hub that did something; a `System` has no id.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Actor {
     #[serde(rename = "type")]
@@ -29,7 +29,7 @@ impl Actor {
     }
 }
 
-/// Who made or changed something of the directory: an actor, and the API key that it was done with.
+/// The author of a change of the directory: an actor, and the API key that was used.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Author {
@@ -62,7 +62,7 @@ impl Author {
     }
 }
 
-/// How far a principal sees. Every look-up of the store takes one, so that scoping happens in the query.
+/// The sessions that a principal sees. Every look-up of the store takes one, so that scoping happens in the query.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Scope {
     /// Every session of one space (a key with `space` or more).

@@ -1,4 +1,4 @@
-//! Who may answer a question, and whether it can still be answered (contract sections 4 and 6).
+//! Which actors may answer a question, and whether it can still be answered (contract sections 4 and 6).
 
 use super::facts::Facts;
 use super::message::{MessageState, MessageStatus};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What happened. The names are on the wire, in the store and in the log.
+/// The types of entries. Their names are on the wire, in the store and in the log.
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
         /// What an entry of the audit log reports.
@@ -26,7 +26,7 @@ macro_rules! events {
 }
 
 events! {
-    /// Somebody signed in with a password, or failed to.
+    /// A sign-in with a password, or a failed one.
     SignIn = "sign_in",
     /// A sign-in was ended by its human or by a logout.
     SignInEnded = "sign_in.ended",
@@ -122,7 +122,7 @@ pub struct AuditEntry {
     /// What happened, such as `key.created`.
     #[schema(value_type = String)]
     pub event: AuditEvent,
-    /// Null where nobody is authenticated.
+    /// Null if the request is not authenticated.
     pub actor: Option<Author>,
     pub target: Option<AuditTarget>,
     /// Address of the client; the /64 network of an IPv6 one. Null for the command line.
@@ -136,7 +136,7 @@ impl AuditEntry {
     /// How long entries are kept: 400 days.
     pub const KEPT_MILLIS: i64 = 400 * 24 * 60 * 60 * 1000;
 
-    /// A success that happens now, by this request. [`Self::by`], [`Self::on`] and [`Self::failed`] say more.
+    /// A success that happens now, by this request. [`Self::by`], [`Self::on`] and [`Self::failed`] add the rest.
     pub fn new(event: AuditEvent, space: Option<SpaceId>, source: &AuditSource, at: Timestamp) -> Self {
         Self {
             id: Uuid::now_v7(),

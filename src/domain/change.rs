@@ -9,7 +9,7 @@ use super::{
     Timestamp,
 };
 
-/// One event to append, without its place.
+/// One event to append, without its position.
 #[derive(Clone, Debug)]
 pub enum Change {
     SessionCreated(Vec<Participant>),

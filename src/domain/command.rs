@@ -1,4 +1,4 @@
-//! Commands: what a caller, or the hub itself, wants to do to one session.
+//! Commands: changes of one session that a caller, or the hub itself, requests.
 
 use super::keys::KeyChange;
 use super::message::AnswerOutcome;
@@ -24,7 +24,7 @@ pub enum Command {
     },
     RemoveParticipant(WhichParticipant),
     /// The hub's own: a participant has another public key.
-    TellKey(Box<KeyChange>),
+    AnnounceKey(Box<KeyChange>),
     /// The asking agent has taken the outcome of this message.
     Acknowledge(Acknowledgement),
     /// One more block for an interaction.
@@ -60,7 +60,7 @@ pub struct NewMessage {
     pub in_reply_to: Option<MessageId>,
     /// Of a person: whether it answers the message that it replies to, rather than being a remark on it.
     pub settles: bool,
-    /// What that answer says in clear.
+    /// The outcome of that answer, which is not encrypted.
     pub outcome: Option<AnswerOutcome>,
 }
 

@@ -42,7 +42,7 @@ pub fn decide(session: &Session, facts: Facts<'_>, command: &Command) -> Decisio
             ),
             None => Decision::refuse(Refusal::NotFound("Participant")),
         },
-        Command::TellKey(change) => tell_key(session, facts, change),
+        Command::AnnounceKey(change) => announce_key(session, facts, change),
         Command::Acknowledge(acknowledgement) => acknowledge(facts, *acknowledgement),
         Command::PushBlocks(block) => push_blocks(session, facts, block),
     }
@@ -72,8 +72,8 @@ pub fn post(session: &Session, facts: Facts<'_>, new: &NewMessage) -> Decision {
     if is_past(new.deadline_at, facts.now) {
         return Decision::refuse(Refusal::invalid("deadlineAt", "must not be in the past"));
     }
-    if let Some(stranger) = facts.strangers.first() {
-        return Decision::refuse(Refusal::invalid("answerers", &format!("names {stranger}, who does not take part")));
+    if let Some(unknown) = facts.unknown_answerers.first() {
+        return Decision::refuse(Refusal::invalid("answerers", &format!("names {unknown}, who does not take part")));
     }
     if new.response_required && session.pending_count >= MAX_PENDING {
         let text = format!("{MAX_PENDING} messages of this session wait for a response, which is as many as may");
@@ -133,7 +133,7 @@ fn is_past(deadline: Option<Timestamp>, now: Timestamp) -> bool {
     deadline.is_some_and(|deadline| deadline <= now)
 }
 
-/// What closes an active session: everything pending is cancelled first. Nothing for one that is closed already.
+/// The changes that close an active session: everything pending is cancelled first. None if it is closed already.
 fn closing(session: &Session, facts: Facts<'_>) -> Vec<Change> {
     if session.status != SessionStatus::Active {
         return Vec::new();
@@ -170,17 +170,17 @@ fn add_participant(
     Decision::accept(vec![Change::ParticipantAdded(participant, guest.cloned())], reply)
 }
 
-/// `name`, or with the first number after it by which it is nobody else's.
+/// `name`, or `name` with the first number that makes it unique.
 fn free_name(name: &str, others: &HashSet<String>) -> String {
     let numbered = (2..).map(|number| format!("{name} {number}"));
     let mut names = std::iter::once(name.to_owned()).chain(numbered);
     names.find(|name| !others.contains(&folded_name(name))).unwrap_or_else(|| name.to_owned())
 }
 
-/// Tells an active session of a participant's new key, unless its timeline has that one or a later one already.
-fn tell_key(session: &Session, facts: Facts<'_>, change: &KeyChange) -> Decision {
-    let is_news = facts.told_key.is_none_or(|told| told < change.entry.created_at);
-    let told = facts.participant.filter(|_| is_news && session.status == SessionStatus::Active);
-    let change = told.map(|participant| Change::ParticipantKeyChanged(participant.id, Box::new(change.clone())));
+/// Announces a participant's new key in an active session, unless its timeline has that key or a later one.
+fn announce_key(session: &Session, facts: Facts<'_>, change: &KeyChange) -> Decision {
+    let is_news = facts.announced_key.is_none_or(|announced| announced < change.entry.created_at);
+    let participant = facts.participant.filter(|_| is_news && session.status == SessionStatus::Active);
+    let change = participant.map(|participant| Change::ParticipantKeyChanged(participant.id, Box::new(change.clone())));
     Decision::accept(change.into_iter().collect(), CommandResult::Session)
 }

@@ -17,7 +17,7 @@ pub struct Envelope(Box<RawValue>);
 impl Envelope {
     /// Reads what a client sent as `field`: an envelope object, a string that is the JSON of one, or any other
     /// string, which becomes the ciphertext (contract section 3). `max_bytes` bounds what was sent: a string's own
-    /// bytes (not the envelope around them, of which the client knows nothing), an object's JSON.
+    /// bytes (not the envelope around them, which the client does not see), an object's JSON.
     pub fn from_sent(field: &str, sent: &RawValue, max_bytes: usize) -> Result<Self, Refusal> {
         let refused = |unfit: Unfit| match unfit {
             Unfit::TooLarge => Refusal::TooLarge(format!("Field '{field}' must have at most {max_bytes} bytes")),
@@ -72,7 +72,7 @@ struct Shape<'a> {
     wrappings: Option<&'a RawValue>,
 }
 
-/// Tells a key that is null from one that is absent.
+/// Distinguishes a key that is null from one that is absent.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }

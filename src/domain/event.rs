@@ -56,7 +56,7 @@ impl EventType {
         }
     }
 
-    /// The type of an event as a node of the version before knows it: the column `kind` of the store, and `kind` in
+    /// The type of an event as nodes of the previous release have it: the column `kind` of the store, and `kind` in
     /// messages between nodes. Readers of this version look at `type` first, where there is one.
     pub fn basic(self) -> Self {
         match self {
@@ -67,12 +67,12 @@ impl EventType {
     }
 
     /// The type of an event that is stored or sent as `kind` and, where that is not all, `type`. One that only a later
-    /// version knows counts as its `kind`.
+    /// version has counts as its `kind`.
     pub fn of(kind: &str, precise: Option<&str>) -> Option<Self> {
         precise.and_then(Self::parse).or_else(|| Self::parse(kind))
     }
 
-    /// What says more than [`Self::basic`] does, if anything.
+    /// The type, if it is more specific than [`Self::basic`].
     pub fn precise(self) -> Option<&'static str> {
         (self.basic() != self).then(|| self.as_str())
     }
@@ -82,7 +82,7 @@ impl EventType {
     }
 }
 
-/// An event as it stands on the timeline: its place, and its JSON exactly as it goes out on the wire.
+/// An event as it is on the timeline: its position, and its JSON exactly as it goes out on the wire.
 #[derive(Clone, Debug)]
 pub struct CommittedEvent {
     pub space: SpaceId,

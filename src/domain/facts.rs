@@ -13,43 +13,43 @@ pub struct Facts<'a> {
     /// Whether the actor is a person, whose reply to a pending message settles it. An agent's does not: an agent
     /// must not be able to approve what another one asks a person.
     pub by_person: bool,
-    /// How the actor takes part, if it does.
+    /// The participation of the actor, if it participates.
     pub participation: Option<&'a Participation>,
-    /// Of the answerers that a new message names, those who are no human or guest of the session.
-    pub strangers: &'a [PrincipalId],
+    /// The answerers of a new message that are not a human or guest of the session.
+    pub unknown_answerers: &'a [PrincipalId],
     /// The message that the command names, if the session has it.
     pub target: Option<&'a MessageState>,
     /// The session's pending messages; only loaded for `Close` and `Archive`.
     pub pending: &'a [MessageId],
     /// The participant that the command names, if the session has it.
     pub participant: Option<&'a Participant>,
-    /// Who takes part, with their names; only loaded for `AddParticipant`.
+    /// The names of the participants; only loaded for `AddParticipant`.
     pub names: &'a [TakenName],
-    /// When the newest key of that participant was made of which the timeline tells; only loaded for `TellKey`.
-    pub told_key: Option<Timestamp>,
+    /// The creation time of the newest key of that participant that the timeline announces; only loaded for `AnnounceKey`.
+    pub announced_key: Option<Timestamp>,
     /// The interaction that the session is, if it is one; only loaded for `PushBlocks`.
     pub interaction: Option<&'a InteractionState>,
 }
 
 impl<'a> Facts<'a> {
-    /// When something is done and by whom, and nothing else.
+    /// The time and the actor, and no other fact.
     pub fn of(now: Timestamp, actor: &'a Actor) -> Self {
         Self {
             now,
             actor,
             by_person: false,
             participation: None,
-            strangers: &[],
+            unknown_answerers: &[],
             target: None,
             pending: &[],
             participant: None,
             names: &[],
-            told_key: None,
+            announced_key: None,
             interaction: None,
         }
     }
 
-    /// Who invited the actor, where that is known.
+    /// The actor that invited this one, if that is known.
     pub fn invited_by(&self) -> Option<&'a Actor> {
         self.participation.and_then(|participation| participation.invited_by.as_ref())
     }

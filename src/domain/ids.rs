@@ -70,7 +70,7 @@ id! {
     SpaceId,
     AgentId,
     HumanId,
-    /// A guest, who is one with the guest token that was made for them.
+    /// A guest, with exactly one guest token.
     GuestId,
     SessionId,
     MessageId,
@@ -94,7 +94,7 @@ impl HumanId {
 /// Any constant will do that makes another id of an id.
 const WITHOUT_SIGN_IN: u128 = 0x5f3a_91c4_0000_0000_0000_7b1e_d02c_64a8;
 
-/// The id of whoever can take part in a session: an agent's, a human's or a guest's.
+/// The id of an agent, a human or a guest, all of which can participate in a session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Debug, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct PrincipalId(pub Uuid);

@@ -8,7 +8,7 @@ use super::{AgentId, Envelope, Message, MessageId, MessageStatus, Priority, Sess
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What an interaction is called unless its `type` says otherwise (contract section 5).
+/// The default `type` of an interaction (contract section 5).
 pub const DEFAULT_KIND: &str = "approval";
 
 /// One question of an agent and its answer. Its id is that of its session.
@@ -19,7 +19,7 @@ pub struct Interaction {
     pub session_id: SessionId,
     /// The message that asks.
     pub message_id: MessageId,
-    /// Who asks.
+    /// The agent that asks.
     pub agent_id: Option<AgentId>,
     #[serde(rename = "type")]
     pub kind: String,
@@ -29,7 +29,7 @@ pub struct Interaction {
     pub priority: Priority,
     pub encrypted_content: Option<Envelope>,
     pub encrypted_components: Option<Envelope>,
-    /// What the agent has pushed since, in order.
+    /// The blocks that the agent has pushed since, in order.
     pub blocks: Vec<Envelope>,
     pub deadline_at: Option<Timestamp>,
     pub acknowledged_at: Option<Timestamp>,
@@ -40,7 +40,7 @@ pub struct Interaction {
 }
 
 impl Interaction {
-    /// Puts together what its message, its session and its own record say.
+    /// Combines its message, its session and its own record.
     pub fn new(message: Message, kind: String, title: Option<String>, updated_at: Timestamp) -> Self {
         Self {
             id: message.session_id,

@@ -18,7 +18,7 @@ words! {
 }
 
 words! {
-    /// What the answer to a question says in clear; clients trust the sealed answer, not this.
+    /// The unencrypted outcome of an answer; clients rely on the encrypted answer, not on this.
     AnswerOutcome { Approved, Rejected, Answered }
 }
 
@@ -51,7 +51,7 @@ impl Priority {
 pub struct Message {
     pub id: MessageId,
     pub session_id: SessionId,
-    /// Its place on the timeline.
+    /// Its position on the timeline.
     #[schema(minimum = 1)]
     pub seq: i64,
     /// A guest counts as a `Human`.
@@ -73,7 +73,7 @@ pub struct Message {
     /// Null until a question is `Completed`.
     pub outcome: Option<AnswerOutcome>,
     pub response: Option<Response>,
-    /// When the asking agent said that it has taken the outcome.
+    /// When the asking agent acknowledged the outcome.
     pub acknowledged_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -134,6 +134,6 @@ pub struct Settlement {
     pub seq: i64,
     pub at: Timestamp,
     pub by: Responder,
-    /// The response and what it says in clear, when it was answered.
+    /// The response and its unencrypted outcome, if it was answered.
     pub response: Option<(MessageId, AnswerOutcome)>,
 }

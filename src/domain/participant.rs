@@ -45,7 +45,7 @@ pub struct Participant {
     /// The current entry of their public keys.
     #[serde(default)]
     pub key: Option<Box<KeyEntry>>,
-    /// Who made it a participant; null for whoever opened the session.
+    /// Who made it a participant; null for the participant that opened the session.
     pub invited_by: Option<Actor>,
     /// How far it has read.
     #[schema(minimum = 0)]

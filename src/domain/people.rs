@@ -48,8 +48,8 @@ pub struct Human {
     pub id: HumanId,
     pub space_id: SpaceId,
     pub email: String,
-    /// Only there, and false, where an outside issuer has named the address without having verified it: nobody finds
-    /// the human by it, and somebody else may have it.
+    /// Only present, and false, if an external issuer gave the address without having verified it: look-ups by address do
+    /// not find the human, and another human may have the address.
     #[serde(skip_serializing_if = "is_verified")]
     pub email_verified: bool,
     pub name: String,
@@ -91,7 +91,7 @@ impl Human {
     }
 }
 
-/// A sign-in to the hub: what its tokens came of.
+/// A sign-in to the hub, which its tokens belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignIn {
     pub id: Uuid,
@@ -117,7 +117,7 @@ pub struct ApiKey {
     pub space_id: SpaceId,
     pub permission: Permission,
     pub agent_id: Option<AgentId>,
-    /// The first characters of the secret, for people to tell keys apart.
+    /// The first characters of the secret, by which people identify the key.
     pub prefix: String,
     /// Who made it; null for one of a version that did not note it.
     #[schema(required = true)]
@@ -144,10 +144,4 @@ pub struct Guest {
     pub last_used_at: Option<Timestamp>,
     pub expires_at: Timestamp,
     pub created_at: Timestamp,
-}
-
-impl Guest {
-    pub fn member(&self) -> Member {
-        Member { kind: ParticipantType::Guest, id: self.id.into(), name: self.name.clone(), key: self.key.clone() }
-    }
 }

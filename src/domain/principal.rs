@@ -34,7 +34,7 @@ pub struct HumanPrincipal {
     pub name: String,
     pub email: String,
     pub role: Role,
-    /// The sign-in that the token came of; none for one of an outside issuer or of the command line.
+    /// The sign-in that issued the token; none for a token of an external issuer or of the command line.
     pub sign_in: Option<Uuid>,
     pub expires_at: Timestamp,
 }
@@ -82,7 +82,7 @@ impl Principal {
         Actor { kind, id: Some(self.id().0), name: self.name().to_owned() }
     }
 
-    /// The same with the key that was brought, for what it makes.
+    /// The actor with the key of the request, as the author of what it creates.
     pub fn author(&self) -> Author {
         let key_id = match self {
             Self::Agent(agent) => Some(agent.key),
@@ -135,11 +135,11 @@ impl Principal {
     }
 }
 
-/// Who manages a space: a key with `manage` or more, or a human who is an admin, who has just `manage`.
+/// A manager of a space: a key with `manage` or more, or a human who is an admin, who has just `manage`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManagerPrincipal {
     pub space: SpaceId,
-    /// Nothing above it is given to anybody.
+    /// It grants no higher permission.
     pub permission: Permission,
     pub actor: Actor,
     /// The key that is used; none for a human.
@@ -149,7 +149,7 @@ pub struct ManagerPrincipal {
 }
 
 impl ManagerPrincipal {
-    /// The same with the key that was brought, for what it makes.
+    /// The actor with the key of the request, as the author of what it creates.
     pub fn author(&self) -> Author {
         Author { actor: self.actor.clone(), key_id: self.key }
     }

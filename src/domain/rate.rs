@@ -119,7 +119,7 @@ mod tests {
         let now = Instant::now();
         let mut bucket = Bucket::full(now);
         assert_eq!([0; 4].map(|_| bucket.take(rate(), now)), [Ok(2), Ok(1), Ok(0), Err(SECOND)]);
-        assert_eq!(bucket.take(rate(), now + SECOND / 4), Err(SECOND * 3 / 4), "and to ask costs nothing");
+        assert_eq!(bucket.take(rate(), now + SECOND / 4), Err(SECOND * 3 / 4), "a refused attempt costs nothing");
         assert_eq!(bucket.take(rate(), now + SECOND), Ok(0));
         assert_eq!(bucket.take(rate(), now + SECOND * 3 / 2), Err(SECOND / 2));
         let full_at = now + SECOND * 4;
@@ -162,8 +162,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whenever they are asked for, no span of time yields more than the burst and what came back in it, and one
-        /// who waits as long as told gets one.
+        /// Whenever they are asked for, no span of time yields more than the burst and what came back in it, and a
+        /// caller that waits for the returned time gets one.
         #[test]
         fn no_more_than_the_burst_and_what_came_back(
             each in 1_u64..2_000,

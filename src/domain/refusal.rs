@@ -78,7 +78,7 @@ pub struct TooOften {
     pub retry_after: u64,
 }
 
-/// Who answered first: the `details` of `ALREADY_RESPONDED`.
+/// The first answer: the `details` of `ALREADY_RESPONDED`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Responded {
     pub response_message_id: Option<MessageId>,

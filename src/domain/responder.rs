@@ -1,11 +1,11 @@
-//! Who settled a message.
+//! The actor that settled a message.
 
 use super::{Actor, ActorType};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Who settled a message: an actor and, for a guest, who invited them.
+/// The actor that settled a message and, for a guest, the actor that invited them.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Responder {
@@ -19,7 +19,7 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// `actor`, whom `invited_by` has invited if it is a guest.
+    /// `actor`; if it is a guest, with `invited_by`.
     pub fn new(actor: &Actor, invited_by: Option<&Actor>) -> Self {
         let invited_by = invited_by.filter(|_| actor.kind == ActorType::Guest).cloned();
         Self { kind: actor.kind, id: actor.id, name: actor.name.clone(), invited_by }

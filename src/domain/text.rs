@@ -39,7 +39,7 @@ pub fn is_agent_name(name: &str) -> bool {
 
 /// Checks an e-mail address roughly (one `@`, something on both sides, no blanks) and puts its ASCII letters in lower
 /// case. Other letters are compared as they are: some of them, such as the Kelvin sign, become ASCII ones in lower case,
-/// and would then name somebody else.
+/// and would then name another person.
 pub fn normal_email(field: &str, email: &str) -> Result<String, Refusal> {
     check_text(field, email, MAX_EMAIL)?;
     let good = email

@@ -20,7 +20,7 @@ impl Timestamp {
     pub const MAX: Self = Self(253_402_300_799_999);
 
     /// Reads an RFC 3339 date-time; finer than a millisecond is cut off. `None` where it lies outside the years 0000 to
-    /// 9999 in UTC, and for a leap second: milliseconds since the epoch can't tell it from the second after it.
+    /// 9999 in UTC, and for a leap second: milliseconds since the epoch can't distinguish it from the second after it.
     pub fn parse(text: &str) -> Option<Self> {
         let parsed = DateTime::parse_from_rfc3339(text).ok()?;
         let is_leap = parsed.nanosecond() >= 1_000_000_000;

@@ -24,7 +24,6 @@ mod typing;
 
 pub use event_batch::EventBatch;
 pub use head_watch::HeadWatch;
-pub use long_poll::LongPoll;
 pub use registry::ConnectionGuard;
 pub use topic::Wake;
 

@@ -62,7 +62,7 @@ async fn round(context: &Context) -> StoreResult<bool> {
 /// retried.
 async fn process(context: &Context, mut announcement: Announcement) -> StoreResult<bool> {
     loop {
-        let sessions = context.store.sessions_to_tell(&announcement, CHUNK).await?;
+        let sessions = context.store.sessions_to_announce(&announcement, CHUNK).await?;
         let Some(last) = sessions.last().copied() else {
             if announcement.is_last_pass {
                 context.store.end_announcement(&announcement).await?;
@@ -76,7 +76,7 @@ async fn process(context: &Context, mut announcement: Announcement) -> StoreResu
             return Ok(false);
         }
         if !announcement.is_last_pass {
-            context.store.note_told(&announcement, last).await?;
+            context.store.note_announced(&announcement, last).await?;
             return Ok(true);
         }
         announcement.after = Some(last);

@@ -3,7 +3,7 @@
 
 use crate::context::Context;
 use crate::metrics::During;
-use crate::store::{Passing, SavedReply, StoreError};
+use crate::store::{ExpiredRows, SavedReply, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn run(context: &Context) {
 async fn prune(context: &Context) -> Result<u64, StoreError> {
     let now = context.clock.now();
     let mut rows = 0;
-    for what in Passing::ALL {
+    for what in ExpiredRows::ALL {
         let before = if what.is_kept_for_a_day() { SavedReply::kept_since(now) } else { now };
         while !context.draining.is_cancelled() {
             let gone = context.store.prune(*what, before, CHUNK).await?;

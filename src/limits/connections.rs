@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_has_a_tenth_and_what_is_dropped_is_free_again() {
+    fn a_guest_has_a_tenth_and_dropped_connections_are_free_again() {
         let connections = Connections::new(Some(20), None, 0);
         let (ann, bob) = (guest(), guest());
         let held = [connections.hold(&ann), connections.hold(&ann)];
@@ -152,7 +152,7 @@ mod tests {
         assert!(connections.hold(&bob).is_ok(), "each for itself");
         drop(held);
         assert!(connections.hold(&ann).is_ok());
-        assert!(connections.held.is_empty(), "a credential without connections is forgotten");
+        assert!(connections.held.is_empty(), "a credential without connections is removed");
     }
 
     #[test]

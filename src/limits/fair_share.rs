@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Number of known holders at which those without requests are forgotten.
+/// Number of known holders at which those without requests are removed.
 const MAX_IDLE_HOLDERS: usize = 1024;
 
 /// The share of one holder.

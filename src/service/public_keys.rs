@@ -83,7 +83,7 @@ fn audited(kind: ParticipantType) -> AuditTargetType {
 
 /// Announces a change of key in a session of its principal.
 pub async fn announce(app: &Context, space: SpaceId, session: SessionId, change: &KeyChange) -> Result<(), Refusal> {
-    let command = Command::TellKey(Box::new(change.clone()));
+    let command = Command::AnnounceKey(Box::new(change.clone()));
     sessions::system_command(app, space, session, command).await.map(drop)
 }
 

@@ -7,7 +7,7 @@ use sqlx::{Connection as _, SqlitePool};
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// The last migration of the first release, which refuses to start on a store that records one it does not know.
+/// The last migration of the first release, which refuses to start on a store with a later one.
 const LAST_OF_FIRST_RELEASE: i64 = 3;
 /// The table that records later migrations, which the first release does not read.
 const LATER_MIGRATIONS_TABLE: &str = "schema_migrations";

@@ -149,7 +149,7 @@ async fn open_postgres(url: &str, connections: u32, answer_timeout: Duration) ->
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         // The pool would open connections in the background for as long as five minutes each: while a server is silent
-        // they would hold places, also when it answers again.
+        // they would hold connections, also when it responds again.
         .min_connections(0)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .before_acquire(move |_, connection| {

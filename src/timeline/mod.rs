@@ -11,7 +11,7 @@ mod request;
 mod space_bytes;
 mod writer;
 
-pub use idempotency::{Claim, Idempotency, InFlight};
+pub use idempotency::{Claim, Idempotency};
 pub use queue::Timeline;
 pub use request::{Action, By, Outcome, Request};
 pub use space_bytes::SpaceBytes;

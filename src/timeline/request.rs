@@ -71,7 +71,7 @@ impl Request {
                 }
                 Action::Command(Command::Post(message)) => message.size(),
                 Action::Command(Command::PushBlocks(block)) => block.as_str().len(),
-                Action::Command(Command::TellKey(_)) => 1024,
+                Action::Command(Command::AnnounceKey(_)) => 1024,
                 Action::Command(_) | Action::Recall(_) => 0,
             }
     }

@@ -19,7 +19,7 @@ async fn ask(agent: hiloop_sdk::Client) -> Result<Decision, Error> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_question_is_decided_once_whatever_is_restarted() {
+async fn a_question_is_decided_once_across_restarts_of_hub_and_agent() {
     let folder = tempdir().expect("a folder");
     let port = Port::reserve();
     let mut hub = Process::start(folder.path(), &port.address());
@@ -38,7 +38,7 @@ async fn a_question_is_decided_once_whatever_is_restarted() {
 
     hub.kill();
     let _hub = Process::start(folder.path(), &port.address());
-    // The agent starts again as well, and asks what it asked before.
+    // The agent restarts too, and asks the same question.
     let second = tokio::spawn(ask(agent(&owner)));
 
     let person = Client::anonymous(&owner.base).with("authorization", &format!("Bearer {}", guest.token));
@@ -72,8 +72,8 @@ async fn a_question_is_decided_once_whatever_is_restarted() {
 }
 
 on_both_engines! {
-    /// The deadline moves with each time that it is asked: the requests differ, the question does not.
-    async fn the_same_key_in_a_session_is_the_same_question(hub: Hub) {
+    /// The deadline differs in each request, but the question is the same.
+    async fn the_same_question_key_in_a_session_is_one_question(hub: Hub) {
         let key = hub.agent("agent").await;
         let agent = agent(&key);
         let session = agent.create_session(NewSession::titled("Deploy")).await.expect("a session").id;
@@ -93,7 +93,7 @@ on_both_engines! {
         guest.post(&at_human(&session.to_string(), "/messages"), answer).await.expect(201);
         let decision = agent.ask(question("first").exclusive()).await.expect("a decision");
         assert_eq!((decision.approved, decision.outcome), (false, Some(Outcome::Rejected)));
-        let late = agent.ask(question("first").exclusive()).await.expect_err("it was taken");
+        let late = agent.ask(question("first").exclusive()).await.expect_err("it was acknowledged");
         assert_eq!((late.status, late.code.as_str()), (409, "ALREADY_ACKNOWLEDGED"));
         assert!(late.request_id.is_some());
     }

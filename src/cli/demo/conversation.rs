@@ -48,7 +48,7 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    /// Opens a session with everybody in the space.
+    /// Opens a session with every human of the space.
     pub(super) async fn open(client: &Client, pace: Duration) -> Result<Self, Error> {
         let session = client.create_session(NewSession::titled(TITLE).priority(Priority::High)).await?.id;
         print_progress(&format!("opened session {session} “{TITLE}”"));
@@ -182,7 +182,7 @@ impl Conversation {
     }
 
     fn answered(&mut self, decision: Decision) {
-        let name = decision.respondent.map_or_else(|| "somebody".to_owned(), |person| person.name);
+        let name = decision.respondent.map_or_else(|| "a person".to_owned(), |person| person.name);
         let content = Content {
             text: decision.text,
             action: decision.action,
@@ -201,7 +201,11 @@ impl Conversation {
 
     fn lapsed(&mut self, lapse: Lapse) {
         self.pending = None;
-        print_progress(if lapse == Lapse::Expired { "nobody answered in time" } else { "the question was cancelled" });
+        print_progress(if lapse == Lapse::Expired {
+            "the question expired without an answer"
+        } else {
+            "the question was cancelled"
+        });
         let steps = self.script.on(Input::Lapsed(lapse));
         self.steps.extend(steps);
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 const FIRST_CONTACT: Duration = Duration::from_secs(30);
 /// How long a request is retried afterwards; well below the 24 h for which the hub keeps an `Idempotency-Key`.
 const PATIENCE: Duration = Duration::from_secs(12 * 3600);
-/// What stands in for a key as long as there is none: the first contact needs no credential.
+/// Placeholder for the key of the first contact, which needs no credential.
 const NO_KEY: &str = "hlp_";
 
 /// Waits until the hub at `url` replies at all.
@@ -18,7 +18,7 @@ pub(super) async fn first_contact(url: &str, key: Option<&str>) -> Result<(), Cl
     client.reach().await.map_err(|error| failed(url, &error))
 }
 
-/// A client with this key, whose calls outlast a restart of the hub.
+/// A client with this key whose calls are retried until the hub has restarted.
 pub(super) fn patient(url: &str, key: &str, encryption: Encryption) -> Result<Client, CliError> {
     client(url, key, PATIENCE, encryption)
 }

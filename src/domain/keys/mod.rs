@@ -11,7 +11,7 @@ pub use proven::{Placement, ProvenKey, SentKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The public keys of an agent, human or guest, with the proof that whoever holds the private keys made this entry for
+/// The public keys of an agent, human or guest, with the proof that the holder of the private keys made this entry for
 /// exactly this principal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -45,7 +45,7 @@ pub struct PreviousKey {
     pub signature: String,
 }
 
-/// What the owner of a space says of an entry with a key that is kept offline. The hub does not verify it.
+/// A statement of the owner of a space about an entry, signed with a key that is kept offline. The hub does not verify it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attestation {
@@ -55,7 +55,7 @@ pub struct Attestation {
     pub signature: String,
 }
 
-/// A key entry of somebody who takes part, or once took part, in a session.
+/// A key entry of a current or former participant of a session.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionKey {
@@ -65,7 +65,7 @@ pub struct SessionKey {
     pub principal_id: PrincipalId,
     #[serde(flatten)]
     pub entry: KeyEntry,
-    /// When the next entry took its place; null for the current one.
+    /// When the next entry replaced it; null for the current one.
     pub replaced_at: Option<Timestamp>,
 }
 

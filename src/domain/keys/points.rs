@@ -35,7 +35,7 @@ pub(super) fn decoded<const N: usize>(field: &str, text: Option<String>) -> Resu
     bytes.map(|bytes| (text, bytes)).ok_or_else(problem)
 }
 
-/// Checks an X25519 public key: below 2^255 - 19, and with a shared secret that others can't know.
+/// Checks an X25519 public key: below 2^255 - 19, and with a shared secret that others can't compute.
 pub(super) fn check_receiving(field: &str, bytes: [u8; KEY]) -> Result<(), Refusal> {
     let below_prime = bytes[31] < 0x7f || bytes[1..31].iter().any(|byte| *byte != 0xff) || bytes[0] < 0xed;
     if bytes[31] > 0x7f || !below_prime {

@@ -27,7 +27,7 @@ pub struct SentKey {
 pub struct ProvenKey {
     public_key: String,
     signing_key: String,
-    key_id: String,
+    pub(super) key_id: String,
     proof: String,
     previous: Option<(PreviousKey, Signature)>,
     replace: bool,
@@ -40,7 +40,7 @@ pub struct ProvenKey {
 pub enum Placement {
     /// It is the current one already.
     Current,
-    /// The first one, or one that takes the place of another; for that one, whether the other's key signed it.
+    /// The first one, or one that replaces another; then with whether the other's key signed it.
     New { chained: Option<bool>, entry: Box<KeyEntry> },
 }
 
@@ -69,10 +69,6 @@ impl ProvenKey {
             return Err(Refusal::invalid("proof", problem));
         }
         Ok(Self { public_key, signing_key, key_id, proof, previous, replace: sent.replace, signed })
-    }
-
-    pub fn key_id(&self) -> &str {
-        &self.key_id
     }
 
     /// How it relates to `current`, the entry that its principal has at `now`.

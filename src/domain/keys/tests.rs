@@ -35,7 +35,7 @@ fn id(text: &Value) -> PrincipalId {
     text.as_str().expect("a string").parse().expect("an id")
 }
 
-/// The entry that takes the place of `current`, and whether that one's key signed it.
+/// The entry that replaces `current`, and whether that one's key signed it.
 fn placed(proven: &ProvenKey, current: Option<&KeyEntry>) -> (KeyEntry, Option<bool>) {
     match proven.against(current, NOW).expect("taken") {
         Placement::New { chained, entry } => (*entry, chained),
@@ -56,7 +56,7 @@ fn the_published_entries_hold_and_their_rotation_is_chained() {
     let vectors = vectors();
     for identity in vectors["identities"].as_object().expect("identities").values() {
         let proven = check(&identity["entry"], id(&identity["id"])).expect("it holds");
-        assert_eq!(proven.key_id(), identity["keyId"]);
+        assert_eq!(proven.key_id, identity["keyId"]);
         let (entry, chained) = placed(&proven, None);
         let sent = &identity["entry"];
         let kept = json!(entry);
@@ -75,17 +75,17 @@ fn the_published_entries_hold_and_their_rotation_is_chained() {
     // Entries of one principal are in the order of their times, though the clock stands still.
     assert!(second.created_at > first.created_at);
     assert_eq!(next.against(Some(&second), NOW).expect("taken"), Placement::Current);
-    // The older one again is a change that nobody signed.
+    // The older one again is a change that no key signed.
     let replayed = check(&ann["entry"], principal).expect("it holds by itself");
     assert_eq!(replayed.against(Some(&second), NOW).expect_err("refused"), Refusal::KeyExists);
 }
 
 #[test]
-fn the_entry_of_somebody_else_is_no_proof() {
+fn the_entry_of_another_principal_is_no_proof() {
     let vectors = vectors();
     let (ann, guest) = (&vectors["identities"]["ann"], &vectors["identities"]["guest"]);
     refused(&ann["entry"], id(&guest["id"]), "proof");
-    // Nor is one whose parts come of two.
+    // Nor is one whose parts come from two.
     let mut mixed = ann["entry"].clone();
     mixed["publicKey"] = guest["entry"]["publicKey"].clone();
     refused(&mixed, id(&ann["id"]), "keyId");

@@ -271,7 +271,7 @@ pub(super) async fn note<E: Engine>(
     let entry = if space == by.space {
         AuditEntry::new(event, Some(space), &by.source, by.at).by(by.author.clone())
     } else {
-        // A space does not learn which key of another space did it, nor from where.
+        // The entry does not name the key of another space that did it, nor its address.
         AuditEntry::new(event, Some(space), &AuditSource::default(), by.at).by(Author::hub_owner())
     };
     let entry = entry.on(target);

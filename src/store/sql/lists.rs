@@ -80,7 +80,7 @@ macro_rules! counts {
 
 pub const COUNTS: Scoped = Scoped { space: counts!("$1"), member: counts!("$2") };
 
-/// The beginning of [`LIST_STATE`], before the sessions. Since they are listed, PostgreSQL knows how few they are.
+/// The beginning of [`LIST_STATE`], before the sessions. Since they are listed, PostgreSQL estimates that they are few.
 pub const LIST_STATE_OF: &str =
     concat!("WITH unlisted AS (SELECT ", ranked!(), " FROM sessions s WHERE ", of_space!(named), "AND s.id IN (VALUES");
 

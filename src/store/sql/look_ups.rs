@@ -116,7 +116,7 @@ look_ups! {
         "",
         "AND s.id = $3";
     /// With a 1 if more than 20 people participate; `$3` is a session, `$4` a principal.
-    STANDING:
+    HEAD_WITH_PARTICIPANT:
         "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, (SELECT p.id FROM participants p \
          WHERE p.session_id = s.id AND p.principal_id = $4), (SELECT CAST(1 AS BIGINT) FROM participants c \
          WHERE c.session_id = s.id AND c.kind <> 'Agent' LIMIT 1 OFFSET 20)",
@@ -142,13 +142,13 @@ look_ups! {
         concat!("CROSS JOIN messages m ", from_events!()),
         "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";
     /// `$3` is a session, `$4` the sender.
-    LAST_SAID_BY:
+    LAST_MESSAGE_BY:
         "SELECT COALESCE((SELECT m.seq FROM messages m WHERE m.session_id = s.id AND m.sender_id = $4 \
          ORDER BY m.seq DESC LIMIT 1), 0)",
         "",
         "AND s.id = $3";
     /// `$3` is a session, `$4` the `seq` after which a human or guest wrote.
-    FIRST_SAID:
+    FIRST_MESSAGE_AFTER:
         concat!(
             "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, (SELECT m.id FROM messages m \
              WHERE m.session_id = $3 AND m.seq = (",
@@ -158,7 +158,7 @@ look_ups! {
         "",
         "AND s.id = $3";
     /// `$3` is a session, `$4` a message: without its content, which may be large.
-    OUTLOOK:
+    HEAD_WITH_STATUS:
         "SELECT s.space_id, s.last_seq, s.first_seq, s.updated_at, m.status",
         "CROSS JOIN messages m",
         "AND s.id = $3 AND m.id = $4 AND m.session_id = s.id";

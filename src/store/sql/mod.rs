@@ -36,7 +36,7 @@ pub use lists::{
 };
 pub use look_ups::LOOK_UPS;
 pub use messages::UNACKNOWLEDGED;
-pub use public_keys::SESSIONS_TO_TELL;
+pub use public_keys::SESSIONS_TO_ANNOUNCE;
 pub use retention::ENDED_SESSION;
 pub use scoped::Scoped;
 pub use timelines::DUE_MESSAGES;

@@ -38,7 +38,7 @@ macro_rules! ever_took_part {
 
 /// The next active sessions of a principal (`$1`) of a space (`$2`) above `$3`, at most `$5`, in which its key of `$4` is
 /// not announced yet.
-pub const SESSIONS_TO_TELL: &str = "SELECT s.id FROM participants p CROSS JOIN sessions s \
+pub const SESSIONS_TO_ANNOUNCE: &str = "SELECT s.id FROM participants p CROSS JOIN sessions s \
      WHERE p.principal_id = $1 AND p.session_id > $3 AND s.id = p.session_id AND s.space_id = $2 \
      AND s.status = 'Active' AND (p.told_key_at IS NULL OR p.told_key_at < $4) \
      ORDER BY p.session_id LIMIT $5";
@@ -214,9 +214,9 @@ impl<E: Engine> PublicKeys for SqlStore<E> {
         .await
     }
 
-    async fn sessions_to_tell(&self, announcement: &Announcement, limit: i64) -> StoreResult<Vec<SessionId>> {
+    async fn sessions_to_announce(&self, announcement: &Announcement, limit: i64) -> StoreResult<Vec<SessionId>> {
         let Announcement { space, change, after, .. } = announcement;
-        sql::<E>(SESSIONS_TO_TELL)
+        sql::<E>(SESSIONS_TO_ANNOUNCE)
             .bind(change.principal.0)
             .bind(space.0)
             .bind(after.map_or(Uuid::nil(), |after| after.0))
@@ -226,12 +226,12 @@ impl<E: Engine> PublicKeys for SqlStore<E> {
             .await
     }
 
-    async fn note_told(&self, announcement: &Announcement, told: SessionId) -> StoreResult<()> {
+    async fn note_announced(&self, announcement: &Announcement, session: SessionId) -> StoreResult<()> {
         sql::<E>(
             "UPDATE key_announcements SET after_session_id = $1 \
              WHERE id = $2 AND (after_session_id IS NULL OR after_session_id < $1)",
         )
-        .bind(told.0)
+        .bind(session.0)
         .bind(announcement.id)
         .execute(&mut *self.writer().await?)
         .await?;
@@ -239,7 +239,7 @@ impl<E: Engine> PublicKeys for SqlStore<E> {
     }
 
     async fn rest_announcement(&self, announcement: &Announcement) -> StoreResult<()> {
-        self.note_told(announcement, SessionId(LAST_PASS)).await
+        self.note_announced(announcement, SessionId(LAST_PASS)).await
     }
 
     async fn end_announcement(&self, announcement: &Announcement) -> StoreResult<()> {
@@ -334,7 +334,7 @@ fn session_key<E: Engine>(row: &mut Fields<'_, E>) -> StoreResult<SessionKey> {
                 serde_json::from_str(&event).map_err(|error| StoreError::damaged(format!("an event: {error}")))?;
             departed.data.participant_id
         }
-        (None, None) => return Err(StoreError::damaged("a participant who was never there")),
+        (None, None) => return Err(StoreError::damaged("a key entry without a participant")),
     };
     Ok(SessionKey { participant_id, principal_id, entry, replaced_at })
 }

@@ -4,7 +4,7 @@ use super::{SqlStore, prune, sql, write};
 use crate::domain::{SessionId, Timestamp};
 use crate::store::engine::Engine;
 use crate::store::statement::{Statement, large_groups};
-use crate::store::{LockWait, Passing, Store, StoreResult, WriteTx};
+use crate::store::{ExpiredRows, LockWait, Store, StoreResult, WriteTx};
 use async_trait::async_trait;
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
@@ -64,7 +64,7 @@ impl<E: Engine> Store for SqlStore<E> {
         sql::<E>("SELECT COUNT(*) FROM messages m WHERE m.status = 'Pending'").number(&mut *self.reader().await?).await
     }
 
-    async fn prune(&self, what: Passing, before: Timestamp, limit: i64) -> StoreResult<u64> {
+    async fn prune(&self, what: ExpiredRows, before: Timestamp, limit: i64) -> StoreResult<u64> {
         prune::statement::<E>(what).bind(before.0).bind(limit).execute(&mut *self.writer().await?).await
     }
 

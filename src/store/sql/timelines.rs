@@ -9,7 +9,8 @@ use crate::store::engine::Engine;
 use crate::store::pool::PooledConnection;
 use crate::store::statement::{Fields, Statement, large_groups};
 use crate::store::{
-    ActiveSession, DueMessage, EventPage, Head, MessagePage, Outlook, Said, Standing, StoreResult, Taken, Timelines,
+    ActiveSession, DueMessage, EventPage, Head, HeadWithMessage, HeadWithParticipant, HeadWithStatus, MessagePage,
+    StoreResult, Taken, Timelines,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -77,16 +78,16 @@ impl<E: Engine> Timelines for SqlStore<E> {
         head::<E>(&mut *self.reader().await?, scope, session).await
     }
 
-    async fn standing(
+    async fn head_with_participant(
         &self,
         scope: Scope,
         session: SessionId,
         principal: PrincipalId,
-    ) -> StoreResult<Option<Standing>> {
-        let found = look_ups::STANDING.within::<E>(scope).bind(session.0).bind(principal.0);
+    ) -> StoreResult<Option<HeadWithParticipant>> {
+        let found = look_ups::HEAD_WITH_PARTICIPANT.within::<E>(scope).bind(session.0).bind(principal.0);
         found
             .first(&mut *self.reader().await?, |row| {
-                Ok(Standing {
+                Ok(HeadWithParticipant {
                     head: read_head(row)?,
                     participant: row.read::<Option<Uuid>>()?.map(ParticipantId),
                     is_crowd: row.read::<Option<i64>>()?.is_some(),
@@ -95,15 +96,20 @@ impl<E: Engine> Timelines for SqlStore<E> {
             .await
     }
 
-    async fn last_said_by(&self, scope: Scope, session: SessionId, sender: PrincipalId) -> StoreResult<Option<i64>> {
-        let found = look_ups::LAST_SAID_BY.within::<E>(scope).bind(session.0).bind(sender.0);
+    async fn last_message_by(&self, scope: Scope, session: SessionId, sender: PrincipalId) -> StoreResult<Option<i64>> {
+        let found = look_ups::LAST_MESSAGE_BY.within::<E>(scope).bind(session.0).bind(sender.0);
         found.first(&mut *self.reader().await?, |row| row.read()).await
     }
 
-    async fn first_said(&self, scope: Scope, session: SessionId, after: i64) -> StoreResult<Option<Said>> {
-        let found = look_ups::FIRST_SAID.within::<E>(scope).bind(session.0).bind(after);
+    async fn first_message_after(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        after: i64,
+    ) -> StoreResult<Option<HeadWithMessage>> {
+        let found = look_ups::FIRST_MESSAGE_AFTER.within::<E>(scope).bind(session.0).bind(after);
         let read = |row: &mut Fields<'_, E>| {
-            Ok(Said { head: read_head(row)?, message: row.read::<Option<Uuid>>()?.map(MessageId) })
+            Ok(HeadWithMessage { head: read_head(row)?, message: row.read::<Option<Uuid>>()?.map(MessageId) })
         };
         found.first(&mut *self.reader().await?, read).await
     }
@@ -141,9 +147,15 @@ impl<E: Engine> Timelines for SqlStore<E> {
         Ok(taken)
     }
 
-    async fn outlook(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Outlook>> {
-        let found = look_ups::OUTLOOK.within::<E>(scope).bind(session.0).bind(id.0);
-        let read = |row: &mut Fields<'_, E>| Ok(Outlook { head: read_head(row)?, status: rows::message_status(row)? });
+    async fn head_with_status(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        id: MessageId,
+    ) -> StoreResult<Option<HeadWithStatus>> {
+        let found = look_ups::HEAD_WITH_STATUS.within::<E>(scope).bind(session.0).bind(id.0);
+        let read =
+            |row: &mut Fields<'_, E>| Ok(HeadWithStatus { head: read_head(row)?, status: rows::message_status(row)? });
         found.first(&mut *self.reader().await?, read).await
     }
 

@@ -23,10 +23,13 @@ pub use external_identities::{ExternalIdentities, ExternalIdentity, FormerHumans
 pub use interactions::{Interactions, Moment};
 pub use public_keys::{Announcement, Attested, KeyChangeLimit, NewEntry, PublicKeys, Put};
 pub use replies::{SavedReply, SavedReplyKind};
-pub use retention::{Passing, Retention, Retired};
+pub use retention::{ExpiredRows, Retention, Retired};
 pub use sessions::{FeedEntry, Listed, ReadMark, Sessions, SpaceSize, Taken};
 pub use sign_ins::{EndedSignIns, NewSignIn, PasswordChosen, RefreshOutcome, SignIns};
 pub use store::Store;
-pub use timelines::{ActiveSession, DueMessage, EventPage, Head, MessagePage, Outlook, Said, Standing, Timelines};
+pub use timelines::{
+    ActiveSession, DueMessage, EventPage, Head, HeadWithMessage, HeadWithParticipant, HeadWithStatus, MessagePage,
+    Timelines,
+};
 pub(crate) use write::subject_of;
 pub use write::{Acknowledged, Loaded, LockWait, Named, NewMark, WriteSet, WriteTx};

@@ -31,13 +31,13 @@ pub trait PublicKeys: Send + Sync {
         session: SessionId,
         page: PageRequest,
     ) -> StoreResult<Option<Page<SessionKey>>>;
-    /// Changes to announce, those that no session has been told of first: the oldest change of each principal, and those
+    /// Changes to announce, those that were announced in no session first: the oldest change of each principal, and those
     /// in their last pass if they were made at `settled` or before.
     async fn announcements(&self, settled: Timestamp, limit: i64) -> StoreResult<Vec<Announcement>>;
     /// The next active sessions, by id, that a change is still to be announced in.
-    async fn sessions_to_tell(&self, announcement: &Announcement, limit: i64) -> StoreResult<Vec<SessionId>>;
-    /// Records that a change was announced in every session up to `told`; does nothing if another node is further.
-    async fn note_told(&self, announcement: &Announcement, told: SessionId) -> StoreResult<()>;
+    async fn sessions_to_announce(&self, announcement: &Announcement, limit: i64) -> StoreResult<Vec<SessionId>>;
+    /// Records that a change was announced in every session up to `session`; does nothing if another node is further.
+    async fn note_announced(&self, announcement: &Announcement, session: SessionId) -> StoreResult<()>;
     /// Records that a change was announced in every session. A session that was being created meanwhile may have started
     /// with the previous key, so that one last pass follows later.
     async fn rest_announcement(&self, announcement: &Announcement) -> StoreResult<()>;

@@ -1,4 +1,4 @@
-//! Deleting what has served its time: sessions that ended long ago, and expired rows.
+//! Retention: deleting sessions that ended long ago, and expired rows.
 
 use crate::domain::{GuestId, SessionId, SpaceId, Timestamp};
 use crate::store::StoreResult;
@@ -23,9 +23,9 @@ pub struct Retired {
     pub guests: Vec<GuestId>,
 }
 
-/// Rows that are deleted after their time, in the order of deletion.
+/// Kinds of rows that are deleted once they have expired, in the order of deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passing {
+pub enum ExpiredRows {
     Replies,
     Revocations,
     /// Refresh tokens whose sign-in has ended, and then the sign-ins.
@@ -34,7 +34,7 @@ pub enum Passing {
     SetupTokens,
 }
 
-impl Passing {
+impl ExpiredRows {
     pub const ALL: &[Self] = &[Self::Replies, Self::Revocations, Self::RefreshTokens, Self::SignIns, Self::SetupTokens];
 
     /// Whether its time is that of its creation, a day before the deletion, rather than its own end.

@@ -1,7 +1,7 @@
 //! The whole store, as one object-safe trait.
 
 use super::{
-    ApiKeys, AuditLog, Credentials, Directory, ExternalIdentities, Interactions, LockWait, Passing, PublicKeys,
+    ApiKeys, AuditLog, Credentials, Directory, ExpiredRows, ExternalIdentities, Interactions, LockWait, PublicKeys,
     Retention, Sessions, SignIns, Timelines, WriteTx,
 };
 use crate::domain::{SessionId, Timestamp};
@@ -38,7 +38,7 @@ pub trait Store:
     /// The number of pending messages in all spaces, for metrics.
     async fn pending_responses(&self) -> StoreResult<i64>;
     /// Deletes at most `limit` rows whose time was before `before`, and skips rows that are locked. Returns their number.
-    async fn prune(&self, what: Passing, before: Timestamp, limit: i64) -> StoreResult<u64>;
+    async fn prune(&self, what: ExpiredRows, before: Timestamp, limit: i64) -> StoreResult<u64>;
     /// Truncates the write-ahead log of SQLite, if it has grown and no reader uses it.
     async fn shrink_log(&self) -> StoreResult<()>;
     /// The number of concurrent timeline writers, each of which has one transaction at a time.

@@ -31,12 +31,21 @@ pub trait Timelines: Send + Sync {
     /// The head of the timeline, or `None` if it is out of scope.
     async fn head(&self, scope: Scope, session: SessionId) -> StoreResult<Option<Head>>;
     /// As `head`, with the participation of a principal.
-    async fn standing(&self, scope: Scope, session: SessionId, principal: PrincipalId)
-    -> StoreResult<Option<Standing>>;
+    async fn head_with_participant(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        principal: PrincipalId,
+    ) -> StoreResult<Option<HeadWithParticipant>>;
     /// The `seq` of the last message of `sender`, 0 if there is none; `None` if the session is out of scope.
-    async fn last_said_by(&self, scope: Scope, session: SessionId, sender: PrincipalId) -> StoreResult<Option<i64>>;
+    async fn last_message_by(&self, scope: Scope, session: SessionId, sender: PrincipalId) -> StoreResult<Option<i64>>;
     /// As `head`, with the first message of a human or guest after `after`, from one snapshot.
-    async fn first_said(&self, scope: Scope, session: SessionId, after: i64) -> StoreResult<Option<Said>>;
+    async fn first_message_after(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        after: i64,
+    ) -> StoreResult<Option<HeadWithMessage>>;
     /// The settled questions of `agent` that are not acknowledged, in the order in which they settled.
     async fn unacknowledged(
         &self,
@@ -52,7 +61,12 @@ pub trait Timelines: Send + Sync {
         max_bytes: i64,
     ) -> StoreResult<Taken<Message>>;
     /// As `head`, with the status of a message, from one snapshot. `None` if either is out of scope.
-    async fn outlook(&self, scope: Scope, session: SessionId, id: MessageId) -> StoreResult<Option<Outlook>>;
+    async fn head_with_status(
+        &self,
+        scope: Scope,
+        session: SessionId,
+        id: MessageId,
+    ) -> StoreResult<Option<HeadWithStatus>>;
     /// The events after `after`, in order, up to `limit` events and `max_bytes`.
     async fn events_after(
         &self,
@@ -91,7 +105,7 @@ pub struct Head {
 
 /// The head of a timeline, with the participation of a principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct HeadWithParticipant {
     pub head: Head,
     /// None for a key that sees the whole space without participating.
     pub participant: Option<ParticipantId>,
@@ -99,16 +113,16 @@ pub struct Standing {
     pub is_crowd: bool,
 }
 
-/// The head of a timeline with the status of a message: what a long-poll for the message needs.
+/// The head of a timeline with the status of a message, for a long-poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outlook {
+pub struct HeadWithStatus {
     pub head: Head,
     pub status: MessageStatus,
 }
 
 /// The head of a timeline, with the first message of a person after some event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct HeadWithMessage {
     pub head: Head,
     pub message: Option<MessageId>,
 }

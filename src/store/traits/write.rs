@@ -28,7 +28,7 @@ pub trait WriteTx: Send {
     /// The names of the participants, of all or of guests only.
     async fn participant_names(&mut self, session: SessionId, of_everybody: bool) -> StoreResult<Vec<TakenName>>;
     /// The creation time of the newest key of this participant that was announced in the session.
-    async fn told_key(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Timestamp>>;
+    async fn announced_key(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Timestamp>>;
     /// The interaction that the session is, if it is one.
     async fn interaction(&mut self, session: SessionId) -> StoreResult<Option<InteractionState>>;
     /// Writes the changes of a batch so far.
@@ -88,7 +88,7 @@ pub struct WriteSet {
     pub gone_participants: Vec<(Participant, Timestamp)>,
     pub new_guests: Vec<(SpaceId, Participant, NewGuest)>,
     /// Key changes that were announced: the session, the principal, the time of the key.
-    pub told_keys: Vec<(SessionId, PrincipalId, Timestamp)>,
+    pub announced_keys: Vec<(SessionId, PrincipalId, Timestamp)>,
     pub read_marks: Vec<NewMark>,
     /// New interactions: the session, the question, the name of the type.
     pub new_interactions: Vec<(SessionId, MessageId, String)>,

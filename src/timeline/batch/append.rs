@@ -77,7 +77,7 @@ impl Batch {
                 self.writes.gone_participants.push((gone, at));
             }
             Change::ParticipantKeyChanged(_, change) => {
-                self.writes.told_keys.push((id, change.principal, change.entry.created_at));
+                self.writes.announced_keys.push((id, change.principal, change.entry.created_at));
             }
             Change::MessageAcknowledged(message) => {
                 if let Some(state) = self.messages.get_mut(&message) {

@@ -27,7 +27,7 @@ impl Batch {
         let mut participant = None;
         let mut names = Vec::new();
         let mut interaction = None;
-        let mut told_key = None;
+        let mut announced_key = None;
         match command {
             Command::Close | Command::Archive => {
                 self.flush().await?;
@@ -62,10 +62,10 @@ impl Batch {
                     }
                 };
             }
-            Command::TellKey(change) => {
+            Command::AnnounceKey(change) => {
                 self.flush().await?;
                 participant = self.tx.participant_of(id, change.principal).await?;
-                told_key = self.tx.told_key(id, change.principal).await?;
+                announced_key = self.tx.announced_key(id, change.principal).await?;
             }
             Command::PushBlocks(_) => {
                 self.flush().await?;
@@ -78,11 +78,12 @@ impl Batch {
 
         let actor = match (command, &participant) {
             // The author is the participant whose key has changed, not the job that announces it.
-            (Command::TellKey(_), Some(participant)) => participant.actor(),
+            (Command::AnnounceKey(_), Some(participant)) => participant.actor(),
             _ => request.by.actor(),
         };
         let answerers = named_answerers(command).iter();
-        let strangers: Vec<_> = answerers.filter(|who| !self.answerers.contains(&(id, **who))).copied().collect();
+        let unknown_answerers: Vec<_> =
+            answerers.filter(|who| !self.answerers.contains(&(id, **who))).copied().collect();
         let target = named_message(command).and_then(|message| self.messages.get(&message));
         let facts = Facts {
             by_person: matches!(&request.by, By::Principal(principal) if principal.is_person()),
@@ -91,11 +92,11 @@ impl Batch {
                 By::Principal(principal) => self.members.get(&(id, principal.id())),
                 By::System => None,
             },
-            strangers: &strangers,
+            unknown_answerers: &unknown_answerers,
             pending: &pending_ids,
             participant: participant.as_ref(),
             names: &names,
-            told_key,
+            announced_key,
             interaction: interaction.as_ref(),
             ..Facts::of(self.now, &actor)
         };

@@ -136,8 +136,8 @@ impl Batch {
         let asked = interaction.map(|new| {
             let answers = |id: &PrincipalId| participants.iter().any(|p| p.principal() == *id && is_person(p));
             let named = new.message.answerers.iter().flatten();
-            let strangers: Vec<_> = named.filter(|id| !answers(id)).copied().collect();
-            post(&session, Facts { strangers: &strangers, ..Facts::of(self.now, &actor) }, &new.message)
+            let unknown_answerers: Vec<_> = named.filter(|id| !answers(id)).copied().collect();
+            post(&session, Facts { unknown_answerers: &unknown_answerers, ..Facts::of(self.now, &actor) }, &new.message)
         });
         let asked = asked.map(|decision| decision.reply.map(|_| decision.changes)).transpose()?;
 

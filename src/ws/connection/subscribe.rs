@@ -44,7 +44,7 @@ impl ConnectionTask {
                 return Err(Refusal::Conflict(text));
             }
         };
-        let standing = self.app.store.standing(principal.scope(), session, principal.id()).await;
+        let standing = self.app.store.head_with_participant(principal.scope(), session, principal.id()).await;
         let standing = match (standing, earlier) {
             (Ok(Some(standing)), _) => standing,
             // The earlier subscription continues, or ends with a notice to the client.

@@ -1,8 +1,8 @@
 //! Who signs in and how: the hub's own accounts, and tokens of outside issuers.
 
+mod hub_accounts;
 mod issuer;
 mod key_sets;
-mod own;
 mod shared_secret;
 
 use crate::support::client::Reply;

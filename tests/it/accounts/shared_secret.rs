@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_shared_secret_lets_an_outside_issuer_in() {
+async fn tokens_signed_with_the_shared_secret_are_accepted() {
     let flags = ["--jwt-secret", SECRET, "--jwt-space", "theirs"];
     let hub = Hub::start_with(Engine::Sqlite, &flags, |_| {}).await;
     let theirs = hub.owner.post("/v1/manage/spaces", json!({ "name": "theirs" })).await.expect(201);
@@ -95,7 +95,7 @@ async fn a_shared_secret_lets_an_outside_issuer_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_configured_secret_nobody_outside_signs() {
+async fn without_a_shared_secret_external_tokens_are_refused() {
     let hub = Hub::start(Engine::Sqlite).await;
     let good = claims("idp|1", "grace@example.org");
     for secret in ["", "secret", "hiloop", SECRET] {

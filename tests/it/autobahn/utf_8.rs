@@ -9,7 +9,7 @@ fn octets(text: &[u8]) -> Vec<&[u8]> {
 }
 
 #[test]
-fn group_6_utf_8_that_is_valid() {
+fn group_6_valid_utf_8() {
     run(async |client| {
         let words = [
             "Hello-\u{b5}@\u{df}\u{f6}\u{e4}\u{fc}\u{e0}\u{e1}-UTF-8!!",
@@ -113,7 +113,7 @@ pub(super) const INVALID: &[&[u8]] = &[
 ];
 
 #[test]
-fn group_6_utf_8_that_is_not() {
+fn group_6_invalid_utf_8() {
     run(async |client| {
         let refused = || [Close(Some(1007))];
         for bytes in INVALID {
@@ -127,7 +127,7 @@ fn group_6_utf_8_that_is_not() {
 }
 
 #[test]
-fn group_6_4_fails_at_the_first_fragment_that_can_not_be_text() {
+fn group_6_4_fails_at_the_first_invalid_fragment() {
     run(async |client| {
         let valid = "\u{3ba}\u{1f79}\u{3c3}\u{3bc}\u{3b5}".as_bytes();
         // 6.4.1: the second fragment is bad; 6.4.2: it shows only there that the first one's last octet was.

@@ -22,7 +22,7 @@ fn all_of_unicode(max: usize) -> Vec<String> {
 }
 
 on_both_engines! {
-    async fn envelopes_hold_any_text_there_is(hub: Hub) {
+    async fn envelopes_accept_all_of_unicode(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -88,7 +88,7 @@ on_both_engines! {
         assert_eq!((&message["encryptedComponents"], &message["encryptedContent"]), (&odd, &Value::Null));
     }
 
-    async fn an_envelope_may_be_as_deep_as_it_can_be_read(hub: Hub) {
+    async fn every_accepted_nesting_depth_of_envelopes_is_readable(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;

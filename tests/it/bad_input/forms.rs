@@ -259,7 +259,7 @@ pub(super) fn nested(levels: usize, open: &str, close: &str) -> String {
 }
 
 #[test]
-fn every_body_has_its_form() {
+fn every_request_body_has_a_schema() {
     let forms: Vec<_> = FORMS.iter().map(|form| form.route.to_owned()).collect();
     for row in ROUTES.iter().filter(|row| is_form(row)) {
         let route = format!("{} {}", row.method, row.path);

@@ -3,17 +3,17 @@
 use super::forms::{FORMS, nested, wrong_values};
 use super::raw::{Raw, masked};
 use super::{DEEP, KIB, still_works};
-use crate::permissions::House;
+use crate::permissions::Fixture;
 use crate::support::socket::End;
 use crate::support::{Hub, Socket, on_both_engines};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 on_both_engines! {
-    async fn frames_with_wrong_fields_get_errors_and_the_socket_lives(hub: Hub) {
-        let house = House::of(&hub).await;
-        let mut socket = hub.socket(&house.host).await;
-        let session = format!("\"sessionId\":\"{}\"", house.session);
+    async fn frames_with_invalid_fields_get_errors_and_keep_the_connection(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
+        let mut socket = hub.socket(&fixture.host).await;
+        let session = format!("\"sessionId\":\"{}\"", fixture.session);
         let mut cases: Vec<(String, &str)> = Vec::new();
         let mut add = |frame: String, named: &'static str| cases.push((frame, named));
         for bad in ["5", "null", "\"\"", "\"x\"", "[]", "{}", "true", "1e30", "\"0198f7b200007000800000000000abcd\""] {
@@ -86,11 +86,11 @@ on_both_engines! {
             assert_eq!(socket.expect("pong").await["id"], id);
         }
         // The largest numbers are just large; unknown keys and nulls are nothing.
-        let furthest = socket.subscribe(&house.session, Some(i64::MAX)).await;
+        let furthest = socket.subscribe(&fixture.session, Some(i64::MAX)).await;
         assert_eq!((&furthest["reset"], &furthest["replay"]), (&json!(true), &furthest["seq"]));
-        let padded = json!({ "type": "send", "sessionId": house.session, "encryptedContent": "\0", "unknown": { "x": [] }, "priority": null, "idempotencyKey": null });
+        let padded = json!({ "type": "send", "sessionId": fixture.session, "encryptedContent": "\0", "unknown": { "x": [] }, "priority": null, "idempotencyKey": null });
         assert_eq!(socket.ask(padded).await["message"]["encryptedContent"]["ciphertext"], "\0");
-        still_works(&hub, &house).await;
+        still_works(&hub, &fixture).await;
         assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 
         for bad in [r#"{"type":"auth","id":7,"token":5}"#, r#"{"type":"auth","id":7}"#, r#"{"type":"auth","id":7,"token":"x","agent":5}"#] {
@@ -98,19 +98,19 @@ on_both_engines! {
             early.send_raw(Message::text(bad)).await;
             let reply = early.next().await;
             assert_eq!((&reply["id"], &reply["error"]["code"]), (&json!(7), &json!("VALIDATION_ERROR")), "{bad}");
-            early.send(json!({ "type": "auth", "id": 8, "token": house.host.secret() })).await;
+            early.send(json!({ "type": "auth", "id": 8, "token": fixture.host.secret() })).await;
             early.expect("hello").await;
         }
         for bad in ["a b", "\0", "ä"] {
             let mut early = Socket::try_open(&hub.anonymous()).await.expect("it opens");
-            early.send(json!({ "type": "auth", "id": 8, "token": house.host.secret(), "agent": bad })).await;
+            early.send(json!({ "type": "auth", "id": 8, "token": fixture.host.secret(), "agent": bad })).await;
             assert_eq!(early.end().await, End::Code(4401), "an agent that can't be");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bytes_that_break_the_protocol_close_the_socket() {
+async fn protocol_violations_close_the_socket() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let ping = br#"{"type":"ping","id":1}"#;
@@ -158,7 +158,7 @@ async fn bytes_that_break_the_protocol_close_the_socket() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_may_come_in_pieces() {
+async fn a_message_may_be_fragmented() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let mut raw = Raw::socket(&hub, &agent).await;

@@ -7,7 +7,7 @@ mod frames;
 mod raw;
 mod requests;
 
-use crate::permissions::{House, Route};
+use crate::permissions::{Fixture, Route};
 use crate::support::hub::at_agent;
 use crate::support::{Client, Hub};
 use serde_json::json;
@@ -54,8 +54,8 @@ impl Findings {
 const INVALID: &[(u16, &str)] = &[(400, "VALIDATION_ERROR")];
 
 /// Who may call a row, or anybody where everyone may.
-fn caller(hub: &Hub, house: &House, row: &Route) -> Client {
-    house.callers(row).first().map_or_else(|| hub.anonymous(), |client| (*client).clone())
+fn caller(hub: &Hub, fixture: &Fixture, row: &Route) -> Client {
+    fixture.callers(row).first().map_or_else(|| hub.anonymous(), |client| (*client).clone())
 }
 
 async fn send(client: &Client, row: &Route, path: &str, body: impl Into<Vec<u8>>) -> crate::support::client::Reply {
@@ -63,8 +63,8 @@ async fn send(client: &Client, row: &Route, path: &str, body: impl Into<Vec<u8>>
 }
 
 /// The hub lives and takes a message, and nobody has closed or changed the session meanwhile.
-async fn still_works(hub: &Hub, house: &House) {
+async fn still_works(hub: &Hub, fixture: &Fixture) {
     hub.anonymous().get("/livez").await.expect(200);
     let message = json!({ "encryptedContent": "still here" });
-    house.host.post(&at_agent(&house.session, "/messages"), message).await.expect(201);
+    fixture.host.post(&at_agent(&fixture.session, "/messages"), message).await.expect(201);
 }

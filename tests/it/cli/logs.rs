@@ -219,19 +219,19 @@ async fn keeps_secrets(url: &str, folder: &Path, format: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_stands_in_the_log_on_sqlite() {
+async fn secrets_are_not_logged_on_sqlite() {
     let folder = tempdir().expect("a folder");
     keeps_secrets(&format!("sqlite://{}/hub.db", folder.path().display()), folder.path(), "text").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_stands_in_the_log_on_postgres() {
+async fn secrets_are_not_logged_on_postgres() {
     let folder = tempdir().expect("a folder");
     keeps_secrets(&postgres::new_database(), folder.path(), "json").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_request_has_its_line_with_its_id() {
+async fn each_request_is_logged_with_its_id() {
     let folder = tempdir().expect("a folder");
     let url = format!("sqlite://{}/hub.db", folder.path().display());
     let (hub, base) = Recorded::start(

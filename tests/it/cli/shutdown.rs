@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_ends_everything_within_the_grace_time() {
+async fn sigterm_ends_all_connections_within_the_grace_period() {
     let folder = tempdir().expect("a folder");
     let mut hub = Process::start(folder.path(), FREE_PORT);
     let owner = hub.owner();
@@ -43,7 +43,7 @@ async fn sigterm_ends_everything_within_the_grace_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_never_finishes_does_not_hold_up_the_end() {
+async fn an_unfinished_request_does_not_delay_shutdown() {
     use tokio::io::AsyncWriteExt as _;
     let folder = tempdir().expect("a folder");
     let mut hub =

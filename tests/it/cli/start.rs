@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use tempfile::tempdir;
 
 #[tokio::test]
-async fn a_first_start_prints_secrets_that_work_and_a_second_none() {
+async fn only_the_first_start_prints_secrets() {
     let folder = tempdir().expect("a folder");
     let mut hub = Process::start(folder.path(), FREE_PORT);
     let chat = printed(&hub, "chat").to_owned();
@@ -65,7 +65,7 @@ async fn two_stores_have_different_secrets() {
 }
 
 #[tokio::test]
-async fn it_starts_on_postgres_and_finds_everything_again() {
+async fn a_restart_on_postgres_keeps_the_data() {
     let folder = tempdir().expect("a folder");
     let url = postgres::new_database();
     let start = || Process::spawn(hiloop(folder.path()).env("DATABASE_URL", &url).env("HILOOP_LISTEN", FREE_PORT));
@@ -79,7 +79,7 @@ async fn it_starts_on_postgres_and_finds_everything_again() {
 }
 
 #[test]
-fn serve_is_what_it_does_unless_told_otherwise() {
+fn serve_is_the_default_command() {
     let folder = tempdir().expect("a folder");
     let hub = Process::spawn(hiloop(folder.path()).args(["serve", "--listen", FREE_PORT]));
     assert!(hub.output.contains("listening on"));
@@ -89,7 +89,7 @@ fn serve_is_what_it_does_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn the_space_of_an_outside_issuer_is_made_at_the_start() {
+async fn the_space_of_an_external_issuer_is_created_at_start() {
     let folder = tempdir().expect("a folder");
     let secret = "a secret that is long enough for both sides";
     let start = |space: &str| {
@@ -133,7 +133,7 @@ async fn the_space_of_an_outside_issuer_is_made_at_the_start() {
 }
 
 #[tokio::test]
-async fn nobody_can_connect_before_there_is_somebody_to_answer() {
+async fn the_port_refuses_connections_until_the_hub_is_ready() {
     let folder = tempdir().expect("a folder");
     // A database that takes connections and says nothing.
     let silent = tokio::net::TcpListener::bind(FREE_PORT).await.expect("a port");
@@ -153,7 +153,7 @@ async fn nobody_can_connect_before_there_is_somebody_to_answer() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named_before_the_store_is_touched() {
+fn a_port_in_use_fails_the_start_before_the_store_is_opened() {
     let folder = tempdir().expect("a folder");
     let taken = TcpListener::bind(FREE_PORT).expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
@@ -164,7 +164,7 @@ fn a_port_that_is_taken_is_named_before_the_store_is_touched() {
 }
 
 #[test]
-fn a_metrics_port_that_is_taken_is_named_too() {
+fn a_metrics_port_in_use_fails_the_start() {
     let folder = tempdir().expect("a folder");
     let taken = TcpListener::bind(FREE_PORT).expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
@@ -175,7 +175,7 @@ fn a_metrics_port_that_is_taken_is_named_too() {
 }
 
 #[test]
-fn a_database_that_is_not_there_is_named_in_one_line() {
+fn an_unavailable_database_fails_the_start_with_one_line() {
     let folder = tempdir().expect("a folder");
     let free = Port::reserve();
     let url = format!("postgres://hub:pa55w0rd@{}/hub", free.address());
@@ -189,7 +189,7 @@ fn a_database_that_is_not_there_is_named_in_one_line() {
 }
 
 #[tokio::test]
-async fn it_starts_again_when_its_first_space_is_deactivated() {
+async fn the_hub_starts_with_its_first_space_deactivated() {
     let folder = tempdir().expect("a folder");
     let mut hub = Process::start(folder.path(), FREE_PORT);
     let first = hub.owner().get("/v1/agent/me").await.expect(200);

@@ -199,7 +199,7 @@ on_every_deployment! {
         assert_eq!(socket.expect("pong").await, json!({ "type": "pong", "id": "p" }));
     }
 
-    async fn anything_wrong(hub: Deployment) {
+    async fn invalid_frames(hub: Deployment) {
         let mut socket = hub.socket(&hub.agent("agent").await).await;
         refused(&mut socket, json!({ "type": "nope" }), "VALIDATION_ERROR").await;
         for bad in ["nonsense", "[]", "{}", "{\"id\":1}", "{\"type\":7}", "\"ping\"", "", "{\"type\":\"ping\""] {

@@ -7,7 +7,7 @@ use crate::support::{Deployment, on_every_deployment};
 use serde_json::{Value, json};
 
 on_every_deployment! {
-    async fn an_object_comes_back_as_it_was_sent(hub: Deployment) {
+    async fn an_object_is_returned_unchanged(hub: Deployment) {
         let agent = hub.agent("agent").await;
         // Any Unicode, NUL included; further keys, in their order.
         let envelope = json!({

@@ -42,7 +42,7 @@ on_every_deployment! {
         assert!(ONE_SECOND.contains(&started.elapsed()), "{:?}", started.elapsed());
     }
 
-    async fn at_once_where_it_is_settled(hub: Deployment) {
+    async fn a_settled_message_is_returned_immediately(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -59,7 +59,7 @@ on_every_deployment! {
         }
     }
 
-    async fn as_soon_as_it_settles(hub: Deployment) {
+    async fn a_settlement_ends_the_wait(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         for end in ["answer", "cancel", "close"] {
@@ -87,7 +87,7 @@ on_every_deployment! {
         }
     }
 
-    async fn a_wait_that_ends_is_no_denial(hub: Deployment) {
+    async fn a_timeout_does_not_change_the_message(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -99,7 +99,7 @@ on_every_deployment! {
         assert_eq!(later["status"], "Completed");
     }
 
-    async fn a_client_that_goes_away_frees_its_waiter(hub: Deployment) {
+    async fn a_disconnected_client_frees_its_long_poll(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;

@@ -166,7 +166,7 @@ on_every_deployment! {
         assert_eq!(events[0]["data"]["participants"], listed["data"]);
     }
 
-    async fn a_space_of_more_than_500_must_name_them(hub: Deployment) {
+    async fn participants_are_required_in_a_space_of_more_than_500(hub: Deployment) {
         let agent = hub.agent("agent").await;
         for _ in 0..10 {
             let more = (0..50).map(async |_| {
@@ -236,7 +236,7 @@ on_every_deployment! {
         human.post(&at, stray).await.expect_error(400, "VALIDATION_ERROR");
     }
 
-    async fn a_guest_has_nobody_else_s_name(hub: Deployment) {
+    async fn a_guest_name_is_unique(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await.get("/v1/human/me").await.expect(200);
         let session = hub.session(&agent).await;
@@ -246,7 +246,7 @@ on_every_deployment! {
         agent.post(&path, json!({ "name": name("guest") })).await.expect(201);
     }
 
-    async fn plain_text_takes_no_control_characters(hub: Deployment) {
+    async fn plain_text_rejects_control_characters(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         for bad in ["a\u{0}b", "a\nb", "a\u{1b}b", "a\u{7f}b", "a\u{85}b"] {

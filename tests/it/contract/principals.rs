@@ -108,7 +108,7 @@ on_every_deployment! {
         assert_eq!((&said["senderType"], &said["senderHumanId"], &said["senderGuestId"]), (&json!("Human"), &Value::Null, &made["id"]));
     }
 
-    async fn a_space_is_the_tenant(hub: Deployment) {
+    async fn spaces_are_isolated(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let message = say(&agent, &session, "x").await;
@@ -135,7 +135,7 @@ on_every_deployment! {
         assert_eq!(reply["error"]["code"], "NOT_FOUND");
     }
 
-    async fn key_permissions_include_the_ones_before(hub: Deployment) {
+    async fn key_permissions_include_the_lower_ones(hub: Deployment) {
         let host = hub.agent("agent").await;
         let session = hub.session(&host).await;
         let owner = hub.owner.clone();
@@ -241,7 +241,7 @@ on_every_deployment! {
         hub.with_token(&format!("{cut}AAAA")).get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn deactivation_ends_what_is_live(hub: Deployment) {
+    async fn deactivation_ends_live_connections(hub: Deployment) {
         let body = json!({ "email": format!("{}@example.org", name("h")), "name": "H" });
         let human = hub.manager.post("/v1/manage/humans", body).await.expect(201);
         let (_, setup) = text(&human["setupUrl"]).split_once("#setup=").expect("a link");

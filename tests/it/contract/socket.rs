@@ -81,7 +81,7 @@ on_every_deployment! {
         assert_eq!(Socket::try_open(&one.with("origin", &one.base)).await.err(), Some(403));
     }
 
-    async fn id_is_a_string_or_a_number_and_comes_back(hub: Deployment) {
+    async fn id_is_a_string_or_a_number_and_is_echoed(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let mut socket = hub.socket(&agent).await;
         for id in [json!("a \u{1f600}"), json!(7), json!(-1.5), json!("")] {
@@ -90,7 +90,7 @@ on_every_deployment! {
         }
     }
 
-    async fn events_are_none_missing_and_none_twice(hub: Deployment) {
+    async fn each_event_is_delivered_exactly_once(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -117,7 +117,7 @@ on_every_deployment! {
         tokio::join!(writes, reads);
     }
 
-    async fn a_slow_consumer_loses_nothing_and_costs_nobody(hub: Deployment) {
+    async fn a_slow_consumer_loses_nothing_and_delays_no_other(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let mut slow = hub.socket(&agent).await;
@@ -143,7 +143,7 @@ on_every_deployment! {
         assert_eq!(slow.ask(json!({ "type": "ping" })).await["type"], "pong");
     }
 
-    async fn hello_comes_first(hub: Deployment) {
+    async fn hello_is_the_first_frame(hub: Deployment) {
         let human = hub.human().await;
         let me = human.get("/v1/human/me").await.expect(200);
         let mut socket = Socket::try_open(&human).await.expect("the socket opens");

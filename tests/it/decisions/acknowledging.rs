@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 on_both_engines! {
-    async fn an_agent_takes_its_own_outcome_once(hub: Hub) {
+    async fn an_agent_acknowledges_its_own_outcome_once(hub: Hub) {
         let (agent, other, space) = (hub.agent("agent").await, hub.agent("agent").await, hub.agent("space").await);
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -79,7 +79,7 @@ on_both_engines! {
         }
     }
 
-    async fn of_those_that_race_to_acknowledge_over_two_nodes_one_wins(hub: Hub) {
+    async fn one_of_concurrent_exclusive_acknowledgements_wins(hub: Hub) {
         let agent = hub.agent("agent").await;
         let settings = config(&hub.database_url, &["--public-url", &hub.base]);
         let other = start_with(settings, Arc::new(SystemClock), Arc::new(LocalBroker)).await.expect("a second node");
@@ -114,7 +114,7 @@ on_both_engines! {
         other.stop().await;
     }
 
-    async fn answers_wait_for_their_own_agent_until_it_takes_them(hub: Hub) {
+    async fn answers_are_listed_for_their_agent_until_acknowledged(hub: Hub) {
         let (agent, second, space) = (hub.agent("agent").await, hub.agent("agent").await, hub.agent("space").await);
         let human = hub.human().await;
         let session = hub.session(&agent).await;

@@ -29,7 +29,7 @@ async fn last_seq(agent: &Client, session: &str) -> Value {
 }
 
 on_both_engines! {
-    async fn an_agent_s_guest_can_t_answer_another_agent_s_question(hub: Hub) {
+    async fn a_guest_of_one_agent_cannot_answer_another_agents_question(hub: Hub) {
         let (asker, other, space) = (hub.agent("agent").await, hub.agent("agent").await, hub.agent("space").await);
         let session = hub.session(&asker).await;
         admit(&asker, &session, &other).await;
@@ -84,7 +84,7 @@ on_both_engines! {
         guest.post(&path, json!({ "outcome": "Approved" })).await.expect_error(403, "FORBIDDEN");
     }
 
-    async fn only_those_who_are_named_answer(hub: Hub) {
+    async fn only_named_answerers_may_answer(hub: Hub) {
         let agent = hub.agent("agent").await;
         let (ada, bob) = (hub.human().await, hub.human().await);
         let (ada_id, bob_id) = (id_of(&ada, "/v1/human/me").await, id_of(&bob, "/v1/human/me").await);
@@ -116,7 +116,7 @@ on_both_engines! {
         ada.post(&respond, json!({ "encryptedContent": "yes" })).await.expect(200);
     }
 
-    async fn nobody_is_named_who_could_not_answer(hub: Hub) {
+    async fn answerers_must_be_participants_who_may_answer(hub: Hub) {
         let agent = hub.agent("agent").await;
         let ada = hub.human().await;
         let session = hub.session(&agent).await;
@@ -151,7 +151,7 @@ on_both_engines! {
         assert_eq!(last_seq(&agent, &session).await, 1);
     }
 
-    async fn a_remark_leaves_the_question_pending(hub: Hub) {
+    async fn a_reply_that_does_not_settle_leaves_the_question_pending(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -176,7 +176,7 @@ on_both_engines! {
         assert_eq!(status_of(&agent, &session, &question).await, "Pending");
     }
 
-    async fn an_outcome_stands_with_an_answer_and_nowhere_else(hub: Hub) {
+    async fn an_outcome_is_only_allowed_with_an_answer(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -219,7 +219,7 @@ on_both_engines! {
         assert_eq!((&settled["status"], &settled["response"]["outcome"]), (&json!("Completed"), &json!("Rejected")));
     }
 
-    async fn a_guest_has_no_other_participant_s_name(hub: Hub) {
+    async fn a_guest_name_is_unique_in_the_session(hub: Hub) {
         let agent = hub.agent("agent").await;
         let named = async |name: &str| {
             let body = json!({ "email": format!("{}@example.org", hub.name("e")), "name": name });

@@ -44,7 +44,7 @@ async fn a_clock_that_differs_from_the_databases_is_logged() {
 
 /// Machines that disagree about the time by 5 s, either way: the database's time is everybody's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_whose_clocks_are_wrong_keep_deadlines_and_tokens_all_the_same() {
+async fn deadlines_and_tokens_hold_with_wrong_node_clocks() {
     let redis = Redis::start().await;
     let clocks = [0, 5_000, -5_000].map(ShiftedClock::wrong_by);
     let nodes = Nodes::start_with_clocks(Engine::Postgres, clocks.to_vec(), &redis).await;

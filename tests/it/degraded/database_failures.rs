@@ -7,7 +7,7 @@ use crate::support::{Client, Postgres, Redis, Socket, Stopwatch, eventually};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_postgres_is_restarted_writes_are_told_to_come_again_and_sockets_stay() {
+async fn during_a_postgres_restart_writes_get_503_and_sockets_stay_open() {
     let redis = Redis::start().await;
     let mut postgres = Postgres::start();
     let database = postgres.new_database();
@@ -57,7 +57,7 @@ async fn when_postgres_is_restarted_writes_are_told_to_come_again_and_sockets_st
 /// A node whose way to Redis is cut and that is killed right after its reply has told nobody: to the others it died
 /// between commit and publish.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_node_committed_and_never_told_reaches_everyone() {
+async fn an_unannounced_commit_is_delivered_by_reconciliation() {
     let redis = Redis::start().await;
     let postgres = Postgres::start();
     let database = postgres.new_database();

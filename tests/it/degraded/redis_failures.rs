@@ -8,7 +8,7 @@ use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_redis_is_dead_the_figures_and_the_log_say_so() {
+async fn a_redis_outage_is_visible_in_metrics_and_log() {
     let mut redis = Redis::start().await;
     let postgres = Postgres::start();
     let database = postgres.new_database();
@@ -51,7 +51,7 @@ async fn while_redis_is_dead_the_figures_and_the_log_say_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_cut_off_from_redis_alone_still_serves_and_hears_everything() {
+async fn a_node_partitioned_from_redis_serves_and_misses_nothing() {
     let redis = Redis::start().await;
     let postgres = Postgres::start();
     let database = postgres.new_database();
@@ -97,7 +97,7 @@ async fn a_node_that_is_cut_off_from_redis_alone_still_serves_and_hears_everythi
 
 /// A Redis that is full passes messages on and keeps nothing: an operator is told so, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_refuses_to_keep_presence_is_told_of_in_the_log() {
+async fn rejected_presence_writes_are_logged() {
     const REFUSED: &str = "Redis rejects presence updates";
     let redis = Redis::start().await;
     let postgres = Postgres::start();
@@ -126,7 +126,7 @@ async fn a_redis_that_refuses_to_keep_presence_is_told_of_in_the_log() {
 /// A primary that was demoted takes no writes: messages cross all the same, presence stands still until it is a primary
 /// again, and an operator is told so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_has_become_a_replica_still_carries_what_is_live() {
+async fn a_demoted_redis_still_delivers_messages() {
     const REFUSED: &str = "Redis rejects presence updates";
     let redis = Redis::start().await;
     let postgres = Postgres::start();

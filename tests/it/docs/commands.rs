@@ -169,11 +169,11 @@ async fn every_command_works(path: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_command_of_the_readme_works() {
+async fn every_command_of_the_readme_succeeds() {
     every_command_works("README.md").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_command_of_the_quick_start_works() {
+async fn every_command_of_the_quick_start_succeeds() {
     every_command_works("docs/quick-start.md").await;
 }

@@ -24,7 +24,7 @@ fn printed(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn every_setting_stands_with_its_default() {
+fn every_setting_is_documented_with_its_default() {
     let help = printed(&["serve", "--help"]).split_whitespace().collect::<Vec<_>>().join(" ");
     let mut offered = BTreeMap::new();
     for (place, _) in help.match_indices("[env: ") {

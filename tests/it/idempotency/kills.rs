@@ -163,7 +163,7 @@ async fn post_unread(address: &str, client: &Client, path: &str, body: &Value) -
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_before_its_reply_is_read_it_gives_that_reply_again() {
+async fn a_retry_after_a_kill_returns_the_first_reply() {
     let folder = tempdir().expect("a folder");
     let port = Port::reserve();
     let address = port.address();
@@ -185,7 +185,7 @@ async fn killed_before_its_reply_is_read_it_gives_that_reply_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_at_any_moment_it_does_what_it_is_asked_for_once() {
+async fn a_keyed_request_is_executed_once_across_kills() {
     let mut random = StdRng::seed_from_u64(seed());
     let folder = tempdir().expect("a folder");
     let port = Port::reserve();

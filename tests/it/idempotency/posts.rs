@@ -1,6 +1,6 @@
 //! Every POST, and whether it takes an idempotency key.
 
-use crate::permissions::{House, ROUTES, Route};
+use crate::permissions::{Fixture, ROUTES, Route};
 use crate::support::{Client, Hub};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -65,7 +65,7 @@ pub(super) fn row_of(path: &str) -> &'static Route {
 }
 
 #[test]
-fn every_post_has_its_row() {
+fn every_post_route_is_listed() {
     let routed: BTreeSet<_> = ROUTES.iter().filter(|row| row.method == "POST").map(|row| row.path).collect();
     let listed: BTreeSet<_> = POSTS.iter().map(|(path, _)| *path).collect();
     assert_eq!(listed, routed);
@@ -73,17 +73,17 @@ fn every_post_has_its_row() {
 }
 
 /// Where to post.
-pub(super) async fn path_of(hub: &Hub, house: &House, row: &Route) -> String {
+pub(super) async fn path_of(hub: &Hub, fixture: &Fixture, row: &Route) -> String {
     let own = match row.path {
-        CANCEL => Some(hub.interaction(&house.host).await),
+        CANCEL => Some(hub.interaction(&fixture.host).await),
         _ => None,
     };
-    house.path_with(row, |_| own.clone())
+    fixture.path_with(row, |_| own.clone())
 }
 
 /// The one who may call a route.
-pub(super) fn caller(hub: &Hub, house: &House, row: &Route) -> Client {
-    house.callers(row).first().map_or_else(|| hub.anonymous(), |client| (*client).clone())
+pub(super) fn caller(hub: &Hub, fixture: &Fixture, row: &Route) -> Client {
+    fixture.callers(row).first().map_or_else(|| hub.anonymous(), |client| (*client).clone())
 }
 
 /// The body of a route with one more field, which nobody reads.

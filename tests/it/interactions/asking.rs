@@ -79,7 +79,7 @@ on_both_engines! {
         assert!(started.elapsed() < Duration::from_secs(5));
     }
 
-    async fn what_is_not_given_has_its_default(hub: Hub) {
+    async fn omitted_fields_have_defaults(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let made = agent.post(INTERACTIONS, json!({ "encryptedContent": "May I?" })).await.expect(201);
@@ -94,7 +94,7 @@ on_both_engines! {
         human.get(&format!("{THEIRS}/{}", text(&alone["id"]))).await.expect_error(404, "NOT_FOUND");
     }
 
-    async fn what_is_refused_leaves_no_session(hub: Hub) {
+    async fn a_refused_interaction_leaves_no_session(hub: Hub) {
         let agent = hub.agent("agent").await;
         let past = hub.context().clock.now().plus_seconds(-1);
         for (body, field) in [
@@ -112,7 +112,7 @@ on_both_engines! {
         assert_eq!(agent.get("/v1/agent/sessions").await.expect(200)["total"], 3);
     }
 
-    async fn an_answer_through_its_session_is_an_answer(hub: Hub) {
+    async fn an_answer_posted_to_the_session_settles_the_interaction(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let id = hub.interaction(&agent).await;
@@ -143,7 +143,7 @@ on_both_engines! {
         assert_eq!((&answered["response"]["respondedBy"]["type"], &answered["response"]["encryptedComponents"]), (&json!("Guest"), &sealed("!")));
     }
 
-    async fn blocks_gather_up_to_a_bound(hub: Hub) {
+    async fn blocks_are_bounded(hub: Hub) {
         let agent = hub.agent("agent").await;
         let id = hub.interaction(&agent).await;
         let path = at(&id, "/blocks");
@@ -183,7 +183,7 @@ on_both_engines! {
         agent.post(&at(&closed, "/blocks"), json!({ "encryptedBlocks": "x" })).await.expect_error(409, "SESSION_CLOSED");
     }
 
-    async fn the_talk_goes_on_after_it_has_settled(hub: Hub) {
+    async fn messages_can_be_posted_after_settlement(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let id = hub.interaction(&agent).await;

@@ -60,7 +60,7 @@ on_both_engines! {
         assert_eq!(listed(&hub.other_space().await, INTERACTIONS).await["total"], 0);
     }
 
-    async fn who_may_not_see_it_is_told_that_there_is_none(hub: Hub) {
+    async fn interactions_without_access_are_not_found(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let id = hub.interaction(&agent).await;

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 on_both_engines! {
-    async fn a_retry_gets_the_first_reply(hub: Hub) {
+    async fn a_retry_returns_the_stored_reply(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let asked = json!({ "encryptedContent": "?", "title": "First" });
@@ -48,7 +48,7 @@ on_both_engines! {
         assert_eq!(again(&agent, &at(&cancelled, "/cancel"), json!({}), 200).await, first);
     }
 
-    async fn of_twenty_posts_with_one_key_one_happens(hub: Hub) {
+    async fn one_of_twenty_posts_with_one_key_is_executed(hub: Hub) {
         let agent = hub.agent("agent").await;
         hub.human().await;
         let id = hub.interaction(&agent).await;

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 on_both_engines! {
-    async fn answer_cancel_and_deadline_settle_it_once(hub: Hub) {
+    async fn concurrent_answer_cancel_and_deadline_settle_an_interaction_once(hub: Hub) {
         let agent = hub.agent("agent").await;
         let (first, second) = (hub.human().await, hub.human().await);
         for round in 0..12 {
@@ -49,7 +49,7 @@ on_both_engines! {
         }
     }
 
-    async fn who_comes_late_is_told_why(hub: Hub) {
+    async fn a_late_answer_gets_the_reason(hub: Hub) {
         let agent = hub.agent("agent").await;
         let (human, other) = (hub.human().await, hub.human().await);
         let yes = json!({ "encryptedContent": "yes" });
@@ -105,7 +105,7 @@ on_both_engines! {
         assert_eq!(shown(&agent, &cancelled).await, taken);
     }
 
-    async fn a_wait_ends_without_an_answer_too(hub: Hub) {
+    async fn a_long_poll_ends_without_an_answer(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let id = hub.interaction(&agent).await;

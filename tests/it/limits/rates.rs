@@ -4,8 +4,8 @@ use super::sign_ins::{any_human, at, bearer, from};
 use crate::support::socket::End;
 use crate::support::{Client, Engine, Hub};
 use futures::future::join_all;
-use hiloop::auth::Secret;
-use hiloop::auth::secret::{API_KEY, GUEST_TOKEN};
+use hiloop::testing::Secret;
+use hiloop::testing::secret::{API_KEY, GUEST_TOKEN};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
@@ -21,7 +21,7 @@ fn within(time: Duration) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_asks_too_often_is_told_when_to_come_back() {
+async fn a_limited_request_gets_retry_after() {
     let hub = limited().await;
     let (hasty, calm) = (hub.agent("agent").await, hub.agent("agent").await);
     let since = Instant::now();
@@ -64,7 +64,7 @@ async fn passed(requests: impl Iterator<Item = Client>, method: &str, path: &str
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_counts_for_the_credential_that_its_route_looks_at() {
+async fn a_request_counts_for_the_credential_of_its_route() {
     let hub = limited().await;
     let any_key = || Secret::generate(API_KEY).as_str().to_owned();
     // Headers that nobody looks at are no way out.
@@ -89,7 +89,7 @@ async fn a_request_counts_for_the_credential_that_its_route_looks_at() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn made_up_credentials_count_for_their_address_and_for_nobody_who_is_known() {
+async fn unknown_credentials_count_for_their_address_only() {
     let flags = ["--rate-limit", "5/s", "--sign-in-limit", "off", "--trusted-proxies", "127.0.0.0/8"];
     let hub = Hub::start_with(Engine::Sqlite, &flags, |_| {}).await;
     let (agent, human) = (hub.agent("agent").await, hub.human().await);
@@ -122,7 +122,7 @@ async fn made_up_credentials_count_for_their_address_and_for_nobody_who_is_known
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_socket_with_too_many_frames_is_closed_and_no_other() {
+async fn a_socket_above_the_frame_rate_is_closed() {
     let hub = limited().await;
     let (hasty, calm) = (hub.agent("agent").await, hub.agent("agent").await);
     let mut hasty = hub.socket(&hasty).await;

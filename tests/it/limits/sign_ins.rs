@@ -5,10 +5,10 @@ use crate::support::hub::text;
 use crate::support::socket::End;
 use crate::support::{Client, Engine, Hub, Socket};
 use futures::future::join_all;
-use hiloop::auth::Secret;
-use hiloop::auth::secret::{API_KEY, GUEST_TOKEN, REFRESH_TOKEN, SETUP_TOKEN};
 use hiloop::domain::people::{Human, Role};
 use hiloop::store::NewHuman;
+use hiloop::testing::Secret;
+use hiloop::testing::secret::{API_KEY, GUEST_TOKEN, REFRESH_TOKEN, SETUP_TOKEN};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -148,7 +148,7 @@ async fn fail_until_refused(client: &Client, email: &str, way: &str, allowed: i6
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whichever_way_signing_in_fails_it_may_fail_only_so_often() {
+async fn every_kind_of_failed_sign_in_is_limited() {
     let hub = guarded().await;
     let email = person(&hub).await;
     for (number, way) in WAYS.iter().enumerate() {
@@ -183,7 +183,7 @@ async fn use_up(hub: &Hub, address: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_signed_in_goes_on_behind_a_limited_address() {
+async fn known_credentials_are_accepted_from_a_limited_address() {
     let hub = guarded().await;
     let home = "203.0.113.7";
     let email = person(&hub).await;
@@ -199,7 +199,7 @@ async fn who_is_signed_in_goes_on_behind_a_limited_address() {
     use_up(&hub, home).await;
 
     // Not the memory of a second, but that they were good before.
-    hub.context().authenticator.forget_all();
+    hub.context().authenticator.clear_cache();
     from(&agent, home).get("/v1/agent/me").await.expect(200);
     from(&guest, home).get("/v1/human/me").await.expect(200);
     // A signature is proof enough, though nobody has seen this one yet.
@@ -233,7 +233,7 @@ async fn who_is_signed_in_goes_on_behind_a_limited_address() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_has_expired_is_no_guess_and_what_is_revoked_is() {
+async fn expired_credentials_do_not_count_as_failures_and_revoked_ones_do() {
     let hub = guarded().await;
     let host = hub.agent("space").await;
     let session = hub.session(&host).await;
@@ -267,7 +267,7 @@ async fn what_has_expired_is_no_guess_and_what_is_revoked_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_is_what_trusted_proxies_say_and_a_network_of_ipv6_is_one() {
+async fn failures_count_by_forwarded_address_and_ipv6_network() {
     let hub = guarded().await;
     let status = async |address: &str| fail(&at(&hub, address), "", "unknown person").await.0;
     for address in ["1.1.1.1, 203.0.113.7", "2.2.2.2,203.0.113.7, 127.0.0.9"] {
@@ -290,7 +290,7 @@ async fn an_address_is_what_trusted_proxies_say_and_a_network_of_ipv6_is_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_guesses_at_once_few_are_checked() {
+async fn concurrent_guesses_beyond_the_limit_are_not_checked() {
     let hub = guarded().await;
     let email = person(&hub).await;
     let client = at(&hub, "203.0.113.7");
@@ -302,7 +302,7 @@ async fn of_many_guesses_at_once_few_are_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn off_means_that_nobody_counts() {
+async fn no_failures_are_counted_if_the_limit_is_off() {
     for flags in [&["--sign-in-limit", "off", "--rate-limit", "1000/s"][..], &["--rate-limit", "off"]] {
         let hub = Hub::start_with(Engine::Sqlite, flags, |_| {}).await;
         for _ in 0..130 {
@@ -322,7 +322,7 @@ async fn off_means_that_nobody_counts() {
 
 /// Sixty keys that were revoked, in one client's list, are no reason to refuse the sixty-first, which is good.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_good_key_comes_in_after_many_that_are_not() {
+async fn a_valid_key_is_accepted_after_many_revoked_ones() {
     let hub = Hub::start_with(Engine::Sqlite, &["--rate-limit", "100/s"], |_| {}).await;
     let agent = hub.agent("agent").await;
     for _ in 0..100 {

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use serde_json::json;
 
 on_both_engines! {
-    async fn a_session_has_at_most_a_thousand_open_questions(hub: Hub) {
+    async fn a_session_has_at_most_1000_pending_questions(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let session = hub.session(&agent).await;
         let mut asked = Vec::new();
@@ -34,7 +34,7 @@ on_both_engines! {
         assert_eq!(settled["status"], "Cancelled");
     }
 
-    async fn a_large_page_goes_out_in_pieces_and_whole(hub: Hub) {
+    async fn a_large_page_is_streamed_completely(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let large = "x".repeat(200 * 1024);
         let session = hub.session(&agent).await;
@@ -74,7 +74,7 @@ on_both_engines! {
         assert_eq!(sessions["total"], 14);
     }
 
-    async fn a_page_of_sessions_with_large_titles_goes_out_in_pieces_and_whole(hub: Hub) {
+    async fn a_page_of_sessions_with_large_titles_is_streamed_completely(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         for number in 0..16 {
             // Some small, some large, and some with none.

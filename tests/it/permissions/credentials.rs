@@ -1,12 +1,12 @@
 //! Keys and one-time secrets: what each may do, and how often.
 
-use super::house::{bearer, key, setup_token};
+use super::fixture::{bearer, key, setup_token};
 use crate::support::hub::text;
 use crate::support::{Socket, on_both_engines};
 use serde_json::json;
 
 on_both_engines! {
-    async fn nobody_makes_a_key_above_their_own(hub: Hub) {
+    async fn a_key_of_higher_permission_cannot_be_created(hub: Hub) {
         let all = ["provision", "agent", "space", "manage", "owner"];
         let manager = hub.agent("manage").await;
         for (maker, highest) in [(&manager, 3), (&hub.owner, 4)] {
@@ -39,7 +39,7 @@ on_both_engines! {
         provisioner.with("x-hiloop", "provisioned").get("/v1/agent/me").await.expect_error(403, "FORBIDDEN");
     }
 
-    async fn a_key_acts_as_whom_it_names(hub: Hub) {
+    async fn a_key_acts_as_the_agent_it_names(hub: Hub) {
         let key = hub.agent("space").await;
         let own = key.get("/v1/agent/me").await.expect(200);
         let longest = "n".repeat(64);
@@ -75,7 +75,7 @@ on_both_engines! {
         assert_ne!(namesake["id"], theirs["id"]);
     }
 
-    async fn secrets_of_the_front_door_work_once_and_for_one(hub: Hub) {
+    async fn sign_in_secrets_work_once_and_for_one_human(hub: Hub) {
         let anonymous = hub.anonymous();
         let email = format!("{}@example.org", hub.name("person"));
         let person = hub.owner.post("/v1/manage/humans", json!({ "email": email, "name": "P" })).await.expect(201);

@@ -1,17 +1,17 @@
 //! Nothing crosses a tenant, a session or a permission.
 //!
 //! One table of every route, asked by everyone who has no business there, then by those who have. A route without a
-//! row here fails [`every_route_has_its_row`].
+//! row here fails [`every_route_is_listed`].
 
 mod credentials;
 mod deactivation;
-mod house;
+mod fixture;
 mod refusals;
 mod routes;
 mod sockets;
 mod tenants;
 
-pub use house::House;
+pub use fixture::Fixture;
 pub use routes::FRAMES;
 pub use routes::ROUTES;
 pub use routes::Route;

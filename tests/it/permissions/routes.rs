@@ -1,6 +1,6 @@
 //! The table of every route and of every frame, each with who may use it.
 
-use super::house::Kind;
+use super::fixture::Kind;
 use hiloop::domain::Permission;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -224,7 +224,7 @@ fn collect_routes(source: &str, function: &str, prefix: &str, found: &mut BTreeS
 }
 
 #[test]
-fn every_route_has_its_row() {
+fn every_route_is_listed() {
     let mut routes = BTreeSet::new();
     collect_routes(include_str!("../../../src/http/router.rs"), "router", "", &mut routes);
     let rows: BTreeSet<_> = ROUTES.iter().map(|row| (row.method.to_owned(), row.path.to_owned())).collect();
@@ -246,7 +246,7 @@ fn every_route_has_its_row() {
 }
 
 #[test]
-fn every_frame_has_its_row() {
+fn every_frame_is_listed() {
     let source = include_str!("../../../src/protocol/frame/client.rs");
     let fields = source.split("\nfn fields(").nth(1).and_then(|rest| rest.split("\n}\n").next()).expect("its match");
     let arms = fields.lines().filter_map(|line| line.split_once("=>")).map(|(arm, _)| arm.trim());

@@ -22,7 +22,7 @@ async fn crosses_by_the_store(writer: &Client, reader: &mut Socket, session: &st
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_redis_everything_arrives_by_the_store_and_with_it_again_at_once() {
+async fn during_a_redis_outage_events_are_read_from_the_store() {
     let mut redis = Redis::down(false);
     let nodes = Nodes::start_alone(Engine::Postgres, 2, &redis).await;
     let (here, there) = (nodes.owner(0), nodes.owner(1));
@@ -67,7 +67,7 @@ async fn without_redis_everything_arrives_by_the_store_and_with_it_again_at_once
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_redis_cuts_off_connects_again_and_misses_nothing() {
+async fn a_disconnected_node_reconnects_to_redis_and_misses_nothing() {
     let redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     let (here, there) = (nodes.owner(0), nodes.owner(1));
@@ -87,7 +87,7 @@ async fn a_node_that_redis_cuts_off_connects_again_and_misses_nothing() {
 
 /// As Redis does with one that is slow to read: making everything anew each time must not become all that it does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_redis_cuts_off_again_and_again_takes_its_time() {
+async fn repeated_disconnects_from_redis_back_off() {
     let redis = Redis::start().await;
     let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store", supervisor());
     broker.listen(Arc::new(|_| {}));
@@ -107,7 +107,7 @@ async fn a_node_that_redis_cuts_off_again_and_again_takes_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_others_write_on_the_same_redis_does_no_harm() {
+async fn foreign_messages_on_the_same_redis_are_ignored() {
     let redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     // Another hub with a store of its own.
@@ -183,7 +183,7 @@ async fn a_commit_never_waits_for_redis() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_an_error_at_the_start_that_does_not_tell_it() {
+async fn a_wrong_redis_password_fails_the_start_and_is_not_printed() {
     let redis = Redis::start().await;
     redis.command(&["CONFIG", "SET", "requirepass", "right"]).await;
     let folder = tempfile::tempdir().expect("a folder");

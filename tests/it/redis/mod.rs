@@ -1,6 +1,6 @@
 //! Several nodes over one store and one Redis, which comes and goes.
 
-mod crossing;
+mod delivery;
 mod failures;
 mod nodes;
 

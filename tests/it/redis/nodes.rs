@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 
 /// Twenty nodes' worth of subscriptions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_listens_to_what_it_has_readers_of_and_to_nothing_else() {
+async fn a_node_subscribes_only_to_channels_with_readers() {
     let redis = Redis::start().await;
     let mut brokers = Vec::new();
     let heard: Arc<Mutex<Vec<(usize, i64)>>> = Arc::default();
@@ -88,7 +88,7 @@ async fn a_node_listens_to_what_it_has_readers_of_and_to_nothing_else() {
 
 /// Ten nodes start at once on an empty database: one makes the schema, all serve.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_nodes_may_start_at_once_on_an_empty_database() {
+async fn ten_nodes_start_concurrently_on_an_empty_database() {
     let redis = Redis::start().await;
     let database = crate::support::postgres::new_database();
     let starts = (0..10).map(|_| start_at(config(&database, &["--redis-url", &redis.url()]), ShiftedClock::new()));
@@ -105,7 +105,7 @@ async fn ten_nodes_may_start_at_once_on_an_empty_database() {
 
 /// The same as programs: one prints the secrets of the new store, all serve.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_programs_may_start_at_once_on_an_empty_database_and_one_prints_the_key() {
+async fn one_of_ten_concurrent_first_starts_prints_the_key() {
     let redis = Redis::start().await;
     let database = crate::support::postgres::new_database();
     let folder = tempfile::tempdir().expect("a folder");

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 on_both_engines! {
-    async fn a_session_opens_with_everyone_of_its_space(hub: Hub) {
+    async fn a_session_without_participants_gets_every_human_of_the_space(hub: Hub) {
         let agent = hub.agent("agent").await;
         let me = agent.get("/v1/agent/me").await.expect(200);
         let human = hub.human().await.get("/v1/human/me").await.expect(200);
@@ -41,7 +41,7 @@ on_both_engines! {
         assert_eq!((&events["lastSeq"], &events["hasMore"]), (&json!(1), &json!(false)));
     }
 
-    async fn a_session_keeps_what_it_is_opened_with(hub: Hub) {
+    async fn a_session_has_the_fields_of_its_creation(hub: Hub) {
         let agent = hub.agent("agent").await;
         let title = json!({ "scheme": "x", "ciphertext": "t\u{0}é😀", "wrappings": [{ "b": 1, "a": 2 }], "more": null });
         let body = json!({
@@ -73,7 +73,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_session_opens_with_those_who_are_named(hub: Hub) {
+    async fn a_session_has_the_named_participants(hub: Hub) {
         let agent = hub.agent("agent").await;
         let second = hub.agent("agent").await.get("/v1/agent/me").await.expect(200);
         let third = hub.agent("agent").await.get("/v1/agent/me").await.expect(200);
@@ -129,7 +129,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_space_of_more_than_500_humans_must_name_them(hub: Hub) {
+    async fn participants_are_required_in_a_space_of_more_than_500_humans(hub: Hub) {
         let context = hub.context();
         let manager = hub.other_space().await;
         let space = text(&manager.get("/v1/agent/me").await.expect(200)["spaceId"]).parse().expect("an id");
@@ -162,7 +162,7 @@ on_both_engines! {
         names_field(&refused.expect_error(400, "VALIDATION_ERROR"), "'participants'");
     }
 
-    async fn a_patch_changes_what_it_names(hub: Hub) {
+    async fn a_patch_changes_only_the_given_fields(hub: Hub) {
         let agent = hub.agent("agent").await;
         let body = json!({ "title": "a", "encryptedTitle": "b", "priority": "High", "metadata": { "c": 1 } });
         let session = open(&agent, body).await;
@@ -201,7 +201,7 @@ on_both_engines! {
         agent.patch(&at_agent(UNKNOWN, ""), json!({ "title": "x" })).await.expect_error(404, "NOT_FOUND");
     }
 
-    async fn a_closed_session_takes_no_more(hub: Hub) {
+    async fn a_closed_session_refuses_changes(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 on_both_engines! {
-    async fn messages_are_kept_and_listed(hub: Hub) {
+    async fn messages_are_stored_and_listed(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let me = agent.get("/v1/agent/me").await.expect(200);
@@ -127,7 +127,7 @@ on_both_engines! {
         human.post(&at_human(&session, "/messages"), json!({})).await.expect_error(400, "VALIDATION_ERROR");
     }
 
-    async fn a_wait_ends_when_the_message_settles(hub: Hub) {
+    async fn a_long_poll_ends_when_the_message_settles(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -177,7 +177,7 @@ on_both_engines! {
         watched(&hub, &session, false).await;
     }
 
-    async fn a_wait_that_ends_is_no_denial(hub: Hub) {
+    async fn a_timeout_does_not_change_the_message(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let asked = ask(&agent, &session).await;
@@ -211,7 +211,7 @@ on_both_engines! {
         agent.get(&at_agent(&session, &format!("/messages/{UNKNOWN}/await"))).await.expect_error(404, "NOT_FOUND");
     }
 
-    async fn a_client_that_goes_away_frees_its_waiter(hub: Hub) {
+    async fn a_disconnected_client_frees_its_long_poll(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let asked = ask(&agent, &session).await;
@@ -227,7 +227,7 @@ on_both_engines! {
         watched(&hub, &session, false).await;
     }
 
-    async fn an_agent_takes_back_what_it_asked(hub: Hub) {
+    async fn an_agent_cancels_its_question(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::time::Duration;
 
 on_both_engines! {
-    async fn participants_come_and_go(hub: Hub) {
+    async fn participants_are_added_and_removed(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = text(&open(&agent, json!({ "participants": [] })).await["id"]).to_owned();
         let human = hub.human().await;
@@ -146,7 +146,7 @@ on_both_engines! {
         assert!(people["data"].as_array().expect("a list").iter().all(|p| p["guestId"] != made["id"]));
     }
 
-    async fn typing_and_reading_are_told(hub: Hub) {
+    async fn typing_and_read_marks_are_announced(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;

@@ -9,7 +9,7 @@ use crate::support::shapes::{
 use serde_json::{Value, json};
 
 on_both_engines! {
-    async fn sessions_are_listed_by_activity(hub: Hub) {
+    async fn sessions_are_listed_by_latest_activity(hub: Hub) {
         let agent = hub.agent("agent").await;
         let mut ids = Vec::new();
         for index in 0..5 {
@@ -49,7 +49,7 @@ on_both_engines! {
         assert_eq!(hub.other_space().await.get(SESSIONS).await.expect(200)["total"], 0);
     }
 
-    async fn who_may_not_see_a_session_is_told_that_there_is_none(hub: Hub) {
+    async fn sessions_without_access_are_not_found(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let message = ask(&agent, &session).await;
@@ -98,7 +98,7 @@ on_both_engines! {
         agent.post(&at_message(&other, &message, "/cancel"), json!({})).await.expect_error(404, "NOT_FOUND");
     }
 
-    async fn the_feed_says_what_needs_a_human(hub: Hub) {
+    async fn the_feed_is_sorted_by_pending_messages(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let now = hub.context().clock.now();
@@ -172,7 +172,7 @@ on_both_engines! {
         assert_eq!((&entry["lastMessage"], &entry["unreadCount"]), (&Value::Null, &json!(0)));
     }
 
-    async fn everyone_finds_whom_to_talk_to(hub: Hub) {
+    async fn people_and_agents_of_the_space_are_listed(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let guest_session = hub.session(&agent).await;

@@ -24,7 +24,7 @@ pub async fn repeated(client: &Client, path: &str, body: Value, other: Value, st
 }
 
 on_both_engines! {
-    async fn a_retry_gets_the_first_reply(hub: Hub) {
+    async fn a_retry_returns_the_stored_reply(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let me = agent.get("/v1/agent/me").await.expect(200);
@@ -107,7 +107,7 @@ on_both_engines! {
         assert_ne!(later.expect(201)["id"], first["id"]);
     }
 
-    async fn a_guest_token_s_key_can_be_used_again_after_a_day(hub: Hub) {
+    async fn the_idempotency_key_of_a_guest_token_expires_after_a_day(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let keyed = agent.with("idempotency-key", "daily");
@@ -122,7 +122,7 @@ on_both_engines! {
         guest.get(&at_human(&session, "")).await.expect(200);
     }
 
-    async fn of_twenty_posts_with_one_key_one_happens(hub: Hub) {
+    async fn one_of_twenty_posts_with_one_key_is_executed(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let asked = ask(&agent, &session).await;
@@ -161,7 +161,7 @@ on_both_engines! {
         assert_eq!(types(&agent, &session).await.len(), before + 5);
     }
 
-    async fn a_socket_and_a_post_tell_the_same_story(hub: Hub) {
+    async fn a_socket_and_a_post_share_idempotency_keys(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let mut socket: Socket = hub.socket(&agent).await;

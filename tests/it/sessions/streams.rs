@@ -59,7 +59,7 @@ on_both_engines! {
         watched(&hub, &session, false).await;
     }
 
-    async fn a_guest_s_stream_ends_with_their_token(hub: Hub) {
+    async fn a_guests_stream_ends_with_their_token(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let made = agent.post(&at_agent(&session, "/guest-tokens"), json!({})).await.expect(201);

@@ -25,7 +25,7 @@ async fn impatient(pong_within: Duration) -> Hub {
 const PONG_WITHIN: Duration = Duration::from_secs(3);
 
 #[tokio::test]
-async fn the_heartbeat_keeps_the_living_and_ends_the_silent() {
+async fn the_heartbeat_closes_unresponsive_sockets_only() {
     let hub = impatient(PONG_WITHIN).await;
     let agent = hub.agent("agent").await;
     // A client that reads answers pings by itself and stays.
@@ -51,7 +51,7 @@ async fn the_heartbeat_keeps_the_living_and_ends_the_silent() {
 
 /// As a machine that was suspended: the answers to its pings came in time and lie there unread.
 #[test]
-fn a_node_that_was_held_up_itself_ends_nobody_who_has_answered() {
+fn a_suspended_node_does_not_close_sockets_that_have_answered() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let node = runtime();
     let (hub, agent) = node.block_on(async {
@@ -92,7 +92,7 @@ fn a_node_that_was_held_up_itself_ends_nobody_who_has_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_draining_hub_says_where_to_go() {
+async fn a_draining_hub_sends_goaway() {
     let mut hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let session = hub.session(&agent).await;

@@ -3,13 +3,13 @@
 use super::timeline_builder::{Load, TimelineBuilder};
 use super::{NOW, key_of, page, revoker};
 use futures::future::join_all;
-use hiloop::auth::secret::hash;
 use hiloop::domain::people::Space;
 use hiloop::domain::{Author, KeyId, Permission, Scope, SpaceId};
 use hiloop::store::{LockWait, NewKey, NotRevoked, StoreError, Uses};
+use hiloop::testing::secret::hash;
 
 on_both_stores! {
-    async fn a_key_speaks_until_it_is_revoked(store: Empty) {
+    async fn a_key_is_valid_until_it_is_revoked(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let agent = store.agent_named(&space, "bot").await;
         let new = NewKey {
@@ -53,7 +53,7 @@ on_both_stores! {
         assert_eq!(store.keys(other.id, page(1, 10)).await.expect("the store").total, 0);
     }
 
-    async fn an_agent_s_keys_end_with_it(store: Empty) {
+    async fn deactivating_an_agent_ends_its_keys(store: Empty) {
         let space = store.space("one").await;
         let (agent, other) = (store.agent_named(&space, "bot").await, store.agent_named(&space, "other").await);
         let key = store.create_key(&key_of(&space, Some(agent.id), "a"), NOW).await.expect("the store");
@@ -70,7 +70,7 @@ on_both_stores! {
         assert!(store.key_by_secret(&hash("late")).await.expect("the store").is_none());
     }
 
-    async fn a_cascade_revokes_what_a_key_made_or_nothing(store: Empty) {
+    async fn a_cascade_revokes_all_descendants_or_none(store: Empty) {
         let space = store.space("one").await;
         let made_by = async |creator: Option<KeyId>, permission, secret: &str| {
             let new = NewKey { permission, created_by_key: creator, ..key_of(&space, None, secret) };
@@ -155,7 +155,7 @@ on_both_stores! {
         assert_eq!(refused, [NotRevoked::LastOwner]);
     }
 
-    async fn uses_are_noted_and_never_go_back(store: Empty) {
+    async fn the_last_use_is_recorded_and_never_decreases(store: Empty) {
         let space = store.space("one").await;
         let key = store.create_key(&key_of(&space, None, "secret"), NOW).await.expect("the store");
         let mut line = TimelineBuilder::new(&space, &[]);

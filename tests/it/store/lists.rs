@@ -4,7 +4,7 @@ use super::{Empty, NOW, page};
 use crate::support::sql;
 use futures::future::join_all;
 use hiloop::domain::{AgentId, HumanId, MessageStatus, Scope, SessionId, SessionStatus, SpaceId, Timestamp};
-use hiloop::store::{COUNTS, FEW_SESSIONS, FIRST_ENTRIES, LOOK_UPS, Scoped, UNLISTED_OF_SPACE};
+use hiloop::testing::{COUNTS, FEW_SESSIONS, FIRST_ENTRIES, LOOK_UPS, Scoped, UNLISTED_OF_SPACE};
 
 /// Everything that the lists of a space, an agent and a human say: for each page its total and its sessions.
 async fn pages(store: &Empty, space: SpaceId, agent: AgentId, human: HumanId) -> Vec<(String, i64, Vec<SessionId>)> {
@@ -114,7 +114,7 @@ async fn change(database: &sql::Database, human: &str) {
 }
 
 on_both_stores! {
-    async fn lists_are_the_same_whether_their_entries_are_written_or_not(store: Empty) {
+    async fn lists_do_not_depend_on_written_entries(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let database = sql::Database::open(&store.url).await;
@@ -165,7 +165,7 @@ on_both_stores! {
         }
     }
 
-    async fn a_page_costs_the_same_however_many_sessions_there_are(store: Empty) {
+    async fn the_cost_of_a_page_does_not_grow_with_the_number_of_sessions(store: Empty) {
         let database = sql::Database::open(&store.url).await;
         let mut costs = Vec::new();
         for (name, sessions) in [("few", 1000), ("many", 8000)] {

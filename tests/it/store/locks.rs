@@ -2,8 +2,8 @@
 
 use super::{Empty, NOW, sign_in};
 use crate::support::{Engine, eventually};
-use hiloop::auth::secret::hash;
 use hiloop::domain::HumanId;
+use hiloop::testing::secret::hash;
 use sqlx::{PgPool, Postgres as Pg, Transaction};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -36,7 +36,7 @@ async fn human_with_link() -> (Empty, PgPool, HumanId) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_setup_link_is_used_while_the_password_is_changed() {
+async fn setup_and_password_change_do_not_deadlock() {
     let (store, pool, _) = human_with_link().await;
     // As a change of the password begins.
     let mut change = pool.begin().await.expect("a transaction");
@@ -54,7 +54,7 @@ async fn a_setup_link_is_used_while_the_password_is_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_setup_link_is_renewed_while_its_human_is_deactivated() {
+async fn setup_link_renewal_and_deactivation_do_not_deadlock() {
     let (store, pool, human) = human_with_link().await;
     let mut deactivation = pool.begin().await.expect("a transaction");
     run(&mut deactivation, "UPDATE humans SET deactivated_at = 1").await;
@@ -78,7 +78,7 @@ async fn a_setup_link_is_renewed_while_its_human_is_deactivated() {
 
 /// All that ends sign-ins, of one human and at once: whichever comes first, none is given up for another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_ends_the_sign_ins_of_a_human_never_deadlocks() {
+async fn ending_sign_ins_never_deadlocks() {
     let store = Empty::open(Engine::Postgres).await;
     let space = store.space("one").await;
     let later = NOW.plus_seconds(60);

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 on_both_stores! {
-    async fn messages_carry_their_answers(store: Empty) {
+    async fn messages_include_their_answers(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let mut line = TimelineBuilder::new(&space, &[agent.member(), human.member()]);
@@ -62,30 +62,30 @@ on_both_stores! {
         assert!(store.message(scope, line.id(), MessageId::new()).await.expect("the store").is_none());
     }
 
-    async fn what_people_say_is_found_after_what_the_agent_said(store: Empty) {
+    async fn the_first_message_of_a_person_after_a_seq_is_found(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let (agent, human) = (store.agent_named(&space, "a").await.member(), store.human_named(&space, "h").await.member());
         let mut line = TimelineBuilder::new(&space, &[agent.clone(), human.clone()]);
         let (guest, _) = line.invite("g", "token");
         line.save(&store).await;
         let scope = Scope::Space(space.id);
-        let first = async |after| store.first_said(scope, line.id(), after).await.expect("the store").expect("there");
-        assert_eq!(store.last_said_by(scope, line.id(), agent.id).await.expect("the store"), Some(0));
+        let first = async |after| store.first_message_after(scope, line.id(), after).await.expect("the store").expect("there");
+        assert_eq!(store.last_message_by(scope, line.id(), agent.id).await.expect("the store"), Some(0));
         assert_eq!((first(0).await.head.last_seq, first(0).await.message), (2, None));
         line.post(&agent, "a", None);
         let by_human = line.post(&human, "h", None);
         let own = line.post(&agent, "a", None);
         let by_guest = line.post(&guest, "g", None);
         line.save(&store).await;
-        let first = async |after| store.first_said(scope, line.id(), after).await.expect("the store").expect("there");
-        assert_eq!(store.last_said_by(scope, line.id(), agent.id).await.expect("the store"), Some(own.seq));
+        let first = async |after| store.first_message_after(scope, line.id(), after).await.expect("the store").expect("there");
+        assert_eq!(store.last_message_by(scope, line.id(), agent.id).await.expect("the store"), Some(own.seq));
         assert_eq!(first(0).await.message, Some(by_human.id));
         assert_eq!(first(by_human.seq).await.message, Some(by_guest.id));
         assert_eq!(first(by_guest.seq).await.message, None);
         assert_eq!(first(0).await.head.last_seq, 6);
         for elsewhere in [Scope::Space(other.id), Scope::Member(space.id, PrincipalId(Uuid::now_v7()))] {
-            assert!(store.first_said(elsewhere, line.id(), 0).await.expect("the store").is_none());
-            assert!(store.last_said_by(elsewhere, line.id(), agent.id).await.expect("the store").is_none());
+            assert!(store.first_message_after(elsewhere, line.id(), 0).await.expect("the store").is_none());
+            assert!(store.last_message_by(elsewhere, line.id(), agent.id).await.expect("the store").is_none());
         }
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let guests = tx.participant_names(line.id(), false).await.expect("the store");
@@ -101,7 +101,7 @@ on_both_stores! {
         assert_eq!((loaded.members.len(), loaded.taken), (3, vec![line.id()]));
     }
 
-    async fn settled_questions_wait_until_they_are_acknowledged(store: Empty) {
+    async fn settled_questions_are_listed_until_acknowledged(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let (agent, second) = (store.agent_named(&space, "a").await, store.agent_named(&space, "b").await);
         let human = store.human_named(&space, "h").await.member();
@@ -137,7 +137,7 @@ on_both_stores! {
         assert_eq!(open(scope, 1).await.data, [(line.id(), ids[2]), (line.id(), ids[1])]);
     }
 
-    async fn an_outlook_says_how_a_message_stands_on_its_timeline(store: Empty) {
+    async fn an_outlook_has_the_state_of_a_message_and_its_timeline(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
         let mut line = TimelineBuilder::new(&space, std::slice::from_ref(&agent));
@@ -145,7 +145,7 @@ on_both_stores! {
         let plain = line.post(&agent, "no question", None);
         line.save(&store).await;
         let outlook = async |id| {
-            let found = store.outlook(Scope::Space(space.id), line.id(), id).await.expect("the store");
+            let found = store.head_with_status(Scope::Space(space.id), line.id(), id).await.expect("the store");
             found.map(|outlook| (outlook.status, outlook.head))
         };
         let at = line.session.updated_at;
@@ -155,11 +155,11 @@ on_both_stores! {
         assert_eq!(outlook(MessageId::new()).await, None);
         line.cancel(&agent, asked.id);
         line.save(&store).await;
-        let found = store.outlook(Scope::Space(space.id), line.id(), asked.id).await.expect("the store").expect("there");
+        let found = store.head_with_status(Scope::Space(space.id), line.id(), asked.id).await.expect("the store").expect("there");
         assert_eq!((found.status, found.head.last_seq), (MessageStatus::Cancelled, 4));
     }
 
-    async fn the_most_overdue_comes_first(store: Empty) {
+    async fn overdue_messages_are_sorted_by_deadline(store: Empty) {
         let (one, two) = (store.space("one").await, store.space("two").await);
         let agent = store.agent_named(&one, "a").await.member();
         let ask = |seconds| Some(Ask { priority: Priority::Low, deadline: Some(NOW.plus_seconds(seconds)) });

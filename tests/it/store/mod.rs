@@ -1,13 +1,13 @@
 //! The store's conformance suite: every method of every storage trait (`src/store/traits/`), on SQLite and on PostgreSQL.
 
 use crate::support::{Engine, database};
-use hiloop::auth::secret::hash;
 use hiloop::config::Database;
 use hiloop::domain::people::{Agent, Human, Role, SignIn, Space};
 use hiloop::domain::{AgentId, AuditSource, Author, HumanId, KeyId, Permission, SpaceId, Timestamp};
 use hiloop::protocol::page::PageRequest;
 use hiloop::store::open::open;
 use hiloop::store::{NewHuman, NewKey, NewSignIn, Revoker, SavedReply, SavedReplyKind, Store};
+use hiloop::testing::secret::hash;
 use std::ops::Deref;
 use std::sync::Arc;
 use tempfile::TempDir;

@@ -3,15 +3,15 @@
 use super::timeline_builder::TimelineBuilder;
 use super::{NOW, page};
 use futures::future::join_all;
-use hiloop::auth::secret::hash;
 use hiloop::domain::change::Change;
 use hiloop::domain::{Actor, ParticipantType, PrincipalId, Scope};
 use hiloop::store::{LockWait, NewMark, ReadMark, StoreError};
+use hiloop::testing::secret::hash;
 use std::collections::HashSet;
 use uuid::Uuid;
 
 on_both_stores! {
-    async fn a_guest_lives_as_long_as_their_place(store: Empty) {
+    async fn a_guest_token_ends_with_its_participant(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let mut line = TimelineBuilder::new(&space, &[]);
         let (member, participant) = line.invite("Gast", "token");
@@ -32,7 +32,7 @@ on_both_stores! {
         assert!(store.session(scope, line.id()).await.expect("the store").is_none());
     }
 
-    async fn participants_come_in_pages(store: Empty) {
+    async fn participants_are_paged(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -70,7 +70,7 @@ on_both_stores! {
         assert!(matches!(tx.apply(line.take()).await, Err(StoreError::Conflict(_))));
     }
 
-    async fn a_read_mark_never_goes_backwards(store: Empty) {
+    async fn a_read_mark_never_decreases(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let mut line = TimelineBuilder::new(&space, &[agent.member(), human.member()]);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// A store whose database goes away says that it is out of reach, and works again when it is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_postgres_that_comes_back_is_used_again() {
+async fn the_store_reconnects_after_a_postgres_restart() {
     let mut server = Postgres::start();
     let store = open(&at(&server.new_database())).await.expect("the store opens");
     store.ensure_space("one", NOW).await.expect("the store");
@@ -33,7 +33,7 @@ async fn a_postgres_that_comes_back_is_used_again() {
 
 /// A node takes as many connections as it was given and no more, and gives up a row that somebody else won't let go.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_postgres_connections_and_waiting_have_limits() {
+async fn connections_and_lock_waits_are_limited_on_postgres() {
     let url = postgres::new_database();
     let database = Database { url: url.clone(), connections: 3 };
     let store = open(&database).await.expect("the store opens");
@@ -62,7 +62,7 @@ async fn on_postgres_connections_and_waiting_have_limits() {
 
 /// As after a failover: the connections of before lead to a server that takes no writes any more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_to_a_demoted_postgres_are_given_up() {
+async fn connections_to_a_demoted_postgres_are_replaced() {
     let url = postgres::new_database();
     let store = open(&at(&url)).await.expect("the store opens");
     let operator = sql::Database::open(&url).await;
@@ -91,7 +91,7 @@ async fn connections_to_a_demoted_postgres_are_given_up() {
 
 /// A server that disappears without closing its connections, as when its machine loses power.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_silent_postgres_is_given_up() {
+async fn queries_to_a_silent_postgres_time_out() {
     let url = postgres::new_database();
     let space = open(&at(&url)).await.expect("the store opens").ensure_space("one", NOW).await;
     let space = space.expect("the store").expect("active").0;
@@ -122,7 +122,7 @@ async fn a_silent_postgres_is_given_up() {
 
 /// PostgreSQL's clock is every node's; SQLite has none but the machine's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_tells_the_time() {
+async fn the_clock_of_postgres_is_used() {
     let url = postgres::new_database();
     let store = open(&at(&url)).await.expect("the store opens");
     let (before, time, after) = (SystemClock.now(), store.time().await.expect("the store"), SystemClock.now());

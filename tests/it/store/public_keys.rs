@@ -5,7 +5,6 @@ use super::{Empty, NOW, page, revoker};
 use crate::support::keys::{Keys, base64url};
 use crate::support::sql;
 use futures::future::join_all;
-use hiloop::auth::secret::hash;
 use hiloop::domain::KeyEntry;
 use hiloop::domain::change::Change;
 use hiloop::domain::keys::{Attestation, KeyChange};
@@ -14,6 +13,7 @@ use hiloop::domain::people::Space;
 use hiloop::domain::{Actor, GuestId, ParticipantType, Permission, Scope, SessionId, SpaceId, Timestamp};
 use hiloop::store::LockWait;
 use hiloop::store::{Attested, NewEntry, Put};
+use hiloop::testing::secret::hash;
 
 /// An entry of fresh keys, made at this moment.
 fn entry(at: Timestamp) -> KeyEntry {
@@ -54,7 +54,7 @@ impl Empty {
 }
 
 on_both_stores! {
-    async fn the_current_entry_stands_in_every_list(store: Empty) {
+    async fn every_list_has_the_current_entry(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let human = store.human_named(&space, "h").await;
@@ -85,7 +85,7 @@ on_both_stores! {
         assert_eq!(key(&found.key), keys[0]);
     }
 
-    async fn of_racing_entries_one_is_put(store: Empty) {
+    async fn one_of_concurrent_entries_is_stored(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
         for round in 0..3_i64 {
@@ -124,7 +124,7 @@ on_both_stores! {
         assert_eq!(store.put_key(&astray).await.expect("the store"), Put::Raced);
     }
 
-    async fn changes_that_wait_to_be_announced_are_bounded(store: Empty) {
+    async fn unannounced_changes_are_bounded(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
         let mut taken = 0;
@@ -166,7 +166,7 @@ on_both_stores! {
         assert_eq!(current, second);
     }
 
-    async fn keys_of_a_session_are_those_of_all_who_ever_took_part(store: Empty) {
+    async fn keys_of_a_session_include_former_participants(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let agent = store.agent_named(&space, "a").await;
         let human = store.human_named(&space, "h").await;
@@ -222,7 +222,7 @@ on_both_stores! {
         let told = async |line: &TimelineBuilder| {
             let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
             tx.lock_sessions(&[(space.id, line.id())]).await.expect("the store");
-            tx.told_key(line.id(), agent.id.into()).await.expect("the store")
+            tx.announced_key(line.id(), agent.id.into()).await.expect("the store")
         };
         // Who joined with a key is known with that one.
         assert_eq!(told(&lines[0]).await, Some(NOW));
@@ -237,7 +237,7 @@ on_both_stores! {
         assert_eq!(announcement.change.entry, second);
         let mut open: Vec<_> = lines[..3].iter().map(TimelineBuilder::id).collect();
         open.sort();
-        let first_two = store.sessions_to_tell(&announcement, 2).await.expect("the store");
+        let first_two = store.sessions_to_announce(&announcement, 2).await.expect("the store");
         assert_eq!(first_two, open[..2]);
         // One of them is told; it is not to be told again.
         let line = lines.iter_mut().find(|line| line.id() == open[0]).expect("it");
@@ -247,13 +247,13 @@ on_both_stores! {
         line.append(Change::ParticipantKeyChanged(participant.id, Box::new(change)), &participant.actor());
         line.save(&store).await;
         assert_eq!(told(lines.iter().find(|line| line.id() == open[0]).expect("it")).await, Some(second.created_at));
-        assert_eq!(store.sessions_to_tell(&announcement, 10).await.expect("the store"), open[1..]);
+        assert_eq!(store.sessions_to_announce(&announcement, 10).await.expect("the store"), open[1..]);
         // The place moves forwards alone.
-        store.note_told(&announcement, open[1]).await.expect("the store");
-        store.note_told(&announcement, open[0]).await.expect("the store");
+        store.note_announced(&announcement, open[1]).await.expect("the store");
+        store.note_announced(&announcement, open[0]).await.expect("the store");
         announcement = store.announcements(NOW, 10).await.expect("the store").remove(0);
         assert_eq!(announcement.after, Some(open[1]));
-        assert_eq!(store.sessions_to_tell(&announcement, 10).await.expect("the store"), open[2..]);
+        assert_eq!(store.sessions_to_announce(&announcement, 10).await.expect("the store"), open[2..]);
         // Then it rests, and the next change has its turn.
         store.rest_announcement(&announcement).await.expect("the store");
         let waiting = store.announcements(NOW, 10).await.expect("the store");
@@ -264,13 +264,13 @@ on_both_stores! {
         let late = store.announcements(NOW.plus_millis(1), 10).await.expect("the store");
         let last = late.iter().find(|late| late.is_last_pass).expect("it");
         assert_eq!((late.len(), last.id, last.after), (2, announcement.id, None));
-        assert_eq!(store.sessions_to_tell(last, 10).await.expect("the store"), open[1..]);
+        assert_eq!(store.sessions_to_announce(last, 10).await.expect("the store"), open[1..]);
         store.end_announcement(last).await.expect("the store");
         store.end_announcement(next).await.expect("the store");
         assert!(store.announcements(NOW.plus_seconds(60), 10).await.expect("the store").is_empty());
     }
 
-    async fn a_type_that_the_version_before_does_not_know_is_read_back(store: Empty) {
+    async fn a_type_unknown_to_the_previous_release_is_readable(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -289,7 +289,7 @@ on_both_stores! {
         assert_eq!(known, 2);
     }
 
-    async fn retention_takes_the_keys_of_guests_along(store: Empty) {
+    async fn retention_deletes_keys_of_guests(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -307,7 +307,7 @@ on_both_stores! {
         assert_eq!(store.announcements(NOW, 10).await.expect("the store").len(), 1);
     }
 
-    async fn a_backup_is_one_object_of_one_human(store: Empty) {
+    async fn a_human_has_one_key_backup(store: Empty) {
         let space = store.space("one").await;
         let (human, other) = (store.human_named(&space, "h").await, store.human_named(&space, "o").await);
         assert_eq!(store.key_backup(human.id).await.expect("the store"), None);

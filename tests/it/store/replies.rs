@@ -3,14 +3,14 @@
 use super::timeline_builder::Load;
 use super::{NOW, key_of, saved};
 use futures::future::join_all;
-use hiloop::auth::secret::hash;
 use hiloop::domain::{MessageId, SessionId};
 use hiloop::store::{LockWait, SavedReply, SavedReplyKind, StoreError, WriteSet};
+use hiloop::testing::secret::hash;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 on_both_stores! {
-    async fn the_directory_changes_with_its_reply_or_not_at_all(store: Empty) {
+    async fn a_directory_change_and_its_reply_are_atomic(store: Empty) {
         let made = |reply: &str| saved("s", "k", SavedReplyKind::Body(reply.to_owned()), NOW);
         let digest = made("").request_hash;
         // Dropped, it never was, and the key is free again.
@@ -52,7 +52,7 @@ on_both_stores! {
         assert!(matches!(twice, Err(StoreError::Raced)), "{twice:?}");
     }
 
-    async fn saved_replies_are_kept_for_a_time(store: Empty) {
+    async fn saved_replies_expire(store: Empty) {
         let (session, message) = (SessionId::new(), MessageId::new());
         let kinds = [
             ("posted", SavedReplyKind::Posted(session, message)),

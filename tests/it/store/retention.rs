@@ -3,15 +3,15 @@
 use super::timeline_builder::{Load, TimelineBuilder};
 use super::{NOW, saved, sign_in};
 use crate::support::sql;
-use hiloop::auth::secret::hash;
 use hiloop::domain::change::Change;
 use hiloop::domain::{Actor, Scope};
-use hiloop::store::{LockWait, Passing, RefreshOutcome, SavedReplyKind, WriteSet};
+use hiloop::store::{ExpiredRows, LockWait, RefreshOutcome, SavedReplyKind, WriteSet};
+use hiloop::testing::secret::hash;
 use std::collections::HashSet;
 use uuid::Uuid;
 
 on_both_stores! {
-    async fn what_has_served_its_time_is_pruned(store: Empty) {
+    async fn expired_rows_are_pruned(store: Empty) {
         let human = store.human_named(&store.space("one").await, "h").await;
         for (index, ends) in [-10, -1, 0, 10].into_iter().enumerate() {
             let token = sign_in(&format!("t{index}"), Uuid::now_v7(), human.id, NOW.plus_seconds(ends));
@@ -38,11 +38,11 @@ on_both_stores! {
             pieces
         };
         // A sign-in goes when nothing of it is left, and nothing goes in larger pieces than asked for.
-        assert_eq!(pieces(Passing::SignIns, 10).await, [0]);
-        assert_eq!(pieces(Passing::RefreshTokens, 1).await, [1, 1, 0]);
-        assert_eq!(pieces(Passing::SignIns, 10).await, [2, 0]);
-        assert_eq!(pieces(Passing::Replies, 10).await, [1, 0]);
-        assert_eq!(pieces(Passing::SetupTokens, 10).await, [1, 0]);
+        assert_eq!(pieces(ExpiredRows::SignIns, 10).await, [0]);
+        assert_eq!(pieces(ExpiredRows::RefreshTokens, 1).await, [1, 1, 0]);
+        assert_eq!(pieces(ExpiredRows::SignIns, 10).await, [2, 0]);
+        assert_eq!(pieces(ExpiredRows::Replies, 10).await, [1, 0]);
+        assert_eq!(pieces(ExpiredRows::SetupTokens, 10).await, [1, 0]);
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let keys = ["-10", "0", "10"].map(|key| ("s".to_owned(), key.to_owned()));
         let left = tx.saved_replies(&keys, NOW.plus_seconds(-100)).await.expect("the store");
@@ -52,7 +52,7 @@ on_both_stores! {
         assert!(matches!(rotated.expect("the store"), RefreshOutcome::Rotated { .. }));
     }
 
-    async fn where_the_older_part_of_a_timeline_ends_is_found_without_reading_it(store: Empty) {
+    async fn the_boundary_of_old_events_is_found_without_a_scan(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -83,7 +83,7 @@ on_both_stores! {
         assert_eq!(older(9, NOW.plus_seconds(-60)).await, Some(3));
     }
 
-    async fn pruning_goes_in_pieces_and_passes_over_what_others_hold(store: Empty) {
+    async fn pruning_works_in_chunks_and_skips_locked_rows(store: Empty) {
         let database = sql::Database::open(&store.url).await;
         let (many, id) = database.many(1_203);
         let old = NOW.0 - 1;
@@ -97,13 +97,13 @@ on_both_stores! {
         let held = if tx.is_some() { 3 } else { 0 };
         let mut pieces = Vec::new();
         while pieces.last().is_none_or(|gone| *gone == 500) {
-            pieces.push(store.prune(Passing::Revocations, NOW, 500).await.expect("the store"));
+            pieces.push(store.prune(ExpiredRows::Revocations, NOW, 500).await.expect("the store"));
         }
         assert_eq!(pieces, [500, 500, 203 - held]);
         drop(tx);
     }
 
-    async fn what_retention_took_is_not_asked_for(store: Empty) {
+    async fn a_read_after_a_deleted_event_begins_at_the_oldest_stored_one(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -124,7 +124,7 @@ on_both_stores! {
         }
     }
 
-    async fn a_session_that_ended_long_ago_goes_whole(store: Empty) {
+    async fn an_expired_session_is_deleted_completely(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
         let mut lines = Vec::new();

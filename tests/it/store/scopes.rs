@@ -10,7 +10,7 @@ use hiloop::protocol::page::PageRequest;
 use hiloop::store::{Listed, LockWait, Moment};
 
 on_both_stores! {
-    async fn the_audit_log_is_kept_by_space(store: Empty) {
+    async fn audit_entries_are_scoped_by_space(store: Empty) {
         let (a, b) = (store.space("a").await, store.space("b").await);
         let entry = |space: Option<SpaceId>, at: Timestamp| {
             let source = AuditSource { origin: Some("203.0.113.7".to_owned()), request_id: Some("r".to_owned()) };
@@ -51,7 +51,7 @@ on_both_stores! {
         assert_eq!(list(true, None, page(1, 10)).await.data, [second]);
     }
 
-    async fn nothing_is_seen_from_outside_its_scope(store: Empty) {
+    async fn no_query_returns_rows_outside_its_scope(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let agent = store.agent_named(&space, "a").await;
         let outsider = store.agent_named(&space, "outsider").await;
@@ -87,8 +87,8 @@ on_both_stores! {
             assert!(store.messages_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.message(scope, id, message.id).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.head(scope, id).await.expect("the store").is_some(), "{scope:?}");
-            assert!(store.standing(scope, id, who).await.expect("the store").is_some(), "{scope:?}");
-            assert!(store.outlook(scope, id, message.id).await.expect("the store").is_some(), "{scope:?}");
+            assert!(store.head_with_participant(scope, id, who).await.expect("the store").is_some(), "{scope:?}");
+            assert!(store.head_with_status(scope, id, message.id).await.expect("the store").is_some(), "{scope:?}");
             assert!(store.events_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_some(), "{scope:?}");
             let taken = store.last_messages(scope, &[(id, 1)], 1 << 20).await.expect("the store");
             assert_eq!((taken.count, taken.data.len()), (1, 1), "{scope:?}");
@@ -126,8 +126,8 @@ on_both_stores! {
             assert!(store.messages_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.message(scope, id, message.id).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.head(scope, id).await.expect("the store").is_none(), "{scope:?}");
-            assert!(store.standing(scope, id, who).await.expect("the store").is_none(), "{scope:?}");
-            assert!(store.outlook(scope, id, message.id).await.expect("the store").is_none(), "{scope:?}");
+            assert!(store.head_with_participant(scope, id, who).await.expect("the store").is_none(), "{scope:?}");
+            assert!(store.head_with_status(scope, id, message.id).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.events_after(scope, id, 0, 10, 1 << 20).await.expect("the store").is_none(), "{scope:?}");
             assert!(store.last_messages(scope, &[(id, 1)], 1 << 20).await.expect("the store").data.is_empty(), "{scope:?}");
             assert!(store.interactions_of(scope, &[id], 1 << 20).await.expect("the store").data.is_empty(), "{scope:?}");
@@ -145,7 +145,7 @@ on_both_stores! {
         // A message under another session's id is no message of that session.
         let by_wrong_session = store.message(Scope::Space(space.id), elsewhere.id(), message.id).await;
         assert!(by_wrong_session.expect("the store").is_none());
-        let by_wrong_session = store.outlook(Scope::Space(space.id), elsewhere.id(), message.id).await;
+        let by_wrong_session = store.head_with_status(Scope::Space(space.id), elsewhere.id(), message.id).await;
         assert!(by_wrong_session.expect("the store").is_none());
         assert!(store.member_ids(other.id, id).await.expect("the store").is_empty());
         assert!(store.last_seqs(&[(other.id, id)]).await.expect("the store").is_empty());

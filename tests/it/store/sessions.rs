@@ -9,7 +9,7 @@ use serde_json::json;
 use std::collections::{HashMap, HashSet};
 
 on_both_stores! {
-    async fn sessions_come_by_activity(store: Empty) {
+    async fn sessions_are_sorted_by_activity(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut lines = Vec::new();
@@ -42,7 +42,7 @@ on_both_stores! {
         assert_eq!(titles(Some(SessionStatus::Archived), page(1, 10)).await, (own(&["s3"]), 1));
     }
 
-    async fn large_titles_are_left_out_of_lists_and_read_apart(store: Empty) {
+    async fn large_titles_are_read_separately_from_lists(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let title = |length: usize| {
@@ -97,7 +97,7 @@ on_both_stores! {
         assert_eq!((taken.count, titles), (3, vec![title(100), None]));
     }
 
-    async fn sessions_that_have_moved_are_found_by_space_and_time(store: Empty) {
+    async fn changed_sessions_are_found_by_space_and_time(store: Empty) {
         let spaces = [store.space("one").await, store.space("two").await, store.space("three").await];
         let mut lines = Vec::new();
         for (index, space) in (0..).zip(spaces.iter().chain(&spaces)) {
@@ -122,7 +122,7 @@ on_both_stores! {
         assert!(found(&[spaces[2].id], NOW.plus_seconds(6)).await.is_empty());
     }
 
-    async fn a_session_comes_back_as_it_was_written(store: Empty) {
+    async fn a_session_is_read_as_written(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -153,7 +153,7 @@ on_both_stores! {
         assert_eq!((session.closed_at, session.archived_at), (Some(line.at), Some(line.at)));
     }
 
-    async fn the_feed_puts_what_waits_first(store: Empty) {
+    async fn the_feed_lists_pending_sessions_first(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let members = [agent.member(), human.member()];

@@ -3,15 +3,15 @@
 use super::{NOW, page, sign_in, subjects};
 use crate::support::sql;
 use futures::future::join_all;
-use hiloop::auth::secret::hash;
 use hiloop::domain::people::SignIn;
 use hiloop::store::{EndedSignIns, NewSignIn, RefreshOutcome};
+use hiloop::testing::secret::hash;
 use std::collections::HashSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
 on_both_stores! {
-    async fn a_refresh_token_is_used_once(store: Empty) {
+    async fn a_refresh_token_works_once(store: Empty) {
         let human = store.human_named(&store.space("one").await, "h").await;
         let (later, ends_at) = (NOW.plus_seconds(60), NOW.plus_millis(SignIn::LASTS_MILLIS));
         let rotate = async |old, next, now| {
@@ -48,7 +48,7 @@ on_both_stores! {
         assert!(!store.has_sign_in(human.id, c, NOW).await.expect("the store"));
     }
 
-    async fn a_sign_in_ends_after_ninety_days_however_often_it_is_refreshed(store: Empty) {
+    async fn a_sign_in_ends_after_ninety_days(store: Empty) {
         let human = store.human_named(&store.space("one").await, "h").await;
         let id = Uuid::now_v7();
         let day = |days: i64| NOW.plus_seconds(days * 86_400);
@@ -65,7 +65,7 @@ on_both_stores! {
         assert_eq!(store.sign_ins(human.id, page(1, 9), day(90)).await.expect("the store").total, 0);
     }
 
-    async fn sign_ins_are_listed_and_ended_by_their_human_alone(store: Empty) {
+    async fn sign_ins_are_scoped_to_their_human(store: Empty) {
         let space = store.space("one").await;
         let (human, other) = (store.human_named(&space, "h").await, store.human_named(&space, "other").await);
         let ids = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
@@ -139,7 +139,7 @@ on_both_stores! {
         assert_eq!(chosen.subjects, [kept, human.id.without_sign_in()]);
     }
 
-    async fn of_many_uses_of_a_refresh_token_at_once_one_wins(store: Empty) {
+    async fn one_of_concurrent_uses_of_a_refresh_token_succeeds(store: Empty) {
         let human = store.human_named(&store.space("one").await, "h").await;
         let later = NOW.plus_seconds(60);
         for uses in [2, 2, 2, 8, 8, 8, 8, 8] {
@@ -166,7 +166,7 @@ on_both_stores! {
         }
     }
 
-    async fn a_setup_token_is_used_once(store: Empty) {
+    async fn a_setup_token_works_once(store: Empty) {
         let human = store.human_named(&store.space("one").await, "h").await;
         let later = NOW.plus_seconds(60);
         let mut tx = store.begin_directory().await.expect("a transaction");
@@ -194,7 +194,7 @@ on_both_stores! {
     }
 
     /// What the two halves of choosing a password rest on: a crash between them leaves neither.
-    async fn a_password_that_can_t_be_set_leaves_the_setup_token(store: Empty) {
+    async fn a_failed_password_change_keeps_the_setup_token(store: Empty) {
         let human = store.human_named(&store.space("one").await, "h").await;
         let later = NOW.plus_seconds(60);
         let mut tx = store.begin_directory().await.expect("a transaction");

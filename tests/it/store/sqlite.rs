@@ -5,7 +5,7 @@ use crate::support::{Engine, eventually, sql};
 
 /// A reader that somebody has forgotten makes SQLite's log grow; once it has gone, the log is small again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_of_sqlite_is_small_again_after_a_forgotten_reader_has_gone() {
+async fn the_write_ahead_log_is_truncated_after_a_long_read() {
     let store = Empty::open(Engine::Sqlite).await;
     let log = format!("{}-wal", store.url.trim_start_matches("sqlite://"));
     let size = || std::fs::metadata(&log).expect("the log").len();

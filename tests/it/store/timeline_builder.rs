@@ -1,7 +1,6 @@
 //! Timelines of the tests: changes gather and are written in one transaction, as the hub's writer does it.
 
 use super::{Empty, NOW};
-use hiloop::auth::secret::hash;
 use hiloop::domain::change::{Change, evolve};
 use hiloop::domain::command::NewGuest;
 use hiloop::domain::message::{MessageState, Response, Settlement};
@@ -13,6 +12,7 @@ use hiloop::domain::{
 };
 use hiloop::protocol::event::encode::{data_text, event_text};
 use hiloop::store::{Acknowledged, Loaded, LockWait, Named, SavedReply, StoreResult, WriteSet, WriteTx};
+use hiloop::testing::secret::hash;
 use serde_json::json;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -99,7 +99,7 @@ impl TimelineBuilder {
             }
             Change::ParticipantRemoved(gone) => self.writes.gone_participants.push((gone, NOW)),
             Change::ParticipantKeyChanged(_, change) => {
-                self.writes.told_keys.push((self.session.id, change.principal, change.entry.created_at));
+                self.writes.announced_keys.push((self.session.id, change.principal, change.entry.created_at));
             }
             _ => {}
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 on_both_stores! {
-    async fn a_head_says_where_a_timeline_stands(store: Empty) {
+    async fn a_head_has_the_bounds_of_a_timeline(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -19,7 +19,7 @@ on_both_stores! {
         let head = Head { space: space.id, last_seq: 2, first_seq: 1, at };
         let scope = Scope::Space(space.id);
         assert_eq!(store.head(scope, line.id()).await.expect("the store"), Some(head));
-        let standing = store.standing(scope, line.id(), agent.id.into()).await.expect("the store").expect("in scope");
+        let standing = store.head_with_participant(scope, line.id(), agent.id.into()).await.expect("the store").expect("in scope");
         let own = store.participants(scope, line.id(), page(1, 1)).await.expect("the store").expect("in scope").data;
         assert_eq!((standing.head, standing.participant), (head, Some(own[0].id)));
         assert!(!standing.is_crowd);
@@ -31,14 +31,14 @@ on_both_stores! {
         for (count, is_crowd) in [(20, false), (21, true)] {
             let mut line = TimelineBuilder::new(&space, &people[21 - count..]);
             line.save(&store).await;
-            let standing = store.standing(scope, line.id(), agent.id.into()).await.expect("the store");
+            let standing = store.head_with_participant(scope, line.id(), agent.id.into()).await.expect("the store");
             assert_eq!(standing.expect("in scope").is_crowd, is_crowd, "{count} people and an agent");
         }
-        let other = store.standing(scope, line.id(), PrincipalId(Uuid::now_v7())).await.expect("the store");
+        let other = store.head_with_participant(scope, line.id(), PrincipalId(Uuid::now_v7())).await.expect("the store");
         assert_eq!(other.expect("in scope").participant, None);
     }
 
-    async fn events_come_in_order_and_no_more_than_asked(store: Empty) {
+    async fn events_are_ordered_and_limited(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -67,7 +67,7 @@ on_both_stores! {
         assert_eq!(after(0, 100, two + 1).await, [1, 2, 3]);
     }
 
-    async fn an_event_comes_back_byte_for_byte(store: Empty) {
+    async fn an_event_is_read_byte_for_byte(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -95,7 +95,7 @@ on_both_stores! {
         assert_eq!(envelope["ciphertext"], "\u{0}\u{1}\u{7f}\u{2028}é😀\"\\/");
     }
 
-    async fn many_rows_go_and_come_in_one_batch(store: Empty) {
+    async fn many_rows_are_written_and_read_in_one_batch(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let members = [agent.member(), human.member()];
@@ -167,7 +167,7 @@ on_both_stores! {
         assert!(closed.all(|session| session.closed_at == Some(NOW.plus_seconds(7)) && session.last_seq == 2));
     }
 
-    async fn heads_of_many_timelines_come_in_one_call(store: Empty) {
+    async fn heads_of_many_timelines_are_read_in_one_call(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let mut together = WriteSet::default();
         let mut asked = Vec::new();
@@ -188,7 +188,7 @@ on_both_stores! {
         assert!(store.last_seqs(&[(other.id, asked[0].1)]).await.expect("the store").is_empty());
     }
 
-    async fn a_place_on_a_timeline_is_taken_once(store: Empty) {
+    async fn a_seq_is_written_once(store: Empty) {
         let space = store.space("one").await;
         let mut line = TimelineBuilder::new(&space, &[]);
         line.save(&store).await;

@@ -4,18 +4,18 @@ use super::timeline_builder::{Ask, Load, TimelineBuilder};
 use super::{NOW, saved};
 use crate::support::eventually;
 use futures::future::join_all;
-use hiloop::auth::secret::hash;
 use hiloop::domain::{
     AnswerOutcome, MessageId, MessageStatus, ParticipantId, PrincipalId, Priority, Responder, Scope, SessionId,
 };
 use hiloop::store::{LockWait, Named, SavedReplyKind, WriteSet};
+use hiloop::testing::secret::hash;
 use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
 on_both_stores! {
-    async fn sessions_that_another_transaction_holds_are_told_from_the_others(store: Empty) {
+    async fn sessions_locked_by_another_transaction_are_reported(store: Empty) {
         let space = store.space("one").await;
         let mut ids = Vec::new();
         for _ in 0..3 {
@@ -83,7 +83,7 @@ on_both_stores! {
         assert_eq!(store.head(Scope::Space(space.id), line.id()).await.expect("the store").expect("there").last_seq, 5);
     }
 
-    async fn a_dropped_transaction_never_was(store: Empty) {
+    async fn a_dropped_transaction_has_no_effect(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut kept = TimelineBuilder::new(&space, &[agent.member()]);
@@ -109,7 +109,7 @@ on_both_stores! {
         assert!(none.expect("the store").is_empty());
     }
 
-    async fn transactions_on_one_session_come_one_after_the_other(store: Empty) {
+    async fn transactions_on_one_session_are_serialised(store: Empty) {
         const WRITERS: i64 = 8;
         const ROUNDS: i64 = 8;
         let space = store.space("one").await;

@@ -4,12 +4,12 @@ use super::client::{Client, Nodes};
 use super::database;
 use super::socket::Socket;
 use clap::Parser;
-use hiloop::auth::secret::new_api_key;
 use hiloop::broker::{Connectivity, LocalBroker};
 use hiloop::clock::ShiftedClock;
 use hiloop::config::{Config, Settings};
 use hiloop::domain::Permission;
 use hiloop::server::{Server, start_at, start_with};
+use hiloop::testing::secret::new_api_key;
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -131,7 +131,7 @@ impl Hub {
         std::mem::forget(child);
     }
 
-    pub fn context(&self) -> &Arc<hiloop::context::Context> {
+    pub fn context(&self) -> &Arc<hiloop::testing::Context> {
         &self.server.as_ref().expect("the hub runs").context
     }
 

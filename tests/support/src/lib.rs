@@ -34,8 +34,8 @@ pub use postgres::Postgres;
 pub use redis::Redis;
 pub use socket::Socket;
 
-use hiloop::metrics::Metrics;
-use hiloop::supervisor::Supervisor;
+use hiloop::testing::Metrics;
+use hiloop::testing::Supervisor;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,5 +130,5 @@ pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>
 
 /// What starts the tasks of a part of the hub that stands by itself.
 pub fn supervisor() -> Supervisor {
-    Supervisor::new(Arc::new(Metrics::new().expect("the names are good")))
+    Supervisor::new(Arc::new(Metrics::new().expect("valid metric names")))
 }

@@ -26,7 +26,7 @@ struct State {
     unpublished: HashMap<Present, Unpublished>,
 }
 
-/// A principal that came or went; which of the two, `State::present` says.
+/// A principal that came (it is in `State::present`) or went.
 struct Unpublished {
     participant: ParticipantId,
     /// Whether other nodes may have the principal as present.

@@ -5,7 +5,7 @@
 //! its fields are ignored. Changes are published too: a node with readers of a session receives them at once, and applies
 //! them to its copy of the presence, which it reads from the hash when it subscribes to the session.
 //!
-//! While Redis is unavailable the copies do not change: a node that died can't be told from one that is disconnected, and
+//! While Redis is unavailable the copies do not change: a node that died can't be distinguished from one that is disconnected, and
 //! every restart of Redis would show every principal as offline and online again. They are correct within 11 s of its return.
 //! What a race or a lost message has made wrong is corrected by the next [`REWRITE`](sync::REWRITE).
 
@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use sync::{PresenceSync, TICK};
 
-/// Limit for withdrawing, and for a query that somebody waits for.
+/// Limit for withdrawing, and for a query that a caller waits for.
 const QUERY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Keeps the hashes, the lease and the copies up to date, until the broker closes.

@@ -1,4 +1,4 @@
-//! Who is present in one session on the other nodes.
+//! The principals that are present in one session on the other nodes.
 
 use crate::domain::{ParticipantId, PrincipalId};
 use std::collections::{HashMap, HashSet};
@@ -47,7 +47,7 @@ impl RemotePresence {
         self.present.iter().filter(|(_, (_, nodes))| nodes.contains(&node)).map(|(principal, _)| *principal).collect()
     }
 
-    /// The nodes on which anybody is present.
+    /// The nodes on which a principal is present.
     pub(super) fn nodes(&self) -> impl Iterator<Item = Uuid> {
         self.present.values().flat_map(|(_, nodes)| nodes.iter().copied())
     }

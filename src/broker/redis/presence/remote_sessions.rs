@@ -136,7 +136,7 @@ impl RemoteSessions {
         Some(state.sessions.get(&session).filter(|remote| remote.was_read)?.principals())
     }
 
-    /// Nodes on which anybody is present in a tracked session.
+    /// Nodes on which a principal is present in a tracked session.
     pub(super) fn nodes_with_presence(&self) -> HashSet<Uuid> {
         self.state.lock().sessions.values().flat_map(RemotePresence::nodes).collect()
     }

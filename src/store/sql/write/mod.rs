@@ -4,7 +4,7 @@ mod load;
 mod participants;
 mod timeline;
 
-use self::participants::{insert_guests, insert_participants, mark_read, note_told_keys};
+use self::participants::{insert_guests, insert_participants, mark_read, note_announced_keys};
 use self::timeline::{
     acknowledge, added_bytes, insert_events, insert_messages, insert_sessions, settle, update_sessions,
 };
@@ -92,7 +92,7 @@ impl<E: Engine> WriteTx for SqlWriteTx<E> {
             .await
     }
 
-    async fn told_key(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Timestamp>> {
+    async fn announced_key(&mut self, session: SessionId, principal: PrincipalId) -> StoreResult<Option<Timestamp>> {
         sql::<E>("SELECT p.told_key_at FROM participants p WHERE p.session_id = $1 AND p.principal_id = $2")
             .bind(session.0)
             .bind(principal.0)
@@ -130,7 +130,7 @@ impl<E: Engine> SqlWriteTx<E> {
             writes.new_guests.len(),
             writes.new_participants.len(),
             writes.read_marks.len(),
-            writes.told_keys.len(),
+            writes.announced_keys.len(),
             writes.events.len(),
             writes.new_messages.len(),
             writes.settled.len(),
@@ -144,7 +144,7 @@ impl<E: Engine> SqlWriteTx<E> {
         insert_guests(&mut batch, &writes.new_guests);
         insert_participants(&mut batch, &writes.new_participants);
         mark_read(&mut batch, &writes.read_marks);
-        note_told_keys(&mut batch, &writes.told_keys);
+        note_announced_keys(&mut batch, &writes.announced_keys);
         insert_events(&mut batch, &writes.events);
         insert_messages(&mut batch, &writes.new_messages);
         settle(&mut batch, &writes.settled)?;

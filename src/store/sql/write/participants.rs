@@ -44,16 +44,19 @@ pub(super) fn mark_read<E: Engine>(batch: &mut StatementBatch<E>, marks: &[NewMa
     );
 }
 
-pub(super) fn note_told_keys<E: Engine>(batch: &mut StatementBatch<E>, told: &[(SessionId, PrincipalId, Timestamp)]) {
+pub(super) fn note_announced_keys<E: Engine>(
+    batch: &mut StatementBatch<E>,
+    announced: &[(SessionId, PrincipalId, Timestamp)],
+) {
     batch.add(
         "UPDATE participants SET told_key_at = v.column3 FROM (VALUES",
         ") AS v WHERE participants.session_id = v.column1 AND participants.principal_id = v.column2",
         None,
-        told,
-        |row, told| {
-            row.push(told.map(|(session, ..)| session.0));
-            row.push(told.map(|(_, principal, _)| principal.0));
-            row.push(told.map(|(.., at)| at.0));
+        announced,
+        |row, announced| {
+            row.push(announced.map(|(session, ..)| session.0));
+            row.push(announced.map(|(_, principal, _)| principal.0));
+            row.push(announced.map(|(.., at)| at.0));
         },
     );
 }

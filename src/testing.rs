@@ -1,0 +1,17 @@
+//! What the tests and the fuzz targets need from inside, and no other program.
+
+pub use crate::audit::FailedAccount;
+pub use crate::auth::{JwtConfig, JwtSecrets, Jwts, Secret, credential, secret};
+pub use crate::context::Context;
+pub use crate::http::openapi_text;
+pub use crate::hub::subscriber::{Connection, DeliveryCount, EndReason, Subscriber};
+pub use crate::hub::{EventBatch, Hub};
+pub use crate::metrics::{Asked, Metrics};
+pub use crate::store::sql::{
+    COUNTS, DUE_MESSAGES, ENDED_SESSION, FEW_SESSIONS, FIRST_ENTRIES, LIST_STATE, LIST_STATE_OF, LOOK_UPS,
+    PENDING_MESSAGES, SESSIONS_TO_ANNOUNCE, Scoped, TITLE_AT, UNACKNOWLEDGED, UNLISTED, UNLISTED_OF_SPACE,
+    UNLISTED_TOTAL,
+};
+pub use crate::supervisor::Supervisor;
+pub use crate::timeline::Idempotency;
+pub use crate::ws::state::{Effect, ProtocolState};

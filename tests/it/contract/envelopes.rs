@@ -1,4 +1,4 @@
-//! Section 3: content that the hub carries and never reads, and the directory of public keys.
+//! Section 3: encrypted content, which is opaque to the hub, and the directory of public keys.
 
 use crate::support::hub::{SESSIONS, at_agent, at_human, open, say, text};
 use crate::support::keys::{Keys, publish};

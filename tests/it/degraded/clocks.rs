@@ -42,7 +42,7 @@ async fn a_clock_that_differs_from_the_databases_is_logged() {
     }
 }
 
-/// Machines that disagree about the time by 5 s, either way: the database's time is everybody's.
+/// Machines whose clocks differ by 5 s in either direction: all nodes use the database's time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlines_and_tokens_hold_with_wrong_node_clocks() {
     let redis = Redis::start().await;
@@ -74,9 +74,9 @@ async fn deadlines_and_tokens_hold_with_wrong_node_clocks() {
         assert!(late > -100 && told_late < 3, "node {asks} asked; it expired {late} ms after its deadline");
         asks += usize::from(!is_late);
     }
-    // Once each: nothing more came.
+    // Once each, and no further events.
     socket.expect_none("event").await;
-    // A token that any of them may look at.
+    // A token that every node verifies.
     for node in 0..3 {
         nodes.at(node, &human).get("/v1/human/me").await.expect(200);
     }

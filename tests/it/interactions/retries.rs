@@ -27,7 +27,7 @@ on_both_engines! {
         agent.patch(&at_agent(id, ""), json!({ "title": "Third" })).await.expect(200);
         repeated(&agent, &at(id, "/messages"), json!({ "encryptedContent": "x" }), json!({ "encryptedContent": "y" }), 201).await;
 
-        // The first reply, though the truth has moved on.
+        // The first reply, although the interaction has changed since.
         let again = async |client: &Client, path: &str, body: Value, status: u16| {
             let reply = client.with("idempotency-key", &format!("key-of-{}", path.len())).post(path, body).await;
             assert_eq!(reply.header("idempotent-replayed"), Some("true"), "{path}");

@@ -18,7 +18,7 @@ on_both_engines! {
             let deadline = hub.context().clock.now().plus_seconds(60);
             let made = agent.post(INTERACTIONS, json!({ "encryptedContent": "?", "deadlineAt": deadline })).await.expect(201);
             let id = text(&made["id"]);
-            // Now and then the deadline is there first, for the job or for the first answer that comes too late.
+            // Sometimes the deadline wins, by the job or by the first late answer.
             let due = round % 3 == 0;
             if due {
                 hub.clock.advance(60_000);
@@ -78,7 +78,7 @@ on_both_engines! {
         assert_eq!(shown(&agent, &closed).await["status"], "Cancelled");
         human.post(&respond_to(&closed), yes.clone()).await.expect_error(409, "ALREADY_SETTLED");
         human.post(&respond_to(&closed), json!({})).await.expect_error(400, "VALIDATION_ERROR");
-        assert_eq!(told(&agent, &answered, 2).await, ["message.created", "message.completed"], "nothing of the late is stored");
+        assert_eq!(told(&agent, &answered, 2).await, ["message.created", "message.completed"], "late answers are not stored");
     }
 
     async fn an_outcome_is_acknowledged_once(hub: Hub) {
@@ -94,10 +94,10 @@ on_both_engines! {
         assert_eq!(taken.len(), 1);
         hub.clock.advance(5_000);
         let again = agent.post(&at(&id, "/acknowledge"), json!({})).await.expect(200);
-        assert!(taken.contains(text(&again["acknowledgedAt"])), "the first time stays");
-        assert_eq!(again["updatedAt"], again["acknowledgedAt"], "a repetition is nothing that happened");
+        assert!(taken.contains(text(&again["acknowledgedAt"])), "the first timestamp stays");
+        assert_eq!(again["updatedAt"], again["acknowledgedAt"], "a repetition adds no event");
         assert_eq!(told(&agent, &id, 4).await, ["message.acknowledged"]);
-        // However it ended, and though nothing else goes on there.
+        // For every way of settlement, also in a closed session.
         let cancelled = hub.interaction(&agent).await;
         agent.post(&at_agent(&cancelled, "/archive"), json!({})).await.expect(200);
         let taken = agent.post(&at(&cancelled, "/acknowledge"), json!({})).await.expect(200);
@@ -132,7 +132,7 @@ on_both_engines! {
             assert_eq!(waiter.await.expect("no panic")["status"], status);
             watched(&hub, &id, false).await;
         }
-        // A caller who goes away frees their place.
+        // A disconnected client frees its registration.
         let (waiter, path) = (agent.clone(), at(&id, "/await?timeout=55"));
         let waiter = tokio::spawn(async move { waiter.get(&path).await });
         watched(&hub, &id, true).await;

@@ -1,4 +1,4 @@
-//! WebSockets and event streams: which credential opens one, what it reaches, and when it ends.
+//! WebSockets and event streams: the required credential, the scope, and the end.
 
 use super::fixture::{Fixture, Kind, Stranger, admit, key};
 use super::routes::{FRAMES, frame};
@@ -33,7 +33,7 @@ on_both_engines! {
             socket.send(json!({ "type": "auth", "id": 1, "token": token })).await;
             let misplaced = name.ends_with("as a key") || name.ends_with("as a bearer token");
             if misplaced {
-                // A first frame takes any kind of token, so these are in no wrong place.
+                // A first frame accepts any kind of token, so these are valid here.
                 continue;
             }
             let end = socket.end().await;
@@ -48,14 +48,14 @@ on_both_engines! {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-        // Somebody else's good token is no new one for this socket.
+        // A valid token of another principal is not accepted for a refresh.
         let mut socket = hub.socket(&fixture.host).await;
         let foreign = hub.other_space().await;
         for other in [&foreign, &fixture.human, &fixture.guest] {
             let reply = socket.ask(json!({ "type": "refresh", "token": other.secret() })).await;
             assert_eq!(reply["error"]["code"], "FORBIDDEN", "{reply}");
         }
-        // Before `auth` nothing works, and nothing is told.
+        // Before `auth` all frames are refused, without details.
         let mut early = Socket::try_open(&hub.anonymous()).await.expect("it opens");
         for (kind, rest) in FRAMES.iter().filter(|(kind, _)| *kind != "auth") {
             let reply = early.ask(frame(kind, rest, &fixture.session)).await;
@@ -93,15 +93,15 @@ on_both_engines! {
             watcher.expect_none(kind).await;
         }
         let after: Vec<_> = fixture.snapshot().await;
-        // Their own presence aside, nothing is different.
+        // Except for their own presence, nothing has changed.
         assert_eq!(after[0], before[0]);
         assert_eq!(after[1], before[1]);
 
-        // The same frames by those who take part.
+        // The same frames by participants.
         for client in [&fixture.host, &fixture.human, &fixture.guest] {
             let mut socket = hub.socket(client).await;
             let me = socket.hello["principal"].clone();
-            // First of all: a person who writes has thereby read what stands before.
+            // First, since posting moves the person's read mark.
             socket.send(frame("read", r#"{"sessionId":"{session}","seq":2}"#, &fixture.session)).await;
             assert_eq!(watcher.find("receipt").await["seq"], 2);
             let mut replies = Vec::new();
@@ -118,7 +118,7 @@ on_both_engines! {
         for (name, mut socket) in feeds {
             socket.send(json!({ "type": "ping", "id": "last" })).await;
             let frame = socket.next().await;
-            assert_eq!(frame["type"], "pong", "{name} heard of a session that is not theirs: {frame}");
+            assert_eq!(frame["type"], "pong", "{name} got a frame of a session without access: {frame}");
         }
     }
 
@@ -148,7 +148,7 @@ on_both_engines! {
         assert_eq!(Socket::try_open(&short).await.err(), Some(401));
     }
 
-    /// After `refresh` the new credential is what counts: what it may not see, and when it is revoked.
+    /// After `refresh`, the scope and the revocation of the new credential apply.
     async fn a_refreshed_socket_has_the_scope_of_its_new_credential(hub: Hub) {
         let agent = hub.name("agent");
         let stranger = hub.agent("agent").await;

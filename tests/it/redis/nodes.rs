@@ -1,4 +1,4 @@
-//! Which channels a node subscribes to, and many nodes that start at once.
+//! The channels that a node subscribes to, and concurrent starts of many nodes.
 
 use super::post;
 use crate::support::hub::{config, text};
@@ -29,7 +29,7 @@ async fn a_node_subscribes_only_to_channels_with_readers() {
         brokers.push(broker);
     }
     let sessions: Vec<_> = (0..500).map(|_| SessionId::new()).collect();
-    // Each session has readers on two nodes; some come, go and come again meanwhile.
+    // Each session has readers on two nodes; some subscribe, unsubscribe and subscribe again.
     for (number, session) in sessions.iter().enumerate() {
         for node in [number % 20, (number + 1) % 20] {
             brokers[node].set_interest(*session, true);
@@ -53,7 +53,7 @@ async fn a_node_subscribes_only_to_channels_with_readers() {
     })
     .await;
 
-    // What is published reaches exactly the nodes that listen, and never the sender.
+    // Messages reach exactly the subscribed nodes, and never the sender.
     let session = sessions[0];
     let event = CommittedEvent {
         space: SpaceId::new(),
@@ -73,17 +73,17 @@ async fn a_node_subscribes_only_to_channels_with_readers() {
     heard.sort_unstable();
     assert_eq!(heard, [(0, 2), (1, 1), (1, 2)]);
 
-    // Everybody leaves.
+    // All readers leave.
     for (number, session) in sessions.iter().enumerate() {
         for node in [number % 20, (number + 1) % 20] {
             brokers[node].set_interest(*session, false);
         }
     }
-    eventually("nothing is listened to", async || channels().await.is_empty().then_some(())).await;
+    eventually("there are no subscriptions", async || channels().await.is_empty().then_some(())).await;
     for broker in &brokers {
         broker.close().await;
     }
-    eventually("nobody is connected", async || redis.channels("hiloop:*").await.is_empty().then_some(())).await;
+    eventually("no node is connected", async || redis.channels("hiloop:*").await.is_empty().then_some(())).await;
 }
 
 /// Ten nodes start at once on an empty database: one makes the schema, all serve.

@@ -1,4 +1,4 @@
-//! Every row of sessions over HTTP: what an agent does, what people see and do, and what a retry gets.
+//! Sessions over HTTP: operations of agents and people, and retries.
 
 mod lifecycle;
 mod messages;

@@ -1,6 +1,8 @@
 // Encrypted questions and answers through a real hub.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ClientEvent, type HiloopClient, MemoryKeyStore, type Remark, verifyReceipt } from "../src/index.js";
+import { attestedBytes, KeyPair } from "../src/e2e/index.js";
+import { toText } from "../src/e2e/bytes.js";
 import { type PendingQuestion, Person } from "../src/testing/index.js";
 import { Hub, until } from "./hub.js";
 
@@ -110,12 +112,15 @@ test("the documented surface: createConvSession, send, awaitResponse", async () 
   await bot.send(session.id, { components: [{ type: "text", data: { content: "Ready." } }, buttons] });
   await alex.answer(await next(), { action: "go" });
   expect((await bot.awaitResponse(session.id)).response).toBe("go");
+  const approved = bot.ask("Go on?", { session: session.id, to: alex.email });
+  await alex.answer(await next(), { action: "approve" });
+  expect((await approved).approved).toBe(true);
   const said = bot.awaitResponse(session.id);
   await alex.say(session.id, "And now?");
   expect(await said).toMatchObject({ response: "And now?", respondent: { name: "Alex" } });
   const { data } = await bot.timeline(session.id, { limit: 100 });
   const states = data.flatMap(({ opened }) => (opened ? [opened.state] : []));
-  expect(states).toEqual(["verified", "verified", "verified"]);
+  expect(states).toEqual(["verified", "verified", "verified", "verified", "verified"]);
   const live: ClientEvent[] = [];
   for await (const event of bot.events(session.id)) {
     live.push(event);
@@ -203,3 +208,40 @@ test("killed and started again, it is one question and one answer", async () => 
   await alex.answer(question, { action: "approve" });
   expect(await again).toMatchObject({ approved: true, message: { id: question.message.id } });
 });
+
+test("with the key of the space's owner, only attested people are asked", async () => {
+  const owner = KeyPair.generate();
+  const { id, spaceId } = await bot.me();
+  const strict = hub.encrypting(key, { spaceKey: owner.signingKey, keyStore: memory(await hub.secretKey(id)) });
+  const evan = await hub.encryptingPerson("Evan");
+  expect(await strict.ask("Attested?", { to: evan.email, deadline: 1.5 })).toMatchObject({ status: "expired", message: null });
+  const notAfter = "2099-01-01T00:00:00.000Z";
+  const { keyId } = evan.device.keys.current;
+  const signature = toText(owner.sign(attestedBytes(spaceId, evan.id, keyId, notAfter)));
+  const reply = await fetch(`${hub.base}/v1/manage/attestations/${evan.id}`, {
+    method: "PUT",
+    headers: { "content-type": "application/json", "x-api-key": hub.key },
+    body: JSON.stringify({ keyId, notAfter, signature }),
+  });
+  expect(reply.status).toBe(204);
+  const asked = strict.ask("Attested?", { to: evan.email, deadline: "1m" });
+  await evan.answer(await evan.next(), { action: "approve" });
+  expect(await asked).toMatchObject({ approved: true });
+});
+
+test("the hub's database holds nothing of what was said", async () => {
+  const stored = await hub.stored();
+  expect(stored.length).toBeGreaterThan(100_000);
+  expect(stored.includes("deploy-bot")).toBe(true);
+  for (const text of ["tests pass", "Ship 4.2", "Delete production", "Which commit", "And now", "Before you came"]) {
+    expect(stored.includes(text), text).toBe(false);
+    expect(stored.includes(Buffer.from(text).toString("base64url").slice(0, -2)), text).toBe(false);
+  }
+});
+
+/** A store in memory that begins with these keys. */
+function memory(secretKey: string): () => MemoryKeyStore {
+  const store = new MemoryKeyStore();
+  void store.createKeys({ secretKey, createdAt: new Date().toISOString(), earlier: [] });
+  return () => store;
+}

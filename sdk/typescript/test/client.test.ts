@@ -60,6 +60,15 @@ test("a bad option is refused at once, with its name", () => {
   expect(make({ timeout: 0 })).toThrow("'timeout'");
 });
 
+test("the keys appear in no log of the client", async () => {
+  const { inspect } = await import("node:util");
+  const client = new HiloopClient({ apiKey: KEY, secretKey: "s3cret" });
+  for (const text of [inspect(client, { depth: 10 }), inspect({ client }, { depth: 10, showHidden: true }), JSON.stringify(client)]) {
+    expect(text).not.toContain(KEY);
+    expect(text).not.toContain("s3cret");
+  }
+});
+
 test("encryption is required unless it is off", () => {
   expect(() => new HiloopClient({ apiKey: KEY, encryption: "maybe" as "off" })).toThrow("'encryption'");
 });

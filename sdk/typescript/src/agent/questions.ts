@@ -1,4 +1,5 @@
 // Questions: ask once, wait for as long as it takes, take the outcome.
+import { isId } from "../e2e/bytes.js";
 import { Unverified } from "../e2e/errors.js";
 import { sealPlain } from "../envelope.js";
 import { HiloopError, TimeoutError } from "../errors.js";
@@ -118,11 +119,22 @@ export class Questions {
       const found = await this.findIn(agent, sessionId, key, options);
       if (found) return found;
     }
-    const joined = options.session !== undefined && to ? await addAll(this.api, sessionId, to, options) : null;
-    const message: MessageInput = { ...input, ...(answerers ? { answerers } : joined ? { answerers: joined } : {}) };
+    const asked = await this.namedIn(sessionId, to, options);
+    const message: MessageInput = { ...input, ...(answerers ? { answerers } : asked ? { answerers: asked } : {}) };
     const write = { ...options, idempotencyKey: key?.idempotencyKey ?? newKey() };
     const { id } = await this.send(sessionId, message, write, key?.mark ?? null, options);
     return this.remembered.get(id) as Asked;
+  }
+
+  /**
+   * The ids of those who are asked; null for everyone who takes part. In a session of its own that is the same, unless
+   * the hub adds somebody: where all are named by id, only they may answer.
+   */
+  private async namedIn(sessionId: string, to: readonly PersonInput[] | null, options: AskOptions): Promise<string[] | null> {
+    if (!to) return null;
+    if (options.session !== undefined) return addAll(this.api, sessionId, to, options);
+    const ids = to.flatMap((one) => (typeof one === "string" ? (isId(one) ? one : []) : (one.humanId ?? [])));
+    return ids.length === to.length ? ids : null;
   }
 
   /** Opens a session of its own, unless it is there already, and gives it its title. */

@@ -99,6 +99,16 @@ export class Device {
     return messages;
   }
 
+  /** Without content keys. */
+  toJSON(): object {
+    return { principalId: this.principalId, keyId: this.keys.current.keyId };
+  }
+
+  /** What a log of the device shows. */
+  [Symbol.for("nodejs.util.inspect.custom")](): object {
+    return { Device: this.toJSON() };
+  }
+
   private receiver(): Receiver {
     return {
       principalId: this.principalId,

@@ -105,6 +105,22 @@ test("another person's answer, under their name or under Ann's", async () => {
   }
 });
 
+test("somebody whom the hub adds to the session of a question", async () => {
+  const { stage, ann } = await stageOf();
+  const mallory = await stage.person("Mallory");
+  stage.lie = (path, body) => {
+    if (!path.endsWith("/participants")) return;
+    const human = body.data.find((one: Body) => one.humanId === ann.id);
+    const { key } = stage.hub.principals.find(({ id }) => id === mallory.id)!;
+    return { ...body, data: [...body.data, { ...human, id: mallory.id, humanId: mallory.id, name: "Mallory", key }], total: body.total + 1 };
+  };
+  const asking = stage.client.ask("Really?", { to: ann.id });
+  const question = await ann.next(seen);
+  expect(question.opened.header?.answerers).toEqual([ann.id]);
+  await ann.answer(question, { action: "reject" });
+  expect(await asking).toMatchObject({ approved: false });
+});
+
 test("a dropped wrapping", async () => {
   const { stage, ann } = await stageOf();
   const lie = ({ response }: Message): void => {

@@ -203,12 +203,12 @@ impl Writer {
                 .map(|(part, person)| self.insist((&operation, part), person, &path, Some(&body)));
             let replies = join_all(answers).await;
             let (session, history) = (operation.session.clone(), &self.world.history);
-            let mut race = Race { session: session.clone(), question, won: Vec::new(), told: Vec::new() };
+            let mut race = Race { session: session.clone(), question, won: Vec::new(), reported: Vec::new() };
             for reply in replies.into_iter().flatten() {
                 match (reply.status, reply.body["error"]["code"].as_str()) {
                     (201, _) => race.won.push(text(&reply.body["id"]).to_owned()),
                     (409, Some("ALREADY_RESPONDED")) => {
-                        race.told.push(text(&reply.body["error"]["details"]["responseMessageId"]).to_owned());
+                        race.reported.push(text(&reply.body["error"]["details"]["responseMessageId"]).to_owned());
                     }
                     _ => history.wrong(&session, format!("an answer got {}: {}", reply.status, reply.body)),
                 }

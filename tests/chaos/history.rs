@@ -26,7 +26,7 @@ pub struct Race {
     /// The ids of the answers that were accepted.
     pub won: Vec<String>,
     /// The ids of the winners, from the errors of the late answers.
-    pub told: Vec<String>,
+    pub reported: Vec<String>,
 }
 
 /// A question that expires without an answer.

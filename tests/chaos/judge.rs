@@ -160,7 +160,7 @@ pub fn check(world: &World, stored: &Stored) {
         settlings.get(question).is_some_and(|events| events.iter().all(|event| event["type"] == kind))
     };
     for race in history.races.lock().expect("no panic").iter() {
-        let one = race.won.len() == 1 && race.told.iter().all(|told| *told == race.won[0]);
+        let one = race.won.len() == 1 && race.reported.iter().all(|reported| *reported == race.won[0]);
         if !one || !settled(&race.question, "message.completed") {
             history.wrong(&race.session, format!("{race:?}"));
         }

@@ -2,8 +2,8 @@
 //! question is settled once; and without faults, delivery is immediate.
 //!
 //! A program of its own, so that it has the machine to itself. `HILOOP_CHAOS_SECONDS` says how long it goes on,
-//! `HILOOP_TEST_SEED` repeats the faults and choices of a run. Whatever goes wrong, even in here, is noted and the run
-//! goes on to its judgement, which shows the history of what was broken.
+//! `HILOOP_TEST_SEED` repeats the faults and choices of a run. Every failure is recorded and the run continues to its
+//! verification, which prints the history of the violations.
 #![allow(clippy::disallowed_methods)] // tests start tasks that end with them
 
 mod clients;

@@ -207,8 +207,8 @@ on_every_deployment! {
         assert_eq!(reply.header("x-request-id"), Some("to-find-it"));
         let error = reply.expect_error(500, "INTERNAL");
         has_keys(&error, "code message");
-        let told = text(&error["message"]).to_lowercase();
-        assert!(!["messages", "table", "sql", "relation", "elsewhere"].iter().any(|word| told.contains(word)), "{told}");
+        let shown = text(&error["message"]).to_lowercase();
+        assert!(!["messages", "table", "sql", "relation", "elsewhere"].iter().any(|word| shown.contains(word)), "{shown}");
     }
 
     async fn status_503_unavailable(kind: Kind) {

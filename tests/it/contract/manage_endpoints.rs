@@ -14,7 +14,7 @@ on_every_deployment! {
         let agent = hub.agent("agent").await;
         let (keys, id) = publish(&agent).await;
         let path = format!("/v1/manage/attestations/{id}");
-        let signature = keys.sign(b"whatever: the hub does not know the owner's key");
+        let signature = keys.sign(b"any bytes: the hub does not have the owner's key");
         let body = json!({ "keyId": keys.id(), "notAfter": "2099-01-01T00:00:00.000Z", "signature": signature });
         assert_eq!(hub.manager.put(&path, body.clone()).await.expect(204), Value::Null);
         let key = agent.get("/v1/agent/me").await.expect(200)["key"].clone();

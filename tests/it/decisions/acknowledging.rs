@@ -108,8 +108,8 @@ on_both_engines! {
             let again = winner.post(&path, json!({ "exclusive": true })).await.expect(200);
             assert_eq!(again, *first);
             let events = agent.get(&at_agent(&session, "/timeline?limit=1000")).await.expect(200);
-            let told = |event: &&Value| event["type"] == "message.acknowledged" && event["data"]["messageId"] == question["id"];
-            assert_eq!(events["data"].as_array().expect("events").iter().filter(told).count(), 1);
+            let is_acknowledgement = |event: &&Value| event["type"] == "message.acknowledged" && event["data"]["messageId"] == question["id"];
+            assert_eq!(events["data"].as_array().expect("events").iter().filter(is_acknowledgement).count(), 1);
         }
         other.stop().await;
     }

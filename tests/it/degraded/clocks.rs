@@ -57,8 +57,7 @@ async fn deadlines_and_tokens_hold_with_wrong_node_clocks() {
     let session = nodes.maker.session(&nodes.owner(0)).await;
     let mut socket = Socket::open(&nodes.owner(0)).await;
     socket.subscribe(&session, None).await;
-    // One that is told of late, on a machine that is held up for a moment, is asked again: a clock that is wrong is so
-    // each time.
+    // Retried, in case the machine was suspended for a moment: a wrong clock would fail each time.
     let (mut asks, mut told_late) = (0, 0);
     while asks < clocks.len() {
         let since = Stopwatch::start();

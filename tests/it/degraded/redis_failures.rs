@@ -21,12 +21,12 @@ async fn a_redis_outage_is_visible_in_metrics_and_log() {
         node.shows("hiloop_redis_unreachable", 0.0).await;
         node.logs("connected to the other nodes").await;
     }
-    let heard = second.figure("hiloop_redis_received_total").await;
+    let received = second.figure("hiloop_redis_received_total").await;
     second.shows("hiloop_redis_channels", 2.0).await;
     let message = post(&first.owner, &session, "with Redis").await;
     takes(&mut socket, &message).await;
     assert!(first.figure("hiloop_redis_published_total").await >= 1.0);
-    assert!(second.figure("hiloop_redis_received_total").await > heard);
+    assert!(second.figure("hiloop_redis_received_total").await > received);
 
     redis.kill();
     for node in [&first, &second] {
@@ -123,8 +123,8 @@ async fn rejected_presence_writes_are_logged() {
     }
 }
 
-/// A primary that was demoted takes no writes: messages cross all the same, presence stands still until it is a primary
-/// again, and an operator is told so.
+/// A primary that was demoted takes no writes: messages are still delivered, presence does not change until it is a primary
+/// again, and the rejection is logged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_demoted_redis_still_delivers_messages() {
     const REFUSED: &str = "Redis rejects presence updates";

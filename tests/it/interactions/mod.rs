@@ -33,6 +33,6 @@ async fn shown(client: &Client, id: &str) -> Value {
 }
 
 /// The types of the events after `after`.
-async fn told(client: &Client, id: &str, after: usize) -> Vec<String> {
+async fn types_after(client: &Client, id: &str, after: usize) -> Vec<String> {
     types(client, id).await.split_off(after)
 }

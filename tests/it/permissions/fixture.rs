@@ -12,7 +12,7 @@ use std::collections::HashMap;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     /// No credential, or an invalid one.
-    Nobody,
+    Invalid,
     Key {
         permission: Permission,
         foreign: bool,
@@ -33,7 +33,7 @@ pub(super) enum Kind {
     },
 }
 
-pub(super) struct Stranger {
+pub(super) struct TestPrincipal {
     pub(super) name: &'static str,
     pub(super) client: Client,
     pub(super) kind: Kind,
@@ -237,10 +237,10 @@ impl Fixture {
     }
 
     /// All principals with their kinds.
-    pub(super) async fn everybody(&self, hub: &Hub) -> Vec<Stranger> {
+    pub(super) async fn principals(&self, hub: &Hub) -> Vec<TestPrincipal> {
         let key_of = |permission, foreign, sees| Kind::Key { permission, foreign, sees };
-        let mut all = nobodies(hub, self).await;
-        let mut add = |name, client: &Client, kind| all.push(Stranger { name, client: client.clone(), kind });
+        let mut all = invalid_credentials(hub, self).await;
+        let mut add = |name, client: &Client, kind| all.push(TestPrincipal { name, client: client.clone(), kind });
         add("the host", &self.host, key_of(Permission::Agent, false, true));
         add("the space's key", &self.space, key_of(Permission::Space, false, true));
         add("the manager", &self.manager, key_of(Permission::Manage, false, true));
@@ -291,7 +291,7 @@ impl Fixture {
 }
 
 /// Clients with invalid credentials. Advances the hub's clock.
-async fn nobodies(hub: &Hub, fixture: &Fixture) -> Vec<Stranger> {
+async fn invalid_credentials(hub: &Hub, fixture: &Fixture) -> Vec<TestPrincipal> {
     let api_key = |key: &str| hub.anonymous().with("x-api-key", key);
     let (_, expired_key) = key(hub, &fixture.manager, json!({ "permission": "manage", "expiresInSeconds": 60 })).await;
     let (_, expired_provisioner) =
@@ -374,5 +374,5 @@ async fn nobodies(hub: &Hub, fixture: &Fixture) -> Vec<Stranger> {
     {
         all.push((name, api_key(client.secret())));
     }
-    all.into_iter().map(|(name, client)| Stranger { name, client, kind: Kind::Nobody }).collect()
+    all.into_iter().map(|(name, client)| TestPrincipal { name, client, kind: Kind::Invalid }).collect()
 }

@@ -28,15 +28,15 @@ async fn ask(hub: &Hub, fixture: &Fixture, row: &Route, path: &str, client: &Cli
 on_both_engines! {
     async fn every_route_refuses_unauthorized_principals(hub: Hub) {
         let fixture = Fixture::of(&hub).await;
-        let everybody = fixture.everybody(&hub).await;
+        let principals = fixture.principals(&hub).await;
         let before = fixture.snapshot().await;
         let mut wrong = Vec::new();
         let mut asked = 0;
         for row in ROUTES {
             let path = fixture.path(row);
-            let refused = everybody.iter().filter_map(|stranger| Some((stranger, row.refuses(stranger.kind)?)));
-            let replies = join_all(refused.map(async |(stranger, status)| {
-                (stranger.name, status, ask(&hub, &fixture, row, &path, &stranger.client).await)
+            let refused = principals.iter().filter_map(|principal| Some((principal, row.refuses(principal.kind)?)));
+            let replies = join_all(refused.map(async |(principal, status)| {
+                (principal.name, status, ask(&hub, &fixture, row, &path, &principal.client).await)
             }));
             for (name, status, (got, body)) in replies.await {
                 asked += 1;

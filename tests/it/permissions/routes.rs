@@ -156,7 +156,7 @@ impl Route {
     pub(super) fn refuses(&self, kind: Kind) -> Option<u16> {
         let about_one = self.path.contains("{id}") || self.path.contains("{principalId}");
         let key = |needed: Permission, hidden: fn(bool, bool) -> bool| match kind {
-            Kind::Nobody | Kind::Human { .. } | Kind::Admin { .. } | Kind::Guest { .. } => Some(401),
+            Kind::Invalid | Kind::Human { .. } | Kind::Admin { .. } | Kind::Guest { .. } => Some(401),
             Kind::Provisioner | Kind::Disguised => Some(403),
             Kind::Key { permission, .. } if permission < needed => Some(403),
             Kind::Key { foreign, sees, .. } => (about_one && hidden(foreign, sees)).then_some(404),
@@ -180,7 +180,7 @@ impl Route {
                 _ => Some(401),
             },
             Who::Person | Who::Member => match kind {
-                Kind::Nobody | Kind::Key { .. } | Kind::Disguised | Kind::Provisioner => Some(401),
+                Kind::Invalid | Kind::Key { .. } | Kind::Disguised | Kind::Provisioner => Some(401),
                 Kind::Guest { .. } if self.who == Who::Member => Some(403),
                 Kind::Admin { .. } => about_one.then_some(404),
                 Kind::Human { sees } | Kind::Guest { sees } => (about_one && !sees).then_some(404),
@@ -215,7 +215,7 @@ fn collect_routes(source: &str, function: &str, prefix: &str, found: &mut BTreeS
                 found.insert((method.to_uppercase(), path.clone()));
             }
         }
-        assert!(found.len() > before, "a method that this test knows in .route({call})");
+        assert!(found.len() > before, "a supported method in .route({call})");
     }
     for call in body.split(".nest(").skip(1) {
         let nested = call.split(',').nth(1).and_then(|rest| rest.split('(').next()).expect("a function").trim();

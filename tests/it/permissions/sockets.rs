@@ -1,6 +1,6 @@
 //! WebSockets and event streams: the required credential, the scope, and the end.
 
-use super::fixture::{Fixture, Kind, Stranger, admit, key};
+use super::fixture::{Fixture, Kind, TestPrincipal, admit, key};
 use super::routes::{FRAMES, frame};
 use super::{REVOKED_WITHIN, code_of};
 use crate::support::hub::{at_agent, text};
@@ -13,11 +13,11 @@ on_both_engines! {
     async fn sockets_refuse_invalid_credentials(hub: Hub) {
         let fixture = Fixture::of(&hub).await;
         let mut wrong = Vec::new();
-        let everybody = fixture.everybody(&hub).await;
-        for stranger in &everybody {
-            let Stranger { name, client, kind } = stranger;
+        let principals = fixture.principals(&hub).await;
+        for principal in &principals {
+            let TestPrincipal { name, client, kind } = principal;
             let status = match kind {
-                Kind::Nobody => 401,
+                Kind::Invalid => 401,
                 Kind::Provisioner => 403,
                 _ => continue,
             };
@@ -69,12 +69,12 @@ on_both_engines! {
 
     async fn frames_reach_only_sessions_of_the_principal(hub: Hub) {
         let fixture = Fixture::of(&hub).await;
-        let everybody = fixture.everybody(&hub).await;
+        let principals = fixture.principals(&hub).await;
         let before = fixture.snapshot().await;
         let mut watcher = hub.socket(&fixture.owner).await;
         watcher.subscribe(&fixture.session, None).await;
         let mut feeds = Vec::new();
-        for Stranger { name, client, kind } in &everybody {
+        for TestPrincipal { name, client, kind } in &principals {
             let (Kind::Key { sees: false, .. } | Kind::Human { sees: false } | Kind::Guest { sees: false }) = kind else { continue };
             let mut socket = hub.socket(client).await;
             for (kind, rest) in FRAMES.iter().filter(|(_, rest)| rest.contains("{session}")) {
@@ -151,8 +151,8 @@ on_both_engines! {
     /// After `refresh`, the scope and the revocation of the new credential apply.
     async fn a_refreshed_socket_has_the_scope_of_its_new_credential(hub: Hub) {
         let agent = hub.name("agent");
-        let stranger = hub.agent("agent").await;
-        let session = hub.session(&stranger).await;
+        let principal = hub.agent("agent").await;
+        let session = hub.session(&principal).await;
         let (_, wide) = key(&hub, &hub.owner, json!({ "permission": "space", "agent": agent })).await;
         let (narrow_id, narrow) = key(&hub, &hub.owner, json!({ "permission": "agent", "agent": agent })).await;
         let mut socket = hub.socket(&wide).await;

@@ -126,8 +126,8 @@ on_both_engines! {
         there.delete(&format!("/v1/manage/humans/{}", text(&twin["id"]))).await.expect(204);
         let own = hub.session(&here).await;
         say(&here, &own, "for them").await;
-        let heard = socket.find("feed").await;
-        assert_eq!(heard["sessionId"], own.as_str());
+        let delivered = socket.find("feed").await;
+        assert_eq!(delivered["sessionId"], own.as_str());
         assert_eq!(human.get("/v1/human/me").await.expect(200)["id"], me["id"]);
         human.get(&at_human(&foreign, "")).await.expect_error(404, "NOT_FOUND");
         // The next human with the address there is a new one.
@@ -144,14 +144,14 @@ on_both_engines! {
         let added = foreign.post("/v1/manage/humans", person.clone()).await.expect(201);
         let victim = hub.owner.post("/v1/manage/humans", person.clone()).await.expect(201);
         let session = hub.session(&host).await;
-        let chosen = json!({ "token": setup_token(&added), "password": "chosen by a stranger" });
+        let chosen = json!({ "token": setup_token(&added), "password": "chosen by a principal" });
         let reply = hub.anonymous().post("/v1/auth/setup", chosen).await.expect(200);
-        let login = json!({ "email": person["email"], "password": "chosen by a stranger" });
+        let login = json!({ "email": person["email"], "password": "chosen by a principal" });
         let again = hub.anonymous().post("/v1/auth/login", login).await.expect(200);
         for tokens in [reply, again] {
-            let stranger = bearer(&hub, text(&tokens["accessToken"]));
-            assert_eq!(stranger.get("/v1/human/me").await.expect(200)["id"], added["id"]);
-            stranger.get(&at_human(&session, "")).await.expect_error(404, "NOT_FOUND");
+            let principal = bearer(&hub, text(&tokens["accessToken"]));
+            assert_eq!(principal.get("/v1/human/me").await.expect(200)["id"], added["id"]);
+            principal.get(&at_human(&session, "")).await.expect_error(404, "NOT_FOUND");
         }
         // The victim's own link still works.
         let chosen = json!({ "token": setup_token(&victim), "password": "my own choice" });

@@ -17,13 +17,13 @@ use std::sync::{Arc, Mutex};
 async fn a_node_subscribes_only_to_channels_with_readers() {
     let redis = Redis::start().await;
     let mut brokers = Vec::new();
-    let heard: Arc<Mutex<Vec<(usize, i64)>>> = Arc::default();
+    let received: Arc<Mutex<Vec<(usize, i64)>>> = Arc::default();
     for node in 0..20 {
         let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store", supervisor());
-        let heard = Arc::clone(&heard);
+        let received = Arc::clone(&received);
         broker.listen(Arc::new(move |signal| {
             if let Signal::SessionEvents(events) = signal {
-                heard.lock().expect("no panic").extend(events.iter().map(|event| (node, event.seq)));
+                received.lock().expect("no panic").extend(events.iter().map(|event| (node, event.seq)));
             }
         }));
         brokers.push(broker);
@@ -68,10 +68,10 @@ async fn a_node_subscribes_only_to_channels_with_readers() {
     };
     brokers[0].publish(Signal::Events(vec![event.clone()]));
     brokers[7].publish(Signal::Events(vec![CommittedEvent { seq: 2, ..event }]));
-    eventually("both arrive", async || (heard.lock().expect("no panic").len() >= 3).then_some(())).await;
-    let mut heard = heard.lock().expect("no panic").clone();
-    heard.sort_unstable();
-    assert_eq!(heard, [(0, 2), (1, 1), (1, 2)]);
+    eventually("both arrive", async || (received.lock().expect("no panic").len() >= 3).then_some(())).await;
+    let mut received = received.lock().expect("no panic").clone();
+    received.sort_unstable();
+    assert_eq!(received, [(0, 2), (1, 1), (1, 2)]);
 
     // All readers leave.
     for (number, session) in sessions.iter().enumerate() {

@@ -32,7 +32,10 @@ afterAll(async () => {
 /** A process that asks a question of this key, and prints its decision. */
 function ask(name: string): { child: ChildProcess; decision: Promise<Record<string, unknown>> } {
   const env = { ...process.env, HILOOP_BASE_URL: hub.base, HILOOP_API_KEY: key, XDG_CONFIG_HOME: config };
-  const child = spawn(process.execPath, [PEER, "ask", "--title", `Ship ${name}?`, "--to", alex.email, "--key", name], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [PEER, "ask", "--title", `Ship ${name}?`, "--to", alex.email, "--key", name], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let printed = "";
   child.stdout.on("data", (part: Buffer) => (printed += part.toString()));
   const decision = once(child, "close").then(() => JSON.parse(printed) as Record<string, unknown>);
@@ -52,7 +55,9 @@ test("killed at ten random moments and started again: one question, one answer, 
     first.child.kill("SIGKILL");
     await once(first.child, "close");
     const { decision } = ask(name);
-    const question = await until("the question is asked", async () => (await alex.pending()).find(({ title }) => title === `Ship ${name}?`));
+    const question = await until("the question is asked", async () =>
+      (await alex.pending()).find(({ title }) => title === `Ship ${name}?`),
+    );
     await alex.answer(question, { action: "approve" });
     const { session, ...result } = await decision;
     expect(result).toMatchObject({ status: "answered", approved: true, respondent: "Alex" });
@@ -63,13 +68,19 @@ test("killed at ten random moments and started again: one question, one answer, 
   }
 });
 
-test("five processes that ask at once are one question, and a hub that is killed meanwhile changes nothing", { timeout: 120_000 }, async () => {
-  const all = Array.from({ length: 5 }, () => ask("together"));
-  const question = await until("the question is asked", async () => (await alex.pending()).find(({ title }) => title === "Ship together?"));
-  await hub.kill();
-  await hub.restart();
-  await alex.answer(question, { action: "reject" });
-  const decisions = await Promise.all(all.map(({ decision }) => decision));
-  expect(decisions.map(({ approved }) => approved)).toEqual([false, false, false, false, false]);
-  expect(await questions(question.message.sessionId)).toHaveLength(1);
-});
+test(
+  "five processes that ask at once are one question, and a hub that is killed meanwhile changes nothing",
+  { timeout: 120_000 },
+  async () => {
+    const all = Array.from({ length: 5 }, () => ask("together"));
+    const question = await until("the question is asked", async () =>
+      (await alex.pending()).find(({ title }) => title === "Ship together?"),
+    );
+    await hub.kill();
+    await hub.restart();
+    await alex.answer(question, { action: "reject" });
+    const decisions = await Promise.all(all.map(({ decision }) => decision));
+    expect(decisions.map(({ approved }) => approved)).toEqual([false, false, false, false, false]);
+    expect(await questions(question.message.sessionId)).toHaveLength(1);
+  },
+);

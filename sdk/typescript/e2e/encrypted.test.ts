@@ -73,7 +73,10 @@ test("choices and forms: the action of a button, values of their types", async (
   const chosen = bot.ask("Which region?", { to: alex.email, choices: ["Europe", { label: "America", action: "us" }] });
   const choice = await next();
   await alex.answer(choice, { action: "us" });
-  expect([choice.title, await chosen]).toMatchObject(["Which region?", { action: "us", response: "us", approved: false, outcome: "Answered" }]);
+  expect([choice.title, await chosen]).toMatchObject([
+    "Which region?",
+    { action: "us", response: "us", approved: false, outcome: "Answered" },
+  ]);
   const form = { properties: { count: { type: "integer", minimum: 1 }, notify: { type: "boolean" } }, required: ["count"] };
   const filled = bot.ask("How many?", { to: alex.email, form });
   await alex.answer(await next(), { values: { count: "3", notify: true } });
@@ -86,12 +89,20 @@ test("choices and forms: the action of a button, values of their types", async (
 test("it waits for a person who has no key yet", async () => {
   const account = await hub.human("Blake");
   const asked = bot.ask("Are you there?", { to: account.email });
-  await until("the session is there", async () => (await bot.listSessions()).data.find(({ pendingCount, encryptedTitle }) => pendingCount === 0 && encryptedTitle));
+  await until("the session is there", async () =>
+    (await bot.listSessions()).data.find(({ pendingCount, encryptedTitle }) => pendingCount === 0 && encryptedTitle === null),
+  );
   const blake = await Person.signIn({ baseUrl: hub.base, ...account });
-  await blake.answer(await blake.next(), { action: "approve" });
+  const question = await blake.next();
+  expect(await blake.titleOf(await blake.session(question.message.sessionId))).toBe("Are you there?");
+  await blake.answer(question, { action: "approve" });
   expect(await asked).toMatchObject({ approved: true, respondent: { name: "Blake" } });
   const nobody = await hub.human("Nobody");
-  expect(await bot.ask("Hello?", { to: nobody.email, deadline: 1 })).toMatchObject({ status: "expired", message: null, approved: false });
+  expect(await bot.ask("Hello?", { to: nobody.email, deadline: 1 })).toMatchObject({
+    status: "expired",
+    message: null,
+    approved: false,
+  });
 });
 
 test("remarks reach the agent while the question waits", async () => {
@@ -147,7 +158,20 @@ test("a guest opens what was said before, and answers the agent that invited the
   const question = await priya.next();
   await priya.answer(question, { action: "approve" });
   expect(await asked).toMatchObject({ approved: true, respondent: { type: "Guest", name: "Priya" } });
-  await until("the history is shared", async () => (await priya.read(session.id)).find(({ opened }) => opened.content?.text === "Before you came"));
+  await until("the history is shared", async () =>
+    (await priya.read(session.id)).find(({ opened }) => opened.content?.text === "Before you came"),
+  );
+});
+
+test("a guest who comes later opens the history, though the agent says nothing more", async () => {
+  const session = await bot.createSession({ title: "Early days", participants: [] });
+  await bot.send(session.id, "Long before");
+  const { token } = await bot.createGuestToken(session.id, { name: "Noor" });
+  const noor = await Person.signIn({ baseUrl: hub.base, token });
+  await until("the history is shared", async () =>
+    (await noor.read(session.id)).find(({ opened }) => opened.content?.text === "Long before"),
+  );
+  expect(await noor.titleOf(await noor.session(session.id))).toBe("Early days");
 });
 
 test("an added person opens the history; rotated keys go on; replaced ones have to be trusted", async () => {
@@ -176,7 +200,11 @@ test("an added person opens the history; rotated keys go on; replaced ones have 
 });
 
 test("interactions are encrypted too", async () => {
-  const created = await bot.interactions.create({ title: "Pay?", components: { type: "approval", data: { title: "Pay?" } }, participants: [{ type: "Human", humanId: alex.id }] });
+  const created = await bot.interactions.create({
+    title: "Pay?",
+    components: { type: "approval", data: { title: "Pay?" } },
+    participants: [{ type: "Human", humanId: alex.id }],
+  });
   await bot.interactions.pushBlocks(created.id, { type: "progress", data: { value: 1, max: 2 } });
   const question = await next();
   expect(question).toMatchObject({ title: "Pay?", opened: { state: "verified" } });
@@ -198,7 +226,10 @@ test("an agent without its keys does not replace them by itself", async () => {
 
 test("killed and started again, it is one question and one answer", async () => {
   const stop = new AbortController();
-  const first = hub.encrypting(key).ask("Once?", { to: alex.email, key: "once-e2e", signal: stop.signal }).catch((error: unknown) => error);
+  const first = hub
+    .encrypting(key)
+    .ask("Once?", { to: alex.email, key: "once-e2e", signal: stop.signal })
+    .catch((error: unknown) => error);
   const question = await next();
   stop.abort(new Error("crash"));
   await first;

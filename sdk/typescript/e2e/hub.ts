@@ -36,7 +36,9 @@ export class Hub {
 
   /** A client without encryption whose live connection is a WebSocket; `WebSocket: null` polls. */
   client(options: Partial<HiloopClientOptions> = {}): HiloopClient {
-    return this.keep(new HiloopClient({ apiKey: this.key, agentName: "deploy-bot", baseUrl: this.base, WebSocket, encryption: "off", ...options }));
+    return this.keep(
+      new HiloopClient({ apiKey: this.key, agentName: "deploy-bot", baseUrl: this.base, WebSocket, encryption: "off", ...options }),
+    );
   }
 
   /** A key of an agent's own. */
@@ -46,7 +48,16 @@ export class Hub {
 
   /** A client that encrypts; its keys and pins are files of this hub's folder. */
   encrypting(apiKey: string, options: Partial<HiloopClientOptions> = {}): HiloopClient {
-    return this.keep(new HiloopClient({ apiKey, baseUrl: this.base, WebSocket, keyStore: fileKeyStore(join(this.dir, "config")), logger: { warn: () => undefined }, ...options }));
+    return this.keep(
+      new HiloopClient({
+        apiKey,
+        baseUrl: this.base,
+        WebSocket,
+        keyStore: fileKeyStore(join(this.dir, "config")),
+        logger: { warn: () => undefined },
+        ...options,
+      }),
+    );
   }
 
   /** The private keys of an agent in this hub's folder. */
@@ -196,14 +207,20 @@ export class Person {
     return until("a question is pending", async () => {
       const { data } = await this.rest.timeline(sessionId, 0, 1000);
       const messages = data.map((event) => (event.type === "message.created" ? (event.data?.message as Message) : null));
-      const settled = new Set(data.map(({ type, data: fields }) => (/\.(completed|cancelled|expired)$/.test(type) ? fields?.messageId : null)));
+      const settled = new Set(
+        data.map(({ type, data: fields }) => (/\.(completed|cancelled|expired)$/.test(type) ? fields?.messageId : null)),
+      );
       return messages.find((message) => message?.responseRequired && !settled.has(message.id)) ?? null;
     });
   }
 }
 
 /** Waits until `probe` gives something. */
-export async function until<T>(what: string, probe: () => Promise<T | null | undefined | false> | T | null | undefined | false, timeoutMs = 30_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  probe: () => Promise<T | null | undefined | false> | T | null | undefined | false,
+  timeoutMs = 30_000,
+): Promise<T> {
   const end = Date.now() + timeoutMs;
   for (;;) {
     const value = await probe();

@@ -5,7 +5,15 @@ export { Decision, type DecisionStatus } from "./agent/decision.js";
 export type { FeedEntry } from "./agent/feed.js";
 export { type FieldType, type FormField, type FormInput, type FormSchema, InvalidAnswer } from "./agent/form.js";
 export type { InteractionInput } from "./agent/interactions.js";
-export type { Encryption, HiloopClientOptions, ListOptions, Logger, RequestOptions, WaitOptions, WriteOptions } from "./agent/options.js";
+export type {
+  Encryption,
+  HiloopClientOptions,
+  ListOptions,
+  Logger,
+  RequestOptions,
+  WaitOptions,
+  WriteOptions,
+} from "./agent/options.js";
 export type { PersonInput } from "./agent/people.js";
 export type { AskOptions, ChoiceInput, Deadline } from "./agent/question.js";
 export type { OnRemark, Remark } from "./agent/remarks.js";

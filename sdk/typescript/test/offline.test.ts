@@ -7,11 +7,16 @@ test("a person in this process approves, rejects, or lets the question expire", 
   expect(approved).toMatchObject({ status: "answered", approved: true, action: "approve" });
   expect(await verifyReceipt(approved.receipt())).toMatchObject({ question: { content: { text: "All green." } } });
   expect(await HiloopClient.offline({ answers: "reject" }).ask("Ship it?")).toMatchObject({ approved: false, rejected: true });
-  expect(await HiloopClient.offline({ answers: "expire" }).ask("Ship it?", { deadline: "1h" })).toMatchObject({ status: "expired", approved: false });
+  expect(await HiloopClient.offline({ answers: "expire" }).ask("Ship it?", { deadline: "1h" })).toMatchObject({
+    status: "expired",
+    approved: false,
+  });
 });
 
 test("a function sees the question and answers it", async () => {
-  const client = HiloopClient.offline({ answers: ({ title }) => (title === "How many?" ? { values: { count: 4 } } : { action: "blue" }) });
+  const client = HiloopClient.offline({
+    answers: ({ title }) => (title === "How many?" ? { values: { count: 4 } } : { action: "blue" }),
+  });
   expect((await client.ask("How many?", { form: [{ name: "count", type: "number" }] })).values).toEqual({ count: 4 });
   expect((await client.ask("Which?", { choices: ["red", "blue"] })).action).toBe("blue");
 });

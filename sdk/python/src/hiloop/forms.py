@@ -73,7 +73,7 @@ def _type_of_schema(name: str, schema: Mapping[str, Any]) -> str:
 
 
 def check_values(data: Mapping[str, Any], values: object) -> dict[str, Any]:
-    """The values of an answer by the types of the form's fields; raises `InvalidAnswer`."""
+    """The values of an answer by the types of the form's fields, others left out; raises `InvalidAnswer`."""
     given = values if isinstance(values, Mapping) else {}
     checked: dict[str, Any] = {}
     fields = data.get("fields")
@@ -83,19 +83,16 @@ def check_values(data: Mapping[str, Any], values: object) -> dict[str, Any]:
             value = _check(field, given.get(name))
             if value is not None:
                 checked[name] = value
-    unknown = given.keys() - {field.get("name") for field in fields or [] if isinstance(field, Mapping)}
-    if unknown:
-        raise InvalidAnswer(min(map(str, unknown)), "the form has no such field")
     return checked
 
 
 def _check(field: Mapping[str, Any], value: Any) -> Any:
     name, required = field["name"], field.get("required") is True
-    if value is None or value in ("", []):
+    kind = str(field.get("type", "text"))
+    if value is None or value == "" or (kind == "multiselect" and value == []):
         if required:
             raise InvalidAnswer(name, "a value is required")
-        return value if isinstance(value, list) else None
-    kind = str(field.get("type", "text"))
+        return value or None
     check: Callable[[Mapping[str, Any], Any], Any] = _CHECKS.get(kind, _check_text)
     checked = check(field, value)
     if kind == "checkbox" and required and checked is not True:

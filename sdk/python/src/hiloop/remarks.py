@@ -15,16 +15,18 @@ class Remarks:
 
     def __init__(self, question_id: str) -> None:
         self._question_id = question_id
-        self._after: int | None = None
+        self.after: int | None = None
+        """The seq of the newest message that was looked at."""
+        self._answer_id: str | None = None
 
     def is_new(self, raw: Mapping[str, Any]) -> bool:
         """Whether a message is a remark that was not passed on yet. Messages come oldest first."""
         if raw["id"] == self._question_id:
-            self._after = self._after or raw["seq"]
+            self.after = raw["seq"] if self.after is None else self.after
             response = raw.get("response") or {}
             self._answer_id = response.get("messageId")
             return False
-        if self._after is None or raw["seq"] <= self._after:
+        if self.after is None or raw["seq"] <= self.after:
             return False
-        self._after = raw["seq"]
+        self.after = raw["seq"]
         return raw.get("senderType") == "Human" and raw["id"] != self._answer_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -103,6 +104,11 @@ class Vault:
         self._record(accepted, message_id, seq)
         return accepted
 
+    def as_sent(self, opened: Opened) -> Opened:
+        """An own message with how many can open it."""
+        header = opened.accepted.header if opened.accepted else None
+        return opened if header is None else replace(opened, sealed_for=self._sealed_for(header))
+
     # --- opening --------------------------------------------------------------------------------------------------
 
     def sender_in(self, envelope: Mapping[str, Any]) -> str | None:
@@ -179,7 +185,7 @@ class Vault:
     def check_answer(self, answer: Accepted, question: Accepted, actions: frozenset[str], at: datetime) -> None:
         """Raises `Unverified` or `KeyChanged` unless this is the answer to the question."""
         sender = answer.header.sender
-        changed = self.pins.changed(sender.id)
+        changed = self.pins.changed(sender.id, self.name_of(answer.header.session, sender.id))
         if changed is not None:
             raise changed
         current = self.pins.recipient(sender.id)

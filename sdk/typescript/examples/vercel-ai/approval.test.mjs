@@ -18,7 +18,11 @@ function model() {
   });
 }
 
-for (const [answers, deployed] of [["approve", ["4.2"]], ["reject", []], ["expire", []]]) {
+for (const [answers, deployed] of [
+  ["approve", ["4.2"]],
+  ["reject", []],
+  ["expire", []],
+]) {
   test(`${answers}: ${deployed.length} deployments`, async () => {
     const versions = [];
     const deploy = ({ version }) => void versions.push(version);

@@ -26,7 +26,9 @@ export class AgentCalls {
   }
 
   /** Newest activity first; archived ones only on request. */
-  listSessions({ status, page, pageSize, ...options }: ListOptions & { status?: SessionStatus | undefined } = {}): Promise<Page<Session>> {
+  listSessions({ status, page, pageSize, ...options }: ListOptions & { status?: SessionStatus | undefined } = {}): Promise<
+    Page<Session>
+  > {
     return this.api.call("GET", "/v1/agent/sessions", options, { query: { status, page, pageSize } });
   }
 

@@ -4,7 +4,16 @@ import { type Known, safetyNumber } from "../e2e/safety.js";
 import { type ReceiptOptions, type VerifiedReceipt, verifyReceipt } from "../e2e/receipts.js";
 import { HiloopError, SignedOutError } from "../errors.js";
 import { type OfflineOptions, offlineOptions } from "../offline/offline.js";
-import type { AwaitedMessage, GuestInvitation, Message, Participant, Session, SessionInput, SessionPatch, TimelinePage } from "../types.js";
+import type {
+  AwaitedMessage,
+  GuestInvitation,
+  Message,
+  Participant,
+  Session,
+  SessionInput,
+  SessionPatch,
+  TimelinePage,
+} from "../types.js";
 import { Agents } from "./agents.js";
 import { Answerers } from "./answerers.js";
 import { at } from "./api.js";
@@ -59,7 +68,7 @@ export class HiloopClient extends AgentCalls {
     const { platform, logger } = settings;
     super(settings);
     this.agentKeys = new Agents(this.api);
-    this.history = new History(this.api, this.agentKeys);
+    this.history = new History(this.api, this.agentKeys, this.closing.signal);
     this.mode =
       settings.encryption === "off"
         ? new PlainMode()
@@ -77,7 +86,8 @@ export class HiloopClient extends AgentCalls {
   /** Opens a session: with every human of the space unless `participants` names some. */
   async createSession({ title, ...input }: SessionInput = {}, options: WriteOptions = {}): Promise<Session> {
     const agent = this.api.agentOf(options);
-    if (this.api.settings.encryption === "off") return this.api.write("/v1/agent/sessions", { ...input, ...(title === undefined ? {} : { title }) }, options);
+    if (this.api.settings.encryption === "off")
+      return this.api.write("/v1/agent/sessions", { ...input, ...(title === undefined ? {} : { title }) }, options);
     // So that people can write to it before it has written.
     await this.agentKeys.encrypting(agent);
     const session = await this.api.write<Session>("/v1/agent/sessions", input, options);
@@ -98,13 +108,18 @@ export class HiloopClient extends AgentCalls {
 
   /** Changes what is given; null clears a field. */
   async updateSession(sessionId: string, { title, ...patch }: SessionPatch, options: RequestOptions = {}): Promise<Session> {
-    const titled = typeof title === "string" ? await this.mode.title(this.api.agentOf(options), sessionId, title) : title === null ? { title, encryptedTitle: null } : {};
+    const titled =
+      typeof title === "string"
+        ? await this.mode.title(this.api.agentOf(options), sessionId, title)
+        : title === null
+          ? { title, encryptedTitle: null }
+          : {};
     return this.api.call("PATCH", at(sessionId), options, { body: { ...patch, ...titled } });
   }
 
   /** Sends a message once, however often the network or a restart of the hub interrupts it. A string is its text. */
   async send(sessionId: string, message: string | MessageInput, options: WriteOptions = {}): Promise<Message> {
-    const sent = await this.questions.send(sessionId, message, options, null, { timeout: this.api.settings.timeoutMs });
+    const sent = await this.questions.send(sessionId, message, options, { timeout: this.api.settings.timeoutMs });
     this.threads.sent(this.api.agentOf(options), sent);
     return sent;
   }
@@ -204,7 +219,12 @@ export class HiloopClient extends AgentCalls {
       after,
       live: this.live(agent),
       page: (from, limit, stopped) =>
-        this.api.call<TimelinePage>("GET", at(sessionId, "/timeline"), { ...options, signal: stopped }, { query: { after: from, limit } }),
+        this.api.call<TimelinePage>(
+          "GET",
+          at(sessionId, "/timeline"),
+          { ...options, signal: stopped },
+          { query: { after: from, limit } },
+        ),
       platform: this.api.settings.platform,
       signal: anyOf(signal, this.closing.signal),
     });
@@ -244,7 +264,8 @@ export class HiloopClient extends AgentCalls {
     const { device } = await this.agentKeys.encrypting(this.api.agentOf(options));
     if (await device.pins.trust(principalId, keyId)) return;
     await this.lookUp(principalId, options);
-    if (!(await device.pins.trust(principalId, keyId))) throw new HiloopError(0, "NOT_FOUND", `No entry of ${principalId} with the key ${keyId} is known`);
+    if (!(await device.pins.trust(principalId, keyId)))
+      throw new HiloopError(0, "NOT_FOUND", `No entry of ${principalId} with the key ${keyId} is known`);
   }
 
   /** 60 digits that are the same on the other side: compare them on another way than through the hub. */
@@ -310,10 +331,15 @@ export class HiloopClient extends AgentCalls {
     const following = async (): Promise<void> => {
       const { seq } = await this.message(sessionId, messageId, { agentName, signal: stop.signal });
       const events = this.events(sessionId, { after: seq, agentName, signal: stop.signal });
-      await followRemarks(events, onRemark, async () => (await this.message(sessionId, messageId, { agentName })).response?.messageId ?? null);
+      await followRemarks(
+        events,
+        onRemark,
+        async () => (await this.message(sessionId, messageId, { agentName })).response?.messageId ?? null,
+      );
     };
     following().catch((error: unknown) => {
-      if (!stop.signal.aborted) this.api.settings.logger.warn(`hiloop: remarks can't be followed any more: ${error instanceof Error ? error.message : ""}`);
+      if (!stop.signal.aborted)
+        this.api.settings.logger.warn(`hiloop: remarks can't be followed any more: ${error instanceof Error ? error.message : ""}`);
     });
     return () => stop.abort();
   }

@@ -25,7 +25,7 @@ export interface SealedModeOptions {
   answerers: Answerers;
   message(agent: string | null, sessionId: string, messageId: string): Promise<Message>;
   now(): number;
-  /** Called with everyone who takes part whenever that is read. */
+  /** Called with the participants of a session whenever they are read. */
   onMembers(agent: string | null, sessionId: string, members: readonly Member[]): void;
 }
 
@@ -68,9 +68,12 @@ export class SealedMode implements Mode {
     return this.seal(agent, sessionId, "block", { components });
   }
 
-  async titleOf(agent: string | null, session: { id: string; title: string | null; encryptedTitle: Envelope | null }): Promise<string | null> {
+  async titleOf(
+    agent: string | null,
+    session: { id: string; title: string | null; encryptedTitle: Envelope | null },
+  ): Promise<string | null> {
     const { id, title, encryptedTitle } = session;
-    // The hub does not say who gave the title: anyone who takes part may have.
+    // The hub does not name the author of a title: any participant may be it.
     const from = unverifiedHeader(encryptedTitle)?.from;
     if (!from) return encryptedTitle ? null : title;
     const { reader } = await this.options.agents.encrypting(agent);
@@ -93,7 +96,8 @@ export class SealedMode implements Mode {
       throw error instanceof Refused ? new Unverified(error.reason, "The question") : error;
     }
     const { header, digest, contentKey, plain } = opened;
-    if (header.kind !== "question" || senderOf(message) !== me.id || encryptedComponents) throw new Unverified("not_our_question", "The question");
+    if (header.kind !== "question" || senderOf(message) !== me.id || encryptedComponents)
+      throw new Unverified("not_our_question", "The question");
     const mark = (plain.content as Record<string, unknown> | undefined)?.[MARK];
     return {
       sessionId,
@@ -118,7 +122,11 @@ export class SealedMode implements Mode {
     try {
       opened = await reader.openEnvelope(response.encryptedContent, sessionId, response.respondedBy.id, response.messageId);
       await checkKey(device.pins, opened.header.from, sealed.header.to);
-      checkAnswer(opened, { digest: sealed.digest, header: sealed.header, actions: offeredActions(components) }, this.firstSeen(opened.digest));
+      checkAnswer(
+        opened,
+        { digest: sealed.digest, header: sealed.header, actions: offeredActions(components) },
+        this.firstSeen(opened.digest),
+      );
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       if (error.reason === "key_changed") throw device.pins.changeOf(response.respondedBy.id) ?? new Unverified("key_changed");
@@ -146,7 +154,12 @@ export class SealedMode implements Mode {
     return at;
   }
 
-  private async receipt(encrypting: EncryptingAgent, asked: Asked, answer: Envelope, opened: OpenedEnvelope): Promise<(() => Receipt) | null> {
+  private async receipt(
+    encrypting: EncryptingAgent,
+    asked: Asked,
+    answer: Envelope,
+    opened: OpenedEnvelope,
+  ): Promise<(() => Receipt) | null> {
     const { device, directory, me } = encrypting;
     const { sealed } = asked;
     const pair = sealed && device.keys.find(sealed.header.from.keyId);
@@ -186,5 +199,6 @@ function recipients(members: readonly Member[]) {
 async function checkKey(pins: Pins, from: Pair, to: readonly Pair[]): Promise<void> {
   const current = await pins.current(from.id);
   if (!current) throw new Refused(pins.changeOf(from.id) ? "key_changed" : "not_attested");
-  if (from.keyId !== current.keyId && !to.some(({ id, keyId }) => id === from.id && keyId === from.keyId)) throw new Refused("not_pinned");
+  if (from.keyId !== current.keyId && !to.some(({ id, keyId }) => id === from.id && keyId === from.keyId))
+    throw new Refused("not_pinned");
 }

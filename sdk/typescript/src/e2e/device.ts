@@ -92,7 +92,9 @@ export class Device {
   }
 
   /** The plaintexts of messages that pass content keys on to a late joiner. */
-  static keysMessages(opened: readonly { digest: string; contentKey: Uint8Array }[]): { keys: { digest: string; contentKey: string }[] }[] {
+  static keysMessages(
+    opened: readonly { digest: string; contentKey: Uint8Array }[],
+  ): { keys: { digest: string; contentKey: string }[] }[] {
     const keys = opened.map(({ digest, contentKey }) => ({ digest, contentKey: toText(contentKey) }));
     const messages = [];
     for (let at = 0; at < keys.length; at += MAX_SHARED) messages.push({ keys: keys.slice(at, at + MAX_SHARED) });

@@ -105,7 +105,10 @@ export class Pins {
     return pin.earlier.find((keys) => keys.keyId === keyId) ?? null;
   }
 
-  /** The keys to seal to; null where none is pinned, where the hub names another one that is not trusted, or where an attestation has ended. */
+  /**
+   * The keys to seal to; null where none is pinned, where the hub names another one that is not trusted, or where an
+   * attestation has ended.
+   */
   async current(principalId: string): Promise<PublicKeys | null> {
     if (this.changes.has(principalId) || this.lapsed.has(principalId)) return null;
     const pin = await this.options.store.loadPin(principalId);

@@ -59,7 +59,14 @@ export class MemoryHub {
     const scope = `${caller.id} ${url.pathname} ${idempotencyKey}`;
     const before = idempotencyKey === null ? undefined : this.replies.get(scope);
     if (before !== undefined) return json(200, before);
-    const request: MemoryRequest = { method: init.method ?? "GET", path: url.pathname, query: url.searchParams, body, caller, signal: init.signal ?? undefined };
+    const request: MemoryRequest = {
+      method: init.method ?? "GET",
+      path: url.pathname,
+      query: url.searchParams,
+      body,
+      caller,
+      signal: init.signal ?? undefined,
+    };
     const reply = await this.handle(request);
     if (reply instanceof Response) return reply;
     if (idempotencyKey !== null && reply !== undefined) this.replies.set(scope, structuredClone(reply));
@@ -93,7 +100,11 @@ export class MemoryHub {
       case "GET agents":
         return page(this.principals.filter(({ type }) => type === "Agent"));
       case "GET answers":
-        return page(this.own(caller).flatMap(({ messages }) => messages.filter((one) => one.responseRequired && one.status !== "Pending" && !one.acknowledgedAt)));
+        return page(
+          this.own(caller).flatMap(({ messages }) =>
+            messages.filter((one) => one.responseRequired && one.status !== "Pending" && !one.acknowledgedAt),
+          ),
+        );
       case "GET feed":
         return page(this.own(caller).map(({ session }) => ({ session, pendingCount: session.pendingCount })));
       case "POST sessions":
@@ -147,10 +158,25 @@ export class MemoryHub {
     return entry;
   }
 
-  private open(caller: Principal, { id = this.id(), title = null, priority = "Medium", metadata = null, participants }: Record<string, unknown>): unknown {
+  private open(
+    caller: Principal,
+    { id = this.id(), title = null, priority = "Medium", metadata = null, participants }: Record<string, unknown>,
+  ): unknown {
     if (this.sessions.has(String(id))) return error(409, "CONFLICT", "The id is taken");
     const at = this.time();
-    const fields = { title, encryptedTitle: null, status: "Active", priority, metadata, lastSeq: 0, pendingCount: 0, createdAt: at, updatedAt: at, closedAt: null, archivedAt: null };
+    const fields = {
+      title,
+      encryptedTitle: null,
+      status: "Active",
+      priority,
+      metadata,
+      lastSeq: 0,
+      pendingCount: 0,
+      createdAt: at,
+      updatedAt: at,
+      closedAt: null,
+      archivedAt: null,
+    };
     const session = { id, spaceId: SPACE, createdByAgentId: caller.id, createdByHumanId: null, ...fields } as Session;
     const opened: MemorySession = { session, participants: [], messages: [], events: [] };
     this.sessions.set(session.id, opened);
@@ -170,7 +196,15 @@ export class MemoryHub {
 
   private interaction({ session, messages }: MemorySession): unknown {
     const { id, ...question } = messages[0] as Message;
-    return { ...question, id: session.id, messageId: id, agentId: question.senderAgentId, type: "approval", title: session.title, blocks: [] };
+    return {
+      ...question,
+      id: session.id,
+      messageId: id,
+      agentId: question.senderAgentId,
+      type: "approval",
+      title: session.title,
+      blocks: [],
+    };
   }
 
   private join({ session, participants }: MemorySession, who: object, by: Principal): Participant {
@@ -179,7 +213,8 @@ export class MemoryHub {
     const named = email ?? name ?? "";
     const principal =
       (email === undefined ? null : this.everyone) ??
-      this.principals.find((one) => one.id === wanted || (wanted === undefined && one.name === named)) ?? this.add("type" in who && who.type === "Agent" ? "Agent" : "Human", named);
+      this.principals.find((one) => one.id === wanted || (wanted === undefined && one.name === named)) ??
+      this.add("type" in who && who.type === "Agent" ? "Agent" : "Human", named);
     const present = participants.find((one) => idOf(one) === principal.id);
     if (present) return { ...present, key: principal.key };
     const isAgent = principal.type === "Agent";
@@ -203,7 +238,13 @@ export class MemoryHub {
   }
 
   private post(found: MemorySession, caller: Principal, body: Record<string, unknown>): unknown {
-    const { encryptedContent = null, encryptedComponents = null, responseRequired = false, priority = "Medium", deadlineAt = null } = body;
+    const {
+      encryptedContent = null,
+      encryptedComponents = null,
+      responseRequired = false,
+      priority = "Medium",
+      deadlineAt = null,
+    } = body;
     const { answerers = null, inReplyTo = null, settles = true, outcome = null } = body;
     const question = found.messages.find(({ id, status }) => id === inReplyTo && status === "Pending");
     const isAnswer = caller.type === "Human" && question !== undefined && settles === true;
@@ -227,8 +268,17 @@ export class MemoryHub {
     found.messages.push(message);
     this.event(found.session.id, "message.created", caller, { message: structuredClone(message) });
     if (isAnswer) {
-      const envelopes = { encryptedContent: encryptedContent as Envelope | null, encryptedComponents: encryptedComponents as Envelope | null };
-      question.response = { messageId: message.id, respondedBy: actor(caller), respondedAt: message.createdAt, outcome: (outcome ?? "Answered") as "Answered", ...envelopes };
+      const envelopes = {
+        encryptedContent: encryptedContent as Envelope | null,
+        encryptedComponents: encryptedComponents as Envelope | null,
+      };
+      question.response = {
+        messageId: message.id,
+        respondedBy: actor(caller),
+        respondedAt: message.createdAt,
+        outcome: (outcome ?? "Answered") as "Answered",
+        ...envelopes,
+      };
       question.status = "Completed";
       this.event(found.session.id, "message.completed", caller, { messageId: question.id, response: question.response });
     }

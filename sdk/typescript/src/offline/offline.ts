@@ -22,7 +22,8 @@ export function offlineOptions({ answers = "approve" }: OfflineOptions, logger: 
   hub.everyone = hub.add("Human", "Offline person");
   const { id } = hub.everyone;
   let person: Promise<Person> | null = null;
-  const signedIn = (): Promise<Person> => (person ??= Person.signIn({ baseUrl: BASE_URL, token: id, fetch: hub.fetch as typeof fetch }));
+  const signedIn = (): Promise<Person> =>
+    (person ??= Person.signIn({ baseUrl: BASE_URL, token: id, fetch: hub.fetch as typeof fetch }));
   const answer = async (message: Message): Promise<void> => {
     const one = await signedIn();
     const question = await one.question(message);

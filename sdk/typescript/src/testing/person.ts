@@ -11,7 +11,19 @@ import { type KeyStore, type KeyStoreOpener, MemoryKeyStore } from "../e2e/store
 import { asContent, outcomeOf, sealPlain } from "../envelope.js";
 import { HiloopError } from "../errors.js";
 import { Http, newKey } from "../http.js";
-import type { ComponentNode, Content, FeedItem, HubEvent, LoginReply, Message, Outcome, Page, Participant, Session, TimelinePage } from "../types.js";
+import type {
+  ComponentNode,
+  Content,
+  FeedItem,
+  HubEvent,
+  LoginReply,
+  Message,
+  Outcome,
+  Page,
+  Participant,
+  Session,
+  TimelinePage,
+} from "../types.js";
 
 export interface PersonOptions {
   baseUrl: string;
@@ -66,7 +78,8 @@ export class Person {
       baseUrl: baseUrl.replace(/\/+$/, "").replace(/\/v1$/, ""),
       fetch: (input, init) => fetcher(input, init),
       credential: { headers: () => Promise.resolve({ authorization: `Bearer ${token}` }) },
-      retry: (error, attempt) => (error.status === 429 || error.status >= 500 || error.status === 0) && attempt < 20 ? 100 * (attempt + 1) : null,
+      retry: (error, attempt) =>
+        (error.status === 429 || error.status >= 500 || error.status === 0) && attempt < 20 ? 100 * (attempt + 1) : null,
       timeoutMs: 60_000,
     });
     const me = await http.call<{ id: string; key?: unknown }>("GET", "/v1/human/me");
@@ -104,7 +117,10 @@ export class Person {
   }
 
   /** Waits for the next question that no earlier call has returned. */
-  async next(seen: ReadonlySet<string> = new Set(), { sessionId, timeout = 60_000 }: { sessionId?: string | undefined; timeout?: number | undefined } = {}): Promise<PendingQuestion> {
+  async next(
+    seen: ReadonlySet<string> = new Set(),
+    { sessionId, timeout = 60_000 }: { sessionId?: string | undefined; timeout?: number | undefined } = {},
+  ): Promise<PendingQuestion> {
     const end = Date.now() + timeout;
     for (;;) {
       const question = (await this.pending(sessionId)).find(({ message }) => !seen.has(message.id));
@@ -114,7 +130,7 @@ export class Person {
     }
   }
 
-  /** Answers a question, sealed for everyone who takes part; without encryption where the question has none. */
+  /** Answers a question, sealed for every participant; without encryption where the question has none. */
   async answer({ message, opened }: Pick<PendingQuestion, "message" | "opened">, input: AnswerInput): Promise<Message> {
     const { action, text, values, settles = true } = input;
     const content: Content = {
@@ -125,7 +141,8 @@ export class Person {
     };
     const beside = { inReplyTo: message.id, ...(settles ? {} : { settles }) };
     // Asked without encryption, and answered so.
-    if (opened.state === "plain") return this.post(message.sessionId, { encryptedContent: sealPlain(content), ...beside, outcome: content.outcome });
+    if (opened.state === "plain")
+      return this.post(message.sessionId, { encryptedContent: sealPlain(content), ...beside, outcome: content.outcome });
     const envelope = await this.seal(message.sessionId, settles ? "answer" : "message", { content }, opened.digest);
     return this.post(message.sessionId, { encryptedContent: envelope, ...beside });
   }
@@ -138,7 +155,9 @@ export class Person {
 
   /** Every event of a session, and what its messages say. */
   async read(sessionId: string): Promise<{ message: Message; opened: OpenedMessage }[]> {
-    const messages = (await this.timeline(sessionId)).flatMap(({ type, data }) => (type === "message.created" ? [data?.message as Message] : []));
+    const messages = (await this.timeline(sessionId)).flatMap(({ type, data }) =>
+      type === "message.created" ? [data?.message as Message] : [],
+    );
     const opened = await this.reader.readAll(messages);
     return messages.map((message, i) => ({ message, opened: opened[i] as OpenedMessage }));
   }
@@ -200,19 +219,29 @@ export class Person {
 }
 
 async function login({ baseUrl, email, password, fetch: fetcher = globalThis.fetch }: PersonOptions): Promise<string> {
-  const http = new Http({ baseUrl, fetch: (input, init) => fetcher(input, init), credential: { headers: () => Promise.resolve({}) }, retry: () => null });
+  const http = new Http({
+    baseUrl,
+    fetch: (input, init) => fetcher(input, init),
+    credential: { headers: () => Promise.resolve({}) },
+    retry: () => null,
+  });
   return (await http.call<LoginReply>("POST", "/v1/auth/login", { body: { email, password } })).accessToken;
 }
 
 async function storeOf({ baseUrl, keyStore = new MemoryKeyStore() }: PersonOptions, id: string): Promise<KeyStore> {
-  return typeof keyStore === "function" ? keyStore({ baseUrl: baseUrl.replace(/\/+$/, "").replace(/\/v1$/, ""), agentId: id }) : keyStore;
+  return typeof keyStore === "function"
+    ? keyStore({ baseUrl: baseUrl.replace(/\/+$/, "").replace(/\/v1$/, ""), agentId: id })
+    : keyStore;
 }
 
 async function keysOf(store: KeyStore, secretKey: string | undefined): Promise<KeyRing> {
   if (secretKey) return new KeyRing(KeyPair.from(secretKey));
   const fresh = { secretKey: KeyPair.generate().secret(), createdAt: new Date().toISOString(), earlier: [] };
   const stored = (await store.loadKeys()) ?? (await store.createKeys(fresh));
-  return new KeyRing(KeyPair.from(stored.secretKey), stored.earlier.map((one) => KeyPair.from(one.secretKey)));
+  return new KeyRing(
+    KeyPair.from(stored.secretKey),
+    stored.earlier.map((one) => KeyPair.from(one.secretKey)),
+  );
 }
 
 /** The title that a component shows. */

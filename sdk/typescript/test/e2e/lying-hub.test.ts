@@ -49,7 +49,13 @@ class Stage {
 }
 
 /** Asks Ann, lets her answer, and tells what the agent makes of the lie: its error, or its decision. */
-async function asked(stage: Stage, ann: Person, answer: AnswerInput, lie: (settled: Message) => void, title = "Delete production?"): Promise<Decision | HiloopError> {
+async function asked(
+  stage: Stage,
+  ann: Person,
+  answer: AnswerInput,
+  lie: (settled: Message) => void,
+  title = "Delete production?",
+): Promise<Decision | HiloopError> {
   stage.lie = (path, body) => {
     if (!path.endsWith("/await") || body.status === "Pending") return;
     lie(body as Message);
@@ -83,15 +89,25 @@ test("an old approval as the answer to a new question", async () => {
   stage.hub.onQuestion = (message) => stage.hub.settle(message, "Cancelled");
   const session = first.message!.sessionId;
   stage.lie = (path, body) => (path.endsWith("/await") ? { ...body, status: "Completed", response: old } : undefined);
-  expect(await stage.client.ask("Delete?", { session }).catch((error: unknown) => error)).toMatchObject({ name: "Unverified", reason: "other_question" });
-  stage.lie = (path, body) => (path.endsWith("/await") ? { ...body, status: "Completed", response: { ...old, messageId: "new" } } : undefined);
-  expect(await stage.client.ask("Delete?", { session }).catch((error: unknown) => error)).toMatchObject({ name: "Unverified", reason: "replayed" });
+  expect(await stage.client.ask("Delete?", { session }).catch((error: unknown) => error)).toMatchObject({
+    name: "Unverified",
+    reason: "other_question",
+  });
+  stage.lie = (path, body) =>
+    path.endsWith("/await") ? { ...body, status: "Completed", response: { ...old, messageId: "new" } } : undefined;
+  expect(await stage.client.ask("Delete?", { session }).catch((error: unknown) => error)).toMatchObject({
+    name: "Unverified",
+    reason: "replayed",
+  });
 });
 
 test("another person's answer, under their name or under Ann's", async () => {
   const { stage, ann } = await stageOf();
   const bob = await stage.person("Bob");
-  for (const [name, reason] of [["bob", "not_an_answerer"], ["ann", "sender"]] as const) {
+  for (const [name, reason] of [
+    ["bob", "not_an_answerer"],
+    ["ann", "sender"],
+  ] as const) {
     const asking = stage.client.ask("Really?", { to: [ann.id, bob.id], answerers: ann.id }).catch((error: unknown) => error);
     const question = await bob.next(seen);
     seen.add(question.message.id);
@@ -105,14 +121,18 @@ test("another person's answer, under their name or under Ann's", async () => {
   }
 });
 
-test("somebody whom the hub adds to the session of a question", async () => {
+test("a participant whom the hub adds to the session of a question", async () => {
   const { stage, ann } = await stageOf();
   const mallory = await stage.person("Mallory");
   stage.lie = (path, body) => {
     if (!path.endsWith("/participants")) return;
     const human = body.data.find((one: Body) => one.humanId === ann.id);
     const { key } = stage.hub.principals.find(({ id }) => id === mallory.id)!;
-    return { ...body, data: [...body.data, { ...human, id: mallory.id, humanId: mallory.id, name: "Mallory", key }], total: body.total + 1 };
+    return {
+      ...body,
+      data: [...body.data, { ...human, id: mallory.id, humanId: mallory.id, name: "Mallory", key }],
+      total: body.total + 1,
+    };
   };
   const asking = stage.client.ask("Really?", { to: ann.id });
   const question = await ann.next(seen);
@@ -124,7 +144,9 @@ test("somebody whom the hub adds to the session of a question", async () => {
 test("a dropped wrapping", async () => {
   const { stage, ann } = await stageOf();
   const lie = ({ response }: Message): void => {
-    response!.encryptedContent!.wrappings = response!.encryptedContent!.wrappings.slice(0, 1).filter((one) => (one as Body).recipientId === ann.id);
+    response!.encryptedContent!.wrappings = response!
+      .encryptedContent!.wrappings.slice(0, 1)
+      .filter((one) => (one as Body).recipientId === ann.id);
   };
   expect(await asked(stage, ann, { action: "approve" }, lie)).toMatchObject({ name: "Unverified", reason: "not_sealed_for_us" });
 });
@@ -160,9 +182,13 @@ test("hidden keys: it waits, and never falls back to a question that the hub can
     for (const one of body.data ?? []) one.key = null;
     return body;
   };
-  expect(await stage.client.ask("Secret?", { to: ann.id, deadline: 1 })).toMatchObject({ status: "expired", approved: false, message: null });
+  expect(await stage.client.ask("Secret?", { to: ann.id, deadline: 1 })).toMatchObject({
+    status: "expired",
+    approved: false,
+    message: null,
+  });
   expect([...stage.hub.sessions.values()].flatMap(({ messages }) => messages)).toEqual([]);
-  expect(stage.warnings.join()).toContain("nobody who may answer has an encryption key");
+  expect(stage.warnings.join()).toContain("none of those who may answer has an encryption key");
 });
 
 test("a changed deadline: an answer after the sealed one does not count", async () => {
@@ -170,7 +196,8 @@ test("a changed deadline: an answer after the sealed one does not count", async 
   const asking = stage.client.ask("Quick?", { to: ann.id, deadline: "10m" }).catch((error: unknown) => error);
   const question = await ann.next(seen);
   seen.add(question.message.id);
-  for (const { messages } of stage.hub.sessions.values()) for (const message of messages) message.deadlineAt = "2099-01-01T00:00:00.000Z";
+  for (const { messages } of stage.hub.sessions.values())
+    for (const message of messages) message.deadlineAt = "2099-01-01T00:00:00.000Z";
   stage.shiftMs = 600_000;
   await ann.answer(question, { action: "approve" });
   expect(await asking).toMatchObject({ name: "Unverified", reason: "deadline" });
@@ -187,7 +214,10 @@ test("plain instead, with an approval in clear", async () => {
 
 test("completed without an answer", async () => {
   const { stage, ann } = await stageOf();
-  expect(await asked(stage, ann, { action: "reject" }, (settled) => void (settled.response = null))).toMatchObject({ name: "Unverified", reason: "no_answer" });
+  expect(await asked(stage, ann, { action: "reject" }, (settled) => void (settled.response = null))).toMatchObject({
+    name: "Unverified",
+    reason: "no_answer",
+  });
   const empty = ({ response }: Message): void => void (response!.encryptedContent = null);
   expect(await asked(stage, ann, { action: "reject" }, empty)).toMatchObject({ name: "Unverified", reason: "scheme" });
 });
@@ -210,7 +240,17 @@ test("an action that the question does not offer, and a remark in place of an an
   stage.lie = (path, body) => {
     if (!path.endsWith("/await")) return;
     const respondedBy = { type: "Human", id: ann.id, name: "Ann" };
-    return { ...body, status: "Completed", response: { messageId: remark.id, respondedBy, respondedAt: remark.createdAt, encryptedContent: remark.encryptedContent, encryptedComponents: null } };
+    return {
+      ...body,
+      status: "Completed",
+      response: {
+        messageId: remark.id,
+        respondedBy,
+        respondedAt: remark.createdAt,
+        encryptedContent: remark.encryptedContent,
+        encryptedComponents: null,
+      },
+    };
   };
   stage.hub.settle(stage.hub.sessions.get(question.message.sessionId)!.messages[0]!, "Cancelled");
   expect(await asking).toMatchObject({ name: "Unverified", reason: "not_an_answer" });
@@ -249,7 +289,8 @@ test("reordered and withheld messages are noticed", async () => {
   const first = await ann.say(session.id, "Don't!");
   await ann.read(session.id);
   await ann.say(session.id, "Just joking");
-  stage.lie = (path, body) => (path.endsWith("/timeline") ? { ...body, data: body.data.filter(({ data }: Body) => data?.message?.id !== first.id) } : undefined);
+  stage.lie = (path, body) =>
+    path.endsWith("/timeline") ? { ...body, data: body.data.filter(({ data }: Body) => data?.message?.id !== first.id) } : undefined;
   const { data } = await stage.client.timeline(session.id);
   expect(data.flatMap(({ opened }) => opened ?? [])).toMatchObject([{ content: { text: "Just joking" }, mayMiss: true }]);
   stage.lie = () => undefined;
@@ -266,7 +307,10 @@ test("a message that the hub writes itself is not authenticated, and no response
     headers: { authorization: `Bearer ${ann.id}` },
     body: JSON.stringify({ encryptedContent: sealPlain({ text: "go ahead" }) }),
   });
-  await expect(stage.client.awaitResponse(session.id, { timeout: 5_000 })).rejects.toMatchObject({ name: "Unverified", reason: "scheme" });
+  await expect(stage.client.awaitResponse(session.id, { timeout: 5_000 })).rejects.toMatchObject({
+    name: "Unverified",
+    reason: "scheme",
+  });
   const { data } = await stage.client.timeline(session.id);
   expect(data.flatMap(({ opened }) => (opened ? [opened.state] : []))).toEqual(["verified", "not_authenticated"]);
 });

@@ -16,6 +16,7 @@ from . import runtime
 from .sessions import AsyncSessions
 
 _LOG = logging.getLogger("hiloop")
+_TRANSIENT = frozenset({"UNAVAILABLE", "INTERNAL", "RATE_LIMITED"})
 _GONE = {"removed": "the agent was removed from the session", "retired": "the session was deleted"}
 
 
@@ -38,12 +39,14 @@ class AsyncEvents(AsyncSessions):
                     if raw["seq"] > after + 1:
                         # Events that retention has deleted, or a gap: the timeline knows which.
                         async for missed in self._pages(session_id, after, raw["seq"] - 1):
-                            after = missed["seq"]
-                            yield await self._read_event(missed)
+                            event = await self._read_event(missed)
+                            after = event.seq
+                            yield event
                     if raw["seq"] > after:
-                        after = raw["seq"]
+                        event = await self._read_event(raw)
+                        after = event.seq
                         backoff.reset()
-                        yield await self._read_event(raw)
+                        yield event
             except SocketClosed as closed:
                 if closed.is_final:
                     raise HiloopError(f"the hub ended the connection ({closed.code})", code="DISCONNECTED") from closed
@@ -54,11 +57,15 @@ class AsyncEvents(AsyncSessions):
                 _LOG.info("hiloop: no WebSocket (%s); reading over HTTP", refused)
                 try:
                     async for raw in self._pages(session_id, after, None):
-                        after = raw["seq"]
-                        yield await self._read_event(raw)
+                        event = await self._read_event(raw)
+                        after = event.seq
+                        yield event
                 except HiloopError as error:
                     if not is_transient(error):
                         raise
+            except HiloopError as error:
+                if not is_transient(error):
+                    raise
             await runtime.sleep(max(pause, backoff.next()))
 
     async def feed(self) -> AsyncIterator[FeedItem]:
@@ -68,18 +75,16 @@ class AsyncEvents(AsyncSessions):
         """
         await self._secrets()
         backoff = Backoff()
-        known: dict[str, int] | None = None
+        known = {raw["id"]: raw["lastSeq"] for raw in await self._http.all("/v1/agent/sessions")}
         while True:
             pause = 0.0
             try:
                 socket = await self._connect({"type": "subscribe", "id": 1, "feed": True})
                 try:
-                    if known is None:
-                        known = await self._newest()
-                    else:
-                        for item in await self._missed(known):
-                            yield item
                     async for frame in self._frames(socket):
+                        if frame.get("type") == "subscribed":
+                            for item in await self._missed(known):
+                                yield item
                         if frame.get("type") == "feed" and frame["seq"] > known.get(frame["sessionId"], 0):
                             known[frame["sessionId"]] = frame["seq"]
                             backoff.reset()
@@ -94,9 +99,9 @@ class AsyncEvents(AsyncSessions):
             except SocketRefused as refused:
                 if refused.status in (401, 403):
                     raise HiloopError(str(refused), status=refused.status, code="UNAUTHORIZED") from refused
-                if known is not None:
-                    for item in await self._missed(known):
-                        yield item
+            except HiloopError as error:
+                if not is_transient(error):
+                    raise
             await runtime.sleep(max(pause, backoff.next()))
 
     async def _subscription(self, session: str, after: int) -> AsyncIterator[dict[str, Any]]:
@@ -108,6 +113,8 @@ class AsyncEvents(AsyncSessions):
                     raise HiloopError("the hub was restored to an earlier state", code="HISTORY_RESET")
                 if kind == "error":
                     error = frame.get("error") or {}
+                    if error.get("code") in _TRANSIENT:
+                        raise SocketClosed(4500)
                     raise HiloopError(str(error.get("message")), code=str(error.get("code")))
                 if kind == "unsubscribed":
                     reason = str(frame.get("reason"))
@@ -157,9 +164,6 @@ class AsyncEvents(AsyncSessions):
                     yield raw
             if not reply["hasMore"]:
                 return
-
-    async def _newest(self) -> dict[str, int]:
-        return {raw["id"]: raw["lastSeq"] for raw in await self._http.all("/v1/agent/sessions")}
 
     async def _missed(self, known: dict[str, int]) -> list[FeedItem]:
         items = []

@@ -17,6 +17,7 @@ from . import runtime
 from .sessions import Sessions
 
 _LOG = logging.getLogger("hiloop")
+_TRANSIENT = frozenset({"UNAVAILABLE", "INTERNAL", "RATE_LIMITED"})
 _GONE = {"removed": "the agent was removed from the session", "retired": "the session was deleted"}
 
 
@@ -39,12 +40,14 @@ class Events(Sessions):
                     if raw["seq"] > after + 1:
                         # Events that retention has deleted, or a gap: the timeline knows which.
                         for missed in self._pages(session_id, after, raw["seq"] - 1):
-                            after = missed["seq"]
-                            yield self._read_event(missed)
+                            event = self._read_event(missed)
+                            after = event.seq
+                            yield event
                     if raw["seq"] > after:
-                        after = raw["seq"]
+                        event = self._read_event(raw)
+                        after = event.seq
                         backoff.reset()
-                        yield self._read_event(raw)
+                        yield event
             except SocketClosed as closed:
                 if closed.is_final:
                     raise HiloopError(f"the hub ended the connection ({closed.code})", code="DISCONNECTED") from closed
@@ -55,11 +58,15 @@ class Events(Sessions):
                 _LOG.info("hiloop: no WebSocket (%s); reading over HTTP", refused)
                 try:
                     for raw in self._pages(session_id, after, None):
-                        after = raw["seq"]
-                        yield self._read_event(raw)
+                        event = self._read_event(raw)
+                        after = event.seq
+                        yield event
                 except HiloopError as error:
                     if not is_transient(error):
                         raise
+            except HiloopError as error:
+                if not is_transient(error):
+                    raise
             runtime.sleep(max(pause, backoff.next()))
 
     def feed(self) -> Iterator[FeedItem]:
@@ -69,18 +76,16 @@ class Events(Sessions):
         """
         self._secrets()
         backoff = Backoff()
-        known: dict[str, int] | None = None
+        known = {raw["id"]: raw["lastSeq"] for raw in self._http.all("/v1/agent/sessions")}
         while True:
             pause = 0.0
             try:
                 socket = self._connect({"type": "subscribe", "id": 1, "feed": True})
                 try:
-                    if known is None:
-                        known = self._newest()
-                    else:
-                        for item in self._missed(known):
-                            yield item
                     for frame in self._frames(socket):
+                        if frame.get("type") == "subscribed":
+                            for item in self._missed(known):
+                                yield item
                         if frame.get("type") == "feed" and frame["seq"] > known.get(frame["sessionId"], 0):
                             known[frame["sessionId"]] = frame["seq"]
                             backoff.reset()
@@ -95,9 +100,9 @@ class Events(Sessions):
             except SocketRefused as refused:
                 if refused.status in (401, 403):
                     raise HiloopError(str(refused), status=refused.status, code="UNAUTHORIZED") from refused
-                if known is not None:
-                    for item in self._missed(known):
-                        yield item
+            except HiloopError as error:
+                if not is_transient(error):
+                    raise
             runtime.sleep(max(pause, backoff.next()))
 
     def _subscription(self, session: str, after: int) -> Iterator[dict[str, Any]]:
@@ -109,6 +114,8 @@ class Events(Sessions):
                     raise HiloopError("the hub was restored to an earlier state", code="HISTORY_RESET")
                 if kind == "error":
                     error = frame.get("error") or {}
+                    if error.get("code") in _TRANSIENT:
+                        raise SocketClosed(4500)
                     raise HiloopError(str(error.get("message")), code=str(error.get("code")))
                 if kind == "unsubscribed":
                     reason = str(frame.get("reason"))
@@ -158,9 +165,6 @@ class Events(Sessions):
                     yield raw
             if not reply["hasMore"]:
                 return
-
-    def _newest(self) -> dict[str, int]:
-        return {raw["id"]: raw["lastSeq"] for raw in self._http.all("/v1/agent/sessions")}
 
     def _missed(self, known: dict[str, int]) -> list[FeedItem]:
         items = []

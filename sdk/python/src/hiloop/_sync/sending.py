@@ -87,12 +87,15 @@ class Sending(Base):
     def _resolve(self, session: str, people: Sequence[str]) -> list[str]:
         """The ids of people who are named by e-mail address or id. Who does not take part yet is added."""
         ids: list[str] = []
+        before = {p.principal_id for p in self._learn(session)}
         for person in people:
             if "@" in person:
                 added = self._http.post(
                     f"/v1/agent/sessions/{session}/participants", {"type": "Human", "email": person}
                 )
                 ids.append(Participant.read(added).principal_id)
+                if self._settings.encrypted and ids[-1] not in before:
+                    self._to_share.add((session, ids[-1]))
             else:
                 ids.append(person)
         return sorted(set(ids))
@@ -113,16 +116,17 @@ class Sending(Base):
             if wanted is not None and not asked:
                 raise ConfigurationError("none of the answerers takes part in the session")
             answerers = [p.principal_id for p in asked if vault.pins.recipient(p.principal_id) is not None]
-            if answerers:
+            is_over = draft.deadline is not None and draft.deadline <= now()
+            if answerers and not is_over:
                 return participants, sorted(answerers)
             for participant in asked:
-                changed = vault.pins.changed(participant.principal_id)
+                changed = vault.pins.changed(participant.principal_id, participant.name)
                 if changed is not None:
                     raise changed
             if not is_told:
                 is_told = True
                 _LOG.warning("hiloop: nobody who may answer has a key yet; waiting for one (session %s)", session)
-            if draft.deadline is not None and draft.deadline <= now():
+            if is_over:
                 raise NoKeyInTime
             if end is not None and time.monotonic() >= end:
                 raise WaitTimeoutError("nobody who may answer has a key yet")

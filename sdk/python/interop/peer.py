@@ -32,7 +32,7 @@ def main() -> int:
         else:
             show_receipt()
     except HiloopError as error:
-        show({"error": error.code, "reason": getattr(error, "reason", None), "message": str(error)})
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -46,7 +46,7 @@ def parse() -> argparse.Namespace:
     asking.add_argument("--to", required=True)
     asking.add_argument("--key")
     asking.add_argument("--deadline")
-    asking.add_argument("--receipt", help="a file for the receipt")
+    asking.add_argument("--receipt", action="store_true", help="show the receipt too")
     person = commands.add_parser("person")
     person.add_argument("--email", required=True)
     person.add_argument("--password", required=True)
@@ -67,18 +67,17 @@ def ask(arguments: argparse.Namespace) -> None:
             deadline=arguments.deadline,
             timeout=WAIT,
         )
-    if arguments.receipt:
-        with open(arguments.receipt, "w", encoding="utf-8") as file:
-            json.dump(decision.receipt(), file)
+    receipt = {"receipt": decision.receipt()} if arguments.receipt and decision.status == "answered" else {}
     show({
         "status": decision.status,
         "approved": decision.approved,
         "outcome": decision.outcome,
         "action": decision.action,
         "text": decision.text,
-        "values": decision.values,
-        "respondent": decision.respondent.id if decision.respondent else None,
+        "values": decision.values or None,
+        "respondent": decision.respondent.name if decision.respondent else None,
         "session": decision.message.session_id if decision.message else None,
+        **receipt,
     })  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 
 from conftest import Hub
 from hiloop import (
+    ConfigurationError,
     Decision,
     HiloopClient,
     HiloopError,
@@ -23,6 +25,8 @@ from hiloop import (
     generate_secret_key,
     verify_receipt,
 )
+from hiloop.codec import b64encode
+from hiloop.keys import KeyPair, attestation_message
 from hiloop.testing import Person
 
 pytestmark = pytest.mark.hub
@@ -292,6 +296,44 @@ def test_keys_of_the_agent(hub: Hub, person: Person, email: str, tmp_path: Any, 
         client.create_session("With new keys", participants=[email])
     with hub.client(hub.agent_key(), secret_key=generate_secret_key()) as client:
         assert ask(client, hub.person(), "approve").approved is True
+
+
+def test_attested_keys_alone(hub: Hub, person: Person, email: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = KeyPair.generate()
+    monkeypatch.setenv("HILOOP_SPACE_KEY", b64encode(owner.public.signing))
+    with hub.client() as client:
+        with pytest.raises(WaitTimeoutError):
+            client.ask("Ship?", to=[email], timeout=0.3)
+        key_id = next(human["key"]["keyId"] for human in client.humans() if human["id"] == person.id)
+        not_after = "2100-01-01T00:00:00.000Z"
+        signature = owner.sign(attestation_message(client.me()["spaceId"], person.id, key_id, not_after))
+        httpx.put(
+            f"{hub.url}/v1/manage/attestations/{person.id}",
+            json={"keyId": key_id, "notAfter": not_after, "signature": b64encode(signature)},
+            headers={"x-api-key": hub.owner_key},
+        ).raise_for_status()
+        assert ask(client, person, "approve", to=[email]).approved
+
+
+def test_keys_without_a_folder(
+    hub: Hub, person: Person, email: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+    with hub.client() as client, pytest.raises(ConfigurationError, match="HILOOP_SECRET_KEY"):
+        client.ask("Ship?", to=[email], timeout=TIMEOUT)
+    with hub.client(secret_key=generate_secret_key()) as client:
+        assert ask(client, person, "approve", to=[email]).approved
+        assert ask(client, person, "approve", to=[email]).approved
+    assert caplog.text.count("pins are kept in memory") == 1
+
+
+def test_a_space_is_checked(hub: Hub) -> None:
+    with hub.client(hub.owner_key, space_name="default") as client:
+        client.create_session("x")
+    for key, message in [(hub.owner_key, "does not belong"), (hub.agent_key(), "owner key")]:
+        with hub.client(key, space_name="other") as client, pytest.raises(ConfigurationError, match=message):
+            client.create_session("x")
 
 
 def test_a_key_of_another_agent_is_explained(hub: Hub) -> None:

@@ -269,7 +269,7 @@ def test_a_late_answer_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     # The hub moves the deadline that it shows; the signed one counts.
     message["deadlineAt"] = "2100-01-01T00:00:00.000Z"
     late = now() + timedelta(hours=1)
-    monkeypatch.setattr("hiloop._sync.asking.now", lambda: late)
+    monkeypatch.setattr("hiloop._sync.waiting.now", lambda: late)
     with pytest.raises(Unverified) as unverified:
         client.ask("Ship?", key="k", timeout=5)
     assert unverified.value.reason == "deadline"
@@ -281,7 +281,7 @@ def test_a_hub_that_lets_no_question_expire(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(WaitTimeoutError):
         client.ask("Ship?", key="k", deadline="1h", timeout=0.05)
     late = now() + timedelta(hours=2)
-    monkeypatch.setattr("hiloop._sync.asking.now", lambda: late)
+    monkeypatch.setattr("hiloop._sync.waiting.now", lambda: late)
     assert client.ask("Ship?", key="k", timeout=5).status == "expired"
 
 

@@ -156,7 +156,7 @@ def _verified_answer(
             message_id=str(response.get("messageId")),
         )
     except Refused as refused:
-        changed = vault.pins.changed(sender)
+        changed = vault.pins.changed(sender, vault.name_of(asked.session_id, sender))
         if refused.reason == "not pinned" and changed is not None:
             raise changed from refused
         raise Unverified(refused.reason, f"the answer does not verify: {refused}") from refused

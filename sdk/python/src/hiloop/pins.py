@@ -187,10 +187,10 @@ class Pins:
         """The entry of pinned keys, where the hub named it to this process."""
         return self._entries.get((principal_id, key_id)) if self.find(principal_id, key_id) else None
 
-    def changed(self, principal_id: str) -> KeyChanged | None:
+    def changed(self, principal_id: str, name: str | None = None) -> KeyChanged | None:
         """The error of a principal whose keys have changed."""
         entry = self._changed.get(principal_id)
-        return KeyChanged(principal_id, entry.key_id) if entry else None
+        return KeyChanged(principal_id, entry.key_id, name) if entry else None
 
     def keys_to_compare(self, principal_id: str) -> PublicKeys | None:
         """The keys that a person compares: the changed ones, else the pinned ones."""

@@ -185,7 +185,7 @@ class Vault:
     def check_answer(self, answer: Accepted, question: Accepted, actions: frozenset[str], at: datetime) -> None:
         """Raises `Unverified` or `KeyChanged` unless this is the answer to the question."""
         sender = answer.header.sender
-        changed = self.pins.changed(sender.id)
+        changed = self.pins.changed(sender.id, self.name_of(answer.header.session, sender.id))
         if changed is not None:
             raise changed
         current = self.pins.recipient(sender.id)

@@ -121,7 +121,7 @@ class AsyncSending(AsyncBase):
             if answerers and not is_over:
                 return participants, sorted(answerers)
             for participant in asked:
-                changed = vault.pins.changed(participant.principal_id)
+                changed = vault.pins.changed(participant.principal_id, participant.name)
                 if changed is not None:
                     raise changed
             if not is_told:

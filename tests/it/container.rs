@@ -141,7 +141,7 @@ async fn the_image_runs_as_a_user_with_write_access_to_the_volume_only() {
     let image = Image::new();
     let port = Port::reserve();
     let listen = port.address();
-    // `chroot` begins in `/`, the image in its volume: there is the store that the hub makes unless it is told of one.
+    // `chroot` begins in `/`, the image in its volume: there the hub creates its store by default.
     let store = format!("sqlite://{}/hiloop-data/hiloop.db", said("WORKDIR"));
     let settings = [("HILOOP_LISTEN", listen.as_str()), ("DATABASE_URL", store.as_str())];
     let health = words(&said("HEALTHCHECK"));

@@ -55,18 +55,18 @@ async fn write(client: Client, session: String, writer: usize, round: Arc<Round>
 
 /// Reads until the socket closes; returns the events, and whether `goaway` was received before.
 async fn follow(mut socket: Socket) -> (Vec<Value>, bool, End) {
-    let (mut seen, mut told) = (Vec::new(), false);
+    let (mut seen, mut got_goaway) = (Vec::new(), false);
     loop {
         match socket.next_or_end().await {
             Ok(mut frame) if frame["type"] == "event" => seen.push(frame["event"].take()),
             Ok(frame) => {
                 if frame["type"] == "goaway" {
                     let [least, most] = [0, 1].map(|at| frame["reconnectAfterMs"][at].as_u64().expect("milliseconds"));
-                    assert!(least <= most && !told, "{frame}");
-                    told = true;
+                    assert!(least <= most && !got_goaway, "{frame}");
+                    got_goaway = true;
                 }
             }
-            Err(end) => return (seen, told, end),
+            Err(end) => return (seen, got_goaway, end),
         }
     }
 }
@@ -127,8 +127,8 @@ async fn a_restart_under_load_loses_and_repeats_no_message() {
     }
     let mut halves = Vec::new();
     for reader in readers {
-        let (seen, told, end) = reader.await.expect("no panic");
-        assert!(told, "goaway comes before the close");
+        let (seen, got_goaway, end) = reader.await.expect("no panic");
+        assert!(got_goaway, "goaway comes before the close");
         assert_eq!(end, End::Code(1001));
         halves.push(seen);
     }

@@ -106,14 +106,14 @@ async fn an_unverified_address_is_neither_matched_nor_reserved() {
         assert!(people.iter().any(|one| one["humanId"] == human["id"]), "{people:?}");
         assert!(people.iter().all(|one| one["humanId"] != stranger["id"]), "{people:?}");
     }
-    let nobody = me(&hub, &unverified("idp|nobody", "nobody@example.org")).await.expect(200);
-    let only = json!({ "participants": [{ "type": "Human", "email": nobody["email"] }] });
+    let claimed = me(&hub, &unverified("idp|nobody", "nobody@example.org")).await.expect(200);
+    let only = json!({ "participants": [{ "type": "Human", "email": claimed["email"] }] });
     agent.post("/v1/agent/sessions", only).await.expect_error(404, "NOT_FOUND");
     // The humans stay the same, and an address in use is not taken over.
     assert_eq!(me(&hub, &unverified("idp|squatter", "ceo@example.org")).await.expect(200)["id"], squatter["id"]);
     refused(&hub, &unverified("idp|late", "ceo@example.org"), "the address is in use").await;
     // A deactivated human with an unverified address does not reserve it either.
-    hub.owner.delete(&format!("/v1/manage/humans/{}", text(&nobody["id"]))).await.expect(204);
+    hub.owner.delete(&format!("/v1/manage/humans/{}", text(&claimed["id"]))).await.expect(204);
     refused(&hub, &unverified("idp|nobody", "nobody@example.org"), "deactivated").await;
     me(&hub, &signed(&claims("idp|somebody", "nobody@example.org"))).await.expect(200);
 }

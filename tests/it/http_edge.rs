@@ -119,17 +119,17 @@ async fn a_duplicated_credential_header_is_refused() {
 async fn api_replies_have_no_store_and_nosniff() {
     let hub = Hub::start(Engine::Sqlite).await;
     let session = hub.session(&hub.owner).await;
-    let nobody = hub.anonymous();
+    let anonymous = hub.anonymous();
     for reply in [
         hub.owner.get("/v1/agent/me").await,
         hub.owner.post("/v1/manage/keys", json!({ "permission": "agent" })).await,
         hub.owner.post(&at_agent(&session, "/guest-tokens"), json!({})).await,
         hub.owner.post(&at_agent(&session, "/typing"), json!({})).await,
-        nobody.post("/v1/auth/login", json!({ "email": "a@b", "password": "wrong password" })).await,
-        nobody.get("/v1/agent/me").await,
-        nobody.get("/v1/nowhere").await,
-        nobody.delete("/v1/auth/login").await,
-        nobody.get("/nowhere").await,
+        anonymous.post("/v1/auth/login", json!({ "email": "a@b", "password": "wrong password" })).await,
+        anonymous.get("/v1/agent/me").await,
+        anonymous.get("/v1/nowhere").await,
+        anonymous.delete("/v1/auth/login").await,
+        anonymous.get("/nowhere").await,
         hub.owner.get("/v1/ws").await,
     ] {
         let headers = ["cache-control", "x-content-type-options"].map(|name| reply.header(name));
@@ -141,7 +141,7 @@ async fn api_replies_have_no_store_and_nosniff() {
         (&"no-store".parse().expect("a value"), &"nosniff".parse().expect("a value"))
     );
     // Pages and their files may be kept.
-    assert_ne!(nobody.get("/").await.header("cache-control"), Some("no-store"));
+    assert_ne!(anonymous.get("/").await.header("cache-control"), Some("no-store"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -173,8 +173,8 @@ async fn the_hub_continues_if_its_log_cannot_be_written() {
         let mut hub = Process::spawn(&mut command);
         let owner = hub.owner();
         owner.post(SESSIONS, json!({})).await.expect(201);
-        let nobody = Client::anonymous(&hub.base);
-        nobody.get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
+        let anonymous = Client::anonymous(&hub.base);
+        anonymous.get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
         let mut socket = Socket::open(&owner).await;
         assert_eq!(hub.terminate(), Some(0), "with {unwritable} it drains");
         while socket.next_or_end().await.is_ok() {}

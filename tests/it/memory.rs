@@ -54,10 +54,10 @@ async fn person(hub: &Process) -> Client {
     owner.post("/v1/manage/agents", json!({ "name": "bot" })).await.expect(201);
     let human = json!({ "email": "ann@example.org", "name": "Ann", "password": "correct horse battery" });
     owner.post("/v1/manage/humans", human).await.expect(201);
-    let nobody = Client::anonymous(&hub.base);
+    let anonymous = Client::anonymous(&hub.base);
     let login = json!({ "email": "ann@example.org", "password": "correct horse battery" });
-    let tokens = nobody.post("/v1/auth/login", login).await.expect(200);
-    nobody.with("authorization", &format!("Bearer {}", text(&tokens["accessToken"])))
+    let tokens = anonymous.post("/v1/auth/login", login).await.expect(200);
+    anonymous.with("authorization", &format!("Bearer {}", text(&tokens["accessToken"])))
 }
 
 /// JSON of a MiB in which every other byte would be a value.

@@ -258,10 +258,10 @@ async fn timelines(engine: Engine) {
 
 /// Follows a feed until each of the sessions has come to `last`; every event comes once and in its order.
 async fn follow(socket: &mut Socket, sessions: &[String], last: i64) {
-    let mut told: HashMap<String, i64> = sessions.iter().map(|session| (session.clone(), 0)).collect();
-    while told.values().any(|seq| *seq < last) {
+    let mut delivered: HashMap<String, i64> = sessions.iter().map(|session| (session.clone(), 0)).collect();
+    while delivered.values().any(|seq| *seq < last) {
         let hint = socket.find("feed").await;
-        let seq = told.get_mut(text(&hint["sessionId"])).expect("a session that it may see");
+        let seq = delivered.get_mut(text(&hint["sessionId"])).expect("a session that it may see");
         assert_eq!(hint["seq"], json!(*seq + 1), "{hint}");
         *seq += 1;
     }

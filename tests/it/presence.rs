@@ -47,7 +47,7 @@ async fn so_far(socket: &mut Socket, writer: &Client, session: &str, kind: &str)
 }
 
 /// Waits until all nodes have received the presence of `count` principals.
-async fn told(redis: &Redis, session: &str, count: i64) {
+async fn wait_for_presence(redis: &Redis, session: &str, count: i64) {
     let pattern = format!("hiloop:*:presence:{session}");
     eventually("all presence to be received", async || {
         let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", &pattern]).await).expect("names");
@@ -76,7 +76,7 @@ async fn the_last_socket_anywhere(redis: Redis) {
     // A second socket on another node and the end of the first one: presence does not change.
     let second = reader(&nodes.at(2, &human), &session).await;
     // Signals of different nodes may arrive in another order.
-    told(&redis, &session, 3).await;
+    wait_for_presence(&redis, &session, 3).await;
     drop(first);
     eventually("the first socket to be removed", async || {
         (nodes.servers[1].context.hub.connection_count() == 0).then_some(())
@@ -87,7 +87,7 @@ async fn the_last_socket_anywhere(redis: Redis) {
     }
     // A socket on the watching node itself, too.
     let third = reader(&nodes.at(0, &human), &session).await;
-    told(&redis, &session, 3).await;
+    wait_for_presence(&redis, &session, 3).await;
     drop(second);
     eventually("the second socket to be removed", async || {
         (nodes.servers[2].context.hub.connection_count() == 0).then_some(())

@@ -35,7 +35,7 @@ async fn presence_changes_of_many_people_are_batched() {
     let since = Instant::now();
     let mut sockets = join_all(people.iter().map(|(client, _)| there(client, &session))).await;
     let (mut seen, mut frames) = (BTreeMap::new(), 0);
-    let mut told = async |watcher: &mut Socket, seen: &mut BTreeMap<String, bool>, online: bool| {
+    let mut receive_changes = async |watcher: &mut Socket, seen: &mut BTreeMap<String, bool>, online: bool| {
         while seen.values().filter(|is| **is == online).count() < PEOPLE {
             let frame = watcher.find("presence").await;
             assert_eq!((&frame["sessionId"], frame.get("participantId")), (&json!(session), None), "{frame}");
@@ -46,11 +46,11 @@ async fn presence_changes_of_many_people_are_batched() {
             frames += 1;
         }
     };
-    told(&mut watcher, &mut seen, true).await;
+    receive_changes(&mut watcher, &mut seen, true).await;
     assert!(people.iter().all(|(_, participant)| seen.contains_key(participant)));
     // And when they disconnect.
     sockets.truncate(0);
-    told(&mut watcher, &mut seen, false).await;
+    receive_changes(&mut watcher, &mut seen, false).await;
     let seconds = usize::try_from(since.elapsed().as_secs()).expect("few");
     assert!(frames <= 3 + seconds, "{frames} frames in {seconds} s");
 }

@@ -19,35 +19,35 @@ const TURNS: usize = 3000;
 const LAPSE: Duration = Duration::from_secs(15);
 
 /// A principal in a session.
-type Seat = (SessionId, PrincipalId);
+type Member = (SessionId, PrincipalId);
 
 struct Node {
     broker: RedisBroker,
     /// The principals that are online on other nodes, by the signals that this node received.
-    told: Arc<Mutex<HashSet<Seat>>>,
+    received: Arc<Mutex<HashSet<Member>>>,
     /// The principals on this node.
-    here: HashSet<Seat>,
+    here: HashSet<Member>,
 }
 
 impl Node {
     fn new(redis: &Redis) -> Self {
         let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store", supervisor());
-        let told: Arc<Mutex<HashSet<Seat>>> = Arc::default();
-        let hears = Arc::clone(&told);
+        let received: Arc<Mutex<HashSet<Member>>> = Arc::default();
+        let handled = Arc::clone(&received);
         broker.listen(Arc::new(move |signal| {
             if let Signal::Ephemeral(Ephemeral::Presence { session, principal, online, .. }) = signal {
-                let mut told = hears.lock().expect("no panic");
+                let mut received = handled.lock().expect("no panic");
                 if online {
-                    told.insert((session, principal))
+                    received.insert((session, principal))
                 } else {
-                    told.remove(&(session, principal))
+                    received.remove(&(session, principal))
                 };
             }
         }));
-        Self { broker, told, here: HashSet::new() }
+        Self { broker, received, here: HashSet::new() }
     }
 
-    fn turn(&mut self, seat: Seat, participant: ParticipantId) {
+    fn turn(&mut self, seat: Member, participant: ParticipantId) {
         let online = !self.here.remove(&seat);
         if online {
             self.here.insert(seat);
@@ -57,18 +57,18 @@ impl Node {
     }
 
     /// The principals on other nodes, by a query and by the received signals; none if the two differ.
-    async fn sees(&self, sessions: &[SessionId]) -> Option<HashSet<Seat>> {
+    async fn sees(&self, sessions: &[SessionId]) -> Option<HashSet<Member>> {
         let mut seen = HashSet::new();
         for session in sessions {
             let present = self.broker.present_elsewhere(*session).await?;
             seen.extend(present.into_iter().map(|principal| (*session, principal)));
         }
-        (seen == *self.told.lock().expect("no panic")).then_some(seen)
+        (seen == *self.received.lock().expect("no panic")).then_some(seen)
     }
 }
 
 /// The principals on any other node than the one with this number.
-fn others(nodes: &[Node], number: usize) -> HashSet<Seat> {
+fn others(nodes: &[Node], number: usize) -> HashSet<Member> {
     let others = nodes.iter().enumerate().filter(|(other, _)| *other != number);
     others.flat_map(|(_, node)| node.here.iter().copied()).collect()
 }
@@ -124,8 +124,8 @@ async fn twenty_nodes_converge_on_presence_after_a_reconnect_storm() {
             redis.command(&["PING"]).await;
         }
     }
-    let everybody = others(&nodes, NODES);
-    assert!(everybody.len() > PEOPLE, "many are there at the end of it: {}", everybody.len());
+    let online = others(&nodes, NODES);
+    assert!(online.len() > PEOPLE, "many are there at the end of it: {}", online.len());
     all_are_right(&nodes, &sessions, "after the storm").await;
     // So does a node without a local copy.
     let late = Node::new(&redis);
@@ -133,14 +133,14 @@ async fn twenty_nodes_converge_on_presence_after_a_reconnect_storm() {
     for session in &sessions {
         let present: HashSet<_> =
             late.broker.present_elsewhere(*session).await.expect("an answer").into_iter().collect();
-        let expected = everybody.iter().filter(|(of, _)| of == session).map(|(_, principal)| *principal).collect();
+        let expected = online.iter().filter(|(of, _)| of == session).map(|(_, principal)| *principal).collect();
         assert_eq!(present, expected);
     }
 
     doomed.shutdown_background();
     let died = Stopwatch::start();
     nodes.truncate(NODES / 2);
-    assert!(others(&nodes, NODES).len() < everybody.len(), "some were there alone");
+    assert!(others(&nodes, NODES).len() < online.len(), "some were there alone");
     all_are_right(&nodes, &sessions, "after half of the nodes were killed").await;
     assert!(died.elapsed() < LAPSE, "it took {:?}", died.elapsed());
     // It continues, and shuts down gracefully.

@@ -23,13 +23,13 @@ async fn changes(client: &Client, session: &str) -> Vec<(String, bool)> {
     for (index, event) in events.iter().enumerate() {
         assert_eq!(event["seq"], index + 1);
     }
-    let told = events.iter().filter(|event| event["type"] == "participant.key_changed");
-    told.map(|event| (text(&event["data"]["entry"]["keyId"]).to_owned(), event["data"]["chained"] == true)).collect()
+    let found = events.iter().filter(|event| event["type"] == "participant.key_changed");
+    found.map(|event| (text(&event["data"]["entry"]["keyId"]).to_owned(), event["data"]["chained"] == true)).collect()
 }
 
 /// Waits until a timeline has `count` changes.
-async fn told(client: &Client, session: &str, count: usize) -> Vec<(String, bool)> {
-    eventually("the changes", async || Some(changes(client, session).await).filter(|told| told.len() >= count)).await
+async fn wait_for_changes(client: &Client, session: &str, count: usize) -> Vec<(String, bool)> {
+    eventually("the changes", async || Some(changes(client, session).await).filter(|found| found.len() >= count)).await
 }
 
 /// Whether no change is to be announced, except those that wait for their last pass.
@@ -138,7 +138,7 @@ on_both_engines! {
         assert_eq!(lost["previous"], Value::Null);
         human.put(HUMAN, second.entry_after(&first, &id)).await.expect_error(409, "KEY_EXISTS");
         // A signed change is announced as chained, the other is not; an unchanged entry is not announced.
-        assert_eq!(told(&agent, &session, 2).await, [(second.id(), true), (third.id(), false)]);
+        assert_eq!(wait_for_changes(&agent, &session, 2).await, [(second.id(), true), (third.id(), false)]);
         let keys = agent.get(&at_agent(&session, "/keys")).await.expect(200);
         let ids: Vec<_> = keys["data"].as_array().expect("a list").iter().map(|key| text(&key["keyId"])).collect();
         assert_eq!(ids, [first.id(), second.id(), third.id()]);
@@ -152,14 +152,14 @@ on_both_engines! {
         let next = Keys::new();
         agent.put(AGENT, next.entry_after(&keys, &id)).await.expect(200);
         for session in &sessions {
-            assert_eq!(told(&agent, session, 1).await, [(next.id(), true)]);
+            assert_eq!(wait_for_changes(&agent, session, 1).await, [(next.id(), true)]);
         }
         eventually("the end of the first pass", async || all_are_told(&hub).await.then_some(())).await;
         let database = Database::open(&hub.database_url).await;
         let late = database.id(&sessions[1]);
         database.execute(&format!("UPDATE participants SET told_key_at = 1 WHERE session_id = {late}")).await;
         hub.clock.advance(21_000);
-        assert_eq!(told(&agent, &sessions[1], 2).await.len(), 2);
+        assert_eq!(wait_for_changes(&agent, &sessions[1], 2).await.len(), 2);
         let ended = async || (database.number("SELECT COUNT(*) FROM key_announcements").await == 0).then_some(());
         eventually("the end of the announcement", ended).await;
         assert_eq!(changes(&agent, &sessions[0]).await.len(), 1);
@@ -241,8 +241,8 @@ on_both_engines! {
             order.push(next.id());
             current = next;
         }
-        let told = told(&agent, &session, 6).await;
-        assert_eq!(told, order.into_iter().map(|id| (id, true)).collect::<Vec<_>>());
+        let announced = wait_for_changes(&agent, &session, 6).await;
+        assert_eq!(announced, order.into_iter().map(|id| (id, true)).collect::<Vec<_>>());
     }
 
     async fn a_key_change_is_delivered_to_sockets_streams_and_feeds(hub: Hub) {
@@ -281,7 +281,7 @@ on_both_engines! {
         agent.delete(&at_agent(&left, &format!("/participants/{}", text(&there["id"])))).await.expect(204);
         let before = join_all([&closed, &archived, &without, &left].map(async |session| agent.get(&format!("{SESSIONS}/{session}")).await)).await;
         human.put(HUMAN, Keys::new().entry_after(&keys, &id)).await.expect(200);
-        told(&agent, &current, 1).await;
+        wait_for_changes(&agent, &current, 1).await;
         let done = async || all_are_told(&hub).await.then_some(());
         eventually("the end of the announcement", done).await;
         for before in before {

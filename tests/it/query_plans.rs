@@ -1,4 +1,4 @@
-//! Query plans of the store: each look-up uses an index that fits its conditions, whatever the other rows are.
+//! Query plans of the store: each look-up uses an index for its conditions, regardless of other rows.
 
 use crate::support::hub::{ask, text};
 use crate::support::sql::Database;

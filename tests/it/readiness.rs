@@ -36,7 +36,7 @@ impl Begun {
     }
 }
 
-/// How many bytes of a connection the kernel holds that the other end has not acknowledged, and that nobody has read at
+/// The bytes of a connection in the kernel's buffers: not acknowledged by the other end, and not read at
 /// this one.
 fn queues(here: SocketAddr, there: SocketAddr) -> Option<(u64, u64)> {
     let named = |address: SocketAddr| match address.ip() {

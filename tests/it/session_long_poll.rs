@@ -39,20 +39,20 @@ on_both_engines! {
         agent.patch(&at_agent(&session, ""), json!({ "title": "T" })).await.expect(200);
         ask(&agent, &session).await;
         assert!(!waiter.is_finished());
-        let said = speak(&guest, &session, "first").await;
-        let heard = waiter.await.expect("no panic");
-        has_keys(&heard, "message lastSeq");
-        is_message(&heard["message"]);
-        assert_eq!((&heard["message"], &heard["lastSeq"]), (&said, &said["seq"]));
+        let posted = speak(&guest, &session, "first").await;
+        let awaited = waiter.await.expect("no panic");
+        has_keys(&awaited, "message lastSeq");
+        is_message(&awaited["message"]);
+        assert_eq!((&awaited["message"], &awaited["lastSeq"]), (&posted, &posted["seq"]));
         speak(&human, &session, "second").await;
         // After the given `seq`; without one, after the caller's own last message.
         let read = async |query: &str| agent.get(&at_agent(&session, &format!("/await?{query}"))).await.expect(200);
-        assert_eq!(read(&format!("after={}", mine["seq"])).await["message"], said);
-        let second = read(&format!("after={}", said["seq"])).await;
+        assert_eq!(read(&format!("after={}", mine["seq"])).await["message"], posted);
+        let second = read(&format!("after={}", posted["seq"])).await;
         assert_eq!(second["message"]["encryptedContent"]["ciphertext"], "second");
         assert_eq!(second["lastSeq"], second["message"]["seq"]);
-        assert_eq!(read("").await["message"], said);
-        assert_eq!(read("after=0").await["message"], said);
+        assert_eq!(read("").await["message"], posted);
+        assert_eq!(read("after=0").await["message"], posted);
         let last = say(&agent, &session, "mine again").await;
         let none = read("timeout=0").await;
         assert_eq!((&none["message"], &none["lastSeq"]), (&Value::Null, &last["seq"]));
@@ -69,7 +69,7 @@ on_both_engines! {
         eventually("nothing to be left", async || (hub.context().hub.topic_count() == 0).then_some(())).await;
         assert_eq!(hub.context().hub.connection_count(), 0);
         // Without an own message the wait begins at 0; beyond the head there is nothing.
-        assert_eq!(hub.agent("space").await.get(&at_agent(&session, "/await")).await.expect(200)["message"], said);
+        assert_eq!(hub.agent("space").await.get(&at_agent(&session, "/await")).await.expect(200)["message"], posted);
         let beyond = read("after=9223372036854775807&timeout=0").await;
         assert_eq!(beyond["message"], Value::Null);
     }
@@ -111,8 +111,8 @@ on_both_engines! {
         let waiter = wait(&agent, &session, "timeout=3");
         waits(&hub, 1).await;
         let there = Client { base: format!("http://{}", other.address), ..human.clone() };
-        let said = speak(&there, &session, "over there").await;
-        assert_eq!(waiter.await.expect("no panic")["message"]["id"], said["id"]);
+        let posted = speak(&there, &session, "over there").await;
+        assert_eq!(waiter.await.expect("no panic")["message"]["id"], posted["id"]);
         other.stop().await;
     }
 }
@@ -127,8 +127,8 @@ async fn a_message_on_another_node_ends_the_long_poll() {
     for _ in 0..4 {
         let since = Stopwatch::start();
         let waiter = wait(&agent, &session, "timeout=55");
-        let said = speak(&human, &session, "x").await;
-        assert_eq!(waiter.await.expect("no panic")["message"]["id"], said["id"]);
+        let posted = speak(&human, &session, "x").await;
+        assert_eq!(waiter.await.expect("no panic")["message"]["id"], posted["id"]);
         assert!(since.elapsed() < Duration::from_secs(50), "not by its end");
         assert!(text(&say(&agent, &session, "y").await["id"]).len() == 36);
     }

@@ -130,12 +130,12 @@ async fn a_stream_resumes_after_a_restart_of_the_store() {
 
 /// An unread event stream whose buffers are full.
 async fn sleeper(hub: &Hub, client: &Client, path: &str) -> SlowReader {
-    let told = &hub.context().metrics.delivered_stream;
-    let first = told.get();
+    let delivered = &hub.context().metrics.delivered_stream;
+    let first = delivered.get();
     let sleeper = SlowReader::open(client, path).await;
     let mut before = (first, Instant::now());
     let stands_still = async || {
-        let now = told.get();
+        let now = delivered.get();
         assert!(now - first <= MESSAGES as u64, "the stream was written completely");
         if now != before.0 {
             before = (now, Instant::now());

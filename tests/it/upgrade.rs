@@ -166,7 +166,7 @@ async fn both_releases_serve_one_postgresql_and_the_older_one_can_restart() {
     check_events_are_whole(&world, &new).await;
 }
 
-/// The space's lists have so many sessions that the newer node reads them by entries, which the older one knows nothing
+/// The space has so many sessions that the newer node lists them by entries, which the older one does not have
 /// of: what that one writes is in its place all the same.
 async fn lists_include_writes_of_the_older_release(world: &World, database_url: &str, old: &Process, new: &Process) {
     let (at_old, at_new) = (at(old, &world.alpha), at(new, &world.alpha));
@@ -189,7 +189,7 @@ async fn lists_include_writes_of_the_older_release(world: &World, database_url: 
     assert_eq!(page("").await["total"].as_i64(), before["total"].as_i64().map(|total| total - 1));
 }
 
-/// Ann was one human in two spaces. She keeps her account where she was first; in the other space she is somebody else,
+/// Ann was one human in two spaces. She keeps her account where she was first; in the other space she becomes another human,
 /// who takes part in what she took part in there and gets in by a setup link.
 async fn a_human_of_two_spaces_was_split_per_space(world: &World, new: &Process) {
     let (alpha, beta, ann) = (at(new, &world.alpha), at(new, &world.beta), at(new, &world.ann));

@@ -23,8 +23,8 @@ async fn read_everywhere(agent: &Client, human: &Client, session: &str) -> Vec<(
             found.push((rest.to_owned(), vec![agent.get(&at_message(session, &message, rest)).await.expect(200)]));
         }
     }
-    let heard = agent.get(&at_agent(session, "/await?after=0&timeout=0")).await.expect(200);
-    found.push(("a wait".to_owned(), Some(heard["message"].clone()).filter(Value::is_object).into_iter().collect()));
+    let awaited = agent.get(&at_agent(session, "/await?after=0&timeout=0")).await.expect(200);
+    found.push(("a wait".to_owned(), Some(awaited["message"].clone()).filter(Value::is_object).into_iter().collect()));
     let answers = agent.get("/v1/agent/answers?pageSize=100").await.expect(200);
     let of_session = list(&answers).into_iter().filter(|message| message["sessionId"] == session);
     found.push(("answers".to_owned(), of_session.collect()));

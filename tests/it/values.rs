@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const NUMBERS: &str = r#"{"a":18446744073709551616,"b":1796488340.0062907,"c":123456789012345678901234567890,"d":-0,"e":1E5,"f":0.1000,"g":1e-400}"#;
 
 /// The text of the reply.
-async fn told(client: &Client, path: &str) -> String {
+async fn text_of_reply(client: &Client, path: &str) -> String {
     client.stream(path).await.text().await.expect("text")
 }
 
@@ -34,7 +34,7 @@ on_both_engines! {
             "/v1/agent/sessions".to_owned(),
             at_agent(id, "/timeline?after=0"),
         ] {
-            let reply = told(&agent, &path).await;
+            let reply = text_of_reply(&agent, &path).await;
             assert!(reply.contains(&format!(r#""metadata":{NUMBERS}"#)), "{path}: {reply}");
             assert!(reply.contains(&format!(r#""encryptedTitle":{envelope}"#)), "{path}: {reply}");
         }
@@ -46,13 +46,13 @@ on_both_engines! {
             (&human, at_human(id, "/messages")),
             (&human, "/v1/human/feed".to_owned()),
         ] {
-            let reply = told(client, &path).await;
+            let reply = text_of_reply(client, &path).await;
             assert!(reply.contains(&format!(r#""encryptedContent":{envelope}"#)), "{path}: {reply}");
         }
         let asked = sent(&agent, "/v1/agent/interactions", format!(r#"{{"encryptedContent":{spaced}}}"#)).await;
         let interaction = format!("/v1/agent/interactions/{}", text(&asked["id"]));
         sent(&agent, &format!("{interaction}/blocks"), format!(r#"{{"encryptedBlocks":{spaced}}}"#)).await;
-        let reply = told(&agent, &interaction).await;
+        let reply = text_of_reply(&agent, &interaction).await;
         assert!(reply.contains(&format!(r#""blocks":[{envelope}]"#)), "{reply}");
     }
 

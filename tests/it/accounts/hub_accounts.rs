@@ -13,7 +13,7 @@ async fn refresh(hub: &Hub, token: &Value) -> Reply {
     hub.anonymous().post("/v1/auth/refresh", json!({ "refreshToken": token })).await
 }
 
-/// The part of a link that stands behind `mark` in its fragment.
+/// The part of a link after `mark` in its fragment.
 fn behind<'a>(url: &'a str, mark: &str) -> &'a str {
     url.split_once(mark).unwrap_or_else(|| panic!("{mark} in {url}")).1
 }
@@ -32,10 +32,10 @@ on_both_engines! {
         assert_eq!(expires.to_string(), text(&tokens["expiresAt"]));
         assert!(expires > before);
         assert_eq!(me(&hub, text(&tokens["accessToken"])).await.expect(200)["id"], human["id"]);
-        // The scheme's name has no case.
+        // The name of the scheme is case-insensitive.
         let lower = hub.anonymous().with("authorization", &format!("bearer {}", text(&tokens["accessToken"])));
         lower.get("/v1/human/me").await.expect(200);
-        // A refresh token is no access token.
+        // A refresh token is not accepted as an access token.
         refused(&hub, text(&tokens["refreshToken"]), "a refresh token").await;
 
         let next = refresh(&hub, &tokens["refreshToken"]).await.expect(200);
@@ -44,7 +44,7 @@ on_both_engines! {
         let signed_out = hub.anonymous().post("/v1/auth/logout", json!({ "refreshToken": next["refreshToken"] })).await;
         signed_out.expect(204);
         refresh(&hub, &next["refreshToken"]).await.expect_error(401, "UNAUTHORIZED");
-        // Once more is no error: it is what was asked for.
+        // A repeated logout succeeds.
         hub.anonymous().post("/v1/auth/logout", json!({ "refreshToken": next["refreshToken"] })).await.expect(204);
     }
 
@@ -93,7 +93,7 @@ on_both_engines! {
         }
         // Another sign-in is another family.
         let other = refresh(&hub, &other["refreshToken"]).await.expect(200);
-        // Of many at once one gets through, and the others have ended its family.
+        // One of many concurrent uses succeeds, and the others have ended the sign-in.
         let raced = join_all((0..10).map(|_| refresh(&hub, &other["refreshToken"]))).await;
         let statuses: Vec<_> = raced.iter().map(|reply| reply.status).collect();
         assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
@@ -170,17 +170,17 @@ on_both_engines! {
         let other = hub.other_space().await;
         let body = json!({ "email": "VICTIM@example.org", "name": "Mine", "password": "the attacker's own" });
         let twin = other.post("/v1/manage/humans", body).await.expect(201);
-        // The password of the one is no way to the other.
+        // The password of one account does not work for the other.
         let stolen = login(&hub, "victim@example.org", "the attacker's own").await.expect(200);
         let client = bearer(&hub, text(&stolen["accessToken"]));
         assert_eq!(client.get("/v1/human/me").await.expect(200)["id"], twin["id"]);
         client.get(&format!("/v1/human/sessions/{session}")).await.expect_error(404, "NOT_FOUND");
-        // The real link still works, and shows what is the victim's.
+        // The victim's own link still works, for the victim's account.
         let body = json!({ "token": behind(text(&victim["setupUrl"]), "#setup="), "password": "the victim's own" });
         let tokens = hub.anonymous().post("/v1/auth/setup", body).await.expect(200);
         let client = bearer(&hub, text(&tokens["accessToken"]));
         client.get(&format!("/v1/human/sessions/{session}")).await.expect(200);
-        // Each password signs in to its own account, whichever space is the older; a space that is named is that one.
+        // Each password signs in to its own account, regardless of the age of the spaces; a named space selects the account.
         let me = async |password: &str, space: Option<&str>| {
             let body = json!({ "email": "victim@example.org", "password": password, "space": space });
             let reply = hub.anonymous().post("/v1/auth/login", body).await;
@@ -218,7 +218,7 @@ on_both_engines! {
 
         let after = hub.owner.post("/v1/manage/humans", again.clone()).await.expect(201);
         assert!(after["id"] != before["id"] && after["name"] == "After", "{after}");
-        // Nothing of before lets them in, nor whoever had the address then: they choose a new password.
+        // Old credentials of the address are not valid for the new human, who chooses a new password.
         login(&hub, email, PASSWORD).await.expect_error(401, "UNAUTHORIZED");
         refused(&hub, old_token, "of before").await;
         assert_eq!(Socket::try_open(&bearer(&hub, old_token)).await.err(), Some(401));
@@ -228,7 +228,7 @@ on_both_engines! {
         let new = login(&hub, email, "another horse battery").await.expect(200);
         let new = bearer(&hub, text(&new["accessToken"]));
         assert_eq!(new.get("/v1/human/me").await.expect(200)["id"], after["id"]);
-        // They see nothing of before.
+        // They have no access to sessions of the former human.
         assert_eq!(new.get("/v1/human/sessions").await.expect(200)["total"], 0);
         new.get(&format!("/v1/human/sessions/{session}")).await.expect_error(404, "NOT_FOUND");
         hub.owner.post("/v1/manage/humans", again).await.expect_error(409, "CONFLICT");
@@ -270,14 +270,14 @@ on_both_engines! {
         for list in ["keys", "agents"] {
             admin.get(&format!("/v1/manage/{list}")).await.expect(200);
         }
-        // Spaces are for an owner's key, metrics for a key, and what agents do for agents.
+        // Spaces require an owner key, metrics a key, and routes of agents an agent.
         for path in ["/v1/manage/spaces", "/metrics"] {
             admin.get(path).await.expect_error(403, "FORBIDDEN");
         }
         for path in ["/v1/agent/me", "/v1/agent/sessions"] {
             admin.get(path).await.expect_error(401, "UNAUTHORIZED");
         }
-        // Another space's people are not there.
+        // Humans of another space are not listed.
         let other = hub.other_space().await;
         let foreign = other.post("/v1/manage/humans", create("foreign", "Member")).await.expect(201);
         admin.delete(&format!("/v1/manage/humans/{}", text(&foreign["id"]))).await.expect_error(404, "NOT_FOUND");

@@ -1,4 +1,4 @@
-//! Tokens of an outside issuer with public keys (JWKS).
+//! Tokens of an external issuer with published keys (JWKS).
 
 use super::issuer::{Issuer, RSA, ago, claims, ed_jwk, eddsa, hs256, new_ed_key, rs256, trusting, unsigned, with};
 use super::{PASSWORD, bearer, human_with_password, login, me, refused};
@@ -32,7 +32,7 @@ async fn tokens_signed_with_published_keys_are_accepted() {
     assert_ne!(by_rsa["id"], by_ed["id"]);
     assert_eq!(hub.owner.get("/v1/agent/humans").await.expect(200)["total"], 2);
     assert_eq!(issuer.fetches.load(Ordering::SeqCst), 1);
-    // The hub's own accounts are still there.
+    // The hub's own accounts still work.
     human_with_password(&hub, "own@example.org").await;
     let own = login(&hub, "own@example.org", PASSWORD).await.expect(200);
     me(&hub, text(&own["accessToken"])).await.expect(200);
@@ -78,7 +78,7 @@ async fn tokens_signed_with_published_keys_are_accepted() {
     ] {
         refused(&hub, &token, why).await;
     }
-    assert_eq!(hub.owner.get("/v1/agent/humans").await.expect(200)["total"], 3, "nobody came in by a bad token");
+    assert_eq!(hub.owner.get("/v1/agent/humans").await.expect(200)["total"], 3, "an invalid token was accepted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -97,7 +97,7 @@ async fn a_rotated_key_is_fetched_and_the_old_one_rejected() {
     let hub = trusting(&issuer, &[]).await;
     me(&hub, &eddsa(Some("old"), &old, &claims("a", "a@example.org"))).await.expect(200);
     issuer.publish(&[ed_jwk("new", &new)]);
-    // A key that nobody has heard of makes the hub look again.
+    // An unknown key makes the hub fetch the keys again.
     me(&hub, &eddsa(Some("new"), &new, &claims("a", "a@example.org"))).await.expect(200);
     let late = with(claims("a", "a@example.org"), "jti", json!("late"));
     refused(&hub, &eddsa(Some("old"), &old, &late), "withdrawn").await;
@@ -128,7 +128,7 @@ async fn known_keys_stay_valid_while_the_issuer_is_unavailable() {
     refused(&hub, &eddsa(Some("no"), &ed, &claims("a", "a@example.org")), "unknown while it fails").await;
     me(&hub, &token("2")).await.expect(200);
     let _nobody = issuer.stop().await;
-    refused(&hub, &eddsa(Some("nor"), &ed, &claims("a", "a@example.org")), "unknown while it is gone").await;
+    refused(&hub, &eddsa(Some("nor"), &ed, &claims("a", "a@example.org")), "unknown while it is stopped").await;
     me(&hub, &token("3")).await.expect(200);
 }
 
@@ -151,7 +151,7 @@ async fn a_hanging_issuer_does_not_delay_tokens_with_known_keys() {
     let hub = trusting(&issuer, &[]).await;
     let token = |jti: &str| eddsa(Some("ed"), &ed, &with(claims("a", "a@example.org"), "jti", json!(jti)));
     me(&hub, &token("1")).await.expect(200);
-    // In the issuer's place stands one that takes connections and never answers.
+    // On the issuer's port, a server that accepts connections and never replies.
     let port = issuer.stop().await;
     let silent = TcpListener::bind(port.address()).await.expect("the same port");
     let stranger = bearer(&hub, &eddsa(Some("no"), &ed, &claims("b", "b@example.org")));

@@ -38,7 +38,7 @@ on_both_engines! {
             ] {
                 findings.check(&format!("{name} with {what}"), &send(&client, row, &path, bad).await, INVALID, "");
             }
-            // Where a key is unknown its value is ignored, however deep it is; the hub bears it either way.
+            // The value of an unknown key is ignored or refused, depending on its depth; neither harms the hub.
             for (what, deep) in [("lists", &deep_list), ("objects", &deep_object)] {
                 let known = FORMS.iter().any(|form| form.route == name && form.fields.iter().any(|(field, _)| *field == "title"));
                 let open = format!("{}{}", nested(DEEP, "[", ""), nested(DEEP, "{\"title\":", ""));
@@ -72,7 +72,7 @@ on_both_engines! {
                     let body = with_field(&fixture.body(&hub, row), field, value);
                     findings.check(&format!("{route} {body}"), &send(&client, row, &path, body).await, INVALID, field);
                 }
-                // As many as a body of this route has room for.
+                // As many as fit into a body of this route.
                 let levels = if path.starts_with("/v1/auth/") { DEEP / 2 } else { DEEP };
                 let deep = with_field(&fixture.body(&hub, row), field, &nested(levels, "[", "]"));
                 findings.check(&format!("{route} with {field} of {levels} levels"), &send(&client, row, &path, deep).await, INVALID, "");
@@ -181,12 +181,12 @@ on_both_engines! {
         // Just inside the bounds.
         let most = json!({ "title": "é".repeat(200), "metadata": { "x": "x".repeat(4 * KIB - 8) } });
         findings.expect("the longest title", &fixture.host.post("/v1/agent/sessions", most).await, 201);
-        // Names that are taken, also by what has been deactivated since; a human alone may come back.
+        // Names in use, also by deactivated entries; only a human's address can be reused.
         let email = format!("{}@example.org", hub.name("taken"));
         let taken: &[(u16, &str)] = &[(409, "CONFLICT")];
         let space = json!({ "name": hub.name("taken") });
         let made = fixture.owner.post("/v1/manage/spaces", space.clone()).await.expect(201);
-        // A space that is there is found; one that was there is not made again.
+        // An existing space is returned; a deactivated one is not created again.
         assert_eq!(fixture.owner.post("/v1/manage/spaces", space.clone()).await.expect(200)["id"], made["id"]);
         fixture.owner.delete(&format!("/v1/manage/spaces/{}", text(&made["id"]))).await.expect(204);
         findings.check("POST /v1/manage/spaces after its end", &fixture.owner.post("/v1/manage/spaces", space).await, taken, "");
@@ -218,7 +218,7 @@ on_both_engines! {
         for (route, field) in PLAIN_TEXT {
             let row = find(route);
             let (client, path) = (caller(&hub, &fixture, row), fixture.path(row));
-            // Nor what can't be seen, or moves what can: zero-width, bidirectional, fillers, tags.
+            // Control characters and invisible ones: zero-width, bidirectional, fillers, tags.
             let controls = ["\0", "\u{1}", "\t", "\n", "\r", "\u{1b}", "\u{7f}", "\u{80}", "\u{9f}"];
             let hidden = ["\u{ad}", "\u{200b}", "\u{200d}", "\u{202e}", "\u{2028}", "\u{2066}", "\u{3164}", "\u{feff}", "\u{e0041}"];
             for control in controls.iter().chain(&hidden) {
@@ -228,7 +228,7 @@ on_both_engines! {
                 }
             }
         }
-        // Texts by which something is looked up: nothing is found, or they are refused; the store never chokes on them.
+        // Texts of look-ups: not found or refused, never a 500.
         let lookups = &[(400, "VALIDATION_ERROR"), (401, "UNAUTHORIZED"), (404, "NOT_FOUND")];
         for control in ["\0", "a\0@b", "\u{1}", "\u{7f}", "a\n"] {
             for (client, path, body) in [
@@ -272,14 +272,14 @@ on_both_engines! {
             assert_eq!(large.len(), MIB + 1);
             findings.check(&format!("{name} with 1 MiB + 1"), &send(&client, row, &path, large).await, TOO_LARGE, "");
         }
-        // A megabyte is enough for anybody, and not too much.
+        // A megabyte is accepted.
         let exact = format!("{{\"title\":\"T\"{}}}", " ".repeat(MIB - 13));
         assert_eq!(exact.len(), MIB);
         for kind in ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/problem+json"] {
             let reply = fixture.host.raw("POST", "/v1/agent/sessions", Some(kind), exact.clone().into_bytes()).await;
             findings.expect(&format!("1 MiB as {kind}"), &reply, 201);
         }
-        // Of a body that is much too large the client may not be rid, but it must not take the hub along.
+        // The client may fail to send a body that is much too large, but the hub must not be harmed.
         let huge = vec![b' '; 16 * MIB];
         if let Ok(reply) = fixture.host.try_raw("POST", "/v1/agent/sessions", Some("application/json"), huge).await {
             findings.check("16 MiB", &reply, TOO_LARGE, "");

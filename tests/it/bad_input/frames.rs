@@ -39,7 +39,7 @@ on_both_engines! {
         add(r#"{"type":"refresh","id":7}"#.to_owned(), "token");
         let message = FORMS.iter().find(|form| form.route == "POST /v1/agent/sessions/{id}/messages").expect("a form");
         for (field, holds) in message.fields {
-            // What is no JSON to begin with is another story, below.
+            // Frames that are not JSON are tested below.
             for bad in wrong_values(*holds).iter().filter(|bad| serde_json::from_str::<Value>(bad).is_ok()) {
                 let content = if *field == "encryptedContent" { String::new() } else { "\"encryptedContent\":\"x\",".to_owned() };
                 add(format!(r#"{{"type":"send","id":7,{session},{content}"{field}":{bad}}}"#), field);
@@ -63,7 +63,7 @@ on_both_engines! {
                 wrong.push(format!("{frame}: an error naming '{named}' expected, got {reply}"));
             }
         }
-        // Frames that can't be read at all; a good one between them, since ten in a row would end it.
+        // Unreadable frames, with a valid one in between, since ten in a row close the connection.
         let deep = nested(DEEP, "[", "]");
         for bad in [
             "", " ", "{", "[]", "5", "null", "\"ping\"", "{}", r#"{"id":1}"#, r#"{"type":5}"#, r#"{"type":null}"#, r#"{"type":[]}"#, "nonsense",
@@ -80,12 +80,12 @@ on_both_engines! {
             socket.send(json!({ "type": "ping", "id": "between" })).await;
             assert_eq!(socket.expect("pong").await["id"], "between");
         }
-        // Any id is echoed as it came.
+        // Any id is echoed unchanged.
         for id in [json!("\0😀"), json!(""), json!(-1), json!(1.5), json!(u64::MAX), json!("x".repeat(1000)), Value::Null] {
             socket.send(json!({ "type": "ping", "id": id })).await;
             assert_eq!(socket.expect("pong").await["id"], id);
         }
-        // The largest numbers are just large; unknown keys and nulls are nothing.
+        // Large numbers are valid; unknown keys and nulls are ignored.
         let furthest = socket.subscribe(&fixture.session, Some(i64::MAX)).await;
         assert_eq!((&furthest["reset"], &furthest["replay"]), (&json!(true), &furthest["seq"]));
         let padded = json!({ "type": "send", "sessionId": fixture.session, "encryptedContent": "\0", "unknown": { "x": [] }, "priority": null, "idempotencyKey": null });
@@ -147,7 +147,7 @@ async fn protocol_violations_close_the_socket() {
         let mut raw = Raw::socket(&hub, &agent).await;
         raw.send(&bytes).await;
         let closed = raw.close_code().await;
-        // Of a length that can't be, 1002 and 1009 are both true.
+        // For an impossible length, both 1002 and 1009 are correct.
         let good = if code == 0 { matches!(closed, Some(1002 | 1009)) } else { closed == Some(code) };
         if !good {
             wrong.push(format!("{what}: {code} expected, got {closed:?}"));
@@ -186,7 +186,7 @@ async fn a_message_may_be_fragmented() {
     let (one, two) = largest.split_at(40_000);
     raw.send(&[masked(0x01, one), masked(0x80, two)].concat()).await;
     assert_eq!(raw.text().await["type"], "pong");
-    // A pong that nobody asked for is fine, and so is a goodbye.
+    // An unsolicited pong and a close frame are valid.
     raw.send(&[masked(0x8a, b"hm"), masked(0x88, &4321_u16.to_be_bytes())].concat()).await;
     assert_eq!(raw.close_code().await, Some(4321));
 }

@@ -98,7 +98,7 @@ on_both_engines! {
             if row.path.ends_with("/await") {
                 let hasty = client.with("prefer", "wait=0");
                 findings.expect("Prefer: wait=0", &hasty.get(path).await, 200);
-                // So that nothing is waited for any more.
+                // So that the long-poll ends.
                 if is_session_wait {
                     fixture.human.post(&at_human(&fixture.session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201);
                 } else {
@@ -118,7 +118,7 @@ on_both_engines! {
                         findings.wrong.push(format!("{} with Last-Event-ID {bad:?}: 400 naming it expected, got {status} {body}", row.path));
                     }
                 }
-                // What a browser sends that has seen no id yet is none.
+                // An empty `Last-Event-ID` counts as absent.
                 for good in ["9223372036854775807", ""] {
                     assert_eq!(client.with("last-event-id", good).stream(path).await.status(), 200);
                 }
@@ -189,12 +189,12 @@ on_both_engines! {
         ] {
             let client = headers.into_iter().fold(fixture.host.clone(), |client, (name, value)| client.with(name, value));
             let reply = client.get("/v1/ws").await;
-            // Who speaks another version is told which one the hub speaks (RFC 6455 section 4.4).
+            // The error for another version names the supported one (RFC 6455 section 4.4).
             let status = if what == "an old version" { 426 } else { 400 };
             findings.check(&format!("GET /v1/ws with {what}"), &reply, &[(status, "VALIDATION_ERROR")], "");
             assert_eq!(reply.header("sec-websocket-version"), (status == 426).then_some("13"), "{what}");
         }
-        // What the hub itself makes of a page's path is no error. Files are there to be read, and for nothing else.
+        // Paths of the page are valid, but only for reads.
         for path in ["/", "/index.html", "/docs", "/docs/", "/docs/start.js"] {
             for method in ["GET", "HEAD"] {
                 assert_eq!(hub.anonymous().raw(method, path, None, Vec::new()).await.status, 200, "{method} {path}");
@@ -229,7 +229,7 @@ on_both_engines! {
             let reply = fixture.host.with("x-request-id", given).raw("DELETE", "/v1/agent/me", None, Vec::new()).await;
             assert_eq!((reply.status, reply.header("x-request-id")), (405, Some(given)));
         }
-        // One that would make a mess of a log is replaced.
+        // An id that is unsafe for a log is replaced.
         let too_long = "i".repeat(5000);
         for bad in ["", "a b", "a\tb", "ä", too_long.as_str()] {
             let reply = fixture.host.with("x-request-id", bad).get("/v1/agent/me").await;
@@ -263,11 +263,11 @@ on_both_engines! {
             while raw.more().await {}
             let reply = String::from_utf8_lossy(&raw.received).into_owned();
             let status = reply.split(' ').nth(1).unwrap_or_default();
-            // A connection that was cut while the flood still came in has no reply to read.
+            // A connection that was closed during the flood has no reply.
             let cut = reply.is_empty() && request.len() > 64 * KIB;
             assert!(cut || allowed.contains(&status), "{what}: {allowed:?} expected, got {reply:.300}");
         }
-        // Bodies that never come, or come cut off.
+        // Missing and truncated bodies.
         for cut in [
             format!("POST /v1/agent/sessions HTTP/1.1\r\nHost: hub\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"),
             format!("POST /v1/agent/sessions HTTP/1.1\r\nHost: hub\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
@@ -276,7 +276,7 @@ on_both_engines! {
             raw.send(cut.as_bytes()).await;
             drop(raw);
         }
-        // Many headers of the hub's own, twice and at odds.
+        // Duplicated and contradictory headers.
         let both = fixture.host.with("x-api-key", fixture.manager.secret()).with("authorization", "Bearer x").with("x-hiloop", "a").with("x-hiloop", "b");
         assert!(both.get("/v1/agent/me").await.status < 500);
         still_works(&hub, &fixture).await;

@@ -20,7 +20,7 @@ async fn sigterm_ends_all_connections_within_the_grace_period() {
     let asked = owner.post(&at_agent(&session, "/messages"), body).await.expect(201);
     let mut socket = Socket::open(&owner).await;
     socket.subscribe(&session, None).await;
-    // A long-poll that is under way; one more message tells that the hub has taken what came before it.
+    // A pending long-poll; the reply to a later message shows that the hub has received it.
     let path = at_agent(&session, &format!("/messages/{}/await?timeout=55", text(&asked["id"])));
     let waiter = {
         let owner = owner.clone();
@@ -36,7 +36,7 @@ async fn sigterm_ends_all_connections_within_the_grace_period() {
     socket.find("goaway").await;
     assert_eq!(socket.end().await, End::Code(1001));
     while let Ok(Some(_)) = stream.chunk().await {}
-    // What was acknowledged is there after it.
+    // Acknowledged messages are stored.
     let hub = Process::start(folder.path(), FREE_PORT);
     let client = Client { base: hub.base.clone(), ..owner };
     assert_eq!(client.get(&at_agent(&session, "/messages")).await.expect(200)["data"], json!([asked]));

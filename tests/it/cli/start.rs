@@ -27,7 +27,7 @@ async fn only_the_first_start_prints_secrets() {
     let spaces = owner.get("/v1/manage/spaces").await.expect(200);
     assert_eq!((&spaces["total"], &spaces["data"][0]["name"]), (&json!(1), &json!("default")));
     let (email, password) = (printed(&hub, "e-mail").to_owned(), printed(&hub, "password").to_owned());
-    assert!(password.len() >= 16, "a password that nobody guesses: {password}");
+    assert!(password.len() >= 16, "a random password: {password}");
     let tokens = login(&hub, &email, &password).await;
     let human = bearer(&hub, text(&tokens["accessToken"]));
     let me = human.get("/v1/human/me").await.expect(200);
@@ -45,7 +45,7 @@ async fn only_the_first_start_prints_secrets() {
     let found = api_key(&hub, &key).get(&at_agent(text(&session["id"]), "/messages")).await.expect(200);
     assert_eq!(found["data"], json!([said]));
     login(&hub, &email, &password).await;
-    // Tokens of before still hold: the secret behind them is kept.
+    // Earlier tokens are still valid: their secret is stored.
     let human = bearer(&hub, text(&tokens["accessToken"]));
     assert_eq!(human.get("/v1/human/me").await.expect(200)["id"], me["id"]);
     let kept = human.get(&at_human(text(&session["id"]), "")).await.expect(200);
@@ -106,7 +106,7 @@ async fn the_space_of_an_external_issuer_is_created_at_start() {
         let token = format!("Bearer {token}");
         Client::anonymous(&hub.base).with("authorization", &token).get("/v1/human/me").await.expect(200);
     };
-    // The first start still shows its secrets, whichever space it is.
+    // The first start prints the secrets regardless of the space of the issuer.
     let mut hub = Process::spawn(&mut start("default"));
     let key = printed(&hub, "API key").to_owned();
     come_in(&hub, "one@example.org").await;
@@ -135,7 +135,7 @@ async fn the_space_of_an_external_issuer_is_created_at_start() {
 #[tokio::test]
 async fn the_port_refuses_connections_until_the_hub_is_ready() {
     let folder = tempdir().expect("a folder");
-    // A database that takes connections and says nothing.
+    // A database that accepts connections and never replies.
     let silent = tokio::net::TcpListener::bind(FREE_PORT).await.expect("a port");
     let url = format!("postgres://hub@{}/hub", silent.local_addr().expect("an address"));
     let (listen, metrics) = (Port::reserve(), Port::reserve());
@@ -144,7 +144,7 @@ async fn the_port_refuses_connections_until_the_hub_is_ready() {
     let mut hub = command.env("HILOOP_METRICS_LISTEN", metrics.address()).spawn().expect("the hub starts");
     let asked = timeout(PATIENCE, silent.accept()).await.expect("in time").expect("a connection");
     for port in [listen, metrics] {
-        let refused = tokio::net::TcpStream::connect(port.address()).await.expect_err("nobody listens");
+        let refused = tokio::net::TcpStream::connect(port.address()).await.expect_err("the port is closed");
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     }
     hub.kill().expect("it ends");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// A wait of one second, on a machine that is busy.
 const ONE_SECOND: std::ops::Range<Duration> = Duration::from_millis(900)..Duration::from_secs(10);
-/// Sooner than a wait of 30 or 55 seconds would end, however busy the machine is.
+/// Less than a timeout of 30 or 55 seconds, also on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
 on_every_deployment! {
@@ -22,7 +22,7 @@ on_every_deployment! {
         };
         let waited = waits("?timeout=1").await;
         assert!(ONE_SECOND.contains(&waited), "{waited:?}");
-        // However busy the machine is, one of a few comes at once.
+        // On a busy machine, at least one of a few is immediate.
         let none = [waits("?timeout=0").await, waits("?timeout=0").await, waits("?timeout=0").await];
         assert!(none.iter().any(|waited| *waited < ONE_SECOND.start), "{none:?}");
         for bad in ["-1", "56", "x", "", "1.5"] {
@@ -67,7 +67,7 @@ on_every_deployment! {
             let asked = ask(&agent, &session).await;
             let path = at_message(&session, &asked, "/await?timeout=55");
             let ends = async {
-                // However late the wait begins, it must end; that it has begun can't be seen from outside.
+                // Whether the wait has begun is not visible from outside; it must end in either case.
                 agent.get(&at_message(&session, &asked, "/await?timeout=1")).await.expect(200);
                 match end {
                     "answer" => drop(answer(&human, &session, &asked).await),
@@ -76,7 +76,7 @@ on_every_deployment! {
                 }
                 Stopwatch::start()
             };
-            // Whichever node takes what: two waits, so that there is one on each of two.
+            // Two waits, so that there is one on each of two nodes.
             let (first, second, since) = tokio::join!(agent.get(&path), agent.get(&path), ends);
             assert!(since.elapsed() < AT_ONCE, "{end}: {:?}", since.elapsed());
             for reply in [first, second] {

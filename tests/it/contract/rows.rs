@@ -141,10 +141,7 @@ fn every_row_has_a_test_named_after_it() {
     for (section, names) in ROWS {
         for name in names.split_whitespace() {
             for deployment in DEPLOYMENTS {
-                assert!(
-                    wanted.insert(format!("contract::{section}::{name}::{deployment}")),
-                    "{name} stands there twice"
-                );
+                assert!(wanted.insert(format!("contract::{section}::{name}::{deployment}")), "{name} is listed twice");
             }
         }
     }
@@ -156,5 +153,5 @@ fn every_row_has_a_test_named_after_it() {
     let unknown: Vec<_> = found.difference(&wanted).collect();
     assert!(unknown.is_empty(), "tests that are no row: {unknown:#?}");
     let ignored = listed(&["contract::", "--ignored"]);
-    assert!(ignored.is_empty(), "a row must not be passed over: {ignored:?}");
+    assert!(ignored.is_empty(), "tests of rows must not be ignored: {ignored:?}");
 }

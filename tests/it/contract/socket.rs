@@ -76,8 +76,8 @@ on_every_deployment! {
         assert!(Socket::try_open(&agent.with("origin", "https://chat.example")).await.is_ok());
         let one = Client::anonymous(agent.next_base()).with("x-api-key", agent.secret());
         assert!(Socket::try_open(&one.with("origin", "https://HUB.example")).await.is_ok());
-        assert!(Socket::try_open(&one).await.is_ok(), "who is no browser says nothing");
-        // Whatever name the request came in under.
+        assert!(Socket::try_open(&one).await.is_ok(), "other clients send no Origin");
+        // Regardless of the `Host` header.
         assert_eq!(Socket::try_open(&one.with("origin", &one.base)).await.err(), Some(403));
     }
 
@@ -97,7 +97,7 @@ on_every_deployment! {
         for index in 0..10 {
             say(&agent, &session, &format!("{index}")).await;
         }
-        // Joined in the middle of a stream of writes, from the beginning and live.
+        // Subscribed during writes, from the beginning and live.
         let writes = async {
             for index in 0..60 {
                 say(&agent, &session, &format!("{index}")).await;
@@ -124,7 +124,7 @@ on_every_deployment! {
         slow.subscribe(&session, None).await;
         let mut quick = hub.socket(&agent).await;
         quick.subscribe(&session, None).await;
-        // More than 1 MiB waits for the one who does not read.
+        // More than 1 MiB is pending for the client that does not read.
         let words = "x".repeat(100_000);
         let writes = async {
             for _ in 0..40 {
@@ -136,7 +136,7 @@ on_every_deployment! {
                 assert_eq!(quick.event().await["seq"], json!(seq));
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), futures::future::join(writes, reads)).await.expect("nobody waits for the slow one");
+        tokio::time::timeout(Duration::from_secs(60), futures::future::join(writes, reads)).await.expect("other readers do not wait for the slow one");
         for seq in 2..=41 {
             assert_eq!(slow.event().await["seq"], json!(seq));
         }

@@ -1,4 +1,4 @@
-//! Who may answer a question, and what an answer says in clear.
+//! The permitted answerers of a question, and the unencrypted outcome of an answer.
 
 use super::{admit, id_of};
 use crate::support::hub::{answer, ask, at_agent, at_human, at_message, say, text};
@@ -16,7 +16,7 @@ async fn ask_of(agent: &Client, session: &str, answerers: &[&Value]) -> Value {
     agent.post(&at_agent(session, "/messages"), body).await.expect(201)
 }
 
-/// What a person says in reply.
+/// A reply of a person.
 fn reply_to(question: &Value, more: Value) -> Value {
     let mut body = json!({ "encryptedContent": "!", "inReplyTo": question["id"] });
     let Value::Object(more) = more else { panic!("an object, not {more}") };
@@ -42,16 +42,16 @@ on_both_engines! {
         let mut frame = reply_to(&question, json!({ "type": "send", "sessionId": session }));
         assert_eq!(socket.ask(frame.clone()).await["error"]["code"], "FORBIDDEN");
         assert_eq!(status_of(&asker, &session, &question).await, "Pending");
-        assert_eq!(last_seq(&asker, &session).await, before, "nothing of it is stored");
-        // Named or not: it was not them who invited her.
+        assert_eq!(last_seq(&asker, &session).await, before, "the reply is not stored");
+        // Named or not: the guest was invited by another agent.
         let named = ask_of(&asker, &session, &[&id_of(&ann, "/v1/human/me").await]).await;
         ann.post(&path, reply_to(&named, json!({}))).await.expect_error(403, "FORBIDDEN");
-        // A remark is no answer.
+        // A reply with `settles: false` is allowed.
         frame["settles"] = json!(false);
         assert_eq!(socket.ask(frame).await["type"], "sent");
         assert_eq!(status_of(&asker, &session, &question).await, "Pending");
 
-        // She answers who invited her, and the answer says who that was.
+        // The guest answers the inviting agent, and the answer names it.
         let own = ask(&other, &session).await;
         answer(&ann, &session, &own).await;
         let me = other.get("/v1/agent/me").await.expect(200);
@@ -68,13 +68,13 @@ on_both_engines! {
         let guest = page["data"].as_array().expect("a list").iter().find(|one| one["type"] == "Guest").expect("there");
         assert_eq!(guest["invitedBy"], inviter);
 
-        // Whom a key with `space` invited answers every agent.
+        // A guest invited by a key with `space` may answer every agent.
         let guest = hub.guest(&space, &session).await;
         for (agent, question) in [(&asker, &question), (&other, &ask(&other, &session).await)] {
             answer(&guest, &session, question).await;
             assert_eq!(status_of(agent, &session, question).await, "Completed");
         }
-        // An interaction is no way round.
+        // The same rule holds for interactions.
         let asked = asker.post("/v1/agent/interactions", json!({ "encryptedContent": "?" })).await.expect(201);
         let interaction = text(&asked["id"]);
         admit(&asker, interaction, &other).await;
@@ -97,7 +97,7 @@ on_both_engines! {
         let path = at_human(&session, "/messages");
         bob.post(&path, reply_to(&question, json!({}))).await.expect_error(403, "FORBIDDEN");
         answer(&guest, &session, &question).await;
-        // Whoever may not answer is told so whatever has become of it.
+        // Callers who may not answer get 403 also after the settlement.
         bob.post(&path, reply_to(&question, json!({}))).await.expect_error(403, "FORBIDDEN");
         ada.post(&path, reply_to(&question, json!({}))).await.expect_error(409, "ALREADY_RESPONDED");
         let mut socket = hub.socket(&agent).await;
@@ -169,7 +169,7 @@ on_both_engines! {
         assert_eq!(status_of(&agent, &session, &question).await, "Completed");
         // After that, too.
         human.post(&path, reply_to(&question, json!({ "settles": false }))).await.expect(201);
-        // An agent's reply settles nothing, whatever it says.
+        // A reply of an agent never settles a message.
         let question = ask(&agent, &session).await;
         let reply = reply_to(&question, json!({ "settles": true, "outcome": "Approved" }));
         agent.post(&at_agent(&session, "/messages"), reply).await.expect(201);
@@ -211,7 +211,7 @@ on_both_engines! {
             };
             assert_eq!(event["data"]["response"], settled["response"]);
         }
-        // A click is answer enough.
+        // An answer may have only an outcome.
         let asked = agent.post("/v1/agent/interactions", json!({ "encryptedContent": "?" })).await.expect(201);
         let respond = format!("/v1/human/interactions/{}/respond", text(&asked["id"]));
         human.post(&respond, json!({})).await.expect_error(400, "VALIDATION_ERROR");
@@ -234,7 +234,7 @@ on_both_engines! {
             let error = agent.post(&path, json!({ "name": taken })).await.expect_error(409, "CONFLICT");
             names_field(&error, "name");
         }
-        // Another inviter's guest; the same inviter may give a name again, with a second link.
+        // A guest of another agent; the same agent may reuse a name with a second link.
         let other = hub.agent("agent").await;
         let other_id = other.get("/v1/agent/me").await.expect(200)["id"].clone();
         let body = json!({ "type": "Agent", "agentId": other_id });
@@ -245,19 +245,19 @@ on_both_engines! {
         }
         agent.post(&path, json!({ "name": "Ann" })).await.expect(201);
         agent.post(&path, json!({ "name": "Anne" })).await.expect(201);
-        // One that nobody chose gives way.
+        // A default name gets a number.
         for wanted in ["Guest", "Guest 2", "Guest 3"] {
             let guest = agent.post(&path, json!({})).await.expect(201);
             assert_eq!(guest["participant"]["name"], wanted);
         }
-        // Nor does anybody join who has a guest's name.
+        // A participant with a guest's name can't be added either.
         let participants = at_agent(&session, "/participants");
         let ann = named("ANN").await;
         let body = json!({ "type": "Human", "humanId": ann["id"] });
         agent.post(&participants, body.clone()).await.expect_error(409, "CONFLICT");
         hub.owner.post("/v1/manage/agents", json!({ "name": "aNNe" })).await.expect(201);
         agent.post(&participants, json!({ "type": "Agent", "name": "aNNe" })).await.expect_error(409, "CONFLICT");
-        // Two people may have one name; and it is free once the guest has gone.
+        // Two people may have the same name; it is free once the guest was removed.
         let twin = named(text(&emile["name"])).await;
         agent.post(&participants, json!({ "type": "Human", "humanId": twin["id"] })).await.expect(201);
         let page = agent.get(&at_agent(&session, "/participants?pageSize=100")).await.expect(200);

@@ -1,4 +1,4 @@
-//! What the documents refer to is there: files and anchors, targets of make, source files.
+//! References of the documents: files and anchors, targets of make, source files.
 
 use super::markdown::{Document, root};
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {
         match part {
-            Component::ParentDir => assert!(normal.pop(), "{} leads out of the repository", path.display()),
+            Component::ParentDir => assert!(normal.pop(), "{} points outside the repository", path.display()),
             part => normal.push(part),
         }
     }

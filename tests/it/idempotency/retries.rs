@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// The secret that a reply shows, if it shows one.
+/// The secret in a reply, if there is one.
 fn secret_of(reply: &Value) -> Option<String> {
     let secret = ["apiKey", "token"].iter().find_map(|field| reply[*field].as_str());
     let link = reply["setupUrl"].as_str().and_then(|url| url.split_once("#setup=")).map(|(_, token)| token);
     secret.or(link).map(str::to_owned)
 }
 
-/// Whom a request named may have left when it is repeated: what it did is done all the same.
+/// A named participant may have left before the retry: the stored reply is returned all the same.
 async fn a_retry_returns_the_first_reply(client: &Client, path: &str, key: &str, body: &Value, first: &Value) {
     let again = client.with("idempotency-key", key).post(path, body.clone()).await;
     assert!(is_replayed(&again), "{path}: {}", again.body);
@@ -52,7 +52,7 @@ on_both_engines! {
         hub.owner.delete(&format!("/v1/manage/agents/{}", text(&bot["id"]))).await.expect(204);
         for ((client, path, body), first) in requests.iter().zip(&firsts) {
             a_retry_returns_the_first_reply(client, path, "k", body, first).await;
-            // Another request under that key is another one, and what was never done can't be.
+            // Another request with that key is a mismatch, and a request that was never executed fails.
             let mut other = body.clone();
             other["metadata"] = json!({ "other": true });
             let mismatch = client.with("idempotency-key", "k").post(path, other).await;
@@ -61,7 +61,7 @@ on_both_engines! {
             new.expect_error(404, "NOT_FOUND");
             client.post(path, body.clone()).await.expect_error(404, "NOT_FOUND");
         }
-        // The refusal was kept by nobody: once it can be done it is.
+        // The refusal was not stored: the retry succeeds once it is possible.
         let (client, path, _) = &requests[0];
         client.with("idempotency-key", "new").post(path, json!({ "participants": [] })).await.expect(201);
     }
@@ -90,7 +90,7 @@ on_both_engines! {
             client.post(&path, with_more(&body.to_string())).await.expect_error(422, "IDEMPOTENCY_MISMATCH");
             secrets.extend(secret_of(&first));
         }
-        // The secrets are good ones, and different.
+        // The secrets are valid and different.
         let different: HashSet<_> = secrets.iter().collect();
         assert_eq!((secrets.len(), different.len()), (6, 6));
         for secret in &secrets {
@@ -195,14 +195,14 @@ on_both_engines! {
             let in_flight = reply["error"]["code"] == "IDEMPOTENCY_IN_FLIGHT";
             assert!(in_flight || reply["message"] == sent[0]["message"], "{reply}");
         }
-        // The same key that speaks for another agent is another sender.
+        // The same API key acting as another agent is another sender.
         let mut other = hub.socket(&host.with("x-hiloop", "somebody-else")).await;
         assert_eq!(other.ask(frame).await["error"]["code"], "IDEMPOTENCY_MISMATCH");
         assert_eq!(host.get(&at_agent(&session, "/messages")).await.expect(200)["total"], 1);
     }
 }
 
-/// All that SQLite has on the disk.
+/// The content of all files of the SQLite store.
 fn stored(hub: &Hub) -> Vec<u8> {
     let file = hub.database_url.trim_start_matches("sqlite://");
     let mut bytes = std::fs::read(file).expect("the store's file");

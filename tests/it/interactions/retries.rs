@@ -1,6 +1,6 @@
 //! Idempotency keys of these routes.
 
-use super::{INTERACTIONS, at, respond_to, sealed, shown, told};
+use super::{INTERACTIONS, at, respond_to, sealed, shown, types_after};
 use crate::sessions::repeated;
 use crate::support::hub::{at_agent, text};
 use crate::support::{Client, on_both_engines};
@@ -27,7 +27,7 @@ on_both_engines! {
         agent.patch(&at_agent(id, ""), json!({ "title": "Third" })).await.expect(200);
         repeated(&agent, &at(id, "/messages"), json!({ "encryptedContent": "x" }), json!({ "encryptedContent": "y" }), 201).await;
 
-        // The first reply, though the truth has moved on.
+        // The first reply, although the interaction has changed since.
         let again = async |client: &Client, path: &str, body: Value, status: u16| {
             let reply = client.with("idempotency-key", &format!("key-of-{}", path.len())).post(path, body).await;
             assert_eq!(reply.header("idempotent-replayed"), Some("true"), "{path}");
@@ -74,6 +74,6 @@ on_both_engines! {
             assert!(bodies.iter().all(|body| *body == bodies[0]), "{path}: {bodies:?}");
         }
         assert_eq!(agent.get(INTERACTIONS).await.expect(200)["total"], 2);
-        assert_eq!(told(&agent, &id, 2).await, ["blocks.pushed", "message.cancelled", "message.acknowledged"]);
+        assert_eq!(types_after(&agent, &id, 2).await, ["blocks.pushed", "message.cancelled", "message.acknowledged"]);
     }
 }

@@ -21,7 +21,7 @@ on_both_engines! {
         while let Ok(frame) = socket.next_or_end().await {
             assert_ne!(frame["type"], "feed", "{frame}");
         }
-        // Those who take part are those who see it; the next one of the address is none of them.
+        // The participants have access; a new human with the same address is not a participant.
         let again = json!({ "email": me["email"], "name": "Next" });
         let next = here.post("/v1/manage/humans", again).await.expect(201);
         assert_ne!(next["id"], me["id"]);
@@ -110,7 +110,7 @@ on_both_engines! {
         guest.get(&at_human(&session, "")).await.expect_error(401, "UNAUTHORIZED");
         provisioner.post("/v1/provision/agents", json!({ "name": "late" })).await.expect_error(401, "UNAUTHORIZED");
         human.get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
-        // Whoever has the same address in another space is somebody else, who notices nothing.
+        // A human with the same address in another space is not affected.
         neighbour.get("/v1/human/me").await.expect(200);
         assert_eq!(person.ask(json!({ "type": "ping" })).await["type"], "pong");
     }

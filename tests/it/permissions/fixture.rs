@@ -1,4 +1,4 @@
-//! One space with everyone in it, and the strangers that each of its routes must refuse.
+//! One space with every kind of principal, and the callers that each of its routes must refuse.
 
 use super::routes::{Route, Who};
 use crate::support::hub::{at_agent, text};
@@ -8,11 +8,11 @@ use hiloop::domain::Permission;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// What a credential is, to those who ask the table.
+/// The kind of a credential.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
-    /// No credential, or one that does not count.
-    Nobody,
+    /// No credential, or an invalid one.
+    Invalid,
     Key {
         permission: Permission,
         foreign: bool,
@@ -24,7 +24,7 @@ pub(super) enum Kind {
     Human {
         sees: bool,
     },
-    /// A human who is an admin and takes part in nothing.
+    /// A human who is an admin and not a participant.
     Admin {
         foreign: bool,
     },
@@ -33,13 +33,13 @@ pub(super) enum Kind {
     },
 }
 
-pub(super) struct Stranger {
+pub(super) struct TestPrincipal {
     pub(super) name: &'static str,
     pub(super) client: Client,
     pub(super) kind: Kind,
 }
 
-/// A space with one of everybody, and a session in which some of them take part, which is an interaction.
+/// A space with one principal of each kind, and an interaction with some of them as participants.
 pub struct Fixture {
     pub host: Client,
     pub space: Client,
@@ -50,11 +50,11 @@ pub struct Fixture {
     pub admin: Client,
     pub guest: Client,
     pub session: String,
-    /// What stands for a parameter of a path or a body.
+    /// The value of a parameter of a path or a body.
     pub(super) ids: HashMap<&'static str, String>,
 }
 
-/// The id of a new guest token, with the client that brings it.
+/// The id of a new guest token, with a client that uses it.
 async fn invite(hub: &Hub, agent: &Client, session: &str, body: Value) -> (String, Client) {
     let guest = agent.post(&at_agent(session, "/guest-tokens"), body).await.expect(201);
     let client = hub.anonymous().with("authorization", &format!("Bearer {}", text(&guest["token"])));
@@ -84,7 +84,7 @@ async fn admin_of(hub: &Hub, manager: &Client) -> Client {
     bearer(hub, &hub.token(&admin, 3600).await)
 }
 
-/// Lets an agent into a session; the participant's id.
+/// Adds an agent to a session; returns the participant's id.
 pub(super) async fn admit(host: &Client, session: &str, agent: &Client) -> String {
     let me = agent.get("/v1/agent/me").await.expect(200);
     let body = json!({ "type": "Agent", "agentId": me["id"] });
@@ -165,12 +165,12 @@ impl Fixture {
         Self { host, space, manager, owner, provisioner, human, admin, guest, session, ids }
     }
 
-    /// The route's path with the fixture's own ids.
+    /// The route's path with the ids of the fixture.
     pub fn path(&self, route: &Route) -> String {
         self.path_with(route, |_| None)
     }
 
-    /// The same, where `other` may put something else for a parameter.
+    /// The same, where `other` may replace a parameter.
     pub fn path_with(&self, route: &Route, other: impl Fn(&str) -> Option<String>) -> String {
         let mut before = "";
         let mut path = String::new();
@@ -192,7 +192,7 @@ impl Fixture {
         path
     }
 
-    /// The route's body with the fixture's own ids and new names.
+    /// The route's body with the ids of the fixture and new names.
     pub fn body(&self, hub: &Hub, route: &Route) -> String {
         let mut body = route.body.replace("{new}", &hub.name("new"));
         for (name, value) in &self.ids {
@@ -201,7 +201,7 @@ impl Fixture {
         body
     }
 
-    /// Those who may call a route, the first of them first.
+    /// The clients that may call a route, in order.
     pub fn callers(&self, route: &Route) -> Vec<&Client> {
         let reads = route.method == "GET";
         match route.who {
@@ -218,7 +218,7 @@ impl Fixture {
         }
     }
 
-    /// All that could have changed.
+    /// All state that a request could change.
     pub(super) async fn snapshot(&self) -> Vec<Value> {
         let mut all = Vec::new();
         all.push(self.owner.get(&format!("/v1/agent/interactions/{}", self.session)).await.expect(200));
@@ -227,7 +227,7 @@ impl Fixture {
         }
         for list in ["keys", "agents", "humans", "spaces"] {
             let mut page = self.owner.get(&format!("/v1/manage/{list}?pageSize=100")).await.expect(200);
-            // A key that is refused has been used all the same.
+            // The last use of a refused key is recorded all the same.
             for entry in page["data"].as_array_mut().expect("a list") {
                 entry.as_object_mut().expect("an entry").remove("lastUsedAt");
             }
@@ -236,11 +236,11 @@ impl Fixture {
         all
     }
 
-    /// Everybody, with what the table says of them.
-    pub(super) async fn everybody(&self, hub: &Hub) -> Vec<Stranger> {
+    /// All principals with their kinds.
+    pub(super) async fn principals(&self, hub: &Hub) -> Vec<TestPrincipal> {
         let key_of = |permission, foreign, sees| Kind::Key { permission, foreign, sees };
-        let mut all = nobodies(hub, self).await;
-        let mut add = |name, client: &Client, kind| all.push(Stranger { name, client: client.clone(), kind });
+        let mut all = invalid_credentials(hub, self).await;
+        let mut add = |name, client: &Client, kind| all.push(TestPrincipal { name, client: client.clone(), kind });
         add("the host", &self.host, key_of(Permission::Agent, false, true));
         add("the space's key", &self.space, key_of(Permission::Space, false, true));
         add("the manager", &self.manager, key_of(Permission::Manage, false, true));
@@ -290,8 +290,8 @@ impl Fixture {
     }
 }
 
-/// Everyone whose credential does not count. Moves the hub's clock.
-async fn nobodies(hub: &Hub, fixture: &Fixture) -> Vec<Stranger> {
+/// Clients with invalid credentials. Advances the hub's clock.
+async fn invalid_credentials(hub: &Hub, fixture: &Fixture) -> Vec<TestPrincipal> {
     let api_key = |key: &str| hub.anonymous().with("x-api-key", key);
     let (_, expired_key) = key(hub, &fixture.manager, json!({ "permission": "manage", "expiresInSeconds": 60 })).await;
     let (_, expired_provisioner) =
@@ -330,7 +330,7 @@ async fn nobodies(hub: &Hub, fixture: &Fixture) -> Vec<Stranger> {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
     };
     let unsigned = format!("{}.{}.", base64(r#"{"alg":"none","typ":"JWT"}"#), base64(&claims.to_string()));
-    // The host's human's claims under the signature of somebody else's token.
+    // The claims of the human with the signature of another token.
     let other = hub.human().await;
     let signature = other.secret().rsplit('.').next().expect("a signature").to_owned();
     let swapped = fixture.human.secret().rsplit_once('.').expect("a JWT").0.to_owned() + "." + &signature;
@@ -358,7 +358,7 @@ async fn nobodies(hub: &Hub, fixture: &Fixture) -> Vec<Stranger> {
         ("a revoked guest", revoked_guest),
         ("an expired guest", expired_guest),
         ("an expired JWT", expired_human),
-        ("a JWT that has long ended", hub.human_with_token(&hub.owner, -3600).await),
+        ("a JWT that expired long ago", hub.human_with_token(&hub.owner, -3600).await),
         ("a JWT signed with another secret", bearer(hub, &forged)),
         ("an unsigned JWT", bearer(hub, &unsigned)),
         ("a JWT with another one's signature", bearer(hub, &swapped)),
@@ -374,5 +374,5 @@ async fn nobodies(hub: &Hub, fixture: &Fixture) -> Vec<Stranger> {
     {
         all.push((name, api_key(client.secret())));
     }
-    all.into_iter().map(|(name, client)| Stranger { name, client, kind: Kind::Nobody }).collect()
+    all.into_iter().map(|(name, client)| TestPrincipal { name, client, kind: Kind::Invalid }).collect()
 }

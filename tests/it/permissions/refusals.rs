@@ -7,7 +7,7 @@ use crate::support::{Client, Hub, Socket, on_both_engines};
 use futures::future::join_all;
 use serde_json::Value;
 
-/// Asks a route with its body; of an endless reply only the status is taken.
+/// Calls a route with its body; reads only the status of an endless reply.
 async fn ask(hub: &Hub, fixture: &Fixture, row: &Route, path: &str, client: &Client) -> (u16, Value) {
     if row.path.ends_with("/events") {
         let reply = client.stream(path).await;
@@ -28,15 +28,15 @@ async fn ask(hub: &Hub, fixture: &Fixture, row: &Route, path: &str, client: &Cli
 on_both_engines! {
     async fn every_route_refuses_unauthorized_principals(hub: Hub) {
         let fixture = Fixture::of(&hub).await;
-        let everybody = fixture.everybody(&hub).await;
+        let principals = fixture.principals(&hub).await;
         let before = fixture.snapshot().await;
         let mut wrong = Vec::new();
         let mut asked = 0;
         for row in ROUTES {
             let path = fixture.path(row);
-            let refused = everybody.iter().filter_map(|stranger| Some((stranger, row.refuses(stranger.kind)?)));
-            let replies = join_all(refused.map(async |(stranger, status)| {
-                (stranger.name, status, ask(&hub, &fixture, row, &path, &stranger.client).await)
+            let refused = principals.iter().filter_map(|principal| Some((principal, row.refuses(principal.kind)?)));
+            let replies = join_all(refused.map(async |(principal, status)| {
+                (principal.name, status, ask(&hub, &fixture, row, &path, &principal.client).await)
             }));
             for (name, status, (got, body)) in replies.await {
                 asked += 1;
@@ -46,10 +46,10 @@ on_both_engines! {
             }
         }
         assert!(wrong.is_empty(), "{} of {asked}:\n{}", wrong.len(), wrong.join("\n"));
-        assert!(asked > 1000, "{asked} questions are too few to mean anything");
-        assert_eq!(fixture.snapshot().await, before, "nobody who was refused has changed anything");
+        assert!(asked > 1000, "only {asked} requests were made");
+        assert_eq!(fixture.snapshot().await, before, "refused requests have changed nothing");
 
-        // The same requests by those who may; what ends the session comes last.
+        // The same requests by permitted callers; those that end the session come last.
         let ends = |row: &&Route| row.path.ends_with("/close") || row.path.ends_with("/archive");
         for row in ROUTES.iter().filter(|row| !ends(row)).chain(ROUTES.iter().filter(ends)) {
             let path = fixture.path(row);
@@ -60,15 +60,15 @@ on_both_engines! {
             };
             for caller in callers {
                 let (status, body) = ask(&hub, &fixture, row, &path, caller).await;
-                // The interaction was cancelled by then: whoever may answer is told so.
+                // The interaction was cancelled by then, so a permitted answerer gets 409.
                 let late = row.path.ends_with("/respond") && body["error"]["code"] == "ALREADY_SETTLED";
                 assert!((200..300).contains(&status) || late, "{} {}: {status} {body}", row.method, row.path);
             }
         }
-        assert_ne!(fixture.snapshot().await, before, "those who may have changed something");
+        assert_ne!(fixture.snapshot().await, before, "permitted requests have changed the state");
     }
 
-    /// The hub remembers a credential for a moment: in the header where it belongs, and there alone.
+    /// A cached credential is valid only in the header where it belongs.
     async fn a_cached_credential_is_valid_only_in_its_own_header(hub: Hub) {
         let fixture = Fixture::of(&hub).await;
         let as_key = |client: &Client| hub.anonymous().with("x-api-key", client.secret());

@@ -1,6 +1,6 @@
-//! WebSockets and event streams: which credential opens one, what it reaches, and when it ends.
+//! WebSockets and event streams: the required credential, the scope, and the end.
 
-use super::fixture::{Fixture, Kind, Stranger, admit, key};
+use super::fixture::{Fixture, Kind, TestPrincipal, admit, key};
 use super::routes::{FRAMES, frame};
 use super::{REVOKED_WITHIN, code_of};
 use crate::support::hub::{at_agent, text};
@@ -13,11 +13,11 @@ on_both_engines! {
     async fn sockets_refuse_invalid_credentials(hub: Hub) {
         let fixture = Fixture::of(&hub).await;
         let mut wrong = Vec::new();
-        let everybody = fixture.everybody(&hub).await;
-        for stranger in &everybody {
-            let Stranger { name, client, kind } = stranger;
+        let principals = fixture.principals(&hub).await;
+        for principal in &principals {
+            let TestPrincipal { name, client, kind } = principal;
             let status = match kind {
-                Kind::Nobody => 401,
+                Kind::Invalid => 401,
                 Kind::Provisioner => 403,
                 _ => continue,
             };
@@ -33,7 +33,7 @@ on_both_engines! {
             socket.send(json!({ "type": "auth", "id": 1, "token": token })).await;
             let misplaced = name.ends_with("as a key") || name.ends_with("as a bearer token");
             if misplaced {
-                // A first frame takes any kind of token, so these are in no wrong place.
+                // A first frame accepts any kind of token, so these are valid here.
                 continue;
             }
             let end = socket.end().await;
@@ -48,14 +48,14 @@ on_both_engines! {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-        // Somebody else's good token is no new one for this socket.
+        // A valid token of another principal is not accepted for a refresh.
         let mut socket = hub.socket(&fixture.host).await;
         let foreign = hub.other_space().await;
         for other in [&foreign, &fixture.human, &fixture.guest] {
             let reply = socket.ask(json!({ "type": "refresh", "token": other.secret() })).await;
             assert_eq!(reply["error"]["code"], "FORBIDDEN", "{reply}");
         }
-        // Before `auth` nothing works, and nothing is told.
+        // Before `auth` all frames are refused, without details.
         let mut early = Socket::try_open(&hub.anonymous()).await.expect("it opens");
         for (kind, rest) in FRAMES.iter().filter(|(kind, _)| *kind != "auth") {
             let reply = early.ask(frame(kind, rest, &fixture.session)).await;
@@ -69,12 +69,12 @@ on_both_engines! {
 
     async fn frames_reach_only_sessions_of_the_principal(hub: Hub) {
         let fixture = Fixture::of(&hub).await;
-        let everybody = fixture.everybody(&hub).await;
+        let principals = fixture.principals(&hub).await;
         let before = fixture.snapshot().await;
         let mut watcher = hub.socket(&fixture.owner).await;
         watcher.subscribe(&fixture.session, None).await;
         let mut feeds = Vec::new();
-        for Stranger { name, client, kind } in &everybody {
+        for TestPrincipal { name, client, kind } in &principals {
             let (Kind::Key { sees: false, .. } | Kind::Human { sees: false } | Kind::Guest { sees: false }) = kind else { continue };
             let mut socket = hub.socket(client).await;
             for (kind, rest) in FRAMES.iter().filter(|(_, rest)| rest.contains("{session}")) {
@@ -93,15 +93,15 @@ on_both_engines! {
             watcher.expect_none(kind).await;
         }
         let after: Vec<_> = fixture.snapshot().await;
-        // Their own presence aside, nothing is different.
+        // Except for their own presence, nothing has changed.
         assert_eq!(after[0], before[0]);
         assert_eq!(after[1], before[1]);
 
-        // The same frames by those who take part.
+        // The same frames by participants.
         for client in [&fixture.host, &fixture.human, &fixture.guest] {
             let mut socket = hub.socket(client).await;
             let me = socket.hello["principal"].clone();
-            // First of all: a person who writes has thereby read what stands before.
+            // First, since posting moves the person's read mark.
             socket.send(frame("read", r#"{"sessionId":"{session}","seq":2}"#, &fixture.session)).await;
             assert_eq!(watcher.find("receipt").await["seq"], 2);
             let mut replies = Vec::new();
@@ -118,7 +118,7 @@ on_both_engines! {
         for (name, mut socket) in feeds {
             socket.send(json!({ "type": "ping", "id": "last" })).await;
             let frame = socket.next().await;
-            assert_eq!(frame["type"], "pong", "{name} heard of a session that is not theirs: {frame}");
+            assert_eq!(frame["type"], "pong", "{name} got a frame of a session without access: {frame}");
         }
     }
 
@@ -148,11 +148,11 @@ on_both_engines! {
         assert_eq!(Socket::try_open(&short).await.err(), Some(401));
     }
 
-    /// After `refresh` the new credential is what counts: what it may not see, and when it is revoked.
+    /// After `refresh`, the scope and the revocation of the new credential apply.
     async fn a_refreshed_socket_has_the_scope_of_its_new_credential(hub: Hub) {
         let agent = hub.name("agent");
-        let stranger = hub.agent("agent").await;
-        let session = hub.session(&stranger).await;
+        let principal = hub.agent("agent").await;
+        let session = hub.session(&principal).await;
         let (_, wide) = key(&hub, &hub.owner, json!({ "permission": "space", "agent": agent })).await;
         let (narrow_id, narrow) = key(&hub, &hub.owner, json!({ "permission": "agent", "agent": agent })).await;
         let mut socket = hub.socket(&wide).await;

@@ -1,4 +1,4 @@
-//! Nothing of another space, session or person is read, named or changed.
+//! Data of another space, session or person can't be read, named or changed.
 
 use super::fixture::{Fixture, bearer, setup_token};
 use super::routes::{ROUTES, Who};
@@ -62,7 +62,7 @@ on_both_engines! {
         }
         let stolen = json!({ "permission": "agent", "agent": host["id"] });
         foreign.post("/v1/manage/keys", stolen).await.expect_error(404, "NOT_FOUND");
-        assert_eq!(agent.get("/v1/agent/sessions").await.expect(200)["total"], 1, "what was refused left no session");
+        assert_eq!(agent.get("/v1/agent/sessions").await.expect(200)["total"], 1, "refused requests created no session");
     }
 
     async fn lists_show_only_accessible_entries(hub: Hub) {
@@ -87,7 +87,7 @@ on_both_engines! {
         ] {
             assert!(!ids_of(&theirs).is_empty() && ids_of(&theirs).is_disjoint(&ids_of(&ours)));
         }
-        // A guest sees one session; an agent and a human those in which they take part.
+        // A guest sees one session; an agent and a human those of which they are participants.
         let other = hub.session(&fixture.space).await;
         assert_eq!(ids_of(&listed(&fixture.guest, "/v1/human/sessions").await), BTreeSet::from([fixture.session.as_str()]));
         assert_eq!(ids_of(&listed(&fixture.host, "/v1/agent/sessions").await), BTreeSet::from([fixture.session.as_str()]));
@@ -112,7 +112,7 @@ on_both_engines! {
         let human = hub.human_of(&here).await;
         let me = human.get("/v1/human/me").await.expect(200);
         let again = json!({ "email": me["email"], "name": "Twin" });
-        // The same address there is somebody else, whose reply shows nothing of the one here.
+        // The same address there is another human, whose reply reveals nothing of the one here.
         let twin = there.post("/v1/manage/humans", again.clone()).await.expect(201);
         assert!(twin["id"] != me["id"] && twin["name"] == "Twin", "{twin}");
         assert!(twin["setupUrl"].is_string() && twin["key"].is_null(), "{twin}");
@@ -121,37 +121,37 @@ on_both_engines! {
         socket.ask(json!({ "type": "subscribe", "feed": true })).await;
         let foreign = hub.session(&there).await;
         say(&there, &foreign, "not for them").await;
-        // Neither what happens there nor the end of the one there reaches the one here.
+        // Changes and the deactivation of the other human do not affect this one.
         there.delete(&format!("/v1/manage/humans/{}", text(&me["id"]))).await.expect_error(404, "NOT_FOUND");
         there.delete(&format!("/v1/manage/humans/{}", text(&twin["id"]))).await.expect(204);
         let own = hub.session(&here).await;
         say(&here, &own, "for them").await;
-        let heard = socket.find("feed").await;
-        assert_eq!(heard["sessionId"], own.as_str());
+        let delivered = socket.find("feed").await;
+        assert_eq!(delivered["sessionId"], own.as_str());
         assert_eq!(human.get("/v1/human/me").await.expect(200)["id"], me["id"]);
         human.get(&at_human(&foreign, "")).await.expect_error(404, "NOT_FOUND");
-        // Whoever gets the address there next is somebody new again.
+        // The next human with the address there is a new one.
         let next = there.post("/v1/manage/humans", again).await.expect(201);
         assert!(next["id"] != twin["id"] && next["id"] != me["id"]);
     }
 
-    /// Who creates the same address in another space must not get a way into the account of this one.
+    /// Creating the same address in another space must not give access to this account.
     async fn a_human_of_another_space_cannot_be_taken_over(hub: Hub) {
         let host = hub.agent("agent").await;
         let person = json!({ "email": format!("{}@example.org", hub.name("victim")), "name": "Victim" });
         let foreign = hub.other_space().await;
-        // The link of the stranger's own, unused until the victim's space creates the address too.
+        // The attacker's own link, unused until the victim's space creates the address too.
         let added = foreign.post("/v1/manage/humans", person.clone()).await.expect(201);
         let victim = hub.owner.post("/v1/manage/humans", person.clone()).await.expect(201);
         let session = hub.session(&host).await;
-        let chosen = json!({ "token": setup_token(&added), "password": "chosen by a stranger" });
+        let chosen = json!({ "token": setup_token(&added), "password": "chosen by a principal" });
         let reply = hub.anonymous().post("/v1/auth/setup", chosen).await.expect(200);
-        let login = json!({ "email": person["email"], "password": "chosen by a stranger" });
+        let login = json!({ "email": person["email"], "password": "chosen by a principal" });
         let again = hub.anonymous().post("/v1/auth/login", login).await.expect(200);
         for tokens in [reply, again] {
-            let stranger = bearer(&hub, text(&tokens["accessToken"]));
-            assert_eq!(stranger.get("/v1/human/me").await.expect(200)["id"], added["id"]);
-            stranger.get(&at_human(&session, "")).await.expect_error(404, "NOT_FOUND");
+            let principal = bearer(&hub, text(&tokens["accessToken"]));
+            assert_eq!(principal.get("/v1/human/me").await.expect(200)["id"], added["id"]);
+            principal.get(&at_human(&session, "")).await.expect_error(404, "NOT_FOUND");
         }
         // The victim's own link still works.
         let chosen = json!({ "token": setup_token(&victim), "password": "my own choice" });

@@ -1,4 +1,4 @@
-//! Everything live crosses nodes: over one Redis, a cluster, TLS.
+//! Delivery between nodes: over one Redis, a cluster, TLS.
 
 use super::{LIVE, crosses_at_once, listened_to, post, unless_told, way, within};
 use crate::support::hub::{Engine, at_agent, at_human, text};
@@ -7,7 +7,7 @@ use crate::support::{Client, Nodes, Redis, Socket, Stopwatch, eventually};
 use serde_json::json;
 use std::time::Duration;
 
-/// The longest of ten ways.
+/// The longest of ten delays.
 async fn slowest_way(writer: &Client, reader: &mut Socket, session: &str) -> Duration {
     let mut slowest = Duration::ZERO;
     for _ in 0..10 {
@@ -33,7 +33,7 @@ async fn everything_crosses(engine: Engine, redis: Redis) {
     })
     .await;
 
-    // Messages and the feed, sooner than by the reconcile tick; what is too large for Redis comes all the same.
+    // Messages and the feed, sooner than by the reconcile tick; events that are too large for Redis are read from the store.
     let mut seq = 1;
     within(LIVE, "a message", async || {
         seq += 1;
@@ -57,7 +57,7 @@ async fn everything_crosses(engine: Engine, redis: Redis) {
     while agent_socket.event().await["seq"] != json!(seq) {}
     within(LIVE, "a large message", async || {
         post(&here, &session, &large).await;
-        // A reader on its own node has it as soon as this machine can.
+        // A reader on the same node gets it immediately.
         agent_socket.event().await;
         let since = Stopwatch::start();
         assert_eq!(socket.event().await["data"]["message"]["encryptedContent"]["ciphertext"], json!(large));
@@ -74,7 +74,7 @@ async fn everything_crosses(engine: Engine, redis: Redis) {
     there.post(&at_human(&session, "/read"), json!({ "seq": 5 })).await.expect(204);
     assert_eq!(agent_socket.find("receipt").await["seq"], json!(5));
 
-    // A long-poll on one node, where nobody else reads the session, hears of the answer on the other.
+    // A long-poll on one node, the only reader there, ends with an answer on the other.
     let waiters = &nodes.servers[0].context.metrics.waiters;
     within(LIVE, "an answer", async || {
         let session = nodes.maker.session(&here).await;
@@ -98,7 +98,7 @@ async fn everything_crosses(engine: Engine, redis: Redis) {
     })
     .await;
 
-    // A revocation closes the sockets of the other node, sooner than it would be found in the store each time.
+    // A revocation closes the sockets of the other node, sooner than by polling the store.
     within(LIVE, "a revocation", async || {
         let key = nodes.owner(0).post("/v1/manage/keys", json!({ "permission": "agent" })).await.expect(201);
         let revoked = nodes.maker.anonymous().with("x-api-key", text(&key["apiKey"]));
@@ -144,8 +144,8 @@ async fn subscriptions_follow_a_moved_slot() {
         let channel = redis.channels(&format!("hiloop:*:session:{session}")).await.remove(0);
         crosses_at_once(&here, &nodes.servers[1], &mut socket, &session).await;
         redis.move_slot(&channel).await;
-        // Nothing is lost meanwhile, and it becomes live again.
-        eventually("messages to cross at once again", async || {
+        // Nothing is lost meanwhile, and delivery becomes immediate again.
+        eventually("immediate delivery", async || {
             let slow = slowest_way(&here, &mut socket, &session).await;
             (slow < LIVE).then_some(())
         })
@@ -181,8 +181,6 @@ async fn redis_over_tls_requires_a_trusted_certificate() {
     let session = text(&owner.post("/v1/agent/sessions", json!({})).await.expect(201)["id"]).to_owned();
     let mut socket = Socket::open(&at(&second)).await;
     socket.subscribe(&session, None).await;
-    eventually("messages to cross at once", async || {
-        (slowest_way(&owner, &mut socket, &session).await < LIVE).then_some(())
-    })
-    .await;
+    eventually("immediate delivery", async || (slowest_way(&owner, &mut socket, &session).await < LIVE).then_some(()))
+        .await;
 }

@@ -30,7 +30,7 @@ on_both_engines! {
         people["data"].as_array().expect("a list").iter().for_each(is_participant);
         assert_eq!(column(&people, "type"), ["Agent", "Human"]);
         assert_eq!(people["data"][1]["humanId"], human["id"]);
-        // The first ones stand in the first event.
+        // The first participants are part of `session.created`.
         let events = agent.get(&at_agent(id, "/timeline")).await.expect(200);
         has_keys(&events, "data lastSeq hasMore");
         let first = &events["data"][0];
@@ -97,7 +97,7 @@ on_both_engines! {
         assert_eq!(found, BTreeSet::from(wanted));
         let role = people["data"].as_array().expect("a list").iter().find(|p| p["agentId"] == second["id"]).expect("there");
         assert_eq!(role["role"], "checker");
-        // Nobody at all besides its agent.
+        // No participant except its agent.
         let alone = open(&agent, json!({ "participants": [] })).await;
         let people = agent.get(&at_agent(text(&alone["id"]), "/participants")).await.expect(200);
         assert_eq!(column(&people, "type"), ["Agent"]);
@@ -139,7 +139,7 @@ on_both_engines! {
             context.store.create_human(&new, now).await.expect("the store").expect("new")
         };
         let emails: Vec<_> = (0..500).map(|index| format!("h{index}@example.org")).collect();
-        // A few at a time, since each waits only so long for its turn.
+        // In small groups, since each has a timeout.
         for some in emails.chunks(20) {
             join_all(some.iter().map(|email| create(email))).await;
         }
@@ -218,7 +218,7 @@ on_both_engines! {
         for asked in &asked {
             assert_eq!(agent.get(&at_message(&session, asked, "")).await.expect(200)["status"], "Cancelled");
         }
-        // Again, and nothing happens; not even to its time.
+        // A repetition changes nothing, not even the timestamp.
         hub.clock.advance(1000);
         assert_eq!(agent.post(&at_agent(&session, "/close"), json!({})).await.expect(200), closed);
         let body = json!({ "encryptedContent": "x" });
@@ -239,14 +239,14 @@ on_both_engines! {
         assert_eq!(types(&agent, &session).await.len(), 8);
         assert_eq!(agent.get(&at_agent(&session, "")).await.expect(200), archived);
         assert_eq!(agent.get(SESSIONS).await.expect(200)["total"], 0);
-        // Straight to the archive: what is pending is cancelled all the same.
+        // Archiving an open session cancels its pending messages too.
         let session = hub.session(&agent).await;
         let asked = ask(&agent, &session).await;
         let archived = agent.post(&at_agent(&session, "/archive"), json!({})).await.expect(200);
         assert_eq!((&archived["status"], &archived["pendingCount"]), (&json!("Archived"), &json!(0)));
         assert_eq!(agent.get(&at_message(&session, &asked, "")).await.expect(200)["status"], "Cancelled");
 
-        // A human closes as well; a guest does not.
+        // A human may close a session; a guest may not.
         let session = hub.session(&agent).await;
         let guest = hub.guest(&agent, &session).await;
         guest.post(&at_human(&session, "/close"), json!({})).await.expect_error(403, "FORBIDDEN");
@@ -308,7 +308,7 @@ on_both_engines! {
         let error = human.post("/v1/human/sessions", json!({})).await.expect_error(400, "VALIDATION_ERROR");
         names_field(&error, "'participants'");
 
-        // A name means the agent of their own space, whatever another space has.
+        // A name refers to the agent of their own space.
         let ours = hub.owner.post("/v1/manage/agents", json!({ "name": "twin" })).await.expect(201);
         foreign.post("/v1/manage/agents", json!({ "name": "twin" })).await.expect(201);
         let twin = json!({ "participants": [{ "type": "Agent", "name": "twin" }] });

@@ -32,7 +32,7 @@ on_both_engines! {
         assert_eq!((&asked["status"], &asked["deadlineAt"]), (&json!("Pending"), &json!(deadline)));
         assert_eq!((&asked["priority"], &asked["inReplyTo"]), (&json!("High"), &plain["id"]));
         assert!(asked["encryptedContent"].is_null());
-        // Another offset, finer than a millisecond: the same moment in UTC.
+        // Another offset and microseconds: stored as the same time in UTC.
         let body = json!({ "encryptedContent": "x", "deadlineAt": "2099-01-01T02:00:00.1239+02:00" });
         let late = agent.post(&at_agent(&session, "/messages"), body).await.expect(201);
         assert_eq!(late["deadlineAt"], "2099-01-01T00:00:00.123Z");
@@ -73,7 +73,7 @@ on_both_engines! {
         }
         let nothing = json!({ "encryptedContent": "x", "inReplyTo": UNKNOWN });
         agent.post(&path, nothing).await.expect_error(404, "NOT_FOUND");
-        assert_eq!(agent.get(&path).await.expect(200)["total"], 4, "nothing of a refused message is stored");
+        assert_eq!(agent.get(&path).await.expect(200)["total"], 4, "a refused message is not stored");
     }
 
     async fn an_answer_settles_a_message(hub: Hub) {
@@ -83,7 +83,7 @@ on_both_engines! {
         let session = hub.session(&agent).await;
         let asked = ask(&agent, &session).await;
         assert_eq!(agent.get(&at_agent(&session, "")).await.expect(200)["pendingCount"], 1);
-        // An agent's own reply is a reference, not an answer.
+        // A reply of an agent is not an answer.
         let body = json!({ "encryptedContent": "still there?", "inReplyTo": asked["id"] });
         agent.post(&at_agent(&session, "/messages"), body).await.expect(201);
         // A GET never settles anything.
@@ -159,7 +159,7 @@ on_both_engines! {
                 assert!(message["response"].is_object());
             }
             assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
-            // Settled, it answers every later wait at once too.
+            // A long-poll on a settled message returns immediately.
             let started = Stopwatch::start();
             assert_eq!(agent.get(&path).await.expect(200)["status"], "Completed");
             assert!(started.elapsed() < Duration::from_secs(5));
@@ -188,7 +188,7 @@ on_both_engines! {
             started.elapsed()
         };
         let second = Duration::from_millis(900)..Duration::from_secs(8);
-        // However busy the machine is, one of a few comes at once.
+        // On a busy machine, at least one of a few is immediate.
         let fastest = async |client: &Client, query: &str| {
             let mut times = Vec::new();
             for _ in 0..3 {

@@ -64,7 +64,7 @@ on_both_engines! {
         assert_eq!((&closed["status"], types(&agent, session).await.len()), (&json!("Closed"), before + 1));
         let archived = repeated(&agent, &at_agent(session, "/archive"), json!({}), json!({ "x": 1 }), 200).await;
         assert_eq!((&archived["status"], types(&agent, session).await.len()), (&json!("Archived"), before + 2));
-        // The first reply, even where the truth has moved on.
+        // The first reply, even if the state has changed.
         let replayed = agent.with("idempotency-key", &format!("key-of-{}", at_agent(session, "/close").len()));
         assert_eq!(replayed.post(&at_agent(session, "/close"), json!({})).await.expect(200), closed);
     }
@@ -96,7 +96,7 @@ on_both_engines! {
             let error = reply.expect_error(400, "VALIDATION_ERROR");
             names_field(&error, "Idempotency-Key");
         }
-        // What was refused is no first reply: put right, it goes through under the same key.
+        // A refusal is not stored: the corrected request succeeds with the same key.
         let keyed = agent.with("idempotency-key", "retry");
         keyed.post(&path, json!({})).await.expect_error(400, "VALIDATION_ERROR");
         keyed.post(&path, body.clone()).await.expect(201);

@@ -46,7 +46,7 @@ on_both_engines! {
         assert_eq!(socket.hello["principal"]["type"], "Human");
         let bad = hub.anonymous().with("sec-websocket-protocol", "hiloop.v1, hiloop.bearer.hlg_no");
         assert_eq!(Socket::try_open(&bad).await.err(), Some(401));
-        // Never by the URL.
+        // Not in the URL.
         let agent = hub.agent("agent").await;
         let by_url = Client::anonymous(&format!("{}?token={}", hub.base, agent.secret()));
         assert!(Socket::try_open(&by_url).await.is_err());

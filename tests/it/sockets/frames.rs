@@ -27,7 +27,7 @@ on_both_engines! {
         assert_eq!((&frame["typing"], &frame["expiresInMs"]), (&json!(true), &json!(6000)));
         typist.send(json!({ "type": "typing", "sessionId": session, "typing": false })).await;
         assert_eq!(watcher.find("typing").await["typing"], false);
-        // Over HTTP too, and its end comes by itself.
+        // Over HTTP too; it expires by itself.
         let started = Stopwatch::start();
         agent.post(&at_agent(&session, "/typing"), json!({})).await.expect(204);
         assert_eq!(watcher.find("typing").await["typing"], true);
@@ -115,7 +115,7 @@ on_both_engines! {
         assert_eq!(socket.ask(other).await["error"]["code"], "IDEMPOTENCY_MISMATCH");
         let list = agent.get(&at_agent(&session, "/messages")).await.expect(200);
         assert_eq!(list["total"], 1);
-        // Its author is told like everyone else.
+        // The author gets it too.
         let mut second = hub.socket(&agent).await;
         second.subscribe(&session, Some(1)).await;
         assert_eq!(&second.event().await["data"]["message"], message);
@@ -157,7 +157,7 @@ on_both_engines! {
     }
 }
 
-/// Fragments complete no message, and count all the same: nobody keeps a socket busy with them for nothing.
+/// Fragments count against the frame rate although they complete no message.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn endless_fragments_exceed_the_frame_rate() {
     let hub = Hub::start_with(Engine::Sqlite, &["--rate-limit", "5/s"], |_| {}).await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
-/// A hub whose sockets have little patience, and so much with those who don't answer a ping.
+/// A hub with a short heartbeat, and this timeout for the answer to a ping.
 async fn impatient(pong_within: Duration) -> Hub {
     Hub::start_with(Engine::Sqlite, &[], |config| {
         config.sockets.heartbeat = Duration::from_millis(300);
@@ -21,7 +21,7 @@ async fn impatient(pong_within: Duration) -> Hub {
     .await
 }
 
-/// Longer than a busy machine keeps a client from answering.
+/// Longer than a reply of a client takes on a busy machine.
 const PONG_WITHIN: Duration = Duration::from_secs(3);
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn the_heartbeat_closes_unresponsive_sockets_only() {
     assert!(String::from_utf8_lossy(&received).contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "the answer to the key");
 }
 
-/// As a machine that was suspended: the answers to its pings came in time and lie there unread.
+/// Like a suspended machine: the pongs arrived in time and are unread.
 #[test]
 fn a_suspended_node_does_not_close_sockets_that_have_answered() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -59,7 +59,7 @@ fn a_suspended_node_does_not_close_sockets_that_have_answered() {
         let agent = hub.agent("agent").await;
         (hub, agent)
     });
-    // The client asks for the node to be held up when it has a ping, and answers it once that is so.
+    // The client requests the suspension when it gets a ping, and answers during it.
     let (asked, held_up) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let client = std::thread::spawn({
         let (asked, held_up) = (Arc::clone(&asked), Arc::clone(&held_up));

@@ -20,7 +20,7 @@ on_both_stores! {
         assert!(store.space_by_name("ONE").await.expect("the store").is_none());
         assert!(store.space_by_name("two").await.expect("the store").is_none());
 
-        // Whoever races, one of them makes it and all get the same.
+        // Of concurrent creations one succeeds, and all return the same entry.
         let racers = join_all((0..8).map(|_| store.ensure_space("raced", NOW))).await;
         let racers: Vec<_> = racers.into_iter().map(|raced| raced.expect("the store").expect("active")).collect();
         assert_eq!(racers.iter().filter(|(_, is_new)| *is_new).count(), 1);
@@ -124,7 +124,7 @@ on_both_stores! {
             MemberRef::HumanId(eve.id),
             MemberRef::HumanEmail("eve@example.org".to_owned()),
         ]);
-        // Twice, and among very many who are nobody.
+        // With a duplicate, and among many unknown names.
         named.extend(there.clone());
         named.extend((0..1000).map(|number| MemberRef::AgentName(format!("nobody-{number}"))));
         let found = store.members_named(space.id, &named).await.expect("the store");

@@ -37,7 +37,7 @@ on_both_stores! {
         assert!(store.human_in_space(two.id, twin.id).await.expect("the store").is_some());
         assert!(store.human_in_space(one.id, twin.id).await.expect("the store").is_none());
 
-        // No space ends what is another's.
+        // A space can't deactivate entries of another.
         assert!(!store.deactivate_human(two.id, human.id, NOW).await.expect("the store"));
         assert!(store.deactivate_human(one.id, human.id, NOW).await.expect("the store"));
         assert!(!store.deactivate_human(one.id, human.id, NOW).await.expect("the store"));
@@ -139,12 +139,12 @@ on_both_stores! {
         assert_eq!(former(&space, "iss").await, FormerHumans { any: true, unknown_to_issuer: false });
         assert_eq!(former(&space, "other").await, FormerHumans { any: true, unknown_to_issuer: true });
         assert_eq!(former(&other, "iss").await, FormerHumans::default());
-        // Whoever has the address next is somebody else, whom the issuer may name by a new token.
+        // The next human with the address is another one, who can be linked by a new token.
         let next = store.human_named(&space, "h").await;
         assert!(!store.move_external_identity("iss", "sub", next.id, human.id).await.expect("the store"));
         assert!(store.move_external_identity("iss", "sub", human.id, next.id).await.expect("the store"));
         assert_eq!(who("iss", "sub").await, Some((next.id, Some(next.id))));
-        // Dropped with what it was to name.
+        // Rolled back with the human.
         let mut tx = store.begin_directory().await.expect("a transaction");
         let lost = tx.create_human(&new_human(space.id, "lost@example.org", "L"), NOW).await.expect("the store");
         let lost = lost.expect("new");
@@ -184,7 +184,7 @@ on_both_stores! {
         assert!(store.human_by_address(space.id, "c@example.org").await.expect("the store").is_none());
         assert!(store.humans_by_address("c@example.org", 8).await.expect("the store").is_empty());
         assert_eq!(store.all_humans(space.id, 9).await.expect("the store").map(|humans| humans.len()), Some(2));
-        // One of them has it in the end, once.
+        // One of them has it in the end.
         let verified = join_all([&first, &second].map(|human| store.verify_address(human, "c@example.org"))).await;
         let verified: Vec<_> = verified.into_iter().map(|verified| verified.expect("the store")).collect();
         assert_eq!(verified.iter().filter(|verified| **verified).count(), 1, "{verified:?}");
@@ -193,10 +193,10 @@ on_both_stores! {
         for human in [&first, &second] {
             assert!(!store.verify_address(human, "c@example.org").await.expect("the store"));
         }
-        // Its own space alone is asked.
+        // Only its own space is searched.
         let there = claim(&elsewhere, "c@example.org").await;
         assert!(store.verify_address(&there, "c@example.org").await.expect("the store"));
-        // One who was deactivated has left nothing behind, and is given none.
+        // A deactivated human has no reserved address, and gets none.
         let gone = claim(&space, "gone@example.org").await;
         assert!(store.deactivate_human(space.id, gone.id, NOW).await.expect("the store"));
         assert!(!store.verify_address(&gone, "gone@example.org").await.expect("the store"));

@@ -108,7 +108,7 @@ on_both_stores! {
         }
         assert_eq!(state.block_bytes, i64::try_from(bytes).expect("few"));
         assert_eq!(tx.interaction(SessionId::new()).await.expect("the store"), None);
-        // Its outcome is taken once.
+        // Its outcome is acknowledged once.
         let again = Acknowledged { session: line.id(), message: asked.id, seq: 99, at: NOW };
         let again = WriteSet { acknowledged: vec![again], ..WriteSet::default() };
         assert!(tx.apply(again).await.is_err());

@@ -32,7 +32,7 @@ on_both_stores! {
         assert_eq!(size().await, SpaceSize { space: space.id, bytes, is_partial: false });
         assert!(store.space_bytes(&[]).await.expect("the store").is_empty());
         assert!(!store.count_session_bytes(space.id, 10).await.expect("the store"));
-        // As the version before leaves them.
+        // As the previous release has written them.
         sql::Database::open(&store.url).await.execute("UPDATE sessions SET bytes = NULL").await;
         assert_eq!(size().await, SpaceSize { space: space.id, bytes: 0, is_partial: true });
         while store.count_session_bytes(space.id, 1).await.expect("the store") {}

@@ -37,7 +37,7 @@ on_both_stores! {
             }
             pieces
         };
-        // A sign-in goes when nothing of it is left, and nothing goes in larger pieces than asked for.
+        // A sign-in is deleted with its last token; chunks have the given size.
         assert_eq!(pieces(ExpiredRows::SignIns, 10).await, [0]);
         assert_eq!(pieces(ExpiredRows::RefreshTokens, 1).await, [1, 1, 0]);
         assert_eq!(pieces(ExpiredRows::SignIns, 10).await, [2, 0]);
@@ -72,7 +72,7 @@ on_both_stores! {
         assert_eq!(store.last_older(member, id, 9, NOW.plus_seconds(3)).await.expect("the store"), Some(3));
         let stranger = Scope::Member(space.id, store.agent_named(&space, "b").await.id.into());
         assert_eq!(store.last_older(stranger, id, 9, NOW.plus_seconds(3)).await.expect("the store"), None);
-        // What retention has taken is no part of it.
+        // Deleted events are not included.
         let database = sql::Database::open(&store.url).await;
         let own = database.id(&id.to_string());
         database
@@ -147,10 +147,10 @@ on_both_stores! {
         let mut gone = Vec::new();
         while let Some(retired) = store.retire_session(later, later).await.expect("the store") {
             assert_eq!((retired.space, retired.guests.len()), (space.id, 1));
-            // Written down for nodes that nobody tells.
-            let told = store.revoked_since(later).await.expect("the store");
-            assert!(told.iter().any(|(_, subject)| *subject == retired.guests[0].0), "{told:?}");
-            assert_eq!(told.len(), gone.len() + 1);
+            // Recorded for nodes that get no signal.
+            let revoked = store.revoked_since(later).await.expect("the store");
+            assert!(revoked.iter().any(|(_, subject)| *subject == retired.guests[0].0), "{revoked:?}");
+            assert_eq!(revoked.len(), gone.len() + 1);
             gone.push(retired.session);
         }
         assert_eq!(gone.iter().collect::<HashSet<_>>(), lines[..2].iter().map(|(id, _)| id).collect());
@@ -160,7 +160,7 @@ on_both_stores! {
             let token = hash(&format!("token {number}"));
             assert_eq!(store.guest_by_secret(&token).await.expect("the store").is_some(), number == 2);
         }
-        // Two at a time; each step takes something, and then there is nothing left.
+        // In chunks of two, until nothing is left.
         let mut steps = 0;
         while store.sweep_retired(2).await.expect("the store") {
             steps += 1;

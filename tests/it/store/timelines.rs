@@ -59,7 +59,7 @@ on_both_stores! {
         assert_eq!(after(9, 100, i64::MAX).await, [10]);
         assert!(after(10, 100, i64::MAX).await.is_empty());
         assert!(after(i64::MAX, 100, i64::MAX).await.is_empty());
-        // One event always comes, so that a large one blocks nobody; then no more once the bytes are passed.
+        // At least one event is returned, however large; then none beyond the byte limit.
         assert_eq!(after(0, 100, 1).await, [1]);
         let all = store.events_after(scope, line.id(), 0, 100, i64::MAX).await.expect("the store").expect("in scope");
         let two = i64::try_from(all.events[0].text.len() + all.events[1].text.len()).expect("small");
@@ -124,7 +124,7 @@ on_both_stores! {
         assert_eq!((last.messages.iter().map(|message| message.id).collect::<Vec<_>>(), last.total), (asked[200..].to_vec(), 203));
         assert_eq!(store.sessions(scope, None, page(1, 1)).await.expect("the store").total, 204);
 
-        // And changed, locked, looked up and settled the same way.
+        // Changes, locks, look-ups and settlements too.
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let mut named: Vec<_> = lines.iter().map(|line| (space.id, line.id())).collect();
         named.reverse();

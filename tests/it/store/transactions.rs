@@ -70,7 +70,7 @@ on_both_stores! {
         let same = tx.participant_of(line.id(), human.id.into()).await.expect("the store").expect("there");
         assert_eq!(same.id, added.id);
         assert!(tx.participant_of(line.id(), PrincipalId(Uuid::now_v7())).await.expect("the store").is_none());
-        // What it wrote it sees; others only once it has committed.
+        // It reads its own writes; others read them after the commit.
         let answer = line.answer(&human.member(), asked.id, "!");
         tx.apply(line.take()).await.expect("the store");
         let state = tx.message_states(&[(line.id(), asked.id)]).await.expect("the store").remove(0);
@@ -88,7 +88,7 @@ on_both_stores! {
         let agent = store.agent_named(&space, "a").await;
         let mut kept = TimelineBuilder::new(&space, &[agent.member()]);
         kept.save(&store).await;
-        // More often than there are connections, so that none of them stays behind.
+        // More often than there are connections, to detect leaked ones.
         for _ in 0..20 {
             let mut line = TimelineBuilder::new(&space, &[agent.member()]);
             line.invite("g", &format!("token {}", line.id()));

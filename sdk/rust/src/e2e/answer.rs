@@ -55,6 +55,11 @@ impl Offers {
         }
     }
 
+    /// Whether people are asked to approve.
+    pub(crate) fn is_approval(&self) -> bool {
+        self.is_approval
+    }
+
     /// What an answer with this content decides. It approves only if it says so.
     pub(crate) fn outcome(&self, content: &Content) -> Result<Outcome, Refusal> {
         let action = content.action.as_deref();

@@ -25,6 +25,7 @@ mod edges;
 mod ends;
 mod guessing;
 mod held;
+mod hook;
 mod idempotency;
 mod interactions;
 mod keys;

@@ -9,18 +9,12 @@ pub(super) fn hunk(old: &str, new: &str) -> String {
     let (old, new) = (lines(old), lines(new));
     let shared = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
     let rest = old.len().min(new.len()) - shared;
-    let shared_end =
-        old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(old, new)| old == new).count();
+    let shared_end = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(old, new)| old == new).count();
     let start = shared.saturating_sub(CONTEXT);
     let after = shared_end.min(CONTEXT);
     let (old_end, new_end) = (old.len() - shared_end, new.len() - shared_end);
-    let mut hunk = format!(
-        "@@ -{},{} +{},{} @@\n",
-        start + 1,
-        old_end + after - start,
-        start + 1,
-        new_end + after - start
-    );
+    let mut hunk =
+        format!("@@ -{},{} +{},{} @@\n", start + 1, old_end + after - start, start + 1, new_end + after - start);
     let mut push = |sign: char, lines: &[&str]| {
         for line in lines {
             hunk.push(sign);

@@ -100,9 +100,9 @@ impl Event {
                 message: raw.message.clone().ok_or_else(|| missing("message"))?,
                 is_permission_prompt: raw.notification_type.as_deref() == Some("permission_prompt"),
             },
-            "Stop" => Kind::Stop {
-                last_message: raw.last_assistant_message.clone().filter(|text| !text.trim().is_empty()),
-            },
+            "Stop" => {
+                Kind::Stop { last_message: raw.last_assistant_message.clone().filter(|text| !text.trim().is_empty()) }
+            }
             other => return Err(format!("'{other}' is not an event that this hook handles")),
         };
         Ok(Self { session: raw.session_id, folder: raw.cwd, turn: raw.turn_id.or(raw.prompt_id), kind })
@@ -143,7 +143,9 @@ mod tests {
         let Kind::PostToolUse(_, result) = &event.kind else { panic!("{event:?}") };
         assert_eq!((result.is_failure, result.duration_ms), (false, Some(132)));
         let event = parsed(include_str!("events/claude-code/post_tool_use_failure.json"));
-        assert!(matches!(&event.kind, Kind::PostToolUse(_, result) if result.is_failure && result.response == "Exit code 1\nboom"));
+        assert!(
+            matches!(&event.kind, Kind::PostToolUse(_, result) if result.is_failure && result.response == "Exit code 1\nboom")
+        );
 
         let event = parsed(include_str!("events/claude-code/notification.json"));
         assert!(matches!(&event.kind, Kind::Notification { is_permission_prompt: false, .. }));

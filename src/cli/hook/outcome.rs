@@ -107,7 +107,8 @@ mod tests {
         ] {
             assert_eq!(approved(&denied), None);
         }
-        for status in [MessageStatus::Pending, MessageStatus::Cancelled, MessageStatus::Expired, MessageStatus::Unknown] {
+        for status in [MessageStatus::Pending, MessageStatus::Cancelled, MessageStatus::Expired, MessageStatus::Unknown]
+        {
             assert_eq!(approved(&Answer { status, approved: true, action: Some(ALWAYS), ..ANSWER }), None);
         }
     }

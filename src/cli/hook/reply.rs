@@ -176,10 +176,7 @@ mod tests {
             for (reply, decision) in [
                 (approved(Some("x")), json!({ "behavior": "allow" })),
                 (Reply::Remembered, json!({ "behavior": "allow" })),
-                (
-                    Reply::Decided(Verdict::Denied("No.".to_owned())),
-                    json!({ "behavior": "deny", "message": "No." }),
-                ),
+                (Reply::Decided(Verdict::Denied("No.".to_owned())), json!({ "behavior": "deny", "message": "No." })),
             ] {
                 assert_eq!(
                     printed(agent, PERMISSION, &reply),

@@ -17,9 +17,8 @@ pub(super) fn component(call: &ToolCall, result: &ToolResult) -> Value {
     match (call.tool.as_str(), text("command"), text("file_path")) {
         ("Bash", Some(command), _) => {
             let (output, exit_code) = output(&result.response);
-            let has_failed = result.is_failure
-                || exit_code.is_some_and(|code| code != 0)
-                || result.response["interrupted"] == true;
+            let has_failed =
+                result.is_failure || exit_code.is_some_and(|code| code != 0) || result.response["interrupted"] == true;
             let mut execution = execution(&shown(command), if has_failed { "failed" } else { "succeeded" });
             execution["data"]["output"] = json!(shown(&output));
             if let Some(code) = exit_code {
@@ -86,7 +85,10 @@ mod tests {
             json!({ "command": "npm test", "status": "succeeded", "output": "412 passed", "durationMs": 132 })
         );
         let failed = reported(include_str!("events/claude-code/post_tool_use_failure.json"));
-        assert_eq!((&failed["data"]["status"], &failed["data"]["output"]), (&json!("failed"), &json!("Exit code 1\nboom")));
+        assert_eq!(
+            (&failed["data"]["status"], &failed["data"]["output"]),
+            (&json!("failed"), &json!("Exit code 1\nboom"))
+        );
         let codex = reported(include_str!("events/codex/post_tool_use.json"));
         assert_eq!(codex["data"]["output"], "test result: ok. 12 passed");
     }

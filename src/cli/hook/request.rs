@@ -96,8 +96,9 @@ impl Request {
                 Some(json!({ "type": "diff", "data": { "content": self.shown(&patch) } }))
             }
             "Edit" => {
-                let (path, old, new) = (text(input, "file_path")?, text(input, "old_string")?, text(input, "new_string")?);
-                ["file_path", "old_string", "new_string"].map(|name| input.remove(name));
+                let (path, old, new) =
+                    (text(input, "file_path")?, text(input, "old_string")?, text(input, "new_string")?);
+                take(input, &["file_path", "old_string", "new_string"]);
                 Some(self.diff(&path, &diff::hunk(&old, &new)))
             }
             "MultiEdit" => {
@@ -105,7 +106,7 @@ impl Request {
                 let edits = input.get("edits")?.as_array()?;
                 let hunks: Option<String> = edits.iter().map(plain_hunk).collect();
                 let hunks = hunks?;
-                ["file_path", "edits"].map(|name| input.remove(name));
+                take(input, &["file_path", "edits"]);
                 Some(self.diff(&path, &hunks))
             }
             "Write" => self.file(input, "file_path", "content"),
@@ -123,7 +124,7 @@ impl Request {
     fn file(&mut self, input: &mut Map<String, Value>, path: &str, content: &str) -> Option<Value> {
         let (shown_path, shown_content) = (input.get(path)?.as_str()?, input.get(content)?.as_str()?);
         let (shown_path, shown_content) = (self.shown(shown_path), self.shown(shown_content));
-        [path, content].map(|name| input.remove(name));
+        take(input, &[path, content]);
         Some(json!({ "type": "file_content", "data": { "path": shown_path, "content": shown_content } }))
     }
 
@@ -152,6 +153,11 @@ impl Request {
         let content = format!("{value:#}");
         json!({ "type": "code", "data": { "language": "json", "content": self.shown(&content) } })
     }
+}
+
+/// Removes arguments that are shown.
+fn take(input: &mut Map<String, Value>, names: &[&str]) {
+    input.retain(|name, _| !names.contains(&name.as_str()));
 }
 
 /// The hunk of one of several edits, if it is nothing but a replacement.
@@ -214,7 +220,11 @@ mod tests {
             ("Bash", json!({ "command": ["rm", "-rf"] }), "-rf"),
             ("Bash", json!(["rm -rf"]), "rm -rf"),
             ("Edit", json!({ "file_path": "/x", "old_string": 1, "new_string": "evil" }), "evil"),
-            ("MultiEdit", json!({ "file_path": "/x", "edits": [{ "old_string": "a", "new_string": "b", "run": "evil" }] }), "evil"),
+            (
+                "MultiEdit",
+                json!({ "file_path": "/x", "edits": [{ "old_string": "a", "new_string": "b", "run": "evil" }] }),
+                "evil",
+            ),
             ("mcp__db__query", json!({ "sql": "drop table t", "deep": { "more": ["evil"] } }), "evil"),
             ("Other", json!("evil"), "evil"),
         ] {

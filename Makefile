@@ -12,6 +12,7 @@ HUB := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/hiloop
 
 PAGE := web-demo/dist/index.html
 SDK := sdk/typescript
+SDK_PYTHON = @scripts/sdk-python.sh "$(TARGET)"
 PACKAGES := web-demo/node_modules/.stamp
 SDK_PACKAGES := $(SDK)/node_modules/.stamp
 # The folders count too, so that a file that was deleted is noticed.
@@ -21,7 +22,7 @@ PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.js
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run build page setup setup-test test test-page test-hub conformance test-browser chaos fuzz lint lint-crates lint-packaging \
+.PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-browser chaos fuzz lint lint-crates lint-packaging \
         audit fmt loadtest nodes release clean
 
 help: ## What there is
@@ -55,7 +56,7 @@ $(PAGE): $(PACKAGES) $(PAGE_SOURCES)
 	@touch $@
 
 # The steps of `make test`. The page comes before the hub, which embeds it.
-STEPS := lint test-page test-hub conformance test-browser
+STEPS := lint test-sdk test-page test-hub conformance test-clients test-browser
 
 # A step that fails does not keep the later ones from running; the last line names every one that failed.
 test: setup-test ## Everything that has to hold
@@ -67,8 +68,11 @@ test: setup-test ## Everything that has to hold
 	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi; \
 	echo "make test: all steps passed: $(STEPS)"
 
-test-page: $(PACKAGES) $(SDK_PACKAGES) ## The unit tests of the TypeScript SDK and of the chat
+test-sdk: $(SDK_PACKAGES) ## The unit tests of the TypeScript and Python SDKs
 	cd $(SDK) && $(NPM) run --silent test
+	$(SDK_PYTHON) test
+
+test-page: $(PACKAGES) ## The unit tests of the chat
 	cd web-demo && $(NPM) run --silent test
 
 # Many tests wait for a timer or a database: twice as many at once as there are processors keep those busy.
@@ -84,10 +88,19 @@ conformance: $(PAGE) ## The hub against its own OpenAPI document, a minute or tw
 	$(CARGO) test --locked --workspace --no-run
 	@scripts/conformance.sh "$(TARGET)"
 
-test-browser: $(PAGE) $(SDK_PACKAGES) ## The SDK against a real hub; the chat in Chromium, against a simulated hub and a real one
-	@# As the tests do, so that nothing is built twice: this leaves the hub in debug/.
+test-clients: $(PAGE) $(SDK_PACKAGES) ## The SDKs against a real hub, and against each other
+	@# As the tests do, so that nothing is built twice: this leaves the hub and the examples in debug/.
 	$(CARGO) test --locked --workspace --no-run
 	cd $(SDK) && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
+	@HUB_BIN="$(TARGET)/debug/hiloop" scripts/sdk-python.sh "$(TARGET)" e2e
+	@python3 tests/interop/run.py "$(TARGET)/debug/hiloop" \
+		rust="$(TARGET)/debug/examples/peer" \
+		typescript="node $(SDK)/interop/peer.mjs" \
+		python="$$(scripts/sdk-python.sh "$(TARGET)" python) sdk/python/interop/peer.py"
+
+test-browser: $(PAGE) ## The chat in Chromium, against a simulated hub and a real one
+	@# As the tests do, so that nothing is built twice: this leaves the hub in debug/.
+	$(CARGO) test --locked --workspace --no-run
 	cd web-demo && $(NPM) run --silent e2e:mock
 	cd web-demo && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
 
@@ -97,6 +110,7 @@ chaos: setup-test $(PAGE) ## Three nodes and everything that can happen to them,
 lint: $(PAGE) $(SDK_PACKAGES) lint-crates lint-packaging ## Formatting, lints, types, crates and packaging; warnings are errors
 	$(CARGO) fmt --all --check
 	cd $(SDK) && $(NPM) run --silent check
+	$(SDK_PYTHON) check
 	cd web-demo && $(NPM) run --silent check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 

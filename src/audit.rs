@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_of_a_minute_share_an_entry() {
+    fn failures_within_a_minute_share_an_entry() {
         let mut failures = Failures::default();
         let ann = FailedAccount { space: SpaceId::new(), human: HumanId::new(), name: "Ann".to_owned() };
         let now = Timestamp(1_774_434_600_000);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_from_many_origins_stays_bounded() {
+    fn failures_from_many_origins_are_bounded() {
         let mut failures = Failures::default();
         let now = Timestamp(1_774_434_600_000);
         let of = |number: u32| from(&std::net::Ipv4Addr::from(number).to_string());
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(
             (again.to_log.len(), again.to_write.len()),
             (0, MAX_UNWRITTEN),
-            "a line once, the store until it has it"
+            "logged once, written until it is stored"
         );
         failures.note_written(&again.to_write);
         assert!(failures.unwritten.is_empty() && failures.by_key.is_empty());

@@ -60,12 +60,12 @@ impl ShiftedClock {
         Arc::default()
     }
 
-    /// The clock of a machine that is ahead of the true time by this much.
+    /// The clock of a machine that is ahead of the true time by `millis`.
     pub fn wrong_by(millis: i64) -> Arc<Self> {
         Arc::new(Self { wrong_by_millis: millis, ..Self::default() })
     }
 
-    /// Stops the clock: from now on only `advance` moves it, so that the duration of a test does not matter.
+    /// Stops the clock: from now on only `advance` moves it, so that the result does not depend on the duration of the test.
     pub fn stand_still(&self) {
         self.stands_at.get_or_init(|| self.corrected.now());
     }

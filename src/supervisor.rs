@@ -126,11 +126,11 @@ mod tests {
 
     fn supervisor() -> Supervisor {
         let stable_after = Duration::from_millis(200);
-        Supervisor { stable_after, ..Supervisor::new(Arc::new(Metrics::new().expect("the names are good"))) }
+        Supervisor { stable_after, ..Supervisor::new(Arc::new(Metrics::new().expect("valid metric names"))) }
     }
 
     #[tokio::test]
-    async fn a_task_that_panics_continues_with_its_state() {
+    async fn a_task_continues_with_its_state_after_a_panic() {
         let supervisor = supervisor();
         let (send, numbers) = mpsc::channel(8);
         let (done, mut seen) = mpsc::channel(8);
@@ -138,7 +138,7 @@ mod tests {
             let done = done.clone();
             Box::pin(async move {
                 while let Some(number) = numbers.recv().await {
-                    assert!(number != 13, "a bug that the test is about");
+                    assert!(number != 13, "a bug for this test");
                     *sum += number;
                     let _ = done.send(*sum).await;
                 }
@@ -154,12 +154,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_panics_repeatedly_is_failing_until_it_is_stable() {
+    async fn a_task_that_panics_repeatedly_fails_until_it_is_stable() {
         let supervisor = supervisor();
         supervisor.spawn("stubborn", 0, |starts: &mut u32| {
             Box::pin(async move {
                 *starts += 1;
-                assert!(*starts > 4, "a bug that the test is about");
+                assert!(*starts > 4, "a bug for this test");
                 std::future::pending::<()>().await;
             })
         });

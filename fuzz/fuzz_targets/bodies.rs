@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 
 const MAX_FIELD: usize = 4096;
 
-/// An error of a body says what is wrong, in the contract's shape.
-fn told(refusal: &Refusal) {
+/// Checks that an error of a body has the documented shape.
+fn check_error(refusal: &Refusal) {
     let object = error_object(refusal);
     assert!(object["message"].as_str().is_some_and(|text| !text.is_empty()), "{object}");
     let code = object["code"].as_str();
@@ -38,37 +38,37 @@ fuzz_target!(|data: &[u8]| {
             Ok(message) => {
                 [message.encrypted_content, message.encrypted_components].iter().flatten().for_each(kept);
             }
-            Err(refusal) => told(&refusal),
+            Err(refusal) => check_error(&refusal),
         },
-        Err(refusal) => told(&refusal),
+        Err(refusal) => check_error(&refusal),
     }
     match parse_object::<SessionDraft>(data) {
         Ok(draft) => {
             for (index, participant) in draft.participants.iter().flatten().enumerate() {
                 if let Err(refusal) = participant.named(&format!("participants[{index}]")) {
-                    told(&refusal);
+                    check_error(&refusal);
                 }
             }
             if let Err(refusal) = draft.check_plain_fields(MAX_FIELD) {
-                told(&refusal);
+                check_error(&refusal);
             }
             match draft.check(MAX_FIELD) {
                 Ok(patch) => patch.encrypted_title.flatten().iter().for_each(kept),
-                Err(refusal) => told(&refusal),
+                Err(refusal) => check_error(&refusal),
             }
         }
-        Err(refusal) => told(&refusal),
+        Err(refusal) => check_error(&refusal),
     }
     if let Ok(draft) = parse_object::<ParticipantDraft>(data)
         && let Err(refusal) = draft.named("")
     {
-        told(&refusal);
+        check_error(&refusal);
     }
     if let Ok(text) = std::str::from_utf8(data) {
         let sent = RawValue::from_string(Value::String(text.to_owned()).to_string()).expect("a string is JSON");
         match Envelope::from_sent("encryptedContent", &sent, MAX_FIELD) {
             Ok(envelope) => kept(&envelope),
-            Err(refusal) => told(&refusal),
+            Err(refusal) => check_error(&refusal),
         }
     }
 });

@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(token, token.trim());
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
-    // Nobody signs with this secret but the hub itself.
+    // Only the hub signs with this secret.
     assert!(block_on(JWTS.verify(text, Timestamp(0))).is_err());
     if let Some(time) = Timestamp::parse(text) {
         let shown = time.to_string();

@@ -1,4 +1,4 @@
-//! The text of a socket's frame. What goes wrong is told as the contract says, under the `id` that was given.
+//! The text of a socket's frame. Errors have the documented shape and the given `id`.
 #![no_main]
 
 use hiloop::protocol::frame::client::{ClientFrame, parse};

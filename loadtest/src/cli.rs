@@ -53,7 +53,7 @@ pub(crate) struct Options {
     /// Connections being opened at one time
     #[arg(long, global = true, default_value_t = 64, value_parser = count)]
     pub(crate) connecting: usize,
-    /// POSTs under way at one time; further ones wait, and their waiting is measured
+    /// Concurrent POSTs; further ones wait, and the wait is measured
     #[arg(long, global = true, default_value_t = 2048, value_parser = count)]
     pub(crate) in_flight: usize,
     /// Seconds that one connect, subscribe or POST may take
@@ -62,7 +62,7 @@ pub(crate) struct Options {
     /// Seconds to wait for outstanding deliveries after the last reply
     #[arg(long, global = true, default_value = "10", value_parser = seconds)]
     pub(crate) drain: Duration,
-    /// Seconds to go on listening, for doubles, once everything has arrived
+    /// Seconds to continue listening for duplicates after all deliveries
     #[arg(long, global = true, default_value = "0.25", value_parser = seconds)]
     pub(crate) settle: Duration,
     /// Read buffer of each socket, in bytes
@@ -72,7 +72,7 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Scenario {
-    /// Many sockets that do nothing: memory for each, CPU while idle
+    /// Many idle sockets: memory per socket, CPU while idle
     Idle(IdleArgs),
     /// One session, many sockets
     Fanout(FanoutArgs),
@@ -80,7 +80,7 @@ pub(crate) enum Scenario {
     Chat(ChatArgs),
     /// Durable messages as fast as the hub acknowledges them
     Ingest(IngestArgs),
-    /// Many long-polls: memory for each, CPU while they wait, time from an answer to its waiter
+    /// Many long-polls: memory per long-poll, CPU while waiting, time from an answer to its reply
     Await(AwaitArgs),
 }
 
@@ -185,7 +185,7 @@ pub(crate) struct AwaitArgs {
     /// Sessions that their messages are spread over
     #[arg(long, default_value_t = 10, value_parser = count)]
     pub(crate) sessions: usize,
-    /// Seconds that each poll asks to wait; whoever comes back pending polls again
+    /// Timeout of each poll, in seconds; a pending reply is polled again
     #[arg(long, default_value_t = 55, value_parser = clap::value_parser!(u8).range(1..=55))]
     pub(crate) wait: u8,
     /// Seconds to hold them all before the first answer

@@ -46,7 +46,7 @@ pub(crate) struct Fleet {
     opening: Latencies,
 }
 
-/// What all the reading tasks add to.
+/// The shared counters of the reading tasks.
 struct Shared {
     sessions: Arc<[Session]>,
     problems: Arc<Problems>,
@@ -59,7 +59,7 @@ struct Shared {
     finish: watch::Sender<bool>,
 }
 
-/// One socket and what it was to hear.
+/// One socket and its expected events.
 struct Member {
     socket: Socket,
     number: usize,
@@ -67,7 +67,7 @@ struct Member {
     ledger: SocketLedger,
 }
 
-/// What one socket has heard.
+/// The events that one socket has received.
 struct Outcome {
     number: usize,
     session: usize,
@@ -159,8 +159,8 @@ impl Fleet {
         let _ = tokio::time::timeout(limit, reached).await;
     }
 
-    /// Closes every socket and compares what it heard with what was acknowledged. Each first
-    /// pings, so that whatever the hub had already written to it is still counted.
+    /// Closes every socket and compares its events with the acknowledged ones. Each first
+    /// pings, so that frames in flight are counted.
     pub(crate) async fn finish(self, ledgers: &mut [SessionLedger]) -> Result<()> {
         self.shared.finish.send_replace(true);
         let problems = &self.shared.problems;

@@ -18,7 +18,7 @@ impl Tally {
     }
 }
 
-/// What an arriving event was to its socket.
+/// The classification of an arriving event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrival {
     /// Later than everything before it.
@@ -29,7 +29,7 @@ pub(crate) enum Arrival {
     Again,
 }
 
-/// What one socket saw of its session; a few dozen bytes as long as nothing is wrong.
+/// The events that one socket has received; a few dozen bytes unless there are errors.
 #[derive(Debug)]
 pub(crate) struct SocketLedger {
     last: u64,
@@ -40,13 +40,13 @@ pub(crate) struct SocketLedger {
     misordered: Tally,
 }
 
-/// The verdict on one socket.
+/// The result of the check of one socket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Audit {
     pub(crate) lost: Tally,
     pub(crate) doubled: Tally,
     pub(crate) misordered: Tally,
-    /// Nothing was lost or doubled, and still the messages are others than those acknowledged.
+    /// Nothing was lost or duplicated, but the messages differ from the acknowledged ones.
     pub(crate) mismatched: bool,
 }
 
@@ -159,7 +159,7 @@ impl SessionLedger {
     }
 }
 
-/// Scatters a pair so that XOR over any set of pairs tells other sets apart.
+/// Hashes a pair so that the XOR over a set of pairs identifies the set.
 fn mix(seq: u64, index: u64) -> u64 {
     let mut value = seq.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ index.rotate_left(32);
     value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
-            // Nothing is left to tell anyone when the terminal is gone.
+            // There is no output if the terminal is closed.
             let _ = error.print();
             return ExitCode::from(code);
         }

@@ -40,7 +40,7 @@ impl Process {
     }
 }
 
-/// CPU time of the calling thread, in nanoseconds where the kernel tells them.
+/// CPU time of the calling thread, in nanoseconds if the kernel provides them.
 pub(crate) fn thread_cpu() -> Result<Duration> {
     if let Ok(text) = fs::read_to_string("/proc/thread-self/schedstat") {
         return cpu_of_schedstat(&text).context("/proc/thread-self/schedstat has an unknown form");

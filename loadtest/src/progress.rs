@@ -56,7 +56,7 @@ impl Phase {
         self.0.plain_line();
     }
 
-    /// Shows what this counter says until the returned guard goes.
+    /// Shows this counter until the returned guard is dropped.
     pub(crate) fn follow(self, counter: impl Fn() -> u64 + Send + Sync + 'static) -> Following {
         let counter: Arc<dyn Fn() -> u64 + Send + Sync> = Arc::new(counter);
         let (phase, current) = (self.clone(), Arc::clone(&counter));

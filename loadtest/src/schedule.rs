@@ -1,4 +1,4 @@
-//! When each message is due, and a thread that says so.
+//! The send schedule, and the thread that signals due messages.
 
 use std::{
     io, thread,
@@ -36,7 +36,7 @@ impl Schedule {
     }
 
     /// Names each tick's indexes when they are due. It runs on a thread of its own, since the
-    /// runtime's timers only know milliseconds, and it never waits for anything but the clock.
+    /// runtime's timers have a resolution of milliseconds, and it waits for nothing but the clock.
     pub(crate) fn pace(self) -> io::Result<mpsc::UnboundedReceiver<std::ops::Range<u64>>> {
         let (due, ticks) = mpsc::unbounded_channel();
         thread::Builder::new().name("pacer".to_owned()).spawn(move || {

@@ -161,7 +161,7 @@ impl Waiters {
                 Some(None) => {}
                 Some(Some(message)) => shared.audit(number, question, answer, message),
                 None => shared.problems.add(Kind::Lost, 1, || {
-                    format!("message {}: answered by {answer}, but its waiter never heard", question.message)
+                    format!("message {}: answered by {answer}, but its long-poll got no reply", question.message)
                 }),
             }
         }
@@ -184,7 +184,7 @@ impl Shared {
                     }
                 }
                 Ok(message) => {
-                    self.heard(number, question);
+                    self.record_reply(number, question);
                     return self.end(number, Some(message));
                 }
                 Err(error) => {
@@ -196,12 +196,12 @@ impl Shared {
     }
 
     /// Records the latency of a reply, or that it came before there was an answer.
-    fn heard(&self, number: usize, question: &Question) {
+    fn record_reply(&self, number: usize, question: &Question) {
         let due = self.schedule.get().map(|schedule| schedule.at(number as u64));
         match due.and_then(|due| Instant::now().checked_duration_since(due)) {
             Some(latency) => self.latency.record(latency),
             None => self.problems.add(Kind::AwaitWrong, 1, || {
-                format!("message {}: its waiter had a reply before there was an answer", question.message)
+                format!("message {}: its long-poll got a reply before there was an answer", question.message)
             }),
         }
     }
@@ -223,7 +223,7 @@ impl Shared {
         self.problems.add(Kind::AwaitWrong, u64::from(!right), || {
             let by = message.response.as_ref().map_or("nothing", |response| &response.message_id);
             format!(
-                "message {}: answered by {answer}, but its waiter heard of {} as {}, answered by {by}",
+                "message {}: answered by {answer}, but its long-poll got {} as {}, answered by {by}",
                 question.message, message.id, message.status
             )
         });

@@ -1,4 +1,4 @@
-//! The tester against a hub that loses, doubles, swaps and refuses: what it says of each.
+//! The tester against a hub that loses, duplicates, reorders and refuses: each fault is reported.
 
 mod support;
 

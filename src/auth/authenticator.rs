@@ -19,7 +19,7 @@ use quick_cache::sync::Cache;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a resolved credential is cached. A revocation on another node whose hint was lost takes effect after this time.
+/// How long a resolved credential is cached. If the hint of a revocation on another node is lost, the revocation takes effect after this time.
 const CACHE_TTL: Duration = Duration::from_secs(1);
 const MAX_CACHED: usize = 50_000;
 /// Most credentials that are known to be valid, as hashes, for rate limits.
@@ -110,7 +110,7 @@ impl Authenticator {
     }
 
     /// Clears the cache: the next use of each credential is looked up.
-    pub fn forget_all(&self) {
+    pub fn clear_cache(&self) {
         self.cache.clear();
     }
 
@@ -247,7 +247,7 @@ impl Authenticator {
             Some(sign_in) if !self.store.has_sign_in(id, sign_in, now).await? => {
                 Err(unauthorized("The token's sign-in has ended"))
             }
-            None if human.has_voided(claims.iat) => Err(unauthorized("The token is not valid any more")),
+            None if human.has_voided(claims.iat) => Err(unauthorized("The token is no longer valid")),
             _ => Ok(human),
         }
     }

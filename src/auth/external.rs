@@ -1,9 +1,9 @@
 //! Humans behind the tokens of an external issuer (contract section 2). A person is identified by issuer and subject. The
 //! first token creates the human, or links the human with the same address if the issuer has verified the address.
 //!
-//! Anybody may claim an address that the issuer has not verified. It is shown with the human but not reserved: it can't be
-//! looked up, does not link to another human, and others may have it. A human has at most one subject of an issuer, since
-//! an address may pass from one person to another.
+//! An address that the issuer has not verified is not trusted. It is shown with the human but not reserved: look-ups do not
+//! find it, it does not link to another human, and other humans may have it. A human has at most one subject of an issuer,
+//! since an address may be reassigned to another person.
 
 use super::jwt::ExternalClaims;
 use crate::clock::Clock;
@@ -54,7 +54,7 @@ impl ExternalPeople {
                 return Ok(human);
             }
         }
-        Err(refused("The token's e-mail address belongs to somebody else"))
+        Err(refused("The token's e-mail address belongs to another human"))
     }
 
     /// The human, with the address of the token if that is the first address that the issuer has verified and no other human
@@ -100,10 +100,9 @@ impl ExternalPeople {
         claims: &ExternalClaims,
         from: ClientNetwork,
     ) -> Result<Option<Human>, Refusal> {
-        let address =
-            address(claims).ok_or_else(|| refused("The token names no e-mail address that the hub can use"))?;
+        let address = address(claims).ok_or_else(|| refused("The token has no valid e-mail address"))?;
         if claims.email_verified == Some(false) {
-            return Err(refused("The token is of somebody whose e-mail address is not verified"));
+            return Err(refused("The issuer has not verified the token's e-mail address"));
         }
         let space = self.space().await?;
         let now = self.clock.now();
@@ -114,7 +113,7 @@ impl ExternalPeople {
             // A former owner of the address must not be linked to its current owner.
             let former = self.store.former_humans(space.id, &address, issuer).await?;
             if former.any && !is_since(claims.iat, human.created_at) {
-                return Err(refused("The token is of before its human was created"));
+                return Err(refused("The token was issued before its human was created"));
             }
             let human = current(human, claims)?;
             return Ok(self.store.add_external_identity(issuer, &claims.sub, human.id, now).await?.then_some(human));
@@ -165,7 +164,7 @@ impl ExternalPeople {
 /// The human, unless the token was revoked.
 fn current(human: Human, claims: &ExternalClaims) -> Result<Human, Refusal> {
     match human.tokens_valid_from {
-        Some(from) if !is_since(claims.iat, from) => Err(refused("The token is not valid any more")),
+        Some(from) if !is_since(claims.iat, from) => Err(refused("The token is no longer valid")),
         _ => Ok(human),
     }
 }

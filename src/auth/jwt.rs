@@ -54,7 +54,7 @@ impl JwtSecrets {
 pub struct OwnClaims {
     /// The human's id.
     pub sub: String,
-    /// The sign-in that it came of; none for one of the command line.
+    /// The sign-in of the token; none for a token of the command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,16 +116,16 @@ impl ExternalClaims {
     /// The first claim that is invalid, if any.
     fn problem(&self, config: &JwtConfig, now: Timestamp) -> Option<&'static str> {
         if self.sub.is_empty() || self.sub.len() > MAX_SUBJECT || self.sub.contains('\0') {
-            return Some("has a 'sub' that the hub can't use");
+            return Some("has an invalid 'sub'");
         }
         if self.iss.as_ref().is_some_and(|issuer| issuer.len() > MAX_ISSUER || issuer.contains('\0')) {
-            return Some("has an 'iss' that the hub can't use");
+            return Some("has an invalid 'iss'");
         }
         if config.issuer.as_ref().is_some_and(|issuer| self.iss.as_ref() != Some(issuer)) {
-            return Some("is of another issuer");
+            return Some("has another issuer");
         }
         if config.audience.as_ref().is_some_and(|wanted| !self.aud.as_ref().is_some_and(|aud| aud.has(wanted))) {
-            return Some("is for another audience");
+            return Some("has another audience");
         }
         if self.nbf.is_some_and(|from| from > now.plus_millis(LEEWAY_MILLIS)) {
             return Some("is not valid yet");
@@ -213,10 +213,10 @@ impl Jwts {
     /// Verifies the signature and times, and the other claims of an external issuer's token.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, Refusal> {
         let bad = |what: &str| Refusal::Unauthorized(format!("The token {what}"));
-        let header = jsonwebtoken::decode_header(token).map_err(|_| bad("is not a JWT that the hub can check"))?;
+        let header = jsonwebtoken::decode_header(token).map_err(|_| bad("is not a supported JWT"))?;
         if names_critical(token) {
             // RFC 7515 section 4.1.11: unsupported extensions must be rejected.
-            return Err(bad("has a header 'crit' that the hub does not understand"));
+            return Err(bad("has an unsupported header 'crit'"));
         }
         if header.alg == Algorithm::HS256
             && let Ok(claims) = decode::<OwnClaims>(token, &self.own, Algorithm::HS256)

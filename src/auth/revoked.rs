@@ -17,7 +17,7 @@ pub struct RecentlyRevoked(RwLock<State>);
 
 #[derive(Default)]
 struct State {
-    /// When this node last learned of each.
+    /// When this node last received the revocation of each id.
     revoked_at: HashMap<Uuid, Instant>,
     /// The same in the order of time; an id that was revoked twice is in here twice.
     order: VecDeque<(Instant, Uuid)>,
@@ -39,7 +39,7 @@ impl RecentlyRevoked {
     }
 
     /// Drops revocations that are too old to matter.
-    pub fn forget_old(&self) {
+    pub fn remove_old(&self) {
         self.0.write().drop_old(Instant::now(), MAX_KEPT);
     }
 
@@ -79,15 +79,15 @@ mod tests {
     }
 
     #[test]
-    fn a_look_up_before_a_revocation_does_not_count_however_many_follow() {
+    fn a_look_up_before_a_revocation_is_revoked_regardless_of_later_ones() {
         let (revoked, since) = (RecentlyRevoked::default(), Instant::now());
         let (mine, others) = (Uuid::now_v7(), ids(50_000));
         assert!(!revoked.ends([mine], since));
         revoked.note(&HashSet::from([mine]));
         others.chunks(1000).for_each(|some| revoked.note(&some.iter().copied().collect()));
         assert!(revoked.ends([Uuid::now_v7(), mine], since) && revoked.ends([others[0]], since));
-        assert!(!revoked.ends([Uuid::now_v7()], since), "others go on");
-        assert!(!revoked.ends([mine], Instant::now()), "who comes later is looked up after it");
+        assert!(!revoked.ends([Uuid::now_v7()], since), "other ids are not revoked");
+        assert!(!revoked.ends([mine], Instant::now()), "a later look-up is after the revocation");
     }
 
     #[test]

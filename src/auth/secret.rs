@@ -60,7 +60,7 @@ impl Secret {
         hash(&self.0)
     }
 
-    /// The first characters, by which people tell keys apart.
+    /// The first characters, by which people distinguish keys.
     pub fn shown_prefix(&self) -> String {
         let random = self.0.len().saturating_sub(64);
         self.0.chars().take(random + 6).collect()

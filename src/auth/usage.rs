@@ -64,7 +64,7 @@ impl Usage {
         }
     }
 
-    /// Writes the uses since the last call.
+    /// Writes the uses that were recorded since the last call.
     pub async fn flush(&self) -> Result<(), StoreError> {
         let waiting = std::mem::take(&mut *self.waiting.lock());
         if waiting.is_empty() {

@@ -21,7 +21,7 @@ const MAX_REPLY: usize = 4096;
 pub(super) struct Healthcheck {
     #[command(flatten)]
     listen: ListenSettings,
-    /// Ask whether the process answers (/livez) instead of whether it is ready for traffic (/readyz)
+    /// Check liveness (/livez) instead of readiness (/readyz)
     #[arg(long)]
     live: bool,
 }
@@ -48,7 +48,7 @@ fn address(settings: &ListenSettings) -> Result<SocketAddr, ConfigError> {
     let mut address = metrics.unwrap_or(listen);
     if address.port() == 0 {
         let setting = if metrics.is_some() { "HILOOP_METRICS_LISTEN" } else { "HILOOP_LISTEN" };
-        return Err(ConfigError { setting, problem: "must name a port, or there is nothing to ask".to_owned() });
+        return Err(ConfigError { setting, problem: "must have a port other than 0".to_owned() });
     }
     // Every address of the machine: the loopback one is among them.
     if address.ip().is_unspecified() {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn it_asks_where_the_hub_listens_on_this_machine() {
+    fn the_address_is_the_loopback_one_of_the_listen_address() {
         assert_eq!(asked("127.0.0.1:8080", None).expect("valid"), "127.0.0.1:8080");
         assert_eq!(asked("0.0.0.0:8080", Some("")).expect("valid"), "127.0.0.1:8080");
         assert_eq!(asked("[::]:8080", None).expect("valid"), "[::1]:8080");

@@ -1,4 +1,4 @@
-//! `hiloop humans create`: makes a human; without a password, prints a one-time setup link.
+//! `hiloop humans create`: creates a human; without a password, prints a one-time setup link.
 
 use super::{CliError, DEFAULT_SPACE, print, space_to_use};
 use crate::auth::secret::{SETUP_TOKEN, Secret};
@@ -19,31 +19,31 @@ const MAX_LINE: u64 = 4096;
 
 #[derive(Subcommand)]
 pub(super) enum Humans {
-    /// Make a human who can sign in to the chat
+    /// Create a human who can sign in to the chat
     Create(Create),
 }
 
 #[derive(Args)]
 pub(super) struct Create {
-    /// E-mail address, with which they sign in
+    /// E-mail address for signing in
     #[arg(long)]
     email: String,
-    /// Name that others see
+    /// Display name
     #[arg(long)]
     name: String,
-    /// First password; without one a link is printed with which they choose it. Others on this machine can see it
+    /// Initial password; without one, a setup link is printed. Visible to other users of this machine
     #[arg(long)]
     password: Option<String>,
-    /// Read the first password from standard input
+    /// Read the initial password from standard input
     #[arg(long, conflicts_with = "password")]
     password_stdin: bool,
     /// Member or Admin
     #[arg(long, default_value = "Member")]
     role: String,
-    /// Space that they belong to
+    /// Space of the human
     #[arg(long, default_value = DEFAULT_SPACE)]
     space: String,
-    /// The URL under which people reach the hub, for the link
+    /// Public URL of the hub, for the setup link
     #[arg(long, env = "HILOOP_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
     public_url: String,
     #[command(flatten)]
@@ -66,12 +66,12 @@ impl Create {
             return Ok(self.password.clone());
         }
         let mut line = String::new();
-        // Bounded: a line that never ends is no password.
+        // Bounded, for input without a line break.
         let read = std::io::stdin().lock().take(MAX_LINE).read_line(&mut line);
         read.map_err(|error| CliError::Other(format!("--password-stdin: cannot read standard input: {error}")))?;
         let password = line.trim_end_matches(['\r', '\n']);
         if password.is_empty() {
-            return Err(CliError::Other("--password-stdin: standard input holds no password".to_owned()));
+            return Err(CliError::Other("--password-stdin: standard input is empty".to_owned()));
         }
         Ok(Some(password.to_owned()))
     }

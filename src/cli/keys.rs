@@ -1,4 +1,4 @@
-//! `hiloop keys create`: makes an API key and prints it alone.
+//! `hiloop keys create`: creates an API key and prints nothing but the key.
 
 use super::{CliError, DEFAULT_SPACE, print, space_to_use};
 use crate::clock::{Clock as _, SystemClock};
@@ -12,19 +12,19 @@ use clap::{Args, Subcommand};
 
 #[derive(Subcommand)]
 pub(super) enum Keys {
-    /// Make a key and print it; it is not shown again
+    /// Create a key and print it; it can't be shown again
     Create(Create),
 }
 
 #[derive(Args)]
 pub(super) struct Create {
-    /// Space that the key belongs to; created if there is none of that name
+    /// Space of the key; created if it does not exist
     #[arg(long, default_value = DEFAULT_SPACE)]
     space: String,
-    /// agent, space, manage, owner or provision
+    /// Permission: agent, space, manage, owner or provision
     #[arg(long, default_value = "agent")]
     permission: String,
-    /// Agent that the key acts as; created if there is none of that name
+    /// Agent that the key acts as; created if it does not exist
     #[arg(long)]
     agent: Option<String>,
     #[command(flatten)]

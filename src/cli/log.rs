@@ -33,7 +33,7 @@ pub(super) fn start(settings: &LogSettings) -> Result<(), ConfigError> {
             return Err(ConfigError { setting: "HILOOP_LOG_FORMAT", problem });
         }
     }
-    // The place only: a panic's text may hold content.
+    // Only the location: a panic's message may hold content of users.
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(at, "panicked");

@@ -38,15 +38,15 @@ enum Command {
     Serve(Box<Settings>),
     /// Create the store, or bring its schema up to date
     Migrate(migrate::Migrate),
-    /// API keys
+    /// Manage API keys
     #[command(subcommand)]
     Keys(keys::Keys),
-    /// People
+    /// Manage people
     #[command(subcommand)]
     Humans(humans::Humans),
     /// Print an access token of a human
     Token(token::Token),
-    /// Ask the hub of this machine whether it is ready: for container health checks
+    /// Check that the hub on this machine is ready, for container health checks
     Healthcheck(healthcheck::Healthcheck),
     /// Print the OpenAPI document of the HTTP API
     Openapi,

@@ -1,4 +1,4 @@
-//! `hiloop serve`: starts the hub, and on an empty store makes the first key and human.
+//! `hiloop serve`: starts the hub, and on an empty store creates the first key and human.
 
 use super::{CliError, DEFAULT_SPACE};
 use crate::auth::Secret;

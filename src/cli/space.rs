@@ -6,7 +6,7 @@ use crate::domain::people::Space;
 use crate::service::directory::spaces;
 use crate::store::Store;
 
-/// Finds or makes a space.
+/// Finds or creates a space.
 pub(super) async fn space_to_use(store: &dyn Store, name: &str) -> Result<Space, CliError> {
     let space = spaces::ensure(store, name, SystemClock.now()).await?;
     space.ok_or_else(|| CliError::Other(format!("the space '{name}' is deactivated")))

@@ -1,4 +1,4 @@
-//! `hiloop token`: prints an access token of a human, alone.
+//! `hiloop token`: prints an access token of a human, and nothing else.
 
 use super::{CliError, print};
 use crate::clock::SystemClock;
@@ -15,10 +15,10 @@ pub(super) struct Token {
     /// E-mail address of the human
     #[arg(long)]
     email: String,
-    /// Name of the human's space; needed where several spaces have the address
+    /// Name of the human's space; required if several spaces have the address
     #[arg(long)]
     space: Option<String>,
-    /// How long it is valid, in seconds
+    /// Lifetime of the token, in seconds
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(i64).range(1..=31_536_000))]
     ttl: i64,
     #[command(flatten)]
@@ -51,7 +51,7 @@ impl Token {
         let mut found = store.humans_by_address(&email, 2).await?;
         match (found.pop(), found.pop()) {
             (Some(_), Some(_)) => {
-                let problem = format!("--space: '{}' stands in several spaces; name one", self.email);
+                let problem = format!("--space: '{}' is an address in several spaces; one must be given", self.email);
                 Err(CliError::Other(problem))
             }
             (Some(human), None) => Ok(human),

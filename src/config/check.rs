@@ -109,7 +109,7 @@ impl JwtSettings {
     }
 
     /// Checks the settings of an issuer with published keys. Such an issuer signs for all its applications, so that `aud`
-    /// must be checked, and anyone who could replace the keys in transit could sign in as anybody.
+    /// must be checked, and an attacker who could replace the keys in transit could sign in as any human.
     fn check_issuer(&self) -> Result<(), ConfigError> {
         let Some(url) = &self.jwks_url else { return Ok(()) };
         if !is_safe_for_keys(url) {

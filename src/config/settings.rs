@@ -25,7 +25,7 @@ pub struct Settings {
     /// Addresses and networks (10.0.0.0/8) of reverse proxies whose X-Forwarded-For is trusted, separated by commas
     #[arg(long, env = "HILOOP_TRUSTED_PROXIES", default_value = "")]
     pub trusted_proxies: String,
-    /// URL under which people reach the hub, for links (from the listen address if not set)
+    /// Public URL of the hub, for links (from the listen address if not set)
     #[arg(long, env = "HILOOP_PUBLIC_URL")]
     pub public_url: Option<String>,
     /// Origins of other web pages that may call the hub, separated by commas

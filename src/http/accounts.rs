@@ -24,9 +24,8 @@ fn signed_in(tokens: SignedIn) -> HandlerResult {
 
 /// Sign in
 ///
-/// The hub's own page, and no other, may ask with the header `Hiloop-Refresh: cookie` for its refresh token to be kept
-/// in a cookie that scripts can't read: `refreshToken` is null then, and `refresh` and `logout` with that header need
-/// none in the body.
+/// With the header `Hiloop-Refresh: cookie`, the refresh token is set as an `HttpOnly` cookie and `refreshToken` is null;
+/// `refresh` and `logout` with that header read it from the cookie. Only the hub's own page may send the header.
 #[utoipa::path(
     post, path = "/login", operation_id = "login",
     request_body = Login,
@@ -40,8 +39,8 @@ pub async fn login(State(app): State<App>, visit: Visit, body: Body<Login>) -> H
 
 /// Get new tokens for a refresh token
 ///
-/// The refresh token is used up: a second use ends the sign-in, with every token that came of it, at once. A sign-in
-/// ends after 90 days.
+/// A refresh token can be used once; a second use ends the sign-in and revokes all its tokens immediately. A sign-in ends
+/// after 90 days.
 #[utoipa::path(
     post, path = "/refresh", operation_id = "refresh",
     request_body = RefreshToken,
@@ -59,8 +58,8 @@ pub async fn refresh(
 
 /// Sign out
 ///
-/// Ends the sign-in with every token that came of it, and its live connections: the one of the refresh token, or
-/// without one that of the access token in `Authorization`. A refresh token that is unknown has ended already.
+/// Ends the sign-in of the refresh token or, without one, of the access token in `Authorization`: all its tokens are
+/// revoked and its live connections are closed. An unknown refresh token is not an error.
 #[utoipa::path(
     post, path = "/logout", operation_id = "logout",
     request_body = Logout,
@@ -94,7 +93,7 @@ pub async fn logout(
 
 /// Choose a password
 ///
-/// With the token of a one-time setup link; ends every other sign-in of the human, and signs in.
+/// Requires the token of a one-time setup link. Ends every other sign-in of the human, and signs in.
 #[utoipa::path(
     post, path = "/setup", operation_id = "setUp",
     request_body = Setup,

@@ -36,7 +36,7 @@ pub async fn create(
 
 /// Provision an agent
 ///
-/// Makes an agent with a key of its own, which is shown here and never again.
+/// Creates an agent and an API key for it. The key is returned only in this reply.
 #[utoipa::path(
     post, path = "/agents", operation_id = "createAgent",
     request_body = AgentDraft,
@@ -65,8 +65,8 @@ pub async fn list(Manager(manager): Manager, State(app): State<App>, query: Quer
 
 /// Deactivate an agent
 ///
-/// Its keys are revoked with it; 403 if one of them is above the caller's own permission, 409 if it is the last key of the
-/// hub with `owner`.
+/// The keys of the agent are revoked. 403 if one of them has a higher permission than the caller, 409 if one of them is the
+/// last key of the hub with `owner`.
 #[utoipa::path(
     delete, path = "/agents/{id}", operation_id = "deactivateAgent",
     responses((status = 204, description = "Deactivated"), Conflict),

@@ -11,14 +11,14 @@ use axum::extract::State;
 
 /// List the audit log
 ///
-/// What happened in the space that matters for security, newest last: sign-ins and failed ones (one entry a minute for
-/// each address and account, with how many there were), keys, tokens, people, agents and spaces made and ended, public
-/// keys replaced. Entries are kept for 400 days. A key with `owner` also sees what concerns no space, such as failed
-/// sign-ins with an address that no account has.
+/// The security events of the space, oldest first: sign-ins; failed sign-ins (one entry a minute for each address and
+/// account, with their number); keys, tokens, people, agents and spaces that were created or ended; public keys that were
+/// replaced. Entries are kept for 400 days. A key with `owner` also gets the entries that belong to no space, such as
+/// failed sign-ins with an unknown address.
 #[utoipa::path(
     get, path = "/audit", operation_id = "listAudit",
     params(
-        ("after" = Option<Uuid>, Query, description = "The id of an entry: only those after it."),
+        ("after" = Option<Uuid>, Query, description = "The id of an entry; only later entries are returned."),
         PageRequest,
     ),
     responses((status = 200, description = "A page of entries", body = Page<AuditEntry>)),

@@ -116,7 +116,7 @@ impl FromRequestParts<App> for AuditSource {
 }
 
 /// Verifies the credential of a request again whose body took long to arrive: it may have been revoked meanwhile.
-pub(super) async fn still_good(parts: &Parts, app: &App) -> Result<(), ApiError> {
+pub(super) async fn verify_again(parts: &Parts, app: &App) -> Result<(), ApiError> {
     if let Some((key, agent)) = api_key_of(&parts.headers)? {
         app.authenticator.api_key(key, agent, from(parts, app)).await?;
     }

@@ -36,17 +36,17 @@ const MAX_PLAIN: usize = 64 << 10;
 /// Largest body under `/v1/auth`, where requests come without a credential (contract section 1), in bytes.
 const MAX_AUTH: usize = 16 << 10;
 /// A credential is verified again if the body took longer than this to arrive: a revocation takes effect within 2 s.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const VERIFY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// A body gives up its reserved memory if others wait for memory and it has arrived at less than this rate, in bytes a
 /// second, after this time. A client that sends 1 MiB at this rate holds it for 6 s, and the others wait for 10 s.
 const SLOWEST: u32 = 256 << 10;
 const SLOW_AFTER: Duration = Duration::from_secs(2);
 /// How often a slow body checks whether others wait.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const CHECK_EVERY: Duration = Duration::from_millis(250);
 /// A body with more bytes than this is parsed on a blocking thread.
 const LONG_TO_READ: usize = 64 << 10;
 
-/// Why a body was refused, before anything looked at its meaning.
+/// Why a body was refused before it was parsed.
 pub enum BodyError {
     TooLarge(usize),
     NotJson,
@@ -103,8 +103,8 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Body<T> {
         });
         let began = Instant::now();
         let (bytes, held) = arrive(app, payer, largest(&parts, app.config.max_body_bytes), body).await?;
-        if began.elapsed() > LOOK_AGAIN_AFTER && !matched_path(&parts).starts_with("/v1/auth/") {
-            Box::pin(auth::still_good(&parts, app)).await.map_err(BodyError::Bad)?;
+        if began.elapsed() > VERIFY_AGAIN_AFTER && !matched_path(&parts).starts_with("/v1/auth/") {
+            Box::pin(auth::verify_again(&parts, app)).await.map_err(BodyError::Bad)?;
         }
         if !bytes.is_empty() && !is_json(&parts.headers) {
             return Err(BodyError::NotJson);
@@ -145,7 +145,7 @@ fn largest(parts: &Parts, max: usize) -> usize {
     if carries_envelopes || parts.method == Method::PATCH { max } else { max.min(MAX_PLAIN) }
 }
 
-/// Reads a body, after its memory is reserved.
+/// Reserves memory for a body, then reads it.
 async fn arrive(
     app: &App,
     payer: Payer,
@@ -201,7 +201,7 @@ async fn too_slow(held: Option<&(Reservation, Instant)>, arrived: usize) {
         sleep_until(fast_until).await;
     }
     while !held.is_wanted() {
-        sleep(LOOK_EVERY).await;
+        sleep(CHECK_EVERY).await;
     }
 }
 
@@ -273,7 +273,7 @@ mod tests {
             body.1 = Instant::now() - Duration::from_secs(seconds);
             too_slow(Some(&body), arrived).now_or_never().is_some()
         };
-        assert!(!gives_way(60, 0), "nobody waits");
+        assert!(!gives_way(60, 0), "no other request waits");
         let mut waits = Box::pin(memory.reserve(payer, MIB));
         assert!(futures::poll!(waits.as_mut()).is_pending());
         assert!(gives_way(60, 0) && gives_way(3, 0));

@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_then_the_rate_each_key_for_itself() {
+    fn each_key_has_its_own_burst_and_rate() {
         let (buckets, now) = (buckets(), Instant::now());
         for left in (0..20).rev() {
             assert_eq!(buckets.take(1, now), Ok(left));
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_can_be_taken_again_and_is_never_more_than_all() {
+    fn a_returned_token_can_be_taken_again_up_to_the_burst() {
         let (buckets, now) = (buckets(), Instant::now());
         while buckets.take(1, now).is_ok() {}
         buckets.put_back(&1);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn full_buckets_are_forgotten() {
+    fn full_buckets_are_removed() {
         let (buckets, start) = (buckets(), Instant::now());
         for number in 0..30_000_u32 {
             let now = start + Duration::from_millis(number.into());

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-/// The built chat, or (from a build without Node) a page that says how it is built. See `build.rs`.
+/// The built chat, or (from a build without Node) a page with build instructions. See `build.rs`.
 #[derive(RustEmbed)]
 #[folder = "$OUT_DIR/web"]
 struct Files;
@@ -14,13 +14,13 @@ struct Files;
 /// The web chat
 #[utoipa::path(
     get, path = "/", operation_id = "getChat",
-    responses((status = 200, description = "The page", body = String, content_type = "text/html"), (status = 304, description = "It is as the `ETag` says")),
+    responses((status = 200, description = "The page", body = String, content_type = "text/html"), (status = 304, description = "Not modified")),
 )]
 pub async fn index(headers: HeaderMap) -> Response {
     serve("index.html", &headers)
 }
 
-/// A file of this page or of `/docs`, or the contract's 404. Files are there to be read: other methods get a 405.
+/// A file of this page or of `/docs`, else 404. Methods other than GET and HEAD get 405.
 pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let file = match path.strip_prefix("docs/").and_then(docs::file) {

@@ -13,7 +13,7 @@ const INDEX: &str = include_str!("docs/index.html");
 const START: &str = include_str!("docs/start.js");
 const STYLE: &str = include_str!("docs/style.css");
 
-/// The API, to read and to try
+/// The interactive API reference
 #[utoipa::path(
     get, path = "/docs", operation_id = "getDocs",
     responses((status = 200, description = "The page", body = String, content_type = "text/html")),
@@ -26,7 +26,7 @@ pub async fn index() -> Response {
 pub fn file(name: &str) -> Option<Response> {
     static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(Arc::default);
     match name {
-        // Its links are relative, so that a proxy may put the hub under a path of its own.
+        // The links are relative, so that a proxy may serve the hub under a path prefix.
         "" => {
             let page = INDEX.replace("\"openapi.json", "\"../openapi.json").replace("\"docs/", "\"");
             Some(serve("text/html", page.into_bytes().into()))

@@ -27,7 +27,7 @@ impl From<StoreError> for ApiError {
     }
 }
 
-/// An error reply with a code that no [`Refusal`] stands for, or with a text that is the edge's own.
+/// An error reply with a code that has no [`Refusal`], or with another message than that of the refusal.
 pub fn reply(code: ErrorCode, message: &str) -> Response {
     let body = json!({ "error": { "code": code.name, "message": message } });
     (code.status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()

@@ -13,9 +13,9 @@ use crate::service::guests::{self, Inviting};
 use crate::service::idempotency::IdempotencyKey;
 use axum::extract::State;
 
-/// Make a guest token
+/// Create a guest token
 ///
-/// A link that opens this one session. The token is shown here and never again. 409 `CONFLICT` where another participant has the name. The guest may answer what the calling agent asks, and what every agent asks if the key has `space`.
+/// The token gives access to this one session, and is returned only in this reply. 409 `CONFLICT` if another participant has the name. The guest may answer the questions of the calling agent or, if the key has `space`, of every agent.
 #[utoipa::path(
     post, path = "/sessions/{id}/guest-tokens", operation_id = "createGuestToken",
     request_body = GuestDraft,
@@ -36,7 +36,7 @@ pub async fn create(
 
 /// List the guest tokens of a session
 ///
-/// Those that are not revoked, without their secrets.
+/// The tokens that are not revoked, without their secrets.
 #[utoipa::path(
     get, path = "/sessions/{id}/guest-tokens", operation_id = "listGuestTokens",
     params(PageRequest),
@@ -54,7 +54,7 @@ pub async fn list(
 
 /// Revoke a guest token
 ///
-/// The guest leaves the session.
+/// The guest is removed from the session.
 #[utoipa::path(
     delete, path = "/sessions/{id}/guest-tokens/{tokenId}", operation_id = "revokeGuestToken",
     responses((status = 204, description = "Revoked")),

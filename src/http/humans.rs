@@ -19,7 +19,7 @@ use serde::de::IgnoredAny;
 
 /// Create a human
 ///
-/// Without a password they get a one-time `setupUrl`. An address that an active human of the space has is a 409.
+/// Without a password, the reply has a one-time `setupUrl`. 409 if an active human of the space has the address.
 #[utoipa::path(
     post, path = "/humans", operation_id = "createHuman",
     request_body = HumanDraft,
@@ -36,10 +36,10 @@ pub async fn create(
     reply::answer(humans::create(&app, &manager, source, &key, body.digest, body.value).await?)
 }
 
-/// Make a setup link for a human
+/// Create a setup link for a human
 ///
-/// A new one-time link with which they choose a password; the ones before it are void. When it is used, every sign-in of
-/// the human ends.
+/// A one-time link with which the human chooses a password. Earlier links of the human become invalid. When the link is
+/// used, every other sign-in of the human ends.
 #[utoipa::path(
     post, path = "/humans/{id}/setup-link", operation_id = "createSetupLink",
     request_body = NoBody,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// Open an interaction
 ///
-/// A session and the message in it that asks, in one transaction. 409 `CONFLICT` where the `id` is taken.
+/// Creates a session and the message that asks, in one transaction. 409 `CONFLICT` if the `id` is in use.
 #[utoipa::path(
     post, path = "/interactions", operation_id = "createInteraction",
     request_body = InteractionDraft,
@@ -41,7 +41,7 @@ pub async fn create(
 
 /// List interactions
 ///
-/// Newest activity first.
+/// By latest activity, newest first.
 #[utoipa::path(
     get, path = "/interactions", operation_id = "listInteractions",
     params(PageRequest, ("status" = Option<MessageStatus>, Query, description = "Only interactions of this status.")),
@@ -74,7 +74,7 @@ pub async fn get<C: SessionCaller>(caller: C, State(app): State<App>, Id(session
 
 /// Cancel a pending interaction
 ///
-/// 409 `ALREADY_SETTLED` where it is not pending any more.
+/// 409 `ALREADY_SETTLED` if the interaction is no longer pending.
 #[utoipa::path(
     post, path = "/interactions/{id}/cancel", operation_id = "cancelInteraction",
     request_body = NoBody,
@@ -93,7 +93,7 @@ pub async fn cancel(
 
 /// Acknowledge the outcome
 ///
-/// By the agent that asked. Once is enough. 409 while it is pending.
+/// The agent that asked confirms that it has processed the outcome. Idempotent. 409 while the interaction is pending.
 #[utoipa::path(
     post, path = "/interactions/{id}/acknowledge", operation_id = "acknowledgeInteraction",
     request_body = NoBody,
@@ -110,9 +110,9 @@ pub async fn acknowledge(
     reply::answer(interactions::acknowledge(&app, &principal, session, key.of(&principal, body.digest)).await?)
 }
 
-/// Push a block
+/// Append a block
 ///
-/// Also to an interaction that has settled. 409 once its session is closed, or it holds as much as it may.
+/// The interaction may be settled. 409 if its session is closed, or if the interaction has the maximum number of blocks.
 #[utoipa::path(
     post, path = "/interactions/{id}/blocks", operation_id = "pushBlocks",
     request_body = BlocksDraft,
@@ -130,7 +130,7 @@ pub async fn push_blocks(
     reply::answer(interactions::push_blocks(&app, &principal, session, body.value, idempotency).await?)
 }
 
-/// Post a message beside the question
+/// Post a message to an interaction
 #[utoipa::path(
     post, path = "/interactions/{id}/messages", operation_id = "postInteractionMessage",
     request_body = MessageDraft,
@@ -166,9 +166,9 @@ pub async fn messages(
     messages::list(caller, State(app), Id(session), query).await
 }
 
-/// Answer
+/// Answer an interaction
 ///
-/// Settles the interaction; of any number of racing answers one wins, and the others get 409 `ALREADY_RESPONDED`. 403 for one who may not answer it.
+/// Settles the interaction. Of several concurrent answers one wins; the others get 409 `ALREADY_RESPONDED`. 403 if the caller may not answer the interaction.
 #[utoipa::path(
     post, path = "/interactions/{id}/respond", operation_id = "respondToInteraction",
     request_body = AnswerDraft,

@@ -18,7 +18,7 @@ use axum::extract::State;
 
 /// Create an API key
 ///
-/// Nobody creates one above their own permission (403). The key is shown here and never again.
+/// 403 if the key would have a higher permission than the caller. The key is returned only in this reply.
 #[utoipa::path(
     post, path = "/keys", operation_id = "createKey",
     request_body = KeyDraft,
@@ -49,12 +49,12 @@ pub async fn list(Manager(manager): Manager, State(app): State<App>, query: Quer
 
 /// Revoke an API key
 ///
-/// Nobody revokes a key above their own permission (403), nor the last key of the hub with `owner` (409). With `cascade`,
-/// the keys and guest tokens that it made end too, those that these made, and so on, all of them or none; the key itself
-/// may then be revoked already.
+/// 403 if the key has a higher permission than the caller, 409 if it is the last key of the hub with `owner`. With
+/// `cascade`, all keys and guest tokens that were created with the key, directly or through other keys, are revoked too,
+/// in one transaction; the key itself may be revoked already.
 #[utoipa::path(
     delete, path = "/keys/{id}", operation_id = "revokeKey",
-    params(("cascade" = Option<bool>, Query, description = "Also what the key made; `false` unless given.")),
+    params(("cascade" = Option<bool>, Query, description = "Also revoke the keys and tokens that were created with the key; `false` unless given.")),
     responses((status = 204, description = "Revoked"), Conflict),
 )]
 pub async fn revoke(

@@ -1,7 +1,7 @@
 //! Lingering close: the rest of a body that a handler leaves unread is read and discarded, within limits.
 //!
 //! A connection that is closed while received bytes are unread is reset, and a client that is still sending loses the
-//! reply that says why it was refused.
+//! reply with the error.
 
 use axum::extract::Request;
 use axum::http::header;

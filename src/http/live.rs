@@ -10,9 +10,9 @@ use crate::protocol::body::{ReadBody, TypingBody};
 use crate::service::participants;
 use axum::extract::State;
 
-/// Show that one types
+/// Show the caller as typing
 ///
-/// It lapses after 6 seconds unless repeated.
+/// The notice expires after 6 seconds unless it is repeated.
 #[utoipa::path(
     post, path = "/sessions/{id}/typing", operation_id = "setTyping",
     request_body = TypingBody,
@@ -32,7 +32,7 @@ pub async fn typing<C: SessionCaller>(
 #[utoipa::path(
     post, path = "/sessions/{id}/read", operation_id = "markRead",
     request_body = ReadBody,
-    responses((status = 204, description = "Noted")),
+    responses((status = 204, description = "Recorded")),
 )]
 pub async fn read(
     Person(principal): Person,

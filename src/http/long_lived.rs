@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest sleep before the clock is read again: it may be corrected meanwhile.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60 * 60);
+const MAX_SLEEP: Duration = Duration::from_secs(60 * 60);
 
 /// A long-lived request. It must begin before the first read of the store, so that no revocation is missed.
 pub(super) struct LongLived {
@@ -31,7 +31,7 @@ impl LongLived {
             return Err(Refusal::Expired("The credential has expired".to_owned()));
         }
         if self.connection.is_revoked() {
-            return Err(Refusal::Unauthorized("The credential is not valid any more".to_owned()));
+            return Err(Refusal::Unauthorized("The credential is no longer valid".to_owned()));
         }
         Ok(())
     }
@@ -43,7 +43,7 @@ impl LongLived {
             loop {
                 match self.left() {
                     Duration::ZERO => return,
-                    left => tokio::time::sleep(left.min(LOOK_AGAIN_AFTER)).await,
+                    left => tokio::time::sleep(left.min(MAX_SLEEP)).await,
                 }
             }
         };

@@ -10,7 +10,7 @@ use super::{ApiError, App};
 use crate::domain::interaction::Interaction;
 use crate::domain::{Message, MessageId, MessageStatus, Principal, Refusal, SessionId};
 use crate::hub::Wake;
-use crate::protocol::body::Heard;
+use crate::protocol::body::AwaitedMessage;
 use crate::store::{HeadWithMessage, Moment};
 use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
@@ -29,66 +29,66 @@ const MISSING: Refusal = Refusal::NotFound("Message");
 
 /// Wait until a message has settled
 ///
-/// Answers at once where it is settled, as soon as it settles, or with the message as it stands (`Pending`) when the time is up: a wait that ends is no denial.
+/// Replies immediately if the message is settled, else as soon as it settles, else with the pending message when the timeout expires. A timeout does not change the message.
 #[utoipa::path(
     get, path = "/sessions/{id}/messages/{messageId}/await", operation_id = "awaitMessage",
-    params(Patience),
+    params(WaitTime),
     responses((status = 200, description = "The message, settled or still pending", body = Message)),
 )]
 pub async fn message(
     Agent(principal): Agent,
     State(app): State<App>,
     Ids(session, message): Ids<SessionId, MessageId>,
-    Patience(patience): Patience,
+    WaitTime(wait_time): WaitTime,
 ) -> HandlerResult {
-    let request = wait_for_settlement(&app, &principal, session, message, patience).await?;
+    let request = wait_for_settlement(&app, &principal, session, message, wait_time).await?;
     let message = app.store.message(principal.scope(), session, message).await?.ok_or(MISSING)?;
-    still_good(request.as_ref())?;
+    check_credential(request.as_ref())?;
     reply::ok(&message)
 }
 
 /// Wait until an interaction has settled
 ///
-/// As for a message: with the interaction as it stands when the time is up.
+/// As for a message: replies with the pending interaction when the timeout expires.
 #[utoipa::path(
     get, path = "/interactions/{id}/await", operation_id = "awaitInteraction",
-    params(Patience),
+    params(WaitTime),
     responses((status = 200, description = "The interaction, settled or still pending", body = Interaction)),
 )]
 pub async fn interaction(
     Agent(principal): Agent,
     State(app): State<App>,
     Id(session): Id<SessionId>,
-    Patience(patience): Patience,
+    WaitTime(wait_time): WaitTime,
 ) -> HandlerResult {
     let missing = Refusal::NotFound("Interaction");
     let mut request = None;
-    if !patience.is_zero() {
+    if !wait_time.is_zero() {
         let message = app.store.interaction_message(principal.scope(), session).await?.ok_or(missing.clone())?;
-        request = wait_for_settlement(&app, &principal, session, message, patience).await?;
+        request = wait_for_settlement(&app, &principal, session, message, wait_time).await?;
     }
     let interaction = app.store.interaction(principal.scope(), session, Moment::Now).await?.ok_or(missing)?;
-    still_good(request.as_ref())?;
+    check_credential(request.as_ref())?;
     reply::ok(&interaction)
 }
 
-/// Wait for what people say
+/// Wait for a message of a person
 ///
-/// Answers with the first message of a human or guest whose `seq` is above `after`: at once where there is one, as soon as there is one, or with `message` null when the time is up.
+/// Replies with the first message of a human or guest whose `seq` is above `after`: immediately if there is one, else as soon as there is one, else with `message` null when the timeout expires.
 #[utoipa::path(
     get, path = "/sessions/{id}/await", operation_id = "awaitSession",
     params(
-        ("after" = Option<i64>, Query, minimum = 0, description = "A `seq`; that of the agent's own last message unless given, 0 where there is none."),
-        Patience,
+        ("after" = Option<i64>, Query, minimum = 0, description = "A `seq`; unless given, that of the agent's own last message, or 0 if there is none."),
+        WaitTime,
     ),
-    responses((status = 200, description = "A person's message, or null", body = Heard)),
+    responses((status = 200, description = "A person's message, or null", body = AwaitedMessage)),
 )]
 pub async fn session(
     Agent(principal): Agent,
     State(app): State<App>,
     Id(session): Id<SessionId>,
     After(after): After,
-    Patience(patience): Patience,
+    WaitTime(wait_time): WaitTime,
 ) -> HandlerResult {
     const MISSING: Refusal = Refusal::NotFound("Session");
     let scope = principal.scope();
@@ -96,46 +96,46 @@ pub async fn session(
         Some(after) => after,
         None => app.store.last_message_by(scope, session, principal.id()).await?.ok_or(MISSING)?,
     };
-    let (said, request) = wait_for_words(&app, &principal, session, after, patience).await?;
-    let said = said.ok_or(MISSING)?;
-    let message = match said.message {
+    let (found, request) = wait_for_message(&app, &principal, session, after, wait_time).await?;
+    let found = found.ok_or(MISSING)?;
+    let message = match found.message {
         Some(id) => app.store.message(scope, session, id).await?,
         None => None,
     };
-    still_good(request.as_ref())?;
-    reply::ok(&Heard { message, last_seq: said.head.last_seq })
+    check_credential(request.as_ref())?;
+    reply::ok(&AwaitedMessage { message, last_seq: found.head.last_seq })
 }
 
 /// Refuses to answer a credential that expired or was revoked while its request waited.
-fn still_good(request: Option<&LongLived>) -> Result<(), Refusal> {
+fn check_credential(request: Option<&LongLived>) -> Result<(), Refusal> {
     request.map_or(Ok(()), LongLived::check)
 }
 
-/// Returns when a person has written something after `after`, the time is up, or the request must end. The store is read
-/// only when the timeline has moved on.
-async fn wait_for_words(
+/// Returns when a person has posted a message after `after`, the wait time is over, or the request must end. The store is
+/// read only when the timeline has grown.
+async fn wait_for_message(
     app: &App,
     principal: &Arc<Principal>,
     session: SessionId,
     after: i64,
-    patience: Duration,
+    wait_time: Duration,
 ) -> Result<(Option<HeadWithMessage>, Option<LongLived>), Refusal> {
     let scope = principal.scope();
-    if patience.is_zero() {
+    if wait_time.is_zero() {
         return Ok((app.store.first_message_after(scope, session, after).await?, None));
     }
     // Register first, then read the store, as for a message.
     let request = LongLived::begin(app, principal)?;
     let mut watch = app.hub.watch_for_long_poll(session);
-    let end = tokio::time::sleep(patience);
+    let end = tokio::time::sleep(wait_time);
     tokio::pin!(end);
-    // Events that were searched in vain are not searched again.
+    // Events without a message of a person are not searched again.
     let mut searched = after;
     loop {
         // The store has all of these, unless it was restored to an earlier state: then it is not read in a loop.
         let reached = watch.high_water_mark();
-        let said = app.store.first_message_after(scope, session, searched).await?;
-        let Some(found) = said.filter(|said| said.message.is_none()) else { return Ok((said, Some(request))) };
+        let read = app.store.first_message_after(scope, session, searched).await?;
+        let Some(found) = read.filter(|read| read.message.is_none()) else { return Ok((read, Some(request))) };
         // Also where `after` is beyond the head: any later event may end the access.
         let seen = found.head.last_seq.max(reached);
         searched = searched.max(found.head.last_seq);
@@ -169,11 +169,11 @@ impl<S: Send + Sync> FromRequestParts<S> for After {
     }
 }
 
-/// How long the caller wants to wait: `?timeout=SECONDS`, else `Prefer: wait=SECONDS`. Parsed at once, since a header that
-/// is kept would keep the whole head of its request in memory during the wait.
-pub struct Patience(Duration);
+/// The requested wait time: `?timeout=SECONDS`, else `Prefer: wait=SECONDS`. Parsed immediately, since a header value keeps
+/// the whole head of its request in memory.
+pub struct WaitTime(Duration);
 
-impl<S: Send + Sync> FromRequestParts<S> for Patience {
+impl<S: Send + Sync> FromRequestParts<S> for WaitTime {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
@@ -186,7 +186,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Patience {
     }
 }
 
-impl IntoParams for Patience {
+impl IntoParams for WaitTime {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let seconds = ObjectBuilder::new()
             .schema_type(Type::Integer)
@@ -204,7 +204,7 @@ impl IntoParams for Patience {
             .name("Prefer")
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
-            .description(Some("`wait=SECONDS` (RFC 7240), where there is no `timeout`."))
+            .description(Some("`wait=SECONDS` (RFC 7240); ignored if `timeout` is given."))
             .schema(Some(text));
         vec![timeout.build(), prefer.build()]
     }
@@ -218,15 +218,15 @@ async fn wait_for_settlement(
     principal: &Arc<Principal>,
     session: SessionId,
     id: MessageId,
-    patience: Duration,
+    wait_time: Duration,
 ) -> Result<Option<LongLived>, Refusal> {
-    if patience.is_zero() {
+    if wait_time.is_zero() {
         return Ok(None);
     }
     // Register first, then read the store: a settlement between the two is seen by one of them. A caller that may not see
     // the message leaves nothing behind, since the guards unregister it.
     let request = LongLived::begin(app, principal)?;
-    let until = Instant::now() + patience;
+    let until = Instant::now() + wait_time;
     let mut long_poll = app.hub.long_poll(session, id);
     loop {
         let outlook = app.store.head_with_status(principal.scope(), session, id).await?.ok_or(MISSING)?;

@@ -10,7 +10,7 @@ use crate::protocol::body::me::{AgentSelf, Contact, PersonSelf};
 use crate::protocol::page::{Page, PageRequest};
 use axum::extract::State;
 
-/// Who the key acts as
+/// Get the agent of the key
 #[utoipa::path(
     get, path = "/me", operation_id = "getMe",
     responses((status = 200, description = "The agent and its key", body = AgentSelf)),
@@ -26,7 +26,7 @@ pub async fn agent(caller: auth::Agent, State(app): State<App>) -> HandlerResult
     })
 }
 
-/// Who the token speaks for
+/// Get the human or guest of the token
 #[utoipa::path(
     get, path = "/me", operation_id = "getMe",
     responses((status = 200, description = "The human or guest", body = PersonSelf)),
@@ -87,7 +87,7 @@ pub async fn agents(caller: auth::Agent, State(app): State<App>, query: Query) -
     reply::ok(&page.map(|agent| Contact { id: agent.id.into(), name: agent.name, key: agent.key }))
 }
 
-/// List the agents that a human may open a session with
+/// List the agents with which the caller may open a session
 #[utoipa::path(
     get, path = "/agents", operation_id = "listAgents",
     params(PageRequest),

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// Post a message
 ///
-/// Durable when it is answered. A person's message whose `inReplyTo` names a pending one is its response and settles it, unless `settles` is `false`; of any number of racing answers one wins, and the others get 409 `ALREADY_RESPONDED`. 403 for one who may not answer it. 409 `SESSION_CLOSED` once the session is closed, 409 `CONFLICT` for one with `responseRequired` where 1,000 of the session wait for a response already.
+/// The message is durable when the reply is sent. A person's message whose `inReplyTo` names a pending message is its response and settles it, unless `settles` is `false`. Of several concurrent responses one wins; the others get 409 `ALREADY_RESPONDED`. 403 if the caller may not answer the message. 409 `SESSION_CLOSED` if the session is closed. 409 `CONFLICT` for a message with `responseRequired` if 1,000 messages of the session are pending.
 #[utoipa::path(
     post, path = "/sessions/{id}/messages", operation_id = "postMessage",
     request_body = MessageDraft,
@@ -87,7 +87,7 @@ pub async fn get<C: SessionCaller>(
 
 /// Cancel a pending message
 ///
-/// 409 `ALREADY_SETTLED` where it is not pending any more.
+/// 409 `ALREADY_SETTLED` if the message is no longer pending.
 #[utoipa::path(
     post, path = "/sessions/{id}/messages/{messageId}/cancel", operation_id = "cancelMessage",
     request_body = NoBody,
@@ -107,7 +107,7 @@ pub async fn cancel(
 
 /// Acknowledge the outcome of a question
 ///
-/// By the agent that asked: it has taken the outcome. Sets `acknowledgedAt` once. 409 `CONFLICT` while it is pending; with `exclusive`, 409 `ALREADY_ACKNOWLEDGED` for everyone but the first, so that of many processes of an agent one goes on.
+/// The agent that asked confirms that it has processed the outcome. Sets `acknowledgedAt` once. 409 `CONFLICT` while the message is pending. With `exclusive`, every request but the first gets 409 `ALREADY_ACKNOWLEDGED`, so that only one of several processes of an agent continues.
 #[utoipa::path(
     post, path = "/sessions/{id}/messages/{messageId}/acknowledge", operation_id = "acknowledgeMessage",
     request_body = AcknowledgementDraft,
@@ -128,7 +128,7 @@ pub async fn acknowledge(
 
 /// List unacknowledged answers
 ///
-/// The settled questions of this agent that nobody has acknowledged, in the order in which they settled: what a restarted agent reads.
+/// The settled questions of the calling agent that are not acknowledged, in the order in which they settled. A restarted agent reads them to continue.
 #[utoipa::path(
     get, path = "/answers", operation_id = "listAnswers",
     params(PageRequest),

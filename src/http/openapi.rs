@@ -1,7 +1,7 @@
-//! Which handlers the OpenAPI document describes, by section; [`crate::protocol::openapi`] makes the document of it.
+//! The handlers of the OpenAPI document, by section; [`crate::protocol::openapi`] builds the document.
 //!
-//! Each handler describes itself in `#[utoipa::path]`. `router.rs` says where it is reached; a test compares the two both
-//! ways.
+//! Each handler is described by its `#[utoipa::path]`. `router.rs` has the routes; a test checks that both list the same
+//! operations.
 
 use super::{
     accounts, agents, asyncapi, audit, chat_page, docs, guests, humans, interactions, keys, live, long_poll, me,
@@ -17,10 +17,10 @@ use std::sync::LazyLock;
 use utoipa::OpenApi;
 
 const ABOUT: &str = "A self-hosted real-time messaging hub through which AI agents and people talk.\n\n\
-    Base path `/v1`. JSON in and out; unknown keys of a request are ignored, and what a reply has no value for is \
-    `null`, not absent. Ids are UUIDs that sort by time. Every error has the same shape: \
-    `{\"error\":{\"code\",\"message\",\"details\"?}}`; a path that does not exist is a 404, a method that a path does \
-    not know a 405 `METHOD_NOT_ALLOWED`. Live events come by WebSocket: `/asyncapi.json` describes its frames.";
+    The base path is `/v1`. Requests and replies are JSON. Unknown keys of a request are ignored; a key of a reply \
+    without a value is `null`, not absent. Ids are UUIDs that sort by time. Every error has the same shape: \
+    `{\"error\":{\"code\",\"message\",\"details\"?}}`; an unknown path is a 404, an unsupported method a 405 \
+    `METHOD_NOT_ALLOWED`. Live events are sent over a WebSocket: `/asyncapi.json` describes its frames.";
 
 #[derive(OpenApi)]
 #[openapi(paths(
@@ -146,35 +146,35 @@ struct Hub;
 const SECTIONS: &[Section] = &[
     Section {
         tag: "Agent",
-        about: "Agents: an API key acts as its own agent, or as the one that `X-Hiloop` names.",
+        about: "For agents. An API key acts as its own agent, or as the agent named by `X-Hiloop`.",
         prefix: "/v1/agent",
         credential: Credential::Key,
         api: AgentApi::openapi,
     },
     Section {
         tag: "Human",
-        about: "People: a human's JWT, or a guest token, which opens one session.",
+        about: "For people. A JWT of a human, or a guest token, which gives access to one session.",
         prefix: "/v1/human",
         credential: Credential::Bearer,
         api: HumanApi::openapi,
     },
     Section {
         tag: "Auth",
-        about: "The hub's own accounts.",
+        about: "Accounts of the hub: sign in, refresh, sign out.",
         prefix: "/v1/auth",
         credential: Credential::Body,
         api: AuthApi::openapi,
     },
     Section {
         tag: "Manage",
-        about: "Keys, agents and humans of a space need a key with `manage`, or the token of a human who is an admin; spaces need a key with `owner`.",
+        about: "Management of a space's keys, agents and humans requires a key with `manage` or the token of an admin; management of spaces requires a key with `owner`.",
         prefix: "/v1/manage",
         credential: Credential::Manager,
         api: ManageApi::openapi,
     },
     Section {
         tag: "Provision",
-        about: "A provisioner key makes agents, and nothing else.",
+        about: "A provisioner key can only create agents.",
         prefix: "/v1/provision",
         credential: Credential::Provisioner,
         api: ProvisionApi::openapi,
@@ -188,14 +188,14 @@ const SECTIONS: &[Section] = &[
     },
     Section {
         tag: "Metrics",
-        about: "Figures for Prometheus: a key with `manage`, or without one on a port of its own.",
+        about: "Metrics for Prometheus. Requires a key with `manage`, except on the separate metrics port.",
         prefix: "",
         credential: Credential::Key,
         api: MetricsApi::openapi,
     },
     Section {
         tag: "Operations",
-        about: "Health, documents and pages.",
+        about: "Health checks, API documents and web pages.",
         prefix: "",
         credential: Credential::None,
         api: OperationsApi::openapi,

@@ -51,7 +51,7 @@ impl Health {
 pub struct Probe(Mutex<Option<(Instant, Health)>>);
 
 impl Probe {
-    /// Whether the store answers and takes writes. One request checks it at a time.
+    /// Whether the store responds and accepts writes. One request at a time checks it.
     async fn health(&self, app: &App) -> Health {
         let mut last = self.0.lock().await;
         if let Some((_, health)) = last.filter(|(at, _)| at.elapsed() < STORE_ANSWER) {
@@ -77,23 +77,23 @@ impl Probe {
     }
 }
 
-/// Whether the process answers
+/// Check that the process responds
 #[utoipa::path(
     get, path = "/livez", operation_id = "live",
-    responses((status = 200, description = "It does", body = Alive)),
+    responses((status = 200, description = "The process responds", body = Alive)),
 )]
 pub async fn livez() -> HandlerResult {
     reply::ok(&Alive { status: "ok" })
 }
 
-/// Whether the node is ready for traffic
+/// Check that the node is ready for traffic
 ///
-/// 503 while the store is out of reach or takes no writes, a task of the node keeps failing, or the node drains; the body
-/// says which. Without Redis the node goes on,
-/// `degraded`: what other nodes do reaches its clients by the store.
+/// 503 while the database is unavailable or rejects writes, a task of the node fails repeatedly, or the node drains; the
+/// body names the cause. While Redis is unavailable the node stays ready with the status `degraded`: it reads the changes
+/// of other nodes from the store.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "ready",
-    responses((status = 200, description = "It is", body = Readiness), (status = 503, description = "It is not", body = Readiness)),
+    responses((status = 200, description = "The node is ready", body = Readiness), (status = 503, description = "The node is not ready", body = Readiness)),
 )]
 pub async fn readyz(State(app): State<App>, Extension(probe): Extension<Arc<Probe>>) -> HandlerResult {
     let store = probe.health(&app).await;
@@ -114,12 +114,12 @@ pub async fn readyz(State(app): State<App>, Extension(probe): Extension<Arc<Prob
     reply::json(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
 }
 
-/// The figures
+/// Get the metrics
 ///
-/// In Prometheus' text format, to a key with `manage`.
+/// In Prometheus' text format. Requires a key with `manage`.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "getMetrics",
-    responses((status = 200, description = "The figures", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain")),
 )]
 pub async fn metrics(_: ManagerKey, app: State<App>) -> HandlerResult {
     open_metrics(app).await

@@ -15,7 +15,7 @@ use axum::extract::State;
 
 /// List participants
 ///
-/// Who can see the session, with their public keys.
+/// All principals with access to the session, with their public keys.
 #[utoipa::path(
     get, path = "/sessions/{id}/participants", operation_id = "listParticipants",
     params(PageRequest),
@@ -35,7 +35,7 @@ pub async fn list<C: SessionCaller>(
     post, path = "/sessions/{id}/participants", operation_id = "addParticipant",
     request_body = ParticipantDraft,
     params(IdempotencyKey),
-    responses((status = 201, description = "The participant", body = Participant), (status = 200, description = "It was one already", body = Participant)),
+    responses((status = 201, description = "The participant", body = Participant), (status = 200, description = "The participant; it was added before", body = Participant)),
 )]
 pub async fn add(
     Agent(principal): Agent,
@@ -49,7 +49,7 @@ pub async fn add(
 
 /// Remove a participant
 ///
-/// Its live subscriptions to the session end.
+/// Ends the participant's live subscriptions to the session.
 #[utoipa::path(
     delete, path = "/sessions/{id}/participants/{participantId}", operation_id = "removeParticipant",
     responses((status = 204, description = "Removed")),

@@ -1,4 +1,4 @@
-//! Ids in the path: one that is no UUID is a 400 that says so.
+//! Ids in the path. An id that is not a UUID is a 400 that names the parameter.
 
 use super::ApiError;
 use crate::domain::Refusal;

@@ -17,11 +17,12 @@ use axum::http::StatusCode;
 
 /// Publish public keys
 ///
-/// An entry for the caller itself: its `proof` binds it to the caller's id, so that nobody can publish the keys of
-/// somebody else. Others find it as `key` in lists of participants. A further entry takes the place of the current one
-/// if that one's key signed it (`previous`) or with `"replace": true`; each open session is then told of it by
-/// `participant.key_changed`. The first entry is announced by nothing, and the current one again changes nothing.
-/// Of an agent only a key of its own may publish. 144 changes are taken at once, and then one every ten minutes.
+/// Publishes an entry for the caller. Its `proof` binds it to the caller's id, so that keys can't be published for another
+/// principal. Other participants read it as `key` in lists of participants. A new entry replaces the current one if the
+/// current key has signed it (`previous`), or with `"replace": true`; a `participant.key_changed` event is then appended
+/// to each open session of the caller. The first entry adds no event, and publishing the current entry again changes
+/// nothing. For an agent, the API key must be one of the agent itself. At most 144 changes at once, then one every ten
+/// minutes.
 #[utoipa::path(
     put, path = "/public-key", operation_id = "putPublicKey",
     request_body = PublicKeyDraft,
@@ -38,7 +39,7 @@ pub async fn put<C: SessionCaller>(
 
 /// List the public keys of a session
 ///
-/// Every entry of everybody who takes part or has, the oldest first: with them old messages can be verified.
+/// All entries, current and replaced, of all current and former participants, oldest first. Clients verify old messages with them.
 #[utoipa::path(
     get, path = "/sessions/{id}/keys", operation_id = "listSessionKeys",
     params(PageRequest),
@@ -56,12 +57,12 @@ pub async fn of_session<C: SessionCaller>(
 
 /// Attest a public key
 ///
-/// Keeps what the owner of the space says of the current entry of an agent, human or guest, signed with a key that the
-/// hub does not know: it is returned in the entry, and clients verify it. It takes the place of the one before.
+/// Stores an attestation of the current entry of an agent, human or guest, signed by the owner of the space with a key
+/// that the hub does not have. It is returned in the entry, and clients verify it. It replaces an earlier attestation.
 #[utoipa::path(
     put, path = "/attestations/{principalId}", operation_id = "putAttestation",
     request_body = AttestationDraft,
-    responses((status = 204, description = "Kept"), Conflict),
+    responses((status = 204, description = "Stored"), Conflict),
 )]
 pub async fn attest(
     Manager(manager): Manager,
@@ -77,7 +78,7 @@ pub async fn attest(
 /// Get the backup of the private keys
 #[utoipa::path(
     get, path = "/key-backup", operation_id = "getKeyBackup",
-    responses((status = 200, description = "The object as it was put, byte for byte", body = KeyBackup), HumanOnly, NotFound),
+    responses((status = 200, description = "The stored object, byte for byte", body = KeyBackup), HumanOnly, NotFound),
 )]
 pub async fn get_backup(HumanOnly(_, human): HumanOnly, State(app): State<App>) -> HandlerResult {
     let backup = app.store.key_backup(human.id).await?.ok_or(Refusal::NotFound("Key backup"))?;
@@ -86,11 +87,11 @@ pub async fn get_backup(HumanOnly(_, human): HumanOnly, State(app): State<App>) 
 
 /// Put a backup of the private keys
 ///
-/// One opaque object for the human alone, which takes the place of the one before.
+/// One opaque object of the human, which only they can read. It replaces an earlier backup.
 #[utoipa::path(
     put, path = "/key-backup", operation_id = "putKeyBackup",
     request_body = KeyBackup,
-    responses((status = 204, description = "Kept"), HumanOnly),
+    responses((status = 204, description = "Stored"), HumanOnly),
 )]
 pub async fn put_backup(
     HumanOnly(_, human): HumanOnly,

@@ -1,6 +1,6 @@
 //! The refresh token of the hub's own page, in a cookie that scripts can't read, so that an injected script can't steal a
-//! sign-in. The page asks for it with `Hiloop-Refresh: cookie` on `/v1/auth`; every other client has the
-//! token in the body.
+//! sign-in. The page requests it with `Hiloop-Refresh: cookie` on `/v1/auth`; every other client gets the token in the
+//! body.
 //!
 //! Another site's page can't make use of the cookie: browsers don't send it from there (`SameSite=Strict`), the header
 //! needs a preflight that is never granted, and the `Origin` must be the hub's own.
@@ -46,8 +46,7 @@ pub async fn middleware(State(app): State<App>, mut request: Request, next: Next
         return next.run(request).await;
     }
     if !is_own_page(&app, &request) {
-        let refusal =
-            "Only the hub's own page may keep its refresh token in a cookie; HILOOP_PUBLIC_URL says where it is";
+        let refusal = "The refresh token cookie is available only to the hub's own page, at HILOOP_PUBLIC_URL";
         return ApiError(Refusal::Forbidden(refusal.to_owned())).into_response();
     }
     let is_secure = app.config.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
@@ -73,7 +72,7 @@ pub async fn middleware(State(app): State<App>, mut request: Request, next: Next
 /// be forged, but a browser sends the cookie only to the host that set it, so a page under another name has none.
 fn is_own_page(app: &App, request: &Request) -> bool {
     let headers = request.headers();
-    // Browsers say so themselves, on pages over HTTPS and of this machine.
+    // Browsers send it on pages over HTTPS and on loopback.
     if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin") {
         return false;
     }

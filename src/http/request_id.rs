@@ -77,7 +77,7 @@ pub async fn middleware(State(metrics): State<Arc<Metrics>>, mut request: Reques
 /// A handler panicked: logged without the panic's text, which might hold content, and a 500 for the caller.
 fn panicked() -> Response {
     tracing::error!("a handler panicked");
-    error::reply(ErrorCode::INTERNAL, "Something went wrong on our side")
+    error::reply(ErrorCode::INTERNAL, "Internal error")
 }
 
 #[cfg(test)]
@@ -89,12 +89,12 @@ mod tests {
     use tower::ServiceExt as _;
 
     #[tokio::test]
-    async fn a_handler_that_panics_is_a_reply_like_any_other() {
+    async fn a_panic_of_a_handler_gets_a_complete_error_reply() {
         async fn broken() -> Response {
             tokio::task::yield_now().await;
-            panic!("a bug that the test is about")
+            panic!("a bug for this test")
         }
-        let metrics = Arc::new(Metrics::new().expect("the names are good"));
+        let metrics = Arc::new(Metrics::new().expect("valid metric names"));
         let routes = Router::new()
             .fallback(broken)
             .layer(middleware::from_fn_with_state(Arc::clone(&metrics), super::middleware));

@@ -49,7 +49,7 @@ pub fn router(app: App) -> Router {
     finish(routes, metrics)
 }
 
-/// The router of the metrics port, which only operators reach: it needs no key, and answers while the hub drains.
+/// The router of the metrics port, for operators only: it requires no credential, and serves requests while the hub drains.
 pub fn ops_router(app: App) -> Router {
     let metrics = Arc::clone(&app.metrics);
     let routes = Router::new()

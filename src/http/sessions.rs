@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// Open a session
 ///
-/// The calling agent takes part, and whoever `participants` names; without it every human of the space. With an `id` of the client's own, so that it can seal before it creates; 409 `CONFLICT` where that is taken.
+/// The calling agent is a participant. `participants` names the others; without it, every human of the space is added. The client may choose the `id`, so that it can encrypt content for the session before the session exists; 409 `CONFLICT` if the id is in use.
 #[utoipa::path(
     post, path = "/sessions", operation_id = "createSession",
     request_body = SessionDraft,
@@ -41,7 +41,7 @@ pub async fn create_by_agent(
 
 /// Open a session with an agent
 ///
-/// `participants` names at least one agent, all of one space; one that the person can't see is a 404. An `id` as for agents. Not for guests.
+/// `participants` names at least one agent, and all of them belong to one space; 404 for one that the caller can't see. The client may choose the `id`, as for agents. Not available to guests.
 #[utoipa::path(
     post, path = "/sessions", operation_id = "createSession",
     request_body(
@@ -63,7 +63,7 @@ pub async fn create_by_human(
 
 /// List sessions
 ///
-/// Newest activity first; archived ones only when asked for.
+/// By latest activity, newest first. Archived sessions are listed only with `status=Archived`.
 #[utoipa::path(
     get, path = "/sessions", operation_id = "listSessions",
     params(PageRequest, ("status" = Option<SessionStatus>, Query, description = "Only sessions of this status.")),
@@ -98,11 +98,11 @@ pub async fn get<C: SessionCaller>(caller: C, State(app): State<App>, Id(session
 
 /// Change a session
 ///
-/// A field that is absent stays; null clears it.
+/// An absent field is left unchanged; null clears it.
 #[utoipa::path(
     patch, path = "/sessions/{id}", operation_id = "updateSession",
     request_body = SessionChange,
-    responses((status = 200, description = "The session as it is now", body = Session)),
+    responses((status = 200, description = "The changed session", body = Session)),
 )]
 pub async fn update(
     Agent(principal): Agent,
@@ -115,7 +115,7 @@ pub async fn update(
 
 /// Close a session
 ///
-/// Cancels what is pending. It may be repeated. Not for guests.
+/// Cancels the pending messages. Idempotent. Not available to guests.
 #[utoipa::path(
     post, path = "/sessions/{id}/close", operation_id = "closeSession",
     request_body = NoBody,
@@ -135,7 +135,7 @@ pub async fn close<C: SessionCaller>(
 
 /// Archive a session
 ///
-/// Closes it first. It may be repeated.
+/// Closes the session if it is open. Idempotent.
 #[utoipa::path(
     post, path = "/sessions/{id}/archive", operation_id = "archiveSession",
     request_body = NoBody,
@@ -152,13 +152,13 @@ pub async fn archive(
     reply::answer(sessions::archive(&app, &principal, session, key.of(&principal, body.digest)).await?)
 }
 
-/// What needs this human
+/// Get the feed
 ///
-/// Pending first (by priority, then by nearest deadline), then latest activity; archived sessions are left out.
+/// The sessions of the caller: first those with pending messages, by priority and then by deadline, then the others by latest activity. Archived sessions are not included.
 #[utoipa::path(
     get, path = "/feed", operation_id = "getFeed",
     params(PageRequest),
-    responses((status = 200, description = "A page of sessions with what waits in them", body = Page<FeedItem>)),
+    responses((status = 200, description = "A page of sessions with their pending messages", body = Page<FeedItem>)),
 )]
 pub async fn feed(Person(principal): Person, State(app): State<App>, query: Query) -> HandlerResult {
     let (scope, page) = (principal.scope(), query.page()?);
@@ -181,7 +181,7 @@ pub async fn feed(Person(principal): Person, State(app): State<App>, query: Quer
     paged_stream::page(page, total, count, read(0).await?, read)
 }
 
-/// The entries of the feed whose sessions are still there, in order.
+/// The entries of the feed whose sessions still exist, in order.
 fn items(entries: &[FeedEntry], sessions: Vec<Session>, mut last: HashMap<SessionId, Message>) -> Vec<FeedItem> {
     let mut sessions: HashMap<_, _> = sessions.into_iter().map(|session| (session.id, session)).collect();
     let items = entries.iter().filter_map(|entry| {

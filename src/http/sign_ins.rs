@@ -1,4 +1,4 @@
-//! Where a human is signed in, and their password.
+//! The sign-ins of a human, and their password.
 
 use super::App;
 use super::auth::HumanOnly;
@@ -13,9 +13,9 @@ use crate::protocol::openapi::errors::NotFound;
 use crate::protocol::page::{Page, PageRequest};
 use axum::extract::State;
 
-/// List one's sign-ins
+/// List the sign-ins of the caller
 ///
-/// The one that was used last first. Tokens of the command line and of an outside issuer came of none.
+/// By last use, newest first. Tokens that were created on the command line or by an external issuer belong to no sign-in.
 #[utoipa::path(
     get, path = "/sign-ins", operation_id = "listSignIns",
     params(PageRequest),
@@ -34,7 +34,7 @@ pub async fn list(HumanOnly(_, human): HumanOnly, State(app): State<App>, query:
 
 /// End a sign-in
 ///
-/// Its tokens are refused at once, and its live connections end.
+/// Its tokens are revoked immediately, and its live connections are closed.
 #[utoipa::path(
     delete, path = "/sign-ins/{id}", operation_id = "endSignIn",
     responses((status = 204, description = "Ended"), HumanOnly, NotFound),
@@ -51,7 +51,7 @@ pub async fn end(
 
 /// Change the password
 ///
-/// Ends every other sign-in. A human of an outside issuer who has no password of the hub has none to change.
+/// Ends every other sign-in of the human. Not available to a human of an external issuer without a password of the hub.
 #[utoipa::path(
     post, path = "/password", operation_id = "changePassword",
     request_body = PasswordChange,

@@ -11,8 +11,8 @@ use axum::response::Response;
 
 /// Open a socket
 ///
-/// The credential comes in a header, as `Sec-WebSocket-Protocol: hiloop.v1, hiloop.bearer.TOKEN`, or by a first frame
-/// within 10 seconds; never in the URL. A browser's `Origin` must be the hub's own or a configured one.
+/// The credential is sent in a header, as `Sec-WebSocket-Protocol: hiloop.v1, hiloop.bearer.TOKEN`, or in an `auth` frame
+/// within 10 seconds; never in the URL. The `Origin` of a browser must be the hub's own or a configured one.
 #[utoipa::path(
     get, path = "/ws", operation_id = "openSocket",
     params(
@@ -20,7 +20,7 @@ use axum::response::Response;
         ("Upgrade" = String, Header, description = "`websocket`."),
         ("Sec-WebSocket-Version" = i64, Header, minimum = 13, maximum = 13),
         ("Sec-WebSocket-Key" = String, Header, min_length = 24, max_length = 24),
-        ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`hiloop.v1`, and perhaps a token."),
+        ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`hiloop.v1`, optionally followed by `hiloop.bearer.TOKEN`."),
     ),
     responses((status = 101, description = "The socket is open; the first frame of the hub is `hello`"), UpgradeRequired),
 )]

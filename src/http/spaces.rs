@@ -18,15 +18,15 @@ use axum::extract::State;
 
 /// Create a space
 ///
-/// With a first key of the permission `manage`, shown here and never again. Where an active space has that name already,
-/// 200 with that space and without a key.
+/// The reply has a key with `manage`, which is returned only once. If an active space has the name, the reply is 200 with
+/// that space and without a key.
 #[utoipa::path(
     post, path = "/spaces", operation_id = "createSpace",
     request_body = SpaceDraft,
     params(IdempotencyKey),
     responses(
         (status = 201, description = "The space", body = MadeSpace),
-        (status = 200, description = "It was there already; without a key", body = MadeSpace),
+        (status = 200, description = "The existing space of that name, without a key", body = MadeSpace),
     ),
 )]
 pub async fn create(
@@ -51,7 +51,7 @@ pub async fn list(_: Owner, State(app): State<App>, query: Query) -> HandlerResu
 
 /// Deactivate a space
 ///
-/// Not the space of the key itself (409).
+/// 409 for the space of the caller's own key.
 #[utoipa::path(
     delete, path = "/spaces/{id}", operation_id = "deactivateSpace",
     responses((status = 204, description = "Deactivated"), Conflict),

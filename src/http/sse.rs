@@ -28,16 +28,16 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// How long to wait after the store has failed.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// Follow the timeline as Server-Sent Events
+/// Stream the timeline as Server-Sent Events
 ///
-/// `id:` is the seq, `event:` the type, `data:` the Event. Without `Last-Event-ID` and `after` it begins with the next event. The stream ends when access ends, the credential expires, the node drains or the store goes back to an earlier state: reconnect with `Last-Event-ID`. One beyond the newest event begins anew with the oldest: what the client has of the session is void.
+/// `id:` is the `seq`, `event:` the type, `data:` the event. Without `Last-Event-ID` and `after` the stream begins with the next event. It ends when access ends, the credential expires, the node drains or the store is restored to an earlier state; the client reconnects with `Last-Event-ID`. If that is beyond the newest event, the stream begins with the oldest event, and the client must discard its copy of the session.
 #[utoipa::path(
     get, path = "/sessions/{id}/events", operation_id = "followTimeline",
     params(
         ("after" = Option<i64>, Query, minimum = 0, description = "Begin after this `seq`."),
-        ("Last-Event-ID" = Option<i64>, Header, minimum = 0, description = "Begin after this `seq`; before `after`."),
+        ("Last-Event-ID" = Option<i64>, Header, minimum = 0, description = "Begin after this `seq`; takes precedence over `after`."),
     ),
-    responses((status = 200, description = "The events as they come, each as the `data` of one Server-Sent Event", body = Event, content_type = "text/event-stream")),
+    responses((status = 200, description = "The stream; the `data` of each Server-Sent Event is one event", body = Event, content_type = "text/event-stream")),
 )]
 pub async fn events<C: SessionCaller>(
     caller: C,
@@ -62,7 +62,7 @@ pub async fn events<C: SessionCaller>(
     app.hub.observe(session, &head);
     let Start { position, is_reset } = Start::resume(resumed, &head);
     if is_reset {
-        // The store was restored to an earlier state: what the client has seen is void, as for sockets.
+        // The store was restored to an earlier state: the client must discard its copy, as for sockets.
         app.hub.compare_later(session);
     }
     let mut cursor = Cursor::closed();
@@ -95,7 +95,7 @@ struct EventStream {
     cursor: Cursor,
     /// The high-water mark of `live` when the store was last read. The store is not read again until it rises.
     asked_for: i64,
-    /// What was read and is still to be written.
+    /// Chunks that were read from the store and are not written yet.
     ready: VecDeque<Bytes>,
 }
 
@@ -107,10 +107,10 @@ impl Drop for EventStream {
 }
 
 impl EventStream {
-    /// The next piece of the stream; `None` if it ends.
+    /// The next chunk of the stream; `None` if it ends.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            // Checked before every page and every piece: a client that reads slowly may take long for them.
+            // Checked before every page and every chunk: a client that reads slowly may take long for them.
             if self.request.has_ended() {
                 return None;
             }

@@ -23,8 +23,8 @@ const MAX_BYTES: i64 = 4 * 1024 * 1024;
 #[utoipa::path(
     get, path = "/sessions/{id}/timeline", operation_id = "readTimeline",
     params(
-        ("after" = Option<i64>, Query, minimum = 0, description = "Events after this `seq`; from the first one unless given."),
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "At most so many events; 100 unless given."),
+        ("after" = Option<i64>, Query, minimum = 0, description = "Only events after this `seq`; all events unless given."),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "Maximum number of events; 100 unless given."),
         PageRequest,
     ),
     responses((status = 200, description = "Events, oldest first", body = TimelineReply)),
@@ -58,7 +58,7 @@ pub async fn list<C: SessionCaller>(
     Ok(reply::raw_json(StatusCode::OK, text))
 }
 
-/// A page of the timeline, which has no hole: a page is a stretch of `seq`s.
+/// A page of the timeline. `seq` is gapless, so that a page is a range of `seq`.
 async fn page(app: App, scope: Scope, session: SessionId, page: PageRequest) -> HandlerResult {
     const MISSING: Refusal = Refusal::NotFound("Session");
     let head = app.store.head(scope, session).await?.ok_or(MISSING)?;

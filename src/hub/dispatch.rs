@@ -38,7 +38,7 @@ impl Hub {
                 Some(who) => self.typing.note(session, PrincipalId(who), actor, typing, typing::Source::OtherNode),
                 None => self.send_here(&Ephemeral::Typing { session, actor, typing }),
             },
-            // A participant with a socket on this node stays online, whatever happens on the other.
+            // A participant with a socket on this node stays online regardless of the other node.
             Signal::Ephemeral(Ephemeral::Presence { session, principal, .. })
                 if self.presence.is_online(session, principal) => {}
             Signal::Ephemeral(ephemeral) => self.send_here(&ephemeral),

@@ -4,7 +4,7 @@ use super::fan_out::WorkerMessage;
 use super::{Hub, frame, typing};
 use crate::broker::{Ephemeral, Signal};
 use crate::domain::{Actor, ParticipantId, PrincipalId, SessionId};
-use crate::protocol::frame::hub::{PresenceChange, crowd_frame};
+use crate::protocol::frame::hub::{PresenceChange, presence_batch_frame};
 use std::collections::HashSet;
 use std::time::Instant;
 
@@ -14,8 +14,8 @@ impl Hub {
         self.typing.note(session, who, actor, typing, typing::Source::ThisNode);
     }
 
-    /// Shows how far a participant has read.
-    pub fn show_receipt(&self, session: SessionId, participant: ParticipantId, seq: i64) {
+    /// Sends the read mark of a participant to the other subscribers.
+    pub fn send_receipt(&self, session: SessionId, participant: ParticipantId, seq: i64) {
         let receipt = Ephemeral::Receipt { session, participant, seq };
         self.send_here(&receipt);
         self.broker.publish(Signal::Ephemeral(receipt));
@@ -28,7 +28,7 @@ impl Hub {
         }
     }
 
-    /// Ends what `enter` began.
+    /// Removes a socket that `enter` has counted.
     pub fn exit(&self, session: SessionId, principal: PrincipalId) {
         if let Some(participant) = self.presence.leave(session, principal) {
             self.announce_presence(session, principal, participant, false);
@@ -65,7 +65,7 @@ impl Hub {
     /// Sends one frame with several changes of presence to every subscriber of a session.
     pub(super) fn send_presence_batch(&self, session: SessionId, changes: &[PresenceChange]) {
         let Some(topic) = self.topic(session) else { return };
-        let frame = crowd_frame(session, changes);
+        let frame = presence_batch_frame(session, changes);
         let message = || WorkerMessage::Ephemeral { session, frame: frame.clone(), except: None };
         topic.send_to_workers(&self.workers, message);
     }

@@ -25,7 +25,7 @@ pub struct LongPoll {
 }
 
 impl LongPoll {
-    /// Waits until the message has settled, as far as this node knows, or must be read from the store again. The gauge
+    /// Waits until an event shows that the message has settled, or it must be read from the store again. The gauge
     /// of waiting long-polls counts it only during this call, not while the store is read.
     pub async fn wait(&mut self) -> Wake {
         let _held = Held::new(&self.hub.metrics.waiters);

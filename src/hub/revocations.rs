@@ -42,7 +42,7 @@ impl Revocations {
         times.pop_front().is_some_and(|at| at.elapsed() < SAME_WITHIN)
     }
 
-    fn forget_old(&self) {
+    fn remove_old(&self) {
         self.announced.lock().retain(|_, times| {
             times.retain(|at| at.elapsed() < SAME_WITHIN);
             !times.is_empty()
@@ -85,8 +85,8 @@ async fn watch(Watch { hub, store, clock, started, seen }: &mut Watch) {
                     hub.revoke_here(&missed);
                 }
                 *seen = entries.into_iter().map(|(entry, _)| entry).collect();
-                hub.revocations.forget_old();
-                hub.revoked.forget_old();
+                hub.revocations.remove_old();
+                hub.revoked.remove_old();
             }
             Err(error) => hub.metrics.store_failed(During::Reconcile, &error, "cannot read recent revocations"),
         }

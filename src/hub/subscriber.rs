@@ -40,7 +40,7 @@ impl EndReason {
     }
 }
 
-/// How many events subscribers took, and how many they did not.
+/// Number of events that subscribers accepted, and of those they dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryCount {
     pub delivered: u64,
@@ -60,7 +60,7 @@ impl AddAssign for DeliveryCount {
 pub trait Subscriber: Connection {
     /// Delivers events of a session, in order.
     fn deliver(&self, session: SessionId, batch: &EventBatch) -> DeliveryCount;
-    /// Notes that a session's timeline is said to reach to `seq`.
+    /// Raises the high-water mark of a session's timeline to `seq`.
     fn note_high_water_mark(&self, session: SessionId, seq: i64);
     /// Sends an ephemeral frame; `false` if it was dropped.
     fn send_ephemeral(&self, frame: &Bytes) -> bool;

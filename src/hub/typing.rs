@@ -141,7 +141,7 @@ mod tests {
     impl Story {
         fn new() -> Self {
             let (show, shown) = mpsc::unbounded_channel();
-            let supervisor = Supervisor::new(Arc::new(crate::metrics::Metrics::new().expect("the names are good")));
+            let supervisor = Supervisor::new(Arc::new(crate::metrics::Metrics::new().expect("valid metric names")));
             let nodes = Arc::new_cyclic(|others: &std::sync::Weak<Vec<Typing>>| {
                 let node = |own: usize| {
                     let (others, show) = (others.clone(), show.clone());

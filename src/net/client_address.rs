@@ -37,7 +37,7 @@ fn client<'a>(
     nearest
 }
 
-/// A hop as proxies write it: an address, perhaps in brackets, perhaps with a port.
+/// Parses a hop: an address, optionally in brackets and with a port.
 fn address_of(hop: &str) -> Option<IpAddr> {
     let hop = hop.trim();
     let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
@@ -56,14 +56,14 @@ mod tests {
     }
 
     #[test]
-    fn only_trusted_proxies_are_believed() {
+    fn only_hops_of_trusted_proxies_count() {
         let forwarded = "1.1.1.1, 2.2.2.2, 10.0.0.2";
         assert_eq!(of("9.9.9.9", forwarded, &["10.0.0.1"]), "9.9.9.9");
         assert_eq!(of("10.0.0.1", forwarded, &["10.0.0.1"]), "10.0.0.2");
         assert_eq!(of("10.0.0.1", forwarded, &["10.0.0.1", "10.0.0.2"]), "2.2.2.2");
         assert_eq!(of("::ffff:10.0.0.1", forwarded, &["10.0.0.1", "10.0.0.2"]), "2.2.2.2");
         assert_eq!(of("10.0.0.1", "", &["10.0.0.1"]), "10.0.0.1");
-        // A hop that can't be read ends the walk: what stands left of it may be forged.
+        // An unparsable hop ends the search: addresses left of it may be forged.
         assert_eq!(of("10.0.0.1", "1.1.1.1, unknown", &["10.0.0.1"]), "10.0.0.1");
         assert_eq!(of("10.0.0.1", "1.1.1.1:4711", &["10.0.0.1"]), "1.1.1.1");
         assert_eq!(of("10.0.0.1", "[2001:db8::1]:4711", &["10.0.0.1"]), "2001:db8::");

@@ -103,7 +103,7 @@ mod tests {
     const HEAD: Duration = Duration::from_millis(30);
 
     #[tokio::test]
-    async fn an_idle_connection_waits_longer_than_a_head_may_take() {
+    async fn an_idle_connection_outlasts_the_head_timeout() {
         let head_timer = HeadTimer::within(HEAD);
         let begun = Instant::now();
         head_timer.note();
@@ -113,12 +113,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_head_that_has_begun_is_not_waited_for_as_long() {
+    async fn a_started_head_must_arrive_within_its_own_timeout() {
         let head_timer = HeadTimer::within(HEAD);
         let begun = Instant::now();
         let waiting = head_timer.sleep_until(begun + Duration::from_secs(3600));
         head_timer.note();
-        // It completes at all.
+        // The timer completes.
         waiting.await;
         assert!(begun.elapsed() >= HEAD);
     }

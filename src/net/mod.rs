@@ -1,4 +1,4 @@
-//! The connection under HTTP and WebSocket: its stream with its timeouts, the client's address, and which web pages may
+//! The connection below HTTP and WebSocket: the stream with its timeouts, the client's address, and the web origins that may
 //! open sockets.
 
 pub mod client_address;

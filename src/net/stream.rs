@@ -168,9 +168,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_flush_is_woken_by_a_disconnect() {
+    async fn a_disconnect_wakes_a_pending_flush() {
         let (mut watched, client) = pair().await;
-        watched.flush().await.expect("the client is there");
+        watched.flush().await.expect("the client is connected");
         let going = async {
             tokio::task::yield_now().await;
             drop(client);
@@ -184,7 +184,7 @@ mod tests {
         let (mut watched, mut client) = pair().await;
         client.write_all(b"more").await.expect("sent");
         watched.stream.readable().await.expect("it comes");
-        watched.flush().await.expect("the client is there");
+        watched.flush().await.expect("the client is connected");
         let mut read = [0; 4];
         watched.read_exact(&mut read).await.expect("it is there");
         assert_eq!(&read, b"more");
@@ -199,9 +199,9 @@ mod tests {
         });
         assert!(pending.await);
         drop(client);
-        watched.stream.readable().await.expect("the end comes");
+        watched.stream.readable().await.expect("a disconnect");
         // The pending read is woken, and reads the end.
-        watched.flush().await.expect("nothing to say");
+        watched.flush().await.expect("nothing to flush");
         assert_eq!(watched.read(&mut buffer).await.expect("the end"), 0);
     }
 
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(watched);
         let mut taken = Vec::new();
-        let end = client.read_to_end(&mut taken).await.expect_err("no proper end");
+        let end = client.read_to_end(&mut taken).await.expect_err("a reset");
         assert_eq!(end.kind(), io::ErrorKind::ConnectionReset);
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct ErrorReply {
 }
 
 impl ErrorReply {
-    /// The reply in the place of hyper's own, if `bytes` are such a reply. `line_read`: whether the request line was read to
+    /// The reply that replaces `bytes`, if these are an error reply of hyper. `line_read`: whether the request line was read to
     /// its end.
     pub(super) fn in_place_of(bytes: &[u8], line_read: bool) -> Option<Self> {
         if bytes.len() > LONGEST || !bytes.starts_with(b"HTTP/1.") || bytes.get(8..10) != Some(b" 4") {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_refusal_gets_a_body() {
+    fn an_error_reply_of_hyper_gets_a_body() {
         let bare = |status: &str| format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\ndate: now\r\n\r\n");
         let reply = reply_to(&bare("400 Bad Request"), true).expect("a reply");
         assert!(
@@ -114,12 +114,12 @@ mod tests {
     }
 
     #[test]
-    fn what_the_hub_says_goes_out_as_it_is() {
+    fn replies_of_the_hub_are_written_unchanged() {
         for text in [
             "HTTP/1.1 400 Bad Request\r\nx-request-id: 1\r\ncontent-length: 0\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
             "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
-            "HTTP/1.1 400 Bad Request, it said",
+            "HTTP/1.1 400 Bad Request, with more text",
             "{}",
             "",
         ] {

@@ -46,7 +46,7 @@ fn http(address: SocketAddr) -> String {
     origin_of(&format!("http://{}", SocketAddr::new(address.ip().to_canonical(), address.port())))
 }
 
-/// The origin of a URL, in the one form that browsers write: lower case, without the port that is its scheme's own.
+/// The origin of a URL as browsers send it: in lower case, without the scheme's default port.
 pub fn origin_of(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let authority = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_public_url_and_the_configured_ones_and_no_other() {
+    fn only_the_public_url_and_configured_origins_are_allowed() {
         let allowed = AllowedOrigins::new(
             Some("https://hub.example:443/base"),
             &["https://App.example".to_owned()],
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_public_url_it_is_the_address_that_the_hub_listens_on() {
+    fn without_a_public_url_the_listen_address_is_allowed() {
         let allowed = AllowedOrigins::new(None, &[], address("127.0.0.1:8080"));
         for good in ["http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"] {
             assert!(allowed.contains(good, None), "{good}");
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn on_every_address_it_is_the_one_that_the_connection_came_to() {
+    fn on_the_unspecified_address_the_local_address_of_the_connection_is_allowed() {
         let allowed = AllowedOrigins::new(None, &[], address("0.0.0.0:8080"));
         assert!(allowed.contains("http://192.0.2.7:8080", Some(address("192.0.2.7:8080"))));
         assert!(allowed.contains("http://192.0.2.7:8080", Some(address("[::ffff:192.0.2.7]:8080"))));

@@ -106,7 +106,7 @@ mod tests {
 
     const AFTER: Duration = Duration::from_secs(60);
 
-    /// Until when a write that can't be done now is waited for.
+    /// The deadline of a write that is pending now.
     async fn deadline(write_timeout: &mut WriteTimeout) -> Instant {
         poll_fn(|context| {
             let waits = write_timeout.watch::<()>(context, Poll::Pending).is_pending();
@@ -116,30 +116,30 @@ mod tests {
         write_timeout.timer.as_ref().expect("a timer").deadline()
     }
 
-    async fn waits_in_vain(write_timeout: &mut WriteTimeout) {
+    async fn write_fails(write_timeout: &mut WriteTimeout) {
         let outcome = poll_fn(|context| write_timeout.watch::<()>(context, Poll::Pending)).await;
         assert_eq!(outcome.expect_err("it fails").kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
-    async fn each_write_has_its_own_time() {
+    async fn each_write_has_its_own_timeout() {
         let mut write_timeout = WriteTimeout::new(AFTER, Cutoff::default());
         let first = deadline(&mut write_timeout).await;
         assert_eq!(deadline(&mut write_timeout).await, first, "it is the same write");
         let written = poll_fn(|context| write_timeout.watch(context, Poll::Ready(Ok(7))));
         assert_eq!(written.await.expect("it is written"), 7);
         assert!(deadline(&mut write_timeout).await > first);
-        waits_in_vain(&mut WriteTimeout::new(Duration::from_millis(10), Cutoff::default())).await;
+        write_fails(&mut WriteTimeout::new(Duration::from_millis(10), Cutoff::default())).await;
     }
 
     #[tokio::test]
-    async fn a_write_waits_no_longer_than_access_lasts() {
+    async fn a_pending_write_ends_soon_after_access_ends() {
         let mut write_timeout = WriteTimeout::new(AFTER, Cutoff::default());
         write_timeout.cutoff.set(sleep(Duration::from_millis(10)));
         let began = Instant::now();
-        waits_in_vain(&mut write_timeout).await;
+        write_fails(&mut write_timeout).await;
         assert!(began.elapsed() >= READ_GRACE && began.elapsed() < AFTER);
-        // A client that takes a little now and then gets no more time by that.
+        // Reading a part of the reply does not extend the deadline.
         write_timeout.timer = None;
         assert!(deadline(&mut write_timeout).await <= began + AFTER / 2);
         // The next reply has its own.

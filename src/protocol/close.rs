@@ -12,7 +12,7 @@ impl CloseCode {
         Self { code, reason }
     }
 
-    /// Every code with which the hub closes by itself. A client's own close is answered with its own code.
+    /// Every code with which the hub closes a socket. The reply to a client's close frame has the client's code.
     pub const ALL: &[Self] = &[
         Self::GOING_AWAY,
         Self::PROTOCOL,
@@ -30,8 +30,7 @@ impl CloseCode {
         Self::TOO_MANY_FRAMES,
     ];
 
-    /// Whether a client may come back and subscribe again with `after`; otherwise trying again as before leads to the
-    /// same end.
+    /// Whether a client may reconnect and subscribe again with `after`. Otherwise an unchanged retry fails in the same way.
     pub fn may_reconnect(self) -> bool {
         self.code == Self::GOING_AWAY.code || (4500..4600).contains(&self.code)
     }
@@ -49,9 +48,9 @@ impl CloseCode {
     pub const HEARTBEAT_MISSED: Self = Self::new(4502, "heartbeat missed");
     pub const TOKEN_EXPIRED: Self = Self::new(4504, "token expired");
     pub const AUTH_TIMEOUT: Self = Self::new(4508, "no authentication in time");
-    /// The same number as for too many frames, since it asks the client for the same: to come back later.
+    /// The same code as for too many frames: the client should retry later.
     pub const TOO_MANY_FAILURES: Self = Self::new(4529, "too many failed sign-ins");
-    /// And as for more sockets than a credential may have.
+    /// The limit of open connections of a credential is reached.
     pub const TOO_MANY_CONNECTIONS: Self = Self::new(4529, "too many connections");
     pub const TOO_MANY_FRAMES: Self = Self::new(4529, "too many frames");
 }

@@ -12,12 +12,12 @@ use utoipa::{PartialSchema, ToSchema};
 /// A row of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ErrorCode {
-    /// As it stands in `error.code`.
+    /// The value of `error.code`.
     pub name: &'static str,
     pub status: StatusCode,
     /// Closes a socket that cannot be authenticated because of this error.
     pub close: CloseCode,
-    /// Whether a socket's `error` frame may carry it. The others come of requests that have no frame.
+    /// Whether an `error` frame may have this code. The others belong to HTTP requests without a corresponding frame.
     in_frames: bool,
 }
 
@@ -26,7 +26,7 @@ impl ErrorCode {
         Self { name, status, close, in_frames: true }
     }
 
-    /// A code that only HTTP has.
+    /// A code that is used only over HTTP.
     const fn of_http(name: &'static str, status: StatusCode) -> Self {
         Self { name, status, close: CloseCode::NOT_AUTHENTICATED, in_frames: false }
     }
@@ -114,7 +114,7 @@ impl From<&Refusal> for ErrorCode {
     }
 }
 
-/// The `details` of `ALREADY_RESPONDED`: who answered first.
+/// The `details` of `ALREADY_RESPONDED`: the first response.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AlreadyResponded {
@@ -127,7 +127,7 @@ pub struct AlreadyResponded {
 /// The `details` of `LIMIT_REACHED`.
 #[derive(Serialize, ToSchema)]
 pub struct LimitReached {
-    /// What the space or the session may hold.
+    /// The quota of the space or session.
     pub limit: u64,
 }
 
@@ -140,7 +140,7 @@ pub fn details_schema() -> Schema {
         .into()
 }
 
-/// `{"code","message","details"?}`, as it stands in an HTTP error and in a socket's `error` frame.
+/// `{"code","message","details"?}`, the error object of HTTP replies and of `error` frames.
 pub fn error_object(refusal: &Refusal) -> Value {
     let mut object = json!({ "code": ErrorCode::from(refusal).name, "message": refusal.to_string() });
     match refusal {
@@ -163,14 +163,14 @@ pub(super) fn error_schema() -> ObjectBuilder {
     let codes = ErrorCode::ALL.iter().filter(|code| code.in_frames).map(|code| code.name);
     ObjectBuilder::new()
         .property("code", text().enum_values(Some(codes)))
-        .property("message", text().description(Some("What is wrong, for people.")))
+        .property("message", text().description(Some("Human-readable description of the error.")))
         .property(
             "details",
             Schema::from(OneOfBuilder::new().item(AlreadyResponded::schema()).item(LimitReached::schema()).build()),
         )
         .required("code")
         .required("message")
-        .description(Some("`details` stands with `ALREADY_RESPONDED` and `LIMIT_REACHED` alone."))
+        .description(Some("Only `ALREADY_RESPONDED` and `LIMIT_REACHED` have `details`."))
 }
 
 #[cfg(test)]

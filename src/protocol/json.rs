@@ -1,16 +1,16 @@
-//! Reads JSON so that an error names the field.
+//! Parses JSON; an error names the field.
 
 use crate::domain::Refusal;
 use serde::de::DeserializeOwned;
 
-/// Reads the JSON of an object into a type.
+/// Parses a JSON object into a type.
 pub fn parse_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
         if path != "." {
-            let problem = without_place(&inner);
+            let problem = without_line_and_column(&inner);
             let problem = if inner.is_data() { problem } else { format!("is not valid JSON: {problem}") };
             Refusal::Invalid(format!("Field '{path}': {problem}"))
         } else {
@@ -21,8 +21,8 @@ pub fn parse_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
     Ok(value)
 }
 
-/// serde's text without " at line 1 column 2", which means little in a body of one line.
-fn without_place(error: &serde_json::Error) -> String {
+/// serde's error without " at line 1 column 2", which is of no use for a body on one line.
+fn without_line_and_column(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }

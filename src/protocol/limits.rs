@@ -2,7 +2,7 @@
 
 /// Largest message from a client, in bytes of payload.
 pub const MAX_MESSAGE: usize = 64 * 1024;
-/// Most frames that wait for a slow client, and most bytes of them. Beyond it a socket reads back from the store.
+/// Most frames, and most bytes of frames, queued for a slow client. Further events are read from the store later.
 pub const MAX_QUEUED_FRAMES: usize = 1024;
 pub const MAX_QUEUED_BYTES: usize = 1024 * 1024;
 /// Most sessions that a socket may be subscribed to.
@@ -13,5 +13,5 @@ pub const MAX_UNREADABLE: u32 = 10;
 pub const HEARTBEAT_SECONDS: u64 = 25;
 pub const PONG_SECONDS: u64 = 10;
 pub const AUTH_SECONDS: u64 = 10;
-/// How long `typing:true` holds unless it is repeated.
+/// How long `typing:true` is valid unless it is repeated.
 pub const TYPING_LAPSE_MILLIS: u64 = 6000;

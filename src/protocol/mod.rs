@@ -1,5 +1,5 @@
-//! What crosses the wire, once for HTTP and WebSocket: bodies and pages, events, frames, errors and close codes, and the
-//! documents that describe them.
+//! The wire protocol of HTTP and WebSocket: bodies and pages, events, frames, errors and close codes, and the published
+//! documents.
 //!
 //! - [`body`] request bodies, [`page`] pages of lists, [`json`] reading JSON
 //! - [`event`] the events of timelines, [`frame`] the frames of sockets, [`rfc6455`] frames as bytes

@@ -1,4 +1,4 @@
-//! Pages of a list: `page` and `pageSize` in, `{data, total, page, pageSize}` out.
+//! Pages of a list: the parameters `page` and `pageSize`, and the reply `{data, total, page, pageSize}`.
 
 use serde::Serialize;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -41,8 +41,8 @@ impl IntoParams for PageRequest {
             parameter.description(Some(about)).schema(Some(schema)).build()
         };
         vec![
-            number("page", "Which page, from 1.", 1, None),
-            number("pageSize", "Entries on a page.", Self::DEFAULT_SIZE, Some(Self::MAX_SIZE)),
+            number("page", "Page number, from 1.", 1, None),
+            number("pageSize", "Entries per page.", Self::DEFAULT_SIZE, Some(Self::MAX_SIZE)),
         ]
     }
 }
@@ -53,7 +53,7 @@ impl IntoParams for PageRequest {
 pub struct Page<T> {
     #[schema(max_items = 100)]
     pub data: Vec<T>,
-    /// How many there are on all pages.
+    /// Number of entries on all pages.
     #[schema(minimum = 0)]
     pub total: i64,
     #[schema(minimum = 1)]

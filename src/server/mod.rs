@@ -39,7 +39,7 @@ pub struct Server {
     pub metrics_address: Option<SocketAddr>,
     pub context: Arc<Context>,
     stopped: TaskTracker,
-    /// Cancelled when the hub has stopped, which ends the listener of `/metrics`.
+    /// Cancelled when the hub has stopped; ends the listener of `/metrics`.
     gone: CancellationToken,
 }
 

@@ -54,7 +54,7 @@ pub(super) async fn of_outcome(app: &Context, scope: Scope, outcome: Outcome) ->
                 SavedReplyKind::Body(json) => Answer { status, json, replayed: true },
                 SavedReplyKind::Settled(session, message) => {
                     let message = message_of(app, scope, session, message).await?;
-                    // As it was then: its outcome may have been taken since.
+                    // As it was then: its outcome may have been acknowledged since.
                     Answer::of(status, &Message { acknowledged_at: None, ..message })?
                 }
                 SavedReplyKind::Acknowledged(session, message) => {

@@ -10,7 +10,7 @@ use crate::protocol::page::{Page, PageRequest};
 use crate::store::{DirectoryTx, StoreResult};
 use uuid::Uuid;
 
-/// Who changes the directory of a space, for the audit entries of that change.
+/// The author of a change of a space's directory, for its audit entries.
 pub struct AuditTrail {
     pub space: SpaceId,
     pub author: Author,
@@ -18,12 +18,12 @@ pub struct AuditTrail {
 }
 
 impl AuditTrail {
-    /// Of the command line and the first start.
+    /// The trail of the command line and of the first start.
     pub fn command_line(space: SpaceId) -> Self {
         Self { space, author: Author::command_line(), source: AuditSource::default() }
     }
 
-    /// Of a manager of a space.
+    /// The trail of a manager of a space.
     pub fn of(manager: &ManagerPrincipal, source: AuditSource) -> Self {
         Self { space: manager.space, author: manager.author(), source }
     }

@@ -19,7 +19,7 @@ use crate::store::{SavedReplyKind, SecretHash};
 use crate::timeline::Outcome;
 use std::sync::Arc;
 
-/// A guest token that an agent makes: who, and for which session.
+/// The context of a guest invitation: the inviting agent and the session.
 pub struct Inviting<'a> {
     pub principal: &'a Arc<Principal>,
     pub agent: &'a AgentPrincipal,
@@ -27,7 +27,7 @@ pub struct Inviting<'a> {
     pub source: &'a AuditSource,
 }
 
-/// Makes a guest token.
+/// Creates a guest token.
 pub async fn create(
     app: &Context,
     by: Inviting<'_>,
@@ -49,7 +49,7 @@ pub async fn create(
             expires_at,
             created_by: principal.author(),
             limit: app.config.quotas.session_guests,
-            // A key with `space` speaks for the whole space, any other for its agent alone.
+            // A key with `space` acts for the whole space, any other key only for its agent.
             answers_agent: (agent.permission < Permission::Space).then_some(agent.agent),
             has_default_name,
         }),

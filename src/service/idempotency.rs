@@ -28,7 +28,7 @@ impl IdempotencyKey {
         Self { key, route, credential }
     }
 
-    /// The form that the timeline's writer takes; `digest` stands for the request.
+    /// The key in the form of the timeline's writer; `digest` identifies the request.
     pub fn of(&self, principal: &Principal, digest: SecretHash) -> Option<Idempotency> {
         let credential = Idempotency::credential_of(principal);
         Some(Idempotency::new(credential, &self.route, self.key.clone()?, digest))
@@ -73,7 +73,7 @@ impl IdempotencyKey {
 }
 
 /// The first reply to a request that cannot be carried out, or not any more: a participant that it names may have left
-/// since. Where there is no first reply, `refusal` stands.
+/// since. Without a first reply, the result is `refusal`.
 pub async fn recall(
     app: &Context,
     principal: &Arc<Principal>,
@@ -82,7 +82,7 @@ pub async fn recall(
 ) -> Result<Outcome, Refusal> {
     let Some(idempotency) = idempotency else { return Err(refusal) };
     let request = Request {
-        // Of no session at all, and so of no space.
+        // The request has no session, and so no space.
         space: SpaceId(Uuid::nil()),
         session: SessionId::new(),
         by: By::Principal(Arc::clone(principal)),
@@ -95,7 +95,7 @@ pub async fn recall(
 /// Whether a change of the directory is to be made.
 pub enum Begun {
     New(DirectoryChange),
-    /// It was made before: the body of the first reply, with an empty place where its secret stood.
+    /// It was made before: the body of the first reply, without its secret.
     Replay(Value),
 }
 
@@ -115,7 +115,7 @@ impl DirectoryChange {
     }
 }
 
-/// The answer to a request that made something: `secret` is put behind the text of a field of its body.
+/// The answer to a request that created a secret, which is appended to a field of the body.
 pub fn with_secret(mut body: Value, field: &str, secret: &Secret) -> Answer {
     if let Some(text) = body[field].as_str() {
         body[field] = format!("{text}{}", secret.as_str()).into();

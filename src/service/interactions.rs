@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 const MISSING: Refusal = Refusal::NotFound("Interaction");
 
-/// Opens an interaction: a session and the message in it that asks, in one transaction.
+/// Opens an interaction: a session and its question, in one transaction.
 pub async fn open(
     app: &Context,
     principal: &Arc<Principal>,
@@ -42,7 +42,7 @@ pub async fn cancel(
     as_left(app, principal.scope(), 200, outcome).await
 }
 
-/// Notes that the asking agent has taken the outcome.
+/// Records that the asking agent has processed the outcome.
 pub async fn acknowledge(
     app: &Context,
     principal: &Arc<Principal>,

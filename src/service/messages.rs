@@ -21,7 +21,7 @@ pub async fn post(
     match sessions::command(app, principal, session, Command::Post(message), idempotency).await? {
         Outcome::Posted { json, last_seq, reader } => {
             if let Some(reader) = reader {
-                app.hub.show_receipt(session, reader, last_seq);
+                app.hub.send_receipt(session, reader, last_seq);
             }
             Ok(Answer::created(json))
         }
@@ -58,7 +58,7 @@ pub async fn cancel(
     answer::of_outcome(app, principal.scope(), outcome).await
 }
 
-/// Notes that the asking agent has taken the outcome of a question. With `exclusive` all but the first are refused.
+/// Records that the asking agent has processed the outcome of a question. With `exclusive` all but the first are refused.
 pub async fn acknowledge(
     app: &Context,
     principal: &Arc<Principal>,

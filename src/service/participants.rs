@@ -37,7 +37,7 @@ pub async fn add(
 ) -> Result<Answer, Refusal> {
     draft.named("")?;
     let member = async {
-        // A caller that may not see the session must not learn from it what the directory holds.
+        // A caller without access to the session must not be able to query the directory through it.
         app.store.head(principal.scope(), session).await?.ok_or(Refusal::NotFound("Session"))?;
         resolution::resolve(app, principal.space(), &draft, "").await
     };
@@ -97,7 +97,7 @@ pub async fn mark_read(app: &Context, principal: &Principal, session: SessionId,
     let mark = app.store.mark_read(principal.scope(), session, principal.id(), seq).await?;
     let mark = mark.ok_or(Refusal::NotFound("Session"))?;
     if mark.moved {
-        app.hub.show_receipt(session, mark.participant, mark.seq);
+        app.hub.send_receipt(session, mark.participant, mark.seq);
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Ending access: keys, agents, humans, spaces, and the live connections that rest on them.
+//! Revocation: keys, agents, humans, spaces, and the live connections that depend on them.
 
 use super::{audit, sessions};
 use crate::context::Context;
@@ -93,7 +93,7 @@ async fn end(
     let guests = revoked.guests.iter().map(|guest| guest.id.0);
     let humans = revoked.humans.iter().map(|human| human.0);
     take_effect(app, keys.chain(guests).chain(humans).chain([id.into()]));
-    // Their tokens are void already. That they leave their sessions is shown to the other participants.
+    // Their tokens are revoked already. The other participants get an event that they have left.
     let leave = |guest: &GuestOf| {
         let command = Command::RemoveParticipant(WhichParticipant::Guest(guest.id));
         sessions::system_command(app, guest.space, guest.session, command)

@@ -47,7 +47,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
 /// Settings of each connection. They are set by statements, since connection poolers reject or drop the start-up parameter
 /// `options`; a pooler in session mode resets them.
 ///
-/// With `synchronous_commit` a reply is sent after the commit is on disk, whatever the server's default. After the three
+/// With `synchronous_commit` a reply is sent after the commit is on disk, regardless of the server's default. After the three
 /// timeouts callers get 503; they also make PostgreSQL release the locks of a node that hangs before others that wait for
 /// them give up. By the keepalives PostgreSQL notices within half a minute that a node is gone.
 const SESSION_SETTINGS: &str = "SET synchronous_commit = on; SET timezone = 'UTC'; \

@@ -29,7 +29,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_burst_passes_then_the_rate_holds() {
+    fn frames_are_limited_to_a_burst_and_then_the_rate() {
         let now = Instant::now();
         let mut frame_rate = FrameRate::new(Some(RateLimit { per_second: 10, burst: 20 }), now);
         assert_eq!((0..100).filter(|_| frame_rate.allows(now)).count(), 20);

@@ -1,4 +1,4 @@
-//! The frames that wait to be written to one socket, bounded in number and bytes. It has no socket itself.
+//! The queue of frames to be written to one socket, bounded in frames and bytes. It does no I/O.
 
 use crate::protocol::limits::{MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES};
 use bytes::{Buf, Bytes};
@@ -57,7 +57,7 @@ impl Outbox {
         self.push(rest, frames);
     }
 
-    /// Fills `slices` with the next bytes to write; returns how many pieces there are.
+    /// Fills `slices` with the next bytes to write; returns the number of slices.
     pub fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
         for (slot, (bytes, _)) in slices.iter_mut().zip(&self.chunks) {

@@ -1,4 +1,4 @@
-//! The protocol's state machine, without a socket: a frame in, what to do out.
+//! The protocol's state machine, without I/O: turns frames into effects.
 
 use crate::domain::Refusal;
 use crate::protocol::close::CloseCode;
@@ -7,7 +7,7 @@ use crate::protocol::frame::client::{ClientFrame, FrameError, parse};
 use crate::protocol::frame::hub::reply;
 use crate::protocol::limits::MAX_UNREADABLE;
 
-/// What the connection is to do.
+/// An action for the connection.
 #[derive(Debug)]
 pub enum Effect {
     /// Send this text.
@@ -83,7 +83,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn nothing_works_before_auth() {
+    fn frames_before_auth_are_refused() {
         let mut state = ProtocolState::default();
         let Effect::Reply(text) = state.on_text(br#"{"type":"ping","id":1}"#) else { panic!("a reply") };
         assert!(text.contains("UNAUTHORIZED") && text.contains(r#""id":1"#), "{text}");
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_comes_back_as_it_was_sent() {
+    fn a_reply_echoes_the_id() {
         let mut state = ProtocolState::default();
         state.authenticated();
         for id in ["123456789012345678901234567890", "-0", "1.50", "1E40", r#""a\u0000b""#, "null"] {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_unreadable_frames_in_a_row_end_it() {
+    fn ten_unreadable_frames_in_a_row_close_the_connection() {
         let mut state = ProtocolState::default();
         state.authenticated();
         for round in 0..2 {
@@ -150,7 +150,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_makes_it_panic(text in "\\PC{0,80}", bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+        fn arbitrary_frames_do_not_panic(text in "\\PC{0,80}", bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             let mut state = ProtocolState::default();
             state.authenticated();
             let _ = state.on_text(text.as_bytes());

@@ -20,7 +20,7 @@ const PROTOCOL: &str = "hiloop.v1";
 /// Replies to the handshake, and serves the connection in a task of its own.
 pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal> {
     if request.version() < Version::HTTP_11 {
-        return Err(Refusal::Invalid("This path speaks WebSocket, which needs HTTP/1.1".to_owned()));
+        return Err(Refusal::Invalid("A WebSocket handshake requires HTTP/1.1".to_owned()));
     }
     let headers = request.headers();
     let key = websocket_key(headers)?;
@@ -44,7 +44,7 @@ pub async fn upgrade(app: App, mut request: Request) -> Result<Response, Refusal
         // The client may have gone before the upgrade.
         let Ok(upgraded) = upgrade.await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<ClientStream>>() else {
-            return tracing::error!("an upgraded connection is none of the hub's");
+            return tracing::error!("an upgraded connection has an unexpected type");
         };
         // Copied, since it may be a small part of a large buffer that would live as long as the socket.
         let early = parts.read_buf.to_vec();
@@ -75,7 +75,7 @@ fn websocket_key(headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
             .any(|token| token.trim().eq_ignore_ascii_case(wanted))
     };
     if !has(header::CONNECTION, "upgrade") || !has(header::UPGRADE, "websocket") {
-        return Err(Refusal::Invalid("This path speaks WebSocket: 'Upgrade: websocket' is required".to_owned()));
+        return Err(Refusal::Invalid("Header 'Upgrade: websocket' is required".to_owned()));
     }
     if !has(header::SEC_WEBSOCKET_VERSION, "13") {
         return Err(Refusal::Invalid("Header 'Sec-WebSocket-Version' must be 13".to_owned()));
@@ -94,7 +94,10 @@ fn check_origin(app: &App, request: &Request) -> Result<(), Refusal> {
     if app.config.allowed_origins.contains(origin.to_str().unwrap_or_default(), local) {
         return Ok(());
     }
-    Err(Refusal::Forbidden("This origin may not open sockets; HILOOP_PUBLIC_URL and HILOOP_CORS_ORIGINS do".to_owned()))
+    Err(Refusal::Forbidden(
+        "This origin is not allowed to open sockets; HILOOP_PUBLIC_URL and HILOOP_CORS_ORIGINS set the allowed origins"
+            .to_owned(),
+    ))
 }
 
 /// The principal of the credential in the headers; `None` if the client authenticates by its first frame.

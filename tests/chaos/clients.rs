@@ -1,4 +1,4 @@
-//! Those who write: each tries until it has an answer, at whichever node, with the same key.
+//! The writing clients: each retries with the same idempotency key, at random nodes, until it gets a definite reply.
 
 use super::dice::Dice;
 use super::history::{Acknowledged, History, Lapse, Race};
@@ -16,10 +16,10 @@ use tokio::time::{sleep, timeout};
 
 /// How long one request may take before a client tries another node.
 const TRY_FOR: Duration = Duration::from_secs(8);
-/// How long a client goes on without an answer before that is a failure.
+/// Time without a definite reply after which a client reports a failure.
 const GIVE_UP: Duration = Duration::from_secs(60);
 
-/// What all clients share.
+/// The shared state of all clients.
 pub struct World {
     pub history: History,
     pub bases: Vec<String>,
@@ -28,7 +28,7 @@ pub struct World {
     pub people: Vec<Client>,
 }
 
-/// One request of somebody: what it is, and where it is tried.
+/// One request of a client, with its target nodes.
 struct Request<'a> {
     client: &'a Client,
     session: &'a str,
@@ -46,7 +46,7 @@ impl World {
         (node, Client { base: self.bases[node].clone(), ..client.clone() })
     }
 
-    /// Tries until the hub gives a definite answer. `None`: it never did, which is noted as a failure.
+    /// Retries until the hub gives a definite reply. `None` if it did not, which is recorded as a failure.
     async fn insist(&self, mut request: Request<'_>) -> Option<Reply> {
         let Request { session, path, .. } = request;
         let started = tokio::time::Instant::now();
@@ -97,7 +97,7 @@ impl World {
         answer
     }
 
-    /// What everybody does who reads what is there.
+    /// Reads the current state.
     pub async fn read(&self, dice: &Dice, number: u64, session: &str, path: &str) -> Option<Value> {
         let (who, retries) = ("the judge".to_owned(), dice.retries(number));
         let request = Request { client: &self.agent, session, path, body: None, who, retries };
@@ -110,7 +110,7 @@ impl World {
     }
 }
 
-/// One client, with all that it does.
+/// One client and its operations.
 pub struct Writer {
     pub world: Arc<World>,
     pub dice: Dice,
@@ -129,7 +129,7 @@ impl Writer {
         Self { world: Arc::clone(world), dice, number: 0 }
     }
 
-    /// What it does next, unless all is over.
+    /// The next operation, unless the run is over.
     fn next(&mut self) -> Option<Operation> {
         if self.world.history.is_over() {
             return None;
@@ -144,7 +144,7 @@ impl Writer {
         sleep(Duration::from_millis(operation.random.gen_range(50..400))).await;
     }
 
-    /// Posts (or gets, without a body) as part of an operation; `part` tells its requests from each other.
+    /// Posts (or gets, without a body) as part of an operation; `part` distinguishes its requests.
     async fn insist(
         &self,
         (operation, part): (&Operation, u64),
@@ -153,7 +153,7 @@ impl Writer {
         body: Option<&Value>,
     ) -> Option<Reply> {
         let (who, number) = (self.dice.who, operation.number);
-        // Unlike the operation's own choices these depend on nothing that happens.
+        // Unlike the operation's own choices, these do not depend on the course of the run.
         let retries = Dice::new(self.dice.operation(number).r#gen(), part).retries(who);
         let body = body.map(|body| (body, format!("{who}-{number}-{part}-{:032x}", retries.clone().r#gen::<u128>())));
         let who = format!("client {who}, operation {number}.{part}");
@@ -182,7 +182,7 @@ impl Writer {
         Some(message)
     }
 
-    /// Writes what nobody has to answer.
+    /// Posts messages that require no answer.
     pub async fn write(mut self) {
         while let Some(mut operation) = self.next() {
             self.say(&mut operation, json!({})).await;
@@ -190,7 +190,7 @@ impl Writer {
         }
     }
 
-    /// Asks what three people answer at once, at different nodes.
+    /// Posts questions that three people answer concurrently, at different nodes.
     pub async fn race(mut self) {
         while let Some(mut operation) = self.next() {
             let Some(question) = self.say(&mut operation, json!({ "responseRequired": true })).await else {
@@ -203,12 +203,12 @@ impl Writer {
                 .map(|(part, person)| self.insist((&operation, part), person, &path, Some(&body)));
             let replies = join_all(answers).await;
             let (session, history) = (operation.session.clone(), &self.world.history);
-            let mut race = Race { session: session.clone(), question, won: Vec::new(), told: Vec::new() };
+            let mut race = Race { session: session.clone(), question, won: Vec::new(), reported: Vec::new() };
             for reply in replies.into_iter().flatten() {
                 match (reply.status, reply.body["error"]["code"].as_str()) {
                     (201, _) => race.won.push(text(&reply.body["id"]).to_owned()),
                     (409, Some("ALREADY_RESPONDED")) => {
-                        race.told.push(text(&reply.body["error"]["details"]["responseMessageId"]).to_owned());
+                        race.reported.push(text(&reply.body["error"]["details"]["responseMessageId"]).to_owned());
                     }
                     _ => history.wrong(&session, format!("an answer got {}: {}", reply.status, reply.body)),
                 }
@@ -219,7 +219,7 @@ impl Writer {
         }
     }
 
-    /// Asks what nobody answers in time.
+    /// Posts questions that expire without an answer.
     pub async fn lapse(mut self) {
         while let Some(mut operation) = self.next() {
             let millis = operation.random.gen_range(500..3000);
@@ -233,7 +233,7 @@ impl Writer {
         }
     }
 
-    /// Asks, waits for the answer by long-polls, and is answered by somebody else; again and again.
+    /// Repeatedly posts a question, waits for the answer by long-poll, and has another client answer it.
     pub async fn ask(mut self) {
         while let Some(mut operation) = self.next() {
             let Some(question) = self.say(&mut operation, json!({ "responseRequired": true })).await else {
@@ -259,7 +259,7 @@ impl Writer {
                 }
             };
             let (answer, waited) = tokio::join!(answering, waiting);
-            // Without an answer that is noted already.
+            // A missing reply is recorded already.
             let (Some(answer), Some(waited)) = (answer, waited) else { continue };
             let won = (answer.status, &waited.body["status"], &waited.body["response"]["messageId"]);
             if won != (201, &json!("Completed"), &answer.body["id"]) {

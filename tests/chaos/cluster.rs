@@ -1,4 +1,4 @@
-//! Three nodes of the built program over a PostgreSQL and a Redis of their own, and what can happen to them.
+//! Three nodes of the built program over their own PostgreSQL and Redis, and the faults that are injected.
 
 use super::history::History;
 use crate::support::process::{Process, hiloop};
@@ -18,7 +18,7 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 
 pub struct Cluster {
     nodes: Vec<Node>,
-    /// Where each node is, whenever it is there.
+    /// The addresses of the nodes.
     ports: Vec<Port>,
     postgres: Postgres,
     redis: Redis,
@@ -28,12 +28,12 @@ pub struct Cluster {
 
 enum Node {
     Runs(Process),
-    /// Its supervisor starts it until it runs.
+    /// Its supervisor restarts it until it runs.
     Starts(JoinHandle<Process>),
     Killed,
 }
 
-/// Something that happens to one part, and its mending.
+/// A fault of one component, and its repair.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     /// SIGKILL of a node, and its start.
@@ -48,14 +48,14 @@ enum Fault {
     },
 }
 
-/// A fault that lasts so long, and when it begins.
+/// A fault with its start and duration.
 struct Planned {
     at: Duration,
     hold: Duration,
     fault: Fault,
 }
 
-/// What may happen at one time. The parts are independent of each other: a node may start while Redis or PostgreSQL is
+/// The faults of one round. The components are independent: a node may start while Redis or PostgreSQL is
 /// away.
 fn plan(random: &mut StdRng) -> Vec<Planned> {
     let mut faults = Vec::new();
@@ -68,7 +68,7 @@ fn plan(random: &mut StdRng) -> Vec<Planned> {
     };
     for node in nodes.into_iter().take(hit) {
         if random.gen_range(0..3) == 0 {
-            // Long enough for the others to notice that it does not answer.
+            // Long enough for the others to detect that it does not respond.
             faults.push((Fault::Stop(node), 5_000));
         } else {
             faults.push((Fault::Kill(node), random.gen_range(100..2_500)));
@@ -131,7 +131,7 @@ impl Cluster {
         self.ports.iter().map(|port| format!("http://{}", port.address())).collect()
     }
 
-    /// Lets something happen, and mends it.
+    /// Injects a fault, and repairs it.
     pub async fn suffer(&mut self, random: &mut StdRng, history: &History) {
         let mut steps = Vec::new();
         for Planned { at, hold, fault } in plan(random) {
@@ -197,14 +197,14 @@ impl Cluster {
         assert!(sent.success());
     }
 
-    /// What the nodes logged.
+    /// The logs of the nodes.
     pub fn logs(&self) -> String {
         let read = |node| std::fs::read_to_string(self.folder.path().join(format!("node-{node}.log")));
         (0..NODES).map(|node| read(node).unwrap_or_default()).collect()
     }
 }
 
-/// Starts a node again and again until it runs: one that finds no PostgreSQL ends.
+/// Restarts a node until it runs: it exits while PostgreSQL is unavailable.
 fn supervise(command: &mut Command) -> Process {
     let until = Instant::now() + START_WITHIN;
     loop {

@@ -1,9 +1,9 @@
-//! Where chance comes from: each choice follows from the seed of the run, from who makes it, and from how many they
-//! made before. So a seed repeats a run's choices, whatever was slow, refused or tried again in between.
+//! Deterministic random choices: each depends on the seed of the run, the client, and the number of its earlier choices.
+//! So a seed repeats the choices of a run, regardless of delays, refusals and retries.
 
 use rand::{SeedableRng, rngs::StdRng};
 
-/// What a choice is for, so that one doesn't shift another.
+/// The purpose of a choice, so that the sequences are independent.
 #[derive(Clone, Copy)]
 enum For {
     Operation,
@@ -22,12 +22,12 @@ impl Dice {
         Self { seed, who }
     }
 
-    /// What they do for the `number`th time.
+    /// The `number`th operation.
     pub fn operation(&self, number: u64) -> StdRng {
         self.of(number, For::Operation)
     }
 
-    /// Where they try it, and how long they wait in between: as often as it takes.
+    /// The target nodes and the delays of retries.
     pub fn retries(&self, number: u64) -> StdRng {
         self.of(number, For::Retries)
     }

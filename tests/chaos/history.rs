@@ -1,11 +1,11 @@
-//! What happened, so that a failure can show it: the faults, each operation with all its attempts, and what was found
-//! wrong.
+//! The history of a run, for the report of a failure: the faults, each operation with all its attempts, and the
+//! violations.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long after a fault everything has to be as if there had been none: a tick, and connections that are made anew.
+/// Recovery time after a fault: a reconcile tick and reconnects.
 const SETTLE: Duration = Duration::from_secs(3);
 
 /// A message that the hub said it had stored.
@@ -18,18 +18,18 @@ pub struct Acknowledged {
     pub at: Instant,
 }
 
-/// Several answers to one question that were given at once.
+/// Concurrent answers to one question.
 #[derive(Clone, Debug)]
 pub struct Race {
     pub session: String,
     pub question: String,
     /// The ids of the answers that were accepted.
     pub won: Vec<String>,
-    /// The winners' ids, as those were told who came too late.
-    pub told: Vec<String>,
+    /// The ids of the winners, from the errors of the late answers.
+    pub reported: Vec<String>,
 }
 
-/// A question that nobody answers before its deadline.
+/// A question that expires without an answer.
 #[derive(Clone, Debug)]
 pub struct Lapse {
     pub session: String,
@@ -43,11 +43,11 @@ pub struct History {
     pub races: Mutex<Vec<Race>>,
     pub lapses: Mutex<Vec<Lapse>>,
     wrong: Mutex<Vec<(String, String)>>,
-    /// When there was no fault, from its settling to the next one; the last may still last.
+    /// Periods without a fault; the last one may be open.
     calm: Mutex<Vec<(Instant, Option<Instant>)>>,
-    /// How often a client had to try again.
+    /// Number of retries of clients.
     pub retries: AtomicUsize,
-    /// How often a reader resumed where it had been.
+    /// Number of times that a reader resumed.
     pub resumes: AtomicUsize,
     over: AtomicBool,
 }
@@ -82,18 +82,18 @@ impl History {
 
     /// The last fault has been mended.
     pub fn calm(&self) {
-        self.fault("all is well");
+        self.fault("no fault");
         self.calm.lock().expect("no panic").push((Instant::now() + SETTLE, None));
     }
 
-    /// What is late from now on may be late.
+    /// Delays are allowed from now on.
     pub fn disturbed(&self) {
         if let Some((_, until @ None)) = self.calm.lock().expect("no panic").last_mut() {
             *until = Some(Instant::now());
         }
     }
 
-    /// How late something is, that became so at `since` and was over at `at`, as far as there was no fault meanwhile.
+    /// The delay from `since` to `at`, without the time of faults.
     pub fn delay(&self, since: Instant, at: Instant) -> Option<Duration> {
         let calm = self.calm.lock().expect("no panic");
         let within =
@@ -106,13 +106,13 @@ impl History {
         self.retries.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Notes a broken promise.
+    /// Records a violated guarantee.
     pub fn wrong(&self, session: &str, what: String) {
         self.note(session, format!("WRONG: {what}"));
         self.wrong.lock().expect("no panic").push((session.to_owned(), what));
     }
 
-    /// No more faults, and no more new work.
+    /// Ends the injection of faults and new operations.
     pub fn end(&self) {
         self.over.store(true, Ordering::SeqCst);
     }
@@ -121,7 +121,7 @@ impl History {
         self.over.load(Ordering::SeqCst)
     }
 
-    /// Fails with the faults and the history of each session in which a promise was broken.
+    /// Fails with the faults and the history of each session with a violation.
     pub fn judge(&self) {
         let wrong = self.wrong.lock().expect("no panic");
         if wrong.is_empty() {
@@ -134,6 +134,6 @@ impl History {
             }
         }
         let listed: Vec<_> = wrong.iter().map(|(session, what)| format!("{session}: {what}")).collect();
-        panic!("{} broken promises:\n{}", listed.len(), listed.join("\n"));
+        panic!("{} violations:\n{}", listed.len(), listed.join("\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! What is looked at when all is over: what is stored, what each reader had and when, and what the nodes logged.
+//! The verification at the end of a run: the stored events, the events of each reader with their times, and the logs.
 
 use super::clients::World;
 use super::dice::Dice;
@@ -11,12 +11,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Who rolls the dice for those who look.
+/// The number of the random sequence of the verification.
 const JUDGE: u64 = u64::MAX - 1;
 /// How long the last deadlines may take to pass.
 const SETTLE_WITHIN: Duration = Duration::from_secs(30);
-/// How late an event may reach a reader while nothing has happened to the cluster for some seconds: on two cores that
-/// all of this shares.
+/// Maximum delay of an event to a reader in a period without faults, on two shared cores.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
 /// The timelines as they are stored, by session.
@@ -33,7 +32,7 @@ pub async fn settled_timelines(world: &World) -> Stored {
                 break;
             }
             if Instant::now() > until {
-                world.history.wrong(session, format!("messages are pending for ever: {head}"));
+                world.history.wrong(session, format!("messages stay pending: {head}"));
                 break;
             }
             sleep(Duration::from_millis(50)).await;
@@ -61,7 +60,7 @@ async fn timeline(world: &World, dice: &Dice, session: &str) -> Option<Vec<Value
     }
 }
 
-/// A reader has had exactly what is stored.
+/// Checks that a reader has received exactly the stored events.
 pub fn compare(world: &World, reader: &Reader, stored: &Stored) {
     let session = &reader.progress.session;
     let Some(events) = stored.get(session) else { return };
@@ -73,7 +72,7 @@ pub fn compare(world: &World, reader: &Reader, stored: &Stored) {
     }
 }
 
-/// How long messages took from their acknowledgement to each reader, while nothing happened to the cluster.
+/// The delays from the acknowledgement of messages to each reader, in periods without faults.
 pub struct Delays {
     acknowledged: HashMap<String, Vec<Acknowledged>>,
     measured: usize,
@@ -102,7 +101,7 @@ impl Delays {
                 self.worst = Some((delay, format!("{session}, {} to {name}", message.seq)));
             }
             if delay > AT_ONCE {
-                world.history.wrong(session, format!("{} took {delay:?} to {name} though all was well", message.seq));
+                world.history.wrong(session, format!("{} took {delay:?} to {name} without a fault", message.seq));
             }
         }
     }
@@ -110,14 +109,14 @@ impl Delays {
     pub fn judge(&self, world: &World) {
         let what = match &self.worst {
             Some((worst, whose)) => format!("the slowest of {} ways took {worst:?}: {whose}", self.measured),
-            None => "no way was measured: there was no calm".to_owned(),
+            None => "no delay was measured: there was no period without faults".to_owned(),
         };
-        println!("while all was well {what}");
+        println!("without a fault {what}");
         world.history.note("", what);
     }
 }
 
-/// What is stored is what was acknowledged, once each, settled once each.
+/// Checks that each acknowledged message is stored once and settled once.
 pub fn check(world: &World, stored: &Stored) {
     let history = &world.history;
     let mut contents: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
@@ -161,7 +160,7 @@ pub fn check(world: &World, stored: &Stored) {
         settlings.get(question).is_some_and(|events| events.iter().all(|event| event["type"] == kind))
     };
     for race in history.races.lock().expect("no panic").iter() {
-        let one = race.won.len() == 1 && race.told.iter().all(|told| *told == race.won[0]);
+        let one = race.won.len() == 1 && race.reported.iter().all(|reported| *reported == race.won[0]);
         if !one || !settled(&race.question, "message.completed") {
             history.wrong(&race.session, format!("{race:?}"));
         }
@@ -173,7 +172,7 @@ pub fn check(world: &World, stored: &Stored) {
     }
 }
 
-/// Says how much was done, and what the nodes logged of errors.
+/// Prints a summary of the run, and the errors in the logs of the nodes.
 pub fn report(world: &World, stored: &Stored, logs: &str) {
     let history = &world.history;
     println!(

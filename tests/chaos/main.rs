@@ -1,9 +1,9 @@
-//! Three nodes, and everything that can happen to them: whatever was acknowledged is stored once, whoever reads gets
-//! every event once and in order, every question is settled once; and while nothing happens, everything comes at once.
+//! Chaos test of three nodes: acknowledged messages are stored once, readers get every event once and in order, every
+//! question is settled once; and without faults, delivery is immediate.
 //!
 //! A program of its own, so that it has the machine to itself. `HILOOP_CHAOS_SECONDS` says how long it goes on,
-//! `HILOOP_TEST_SEED` repeats the faults and choices of a run. Whatever goes wrong, even in here, is noted and the run
-//! goes on to its judgement, which shows the history of what was broken.
+//! `HILOOP_TEST_SEED` repeats the faults and choices of a run. Every failure is recorded and the run continues to its
+//! verification, which prints the history of the violations.
 #![allow(clippy::disallowed_methods)] // tests start tasks that end with them
 
 mod clients;
@@ -32,19 +32,19 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 
 const SESSIONS: usize = 20;
-/// Those who write, of each kind: 60 in all.
+/// Number of writers of each kind: 60 in total.
 const WRITERS: u64 = 20;
 const RACERS: u64 = 10;
 const LAPSERS: u64 = 10;
 const ASKERS: u64 = 20;
-/// Those who do nothing but read: 300 in all. The askers' long-polls come on top.
+/// Number of readers: 300 in total, in addition to the long-polls of the askers.
 const SOCKETS: u64 = 235;
 const STREAMS: u64 = 65;
 const PEOPLE: usize = 3;
 const DEFAULT_SECONDS: u64 = 45;
-/// How long everything may take to come to rest once nothing happens any more.
+/// Time to quiesce after the last fault.
 const REST: Duration = Duration::from_secs(60);
-/// Who rolls the dice for what happens to the cluster; the others are numbered from zero.
+/// The number of the random sequence of the faults; those of the clients are numbered from zero.
 const FATE: u64 = u64::MAX;
 /// After every so many rounds of faults there is a longer time without any.
 const LONG_REST_EVERY: u64 = 3;
@@ -86,7 +86,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
-/// What a task has come to; a panic, or that it doesn't end in time, is noted as wrong.
+/// The result of a task; a panic or timeout is recorded as a failure.
 async fn outcome<T>(task: JoinHandle<T>, until: tokio::time::Instant, world: &World, who: (&str, &str)) -> Option<T> {
     let (session, name) = who;
     let abort = task.abort_handle();
@@ -98,7 +98,7 @@ async fn outcome<T>(task: JoinHandle<T>, until: tokio::time::Instant, world: &Wo
         }
         Err(_) => {
             abort.abort();
-            world.history.wrong(session, format!("{name} has not come to its end"));
+            world.history.wrong(session, format!("{name} did not end in time"));
         }
     }
     None
@@ -149,7 +149,7 @@ async fn whatever_happens_to_three_nodes_nothing_is_lost_or_doubled() {
         let mut random = fate.operation(round);
         let suffered = AssertUnwindSafe(cluster.suffer(&mut random, history)).catch_unwind().await;
         if let Err(panic) = suffered {
-            history.wrong("", format!("the faults came to an end: {}", message(&*panic)));
+            history.wrong("", format!("the injection of faults ended: {}", message(&*panic)));
             break;
         }
         cluster.rest(&mut random, round % LONG_REST_EVERY == 0).await;
@@ -163,7 +163,7 @@ async fn whatever_happens_to_three_nodes_nothing_is_lost_or_doubled() {
 
     let stored = judge::settled_timelines(&world).await;
     for (session, head) in world.sessions.iter().zip(&heads) {
-        // Of a session that can't be read no reader has to have anything.
+        // Readers of a session that can't be read are not checked.
         let events = stored.get(session).map_or(1, Vec::len);
         head.store(i64::try_from(events).expect("a length"), Ordering::SeqCst);
     }

@@ -1,5 +1,5 @@
-//! Those who read one session, by a socket or an event stream, at whichever node; whenever it breaks they resume
-//! behind the last event that they have. Only what the contract gives as a reason to come again is one.
+//! The readers of one session, over a socket or an event stream at a random node. After a disconnect they resume after
+//! their last event. Only documented reasons for a reconnect are accepted.
 
 use super::clients::World;
 use super::dice::Dice;
@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Error;
 
-/// How long a reader waits before it looks whether it has everything.
+/// Interval at which a reader checks whether it is complete.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long a connection may take to be made.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// How far a reader is, for those who look at it from outside.
+/// The progress of a reader, visible to other tasks.
 pub struct Progress {
     pub name: String,
     pub session: String,
@@ -28,13 +28,13 @@ pub struct Progress {
     pub node: AtomicUsize,
 }
 
-/// What one reader has had of its session.
+/// The events that a reader has received.
 pub struct Reader {
     pub progress: Arc<Progress>,
     pub events: Vec<Value>,
-    /// When it had each of them.
+    /// The time of each.
     pub times: Vec<Instant>,
-    /// Where the session ends, once that is known.
+    /// The last `seq` of the session, once it is known.
     head: Arc<AtomicI64>,
     by_socket: bool,
     dice: Dice,
@@ -108,7 +108,7 @@ impl Reader {
         };
         match timeout(CONNECT_WITHIN, reached).await {
             Ok(Ok(line)) => return Some(line),
-            // Out of reach, or the store is for the hub.
+            // The node is unreachable, or its store is unavailable.
             Err(_) | Ok(Err(None | Some(503))) => {}
             Ok(Err(Some(status))) => self.wrong(world, &format!("it was refused with {status}")),
         }
@@ -116,7 +116,7 @@ impl Reader {
         None
     }
 
-    /// Reads until everything is there, with whatever happens in between.
+    /// Reads until it is complete, reconnecting as needed.
     pub async fn read(mut self, world: Arc<World>) -> Self {
         let mut number = 0;
         while !self.has_everything() {
@@ -147,7 +147,7 @@ impl Reader {
                 }
                 (Ok(Ok(mut frame)), Line::Socket(_)) => match frame["type"].as_str() {
                     Some("event") => self.take(world, frame["event"].take()),
-                    // The store is out of reach for a moment: asked again on another line.
+                    // The store is unavailable for a moment: retried on another connection.
                     Some("error") if frame["error"]["code"] == "UNAVAILABLE" => return,
                     Some("error" | "unsubscribed") => self.wrong(world, &format!("it got {frame}")),
                     _ => {}

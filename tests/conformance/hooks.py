@@ -36,8 +36,9 @@ RULES = (
     "must not be in the past",  # a deadline
     "must be a UUID of version 7",  # a session's id that the client chooses,
     "must have a time within a day",
-    "stands only with",  # answerers of a question, the outcome of an answer
-    "must not name anybody twice",  # answerers,
+    "requires 'responseRequired'",  # answerers of a question
+    "stands only with",  # the outcome of an answer
+    "must not contain duplicates",  # answerers,
     "who does not take part",
     "must have at most 4096 bytes",  # metadata, as JSON
     "must be an X25519 public key",  # which point a key entry's text is,

@@ -44,7 +44,7 @@ fn kinds<'a>(document: &'a Value, side: &str) -> BTreeSet<&'a str> {
     messages.keys().filter_map(|name| name.strip_prefix(side)?.strip_prefix('.')).collect()
 }
 
-/// What validates a message of this name. Nothing is fetched: every reference stays in the document.
+/// The JSON Schema validator of a message. All references resolve within the document.
 fn validator(document: &Value, name: &str) -> Validator {
     let schema = json!({
         "$ref": format!("#/components/messages/{name}/payload"),
@@ -62,11 +62,11 @@ fn validators(document: &Value, side: &str) -> BTreeMap<String, Validator> {
 }
 
 #[test]
-fn every_frame_stands_in_it_and_nothing_else() {
+fn the_document_lists_exactly_the_frames_of_the_hub() {
     let document = document();
     assert_eq!(kinds(&document, "client"), FRAMES.iter().map(|(kind, _)| *kind).collect());
     assert_eq!(kinds(&document, "hub"), HUB_FRAMES.split(' ').collect());
-    // The hub writes no frame past the types that the document is made of, but for the two around stored text.
+    // All frames are written through the types of the document, except the two around stored text.
     for folder in ["ws", "hub", "protocol/frame"] {
         let folder = format!("{}/src/{folder}", env!("CARGO_MANIFEST_DIR"));
         for file in std::fs::read_dir(folder).expect("a folder").flatten().filter(|file| file.path().is_file()) {
@@ -80,18 +80,18 @@ fn every_frame_stands_in_it_and_nothing_else() {
 }
 
 #[test]
-fn the_document_is_whole() {
+fn every_reference_of_the_document_resolves() {
     let document = document();
     assert_eq!(document["asyncapi"], "3.0.0");
     let mut found = BTreeSet::new();
     references(&document, &mut found);
     for reference in found {
         let pointer = reference.strip_prefix('#').expect("a place in the document");
-        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+        assert!(document.pointer(pointer).is_some(), "{reference} does not resolve");
     }
     let channel = &document["channels"]["socket"];
     assert_eq!(channel["address"], "/v1/ws");
-    // Each message is one of the channel, and of an operation in its direction or of a reply.
+    // Each message belongs to the channel, and to an operation of its direction or a reply.
     let mut received = BTreeSet::new();
     let mut sent = BTreeSet::new();
     for (name, operation) in document["operations"].as_object().expect("operations") {
@@ -113,7 +113,7 @@ fn the_document_is_whole() {
 }
 
 #[test]
-fn examples_are_of_every_shape_and_valid() {
+fn every_shape_has_a_valid_example() {
     let document = document();
     for side in ["client", "hub"] {
         for (kind, validator) in validators(&document, side) {
@@ -142,24 +142,24 @@ fn close_codes_are_those_of_the_hub() {
             "| {} | {} | {} |",
             code["code"],
             text(&code["reason"]),
-            if code["then"] == "end" { "not go on as before" } else { "reconnect" }
+            if code["then"] == "end" { "must not reconnect unchanged" } else { "may reconnect" }
         );
         assert!(text(&document["channels"]["socket"]["description"]).contains(&line), "{line}");
     }
-    // `ALL` leaves out none of those that the source has.
+    // `ALL` has every code of the source.
     let source = include_str!("../../src/protocol/close.rs");
     assert_eq!(source.matches("Self = Self::new(").count(), CloseCode::ALL.len());
 }
 
 #[tokio::test]
-async fn the_hub_serves_it_to_everybody() {
+async fn the_document_requires_no_credential() {
     let hub = Hub::start(Engine::Sqlite).await;
     let reply = hub.anonymous().get("/asyncapi.json").await;
     assert_eq!(reply.header("content-type"), Some("application/json"));
     assert_eq!(reply.expect(200), document());
 }
 
-/// Takes frames until one is of this type and (if it is an event) of this event's type.
+/// Reads frames until one has this type and, for an event, this event type.
 async fn until(socket: &mut Socket, frames: &mut Vec<Value>, kind: &str, event: Option<&str>) {
     loop {
         let frame = socket.next().await;
@@ -218,7 +218,7 @@ async fn everything(hub: &mut Hub) -> Vec<Value> {
     let asked = ask(&host, &session).await;
     answer(&human, &session, &asked).await;
     until(&mut watcher, &mut frames, "event", Some("message.completed")).await;
-    // Who is too late is told who was first.
+    // The error of a late answer has the first answer in its details.
     let late =
         json!({ "type": "send", "id": 5, "sessionId": session, "encryptedContent": "!", "inReplyTo": asked["id"] });
     person.send(late).await;
@@ -310,7 +310,7 @@ fn renamed(frame: &Value) -> Vec<(String, Value)> {
 }
 
 on_both_engines! {
-    async fn what_the_hub_sends_is_valid_by_it(hub: Hub) {
+    async fn frames_of_the_hub_match_their_schemas(hub: Hub) {
         let mut hub = hub;
         let document = document();
         let validators = validators(&document, "hub");
@@ -327,7 +327,7 @@ on_both_engines! {
             let validator = &validators[kind];
             wrong.extend(validator.iter_errors(frame).map(|error| format!("{error} at {}: {frame}", error.instance_path())));
             for (key, changed) in renamed(frame) {
-                // An error has `details` only where there is something to tell.
+                // `details` is present only with some error codes.
                 if key != "error.details" && validator.is_valid(&changed) {
                     wrong.push(format!("{kind} without '{key}' is valid: {changed}"));
                 }
@@ -338,7 +338,7 @@ on_both_engines! {
         assert_eq!(events, EventType::ALL.iter().map(|kind| kind.as_str()).collect(), "every event was there");
     }
 
-    async fn the_hub_takes_what_its_examples_say(hub: Hub) {
+    async fn the_hub_accepts_the_example_frames(hub: Hub) {
         let document = document();
         // The examples name an agent to act as, which takes `space`.
         let host = hub.agent("space").await;
@@ -378,7 +378,7 @@ on_both_engines! {
                         authenticated = true;
                     }
                 } else if replies.len() == 1 {
-                    // Nothing answers but an error: what comes behind it shows that there was none.
+                    // These frames have no reply on success: the reply to the next frame shows that there was no error.
                     socket.send(frame).await;
                     socket.expect_none("error").await;
                 } else {

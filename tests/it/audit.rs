@@ -16,7 +16,7 @@ fn events(entries: &[Value]) -> Vec<&str> {
 }
 
 on_both_engines! {
-    async fn keys_agents_guests_and_people_leave_entries_without_secrets(hub: Hub) {
+    async fn changes_of_the_directory_are_audited_without_secrets(hub: Hub) {
         let manager = hub.other_space().await;
         let traced = manager.with("x-request-id", "audit-test-1");
         let me = manager.get("/v1/agent/me").await.expect(200);
@@ -45,7 +45,7 @@ on_both_engines! {
         assert_eq!((&made["requestId"], &made["origin"]), (&json!("audit-test-1"), &json!("127.0.0.1")));
         assert_eq!((&made["outcome"], &made["actor"]["id"]), (&json!("success"), &me["id"]));
         assert_eq!((&made["target"]["type"], &made["target"]["id"]), (&json!("Key"), &key["id"]));
-        // The first key of the space was made by somebody who is none of the space's business.
+        // The author of the space's first key is hidden from the space.
         assert_eq!((&all[0]["actor"]["type"], &all[0]["origin"]), (&json!("System"), &Value::Null));
         let whole = json!(all).to_string();
         for secret in [manager.secret(), text(&key["apiKey"]), text(&guest["token"]), text(&key["prefix"])] {
@@ -53,7 +53,7 @@ on_both_engines! {
         }
     }
 
-    async fn an_audit_log_is_seen_by_managers_of_its_space_alone(hub: Hub) {
+    async fn an_audit_log_is_readable_by_managers_of_its_space_only(hub: Hub) {
         let (ours, theirs) = (hub.other_space().await, hub.other_space().await);
         let body = json!({ "permission": "agent", "agent": "ours" });
         let key = ours.post("/v1/manage/keys", body).await.expect(201);
@@ -61,14 +61,14 @@ on_both_engines! {
         let mine = entry(&entries(&ours).await).expect("an entry");
         assert_eq!(entry(&entries(&theirs).await), None);
         assert_eq!(entry(&entries(&hub.owner).await), None, "an owner of another space");
-        // An entry's id names nothing across spaces, it is a place in time.
+        // The id of an entry of another space is only a position in time.
         let path = format!("/v1/manage/audit?after={}", text(&mine["id"]));
         let after = theirs.get(&path).await.expect(200);
         assert_eq!(entry(after["data"].as_array().expect("a list")), None);
         hub.agent_of(&ours, "space").await.get("/v1/manage/audit").await.expect_error(403, "FORBIDDEN");
     }
 
-    async fn the_audit_log_goes_on_after_an_entry(hub: Hub) {
+    async fn the_audit_log_is_paged_by_entry_id(hub: Hub) {
         let manager = hub.other_space().await;
         for _ in 0..3 {
             hub.agent_of(&manager, "agent").await;
@@ -89,7 +89,7 @@ on_both_engines! {
         assert_eq!((&second["total"], &second["data"]), (&json!(7), &json!(all[3..6])));
     }
 
-    async fn guessing_does_not_fill_the_audit_log(hub: Hub) {
+    async fn failed_sign_ins_share_audit_entries(hub: Hub) {
         let audit = &hub.context().audit;
         let space = hub.owner.get("/v1/agent/me").await.expect(200)["spaceId"].clone();
         hub.clock.stand_still();
@@ -106,18 +106,18 @@ on_both_engines! {
         audit.flush().await.expect("the store");
         let all = entries(&hub.owner).await;
         let failed: Vec<_> = all.iter().filter(|entry| entry["outcome"] == "failure").collect();
-        assert_eq!(failed.len(), 2, "one for the account, one for what names none: {failed:?}");
+        assert_eq!(failed.len(), 2, "one entry for the account, one for unknown addresses: {failed:?}");
         for entry in &failed {
             assert_eq!((&entry["event"], &entry["actor"]), (&json!("sign_in"), &Value::Null));
             assert_eq!(entry["target"]["attempts"], 50);
         }
-        // What concerns no space is for owners.
+        // Entries without a space are visible to owners only.
         let manager = hub.agent("manage").await;
         let failed = entries(&manager).await.iter().filter(|entry| entry["outcome"] == "failure").count();
         assert_eq!(failed, 1);
     }
 
-    async fn failed_sign_ins_are_counted_though_the_store_fails_meanwhile(hub: Hub) {
+    async fn failed_sign_ins_are_counted_while_the_store_is_unavailable(hub: Hub) {
         let audit = &hub.context().audit;
         hub.clock.stand_still();
         let from = |origin: &str| AuditSource { origin: Some(origin.to_owned()), request_id: None };
@@ -125,12 +125,12 @@ on_both_engines! {
         audit.sign_in_failed(&from("203.0.113.1"), &[]).await;
         database.execute("ALTER TABLE audit RENAME TO elsewhere").await;
         for _ in 0..4 {
-            // One whose entry is there, and one of which there is none yet.
+            // One failure with a stored entry, and one without.
             audit.sign_in_failed(&from("203.0.113.1"), &[]).await;
             audit.sign_in_failed(&from("203.0.113.2"), &[]).await;
         }
         assert!(audit.flush().await.is_err());
-        // Though their minute is over, and there are others of the same origin by now.
+        // Their minute is over, and there are later failures of the same origin.
         hub.clock.advance(60_000);
         audit.sign_in_failed(&from("203.0.113.1"), &[]).await;
         assert!(audit.flush().await.is_err());

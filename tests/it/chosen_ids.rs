@@ -25,7 +25,7 @@ fn id_at(offset: i64) -> String {
 }
 
 on_both_engines! {
-    async fn an_id_is_taken_once_by_whichever_space(hub: Hub) {
+    async fn a_session_id_is_unique_across_spaces(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let foreign = hub.agent_of(&hub.other_space().await, "agent").await;
         let me = agent.get("/v1/agent/me").await.expect(200);
@@ -38,7 +38,7 @@ on_both_engines! {
         assert_eq!((&asked["id"], &asked["sessionId"]), (&json!(ids[1]), &json!(ids[1])));
         let by_human = json!({ "id": ids[2], "participants": named });
         assert_eq!(human.post("/v1/human/sessions", by_human).await.expect(201)["id"], json!(ids[2]));
-        // The same answer to everybody: that it is taken, and nothing of whose it is.
+        // The same error for every caller: it does not reveal the owner of the id.
         let mut errors = HashSet::new();
         for id in &ids {
             for client in [&agent, &foreign] {
@@ -56,7 +56,7 @@ on_both_engines! {
         assert_eq!(agent.get(&at_agent(&ids[0], "")).await.expect(200)["title"], "T");
     }
 
-    async fn a_retry_with_its_key_is_no_second_session(hub: Hub) {
+    async fn a_retry_with_the_same_idempotency_key_returns_the_same_session(hub: Hub) {
         let agent = hub.agent("agent").await;
         for path in [SESSIONS, "/v1/agent/interactions"] {
             let body = json!({ "id": new_id(), "encryptedContent": "?" });
@@ -66,14 +66,14 @@ on_both_engines! {
             assert_eq!(again.header("idempotent-replayed"), Some("true"));
             assert_eq!(again.expect(201), first);
             agent.post(path, body.clone()).await.expect_error(409, "CONFLICT");
-            // What a refused request asked for was not kept.
+            // A refused request has no effect.
             let other = agent.with("idempotency-key", "other");
             other.post(path, body).await.expect_error(409, "CONFLICT");
             other.post(path, json!({ "id": new_id(), "encryptedContent": "?" })).await.expect(201);
         }
     }
 
-    async fn of_those_that_race_for_an_id_over_two_nodes_one_gets_it(hub: Hub) {
+    async fn one_of_concurrent_creations_with_the_same_id_succeeds(hub: Hub) {
         let (agent, foreign) = (hub.agent("agent").await, hub.agent_of(&hub.other_space().await, "agent").await);
         let settings = config(&hub.database_url, &["--public-url", &hub.base]);
         let other = start_with(settings, Arc::new(SystemClock), Arc::new(LocalBroker)).await.expect("a second node");
@@ -101,7 +101,7 @@ on_both_engines! {
         other.stop().await;
     }
 
-    async fn an_id_is_of_version_7_and_of_about_now(hub: Hub) {
+    async fn a_session_id_must_be_a_recent_uuid_of_version_7(hub: Hub) {
         const DAY: i64 = 24 * 60 * 60 * 1000;
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let me = agent.get("/v1/agent/me").await.expect(200);

@@ -22,7 +22,7 @@ async fn refused(client: &Client) -> (u16, String, Option<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sockets_streams_and_long_polls_count_together_for_each_credential() {
+async fn sockets_streams_and_long_polls_share_the_limit_of_their_credential() {
     let hub = limited("3").await;
     let (agent, other) = (hub.agent("space").await, hub.agent("space").await);
     let session = hub.session(&agent).await;
@@ -44,11 +44,11 @@ async fn sockets_streams_and_long_polls_count_together_for_each_credential() {
     assert_eq!(reply.header("ratelimit"), Some("\"connections\";r=0;t=5"));
     reply.expect_error(429, "RATE_LIMITED");
     agent.get(&at_agent(&session, "/events")).await.expect_error(429, "RATE_LIMITED");
-    // Other credentials and other requests notice nothing.
+    // Other credentials and other requests are not affected.
     drop(hub.socket(&other).await);
     agent.get(&at_agent(&session, "")).await.expect(200);
 
-    // What ends makes room, each kind of it.
+    // A closed connection of any kind makes room for another.
     drop(socket);
     eventually("room", async || Socket::open_if_up(&agent).await).await;
     drop(stream);
@@ -59,7 +59,7 @@ async fn sockets_streams_and_long_polls_count_together_for_each_credential() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guest_has_a_tenth() {
+async fn a_guest_has_a_tenth_of_the_connection_limit() {
     let hub = limited("20").await;
     let agent = hub.agent("agent").await;
     let session = hub.session(&agent).await;
@@ -71,7 +71,7 @@ async fn a_guest_has_a_tenth() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handshake_without_a_credential_counts_for_its_origin_until_there_is_one() {
+async fn an_unauthenticated_socket_counts_for_its_address() {
     let hub = limited("2").await;
     let (agent, other) = (hub.agent("agent").await, hub.agent("agent").await);
     let auth = |client: &Client| json!({ "type": "auth", "id": 1, "token": client.secret() });
@@ -82,7 +82,7 @@ async fn a_handshake_without_a_credential_counts_for_its_origin_until_there_is_o
         socket.send(auth(&agent)).await;
         socket.expect("hello").await;
     }
-    let mut third = open().await.expect("room: the others are known by now");
+    let mut third = open().await.expect("capacity: the other sockets have authenticated");
     third.send(auth(&agent)).await;
     let refusal = third.expect("error").await;
     assert_eq!((&refusal["id"], &refusal["error"]["code"]), (&json!(1), &json!("RATE_LIMITED")));
@@ -93,7 +93,7 @@ async fn a_handshake_without_a_credential_counts_for_its_origin_until_there_is_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_without_descriptors_for_sockets_goes_on_serving_http() {
+async fn a_node_at_its_descriptor_limit_still_serves_http() {
     let folder = tempdir().expect("a folder");
     let plain = hiloop(folder.path());
     let mut command = std::process::Command::new("/bin/sh");

@@ -24,12 +24,12 @@ fn image() -> Vec<(&'static str, String)> {
     let instructions = joined.lines().filter(|line| !line.trim().is_empty()).map(|line| {
         let (name, rest) = line.split_once(' ').expect("an instruction");
         let name = names.iter().chain(&["ENTRYPOINT", "CMD"]).find(|known| **known == name);
-        (*name.unwrap_or_else(|| panic!("this test does not know {line}")), rest.trim().to_owned())
+        (*name.unwrap_or_else(|| panic!("unsupported instruction: {line}")), rest.trim().to_owned())
     });
     instructions.collect()
 }
 
-/// What the only instruction of a name says.
+/// The arguments of the only instruction with this name.
 fn said(name: &str) -> String {
     let found: Vec<_> = image().into_iter().filter(|(known, _)| *known == name).collect();
     assert_eq!(found.len(), 1, "{name}: {found:?}");
@@ -103,7 +103,7 @@ impl Image {
         assert_eq!(words[0], "hiloop");
         let mut command = Command::new("unshare");
         command.args(if is_root() { &["--mount"][..] } else { &["--map-root-user", "--mount"] });
-        // An ordinary user has no other one to become: inside they are called root and may do no more than outside.
+        // Without root, the user namespace maps the caller to root, without further privileges.
         let user = if is_root() { said("USER") } else { String::new() };
         let script = r#"
             set -e
@@ -137,11 +137,11 @@ fn status(process: &Process, field: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_image_serves_and_drains_as_a_user_who_can_write_to_the_volume_alone() {
+async fn the_image_runs_as_a_user_with_write_access_to_the_volume_only() {
     let image = Image::new();
     let port = Port::reserve();
     let listen = port.address();
-    // `chroot` begins in `/`, the image in its volume: there is the store that the hub makes unless it is told of one.
+    // `chroot` begins in `/`, the image in its volume: there the hub creates its store by default.
     let store = format!("sqlite://{}/hiloop-data/hiloop.db", said("WORKDIR"));
     let settings = [("HILOOP_LISTEN", listen.as_str()), ("DATABASE_URL", store.as_str())];
     let health = words(&said("HEALTHCHECK"));
@@ -180,8 +180,8 @@ async fn the_image_serves_and_drains_as_a_user_who_can_write_to_the_volume_alone
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_postgres_it_writes_no_file_at_all() {
-    // PostgreSQL's socket, in a folder that is not the hub's.
+async fn with_postgres_the_container_writes_no_files() {
+    // PostgreSQL's socket, in a folder outside the hub's volume.
     let (url, sockets) = tokio::task::block_in_place(|| {
         let url = postgres::new_database();
         let (url, sockets) = url.split_once("?host=").expect("the folder of its socket");
@@ -195,7 +195,7 @@ async fn on_postgres_it_writes_no_file_at_all() {
 }
 
 #[test]
-fn a_health_check_of_a_hub_that_is_not_there_fails_in_one_line() {
+fn a_health_check_of_a_stopped_hub_fails_with_one_line() {
     let folder = tempdir().expect("a folder");
     let port = Port::reserve();
     let check =
@@ -206,7 +206,7 @@ fn a_health_check_of_a_hub_that_is_not_there_fails_in_one_line() {
 }
 
 #[test]
-fn a_health_check_asks_the_port_of_the_metrics_where_there_is_one() {
+fn a_health_check_uses_the_metrics_port_if_configured() {
     let folder = tempdir().expect("a folder");
     let port = Port::reserve();
     let address = port.address();
@@ -220,7 +220,7 @@ fn a_health_check_asks_the_port_of_the_metrics_where_there_is_one() {
 }
 
 #[test]
-fn secrets_come_from_files_and_appear_nowhere() {
+fn secrets_are_read_from_files_and_not_logged() {
     let folder = tempdir().expect("a folder");
     let file = |name: &str, content: &str| {
         let path = folder.path().join(name);
@@ -248,7 +248,7 @@ fn secrets_come_from_files_and_appear_nowhere() {
     failed(&run(start().env("DATABASE_URL", "postgres://localhost/hub")), "DATABASE_URL_FILE: must not be set");
     failed(&run(start().env("HILOOP_JWT_SECRET", "x".repeat(32))), "HILOOP_JWT_SECRET_FILE: must not be set");
     failed(&run(start().env("REDIS_URL_FILE", file("redis", "nonsense"))), "REDIS_URL: ");
-    // A file that is missing or empty must not lead to a hub on another store.
+    // A missing or empty file must not start the hub on the default store.
     failed(&run(start().env("DATABASE_URL_FILE", folder.path().join("none"))), "DATABASE_URL_FILE: cannot read");
     let empty = run(start().env("DATABASE_URL_FILE", file("empty", "\n")));
     failed(&empty, "DATABASE_URL_FILE: ");

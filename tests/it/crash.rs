@@ -16,7 +16,7 @@ const ROUNDS: usize = 20;
 const WRITERS: usize = 64;
 const SESSIONS: usize = 4;
 
-/// Everything that the writers of one round know.
+/// The shared state of the writers of one round.
 #[derive(Default)]
 struct Round {
     acknowledged: AtomicUsize,
@@ -24,7 +24,7 @@ struct Round {
     killed: AtomicBool,
 }
 
-/// Posts until the hub is gone; returns the ids that were acknowledged, each with the text that was sent.
+/// Posts until the hub is killed; returns the acknowledged ids, each with the text that was sent.
 async fn write(client: Client, session: String, writer: usize, round: Arc<Round>) -> Vec<(String, String)> {
     let mut done = Vec::new();
     for number in 0.. {
@@ -44,7 +44,7 @@ async fn write(client: Client, session: String, writer: usize, round: Arc<Round>
             }
         }
     }
-    unreachable!("a writer goes on until the hub is gone")
+    unreachable!("a writer ended before the hub was killed")
 }
 
 /// A session's whole timeline by HTTP.
@@ -82,7 +82,7 @@ impl Reader {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_in_the_middle_of_64_writers_it_loses_nothing() {
+async fn a_kill_under_64_writers_loses_no_acknowledged_message() {
     let seed = seed();
     let mut random = StdRng::seed_from_u64(seed);
     let folder = tempdir().expect("a folder");
@@ -112,7 +112,7 @@ async fn killed_in_the_middle_of_64_writers_it_loses_nothing() {
             tokio::spawn(write(client.clone(), sessions[writer % SESSIONS].clone(), writer, Arc::clone(&round)))
         });
         let writers: Vec<_> = writers.collect();
-        // The random moment: after so many acknowledgements, while others are under way.
+        // The kill comes after a random number of acknowledgements, with other requests in flight.
         let moment = random.gen_range(1..400);
         let killer = async {
             while round.acknowledged.load(Ordering::SeqCst) < moment {
@@ -144,7 +144,7 @@ async fn killed_in_the_middle_of_64_writers_it_loses_nothing() {
         }
     }
 
-    // The readers come back once more and read to the end; each has had every event exactly once, in order.
+    // The readers reconnect and read to the end; each has received every event exactly once, in order.
     for (reader, session) in readers.iter_mut().zip(&sessions) {
         let events = timeline(&client, session).await;
         let mut socket = Socket::open(&client).await;

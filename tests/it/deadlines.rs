@@ -26,7 +26,7 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).expect("less than a day")
 }
 
-/// Asks with a deadline so many milliseconds from now; the message.
+/// Posts a question with a deadline in `millis` milliseconds; returns the message.
 async fn ask(client: &Client, session: &str, within: i64) -> Value {
     let deadline = SystemClock.now().plus_millis(within).to_string();
     let body = json!({ "encryptedContent": "?", "responseRequired": true, "deadlineAt": deadline });
@@ -47,7 +47,7 @@ fn expiries(events: &[Value]) -> HashMap<String, DateTime<Utc>> {
 on_both_engines! {
     async fn every_message_expires_within_a_second_of_its_deadline(hub: Hub) {
         let agent = hub.agent("agent").await;
-        // A machine that is held up for a moment gets two more chances.
+        // Retried twice, in case the machine was suspended for a moment.
         let mut late = Vec::new();
         while late.last().is_none_or(|latest| *latest > LATE) {
             assert!(late.len() < 3, "late by {late:?} ms");
@@ -68,7 +68,7 @@ async fn latest_expiry(hub: &Hub, agent: &Client) -> i64 {
     for number in 0..60 {
         asked.push(ask(agent, &session, 2000 + number * 25).await);
     }
-    // Many at one moment, too; far enough ahead that a busy machine has posted them all before.
+    // Many with the same deadline, late enough that a busy machine posts all of them before.
     let together = SystemClock.now().plus_millis(9000).to_string();
     let body = json!({ "encryptedContent": "?", "responseRequired": true, "deadlineAt": together });
     let path = at_agent(&session, "/messages");
@@ -93,7 +93,7 @@ async fn latest_expiry(hub: &Hub, agent: &Client) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_due_while_the_hub_was_down_expires_at_once_when_it_is_back() {
+async fn deadlines_that_passed_during_downtime_expire_at_start() {
     let folder = tempdir().expect("a folder");
     let mut hub = Process::start(folder.path(), "127.0.0.1:0");
     let client = hub.owner();
@@ -107,7 +107,7 @@ async fn what_was_due_while_the_hub_was_down_expires_at_once_when_it_is_back() {
     hub.kill();
     let last = asked.iter().map(|message| time(&message["deadlineAt"])).max().expect("some");
     let left = (last - time(&json!(SystemClock.now().to_string()))).num_milliseconds().max(0);
-    // It is the passing of this very time that matters here.
+    // The wall-clock time itself is under test here.
     tokio::time::sleep(Duration::from_millis(left.unsigned_abs() + 50)).await;
 
     let hub = Process::start(folder.path(), "127.0.0.1:0");
@@ -130,7 +130,7 @@ async fn what_was_due_while_the_hub_was_down_expires_at_once_when_it_is_back() {
 }
 
 on_both_engines! {
-    async fn the_due_are_found_among_many_by_their_index(hub: Hub) {
+    async fn due_messages_are_found_by_an_index(hub: Hub) {
         const MANY: i64 = 100_000;
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
@@ -148,7 +148,7 @@ on_both_engines! {
         };
         let alone = fastest().await;
 
-        // As many that are yet to come, written past the hub.
+        // Messages with later deadlines, inserted directly into the database.
         let database = Database::open(&hub.database_url).await;
         let (numbers, id) = database.many(MANY);
         let (own, later) = (database.id(&session), now.plus_millis(3_600_000).0);
@@ -160,7 +160,7 @@ on_both_engines! {
                 now = now.0
             ))
             .await;
-        // Enough sessions, too, that reading them all would be no way to find one.
+        // Enough sessions that a full scan would be too slow.
         database
             .execute(&format!(
                 "{numbers} INSERT INTO sessions (id, space_id, status, priority, first_seq, last_seq, message_count, \
@@ -172,7 +172,7 @@ on_both_engines! {
         database.execute("ANALYZE").await;
         assert_eq!(store.pending_responses().await.expect("the store"), MANY);
         assert_eq!(database.number("SELECT COUNT(*) FROM messages").await, MANY);
-        // However often it is tried, one that reads them all takes longer than that; the machine may have other work.
+        // Retried, since the machine may be busy; a full scan would always be slower.
         eventually("the due to be found as fast as alone", async || {
             let among_many = fastest().await;
             println!("looking for the due: {alone:?} alone, {among_many:?} among {MANY}");
@@ -182,16 +182,16 @@ on_both_engines! {
 
         let due = DUE_MESSAGES.replace("$1", &now.0.to_string()).replace("$2", "256");
         Database::uses_index(&database.plan(&due).await, "messages_due");
-        // Real ones among them expire as ever.
+        // Due messages among them expire in time.
         let asked = ask(&agent, &session, 3000).await;
         let path = at_agent(&session, &format!("/messages/{}/await?timeout=20", text(&asked["id"])));
         assert_eq!(agent.get(&path).await.expect(200)["status"], "Expired");
     }
 }
 
-/// As a node does that hangs in the middle of a transaction.
+/// Like a node that hangs during a transaction.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_that_somebody_holds_keeps_up_no_other() {
+async fn a_locked_session_does_not_delay_deadlines_of_others() {
     let hub = Hub::start(Engine::Postgres).await;
     let agent = hub.agent("agent").await;
     let mut sessions = Vec::new();
@@ -204,7 +204,7 @@ async fn a_session_that_somebody_holds_keeps_up_no_other() {
     let held = sqlx::query("SELECT id FROM sessions WHERE id = $1::uuid FOR UPDATE");
     held.bind(&sessions[0]).execute(&mut *holder).await.expect("a lock");
 
-    // What is asked of it waits; the others, which share its writer, do not.
+    // Requests to the locked session wait; others of the same writer do not.
     let path = at_agent(&sessions[0], "/messages");
     let stuck = agent.post(&path, json!({ "encryptedContent": "first" }));
     let others = async {
@@ -236,7 +236,7 @@ async fn a_session_that_somebody_holds_keeps_up_no_other() {
         holder.rollback().await.expect("it lets go");
     };
     let (reply, ()) = join(stuck, others).await;
-    // Waited for in vain, or let go just in time; afterwards it is as good as any.
+    // The request has failed or succeeded; afterwards the session accepts requests again.
     assert!([201, 503].contains(&reply.status), "{}", reply.status);
     let body = json!({ "encryptedContent": "again" });
     agent.post(&path, body).await.expect(201);

@@ -22,7 +22,7 @@ const LONG_POLLS: usize = 20;
 /// The default of `HILOOP_GRACE_SECONDS`.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What the writers and the one who restarts the hub tell each other.
+/// The shared state of the writers and the task that restarts the hub.
 struct Round {
     acknowledged: AtomicUsize,
     moved: Notify,
@@ -42,7 +42,7 @@ async fn write(client: Client, session: String, writer: usize, round: Arc<Round>
         let message = loop {
             match client.try_raw("POST", &path, Some("application/json"), body.clone()).await {
                 Ok(reply) => break reply.expect(201),
-                // Cut off, or not even connected: the next hub is asked the same.
+                // Disconnected or refused: the request is retried with the next hub.
                 Err(_) => again.wait_for(|again| *again).await.expect("it comes back"),
             };
         };
@@ -53,26 +53,26 @@ async fn write(client: Client, session: String, writer: usize, round: Arc<Round>
     done
 }
 
-/// Reads until the socket ends; the events, and whether it was told to go before it was closed.
+/// Reads until the socket closes; returns the events, and whether `goaway` was received before.
 async fn follow(mut socket: Socket) -> (Vec<Value>, bool, End) {
-    let (mut seen, mut told) = (Vec::new(), false);
+    let (mut seen, mut got_goaway) = (Vec::new(), false);
     loop {
         match socket.next_or_end().await {
             Ok(mut frame) if frame["type"] == "event" => seen.push(frame["event"].take()),
             Ok(frame) => {
                 if frame["type"] == "goaway" {
                     let [least, most] = [0, 1].map(|at| frame["reconnectAfterMs"][at].as_u64().expect("milliseconds"));
-                    assert!(least <= most && !told, "{frame}");
-                    told = true;
+                    assert!(least <= most && !got_goaway, "{frame}");
+                    got_goaway = true;
                 }
             }
-            Err(end) => return (seen, told, end),
+            Err(end) => return (seen, got_goaway, end),
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_under_load_loses_nothing_and_doubles_nothing() {
+async fn a_restart_under_load_loses_and_repeats_no_message() {
     let folder = tempdir().expect("a folder");
     let log = folder.path().join("log");
     let file = File::create(&log).expect("a file");
@@ -120,22 +120,22 @@ async fn a_restart_under_load_loses_nothing_and_doubles_nothing() {
     assert_eq!(code, Some(0));
     assert!(took < GRACE, "{took:?}");
     let before = round.acknowledged.load(Ordering::SeqCst);
-    assert!(before < WRITERS * MESSAGES, "it ended in the middle");
+    assert!(before < WRITERS * MESSAGES, "the stream ended early");
     println!("{before} messages acknowledged before the end, which took {took:?}");
     for poll in polls {
         assert_eq!(poll.await.expect("no panic").expect(200)["status"], "Pending");
     }
     let mut halves = Vec::new();
     for reader in readers {
-        let (seen, told, end) = reader.await.expect("no panic");
-        assert!(told, "goaway comes before the close");
+        let (seen, got_goaway, end) = reader.await.expect("no panic");
+        assert!(got_goaway, "goaway comes before the close");
         assert_eq!(end, End::Code(1001));
         halves.push(seen);
     }
     let logged = fs::read_to_string(&log).expect("text");
     assert!(!logged.contains("graceful shutdown timeout"), "{logged}");
 
-    // The same address, the same clients: sockets go on behind what they have seen, writers where they stood.
+    // The same address and the same clients: sockets resume after their last event, writers continue.
     let hub = Process::start(folder.path(), &address);
     came_back.send_replace(true);
     let resumed = join_all(halves.into_iter().enumerate().map(async |(number, mut seen)| {

@@ -6,6 +6,8 @@ use crate::support::process::{Process, hiloop};
 use crate::support::{Client, PATIENCE, Port, eventually};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hiloop_sdk::Answer;
+use hiloop_sdk::testing::Person;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -391,4 +393,57 @@ fn a_program_that_is_gone_is_a_denial() {
     assert_ne!(gone, command);
     let output = run(Command::new("sh").args(["-c", &gone]));
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+/// With the default settings: the hub has nothing that it could read, and only the sealed answer of a person counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn questions_and_answers_are_sealed_end_to_end() {
+    let scene = Scene::start("127.0.0.1:0").await;
+    let password = printed(&scene.hub, "password");
+    let person = Person::sign_in(&scene.hub.base, "owner@hiloop.local", password).await.expect("a person");
+    let send = |event: &Value, args: &[&str]| {
+        let mut command = scene.command(args);
+        Running::start(command.env("HILOOP_ENCRYPTION", "required"), event.to_string().as_bytes())
+    };
+    let mut seen = Vec::new();
+    for (id, answer, expected) in [
+        ("toolu_1", Answer::action("approve"), "allow"),
+        ("toolu_2", Answer::action("reject").with_text("Not that file"), "deny"),
+        ("toolu_3", Answer::action("always"), "allow"),
+    ] {
+        let waiting = send(&command_event(id, "cat hidden-words"), &["claude-code", "--timeout", "300"]);
+        let question = person.next(&seen, PATIENCE).await.expect("a question");
+        assert_eq!(question.components["children"][0]["data"]["command"], "cat hidden-words");
+        person.answer(&question, answer).await.expect("it is taken");
+        seen.push(question.message.id);
+        let output = waiting.end().await;
+        let (decision, reason) = decision(&output);
+        assert_eq!(decision, expected, "{reason}");
+        assert!(expected == "allow" || reason.ends_with("Not that file"), "{reason}");
+    }
+    let again = send(&command_event("toolu_4", "cat hidden-words"), &["claude-code"]).end().await;
+    assert_eq!(decision(&again).0, "allow", "it was allowed for the session");
+
+    // An answer that only the hub's clear text approves: the question is closed by it, and nothing is allowed.
+    let waiting = send(&command_event("toolu_5", "rm hidden-words"), &["claude-code", "--timeout", "300"]);
+    let (session, question) = scene.question().await;
+    let body = json!({ "inReplyTo": question["id"], "outcome": "Approved",
+        "encryptedContent": plain(&json!({ "action": "approve", "outcome": "Approved" })) });
+    let posted = scene.person.post(&at_human(&session, "/messages"), body).await;
+    if posted.status == 201 {
+        denied(&waiting.end().await, "UNVERIFIED");
+    } else {
+        waiting.kill().await;
+    }
+
+    // What people write reaches the agent at its next stop, and the hub has none of it.
+    person.say(session.parse().expect("an id"), "Leave hidden-words alone").await.expect("it is said");
+    let stop = event("Stop", json!({ "stop_hook_active": false, "last_assistant_message": "hidden-words done" }));
+    let output = send(&stop, &["claude-code"]).end().await;
+    let block: Value = serde_json::from_str(out(&output)).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    assert_eq!(block["reason"], "Owner wrote in the chat: Leave hidden-words alone");
+    for file in ["hub.db", "hub.db-wal"] {
+        let stored = std::fs::read(scene.folder.path().join(file)).unwrap_or_default();
+        assert!(!stored.windows(12).any(|bytes| bytes == b"hidden-words"), "{file}");
+    }
 }

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How soon what is live must have ended (contract section 2), and a little for the test itself.
+/// Time within which live connections must end (contract section 2), with a margin.
 const SOON: Duration = Duration::from_millis(2500);
 
 /// A key with its record.
@@ -34,7 +34,7 @@ async fn ends(mut socket: Socket) {
 }
 
 on_both_engines! {
-    async fn a_key_of_permission_agent_acts_as_its_own_agent_alone(hub: Hub) {
+    async fn a_key_with_agent_acts_only_as_its_own_agent(hub: Hub) {
         let (victim, payroll) = key(&hub, &hub.owner, json!({ "permission": "agent", "agent": "payroll" })).await;
         let session = hub.session(&payroll).await;
         let (own, intern) = key(&hub, &hub.owner, json!({ "permission": "agent", "agent": "intern" })).await;
@@ -59,7 +59,7 @@ on_both_engines! {
         assert_eq!(socket.expect("hello").await["principal"]["id"], own["agentId"]);
     }
 
-    async fn a_key_with_space_acts_as_any_agent_of_its_space_and_no_other(hub: Hub) {
+    async fn a_key_with_space_acts_as_any_agent_of_its_space(hub: Hub) {
         let space = hub.agent("space").await;
         let made = space.with("x-hiloop", "fresh").get("/v1/agent/me").await.expect(200);
         assert_eq!(made["name"], "fresh");
@@ -70,7 +70,7 @@ on_both_engines! {
         space.with("x-hiloop", text(&foreign["id"])).get("/v1/agent/me").await.expect_error(404, "NOT_FOUND");
     }
 
-    async fn deactivating_an_agent_ends_its_keys_under_every_name(hub: Hub) {
+    async fn deactivating_an_agent_revokes_its_keys(hub: Hub) {
         let (record, client) = key(&hub, &hub.owner, json!({ "permission": "space", "agent": "leaver" })).await;
         let acting = client.with("x-hiloop", "somebody-else");
         acting.get("/v1/agent/me").await.expect(200);
@@ -91,7 +91,7 @@ on_both_engines! {
         assert!(of("key.revoked", &record["id"]) && of("agent.deactivated", &record["agentId"]), "{audit}");
     }
 
-    async fn nobody_revokes_a_key_above_their_own_permission(hub: Hub) {
+    async fn a_key_of_higher_permission_cannot_be_revoked(hub: Hub) {
         let manager = hub.agent("manage").await;
         let (record, owner) = key(&hub, &hub.owner, json!({ "permission": "owner", "agent": "boss" })).await;
         for query in ["", "?cascade=true", "?cascade=false"] {
@@ -101,7 +101,7 @@ on_both_engines! {
         let agent = format!("/v1/manage/agents/{}", text(&record["agentId"]));
         manager.delete(&agent).await.expect_error(403, "FORBIDDEN");
         owner.get("/v1/agent/me").await.expect(200);
-        // Nor by the way of a key that has made one.
+        // Not through a cascade from another key either.
         let (_, middle) = key(&hub, &hub.owner, json!({ "permission": "owner" })).await;
         let (made, _) = key(&hub, &middle, json!({ "permission": "manage" })).await;
         manager.delete(&at_key(&made, "?cascade=true")).await.expect(204);
@@ -109,7 +109,7 @@ on_both_engines! {
         owner.get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn the_last_owner_key_of_the_hub_stays(hub: Hub) {
+    async fn the_last_owner_key_cannot_be_revoked(hub: Hub) {
         let keys = hub.owner.get("/v1/manage/keys?pageSize=100").await.expect(200);
         let owner = keys["data"].as_array().expect("a list").iter().find(|key| key["permission"] == "owner");
         let owner = owner.expect("the first key").clone();
@@ -119,16 +119,16 @@ on_both_engines! {
         hub.owner.delete(&at_key(&owner, "?cascade=true")).await.expect_error(409, "CONFLICT");
         let agent = format!("/v1/manage/agents/{}", text(&owner["agentId"]));
         hub.owner.delete(&agent).await.expect_error(409, "CONFLICT");
-        // One that has expired may go.
+        // An expired owner key may be revoked.
         hub.owner.delete(&at_key(&short, "")).await.expect(204);
-        // Those that expire are no owners for good.
+        // An owner key with an expiry does not count as the last one.
         let (passing, _) = key(&hub, &hub.owner, json!({ "permission": "owner", "expiresInSeconds": 3600 })).await;
         hub.owner.delete(&at_key(&owner, "")).await.expect_error(409, "CONFLICT");
         hub.owner.delete(&at_key(&passing, "")).await.expect(204);
         let others: Vec<_> = join_all((0..3).map(|_| key(&hub, &hub.owner, json!({ "permission": "owner" })))).await;
         let mut racers: Vec<_> = others.iter().map(|(record, client)| (record.clone(), client.clone())).collect();
         racers.push((owner, hub.owner.clone()));
-        // Everybody revokes somebody else's at once.
+        // Owners revoke each other's keys concurrently.
         let paths: Vec<_> = racers.iter().map(|(record, _)| at_key(record, "")).collect();
         let ring = (0..racers.len()).map(|index| racers[index].1.delete(&paths[(index + 1) % paths.len()]));
         let statuses: Vec<_> = join_all(ring).await.into_iter().map(|reply| reply.status).collect();
@@ -139,7 +139,7 @@ on_both_engines! {
         assert!(alive >= 1, "{statuses:?}");
     }
 
-    async fn a_cascade_ends_everything_that_a_stolen_key_made(hub: Hub) {
+    async fn a_cascade_revokes_all_descendants_of_a_key(hub: Hub) {
         let (stolen, thief) = key(&hub, &hub.owner, json!({ "permission": "manage", "agent": "thief" })).await;
         let (child, second) = key(&hub, &thief, json!({ "permission": "manage", "agent": "second" })).await;
         let (_, third) = key(&hub, &second, json!({ "permission": "agent", "agent": "third" })).await;
@@ -147,7 +147,7 @@ on_both_engines! {
         let (_, visitor) = guest(&hub, &third, &session, "Visitor").await;
         let (_, bystander) = key(&hub, &hub.owner, json!({ "permission": "agent", "agent": "bystander" })).await;
         let sockets = [hub.socket(&third).await, hub.socket(&visitor).await];
-        // The thief covers a trace: what that key made is found all the same.
+        // A revoked intermediate key does not hide its descendants.
         thief.delete(&at_key(&child, "")).await.expect(204);
         third.get("/v1/agent/me").await.expect(200);
         visitor.get(&at_human(&session, "")).await.expect(200);
@@ -166,14 +166,14 @@ on_both_engines! {
         hub.owner.delete(&at_key(&stolen, "?cascade=true")).await.expect_error(404, "NOT_FOUND");
     }
 
-    async fn a_key_made_by_a_key_outlives_it_without_a_cascade(hub: Hub) {
+    async fn without_a_cascade_descendants_of_a_key_stay_valid(hub: Hub) {
         let (parent, manager) = key(&hub, &hub.owner, json!({ "permission": "manage", "agent": "parent" })).await;
         let (_, child) = key(&hub, &manager, json!({ "permission": "agent", "agent": "child" })).await;
         hub.owner.delete(&at_key(&parent, "")).await.expect(204);
         child.get("/v1/agent/me").await.expect(200);
     }
 
-    async fn keys_name_who_made_them_and_when_they_were_used(hub: Hub) {
+    async fn keys_show_their_creator_and_last_use(hub: Hub) {
         let manager = hub.agent("manage").await;
         let me = manager.get("/v1/agent/me").await.expect(200);
         let (record, client) = key(&hub, &manager, json!({ "permission": "agent", "agent": "made" })).await;
@@ -194,13 +194,13 @@ on_both_engines! {
         assert!(text(&used["lastUsedAt"]).ends_with(":00.000Z"), "to the minute: {used}");
         assert_eq!(used["createdBy"], record["createdBy"]);
         hub.clock.advance(60_000);
-        // What is remembered of a key is forgotten within a second, and its next use is noted.
+        // The cache of a key expires within a second, and its next use is recorded.
         eventually("a later minute", async || {
             client.get("/v1/agent/me").await.expect(200);
             (listed().await["lastUsedAt"] != used["lastUsedAt"]).then_some(())
         })
         .await;
-        // The first key of a hub came of no other one.
+        // The first key of a hub has no creator key.
         let keys = hub.owner.get("/v1/manage/keys?pageSize=1").await.expect(200);
         assert_eq!(keys["data"][0]["createdBy"], json!({ "type": "System", "id": null, "name": "Command line", "keyId": null }));
     }
@@ -225,7 +225,7 @@ on_both_engines! {
         assert_eq!(agent.get(&path).await.expect(200)["total"], 0);
     }
 
-    async fn a_space_that_is_there_is_found_without_a_key(hub: Hub) {
+    async fn creating_an_existing_space_returns_it_without_a_key(hub: Hub) {
         let name = hub.name("space");
         let made = hub.owner.post("/v1/manage/spaces", json!({ "name": name })).await.expect(201);
         let keyed = hub.owner.with("idempotency-key", "again");
@@ -235,7 +235,7 @@ on_both_engines! {
             let found = reply.expect(200);
             assert_eq!((&found["id"], &found["apiKey"]), (&made["id"], &Value::Null));
         }
-        // What a tenant sees of its first key names nobody of another space.
+        // The creator of a space's first key is not revealed to the space.
         let manager = hub.anonymous().with("x-api-key", text(&made["apiKey"]));
         let first = manager.get("/v1/manage/keys").await.expect(200)["data"][0].clone();
         assert_eq!(first["createdBy"], json!({ "type": "System", "id": null, "name": "Owner of the hub", "keyId": null }));
@@ -245,13 +245,13 @@ on_both_engines! {
 }
 
 on_both_engines! {
-    async fn a_space_holds_no_more_agents_and_humans_than_its_quota(engine: Engine) {
+    async fn a_space_is_limited_to_its_quota_of_agents_and_humans(engine: Engine) {
         let hub = Hub::start_with(engine, &["--space-agents", "5", "--space-humans", "3"], |_| {}).await;
         let manager = hub.other_space().await;
         let spare = manager.with("x-hiloop", "first");
         spare.get("/v1/agent/me").await.expect(200);
         let (_, provisioner) = key(&hub, &manager, json!({ "permission": "provision" })).await;
-        // Two are there; whichever way more come, three have room.
+        // Two exist; the quota is three, in whichever way they are created.
         let ways = join_all((0..12).map(async |number| {
             let name = format!("agent-{number}");
             match number % 4 {
@@ -269,7 +269,7 @@ on_both_engines! {
         }
         let agents = manager.get("/v1/manage/agents").await.expect(200);
         assert_eq!(agents["total"], 5);
-        // Those that are there work on, and one that ends makes room.
+        // Existing ones continue to work, and a deactivated one makes room.
         manager.post("/v1/manage/keys", json!({ "permission": "agent", "agent": "first" })).await.expect(201);
         spare.get("/v1/agent/me").await.expect(200);
         let gone = agents["data"].as_array().expect("a list").iter().find(|agent| agent["name"] == "first");
@@ -281,7 +281,7 @@ on_both_engines! {
         assert_eq!(people.iter().filter(|reply| reply.status == 201).count(), 3);
         let refused = people.into_iter().find(|reply| reply.status != 201).expect("one too many");
         assert_eq!(refused.expect_error(409, "LIMIT_REACHED")["details"], json!({ "limit": 3 }));
-        // Nothing that one space holds is felt in another.
+        // The quota of one space does not affect another.
         let other = hub.other_space().await;
         other.post("/v1/manage/agents", json!({ "name": "free" })).await.expect(201);
         open(&other, json!({})).await;

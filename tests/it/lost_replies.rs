@@ -11,12 +11,12 @@ use hiloop::server::start;
 use serde_json::json;
 use std::time::Duration;
 
-/// The tick of a second, and room for a busy machine.
+/// The reconcile tick of a second, with a margin for a busy machine.
 const BY_THE_STORE: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_whose_commit_was_done_unheard_reaches_everyone() {
-    // A hub by itself, so that nothing but its own uncertainty makes it read the store.
+async fn an_answer_is_delivered_when_the_reply_of_its_commit_is_lost() {
+    // A single node, so that only the commit of unknown outcome makes it read the store.
     let hub = Hub::start(Engine::Postgres).await;
     let relay = LostCommitReply::to(&hub.database_url).await;
     let server = start(config(&relay.url, &[])).await.expect("the hub starts");
@@ -55,11 +55,11 @@ async fn an_answer_whose_commit_was_done_unheard_reaches_everyone() {
 }
 
 on_both_engines! {
-    async fn a_revocation_that_nobody_told_of_ends_sockets_all_the_same(hub: Hub) {
+    async fn an_unannounced_revocation_ends_sockets(hub: Hub) {
         let made = hub.owner.post("/v1/manage/keys", json!({ "permission": "space" })).await.expect(201);
         let agent = hub.anonymous().with("x-api-key", text(&made["apiKey"]));
         let mut socket = hub.socket(&agent).await;
-        // As a request leaves it that is cut off right after its commit.
+        // As after a request that is cut off right after its commit.
         let database = Database::open(&hub.database_url).await;
         let (key, entry) = (database.id(text(&made["id"])), database.id("0198f7b2-0000-7000-8000-000000000001"));
         let now = hub.clock.as_ref();
@@ -75,12 +75,12 @@ on_both_engines! {
         assert!(since.elapsed() < BY_THE_STORE, "{:?}", since.elapsed());
     }
 
-    async fn who_begins_to_wait_while_the_node_drains_is_answered(hub: Hub) {
+    async fn a_long_poll_that_begins_during_a_drain_is_answered(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let question = json!({ "encryptedContent": "?", "responseRequired": true });
         let question = agent.post(&at_agent(&session, "/messages"), question).await.expect(201);
-        // The waiting long-polls have been answered; then one arrives whose request was already on its way.
+        // The waiting long-polls have been answered; then another request arrives.
         hub.context().hub.drain();
         let since = Stopwatch::start();
         let path = at_agent(&session, &format!("/messages/{}/await?timeout=50", text(&question["id"])));

@@ -31,18 +31,18 @@ impl Measured {
         line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
     }
 
-    /// What it has allocated, in bytes; the pages of its program, which are read as they are needed, don't count.
+    /// Allocated memory in bytes, without the file-backed pages of the program.
     fn allocated(&self) -> usize {
         self.status("RssAnon")
     }
 
-    /// What it takes now; from here on the peak is measured anew.
+    /// The memory in use now; resets the peak.
     fn begin(&self) -> usize {
         fs::write(format!("/proc/{}/clear_refs", self.hub.pid()), "5").expect("the peak is forgotten");
         self.status("VmRSS")
     }
 
-    /// How much it has grown since, at the most.
+    /// The peak growth since then.
     fn risen(&self, before: usize) -> usize {
         self.status("VmHWM").saturating_sub(before)
     }
@@ -54,10 +54,10 @@ async fn person(hub: &Process) -> Client {
     owner.post("/v1/manage/agents", json!({ "name": "bot" })).await.expect(201);
     let human = json!({ "email": "ann@example.org", "name": "Ann", "password": "correct horse battery" });
     owner.post("/v1/manage/humans", human).await.expect(201);
-    let nobody = Client::anonymous(&hub.base);
+    let anonymous = Client::anonymous(&hub.base);
     let login = json!({ "email": "ann@example.org", "password": "correct horse battery" });
-    let tokens = nobody.post("/v1/auth/login", login).await.expect(200);
-    nobody.with("authorization", &format!("Bearer {}", text(&tokens["accessToken"])))
+    let tokens = anonymous.post("/v1/auth/login", login).await.expect(200);
+    anonymous.with("authorization", &format!("Bearer {}", text(&tokens["accessToken"])))
 }
 
 /// JSON of a MiB in which every other byte would be a value.
@@ -67,7 +67,7 @@ fn dense(around: impl Fn(&str) -> String, piece: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_person_s_large_bodies_cost_no_more_than_their_room() {
+async fn large_bodies_of_one_person_are_bounded_by_their_memory_share() {
     let measured = Measured::start();
     let ann = person(&measured.hub).await;
     let named: Vec<String> = (0..999).map(|number| format!(r#"{{"type":"Agent","name":"nobody-{number}"}}"#)).collect();
@@ -76,7 +76,7 @@ async fn one_person_s_large_bodies_cost_no_more_than_their_room() {
     let in_keys = dense(|json| format!(r#"{{"participants":[{named}],"metadata":{{{json}}}}}"#), r#""":0"#);
     let in_names = dense(|json| format!(r#"{{"participants":[{json}]}}"#), r#"{"type":"Agent"}"#);
     let in_envelope = dense(|json| format!(r#"{{"participants":[{named}],"encryptedTitle":{{"a":[{json}]}}}}"#), "{}");
-    // A first one of each, which touches whatever is touched once.
+    // Warm-up: one request of each kind.
     for body in [&in_metadata, &in_keys, &in_names, &in_envelope] {
         let reply = ann.raw("POST", "/v1/human/sessions", Some("application/json"), body.clone()).await;
         assert!([400, 413].contains(&reply.status), "{}", reply.body);
@@ -101,10 +101,10 @@ async fn one_person_s_large_bodies_cost_no_more_than_their_room() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_burst_took_is_given_back() {
+async fn memory_is_returned_after_a_burst() {
     let measured = Measured::start();
     let owner = measured.hub.owner();
-    // The password of the first human took 19 MiB for a moment.
+    // Hashing the password of the first human needed 19 MiB.
     let little = async || (measured.allocated() < 40 * MIB).then(|| measured.allocated());
     let before = eventually("the start to be over", little).await;
     let body = dense(|json| format!(r#"{{"metadata":{{"a":[{json}]}}}}"#), r#"{"":0}"#);
@@ -120,14 +120,14 @@ async fn what_a_burst_took_is_given_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn strangers_who_send_without_end_cost_next_to_nothing() {
+async fn unauthenticated_bodies_use_little_memory() {
     let measured = Measured::start();
     person(&measured.hub).await;
     let before = measured.begin();
     let mut streams = Vec::new();
     for number in 0..60 {
         let mut stream = TcpStream::connect(measured.hub.address()).await.expect("a connection");
-        // Some say how much they send, and some do not.
+        // With and without `Content-Length`.
         let length =
             if number % 2 == 0 { format!("Content-Length: {MIB}") } else { "Transfer-Encoding: chunked".to_owned() };
         let head =
@@ -136,7 +136,7 @@ async fn strangers_who_send_without_end_cost_next_to_nothing() {
         if number % 2 == 1 {
             stream.write_all(format!("{MIB:x}\r\n").as_bytes()).await.expect("sent");
         }
-        // As much as is taken: all but the end.
+        // The largest accepted body, without its end.
         let _ = stream.write_all(&vec![b' '; MIB - 1]).await;
         streams.push(stream);
     }

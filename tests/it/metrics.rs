@@ -1,4 +1,4 @@
-//! Metrics: act, scrape, compare.
+//! The metrics: their values after known actions, and their text format.
 
 use crate::support::hub::{at_agent, at_human, text};
 use crate::support::{Client, Hub, Socket, eventually, on_both_engines};
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 /// One scrape, checked against the rules of the text format.
 struct Scrape {
-    /// By name and labels, as they stand in the text.
+    /// By name and labels, in the text format.
     samples: BTreeMap<String, f64>,
 }
 
@@ -53,14 +53,14 @@ impl Scrape {
         *self.samples.get(series).unwrap_or_else(|| panic!("{series} in {:#?}", self.samples))
     }
 
-    /// How often a route was answered with a status.
+    /// The number of requests of a route with a status.
     fn requests(&self, method: &str, route: &str, status: u16) -> f64 {
         let labels = format!(r#"{{method="{method}",route="{route}",status="{status}"}}"#);
         self.samples.get(&format!("hiloop_http_request_duration_seconds_count{labels}")).copied().unwrap_or(0.0)
     }
 }
 
-/// Scrapes until a figure is what it should be.
+/// Scrapes until a metric has the expected value.
 async fn reaches(client: &Client, series: &str, value: f64) -> Scrape {
     all_reach(client, &[(series, value)]).await
 }
@@ -85,7 +85,7 @@ async fn ask(agent: &Client, session: &str, more: &[(&str, &str)]) -> String {
 }
 
 on_both_engines! {
-    async fn the_figures_say_what_happened(hub: Hub) {
+    async fn metrics_count_requests_events_and_connections(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let before = Scrape::of(&hub.owner).await;
         assert_eq!(before.get("hiloop_pending_responses"), 0.0);
@@ -131,7 +131,7 @@ on_both_engines! {
         assert_eq!(scrape.requests("POST", "/v1/agent/sessions/{id}/messages", 201), 5.0);
         assert_eq!(scrape.requests("GET", "/v1/ws", 101), 4.0);
 
-        // Questions that wait; one is answered, one expires, one stays.
+        // Three pending questions: one is answered, one expires, one stays pending.
         let ahead = hub.context().clock.now().plus_millis(60_000).to_string();
         let (first, _, last) = (
             ask(&agent, &session, &[]).await,
@@ -155,7 +155,7 @@ on_both_engines! {
         assert_eq!(scrape.get(r#"hiloop_events_total{type="message.expired"}"#), 1.0);
         reaches(&hub.owner, "hiloop_waiters", 0.0).await;
 
-        // An event stream, and everybody leaves.
+        // An event stream, and then all connections close.
         let stream = agent.stream(&at_agent(&session, "/events?after=0")).await;
         reaches(&hub.owner, "hiloop_event_streams", 1.0).await;
         drop((stream, readers, late));
@@ -166,7 +166,7 @@ on_both_engines! {
         assert!(scrape.get("process_cpu_seconds_total") >= 0.0);
     }
 
-    async fn the_figures_are_for_those_who_manage(hub: Hub) {
+    async fn metrics_require_a_key_with_manage(hub: Hub) {
         for permission in ["agent", "space"] {
             hub.agent(permission).await.get("/metrics").await.expect_error(403, "FORBIDDEN");
         }
@@ -177,7 +177,7 @@ on_both_engines! {
         hub.human().await.get("/metrics").await.expect_error(403, "FORBIDDEN");
     }
 
-    async fn strangers_make_no_new_series(hub: Hub) {
+    async fn unknown_paths_and_methods_create_no_series(hub: Hub) {
         let stranger = hub.anonymous();
         let ids = (0..20).map(|number| format!("0198b7a4-0000-7000-8000-{number:012}"));
         for id in ids {
@@ -193,7 +193,7 @@ on_both_engines! {
 }
 
 #[tokio::test]
-async fn every_figure_is_explained() {
+async fn every_metric_is_documented() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
     let body = hub.owner.get("/metrics").await.expect(200);
     let names: HashSet<&str> = text(&body)
@@ -204,14 +204,14 @@ async fn every_figure_is_explained() {
     let manual = include_str!("../../docs/operations.md");
     let rows = manual.lines().filter_map(|line| line.strip_prefix("| `hiloop_")?.split(['`', '{']).next());
     let rows: HashSet<String> = rows.map(|rest| format!("hiloop_{rest}")).collect();
-    // Requests have no series before the first one: the scrape itself.
+    // The only series of requests is that of the scrape itself.
     let mut shown: HashSet<String> = names.into_iter().map(str::to_owned).collect();
     shown.insert("hiloop_http_request_duration_seconds".to_owned());
     assert_eq!(rows, shown);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_port_of_its_own_is_open_to_everyone() {
+async fn the_metrics_port_requires_no_credential() {
     use crate::support::process::{Process, hiloop};
     let folder = tempfile::tempdir().expect("a folder");
     let hub = Process::spawn(
@@ -224,14 +224,14 @@ async fn a_port_of_its_own_is_open_to_everyone() {
     assert_eq!(scrape.requests("GET", "/v1/agent/me", 200), 1.0);
     operator.get("/readyz").await.expect(200);
     operator.get("/livez").await.expect(200);
-    // Nothing else is there.
+    // The port has no other routes.
     operator.get("/v1/agent/me").await.expect_error(404, "NOT_FOUND");
     operator.get("/").await.expect_error(404, "NOT_FOUND");
     operator.post("/metrics", json!({})).await.expect_error(405, "METHOD_NOT_ALLOWED");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_slow_reader_drops_is_counted_and_read_back() {
+async fn dropped_events_of_a_slow_reader_are_counted_and_replayed() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
     let agent = hub.agent("space").await;
     let session = hub.session(&agent).await;
@@ -251,8 +251,8 @@ async fn what_a_slow_reader_drops_is_counted_and_read_back() {
     for _ in 0..sent as usize {
         sleeper.event().await;
     }
-    // What is handed on is counted a moment afterwards.
-    eventually("everything to be counted, what was read back as dropped too", async || {
+    // The counters are updated shortly after the delivery.
+    eventually("every event to be counted as dropped and as replayed", async || {
         let scrape = Scrape::of(&hub.owner).await;
         let [live, replayed] =
             ["live", "replay"].map(|path| scrape.get(&format!(r#"hiloop_deliveries_total{{path="{path}"}}"#)));

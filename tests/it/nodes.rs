@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// Hands signals to the other node, or not, or twice, or later.
+/// Delivers signals to the other node, or drops, repeats or delays them.
 struct FaultyBroker {
     other: OnceLock<Arc<LiveHub>>,
     state: Mutex<(StdRng, Vec<Signal>)>,
@@ -33,7 +33,7 @@ impl Broker for FaultyBroker {
         {
             let (random, held) = &mut *self.state.lock().expect("no panic");
             held.push(signal);
-            // Some of what is held goes out now, in any order; some of that is lost, some comes again later.
+            // Some of the delayed signals are delivered now, in random order; some are dropped, some are repeated later.
             while held.len() > random.gen_range(0..6) {
                 let index = random.gen_range(0..held.len());
                 let signal = held.swap_remove(index);
@@ -59,7 +59,7 @@ impl Broker for FaultyBroker {
     }
 }
 
-/// Hands signals to the other node, unless it is told to lose them.
+/// Delivers signals to the other node unless it is set to drop them.
 #[derive(Default)]
 struct LossyBroker {
     other: OnceLock<Arc<LiveHub>>,
@@ -82,7 +82,7 @@ impl Broker for LossyBroker {
     }
 }
 
-/// A node that tells another one of what it commits, or not, with a clock that a test moves.
+/// A node whose signals to the other node can be dropped, with a clock that the test controls.
 struct Speaker {
     maker: Hub,
     speaker: Server,
@@ -124,7 +124,7 @@ async fn newcomers(engine: Engine) {
     let agent = nodes.speaking(&agent);
     let session = nodes.maker.session(&agent).await;
     write(&agent, &session, 1).await;
-    // The other node knows by now who takes part.
+    // The other node has cached the participants by now.
     for seq in 1..=2 {
         assert_eq!(everything.find("feed").await["seq"], json!(seq));
     }
@@ -139,20 +139,20 @@ async fn newcomers(engine: Engine) {
     }
 }
 
-/// Who is added is told of it, though the hint was lost and the node had just asked who takes part.
+/// The feed of an added participant gets the addition although the hint was lost and the participants were cached.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_newcomer_is_told_of_their_coming_though_nobody_told_their_node_on_sqlite() {
+async fn a_feed_delivers_an_addition_whose_hint_was_lost_on_sqlite() {
     newcomers(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_newcomer_is_told_of_their_coming_though_nobody_told_their_node_on_postgres() {
+async fn a_feed_delivers_an_addition_whose_hint_was_lost_on_postgres() {
     newcomers(Engine::Postgres).await;
 }
 
-/// A commit that is seen half a minute after the time that it bears, and of which no hint came.
+/// A commit that becomes visible half a minute after its timestamp, without a hint.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_that_took_long_is_told_all_the_same() {
+async fn a_feed_delivers_a_commit_that_becomes_visible_late() {
     let nodes = Speaker::start(Engine::Sqlite).await;
     let agent = nodes.maker.agent("space").await;
     let mut feed = nodes.feed(&agent).await;
@@ -191,7 +191,7 @@ async fn read(client: &Client, session: &str, after: Option<i64>, last: i64) {
 }
 
 struct Pair {
-    /// Only made the store and the key that the nodes share.
+    /// Created the store and the key that the nodes share.
     maker: Hub,
     nodes: Vec<Server>,
     /// The owner, at each node.
@@ -232,7 +232,7 @@ async fn timelines(engine: Engine) {
     let writers = (0..4).map(|number| write(&clients[number % 2], &session, 40));
     tokio::join!(join_all(readers), join_all(writers));
 
-    // A long-poll on one node hears of an answer given on the other, whatever became of the hint.
+    // A long-poll on one node ends with an answer on the other, even if the hint is lost.
     let human = pair.at(1, &maker.human().await);
     let agent = pair.at(0, &maker.agent("space").await);
     for _ in 0..5 {
@@ -258,10 +258,10 @@ async fn timelines(engine: Engine) {
 
 /// Follows a feed until each of the sessions has come to `last`; every event comes once and in its order.
 async fn follow(socket: &mut Socket, sessions: &[String], last: i64) {
-    let mut told: HashMap<String, i64> = sessions.iter().map(|session| (session.clone(), 0)).collect();
-    while told.values().any(|seq| *seq < last) {
+    let mut delivered: HashMap<String, i64> = sessions.iter().map(|session| (session.clone(), 0)).collect();
+    while delivered.values().any(|seq| *seq < last) {
         let hint = socket.find("feed").await;
-        let seq = told.get_mut(text(&hint["sessionId"])).expect("a session that it may see");
+        let seq = delivered.get_mut(text(&hint["sessionId"])).expect("a session that it may see");
         assert_eq!(hint["seq"], json!(*seq + 1), "{hint}");
         *seq += 1;
     }
@@ -272,7 +272,7 @@ async fn feeds(engine: Engine) {
     let pair = Pair::start(engine).await;
     let human = pair.maker.human().await;
     let agent = pair.maker.agent("space").await;
-    // What was before a feed is not told.
+    // Events before the subscription are not delivered.
     let old = pair.maker.session(&agent).await;
     let mut followers = Vec::new();
     for (node, client) in [(0, &human), (1, &human), (0, &agent), (1, &agent)] {
@@ -296,9 +296,9 @@ async fn feeds(engine: Engine) {
     }
 }
 
-/// More hints at once than a node's queue holds: what did not fit is read from the store.
+/// More hints at once than the queue of a node holds: the others are read from the store.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_feed_that_was_flooded_has_everything() {
+async fn a_feed_delivers_every_event_when_its_queue_overflows() {
     let hub = Hub::start(Engine::Sqlite).await;
     let (human, agent) = (hub.human().await, hub.agent("agent").await);
     let mut feed = hub.socket(&human).await;
@@ -332,21 +332,21 @@ async fn a_feed_that_was_flooded_has_everything() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_faulty_broker_every_feed_tells_everything_once_on_sqlite() {
+async fn a_feed_delivers_every_event_once_with_a_faulty_broker_on_sqlite() {
     feeds(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_faulty_broker_every_feed_tells_everything_once_on_postgres() {
+async fn a_feed_delivers_every_event_once_with_a_faulty_broker_on_postgres() {
     feeds(Engine::Postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_faulty_broker_every_reader_gets_everything_once_on_sqlite() {
+async fn a_reader_gets_every_event_once_with_a_faulty_broker_on_sqlite() {
     timelines(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_faulty_broker_every_reader_gets_everything_once_on_postgres() {
+async fn a_reader_gets_every_event_once_with_a_faulty_broker_on_postgres() {
     timelines(Engine::Postgres).await;
 }

@@ -18,12 +18,12 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
 }
 
 #[test]
-fn routes_and_document_are_the_same() {
+fn the_document_lists_exactly_the_routes() {
     let document = document();
     let documented: BTreeSet<_> = operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
     let routes: BTreeSet<_> = ROUTES.iter().map(|row| (row.method.to_owned(), row.path.to_owned())).collect();
     let missing: Vec<_> = routes.difference(&documented).collect();
-    assert!(missing.is_empty(), "routes without a place in the document: {missing:?}");
+    assert!(missing.is_empty(), "routes missing from the document: {missing:?}");
     let gone: Vec<_> = documented.difference(&routes).collect();
     assert!(gone.is_empty(), "operations without a route: {gone:?}");
 }
@@ -41,19 +41,19 @@ pub fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
 }
 
 #[test]
-fn the_document_is_whole() {
+fn every_reference_of_the_document_resolves() {
     let document = document();
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1.")));
     let mut found = BTreeSet::new();
     references(&document, &mut found);
     for reference in &found {
         let pointer = reference.strip_prefix('#').expect("a place in the document");
-        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+        assert!(document.pointer(pointer).is_some(), "{reference} does not resolve");
     }
     let mut ids = BTreeSet::new();
     for (method, path, operation) in operations(&document) {
         let id = operation["operationId"].as_str().expect("an id");
-        assert!(ids.insert(id), "{method} {path}: {id} is there twice");
+        assert!(ids.insert(id), "{method} {path}: duplicate operation id {id}");
         assert!(operation["summary"].is_string(), "{method} {path} has no summary");
         let responses = operation["responses"].as_object().expect("responses");
         if path.starts_with("/v1/") {
@@ -73,15 +73,15 @@ fn the_document_is_whole() {
 }
 
 #[test]
-fn the_command_prints_it_without_a_store() {
+fn the_openapi_command_needs_no_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = hiloop(folder.path()).arg("openapi").output().expect("the program runs");
     assert!(output.status.success());
     assert_eq!(String::from_utf8(output.stdout).expect("text").trim_end(), hiloop::testing::openapi_text());
-    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "it leaves nothing behind");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "no files are created");
 }
 
-/// Whether `value` is what `schema` describes; the path of the first difference if not.
+/// Whether `value` matches `schema`; the path of the first difference if not.
 fn conforms(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let schema = document.pointer(&reference[1..]).expect("a schema");
@@ -130,7 +130,7 @@ fn conforms(document: &Value, schema: &Value, value: &Value, at: &str) -> Result
 }
 
 #[test]
-fn examples_are_what_their_schemas_say() {
+fn examples_match_their_schemas() {
     let document = document();
     let schemas = document["components"]["schemas"].as_object().expect("schemas");
     for (name, schema) in schemas {
@@ -162,7 +162,7 @@ fn examples_are_what_their_schemas_say() {
 }
 
 #[test]
-fn outside_readers_are_sent_to_nothing_that_they_do_not_have() {
+fn the_document_does_not_refer_to_internal_sources() {
     let text = hiloop::testing::openapi_text().to_lowercase();
     for word in ["contract", "architecture.md", ".rs"] {
         assert!(!text.contains(word), "the document names {word}");
@@ -175,7 +175,7 @@ fn names_a_host(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_page_loads_nothing_from_elsewhere() {
+async fn the_page_loads_only_embedded_files() {
     let hub = Hub::start(Engine::Sqlite).await;
     let anyone = hub.anonymous();
     assert_eq!(anyone.get("/openapi.json").await.expect(200), document());
@@ -198,7 +198,7 @@ async fn the_page_loads_nothing_from_elsewhere() {
             let text = file.body.as_str().unwrap_or_default();
             match link {
                 "docs/start.js" | "docs/style.css" => assert!(!names_a_host(text), "{link} names another host"),
-                // It has pictures inside, whose namespaces are names of hosts that nobody asks.
+                // The XML namespaces of embedded images are host names that are never requested.
                 "docs/swagger-ui.css" => {
                     let elsewhere = text
                         .split("url(")
@@ -206,14 +206,14 @@ async fn the_page_loads_nothing_from_elsewhere() {
                         .find(|rest| !rest.trim_start_matches(['"', '\'']).starts_with("data:"));
                     assert!(!text.is_empty() && !text.contains("@import") && elsewhere.is_none(), "{elsewhere:?}");
                 }
-                // What it asks for when it runs, the browser's story sees.
+                // The browser tests check the requests at run time.
                 _ => assert!(!text.is_empty() || file.body.is_object(), "{link} is empty"),
             }
             files.push(link);
         }
     }
     assert_eq!(files.len(), 5, "{files:?}");
-    // With a slash at its end it is the same page, whose links lead to the same files.
+    // With a trailing slash it is the same page, and its links resolve to the same files.
     let html = anyone.get("/docs/").await.expect(200).as_str().expect("a page").to_owned();
     for link in
         ["\"swagger-ui.css\"", "\"style.css\"", "\"swagger-ui-bundle.js\"", "\"start.js\"", "\"../openapi.json\""]

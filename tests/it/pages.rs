@@ -3,7 +3,7 @@
 use crate::support::{Client, Engine, Hub};
 use std::collections::BTreeSet;
 
-/// The pages and, from what these say, every file of theirs.
+/// The pages, and all files to which they refer.
 async fn pages(anyone: &Client) -> BTreeSet<String> {
     let mut paths: BTreeSet<_> = ["/", "/docs", "/docs/", "/openapi.json", "/asyncapi.json"].map(str::to_owned).into();
     for page in ["/", "/docs"] {
@@ -22,7 +22,7 @@ async fn pages(anyone: &Client) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn pages_talk_to_their_own_hub_alone_and_use_no_device() {
+async fn the_security_headers_of_pages_allow_only_the_hub_itself() {
     let hub = Hub::start(Engine::Sqlite).await;
     let anyone = hub.anonymous();
     for path in pages(&anyone).await {
@@ -43,7 +43,7 @@ async fn pages_talk_to_their_own_hub_alone_and_use_no_device() {
         for device in ["camera", "microphone", "geolocation", "display-capture", "usb", "payment"] {
             assert!(permissions.split(", ").any(|one| one == format!("{device}=()")), "{path}: {permissions}");
         }
-        // A browser that has the file already is told the same.
+        // The same headers on a 304.
         let Some(tag) = reply.header("etag") else { continue };
         let known = anyone.with("if-none-match", tag).get(&path).await;
         assert_eq!(known.status, 304, "{path}");

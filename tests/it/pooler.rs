@@ -11,7 +11,7 @@ use serde_json::json;
 use std::path::Path;
 use tempfile::tempdir;
 
-/// Starts a hub, and has so many clients write into one session at once.
+/// Starts a hub, and writes to one session from `clients` concurrent clients.
 async fn serves(folder: &Path, database: &str) {
     let hub = Process::spawn(hiloop(folder).env("HILOOP_LISTEN", "127.0.0.1:0").env("DATABASE_URL", database));
     let owner = hub.owner();
@@ -40,24 +40,24 @@ async fn advisory_locks(database: &Database) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_that_keeps_sessions_needs_no_settings_of_its_own() {
+async fn a_pooler_in_session_mode_needs_no_settings() {
     let direct = postgres::new_database();
     let pooler = PgBouncer::start(&direct, "pool_mode = session\ndefault_pool_size = 60").await;
     let folder = tempdir().expect("a folder");
     serves(folder.path(), &pooler.url()).await;
-    // A second start finds what the first one made.
+    // A second start finds the data of the first one.
     let again = run(hiloop(folder.path()).arg("migrate").env("DATABASE_URL", pooler.url()));
     assert!(again.status.success(), "{again:?}");
     assert_eq!(advisory_locks(&Database::open(&direct).await).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_that_loses_prepared_statements_is_named_before_anything_is_written() {
+async fn a_pooler_in_transaction_mode_is_refused_before_any_write() {
     let direct = postgres::new_database();
     let settings = "pool_mode = transaction\ndefault_pool_size = 5\nignore_startup_parameters = options";
     let pooler = PgBouncer::start(&direct, settings).await;
     let folder = tempdir().expect("a folder");
-    // Again and again: what one start leaves on the pooler's connections must not let another one pass.
+    // Repeated: the state that one start leaves on the pooler's connections must not let another one pass.
     for command in ["serve", "migrate", "serve"] {
         let output = run(hiloop(folder.path()).arg(command).env("DATABASE_URL", pooler.url()));
         failed(&output, "DATABASE_URL leads to a connection pooler in transaction mode");

@@ -1,4 +1,4 @@
-//! Presence and typing as other nodes see them, also when a node dies without a word.
+//! Presence and typing across nodes, including nodes that are killed.
 
 use crate::support::hub::{Engine, at_agent, at_human, text};
 use crate::support::process::{Process, hiloop};
@@ -8,10 +8,10 @@ use hiloop::domain::PrincipalId;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long those who were on a node that died may be shown as present.
+/// Time after which the principals of a dead node must be offline.
 const LAPSE: Duration = Duration::from_secs(15);
 
-/// Who is online, by what a client reads of a session's participants.
+/// The online participants of a session, in the list of participants.
 async fn online(client: &Client, session: &str, kind: &str) -> bool {
     let page = client.get(&at_agent(session, "/participants")).await.expect(200);
     let all = page["data"].as_array().expect("participants");
@@ -31,7 +31,7 @@ async fn reader(client: &Client, session: &str) -> Socket {
     socket
 }
 
-/// Takes frames until the event that a post of now makes; those of `kind` that came before it.
+/// Posts, reads frames up to its event, and returns the frames of `kind` before it.
 async fn so_far(socket: &mut Socket, writer: &Client, session: &str, kind: &str) -> Vec<Value> {
     let posted = writer.post(&at_agent(session, "/messages"), json!({ "encryptedContent": "now" })).await.expect(201);
     let mut found = Vec::new();
@@ -46,10 +46,10 @@ async fn so_far(socket: &mut Socket, writer: &Client, session: &str, kind: &str)
     }
 }
 
-/// Waits until the nodes have told of so many who are present on one of them.
-async fn told(redis: &Redis, session: &str, count: i64) {
+/// Waits until all nodes have received the presence of `count` principals.
+async fn wait_for_presence(redis: &Redis, session: &str, count: i64) {
     let pattern = format!("hiloop:*:presence:{session}");
-    eventually("all presence to be told", async || {
+    eventually("all presence to be received", async || {
         let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", &pattern]).await).expect("names");
         let length = redis.command(&["HLEN", keys.first()?]).await;
         (length == redis::Value::Int(count)).then_some(())
@@ -73,23 +73,23 @@ async fn the_last_socket_anywhere(redis: Redis) {
         becomes(&at(node), &session, true).await;
     }
 
-    // Another socket of theirs on another node, and the end of the first: nobody has come or gone.
+    // A second socket on another node and the end of the first one: presence does not change.
     let second = reader(&nodes.at(2, &human), &session).await;
-    // Nodes may be heard in another order than that in which they spoke.
-    told(&redis, &session, 3).await;
+    // Signals of different nodes may arrive in another order.
+    wait_for_presence(&redis, &session, 3).await;
     drop(first);
-    eventually("the first socket to be gone", async || {
+    eventually("the first socket to be removed", async || {
         (nodes.servers[1].context.hub.connection_count() == 0).then_some(())
     })
     .await;
     for node in 0..3 {
         assert!(online(&at(node), &session, "Human").await, "at node {node}");
     }
-    // One at the watching node itself, too.
+    // A socket on the watching node itself, too.
     let third = reader(&nodes.at(0, &human), &session).await;
-    told(&redis, &session, 3).await;
+    wait_for_presence(&redis, &session, 3).await;
     drop(second);
-    eventually("the second socket to be gone", async || {
+    eventually("the second socket to be removed", async || {
         (nodes.servers[2].context.hub.connection_count() == 0).then_some(())
     })
     .await;
@@ -102,7 +102,7 @@ async fn the_last_socket_anywhere(redis: Redis) {
     }
     assert_eq!(so_far(&mut watching, &at(0), &session, "presence").await, Vec::<Value>::new());
 
-    // Who begins to read only now is told rightly too: the node has to find out first.
+    // A reader that subscribes now gets the correct presence, which the node has to query first.
     let _again = reader(&nodes.at(1, &human), &session).await;
     becomes(&at(2), &session, true).await;
     let _late = reader(&at(2), &session).await;
@@ -110,12 +110,12 @@ async fn the_last_socket_anywhere(redis: Redis) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn someone_is_online_on_every_node_until_the_last_of_their_sockets_anywhere_ends() {
+async fn a_participant_is_online_until_their_last_socket_on_any_node_closes() {
     the_last_socket_anywhere(Redis::start().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn someone_is_online_on_every_node_over_a_redis_cluster() {
+async fn presence_works_over_a_redis_cluster() {
     the_last_socket_anywhere(Redis::start_cluster().await).await;
 }
 
@@ -129,7 +129,7 @@ fn process(nodes: &Nodes, redis: &Redis) -> (tempfile::TempDir, Process) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_node_that_died_nobody_is_online_or_types_for_long() {
+async fn presence_and_typing_of_a_dead_node_expire() {
     let redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     let (agent, human) = (nodes.maker.agent("space").await, nodes.maker.human().await);
@@ -157,15 +157,15 @@ async fn on_a_node_that_died_nobody_is_online_or_types_for_long() {
     assert!(killed.elapsed() < LAPSE, "it took {:?}", killed.elapsed());
     assert_eq!((&typing[0]["typing"], &presence[0]["online"]), (&json!(false), &json!(false)));
     assert!(!online(&nodes.at(0, &agent), &session, "Human").await);
-    assert!(!online(&nodes.at(1, &agent), &session, "Human").await, "by the lease, without a picture");
+    assert!(!online(&nodes.at(1, &agent), &session, "Human").await, "by the lease, without a local copy");
     // Once each.
     let more = so_far(&mut watching, &nodes.at(0, &agent), &session, "presence").await;
     assert_eq!((typing.len(), presence.len(), more.len()), (1, 1, 0));
 }
 
-/// Nobody can tell while Redis is away; from its return on it takes no longer than otherwise.
+/// Unknown while Redis is unavailable; after its return it takes no longer than otherwise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_node_that_died_while_redis_was_away_nobody_is_online_for_long_after_its_return() {
+async fn presence_of_a_node_that_died_during_a_redis_outage_expires() {
     let mut redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     let (agent, dead) = (nodes.maker.agent("space").await, nodes.maker.human().await);
@@ -175,7 +175,7 @@ async fn on_a_node_that_died_while_redis_was_away_nobody_is_online_for_long_afte
     let _theirs = reader(&Client { base: doomed.base.clone(), ..dead.clone() }, &session).await;
     let gone = watching.find("presence").await;
     assert_eq!(gone["online"], json!(true));
-    // One on a node that lives on, who neither goes nor comes for anybody.
+    // A socket on a live node, whose presence must not change.
     let guest = nodes.maker.guest(&nodes.at(1, &agent), &session).await;
     let _stays = reader(&nodes.at(1, &guest), &session).await;
     assert_eq!(watching.find("presence").await["online"], json!(true));
@@ -183,15 +183,15 @@ async fn on_a_node_that_died_while_redis_was_away_nobody_is_online_for_long_afte
     redis.kill();
     nodes.all_are(Connectivity::Disconnected).await;
     doomed.kill();
-    assert!(online(&nodes.at(0, &agent), &session, "Human").await, "as was last heard");
+    assert!(online(&nodes.at(0, &agent), &session, "Human").await, "the last known state");
     redis.revive().await;
     let returned = Stopwatch::start();
     let went = watching.find("presence").await;
     assert_eq!((&went["online"], &went["participantId"]), (&json!(false), &gone["participantId"]), "{went}");
     assert!(returned.elapsed() < LAPSE, "it took {:?}", returned.elapsed());
     assert!(!online(&nodes.at(0, &agent), &session, "Human").await);
-    // Each node finds out by itself.
-    eventually("the other node to know", async || {
+    // Each node detects it independently.
+    eventually("the other node to detect it", async || {
         (!online(&nodes.at(1, &agent), &session, "Human").await).then_some(())
     })
     .await;
@@ -200,7 +200,7 @@ async fn on_a_node_that_died_while_redis_was_away_nobody_is_online_for_long_afte
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_ends_in_good_order_takes_its_people_with_it_at_once() {
+async fn a_graceful_shutdown_withdraws_presence_immediately() {
     let redis = Redis::start().await;
     let mut nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     let (agent, human) = (nodes.maker.agent("space").await, nodes.maker.human().await);
@@ -212,14 +212,14 @@ async fn a_node_that_ends_in_good_order_takes_its_people_with_it_at_once() {
     ending.stop().await;
     let since = Stopwatch::start();
     assert_eq!(watching.find("presence").await["online"], json!(false));
-    // Sooner than the lease of a node that died would end.
+    // Sooner than the lease of a dead node would expire.
     assert!(since.elapsed() < Duration::from_secs(5), "{:?} after its end", since.elapsed());
     assert!(!online(&nodes.at(0, &agent), &session, "Human").await);
     drop(theirs);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn presence_is_right_again_when_redis_comes_back_with_nothing() {
+async fn presence_is_restored_after_redis_lost_its_data() {
     let mut redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 3, &redis).await;
     let (agent, stays) = (nodes.maker.agent("space").await, nodes.maker.human().await);
@@ -238,15 +238,15 @@ async fn presence_is_right_again_when_redis_comes_back_with_nothing() {
     redis.kill();
     nodes.all_are(Connectivity::Disconnected).await;
     drop(theirs);
-    eventually("the guest's socket to be gone", async || {
+    eventually("the guest's socket to be removed", async || {
         (nodes.servers[1].context.hub.connection_count() == 1).then_some(())
     })
     .await;
-    // What was last heard.
+    // The last known state.
     assert!(online(&at(0), &session, "Human").await);
     redis.revive().await;
     nodes.connected().await;
-    // Of the two only the guest has gone; the node without readers learns of both from Redis.
+    // Only the guest has disconnected; the node without readers reads both from Redis.
     let went = watching.find("presence").await;
     assert_eq!((&went["online"], &went["participantId"]), (&json!(false), &guest_came["participantId"]), "{went}");
     becomes(&at(2), &session, true).await;
@@ -255,13 +255,13 @@ async fn presence_is_right_again_when_redis_comes_back_with_nothing() {
         assert!(!online(&at(node), &session, "Guest").await, "at node {node}");
     }
     assert_eq!(so_far(&mut watching, &at(0), &session, "presence").await, Vec::<Value>::new());
-    // And goes on.
+    // And presence works as before.
     there_and_back(&nodes, &stays, &session, &mut watching).await;
 }
 
-/// The last reader here and the one who was present elsewhere leave while Redis is away: nothing of it is left.
+/// The last reader here and the participant on the other node disconnect during a Redis outage.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_stays_online_who_left_while_redis_was_away_and_nobody_read() {
+async fn a_departure_during_a_redis_outage_without_readers_is_recorded() {
     let mut redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     let (agent, human) = (nodes.maker.agent("space").await, nodes.maker.human().await);
@@ -270,8 +270,8 @@ async fn nobody_stays_online_who_left_while_redis_was_away_and_nobody_read() {
     let watching = reader(&at(0), &session).await;
     let theirs = reader(&nodes.at(1, &human), &session).await;
     becomes(&at(0), &session, true).await;
-    // Seen by the picture, not by the hash.
-    eventually("the first node to hear of them", async || {
+    // By the local copy, not by the hash.
+    eventually("the first node to receive their presence", async || {
         let human = text(&nodes.at(1, &human).get("/v1/human/me").await.expect(200)["id"]).parse().expect("an id");
         let session = session.parse().expect("an id");
         nodes.servers[0].context.broker.is_present_elsewhere(session, PrincipalId(human)).then_some(())
@@ -281,14 +281,14 @@ async fn nobody_stays_online_who_left_while_redis_was_away_and_nobody_read() {
     redis.kill();
     nodes.all_are(Connectivity::Disconnected).await;
     drop((watching, theirs));
-    eventually("both sockets to be gone", async || {
+    eventually("both sockets to be removed", async || {
         nodes.servers.iter().all(|node| node.context.hub.connection_count() == 0).then_some(())
     })
     .await;
     redis.revive().await;
     nodes.connected().await;
     becomes(&at(0), &session, false).await;
-    // And who comes again is told of as one who has come.
+    // A participant who connects again is announced as online.
     let mut watching = reader(&at(0), &session).await;
     let theirs = reader(&nodes.at(0, &human), &session).await;
     assert_eq!(watching.find("presence").await["online"], json!(true));
@@ -296,7 +296,7 @@ async fn nobody_stays_online_who_left_while_redis_was_away_and_nobody_read() {
     assert_eq!(watching.find("presence").await["online"], json!(false));
 }
 
-/// A person on the third node types, and the reader on the first hears of it.
+/// A person on the third node types, and the reader on the first receives it.
 async fn there_and_back(nodes: &Nodes, person: &Client, session: &str, watching: &mut Socket) {
     nodes.at(2, person).post(&at_human(session, "/typing"), json!({})).await.expect(204);
     assert_eq!(watching.find("typing").await["typing"], json!(true));

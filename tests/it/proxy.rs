@@ -24,7 +24,7 @@ struct Nginx {
     _plain: Port,
 }
 
-/// A certificate that signs itself, and its key, where the configuration is made to look for them.
+/// A self-signed certificate and its key, at the paths of the configuration.
 fn make_certificate(folder: &Path) {
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"])
@@ -96,11 +96,11 @@ fn node(folder: &Path, database: &str, redis: &Redis, listen: &str) -> Process {
     Process::spawn(command.env("HILOOP_TRUSTED_PROXIES", "127.0.0.1").env("HILOOP_LISTEN", listen))
 }
 
-/// Reads a session until `last`, and comes back whenever the hub asks for it; how often it had to.
+/// Reads a session until `last`, reconnecting on `goaway`; returns the number of reconnects.
 async fn read(client: Client, session: String, last: Arc<AtomicBool>) -> (Vec<Value>, usize) {
     let (mut seen, mut returns) = (Vec::new(), 0);
     loop {
-        // The node that it comes to may be the one that goes away next.
+        // It may reconnect to the node that is restarted next.
         let Ok(mut socket) = Socket::reach(&client).await else { continue };
         socket.offer(json!({ "type": "subscribe", "id": 1, "sessionId": session, "after": seen.len() })).await;
         loop {
@@ -116,7 +116,7 @@ async fn read(client: Client, session: String, last: Arc<AtomicBool>) -> (Vec<Va
                 }
                 Ok(_) => {}
                 Err(end) => {
-                    assert_eq!(end, End::Code(1001), "told to come back");
+                    assert_eq!(end, End::Code(1001), "goaway was received");
                     break;
                 }
             }
@@ -135,14 +135,14 @@ fn over_tls(nginx: &Nginx, version: &str) -> String {
         .spawn()
         .expect("openssl is installed (scripts/setup.sh test)");
     let request = b"GET / HTTP/1.1\r\nHost: hub.example.org\r\nConnection: close\r\n\r\n";
-    // One that was refused takes nothing.
+    // A refused connection accepts no input.
     let _ = client.stdin.as_mut().expect("its input").write_all(request);
     let output = client.wait_with_output().expect("it ends");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn browsers_come_by_tls_1_2_or_1_3_and_no_other_way() {
+async fn the_proxy_accepts_only_tls_1_2_and_1_3() {
     let folder: TempDir = tempfile::tempdir().expect("a folder");
     let hub = Process::start(folder.path(), "127.0.0.1:0");
     let nginx = Nginx::start(folder.path(), [hub.address(), hub.address()]).await;
@@ -164,7 +164,7 @@ async fn browsers_come_by_tls_1_2_or_1_3_and_no_other_way() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_nodes_behind_nginx_are_replaced_and_nobody_misses_anything() {
+async fn a_rolling_restart_behind_nginx_loses_no_event() {
     let (database, redis) = (postgres::new_database(), Redis::start().await);
     let folder: TempDir = tempfile::tempdir().expect("a folder");
     let ports = [Port::reserve(), Port::reserve()];
@@ -174,7 +174,7 @@ async fn two_nodes_behind_nginx_are_replaced_and_nobody_misses_anything() {
 
     let session = client.post("/v1/agent/sessions", json!({})).await.expect(201);
     let session = text(&session["id"]).to_owned();
-    // An event stream is not held back, and metrics are not for the world.
+    // Event streams are not buffered, and metrics are not exposed.
     let mut stream = Events::open(&client, &at_agent(&session, "/events?after=0")).await;
     assert_eq!(stream.next().await.expect("an event")["type"], "session.created");
     assert_eq!(reqwest::get(format!("{}/metrics", nginx.base)).await.expect("a reply").status(), 404);
@@ -191,7 +191,7 @@ async fn two_nodes_behind_nginx_are_replaced_and_nobody_misses_anything() {
                 let body = json!({ "encryptedContent": written.len().to_string() }).to_string().into_bytes();
                 let path = at_agent(&session, "/messages");
                 let reply = client.try_raw("POST", &path, Some("application/json"), body).await;
-                // One that got no reply, or that of the proxy, comes again with its key.
+                // A request without a reply, or with an error of the proxy, is retried with its key.
                 if let Ok(reply) = reply
                     && reply.status == 201
                 {
@@ -216,7 +216,7 @@ async fn two_nodes_behind_nginx_are_replaced_and_nobody_misses_anything() {
     }
     over.store(true, Ordering::SeqCst);
     let written = writer.await.expect("no panic");
-    // For a moment nginx may still think that a node is away.
+    // nginx may still consider a node unavailable for a moment.
     eventually("the session is closed", async || {
         let reply = client.post(&at_agent(&session, "/close"), json!({})).await;
         (reply.status == 200).then_some(())
@@ -230,6 +230,6 @@ async fn two_nodes_behind_nginx_are_replaced_and_nobody_misses_anything() {
         assert_eq!(ids, written, "each once, in order");
         returns += returned;
     }
-    assert!(returns >= 20, "both nodes asked their sockets to come back: {returns}");
+    assert!(returns >= 20, "both nodes sent goaway to their sockets: {returns}");
     println!("{} messages, {returns} returns", written.len());
 }

@@ -23,22 +23,22 @@ async fn changes(client: &Client, session: &str) -> Vec<(String, bool)> {
     for (index, event) in events.iter().enumerate() {
         assert_eq!(event["seq"], index + 1);
     }
-    let told = events.iter().filter(|event| event["type"] == "participant.key_changed");
-    told.map(|event| (text(&event["data"]["entry"]["keyId"]).to_owned(), event["data"]["chained"] == true)).collect()
+    let found = events.iter().filter(|event| event["type"] == "participant.key_changed");
+    found.map(|event| (text(&event["data"]["entry"]["keyId"]).to_owned(), event["data"]["chained"] == true)).collect()
 }
 
-/// Waits until so many changes stand on a timeline.
-async fn told(client: &Client, session: &str, count: usize) -> Vec<(String, bool)> {
-    eventually("the changes", async || Some(changes(client, session).await).filter(|told| told.len() >= count)).await
+/// Waits until a timeline has `count` changes.
+async fn wait_for_changes(client: &Client, session: &str, count: usize) -> Vec<(String, bool)> {
+    eventually("the changes", async || Some(changes(client, session).await).filter(|found| found.len() >= count)).await
 }
 
-/// Whether no change is waiting, apart from those that rest before their last look.
+/// Whether no change is to be announced, except those that wait for their last pass.
 async fn all_are_told(hub: &Hub) -> bool {
     hub.context().store.announcements(Timestamp(0), 1).await.expect("the store").is_empty()
 }
 
 on_both_engines! {
-    async fn nobody_publishes_the_keys_of_somebody_else(hub: Hub) {
+    async fn keys_of_another_principal_cannot_be_published(hub: Hub) {
         let agent = hub.agent("agent").await;
         let ann = hub.human().await;
         let session = hub.session(&agent).await;
@@ -49,7 +49,7 @@ on_both_engines! {
         // Ann's own entry: its proof is for Ann.
         let error = guest.put(HUMAN, keys.entry(&ann_id)).await.expect_error(400, "VALIDATION_ERROR");
         names_field(&error, "'proof'");
-        // Her receiving key under a signing key of the guest's: they would be sealed to alike, but by another `keyId`.
+        // Her encryption key with a signing key of the guest, which gives another `keyId`.
         let own = Keys::new().with_receiving(keys.receiving);
         assert_ne!(own.id(), keys.id());
         let mut entry = own.entry(&guest_id);
@@ -62,18 +62,18 @@ on_both_engines! {
         names_field(&error, "'proof'");
         assert_eq!(ann.get("/v1/human/me").await.expect(200)["key"], published);
         assert_eq!(guest.get("/v1/human/me").await.expect(200)["key"], Value::Null);
-        // What is the guest's own is taken, and changes nothing for Ann.
+        // The guest's own entry is accepted and does not affect Ann.
         guest.put(HUMAN, Keys::new().entry(&guest_id)).await.expect(200);
         assert_eq!(ann.get("/v1/human/me").await.expect(200)["key"], published);
     }
 
-    async fn keys_that_everybody_can_open_are_refused(hub: Hub) {
+    async fn keys_of_low_order_are_refused(hub: Hub) {
         let human = hub.human().await;
         let (id, path) = publisher(&human).await;
         let (keys, _) = publish(&human).await;
         let weak_points = [[0; 32], { let mut one = [0; 32]; one[0] = 1; one }, [0xff; 32]];
         for weak in weak_points {
-            // The proof and the keyId are good.
+            // The proof and the `keyId` are valid.
             let entry = keys.with_receiving(weak).entry_instead(&id);
             let error = human.put(path, entry).await.expect_error(400, "VALIDATION_ERROR");
             names_field(&error, "'publicKey'");
@@ -86,7 +86,7 @@ on_both_engines! {
         assert_eq!(human.get("/v1/human/me").await.expect(200)["key"]["keyId"], keys.id());
     }
 
-    async fn only_a_key_of_its_own_publishes_for_an_agent(hub: Hub) {
+    async fn only_an_agents_own_api_key_publishes_its_public_key(hub: Hub) {
         let agent = hub.agent("agent").await;
         let (keys, id) = publish(&agent).await;
         let name = text(&agent.get("/v1/agent/me").await.expect(200)["name"]).to_owned();
@@ -95,7 +95,7 @@ on_both_engines! {
             let other = hub.agent(permission).await;
             for named in [&name, &id] {
                 let acting = other.with("x-hiloop", named);
-                // Even with everything else in order.
+                // Even if everything else is valid.
                 acting.put(AGENT, next.entry_after(&keys, &id)).await.expect_error(403, "FORBIDDEN");
                 acting.put(AGENT, next.entry_instead(&id)).await.expect_error(403, "FORBIDDEN");
             }
@@ -112,7 +112,7 @@ on_both_engines! {
         assert_eq!(agent.get("/v1/agent/me").await.expect(200)["key"]["keyId"], keys.id());
     }
 
-    async fn a_key_is_replaced_by_its_own_signature_or_when_asked_for(hub: Hub) {
+    async fn a_key_is_replaced_by_a_signature_or_explicitly(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -123,7 +123,7 @@ on_both_engines! {
         for entry in [second.entry(&id), thief.entry_after(&thief, &id), thief.entry_after(&second, &id)] {
             human.put(HUMAN, entry).await.expect_error(409, "KEY_EXISTS");
         }
-        // A signature that is not the one of the key it names.
+        // A signature that is not by the named key.
         let mut entry = thief.entry_after(&thief, &id);
         entry["previous"]["keyId"] = json!(first.id());
         human.put(HUMAN, entry).await.expect_error(409, "KEY_EXISTS");
@@ -131,41 +131,41 @@ on_both_engines! {
 
         let changed = human.put(HUMAN, second.entry_after(&first, &id)).await.expect(200);
         assert_eq!((&changed["keyId"], &changed["previous"]["keyId"]), (&json!(second.id()), &json!(first.id())));
-        // The older entry again, as somebody has it who has read it from the hub.
+        // The older entry again, as another client could have read it from the hub.
         human.put(HUMAN, first.entry(&id)).await.expect_error(409, "KEY_EXISTS");
         human.put(HUMAN, second.entry_after(&first, &id)).await.expect(200);
         let lost = human.put(HUMAN, third.entry_instead(&id)).await.expect(200);
         assert_eq!(lost["previous"], Value::Null);
         human.put(HUMAN, second.entry_after(&first, &id)).await.expect_error(409, "KEY_EXISTS");
-        // A good one is told as such, the other is not; what changed nothing is not told at all.
-        assert_eq!(told(&agent, &session, 2).await, [(second.id(), true), (third.id(), false)]);
+        // A signed change is announced as chained, the other is not; an unchanged entry is not announced.
+        assert_eq!(wait_for_changes(&agent, &session, 2).await, [(second.id(), true), (third.id(), false)]);
         let keys = agent.get(&at_agent(&session, "/keys")).await.expect(200);
         let ids: Vec<_> = keys["data"].as_array().expect("a list").iter().map(|key| text(&key["keyId"])).collect();
         assert_eq!(ids, [first.id(), second.id(), third.id()]);
     }
 
-    /// Its members were looked up before the change, and it was there only after all others had been told.
-    async fn a_session_that_began_with_the_key_before_is_told_too(hub: Hub) {
+    /// Its members were looked up before the change, and it was committed after the announcement in all others.
+    async fn a_session_created_with_the_previous_key_gets_the_change(hub: Hub) {
         let agent = hub.agent("agent").await;
         let (keys, id) = publish(&agent).await;
         let sessions = [hub.session(&agent).await, hub.session(&agent).await];
         let next = Keys::new();
         agent.put(AGENT, next.entry_after(&keys, &id)).await.expect(200);
         for session in &sessions {
-            assert_eq!(told(&agent, session, 1).await, [(next.id(), true)]);
+            assert_eq!(wait_for_changes(&agent, session, 1).await, [(next.id(), true)]);
         }
-        eventually("the end of the first look", async || all_are_told(&hub).await.then_some(())).await;
+        eventually("the end of the first pass", async || all_are_told(&hub).await.then_some(())).await;
         let database = Database::open(&hub.database_url).await;
         let late = database.id(&sessions[1]);
         database.execute(&format!("UPDATE participants SET told_key_at = 1 WHERE session_id = {late}")).await;
         hub.clock.advance(21_000);
-        assert_eq!(told(&agent, &sessions[1], 2).await.len(), 2);
+        assert_eq!(wait_for_changes(&agent, &sessions[1], 2).await.len(), 2);
         let ended = async || (database.number("SELECT COUNT(*) FROM key_announcements").await == 0).then_some(());
         eventually("the end of the announcement", ended).await;
         assert_eq!(changes(&agent, &sessions[0]).await.len(), 1);
     }
 
-    async fn what_puts_a_key_in_the_place_of_another_is_audited(hub: Hub) {
+    async fn replacing_a_key_is_audited(hub: Hub) {
         let human = hub.human().await;
         let (first, id) = publish(&human).await;
         let second = Keys::new();
@@ -185,13 +185,13 @@ on_both_engines! {
         assert_eq!((&of_keys[1]["event"], &of_keys[1]["actor"]["type"]), (&json!("attestation.set"), &json!("Agent")));
     }
 
-    async fn what_was_changed_with_a_stolen_credential_keeps_nobody_from_changing_the_key_later(hub: Hub) {
+    async fn key_changes_are_allowed_again_after_the_rate_limit(hub: Hub) {
         let agent = hub.agent("agent").await;
         let (keys, id) = publish(&agent).await;
         let database = Database::open(&hub.database_url).await;
         let space = text(&agent.get("/v1/agent/me").await.expect(200)["spaceId"]).to_owned();
         let (space, principal) = (database.id(&space), database.id(&id));
-        // Entries of before: so many, at so many milliseconds from each other, the last one a second ago.
+        // `count` earlier entries, `apart` milliseconds from each other, the last one a second ago.
         let past = async |count: i64, apart: i64| {
             let (numbers, new_id) = database.many(count);
             let now = hub.clock.now().0 - 1000;
@@ -199,12 +199,12 @@ on_both_engines! {
             let columns = "id, space_id, principal_id, key_id, body, created_at, replaced_at";
             database.execute(&format!("INSERT INTO key_entries ({columns}) {numbers} {rows}")).await;
         };
-        // However many there were long ago.
+        // Old entries do not count.
         past(10_000, 600_000).await;
         hub.clock.advance(24 * 60 * 60 * 1000);
         let second = Keys::new();
         agent.put(AGENT, second.entry_after(&keys, &id)).await.expect(200);
-        // A burst right now is used up, and comes back one at a time.
+        // A used-up burst is refilled one at a time.
         past(142, 1).await;
         let third = Keys::new();
         agent.put(AGENT, third.entry_after(&second, &id)).await.expect(200);
@@ -218,13 +218,13 @@ on_both_engines! {
         hub.clock.advance(wait * 1000);
         agent.put(AGENT, fourth.entry_after(&third, &id)).await.expect(200);
         agent.put(AGENT, Keys::new().entry_after(&fourth, &id)).await.expect_error(429, "RATE_LIMITED");
-        // Nobody else is any the worse.
+        // Other principals are not affected.
         let other = hub.agent("agent").await;
         let (keys, id) = publish(&other).await;
         other.put(AGENT, Keys::new().entry_after(&keys, &id)).await.expect(200);
     }
 
-    async fn of_racing_changes_each_is_told_once_and_in_order(hub: Hub) {
+    async fn concurrent_key_changes_are_announced_once_and_in_order(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let (first, id) = publish(&agent).await;
@@ -241,11 +241,11 @@ on_both_engines! {
             order.push(next.id());
             current = next;
         }
-        let told = told(&agent, &session, 6).await;
-        assert_eq!(told, order.into_iter().map(|id| (id, true)).collect::<Vec<_>>());
+        let announced = wait_for_changes(&agent, &session, 6).await;
+        assert_eq!(announced, order.into_iter().map(|id| (id, true)).collect::<Vec<_>>());
     }
 
-    async fn a_change_reaches_sockets_streams_and_feeds(hub: Hub) {
+    async fn a_key_change_is_delivered_to_sockets_streams_and_feeds(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -262,11 +262,11 @@ on_both_engines! {
         assert_eq!((&event["actor"]["type"], &event["actor"]["id"]), (&json!("Human"), &json!(id)));
         assert_eq!(feed.find("feed").await["event"], "participant.key_changed");
         assert_eq!(stream.next().await.expect("an event"), event);
-        // What follows has the next place.
+        // The next event has the next `seq`.
         assert_eq!(say(&agent, &session, "x").await["seq"], 3);
     }
 
-    async fn sessions_that_have_ended_or_of_others_are_told_nothing(hub: Hub) {
+    async fn closed_and_unrelated_sessions_get_no_key_change(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let (keys, id) = publish(&human).await;
@@ -281,23 +281,23 @@ on_both_engines! {
         agent.delete(&at_agent(&left, &format!("/participants/{}", text(&there["id"])))).await.expect(204);
         let before = join_all([&closed, &archived, &without, &left].map(async |session| agent.get(&format!("{SESSIONS}/{session}")).await)).await;
         human.put(HUMAN, Keys::new().entry_after(&keys, &id)).await.expect(200);
-        told(&agent, &current, 1).await;
+        wait_for_changes(&agent, &current, 1).await;
         let done = async || all_are_told(&hub).await.then_some(());
         eventually("the end of the announcement", done).await;
         for before in before {
             let session = before.expect(200);
             assert_eq!(agent.get(&at_agent(text(&session["id"]), "")).await.expect(200), session);
         }
-        // Its keys stay readable where it once took part.
+        // Its keys stay readable in its former sessions.
         let keys = agent.get(&at_agent(&left, "/keys")).await.expect(200);
         assert_eq!((&keys["total"], &keys["data"][0]["participantId"]), (&json!(2), &there["id"]));
         human.get(&at_human(&left, "/keys")).await.expect_error(404, "NOT_FOUND");
     }
 }
 
-/// In pieces, by three nodes at once, one of which ends: each session once.
+/// In chunks, by three nodes concurrently, one of which stops: each session once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hundreds_of_sessions_are_told_once_by_several_nodes() {
+async fn several_nodes_announce_a_key_change_once_per_session() {
     let hub = Hub::start(Engine::Postgres).await;
     let mut others = Vec::new();
     for _ in 0..2 {
@@ -313,7 +313,7 @@ async fn hundreds_of_sessions_are_told_once_by_several_nodes() {
     let (second, third) = (Keys::new(), Keys::new());
     agent.put(AGENT, second.entry_after(&keys, &id)).await.expect(200);
     agent.put(AGENT, third.entry_after(&second, &id)).await.expect(200);
-    // One of them ends while they are at it.
+    // One of them stops meanwhile.
     others.pop().expect("a node").stop().await;
     let done = async || all_are_told(&hub).await.then_some(());
     eventually("the end of the announcement", done).await;

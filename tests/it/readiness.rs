@@ -12,7 +12,7 @@ use tempfile::tempdir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A connection that has begun a request, of which the hub has read what there is.
+/// A connection with an incomplete request, of which the hub has read all bytes.
 struct Begun(TcpStream);
 
 impl Begun {
@@ -20,13 +20,13 @@ impl Begun {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         stream.write_all(head.as_bytes()).await.expect("it goes out");
         let (here, there) = (stream.local_addr().expect("an address"), stream.peer_addr().expect("an address"));
-        // First all has reached the other end, then nothing is left to read there.
+        // All bytes have arrived, and the hub has read them.
         eventually("it to arrive", async || (queues(here, there)?.0 == 0).then_some(())).await;
         eventually("the hub to read it", async || (queues(there, here)?.1 == 0).then_some(())).await;
         Self(stream)
     }
 
-    /// Sends the rest; everything that comes back until the end.
+    /// Sends the rest; returns the reply.
     async fn finish(mut self, rest: &str) -> String {
         self.0.write_all(rest.as_bytes()).await.expect("it goes out");
         let mut reply = String::new();
@@ -36,7 +36,7 @@ impl Begun {
     }
 }
 
-/// How many bytes of a connection the kernel holds that the other end has not acknowledged, and that nobody has read at
+/// The bytes of a connection in the kernel's buffers: not acknowledged by the other end, and not read at
 /// this one.
 fn queues(here: SocketAddr, there: SocketAddr) -> Option<(u64, u64)> {
     let named = |address: SocketAddr| match address.ip() {
@@ -53,15 +53,15 @@ fn queues(here: SocketAddr, there: SocketAddr) -> Option<(u64, u64)> {
 }
 
 on_both_engines! {
-    async fn while_it_drains_it_is_not_ready_and_says_why(engine: Engine) {
-        // Its own also after the hub has left it: another test would listen there.
+    async fn a_draining_node_is_not_ready(engine: Engine) {
+        // Reserved after the hub has stopped, so that no other test listens there.
         let port = Port::reserve();
         let listen = port.address().parse().expect("an address");
         let mut hub = Hub::start_with(engine, &[], |config| config.listen = listen).await;
         let ready = hub.anonymous().get("/readyz").await.expect(200);
         assert_eq!(ready, json!({ "status": "ok", "store": "ok", "draining": false }));
         let address = hub.base.trim_start_matches("http://").to_owned();
-        // Two requests that have begun: one keeps the hub draining while the other asks.
+        // Two incomplete requests: one keeps the hub draining while the other queries the readiness.
         let mut begun = Vec::new();
         for path in ["/readyz", "/livez"] {
             begun.push(Begun::new(&address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n")).await);
@@ -76,12 +76,12 @@ on_both_engines! {
         assert!(reply.ends_with(r#"{"status":"unavailable","store":"ok","draining":true}"#), "{reply}");
         assert!(second.finish("\r\n").await.starts_with("HTTP/1.1 200 "), "it lives");
         timeout(PATIENCE, stopping).await.expect("in time").expect("no panic");
-        assert!(TcpStream::connect(&address).await.is_err(), "nobody is there any more");
+        assert!(TcpStream::connect(&address).await.is_err(), "the port is closed");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_its_store_it_is_not_ready_and_with_it_it_is_again() {
+async fn readiness_follows_the_availability_of_the_store() {
     let folder = tempdir().expect("a folder");
     let mut postgres = Postgres::start();
     let hub = Process::spawn(
@@ -100,7 +100,7 @@ async fn without_its_store_it_is_not_ready_and_with_it_it_is_again() {
     postgres.stop();
     let unready = json!({ "status": "unavailable", "store": "unreachable", "draining": false });
     for client in [&owner, &operator] {
-        // An answer holds for a second.
+        // An answer is cached for a second.
         let since = Stopwatch::start();
         eventually("the hub to notice", async || (client.get("/readyz").await.status == 503).then_some(())).await;
         assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
@@ -111,7 +111,7 @@ async fn without_its_store_it_is_not_ready_and_with_it_it_is_again() {
     assert_eq!(refused.header("retry-after"), Some("1"));
     refused.expect_error(503, "UNAVAILABLE");
     let figures = operator.get("/metrics").await.expect(200);
-    assert!(!text(&figures).contains("hiloop_pending_responses"), "nobody knows");
+    assert!(!text(&figures).contains("hiloop_pending_responses"), "the number of pending messages is unknown");
     // Jobs wait for a connection for some seconds before they give up.
     let none = "\nhiloop_store_errors_total{during=\"job\"} 0\n";
     eventually("the jobs to notice", async || {
@@ -131,7 +131,7 @@ async fn without_its_store_it_is_not_ready_and_with_it_it_is_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_another_program_holds_the_database_it_is_not_ready_and_afterwards_it_is() {
+async fn readiness_fails_while_the_database_is_locked() {
     let hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let session = hub.session(&agent).await;
@@ -146,7 +146,7 @@ async fn while_another_program_holds_the_database_it_is_not_ready_and_afterwards
     assert_eq!(agent.get("/readyz").await.expect(503), unready);
     agent.get(&at_agent(&session, "")).await.expect(200);
     sqlx::query("ROLLBACK").execute(&mut *other).await.expect("it ends");
-    // Though nobody writes any more.
+    // Although there are no more writes.
     eventually("the hub to be ready", async || (agent.get("/readyz").await.status == 200).then_some(())).await;
     agent.post(&path, json!({ "encryptedContent": "x" })).await.expect(201);
 }

@@ -17,7 +17,7 @@ impl Page {
         Self { hub, login: json!({ "email": "ada@example.org", "password": "correct horse battery" }) }
     }
 
-    /// A client that sends what the hub's own page does.
+    /// A client with the headers of the hub's own page.
     fn own(&self) -> Client {
         self.of(&self.hub.base)
     }
@@ -34,7 +34,7 @@ fn cookie(reply: &Reply) -> String {
 }
 
 #[tokio::test]
-async fn a_script_in_the_page_never_sees_the_refresh_token() {
+async fn the_refresh_token_is_not_readable_by_scripts() {
     let page = Page::open(&[]).await;
     let reply = page.own().post("/v1/auth/login", page.login.clone()).await;
     let set = reply.header("set-cookie").expect("a cookie").to_owned();
@@ -42,13 +42,13 @@ async fn a_script_in_the_page_never_sees_the_refresh_token() {
     for attribute in ["HttpOnly", "SameSite=Strict", "Path=/v1/auth"] {
         assert!(attributes.contains(&attribute), "{attribute} in {set}");
     }
-    assert!(!attributes.contains(&"Secure"), "a hub without https would lose it: {set}");
+    assert!(!attributes.contains(&"Secure"), "a secure cookie would be dropped without HTTPS: {set}");
     let first = cookie(&reply);
     let tokens = reply.expect(200);
     assert_eq!(tokens["refreshToken"], Value::Null);
     assert!(tokens["accessToken"].is_string(), "{tokens}");
 
-    // It rotates, and signing out ends it.
+    // It is rotated, and deleted at sign-out.
     let renewed = page.own().with("cookie", &format!("other=1; {first}")).post("/v1/auth/refresh", json!({})).await;
     let second = cookie(&renewed);
     assert_eq!(renewed.expect(200)["refreshToken"], Value::Null);
@@ -57,12 +57,12 @@ async fn a_script_in_the_page_never_sees_the_refresh_token() {
     assert_eq!(cookie(&out), "hiloop_refresh=");
     out.expect(204);
     let late = page.own().with("cookie", &second).post("/v1/auth/refresh", json!({})).await;
-    assert_eq!(cookie(&late), "hiloop_refresh=", "one that has ended is forgotten");
+    assert_eq!(cookie(&late), "hiloop_refresh=", "an invalid cookie is deleted");
     late.expect_error(401, "UNAUTHORIZED");
 }
 
 #[tokio::test]
-async fn another_page_can_not_use_the_cookie() {
+async fn another_origin_cannot_use_the_cookie() {
     let page = Page::open(&["--cors-origins", "https://app.example"]).await;
     let kept = cookie(&page.own().post("/v1/auth/login", page.login.clone()).await);
     let elsewhere = ["https://evil.example", "null", "http://127.0.0.1:1"].map(|origin| page.of(origin));
@@ -76,7 +76,7 @@ async fn another_page_can_not_use_the_cookie() {
             reply.expect_error(403, "FORBIDDEN");
         }
     }
-    // Without the header it counts for nothing, and a page of another origin may not send that.
+    // Without the header the cookie is ignored, and a page of another origin may not send the header.
     let reply = page.hub.anonymous().with("cookie", &kept).post("/v1/auth/refresh", json!({})).await;
     reply.expect_error(400, "VALIDATION_ERROR");
     let granted = page.of("https://app.example").with("access-control-request-method", "POST");
@@ -88,14 +88,14 @@ async fn another_page_can_not_use_the_cookie() {
 }
 
 #[tokio::test]
-async fn over_https_the_cookie_goes_by_https_alone_and_other_clients_have_the_token_in_the_body() {
+async fn over_https_the_cookie_is_secure_and_other_clients_use_the_body() {
     let page = Page::open(&["--public-url", "https://hub.example"]).await;
     let reply = page.of("https://hub.example").post("/v1/auth/login", page.login.clone()).await;
     assert!(reply.header("set-cookie").is_some_and(|set| set.ends_with("; Secure")), "{reply:?}");
     let reply = page.hub.anonymous().post("/v1/auth/login", page.login.clone()).await;
     assert_eq!(reply.header("set-cookie"), None);
     let token = reply.expect(200)["refreshToken"].as_str().expect("a token").to_owned();
-    // One that a page of before kept by itself moves into the cookie.
+    // A token that an earlier page has kept in its storage moves into the cookie.
     let body = json!({ "refreshToken": token });
     let moved = page.of("https://hub.example").post("/v1/auth/refresh", body).await;
     assert!(cookie(&moved).len() > "hiloop_refresh=".len());

@@ -13,7 +13,7 @@ async fn write(client: &Client, session: &str, count: usize) {
     }
 }
 
-/// Takes events up to `last`, which must be all from `first` on.
+/// Reads events up to `last`, which must be all events from `first` on.
 async fn read(socket: &mut Socket, first: i64, last: i64) {
     for seq in first..=last {
         assert_eq!(socket.event().await["seq"], json!(seq));
@@ -22,7 +22,7 @@ async fn read(socket: &mut Socket, first: i64, last: i64) {
 }
 
 on_both_engines! {
-    async fn subscribers_join_in_the_middle_of_writes(hub: Hub) {
+    async fn a_subscription_during_writes_misses_and_repeats_nothing(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         write(&agent, &session, 20).await;
@@ -31,7 +31,7 @@ on_both_engines! {
             let (hub, agent, session) = (&hub, &agent, &session);
             async move {
                 let mut socket = hub.socket(agent).await;
-                // They come at different moments: each waits until the timeline has moved on a little.
+                // They subscribe at different times: each waits until the timeline has grown.
                 let mut ahead = hub.socket(agent).await;
                 ahead.subscribe(session, Some(20)).await;
                 for _ in 0..=number * 10 {
@@ -50,8 +50,8 @@ on_both_engines! {
         tokio::join!(join_all(readers), join_all(writers));
     }
 
-    async fn a_burst_larger_than_any_queue_arrives_whole(engine: Engine) {
-        // It is not read before all is written, however long that takes: nobody must be taken for dead meanwhile.
+    async fn a_burst_larger_than_the_queues_is_delivered_completely(engine: Engine) {
+        // It is not read before all events are written: the heartbeat must not close it meanwhile.
         let hub = Hub::start_with(engine, &[], |config| config.sockets.heartbeat = Duration::from_secs(600)).await;
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
@@ -59,7 +59,7 @@ on_both_engines! {
         socket.subscribe(&session, Some(0)).await;
         join_all((0..8).map(|_| write(&agent, &session, 300))).await;
         read(&mut socket, 1, 2401).await;
-        // The same again for one who comes afterwards, and by HTTP.
+        // The same for a later subscription, and over HTTP.
         let mut late = hub.socket(&agent).await;
         late.subscribe(&session, Some(0)).await;
         read(&mut late, 1, 2401).await;
@@ -80,7 +80,7 @@ on_both_engines! {
         assert_eq!((seqs[0], seqs[99], &page["total"]), (&json!(201), &json!(300), &json!(2401)));
     }
 
-    async fn an_event_is_the_same_everywhere(hub: Hub) {
+    async fn an_event_has_the_same_bytes_on_every_route(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;

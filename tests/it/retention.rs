@@ -16,7 +16,7 @@ use std::time::Duration;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
-/// A hub that keeps ended sessions for 30 days, and looks often.
+/// A hub that keeps ended sessions for 30 days, with a short job interval.
 async fn keeping(engine: Engine) -> Hub {
     Hub::start_with(engine, &["--retention-days", "30"], |config| {
         let retention = config.retention.as_mut().expect("it is on");
@@ -43,7 +43,7 @@ async fn rows_of(hub: &Hub, session: &str) -> Vec<(&'static str, i64)> {
     rows
 }
 
-async fn what_ended_long_ago_goes_whole(engine: Engine) {
+async fn expired_sessions_are_deleted_completely(engine: Engine) {
     let hub = keeping(engine).await;
     let (agent, human) = (hub.agent("agent").await, hub.human_with_token(&hub.owner, 100 * 24 * 3600).await);
     let mut old = Vec::new();
@@ -101,7 +101,7 @@ async fn what_ended_long_ago_goes_whole(engine: Engine) {
     let refused = reader.ask(json!({ "type": "subscribe", "sessionId": old[0], "after": 0 })).await;
     assert_eq!(refused["error"]["code"], "NOT_FOUND");
 
-    // What is open, however old, and what ended lately is all there.
+    // Open sessions, even old ones, and recently ended ones are kept.
     for (session, events) in [(&open, 2), (&young, 2)] {
         agent.get(&at_agent(session, "")).await.expect(200);
         let page = agent.get(&at_agent(session, "/timeline?after=0")).await.expect(200);
@@ -120,17 +120,17 @@ async fn human_sees_nothing(human: &Client, session: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_ended_long_ago_goes_whole_on_sqlite() {
-    what_ended_long_ago_goes_whole(Engine::Sqlite).await;
+async fn expired_sessions_are_deleted_completely_on_sqlite() {
+    expired_sessions_are_deleted_completely(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_ended_long_ago_goes_whole_on_postgres() {
-    what_ended_long_ago_goes_whole(Engine::Postgres).await;
+async fn expired_sessions_are_deleted_completely_on_postgres() {
+    expired_sessions_are_deleted_completely(Engine::Postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_retry_does_not_bring_it_back() {
+async fn a_retry_does_not_restore_a_deleted_session() {
     let hub = Hub::start_with(Engine::Sqlite, &["--retention-days", "1"], |config| {
         config.retention = Some(Retention { keep_millis: 1000, every: Duration::from_millis(50) });
     })
@@ -144,7 +144,7 @@ async fn a_retry_does_not_bring_it_back() {
     hub.clock.advance(5000);
     until_gone(&agent, &session).await;
     posting.post(&at_agent(&session, "/messages"), body).await.expect_error(404, "NOT_FOUND");
-    // A first reply that was kept whole is given again; it changes nothing.
+    // A completely stored first reply is returned again.
     let again = closing.post(&at_agent(&session, "/close"), json!({})).await;
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     again.expect(200);
@@ -153,12 +153,12 @@ async fn a_retry_does_not_bring_it_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_goes_unless_it_is_asked_for() {
+async fn without_the_setting_nothing_is_deleted() {
     let hub = Hub::start(Engine::Sqlite).await;
     assert!(hub.context().config.retention.is_none());
 }
 
-/// A broker that tells nobody anything.
+/// A broker that drops every signal.
 struct Silence;
 
 impl Broker for Silence {
@@ -174,7 +174,7 @@ impl Broker for Silence {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_share_the_work_and_tell_their_readers() {
+async fn several_nodes_share_deletions_and_end_subscriptions() {
     let maker = Hub::start(Engine::Postgres).await;
     let agent = maker.agent("agent").await;
     let mut sessions = Vec::new();
@@ -187,7 +187,7 @@ async fn nodes_share_the_work_and_tell_their_readers() {
     let guest = json!({ "expiresInSeconds": 2_592_000 });
     let guest = agent.post(&at_agent(&sessions[7], "/guest-tokens"), guest).await.expect(201);
     let guest = maker.anonymous().with("authorization", &format!("Bearer {}", text(&guest["token"])));
-    // Readers on a node that deletes nothing and hears nothing.
+    // Readers on a node that does not delete and receives no signals.
     let quiet = start_with(config(&maker.database_url, &[]), maker.clock.clone(), Arc::new(Silence)).await;
     let quiet = quiet.expect("the node starts");
     let there = Client { base: format!("http://{}", quiet.address), ..agent.clone() };
@@ -206,7 +206,7 @@ async fn nodes_share_the_work_and_tell_their_readers() {
     for _ in &sessions {
         reader.find("unsubscribed").await;
     }
-    // The store tells of the guest whom nobody else told of.
+    // The revocation of the guest is found in the store.
     assert_eq!(visitor.next_or_end().await, Err(End::Code(4403)));
     for session in &sessions {
         there.get(&at_agent(session, "")).await.expect_error(404, "NOT_FOUND");
@@ -216,20 +216,20 @@ async fn nodes_share_the_work_and_tell_their_readers() {
     assert_eq!(retired, sessions.len() as u64, "each by one node");
 }
 
-/// How much there is of all sessions, by what must agree.
+/// Row counts of the sessions, which must be consistent.
 #[derive(Debug)]
 struct Left {
     events: i64,
-    /// Rows by which a session is found whose session is gone.
+    /// Rows that refer to a deleted session.
     strays: i64,
-    /// Events and messages that nobody knows any more, so that they would stay for ever.
+    /// Orphaned events and messages, which would never be deleted.
     lost: i64,
-    /// Sessions that can be found and have not all that they had.
+    /// Sessions that can be found and are incomplete.
     torn: i64,
 }
 
 impl Left {
-    /// What there is when each session had as many rows of a table as `had` says.
+    /// The row counts if each session has `had` rows of a table.
     async fn of(database: &Database, had: &[(&str, i64)]) -> Self {
         let mut strays = 0;
         for table in ["participants", "guests", "interactions"] {
@@ -258,7 +258,7 @@ impl Left {
 }
 
 on_both_engines! {
-    async fn what_a_killed_node_left_half_deleted_the_next_one_finishes(hub: Hub) {
+    async fn a_deletion_interrupted_by_a_kill_is_completed(hub: Hub) {
         const SESSIONS: i64 = 60;
         const MORE: i64 = 1500;
         let mut hub = hub;
@@ -300,7 +300,7 @@ on_both_engines! {
             command.env("DATABASE_URL", &hub.database_url).env("HILOOP_RETENTION_DAYS", "1");
             (Process::spawn(command.env("HILOOP_LISTEN", "127.0.0.1:0")), folder)
         };
-        // Twice while sessions go, thrice while what was in them does.
+        // Twice while sessions are deleted, three times while their content is.
         let mut interrupted = 0;
         for (table, left) in [
             ("sessions", SESSIONS * 3 / 4),
@@ -311,7 +311,7 @@ on_both_engines! {
         ] {
             let (mut node, _folder) = node();
             let count = format!("SELECT COUNT(*) FROM {table}");
-            // Looked at without a pause: it is over in a moment.
+            // Polled without a pause, since it takes only a moment.
             let reached = async { while database.number(&count).await > left {} };
             timeout(PATIENCE, reached).await.expect("it goes on");
             node.kill();
@@ -319,7 +319,7 @@ on_both_engines! {
             assert_eq!((left.strays, left.lost, left.torn), (0, 0, 0), "{left:?}");
             interrupted += i32::from(left.events > 0);
         }
-        assert!(interrupted >= 3, "it was killed in the middle of it");
+        assert!(interrupted >= 3, "it was killed during the deletion");
 
         let (_node, _folder) = node();
         for table in ["sessions", "participants", "guests", "events", "messages", "retired_sessions"] {
@@ -331,20 +331,20 @@ on_both_engines! {
 }
 
 #[test]
-fn no_table_of_a_session_is_forgotten() {
+fn every_table_of_a_session_is_covered_by_retention() {
     let deletes = include_str!("../../src/store/sql/retention.rs");
     let schema = include_str!("../../migrations/sqlite/0001_initial.sql");
     let tables = schema.split("CREATE TABLE ").skip(1).filter(|table| table.contains("    session_id "));
     let names: Vec<_> = tables.filter_map(|table| table.split(' ').next()).collect();
     assert!(names.contains(&"events") && names.contains(&"guests"), "{names:?}");
-    // Replies go after a day, whatever they are about.
+    // Saved replies expire after a day in any case.
     for name in names.iter().filter(|name| **name != "replies") {
         assert!(deletes.contains(&format!("DELETE FROM {name} WHERE session_id = $1")), "{name}");
     }
 }
 
 on_both_engines! {
-    async fn what_has_ended_is_found_by_its_index(hub: Hub) {
+    async fn ended_sessions_are_found_by_index(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let database = Database::open(&hub.database_url).await;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// How many keys a key has made.
 const MANY: usize = 60;
 
-/// Something that is open, and counts how often it is looked at.
+/// A connection that counts how often it is checked.
 struct Counting {
     id: ConnectionId,
     looks: AtomicUsize,
@@ -44,7 +44,7 @@ impl Connection for Counting {
     fn go_away(&self) {}
 }
 
-/// A key that has made many, and these; each of them has been used.
+/// A key that has created many keys, and these keys; each of them was used.
 async fn family(owner: &Client) -> (Value, Vec<Client>) {
     let key = async |manager: &Client, permission: &str| {
         manager.post("/v1/manage/keys", json!({ "permission": permission })).await.expect(201)
@@ -65,29 +65,29 @@ fn cascade(parent: &Value) -> String {
 }
 
 on_both_engines! {
-    async fn a_cascade_looks_once_at_what_is_open(hub: Hub) {
+    async fn a_cascade_checks_each_connection_once(hub: Hub) {
         let (parent, children) = family(&hub.owner).await;
         let open = Counting::new();
         hub.context().hub.register(open.clone());
         hub.owner.delete(&cascade(&parent)).await.expect(204);
-        // Once more where the store was looked at right between the commit and this.
+        // Once more if the store was polled between the commit and this.
         assert!((1..=2).contains(&open.looks()), "{}", open.looks());
         for child in &children {
             child.get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
         }
     }
 
-    async fn who_revokes_again_and_again_makes_nobody_else_ask_the_store(hub: Hub) {
+    async fn repeated_revocations_do_not_clear_unrelated_cache_entries(hub: Hub) {
         let database = Database::open(&hub.database_url).await;
         let record = hub.owner.post("/v1/manage/keys", json!({ "permission": "agent" })).await.expect(201);
         let (client, own) = (hub.anonymous().with("x-api-key", text(&record["apiKey"])), text(&record["id"]));
         let neighbour = hub.other_space().await;
-        // Only the store knows of this, so that the reply shows whether it was asked.
+        // Changed only in the store, so that the reply shows whether the store was queried.
         let mark = async |value: &str| {
             database.execute(&format!("UPDATE api_keys SET revoked_at = {value} WHERE id = {}", database.id(own))).await;
         };
-        // A credential is remembered for a second: on a busy machine it may pass before it is used again.
-        eventually("the credential to be remembered", async || {
+        // A credential is cached for a second, which may pass on a busy machine before it is used again.
+        eventually("the credential to be cached", async || {
             let other = neighbour.post("/v1/manage/keys", json!({ "permission": "agent" })).await.expect(201);
             client.get("/v1/agent/me").await.expect(200);
             mark("1").await;
@@ -101,7 +101,7 @@ on_both_engines! {
         client.get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn a_revocation_leaves_what_is_known_of_who_takes_part_elsewhere(hub: Hub) {
+    async fn a_revocation_keeps_cached_participants_of_other_sessions(hub: Hub) {
         let database = Database::open(&hub.database_url).await;
         let (human, agent) = (hub.human().await, hub.agent("agent").await);
         let me = human.get("/v1/human/me").await.expect(200);
@@ -110,7 +110,7 @@ on_both_engines! {
         feed.ask(json!({ "type": "subscribe", "feed": true })).await;
         say(&agent, &session, "one").await;
         assert_eq!(feed.find("feed").await["seq"], json!(2));
-        // Only the store knows of this, so that the feed shows whether it was asked.
+        // Changed only in the store, so that the feed shows whether the store was queried.
         let gone = database.id(text(&me["id"]));
         database.execute(&format!("DELETE FROM participants WHERE principal_id = {gone}")).await;
         let neighbour = hub.other_space().await;
@@ -124,7 +124,7 @@ on_both_engines! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_nodes_look_once_at_what_is_open_for_a_whole_cascade() {
+async fn other_nodes_check_connections_once_for_a_cascade() {
     let redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     let (parent, children) = family(&nodes.owner(0)).await;
@@ -135,7 +135,7 @@ async fn other_nodes_look_once_at_what_is_open_for_a_whole_cascade() {
     let open = Counting::new();
     nodes.servers[1].context.hub.register(open.clone());
     nodes.owner(0).delete(&cascade(&parent)).await.expect(204);
-    eventually("the other node to have heard", async || (open.looks() > 0).then_some(())).await;
+    eventually("the other node to receive the revocation", async || (open.looks() > 0).then_some(())).await;
     for child in &there {
         child.get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
     }

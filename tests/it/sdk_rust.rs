@@ -1,16 +1,17 @@
-//! The Rust client: a question outlasts a hub that is killed and an agent that starts again, and is decided once.
+//! The Rust client without encryption: a question outlasts a hub that is killed and an agent that starts again, and is decided once.
 
 use crate::support::hub::{at_human, text};
 use crate::support::process::Process;
 use crate::support::{Client, Port, eventually, on_both_engines};
 use futures::StreamExt as _;
-use hiloop_sdk::{Decision, Envelope, Error, GuestInvitation, NewSession, Outcome, Question};
+use hiloop_sdk::{Decision, Encryption, Envelope, Error, GuestInvitation, NewSession, Outcome, Question};
 use serde_json::json;
 use std::time::Duration;
 use tempfile::tempdir;
 
 fn agent(key: &Client) -> hiloop_sdk::Client {
-    hiloop_sdk::Client::builder().api_key(key.secret()).base_url(&key.base).build().expect("a client")
+    let client = hiloop_sdk::Client::builder().api_key(key.secret()).base_url(&key.base);
+    client.encryption(Encryption::Off).build().expect("a client")
 }
 
 async fn ask(agent: hiloop_sdk::Client) -> Result<Decision, Error> {
@@ -18,7 +19,7 @@ async fn ask(agent: hiloop_sdk::Client) -> Result<Decision, Error> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_question_is_decided_once_whatever_is_restarted() {
+async fn a_question_is_decided_once_across_restarts_of_hub_and_agent() {
     let folder = tempdir().expect("a folder");
     let port = Port::reserve();
     let mut hub = Process::start(folder.path(), &port.address());
@@ -37,7 +38,7 @@ async fn a_question_is_decided_once_whatever_is_restarted() {
 
     hub.kill();
     let _hub = Process::start(folder.path(), &port.address());
-    // The agent starts again as well, and asks what it asked before.
+    // The agent restarts too, and asks the same question.
     let second = tokio::spawn(ask(agent(&owner)));
 
     let person = Client::anonymous(&owner.base).with("authorization", &format!("Bearer {}", guest.token));
@@ -71,8 +72,8 @@ async fn a_question_is_decided_once_whatever_is_restarted() {
 }
 
 on_both_engines! {
-    /// The deadline moves with each time that it is asked: the requests differ, the question does not.
-    async fn the_same_key_in_a_session_is_the_same_question(hub: Hub) {
+    /// The deadline differs in each request, but the question is the same.
+    async fn the_same_question_key_in_a_session_is_one_question(hub: Hub) {
         let key = hub.agent("agent").await;
         let agent = agent(&key);
         let session = agent.create_session(NewSession::titled("Deploy")).await.expect("a session").id;
@@ -92,7 +93,7 @@ on_both_engines! {
         guest.post(&at_human(&session.to_string(), "/messages"), answer).await.expect(201);
         let decision = agent.ask(question("first").exclusive()).await.expect("a decision");
         assert_eq!((decision.approved, decision.outcome), (false, Some(Outcome::Rejected)));
-        let late = agent.ask(question("first").exclusive()).await.expect_err("it was taken");
+        let late = agent.ask(question("first").exclusive()).await.expect_err("it was acknowledged");
         assert_eq!((late.status, late.code.as_str()), (409, "ALREADY_ACKNOWLEDGED"));
         assert!(late.request_id.is_some());
     }

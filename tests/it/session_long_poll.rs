@@ -15,7 +15,7 @@ async fn waits(hub: &Hub, wanted: i64) {
     eventually("as many to wait", async || (figure.get() == wanted).then_some(())).await;
 }
 
-/// A wait that goes on in the background.
+/// A pending long-poll in a task.
 fn wait(agent: &Client, session: &str, query: &str) -> tokio::task::JoinHandle<Value> {
     let (agent, path) = (agent.clone(), at_agent(session, &format!("/await?{query}")));
     tokio::spawn(async move { agent.get(&path).await.expect(200) })
@@ -26,7 +26,7 @@ async fn speak(person: &Client, session: &str, words: &str) -> Value {
 }
 
 on_both_engines! {
-    async fn a_wait_ends_with_the_first_thing_that_a_person_says(hub: Hub) {
+    async fn a_long_poll_returns_the_first_message_of_a_person(hub: Hub) {
         let (agent, other) = (hub.agent("agent").await, hub.agent("space").await);
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -34,32 +34,32 @@ on_both_engines! {
         let mine = say(&agent, &session, "mine").await;
         let waiter = wait(&agent, &session, "timeout=55");
         waits(&hub, 1).await;
-        // What agents say is not what is waited for, nor is anything else that happens.
+        // Messages of agents and other events do not end the wait.
         say(&other, &session, "another agent's").await;
         agent.patch(&at_agent(&session, ""), json!({ "title": "T" })).await.expect(200);
         ask(&agent, &session).await;
         assert!(!waiter.is_finished());
-        let said = speak(&guest, &session, "first").await;
-        let heard = waiter.await.expect("no panic");
-        has_keys(&heard, "message lastSeq");
-        is_message(&heard["message"]);
-        assert_eq!((&heard["message"], &heard["lastSeq"]), (&said, &said["seq"]));
+        let posted = speak(&guest, &session, "first").await;
+        let awaited = waiter.await.expect("no panic");
+        has_keys(&awaited, "message lastSeq");
+        is_message(&awaited["message"]);
+        assert_eq!((&awaited["message"], &awaited["lastSeq"]), (&posted, &posted["seq"]));
         speak(&human, &session, "second").await;
-        // By what the caller has seen; without that, by what it said itself.
+        // After the given `seq`; without one, after the caller's own last message.
         let read = async |query: &str| agent.get(&at_agent(&session, &format!("/await?{query}"))).await.expect(200);
-        assert_eq!(read(&format!("after={}", mine["seq"])).await["message"], said);
-        let second = read(&format!("after={}", said["seq"])).await;
+        assert_eq!(read(&format!("after={}", mine["seq"])).await["message"], posted);
+        let second = read(&format!("after={}", posted["seq"])).await;
         assert_eq!(second["message"]["encryptedContent"]["ciphertext"], "second");
         assert_eq!(second["lastSeq"], second["message"]["seq"]);
-        assert_eq!(read("").await["message"], said);
-        assert_eq!(read("after=0").await["message"], said);
+        assert_eq!(read("").await["message"], posted);
+        assert_eq!(read("after=0").await["message"], posted);
         let last = say(&agent, &session, "mine again").await;
         let none = read("timeout=0").await;
         assert_eq!((&none["message"], &none["lastSeq"]), (&Value::Null, &last["seq"]));
         let since = Instant::now();
         assert_eq!(read("timeout=1").await["message"], Value::Null);
         assert!(since.elapsed() >= Duration::from_secs(1));
-        // An answer is something said.
+        // An answer is a message of a person.
         let question = ask(&agent, &session).await;
         let waiter = wait(&agent, &session, "timeout=55");
         waits(&hub, 1).await;
@@ -68,13 +68,13 @@ on_both_engines! {
         waits(&hub, 0).await;
         eventually("nothing to be left", async || (hub.context().hub.topic_count() == 0).then_some(())).await;
         assert_eq!(hub.context().hub.connection_count(), 0);
-        // An agent that has said nothing hears everything; beyond the end there is nothing.
-        assert_eq!(hub.agent("space").await.get(&at_agent(&session, "/await")).await.expect(200)["message"], said);
+        // Without an own message the wait begins at 0; beyond the head there is nothing.
+        assert_eq!(hub.agent("space").await.get(&at_agent(&session, "/await")).await.expect(200)["message"], posted);
         let beyond = read("after=9223372036854775807&timeout=0").await;
         assert_eq!(beyond["message"], Value::Null);
     }
 
-    async fn a_stranger_hears_nothing_and_leaves_nothing(hub: Hub) {
+    async fn a_long_poll_without_access_is_refused(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let others = [hub.agent("agent").await, hub.other_space().await];
@@ -91,7 +91,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_client_that_goes_away_frees_its_place(hub: Hub) {
+    async fn a_disconnected_client_frees_its_registration(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let waiter = wait(&agent, &session, "timeout=55");
@@ -101,24 +101,24 @@ on_both_engines! {
         eventually("nothing to be left", async || (hub.context().hub.topic_count() == 0).then_some(())).await;
     }
 
-    async fn what_another_node_takes_is_heard_at_the_latest_when_the_time_is_up(hub: Hub) {
+    async fn a_message_on_another_node_is_returned_at_the_timeout_at_the_latest(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
-        // Nothing is told between these two.
+        // The two nodes exchange no signals.
         let settings = config(&hub.database_url, &["--public-url", &hub.base]);
         let other = start_with(settings, Arc::new(SystemClock), Arc::new(LocalBroker)).await.expect("a second node");
         let waiter = wait(&agent, &session, "timeout=3");
         waits(&hub, 1).await;
         let there = Client { base: format!("http://{}", other.address), ..human.clone() };
-        let said = speak(&there, &session, "over there").await;
-        assert_eq!(waiter.await.expect("no panic")["message"]["id"], said["id"]);
+        let posted = speak(&there, &session, "over there").await;
+        assert_eq!(waiter.await.expect("no panic")["message"]["id"], posted["id"]);
         other.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_another_node_takes_ends_the_wait() {
+async fn a_message_on_another_node_ends_the_long_poll() {
     let redis = Redis::start().await;
     let hub = Hub::start_two(&["--redis-url", &redis.url()], |_| {}).await;
     let agent = hub.agent("agent").await;
@@ -127,8 +127,8 @@ async fn what_another_node_takes_ends_the_wait() {
     for _ in 0..4 {
         let since = Stopwatch::start();
         let waiter = wait(&agent, &session, "timeout=55");
-        let said = speak(&human, &session, "x").await;
-        assert_eq!(waiter.await.expect("no panic")["message"]["id"], said["id"]);
+        let posted = speak(&human, &session, "x").await;
+        assert_eq!(waiter.await.expect("no panic")["message"]["id"], posted["id"]);
         assert!(since.elapsed() < Duration::from_secs(50), "not by its end");
         assert!(text(&say(&agent, &session, "y").await["id"]).len() == 36);
     }

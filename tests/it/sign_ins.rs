@@ -10,7 +10,7 @@ const PASSWORD: &str = "correct horse battery";
 /// How soon live connections end (contract section 2).
 const ENDED_WITHIN: Duration = Duration::from_secs(2);
 
-/// Somebody with a password; their record.
+/// A human with a password; returns the record.
 async fn person(hub: &Hub) -> Value {
     let email = format!("{}@example.org", hub.name("person"));
     let body = json!({ "email": email, "name": "P", "password": PASSWORD });
@@ -26,7 +26,7 @@ fn client(hub: &Hub, tokens: &Value) -> Client {
     hub.anonymous().with("authorization", &format!("Bearer {}", text(&tokens["accessToken"])))
 }
 
-/// Everything that a sign-in has open.
+/// The live connections of a sign-in.
 struct Live {
     client: Client,
     socket: Socket,
@@ -42,7 +42,7 @@ impl Live {
         Self { client, socket, events }
     }
 
-    /// It has all ended, and at once for new requests.
+    /// All connections have ended, and new requests are refused immediately.
     async fn has_ended(mut self) {
         self.client.get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
         assert_eq!(Socket::try_open(&self.client).await.err(), Some(401));
@@ -64,7 +64,7 @@ async fn session(hub: &Hub) -> String {
 }
 
 on_both_engines! {
-    async fn logging_out_ends_access_tokens_and_live_connections_at_once(hub: Hub) {
+    async fn logout_revokes_access_tokens_and_closes_connections(hub: Hub) {
         let person = person(&hub).await;
         let session = session(&hub).await;
         let (one, two) = (login(&hub, &person).await, login(&hub, &person).await);
@@ -74,7 +74,7 @@ on_both_engines! {
         first.has_ended().await;
         second.goes_on().await;
         hub.anonymous().post("/v1/auth/refresh", body.clone()).await.expect_error(401, "UNAUTHORIZED");
-        // Again, and with what never was a token, there is nothing to end.
+        // A repeated logout, and one with an unknown token, succeed without effect.
         for everywhere in [false, true] {
             let mut again = body.clone();
             again["everywhere"] = json!(everywhere);
@@ -83,7 +83,7 @@ on_both_engines! {
         second.goes_on().await;
     }
 
-    async fn logging_out_with_an_access_token_ends_its_sign_in(hub: Hub) {
+    async fn logout_with_an_access_token_ends_its_sign_in(hub: Hub) {
         let person = person(&hub).await;
         let session = session(&hub).await;
         let (one, two) = (login(&hub, &person).await, login(&hub, &person).await);
@@ -94,7 +94,7 @@ on_both_engines! {
         let body = json!({ "refreshToken": one["refreshToken"] });
         hub.anonymous().post("/v1/auth/refresh", body).await.expect_error(401, "UNAUTHORIZED");
         client(&hub, &one).post("/v1/auth/logout", json!({})).await.expect_error(401, "UNAUTHORIZED");
-        // One that came of no sign-in has none to end; with `everywhere` it ends with the others.
+        // A token without a sign-in has none to end; with `everywhere` it is revoked too.
         let printed = json!({ "accessToken": hub.token(&person, 3600).await });
         client(&hub, &printed).post("/v1/auth/logout", json!({})).await.expect_error(400, "VALIDATION_ERROR");
         let live = Live::of(&hub, &printed, &session).await;
@@ -104,7 +104,7 @@ on_both_engines! {
         hub.anonymous().post("/v1/auth/logout", json!({})).await.expect_error(400, "VALIDATION_ERROR");
     }
 
-    async fn logging_out_everywhere_ends_every_token_of_the_human(hub: Hub) {
+    async fn logout_everywhere_revokes_every_token_of_the_human(hub: Hub) {
         let (one, other) = (person(&hub).await, person(&hub).await);
         let session = session(&hub).await;
         let printed = json!({ "accessToken": hub.token(&one, 3600).await });
@@ -120,12 +120,12 @@ on_both_engines! {
             live.has_ended().await;
         }
         neighbour.goes_on().await;
-        // They sign in again, and a token that is printed from now on is good.
+        // They can sign in again, and tokens issued from now on are valid.
         client(&hub, &login(&hub, &one).await).get("/v1/human/me").await.expect(200);
         client(&hub, &json!({ "accessToken": hub.token(&one, 60).await })).get("/v1/human/me").await.expect(200);
     }
 
-    async fn a_stolen_refresh_token_ends_the_access_tokens_too(hub: Hub) {
+    async fn reuse_of_a_refresh_token_revokes_access_tokens(hub: Hub) {
         let person = person(&hub).await;
         let session = session(&hub).await;
         let tokens = login(&hub, &person).await;
@@ -141,7 +141,7 @@ on_both_engines! {
         unconcerned.goes_on().await;
     }
 
-    async fn a_new_password_ends_tokens_of_the_command_line_too(hub: Hub) {
+    async fn a_new_password_revokes_tokens_of_the_command_line(hub: Hub) {
         let person = person(&hub).await;
         let session = session(&hub).await;
         let printed = json!({ "accessToken": hub.token(&person, 3600).await });
@@ -154,7 +154,7 @@ on_both_engines! {
         client(&hub, &json!({ "accessToken": hub.token(&person, 60).await })).get("/v1/human/me").await.expect(200);
     }
 
-    async fn a_sign_in_is_over_after_ninety_days_whatever_happens(hub: Hub) {
+    async fn a_sign_in_ends_after_ninety_days_despite_refreshes(hub: Hub) {
         let person = person(&hub).await;
         let mut tokens = login(&hub, &person).await;
         let day = 24 * 60 * 60 * 1000;
@@ -170,7 +170,7 @@ on_both_engines! {
         hub.anonymous().post("/v1/auth/refresh", body).await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn no_password_that_is_guessed_first(hub: Hub) {
+    async fn common_passwords_are_refused(hub: Hub) {
         let email = format!("{}@example.org", hub.name("careless"));
         let link = json!({ "email": email, "name": "C" });
         for bad in ["password", "12345678", "QwertyUIOP", email.as_str(), email.to_uppercase().as_str(), "short"] {
@@ -193,10 +193,10 @@ on_both_engines! {
         assert!(text(&error["message"]).contains("'new'"), "{error}");
     }
 
-    async fn what_concerns_accounts_stands_in_the_audit_log(hub: Hub) {
+    async fn account_events_are_audited(hub: Hub) {
         let person = person(&hub).await;
         let tokens = login(&hub, &person).await;
-        let wrong = json!({ "email": person["email"], "password": "not the right one" });
+        let wrong = json!({ "email": person["email"], "password": "a wrong password" });
         hub.anonymous().post("/v1/auth/login", wrong).await.expect_error(401, "UNAUTHORIZED");
         let here = client(&hub, &tokens);
         here.post("/v1/human/password", json!({ "current": PASSWORD, "new": "a better battery" })).await.expect(204);
@@ -219,7 +219,7 @@ on_both_engines! {
             assert!(events.iter().any(|event| event == expected), "{expected}: {events:?}");
         }
         let all = audit.to_string();
-        for secret in [PASSWORD, "not the right one", "a better battery", token, text(&next["refreshToken"])] {
+        for secret in [PASSWORD, "a wrong password", "a better battery", token, text(&next["refreshToken"])] {
             assert!(!all.contains(secret), "{secret}");
         }
     }

@@ -12,7 +12,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
 }
 
-/// A hub on the store of that folder, started by a shell that would let new files be written by everyone.
+/// A hub on the store of that folder, started with a umask of 0.
 fn serve_with_no_umask(folder: &Path, url: &str) -> Process {
     let hub = hiloop(folder);
     let mut shell = std::process::Command::new("/bin/sh");
@@ -30,7 +30,7 @@ fn is_private(database: &Path) {
 }
 
 #[test]
-fn a_new_store_is_for_its_owner_alone() {
+fn a_new_store_is_readable_by_its_owner_only() {
     let folder = tempdir().expect("a folder");
     let _hub = serve_with_no_umask(folder.path(), "sqlite://deep/hiloop-data/hiloop.db");
     assert_eq!(mode(&folder.path().join("deep/hiloop-data")), 0o700);
@@ -38,12 +38,12 @@ fn a_new_store_is_for_its_owner_alone() {
 }
 
 #[test]
-fn a_store_that_others_could_read_is_closed_to_them_and_its_folder_is_named() {
+fn a_store_readable_by_others_is_restricted_with_a_warning() {
     let folder = tempdir().expect("a folder");
     let data = folder.path().join("data");
     let database = data.join("hiloop.db");
     let mut first = serve_with_no_umask(folder.path(), "sqlite://data/hiloop.db");
-    // As a hub of before made them; killed, so that the log of writes is still there.
+    // As an earlier release created them; killed, so that the write-ahead log still exists.
     first.kill();
     fs::set_permissions(&data, Permissions::from_mode(0o755)).expect("the folder is ours");
     for suffix in ["", "-wal", "-shm"] {
@@ -52,7 +52,7 @@ fn a_store_that_others_could_read_is_closed_to_them_and_its_folder_is_named() {
     }
     let _second = serve_with_no_umask(folder.path(), "sqlite://data/hiloop.db");
     is_private(&database);
-    // It may hold other things, for other users.
+    // The folder may have other files, for other users.
     assert_eq!(mode(&data), 0o755);
     let log = fs::read_to_string(folder.path().join("log")).expect("text");
     let named: Vec<_> = log.lines().filter(|line| line.contains("chmod 700")).collect();
@@ -62,7 +62,7 @@ fn a_store_that_others_could_read_is_closed_to_them_and_its_folder_is_named() {
 
 /// So that a copy of that file, made while no hub runs, is a backup.
 #[test]
-fn a_hub_that_has_ended_leaves_its_store_in_one_file() {
+fn after_shutdown_the_store_is_one_file() {
     let folder = tempdir().expect("a folder");
     let mut hub = Process::start(folder.path(), "127.0.0.1:0");
     assert!(folder.path().join("hub.db-wal").exists(), "it has a log of writes");

@@ -10,13 +10,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
-/// So many messages of such a size are more than the kernel holds for a reader who does not read.
+/// Number and size of messages, more in total than the kernel buffers for a client that does not read.
 const MESSAGES: usize = 60;
 const SIZE: usize = 200 * 1024;
 /// Pages that could not be read.
 const FAILURES: &str = "hiloop_store_errors_total{during=\"replay\"} ";
 
-/// A session with more to tell than fits on the way.
+/// A session with more events than the buffers of a connection hold.
 async fn long_session(agent: &Client) -> String {
     let session = text(&agent.post("/v1/agent/sessions", json!({})).await.expect(201)["id"]).to_owned();
     let content = "x".repeat(SIZE);
@@ -26,7 +26,7 @@ async fn long_session(agent: &Client) -> String {
     session
 }
 
-/// A reader who takes no more than it asks for.
+/// A client with a small receive buffer.
 struct SlowReader {
     stream: TcpStream,
     received: Vec<u8>,
@@ -48,7 +48,7 @@ impl SlowReader {
         Self { stream, received: Vec::new() }
     }
 
-    /// Reads nothing until the hub has cut the connection.
+    /// Waits, without reading, until the hub has closed the connection.
     async fn is_cut(&self) {
         let cut = async || {
             let error = self.stream.take_error().expect("a socket")?;
@@ -58,7 +58,7 @@ impl SlowReader {
         eventually("the connection to be cut", cut).await;
     }
 
-    /// Reads until the text turns up; the end of the stream if it does not.
+    /// Reads until the text arrives or the stream ends.
     async fn read_until(&mut self, wanted: &str) -> bool {
         let mut from = 0;
         while !self.received[from..].windows(wanted.len()).any(|text| text == wanted.as_bytes()) {
@@ -73,7 +73,7 @@ impl SlowReader {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_reader_gets_nothing_more_once_its_key_is_revoked_or_has_expired() {
+async fn a_slow_reader_gets_no_events_after_its_key_ended() {
     let hub = Hub::start(Engine::Sqlite).await;
     let host = hub.agent("space").await;
     let session = long_session(&host).await;
@@ -89,17 +89,17 @@ async fn a_slow_reader_gets_nothing_more_once_its_key_is_revoked_or_has_expired(
         } else {
             hub.owner.delete(&format!("/v1/manage/keys/{}", text(&key["id"]))).await.expect(204);
         }
-        // What was on its way arrives, and then the proper end of the stream.
+        // Bytes in flight arrive, then the end of the stream.
         assert!(!slow.read_until(&format!("\nid: {}\n", MESSAGES + 1)).await, "the last event came");
         assert!(slow.received.ends_with(b"\r\n0\r\n\r\n"));
     }
-    // Whoever may read gets it all.
+    // A client with access gets all events.
     let mut slow = SlowReader::open(&host, &path).await;
     assert!(slow.read_until(&format!("\nid: {}\n", MESSAGES + 1)).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_outlasts_a_restart_of_the_store_and_goes_on_where_it_was() {
+async fn a_stream_resumes_after_a_restart_of_the_store() {
     let mut postgres = Postgres::start();
     let database = postgres.new_database();
     let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.database.url.clone_from(&database)).await;
@@ -128,26 +128,26 @@ async fn a_stream_outlasts_a_restart_of_the_store_and_goes_on_where_it_was() {
     assert_eq!(seqs, (1..=MESSAGES + 1).collect::<Vec<_>>());
 }
 
-/// Somebody who reads nothing of an event stream, of which the hub has written as much as it can.
+/// An unread event stream whose buffers are full.
 async fn sleeper(hub: &Hub, client: &Client, path: &str) -> SlowReader {
-    let told = &hub.context().metrics.delivered_stream;
-    let first = told.get();
+    let delivered = &hub.context().metrics.delivered_stream;
+    let first = delivered.get();
     let sleeper = SlowReader::open(client, path).await;
     let mut before = (first, Instant::now());
     let stands_still = async || {
-        let now = told.get();
-        assert!(now - first <= MESSAGES as u64, "all of it is on its way");
+        let now = delivered.get();
+        assert!(now - first <= MESSAGES as u64, "the stream was written completely");
         if now != before.0 {
             before = (now, Instant::now());
         }
         (now > first && before.1.elapsed() > Duration::from_secs(1)).then_some(())
     };
-    eventually("the stream to stand still", stands_still).await;
+    eventually("the stream to stall", stands_still).await;
     sleeper
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_stream_that_is_never_read_ends_with_its_credential() {
+async fn an_unread_event_stream_ends_with_its_credential() {
     let hub = Hub::start(Engine::Sqlite).await;
     let host = hub.agent("space").await;
     let session = long_session(&host).await;
@@ -162,12 +162,12 @@ async fn an_event_stream_that_is_never_read_ends_with_its_credential() {
         }
         sleeper.is_cut().await;
         let gone = async || (hub.context().hub.connection_count() == 0).then_some(());
-        eventually("nothing to be held for it", gone).await;
+        eventually("its resources to be released", gone).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_drain_does_not_wait_for_an_event_stream_that_is_never_read() {
+async fn a_drain_does_not_wait_for_an_unread_event_stream() {
     let mut hub = Hub::start_with(Engine::Sqlite, &[], |config| config.grace = Duration::from_secs(3600)).await;
     let agent = hub.agent("agent").await;
     let session = long_session(&agent).await;
@@ -178,7 +178,7 @@ async fn a_drain_does_not_wait_for_an_event_stream_that_is_never_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reply_that_is_never_read_is_given_up() {
+async fn an_unread_reply_times_out() {
     let short = Duration::from_millis(500);
     let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.stalled_after = short).await;
     let agent = hub.agent("agent").await;
@@ -187,11 +187,11 @@ async fn a_reply_that_is_never_read_is_given_up() {
         SlowReader::open(&agent, &at_agent(&session, path)).await.is_cut().await;
     }
     let gone = async || (hub.context().hub.connection_count() == 0).then_some(());
-    eventually("nothing to be held for them", gone).await;
+    eventually("their resources to be released", gone).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_without_end_whose_replies_are_never_read_are_given_up() {
+async fn pipelined_requests_with_unread_replies_time_out() {
     let short = Duration::from_millis(500);
     let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.stalled_after = short).await;
     let mut sleeper = SlowReader::connect(&hub.base).await;

@@ -15,7 +15,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A broker with a bug: it panics as often as it is told to, right after a commit.
+/// A broker with a bug: it panics a given number of times, right after a commit.
 #[derive(Default)]
 struct Buggy {
     panics: AtomicUsize,
@@ -25,7 +25,7 @@ impl Broker for Buggy {
     fn publish(&self, signal: Signal) {
         let left = matches!(signal, Signal::Events(_))
             && self.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        assert!(!left, "a bug that the test is about");
+        assert!(!left, "a bug for this test");
     }
 
     fn set_interest(&self, _: SessionId, _: bool) {}
@@ -55,7 +55,7 @@ async fn panics(owner: &Client, task: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_writer_that_panics_acknowledges_nothing_it_lost_and_goes_on() {
+async fn a_panicking_writer_loses_no_acknowledged_write_and_restarts() {
     let (maker, node, broker) = start().await;
     let agent = at(&node, &maker.agent("agent").await);
     let session = maker.session(&agent).await;
@@ -72,8 +72,8 @@ async fn a_writer_that_panics_acknowledges_nothing_it_lost_and_goes_on() {
             _ => drop(reply.expect_error(503, "UNAVAILABLE")),
         }
     }
-    assert!(acknowledged < 40, "one of them met the panic");
-    // It goes on, and readers have everything that is stored, acknowledged or not.
+    assert!(acknowledged < 40, "one request was in the panicking batch");
+    // It continues, and readers get every stored event, acknowledged or not.
     let last = say(&agent, &session, "after").await["seq"].as_i64().expect("a seq");
     assert!(last > acknowledged + 1);
     for seq in 2..=last {
@@ -85,13 +85,13 @@ async fn a_writer_that_panics_acknowledges_nothing_it_lost_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_task_that_panics_again_and_again_makes_the_node_unready_by_its_name() {
+async fn a_repeatedly_panicking_task_fails_readiness_by_name() {
     let (maker, node, broker) = start().await;
     let agent = at(&node, &maker.agent("agent").await);
     let session = maker.session(&agent).await;
     broker.panics.store(usize::MAX, Ordering::SeqCst);
     let message = json!({ "encryptedContent": "x" });
-    eventually("the node to say so", async || {
+    eventually("the node to become unready", async || {
         agent.post(&at_agent(&session, "/messages"), message.clone()).await.expect_error(503, "UNAVAILABLE");
         let reply = agent.get("/readyz").await;
         (reply.status == 503).then(|| assert_eq!(reply.body["failing"], json!(["writer"])))
@@ -104,7 +104,7 @@ async fn a_task_that_panics_again_and_again_makes_the_node_unready_by_its_name()
     node.stop().await;
 }
 
-/// A reader with a bug: it panics at the first event that it is given.
+/// A subscriber with a bug: it panics at its first event.
 struct Faulty {
     id: ConnectionId,
     calls: AtomicUsize,
@@ -126,7 +126,7 @@ impl Connection for Faulty {
 
 impl Subscriber for Faulty {
     fn deliver(&self, _: SessionId, _: &EventBatch) -> DeliveryCount {
-        assert!(self.calls.fetch_add(1, Ordering::SeqCst) > 0, "a bug that the test is about");
+        assert!(self.calls.fetch_add(1, Ordering::SeqCst) > 0, "a bug for this test");
         DeliveryCount::default()
     }
 
@@ -144,7 +144,7 @@ impl Subscriber for Faulty {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_of_a_fan_out_worker_that_panics_get_every_event() {
+async fn subscribers_of_a_panicking_fan_out_worker_get_every_event() {
     let hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let session = hub.session(&agent).await;

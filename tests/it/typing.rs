@@ -6,11 +6,11 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// When what is not repeated lapses.
+/// Time after which a typing notice expires unless it is repeated.
 const LAPSE: Duration = Duration::from_secs(6);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_goes_on_typing_over_another_node_is_shown_as_typing_until_they_stop_and_stops_once() {
+async fn typing_continued_on_another_node_ends_once() {
     let redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 3, &redis).await;
     let (agent, human) = (nodes.maker.agent("space").await, nodes.maker.human().await);
@@ -21,7 +21,7 @@ async fn whoever_goes_on_typing_over_another_node_is_shown_as_typing_until_they_
         watcher.subscribe(&session, None).await;
         watchers.push(watcher);
     }
-    eventually("both nodes to listen", async || {
+    eventually("both nodes to subscribe", async || {
         let channel = redis.channels(&format!("hiloop:*:session:{session}")).await.pop()?;
         let count = redis.command(&["PUBSUB", "NUMSUB", &channel]).await;
         (redis::from_redis_value::<(String, i64)>(count).expect("a count").1 == 2).then_some(())
@@ -40,14 +40,14 @@ async fn whoever_goes_on_typing_over_another_node_is_shown_as_typing_until_they_
         }
         sleep(LAPSE * 6 / 10).await;
     }
-    assert!(began.elapsed() > LAPSE * 2, "each node but the last would have given them up");
+    assert!(began.elapsed() > LAPSE * 2, "the notice would have expired on each node but the last");
     let since = Stopwatch::start();
     says(2, false).await;
     for watcher in &mut watchers {
         assert_eq!(watcher.find("typing").await["typing"], false);
     }
     assert!(since.elapsed() < LAPSE, "{:?} after they stopped", since.elapsed());
-    // Nobody ends it a second time.
+    // The end is announced only once.
     sleep(LAPSE + Duration::from_secs(1)).await;
     for watcher in &mut watchers {
         watcher.expect_none("typing").await;

@@ -25,7 +25,7 @@ fn at(node: &Process, client: &Client) -> Client {
     Client { base: node.base.clone(), ..client.clone() }
 }
 
-/// What a node of the release before has stored.
+/// The data that a node of the previous release has stored.
 struct World {
     /// An owner key of the space `default`, and a `manage` key of the space `beta`.
     alpha: Client,
@@ -37,7 +37,7 @@ struct World {
     /// A session of each space.
     in_alpha: String,
     in_beta: String,
-    /// A question that waits in alpha's session, and an interaction that Ann has answered.
+    /// A pending question in alpha's session, and an interaction that Ann has answered.
     question: Value,
     interaction: String,
     guest: Client,
@@ -71,7 +71,7 @@ impl World {
         Self { alpha, beta, ann, ann_id, refresh_token, in_alpha, in_beta, question, interaction, guest }
     }
 
-    /// What of it a node serves, whichever release it is of.
+    /// Checks that a node of either release serves this data.
     async fn check(&self, node: &Process) {
         let (alpha, beta) = (at(node, &self.alpha), at(node, &self.beta));
         let seen: Vec<_> = timeline(&alpha, &self.in_alpha).await;
@@ -101,7 +101,7 @@ async fn timeline(client: &Client, session: &str) -> Vec<Value> {
     page["data"].as_array().expect("events").clone()
 }
 
-/// The newer release serves whole events of what the older one has stored.
+/// The newer release completes the events that the older one has stored.
 async fn check_events_are_whole(world: &World, new: &Process) {
     let alpha = at(new, &world.alpha);
     for session in [&world.in_alpha, &world.interaction] {
@@ -109,7 +109,7 @@ async fn check_events_are_whole(world: &World, new: &Process) {
     }
 }
 
-/// What both releases say of an event alike.
+/// The keys of an event that both releases have.
 fn in_common(events: &[Value]) -> Vec<Value> {
     let same = |event: &Value| {
         let message = &event["data"]["message"];
@@ -126,7 +126,7 @@ async fn humans(manager: &Client, email: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_of_both_releases_serve_one_postgresql_and_the_older_one_restarts_after_the_newer_one_has_migrated() {
+async fn both_releases_serve_one_postgresql_and_the_older_one_can_restart() {
     let folder = tempdir().expect("a folder");
     let url = postgres::new_database();
     let redis = Redis::start().await;
@@ -135,14 +135,14 @@ async fn nodes_of_both_releases_serve_one_postgresql_and_the_older_one_restarts_
     let world = World::begin(&old).await;
     world.check(&old).await;
 
-    // The newer one migrates under the older one, which goes on.
+    // The newer one migrates while the older one is running.
     let new = start(current(folder.path(), &url));
     world.check(&new).await;
     world.check(&old).await;
-    one_human_became_one_in_each_space(&world, &new).await;
-    each_sees_what_the_other_writes(&world, &old, &new).await;
+    a_human_of_two_spaces_was_split_per_space(&world, &new).await;
+    both_releases_see_each_others_writes(&world, &old, &new).await;
 
-    // People who are created at either node are there at the other one.
+    // Humans who are created at either node exist at the other one.
     let (old_alpha, new_alpha) = (at(&old, &world.alpha), at(&new, &world.alpha));
     for (maker, other, email) in [(&old_alpha, &new, "carl@example.org"), (&new_alpha, &old, "dora@example.org")] {
         let body = json!({ "email": email, "name": "Somebody", "password": PASSWORD });
@@ -158,17 +158,17 @@ async fn nodes_of_both_releases_serve_one_postgresql_and_the_older_one_restarts_
     old.kill();
     let old = start(previous(folder.path(), &url));
     world.check(&old).await;
-    each_sees_what_the_other_writes(&world, &old, &new).await;
-    lists_tell_what_the_older_one_writes(&world, &url, &old, &new).await;
+    both_releases_see_each_others_writes(&world, &old, &new).await;
+    lists_include_writes_of_the_older_release(&world, &url, &old, &new).await;
     let (at_old, at_new) = (at(&old, &world.alpha), at(&new, &world.alpha));
     let [by_old, by_new] = [timeline(&at_old, &world.in_alpha).await, timeline(&at_new, &world.in_alpha).await];
     assert_eq!(in_common(&by_old), in_common(&by_new));
     check_events_are_whole(&world, &new).await;
 }
 
-/// The space's lists have so many sessions that the newer node reads them by entries, which the older one knows nothing
+/// The space has so many sessions that the newer node lists them by entries, which the older one does not have
 /// of: what that one writes is in its place all the same.
-async fn lists_tell_what_the_older_one_writes(world: &World, database_url: &str, old: &Process, new: &Process) {
+async fn lists_include_writes_of_the_older_release(world: &World, database_url: &str, old: &Process, new: &Process) {
     let (at_old, at_new) = (at(old, &world.alpha), at(new, &world.alpha));
     let mut sessions = Vec::new();
     for _ in 0..300 {
@@ -189,9 +189,9 @@ async fn lists_tell_what_the_older_one_writes(world: &World, database_url: &str,
     assert_eq!(page("").await["total"].as_i64(), before["total"].as_i64().map(|total| total - 1));
 }
 
-/// Ann was one human in two spaces. She keeps her account where she was first; in the other space she is somebody else,
+/// Ann was one human in two spaces. She keeps her account where she was first; in the other space she becomes another human,
 /// who takes part in what she took part in there and gets in by a setup link.
-async fn one_human_became_one_in_each_space(world: &World, new: &Process) {
+async fn a_human_of_two_spaces_was_split_per_space(world: &World, new: &Process) {
     let (alpha, beta, ann) = (at(new, &world.alpha), at(new, &world.beta), at(new, &world.ann));
     let [in_alpha] = humans(&alpha, "ann@example.org").await.try_into().expect("one");
     let [in_beta] = humans(&beta, "ann@example.org").await.try_into().expect("one");
@@ -215,8 +215,8 @@ async fn one_human_became_one_in_each_space(world: &World, new: &Process) {
     answer(&other_ann, &world.in_beta, &question).await;
 }
 
-/// Messages, long-polls and sockets cross between the two nodes.
-async fn each_sees_what_the_other_writes(world: &World, old: &Process, new: &Process) {
+/// Messages, long-polls and sockets work across the two nodes.
+async fn both_releases_see_each_others_writes(world: &World, old: &Process, new: &Process) {
     for (writer, reader) in [(old, new), (new, old)] {
         let (writes, reads) = (at(writer, &world.alpha), at(reader, &world.alpha));
         let mut socket = Socket::open(&reads).await;
@@ -248,7 +248,7 @@ async fn each_sees_what_the_other_writes(world: &World, old: &Process, new: &Pro
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_sqlite_the_older_release_starts_again_on_a_store_that_the_newer_one_has_used() {
+async fn the_older_release_restarts_on_a_migrated_sqlite_store() {
     let folder = tempdir().expect("a folder");
     let url = format!("sqlite://{}/hub.db", folder.path().display());
     let mut old = Process::spawn(&mut previous(folder.path(), &url));
@@ -258,7 +258,7 @@ async fn on_sqlite_the_older_release_starts_again_on_a_store_that_the_newer_one_
     let mut new = Process::spawn(&mut current(folder.path(), &url));
     world.check(&new).await;
     check_events_are_whole(&world, &new).await;
-    one_human_became_one_in_each_space(&world, &new).await;
+    a_human_of_two_spaces_was_split_per_space(&world, &new).await;
     let said = say(&at(&new, &world.alpha), &world.in_alpha, "by the newer one").await;
     new.terminate();
 

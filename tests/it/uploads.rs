@@ -12,7 +12,7 @@ async fn connect(hub: &Hub) -> TcpStream {
     TcpStream::connect(hub.base.trim_start_matches("http://")).await.expect("a connection")
 }
 
-/// The head of a request that brings so much.
+/// The head of a request with a body of this length.
 fn head(path: &str, key: &str, length: usize, more: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: hub\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n\
@@ -39,7 +39,7 @@ async fn reply(stream: &mut TcpStream) -> (u16, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_refused_while_they_send_reads_why() {
+async fn a_client_that_is_still_sending_reads_the_refusal() {
     let hub = Hub::start(Engine::Sqlite).await;
     let key = hub.owner.secret().to_owned();
     let bad = "hlp_0000000000000000000000000000000000000000000000000000000000000000";
@@ -52,7 +52,7 @@ async fn who_is_refused_while_they_send_reads_why() {
         ("/v1/agent/me", &key, 405, "METHOD_NOT_ALLOWED"),
     ] {
         let mut stream = connect(&hub).await;
-        // A client that reads nothing before it has sent everything, as many do.
+        // Like many clients, it does not read before it has sent everything.
         let sent = async {
             stream.write_all(head(path, key, 4 * MIB, "").as_bytes()).await?;
             stream.write_all(&vec![b' '; 4 * MIB]).await
@@ -60,7 +60,7 @@ async fn who_is_refused_while_they_send_reads_why() {
         timeout(PATIENCE, sent).await.expect("in time").unwrap_or_else(|error| panic!("{path}: {error}"));
         let (got, body) = reply(&mut stream).await;
         assert_eq!((got, body["error"]["code"].as_str()), (status, Some(code)), "{path}: {body}");
-        // And the connection is as good as before.
+        // The connection can be reused.
         let next = head("/v1/agent/sessions", hub.owner.secret(), 2, "") + "{}";
         stream.write_all(next.as_bytes()).await.expect("the connection holds");
         assert_eq!(reply(&mut stream).await.0, 201, "{path}");
@@ -68,7 +68,7 @@ async fn who_is_refused_while_they_send_reads_why() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits_to_be_told_to_send_is_not_told_so_in_vain() {
+async fn expect_continue_is_not_answered_before_a_refusal() {
     let hub = Hub::start(Engine::Sqlite).await;
     let mut stream = connect(&hub).await;
     let asks = head("/v1/agent/sessions", "hlp_unknown", 4 * MIB, "Expect: 100-continue\r\n");
@@ -77,7 +77,7 @@ async fn who_waits_to_be_told_to_send_is_not_told_so_in_vain() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn a_missing_body_times_out() {
     let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.body_within = Duration::from_millis(200)).await;
     let mut stream = connect(&hub).await;
     let begun = head("/v1/agent/sessions", hub.owner.secret(), 4096, "") + "{\"title\":";
@@ -85,19 +85,19 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let (status, body) = reply(&mut stream).await;
     assert_eq!((status, &body["error"]["code"]), (400, &"VALIDATION_ERROR".into()));
     assert_eq!(body["error"]["message"], "The body did not arrive in time");
-    // Nor is the rest of it, for long.
+    // The connection is closed soon afterwards.
     let mut rest = Vec::new();
     timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("an end in time").expect("a proper one");
     assert!(rest.is_empty());
 }
 
-/// Bodies of four spaces, each a byte now and then, for which all the room is held.
+/// Slow bodies of four spaces, which reserve all memory.
 async fn trickle_from_four_spaces(hub: &Hub) {
     for _ in 0..4 {
         let space = hub.other_space().await;
         for _ in 0..8 {
             let mut stream = connect(hub).await;
-            // A body that does not say how long it is holds room for the longest, once it is no small one.
+            // A body without a length reserves the maximum once it is large.
             let head = format!(
                 "POST /v1/agent/sessions HTTP/1.1\r\nHost: hub\r\nX-API-Key: {}\r\nContent-Type: application/json\r\n\
                  Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n",
@@ -113,30 +113,31 @@ async fn trickle_from_four_spaces(hub: &Hub) {
             });
         }
     }
-    eventually("all the room to be held", async || (hub.context().body_memory.available() == 0).then_some(())).await;
+    eventually("all memory to be reserved", async || (hub.context().body_memory.available() == 0).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slow_bodies_can_not_keep_the_room_from_those_who_wait_for_it() {
+async fn slow_bodies_release_their_memory_for_waiting_requests() {
     let hub = Hub::start(Engine::Sqlite).await;
     let large = json!({ "title": "large", "ignored": "x".repeat(MIB - 64) });
     let agent = hub.agent("agent").await;
     trickle_from_four_spaces(&hub).await;
-    // Longer than it waits for room none of them would have had to wait: they may take 30 s.
+    // Without eviction the wait would time out: the slow bodies may take 30 s.
     agent.post("/v1/agent/sessions", large).await.expect(201);
-    // Small ones wait for nobody at any time.
+    // Small bodies never wait.
     trickle_from_four_spaces(&hub).await;
     agent.post("/v1/agent/sessions", json!({ "title": "small" })).await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_body_that_gives_way_is_told_to_come_again() {
-    // One may be as large as all that its space may have.
+async fn an_evicted_slow_body_gets_a_retryable_error() {
+    // One body may be as large as the share of its space.
     let hub = Hub::start_with(Engine::Sqlite, &[], |config| config.max_body_bytes = 8 * MIB).await;
     let mut slow = connect(&hub).await;
     let begun = head("/v1/agent/sessions", hub.owner.secret(), 8 * MIB, "") + "{\"title\":";
     slow.write_all(begun.as_bytes()).await.expect("sent");
-    eventually("its room to be held", async || (hub.context().body_memory.available() == 24 * MIB).then_some(())).await;
+    eventually("its memory to be reserved", async || (hub.context().body_memory.available() == 24 * MIB).then_some(()))
+        .await;
     let large = json!({ "title": "large", "ignored": "x".repeat(MIB - 64) });
     hub.owner.post("/v1/agent/sessions", large).await.expect(201);
     let (status, body) = reply(&mut slow).await;

@@ -6,11 +6,11 @@ use crate::support::sql::Database;
 use crate::support::{Client, on_both_engines};
 use serde_json::{Value, json};
 
-/// Numbers that a reader by way of floating point would change.
+/// Numbers that change if they are parsed as floating point.
 const NUMBERS: &str = r#"{"a":18446744073709551616,"b":1796488340.0062907,"c":123456789012345678901234567890,"d":-0,"e":1E5,"f":0.1000,"g":1e-400}"#;
 
-/// The reply as the text that it is.
-async fn told(client: &Client, path: &str) -> String {
+/// The text of the reply.
+async fn text_of_reply(client: &Client, path: &str) -> String {
     client.stream(path).await.text().await.expect("text")
 }
 
@@ -21,10 +21,10 @@ async fn sent(client: &Client, path: &str, body: String) -> Value {
 }
 
 on_both_engines! {
-    async fn a_number_comes_back_as_the_text_that_was_sent(hub: Hub) {
+    async fn numbers_keep_their_original_text(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let envelope = format!(r#"{{"z":{NUMBERS},"ciphertext":"a\u0000b","wrappings":[{NUMBERS}]}}"#);
-        // Blanks between tokens are nothing that was said.
+        // Whitespace between tokens is not significant.
         let spaced = envelope.replace(',', " ,\n").replace(":{", ": {");
         let session = sent(&agent, SESSIONS, format!(r#"{{"metadata":{NUMBERS},"encryptedTitle":{spaced}}}"#)).await;
         let id = text(&session["id"]);
@@ -34,7 +34,7 @@ on_both_engines! {
             "/v1/agent/sessions".to_owned(),
             at_agent(id, "/timeline?after=0"),
         ] {
-            let reply = told(&agent, &path).await;
+            let reply = text_of_reply(&agent, &path).await;
             assert!(reply.contains(&format!(r#""metadata":{NUMBERS}"#)), "{path}: {reply}");
             assert!(reply.contains(&format!(r#""encryptedTitle":{envelope}"#)), "{path}: {reply}");
         }
@@ -46,17 +46,17 @@ on_both_engines! {
             (&human, at_human(id, "/messages")),
             (&human, "/v1/human/feed".to_owned()),
         ] {
-            let reply = told(client, &path).await;
+            let reply = text_of_reply(client, &path).await;
             assert!(reply.contains(&format!(r#""encryptedContent":{envelope}"#)), "{path}: {reply}");
         }
         let asked = sent(&agent, "/v1/agent/interactions", format!(r#"{{"encryptedContent":{spaced}}}"#)).await;
         let interaction = format!("/v1/agent/interactions/{}", text(&asked["id"]));
         sent(&agent, &format!("{interaction}/blocks"), format!(r#"{{"encryptedBlocks":{spaced}}}"#)).await;
-        let reply = told(&agent, &interaction).await;
+        let reply = text_of_reply(&agent, &interaction).await;
         assert!(reply.contains(&format!(r#""blocks":[{envelope}]"#)), "{reply}");
     }
 
-    async fn emoji_and_every_script_are_welcome_in_plain_text(hub: Hub) {
+    async fn plain_text_accepts_emoji_and_every_script(hub: Hub) {
         let agent = hub.agent("agent").await;
         for title in ["👩🏽‍💻 deploys", "❤️‍🔥", "1️⃣ of 2️⃣", "🏳️‍🌈", "नमस्ते", "שלום עולם", "e\u{301}", "漢字 😀"] {
             let session = agent.post(SESSIONS, json!({ "title": title })).await.expect(201);
@@ -65,7 +65,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_time_that_could_not_be_read_again_is_refused_by_field(hub: Hub) {
+    async fn an_unrepresentable_time_is_refused_by_field(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         for time in ["9999-12-31T23:59:60Z", "9999-12-31T23:59:59.999-00:01", "2130-01-01T10:00:60Z", "+10000-01-01T00:00:00Z"] {
@@ -82,7 +82,7 @@ on_both_engines! {
         assert_eq!(asked["deadlineAt"], "9999-12-31T23:59:59.999Z");
     }
 
-    async fn a_time_that_an_earlier_release_stored_is_still_read(hub: Hub) {
+    async fn a_time_stored_by_an_earlier_release_is_readable(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let session = hub.session(&agent).await;
         let asked = ask(&agent, &session).await;
@@ -105,9 +105,9 @@ on_both_engines! {
     }
 }
 
-/// A token that ends beyond the year 9999 is shown to end when RFC 3339 does.
+/// The expiry of a token beyond the year 9999 is shown as the last time of RFC 3339.
 #[test]
-fn a_token_without_an_end_in_sight_shows_a_time_that_can_be_read() {
+fn a_token_with_a_huge_exp_shows_a_valid_time() {
     crate::support::deployment::run(async {
         let hub = Deployment::given(Kind::Sqlite).await;
         let email = format!("{}@example.org", crate::support::deployment::name("human"));

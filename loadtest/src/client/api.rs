@@ -52,7 +52,7 @@ pub(crate) struct Envelope {
     pub(crate) ciphertext: String,
 }
 
-/// A person: a guest of one session, or somebody with a JWT.
+/// A person: a guest of one session, or a human with a JWT.
 #[derive(Debug, Clone)]
 pub(crate) struct Person(HeaderValue);
 

@@ -24,7 +24,7 @@ pub(crate) enum Frame<'a> {
     Other,
 }
 
-/// What a `message.created` event tells.
+/// The relevant fields of a `message.created` event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Message {
     /// The schedule index in its content, where there is one.

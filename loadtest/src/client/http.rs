@@ -35,7 +35,7 @@ pub(super) struct HttpPool {
     unasked: Arc<AtomicU64>,
 }
 
-/// What to ask, as whom, and how long it may take.
+/// A request with its credential and timeout.
 pub(super) struct Call<'a> {
     pub(super) method: Method,
     pub(super) path: &'a str,

@@ -94,7 +94,7 @@ impl Socket {
         }
     }
 
-    /// Says goodbye; whatever goes wrong then no longer matters.
+    /// Closes the connection; errors are ignored.
     pub(crate) async fn close(mut self) {
         let _ = tokio::time::timeout(Duration::from_secs(2), self.stream.close(None)).await;
     }

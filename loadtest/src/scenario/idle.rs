@@ -74,7 +74,7 @@ pub(super) async fn run(context: &Context, arguments: IdleArgs) -> Result<Report
     Ok(report)
 }
 
-/// One message to every session; waits until all have heard it.
+/// Posts one message to every session; waits until all sockets have received it.
 async fn broadcast(context: &Context, fleet: &Fleet, sessions: &[Session], ledgers: &mut [SessionLedger], size: usize) {
     let payload = Payload::new(size);
     let phase = Phase::start("broadcast", sessions.len() as u64);

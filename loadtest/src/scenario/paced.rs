@@ -25,7 +25,7 @@ use crate::{
 
 /// Time between laying out the schedule and its first message.
 pub(super) const LEAD: Duration = Duration::from_millis(50);
-/// When the tester itself is later than this, latencies tell more about it than about the hub.
+/// If the tester itself is later than this, the latencies are not meaningful.
 const LATE_MS: f64 = 5.0;
 const LEAST_CONNECTIONS: usize = 8;
 
@@ -49,7 +49,7 @@ pub(super) struct Outcome {
     pub(super) delivered: u64,
 }
 
-/// Sends every message on its schedule, whatever becomes of the ones before it.
+/// Sends every message on its schedule, regardless of earlier ones.
 struct Sender {
     api: Arc<Api>,
     problems: Arc<Problems>,

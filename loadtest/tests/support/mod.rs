@@ -1,4 +1,4 @@
-//! A hub in this process, small enough to read, that can be told to go wrong.
+//! A minimal hub in this process with injectable faults.
 
 mod awaiting;
 
@@ -53,15 +53,15 @@ pub(crate) enum Fault {
     AwaitNothing,
     /// Answers a long-poll twice.
     AwaitTwice,
-    /// Says once that a message is pending before the time is up.
+    /// Returns a pending message once before the timeout.
     AwaitEarly,
     /// Answers a long-poll with another message.
     AwaitOther,
     /// Names another answer than the one that it acknowledged.
     AwaitAnswer,
-    /// Says that a message was cancelled when it was answered.
+    /// Reports an answered message as cancelled.
     AwaitCancelled,
-    /// Says that a message is completed before anybody answered it.
+    /// Reports a message as completed before it was answered.
     AwaitBefore,
     /// Closes the connection of a long-poll.
     AwaitClose,
@@ -262,11 +262,11 @@ impl Hub {
                 let _ = subscriber.send(frame);
             }
         }
-        let told = match self.fault {
+        let seq = match self.fault {
             Fault::RepeatSeq if unlucky => seq - 1,
             _ => seq,
         };
-        (201, json!({"id": "m", "sessionId": id, "seq": told}))
+        (201, json!({"id": "m", "sessionId": id, "seq": seq}))
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {

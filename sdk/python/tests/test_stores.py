@@ -58,7 +58,7 @@ def test_rotated_keys_stay(tmp_path: Path) -> None:
     assert set(keys.by_id()) == {first.key_id, second.key_id}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"agentId":"x"}', '{"agentId":"%s","secretKey":"AA"}' % ANN])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"agentId":"x"}', f'{{"agentId":"{ANN}","secretKey":"AA"}}'])
 def test_a_damaged_key_file_is_an_error(tmp_path: Path, text: str) -> None:
     file = KeyFile(HUB, ANN, tmp_path)
     file.load_or_create()

@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::sealing::SealedBody;
 use crate::trust::key_changed;
 use crate::types::envelope::{Content, Envelope};
-use crate::types::message::{Message, Outcome, Response};
+use crate::types::message::{Message, Response};
+use crate::types::outcome::Outcome;
 use serde_json::Value;
 use uuid::Uuid;
 

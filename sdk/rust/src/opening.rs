@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::types::envelope::{Content, Envelope, Opened};
 use crate::types::message::Message;
 use crate::types::opened::{Authenticity, OpenedMessage};
+use crate::types::session::Session;
 use serde_json::Value;
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -39,6 +40,26 @@ impl Client {
             message.opened = Some(Box::new(opened));
         }
         Ok(())
+    }
+
+    /// The title of a session, sealed or not; none where there is none, or it does not verify.
+    ///
+    /// # Errors
+    /// Of the hub.
+    pub async fn title(&self, session: &Session) -> Result<Option<String>, Error> {
+        let (Some(envelope), true) = (&session.encrypted_title, self.encrypts()) else {
+            return Ok(session.title.clone());
+        };
+        let identity = self.identity().await?;
+        let Some(sender) = session.created_by_agent_id.or(session.created_by_human_id) else { return Ok(None) };
+        let carrier = Carrier { id: session.id, seq: None };
+        let mut opened = identity.accept(envelope, sender, session.id, carrier);
+        if matches!(opened, Err(Refusal::UnknownKey)) {
+            self.members(&identity, session.id).await?;
+            opened = identity.accept(envelope, sender, session.id, carrier);
+        }
+        let opened = opened.ok().filter(|open| open.header.kind == Kind::Title);
+        Ok(opened.and_then(|open| open.content["content"]["text"].as_str().map(str::to_owned)))
     }
 
     /// Opens a sealed message; none where it is of another scheme.

@@ -1,6 +1,6 @@
 //! What people say: an answer to give, as a test, a bot or the offline mode gives it.
 
-use crate::types::message::Outcome;
+use crate::types::outcome::Outcome;
 use serde_json::{Map, Value, json};
 
 /// An answer to a question.

@@ -1,6 +1,8 @@
 // Encrypted questions and answers through a real hub.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ClientEvent, type HiloopClient, MemoryKeyStore, type Remark, verifyReceipt } from "../src/index.js";
+import { attestedBytes, KeyPair } from "../src/e2e/index.js";
+import { toText } from "../src/e2e/bytes.js";
 import { type PendingQuestion, Person } from "../src/testing/index.js";
 import { Hub, until } from "./hub.js";
 
@@ -71,7 +73,10 @@ test("choices and forms: the action of a button, values of their types", async (
   const chosen = bot.ask("Which region?", { to: alex.email, choices: ["Europe", { label: "America", action: "us" }] });
   const choice = await next();
   await alex.answer(choice, { action: "us" });
-  expect([choice.title, await chosen]).toMatchObject(["Which region?", { action: "us", response: "us", approved: false, outcome: "Answered" }]);
+  expect([choice.title, await chosen]).toMatchObject([
+    "Which region?",
+    { action: "us", response: "us", approved: false, outcome: "Answered" },
+  ]);
   const form = { properties: { count: { type: "integer", minimum: 1 }, notify: { type: "boolean" } }, required: ["count"] };
   const filled = bot.ask("How many?", { to: alex.email, form });
   await alex.answer(await next(), { values: { count: "3", notify: true } });
@@ -84,12 +89,20 @@ test("choices and forms: the action of a button, values of their types", async (
 test("it waits for a person who has no key yet", async () => {
   const account = await hub.human("Blake");
   const asked = bot.ask("Are you there?", { to: account.email });
-  await until("the session is there", async () => (await bot.listSessions()).data.find(({ pendingCount, encryptedTitle }) => pendingCount === 0 && encryptedTitle));
+  await until("the session is there", async () =>
+    (await bot.listSessions()).data.find(({ pendingCount, encryptedTitle }) => pendingCount === 0 && encryptedTitle === null),
+  );
   const blake = await Person.signIn({ baseUrl: hub.base, ...account });
-  await blake.answer(await blake.next(), { action: "approve" });
+  const question = await blake.next();
+  expect(await blake.titleOf(await blake.session(question.message.sessionId))).toBe("Are you there?");
+  await blake.answer(question, { action: "approve" });
   expect(await asked).toMatchObject({ approved: true, respondent: { name: "Blake" } });
   const nobody = await hub.human("Nobody");
-  expect(await bot.ask("Hello?", { to: nobody.email, deadline: 1 })).toMatchObject({ status: "expired", message: null, approved: false });
+  expect(await bot.ask("Hello?", { to: nobody.email, deadline: 1 })).toMatchObject({
+    status: "expired",
+    message: null,
+    approved: false,
+  });
 });
 
 test("remarks reach the agent while the question waits", async () => {
@@ -110,12 +123,15 @@ test("the documented surface: createConvSession, send, awaitResponse", async () 
   await bot.send(session.id, { components: [{ type: "text", data: { content: "Ready." } }, buttons] });
   await alex.answer(await next(), { action: "go" });
   expect((await bot.awaitResponse(session.id)).response).toBe("go");
+  const approved = bot.ask("Go on?", { session: session.id, to: alex.email });
+  await alex.answer(await next(), { action: "approve" });
+  expect((await approved).approved).toBe(true);
   const said = bot.awaitResponse(session.id);
   await alex.say(session.id, "And now?");
   expect(await said).toMatchObject({ response: "And now?", respondent: { name: "Alex" } });
   const { data } = await bot.timeline(session.id, { limit: 100 });
   const states = data.flatMap(({ opened }) => (opened ? [opened.state] : []));
-  expect(states).toEqual(["verified", "verified", "verified"]);
+  expect(states).toEqual(["verified", "verified", "verified", "verified", "verified"]);
   const live: ClientEvent[] = [];
   for await (const event of bot.events(session.id)) {
     live.push(event);
@@ -142,7 +158,20 @@ test("a guest opens what was said before, and answers the agent that invited the
   const question = await priya.next();
   await priya.answer(question, { action: "approve" });
   expect(await asked).toMatchObject({ approved: true, respondent: { type: "Guest", name: "Priya" } });
-  await until("the history is shared", async () => (await priya.read(session.id)).find(({ opened }) => opened.content?.text === "Before you came"));
+  await until("the history is shared", async () =>
+    (await priya.read(session.id)).find(({ opened }) => opened.content?.text === "Before you came"),
+  );
+});
+
+test("a guest who comes later opens the history, though the agent says nothing more", async () => {
+  const session = await bot.createSession({ title: "Early days", participants: [] });
+  await bot.send(session.id, "Long before");
+  const { token } = await bot.createGuestToken(session.id, { name: "Noor" });
+  const noor = await Person.signIn({ baseUrl: hub.base, token });
+  await until("the history is shared", async () =>
+    (await noor.read(session.id)).find(({ opened }) => opened.content?.text === "Long before"),
+  );
+  expect(await noor.titleOf(await noor.session(session.id))).toBe("Early days");
 });
 
 test("an added person opens the history; rotated keys go on; replaced ones have to be trusted", async () => {
@@ -171,7 +200,11 @@ test("an added person opens the history; rotated keys go on; replaced ones have 
 });
 
 test("interactions are encrypted too", async () => {
-  const created = await bot.interactions.create({ title: "Pay?", components: { type: "approval", data: { title: "Pay?" } }, participants: [{ type: "Human", humanId: alex.id }] });
+  const created = await bot.interactions.create({
+    title: "Pay?",
+    components: { type: "approval", data: { title: "Pay?" } },
+    participants: [{ type: "Human", humanId: alex.id }],
+  });
   await bot.interactions.pushBlocks(created.id, { type: "progress", data: { value: 1, max: 2 } });
   const question = await next();
   expect(question).toMatchObject({ title: "Pay?", opened: { state: "verified" } });
@@ -193,7 +226,10 @@ test("an agent without its keys does not replace them by itself", async () => {
 
 test("killed and started again, it is one question and one answer", async () => {
   const stop = new AbortController();
-  const first = hub.encrypting(key).ask("Once?", { to: alex.email, key: "once-e2e", signal: stop.signal }).catch((error: unknown) => error);
+  const first = hub
+    .encrypting(key)
+    .ask("Once?", { to: alex.email, key: "once-e2e", signal: stop.signal })
+    .catch((error: unknown) => error);
   const question = await next();
   stop.abort(new Error("crash"));
   await first;
@@ -203,3 +239,40 @@ test("killed and started again, it is one question and one answer", async () => 
   await alex.answer(question, { action: "approve" });
   expect(await again).toMatchObject({ approved: true, message: { id: question.message.id } });
 });
+
+test("with the key of the space's owner, only attested people are asked", async () => {
+  const owner = KeyPair.generate();
+  const { id, spaceId } = await bot.me();
+  const strict = hub.encrypting(key, { spaceKey: owner.signingKey, keyStore: memory(await hub.secretKey(id)) });
+  const evan = await hub.encryptingPerson("Evan");
+  expect(await strict.ask("Attested?", { to: evan.email, deadline: 1.5 })).toMatchObject({ status: "expired", message: null });
+  const notAfter = "2099-01-01T00:00:00.000Z";
+  const { keyId } = evan.device.keys.current;
+  const signature = toText(owner.sign(attestedBytes(spaceId, evan.id, keyId, notAfter)));
+  const reply = await fetch(`${hub.base}/v1/manage/attestations/${evan.id}`, {
+    method: "PUT",
+    headers: { "content-type": "application/json", "x-api-key": hub.key },
+    body: JSON.stringify({ keyId, notAfter, signature }),
+  });
+  expect(reply.status).toBe(204);
+  const asked = strict.ask("Attested?", { to: evan.email, deadline: "1m" });
+  await evan.answer(await evan.next(), { action: "approve" });
+  expect(await asked).toMatchObject({ approved: true });
+});
+
+test("the hub's database holds nothing of what was said", async () => {
+  const stored = await hub.stored();
+  expect(stored.length).toBeGreaterThan(100_000);
+  expect(stored.includes("deploy-bot")).toBe(true);
+  for (const text of ["tests pass", "Ship 4.2", "Delete production", "Which commit", "And now", "Before you came"]) {
+    expect(stored.includes(text), text).toBe(false);
+    expect(stored.includes(Buffer.from(text).toString("base64url").slice(0, -2)), text).toBe(false);
+  }
+});
+
+/** A store in memory that begins with these keys. */
+function memory(secretKey: string): () => MemoryKeyStore {
+  const store = new MemoryKeyStore();
+  void store.createKeys({ secretKey, createdAt: new Date().toISOString(), earlier: [] });
+  return () => store;
+}

@@ -2,7 +2,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -12,7 +12,7 @@ import { WebSocket } from "ws";
 import { Rest, sealPlain } from "../src/chat/index.js";
 import { newKey } from "../src/http.js";
 import { HiloopClient, type HiloopClientOptions, type Message, type Outcome } from "../src/index.js";
-import { fileKeyStore } from "../src/node/index.js";
+import { fileKeyStore, fileName } from "../src/node/index.js";
 import { Person as EncryptingPerson } from "../src/testing/index.js";
 
 const BIN = process.env.HUB_BIN ?? fileURLToPath(new URL("../../../target/debug/hiloop", import.meta.url));
@@ -36,7 +36,9 @@ export class Hub {
 
   /** A client without encryption whose live connection is a WebSocket; `WebSocket: null` polls. */
   client(options: Partial<HiloopClientOptions> = {}): HiloopClient {
-    return this.keep(new HiloopClient({ apiKey: this.key, agentName: "deploy-bot", baseUrl: this.base, WebSocket, encryption: "off", ...options }));
+    return this.keep(
+      new HiloopClient({ apiKey: this.key, agentName: "deploy-bot", baseUrl: this.base, WebSocket, encryption: "off", ...options }),
+    );
   }
 
   /** A key of an agent's own. */
@@ -46,7 +48,28 @@ export class Hub {
 
   /** A client that encrypts; its keys and pins are files of this hub's folder. */
   encrypting(apiKey: string, options: Partial<HiloopClientOptions> = {}): HiloopClient {
-    return this.keep(new HiloopClient({ apiKey, baseUrl: this.base, WebSocket, keyStore: fileKeyStore(join(this.dir, "config")), logger: { warn: () => undefined }, ...options }));
+    return this.keep(
+      new HiloopClient({
+        apiKey,
+        baseUrl: this.base,
+        WebSocket,
+        keyStore: fileKeyStore(join(this.dir, "config")),
+        logger: { warn: () => undefined },
+        ...options,
+      }),
+    );
+  }
+
+  /** The private keys of an agent in this hub's folder. */
+  async secretKey(agentId: string): Promise<string> {
+    const path = join(this.dir, "config", "keys", `${fileName(this.base, agentId)}.json`);
+    return (JSON.parse(await readFile(path, "utf8")) as { secretKey: string }).secretKey;
+  }
+
+  /** Every byte of the database. */
+  async stored(): Promise<Buffer> {
+    const names = (await readdir(this.dir)).filter((name) => name.startsWith("hub.db"));
+    return Buffer.concat(await Promise.all(names.map((name) => readFile(join(this.dir, name)))));
   }
 
   private keep(client: HiloopClient): HiloopClient {
@@ -184,14 +207,20 @@ export class Person {
     return until("a question is pending", async () => {
       const { data } = await this.rest.timeline(sessionId, 0, 1000);
       const messages = data.map((event) => (event.type === "message.created" ? (event.data?.message as Message) : null));
-      const settled = new Set(data.map(({ type, data: fields }) => (/\.(completed|cancelled|expired)$/.test(type) ? fields?.messageId : null)));
+      const settled = new Set(
+        data.map(({ type, data: fields }) => (/\.(completed|cancelled|expired)$/.test(type) ? fields?.messageId : null)),
+      );
       return messages.find((message) => message?.responseRequired && !settled.has(message.id)) ?? null;
     });
   }
 }
 
 /** Waits until `probe` gives something. */
-export async function until<T>(what: string, probe: () => Promise<T | null | undefined | false> | T | null | undefined | false, timeoutMs = 30_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  probe: () => Promise<T | null | undefined | false> | T | null | undefined | false,
+  timeoutMs = 30_000,
+): Promise<T> {
   const end = Date.now() + timeoutMs;
   for (;;) {
     const value = await probe();

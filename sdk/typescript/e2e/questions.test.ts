@@ -25,7 +25,10 @@ async function answerNext(sessionId: string, approve: boolean): Promise<void> {
 test("a person approves or rejects, and the agent gets that", async () => {
   const session = await bot.createSession({ title: "Deploy" });
   for (const approve of [true, false]) {
-    const [answer] = await Promise.all([bot.ask("Ship 4.2?", { session: session.id, text: "Ship it?" }), answerNext(session.id, approve)]);
+    const [answer] = await Promise.all([
+      bot.ask("Ship 4.2?", { session: session.id, text: "Ship it?" }),
+      answerNext(session.id, approve),
+    ]);
     expect(answer).toMatchObject({
       status: "answered",
       approved: approve,
@@ -85,7 +88,10 @@ test("the wait goes on while the hub drains, is away, is killed and comes back",
 test("the same question asked again after a crash of the agent is one question", async () => {
   const session = await bot.createSession();
   const stop = new AbortController();
-  const first = hub.client().ask("Once?", { session: session.id, key: "once-1", signal: stop.signal }).catch((error: unknown) => error);
+  const first = hub
+    .client()
+    .ask("Once?", { session: session.id, key: "once-1", signal: stop.signal })
+    .catch((error: unknown) => error);
   const question = await alex.question(session.id);
   stop.abort(new Error("crash"));
   expect(await first).toMatchObject({ message: "crash" });
@@ -107,7 +113,8 @@ test("of several processes one acts, and a restarted one finds what was not ackn
   const claims = [1, 2, 3].map(() => hub.client().acknowledge(session.id, question.id, { exclusive: true }));
   const results = await Promise.allSettled(claims);
   expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-  for (const result of results) if (result.status === "rejected") expect(result.reason).toMatchObject({ status: 409, code: "ALREADY_ACKNOWLEDGED" });
+  for (const result of results)
+    if (result.status === "rejected") expect(result.reason).toMatchObject({ status: 409, code: "ALREADY_ACKNOWLEDGED" });
   expect((await bot.answers()).map(({ message }) => message?.id)).not.toContain(question.id);
 });
 

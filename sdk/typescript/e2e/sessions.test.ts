@@ -37,7 +37,11 @@ test("the space of the key is checked by its name", async () => {
 
 test("a session is opened, changed, listed, closed and archived", async () => {
   const session = await bot.createSession({ title: "First", priority: "High", metadata: { ticket: 1 } });
-  expect(await bot.updateSession(session.id, { title: "Second", metadata: null })).toMatchObject({ title: "Second", metadata: null, priority: "High" });
+  expect(await bot.updateSession(session.id, { title: "Second", metadata: null })).toMatchObject({
+    title: "Second",
+    metadata: null,
+    priority: "High",
+  });
   expect((await bot.listSessions({ pageSize: 1 })).data[0]?.id).toBe(session.id);
   expect(await bot.closeSession(session.id)).toMatchObject({ status: "Closed" });
   const refused = await bot.send(session.id, "Too late").catch((error: unknown) => error);
@@ -71,7 +75,8 @@ test("people see that the agent types", async () => {
   const session = await bot.createSession();
   const signals: Frame[] = [];
   const socket = new HubSocket({
-    connect: (protocols) => new (WebSocket as new (url: string, protocols: string[]) => SocketLike)(`${hub.base.replace("http", "ws")}/v1/ws`, protocols),
+    connect: (protocols) =>
+      new (WebSocket as new (url: string, protocols: string[]) => SocketLike)(`${hub.base.replace("http", "ws")}/v1/ws`, protocols),
     token: () => Promise.resolve(alex.token),
     refresh: () => Promise.reject(new Error("not refreshed here")),
     verify: () => Promise.resolve(),
@@ -123,7 +128,8 @@ test.each([
     await hub.restart();
   }
   await writing;
-  for (const events of await Promise.all(readers)) expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: count }, (_, i) => i + 1));
+  for (const events of await Promise.all(readers))
+    expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: count }, (_, i) => i + 1));
 });
 
 test("several readers share a connection, each from where it begins", async () => {
@@ -182,12 +188,16 @@ test("the feed names the sessions in which something happens, also after the hub
     return entries.some(({ sessionId }) => sessionId === probe.id);
   });
   const session = await bot.createSession();
-  await until("a new session is in the feed", () => entries.find(({ sessionId, event }) => sessionId === session.id && event === "session.created"));
+  await until("a new session is in the feed", () =>
+    entries.find(({ sessionId, event }) => sessionId === session.id && event === "session.created"),
+  );
   await hub.kill();
   await hub.restart();
   const quiet = await bot.createSession({ title: "While nobody listened" });
   await bot.send(quiet.id, { text: "Well?", responseRequired: true });
-  await until("what was missed is in the feed", () => entries.find(({ sessionId, pendingCount }) => sessionId === quiet.id && pendingCount === 1));
+  await until("what was missed is in the feed", () =>
+    entries.find(({ sessionId, pendingCount }) => sessionId === quiet.id && pendingCount === 1),
+  );
   for (const { id } of [session, quiet]) {
     const seqs = entries.filter(({ sessionId }) => sessionId === id).map(({ seq }) => seq);
     expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));

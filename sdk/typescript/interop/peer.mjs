@@ -49,7 +49,18 @@ async function verify() {
 const text = { type: "string" };
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { title: text, text, to: text, key: text, deadline: text, email: text, password: text, action: text, count: text, receipt: { type: "boolean" } },
+  options: {
+    title: text,
+    text,
+    to: text,
+    key: text,
+    deadline: text,
+    email: text,
+    password: text,
+    action: text,
+    count: text,
+    receipt: { type: "boolean" },
+  },
 });
 const commands = { ask: () => ask(values), person: () => person(values), "verify-receipt": verify };
 const command = commands[positionals[0]];

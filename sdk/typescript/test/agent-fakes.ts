@@ -14,7 +14,15 @@ export function clientOf(
   options: Partial<HiloopClientOptions> = {},
 ): { client: HiloopClient; calls: Call[] } {
   const fetcher = fakeFetch(answer);
-  const client = new HiloopClient({ apiKey: KEY, encryption: "off", baseUrl: "http://hub", fetch: fetcher, WebSocket: null, random: () => 0, ...options });
+  const client = new HiloopClient({
+    apiKey: KEY,
+    encryption: "off",
+    baseUrl: "http://hub",
+    fetch: fetcher,
+    WebSocket: null,
+    random: () => 0,
+    ...options,
+  });
   return { client, calls: fetcher.calls };
 }
 

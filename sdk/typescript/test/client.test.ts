@@ -60,6 +60,15 @@ test("a bad option is refused at once, with its name", () => {
   expect(make({ timeout: 0 })).toThrow("'timeout'");
 });
 
+test("the keys appear in no log of the client", async () => {
+  const { inspect } = await import("node:util");
+  const client = new HiloopClient({ apiKey: KEY, secretKey: "s3cret" });
+  for (const text of [inspect(client, { depth: 10 }), inspect({ client }, { depth: 10, showHidden: true }), JSON.stringify(client)]) {
+    expect(text).not.toContain(KEY);
+    expect(text).not.toContain("s3cret");
+  }
+});
+
 test("encryption is required unless it is off", () => {
   expect(() => new HiloopClient({ apiKey: KEY, encryption: "maybe" as "off" })).toThrow("'encryption'");
 });
@@ -69,7 +78,11 @@ test("options come from the environment where they are not given", async () => {
   vi.stubEnv("HILOOP_AGENT_NAME", "env-bot");
   vi.stubEnv("HILOOP_BASE_URL", "http://elsewhere/v1");
   vi.stubEnv("HILOOP_ENCRYPTION", "off");
-  const { client, calls } = clientOf(() => ({ status: 200, body: {} }), { apiKey: undefined, baseUrl: undefined, encryption: undefined });
+  const { client, calls } = clientOf(() => ({ status: 200, body: {} }), {
+    apiKey: undefined,
+    baseUrl: undefined,
+    encryption: undefined,
+  });
   await client.me();
   vi.unstubAllEnvs();
   expect([calls[0]?.headers["x-api-key"], calls[0]?.headers["x-hiloop"]]).toEqual([KEY, "env-bot"]);
@@ -85,7 +98,9 @@ test("a base URL may end with a slash or with /v1", async () => {
 });
 
 test("a write whose reply is lost is sent again under the same key", async () => {
-  const { client, calls } = clientOf(inTurn("lost", refused(503, "UNAVAILABLE"), refused(409, "IDEMPOTENCY_IN_FLIGHT"), { status: 201, body: message(4) }));
+  const { client, calls } = clientOf(
+    inTurn("lost", refused(503, "UNAVAILABLE"), refused(409, "IDEMPOTENCY_IN_FLIGHT"), { status: 201, body: message(4) }),
+  );
   expect(await outcome(client.send("s", "hi"))).toMatchObject({ id: "m4" });
   const keys = new Set(calls.map(({ headers }) => headers["idempotency-key"]));
   expect([calls.length, keys.size]).toEqual([4, 1]);
@@ -163,15 +178,23 @@ test("ask sends a question, waits through pending replies, restarts and lost con
     { status: 200, body: { ...settled, acknowledgedAt: "2026-03-25T10:32:00.000Z" } },
   );
   const { client, calls } = clientOf(replies);
-  expect(await outcome(client.ask("Ship it?", { session: "s" }))).toMatchObject({ status: "answered", approved: true, response: "approve" });
+  expect(await outcome(client.ask("Ship it?", { session: "s" }))).toMatchObject({
+    status: "answered",
+    approved: true,
+    response: "approve",
+  });
   expect(calls[0]?.body).toMatchObject({ responseRequired: true });
-  expect(calls.slice(1, -1).every(({ path, query }) => path.endsWith("/messages/m5/await") && query.get("timeout") === "55")).toBe(true);
+  expect(calls.slice(1, -1).every(({ path, query }) => path.endsWith("/messages/m5/await") && query.get("timeout") === "55")).toBe(
+    true,
+  );
   expect(calls.at(-1)?.path).toMatch(/m5\/acknowledge$/);
 });
 
 /** What `awaitAnswer` reads first: the question that it does not know yet. */
-const unlessAwaited = (answer: (call: Call) => Reply | Promise<Reply>) => (call: Call): Reply | Promise<Reply> =>
-  call.path.endsWith("/await") ? answer(call) : { status: 200, body: question() };
+const unlessAwaited =
+  (answer: (call: Call) => Reply | Promise<Reply>) =>
+  (call: Call): Reply | Promise<Reply> =>
+    call.path.endsWith("/await") ? answer(call) : { status: 200, body: question() };
 
 test("a wait with a timeout ends with TimeoutError, never with an answer", async () => {
   const held = async (call: Call): Promise<Reply> => {
@@ -203,7 +226,14 @@ test("a wait that is not allowed ends", async () => {
 });
 
 const said = (seq: number, fields: Partial<Message> = {}): Message =>
-  message(seq, { senderType: "Human", senderAgentId: null, senderHumanId: "alex", senderName: "Alex", encryptedContent: sealPlain({ text: `said ${seq}` }), ...fields });
+  message(seq, {
+    senderType: "Human",
+    senderAgentId: null,
+    senderHumanId: "alex",
+    senderName: "Alex",
+    encryptedContent: sealPlain({ text: `said ${seq}` }),
+    ...fields,
+  });
 
 test("awaitResponse waits for the last question, and for the next words after it", async () => {
   const answerMessage = said(6, { id: "m6", inReplyTo: "m5" });
@@ -221,7 +251,8 @@ test("awaitResponse waits for the last question, and for the next words after it
 
 test("an answer that is found on the timeline is read from its question", async () => {
   const { client } = clientOf(({ path }) => {
-    if (path.endsWith("/sessions/s/await")) return { status: 200, body: { message: said(6, { id: "m6", inReplyTo: "m5" }), lastSeq: 7 } };
+    if (path.endsWith("/sessions/s/await"))
+      return { status: 200, body: { message: said(6, { id: "m6", inReplyTo: "m5" }), lastSeq: 7 } };
     return { status: 200, body: settled };
   });
   expect(await client.awaitResponse("s")).toMatchObject({ approved: true, message: { id: "m5" } });

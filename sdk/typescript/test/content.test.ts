@@ -70,7 +70,11 @@ test("a pressed button is its action and outcome", async () => {
     respondent: PERSON,
     messageId: "m6",
   });
-  expect(await answered(sealPlain({ action: "reject", outcome: "Rejected" }), "Rejected")).toMatchObject({ approved: false, rejected: true, response: "reject" });
+  expect(await answered(sealPlain({ action: "reject", outcome: "Rejected" }), "Rejected")).toMatchObject({
+    approved: false,
+    rejected: true,
+    response: "reject",
+  });
 });
 
 test("the outcome inside of the envelope counts, the one beside it where there is none inside", async () => {
@@ -84,7 +88,10 @@ test("what can't be read is no approval", async () => {
 });
 
 test("a question that was not answered is no approval", async () => {
-  for (const [status, expected] of [["Cancelled", "cancelled"], ["Expired", "expired"]] as const) {
+  for (const [status, expected] of [
+    ["Cancelled", "cancelled"],
+    ["Expired", "expired"],
+  ] as const) {
     const decision = await decisionOf(message(5, { responseRequired: true, status, outcome: "Approved" }));
     expect(decision).toMatchObject({ status: expected, approved: false, respondent: null });
     expect(() => decision.receipt()).toThrow("receipt");

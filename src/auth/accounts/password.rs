@@ -64,7 +64,7 @@ impl Accounts {
     /// Sets a password with a one-time setup token, which ends all sign-ins, and signs in.
     pub async fn set_up(&self, token: &str, password: String, visit: &Visit) -> Result<SignedIn, Refusal> {
         passwords::check_without_email("password", &password)?;
-        let refused = || Refusal::Unauthorized("The setup link is not valid any more".to_owned());
+        let refused = || Refusal::Unauthorized("The setup link is no longer valid".to_owned());
         let permit = self.hash_permit(visit.from).await?;
         let guess = self.attempts.guess(visit.from);
         let token = secret::hash(token);
@@ -123,7 +123,7 @@ impl Accounts {
 
     /// The refusal if the address of a new human is taken.
     pub fn address_taken() -> Refusal {
-        Refusal::Conflict("Field 'email' names somebody who is in the space already".to_owned())
+        Refusal::Conflict("Field 'email' is the address of a human of the space".to_owned())
     }
 
     /// Creates a human in a transaction. Without a password, the second value is the token of a setup link, which

@@ -8,7 +8,7 @@
 //! Failures are counted for each origin, for each IPv6 site (which has 65,536 networks), and for each account, so that
 //! guesses at one account add up over many origins. A single site can never exhaust the limit of an account. If many
 //! origins have exhausted it, sign-ins from origins where the account's human has signed in before are still accepted;
-//! otherwise anybody could lock the owner out.
+//! otherwise an attacker could lock the owner out.
 //!
 //! 256 random bits and signatures can't be guessed, so that a failed key or token counts little: a client with a list of
 //! old ones gets a proper reply for each.
@@ -34,7 +34,7 @@ const MAX_VALID: usize = 50_000;
 /// Most accounts with failures, and most (human, origin) pairs of sign-ins, that are kept.
 const MAX_ACCOUNTS: usize = 50_000;
 /// Limit of a site, as a multiple of that of an origin. It is lower than that of an account, so that a single site, which
-/// anybody can rent, can't lock an owner out.
+/// an attacker can rent, can't lock an owner out.
 const SITE_FACTOR: u64 = 3;
 /// Limit of an account, as a multiple of that of an origin.
 const ACCOUNT_FACTOR: u64 = 4;

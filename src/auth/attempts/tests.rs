@@ -9,32 +9,32 @@ fn origin(last: u8) -> ClientNetwork {
 }
 
 #[test]
-fn a_burst_of_failures_then_one_at_a_time() {
+fn failures_are_limited_to_a_burst_and_then_a_rate() {
     let clock = ShiftedClock::new();
     let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), clock.clone());
     for _ in 0..3 {
-        attempts.admit(origin(1), Try::Password).expect("one is left");
+        attempts.admit(origin(1), Try::Password).expect("one attempt is left");
         attempts.failed(origin(1), Try::Password);
     }
     let Err(Refusal::RateLimited(exhausted)) = attempts.admit(origin(1), Try::Password) else { panic!("used up") };
     assert_eq!(exhausted, Exhausted { per_minute: 6, retry_after: 10 });
     attempts.admit(origin(2), Try::Password).expect("another origin");
-    // Failures that were under way already make it no longer than it is.
+    // Concurrent failures beyond the limit do not extend the wait.
     attempts.failed(origin(1), Try::Password);
     clock.advance(10_000);
-    attempts.admit(origin(1), Try::Password).expect("one is left again");
+    attempts.admit(origin(1), Try::Password).expect("one attempt is refilled");
     attempts.failed(origin(1), Try::Password);
     assert!(attempts.admit(origin(1), Try::Password).is_err());
     clock.advance(30_000);
     for _ in 0..3 {
-        attempts.admit(origin(1), Try::Password).expect("all are left again");
+        attempts.admit(origin(1), Try::Password).expect("all attempts are refilled");
         attempts.failed(origin(1), Try::Password);
     }
     assert!(attempts.admit(origin(1), Try::Password).is_err());
 }
 
 #[test]
-fn twenty_tokens_count_as_much_as_a_password() {
+fn twenty_failed_tokens_count_as_one_failed_password() {
     let clock = ShiftedClock::new();
     let attempts = Attempts::new(Some(SignInLimit { per_minute: 1, burst: 2 }), clock.clone());
     attempts.failed(origin(1), Try::Password);
@@ -59,13 +59,13 @@ fn guesses_at_one_account_add_up_over_origins() {
     let clock = ShiftedClock::new();
     let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), clock.clone());
     for guess in 0..12 {
-        attempts.admit_to("ann@example.org").expect("one is left");
+        attempts.admit_to("ann@example.org").expect("one attempt is left");
         drop(attempts.guess_at("ann@example.org", origin(100 + guess)));
     }
     assert!(attempts.admit_to("ann@example.org").is_err());
     attempts.admit_to("bob@example.org").expect("another account");
     clock.advance(2_500);
-    attempts.admit_to("ann@example.org").expect("one is left again");
+    attempts.admit_to("ann@example.org").expect("one attempt is refilled");
 }
 
 #[test]
@@ -80,18 +80,18 @@ fn an_origin_is_familiar_for_one_human_only() {
 #[test]
 fn the_networks_of_a_site_share_a_limit() {
     let attempts = Attempts::new(Some(SignInLimit { per_minute: 6, burst: 3 }), ShiftedClock::new());
-    // Three times three, less what rounding takes.
+    // Three times three, less the rounding.
     for number in 0..8 {
-        attempts.admit(network(1, number), Try::Password).expect("one is left");
+        attempts.admit(network(1, number), Try::Password).expect("one attempt is left");
         attempts.failed(network(1, number), Try::Password);
     }
     assert!(attempts.admit(network(1, 1000), Try::Password).is_err(), "another network of the site");
     attempts.admit(network(2, 1), Try::Password).expect("another site");
 }
 
-/// By any limit that can be set, at once and for as long as it likes.
+/// For any limit that can be configured, in a burst and over time.
 #[test]
-fn one_site_never_exhausts_an_account() {
+fn one_site_cannot_exhaust_the_limit_of_an_account() {
     for per_minute in 1..=10_000 {
         let clock = ShiftedClock::new();
         clock.stand_still();

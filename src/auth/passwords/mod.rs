@@ -15,7 +15,7 @@ const MIN_LENGTH: usize = 8;
 const MAX_LENGTH: usize = 256;
 
 /// The hash that is verified if there is no such human, so that a reply takes as long either way.
-static DUMMY_HASH: LazyLock<String> = LazyLock::new(|| hash_now("nobody has this password").unwrap_or_default());
+static DUMMY_HASH: LazyLock<String> = LazyLock::new(|| hash_now("a password of no account").unwrap_or_default());
 
 /// Checks a new password of the human with this e-mail address.
 pub(super) fn check(field: &str, password: &str, email: &str) -> Result<(), Refusal> {

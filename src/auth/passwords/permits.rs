@@ -58,7 +58,7 @@ impl HashPermits {
         Self { sign_ins: FairShares::new(SIGN_INS), authenticated: FairShares::new(AUTHENTICATED), wait }
     }
 
-    /// Waits for a permit of an address from which somebody signs in.
+    /// Waits for a permit of the address of a sign-in.
     pub(in crate::auth) async fn for_sign_in(&self, from: ClientNetwork) -> Result<HashPermit, Refusal> {
         let origin = (Caller::ClientNetwork(from), OF_ORIGIN);
         match from.site() {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_address_never_delays_another() {
+    async fn one_address_does_not_delay_another() {
         let permits = HashPermits::new();
         let mut hasty: Vec<_> = (0..100).map(|_| ask(permits.for_sign_in(v4(1)))).collect();
         let hasty_permits = served(&mut hasty);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_site_of_many_addresses_never_delays_another() {
+    async fn one_site_of_many_addresses_does_not_delay_another() {
         let permits = HashPermits::new();
         let mut site: Vec<_> = (0..100).map(|network| ask(permits.for_sign_in(v6(network)))).collect();
         let _site = served(&mut site);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_space_never_delays_another_nor_sign_ins() {
+    async fn one_space_does_not_delay_another_space_or_sign_ins() {
         let permits = HashPermits::new();
         let (one, other) = (SpaceId::new(), SpaceId::new());
         let mut busy: Vec<_> = (0..20).map(|_| ask(permits.for_creation(one))).collect();

@@ -22,7 +22,7 @@ pub(super) struct OwnKey {
 }
 
 impl OwnKey {
-    /// Makes the key as `hiloop keys create --agent demo` does, but never a store: that is the hub's to begin.
+    /// Creates the key like `hiloop keys create --agent demo`, but does not create a store: only the hub does that.
     pub(super) async fn create(database: &DatabaseSettings) -> Result<Self, CliError> {
         let database = database.check()?;
         let no_store = || {
@@ -51,7 +51,7 @@ impl OwnKey {
         self.secret.as_str()
     }
 
-    /// Ends the key, as far as the store can be reached.
+    /// Revokes the key, if the store is available.
     pub(super) async fn revoke(self) {
         let revoked = async {
             let store = open(&self.database).await?;
@@ -62,7 +62,7 @@ impl OwnKey {
                 source: AuditSource::default(),
                 at: SystemClock.now(),
             };
-            // One that is revoked already has ended as well.
+            // The key may be revoked already.
             let _ = store.revoke_key(&by, self.id, false).await?;
             store.close().await;
             Ok::<(), CliError>(())

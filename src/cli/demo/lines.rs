@@ -1,6 +1,6 @@
 //! The messages of the demo agent, with their components.
 
-use super::envelope::shortened;
+use super::shortened::shortened;
 use super::words::Remark;
 use hiloop_sdk::Priority;
 use serde_json::{Value, json};
@@ -157,7 +157,7 @@ pub(super) fn thanks() -> Draft {
 }
 
 pub(super) fn expired() -> Draft {
-    Draft::text("Nobody answered within half an hour, so I leave everything as it is and close this session.")
+    Draft::text("There was no answer within half an hour, so I leave everything as it is and close this session.")
         .with(node("alert", &json!({ "level": "warning", "content": "The question has expired without an answer." })))
 }
 
@@ -165,7 +165,7 @@ pub(super) fn cancelled() -> Draft {
     Draft::text("My question was cancelled, so I leave everything as it is and close this session.")
 }
 
-/// A reply to something said in passing. `waiting` says what the agent waits for, unless it is busy.
+/// A reply to a remark. `waiting` names the answer that the agent waits for, unless it is busy.
 pub(super) fn aside(remark: Remark, name: &str, waiting: Option<&str>) -> Draft {
     let reply = match remark {
         Remark::Greeting => format!("Hello, {}!", plain(name)),
@@ -179,7 +179,7 @@ pub(super) fn aside(remark: Remark, name: &str, waiting: Option<&str>) -> Draft 
     Draft::text(format!("{reply} {}", waiting.unwrap_or("One moment please, I'm at work here.")))
 }
 
-/// A name without anything that Markdown would make something of.
+/// A name without Markdown syntax.
 fn plain(name: &str) -> String {
     let kept: String = name.chars().filter(|c| !matches!(c, '*' | '_' | '`' | '[' | ']' | '<' | '>' | '\\')).collect();
     shortened(kept.trim(), 64)
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_no_markdown() {
+    fn names_are_stripped_of_markdown() {
         assert_eq!(plain("**Ada** [x]"), "Ada x");
     }
 

@@ -28,7 +28,7 @@ pub(super) enum Lapse {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
     Say(Draft),
-    /// Say it and wait for the answer.
+    /// Post the message and wait for the answer.
     Ask(Draft),
     /// Close the session: the conversation is over.
     Close,
@@ -116,7 +116,7 @@ impl Script {
         steps
     }
 
-    /// A sentence that says which answer the agent waits for.
+    /// A sentence that names the answer that the agent waits for.
     fn waiting(&self) -> &'static str {
         match self.scene {
             Scene::Approval => "The deployment waits for your decision above.",
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn approved_deployed_noted_done() {
+    fn an_approval_deploys_and_asks_for_a_release_note() {
         let mut script = begun();
         let steps = script.on(action("approve"));
         assert_eq!(steps.len(), 7, "thanks, four stages, success, question");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn rejected_asks_why_and_deploys_nothing() {
+    fn a_rejection_asks_why_and_does_not_deploy() {
         let mut script = begun();
         assert_eq!(script.on(action("reject")), [Step::Ask(lines::ask_why())]);
         let steps = script.on(text("It is Friday"));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn words_will_do_and_unclear_ones_are_asked_about() {
+    fn an_answer_in_words_is_accepted_and_an_unclear_one_is_asked_again() {
         let mut script = begun();
         assert_eq!(script.on(text("Is it safe?")), [Step::Ask(lines::approval_again())]);
         assert_eq!(script.on(text("not ok")), [Step::Ask(lines::approval_again())]);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn again_starts_over_in_the_same_session() {
+    fn the_script_can_run_again_in_the_same_session() {
         let mut script = begun();
         script.on(text("no"));
         script.on(text("Friday"));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_says_nothing_is_asked_for_again() {
+    fn an_empty_answer_is_asked_again() {
         let mut script = begun();
         script.on(action("approve"));
         assert_eq!(script.on(text("  ")), [Step::Ask(lines::unreadable())]);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_answer_it_ends() {
+    fn the_script_ends_without_an_answer() {
         for (lapse, line) in [(Lapse::Expired, lines::expired()), (Lapse::Cancelled, lines::cancelled())] {
             let mut script = begun();
             assert_eq!(script.on(Input::Lapsed(lapse)), [Step::Say(line), Step::Close]);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn remarks_get_a_reply_and_change_nothing() {
+    fn a_remark_gets_a_reply_and_does_not_change_the_state() {
         let mut script = begun();
         for words in ["hello", "yes", "What is this?", "thanks", "Lovely weather"] {
             for asked in [true, false] {

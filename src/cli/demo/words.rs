@@ -8,7 +8,7 @@ pub(super) enum Verdict {
     Unclear,
 }
 
-/// Words for yes and words for no, buttons' actions among them.
+/// Keywords for yes and for no, including the actions of buttons.
 pub(super) struct Lexicon {
     yes: &'static [&'static str],
     no: &'static [&'static str],
@@ -36,7 +36,7 @@ pub(super) const AGAIN: Lexicon = Lexicon {
 };
 
 impl Lexicon {
-    /// Says yes or no only if `text` has words for the one and none for the other.
+    /// Yes or no if `text` has keywords of exactly one of them, else unclear.
     pub(super) fn verdict(&self, text: &str) -> Verdict {
         let words = words(text);
         let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn yes_and_no_in_many_words() {
+    fn yes_and_no_are_recognised_by_keywords() {
         for yes in ["approve", "Yes!", "OK, ship it.", "Sure – go ahead", "LGTM 👍"] {
             assert_eq!(DEPLOY.verdict(yes), Verdict::Yes, "{yes}");
         }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_both_or_neither_is_not_guessed_at() {
+    fn text_with_both_or_neither_is_unclear() {
         for unclear in ["not ok", "Don't deploy", "Yes? No!", "Which commit?", "", "know", "goose"] {
             assert_eq!(DEPLOY.verdict(unclear), Verdict::Unclear, "{unclear}");
         }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn remarks() {
+    fn remarks_are_classified() {
         assert_eq!(Remark::of("Who are you?"), Remark::Question);
         assert_eq!(Remark::of("help"), Remark::Question);
         assert_eq!(Remark::of("Many thanks"), Remark::Thanks);

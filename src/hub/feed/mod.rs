@@ -19,7 +19,7 @@ use crate::supervisor::Supervisor;
 use dashmap::DashMap;
 use delivery::run;
 use parking_lot::Mutex;
-use progress::{FeedProgress, REMEMBER_MILLIS};
+use progress::{FeedProgress, RETAIN_MILLIS};
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -140,7 +140,7 @@ impl Feeds {
         if self.progress.lock().is_tracked(space) {
             return Ok(());
         }
-        let since = self.clock.now().plus_millis(-REMEMBER_MILLIS);
+        let since = self.clock.now().plus_millis(-RETAIN_MILLIS);
         let active = self.store.active_since(&[space], since).await?;
         let mut progress = self.progress.lock();
         for session in active {

@@ -1,6 +1,6 @@
 //! The last delivered event of each recently active session, so that no event is delivered twice and a gap is noticed.
 //!
-//! Sessions that have been idle for long are forgotten. So an unknown session had no event in the [`FRESH_MILLIS`]
+//! Sessions that have been idle for long are removed. So an unknown session had no event in the [`FRESH_MILLIS`]
 //! before the last comparison with the store, except events that are still to be delivered. That is how a lost hint is
 //! noticed without an entry for every session.
 
@@ -12,8 +12,8 @@ use std::collections::HashMap;
 /// clocks differ by less, and no transaction may take that long: the database ends its statements after 30 s, and an
 /// idle one after 4 s.
 pub(super) const FRESH_MILLIS: i64 = 60_000;
-/// Sessions are forgotten after they have been idle for this long.
-pub(super) const REMEMBER_MILLIS: i64 = 2 * FRESH_MILLIS;
+/// Sessions are removed after they have been idle for this long.
+pub(super) const RETAIN_MILLIS: i64 = 2 * FRESH_MILLIS;
 
 struct Entry {
     space: SpaceId,
@@ -139,10 +139,10 @@ impl FeedProgress {
         released
     }
 
-    /// Notes that no event that was committed before `now` is missing, and forgets sessions that have long been idle.
+    /// Notes that no event that was committed before `now` is missing, and removes sessions that have long been idle.
     pub(super) fn note_compared(&mut self, now: Timestamp) {
         self.compared_at = now;
-        let before = now.plus_millis(-REMEMBER_MILLIS);
+        let before = now.plus_millis(-RETAIN_MILLIS);
         self.sessions.retain(|_, entry| entry.at >= before);
     }
 }
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gap_a_duplicate_and_another_history_are_noticed() {
+    fn gaps_duplicates_and_restored_stores_are_detected() {
         let (mut progress, space, session) = (FeedProgress::new(Timestamp(0)), SpaceId::new(), SessionId::new());
         let compare = |progress: &FeedProgress, seq, at| progress.compare(session, seq, Timestamp(at));
         assert_eq!(compare(&progress, 4, 10), Arrival::Unknown);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_sessions_and_spaces_without_feeds_are_forgotten() {
+    fn idle_sessions_and_spaces_without_feeds_are_removed() {
         let (mut progress, spaces) = (FeedProgress::new(Timestamp(0)), [SpaceId::new(), SpaceId::new()]);
         let sessions = [SessionId::new(), SessionId::new(), SessionId::new()];
         for space in spaces {
@@ -183,7 +183,7 @@ mod tests {
         progress.note_delivered(spaces[0], sessions[0], 1, Timestamp(10));
         progress.note_delivered(spaces[0], sessions[1], 1, Timestamp(20));
         progress.note_delivered(spaces[1], sessions[2], 1, Timestamp(20));
-        progress.note_compared(Timestamp(15 + REMEMBER_MILLIS));
+        progress.note_compared(Timestamp(15 + RETAIN_MILLIS));
         assert_eq!(progress.compare(sessions[0], 1, Timestamp(10)), Arrival::Unknown);
         assert_eq!(progress.compare(sessions[1], 1, Timestamp(20)), Arrival::Duplicate);
         assert!(!progress.add_feed(spaces[0]));

@@ -74,7 +74,7 @@ impl Topic {
         state.order.accepted()
     }
 
-    /// Notes that the timeline is said to reach to `seq`.
+    /// Raises the high-water mark of the timeline to `seq`.
     pub(super) fn note_high_water_mark(&self, space: SpaceId, seq: i64) -> Accepted {
         let mut state = self.state.lock();
         state.space = Some(space);
@@ -126,7 +126,7 @@ impl Topic {
         self.state.lock().readers.retire(self.session, workers);
     }
 
-    /// Sends to each worker what its queue had no room for.
+    /// Sends to each worker the messages that did not fit into its queue.
     pub(super) fn resend(&self, workers: &[WorkerHandle]) {
         let mut state = self.state.lock();
         let released = state.order.position().map(|position| position.seq);

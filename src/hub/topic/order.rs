@@ -1,4 +1,4 @@
-//! The order of one session's events: passes on the next one, holds back those ahead, and notices another history.
+//! The order of one session's events: passes on the next one, buffers those ahead, and detects a restored store.
 
 use crate::domain::{CommittedEvent, Timestamp};
 use crate::store::Head;
@@ -198,7 +198,7 @@ mod tests {
                 let CatchUp::Page(page) = log.catch_up(gap, 3) else { panic!("a page") };
                 passed_on.extend(order.accept_page(&page));
                 reads += 1;
-                prop_assert!(reads < 1000, "it reads the store again and again");
+                prop_assert!(reads < 1000, "it reads the store repeatedly");
             }
             let passed_on: Vec<_> = passed_on.iter().map(|event| event.seq).collect();
             prop_assert_eq!(passed_on, (opened_at.expect("it is open") + 1..=log.last_seq()).collect::<Vec<_>>());
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_another_history_is_noticed_and_a_repeated_one_is_not_suspect() {
+    fn an_event_of_another_history_is_detected_and_a_repeated_one_is_not_suspect() {
         let (mut log, mut order) = (Log::of(7), EventOrder::default());
         order.observe(&Log::of(5).head());
         assert_eq!(order.accept(&[log.event(6).clone(), log.event(7).clone()]).len(), 2);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_was_restored_is_noticed_by_the_next_read() {
+    fn a_restored_store_is_detected_by_the_next_read() {
         let (mut log, mut order) = (Log::of(7), EventOrder::default());
         order.observe(&log.head());
         log.restore(6);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_high_water_mark_that_the_store_does_not_reach_is_retracted() {
+    fn a_high_water_mark_beyond_the_store_is_retracted() {
         let (log, mut order) = (Log::of(5), EventOrder::default());
         order.observe(&log.head());
         order.note_high_water_mark(9);

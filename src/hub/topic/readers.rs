@@ -14,14 +14,14 @@ use tokio::sync::{oneshot, watch};
 pub enum Wake {
     /// The message has settled.
     Settled,
-    /// What was read from the store before may no longer hold.
+    /// Earlier reads of the store may be outdated.
     ReadAgain,
 }
 
 pub(super) struct Readers {
     /// How many subscribers each worker has.
     subscribers: Vec<usize>,
-    /// What the queue of each worker had no room for.
+    /// Messages that did not fit into the queue of each worker.
     undelivered: Vec<Undelivered>,
     long_polls: HashMap<MessageId, Vec<oneshot::Sender<Wake>>>,
     /// How many long-polls and watches there are.
@@ -30,7 +30,7 @@ pub(super) struct Readers {
     released: watch::Sender<i64>,
 }
 
-/// What the queue of a worker had no room for.
+/// Messages that did not fit into the queue of a worker.
 #[derive(Clone, Copy, Debug, Default)]
 struct Undelivered {
     /// Events: its subscribers have to read the store.
@@ -87,7 +87,7 @@ impl Readers {
         self.released.send_replace(seq);
     }
 
-    /// Sends to each worker what its queue had no room for: the end of its subscriptions, or how far they have to read.
+    /// Sends to each worker the messages that did not fit into its queue: the end of its subscriptions, or the high-water mark.
     /// A worker that got everything is not sent it again.
     pub(super) fn resend(&mut self, session: SessionId, released: Option<i64>, workers: &[WorkerHandle]) {
         for (worker, undelivered) in workers.iter().zip(&mut self.undelivered) {

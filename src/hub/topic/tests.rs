@@ -58,7 +58,7 @@ fn a_long_poll_is_woken_by_a_held_event_once_the_head_is_known() {
     fixture.accept(4);
     assert_eq!(fixture.observe(&head), Accepted::InOrder);
     assert_eq!(long_poll.try_recv(), Ok(Wake::Settled));
-    assert_eq!(fixture.topic.position().expect("it is known").seq, 4);
+    assert_eq!(fixture.topic.position().expect("a position").seq, 4);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_reset_ends_the_watches_and_begins_anew() {
 
 /// A worker whose queue was full gets the end later, and it alone: subscribers of the others may have come back since.
 #[test]
-fn the_end_of_a_session_reaches_every_worker_once() {
+fn the_end_of_a_session_is_sent_to_every_worker_once() {
     let topic = Topic::new(SessionId::new(), 3);
     let (workers, mut queues): (Vec<_>, Vec<_>) = (0..3).map(|_| WorkerHandle::detached(1)).unzip();
     topic.add_subscriber(0);
@@ -92,7 +92,7 @@ fn the_end_of_a_session_reaches_every_worker_once() {
     topic.reset(&workers);
     assert_eq!((ends(0), ends(2)), (1, 0));
     topic.resend(&workers);
-    assert_eq!((ends(0), ends(1)), (0, 0), "still no room, and none is needed");
+    assert_eq!((ends(0), ends(1)), (0, 0), "the queue is still full, and the other worker got the message before");
     topic.resend(&workers);
     assert_eq!((ends(0), ends(1), ends(2)), (0, 1, 0));
     topic.resend(&workers);

@@ -1,4 +1,4 @@
-//! One frame of each type and shape, as a client may meet it. Tests send those of clients to a hub.
+//! One example for each type and shape of frame. Tests send the examples of client frames to a hub.
 
 use serde_json::{Value, json};
 

@@ -14,11 +14,11 @@ use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 use utoipa::ToSchema;
 
-const ABOUT: &str = "The live side of Hiloop Hub: one JSON object in each text frame of a WebSocket.\n\n\
-    A session's timeline is the truth and the socket a cursor over it: events come in `seq` order, none missing and \
-    none twice. After a lost connection subscribe again with `after` set to the last `seq` that you saw. What is \
-    ephemeral (`typing`, `presence`, `receipt`) is not read back. Clients ignore frames, events and keys that they \
-    don't know. `/openapi.json` describes the HTTP side.";
+const ABOUT: &str = "The WebSocket API of Hiloop Hub. Each text frame holds one JSON object.\n\n\
+    A subscription delivers the events of a session's timeline in `seq` order, each exactly once. After a lost \
+    connection, subscribe again with `after` set to the last `seq` that was received. Ephemeral frames (`typing`, \
+    `presence`, `receipt`) are not stored and not replayed. Clients must ignore unknown frame types, event types and \
+    keys. `/openapi.json` describes the HTTP API.";
 
 const ADDRESS: &str = "/v1/ws";
 
@@ -34,7 +34,7 @@ const REPLIES: &[(&str, Option<&str>)] = &[
     ("ping", Some("pong")),
 ];
 
-/// The frames that the hub sends unasked. `error` is one: what can't be read has no operation that it answers.
+/// The frames that the hub sends without a request. `error` is one of them: an unreadable frame belongs to no operation.
 const UNASKED: &[&str] =
     &["hello", "event", "feed", "typing", "presence", "receipt", "unsubscribed", "error", "goaway"];
 
@@ -82,7 +82,7 @@ fn server(protocol: &str) -> Value {
     json!({
         "host": "{host}",
         "protocol": protocol,
-        "variables": { "host": { "default": "127.0.0.1:8080", "description": "Where the hub is reached." } },
+        "variables": { "host": { "default": "127.0.0.1:8080", "description": "Host and port of the hub." } },
         "security": security,
     })
 }
@@ -104,7 +104,7 @@ fn security_schemes() -> Value {
         },
         "firstFrame": {
             "type": "apiKey", "in": "user",
-            "description": "No header: the first frame is `auth`. Never put a token into the URL.",
+            "description": "Without a credential in the headers, the first frame must be `auth`. Tokens are never sent in the URL.",
         },
     })
 }
@@ -112,9 +112,9 @@ fn security_schemes() -> Value {
 fn channel(messages: &Map<String, Value>) -> Value {
     let (heartbeat, pong, auth) = (HEARTBEAT_SECONDS, PONG_SECONDS, AUTH_SECONDS);
     let kibibytes = MAX_MESSAGE / 1024;
-    let mut table = String::from("| close code | reason | a client may |\n|---|---|---|\n");
+    let mut table = String::from("| close code | reason | client |\n|---|---|---|\n");
     for code in CloseCode::ALL {
-        let meaning = if code.may_reconnect() { "reconnect" } else { "not go on as before" };
+        let meaning = if code.may_reconnect() { "may reconnect" } else { "must not reconnect unchanged" };
         table.push_str(&format!("| {} | {} | {meaning} |\n", code.code, code.reason));
     }
     let description = format!(
@@ -146,10 +146,10 @@ fn channel(messages: &Map<String, Value>) -> Value {
             "method": "GET",
             "headers": { "type": "object", "properties": {
                 "X-API-Key": header("An API key."),
-                "X-Hiloop": header("With a key: the name or id of the agent that it acts as."),
+                "X-Hiloop": header("With an API key: the name or id of the agent that the key acts as."),
                 "Authorization": header("`Bearer` and a JWT or a guest token."),
-                "Sec-WebSocket-Protocol": header("`hiloop.v1`, and perhaps `hiloop.bearer.TOKEN`."),
-                "Origin": header("Of a browser: the hub's own or a configured one."),
+                "Sec-WebSocket-Protocol": header("`hiloop.v1`, optionally followed by `hiloop.bearer.TOKEN`."),
+                "Origin": header("Sent by browsers. Must be the hub's own origin or a configured one."),
             } },
             "bindingVersion": "0.1.0",
         } },
@@ -264,7 +264,7 @@ fn schemas() -> Map<String, Value> {
         if name == "Responder"
             && let Some(required) = schema["required"].as_array_mut()
         {
-            // Only of a guest.
+            // Only guests have it.
             required.retain(|key| key != "invitedBy");
         }
         schemas.insert(name, schema);

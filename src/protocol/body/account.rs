@@ -12,8 +12,7 @@ pub struct Login {
     pub email: Option<String>,
     #[schema(value_type = String, format = Password)]
     pub password: Option<String>,
-    /// Name or id of the space of the account. Without one it is the first account of the address, the oldest first,
-    /// whose password this is.
+    /// Name or id of the space of the account. Without it, the oldest account with this address and password is used.
     pub space: Option<String>,
 }
 
@@ -34,7 +33,7 @@ pub struct Setup {
     pub password: Option<String>,
 }
 
-/// What signing in gives.
+/// The tokens of a sign-in.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tokens {
@@ -42,7 +41,7 @@ pub struct Tokens {
     pub access_token: String,
     /// Always `Bearer`.
     pub token_type: &'static str,
-    /// When the access token ends.
+    /// When the access token expires.
     pub expires_at: Timestamp,
     pub refresh_token: String,
 }
@@ -51,10 +50,10 @@ pub struct Tokens {
 #[serde(rename_all = "camelCase")]
 #[schema(examples(json!({ "refreshToken": "the refresh token of the last sign-in or refresh" })))]
 pub struct Logout {
-    /// Not needed where the access token of the sign-in is in `Authorization`.
+    /// Not required if `Authorization` has an access token of the sign-in.
     #[schema(value_type = String)]
     pub refresh_token: Option<String>,
-    /// End every sign-in of the human. Not unless given.
+    /// End every sign-in of the human; `false` unless given.
     pub everywhere: Option<bool>,
 }
 
@@ -67,7 +66,7 @@ pub struct PasswordChange {
     pub new: Option<String>,
 }
 
-/// A sign-in: what the tokens of one login came of.
+/// A sign-in, to which the tokens of one login and its refreshes belong.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SignIn)]
@@ -76,8 +75,8 @@ pub struct SignInEntry {
     pub created_at: Timestamp,
     /// When its tokens were refreshed last.
     pub last_used_at: Timestamp,
-    /// What the client called itself.
+    /// The `User-Agent` of the client.
     pub user_agent: Option<String>,
-    /// Whether the token of this request came of it.
+    /// Whether the token of this request belongs to it.
     pub current: bool,
 }

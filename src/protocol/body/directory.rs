@@ -15,10 +15,10 @@ const MAX_KEY_SECONDS: i64 = 10 * 365 * 24 * 60 * 60;
 pub struct KeyDraft {
     #[schema(value_type = Permission)]
     permission: Option<String>,
-    /// Name or id of the agent that the key acts as; one with a new name is created. `default` unless given.
+    /// Name or id of the agent that the key acts as; an agent with a new name is created. `default` unless given.
     #[schema(max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
     pub agent: Option<String>,
-    /// Without an end unless given.
+    /// The key does not expire unless given.
     #[schema(minimum = 1, maximum = 315360000)]
     expires_in_seconds: Option<i64>,
 }
@@ -30,7 +30,7 @@ impl KeyDraft {
             .ok_or_else(|| Refusal::invalid("permission", "must be one of provision, agent, space, manage, owner"))
     }
 
-    /// How long the key is valid, in seconds; none for one without an end.
+    /// How long the key is valid, in seconds; none if it does not expire.
     pub fn lifetime(&self) -> Result<Option<i64>, Refusal> {
         if self.expires_in_seconds.is_some_and(|seconds| !(1..=MAX_KEY_SECONDS).contains(&seconds)) {
             return Err(Refusal::invalid("expiresInSeconds", &format!("must be from 1 to {MAX_KEY_SECONDS}")));
@@ -102,7 +102,7 @@ impl SpaceDraft {
     }
 }
 
-/// A new key; `apiKey` is shown once.
+/// A new key; `apiKey` is returned only once.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MadeKey {
@@ -112,29 +112,29 @@ pub struct MadeKey {
     pub key: ApiKey,
 }
 
-/// A human who was created.
+/// A new human.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MadeHuman {
     #[serde(flatten)]
     pub human: Human,
-    /// Where a new human without a password chooses one, once.
+    /// One-time link with which a human without a password chooses one.
     #[schema(required = true)]
     pub setup_url: Option<String>,
 }
 
-/// A new space; `apiKey` is a key with `manage`, shown once.
+/// A new space; `apiKey` is a key with `manage`, returned only once.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MadeSpace {
     #[serde(flatten)]
     pub space: Space,
-    /// Null where the space was there already.
+    /// Null if the space existed before.
     #[schema(required = true)]
     pub api_key: Option<String>,
 }
 
-/// A new agent; `apiKey` is shown once.
+/// A new agent; `apiKey` is returned only once.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Provisioned {
@@ -142,11 +142,11 @@ pub struct Provisioned {
     pub api_key: String,
 }
 
-/// A one-time link; shown once.
+/// A one-time link, returned only once.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SetupLink {
-    /// The token stands in its fragment.
+    /// The URL has the token in its fragment.
     pub setup_url: String,
     pub expires_at: Timestamp,
 }

@@ -13,9 +13,7 @@ impl PartialSchema for Envelope {
         let object = ObjectBuilder::new().schema_type(Type::Object);
         let wrappings = ArrayBuilder::new().items(object).description(Some("A wrapped key for each recipient."));
         ObjectBuilder::new()
-            .description(Some(
-                "Encrypted content. The hub carries it and never reads it; further keys are kept as they came.",
-            ))
+            .description(Some("Encrypted content, opaque to the hub. Additional keys are stored unchanged."))
             .property("ciphertext", ObjectBuilder::new().schema_type(Type::String))
             .property("wrappings", wrappings)
             .required("ciphertext")
@@ -29,11 +27,11 @@ impl PartialSchema for Envelope {
 impl ToSchema for Envelope {}
 
 /// What a client may send as an envelope: the object, or a string. A string that is the JSON of an envelope is taken
-/// as one; any other string becomes the `ciphertext`. 256 KiB (a setting) at most: the bytes of a string, the JSON of an
+/// as that envelope; any other string becomes the `ciphertext`. At most 256 KiB (a setting): the bytes of a string, the JSON of an
 /// object.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
-#[allow(dead_code)] // it is the form in the OpenAPI document; `Envelope::from_sent` reads what is sent
+#[allow(dead_code)] // only for the schema in the OpenAPI document; `Envelope::from_sent` parses requests
 pub enum EnvelopeInput {
     Object(Envelope),
     Text(String),

@@ -15,10 +15,10 @@ const MAX_SECONDS: i64 = 2_592_000;
 #[serde(rename_all = "camelCase")]
 #[schema(examples(json!({ "name": "Priya", "expiresInSeconds": 3600 })))]
 pub struct GuestDraft {
-    /// Nobody else's in the session, whatever their case; `Guest`, with a number where that is taken, unless given.
+    /// Unique in the session, ignoring case. Unless given, `Guest`, with a number if that name is in use.
     #[schema(max_length = 64, pattern = "PLAIN_NAME")]
     name: Option<String>,
-    /// A day unless given.
+    /// One day unless given.
     #[schema(minimum = 60, maximum = 2592000)]
     expires_in_seconds: Option<i64>,
 }
@@ -26,7 +26,7 @@ pub struct GuestDraft {
 /// A guest to invite, checked.
 pub struct GuestInvitation {
     pub name: String,
-    /// Whether the name was not given, and may get a number where it is taken.
+    /// Whether the name was not given, so that a number may be added to make it unique.
     pub has_default_name: bool,
     /// How long the token is valid, in seconds.
     pub lifetime: i64,
@@ -46,14 +46,14 @@ impl GuestDraft {
     }
 }
 
-/// A guest's token, shown once.
+/// A guest token, returned only once.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GuestToken {
     pub id: GuestId,
     /// `hlg_` and 64 hex digits.
     pub token: String,
-    /// Opens the chat; the token stands in its fragment.
+    /// Link to the chat, with the token in its fragment.
     pub url: String,
     pub expires_at: Timestamp,
     pub participant: Participant,
@@ -65,12 +65,12 @@ pub struct GuestToken {
 pub struct GuestTokenEntry {
     id: GuestId,
     name: String,
-    /// Who made it; null for one of a version that did not note it.
+    /// The creator; null for a token of an earlier release that did not record it.
     #[schema(required = true)]
     created_by: Option<Author>,
     created_at: Timestamp,
     expires_at: Timestamp,
-    /// To the minute; null while it has not been used.
+    /// Time of the last use, to the minute; null if it was not used.
     #[schema(required = true)]
     last_used_at: Option<Timestamp>,
 }

@@ -13,14 +13,14 @@ pub struct Alive {
 pub struct Readiness {
     /// `ok`, `degraded` (without its Redis) or `unavailable`.
     pub status: &'static str,
-    /// `ok`, `unreachable`, or `unwritable`: it can be read, and writes fail (it is full, or held by another program).
+    /// `ok`, `unreachable`, or `unwritable`: reads succeed and writes fail (the disk is full, or another program locks the database).
     pub store: &'static str,
     pub draining: bool,
-    /// `ok` or `unreachable`; absent where no Redis is configured.
+    /// `ok` or `unreachable`; absent if no Redis is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     pub redis: Option<&'static str>,
-    /// The tasks of the node that fail again and again; absent where there are none.
+    /// The tasks of the node that fail repeatedly; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub failing: Vec<&'static str>,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-/// An entry as a client sends it.
+/// An entry to publish.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(examples(json!({
@@ -24,9 +24,9 @@ pub struct PublicKeyDraft {
     pub key_id: Option<String>,
     #[schema(value_type = String, min_length = 86, max_length = 86, pattern = "^[A-Za-z0-9_-]{85}[AQgw]$")]
     pub proof: Option<String>,
-    /// Needed to replace an entry without `replace`.
+    /// Required to replace an entry without `replace`.
     pub previous: Option<PreviousDraft>,
-    /// Replaces the current entry though its key did not sign this one: others are warned.
+    /// Replace the current entry although its key has not signed this one; other participants are warned.
     pub replace: Option<bool>,
 }
 
@@ -39,7 +39,7 @@ pub struct PreviousDraft {
     pub signature: Option<String>,
 }
 
-/// An attestation as a manager sends it.
+/// An attestation to store.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(examples(json!({
@@ -48,7 +48,7 @@ pub struct PreviousDraft {
     "signature": "MI2WwHKQYXuUzyyrZhuynk4dyjZIzM67v5ZXcbU7Au7RqnSmP9yo_d0-qgQlbWh7MGFMvBvpkfL_NqOspJf5DA",
 })))]
 pub struct AttestationDraft {
-    /// Which entry is meant: it must be the current one.
+    /// The id of the attested entry, which must be the current one.
     #[schema(value_type = String, min_length = 22, max_length = 22, pattern = "^[A-Za-z0-9_-]{21}[AQgw]$")]
     pub key_id: Option<String>,
     #[schema(value_type = Timestamp)]
@@ -73,7 +73,7 @@ impl PublicKeyDraft {
 }
 
 impl AttestationDraft {
-    /// Checks its form; returns it with the `keyId` that it is for.
+    /// Checks the format; returns the attestation and the `keyId` of the attested entry.
     pub fn check(self) -> Result<(String, Attestation), Refusal> {
         Attestation::check(self.key_id, self.not_after, self.signature)
     }

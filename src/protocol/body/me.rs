@@ -1,4 +1,4 @@
-//! The bodies of who the caller is, and of the people and agents of a space.
+//! The bodies of the caller, and of the people and agents of a space.
 
 use crate::domain::people::{Agent, Role};
 use crate::domain::{KeyEntry, ParticipantType, Permission, PrincipalId, SessionId, Timestamp};
@@ -15,12 +15,12 @@ pub struct AgentSelf {
     #[serde(flatten)]
     pub agent: Agent,
     pub permission: Permission,
-    /// When the key ends, if it does.
+    /// When the key expires, if it does.
     #[schema(required = true)]
     pub expires_at: Option<Timestamp>,
 }
 
-/// A human or a guest; who is one has no value for what only the other has.
+/// A human or a guest. Keys that only the other kind has are null.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PersonSelf {
@@ -29,17 +29,17 @@ pub struct PersonSelf {
     pub id: PrincipalId,
     pub name: String,
     pub email: Option<String>,
-    /// What a human may do in their space; none for a guest.
+    /// The role of a human in their space; null for a guest.
     pub role: Option<Role>,
-    /// The one session of a guest.
+    /// The session of a guest.
     pub session_id: Option<SessionId>,
     pub key: Option<Box<KeyEntry>>,
-    /// When the token ends.
+    /// When the token expires.
     pub expires_at: Timestamp,
     pub created_at: Timestamp,
 }
 
-/// One of the people or agents of the space.
+/// A person or an agent of the space.
 #[derive(Serialize, ToSchema)]
 pub struct Contact {
     pub id: PrincipalId,

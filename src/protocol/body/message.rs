@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 /// Most answerers of a question.
 pub const MAX_ANSWERERS: usize = 100;
 
-/// A message to post. One of content and components is required, except of an answer with an `outcome`.
+/// A message to post. Content or components are required, except for an answer with an `outcome`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(examples(json!({ "encryptedContent": { "scheme": "plain", "ciphertext": "eyJ0ZXh0IjoiRGVwbG95IDQuMj8ifQ==", "wrappings": [] }, "responseRequired": true, "priority": "High" })))]
 #[serde(rename_all = "camelCase")]
@@ -21,30 +21,30 @@ pub struct MessageDraft {
     pub encrypted_content: Option<Box<RawValue>>,
     #[schema(value_type = Option<EnvelopeInput>)]
     pub encrypted_components: Option<Box<RawValue>>,
-    /// Of an agent: the message waits for an answer. `false` unless given; ignored from people.
+    /// Agents only: the message requires an answer. `false` unless given; ignored for people.
     pub response_required: Option<bool>,
     /// `Medium` unless given.
     pub priority: Option<Priority>,
-    /// Of an agent: when the message expires; in the future. Ignored from people.
+    /// Agents only: when the message expires; must be in the future. Ignored for people.
     #[serde(default, deserialize_with = "time::sent")]
     pub deadline_at: Option<Timestamp>,
-    /// Of an agent, with `responseRequired`: the ids of the humans and guests of the session who may answer; without it,
-    /// every human who takes part. Ignored from people.
+    /// Agents only, with `responseRequired`: the ids of the humans and guests of the session who may answer; every human
+    /// participant unless given. Ignored for people.
     #[schema(min_items = 1, max_items = 100)]
     pub answerers: Option<Vec<PrincipalId>>,
-    /// A message of the session. A person's reply to a pending one is its response, unless `settles` is `false`.
+    /// A message of the session. A person's reply to a pending message is its response, unless `settles` is `false`.
     pub in_reply_to: Option<MessageId>,
-    /// Of a person: `false` for a remark or a question back, after which the message that it replies to stays pending.
-    /// `true` unless given; ignored from agents, whose replies settle nothing.
+    /// People only: `false` for a reply that leaves the message pending, such as a remark or a question. `true` unless
+    /// given; ignored for agents, whose replies never settle a message.
     pub settles: Option<bool>,
-    /// Of a person: what an answer says in clear. `Answered` unless given; only with a reply that settles. Ignored from
+    /// People only: the outcome, not encrypted. `Answered` unless given; only with a reply that settles. Ignored for
     /// agents.
     pub outcome: Option<AnswerOutcome>,
 }
 
 impl MessageDraft {
     /// Checks the draft. Only an agent may require a response, with a deadline and answerers, and only a person may
-    /// answer; of the other those keys are ignored, as unknown ones are.
+    /// answer. The keys of the other kind are ignored like unknown keys.
     pub fn check(self, by_person: bool, max_field: usize) -> Result<NewMessage, Refusal> {
         let outcome = self.outcome.filter(|_| by_person);
         let settles = by_person && self.settles.unwrap_or(true);
@@ -74,18 +74,18 @@ impl MessageDraft {
     }
 }
 
-/// Checks the list by itself. The rules of the session check that each of them takes part.
+/// Checks the list itself. The rules of the session check that each of them is a participant.
 fn check_answerers(answerers: &[PrincipalId], response_required: bool) -> Result<(), Refusal> {
     let refuse = |problem: &str| Err(Refusal::invalid("answerers", problem));
     if !response_required {
-        return refuse("stands only with 'responseRequired'");
+        return refuse("requires 'responseRequired'");
     }
     if answerers.is_empty() || answerers.len() > MAX_ANSWERERS {
         return refuse(&format!("must have 1 to {MAX_ANSWERERS} entries"));
     }
     let distinct: HashSet<_> = answerers.iter().collect();
     if distinct.len() < answerers.len() {
-        return refuse("must not name anybody twice");
+        return refuse("must not contain duplicates");
     }
     Ok(())
 }
@@ -94,18 +94,18 @@ fn check_answerers(answerers: &[PrincipalId], response_required: bool) -> Result
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(examples(json!({ "exclusive": true })))]
 pub struct AcknowledgementDraft {
-    /// Refused with `ALREADY_ACKNOWLEDGED` unless it is the first; `false` unless given.
+    /// Fail with `ALREADY_ACKNOWLEDGED` unless this is the first acknowledgement; `false` unless given.
     pub exclusive: Option<bool>,
 }
 
-/// What people have said in a session.
+/// The reply of the long-poll on a session.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Heard {
-    /// The first message of a human or guest after `after`; null where the time was up before there was one.
+pub struct AwaitedMessage {
+    /// The first message of a human or guest after `after`; null if the timeout expired.
     #[schema(required = true)]
     pub message: Option<Message>,
-    /// The newest event that had been looked at.
+    /// The `seq` of the newest event when the reply was made.
     #[schema(minimum = 0)]
     pub last_seq: i64,
 }

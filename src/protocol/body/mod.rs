@@ -15,13 +15,13 @@ mod timeline;
 
 pub use interaction::{AnswerDraft, BlocksDraft, InteractionDraft};
 pub use key::{AttestationDraft, KeyBackup, PublicKeyDraft};
-pub use message::{AcknowledgementDraft, Heard, MessageDraft};
+pub use message::{AcknowledgementDraft, AwaitedMessage, MessageDraft};
 pub use participant::{ParticipantDraft, ReadBody, TypingBody};
 pub use session::{FeedItem, SessionChange, SessionDraft};
 pub use timeline::TimelineReply;
 
 use utoipa::ToSchema;
 
-/// The body of a request that needs none: an object whose keys are ignored, or nothing.
+/// The body of a request without parameters: an object whose keys are ignored, or empty.
 #[derive(ToSchema)]
 pub struct NoBody {}

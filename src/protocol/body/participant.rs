@@ -8,23 +8,23 @@ use serde::{Deserialize, Deserializer};
 use std::fmt;
 use utoipa::ToSchema;
 
-/// Most participants that may be named at once: enough for everybody in a space where they must be named.
+/// Most participants in one request: more than a space may have before `participants` is required.
 pub const MAX_NAMED: usize = 1000;
 
 /// The types of participants that can be named.
 #[derive(ToSchema)]
-#[allow(dead_code)] // it is the form in the OpenAPI document; `ParticipantDraft::named` refuses a guest by name
+#[allow(dead_code)] // only for the schema in the OpenAPI document; `ParticipantDraft::named` refuses guests
 pub enum Invited {
     Agent,
     Human,
 }
 
-/// Who is to take part: an agent by `agentId` or `name`, or a human by `humanId` or `email`.
+/// A participant to add: an agent by `agentId` or `name`, or a human by `humanId` or `email`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(examples(json!({ "type": "Human", "email": "ada@example.org" })))]
 #[serde(rename_all = "camelCase")]
 pub struct ParticipantDraft {
-    /// `Agent` or `Human`; a guest comes with a guest token.
+    /// `Agent` or `Human`; guests are added by creating a guest token.
     #[serde(rename = "type")]
     #[schema(value_type = Invited)]
     pub kind: Option<ParticipantType>,
@@ -40,7 +40,7 @@ pub struct ParticipantDraft {
 }
 
 impl ParticipantDraft {
-    /// Checks who is named; `field` is the path of the draft in its body, for the error.
+    /// The reference to the agent or human; `field` is the path of the draft in its body, for errors.
     pub fn named(&self, field: &str) -> Result<MemberRef, Refusal> {
         let path = |key: &str| if field.is_empty() { key.to_owned() } else { format!("{field}.{key}") };
         for (key, text) in [("role", &self.role), ("name", &self.name), ("email", &self.email)] {

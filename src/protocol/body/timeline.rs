@@ -1,4 +1,4 @@
-//! The bodies of a session's timeline, for the published document: events go out as they were stored.
+//! The bodies of a session's timeline, only for the published document: events are sent as they are stored.
 
 use crate::protocol::event::Event;
 use crate::protocol::page::Page;
@@ -18,7 +18,7 @@ pub struct EventsAfter {
     pub has_more: bool,
 }
 
-/// What was asked for: events after a `seq`, or a page.
+/// Events after a `seq`, or a page of events.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum TimelineReply {

@@ -66,12 +66,12 @@ pub fn data_text(session: &Session, change: &Change) -> String {
 const MESSAGE_OPEN: &str = r#"{"message":"#;
 const MESSAGE_CLOSE: &str = "}";
 
-/// The message's own JSON out of the `data` of its `message.created`.
+/// The JSON of the message in the `data` of its `message.created`.
 pub fn message_of_data(data: &str) -> Option<&str> {
     data.strip_prefix(MESSAGE_OPEN)?.strip_suffix(MESSAGE_CLOSE)
 }
 
-/// `data` of `session.updated`: the fields that a PATCH may change, as they are afterwards.
+/// `data` of `session.updated`: the fields that a PATCH may change, after the change.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Updated<'a> {

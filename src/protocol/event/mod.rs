@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-/// The one kind of entry on a timeline. `seq` counts 1, 2, 3 … in each session, without a hole, in commit order.
+/// An event of a session's timeline. `seq` counts 1, 2, 3 … in each session, gapless and in commit order.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
@@ -24,7 +24,7 @@ pub struct Event {
     pub body: EventBody,
 }
 
-/// What happened: its type, and the data of that type.
+/// The type of the event, and the data of that type.
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "type", content = "data")]
 pub enum EventBody {
@@ -56,14 +56,14 @@ pub enum EventBody {
     BlocksPushed(BlocksPushed),
 }
 
-/// The session as it began, with its first participants.
+/// The new session with its first participants.
 #[derive(Serialize, ToSchema)]
 pub struct SessionCreated {
     pub session: Session,
     pub participants: Vec<Participant>,
 }
 
-/// The fields that a PATCH may change, as they are afterwards.
+/// The fields that a PATCH may change, after the change.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionUpdated {
@@ -93,13 +93,13 @@ pub struct ParticipantRemoved {
     pub participant: Participant,
 }
 
-/// The participant has another public key than before. What was sealed for the one before stays so.
+/// The public key of a participant was replaced. Earlier content stays encrypted for the previous key.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ParticipantKeyChanged {
     pub participant_id: ParticipantId,
     pub entry: KeyEntry,
-    /// Whether the key before it signed it.
+    /// Whether the previous key has signed the new one.
     pub chained: bool,
 }
 
@@ -108,7 +108,7 @@ pub struct MessageCreated {
     pub message: Message,
 }
 
-/// The answer to a message that required one; the answer's own `message.created` stands before it.
+/// A message that required an answer was answered. The `message.created` of the answer is the event before.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageCompleted {

@@ -1,4 +1,4 @@
-//! Reads the frames that clients send.
+//! Parses the frames that clients send.
 
 use super::FrameId;
 use crate::domain::json::{is_too_deep, on_one_line};
@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
 
-/// SHA-256 of a `send` frame, which its `idempotencyKey` stands for.
+/// SHA-256 of a `send` frame: a retry with the same `idempotencyKey` must have the same digest.
 pub type FrameDigest = [u8; 32];
 
-/// A client's frame that could be read.
+/// A valid frame of a client.
 #[derive(Debug)]
 pub enum ClientFrame {
     Auth { token: String, agent: Option<String> },
@@ -30,12 +30,12 @@ pub enum ClientFrame {
     Ping,
 }
 
-/// A frame that could not be read.
+/// An invalid frame of a client.
 #[derive(Debug)]
 pub enum FrameError {
-    /// Not JSON, or without a `type`: ten of these in a row end the connection. With its `id`, if that could be read.
+    /// Not JSON, or without a `type`; ten of these in a row close the connection. With the frame's `id`, if it is readable.
     Unreadable(FrameId, Refusal),
-    /// A known shape with something wrong in it.
+    /// A frame with a `type` and an invalid field.
     Bad(FrameId, Refusal),
 }
 
@@ -62,7 +62,7 @@ struct SendFields {
     idempotency_key: Option<String>,
 }
 
-/// Reads a client's frame.
+/// Parses a client's frame.
 pub fn parse(text: &[u8]) -> Result<(FrameId, ClientFrame), FrameError> {
     let unreadable = |id: FrameId, text: &str| FrameError::Unreadable(id, Refusal::Invalid(text.to_owned()));
     let mut keys: Keys<'_> =
@@ -87,25 +87,25 @@ pub fn parse(text: &[u8]) -> Result<(FrameId, ClientFrame), FrameError> {
     }
 }
 
-/// The keys of a frame, in order, with their values unread: nothing of either is copied unless it has to be.
+/// The keys of a frame, in order, with their unparsed values. Borrowed from the frame where possible.
 struct Keys<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Keys<'a> {
-    /// Where a key stands. One that stands twice counts where it stands last.
-    fn place(&self, key: &str) -> Option<usize> {
+    /// The index of a key; of its last occurrence, if it is duplicated.
+    fn position(&self, key: &str) -> Option<usize> {
         self.0.iter().rposition(|(other, _)| other == key)
     }
 
     fn get(&self, key: &str) -> Option<&'a RawValue> {
-        self.place(key).map(|place| self.0[place].1)
+        self.position(key).map(|place| self.0[place].1)
     }
 
-    /// Takes a key out; the last one takes its place, as it did in the frames whose digests are stored.
+    /// Removes a key and moves the last key to its index. The order is part of stored digests and must not change.
     fn take(&mut self, key: &str) -> Option<&'a RawValue> {
-        self.place(key).map(|place| self.0.swap_remove(place).1)
+        self.position(key).map(|place| self.0.swap_remove(place).1)
     }
 
-    /// SHA-256 of the frame on one line.
+    /// SHA-256 of the frame's remaining keys, serialised without whitespace.
     fn digest(&self) -> Result<FrameDigest, Refusal> {
         let mut digest = Sha256::new();
         let mut before = '{';
@@ -145,7 +145,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Keys<'a> {
     }
 }
 
-/// A key, borrowed where it stands in the frame without escapes.
+/// A key, borrowed from the frame unless it has escapes.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -165,7 +165,7 @@ fn fields(kind: &str, text: &[u8], mut keys: Keys<'_>) -> Result<ClientFrame, Re
         "send" => {
             let fields: SendFields = parse_object(text)?;
             let draft: Box<MessageDraft> = parse_object(text)?;
-            // A key stands for the frame without its `id` and the key itself.
+            // The digest covers the frame without its `id` and its `idempotencyKey`.
             keys.take("idempotencyKey");
             let digest = if fields.idempotency_key.is_some() { keys.digest()? } else { FrameDigest::default() };
             Ok(ClientFrame::Send { session: need(fields.session_id)?, draft, key: fields.idempotency_key, digest })
@@ -190,7 +190,7 @@ fn fields(kind: &str, text: &[u8], mut keys: Keys<'_>) -> Result<ClientFrame, Re
                 _ => Ok(ClientFrame::Read { session, seq: fields.seq.ok_or_else(|| Refusal::required("seq"))? }),
             }
         }
-        _ => Err(Refusal::invalid("type", "is not one that the hub knows")),
+        _ => Err(Refusal::invalid("type", "is not a known frame type")),
     }
 }
 
@@ -200,7 +200,7 @@ mod tests {
     use serde_json::{Map, Value};
 
     #[test]
-    fn a_frame_stands_for_the_same_request_as_in_the_release_before() {
+    fn the_digest_of_a_frame_is_the_same_as_in_the_previous_release() {
         let text = r#"{"type":"send","id":1,"sessionId":"x","encryptedContent":{"ciphertext":"a\u0000b","wrappings":[{"x": 1}]},"idempotencyKey":"k","priority":"High"}"#;
         let mut keys: Keys<'_> = serde_json::from_str(text).expect("an object");
         let mut object: Map<String, Value> = serde_json::from_str(text).expect("an object");

@@ -12,26 +12,26 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
-/// A frame that the hub sends. Variants of the same `type` are the shapes that it may have.
+/// A frame that the hub sends. A `type` with several shapes has several variants.
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum HubFrame<'a> {
-    /// Who the client is here: the first frame, once the credential is known to be good.
+    /// The principal of the connection. The first frame after authentication.
     #[serde(rename_all = "camelCase")]
     Hello {
-        /// That of the `auth` frame that this answers, if it had one.
+        /// The `id` of the `auth` frame, if it had one.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(schema_with = frame_id)]
         id: Option<&'a FrameId>,
         principal: Actor,
         connection_id: ConnectionId,
-        /// Seconds of silence after which the hub pings.
+        /// Idle seconds after which the hub sends a ping.
         heartbeat_seconds: u64,
-        /// When the credential ends; null for one that does not.
+        /// When the credential expires; null if it does not.
         #[schema(required = true)]
         expires_at: Option<Timestamp>,
     },
-    /// The new credential counts from now on.
+    /// The credential was replaced.
     #[serde(rename_all = "camelCase")]
     Refreshed {
         #[schema(schema_with = frame_id)]
@@ -39,29 +39,28 @@ pub enum HubFrame<'a> {
         #[schema(required = true)]
         expires_at: Option<Timestamp>,
     },
-    /// The session's events after the subscription's `after` follow, in order, then the live ones: none missing, none
-    /// twice.
+    /// The subscription has started. The events after `after` follow, then live events, in order and each exactly once.
     #[serde(rename_all = "camelCase")]
     Subscribed {
         #[schema(schema_with = frame_id)]
         id: &'a FrameId,
         session_id: SessionId,
-        /// The last event that the timeline has.
+        /// The `seq` of the newest event of the timeline.
         #[schema(minimum = 0)]
         seq: i64,
-        /// How many events follow that are there already.
+        /// Number of stored events that follow.
         #[schema(minimum = 0)]
         replay: i64,
-        /// The oldest event that retention has kept.
+        /// The `seq` of the oldest stored event.
         #[schema(minimum = 1)]
         first_seq: i64,
-        /// `true` where `after` was beyond the newest event: the store was restored to an earlier state. Everything
-        /// that there is follows; the client drops what it has of the session. Absent otherwise.
+        /// `true` if `after` was beyond the newest event, because the store was restored to an earlier state: all stored
+        /// events follow, and the client must discard its copy of the session. Absent otherwise.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         #[schema(required = false)]
         reset: bool,
     },
-    /// Every event of every session that the principal takes part in follows as `feed`.
+    /// The feed subscription has started. A `feed` frame follows for each new event of the principal's sessions.
     #[serde(rename = "subscribed")]
     SubscribedFeed {
         #[schema(schema_with = frame_id)]
@@ -69,14 +68,14 @@ pub enum HubFrame<'a> {
         #[schema(schema_with = always)]
         feed: bool,
     },
-    /// The session's events have ended, as asked.
+    /// The subscription to the session has ended, as requested.
     #[serde(rename_all = "camelCase")]
     Unsubscribed {
         #[schema(schema_with = frame_id)]
         id: &'a FrameId,
         session_id: SessionId,
     },
-    /// The feed has ended, as asked.
+    /// The feed subscription has ended, as requested.
     #[serde(rename = "unsubscribed")]
     UnsubscribedFeed {
         #[schema(schema_with = frame_id)]
@@ -84,38 +83,38 @@ pub enum HubFrame<'a> {
         #[schema(schema_with = always)]
         feed: bool,
     },
-    /// Unasked: the subscription has ended.
+    /// The hub has ended the subscription.
     #[serde(rename = "unsubscribed", rename_all = "camelCase")]
     Evicted {
         session_id: SessionId,
-        /// `removed`: no longer a participant. `retired`: the session is no more. `reset`: the store went back behind
-        /// what was sent; subscribe again.
+        /// `removed`: no longer a participant. `retired`: the session was deleted. `reset`: the store was restored to a
+        /// state before the sent events; subscribe again.
         #[schema(schema_with = end_reason)]
         reason: &'static str,
     },
-    // Written by [`reply::sent`] around the message as it was stored.
+    // Written by [`reply::sent`] around the stored message.
     /// The message is durable.
     Sent {
         #[schema(schema_with = frame_id)]
         id: &'a FrameId,
         message: Box<Message>,
     },
-    /// The answer to `ping`.
+    /// The reply to `ping`.
     Pong {
         #[schema(schema_with = frame_id)]
         id: &'a FrameId,
     },
-    /// What was wrong with a frame; the socket lives on. `id` is null where the frame could not be read.
+    /// A frame was rejected; the connection stays open. `id` is null if the frame was unreadable.
     Error {
         #[schema(schema_with = frame_id)]
         id: &'a FrameId,
         #[schema(schema_with = crate::protocol::error::error_schema)]
         error: Value,
     },
-    // Written by [`event_frame`] around the event as it was stored.
-    /// An event of a session that the client subscribed to; durable, and in `seq` order for each session.
+    // Written by [`event_frame`] around the stored event.
+    /// A durable event of a subscribed session, in `seq` order for each session.
     Event { event: Box<Event> },
-    /// An event of any session that the principal takes part in, without its data.
+    /// An event of any of the principal's sessions, without its data.
     #[serde(rename_all = "camelCase")]
     Feed {
         session_id: SessionId,
@@ -129,26 +128,26 @@ pub enum HubFrame<'a> {
         pending_count: i64,
         at: Timestamp,
     },
-    /// Somebody types, or has ended; ephemeral, and never sent to the one who types.
+    /// A participant has started or stopped typing. Ephemeral; not sent to that participant.
     #[serde(rename_all = "camelCase")]
     Typing {
         session_id: SessionId,
         actor: Actor,
         typing: bool,
-        /// `typing: true` lapses after so long unless it is repeated; 0 with `typing: false`.
+        /// Milliseconds after which `typing: true` expires unless it is repeated; 0 with `typing: false`.
         expires_in_ms: u64,
     },
-    /// A participant has come or gone; ephemeral.
+    /// A participant went online or offline. Ephemeral.
     #[serde(rename_all = "camelCase")]
     Presence { session_id: SessionId, participant_id: ParticipantId, online: bool },
-    /// Who has come or gone in a session of more than 20 people, at most once a second; ephemeral.
+    /// Changes of presence in a session of more than 20 people, at most once a second. Ephemeral.
     #[serde(rename = "presence", rename_all = "camelCase")]
     PresenceOfMany {
         session_id: SessionId,
         #[schema(min_items = 1)]
         changes: &'a [PresenceChange],
     },
-    /// A participant has read as far as this; ephemeral.
+    /// A participant has read the events up to this one. Ephemeral.
     #[serde(rename_all = "camelCase")]
     Receipt {
         session_id: SessionId,
@@ -156,17 +155,17 @@ pub enum HubFrame<'a> {
         #[schema(minimum = 0)]
         seq: i64,
     },
-    /// The node is draining, and closes with 1001: come back after a time between the two, so that not all come at
-    /// once.
+    /// The node is draining and will close the connection with 1001. The client should reconnect after a random delay
+    /// within the given range.
     #[serde(rename_all = "camelCase")]
     Goaway {
-        /// The least and the most, in milliseconds.
+        /// Minimum and maximum delay, in milliseconds.
         #[schema(min_items = 2, max_items = 2)]
         reconnect_after_ms: [u64; 2],
     },
 }
 
-/// A participant who has come or gone.
+/// A participant who went online or offline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PresenceChange {
@@ -190,7 +189,7 @@ fn event_type() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(EventType::ALL.iter().map(|kind| kind.as_str())))
 }
 
-/// A [`HubFrame::Event`] around the event as it was stored.
+/// A [`HubFrame::Event`] around the stored event.
 pub fn event_frame(event: &CommittedEvent) -> Bytes {
     text_frame(&[r#"{"type":"event","event":"#, &event.text, "}"])
 }
@@ -208,7 +207,7 @@ pub fn feed_frame(event: &EventHint) -> Bytes {
 }
 
 /// A [`HubFrame::PresenceOfMany`].
-pub fn crowd_frame(session_id: SessionId, changes: &[PresenceChange]) -> Bytes {
+pub fn presence_batch_frame(session_id: SessionId, changes: &[PresenceChange]) -> Bytes {
     text_frame(&[&HubFrame::PresenceOfMany { session_id, changes }.text()])
 }
 
@@ -234,7 +233,7 @@ pub mod reply {
         HubFrame::Refreshed { id, expires_at }.text()
     }
 
-    /// With `reset` where the client has seen events that the store does not have.
+    /// With `reset` if the client has received events that the store does not have.
     pub fn subscribed(
         id: &FrameId,
         session_id: SessionId,
@@ -258,12 +257,12 @@ pub mod reply {
         HubFrame::UnsubscribedFeed { id, feed: true }.text()
     }
 
-    /// A subscription has ended unasked.
+    /// The hub has ended a subscription.
     pub fn evicted(session_id: SessionId, reason: &'static str) -> String {
         HubFrame::Evicted { session_id, reason }.text()
     }
 
-    /// A [`HubFrame::Sent`] around the message as it was stored.
+    /// A [`HubFrame::Sent`] around the stored message.
     pub fn sent(id: &FrameId, message: &str) -> String {
         format!(r#"{{"type":"sent","id":{id},"message":{message}}}"#)
     }
@@ -276,7 +275,7 @@ pub mod reply {
         HubFrame::Error { id, error: error_object(refusal) }.text()
     }
 
-    /// The node is draining: come back after a time between the two, so that not all come at once.
+    /// The node is draining: the client should reconnect after a random delay within the range, in milliseconds.
     pub fn go_away(min_millis: u64, max_millis: u64) -> String {
         HubFrame::Goaway { reconnect_after_ms: [min_millis, max_millis] }.text()
     }

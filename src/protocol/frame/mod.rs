@@ -1,4 +1,4 @@
-//! The frames of a socket (contract section 8): [`client`] reads what clients send, [`hub`] writes what the hub sends.
+//! The frames of a socket (contract section 8): [`client`] parses those of clients, [`hub`] encodes those of the hub.
 
 pub mod client;
 pub mod form;
@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::fmt;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
-/// The `id` of a client's frame, echoed in the reply: a string, a number (as the text that was sent), or null.
+/// The `id` of a client's frame, echoed in the reply: a string, a number (in its original text), or null.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct FrameId(Box<RawValue>);
@@ -26,11 +26,11 @@ impl FrameId {
         self.0.get() == RawValue::NULL.get()
     }
 
-    /// Reads an `id`; `None` where it is neither a string, nor a number, nor null.
+    /// Parses an `id`; `None` if it is neither a string, nor a number, nor null.
     pub fn from_sent(sent: &RawValue) -> Option<Self> {
         let text = sent.get();
         let is_id = text.starts_with(|first: char| matches!(first, '"' | '-' | 'n') || first.is_ascii_digit());
-        // A string is only an id if it is text: without half of a surrogate pair.
+        // A string with an unpaired surrogate is not valid text.
         let is_text = !text.contains('\\') || serde_json::from_str::<Cow<'_, str>>(text).is_ok();
         let is_in_range = text.starts_with(['"', 'n']) || is_in_range(text);
         (is_id && is_text && is_in_range).then(|| Self(sent.to_owned()))
@@ -48,7 +48,7 @@ pub fn frame_id() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Array(vec![Type::String, Type::Number, Type::Null]))
 }
 
-/// The schema of a flag that is `true` wherever it is sent.
+/// The schema of a flag that is always `true`.
 fn always() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true]))
 }

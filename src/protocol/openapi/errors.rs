@@ -14,26 +14,26 @@ const ENTRIES: &[Entry] = &[
     Entry(
         StatusCode::BAD_REQUEST,
         "BadRequest",
-        "Malformed JSON, a missing or bad field, a bad query, a bad header, or an id that is no UUID; the message names it.",
+        "Malformed JSON, or a missing or invalid field, query parameter, header or id; the message names it.",
     ),
-    Entry(StatusCode::UNAUTHORIZED, "Unauthorized", "No credential, or one that is unknown, revoked or expired."),
-    Entry(StatusCode::FORBIDDEN, "Forbidden", "A credential that is valid and lacks the permission."),
-    Entry(StatusCode::NOT_FOUND, "NotFound", "There is no such thing, or none that this caller may see."),
+    Entry(StatusCode::UNAUTHORIZED, "Unauthorized", "The credential is missing, unknown, revoked or expired."),
+    Entry(StatusCode::FORBIDDEN, "Forbidden", "The credential is valid but lacks the permission."),
+    Entry(StatusCode::NOT_FOUND, "NotFound", "The resource does not exist, or the caller has no access to it."),
     Entry(
         StatusCode::CONFLICT,
         "Conflict",
-        "The state does not allow it. `ALREADY_RESPONDED` carries `details` of who answered, `LIMIT_REACHED` the limit; \
-         `IDEMPOTENCY_IN_FLIGHT` means that the first request with this key is still being carried out.",
+        "The request conflicts with the current state. `ALREADY_RESPONDED` has `details` of the response, `LIMIT_REACHED` the limit; \
+         `IDEMPOTENCY_IN_FLIGHT` means that the first request with this key is still in progress.",
     ),
     Entry(
         StatusCode::PAYLOAD_TOO_LARGE,
         "PayloadTooLarge",
-        "The body, or one of its envelopes, is larger than the hub takes: 1 MiB (a setting) where a route takes envelopes, 16 KiB under `/v1/auth`, else 64 KiB.",
+        "The body or one of its envelopes is too large. The limit of a body is 1 MiB (a setting) for routes with envelopes, 16 KiB under `/v1/auth`, else 64 KiB.",
     ),
     Entry(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "UnsupportedMediaType",
-        "The body is not `application/json`, or compressed.",
+        "The body is not `application/json`, or is compressed.",
     ),
     Entry(
         StatusCode::UNPROCESSABLE_ENTITY,
@@ -43,25 +43,29 @@ const ENTRIES: &[Entry] = &[
     Entry(
         StatusCode::UPGRADE_REQUIRED,
         "UpgradeRequired",
-        "The client speaks another version of WebSocket than the one that `Sec-WebSocket-Version` names.",
+        "The WebSocket version of the client is not supported; `Sec-WebSocket-Version` has the supported one.",
     ),
     Entry(
         StatusCode::TOO_MANY_REQUESTS,
         "RateLimited",
-        "Too many requests, failed sign-ins, passwords to check, changes of a key or open connections; come back after \
+        "Too many requests, failed sign-ins, passwords to check, changes of a key or open connections; retry after \
          `Retry-After` seconds.",
     ),
-    Entry(StatusCode::INTERNAL_SERVER_ERROR, "Internal", "A fault of the hub; `X-Request-Id` ties it to the log."),
+    Entry(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Internal",
+        "An internal error; find its cause in the log by `X-Request-Id`.",
+    ),
     Entry(
         StatusCode::SERVICE_UNAVAILABLE,
         "Unavailable",
-        "The store is out of reach, too many large requests are at work, or the node has no room for another socket; the caller may retry.",
+        "The database is unavailable, too many large requests are in progress, or the node has no capacity for another socket; the client may retry.",
     ),
 ];
 
 /// The codes that a reply of this status may carry.
 fn codes(status: StatusCode) -> Vec<&'static str> {
-    // The one status that a code has beside its own: see `router::socket`.
+    // The only code with a second status: see `router::socket`.
     if status == StatusCode::UPGRADE_REQUIRED {
         return vec![ErrorCode::VALIDATION_ERROR.name];
     }
@@ -81,7 +85,7 @@ pub(super) fn add(components: &mut Components) {
     for Entry(status, name, about) in ENTRIES {
         let mut error = ObjectBuilder::new()
             .property("code", text().enum_values(Some(codes(*status))))
-            .property("message", text().description(Some("What is wrong, for people.")))
+            .property("message", text().description(Some("Human-readable description of the error.")))
             .required("code")
             .required("message");
         if *status == StatusCode::CONFLICT {
@@ -95,7 +99,7 @@ pub(super) fn add(components: &mut Components) {
     }
 }
 
-/// Errors that an operation has for reasons of its own, for `responses(…)` of a handler.
+/// Errors that are specific to an operation, for `responses(…)` of a handler.
 macro_rules! own_errors {
     ($($name:ident $status:ident),+) => {$(
         pub struct $name;

@@ -1,4 +1,4 @@
-//! Examples of what the hub sends: one deploy that an agent asks about and a person approves.
+//! Examples of replies: an agent asks whether to deploy, and a person approves.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

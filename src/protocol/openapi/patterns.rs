@@ -1,9 +1,9 @@
-//! The patterns of plain text, which stand in the types by name: `#[schema(pattern = …)]` takes nothing but a literal.
+//! The patterns of plain text. The types name them, since `#[schema(pattern = …)]` accepts only a literal.
 
 use crate::domain::hidden::{name_pattern, text_pattern};
 use serde_json::Value;
 
-/// Replaces `PLAIN_TEXT` and `PLAIN_NAME` by the expressions that they stand for.
+/// Replaces `PLAIN_TEXT` and `PLAIN_NAME` by their regular expressions.
 pub(super) fn fill_in(document: &mut Value) {
     match document {
         Value::Object(object) => {

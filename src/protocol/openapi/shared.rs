@@ -117,7 +117,7 @@ fn complete(operation: &mut Operation, path: &str, section: &Section) {
         Credential::Provisioner | Credential::Any => {
             errors.extend([StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN]);
         }
-        // A bad name in `X-Hiloop`, and a UUID there that is no agent of the space.
+        // An invalid name in `X-Hiloop`, and a UUID that is not the id of an agent of the space.
         Credential::Key | Credential::Manager => errors.extend([
             StatusCode::UNAUTHORIZED,
             StatusCode::FORBIDDEN,
@@ -148,7 +148,7 @@ fn ids_of(path: &str) -> impl Iterator<Item = Parameter> {
     })
 }
 
-/// A parameter that is not given is absent: there is no null in a URL or a header.
+/// A parameter may be absent but not null, since a URL or header can't hold a null.
 fn never_null(mut parameter: Parameter) -> Parameter {
     match &mut parameter.schema {
         Some(RefOr::T(Schema::Object(Object { schema_type, .. }))) => {
@@ -195,7 +195,7 @@ pub fn finish(document: &mut OpenApi) {
     components.parameters = parameters();
     let key = ApiKey::Header(ApiKeyValue::with_description(
         "X-API-Key",
-        "`hlp_` and 64 lowercase hex digits; a provisioner's begins with `hlp_prov_`.",
+        "`hlp_` and 64 lowercase hex digits; a provisioner key begins with `hlp_prov_`.",
     ));
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
@@ -243,20 +243,20 @@ fn text() -> ObjectBuilder {
 fn headers() -> BTreeMap<String, RefOr<Header>> {
     let number = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
     let all = [
-        ("X-Request-Id", text(), "The request's id, as given or as made here."),
+        ("X-Request-Id", text(), "The request's id: that of the request header, or a generated one."),
         (
             "Idempotent-Replayed",
             text().enum_values(Some(["true"])),
-            "An earlier request had done it: this is its reply.",
+            "The request was executed before; this is its first reply.",
         ),
         ("Retry-After", number(), "Seconds to wait."),
         (
             "RateLimit",
             text(),
-            "What is left of the quota: `\"default\";r=REQUESTS;t=SECONDS`. Absent where limits are off.",
+            "The remaining quota: `\"default\";r=REQUESTS;t=SECONDS`. Absent if rate limits are off.",
         ),
-        ("RateLimit-Policy", text(), "The quota: `\"default\";q=REQUESTS;w=SECONDS`. Absent where limits are off."),
-        ("Sec-WebSocket-Version", text().enum_values(Some(["13"])), "The version that the hub speaks."),
+        ("RateLimit-Policy", text(), "The quota: `\"default\";q=REQUESTS;w=SECONDS`. Absent if rate limits are off."),
+        ("Sec-WebSocket-Version", text().enum_values(Some(["13"])), "The supported WebSocket version."),
         ("WWW-Authenticate", text().enum_values(Some(["Bearer"])), "How to authenticate."),
     ];
     let header = |(name, schema, about): (&str, ObjectBuilder, &str)| {
@@ -271,12 +271,12 @@ fn parameters() -> BTreeMap<String, RefOr<Parameter>> {
         (
             "X-Hiloop",
             text().min_length(Some(1)).max_length(Some(64)).pattern(Some("^[A-Za-z0-9._-]+$")),
-            "Name or id of the agent that the key acts as; a new name is created. Without it: the key's own agent.",
+            "Name or id of the agent that the key acts as; an agent with a new name is created. The key's own agent unless given.",
         ),
         (
             "X-Request-Id",
             text(),
-            "The request's id: 1 to 128 visible ASCII characters. Anything else is passed over, and one is made.",
+            "The request's id: 1 to 128 visible ASCII characters. An invalid value is ignored and an id is generated.",
         ),
     ];
     let parameter = |(name, schema, about): (&str, ObjectBuilder, &str)| {
@@ -287,7 +287,7 @@ fn parameters() -> BTreeMap<String, RefOr<Parameter>> {
     all.map(parameter).into()
 }
 
-/// A page refers to what it lists (the derived schemas of generic types repeat it).
+/// Makes the schema of each page refer to the schema of its entries (derived schemas of generic types repeat it inline).
 fn refer_to_entries(components: &mut Components) {
     let names: Vec<String> = components.schemas.keys().cloned().collect();
     for name in &names {
@@ -302,7 +302,7 @@ fn refer_to_entries(components: &mut Components) {
     }
 }
 
-/// Keys of replies that may be absent: schema and key.
+/// Keys of replies that may be absent, by schema.
 const AT_TIMES: &[(&str, &str)] =
     &[("Human", "emailVerified"), ("Readiness", "failing"), ("Readiness", "redis"), ("Responder", "invitedBy")];
 

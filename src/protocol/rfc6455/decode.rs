@@ -1,4 +1,4 @@
-//! Reading WebSocket frames (RFC 6455) as a server does: masked, perhaps fragmented, perhaps cut anywhere.
+//! Decodes the WebSocket frames of clients (RFC 6455): masked, possibly fragmented, received in arbitrary chunks.
 //!
 //! The hub reads from the socket into a buffer that all connections of a thread share, and keeps only what is
 //! incomplete; an idle connection owns no buffer at all. Headers are parsed by tungstenite.
@@ -39,12 +39,12 @@ pub struct Decoder {
 struct Fragments {
     is_text: bool,
     payload: Vec<u8>,
-    /// How far a text is known to be UTF-8; what follows may be the beginning of a character.
+    /// Length of the prefix that is valid UTF-8. The rest may be the beginning of a character.
     checked: usize,
 }
 
 impl Fragments {
-    /// Checks the new bytes: a text that can't become UTF-8 any more is refused before its last fragment.
+    /// Checks the new bytes: invalid UTF-8 is rejected before the last fragment arrives.
     fn check(&mut self, is_final: bool) -> Result<(), CloseCode> {
         if !self.is_text {
             return Ok(());
@@ -59,12 +59,12 @@ impl Fragments {
 }
 
 impl Decoder {
-    /// How many frames have come that completed no message.
+    /// Returns the number of frames since the last call that completed no message.
     pub fn take_fragments(&mut self) -> u32 {
         std::mem::take(&mut self.incomplete)
     }
 
-    /// Takes bytes from the socket; pushes every message that is now complete. An error closes the connection.
+    /// Decodes received bytes; pushes every complete message to `out`. An error closes the connection.
     pub fn feed(&mut self, input: &[u8], out: &mut Vec<Incoming>) -> Result<(), CloseCode> {
         if self.partial.is_empty() {
             let used = self.decode_all(input, out)?;
@@ -89,14 +89,14 @@ impl Decoder {
             self.incomplete += u32::from(incoming.is_none());
             out.extend(incoming);
             if closes {
-                // Nothing after a close frame counts (RFC 6455 section 5.5.1).
+                // Data after a close frame is ignored (RFC 6455 section 5.5.1).
                 return Ok(input.len());
             }
         }
         Ok(used)
     }
 
-    /// Reads one frame; `None` if it is not complete yet. Returns its size and the message that it completes.
+    /// Decodes one frame; `None` if it is incomplete. Returns its size and the message that it completes.
     fn decode_one(&mut self, input: &[u8]) -> Result<Option<(usize, Option<Incoming>)>, CloseCode> {
         let mut cursor = Cursor::new(input);
         let Some((header, length)) = FrameHeader::parse(&mut cursor).map_err(|_| CloseCode::PROTOCOL)? else {
@@ -117,7 +117,7 @@ impl Decoder {
         }
         let start = usize::try_from(cursor.position()).map_err(|_| CloseCode::PROTOCOL)?;
         let Some(masked) = input.get(start..start + length) else {
-            // The opcode is checked before its payload has arrived, so that nonsense is not waited for.
+            // The opcode is checked before the payload has arrived, so that an invalid frame is rejected immediately.
             self.check_order(&header)?;
             return Ok(None);
         };
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_whole_and_fragmented_messages_with_a_ping_between() {
+    fn decodes_whole_and_fragmented_messages_with_an_interleaved_ping() {
         let mut bytes = client_frame(0x81, b"one");
         bytes.extend(client_frame(0x01, "tw\u{f6}".as_bytes().split_at(3).0));
         bytes.extend(client_frame(0x89, b"p"));
@@ -229,12 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_the_rfc_forbids() {
+    fn rejects_frames_that_the_rfc_forbids() {
         let protocol = [
             vec![0x81, 0x01, b'a'],                                        // unmasked
             client_frame(0xC1, b"x"),                                      // reserved bit
             client_frame(0x83, b"x"),                                      // reserved opcode
-            client_frame(0x80, b"x"),                                      // nothing to continue
+            client_frame(0x80, b"x"),                                      // no message to continue
             [client_frame(0x01, b"a"), client_frame(0x81, b"b")].concat(), // interrupted
             client_frame(0x09, b"x"),                                      // fragmented control
             client_frame(0x89, &[0; 126]),                                 // long control
@@ -254,10 +254,10 @@ mod tests {
     }
 
     #[test]
-    fn a_message_may_have_64_kib_and_no_more() {
+    fn a_message_has_at_most_64_kib() {
         assert_eq!(decode(&client_frame(0x81, &[b'a'; MAX_MESSAGE])).map(|m| m.len()), Ok(1));
         assert_eq!(decode(&client_frame(0x81, &[b'a'; MAX_MESSAGE + 1])), Err(CloseCode::TOO_BIG));
-        // Announced size alone is enough to refuse; nothing is buffered.
+        // The size in the header is enough to reject it; nothing is buffered.
         assert_eq!(decode(&client_frame(0x81, &[b'a'; MAX_MESSAGE + 1])[..14]), Err(CloseCode::TOO_BIG));
         let halves = [client_frame(0x01, &[b'a'; MAX_MESSAGE]), client_frame(0x80, b"a")].concat();
         assert_eq!(decode(&halves), Err(CloseCode::TOO_BIG));
@@ -265,7 +265,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cutting_the_stream_anywhere_changes_nothing(
+        fn messages_do_not_depend_on_chunk_boundaries(
             messages in proptest::collection::vec("[a-z\u{e9}]{0,300}", 1..6),
             cuts in proptest::collection::vec(1..40_usize, 1..60),
         ) {
@@ -287,7 +287,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = decode(&bytes);
         }
     }

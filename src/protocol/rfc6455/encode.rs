@@ -1,10 +1,10 @@
-//! Writes WebSocket frames (RFC 6455) as a server does: unmasked, each in one piece.
+//! Encodes the WebSocket frames of the hub (RFC 6455): unmasked and unfragmented.
 
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-/// A whole frame, ready to be written to any number of sockets.
+/// An encoded frame, which can be written to any number of sockets.
 fn frame(opcode: OpCode, parts: &[&[u8]]) -> Bytes {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let header = FrameHeader { opcode, ..FrameHeader::default() };
@@ -35,7 +35,7 @@ pub fn close_frame(code: u16, reason: &str) -> Bytes {
     frame(OpCode::Control(Control::Close), &[&code.to_be_bytes(), reason.as_bytes()])
 }
 
-/// The answer to a close frame without a code.
+/// The reply to a close frame without a code.
 pub fn empty_close_frame() -> Bytes {
     frame(OpCode::Control(Control::Close), &[])
 }

@@ -1,4 +1,4 @@
-//! WebSocket frames (RFC 6455) as bytes: [`decode`] reads those of clients, [`encode`] writes those of the hub.
+//! The WebSocket codec (RFC 6455): [`decode`] for frames of clients, [`encode`] for frames of the hub.
 
 pub mod decode;
 pub mod encode;

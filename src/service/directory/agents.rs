@@ -75,8 +75,8 @@ async fn create_new(
             quotas::check_agents(&app.config.quotas, &mut *change.tx, trail.space).await?;
             Ok(agent)
         }
-        Some((_, false)) => Err(Refusal::Conflict("Field 'name' names an agent that exists".to_owned())),
-        // Its messages still bear the name.
-        None => Err(Refusal::Conflict("Field 'name' names an agent that is deactivated".to_owned())),
+        Some((_, false)) => Err(Refusal::Conflict("Field 'name' is the name of an existing agent".to_owned())),
+        // Its messages still have the name.
+        None => Err(Refusal::Conflict("Field 'name' is the name of a deactivated agent".to_owned())),
     }
 }

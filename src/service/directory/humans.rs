@@ -26,11 +26,10 @@ pub async fn create(
     let name = draft.name.ok_or_else(|| Refusal::required("name"))?;
     check_name("name", &name)?;
     Accounts::check_first_password(draft.password.as_deref(), &email)?;
-    // A retry is answered with the first reply. Any other request that names a taken address ends here, since hashing
-    // takes long.
+    // A retry gets the first reply. Any other request with an address in use is refused here, before the expensive hash.
     let is_taken = app.store.human_by_address(manager.space, &email).await?.is_some();
     let password = draft.password.filter(|_| !is_taken);
-    // Nor is it done while the transaction holds others up.
+    // Hashed before the transaction begins, which blocks other changes.
     let password_hash = app.accounts.first_password(manager.space, password, &email).await?;
     let mut change = match key.begin(app, manager.credential, digest).await? {
         Begun::New(change) => change,
@@ -63,7 +62,7 @@ pub async fn create(
     })
 }
 
-/// Creates a setup link for a human of a manager's space. The links before it are void.
+/// Creates a setup link for a human of a manager's space. Earlier links become invalid.
 pub async fn create_setup_link(
     app: &Context,
     manager: &ManagerPrincipal,

@@ -24,7 +24,9 @@ pub async fn create(
 ) -> Result<Answer, Refusal> {
     let permission = draft.permission()?;
     if permission > manager.permission {
-        return Err(Refusal::Forbidden("Nobody creates a key above their own permission".to_owned()));
+        return Err(Refusal::Forbidden(
+            "The permission of a new key must not be higher than the caller's own".to_owned(),
+        ));
     }
     let lifetime = draft.lifetime()?;
     let mut change = match key.begin(app, manager.credential, digest).await? {

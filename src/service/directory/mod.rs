@@ -1,7 +1,7 @@
 //! The directory of a space: keys, agents, humans and spaces, with the audit entry of each in the same transaction.
 //!
-//! What makes a thing in a transaction stands here once, for HTTP and the command line. The modules make it once for
-//! each `Idempotency-Key`, for callers over HTTP.
+//! This module has the changes within a transaction, for HTTP and the command line. Its submodules have the use cases of
+//! HTTP, with `Idempotency-Key`.
 
 pub mod agents;
 pub mod humans;
@@ -90,7 +90,7 @@ async fn hold_manager(change: &mut DirectoryChange, manager: &ManagerPrincipal) 
     let human = change.tx.human(manager.space, HumanId(manager.credential)).await?;
     match human {
         Some(human) if human.role == Role::Admin => Ok(()),
-        _ => Err(Refusal::Unauthorized("The credential is not valid any more".to_owned())),
+        _ => Err(Refusal::Unauthorized("The credential is no longer valid".to_owned())),
     }
 }
 

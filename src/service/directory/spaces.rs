@@ -34,26 +34,25 @@ pub async fn create(
             return Ok(answer.replay());
         }
     };
-    // That there is a new space concerns the owner's log. The log of the new space begins with its key.
+    // The creation is recorded in the owner's log. The log of the new space begins with its key.
     let trail = AuditTrail { space: owner.space, author: owner.author(), source };
     let found = ensure_space(&mut *change.tx, &name, change.now, |_| trail).await?;
-    let (space, is_new) = found.ok_or_else(|| {
-        Refusal::Conflict("Field 'name' names a space that has existed and is deactivated".to_owned())
-    })?;
+    let (space, is_new) =
+        found.ok_or_else(|| Refusal::Conflict("Field 'name' is the name of a deactivated space".to_owned()))?;
     if !is_new {
-        // Without a key: to name a space that exists must not give access to it.
+        // Without a key: naming an existing space must not give access to it.
         let found = as_json(&MadeSpace { space, api_key: None })?;
         change.keep(200, &found).await?;
         return Ok(Answer::ok(found.to_string()));
     }
     hold_key(&mut change, owner.key).await?;
-    // Without a key nobody could manage the new space.
+    // Without a key the new space could not be managed.
     let agent = change.tx.ensure_agent(space.id, DEFAULT_AGENT, None, change.now).await?;
     let secret = key.secret(API_KEY, &space.id.to_string());
     let agent = agent.map(|(agent, _)| agent.id);
     let new = api_key(KeyId::new(), &secret, space.id, Permission::Manage, agent, None);
     let new = NewKey { created_by_key: Some(owner.key), ..new.made_by(Author::hub_owner()) };
-    // The managers of the new space do not learn which key of which space made it, and from where.
+    // The log of the new space hides the owner's key, space and address from its managers.
     let trail = AuditTrail { space: space.id, author: Author::hub_owner(), source: AuditSource::default() };
     create_key(&mut *change.tx, &trail, &new, change.now).await?;
     let made = as_json(&MadeSpace { space, api_key: Some(String::new()) })?;

@@ -1,4 +1,4 @@
-//! Reads from the store what a reader lacks.
+//! Reads missing events of a reader from the store.
 
 use super::position::{Gap, Position};
 use crate::domain::{CommittedEvent, Scope, SessionId};
@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 const PAGE_EVENTS: i64 = 256;
 const PAGE_BYTES: i64 = 256 * 1024;
 
-/// What the store has for a reader that is behind.
+/// The result of a read from the store for a reader that is behind.
 #[derive(Clone, Debug)]
 pub enum CatchUp {
     Page(Page),
@@ -36,7 +36,7 @@ impl Page {
     }
 }
 
-/// Reads one page of what a reader lacks.
+/// Reads one page of a reader's missing events.
 pub async fn catch_up(store: &dyn Store, scope: Scope, session: SessionId, mut gap: Gap) -> StoreResult<CatchUp> {
     loop {
         let page = store.events_after(scope, session, start(gap), PAGE_EVENTS, PAGE_BYTES).await?;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_store_is_noticed_by_its_head_or_by_the_event_at_the_position() {
+    fn a_restored_store_is_detected_by_its_head_or_by_the_event_at_the_position() {
         let mut log = Log::of(5);
         let (timed, untimed) = (timed(&log, 5), Gap { after: Position::untimed(5), to: 6 });
         log.restore(3);

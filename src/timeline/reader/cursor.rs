@@ -1,9 +1,9 @@
-//! Where a reader stands on a timeline: the state that joins events from the store with live ones.
+//! The cursor of a reader: the state that merges events from the store with live ones.
 
 use super::catch_up::Page;
 use super::position::{Gap, Position};
 
-/// A position on one timeline, and how far the timeline is said to reach.
+/// A position on one timeline, and the high-water mark: the highest `seq` that was announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     position: i64,
@@ -52,12 +52,12 @@ impl Cursor {
         self.position
     }
 
-    /// How far the timeline is said to reach.
+    /// The highest `seq` that was announced.
     pub fn high_water_mark(&self) -> i64 {
         self.high_water_mark
     }
 
-    /// Whether there is something to read from the store.
+    /// Whether events have to be read from the store.
     pub fn is_behind(&self) -> bool {
         self.is_open && self.high_water_mark > self.position
     }
@@ -73,7 +73,7 @@ impl Cursor {
         self.is_open && seq > self.position && seq > self.checked_at
     }
 
-    /// Notes that the timeline is said to reach to `seq`.
+    /// Raises the high-water mark to `seq`.
     pub fn note_high_water_mark(&mut self, seq: i64) {
         self.high_water_mark = self.high_water_mark.max(seq);
     }
@@ -189,7 +189,7 @@ mod tests {
                 let CatchUp::Page(page) = log.catch_up(gap, 3) else { panic!("a page") };
                 take_page(&mut cursor, &mut passed_on, &page, 3);
                 reads += 1;
-                prop_assert!(reads < 1000, "it reads the store again and again");
+                prop_assert!(reads < 1000, "it reads the store repeatedly");
             }
             prop_assert_eq!(passed_on, (after + 1..=log.last_seq()).collect::<Vec<_>>());
         }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_high_water_mark_that_the_store_does_not_reach_is_retracted_unless_it_rose_meanwhile() {
+    fn a_high_water_mark_beyond_the_store_is_retracted_unless_it_rose_meanwhile() {
         let log = Log::of(5);
         let mut cursor = Cursor::at(5);
         cursor.note_high_water_mark(9);

@@ -1,17 +1,17 @@
-//! The one reader of a timeline: where it stands, and how it catches up from the store.
+//! The reader of a timeline: its position, and how it catches up from the store.
 //!
 //! Sockets, event streams, topics and feeds read a timeline by the same rules. Each gets every event once and in order,
-//! however hints are lost, repeated or reordered.
+//! although hints may be lost, repeated or reordered.
 //!
 //! - **Position.** A [`Cursor`] has passed on every event up to its position. It takes the next event and no other.
 //! - **Duplicate.** An event at or before the position is ignored.
-//! - **Gap.** An event beyond the next one is not taken. It only raises the high-water mark: how far the timeline is
-//!   said to reach. A cursor below its high-water mark is behind and reads the store, one page at a time
+//! - **Gap.** An event beyond the next one is not taken. It only raises the high-water mark: the highest `seq` that was
+//!   announced. A cursor below its high-water mark is behind and reads the store, one page at a time
 //!   ([`catch_up`]). The store has no gap, except for old events that retention has deleted, which the cursor skips.
-//! - **A store that is behind the high-water mark.** The mark is retracted, so that the reader does not ask again until
+//! - **A store that is behind the high-water mark.** The mark is retracted, so that the reader does not query again until
 //!   the next hint.
 //! - **A store that was restored to an earlier state.** It lacks the event at the position, or has another one there
-//!   ([`CatchUp::Restored`]). What the reader has passed on is void: it ends, and its client begins anew.
+//!   ([`CatchUp::Restored`]). The reader ends, and its client must discard the delivered events and begin anew.
 //! - **The end.** The session is out of scope: it was deleted, or access to it was taken away
 //!   ([`CatchUp::OutOfScope`]).
 

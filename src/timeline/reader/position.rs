@@ -1,4 +1,4 @@
-//! The position of a reader, compared with what the store has.
+//! The position of a reader, compared with the store.
 
 use crate::domain::{CommittedEvent, Timestamp};
 use crate::store::Head;
@@ -11,7 +11,7 @@ pub struct Position {
     pub time: Option<Timestamp>,
 }
 
-/// The events that a reader lacks.
+/// The missing events of a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     pub after: Position,
@@ -49,7 +49,7 @@ impl Position {
         Self { seq, time: None }
     }
 
-    /// Whether the event at `seq` cannot belong to the same history, because times never go back within a timeline.
+    /// Whether the event at `seq` cannot belong to the same history: times never decrease within a timeline.
     pub fn is_contradicted_by(self, seq: i64, time: Timestamp) -> bool {
         (seq == self.seq && self.is_replaced_by(time)) || (seq < self.seq && self.time.is_some_and(|own| time > own))
     }
@@ -77,7 +77,7 @@ mod tests {
     use crate::domain::SpaceId;
 
     #[test]
-    fn an_event_of_another_history_is_told_by_its_time() {
+    fn an_event_of_another_history_is_recognised_by_its_time() {
         let position = Position { seq: 5, time: Some(Timestamp(50)) };
         let contradicted = |seq, time| position.is_contradicted_by(seq, Timestamp(time));
         assert!(!contradicted(5, 50) && !contradicted(4, 50) && !contradicted(4, 40) && !contradicted(6, 60));

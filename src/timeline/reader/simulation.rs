@@ -17,11 +17,11 @@ pub(crate) enum Step {
     Deliver { pick: usize, is_repeated: bool },
     /// One of the hints arrives while the reader has no room for the event.
     DropForLackOfRoom { pick: usize },
-    /// The reader, if it is behind, reads at most so many events from the store.
+    /// The reader, if it is behind, reads at most `limit` events from the store.
     BeginRead { limit: usize },
-    /// It handles the page, and has room for so many events of it.
+    /// The reader handles the page, with room for `room` events.
     EndRead { room: usize },
-    /// The reader learns the head of the timeline.
+    /// The reader gets the head of the timeline.
     Open,
     /// The reconcile tick announces the head of the timeline.
     Reconcile,
@@ -42,7 +42,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A timeline whose events say nothing.
+/// A timeline with events without content.
 pub(crate) struct Log {
     pub(crate) space: SpaceId,
     pub(crate) session: SessionId,

@@ -45,9 +45,9 @@ impl ConnectionTask {
 
     /// Continues with another credential of the same principal.
     pub(super) async fn refresh(&mut self, id: &FrameId, token: &str, principal: &Principal) -> Result<(), Refusal> {
-        // An API key has to act as the agent that the connection is authenticated as.
+        // An API key must act as the agent of the connection.
         let agent = matches!(principal, Principal::Agent(_)).then(|| principal.id().0.to_string());
-        let other_principal = || Refusal::Forbidden("The token is somebody else's".to_owned());
+        let other_principal = || Refusal::Forbidden("The token belongs to another principal".to_owned());
         let since = std::time::Instant::now();
         let fresh = match self.resolve(token, agent.as_deref()).await {
             Err(Refusal::NotFound(_)) => return Err(other_principal()),

@@ -1,4 +1,4 @@
-//! Reads from the store the events that a subscription lacks.
+//! Reads the missing events of a subscription from the store.
 
 use super::super::handle::Missing;
 use super::ConnectionTask;

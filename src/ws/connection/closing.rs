@@ -13,13 +13,13 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Closes the connection by RFC 6455 section 7.1.1: a close frame, then the client's close frame, then the socket.
 pub(super) async fn close(handle: &SocketHandle, stop: &Stop) {
     let (frame, flush_first) = match (stop, handle.ending()) {
-        (Stop::Gone, None) => return,
+        (Stop::Lost, None) => return,
         (Stop::Closed(None), _) => (empty_close_frame(), false),
         (Stop::Closed(Some(code)), _) => (close_frame(*code, ""), false),
-        (Stop::Gone, Some(Ending { code, flush_first })) => (close_frame(code.code, code.reason), flush_first),
+        (Stop::Lost, Some(Ending { code, flush_first })) => (close_frame(code.code, code.reason), flush_first),
     };
     handle.queue_last(frame, flush_first);
-    // A client that does not answer is given up.
+    // Continues without a reply of the client.
     let _ = timeout(CLOSE_WITHIN, async {
         handle.flush()?;
         while handle.has_backlog() {

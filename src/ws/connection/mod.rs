@@ -95,7 +95,7 @@ pub(super) async fn serve(
         // The hub must not go on delivering to this connection.
         app.supervisor.panicked("socket", &*panic);
         handle.end(CloseCode::INTERNAL, false);
-        Stop::Gone
+        Stop::Lost
     });
     task.leave_everything().await;
     // After the close frame is written: a draining server waits for the connections that are registered.
@@ -118,7 +118,7 @@ impl ConnectionTask {
         tokio::pin!(timer);
         loop {
             if handle.ending().is_some() {
-                return Stop::Gone;
+                return Stop::Lost;
             }
             // Authentication and a refresh change the deadline.
             let due = self.next_deadline();
@@ -138,10 +138,10 @@ impl ConnectionTask {
                 // room for replies. Missed events are read from the store when nothing else is ready.
                 biased;
                 () = handle.wake.notified() => self.evict().await,
-                ready = handle.stream.writable(), if backlog => ready.and_then(|()| handle.flush()).map_err(|_| Stop::Gone),
+                ready = handle.stream.writable(), if backlog => ready.and_then(|()| handle.flush()).map_err(|_| Stop::Lost),
                 ready = handle.stream.readable(), if low => match ready {
                     Ok(()) => self.read().await,
-                    Err(_) => Err(Stop::Gone),
+                    Err(_) => Err(Stop::Lost),
                 },
                 () = &mut timer => {
                     self.tick();
@@ -164,10 +164,10 @@ impl ConnectionTask {
     async fn read(&mut self) -> Result<(), Stop> {
         let mut messages = Vec::new();
         let fed = BUFFER.with_borrow_mut(|buffer| match self.handle.stream.try_read(buffer) {
-            Ok(0) => Err(Stop::Gone),
+            Ok(0) => Err(Stop::Lost),
             Ok(read) => Ok(self.decoder.feed(&buffer[..read], &mut messages)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Ok(())),
-            Err(_) => Err(Stop::Gone),
+            Err(_) => Err(Stop::Lost),
         })?;
         self.handle_messages(messages, fed).await
     }

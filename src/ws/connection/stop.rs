@@ -4,6 +4,6 @@
 pub(super) enum Stop {
     /// The client has closed; the reply has its code.
     Closed(Option<u16>),
-    /// The connection is gone.
-    Gone,
+    /// The connection was lost.
+    Lost,
 }

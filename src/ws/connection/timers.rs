@@ -50,7 +50,7 @@ impl ConnectionTask {
                 if !self.handle.has_backlog() || now >= self.progress.1 + STALLED_AFTER {
                     return self.handle.end(CloseCode::HEARTBEAT_MISSED, false);
                 }
-                // The ping is still in the outbox: a slow reader is not a dead one.
+                // The ping is still in the outbox: the client reads slowly and may still be connected.
                 self.pinged = Some(now);
             }
             _ => {}

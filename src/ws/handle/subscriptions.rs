@@ -113,7 +113,7 @@ impl SocketHandle {
         }
     }
 
-    /// Ends a subscription, and tells the client why.
+    /// Ends a subscription, and sends the reason to the client.
     pub(super) fn end_subscription(&self, state: &mut State, session: SessionId, reason: EndReason) {
         if state.subscriptions.remove(&session).is_some() {
             state.evicted.push((session, reason));

@@ -4,7 +4,7 @@ use super::{SocketHandle, State};
 use bytes::Bytes;
 use std::io::{self, IoSlice};
 
-/// Most pieces in one write.
+/// Most buffers in one write.
 const MAX_SLICES: usize = 32;
 
 impl SocketHandle {

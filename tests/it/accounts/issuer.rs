@@ -1,4 +1,4 @@
-//! An outside issuer: the tokens that it signs, and the keys that it serves.
+//! An external issuer: the tokens that it signs, and the keys that it publishes.
 
 use super::ISSUER;
 use crate::support::hub::Engine;
@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 pub const SECRET: &str = "a secret of at least thirty-two characters";
 
-/// What an outside issuer says about somebody, valid for an hour.
+/// The claims of an external issuer's token, valid for an hour.
 pub fn claims(sub: &str, email: &str) -> Value {
     let now = SystemClock.now().0 / 1000;
     json!({
@@ -48,7 +48,7 @@ pub fn hs256(secret: &[u8], kid: Option<&str>, claims: &Value) -> String {
     jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(secret)).expect("a token")
 }
 
-/// A token whose header says what the test wants, with a signature that is nobody's.
+/// A token with the given header and an invalid signature.
 pub(super) fn unsigned(header: &Value, claims: &Value, signature: &str) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.{signature}", part(header), part(claims))
@@ -82,7 +82,7 @@ pub fn new_ed_key() -> SigningKey {
     SigningKey::generate(&mut rand::thread_rng())
 }
 
-/// An outside issuer: a little server whose keys a test can change, and which it can stop.
+/// An external issuer: a server whose keys a test can change, and which it can stop.
 pub struct Issuer {
     pub url: String,
     pub(super) keys: Arc<Mutex<Value>>,
@@ -105,7 +105,7 @@ impl Issuer {
         Self { url, keys, fetches, serving, port }
     }
 
-    /// Each connection serves one request, so that a stopped issuer is out of reach at once.
+    /// Each connection serves one request, so that a stopped issuer is unreachable immediately.
     pub(super) async fn serve(State((keys, fetches)): State<IssuerState>) -> impl IntoResponse {
         fetches.fetch_add(1, Ordering::SeqCst);
         let keys = keys.lock().expect("no panic").clone();
@@ -117,12 +117,12 @@ impl Issuer {
         *self.keys.lock().expect("no panic") = json!({ "keys": keys });
     }
 
-    /// From now on it answers with an error.
+    /// Makes it reply with an error from now on.
     pub(super) fn fail(&self) {
         *self.keys.lock().expect("no panic") = Value::Null;
     }
 
-    /// Its port, at which nobody answers any more.
+    /// Stops it; returns its port, where nothing listens any more.
     pub async fn stop(self) -> Port {
         self.serving.abort();
         let _ = self.serving.await;

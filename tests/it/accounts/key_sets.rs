@@ -1,4 +1,4 @@
-//! Tokens of an outside issuer with public keys (JWKS).
+//! Tokens of an external issuer with published keys (JWKS).
 
 use super::issuer::{Issuer, RSA, ago, claims, ed_jwk, eddsa, hs256, new_ed_key, rs256, trusting, unsigned, with};
 use super::{PASSWORD, bearer, human_with_password, login, me, refused};
@@ -22,7 +22,7 @@ fn rsa_jwk(kid: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_of_an_issuer_let_its_people_in() {
+async fn tokens_signed_with_published_keys_are_accepted() {
     let ed = new_ed_key();
     let issuer = Issuer::start(&[rsa_jwk("rsa"), ed_jwk("ed", &ed)]).await;
     let hub = trusting(&issuer, &[]).await;
@@ -32,7 +32,7 @@ async fn keys_of_an_issuer_let_its_people_in() {
     assert_ne!(by_rsa["id"], by_ed["id"]);
     assert_eq!(hub.owner.get("/v1/agent/humans").await.expect(200)["total"], 2);
     assert_eq!(issuer.fetches.load(Ordering::SeqCst), 1);
-    // The hub's own accounts are still there.
+    // The hub's own accounts still work.
     human_with_password(&hub, "own@example.org").await;
     let own = login(&hub, "own@example.org", PASSWORD).await.expect(200);
     me(&hub, text(&own["accessToken"])).await.expect(200);
@@ -78,11 +78,11 @@ async fn keys_of_an_issuer_let_its_people_in() {
     ] {
         refused(&hub, &token, why).await;
     }
-    assert_eq!(hub.owner.get("/v1/agent/humans").await.expect(200)["total"], 3, "nobody came in by a bad token");
+    assert_eq!(hub.owner.get("/v1/agent/humans").await.expect(200)["total"], 3, "an invalid token was accepted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_key_alone_needs_no_name() {
+async fn a_single_key_needs_no_kid() {
     let issuer = Issuer::start(&[rsa_jwk("rsa")]).await;
     let hub = trusting(&issuer, &[]).await;
     me(&hub, &rs256(None, &claims("a", "a@example.org"))).await.expect(200);
@@ -91,13 +91,13 @@ async fn one_key_alone_needs_no_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rotated_key_is_noticed_and_the_old_one_forgotten() {
+async fn a_rotated_key_is_fetched_and_the_old_one_rejected() {
     let (old, new) = (new_ed_key(), new_ed_key());
     let issuer = Issuer::start(&[ed_jwk("old", &old)]).await;
     let hub = trusting(&issuer, &[]).await;
     me(&hub, &eddsa(Some("old"), &old, &claims("a", "a@example.org"))).await.expect(200);
     issuer.publish(&[ed_jwk("new", &new)]);
-    // A key that nobody has heard of makes the hub look again.
+    // An unknown key makes the hub fetch the keys again.
     me(&hub, &eddsa(Some("new"), &new, &claims("a", "a@example.org"))).await.expect(200);
     let late = with(claims("a", "a@example.org"), "jti", json!("late"));
     refused(&hub, &eddsa(Some("old"), &old, &late), "withdrawn").await;
@@ -105,7 +105,7 @@ async fn a_rotated_key_is_noticed_and_the_old_one_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unknown_keys_don_t_make_the_hub_hammer_the_issuer() {
+async fn fetches_for_unknown_keys_are_rate_limited() {
     let ed = new_ed_key();
     let issuer = Issuer::start(&[ed_jwk("ed", &ed)]).await;
     let hub = trusting(&issuer, &[]).await;
@@ -118,7 +118,7 @@ async fn unknown_keys_don_t_make_the_hub_hammer_the_issuer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn known_keys_outlive_their_issuer() {
+async fn known_keys_stay_valid_while_the_issuer_is_unavailable() {
     let ed = new_ed_key();
     let issuer = Issuer::start(&[ed_jwk("ed", &ed)]).await;
     let hub = trusting(&issuer, &[]).await;
@@ -128,12 +128,12 @@ async fn known_keys_outlive_their_issuer() {
     refused(&hub, &eddsa(Some("no"), &ed, &claims("a", "a@example.org")), "unknown while it fails").await;
     me(&hub, &token("2")).await.expect(200);
     let _nobody = issuer.stop().await;
-    refused(&hub, &eddsa(Some("nor"), &ed, &claims("a", "a@example.org")), "unknown while it is gone").await;
+    refused(&hub, &eddsa(Some("nor"), &ed, &claims("a", "a@example.org")), "unknown while it is stopped").await;
     me(&hub, &token("3")).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_issuer_that_was_never_there_is_no_failure_of_the_hub() {
+async fn an_unreachable_issuer_is_a_401_and_not_a_500() {
     let ed = new_ed_key();
     let issuer = Issuer::start(&[]).await;
     let hub = trusting(&issuer, &[]).await;
@@ -145,13 +145,13 @@ async fn an_issuer_that_was_never_there_is_no_failure_of_the_hub() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_issuer_that_hangs_holds_up_nobody_whose_key_is_known() {
+async fn a_hanging_issuer_does_not_delay_tokens_with_known_keys() {
     let ed = new_ed_key();
     let issuer = Issuer::start(&[ed_jwk("ed", &ed)]).await;
     let hub = trusting(&issuer, &[]).await;
     let token = |jti: &str| eddsa(Some("ed"), &ed, &with(claims("a", "a@example.org"), "jti", json!(jti)));
     me(&hub, &token("1")).await.expect(200);
-    // In the issuer's place stands one that takes connections and never answers.
+    // On the issuer's port, a server that accepts connections and never replies.
     let port = issuer.stop().await;
     let silent = TcpListener::bind(port.address()).await.expect("the same port");
     let stranger = bearer(&hub, &eddsa(Some("no"), &ed, &claims("b", "b@example.org")));
@@ -169,7 +169,7 @@ async fn an_issuer_that_hangs_holds_up_nobody_whose_key_is_known() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn issuer_and_audience_count_where_they_are_configured() {
+async fn configured_issuer_and_audience_are_checked() {
     let ed = new_ed_key();
     let issuer = Issuer::start(&[ed_jwk("ed", &ed)]).await;
     let hub = trusting(&issuer, &["--jwt-space", "theirs"]).await;
@@ -200,7 +200,7 @@ async fn issuer_and_audience_count_where_they_are_configured() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_opens_a_socket_and_closes_it_with_its_end() {
+async fn a_socket_closes_when_its_token_expires() {
     let ed = new_ed_key();
     let issuer = Issuer::start(&[ed_jwk("ed", &ed)]).await;
     let hub = trusting(&issuer, &[]).await;

@@ -1,8 +1,8 @@
-//! Who signs in and how: the hub's own accounts, and tokens of outside issuers.
+//! Authentication of humans: the hub's own accounts, and tokens of external issuers.
 
+mod hub_accounts;
 mod issuer;
 mod key_sets;
-mod own;
 mod shared_secret;
 
 use crate::support::client::Reply;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// Who signs outside, in every token.
+/// The `iss` of the external issuer.
 const ISSUER: &str = "https://idp.example";
 
 /// A human with a password; what `POST /v1/manage/humans` replied.

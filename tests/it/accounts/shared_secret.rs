@@ -1,4 +1,4 @@
-//! Tokens of an outside issuer with a shared secret.
+//! Tokens of an external issuer with a shared secret.
 
 use super::issuer::{SECRET, ago, claims, hs256, unsigned, with};
 use super::{ISSUER, PASSWORD, human_with_password, login, me, refused};
@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_shared_secret_lets_an_outside_issuer_in() {
+async fn tokens_signed_with_the_shared_secret_are_accepted() {
     let flags = ["--jwt-secret", SECRET, "--jwt-space", "theirs"];
     let hub = Hub::start_with(Engine::Sqlite, &flags, |_| {}).await;
     let theirs = hub.owner.post("/v1/manage/spaces", json!({ "name": "theirs" })).await.expect(201);
@@ -17,7 +17,7 @@ async fn a_shared_secret_lets_an_outside_issuer_in() {
     let token = hs256(SECRET.as_bytes(), None, &claims("idp|1", "Grace@Example.org"));
     let grace = me(&hub, &token).await.expect(200);
     assert_eq!((&grace["email"], &grace["name"]), (&json!("grace@example.org"), &json!("Outside")));
-    // The same person comes back, whatever the name says by now, and is a member of the configured space alone.
+    // The same human is found again, even with another name, and is a member of the configured space only.
     let again = with(claims("idp|1", "grace@example.org"), "name", json!("Renamed"));
     assert_eq!(me(&hub, &hs256(SECRET.as_bytes(), None, &again)).await.expect(200)["id"], grace["id"]);
     let people = theirs.get("/v1/agent/humans").await.expect(200);
@@ -27,11 +27,11 @@ async fn a_shared_secret_lets_an_outside_issuer_in() {
     let token = hs256(SECRET.as_bytes(), None, &claims("idp|2", "many@example.org"));
     let ids = join_all((0..10).map(|_| async { me(&hub, &token).await.expect(200)["id"].clone() })).await;
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-    // Without a name, or with one that can't be shown, there is still something to call them by.
+    // Without a displayable name, a default is used.
     for (index, name) in [Value::Null, json!(""), json!("\u{7}\n")].into_iter().enumerate() {
         let claims = with(claims(&format!("idp|n{index}"), &format!("n{index}@example.org")), "name", name);
         let person = me(&hub, &hs256(SECRET.as_bytes(), None, &claims)).await.expect(200);
-        assert_eq!(person["name"], format!("n{index}"), "what stands before the @, and no more of the address");
+        assert_eq!(person["name"], format!("n{index}"), "only the local part of the address");
     }
     // Times may have fractions (RFC 7519 section 2).
     let grace_claims = claims("idp|1", "grace@example.org");
@@ -42,7 +42,7 @@ async fn a_shared_secret_lets_an_outside_issuer_in() {
         ("iat", json!(exp - 3600.25)),
         ("exp", json!(1e18)),
         ("email_verified", json!(true)),
-        // Who they are is settled by now.
+        // The human is linked to the subject by now.
         ("email_verified", json!(false)),
         ("email", Value::Null),
         ("email", json!("another@example.org")),
@@ -50,7 +50,7 @@ async fn a_shared_secret_lets_an_outside_issuer_in() {
         let token = hs256(SECRET.as_bytes(), None, &with(grace_claims.clone(), name, value));
         assert_eq!(me(&hub, &token).await.expect(200)["id"], grace["id"], "{name}");
     }
-    // The hub's own tokens are still good.
+    // The hub's own tokens are still valid.
     human_with_password(&hub, "own@example.org").await;
     let own = login(&hub, "own@example.org", PASSWORD).await.expect(200);
     me(&hub, text(&own["accessToken"])).await.expect(200);
@@ -73,7 +73,7 @@ async fn a_shared_secret_lets_an_outside_issuer_in() {
         ("nbf as text", hs256(SECRET.as_bytes(), None, &with(good.clone(), "nbf", json!("1")))),
         ("sub as a number", hs256(SECRET.as_bytes(), None, &with(good.clone(), "sub", json!(7)))),
         ("no subject", hs256(SECRET.as_bytes(), None, &with(good.clone(), "sub", json!("")))),
-        ("a subject without end", hs256(SECRET.as_bytes(), None, &with(good.clone(), "sub", json!("s".repeat(256))))),
+        ("a huge subject", hs256(SECRET.as_bytes(), None, &with(good.clone(), "sub", json!("s".repeat(256))))),
         ("name as a list", hs256(SECRET.as_bytes(), None, &with(good.clone(), "name", json!(["x"])))),
         ("email as a list", hs256(SECRET.as_bytes(), None, &with(good.clone(), "email", json!(["bad@example.org"])))),
         ("aud as a number", hs256(SECRET.as_bytes(), None, &with(good.clone(), "aud", json!([1])))),
@@ -91,11 +91,11 @@ async fn a_shared_secret_lets_an_outside_issuer_in() {
     ] {
         refused(&hub, &token, why).await;
     }
-    assert_eq!(theirs.get("/v1/agent/humans").await.expect(200)["total"], 5, "nobody came in by a bad token");
+    assert_eq!(theirs.get("/v1/agent/humans").await.expect(200)["total"], 5, "an invalid token was accepted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_configured_secret_nobody_outside_signs() {
+async fn without_a_shared_secret_external_tokens_are_refused() {
     let hub = Hub::start(Engine::Sqlite).await;
     let good = claims("idp|1", "grace@example.org");
     for secret in ["", "secret", "hiloop", SECRET] {

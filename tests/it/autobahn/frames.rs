@@ -137,7 +137,7 @@ fn group_5_fragmentation() {
 }
 
 #[test]
-fn group_10_fragments_of_a_proxy() {
+fn group_10_proxy_fragmentation() {
     run(async |client| {
         let large = echo_of(MOST);
         let pieces: Vec<&[u8]> = large.chunks(1300).collect();

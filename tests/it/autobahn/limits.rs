@@ -57,7 +57,7 @@ fn group_9_limits() {
             let pieces: Vec<&[u8]> = large.chunks(size).collect();
             each(&client, &format!("fragments of {size}"), &fragments(TEXT, &pieces), &[echoed(&large)]).await;
         }
-        // One octet more is too much, in one frame or several; its announcement is enough.
+        // One octet more is refused, in one frame or several; the length in the header is enough.
         let larger = vec![b'*'; MOST + 1];
         let too_big = || [Close(Some(1009))];
         each(&client, "a larger frame", &frame(FIN | TEXT, &larger), &too_big()).await;
@@ -89,7 +89,7 @@ fn groups_12_and_13_compression_is_not_offered() {
             assert!(!answer.to_lowercase().contains("sec-websocket-extensions"), "{answer}");
             raw.send(&frame(FIN | TEXT, &echo("fine")), usize::MAX).await;
             assert_eq!(raw.next().await, Echo("fine".to_owned()));
-            // So the bit that would say "compressed" means nothing here.
+            // So the bit for compression is reserved.
             raw.send(&frame(FIN | 0x40 | TEXT, b"\xf2\x48\xcd"), usize::MAX).await;
             assert_eq!(raw.next().await, Close(Some(1002)));
         }

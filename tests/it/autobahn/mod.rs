@@ -1,4 +1,4 @@
-//! RFC 6455 as the Autobahn test suite asks for it, against the hub's own socket and no other.
+//! RFC 6455 conformance by the cases of the Autobahn test suite, against the hub's own socket.
 //!
 //! The suite itself wants a server that echoes. Here the hub answers a `ping` frame with its `id`, which is an echo of
 //! any text that a JSON string can hold; everything else about a case (its bytes, how they are cut, what must come
@@ -54,12 +54,12 @@ fn fragments(kind: u8, pieces: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// The text to which the hub answers with `words` in an `id`.
+/// A `ping` frame with `words` as its `id`.
 fn echo(words: &str) -> Vec<u8> {
     json!({ "type": "ping", "id": words }).to_string().into_bytes()
 }
 
-/// An `echo` whose text has exactly so many bytes.
+/// An `echo` whose text has exactly `length` bytes.
 fn echo_of(bytes: usize) -> Vec<u8> {
     echo(&"*".repeat(bytes - echo("").len()))
 }
@@ -68,7 +68,7 @@ fn echo_of(bytes: usize) -> Vec<u8> {
 #[derive(Debug, PartialEq)]
 enum Received {
     Echo(String),
-    /// The hub's word that it could not make sense of a text or a binary message.
+    /// The hub's error for an unreadable text or binary message.
     Error,
     Pong(Vec<u8>),
     /// Its code, if it has one; the connection ended behind it.
@@ -146,10 +146,10 @@ impl Raw {
         }
     }
 
-    /// Sends bytes in pieces of so many.
+    /// Sends bytes in chunks of this size.
     async fn send(&mut self, bytes: &[u8], chop: usize) {
         for piece in bytes.chunks(chop) {
-            // The hub may have seen enough already and be gone.
+            // The hub may have closed the connection already.
             if self.stream.write_all(piece).await.is_err() {
                 return;
             }
@@ -163,7 +163,7 @@ impl Raw {
         let Some((first, payload)) = self.frame().await else { panic!("an end without a close frame") };
         match first {
             CLOSE => {
-                assert!(self.frame().await.is_none(), "nothing comes behind a close frame");
+                assert!(self.frame().await.is_none(), "there is no data after a close frame");
                 Close(payload.first_chunk::<2>().map(|code| u16::from_be_bytes(*code)))
             }
             PONG => Pong(payload),
@@ -178,7 +178,7 @@ impl Raw {
         }
     }
 
-    /// Takes everything up to the end, of which this side is the cause.
+    /// Closes, and reads up to the end.
     async fn all(&mut self) -> Vec<Received> {
         let mut all = Vec::new();
         loop {
@@ -195,7 +195,7 @@ impl Raw {
 /// Its name, the frames that are sent, and what must come back.
 type Case = (&'static str, Vec<Vec<u8>>, Vec<Received>);
 
-/// Ways to cut a stream, as the suite does: at once, in pieces, octet by octet.
+/// Chunk sizes of the suite: whole, in chunks, octet by octet.
 const CHOPS: [usize; 4] = [usize::MAX, 997, 7, 1];
 
 /// Sends the bytes in every way on a socket of its own each, then a close; checks what came back before the end.

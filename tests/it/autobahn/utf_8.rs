@@ -9,7 +9,7 @@ fn octets(text: &[u8]) -> Vec<&[u8]> {
 }
 
 #[test]
-fn group_6_utf_8_that_is_valid() {
+fn group_6_valid_utf_8() {
     run(async |client| {
         let words = [
             "Hello-\u{b5}@\u{df}\u{f6}\u{e4}\u{fc}\u{e0}\u{e1}-UTF-8!!",
@@ -23,7 +23,7 @@ fn group_6_utf_8_that_is_valid() {
         for word in words {
             let text = echo(word);
             each(&client, word, &frame(FIN | TEXT, &text), &[echoed(&text)]).await;
-            // Characters are cut wherever they may be.
+            // Characters are split at arbitrary octets.
             each(&client, word, &fragments(TEXT, &octets(&text)), &[echoed(&text)]).await;
             let with_empty = fragments(TEXT, &[b"", &text[..7], b"", &text[7..], b""]);
             each(&client, word, &with_empty, &[echoed(&text)]).await;
@@ -33,7 +33,7 @@ fn group_6_utf_8_that_is_valid() {
     });
 }
 
-/// Octets that are no UTF-8: cases 6.3, 6.6, 6.8, 6.10 to 6.21 of the suite.
+/// Invalid UTF-8: cases 6.3, 6.6, 6.8, 6.10 to 6.21 of the suite.
 pub(super) const INVALID: &[&[u8]] = &[
     b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited",
     // Cut off in a character.
@@ -113,7 +113,7 @@ pub(super) const INVALID: &[&[u8]] = &[
 ];
 
 #[test]
-fn group_6_utf_8_that_is_not() {
+fn group_6_invalid_utf_8() {
     run(async |client| {
         let refused = || [Close(Some(1007))];
         for bytes in INVALID {
@@ -127,7 +127,7 @@ fn group_6_utf_8_that_is_not() {
 }
 
 #[test]
-fn group_6_4_fails_at_the_first_fragment_that_can_not_be_text() {
+fn group_6_4_fails_at_the_first_invalid_fragment() {
     run(async |client| {
         let valid = "\u{3ba}\u{1f79}\u{3c3}\u{3bc}\u{3b5}".as_bytes();
         // 6.4.1: the second fragment is bad; 6.4.2: it shows only there that the first one's last octet was.
@@ -136,7 +136,7 @@ fn group_6_4_fails_at_the_first_fragment_that_can_not_be_text() {
                 let mut raw = Raw::open(&client).await;
                 let bytes = [frame(TEXT, pieces[0]), frame(CONTINUE, pieces[1])].concat();
                 raw.send(&bytes, chop).await;
-                // The message has not ended, and is refused already.
+                // Refused before the end of the message.
                 assert_eq!(raw.next().await, Close(Some(1007)), "cut at {chop}");
             }
         }

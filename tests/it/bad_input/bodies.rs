@@ -3,7 +3,7 @@
 use super::forms::Holds::Envelope;
 use super::forms::{FORMS, Form, PLAIN_TEXT, find, is_form, nested, with_field, wrong_values};
 use super::{DEEP, Findings, INVALID, KIB, MIB, caller, send, still_works};
-use crate::permissions::{House, ROUTES};
+use crate::permissions::{Fixture, ROUTES};
 use crate::support::hub::{at_agent, at_human, text};
 use crate::support::on_both_engines;
 use hiloop::domain::SessionId;
@@ -13,13 +13,13 @@ const TOO_LARGE: &[(u16, &str)] = &[(413, "PAYLOAD_TOO_LARGE")];
 const NOT_JSON: &[(u16, &str)] = &[(415, "UNSUPPORTED_MEDIA_TYPE")];
 
 on_both_engines! {
-    async fn bodies_that_are_no_json_objects_are_refused(hub: Hub) {
-        let house = House::of(&hub).await;
+    async fn bodies_that_are_not_json_objects_are_refused(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
         let mut findings = Findings::default();
         let deep_list = format!("{{\"title\":{}}}", nested(DEEP, "[", "]"));
         let deep_object = format!("{}1{}", "{\"title\":".repeat(DEEP), "}".repeat(DEEP));
         for row in ROUTES.iter().filter(|row| is_form(row)) {
-            let (client, path) = (caller(&hub, &house, row), house.path(row));
+            let (client, path) = (caller(&hub, &fixture, row), fixture.path(row));
             let name = format!("{} {}", row.method, row.path);
             for bad in [
                 "{", "}", "{\"title\":", "{\"title\":}", "{\"title\":\"x\"", "{\"title\":\"x\",}", "{'title':'x'}", "{title:1}",
@@ -38,7 +38,7 @@ on_both_engines! {
             ] {
                 findings.check(&format!("{name} with {what}"), &send(&client, row, &path, bad).await, INVALID, "");
             }
-            // Where a key is unknown its value is ignored, however deep it is; the hub bears it either way.
+            // The value of an unknown key is ignored or refused, depending on its depth; neither harms the hub.
             for (what, deep) in [("lists", &deep_list), ("objects", &deep_object)] {
                 let known = FORMS.iter().any(|form| form.route == name && form.fields.iter().any(|(field, _)| *field == "title"));
                 let open = format!("{}{}", nested(DEEP, "[", ""), nested(DEEP, "{\"title\":", ""));
@@ -58,30 +58,30 @@ on_both_engines! {
             hub.anonymous().get("/livez").await.expect(200);
         }
         findings.none();
-        still_works(&hub, &house).await;
+        still_works(&hub, &fixture).await;
     }
 
     async fn fields_of_the_wrong_type_are_named(hub: Hub) {
-        let house = House::of(&hub).await;
+        let fixture = Fixture::of(&hub).await;
         let mut findings = Findings::default();
         for Form { route, required, fields } in FORMS {
             let row = find(route);
-            let (client, path) = (caller(&hub, &house, row), house.path(row));
+            let (client, path) = (caller(&hub, &fixture, row), fixture.path(row));
             for (index, (field, holds)) in fields.iter().enumerate() {
                 for value in wrong_values(*holds) {
-                    let body = with_field(&house.body(&hub, row), field, value);
+                    let body = with_field(&fixture.body(&hub, row), field, value);
                     findings.check(&format!("{route} {body}"), &send(&client, row, &path, body).await, INVALID, field);
                 }
-                // As many as a body of this route has room for.
+                // As many as fit into a body of this route.
                 let levels = if path.starts_with("/v1/auth/") { DEEP / 2 } else { DEEP };
-                let deep = with_field(&house.body(&hub, row), field, &nested(levels, "[", "]"));
+                let deep = with_field(&fixture.body(&hub, row), field, &nested(levels, "[", "]"));
                 findings.check(&format!("{route} with {field} of {levels} levels"), &send(&client, row, &path, deep).await, INVALID, "");
-                let twice = with_field(&house.body(&hub, row), field, &format!("null,\"{field}\":null"));
+                let twice = with_field(&fixture.body(&hub, row), field, &format!("null,\"{field}\":null"));
                 findings.check(&format!("{route} {twice}"), &send(&client, row, &path, twice).await, INVALID, field);
                 if index < *required {
-                    let null = with_field(&house.body(&hub, row), field, "null");
+                    let null = with_field(&fixture.body(&hub, row), field, "null");
                     findings.check(&format!("{route} {null}"), &send(&client, row, &path, null).await, INVALID, field);
-                    let mut without: Value = serde_json::from_str(&house.body(&hub, row)).expect("JSON");
+                    let mut without: Value = serde_json::from_str(&fixture.body(&hub, row)).expect("JSON");
                     without.as_object_mut().expect("an object").remove(*field);
                     let without = without.to_string();
                     findings.check(&format!("{route} {without}"), &send(&client, row, &path, without).await, INVALID, field);
@@ -104,18 +104,18 @@ on_both_engines! {
             (json!([{ "type": "Agent", "agentId": SessionId::new(), "role": "a\u{0}b" }]), "participants[0].role"),
         ] {
             let body = json!({ "participants": named });
-            let reply = house.host.post("/v1/agent/sessions", body.clone()).await;
+            let reply = fixture.host.post("/v1/agent/sessions", body.clone()).await;
             findings.check(&format!("POST /v1/agent/sessions {body}"), &reply, INVALID, field);
-            let reply = house.human.post("/v1/human/sessions", body.clone()).await;
+            let reply = fixture.human.post("/v1/human/sessions", body.clone()).await;
             findings.check(&format!("POST /v1/human/sessions {body}"), &reply, INVALID, field);
         }
         assert!(findings.asked > 400);
         findings.none();
-        still_works(&hub, &house).await;
+        still_works(&hub, &fixture).await;
     }
 
     async fn values_out_of_bounds_are_named(hub: Hub) {
-        let house = House::of(&hub).await;
+        let fixture = Fixture::of(&hub).await;
         let mut findings = Findings::default();
         let long = |count: usize| Value::from("é".repeat(count)).to_string();
         let zeros = "A".repeat(43);
@@ -174,31 +174,31 @@ on_both_engines! {
             ("POST /v1/provision/agents", "name", "\"\"".to_owned()),
         ] {
             let row = find(route);
-            let body = with_field(&house.body(&hub, row), field, &value);
-            let reply = send(&caller(&hub, &house, row), row, &house.path(row), body).await;
+            let body = with_field(&fixture.body(&hub, row), field, &value);
+            let reply = send(&caller(&hub, &fixture, row), row, &fixture.path(row), body).await;
             findings.check(&format!("{route} with {field} {value:.60}"), &reply, INVALID, field);
         }
         // Just inside the bounds.
         let most = json!({ "title": "é".repeat(200), "metadata": { "x": "x".repeat(4 * KIB - 8) } });
-        findings.expect("the longest title", &house.host.post("/v1/agent/sessions", most).await, 201);
-        // Names that are taken, also by what has been deactivated since; a human alone may come back.
+        findings.expect("the longest title", &fixture.host.post("/v1/agent/sessions", most).await, 201);
+        // Names in use, also by deactivated entries; only a human's address can be reused.
         let email = format!("{}@example.org", hub.name("taken"));
         let taken: &[(u16, &str)] = &[(409, "CONFLICT")];
         let space = json!({ "name": hub.name("taken") });
-        let made = house.owner.post("/v1/manage/spaces", space.clone()).await.expect(201);
-        // A space that is there is found; one that was there is not made again.
-        assert_eq!(house.owner.post("/v1/manage/spaces", space.clone()).await.expect(200)["id"], made["id"]);
-        house.owner.delete(&format!("/v1/manage/spaces/{}", text(&made["id"]))).await.expect(204);
-        findings.check("POST /v1/manage/spaces after its end", &house.owner.post("/v1/manage/spaces", space).await, taken, "");
+        let made = fixture.owner.post("/v1/manage/spaces", space.clone()).await.expect(201);
+        // An existing space is returned; a deactivated one is not created again.
+        assert_eq!(fixture.owner.post("/v1/manage/spaces", space.clone()).await.expect(200)["id"], made["id"]);
+        fixture.owner.delete(&format!("/v1/manage/spaces/{}", text(&made["id"]))).await.expect(204);
+        findings.check("POST /v1/manage/spaces after its end", &fixture.owner.post("/v1/manage/spaces", space).await, taken, "");
         for (list, body, comes_back) in [
             ("agents", json!({ "name": hub.name("taken") }), false),
             ("humans", json!({ "email": email, "name": "N" }), true),
         ] {
             let path = format!("/v1/manage/{list}");
-            let made = house.owner.post(&path, body.clone()).await.expect(201);
-            findings.check(&format!("POST {path} {body} twice"), &house.owner.post(&path, body.clone()).await, taken, "");
-            house.owner.delete(&format!("{path}/{}", text(&made["id"]))).await.expect(204);
-            let again = house.owner.post(&path, body.clone()).await;
+            let made = fixture.owner.post(&path, body.clone()).await.expect(201);
+            findings.check(&format!("POST {path} {body} twice"), &fixture.owner.post(&path, body.clone()).await, taken, "");
+            fixture.owner.delete(&format!("{path}/{}", text(&made["id"]))).await.expect(204);
+            let again = fixture.owner.post(&path, body.clone()).await;
             let what = format!("POST {path} {body} after its deactivation");
             if comes_back {
                 findings.expect(&what, &again, 201);
@@ -207,36 +207,36 @@ on_both_engines! {
             }
         }
         let far = json!({ "seq": i64::MAX });
-        findings.expect("the furthest seq", &house.human.post(&at_human(&house.session, "/read"), far).await, 204);
+        findings.expect("the furthest seq", &fixture.human.post(&at_human(&fixture.session, "/read"), far).await, 204);
         findings.none();
-        still_works(&hub, &house).await;
+        still_works(&hub, &fixture).await;
     }
 
-    async fn characters_that_can_not_be_seen_are_refused_by_field(hub: Hub) {
-        let house = House::of(&hub).await;
+    async fn invisible_characters_are_refused_by_field(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
         let mut findings = Findings::default();
         for (route, field) in PLAIN_TEXT {
             let row = find(route);
-            let (client, path) = (caller(&hub, &house, row), house.path(row));
-            // Nor what can't be seen, or moves what can: zero-width, bidirectional, fillers, tags.
+            let (client, path) = (caller(&hub, &fixture, row), fixture.path(row));
+            // Control characters and invisible ones: zero-width, bidirectional, fillers, tags.
             let controls = ["\0", "\u{1}", "\t", "\n", "\r", "\u{1b}", "\u{7f}", "\u{80}", "\u{9f}"];
             let hidden = ["\u{ad}", "\u{200b}", "\u{200d}", "\u{202e}", "\u{2028}", "\u{2066}", "\u{3164}", "\u{feff}", "\u{e0041}"];
             for control in controls.iter().chain(&hidden) {
                 for value in [format!("a{control}b@c"), (*control).to_owned(), format!("a{control}")] {
-                    let body = with_field(&house.body(&hub, row), field, &Value::from(value).to_string());
+                    let body = with_field(&fixture.body(&hub, row), field, &Value::from(value).to_string());
                     findings.check(&format!("{route} {body}"), &send(&client, row, &path, body).await, INVALID, field);
                 }
             }
         }
-        // Texts by which something is looked up: nothing is found, or they are refused; the store never chokes on them.
+        // Texts of look-ups: not found or refused, never a 500.
         let lookups = &[(400, "VALIDATION_ERROR"), (401, "UNAUTHORIZED"), (404, "NOT_FOUND")];
         for control in ["\0", "a\0@b", "\u{1}", "\u{7f}", "a\n"] {
             for (client, path, body) in [
-                (&house.host, at_agent(&house.session, "/participants"), json!({ "type": "Agent", "name": control })),
-                (&house.host, at_agent(&house.session, "/participants"), json!({ "type": "Human", "email": control })),
-                (&house.host, "/v1/agent/sessions".to_owned(), json!({ "participants": [{ "type": "Agent", "name": control }] })),
-                (&house.host, "/v1/agent/sessions".to_owned(), json!({ "participants": [{ "type": "Human", "email": control }] })),
-                (&house.human, "/v1/human/sessions".to_owned(), json!({ "participants": [{ "type": "Agent", "name": control }] })),
+                (&fixture.host, at_agent(&fixture.session, "/participants"), json!({ "type": "Agent", "name": control })),
+                (&fixture.host, at_agent(&fixture.session, "/participants"), json!({ "type": "Human", "email": control })),
+                (&fixture.host, "/v1/agent/sessions".to_owned(), json!({ "participants": [{ "type": "Agent", "name": control }] })),
+                (&fixture.host, "/v1/agent/sessions".to_owned(), json!({ "participants": [{ "type": "Human", "email": control }] })),
+                (&fixture.human, "/v1/human/sessions".to_owned(), json!({ "participants": [{ "type": "Agent", "name": control }] })),
                 (&hub.anonymous(), "/v1/auth/login".to_owned(), json!({ "email": control, "password": "correct horse" })),
                 (&hub.anonymous(), "/v1/auth/login".to_owned(), json!({ "email": "a@example.org", "password": "correct horse", "space": control })),
                 (&hub.anonymous(), "/v1/auth/refresh".to_owned(), json!({ "refreshToken": control })),
@@ -251,16 +251,16 @@ on_both_engines! {
             }
         }
         findings.none();
-        still_works(&hub, &house).await;
+        still_works(&hub, &fixture).await;
     }
 
-    async fn bodies_of_another_kind_or_too_large_are_refused(hub: Hub) {
-        let house = House::of(&hub).await;
+    async fn bodies_of_another_media_type_or_size_are_refused(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
         let mut findings = Findings::default();
         for row in ROUTES.iter().filter(|row| is_form(row)) {
-            let (client, path) = (caller(&hub, &house, row), house.path(row));
+            let (client, path) = (caller(&hub, &fixture, row), fixture.path(row));
             let name = format!("{} {}", row.method, row.path);
-            let body = house.body(&hub, row);
+            let body = fixture.body(&hub, row);
             for kind in [
                 None, Some(""), Some("text/plain"), Some("text/json"), Some("application/x-www-form-urlencoded"),
                 Some("multipart/form-data; boundary=x"), Some("application/jsonx"), Some("application/octet-stream"), Some("json"),
@@ -272,22 +272,22 @@ on_both_engines! {
             assert_eq!(large.len(), MIB + 1);
             findings.check(&format!("{name} with 1 MiB + 1"), &send(&client, row, &path, large).await, TOO_LARGE, "");
         }
-        // A megabyte is enough for anybody, and not too much.
+        // A megabyte is accepted.
         let exact = format!("{{\"title\":\"T\"{}}}", " ".repeat(MIB - 13));
         assert_eq!(exact.len(), MIB);
         for kind in ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/problem+json"] {
-            let reply = house.host.raw("POST", "/v1/agent/sessions", Some(kind), exact.clone().into_bytes()).await;
+            let reply = fixture.host.raw("POST", "/v1/agent/sessions", Some(kind), exact.clone().into_bytes()).await;
             findings.expect(&format!("1 MiB as {kind}"), &reply, 201);
         }
-        // Of a body that is much too large the client may not be rid, but it must not take the hub along.
+        // The client may fail to send a body that is much too large, but the hub must not be harmed.
         let huge = vec![b' '; 16 * MIB];
-        if let Ok(reply) = house.host.try_raw("POST", "/v1/agent/sessions", Some("application/json"), huge).await {
+        if let Ok(reply) = fixture.host.try_raw("POST", "/v1/agent/sessions", Some("application/json"), huge).await {
             findings.check("16 MiB", &reply, TOO_LARGE, "");
         }
 
         for Form { route, fields, .. } in FORMS {
             let row = find(route);
-            let (client, path) = (caller(&hub, &house, row), house.path(row));
+            let (client, path) = (caller(&hub, &fixture, row), fixture.path(row));
             for (field, _) in fields.iter().filter(|(_, holds)| *holds == Envelope) {
                 let text = "x".repeat(256 * KIB);
                 for value in [
@@ -298,11 +298,11 @@ on_both_engines! {
                     json!({ "ciphertext": "", "wrappings": vec![json!({ "x": "xxxxxxxx" }); 20_000] }),
                     json!("€".repeat(100_000)),
                 ] {
-                    let body = with_field(&house.body(&hub, row), field, &value.to_string());
+                    let body = with_field(&fixture.body(&hub, row), field, &value.to_string());
                     findings.check(&format!("{route} with too large a {field}"), &send(&client, row, &path, body).await, TOO_LARGE, field);
                 }
                 let fits = json!(text).to_string();
-                let reply = send(&client, row, &path, with_field(&house.body(&hub, row), field, &fits)).await;
+                let reply = send(&client, row, &path, with_field(&fixture.body(&hub, row), field, &fits)).await;
                 let status = match (row.method, route.ends_with("/respond")) {
                     ("PATCH", _) => 200,
                     // The first of them answers.
@@ -313,6 +313,6 @@ on_both_engines! {
             }
         }
         findings.none();
-        still_works(&hub, &house).await;
+        still_works(&hub, &fixture).await;
     }
 }

@@ -6,7 +6,7 @@ use crate::support::hub::{at_agent, at_human, text};
 use crate::support::on_both_engines;
 use serde_json::{Value, json};
 
-/// Every Unicode scalar value there is, in strings of at most so many bytes.
+/// All Unicode scalar values, in strings of at most `max` bytes.
 fn all_of_unicode(max: usize) -> Vec<String> {
     let mut texts = vec![String::new()];
     for c in '\0'..=char::MAX {
@@ -22,7 +22,7 @@ fn all_of_unicode(max: usize) -> Vec<String> {
 }
 
 on_both_engines! {
-    async fn envelopes_hold_any_text_there_is(hub: Hub) {
+    async fn envelopes_accept_all_of_unicode(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -51,14 +51,14 @@ on_both_engines! {
             received.extend(events.iter().map(|event| event["data"]["message"]["encryptedContent"].clone()));
             after = events.last().expect("more").get("seq").and_then(Value::as_i64).expect("a seq");
         }
-        assert!(received == sent, "the timeline tells what was sent");
+        assert!(received == sent, "the timeline has the sent content");
         let mut socket = hub.socket(&human).await;
         socket.subscribe(&session, Some(1)).await;
         for kept in &sent {
             assert!(socket.event().await["data"]["message"]["encryptedContent"] == *kept);
         }
 
-        // Escapes are another spelling of the same text; odd but whole shapes stay as they are.
+        // Escapes are decoded; unusual but complete objects stay unchanged.
         for (given, ciphertext) in [
             (r#""\ud83d\ude00\u0000\u00e9\/""#, "😀\0é/"),
             (r#""""#, ""),
@@ -71,7 +71,7 @@ on_both_engines! {
             let reply = agent.raw("POST", &at_agent(&session, "/messages"), Some("application/json"), body.into_bytes()).await;
             assert_eq!(reply.expect(201)["encryptedContent"]["ciphertext"], ciphertext);
         }
-        // A text that is no envelope, however deep, is just a text.
+        // A string that is not an envelope is stored as the ciphertext.
         let deep = nested(DEEP, "[", "]");
         let message = agent.post(&at_agent(&session, "/messages"), json!({ "encryptedContent": deep })).await.expect(201);
         assert_eq!(message["encryptedContent"]["ciphertext"], json!(deep));
@@ -88,7 +88,7 @@ on_both_engines! {
         assert_eq!((&message["encryptedComponents"], &message["encryptedContent"]), (&odd, &Value::Null));
     }
 
-    async fn an_envelope_may_be_as_deep_as_it_can_be_read(hub: Hub) {
+    async fn every_accepted_nesting_depth_of_envelopes_is_readable(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -107,7 +107,7 @@ on_both_engines! {
         let answer = format!("{{\"ciphertext\":\"x\",\"wrappings\":[],\"deep\":{}}}", nested(120, "[", "]"));
         let answer = json!({ "encryptedContent": answer, "inReplyTo": question["id"] });
         human.post(&at_human(&session, "/messages"), answer).await.expect(201);
-        // Whatever was taken can be read again, in every way.
+        // Everything that was accepted is readable on every route.
         for path in [at_agent(&session, "/messages?pageSize=100"), at_agent(&session, "/timeline"), "/v1/agent/sessions".to_owned()] {
             let reply = agent.raw("GET", &path, None, Vec::new()).await;
             assert_eq!(reply.status, 200, "{path}");
@@ -116,6 +116,6 @@ on_both_engines! {
         let message = agent.raw("GET", &at_agent(&session, &format!("/messages/{}", text(&question["id"]))), None, Vec::new()).await;
         assert_eq!(message.status, 200);
         let head = agent.get(&at_agent(&session, "")).await.expect(200);
-        assert_eq!(head["lastSeq"], 4 + taken, "the session, the question, what was taken, and the answer with its settling");
+        assert_eq!(head["lastSeq"], 4 + taken, "the session, the question, the accepted messages, and the answer with its settlement");
     }
 }

@@ -1,9 +1,9 @@
-//! The form of every request body: its fields, what each may hold, and wrong values for each.
+//! The schema of every request body: its fields, their types, and invalid values for each.
 
 use crate::permissions::{ROUTES, Route};
 use serde_json::Value;
 
-/// What a field of a body holds.
+/// The type of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holds {
     Text,
@@ -19,7 +19,7 @@ pub(super) enum Holds {
 
 use Holds::{Envelope, Flag, Id, List, Object, Text, Time, Whole, Word};
 
-/// The fields of a route's body; the first so many are required.
+/// The fields of a route's body; the first `required` ones are required.
 pub(super) struct Form {
     pub(super) route: &'static str,
     pub(super) required: usize,
@@ -192,7 +192,7 @@ pub(super) fn find(route: &str) -> &'static Route {
     found.unwrap_or_else(|| panic!("a row for {route}"))
 }
 
-/// JSON texts that no such field may hold.
+/// Invalid JSON values for such a field.
 pub(super) fn wrong_values(holds: Holds) -> &'static [&'static str] {
     match holds {
         Text => &["1", "true", "[]", "{}", r#""\ud800""#],
@@ -259,7 +259,7 @@ pub(super) fn nested(levels: usize, open: &str, close: &str) -> String {
 }
 
 #[test]
-fn every_body_has_its_form() {
+fn every_request_body_has_a_schema() {
     let forms: Vec<_> = FORMS.iter().map(|form| form.route.to_owned()).collect();
     for row in ROUTES.iter().filter(|row| is_form(row)) {
         let route = format!("{} {}", row.method, row.path);

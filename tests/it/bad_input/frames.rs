@@ -3,17 +3,17 @@
 use super::forms::{FORMS, nested, wrong_values};
 use super::raw::{Raw, masked};
 use super::{DEEP, KIB, still_works};
-use crate::permissions::House;
+use crate::permissions::Fixture;
 use crate::support::socket::End;
 use crate::support::{Hub, Socket, on_both_engines};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 on_both_engines! {
-    async fn frames_with_wrong_fields_get_errors_and_the_socket_lives(hub: Hub) {
-        let house = House::of(&hub).await;
-        let mut socket = hub.socket(&house.host).await;
-        let session = format!("\"sessionId\":\"{}\"", house.session);
+    async fn frames_with_invalid_fields_get_errors_and_keep_the_connection(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
+        let mut socket = hub.socket(&fixture.host).await;
+        let session = format!("\"sessionId\":\"{}\"", fixture.session);
         let mut cases: Vec<(String, &str)> = Vec::new();
         let mut add = |frame: String, named: &'static str| cases.push((frame, named));
         for bad in ["5", "null", "\"\"", "\"x\"", "[]", "{}", "true", "1e30", "\"0198f7b200007000800000000000abcd\""] {
@@ -39,7 +39,7 @@ on_both_engines! {
         add(r#"{"type":"refresh","id":7}"#.to_owned(), "token");
         let message = FORMS.iter().find(|form| form.route == "POST /v1/agent/sessions/{id}/messages").expect("a form");
         for (field, holds) in message.fields {
-            // What is no JSON to begin with is another story, below.
+            // Frames that are not JSON are tested below.
             for bad in wrong_values(*holds).iter().filter(|bad| serde_json::from_str::<Value>(bad).is_ok()) {
                 let content = if *field == "encryptedContent" { String::new() } else { "\"encryptedContent\":\"x\",".to_owned() };
                 add(format!(r#"{{"type":"send","id":7,{session},{content}"{field}":{bad}}}"#), field);
@@ -63,7 +63,7 @@ on_both_engines! {
                 wrong.push(format!("{frame}: an error naming '{named}' expected, got {reply}"));
             }
         }
-        // Frames that can't be read at all; a good one between them, since ten in a row would end it.
+        // Unreadable frames, with a valid one in between, since ten in a row close the connection.
         let deep = nested(DEEP, "[", "]");
         for bad in [
             "", " ", "{", "[]", "5", "null", "\"ping\"", "{}", r#"{"id":1}"#, r#"{"type":5}"#, r#"{"type":null}"#, r#"{"type":[]}"#, "nonsense",
@@ -80,17 +80,17 @@ on_both_engines! {
             socket.send(json!({ "type": "ping", "id": "between" })).await;
             assert_eq!(socket.expect("pong").await["id"], "between");
         }
-        // Any id is echoed as it came.
+        // Any id is echoed unchanged.
         for id in [json!("\0😀"), json!(""), json!(-1), json!(1.5), json!(u64::MAX), json!("x".repeat(1000)), Value::Null] {
             socket.send(json!({ "type": "ping", "id": id })).await;
             assert_eq!(socket.expect("pong").await["id"], id);
         }
-        // The largest numbers are just large; unknown keys and nulls are nothing.
-        let furthest = socket.subscribe(&house.session, Some(i64::MAX)).await;
+        // Large numbers are valid; unknown keys and nulls are ignored.
+        let furthest = socket.subscribe(&fixture.session, Some(i64::MAX)).await;
         assert_eq!((&furthest["reset"], &furthest["replay"]), (&json!(true), &furthest["seq"]));
-        let padded = json!({ "type": "send", "sessionId": house.session, "encryptedContent": "\0", "unknown": { "x": [] }, "priority": null, "idempotencyKey": null });
+        let padded = json!({ "type": "send", "sessionId": fixture.session, "encryptedContent": "\0", "unknown": { "x": [] }, "priority": null, "idempotencyKey": null });
         assert_eq!(socket.ask(padded).await["message"]["encryptedContent"]["ciphertext"], "\0");
-        still_works(&hub, &house).await;
+        still_works(&hub, &fixture).await;
         assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 
         for bad in [r#"{"type":"auth","id":7,"token":5}"#, r#"{"type":"auth","id":7}"#, r#"{"type":"auth","id":7,"token":"x","agent":5}"#] {
@@ -98,19 +98,19 @@ on_both_engines! {
             early.send_raw(Message::text(bad)).await;
             let reply = early.next().await;
             assert_eq!((&reply["id"], &reply["error"]["code"]), (&json!(7), &json!("VALIDATION_ERROR")), "{bad}");
-            early.send(json!({ "type": "auth", "id": 8, "token": house.host.secret() })).await;
+            early.send(json!({ "type": "auth", "id": 8, "token": fixture.host.secret() })).await;
             early.expect("hello").await;
         }
         for bad in ["a b", "\0", "ä"] {
             let mut early = Socket::try_open(&hub.anonymous()).await.expect("it opens");
-            early.send(json!({ "type": "auth", "id": 8, "token": house.host.secret(), "agent": bad })).await;
+            early.send(json!({ "type": "auth", "id": 8, "token": fixture.host.secret(), "agent": bad })).await;
             assert_eq!(early.end().await, End::Code(4401), "an agent that can't be");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bytes_that_break_the_protocol_close_the_socket() {
+async fn protocol_violations_close_the_socket() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let ping = br#"{"type":"ping","id":1}"#;
@@ -147,7 +147,7 @@ async fn bytes_that_break_the_protocol_close_the_socket() {
         let mut raw = Raw::socket(&hub, &agent).await;
         raw.send(&bytes).await;
         let closed = raw.close_code().await;
-        // Of a length that can't be, 1002 and 1009 are both true.
+        // For an impossible length, both 1002 and 1009 are correct.
         let good = if code == 0 { matches!(closed, Some(1002 | 1009)) } else { closed == Some(code) };
         if !good {
             wrong.push(format!("{what}: {code} expected, got {closed:?}"));
@@ -158,7 +158,7 @@ async fn bytes_that_break_the_protocol_close_the_socket() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_may_come_in_pieces() {
+async fn a_message_may_be_fragmented() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let mut raw = Raw::socket(&hub, &agent).await;
@@ -186,7 +186,7 @@ async fn a_message_may_come_in_pieces() {
     let (one, two) = largest.split_at(40_000);
     raw.send(&[masked(0x01, one), masked(0x80, two)].concat()).await;
     assert_eq!(raw.text().await["type"], "pong");
-    // A pong that nobody asked for is fine, and so is a goodbye.
+    // An unsolicited pong and a close frame are valid.
     raw.send(&[masked(0x8a, b"hm"), masked(0x88, &4321_u16.to_be_bytes())].concat()).await;
     assert_eq!(raw.close_code().await, Some(4321));
 }

@@ -1,4 +1,4 @@
-//! Whatever comes in, the hub answers with the contract's error, names what is wrong, and goes on.
+//! Invalid input: the hub replies with the documented error, names the invalid part, and keeps running.
 
 mod bodies;
 mod envelopes;
@@ -7,7 +7,7 @@ mod frames;
 mod raw;
 mod requests;
 
-use crate::permissions::{House, Route};
+use crate::permissions::{Fixture, Route};
 use crate::support::hub::at_agent;
 use crate::support::{Client, Hub};
 use serde_json::json;
@@ -16,7 +16,7 @@ const MIB: usize = 1024 * 1024;
 const KIB: usize = 1024;
 const DEEP: usize = 10_000;
 
-/// What was not as it should be, all of it at once.
+/// Collects all failed checks.
 #[derive(Default)]
 struct Findings {
     asked: usize,
@@ -46,25 +46,25 @@ impl Findings {
 
     #[track_caller]
     fn none(self) {
-        assert!(self.asked > 0, "nothing was asked");
+        assert!(self.asked > 0, "no request was checked");
         assert!(self.wrong.is_empty(), "{} of {}:\n{}", self.wrong.len(), self.asked, self.wrong.join("\n"));
     }
 }
 
 const INVALID: &[(u16, &str)] = &[(400, "VALIDATION_ERROR")];
 
-/// Who may call a row, or anybody where everyone may.
-fn caller(hub: &Hub, house: &House, row: &Route) -> Client {
-    house.callers(row).first().map_or_else(|| hub.anonymous(), |client| (*client).clone())
+/// A client that may call the route, or an anonymous one for public routes.
+fn caller(hub: &Hub, fixture: &Fixture, row: &Route) -> Client {
+    fixture.callers(row).first().map_or_else(|| hub.anonymous(), |client| (*client).clone())
 }
 
 async fn send(client: &Client, row: &Route, path: &str, body: impl Into<Vec<u8>>) -> crate::support::client::Reply {
     client.raw(row.method, path, Some("application/json"), body.into()).await
 }
 
-/// The hub lives and takes a message, and nobody has closed or changed the session meanwhile.
-async fn still_works(hub: &Hub, house: &House) {
+/// Checks that the hub accepts a message, and that the session was not closed or changed.
+async fn still_works(hub: &Hub, fixture: &Fixture) {
     hub.anonymous().get("/livez").await.expect(200);
     let message = json!({ "encryptedContent": "still here" });
-    house.host.post(&at_agent(&house.session, "/messages"), message).await.expect(201);
+    fixture.host.post(&at_agent(&fixture.session, "/messages"), message).await.expect(201);
 }

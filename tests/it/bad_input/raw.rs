@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A connection that speaks bytes.
+/// A raw connection.
 pub(super) struct Raw {
     pub(super) stream: TcpStream,
     pub(super) received: Vec<u8>,
@@ -38,7 +38,7 @@ impl Raw {
         raw
     }
 
-    /// The other side may have closed already; what it said is what counts.
+    /// The other side may have closed already; only its reply matters.
     pub(super) async fn send(&mut self, bytes: &[u8]) {
         let _ = timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("room in time");
     }

@@ -2,7 +2,7 @@
 
 use super::raw::Raw;
 use super::{Findings, INVALID, KIB, MIB, caller, send, still_works};
-use crate::permissions::{House, ROUTES, Route, Who};
+use crate::permissions::{Fixture, ROUTES, Route, Who};
 use crate::support::hub::{at_agent, at_human};
 use crate::support::on_both_engines;
 use hiloop::domain::SessionId;
@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 const NOT_FOUND: &[(u16, &str)] = &[(404, "NOT_FOUND")];
 
 on_both_engines! {
-    async fn ids_are_uuids_of_something(hub: Hub) {
-        let house = House::of(&hub).await;
+    async fn unknown_and_malformed_ids_are_refused(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
         let mut findings = Findings::default();
         for row in ROUTES.iter().filter(|row| row.path.contains('{')) {
-            let client = caller(&hub, &house, row);
+            let client = caller(&hub, &fixture, row);
             let parameters: Vec<_> = row.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
             for parameter in parameters {
                 let ask = async |value: &str| {
-                    let path = house.path_with(row, |name| (name == parameter).then(|| value.to_owned()));
-                    let body = house.body(&hub, row);
+                    let path = fixture.path_with(row, |name| (name == parameter).then(|| value.to_owned()));
+                    let body = fixture.body(&hub, row);
                     let kind = (!body.is_empty()).then_some("application/json");
                     client.raw(row.method, &path, kind, body.into_bytes()).await
                 };
@@ -39,16 +39,16 @@ on_both_engines! {
             }
         }
         findings.none();
-        still_works(&hub, &house).await;
+        still_works(&hub, &fixture).await;
     }
 
-    async fn queries_are_checked_by_name(hub: Hub) {
-        let house = House::of(&hub).await;
+    async fn invalid_query_parameters_are_named(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
         let mut findings = Findings::default();
         let lists = ["/humans", "/interactions", "/sessions", "/messages", "/participants", "/timeline", "/feed", "/agents", "/keys", "/spaces", "/audit", "/guest-tokens"];
         let not_whole = ["", "x", "1.5", "1e3", "0x10", "99999999999999999999", "-9223372036854775809", "%00", "%FF", "1%202", "null"];
         for row in ROUTES.iter().filter(|row| row.method == "GET" && row.path != "/") {
-            let (client, path) = (caller(&hub, &house, row), house.path(row));
+            let (client, path) = (caller(&hub, &fixture, row), fixture.path(row));
             let path = path.split('?').next().expect("a path");
             let mut bad: Vec<(&str, &str)> = Vec::new();
             let mut whole = |name, outside: &[&'static str]| {
@@ -98,9 +98,9 @@ on_both_engines! {
             if row.path.ends_with("/await") {
                 let hasty = client.with("prefer", "wait=0");
                 findings.expect("Prefer: wait=0", &hasty.get(path).await, 200);
-                // So that nothing is waited for any more.
+                // So that the long-poll ends.
                 if is_session_wait {
-                    house.human.post(&at_human(&house.session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201);
+                    fixture.human.post(&at_human(&fixture.session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201);
                 } else {
                     let settled = client.post(&path.replace("/await", "/cancel"), json!({})).await;
                     findings.expect("the cancellation", &settled, 200);
@@ -118,42 +118,42 @@ on_both_engines! {
                         findings.wrong.push(format!("{} with Last-Event-ID {bad:?}: 400 naming it expected, got {status} {body}", row.path));
                     }
                 }
-                // What a browser sends that has seen no id yet is none.
+                // An empty `Last-Event-ID` counts as absent.
                 for good in ["9223372036854775807", ""] {
                     assert_eq!(client.with("last-event-id", good).stream(path).await.status(), 200);
                 }
             }
         }
         findings.none();
-        still_works(&hub, &house).await;
+        still_works(&hub, &fixture).await;
     }
 
     async fn idempotency_keys_are_checked(hub: Hub) {
-        let house = House::of(&hub).await;
+        let fixture = Fixture::of(&hub).await;
         let mut findings = Findings::default();
         let longest = "k".repeat(255);
         let too_long = "k".repeat(256);
         let free = |row: &&Route| row.path.ends_with("/typing") || row.path.ends_with("/read") || row.path.ends_with("/password") || row.who == Who::Anyone;
         for row in ROUTES.iter().filter(|row| row.method == "POST").filter(|row| !free(row)) {
-            let path = house.path(row);
+            let path = fixture.path(row);
             for bad in ["", "a b", "ä", "a\tb", too_long.as_str()] {
-                let client = caller(&hub, &house, row).with("idempotency-key", bad);
-                let reply = send(&client, row, &path, house.body(&hub, row)).await;
+                let client = caller(&hub, &fixture, row).with("idempotency-key", bad);
+                let reply = send(&client, row, &path, fixture.body(&hub, row)).await;
                 findings.check(&format!("{} {} with Idempotency-Key {bad:.20?}", row.method, row.path), &reply, INVALID, "Idempotency-Key");
             }
         }
         let message = json!({ "encryptedContent": "x" });
-        let client = house.host.with("idempotency-key", &longest);
-        findings.expect("the longest key", &client.post(&at_agent(&house.session, "/messages"), message.clone()).await, 201);
-        let again = client.post(&at_agent(&house.session, "/messages"), message).await;
+        let client = fixture.host.with("idempotency-key", &longest);
+        findings.expect("the longest key", &client.post(&at_agent(&fixture.session, "/messages"), message.clone()).await, 201);
+        let again = client.post(&at_agent(&fixture.session, "/messages"), message).await;
         assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")));
-        client.post(&at_agent(&house.session, "/messages"), json!({ "encryptedContent": "y" })).await.expect_error(422, "IDEMPOTENCY_MISMATCH");
+        client.post(&at_agent(&fixture.session, "/messages"), json!({ "encryptedContent": "y" })).await.expect_error(422, "IDEMPOTENCY_MISMATCH");
         findings.none();
-        still_works(&hub, &house).await;
+        still_works(&hub, &fixture).await;
     }
 
-    async fn unknown_paths_and_methods_have_errors_too(hub: Hub) {
-        let house = House::of(&hub).await;
+    async fn unknown_paths_and_methods_get_error_objects(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
         let mut findings = Findings::default();
         let methods = ["GET", "POST", "PUT", "PATCH", "DELETE"];
         for path in [
@@ -163,16 +163,16 @@ on_both_engines! {
             "/v1/ws/", "/livez/", "/index.html%00", "/.git/config", "/assets/", "/assets/../Cargo.toml",
         ] {
             for method in methods {
-                for client in [&hub.anonymous(), &house.owner] {
+                for client in [&hub.anonymous(), &fixture.owner] {
                     findings.check(&format!("{method} {path}"), &client.raw(method, path, None, Vec::new()).await, NOT_FOUND, "");
                 }
             }
         }
         for row in ROUTES {
-            let path = house.path(row);
+            let path = fixture.path(row);
             let known: Vec<_> = ROUTES.iter().filter(|other| other.path == row.path).map(|other| other.method).collect();
             for method in methods.iter().chain(&["TRACE", "BREW"]).filter(|method| !known.contains(method)) {
-                for client in [&hub.anonymous(), &house.owner] {
+                for client in [&hub.anonymous(), &fixture.owner] {
                     let reply = client.raw(method, &path, None, Vec::new()).await;
                     findings.check(&format!("{method} {}", row.path), &reply, &[(405, "METHOD_NOT_ALLOWED")], "");
                 }
@@ -187,14 +187,14 @@ on_both_engines! {
             (vec![("connection", "upgrade"), ("upgrade", "h2c")], "another protocol"),
             (vec![("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "8")], "an old version"),
         ] {
-            let client = headers.into_iter().fold(house.host.clone(), |client, (name, value)| client.with(name, value));
+            let client = headers.into_iter().fold(fixture.host.clone(), |client, (name, value)| client.with(name, value));
             let reply = client.get("/v1/ws").await;
-            // Who speaks another version is told which one the hub speaks (RFC 6455 section 4.4).
+            // The error for another version names the supported one (RFC 6455 section 4.4).
             let status = if what == "an old version" { 426 } else { 400 };
             findings.check(&format!("GET /v1/ws with {what}"), &reply, &[(status, "VALIDATION_ERROR")], "");
             assert_eq!(reply.header("sec-websocket-version"), (status == 426).then_some("13"), "{what}");
         }
-        // What the hub itself makes of a page's path is no error. Files are there to be read, and for nothing else.
+        // Paths of the page are valid, but only for reads.
         for path in ["/", "/index.html", "/docs", "/docs/", "/docs/start.js"] {
             for method in ["GET", "HEAD"] {
                 assert_eq!(hub.anonymous().raw(method, path, None, Vec::new()).await.status, 200, "{method} {path}");
@@ -206,44 +206,44 @@ on_both_engines! {
             }
         }
         findings.none();
-        still_works(&hub, &house).await;
+        still_works(&hub, &fixture).await;
     }
 
     async fn every_reply_has_a_request_id(hub: Hub) {
-        let house = House::of(&hub).await;
+        let fixture = Fixture::of(&hub).await;
         let longest = "i".repeat(128);
         for given in ["req-42", "0198f7b2-0000-7000-8000-000000000000", "!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~", longest.as_str()] {
             for (client, path, status) in [
-                (&house.host, "/v1/agent/me", 200),
+                (&fixture.host, "/v1/agent/me", 200),
                 (&hub.anonymous(), "/v1/agent/me", 401),
-                (&house.host, "/v1/manage/keys", 403),
-                (&house.host, "/v1/agent/sessions/x", 400),
-                (&house.host, "/nothing", 404),
-                (&house.host, "/livez", 200),
+                (&fixture.host, "/v1/manage/keys", 403),
+                (&fixture.host, "/v1/agent/sessions/x", 400),
+                (&fixture.host, "/nothing", 404),
+                (&fixture.host, "/livez", 200),
             ] {
                 let reply = client.with("x-request-id", given).get(path).await;
                 assert_eq!((reply.status, reply.header("x-request-id")), (status, Some(given)));
             }
-            let reply = house.host.with("x-request-id", given).raw("POST", "/v1/agent/sessions", Some("application/json"), b"{".to_vec()).await;
+            let reply = fixture.host.with("x-request-id", given).raw("POST", "/v1/agent/sessions", Some("application/json"), b"{".to_vec()).await;
             assert_eq!((reply.status, reply.header("x-request-id")), (400, Some(given)));
-            let reply = house.host.with("x-request-id", given).raw("DELETE", "/v1/agent/me", None, Vec::new()).await;
+            let reply = fixture.host.with("x-request-id", given).raw("DELETE", "/v1/agent/me", None, Vec::new()).await;
             assert_eq!((reply.status, reply.header("x-request-id")), (405, Some(given)));
         }
-        // One that would make a mess of a log is replaced.
+        // An id that is unsafe for a log is replaced.
         let too_long = "i".repeat(5000);
         for bad in ["", "a b", "a\tb", "ä", too_long.as_str()] {
-            let reply = house.host.with("x-request-id", bad).get("/v1/agent/me").await;
+            let reply = fixture.host.with("x-request-id", bad).get("/v1/agent/me").await;
             let made = reply.header("x-request-id").expect("an id").to_owned();
             assert!(reply.status == 200 && made != bad && made.len() >= 8 && made.is_ascii(), "{made}");
         }
-        let (one, two) = (house.host.get("/livez").await, house.host.get("/livez").await);
+        let (one, two) = (fixture.host.get("/livez").await, fixture.host.get("/livez").await);
         assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
     }
 
-    async fn floods_and_broken_requests_leave_the_hub_alone(hub: Hub) {
-        let house = House::of(&hub).await;
+    async fn malformed_requests_and_floods_do_not_harm_the_hub(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
         let many = |count: usize| (0..count).map(|i| format!("X-Flood-{i}: {i}\r\n")).collect::<String>();
-        let key = house.host.secret();
+        let key = fixture.host.secret();
         let me = |extra: &str| format!("GET /v1/agent/me HTTP/1.1\r\nHost: hub\r\nConnection: close\r\nX-API-Key: {key}\r\n{extra}\r\n");
         for (what, request, allowed) in [
             ("fifty headers", me(&many(50)), &["200"][..]),
@@ -263,11 +263,11 @@ on_both_engines! {
             while raw.more().await {}
             let reply = String::from_utf8_lossy(&raw.received).into_owned();
             let status = reply.split(' ').nth(1).unwrap_or_default();
-            // A connection that was cut while the flood still came in has no reply to read.
+            // A connection that was closed during the flood has no reply.
             let cut = reply.is_empty() && request.len() > 64 * KIB;
             assert!(cut || allowed.contains(&status), "{what}: {allowed:?} expected, got {reply:.300}");
         }
-        // Bodies that never come, or come cut off.
+        // Missing and truncated bodies.
         for cut in [
             format!("POST /v1/agent/sessions HTTP/1.1\r\nHost: hub\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"),
             format!("POST /v1/agent/sessions HTTP/1.1\r\nHost: hub\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
@@ -276,10 +276,10 @@ on_both_engines! {
             raw.send(cut.as_bytes()).await;
             drop(raw);
         }
-        // Many headers of the hub's own, twice and at odds.
-        let both = house.host.with("x-api-key", house.manager.secret()).with("authorization", "Bearer x").with("x-hiloop", "a").with("x-hiloop", "b");
+        // Duplicated and contradictory headers.
+        let both = fixture.host.with("x-api-key", fixture.manager.secret()).with("authorization", "Bearer x").with("x-hiloop", "a").with("x-hiloop", "b");
         assert!(both.get("/v1/agent/me").await.status < 500);
-        still_works(&hub, &house).await;
-        assert_eq!(house.host.get("/v1/agent/sessions").await.expect(200)["total"], 1, "half a body opens no session");
+        still_works(&hub, &fixture).await;
+        assert_eq!(fixture.host.get("/v1/agent/sessions").await.expect(200)["total"], 1, "half a body opens no session");
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 
 #[tokio::test]
-async fn what_is_made_beside_the_api_stands_in_the_audit_log() {
+async fn changes_of_the_command_line_are_audited() {
     let folder = tempdir().expect("a folder");
     let hub = Process::start(folder.path(), FREE_PORT);
     let entries = async |key: &str| {
@@ -50,7 +50,7 @@ async fn what_is_made_beside_the_api_stands_in_the_audit_log() {
 }
 
 #[tokio::test]
-async fn keys_are_printed_alone_and_work() {
+async fn a_created_key_is_printed_alone_and_is_valid() {
     let folder = tempdir().expect("a folder");
     let hub = Process::start(folder.path(), FREE_PORT);
     let create = |args: &[&str]| run(hiloop(folder.path()).args(["keys", "create"]).args(args));
@@ -91,7 +91,7 @@ async fn keys_are_printed_alone_and_work() {
 }
 
 #[tokio::test]
-async fn a_key_made_before_the_first_start_works_after_it() {
+async fn a_key_created_before_the_first_start_is_valid() {
     let folder = tempdir().expect("a folder");
     let key = run(hiloop(folder.path()).args(["keys", "create", "--permission", "manage"]));
     let key = line(&key).to_owned();
@@ -100,7 +100,7 @@ async fn a_key_made_before_the_first_start_works_after_it() {
 }
 
 #[tokio::test]
-async fn humans_are_made_with_a_password_or_a_link() {
+async fn humans_are_created_with_a_password_or_a_setup_link() {
     let folder = tempdir().expect("a folder");
     let hub = Process::start(folder.path(), FREE_PORT);
     let create = |args: &[&str]| {
@@ -129,7 +129,7 @@ async fn humans_are_made_with_a_password_or_a_link() {
 }
 
 #[tokio::test]
-async fn a_token_is_printed_alone_and_holds_as_long_as_asked() {
+async fn a_token_is_printed_alone_and_has_the_requested_lifetime() {
     let folder = tempdir().expect("a folder");
     let hub = Process::start(folder.path(), FREE_PORT);
     let email = printed(&hub, "e-mail").to_owned();
@@ -164,7 +164,7 @@ async fn a_token_is_printed_alone_and_holds_as_long_as_asked() {
 }
 
 #[test]
-fn a_bad_jwt_secret_is_refused_by_every_command_that_would_use_it() {
+fn an_invalid_jwt_secret_is_refused_by_every_command() {
     let folder = tempdir().expect("a folder");
     assert!(run(hiloop(folder.path()).args(["humans", "create", "--email", "a@b.c", "--name", "A"])).status.success());
     let output = run(hiloop(folder.path()).args(["token", "--email", "a@b.c"]).env("HILOOP_JWT_SECRET", "short"));
@@ -172,7 +172,7 @@ fn a_bad_jwt_secret_is_refused_by_every_command_that_would_use_it() {
 }
 
 #[test]
-fn migrate_makes_the_store_and_may_be_repeated() {
+fn migrate_creates_the_store_and_is_idempotent() {
     let folder = tempdir().expect("a folder");
     for url in [format!("sqlite://{}/new/deep/hub.db", folder.path().display()), postgres::new_database()] {
         for _ in 0..2 {
@@ -189,7 +189,7 @@ fn migrate_makes_the_store_and_may_be_repeated() {
 }
 
 #[test]
-fn people_are_made_on_the_command_line_beside_an_outside_issuer() {
+fn humans_can_be_created_with_an_external_issuer_configured() {
     let folder = tempfile::tempdir().expect("a folder");
     let command = |args: &[&str]| {
         let mut command = hiloop(folder.path());

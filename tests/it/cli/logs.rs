@@ -44,7 +44,7 @@ impl Recorded {
         String::from_utf8_lossy(&fs::read(self.path(name)).expect("a file")).into_owned()
     }
 
-    /// SIGTERM; everything that it ever printed.
+    /// Sends SIGTERM; returns its whole output.
     pub fn end(mut self) -> String {
         let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success());
@@ -67,7 +67,7 @@ impl Drop for Recorded {
     }
 }
 
-/// Everything that a hub is told in confidence, in one long story; what must not be found in its output.
+/// Uses every kind of secret; returns the values that must not be in the output.
 async fn tell_secrets(base: &str, key: &str, email: &str, password: &str) -> Vec<(&'static str, String)> {
     let anonymous = Client::anonymous(base);
     let owner = anonymous.with("x-api-key", key);
@@ -126,7 +126,7 @@ async fn tell_secrets(base: &str, key: &str, email: &str, password: &str) -> Vec
     let unknown = format!("hlp_{}", "0123456789abcdef".repeat(4));
     anonymous.with("x-api-key", &unknown).get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
     secrets.push(("an unknown key", unknown));
-    // Never by the URL; but who puts one there must not find it in a log either.
+    // Not supported in the URL; still, a secret in a URL must not be logged.
     let careless = format!("/v1/agent/me?token={}", text(&made["apiKey"]));
     anonymous.get(&careless).await.expect_error(401, "UNAUTHORIZED");
     for path in [
@@ -213,25 +213,25 @@ async fn keeps_secrets(url: &str, folder: &Path, format: &str) {
         if let Some(at) = output.find(&secret) {
             let line = output[..at].rfind('\n').map_or(0, |at| at + 1);
             let shown: String = output[line..].chars().take(400).collect();
-            panic!("{what} stands in the log: {shown}");
+            panic!("{what} was logged: {shown}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_stands_in_the_log_on_sqlite() {
+async fn secrets_are_not_logged_on_sqlite() {
     let folder = tempdir().expect("a folder");
     keeps_secrets(&format!("sqlite://{}/hub.db", folder.path().display()), folder.path(), "text").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_stands_in_the_log_on_postgres() {
+async fn secrets_are_not_logged_on_postgres() {
     let folder = tempdir().expect("a folder");
     keeps_secrets(&postgres::new_database(), folder.path(), "json").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_request_has_its_line_with_its_id() {
+async fn each_request_is_logged_with_its_id() {
     let folder = tempdir().expect("a folder");
     let url = format!("sqlite://{}/hub.db", folder.path().display());
     let (hub, base) = Recorded::start(

@@ -1,4 +1,4 @@
-//! The program as its operators meet it: the command line, its settings, what it prints and what it never does.
+//! The program: the command line, its settings and its output.
 
 mod commands;
 mod logs;
@@ -31,7 +31,7 @@ pub fn run_with_input(command: &mut Command, input: impl Into<Stdio>) -> Output 
         Ok(output) => output.expect("its output"),
         Err(_) => {
             let killed = Command::new("kill").args(["-KILL", &pid]).status().expect("kill runs");
-            panic!("it goes on and on until it is killed ({killed})");
+            panic!("it does not end by itself ({killed})");
         }
     }
 }
@@ -64,7 +64,7 @@ pub fn failed(output: &Output, what: &str) {
     assert_eq!(out(output), "", "{what}");
 }
 
-/// What stands behind a label in what a first start prints.
+/// The value after a label in the output of a first start.
 pub fn printed<'a>(hub: &'a Process, label: &str) -> &'a str {
     let line = hub.output.lines().find(|line| line.trim_start().starts_with(label));
     line.and_then(|line| line.split_whitespace().last()).unwrap_or_else(|| panic!("{label} in {:?}", hub.output))

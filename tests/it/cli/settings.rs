@@ -7,7 +7,7 @@ use std::fs;
 use tempfile::tempdir;
 
 #[test]
-fn every_setting_is_a_flag_that_help_lists_without_secrets() {
+fn help_lists_every_setting_without_secret_values() {
     let folder = tempdir().expect("a folder");
     let (secret, password) = ("s3cr3t-".repeat(6), "pa55w0rd");
     let output = run(hiloop(folder.path())
@@ -43,7 +43,7 @@ fn every_setting_is_a_flag_that_help_lists_without_secrets() {
 }
 
 #[test]
-fn a_bad_setting_is_named_in_one_line_before_anything_listens() {
+fn an_invalid_setting_fails_the_start_with_one_line() {
     let folder = tempdir().expect("a folder");
     for (setting, value) in [
         ("HILOOP_LISTEN", "nowhere"),
@@ -88,7 +88,7 @@ fn a_bad_setting_is_named_in_one_line_before_anything_listens() {
 
 /// Composing tools pass on what is not set as an empty value.
 #[tokio::test]
-async fn an_empty_value_is_none() {
+async fn an_empty_value_counts_as_unset() {
     let folder = tempdir().expect("a folder");
     let mut command = hiloop(folder.path());
     for setting in [

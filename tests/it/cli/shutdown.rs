@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_ends_everything_within_the_grace_time() {
+async fn sigterm_ends_all_connections_within_the_grace_period() {
     let folder = tempdir().expect("a folder");
     let mut hub = Process::start(folder.path(), FREE_PORT);
     let owner = hub.owner();
@@ -20,7 +20,7 @@ async fn sigterm_ends_everything_within_the_grace_time() {
     let asked = owner.post(&at_agent(&session, "/messages"), body).await.expect(201);
     let mut socket = Socket::open(&owner).await;
     socket.subscribe(&session, None).await;
-    // A long-poll that is under way; one more message tells that the hub has taken what came before it.
+    // A pending long-poll; the reply to a later message shows that the hub has received it.
     let path = at_agent(&session, &format!("/messages/{}/await?timeout=55", text(&asked["id"])));
     let waiter = {
         let owner = owner.clone();
@@ -36,14 +36,14 @@ async fn sigterm_ends_everything_within_the_grace_time() {
     socket.find("goaway").await;
     assert_eq!(socket.end().await, End::Code(1001));
     while let Ok(Some(_)) = stream.chunk().await {}
-    // What was acknowledged is there after it.
+    // Acknowledged messages are stored.
     let hub = Process::start(folder.path(), FREE_PORT);
     let client = Client { base: hub.base.clone(), ..owner };
     assert_eq!(client.get(&at_agent(&session, "/messages")).await.expect(200)["data"], json!([asked]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_never_finishes_does_not_hold_up_the_end() {
+async fn an_unfinished_request_does_not_delay_shutdown() {
     use tokio::io::AsyncWriteExt as _;
     let folder = tempdir().expect("a folder");
     let mut hub =

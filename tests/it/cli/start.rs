@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use tempfile::tempdir;
 
 #[tokio::test]
-async fn a_first_start_prints_secrets_that_work_and_a_second_none() {
+async fn only_the_first_start_prints_secrets() {
     let folder = tempdir().expect("a folder");
     let mut hub = Process::start(folder.path(), FREE_PORT);
     let chat = printed(&hub, "chat").to_owned();
@@ -27,7 +27,7 @@ async fn a_first_start_prints_secrets_that_work_and_a_second_none() {
     let spaces = owner.get("/v1/manage/spaces").await.expect(200);
     assert_eq!((&spaces["total"], &spaces["data"][0]["name"]), (&json!(1), &json!("default")));
     let (email, password) = (printed(&hub, "e-mail").to_owned(), printed(&hub, "password").to_owned());
-    assert!(password.len() >= 16, "a password that nobody guesses: {password}");
+    assert!(password.len() >= 16, "a random password: {password}");
     let tokens = login(&hub, &email, &password).await;
     let human = bearer(&hub, text(&tokens["accessToken"]));
     let me = human.get("/v1/human/me").await.expect(200);
@@ -45,7 +45,7 @@ async fn a_first_start_prints_secrets_that_work_and_a_second_none() {
     let found = api_key(&hub, &key).get(&at_agent(text(&session["id"]), "/messages")).await.expect(200);
     assert_eq!(found["data"], json!([said]));
     login(&hub, &email, &password).await;
-    // Tokens of before still hold: the secret behind them is kept.
+    // Earlier tokens are still valid: their secret is stored.
     let human = bearer(&hub, text(&tokens["accessToken"]));
     assert_eq!(human.get("/v1/human/me").await.expect(200)["id"], me["id"]);
     let kept = human.get(&at_human(text(&session["id"]), "")).await.expect(200);
@@ -65,7 +65,7 @@ async fn two_stores_have_different_secrets() {
 }
 
 #[tokio::test]
-async fn it_starts_on_postgres_and_finds_everything_again() {
+async fn a_restart_on_postgres_keeps_the_data() {
     let folder = tempdir().expect("a folder");
     let url = postgres::new_database();
     let start = || Process::spawn(hiloop(folder.path()).env("DATABASE_URL", &url).env("HILOOP_LISTEN", FREE_PORT));
@@ -79,7 +79,7 @@ async fn it_starts_on_postgres_and_finds_everything_again() {
 }
 
 #[test]
-fn serve_is_what_it_does_unless_told_otherwise() {
+fn serve_is_the_default_command() {
     let folder = tempdir().expect("a folder");
     let hub = Process::spawn(hiloop(folder.path()).args(["serve", "--listen", FREE_PORT]));
     assert!(hub.output.contains("listening on"));
@@ -89,7 +89,7 @@ fn serve_is_what_it_does_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn the_space_of_an_outside_issuer_is_made_at_the_start() {
+async fn the_space_of_an_external_issuer_is_created_at_start() {
     let folder = tempdir().expect("a folder");
     let secret = "a secret that is long enough for both sides";
     let start = |space: &str| {
@@ -106,7 +106,7 @@ async fn the_space_of_an_outside_issuer_is_made_at_the_start() {
         let token = format!("Bearer {token}");
         Client::anonymous(&hub.base).with("authorization", &token).get("/v1/human/me").await.expect(200);
     };
-    // The first start still shows its secrets, whichever space it is.
+    // The first start prints the secrets regardless of the space of the issuer.
     let mut hub = Process::spawn(&mut start("default"));
     let key = printed(&hub, "API key").to_owned();
     come_in(&hub, "one@example.org").await;
@@ -133,9 +133,9 @@ async fn the_space_of_an_outside_issuer_is_made_at_the_start() {
 }
 
 #[tokio::test]
-async fn nobody_can_connect_before_there_is_somebody_to_answer() {
+async fn the_port_refuses_connections_until_the_hub_is_ready() {
     let folder = tempdir().expect("a folder");
-    // A database that takes connections and says nothing.
+    // A database that accepts connections and never replies.
     let silent = tokio::net::TcpListener::bind(FREE_PORT).await.expect("a port");
     let url = format!("postgres://hub@{}/hub", silent.local_addr().expect("an address"));
     let (listen, metrics) = (Port::reserve(), Port::reserve());
@@ -144,7 +144,7 @@ async fn nobody_can_connect_before_there_is_somebody_to_answer() {
     let mut hub = command.env("HILOOP_METRICS_LISTEN", metrics.address()).spawn().expect("the hub starts");
     let asked = timeout(PATIENCE, silent.accept()).await.expect("in time").expect("a connection");
     for port in [listen, metrics] {
-        let refused = tokio::net::TcpStream::connect(port.address()).await.expect_err("nobody listens");
+        let refused = tokio::net::TcpStream::connect(port.address()).await.expect_err("the port is closed");
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     }
     hub.kill().expect("it ends");
@@ -153,7 +153,7 @@ async fn nobody_can_connect_before_there_is_somebody_to_answer() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named_before_the_store_is_touched() {
+fn a_port_in_use_fails_the_start_before_the_store_is_opened() {
     let folder = tempdir().expect("a folder");
     let taken = TcpListener::bind(FREE_PORT).expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
@@ -164,7 +164,7 @@ fn a_port_that_is_taken_is_named_before_the_store_is_touched() {
 }
 
 #[test]
-fn a_metrics_port_that_is_taken_is_named_too() {
+fn a_metrics_port_in_use_fails_the_start() {
     let folder = tempdir().expect("a folder");
     let taken = TcpListener::bind(FREE_PORT).expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
@@ -175,7 +175,7 @@ fn a_metrics_port_that_is_taken_is_named_too() {
 }
 
 #[test]
-fn a_database_that_is_not_there_is_named_in_one_line() {
+fn an_unavailable_database_fails_the_start_with_one_line() {
     let folder = tempdir().expect("a folder");
     let free = Port::reserve();
     let url = format!("postgres://hub:pa55w0rd@{}/hub", free.address());
@@ -189,7 +189,7 @@ fn a_database_that_is_not_there_is_named_in_one_line() {
 }
 
 #[tokio::test]
-async fn it_starts_again_when_its_first_space_is_deactivated() {
+async fn the_hub_starts_with_its_first_space_deactivated() {
     let folder = tempdir().expect("a folder");
     let mut hub = Process::start(folder.path(), FREE_PORT);
     let first = hub.owner().get("/v1/agent/me").await.expect(200);

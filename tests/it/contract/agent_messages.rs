@@ -62,9 +62,9 @@ on_every_deployment! {
         let waiter = (agent.clone(), at_agent(&session, "/await?timeout=55"));
         let waiter = tokio::spawn(async move { waiter.0.get(&waiter.1).await.expect(200) });
         let said = human.post(&at_human(&session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201);
-        let heard = waiter.await.expect("no panic");
-        is_message(&heard["message"]);
-        assert_eq!((&heard["message"], &heard["lastSeq"]), (&said, &said["seq"]));
+        let awaited = waiter.await.expect("no panic");
+        is_message(&awaited["message"]);
+        assert_eq!((&awaited["message"], &awaited["lastSeq"]), (&said, &said["seq"]));
         let after = agent.get(&at_agent(&session, &format!("/await?after={}&timeout=0", said["seq"]))).await.expect(200);
         assert_eq!(after["message"], Value::Null);
     }

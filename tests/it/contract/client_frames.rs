@@ -169,10 +169,10 @@ on_every_deployment! {
         let mut socket = hub.socket(&agent).await;
         // No reply, whether subscribed or not.
         for typing in [true, false] {
-            let told = until_frame(&mut watcher, "typing", async || {
+            let notice = until_frame(&mut watcher, "typing", async || {
                 socket.send(json!({ "type": "typing", "sessionId": session, "typing": typing })).await;
             });
-            assert_eq!(told.await["typing"], typing);
+            assert_eq!(notice.await["typing"], typing);
         }
         socket.expect_none("typing").await;
         refused(&mut socket, json!({ "type": "typing", "sessionId": UNKNOWN, "typing": true }), "NOT_FOUND").await;
@@ -185,7 +185,7 @@ on_every_deployment! {
         say(&agent, &session, "x").await;
         let mut socket = hub.socket(&human).await;
         socket.send(json!({ "type": "read", "sessionId": session, "seq": 2 })).await;
-        // Frames of a socket are taken in their order, so that a reply tells of what stood before it.
+        // Frames of a socket are processed in order, so that a reply shows that the earlier ones were processed.
         assert_eq!(socket.ask(json!({ "type": "ping" })).await["type"], "pong");
         assert_eq!(human.get("/v1/human/feed").await.expect(200)["data"][0]["unreadCount"], 0);
         refused(&mut socket, json!({ "type": "read", "sessionId": session, "seq": -1 }), "VALIDATION_ERROR").await;
@@ -199,7 +199,7 @@ on_every_deployment! {
         assert_eq!(socket.expect("pong").await, json!({ "type": "pong", "id": "p" }));
     }
 
-    async fn anything_wrong(hub: Deployment) {
+    async fn invalid_frames(hub: Deployment) {
         let mut socket = hub.socket(&hub.agent("agent").await).await;
         refused(&mut socket, json!({ "type": "nope" }), "VALIDATION_ERROR").await;
         for bad in ["nonsense", "[]", "{}", "{\"id\":1}", "{\"type\":7}", "\"ping\"", "", "{\"type\":\"ping\""] {

@@ -10,10 +10,10 @@ use serde_json::json;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 
-/// Longer than a busy machine keeps a client from answering.
+/// Longer than a reply of a client takes on a busy machine.
 const PONG_WITHIN: Duration = Duration::from_secs(3);
 
-/// Sockets with little patience. No setting offers this; the times themselves are fixed by the contract.
+/// Sockets with short timeouts. Not a setting; the contract fixes the real values.
 fn impatient(config: &mut Config) {
     config.sockets.heartbeat = Duration::from_millis(300);
     config.sockets.pong_within = PONG_WITHIN;
@@ -53,7 +53,7 @@ on_every_deployment! {
     async fn code_4502_heartbeat_missed(kind: Kind) {
         let hub = kind.alone(&[], impatient).await;
         let agent = hub.agent("agent").await;
-        // Who reads answers pings by itself and stays; who does nothing at all is closed, the frame still waiting.
+        // A client that reads answers pings automatically and stays connected; one that does not read is closed.
         let mut living = hub.socket(&agent).await;
         let mut silent = hub.socket(&agent).await;
         let quiet = tokio::time::timeout(PONG_WITHIN * 3 / 2, living.next_or_end()).await;

@@ -111,7 +111,7 @@ on_every_deployment! {
         let body = json!({ "token": setup.trim(), "password": password });
         Client::anonymous(&hub.base).post("/v1/auth/setup", body).await.expect(200);
         failed(&run(&mut command(&["humans", "create", "--email", "nobody", "--name", "N"])), "--email");
-        // The role, and a password that no list of processes shows.
+        // The role, and a password that is not visible in process lists.
         let typed = folder.path().join("password");
         std::fs::write(&typed, format!("{password}\nnot this\n")).expect("a file");
         let mut create = command(&["humans", "create", "--email", "c@example.org", "--name", "C", "--role", "Admin", "--password-stdin"]);
@@ -134,7 +134,7 @@ on_every_deployment! {
             assert_eq!(me["email"], json!(email));
         }
         failed(&run(&mut command(&["token", "--email", "nobody@example.org"])), "--email");
-        // An address that stands in several spaces needs the space.
+        // An address in several spaces requires the space.
         hub.owner().post("/v1/manage/spaces", json!({ "name": "second" })).await.expect(201);
         let twin = run(&mut command(&["humans", "create", "--email", &email, "--name", "Twin", "--space", "second"]));
         assert!(twin.status.success(), "{twin:?}");
@@ -162,7 +162,7 @@ on_every_deployment! {
         let human = bearer(&hub, line(&token));
         let demo = command(&["demo", "--url", &hub.base, "--pace", "0"]).stdout(Stdio::null()).spawn();
         let _demo = Running(demo.expect("it runs"));
-        // It opens a session and talks to whoever opens the chat.
+        // It opens a session with the humans of the space.
         let session = crate::support::eventually("a session", async || {
             let page = human.get("/v1/human/sessions").await.expect(200);
             page["data"][0]["id"].as_str().map(str::to_owned)

@@ -18,7 +18,7 @@ fn keys(value: &Value, found: &mut Vec<String>) {
 on_every_deployment! {
     async fn json_with_camel_case_keys(hub: Deployment) {
         let agent = hub.agent("agent").await;
-        // Keys that nobody knows are ignored.
+        // Unknown keys are ignored.
         let session = open(&agent, json!({ "title": "T", "nobodyKnows": { "this": ["key"] }, "lastSeq": 7 })).await;
         assert_eq!((&session["title"], &session["lastSeq"]), (&json!("T"), &json!(1)));
         // Absent optional fields are returned as null, not left out.
@@ -157,7 +157,7 @@ on_every_deployment! {
         assert_eq!((other.status, other.header("idempotent-replayed")), (201, None));
         let elsewhere = keyed.post(SESSIONS, json!({})).await;
         assert_eq!((elsewhere.status, elsewhere.header("idempotent-replayed")), (201, None));
-        // What settles takes one too.
+        // Routes that settle accept a key too.
         let asked = ask(&agent, &session).await;
         let response = json!({ "encryptedContent": "!", "inReplyTo": asked["id"] });
         let human = human.with("idempotency-key", "answer");
@@ -165,7 +165,7 @@ on_every_deployment! {
         let first = human.post(&at, response.clone()).await.expect(201);
         let again = human.post(&at, response).await;
         assert_eq!((again.header("idempotent-replayed"), &again.body), (Some("true"), &first));
-        // And what makes things of the directory, with the secret that is shown once.
+        // And routes that create entries of the directory, with their secret in the reply.
         let keyed = hub.manager.with("idempotency-key", "a-key");
         let first = keyed.post("/v1/manage/keys", json!({ "permission": "agent" })).await.expect(201);
         let again = keyed.post("/v1/manage/keys", json!({ "permission": "agent" })).await;

@@ -1,4 +1,4 @@
-//! Section 3: content that the hub carries and never reads, and the directory of public keys.
+//! Section 3: encrypted content, which is opaque to the hub, and the directory of public keys.
 
 use crate::support::hub::{SESSIONS, at_agent, at_human, open, say, text};
 use crate::support::keys::{Keys, publish};
@@ -7,7 +7,7 @@ use crate::support::{Deployment, on_every_deployment};
 use serde_json::{Value, json};
 
 on_every_deployment! {
-    async fn an_object_comes_back_as_it_was_sent(hub: Deployment) {
+    async fn an_object_is_returned_unchanged(hub: Deployment) {
         let agent = hub.agent("agent").await;
         // Any Unicode, NUL included; further keys, in their order.
         let envelope = json!({
@@ -70,7 +70,7 @@ on_every_deployment! {
                 "scheme": "hpke", "ciphertext": "AAAA",
                 "wrappings": [{ "recipientId": "r", "recipientKeyId": "k", "senderKeyId": "s", "enc": "AA==", "wrappedKey": "AA==" }],
             }),
-            json!({ "scheme": "nobody knows it", "ciphertext": "not base64", "wrappings": [{}] }),
+            json!({ "scheme": "unknown scheme", "ciphertext": "not base64", "wrappings": [{}] }),
         ] {
             let said = agent.post(&at_agent(&id, "/messages"), json!({ "encryptedContent": envelope })).await.expect(201);
             let seen = human.get(&at_human(&id, &format!("/messages/{}", text(&said["id"])))).await.expect(200);

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _};
 
-/// Does something to the database behind the hub's back.
+/// Changes the database directly.
 async fn sabotage(kind: Kind, url: &str, sql: &str) {
     match kind {
         Kind::Sqlite => {
@@ -74,7 +74,7 @@ on_every_deployment! {
         let session = hub.session(&agent).await;
         agent.get(&at_agent(UNKNOWN, "")).await.expect_error(404, "NOT_FOUND");
         agent.get("/v1/nowhere").await.expect_error(404, "NOT_FOUND");
-        // Another tenant's and another agent's are not there either: never 403.
+        // Resources of another space or agent are 404, never 403.
         let stranger = hub.other_space().await;
         stranger.get(&at_agent(&session, "")).await.expect_error(404, "NOT_FOUND");
         hub.agent("agent").await.get(&at_agent(&session, "")).await.expect_error(404, "NOT_FOUND");
@@ -134,7 +134,7 @@ on_every_deployment! {
     }
 
     async fn status_409_idempotency_in_flight(hub: Deployment) {
-        // Whoever comes second gets the first reply or is told that it is under way; never a second message.
+        // The second request gets the first reply or 409; never a second message.
         let agent = hub.agent("agent").await.with("idempotency-key", "race");
         let session = hub.session(&hub.agent("space").await).await;
         let path = at_agent(&session, "/messages");
@@ -184,7 +184,7 @@ on_every_deployment! {
     async fn status_429_rate_limited(kind: Kind) {
         let hub = kind.alone(&["--rate-limit", "5/s"], |_| {}).await;
         let agent = hub.agent("agent").await;
-        // Even behind a balancer each node lets no more than a burst through.
+        // Behind a load balancer, each node allows at most a burst.
         let replies = join_all((0..60).map(|_| agent.get("/v1/agent/me"))).await;
         let refused: Vec<_> = replies.into_iter().filter(|reply| reply.status != 200).collect();
         assert!(!refused.is_empty());
@@ -207,8 +207,8 @@ on_every_deployment! {
         assert_eq!(reply.header("x-request-id"), Some("to-find-it"));
         let error = reply.expect_error(500, "INTERNAL");
         has_keys(&error, "code message");
-        let told = text(&error["message"]).to_lowercase();
-        assert!(!["messages", "table", "sql", "relation", "elsewhere"].iter().any(|word| told.contains(word)), "{told}");
+        let shown = text(&error["message"]).to_lowercase();
+        assert!(!["messages", "table", "sql", "relation", "elsewhere"].iter().any(|word| shown.contains(word)), "{shown}");
     }
 
     async fn status_503_unavailable(kind: Kind) {
@@ -219,14 +219,14 @@ on_every_deployment! {
         let body = json!({ "encryptedContent": "x" });
         let url = hub.database_url();
         let error = if kind == Kind::Sqlite {
-            // Somebody else holds the file for longer than the hub waits.
+            // Another program locks the file for longer than the hub waits.
             let mut other = sqlx::SqliteConnection::connect(url).await.expect("the database");
             other.execute("BEGIN IMMEDIATE").await.expect("it is held");
             let reply = agent.post(&path, body.clone()).await;
             other.execute("ROLLBACK").await.expect("it is free");
             reply
         } else {
-            // The server throws everybody out and lets nobody in.
+            // The server closes all connections and refuses new ones.
             let (server, name) = database(url);
             sabotage(kind, &server, &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")).await;
             let all = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");

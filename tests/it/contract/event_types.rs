@@ -34,7 +34,7 @@ on_every_deployment! {
         let agent = hub.agent("agent").await;
         let me = agent.get("/v1/agent/me").await.expect(200);
         let session = hub.session(&agent).await;
-        // Written at once from many sides, and still 1, 2, 3 … in commit order.
+        // Concurrent writes get 1, 2, 3 … in commit order.
         join_all((0..20).map(|index| {
             let (agent, session) = (agent.clone(), session.clone());
             async move { say(&agent, &session, &format!("{index}")).await }
@@ -167,7 +167,7 @@ on_every_deployment! {
         ]);
         assert_eq!((&events[2]["data"]["message"], &response["inReplyTo"]), (&response, &asked["id"]));
         assert_eq!(events[2]["at"], events[3]["at"]);
-        // A loser's answer leaves nothing behind.
+        // A losing answer is not stored.
         let late = json!({ "encryptedContent": "late", "inReplyTo": asked["id"] });
         human.post(&at_human(&session, "/messages"), late).await.expect_error(409, "ALREADY_RESPONDED");
         assert_eq!(timeline(&agent, &session).await, events);

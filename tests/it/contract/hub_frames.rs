@@ -50,7 +50,7 @@ on_every_deployment! {
         has_keys(&frame, "type sessionId actor typing expiresInMs");
         assert_eq!((&frame["sessionId"], &frame["actor"]), (&json!(session), &typist.hello["principal"]));
         assert_eq!((&frame["typing"], &frame["expiresInMs"]), (&json!(true), &json!(6000)));
-        // It lapses unless repeated, its end is announced, and the one who types is told nothing.
+        // It expires unless repeated, its end is announced, and the typing participant gets no frame.
         let frame = watcher.find("typing").await;
         assert_eq!((&frame["typing"], &frame["actor"]), (&json!(false), &typist.hello["principal"]));
         let (passed, lapsed) = (started.passed(), started.elapsed());
@@ -85,7 +85,7 @@ on_every_deployment! {
         let person = the(&agent, &session, "Human").await;
         let mut watcher = hub.socket(&agent).await;
         watcher.subscribe(&session, None).await;
-        // One more each time: what has been read already is not told again.
+        // One more event each time, since an unchanged read mark is not announced again.
         let mut seq = 1;
         let frame = until_frame(&mut watcher, "receipt", async || {
             say(&agent, &session, "x").await;

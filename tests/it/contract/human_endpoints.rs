@@ -74,7 +74,7 @@ on_every_deployment! {
         for bad in ["", "{}", "[]", "\"text\"", "7"] {
             human.raw("PUT", PATH, Some("application/json"), bad.into()).await.expect_error(400, "VALIDATION_ERROR");
         }
-        // It is the human's own, and no guest has one.
+        // Only the human can read it, and guests have none.
         hub.human().await.get(PATH).await.expect_error(404, "NOT_FOUND");
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
@@ -264,7 +264,7 @@ on_every_deployment! {
         let other = list(&page).iter().find(|one| one["current"] == false).expect("the other");
         let path = format!("/v1/human/sign-ins/{}", text(&other["id"]));
         let mut socket = hub.socket(&clients[1]).await;
-        // Nobody else ends it.
+        // Another human can't end it.
         hub.human().await.delete(&path).await.expect_error(404, "NOT_FOUND");
         clients[0].delete(&path).await.expect(204);
         clients[0].delete(&path).await.expect_error(404, "NOT_FOUND");
@@ -300,7 +300,7 @@ on_every_deployment! {
         is_message(&said);
         assert_eq!((&said["priority"], &said["status"], &said["responseRequired"]), (&json!("High"), &json!("Completed"), &json!(false)));
         people[0].post(&path, json!({})).await.expect_error(400, "VALIDATION_ERROR");
-        // Of any number of racing answers exactly one wins, and nothing of the others is stored.
+        // Of several concurrent answers exactly one wins, and the others are not stored.
         let asked = ask(&agent, &session).await;
         let body = json!({ "encryptedContent": "!", "inReplyTo": asked["id"] });
         let replies = join_all(people.iter().map(|person| person.post(&path, body.clone()))).await;

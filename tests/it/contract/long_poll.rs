@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// A wait of one second, on a machine that is busy.
 const ONE_SECOND: std::ops::Range<Duration> = Duration::from_millis(900)..Duration::from_secs(10);
-/// Sooner than a wait of 30 or 55 seconds would end, however busy the machine is.
+/// Less than a timeout of 30 or 55 seconds, also on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
 on_every_deployment! {
@@ -22,7 +22,7 @@ on_every_deployment! {
         };
         let waited = waits("?timeout=1").await;
         assert!(ONE_SECOND.contains(&waited), "{waited:?}");
-        // However busy the machine is, one of a few comes at once.
+        // On a busy machine, at least one of a few is immediate.
         let none = [waits("?timeout=0").await, waits("?timeout=0").await, waits("?timeout=0").await];
         assert!(none.iter().any(|waited| *waited < ONE_SECOND.start), "{none:?}");
         for bad in ["-1", "56", "x", "", "1.5"] {
@@ -42,7 +42,7 @@ on_every_deployment! {
         assert!(ONE_SECOND.contains(&started.elapsed()), "{:?}", started.elapsed());
     }
 
-    async fn at_once_where_it_is_settled(hub: Deployment) {
+    async fn a_settled_message_is_returned_immediately(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -59,7 +59,7 @@ on_every_deployment! {
         }
     }
 
-    async fn as_soon_as_it_settles(hub: Deployment) {
+    async fn a_settlement_ends_the_wait(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         for end in ["answer", "cancel", "close"] {
@@ -67,7 +67,7 @@ on_every_deployment! {
             let asked = ask(&agent, &session).await;
             let path = at_message(&session, &asked, "/await?timeout=55");
             let ends = async {
-                // However late the wait begins, it must end; that it has begun can't be seen from outside.
+                // Whether the wait has begun is not visible from outside; it must end in either case.
                 agent.get(&at_message(&session, &asked, "/await?timeout=1")).await.expect(200);
                 match end {
                     "answer" => drop(answer(&human, &session, &asked).await),
@@ -76,7 +76,7 @@ on_every_deployment! {
                 }
                 Stopwatch::start()
             };
-            // Whichever node takes what: two waits, so that there is one on each of two.
+            // Two waits, so that there is one on each of two nodes.
             let (first, second, since) = tokio::join!(agent.get(&path), agent.get(&path), ends);
             assert!(since.elapsed() < AT_ONCE, "{end}: {:?}", since.elapsed());
             for reply in [first, second] {
@@ -87,7 +87,7 @@ on_every_deployment! {
         }
     }
 
-    async fn a_wait_that_ends_is_no_denial(hub: Deployment) {
+    async fn a_timeout_does_not_change_the_message(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -99,7 +99,7 @@ on_every_deployment! {
         assert_eq!(later["status"], "Completed");
     }
 
-    async fn a_client_that_goes_away_frees_its_waiter(hub: Deployment) {
+    async fn a_disconnected_client_frees_its_long_poll(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;

@@ -1,4 +1,4 @@
-//! Section 5: each endpoint for those who manage and for those who provision.
+//! Section 5: each endpoint for managers and provisioners.
 
 use super::{goes_once, list};
 use crate::support::deployment::name;
@@ -14,7 +14,7 @@ on_every_deployment! {
         let agent = hub.agent("agent").await;
         let (keys, id) = publish(&agent).await;
         let path = format!("/v1/manage/attestations/{id}");
-        let signature = keys.sign(b"whatever: the hub does not know the owner's key");
+        let signature = keys.sign(b"any bytes: the hub does not have the owner's key");
         let body = json!({ "keyId": keys.id(), "notAfter": "2099-01-01T00:00:00.000Z", "signature": signature });
         assert_eq!(hub.manager.put(&path, body.clone()).await.expect(204), Value::Null);
         let key = agent.get("/v1/agent/me").await.expect(200)["key"].clone();
@@ -66,7 +66,7 @@ on_every_deployment! {
         }
         let endless = hub.manager.post("/v1/manage/keys", json!({ "permission": "agent" })).await.expect(201);
         assert_eq!(endless["expiresAt"], Value::Null);
-        // Nobody creates a key above their own permission.
+        // A key of higher permission can't be created.
         hub.manager.post("/v1/manage/keys", json!({ "permission": "owner" })).await.expect_error(403, "FORBIDDEN");
         for bad in [json!({}), json!({ "permission": "all" }), json!({ "permission": "agent", "expiresInSeconds": 0 })] {
             hub.manager.post("/v1/manage/keys", bad).await.expect_error(400, "VALIDATION_ERROR");
@@ -110,7 +110,7 @@ on_every_deployment! {
         let email = format!("{}@example.org", name("h"));
         let made = hub.manager.post("/v1/manage/humans", json!({ "email": email, "name": "H" })).await.expect(201);
         has_keys(&made, "id spaceId email name role key createdAt setupUrl");
-        // Without a password the link lets them choose one, once.
+        // Without a password, a one-time link is returned.
         let (_, setup) = text(&made["setupUrl"]).split_once("#setup=").expect("a link");
         let body = json!({ "token": setup, "password": "correct horse battery" });
         let tokens = hub.anonymous.post("/v1/auth/setup", body.clone()).await.expect(200);
@@ -137,7 +137,7 @@ on_every_deployment! {
         has_keys(&first, "setupUrl expiresAt");
         is_time(&first["expiresAt"]);
         let second = hub.manager.post(&path, json!({})).await.expect(201);
-        // The ones before it are void.
+        // Earlier links are invalid.
         let set_up = |token: String| json!({ "token": token, "password": "correct horse battery" });
         for void in [token(&human), token(&first)] {
             hub.anonymous.post("/v1/auth/setup", set_up(void)).await.expect_error(401, "UNAUTHORIZED");
@@ -145,7 +145,7 @@ on_every_deployment! {
         let tokens = hub.anonymous.post("/v1/auth/setup", set_up(token(&second))).await.expect(200);
         let before = hub.with_token(text(&tokens["accessToken"]));
         let mut socket = hub.socket(&before).await;
-        // When one is used, every sign-in of before ends.
+        // Using a link ends every other sign-in.
         let third = hub.manager.post(&path, json!({})).await.expect(201);
         before.get("/v1/human/me").await.expect(200);
         let tokens = hub.anonymous.post("/v1/auth/setup", set_up(token(&third))).await.expect(200);

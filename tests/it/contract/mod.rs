@@ -1,4 +1,4 @@
-//! The wire contract, row by row, as a client meets it on every deployment.
+//! The wire contract, row by row, on every kind of deployment.
 //!
 //! Each row has a test that is named after it and asserts its exact shapes: keys, statuses, headers, codes. Longer
 //! stories of the same rows stand in the files beside this folder. [`rows`] lists the rows and fails when one has no
@@ -47,7 +47,7 @@ async fn until_frame(watcher: &mut Socket, kind: &str, mut act: impl AsyncFnMut(
     panic!("no {kind} frame arrived");
 }
 
-/// Has a client begin to type and stop, by requests that may go to different nodes, and a watcher see it.
+/// Starts and stops typing by requests that may go to different nodes, and checks the frames of a watcher.
 async fn typing_begins_and_ends(typist: &Client, path: &str, watcher: &mut Socket) {
     for _ in 0..2 {
         let begun = until_frame(watcher, "typing", async || {
@@ -58,7 +58,7 @@ async fn typing_begins_and_ends(typist: &Client, path: &str, watcher: &mut Socke
         typist.post(path, json!({ "typing": false })).await.expect(204);
         let end = async { while watcher.find("typing").await["typing"] == true {} };
         timeout(SOON, end).await.expect("the end, at once");
-        // Nothing ends twice. It is the third request, so that of two nodes the next round begins with the other.
+        // The end is announced once. This is the third request, so that the next round begins with the other node.
         typist.post(path, json!({ "typing": false })).await.expect(204);
         watcher.expect_none("typing").await;
     }
@@ -68,7 +68,7 @@ fn list(page: &Value) -> &[Value] {
     page["data"].as_array().expect("a list")
 }
 
-/// How far a delete of something reaches: what is there goes with 204, once.
+/// Checks that a delete replies with 204 once, and with 404 afterwards.
 async fn goes_once(client: &Client, path: &str) {
     client.delete(path).await.expect(204);
     client.delete(path).await.expect_error(404, "NOT_FOUND");

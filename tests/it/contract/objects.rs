@@ -10,7 +10,7 @@ use hiloop::clock::{Clock as _, SystemClock};
 use hiloop::domain::Timestamp;
 use serde_json::{Value, json};
 
-/// Asks, and lets the deadline pass; so many milliseconds after it the message expired, by the event that says so.
+/// Posts a question and waits for its expiry; returns the delay in milliseconds, by the time of the event.
 async fn expires_late_by(hub: &Deployment, agent: &Client, human: &Client) -> i64 {
     let session = hub.session(agent).await;
     let deadline = SystemClock.now().plus_seconds(3);
@@ -18,10 +18,10 @@ async fn expires_late_by(hub: &Deployment, agent: &Client, human: &Client) -> i6
     let asked = agent.post(&at_agent(&session, "/messages"), body).await.expect(201);
     assert_eq!(asked["status"], "Pending");
     let expired = agent.get(&at_message(&session, &asked, "/await?timeout=20")).await.expect(200);
-    // Nodes go by the database's clock, which they know to some milliseconds.
+    // Nodes use the database's clock, with an error of some milliseconds.
     assert!(SystemClock.now().plus_millis(200) >= deadline, "not before its time");
     assert_eq!((&expired["status"], &expired["response"]), (&json!("Expired"), &Value::Null));
-    // When it became so, and not when this very request told of it.
+    // The time of the expiry, not that of a request.
     let event = the(agent, &session, "message.expired").await;
     let late = Timestamp::parse(text(&event["at"])).expect("a time").millis_since(deadline);
     let response = json!({ "encryptedContent": "!", "inReplyTo": asked["id"] });
@@ -115,7 +115,7 @@ on_every_deployment! {
     async fn message_expires_at_its_deadline(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
-        // A machine that is held up for a moment gets two more chances.
+        // Retried twice, in case the machine was suspended for a moment.
         let mut late = Vec::new();
         loop {
             let took = expires_late_by(&hub, &agent, &human).await;
@@ -143,7 +143,7 @@ on_every_deployment! {
             assert_eq!((&one[key], &one["name"], &one["sessionId"]), (&me["id"], &me["name"], &json!(session)));
             assert!(one["online"] == false && one["lastReadSeq"] == 0 && one["role"].is_string(), "{one}");
         }
-        // Exactly who can see the session.
+        // Exactly the principals with access to the session.
         let late = hub.human().await;
         late.get(&at_human(&session, "")).await.expect_error(404, "NOT_FOUND");
         hub.agent("space").await.get(&at_agent(&session, "")).await.expect(200);
@@ -160,13 +160,13 @@ on_every_deployment! {
         let mut kinds: Vec<_> = listed["data"].as_array().expect("a list").iter().map(|one| text(&one["type"])).collect();
         kinds.sort_unstable();
         assert_eq!(kinds, ["Agent", "Human", "Human"]);
-        // The first ones stand in the first event and have none of their own.
+        // The first participants are part of `session.created` and have no event of their own.
         let events = timeline(&agent, &session).await;
         assert_eq!(events.len(), 1);
         assert_eq!(events[0]["data"]["participants"], listed["data"]);
     }
 
-    async fn a_space_of_more_than_500_must_name_them(hub: Deployment) {
+    async fn participants_are_required_in_a_space_of_more_than_500(hub: Deployment) {
         let agent = hub.agent("agent").await;
         for _ in 0..10 {
             let more = (0..50).map(async |_| {
@@ -196,7 +196,7 @@ on_every_deployment! {
         let response = json!({ "encryptedContent": "!", "inReplyTo": asked["id"] });
         bob.post(&at_human(&session, "/messages"), response).await.expect_error(403, "FORBIDDEN");
         answer(&ada, &session, &asked).await;
-        // A guest answers only whoever invited them.
+        // A guest may answer only the questions of the inviting agent.
         let (other, space) = (hub.agent("agent").await, hub.agent("space").await);
         let me = other.get("/v1/agent/me").await.expect(200);
         agent.post(&at_agent(&session, "/participants"), json!({ "type": "Agent", "agentId": me["id"] })).await.expect(201);
@@ -236,7 +236,7 @@ on_every_deployment! {
         human.post(&at, stray).await.expect_error(400, "VALIDATION_ERROR");
     }
 
-    async fn a_guest_has_nobody_else_s_name(hub: Deployment) {
+    async fn a_guest_name_is_unique(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await.get("/v1/human/me").await.expect(200);
         let session = hub.session(&agent).await;
@@ -246,7 +246,7 @@ on_every_deployment! {
         agent.post(&path, json!({ "name": name("guest") })).await.expect(201);
     }
 
-    async fn plain_text_takes_no_control_characters(hub: Deployment) {
+    async fn plain_text_rejects_control_characters(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         for bad in ["a\u{0}b", "a\nb", "a\u{1b}b", "a\u{7f}b", "a\u{85}b"] {

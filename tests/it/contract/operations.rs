@@ -1,4 +1,4 @@
-//! Section 9: what operators look at, and how a hub ends.
+//! Section 9: health checks, metrics, documents, and shutdown.
 
 use super::command_line::serve;
 use crate::support::hub::{ask, at_message, open, text};
@@ -26,7 +26,7 @@ on_every_deployment! {
         let hub = kind.alone(&[], |_| {}).await;
         let ready = hub.anonymous.get("/readyz").await.expect(200);
         assert_eq!((&ready["status"], &ready["store"], &ready["draining"]), (&json!("ok"), &json!("ok"), &json!(false)));
-        // While a node drains, its port for operators says so; a request without an end holds it up.
+        // While a node drains, its metrics port reports it; an incomplete request prolongs the drain.
         let folder = tempdir().expect("a folder");
         let mut draining = Process::spawn(serve(kind, folder.path()).env("HILOOP_METRICS_LISTEN", "127.0.0.1:0"));
         let operator = operators(&draining);
@@ -66,7 +66,7 @@ on_every_deployment! {
         let document = reply.expect(200);
         assert!(text(&document["asyncapi"]).starts_with("3."), "{document}");
         assert_eq!(document["channels"]["socket"]["address"], "/v1/ws");
-        // Both directions, and what a client must know of the end.
+        // Frames of both directions, and the close codes.
         let operations = document["operations"].as_object().expect("operations");
         for action in ["receive", "send"] {
             assert!(operations.values().any(|operation| operation["action"] == action), "{action}");
@@ -85,7 +85,7 @@ on_every_deployment! {
     }
 
     async fn docs(hub: Deployment) {
-        // A page that gets everything from the hub itself.
+        // A page that loads everything from the hub itself.
         let reply = hub.anonymous.get("/docs").await;
         assert!(reply.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{reply:?}");
         let policy = reply.header("content-security-policy").expect("a policy").to_owned();

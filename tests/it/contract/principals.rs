@@ -1,4 +1,4 @@
-//! Section 2: who may call, by which credential, and what it reaches.
+//! Section 2: principals, their credentials and their access.
 
 use crate::support::deployment::{name, now, signed};
 use crate::support::hub::{SESSIONS, UNKNOWN, at_agent, at_human, open, say, text};
@@ -8,7 +8,7 @@ use crate::support::{Client, Deployment, Kind, Socket, Stopwatch, eventually, on
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long a revocation may take to reach every node and close sockets, and a little for the test itself.
+/// Time for a revocation to reach every node and close sockets, with a margin.
 const REVOKED_WITHIN: Duration = Duration::from_millis(2500);
 
 fn is_secret(text: &str, prefix: &str) -> bool {
@@ -16,7 +16,7 @@ fn is_secret(text: &str, prefix: &str) -> bool {
         .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
 }
 
-/// Waits until a credential counts no more, which must be soon.
+/// Waits until a credential is refused, which must be soon.
 async fn ends_soon(client: &Client, path: &str, since: Stopwatch) {
     eventually("the revocation", async || (client.get(path).await.status == 401).then_some(())).await;
     assert!(since.elapsed() < REVOKED_WITHIN, "{:?}", since.elapsed());
@@ -35,7 +35,7 @@ on_every_deployment! {
         // Without the header it acts as the key's own agent.
         let own = agent.get("/v1/agent/me").await.expect(200);
         assert_eq!((&own["id"], &own["name"]), (&key["agentId"], &json!("own")));
-        // It names its own agent and no other one, known or not.
+        // It may name its own agent but no other one, existing or not.
         for name in ["own", text(&own["id"])] {
             assert_eq!(agent.with("x-hiloop", name).get("/v1/agent/me").await.expect(200)["id"], own["id"]);
         }
@@ -43,7 +43,7 @@ on_every_deployment! {
             agent.with("x-hiloop", other).get("/v1/agent/me").await.expect_error(403, "FORBIDDEN");
         }
         let agent = hub.agent("space").await;
-        // To a key with `space` a name that is not known yet makes an agent; the same name or its id finds it again.
+        // With `space`, a new name creates an agent; its name and its id find it again.
         let made = agent.with("x-hiloop", "A.new_one-1").get("/v1/agent/me").await.expect(200);
         assert_eq!((&made["name"], &made["spaceId"]), (&json!("A.new_one-1"), &own["spaceId"]));
         for name in ["A.new_one-1", text(&made["id"])] {
@@ -68,7 +68,7 @@ on_every_deployment! {
         let provisioner = hub.with_key(text(&key["apiKey"]));
         let made = provisioner.post("/v1/provision/agents", json!({ "name": name("made") })).await.expect(201);
         assert_eq!(made["agent"]["spaceId"], hub.manager.get("/v1/agent/me").await.expect(200)["spaceId"]);
-        // That alone.
+        // And nothing else.
         for path in [SESSIONS, "/v1/agent/me", "/v1/manage/keys"] {
             provisioner.get(path).await.expect_error(403, "FORBIDDEN");
         }
@@ -83,7 +83,7 @@ on_every_deployment! {
         let me = human.get("/v1/human/me").await.expect(200);
         assert_eq!(me["type"], "Human");
         assert_eq!(me["role"], "Member");
-        // The same address in another space is another human, who reaches what is there.
+        // The same address in another space is another human, with access to that space.
         let second = hub.other_space().await;
         let body = json!({ "email": me["email"], "name": "the same" });
         let twin = second.post("/v1/manage/humans", body.clone()).await.expect(201);
@@ -108,7 +108,7 @@ on_every_deployment! {
         assert_eq!((&said["senderType"], &said["senderHumanId"], &said["senderGuestId"]), (&json!("Human"), &Value::Null, &made["id"]));
     }
 
-    async fn a_space_is_the_tenant(hub: Deployment) {
+    async fn spaces_are_isolated(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let message = say(&agent, &session, "x").await;
@@ -135,7 +135,7 @@ on_every_deployment! {
         assert_eq!(reply["error"]["code"], "NOT_FOUND");
     }
 
-    async fn key_permissions_include_the_ones_before(hub: Deployment) {
+    async fn key_permissions_include_the_lower_ones(hub: Deployment) {
         let host = hub.agent("agent").await;
         let session = hub.session(&host).await;
         let owner = hub.owner.clone();
@@ -143,7 +143,7 @@ on_every_deployment! {
             (hub.agent("agent").await, 404, 403, 403),
             (hub.agent("space").await, 200, 403, 403),
             (hub.agent("manage").await, 200, 200, 403),
-            // Of another space, but with everything.
+            // A key of another space with the highest permission.
             (owner, 404, 200, 200),
         ] {
             let permission = client.get("/v1/agent/me").await.expect(200)["permission"].clone();
@@ -152,14 +152,14 @@ on_every_deployment! {
             assert_eq!(client.get("/v1/manage/spaces").await.status, owns, "{permission}");
             open(&client, json!({ "participants": [] })).await;
         }
-        say(&hub.agent("space").await, &session, "acts where it takes no part").await;
+        say(&hub.agent("space").await, &session, "acts on a session without being a participant").await;
     }
 
     async fn keys_and_guest_tokens_are_shown_once_end_and_can_be_revoked(hub: Deployment) {
         let made = hub.manager.post("/v1/manage/keys", json!({ "permission": "agent" })).await.expect(201);
         let listed = hub.manager.get("/v1/manage/keys").await.expect(200);
         assert!(!listed.to_string().contains(text(&made["apiKey"])), "{listed}");
-        // One that ends by itself.
+        // One that expires.
         let brief = json!({ "permission": "agent", "expiresInSeconds": 5 });
         let brief = hub.manager.post("/v1/manage/keys", brief).await.expect(201);
         is_time(&brief["expiresAt"]);
@@ -216,7 +216,7 @@ on_every_deployment! {
         let good = json!({
             "sub": "idp|1", "email": email, "name": "Grace", "iat": now(), "exp": now() + 60, "iss": "https://idp.example", "aud": "hub",
         });
-        // Whoever is unknown is made a member of the configured space.
+        // An unknown subject becomes a member of the configured space.
         let grace = hub.with_token(&signed(&good)).get("/v1/human/me").await.expect(200);
         assert_eq!((&grace["email"], &grace["name"]), (&json!(email), &json!("Grace")));
         assert_eq!(column(&theirs.get("/v1/agent/humans").await.expect(200), "id"), [text(&grace["id"])]);
@@ -230,7 +230,7 @@ on_every_deployment! {
             if value.is_null() { object.remove(claim) } else { object.insert(claim.to_owned(), value) };
             hub.with_token(&signed(&claims)).get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
         }
-        // The algorithm is not the token's to choose.
+        // The token can't choose the algorithm.
         let token = signed(&good);
         let (_, rest) = token.split_once('.').expect("a header");
         let (payload, _) = rest.split_once('.').expect("a payload");
@@ -241,7 +241,7 @@ on_every_deployment! {
         hub.with_token(&format!("{cut}AAAA")).get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn deactivation_ends_what_is_live(hub: Deployment) {
+    async fn deactivation_ends_live_connections(hub: Deployment) {
         let body = json!({ "email": format!("{}@example.org", name("h")), "name": "H" });
         let human = hub.manager.post("/v1/manage/humans", body).await.expect(201);
         let (_, setup) = text(&human["setupUrl"]).split_once("#setup=").expect("a link");

@@ -20,21 +20,21 @@ const ROWS: &[(&str, &str)] = &[
     ),
     (
         "principals",
-        "agent provisioner human guest a_space_is_the_tenant key_permissions_include_the_ones_before \
+        "agent provisioner human guest spaces_are_isolated key_permissions_include_the_lower_ones \
          keys_and_guest_tokens_are_shown_once_end_and_can_be_revoked jwt_of_own_accounts jwt_of_an_outside_issuer \
-         deactivation_ends_what_is_live",
+         deactivation_ends_live_connections",
     ),
     (
         "envelopes",
-        "an_object_comes_back_as_it_was_sent a_string_is_json_of_an_envelope_or_a_ciphertext a_field_may_have_256_kib \
+        "an_object_is_returned_unchanged a_string_is_json_of_an_envelope_or_a_ciphertext a_field_may_have_256_kib \
          schemes_plain_and_hpke_are_the_clients_own public_keys_are_a_directory",
     ),
     (
         "objects",
         "session message message_status_settles_once message_deadline_in_the_past_is_400 \
          message_expires_at_its_deadline participant a_session_without_participants_gets_every_human \
-         a_space_of_more_than_500_must_name_them message_answerers message_outcome a_guest_has_nobody_else_s_name \
-         plain_text_takes_no_control_characters",
+         participants_are_required_in_a_space_of_more_than_500 message_answerers message_outcome a_guest_name_is_unique \
+         plain_text_rejects_control_characters",
     ),
     (
         "event_types",
@@ -79,17 +79,17 @@ const ROWS: &[(&str, &str)] = &[
     ),
     (
         "long_poll",
-        "timeout_of_0_to_55_seconds prefer_wait at_once_where_it_is_settled as_soon_as_it_settles \
-         a_wait_that_ends_is_no_denial a_client_that_goes_away_frees_its_waiter",
+        "timeout_of_0_to_55_seconds prefer_wait a_settled_message_is_returned_immediately a_settlement_ends_the_wait \
+         a_timeout_does_not_change_the_message a_disconnected_client_frees_its_long_poll",
     ),
     (
         "socket",
         "credentials_in_headers credentials_in_the_subprotocol credentials_in_a_first_frame \
          credentials_never_in_the_url origin_must_be_the_hub_s_own_or_a_configured_one \
-         id_is_a_string_or_a_number_and_comes_back events_are_none_missing_and_none_twice \
-         a_slow_consumer_loses_nothing_and_costs_nobody hello_comes_first",
+         id_is_a_string_or_a_number_and_is_echoed each_event_is_delivered_exactly_once \
+         a_slow_consumer_loses_nothing_and_delays_no_other hello_is_the_first_frame",
     ),
-    ("client_frames", "auth refresh subscribe subscribe_feed unsubscribe send typing read ping anything_wrong"),
+    ("client_frames", "auth refresh subscribe subscribe_feed unsubscribe send typing read ping invalid_frames"),
     ("hub_frames", "event typing presence receipt unsubscribed goaway server_sent_events"),
     (
         "close_codes",
@@ -141,10 +141,7 @@ fn every_row_has_a_test_named_after_it() {
     for (section, names) in ROWS {
         for name in names.split_whitespace() {
             for deployment in DEPLOYMENTS {
-                assert!(
-                    wanted.insert(format!("contract::{section}::{name}::{deployment}")),
-                    "{name} stands there twice"
-                );
+                assert!(wanted.insert(format!("contract::{section}::{name}::{deployment}")), "{name} is listed twice");
             }
         }
     }
@@ -156,5 +153,5 @@ fn every_row_has_a_test_named_after_it() {
     let unknown: Vec<_> = found.difference(&wanted).collect();
     assert!(unknown.is_empty(), "tests that are no row: {unknown:#?}");
     let ignored = listed(&["contract::", "--ignored"]);
-    assert!(ignored.is_empty(), "a row must not be passed over: {ignored:?}");
+    assert!(ignored.is_empty(), "tests of rows must not be ignored: {ignored:?}");
 }

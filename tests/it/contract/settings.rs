@@ -48,7 +48,7 @@ pub(super) fn refused(kind: Kind, setting: &str, value: &str) {
     failed(&run(serve(kind, folder.path()).env(setting, value)), setting);
 }
 
-/// How many of so many requests at once are let through.
+/// The number of concurrent requests that are allowed.
 pub(super) async fn let_through(clients: &[Client]) -> usize {
     let replies = join_all(clients.iter().map(|client| client.get("/v1/agent/me"))).await;
     replies.iter().filter(|reply| reply.status != 429).count()
@@ -78,7 +78,7 @@ on_every_deployment! {
     }
 
     async fn hiloop_trusted_proxies(kind: Kind) {
-        // Each address behind a trusted proxy has a quota of its own; an address that anybody may claim has not.
+        // Each address behind a trusted proxy has its own quota; a forged address has not.
         let by_proxy = kind.alone(&["--rate-limit", "5/s", "--trusted-proxies", "127.0.0.1"], |_| {}).await;
         let directly = kind.alone(&["--rate-limit", "5/s"], |_| {}).await;
         let from_many = |client: &Client| -> Vec<Client> {
@@ -181,7 +181,7 @@ on_every_deployment! {
         let hub = kind.alone(&[], |_| {}).await;
         let ready = hub.anonymous.get("/readyz").await.expect(200);
         assert_eq!(ready.get("redis"), (kind == Kind::TwoNodes).then_some(&json!("ok")), "{ready}");
-        // What happens on one node is seen on the other at once.
+        // Events of one node are delivered on the other immediately.
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let mut sockets = [hub.socket(&agent).await, hub.socket(&agent).await];

@@ -1,4 +1,4 @@
-//! Section 10: the settings of outside issuers and of the hub's own tokens.
+//! Section 10: the settings of external issuers and of the hub's own tokens.
 
 use super::command_line::serve;
 use super::settings::refused;
@@ -13,7 +13,7 @@ use tempfile::tempdir;
 
 on_every_deployment! {
     async fn hiloop_jwt_secret(kind: Kind) {
-        // Made once and kept in the store unless it is set: tokens of before still hold.
+        // Generated once and stored unless it is set: earlier tokens are still valid.
         let folder = tempdir().expect("a folder");
         let url = kind.database_url(folder.path());
         let start = || Process::spawn(hiloop(folder.path()).env("DATABASE_URL", &url).env("HILOOP_LISTEN", "127.0.0.1:0"));
@@ -24,7 +24,7 @@ on_every_deployment! {
         assert_eq!(hub.terminate(), Some(0));
         let hub = start();
         bearer(&hub, &kept).get("/v1/human/me").await.expect(200);
-        // Another secret's tokens do not.
+        // Tokens of another secret are not.
         let stranger = token(&json!({ "id": "x", "email": email, "name": "X" }), 60);
         bearer(&hub, &stranger).get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
         refused(kind, "HILOOP_JWT_SECRET", "short");
@@ -43,7 +43,7 @@ on_every_deployment! {
         assert_eq!(me["email"], claims["email"]);
         let forged = eddsa(Some("ed"), &new_ed_key(), &claims);
         hub.with_token(&forged).get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
-        // The settings say how the issuer signs: beside its published keys no secret is good, whatever the token says.
+        // The settings determine how the issuer signs: with published keys, tokens signed with a secret are refused.
         let by_secret = kind.alone(&[&flags[..], &["--jwt-secret", SECRET]].concat(), |_| {}).await;
         by_secret.with_token(&eddsa(Some("ed"), &ed, &claims)).get("/v1/human/me").await.expect(200);
         let shared = by_secret.with_token(&hs256(SECRET.as_bytes(), None, &claims));
@@ -51,7 +51,7 @@ on_every_deployment! {
         for bad in ["ftp://issuer.example/keys", "http://issuer.example/keys", "http://127.0.0.1.example/keys"] {
             refused(kind, "HILOOP_JWKS_URL", bad);
         }
-        // The keys of an issuer sign for all of its applications: whose tokens and for what must be said.
+        // The keys of an issuer sign for all its applications: issuer and audience must be configured.
         for (given, missing) in [(None, "HILOOP_JWT_ISSUER"), (Some("https://idp.example"), "HILOOP_JWT_AUDIENCE")] {
             let folder = tempdir().expect("a folder");
             let mut command = serve(kind, folder.path());

@@ -43,7 +43,7 @@ on_every_deployment! {
     }
 
     async fn hiloop_sign_in_limit(kind: Kind) {
-        // Each node counts its own: so many fail at each, and the next is refused unchecked, the right one too.
+        // Each node counts separately: after the limit on each node, the next attempt is refused unchecked, even a correct one.
         let hub = kind.alone(&["--rate-limit", "100/s", "--sign-in-limit", "3/min"], |_| {}).await;
         let wrong = json!({ "email": "nobody@example.org", "password": "wrong" });
         let nodes = if kind == Kind::TwoNodes { 2 } else { 1 };
@@ -54,7 +54,7 @@ on_every_deployment! {
         let refused_one = hub.anonymous.post("/v1/auth/login", wrong).await;
         assert!(refused_one.header("retry-after").is_some(), "{refused_one:?}");
         refused_one.expect_error(429, "RATE_LIMITED");
-        // Who has a credential that is good notices nothing.
+        // Callers with a valid credential are not affected.
         hub.owner.get("/v1/agent/me").await.expect(200);
         refused(kind, "HILOOP_SIGN_IN_LIMIT", "sometimes");
     }
@@ -80,7 +80,7 @@ on_every_deployment! {
 
     async fn hiloop_space_agents(kind: Kind) {
         let hub = kind.alone(&["--space-agents", "2"], |_| {}).await;
-        // The space has one, which its first key acts as.
+        // The space has one agent, that of its first key.
         hub.manager.post("/v1/manage/agents", json!({ "name": "second" })).await.expect(201);
         let refused_one = hub.manager.post("/v1/manage/agents", json!({ "name": "third" })).await;
         assert_eq!(refused_one.expect_error(409, "LIMIT_REACHED")["details"], json!({ "limit": 2 }));
@@ -128,12 +128,12 @@ on_every_deployment! {
         })
         .await;
         assert_eq!(refused_one.expect_error(409, "LIMIT_REACHED")["details"], json!({ "limit": 20_000 }));
-        eventually("every node to know", async || {
+        eventually("every node to refuse", async || {
             let replies = [agent.post(SESSIONS, json!({})).await, agent.post(SESSIONS, json!({})).await];
             replies.iter().all(|reply| reply.status == 409).then_some(())
         })
         .await;
-        // It can still be read and closed, and nothing of it is felt elsewhere.
+        // It can still be read and closed, and other spaces are not affected.
         agent.get(&path).await.expect(200);
         agent.post(&at_agent(&session, "/close"), json!({})).await.expect(200);
         hub.other_space().await.post(SESSIONS, json!({})).await.expect(201);

@@ -76,12 +76,12 @@ on_every_deployment! {
         assert!(Socket::try_open(&agent.with("origin", "https://chat.example")).await.is_ok());
         let one = Client::anonymous(agent.next_base()).with("x-api-key", agent.secret());
         assert!(Socket::try_open(&one.with("origin", "https://HUB.example")).await.is_ok());
-        assert!(Socket::try_open(&one).await.is_ok(), "who is no browser says nothing");
-        // Whatever name the request came in under.
+        assert!(Socket::try_open(&one).await.is_ok(), "other clients send no Origin");
+        // Regardless of the `Host` header.
         assert_eq!(Socket::try_open(&one.with("origin", &one.base)).await.err(), Some(403));
     }
 
-    async fn id_is_a_string_or_a_number_and_comes_back(hub: Deployment) {
+    async fn id_is_a_string_or_a_number_and_is_echoed(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let mut socket = hub.socket(&agent).await;
         for id in [json!("a \u{1f600}"), json!(7), json!(-1.5), json!("")] {
@@ -90,14 +90,14 @@ on_every_deployment! {
         }
     }
 
-    async fn events_are_none_missing_and_none_twice(hub: Deployment) {
+    async fn each_event_is_delivered_exactly_once(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
         for index in 0..10 {
             say(&agent, &session, &format!("{index}")).await;
         }
-        // Joined in the middle of a stream of writes, from the beginning and live.
+        // Subscribed during writes, from the beginning and live.
         let writes = async {
             for index in 0..60 {
                 say(&agent, &session, &format!("{index}")).await;
@@ -117,14 +117,14 @@ on_every_deployment! {
         tokio::join!(writes, reads);
     }
 
-    async fn a_slow_consumer_loses_nothing_and_costs_nobody(hub: Deployment) {
+    async fn a_slow_consumer_loses_nothing_and_delays_no_other(hub: Deployment) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let mut slow = hub.socket(&agent).await;
         slow.subscribe(&session, None).await;
         let mut quick = hub.socket(&agent).await;
         quick.subscribe(&session, None).await;
-        // More than 1 MiB waits for the one who does not read.
+        // More than 1 MiB is pending for the client that does not read.
         let words = "x".repeat(100_000);
         let writes = async {
             for _ in 0..40 {
@@ -136,14 +136,14 @@ on_every_deployment! {
                 assert_eq!(quick.event().await["seq"], json!(seq));
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), futures::future::join(writes, reads)).await.expect("nobody waits for the slow one");
+        tokio::time::timeout(Duration::from_secs(60), futures::future::join(writes, reads)).await.expect("other readers do not wait for the slow one");
         for seq in 2..=41 {
             assert_eq!(slow.event().await["seq"], json!(seq));
         }
         assert_eq!(slow.ask(json!({ "type": "ping" })).await["type"], "pong");
     }
 
-    async fn hello_comes_first(hub: Deployment) {
+    async fn hello_is_the_first_frame(hub: Deployment) {
         let human = hub.human().await;
         let me = human.get("/v1/human/me").await.expect(200);
         let mut socket = Socket::try_open(&human).await.expect("the socket opens");

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 on_both_engines! {
-    async fn an_agent_takes_its_own_outcome_once(hub: Hub) {
+    async fn an_agent_acknowledges_its_own_outcome_once(hub: Hub) {
         let (agent, other, space) = (hub.agent("agent").await, hub.agent("agent").await, hub.agent("space").await);
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -49,12 +49,12 @@ on_both_engines! {
         assert_eq!(again.expect(200), taken);
         winner.with("x-request-id", "other").post(&path, json!({})).await.expect_error(422, "IDEMPOTENCY_MISMATCH");
         agent.post(&path, json!({ "exclusive": true })).await.expect_error(409, "ALREADY_ACKNOWLEDGED");
-        // And the first reply to what came before says what it said.
+        // And the first replies to earlier requests stay unchanged.
         assert_eq!(keyed.post(&at_message(&session, &question, "/cancel"), json!({})).await.expect(200), cancelled);
-        // What asks nothing has no outcome.
+        // A message that requires no response has no outcome.
         let plain = say(&agent, &session, "x").await;
         agent.post(&at_message(&session, &plain, "/acknowledge"), json!({})).await.expect_error(409, "CONFLICT");
-        // A session that has ended is no hindrance.
+        // The session may be closed.
         let question = ask(&agent, &session).await;
         agent.post(&at_agent(&session, "/archive"), json!({})).await.expect(200);
         agent.post(&at_message(&session, &question, "/acknowledge"), json!({})).await.expect(200);
@@ -79,7 +79,7 @@ on_both_engines! {
         }
     }
 
-    async fn of_those_that_race_to_acknowledge_over_two_nodes_one_wins(hub: Hub) {
+    async fn one_of_concurrent_exclusive_acknowledgements_wins(hub: Hub) {
         let agent = hub.agent("agent").await;
         let settings = config(&hub.database_url, &["--public-url", &hub.base]);
         let other = start_with(settings, Arc::new(SystemClock), Arc::new(LocalBroker)).await.expect("a second node");
@@ -108,13 +108,13 @@ on_both_engines! {
             let again = winner.post(&path, json!({ "exclusive": true })).await.expect(200);
             assert_eq!(again, *first);
             let events = agent.get(&at_agent(&session, "/timeline?limit=1000")).await.expect(200);
-            let told = |event: &&Value| event["type"] == "message.acknowledged" && event["data"]["messageId"] == question["id"];
-            assert_eq!(events["data"].as_array().expect("events").iter().filter(told).count(), 1);
+            let is_acknowledgement = |event: &&Value| event["type"] == "message.acknowledged" && event["data"]["messageId"] == question["id"];
+            assert_eq!(events["data"].as_array().expect("events").iter().filter(is_acknowledgement).count(), 1);
         }
         other.stop().await;
     }
 
-    async fn answers_wait_for_their_own_agent_until_it_takes_them(hub: Hub) {
+    async fn answers_are_listed_for_their_agent_until_acknowledged(hub: Hub) {
         let (agent, second, space) = (hub.agent("agent").await, hub.agent("agent").await, hub.agent("space").await);
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -144,7 +144,7 @@ on_both_engines! {
         assert_eq!(answers(&as_agent).await, wanted);
         agent.post(&at_message(&session, &third, "/acknowledge"), json!({})).await.expect(200);
         assert_eq!(answers(&agent).await, wanted[1..]);
-        // Closing settles what was open; who is removed sees nothing more.
+        // Closing settles pending messages; a removed agent has no access.
         agent.post(&at_agent(&session, "/close"), json!({})).await.expect(200);
         assert_eq!(answers(&agent).await[1]["id"], open["id"]);
         assert_eq!(answers(&second).await.len(), 1);

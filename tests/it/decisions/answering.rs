@@ -1,4 +1,4 @@
-//! Who may answer a question, and what an answer says in clear.
+//! The permitted answerers of a question, and the unencrypted outcome of an answer.
 
 use super::{admit, id_of};
 use crate::support::hub::{answer, ask, at_agent, at_human, at_message, say, text};
@@ -16,7 +16,7 @@ async fn ask_of(agent: &Client, session: &str, answerers: &[&Value]) -> Value {
     agent.post(&at_agent(session, "/messages"), body).await.expect(201)
 }
 
-/// What a person says in reply.
+/// A reply of a person.
 fn reply_to(question: &Value, more: Value) -> Value {
     let mut body = json!({ "encryptedContent": "!", "inReplyTo": question["id"] });
     let Value::Object(more) = more else { panic!("an object, not {more}") };
@@ -29,7 +29,7 @@ async fn last_seq(agent: &Client, session: &str) -> Value {
 }
 
 on_both_engines! {
-    async fn an_agent_s_guest_can_t_answer_another_agent_s_question(hub: Hub) {
+    async fn a_guest_of_one_agent_cannot_answer_another_agents_question(hub: Hub) {
         let (asker, other, space) = (hub.agent("agent").await, hub.agent("agent").await, hub.agent("space").await);
         let session = hub.session(&asker).await;
         admit(&asker, &session, &other).await;
@@ -42,16 +42,16 @@ on_both_engines! {
         let mut frame = reply_to(&question, json!({ "type": "send", "sessionId": session }));
         assert_eq!(socket.ask(frame.clone()).await["error"]["code"], "FORBIDDEN");
         assert_eq!(status_of(&asker, &session, &question).await, "Pending");
-        assert_eq!(last_seq(&asker, &session).await, before, "nothing of it is stored");
-        // Named or not: it was not them who invited her.
+        assert_eq!(last_seq(&asker, &session).await, before, "the reply is not stored");
+        // Named or not: the guest was invited by another agent.
         let named = ask_of(&asker, &session, &[&id_of(&ann, "/v1/human/me").await]).await;
         ann.post(&path, reply_to(&named, json!({}))).await.expect_error(403, "FORBIDDEN");
-        // A remark is no answer.
+        // A reply with `settles: false` is allowed.
         frame["settles"] = json!(false);
         assert_eq!(socket.ask(frame).await["type"], "sent");
         assert_eq!(status_of(&asker, &session, &question).await, "Pending");
 
-        // She answers who invited her, and the answer says who that was.
+        // The guest answers the inviting agent, and the answer names it.
         let own = ask(&other, &session).await;
         answer(&ann, &session, &own).await;
         let me = other.get("/v1/agent/me").await.expect(200);
@@ -68,13 +68,13 @@ on_both_engines! {
         let guest = page["data"].as_array().expect("a list").iter().find(|one| one["type"] == "Guest").expect("there");
         assert_eq!(guest["invitedBy"], inviter);
 
-        // Whom a key with `space` invited answers every agent.
+        // A guest invited by a key with `space` may answer every agent.
         let guest = hub.guest(&space, &session).await;
         for (agent, question) in [(&asker, &question), (&other, &ask(&other, &session).await)] {
             answer(&guest, &session, question).await;
             assert_eq!(status_of(agent, &session, question).await, "Completed");
         }
-        // An interaction is no way round.
+        // The same rule holds for interactions.
         let asked = asker.post("/v1/agent/interactions", json!({ "encryptedContent": "?" })).await.expect(201);
         let interaction = text(&asked["id"]);
         admit(&asker, interaction, &other).await;
@@ -84,7 +84,7 @@ on_both_engines! {
         guest.post(&path, json!({ "outcome": "Approved" })).await.expect_error(403, "FORBIDDEN");
     }
 
-    async fn only_those_who_are_named_answer(hub: Hub) {
+    async fn only_named_answerers_may_answer(hub: Hub) {
         let agent = hub.agent("agent").await;
         let (ada, bob) = (hub.human().await, hub.human().await);
         let (ada_id, bob_id) = (id_of(&ada, "/v1/human/me").await, id_of(&bob, "/v1/human/me").await);
@@ -97,7 +97,7 @@ on_both_engines! {
         let path = at_human(&session, "/messages");
         bob.post(&path, reply_to(&question, json!({}))).await.expect_error(403, "FORBIDDEN");
         answer(&guest, &session, &question).await;
-        // Whoever may not answer is told so whatever has become of it.
+        // Callers who may not answer get 403 also after the settlement.
         bob.post(&path, reply_to(&question, json!({}))).await.expect_error(403, "FORBIDDEN");
         ada.post(&path, reply_to(&question, json!({}))).await.expect_error(409, "ALREADY_RESPONDED");
         let mut socket = hub.socket(&agent).await;
@@ -116,7 +116,7 @@ on_both_engines! {
         ada.post(&respond, json!({ "encryptedContent": "yes" })).await.expect(200);
     }
 
-    async fn nobody_is_named_who_could_not_answer(hub: Hub) {
+    async fn answerers_must_be_participants_who_may_answer(hub: Hub) {
         let agent = hub.agent("agent").await;
         let ada = hub.human().await;
         let session = hub.session(&agent).await;
@@ -151,7 +151,7 @@ on_both_engines! {
         assert_eq!(last_seq(&agent, &session).await, 1);
     }
 
-    async fn a_remark_leaves_the_question_pending(hub: Hub) {
+    async fn a_reply_that_does_not_settle_leaves_the_question_pending(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -169,14 +169,14 @@ on_both_engines! {
         assert_eq!(status_of(&agent, &session, &question).await, "Completed");
         // After that, too.
         human.post(&path, reply_to(&question, json!({ "settles": false }))).await.expect(201);
-        // An agent's reply settles nothing, whatever it says.
+        // A reply of an agent never settles a message.
         let question = ask(&agent, &session).await;
         let reply = reply_to(&question, json!({ "settles": true, "outcome": "Approved" }));
         agent.post(&at_agent(&session, "/messages"), reply).await.expect(201);
         assert_eq!(status_of(&agent, &session, &question).await, "Pending");
     }
 
-    async fn an_outcome_stands_with_an_answer_and_nowhere_else(hub: Hub) {
+    async fn an_outcome_is_only_allowed_with_an_answer(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -211,7 +211,7 @@ on_both_engines! {
             };
             assert_eq!(event["data"]["response"], settled["response"]);
         }
-        // A click is answer enough.
+        // An answer may have only an outcome.
         let asked = agent.post("/v1/agent/interactions", json!({ "encryptedContent": "?" })).await.expect(201);
         let respond = format!("/v1/human/interactions/{}/respond", text(&asked["id"]));
         human.post(&respond, json!({})).await.expect_error(400, "VALIDATION_ERROR");
@@ -219,7 +219,7 @@ on_both_engines! {
         assert_eq!((&settled["status"], &settled["response"]["outcome"]), (&json!("Completed"), &json!("Rejected")));
     }
 
-    async fn a_guest_has_no_other_participant_s_name(hub: Hub) {
+    async fn a_guest_name_is_unique_in_the_session(hub: Hub) {
         let agent = hub.agent("agent").await;
         let named = async |name: &str| {
             let body = json!({ "email": format!("{}@example.org", hub.name("e")), "name": name });
@@ -234,7 +234,7 @@ on_both_engines! {
             let error = agent.post(&path, json!({ "name": taken })).await.expect_error(409, "CONFLICT");
             names_field(&error, "name");
         }
-        // Another inviter's guest; the same inviter may give a name again, with a second link.
+        // A guest of another agent; the same agent may reuse a name with a second link.
         let other = hub.agent("agent").await;
         let other_id = other.get("/v1/agent/me").await.expect(200)["id"].clone();
         let body = json!({ "type": "Agent", "agentId": other_id });
@@ -245,19 +245,19 @@ on_both_engines! {
         }
         agent.post(&path, json!({ "name": "Ann" })).await.expect(201);
         agent.post(&path, json!({ "name": "Anne" })).await.expect(201);
-        // One that nobody chose gives way.
+        // A default name gets a number.
         for wanted in ["Guest", "Guest 2", "Guest 3"] {
             let guest = agent.post(&path, json!({})).await.expect(201);
             assert_eq!(guest["participant"]["name"], wanted);
         }
-        // Nor does anybody join who has a guest's name.
+        // A participant with a guest's name can't be added either.
         let participants = at_agent(&session, "/participants");
         let ann = named("ANN").await;
         let body = json!({ "type": "Human", "humanId": ann["id"] });
         agent.post(&participants, body.clone()).await.expect_error(409, "CONFLICT");
         hub.owner.post("/v1/manage/agents", json!({ "name": "aNNe" })).await.expect(201);
         agent.post(&participants, json!({ "type": "Agent", "name": "aNNe" })).await.expect_error(409, "CONFLICT");
-        // Two people may have one name; and it is free once the guest has gone.
+        // Two people may have the same name; it is free once the guest was removed.
         let twin = named(text(&emile["name"])).await;
         agent.post(&participants, json!({ "type": "Human", "humanId": twin["id"] })).await.expect(201);
         let page = agent.get(&at_agent(&session, "/participants?pageSize=100")).await.expect(200);

@@ -1,4 +1,4 @@
-//! Who may answer a question, what an answer says in clear, and that an agent takes each outcome once.
+//! The permitted answerers of a question, the unencrypted outcome, and single acknowledgement.
 
 mod acknowledging;
 mod answering;
@@ -11,7 +11,7 @@ async fn id_of(client: &Client, path: &str) -> Value {
     client.get(path).await.expect(200)["id"].clone()
 }
 
-/// Lets an agent into a session.
+/// Adds an agent to a session.
 async fn admit(host: &Client, session: &str, agent: &Client) {
     let body = json!({ "type": "Agent", "agentId": id_of(agent, "/v1/agent/me").await });
     host.post(&at_agent(session, "/participants"), body).await.expect(201);

@@ -42,9 +42,9 @@ async fn a_clock_that_differs_from_the_databases_is_logged() {
     }
 }
 
-/// Machines that disagree about the time by 5 s, either way: the database's time is everybody's.
+/// Machines whose clocks differ by 5 s in either direction: all nodes use the database's time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_whose_clocks_are_wrong_keep_deadlines_and_tokens_all_the_same() {
+async fn deadlines_and_tokens_hold_with_wrong_node_clocks() {
     let redis = Redis::start().await;
     let clocks = [0, 5_000, -5_000].map(ShiftedClock::wrong_by);
     let nodes = Nodes::start_with_clocks(Engine::Postgres, clocks.to_vec(), &redis).await;
@@ -57,8 +57,7 @@ async fn nodes_whose_clocks_are_wrong_keep_deadlines_and_tokens_all_the_same() {
     let session = nodes.maker.session(&nodes.owner(0)).await;
     let mut socket = Socket::open(&nodes.owner(0)).await;
     socket.subscribe(&session, None).await;
-    // One that is told of late, on a machine that is held up for a moment, is asked again: a clock that is wrong is so
-    // each time.
+    // Retried, in case the machine was suspended for a moment: a wrong clock would fail each time.
     let (mut asks, mut told_late) = (0, 0);
     while asks < clocks.len() {
         let since = Stopwatch::start();
@@ -74,9 +73,9 @@ async fn nodes_whose_clocks_are_wrong_keep_deadlines_and_tokens_all_the_same() {
         assert!(late > -100 && told_late < 3, "node {asks} asked; it expired {late} ms after its deadline");
         asks += usize::from(!is_late);
     }
-    // Once each: nothing more came.
+    // Once each, and no further events.
     socket.expect_none("event").await;
-    // A token that any of them may look at.
+    // A token that every node verifies.
     for node in 0..3 {
         nodes.at(node, &human).get("/v1/human/me").await.expect(200);
     }

@@ -7,7 +7,7 @@ use crate::support::{Client, Postgres, Redis, Socket, Stopwatch, eventually};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_postgres_is_restarted_writes_are_told_to_come_again_and_sockets_stay() {
+async fn during_a_postgres_restart_writes_get_503_and_sockets_stay_open() {
     let redis = Redis::start().await;
     let mut postgres = Postgres::start();
     let database = postgres.new_database();
@@ -34,7 +34,7 @@ async fn when_postgres_is_restarted_writes_are_told_to_come_again_and_sockets_st
             node.shows("hiloop_store_unreachable", 1.0).await;
             node.logs_after(logged, "cannot query the database's clock").await;
         }
-        // Typing needs no store to be passed on, only to be allowed: the socket was.
+        // Typing over an authenticated socket needs no query.
         socket.expect_none("event").await;
         postgres.revive();
         for (node, logged) in [&first, &second].into_iter().zip(logged) {
@@ -46,7 +46,7 @@ async fn when_postgres_is_restarted_writes_are_told_to_come_again_and_sockets_st
         let message = post(&first.owner, &session, &format!("after round {round}")).await;
         takes(&mut socket, &message).await;
     }
-    // The long-poll has outlasted both.
+    // The long-poll has survived both restarts.
     second.owner.post(&at_agent(&session, &format!("/messages/{message}/cancel")), json!({})).await.expect(200);
     let since = Stopwatch::start();
     let settled = poll.await.expect("no panic");
@@ -54,10 +54,10 @@ async fn when_postgres_is_restarted_writes_are_told_to_come_again_and_sockets_st
     assert!(since.elapsed() < BY_THE_STORE, "{:?}", since.elapsed());
 }
 
-/// A node whose way to Redis is cut and that is killed right after its reply has told nobody: to the others it died
-/// between commit and publish.
+/// A node that is partitioned from Redis and killed right after its reply: to the others it died between commit and
+/// publish.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_node_committed_and_never_told_reaches_everyone() {
+async fn an_unannounced_commit_is_delivered_by_reconciliation() {
     let redis = Redis::start().await;
     let postgres = Postgres::start();
     let database = postgres.new_database();
@@ -84,7 +84,7 @@ async fn what_a_node_committed_and_never_told_reaches_everyone() {
     assert!(since.elapsed() < BY_THE_STORE, "{:?}", since.elapsed());
     assert_eq!(poll.await.expect("no panic")["status"], "Cancelled");
     assert_eq!((feed.find("feed").await["seq"].clone(), feed.find("feed").await["seq"].clone()), (json!(3), json!(4)));
-    // Whoever did not get the reply asks again with the same key, on a node that was told of nothing.
+    // A client without the reply retries with the same key, on a node that got no hint.
     assert_eq!(post(&keyed(&stays.owner), &session, "my last words").await, message);
     socket.expect_none("event").await;
     feed.expect_none("feed").await;

@@ -1,5 +1,4 @@
-//! Several nodes, of which something is broken: each way as an operator sees it, by the figures and the log, and as
-//! clients do.
+//! Several nodes with a failing dependency: the behaviour in metrics and log, and for clients.
 
 mod clocks;
 mod database_failures;
@@ -14,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How late things may be that no node was told of: the tick of a second, and room for a busy machine.
+/// The delay of unannounced events: the reconcile tick of a second, with a margin for a busy machine.
 const BY_THE_STORE: Duration = Duration::from_secs(5);
 
 /// A long-poll that settles at its end, rather than by an answer, takes this long.
@@ -48,12 +47,12 @@ impl Node {
         Self { process, owner, log, _folder: folder }
     }
 
-    /// The value of a figure without labels.
+    /// The value of a metric without labels.
     async fn figure(&self, name: &str) -> f64 {
         let text = Client::anonymous(self.process.metrics()).get("/metrics").await.expect(200);
         let text = text.as_str().expect("text").to_owned();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("{name} is among the figures")).parse().expect("a number")
+        line.unwrap_or_else(|| panic!("{name} is among the metrics")).parse().expect("a number")
     }
 
     async fn shows(&self, name: &str, value: f64) {
@@ -65,7 +64,7 @@ impl Node {
         self.logs_after(0, words).await;
     }
 
-    /// What is in the log beyond this length, which it had when something had not happened yet.
+    /// The log after this offset.
     fn log_after(&self, length: usize) -> String {
         std::fs::read_to_string(&self.log).expect("the log").split_off(length)
     }
@@ -81,7 +80,7 @@ impl Node {
         text(&question["id"]).to_owned()
     }
 
-    /// A long-poll for a message that is under way when this returns.
+    /// A long-poll on a message, registered when this returns.
     async fn wait_for(&self, session: &str, message: &str) -> tokio::task::JoinHandle<Value> {
         let waiting = self.figure("hiloop_waiters").await;
         let path = at_agent(session, &format!("/messages/{message}/await?timeout={}", LONG.as_secs()));

@@ -1,4 +1,4 @@
-//! Redis is dead, unreachable for one node, full, or a replica.
+//! Redis is down, unreachable for one node, full, or a replica.
 
 use super::{BY_THE_STORE, Node, post, session, takes};
 use crate::support::hub::{at_agent, text};
@@ -8,7 +8,7 @@ use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_redis_is_dead_the_figures_and_the_log_say_so() {
+async fn a_redis_outage_is_visible_in_metrics_and_log() {
     let mut redis = Redis::start().await;
     let postgres = Postgres::start();
     let database = postgres.new_database();
@@ -21,12 +21,12 @@ async fn while_redis_is_dead_the_figures_and_the_log_say_so() {
         node.shows("hiloop_redis_unreachable", 0.0).await;
         node.logs("connected to the other nodes").await;
     }
-    let heard = second.figure("hiloop_redis_received_total").await;
+    let received = second.figure("hiloop_redis_received_total").await;
     second.shows("hiloop_redis_channels", 2.0).await;
     let message = post(&first.owner, &session, "with Redis").await;
     takes(&mut socket, &message).await;
     assert!(first.figure("hiloop_redis_published_total").await >= 1.0);
-    assert!(second.figure("hiloop_redis_received_total").await > heard);
+    assert!(second.figure("hiloop_redis_received_total").await > received);
 
     redis.kill();
     for node in [&first, &second] {
@@ -51,7 +51,7 @@ async fn while_redis_is_dead_the_figures_and_the_log_say_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_cut_off_from_redis_alone_still_serves_and_hears_everything() {
+async fn a_node_partitioned_from_redis_serves_and_misses_nothing() {
     let redis = Redis::start().await;
     let postgres = Postgres::start();
     let database = postgres.new_database();
@@ -79,7 +79,7 @@ async fn a_node_that_is_cut_off_from_redis_alone_still_serves_and_hears_everythi
         }
         assert!(since.elapsed() < BY_THE_STORE, "{:?}", since.elapsed());
     }
-    // Settled on the cut-off side, once; heard on the other, and the other way round.
+    // Settled once on the partitioned node and delivered on the other, and vice versa.
     for (asks, answers) in [(&whole, &cut), (&cut, &whole)] {
         let message = asks.ask(&session).await;
         let poll = asks.wait_for(&session, &message).await;
@@ -95,9 +95,9 @@ async fn a_node_that_is_cut_off_from_redis_alone_still_serves_and_hears_everythi
     assert_eq!(cut.owner.get("/readyz").await.expect(200)["status"], "ok");
 }
 
-/// A Redis that is full passes messages on and keeps nothing: an operator is told so, once.
+/// A full Redis delivers messages and rejects writes, which is logged once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_refuses_to_keep_presence_is_told_of_in_the_log() {
+async fn rejected_presence_writes_are_logged() {
     const REFUSED: &str = "Redis rejects presence updates";
     let redis = Redis::start().await;
     let postgres = Postgres::start();
@@ -107,15 +107,15 @@ async fn a_redis_that_refuses_to_keep_presence_is_told_of_in_the_log() {
         let logged = node.log_after(0).len();
         redis.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
         node.logs_after(logged, REFUSED).await;
-        // Each attempt would say so again; some of them, by the lease that they fail to renew.
-        eventually("the lease to lapse", async || {
+        // Further attempts fail, as the expired lease shows, and are not logged again.
+        eventually("the lease to expire", async || {
             let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", "*:node:*"]).await).expect("names");
             keys.is_empty().then_some(())
         })
         .await;
         assert_eq!(node.log_after(logged).matches(REFUSED).count(), 1, "in round {round}");
         redis.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
-        eventually("the lease to be there again", async || {
+        eventually("the lease to be renewed", async || {
             let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", "*:node:*"]).await).expect("names");
             (!keys.is_empty()).then_some(())
         })
@@ -123,10 +123,10 @@ async fn a_redis_that_refuses_to_keep_presence_is_told_of_in_the_log() {
     }
 }
 
-/// A primary that was demoted takes no writes: messages cross all the same, presence stands still until it is a primary
-/// again, and an operator is told so.
+/// A primary that was demoted takes no writes: messages are still delivered, presence does not change until it is a primary
+/// again, and the rejection is logged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_has_become_a_replica_still_carries_what_is_live() {
+async fn a_demoted_redis_still_delivers_messages() {
     const REFUSED: &str = "Redis rejects presence updates";
     let redis = Redis::start().await;
     let postgres = Postgres::start();
@@ -155,8 +155,8 @@ async fn a_redis_that_has_become_a_replica_still_carries_what_is_live() {
     for node in [&first, &second] {
         node.logs(REFUSED).await;
     }
-    eventually("the leases to lapse", async || (leases().await == 0).then_some(())).await;
-    // Without Redis each would be found in the store; on a busy machine a tick may find one that is on its way.
+    eventually("the leases to expire", async || (leases().await == 0).then_some(())).await;
+    // Without Redis all would be found in the store; on a busy machine a tick may find some of them first.
     let mut live = 0;
     for number in 0..10 {
         let found = second.figure("hiloop_repairs_total").await;
@@ -167,7 +167,7 @@ async fn a_redis_that_has_become_a_replica_still_carries_what_is_live() {
     assert!(live >= 5, "{live} of 10 messages came by Redis");
     theirs.send(json!({ "type": "typing", "sessionId": session, "typing": true })).await;
     assert_eq!(watching.find("typing").await["typing"], json!(true));
-    // Who goes and who comes is not told, and who was there stands as last heard.
+    // Presence changes are not announced; the last known state is kept.
     drop(theirs);
     second.shows("hiloop_sockets", 0.0).await;
     let mut late = guest("Lea").await;
@@ -179,7 +179,7 @@ async fn a_redis_that_has_become_a_replica_still_carries_what_is_live() {
         assert_eq!(one["online"], json!(online), "{name}");
     }
     for node in [&first, &second] {
-        assert_eq!(node.log_after(0).matches(REFUSED).count(), 1, "it is said once");
+        assert_eq!(node.log_after(0).matches(REFUSED).count(), 1, "it is logged once");
         assert!(!node.log_after(0).contains("panic"));
         node.shows("hiloop_redis_unreachable", 0.0).await;
         node.shows("hiloop_redis_disconnects_total", 0.0).await;
@@ -192,10 +192,10 @@ async fn a_redis_that_has_become_a_replica_still_carries_what_is_live() {
     assert_eq!((&turns[0]["online"], &turns[0]["participantId"]), (&json!(false), &came["participantId"]));
     assert_eq!(turns[1]["online"], json!(true), "{turns:?}");
     assert!(promoted.elapsed() < Duration::from_secs(15), "it took {:?}", promoted.elapsed());
-    eventually("the leases to be there again", async || (leases().await == 2).then_some(())).await;
+    eventually("the leases to be renewed", async || (leases().await == 2).then_some(())).await;
     let message = post(&first.owner, &session, "again").await;
     takes(&mut late, &message).await;
-    // And goes on.
+    // And presence works again.
     drop(late);
     assert_eq!(watching.find("presence").await["online"], json!(false));
 }

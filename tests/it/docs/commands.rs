@@ -57,7 +57,7 @@ impl Shell {
         line.unwrap_or_else(|| panic!("a command failed: {so_far}"))
     }
 
-    /// Runs a block to its end; what it printed.
+    /// Runs a block to its end; returns its output.
     async fn run(&mut self, script: &str) -> String {
         self.write(&format!("{{\n{script}\n}} </dev/null\nprintf '\\n%s\\n' '{DONE}'\n")).await;
         let mut printed = String::new();
@@ -84,7 +84,7 @@ impl Shell {
     }
 }
 
-/// The first piece of `expected`, between `…` and line ends, that does not stand in `printed` in its turn.
+/// The first part of `expected`, between `…` and line ends, that is missing from `printed` or out of order.
 fn missing<'e>(expected: &'e str, mut printed: &str) -> Option<&'e str> {
     for piece in expected.split(['…', '\n']).map(str::trim).filter(|piece| !piece.is_empty()) {
         match printed.split_once(piece) {
@@ -95,7 +95,7 @@ fn missing<'e>(expected: &'e str, mut printed: &str) -> Option<&'e str> {
     None
 }
 
-/// Answers the question that is pending, when there is one.
+/// Waits for a pending question and answers it.
 async fn answer(person: &Client) {
     let session = eventually("a question", async || {
         let feed = person.get("/v1/human/feed").await.expect(200);
@@ -169,11 +169,11 @@ async fn every_command_works(path: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_command_of_the_readme_works() {
+async fn every_command_of_the_readme_succeeds() {
     every_command_works("README.md").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_command_of_the_quick_start_works() {
+async fn every_command_of_the_quick_start_succeeds() {
     every_command_works("docs/quick-start.md").await;
 }

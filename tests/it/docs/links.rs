@@ -1,4 +1,4 @@
-//! What the documents refer to is there: files and anchors, targets of make, source files.
+//! References of the documents: files and anchors, targets of make, source files.
 
 use super::markdown::{Document, root};
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {
         match part {
-            Component::ParentDir => assert!(normal.pop(), "{} leads out of the repository", path.display()),
+            Component::ParentDir => assert!(normal.pop(), "{} points outside the repository", path.display()),
             part => normal.push(part),
         }
     }
@@ -45,7 +45,7 @@ fn every_link_and_anchor_resolves() {
 }
 
 #[test]
-fn every_document_can_be_reached_from_the_readme() {
+fn every_document_is_linked_from_the_readme() {
     let mut reached = BTreeSet::from([PathBuf::from("README.md")]);
     let mut queue = vec![PathBuf::from("README.md")];
     while let Some(path) = queue.pop() {
@@ -93,7 +93,7 @@ fn sources(folder: &Path, found: &mut Vec<String>) {
 }
 
 #[test]
-fn every_source_file_that_is_named_exists() {
+fn every_referenced_source_file_exists() {
     let mut files = Vec::new();
     for folder in ["src", "tests", "sdk/rust/src", "sdk/rust/examples"] {
         sources(Path::new(folder), &mut files);

@@ -1,4 +1,4 @@
-//! The documents of the repository, and what these tests read in them.
+//! Parses the documents of the repository.
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,14 +16,14 @@ pub(super) struct Document {
 
 /// A fenced block.
 pub(super) struct Block {
-    /// What follows the fence: the language, and what these tests do with the block.
+    /// The info string: the language, and instructions for these tests.
     pub info: String,
     pub text: String,
     pub line: usize,
 }
 
 impl Block {
-    /// Whether a word stands behind the language.
+    /// Whether the info string has a word after the language.
     pub fn is(&self, word: &str) -> bool {
         self.info.split(' ').skip(1).any(|other| other == word)
     }
@@ -32,7 +32,7 @@ impl Block {
         self.info.split(' ').next().unwrap_or_default()
     }
 
-    /// The value of `name=value` behind the language.
+    /// The value of `name=value` in the info string.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.info.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
     }
@@ -96,7 +96,7 @@ impl Document {
         })
     }
 
-    /// What links may name behind `#`: headings as GitHub turns them into anchors.
+    /// The anchors of the headings, as GitHub generates them.
     pub fn anchors(&self) -> Vec<String> {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let headings = self
@@ -113,7 +113,7 @@ impl Document {
             .collect()
     }
 
-    /// What stands in backticks outside of blocks.
+    /// The code spans outside of blocks.
     pub fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         self.prose().flat_map(|(number, line)| line.split('`').skip(1).step_by(2).map(move |code| (number, code)))
     }

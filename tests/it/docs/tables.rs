@@ -1,4 +1,4 @@
-//! The tables of the reference against the hub: each lists what there is, no more and no less.
+//! The tables of the reference: each must match the hub exactly.
 
 use super::markdown::Document;
 use crate::cli::{out, run};
@@ -9,12 +9,12 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// What stands in backticks in a cell, up to the first end of it.
+/// The first code span of a cell.
 fn first_code(cell: &str) -> Option<String> {
     cell.strip_prefix('`')?.split('`').next().map(str::to_owned)
 }
 
-/// What stands in backticks anywhere in a cell.
+/// All code spans of a cell.
 fn codes(cell: &str) -> impl Iterator<Item = String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned)
 }
@@ -24,7 +24,7 @@ fn printed(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn every_setting_stands_with_its_default() {
+fn every_setting_is_documented_with_its_default() {
     let help = printed(&["serve", "--help"]).split_whitespace().collect::<Vec<_>>().join(" ");
     let mut offered = BTreeMap::new();
     for (place, _) in help.match_indices("[env: ") {

@@ -1,4 +1,4 @@
-//! The hub is killed while it works on a request with a key.
+//! The hub is killed while it executes a request with a key.
 
 use super::is_replayed;
 use crate::support::hub::{at_agent, at_human, text};
@@ -22,12 +22,12 @@ use tokio_tungstenite::tungstenite::Message;
 
 const KILLS: usize = 12;
 
-/// What the clients and the killer of the crash story share.
+/// The shared state of the clients and the task that kills the hub.
 struct Ordeal {
-    /// How often the hub has come back.
+    /// Number of restarts.
     lives: watch::Receiver<usize>,
     answered: AtomicUsize,
-    /// How many were told again what they had been answered before, but for a kill.
+    /// Number of replies that were lost to a kill and returned to a retry.
     cut_off: AtomicUsize,
     moved: Notify,
     over: AtomicBool,
@@ -45,7 +45,7 @@ struct Answered {
 }
 
 impl Ordeal {
-    /// Asks until there is an answer, however often the hub dies meanwhile.
+    /// Retries until there is a reply, across kills of the hub.
     async fn insist<T>(&self, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         let mut lives = self.lives.clone();
         loop {
@@ -61,7 +61,7 @@ impl Ordeal {
         }
     }
 
-    /// Makes one thing after another until the ordeal is over.
+    /// Sends keyed requests until the test ends.
     async fn make(&self, client: Client, path: String, body: NthBody) -> Vec<Answered> {
         let mut made = Vec::new();
         while !self.over.load(Ordering::SeqCst) {
@@ -69,7 +69,7 @@ impl Ordeal {
             let client = client.with("idempotency-key", &format!("key-{}", made.len()));
             let bytes = body.to_string().into_bytes();
             let post = || client.try_raw("POST", &path, Some("application/json"), bytes.clone());
-            // Every other time the client goes away by itself, now before the hub has done it and now after.
+            // In every second request the client disconnects at a random time.
             let is_patient = made.len().is_multiple_of(2);
             let patience = Duration::from_millis(made.len() as u64 % 8);
             let left = !is_patient && timeout(patience, post()).await.is_err();
@@ -81,7 +81,7 @@ impl Ordeal {
                             was_cut = is_patient;
                             return None;
                         };
-                        // What a client has left may still be at work.
+                        // Requests of disconnected clients may still be in progress.
                         if !left || reply.body["error"]["code"] != "IDEMPOTENCY_IN_FLIGHT" {
                             return Some(reply);
                         }
@@ -128,7 +128,7 @@ impl Ordeal {
     }
 }
 
-/// Each kind of request that a hub which dies is asked for, with its caller.
+/// Each kind of keyed request, with its caller.
 async fn kinds(owner: &Client) -> (String, [(Client, String, NthBody); 8]) {
     let provisioner = owner.post("/v1/manage/keys", json!({ "permission": "provision" })).await.expect(201);
     let provisioner = Client::anonymous(&owner.base).with("x-api-key", text(&provisioner["apiKey"]));
@@ -163,7 +163,7 @@ async fn post_unread(address: &str, client: &Client, path: &str, body: &Value) -
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_before_its_reply_is_read_it_gives_that_reply_again() {
+async fn a_retry_after_a_kill_returns_the_first_reply() {
     let folder = tempdir().expect("a folder");
     let port = Port::reserve();
     let address = port.address();
@@ -176,16 +176,16 @@ async fn killed_before_its_reply_is_read_it_gives_that_reply_again() {
         hub = Process::start(folder.path(), &address);
         let again = client.post(&path, body(0)).await;
         assert!(is_replayed(&again), "{path}: {}", again.body);
-        // What lay in the caller's own socket all the while.
+        // The reply in the receive buffer of the client.
         let mut lost = String::new();
-        unread.read_to_string(&mut lost).await.expect("what the dead hub had sent");
+        unread.read_to_string(&mut lost).await.expect("the reply of the killed hub");
         let (_, lost) = lost.split_once("\r\n\r\n").expect("a reply");
         assert_eq!(again.expect(201).to_string(), lost, "{path}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_at_any_moment_it_does_what_it_is_asked_for_once() {
+async fn a_keyed_request_is_executed_once_across_kills() {
     let mut random = StdRng::seed_from_u64(seed());
     let folder = tempdir().expect("a folder");
     let port = Port::reserve();
@@ -228,7 +228,7 @@ async fn killed_at_any_moment_it_does_what_it_is_asked_for_once() {
             guest.get(&at_human(&session, "")).await.expect(200);
         }
     }
-    // Exactly one thing for each key; what was there before, or is made beside it, is counted too.
+    // Exactly one entry for each key, in addition to those that the setup has created.
     let count = |index: usize| made[index].len();
     let (sessions, messages, guests, keys) = (count(0), count(1), count(2), count(3));
     let (agents, humans, spaces, provisioned) = (count(4), count(5), count(6), count(7));
@@ -246,7 +246,7 @@ async fn killed_at_any_moment_it_does_what_it_is_asked_for_once() {
     let different: HashSet<_> = sent.iter().map(|message| text(&message["id"])).collect();
     assert_eq!(different.len(), sent.len());
     let total = made.iter().map(Vec::len).sum::<usize>() + sent.len();
-    // It takes luck to kill a hub within that instant; the story above makes sure of it.
+    // A kill rarely hits that instant; the test above covers it deterministically.
     let cut_off = ordeal.cut_off.load(Ordering::SeqCst);
     println!("{total} keyed requests over {KILLS} kills, each carried out once; {cut_off} lost their reply to a kill");
     assert!(total >= KILLS);

@@ -1,5 +1,5 @@
-//! Once, however often it is asked for: `Idempotency-Key` on every POST that creates or settles something, and
-//! `idempotencyKey` of the socket's `send`; by repetition, in a race, across nodes, and across the hub's death.
+//! Idempotency: `Idempotency-Key` on every POST that creates or settles something, and `idempotencyKey` of the socket's
+//! `send`; with retries, concurrent requests, several nodes, and kills of the hub.
 
 mod kills;
 mod posts;

@@ -1,28 +1,27 @@
 //! Every POST, and whether it takes an idempotency key.
 
-use crate::permissions::{House, ROUTES, Route};
+use crate::permissions::{Fixture, ROUTES, Route};
 use crate::support::{Client, Hub};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// What an `Idempotency-Key` does on a POST.
+/// The effect of an `Idempotency-Key` on a POST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keyed {
     /// The first reply is kept, with this status.
     Kept(u16),
-    /// It creates and settles nothing: the key changes nothing. Why that is.
+    /// The key has no effect, for this reason.
     NotApplicable(#[allow(dead_code)] &'static str),
 }
 
 use Keyed::{Kept, NotApplicable};
 
-const EPHEMERAL: &str = "shown to those who look, and gone";
-const FORWARD_ONLY: &str = "moves a mark forward; again, it stays";
+const EPHEMERAL: &str = "ephemeral";
+const FORWARD_ONLY: &str = "moves a mark forward; a repetition has no effect";
 
-const SIGN_IN: &str =
-    "gives out tokens, which are never kept; there is no credential yet that a key could be scoped by";
+const SIGN_IN: &str = "returns tokens, which are never stored; there is no credential to scope a key";
 
-/// What is cancelled can't be answered, so that this one has an interaction of its own.
+/// Uses its own interaction, since a cancelled one can't be answered.
 const CANCEL: &str = "/v1/agent/interactions/{id}/cancel";
 
 /// Every POST of the hub, in an order in which they can be tried on one session.
@@ -44,10 +43,10 @@ pub(super) const POSTS: &[(&str, Keyed)] = &[
     ("/v1/human/sessions/{id}/messages", Kept(201)),
     ("/v1/human/sessions/{id}/typing", NotApplicable(EPHEMERAL)),
     ("/v1/human/sessions/{id}/read", NotApplicable(FORWARD_ONLY)),
-    ("/v1/human/password", NotApplicable("sets what is given; a second time the current password is another")),
+    ("/v1/human/password", NotApplicable("sets a value; a repetition fails, since the current password has changed")),
     ("/v1/auth/login", NotApplicable(SIGN_IN)),
     ("/v1/auth/refresh", NotApplicable(SIGN_IN)),
-    ("/v1/auth/logout", NotApplicable("ends tokens; again, they stay ended")),
+    ("/v1/auth/logout", NotApplicable("ends tokens; a repetition has no effect")),
     ("/v1/auth/setup", NotApplicable(SIGN_IN)),
     ("/v1/manage/keys", Kept(201)),
     ("/v1/manage/agents", Kept(201)),
@@ -65,7 +64,7 @@ pub(super) fn row_of(path: &str) -> &'static Route {
 }
 
 #[test]
-fn every_post_has_its_row() {
+fn every_post_route_is_listed() {
     let routed: BTreeSet<_> = ROUTES.iter().filter(|row| row.method == "POST").map(|row| row.path).collect();
     let listed: BTreeSet<_> = POSTS.iter().map(|(path, _)| *path).collect();
     assert_eq!(listed, routed);
@@ -73,20 +72,20 @@ fn every_post_has_its_row() {
 }
 
 /// Where to post.
-pub(super) async fn path_of(hub: &Hub, house: &House, row: &Route) -> String {
+pub(super) async fn path_of(hub: &Hub, fixture: &Fixture, row: &Route) -> String {
     let own = match row.path {
-        CANCEL => Some(hub.interaction(&house.host).await),
+        CANCEL => Some(hub.interaction(&fixture.host).await),
         _ => None,
     };
-    house.path_with(row, |_| own.clone())
+    fixture.path_with(row, |_| own.clone())
 }
 
-/// The one who may call a route.
-pub(super) fn caller(hub: &Hub, house: &House, row: &Route) -> Client {
-    house.callers(row).first().map_or_else(|| hub.anonymous(), |client| (*client).clone())
+/// A client that may call a route.
+pub(super) fn caller(hub: &Hub, fixture: &Fixture, row: &Route) -> Client {
+    fixture.callers(row).first().map_or_else(|| hub.anonymous(), |client| (*client).clone())
 }
 
-/// The body of a route with one more field, which nobody reads.
+/// The body of a route with an additional unknown field.
 pub(super) fn with_more(body: &str) -> Value {
     let mut body: Value = serde_json::from_str(body).expect("JSON");
     body["unread"] = json!(1);

@@ -3,7 +3,7 @@
 use super::is_replayed;
 use super::posts::Keyed::Kept;
 use super::posts::{POSTS, caller, path_of, row_of, with_more};
-use crate::permissions::House;
+use crate::permissions::Fixture;
 use crate::support::hub::{at_agent, config, text};
 use crate::support::{Client, Hub, on_both_engines};
 use futures::future::join_all;
@@ -15,22 +15,22 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// The secret that a reply shows, if it shows one.
+/// The secret in a reply, if there is one.
 fn secret_of(reply: &Value) -> Option<String> {
     let secret = ["apiKey", "token"].iter().find_map(|field| reply[*field].as_str());
     let link = reply["setupUrl"].as_str().and_then(|url| url.split_once("#setup=")).map(|(_, token)| token);
     secret.or(link).map(str::to_owned)
 }
 
-/// Whom a request named may have left when it is repeated: what it did is done all the same.
-async fn first_reply_stands(client: &Client, path: &str, key: &str, body: &Value, first: &Value) {
+/// A named participant may have left before the retry: the stored reply is returned all the same.
+async fn a_retry_returns_the_first_reply(client: &Client, path: &str, key: &str, body: &Value, first: &Value) {
     let again = client.with("idempotency-key", key).post(path, body.clone()).await;
     assert!(is_replayed(&again), "{path}: {}", again.body);
     assert_eq!(again.expect(201), *first, "{path}");
 }
 
 on_both_engines! {
-    async fn a_retry_gets_the_first_reply_though_whom_it_names_has_left(hub: Hub) {
+    async fn a_retry_returns_the_first_reply_after_a_named_participant_left(hub: Hub) {
         let agent = hub.agent("space").await;
         let leaving = json!({ "email": "leaving@example.org", "name": "L" });
         let leaving = hub.owner.post("/v1/manage/humans", leaving).await.expect(201);
@@ -51,8 +51,8 @@ on_both_engines! {
         hub.owner.delete(&format!("/v1/manage/humans/{}", text(&leaving["id"]))).await.expect(204);
         hub.owner.delete(&format!("/v1/manage/agents/{}", text(&bot["id"]))).await.expect(204);
         for ((client, path, body), first) in requests.iter().zip(&firsts) {
-            first_reply_stands(client, path, "k", body, first).await;
-            // Another request under that key is another one, and what was never done can't be.
+            a_retry_returns_the_first_reply(client, path, "k", body, first).await;
+            // Another request with that key is a mismatch, and a request that was never executed fails.
             let mut other = body.clone();
             other["metadata"] = json!({ "other": true });
             let mismatch = client.with("idempotency-key", "k").post(path, other).await;
@@ -61,18 +61,18 @@ on_both_engines! {
             new.expect_error(404, "NOT_FOUND");
             client.post(path, body.clone()).await.expect_error(404, "NOT_FOUND");
         }
-        // The refusal was kept by nobody: once it can be done it is.
+        // The refusal was not stored: the retry succeeds once it is possible.
         let (client, path, _) = &requests[0];
         client.with("idempotency-key", "new").post(path, json!({ "participants": [] })).await.expect(201);
     }
 
-    async fn each_post_that_creates_or_settles_happens_once(hub: Hub) {
-        let house = House::of(&hub).await;
+    async fn each_creating_or_settling_post_is_executed_once(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
         let mut secrets = Vec::new();
         for (path, keyed) in POSTS {
             let row = row_of(path);
-            let (path, body) = (path_of(&hub, &house, row).await, house.body(&hub, row));
-            let client = caller(&hub, &house, row).with("idempotency-key", "k");
+            let (path, body) = (path_of(&hub, &fixture, row).await, fixture.body(&hub, row));
+            let client = caller(&hub, &fixture, row).with("idempotency-key", "k");
             let body: Value = serde_json::from_str(&body).expect("JSON");
             let first = client.post(&path, body.clone()).await;
             assert!(!is_replayed(&first), "{path}");
@@ -90,7 +90,7 @@ on_both_engines! {
             client.post(&path, with_more(&body.to_string())).await.expect_error(422, "IDEMPOTENCY_MISMATCH");
             secrets.extend(secret_of(&first));
         }
-        // The secrets are good ones, and different.
+        // The secrets are valid and different.
         let different: HashSet<_> = secrets.iter().collect();
         assert_eq!((secrets.len(), different.len()), (6, 6));
         for secret in &secrets {
@@ -108,17 +108,17 @@ on_both_engines! {
         }
     }
 
-    async fn of_those_that_race_under_one_key_one_happens_on_either_node(hub: Hub) {
-        let house = House::of(&hub).await;
+    async fn concurrent_requests_with_one_key_are_executed_once_across_nodes(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
         let settings = config(&hub.database_url, &["--public-url", &hub.base]);
         let other = start_with(settings, Arc::new(SystemClock), Arc::new(LocalBroker)).await.expect("a second node");
         let elsewhere = format!("http://{}", other.address);
         for (path, keyed) in POSTS {
             let Kept(status) = *keyed else { continue };
             let row = row_of(path);
-            let path = path_of(&hub, &house, row).await;
-            let body: Value = serde_json::from_str(&house.body(&hub, row)).expect("JSON");
-            let here = caller(&hub, &house, row).with("idempotency-key", "raced");
+            let path = path_of(&hub, &fixture, row).await;
+            let body: Value = serde_json::from_str(&fixture.body(&hub, row)).expect("JSON");
+            let here = caller(&hub, &fixture, row).with("idempotency-key", "raced");
             let there = Client { base: elsewhere.clone(), ..here.clone() };
             let racers = (0..16).map(|number| if number % 2 == 0 { &here } else { &there });
             let replies = join_all(racers.map(|client| client.post(&path, body.clone()))).await;
@@ -141,7 +141,7 @@ on_both_engines! {
         other.stop().await;
     }
 
-    async fn while_the_first_is_at_work_a_second_is_told_so(hub: Hub) {
+    async fn a_concurrent_request_with_the_same_key_is_refused(hub: Hub) {
         let keyed = |agent: &Client| agent.with("idempotency-key", "k");
         let key = hub.owner.post("/v1/manage/keys", json!({ "permission": "manage", "agent": "busy" })).await.expect(201);
         let client = hub.anonymous().with("x-api-key", text(&key["apiKey"]));
@@ -168,7 +168,7 @@ on_both_engines! {
         assert_eq!(socket.ask(frame).await["type"], "sent");
     }
 
-    async fn a_refusal_is_no_first_reply(hub: Hub) {
+    async fn a_refusal_is_not_stored_as_the_first_reply(hub: Hub) {
         let taken = hub.name("taken");
         hub.owner.post("/v1/manage/agents", json!({ "name": taken })).await.expect(201);
         let keyed = hub.owner.with("idempotency-key", "k");
@@ -183,7 +183,7 @@ on_both_engines! {
         keyed.post("/v1/manage/agents", free).await.expect_error(409, "CONFLICT");
     }
 
-    async fn a_key_sent_over_two_sockets_posts_once(hub: Hub) {
+    async fn a_key_used_over_two_sockets_posts_once(hub: Hub) {
         let host = hub.agent("space").await;
         let session = hub.session(&host).await;
         let mut sockets = join_all((0..4).map(|_| hub.socket(&host))).await;
@@ -195,14 +195,14 @@ on_both_engines! {
             let in_flight = reply["error"]["code"] == "IDEMPOTENCY_IN_FLIGHT";
             assert!(in_flight || reply["message"] == sent[0]["message"], "{reply}");
         }
-        // The same key that speaks for another agent is another sender.
+        // The same API key acting as another agent is another sender.
         let mut other = hub.socket(&host.with("x-hiloop", "somebody-else")).await;
         assert_eq!(other.ask(frame).await["error"]["code"], "IDEMPOTENCY_MISMATCH");
         assert_eq!(host.get(&at_agent(&session, "/messages")).await.expect(200)["total"], 1);
     }
 }
 
-/// All that SQLite has on the disk.
+/// The content of all files of the SQLite store.
 fn stored(hub: &Hub) -> Vec<u8> {
     let file = hub.database_url.trim_start_matches("sqlite://");
     let mut bytes = std::fs::read(file).expect("the store's file");
@@ -211,16 +211,16 @@ fn stored(hub: &Hub) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_of_a_kept_reply_is_stored() {
+async fn stored_replies_contain_no_secret() {
     let hub = Hub::start(crate::support::Engine::Sqlite).await;
-    let house = House::of(&hub).await;
+    let fixture = Fixture::of(&hub).await;
     let mut seen = 0;
     for (path, keyed) in POSTS {
         let Kept(status) = *keyed else { continue };
         let row = row_of(path);
-        let body: Value = serde_json::from_str(&house.body(&hub, row)).expect("JSON");
-        let client = caller(&hub, &house, row).with("idempotency-key", "k");
-        let reply = client.post(&path_of(&hub, &house, row).await, body).await.expect(status);
+        let body: Value = serde_json::from_str(&fixture.body(&hub, row)).expect("JSON");
+        let client = caller(&hub, &fixture, row).with("idempotency-key", "k");
+        let reply = client.post(&path_of(&hub, &fixture, row).await, body).await.expect(status);
         let stored = stored(&hub);
         let holds = |text: &str| stored.windows(text.len()).any(|window| window == text.as_bytes());
         if let Some(id) = reply["id"].as_str() {

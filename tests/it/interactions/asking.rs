@@ -31,7 +31,7 @@ on_both_engines! {
         assert_eq!(shown(&agent, id).await, made);
         assert_eq!(human.get(&format!("{THEIRS}/{id}")).await.expect(200), made);
 
-        // It is a session with a question in it, and everyone of the space takes part.
+        // It is a session with one question, with all humans of the space as participants.
         let session = human.get(&at_human(id, "")).await.expect(200);
         assert_eq!((&session["title"], &session["priority"]), (&json!("Ship it?"), &json!("High")));
         assert_eq!((&session["pendingCount"], &session["lastSeq"]), (&json!(1), &json!(2)));
@@ -73,20 +73,20 @@ on_both_engines! {
         assert_eq!(event["actor"], json!({ "type": "Agent", "id": me["id"], "name": me["name"] }));
         assert_eq!(shown(&agent, id).await, pushed);
 
-        // What has settled answers every later wait at once.
+        // A long-poll on a settled interaction returns immediately.
         let started = Stopwatch::start();
         assert_eq!(agent.get(&at(id, "/await")).await.expect(200), pushed);
         assert!(started.elapsed() < Duration::from_secs(5));
     }
 
-    async fn what_is_not_given_has_its_default(hub: Hub) {
+    async fn omitted_fields_have_defaults(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let made = agent.post(INTERACTIONS, json!({ "encryptedContent": "May I?" })).await.expect(201);
         assert_eq!((&made["type"], &made["priority"]), (&json!("approval"), &json!("Medium")));
         assert_eq!((&made["title"], &made["deadlineAt"]), (&Value::Null, &Value::Null));
         assert_eq!(made["encryptedContent"], sealed("May I?"));
-        // Named participants are those who see it.
+        // Only the named participants have access.
         let alone = json!({ "encryptedContent": "?", "participants": [], "type": null, "title": null });
         let alone = agent.post(INTERACTIONS, alone).await.expect(201);
         let theirs = human.get(THEIRS).await.expect(200);
@@ -94,7 +94,7 @@ on_both_engines! {
         human.get(&format!("{THEIRS}/{}", text(&alone["id"]))).await.expect_error(404, "NOT_FOUND");
     }
 
-    async fn what_is_refused_leaves_no_session(hub: Hub) {
+    async fn a_refused_interaction_leaves_no_session(hub: Hub) {
         let agent = hub.agent("agent").await;
         let past = hub.context().clock.now().plus_seconds(-1);
         for (body, field) in [
@@ -104,7 +104,7 @@ on_both_engines! {
         ] {
             let keyed = agent.with("idempotency-key", field);
             names_field(&keyed.post(INTERACTIONS, body).await.expect_error(400, "VALIDATION_ERROR"), field);
-            // The key is free for a better one.
+            // A refused request does not use up its idempotency key.
             keyed.post(INTERACTIONS, json!({ "encryptedContent": "?" })).await.expect(201);
         }
         let unknown = json!({ "encryptedContent": "?", "participants": [{ "type": "Agent", "name": "nobody" }] });
@@ -112,12 +112,12 @@ on_both_engines! {
         assert_eq!(agent.get("/v1/agent/sessions").await.expect(200)["total"], 3);
     }
 
-    async fn an_answer_through_its_session_is_an_answer(hub: Hub) {
+    async fn an_answer_posted_to_the_session_settles_the_interaction(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let id = hub.interaction(&agent).await;
         let message = text(&shown(&agent, &id).await["messageId"]).to_owned();
-        // Neither what an agent says to it nor what has nothing to do with it is an answer.
+        // A message of an agent, and one without `inReplyTo`, are not answers.
         let remark = json!({ "encryptedContent": "never mind", "inReplyTo": message });
         agent.post(&at(&id, "/messages"), remark).await.expect(201);
         human.post(&at_human(&id, "/messages"), json!({ "encryptedContent": "hm" })).await.expect(201);
@@ -129,7 +129,7 @@ on_both_engines! {
         let error = human.post(&respond_to(&id), json!({ "encryptedContent": "no" })).await.expect_error(409, "ALREADY_RESPONDED");
         assert_eq!(error["details"]["responseMessageId"], answer["id"]);
 
-        // By a socket as well; and a guest's is one too.
+        // Also over a socket, and by a guest.
         let id = hub.interaction(&agent).await;
         let message = shown(&agent, &id).await["messageId"].clone();
         let guest = hub.guest(&agent, &id).await;
@@ -143,7 +143,7 @@ on_both_engines! {
         assert_eq!((&answered["response"]["respondedBy"]["type"], &answered["response"]["encryptedComponents"]), (&json!("Guest"), &sealed("!")));
     }
 
-    async fn blocks_gather_up_to_a_bound(hub: Hub) {
+    async fn blocks_are_bounded(hub: Hub) {
         let agent = hub.agent("agent").await;
         let id = hub.interaction(&agent).await;
         let path = at(&id, "/blocks");
@@ -163,7 +163,7 @@ on_both_engines! {
         let full = shown(&agent, &id).await;
         let texts: Vec<_> = full["blocks"].as_array().expect("blocks").iter().skip(3).map(|block| text(&block["ciphertext"]).to_owned()).collect();
         assert_eq!(texts, (3..100).map(|index| index.to_string()).collect::<Vec<_>>());
-        // Large ones find room for less of them.
+        // Fewer large ones fit.
         let large = json!({ "encryptedBlocks": "x".repeat(255 * 1024) });
         let mut taken = 0;
         let refused = loop {
@@ -177,13 +177,13 @@ on_both_engines! {
         assert_eq!(taken, 5);
         let too_large = json!({ "encryptedBlocks": "x".repeat(256 * 1024 + 1) });
         agent.post(&at(&other, "/blocks"), too_large).await.expect_error(413, "PAYLOAD_TOO_LARGE");
-        // A closed session takes no more.
+        // A closed session refuses blocks.
         let closed = hub.interaction(&agent).await;
         agent.post(&at_agent(&closed, "/close"), json!({})).await.expect(200);
         agent.post(&at(&closed, "/blocks"), json!({ "encryptedBlocks": "x" })).await.expect_error(409, "SESSION_CLOSED");
     }
 
-    async fn the_talk_goes_on_after_it_has_settled(hub: Hub) {
+    async fn messages_can_be_posted_after_settlement(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let id = hub.interaction(&agent).await;

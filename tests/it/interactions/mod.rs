@@ -32,7 +32,7 @@ async fn shown(client: &Client, id: &str) -> Value {
     interaction
 }
 
-/// What events tell of an interaction: their types from `after` on.
-async fn told(client: &Client, id: &str, after: usize) -> Vec<String> {
+/// The types of the events after `after`.
+async fn types_after(client: &Client, id: &str, after: usize) -> Vec<String> {
     types(client, id).await.split_off(after)
 }

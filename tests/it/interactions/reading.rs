@@ -1,4 +1,4 @@
-//! Lists of interactions, and who may see one.
+//! Lists of interactions, and access to them.
 
 use super::{INTERACTIONS, THEIRS, at, respond_to, shown};
 use crate::sessions::types;
@@ -47,10 +47,10 @@ on_both_engines! {
         let page = listed(&agent, &format!("{INTERACTIONS}?page=2&pageSize=3")).await;
         assert_eq!((column(&page, "id"), &page["total"], &page["page"]), (vec![ids[4].clone()], &json!(4), &json!(2)));
         agent.get(&format!("{INTERACTIONS}?status=Active")).await.expect_error(400, "VALIDATION_ERROR");
-        // Archived, it is still there for those who know it.
+        // An archived one can still be read by id.
         assert_eq!(shown(&agent, &ids[2]).await["status"], "Cancelled");
 
-        // Everybody sees their own: the other agent, the space's key, the human, a guest.
+        // Each principal sees its own: the other agent, the key with `space`, the human, a guest.
         assert_eq!(column(&listed(&other, INTERACTIONS).await, "id"), [theirs.as_str()]);
         assert_eq!(listed(&space, INTERACTIONS).await["total"], 5);
         assert_eq!(listed(&human, &format!("{THEIRS}?pageSize=100")).await["total"], 5);
@@ -60,7 +60,7 @@ on_both_engines! {
         assert_eq!(listed(&hub.other_space().await, INTERACTIONS).await["total"], 0);
     }
 
-    async fn who_may_not_see_it_is_told_that_there_is_none(hub: Hub) {
+    async fn interactions_without_access_are_not_found(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let id = hub.interaction(&agent).await;

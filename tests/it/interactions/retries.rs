@@ -1,6 +1,6 @@
 //! Idempotency keys of these routes.
 
-use super::{INTERACTIONS, at, respond_to, sealed, shown, told};
+use super::{INTERACTIONS, at, respond_to, sealed, shown, types_after};
 use crate::sessions::repeated;
 use crate::support::hub::{at_agent, text};
 use crate::support::{Client, on_both_engines};
@@ -8,7 +8,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 on_both_engines! {
-    async fn a_retry_gets_the_first_reply(hub: Hub) {
+    async fn a_retry_returns_the_stored_reply(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let asked = json!({ "encryptedContent": "?", "title": "First" });
@@ -27,7 +27,7 @@ on_both_engines! {
         agent.patch(&at_agent(id, ""), json!({ "title": "Third" })).await.expect(200);
         repeated(&agent, &at(id, "/messages"), json!({ "encryptedContent": "x" }), json!({ "encryptedContent": "y" }), 201).await;
 
-        // The first reply, though the truth has moved on.
+        // The first reply, although the interaction has changed since.
         let again = async |client: &Client, path: &str, body: Value, status: u16| {
             let reply = client.with("idempotency-key", &format!("key-of-{}", path.len())).post(path, body).await;
             assert_eq!(reply.header("idempotent-replayed"), Some("true"), "{path}");
@@ -48,7 +48,7 @@ on_both_engines! {
         assert_eq!(again(&agent, &at(&cancelled, "/cancel"), json!({}), 200).await, first);
     }
 
-    async fn of_twenty_posts_with_one_key_one_happens(hub: Hub) {
+    async fn one_of_twenty_posts_with_one_key_is_executed(hub: Hub) {
         let agent = hub.agent("agent").await;
         hub.human().await;
         let id = hub.interaction(&agent).await;
@@ -74,6 +74,6 @@ on_both_engines! {
             assert!(bodies.iter().all(|body| *body == bodies[0]), "{path}: {bodies:?}");
         }
         assert_eq!(agent.get(INTERACTIONS).await.expect(200)["total"], 2);
-        assert_eq!(told(&agent, &id, 2).await, ["blocks.pushed", "message.cancelled", "message.acknowledged"]);
+        assert_eq!(types_after(&agent, &id, 2).await, ["blocks.pushed", "message.cancelled", "message.acknowledged"]);
     }
 }

@@ -1,6 +1,6 @@
 //! An interaction settles once, is acknowledged once, and ends its long-polls.
 
-use super::{INTERACTIONS, at, respond_to, shown, told};
+use super::{INTERACTIONS, at, respond_to, shown, types_after};
 use crate::sessions::{types, watched};
 use crate::support::hub::{at_agent, at_human, text};
 use crate::support::shapes::names_field;
@@ -11,14 +11,14 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 on_both_engines! {
-    async fn answer_cancel_and_deadline_settle_it_once(hub: Hub) {
+    async fn concurrent_answer_cancel_and_deadline_settle_an_interaction_once(hub: Hub) {
         let agent = hub.agent("agent").await;
         let (first, second) = (hub.human().await, hub.human().await);
         for round in 0..12 {
             let deadline = hub.context().clock.now().plus_seconds(60);
             let made = agent.post(INTERACTIONS, json!({ "encryptedContent": "?", "deadlineAt": deadline })).await.expect(201);
             let id = text(&made["id"]);
-            // Now and then the deadline is there first, for the job or for the first answer that comes too late.
+            // Sometimes the deadline wins, by the job or by the first late answer.
             let due = round % 3 == 0;
             if due {
                 hub.clock.advance(60_000);
@@ -43,13 +43,13 @@ on_both_engines! {
                 assert!(matches!(code.as_str(), "ALREADY_RESPONDED" | "ALREADY_SETTLED"), "{}", reply.body);
                 reply.expect_error(409, &code);
             }
-            let told = types(&agent, id).await;
+            let found = types(&agent, id).await;
             let settling = ["message.completed", "message.cancelled", "message.expired"];
-            assert_eq!(told.iter().filter(|kind| settling.contains(&kind.as_str())).count(), 1, "{told:?}");
+            assert_eq!(found.iter().filter(|kind| settling.contains(&kind.as_str())).count(), 1, "{found:?}");
         }
     }
 
-    async fn who_comes_late_is_told_why(hub: Hub) {
+    async fn a_late_answer_gets_the_reason(hub: Hub) {
         let agent = hub.agent("agent").await;
         let (human, other) = (hub.human().await, hub.human().await);
         let yes = json!({ "encryptedContent": "yes" });
@@ -78,7 +78,7 @@ on_both_engines! {
         assert_eq!(shown(&agent, &closed).await["status"], "Cancelled");
         human.post(&respond_to(&closed), yes.clone()).await.expect_error(409, "ALREADY_SETTLED");
         human.post(&respond_to(&closed), json!({})).await.expect_error(400, "VALIDATION_ERROR");
-        assert_eq!(told(&agent, &answered, 2).await, ["message.created", "message.completed"], "nothing of the late is stored");
+        assert_eq!(types_after(&agent, &answered, 2).await, ["message.created", "message.completed"], "late answers are not stored");
     }
 
     async fn an_outcome_is_acknowledged_once(hub: Hub) {
@@ -94,10 +94,10 @@ on_both_engines! {
         assert_eq!(taken.len(), 1);
         hub.clock.advance(5_000);
         let again = agent.post(&at(&id, "/acknowledge"), json!({})).await.expect(200);
-        assert!(taken.contains(text(&again["acknowledgedAt"])), "the first time stays");
-        assert_eq!(again["updatedAt"], again["acknowledgedAt"], "a repetition is nothing that happened");
-        assert_eq!(told(&agent, &id, 4).await, ["message.acknowledged"]);
-        // However it ended, and though nothing else goes on there.
+        assert!(taken.contains(text(&again["acknowledgedAt"])), "the first timestamp stays");
+        assert_eq!(again["updatedAt"], again["acknowledgedAt"], "a repetition adds no event");
+        assert_eq!(types_after(&agent, &id, 4).await, ["message.acknowledged"]);
+        // For every way of settlement, also in a closed session.
         let cancelled = hub.interaction(&agent).await;
         agent.post(&at_agent(&cancelled, "/archive"), json!({})).await.expect(200);
         let taken = agent.post(&at(&cancelled, "/acknowledge"), json!({})).await.expect(200);
@@ -105,7 +105,7 @@ on_both_engines! {
         assert_eq!(shown(&agent, &cancelled).await, taken);
     }
 
-    async fn a_wait_ends_without_an_answer_too(hub: Hub) {
+    async fn a_long_poll_ends_without_an_answer(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let id = hub.interaction(&agent).await;
@@ -132,12 +132,12 @@ on_both_engines! {
             assert_eq!(waiter.await.expect("no panic")["status"], status);
             watched(&hub, &id, false).await;
         }
-        // A caller who goes away frees their place.
+        // A disconnected client frees its registration.
         let (waiter, path) = (agent.clone(), at(&id, "/await?timeout=55"));
         let waiter = tokio::spawn(async move { waiter.get(&path).await });
         watched(&hub, &id, true).await;
         waiter.abort();
         watched(&hub, &id, false).await;
-        eventually("nobody to wait", async || (hub.context().hub.connection_count() == 0).then_some(())).await;
+        eventually("no open long-polls", async || (hub.context().hub.connection_count() == 0).then_some(())).await;
     }
 }

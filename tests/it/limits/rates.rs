@@ -14,14 +14,13 @@ async fn limited() -> Hub {
     Hub::start_with(Engine::Sqlite, &["--rate-limit", "5/s"], |_| {}).await
 }
 
-/// How many may get through within this time where five a second do: a burst of ten, and those that come back
-/// meanwhile.
+/// The number of requests allowed within this time at five a second: a burst of ten, plus the refill.
 fn within(time: Duration) -> usize {
     usize::try_from(time.as_millis()).expect("a short time") / 200 + 10
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_asks_too_often_is_told_when_to_come_back() {
+async fn a_limited_request_gets_retry_after() {
     let hub = limited().await;
     let (hasty, calm) = (hub.agent("agent").await, hub.agent("agent").await);
     let since = Instant::now();
@@ -40,12 +39,12 @@ async fn who_asks_too_often_is_told_when_to_come_back() {
         assert!(reply.header("ratelimit").is_some_and(|value| value.starts_with("\"default\";r=0;t=")));
         reply.expect_error(429, "RATE_LIMITED");
     }
-    // Nobody else is any the worse.
+    // Other callers are not affected.
     calm.get("/v1/agent/me").await.expect(200);
     hub.anonymous().get("/livez").await.expect(200);
 }
 
-/// How many of 60 requests at once get through a burst of ten, which must not be more than may.
+/// The number of 60 concurrent requests that are allowed by a burst of ten, at most the limit.
 async fn passed(requests: impl Iterator<Item = Client>, method: &str, path: &str, status: u16) -> usize {
     let requests: Vec<_> = requests.take(60).collect();
     let kind = (method == "POST").then_some("application/json");
@@ -64,10 +63,10 @@ async fn passed(requests: impl Iterator<Item = Client>, method: &str, path: &str
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_counts_for_the_credential_that_its_route_looks_at() {
+async fn a_request_counts_for_the_credential_of_its_route() {
     let hub = limited().await;
     let any_key = || Secret::generate(API_KEY).as_str().to_owned();
-    // Headers that nobody looks at are no way out.
+    // Headers that the route does not read have no effect.
     let human = hub.human().await;
     let dressed = std::iter::repeat_with(|| human.with("x-api-key", &any_key()));
     let through = passed(dressed, "GET", "/v1/human/me", 200).await;
@@ -76,20 +75,20 @@ async fn a_request_counts_for_the_credential_that_its_route_looks_at() {
     let dressed = std::iter::repeat_with(|| agent.with("authorization", &bearer(&any_key())));
     let through = passed(dressed, "GET", "/v1/agent/me", 200).await;
     assert!(through >= 10, "{through}");
-    // However the scheme is written it is the same token.
+    // The case of the scheme does not change the token.
     let human = hub.human().await;
     let spelled = ["Bearer ", "bearer ", "BEARER  "].map(|scheme| format!("{scheme}{}", human.secret()));
     let spelled = spelled.iter().cycle().map(|value| hub.anonymous().with("authorization", value));
     let through = passed(spelled, "GET", "/v1/human/me", 200).await;
     assert!(through >= 10, "{through}");
-    // Where there is no credential yet it is the address.
+    // Without a credential, the address counts.
     let dressed = std::iter::repeat_with(|| hub.anonymous().with("x-api-key", &any_key()));
     let through = passed(dressed, "POST", "/v1/auth/logout", 400).await;
     assert!(through >= 1, "{through}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn made_up_credentials_count_for_their_address_and_for_nobody_who_is_known() {
+async fn unknown_credentials_count_for_their_address_only() {
     let flags = ["--rate-limit", "5/s", "--sign-in-limit", "off", "--trusted-proxies", "127.0.0.0/8"];
     let hub = Hub::start_with(Engine::Sqlite, &flags, |_| {}).await;
     let (agent, human) = (hub.agent("agent").await, hub.human().await);
@@ -104,16 +103,16 @@ async fn made_up_credentials_count_for_their_address_and_for_nobody_who_is_known
     let tokens = || at(&hub, home).with("authorization", &bearer(Secret::generate(GUEST_TOKEN).as_str()));
     let by_token = passed(std::iter::repeat_with(tokens), "GET", "/v1/human/me", 401).await;
     assert!(by_key + by_token <= within(since.elapsed()), "{by_key} and {by_token} in {:?}", since.elapsed());
-    // Somebody's address as a key takes nothing away from them.
+    // A key that equals an address does not use the quota of that address.
     let posing = || at(&hub, "203.0.113.8").with("x-api-key", "203.0.113.9");
     passed(std::iter::repeat_with(posing), "GET", "/v1/agent/me", 401).await;
     at(&hub, "203.0.113.9").get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
 
-    // Who is known goes on there, and who is new does so elsewhere.
+    // Known credentials still work from there, and new ones from another address.
     from(&agent, home).get("/v1/agent/me").await.expect(200);
     from(&human, home).get("/v1/human/me").await.expect(200);
     from(&newcomer, "203.0.113.10").get("/v1/agent/me").await.expect(200);
-    // A good one that is new costs its address nothing: ten more than fit in.
+    // A new valid credential does not use the quota of its address.
     for _ in 0..20 {
         let fresh = hub.context().accounts.access_token(&any_human(&hub).await, 60).expect("a token").0;
         let client = at(&hub, "203.0.113.11").with("authorization", &bearer(&fresh));
@@ -122,7 +121,7 @@ async fn made_up_credentials_count_for_their_address_and_for_nobody_who_is_known
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_socket_with_too_many_frames_is_closed_and_no_other() {
+async fn a_socket_above_the_frame_rate_is_closed() {
     let hub = limited().await;
     let (hasty, calm) = (hub.agent("agent").await, hub.agent("agent").await);
     let mut hasty = hub.socket(&hasty).await;

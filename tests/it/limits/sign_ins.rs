@@ -14,17 +14,17 @@ use std::time::Instant;
 
 const SIGN_INS: &[&str] = &["--sign-in-limit", "2/min", "--trusted-proxies", "127.0.0.0/8"];
 
-/// In which one attempt comes back.
+/// Time in which one attempt is refilled.
 const ONE_MORE: i64 = 30_000;
 
-/// A hub whose clock stands still, so that no attempt comes back but when a test says so.
+/// A hub with a stopped clock, so that attempts are refilled only when the test advances it.
 pub async fn guarded() -> Hub {
     let hub = Hub::start_with(Engine::Sqlite, SIGN_INS, |_| {}).await;
     hub.clock.stand_still();
     hub
 }
 
-/// Somebody who comes from this address.
+/// A client with this address.
 pub fn at(hub: &Hub, address: &str) -> Client {
     hub.anonymous().with("x-forwarded-for", address)
 }
@@ -38,11 +38,11 @@ pub(super) fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
-/// A JWT that somebody else has signed.
+/// A JWT with a foreign signature.
 const FORGED: &str =
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4IiwiZXhwIjo5OTk5OTk5OTk5fQ.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// How to sign in with something that is not good.
+/// The kinds of failed sign-ins.
 const WAYS: &[&str] = &[
     "wrong password",
     "unknown person",
@@ -61,7 +61,7 @@ const WAYS: &[&str] = &[
 
 pub const LOGIN: &str = "/v1/auth/login";
 
-/// Somebody new of the first space.
+/// A new human of the first space.
 pub(super) async fn any_human(hub: &Hub) -> Human {
     let space = hub.context().store.space_by_name("default").await.expect("the store").expect("the space");
     let email = format!("{}@example.org", hub.name("anyone"));
@@ -78,7 +78,7 @@ pub async fn person(hub: &Hub) -> String {
     email
 }
 
-/// The status of a try: that of the reply, or a socket's close code.
+/// The status of an attempt: that of the reply, or a socket's close code.
 pub async fn fail(client: &Client, email: &str, way: &str) -> (u16, Option<Reply>) {
     let fresh = |prefix: &str| Secret::generate(prefix).as_str().to_owned();
     let post = async |path: &str, body: Value| Some(client.post(path, body).await);
@@ -127,13 +127,13 @@ fn as_http(status: u16) -> u16 {
     }
 }
 
-/// The time in which a failed attempt of this way comes back: keys and tokens, which nobody guesses, weigh little.
+/// The time in which a failed attempt of this kind is refilled: keys and tokens, which can't be guessed, cost little.
 fn comes_back(way: &str) -> i64 {
     let heavy = ["wrong password", "unknown person", "setup link"].contains(&way);
     if heavy { ONE_MORE } else { ONE_MORE / 20 }
 }
 
-/// Fails until that is refused, which must be after `allowed` times; what it was told then.
+/// Fails until it is limited, which must be after `allowed` attempts; returns the reply.
 async fn fail_until_refused(client: &Client, email: &str, way: &str, allowed: i64) -> (u16, Option<Reply>) {
     let mut failed = 0;
     loop {
@@ -148,7 +148,7 @@ async fn fail_until_refused(client: &Client, email: &str, way: &str, allowed: i6
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whichever_way_signing_in_fails_it_may_fail_only_so_often() {
+async fn every_kind_of_failed_sign_in_is_limited() {
     let hub = guarded().await;
     let email = person(&hub).await;
     for (number, way) in WAYS.iter().enumerate() {
@@ -163,7 +163,7 @@ async fn whichever_way_signing_in_fails_it_may_fail_only_so_often() {
             assert_eq!(reply.header("ratelimit"), Some(format!("\"sign-in\";r=0;t={wait}").as_str()));
             reply.expect_error(429, "RATE_LIMITED");
         }
-        // What was refused did not count: one password comes back when it was due, or twenty tokens.
+        // Limited attempts do not count: one password or twenty tokens are refilled in time.
         for _ in 0..3 {
             fail(&client, &email, way).await;
         }
@@ -176,14 +176,14 @@ async fn whichever_way_signing_in_fails_it_may_fail_only_so_often() {
     }
 }
 
-/// Fails until there is nothing left at this address.
+/// Exhausts the limit of this address.
 async fn use_up(hub: &Hub, address: &str) {
     let client = at(hub, address);
     while fail(&client, "", "API key").await.0 != 429 {}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_signed_in_goes_on_behind_a_limited_address() {
+async fn known_credentials_are_accepted_from_a_limited_address() {
     let hub = guarded().await;
     let home = "203.0.113.7";
     let email = person(&hub).await;
@@ -198,11 +198,11 @@ async fn who_is_signed_in_goes_on_behind_a_limited_address() {
     let human = hub.human().await;
     use_up(&hub, home).await;
 
-    // Not the memory of a second, but that they were good before.
-    hub.context().authenticator.forget_all();
+    // Not because of the cache, but because they were valid before.
+    hub.context().authenticator.clear_cache();
     from(&agent, home).get("/v1/agent/me").await.expect(200);
     from(&guest, home).get("/v1/human/me").await.expect(200);
-    // A signature is proof enough, though nobody has seen this one yet.
+    // A valid signature is accepted even if the token is new.
     from(&human, home).get("/v1/human/me").await.expect(200);
     let mut refreshed = tokens;
     for _ in 0..2 {
@@ -216,7 +216,7 @@ async fn who_is_signed_in_goes_on_behind_a_limited_address() {
     assert_eq!(forged["error"]["code"], "RATE_LIMITED");
     assert_eq!(socket.ask(json!({ "type": "ping" })).await["type"], "pong");
 
-    // What nobody can vouch for waits, good or not; elsewhere it is taken.
+    // Unknown credentials are refused here, valid or not; from another address they are accepted.
     at(&hub, home).post(LOGIN, login.clone()).await.expect_error(429, "RATE_LIMITED");
     use_up(&hub, home).await;
     from(&newcomer, home).get("/v1/human/me").await.expect_error(429, "RATE_LIMITED");
@@ -225,7 +225,7 @@ async fn who_is_signed_in_goes_on_behind_a_limited_address() {
     at(&hub, "203.0.113.8").post(LOGIN, login.clone()).await.expect(200);
     from(&newcomer, "203.0.113.8").get("/v1/human/me").await.expect(200);
     hub.clock.advance(ONE_MORE);
-    // What succeeds takes nothing away.
+    // Successful sign-ins do not count.
     for _ in 0..3 {
         at(&hub, home).post(LOGIN, login.clone()).await.expect(200);
     }
@@ -233,7 +233,7 @@ async fn who_is_signed_in_goes_on_behind_a_limited_address() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_has_expired_is_no_guess_and_what_is_revoked_is() {
+async fn expired_credentials_do_not_count_as_failures_and_revoked_ones_do() {
     let hub = guarded().await;
     let host = hub.agent("space").await;
     let session = hub.session(&host).await;
@@ -252,7 +252,7 @@ async fn what_has_expired_is_no_guess_and_what_is_revoked_is() {
         expired_guest.get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
         from(&human, home).get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
     }
-    // A key that was good until it was revoked is told so even behind a limited address, once.
+    // A revoked key gets its 401 even from a limited address, once.
     let body = json!({ "permission": "agent", "agent": "gone" });
     let gone = hub.owner.post("/v1/manage/keys", body).await.expect(201);
     let client = at(&hub, home).with("x-api-key", text(&gone["apiKey"]));
@@ -262,12 +262,12 @@ async fn what_has_expired_is_no_guess_and_what_is_revoked_is() {
         use_up(&hub, home).await;
         assert_eq!(client.get("/v1/agent/me").await.status, status);
     }
-    // Requests without any credential are no sign-ins.
+    // Requests without a credential do not count.
     at(&hub, home).get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_is_what_trusted_proxies_say_and_a_network_of_ipv6_is_one() {
+async fn failures_count_by_forwarded_address_and_ipv6_network() {
     let hub = guarded().await;
     let status = async |address: &str| fail(&at(&hub, address), "", "unknown person").await.0;
     for address in ["1.1.1.1, 203.0.113.7", "2.2.2.2,203.0.113.7, 127.0.0.9"] {
@@ -290,26 +290,26 @@ async fn an_address_is_what_trusted_proxies_say_and_a_network_of_ipv6_is_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_guesses_at_once_few_are_checked() {
+async fn concurrent_guesses_beyond_the_limit_are_not_checked() {
     let hub = guarded().await;
     let email = person(&hub).await;
     let client = at(&hub, "203.0.113.7");
     let tries = join_all((0..40).map(|_| fail(&client, &email, "wrong password"))).await;
     let checked = tries.iter().filter(|(status, _)| *status == 401).count();
-    // Those whose turn it was at once had none before them to be counted.
+    // Attempts with an immediate permit run before any failure is counted.
     assert!((2..=2 + 3).contains(&checked), "{checked}");
     assert!(tries.iter().all(|(status, _)| [401, 429].contains(status)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn off_means_that_nobody_counts() {
+async fn no_failures_are_counted_if_the_limit_is_off() {
     for flags in [&["--sign-in-limit", "off", "--rate-limit", "1000/s"][..], &["--rate-limit", "off"]] {
         let hub = Hub::start_with(Engine::Sqlite, flags, |_| {}).await;
         for _ in 0..130 {
             assert_eq!(fail(&hub.anonymous(), "", "API key").await.0, 401, "{flags:?}");
         }
     }
-    // The default: sixty at once, which are twenty times as many keys, and those that come back meanwhile.
+    // The default: a burst of sixty, which is twenty times as many keys, plus the refill.
     let hub = Hub::start_with(Engine::Sqlite, &["--rate-limit", "10000/s"], |_| {}).await;
     let since = Instant::now();
     let mut failed = 0;
@@ -320,9 +320,9 @@ async fn off_means_that_nobody_counts() {
     assert!((1200..=1200 + meanwhile).contains(&failed), "{failed} of 1200 + {meanwhile}");
 }
 
-/// Sixty keys that were revoked, in one client's list, are no reason to refuse the sixty-first, which is good.
+/// A client with sixty revoked keys may still use a valid one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_good_key_comes_in_after_many_that_are_not() {
+async fn a_valid_key_is_accepted_after_many_revoked_ones() {
     let hub = Hub::start_with(Engine::Sqlite, &["--rate-limit", "100/s"], |_| {}).await;
     let agent = hub.agent("agent").await;
     for _ in 0..100 {

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use serde_json::json;
 
 on_both_engines! {
-    async fn a_session_has_at_most_a_thousand_open_questions(hub: Hub) {
+    async fn a_session_has_at_most_1000_pending_questions(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let session = hub.session(&agent).await;
         let mut asked = Vec::new();
@@ -21,12 +21,12 @@ on_both_engines! {
         frame["type"] = json!("send");
         frame["sessionId"] = json!(session);
         assert_eq!(socket.ask(frame).await["error"]["code"], "CONFLICT");
-        // What asks nothing goes on, also elsewhere; and each answer makes room for a question.
+        // Other messages and other sessions are not affected; each answer makes room for a question.
         say(&agent, &session, "no question").await;
         answer(&human, &session, &asked[500]).await;
         ask(&agent, &session).await;
         agent.post(&at_agent(&session, "/messages"), one_more).await.expect_error(409, "CONFLICT");
-        // All of them end together.
+        // Closing settles all of them.
         let closed = agent.post(&at_agent(&session, "/close"), json!({})).await.expect(200);
         assert_eq!((&closed["status"], &closed["pendingCount"]), (&json!("Closed"), &json!(0)));
         let last = asked.last().expect("many");
@@ -34,7 +34,7 @@ on_both_engines! {
         assert_eq!(settled["status"], "Cancelled");
     }
 
-    async fn a_large_page_goes_out_in_pieces_and_whole(hub: Hub) {
+    async fn a_large_page_is_streamed_completely(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         let large = "x".repeat(200 * 1024);
         let session = hub.session(&agent).await;
@@ -55,7 +55,7 @@ on_both_engines! {
             (&human, "/v1/human/feed".to_owned(), 14),
         ] {
             let whole = client.get(&format!("{path}?page=1&pageSize=100")).await;
-            // What is read a piece at a time has no length before it is there.
+            // A streamed reply has no `Content-Length`.
             assert_eq!(whole.header("content-length"), None, "{path}");
             assert_eq!(whole.header("content-type"), Some("application/json"));
             let whole = whole.expect(200);
@@ -74,7 +74,7 @@ on_both_engines! {
         assert_eq!(sessions["total"], 14);
     }
 
-    async fn a_page_of_sessions_with_large_titles_goes_out_in_pieces_and_whole(hub: Hub) {
+    async fn a_page_of_sessions_with_large_titles_is_streamed_completely(hub: Hub) {
         let (agent, human) = (hub.agent("agent").await, hub.human().await);
         for number in 0..16 {
             // Some small, some large, and some with none.

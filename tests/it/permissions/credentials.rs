@@ -1,12 +1,12 @@
-//! Keys and one-time secrets: what each may do, and how often.
+//! Permissions of keys, and one-time secrets.
 
-use super::house::{bearer, key, setup_token};
+use super::fixture::{bearer, key, setup_token};
 use crate::support::hub::text;
 use crate::support::{Socket, on_both_engines};
 use serde_json::json;
 
 on_both_engines! {
-    async fn nobody_makes_a_key_above_their_own(hub: Hub) {
+    async fn a_key_of_higher_permission_cannot_be_created(hub: Hub) {
         let all = ["provision", "agent", "space", "manage", "owner"];
         let manager = hub.agent("manage").await;
         for (maker, highest) in [(&manager, 3), (&hub.owner, 4)] {
@@ -25,7 +25,7 @@ on_both_engines! {
                 assert_eq!(owns, if rank >= 4 { 200 } else { 403 }, "{permission}");
             }
         }
-        // Naming another agent gives no other permission.
+        // Naming another agent does not change the permission.
         let owner = hub.owner.get("/v1/agent/me").await.expect(200);
         let disguised = hub.agent("space").await.with("x-hiloop", text(&owner["id"]));
         assert_eq!(disguised.get("/v1/agent/me").await.expect(200)["permission"], "space");
@@ -39,7 +39,7 @@ on_both_engines! {
         provisioner.with("x-hiloop", "provisioned").get("/v1/agent/me").await.expect_error(403, "FORBIDDEN");
     }
 
-    async fn a_key_acts_as_whom_it_names(hub: Hub) {
+    async fn a_key_acts_as_the_agent_it_names(hub: Hub) {
         let key = hub.agent("space").await;
         let own = key.get("/v1/agent/me").await.expect(200);
         let longest = "n".repeat(64);
@@ -69,18 +69,18 @@ on_both_engines! {
                 assert_eq!(Socket::try_open(&client).await.err(), Some(404));
             }
         }
-        // Another space's name is just a name here.
+        // The name of another space's agent is a new name here.
         let namesake = key.with("x-hiloop", text(&theirs["name"])).get("/v1/agent/me").await.expect(200);
         assert_eq!((&namesake["name"], &namesake["spaceId"]), (&theirs["name"], &own["spaceId"]));
         assert_ne!(namesake["id"], theirs["id"]);
     }
 
-    async fn secrets_of_the_front_door_work_once_and_for_one(hub: Hub) {
+    async fn sign_in_secrets_work_once_and_for_one_human(hub: Hub) {
         let anonymous = hub.anonymous();
         let email = format!("{}@example.org", hub.name("person"));
         let person = hub.owner.post("/v1/manage/humans", json!({ "email": email, "name": "P" })).await.expect(201);
         let login = |password: &str| json!({ "email": email, "password": password });
-        // Without a password nobody gets in, with none and with an empty one.
+        // A human without a password can't sign in, with no or an empty password.
         for password in ["", "correct horse"] {
             anonymous.post("/v1/auth/login", login(password)).await.expect_error(401, "UNAUTHORIZED");
         }
@@ -91,14 +91,14 @@ on_both_engines! {
         anonymous.post("/v1/auth/login", login("Correct horse")).await.expect_error(401, "UNAUTHORIZED");
         let unknown = json!({ "email": "nobody@example.org", "password": "correct horse" });
         anonymous.post("/v1/auth/login", unknown).await.expect_error(401, "UNAUTHORIZED");
-        // A refresh token is no access token, and the other way round.
+        // Refresh and access tokens are not interchangeable.
         let (access, refresh) = (text(&signed_in["accessToken"]), text(&signed_in["refreshToken"]));
         bearer(&hub, refresh).get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
         bearer(&hub, access).get("/v1/human/me").await.expect(200);
         let refreshed = |token: &str| json!({ "refreshToken": token });
         anonymous.post("/v1/auth/refresh", refreshed(access)).await.expect_error(401, "UNAUTHORIZED");
         let next = anonymous.post("/v1/auth/refresh", refreshed(refresh)).await.expect(200);
-        // One that is used twice was stolen: its whole family ends.
+        // A reused refresh token ends the whole sign-in.
         anonymous.post("/v1/auth/refresh", refreshed(refresh)).await.expect_error(401, "UNAUTHORIZED");
         anonymous.post("/v1/auth/refresh", refreshed(text(&next["refreshToken"]))).await.expect_error(401, "UNAUTHORIZED");
         let again = anonymous.post("/v1/auth/login", login("correct horse")).await.expect(200);

@@ -1,14 +1,14 @@
 //! A deactivated human, agent or space has no access any more.
 
 use super::REVOKED_WITHIN;
-use super::house::{admit, bearer, key};
+use super::fixture::{admit, bearer, key};
 use crate::support::hub::{at_agent, at_human, say, text};
 use crate::support::socket::End;
 use crate::support::{Socket, on_both_engines, timeout};
 use serde_json::json;
 
 on_both_engines! {
-    async fn a_human_who_is_deactivated_takes_part_no_more(hub: Hub) {
+    async fn a_deactivated_human_is_not_a_participant(hub: Hub) {
         let here = hub.agent("manage").await;
         let human = hub.human_of(&here).await;
         let me = human.get("/v1/human/me").await.expect(200);
@@ -21,7 +21,7 @@ on_both_engines! {
         while let Ok(frame) = socket.next_or_end().await {
             assert_ne!(frame["type"], "feed", "{frame}");
         }
-        // Those who take part are those who see it; the next one of the address is none of them.
+        // The participants have access; a new human with the same address is not a participant.
         let again = json!({ "email": me["email"], "name": "Next" });
         let next = here.post("/v1/manage/humans", again).await.expect(201);
         assert_ne!(next["id"], me["id"]);
@@ -33,7 +33,7 @@ on_both_engines! {
         assert_eq!(next.get("/v1/human/sessions").await.expect(200)["total"], 0);
     }
 
-    async fn a_deactivated_agent_is_out(hub: Hub) {
+    async fn a_deactivated_agent_has_no_access(hub: Hub) {
         let manager = hub.agent("manage").await;
         let host = hub.agent("agent").await;
         let session = hub.session(&host).await;
@@ -61,7 +61,7 @@ on_both_engines! {
         assert_eq!(unconcerned.ask(json!({ "type": "ping" })).await["type"], "pong");
     }
 
-    async fn a_deactivated_human_is_out(hub: Hub) {
+    async fn a_deactivated_human_has_no_access(hub: Hub) {
         let manager = hub.agent("manage").await;
         let host = hub.agent("agent").await;
         let email = format!("{}@example.org", hub.name("leaver"));
@@ -83,7 +83,7 @@ on_both_engines! {
         hub.anonymous().post("/v1/auth/refresh", refresh).await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn a_deactivated_space_is_shut(hub: Hub) {
+    async fn a_deactivated_space_has_no_access(hub: Hub) {
         let space = hub.owner.post("/v1/manage/spaces", json!({ "name": hub.name("space") })).await.expect(201);
         let manager = hub.anonymous().with("x-api-key", text(&space["apiKey"]));
         let agent = hub.agent_of(&manager, "agent").await;
@@ -110,7 +110,7 @@ on_both_engines! {
         guest.get(&at_human(&session, "")).await.expect_error(401, "UNAUTHORIZED");
         provisioner.post("/v1/provision/agents", json!({ "name": "late" })).await.expect_error(401, "UNAUTHORIZED");
         human.get("/v1/human/me").await.expect_error(401, "UNAUTHORIZED");
-        // Whoever has the same address in another space is somebody else, who notices nothing.
+        // A human with the same address in another space is not affected.
         neighbour.get("/v1/human/me").await.expect(200);
         assert_eq!(person.ask(json!({ "type": "ping" })).await["type"], "pong");
     }

@@ -1,24 +1,24 @@
-//! Nothing crosses a tenant, a session or a permission.
+//! Isolation of spaces and sessions, and permissions.
 //!
-//! One table of every route, asked by everyone who has no business there, then by those who have. A route without a
-//! row here fails [`every_route_has_its_row`].
+//! One table of every route, called by every principal without access, then by those with access. A route without a
+//! row here fails [`every_route_is_listed`].
 
 mod credentials;
 mod deactivation;
-mod house;
+mod fixture;
 mod refusals;
 mod routes;
 mod sockets;
 mod tenants;
 
-pub use house::House;
+pub use fixture::Fixture;
 pub use routes::FRAMES;
 pub use routes::ROUTES;
 pub use routes::Route;
 pub use routes::Who;
 use std::time::Duration;
 
-/// How long a revocation may take to end what is live (contract section 2), and a little for the test itself.
+/// Time for a revocation to end live connections (contract section 2), with a margin.
 const REVOKED_WITHIN: Duration = Duration::from_millis(2500);
 
 fn code_of(status: u16) -> &'static str {

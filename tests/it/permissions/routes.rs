@@ -1,11 +1,11 @@
-//! The table of every route and of every frame, each with who may use it.
+//! The table of every route and every frame, each with the permitted callers.
 
-use super::house::Kind;
+use super::fixture::Kind;
 use hiloop::domain::Permission;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Who may call a route.
+/// The permitted callers of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
     Anyone,
@@ -130,7 +130,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/provision/agents", Who::Provisioner, r#"{"name":"{new}"}"#),
 ];
 
-/// Every frame that a client may send, with what it needs besides its type.
+/// Every frame that a client may send, with its required fields.
 pub const FRAMES: &[(&str, &str)] = &[
     ("auth", r#"{"token":"hlp_x"}"#),
     ("refresh", r#"{"token":"hlp_x"}"#),
@@ -152,11 +152,11 @@ pub(super) fn frame(kind: &str, rest: &str, session: &str) -> Value {
 }
 
 impl Route {
-    /// The status with which this caller is refused; none for one who may.
+    /// The status with which this caller is refused; none if it is permitted.
     pub(super) fn refuses(&self, kind: Kind) -> Option<u16> {
         let about_one = self.path.contains("{id}") || self.path.contains("{principalId}");
         let key = |needed: Permission, hidden: fn(bool, bool) -> bool| match kind {
-            Kind::Nobody | Kind::Human { .. } | Kind::Admin { .. } | Kind::Guest { .. } => Some(401),
+            Kind::Invalid | Kind::Human { .. } | Kind::Admin { .. } | Kind::Guest { .. } => Some(401),
             Kind::Provisioner | Kind::Disguised => Some(403),
             Kind::Key { permission, .. } if permission < needed => Some(403),
             Kind::Key { foreign, sees, .. } => (about_one && hidden(foreign, sees)).then_some(404),
@@ -180,7 +180,7 @@ impl Route {
                 _ => Some(401),
             },
             Who::Person | Who::Member => match kind {
-                Kind::Nobody | Kind::Key { .. } | Kind::Disguised | Kind::Provisioner => Some(401),
+                Kind::Invalid | Kind::Key { .. } | Kind::Disguised | Kind::Provisioner => Some(401),
                 Kind::Guest { .. } if self.who == Who::Member => Some(403),
                 Kind::Admin { .. } => about_one.then_some(404),
                 Kind::Human { sees } | Kind::Guest { sees } => (about_one && !sees).then_some(404),
@@ -215,7 +215,7 @@ fn collect_routes(source: &str, function: &str, prefix: &str, found: &mut BTreeS
                 found.insert((method.to_uppercase(), path.clone()));
             }
         }
-        assert!(found.len() > before, "a method that this test knows in .route({call})");
+        assert!(found.len() > before, "a supported method in .route({call})");
     }
     for call in body.split(".nest(").skip(1) {
         let nested = call.split(',').nth(1).and_then(|rest| rest.split('(').next()).expect("a function").trim();
@@ -224,17 +224,17 @@ fn collect_routes(source: &str, function: &str, prefix: &str, found: &mut BTreeS
 }
 
 #[test]
-fn every_route_has_its_row() {
+fn every_route_is_listed() {
     let mut routes = BTreeSet::new();
     collect_routes(include_str!("../../../src/http/router.rs"), "router", "", &mut routes);
     let rows: BTreeSet<_> = ROUTES.iter().map(|row| (row.method.to_owned(), row.path.to_owned())).collect();
-    assert_eq!(rows.len(), ROUTES.len(), "a row that is there twice");
+    assert_eq!(rows.len(), ROUTES.len(), "a duplicated row");
     let missing: Vec<_> = routes.difference(&rows).collect();
     assert!(missing.is_empty(), "routes without a row: {missing:?}");
     let gone: Vec<_> = rows.difference(&routes).collect();
     assert!(gone.is_empty(), "rows without a route: {gone:?}");
 
-    // No other file adds routes past the table.
+    // No other file adds routes.
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http");
     for file in std::fs::read_dir(folder).expect("a folder").flatten() {
         let is_router = file.file_name() == "router.rs";
@@ -246,7 +246,7 @@ fn every_route_has_its_row() {
 }
 
 #[test]
-fn every_frame_has_its_row() {
+fn every_frame_is_listed() {
     let source = include_str!("../../../src/protocol/frame/client.rs");
     let fields = source.split("\nfn fields(").nth(1).and_then(|rest| rest.split("\n}\n").next()).expect("its match");
     let arms = fields.lines().filter_map(|line| line.split_once("=>")).map(|(arm, _)| arm.trim());

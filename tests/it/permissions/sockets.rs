@@ -1,6 +1,6 @@
-//! WebSockets and event streams: which credential opens one, what it reaches, and when it ends.
+//! WebSockets and event streams: the required credential, the scope, and the end.
 
-use super::house::{House, Kind, Stranger, admit, key};
+use super::fixture::{Fixture, Kind, TestPrincipal, admit, key};
 use super::routes::{FRAMES, frame};
 use super::{REVOKED_WITHIN, code_of};
 use crate::support::hub::{at_agent, text};
@@ -10,14 +10,14 @@ use serde_json::json;
 use std::time::Duration;
 
 on_both_engines! {
-    async fn sockets_refuse_whoever_does_not_count(hub: Hub) {
-        let house = House::of(&hub).await;
+    async fn sockets_refuse_invalid_credentials(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
         let mut wrong = Vec::new();
-        let everybody = house.everybody(&hub).await;
-        for stranger in &everybody {
-            let Stranger { name, client, kind } = stranger;
+        let principals = fixture.principals(&hub).await;
+        for principal in &principals {
+            let TestPrincipal { name, client, kind } = principal;
             let status = match kind {
-                Kind::Nobody => 401,
+                Kind::Invalid => 401,
                 Kind::Provisioner => 403,
                 _ => continue,
             };
@@ -33,14 +33,14 @@ on_both_engines! {
             socket.send(json!({ "type": "auth", "id": 1, "token": token })).await;
             let misplaced = name.ends_with("as a key") || name.ends_with("as a bearer token");
             if misplaced {
-                // A first frame takes any kind of token, so these are in no wrong place.
+                // A first frame accepts any kind of token, so these are valid here.
                 continue;
             }
             let end = socket.end().await;
             if end != End::Code(4401) {
                 wrong.push(format!("auth by {name}: 4401 expected, got {end:?}"));
             }
-            let mut socket = hub.socket(&house.host).await;
+            let mut socket = hub.socket(&fixture.host).await;
             let reply = socket.ask(json!({ "type": "refresh", "token": token })).await;
             if reply["type"] != "error" || reply["error"]["code"] != code_of(status) {
                 wrong.push(format!("refresh by {name}: {} expected, got {reply}", code_of(status)));
@@ -48,37 +48,37 @@ on_both_engines! {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-        // Somebody else's good token is no new one for this socket.
-        let mut socket = hub.socket(&house.host).await;
+        // A valid token of another principal is not accepted for a refresh.
+        let mut socket = hub.socket(&fixture.host).await;
         let foreign = hub.other_space().await;
-        for other in [&foreign, &house.human, &house.guest] {
+        for other in [&foreign, &fixture.human, &fixture.guest] {
             let reply = socket.ask(json!({ "type": "refresh", "token": other.secret() })).await;
             assert_eq!(reply["error"]["code"], "FORBIDDEN", "{reply}");
         }
-        // Before `auth` nothing works, and nothing is told.
+        // Before `auth` all frames are refused, without details.
         let mut early = Socket::try_open(&hub.anonymous()).await.expect("it opens");
         for (kind, rest) in FRAMES.iter().filter(|(kind, _)| *kind != "auth") {
-            let reply = early.ask(frame(kind, rest, &house.session)).await;
+            let reply = early.ask(frame(kind, rest, &fixture.session)).await;
             assert_eq!(reply["error"]["code"], "UNAUTHORIZED", "{kind}: {reply}");
         }
-        house.host.post(&at_agent(&house.session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201);
-        early.send(json!({ "type": "auth", "id": 1, "token": house.host.secret() })).await;
+        fixture.host.post(&at_agent(&fixture.session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201);
+        early.send(json!({ "type": "auth", "id": 1, "token": fixture.host.secret() })).await;
         early.expect("hello").await;
         early.expect_none("event").await;
     }
 
-    async fn frames_reach_ones_own_sessions_alone(hub: Hub) {
-        let house = House::of(&hub).await;
-        let everybody = house.everybody(&hub).await;
-        let before = house.snapshot().await;
-        let mut watcher = hub.socket(&house.owner).await;
-        watcher.subscribe(&house.session, None).await;
+    async fn frames_reach_only_sessions_of_the_principal(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
+        let principals = fixture.principals(&hub).await;
+        let before = fixture.snapshot().await;
+        let mut watcher = hub.socket(&fixture.owner).await;
+        watcher.subscribe(&fixture.session, None).await;
         let mut feeds = Vec::new();
-        for Stranger { name, client, kind } in &everybody {
+        for TestPrincipal { name, client, kind } in &principals {
             let (Kind::Key { sees: false, .. } | Kind::Human { sees: false } | Kind::Guest { sees: false }) = kind else { continue };
             let mut socket = hub.socket(client).await;
             for (kind, rest) in FRAMES.iter().filter(|(_, rest)| rest.contains("{session}")) {
-                let reply = socket.ask(frame(kind, rest, &house.session)).await;
+                let reply = socket.ask(frame(kind, rest, &fixture.session)).await;
                 if *kind == "unsubscribe" {
                     assert_eq!(reply["type"], "unsubscribed", "{name}: {reply}");
                 } else {
@@ -92,33 +92,33 @@ on_both_engines! {
         for kind in ["event", "typing", "presence", "receipt"] {
             watcher.expect_none(kind).await;
         }
-        let after: Vec<_> = house.snapshot().await;
-        // Their own presence aside, nothing is different.
+        let after: Vec<_> = fixture.snapshot().await;
+        // Except for their own presence, nothing has changed.
         assert_eq!(after[0], before[0]);
         assert_eq!(after[1], before[1]);
 
-        // The same frames by those who take part.
-        for client in [&house.host, &house.human, &house.guest] {
+        // The same frames by participants.
+        for client in [&fixture.host, &fixture.human, &fixture.guest] {
             let mut socket = hub.socket(client).await;
             let me = socket.hello["principal"].clone();
-            // First of all: a person who writes has thereby read what stands before.
-            socket.send(frame("read", r#"{"sessionId":"{session}","seq":2}"#, &house.session)).await;
+            // First, since posting moves the person's read mark.
+            socket.send(frame("read", r#"{"sessionId":"{session}","seq":2}"#, &fixture.session)).await;
             assert_eq!(watcher.find("receipt").await["seq"], 2);
             let mut replies = Vec::new();
             for (kind, rest) in FRAMES.iter().filter(|(kind, _)| !["auth", "refresh", "typing", "read"].contains(kind)) {
-                replies.push(text(&socket.ask(frame(kind, rest, &house.session)).await["type"]).to_owned());
+                replies.push(text(&socket.ask(frame(kind, rest, &fixture.session)).await["type"]).to_owned());
             }
             assert_eq!(replies, ["subscribed", "subscribed", "subscribed", "unsubscribed", "unsubscribed", "sent", "pong"]);
             assert_eq!(watcher.event().await["type"], "message.created");
             let refreshed = socket.ask(json!({ "type": "refresh", "token": client.secret() })).await;
             assert_eq!(refreshed["type"], "refreshed");
-            socket.send(frame("typing", r#"{"sessionId":"{session}","typing":true}"#, &house.session)).await;
+            socket.send(frame("typing", r#"{"sessionId":"{session}","typing":true}"#, &fixture.session)).await;
             while watcher.find("typing").await["actor"] != me {}
         }
         for (name, mut socket) in feeds {
             socket.send(json!({ "type": "ping", "id": "last" })).await;
             let frame = socket.next().await;
-            assert_eq!(frame["type"], "pong", "{name} heard of a session that is not theirs: {frame}");
+            assert_eq!(frame["type"], "pong", "{name} got a frame of a session without access: {frame}");
         }
     }
 
@@ -148,11 +148,11 @@ on_both_engines! {
         assert_eq!(Socket::try_open(&short).await.err(), Some(401));
     }
 
-    /// After `refresh` the new credential is what counts: what it may not see, and when it is revoked.
-    async fn a_refreshed_socket_follows_its_new_credential(hub: Hub) {
+    /// After `refresh`, the scope and the revocation of the new credential apply.
+    async fn a_refreshed_socket_has_the_scope_of_its_new_credential(hub: Hub) {
         let agent = hub.name("agent");
-        let stranger = hub.agent("agent").await;
-        let session = hub.session(&stranger).await;
+        let principal = hub.agent("agent").await;
+        let session = hub.session(&principal).await;
         let (_, wide) = key(&hub, &hub.owner, json!({ "permission": "space", "agent": agent })).await;
         let (narrow_id, narrow) = key(&hub, &hub.owner, json!({ "permission": "agent", "agent": agent })).await;
         let mut socket = hub.socket(&wide).await;

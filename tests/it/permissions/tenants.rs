@@ -1,6 +1,6 @@
-//! Nothing of another space, session or person is read, named or changed.
+//! Data of another space, session or person can't be read, named or changed.
 
-use super::house::{House, bearer, setup_token};
+use super::fixture::{Fixture, bearer, setup_token};
 use super::routes::{ROUTES, Who};
 use crate::support::hub::{at_agent, at_human, say, text};
 use crate::support::{Client, on_both_engines};
@@ -12,8 +12,8 @@ fn ids_of(page: &Value) -> BTreeSet<&str> {
 }
 
 on_both_engines! {
-    async fn ids_of_another_session_are_not_found_under_ones_own(hub: Hub) {
-        let house = House::of(&hub).await;
+    async fn ids_of_another_session_are_not_found(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
         let agent = hub.agent("agent").await;
         let own = hub.session(&agent).await;
         let human = hub.human().await;
@@ -21,30 +21,30 @@ on_both_engines! {
         let invitation = json!({ "type": "Human", "humanId": me["id"] });
         agent.post(&at_agent(&own, "/participants"), invitation).await.expect(201);
         let guest = hub.guest(&agent, &own).await;
-        let before = house.snapshot().await;
+        let before = fixture.snapshot().await;
         for row in ROUTES.iter().filter(|row| row.path.contains("/sessions/{id}/") && row.path.matches('{').count() > 1) {
-            let path = house.path_with(row, |name| (name == "id").then(|| own.clone()));
-            let callers = if row.who == Who::Agent { vec![&agent, &house.manager] } else { vec![&human, &guest] };
+            let path = fixture.path_with(row, |name| (name == "id").then(|| own.clone()));
+            let callers = if row.who == Who::Agent { vec![&agent, &fixture.manager] } else { vec![&human, &guest] };
             for caller in callers {
                 let reply = caller.raw(row.method, &path, None, Vec::new()).await;
                 reply.expect_error(404, "NOT_FOUND");
             }
         }
         for (caller, path) in [(&agent, at_agent(&own, "/messages")), (&human, at_human(&own, "/messages")), (&guest, at_human(&own, "/messages"))] {
-            let answer = json!({ "encryptedContent": "yes", "inReplyTo": house.ids["messageId"] });
+            let answer = json!({ "encryptedContent": "yes", "inReplyTo": fixture.ids["messageId"] });
             caller.post(&path, answer).await.expect_error(404, "NOT_FOUND");
         }
-        assert_eq!(house.snapshot().await, before);
+        assert_eq!(fixture.snapshot().await, before);
     }
 
-    async fn nobody_of_another_space_can_be_named(hub: Hub) {
-        let house = House::of(&hub).await;
+    async fn principals_of_another_space_cannot_be_named(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
         let foreign = hub.other_space().await;
         let agent = hub.agent_of(&foreign, "agent").await;
         let human = hub.human_of(&foreign).await;
         let session = hub.session(&agent).await;
-        let host = house.host.get("/v1/agent/me").await.expect(200);
-        let person = house.human.get("/v1/human/me").await.expect(200);
+        let host = fixture.host.get("/v1/agent/me").await.expect(200);
+        let person = fixture.human.get("/v1/human/me").await.expect(200);
         for named in [
             json!({ "type": "Agent", "agentId": host["id"] }),
             json!({ "type": "Agent", "name": host["name"] }),
@@ -62,11 +62,11 @@ on_both_engines! {
         }
         let stolen = json!({ "permission": "agent", "agent": host["id"] });
         foreign.post("/v1/manage/keys", stolen).await.expect_error(404, "NOT_FOUND");
-        assert_eq!(agent.get("/v1/agent/sessions").await.expect(200)["total"], 1, "what was refused left no session");
+        assert_eq!(agent.get("/v1/agent/sessions").await.expect(200)["total"], 1, "refused requests created no session");
     }
 
-    async fn lists_show_ones_own_alone(hub: Hub) {
-        let house = House::of(&hub).await;
+    async fn lists_show_only_accessible_entries(hub: Hub) {
+        let fixture = Fixture::of(&hub).await;
         let foreign = hub.other_space().await;
         let agent = hub.agent_of(&foreign, "agent").await;
         let human = hub.human_of(&foreign).await;
@@ -80,39 +80,39 @@ on_both_engines! {
         let people = listed(&agent, "/v1/agent/humans").await;
         assert_eq!(ids_of(&people), BTreeSet::from([text(&human.get("/v1/human/me").await.expect(200)["id"])]));
         for (theirs, ours) in [
-            (listed(&foreign, "/v1/manage/agents").await, listed(&house.manager, "/v1/manage/agents").await),
-            (listed(&foreign, "/v1/manage/keys").await, listed(&house.manager, "/v1/manage/keys").await),
-            (listed(&foreign, "/v1/manage/humans").await, listed(&house.manager, "/v1/manage/humans").await),
-            (listed(&human, "/v1/human/agents").await, listed(&house.human, "/v1/human/agents").await),
+            (listed(&foreign, "/v1/manage/agents").await, listed(&fixture.manager, "/v1/manage/agents").await),
+            (listed(&foreign, "/v1/manage/keys").await, listed(&fixture.manager, "/v1/manage/keys").await),
+            (listed(&foreign, "/v1/manage/humans").await, listed(&fixture.manager, "/v1/manage/humans").await),
+            (listed(&human, "/v1/human/agents").await, listed(&fixture.human, "/v1/human/agents").await),
         ] {
             assert!(!ids_of(&theirs).is_empty() && ids_of(&theirs).is_disjoint(&ids_of(&ours)));
         }
-        // A guest sees one session; an agent and a human those in which they take part.
-        let other = hub.session(&house.space).await;
-        assert_eq!(ids_of(&listed(&house.guest, "/v1/human/sessions").await), BTreeSet::from([house.session.as_str()]));
-        assert_eq!(ids_of(&listed(&house.host, "/v1/agent/sessions").await), BTreeSet::from([house.session.as_str()]));
+        // A guest sees one session; an agent and a human those of which they are participants.
+        let other = hub.session(&fixture.space).await;
+        assert_eq!(ids_of(&listed(&fixture.guest, "/v1/human/sessions").await), BTreeSet::from([fixture.session.as_str()]));
+        assert_eq!(ids_of(&listed(&fixture.host, "/v1/agent/sessions").await), BTreeSet::from([fixture.session.as_str()]));
         let newcomer = hub.human().await;
         assert_eq!(listed(&newcomer, "/v1/human/sessions").await["total"], 0);
         assert_eq!(listed(&newcomer, "/v1/human/feed").await["total"], 0);
         // Keys with `space` and more see every session of the space, and no secret is ever listed.
-        for whole in [&house.space, &house.manager, &house.owner] {
+        for whole in [&fixture.space, &fixture.manager, &fixture.owner] {
             let sessions = listed(whole, "/v1/agent/sessions").await;
-            assert!(ids_of(&sessions).is_superset(&BTreeSet::from([house.session.as_str(), other.as_str()])));
-            whole.post(&at_agent(&house.session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201);
+            assert!(ids_of(&sessions).is_superset(&BTreeSet::from([fixture.session.as_str(), other.as_str()])));
+            whole.post(&at_agent(&fixture.session, "/messages"), json!({ "encryptedContent": "x" })).await.expect(201);
         }
-        let keys = listed(&house.owner, "/v1/manage/keys").await.to_string();
-        for client in [&house.host, &house.provisioner, &house.owner] {
+        let keys = listed(&fixture.owner, "/v1/manage/keys").await.to_string();
+        for client in [&fixture.host, &fixture.provisioner, &fixture.owner] {
             assert!(!keys.contains(client.secret()));
         }
-        assert!(!listed(&house.owner, "/v1/manage/humans").await.to_string().to_lowercase().contains("password"));
+        assert!(!listed(&fixture.owner, "/v1/manage/humans").await.to_string().to_lowercase().contains("password"));
     }
 
-    async fn no_space_reaches_the_people_of_another(hub: Hub) {
+    async fn a_space_cannot_access_humans_of_another(hub: Hub) {
         let (here, there) = (hub.agent("manage").await, hub.other_space().await);
         let human = hub.human_of(&here).await;
         let me = human.get("/v1/human/me").await.expect(200);
         let again = json!({ "email": me["email"], "name": "Twin" });
-        // The same address there is somebody else, whose reply shows nothing of the one here.
+        // The same address there is another human, whose reply reveals nothing of the one here.
         let twin = there.post("/v1/manage/humans", again.clone()).await.expect(201);
         assert!(twin["id"] != me["id"] && twin["name"] == "Twin", "{twin}");
         assert!(twin["setupUrl"].is_string() && twin["key"].is_null(), "{twin}");
@@ -121,37 +121,37 @@ on_both_engines! {
         socket.ask(json!({ "type": "subscribe", "feed": true })).await;
         let foreign = hub.session(&there).await;
         say(&there, &foreign, "not for them").await;
-        // Neither what happens there nor the end of the one there reaches the one here.
+        // Changes and the deactivation of the other human do not affect this one.
         there.delete(&format!("/v1/manage/humans/{}", text(&me["id"]))).await.expect_error(404, "NOT_FOUND");
         there.delete(&format!("/v1/manage/humans/{}", text(&twin["id"]))).await.expect(204);
         let own = hub.session(&here).await;
         say(&here, &own, "for them").await;
-        let heard = socket.find("feed").await;
-        assert_eq!(heard["sessionId"], own.as_str());
+        let delivered = socket.find("feed").await;
+        assert_eq!(delivered["sessionId"], own.as_str());
         assert_eq!(human.get("/v1/human/me").await.expect(200)["id"], me["id"]);
         human.get(&at_human(&foreign, "")).await.expect_error(404, "NOT_FOUND");
-        // Whoever gets the address there next is somebody new again.
+        // The next human with the address there is a new one.
         let next = there.post("/v1/manage/humans", again).await.expect(201);
         assert!(next["id"] != twin["id"] && next["id"] != me["id"]);
     }
 
-    /// Who creates the same address in another space must not get a way into the account of this one.
-    async fn nobody_takes_over_a_person_of_another_space(hub: Hub) {
+    /// Creating the same address in another space must not give access to this account.
+    async fn a_human_of_another_space_cannot_be_taken_over(hub: Hub) {
         let host = hub.agent("agent").await;
         let person = json!({ "email": format!("{}@example.org", hub.name("victim")), "name": "Victim" });
         let foreign = hub.other_space().await;
-        // The link of the stranger's own, unused until the victim's space creates the address too.
+        // The attacker's own link, unused until the victim's space creates the address too.
         let added = foreign.post("/v1/manage/humans", person.clone()).await.expect(201);
         let victim = hub.owner.post("/v1/manage/humans", person.clone()).await.expect(201);
         let session = hub.session(&host).await;
-        let chosen = json!({ "token": setup_token(&added), "password": "chosen by a stranger" });
+        let chosen = json!({ "token": setup_token(&added), "password": "chosen by a principal" });
         let reply = hub.anonymous().post("/v1/auth/setup", chosen).await.expect(200);
-        let login = json!({ "email": person["email"], "password": "chosen by a stranger" });
+        let login = json!({ "email": person["email"], "password": "chosen by a principal" });
         let again = hub.anonymous().post("/v1/auth/login", login).await.expect(200);
         for tokens in [reply, again] {
-            let stranger = bearer(&hub, text(&tokens["accessToken"]));
-            assert_eq!(stranger.get("/v1/human/me").await.expect(200)["id"], added["id"]);
-            stranger.get(&at_human(&session, "")).await.expect_error(404, "NOT_FOUND");
+            let principal = bearer(&hub, text(&tokens["accessToken"]));
+            assert_eq!(principal.get("/v1/human/me").await.expect(200)["id"], added["id"]);
+            principal.get(&at_human(&session, "")).await.expect_error(404, "NOT_FOUND");
         }
         // The victim's own link still works.
         let chosen = json!({ "token": setup_token(&victim), "password": "my own choice" });

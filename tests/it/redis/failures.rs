@@ -13,16 +13,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Sooner than the store is looked at where nobody told: a tick of a second, and room for a busy machine.
+/// The delay of unannounced events: the reconcile tick of a second, with a margin for a busy machine.
 const BY_THE_STORE: Duration = Duration::from_secs(2);
 
-/// Messages cross by the store, none too late.
+/// Messages are delivered by the store, within the limit.
 async fn crosses_by_the_store(writer: &Client, reader: &mut Socket, session: &str) {
     within(BY_THE_STORE, "a message by the store", async || way(writer, reader, session).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_redis_everything_arrives_by_the_store_and_with_it_again_at_once() {
+async fn during_a_redis_outage_events_are_read_from_the_store() {
     let mut redis = Redis::down(false);
     let nodes = Nodes::start_alone(Engine::Postgres, 2, &redis).await;
     let (here, there) = (nodes.owner(0), nodes.owner(1));
@@ -31,19 +31,19 @@ async fn without_redis_everything_arrives_by_the_store_and_with_it_again_at_once
     socket.subscribe(&session, Some(0)).await;
     assert_eq!(socket.event().await["seq"], json!(1));
 
-    // Dead at the start.
+    // Down at the start.
     let ready = there.get("/readyz").await.expect(200);
     assert_eq!((&ready["status"], &ready["redis"]), (&json!("degraded"), &json!("unreachable")));
     crosses_by_the_store(&here, &mut socket, &session).await;
 
-    // It comes.
+    // It starts.
     redis.revive().await;
     nodes.connected().await;
     listened_to(&redis, &session).await;
     assert_eq!(there.get("/readyz").await.expect(200)["status"], "ok");
     crosses_at_once(&here, &nodes.servers[1], &mut socket, &session).await;
 
-    // It is killed under way, and comes back.
+    // It is killed, and restarted.
     redis.kill();
     crosses_by_the_store(&here, &mut socket, &session).await;
     nodes.all_are(Connectivity::Disconnected).await;
@@ -52,7 +52,7 @@ async fn without_redis_everything_arrives_by_the_store_and_with_it_again_at_once
     listened_to(&redis, &session).await;
     crosses_at_once(&here, &nodes.servers[1], &mut socket, &session).await;
 
-    // It hangs: connections stay, nothing answers.
+    // It hangs: connections stay open, without replies.
     redis.pause();
     crosses_by_the_store(&here, &mut socket, &session).await;
     nodes.all_are(Connectivity::Disconnected).await;
@@ -67,7 +67,7 @@ async fn without_redis_everything_arrives_by_the_store_and_with_it_again_at_once
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_redis_cuts_off_connects_again_and_misses_nothing() {
+async fn a_disconnected_node_reconnects_to_redis_and_misses_nothing() {
     let redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
     let (here, there) = (nodes.owner(0), nodes.owner(1));
@@ -85,9 +85,9 @@ async fn a_node_that_redis_cuts_off_connects_again_and_misses_nothing() {
     socket.expect_none("event").await;
 }
 
-/// As Redis does with one that is slow to read: making everything anew each time must not become all that it does.
+/// As Redis does with slow subscribers: the node must back off instead of resubscribing continuously.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_redis_cuts_off_again_and_again_takes_its_time() {
+async fn repeated_disconnects_from_redis_back_off() {
     let redis = Redis::start().await;
     let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store", supervisor());
     broker.listen(Arc::new(|_| {}));
@@ -107,10 +107,10 @@ async fn a_node_that_redis_cuts_off_again_and_again_takes_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_others_write_on_the_same_redis_does_no_harm() {
+async fn foreign_messages_on_the_same_redis_are_ignored() {
     let redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
-    // Another hub with a store of its own.
+    // Another hub with another store.
     let others = Nodes::start(Engine::Postgres, 1, &redis).await;
     let session = nodes.maker.session(&nodes.owner(0)).await;
     let mut socket = Socket::open(&nodes.owner(1)).await;
@@ -138,7 +138,7 @@ async fn what_others_write_on_the_same_redis_does_no_harm() {
     eventually("every one of them is refused", async || (counters.rejected.get() == sent).then_some(())).await;
     crosses_at_once(&nodes.owner(0), &nodes.servers[1], &mut socket, &session).await;
     let foreign = others.servers[0].context.broker.counters().expect("counters");
-    assert_eq!((foreign.received.get(), foreign.rejected.get()), (0, 0), "hubs don't hear each other");
+    assert_eq!((foreign.received.get(), foreign.rejected.get()), (0, 0), "hubs are isolated");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -183,7 +183,7 @@ async fn a_commit_never_waits_for_redis() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_an_error_at_the_start_that_does_not_tell_it() {
+async fn a_wrong_redis_password_fails_the_start_and_is_not_printed() {
     let redis = Redis::start().await;
     redis.command(&["CONFIG", "SET", "requirepass", "right"]).await;
     let folder = tempfile::tempdir().expect("a folder");
@@ -197,7 +197,7 @@ async fn a_wrong_password_is_an_error_at_the_start_that_does_not_tell_it() {
     server.stop().await;
 }
 
-/// Everything that can be revoked ends its sockets on the other node, though no message can tell.
+/// Every kind of revocation closes sockets on the other node without Redis.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revocation_reaches_every_node_without_redis() {
     let redis = Redis::down(false);
@@ -229,11 +229,11 @@ async fn a_revocation_reaches_every_node_without_redis() {
         let since = Stopwatch::start();
         assert_eq!(socket.end().await, crate::support::socket::End::Code(4403), "{path}");
         assert!(since.elapsed() < Duration::from_secs(2), "{path} took {:?}", since.elapsed());
-        // Nor does the other node remember the credential.
+        // The other node has not cached the credential either.
         assert_eq!(Socket::try_open(&there).await.err(), Some(401), "{path}");
     }
 
-    // Who was removed loses the session and keeps the socket.
+    // A removed participant loses the session and keeps the socket.
     let member = nodes.maker.agent("agent").await;
     let member_id = id(&nodes.at(0, &member), "/v1/agent/me").await;
     let body = json!({ "type": "Agent", "agentId": member_id });

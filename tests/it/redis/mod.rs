@@ -1,6 +1,6 @@
-//! Several nodes over one store and one Redis, which comes and goes.
+//! Several nodes over one store and one Redis, with outages.
 
-mod crossing;
+mod delivery;
 mod failures;
 mod nodes;
 
@@ -17,8 +17,8 @@ async fn post(client: &Client, session: &str, content: &str) -> Value {
     client.post(&at_agent(session, "/messages"), json!({ "encryptedContent": content })).await.expect(201)
 }
 
-/// Sees something happen ten times running, each time within `limit`. A machine that is held up for a moment gets a few
-/// more chances at that; a hub that tells of something late, or not at all, does so again and again.
+/// Checks that something happens ten times in a row, each time within `limit`. Retried a few times, in case the machine
+/// was suspended for a moment.
 async fn within(limit: Duration, what: &str, mut once: impl AsyncFnMut() -> Duration) {
     let mut late = Vec::new();
     let mut running = 0;
@@ -33,15 +33,15 @@ async fn within(limit: Duration, what: &str, mut once: impl AsyncFnMut() -> Dura
     }
 }
 
-/// How late something came to a node that it was to come to by Redis: not at all unless the node found it in the store,
-/// since a busy machine takes its time with what is told at once, too.
+/// The delay of a delivery by Redis: zero unless the node read the event from the store, since a busy machine may delay
+/// an immediate delivery too.
 async fn unless_told(node: &Server, once: impl Future<Output = Duration>) -> Duration {
     let repairs = node.context.metrics.repairs.get();
     let took = once.await;
     if node.context.metrics.repairs.get() == repairs { Duration::ZERO } else { took }
 }
 
-/// Posts on one node and reads on another; how long the way was, from before the post.
+/// Posts on one node and reads on another; returns the delay from before the post.
 async fn way(writer: &Client, reader: &mut Socket, session: &str) -> Duration {
     let since = Stopwatch::start();
     let posted = post(writer, session, "on its way").await;
@@ -50,14 +50,14 @@ async fn way(writer: &Client, reader: &mut Socket, session: &str) -> Duration {
     since.elapsed()
 }
 
-/// Messages cross to this node by Redis.
+/// Checks that messages are delivered to this node by Redis.
 async fn crosses_at_once(writer: &Client, node: &Server, reader: &mut Socket, session: &str) {
     within(LIVE, "a message", async || unless_told(node, way(writer, reader, session)).await).await;
 }
 
-/// Waits until Redis has a listener for this session's channel.
+/// Waits until a node is subscribed to this session's channel.
 async fn listened_to(redis: &Redis, session: &str) {
-    eventually("a node listens to the session", async || {
+    eventually("a subscription to the session", async || {
         (!redis.channels(&format!("hiloop:*:session:{session}")).await.is_empty()).then_some(())
     })
     .await;

@@ -1,4 +1,4 @@
-//! Which channels a node subscribes to, and many nodes that start at once.
+//! The channels that a node subscribes to, and concurrent starts of many nodes.
 
 use super::post;
 use crate::support::hub::{config, text};
@@ -14,22 +14,22 @@ use std::sync::{Arc, Mutex};
 
 /// Twenty nodes' worth of subscriptions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_listens_to_what_it_has_readers_of_and_to_nothing_else() {
+async fn a_node_subscribes_only_to_channels_with_readers() {
     let redis = Redis::start().await;
     let mut brokers = Vec::new();
-    let heard: Arc<Mutex<Vec<(usize, i64)>>> = Arc::default();
+    let received: Arc<Mutex<Vec<(usize, i64)>>> = Arc::default();
     for node in 0..20 {
         let broker = RedisBroker::new(Target::parse(&redis.url()).expect("a URL"), "store", supervisor());
-        let heard = Arc::clone(&heard);
+        let received = Arc::clone(&received);
         broker.listen(Arc::new(move |signal| {
             if let Signal::SessionEvents(events) = signal {
-                heard.lock().expect("no panic").extend(events.iter().map(|event| (node, event.seq)));
+                received.lock().expect("no panic").extend(events.iter().map(|event| (node, event.seq)));
             }
         }));
         brokers.push(broker);
     }
     let sessions: Vec<_> = (0..500).map(|_| SessionId::new()).collect();
-    // Each session has readers on two nodes; some come, go and come again meanwhile.
+    // Each session has readers on two nodes; some subscribe, unsubscribe and subscribe again.
     for (number, session) in sessions.iter().enumerate() {
         for node in [number % 20, (number + 1) % 20] {
             brokers[node].set_interest(*session, true);
@@ -53,7 +53,7 @@ async fn a_node_listens_to_what_it_has_readers_of_and_to_nothing_else() {
     })
     .await;
 
-    // What is published reaches exactly the nodes that listen, and never the sender.
+    // Messages reach exactly the subscribed nodes, and never the sender.
     let session = sessions[0];
     let event = CommittedEvent {
         space: SpaceId::new(),
@@ -68,27 +68,27 @@ async fn a_node_listens_to_what_it_has_readers_of_and_to_nothing_else() {
     };
     brokers[0].publish(Signal::Events(vec![event.clone()]));
     brokers[7].publish(Signal::Events(vec![CommittedEvent { seq: 2, ..event }]));
-    eventually("both arrive", async || (heard.lock().expect("no panic").len() >= 3).then_some(())).await;
-    let mut heard = heard.lock().expect("no panic").clone();
-    heard.sort_unstable();
-    assert_eq!(heard, [(0, 2), (1, 1), (1, 2)]);
+    eventually("both arrive", async || (received.lock().expect("no panic").len() >= 3).then_some(())).await;
+    let mut received = received.lock().expect("no panic").clone();
+    received.sort_unstable();
+    assert_eq!(received, [(0, 2), (1, 1), (1, 2)]);
 
-    // Everybody leaves.
+    // All readers leave.
     for (number, session) in sessions.iter().enumerate() {
         for node in [number % 20, (number + 1) % 20] {
             brokers[node].set_interest(*session, false);
         }
     }
-    eventually("nothing is listened to", async || channels().await.is_empty().then_some(())).await;
+    eventually("there are no subscriptions", async || channels().await.is_empty().then_some(())).await;
     for broker in &brokers {
         broker.close().await;
     }
-    eventually("nobody is connected", async || redis.channels("hiloop:*").await.is_empty().then_some(())).await;
+    eventually("no node is connected", async || redis.channels("hiloop:*").await.is_empty().then_some(())).await;
 }
 
 /// Ten nodes start at once on an empty database: one makes the schema, all serve.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_nodes_may_start_at_once_on_an_empty_database() {
+async fn ten_nodes_start_concurrently_on_an_empty_database() {
     let redis = Redis::start().await;
     let database = crate::support::postgres::new_database();
     let starts = (0..10).map(|_| start_at(config(&database, &["--redis-url", &redis.url()]), ShiftedClock::new()));
@@ -105,7 +105,7 @@ async fn ten_nodes_may_start_at_once_on_an_empty_database() {
 
 /// The same as programs: one prints the secrets of the new store, all serve.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_programs_may_start_at_once_on_an_empty_database_and_one_prints_the_key() {
+async fn one_of_ten_concurrent_first_starts_prints_the_key() {
     let redis = Redis::start().await;
     let database = crate::support::postgres::new_database();
     let folder = tempfile::tempdir().expect("a folder");

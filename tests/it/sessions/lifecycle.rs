@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 on_both_engines! {
-    async fn a_session_opens_with_everyone_of_its_space(hub: Hub) {
+    async fn a_session_without_participants_gets_every_human_of_the_space(hub: Hub) {
         let agent = hub.agent("agent").await;
         let me = agent.get("/v1/agent/me").await.expect(200);
         let human = hub.human().await.get("/v1/human/me").await.expect(200);
@@ -30,7 +30,7 @@ on_both_engines! {
         people["data"].as_array().expect("a list").iter().for_each(is_participant);
         assert_eq!(column(&people, "type"), ["Agent", "Human"]);
         assert_eq!(people["data"][1]["humanId"], human["id"]);
-        // The first ones stand in the first event.
+        // The first participants are part of `session.created`.
         let events = agent.get(&at_agent(id, "/timeline")).await.expect(200);
         has_keys(&events, "data lastSeq hasMore");
         let first = &events["data"][0];
@@ -41,7 +41,7 @@ on_both_engines! {
         assert_eq!((&events["lastSeq"], &events["hasMore"]), (&json!(1), &json!(false)));
     }
 
-    async fn a_session_keeps_what_it_is_opened_with(hub: Hub) {
+    async fn a_session_has_the_fields_of_its_creation(hub: Hub) {
         let agent = hub.agent("agent").await;
         let title = json!({ "scheme": "x", "ciphertext": "t\u{0}é😀", "wrappings": [{ "b": 1, "a": 2 }], "more": null });
         let body = json!({
@@ -73,7 +73,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_session_opens_with_those_who_are_named(hub: Hub) {
+    async fn a_session_has_the_named_participants(hub: Hub) {
         let agent = hub.agent("agent").await;
         let second = hub.agent("agent").await.get("/v1/agent/me").await.expect(200);
         let third = hub.agent("agent").await.get("/v1/agent/me").await.expect(200);
@@ -97,7 +97,7 @@ on_both_engines! {
         assert_eq!(found, BTreeSet::from(wanted));
         let role = people["data"].as_array().expect("a list").iter().find(|p| p["agentId"] == second["id"]).expect("there");
         assert_eq!(role["role"], "checker");
-        // Nobody at all besides its agent.
+        // No participant except its agent.
         let alone = open(&agent, json!({ "participants": [] })).await;
         let people = agent.get(&at_agent(text(&alone["id"]), "/participants")).await.expect(200);
         assert_eq!(column(&people, "type"), ["Agent"]);
@@ -129,7 +129,7 @@ on_both_engines! {
         }
     }
 
-    async fn a_space_of_more_than_500_humans_must_name_them(hub: Hub) {
+    async fn participants_are_required_in_a_space_of_more_than_500_humans(hub: Hub) {
         let context = hub.context();
         let manager = hub.other_space().await;
         let space = text(&manager.get("/v1/agent/me").await.expect(200)["spaceId"]).parse().expect("an id");
@@ -139,7 +139,7 @@ on_both_engines! {
             context.store.create_human(&new, now).await.expect("the store").expect("new")
         };
         let emails: Vec<_> = (0..500).map(|index| format!("h{index}@example.org")).collect();
-        // A few at a time, since each waits only so long for its turn.
+        // In small groups, since each has a timeout.
         for some in emails.chunks(20) {
             join_all(some.iter().map(|email| create(email))).await;
         }
@@ -162,7 +162,7 @@ on_both_engines! {
         names_field(&refused.expect_error(400, "VALIDATION_ERROR"), "'participants'");
     }
 
-    async fn a_patch_changes_what_it_names(hub: Hub) {
+    async fn a_patch_changes_only_the_given_fields(hub: Hub) {
         let agent = hub.agent("agent").await;
         let body = json!({ "title": "a", "encryptedTitle": "b", "priority": "High", "metadata": { "c": 1 } });
         let session = open(&agent, body).await;
@@ -201,7 +201,7 @@ on_both_engines! {
         agent.patch(&at_agent(UNKNOWN, ""), json!({ "title": "x" })).await.expect_error(404, "NOT_FOUND");
     }
 
-    async fn a_closed_session_takes_no_more(hub: Hub) {
+    async fn a_closed_session_refuses_changes(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -218,7 +218,7 @@ on_both_engines! {
         for asked in &asked {
             assert_eq!(agent.get(&at_message(&session, asked, "")).await.expect(200)["status"], "Cancelled");
         }
-        // Again, and nothing happens; not even to its time.
+        // A repetition changes nothing, not even the timestamp.
         hub.clock.advance(1000);
         assert_eq!(agent.post(&at_agent(&session, "/close"), json!({})).await.expect(200), closed);
         let body = json!({ "encryptedContent": "x" });
@@ -239,14 +239,14 @@ on_both_engines! {
         assert_eq!(types(&agent, &session).await.len(), 8);
         assert_eq!(agent.get(&at_agent(&session, "")).await.expect(200), archived);
         assert_eq!(agent.get(SESSIONS).await.expect(200)["total"], 0);
-        // Straight to the archive: what is pending is cancelled all the same.
+        // Archiving an open session cancels its pending messages too.
         let session = hub.session(&agent).await;
         let asked = ask(&agent, &session).await;
         let archived = agent.post(&at_agent(&session, "/archive"), json!({})).await.expect(200);
         assert_eq!((&archived["status"], &archived["pendingCount"]), (&json!("Archived"), &json!(0)));
         assert_eq!(agent.get(&at_message(&session, &asked, "")).await.expect(200)["status"], "Cancelled");
 
-        // A human closes as well; a guest does not.
+        // A human may close a session; a guest may not.
         let session = hub.session(&agent).await;
         let guest = hub.guest(&agent, &session).await;
         guest.post(&at_human(&session, "/close"), json!({})).await.expect_error(403, "FORBIDDEN");
@@ -308,7 +308,7 @@ on_both_engines! {
         let error = human.post("/v1/human/sessions", json!({})).await.expect_error(400, "VALIDATION_ERROR");
         names_field(&error, "'participants'");
 
-        // A name means the agent of their own space, whatever another space has.
+        // A name refers to the agent of their own space.
         let ours = hub.owner.post("/v1/manage/agents", json!({ "name": "twin" })).await.expect(201);
         foreign.post("/v1/manage/agents", json!({ "name": "twin" })).await.expect(201);
         let twin = json!({ "participants": [{ "type": "Agent", "name": "twin" }] });

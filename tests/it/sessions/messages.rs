@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 on_both_engines! {
-    async fn messages_are_kept_and_listed(hub: Hub) {
+    async fn messages_are_stored_and_listed(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let me = agent.get("/v1/agent/me").await.expect(200);
@@ -32,7 +32,7 @@ on_both_engines! {
         assert_eq!((&asked["status"], &asked["deadlineAt"]), (&json!("Pending"), &json!(deadline)));
         assert_eq!((&asked["priority"], &asked["inReplyTo"]), (&json!("High"), &plain["id"]));
         assert!(asked["encryptedContent"].is_null());
-        // Another offset, finer than a millisecond: the same moment in UTC.
+        // Another offset and microseconds: stored as the same time in UTC.
         let body = json!({ "encryptedContent": "x", "deadlineAt": "2099-01-01T02:00:00.1239+02:00" });
         let late = agent.post(&at_agent(&session, "/messages"), body).await.expect(201);
         assert_eq!(late["deadlineAt"], "2099-01-01T00:00:00.123Z");
@@ -73,7 +73,7 @@ on_both_engines! {
         }
         let nothing = json!({ "encryptedContent": "x", "inReplyTo": UNKNOWN });
         agent.post(&path, nothing).await.expect_error(404, "NOT_FOUND");
-        assert_eq!(agent.get(&path).await.expect(200)["total"], 4, "nothing of a refused message is stored");
+        assert_eq!(agent.get(&path).await.expect(200)["total"], 4, "a refused message is not stored");
     }
 
     async fn an_answer_settles_a_message(hub: Hub) {
@@ -83,7 +83,7 @@ on_both_engines! {
         let session = hub.session(&agent).await;
         let asked = ask(&agent, &session).await;
         assert_eq!(agent.get(&at_agent(&session, "")).await.expect(200)["pendingCount"], 1);
-        // An agent's own reply is a reference, not an answer.
+        // A reply of an agent is not an answer.
         let body = json!({ "encryptedContent": "still there?", "inReplyTo": asked["id"] });
         agent.post(&at_agent(&session, "/messages"), body).await.expect(201);
         // A GET never settles anything.
@@ -127,7 +127,7 @@ on_both_engines! {
         human.post(&at_human(&session, "/messages"), json!({})).await.expect_error(400, "VALIDATION_ERROR");
     }
 
-    async fn a_wait_ends_when_the_message_settles(hub: Hub) {
+    async fn a_long_poll_ends_when_the_message_settles(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -159,7 +159,7 @@ on_both_engines! {
                 assert!(message["response"].is_object());
             }
             assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
-            // Settled, it answers every later wait at once too.
+            // A long-poll on a settled message returns immediately.
             let started = Stopwatch::start();
             assert_eq!(agent.get(&path).await.expect(200)["status"], "Completed");
             assert!(started.elapsed() < Duration::from_secs(5));
@@ -177,7 +177,7 @@ on_both_engines! {
         watched(&hub, &session, false).await;
     }
 
-    async fn a_wait_that_ends_is_no_denial(hub: Hub) {
+    async fn a_timeout_does_not_change_the_message(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let asked = ask(&agent, &session).await;
@@ -188,7 +188,7 @@ on_both_engines! {
             started.elapsed()
         };
         let second = Duration::from_millis(900)..Duration::from_secs(8);
-        // However busy the machine is, one of a few comes at once.
+        // On a busy machine, at least one of a few is immediate.
         let fastest = async |client: &Client, query: &str| {
             let mut times = Vec::new();
             for _ in 0..3 {
@@ -211,7 +211,7 @@ on_both_engines! {
         agent.get(&at_agent(&session, &format!("/messages/{UNKNOWN}/await"))).await.expect_error(404, "NOT_FOUND");
     }
 
-    async fn a_client_that_goes_away_frees_its_waiter(hub: Hub) {
+    async fn a_disconnected_client_frees_its_long_poll(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let asked = ask(&agent, &session).await;
@@ -227,7 +227,7 @@ on_both_engines! {
         watched(&hub, &session, false).await;
     }
 
-    async fn an_agent_takes_back_what_it_asked(hub: Hub) {
+    async fn an_agent_cancels_its_question(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;

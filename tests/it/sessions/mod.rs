@@ -1,4 +1,4 @@
-//! Every row of sessions over HTTP: what an agent does, what people see and do, and what a retry gets.
+//! Sessions over HTTP: operations of agents and people, and retries.
 
 mod lifecycle;
 mod messages;
@@ -25,6 +25,8 @@ fn id_of(session: &str) -> SessionId {
 
 pub async fn watched(hub: &Hub, session: &str, wanted: bool) {
     let session = id_of(session);
-    eventually("somebody to wait, or nobody", async || (hub.context().hub.is_watched(session) == wanted).then_some(()))
-        .await;
+    eventually("the session to be watched, or not", async || {
+        (hub.context().hub.is_watched(session) == wanted).then_some(())
+    })
+    .await;
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::time::Duration;
 
 on_both_engines! {
-    async fn participants_come_and_go(hub: Hub) {
+    async fn participants_are_added_and_removed(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = text(&open(&agent, json!({ "participants": [] })).await["id"]).to_owned();
         let human = hub.human().await;
@@ -24,7 +24,7 @@ on_both_engines! {
         assert_eq!((&added["humanId"], &added["name"], &added["role"]), (&person["id"], &person["name"], &json!("approver")));
         assert_eq!((&added["sessionId"], &added["lastReadSeq"], &added["online"]), (&json!(session), &json!(0), &json!(false)));
         human.get(&at_human(&session, "")).await.expect(200);
-        // Who is one already stays as they are.
+        // An existing participant is unchanged.
         let again = agent.post(&path, json!({ "type": "Human", "humanId": person["id"], "role": "other" })).await.expect(200);
         assert_eq!(again, added);
         let by_name = agent.post(&path, json!({ "type": "Agent", "name": other["name"] })).await.expect(201);
@@ -50,7 +50,7 @@ on_both_engines! {
             agent.post(&path, body).await.expect_error(status, code);
         }
 
-        // Gone, they see nothing any more, and their live subscription ends.
+        // A removed participant has no access, and its live subscription ends.
         let mut socket = hub.socket(&human).await;
         socket.subscribe(&session, None).await;
         let gone = format!("{path}/{}", text(&added["id"]));
@@ -63,11 +63,11 @@ on_both_engines! {
         let events = agent.get(&at_agent(&session, "/timeline?after=3")).await.expect(200);
         assert_eq!(events["data"][0]["type"], "participant.removed");
         assert_eq!(events["data"][0]["data"]["participantId"], added["id"]);
-        // And may come back, as somebody new on the list.
+        // It may be added again, as a new participant.
         let back = agent.post(&path, body).await.expect(201);
         assert_ne!(back["id"], added["id"]);
         human.get(&at_human(&session, "")).await.expect(200);
-        // An agent that takes itself out sees no more either.
+        // An agent that removes itself has no access either.
         second.delete(&format!("{path}/{}", text(&by_name["id"]))).await.expect(204);
         second.get(&at_agent(&session, "")).await.expect_error(404, "NOT_FOUND");
     }
@@ -123,14 +123,14 @@ on_both_engines! {
         hub.clock.advance(1_001);
         brief.get(&at_human(&session, "")).await.expect_error(401, "UNAUTHORIZED");
 
-        // Revoked, it is good for nothing, and the guest is no participant any more.
+        // A revoked token is refused, and the guest is no longer a participant.
         let mut socket = hub.socket(&guest).await;
         socket.subscribe(&session, None).await;
         let own = format!("{path}/{}", text(&made["id"]));
         hub.agent("agent").await.delete(&own).await.expect_error(404, "NOT_FOUND");
         let elsewhere = hub.session(&agent).await;
         agent.delete(&at_agent(&elsewhere, &format!("/guest-tokens/{}", text(&made["id"])))).await.expect_error(404, "NOT_FOUND");
-        // Nobody but a guest goes by this way.
+        // Other participants can't be removed by this route.
         let people = agent.get(&at_agent(&session, "/participants")).await.expect(200);
         for person in people["data"].as_array().expect("participants") {
             for id in [&person["agentId"], &person["humanId"], &person["id"]].into_iter().filter_map(|id| id.as_str()) {
@@ -146,7 +146,7 @@ on_both_engines! {
         assert!(people["data"].as_array().expect("a list").iter().all(|p| p["guestId"] != made["id"]));
     }
 
-    async fn typing_and_reading_are_told(hub: Hub) {
+    async fn typing_and_read_marks_are_announced(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -178,7 +178,7 @@ on_both_engines! {
             let error = human.post(&at_human(&session, "/read"), body).await.expect_error(400, "VALIDATION_ERROR");
             names_field(&error, "seq");
         }
-        // Who writes has read what was there.
+        // Posting moves the read mark.
         say(&agent, &session, "x").await;
         human.post(&at_human(&session, "/messages"), json!({ "encryptedContent": "y" })).await.expect(201);
         assert_eq!(last_read().await, 6);

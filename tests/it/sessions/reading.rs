@@ -9,7 +9,7 @@ use crate::support::shapes::{
 use serde_json::{Value, json};
 
 on_both_engines! {
-    async fn sessions_are_listed_by_activity(hub: Hub) {
+    async fn sessions_are_listed_by_latest_activity(hub: Hub) {
         let agent = hub.agent("agent").await;
         let mut ids = Vec::new();
         for index in 0..5 {
@@ -42,14 +42,14 @@ on_both_engines! {
             let error = reply.expect_error(400, "VALIDATION_ERROR");
             names_field(&error, query.trim_start_matches('?').split('=').next().expect("a name"));
         }
-        // What an agent takes no part in it does not see; a key for the space sees all.
+        // An agent sees only sessions of which it is a participant; a key with `space` sees all.
         let outsider = hub.agent("agent").await;
         assert_eq!(outsider.get(SESSIONS).await.expect(200)["total"], 0);
         assert_eq!(hub.agent("space").await.get(SESSIONS).await.expect(200)["total"], 4);
         assert_eq!(hub.other_space().await.get(SESSIONS).await.expect(200)["total"], 0);
     }
 
-    async fn who_may_not_see_a_session_is_told_that_there_is_none(hub: Hub) {
+    async fn sessions_without_access_are_not_found(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let message = ask(&agent, &session).await;
@@ -85,7 +85,7 @@ on_both_engines! {
             client.post(&at_human(&session, "/read"), json!({ "seq": 1 })).await.expect_error(404, "NOT_FOUND");
         }
         assert_eq!(agent.get(&message_path).await.expect(200)["status"], "Pending");
-        // A key for the space acts on every session of it, without taking part.
+        // A key with `space` can change every session, without being a participant.
         let whole = hub.agent("space").await;
         let said = say(&whole, &session, "from above").await;
         assert_eq!(whole.get(&at_message(&session, &said, "")).await.expect(200), said);
@@ -93,12 +93,12 @@ on_both_engines! {
         agent.get(&at_agent("not-an-id", "")).await.expect_error(400, "VALIDATION_ERROR");
         agent.get(&at_agent(&session, "/messages/x")).await.expect_error(400, "VALIDATION_ERROR");
         agent.get(&at_agent(UNKNOWN, "")).await.expect_error(404, "NOT_FOUND");
-        // A message of one session is none of another.
+        // A message is not found under another session.
         agent.get(&at_message(&other, &message, "")).await.expect_error(404, "NOT_FOUND");
         agent.post(&at_message(&other, &message, "/cancel"), json!({})).await.expect_error(404, "NOT_FOUND");
     }
 
-    async fn the_feed_says_what_needs_a_human(hub: Hub) {
+    async fn the_feed_is_sorted_by_pending_messages(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let now = hub.context().clock.now();
@@ -150,7 +150,7 @@ on_both_engines! {
         let second = human.get("/v1/human/feed?page=2&pageSize=5").await.expect(200);
         assert_eq!((&second["total"], second["data"].as_array().expect("a list").len()), (&json!(7), 2));
 
-        // Unread sinks with reading, and rises with what others write, not with one's own words.
+        // The unread count falls with reading, and rises with messages of others, not with own ones.
         let unread = async |title: &str| {
             let feed = human.get("/v1/human/feed").await.expect(200);
             let entries = feed["data"].as_array().expect("a list").clone();
@@ -165,14 +165,14 @@ on_both_engines! {
         assert_eq!(unread("high soon").await, 0);
         say(&agent, &ids[4], "more").await;
         assert_eq!(unread("high soon").await, 1);
-        // A session without a word has no last message.
+        // A session without messages has no last message.
         let empty = open(&agent, json!({ "title": "empty" })).await;
         let feed = human.get("/v1/human/feed").await.expect(200);
         let entry = feed["data"].as_array().expect("a list").iter().find(|e| e["session"]["id"] == empty["id"]).expect("there");
         assert_eq!((&entry["lastMessage"], &entry["unreadCount"]), (&Value::Null, &json!(0)));
     }
 
-    async fn everyone_finds_whom_to_talk_to(hub: Hub) {
+    async fn people_and_agents_of_the_space_are_listed(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let guest_session = hub.session(&agent).await;
@@ -208,7 +208,7 @@ on_both_engines! {
             };
             assert_eq!(participant["key"]["keyId"], keys.id(), "{participant}");
         }
-        // A new key stands in every list from then on.
+        // Every list shows a new key from then on.
         let next = Keys::new();
         human.put("/v1/human/public-key", next.entry_after(&human_keys, &human_id)).await.expect(200);
         let participants = human.get(&at_human(&guest_session, "/participants")).await.expect(200);

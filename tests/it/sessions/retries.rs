@@ -24,7 +24,7 @@ pub async fn repeated(client: &Client, path: &str, body: Value, other: Value, st
 }
 
 on_both_engines! {
-    async fn a_retry_gets_the_first_reply(hub: Hub) {
+    async fn a_retry_returns_the_stored_reply(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let me = agent.get("/v1/agent/me").await.expect(200);
@@ -64,7 +64,7 @@ on_both_engines! {
         assert_eq!((&closed["status"], types(&agent, session).await.len()), (&json!("Closed"), before + 1));
         let archived = repeated(&agent, &at_agent(session, "/archive"), json!({}), json!({ "x": 1 }), 200).await;
         assert_eq!((&archived["status"], types(&agent, session).await.len()), (&json!("Archived"), before + 2));
-        // The first reply, even where the truth has moved on.
+        // The first reply, even if the state has changed.
         let replayed = agent.with("idempotency-key", &format!("key-of-{}", at_agent(session, "/close").len()));
         assert_eq!(replayed.post(&at_agent(session, "/close"), json!({})).await.expect(200), closed);
     }
@@ -96,7 +96,7 @@ on_both_engines! {
             let error = reply.expect_error(400, "VALIDATION_ERROR");
             names_field(&error, "Idempotency-Key");
         }
-        // What was refused is no first reply: put right, it goes through under the same key.
+        // A refusal is not stored: the corrected request succeeds with the same key.
         let keyed = agent.with("idempotency-key", "retry");
         keyed.post(&path, json!({})).await.expect_error(400, "VALIDATION_ERROR");
         keyed.post(&path, body.clone()).await.expect(201);
@@ -107,7 +107,7 @@ on_both_engines! {
         assert_ne!(later.expect(201)["id"], first["id"]);
     }
 
-    async fn a_guest_token_s_key_can_be_used_again_after_a_day(hub: Hub) {
+    async fn the_idempotency_key_of_a_guest_token_expires_after_a_day(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let keyed = agent.with("idempotency-key", "daily");
@@ -122,7 +122,7 @@ on_both_engines! {
         guest.get(&at_human(&session, "")).await.expect(200);
     }
 
-    async fn of_twenty_posts_with_one_key_one_happens(hub: Hub) {
+    async fn one_of_twenty_posts_with_one_key_is_executed(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let asked = ask(&agent, &session).await;
@@ -161,7 +161,7 @@ on_both_engines! {
         assert_eq!(types(&agent, &session).await.len(), before + 5);
     }
 
-    async fn a_socket_and_a_post_tell_the_same_story(hub: Hub) {
+    async fn a_socket_and_a_post_share_idempotency_keys(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let mut socket: Socket = hub.socket(&agent).await;

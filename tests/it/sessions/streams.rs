@@ -19,14 +19,14 @@ on_both_engines! {
         assert_eq!(all.seqs(4).await, [1, 2, 3, 4]);
         let mut resumed = Events::open(&agent.with("last-event-id", "2"), &path).await;
         assert_eq!(resumed.seqs(2).await, [3, 4]);
-        // What the header says counts more than the URL, which a browser can't change as it reconnects.
+        // The header takes precedence over the URL, which a browser can't change when it reconnects.
         let mut both = Events::open(&agent.with("last-event-id", "3"), &format!("{path}?after=0")).await;
         assert_eq!(both.seqs(1).await, [4]);
         let mut live = Events::open(&human, &at_human(&session, "/events")).await;
-        // Beyond the head there is nothing that the hub has sent: the store went back, and the stream begins anew.
+        // A `seq` beyond the head: the store was restored, and the stream begins with the oldest event.
         let mut ahead = Events::open(&agent, &format!("{path}?after=9000")).await;
         assert_eq!(ahead.seqs(4).await, [1, 2, 3, 4]);
-        // An id of nothing is none.
+        // An empty id counts as absent.
         let mut unseen = Events::open(&agent.with("last-event-id", ""), &format!("{path}?after=3")).await;
         assert_eq!(unseen.seqs(1).await, [4]);
         let said = say(&agent, &session, "live").await;
@@ -34,7 +34,7 @@ on_both_engines! {
             let event = stream.next().await.expect("an event");
             assert_eq!((&event["seq"], &event["data"]["message"]), (&json!(5), &said));
         }
-        // The same as the timeline says, byte for byte.
+        // Identical to the timeline, byte for byte.
         let timeline = agent.get(&at_agent(&session, "/timeline?after=4")).await.expect(200);
         let mut again = Events::open(&human, &at_human(&session, "/events?after=4")).await;
         assert_eq!(again.next().await.expect("an event").to_string(), timeline["data"][0].to_string());
@@ -47,7 +47,7 @@ on_both_engines! {
         ] {
             client.get(&format!("{path}{query}")).await.expect_error(400, "VALIDATION_ERROR");
         }
-        // Who is taken out is told nothing more.
+        // A removed participant gets no more events.
         let people = agent.get(&at_agent(&session, "/participants")).await.expect(200);
         let person = people["data"].as_array().expect("a list").iter().find(|p| p["type"] == "Human").expect("one");
         agent.delete(&at_agent(&session, &format!("/participants/{}", text(&person["id"])))).await.expect(204);
@@ -59,7 +59,7 @@ on_both_engines! {
         watched(&hub, &session, false).await;
     }
 
-    async fn a_guest_s_stream_ends_with_their_token(hub: Hub) {
+    async fn a_guests_stream_ends_with_their_token(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let made = agent.post(&at_agent(&session, "/guest-tokens"), json!({})).await.expect(201);

@@ -7,7 +7,7 @@ use crate::support::{Client, Socket, on_both_engines};
 use serde_json::json;
 
 on_both_engines! {
-    async fn hello_comes_first_and_says_who(hub: Hub) {
+    async fn hello_is_the_first_frame_and_names_the_principal(hub: Hub) {
         let agent = hub.agent("agent").await;
         let me = agent.get("/v1/agent/me").await.expect(200);
         let socket = hub.socket(&agent).await;
@@ -46,7 +46,7 @@ on_both_engines! {
         assert_eq!(socket.hello["principal"]["type"], "Human");
         let bad = hub.anonymous().with("sec-websocket-protocol", "hiloop.v1, hiloop.bearer.hlg_no");
         assert_eq!(Socket::try_open(&bad).await.err(), Some(401));
-        // Never by the URL.
+        // Not in the URL.
         let agent = hub.agent("agent").await;
         let by_url = Client::anonymous(&format!("{}?token={}", hub.base, agent.secret()));
         assert!(Socket::try_open(&by_url).await.is_err());
@@ -59,7 +59,7 @@ on_both_engines! {
         assert!(Socket::try_open(&own).await.is_ok());
     }
 
-    async fn removal_and_revocation_end_what_is_live(hub: Hub) {
+    async fn removal_ends_subscriptions_and_revocation_closes_sockets(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -94,7 +94,7 @@ on_both_engines! {
         client.get("/v1/agent/me").await.expect_error(401, "UNAUTHORIZED");
     }
 
-    async fn a_token_can_be_refreshed_before_it_ends(hub: Hub) {
+    async fn a_token_can_be_refreshed_before_it_expires(hub: Hub) {
         let body = json!({ "email": "r@example.org", "name": "R" });
         let human = hub.owner.post("/v1/manage/humans", body).await.expect(201);
         let short = hub.token(&human, 5).await;

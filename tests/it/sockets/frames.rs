@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 on_both_engines! {
-    async fn typing_reaches_the_others_and_lapses(hub: Hub) {
+    async fn typing_is_sent_to_the_others_and_expires(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -27,7 +27,7 @@ on_both_engines! {
         assert_eq!((&frame["typing"], &frame["expiresInMs"]), (&json!(true), &json!(6000)));
         typist.send(json!({ "type": "typing", "sessionId": session, "typing": false })).await;
         assert_eq!(watcher.find("typing").await["typing"], false);
-        // Over HTTP too, and its end comes by itself.
+        // Over HTTP too; it expires by itself.
         let started = Stopwatch::start();
         agent.post(&at_agent(&session, "/typing"), json!({})).await.expect(204);
         assert_eq!(watcher.find("typing").await["typing"], true);
@@ -37,7 +37,7 @@ on_both_engines! {
         typist.expect_none("typing").await;
     }
 
-    async fn presence_and_receipts_are_shown(hub: Hub) {
+    async fn presence_and_receipts_are_sent(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let session = hub.session(&agent).await;
@@ -69,7 +69,7 @@ on_both_engines! {
         assert_eq!(watcher.find("presence").await["online"], false);
     }
 
-    async fn the_feed_tells_of_every_session(hub: Hub) {
+    async fn the_feed_covers_every_session_of_the_principal(hub: Hub) {
         let agent = hub.agent("agent").await;
         let human = hub.human().await;
         let outsider = hub.agent("agent").await;
@@ -115,13 +115,13 @@ on_both_engines! {
         assert_eq!(socket.ask(other).await["error"]["code"], "IDEMPOTENCY_MISMATCH");
         let list = agent.get(&at_agent(&session, "/messages")).await.expect(200);
         assert_eq!(list["total"], 1);
-        // Its author is told like everyone else.
+        // The author gets it too.
         let mut second = hub.socket(&agent).await;
         second.subscribe(&session, Some(1)).await;
         assert_eq!(&second.event().await["data"]["message"], message);
     }
 
-    async fn bad_frames_get_errors_and_ten_nonsenses_end_it(hub: Hub) {
+    async fn invalid_frames_get_errors_and_ten_unreadable_ones_close_the_socket(hub: Hub) {
         let agent = hub.agent("agent").await;
         let mut socket = hub.socket(&agent).await;
         let unknown = "0198f7b2-0000-7000-8000-000000000000";
@@ -157,9 +157,9 @@ on_both_engines! {
     }
 }
 
-/// Fragments complete no message, and count all the same: nobody keeps a socket busy with them for nothing.
+/// Fragments count against the frame rate although they complete no message.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fragments_without_end_are_too_many_frames() {
+async fn endless_fragments_exceed_the_frame_rate() {
     let hub = Hub::start_with(Engine::Sqlite, &["--rate-limit", "5/s"], |_| {}).await;
     let mut socket = hub.socket(&hub.agent("agent").await).await;
     let first = Frame::message(r#"{"type":"ping","#, OpCode::Data(Data::Text), false);

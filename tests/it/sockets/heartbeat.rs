@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
-/// A hub whose sockets have little patience, and so much with those who don't answer a ping.
+/// A hub with a short heartbeat, and this timeout for the answer to a ping.
 async fn impatient(pong_within: Duration) -> Hub {
     Hub::start_with(Engine::Sqlite, &[], |config| {
         config.sockets.heartbeat = Duration::from_millis(300);
@@ -21,11 +21,11 @@ async fn impatient(pong_within: Duration) -> Hub {
     .await
 }
 
-/// Longer than a busy machine keeps a client from answering.
+/// Longer than a reply of a client takes on a busy machine.
 const PONG_WITHIN: Duration = Duration::from_secs(3);
 
 #[tokio::test]
-async fn the_heartbeat_keeps_the_living_and_ends_the_silent() {
+async fn the_heartbeat_closes_unresponsive_sockets_only() {
     let hub = impatient(PONG_WITHIN).await;
     let agent = hub.agent("agent").await;
     // A client that reads answers pings by itself and stays.
@@ -49,9 +49,9 @@ async fn the_heartbeat_keeps_the_living_and_ends_the_silent() {
     assert!(String::from_utf8_lossy(&received).contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "the answer to the key");
 }
 
-/// As a machine that was suspended: the answers to its pings came in time and lie there unread.
+/// Like a suspended machine: the pongs arrived in time and are unread.
 #[test]
-fn a_node_that_was_held_up_itself_ends_nobody_who_has_answered() {
+fn a_suspended_node_does_not_close_sockets_that_have_answered() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let node = runtime();
     let (hub, agent) = node.block_on(async {
@@ -59,7 +59,7 @@ fn a_node_that_was_held_up_itself_ends_nobody_who_has_answered() {
         let agent = hub.agent("agent").await;
         (hub, agent)
     });
-    // The client asks for the node to be held up when it has a ping, and answers it once that is so.
+    // The client requests the suspension when it gets a ping, and answers during it.
     let (asked, held_up) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let client = std::thread::spawn({
         let (asked, held_up) = (Arc::clone(&asked), Arc::clone(&held_up));
@@ -92,7 +92,7 @@ fn a_node_that_was_held_up_itself_ends_nobody_who_has_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_draining_hub_says_where_to_go() {
+async fn a_draining_hub_sends_goaway() {
     let mut hub = Hub::start(Engine::Sqlite).await;
     let agent = hub.agent("agent").await;
     let session = hub.session(&agent).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// What this suite runs. A new method of the traits belongs here together with its test.
+/// The methods that this suite tests. Add a new method of the traits together with its test.
 const COVERED: &[&str] = &[
     // Directory
     "begin_directory",
@@ -166,7 +166,7 @@ fn every_method_of_the_store_is_covered() {
     let (declared, covered): (BTreeSet<_>, BTreeSet<_>) =
         (declared.into_iter().collect(), COVERED.iter().copied().collect());
     assert_eq!(declared.difference(&covered).collect::<Vec<_>>(), Vec::<&&str>::new(), "methods without a test");
-    assert_eq!(covered.difference(&declared).collect::<Vec<_>>(), Vec::<&&str>::new(), "methods that are no more");
+    assert_eq!(covered.difference(&declared).collect::<Vec<_>>(), Vec::<&&str>::new(), "methods that do not exist");
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/store");
     let files = std::fs::read_dir(folder).expect("the folder of this suite");
     let suite: String =

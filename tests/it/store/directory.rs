@@ -10,7 +10,7 @@ use hiloop::testing::secret::hash;
 use std::collections::HashSet;
 
 on_both_stores! {
-    async fn a_space_has_one_name(store: Empty) {
+    async fn space_names_are_unique(store: Empty) {
         let (space, is_new) = store.ensure_space("one", NOW).await.expect("the store").expect("active");
         assert!(is_new);
         assert_eq!((space.name.as_str(), space.created_at), ("one", NOW));
@@ -20,14 +20,14 @@ on_both_stores! {
         assert!(store.space_by_name("ONE").await.expect("the store").is_none());
         assert!(store.space_by_name("two").await.expect("the store").is_none());
 
-        // Whoever races, one of them makes it and all get the same.
+        // Of concurrent creations one succeeds, and all return the same entry.
         let racers = join_all((0..8).map(|_| store.ensure_space("raced", NOW))).await;
         let racers: Vec<_> = racers.into_iter().map(|raced| raced.expect("the store").expect("active")).collect();
         assert_eq!(racers.iter().filter(|(_, is_new)| *is_new).count(), 1);
         assert_eq!(racers.iter().map(|(space, _)| space.id).collect::<HashSet<_>>().len(), 1);
     }
 
-    async fn spaces_come_in_pages(store: Empty) {
+    async fn spaces_are_paged(store: Empty) {
         for index in 0..5 {
             store.space(&format!("s{index}")).await;
         }
@@ -40,7 +40,7 @@ on_both_stores! {
         assert_eq!((far.data.len(), far.total), (0, 5));
     }
 
-    async fn a_deactivated_space_takes_everything_with_it(store: Empty) {
+    async fn deactivating_a_space_revokes_its_credentials(store: Empty) {
         let (space, other) = (store.space("gone").await, store.space("stays").await);
         let agent = store.agent_named(&space, "a").await;
         let human = store.human_named(&space, "h").await;
@@ -69,7 +69,7 @@ on_both_stores! {
         assert!(store.key_by_secret(&hash("other")).await.expect("the store").is_some());
     }
 
-    async fn an_agent_has_one_name_in_its_space(store: Empty) {
+    async fn agent_names_are_unique_in_a_space(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let (agent, is_new) =
             store.ensure_agent(space.id, "bot", Some("it helps"), NOW).await.expect("the store").expect("active");
@@ -103,7 +103,7 @@ on_both_stores! {
         assert!(store.agent(other.id, twin.id).await.expect("the store").is_some());
     }
 
-    async fn all_who_are_named_are_found_in_their_space_alone(store: Empty) {
+    async fn named_members_are_found_only_in_their_space(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let (bot, ann) = (store.agent_named(&space, "bot").await, store.human_named(&space, "ann").await);
         let (twin, eve) = (store.agent_named(&other, "bot").await, store.human_named(&other, "eve").await);
@@ -124,7 +124,7 @@ on_both_stores! {
             MemberRef::HumanId(eve.id),
             MemberRef::HumanEmail("eve@example.org".to_owned()),
         ]);
-        // Twice, and among very many who are nobody.
+        // With a duplicate, and among many unknown names.
         named.extend(there.clone());
         named.extend((0..1000).map(|number| MemberRef::AgentName(format!("nobody-{number}"))));
         let found = store.members_named(space.id, &named).await.expect("the store");
@@ -135,7 +135,7 @@ on_both_stores! {
         assert!(store.members_named(space.id, &[]).await.expect("the store").is_empty());
     }
 
-    async fn agents_come_in_pages_of_their_space(store: Empty) {
+    async fn agents_are_paged_by_space(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         for index in 0..5 {
             store.agent_named(&space, &format!("a{index}")).await;

@@ -37,7 +37,7 @@ on_both_stores! {
         assert!(store.human_in_space(two.id, twin.id).await.expect("the store").is_some());
         assert!(store.human_in_space(one.id, twin.id).await.expect("the store").is_none());
 
-        // No space ends what is another's.
+        // A space can't deactivate entries of another.
         assert!(!store.deactivate_human(two.id, human.id, NOW).await.expect("the store"));
         assert!(store.deactivate_human(one.id, human.id, NOW).await.expect("the store"));
         assert!(!store.deactivate_human(one.id, human.id, NOW).await.expect("the store"));
@@ -48,7 +48,7 @@ on_both_stores! {
         assert_eq!(at(&two).await.expect("active").name, "Twin");
     }
 
-    async fn the_address_of_a_deactivated_human_is_somebody_new(store: Empty) {
+    async fn the_address_of_a_deactivated_human_is_free(store: Empty) {
         let space = store.space("one").await;
         let human = store.create(&new_human(space.id, "h@example.org", "First")).await.expect("new");
         let later = NOW.plus_seconds(60);
@@ -72,7 +72,7 @@ on_both_stores! {
     }
 
     /// A node of the version before reads `memberships`, and `humans.email` as one over all spaces.
-    async fn the_version_before_finds_the_humans_that_are_created(store: Empty) {
+    async fn new_humans_are_visible_to_the_previous_release(store: Empty) {
         let (one, two) = (store.space("one").await, store.space("two").await);
         let human = store.create(&new_human(one.id, "h@example.org", "First")).await.expect("new");
         let twin = store.create(&new_human(two.id, "h@example.org", "Twin")).await.expect("new");
@@ -92,7 +92,7 @@ on_both_stores! {
         assert_eq!(legacy("h@example.org").await, 1);
     }
 
-    async fn of_racing_creations_of_a_human_one_wins(store: Empty) {
+    async fn one_of_concurrent_creations_of_a_human_succeeds(store: Empty) {
         let space = store.space("one").await;
         let other = store.space("two").await;
         let new = [new_human(space.id, "r@example.org", "R"), new_human(other.id, "r@example.org", "R")];
@@ -103,7 +103,7 @@ on_both_stores! {
         }
     }
 
-    async fn humans_come_in_pages_or_all_at_once(store: Empty) {
+    async fn humans_are_paged_or_read_completely(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         for index in 0..5 {
             store.human_named(&space, &format!("h{index}")).await;
@@ -117,7 +117,7 @@ on_both_stores! {
         assert_eq!(store.all_humans(SpaceId::new(), 0).await.expect("the store").expect("none").len(), 0);
     }
 
-    async fn an_outside_identity_is_one_human(store: Empty) {
+    async fn an_external_identity_belongs_to_one_human(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let human = store.human_named(&space, "h").await;
         let who = async |issuer: &str, subject: &str| {
@@ -139,12 +139,12 @@ on_both_stores! {
         assert_eq!(former(&space, "iss").await, FormerHumans { any: true, unknown_to_issuer: false });
         assert_eq!(former(&space, "other").await, FormerHumans { any: true, unknown_to_issuer: true });
         assert_eq!(former(&other, "iss").await, FormerHumans::default());
-        // Whoever has the address next is somebody else, whom the issuer may name by a new token.
+        // The next human with the address is another one, who can be linked by a new token.
         let next = store.human_named(&space, "h").await;
         assert!(!store.move_external_identity("iss", "sub", next.id, human.id).await.expect("the store"));
         assert!(store.move_external_identity("iss", "sub", human.id, next.id).await.expect("the store"));
         assert_eq!(who("iss", "sub").await, Some((next.id, Some(next.id))));
-        // Dropped with what it was to name.
+        // Rolled back with the human.
         let mut tx = store.begin_directory().await.expect("a transaction");
         let lost = tx.create_human(&new_human(space.id, "lost@example.org", "L"), NOW).await.expect("the store");
         let lost = lost.expect("new");
@@ -155,7 +155,7 @@ on_both_stores! {
         assert_eq!(who("iss", "lost").await, None);
     }
 
-    async fn a_human_is_one_subject_of_an_issuer(store: Empty) {
+    async fn a_human_has_one_subject_per_issuer(store: Empty) {
         let space = store.space("one").await;
         let (human, other) = (store.human_named(&space, "h").await, store.human_named(&space, "o").await);
         let subjects: Vec<_> = (0..8).map(|number| number.to_string()).collect();
@@ -169,7 +169,7 @@ on_both_stores! {
         assert!(!store.add_external_identity("iss", "late", other.id, NOW).await.expect("the store"), "not active");
     }
 
-    async fn an_address_that_is_not_verified_is_free(store: Empty) {
+    async fn an_unverified_address_is_not_reserved(store: Empty) {
         let (space, elsewhere) = (store.space("one").await, store.space("two").await);
         let claim = async |space: &Space, email: &str| {
             let mut tx = store.begin_directory().await.expect("a transaction");
@@ -184,7 +184,7 @@ on_both_stores! {
         assert!(store.human_by_address(space.id, "c@example.org").await.expect("the store").is_none());
         assert!(store.humans_by_address("c@example.org", 8).await.expect("the store").is_empty());
         assert_eq!(store.all_humans(space.id, 9).await.expect("the store").map(|humans| humans.len()), Some(2));
-        // One of them has it in the end, once.
+        // One of them has it in the end.
         let verified = join_all([&first, &second].map(|human| store.verify_address(human, "c@example.org"))).await;
         let verified: Vec<_> = verified.into_iter().map(|verified| verified.expect("the store")).collect();
         assert_eq!(verified.iter().filter(|verified| **verified).count(), 1, "{verified:?}");
@@ -193,10 +193,10 @@ on_both_stores! {
         for human in [&first, &second] {
             assert!(!store.verify_address(human, "c@example.org").await.expect("the store"));
         }
-        // Its own space alone is asked.
+        // Only its own space is searched.
         let there = claim(&elsewhere, "c@example.org").await;
         assert!(store.verify_address(&there, "c@example.org").await.expect("the store"));
-        // One who was deactivated has left nothing behind, and is given none.
+        // A deactivated human has no reserved address, and gets none.
         let gone = claim(&space, "gone@example.org").await;
         assert!(store.deactivate_human(space.id, gone.id, NOW).await.expect("the store"));
         assert!(!store.verify_address(&gone, "gone@example.org").await.expect("the store"));

@@ -9,7 +9,7 @@ use hiloop::store::{Acknowledged, LockWait, Moment, WriteSet};
 use serde_json::json;
 
 on_both_stores! {
-    async fn interactions_come_by_activity_and_status(store: Empty) {
+    async fn interactions_are_filtered_by_status_and_sorted_by_activity(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
         let mut lines = Vec::new();
@@ -59,7 +59,7 @@ on_both_stores! {
         assert_eq!(blocks, [r#"{"ciphertext":"one","wrappings":[]}"#, r#"{"ciphertext":"two","wrappings":[]}"#]);
     }
 
-    async fn an_interaction_is_read_as_of_any_moment(store: Empty) {
+    async fn an_interaction_can_be_read_as_of_an_event(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await.member(), store.human_named(&space, "h").await.member());
         let mut line = TimelineBuilder::new(&space, &[agent.clone(), human.clone()]);
@@ -108,7 +108,7 @@ on_both_stores! {
         }
         assert_eq!(state.block_bytes, i64::try_from(bytes).expect("few"));
         assert_eq!(tx.interaction(SessionId::new()).await.expect("the store"), None);
-        // Its outcome is taken once.
+        // Its outcome is acknowledged once.
         let again = Acknowledged { session: line.id(), message: asked.id, seq: 99, at: NOW };
         let again = WriteSet { acknowledged: vec![again], ..WriteSet::default() };
         assert!(tx.apply(again).await.is_err());

@@ -9,7 +9,7 @@ use hiloop::store::{LockWait, NewKey, NotRevoked, StoreError, Uses};
 use hiloop::testing::secret::hash;
 
 on_both_stores! {
-    async fn a_key_speaks_until_it_is_revoked(store: Empty) {
+    async fn a_key_is_valid_until_it_is_revoked(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let agent = store.agent_named(&space, "bot").await;
         let new = NewKey {
@@ -20,7 +20,7 @@ on_both_stores! {
         let key = store.create_key(&new, NOW).await.expect("the store");
         assert_eq!((key.space_id, key.permission, key.agent_id), (space.id, Permission::Manage, Some(agent.id)));
         assert_eq!((key.prefix.as_str(), key.expires_at, key.created_at), ("secr", new.expires_at, NOW));
-        // Expiry is the caller's to check.
+        // The caller checks the expiry.
         let holder = store.key_by_secret(&hash("secret")).await.expect("the store").expect("known");
         assert_eq!((holder.id, holder.space, holder.permission), (key.id, space.id, Permission::Manage));
         assert_eq!((holder.agent, holder.expires_at), (Some((agent.id, "bot".to_owned())), new.expires_at));
@@ -43,8 +43,8 @@ on_both_stores! {
         assert_eq!(revoke(&space, Permission::Space, key.id).await, Err(NotRevoked::AbovePermission));
         assert_eq!(revoke(&space, Permission::Manage, key.id).await, Ok(vec![key.id]));
         assert_eq!(revoke(&space, Permission::Manage, key.id).await, Err(NotRevoked::Missing));
-        let told = store.revoked_since(NOW).await.expect("the store");
-        assert_eq!(told.iter().filter(|(_, subject)| *subject == key.id.0).count(), 1, "told once: {told:?}");
+        let revoked = store.revoked_since(NOW).await.expect("the store");
+        assert_eq!(revoked.iter().filter(|(_, subject)| *subject == key.id.0).count(), 1, "recorded once: {revoked:?}");
         assert!(store.revoked_since(NOW.plus_millis(1)).await.expect("the store").is_empty());
         assert!(store.key_by_secret(&hash("secret")).await.expect("the store").is_none());
         let listed = store.keys(space.id, page(2, 2)).await.expect("the store");
@@ -53,7 +53,7 @@ on_both_stores! {
         assert_eq!(store.keys(other.id, page(1, 10)).await.expect("the store").total, 0);
     }
 
-    async fn an_agent_s_keys_end_with_it(store: Empty) {
+    async fn deactivating_an_agent_ends_its_keys(store: Empty) {
         let space = store.space("one").await;
         let (agent, other) = (store.agent_named(&space, "bot").await, store.agent_named(&space, "other").await);
         let key = store.create_key(&key_of(&space, Some(agent.id), "a"), NOW).await.expect("the store");
@@ -63,14 +63,14 @@ on_both_stores! {
         assert_eq!(ended.keys, [key.id]);
         assert!(store.key_by_secret(&hash("a")).await.expect("the store").is_none());
         assert!(store.key_by_secret(&hash("b")).await.expect("the store").is_some());
-        let told: Vec<_> = store.revoked_since(NOW).await.expect("the store").into_iter().map(|(_, id)| id).collect();
-        assert!(told.contains(&key.id.0) && told.contains(&agent.id.0), "{told:?}");
-        // One that was made for it meanwhile is no good either.
+        let revoked: Vec<_> = store.revoked_since(NOW).await.expect("the store").into_iter().map(|(_, id)| id).collect();
+        assert!(revoked.contains(&key.id.0) && revoked.contains(&agent.id.0), "{revoked:?}");
+        // A key that was created concurrently is revoked too.
         store.create_key(&key_of(&space, Some(agent.id), "late"), NOW).await.expect("the store");
         assert!(store.key_by_secret(&hash("late")).await.expect("the store").is_none());
     }
 
-    async fn a_cascade_revokes_what_a_key_made_or_nothing(store: Empty) {
+    async fn a_cascade_revokes_all_descendants_or_none(store: Empty) {
         let space = store.space("one").await;
         let made_by = async |creator: Option<KeyId>, permission, secret: &str| {
             let new = NewKey { permission, created_by_key: creator, ..key_of(&space, None, secret) };
@@ -85,7 +85,7 @@ on_both_stores! {
         line.save(&store).await;
         let manager = revoker(&space, Permission::Manage);
 
-        // By itself it takes nothing with it; what it made is found through it all the same.
+        // Without a cascade its descendants stay valid, and a later cascade finds them through it.
         let alone = store.revoke_key(&manager, child, false).await.expect("the store").expect("active");
         assert_eq!((alone.keys, alone.guests.len()), (vec![child], 0));
         assert!(store.guest_by_secret(&hash("token")).await.expect("the store").is_some());
@@ -99,7 +99,7 @@ on_both_stores! {
             assert!(store.key_by_secret(&hash(secret)).await.expect("the store").is_none(), "{secret}");
         }
         assert!(store.guest_by_secret(&hash("token")).await.expect("the store").is_none());
-        // One that is revoked already may be named once more, as long as something is left of what it made.
+        // A cascade of a revoked key succeeds while it has valid descendants.
         let again = store.revoke_key(&manager, root, true).await.expect("the store").expect_err("nothing is left");
         assert_eq!(again, NotRevoked::Missing);
         let late = made_by(Some(grandchild), Permission::Agent, "late").await;
@@ -143,7 +143,7 @@ on_both_stores! {
         let holder = store.key_by_secret(&hash("second")).await.expect("the store").expect("it stands");
         assert_eq!(holder.id, second);
 
-        // Of many who revoke each other's at once, one stays.
+        // Of owner keys that revoke each other concurrently, one stays.
         let mut keys = vec![second];
         for number in 0..5 {
             keys.push(owner_of(&other, None, None, &format!("racer {number}")).await);
@@ -155,7 +155,7 @@ on_both_stores! {
         assert_eq!(refused, [NotRevoked::LastOwner]);
     }
 
-    async fn uses_are_noted_and_never_go_back(store: Empty) {
+    async fn the_last_use_is_recorded_and_never_decreases(store: Empty) {
         let space = store.space("one").await;
         let key = store.create_key(&key_of(&space, None, "secret"), NOW).await.expect("the store");
         let mut line = TimelineBuilder::new(&space, &[]);

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use hiloop::domain::{AgentId, HumanId, MessageStatus, Scope, SessionId, SessionStatus, SpaceId, Timestamp};
 use hiloop::testing::{COUNTS, FEW_SESSIONS, FIRST_ENTRIES, LOOK_UPS, Scoped, UNLISTED_OF_SPACE};
 
-/// Everything that the lists of a space, an agent and a human say: for each page its total and its sessions.
+/// The complete lists of a space, an agent and a human: the total and the sessions of each page.
 async fn pages(store: &Empty, space: SpaceId, agent: AgentId, human: HumanId) -> Vec<(String, i64, Vec<SessionId>)> {
     let mut said = Vec::new();
     let scopes = [Scope::Space(space), Scope::Member(space, agent.into()), Scope::Member(space, human.into())];
@@ -37,7 +37,7 @@ fn assert_same(found: &[(String, i64, Vec<SessionId>)], expected: &[(String, i64
     }
 }
 
-/// Lists everything, by several nodes at once.
+/// Writes all list entries, by several nodes concurrently.
 async fn list_all(store: &Empty) {
     while store.unlisted(1).await.expect("the store") > 0 {
         let nodes = join_all((0..3).map(|_| store.list_sessions(NOW, None, 64))).await;
@@ -45,10 +45,10 @@ async fn list_all(store: &Empty) {
     }
 }
 
-/// Enough for entries to be worth while, and more than pages rank by their rows.
+/// Enough sessions that list entries are used.
 const SESSIONS: i64 = 1200;
 
-/// Fills a space, past the hub. `created_at` numbers the sessions; many of them have the same activity.
+/// Fills a space directly in the database. `created_at` numbers the sessions; many have the same activity.
 async fn fill(database: &sql::Database, space: &str, agent: &str, human: &str, sessions: i64) {
     let (numbers, id) = database.many(sessions);
     let of_space = format!("FROM sessions s WHERE s.space_id = {space}");
@@ -83,7 +83,7 @@ async fn fill(database: &sql::Database, space: &str, agent: &str, human: &str, s
     }
 }
 
-/// What may happen in sessions, as every release writes it.
+/// Changes of sessions, as every release writes them.
 async fn change(database: &sql::Database, human: &str) {
     let (_, id) = database.many(1);
     let sessions = |number: i64| format!("(SELECT s.id FROM sessions s WHERE s.created_at % {number} = 0)");
@@ -114,7 +114,7 @@ async fn change(database: &sql::Database, human: &str) {
 }
 
 on_both_stores! {
-    async fn lists_are_the_same_whether_their_entries_are_written_or_not(store: Empty) {
+    async fn lists_do_not_depend_on_written_entries(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let database = sql::Database::open(&store.url).await;
@@ -122,7 +122,7 @@ on_both_stores! {
         let (of_space, of_agent, of_human) = (literal(&space.id), literal(&agent.id), literal(&human.id));
         fill(&database, &of_space, &of_agent, &of_human, SESSIONS).await;
         let pages = async || pages(&store, space.id, agent.id, human.id).await;
-        // So many sessions that are not listed are sorted by their rows.
+        // With so many unlisted sessions the rows are sorted.
         let from_rows = async || {
             database.execute("UPDATE sessions SET listed_seq = 0").await;
             assert!(store.unlisted(5000).await.expect("the store") > 1000);
@@ -134,7 +134,7 @@ on_both_stores! {
         list_all(&store).await;
         assert_same(&pages().await, &expected);
 
-        // Entries that are out of date are passed over.
+        // Outdated entries are skipped.
         change(&database, &of_human).await;
         let unlisted = store.unlisted(5000).await.expect("the store");
         assert!((100..1000).contains(&unlisted), "{unlisted}");
@@ -144,7 +144,7 @@ on_both_stores! {
         list_all(&store).await;
         assert_same(&pages().await, &expected);
 
-        // Retention takes the entries of a session with it.
+        // Retention deletes the list entries of a session.
         for _ in 0..50 {
             store.retire_session(Timestamp(5000), NOW).await.expect("the store").expect("one that has ended");
         }
@@ -154,7 +154,7 @@ on_both_stores! {
         list_all(&store).await;
         assert_same(&pages().await, &expected);
 
-        // Only the entries are read, and no other space's.
+        // Only entries of this space are read.
         let other = store.space("two").await;
         let elsewhere = Scope::Member(other.id, human.id.into());
         assert_eq!(store.sessions(elsewhere, None, page(1, 10)).await.expect("the store").total, 0);
@@ -165,7 +165,7 @@ on_both_stores! {
         }
     }
 
-    async fn a_page_costs_the_same_however_many_sessions_there_are(store: Empty) {
+    async fn the_cost_of_a_page_does_not_grow_with_the_number_of_sessions(store: Empty) {
         let database = sql::Database::open(&store.url).await;
         let mut costs = Vec::new();
         for (name, sessions) in [("few", 1000), ("many", 8000)] {
@@ -175,7 +175,7 @@ on_both_stores! {
             let (space, human) = (database.id(&of_space.to_string()), database.id(&human.id.to_string()));
             fill(&database, &space, &database.id(&agent.id.to_string()), &human, sessions).await;
             list_all(&store).await;
-            // SQLite's own statistics are not kept by the hub: there the plans must be good without.
+            // The hub does not run ANALYZE on SQLite: the plans must be good without statistics.
             if matches!(database, sql::Database::Postgres(_)) {
                 database.execute("VACUUM ANALYZE").await;
             }
@@ -216,7 +216,7 @@ on_both_stores! {
             }
             costs.push(cost);
         }
-        // Of eight times as many; a tree may have become a level deeper.
+        // For eight times as many sessions; an index may have become a level deeper.
         assert!(costs[1] * 10 <= costs[0] * 12, "{costs:?}");
     }
 }

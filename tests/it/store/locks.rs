@@ -1,4 +1,4 @@
-//! Transactions of PostgreSQL that take the same rows: in one order, so that none waits for one that waits for it.
+//! PostgreSQL transactions that lock the same rows in the same order, so that they can't deadlock.
 
 use super::{Empty, NOW, sign_in};
 use crate::support::{Engine, eventually};
@@ -36,9 +36,9 @@ async fn human_with_link() -> (Empty, PgPool, HumanId) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_setup_link_is_used_while_the_password_is_changed() {
+async fn setup_and_password_change_do_not_deadlock() {
     let (store, pool, _) = human_with_link().await;
-    // As a change of the password begins.
+    // The first statements of a password change.
     let mut change = pool.begin().await.expect("a transaction");
     run(&mut change, "UPDATE humans SET password_hash = 'new'").await;
     let choosing = {
@@ -46,15 +46,15 @@ async fn a_setup_link_is_used_while_the_password_is_changed() {
         tokio::spawn(async move { store.choose_password(&hash("s"), "phc", NOW).await })
     };
     somebody_waits(&pool).await;
-    // And as it goes on.
+    // And its further statements.
     run(&mut change, "DELETE FROM setup_tokens").await;
     run(&mut change, "DELETE FROM refresh_families").await;
     change.commit().await.expect("it commits");
-    assert_eq!(choosing.await.expect("no panic").expect("no deadlock"), None, "the link is void");
+    assert_eq!(choosing.await.expect("no panic").expect("no deadlock"), None, "the link is invalid");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_setup_link_is_renewed_while_its_human_is_deactivated() {
+async fn setup_link_renewal_and_deactivation_do_not_deadlock() {
     let (store, pool, human) = human_with_link().await;
     let mut deactivation = pool.begin().await.expect("a transaction");
     run(&mut deactivation, "UPDATE humans SET deactivated_at = 1").await;
@@ -73,12 +73,12 @@ async fn a_setup_link_is_renewed_while_its_human_is_deactivated() {
     run(&mut deactivation, "DELETE FROM setup_tokens").await;
     deactivation.commit().await.expect("it commits");
     renewing.await.expect("no panic").expect("no deadlock");
-    assert_eq!(store.human_of_setup_token(&hash("t"), NOW).await.expect("the store"), None, "of nobody who is active");
+    assert_eq!(store.human_of_setup_token(&hash("t"), NOW).await.expect("the store"), None, "the human is not active");
 }
 
-/// All that ends sign-ins, of one human and at once: whichever comes first, none is given up for another.
+/// Everything that ends sign-ins, concurrently for one human: none fails by a deadlock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_ends_the_sign_ins_of_a_human_never_deadlocks() {
+async fn ending_sign_ins_never_deadlocks() {
     let store = Empty::open(Engine::Postgres).await;
     let space = store.space("one").await;
     let later = NOW.plus_seconds(60);

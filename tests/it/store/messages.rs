@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 on_both_stores! {
-    async fn messages_carry_their_answers(store: Empty) {
+    async fn messages_include_their_answers(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let mut line = TimelineBuilder::new(&space, &[agent.member(), human.member()]);
@@ -49,7 +49,7 @@ on_both_stores! {
         assert_eq!(after(0, 10, i64::MAX).await, (vec![plain.id, asked.id, dropped.id, answer.id], 4));
         assert_eq!(after(3, 3, i64::MAX).await, (vec![answer.id], 4));
         assert_eq!(after(i64::MAX, 100, i64::MAX).await, (vec![], 4));
-        // One message always comes, so that a large one blocks nobody; then no more once the bytes are passed, and an
+        // At least one message is returned, however large; then none beyond the byte limit, and an
         // answer counts with what it answers.
         assert_eq!(after(0, 10, 1).await, (vec![plain.id], 4));
         let all = store.events_after(scope, line.id(), 0, 100, i64::MAX).await.expect("the store").expect("in scope");
@@ -62,7 +62,7 @@ on_both_stores! {
         assert!(store.message(scope, line.id(), MessageId::new()).await.expect("the store").is_none());
     }
 
-    async fn what_people_say_is_found_after_what_the_agent_said(store: Empty) {
+    async fn the_first_message_of_a_person_after_a_seq_is_found(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let (agent, human) = (store.agent_named(&space, "a").await.member(), store.human_named(&space, "h").await.member());
         let mut line = TimelineBuilder::new(&space, &[agent.clone(), human.clone()]);
@@ -91,7 +91,7 @@ on_both_stores! {
         let guests = tx.participant_names(line.id(), false).await.expect("the store");
         assert!(matches!(&guests[..], [taken] if taken.kind == ParticipantType::Guest && taken.name == "g"), "{guests:?}");
         assert_eq!(tx.participant_names(line.id(), true).await.expect("the store").len(), 3);
-        // Who may be named as one who answers, and how they take part.
+        // The permitted answerers, and their participants.
         let named = [agent.id, human.id, guest.id, PrincipalId(Uuid::now_v7())].map(|who| (line.id(), who));
         let ids = vec![line.id(), SessionId::new()];
         let named = Named { answerers: named.to_vec(), members: named.to_vec(), new_sessions: ids, ..Named::default() };
@@ -101,7 +101,7 @@ on_both_stores! {
         assert_eq!((loaded.members.len(), loaded.taken), (3, vec![line.id()]));
     }
 
-    async fn settled_questions_wait_until_they_are_acknowledged(store: Empty) {
+    async fn settled_questions_are_listed_until_acknowledged(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let (agent, second) = (store.agent_named(&space, "a").await, store.agent_named(&space, "b").await);
         let human = store.human_named(&space, "h").await.member();
@@ -109,7 +109,7 @@ on_both_stores! {
         let ids: Vec<_> = (0..4).map(|_| line.post(&agent.member(), "?", Some(PLAIN_ASK)).id).collect();
         let foreign = line.post(&second.member(), "?", Some(PLAIN_ASK)).id;
         line.post(&agent.member(), "no question", None);
-        // In the order in which they settle, not in that in which they were asked.
+        // In the order of settlement, not of creation.
         for (index, asked) in [ids[2], ids[0], ids[1], foreign].into_iter().enumerate() {
             line.at = NOW.plus_seconds(i64::try_from(index).expect("few"));
             line.answer(&human, asked, "yes");
@@ -137,7 +137,7 @@ on_both_stores! {
         assert_eq!(open(scope, 1).await.data, [(line.id(), ids[2]), (line.id(), ids[1])]);
     }
 
-    async fn an_outlook_says_how_a_message_stands_on_its_timeline(store: Empty) {
+    async fn an_outlook_has_the_state_of_a_message_and_its_timeline(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
         let mut line = TimelineBuilder::new(&space, std::slice::from_ref(&agent));
@@ -159,7 +159,7 @@ on_both_stores! {
         assert_eq!((found.status, found.head.last_seq), (MessageStatus::Cancelled, 4));
     }
 
-    async fn the_most_overdue_comes_first(store: Empty) {
+    async fn overdue_messages_are_sorted_by_deadline(store: Empty) {
         let (one, two) = (store.space("one").await, store.space("two").await);
         let agent = store.agent_named(&one, "a").await.member();
         let ask = |seconds| Some(Ask { priority: Priority::Low, deadline: Some(NOW.plus_seconds(seconds)) });
@@ -203,7 +203,7 @@ on_both_stores! {
         }
         let message = store.message(Scope::Space(space.id), line.id(), asked.id).await.expect("the store").expect("there");
         assert_eq!(message.status, MessageStatus::Cancelled);
-        // Twice in one batch is as wrong.
+        // The same within one batch.
         let fresh = line.post(&agent, "?", Some(PLAIN_ASK));
         line.save(&store).await;
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");

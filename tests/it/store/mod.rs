@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// A moment; what matters is only what comes before and after it.
+/// The reference time.
 const NOW: Timestamp = Timestamp(1_774_434_600_000);
 
 /// The settings of a store at this URL.
@@ -64,7 +64,7 @@ fn new_human<'a>(space: SpaceId, email: &'a str, name: &'a str) -> NewHuman<'a> 
     NewHuman { space, email, name, role: Role::Member, password_hash: None }
 }
 
-/// What stands as revoked, in order.
+/// The revoked ids, in order.
 async fn subjects(store: &Empty) -> Vec<Uuid> {
     let revoked = store.revoked_since(Timestamp(0)).await.expect("the store");
     revoked.into_iter().map(|(_, subject)| subject).collect()
@@ -135,7 +135,7 @@ fn key_of(space: &Space, agent: Option<AgentId>, secret: &str) -> NewKey {
     }
 }
 
-/// Somebody of a space who may revoke what this permission may.
+/// A revoker of a space with this permission.
 fn revoker(space: &Space, permission: Permission) -> Revoker {
     Revoker { space: space.id, permission, author: Author::command_line(), source: AuditSource::default(), at: NOW }
 }

@@ -8,7 +8,7 @@ use hiloop::store::{LockWait, StoreError};
 use std::collections::HashSet;
 
 on_both_stores! {
-    async fn the_schema_is_brought_up_to_date_any_number_of_times(store: Empty) {
+    async fn migrations_are_idempotent(store: Empty) {
         let space = store.space("kept").await;
         for _ in 0..2 {
             let again = open(&at(&store.url)).await.expect("the store opens again");
@@ -17,7 +17,7 @@ on_both_stores! {
         }
     }
 
-    async fn it_answers_until_it_is_closed(store: Empty) {
+    async fn queries_fail_after_close(store: Empty) {
         assert!((1..=4).contains(&store.writers().get()));
         store.ping().await.expect("it answers");
         store.close().await;
@@ -25,7 +25,7 @@ on_both_stores! {
         assert!(matches!(store.begin(LockWait::Long).await.err(), Some(StoreError::Unavailable(_))));
     }
 
-    async fn a_setting_is_set_once(store: Empty) {
+    async fn a_stored_setting_is_written_once(store: Empty) {
         assert!(store.setting("s").await.expect("the store").is_none());
         assert_eq!(store.setting_or("s", "first").await.expect("the store"), "first");
         assert_eq!(store.setting_or("s", "second").await.expect("the store"), "first");
@@ -36,7 +36,7 @@ on_both_stores! {
         assert_eq!(raced.len(), 1);
     }
 
-    async fn a_store_that_takes_writes_says_so_and_leaves_nothing_behind_of_the_asking(store: Empty) {
+    async fn the_write_check_leaves_no_rows(store: Empty) {
         assert!(!store.writes_fail());
         let breaks = store.broken_connections();
         store.try_write().await.expect("the store");
@@ -47,7 +47,7 @@ on_both_stores! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn several_nodes_may_start_on_an_empty_postgres_at_once() {
+async fn several_nodes_migrate_an_empty_postgres_concurrently() {
     let url = postgres::new_database();
     let database = at(&url);
     let stores = join_all((0..4).map(|_| open(&database))).await;
@@ -57,7 +57,7 @@ async fn several_nodes_may_start_on_an_empty_postgres_at_once() {
 }
 
 #[tokio::test]
-async fn a_url_of_no_known_engine_is_refused() {
+async fn a_url_of_an_unknown_engine_is_refused() {
     for url in ["mysql://localhost/x", "hub.db", ""] {
         let error = open(&at(url)).await.err().expect("refused");
         assert!(error.to_string().starts_with("DATABASE_URL"), "{error}");

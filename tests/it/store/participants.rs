@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 on_both_stores! {
-    async fn a_guest_lives_as_long_as_their_place(store: Empty) {
+    async fn a_guest_token_ends_with_its_participant(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let mut line = TimelineBuilder::new(&space, &[]);
         let (member, participant) = line.invite("Gast", "token");
@@ -32,7 +32,7 @@ on_both_stores! {
         assert!(store.session(scope, line.id()).await.expect("the store").is_none());
     }
 
-    async fn participants_come_in_pages(store: Empty) {
+    async fn participants_are_paged(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -53,7 +53,7 @@ on_both_stores! {
         assert_eq!((all[1].agent_id, all[1].human_id, all[1].guest_id), (None, Some(human.id), None));
         let members: HashSet<_> = store.member_ids(space.id, line.id()).await.expect("the store").into_iter().collect();
         assert_eq!(members, HashSet::from([agent.id.into(), human.id.into(), guest.id]));
-        // A human who is deactivated sees the session no more, nor does the next one of the address.
+        // A deactivated human has no access to the session, nor has a new human with the address.
         store.deactivate_human(space.id, human.id, NOW).await.expect("the store");
         let without = store.participants(scope, line.id(), page(1, 9)).await.expect("the store").expect("in scope");
         let kinds: Vec<_> = without.data.iter().map(|participant| participant.kind).collect();
@@ -64,13 +64,13 @@ on_both_stores! {
         assert_eq!(store.member_ids(space.id, line.id()).await.expect("the store").len(), 2);
         let scope = Scope::Member(space.id, next.id.into());
         assert!(store.session(scope, line.id()).await.expect("the store").is_none());
-        // Nobody takes part twice.
+        // A principal can be a participant only once.
         line.add(&human.member(), None);
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         assert!(matches!(tx.apply(line.take()).await, Err(StoreError::Conflict(_))));
     }
 
-    async fn a_read_mark_never_goes_backwards(store: Empty) {
+    async fn a_read_mark_never_decreases(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let mut line = TimelineBuilder::new(&space, &[agent.member(), human.member()]);
@@ -96,11 +96,11 @@ on_both_stores! {
         assert_eq!(mark(1000).await, (6, true));
         assert_eq!(unread().await, 0);
         assert_eq!(mark(1).await, (6, false));
-        // Whoever sees the session without taking part has no mark.
+        // A principal with access that is not a participant has no mark.
         let space_scope = Scope::Space(space.id);
         let none = store.mark_read(space_scope, line.id(), PrincipalId(Uuid::now_v7()), 1).await.expect("the store");
         assert_eq!(none, None);
-        // Marks that race end at the furthest.
+        // Concurrent marks end at the highest.
         let mut line = TimelineBuilder::new(&space, &[human.member()]);
         for _ in 0..9 {
             line.post(&agent.member(), "x", None);
@@ -112,7 +112,7 @@ on_both_stores! {
             people.data[0].last_read_seq
         };
         assert_eq!(read(&line).await, 10);
-        // So do those that come with what was written, of whoever takes part.
+        // The same for marks that are written with a message.
         for (seq, then) in [(10, 10), (9, 10), (11, 11)] {
             line.post(&human.member(), "y", None);
             let others = NewMark { session: line.id(), principal: PrincipalId(Uuid::now_v7()), seq: 12, count: 12 };

@@ -1,4 +1,4 @@
-//! What holds on PostgreSQL only: restarts, failovers, silent servers, limits of connections, its clock.
+//! PostgreSQL only: restarts, failovers, silent servers, connection limits, its clock.
 
 use super::timeline_builder::Load;
 use super::{Empty, NOW, at};
@@ -12,9 +12,9 @@ use hiloop::store::open::{open, open_with};
 use hiloop::store::{LockWait, StoreError};
 use std::time::Duration;
 
-/// A store whose database goes away says that it is out of reach, and works again when it is back.
+/// A store whose database stops reports that it is unavailable, and works again after a restart.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_postgres_that_comes_back_is_used_again() {
+async fn the_store_reconnects_after_a_postgres_restart() {
     let mut server = Postgres::start();
     let store = open(&at(&server.new_database())).await.expect("the store opens");
     store.ensure_space("one", NOW).await.expect("the store");
@@ -24,16 +24,16 @@ async fn a_postgres_that_comes_back_is_used_again() {
         } else {
             server.stop();
         }
-        store.ping().await.expect_err("nobody answers");
+        store.ping().await.expect_err("the database is down");
         server.revive();
         eventually("the store answers", async || store.ping().await.ok()).await;
         assert!(store.space_by_name("one").await.expect("the store").is_some());
     }
 }
 
-/// A node takes as many connections as it was given and no more, and gives up a row that somebody else won't let go.
+/// A node opens at most the configured connections, and times out waiting for a locked row.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_postgres_connections_and_waiting_have_limits() {
+async fn connections_and_lock_waits_are_limited_on_postgres() {
     let url = postgres::new_database();
     let database = Database { url: url.clone(), connections: 3 };
     let store = open(&database).await.expect("the store opens");
@@ -60,9 +60,9 @@ async fn on_postgres_connections_and_waiting_have_limits() {
     assert!(store.space_by_name("one").await.expect("the store").is_none());
 }
 
-/// As after a failover: the connections of before lead to a server that takes no writes any more.
+/// As after a failover: old connections lead to a server that rejects writes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_to_a_demoted_postgres_are_given_up() {
+async fn connections_to_a_demoted_postgres_are_replaced() {
     let url = postgres::new_database();
     let store = open(&at(&url)).await.expect("the store opens");
     let operator = sql::Database::open(&url).await;
@@ -71,18 +71,18 @@ async fn connections_to_a_demoted_postgres_are_given_up() {
                      WHERE datname = current_database() AND application_name = 'hiloop'";
     operator.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
     operator.number(terminate).await;
-    // Connections that are made now take no writes, as long as they live; reading works.
+    // Connections opened now reject writes as long as they live; reads work.
     let read_only = async || store.ensure_space("one", NOW).await.err().map(|error| error.to_string());
     eventually("writes to be refused", async || read_only().await.filter(|text| text.contains("read-only"))).await;
     let idle = join_all((0..8).map(|_| store.space_by_name("one"))).await;
     assert!(idle.iter().all(Result::is_ok), "{idle:?}");
-    // Also on a connection that the operator's own pool has made meanwhile.
+    // Also on a connection that an external pool has opened meanwhile.
     operator
         .execute(&format!("BEGIN READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only; COMMIT"))
         .await;
 
     assert!(matches!(store.ensure_space("one", NOW).await, Ok(_) | Err(StoreError::Unavailable(_))));
-    // One such refusal is enough: every connection of before it is given up, also by those who only read.
+    // One rejected write is enough: all earlier connections are replaced, also those of reads.
     for _ in 0..20 {
         let written = join_all((0..4).map(|_| store.ensure_space("one", NOW))).await;
         assert!(written.iter().all(Result::is_ok), "{written:?}");
@@ -91,7 +91,7 @@ async fn connections_to_a_demoted_postgres_are_given_up() {
 
 /// A server that disappears without closing its connections, as when its machine loses power.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_silent_postgres_is_given_up() {
+async fn queries_to_a_silent_postgres_time_out() {
     let url = postgres::new_database();
     let space = open(&at(&url)).await.expect("the store opens").ensure_space("one", NOW).await;
     let space = space.expect("the store").expect("active").0;
@@ -108,7 +108,7 @@ async fn a_silent_postgres_is_given_up() {
     let answers = join_all((0..40).map(|_| store.space_by_name("one"))).await;
     assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Unavailable(_)))), "{answers:?}");
     assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
-    // Abandoned queries do not keep their old connections: every connection is new.
+    // Abandoned queries do not return their connections to the pool: every connection is new.
     relay.set_silent(false);
     eventually("the store answers", async || store.ping().await.ok()).await;
     let lost_requests = relay.lost_requests();
@@ -122,7 +122,7 @@ async fn a_silent_postgres_is_given_up() {
 
 /// PostgreSQL's clock is every node's; SQLite has none but the machine's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_tells_the_time() {
+async fn the_clock_of_postgres_is_used() {
     let url = postgres::new_database();
     let store = open(&at(&url)).await.expect("the store opens");
     let (before, time, after) = (SystemClock.now(), store.time().await.expect("the store"), SystemClock.now());

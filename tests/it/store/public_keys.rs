@@ -22,7 +22,7 @@ fn entry(at: Timestamp) -> KeyEntry {
         public_key: base64url(&keys.receiving),
         signing_key: base64url(&keys.signing_key()),
         key_id: keys.id(),
-        proof: keys.sign(b"of no matter to the store"),
+        proof: keys.sign(b"not checked by the store"),
         previous: None,
         attestation: None,
         created_at: at,
@@ -30,7 +30,7 @@ fn entry(at: Timestamp) -> KeyEntry {
 }
 
 impl Empty {
-    /// Puts an entry in the place of the current one; the entry.
+    /// Replaces the current entry; returns the new one.
     async fn changes_key(&self, space: &Space, member: &Member, at: Timestamp) -> KeyEntry {
         let replaces = self.current_key(space.id, member.id).await.expect("the store").map(|(id, _)| id);
         let new = NewEntry {
@@ -54,7 +54,7 @@ impl Empty {
 }
 
 on_both_stores! {
-    async fn the_current_entry_stands_in_every_list(store: Empty) {
+    async fn every_list_has_the_current_entry(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let human = store.human_named(&space, "h").await;
@@ -85,7 +85,7 @@ on_both_stores! {
         assert_eq!(key(&found.key), keys[0]);
     }
 
-    async fn of_racing_entries_one_is_put(store: Empty) {
+    async fn one_of_concurrent_entries_is_stored(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
         for round in 0..3_i64 {
@@ -107,7 +107,7 @@ on_both_stores! {
             let (_, current) = store.current_key(space.id, agent.id).await.expect("the store").expect("a key");
             assert_eq!(current, news[won[0].0].entry);
         }
-        // A first entry where there is one, and the entry of somebody who is not active.
+        // A first entry if there is one already, and the entry of an inactive principal.
         let first = NewEntry { space: space.id, kind: agent.kind, principal: agent.id, entry: entry(NOW), replaces: None, chained: false };
         assert_eq!(store.put_key(&first).await.expect("the store"), Put::Raced);
         let gone = store.agent_named(&space, "gone").await;
@@ -116,7 +116,7 @@ on_both_stores! {
         let late = NewEntry { principal: gone.id.into(), ..first };
         assert_eq!(store.put_key(&late).await.expect("the store"), Put::Raced);
         assert_eq!(store.current_key(space.id, gone.id.into()).await.expect("the store"), None);
-        // Nothing of one space is found or put from another.
+        // Entries are not accessible from another space.
         let other = store.space("two").await;
         assert_eq!(store.current_key(other.id, agent.id).await.expect("the store"), None);
         let fresh = store.agent_named(&space, "fresh").await;
@@ -124,7 +124,7 @@ on_both_stores! {
         assert_eq!(store.put_key(&astray).await.expect("the store"), Put::Raced);
     }
 
-    async fn changes_that_wait_to_be_announced_are_bounded(store: Empty) {
+    async fn unannounced_changes_are_bounded(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
         let mut taken = 0;
@@ -140,7 +140,7 @@ on_both_stores! {
                 }
             }
         }
-        // The one that was refused has replaced nothing.
+        // A refused entry has replaced nothing.
         let (_, current) = store.current_key(space.id, agent.id).await.expect("the store").expect("a key");
         assert_eq!(current.created_at, NOW.plus_millis(100));
     }
@@ -166,7 +166,7 @@ on_both_stores! {
         assert_eq!(current, second);
     }
 
-    async fn keys_of_a_session_are_those_of_all_who_ever_took_part(store: Empty) {
+    async fn keys_of_a_session_include_former_participants(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let agent = store.agent_named(&space, "a").await;
         let human = store.human_named(&space, "h").await;
@@ -181,7 +181,7 @@ on_both_stores! {
         store.changes_key(&space, &outsider.member(), NOW).await;
         let scope = Scope::Space(space.id);
         assert_eq!(store.keys_of(scope, line.id()).await, keys);
-        // The guest is removed, and so ends their token; the human is removed and comes back as another participant.
+        // The guest is removed, which ends their token; the human is removed and added again as another participant.
         let removed = Change::ParticipantRemoved(participant.clone());
         line.append(removed, &Actor::system());
         let listed = store.participants(scope, line.id(), page(1, 10)).await.expect("the store").expect("in scope");
@@ -198,7 +198,7 @@ on_both_stores! {
         assert_eq!(replaced, [Some(NOW.plus_millis(3)), None, None, None]);
         let second = store.session_keys(scope, line.id(), page(2, 3)).await.expect("the store").expect("in scope");
         assert_eq!((second.total, second.data.len()), (4, 1));
-        // Whoever does not see the session sees none of them.
+        // A principal without access to the session gets none of them.
         for stranger in [Scope::Space(other.id), Scope::Member(space.id, outsider.id.into()), Scope::Member(space.id, guest.id)] {
             let found = store.session_keys(stranger, line.id(), page(1, 10)).await.expect("the store");
             assert!(found.is_none(), "{stranger:?}");
@@ -209,7 +209,7 @@ on_both_stores! {
         let space = store.space("one").await;
         let (agent, other) = (store.agent_named(&space, "a").await, store.agent_named(&space, "b").await);
         store.changes_key(&space, &agent.member(), NOW).await;
-        // The first entry of a principal is announced by nothing.
+        // The first entry of a principal is not announced.
         assert!(store.announcements(NOW, 10).await.expect("the store").is_empty());
         let agent = store.agent(space.id, agent.id).await.expect("the store").expect("active");
         let members = [agent.member(), other.member()];
@@ -219,13 +219,13 @@ on_both_stores! {
         for line in &mut lines {
             line.save(&store).await;
         }
-        let told = async |line: &TimelineBuilder| {
+        let announced_at = async |line: &TimelineBuilder| {
             let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
             tx.lock_sessions(&[(space.id, line.id())]).await.expect("the store");
             tx.announced_key(line.id(), agent.id.into()).await.expect("the store")
         };
-        // Who joined with a key is known with that one.
-        assert_eq!(told(&lines[0]).await, Some(NOW));
+        // A participant who joined with the key needs no announcement.
+        assert_eq!(announced_at(&lines[0]).await, Some(NOW));
 
         let second = store.changes_key(&space, &agent.member(), NOW.plus_millis(1)).await;
         store.changes_key(&space, &agent.member(), NOW.plus_millis(2)).await;
@@ -239,28 +239,28 @@ on_both_stores! {
         open.sort();
         let first_two = store.sessions_to_announce(&announcement, 2).await.expect("the store");
         assert_eq!(first_two, open[..2]);
-        // One of them is told; it is not to be told again.
+        // Announced in one of them, which is not announced again.
         let line = lines.iter_mut().find(|line| line.id() == open[0]).expect("it");
         let listed = store.participants(Scope::Space(space.id), line.id(), page(1, 10)).await.expect("the store");
         let participant = listed.expect("in scope").data[0].clone();
         let change = KeyChange { principal: agent.id.into(), entry: second.clone(), chained: true };
         line.append(Change::ParticipantKeyChanged(participant.id, Box::new(change)), &participant.actor());
         line.save(&store).await;
-        assert_eq!(told(lines.iter().find(|line| line.id() == open[0]).expect("it")).await, Some(second.created_at));
+        assert_eq!(announced_at(lines.iter().find(|line| line.id() == open[0]).expect("it")).await, Some(second.created_at));
         assert_eq!(store.sessions_to_announce(&announcement, 10).await.expect("the store"), open[1..]);
-        // The place moves forwards alone.
+        // The position only increases.
         store.note_announced(&announcement, open[1]).await.expect("the store");
         store.note_announced(&announcement, open[0]).await.expect("the store");
         announcement = store.announcements(NOW, 10).await.expect("the store").remove(0);
         assert_eq!(announcement.after, Some(open[1]));
         assert_eq!(store.sessions_to_announce(&announcement, 10).await.expect("the store"), open[2..]);
-        // Then it rests, and the next change has its turn.
+        // Then it waits, and the next change is processed.
         store.rest_announcement(&announcement).await.expect("the store");
         let waiting = store.announcements(NOW, 10).await.expect("the store");
         assert_eq!(waiting.len(), 1);
         let next = &waiting[0];
         assert_eq!((next.change.entry.created_at, next.is_last_pass), (NOW.plus_millis(2), false));
-        // One more look for what came about meanwhile, from the beginning and at the same time.
+        // The last pass covers new sessions, from the beginning.
         let late = store.announcements(NOW.plus_millis(1), 10).await.expect("the store");
         let last = late.iter().find(|late| late.is_last_pass).expect("it");
         assert_eq!((late.len(), last.id, last.after), (2, announcement.id, None));
@@ -270,7 +270,7 @@ on_both_stores! {
         assert!(store.announcements(NOW.plus_seconds(60), 10).await.expect("the store").is_empty());
     }
 
-    async fn a_type_that_the_version_before_does_not_know_is_read_back(store: Empty) {
+    async fn a_type_unknown_to_the_previous_release_is_readable(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -283,13 +283,13 @@ on_both_stores! {
         let events = events.expect("in scope").events;
         assert_eq!(events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["session.created", "participant.key_changed"]);
         assert_eq!((events[1].settles, events[1].removes), (None, None));
-        // The version before reads `kind` alone, and knows that word.
+        // The previous release reads only `kind`, which has a known value.
         let database = sql::Database::open(&store.url).await;
         let known = database.number("SELECT COUNT(*) FROM events WHERE kind IN ('session.created', 'participant.added')").await;
         assert_eq!(known, 2);
     }
 
-    async fn retention_takes_the_keys_of_guests_along(store: Empty) {
+    async fn retention_deletes_keys_of_guests(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -307,7 +307,7 @@ on_both_stores! {
         assert_eq!(store.announcements(NOW, 10).await.expect("the store").len(), 1);
     }
 
-    async fn a_backup_is_one_object_of_one_human(store: Empty) {
+    async fn a_human_has_one_key_backup(store: Empty) {
         let space = store.space("one").await;
         let (human, other) = (store.human_named(&space, "h").await, store.human_named(&space, "o").await);
         assert_eq!(store.key_backup(human.id).await.expect("the store"), None);

@@ -8,7 +8,7 @@ use hiloop::domain::{Permission, SpaceId};
 use hiloop::store::SpaceSize;
 
 on_both_stores! {
-    async fn the_bytes_of_a_space_are_known(store: Empty) {
+    async fn the_bytes_of_a_space_are_counted(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let bot = store.agent_named(&space, "bot").await;
         let mut bytes = 0;
@@ -32,14 +32,14 @@ on_both_stores! {
         assert_eq!(size().await, SpaceSize { space: space.id, bytes, is_partial: false });
         assert!(store.space_bytes(&[]).await.expect("the store").is_empty());
         assert!(!store.count_session_bytes(space.id, 10).await.expect("the store"));
-        // As the version before leaves them.
+        // As the previous release has written them.
         sql::Database::open(&store.url).await.execute("UPDATE sessions SET bytes = NULL").await;
         assert_eq!(size().await, SpaceSize { space: space.id, bytes: 0, is_partial: true });
         while store.count_session_bytes(space.id, 1).await.expect("the store") {}
         assert_eq!(size().await, SpaceSize { space: space.id, bytes, is_partial: false });
     }
 
-    async fn those_who_count_what_a_space_has_take_turns(store: Empty) {
+    async fn quota_checks_of_a_space_are_serialised(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let by = revoker(&space, Permission::Manage);
         let gone = store.agent_named(&space, "gone").await;

@@ -10,10 +10,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 on_both_stores! {
-    async fn the_directory_changes_with_its_reply_or_not_at_all(store: Empty) {
+    async fn a_directory_change_and_its_reply_are_atomic(store: Empty) {
         let made = |reply: &str| saved("s", "k", SavedReplyKind::Body(reply.to_owned()), NOW);
         let digest = made("").request_hash;
-        // Dropped, it never was, and the key is free again.
+        // A rolled back change has no effect, and the key is free again.
         let mut tx = store.begin_directory().await.expect("a transaction");
         assert!(tx.claim_reply("s", "k", &digest, NOW).await.expect("the store").is_none());
         let (space, _) = tx.ensure_space("lost", NOW).await.expect("the store").expect("active");
@@ -24,7 +24,7 @@ on_both_stores! {
         assert!(store.space_by_name("lost").await.expect("the store").is_none());
         assert!(store.key_by_secret(&hash("secret")).await.expect("the store").is_none());
 
-        // Of those that race, one makes it; the others wait and find its reply.
+        // Of concurrent changes one succeeds; the others wait and find its reply.
         let racers = join_all((0..4).map(|number| {
             let (store, reply) = (Arc::clone(&store.store), made(&format!("{number}")));
             async move {
@@ -46,13 +46,13 @@ on_both_stores! {
             let mut tx = store.begin_directory().await.expect("a transaction");
             assert!(tx.claim_reply("s", key, &digest, now).await.expect("the store").is_none());
         }
-        // A batch of the timeline's writer that comes second is told so.
+        // A later batch of the timeline's writer gets a conflict.
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let twice = tx.apply(WriteSet { replies: vec![made("2")], ..WriteSet::default() }).await;
         assert!(matches!(twice, Err(StoreError::Raced)), "{twice:?}");
     }
 
-    async fn saved_replies_are_kept_for_a_time(store: Empty) {
+    async fn saved_replies_expire(store: Empty) {
         let (session, message) = (SessionId::new(), MessageId::new());
         let kinds = [
             ("posted", SavedReplyKind::Posted(session, message)),
@@ -77,15 +77,14 @@ on_both_stores! {
         assert!(tx.saved_replies(&[], NOW).await.expect("the store").is_empty());
         let elsewhere = [("other".to_owned(), "body".to_owned()), ("scope".to_owned(), "none".to_owned())];
         assert!(tx.saved_replies(&elsewhere, NOW).await.expect("the store").is_empty());
-        // One whose time is over gives way to a new one under the same key.
+        // An expired reply is replaced by a new one with the same key.
         let next = saved("scope", "body", SavedReplyKind::Body("[]".to_owned()), NOW.plus_millis(SavedReply::KEPT_MILLIS + 1));
         tx.apply(WriteSet { replies: vec![next], ..WriteSet::default() }).await.expect("the store");
         let found = tx.saved_replies(&keys, NOW.plus_seconds(50)).await.expect("the store");
         assert_eq!((found.len(), &found[0].kind), (1, &SavedReplyKind::Body("[]".to_owned())));
         tx.commit(WriteSet::default()).await.expect("the store");
 
-        // Many at once: one that is kept already is noticed among them, wherever it stands, and one that is too old is
-        // none.
+        // A batch with an existing reply at any position is a conflict; an expired reply is not.
         let late = NOW.plus_millis(SavedReply::KEPT_MILLIS + 2);
         let many = |prefix: &str| -> Vec<_> {
             (0..203).map(|number| saved("scope", &format!("{prefix} {number:03}"), kinds[0].1.clone(), late)).collect()

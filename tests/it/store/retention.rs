@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 on_both_stores! {
-    async fn what_has_served_its_time_is_pruned(store: Empty) {
+    async fn expired_rows_are_pruned(store: Empty) {
         let human = store.human_named(&store.space("one").await, "h").await;
         for (index, ends) in [-10, -1, 0, 10].into_iter().enumerate() {
             let token = sign_in(&format!("t{index}"), Uuid::now_v7(), human.id, NOW.plus_seconds(ends));
@@ -37,7 +37,7 @@ on_both_stores! {
             }
             pieces
         };
-        // A sign-in goes when nothing of it is left, and nothing goes in larger pieces than asked for.
+        // A sign-in is deleted with its last token; chunks have the given size.
         assert_eq!(pieces(ExpiredRows::SignIns, 10).await, [0]);
         assert_eq!(pieces(ExpiredRows::RefreshTokens, 1).await, [1, 1, 0]);
         assert_eq!(pieces(ExpiredRows::SignIns, 10).await, [2, 0]);
@@ -52,7 +52,7 @@ on_both_stores! {
         assert!(matches!(rotated.expect("the store"), RefreshOutcome::Rotated { .. }));
     }
 
-    async fn where_the_older_part_of_a_timeline_ends_is_found_without_reading_it(store: Empty) {
+    async fn the_boundary_of_old_events_is_found_without_a_scan(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -72,7 +72,7 @@ on_both_stores! {
         assert_eq!(store.last_older(member, id, 9, NOW.plus_seconds(3)).await.expect("the store"), Some(3));
         let stranger = Scope::Member(space.id, store.agent_named(&space, "b").await.id.into());
         assert_eq!(store.last_older(stranger, id, 9, NOW.plus_seconds(3)).await.expect("the store"), None);
-        // What retention has taken is no part of it.
+        // Deleted events are not included.
         let database = sql::Database::open(&store.url).await;
         let own = database.id(&id.to_string());
         database
@@ -83,7 +83,7 @@ on_both_stores! {
         assert_eq!(older(9, NOW.plus_seconds(-60)).await, Some(3));
     }
 
-    async fn pruning_goes_in_pieces_and_passes_over_what_others_hold(store: Empty) {
+    async fn pruning_works_in_chunks_and_skips_locked_rows(store: Empty) {
         let database = sql::Database::open(&store.url).await;
         let (many, id) = database.many(1_203);
         let old = NOW.0 - 1;
@@ -103,7 +103,7 @@ on_both_stores! {
         drop(tx);
     }
 
-    async fn what_retention_took_is_not_asked_for(store: Empty) {
+    async fn a_read_after_a_deleted_event_begins_at_the_oldest_stored_one(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -124,7 +124,7 @@ on_both_stores! {
         }
     }
 
-    async fn a_session_that_ended_long_ago_goes_whole(store: Empty) {
+    async fn an_expired_session_is_deleted_completely(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await.member();
         let mut lines = Vec::new();
@@ -147,10 +147,10 @@ on_both_stores! {
         let mut gone = Vec::new();
         while let Some(retired) = store.retire_session(later, later).await.expect("the store") {
             assert_eq!((retired.space, retired.guests.len()), (space.id, 1));
-            // Written down for nodes that nobody tells.
-            let told = store.revoked_since(later).await.expect("the store");
-            assert!(told.iter().any(|(_, subject)| *subject == retired.guests[0].0), "{told:?}");
-            assert_eq!(told.len(), gone.len() + 1);
+            // Recorded for nodes that get no signal.
+            let revoked = store.revoked_since(later).await.expect("the store");
+            assert!(revoked.iter().any(|(_, subject)| *subject == retired.guests[0].0), "{revoked:?}");
+            assert_eq!(revoked.len(), gone.len() + 1);
             gone.push(retired.session);
         }
         assert_eq!(gone.iter().collect::<HashSet<_>>(), lines[..2].iter().map(|(id, _)| id).collect());
@@ -160,7 +160,7 @@ on_both_stores! {
             let token = hash(&format!("token {number}"));
             assert_eq!(store.guest_by_secret(&token).await.expect("the store").is_some(), number == 2);
         }
-        // Two at a time; each step takes something, and then there is nothing left.
+        // In chunks of two, until nothing is left.
         let mut steps = 0;
         while store.sweep_retired(2).await.expect("the store") {
             steps += 1;

@@ -10,7 +10,7 @@ use hiloop::protocol::page::PageRequest;
 use hiloop::store::{Listed, LockWait, Moment};
 
 on_both_stores! {
-    async fn the_audit_log_is_kept_by_space(store: Empty) {
+    async fn audit_entries_are_scoped_by_space(store: Empty) {
         let (a, b) = (store.space("a").await, store.space("b").await);
         let entry = |space: Option<SpaceId>, at: Timestamp| {
             let source = AuditSource { origin: Some("203.0.113.7".to_owned()), request_id: Some("r".to_owned()) };
@@ -39,7 +39,7 @@ on_both_stores! {
         assert_eq!(list(true, None, page(2, 2)).await.data, std::slice::from_ref(&second));
         assert_eq!(list(true, Some(first.id), page(1, 10)).await.data, [failed.clone(), second.clone()]);
         assert_eq!(list(true, None, page(i64::MAX, 100)).await.data, []);
-        // An entry that is there gets the new target.
+        // An existing entry gets the new target.
         let counted = failed.on(AuditTarget { attempts: Some(7), ..AuditTarget::new(AuditTargetType::Human, human, "Ann") });
         store.add_audit_entries(std::slice::from_ref(&counted)).await.expect("the store");
         assert_eq!(list(true, Some(first.id), page(1, 1)).await.data, [counted]);
@@ -51,7 +51,7 @@ on_both_stores! {
         assert_eq!(list(true, None, page(1, 10)).await.data, [second]);
     }
 
-    async fn nothing_is_seen_from_outside_its_scope(store: Empty) {
+    async fn no_query_returns_rows_outside_its_scope(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let agent = store.agent_named(&space, "a").await;
         let outsider = store.agent_named(&space, "outsider").await;
@@ -138,11 +138,11 @@ on_both_stores! {
             let listed = store.interactions(scope, None, page(1, 10)).await.expect("the store");
             assert_eq!((listed.total, listed.data.len()), (0, 0), "{scope:?}");
         }
-        // A session that was not made as an interaction is none.
+        // A session that was not created as an interaction is not found.
         let whole = Scope::Space(space.id);
         assert_eq!(store.interaction_message(whole, elsewhere.id()).await.expect("the store"), None);
         assert!(store.interaction(whole, elsewhere.id(), Moment::Now).await.expect("the store").is_none());
-        // A message under another session's id is no message of that session.
+        // A message is not found under another session.
         let by_wrong_session = store.message(Scope::Space(space.id), elsewhere.id(), message.id).await;
         assert!(by_wrong_session.expect("the store").is_none());
         let by_wrong_session = store.head_with_status(Scope::Space(space.id), elsewhere.id(), message.id).await;

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::collections::{HashMap, HashSet};
 
 on_both_stores! {
-    async fn sessions_come_by_activity(store: Empty) {
+    async fn sessions_are_sorted_by_activity(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut lines = Vec::new();
@@ -42,14 +42,14 @@ on_both_stores! {
         assert_eq!(titles(Some(SessionStatus::Archived), page(1, 10)).await, (own(&["s3"]), 1));
     }
 
-    async fn large_titles_are_left_out_of_lists_and_read_apart(store: Empty) {
+    async fn large_titles_are_read_separately_from_lists(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let title = |length: usize| {
             let around = r#"{"ciphertext":"","wrappings":[]}"#.len();
             Envelope::from_stored(format!(r#"{{"ciphertext":"{}","wrappings":[]}}"#, "x".repeat(length - around)))
         };
-        // Newest first: the last of these comes first.
+        // Newest first: reversed.
         let sizes = [0, 4096, 4097, 9000, 8000];
         let mut lines = Vec::new();
         for (index, size) in (0..).zip(sizes) {
@@ -82,7 +82,7 @@ on_both_stores! {
         let none = store.sessions_of(scope, &[], 1).await.expect("the store");
         assert_eq!((none.count, none.data.len()), (0, 0));
 
-        // What has become of them meanwhile: one has another title, one has none, and one is gone.
+        // Changed meanwhile: one has another title, one has none, and one was deleted.
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let mut changed: Vec<_> = lines[..2].iter().map(|line| line.session.clone()).collect();
         changed[0].encrypted_title = title(100);
@@ -97,7 +97,7 @@ on_both_stores! {
         assert_eq!((taken.count, titles), (3, vec![title(100), None]));
     }
 
-    async fn sessions_that_have_moved_are_found_by_space_and_time(store: Empty) {
+    async fn changed_sessions_are_found_by_space_and_time(store: Empty) {
         let spaces = [store.space("one").await, store.space("two").await, store.space("three").await];
         let mut lines = Vec::new();
         for (index, space) in (0..).zip(spaces.iter().chain(&spaces)) {
@@ -122,7 +122,7 @@ on_both_stores! {
         assert!(found(&[spaces[2].id], NOW.plus_seconds(6)).await.is_empty());
     }
 
-    async fn a_session_comes_back_as_it_was_written(store: Empty) {
+    async fn a_session_is_read_as_written(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -153,7 +153,7 @@ on_both_stores! {
         assert_eq!((session.closed_at, session.archived_at), (Some(line.at), Some(line.at)));
     }
 
-    async fn the_feed_puts_what_waits_first(store: Empty) {
+    async fn the_feed_lists_pending_sessions_first(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let members = [agent.member(), human.member()];
@@ -196,7 +196,7 @@ on_both_stores! {
         let last = store.last_messages(scope, &ids, i64::MAX).await.expect("the store");
         let of_soon = last.data.iter().find(|message| message.session_id == ids[1].0);
         assert_eq!((last.count, last.data.len(), of_soon.map(|message| message.seq)), (7, 7, Some(4)));
-        // One always comes, so that a large one blocks nobody; then no more once the bytes are passed.
+        // At least one is returned, however large; then none beyond the byte limit.
         let one = store.last_messages(scope, &ids, 1).await.expect("the store");
         assert_eq!((one.count, one.data.len(), one.data[0].session_id), (1, 1, ids[0].0));
         let none = store.last_messages(scope, &[], 1).await.expect("the store");
@@ -208,7 +208,7 @@ on_both_stores! {
         let second = store.feed(scope, human.id.into(), page(2, 5)).await.expect("the store");
         assert_eq!((second.data[0].listed.session.title.as_deref(), second.data.len()), (Some("busy"), 2));
 
-        // Settled, it no longer waits; read, it no longer counts.
+        // A settled message is no longer pending; a read one no longer unread.
         let urgent = &mut lines[5];
         let found = store.messages_after(scope, urgent.id(), 0, 10, i64::MAX).await.expect("the store");
         urgent.answer(&human.member(), found.expect("in scope").messages[2].id, "!");

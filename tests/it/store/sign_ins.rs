@@ -11,7 +11,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 on_both_stores! {
-    async fn a_refresh_token_is_used_once(store: Empty) {
+    async fn a_refresh_token_works_once(store: Empty) {
         let human = store.human_named(&store.space("one").await, "h").await;
         let (later, ends_at) = (NOW.plus_seconds(60), NOW.plus_millis(SignIn::LASTS_MILLIS));
         let rotate = async |old, next, now| {
@@ -25,7 +25,7 @@ on_both_stores! {
         assert_eq!(rotate("a1", "a2", NOW).await, rotated(a));
         assert_eq!(rotate("a2", "a3", NOW).await, rotated(a));
         assert!(store.has_sign_in(human.id, a, NOW).await.expect("the store"));
-        // The first one again: somebody has a copy, so the sign-in ends, and no other one.
+        // Reuse of the first token, which may be stolen: the sign-in ends, and no other one.
         assert_eq!(rotate("a1", "a4", NOW).await, RefreshOutcome::Reused { human: human.id, sign_in: a });
         for token in ["a1", "a2", "a3", "a4"] {
             assert_eq!(rotate(token, "x", NOW).await, RefreshOutcome::Unknown, "{token}");
@@ -33,13 +33,13 @@ on_both_stores! {
         assert!(!store.has_sign_in(human.id, a, NOW).await.expect("the store"));
         assert_eq!(subjects(&store).await, [a]);
         assert_eq!(rotate("b1", "b2", NOW).await, rotated(b));
-        // At its end it is not good any more.
+        // It is refused at its expiry.
         assert_eq!(rotate("b2", "b3", later).await, RefreshOutcome::Expired);
         let ended = store.end_sign_in_of(&hash("b1"), false, NOW).await.expect("the store").expect("a sign-in");
         assert_eq!(ended, EndedSignIns { human: human.id, sign_in: b, subjects: vec![b] });
         assert_eq!(rotate("b2", "b3", NOW).await, RefreshOutcome::Unknown);
         assert_eq!(store.end_sign_in_of(&hash("never"), true, NOW).await.expect("the store"), None);
-        // All of them, and their tokens that came of none.
+        // All of them, and tokens without a sign-in.
         let c = Uuid::now_v7();
         store.add_sign_in(&sign_in("c1", c, human.id, later), NOW).await.expect("the store");
         let ended = store.end_all_sign_ins(human.id, NOW).await.expect("the store");
@@ -48,7 +48,7 @@ on_both_stores! {
         assert!(!store.has_sign_in(human.id, c, NOW).await.expect("the store"));
     }
 
-    async fn a_sign_in_ends_after_ninety_days_however_often_it_is_refreshed(store: Empty) {
+    async fn a_sign_in_ends_after_ninety_days(store: Empty) {
         let human = store.human_named(&store.space("one").await, "h").await;
         let id = Uuid::now_v7();
         let day = |days: i64| NOW.plus_seconds(days * 86_400);
@@ -65,7 +65,7 @@ on_both_stores! {
         assert_eq!(store.sign_ins(human.id, page(1, 9), day(90)).await.expect("the store").total, 0);
     }
 
-    async fn sign_ins_are_listed_and_ended_by_their_human_alone(store: Empty) {
+    async fn sign_ins_are_scoped_to_their_human(store: Empty) {
         let space = store.space("one").await;
         let (human, other) = (store.human_named(&space, "h").await, store.human_named(&space, "other").await);
         let ids = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
@@ -82,8 +82,8 @@ on_both_stores! {
         for (human, id, ended) in [(other.id, ids[0], false), (human.id, ids[0], true), (human.id, ids[0], false)] {
             assert_eq!(store.end_sign_in(human, id, NOW).await.expect("the store"), ended);
         }
-        assert!(!store.has_sign_in(other.id, ids[1], NOW).await.expect("the store"), "somebody else's");
-        // One of the version before has neither a beginning nor an end.
+        assert!(!store.has_sign_in(other.id, ids[1], NOW).await.expect("the store"), "of another human");
+        // A sign-in of the previous release has neither a beginning nor an end.
         let database = sql::Database::open(&store.url).await;
         database.execute("UPDATE refresh_families SET created_at = NULL, ends_at = NULL").await;
         let old = store.sign_ins(human.id, page(1, 9), NOW).await.expect("the store");
@@ -106,7 +106,7 @@ on_both_stores! {
         let (kept, gone) = (Uuid::now_v7(), Uuid::now_v7());
         for id in [kept, gone] {
             let new = sign_in(&id.to_string(), id, human.id, later);
-            // Of a password that is not, or no more, theirs nothing comes.
+            // A wrong or outdated password has no effect.
             assert_eq!(store.add_sign_in(&new, NOW).await.expect("the store"), None);
             let new = NewSignIn { password_hash: Some("first".to_owned()), ..new };
             assert_eq!(store.add_sign_in(&new, NOW).await.expect("the store"), Some(vec![]));
@@ -121,7 +121,7 @@ on_both_stores! {
         assert!(store.has_sign_in(human.id, kept, NOW).await.expect("the store"));
         assert!(!store.has_sign_in(human.id, gone, NOW).await.expect("the store"));
         assert_eq!(store.choose_password(&hash("spare"), "x", NOW).await.expect("the store"), None, "a link of before");
-        // Without one to keep, all of them end, and what is revoked stands where every node finds it.
+        // Without one to keep, all of them end, and the revocations are stored for every node.
         assert_eq!(change("second", "third", None).await, Some(vec![kept, human.id.without_sign_in()]));
         let revoked: HashSet<_> = subjects(&store).await.into_iter().collect();
         assert_eq!(revoked, HashSet::from([kept, gone, human.id.without_sign_in()]));
@@ -139,7 +139,7 @@ on_both_stores! {
         assert_eq!(chosen.subjects, [kept, human.id.without_sign_in()]);
     }
 
-    async fn of_many_uses_of_a_refresh_token_at_once_one_wins(store: Empty) {
+    async fn one_of_concurrent_uses_of_a_refresh_token_succeeds(store: Empty) {
         let human = store.human_named(&store.space("one").await, "h").await;
         let later = NOW.plus_seconds(60);
         for uses in [2, 2, 2, 8, 8, 8, 8, 8] {
@@ -166,7 +166,7 @@ on_both_stores! {
         }
     }
 
-    async fn a_setup_token_is_used_once(store: Empty) {
+    async fn a_setup_token_works_once(store: Empty) {
         let human = store.human_named(&store.space("one").await, "h").await;
         let later = NOW.plus_seconds(60);
         let mut tx = store.begin_directory().await.expect("a transaction");
@@ -183,7 +183,7 @@ on_both_stores! {
         }));
         let chosen: Vec<_> = chosen.await.into_iter().flatten().collect();
         assert_eq!(chosen, [(human.id, password().await.expect("a password"))]);
-        // One whose human is gone is not used up, nor does it do anything.
+        // A token of a deactivated human is not used up and has no effect.
         let space = store.space("two").await;
         let gone = store.human_named(&space, "gone").await;
         let mut tx = store.begin_directory().await.expect("a transaction");
@@ -193,8 +193,8 @@ on_both_stores! {
         assert_eq!(store.choose_password(&hash("g"), "phc", NOW).await.expect("the store"), None);
     }
 
-    /// What the two halves of choosing a password rest on: a crash between them leaves neither.
-    async fn a_password_that_can_t_be_set_leaves_the_setup_token(store: Empty) {
+    /// Choosing a password is atomic: a crash in between leaves both parts undone.
+    async fn a_failed_password_change_keeps_the_setup_token(store: Empty) {
         let human = store.human_named(&store.space("one").await, "h").await;
         let later = NOW.plus_seconds(60);
         let mut tx = store.begin_directory().await.expect("a transaction");

@@ -1,11 +1,11 @@
-//! What holds on SQLite only: the size of its write-ahead log.
+//! SQLite only: the size of its write-ahead log.
 
 use super::{Empty, NOW};
 use crate::support::{Engine, eventually, sql};
 
-/// A reader that somebody has forgotten makes SQLite's log grow; once it has gone, the log is small again.
+/// A long read makes SQLite's write-ahead log grow; after it has ended, the log is truncated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_of_sqlite_is_small_again_after_a_forgotten_reader_has_gone() {
+async fn the_write_ahead_log_is_truncated_after_a_long_read() {
     let store = Empty::open(Engine::Sqlite).await;
     let log = format!("{}-wal", store.url.trim_start_matches("sqlite://"));
     let size = || std::fs::metadata(&log).expect("the log").len();
@@ -18,7 +18,7 @@ async fn the_log_of_sqlite_is_small_again_after_a_forgotten_reader_has_gone() {
         writer.execute("INSERT INTO ballast (body) VALUES (randomblob(1000000))").await;
     }
     assert!(size() > 40 << 20, "{}", size());
-    // Nobody waits for the reader.
+    // Writes do not wait for the reader.
     store.shrink_log().await.expect("the store");
     store.ensure_space("one", NOW).await.expect("the store");
     assert!(size() > 40 << 20, "{}", size());

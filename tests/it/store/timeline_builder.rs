@@ -1,4 +1,4 @@
-//! Timelines of the tests: changes gather and are written in one transaction, as the hub's writer does it.
+//! Builds timelines for tests: changes are collected and written in one transaction, as by the hub's writer.
 
 use super::{Empty, NOW};
 use hiloop::domain::change::{Change, evolve};
@@ -25,7 +25,7 @@ pub(super) struct TimelineBuilder {
     pub(super) writes: WriteSet,
 }
 
-/// What a message asks for.
+/// The requirements of a question.
 #[derive(Clone, Copy)]
 pub(super) struct Ask {
     pub(super) priority: Priority,
@@ -69,7 +69,7 @@ impl TimelineBuilder {
         self.session.id
     }
 
-    /// Puts a change on the timeline; its `seq`.
+    /// Appends a change; returns its `seq`.
     pub(super) fn append(&mut self, mut change: Change, actor: &Actor) -> i64 {
         let seq = evolve(&mut self.session, &mut change, self.at);
         let data = data_text(&self.session, &change);
@@ -200,7 +200,7 @@ impl TimelineBuilder {
         self.invite_by(name, token, Author::command_line())
     }
 
-    /// The same, whose token somebody has made.
+    /// The same, with the creator of the token.
     pub(super) fn invite_by(&mut self, name: &str, token: &str, created_by: Author) -> (Member, Participant) {
         let id = GuestId::new();
         let name = name.to_owned();
@@ -217,7 +217,7 @@ impl TimelineBuilder {
         (member, participant)
     }
 
-    /// What has gathered since the last time.
+    /// Takes the collected changes.
     pub(super) fn take(&mut self) -> WriteSet {
         let mut writes = std::mem::take(&mut self.writes);
         if std::mem::take(&mut self.is_new) {

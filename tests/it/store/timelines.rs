@@ -9,7 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 on_both_stores! {
-    async fn a_head_says_where_a_timeline_stands(store: Empty) {
+    async fn a_head_has_the_bounds_of_a_timeline(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -38,7 +38,7 @@ on_both_stores! {
         assert_eq!(other.expect("in scope").participant, None);
     }
 
-    async fn events_come_in_order_and_no_more_than_asked(store: Empty) {
+    async fn events_are_ordered_and_limited(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -59,7 +59,7 @@ on_both_stores! {
         assert_eq!(after(9, 100, i64::MAX).await, [10]);
         assert!(after(10, 100, i64::MAX).await.is_empty());
         assert!(after(i64::MAX, 100, i64::MAX).await.is_empty());
-        // One event always comes, so that a large one blocks nobody; then no more once the bytes are passed.
+        // At least one event is returned, however large; then none beyond the byte limit.
         assert_eq!(after(0, 100, 1).await, [1]);
         let all = store.events_after(scope, line.id(), 0, 100, i64::MAX).await.expect("the store").expect("in scope");
         let two = i64::try_from(all.events[0].text.len() + all.events[1].text.len()).expect("small");
@@ -67,7 +67,7 @@ on_both_stores! {
         assert_eq!(after(0, 100, two + 1).await, [1, 2, 3]);
     }
 
-    async fn an_event_comes_back_byte_for_byte(store: Empty) {
+    async fn an_event_is_read_byte_for_byte(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let mut line = TimelineBuilder::new(&space, &[agent.member()]);
@@ -95,7 +95,7 @@ on_both_stores! {
         assert_eq!(envelope["ciphertext"], "\u{0}\u{1}\u{7f}\u{2028}é😀\"\\/");
     }
 
-    async fn many_rows_go_and_come_in_one_batch(store: Empty) {
+    async fn many_rows_are_written_and_read_in_one_batch(store: Empty) {
         let space = store.space("one").await;
         let (agent, human) = (store.agent_named(&space, "a").await, store.human_named(&space, "h").await);
         let members = [agent.member(), human.member()];
@@ -124,7 +124,7 @@ on_both_stores! {
         assert_eq!((last.messages.iter().map(|message| message.id).collect::<Vec<_>>(), last.total), (asked[200..].to_vec(), 203));
         assert_eq!(store.sessions(scope, None, page(1, 1)).await.expect("the store").total, 204);
 
-        // And changed, locked, looked up and settled the same way.
+        // Changes, locks, look-ups and settlements too.
         let mut tx = store.begin(LockWait::Long).await.expect("a transaction");
         let mut named: Vec<_> = lines.iter().map(|line| (space.id, line.id())).collect();
         named.reverse();
@@ -167,7 +167,7 @@ on_both_stores! {
         assert!(closed.all(|session| session.closed_at == Some(NOW.plus_seconds(7)) && session.last_seq == 2));
     }
 
-    async fn heads_of_many_timelines_come_in_one_call(store: Empty) {
+    async fn heads_of_many_timelines_are_read_in_one_call(store: Empty) {
         let (space, other) = (store.space("one").await, store.space("two").await);
         let mut together = WriteSet::default();
         let mut asked = Vec::new();
@@ -188,7 +188,7 @@ on_both_stores! {
         assert!(store.last_seqs(&[(other.id, asked[0].1)]).await.expect("the store").is_empty());
     }
 
-    async fn a_place_on_a_timeline_is_taken_once(store: Empty) {
+    async fn a_seq_is_written_once(store: Empty) {
         let space = store.space("one").await;
         let mut line = TimelineBuilder::new(&space, &[]);
         line.save(&store).await;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 on_both_stores! {
-    async fn sessions_that_another_transaction_holds_are_told_from_the_others(store: Empty) {
+    async fn sessions_locked_by_another_transaction_are_reported(store: Empty) {
         let space = store.space("one").await;
         let mut ids = Vec::new();
         for _ in 0..3 {
@@ -70,7 +70,7 @@ on_both_stores! {
         let same = tx.participant_of(line.id(), human.id.into()).await.expect("the store").expect("there");
         assert_eq!(same.id, added.id);
         assert!(tx.participant_of(line.id(), PrincipalId(Uuid::now_v7())).await.expect("the store").is_none());
-        // What it wrote it sees; others only once it has committed.
+        // It reads its own writes; others read them after the commit.
         let answer = line.answer(&human.member(), asked.id, "!");
         tx.apply(line.take()).await.expect("the store");
         let state = tx.message_states(&[(line.id(), asked.id)]).await.expect("the store").remove(0);
@@ -83,12 +83,12 @@ on_both_stores! {
         assert_eq!(store.head(Scope::Space(space.id), line.id()).await.expect("the store").expect("there").last_seq, 5);
     }
 
-    async fn a_dropped_transaction_never_was(store: Empty) {
+    async fn a_dropped_transaction_has_no_effect(store: Empty) {
         let space = store.space("one").await;
         let agent = store.agent_named(&space, "a").await;
         let mut kept = TimelineBuilder::new(&space, &[agent.member()]);
         kept.save(&store).await;
-        // More often than there are connections, so that none of them stays behind.
+        // More often than there are connections, to detect leaked ones.
         for _ in 0..20 {
             let mut line = TimelineBuilder::new(&space, &[agent.member()]);
             line.invite("g", &format!("token {}", line.id()));
@@ -109,7 +109,7 @@ on_both_stores! {
         assert!(none.expect("the store").is_empty());
     }
 
-    async fn transactions_on_one_session_come_one_after_the_other(store: Empty) {
+    async fn transactions_on_one_session_are_serialised(store: Empty) {
         const WRITERS: i64 = 8;
         const ROUNDS: i64 = 8;
         let space = store.space("one").await;

@@ -1,6 +1,6 @@
-//! The hub as a client finds it: one or several base URLs and an owner key, whatever stands behind them.
+//! A deployment of the hub: one or several base URLs and an owner key.
 //!
-//! Nothing here reaches into a hub that runs; all that a test may choose are its settings. Most tests share one
+//! Tests have no access to the running hub and may choose only its settings. Most tests share one
 //! deployment of each kind and have a space of their own in it.
 
 use super::client::Client;
@@ -19,12 +19,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
-/// What a deployment is made of.
+/// The kind of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Sqlite,
     Postgres,
-    /// Over one PostgreSQL and one Redis; each request and each socket goes to the one that the last did not go to.
+    /// Two nodes over one PostgreSQL and one Redis; requests and sockets alternate between them.
     TwoNodes,
 }
 
@@ -44,13 +44,13 @@ pub fn run(story: impl Future<Output = ()>) {
     RUNTIME.block_on(story);
 }
 
-/// A name that no other call gives.
+/// A unique name.
 pub fn name(prefix: &str) -> String {
     format!("{prefix}-{}", NAMES.fetch_add(1, Ordering::SeqCst))
 }
 
 impl Kind {
-    /// What `on_every_deployment!` gives to a test that starts its own.
+    /// The argument of a test of `on_every_deployment!` that starts its own deployment.
     pub async fn given(kind: Self) -> Self {
         kind.redis().await;
         kind
@@ -61,12 +61,12 @@ impl Kind {
         if self == Self::TwoNodes { Some(REDIS.get_or_init(Redis::start).await) } else { None }
     }
 
-    /// What a hub of this kind, started as a program, is to be told of Redis.
+    /// The `REDIS_URL` for a hub of this kind that is started as a program.
     pub fn redis_url(self) -> Option<String> {
         REDIS.get().filter(|_| self == Self::TwoNodes).map(Redis::url)
     }
 
-    /// Where a hub of this kind, started as a program, is to keep its store.
+    /// The `DATABASE_URL` for a hub of this kind that is started as a program.
     pub fn database_url(self, folder: &Path) -> String {
         match self {
             Self::Sqlite => format!("sqlite://{}/hub.db", folder.display()),

@@ -27,7 +27,7 @@ impl Keys {
         Self { signing: SigningKey::from_bytes(&rand::random()), receiving }
     }
 
-    /// Those of a signing key with a public key that anybody made.
+    /// Keys with a given public encryption key.
     pub fn with_receiving(&self, receiving: [u8; 32]) -> Self {
         Self { receiving, ..self.clone() }
     }
@@ -66,7 +66,7 @@ impl Keys {
         entry
     }
 
-    /// The same, put in the place of whatever there is.
+    /// The same, with `replace`.
     pub fn entry_instead(&self, principal: &str) -> Value {
         let mut entry = self.entry(principal);
         entry["replace"] = json!(true);
@@ -80,7 +80,7 @@ pub fn id_of(signing: [u8; 32], receiving: [u8; 32]) -> String {
     base64url(&digest.finalize()[..16])
 }
 
-/// Who a client is, and where it publishes its keys.
+/// The id of a client, and the path where it publishes its keys.
 pub async fn publisher(client: &Client) -> (String, &'static str) {
     let is_agent = client.headers.iter().any(|(name, _)| *name == "x-api-key");
     let (me, path) =

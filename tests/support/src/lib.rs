@@ -130,5 +130,5 @@ pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>
 
 /// What starts the tasks of a part of the hub that stands by itself.
 pub fn supervisor() -> Supervisor {
-    Supervisor::new(Arc::new(Metrics::new().expect("the names are good")))
+    Supervisor::new(Arc::new(Metrics::new().expect("valid metric names")))
 }

@@ -27,7 +27,7 @@ impl PgBouncer {
         std::fs::write(folder.path().join("pgbouncer.ini"), text).expect("a file");
         if is_root() {
             let owned = Command::new("chown").args(["-R", "nobody"]).arg(folder.path()).status().expect("chown runs");
-            assert!(owned.success(), "the folder belongs to nobody");
+            assert!(owned.success(), "chown to the user nobody succeeds");
         }
         let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| Path::new(path).exists());
         let shell = unprivileged(Path::new("/bin/sh"))

@@ -4,9 +4,8 @@
 use socket2::{Domain, Socket, Type};
 use std::net::SocketAddr;
 
-/// A port that is bound and never listens. The system gives it out to nobody else, neither to those who listen nor to
-/// those who connect; a server that asks for it by its number gets it all the same, since it allows for the
-/// connections that its predecessor left (`SO_REUSEADDR`), as servers do.
+/// A port that is bound and never listens. The system does not assign it to other listeners or connections; a server that
+/// binds it by its number succeeds, because it sets `SO_REUSEADDR`.
 pub struct Port {
     pub number: u16,
     _held: Socket,
@@ -31,7 +30,7 @@ impl Port {
     fn bind(number: u16) -> std::io::Result<Self> {
         let held = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         held.bind(&SocketAddr::from(([127, 0, 0, 1], number)).into())?;
-        // From now on: before, it would have made do with a port that is somebody else's in the same way.
+        // Set after the bind: before, the bind could succeed on a port that is reserved by another test.
         held.set_reuse_address(true)?;
         let address = held.local_addr()?.as_socket().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
         Ok(Self { number: address.port(), _held: held })

@@ -63,7 +63,7 @@ impl Postgres {
         std::fs::create_dir_all(&folder).expect("a folder for PostgreSQL");
         if is_root() {
             let owned = Command::new("chown").arg("nobody").arg(&folder).status().expect("chown runs");
-            assert!(owned.success(), "the folder belongs to nobody");
+            assert!(owned.success(), "chown to the user nobody succeeds");
         }
         let made = unprivileged(&programs().join("initdb"))
             .args(["--username=hub", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D"])

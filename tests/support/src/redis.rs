@@ -89,7 +89,7 @@ impl Redis {
                 owner = Some(number);
             }
         }
-        let owner = owner.expect("somebody has the slot");
+        let owner = owner.expect("an owner of the slot");
         let (from, to) = (servers[owner], servers[(owner + 1) % servers.len()]);
         let slot = slot.to_string();
         let (from_id, to_id) =
@@ -106,7 +106,7 @@ impl Redis {
         }
     }
 
-    /// One that speaks TLS too, with a certificate that nobody knows; the URL and the certificate's file.
+    /// A server with TLS and a self-signed certificate; returns the URL and the certificate's file.
     pub async fn start_with_tls() -> (Self, String, PathBuf) {
         let mut redis = Self::down(false);
         let file = |name: &str| redis.folder.path().join(name).display().to_string();
@@ -126,7 +126,7 @@ impl Redis {
         (redis, url, certificate)
     }
 
-    /// One that has not been started: nothing listens on its port.
+    /// A server that is not started: its port is closed.
     pub fn down(is_cluster: bool) -> Self {
         let (port, bus) = if is_cluster {
             let (port, bus) = Port::reserve_pair(BUS);
@@ -232,7 +232,7 @@ impl Redis {
         command.query_async(&mut connection).await.ok()
     }
 
-    /// The channels that somebody listens to, of those that match.
+    /// The matching channels with a subscriber.
     pub async fn channels(&self, pattern: &str) -> Vec<String> {
         let command = if self.is_cluster { "SHARDCHANNELS" } else { "CHANNELS" };
         let mut names = Vec::new();

@@ -45,7 +45,7 @@ impl Database {
         }
     }
 
-    /// Keeps everybody from a table, readers too, until the transaction ends; on PostgreSQL alone.
+    /// Locks a table exclusively, against readers too, until the transaction ends; on PostgreSQL only.
     pub async fn bar(&self, table: &str) -> Transaction<'static, Postgres> {
         let Self::Postgres(pool) = self else { panic!("on PostgreSQL alone") };
         let mut tx = PgPool::begin(pool).await.expect("a transaction");
@@ -87,7 +87,7 @@ impl Database {
         steps.join("\n")
     }
 
-    /// How much work a query is, whatever the machine: steps of SQLite's virtual machine, or rows that PostgreSQL looks
+    /// The cost of a query, independent of the machine: steps of SQLite's virtual machine, or rows that PostgreSQL reads
     /// at. Its placeholders must have been filled in.
     pub async fn work(&self, sql: &str) -> i64 {
         match self {

@@ -54,32 +54,43 @@ class Receiver:
     """Current and earlier pairs by key id."""
     pinned: Callable[[str, str], PublicKeys | None]
     """The pinned keys of a principal and a key id."""
-    shared_keys: Mapping[str, bytes] = field(default_factory=dict)
-    """Content keys that other members shared, by digest."""
+    shared_keys: Mapping[str, Collection[bytes]] = field(default_factory=dict)
+    """Content keys that other members shared, by digest. They open what was not sealed for this receiver."""
     is_replay: Callable[[Header, str | None], bool] = lambda _header, _message_id: False
     """Whether another message carried an envelope of this sender and id."""
 
     def accept(
-        self, envelope: object, *, sender: str, session: str, message_id: str | None = None, kind: str | None = None
+        self,
+        envelope: object,
+        *,
+        sender: str,
+        session: str,
+        message_id: str | None = None,
+        kinds: Collection[str] | None = None,
     ) -> Accepted:
         """Opens an envelope that the hub says is from `sender`; `Refused` names the first rule that it breaks."""
         signed = check_signed(envelope, sender, self.pinned)
-        content_key = self.shared_keys.get(signed.digest) or self._unwrap(signed)
+        content_key = self._content_key(signed)
         plain = open_signed(signed, content_key)
         header = signed.header
         if header.session != session:
             raise Refused("session", "the envelope belongs to another session")
-        if kind is not None and header.kind != kind:
-            raise Refused("kind", f"the envelope is a {header.kind}, not a {kind}")
+        if kinds is not None and header.kind not in kinds:
+            raise Refused("kind", f"the envelope is a {header.kind}, not a {' or '.join(sorted(kinds))}")
         if self.is_replay(header, message_id):
             raise Refused("replay", "the envelope was accepted before, in another message")
         return Accepted(header, signed.digest, plain, content_key, signed.envelope)
 
-    def _unwrap(self, signed: Signed) -> bytes:
+    def _content_key(self, signed: Signed) -> bytes:
         own = [a for a in signed.header.to if a.id == self.principal_id and a.key_id in self.own_keys]
-        if not own:
-            raise Refused("not for us", "the envelope was not sealed for this client")
-        mine = own[0]
+        if own:
+            return self._unwrap(signed, own[0])
+        for content_key in self.shared_keys.get(signed.digest, ()):
+            if commits_to(signed.header, content_key):
+                return content_key
+        raise Refused("not for us", "the envelope was not sealed for this client")
+
+    def _unwrap(self, signed: Signed, mine: Address) -> bytes:
         wrapped = [w["wrappedKey"] for w in _wrappings(signed.envelope) if _is_for(w, mine)]
         if len(wrapped) != 1:
             raise Refused("wrapping", f"{len(wrapped)} wrappings for this client where one is due")

@@ -34,6 +34,7 @@ class Sealed:
     header: Header
     digest: str
     content_key: bytes = field(repr=False)
+    plain: Mapping[str, Any] = field(repr=False)
 
 
 def seal(
@@ -86,7 +87,7 @@ def seal(
         "ciphertext": b64encode(ciphertext),
         "wrappings": wrappings,
     }
-    return Sealed(envelope, header, digest_of(encoded), content_key)
+    return Sealed(envelope, header, digest_of(encoded), content_key, plain)
 
 
 def signed_bytes(header: bytes) -> bytes:

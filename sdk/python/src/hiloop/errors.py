@@ -27,6 +27,8 @@ class HiloopError(Exception):
         """The `X-Request-Id` of the reply, under which the hub's log has the request."""
         self.details = details
         """What the hub adds to some codes."""
+        self.retry_after: float | None = None
+        """The seconds of `Retry-After`, where the reply has it."""
 
     def __str__(self) -> str:
         status = f"{self.status} " if self.status else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ class FolderPins:
     def __init__(self, base_url: str, principal_id: str, folder: Path | None = None) -> None:
         self.folder = (folder or storage.config_folder()) / "pins" / file_stem(base_url, principal_id)
         storage.make_folder(self.folder)
+        if not os.access(self.folder, os.W_OK):
+            raise PermissionError(f"{self.folder} is not writable")
 
     def load(self, principal_id: str) -> Pin | None:
         """The pin of a principal."""
@@ -135,6 +138,7 @@ class Pins:
         self._store = store
         self._space_key = space_key
         self._changed: dict[str, Entry] = {}
+        self._entries: dict[tuple[str, str], Entry] = {}
 
     def observe(self, principal_id: str, entries: Iterable[object]) -> None:
         """Takes entries of a principal that the hub names, oldest first, the current one last.
@@ -145,6 +149,7 @@ class Pins:
         read = [entry for entry in (_read(principal_id, value) for value in entries) if entry is not None]
         if not read:
             return
+        self._entries.update({(principal_id, entry.key_id): entry for entry in read})
         latest = read[-1]
         pin = self._store.load(principal_id)
         if pin is None:
@@ -159,6 +164,13 @@ class Pins:
         elif latest.key_id == pin.current.key_id:
             self._changed.pop(principal_id, None)
 
+    def is_unexpected(self, principal_id: str, entry: object) -> bool:
+        """Whether an entry is neither pinned nor signed by the pinned keys, so that the ones between are needed."""
+        pin, read = self._store.load(principal_id), _read(principal_id, entry)
+        if pin is None or read is None:
+            return False
+        return pin.find(read.key_id) is None and not read.follows(pin.current)
+
     def recipient(self, principal_id: str) -> PublicKeys | None:
         """The keys to seal to; None where there are none, or where they have changed."""
         if principal_id in self._changed:
@@ -171,10 +183,19 @@ class Pins:
         pin = self._store.load(principal_id)
         return pin.find(key_id) if pin else None
 
-    def changed(self, principal_id: str) -> KeyChanged | None:
+    def entry(self, principal_id: str, key_id: str) -> Entry | None:
+        """The entry of pinned keys, where the hub named it to this process."""
+        return self._entries.get((principal_id, key_id)) if self.find(principal_id, key_id) else None
+
+    def changed(self, principal_id: str, name: str | None = None) -> KeyChanged | None:
         """The error of a principal whose keys have changed."""
         entry = self._changed.get(principal_id)
-        return KeyChanged(principal_id, entry.key_id) if entry else None
+        return KeyChanged(principal_id, entry.key_id, name) if entry else None
+
+    def keys_to_compare(self, principal_id: str) -> PublicKeys | None:
+        """The keys that a person compares: the changed ones, else the pinned ones."""
+        changed = self._changed.get(principal_id)
+        return changed.keys if changed else self.recipient(principal_id)
 
     def trust(self, principal_id: str, key_id: str) -> None:
         """Pins the changed keys of a principal, after a person compared them."""

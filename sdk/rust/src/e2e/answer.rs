@@ -4,7 +4,7 @@ use super::encoding::Digest;
 use super::header::{Header, Kind};
 use super::refusal::Refusal;
 use crate::types::envelope::Content;
-use crate::types::message::Outcome;
+use crate::types::outcome::Outcome;
 use crate::types::timestamp::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;

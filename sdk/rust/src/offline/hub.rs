@@ -14,6 +14,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+/// Changes the reply to a call.
+#[cfg(test)]
+pub(super) type Lie = Box<dyn FnMut(&Call, &mut Value) + Send>;
+
 type Reply = Result<Value, (u16, &'static str)>;
 
 const NOT_FOUND: (u16, &str) = (404, "NOT_FOUND");
@@ -26,7 +30,7 @@ pub(super) struct OfflineHub {
     settled: Notify,
     /// Changes replies, as a hub that lies would.
     #[cfg(test)]
-    pub(super) lie: Mutex<Option<super::lies::Lie>>,
+    pub(super) lie: Mutex<Option<Lie>>,
 }
 
 impl Exchange for OfflineHub {

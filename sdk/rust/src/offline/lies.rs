@@ -19,9 +19,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Changes the reply to a call.
-pub(super) type Lie = Box<dyn FnMut(&Call, &mut Value) + Send>;
-
 struct Liar {
     hub: Arc<OfflineHub>,
     client: Client,

@@ -3,6 +3,7 @@
 use super::actor::Actor;
 use super::envelope::{Content, Envelope};
 use super::opened::OpenedMessage;
+use super::outcome::Outcome;
 use super::timestamp::Timestamp;
 use super::words::words;
 use serde::{Deserialize, Serialize};
@@ -19,18 +20,6 @@ words! {
         Cancelled,
         /// A question whose deadline has passed.
         Expired,
-    }
-}
-
-words! {
-    /// What an answer decides.
-    Outcome {
-        /// Yes.
-        Approved,
-        /// No.
-        Rejected,
-        /// Neither: the text, action or values say what.
-        Answered,
     }
 }
 

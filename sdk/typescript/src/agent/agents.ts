@@ -89,7 +89,8 @@ export class Agents {
     const directory = new Directory(device, {
       participants: (session) => this.api.all<Participant>(at(session, "/participants"), as),
       keys: (session) => this.api.all<object>(at(session, "/keys"), as),
-      onChanged: (change, name) => logger.warn(`hiloop: ${change.message} (${name ?? "no name"}). Until then nothing is sealed to it.`),
+      onChanged: (change, name) =>
+        logger.warn(`hiloop: ${change.message} (${name ?? "no name"}). Until then nothing is sealed to it.`),
     });
     return { me, device, directory, reader: new MessageReader(device, directory) };
   }
@@ -135,7 +136,10 @@ export class Agents {
     const { baseUrl, keyStore, secretKey, logger } = this.api.settings;
     const opener = keyStore ?? platformKeyStore;
     if (opener) return opener({ baseUrl, agentId: me.id });
-    if (!secretKey) logger.warn("hiloop: this platform has no files: the keys of the agent live as long as this process. Pass 'keyStore' or 'secretKey'");
+    if (!secretKey)
+      logger.warn(
+        "hiloop: this platform has no files: the keys of the agent live as long as this process. Pass 'keyStore' or 'secretKey'",
+      );
     return new MemoryKeyStore();
   }
 
@@ -162,7 +166,11 @@ export class Agents {
 
   private refuseGivenSecret(method: string): void {
     if (!this.api.settings.secretKey) return;
-    throw new HiloopError(0, "VALIDATION_ERROR", `${method} makes new keys, which it can't put into 'secretKey': set another HILOOP_SECRET_KEY first`);
+    throw new HiloopError(
+      0,
+      "VALIDATION_ERROR",
+      `${method} makes new keys, which it can't put into 'secretKey': set another HILOOP_SECRET_KEY first`,
+    );
   }
 }
 

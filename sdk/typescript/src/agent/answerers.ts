@@ -27,7 +27,12 @@ export class Answerers {
    * Waits until one of those who may answer has a key: until the deadline of the question (`NO_KEYS`), or for
    * `timeout`.
    */
-  async choose(read: () => Promise<Member[]>, draft: Pick<Draft, "answerers" | "deadlineAt">, agentId: string, wait: WaitOptions): Promise<Choice> {
+  async choose(
+    read: () => Promise<Member[]>,
+    draft: Pick<Draft, "answerers" | "deadlineAt">,
+    agentId: string,
+    wait: WaitOptions,
+  ): Promise<Choice> {
     const { now } = this.platform;
     const end = now() + (wait.timeout ?? Infinity);
     const deadline = draft.deadlineAt === null ? Infinity : Date.parse(draft.deadlineAt);
@@ -37,14 +42,16 @@ export class Answerers {
         draft.answerers ? draft.answerers.includes(principalId) : mayAnswer(participant, agentId),
       );
       const answerers = asked.flatMap(({ recipient, principalId }) => (recipient ? [principalId] : []));
-      if (answerers.length > 0) return { members, answerers: answerers.sort() };
+      if (answerers.length > 0 && now() < deadline) return { members, answerers: answerers.sort() };
       const changed = asked.find(({ change }) => change)?.change as KeyChanged | undefined;
       if (changed) throw changed;
       if (now() >= deadline) throw noKeys();
-      if (now() >= end) throw new TimeoutError("Nobody who may answer has a key yet.");
+      if (now() >= end) throw new TimeoutError("None of those who may answer has a key yet.");
       if (!isLogged) {
         isLogged = true;
-        this.logger.warn("hiloop: nobody who may answer has an encryption key yet. The question is asked as soon as one of them has opened the chat");
+        this.logger.warn(
+          "hiloop: none of those who may answer has an encryption key yet. The question is asked once one of them has opened the chat",
+        );
       }
       await sleep(Math.max(1, Math.min(pause, end - now(), deadline - now())), wait.signal);
     }
@@ -58,5 +65,5 @@ export function mayAnswer({ type, invitedBy }: Participant, agentId: string): bo
 }
 
 function noKeys(): HiloopError {
-  return new HiloopError(0, "NO_KEYS", "The deadline has passed before anyone who may answer had an encryption key.");
+  return new HiloopError(0, "NO_KEYS", "The deadline has passed before one of those who may answer had an encryption key.");
 }

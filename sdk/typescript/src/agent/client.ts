@@ -1,25 +1,23 @@
 // The client of an agent: sessions, messages, questions and their answers, live events.
+import type { OpenedMessage } from "../e2e/messages.js";
 import { type Known, safetyNumber } from "../e2e/safety.js";
 import { type ReceiptOptions, type VerifiedReceipt, verifyReceipt } from "../e2e/receipts.js";
 import { HiloopError, SignedOutError } from "../errors.js";
+import { type OfflineOptions, offlineOptions } from "../offline/offline.js";
 import type {
-  AgentSelf,
   AwaitedMessage,
-  Contact,
   GuestInvitation,
-  GuestToken,
   Message,
-  Page,
   Participant,
   Session,
   SessionInput,
   SessionPatch,
-  SessionStatus,
   TimelinePage,
 } from "../types.js";
 import { Agents } from "./agents.js";
 import { Answerers } from "./answerers.js";
-import { Api, at, atMessage } from "./api.js";
+import { at } from "./api.js";
+import { AgentCalls } from "./calls.js";
 import type { MessageInput } from "./content.js";
 import { Decision } from "./decision.js";
 import { sessionEvents } from "./events.js";
@@ -28,7 +26,7 @@ import { History } from "./history.js";
 import { Interactions } from "./interactions.js";
 import { Live } from "./live.js";
 import type { Mode } from "./mode.js";
-import { type HiloopClientOptions, type ListOptions, type RequestOptions, settingsOf, type WaitOptions, type WriteOptions } from "./options.js";
+import { type HiloopClientOptions, type RequestOptions, settingsOf, type WaitOptions, type WriteOptions } from "./options.js";
 import { participantOf, type PersonInput } from "./people.js";
 import { PlainMode } from "./plain-mode.js";
 import type { AskOptions } from "./question.js";
@@ -54,10 +52,9 @@ export interface ClientTimelinePage extends Omit<TimelinePage, "data"> {
   data: ClientEvent[];
 }
 
-export class HiloopClient {
+export class HiloopClient extends AgentCalls {
   /** Questions in a session of their own, under older names. */
   readonly interactions: Interactions;
-  private readonly api: Api;
   private readonly agentKeys: Agents;
   private readonly mode: Mode;
   private readonly history: History;
@@ -69,9 +66,9 @@ export class HiloopClient {
   constructor(options: HiloopClientOptions = {}) {
     const settings = settingsOf(options);
     const { platform, logger } = settings;
-    this.api = new Api(settings);
+    super(settings);
     this.agentKeys = new Agents(this.api);
-    this.history = new History(this.api, this.agentKeys);
+    this.history = new History(this.api, this.agentKeys, this.closing.signal);
     this.mode =
       settings.encryption === "off"
         ? new PlainMode()
@@ -86,44 +83,22 @@ export class HiloopClient {
     this.interactions = new Interactions(this.api, this.agentKeys, this.mode, this.questions);
   }
 
-  /** The agent and the key of this client. */
-  me(options: RequestOptions = {}): Promise<AgentSelf> {
-    return this.api.call("GET", "/v1/agent/me", options);
-  }
-
-  /** The people of the space. */
-  humans(options: RequestOptions = {}): Promise<Contact[]> {
-    return this.api.all("/v1/agent/humans", options);
-  }
-
-  /** The agents of the space. */
-  agents(options: RequestOptions = {}): Promise<Contact[]> {
-    return this.api.all("/v1/agent/agents", options);
-  }
-
   /** Opens a session: with every human of the space unless `participants` names some. */
   async createSession({ title, ...input }: SessionInput = {}, options: WriteOptions = {}): Promise<Session> {
-    if (title === undefined) return this.api.write("/v1/agent/sessions", input, options);
     const agent = this.api.agentOf(options);
-    if (this.api.settings.encryption === "off") return this.api.write("/v1/agent/sessions", { ...input, title }, options);
-    // Sealed to those who take part, which the hub says once the session exists.
+    if (this.api.settings.encryption === "off")
+      return this.api.write("/v1/agent/sessions", { ...input, ...(title === undefined ? {} : { title }) }, options);
+    // So that people can write to it before it has written.
+    await this.agentKeys.encrypting(agent);
     const session = await this.api.write<Session>("/v1/agent/sessions", input, options);
-    if (session.encryptedTitle) return session;
+    if (title === undefined || session.encryptedTitle) return session;
+    // Sealed to those who take part, whom the hub names once the session exists.
     return this.api.call("PATCH", at(session.id), options, { body: await this.mode.title(agent, session.id, title) });
   }
 
   /** The same as `createSession`. */
   createConvSession(input: SessionInput = {}, options: WriteOptions = {}): Promise<Session> {
     return this.createSession(input, options);
-  }
-
-  /** Newest activity first; archived ones only on request. */
-  listSessions({ status, page, pageSize, ...options }: ListOptions & { status?: SessionStatus | undefined } = {}): Promise<Page<Session>> {
-    return this.api.call("GET", "/v1/agent/sessions", options, { query: { status, page, pageSize } });
-  }
-
-  getSession(sessionId: string, options: RequestOptions = {}): Promise<Session> {
-    return this.api.call("GET", at(sessionId), options);
   }
 
   /** The title of a session, opened; null where it has none, or none that this agent can open. */
@@ -133,23 +108,18 @@ export class HiloopClient {
 
   /** Changes what is given; null clears a field. */
   async updateSession(sessionId: string, { title, ...patch }: SessionPatch, options: RequestOptions = {}): Promise<Session> {
-    const titled = typeof title === "string" ? await this.mode.title(this.api.agentOf(options), sessionId, title) : title === null ? { title, encryptedTitle: null } : {};
+    const titled =
+      typeof title === "string"
+        ? await this.mode.title(this.api.agentOf(options), sessionId, title)
+        : title === null
+          ? { title, encryptedTitle: null }
+          : {};
     return this.api.call("PATCH", at(sessionId), options, { body: { ...patch, ...titled } });
-  }
-
-  /** Cancels its pending questions; new messages are refused from then on. May be repeated. */
-  closeSession(sessionId: string, options: WriteOptions = {}): Promise<Session> {
-    return this.api.write(at(sessionId, "/close"), {}, options);
-  }
-
-  /** Closes a session and leaves it out of lists. May be repeated. */
-  archiveSession(sessionId: string, options: WriteOptions = {}): Promise<Session> {
-    return this.api.write(at(sessionId, "/archive"), {}, options);
   }
 
   /** Sends a message once, however often the network or a restart of the hub interrupts it. A string is its text. */
   async send(sessionId: string, message: string | MessageInput, options: WriteOptions = {}): Promise<Message> {
-    const sent = await this.questions.send(sessionId, message, options, null, { timeout: this.api.settings.timeoutMs });
+    const sent = await this.questions.send(sessionId, message, options, { timeout: this.api.settings.timeoutMs });
     this.threads.sent(this.api.agentOf(options), sent);
     return sent;
   }
@@ -171,6 +141,7 @@ export class HiloopClient {
       stop?.();
     }
     // One that the hub has not settled can't be acknowledged.
+    this.threads.settled(this.api.agentOf(options), decision);
     if (decision.message?.status === "Pending") return decision;
     decision.message = await this.questions.acknowledge(sessionId, messageId, options.exclusive ?? false, writeOptions(options));
     return decision;
@@ -222,20 +193,6 @@ export class HiloopClient {
     return this.questions.acknowledge(sessionId, messageId, exclusive, options);
   }
 
-  /** Takes back a pending question; `ALREADY_SETTLED` if it is not pending. */
-  cancel(sessionId: string, messageId: string, options: WriteOptions = {}): Promise<Message> {
-    return this.api.write(atMessage(sessionId, messageId, "/cancel"), {}, options);
-  }
-
-  /** Oldest first. */
-  messages(sessionId: string, { page, pageSize, ...options }: ListOptions = {}): Promise<Page<Message>> {
-    return this.api.call("GET", at(sessionId, "/messages"), options, { query: { page, pageSize } });
-  }
-
-  message(sessionId: string, messageId: string, options: RequestOptions = {}): Promise<Message> {
-    return this.api.call("GET", atMessage(sessionId, messageId), options);
-  }
-
   /** One page of events after a seq, their messages opened. */
   async timeline(
     sessionId: string,
@@ -243,6 +200,12 @@ export class HiloopClient {
   ): Promise<ClientTimelinePage> {
     const page = await this.api.call<TimelinePage>("GET", at(sessionId, "/timeline"), options, { query: { after, limit } });
     return { ...page, data: await openedEvents(this.mode, this.api.agentOf(options), page.data) };
+  }
+
+  /** What a message says; its `state` says whether that is verified. */
+  async openMessage(message: Message, options: RequestOptions = {}): Promise<OpenedMessage> {
+    const [opened] = await this.mode.read(this.api.agentOf(options), [message]);
+    return opened as OpenedMessage;
   }
 
   /**
@@ -256,7 +219,12 @@ export class HiloopClient {
       after,
       live: this.live(agent),
       page: (from, limit, stopped) =>
-        this.api.call<TimelinePage>("GET", at(sessionId, "/timeline"), { ...options, signal: stopped }, { query: { after: from, limit } }),
+        this.api.call<TimelinePage>(
+          "GET",
+          at(sessionId, "/timeline"),
+          { ...options, signal: stopped },
+          { query: { after: from, limit } },
+        ),
       platform: this.api.settings.platform,
       signal: anyOf(signal, this.closing.signal),
     });
@@ -273,24 +241,11 @@ export class HiloopClient {
     });
   }
 
-  /** Shows people that the agent is writing; lapses after 6 seconds unless it is repeated. */
-  typing(sessionId: string, isTyping = true, options: RequestOptions = {}): Promise<void> {
-    return this.api.call("POST", at(sessionId, "/typing"), options, { body: { typing: isTyping } });
-  }
-
-  participants(sessionId: string, options: RequestOptions = {}): Promise<Participant[]> {
-    return this.api.all(at(sessionId, "/participants"), options);
-  }
-
   /** Adds a person (by e-mail address or id) or an agent. What was said before is shared with them. */
   async addParticipant(sessionId: string, participant: PersonInput, options: WriteOptions = {}): Promise<Participant> {
     const added = await this.api.write<Participant>(at(sessionId, "/participants"), participantOf(participant), options);
     this.shareWith(sessionId, added, options);
     return added;
-  }
-
-  removeParticipant(sessionId: string, participantId: string, options: RequestOptions = {}): Promise<void> {
-    return this.api.remove(at(sessionId, `/participants/${encodeURIComponent(participantId)}`), options);
   }
 
   /** A link that opens this session without an account. Its token is returned here and never again. */
@@ -304,21 +259,13 @@ export class HiloopClient {
     return invitation;
   }
 
-  guestTokens(sessionId: string, options: RequestOptions = {}): Promise<GuestToken[]> {
-    return this.api.all(at(sessionId, "/guest-tokens"), options);
-  }
-
-  /** The guest leaves the session. */
-  revokeGuestToken(sessionId: string, tokenId: string, options: RequestOptions = {}): Promise<void> {
-    return this.api.remove(at(sessionId, `/guest-tokens/${encodeURIComponent(tokenId)}`), options);
-  }
-
   /** Confirms a changed key, after its safety number was compared with its owner: `keyId` as `KeyChanged` names it. */
   async trust(principalId: string, keyId: string, options: RequestOptions = {}): Promise<void> {
     const { device } = await this.agentKeys.encrypting(this.api.agentOf(options));
     if (await device.pins.trust(principalId, keyId)) return;
     await this.lookUp(principalId, options);
-    if (!(await device.pins.trust(principalId, keyId))) throw new HiloopError(0, "NOT_FOUND", `No entry of ${principalId} with the key ${keyId} is known`);
+    if (!(await device.pins.trust(principalId, keyId)))
+      throw new HiloopError(0, "NOT_FOUND", `No entry of ${principalId} with the key ${keyId} is known`);
   }
 
   /** 60 digits that are the same on the other side: compare them on another way than through the hub. */
@@ -347,6 +294,14 @@ export class HiloopClient {
     return this.agentKeys.replaceKeys(this.api.agentOf(options));
   }
 
+  /**
+   * A client without a hub, for development: a person in this process answers every question as `answers` says. Keys,
+   * envelopes and checks are the real ones.
+   */
+  static offline({ answers, ...options }: OfflineOptions & HiloopClientOptions = {}): HiloopClient {
+    return new HiloopClient({ ...options, ...offlineOptions({ answers }, options.logger).options });
+  }
+
   /** Checks a receipt without a hub; throws where it does not hold. */
   static verifyReceipt(receipt: unknown, options: ReceiptOptions = {}): Promise<VerifiedReceipt> {
     return verifyReceipt(receipt, options);
@@ -357,6 +312,17 @@ export class HiloopClient {
     this.closing.abort();
   }
 
+  /** Without the keys. */
+  toJSON(): object {
+    const { agentName, baseUrl, encryption } = this.api.settings;
+    return { agentName, baseUrl, encryption };
+  }
+
+  /** What a log of the client shows. */
+  [Symbol.for("nodejs.util.inspect.custom")](): object {
+    return { HiloopClient: this.toJSON() };
+  }
+
   /** Follows the session until the returned function is called. */
   private followRemarks(sessionId: string, messageId: string, options: AskOptions): () => void {
     const { agentName, onRemark } = options;
@@ -365,10 +331,15 @@ export class HiloopClient {
     const following = async (): Promise<void> => {
       const { seq } = await this.message(sessionId, messageId, { agentName, signal: stop.signal });
       const events = this.events(sessionId, { after: seq, agentName, signal: stop.signal });
-      await followRemarks(events, onRemark, async () => (await this.message(sessionId, messageId, { agentName })).response?.messageId ?? null);
+      await followRemarks(
+        events,
+        onRemark,
+        async () => (await this.message(sessionId, messageId, { agentName })).response?.messageId ?? null,
+      );
     };
     following().catch((error: unknown) => {
-      if (!stop.signal.aborted) this.api.settings.logger.warn(`hiloop: remarks can't be followed any more: ${error instanceof Error ? error.message : ""}`);
+      if (!stop.signal.aborted)
+        this.api.settings.logger.warn(`hiloop: remarks can't be followed any more: ${error instanceof Error ? error.message : ""}`);
     });
     return () => stop.abort();
   }

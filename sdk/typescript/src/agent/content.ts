@@ -35,7 +35,8 @@ export function draftOf(message: string | MessageInput, mark: string | null = nu
   const input: MessageInput = typeof message === "string" ? { text: message } : message;
   const { text, responseRequired, priority, deadlineAt, answerers, inReplyTo } = input;
   const components = input.components === undefined ? null : treeOf(input.components);
-  if (text === undefined && components === null) throw new HiloopError(0, "VALIDATION_ERROR", "A message needs 'text' or 'components'");
+  if (text === undefined && components === null)
+    throw new HiloopError(0, "VALIDATION_ERROR", "A message needs 'text' or 'components'");
   const content = { ...(text === undefined ? {} : { text }), ...(mark === null ? {} : { [MARK]: mark }) };
   return {
     plain: { ...(Object.keys(content).length > 0 ? { content } : {}), ...(components ? { components } : {}) },
@@ -62,7 +63,8 @@ export function openFields({ responseRequired, priority, deadlineAt, answerers, 
 
 function timeOf(time: string | Date): string {
   const date = new Date(time);
-  if (Number.isNaN(date.getTime())) throw new HiloopError(0, "VALIDATION_ERROR", `'deadlineAt' must be a time (got '${String(time)}')`);
+  if (Number.isNaN(date.getTime()))
+    throw new HiloopError(0, "VALIDATION_ERROR", `'deadlineAt' must be a time (got '${String(time)}')`);
   return date.toISOString();
 }
 

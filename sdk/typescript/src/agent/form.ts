@@ -45,9 +45,13 @@ export class InvalidAnswer extends HiloopError {
 export function formNode(form: FormInput): ComponentNode {
   const { fields, ...data } = isSchema(form) ? { fields: fieldsOf(form) } : "fields" in form ? form : { fields: form };
   for (const { name, type = "text" } of fields) {
-    if (typeof name !== "string" || !(type in CHECKS)) throw badForm(`A field needs a name and a known type (got '${name}', '${type}')`);
+    if (typeof name !== "string" || !(type in CHECKS))
+      throw badForm(`A field needs a name and a known type (got '${name}', '${type}')`);
   }
-  return { type: "form", data: { ...data, fields: fields.map((field) => ({ ...field, label: field.label ?? field.name, type: field.type ?? "text" })) } };
+  return {
+    type: "form",
+    data: { ...data, fields: fields.map((field) => ({ ...field, label: field.label ?? field.name, type: field.type ?? "text" })) },
+  };
 }
 
 function isSchema(form: FormInput): form is FormSchema {
@@ -143,7 +147,8 @@ const checkbox: Check = ({ name, required }, value) => {
 };
 
 const select: Check = ({ name, options = [] }, value) => {
-  if (typeof value !== "string" || !options.some((option) => String(option.value) === value)) throw new InvalidAnswer(name, "is none of the options");
+  if (typeof value !== "string" || !options.some((option) => String(option.value) === value))
+    throw new InvalidAnswer(name, "is none of the options");
   return value;
 };
 
@@ -152,11 +157,13 @@ const multiselect: Check = (field, value) => {
   return value.map((one) => select(field, one));
 };
 
-const matching = (problem: string, matches: (text: string) => boolean): Check => (field, value) => {
-  const checked = text(field, value) as string;
-  if (!matches(checked)) throw new InvalidAnswer(field.name, problem);
-  return checked;
-};
+const matching =
+  (problem: string, matches: (text: string) => boolean): Check =>
+  (field, value) => {
+    const checked = text(field, value) as string;
+    if (!matches(checked)) throw new InvalidAnswer(field.name, problem);
+    return checked;
+  };
 
 const CHECKS: Record<FieldType, Check> = {
   text,

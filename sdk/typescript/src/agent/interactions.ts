@@ -85,20 +85,28 @@ export class Interactions {
   }
 
   /** Pins those who will take part: the session does not exist before its question is sealed. */
-  private async meet(agent: string | null, id: string, participants: readonly ParticipantInput[] | null, options: RequestOptions): Promise<void> {
+  private async meet(
+    agent: string | null,
+    id: string,
+    participants: readonly ParticipantInput[] | null,
+    options: RequestOptions,
+  ): Promise<void> {
     const people = participants?.map(({ type, humanId }) => {
-      if (type !== "Human" || humanId === undefined) throw invalid("participants", "of an encrypted interaction must be humans, by id");
+      if (type !== "Human" || humanId === undefined)
+        throw invalid("participants", "of an encrypted interaction must be humans, by id");
       return humanId;
     });
     const humans = await this.api.all<Contact>("/v1/agent/humans", options);
     const invited = people ? humans.filter((human) => people.includes(human.id)) : humans;
-    if (people && invited.length < people.length) throw new HiloopError(0, "NOT_FOUND", "One of the participants is no human of the space");
+    if (people && invited.length < people.length)
+      throw new HiloopError(0, "NOT_FOUND", "One of the participants is no human of the space");
     const { directory } = await this.agents.encrypting(agent);
     directory.expect(id, invited);
   }
 
   private forget(agent: string | null, id: string): void {
-    if (this.api.settings.encryption === "required") void this.agents.encrypting(agent).then(({ directory }) => directory.expect(id, null));
+    if (this.api.settings.encryption === "required")
+      void this.agents.encrypting(agent).then(({ directory }) => directory.expect(id, null));
   }
 }
 

@@ -114,7 +114,8 @@ export class Live {
       signal: () => undefined,
       reset: () => {
         lost();
-        if (this.topics.get(sessionId) === topic) topic.leave = this.socket?.subscribe(sessionId, this.sink(sessionId, topic)) ?? topic.leave;
+        if (this.topics.get(sessionId) === topic)
+          topic.leave = this.socket?.subscribe(sessionId, this.sink(sessionId, topic)) ?? topic.leave;
       },
       // Access ended, or the connection has too many subscriptions: the next read over HTTP decides.
       ended: lost,

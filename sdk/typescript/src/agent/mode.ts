@@ -29,7 +29,10 @@ export interface Mode {
   message(agent: string | null, sessionId: string, draft: Draft, wait: WaitOptions): Promise<Outgoing>;
   /** The fields of a session that hold its title. */
   title(agent: string | null, sessionId: string, title: string): Promise<{ title?: string; encryptedTitle?: Envelope }>;
-  titleOf(agent: string | null, session: { id: string; title: string | null; encryptedTitle: Envelope | null }): Promise<string | null>;
+  titleOf(
+    agent: string | null,
+    session: { id: string; title: string | null; encryptedTitle: Envelope | null },
+  ): Promise<string | null>;
   block(agent: string | null, sessionId: string, components: ComponentNode): Promise<Envelope>;
   /** A question of this agent as the hub has it; throws `Unverified` where it is not one that this agent sealed. */
   question(agent: string | null, message: Message): Promise<Asked>;

@@ -92,8 +92,10 @@ export function settingsOf(options: HiloopClientOptions): Settings {
   const { timeout = DEFAULT_TIMEOUT_MS } = options;
   if (typeof apiKey !== "string") throw invalid("apiKey", "is missing, and HILOOP_API_KEY is not set");
   if (!apiKey.startsWith("hlp_")) throw invalid("apiKey", "must begin with 'hlp_'");
-  if (apiKey.startsWith("hlp_prov_")) throw invalid("apiKey", "is a provisioning key, which only creates agents: use the key of an agent");
-  if (encryption !== "required" && encryption !== "off") throw invalid("encryption", `must be 'required' or 'off' (got '${encryption}')`);
+  if (apiKey.startsWith("hlp_prov_"))
+    throw invalid("apiKey", "is a provisioning key, which only creates agents: use the key of an agent");
+  if (encryption !== "required" && encryption !== "off")
+    throw invalid("encryption", `must be 'required' or 'off' (got '${encryption}')`);
   if (!(timeout > 0)) throw invalid("timeout", "must be above 0");
   if (agentName !== undefined) checkAgentName(agentName);
   return {

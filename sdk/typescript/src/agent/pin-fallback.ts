@@ -23,7 +23,15 @@ export function pinsWithFallback(store: PinStore, logger: Logger): PinStore {
   };
   return {
     loadPin: async (principalId) => (await memory.loadPin(principalId)) ?? (await store.loadPin(principalId)),
-    createPin: (pin) => write(() => store.createPin(pin), () => memory.createPin(pin)),
-    replacePin: (pin) => write(() => store.replacePin(pin), () => memory.replacePin(pin)),
+    createPin: (pin) =>
+      write(
+        () => store.createPin(pin),
+        () => memory.createPin(pin),
+      ),
+    replacePin: (pin) =>
+      write(
+        () => store.replacePin(pin),
+        () => memory.replacePin(pin),
+      ),
   };
 }

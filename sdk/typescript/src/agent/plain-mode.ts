@@ -16,7 +16,8 @@ export class PlainMode implements Mode {
       ...(components ? { encryptedComponents: sealPlain(components) } : {}),
       ...openFields(draft),
     };
-    const sent = (message: Message): Asked | null => (message.responseRequired ? askedIn(message, draft.components, draft.mark) : null);
+    const sent = (message: Message): Asked | null =>
+      message.responseRequired ? askedIn(message, draft.components, draft.mark) : null;
     return Promise.resolve({ body, sent });
   }
 
@@ -24,7 +25,10 @@ export class PlainMode implements Mode {
     return Promise.resolve({ title });
   }
 
-  titleOf(_agent: string | null, { title, encryptedTitle }: { title: string | null; encryptedTitle: Envelope | null }): Promise<string | null> {
+  titleOf(
+    _agent: string | null,
+    { title, encryptedTitle }: { title: string | null; encryptedTitle: Envelope | null },
+  ): Promise<string | null> {
     return Promise.resolve(textOf(encryptedTitle) ?? title);
   }
 
@@ -55,7 +59,9 @@ export class PlainMode implements Mode {
   }
 
   read(_agent: string | null, messages: readonly Message[]): Promise<OpenedMessage[]> {
-    return Promise.resolve(messages.map(({ encryptedContent, encryptedComponents }) => readPlain(encryptedContent, encryptedComponents)));
+    return Promise.resolve(
+      messages.map(({ encryptedContent, encryptedComponents }) => readPlain(encryptedContent, encryptedComponents)),
+    );
   }
 }
 

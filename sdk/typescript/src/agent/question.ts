@@ -72,7 +72,12 @@ function titled(title: string, node: ComponentNode): ComponentNode {
 function buttonsOf(choices: readonly (string | ChoiceInput)[]): ComponentNode {
   if (choices.length === 0) throw invalid("choices", "must not be empty");
   const buttons = choices.map((choice) => {
-    const { label, action = label, variant = "secondary", confirm } = typeof choice === "string" ? { label: choice } as ChoiceInput : choice;
+    const {
+      label,
+      action = label,
+      variant = "secondary",
+      confirm,
+    } = typeof choice === "string" ? ({ label: choice } as ChoiceInput) : choice;
     return { label, action, variant, ...(confirm === undefined ? {} : { confirm }) };
   });
   return { type: "button_group", data: { buttons } };

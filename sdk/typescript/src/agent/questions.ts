@@ -1,4 +1,5 @@
 // Questions: ask once, wait for as long as it takes, take the outcome.
+import { isId } from "../e2e/bytes.js";
 import { Unverified } from "../e2e/errors.js";
 import { sealPlain } from "../envelope.js";
 import { HiloopError, TimeoutError } from "../errors.js";
@@ -6,9 +7,9 @@ import { newKey } from "../http.js";
 import type { Interaction, Message, Page, Session } from "../types.js";
 import type { Agents } from "./agents.js";
 import { type Api, at, atMessage } from "./api.js";
-import { draftOf, type MessageInput } from "./content.js";
+import { type Draft, draftOf, type MessageInput } from "./content.js";
 import { Decision } from "./decision.js";
-import type { Asked, Mode } from "./mode.js";
+import type { Asked, Mode, Outgoing } from "./mode.js";
 import type { RequestOptions, WaitOptions, WriteOptions } from "./options.js";
 import { addAll, idsOf, participantOf, type PersonInput } from "./people.js";
 import { type AskOptions, deadlineOf, questionOf } from "./question.js";
@@ -35,7 +36,8 @@ export class Questions {
     const { now } = this.api.settings.platform;
     const deadlineAt = deadlineOf(options.deadline, now());
     const input: MessageInput = { ...questionOf(title, options), ...(deadlineAt === null ? {} : { deadlineAt }) };
-    const key = options.key === undefined ? null : new QuestionKey((await this.agents.me(agent)).id, options.session ?? null, options.key);
+    const key =
+      options.key === undefined ? null : new QuestionKey((await this.agents.me(agent)).id, options.session ?? null, options.key);
     const found = key && (await this.find(agent, key, options));
     if (found) return found;
     try {
@@ -52,11 +54,17 @@ export class Questions {
   }
 
   /** Sends a message of any kind. */
-  async send(sessionId: string, input: string | MessageInput, options: WriteOptions, mark: string | null = null, wait: WaitOptions = {}): Promise<Message> {
-    const agent = this.api.agentOf(options);
-    const draft = draftOf(input, mark);
-    if (draft.answerers) draft.answerers = await idsOf(this.api, sessionId, draft.answerers, options);
-    const { body, sent } = await this.mode.message(agent, sessionId, draft, { ...options, ...wait });
+  async send(sessionId: string, input: string | MessageInput, options: WriteOptions, wait: WaitOptions = {}): Promise<Message> {
+    return this.deliver(sessionId, await this.prepare(sessionId, draftOf(input), { ...options, ...wait }), options);
+  }
+
+  /** Seals a message; a question waits here until one of those who may answer has a key. */
+  private async prepare(sessionId: string, draft: Draft, options: WaitOptions): Promise<Outgoing> {
+    const answerers = draft.answerers && (await idsOf(this.api, sessionId, draft.answerers, options));
+    return this.mode.message(this.api.agentOf(options), sessionId, { ...draft, answerers }, options);
+  }
+
+  private async deliver(sessionId: string, { body, sent }: Outgoing, options: WriteOptions): Promise<Message> {
     const message = await this.api.write<Message>(at(sessionId, "/messages"), body, options);
     const asked = sent(message);
     if (asked) this.remember(asked);
@@ -87,7 +95,7 @@ export class Questions {
     return this.api.write(atMessage(sessionId, messageId, "/acknowledge"), { exclusive }, options);
   }
 
-  /** Settled questions that nobody has acknowledged. One whose answer does not verify has the status `unverified`. */
+  /** Settled questions that are not acknowledged. One whose answer does not verify has the status `unverified`. */
   async answers(options: RequestOptions): Promise<Decision[]> {
     const agent = this.api.agentOf(options);
     const decisions: Decision[] = [];
@@ -112,39 +120,56 @@ export class Questions {
     if (options.session === undefined && isPlain && !answerers?.some((one) => one.includes("@"))) {
       return this.postInteraction(title, { ...input, ...(answerers ? { answerers } : {}) }, to, key, options);
     }
-    const sessionId = options.session ?? (await this.open(agent, title, to, key, options));
-    if (options.session === undefined && key) {
+    const own = options.session === undefined ? await this.open(to, key, options) : null;
+    const sessionId = own?.id ?? (options.session as string);
+    if (own && key) {
       // Another process may have asked since.
       const found = await this.findIn(agent, sessionId, key, options);
       if (found) return found;
     }
-    const joined = options.session !== undefined && to ? await addAll(this.api, sessionId, to, options) : null;
-    const message: MessageInput = { ...input, ...(answerers ? { answerers } : joined ? { answerers: joined } : {}) };
-    const write = { ...options, idempotencyKey: key?.idempotencyKey ?? newKey() };
-    const { id } = await this.send(sessionId, message, write, key?.mark ?? null, options);
+    const asked = await this.namedIn(sessionId, to, options);
+    const message: MessageInput = { ...input, ...(answerers ? { answerers } : asked ? { answerers: asked } : {}) };
+    const outgoing = await this.prepare(sessionId, draftOf(message, key?.mark ?? null), options);
+    // Now that those who are asked can open it.
+    if (own && own.title === null && own.encryptedTitle === null) {
+      await this.api.call("PATCH", at(sessionId), options, { body: await this.mode.title(agent, sessionId, title) });
+    }
+    const { id } = await this.deliver(sessionId, outgoing, { ...options, idempotencyKey: key?.idempotencyKey ?? newKey() });
     return this.remembered.get(id) as Asked;
   }
 
-  /** Opens a session of its own, unless it is there already, and gives it its title. */
-  private async open(agent: string | null, title: string, to: readonly PersonInput[] | null, key: QuestionKey | null, options: AskOptions): Promise<string> {
+  /**
+   * The ids of those who are asked; null for every participant. In a session of its own that is the same, unless
+   * the hub adds a participant: where all are named by id, only they may answer.
+   */
+  private async namedIn(sessionId: string, to: readonly PersonInput[] | null, options: AskOptions): Promise<string[] | null> {
+    if (!to) return null;
+    if (options.session !== undefined) return addAll(this.api, sessionId, to, options);
+    const ids = to.flatMap((one) => (typeof one === "string" ? (isId(one) ? one : []) : (one.humanId ?? [])));
+    return ids.length === to.length ? ids : null;
+  }
+
+  /** Opens a session for the question, unless it is there already. */
+  private async open(to: readonly PersonInput[] | null, key: QuestionKey | null, options: AskOptions): Promise<Session> {
     const now = this.api.settings.platform.now();
     const id = key ? key.session(now) : uuid7(now);
     const body = { id, ...(to ? { participants: to.map(participantOf) } : {}) };
-    let session: Session;
     try {
-      session = await this.api.write<Session>("/v1/agent/sessions", body, { ...options, idempotencyKey: newKey() });
+      return await this.api.write<Session>("/v1/agent/sessions", body, { ...options, idempotencyKey: newKey() });
     } catch (error) {
       if (!(error instanceof HiloopError) || error.code !== "CONFLICT") throw error;
-      session = await this.api.call<Session>("GET", at(id), options);
+      return this.api.call<Session>("GET", at(id), options);
     }
-    if (session.title === null && session.encryptedTitle === null) {
-      await this.api.call("PATCH", at(id), options, { body: await this.mode.title(agent, id, title) });
-    }
-    return id;
   }
 
   /** Without encryption: the session and the question in one transaction. */
-  private async postInteraction(title: string, input: MessageInput, to: readonly PersonInput[] | null, key: QuestionKey | null, options: AskOptions): Promise<Asked> {
+  private async postInteraction(
+    title: string,
+    input: MessageInput,
+    to: readonly PersonInput[] | null,
+    key: QuestionKey | null,
+    options: AskOptions,
+  ): Promise<Asked> {
     const agent = this.api.agentOf(options);
     const { body, sent } = await this.mode.message(agent, "", draftOf(input, key?.mark ?? null), options);
     const { responseRequired: _, ...fields }: Record<string, unknown> = { encryptedContent: sealPlain({}), ...body };

@@ -4,7 +4,8 @@ import type { Member } from "../e2e/directory.js";
 import { makeEntry } from "../e2e/entries.js";
 import { Refused, Unverified } from "../e2e/errors.js";
 import type { Pair } from "../e2e/header.js";
-import { isComponent, type OpenedMessage, senderOf } from "../e2e/messages.js";
+import type { Pins } from "../e2e/pins.js";
+import { isComponent, NOT_ON_TIMELINE, type OpenedMessage, senderOf } from "../e2e/messages.js";
 import { isSealed, type OpenedEnvelope, unverifiedHeader } from "../e2e/open.js";
 import { makeReceipt, type Receipt } from "../e2e/receipts.js";
 import { type SealedEnvelope } from "../e2e/seal.js";
@@ -24,7 +25,7 @@ export interface SealedModeOptions {
   answerers: Answerers;
   message(agent: string | null, sessionId: string, messageId: string): Promise<Message>;
   now(): number;
-  /** Called with everyone who takes part whenever that is read. */
+  /** Called with the participants of a session whenever they are read. */
   onMembers(agent: string | null, sessionId: string, members: readonly Member[]): void;
 }
 
@@ -67,14 +68,17 @@ export class SealedMode implements Mode {
     return this.seal(agent, sessionId, "block", { components });
   }
 
-  async titleOf(agent: string | null, session: { id: string; title: string | null; encryptedTitle: Envelope | null }): Promise<string | null> {
+  async titleOf(
+    agent: string | null,
+    session: { id: string; title: string | null; encryptedTitle: Envelope | null },
+  ): Promise<string | null> {
     const { id, title, encryptedTitle } = session;
-    // The hub does not say who gave the title: anyone who takes part may have.
+    // The hub does not name the author of a title: any participant may be it.
     const from = unverifiedHeader(encryptedTitle)?.from;
     if (!from) return encryptedTitle ? null : title;
     const { reader } = await this.options.agents.encrypting(agent);
     try {
-      const { header, plain } = await reader.openEnvelope(encryptedTitle, id, from.id, `title of ${id}`);
+      const { header, plain } = await reader.openEnvelope(encryptedTitle, id, from.id, `title of ${id}`, NOT_ON_TIMELINE);
       return header.kind === "title" ? (asContent(plain.content)?.text ?? null) : null;
     } catch (error) {
       if (error instanceof Refused) return null;
@@ -92,7 +96,8 @@ export class SealedMode implements Mode {
       throw error instanceof Refused ? new Unverified(error.reason, "The question") : error;
     }
     const { header, digest, contentKey, plain } = opened;
-    if (header.kind !== "question" || senderOf(message) !== me.id || encryptedComponents) throw new Unverified("not_our_question", "The question");
+    if (header.kind !== "question" || senderOf(message) !== me.id || encryptedComponents)
+      throw new Unverified("not_our_question", "The question");
     const mark = (plain.content as Record<string, unknown> | undefined)?.[MARK];
     return {
       sessionId,
@@ -116,8 +121,12 @@ export class SealedMode implements Mode {
     let opened: OpenedEnvelope;
     try {
       opened = await reader.openEnvelope(response.encryptedContent, sessionId, response.respondedBy.id, response.messageId);
-      this.checkKey(opened.header.from, sealed.header.to, await device.pins.current(opened.header.from.id));
-      checkAnswer(opened, { digest: sealed.digest, header: sealed.header, actions: offeredActions(components) }, this.firstSeen(opened.digest));
+      await checkKey(device.pins, opened.header.from, sealed.header.to);
+      checkAnswer(
+        opened,
+        { digest: sealed.digest, header: sealed.header, actions: offeredActions(components) },
+        this.firstSeen(opened.digest),
+      );
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       if (error.reason === "key_changed") throw device.pins.changeOf(response.respondedBy.id) ?? new Unverified("key_changed");
@@ -139,19 +148,18 @@ export class SealedMode implements Mode {
     return reader.readAll(messages);
   }
 
-  /** An earlier key of a person counts where the question was sealed to it; a thief of an older one answers nothing. */
-  private checkKey(from: Pair, to: readonly Pair[], current: { keyId: string } | null): void {
-    if (!current) throw new Refused("key_changed");
-    if (from.keyId !== current.keyId && !to.some(({ id, keyId }) => id === from.id && keyId === from.keyId)) throw new Refused("not_pinned");
-  }
-
   private firstSeen(digest: string): number {
     const at = this.seenAt.get(digest) ?? this.options.now();
     this.seenAt.set(digest, at);
     return at;
   }
 
-  private async receipt(encrypting: EncryptingAgent, asked: Asked, answer: Envelope, opened: OpenedEnvelope): Promise<(() => Receipt) | null> {
+  private async receipt(
+    encrypting: EncryptingAgent,
+    asked: Asked,
+    answer: Envelope,
+    opened: OpenedEnvelope,
+  ): Promise<(() => Receipt) | null> {
     const { device, directory, me } = encrypting;
     const { sealed } = asked;
     const pair = sealed && device.keys.find(sealed.header.from.keyId);
@@ -185,4 +193,12 @@ export class SealedMode implements Mode {
 
 function recipients(members: readonly Member[]) {
   return members.flatMap(({ recipient }) => recipient ?? []);
+}
+
+/** An earlier key of a person counts where the question was sealed to it; a thief of an older one answers nothing. */
+async function checkKey(pins: Pins, from: Pair, to: readonly Pair[]): Promise<void> {
+  const current = await pins.current(from.id);
+  if (!current) throw new Refused(pins.changeOf(from.id) ? "key_changed" : "not_attested");
+  if (from.keyId !== current.keyId && !to.some(({ id, keyId }) => id === from.id && keyId === from.keyId))
+    throw new Refused("not_pinned");
 }

@@ -25,7 +25,11 @@ export class SpaceCheck {
     const spaces = await this.http.all<Space>("/v1/manage/spaces");
     const own = spaces.find(({ id }) => id === spaceId);
     if (own?.name !== this.name) {
-      throw new HiloopError(0, "VALIDATION_ERROR", `The API key belongs to the space '${own?.name ?? spaceId}', not to '${this.name}'`);
+      throw new HiloopError(
+        0,
+        "VALIDATION_ERROR",
+        `The API key belongs to the space '${own?.name ?? spaceId}', not to '${this.name}'`,
+      );
     }
   }
 }

@@ -11,7 +11,10 @@ export interface ClientEvent extends HubEvent {
 
 export async function openedEvents(mode: Mode, agent: string | null, events: readonly HubEvent[]): Promise<ClientEvent[]> {
   const messages = events.map(messageOf);
-  const opened = await mode.read(agent, messages.flatMap((message) => message ?? []));
+  const opened = await mode.read(
+    agent,
+    messages.flatMap((message) => message ?? []),
+  );
   return events.map((event, i) => ({ ...event, opened: messages[i] ? (opened.shift() ?? null) : null }));
 }
 

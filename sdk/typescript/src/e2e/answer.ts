@@ -41,7 +41,8 @@ export function checkAnswer(answer: { header: Header; plain: Record<string, unkn
   if (header.parent !== question.digest) throw new Refused("other_question");
   if (!question.header.answerers?.includes(header.from.id)) throw new Refused("not_an_answerer");
   const action = isObject(plain.content) ? plain.content.action : undefined;
-  if (action !== undefined && action !== null && !(typeof action === "string" && question.actions.has(action))) throw new Refused("action");
+  if (action !== undefined && action !== null && !(typeof action === "string" && question.actions.has(action)))
+    throw new Refused("action");
   const { deadlineAt } = question.header;
   if (deadlineAt !== null && nowMs >= Date.parse(deadlineAt)) throw new Refused("deadline");
 }

@@ -44,7 +44,9 @@ export async function restore(backup: unknown, principalId: string, code: string
 }
 
 function isWithin(given: Record<"m" | "t" | "p", number>): boolean {
-  return (["m", "t", "p"] as const).every((name) => Number.isInteger(given[name]) && given[name] >= LOWEST[name] && given[name] <= HIGHEST[name]);
+  return (["m", "t", "p"] as const).every(
+    (name) => Number.isInteger(given[name]) && given[name] >= LOWEST[name] && given[name] <= HIGHEST[name],
+  );
 }
 
 async function keyOf(code: string, salt: Uint8Array, { m, t, p }: typeof LOWEST, use: "encrypt" | "decrypt"): Promise<CryptoKey> {

@@ -21,7 +21,7 @@ export interface Delivery {
   sender: string;
   /** The hub's id of what carries the envelope: the same one may be read again. */
   carrier: string;
-  /** Of the message, to know the newest one. */
+  /** Of the message, to know the newest one; the newest so far unless given. */
   seq?: number | undefined;
 }
 
@@ -76,7 +76,7 @@ export class Device {
     const carrier = this.accepted.get(id);
     if (carrier !== undefined && carrier !== delivery.carrier) throw new Refused("replayed");
     this.accepted.set(id, delivery.carrier);
-    this.accept(delivery.session, opened.digest, delivery.seq ?? 0);
+    this.accept(delivery.session, opened.digest, delivery.seq ?? this.conversation(delivery.session).newest?.seq ?? 0);
     this.takeKeys(opened.plain.keys);
     return opened;
   }
@@ -92,11 +92,23 @@ export class Device {
   }
 
   /** The plaintexts of messages that pass content keys on to a late joiner. */
-  static keysMessages(opened: readonly { digest: string; contentKey: Uint8Array }[]): { keys: { digest: string; contentKey: string }[] }[] {
+  static keysMessages(
+    opened: readonly { digest: string; contentKey: Uint8Array }[],
+  ): { keys: { digest: string; contentKey: string }[] }[] {
     const keys = opened.map(({ digest, contentKey }) => ({ digest, contentKey: toText(contentKey) }));
     const messages = [];
     for (let at = 0; at < keys.length; at += MAX_SHARED) messages.push({ keys: keys.slice(at, at + MAX_SHARED) });
     return messages;
+  }
+
+  /** Without content keys. */
+  toJSON(): object {
+    return { principalId: this.principalId, keyId: this.keys.current.keyId };
+  }
+
+  /** What a log of the device shows. */
+  [Symbol.for("nodejs.util.inspect.custom")](): object {
+    return { Device: this.toJSON() };
   }
 
   private receiver(): Receiver {

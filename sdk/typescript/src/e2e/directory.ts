@@ -9,7 +9,7 @@ import type { Recipient } from "./seal.js";
 /** The calls that the directory is read with. */
 export interface DirectorySource {
   participants(session: string): Promise<Participant[]>;
-  /** Every entry of everyone who ever took part, the oldest first. */
+  /** Every entry of present and former participants, the oldest first. */
   keys(session: string): Promise<object[]>;
   /** Called for a principal whose key has changed and is not trusted, once for each key. */
   onChanged?: ((change: KeyChanged, name: string | null) => void) | undefined;
@@ -41,11 +41,15 @@ export class Directory {
 
   /** Names the humans who will take part in a session that does not exist yet; null once it does. */
   expect(session: string, humans: readonly { id: string; name: string; key: object | null }[] | null): void {
-    if (humans) this.expected.set(session, humans.map((human) => participantOf(session, human)));
+    if (humans)
+      this.expected.set(
+        session,
+        humans.map((human) => participantOf(session, human)),
+      );
     else this.expected.delete(session);
   }
 
-  /** Everyone who takes part, with the keys to seal to. */
+  /** The participants, with the keys to seal to. */
   async members(session: string): Promise<Member[]> {
     const participants = this.expected.get(session) ?? (await this.source.participants(session));
     const others = participants.filter((one) => principalOf(one) !== this.device.principalId);
@@ -81,7 +85,8 @@ export class Directory {
       this.reported.add(change.keyId);
       this.source.onChanged?.(change, participant.name);
     }
-    const keys = participant.key ? await this.device.pins.current(principalId) : null;
+    // A key that the hub hides is sealed to all the same, once it is pinned.
+    const keys = await this.device.pins.current(principalId);
     return { principalId, participant, recipient: keys && { principalId, keys }, change };
   }
 

@@ -8,6 +8,7 @@ export type Reason =
   | "sender"
   | "not_pinned"
   | "key_changed"
+  | "not_attested"
   | "signature"
   | "ciphertext"
   | "not_sealed_for_us"
@@ -30,6 +31,7 @@ const TEXTS: Record<Reason, string> = {
   sender: "it was sealed by another principal than the hub names",
   not_pinned: "the key that signed it is not known",
   key_changed: "the key of its sender has changed and is not trusted yet",
+  not_attested: "the key of its sender is not attested, or not any more",
   signature: "its signature does not verify",
   ciphertext: "its ciphertext is not the one that was signed",
   not_sealed_for_us: "it is not sealed for this recipient",

@@ -14,7 +14,7 @@ export interface Header {
   /** 16 random bytes. */
   id: string;
   from: Pair;
-  /** Everyone who can open it, the sender too, sorted. */
+  /** The recipients, the sender among them, sorted. */
   to: readonly Pair[];
   /** The sender's time. */
   at: string;

@@ -29,6 +29,9 @@ export interface OpenedMessage {
   mayMiss: boolean;
 }
 
+/** The seq of what is sealed but is no message: a title, a block. */
+export const NOT_ON_TIMELINE = -1;
+
 /** The id of the sender of a message, as the hub names it. */
 export function senderOf(message: Pick<Message, "senderAgentId" | "senderHumanId" | "senderGuestId">): string {
   return message.senderAgentId ?? message.senderGuestId ?? message.senderHumanId ?? "";
@@ -41,7 +44,13 @@ export class MessageReader {
   ) {}
 
   /** The envelope of a message; throws `Refused`. Looks for the key of a sender that it does not know. */
-  async openEnvelope(envelope: Envelope | null | undefined, session: string, sender: string, carrier: string, seq?: number): Promise<OpenedEnvelope> {
+  async openEnvelope(
+    envelope: Envelope | null | undefined,
+    session: string,
+    sender: string,
+    carrier: string,
+    seq?: number,
+  ): Promise<OpenedEnvelope> {
     const delivery = { session, sender, carrier, seq };
     try {
       return await this.device.open(envelope, delivery);
@@ -116,7 +125,10 @@ export function isComponent(value: unknown): value is ComponentNode {
 }
 
 /** Whom an envelope is sealed for against who takes part: `3 of 4`. */
-export function sealedFor(header: Header, participants: readonly { agentId: string | null; humanId: string | null; guestId: string | null }[]): string {
+export function sealedFor(
+  header: Header,
+  participants: readonly { agentId: string | null; humanId: string | null; guestId: string | null }[],
+): string {
   const ids = new Set(header.to.map(({ id }) => id));
   const reached = participants.filter(({ agentId, humanId, guestId }) => ids.has(agentId ?? humanId ?? guestId ?? ""));
   return `${reached.length} of ${participants.length}`;

@@ -37,7 +37,11 @@ export function isSealed(envelope: unknown): boolean {
 }
 
 /** The opened envelope; throws `Refused`. Whether it was accepted before is for the caller to check. */
-export async function openEnvelope(envelope: Envelope | null | undefined, claims: Claims, receiver: Receiver): Promise<OpenedEnvelope> {
+export async function openEnvelope(
+  envelope: Envelope | null | undefined,
+  claims: Claims,
+  receiver: Receiver,
+): Promise<OpenedEnvelope> {
   const { bytes, header, signature, ciphertext } = parts(envelope);
   if (header.from.id !== claims.sender) throw new Refused("sender");
   const keys = await receiver.pinned(header.from);
@@ -52,7 +56,11 @@ export async function openEnvelope(envelope: Envelope | null | undefined, claims
 }
 
 /** Opens an envelope with its content key alone, as a receipt carries it; checks all but the recipient. */
-export async function openWithKey(envelope: Envelope, contentKey: Uint8Array, keysOf: (pair: Pair) => PublicKeys | null): Promise<OpenedEnvelope> {
+export async function openWithKey(
+  envelope: Envelope,
+  contentKey: Uint8Array,
+  keysOf: (pair: Pair) => PublicKeys | null,
+): Promise<OpenedEnvelope> {
   const { bytes, header, signature, ciphertext } = parts(envelope);
   const keys = keysOf(header.from);
   if (!keys) throw new Refused("not_pinned");
@@ -89,7 +97,13 @@ function checkSigned(bytes: Uint8Array, header: Header, signature: Uint8Array, c
   if (toText(hash(ciphertext)) !== header.ct) throw new Refused("ciphertext");
 }
 
-async function ownContentKey(envelope: Envelope, bytes: Uint8Array, header: Header, receiver: Receiver, given: Uint8Array | undefined): Promise<Uint8Array> {
+async function ownContentKey(
+  envelope: Envelope,
+  bytes: Uint8Array,
+  header: Header,
+  receiver: Receiver,
+  given: Uint8Array | undefined,
+): Promise<Uint8Array> {
   const own = header.to.filter(({ id }) => id === receiver.principalId);
   const pair = receiver.keys.all.find(({ keyId }) => own.some((one) => one.keyId === keyId));
   if (!pair) {
@@ -98,7 +112,10 @@ async function ownContentKey(envelope: Envelope, bytes: Uint8Array, header: Head
   }
   const me: Pair = { id: receiver.principalId, keyId: pair.keyId };
   const wrappings = (Array.isArray(envelope.wrappings) ? envelope.wrappings : []) as unknown[];
-  const mine = wrappings.filter((one) => isObject(one) && one.recipientId === me.id && one.recipientKeyId === me.keyId) as Record<string, unknown>[];
+  const mine = wrappings.filter((one) => isObject(one) && one.recipientId === me.id && one.recipientKeyId === me.keyId) as Record<
+    string,
+    unknown
+  >[];
   if (mine.length !== 1) throw new Refused("not_sealed_for_us");
   const wrapped = need(fromText(mine[0]?.wrappedKey, 80), "wrapping");
   try {

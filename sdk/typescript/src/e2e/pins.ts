@@ -22,6 +22,8 @@ export class Pins {
   private readonly entries = new Map<string, Entry>();
   /** Changes that are not trusted, by principal. */
   private readonly changes = new Map<string, Entry>();
+  /** Principals whose pinned key is not attested, or not any more. */
+  private readonly lapsed = new Set<string>();
   private readonly now: () => number;
 
   constructor(private readonly options: PinsOptions) {
@@ -36,6 +38,8 @@ export class Pins {
     const { store, attestations } = this.options;
     const isAttested = attestations?.holds(principalId, entry, this.now()) ?? null;
     const pin = await store.loadPin(principalId);
+    if (pin?.keyId === entry.keyId && isAttested === false) this.lapsed.add(principalId);
+    else this.lapsed.delete(principalId);
     if (!pin) {
       if (isAttested === false) return "not_attested";
       const first = await store.createPin(this.pinOf(principalId, entry, []));
@@ -101,9 +105,12 @@ export class Pins {
     return pin.earlier.find((keys) => keys.keyId === keyId) ?? null;
   }
 
-  /** The keys to seal to; null where none is pinned, or where the hub names another one that is not trusted. */
+  /**
+   * The keys to seal to; null where none is pinned, where the hub names another one that is not trusted, or where an
+   * attestation has ended.
+   */
   async current(principalId: string): Promise<PublicKeys | null> {
-    if (this.changes.has(principalId)) return null;
+    if (this.changes.has(principalId) || this.lapsed.has(principalId)) return null;
     const pin = await this.options.store.loadPin(principalId);
     return pin && publicKeys(pin);
   }

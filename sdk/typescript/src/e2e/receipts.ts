@@ -36,7 +36,10 @@ export function makeReceipt(
   answer: { envelope: Envelope; contentKey: Uint8Array },
   entries: readonly ({ principalId: string } & Entry)[],
 ): Receipt {
-  const part = ({ envelope, contentKey }: { envelope: Envelope; contentKey: Uint8Array }) => ({ envelope, contentKey: toText(contentKey) });
+  const part = ({ envelope, contentKey }: { envelope: Envelope; contentKey: Uint8Array }) => ({
+    envelope,
+    contentKey: toText(contentKey),
+  });
   return { question: part(question), answer: part(answer), entries: [...entries] };
 }
 
@@ -104,7 +107,9 @@ async function opened(what: string, part: Record<string, unknown>, known: KeysOf
 }
 
 function refused(what: string, reason: Reason): HiloopError {
-  return new HiloopError(0, "INVALID_RECEIPT", `The receipt does not hold. Its ${what}: ${textOfReason(reason)}.`, { details: { reason } });
+  return new HiloopError(0, "INVALID_RECEIPT", `The receipt does not hold. Its ${what}: ${textOfReason(reason)}.`, {
+    details: { reason },
+  });
 }
 
 function invalid(problem: string): HiloopError {

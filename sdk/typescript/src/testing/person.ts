@@ -4,14 +4,26 @@ import { Directory, type Member } from "../e2e/directory.js";
 import { checkedEntry, makeEntry } from "../e2e/entries.js";
 import { Refused } from "../e2e/errors.js";
 import { KeyPair, KeyRing } from "../e2e/keys.js";
-import { MessageReader, type OpenedMessage } from "../e2e/messages.js";
+import { MessageReader, NOT_ON_TIMELINE, type OpenedMessage } from "../e2e/messages.js";
 import { unverifiedHeader } from "../e2e/open.js";
 import { Pins } from "../e2e/pins.js";
 import { type KeyStore, type KeyStoreOpener, MemoryKeyStore } from "../e2e/store.js";
-import { asContent, outcomeOf } from "../envelope.js";
+import { asContent, outcomeOf, sealPlain } from "../envelope.js";
 import { HiloopError } from "../errors.js";
 import { Http, newKey } from "../http.js";
-import type { ComponentNode, Content, FeedItem, HubEvent, LoginReply, Message, Outcome, Page, Participant, Session, TimelinePage } from "../types.js";
+import type {
+  ComponentNode,
+  Content,
+  FeedItem,
+  HubEvent,
+  LoginReply,
+  Message,
+  Outcome,
+  Page,
+  Participant,
+  Session,
+  TimelinePage,
+} from "../types.js";
 
 export interface PersonOptions {
   baseUrl: string;
@@ -66,7 +78,8 @@ export class Person {
       baseUrl: baseUrl.replace(/\/+$/, "").replace(/\/v1$/, ""),
       fetch: (input, init) => fetcher(input, init),
       credential: { headers: () => Promise.resolve({ authorization: `Bearer ${token}` }) },
-      retry: (error, attempt) => (error.status === 429 || error.status >= 500 || error.status === 0) && attempt < 20 ? 100 * (attempt + 1) : null,
+      retry: (error, attempt) =>
+        (error.status === 429 || error.status >= 500 || error.status === 0) && attempt < 20 ? 100 * (attempt + 1) : null,
       timeoutMs: 60_000,
     });
     const me = await http.call<{ id: string; key?: unknown }>("GET", "/v1/human/me");
@@ -98,8 +111,16 @@ export class Person {
     return found;
   }
 
+  /** A question, opened. */
+  async question(message: Message): Promise<PendingQuestion> {
+    return this.opened(await this.session(message.sessionId), message);
+  }
+
   /** Waits for the next question that no earlier call has returned. */
-  async next(seen: ReadonlySet<string> = new Set(), { sessionId, timeout = 60_000 }: { sessionId?: string | undefined; timeout?: number | undefined } = {}): Promise<PendingQuestion> {
+  async next(
+    seen: ReadonlySet<string> = new Set(),
+    { sessionId, timeout = 60_000 }: { sessionId?: string | undefined; timeout?: number | undefined } = {},
+  ): Promise<PendingQuestion> {
     const end = Date.now() + timeout;
     for (;;) {
       const question = (await this.pending(sessionId)).find(({ message }) => !seen.has(message.id));
@@ -109,7 +130,7 @@ export class Person {
     }
   }
 
-  /** Answers a question, sealed for everyone who takes part. */
+  /** Answers a question, sealed for every participant; without encryption where the question has none. */
   async answer({ message, opened }: Pick<PendingQuestion, "message" | "opened">, input: AnswerInput): Promise<Message> {
     const { action, text, values, settles = true } = input;
     const content: Content = {
@@ -118,8 +139,12 @@ export class Person {
       ...(values === undefined ? {} : { values }),
       ...(settles ? { outcome: input.outcome ?? outcomeOf(action) } : {}),
     };
+    const beside = { inReplyTo: message.id, ...(settles ? {} : { settles }) };
+    // Asked without encryption, and answered so.
+    if (opened.state === "plain")
+      return this.post(message.sessionId, { encryptedContent: sealPlain(content), ...beside, outcome: content.outcome });
     const envelope = await this.seal(message.sessionId, settles ? "answer" : "message", { content }, opened.digest);
-    return this.post(message.sessionId, { encryptedContent: envelope, inReplyTo: message.id, ...(settles ? {} : { settles }) });
+    return this.post(message.sessionId, { encryptedContent: envelope, ...beside });
   }
 
   /** Says something in a session. */
@@ -130,7 +155,9 @@ export class Person {
 
   /** Every event of a session, and what its messages say. */
   async read(sessionId: string): Promise<{ message: Message; opened: OpenedMessage }[]> {
-    const messages = (await this.timeline(sessionId)).flatMap(({ type, data }) => (type === "message.created" ? [data?.message as Message] : []));
+    const messages = (await this.timeline(sessionId)).flatMap(({ type, data }) =>
+      type === "message.created" ? [data?.message as Message] : [],
+    );
     const opened = await this.reader.readAll(messages);
     return messages.map((message, i) => ({ message, opened: opened[i] as OpenedMessage }));
   }
@@ -140,7 +167,7 @@ export class Person {
     const from = unverifiedHeader(encryptedTitle)?.from;
     if (!from) return title;
     try {
-      const { header, plain } = await this.reader.openEnvelope(encryptedTitle, id, from.id, `title of ${id}`);
+      const { header, plain } = await this.reader.openEnvelope(encryptedTitle, id, from.id, `title of ${id}`, NOT_ON_TIMELINE);
       return header.kind === "title" ? (asContent(plain.content)?.text ?? null) : null;
     } catch (error) {
       if (error instanceof Refused) return null;
@@ -192,19 +219,29 @@ export class Person {
 }
 
 async function login({ baseUrl, email, password, fetch: fetcher = globalThis.fetch }: PersonOptions): Promise<string> {
-  const http = new Http({ baseUrl, fetch: (input, init) => fetcher(input, init), credential: { headers: () => Promise.resolve({}) }, retry: () => null });
+  const http = new Http({
+    baseUrl,
+    fetch: (input, init) => fetcher(input, init),
+    credential: { headers: () => Promise.resolve({}) },
+    retry: () => null,
+  });
   return (await http.call<LoginReply>("POST", "/v1/auth/login", { body: { email, password } })).accessToken;
 }
 
 async function storeOf({ baseUrl, keyStore = new MemoryKeyStore() }: PersonOptions, id: string): Promise<KeyStore> {
-  return typeof keyStore === "function" ? keyStore({ baseUrl: baseUrl.replace(/\/+$/, "").replace(/\/v1$/, ""), agentId: id }) : keyStore;
+  return typeof keyStore === "function"
+    ? keyStore({ baseUrl: baseUrl.replace(/\/+$/, "").replace(/\/v1$/, ""), agentId: id })
+    : keyStore;
 }
 
 async function keysOf(store: KeyStore, secretKey: string | undefined): Promise<KeyRing> {
   if (secretKey) return new KeyRing(KeyPair.from(secretKey));
   const fresh = { secretKey: KeyPair.generate().secret(), createdAt: new Date().toISOString(), earlier: [] };
   const stored = (await store.loadKeys()) ?? (await store.createKeys(fresh));
-  return new KeyRing(KeyPair.from(stored.secretKey), stored.earlier.map((one) => KeyPair.from(one.secretKey)));
+  return new KeyRing(
+    KeyPair.from(stored.secretKey),
+    stored.earlier.map((one) => KeyPair.from(one.secretKey)),
+  );
 }
 
 /** The title that a component shows. */

@@ -8,14 +8,17 @@ const SESSION = vectors.session;
 const { ann, bot, guest } = vectors.identities;
 const recipient = ({ id, entry }: typeof ann) => ({ principalId: id, keys: entry });
 
-async function sealedByAnn(plain: object = { content: { text: "hi" } }, to = [recipient(bot)]): Promise<{ device: Device; sealed: Sealed }> {
+async function sealedByAnn(
+  plain: object = { content: { text: "hi" } },
+  to = [recipient(bot)],
+): Promise<{ device: Device; sealed: Sealed }> {
   const device = await deviceOf("ann");
   return { device, sealed: await device.seal({ kind: "message", session: SESSION, plain, to }) };
 }
 
 const from = (sender: string, carrier = "m1", session = SESSION) => ({ session, sender, carrier });
 
-test("what is sealed opens for its recipients and its sender, and for no one else", async () => {
+test("what is sealed opens for its recipients and its sender, and for no other principal", async () => {
   const { device, sealed } = await sealedByAnn();
   for (const receiver of [device, await deviceOf("bot")]) {
     expect((await receiver.open(sealed.envelope, from(ann.id))).plain).toEqual({ content: { text: "hi" } });
@@ -44,7 +47,9 @@ test("a second wrapping for the same recipient, or one of another message, is re
 test("a key that is not canonical base64url, or a header with a further member, is refused", async () => {
   const { sealed } = await sealedByAnn();
   const device = await deviceOf("bot");
-  await expect(device.open({ ...sealed.envelope, signature: `${sealed.envelope.signature}=` } as SealedEnvelope, from(ann.id))).rejects.toThrow(new Refused("signature"));
+  await expect(
+    device.open({ ...sealed.envelope, signature: `${sealed.envelope.signature}=` } as SealedEnvelope, from(ann.id)),
+  ).rejects.toThrow(new Refused("signature"));
   const header = Buffer.from(sealed.envelope.header, "base64url").toString().replace(/}$/, ',"x":1}');
   const longer = { ...sealed.envelope, header: Buffer.from(header).toString("base64url") };
   await expect(device.open(longer, from(ann.id))).rejects.toThrow(new Refused("header"));
@@ -72,7 +77,12 @@ test("a late joiner opens earlier messages with the keys that were passed on, an
   await late.open(keys.envelope, from(ann.id, "m9"));
   expect((await late.open(sealed.envelope, from(ann.id, "m1"))).plain).toEqual({ content: { text: "hi" } });
   const liar = await deviceOf("guest");
-  const wrong = await device.seal({ kind: "message", session: SESSION, plain: { keys: [{ digest: sealed.digest, contentKey: "A".repeat(43) }] }, to: [recipient(guest)] });
+  const wrong = await device.seal({
+    kind: "message",
+    session: SESSION,
+    plain: { keys: [{ digest: sealed.digest, contentKey: "A".repeat(43) }] },
+    to: [recipient(guest)],
+  });
   await liar.open(wrong.envelope, from(ann.id, "m9"));
   await expect(liar.open(sealed.envelope, from(ann.id, "m1"))).rejects.toThrow(new Refused("commitment"));
 });
@@ -87,7 +97,8 @@ test("private keys appear in no log and no JSON", () => {
 
 test("JSON with a key twice is refused, at any depth", () => {
   expect(parseStrictly('{"a":{"b":1},"c":[{"b":":"},"x\\"{"]}')).toEqual({ a: { b: 1 }, c: [{ b: ":" }, 'x"{'] });
-  for (const text of ['{"a":1,"a":2}', '{"a":[{"b":1,"c":2,"b":3}]}', '{"a":1,"\\u0061":2}']) expect(() => parseStrictly(text)).toThrow("twice");
+  for (const text of ['{"a":1,"a":2}', '{"a":[{"b":1,"c":2,"b":3}]}', '{"a":1,"\\u0061":2}'])
+    expect(() => parseStrictly(text)).toThrow("twice");
 });
 
 test("a backup opens with its code alone", { timeout: 120_000 }, async () => {

@@ -77,5 +77,9 @@ test("with a space key only attested entries are pinned", async () => {
   expect(await pins.see(ANN, attested(pair, ANN, "2020-01-01T00:00:00.000Z"))).toBe("not_attested");
   expect(await pins.current(ANN)).toBeNull();
   expect(await pins.see(ANN, attested(pair))).toBe("pinned");
+  expect(await pins.see(ANN, attested(pair, ANN, "2020-01-01T00:00:00.000Z"))).toBe("not_attested");
+  expect(await pins.current(ANN)).toBeNull();
+  expect(await pins.see(ANN, attested(pair))).toBe("same");
+  expect(await pins.current(ANN)).not.toBeNull();
   expect(await pins.see(ANN, makeEntry(ANN, KeyPair.generate(), pair))).toBe("changed");
 });

@@ -137,7 +137,7 @@ fn many_revocations_make_few_bounded_messages() {
     }
     read.sort_unstable();
     assert_eq!(read, ids, "those of version 7 sort by time");
-    // What the version before writes, and what nobody does.
+    // A message of the previous release, and an invalid one.
     let one = String::from_utf8(out[2].1.clone()).expect("text");
     assert!(one.ends_with(&format!(r#""body":{{"kind":"revoked","id":"{}"}}}}"#, ids[MAX_REVOKED * 2])), "{one}");
     let many = serde_json::to_string(&ids[..MAX_REVOKED]).expect("JSON");

@@ -1,0 +1,117 @@
+"""One side of a conversation as a program, with the same command line in every language of the SDKs.
+
+    peer.py ask --title T [--text X] --to EMAIL [--key K] [--deadline 60s]
+    peer.py person --email E --password P --action approve|reject|… [--text X] [--count N]
+    peer.py verify-receipt < receipt.json
+
+Each prints JSON lines. Settings come from the environment: HILOOP_BASE_URL, HILOOP_API_KEY, HILOOP_AGENT_NAME,
+XDG_CONFIG_HOME.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from typing import Any
+
+from hiloop import HiloopClient, HiloopError, verify_receipt
+from hiloop.testing import Person
+
+WAIT = 300.0
+
+
+def main() -> int:
+    arguments = parse()
+    try:
+        if arguments.command == "ask":
+            ask(arguments)
+        elif arguments.command == "person":
+            answer(arguments)
+        else:
+            show_receipt()
+    except HiloopError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="peer", description="One side of a conversation.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    asking = commands.add_parser("ask")
+    asking.add_argument("--title", required=True)
+    asking.add_argument("--text")
+    asking.add_argument("--to", required=True)
+    asking.add_argument("--key")
+    asking.add_argument("--deadline")
+    asking.add_argument("--receipt", action="store_true", help="show the receipt too")
+    person = commands.add_parser("person")
+    person.add_argument("--email", required=True)
+    person.add_argument("--password", required=True)
+    person.add_argument("--action", required=True)
+    person.add_argument("--text")
+    person.add_argument("--count", type=int, default=1)
+    commands.add_parser("verify-receipt")
+    return parser.parse_args()
+
+
+def ask(arguments: argparse.Namespace) -> None:
+    with HiloopClient() as client:
+        decision = client.ask(
+            arguments.title,
+            text=arguments.text,
+            to=[arguments.to],
+            key=arguments.key,
+            deadline=arguments.deadline,
+            timeout=WAIT,
+        )
+    receipt = {"receipt": decision.receipt()} if arguments.receipt and decision.status == "answered" else {}
+    show({
+        "status": decision.status,
+        "approved": decision.approved,
+        "outcome": decision.outcome,
+        "action": decision.action,
+        "text": decision.text,
+        "values": decision.values or None,
+        "respondent": decision.respondent.name if decision.respondent else None,
+        "session": decision.message.session_id if decision.message else None,
+        **receipt,
+    })  # fmt: skip
+
+
+def answer(arguments: argparse.Namespace) -> None:
+    url = os.environ.get("HILOOP_BASE_URL", "http://127.0.0.1:8080")
+    with Person(url, email=arguments.email, password=arguments.password, key_file=True) as person:
+        for _ in range(arguments.count):
+            question = person.next_question(WAIT)
+            person.answer(question, arguments.action, text=arguments.text)
+            show({
+                "session": question.session_id,
+                "title": question.title,
+                "text": question.text,
+                "action": arguments.action,
+            })  # fmt: skip
+
+
+def show_receipt() -> None:
+    receipt = verify_receipt(sys.stdin.read())
+    show({
+        "approved": receipt.approved,
+        "outcome": receipt.outcome,
+        "action": receipt.answer.get("action"),
+        "text": receipt.answer.get("text"),
+        "askedBy": receipt.asked_by,
+        "answeredBy": receipt.answered_by,
+        "answeredAt": receipt.answered_at,
+        "session": receipt.session,
+    })  # fmt: skip
+
+
+def show(line: dict[str, Any]) -> None:
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

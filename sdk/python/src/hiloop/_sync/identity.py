@@ -1,0 +1,84 @@
+# Generated from _async/identity.py by scripts/generate_sync.py: change that file instead.
+"""The agent's own keys: loaded or made, and published in the hub's directory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ConfigurationError, HiloopError
+from ..keyfile import KeyFile, OwnKeys
+from ..keys import Entry, KeyPair
+from ..pins import FolderPins, MemoryPins, Pins, PinStore, SpaceKey
+from ..settings import Settings
+from ..vault import Vault
+from .http import Http
+
+_LOG = logging.getLogger("hiloop")
+
+
+def open_vault(settings: Settings, me: Mapping[str, Any], keys: OwnKeys | None = None) -> Vault:
+    """The keys and pins of a principal. With `keys`, nothing is read from or written to disk."""
+    principal_id = str(me["id"])
+    if keys is not None or not settings.encrypted:
+        return Vault(principal_id, keys or OwnKeys(KeyPair.generate()), Pins(MemoryPins()))
+    space_key = SpaceKey(settings.space_key, str(me["spaceId"])) if settings.space_key is not None else None
+    if settings.secret_key is not None:
+        own = OwnKeys(settings.secret_key)
+        return Vault(principal_id, own, Pins(_pin_store(settings.base_url, principal_id), space_key))
+    try:
+        own = KeyFile(settings.base_url, principal_id).load_or_create()
+        return Vault(principal_id, own, Pins(FolderPins(settings.base_url, principal_id), space_key))
+    except OSError as error:
+        raise ConfigurationError(
+            f"no keys can be kept ({error}); set HILOOP_SECRET_KEY or XDG_CONFIG_HOME", "KEY_FILE"
+        ) from error
+
+
+def _pin_store(base_url: str, principal_id: str) -> PinStore:
+    try:
+        return FolderPins(base_url, principal_id)
+    except OSError as error:
+        _LOG.warning("hiloop: pins are kept in memory alone, since their folder can't be written: %s", error)
+        return MemoryPins()
+
+
+def publish(http: Http, me: Mapping[str, Any], vault: Vault) -> None:
+    """Publishes the agent's entry where the hub has none, or an earlier one; raises where it has another one."""
+    published, pair = me.get("key"), vault.own.current
+    name = str(me.get("name"))
+    if not isinstance(published, Mapping):
+        put_entry(http, name, Entry.make(vault.principal_id, pair).to_json())
+    elif published.get("keyId") != pair.key_id:
+        # A rotation that was interrupted is finished here.
+        earlier = next((own for own in vault.own.earlier if own.key_id == published.get("keyId")), None)
+        if earlier is None:
+            raise HiloopError(_OTHER_KEYS.format(name=name), status=409, code="KEY_EXISTS")
+        put_entry(http, name, Entry.make(vault.principal_id, pair, earlier).to_json())
+
+
+def put_entry(http: Http, name: str, entry: dict[str, Any]) -> None:
+    """Publishes an entry; explains what to do where the hub refuses it."""
+    try:
+        http.call("PUT", "/v1/agent/public-key", body=entry)
+    except HiloopError as error:
+        if error.status == 409 and error.code == "KEY_EXISTS":
+            message = _OTHER_KEYS.format(name=name)
+        elif error.status == 403:
+            message = _NOT_OWN_KEY.format(name=name)
+        else:
+            raise
+        raise HiloopError(message, status=error.status, code=error.code, request_id=error.request_id) from error
+
+
+_OTHER_KEYS = (
+    "the hub has other keys of the agent {name!r} than this machine. Give this client the agent's secret_key "
+    "(HILOOP_SECRET_KEY) or its key file; or, if the old keys are lost, call replace_keys() once: people are then "
+    "warned that the keys have changed"
+)
+_NOT_OWN_KEY = (
+    "the keys of the agent {name!r} are published with an API key of that agent's own, and this one belongs to "
+    'another agent. Make one with "hiloop keys create --agent {name}" or POST /v1/manage/keys '
+    '{{"permission":"agent","agent":"{name}"}}, or leave agent_name out'
+)

@@ -1,0 +1,77 @@
+# Generated from _async/people.py by scripts/generate_sync.py: change that file instead.
+"""Participants and guests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..models import GuestToken, Participant
+from .asking import person_named
+from .sending import Sending
+
+
+class People(Sending):
+    """The calls about people."""
+
+    def participants(self, session_id: str) -> list[Participant]:
+        """Who takes part in a session."""
+        participants = self._learn(session_id)
+        self._share_with_new_keys(session_id)
+        return participants
+
+    def add_participant(
+        self, session_id: str, participant: str | Mapping[str, str], role: str | None = None
+    ) -> Participant:
+        """Adds a human (e-mail address or id) or an agent (`{"type":"Agent","name":…}`), and shares the history."""
+        self._secrets()
+        body = person_named(participant) if isinstance(participant, str) else dict(participant)
+        if role is not None:
+            body["role"] = role
+        raw = self._http.post(f"/v1/agent/sessions/{session_id}/participants", body)
+        added = Participant.read(raw)
+        self._invite(session_id, added)
+        return added
+
+    def remove_participant(self, session_id: str, participant_id: str) -> None:
+        """Removes somebody from a session."""
+        self._http.call("DELETE", f"/v1/agent/sessions/{session_id}/participants/{participant_id}")
+
+    def create_guest_token(
+        self, session_id: str, name: str | None = None, expires_in_seconds: int | None = None
+    ) -> GuestToken:
+        """Makes a link that opens this session for a guest, with its history once the guest has opened it."""
+        self._secrets()
+        body: dict[str, Any] = {}
+        if name is not None:
+            body["name"] = name
+        if expires_in_seconds is not None:
+            body["expiresInSeconds"] = expires_in_seconds
+        token = GuestToken.read(self._http.post(f"/v1/agent/sessions/{session_id}/guest-tokens", body))
+        self._invite(session_id, token.participant)
+        return token
+
+    def guest_tokens(self, session_id: str) -> list[dict[str, Any]]:
+        """The guest links of a session, without their secrets."""
+        return self._http.all(f"/v1/agent/sessions/{session_id}/guest-tokens")
+
+    def revoke_guest_token(self, session_id: str, token_id: str) -> None:
+        """Ends a guest link."""
+        self._http.call("DELETE", f"/v1/agent/sessions/{session_id}/guest-tokens/{token_id}")
+
+    def typing(self, session_id: str, typing: bool = True) -> None:
+        """Shows that the agent is writing, for a few seconds."""
+        self._http.call("POST", f"/v1/agent/sessions/{session_id}/typing", body={"typing": typing})
+
+    def humans(self) -> list[dict[str, Any]]:
+        """The people of the space: `{"id","name","key"}`."""
+        return self._http.all("/v1/agent/humans")
+
+    def agents(self) -> list[dict[str, Any]]:
+        """The agents of the space: `{"id","name","key"}`."""
+        return self._http.all("/v1/agent/agents")
+
+    def _invite(self, session: str, participant: Participant) -> None:
+        if self._settings.encrypted:
+            self._to_share.add((session, participant.principal_id))
+            self._share_with_new_keys(session)

@@ -1,0 +1,138 @@
+"""Every SDK asks, and every SDK answers, through a real hub: each pair of languages, end-to-end encrypted.
+
+    run.py HUB [NAME=COMMAND ...]
+
+HUB is the hub's program, COMMAND how a language's `peer` is started. For each pair it is checked that the person reads
+the question, that the agent gets the decision, that each language verifies the receipt, and, at the end, that neither
+the hub's database nor its log at the level `trace` holds any of the text.
+"""
+
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import tempfile
+
+TIMEOUT = 300  # seconds; the machine may be busy
+# In every text that is encrypted, and nowhere else.
+MARK = "zebrafish"
+
+
+class Hub:
+    """The hub's program on SQLite, with its log at `trace` in a file."""
+
+    def __init__(self, program: str, folder: pathlib.Path) -> None:
+        self.program, self.folder = program, folder
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("HILOOP_")}
+        self.environment = clean | {"DATABASE_URL": f"sqlite://{folder}/hub.db", "HILOOP_RATE_LIMIT": "off"}
+        # Peers that connect ask for a token of their own; everything the hub itself writes is logged.
+        serve = self.environment | {"HILOOP_LISTEN": "127.0.0.1:0", "HILOOP_LOG": "trace"}
+        self.log = folder / "hub.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen([program, "serve"], env=serve, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if "listening on http://" in line:
+                self.url = line[line.index("http://") :].strip()
+            if line.strip().startswith("API key"):
+                break
+        else:
+            raise SystemExit(f"the hub ended: {self.log.read_text()}")
+
+    def command(self, *arguments: str) -> str:
+        done = subprocess.run([self.program, *arguments], env=self.environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"hiloop {' '.join(arguments)}: {done.stderr}")
+        return done.stdout.strip()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=TIMEOUT)
+
+
+class Peer:
+    """The `peer` of one language, with a folder for its keys and pins."""
+
+    def __init__(self, name: str, command: str, hub: Hub) -> None:
+        self.name, self.command = name, shlex.split(command)
+        self.email, self.password = f"{name}@example.org", f"{name} reads and answers"
+        hub.command("humans", "create", "--email", self.email, "--name", name, "--password", self.password)
+        key = hub.command("keys", "create", "--permission", "agent", "--agent", f"{name}-bot")
+        settings = {"HILOOP_BASE_URL": hub.url, "XDG_CONFIG_HOME": str(hub.folder / name), "HILOOP_AGENT_NAME": f"{name}-bot"}
+        self.environment = hub.environment | settings | {"HILOOP_API_KEY": key}
+
+    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[str]":
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            [*self.command, *arguments], env=self.environment, stdin=stdin, stdout=pipe, stderr=pipe, text=True
+        )
+
+    def lines(self, process: "subprocess.Popen[str]", stdin: "str | None" = None) -> "list[dict]":
+        try:
+            out, err = process.communicate(stdin, timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            raise SystemExit(f"{self.name}: not done after {TIMEOUT} s: {out}{err}") from None
+        if process.returncode != 0:
+            raise SystemExit(f"{self.name}: exit code {process.returncode}: {out}{err}")
+        return [json.loads(line) for line in out.splitlines()]
+
+
+def check(what: str, got: object, wanted: object) -> None:
+    if got != wanted:
+        raise SystemExit(f"{what}: got {got!r}, not {wanted!r}")
+
+
+def pair(asker: Peer, person: Peer, peers: "list[Peer]") -> None:
+    what = f"{asker.name} asks, {person.name} answers"
+    title, text, reason = (f"{MARK} {part} of {asker.name} for {person.name}" for part in ("title", "text", "reason"))
+    answering = person.start(
+        "person", "--email", person.email, "--password", person.password, "--action", "approve", "--text", reason, "--count", "1"
+    )
+    asking = asker.start(
+        "ask", "--title", title, "--text", text, "--to", person.email, "--key", f"{what} {title}", "--deadline", "10m", "--receipt"
+    )
+    (seen,) = person.lines(answering)
+    check(f"{what}: the question's title", seen["title"], title)
+    check(f"{what}: the question's text", seen["text"], text)
+    (decision,) = asker.lines(asking)
+    check(f"{what}: status", decision["status"], "answered")
+    check(f"{what}: approved", decision["approved"], True)
+    check(f"{what}: text", decision["text"], reason)
+    check(f"{what}: session", decision["session"], seen["session"])
+    receipt = json.dumps(decision["receipt"])
+    for verifier in peers:
+        verifier.lines(verifier.start("verify-receipt", stdin=subprocess.PIPE), receipt)
+        forged = json.loads(receipt)
+        forged["answer"]["envelope"]["signature"] = forged["question"]["envelope"]["signature"]
+        process = verifier.start("verify-receipt", stdin=subprocess.PIPE)
+        process.communicate(json.dumps(forged), timeout=TIMEOUT)
+        check(f"{verifier.name} refuses a forged receipt", process.returncode != 0, True)
+    print(f"ok: {what}", flush=True)
+
+
+def main() -> None:
+    program, *commands = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        hub = Hub(program, folder)
+        try:
+            peers = [Peer(*command.split("=", 1), hub) for command in commands]
+            for asker in peers:
+                for person in peers:
+                    pair(asker, person, peers)
+        finally:
+            hub.stop()
+        stored = [path for path in folder.iterdir() if path.is_file()]
+        for path in stored:
+            if MARK.encode() in path.read_bytes():
+                raise SystemExit(f"{path.name} holds text of an encrypted conversation")
+        size = sum(path.stat().st_size for path in stored)
+        print(f"ok: {len(peers) ** 2} pairs; no text in {', '.join(path.name for path in stored)} ({size} bytes)")
+
+
+if __name__ == "__main__":
+    main()

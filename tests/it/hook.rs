@@ -297,10 +297,10 @@ async fn a_hub_that_is_killed_denies_and_one_that_comes_back_does_not() {
     scene.answer(json!({ "action": "approve" })).await;
     assert_eq!(decision(&waiting.end().await).0, "allow");
 
-    let waiting = scene.send(&command_event("toolu_2", "npm test"), &["claude-code", "--timeout", "3"]);
+    let waiting = scene.send(&command_event("toolu_2", "npm test"), &["claude-code", "--timeout", "10"]);
     scene.question().await;
     scene.hub.kill();
-    denied(&waiting.end().await, "there was no answer within 3 seconds");
+    denied(&waiting.end().await, "there was no answer within 10 seconds");
     // No hub at all.
     denied(&scene.send(&command_event("toolu_3", "x"), &["claude-code"]).end().await, "UNREACHABLE");
     let output = scene.send(&event("Stop", json!({})), &["claude-code"]).end().await;

@@ -42,10 +42,10 @@ pub(super) fn components(agent: CodingAgent, call: &ToolCall, folder: &str, rule
     Ok(components)
 }
 
-/// The call in a line.
+/// The call in a line: what runs, not how the agent describes it.
 pub(super) fn title(call: &ToolCall) -> String {
     let text = |name: &str| call.input[name].as_str();
-    let what = ["description", "file_path", "notebook_path", "command", "url"].iter().find_map(|name| text(name));
+    let what = ["command", "file_path", "notebook_path", "url"].iter().find_map(|name| text(name));
     match what {
         Some(what) => format!("{}: {}", first_line(&call.tool, 60), first_line(what, 100)),
         None => first_line(&call.tool, 60),

@@ -2,12 +2,12 @@
 #![allow(clippy::disallowed_methods)] // a client: its tasks end with it
 
 mod conversation;
-mod envelope;
 mod hub;
 mod key;
 mod lines;
 mod progress;
 mod script;
+mod shortened;
 mod words;
 
 use self::conversation::{Conversation, Ending};
@@ -16,7 +16,7 @@ use self::key::OwnKey;
 use super::CliError;
 use crate::config::DatabaseSettings;
 use clap::Args;
-use hiloop_sdk::Client;
+use hiloop_sdk::{Client, Encryption};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,9 @@ pub(super) struct Demo {
     /// Time that the agent types before it posts a message, in seconds
     #[arg(long, default_value = "1.5", value_parser = seconds)]
     pace: Duration,
+    /// `off`, for the chat page, which does not encrypt yet, or `required`
+    #[arg(long, default_value = "off", value_parser = encryption)]
+    encryption: Encryption,
     #[command(flatten)]
     database: DatabaseSettings,
 }
@@ -51,10 +54,10 @@ impl Demo {
         };
         reached?;
         if let Some(key) = &self.key {
-            return self.converse(&patient(&self.url, key)?, &stop).await;
+            return self.converse(&patient(&self.url, key, self.encryption)?, &stop).await;
         }
         let own = OwnKey::create(&self.database).await?;
-        let outcome = match patient(&self.url, own.secret()) {
+        let outcome = match patient(&self.url, own.secret(), self.encryption) {
             Ok(client) => self.converse(&client, &stop).await,
             Err(error) => Err(error),
         };
@@ -100,9 +103,20 @@ fn seconds(text: &str) -> Result<Duration, String> {
     seconds.map(Duration::from_secs_f64).ok_or_else(|| "must be a number from 0 to 60".to_owned())
 }
 
+fn encryption(text: &str) -> Result<Encryption, String> {
+    text.parse().map_err(|_| "must be 'off' or 'required'".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn encryption_is_off_or_required() {
+        assert_eq!(encryption("off"), Ok(Encryption::Off));
+        assert_eq!(encryption("required"), Ok(Encryption::Required));
+        assert!(encryption("on").is_err());
+    }
 
     #[test]
     fn the_pace_is_a_few_seconds() {

@@ -1,16 +1,17 @@
-//! The Rust client: a question outlasts a hub that is killed and an agent that starts again, and is decided once.
+//! The Rust client without encryption: a question outlasts a hub that is killed and an agent that starts again, and is decided once.
 
 use crate::support::hub::{at_human, text};
 use crate::support::process::Process;
 use crate::support::{Client, Port, eventually, on_both_engines};
 use futures::StreamExt as _;
-use hiloop_sdk::{Decision, Envelope, Error, GuestInvitation, NewSession, Outcome, Question};
+use hiloop_sdk::{Decision, Encryption, Envelope, Error, GuestInvitation, NewSession, Outcome, Question};
 use serde_json::json;
 use std::time::Duration;
 use tempfile::tempdir;
 
 fn agent(key: &Client) -> hiloop_sdk::Client {
-    hiloop_sdk::Client::builder().api_key(key.secret()).base_url(&key.base).build().expect("a client")
+    let client = hiloop_sdk::Client::builder().api_key(key.secret()).base_url(&key.base);
+    client.encryption(Encryption::Off).build().expect("a client")
 }
 
 async fn ask(agent: hiloop_sdk::Client) -> Result<Decision, Error> {

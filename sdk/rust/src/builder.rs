@@ -25,9 +25,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 #[non_exhaustive]
 pub enum Encryption {
     /// Messages are sealed end to end (`hiloop/v2`), or not sent at all.
+    #[default]
     Required,
     /// Envelopes of the scheme `plain`: the operator of the hub can read them.
-    #[default]
     Off,
 }
 
@@ -126,7 +126,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How messages are protected from the hub; [`Encryption::Off`] unless given.
+    /// How messages are protected from the hub; [`Encryption::Required`] unless given.
     pub fn encryption(mut self, encryption: Encryption) -> Self {
         self.encryption = Some(encryption);
         self
@@ -166,9 +166,6 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, Error> {
         if let Some(problem) = self.problem {
             return Err(problem);
-        }
-        if self.encryption == Some(Encryption::Required) {
-            return Err(Error::invalid("encryption", "is not supported yet"));
         }
         let api_key = self.api_key.ok_or_else(|| Error::invalid("api_key", "is required (HILOOP_API_KEY)"))?;
         if !api_key.starts_with("hlp_") || api_key.starts_with("hlp_prov_") {

@@ -1,11 +1,17 @@
 //! What became of a question.
 
-use crate::types::{Message, MessageStatus, Outcome, Responder, Timestamp};
+use crate::client::Client;
+use crate::e2e::receipt::Receipt;
+use crate::error::Error;
+use crate::form;
+use crate::held::HeldQuestion;
+use crate::types::{Content, Message, MessageStatus, Opened, Outcome, Responder, Timestamp};
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// What became of a question. Act on `approved` and on nothing else: a question that expired or was cancelled has no
 /// answer, which is no approval.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Decision {
     /// `Completed` by an answer, `Expired` at its deadline, or `Cancelled`.
@@ -14,11 +20,13 @@ pub struct Decision {
     pub outcome: Option<Outcome>,
     /// Whether a person approved.
     pub approved: bool,
+    /// Whether a person rejected.
+    pub rejected: bool,
     /// The action of the button that was pressed.
     pub action: Option<String>,
     /// The text that was written.
     pub text: Option<String>,
-    /// The values of a form, by field.
+    /// The values of a form, by field, each of the type of its field.
     pub values: Map<String, Value>,
     /// The person who answered.
     pub respondent: Option<Responder>,
@@ -26,43 +34,120 @@ pub struct Decision {
     pub responded_at: Option<Timestamp>,
     /// The question, with its answer.
     pub message: Message,
+    receipt: Option<Box<Receipt>>,
 }
 
 impl Decision {
-    /// The decision of a settled question; `None` while it is pending.
+    /// The decision of a settled question whose answer is not encrypted; `None` while it is pending. For those who
+    /// trust the hub: [`Client::ask`] and [`Client::await_response`] verify answers.
     #[must_use]
     pub fn of(message: Message) -> Option<Self> {
-        if message.status == MessageStatus::Pending {
-            return None;
-        }
-        let answer = message.response.clone().filter(|_| message.status == MessageStatus::Completed);
-        let mut decision = Self {
-            status: message.status,
-            outcome: None,
-            approved: false,
-            action: None,
-            text: None,
-            values: Map::new(),
-            respondent: answer.as_ref().map(|answer| answer.responded_by.clone()),
-            responded_at: answer.as_ref().map(|answer| answer.responded_at),
-            message,
-        };
+        let mut decision = Self::without_answer(message)?;
+        let answer = decision.message.response.clone().filter(|_| decision.status == MessageStatus::Completed);
         let Some(answer) = answer else { return Some(decision) };
+        decision.respondent = Some(answer.responded_by.clone());
+        decision.responded_at = Some(answer.responded_at);
         // What the answer says in clear text counts only where the hub is trusted with the rest as well. An envelope
         // that can't be opened decides nothing.
         let content = match &answer.encrypted_content {
-            None => Default::default(),
+            None => Content::default(),
             Some(envelope) => match envelope.content() {
                 Some(content) => content,
                 None => return Some(decision),
             },
         };
-        decision.outcome = content.outcome.or(answer.outcome);
-        decision.approved = decision.outcome == Some(Outcome::Approved);
-        decision.action = content.action;
-        decision.text = content.text;
-        decision.values = content.values.unwrap_or_default();
+        let outcome = content.outcome.or(answer.outcome);
+        decision.decide(outcome, content);
         Some(decision)
+    }
+
+    fn without_answer(message: Message) -> Option<Self> {
+        let status = message.status;
+        (status != MessageStatus::Pending).then(|| Self {
+            status,
+            outcome: None,
+            approved: false,
+            rejected: false,
+            action: None,
+            text: None,
+            values: Map::new(),
+            respondent: None,
+            responded_at: None,
+            message,
+            receipt: None,
+        })
+    }
+
+    fn decide(&mut self, outcome: Option<Outcome>, content: Content) {
+        self.outcome = outcome;
+        self.approved = outcome == Some(Outcome::Approved);
+        self.rejected = outcome == Some(Outcome::Rejected);
+        self.action = content.action;
+        self.text = content.text;
+        self.values = content.values.unwrap_or_default();
+    }
+
+    /// Who decided what on which question, for anybody to check without the hub. It reveals these two messages. None
+    /// where nobody answered or the encryption is off.
+    #[must_use]
+    pub fn receipt(&self) -> Option<&Receipt> {
+        self.receipt.as_deref()
+    }
+
+    /// Brings the values of a form to the types of its fields.
+    fn check_values(&mut self, components: &Value) -> Result<(), Error> {
+        let fields = form::fields(components);
+        // Who rejects, or writes instead, fills in nothing.
+        let is_filled = !self.rejected && (self.text.is_none() || !self.values.is_empty());
+        if self.status == MessageStatus::Completed && self.respondent.is_some() && !fields.is_empty() && is_filled {
+            let checked = form::checked(&fields, &self.values);
+            self.values = checked.map_err(|problem| Error::local("the answer", Error::INVALID_ANSWER, problem))?;
+        }
+        Ok(())
+    }
+}
+
+impl Client {
+    /// What became of a question; `None` while it is pending. `held` is the question, if it was sealed.
+    pub(crate) async fn decided(
+        &self,
+        message: Message,
+        held: Option<&HeldQuestion>,
+    ) -> Result<Option<Decision>, Error> {
+        let Some(held) = held else {
+            let components = message.encrypted_components.as_ref().map(|envelope| envelope.open());
+            let Some(mut decision) = Decision::of(message) else { return Ok(None) };
+            if let Some(Opened::Json(components)) = components {
+                decision.check_values(&components)?;
+            }
+            return Ok(Some(decision));
+        };
+        let Some(mut decision) = Decision::without_answer(message) else { return Ok(None) };
+        if decision.status != MessageStatus::Completed {
+            return Ok(Some(decision));
+        }
+        let identity = self.identity().await?;
+        let response = decision.message.response.clone();
+        let answer = self.verified_answer(&identity, held, response.as_ref()).await?;
+        if let Some(response) = response {
+            decision.respondent = Some(response.responded_by);
+            decision.responded_at = Some(response.responded_at);
+        }
+        decision.decide(Some(answer.outcome), answer.content);
+        decision.receipt = answer.receipt.map(Box::new);
+        decision.check_values(&held.components)?;
+        Ok(Some(decision))
+    }
+}
+
+impl fmt::Debug for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without what people wrote.
+        f.debug_struct("Decision")
+            .field("status", &self.status)
+            .field("outcome", &self.outcome)
+            .field("question", &self.message.id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -58,6 +58,7 @@ impl NewParticipant {
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct NewSession {
+    pub(crate) title: Option<String>,
     pub(crate) body: Map<String, Value>,
     pub(crate) idempotency_key: Option<String>,
 }
@@ -68,9 +69,14 @@ impl NewSession {
         Self::default()
     }
 
-    /// A session with a title, which the hub can read.
+    /// A session with a title, which is sealed unless the encryption is off.
     pub fn titled(title: impl Into<String>) -> Self {
-        Self::new().with("title", title.into())
+        Self { title: Some(title.into()), ..Self::new() }
+    }
+
+    /// The id, a version 7 UUID; a new one unless given.
+    pub fn id(self, id: Uuid) -> Self {
+        self.with("id", json!(id))
     }
 
     /// How urgent it is; `Medium` unless given.
@@ -164,8 +170,8 @@ impl NewMessage {
         self
     }
 
-    /// The body for the hub. `mark` goes into the sealed content, for the agent to find its own question again.
-    pub(crate) fn body(&self, mark: Option<&str>) -> Map<String, Value> {
+    /// What is sealed: `mark` goes into the content, for the agent to find its own question again.
+    pub(crate) fn content(&self, mark: Option<&str>) -> Map<String, Value> {
         let mut content = Map::new();
         if let Some(text) = &self.text {
             content.insert("text".to_owned(), json!(text));
@@ -173,8 +179,26 @@ impl NewMessage {
         if let Some(mark) = mark {
             content.insert(MARK.to_owned(), json!(mark));
         }
+        content
+    }
+
+    /// The plaintext of an envelope end to end.
+    pub(crate) fn plaintext(&self, mark: Option<&str>) -> Value {
+        let content = self.content(mark);
+        let mut plaintext = Map::new();
+        if !content.is_empty() || self.components.is_none() {
+            plaintext.insert("content".to_owned(), Value::Object(content));
+        }
+        if let Some(components) = &self.components {
+            plaintext.insert("components".to_owned(), components.clone());
+        }
+        Value::Object(plaintext)
+    }
+
+    /// The body for a hub that is trusted with the content.
+    pub(crate) fn body(&self, mark: Option<&str>) -> Map<String, Value> {
+        let content = self.content(mark);
         let mut body = Map::new();
-        // The one place where messages are sealed.
         let seal = |value: &Value| json!(Envelope::plain(value));
         if !content.is_empty() {
             body.insert(CONTENT.to_owned(), seal(&Value::Object(content)));
@@ -187,7 +211,7 @@ impl NewMessage {
     }
 }
 
-/// The body that the hub gets.
+/// The body that the hub gets where the encryption is off.
 impl Serialize for NewMessage {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.body(None).serialize(serializer)

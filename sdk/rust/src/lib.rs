@@ -13,10 +13,8 @@
 //! # }
 //! ```
 //!
-//! Every write is carried out once, however often the network or a restart of the hub interrupts it. Messages are
-//! envelopes of the scheme `plain`, which the operator of the hub can read; this version does not encrypt.
-
-#![allow(dead_code)] // the client does not encrypt yet
+//! Every write is carried out once, however often the network or a restart of the hub interrupts it. Messages are sealed
+//! end to end (`hiloop/v2`) unless the encryption is off, and answers count only if they verify.
 
 mod ask;
 mod backoff;
@@ -27,15 +25,27 @@ mod decision;
 mod drafts;
 pub mod e2e;
 mod error;
+mod find;
+mod form;
+mod held;
 mod http;
+mod inviting;
 mod key;
 mod live;
 mod messages;
 mod net;
+mod offline;
+mod opening;
+mod people;
 mod question;
+mod remarks;
+mod sealing;
 mod sessions;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod trust;
 mod types;
+mod wait;
 
 pub use builder::{ClientBuilder, Encryption};
 pub use client::Client;
@@ -43,8 +53,11 @@ pub use decision::Decision;
 pub use drafts::{NewMessage, NewParticipant, NewSession};
 pub use error::Error;
 pub use live::{Connection, Events};
-pub use question::Question;
+pub use offline::Answers;
+pub use people::Answer;
+pub use question::{Answerer, Question};
 pub use types::{
-    Actor, Contact, Content, Envelope, Event, GuestInvitation, GuestToken, Interaction, Message, MessageStatus, Myself,
-    Opened, Outcome, Page, Participant, Priority, Responder, Response, Session, SessionStatus, TimelinePage, Timestamp,
+    Actor, Authenticity, Contact, Content, Envelope, Event, GuestInvitation, GuestToken, Interaction, Message,
+    MessageStatus, Myself, Opened, OpenedMessage, Outcome, Page, Participant, Priority, Responder, Response, Session,
+    SessionStatus, TimelinePage, Timestamp,
 };

@@ -2,12 +2,11 @@
 
 use crate::call::Call;
 use crate::client::{Client, page_of};
-use crate::decision::Decision;
 use crate::drafts::NewMessage;
 use crate::error::Error;
 use crate::sessions::at;
 use crate::types::{Message, Page};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// # Messages
@@ -17,16 +16,35 @@ impl Client {
     /// Sends a message, once, however often the network or a restart of the hub interrupts it.
     pub async fn send(&self, session: Uuid, message: impl Into<NewMessage>) -> Result<Message, Error> {
         let message = message.into();
-        self.call(Call::post(at(session, "/messages"), message.body(None).into(), message.idempotency_key)).await
+        if !self.encrypts() {
+            let body = message.body(None).into();
+            return self.call(Call::post(at(session, "/messages"), body, message.idempotency_key)).await;
+        }
+        let identity = self.identity().await?;
+        let members = self.members(&identity, session).await?;
+        let body = self.seal_body(&identity, session, &members, &message, None).await?;
+        let call = Call::post(at(session, "/messages"), Value::Object(body.body), message.idempotency_key);
+        let sent: Message = self.call(call).await?;
+        Self::note_sent(&identity, &body.sealed, self.me().await?.id, &sent);
+        Ok(sent)
     }
 
-    /// A message.
+    /// A message, opened as far as it can be.
     pub async fn message(&self, session: Uuid, message: Uuid) -> Result<Message, Error> {
-        self.call(Call::get(at_message(session, message, ""))).await
+        let mut message: Message = self.call(Call::get(at_message(session, message, ""))).await?;
+        self.open_all(session, std::slice::from_mut(&mut message)).await?;
+        Ok(message)
     }
 
-    /// A page of the messages of a session, oldest first, 100 on each. Pages count from 1.
+    /// A page of the messages of a session, oldest first, 100 on each, opened as far as they can be. Pages count from
+    /// 1.
     pub async fn messages(&self, session: Uuid, page: u32) -> Result<Page<Message>, Error> {
+        let mut messages = self.raw_messages(session, page).await?;
+        self.open_all(session, &mut messages.data).await?;
+        Ok(messages)
+    }
+
+    pub(crate) async fn raw_messages(&self, session: Uuid, page: u32) -> Result<Page<Message>, Error> {
         self.call(Call::get(page_of(&at(session, "/messages"), page, 100))).await
     }
 
@@ -40,12 +58,6 @@ impl Client {
     pub async fn acknowledge(&self, session: Uuid, message: Uuid, exclusive: bool) -> Result<Message, Error> {
         let body = json!({ "exclusive": exclusive });
         self.call(Call::post(at_message(session, message, "/acknowledge"), body, None)).await
-    }
-
-    /// Settled questions of this agent that were not acknowledged, oldest first: what to read after a restart.
-    pub async fn answers(&self) -> Result<Vec<Decision>, Error> {
-        let messages: Vec<Message> = self.all("/v1/agent/answers").await?;
-        Ok(messages.into_iter().filter_map(Decision::of).collect())
     }
 }
 

@@ -1,23 +1,69 @@
 //! A question to people.
 
 use crate::drafts::{NewMessage, NewParticipant};
-use crate::types::{Priority, Timestamp};
+use crate::form;
+use crate::types::{Message, Priority, Timestamp};
 use serde_json::{Map, Value, json};
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// A question to people, for [`Client::ask`](crate::Client::ask). A string is its text.
-#[derive(Clone, Debug, Default)]
+/// Takes what people write in a session while a question waits.
+pub(crate) type OnRemark = Arc<dyn Fn(&Message) + Send + Sync>;
+
+/// A person who may answer: by id (a human or guest) or by e-mail address (a human).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answerer {
+    /// The id of a human or guest.
+    Id(Uuid),
+    /// The e-mail address of a human.
+    Email(String),
+}
+
+impl From<Uuid> for Answerer {
+    fn from(id: Uuid) -> Self {
+        Self::Id(id)
+    }
+}
+
+impl From<&str> for Answerer {
+    fn from(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Email(text.to_owned()), Self::Id)
+    }
+}
+
+impl From<String> for Answerer {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<Answerer> for NewParticipant {
+    fn from(person: Answerer) -> Self {
+        match person {
+            Answerer::Id(id) => Self::human_id(id),
+            Answerer::Email(email) => Self::human(email),
+        }
+    }
+}
+
+/// A question to people, for [`Client::ask`](crate::Client::ask). A string is the title of an approval.
+#[derive(Clone, Default)]
 #[must_use]
 pub struct Question {
     pub(crate) message: NewMessage,
     pub(crate) session: Option<Uuid>,
-    /// The fields of a session of its own.
-    pub(crate) own_session: Map<String, Value>,
+    pub(crate) title: Option<String>,
+    /// Who takes part in a session of its own.
+    pub(crate) participants: Option<Vec<NewParticipant>>,
+    pub(crate) answerers: Vec<Answerer>,
     pub(crate) key: Option<String>,
     pub(crate) deadline_in: Option<Duration>,
     pub(crate) wait: Option<Duration>,
     pub(crate) exclusive: bool,
+    pub(crate) on_remark: Option<OnRemark>,
 }
 
 impl Question {
@@ -31,9 +77,16 @@ impl Question {
         Self::default().components(components)
     }
 
-    /// A question to approve or reject something.
+    /// A question to approve or reject something. The title is that of a session of its own as well.
     pub fn approval(title: impl Into<String>) -> Self {
-        Self::of_components(json!({ "type": "approval", "data": { "title": title.into() } }))
+        let title = title.into();
+        Self::of_components(json!({ "type": "approval", "data": { "title": title } })).title(title)
+    }
+
+    /// Adds Markdown text.
+    pub fn with_text(mut self, text: impl Into<String>) -> Self {
+        self.message.text = Some(text.into());
+        self
     }
 
     /// Adds components: one component node as JSON.
@@ -42,23 +95,40 @@ impl Question {
         self
     }
 
+    /// Offers choices, each a button whose action is its text.
+    pub fn choices(self, choices: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let button = |choice: String| json!({ "label": choice, "action": choice, "variant": "secondary" });
+        let buttons: Vec<Value> = choices.into_iter().map(|choice| button(choice.into())).collect();
+        self.components(json!({ "type": "button_group", "data": { "buttons": buttons } }))
+    }
+
+    /// Asks for the values of a form: the data of a `form` component (`{"fields": […]}`), or a JSON Schema of an object
+    /// with flat properties. The values of the answer are checked against it.
+    pub fn form(self, form: impl Into<Value>) -> Self {
+        self.components(form::component(&form.into()))
+    }
+
     /// The session to ask in; one of its own unless given.
     pub fn session(mut self, session: Uuid) -> Self {
         self.session = Some(session);
         self
     }
 
-    /// The title of a session of its own, which the hub can read.
+    /// The title of a session of its own, which is sealed unless the encryption is off.
     pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.own_session.insert("title".to_owned(), title.into().into());
+        self.title = Some(title.into());
         self
     }
 
     /// Who takes part in a session of its own; every human of the space unless given.
     pub fn participants(mut self, participants: impl IntoIterator<Item = NewParticipant>) -> Self {
-        let participants: Vec<NewParticipant> = participants.into_iter().collect();
-        self.own_session.insert("participants".to_owned(), json!(participants));
+        self.participants = Some(participants.into_iter().collect());
         self
+    }
+
+    /// Which people take part in a session of its own, by e-mail address or id.
+    pub fn to(self, people: impl IntoIterator<Item = impl Into<Answerer>>) -> Self {
+        self.participants(people.into_iter().map(|person| person.into().into()))
     }
 
     /// Names the question. The same key asked again, in the same session or both times in one of its own, is the same
@@ -87,9 +157,15 @@ impl Question {
         self
     }
 
-    /// The ids of the humans and guests who may answer; every human who takes part unless given.
-    pub fn answerers(mut self, answerers: impl IntoIterator<Item = Uuid>) -> Self {
-        self.message = self.message.answerers(answerers);
+    /// Who may answer, by id or e-mail address; every human who takes part unless given.
+    pub fn answerers(mut self, answerers: impl IntoIterator<Item = impl Into<Answerer>>) -> Self {
+        self.answerers = answerers.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Called with each message that people write in the session while the question waits.
+    pub fn on_remark(mut self, take: impl Fn(&Message) + Send + Sync + 'static) -> Self {
+        self.on_remark = Some(Arc::new(take));
         self
     }
 
@@ -109,15 +185,29 @@ impl Question {
 
     /// The message to send.
     pub(crate) fn to_message(&self) -> NewMessage {
+        let message = self.message.clone().response_required();
         match self.deadline_in {
-            Some(time) => self.message.clone().deadline_at(Timestamp::after(time)),
-            None => self.message.clone(),
+            Some(time) => message.deadline_at(Timestamp::after(time)),
+            None => message,
         }
+    }
+
+    /// The fields of a session of its own that the hub reads.
+    pub(crate) fn own_session(&self) -> Map<String, Value> {
+        let participants = self.participants.as_ref().map(|people| ("participants".to_owned(), json!(people)));
+        participants.into_iter().collect()
     }
 }
 
 impl<T: Into<String>> From<T> for Question {
-    fn from(text: T) -> Self {
-        Self::text(text)
+    fn from(title: T) -> Self {
+        Self::approval(title)
+    }
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the content.
+        f.debug_struct("Question").field("session", &self.session).field("key", &self.key).finish_non_exhaustive()
     }
 }

@@ -2,12 +2,9 @@
 
 use crate::call::Call;
 use crate::client::{Client, page_of};
-use crate::drafts::{NewParticipant, NewSession};
 use crate::error::Error;
-use crate::types::{
-    Contact, GuestInvitation, GuestToken, Interaction, Page, Participant, Session, SessionStatus, TimelinePage,
-};
-use serde_json::{Value, json};
+use crate::types::{Contact, Interaction, Page, Participant, Session, SessionStatus, TimelinePage};
+use serde_json::json;
 use uuid::Uuid;
 
 /// Entries of a page of a list.
@@ -17,11 +14,6 @@ const PAGE_SIZE: u32 = 50;
 ///
 /// Each call fails with an error of the hub, or with `UNREACHABLE` after the client's timeout.
 impl Client {
-    /// Opens a session.
-    pub async fn create_session(&self, session: NewSession) -> Result<Session, Error> {
-        self.call(Call::post("/v1/agent/sessions", Value::Object(session.body), session.idempotency_key)).await
-    }
-
     /// A page of the sessions, newest activity first; archived sessions only if `status` says so. Pages count from 1.
     pub async fn sessions(&self, status: Option<SessionStatus>, page: u32) -> Result<Page<Session>, Error> {
         let path = match status {
@@ -54,16 +46,6 @@ impl Client {
     /// Who takes part in a session.
     pub async fn participants(&self, session: Uuid) -> Result<Vec<Participant>, Error> {
         self.all(&at(session, "/participants")).await
-    }
-
-    /// Adds an agent or human to a session.
-    pub async fn add_participant(&self, session: Uuid, participant: NewParticipant) -> Result<Participant, Error> {
-        self.call(Call::post(at(session, "/participants"), json!(participant), None)).await
-    }
-
-    /// Makes a link that opens a session without an account.
-    pub async fn create_guest_token(&self, session: Uuid, guest: GuestInvitation) -> Result<GuestToken, Error> {
-        self.call(Call::post(at(session, "/guest-tokens"), json!(guest), None)).await
     }
 
     /// Shows people that the agent is writing; lapses after 6 seconds unless it is repeated.

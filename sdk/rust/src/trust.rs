@@ -4,6 +4,7 @@ use crate::call::Call;
 use crate::client::Client;
 use crate::e2e::encoding::KeyId;
 use crate::e2e::entry::{Attestor, Entry};
+use crate::e2e::folder::is_writable;
 use crate::e2e::identity::Identity;
 use crate::e2e::key_file::{KeyFile, Keyring};
 use crate::e2e::pins::{Pinning, Pins};
@@ -66,11 +67,20 @@ impl Client {
     /// `VALIDATION_ERROR` if the hub has not shown this key.
     pub async fn trust(&self, principal: Uuid, key: KeyId) -> Result<(), Error> {
         let identity = self.identity().await?;
-        match identity.pins().trust(principal, key) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Error::invalid("key", "is no key that the hub has shown of this principal")),
-            Err(error) => Err(not_pinned(&error)),
+        let trust = || identity.pins().trust(principal, key).map_err(|error| not_pinned(&error));
+        if trust()? {
+            return Ok(());
         }
+        // This process was not shown the change yet.
+        let contacts = [self.humans().await?, self.agents().await?].concat();
+        let contact = contacts.iter().find(|contact| contact.id == principal);
+        if let Some(entry) = contact.and_then(|contact| Entry::deserialize(&contact.key).ok()) {
+            identity.show(principal, &entry).map_err(|error| not_pinned(&error))?;
+        }
+        if trust()? {
+            return Ok(());
+        }
+        Err(Error::invalid("key", "is no key that the hub has shown of this principal"))
     }
 
     /// The safety number of this agent and another principal, to be compared with the one that they see; none where no
@@ -111,7 +121,7 @@ impl Client {
         };
         let attestor = security.space_key.map(|key| Attestor { space: me.space_id, key });
         let pins = match &security.folder {
-            Some(folder) if security.secret_key.is_none() || is_writable(folder) => {
+            Some(folder) if security.secret_key.is_none() || is_writable(&folder.join("pins")) => {
                 Pins::in_folder(folder, self.base_url(), me.id, attestor)
             }
             _ => {
@@ -203,12 +213,6 @@ pub(crate) fn key_changed(identity: &Identity, principal: Uuid) -> Option<Error>
     let mut error = Error::local(KEYS, Error::KEY_CHANGED, message);
     *error.details = json!({ "principalId": principal, "keyId": key });
     Some(error)
-}
-
-fn is_writable(folder: &Path) -> bool {
-    let probe = folder.join("pins");
-    std::fs::create_dir_all(&probe).is_ok()
-        && std::fs::metadata(&probe).is_ok_and(|data| !data.permissions().readonly())
 }
 
 fn kept(path: &Path, error: &io::Error) -> Error {

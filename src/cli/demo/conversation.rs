@@ -1,13 +1,12 @@
 //! One conversation: carries out the steps of the script in a session, and passes the session's events to the script.
 
-use super::envelope::{open, shortened};
 use super::lines::{Draft, TITLE};
 use super::progress::print_progress;
 use super::script::{Input, Lapse, Script, Step};
+use super::shortened::shortened;
 use futures::StreamExt as _;
 use hiloop_sdk::{
-    Client, Content, Decision, Error, Event, Events, Message, MessageStatus, NewMessage, NewSession, Priority,
-    Response, Timestamp,
+    Client, Content, Decision, Error, Event, Events, MessageStatus, NewMessage, NewSession, Priority, Timestamp,
 };
 use serde::de::DeserializeOwned;
 use std::collections::{HashSet, VecDeque};
@@ -91,7 +90,7 @@ impl Conversation {
         loop {
             // Events that have arrived meanwhile may need a reply before the next step.
             while let Some(event) = self.events.take_ready() {
-                if self.notice(event?) {
+                if self.notice(event?).await? {
                     return Ok(());
                 }
             }
@@ -118,7 +117,7 @@ impl Conversation {
     async fn listen(&mut self) -> Result<bool, Error> {
         let Some(pending) = self.pending else {
             let event = self.events.next().await;
-            return self.notice_next(event);
+            return self.notice_next(event).await;
         };
         let mut connection = self.events.connection();
         let (client, session) = (&self.client, self.session);
@@ -127,55 +126,75 @@ impl Conversation {
             client.await_response(session, pending, None).await
         };
         tokio::select! {
-            event = self.events.next() => self.notice_next(event),
+            event = self.events.next() => self.notice_next(event).await,
             decision = settled => {
-                self.settled(&decision?);
+                self.settled(decision)?;
                 Ok(false)
             }
         }
     }
 
     /// The question has settled.
-    fn settled(&mut self, decision: &Decision) {
-        match decision.status {
-            MessageStatus::Completed => self.answered(decision.message.response.as_ref()),
-            MessageStatus::Expired => self.lapsed(Lapse::Expired),
-            _ => self.lapsed(Lapse::Cancelled),
+    fn settled(&mut self, decision: Result<Decision, Error>) -> Result<(), Error> {
+        match decision {
+            Ok(decision) => match decision.status {
+                MessageStatus::Completed => self.answered(decision),
+                MessageStatus::Expired => self.lapsed(Lapse::Expired),
+                _ => self.lapsed(Lapse::Cancelled),
+            },
+            Err(error) if error.is(Error::UNVERIFIED) || error.is(Error::KEY_CHANGED) => {
+                print_progress(&format!("the answer does not count: {}", error.message));
+                self.take_answer(Content::default());
+            }
+            Err(error) => return Err(error),
         }
+        Ok(())
     }
 
     /// Takes in the next item of the stream of events, which ends after an error only.
-    fn notice_next(&mut self, event: Option<Result<Event, Error>>) -> Result<bool, Error> {
-        event.map_or(Ok(true), |event| Ok(self.notice(event?)))
+    async fn notice_next(&mut self, event: Option<Result<Event, Error>>) -> Result<bool, Error> {
+        match event {
+            Some(event) => self.notice(event?).await,
+            None => Ok(true),
+        }
     }
 
     /// Takes in an event of the timeline; true once the session is closed.
-    fn notice(&mut self, event: Event) -> bool {
-        let of_pending = self.pending.is_some() && part::<Uuid>(&event, "messageId") == self.pending;
-        match event.kind.as_str() {
-            "session.closed" | "session.archived" => return true,
-            "message.completed" if of_pending => self.answered(part::<Response>(&event, "response").as_ref()),
-            "message.expired" if of_pending => self.lapsed(Lapse::Expired),
-            "message.cancelled" if of_pending => self.lapsed(Lapse::Cancelled),
-            "message.created" if matches!(event.actor.kind.as_str(), "Human" | "Guest") => {
+    async fn notice(&mut self, event: Event) -> Result<bool, Error> {
+        let pending = self.pending.filter(|pending| part::<Uuid>(&event, "messageId") == Some(*pending));
+        match (event.kind.as_str(), pending) {
+            ("session.closed" | "session.archived", _) => return Ok(true),
+            ("message.completed" | "message.expired" | "message.cancelled", Some(question)) => {
+                let decision = self.client.await_response(self.session, question, None).await;
+                self.settled(decision)?;
+            }
+            ("message.created", _) if matches!(event.actor.kind.as_str(), "Human" | "Guest") => {
                 self.events.read(event.seq);
-                let message = part::<Message>(&event, "message");
-                let answers = message.as_ref().and_then(|message| message.in_reply_to);
+                let answers = event.message.as_ref().and_then(|message| message.in_reply_to);
                 if !answers.is_some_and(|question| self.asked.contains(&question)) {
-                    let content = message.as_ref().and_then(|message| message.encrypted_content.as_ref());
-                    self.remarked(event.actor.name, open(content));
+                    let content = event.message.as_ref().and_then(|message| message.content()).unwrap_or_default();
+                    self.remarked(event.actor.name, content);
                 }
             }
             _ => {}
         }
-        false
+        Ok(false)
     }
 
-    fn answered(&mut self, response: Option<&Response>) {
-        self.pending = None;
-        let content = open(response.and_then(|response| response.encrypted_content.as_ref()));
-        let name = response.map_or("a person", |response| response.responded_by.name.as_str());
+    fn answered(&mut self, decision: Decision) {
+        let name = decision.respondent.map_or_else(|| "a person".to_owned(), |person| person.name);
+        let content = Content {
+            text: decision.text,
+            action: decision.action,
+            outcome: decision.outcome,
+            values: Some(decision.values),
+        };
         print_progress(&format!("{name} answered: {}", content.said().as_deref().unwrap_or("(unreadable)")));
+        self.take_answer(content);
+    }
+
+    fn take_answer(&mut self, content: Content) {
+        self.pending = None;
         let steps = self.script.on(Input::Answer(content));
         self.steps.extend(steps);
     }
@@ -252,6 +271,7 @@ fn part<T: DeserializeOwned>(event: &Event, key: &str) -> Option<T> {
 mod tests {
     use super::super::lines;
     use super::*;
+    use hiloop_sdk::Envelope;
 
     #[test]
     fn longer_texts_take_longer_to_type() {
@@ -272,7 +292,7 @@ mod tests {
         let statement = body(&lines::thanks(), false);
         assert_eq!(statement.get("deadlineAt"), None);
         assert_eq!(statement.get("encryptedComponents"), None);
-        let envelope = serde_json::from_value(statement["encryptedContent"].clone()).expect("an envelope");
-        assert!(open(Some(&envelope)).said().is_some());
+        let envelope: Envelope = serde_json::from_value(statement["encryptedContent"].clone()).expect("an envelope");
+        assert!(envelope.content().and_then(|content| content.said()).is_some());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::CliError;
 use super::progress::print_progress;
-use hiloop_sdk::{Client, Error};
+use hiloop_sdk::{Client, Encryption, Error};
 use std::time::Duration;
 
 /// Timeout of the first contact, after which the URL counts as wrong.
@@ -14,19 +14,20 @@ const NO_KEY: &str = "hlp_";
 
 /// Waits until the hub at `url` replies at all.
 pub(super) async fn first_contact(url: &str, key: Option<&str>) -> Result<(), CliError> {
-    let client = client(url, key.unwrap_or(NO_KEY), FIRST_CONTACT)?;
+    let client = client(url, key.unwrap_or(NO_KEY), FIRST_CONTACT, Encryption::Off)?;
     client.reach().await.map_err(|error| failed(url, &error))
 }
 
 /// A client with this key whose calls are retried until the hub has restarted.
-pub(super) fn patient(url: &str, key: &str) -> Result<Client, CliError> {
-    client(url, key, PATIENCE)
+pub(super) fn patient(url: &str, key: &str, encryption: Encryption) -> Result<Client, CliError> {
+    client(url, key, PATIENCE, encryption)
 }
 
-fn client(url: &str, key: &str, timeout: Duration) -> Result<Client, CliError> {
+fn client(url: &str, key: &str, timeout: Duration, encryption: Encryption) -> Result<Client, CliError> {
     Client::builder()
         .base_url(url)
         .api_key(key)
+        .encryption(encryption)
         .timeout(timeout)
         .on_retry(|line| print_progress(&format!("… {line}")))
         .build()
@@ -41,6 +42,7 @@ pub(super) fn failed(url: &str, error: &Error) -> CliError {
         (0, Error::VALIDATION) if what == "base_url" => format!("--url: {message}"),
         (0, Error::VALIDATION) if what == "api_key" => format!("--key: {message}"),
         (0, Error::UNREACHABLE) => format!("cannot reach the hub at {url}: {message}"),
+        (0, Error::VALIDATION | Error::KEY_CHANGED | Error::UNVERIFIED) => format!("{what}: {message}"),
         (0, Error::UNEXPECTED_REPLY) => format!("unexpected reply of the hub to {what}"),
         (0, _) => format!("the hub closed the connection: {message}"),
         (status, _) if error.is_transient() => format!("cannot reach the hub at {url}: status {status}"),
@@ -54,7 +56,8 @@ mod tests {
 
     #[test]
     fn bad_settings_are_named() {
-        let problem = |url, key| patient(url, key).err().map(|error| error.to_string()).unwrap_or_default();
+        let problem =
+            |url, key| patient(url, key, Encryption::Required).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(problem("ftp://host", NO_KEY).starts_with("--url: "));
         assert!(problem("host", NO_KEY).starts_with("--url: "));
         assert!(problem("http://host", "hlp_\n").starts_with("--key: "));

@@ -1,6 +1,6 @@
 //! The messages of the demo agent, with their components.
 
-use super::envelope::shortened;
+use super::shortened::shortened;
 use super::words::Remark;
 use hiloop_sdk::Priority;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use super::encoding::Digest;
 use super::header::{Header, Kind};
 use super::refusal::Refusal;
 use crate::types::envelope::Content;
-use crate::types::message::Outcome;
+use crate::types::outcome::Outcome;
 use crate::types::timestamp::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
@@ -53,6 +53,11 @@ impl Offers {
         if let Some(children) = node.get("children") {
             self.collect(children);
         }
+    }
+
+    /// Whether people are asked to approve.
+    pub(crate) fn is_approval(&self) -> bool {
+        self.is_approval
     }
 
     /// What an answer with this content decides. It approves only if it says so.

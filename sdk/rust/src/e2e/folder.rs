@@ -45,6 +45,11 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder(path)
 }
 
+/// Whether files can be made in a folder, which is made itself.
+pub(crate) fn is_writable(folder: &Path) -> bool {
+    write_beside(&folder.join("probe"), b"").and_then(fs::remove_file).is_ok()
+}
+
 /// Writes a file of another name into the same folder, which it makes.
 fn write_beside(path: &Path, content: &[u8]) -> io::Result<PathBuf> {
     make_folder(path.parent().unwrap_or(Path::new(".")))?;

@@ -157,7 +157,7 @@ impl Receiver for Identity {
         self.pins.signing(party)
     }
 
-    fn shared_key(&self, digest: &Digest) -> Option<ContentKey> {
+    fn shared_keys(&self, digest: &Digest) -> Vec<ContentKey> {
         self.journal().shared(digest)
     }
 }

@@ -25,8 +25,11 @@ pub(super) struct Journal {
     /// When each answer was first seen.
     first_seen: HashMap<Digest, Timestamp>,
     /// Content keys that other participants have shared.
-    shared: HashMap<Digest, ContentKey>,
+    shared: HashMap<Digest, Vec<ContentKey>>,
 }
+
+/// Keys of one envelope that are kept: a participant may share wrong ones.
+const SHARED: usize = 8;
 
 #[derive(Default)]
 struct SessionNotes {
@@ -75,10 +78,13 @@ impl Journal {
     }
 
     pub(super) fn share(&mut self, digest: Digest, key: ContentKey) {
-        self.shared.insert(digest, key);
+        let keys = self.shared.entry(digest).or_default();
+        if keys.len() < SHARED && !keys.contains(&key) {
+            keys.push(key);
+        }
     }
 
-    pub(super) fn shared(&self, digest: &Digest) -> Option<ContentKey> {
-        self.shared.get(digest).cloned()
+    pub(super) fn shared(&self, digest: &Digest) -> Vec<ContentKey> {
+        self.shared.get(digest).cloned().unwrap_or_default()
     }
 }

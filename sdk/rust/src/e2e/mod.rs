@@ -5,6 +5,8 @@
 
 pub(crate) mod answer;
 pub(crate) mod content;
+#[doc(hidden)]
+pub mod cost;
 pub(crate) mod encoding;
 pub(crate) mod entry;
 pub(crate) mod folder;

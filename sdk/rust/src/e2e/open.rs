@@ -18,8 +18,8 @@ pub(crate) trait Receiver {
     fn own_key(&self, key: KeyId) -> Option<SecretKeys>;
     /// The pinned keys of a principal, current or earlier.
     fn pinned(&self, party: &Party) -> Result<PublicKeys, Refusal>;
-    /// The content key of an envelope that another participant has shared.
-    fn shared_key(&self, digest: &Digest) -> Option<ContentKey>;
+    /// The content keys of an envelope that other participants have shared, of which some may be wrong.
+    fn shared_keys(&self, digest: &Digest) -> Vec<ContentKey>;
 }
 
 /// An envelope that was opened.
@@ -50,7 +50,8 @@ fn content_key(parts: &Parts, receiver: &dyn Receiver) -> Result<ContentKey, Ref
     let own = parts.header.to.iter().filter(|party| party.id == receiver.id());
     let own = own.filter_map(|party| Some((*party, receiver.own_key(party.key_id)?))).next();
     let Some((party, keys)) = own else {
-        return receiver.shared_key(&parts.digest()).ok_or(Refusal::NotForUs);
+        let mut shared = receiver.shared_keys(&parts.digest()).into_iter();
+        return shared.find(|key| parts.is_committed_to(key)).ok_or(Refusal::NotForUs);
     };
     let mut wrappings = parts
         .wrappings

@@ -75,6 +75,11 @@ impl Parts {
         Ok(())
     }
 
+    /// Whether the header commits to this content key.
+    pub(super) fn is_committed_to(&self, key: &ContentKey) -> bool {
+        Derived::of(key).commit() == self.header.commit.0
+    }
+
     /// The content, under the content key that the header commits to.
     pub(super) fn content(&self, key: &ContentKey) -> Result<Value, Refusal> {
         let derived = Derived::of(key);

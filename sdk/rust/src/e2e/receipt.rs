@@ -7,7 +7,7 @@ use super::header::{Header, Party};
 use super::parts::Parts;
 use super::refusal::Refusal;
 use crate::types::envelope::{Content, Envelope};
-use crate::types::message::Outcome;
+use crate::types::outcome::Outcome;
 use crate::types::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -16,7 +16,7 @@ use super::refusal::Refusal;
 use super::safety::safety_number;
 use super::seal::Draft;
 use crate::types::envelope::Envelope;
-use crate::types::message::Outcome;
+use crate::types::outcome::Outcome;
 use crate::types::timestamp::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -203,7 +203,7 @@ fn what_is_sealed_opens_for_its_recipients_alone() {
     assert_eq!(opened(2).err(), Some(Refusal::NotForUs));
 
     // A recipient shares the key with the one who was left out; a wrong key opens nothing.
-    for (key, expected) in [(Bytes([1; 32]), Err(Refusal::Commit)), (Bytes(*sealed.content_key), Ok(content))] {
+    for (key, expected) in [(Bytes([1; 32]), Err(Refusal::NotForUs)), (Bytes(*sealed.content_key), Ok(content))] {
         let keys = json!({ "keys": [{ "digest": sealed.digest, "contentKey": key }] });
         let shared = people[1].seal(Draft::new(Kind::Message, session), &keys, &ids[2..]);
         let carrier = Carrier { id: Uuid::now_v7(), seq: Some(2) };

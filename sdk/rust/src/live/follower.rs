@@ -6,13 +6,15 @@ use crate::backoff::{Backoff, between};
 use crate::client::Client;
 use crate::error::Error;
 use crate::sessions::timeline;
+use crate::types::message::Message;
 use crate::types::{Event, TimelinePage};
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::Upgraded;
+use serde::Deserialize as _;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::Message as WsMessage;
 use uuid::Uuid;
 
 /// Time after a missed heartbeat of the hub before a connection counts as dead.
@@ -96,7 +98,7 @@ impl Follower {
         let mut silence = GRACE;
         // Signals from before the connection are outdated.
         while self.signals.try_recv().is_ok() {}
-        if socket.send(Message::text(frame::subscribe(self.session, self.after))).await.is_err() {
+        if socket.send(WsMessage::text(frame::subscribe(self.session, self.after))).await.is_err() {
             return Disconnect::Retry(None);
         }
         loop {
@@ -107,18 +109,18 @@ impl Follower {
                         let _ = socket.close(None).await;
                         return Disconnect::Unused;
                     };
-                    if socket.send(Message::text(frame::signal(self.session, &signal))).await.is_err() {
+                    if socket.send(WsMessage::text(frame::signal(self.session, &signal))).await.is_err() {
                         return Disconnect::Retry(None);
                     }
                     continue;
                 }
             };
             let text = match message {
-                Ok(Some(Ok(Message::Text(text)))) => text,
-                Ok(Some(Ok(Message::Close(Some(close))))) if (4400..=4499).contains(&u16::from(close.code)) => {
+                Ok(Some(Ok(WsMessage::Text(text)))) => text,
+                Ok(Some(Ok(WsMessage::Close(Some(close))))) if (4400..=4499).contains(&u16::from(close.code)) => {
                     return fatal(Error::DISCONNECTED, format!("{} {}", u16::from(close.code), close.reason));
                 }
-                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_)))) => continue,
+                Ok(Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Binary(_)))) => continue,
                 _ => return Disconnect::Retry(None),
             };
             match serde_json::from_str(&text) {
@@ -200,9 +202,18 @@ impl Follower {
     }
 
     /// Passes an event on, unless it was passed on before.
-    async fn deliver(&mut self, event: Event) -> Option<Disconnect> {
+    async fn deliver(&mut self, mut event: Event) -> Option<Disconnect> {
         if event.seq <= self.after {
             return None;
+        }
+        if event.kind == "message.created"
+            && let Ok(mut message) = Message::deserialize(&event.data["message"])
+        {
+            match self.client.open_all(self.session, std::slice::from_mut(&mut message)).await {
+                Ok(()) => event.message = Some(Box::new(message)),
+                Err(error) if error.is_transient() => return Some(Disconnect::Retry(None)),
+                Err(error) => return Some(Disconnect::Fatal(error)),
+            }
         }
         self.after = event.seq;
         self.events.send(Ok(event)).await.err().map(|_| Disconnect::Unused)

@@ -1,6 +1,6 @@
 //! Envelopes, which the hub carries without reading them, and the content that clients put into them.
 
-use super::message::Outcome;
+use super::outcome::Outcome;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};

@@ -1,12 +1,14 @@
 //! Entries of a session's timeline.
 
+use super::actor::Actor;
+use super::message::Message;
 use super::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 /// An entry of a session's timeline. `seq` counts 1, 2, 3 … in each session.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Event {
@@ -23,19 +25,9 @@ pub struct Event {
     pub actor: Actor,
     /// What the type says.
     pub data: Value,
-}
-
-/// An agent, a human, a guest, or the hub itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Actor {
-    /// `Agent`, `Human`, `Guest` or `System`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The id; none for the hub itself.
-    pub id: Option<Uuid>,
-    /// The name.
-    pub name: String,
+    /// The message of a `message.created`, opened as far as it can be; of the events of a stream.
+    #[serde(skip)]
+    pub message: Option<Box<Message>>,
 }
 
 /// Events after a `seq`.

@@ -1,7 +1,9 @@
 //! Messages, questions among them.
 
+use super::actor::Actor;
 use super::envelope::{Content, Envelope};
-use super::event::Actor;
+use super::opened::OpenedMessage;
+use super::outcome::Outcome;
 use super::timestamp::Timestamp;
 use super::words::words;
 use serde::{Deserialize, Serialize};
@@ -18,18 +20,6 @@ words! {
         Cancelled,
         /// A question whose deadline has passed.
         Expired,
-    }
-}
-
-words! {
-    /// What an answer decides.
-    Outcome {
-        /// Yes.
-        Approved,
-        /// No.
-        Rejected,
-        /// Neither: the text, action or values say what.
-        Answered,
     }
 }
 
@@ -94,13 +84,26 @@ pub struct Message {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// The message as this client can read it, where the client has opened it.
+    #[serde(skip)]
+    pub opened: Option<Box<OpenedMessage>>,
 }
 
 impl Message {
-    /// The content; `None` where there is none or it can't be read.
+    /// The content; `None` where there is none, it can't be read, or it is not authentic.
     #[must_use]
     pub fn content(&self) -> Option<Content> {
-        self.encrypted_content.as_ref().and_then(Envelope::content)
+        match &self.opened {
+            Some(opened) if opened.is_authentic() => opened.content.clone(),
+            Some(_) => None,
+            None => self.encrypted_content.as_ref().and_then(Envelope::content),
+        }
+    }
+
+    /// The id of the agent, human or guest who sent it.
+    #[must_use]
+    pub fn sender_id(&self) -> Option<Uuid> {
+        self.sender_agent_id.or(self.sender_human_id).or(self.sender_guest_id)
     }
 }
 

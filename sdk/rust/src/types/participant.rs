@@ -1,6 +1,6 @@
 //! Participants of a session, and the people and agents of a space.
 
-use super::event::Actor;
+use super::actor::Actor;
 use super::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -3,7 +3,7 @@
 //! The only guarantee: a signal that is published *may* reach the other nodes that have declared interest, once, several
 //! times, late, or out of order. Correctness must not depend on it; where a hint is missing, the hub reads the store.
 
-pub mod local;
+mod local;
 pub mod redis;
 
 use crate::domain::{Actor, CommittedEvent, EventHint, ParticipantId, PrincipalId, SessionId, SpaceId};

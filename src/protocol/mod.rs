@@ -14,6 +14,6 @@ pub mod event;
 pub mod frame;
 pub mod json;
 pub mod limits;
-pub mod openapi;
+pub(crate) mod openapi;
 pub mod page;
 pub mod rfc6455;

@@ -5,8 +5,8 @@
 //! suite (`tests/it/store/`), which runs every method on SQLite and on PostgreSQL.
 
 mod batch;
-pub mod engine;
-pub mod error;
+mod engine;
+mod error;
 mod listing;
 mod migrations;
 pub mod open;

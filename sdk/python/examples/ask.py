@@ -14,7 +14,7 @@ def main() -> int:
     title = sys.argv[1] if len(sys.argv) > 1 else "Ship 4.2 to production?"
     with HiloopClient() as client:
         decision = client.ask(title, text="All **412** tests pass.", deadline="30m", key=f"example: {title}")
-    who = decision.respondent.name if decision.respondent else "nobody"
+    who = decision.respondent.name if decision.respondent else "no one"
     print(f"{decision.outcome or decision.status} by {who}")
     if decision.approved:
         print("shipping")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
 from typing import Any
 
 import pytest
 
-from hiloop.accept import Receiver, Refused
-from hiloop.codec import b64decode, b64encode, dump_json
+from hiloop.accept import Accepted, Receiver, Refused, check_answer
+from hiloop.codec import b64decode, b64encode, dump_json, now
 from hiloop.envelopes import Sealed, open_plain, plain_envelope, seal, signed_bytes
 from hiloop.headers import Header
 from hiloop.keys import KeyPair, PublicKeys
@@ -152,3 +154,55 @@ def test_sealing_shows_no_secret() -> None:
     message = sealed({"content": {"text": "secret text"}})
     assert b64encode(message.content_key) not in repr(message)
     assert repr(message.content_key) not in repr(message)
+
+
+JUNK: list[Any] = [None, True, -1, 1.5, "", "AA", "A" * 86, [], [[]], {}, {"id": []}, "\ud800", [None], 10**400]
+
+
+def test_mutated_envelopes_are_refused_and_nothing_else() -> None:
+    rng = random.Random(15)
+    base = sealed({"content": {"action": "approve"}}).envelope
+    for _ in range(1500):
+        envelope = copy.deepcopy(base)
+        target: Any = rng.choice([envelope, rng.choice(envelope["wrappings"])])
+        target[rng.choice(list(target))] = rng.choice(JUNK)
+        try:
+            assert opened(envelope) == {"content": {"action": "approve"}}, (
+                "the wrapping of another recipient was changed"
+            )
+        except Refused:
+            continue
+
+
+def test_mutated_headers_are_refused_and_nothing_else() -> None:
+    rng = random.Random(15)
+
+    def change(header: dict[str, Any]) -> bytes:
+        target: Any = rng.choice([header, header["from"], rng.choice(header["to"])])
+        target[rng.choice(list(target))] = rng.choice([junk for junk in JUNK if junk != "\ud800"])
+        return dump_json(header).encode()
+
+    for _ in range(1500):
+        try:
+            opened(resigned(change))
+        except Refused:
+            continue
+
+
+@pytest.mark.parametrize("action", JUNK)
+def test_actions_of_any_type(action: Any) -> None:
+    if action is None:
+        return
+    accepted = Accepted(
+        Header.decode(b64decode(VECTORS["good"][2]["envelope"]["header"])), "", {"content": {"action": action}}, b"", {}
+    )
+    with pytest.raises(Refused) as refused:
+        check_answer(
+            accepted,
+            question=VECTORS["good"][0]["digest"],
+            answerers=[VECTORS["identities"]["ann"]["id"]],
+            actions=frozenset({"approve"}),
+            deadline_at=None,
+            now=now(),
+        )
+    assert refused.value.reason == "action"

@@ -235,7 +235,7 @@ def test_a_question_of_another_key_in_place_of_the_asked_one() -> None:
         hub.client().ask("Delete production?", key="production", timeout=0.5)
 
 
-def test_a_question_of_somebody_else_in_place_of_the_asked_one() -> None:
+def test_a_question_of_another_principal_in_place_of_the_asked_one() -> None:
     """A member copies the mark of a question into one of its own: it is not taken for the agent's."""
     hub = LyingHub(lambda *_: None)
     client = hub.client()
@@ -321,7 +321,7 @@ def test_swapped_keys() -> None:
     assert changed.value.key_id == swapped["keyId"]
 
 
-def test_an_entry_of_somebody_else_is_not_pinned() -> None:
+def test_an_entry_of_another_principal_is_not_pinned() -> None:
     hub = LyingHub()
     hub.keys_seen = lambda _: Entry.make(uuid7(), KeyPair.generate()).to_json()
     with pytest.raises(WaitTimeoutError):

@@ -155,7 +155,7 @@ def check_answer(
         raise Refused("answerer", "the sender may not answer this question")
     content = answer.plain.get("content")
     action = content.get("action") if isinstance(content, Mapping) else None
-    if action is not None and action not in (actions or ()):
+    if action is not None and not (isinstance(action, str) and action in (actions or ())):
         raise Refused("action", "the question does not offer this action")
     if deadline_at is not None and parse_time(deadline_at) <= now:
         raise Refused("deadline", "the answer was received after the deadline")

@@ -111,7 +111,7 @@ def deadline_of(deadline: Deadline) -> datetime:
 
 
 def check_priority(priority: str | None) -> str | None:
-    """A priority of the hub, in whatever case."""
+    """A priority of the hub; case is ignored."""
     if priority is None:
         return None
     named = priority.capitalize()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,8 @@ from . import storage
 from .codec import format_time, now
 from .errors import ConfigurationError
 from .keys import KeyPair
+
+_LOG = logging.getLogger("hiloop")
 
 
 def hub_of(base_url: str) -> str:
@@ -52,6 +56,8 @@ class KeyFile:
         if text is None:
             storage.create_once(self.path, self._content(KeyPair.generate(), format_time(now()), []))
             text = storage.read(self.path)
+        elif self.path.stat().st_mode & 0o077 and os.name == "posix":
+            _LOG.warning("hiloop: other users may read the key file %s: chmod 600 it", self.path)
         return self._parse(text or "")[0]
 
     def rotate(self, pair: KeyPair) -> OwnKeys:

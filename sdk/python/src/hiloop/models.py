@@ -144,7 +144,7 @@ def sender_of(raw: Json) -> str | None:
 
 @dataclass(frozen=True)
 class Participant:
-    """Somebody who takes part in a session."""
+    """A participant of a session: an agent, a human or a guest."""
 
     id: str
     session_id: str

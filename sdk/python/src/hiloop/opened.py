@@ -15,7 +15,7 @@ State = Literal["verified", "plain", "not_authenticated", "cannot_open", "empty"
 class Opened:
     """The content of an envelope.
 
-    `verified`: signed by a pinned key. `plain`: readable by the hub, and from whoever the hub says.
+    `verified`: signed by a pinned key. `plain`: readable by the hub, which also names the sender.
     `not_authenticated`: it breaks a rule, or is plain in an encrypted session; nothing of it is shown.
     `cannot_open`: not sealed for this client. `empty`: there is no envelope.
     """

@@ -86,7 +86,7 @@ def _verify(receipt: Mapping[str, Any], trusted: Mapping[str, str]) -> VerifiedR
     content = dict(content) if isinstance(content, Mapping) else {}
     components = question.plain.get("components")
     action = content.get("action")
-    if action is not None and action not in offered_actions(components):
+    if action is not None and not (isinstance(action, str) and action in offered_actions(components)):
         raise Refused("action", "the question does not offer this action")
     said = says(content, components)
     return VerifiedReceipt(

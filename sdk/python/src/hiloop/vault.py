@@ -185,6 +185,8 @@ class Vault:
     def check_answer(self, answer: Accepted, question: Accepted, actions: frozenset[str], at: datetime) -> None:
         """Raises `Unverified` or `KeyChanged` unless this is the answer to the question."""
         sender = answer.header.sender
+        if not any(address.id == self.principal_id for address in answer.header.to):
+            raise Unverified("not for us", "the answer was not sealed for this client")
         changed = self.pins.changed(sender.id, self.name_of(answer.header.session, sender.id))
         if changed is not None:
             raise changed

@@ -1,4 +1,4 @@
-"""Questions and messages: a question with a key is asked once, in whatever process."""
+"""Questions and messages: a question with a key is asked once, in any number of processes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class AsyncAsking(AsyncWaiting):
         """
         people = [to] if isinstance(to, str) else to
         if people is not None and not people:
-            raise ConfigurationError("to names nobody")
+            raise ConfigurationError("to is empty")
         wait = None if timeout is None else parse_duration(timeout).total_seconds()
         started = time.monotonic()
         due = None if deadline is None else deadline_of(deadline)
@@ -204,7 +204,7 @@ class AsyncAsking(AsyncWaiting):
         try:
             raw, asked = await self._post(session_id, draft, key=idempotency_key)
         except NoKeyInTime:
-            raise HiloopError("nobody who may answer had a key before the deadline", code="NO_KEY") from None
+            raise HiloopError("none of those who may answer had a key before the deadline", code="NO_KEY") from None
         return Message.read(raw, (await self._secrets()).as_sent(asked.opened))
 
 

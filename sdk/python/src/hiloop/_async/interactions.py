@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..codec import format_time
-from ..decision import Decision
+from ..decision import Asked, Decision
 from ..drafts import Components, Deadline, Draft, message_draft
 from ..envelopes import plain_envelope
 from ..errors import ConfigurationError
@@ -108,8 +108,8 @@ class AsyncInteractions:
         )
         body["encryptedContent"] = sealed.envelope
         raw: dict[str, Any] = await client._http.post(_PATH, body, idempotency_key)
-        vault.sent(sealed, raw["messageId"], 2)
-        client._last_question[session] = raw["messageId"]
+        accepted = vault.sent(sealed, raw["messageId"], 2)
+        client._asked[session] = Asked(session, raw["messageId"], accepted, draft.content, draft.components)
         return raw
 
     async def get(self, interaction_id: str) -> Interaction:

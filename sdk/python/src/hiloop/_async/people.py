@@ -33,7 +33,7 @@ class AsyncPeople(AsyncSending):
         return added
 
     async def remove_participant(self, session_id: str, participant_id: str) -> None:
-        """Removes somebody from a session."""
+        """Removes a participant from a session."""
         await self._http.call("DELETE", f"/v1/agent/sessions/{session_id}/participants/{participant_id}")
 
     async def create_guest_token(

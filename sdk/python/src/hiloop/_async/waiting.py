@@ -35,9 +35,10 @@ class AsyncWaiting(AsyncSending):
         the action of the pressed button, or the text. It does not acknowledge.
         """
         wait = None if timeout is None else parse_duration(timeout).total_seconds()
-        message_id = message_id or self._last_question.get(session_id)
-        if message_id is None:
-            message_id = await self._newest_question(session_id)
+        asked = self._asked.get(session_id)
+        if asked is not None and message_id in (None, asked.message_id):
+            return await self._settled(asked, wait, None)
+        message_id = message_id or await self._newest_question(session_id)
         if message_id is None:
             return await self._next_message(session_id, wait)
         raw = await self._http.get(f"/v1/agent/sessions/{session_id}/messages/{message_id}")
@@ -49,7 +50,7 @@ class AsyncWaiting(AsyncSending):
         await self._http.post(path, {"exclusive": True} if exclusive else {})
 
     async def answers(self) -> list[Decision]:
-        """Settled questions of this agent that nobody has acknowledged, oldest first: read them after a restart.
+        """Settled questions of this agent that were not acknowledged, oldest first: read them after a restart.
 
         One that does not verify is left out, and logged; `ask` with its key raises the reason.
         """
@@ -110,7 +111,7 @@ class AsyncWaiting(AsyncSending):
                 if not is_early:
                     idle.reset()
             if asked.is_overdue(now()):
-                # An answer would come too late by now, whatever the hub says of the question.
+                # An answer would be too late by now, even if the hub still lists the question as pending.
                 return Decision("expired")
             if end is not None and time.monotonic() + pause >= end:
                 raise WaitTimeoutError
@@ -179,7 +180,7 @@ class AsyncWaiting(AsyncSending):
                 is_early = raw is None and time.monotonic() - started < hold - 1
                 pause = idle.next() if is_early else 0.0
             if end is not None and time.monotonic() + pause >= end:
-                raise WaitTimeoutError("nobody has written yet")
+                raise WaitTimeoutError("no message of a person yet")
             await runtime.sleep(pause)
 
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from ..decision import Asked
 from ..envelopes import SCHEME
 from ..errors import ConfigurationError, HiloopError
 from ..keyfile import OwnKeys
@@ -37,7 +38,8 @@ class Base:
         self._me: dict[str, Any] | None = None
         self._vault: Vault | None = None
         self._to_share: set[tuple[str, str]] = set()
-        self._last_question: dict[str, str] = {}
+        self._asked: dict[str, Asked] = {}
+        """The newest question of each session."""
         self._learned: set[tuple[str, str | None]] = set()
 
     def me(self) -> dict[str, Any]:

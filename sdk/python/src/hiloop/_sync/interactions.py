@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..codec import format_time
-from ..decision import Decision
+from ..decision import Asked, Decision
 from ..drafts import Components, Deadline, Draft, message_draft
 from ..envelopes import plain_envelope
 from ..errors import ConfigurationError
@@ -109,8 +109,8 @@ class Interactions:
         )
         body["encryptedContent"] = sealed.envelope
         raw: dict[str, Any] = client._http.post(_PATH, body, idempotency_key)
-        vault.sent(sealed, raw["messageId"], 2)
-        client._last_question[session] = raw["messageId"]
+        accepted = vault.sent(sealed, raw["messageId"], 2)
+        client._asked[session] = Asked(session, raw["messageId"], accepted, draft.content, draft.components)
         return raw
 
     def get(self, interaction_id: str) -> Interaction:

@@ -34,7 +34,7 @@ class People(Sending):
         return added
 
     def remove_participant(self, session_id: str, participant_id: str) -> None:
-        """Removes somebody from a session."""
+        """Removes a participant from a session."""
         self._http.call("DELETE", f"/v1/agent/sessions/{session_id}/participants/{participant_id}")
 
     def create_guest_token(

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ..accept import Accepted
 from ..codec import format_time, now
 from ..decision import Asked
 from ..drafts import Draft
@@ -25,7 +26,7 @@ _MOST_KEYS = 1000
 
 
 class NoKeyInTime(Exception):  # noqa: N818 (not an error of the public API)
-    """Nobody who may answer had published a key when the deadline of the question came."""
+    """None of those who may answer had published a key before the deadline of the question."""
 
 
 class Sending(Base):
@@ -66,9 +67,7 @@ class Sending(Base):
         body["encryptedContent"] = sealed.envelope
         raw = self._http.post(f"/v1/agent/sessions/{session}/messages", body, key)
         accepted = vault.sent(sealed, raw["id"], raw["seq"])
-        if draft.response_required:
-            self._last_question[session] = raw["id"]
-        return raw, Asked(session, raw["id"], accepted, draft.content, draft.components)
+        return raw, self._sent(session, draft, raw, accepted)
 
     def _post_plain(
         self, session: str, draft: Draft, body: dict[str, Any], key: str | None
@@ -80,9 +79,13 @@ class Sending(Base):
         if draft.answerers is not None:
             body["answerers"] = self._resolve(session, draft.answerers)
         raw = self._http.post(f"/v1/agent/sessions/{session}/messages", body, key)
+        return raw, self._sent(session, draft, raw, None)
+
+    def _sent(self, session: str, draft: Draft, raw: Mapping[str, Any], accepted: Accepted | None) -> Asked:
+        asked = Asked(session, raw["id"], accepted, draft.content, draft.components)
         if draft.response_required:
-            self._last_question[session] = raw["id"]
-        return raw, Asked(session, raw["id"], None, draft.content, draft.components)
+            self._asked[session] = asked
+        return asked
 
     def _resolve(self, session: str, people: Sequence[str]) -> list[str]:
         """The ids of people who are named by e-mail address or id. Who does not take part yet is added."""
@@ -125,11 +128,13 @@ class Sending(Base):
                     raise changed
             if not is_told:
                 is_told = True
-                _LOG.warning("hiloop: nobody who may answer has a key yet; waiting for one (session %s)", session)
+                _LOG.warning(
+                    "hiloop: none of those who may answer has a key yet; waiting for one (session %s)", session
+                )
             if is_over:
                 raise NoKeyInTime
             if end is not None and time.monotonic() >= end:
-                raise WaitTimeoutError("nobody who may answer has a key yet")
+                raise WaitTimeoutError("none of those who may answer has a key yet")
             runtime.sleep(_until(_POLL, draft.deadline))
 
     def _digest_of(self, session: str, message_id: str) -> str | None:

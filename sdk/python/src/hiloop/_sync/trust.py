@@ -52,7 +52,7 @@ class Trust(Base):
         return pair.key_id
 
     def replace_keys(self) -> str:
-        """Makes the keys of this machine the agent's, whatever the hub has; people are warned that they changed."""
+        """Replaces the agent's published keys by those of this machine, unsigned; people are warned of the change."""
         self._me = self._me or self.me()
         vault = self._vault or open_vault(self._settings, self._me, self._given_keys)
         entry = Entry.make(vault.principal_id, vault.own.current).to_json()

@@ -36,9 +36,10 @@ class Waiting(Sending):
         the action of the pressed button, or the text. It does not acknowledge.
         """
         wait = None if timeout is None else parse_duration(timeout).total_seconds()
-        message_id = message_id or self._last_question.get(session_id)
-        if message_id is None:
-            message_id = self._newest_question(session_id)
+        asked = self._asked.get(session_id)
+        if asked is not None and message_id in (None, asked.message_id):
+            return self._settled(asked, wait, None)
+        message_id = message_id or self._newest_question(session_id)
         if message_id is None:
             return self._next_message(session_id, wait)
         raw = self._http.get(f"/v1/agent/sessions/{session_id}/messages/{message_id}")
@@ -50,7 +51,7 @@ class Waiting(Sending):
         self._http.post(path, {"exclusive": True} if exclusive else {})
 
     def answers(self) -> list[Decision]:
-        """Settled questions of this agent that nobody has acknowledged, oldest first: read them after a restart.
+        """Settled questions of this agent that were not acknowledged, oldest first: read them after a restart.
 
         One that does not verify is left out, and logged; `ask` with its key raises the reason.
         """
@@ -111,7 +112,7 @@ class Waiting(Sending):
                 if not is_early:
                     idle.reset()
             if asked.is_overdue(now()):
-                # An answer would come too late by now, whatever the hub says of the question.
+                # An answer would be too late by now, even if the hub still lists the question as pending.
                 return Decision("expired")
             if end is not None and time.monotonic() + pause >= end:
                 raise WaitTimeoutError
@@ -180,7 +181,7 @@ class Waiting(Sending):
                 is_early = raw is None and time.monotonic() - started < hold - 1
                 pause = idle.next() if is_early else 0.0
             if end is not None and time.monotonic() + pause >= end:
-                raise WaitTimeoutError("nobody has written yet")
+                raise WaitTimeoutError("no message of a person yet")
             runtime.sleep(pause)
 
 

@@ -149,7 +149,7 @@ mod tests {
         }
         assert_eq!((seen.recv().await, seen.recv().await), (Some(1), Some(3)));
         assert!(supervisor.failing().is_empty(), "a single panic does not fail readiness");
-        let text = supervisor.metrics.render(&crate::metrics::Asked::default()).expect("text");
+        let text = supervisor.metrics.render(&crate::metrics::ScrapeValues::default()).expect("text");
         assert!(text.contains("hiloop_task_panics_total{task=\"adder\"} 1\n"), "{text}");
     }
 

@@ -6,7 +6,7 @@ pub use crate::context::Context;
 pub use crate::http::openapi_text;
 pub use crate::hub::subscriber::{Connection, DeliveryCount, EndReason, Subscriber};
 pub use crate::hub::{EventBatch, Hub};
-pub use crate::metrics::{Asked, Metrics};
+pub use crate::metrics::{Metrics, ScrapeValues};
 pub use crate::store::sql::{
     COUNTS, DUE_MESSAGES, ENDED_SESSION, FEW_SESSIONS, FIRST_ENTRIES, LIST_STATE, LIST_STATE_OF, LOOK_UPS,
     PENDING_MESSAGES, SESSIONS_TO_ANNOUNCE, Scoped, TITLE_AT, UNACKNOWLEDGED, UNLISTED, UNLISTED_OF_SPACE,

@@ -3,6 +3,7 @@
 mod demo;
 mod error;
 mod healthcheck;
+mod hook;
 mod humans;
 mod keys;
 mod log;
@@ -51,11 +52,18 @@ enum Command {
     Openapi,
     /// Run a scripted agent that talks to people in the chat
     Demo(demo::Demo),
+    /// Let people answer the permission prompts of coding agents
+    #[command(subcommand)]
+    Hook(hook::Hook),
 }
 
 /// Runs the program.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(Command::Hook(command)) = cli.command {
+        // Its exit code is part of its reply.
+        return command.run();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}")),
@@ -74,10 +82,15 @@ pub fn run() -> ExitCode {
             Some(Command::Healthcheck(command)) => command.run().await,
             Some(Command::Openapi) => openapi::run(),
             Some(Command::Demo(command)) => command.run().await,
+            Some(Command::Hook(_)) => unreachable!("it ran before"),
         }
     });
     // A long blocking call, such as a password hash, must not delay the exit.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    finish(outcome)
+}
+
+fn finish(outcome: Result<(), CliError>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error.to_string()),

@@ -6,7 +6,7 @@ use super::error;
 use super::reply::{self, HandlerResult};
 use crate::broker::Connectivity;
 use crate::domain::Refusal;
-use crate::metrics::Asked;
+use crate::metrics::ScrapeValues;
 use crate::protocol::body::health::{Alive, Readiness};
 use crate::protocol::error::ErrorCode;
 use axum::Extension;
@@ -128,7 +128,7 @@ pub async fn metrics(_: ManagerKey, app: State<App>) -> HandlerResult {
 /// The metrics without a credential, on the port of `HILOOP_METRICS_LISTEN`.
 pub async fn open_metrics(State(app): State<App>) -> HandlerResult {
     let pending = timeout(STORE_PATIENCE, app.store.pending_responses()).await;
-    let asked = Asked {
+    let asked = ScrapeValues {
         pending: pending.ok().and_then(Result::ok),
         topics: app.hub.topic_count(),
         is_disconnected: app.broker.connectivity() == Connectivity::Disconnected,

@@ -107,7 +107,7 @@ mod tests {
         );
         let body = response.into_body().collect().await.expect("a body").to_bytes();
         assert!(String::from_utf8_lossy(&body).contains("\"INTERNAL\""), "{body:?}");
-        let text = metrics.render(&crate::metrics::Asked::default()).expect("text");
+        let text = metrics.render(&crate::metrics::ScrapeValues::default()).expect("text");
         assert!(text.contains(r#"route="none",status="500""#), "{text}");
     }
 }

@@ -4,7 +4,7 @@
 use super::Hub;
 use super::topic::Topic;
 use crate::domain::SessionId;
-use crate::metrics::Held;
+use crate::metrics::GaugeGuard;
 use prometheus::IntGauge;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -17,12 +17,12 @@ impl Hub {
 
     /// Watches the head of a session's timeline for a long-poll on the session.
     pub fn watch_for_long_poll(self: &Arc<Self>, session: SessionId) -> HeadWatch {
-        self.watch_head(session, &self.metrics.waiters)
+        self.watch_head(session, &self.metrics.long_polls)
     }
 
     fn watch_head(self: &Arc<Self>, session: SessionId, gauge: &IntGauge) -> HeadWatch {
         let released = self.with_topic(session, Topic::add_watch);
-        HeadWatch { hub: Arc::clone(self), session, released, _held: Held::new(gauge) }
+        HeadWatch { hub: Arc::clone(self), session, released, _held: GaugeGuard::new(gauge) }
     }
 }
 
@@ -31,7 +31,7 @@ pub struct HeadWatch {
     hub: Arc<Hub>,
     session: SessionId,
     released: watch::Receiver<i64>,
-    _held: Held,
+    _held: GaugeGuard,
 }
 
 impl HeadWatch {

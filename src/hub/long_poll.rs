@@ -3,7 +3,7 @@
 use super::Hub;
 use super::topic::Wake;
 use crate::domain::{MessageId, SessionId};
-use crate::metrics::Held;
+use crate::metrics::GaugeGuard;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -28,7 +28,7 @@ impl LongPoll {
     /// Waits until an event shows that the message has settled, or it must be read from the store again. The gauge
     /// of waiting long-polls counts it only during this call, not while the store is read.
     pub async fn wait(&mut self) -> Wake {
-        let _held = Held::new(&self.hub.metrics.waiters);
+        let _held = GaugeGuard::new(&self.hub.metrics.long_polls);
         match &mut self.wake {
             // The sender is in the topic, which exists as long as this long-poll does.
             Some(wake) => wake.await.unwrap_or(Wake::ReadAgain),

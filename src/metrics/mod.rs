@@ -41,7 +41,7 @@ pub struct Metrics {
     /// Open event streams.
     pub event_streams: IntGauge,
     /// Waiting long-polls.
-    pub waiters: IntGauge,
+    pub long_polls: IntGauge,
     /// Events sent to sockets live, those sent to sockets from the store, and those sent to event streams.
     pub delivered_live: IntCounter,
     pub delivered_replay: IntCounter,
@@ -52,7 +52,7 @@ pub struct Metrics {
     pub dropped_feed: IntCounter,
     pub dropped_ephemeral: IntCounter,
     /// Event batches dropped because a fan-out queue was full.
-    pub lane_drops: IntCounter,
+    pub fan_out_drops: IntCounter,
     /// Events that a subscription with `after` starts with.
     pub replay_events: Histogram,
     pub commit_batch_size: Histogram,
@@ -72,16 +72,16 @@ pub struct Metrics {
 }
 
 /// Counts one in a gauge until it is dropped.
-pub struct Held(IntGauge);
+pub struct GaugeGuard(IntGauge);
 
-impl Held {
+impl GaugeGuard {
     pub fn new(gauge: &IntGauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
 }
 
-impl Drop for Held {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -111,7 +111,7 @@ impl During {
 
 /// Values that are queried for each scrape.
 #[derive(Clone, Debug, Default)]
-pub struct Asked {
+pub struct ScrapeValues {
     /// Pending messages in all spaces; none while the database is unavailable.
     pub pending: Option<i64>,
     /// Sessions with readers on this node.
@@ -154,14 +154,14 @@ impl Metrics {
             topics: make.gauge("hiloop_live_sessions", "Sessions with readers on this node")?,
             sockets: make.gauge("hiloop_sockets", "Open WebSockets")?,
             event_streams: make.gauge("hiloop_event_streams", "Open event streams")?,
-            waiters: make.gauge("hiloop_waiters", "Waiting long-polls")?,
+            long_polls: make.gauge("hiloop_waiters", "Waiting long-polls")?,
             delivered_live: delivered.with_label_values(&["live"]),
             delivered_replay: delivered.with_label_values(&["replay"]),
             delivered_stream: delivered.with_label_values(&["stream"]),
             dropped_events: dropped.with_label_values(&["event"]),
             dropped_feed: dropped.with_label_values(&["feed"]),
             dropped_ephemeral: dropped.with_label_values(&["ephemeral"]),
-            lane_drops: make
+            fan_out_drops: make
                 .counter("hiloop_lane_drops_total", "Event batches dropped because a fan-out queue was full")?,
             replay_events: make.histogram(
                 "hiloop_replay_events",
@@ -240,7 +240,7 @@ impl Metrics {
     }
 
     /// All metrics in Prometheus' text format, version 0.0.4.
-    pub fn render(&self, asked: &Asked) -> Result<String, Error> {
+    pub fn render(&self, asked: &ScrapeValues) -> Result<String, Error> {
         self.store_unreachable.set(asked.pending.is_none().into());
         self.broker.lock().update(asked.is_disconnected, asked.signals.as_deref());
         self.pending.set(asked.pending.unwrap_or(0));
@@ -264,15 +264,16 @@ mod tests {
     #[test]
     fn an_unknown_value_is_left_out() {
         let metrics = Metrics::new().expect("the names are good");
-        let text = metrics.render(&Asked { pending: Some(3), topics: 2, ..Asked::default() }).expect("text");
+        let text =
+            metrics.render(&ScrapeValues { pending: Some(3), topics: 2, ..ScrapeValues::default() }).expect("text");
         assert!(text.contains("\nhiloop_pending_responses 3\n") && text.contains("\nhiloop_live_sessions 2\n"));
-        assert!(!metrics.render(&Asked::default()).expect("text").contains(PENDING));
+        assert!(!metrics.render(&ScrapeValues::default()).expect("text").contains(PENDING));
     }
 
     #[test]
     fn two_servers_in_one_process_count_for_themselves() {
         let [one, other] = [(), ()].map(|()| Metrics::new().expect("the names are good"));
-        let held = Held::new(&one.sockets);
+        let held = GaugeGuard::new(&one.sockets);
         assert_eq!((one.sockets.get(), other.sockets.get()), (1, 0));
         drop(held);
         assert_eq!(one.sockets.get(), 0);
@@ -282,7 +283,7 @@ mod tests {
     fn a_request_is_counted_by_its_labels() {
         let metrics = Metrics::new().expect("the names are good");
         metrics.request("GET", "/livez", 204, Duration::from_millis(3));
-        let text = metrics.render(&Asked::default()).expect("text");
+        let text = metrics.render(&ScrapeValues::default()).expect("text");
         let line =
             r#"hiloop_http_request_duration_seconds_bucket{method="GET",route="/livez",status="204",le="0.005"} 1"#;
         assert!(text.contains(line), "{text}");

@@ -134,12 +134,12 @@ mod tests {
     proptest! {
         #[test]
         fn writes_every_byte_once_in_order(
-            pieces in proptest::collection::vec("[a-z]{1,20}", 1..30),
+            chunks in proptest::collection::vec("[a-z]{1,20}", 1..30),
             writes in proptest::collection::vec(1..40_usize, 1..200),
         ) {
             let mut outbox = Outbox::default();
-            for piece in &pieces {
-                outbox.push(Bytes::from(piece.clone()), 1);
+            for chunk in &chunks {
+                outbox.push(Bytes::from(chunk.clone()), 1);
             }
             let mut written = Vec::new();
             for most in writes.iter().cycle() {
@@ -151,7 +151,7 @@ mod tests {
                 written.extend_from_slice(&ready[..now]);
                 outbox.advance(now);
             }
-            prop_assert_eq!(written, pieces.concat().into_bytes());
+            prop_assert_eq!(written, chunks.concat().into_bytes());
             prop_assert_eq!((outbox.frames, outbox.bytes), (0, 0));
         }
     }

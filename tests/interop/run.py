@@ -20,6 +20,10 @@ TIMEOUT = 300  # seconds; the machine may be busy
 MARK = "zebrafish"
 
 
+class Failure(Exception):
+    """A peer that failed, with what it printed."""
+
+
 class Hub:
     """The hub's program on SQLite, with its log at `trace` in a file."""
 
@@ -75,9 +79,9 @@ class Peer:
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-            raise SystemExit(f"{self.name}: not done after {TIMEOUT} s: {out}{err}") from None
+            raise Failure(f"{self.name}: not done after {TIMEOUT} s: {out}{err}") from None
         if process.returncode != 0:
-            raise SystemExit(f"{self.name}: exit code {process.returncode}: {out}{err}")
+            raise Failure(f"{self.name}: exit code {process.returncode}: {out}{err}")
         return [json.loads(line) for line in out.splitlines()]
 
 
@@ -95,7 +99,12 @@ def pair(asker: Peer, person: Peer, peers: "list[Peer]") -> None:
     asking = asker.start(
         "ask", "--title", title, "--text", text, "--to", person.email, "--key", f"{what} {title}", "--deadline", "10m", "--receipt"
     )
-    (seen,) = person.lines(answering)
+    try:
+        (seen,) = person.lines(answering)
+    except Failure as failure:
+        asking.kill()
+        out, err = asking.communicate()
+        raise SystemExit(f"{what}: {failure}{asker.name}: {out}{err}") from None
     check(f"{what}: the question's title", seen["title"], title)
     check(f"{what}: the question's text", seen["text"], text)
     (decision,) = asker.lines(asking)
@@ -124,6 +133,8 @@ def main() -> None:
             for asker in peers:
                 for person in peers:
                     pair(asker, person, peers)
+        except Failure as failure:
+            raise SystemExit(str(failure)) from None
         finally:
             hub.stop()
         stored = [path for path in folder.iterdir() if path.is_file()]

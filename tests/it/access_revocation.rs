@@ -75,7 +75,7 @@ async fn open_all(hub: &Hub, who: &Guarded, session: &str, question: &Value) -> 
             open.push(Open::Poll(what, tokio::spawn(async move { client.get(&path).await.status })));
         }
         // The long-polls are registered.
-        let waiters = &hub.context().metrics.waiters;
+        let waiters = &hub.context().metrics.long_polls;
         eventually("the long-polls to wait", async || (waiters.get() >= 3).then_some(())).await;
     }
     open

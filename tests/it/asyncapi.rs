@@ -251,7 +251,7 @@ async fn everything(hub: &mut Hub) -> Vec<Value> {
         .expect(201);
     until(&mut watcher, &mut frames, "event", Some("participant.added")).await;
     let (keys, id) = publish(&human).await;
-    human.put("/v1/human/public-key", Keys::new().entry_after(&keys, &id)).await.expect(200);
+    human.put("/v1/human/public-key", Keys::generate().entry_after(&keys, &id)).await.expect(200);
     until(&mut watcher, &mut frames, "event", Some("participant.key_changed")).await;
     let list = host.get(&at_agent(&session, "/participants")).await.expect(200);
     let human_there =

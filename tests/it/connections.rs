@@ -33,8 +33,8 @@ async fn sockets_streams_and_long_polls_share_the_limit_of_their_credential() {
         let (agent, path) = (agent.clone(), at_message(&session, &question, "/await?timeout=55"));
         tokio::spawn(async move { agent.get(&path).await.expect(200) })
     };
-    let figure = &hub.context().metrics.waiters;
-    eventually("it to wait", async || (figure.get() == 1).then_some(())).await;
+    let metric = &hub.context().metrics.long_polls;
+    eventually("it to wait", async || (metric.get() == 1).then_some(())).await;
 
     let (status, body, policy) = refused(&agent).await;
     assert_eq!((status, policy.as_deref()), (429, Some("\"connections\";q=3")));

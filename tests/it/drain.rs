@@ -171,8 +171,8 @@ async fn a_restart_under_load_loses_and_repeats_no_message() {
 async fn waiting(owner: &Client, count: usize) {
     let line = format!("\nhiloop_waiters {count}\n");
     crate::support::eventually("the long-polls to wait", async || {
-        let figures = owner.get("/metrics").await.expect(200);
-        text(&figures).contains(&line).then_some(())
+        let metrics = owner.get("/metrics").await.expect(200);
+        text(&metrics).contains(&line).then_some(())
     })
     .await;
 }

@@ -16,8 +16,8 @@ fn at_interaction(id: &str, rest: &str) -> String {
 }
 
 async fn waits(hub: &Hub, wanted: i64) {
-    let figure = &hub.context().metrics.waiters;
-    eventually("as many to wait", async || (figure.get() == wanted).then_some(())).await;
+    let metric = &hub.context().metrics.long_polls;
+    eventually("as many to wait", async || (metric.get() == wanted).then_some(())).await;
 }
 
 /// Whether there are no long-polls and no remaining registrations.
@@ -59,8 +59,8 @@ async fn a_long_poll_queries_the_store_once_before_and_once_after_waiting() {
     relay.take();
     let (waiter, path) = (agent.clone(), at_message(&session, &question, "/await?timeout=55"));
     let waiter = tokio::spawn(async move { waiter.get(&path).await.expect(200) });
-    let figure = &server.context.metrics.waiters;
-    eventually("it to wait", async || (figure.get() == 1).then_some(())).await;
+    let metric = &server.context.metrics.long_polls;
+    eventually("it to wait", async || (metric.get() == 1).then_some(())).await;
     assert_eq!(look_ups(&relay.take()), ["HEAD_WITH_STATUS"]);
     agent.post(&at_message(&session, &question, "/cancel"), json!({})).await.expect(200);
     assert_eq!(waiter.await.expect("no panic")["status"], "Cancelled");

@@ -21,6 +21,7 @@ mod degraded;
 mod docs;
 mod drain;
 mod external_humans;
+mod hook;
 mod http_edge;
 mod idempotency;
 mod interactions;

@@ -65,12 +65,12 @@ async fn reaches(client: &Client, series: &str, value: f64) -> Scrape {
     all_reach(client, &[(series, value)]).await
 }
 
-/// Scrapes until figures that move apart from each other are all what they should be: a scrape is no snapshot, it asks
+/// Scrapes until metrics that move apart from each other are all what they should be: a scrape is no snapshot, it asks
 /// the store first and reads the counters then.
-async fn all_reach(client: &Client, figures: &[(&str, f64)]) -> Scrape {
-    eventually(&format!("{figures:?}"), async || {
+async fn all_reach(client: &Client, metrics: &[(&str, f64)]) -> Scrape {
+    eventually(&format!("{metrics:?}"), async || {
         let scrape = Scrape::of(client).await;
-        figures.iter().all(|(series, value)| scrape.get(series) == *value).then_some(scrape)
+        metrics.iter().all(|(series, value)| scrape.get(series) == *value).then_some(scrape)
     })
     .await
 }

@@ -50,7 +50,7 @@ on_both_engines! {
         let error = guest.put(HUMAN, keys.entry(&ann_id)).await.expect_error(400, "VALIDATION_ERROR");
         names_field(&error, "'proof'");
         // Her encryption key with a signing key of the guest, which gives another `keyId`.
-        let own = Keys::new().with_receiving(keys.receiving);
+        let own = Keys::generate().with_receiving(keys.receiving);
         assert_ne!(own.id(), keys.id());
         let mut entry = own.entry(&guest_id);
         entry["keyId"] = json!(keys.id());
@@ -63,7 +63,7 @@ on_both_engines! {
         assert_eq!(ann.get("/v1/human/me").await.expect(200)["key"], published);
         assert_eq!(guest.get("/v1/human/me").await.expect(200)["key"], Value::Null);
         // The guest's own entry is accepted and does not affect Ann.
-        guest.put(HUMAN, Keys::new().entry(&guest_id)).await.expect(200);
+        guest.put(HUMAN, Keys::generate().entry(&guest_id)).await.expect(200);
         assert_eq!(ann.get("/v1/human/me").await.expect(200)["key"], published);
     }
 
@@ -77,7 +77,7 @@ on_both_engines! {
             let entry = keys.with_receiving(weak).entry_instead(&id);
             let error = human.put(path, entry).await.expect_error(400, "VALIDATION_ERROR");
             names_field(&error, "'publicKey'");
-            let mut entry = Keys::new().entry_instead(&id);
+            let mut entry = Keys::generate().entry_instead(&id);
             entry["signingKey"] = json!(base64url(&weak));
             entry["keyId"] = json!(id_of(weak, keys.receiving));
             let error = human.put(path, entry).await.expect_error(400, "VALIDATION_ERROR");
@@ -90,7 +90,7 @@ on_both_engines! {
         let agent = hub.agent("agent").await;
         let (keys, id) = publish(&agent).await;
         let name = text(&agent.get("/v1/agent/me").await.expect(200)["name"]).to_owned();
-        let next = Keys::new();
+        let next = Keys::generate();
         for permission in ["space", "manage", "owner"] {
             let other = hub.agent(permission).await;
             for named in [&name, &id] {
@@ -108,7 +108,7 @@ on_both_engines! {
         // An agent that is made by its first use has no key of its own yet.
         let made = hub.agent("space").await.with("x-hiloop", &hub.name("made"));
         let (made_id, _) = publisher(&made).await;
-        made.put(AGENT, Keys::new().entry(&made_id)).await.expect_error(403, "FORBIDDEN");
+        made.put(AGENT, Keys::generate().entry(&made_id)).await.expect_error(403, "FORBIDDEN");
         assert_eq!(agent.get("/v1/agent/me").await.expect(200)["key"]["keyId"], keys.id());
     }
 
@@ -119,7 +119,7 @@ on_both_engines! {
         let (first, id) = publish(&human).await;
         let stored = human.get("/v1/human/me").await.expect(200)["key"].clone();
         is_key_entry(&stored);
-        let (second, third, thief) = (Keys::new(), Keys::new(), Keys::new());
+        let (second, third, thief) = (Keys::generate(), Keys::generate(), Keys::generate());
         for entry in [second.entry(&id), thief.entry_after(&thief, &id), thief.entry_after(&second, &id)] {
             human.put(HUMAN, entry).await.expect_error(409, "KEY_EXISTS");
         }
@@ -149,7 +149,7 @@ on_both_engines! {
         let agent = hub.agent("agent").await;
         let (keys, id) = publish(&agent).await;
         let sessions = [hub.session(&agent).await, hub.session(&agent).await];
-        let next = Keys::new();
+        let next = Keys::generate();
         agent.put(AGENT, next.entry_after(&keys, &id)).await.expect(200);
         for session in &sessions {
             assert_eq!(wait_for_changes(&agent, session, 1).await, [(next.id(), true)]);
@@ -168,7 +168,7 @@ on_both_engines! {
     async fn replacing_a_key_is_audited(hub: Hub) {
         let human = hub.human().await;
         let (first, id) = publish(&human).await;
-        let second = Keys::new();
+        let second = Keys::generate();
         human.put(HUMAN, second.entry(&id)).await.expect_error(409, "KEY_EXISTS");
         human.put(HUMAN, first.entry(&id)).await.expect(200);
         let changed = human.put(HUMAN, second.entry_after(&first, &id)).await;
@@ -202,13 +202,13 @@ on_both_engines! {
         // Old entries do not count.
         past(10_000, 600_000).await;
         hub.clock.advance(24 * 60 * 60 * 1000);
-        let second = Keys::new();
+        let second = Keys::generate();
         agent.put(AGENT, second.entry_after(&keys, &id)).await.expect(200);
         // A used-up burst is refilled one at a time.
         past(142, 1).await;
-        let third = Keys::new();
+        let third = Keys::generate();
         agent.put(AGENT, third.entry_after(&second, &id)).await.expect(200);
-        let fourth = Keys::new();
+        let fourth = Keys::generate();
         let refused = agent.put(AGENT, fourth.entry_after(&third, &id)).await;
         let wait: i64 = refused.header("retry-after").expect("seconds").parse().expect("a number");
         assert!((1..=600).contains(&wait), "{wait}");
@@ -217,18 +217,18 @@ on_both_engines! {
         agent.put(AGENT, third.entry(&id)).await.expect(200);
         hub.clock.advance(wait * 1000);
         agent.put(AGENT, fourth.entry_after(&third, &id)).await.expect(200);
-        agent.put(AGENT, Keys::new().entry_after(&fourth, &id)).await.expect_error(429, "RATE_LIMITED");
+        agent.put(AGENT, Keys::generate().entry_after(&fourth, &id)).await.expect_error(429, "RATE_LIMITED");
         // Other principals are not affected.
         let other = hub.agent("agent").await;
         let (keys, id) = publish(&other).await;
-        other.put(AGENT, Keys::new().entry_after(&keys, &id)).await.expect(200);
+        other.put(AGENT, Keys::generate().entry_after(&keys, &id)).await.expect(200);
     }
 
     async fn concurrent_key_changes_are_announced_once_and_in_order(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let (first, id) = publish(&agent).await;
-        let rivals: Vec<_> = (0..8).map(|_| Keys::new()).collect();
+        let rivals: Vec<_> = (0..8).map(|_| Keys::generate()).collect();
         let replies = join_all(rivals.iter().map(async |keys| agent.put(AGENT, keys.entry_after(&first, &id)).await)).await;
         let won: Vec<_> = replies.iter().filter(|reply| reply.status == 200).collect();
         assert_eq!(won.len(), 1, "{replies:?}");
@@ -236,7 +236,7 @@ on_both_engines! {
         let mut order = vec![text(&won[0].body["keyId"]).to_owned()];
         let mut current = rivals.into_iter().find(|keys| keys.id() == order[0]).expect("it");
         for _ in 0..5 {
-            let next = Keys::new();
+            let next = Keys::generate();
             agent.put(AGENT, next.entry_after(&current, &id)).await.expect(200);
             order.push(next.id());
             current = next;
@@ -255,7 +255,7 @@ on_both_engines! {
         let mut feed = hub.socket(&agent).await;
         feed.ask(json!({ "type": "subscribe", "feed": true })).await;
         let mut stream = Events::open(&agent, &at_agent(&session, "/events")).await;
-        let changed = human.put(HUMAN, Keys::new().entry_after(&keys, &id)).await.expect(200);
+        let changed = human.put(HUMAN, Keys::generate().entry_after(&keys, &id)).await.expect(200);
         let event = socket.find("event").await["event"].clone();
         assert_eq!((&event["type"], &event["seq"]), (&json!("participant.key_changed"), &json!(2)));
         assert_eq!((&event["data"]["entry"], &event["data"]["chained"]), (&changed, &json!(true)));
@@ -280,7 +280,7 @@ on_both_engines! {
         let there = people["data"].as_array().expect("a list").iter().find(|one| one["humanId"] == id).expect("there");
         agent.delete(&at_agent(&left, &format!("/participants/{}", text(&there["id"])))).await.expect(204);
         let before = join_all([&closed, &archived, &without, &left].map(async |session| agent.get(&format!("{SESSIONS}/{session}")).await)).await;
-        human.put(HUMAN, Keys::new().entry_after(&keys, &id)).await.expect(200);
+        human.put(HUMAN, Keys::generate().entry_after(&keys, &id)).await.expect(200);
         wait_for_changes(&agent, &current, 1).await;
         let done = async || all_are_told(&hub).await.then_some(());
         eventually("the end of the announcement", done).await;
@@ -310,7 +310,7 @@ async fn several_nodes_announce_a_key_change_once_per_session() {
         let opened = join_all((0..30).map(async |_| open(&agent, json!({ "participants": [] })).await)).await;
         sessions.extend(opened.into_iter().map(|session| text(&session["id"]).to_owned()));
     }
-    let (second, third) = (Keys::new(), Keys::new());
+    let (second, third) = (Keys::generate(), Keys::generate());
     agent.put(AGENT, second.entry_after(&keys, &id)).await.expect(200);
     agent.put(AGENT, third.entry_after(&second, &id)).await.expect(200);
     // One of them stops meanwhile.

@@ -110,13 +110,13 @@ async fn readiness_follows_the_availability_of_the_store() {
     let refused = owner.post(&path, json!({ "encryptedContent": "x" })).await;
     assert_eq!(refused.header("retry-after"), Some("1"));
     refused.expect_error(503, "UNAVAILABLE");
-    let figures = operator.get("/metrics").await.expect(200);
-    assert!(!text(&figures).contains("hiloop_pending_responses"), "the number of pending messages is unknown");
+    let metrics = operator.get("/metrics").await.expect(200);
+    assert!(!text(&metrics).contains("hiloop_pending_responses"), "the number of pending messages is unknown");
     // Jobs wait for a connection for some seconds before they give up.
     let none = "\nhiloop_store_errors_total{during=\"job\"} 0\n";
     eventually("the jobs to notice", async || {
-        let figures = operator.get("/metrics").await.expect(200);
-        (!text(&figures).contains(none)).then_some(())
+        let metrics = operator.get("/metrics").await.expect(200);
+        (!text(&metrics).contains(none)).then_some(())
     })
     .await;
 
@@ -126,8 +126,8 @@ async fn readiness_follows_the_availability_of_the_store() {
         assert_eq!(client.get("/readyz").await.expect(200), ready);
     }
     owner.post(&path, json!({ "encryptedContent": "x" })).await.expect(201);
-    let figures = operator.get("/metrics").await.expect(200);
-    assert!(text(&figures).contains("\nhiloop_pending_responses 0\n"));
+    let metrics = operator.get("/metrics").await.expect(200);
+    assert!(text(&metrics).contains("\nhiloop_pending_responses 0\n"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

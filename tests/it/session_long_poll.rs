@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 async fn waits(hub: &Hub, wanted: i64) {
-    let figure = &hub.context().metrics.waiters;
-    eventually("as many to wait", async || (figure.get() == wanted).then_some(())).await;
+    let metric = &hub.context().metrics.long_polls;
+    eventually("as many to wait", async || (metric.get() == wanted).then_some(())).await;
 }
 
 /// A pending long-poll in a task.

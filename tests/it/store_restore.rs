@@ -92,8 +92,8 @@ on_both_engines! {
             let agent = agent.clone();
             tokio::spawn(async move { agent.get(&path).await.expect(200) })
         };
-        let figure = &hub.context().metrics.waiters;
-        eventually("it to wait", async || (figure.get() == 1).then_some(())).await;
+        let metric = &hub.context().metrics.long_polls;
+        eventually("it to wait", async || (metric.get() == 1).then_some(())).await;
         rewind(&hub, &session, 2).await;
         // Reuses the `seq` of a lost message.
         say(&agent, &session, "instead").await;

@@ -109,8 +109,8 @@ async fn a_stream_resumes_after_a_restart_of_the_store() {
     assert!(slow.read_until("message.created").await);
     postgres.stop();
     let failed = async || {
-        let figures = hub.context().metrics.render(&hiloop::testing::Asked::default()).expect("figures");
-        let line = figures.lines().find_map(|line| line.strip_prefix(FAILURES)).expect("a figure");
+        let metrics = hub.context().metrics.render(&hiloop::testing::ScrapeValues::default()).expect("metrics");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(FAILURES)).expect("a metric");
         (line != "0").then_some(())
     };
     let last = format!("\nid: {}\n", MESSAGES + 1);

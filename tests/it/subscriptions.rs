@@ -97,9 +97,9 @@ async fn a_space_without_feeds_causes_no_queries() {
     hub.context().hub.accept(Signal::Hints(vec![hint(space, session.parse().expect("an id"), 3)]));
     assert_eq!(feed.find("feed").await["seq"], json!(3));
     lock.rollback().await.expect("it ends");
-    let figures = hub.owner.get("/metrics").await.expect(200);
+    let metrics = hub.owner.get("/metrics").await.expect(200);
     let failures = "hiloop_store_errors_total{during=\"reconcile\"} 0";
-    assert!(text(&figures).lines().any(|line| line == failures), "{figures}");
+    assert!(text(&metrics).lines().any(|line| line == failures), "{metrics}");
 }
 
 /// Feeds that start and end repeatedly, including across the tick that releases spaces without feeds.

@@ -49,9 +49,9 @@ fn at(node: &Server, client: &Client) -> Client {
 }
 
 async fn panics(owner: &Client, task: &str) -> String {
-    let figures = owner.get("/metrics").await.expect(200);
+    let metrics = owner.get("/metrics").await.expect(200);
     let series = format!("hiloop_task_panics_total{{task=\"{task}\"}} ");
-    text(&figures).lines().find_map(|line| line.strip_prefix(&series)).unwrap_or("0").to_owned()
+    text(&metrics).lines().find_map(|line| line.strip_prefix(&series)).unwrap_or("0").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

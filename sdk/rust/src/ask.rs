@@ -34,15 +34,15 @@ impl Client {
     pub async fn ask(&self, question: impl Into<Question>) -> Result<Decision, Error> {
         let question = question.into();
         let end = question.wait.map(|wait| Instant::now() + wait);
-        let asked = self.put(&question, end).await?;
+        let asked = Box::pin(self.put(&question, end)).await?;
         let wait = end.map(|end| end.saturating_duration_since(Instant::now()));
         let settled = self.settled(asked.session, asked.message, wait);
         let message = match &question.on_remark {
-            Some(take) => self.settled_with_remarks(&asked, take, settled).await?,
+            Some(take) => Box::pin(self.settled_with_remarks(&asked, take, settled)).await?,
             None => settled.await?,
         };
         let still_pending = || Error::unexpected("the question", "it is pending");
-        let mut decision = self.decided(message, asked.held.as_ref()).await?.ok_or_else(still_pending)?;
+        let mut decision = Box::pin(self.decided(message, asked.held.as_ref())).await?.ok_or_else(still_pending)?;
         decision.message = self.acknowledge(asked.session, asked.message, question.exclusive).await?;
         Ok(decision)
     }
@@ -61,7 +61,7 @@ impl Client {
         let settled = self.settled(session, message, wait).await?;
         let held = self.held(&settled).await?;
         let still_pending = || Error::unexpected("the question", "it is pending");
-        self.decided(settled, held.as_ref()).await?.ok_or_else(still_pending)
+        Box::pin(self.decided(settled, held.as_ref())).await?.ok_or_else(still_pending)
     }
 
     /// Settled questions of this agent that were not acknowledged, oldest first: what to read after a restart. One whose

@@ -144,7 +144,9 @@ fn number(field: &Value, value: &Value) -> Result<Value, String> {
 fn option(field: &Value, value: &Value) -> Result<Value, String> {
     let options = field["options"].as_array().into_iter().flatten();
     let mut offered = options.map(|option| option.get("value").unwrap_or(option));
-    let same = |offered: &&Value| *offered == value || value.as_str().is_some_and(|text| offered.to_string() == text);
+    let text = value.as_str();
+    // A number or a boolean, as an input field has it.
+    let same = |offered: &&Value| *offered == value || Some(offered.to_string().as_str()) == text;
     offered.find(same).cloned().ok_or_else(|| "must be one of the options".to_owned())
 }
 
@@ -179,7 +181,7 @@ mod tests {
         }))
     }
 
-    fn check(values: Value) -> Result<Value, String> {
+    fn check(values: &Value) -> Result<Value, String> {
         let form = form();
         checked(&fields(&form), values.as_object().expect("an object")).map(Value::Object)
     }
@@ -198,7 +200,7 @@ mod tests {
     fn values_come_back_typed() {
         let values = json!({ "name": "api", "count": "3", "where": "eu", "tags": ["b"], "sure": true, "extra": 1 });
         let typed = json!({ "name": "api", "count": 3, "where": "eu", "tags": ["b"], "sure": true });
-        assert_eq!(check(values), Ok(typed));
+        assert_eq!(check(&values), Ok(typed));
     }
 
     #[test]
@@ -219,7 +221,7 @@ mod tests {
         ] {
             let mut values = good.clone();
             values[name] = bad;
-            let problem = check(values).expect_err("it does not fit");
+            let problem = check(&values).expect_err("it does not fit");
             assert!(problem.starts_with(&format!("'{name}' ")), "{problem}");
         }
     }

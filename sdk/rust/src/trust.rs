@@ -106,7 +106,8 @@ impl Client {
             self.publish(&identity.entry(), false).await?;
             Ok(identity)
         };
-        self.inner.identity.get_or_try_init(|| published).await.cloned()
+        // Large, and awaited by almost every call.
+        self.inner.identity.get_or_try_init(|| Box::pin(published)).await.cloned()
     }
 
     async fn make_identity(&self) -> Result<Arc<Identity>, Error> {

@@ -66,7 +66,7 @@ impl Conversation {
 
     /// Talks until the script has ended, the session is closed, or `stop` is cancelled.
     pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<Ending, Error> {
-        let talked = stop.run_until_cancelled(self.talk()).await;
+        let talked = stop.run_until_cancelled(Box::pin(self.talk())).await;
         let ending = match talked {
             Some(Ok(())) => Ending::Finished,
             Some(Err(error)) if error.is("SESSION_CLOSED") => Ending::Finished,

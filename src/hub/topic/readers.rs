@@ -64,7 +64,7 @@ impl Readers {
                 let message = || WorkerMessage::Events { session, batch: Arc::clone(&batch) };
                 if *count > 0 && !worker.try_send(message()) {
                     undelivered.events = true;
-                    metrics.lane_drops.inc();
+                    metrics.fan_out_drops.inc();
                 }
             }
         }

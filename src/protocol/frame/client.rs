@@ -97,12 +97,12 @@ impl<'a> Keys<'a> {
     }
 
     fn get(&self, key: &str) -> Option<&'a RawValue> {
-        self.position(key).map(|place| self.0[place].1)
+        self.position(key).map(|index| self.0[index].1)
     }
 
     /// Removes a key and moves the last key to its index. The order is part of stored digests and must not change.
     fn take(&mut self, key: &str) -> Option<&'a RawValue> {
-        self.position(key).map(|place| self.0.swap_remove(place).1)
+        self.position(key).map(|index| self.0.swap_remove(index).1)
     }
 
     /// SHA-256 of the frame's remaining keys, serialised without whitespace.

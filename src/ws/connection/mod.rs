@@ -17,7 +17,7 @@ use crate::context::App;
 use crate::domain::{ClientNetwork, Principal, SessionId, Timestamp};
 use crate::hub::subscriber::Connection as _;
 use crate::limits::connections::{Descriptor, Permit};
-use crate::metrics::Held;
+use crate::metrics::GaugeGuard;
 use crate::protocol::close::CloseCode;
 use crate::protocol::frame::hub::reply;
 use crate::protocol::rfc6455::decode::{Decoder, Incoming};
@@ -65,7 +65,7 @@ pub(super) async fn serve(
     (permit, _descriptor): (Permit, Descriptor),
 ) {
     let handle = Arc::new(SocketHandle::new(stream));
-    let _open = Held::new(&app.metrics.sockets);
+    let _open = GaugeGuard::new(&app.metrics.sockets);
     let now = Instant::now();
     let mut task = ConnectionTask {
         app: Arc::clone(&app),

@@ -20,7 +20,7 @@ on_every_deployment! {
         let agent = hub.agent("agent").await;
         let me = agent.get("/v1/agent/me").await.expect(200);
         assert_eq!(me["key"], Value::Null);
-        let entry = Keys::new().entry(text(&me["id"]));
+        let entry = Keys::generate().entry(text(&me["id"]));
         let made = agent.put("/v1/agent/public-key", entry.clone()).await.expect(200);
         is_key_entry(&made);
         for field in ["publicKey", "signingKey", "keyId", "proof"] {
@@ -29,10 +29,10 @@ on_every_deployment! {
         assert_eq!(agent.get("/v1/agent/me").await.expect(200)["key"], made);
         // The same again is the same.
         assert_eq!(agent.put("/v1/agent/public-key", entry).await.expect(200), made);
-        let other = Keys::new().entry(text(&me["id"]));
+        let other = Keys::generate().entry(text(&me["id"]));
         agent.put("/v1/agent/public-key", other).await.expect_error(409, "KEY_EXISTS");
         for field in ["publicKey", "signingKey", "keyId", "proof"] {
-            let mut entry = Keys::new().entry(text(&me["id"]));
+            let mut entry = Keys::generate().entry(text(&me["id"]));
             entry[field] = json!("AAAA");
             let error = agent.put("/v1/agent/public-key", entry).await.expect_error(400, "VALIDATION_ERROR");
             names_field(&error, &format!("'{field}'"));
@@ -40,7 +40,7 @@ on_every_deployment! {
         // A key with `space` that acts as this agent does not publish for it.
         let space = hub.agent("space").await.with("x-hiloop", text(&me["name"]));
         assert_eq!(space.get("/v1/agent/me").await.expect(200)["id"], me["id"]);
-        let entry = Keys::new().entry_instead(text(&me["id"]));
+        let entry = Keys::generate().entry_instead(text(&me["id"]));
         space.put("/v1/agent/public-key", entry).await.expect_error(403, "FORBIDDEN");
         assert_eq!(agent.get("/v1/agent/me").await.expect(200)["key"], made);
     }
@@ -49,7 +49,7 @@ on_every_deployment! {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let (first, id) = publish(&agent).await;
-        let second = Keys::new();
+        let second = Keys::generate();
         agent.put("/v1/agent/public-key", second.entry_after(&first, &id)).await.expect(200);
         let page = agent.get(&at_agent(&session, "/keys")).await.expect(200);
         is_page(&page);

@@ -102,7 +102,7 @@ on_every_deployment! {
         assert_eq!(humans["data"][0]["key"]["keyId"], published[1].0.id());
         // A new key does not rewrite old envelopes.
         let (keys, id) = &published[1];
-        let next = Keys::new();
+        let next = Keys::generate();
         human.put("/v1/human/public-key", next.entry_after(keys, id)).await.expect(200);
         let after = agent.get(&at_agent(&session, &format!("/messages/{}", text(&before["id"])))).await.expect(200);
         assert_eq!(after, before);

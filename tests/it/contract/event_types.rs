@@ -110,7 +110,7 @@ on_every_deployment! {
         let human = hub.human().await;
         let session = hub.session(&agent).await;
         let (keys, id) = publish(&human).await;
-        let made = human.put("/v1/human/public-key", Keys::new().entry_after(&keys, &id)).await.expect(200);
+        let made = human.put("/v1/human/public-key", Keys::generate().entry_after(&keys, &id)).await.expect(200);
         eventually("the event", async || {
             let events = timeline(&agent, &session).await;
             events.iter().any(|event| event["type"] == "participant.key_changed").then_some(())

@@ -34,7 +34,7 @@ on_every_deployment! {
         for client in [hub.human().await, hub.guest(&agent, &session).await] {
             let me = client.get("/v1/human/me").await.expect(200);
             assert_eq!(me["key"], Value::Null);
-            let made = client.put("/v1/human/public-key", Keys::new().entry(text(&me["id"]))).await.expect(200);
+            let made = client.put("/v1/human/public-key", Keys::generate().entry(text(&me["id"]))).await.expect(200);
             is_key_entry(&made);
             assert_eq!(client.get("/v1/human/me").await.expect(200)["key"], made);
         }

@@ -28,13 +28,13 @@ on_every_deployment! {
         }
         // Of the current entry alone, and of one's own space.
         let mut other = body.clone();
-        other["keyId"] = json!(Keys::new().id());
+        other["keyId"] = json!(Keys::generate().id());
         hub.manager.put(&path, other).await.expect_error(409, "CONFLICT");
         hub.other_space().await.put(&path, body.clone()).await.expect_error(404, "NOT_FOUND");
         hub.agent("space").await.put(&path, body.clone()).await.expect_error(403, "FORBIDDEN");
         hub.manager.put(&format!("/v1/manage/attestations/{UNKNOWN}"), body).await.expect_error(404, "NOT_FOUND");
         // Another key has none.
-        let second = Keys::new();
+        let second = Keys::generate();
         let changed = agent.put("/v1/agent/public-key", second.entry_after(&keys, &id)).await.expect(200);
         assert_eq!(changed["attestation"], Value::Null);
     }

@@ -48,7 +48,7 @@ impl Node {
     }
 
     /// The value of a metric without labels.
-    async fn figure(&self, name: &str) -> f64 {
+    async fn metric(&self, name: &str) -> f64 {
         let text = Client::anonymous(self.process.metrics()).get("/metrics").await.expect(200);
         let text = text.as_str().expect("text").to_owned();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -57,7 +57,7 @@ impl Node {
 
     async fn shows(&self, name: &str, value: f64) {
         let what = format!("{name} to be {value}");
-        eventually(&what, async || (self.figure(name).await == value).then_some(())).await;
+        eventually(&what, async || (self.metric(name).await == value).then_some(())).await;
     }
 
     async fn logs(&self, words: &str) {
@@ -82,7 +82,7 @@ impl Node {
 
     /// A long-poll on a message, registered when this returns.
     async fn wait_for(&self, session: &str, message: &str) -> tokio::task::JoinHandle<Value> {
-        let waiting = self.figure("hiloop_waiters").await;
+        let waiting = self.metric("hiloop_waiters").await;
         let path = at_agent(session, &format!("/messages/{message}/await?timeout={}", LONG.as_secs()));
         let owner = self.owner.clone();
         let poll = tokio::spawn(async move { owner.get(&path).await.expect(200) });

@@ -21,26 +21,26 @@ async fn a_redis_outage_is_visible_in_metrics_and_log() {
         node.shows("hiloop_redis_unreachable", 0.0).await;
         node.logs("connected to the other nodes").await;
     }
-    let received = second.figure("hiloop_redis_received_total").await;
+    let received = second.metric("hiloop_redis_received_total").await;
     second.shows("hiloop_redis_channels", 2.0).await;
     let message = post(&first.owner, &session, "with Redis").await;
     takes(&mut socket, &message).await;
-    assert!(first.figure("hiloop_redis_published_total").await >= 1.0);
-    assert!(second.figure("hiloop_redis_received_total").await > received);
+    assert!(first.metric("hiloop_redis_published_total").await >= 1.0);
+    assert!(second.metric("hiloop_redis_received_total").await > received);
 
     redis.kill();
     for node in [&first, &second] {
         node.shows("hiloop_redis_unreachable", 1.0).await;
         node.logs("Redis is unavailable").await;
-        assert!(node.figure("hiloop_redis_disconnects_total").await >= 1.0);
+        assert!(node.metric("hiloop_redis_disconnects_total").await >= 1.0);
     }
-    let repairs = second.figure("hiloop_repairs_total").await;
+    let repairs = second.metric("hiloop_repairs_total").await;
     let message = post(&first.owner, &session, "without").await;
     let since = Stopwatch::start();
     takes(&mut socket, &message).await;
     assert!(since.elapsed() < BY_THE_STORE, "{:?}", since.elapsed());
-    assert!(second.figure("hiloop_repairs_total").await > repairs, "it was read from the store");
-    assert!(first.figure("hiloop_redis_dropped_total").await >= 1.0);
+    assert!(second.metric("hiloop_repairs_total").await > repairs, "it was read from the store");
+    assert!(first.metric("hiloop_redis_dropped_total").await >= 1.0);
 
     redis.revive().await;
     for node in [&first, &second] {
@@ -68,7 +68,7 @@ async fn a_node_partitioned_from_redis_serves_and_misses_nothing() {
     cut.shows("hiloop_redis_unreachable", 1.0).await;
     cut.logs("Redis is unavailable").await;
     assert_eq!(cut.owner.get("/readyz").await.expect(200)["status"], "degraded");
-    assert_eq!(whole.figure("hiloop_redis_unreachable").await, 0.0);
+    assert_eq!(whole.metric("hiloop_redis_unreachable").await, 0.0);
     assert_eq!(whole.owner.get("/readyz").await.expect(200)["status"], "ok");
     for writer in [&whole, &cut] {
         let since = Stopwatch::start();
@@ -159,10 +159,10 @@ async fn a_demoted_redis_still_delivers_messages() {
     // Without Redis all would be found in the store; on a busy machine a tick may find some of them first.
     let mut live = 0;
     for number in 0..10 {
-        let found = second.figure("hiloop_repairs_total").await;
+        let found = second.metric("hiloop_repairs_total").await;
         let message = post(&first.owner, &session, &format!("{number}")).await;
         takes(&mut theirs, &message).await;
-        live += usize::from(second.figure("hiloop_repairs_total").await <= found);
+        live += usize::from(second.metric("hiloop_repairs_total").await <= found);
     }
     assert!(live >= 5, "{live} of 10 messages came by Redis");
     theirs.send(json!({ "type": "typing", "sessionId": session, "typing": true })).await;

@@ -158,7 +158,7 @@ impl Fixture {
         ids.insert("principalId", host_id);
         for (name, client) in [("humanEntry", &human), ("guestEntry", &guest)] {
             let (id, _) = publisher(client).await;
-            ids.insert(name, Keys::new().entry(&id).to_string());
+            ids.insert(name, Keys::generate().entry(&id).to_string());
         }
         let space = hub.agent("space").await;
         let admin = admin_of(hub, &manager).await;

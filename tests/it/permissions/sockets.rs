@@ -1,11 +1,11 @@
 //! WebSockets and event streams: the required credential, the scope, and the end.
 
-use super::fixture::{Fixture, Kind, TestPrincipal, admit, key};
+use super::fixture::{Fixture, Kind, TestPrincipal, key};
 use super::routes::{FRAMES, frame};
 use super::{REVOKED_WITHIN, code_of};
 use crate::support::hub::{at_agent, text};
 use crate::support::socket::End;
-use crate::support::{PATIENCE, Socket, Stopwatch, on_both_engines, timeout};
+use crate::support::{Socket, Stopwatch, on_both_engines, timeout};
 use serde_json::json;
 use std::time::Duration;
 
@@ -163,21 +163,5 @@ on_both_engines! {
         let end = timeout(REVOKED_WITHIN, socket.end()).await;
         assert!(matches!(end, Ok(End::Code(4403))), "the new key is revoked, and the socket: {end:?}");
         assert!(subscribed, "the new key may not see every session, but: {reply}");
-    }
-
-    async fn an_event_stream_ends_with_its_key(hub: Hub) {
-        let host = hub.agent("agent").await;
-        let session = hub.session(&host).await;
-        let agent = hub.name("agent");
-        let (id, reader) = key(&hub, &hub.owner, json!({ "permission": "agent", "agent": agent })).await;
-        admit(&host, &session, &reader).await;
-        let mut stream = reader.stream(&at_agent(&session, "/events?after=0")).await;
-        let mut received = String::new();
-        while !received.contains("participant.added") {
-            received += &String::from_utf8_lossy(&stream.chunk().await.expect("a chunk").expect("more"));
-        }
-        hub.owner.delete(&format!("/v1/manage/keys/{id}")).await.expect(204);
-        let ended = timeout(PATIENCE, async { while let Ok(Some(_)) = stream.chunk().await {} });
-        ended.await.expect("the stream of a revoked key ends");
     }
 }

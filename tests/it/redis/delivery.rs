@@ -75,7 +75,7 @@ async fn everything_crosses(engine: Engine, redis: Redis) {
     assert_eq!(agent_socket.find("receipt").await["seq"], json!(5));
 
     // A long-poll on one node, the only reader there, ends with an answer on the other.
-    let waiters = &nodes.servers[0].context.metrics.waiters;
+    let waiters = &nodes.servers[0].context.metrics.long_polls;
     within(LIVE, "an answer", async || {
         let session = nodes.maker.session(&here).await;
         let question = json!({ "encryptedContent": "?", "responseRequired": true });

@@ -177,7 +177,7 @@ on_both_engines! {
         watched(&hub, &session, false).await;
     }
 
-    async fn a_timeout_does_not_change_the_message(hub: Hub) {
+    async fn a_long_poll_waits_for_the_requested_time(hub: Hub) {
         let agent = hub.agent("agent").await;
         let session = hub.session(&agent).await;
         let asked = ask(&agent, &session).await;
@@ -209,22 +209,6 @@ on_both_engines! {
             names_field(&error, "timeout");
         }
         agent.get(&at_agent(&session, &format!("/messages/{UNKNOWN}/await"))).await.expect_error(404, "NOT_FOUND");
-    }
-
-    async fn a_disconnected_client_frees_its_long_poll(hub: Hub) {
-        let agent = hub.agent("agent").await;
-        let session = hub.session(&agent).await;
-        let asked = ask(&agent, &session).await;
-        let path = at_message(&session, &asked, "/await?timeout=55");
-        let waiters: Vec<_> = (0..5).map(|_| {
-            let (agent, path) = (agent.clone(), path.clone());
-            tokio::spawn(async move { agent.get(&path).await })
-        }).collect();
-        watched(&hub, &session, true).await;
-        for waiter in waiters {
-            waiter.abort();
-        }
-        watched(&hub, &session, false).await;
     }
 
     async fn an_agent_cancels_its_question(hub: Hub) {

@@ -209,7 +209,7 @@ on_both_engines! {
             assert_eq!(participant["key"]["keyId"], keys.id(), "{participant}");
         }
         // Every list shows a new key from then on.
-        let next = Keys::new();
+        let next = Keys::generate();
         human.put("/v1/human/public-key", next.entry_after(&human_keys, &human_id)).await.expect(200);
         let participants = human.get(&at_human(&guest_session, "/participants")).await.expect(200);
         let own = participants["data"].as_array().expect("a list").iter().find(|p| p["type"] == "Human").expect("there");

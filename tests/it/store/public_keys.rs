@@ -17,7 +17,7 @@ use hiloop::testing::secret::hash;
 
 /// An entry of fresh keys, made at this moment.
 fn entry(at: Timestamp) -> KeyEntry {
-    let keys = Keys::new();
+    let keys = Keys::generate();
     KeyEntry {
         public_key: base64url(&keys.receiving),
         signing_key: base64url(&keys.signing_key()),

@@ -22,7 +22,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    pub fn new() -> Self {
+    pub fn generate() -> Self {
         let receiving = MontgomeryPoint::mul_base_clamped(rand::random()).to_bytes();
         Self { signing: SigningKey::from_bytes(&rand::random()), receiving }
     }
@@ -90,7 +90,7 @@ pub async fn publisher(client: &Client) -> (String, &'static str) {
 
 /// Publishes the first keys of a client; these, and its id.
 pub async fn publish(client: &Client) -> (Keys, String) {
-    let keys = Keys::new();
+    let keys = Keys::generate();
     let (id, path) = publisher(client).await;
     client.put(path, keys.entry(&id)).await.expect(200);
     (keys, id)

@@ -132,8 +132,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn outcome(components: Value, content: Value) -> Result<Outcome, Refusal> {
-        Offers::of(&components).outcome(&Content::read(content).expect("an object"))
+    fn outcome(components: &Value, content: &Value) -> Result<Outcome, Refusal> {
+        Offers::of(components).outcome(&Content::read(content.clone()).expect("an object"))
     }
 
     fn approval() -> Value {
@@ -142,25 +142,25 @@ mod tests {
 
     #[test]
     fn only_an_approval_approves() {
-        assert_eq!(outcome(approval(), json!({ "action": "approve" })), Ok(Outcome::Approved));
-        assert_eq!(outcome(approval(), json!({ "outcome": "Approved" })), Ok(Outcome::Approved));
-        assert_eq!(outcome(approval(), json!({ "action": "reject" })), Ok(Outcome::Rejected));
-        assert_eq!(outcome(approval(), json!({ "text": "approve" })), Ok(Outcome::Answered));
-        assert_eq!(outcome(approval(), json!({})), Ok(Outcome::Answered));
+        assert_eq!(outcome(&approval(), &json!({ "action": "approve" })), Ok(Outcome::Approved));
+        assert_eq!(outcome(&approval(), &json!({ "outcome": "Approved" })), Ok(Outcome::Approved));
+        assert_eq!(outcome(&approval(), &json!({ "action": "reject" })), Ok(Outcome::Rejected));
+        assert_eq!(outcome(&approval(), &json!({ "text": "approve" })), Ok(Outcome::Answered));
+        assert_eq!(outcome(&approval(), &json!({})), Ok(Outcome::Answered));
     }
 
     #[test]
     fn an_action_must_be_offered() {
         let choices = json!({ "type": "button_group", "data": { "buttons": [{ "label": "A", "action": "a" }] } });
-        assert_eq!(outcome(choices.clone(), json!({ "action": "a" })), Ok(Outcome::Answered));
-        assert_eq!(outcome(choices, json!({ "action": "approve" })), Err(Refusal::Action));
-        assert_eq!(outcome(approval(), json!({ "action": "delete" })), Err(Refusal::Action));
-        assert_eq!(outcome(Value::Null, json!({ "action": "approve" })), Err(Refusal::Action));
+        assert_eq!(outcome(&choices, &json!({ "action": "a" })), Ok(Outcome::Answered));
+        assert_eq!(outcome(&choices, &json!({ "action": "approve" })), Err(Refusal::Action));
+        assert_eq!(outcome(&approval(), &json!({ "action": "delete" })), Err(Refusal::Action));
+        assert_eq!(outcome(&Value::Null, &json!({ "action": "approve" })), Err(Refusal::Action));
     }
 
     #[test]
     fn contradictions_decide_nothing() {
         let said = json!({ "action": "reject", "outcome": "Approved" });
-        assert_eq!(outcome(approval(), said), Err(Refusal::Contradiction));
+        assert_eq!(outcome(&approval(), &said), Err(Refusal::Contradiction));
     }
 }

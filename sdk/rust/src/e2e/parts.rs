@@ -40,7 +40,7 @@ impl Parts {
         }
         let text = |name| envelope.rest.get(name).and_then(Value::as_str).ok_or(Refusal::Malformed(name));
         let bytes = decode(text("header")?).ok_or(Refusal::Malformed("header"))?;
-        let wrappings = envelope.wrappings.iter().map(|value| Wrapping::deserialize(value)).collect::<Result<_, _>>();
+        let wrappings = envelope.wrappings.iter().map(Wrapping::deserialize).collect::<Result<_, _>>();
         Ok(Self {
             header: Header::parse(&bytes)?,
             bytes,

@@ -209,7 +209,7 @@ impl Follower {
         if event.kind == "message.created"
             && let Ok(mut message) = Message::deserialize(&event.data["message"])
         {
-            match self.client.open_all(self.session, std::slice::from_mut(&mut message)).await {
+            match Box::pin(self.client.open_all(self.session, std::slice::from_mut(&mut message))).await {
                 Ok(()) => event.message = Some(Box::new(message)),
                 Err(error) if error.is_transient() => return Some(Disconnect::Retry(None)),
                 Err(error) => return Some(Disconnect::Fatal(error)),

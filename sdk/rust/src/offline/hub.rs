@@ -210,7 +210,7 @@ impl OfflineHub {
                 .zip(entry)
                 .and_then(|(question, entry)| self.person.answer(&question, (self.agent, &entry), carrier));
             match reply {
-                Some(reply) => self.settle(session, id, json!(reply.envelope), json!(reply.outcome)),
+                Some(reply) => self.settle(session, id, &json!(reply.envelope), &json!(reply.outcome)),
                 None => {
                     if let Some(message) = session.message(id) {
                         message["status"] = json!("Expired");
@@ -218,7 +218,7 @@ impl OfflineHub {
                     session.event(
                         "message.expired",
                         &json!({ "type": "System", "id": null, "name": "" }),
-                        json!({ "messageId": id }),
+                        &json!({ "messageId": id }),
                     );
                 }
             }
@@ -229,7 +229,7 @@ impl OfflineHub {
     }
 
     /// Stores the answer to a question.
-    pub(super) fn settle(&self, session: &mut Session, question: Uuid, content: Value, outcome: Value) {
+    pub(super) fn settle(&self, session: &mut Session, question: Uuid, content: &Value, outcome: &Value) {
         let body = json!({ "encryptedContent": content, "inReplyTo": question });
         let answer = session.add(("Human", self.person.id), &body);
         let by = json!({ "type": "Human", "id": self.person.id, "name": "offline" });
@@ -239,10 +239,10 @@ impl OfflineHub {
         });
         if let Some(message) = session.message(question) {
             message["status"] = json!("Completed");
-            message["outcome"] = outcome;
+            message["outcome"] = outcome.clone();
             message["response"] = response.clone();
         }
-        session.event("message.completed", &by, json!({ "messageId": question, "response": response }));
+        session.event("message.completed", &by, &json!({ "messageId": question, "response": response }));
     }
 
     /// A long-poll.

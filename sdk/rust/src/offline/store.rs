@@ -31,7 +31,7 @@ impl Session {
         });
         let Value::Object(fields) = fields else { return Self::default() };
         let mut session = Self { fields, ..Self::default() };
-        session.event("session.created", &json!({ "type": "Agent", "id": agent, "name": "offline" }), json!({}));
+        session.event("session.created", &json!({ "type": "Agent", "id": agent, "name": "offline" }), &json!({}));
         session
     }
 
@@ -48,7 +48,7 @@ impl Session {
         i64::try_from(self.events.len()).unwrap_or(i64::MAX) + 1
     }
 
-    pub(super) fn event(&mut self, kind: &str, actor: &Value, data: Value) {
+    pub(super) fn event(&mut self, kind: &str, actor: &Value, data: &Value) {
         let event = json!({
             "sessionId": self.fields["id"], "seq": self.next_seq(), "type": kind, "at": Timestamp::now(),
             "actor": actor, "data": data,
@@ -72,7 +72,7 @@ impl Session {
             "acknowledgedAt": null, "createdAt": now, "updatedAt": now,
         });
         let actor = json!({ "type": kind, "id": principal, "name": "offline" });
-        self.event("message.created", &actor, json!({ "message": message }));
+        self.event("message.created", &actor, &json!({ "message": message }));
         self.messages.push(message);
         id
     }

@@ -52,9 +52,7 @@ class Person:
         if self._respondent is not None:
             return self
         if self._token is None:
-            body = {"email": self._email, "password": self._password}
-            reply = self._http.call("POST", "/v1/auth/login", body=body)
-            self._http.headers["authorization"] = f"Bearer {reply['accessToken']}"
+            self._log_in()
         else:
             self._http.headers["authorization"] = f"Bearer {self._token}"
         me = self._http.get("/v1/human/me")
@@ -82,10 +80,7 @@ class Person:
         """The pending questions that this person may answer and can open."""
         respondent = self._signed_in()
         found: list[Question] = []
-        for item in self._get_all("/v1/human/feed"):
-            session = item["session"]
-            if not item["pendingCount"]:
-                continue
+        for session in self._pending_sessions():
             self._learn(session["id"])
             title = open_title(respondent.vault, session).text
             for raw in self._get_all(f"/v1/human/sessions/{session['id']}/messages"):
@@ -196,14 +191,37 @@ class Person:
                 vault.pins.observe(participant.principal_id, [raw.get("key")])
         return ids
 
+    def _pending_sessions(self) -> list[Any]:
+        """The sessions with pending questions, which come first in the feed."""
+        sessions: list[Any] = []
+        page = 1
+        while True:
+            reply = self._get("/v1/human/feed", {"page": page, "pageSize": 50})
+            pending = [item["session"] for item in reply["data"] if item["pendingCount"]]
+            sessions += pending
+            if len(pending) < 50:
+                return sessions
+            page += 1
+
     def _get_all(self, path: str) -> list[Any]:
+        entries: list[Any] = []
+        while True:
+            reply = self._get(path, {"page": len(entries) // 100 + 1, "pageSize": 100})
+            entries += reply["data"]
+            if len(reply["data"]) < 100:
+                return entries
+
+    def _get(self, path: str, params: Mapping[str, Any]) -> Any:
         try:
-            return self._http.all(path)
+            return self._http.get(path, params)
         except HiloopError as error:
             # An access token lasts for a quarter of an hour.
             if error.status != 401 or self._token is not None:
                 raise
+        self._log_in()
+        return self._http.get(path, params)
+
+    def _log_in(self) -> None:
         body = {"email": self._email, "password": self._password}
         reply = self._http.call("POST", "/v1/auth/login", body=body)
         self._http.headers["authorization"] = f"Bearer {reply['accessToken']}"
-        return self._http.all(path)

@@ -1,0 +1,199 @@
+//! The session of the hub that belongs to a session of a coding agent.
+
+use super::agent::CodingAgent;
+use super::event::Event;
+use super::remarks::{Remarks, remarks};
+use super::state::StateFile;
+use hiloop_sdk::{
+    Client, Decision, Error, Message, MessageStatus, NewMessage, NewParticipant, NewSession, Priority, Question,
+    Session, SessionStatus, Timestamp,
+};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::path::Path;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Spacing of the times that ids of sessions carry. The hub takes ids whose time is within 24 hours of its own.
+const SPACING: u64 = 36 * 60 * 60 * 1000;
+/// How many spacings back a session is looked for: a week and a little more.
+const BACK: u64 = 5;
+/// How many sessions one session of a coding agent may have: people may close one.
+const MAX_SESSIONS: u32 = 20;
+/// How long after its deadline a question may take to settle.
+const GRACE: Duration = Duration::from_secs(10);
+
+pub(super) struct HubSession {
+    client: Client,
+    id: Uuid,
+}
+
+impl HubSession {
+    /// The session of the event's session: the one that an earlier event has opened, else a new one.
+    pub(super) async fn open(
+        client: &Client,
+        agent: CodingAgent,
+        event: &Event,
+        to: &[String],
+        state: &StateFile,
+    ) -> Result<Self, String> {
+        let remembered = state.read().unwrap_or_default().session;
+        if let Some(id) = remembered
+            && let Some(session) = found(client, id).await.map_err(said)?
+            && session.status == SessionStatus::Active
+        {
+            return Ok(Self { client: client.clone(), id });
+        }
+        let id = Self::find_or_open(client, agent, event, to).await?;
+        // Without it, the next process searches again.
+        let _ = state.update(|state| {
+            if state.session.replace(id) != Some(id) {
+                state.delivered = 0;
+            }
+        });
+        Ok(Self { client: client.clone(), id })
+    }
+
+    async fn find_or_open(client: &Client, agent: CodingAgent, event: &Event, to: &[String]) -> Result<Uuid, String> {
+        let me = client.me().await.map_err(said)?.id;
+        'next: for number in 0..MAX_SESSIONS {
+            let ids = Ids::new(me, agent, &event.session, number);
+            let mut new = None;
+            for id in ids.at(Timestamp::now().as_millis()) {
+                match found(client, id).await.map_err(said)? {
+                    Some(session) if session.status == SessionStatus::Active => return Ok(id),
+                    Some(_) => continue 'next,
+                    None => new = new.or(Some(id)),
+                }
+            }
+            let Some(id) = new else { continue };
+            let folder = Path::new(&event.folder).file_name().and_then(|name| name.to_str()).unwrap_or("/");
+            let mut session = NewSession::titled(format!("{} in {folder}", agent.name()))
+                .id(id)
+                .idempotency_key(format!("session-{id}"));
+            if !to.is_empty() {
+                session = session.participants(to.iter().map(NewParticipant::human));
+            }
+            return match client.create_session(session).await {
+                Ok(_) => Ok(id),
+                // Another hook was first.
+                Err(error) if error.is("CONFLICT") || error.is("IDEMPOTENCY_MISMATCH") => Ok(id),
+                Err(error) => Err(said(error)),
+            };
+        }
+        Err(format!("people closed {MAX_SESSIONS} sessions of this one"))
+    }
+
+    /// Asks and waits. Of several processes that ask with the same key, one gets the decision.
+    pub(super) async fn ask(&self, components: Value, key: &str, wait: Duration) -> Result<Decision, Error> {
+        let question = Question::of_components(components)
+            .session(self.id)
+            .key(key)
+            .priority(Priority::High)
+            .deadline_in(wait)
+            .wait_at_most(wait + GRACE)
+            .exclusive();
+        self.client.ask(question).await
+    }
+
+    /// Sends a message, once for each key.
+    pub(super) async fn send(&self, message: NewMessage, key: &str) -> Result<(), Error> {
+        match self.client.send(self.id, message.idempotency_key(key)).await {
+            // An earlier process has sent it, sealed in another way.
+            Err(error) if error.is("IDEMPOTENCY_MISMATCH") => Ok(()),
+            sent => sent.map(drop),
+        }
+    }
+
+    /// Takes back the questions that nothing waits for any more, and reads what people wrote after a place of the
+    /// timeline.
+    pub(super) async fn catch_up(&self, after: i64) -> Result<Remarks, Error> {
+        let me = self.client.me().await?.id;
+        let mut messages: Vec<Message> = Vec::new();
+        for page in 1.. {
+            let next = self.client.messages(self.id, page).await?;
+            let is_last = next.data.len() < next.page_size as usize;
+            messages.extend(next.data);
+            if is_last {
+                break;
+            }
+        }
+        for message in &messages {
+            let is_own = message.sender_agent_id == Some(me) && message.response_required;
+            if is_own && message.status == MessageStatus::Pending {
+                // It may settle meanwhile.
+                let _ = self.client.cancel(self.id, message.id).await;
+            }
+        }
+        Ok(remarks(&messages, after))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(super) fn said(error: Error) -> String {
+    error.to_string()
+}
+
+async fn found(client: &Client, id: Uuid) -> Result<Option<Session>, Error> {
+    match client.session(id).await {
+        Ok(session) => Ok(Some(session)),
+        Err(error) if error.status == 404 => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The ids of the hub's session follow from the coding agent's, so that each process finds it again.
+struct Ids {
+    digest: [u8; 32],
+}
+
+impl Ids {
+    fn new(me: Uuid, agent: CodingAgent, session: &str, number: u32) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"hiloop hook session\0");
+        hash.update(me.as_bytes());
+        hash.update(agent.command());
+        hash.update([0]);
+        hash.update(number.to_be_bytes());
+        hash.update(session);
+        Self { digest: hash.finalize().into() }
+    }
+
+    /// The ids at `now` (milliseconds since 1970): that of a new session, then those that it may have had.
+    fn at(&self, now: i64) -> impl Iterator<Item = Uuid> + '_ {
+        let nearest = (u64::try_from(now).unwrap_or_default() + SPACING / 2) / SPACING;
+        let others = (1..=BACK).map(move |back| nearest.saturating_sub(back));
+        std::iter::once(nearest).chain([nearest + 1]).chain(others).map(|slot| {
+            let mut random = [0; 10];
+            random.copy_from_slice(&self.digest[..10]);
+            uuid::Builder::from_unix_timestamp_millis(slot * SPACING, &random).into_uuid()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_774_432_200_000;
+
+    #[test]
+    fn each_process_finds_the_session_for_a_week() {
+        let ids = Ids::new(Uuid::nil(), CodingAgent::ClaudeCode, "s", 0);
+        let opened = ids.at(NOW).next().expect("an id");
+        assert_eq!(opened.get_version_num(), 7);
+        for hours in -12..=7 * 24 {
+            assert!(ids.at(NOW + hours * 60 * 60 * 1000).any(|id| id == opened), "{hours}");
+        }
+    }
+
+    #[test]
+    fn another_session_or_agent_has_another_one() {
+        let id = |me, agent, session, number| Ids::new(me, agent, session, number).at(NOW).next();
+        let own = id(Uuid::nil(), CodingAgent::ClaudeCode, "s", 0);
+        assert_ne!(id(Uuid::max(), CodingAgent::ClaudeCode, "s", 0), own);
+        assert_ne!(id(Uuid::nil(), CodingAgent::Codex, "s", 0), own);
+        assert_ne!(id(Uuid::nil(), CodingAgent::ClaudeCode, "t", 0), own);
+        assert_ne!(id(Uuid::nil(), CodingAgent::ClaudeCode, "s", 1), own);
+    }
+}

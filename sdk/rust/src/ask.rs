@@ -102,18 +102,37 @@ impl Client {
     /// Asks, unless the question of this key was asked before.
     async fn put(&self, question: &Question, end: Option<Instant>) -> Result<Asked, Error> {
         let Some(key) = &question.key else { return self.post(question, None, end).await };
-        let key = QuestionKey::new(self.me().await?.id, question.session, key);
-        let found = self.find(question.session, &key).await?;
-        if let Some(asked) = found.question {
-            return Ok(asked);
+        // The ids that follow from it; those of earlier keys of the agent last.
+        let keys = self.question_keys(question.session, key).await?;
+        let mut opened = None;
+        for key in &keys {
+            let found = self.find(question.session, key).await?;
+            if let Some(asked) = found.question {
+                return Ok(asked);
+            }
+            opened = opened.or(found.session.map(|session| (key, session)));
         }
-        match self.post(question, Some((&key, found.session)), end).await {
+        let (key, opened) = match opened {
+            Some((key, session)) => (key, Some(session)),
+            None => (&keys[0], None),
+        };
+        match self.post(question, Some((key, opened)), end).await {
             // Another process was first, with another deadline or text.
             Err(error) if error.is("IDEMPOTENCY_MISMATCH") || error.is("CONFLICT") => {
-                self.find(question.session, &key).await?.question.ok_or(error)
+                self.find(question.session, key).await?.question.ok_or(error)
             }
             posted => posted,
         }
+    }
+
+    /// What may follow from the key of a question, likeliest first; at least one.
+    async fn question_keys(&self, session: Option<Uuid>, key: &str) -> Result<Vec<QuestionKey>, Error> {
+        let me = self.me().await?.id;
+        if !self.encrypts() {
+            return Ok(vec![QuestionKey::open(me, session, key)]);
+        }
+        let keys = self.identity().await?.all_keys();
+        Ok(keys.iter().map(|keys| QuestionKey::secret(keys, me, session, key)).collect())
     }
 
     /// Asks; in the session that an earlier attempt has opened, if one has.
@@ -177,7 +196,10 @@ impl Client {
         match self.call::<Session>(call).await {
             Ok(_) => Ok(id),
             // An earlier attempt has opened it.
-            Err(error) if error.is("CONFLICT") || error.is("IDEMPOTENCY_MISMATCH") => Ok(id),
+            Err(error) if error.is("CONFLICT") || error.is("IDEMPOTENCY_MISMATCH") => {
+                self.own_session(id).await?;
+                Ok(id)
+            }
             Err(error) => Err(error),
         }
     }

@@ -5,7 +5,7 @@ use crate::drafts::MARK;
 use crate::error::Error;
 use crate::held::HeldQuestion;
 use crate::key::QuestionKey;
-use crate::types::{Message, Opened, Timestamp};
+use crate::types::{Message, Opened, Session, Timestamp};
 use uuid::Uuid;
 
 /// Where a question was asked.
@@ -34,7 +34,7 @@ impl Client {
         }
         for id in key.sessions(Timestamp::now().as_millis()) {
             let found = if self.encrypts() {
-                match self.session(id).await {
+                match self.own_session(id).await {
                     Ok(_) => Ok(Found { question: self.find_in(id, key).await?, session: Some(id) }),
                     Err(error) => Err(error),
                 }
@@ -51,6 +51,15 @@ impl Client {
             }
         }
         Ok(Found::default())
+    }
+
+    /// A session that this agent has opened.
+    pub(crate) async fn own_session(&self, id: Uuid) -> Result<Session, Error> {
+        let session = self.session(id).await?;
+        if session.created_by_agent_id != Some(self.me().await?.id) {
+            return Err(Error::invalid("key", format!("names session {id}, which this agent has not opened")));
+        }
+        Ok(session)
     }
 
     /// The question of this key among the messages of a session.

@@ -1,5 +1,6 @@
 //! What follows from the key of a question: ids that are the same in every process that asks it.
 
+use crate::e2e::SecretKeys;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use uuid::Uuid;
@@ -16,13 +17,15 @@ pub(crate) struct QuestionKey {
 }
 
 impl QuestionKey {
-    pub(crate) fn new(agent: Uuid, session: Option<Uuid>, key: &str) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(b"hiloop-sdk question\0");
-        hash.update(agent.as_bytes());
-        hash.update(session.unwrap_or_default().as_bytes());
-        hash.update(key.as_bytes());
-        Self { digest: hash.finalize().into() }
+    /// Of an agent that does not encrypt: others can derive the same ids.
+    pub(crate) fn open(agent: Uuid, session: Option<Uuid>, key: &str) -> Self {
+        Self { digest: Sha256::digest(input(agent, session, key)).into() }
+    }
+
+    /// Of an agent that encrypts: only the holder of its keys can derive the ids, so that no one else can open the
+    /// session first.
+    pub(crate) fn secret(keys: &SecretKeys, agent: Uuid, session: Option<Uuid>, key: &str) -> Self {
+        Self { digest: keys.derive(&input(agent, session, key)) }
     }
 
     /// The `Idempotency-Key` of the request that asks.
@@ -58,6 +61,14 @@ impl QuestionKey {
     }
 }
 
+fn input(agent: Uuid, session: Option<Uuid>, key: &str) -> Vec<u8> {
+    let mut input = b"hiloop-sdk question\0".to_vec();
+    input.extend(agent.as_bytes());
+    input.extend(session.unwrap_or_default().as_bytes());
+    input.extend(key.as_bytes());
+    input
+}
+
 /// The number of the multiple of [`SPACING`] that is nearest to `now`.
 fn nearest(now: i64) -> u64 {
     (u64::try_from(now).unwrap_or_default() + SPACING / 2) / SPACING
@@ -71,7 +82,7 @@ mod tests {
     const NOW: i64 = 1_774_432_200_000;
 
     fn key(agent: u128, session: Option<u128>, key: &str) -> QuestionKey {
-        QuestionKey::new(Uuid::from_u128(agent), session.map(Uuid::from_u128), key)
+        QuestionKey::open(Uuid::from_u128(agent), session.map(Uuid::from_u128), key)
     }
 
     #[test]
@@ -89,6 +100,23 @@ mod tests {
                 .map(QuestionKey::mark)
                 .collect();
         assert_eq!(ids.len(), 4);
+    }
+
+    #[test]
+    fn ids_of_an_agent_that_encrypts_follow_from_its_keys() {
+        let (agent, one, two) = (Uuid::from_u128(1), SecretKeys::generate(), SecretKeys::generate());
+        let mark = |keys: &SecretKeys| QuestionKey::secret(keys, agent, None, "deploy").mark();
+        assert_eq!(mark(&one), mark(&one.clone()));
+        assert_ne!(mark(&one), mark(&two));
+        assert_ne!(mark(&one), key(1, None, "deploy").mark());
+    }
+
+    #[test]
+    fn the_derivation_is_that_of_the_other_languages() {
+        // HMAC-SHA256 under 32 zero bytes, of the words, the agent 0…01, no session, and "deploy-4.2".
+        let keys = SecretKeys::from_text(&"A".repeat(86)).expect("64 zero bytes");
+        let key = QuestionKey::secret(&keys, Uuid::from_u128(1), None, "deploy-4.2");
+        assert_eq!(key.mark(), "7ce761863692f82a95660478206109b1");
     }
 
     #[test]

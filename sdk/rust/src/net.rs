@@ -4,6 +4,7 @@ use crate::call::{Call, Exchange, Failure};
 use crate::error::{Error, innermost};
 use futures::future::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ impl Net {
     pub(crate) fn new(url: String, headers: HeaderMap, timeout: Duration) -> Result<Self, Error> {
         // Fails only if the program has installed a provider already, which is used then.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder().connect_timeout(Duration::from_secs(5));
+        let mut builder = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).redirect(Policy::none());
         if url.starts_with("http:") {
             // Without TLS no certificate authorities are needed.
             builder = builder.tls_certs_only([]);

@@ -40,6 +40,12 @@ impl Identity {
         self.keyring.read().unwrap_or_else(PoisonError::into_inner).current.clone()
     }
 
+    /// All keys of this principal, the current ones first.
+    pub(crate) fn all_keys(&self) -> Vec<SecretKeys> {
+        let keyring = self.keyring.read().unwrap_or_else(PoisonError::into_inner);
+        std::iter::once(&keyring.current).chain(keyring.earlier.iter().rev()).cloned().collect()
+    }
+
     /// The current entry; signed by the key before, if this principal has made that one as well.
     pub(crate) fn entry(&self) -> Entry {
         let keyring = self.keyring.read().unwrap_or_else(PoisonError::into_inner);

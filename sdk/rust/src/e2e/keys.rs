@@ -2,8 +2,10 @@
 
 use super::encoding::{Bytes, KeyId, decode, encode, labelled, random, sha256};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use hpke::kem::X25519HkdfSha256;
 use hpke::{Deserializable as _, Kem as _, Serializable as _};
+use sha2::Sha256;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -97,6 +99,12 @@ impl SecretKeys {
 
     pub(crate) fn sign(&self, bytes: &[u8]) -> Bytes<64> {
         Bytes(self.signing.sign(bytes).to_bytes())
+    }
+
+    /// HMAC-SHA256 under the Ed25519 seed: what only the holder of these keys can derive.
+    pub(crate) fn derive(&self, input: &[u8]) -> [u8; 32] {
+        let mac = Hmac::<Sha256>::new_from_slice(self.signing.as_bytes()).expect("any length is a key of HMAC");
+        mac.chain_update(input).finalize().into_bytes().into()
     }
 
     pub(super) fn receiving(&self) -> ReceivingKey {

@@ -128,7 +128,7 @@ fn opened(envelope: &Value) -> Value {
     serde_json::from_slice(&bytes).expect("JSON")
 }
 
-fn event(name: &str, more: Value) -> Value {
+fn event(name: &str, more: &Value) -> Value {
     let mut event = json!({
         "session_id": "6809093c-ecdf-4775-9759-63c9a0be7540", "transcript_path": "/tmp/t.jsonl", "cwd": "/home/ada/shop",
         "permission_mode": "default", "hook_event_name": name,
@@ -138,7 +138,7 @@ fn event(name: &str, more: Value) -> Value {
 }
 
 fn command_event(id: &str, command: &str) -> Value {
-    event("PreToolUse", json!({ "tool_name": "Bash", "tool_input": { "command": command }, "tool_use_id": id }))
+    event("PreToolUse", &json!({ "tool_name": "Bash", "tool_input": { "command": command }, "tool_use_id": id }))
 }
 
 /// What a decision says, and why. The exit code is 0, as the agents want it for JSON.
@@ -212,7 +212,7 @@ async fn a_request_for_permission_is_asked_each_time_and_once() {
         "prompt_id": "p-1", "tool_name": "Edit",
         "tool_input": { "file_path": "/home/ada/shop/a.ts", "old_string": "1", "new_string": "2" },
     });
-    let request = event("PermissionRequest", more);
+    let request = event("PermissionRequest", &more);
     for (action, behavior) in [("approve", "allow"), ("reject", "deny")] {
         let killed = scene.send(&request, &args);
         let (session, first) = scene.question().await;
@@ -241,10 +241,10 @@ async fn results_and_messages_go_through_the_same_session() {
         let output = scene.send(event, &["claude-code"]).end().await;
         assert_eq!((output.status.code(), out(&output), err(&output)), (Some(0), "", ""));
     };
-    quiet(&event("PostToolUse", result)).await;
-    quiet(&event("Notification", json!({ "message": "Waiting for you", "notification_type": "idle_prompt" }))).await;
-    quiet(&event("Notification", json!({ "message": "x", "notification_type": "permission_prompt" }))).await;
-    let stop = event("Stop", json!({ "stop_hook_active": false, "last_assistant_message": "All done." }));
+    quiet(&event("PostToolUse", &result)).await;
+    quiet(&event("Notification", &json!({ "message": "Waiting for you", "notification_type": "idle_prompt" }))).await;
+    quiet(&event("Notification", &json!({ "message": "x", "notification_type": "permission_prompt" }))).await;
+    let stop = event("Stop", &json!({ "stop_hook_active": false, "last_assistant_message": "All done." }));
     quiet(&stop).await;
 
     let sessions = scene.person.get("/v1/human/sessions").await.expect(200);
@@ -303,7 +303,7 @@ async fn a_hub_that_is_killed_denies_and_one_that_comes_back_does_not() {
     denied(&waiting.end().await, "there was no answer within 10 seconds");
     // No hub at all.
     denied(&scene.send(&command_event("toolu_3", "x"), &["claude-code"]).end().await, "UNREACHABLE");
-    let output = scene.send(&event("Stop", json!({})), &["claude-code"]).end().await;
+    let output = scene.send(&event("Stop", &json!({})), &["claude-code"]).end().await;
     assert_eq!((output.status.code(), out(&output)), (Some(1), ""), "it does not keep the agent from stopping");
 }
 
@@ -323,7 +323,7 @@ async fn what_is_wrong_is_denied() {
     denied(&scene.send(&ask, &["claude-code", "--to", "nobody@example.org"]).end().await, "");
     let large = event(
         "PreToolUse",
-        json!({ "tool_name": "Write", "tool_use_id": "t", "tool_input": { "file_path": "/x", "content": "x".repeat(1 << 20) } }),
+        &json!({ "tool_name": "Write", "tool_use_id": "t", "tool_input": { "file_path": "/x", "content": "x".repeat(1 << 20) } }),
     );
     denied(&scene.send(&large, &["claude-code"]).end().await, "more than can be shown");
 
@@ -438,7 +438,7 @@ async fn questions_and_answers_are_sealed_end_to_end() {
 
     // What people write reaches the agent at its next stop, and the hub has none of it.
     person.say(session.parse().expect("an id"), "Leave hidden-words alone").await.expect("it is said");
-    let stop = event("Stop", json!({ "stop_hook_active": false, "last_assistant_message": "hidden-words done" }));
+    let stop = event("Stop", &json!({ "stop_hook_active": false, "last_assistant_message": "hidden-words done" }));
     let output = send(&stop, &["claude-code"]).end().await;
     let block: Value = serde_json::from_str(out(&output)).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     assert_eq!(block["reason"], "Owner wrote in the chat: Leave hidden-words alone");

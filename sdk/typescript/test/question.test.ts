@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { checkedValues, type FormField, formIn, formNode } from "../src/agent/form.js";
 import { deadlineOf, questionOf } from "../src/agent/question.js";
 import { QuestionKey, uuid7 } from "../src/agent/question-key.js";
+import { KeyPair } from "../src/e2e/index.js";
 import type { ComponentNode } from "../src/types.js";
 
 const AGENT = "01a21d32-c9a2-705b-aa40-78a2c9520200";
@@ -24,6 +25,13 @@ test("a key gives the ids that the clients in other languages derive from it", (
   ]);
   const other = new QuestionKey(AGENT, "01a21d32-ca28-752f-a6ac-925e2f4dcabb", "Größe");
   expect(other.idempotencyKey).toBe("question-41b527a335de3344446e77260710bb96");
+});
+
+test("where the agent encrypts, the ids follow from its private keys too", () => {
+  const secret = Buffer.from(Array.from({ length: 64 }, (_, i) => i)).toString("base64url");
+  const key = new QuestionKey(AGENT, null, "deploy-4.2", KeyPair.from(secret));
+  expect(key.mark).toBe("2718071f88c21f5df2729fa0757662b7");
+  expect(key.session(NOW)).not.toBe(new QuestionKey(AGENT, null, "deploy-4.2").session(NOW));
 });
 
 test("a session is found for a week, and its id is of version 7 and within a day", () => {

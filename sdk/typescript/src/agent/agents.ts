@@ -10,6 +10,7 @@ import { type KeyStore, MemoryKeyStore, type StoredKeys } from "../e2e/store.js"
 import { HiloopError } from "../errors.js";
 import type { AgentSelf, Participant } from "../types.js";
 import { type Api, at } from "./api.js";
+import { Notes } from "./notes.js";
 import { pinsWithFallback } from "./pin-fallback.js";
 
 /** An agent that can seal and open. */
@@ -18,6 +19,7 @@ export interface EncryptingAgent {
   device: Device;
   directory: Directory;
   reader: MessageReader;
+  notes: Notes;
 }
 
 export class Agents {
@@ -40,15 +42,21 @@ export class Agents {
     this.refuseGivenSecret("rotateKeys");
     const { me, device } = await this.encrypting(agent);
     const store = await this.store(me);
-    const { current } = device.keys;
-    const next = KeyPair.generate();
-    // Stored before it is published: a process that dies in between publishes it when it starts again.
-    const before = await store.loadKeys();
-    await store.replaceKeys(this.replaced(before, current, next));
-    await this.publish(agent, makeEntry(me.id, next, current));
-    device.keys = device.keys.replacedBy(next);
-    this.forget(agent);
-    return next.keyId;
+    return exclusively(store, async () => {
+      const stored = await store.loadKeys();
+      if (!stored) throw new HiloopError(0, "BAD_KEY", "The agent's private keys are not stored any more");
+      const ring = ringOf(stored);
+      // Another process, or an earlier call, may have stored keys that the hub does not name yet.
+      await this.ensurePublished(agent, await this.fetchMe(agent), ring);
+      device.keys = ring;
+      const next = KeyPair.generate();
+      // Stored before it is published: a process that dies in between publishes it when it starts again.
+      await store.replaceKeys(this.replaced(stored, ring.current, next));
+      device.keys = ring.replacedBy(next);
+      await this.publish(agent, makeEntry(me.id, next, ring.current));
+      this.forget(agent);
+      return next.keyId;
+    });
   }
 
   /**
@@ -57,8 +65,12 @@ export class Agents {
    */
   async replaceKeys(agent: string | null): Promise<string> {
     const me = await this.fetchMe(agent);
-    const { secretKey } = this.api.settings;
     const store = await this.store(me);
+    return exclusively(store, () => this.replaceIn(store, agent, me));
+  }
+
+  private async replaceIn(store: KeyStore, agent: string | null, me: AgentSelf): Promise<string> {
+    const { secretKey } = this.api.settings;
     const stored = await store.loadKeys();
     const kept = secretKey ? KeyPair.from(secretKey) : stored && KeyPair.from(stored.secretKey);
     const isNew = kept === null || keyIdIn(me) === kept.keyId;
@@ -78,8 +90,9 @@ export class Agents {
     const store = await this.store(me);
     const keys = secretKey ? new KeyRing(KeyPair.from(secretKey)) : await this.loadKeys(store);
     await this.ensurePublished(agent, me, keys);
+    const kept = secretKey ? pinsWithFallback(store, logger) : store;
     const pins = new Pins({
-      store: secretKey ? pinsWithFallback(store, logger) : store,
+      store: kept,
       attestations: spaceKey ? new Attestations(me.spaceId, spaceKey) : undefined,
       now: () => platform.now(),
       onReplaced: ({ principalId, keyId }) => logger.warn(`hiloop: ${principalId} has a new key, ${keyId}, signed by the one before`),
@@ -92,15 +105,12 @@ export class Agents {
       onChanged: (change, name) =>
         logger.warn(`hiloop: ${change.message} (${name ?? "no name"}). Until then nothing is sealed to it.`),
     });
-    return { me, device, directory, reader: new MessageReader(device, directory) };
+    return { me, device, directory, reader: new MessageReader(device, directory), notes: new Notes(kept) };
   }
 
   private async loadKeys(store: KeyStore): Promise<KeyRing> {
     const stored = (await store.loadKeys()) ?? (await store.createKeys(this.first(KeyPair.generate())));
-    return new KeyRing(
-      KeyPair.from(stored.secretKey),
-      stored.earlier.map((earlier) => KeyPair.from(earlier.secretKey)),
-    );
+    return ringOf(stored);
   }
 
   private async ensurePublished(agent: string | null, me: AgentSelf, keys: KeyRing): Promise<void> {
@@ -172,6 +182,17 @@ export class Agents {
       `${method} makes new keys, which it can't put into 'secretKey': set another HILOOP_SECRET_KEY first`,
     );
   }
+}
+
+function ringOf({ secretKey, earlier }: StoredKeys): KeyRing {
+  return new KeyRing(
+    KeyPair.from(secretKey),
+    earlier.map((one) => KeyPair.from(one.secretKey)),
+  );
+}
+
+function exclusively<T>(store: KeyStore, work: () => Promise<T>): Promise<T> {
+  return store.exclusively ? store.exclusively(work) : work();
 }
 
 function keyIdIn(me: AgentSelf): string | null {

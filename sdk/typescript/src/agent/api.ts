@@ -12,17 +12,26 @@ export class Api {
   private readonly http: Http;
   private readonly space: SpaceCheck | null;
 
-  constructor(readonly settings: Settings) {
+  /** Hidden from logs: it holds secrets. */
+  readonly #settings: Settings;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
     const { apiKey, baseUrl, platform, spaceName, timeoutMs } = settings;
     this.http = new Http({
       baseUrl,
-      fetch: platform.fetch,
+      // The key goes to this hub alone.
+      fetch: (input, init) => platform.fetch(input, { ...init, redirect: "error" }),
       credential: { headers: () => Promise.resolve({ "x-api-key": apiKey }) },
       retry: retryTransient(platform),
       timeoutMs,
       now: () => platform.now(),
     });
     this.space = spaceName === null ? null : new SpaceCheck(this.http, spaceName);
+  }
+
+  get settings(): Settings {
+    return this.#settings;
   }
 
   async call<T>(method: string, path: string, options: RequestOptions, call: CallOptions = {}): Promise<T> {

@@ -27,7 +27,7 @@ import { Interactions } from "./interactions.js";
 import { Live } from "./live.js";
 import type { Mode } from "./mode.js";
 import { type HiloopClientOptions, type RequestOptions, settingsOf, type WaitOptions, type WriteOptions } from "./options.js";
-import { participantOf, type PersonInput } from "./people.js";
+import { checkedId, participantOf, type PersonInput } from "./people.js";
 import { PlainMode } from "./plain-mode.js";
 import type { AskOptions } from "./question.js";
 import { Questions } from "./questions.js";
@@ -244,7 +244,8 @@ export class HiloopClient extends AgentCalls {
   /** Adds a person (by e-mail address or id) or an agent. What was said before is shared with them. */
   async addParticipant(sessionId: string, participant: PersonInput, options: WriteOptions = {}): Promise<Participant> {
     const added = await this.api.write<Participant>(at(sessionId, "/participants"), participantOf(participant), options);
-    this.shareWith(sessionId, added, options);
+    const id = await checkedId(await this.questions.notes(this.api.agentOf(options)), participant, added);
+    this.shareWith(sessionId, id, added, options);
     return added;
   }
 
@@ -255,7 +256,8 @@ export class HiloopClient extends AgentCalls {
     options: WriteOptions = {},
   ): Promise<GuestInvitation> {
     const invitation = await this.api.write<GuestInvitation>(at(sessionId, "/guest-tokens"), input, options);
-    this.shareWith(sessionId, invitation.participant, options);
+    const { participant } = invitation;
+    if (participant.guestId) this.shareWith(sessionId, participant.guestId, participant, options);
     return invitation;
   }
 
@@ -344,9 +346,9 @@ export class HiloopClient extends AgentCalls {
     return () => stop.abort();
   }
 
-  private shareWith(sessionId: string, { agentId, humanId, guestId, key }: Participant, options: RequestOptions): void {
+  private shareWith(sessionId: string, principalId: string, { key }: Participant, options: RequestOptions): void {
     if (this.api.settings.encryption === "off") return;
-    this.history.added(sessionId, agentId ?? humanId ?? guestId ?? "", Boolean(key), options);
+    this.history.added(sessionId, principalId, Boolean(key), options);
   }
 
   /** The pinned key of a human or agent of the space. */
@@ -363,7 +365,7 @@ export class HiloopClient extends AgentCalls {
     const agent = this.api.agentOf(options);
     if (message.inReplyTo !== null) {
       const question = await this.message(sessionId, message.inReplyTo, options);
-      if (question.response?.messageId === message.id) return this.questions.settled(sessionId, question.id, options);
+      if (question.id === message.inReplyTo && question.response?.messageId === message.id) return this.questions.settled(sessionId, question.id, options);
     }
     return this.mode.remark(agent, message);
   }

@@ -27,6 +27,8 @@ export interface Draft {
   priority: Priority | undefined;
   deadlineAt: string | null;
   answerers: readonly string[] | null;
+  /** The ids of those whom an encrypted message is sealed to; everyone who takes part unless given. */
+  recipients: readonly string[] | null;
   inReplyTo: string | undefined;
   mark: string | null;
 }
@@ -45,6 +47,7 @@ export function draftOf(message: string | MessageInput, mark: string | null = nu
     priority,
     deadlineAt: deadlineAt === undefined ? null : timeOf(deadlineAt),
     answerers: answerers ?? null,
+    recipients: null,
     inReplyTo,
     mark,
   };

@@ -21,6 +21,16 @@ export interface DecisionFields {
   messageId?: string | null;
   problem?: HiloopError | null;
   receipt?: (() => Receipt) | null;
+  question?: AskedQuestion | null;
+}
+
+/** What was asked, as it was sealed. */
+export interface AskedQuestion {
+  title: string | null;
+  text: string | null;
+  components: ComponentNode | null;
+  /** Of an encrypted question: names exactly this one. */
+  digest: string | null;
 }
 
 /** What became of a question, or what a person said. */
@@ -46,6 +56,8 @@ export class Decision {
   message: Message | null;
   /** Why the answer does not verify. */
   readonly problem: HiloopError | null;
+  /** What was decided on. Compare it where the question was asked by another process without a shared key store. */
+  question: AskedQuestion | null;
   readonly #receipt: (() => Receipt) | null;
 
   constructor(fields: DecisionFields) {
@@ -62,6 +74,7 @@ export class Decision {
     this.messageId = fields.messageId ?? null;
     this.message = fields.message;
     this.problem = fields.problem ?? null;
+    this.question = fields.question ?? null;
     this.#receipt = fields.receipt ?? null;
   }
 

@@ -31,7 +31,7 @@ export class History {
   async share(sessionId: string, principalId: string, options: RequestOptions): Promise<number> {
     const encrypting = await this.agents.encrypting(this.api.agentOf(options));
     const members = await encrypting.directory.members(sessionId);
-    const member = members.find((one) => one.principalId === principalId || one.participant.id === principalId);
+    const member = members.find((one) => one.principalId === principalId);
     if (!member) throw new HiloopError(0, "NOT_FOUND", `${principalId} does not take part in the session`);
     if (member.change) throw member.change;
     if (!member.recipient) throw new HiloopError(0, "NO_KEYS", `${member.participant.name ?? principalId} has no encryption key yet`);

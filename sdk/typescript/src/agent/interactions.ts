@@ -1,4 +1,5 @@
 // Interactions: a session with one question, under older names.
+import { Unverified } from "../e2e/errors.js";
 import { HiloopError } from "../errors.js";
 import { newKey } from "../http.js";
 import type { ComponentNode, Contact, Interaction, Message, Page, ParticipantInput, Priority } from "../types.js";
@@ -43,7 +44,10 @@ export class Interactions {
     const write = { ...options, idempotencyKey: options.idempotencyKey ?? newKey() };
     const created = await this.api.write<Interaction>("/v1/agent/interactions", { ...fields, ...own, ...plainTitle(titled) }, write);
     this.forget(agent, id);
-    sent(await this.api.call<Message>("GET", atMessage(created.id, created.messageId), options));
+    if (this.api.settings.encryption === "required" && created.id !== id) throw new Unverified("not_our_question", "The question");
+    const asked = await this.api.call<Message>("GET", atMessage(created.id, created.messageId), options);
+    await this.questions.take(agent, created.id, created.messageId, asked, sent);
+    await (await this.questions.notes(agent))?.interaction(created.id, created.messageId);
     if ("encryptedTitle" in titled) await this.api.call("PATCH", `/v1/agent/sessions/${id}`, options, { body: titled });
     return created;
   }
@@ -59,6 +63,8 @@ export class Interactions {
   /** Waits until it is settled. */
   async await(id: string, options: WaitOptions = {}): Promise<Decision> {
     const { id: sessionId, messageId } = await this.get(id, options);
+    if (this.api.settings.encryption === "required" && sessionId !== id) throw new Unverified("not_our_question", "The question");
+    await (await this.questions.notes(this.api.agentOf(options)))?.interaction(id, messageId);
     return this.questions.settled(sessionId, messageId, options);
   }
 

@@ -13,6 +13,8 @@ export interface Asked {
   components: ComponentNode | null;
   deadlineAt: string | null;
   mark: string | null;
+  /** What is asked; of an encrypted question, as it is sealed. */
+  plain: Record<string, unknown>;
   /** Of an encrypted question. */
   sealed: Pick<Sealed, "header" | "digest" | "envelope" | "contentKey"> | null;
 }
@@ -28,7 +30,12 @@ export interface Mode {
   /** A question to people waits here until one of those who may answer has a key. */
   message(agent: string | null, sessionId: string, draft: Draft, wait: WaitOptions): Promise<Outgoing>;
   /** The fields of a session that hold its title. */
-  title(agent: string | null, sessionId: string, title: string): Promise<{ title?: string; encryptedTitle?: Envelope }>;
+  title(
+    agent: string | null,
+    sessionId: string,
+    title: string,
+    recipients?: readonly string[] | null,
+  ): Promise<{ title?: string; encryptedTitle?: Envelope }>;
   titleOf(
     agent: string | null,
     session: { id: string; title: string | null; encryptedTitle: Envelope | null },

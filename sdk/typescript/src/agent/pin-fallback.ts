@@ -2,7 +2,7 @@
 import { type KeyStore, MemoryKeyStore } from "../e2e/store.js";
 import type { Logger } from "./options.js";
 
-type PinStore = Pick<KeyStore, "loadPin" | "createPin" | "replacePin">;
+type PinStore = KeyStore;
 
 const UNWRITABLE: ReadonlySet<unknown> = new Set(["EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR"]);
 
@@ -22,6 +22,18 @@ export function pinsWithFallback(store: PinStore, logger: Logger): PinStore {
     }
   };
   return {
+    loadKeys: () => store.loadKeys(),
+    createKeys: (keys) => store.createKeys(keys),
+    replaceKeys: (keys) => store.replaceKeys(keys),
+    loadNote: async (kind, name) => (await memory.loadNote(kind, name)) ?? (await store.loadNote?.(kind, name)) ?? null,
+    createNote: async (kind, name, note) => {
+      const known = (await memory.loadNote(kind, name)) ?? (await store.loadNote?.(kind, name));
+      if (known) return known;
+      return write(
+        () => store.createNote?.(kind, name, note) ?? memory.createNote(kind, name, note),
+        () => memory.createNote(kind, name, note),
+      );
+    },
     loadPin: async (principalId) => (await memory.loadPin(principalId)) ?? (await store.loadPin(principalId)),
     createPin: (pin) =>
       write(

@@ -1,6 +1,7 @@
 // Without encryption: the hub can read the messages, and is trusted with the answers.
 import { isObject } from "../e2e/bytes.js";
 import { type OpenedMessage, readPlain } from "../e2e/messages.js";
+import type { Header } from "../e2e/header.js";
 import { open, sealPlain, textOf } from "../envelope.js";
 import type { Actor, ComponentNode, Content, Envelope, Message } from "../types.js";
 import { type Draft, openFields } from "./content.js";
@@ -17,7 +18,7 @@ export class PlainMode implements Mode {
       ...openFields(draft),
     };
     const sent = (message: Message): Asked | null =>
-      message.responseRequired ? askedIn(message, draft.components, draft.mark) : null;
+      message.responseRequired ? askedIn(message, draft.components, draft.mark, draft.plain) : null;
     return Promise.resolve({ body, sent });
   }
 
@@ -37,8 +38,8 @@ export class PlainMode implements Mode {
   }
 
   question(_agent: string | null, message: Message): Promise<Asked> {
-    const { components } = readPlain(message.encryptedContent, message.encryptedComponents);
-    return Promise.resolve(askedIn(message, components, markIn(message.encryptedContent)));
+    const { content, components } = readPlain(message.encryptedContent, message.encryptedComponents);
+    return Promise.resolve(askedIn(message, components, markIn(message.encryptedContent), { content, ...(components ? { components } : {}) }));
   }
 
   decision(_agent: string | null, asked: Asked, settled: Message): Promise<Decision> {
@@ -66,10 +67,10 @@ export class PlainMode implements Mode {
 }
 
 /** A message of a person that answers no question. */
-export function remarkOf(message: Message, content: Content | null): Decision {
+export function remarkOf(message: Message, content: Content | null, header: Header | null = null): Decision {
   const respondent: Actor = {
     type: message.senderGuestId ? "Guest" : "Human",
-    id: message.senderGuestId ?? message.senderHumanId,
+    id: header?.from.id ?? message.senderGuestId ?? message.senderHumanId,
     name: message.senderName,
   };
   const text = content?.text;
@@ -79,13 +80,18 @@ export function remarkOf(message: Message, content: Content | null): Decision {
     content: text === undefined ? null : { text },
     values: content?.values ?? null,
     respondent,
-    respondedAt: message.createdAt,
+    respondedAt: header?.at ?? message.createdAt,
     messageId: message.id,
   });
 }
 
-function askedIn(message: Message, components: ComponentNode | null, mark: string | null): Asked {
-  return { sessionId: message.sessionId, messageId: message.id, components, deadlineAt: message.deadlineAt, mark, sealed: null };
+function askedIn(
+  message: Message,
+  components: ComponentNode | null,
+  mark: string | null,
+  plain: Record<string, unknown>,
+): Asked {
+  return { plain, sessionId: message.sessionId, messageId: message.id, components, deadlineAt: message.deadlineAt, mark, sealed: null };
 }
 
 function markIn(envelope: Envelope | null): string | null {

@@ -1,5 +1,7 @@
-// What follows from the key of a question: ids that are the same in every process, and every language, that asks it.
+// What follows from the key of a question: ids that are the same in every process, and every language, that asks it with
+// the same private keys.
 import { concat, hash, random, utf8 } from "../e2e/bytes.js";
+import type { KeyPair } from "../e2e/keys.js";
 
 /** The member of a question's content that holds its mark. Clients ignore members that they do not know. */
 export const MARK = "questionKey";
@@ -15,8 +17,13 @@ const NO_SESSION = "00000000-0000-0000-0000-000000000000";
 export class QuestionKey {
   private readonly digest: Uint8Array;
 
-  constructor(agentId: string, sessionId: string | null, key: string) {
-    this.digest = hash(concat(utf8("hiloop-sdk question\0"), uuidBytes(agentId), uuidBytes(sessionId ?? NO_SESSION), utf8(key)));
+  /**
+   * `pair`: the agent's keys where it encrypts. Without them everyone who knows the key knows the ids, and may open the
+   * session first.
+   */
+  constructor(agentId: string, sessionId: string | null, key: string, pair: KeyPair | null = null) {
+    const named = concat(utf8("hiloop-sdk question\0"), uuidBytes(agentId), uuidBytes(sessionId ?? NO_SESSION), utf8(key));
+    this.digest = pair ? pair.derive(named) : hash(named);
   }
 
   /** What marks the question among others, inside of its sealed content. */
@@ -66,6 +73,6 @@ function uuidBytes(id: string): Uint8Array {
   return Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 }
 
-function hex(bytes: Uint8Array): string {
+export function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

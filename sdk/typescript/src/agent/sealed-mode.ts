@@ -47,7 +47,7 @@ export class SealedMode implements Mode {
       kind: responseRequired ? "question" : "message",
       session: sessionId,
       plain: draft.plain,
-      to: recipients(choice.members),
+      to: recipients(choice.members, draft.recipients),
       parent,
       deadlineAt,
       answerers: choice.answerers,
@@ -55,13 +55,18 @@ export class SealedMode implements Mode {
     const sent = (message: Message): Asked | null => {
       device.delivered(sealed, message.id, message.seq);
       if (!responseRequired) return null;
-      return { sessionId, messageId: message.id, components: draft.components, deadlineAt, mark: draft.mark, sealed };
+      return { sessionId, messageId: message.id, components: draft.components, deadlineAt, mark: draft.mark, plain: { ...draft.plain }, sealed };
     };
     return { body: { encryptedContent: sealed.envelope, ...openFields({ ...draft, answerers: choice.answerers }) }, sent };
   }
 
-  async title(agent: string | null, sessionId: string, title: string): Promise<{ encryptedTitle: Envelope }> {
-    return { encryptedTitle: await this.seal(agent, sessionId, "title", { content: { text: title } }) };
+  async title(
+    agent: string | null,
+    sessionId: string,
+    title: string,
+    to: readonly string[] | null = null,
+  ): Promise<{ encryptedTitle: Envelope }> {
+    return { encryptedTitle: await this.seal(agent, sessionId, "title", { content: { text: title } }, to) };
   }
 
   block(agent: string | null, sessionId: string, components: ComponentNode): Promise<Envelope> {
@@ -103,6 +108,7 @@ export class SealedMode implements Mode {
       sessionId,
       messageId: id,
       components: isComponent(plain.components) ? plain.components : null,
+      plain,
       deadlineAt: header.deadlineAt,
       mark: typeof mark === "string" ? mark : null,
       sealed: { header, digest, contentKey, envelope: encryptedContent as SealedEnvelope },
@@ -137,9 +143,19 @@ export class SealedMode implements Mode {
   }
 
   async remark(agent: string | null, message: Message): Promise<Decision> {
+    const { directory, me } = await this.options.agents.encrypting(agent);
     const [opened] = await this.read(agent, [message]);
-    if (opened?.state !== "verified") throw new Unverified(opened?.reason ?? "scheme", "The message");
-    return remarkOf(message, opened.content);
+    if (opened?.state !== "verified" || !opened.header || !opened.digest)
+      throw new Unverified(opened?.reason ?? "scheme", "The message");
+    const { header, content, digest } = opened;
+    const { id } = header.from;
+    if (header.kind !== "message") throw new Unverified("not_a_remark", "The message");
+    const participants = await directory.members(message.sessionId);
+    const author = participants.find(({ principalId }) => principalId === id)?.participant;
+    if (id === me.id || message.senderAgentId !== null || author?.type === "Agent") throw new Unverified("not_a_person", "The message");
+    const { notes } = await this.options.agents.encrypting(agent);
+    await notes.message(message.id, digest);
+    return remarkOf(message, content, header);
   }
 
   async read(agent: string | null, messages: readonly Message[]): Promise<OpenedMessage[]> {
@@ -175,11 +191,17 @@ export class SealedMode implements Mode {
     return () => makeReceipt(sealed, { envelope: answer, contentKey: opened.contentKey }, entries);
   }
 
-  private async seal(agent: string | null, sessionId: string, kind: "title" | "block", plain: object): Promise<Envelope> {
+  private async seal(
+    agent: string | null,
+    sessionId: string,
+    kind: "title" | "block",
+    plain: object,
+    to: readonly string[] | null = null,
+  ): Promise<Envelope> {
     const { device, directory } = await this.options.agents.encrypting(agent);
     const members = await directory.members(sessionId);
     this.options.onMembers(agent, sessionId, members);
-    return (await device.seal({ kind, session: sessionId, plain, to: recipients(members) })).envelope;
+    return (await device.seal({ kind, session: sessionId, plain, to: recipients(members, to) })).envelope;
   }
 
   /** Null where the message that is replied to is not encrypted, or is none that can be opened. */
@@ -191,8 +213,9 @@ export class SealedMode implements Mode {
   }
 }
 
-function recipients(members: readonly Member[]) {
-  return members.flatMap(({ recipient }) => recipient ?? []);
+/** Of those who take part: all, or the named ones. */
+function recipients(members: readonly Member[], only: readonly string[] | null) {
+  return members.flatMap(({ recipient, principalId }) => (recipient && (!only || only.includes(principalId)) ? recipient : []));
 }
 
 /** An earlier key of a person counts where the question was sealed to it; a thief of an older one answers nothing. */

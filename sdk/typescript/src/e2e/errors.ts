@@ -23,7 +23,9 @@ export type Reason =
   | "action"
   | "deadline"
   | "no_answer"
-  | "not_our_question";
+  | "not_our_question"
+  | "not_a_remark"
+  | "not_a_person";
 
 const TEXTS: Record<Reason, string> = {
   scheme: "it is not an envelope of the scheme hiloop/v2",
@@ -47,6 +49,8 @@ const TEXTS: Record<Reason, string> = {
   deadline: "it came after the deadline of the question",
   no_answer: "the hub names no answer",
   not_our_question: "the question is not one that this agent sealed",
+  not_a_remark: "it is no message that stands for itself",
+  not_a_person: "no person wrote it",
 };
 
 export function textOfReason(reason: Reason): string {

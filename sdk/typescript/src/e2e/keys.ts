@@ -1,6 +1,8 @@
 // The key pairs of a principal: Ed25519 to sign, X25519 to receive.
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";
 import { concat, fromText, hash, joined, random, toText } from "./bytes.js";
+import { hmac } from "@noble/hashes/hmac.js";
+import { sha256 } from "@noble/hashes/sha2.js";
 import { badKey } from "./errors.js";
 
 export interface PublicKeys {
@@ -48,6 +50,11 @@ export class KeyPair implements PublicKeys {
 
   sign(message: Uint8Array): Uint8Array {
     return ed25519.sign(message, this.#seed);
+  }
+
+  /** HMAC-SHA256 under the seed: what only the holder of these keys can derive. */
+  derive(message: Uint8Array): Uint8Array {
+    return hmac(sha256, this.#seed, message);
   }
 
   /** The secret of X25519, for HPKE. */

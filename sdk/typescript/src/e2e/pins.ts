@@ -78,23 +78,6 @@ export class Pins {
         pin = (await this.options.store.loadPin(principalId)) ?? pin;
       }
     }
-    await this.addEarlier(pin, entries);
-  }
-
-  /** The keys that the pinned one descends from verify what they signed. */
-  private async addEarlier(pin: Pin, entries: readonly Entry[]): Promise<void> {
-    const known = new Set([pin.keyId, ...pin.earlier.map(({ keyId }) => keyId)]);
-    const earlier: PublicKeys[] = [];
-    let newer = entries.find(({ keyId }) => keyId === pin.keyId);
-    while (newer?.previous) {
-      const link: Entry = newer;
-      const older = entries.find(({ keyId }) => keyId === link.previous?.keyId);
-      if (!older || older === link || known.has(older.keyId) || !follows(pin.principalId, link, older)) break;
-      known.add(older.keyId);
-      earlier.push(publicKeys(older));
-      newer = older;
-    }
-    if (earlier.length > 0) await this.options.store.replacePin({ ...pin, earlier: [...pin.earlier, ...earlier] });
   }
 
   /** The pinned keys of a pair, also earlier ones; null where there are none. */

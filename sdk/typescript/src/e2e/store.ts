@@ -17,6 +17,13 @@ export interface Pin extends PublicKeys {
   earlier: PublicKeys[];
 }
 
+/**
+ * What is written down once. `questions`: by the id of the message that asked, its session and digest. `envelopes`: by
+ * digest, the message that carries it. `interactions`: by id, its question. `people`: by e-mail address, whom it names.
+ */
+export type NoteKind = "questions" | "envelopes" | "interactions" | "people";
+export type Note = Record<string, string>;
+
 /** The storage of one agent (or person) of one hub. Several processes may share it. */
 export interface KeyStore {
   loadKeys(): Promise<StoredKeys | null>;
@@ -27,27 +34,38 @@ export interface KeyStore {
   /** Pins a principal for the first time. If another process was first, returns the pin of that one. */
   createPin(pin: Pin): Promise<Pin>;
   replacePin(pin: Pin): Promise<void>;
+  /** A note of `createNote`. Without these two, notes live as long as the process. */
+  loadNote?(kind: NoteKind, name: string): Promise<Note | null>;
+  /** Notes something down for the first time; returns the note that stands, which may be an earlier one. */
+  createNote?(kind: NoteKind, name: string, note: Note): Promise<Note>;
+  /** Runs `work` while no other process runs one. */
+  exclusively?<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** Opens the storage of an agent of a hub. */
 export type KeyStoreOpener = (owner: { baseUrl: string; agentId: string }) => Promise<KeyStore> | KeyStore;
 
+/** Beyond this the least recent notes are forgotten. */
+const MAX_NOTES = 10_000;
+
 /** Keeps everything for as long as the process lives. */
 export class MemoryKeyStore implements KeyStore {
-  private keys: StoredKeys | null = null;
+  #keys: StoredKeys | null = null;
   private readonly pins = new Map<string, Pin>();
+  private readonly notes = new Map<string, Note>();
+  private last: Promise<unknown> = Promise.resolve();
 
   loadKeys(): Promise<StoredKeys | null> {
-    return Promise.resolve(this.keys);
+    return Promise.resolve(this.#keys);
   }
 
   createKeys(keys: StoredKeys): Promise<StoredKeys> {
-    this.keys ??= keys;
-    return Promise.resolve(this.keys);
+    this.#keys ??= keys;
+    return Promise.resolve(this.#keys as StoredKeys);
   }
 
   replaceKeys(keys: StoredKeys): Promise<void> {
-    this.keys = keys;
+    this.#keys = keys;
     return Promise.resolve();
   }
 
@@ -64,5 +82,24 @@ export class MemoryKeyStore implements KeyStore {
   replacePin(pin: Pin): Promise<void> {
     this.pins.set(pin.principalId, pin);
     return Promise.resolve();
+  }
+
+  loadNote(kind: NoteKind, name: string): Promise<Note | null> {
+    return Promise.resolve(this.notes.get(`${kind} ${name}`) ?? null);
+  }
+
+  createNote(kind: NoteKind, name: string, note: Note): Promise<Note> {
+    const key = `${kind} ${name}`;
+    const first = this.notes.get(key) ?? note;
+    this.notes.delete(key);
+    this.notes.set(key, first);
+    if (this.notes.size > MAX_NOTES) this.notes.delete(this.notes.keys().next().value as string);
+    return Promise.resolve(first);
+  }
+
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.last.then(work);
+    this.last = done.catch(() => undefined);
+    return done;
   }
 }

@@ -1,11 +1,19 @@
 // Keys and pins as files of the user: `$XDG_CONFIG_HOME/hiloop`, else `~/.config/hiloop`. Clients in other languages
 // read and write the same files.
 import { createHash, randomBytes } from "node:crypto";
-import { link, mkdir, open, readFile, rename, unlink } from "node:fs/promises";
+import { chmod, link, mkdir, open, readdir, readFile, rename, stat, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { HiloopError } from "../errors.js";
-import type { KeyStore, KeyStoreOpener, Pin, StoredKeys } from "../e2e/store.js";
+import type { KeyStore, KeyStoreOpener, Note, NoteKind, Pin, StoredKeys } from "../e2e/store.js";
+
+/** How long notes are kept (all but those of people), and how many. */
+const KEEP_NOTES_MS = 30 * 24 * 3_600_000;
+const MAX_NOTES = 10_000;
+/** Notes that are written between two looks for old ones. */
+const NOTES_BETWEEN = 500;
+/** A lock that is older was left behind by a process that died. */
+const STALE_LOCK_MS = 120_000;
 
 interface KeyFile extends StoredKeys {
   hub: string;
@@ -31,6 +39,8 @@ export function fileName(baseUrl: string, agentId: string): string {
 export class FileKeyStore implements KeyStore {
   private readonly keysFolder: string;
   private readonly pinsFolder: string;
+  private readonly notesFolder: string;
+  private notesWritten = 0;
   /** Of the keys. */
   readonly path: string;
 
@@ -42,6 +52,7 @@ export class FileKeyStore implements KeyStore {
     const name = fileName(baseUrl, agentId);
     this.keysFolder = join(folder, "keys");
     this.pinsFolder = join(folder, "pins", name);
+    this.notesFolder = join(folder, "notes", name);
     this.path = join(this.keysFolder, `${name}.json`);
   }
 
@@ -76,6 +87,47 @@ export class FileKeyStore implements KeyStore {
     await replace(this.pinsFolder, this.pinPath(pin.principalId), pin);
   }
 
+  async loadNote(kind: NoteKind, name: string): Promise<Note | null> {
+    return read<Note>(this.notePath(kind, name));
+  }
+
+  async createNote(kind: NoteKind, name: string, note: Note): Promise<Note> {
+    const path = this.notePath(kind, name);
+    const known = await read<Note>(path);
+    if (known) return known;
+    const folder = join(this.notesFolder, kind);
+    await create(folder, path, note);
+    if (kind !== "people" && this.notesWritten++ % NOTES_BETWEEN === 0) await prune(folder);
+    return (await read<Note>(path)) ?? note;
+  }
+
+  /** By a file that one process at a time can create. */
+  async exclusively<T>(work: () => Promise<T>): Promise<T> {
+    await makeFolder(this.keysFolder);
+    const lock = `${this.path}.lock`;
+    for (;;) {
+      try {
+        await (await open(lock, "wx", 0o600)).close();
+        break;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      }
+      const since = await stat(lock).then(({ mtimeMs }) => mtimeMs, () => Infinity);
+      if (since < Date.now() - STALE_LOCK_MS) await unlink(lock).catch(() => undefined);
+      else await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    try {
+      return await work();
+    } finally {
+      await unlink(lock).catch(() => undefined);
+    }
+  }
+
+  private notePath(kind: NoteKind, name: string): string {
+    if (!/^[0-9a-f-]{1,64}$/.test(name)) throw new HiloopError(0, "VALIDATION_ERROR", "The hub names a message by what is no id");
+    return join(this.notesFolder, kind, `${name}.json`);
+  }
+
   private file({ secretKey, createdAt, earlier }: StoredKeys): KeyFile {
     return { hub: this.baseUrl, agentId: this.agentId, secretKey, createdAt, earlier };
   }
@@ -84,6 +136,25 @@ export class FileKeyStore implements KeyStore {
     if (!/^[0-9a-f-]{36}$/.test(principalId)) throw new HiloopError(0, "VALIDATION_ERROR", "The id of a principal must be a UUID");
     return join(this.pinsFolder, `${principalId}.json`);
   }
+}
+
+/** Folders that are created are the user's alone, whatever the umask. */
+async function makeFolder(folder: string): Promise<void> {
+  if ((await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined) await chmod(folder, 0o700);
+}
+
+/** Removes notes that are too old, or too many. */
+async function prune(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  const files = await Promise.all(
+    names.map(async (name) => ({
+      path: join(folder, name),
+      time: await stat(join(folder, name)).then(({ mtimeMs }) => mtimeMs, () => Infinity),
+    })),
+  );
+  files.sort((one, other) => other.time - one.time);
+  const old = files.filter(({ time }, i) => i >= MAX_NOTES || time < Date.now() - KEEP_NOTES_MS);
+  for (const { path } of old) await unlink(path).catch(() => undefined);
 }
 
 async function read<T>(path: string): Promise<T | null> {
@@ -120,7 +191,7 @@ async function replace(folder: string, path: string, content: object): Promise<v
 }
 
 async function write(folder: string, path: string, content: object): Promise<string> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   const draft = `${path}.${randomBytes(8).toString("hex")}.tmp`;
   const file = await open(draft, "wx", 0o600);
   try {

@@ -125,7 +125,7 @@ test("a participant whom the hub adds to the session of a question", async () =>
   const { stage, ann } = await stageOf();
   const mallory = await stage.person("Mallory");
   stage.lie = (path, body) => {
-    if (!path.endsWith("/participants")) return;
+    if (!path.endsWith("/participants") || !body.data) return;
     const human = body.data.find((one: Body) => one.humanId === ann.id);
     const { key } = stage.hub.principals.find(({ id }) => id === mallory.id)!;
     return {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import inspect
 import json
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -125,7 +127,10 @@ def test_components() -> None:
     [
         ({"action": "approve"}, True, True, False),
         ({"action": "approve", "outcome": "Approved"}, True, True, False),
-        ({"outcome": "Approved"}, False, True, False),
+        ({"outcome": "Approved"}, False, False, False),
+        ({"outcome": "Approved"}, True, True, False),
+        ({"action": "No", "outcome": "Approved"}, True, False, False),
+        ({"action": "No", "outcome": "Approved"}, False, False, False),
         ({"action": "approve"}, False, False, False),
         ({"action": "reject", "outcome": "Approved"}, True, False, True),
         ({"action": "approve", "outcome": "Rejected"}, True, False, True),
@@ -186,6 +191,7 @@ def test_values_that_fit() -> None:
     "wrong",
     [
         {"name": None}, {"name": ""}, {"name": 1}, {"name": "A"}, {"name": "Ada Lovelace"}, {"count": 0},
+        {"count": "1" * 400}, {"count": 10**400}, {"count": "1_0"}, {"day": "20260325"},
         {"count": 10}, {"count": 1.5}, {"count": True}, {"count": "x"}, {"count": "1e999"}, {"ratio": []}, {"dry": 1},
         {"dry": "true"}, {"where": "mars"}, {"where": ["eu"]}, {"tags": "a"}, {"tags": ["c"]}, {"day": "x"},
         {"at": "x"}, {"mail": "x"}, {"page": "javascript:alert(1)"},
@@ -307,3 +313,11 @@ def test_ids_are_those_of_the_other_languages() -> None:
     assert key.mark == "f1765f5018cd1e25aa7810244dcb6dc3"
     assert key.session(1_774_432_200_000) == "019d2770-d800-707f-8508-dd78daa2403d"
     assert QuestionKey(agent, session, "Grüße").mark == "ffc633c703993fbf6bf11af2c544469e"
+
+
+def test_nobody_else_can_tell_the_ids_of_a_key() -> None:
+    agent = "0195d2a0-0000-7000-8000-000000000001"
+    key, other = (QuestionKey(agent, None, "deploy-4.2", bytes([n]) * 32) for n in (1, 2))
+    named = b"hiloop-sdk question\0" + uuid.UUID(agent).bytes + bytes(16) + b"deploy-4.2"
+    assert key.mark == hmac.digest(bytes([1]) * 32, named, "sha256")[:16].hex()
+    assert len({key.mark, other.mark, QuestionKey(agent, None, "deploy-4.2").mark}) == 3

@@ -103,7 +103,7 @@ def test_the_same_key_is_the_same_question(hub: Hub, person: Person, email: str)
     with hub.client(api_key) as client:
         first = ask(client, person, "approve", to=[email], key="deploy-4.2")
     with hub.client(api_key) as restarted:
-        again = restarted.ask("Ship 4.2?", text="another text", to=[email], key="deploy-4.2", timeout=TIMEOUT)
+        again = restarted.ask("Ship 4.2?", to=[email], key="deploy-4.2", timeout=TIMEOUT)
         assert again.approved
         assert message_of(again).id == message_of(first).id
         assert verify_receipt(again.receipt()) == verify_receipt(first.receipt())
@@ -113,7 +113,7 @@ def test_the_same_key_is_the_same_question(hub: Hub, person: Person, email: str)
 def test_a_restarted_agent_waits_for_the_same_question(hub: Hub, person: Person, email: str) -> None:
     api_key = hub.agent_key()
     with hub.client(api_key) as client, pytest.raises(WaitTimeoutError):
-        client.ask("Ship?", to=[email], key="k", timeout=0.2)
+        client.ask("Ship 4.2?", to=[email], key="k", timeout=0.2)
     with hub.client(api_key) as client:
         assert ask(client, person, "approve", to=[email], key="k").approved
 
@@ -121,7 +121,7 @@ def test_a_restarted_agent_waits_for_the_same_question(hub: Hub, person: Person,
 def test_two_processes_ask_one_question(hub: Hub, person: Person, email: str) -> None:
     api_key = hub.agent_key()
     clients = [hub.client(api_key) for _ in range(3)]
-    waits = [in_background(c.ask, "Ship?", to=[email], key="race", timeout=TIMEOUT) for c in clients]
+    waits = [in_background(c.ask, "Ship 4.2?", to=[email], key="race", timeout=TIMEOUT) for c in clients]
     question = person.next_question(TIMEOUT)
     person.answer(question, "approve")
     decisions = [wait.result(TIMEOUT) for wait in waits]
@@ -285,7 +285,7 @@ def test_keys_of_the_agent(hub: Hub, person: Person, email: str, tmp_path: Any, 
         client.rotate_keys()
         assert ask(client, person, "approve", to=[email], key="after").approved
     with hub.client(api_key) as client:
-        again = client.ask("Ship?", to=[email], key="before", timeout=TIMEOUT)
+        again = client.ask("Ship 4.2?", to=[email], key="before", timeout=TIMEOUT)
         assert message_of(again).id == message_of(before).id
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "elsewhere"))
     with hub.client(api_key) as client:
@@ -364,7 +364,7 @@ def test_a_guest_answers(hub: Hub, person: Person, email: str) -> None:
     with hub.client() as client:
         session = client.create_session(participants=[email])
         guest = Person(hub.url, token=client.create_guest_token(session.id, "Gia").token).sign_in()
-        decision = ask(client, guest, "approve", session=session.id)
+        decision = ask(client, guest, "approve", session=session.id, answerers=[guest.id])
         assert decision.approved
         assert decision.respondent is not None
         assert (decision.respondent.id, decision.respondent.type) == (guest.id, "Guest")

@@ -89,13 +89,16 @@ class Said:
 
 
 def says(content: Mapping[str, Any], components: object) -> Said:
-    """Reads the sealed outcome, and the action where the question is an approval. A contradiction approves nothing."""
-    outcome = content.get("outcome")
+    """Reads what an answer decides. A contradiction between its action and its sealed outcome approves nothing.
+
+    Only an approval can be approved: by its action, or by the sealed outcome of an answer without an action.
+    """
+    action, outcome = content.get("action"), content.get("outcome")
     outcome = outcome if outcome in ("Approved", "Rejected", "Answered") else None
-    by_action = None
-    if find(components, "approval") is not None:
-        by_action = {"approve": "Approved", "reject": "Rejected"}.get(str(content.get("action")))
-    decided = outcome or by_action or "Answered"
-    rejected = "Rejected" in (outcome, by_action)
-    approved = decided == "Approved" and not rejected
-    return Said("Rejected" if rejected and decided == "Approved" else decided, approved, rejected)
+    is_approval = find(components, "approval") is not None
+    by_action = {"approve": "Approved", "reject": "Rejected"}.get(str(action)) if is_approval else None
+    if outcome == "Rejected" or by_action == "Rejected":
+        return Said("Rejected", approved=False, rejected=True)
+    claims = by_action if action is not None else outcome
+    approved = is_approval and claims == "Approved" and outcome in (None, "Approved")
+    return Said("Approved" if approved else "Answered", approved, rejected=False)

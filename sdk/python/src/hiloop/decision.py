@@ -33,6 +33,17 @@ class Respondent:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What was asked, by the envelope that this agent signed."""
+
+    title: str | None
+    text: str | None
+    components: dict[str, Any] | None
+    digest: str | None
+    """The digest of the envelope; None with `encryption="off"`."""
+
+
+@dataclass(frozen=True)
 class Decision:
     """What became of a question. Act on `approved` and on nothing else."""
 
@@ -48,6 +59,8 @@ class Decision:
     """The values of a form, checked against its fields."""
     respondent: Respondent | None = None
     responded_at: str | None = None
+    question: Question | None = field(default=None, repr=False)
+    """What was asked, verified: what an approval approves."""
     message: Message | None = field(default=None, repr=False)
     """The question, as the hub has it. None where it could not be asked before its deadline."""
     _receipt: ReceiptOf | None = field(default=None, repr=False, compare=False)
@@ -80,6 +93,18 @@ class Asked:
         """The deadline that this client sealed."""
         return self.accepted.header.deadline_at if self.accepted else None
 
+    @property
+    def question(self) -> Question:
+        """What was asked."""
+        title = (find(self.components, "approval") or {}).get("title")
+        text = self.content.get("text")
+        return Question(
+            title if isinstance(title, str) else None,
+            text if isinstance(text, str) else None,
+            self.components,
+            self.accepted.digest if self.accepted else None,
+        )
+
     def is_overdue(self, at: datetime) -> bool:
         """Whether the sealed deadline is past, and the hub had time to say so."""
         return self.deadline_at is not None and (at - parse_time(self.deadline_at)).total_seconds() > _GRACE
@@ -106,7 +131,7 @@ def decide(vault: Vault, asked: Asked, raw: Mapping[str, Any], at: datetime) -> 
     status = raw.get("status")
     message = Message.read(raw, asked.opened)
     if status in ("Expired", "Cancelled"):
-        return Decision("expired" if status == "Expired" else "cancelled", message=message)
+        return Decision("expired" if status == "Expired" else "cancelled", question=asked.question, message=message)
     if status != "Completed":
         return None
     response = raw.get("response")
@@ -124,7 +149,7 @@ def decide(vault: Vault, asked: Asked, raw: Mapping[str, Any], at: datetime) -> 
     said = says(content, asked.components)
     form = find(asked.components, "form")
     values = content.get("values")
-    if form is not None and not said.rejected and content.get("action") in (None, "submit"):
+    if form is not None and not said.rejected:
         values = check_values(form, values)
     text, action = content.get("text"), content.get("action")
     return Decision(
@@ -137,6 +162,7 @@ def decide(vault: Vault, asked: Asked, raw: Mapping[str, Any], at: datetime) -> 
         values=dict(values) if isinstance(values, Mapping) else {},
         respondent=Respondent(sender, str(by.get("type") or ""), str(by.get("name") or "")),
         responded_at=response.get("respondedAt"),
+        question=asked.question,
         message=message,
         _receipt=receipt,
     )

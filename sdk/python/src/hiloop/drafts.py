@@ -30,6 +30,8 @@ class Draft:
     answerers: tuple[str, ...] | None = None
     """Ids or e-mail addresses; None is everyone who takes part."""
     in_reply_to: str | None = None
+    recipients: tuple[str, ...] | None = None
+    """The ids of those it is sealed for; None is everyone who takes part."""
 
     @property
     def plain(self) -> dict[str, Any]:

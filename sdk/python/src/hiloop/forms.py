@@ -115,12 +115,14 @@ def _check_number(field: Mapping[str, Any], given: Any) -> int | float:
     value: int | float | None = None
     if isinstance(given, str):
         try:
+            if not re.fullmatch(r"-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?", given):
+                raise ValueError
             value = float(given) if re.search(r"[.eE]", given) else int(given)
         except ValueError:
             raise InvalidAnswer(field["name"], "not a number") from None
     elif isinstance(given, (int, float)):
         value = given
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
         raise InvalidAnswer(field["name"], "not a number")
     if field.get("integer") is True:
         if value != int(value):
@@ -132,6 +134,13 @@ def _check_number(field: Mapping[str, Any], given: Any) -> int | float:
     if isinstance(most, (int, float)) and value > most:
         raise InvalidAnswer(field["name"], f"more than {most}")
     return value
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _check_checkbox(field: Mapping[str, Any], value: Any) -> bool:
@@ -158,6 +167,8 @@ def _check_multiselect(field: Mapping[str, Any], value: Any) -> list[str]:
 
 
 def _check_date(field: Mapping[str, Any], value: Any) -> str:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise InvalidAnswer(field["name"], "not a date")
     return _check_by(field, value, date.fromisoformat, "not a date")
 
 

@@ -69,6 +69,11 @@ class KeyPair:
         """The private key that opens wrappings."""
         return self._kem
 
+    @property
+    def seed(self) -> bytes:
+        """The seed of the signing key."""
+        return self._secret[:32]
+
     def sign(self, message: bytes) -> bytes:
         """The Ed25519 signature of the message."""
         return self._signing.sign(message)

@@ -150,7 +150,8 @@ class MemoryHub:
         if session in self.sessions:
             return _error(409, "CONFLICT", "The id is taken")
         self.sessions[session] = {
-            "id": session, "spaceId": self.space, "title": body.get("title"), "encryptedTitle": None,
+            "id": session, "spaceId": self.space, "createdByAgentId": self.agent,
+            "title": body.get("title"), "encryptedTitle": None,
             "status": "Active", "priority": body.get("priority", "Medium"), "metadata": body.get("metadata"),
             "lastSeq": 1, "pendingCount": 0, "createdAt": _now(), "updatedAt": _now(),
         }  # fmt: skip

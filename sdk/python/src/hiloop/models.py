@@ -38,7 +38,7 @@ class Session:
     """A conversation."""
 
     id: str
-    title: str | None
+    title: str | None = field(repr=False)
     """The title in clear, or the sealed one where it verifies."""
     title_state: str
     status: str

@@ -6,13 +6,14 @@ import json
 import logging
 import os
 import time
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from . import storage
-from .codec import b64decode, b64encode, format_time, now
+from .codec import b64decode, b64encode, format_time, is_uuid, now
 from .errors import ConfigurationError, KeyChanged
 from .keyfile import file_stem
 from .keys import Entry, PublicKeys
@@ -101,12 +102,17 @@ class FolderPins:
 
     def load(self, principal_id: str) -> Pin | None:
         """The pin of a principal."""
+        if not is_uuid(principal_id):
+            return None
         path = self._path(principal_id)
         text = storage.read(path)
         if text is None:
             return None
         try:
-            return Pin.from_text(text)
+            pin = Pin.from_text(text)
+            if pin.principal_id != principal_id:
+                raise ValueError("it belongs to another principal")
+            return pin
         except ValueError as error:
             raise ConfigurationError(f"the pin {path} is damaged: {error}", "PIN_FILE") from None
 
@@ -120,7 +126,7 @@ class FolderPins:
         storage.replace(self._path(pin.principal_id), pin.to_text())
 
     def _path(self, principal_id: str) -> Path:
-        return self.folder / f"{principal_id}.json"
+        return self.folder / f"{uuid.UUID(principal_id)}.json"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 import time
 import uuid
@@ -19,12 +20,15 @@ MARK = "questionKey"
 
 
 class QuestionKey:
-    """The key of a question of one agent, in a session or in one of its own."""
+    """The key of a question of one agent, in a session or in one of its own.
 
-    def __init__(self, agent_id: str, session_id: str | None, key: str) -> None:
+    With `secret`, the Ed25519 seed of the agent, nobody else can tell the ids that follow from a key.
+    """
+
+    def __init__(self, agent_id: str, session_id: str | None, key: str, secret: bytes | None = None) -> None:
         session = uuid.UUID(session_id) if session_id else uuid.UUID(int=0)
         named = b"hiloop-sdk question\0" + uuid.UUID(agent_id).bytes + session.bytes + key.encode()
-        self._digest = hashlib.sha256(named).digest()
+        self._digest = hashlib.sha256(named).digest() if secret is None else hmac.digest(secret, named, hashlib.sha256)
 
     @property
     def mark(self) -> str:

@@ -20,9 +20,9 @@ class Question:
 
     session_id: str
     message_id: str
-    title: str | None
-    text: str | None
-    components: dict[str, Any] | None
+    title: str | None = field(repr=False)
+    text: str | None = field(repr=False)
+    components: dict[str, Any] | None = field(repr=False)
     actions: frozenset[str]
     digest: str = field(repr=False)
     message: Message = field(repr=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Mapping
@@ -84,6 +85,7 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> HiloopErro
 def retry_after_of(headers: Mapping[str, str]) -> float | None:
     """The seconds of `Retry-After`, at most a minute."""
     try:
-        return min(float(headers.get("retry-after", "")), _LONGEST_PAUSE)
+        seconds = float(headers.get("retry-after", ""))
     except ValueError:
         return None
+    return min(max(seconds, 0.0), _LONGEST_PAUSE) if math.isfinite(seconds) else None

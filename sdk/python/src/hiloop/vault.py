@@ -18,6 +18,7 @@ from .keyfile import OwnKeys
 from .keys import Entry, PublicKeys
 from .opened import Opened, split
 from .pins import Pins
+from .sent import MemoryNotes, Notes, Sent
 
 _MOST_SHARED = 8
 
@@ -25,10 +26,11 @@ _MOST_SHARED = 8
 class Vault:
     """Keys, pins, and the envelopes accepted before. Safe to use from several threads."""
 
-    def __init__(self, principal_id: str, own: OwnKeys, pins: Pins) -> None:
+    def __init__(self, principal_id: str, own: OwnKeys, pins: Pins, notes: Notes | None = None) -> None:
         self.principal_id = principal_id
         self.own = own
         self.pins = pins
+        self.memory = Sent(notes or MemoryNotes())
         self._lock = threading.RLock()
         self._carried: dict[tuple[str, str], str | None] = {}
         self._newest: dict[str, tuple[int, str]] = {}

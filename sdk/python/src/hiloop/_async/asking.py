@@ -5,20 +5,24 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from ..codec import now, parse_duration
+from ..codec import dump_json, now, parse_duration
 from ..decision import Asked, Decision
 from ..drafts import Components, Deadline, Draft, FormDefinition, deadline_of, message_draft, question_draft
 from ..errors import ConfigurationError, HiloopError, Unverified
 from ..models import Message
 from ..questions import MARK, QuestionKey, uuid7
 from ..remarks import OnRemark
-from .sending import NoKeyInTime
+from ..vault import Vault
+from .sending import NoKeyInTime, recipients
 from .waiting import AsyncWaiting
 
 _LOG = logging.getLogger("hiloop")
+_DIFFERS, _FOREIGN = "QUESTION_DIFFERS", "FOREIGN_SESSION"
+_NOT_OWN = "the session of this key belongs to another agent"
 
 
 class AsyncAsking(AsyncWaiting):
@@ -47,8 +51,8 @@ class AsyncAsking(AsyncWaiting):
 
         - `title`, `text` (Markdown): what people read. Only those who take part can, unless `encryption="off"`.
         - `components`, `choices` or `form`: what they answer with; an approval unless given.
-        - `to`: e-mail addresses of those who take part; everyone of the space unless given. `answerers`: e-mail
-          addresses or ids of those of them who may answer.
+        - `to`: e-mail addresses or ids of those who are asked: they alone can read the question and answer it.
+          Everyone who takes part unless given. `answerers`: those of them who may answer, likewise.
         - `deadline`: `"30m"`, seconds, a `timedelta` or a `datetime`; then the question expires.
         - `session`: the session to ask in; one of its own unless given.
         - `key`: names the question. The same key asked again, also by another process and after it settled, is the
@@ -63,9 +67,7 @@ class AsyncAsking(AsyncWaiting):
         started = time.monotonic()
         due = None if deadline is None else deadline_of(deadline)
         vault = await self._secrets()
-        question = None if key is None else QuestionKey(vault.principal_id, session, key)
-        if answerers is None and session is not None:
-            answerers = people
+        question = None if key is None else self._keys_of(vault, session, key)[0]
         draft = question_draft(
             title,
             text,
@@ -75,10 +77,10 @@ class AsyncAsking(AsyncWaiting):
             mark={} if question is None else {MARK: question.mark},
             priority=priority,
             deadline=due,
-            answerers=answerers,
+            answerers=answerers if answerers is not None else people,
         )
         try:
-            asked = await self._put(title, draft, people, session, question, wait)
+            asked = await self._put(title, draft, people, session, key, wait)
         except NoKeyInTime:
             return Decision("expired")
         except HiloopError as error:
@@ -98,22 +100,31 @@ class AsyncAsking(AsyncWaiting):
         draft: Draft,
         people: Sequence[str] | None,
         session: str | None,
-        key: QuestionKey | None,
+        name: str | None,
         wait: float | None,
     ) -> Asked:
         """Asks, unless the question of this key was asked before."""
-        opened_before = session
-        if key is not None:
-            found, opened_before = await self._find(session, key)
-            if found is not None:
-                return found
+        vault = await self._secrets()
+        opened_before, key = session, None
+        if name is not None:
+            keys = self._keys_of(vault, session, name)
+            key = keys[0]
+            for candidate in keys:
+                found, opened_before = await self._find(session, candidate)
+                if found is not None:
+                    return self._same(vault, found, draft)
+                if session is None and opened_before is not None:
+                    key = candidate
+                    break
+        if key is not None and draft.content.get(MARK) != key.mark:
+            draft = replace(draft, content={**draft.content, MARK: key.mark})
         own = session is None
         if opened_before is None:
             opened_before = await self._open_own(title, draft, people, key)
-        elif session is not None and people:
-            await self._resolve(session, people)
+        if people is not None:
+            draft = await self._restrict(opened_before, draft, people)
         if own and self._settings.encrypted:
-            draft = await self._title_of_own(opened_before, title, draft, wait)
+            await self._title_of_own(opened_before, title, draft, wait)
         try:
             _, asked = await self._post(
                 opened_before, draft, key=None if key is None else key.idempotency_key, timeout=wait
@@ -125,8 +136,36 @@ class AsyncAsking(AsyncWaiting):
             found = await self._find_in(opened_before, key)
             if found is None:
                 raise
-            return found
+            return self._same(vault, found, draft)
         return asked
+
+    def _keys_of(self, vault: Vault, session: str | None, name: str) -> list[QuestionKey]:
+        """What the name of a question stands for: of the current keys first, then of earlier ones."""
+        if not self._settings.encrypted:
+            return [QuestionKey(vault.principal_id, session, name)]
+        pairs = [vault.own.current, *reversed(vault.own.earlier)]
+        return [QuestionKey(vault.principal_id, session, name, pair.seed) for pair in pairs]
+
+    def _same(self, vault: Vault, found: Asked, draft: Draft) -> Asked:
+        """The question that was found, unless it asks something else or somebody else."""
+        theirs, ours = ({**content, MARK: None} for content in (found.content, draft.content))
+        if dump_json([theirs, found.components]) != dump_json([ours, draft.components]):
+            raise ConfigurationError("the question of this key was asked with another text or components", _DIFFERS)
+        wanted = {
+            person if "@" not in person else vault.memory.known_principal(person) for person in draft.answerers or ()
+        }
+        header = found.accepted.header if found.accepted else None
+        if wanted and None not in wanted and header is not None and not set(header.answerers or ()) <= wanted:
+            raise ConfigurationError("the question of this key was asked to other people", _DIFFERS)
+        return found
+
+    async def _restrict(self, session: str, draft: Draft, people: Sequence[str]) -> Draft:
+        """The draft for these people alone: they can read it, and those of them who are named may answer."""
+        named = await self._resolve(session, people)
+        answerers = await self._resolve(session, draft.answerers or people)
+        if not set(answerers) <= set(named):
+            raise ConfigurationError("the answerers are not among those of to")
+        return replace(draft, recipients=tuple(named), answerers=tuple(answerers))
 
     async def _open_own(self, title: str, draft: Draft, people: Sequence[str] | None, key: QuestionKey | None) -> str:
         session = uuid7() if key is None else key.session(time.time_ns() // 1_000_000)
@@ -143,14 +182,26 @@ class AsyncAsking(AsyncWaiting):
             # Taken: another process opened it for the same question.
             if error.code != "CONFLICT":
                 raise
+            if not await self._is_own(session):
+                raise HiloopError(_NOT_OWN, code=_FOREIGN) from error
         return session
 
-    async def _title_of_own(self, session: str, title: str, draft: Draft, wait: float | None) -> Draft:
+    async def _is_own(self, session: str) -> bool:
+        """Whether this agent opened a session; False where it does not take part."""
+        vault = await self._secrets()
+        try:
+            raw = await self._http.get(f"/v1/agent/sessions/{session}")
+        except HiloopError as error:
+            if error.status in (403, 404):
+                return False
+            raise
+        return bool(raw.get("id") == session and raw.get("createdByAgentId") == vault.principal_id)
+
+    async def _title_of_own(self, session: str, title: str, draft: Draft, wait: float | None) -> None:
         participants, _ = await self._wait_for_keys(session, draft, wait)
         raw = await self._http.get(f"/v1/agent/sessions/{session}")
         if raw.get("encryptedTitle") is None:
-            await self._seal_title(session, title, participants)
-        return draft
+            await self._seal_title(session, title, recipients(participants, draft))
 
     async def _find(self, session: str | None, key: QuestionKey) -> tuple[Asked | None, str | None]:
         """The question of this key where it was asked before, and the session that was opened for it."""
@@ -158,10 +209,14 @@ class AsyncAsking(AsyncWaiting):
             return await self._find_in(session, key), session
         for candidate in key.sessions(time.time_ns() // 1_000_000):
             try:
-                return await self._find_in(candidate, key), candidate
+                found = await self._find_in(candidate, key)
             except HiloopError as error:
                 if error.status != 404:
                     raise
+                continue
+            if not await self._is_own(candidate):
+                raise HiloopError(_NOT_OWN, code=_FOREIGN)
+            return found, candidate
         return None, None
 
     async def _find_in(self, session: str, key: QuestionKey) -> Asked | None:
@@ -170,7 +225,7 @@ class AsyncAsking(AsyncWaiting):
             if not raw.get("responseRequired") or raw.get("senderAgentId") != vault.principal_id:
                 continue
             try:
-                return await self._own_question(raw, key.mark)
+                return await self._own_question(raw, key.mark, session)
             except Unverified as error:
                 _LOG.debug("hiloop: message %s is not the question: %s", raw["id"], error.reason)
         return None

@@ -10,7 +10,7 @@ from ..codec import format_time
 from ..decision import Asked, Decision
 from ..drafts import Components, Deadline, Draft, message_draft
 from ..envelopes import plain_envelope
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, HiloopError
 from ..models import Interaction, Message, Page
 from ..questions import uuid7
 
@@ -108,6 +108,9 @@ class AsyncInteractions:
         )
         body["encryptedContent"] = sealed.envelope
         raw: dict[str, Any] = await client._http.post(_PATH, body, idempotency_key)
+        if raw.get("sessionId") != session:
+            raise HiloopError("the hub replied with another session", code="UNEXPECTED_REPLY")
+        vault.memory.remember(raw["messageId"], session, sealed.digest)
         accepted = vault.sent(sealed, raw["messageId"], 2)
         client._asked[session] = Asked(session, raw["messageId"], accepted, draft.content, draft.components)
         return raw

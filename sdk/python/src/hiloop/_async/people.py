@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import HiloopError
 from ..models import GuestToken, Participant
 from .asking import person_named
 from .sending import AsyncSending
@@ -29,6 +30,7 @@ class AsyncPeople(AsyncSending):
             body["role"] = role
         raw = await self._http.post(f"/v1/agent/sessions/{session_id}/participants", body)
         added = Participant.read(raw)
+        await self._check_named(body, added)
         await self._invite(session_id, added)
         return added
 
@@ -69,6 +71,16 @@ class AsyncPeople(AsyncSending):
     async def agents(self) -> list[dict[str, Any]]:
         """The agents of the space: `{"id","name","key"}`."""
         return await self._http.all("/v1/agent/agents")
+
+    async def _check_named(self, body: Mapping[str, Any], added: Participant) -> None:
+        """Raises where the hub added another principal than the one that was named."""
+        vault = await self._secrets()
+        named = body.get("humanId") or body.get("agentId")
+        if named is not None and named != added.principal_id:
+            raise HiloopError(f"the hub added {added.principal_id} in place of {named}", code="UNEXPECTED_REPLY")
+        address = body.get("email") or (f"agent {body['name']}" if body.get("name") else None)
+        if named is None and address is not None:
+            vault.memory.principal(address, added.principal_id)
 
     async def _invite(self, session: str, participant: Participant) -> None:
         if self._settings.encrypted:

@@ -13,7 +13,7 @@ from ..codec import format_time, now
 from ..decision import Asked
 from ..drafts import Draft
 from ..envelopes import plain_envelope
-from ..errors import ConfigurationError, WaitTimeoutError
+from ..errors import ConfigurationError, HiloopError, WaitTimeoutError
 from ..models import Participant
 from ..vault import Vault
 from . import runtime
@@ -58,13 +58,16 @@ class AsyncSending(AsyncBase):
             draft.plain,
             kind="question" if draft.response_required else "message",
             session=session,
-            to=[p.principal_id for p in participants],
+            to=recipients(participants, draft),
             parent=parent,
             deadline_at=body.get("deadlineAt") if draft.response_required else None,
             answerers=answerers,
         )
         body["encryptedContent"] = sealed.envelope
         raw = await self._http.post(f"/v1/agent/sessions/{session}/messages", body, key)
+        if raw.get("sessionId") != session:
+            raise HiloopError("the hub replied with a message of another session", code="UNEXPECTED_REPLY")
+        vault.memory.remember(raw["id"], session, sealed.digest)
         accepted = vault.sent(sealed, raw["id"], raw["seq"])
         return raw, self._sent(session, draft, raw, accepted)
 
@@ -88,6 +91,7 @@ class AsyncSending(AsyncBase):
 
     async def _resolve(self, session: str, people: Sequence[str]) -> list[str]:
         """The ids of people who are named by e-mail address or id. Who does not take part yet is added."""
+        vault = await self._secrets()
         ids: list[str] = []
         before = {p.principal_id for p in await self._learn(session)}
         for person in people:
@@ -95,7 +99,7 @@ class AsyncSending(AsyncBase):
                 added = await self._http.post(
                     f"/v1/agent/sessions/{session}/participants", {"type": "Human", "email": person}
                 )
-                ids.append(Participant.read(added).principal_id)
+                ids.append(vault.memory.principal(person, Participant.read(added).principal_id))
                 if self._settings.encrypted and ids[-1] not in before:
                     self._to_share.add((session, ids[-1]))
             else:
@@ -116,7 +120,7 @@ class AsyncSending(AsyncBase):
         is_told = False
         while True:
             participants = await self._learn(session)
-            asked = [p for p in participants if may_answer(p, wanted, vault.principal_id)]
+            asked = [p for p in participants if may_answer(p, wanted)]
             if wanted is not None and not asked:
                 raise ConfigurationError("none of the answerers takes part in the session")
             answerers = [p.principal_id for p in asked if vault.pins.recipient(p.principal_id) is not None]
@@ -142,11 +146,9 @@ class AsyncSending(AsyncBase):
         raw = await self._http.get(f"/v1/agent/sessions/{session}/messages/{message_id}")
         return (await self._read_message(raw)).opened.digest
 
-    async def _seal_title(self, session: str, title: str, participants: Sequence[Participant]) -> dict[str, Any]:
+    async def _seal_title(self, session: str, title: str, to: Sequence[str]) -> dict[str, Any]:
         vault = await self._secrets()
-        sealed = vault.seal(
-            {"content": {"text": title}}, kind="title", session=session, to=[p.principal_id for p in participants]
-        )
+        sealed = vault.seal({"content": {"text": title}}, kind="title", session=session, to=to)
         raw = await self._http.call("PATCH", f"/v1/agent/sessions/{session}", body={"encryptedTitle": sealed.envelope})
         vault.sent(sealed, "title", 0)
         return dict(raw)
@@ -191,14 +193,20 @@ class AsyncSending(AsyncBase):
             await self._read_message(raw)
 
 
-def may_answer(participant: Participant, wanted: set[str] | None, me: str) -> bool:
+def may_answer(participant: Participant, wanted: set[str] | None) -> bool:
     """Whether a participant may answer a question of this agent."""
+    if participant.type == "Guest" and participant.invited_by is None:
+        return False
     if wanted is not None:
         return participant.principal_id in wanted
-    if participant.type == "Guest":
-        invited_by: Mapping[str, Any] = participant.invited_by or {}
-        return invited_by.get("id") == me or invited_by.get("type") == "Human"
+    # The hub knows the tokens of guests: they answer only where they are named.
     return participant.type == "Human"
+
+
+def recipients(participants: Sequence[Participant], draft: Draft) -> list[str]:
+    """The ids of those that a message is sealed for."""
+    ids = [participant.principal_id for participant in participants]
+    return ids if draft.recipients is None else [id_ for id_ in ids if id_ in draft.recipients]
 
 
 def _until(seconds: float, deadline: datetime | None) -> float:

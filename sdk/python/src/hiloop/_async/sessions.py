@@ -50,7 +50,7 @@ class AsyncSessions(AsyncSending):
                 raise
             raw = await self._http.get(f"/v1/agent/sessions/{session_id}")
         if title is not None and self._settings.encrypted and raw.get("encryptedTitle") is None:
-            raw = await self._seal_title(raw["id"], title, await self._learn(raw["id"]))
+            raw = await self._seal_title(raw["id"], title, [p.principal_id for p in await self._learn(raw["id"])])
         return await self._read_session(raw)
 
     async def list_sessions(self, status: str | None = None, page: int = 1, page_size: int = 20) -> Page[Session]:
@@ -85,7 +85,7 @@ class AsyncSessions(AsyncSending):
             body["title"] = title
         raw = None
         if title is not None and self._settings.encrypted:
-            raw = await self._seal_title(session_id, title, await self._learn(session_id))
+            raw = await self._seal_title(session_id, title, [p.principal_id for p in await self._learn(session_id)])
         if body or raw is None:
             raw = await self._http.call("PATCH", f"/v1/agent/sessions/{session_id}", body=body)
         return await self._read_session(raw)
@@ -102,16 +102,17 @@ class AsyncSessions(AsyncSending):
         """All messages of a session, oldest first."""
         await self._learn(session_id)
         raw = await self._http.all(f"/v1/agent/sessions/{session_id}/messages")
-        return [await self._read_message(message) for message in raw]
+        return [await self._read_message(message, session_id) for message in raw]
 
     async def get_message(self, session_id: str, message_id: str) -> Message:
         """A message."""
-        return await self._read_message(await self._http.get(f"/v1/agent/sessions/{session_id}/messages/{message_id}"))
+        raw = await self._http.get(f"/v1/agent/sessions/{session_id}/messages/{message_id}")
+        return await self._read_message(raw, session_id)
 
     async def cancel(self, session_id: str, message_id: str) -> Message:
         """Takes back a pending question."""
         path = f"/v1/agent/sessions/{session_id}/messages/{message_id}/cancel"
-        return await self._read_message(await self._http.post(path))
+        return await self._read_message(await self._http.post(path), session_id)
 
     async def timeline(self, session_id: str, after: int = 0, limit: int = 100) -> list[Event]:
         """The events of a session after `after`, at most `limit` (1 to 1000), oldest first."""
@@ -123,7 +124,7 @@ class AsyncSessions(AsyncSending):
     async def _read_event(self, raw: Mapping[str, Any]) -> Event:
         message = None
         if raw["type"] == "message.created":
-            message = await self._read_message(raw["data"]["message"])
+            message = await self._read_message(raw["data"]["message"], raw["sessionId"])
         elif raw["type"] in ("participant.added", "participant.removed", "participant.key_changed"):
             await self._learn(raw["sessionId"])
             await self._share_with_new_keys(raw["sessionId"])

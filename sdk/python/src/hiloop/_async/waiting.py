@@ -42,7 +42,7 @@ class AsyncWaiting(AsyncSending):
         if message_id is None:
             return await self._next_message(session_id, wait)
         raw = await self._http.get(f"/v1/agent/sessions/{session_id}/messages/{message_id}")
-        return await self._settled(await self._own_question(raw, None), wait, None)
+        return await self._settled(await self._own_question(raw, None, session_id, message_id), wait, None)
 
     async def acknowledge(self, session_id: str, message_id: str, exclusive: bool = False) -> None:
         """Takes the outcome of a question. With `exclusive`, all but the first get `ALREADY_ACKNOWLEDGED`."""
@@ -58,18 +58,23 @@ class AsyncWaiting(AsyncSending):
         for raw in await self._http.all("/v1/agent/answers"):
             await self._learn(raw["sessionId"])
             try:
-                decision = await self._decide(await self._own_question(raw, None), raw)
-            except HiloopError as error:
-                _LOG.warning("hiloop: the answer to message %s is left out: %s", raw["id"], error)
+                decision = await self._decide(await self._own_question(raw, None, raw["sessionId"]), raw)
+            except (HiloopError, ValueError, TypeError, KeyError, ArithmeticError) as error:
+                what = getattr(error, "code", type(error).__name__)
+                _LOG.warning("hiloop: the answer to message %s is left out: %s", raw["id"], what)
                 continue
             if decision is not None:
                 decisions.append(decision)
         return decisions
 
-    async def _own_question(self, raw: Mapping[str, Any], mark: str | None) -> Asked:
+    async def _own_question(
+        self, raw: Mapping[str, Any], mark: str | None, session: str, message_id: str | None = None
+    ) -> Asked:
         """A question that the hub says is this agent's; raises `Unverified` unless it proves to be."""
         vault = await self._secrets()
-        message = await self._read_message(raw)
+        if raw.get("sessionId") != session or message_id not in (None, raw.get("id")):
+            raise Unverified("question", "the hub replied with another message")
+        message = await self._read_message(raw, session)
         opened = message.opened
         if not raw.get("responseRequired") or message.sender_id != vault.principal_id:
             raise Unverified("question", "the message is not a question of this agent")
@@ -78,6 +83,8 @@ class AsyncWaiting(AsyncSending):
             raise Unverified("question", f"the question does not verify: {opened.reason}")
         if mark is not None and opened.content.get(MARK) != mark:
             raise Unverified("mark", "the message is another question")
+        if opened.digest is not None:
+            vault.memory.remember(message.id, session, opened.digest)
         return Asked(message.session_id, message.id, opened.accepted, opened.content, opened.components)
 
     async def _settled(self, asked: Asked, wait: float | None, on_remark: OnRemark | None) -> Decision:
@@ -120,7 +127,7 @@ class AsyncWaiting(AsyncSending):
     async def _decide(self, asked: Asked, raw: Mapping[str, Any]) -> Decision | None:
         vault = await self._secrets()
         at = now()
-        if raw.get("id") != asked.message_id:
+        if raw.get("id") != asked.message_id or raw.get("sessionId") != asked.session_id:
             raise Unverified("question", "the hub answered with another message")
         if asked.accepted is not None and raw.get("status") == "Completed" and not vault.has_members(asked.session_id):
             await self._learn(asked.session_id)
@@ -145,9 +152,31 @@ class AsyncWaiting(AsyncSending):
             if raw["id"] == asked.message_id:
                 question = raw
             if remarks.is_new(raw):
-                message = await self._read_message(raw)
-                await runtime.maybe_await(on_remark(message))
+                message = await self._read_message(raw, asked.session_id)
+                if await self._is_remark(message):
+                    await runtime.maybe_await(on_remark(message))
         return question
+
+    async def _is_remark(self, message: Message) -> bool:
+        """Whether a person wrote a message, as far as that can be proved, and it is no replay of an earlier one."""
+        vault = await self._secrets()
+        header = message.opened.accepted.header if message.opened.accepted else None
+        if (
+            message.sender_id == vault.principal_id
+            or message.sender_type == "Agent"
+            or message.raw.get("senderAgentId")
+        ):
+            return False
+        if not self._settings.encrypted:
+            return message.state == "plain"
+        if message.state != "verified" or header is None or header.kind != "message":
+            return False
+        try:
+            vault.memory.remember(message.id, message.session_id, str(message.opened.digest))
+        except Unverified as error:
+            _LOG.warning("hiloop: message %s is passed over: %s", message.id, error.reason)
+            return False
+        return True
 
     async def _newest_question(self, session: str) -> str | None:
         vault = await self._secrets()
@@ -172,8 +201,8 @@ class AsyncWaiting(AsyncSending):
                 retries.succeeded()
                 raw = reply.get("message")
                 if raw is not None:
-                    message = await self._read_message(raw)
-                    if message.state in ("verified", "plain"):
+                    message = await self._read_message(raw, session)
+                    if await self._is_remark(message):
                         return _said(message)
                     _LOG.warning("hiloop: a message was passed over: %s", message.opened.reason)
                     after = raw["seq"]
@@ -193,6 +222,6 @@ def _said(message: Message) -> Decision:
         text=message.text,
         values=dict(values) if isinstance(values, Mapping) else {},
         respondent=Respondent(message.sender_id or "", message.sender_type, message.sender_name or ""),
-        responded_at=message.created_at,
+        responded_at=message.opened.accepted.header.at if message.opened.accepted else message.created_at,
         message=message,
     )

@@ -95,9 +95,11 @@ class Base:
                 own.sort(key=lambda entry: (entry.get("replacedAt") is None, str(entry.get("createdAt"))))
                 vault.pins.observe(principal_id, own)
 
-    def _read_message(self, raw: Mapping[str, Any]) -> Message:
-        """Opens a message; learns the keys of a sender that is not known yet."""
+    def _read_message(self, raw: Mapping[str, Any], session_id: str | None = None) -> Message:
+        """Opens a message; learns the keys of a sender that is not known yet. `session_id`: where it was read."""
         vault = self._secrets()
+        if session_id is not None and raw.get("sessionId") != session_id:
+            return Message.read(raw, Opened("not_authenticated", "session: the message belongs to another session"))
         opened = self._open(vault, raw)
         sender = sender_of(raw)
         if opened.state == "not_authenticated" and (opened.reason or "").startswith(("not pinned", "key changed")):

@@ -11,6 +11,7 @@ from ..errors import ConfigurationError, HiloopError
 from ..keyfile import KeyFile, OwnKeys
 from ..keys import Entry, KeyPair
 from ..pins import FolderPins, MemoryPins, Pins, PinStore, SpaceKey
+from ..sent import FolderNotes, MemoryNotes, Notes
 from ..settings import Settings
 from ..vault import Vault
 from .http import Http
@@ -26,22 +27,31 @@ def open_vault(settings: Settings, me: Mapping[str, Any], keys: OwnKeys | None =
     space_key = SpaceKey(settings.space_key, str(me["spaceId"])) if settings.space_key is not None else None
     if settings.secret_key is not None:
         own = OwnKeys(settings.secret_key)
-        return Vault(principal_id, own, Pins(_pin_store(settings.base_url, principal_id), space_key))
+        pins, notes = _stores(settings.base_url, principal_id)
+        return _checked(Vault(principal_id, own, Pins(pins, space_key), notes), space_key)
     try:
         own = KeyFile(settings.base_url, principal_id).load_or_create()
-        return Vault(principal_id, own, Pins(FolderPins(settings.base_url, principal_id), space_key))
+        pins, notes = FolderPins(settings.base_url, principal_id), FolderNotes(settings.base_url, principal_id)
+        return _checked(Vault(principal_id, own, Pins(pins, space_key), notes), space_key)
     except OSError as error:
         raise ConfigurationError(
             f"no keys can be kept ({error}); set HILOOP_SECRET_KEY or XDG_CONFIG_HOME", "KEY_FILE"
         ) from error
 
 
-def _pin_store(base_url: str, principal_id: str) -> PinStore:
+def _checked(vault: Vault, space_key: SpaceKey | None) -> Vault:
+    """Attestations hold for one space: the first one that the hub named."""
+    if space_key is not None:
+        vault.memory.principal("the space", space_key.space_id)
+    return vault
+
+
+def _stores(base_url: str, principal_id: str) -> tuple[PinStore, Notes]:
     try:
-        return FolderPins(base_url, principal_id)
+        return FolderPins(base_url, principal_id), FolderNotes(base_url, principal_id)
     except OSError as error:
         _LOG.warning("hiloop: pins are kept in memory alone, since their folder can't be written: %s", error)
-        return MemoryPins()
+        return MemoryPins(), MemoryNotes()
 
 
 def publish(http: Http, me: Mapping[str, Any], vault: Vault) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import HiloopError
 from ..models import GuestToken, Participant
 from .asking import person_named
 from .sending import Sending
@@ -30,6 +31,7 @@ class People(Sending):
             body["role"] = role
         raw = self._http.post(f"/v1/agent/sessions/{session_id}/participants", body)
         added = Participant.read(raw)
+        self._check_named(body, added)
         self._invite(session_id, added)
         return added
 
@@ -70,6 +72,16 @@ class People(Sending):
     def agents(self) -> list[dict[str, Any]]:
         """The agents of the space: `{"id","name","key"}`."""
         return self._http.all("/v1/agent/agents")
+
+    def _check_named(self, body: Mapping[str, Any], added: Participant) -> None:
+        """Raises where the hub added another principal than the one that was named."""
+        vault = self._secrets()
+        named = body.get("humanId") or body.get("agentId")
+        if named is not None and named != added.principal_id:
+            raise HiloopError(f"the hub added {added.principal_id} in place of {named}", code="UNEXPECTED_REPLY")
+        address = body.get("email") or (f"agent {body['name']}" if body.get("name") else None)
+        if named is None and address is not None:
+            vault.memory.principal(address, added.principal_id)
 
     def _invite(self, session: str, participant: Participant) -> None:
         if self._settings.encrypted:

@@ -51,7 +51,7 @@ class Sessions(Sending):
                 raise
             raw = self._http.get(f"/v1/agent/sessions/{session_id}")
         if title is not None and self._settings.encrypted and raw.get("encryptedTitle") is None:
-            raw = self._seal_title(raw["id"], title, self._learn(raw["id"]))
+            raw = self._seal_title(raw["id"], title, [p.principal_id for p in self._learn(raw["id"])])
         return self._read_session(raw)
 
     def list_sessions(self, status: str | None = None, page: int = 1, page_size: int = 20) -> Page[Session]:
@@ -86,7 +86,7 @@ class Sessions(Sending):
             body["title"] = title
         raw = None
         if title is not None and self._settings.encrypted:
-            raw = self._seal_title(session_id, title, self._learn(session_id))
+            raw = self._seal_title(session_id, title, [p.principal_id for p in self._learn(session_id)])
         if body or raw is None:
             raw = self._http.call("PATCH", f"/v1/agent/sessions/{session_id}", body=body)
         return self._read_session(raw)
@@ -103,16 +103,17 @@ class Sessions(Sending):
         """All messages of a session, oldest first."""
         self._learn(session_id)
         raw = self._http.all(f"/v1/agent/sessions/{session_id}/messages")
-        return [self._read_message(message) for message in raw]
+        return [self._read_message(message, session_id) for message in raw]
 
     def get_message(self, session_id: str, message_id: str) -> Message:
         """A message."""
-        return self._read_message(self._http.get(f"/v1/agent/sessions/{session_id}/messages/{message_id}"))
+        raw = self._http.get(f"/v1/agent/sessions/{session_id}/messages/{message_id}")
+        return self._read_message(raw, session_id)
 
     def cancel(self, session_id: str, message_id: str) -> Message:
         """Takes back a pending question."""
         path = f"/v1/agent/sessions/{session_id}/messages/{message_id}/cancel"
-        return self._read_message(self._http.post(path))
+        return self._read_message(self._http.post(path), session_id)
 
     def timeline(self, session_id: str, after: int = 0, limit: int = 100) -> list[Event]:
         """The events of a session after `after`, at most `limit` (1 to 1000), oldest first."""
@@ -124,7 +125,7 @@ class Sessions(Sending):
     def _read_event(self, raw: Mapping[str, Any]) -> Event:
         message = None
         if raw["type"] == "message.created":
-            message = self._read_message(raw["data"]["message"])
+            message = self._read_message(raw["data"]["message"], raw["sessionId"])
         elif raw["type"] in ("participant.added", "participant.removed", "participant.key_changed"):
             self._learn(raw["sessionId"])
             self._share_with_new_keys(raw["sessionId"])

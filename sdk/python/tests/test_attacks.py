@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from hiloop import ConfigurationError, HiloopClient, HiloopError, InvalidAnswer, Unverified, WaitTimeoutError
+from hiloop import ConfigurationError, HiloopClient, HiloopError, InvalidAnswer, Unverified, WaitTimeoutError, storage
+from hiloop.codec import b64encode
 from hiloop.components import approval
 from hiloop.envelopes import plain_envelope
-from hiloop.keys import KeyPair
-from hiloop.pins import FolderPins, Pin
+from hiloop.keyfile import hub_of
+from hiloop.keys import Entry, KeyPair, attestation_message
+from hiloop.pins import FolderPins, MemoryPins, Pin, Pins, SpaceKey
 from hiloop.questions import QuestionKey, uuid7
 from hiloop.respondent import Respondent
 from hiloop.retry import retry_after_of
@@ -285,3 +290,62 @@ def test_pins_are_read_by_ids_alone(tmp_path: Any) -> None:
 @pytest.mark.parametrize(("header", "seconds"), [("nan", None), ("inf", None), ("1e9", 60.0), ("-5", 0.0), ("2", 2.0)])
 def test_how_long_the_hub_may_make_a_client_wait(header: str, seconds: float | None) -> None:
     assert retry_after_of({"retry-after": header}) == seconds
+
+
+def test_attestations_are_checked_at_every_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    person, space, owner, pair = uuid7(), uuid7(), KeyPair.generate(), KeyPair.generate()
+    store = MemoryPins()
+    bare = Entry.make(person, pair).to_json()
+    Pins(store).observe(person, [bare])
+    pins = Pins(store, SpaceKey(owner.public.signing, space))
+    pins.observe(person, [bare])
+    assert (pins.recipient(person), pins.find(person, pair.key_id)) == (None, None)
+    ends = "2100-01-01T00:00:00.000Z"
+    signature = b64encode(owner.sign(attestation_message(space, person, pair.key_id, ends)))
+    pins.observe(person, [{**bare, "attestation": {"notAfter": ends, "signature": signature}}])
+    again = Pins(store, SpaceKey(owner.public.signing, space))
+    assert again.recipient(person) == again.find(person, pair.key_id) == pair.public
+    monkeypatch.setattr("hiloop.pins.time.time", lambda: 4.2e9)
+    assert (again.recipient(person), again.find(person, pair.key_id)) == (None, None)
+
+
+def test_a_list_without_an_end() -> None:
+    hub = waiting_hub()
+    client = hub.client()
+    session = client.create_session().id
+    lie_at(hub, "/participants", {"data": [hub.participants(session)[1]], "total": 10**12})
+    with pytest.raises(HiloopError, match="no end"):
+        client.participants(session)
+
+
+def test_two_processes_rotate_the_keys_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = LyingHub()
+    transport = httpx.MockTransport(hub.reply)
+    one, two = (HiloopClient(hub.api_key, base_url=hub.base_url, transport=transport) for _ in range(2))
+    first = [client._secrets().own.current.key_id for client in (one, two)]
+    assert first[0] == first[1]
+    second = one.rotate_keys()
+    third = two.rotate_keys()
+    published = hub.keys[hub.agent]
+    assert published is not None
+    assert (published["keyId"], published["previous"]["keyId"]) == (third, second)
+    later = HiloopClient(hub.api_key, base_url=hub.base_url, transport=transport)._secrets().own
+    assert list(later.by_id()) == [first[0], second, third]
+
+
+def test_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        storage.create_once(tmp_path / "c" / "hiloop" / "keys" / "a.json", "x")
+    finally:
+        os.umask(before)
+    for folder in ("c", "c/hiloop", "c/hiloop/keys"):
+        assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_hub_has_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    urls = ("https://hub.example", "https://HUB.example/", "https://hub.example:443/v1", "https://hub.example/?x=1")
+    assert {hub_of(url) for url in urls} == {"https://hub.example"}
+    assert hub_of("http://[::1]:8080/v1/") == "http://[::1]:8080"
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
+    assert storage.config_folder().is_absolute()

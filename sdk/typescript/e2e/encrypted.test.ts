@@ -155,7 +155,7 @@ test("a guest opens what was said before, and answers the agent that invited the
   await bot.send(session.id, "Before you came");
   const { token } = await bot.createGuestToken(session.id, { name: "Priya" });
   const priya = await Person.signIn({ baseUrl: hub.base, token });
-  const asked = bot.ask("Guest, may I?", { session: session.id });
+  const asked = bot.ask("Guest, may I?", { session: session.id, answerers: priya.id });
   const question = await priya.next();
   await priya.answer(question, { action: "approve" });
   expect(await asked).toMatchObject({ approved: true, respondent: { type: "Guest", name: "Priya" } });

@@ -129,6 +129,7 @@ test("values come back in their types, or not at all", () => {
   };
   expect(checkedValues(fields, good)).toEqual({ ...good, count: 4 });
   expect(checkedValues(fields, { count: 1, tags: [], note: "" })).toEqual({ count: 1, tags: [] });
+  expect(checkedValues(fields, { count: 1, other: 2, note: "😀😀😀" })).toEqual({ count: 1, note: "😀😀😀" });
   const bad: [Record<string, unknown>, string][] = [
     [{}, "'count' is required"],
     [{ count: 0 }, "less than 1"],
@@ -141,7 +142,9 @@ test("values come back in their types, or not at all", () => {
     [{ count: 1, site: "javascript:alert(1)" }, "URL"],
     [{ count: 1, day: "25.3.2026" }, "date"],
     [{ count: 1, note: "abcd" }, "longer"],
-    [{ count: 1, other: 2 }, "'other' is no field"],
+    [{ count: "0x10" }, "no number"],
+    [{ count: "9".repeat(400) }, "no number"],
+    [{ count: 1, day: "2026-02-30" }, "date"],
   ];
   for (const [values, problem] of bad) expect(() => checkedValues(fields, values)).toThrow(problem);
 });

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from . import storage
 from .codec import format_time, now
@@ -20,8 +21,18 @@ _LOG = logging.getLogger("hiloop")
 
 
 def hub_of(base_url: str) -> str:
-    """The base URL as files name it: without `/v1` and without a trailing slash."""
-    return re.sub(r"/v1$", "", base_url.rstrip("/")).rstrip("/")
+    """The base URL as files name it: host in lower case, without a default port, a query, `/v1` and a last slash."""
+    try:
+        url = urlsplit(base_url.strip())
+        port = None if (url.scheme, url.port) in (("http", 80), ("https", 443)) else url.port
+    except ValueError:
+        return base_url
+    path = re.sub(r"/v1$", "", url.path.rstrip("/")).rstrip("/")
+    user, at, _ = url.netloc.rpartition("@")
+    host = url.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    place = f"{user}{at}{host}" + (f":{port}" if port is not None else "")
+    return f"{url.scheme}://{place}{path}" if url.scheme else base_url
 
 
 def file_stem(base_url: str, principal_id: str) -> str:
@@ -59,6 +70,11 @@ class KeyFile:
         elif self.path.stat().st_mode & 0o077 and os.name == "posix":
             _LOG.warning("hiloop: other users may read the key file %s: chmod 600 it", self.path)
         return self._parse(text or "")[0]
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock a rotation holds."""
+        return self.path.with_suffix(".lock")
 
     def rotate(self, pair: KeyPair) -> OwnKeys:
         """Makes `pair` the current one and keeps the one before it."""

@@ -89,6 +89,14 @@ class Attestation:
     not_after: str
     signature: bytes
 
+    def holds(self, space_key: bytes, space_id: str, principal_id: str, key_id: str, at: float) -> bool:
+        """Whether the owner of the space signed it for these keys, and it has not ended at that time (seconds)."""
+        if parse_time(self.not_after).timestamp() < at:
+            return False
+        return verify_strict(
+            space_key, self.signature, attestation_message(space_id, principal_id, key_id, self.not_after)
+        )
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -132,7 +140,7 @@ class Entry:
         if isinstance(previous, Mapping):
             previous_key_id = b64encode(b64decode(previous.get("keyId"), 16))
             previous_signature = b64decode(previous.get("signature"), 64)
-        return cls(principal_id, keys, proof, previous_key_id, previous_signature, _read_attestation(attestation))
+        return cls(principal_id, keys, proof, previous_key_id, previous_signature, read_attestation(attestation))
 
     def to_json(self) -> dict[str, Any]:
         """The entry as `PUT …/public-key` takes it."""
@@ -155,10 +163,7 @@ class Entry:
     def is_attested(self, space_key: bytes, space_id: str, at: float) -> bool:
         """Whether the owner of the space attested the entry, and the attestation holds at that time (seconds)."""
         attestation = self.attestation
-        if attestation is None or parse_time(attestation.not_after).timestamp() < at:
-            return False
-        message = attestation_message(space_id, self.principal_id, self.key_id, attestation.not_after)
-        return verify_strict(space_key, attestation.signature, message)
+        return attestation is not None and attestation.holds(space_key, space_id, self.principal_id, self.key_id, at)
 
 
 def attestation_message(space_id: str, principal_id: str, key_id: str, not_after: str) -> bytes:
@@ -170,7 +175,8 @@ def _entry_message(principal_id: str, keys: PublicKeys) -> bytes:
     return b"hiloop/v2 entry\0" + principal_id.encode() + b"\0" + keys.signing + keys.kem
 
 
-def _read_attestation(value: object) -> Attestation | None:
+def read_attestation(value: object) -> Attestation | None:
+    """Reads `{"notAfter","signature"}`; None if it is anything else."""
     if not isinstance(value, Mapping):
         return None
     not_after = value.get("notAfter")

@@ -8,7 +8,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from . import storage
 from .codec import b64decode, b64encode, format_time, is_uuid, now
 from .errors import ConfigurationError, KeyChanged
 from .keyfile import file_stem
-from .keys import Entry, PublicKeys
+from .keys import Entry, PublicKeys, read_attestation
 
 _LOG = logging.getLogger("hiloop")
 
@@ -28,6 +28,8 @@ class Pin:
     principal_id: str
     history: tuple[PublicKeys, ...]
     pinned_at: str
+    attestations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What the space's owner attested, by key id."""
 
     @property
     def current(self) -> PublicKeys:
@@ -45,6 +47,7 @@ class Pin:
             **_keys_to_json(self.current),
             "pinnedAt": self.pinned_at,
             "earlier": [_keys_to_json(keys) for keys in self.history[:-1]],
+            **({"attestations": dict(self.attestations)} if self.attestations else {}),
         }
         return json.dumps(content, indent=2) + "\n"
 
@@ -54,7 +57,8 @@ class Pin:
         content = json.loads(text)
         try:
             history = [_keys_from_json(keys) for keys in [*content["earlier"], content]]
-            return cls(content["principalId"], tuple(history), content["pinnedAt"])
+            attestations = content.get("attestations") or {}
+            return cls(content["principalId"], tuple(history), content["pinnedAt"], attestations)
         except (KeyError, TypeError) as error:
             raise ValueError(f"{error} is missing") from error
 
@@ -162,7 +166,7 @@ class Pins:
             if not self._is_admitted(latest):
                 return
             pin = self._store.first(Pin(principal_id, (latest.keys,), format_time(now())))
-        pin = self._follow(pin, read)
+        pin = self._attest(self._follow(pin, read), read)
         if pin.find(latest.key_id) is None:
             if principal_id not in self._changed:
                 _LOG.warning("hiloop: the keys of %s have changed and are not signed by the keys before", principal_id)
@@ -182,12 +186,13 @@ class Pins:
         if principal_id in self._changed:
             return None
         pin = self._store.load(principal_id)
-        return pin.current if pin else None
+        return pin.current if pin and self._holds(pin, pin.current) else None
 
     def find(self, principal_id: str, key_id: str) -> PublicKeys | None:
         """Pinned keys, current or earlier."""
         pin = self._store.load(principal_id)
-        return pin.find(key_id) if pin else None
+        keys = pin.find(key_id) if pin else None
+        return keys if pin and keys and self._holds(pin, keys) else None
 
     def entry(self, principal_id: str, key_id: str) -> Entry | None:
         """The entry of pinned keys, where the hub named it to this process."""
@@ -210,9 +215,11 @@ class Pins:
             raise ConfigurationError(f"no changed keys {key_id} of {principal_id} are known", "NOT_FOUND")
         pin = self._store.load(principal_id)
         if pin is None:
-            self._store.first(Pin(principal_id, (entry.keys,), format_time(now())))
-        else:
-            self._store.replace(Pin(principal_id, (*pin.history, entry.keys), format_time(now())))
+            pin = self._store.first(Pin(principal_id, (entry.keys,), format_time(now())))
+        elif pin.find(key_id) is None:
+            pin = replace(pin, history=(*pin.history, entry.keys), pinned_at=format_time(now()))
+            self._store.replace(pin)
+        self._attest(pin, [entry])
         del self._changed[principal_id]
 
     def _follow(self, pin: Pin, entries: list[Entry]) -> Pin:
@@ -221,10 +228,36 @@ class Pins:
             following = next((e for e in entries if e.follows(pin.current) and pin.find(e.key_id) is None), None)
             if following is None or not self._is_admitted(following):
                 break
-            pin = Pin(pin.principal_id, (*pin.history, following.keys), format_time(now()))
+            pin = replace(pin, history=(*pin.history, following.keys), pinned_at=format_time(now()))
             self._store.replace(pin)
             _LOG.info("hiloop: %s has new keys %s, signed by the keys before", pin.principal_id, following.key_id)
         return pin
+
+    def _attest(self, pin: Pin, entries: list[Entry]) -> Pin:
+        """The pin with the attestations of its keys that hold the longest."""
+        if self._space_key is None:
+            return pin
+        attested = dict(pin.attestations)
+        for entry in entries:
+            if pin.find(entry.key_id) is None or entry.attestation is None or not self._is_admitted(entry):
+                continue
+            text = {"notAfter": entry.attestation.not_after, "signature": b64encode(entry.attestation.signature)}
+            if attested.get(entry.key_id, {}).get("notAfter", "") < text["notAfter"]:
+                attested[entry.key_id] = text
+        if attested != pin.attestations:
+            pin = replace(pin, attestations=attested)
+            self._store.replace(pin)
+        return pin
+
+    def _holds(self, pin: Pin, keys: PublicKeys) -> bool:
+        """Whether pinned keys are attested now, where a space key asks for it."""
+        if self._space_key is None:
+            return True
+        attestation = read_attestation(pin.attestations.get(keys.key_id))
+        space = self._space_key
+        return attestation is not None and attestation.holds(
+            space.public, space.space_id, pin.principal_id, keys.key_id, time.time()
+        )
 
     def _is_admitted(self, entry: Entry) -> bool:
         if self._space_key is None:

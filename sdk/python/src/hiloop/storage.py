@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 def config_folder() -> Path:
     """`$XDG_CONFIG_HOME/hiloop`, else `~/.config/hiloop`."""
     base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "hiloop"
+    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".config") / "hiloop"
 
 
 def make_folder(folder: Path) -> None:
     """Makes a folder, and those above it, that only this user may enter."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for part in reversed([folder, *folder.parents]):
+        # With `parents` the mode of those above would follow from the umask.
+        if not part.exists():
+            part.mkdir(mode=0o700, exist_ok=True)
 
 
 def create_once(path: Path, text: str) -> bool:
@@ -43,6 +53,23 @@ def read(path: Path) -> str | None:
         return path.read_text("utf-8")
     except FileNotFoundError:
         return None
+
+
+@contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Holds a lock that all processes share; gives whether it was free. It ends with the process."""
+    make_folder(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_free = True
+        except BlockingIOError:
+            is_free = False
+        yield is_free
+    finally:
+        os.close(descriptor)
 
 
 def _write_temporary(path: Path, text: str) -> Path:

@@ -91,6 +91,8 @@ export class Agents {
     const keys = secretKey ? new KeyRing(KeyPair.from(secretKey)) : await this.loadKeys(store);
     await this.ensurePublished(agent, me, keys);
     const kept = secretKey ? pinsWithFallback(store, logger) : store;
+    const notes = new Notes(kept);
+    if (spaceKey) await notes.space(spaceKey, me.spaceId);
     const pins = new Pins({
       store: kept,
       attestations: spaceKey ? new Attestations(me.spaceId, spaceKey) : undefined,
@@ -105,7 +107,7 @@ export class Agents {
       onChanged: (change, name) =>
         logger.warn(`hiloop: ${change.message} (${name ?? "no name"}). Until then nothing is sealed to it.`),
     });
-    return { me, device, directory, reader: new MessageReader(device, directory), notes: new Notes(kept) };
+    return { me, device, directory, reader: new MessageReader(device, directory), notes };
   }
 
   private async loadKeys(store: KeyStore): Promise<KeyRing> {

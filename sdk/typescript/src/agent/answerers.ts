@@ -30,7 +30,6 @@ export class Answerers {
   async choose(
     read: () => Promise<Member[]>,
     draft: Pick<Draft, "answerers" | "deadlineAt">,
-    agentId: string,
     wait: WaitOptions,
   ): Promise<Choice> {
     const { now } = this.platform;
@@ -39,7 +38,7 @@ export class Answerers {
     for (let pause = FIRST_WAIT_MS, isLogged = false; ; pause = Math.min(MAX_WAIT_MS, pause * 2)) {
       const members = await read();
       const asked = members.filter(({ principalId, participant }) =>
-        draft.answerers ? draft.answerers.includes(principalId) : mayAnswer(participant, agentId),
+        draft.answerers ? draft.answerers.includes(principalId) : mayAnswer(participant),
       );
       const answerers = asked.flatMap(({ recipient, principalId }) => (recipient ? [principalId] : []));
       if (answerers.length > 0 && now() < deadline) return { members, answerers: answerers.sort() };
@@ -58,10 +57,9 @@ export class Answerers {
   }
 }
 
-/** Whether a participant may answer questions of an agent: humans, and the guests of that agent or of people. */
-export function mayAnswer({ type, invitedBy }: Participant, agentId: string): boolean {
-  if (type === "Human") return true;
-  return type === "Guest" && (invitedBy?.type !== "Agent" || invitedBy.id === agentId);
+/** Whether a participant may answer where none is named: humans. The hub knows the token of a guest. */
+export function mayAnswer({ type }: Participant): boolean {
+  return type === "Human";
 }
 
 function noKeys(): HiloopError {

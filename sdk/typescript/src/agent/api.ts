@@ -2,11 +2,14 @@
 import { HiloopError } from "../errors.js";
 import { type CallOptions, Http, newKey, type RetryPolicy } from "../http.js";
 import { checkAgentName, type RequestOptions, type Settings, type WaitOptions, type WriteOptions } from "./options.js";
+import type { Page } from "../types.js";
 import { pollUntil, retryTransient } from "./retry.js";
 import { SpaceCheck } from "./space.js";
 
 /** Beyond the seconds that the hub holds a long-poll: the way there and back. */
 const POLL_MARGIN_MS = 10_000;
+/** Of a list. */
+const MAX_PAGES = 500;
 
 export class Api {
   private readonly http: Http;
@@ -41,7 +44,14 @@ export class Api {
 
   async all<T>(path: string, options: RequestOptions): Promise<T[]> {
     await this.space?.passed();
-    return this.http.all(path, { headers: this.headers(options), signal: options.signal });
+    const rows: T[] = [];
+    for (let page = 1; page <= MAX_PAGES; page += 1) {
+      const query = { page, pageSize: 100 };
+      const reply = await this.http.call<Page<T>>("GET", path, { query, headers: this.headers(options), signal: options.signal });
+      rows.push(...reply.data);
+      if (reply.data.length === 0 || rows.length >= reply.total) return rows;
+    }
+    throw new HiloopError(0, "TOO_MANY", `The hub lists more than ${MAX_PAGES * 100} rows`);
   }
 
   write<T>(path: string, body: object, options: WriteOptions): Promise<T> {

@@ -95,12 +95,12 @@ export function unanswered(message: Message): Decision {
   return new Decision({ status: message.status === "Cancelled" ? "cancelled" : "expired", message });
 }
 
-/** Reads an answer. `clearOutcome`: what the hub says it decides, where the hub is trusted with the rest too. */
+/** Reads an answer. `clearOutcome`: what the hub says it decides, where the hub is trusted with the rest too; undefined where it is not. */
 export function answered(
   message: Message,
   content: Content | null,
   components: ComponentNode | null,
-  clearOutcome: Outcome | null,
+  clearOutcome: Outcome | null | undefined,
   receipt: (() => Receipt) | null = null,
 ): Decision {
   const response = message.response;
@@ -118,12 +118,17 @@ export function answered(
 }
 
 /** What an answer decides. A contradiction approves nothing. */
-function said({ outcome, action }: Content, components: ComponentNode | null, clearOutcome: Outcome | null) {
-  const pressed = isApproval(components) ? action : undefined;
+function said({ outcome, action }: Content, components: ComponentNode | null, clearOutcome: Outcome | null | undefined) {
+  // Without encryption a question may have no components, and the hub is trusted with what was decided.
+  const asksApproval = isApproval(components) || (components === null && clearOutcome !== undefined);
+  const pressed = asksApproval ? (action ?? undefined) : undefined;
   const byAction: Outcome | null = pressed === "approve" ? "Approved" : pressed === "reject" ? "Rejected" : null;
   const decided = outcome ?? byAction ?? clearOutcome ?? "Answered";
   const rejected = decided === "Rejected" || byAction === "Rejected";
-  return { outcome: rejected ? "Rejected" : decided, approved: decided === "Approved" && !rejected, rejected } as const;
+  // Another button than `approve` does not approve, nor does anything where no approval was asked for.
+  const approved = decided === "Approved" && asksApproval && (pressed === undefined || pressed === "approve");
+  const said: Outcome = rejected ? "Rejected" : decided === "Approved" && !approved ? "Answered" : decided;
+  return { outcome: said, approved, rejected } as const;
 }
 
 function valuesOf({ values, text, action, outcome }: Content, components: ComponentNode | null): Record<string, unknown> | null {

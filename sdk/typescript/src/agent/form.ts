@@ -106,11 +106,8 @@ export function formIn(node: ComponentNode | null): readonly FormField[] | null 
   return null;
 }
 
-/** The values by the types of their fields; throws `InvalidAnswer`. */
+/** The values by the types of their fields, without those of other names; throws `InvalidAnswer`. */
 export function checkedValues(fields: readonly FormField[], values: Record<string, unknown>): Record<string, unknown> {
-  const names = new Set(fields.map(({ name }) => name));
-  const unknown = Object.keys(values).find((name) => !names.has(name));
-  if (unknown !== undefined) throw new InvalidAnswer(unknown, "is no field of it");
   const checked: Record<string, unknown> = {};
   for (const field of fields) {
     const value = values[field.name];
@@ -126,13 +123,18 @@ type Check = (field: FormField, value: unknown) => unknown;
 
 const text: Check = ({ name, minLength = 0, maxLength = Infinity }, value) => {
   if (typeof value !== "string") throw new InvalidAnswer(name, "is no text");
-  if (value.length < minLength) throw new InvalidAnswer(name, `is shorter than ${minLength} characters`);
-  if (value.length > maxLength) throw new InvalidAnswer(name, `is longer than ${maxLength} characters`);
+  const { length } = [...value];
+  if (length < minLength) throw new InvalidAnswer(name, `is shorter than ${minLength} characters`);
+  if (length > maxLength) throw new InvalidAnswer(name, `is longer than ${maxLength} characters`);
   return value;
 };
 
+const INTEGER = /^-?[0-9]+$/;
+const NUMBER = /^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$/;
+
 const number: Check = ({ name, integer, min = -Infinity, max = Infinity }, given) => {
-  const value = typeof given === "string" && given.trim() !== "" ? Number(given) : given;
+  const isNumber = typeof given === "string" && (integer ? INTEGER : NUMBER).test(given);
+  const value = isNumber ? Number(given) : given;
   if (typeof value !== "number" || !Number.isFinite(value)) throw new InvalidAnswer(name, "is no number");
   if (integer && !Number.isInteger(value)) throw new InvalidAnswer(name, "is no whole number");
   if (value < min) throw new InvalidAnswer(name, `is less than ${min}`);
@@ -172,11 +174,16 @@ const CHECKS: Record<FieldType, Check> = {
   select,
   multiselect,
   checkbox,
-  date: matching("is no date", (value) => /^\d{4}-\d{2}-\d{2}$/.test(value) && !Number.isNaN(Date.parse(value))),
+  date: matching("is no date", (value) => isDate(value)),
   datetime: matching("is no time", (value) => /^\d{4}-\d{2}-\d{2}T/.test(value) && !Number.isNaN(Date.parse(value))),
   email: matching("is no e-mail address", (value) => /^[^@\s]+@[^@\s]+$/.test(value)),
   url: matching("is no URL", (value) => /^https?:\/\//.test(value) && URL.canParse(value)),
 };
+
+function isDate(value: string): boolean {
+  const time = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(value) ? Date.parse(value) : Number.NaN;
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(value);
+}
 
 function badForm(problem: string): HiloopError {
   return new HiloopError(0, "VALIDATION_ERROR", problem);

@@ -107,7 +107,7 @@ export class History {
         opened.push(...(await one.then((sealed) => ("keys" in sealed.plain ? [] : [sealed]), nothingIfRefused)));
       }
       const last = page.data.at(-1);
-      if (!page.hasMore || !last) return opened;
+      if (!page.hasMore || !last || !(last.seq > after)) return opened;
       after = last.seq;
     }
   }

@@ -51,6 +51,12 @@ export class Notes {
     );
   }
 
+  /** The space of a space key: throws where the hub names another one than before. */
+  async space(spaceKey: string, id: string): Promise<void> {
+    const known = await this.first("spaces", hex(hash(utf8(spaceKey)).slice(0, 16)), { id });
+    if (known.id !== id) throw new HiloopError(0, "SPACE_CHANGED", `The hub names the space ${id}; it was ${known.id} before`);
+  }
+
   private first(kind: NoteKind, name: string, note: Note): Promise<Note> {
     return this.store.createNote(kind, name, note);
   }

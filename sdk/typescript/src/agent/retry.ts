@@ -7,6 +7,7 @@ import { sleep } from "../time.js";
 
 const FIRST_WAIT_MS = 250;
 const MAX_WAIT_MS = 5_000;
+const MAX_RETRY_AFTER_MS = 60_000;
 /** An internal error of the hub is repeated a few times only: it may be permanent. */
 const MAX_INTERNAL_ERRORS = 5;
 /** The longest time that the hub holds a long-poll. */
@@ -17,7 +18,7 @@ export function retryTransient({ random }: Platform): RetryPolicy {
   return (error, attempt) => {
     if (!isTransient(error) || (error.status === 500 && attempt + 1 >= MAX_INTERNAL_ERRORS)) return null;
     const full = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt);
-    return error.retryAfterMs ?? full / 2 + (random() * full) / 2;
+    return retryAfter(error) ?? full / 2 + (random() * full) / 2;
   };
 }
 
@@ -65,5 +66,10 @@ export async function pollUntil<T>(poll: (seconds: number) => Promise<T | null>,
 }
 
 export function pauseAfter(error: HiloopError, backoff: Backoff): number {
-  return error.retryAfterMs ?? backoff.next();
+  return retryAfter(error) ?? backoff.next();
+}
+
+/** What the hub asks for, within reason. */
+function retryAfter({ retryAfterMs }: HiloopError): number | null {
+  return retryAfterMs !== null && retryAfterMs >= 0 ? Math.min(MAX_RETRY_AFTER_MS, retryAfterMs) : null;
 }

@@ -1,7 +1,7 @@
 // End-to-end encryption: what an agent seals, and which answers count.
 import { checkAnswer, offeredActions } from "../e2e/answer.js";
 import type { Member } from "../e2e/directory.js";
-import { makeEntry } from "../e2e/entries.js";
+import { checkedEntry, type Entry, makeEntry } from "../e2e/entries.js";
 import { Refused, Unverified } from "../e2e/errors.js";
 import type { Pair } from "../e2e/header.js";
 import type { Pins } from "../e2e/pins.js";
@@ -10,7 +10,7 @@ import { isSealed, type OpenedEnvelope, unverifiedHeader } from "../e2e/open.js"
 import { makeReceipt, type Receipt } from "../e2e/receipts.js";
 import { type SealedEnvelope } from "../e2e/seal.js";
 import { asContent } from "../envelope.js";
-import type { ComponentNode, Envelope, Message } from "../types.js";
+import type { AgentSelf, ComponentNode, Envelope, Message } from "../types.js";
 import type { Agents, EncryptingAgent } from "./agents.js";
 import type { Answerers } from "./answerers.js";
 import { type Draft, openFields } from "./content.js";
@@ -36,10 +36,10 @@ export class SealedMode implements Mode {
   constructor(private readonly options: SealedModeOptions) {}
 
   async message(agent: string | null, sessionId: string, draft: Draft, wait: WaitOptions): Promise<Outgoing> {
-    const { device, directory, me } = await this.options.agents.encrypting(agent);
+    const { device, directory } = await this.options.agents.encrypting(agent);
     const { responseRequired, deadlineAt } = draft;
     const choice = responseRequired
-      ? await this.options.answerers.choose(() => directory.members(sessionId), draft, me.id, wait)
+      ? await this.options.answerers.choose(() => directory.members(sessionId), draft, wait)
       : { members: await directory.members(sessionId), answerers: null };
     this.options.onMembers(agent, sessionId, choice.members);
     const parent = draft.inReplyTo === undefined ? null : await this.digestOf(agent, sessionId, draft.inReplyTo);
@@ -139,7 +139,7 @@ export class SealedMode implements Mode {
       throw new Unverified(error.reason);
     }
     const receipt = await this.receipt(encrypting, asked, response.encryptedContent as Envelope, opened);
-    return answered(settled, asContent(opened.plain.content), components, null, receipt);
+    return answered(settled, asContent(opened.plain.content), components, undefined, receipt);
   }
 
   async remark(agent: string | null, message: Message): Promise<Decision> {
@@ -185,7 +185,7 @@ export class SealedMode implements Mode {
     const entry = device.pins.entry(from);
     if (!sealed || !pair || !entry) return null;
     const entries = [
-      { principalId: me.id, ...makeEntry(me.id, pair) },
+      { principalId: me.id, ...makeEntry(me.id, pair), ...attestationOf(me, pair.keyId) },
       { principalId: from.id, ...entry },
     ];
     return () => makeReceipt(sealed, { envelope: answer, contentKey: opened.contentKey }, entries);
@@ -211,6 +211,12 @@ export class SealedMode implements Mode {
     const [opened] = await this.read(agent, [message]);
     return opened?.digest ?? null;
   }
+}
+
+/** What the owner of the space stated about the agent's own key. */
+function attestationOf({ id, key }: AgentSelf, keyId: string): Pick<Entry, "attestation"> {
+  const entry = checkedEntry(id, key);
+  return entry?.attestation && entry.keyId === keyId ? { attestation: entry.attestation } : {};
 }
 
 /** Of those who take part: all, or the named ones. */

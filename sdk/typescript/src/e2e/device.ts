@@ -1,6 +1,6 @@
 // One device of a principal: its keys, the keys that it has pinned, what it has accepted so far.
 import type { Envelope } from "../types.js";
-import { fromText, isObject, toText } from "./bytes.js";
+import { equal, fromText, isObject, toText } from "./bytes.js";
 import { Refused } from "./errors.js";
 import { isSealed, openEnvelope, type OpenedEnvelope, type Receiver } from "./open.js";
 import type { KeyRing } from "./keys.js";
@@ -33,6 +33,10 @@ interface Conversation {
 
 /** Contents that are passed on in one message at most. */
 const MAX_SHARED = 1_000;
+/** Content keys for one digest: of several participants. */
+const MAX_GIVEN = 8;
+/** What is remembered of one kind; the oldest is forgotten beyond it. */
+const MAX_REMEMBERED = 50_000;
 
 export class Device {
   readonly principalId: string;
@@ -43,7 +47,7 @@ export class Device {
   /** What carried an accepted envelope, by sender and id. */
   private readonly accepted = new Map<string, string>();
   /** Content keys that others passed on, by digest. */
-  private readonly given = new Map<string, Uint8Array>();
+  private readonly given = new Map<string, Uint8Array[]>();
 
   constructor({ principalId, keys, pins, now = Date.now }: DeviceOptions) {
     this.principalId = principalId;
@@ -76,6 +80,7 @@ export class Device {
     const carrier = this.accepted.get(id);
     if (carrier !== undefined && carrier !== delivery.carrier) throw new Refused("replayed");
     this.accepted.set(id, delivery.carrier);
+    forgetOldest(this.accepted);
     this.accept(delivery.session, opened.digest, delivery.seq ?? this.conversation(delivery.session).newest?.seq ?? 0);
     this.takeKeys(opened.plain.keys);
     return opened;
@@ -119,7 +124,7 @@ export class Device {
         if (pair.id !== this.principalId) return this.pins.pinned(pair);
         return this.keys.find(pair.keyId) ?? null;
       },
-      contentKey: (digest) => this.given.get(digest),
+      contentKeys: (digest) => this.given.get(digest) ?? [],
     };
   }
 
@@ -128,7 +133,12 @@ export class Device {
     for (const one of keys) {
       if (!isObject(one) || typeof one.digest !== "string") continue;
       const contentKey = fromText(one.contentKey, 32);
-      if (contentKey) this.given.set(one.digest, contentKey);
+      if (!contentKey) continue;
+      const known = this.given.get(one.digest) ?? [];
+      // One of several may be wrong: the commitment tells.
+      if (known.length < MAX_GIVEN && !known.some((other) => equal(other, contentKey))) known.push(contentKey);
+      this.given.set(one.digest, known);
+      forgetOldest(this.given);
     }
   }
 
@@ -146,4 +156,8 @@ export class Device {
     }
     return conversation;
   }
+}
+
+function forgetOldest(remembered: Map<string, unknown>): void {
+  if (remembered.size > MAX_REMEMBERED) remembered.delete(remembered.keys().next().value as string);
 }

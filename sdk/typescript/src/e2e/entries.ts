@@ -58,7 +58,7 @@ export class Attestations {
     if (!fromText(spaceKey, 32)) throw badKey("The space key must be base64url of 32 bytes");
   }
 
-  holds(principalId: string, entry: Entry, nowMs: number): boolean {
+  holds(principalId: string, entry: Pick<Entry, "keyId" | "attestation">, nowMs: number): boolean {
     const { attestation } = entry;
     const signature = fromText(attestation?.signature, 64);
     if (!attestation || !signature || !(Date.parse(attestation.notAfter) > nowMs)) return false;

@@ -30,7 +30,7 @@ export interface Header {
 }
 
 const KINDS: ReadonlySet<unknown> = new Set<Kind>(["message", "question", "answer", "title", "block"]);
-const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$/;
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
 
 export function headerBytes(header: Header): Uint8Array {
   const { kind, session, id, from, to, at, parent, seen, deadlineAt, answerers, ct, commit } = header;
@@ -87,7 +87,10 @@ function isDigest(value: unknown): boolean {
 }
 
 function isTime(value: unknown): boolean {
-  return typeof value === "string" && TIME.test(value) && !Number.isNaN(Date.parse(value));
+  if (typeof value !== "string" || !TIME.test(value)) return false;
+  const time = new Date(value);
+  // A date that there is: others are moved to the next one.
+  return !Number.isNaN(time.getTime()) && time.toISOString() === value;
 }
 
 function isNullOr(check: (value: unknown) => boolean, value: unknown): boolean {

@@ -1,8 +1,8 @@
 // The key pairs of a principal: Ed25519 to sign, X25519 to receive.
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";
-import { concat, fromText, hash, joined, random, toText } from "./bytes.js";
+import { concat, equal, fromText, hash, joined, random, toText } from "./bytes.js";
 import { hmac } from "@noble/hashes/hmac.js";
-import { sha256 } from "@noble/hashes/sha2.js";
+import { sha256, sha512 } from "@noble/hashes/sha2.js";
 import { badKey } from "./errors.js";
 
 export interface PublicKeys {
@@ -98,10 +98,27 @@ export function verify(signature: Uint8Array, message: Uint8Array, signingKey: s
   const key = fromText(signingKey, 32);
   if (!key || signature.length !== 64) return false;
   try {
-    return ed25519.verify(signature, message, key, { zip215: false });
+    return ed25519.verify(signature, message, key, { zip215: false }) && isExact(signature, message, key);
   } catch {
     return false;
   }
+}
+
+/** The equation without the cofactor, as other libraries check it: S·B − k·A is encoded as R, of high order. */
+function isExact(signature: Uint8Array, message: Uint8Array, key: Uint8Array): boolean {
+  const { Point } = ed25519;
+  const { ORDER } = Point.Fn;
+  const r = signature.slice(0, 32);
+  const k = numberOf(sha512(concat(r, key, message))) % ORDER;
+  const s = numberOf(signature.slice(32));
+  const a = Point.fromBytes(key, false);
+  if (k === 0n || s === 0n || Point.fromBytes(r, false).isSmallOrder()) return false;
+  return equal(Point.BASE.multiplyUnsafe(s).subtract(a.multiplyUnsafe(k)).toBytes(), r);
+}
+
+/** Of little-endian bytes. */
+function numberOf(bytes: Uint8Array): bigint {
+  return bytes.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 }
 
 /** Whether the points of an entry are canonical and of high order. */

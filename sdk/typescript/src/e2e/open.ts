@@ -20,8 +20,8 @@ export interface Receiver {
   keys: KeyRing;
   /** The pinned key of a pair; null where it is not pinned. */
   pinned(pair: Pair): Promise<PublicKeys | null>;
-  /** A content key that another participant passed on, by digest. */
-  contentKey?(digest: string): Uint8Array | undefined;
+  /** The content keys that other participants passed on, by digest. */
+  contentKeys?(digest: string): readonly Uint8Array[];
 }
 
 /** What the hub says about an envelope. */
@@ -48,7 +48,7 @@ export async function openEnvelope(
   if (!keys) throw new Refused("not_pinned");
   checkSigned(bytes, header, signature, ciphertext, keys);
   const digest = digestOf(bytes);
-  const given = receiver.contentKey?.(digest);
+  const given = rightOf(receiver.contentKeys?.(digest) ?? [], header);
   const contentKey = await ownContentKey(envelope as Envelope, bytes, header, receiver, given);
   const plain = await contentOf(header, ciphertext, contentKey);
   if (header.session !== claims.session) throw new Refused("session");
@@ -134,6 +134,12 @@ async function contentOf(header: Header, ciphertext: Uint8Array, bytes: Uint8Arr
   } catch {
     throw new Refused("content");
   }
+}
+
+/** The content key that the header commits to; else one that it does not. */
+function rightOf(given: readonly Uint8Array[], header: Header): Uint8Array | undefined {
+  const commit = fromText(header.commit) as Uint8Array;
+  return given.find((key) => equal(new ContentKey(key).commit, commit)) ?? given[0];
 }
 
 function need<T>(value: T | null, reason: Reason): T {

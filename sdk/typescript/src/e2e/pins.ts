@@ -47,9 +47,13 @@ export class Pins {
     }
     if (pin.keyId === entry.keyId) {
       this.changes.delete(principalId);
+      if (isAttested && pin.attestation?.signature !== entry.attestation?.signature)
+        await store.replacePin({ ...pin, attestation: entry.attestation ?? null });
       return isAttested === false ? "not_attested" : "same";
     }
-    const isTrusted = isAttested ?? follows(principalId, entry, pin);
+    // A key that was replaced, for its theft perhaps, does not come back.
+    const isOld = pin.earlier.some(({ keyId }) => keyId === entry.keyId);
+    const isTrusted = !isOld && (isAttested ?? follows(principalId, entry, pin));
     if (isTrusted) {
       await this.replace(pin, entry);
       this.changes.delete(principalId);
@@ -83,7 +87,7 @@ export class Pins {
   /** The pinned keys of a pair, also earlier ones; null where there are none. */
   async pinned({ id, keyId }: Pair): Promise<PublicKeys | null> {
     const pin = await this.options.store.loadPin(id);
-    if (!pin) return null;
+    if (!pin || !this.isAttested(pin)) return null;
     if (pin.keyId === keyId) return publicKeys(pin);
     return pin.earlier.find((keys) => keys.keyId === keyId) ?? null;
   }
@@ -95,7 +99,13 @@ export class Pins {
   async current(principalId: string): Promise<PublicKeys | null> {
     if (this.changes.has(principalId) || this.lapsed.has(principalId)) return null;
     const pin = await this.options.store.loadPin(principalId);
-    return pin && publicKeys(pin);
+    return pin && this.isAttested(pin) ? publicKeys(pin) : null;
+  }
+
+  /** Whether the statement that a key was pinned by holds now; without a space key nothing has to be stated. */
+  private isAttested(pin: Pin): boolean {
+    const { attestations } = this.options;
+    return attestations === undefined || attestations.holds(pin.principalId, pin, this.now());
   }
 
   /** The change that has to be trusted first. */
@@ -126,7 +136,9 @@ export class Pins {
   }
 
   private pinOf(principalId: string, entry: Entry, earlier: PublicKeys[]): Pin {
-    return { principalId, ...publicKeys(entry), pinnedAt: new Date(this.now()).toISOString(), earlier };
+    const { attestation } = entry;
+    const pin: Pin = { principalId, ...publicKeys(entry), pinnedAt: new Date(this.now()).toISOString(), earlier };
+    return attestation && this.options.attestations ? { ...pin, attestation } : pin;
   }
 }
 

@@ -15,13 +15,16 @@ export interface Pin extends PublicKeys {
   pinnedAt: string;
   /** Keys that were pinned before: they verify what they signed. */
   earlier: PublicKeys[];
+  /** The statement of the owner of the space that it was pinned by. */
+  attestation?: { notAfter: string; signature: string } | null;
 }
 
 /**
  * What is written down once. `questions`: by the id of the message that asked, its session and digest. `envelopes`: by
- * digest, the message that carries it. `interactions`: by id, its question. `people`: by e-mail address, whom it names.
+ * digest, the message that carries it. `interactions`: by id, its question. `people`: by e-mail address, whom it names. `spaces`: by the key
+ * of the owner, the space.
  */
-export type NoteKind = "questions" | "envelopes" | "interactions" | "people";
+export type NoteKind = "questions" | "envelopes" | "interactions" | "people" | "spaces";
 export type Note = Record<string, string>;
 
 /** The storage of one agent (or person) of one hub. Several processes may share it. */

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { chmod, link, mkdir, open, readdir, readFile, rename, stat, unlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { isId } from "../e2e/bytes.js";
 import { HiloopError } from "../errors.js";
 import type { KeyStore, KeyStoreOpener, Note, NoteKind, Pin, StoredKeys } from "../e2e/store.js";
 
@@ -97,7 +98,7 @@ export class FileKeyStore implements KeyStore {
     if (known) return known;
     const folder = join(this.notesFolder, kind);
     await create(folder, path, note);
-    if (kind !== "people" && this.notesWritten++ % NOTES_BETWEEN === 0) await prune(folder);
+    if (kind !== "people" && kind !== "spaces" && this.notesWritten++ % NOTES_BETWEEN === 0) await prune(folder);
     return (await read<Note>(path)) ?? note;
   }
 
@@ -133,7 +134,7 @@ export class FileKeyStore implements KeyStore {
   }
 
   private pinPath(principalId: string): string {
-    if (!/^[0-9a-f-]{36}$/.test(principalId)) throw new HiloopError(0, "VALIDATION_ERROR", "The id of a principal must be a UUID");
+    if (!isId(principalId)) throw new HiloopError(0, "VALIDATION_ERROR", "The id of a principal must be a UUID");
     return join(this.pinsFolder, `${principalId}.json`);
   }
 }
@@ -192,7 +193,7 @@ async function replace(folder: string, path: string, content: object): Promise<v
 
 async function write(folder: string, path: string, content: object): Promise<string> {
   await makeFolder(folder);
-  const draft = `${path}.${randomBytes(8).toString("hex")}.tmp`;
+  const draft = `${path}.${process.pid}.${randomBytes(8).toString("hex")}.tmp`;
   const file = await open(draft, "wx", 0o600);
   try {
     await file.writeFile(`${JSON.stringify(content)}\n`);

@@ -82,4 +82,28 @@ test("with a space key only attested entries are pinned", async () => {
   expect(await pins.see(ANN, attested(pair))).toBe("same");
   expect(await pins.current(ANN)).not.toBeNull();
   expect(await pins.see(ANN, makeEntry(ANN, KeyPair.generate(), pair))).toBe("changed");
+  // A replaced key does not come back, though its statement has not ended.
+  const { pins: moved } = make(new Attestations(SPACE, owner.signingKey));
+  const next = KeyPair.generate();
+  await moved.see(ANN, attested(pair));
+  expect(await moved.see(ANN, attested(next))).toBe("chained");
+  expect(await moved.see(ANN, attested(pair))).toBe("changed");
+});
+
+test("a statement that has ended, or that there never was, counts after a restart too, where the hub hides the entry", async () => {
+  const owner = KeyPair.generate();
+  const pair = KeyPair.generate();
+  const store = new MemoryKeyStore();
+  let now = 1e12;
+  const open = () => new Pins({ store, attestations: new Attestations(SPACE, owner.signingKey), now: () => now });
+  await new Pins({ store }).see(ANN, makeEntry(ANN, pair));
+  expect(await open().current(ANN)).toBeNull();
+  expect(await open().pinned({ id: ANN, keyId: pair.keyId })).toBeNull();
+  const notAfter = "2001-10-01T00:00:00.000Z";
+  const signature = toText(owner.sign(attestedBytes(SPACE, ANN, pair.keyId, notAfter)));
+  await open().see(ANN, { ...makeEntry(ANN, pair), attestation: { notAfter, signature } });
+  expect(await open().current(ANN)).not.toBeNull();
+  now = 2e12;
+  expect(await open().current(ANN)).toBeNull();
+  expect(await open().pinned({ id: ANN, keyId: pair.keyId })).toBeNull();
 });

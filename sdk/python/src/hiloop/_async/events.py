@@ -162,7 +162,7 @@ class AsyncEvents(AsyncSessions):
                 if raw["seq"] > after:
                     after = raw["seq"]
                     yield raw
-            if not reply["hasMore"]:
+            if not reply["hasMore"] or not reply["data"]:
                 return
 
     async def _missed(self, known: dict[str, int]) -> list[FeedItem]:

@@ -40,7 +40,7 @@ class AsyncSocket:
         secure = (context or True) if url.startswith("wss:") else None
         try:
             connection = await connect(
-                url, additional_headers=headers, open_timeout=timeout, max_size=None, ping_interval=None, ssl=secure
+                url, additional_headers=headers, open_timeout=timeout, max_size=2 << 20, ping_interval=None, ssl=secure
             )
         except InvalidStatus as error:
             raise SocketRefused(error.response.status_code, str(error)) from error

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from .. import storage
 from ..errors import ConfigurationError
 from ..keyfile import KeyFile, OwnKeys
 from ..keys import Entry, KeyPair
 from ..safety import safety_number
+from ..vault import Vault
+from . import runtime
 from .base import AsyncBase
-from .identity import open_vault, put_entry
+from .identity import open_vault, publish, put_entry
 
 
 class AsyncTrust(AsyncBase):
@@ -36,19 +39,30 @@ class AsyncTrust(AsyncBase):
         and pass it here.
         """
         vault = await self._secrets()
-        before = vault.own
         if self._settings.secret_key is not None or self._given_keys is not None:
             if secret_key is None:
                 raise ConfigurationError("rotate_keys needs the new secret_key where the client was given one")
             pair = KeyPair.from_text(secret_key)
-            after = OwnKeys(pair, [*before.earlier, before.current])
-        else:
-            pair = KeyPair.generate() if secret_key is None else KeyPair.from_text(secret_key)
-            after = KeyFile(self._settings.base_url, vault.principal_id).rotate(pair)
-        entry = Entry.make(vault.principal_id, pair, before.current)
+            after = OwnKeys(pair, [*vault.own.earlier, vault.own.current])
+            return await self._publish_next(vault, after)
+        pair = KeyPair.generate() if secret_key is None else KeyPair.from_text(secret_key)
+        file = KeyFile(self._settings.base_url, vault.principal_id)
+        while True:
+            with storage.try_lock(file.lock) as is_free:
+                if is_free:
+                    stored = file.load_or_create()
+                    if stored.current.key_id != vault.own.current.key_id:
+                        # Another process rotated: its keys are published before they are replaced.
+                        vault.own = stored
+                        await publish(self._http, await self.me(), vault)
+                    return await self._publish_next(vault, file.rotate(pair))
+            await runtime.sleep(0.1)
+
+    async def _publish_next(self, vault: Vault, after: OwnKeys) -> str:
+        entry = Entry.make(vault.principal_id, after.current, after.earlier[-1])
         await put_entry(self._http, self._agent_name(), entry.to_json())
         vault.own = after
-        return pair.key_id
+        return after.current.key_id
 
     async def replace_keys(self) -> str:
         """Replaces the agent's published keys by those of this machine, unsigned; people are warned of the change."""

@@ -163,7 +163,7 @@ class Events(Sessions):
                 if raw["seq"] > after:
                     after = raw["seq"]
                     yield raw
-            if not reply["hasMore"]:
+            if not reply["hasMore"] or not reply["data"]:
                 return
 
     def _missed(self, known: dict[str, int]) -> list[FeedItem]:

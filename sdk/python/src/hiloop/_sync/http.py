@@ -19,7 +19,7 @@ from . import runtime
 
 _LOG = logging.getLogger("hiloop")
 _ATTEMPT = 15.0
-_PAGE_SIZE = 100
+_PAGE_SIZE, _MOST_PAGES = 100, 1000
 
 
 class Http:
@@ -56,6 +56,8 @@ class Http:
             if page * _PAGE_SIZE >= reply["total"] or not reply["data"]:
                 return entries
             page += 1
+            if page > _MOST_PAGES:
+                raise HiloopError(f"{path}: the list has no end", code="UNEXPECTED_REPLY")
 
     def call(
         self,

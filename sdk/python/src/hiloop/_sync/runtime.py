@@ -37,7 +37,7 @@ class Socket:
         secure = context if url.startswith("wss:") else None
         try:
             manager = connect(
-                url, additional_headers=headers, open_timeout=timeout, max_size=None, ping_interval=None, ssl=secure
+                url, additional_headers=headers, open_timeout=timeout, max_size=2 << 20, ping_interval=None, ssl=secure
             )
             connection = manager.__enter__()
         except InvalidStatus as error:

@@ -12,7 +12,8 @@ HUB := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/hiloop
 
 PAGE := web-demo/dist/index.html
 SDK := sdk/typescript
-SDK_PYTHON = @scripts/sdk-python.sh "$(TARGET)"
+# The scripts of the Python SDK, with their environment beside what else is built.
+SDK_PYTHON := HILOOP_VENV="$(TARGET)/sdk-python" PYTHONDONTWRITEBYTECODE=1 sdk/python/scripts
 PACKAGES := web-demo/node_modules/.stamp
 SDK_PACKAGES := $(SDK)/node_modules/.stamp
 # The folders count too, so that a file that was deleted is noticed.
@@ -70,7 +71,7 @@ test: setup-test ## Everything that has to hold
 
 test-sdk: $(SDK_PACKAGES) ## The unit tests of the TypeScript and Python SDKs
 	cd $(SDK) && $(NPM) run --silent test
-	$(SDK_PYTHON) test
+	$(SDK_PYTHON)/test.sh
 
 test-page: $(PACKAGES) ## The unit tests of the chat
 	cd web-demo && $(NPM) run --silent test
@@ -92,11 +93,11 @@ test-clients: $(PAGE) $(SDK_PACKAGES) ## The SDKs against a real hub, and agains
 	@# As the tests do, so that nothing is built twice: this leaves the hub and the examples in debug/.
 	$(CARGO) test --locked --workspace --no-run
 	cd $(SDK) && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
-	@HUB_BIN="$(TARGET)/debug/hiloop" scripts/sdk-python.sh "$(TARGET)" e2e
+	HUB_BIN="$(TARGET)/debug/hiloop" $(SDK_PYTHON)/test.sh -m hub
 	@python3 tests/interop/run.py "$(TARGET)/debug/hiloop" \
 		rust="$(TARGET)/debug/examples/peer" \
 		typescript="node $(SDK)/interop/peer.mjs" \
-		python="$$(scripts/sdk-python.sh "$(TARGET)" python) sdk/python/interop/peer.py"
+		python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
 
 test-browser: $(PAGE) ## The chat in Chromium, against a simulated hub and a real one
 	@# As the tests do, so that nothing is built twice: this leaves the hub in debug/.
@@ -110,7 +111,7 @@ chaos: setup-test $(PAGE) ## Three nodes and everything that can happen to them,
 lint: $(PAGE) $(SDK_PACKAGES) lint-crates lint-packaging ## Formatting, lints, types, crates and packaging; warnings are errors
 	$(CARGO) fmt --all --check
 	cd $(SDK) && $(NPM) run --silent check
-	$(SDK_PYTHON) check
+	$(SDK_PYTHON)/check.sh
 	cd web-demo && $(NPM) run --silent check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 

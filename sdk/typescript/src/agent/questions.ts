@@ -20,7 +20,7 @@ const PAGE_SIZE = 100;
 /** A session with more messages than these pages is not searched further. */
 const MAX_PAGES = 1_000;
 /** A hub that does not expire a question in time is not waited for. */
-const EXPIRY_MARGIN_MS = 30_000;
+const EXPIRY_MARGIN_MS = 10_000;
 /** Questions that are remembered; others are read from the hub and checked again. */
 const MAX_REMEMBERED = 1_000;
 

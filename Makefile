@@ -23,7 +23,7 @@ PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.js
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-browser chaos fuzz lint lint-crates lint-packaging \
+.PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-coding-agents test-browser chaos fuzz lint lint-crates lint-packaging \
         audit fmt loadtest nodes release clean
 
 help: ## What there is
@@ -101,6 +101,13 @@ test-clients: $(PAGE) $(SDK_PACKAGES) ## The SDKs against a real hub, and agains
 	@PYTHONPATH=sdk/python/src "$$($(SDK_PYTHON)/venv.sh)/bin/python" tests/interop/lying_hub.py "$(TARGET)/debug/hiloop" \
 		typescript="node $(SDK)/interop/peer.mjs" \
 		python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
+
+test-coding-agents: $(PAGE) $(SDK_PACKAGES) ## `hiloop hook` in Claude Code and Codex themselves, of about 700 MB
+	$(CARGO) build --locked --bin hiloop
+	@mkdir -p $(TARGET)/coding-agents && cp tests/interop/coding_agents/package.json $(TARGET)/coding-agents/
+	cd $(TARGET)/coding-agents && $(NPM) install --ignore-scripts --no-audit --no-fund
+	@python3 tests/interop/coding_agents/hooks.py "$(TARGET)/debug/hiloop" $(TARGET)/coding-agents/node_modules/.bin \
+		"env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
 
 test-browser: $(PAGE) ## The chat in Chromium, against a simulated hub and a real one
 	@# As the tests do, so that nothing is built twice: this leaves the hub in debug/.

@@ -23,7 +23,7 @@ PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.js
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-coding-agents test-browser chaos fuzz lint lint-crates lint-packaging \
+.PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-coding-agents test-browser chaos bench fuzz lint lint-crates lint-packaging \
         audit fmt loadtest nodes release clean
 
 help: ## What there is
@@ -152,6 +152,9 @@ nodes: setup-test $(PAGE) ## What a second node and the Redis between them cost:
 
 release: setup page ## What is released, in target/dist: the stripped program, its debug information, SBOM and checksums
 	@scripts/release.sh
+
+bench: $(PAGE) ## Hand-written parts compared with the crates that could replace them
+	$(CARGO) bench --locked --manifest-path benches/Cargo.toml --target-dir $(TARGET)/benches
 
 fuzz: ## Fuzz the parsers of what strangers send, 60 s each: make fuzz ARGS="600 socket"
 	@scripts/fuzz.sh $(ARGS)

@@ -1,8 +1,9 @@
-//! What the tests and the fuzz targets need from inside, and no other program.
+//! Internals for the tests, the fuzz targets and the benchmarks; no other program uses them.
 
 pub use crate::audit::FailedAccount;
 pub use crate::auth::{JwtConfig, JwtSecrets, Jwts, Secret, credential, secret};
 pub use crate::context::Context;
+pub use crate::domain::rate::{Bucket, Rate};
 pub use crate::http::openapi_text;
 pub use crate::hub::subscriber::{Connection, DeliveryCount, EndReason, Subscriber};
 pub use crate::hub::{EventBatch, Hub};

@@ -1,5 +1,9 @@
 //! Rate limits by the generic cell rate algorithm (GCRA): a burst, and then one at each interval. The state of a bucket
 //! is a single point in time, at which it will be full if nothing more is taken.
+//!
+//! The `governor` crate implements GCRA too, but has no check without taking, no refund and no fractional cost, which
+//! sign-ins need (a failed token counts a twentieth of a failed password). Its state can't be computed from timestamps in
+//! the database, by which all nodes agree on the rate of key changes. `make bench` compares the speed of the common case.
 
 use super::Timestamp;
 use std::time::{Duration, Instant};

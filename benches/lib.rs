@@ -1,0 +1,1 @@
+//! Benchmarks of hand-written parts of the hub against the crates that could replace them.

@@ -98,9 +98,11 @@ test-clients: $(PAGE) $(SDK_PACKAGES) ## The SDKs against a real hub, and agains
 		rust="$(TARGET)/debug/examples/peer" \
 		typescript="node $(SDK)/interop/peer.mjs" \
 		python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
-	@PYTHONPATH=sdk/python/src "$$($(SDK_PYTHON)/venv.sh)/bin/python" tests/interop/lying_hub.py "$(TARGET)/debug/hiloop" \
-		typescript="node $(SDK)/interop/peer.mjs" \
-		python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
+	@for test in lying_hub kills; do \
+		PYTHONPATH=sdk/python/src "$$($(SDK_PYTHON)/venv.sh)/bin/python" tests/interop/$$test.py "$(TARGET)/debug/hiloop" \
+			typescript="node $(SDK)/interop/peer.mjs" \
+			python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py" || exit 1; \
+	done
 
 test-browser: $(PAGE) ## The chat in Chromium, against a simulated hub and a real one
 	@# As the tests do, so that nothing is built twice: this leaves the hub in debug/.

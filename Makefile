@@ -98,9 +98,11 @@ test-clients: $(PAGE) $(SDK_PACKAGES) ## Test the SDKs with a real hub and with 
 		rust="$(TARGET)/debug/examples/peer" \
 		typescript="node $(SDK)/interop/peer.mjs" \
 		python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
-	@PYTHONPATH=sdk/python/src "$$($(SDK_PYTHON)/venv.sh)/bin/python" tests/interop/lying_hub.py "$(TARGET)/debug/hiloop" \
-		typescript="node $(SDK)/interop/peer.mjs" \
-		python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
+	@for test in lying_hub kills; do \
+		PYTHONPATH=sdk/python/src "$$($(SDK_PYTHON)/venv.sh)/bin/python" tests/interop/$$test.py "$(TARGET)/debug/hiloop" \
+			typescript="node $(SDK)/interop/peer.mjs" \
+			python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py" || exit 1; \
+	done
 
 test-coding-agents: $(PAGE) $(SDK_PACKAGES) ## Test `hiloop hook` in Claude Code and Codex; downloads about 700 MB
 	$(CARGO) build --locked --bin hiloop

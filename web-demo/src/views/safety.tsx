@@ -50,7 +50,7 @@ export function SafetyDialog({ live, participant, onClose }: Props): VNode {
         </button>
         {safety?.changed && (
           <button type="button" class="button danger" data-testid="trust-key" onClick={() => void trust()}>
-            I have compared: accept the new key
+            Accept the new key
           </button>
         )}
       </div>

@@ -8,7 +8,6 @@ HUB is the hub's program, COMMAND how a language's `peer` is started. Needs the 
 import json
 import pathlib
 import re
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+from agent import Agent
 from hub import TIMEOUT, Hub
 
 from hiloop.testing import Person
@@ -29,56 +29,32 @@ PIZZA, PRODUCTION = "Order pizza?", "Delete production?"
 
 
 class Case:
-    """One lie to the peer of one language: an agent, a proxy and a folder of its own."""
+    """One lie to the peer of one language: an agent and a proxy of its own."""
 
     def __init__(self, hub: Hub, command: str, name: str, people: "tuple[tuple[Person, str], Person]") -> None:
-        self.hub, self.command, self.name = hub, shlex.split(command), name
-        (self.person, self.email), self.stranger = people
-        self.api_key = hub.agent(name)
+        (self.person, email), self.stranger = people
+        self.hub, self.name = hub, name
         self.proxy = LyingProxy(hub.url)
+        self.agent = Agent(hub, command, name, email, self.proxy.url)
         self.session: str | None = None
-
-    def ask(self, title: str, **options: "str | None") -> "subprocess.Popen[str]":
-        environment = self.hub.environment | {
-            "HILOOP_BASE_URL": self.proxy.url,
-            "HILOOP_API_KEY": self.api_key,
-            "HILOOP_AGENT_NAME": self.name,
-            "XDG_CONFIG_HOME": str(self.hub.folder / self.name),
-        }
-        given = [part for name, value in options.items() if value for part in (f"--{name}", value)]
-        arguments = ["ask", "--title", title, "--to", self.email, *given]
-        pipe = subprocess.PIPE
-        return subprocess.Popen([*self.command, *arguments], env=environment, stdout=pipe, stderr=pipe, text=True)
 
     def truthful(self, title: str, key: str, action: str) -> Any:
         """A question that was asked and answered before; as the hub has it."""
-        with self.ask(title, key=key, session=self.session) as asking:
-            question = self.question_of(title, asking)
+        asking = self.agent.ask(title, key=key, session=self.session)
+        question = self.agent.question(self.person, title, lambda: asking.poll() is not None)
+        if question:
             self.person.answer(question, action)
-            out, err = asking.communicate(timeout=TIMEOUT)
-        if asking.returncode != 0 or json.loads(out)["approved"] is not (action == "approve"):
-            raise SystemExit(f"{self.name}: the honest question failed: {out}{err}")
-        return self.get(f"sessions/{question.session_id}/messages/{question.message_id}")
-
-    def question_of(self, title: str, asking: "subprocess.Popen[str]") -> Any:
-        """The pending question of this agent."""
-        while asking.poll() is None:
-            for question in self.person.questions():
-                if question.title == title and question.message.sender_name == self.name:
-                    return question
-        raise SystemExit(f"{self.name}: the peer ended: {asking.stderr and asking.stderr.read()}")
-
-    def get(self, path: str) -> Any:
-        headers = {"x-api-key": self.api_key}
-        return httpx.get(f"{self.hub.url}/v1/agent/{path}", headers=headers, timeout=60).raise_for_status().json()
+        decision = self.agent.decision(asking)
+        if not question or decision["approved"] is not (action == "approve"):
+            raise SystemExit(f"{self.name}: the honest question failed: {decision}")
+        return self.agent.get(f"sessions/{question.session_id}/messages/{question.message_id}")
 
     def run(self, kind: "type[OfWorld]") -> None:
         asked = {"pizza": {}, "production": {}}
         if kind.same_session:
-            body = {"participants": [{"type": "Human", "email": self.email}]}
-            reply = httpx.post(
-                f"{self.hub.url}/v1/agent/sessions", json=body, headers={"x-api-key": self.api_key}, timeout=60
-            )
+            body = {"participants": [{"type": "Human", "email": self.agent.email}]}
+            headers = {"x-api-key": self.agent.api_key}
+            reply = httpx.post(f"{self.hub.url}/v1/agent/sessions", json=body, headers=headers, timeout=60)
             self.session = reply.raise_for_status().json()["id"]
         for name in kind.needs:
             title, action = (PIZZA, "approve") if name == "pizza" else (PRODUCTION, "reject")
@@ -86,7 +62,7 @@ class Case:
         world = World(self.proxy, {}, self.person, self.stranger, **asked)
         lie = kind(world)
         self.proxy.lie = Prepares(self, world, lie)
-        asking = self.ask(PRODUCTION, key=kind.key, session=self.session, deadline=kind.deadline)
+        asking = self.agent.ask(PRODUCTION, key=kind.key, session=self.session, deadline=kind.deadline)
         try:
             out, err = asking.communicate(timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -129,7 +105,7 @@ class Prepares(Lie):
         if call.path != "/v1/agent/me" and not call.path.endswith("public-key"):
             with self.lock:
                 if not self.world.agent.get("key"):
-                    self.world.agent.update(self.case.get("me"))
+                    self.world.agent.update(self.case.agent.get("me"))
             self.lie.request(call)
 
     def reply(self, call: Call, reply: Reply) -> None:

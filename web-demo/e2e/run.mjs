@@ -261,7 +261,7 @@ scene("unread messages are counted until they are visible, in every window and a
   await openSession(page, session);
   await unread(page, session, 0);
   await agent.follow(session);
-  await until("the hub knows", async () => {
+  await until("the hub has it", async () => {
     const { data } = await agent.call("GET", `/agent/sessions/${session.id}/participants?pageSize=100`);
     return data.find((one) => one.name === "Mira").lastReadSeq >= 4;
   });

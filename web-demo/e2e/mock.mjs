@@ -2,6 +2,7 @@
 // `SHOTS=DIR node e2e/mock.mjs [WORD]` also leaves screenshots in DIR.
 import { join } from "node:path";
 import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors } from "./harness.mjs";
+import { lyingHubStories } from "./lying-hub.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
 
 let browser;
@@ -412,6 +413,8 @@ story("a person starts and closes a conversation", async () => {
   await page.getByTestId("composer-closed").waitFor();
   await context.close();
 });
+
+lyingHubStories({ story, open, connected, shot });
 
 await runSuite({
   setup: async () => {

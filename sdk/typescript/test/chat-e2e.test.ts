@@ -1,6 +1,7 @@
 // The encryption of a chat page, with an agent's device on the other side and a hub that is played by a test.
 import { beforeEach, expect, test } from "vitest";
-import { setOpened } from "../src/chat/opened.js";
+import { openedOf, setOpened } from "../src/chat/opened.js";
+import { SessionSeals } from "../src/chat/session-seals.js";
 import { OwnKeys } from "../src/chat-e2e/own-keys.js";
 import { SealedChat } from "../src/chat-e2e/sealed-chat.js";
 import { Device, KeyPair, KeyRing, makeEntry, MemoryKeyStore, newRecoveryCode, Pins, verifyReceipt } from "../src/e2e/index.js";
@@ -175,4 +176,23 @@ test("a changed key stops sealing until it is confirmed; nothing is accepted fro
   await chat.trust(AGENT, thief.keyId);
   expect(await chat.read(said)).toMatchObject({ state: "verified" });
   await expect(chat.seal(SESSION, { text: "Hi" }, { inReplyTo: null, settles: false })).resolves.toBeDefined();
+});
+
+test("what arrives while nothing else is opened is opened, also the first encrypted message of a conversation", async () => {
+  const messages: Message[] = [];
+  const seals = new SessionSeals(SESSION, {
+    session: () => null,
+    message: (id) => messages.find((one) => one.id === id),
+    messages: () => messages,
+    participants: () => roster,
+    changed: () => undefined,
+  });
+  seals.use(chat);
+  const first = message((await seal("message", { content: { text: "One" } })).envelope);
+  messages.push(first);
+  seals.arrived([first]);
+  await seals.settle();
+  await seals.settle();
+  expect(openedOf(first)).toMatchObject({ state: "verified", content: { text: "One" } });
+  expect([seals.encryption, seals.mayMiss(first, true)]).toEqual(["sealed", false]);
 });

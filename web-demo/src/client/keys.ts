@@ -1,5 +1,5 @@
 // The encryption keys of whoever is at this page: which step they are at, and the encryption once they are here.
-import { Emitter, messageOf, type Me, newKey, NetworkError, type Rest, type Sealing } from "@hiloop/sdk/chat";
+import { Emitter, HiloopError, messageOf, type Me, newKey, NetworkError, type Rest, type Sealing } from "@hiloop/sdk/chat";
 
 /** Loaded when it is needed: most of the script is encryption. */
 const load = () => import("@hiloop/sdk/chat-e2e");
@@ -70,8 +70,14 @@ export class Keys extends Emitter {
     return (await load()).uuid7(Date.now());
   }
 
-  create(code: string): Promise<void> {
-    return this.step((own) => own.create(code));
+  async create(code: string): Promise<void> {
+    try {
+      await this.step((own) => own.create(code));
+    } catch (error) {
+      // Another window was faster: its keys are used here too.
+      if (error instanceof HiloopError && error.code === "KEYS_EXIST") await this.step((own) => own.look());
+      throw error;
+    }
   }
 
   restore(code: string): Promise<void> {

@@ -8,7 +8,7 @@ import { useStore } from "./hooks";
 import { RecoveryCode } from "./recovery-code";
 
 /** For as long as this tab lives. */
-const LATER = "hiloop.keys.later";
+export const LATER = "hiloop.keys.later";
 
 export type KeysTask = "new" | "restore" | "start-over" | "back-up";
 
@@ -35,6 +35,11 @@ export function KeysPrompt({ keys }: { keys: Keys }): VNode | null {
   return (
     <>
       {task && open === null && <Notice keys={keys} task={task} onOpen={setOpen} />}
+      {keys.phase === "failed" && keys.error && (
+        <p class="keys-notice" role="alert">
+          Encryption does not work in this browser now: {keys.error}
+        </p>
+      )}
       {open && <KeysDialog keys={keys} task={open} onTask={setOpen} onClose={later} />}
     </>
   );

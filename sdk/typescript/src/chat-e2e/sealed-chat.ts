@@ -38,6 +38,9 @@ export class SealedChat implements Sealing {
   private readonly rosters = new Map<string, readonly Participant[]>();
   /** What was opened, with its content key, by digest: for receipts and late joiners. */
   private readonly opened = new Map<string, OpenedEnvelope>();
+  /** What was verified, by message, and titles, by session: the list of conversations is read again and again. */
+  private readonly messages = new Map<string, { envelope: Envelope; opened: OpenedMessage }>();
+  private readonly titles = new Map<string, { envelope: Envelope; title: string }>();
   /** One at a time: what is read later may depend on what was read before. */
   private last: Promise<unknown> = Promise.resolve();
 
@@ -58,11 +61,26 @@ export class SealedChat implements Sealing {
   }
 
   read(message: Message): Promise<OpenedMessage> {
-    return this.inTurn(async () => (await this.sealer.reader.readAll([message]))[0] as OpenedMessage);
+    const { id, sessionId, encryptedContent, encryptedComponents } = message;
+    const known = this.messages.get(`${sessionId} ${senderOf(message)} ${id}`);
+    if (known && !encryptedComponents && isSame(known.envelope, encryptedContent)) return Promise.resolve(known.opened);
+    return this.inTurn(async () => {
+      const [opened] = (await this.sealer.reader.readAll([message])) as [OpenedMessage];
+      if (opened.state === "verified" && encryptedContent)
+        remember(this.messages, `${sessionId} ${senderOf(message)} ${id}`, { envelope: encryptedContent, opened });
+      return opened;
+    });
   }
 
   titleOf(session: Session): Promise<string | null> {
-    return this.inTurn(() => this.sealer.titleOf(session));
+    const { id, encryptedTitle } = session;
+    const known = this.titles.get(id);
+    if (known && isSame(known.envelope, encryptedTitle)) return Promise.resolve(known.title);
+    return this.inTurn(async () => {
+      const title = await this.sealer.titleOf(session);
+      if (title !== null && encryptedTitle) remember(this.titles, id, { envelope: encryptedTitle, title });
+      return title;
+    });
   }
 
   async settledBy(question: Message): Promise<SettledBy> {
@@ -222,6 +240,18 @@ export class SealedChat implements Sealing {
     this.last = next.catch(() => undefined);
     return next;
   }
+}
+
+/** What is remembered of one kind; the oldest is forgotten beyond it. */
+const MAX_REMEMBERED = 2_000;
+
+function remember<T>(known: Map<string, T>, key: string, value: T): void {
+  known.set(key, value);
+  if (known.size > MAX_REMEMBERED) known.delete(known.keys().next().value as string);
+}
+
+function isSame(known: Envelope, other: Envelope | null): boolean {
+  return JSON.stringify(known) === JSON.stringify(other);
 }
 
 function changedKey({ keyId, principalId }: KeyChanged, name: string | null): HiloopError {

@@ -83,7 +83,8 @@ export class SessionSeals {
 
   participantsChanged(): void {
     this.sealing?.participants(this.id, this.source.participants());
-    this.again((message) => openedOf(message)?.reason === "not_pinned");
+    // Also those that were out of reach.
+    this.again((message) => !openedOf(message) || openedOf(message)?.reason === "not_pinned");
     void this.readAudience();
   }
 
@@ -138,10 +139,16 @@ export class SessionSeals {
       if (digest) this.digests.add(digest);
       this.queue.push(message.id);
     }
-    if (this.working || !this.sealing) return;
+    this.start();
+  }
+
+  private start(): void {
+    if (this.working || !this.sealing || this.disposed || this.queue.length === 0) return;
     this.working = this.work().finally(() => {
       this.working = null;
       if (!this.disposed) this.source.changed();
+      // What was added after the last look at the queue.
+      this.start();
     });
   }
 

@@ -18,6 +18,7 @@
 
 mod ask;
 mod backoff;
+mod bounded;
 mod builder;
 mod call;
 mod client;
@@ -29,14 +30,18 @@ mod find;
 mod form;
 mod held;
 mod http;
+mod interactions;
 mod inviting;
 mod key;
 mod live;
 mod messages;
+mod naming;
 mod net;
+mod noting;
 mod offline;
 mod opening;
 mod people;
+mod post_sealed;
 mod question;
 mod remarks;
 mod sealing;
@@ -52,12 +57,12 @@ pub use client::Client;
 pub use decision::Decision;
 pub use drafts::{NewMessage, NewParticipant, NewSession};
 pub use error::Error;
-pub use live::{Connection, Events};
+pub use live::{Connection, Events, Feed};
 pub use offline::Answers;
 pub use people::Answer;
 pub use question::{Answerer, Question};
 pub use types::{
-    Actor, Authenticity, Contact, Content, Envelope, Event, GuestInvitation, GuestToken, Interaction, Message,
-    MessageStatus, Myself, Opened, OpenedMessage, Outcome, Page, Participant, Priority, Responder, Response, Session,
-    SessionStatus, TimelinePage, Timestamp,
+    Actor, Authenticity, Contact, Content, Envelope, Event, FeedEntry, GuestInvitation, GuestToken, Interaction,
+    Message, MessageStatus, Myself, Opened, OpenedMessage, Outcome, Page, Participant, Priority, Responder, Response,
+    Session, SessionStatus, TimelinePage, Timestamp, VerifiedQuestion,
 };

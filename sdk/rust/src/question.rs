@@ -2,7 +2,7 @@
 
 use crate::drafts::{NewMessage, NewParticipant};
 use crate::form;
-use crate::types::{Message, Priority, Timestamp};
+use crate::types::{Message, Priority, Timestamp, VerifiedQuestion};
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::sync::Arc;
@@ -58,6 +58,8 @@ pub struct Question {
     pub(crate) title: Option<String>,
     /// Who takes part in a session of its own.
     pub(crate) participants: Option<Vec<NewParticipant>>,
+    /// Who is asked, and nobody else.
+    pub(crate) to: Vec<Answerer>,
     pub(crate) answerers: Vec<Answerer>,
     pub(crate) key: Option<String>,
     pub(crate) deadline_in: Option<Duration>,
@@ -126,9 +128,11 @@ impl Question {
         self
     }
 
-    /// Which people take part in a session of its own, by e-mail address or id.
-    pub fn to(self, people: impl IntoIterator<Item = impl Into<Answerer>>) -> Self {
-        self.participants(people.into_iter().map(|person| person.into().into()))
+    /// Who is asked, by e-mail address or id: they alone can read the question and answer it. They take part in its
+    /// session. Everyone who takes part is asked unless given.
+    pub fn to(mut self, people: impl IntoIterator<Item = impl Into<Answerer>>) -> Self {
+        self.to = people.into_iter().map(Into::into).collect();
+        self
     }
 
     /// Names the question. The same key asked again, in the same session or both times in one of its own, is the same
@@ -157,7 +161,8 @@ impl Question {
         self
     }
 
-    /// Who may answer, by id or e-mail address; every human who takes part unless given.
+    /// Who may answer, by id or e-mail address: of those whom [`Self::to`] names, if it does. Unless given, all of
+    /// those, or every human who takes part; a guest answers only where the guest is named.
     pub fn answerers(mut self, answerers: impl IntoIterator<Item = impl Into<Answerer>>) -> Self {
         self.answerers = answerers.into_iter().map(Into::into).collect();
         self
@@ -192,9 +197,22 @@ impl Question {
         }
     }
 
+    /// What it asks.
+    pub(crate) fn view(&self) -> VerifiedQuestion {
+        VerifiedQuestion::of(self.message.text.clone(), self.message.components.clone())
+    }
+
+    /// Who may answer, as far as they are named.
+    pub(crate) fn named(&self) -> &[Answerer] {
+        if self.answerers.is_empty() { &self.to } else { &self.answerers }
+    }
+
     /// The fields of a session of its own that the hub reads.
     pub(crate) fn own_session(&self) -> Map<String, Value> {
-        let participants = self.participants.as_ref().map(|people| ("participants".to_owned(), json!(people)));
+        let to = self.to.iter().cloned().map(NewParticipant::from);
+        let people: Vec<NewParticipant> = self.participants.iter().flatten().cloned().chain(to).collect();
+        let is_named = self.participants.is_some() || !self.to.is_empty();
+        let participants = is_named.then(|| ("participants".to_owned(), json!(people)));
         participants.into_iter().collect()
     }
 }

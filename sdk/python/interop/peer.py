@@ -1,6 +1,6 @@
 """One side of a conversation as a program, with the same command line in every language of the SDKs.
 
-    peer.py ask --title T [--text X] --to EMAIL [--key K] [--deadline 60s]
+    peer.py ask --title T [--text X] --to EMAIL [--session ID] [--key K] [--deadline 60s]
     peer.py person --email E --password P --action approve|reject|… [--text X] [--count N]
     peer.py verify-receipt < receipt.json
 
@@ -45,6 +45,7 @@ def parse() -> argparse.Namespace:
     asking.add_argument("--text")
     asking.add_argument("--to", required=True)
     asking.add_argument("--key")
+    asking.add_argument("--session")
     asking.add_argument("--deadline")
     asking.add_argument("--receipt", action="store_true", help="show the receipt too")
     person = commands.add_parser("person")
@@ -63,6 +64,7 @@ def ask(arguments: argparse.Namespace) -> None:
             arguments.title,
             text=arguments.text,
             to=[arguments.to],
+            session=arguments.session,
             key=arguments.key,
             deadline=arguments.deadline,
             timeout=WAIT,

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // One side of a conversation for tests between languages, with the same command line in each of them:
-//   peer ask --title T [--text X] --to EMAIL [--key K] [--deadline 60s]
+//   peer ask --title T [--text X] --to EMAIL [--session ID] [--key K] [--deadline 60s]
 //   peer person --email E --password P --action A [--text X] [--count N]
 //   peer verify-receipt < receipt.json
 // Settings: HILOOP_BASE_URL, HILOOP_API_KEY, HILOOP_AGENT_NAME, XDG_CONFIG_HOME. Needs `npm run build`.
@@ -11,9 +11,9 @@ import { Person } from "@hiloop/sdk/testing";
 
 const print = (line) => console.log(JSON.stringify(line));
 
-async function ask({ title, text, to, key, deadline, receipt }) {
+async function ask({ title, text, to, session, key, deadline, receipt }) {
   const client = new HiloopClient();
-  const decision = await client.ask(title, { text, to, key, deadline });
+  const decision = await client.ask(title, { text, to, session, key, deadline });
   client.close();
   print({
     status: decision.status,
@@ -53,6 +53,7 @@ const { positionals, values } = parseArgs({
     title: text,
     text,
     to: text,
+    session: text,
     key: text,
     deadline: text,
     email: text,

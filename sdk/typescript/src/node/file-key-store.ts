@@ -13,6 +13,8 @@ const KEEP_NOTES_MS = 30 * 24 * 3_600_000;
 const MAX_NOTES = 10_000;
 /** Notes that are written between two looks for old ones. */
 const NOTES_BETWEEN = 500;
+/** A temporary file that is older is of a process that was killed. */
+const LEFT_BEHIND_MS = 600_000;
 /** A lock that is older was left behind by a process that died. */
 const STALE_LOCK_MS = 120_000;
 
@@ -191,8 +193,23 @@ async function replace(folder: string, path: string, content: object): Promise<v
   await sync(folder);
 }
 
+/** Folders that were looked through for what processes left behind. */
+const cleaned = new Set<string>();
+
+/** Removes the temporary files of processes that were killed. */
+async function removeLeftBehind(folder: string): Promise<void> {
+  if (cleaned.has(folder)) return;
+  cleaned.add(folder);
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!name.endsWith(".tmp")) continue;
+    const time = await stat(join(folder, name)).then(({ mtimeMs }) => mtimeMs, () => Infinity);
+    if (time < Date.now() - LEFT_BEHIND_MS) await unlink(join(folder, name)).catch(() => undefined);
+  }
+}
+
 async function write(folder: string, path: string, content: object): Promise<string> {
   await makeFolder(folder);
+  await removeLeftBehind(folder);
   const draft = `${path}.${process.pid}.${randomBytes(8).toString("hex")}.tmp`;
   const file = await open(draft, "wx", 0o600);
   try {

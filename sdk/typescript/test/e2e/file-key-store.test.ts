@@ -1,5 +1,5 @@
 // The files of keys and pins: one winner among processes, readable by the user alone.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -56,4 +56,14 @@ test("a damaged file is an error, never a new key", async () => {
 test("the folder follows the platform's convention", () => {
   expect(configFolder({ XDG_CONFIG_HOME: "/x" })).toBe("/x/hiloop");
   expect(configFolder({ XDG_CONFIG_HOME: "relative" })).toMatch(/\.config\/hiloop$/);
+});
+
+test("temporary files of processes that were killed go, those of others stay", async () => {
+  const keys = join(folder, "keys");
+  mkdirSync(keys);
+  for (const name of ["old", "new"]) writeFileSync(join(keys, `a.json.1.${name}.tmp`), "{");
+  const before = new Date(Date.now() - 3_600_000);
+  utimesSync(join(keys, "a.json.1.old.tmp"), before, before);
+  await open().createKeys(fresh());
+  expect(readdirSync(keys).sort()).toEqual([`${fileName(HUB, AGENT)}.json`, "a.json.1.new.tmp"].sort());
 });

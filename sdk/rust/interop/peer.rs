@@ -1,7 +1,7 @@
 //! One side of a conversation for tests between languages, with the same command line in each of them:
 //!
 //! ```text
-//! peer ask --title T [--text X] --to EMAIL [--key K] [--deadline 60s] [--receipt]
+//! peer ask --title T [--text X] --to EMAIL [--session ID] [--key K] [--deadline 60s] [--receipt]
 //! peer person --email E --password P --action A [--text X] [--count N]
 //! peer verify-receipt < receipt.json
 //! ```
@@ -14,6 +14,9 @@ use hiloop_sdk::{Answer, Client, MessageStatus, Question};
 use serde_json::json;
 use std::collections::HashMap;
 use std::time::Duration;
+
+/// The longest wait for an answer.
+const WAIT: Duration = Duration::from_secs(300);
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -50,6 +53,10 @@ async fn ask(option: &dyn Fn(&str) -> Option<String>) -> Result<(), Failure> {
     if let Some(deadline) = option("--deadline") {
         question = question.deadline_in(duration(&deadline).ok_or("--deadline must be like 60s")?);
     }
+    if let Some(session) = option("--session") {
+        question = question.session(session.parse().map_err(|_| "--session must be an id")?);
+    }
+    question = question.wait_at_most(WAIT);
     let decision = Client::from_env()?.ask(question).await?;
     let status = match decision.status {
         MessageStatus::Completed => "answered",

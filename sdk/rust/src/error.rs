@@ -46,9 +46,9 @@ impl Error {
     /// Nobody who may answer has a public key, and the question's deadline is over.
     pub const NO_KEYS: &str = "NO_KEYS";
     /// Another question was asked with this key: its text, its components or who may answer it differ.
-    pub const KEY_REUSED: &str = "KEY_REUSED";
+    pub const QUESTION_DIFFERS: &str = "QUESTION_DIFFERS";
     /// The session of this key belongs to another agent.
-    pub const SESSION_TAKEN: &str = "SESSION_TAKEN";
+    pub const FOREIGN_SESSION: &str = "FOREIGN_SESSION";
     /// The hub names somebody else by this e-mail address than before.
     pub const PERSON_CHANGED: &str = "PERSON_CHANGED";
     /// The hub added somebody else than who was named.

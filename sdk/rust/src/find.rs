@@ -70,7 +70,7 @@ impl Client {
         let session = self.session(id).await?;
         if session.id != id || session.created_by_agent_id != Some(self.me().await?.id) {
             let problem = format!("the session of this key ({id}) belongs to another agent: use another key");
-            return Err(Error::local("the question", Error::SESSION_TAKEN, problem));
+            return Err(Error::local("the question", Error::FOREIGN_SESSION, problem));
         }
         Ok(session)
     }
@@ -131,7 +131,7 @@ impl Asked {
         }
         let problem = "another question was asked with this key: its text, its components or who may answer it \
                        differ. Use a key for each question";
-        let mut error = Error::local("the question", Error::KEY_REUSED, problem);
+        let mut error = Error::local("the question", Error::QUESTION_DIFFERS, problem);
         *error.details = json!({ "messageId": self.message, "sessionId": self.session });
         Err(error)
     }

@@ -11,12 +11,26 @@ pub(crate) fn component(form: &Value) -> Value {
     if form["type"] == "form" {
         return form.clone();
     }
-    let data = match form {
-        Value::Array(fields) => json!({ "fields": fields }),
-        Value::Object(object) if object.contains_key("fields") => form.clone(),
-        _ => json!({ "fields": fields_of(form) }),
-    };
+    if form["properties"].is_object() {
+        return json!({ "type": "form", "data": { "fields": fields_of(form) } });
+    }
+    let mut data = form.as_object().cloned().unwrap_or_default();
+    let fields = data.shift_remove("fields").or_else(|| form.as_array().map(|fields| json!(fields)));
+    let fields = fields.as_ref().and_then(Value::as_array).into_iter().flatten().map(completed);
+    let fields: Vec<Value> = fields.collect();
+    data.insert("fields".to_owned(), json!(fields));
     json!({ "type": "form", "data": data })
+}
+
+/// A field with a label and a type.
+fn completed(field: &Value) -> Value {
+    let mut field = field.clone();
+    let name = field["name"].clone();
+    if let Value::Object(field) = &mut field {
+        field.entry("label").or_insert(name);
+        field.entry("type").or_insert_with(|| json!("text"));
+    }
+    field
 }
 
 fn fields_of(schema: &Value) -> Vec<Value> {
@@ -31,19 +45,19 @@ fn field_of(name: &str, property: &Value, is_required: bool) -> Value {
         json!(values.map(|value| json!({ "value": text_of(value), "label": text_of(value) })).collect::<Vec<_>>())
     };
     let label = property["title"].as_str().unwrap_or(name);
-    let mut field = json!({ "name": name, "label": label, "required": is_required });
+    let (mut choices, mut is_integer) = (Value::Null, false);
     let kind = match property["type"].as_str() {
         Some("array") => {
-            field["options"] = options(&property["items"]["enum"]);
+            choices = options(&property["items"]["enum"]);
             "multiselect"
         }
         _ if property["enum"].is_array() => {
-            field["options"] = options(&property["enum"]);
+            choices = options(&property["enum"]);
             "select"
         }
         Some("boolean") => "checkbox",
         Some("integer") => {
-            field["integer"] = json!(true);
+            is_integer = true;
             "number"
         }
         Some("number") => "number",
@@ -56,14 +70,20 @@ fn field_of(name: &str, property: &Value, is_required: bool) -> Value {
             _ => "text",
         },
     };
-    field["type"] = json!(kind);
+    // The members in the order of the other languages.
+    let mut field = json!({ "name": name, "label": label, "type": kind });
+    for (name, value) in [("required", json!(is_required)), ("options", choices), ("integer", json!(is_integer))] {
+        if !value.is_null() && value != false {
+            field[name] = value;
+        }
+    }
     for (from, to) in [
         ("minimum", "min"),
         ("maximum", "max"),
         ("minLength", "minLength"),
         ("maxLength", "maxLength"),
-        ("default", "value"),
         ("description", "help"),
+        ("default", "value"),
     ] {
         if let Some(value) = property.get(from) {
             field[to] = value.clone();

@@ -11,11 +11,13 @@ use crate::e2e::open::Open;
 use crate::e2e::receipt::{NamedEntry, Opening, Receipt};
 use crate::e2e::refusal::Refusal;
 use crate::error::Error;
+use crate::noting::not_noted;
 use crate::sealing::SealedBody;
 use crate::trust::key_changed;
 use crate::types::envelope::{Content, Envelope};
 use crate::types::message::{Message, Response};
 use crate::types::outcome::Outcome;
+use crate::types::timestamp::Timestamp;
 use crate::types::verified_question::VerifiedQuestion;
 use serde_json::Value;
 use uuid::Uuid;
@@ -105,9 +107,11 @@ impl Client {
         let carrier = Carrier { id: response.message_id, seq: None };
         let open = identity.accept(envelope, sender, session, carrier).map_err(|refusal| unverified(&refusal))?;
         check_key(identity, &open.header.from, &question.asked.to).map_err(|refusal| unverified(&refusal))?;
-        let seen_at = identity.first_seen(open.digest);
+        // One that was verified in time holds after the deadline, also for another process.
+        let seen_at = identity.notes().seen(open.digest).map_err(not_noted)?.unwrap_or_else(Timestamp::now);
         let outcome = question.asked.check(&open.header, &open.content, seen_at);
         let outcome = outcome.map_err(|refusal| unverified(&refusal))?;
+        identity.notes().first_seen(open.digest, seen_at).map_err(not_noted)?;
         let receipt = self.receipt(identity, question, envelope, &open).await?;
         let content = Content::read(open.content["content"].clone()).unwrap_or_default();
         Ok(VerifiedAnswer { outcome, content, receipt })

@@ -28,6 +28,8 @@ pub mod e2e;
 mod error;
 mod find;
 mod form;
+#[cfg(test)]
+mod golden;
 mod held;
 mod http;
 mod interactions;

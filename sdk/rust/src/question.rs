@@ -91,10 +91,17 @@ impl Question {
         self
     }
 
-    /// Adds components: one component node as JSON.
+    /// Adds components: one component node as JSON, or a list of them.
     pub fn components(mut self, components: impl Into<Value>) -> Self {
-        self.message = self.message.components(components);
-        self
+        match components.into() {
+            Value::Array(nodes) if nodes.is_empty() => self,
+            Value::Array(mut nodes) if nodes.len() == 1 => self.components(nodes.remove(0)),
+            Value::Array(nodes) => self.components(json!({ "type": "group", "data": {}, "children": nodes })),
+            node => {
+                self.message = self.message.components(node);
+                self
+            }
+        }
     }
 
     /// Offers choices, each a button whose action is its text.
@@ -116,7 +123,8 @@ impl Question {
         self
     }
 
-    /// The title of a session of its own, which is sealed unless the encryption is off.
+    /// The title, shown with components that have none, and that of a session of its own. It is sealed unless the
+    /// encryption is off.
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = Some(title.into());
         self
@@ -190,7 +198,8 @@ impl Question {
 
     /// The message to send.
     pub(crate) fn to_message(&self) -> NewMessage {
-        let message = self.message.clone().response_required();
+        let mut message = self.message.clone().response_required();
+        message.components = self.titled();
         match self.deadline_in {
             Some(time) => message.deadline_at(Timestamp::after(time)),
             None => message,
@@ -199,7 +208,18 @@ impl Question {
 
     /// What it asks.
     pub(crate) fn view(&self) -> VerifiedQuestion {
-        VerifiedQuestion::of(self.message.text.clone(), self.message.components.clone())
+        VerifiedQuestion::of(self.message.text.clone(), self.titled())
+    }
+
+    /// The components below the title, unless they show one: what is signed has the title.
+    fn titled(&self) -> Option<Value> {
+        let node = self.message.components.clone()?;
+        match &self.title {
+            Some(title) if !node["data"]["title"].is_string() => {
+                Some(json!({ "type": "group", "data": { "title": title }, "children": [node] }))
+            }
+            _ => Some(node),
+        }
     }
 
     /// Who may answer, as far as they are named.

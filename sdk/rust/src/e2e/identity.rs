@@ -13,7 +13,6 @@ use super::pins::{Pinning, Pins};
 use super::refusal::Refusal;
 use super::seal::{Draft, Sealed, seal};
 use crate::types::envelope::Envelope;
-use crate::types::timestamp::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::io;
@@ -142,11 +141,6 @@ impl Identity {
             }
         }
         Ok(open)
-    }
-
-    /// When an accepted envelope was seen first.
-    pub(crate) fn first_seen(&self, digest: Digest) -> Timestamp {
-        self.journal().first_seen(digest)
     }
 
     /// Whether the session holds sealed messages, of which this client has accepted one.

@@ -5,7 +5,6 @@ use super::encoding::{Bytes, Digest};
 use super::header::Header;
 use super::refusal::Refusal;
 use crate::bounded::Bounded;
-use crate::types::timestamp::Timestamp;
 use uuid::Uuid;
 
 /// Where an envelope was found.
@@ -21,8 +20,6 @@ pub(super) struct Journal {
     /// The carrier of each envelope, by its sender and id.
     accepted: Bounded<(Uuid, Bytes<16>), Uuid>,
     sessions: Bounded<Uuid, SessionNotes>,
-    /// When each answer was first seen.
-    first_seen: Bounded<Digest, Timestamp>,
     /// Content keys that other participants have shared.
     shared: Bounded<Digest, Vec<ContentKey>>,
 }
@@ -49,12 +46,7 @@ impl Default for SessionNotes {
 
 impl Default for Journal {
     fn default() -> Self {
-        Self {
-            accepted: Bounded::new(ENVELOPES),
-            sessions: Bounded::new(SESSIONS),
-            first_seen: Bounded::new(ENVELOPES),
-            shared: Bounded::new(ENVELOPES),
-        }
+        Self { accepted: Bounded::new(ENVELOPES), sessions: Bounded::new(SESSIONS), shared: Bounded::new(ENVELOPES) }
     }
 }
 
@@ -91,11 +83,6 @@ impl Journal {
     /// Whether anything of the session was sealed.
     pub(super) fn is_sealed(&self, session: Uuid) -> bool {
         self.sessions.peek(&session).is_some()
-    }
-
-    /// When an envelope was seen first: now, unless it was before.
-    pub(super) fn first_seen(&mut self, digest: Digest) -> Timestamp {
-        *self.first_seen.get_or_insert_with(digest, Timestamp::now)
     }
 
     pub(super) fn share(&mut self, digest: Digest, key: ContentKey) {

@@ -4,6 +4,7 @@
 use super::encoding::{Bytes, Digest, sha256};
 use super::folder;
 use crate::bounded::Bounded;
+use crate::types::timestamp::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -26,6 +27,7 @@ const BETWEEN: usize = 500;
 enum Kind {
     Questions,
     Envelopes,
+    Answers,
     Interactions,
     People,
     Spaces,
@@ -36,6 +38,7 @@ impl Kind {
         match self {
             Self::Questions => "questions",
             Self::Envelopes => "envelopes",
+            Self::Answers => "answers",
             Self::Interactions => "interactions",
             Self::People => "people",
             Self::Spaces => "spaces",
@@ -52,6 +55,11 @@ struct QuestionNote {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct MessageNote {
     message: Uuid,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct TimeNote {
+    at: Timestamp,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -75,7 +83,7 @@ impl Notes {
     /// Notes in the folder of a principal of a hub, below `…/hiloop`.
     pub(crate) fn in_folder(settings: &Path, hub: &str, principal: Uuid) -> Self {
         let folder = settings.join("notes").join(folder::file_name(hub, principal));
-        for kind in [Kind::Questions, Kind::Envelopes, Kind::Interactions, Kind::People, Kind::Spaces] {
+        for kind in [Kind::Questions, Kind::Envelopes, Kind::Answers, Kind::Interactions, Kind::People, Kind::Spaces] {
             folder::sweep(&folder.join(kind.folder()));
         }
         Self { folder: Some(folder), ..Self::in_memory() }
@@ -84,14 +92,29 @@ impl Notes {
     /// Whether a message is the question with this digest, as far as it was noted before: one message carries one
     /// question, and one envelope stands in one message.
     pub(crate) fn is_question(&self, message: Uuid, session: Uuid, digest: Digest) -> io::Result<bool> {
-        let note = QuestionNote { session, digest };
-        let known = self.first(Kind::Questions, message.to_string(), &note)?;
-        Ok(known == note && self.is_message(message, digest)?)
+        let (note, name) = (QuestionNote { session, digest }, message.to_string());
+        // Looked at first, so that a lie is not noted.
+        let known = self.load(Kind::Questions, &name)?;
+        if known.map(|known| parse::<QuestionNote>(&known)).transpose()?.is_some_and(|known| known != note) {
+            return Ok(false);
+        }
+        Ok(self.is_message(message, digest)? && self.first(Kind::Questions, name, &note)? == note)
     }
 
     /// Whether the envelope with this digest stands in this message alone.
     pub(crate) fn is_message(&self, message: Uuid, digest: Digest) -> io::Result<bool> {
         Ok(self.first(Kind::Envelopes, folder::hex(&digest.0), &MessageNote { message })?.message == message)
+    }
+
+    /// When an answer was verified first, by this process or another one: `at`, unless it was before.
+    pub(crate) fn first_seen(&self, answer: Digest, at: Timestamp) -> io::Result<Timestamp> {
+        Ok(self.first(Kind::Answers, folder::hex(&answer.0), &TimeNote { at })?.at)
+    }
+
+    /// When an answer was verified before; none where it was not.
+    pub(crate) fn seen(&self, answer: Digest) -> io::Result<Option<Timestamp>> {
+        let text = self.load(Kind::Answers, &folder::hex(&answer.0))?;
+        Ok(text.map(|text| parse::<TimeNote>(&text)).transpose()?.map(|note| note.at))
     }
 
     /// Whether this message is the question of an interaction.
@@ -208,27 +231,6 @@ mod tests {
         let memory = std::sync::Arc::new(Notes::in_memory());
         assert!(memory.is_question(Uuid::nil(), Uuid::nil(), Bytes([1; 32])).expect("kept"));
         assert!(!memory.is_question(Uuid::nil(), Uuid::nil(), Bytes([2; 32])).expect("kept"));
-    }
-
-    #[test]
-    fn the_files_are_those_of_the_other_languages() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let notes = Notes::in_folder(folder.path(), HUB, Uuid::from_u128(7));
-        notes.is_question(Uuid::from_u128(1), Uuid::from_u128(2), Bytes([0; 32])).expect("it is kept");
-        notes.person("Ada@example.org", Uuid::from_u128(3)).expect("it is kept");
-        let own = folder.path().join("notes").join(folder::file_name(HUB, Uuid::from_u128(7)));
-        let read = |path: &str| fs::read_to_string(own.join(path)).expect(path);
-        let zeros = "A".repeat(43);
-        assert_eq!(
-            read("questions/00000000-0000-0000-0000-000000000001.json"),
-            format!("{{\"session\":\"00000000-0000-0000-0000-000000000002\",\"digest\":\"{zeros}\"}}\n")
-        );
-        assert_eq!(
-            read(&format!("envelopes/{}.json", "0".repeat(64))),
-            "{\"message\":\"00000000-0000-0000-0000-000000000001\"}\n"
-        );
-        let name = &folder::hex(&sha256("ada@example.org"))[..32];
-        assert_eq!(read(&format!("people/{name}.json")), "{\"id\":\"00000000-0000-0000-0000-000000000003\"}\n");
     }
 
     #[test]

@@ -71,6 +71,6 @@ pub enum Refusal {
     #[error("it came after the deadline")]
     Late,
     /// The hub shows something else as this question than what was asked.
-    #[error("the hub shows another message, or another content of it, as this question")]
+    #[error("the hub presents another envelope, or another message, as this question")]
     OtherQuestion,
 }

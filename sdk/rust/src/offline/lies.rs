@@ -76,10 +76,10 @@ async fn an_honest_answer_decides() {
         for other in [question().with_text("All red"), question().components(json!({ "type": "approval", "data": {} }))]
         {
             let error = client.ask(other).await.expect_err("it is another question");
-            assert_eq!(error.code, Error::KEY_REUSED, "{error}");
+            assert_eq!(error.code, Error::QUESTION_DIFFERS, "{error}");
         }
         let nobody = question().answerers([Uuid::now_v7()]);
-        assert_eq!(client.ask(nobody).await.expect_err("others were asked").code, Error::KEY_REUSED);
+        assert_eq!(client.ask(nobody).await.expect_err("others were asked").code, Error::QUESTION_DIFFERS);
         assert_eq!(client.answers().await.expect("a list").len(), 0);
     }
     let decision = Client::offline(Answers::Expire).ask("Ship it?").await.expect("a decision");

@@ -46,10 +46,12 @@ async fn a_person_decides_and_the_hub_reads_nothing() {
     // Asked again, also by another process: the same question, its answer verified again.
     let session = decision.message.session_id;
     for agent in [agent.clone(), hub.client(&key)] {
-        let again = agent.ask(Question::approval("Ship 4.2?").key("deploy").deadline_in(PATIENCE)).await;
-        let again = again.expect("a decision");
+        let same = Question::approval("Ship 4.2?").with_text("All tests pass.").key("deploy");
+        let again = agent.ask(same.deadline_in(PATIENCE)).await.expect("a decision");
         assert_eq!((again.message.id, again.approved), (decision.message.id, true));
     }
+    let other = agent.ask(Question::approval("Ship 4.3?").key("deploy")).await.expect_err("another question");
+    assert!(other.is(Error::QUESTION_DIFFERS), "{other}");
     let title = ada.session(session).await.expect("it is there");
     assert_eq!(title.title, None);
     assert_eq!(ada.title(&title).await.expect("no error").as_deref(), Some("Ship 4.2?"));

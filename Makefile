@@ -24,7 +24,7 @@ PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.js
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help run build page setup setup-test test test-sdk test-page test-hub conformance test-clients test-coding-agents test-browser chaos fuzz lint lint-crates lint-packaging \
-        audit fmt loadtest nodes release clean
+        audit fmt loadtest nodes release sdk clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
@@ -98,7 +98,7 @@ test-clients: $(PAGE) $(SDK_PACKAGES) ## Test the SDKs with a real hub and with 
 		rust="$(TARGET)/debug/examples/peer" \
 		typescript="node $(SDK)/interop/peer.mjs" \
 		python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
-	@for test in lying_hub kills; do \
+	@for test in lying_hub kills secrecy; do \
 		PYTHONPATH=sdk/python/src "$$($(SDK_PYTHON)/venv.sh)/bin/python" tests/interop/$$test.py "$(TARGET)/debug/hiloop" \
 			typescript="node $(SDK)/interop/peer.mjs" \
 			python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py" || exit 1; \
@@ -157,6 +157,14 @@ release: setup page ## Build the released files in target/dist: stripped program
 
 fuzz: ## Fuzz the parsers of untrusted input, 60 s each: make fuzz ARGS="600 socket"
 	@scripts/fuzz.sh $(ARGS)
+
+sdk: $(SDK_PACKAGES) ## The SDKs as they are published, in target/sdk: wheel, npm tarball, crate
+	@rm -rf "$(TARGET)/sdk" && mkdir -p "$(TARGET)/sdk"
+	"$$($(SDK_PYTHON)/venv.sh)/bin/pip" wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$(TARGET)/sdk" ./sdk/python
+	cd $(SDK) && $(NPM) pack --silent --pack-destination "$(TARGET)/sdk"
+	$(CARGO) package --locked --allow-dirty --no-verify --quiet -p hiloop-sdk --target-dir "$(TARGET)"
+	@cp "$(TARGET)"/package/hiloop-sdk-*.crate "$(TARGET)/sdk"
+	@ls -l "$(TARGET)/sdk"
 
 clean: ## Delete build output, but not the hub's data (hiloop-data)
 	$(CARGO) clean

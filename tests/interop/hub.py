@@ -8,10 +8,10 @@ TIMEOUT = 300  # seconds; the machine may be busy
 
 
 class Hub:
-    """The hub's program on SQLite, with its log at `trace` in a file."""
+    """The hub's program on SQLite, with its log in a file."""
 
-    def __init__(self, program: str, folder: pathlib.Path) -> None:
-        self.program, self.folder = program, folder
+    def __init__(self, program: str, folder: pathlib.Path, level: str = "trace") -> None:
+        self.program, self.folder, self.level = program, folder, level
         self.database, self.log = folder / "hub.db", folder / "hub.log"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("HILOOP_")}
         self.environment = clean | {"DATABASE_URL": f"sqlite://{self.database}", "HILOOP_RATE_LIMIT": "off"}
@@ -21,7 +21,7 @@ class Hub:
     def start(self) -> None:
         """Serves, on the same address where it was stopped before."""
         listen = self.url.removeprefix("http://") or "127.0.0.1:0"
-        serve = self.environment | {"HILOOP_LISTEN": listen, "HILOOP_LOG": "trace"}
+        serve = self.environment | {"HILOOP_LISTEN": listen, "HILOOP_LOG": self.level}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([self.program, "serve"], env=serve, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self.process.stdout

@@ -86,6 +86,10 @@ class LyingProxy:
         finally:
             connection.close()
 
+    def tunnel(self, handler: BaseHTTPRequestHandler) -> None:
+        """Serves a WebSocket: not this proxy."""
+        handler.send_error(501)
+
     def _pass(self, call: Call) -> Reply:
         lie = self.lie
         lie.request(call)
@@ -101,6 +105,10 @@ class LyingProxy:
             disable_nagle_algorithm = True
 
             def handle_any(self) -> None:
+                if (self.headers.get("upgrade") or "").lower() == "websocket":
+                    self.close_connection = True
+                    proxy.tunnel(self)
+                    return
                 given = self.rfile.read(int(self.headers.get("content-length") or 0))
                 url = urllib.parse.urlsplit(self.path)
                 query = dict(urllib.parse.parse_qsl(url.query))

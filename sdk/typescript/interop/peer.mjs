@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // One side of a conversation for tests between languages, with the same command line in each of them:
 //   peer ask --title T [--text X] --to EMAIL [--session ID] [--key K] [--deadline 60s]
+//   peer follow --session ID --count N
 //   peer person --email E --password P --action A [--text X] [--count N]
 //   peer verify-receipt < receipt.json
 // Settings: HILOOP_BASE_URL, HILOOP_API_KEY, HILOOP_AGENT_NAME, XDG_CONFIG_HOME. Needs `npm run build`.
@@ -26,6 +27,19 @@ async function ask({ title, text, to, session, key, deadline, receipt }) {
     session: decision.message?.sessionId ?? null,
     ...(receipt && decision.status === "answered" ? { receipt: decision.receipt() } : {}),
   });
+}
+
+async function follow({ session, count }) {
+  const { WebSocket } = await import("ws");
+  const client = new HiloopClient({ WebSocket });
+  let left = Number(count);
+  for await (const { opened } of client.events(session)) {
+    if (!opened) continue;
+    print({ state: opened.state, text: opened.content?.text ?? null });
+    left -= 1;
+    if (left === 0) break;
+  }
+  client.close();
 }
 
 async function person({ email, password, action, text, count = "1" }) {
@@ -63,10 +77,10 @@ const { positionals, values } = parseArgs({
     receipt: { type: "boolean" },
   },
 });
-const commands = { ask: () => ask(values), person: () => person(values), "verify-receipt": verify };
+const commands = { ask: () => ask(values), person: () => person(values), follow: () => follow(values), "verify-receipt": verify };
 const command = commands[positionals[0]];
 if (!command) {
-  console.error("usage: peer ask | person | verify-receipt");
+  console.error("usage: peer ask | follow | person | verify-receipt");
   process.exit(2);
 }
 await command().catch((error) => {

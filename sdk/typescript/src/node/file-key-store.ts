@@ -44,6 +44,7 @@ export class FileKeyStore implements KeyStore {
   private readonly pinsFolder: string;
   private readonly notesFolder: string;
   private notesWritten = 0;
+  private isWarned = false;
   /** Of the keys. */
   readonly path: string;
 
@@ -62,6 +63,7 @@ export class FileKeyStore implements KeyStore {
   async loadKeys(): Promise<StoredKeys | null> {
     const file = await read<KeyFile>(this.path);
     if (file && typeof file.secretKey !== "string") throw damaged(this.path);
+    if (file) await this.warnIfReadable();
     return file && { secretKey: file.secretKey, createdAt: file.createdAt, earlier: file.earlier ?? [] };
   }
 
@@ -124,6 +126,12 @@ export class FileKeyStore implements KeyStore {
     } finally {
       await unlink(lock).catch(() => undefined);
     }
+  }
+
+  private async warnIfReadable(): Promise<void> {
+    if (this.isWarned || process.platform === "win32" || ((await stat(this.path)).mode & 0o077) === 0) return;
+    this.isWarned = true;
+    process.emitWarning(`other users may read the key file ${this.path}: chmod 600 it`, "HiloopWarning");
   }
 
   private notePath(kind: NoteKind, name: string): string {

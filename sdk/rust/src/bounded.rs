@@ -33,8 +33,8 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
     }
 
     /// The value of a key, made where there is none.
-    pub(crate) fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
-        if !self.entries.contains_key(&key) {
+    pub(crate) fn get_or_insert_with(&mut self, key: &K, make: impl FnOnce() -> V) -> &mut V {
+        if !self.entries.contains_key(key) {
             if self.entries.len() >= self.most
                 && let Some((_, oldest)) = self.by_use.pop_first()
             {
@@ -43,14 +43,14 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
             self.by_use.insert(self.clock + 1, key.clone());
             self.entries.insert(key.clone(), (self.clock + 1, make()));
         }
-        self.get(&key).expect("it was inserted")
+        self.get(key).expect("it was inserted")
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) {
         match self.get(&key) {
             Some(before) => *before = value,
             None => {
-                self.get_or_insert_with(key, || value);
+                self.get_or_insert_with(&key, || value);
             }
         }
     }
@@ -69,10 +69,10 @@ mod tests {
         map.insert("c", 3);
         assert_eq!((map.peek(&"a"), map.peek(&"b"), map.peek(&"c")), (Some(&1), None, Some(&3)));
         map.insert("a", 4);
-        assert_eq!(*map.get_or_insert_with("a", || 5), 4);
+        assert_eq!(*map.get_or_insert_with(&"a", || 5), 4);
         assert_eq!((map.entries.len(), map.by_use.len()), (2, 2));
         for number in 0..100 {
-            map.get_or_insert_with(["d", "e", "f"][number % 3], || 0);
+            map.get_or_insert_with(&["d", "e", "f"][number % 3], || 0);
         }
         assert_eq!((map.entries.len(), map.by_use.len()), (2, 2));
     }

@@ -118,7 +118,7 @@ impl Asked {
         if let (Some(held), Some(identity)) = (&self.held, identity) {
             let id = |person: &Answerer| match person {
                 Answerer::Id(id) => Ok(Some(*id)),
-                Answerer::Email(email) => identity.notes().known_person(email).map_err(not_noted),
+                Answerer::Email(email) => identity.notes().known_person(email).map_err(|error| not_noted(&error)),
             };
             let named: Option<Vec<Uuid>> = question.named().iter().map(id).collect::<Result<_, _>>()?;
             // Of those who are named some may have had no key.

@@ -108,10 +108,11 @@ impl Client {
         let open = identity.accept(envelope, sender, session, carrier).map_err(|refusal| unverified(&refusal))?;
         check_key(identity, &open.header.from, &question.asked.to).map_err(|refusal| unverified(&refusal))?;
         // One that was verified in time holds after the deadline, also for another process.
-        let seen_at = identity.notes().seen(open.digest).map_err(not_noted)?.unwrap_or_else(Timestamp::now);
+        let seen_at =
+            identity.notes().seen(open.digest).map_err(|error| not_noted(&error))?.unwrap_or_else(Timestamp::now);
         let outcome = question.asked.check(&open.header, &open.content, seen_at);
         let outcome = outcome.map_err(|refusal| unverified(&refusal))?;
-        identity.notes().first_seen(open.digest, seen_at).map_err(not_noted)?;
+        identity.notes().first_seen(open.digest, seen_at).map_err(|error| not_noted(&error))?;
         let receipt = self.receipt(identity, question, envelope, &open).await?;
         let content = Content::read(open.content["content"].clone()).unwrap_or_default();
         Ok(VerifiedAnswer { outcome, content, receipt })

@@ -17,7 +17,8 @@
 //! end to end (`hiloop/v2`) unless the encryption is off, and answers count only if they verify.
 
 mod ask;
-mod backoff;
+#[doc(hidden)]
+pub mod backoff;
 mod bounded;
 mod builder;
 mod call;

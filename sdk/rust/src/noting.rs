@@ -22,24 +22,24 @@ impl Client {
 
 /// A message that is known as a question stays this question, and no other message carries it.
 pub(crate) fn note_question(identity: &Identity, message: Uuid, session: Uuid, digest: Digest) -> Result<(), Error> {
-    let is_it = identity.notes().is_question(message, session, digest).map_err(not_noted)?;
+    let is_it = identity.notes().is_question(message, session, digest).map_err(|error| not_noted(&error))?;
     if is_it { Ok(()) } else { Err(unverified(&Refusal::OtherQuestion)) }
 }
 
 /// Whether the envelope of a remark stands in this message alone.
 pub(crate) fn is_new_remark(identity: &Identity, message: Uuid, digest: Digest) -> Result<bool, Error> {
-    identity.notes().is_message(message, digest).map_err(not_noted)
+    identity.notes().is_message(message, digest).map_err(|error| not_noted(&error))
 }
 
 /// An interaction stays that of this question.
 pub(crate) fn note_interaction(identity: &Identity, id: Uuid, message: Uuid) -> Result<(), Error> {
-    let is_it = identity.notes().is_interaction(id, message).map_err(not_noted)?;
+    let is_it = identity.notes().is_interaction(id, message).map_err(|error| not_noted(&error))?;
     if is_it { Ok(()) } else { Err(unverified(&Refusal::OtherQuestion)) }
 }
 
 /// An address stays that of this principal.
 pub(crate) fn note_person(identity: &Identity, address: &str, id: Uuid) -> Result<(), Error> {
-    let known = identity.notes().person(address, id).map_err(not_noted)?;
+    let known = identity.notes().person(address, id).map_err(|error| not_noted(&error))?;
     if known == id {
         return Ok(());
     }
@@ -50,7 +50,7 @@ pub(crate) fn note_person(identity: &Identity, address: &str, id: Uuid) -> Resul
 
 /// A space key stays that of this space.
 pub(crate) fn note_space(notes: &Notes, key: &Bytes<32>, id: Uuid) -> Result<(), Error> {
-    let known = notes.space(key, id).map_err(not_noted)?;
+    let known = notes.space(key, id).map_err(|error| not_noted(&error))?;
     if known == id {
         return Ok(());
     }
@@ -58,6 +58,6 @@ pub(crate) fn note_space(notes: &Notes, key: &Bytes<32>, id: Uuid) -> Result<(),
     Err(Error::local("space_key", Error::SPACE_CHANGED, problem))
 }
 
-pub(crate) fn not_noted(error: io::Error) -> Error {
+pub(crate) fn not_noted(error: &io::Error) -> Error {
     Error::local("the notes", Error::VALIDATION, error.to_string())
 }

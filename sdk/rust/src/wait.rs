@@ -47,7 +47,7 @@ impl Client {
             let started = Instant::now();
             let mut hold = end.map_or(LONG_POLL, |end| LONG_POLL.min(end.saturating_duration_since(started)));
             if let Some(deadline) = deadline {
-                hold = hold.min(deadline.from_now() + EXPIRY);
+                hold = hold.min(deadline.time_left() + EXPIRY);
             }
             let path = at_message(session, message, &format!("/await?timeout={}", hold.as_secs()));
             let call = Call::get(path).held_for(hold);

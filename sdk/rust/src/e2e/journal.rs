@@ -53,7 +53,7 @@ impl Default for Journal {
 impl Journal {
     /// Takes an envelope in, unless another carrier had it before.
     pub(super) fn accept(&mut self, header: &Header, digest: Digest, carrier: Carrier) -> Result<(), Refusal> {
-        let before = *self.accepted.get_or_insert_with((header.from.id, header.id), || carrier.id);
+        let before = *self.accepted.get_or_insert_with(&(header.from.id, header.id), || carrier.id);
         if before != carrier.id {
             return Err(Refusal::Replayed);
         }
@@ -62,7 +62,7 @@ impl Journal {
     }
 
     fn note(&mut self, session: Uuid, digest: Digest, seq: Option<i64>) {
-        let notes = self.sessions.get_or_insert_with(session, SessionNotes::default);
+        let notes = self.sessions.get_or_insert_with(&session, SessionNotes::default);
         notes.known.insert(digest, ());
         if let Some(seq) = seq
             && notes.newest.is_none_or(|(newest, _)| newest < seq)
@@ -86,7 +86,7 @@ impl Journal {
     }
 
     pub(super) fn share(&mut self, digest: Digest, key: ContentKey) {
-        let keys = self.shared.get_or_insert_with(digest, Vec::new);
+        let keys = self.shared.get_or_insert_with(&digest, Vec::new);
         if keys.len() < SHARED && !keys.contains(&key) {
             keys.push(key);
         }

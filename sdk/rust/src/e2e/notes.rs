@@ -147,7 +147,7 @@ impl Notes {
         let text = serde_json::to_string(note)?;
         let Some(path) = self.path(kind, &name) else {
             let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-            return parse(memory.get_or_insert_with((kind, name), || text));
+            return parse(memory.get_or_insert_with(&(kind, name), || text));
         };
         folder::create(&path, format!("{text}\n").as_bytes())?;
         if !matches!(kind, Kind::People | Kind::Spaces)

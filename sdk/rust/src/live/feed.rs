@@ -189,7 +189,7 @@ impl FeedFollower {
 
     /// Passes an entry on, unless a newer one of its session was.
     async fn pass_on(&mut self, entry: FeedEntry) -> Result<(), Disconnect> {
-        let seen = self.seen.get_or_insert_with(entry.session_id, || 0);
+        let seen = self.seen.get_or_insert_with(&entry.session_id, || 0);
         if entry.seq <= *seen {
             return Ok(());
         }

@@ -26,7 +26,7 @@ impl Timestamp {
     }
 
     /// How long it is until then by this machine's clock; nothing where it has passed.
-    pub(crate) fn from_now(self) -> Duration {
+    pub(crate) fn time_left(self) -> Duration {
         SystemTime::from(self).duration_since(SystemTime::now()).unwrap_or_default()
     }
 

@@ -46,11 +46,11 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
         self.get(key).expect("it was inserted")
     }
 
-    pub(crate) fn insert(&mut self, key: K, value: V) {
-        match self.get(&key) {
+    pub(crate) fn insert(&mut self, key: &K, value: V) {
+        match self.get(key) {
             Some(before) => *before = value,
             None => {
-                self.get_or_insert_with(&key, || value);
+                self.get_or_insert_with(key, || value);
             }
         }
     }
@@ -63,12 +63,12 @@ mod tests {
     #[test]
     fn the_least_recently_used_entry_goes() {
         let mut map = Bounded::new(2);
-        map.insert("a", 1);
-        map.insert("b", 2);
+        map.insert(&"a", 1);
+        map.insert(&"b", 2);
         assert_eq!(map.get(&"a"), Some(&mut 1));
-        map.insert("c", 3);
+        map.insert(&"c", 3);
         assert_eq!((map.peek(&"a"), map.peek(&"b"), map.peek(&"c")), (Some(&1), None, Some(&3)));
-        map.insert("a", 4);
+        map.insert(&"a", 4);
         assert_eq!(*map.get_or_insert_with(&"a", || 5), 4);
         assert_eq!((map.entries.len(), map.by_use.len()), (2, 2));
         for number in 0..100 {

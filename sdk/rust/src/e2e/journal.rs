@@ -63,7 +63,7 @@ impl Journal {
 
     fn note(&mut self, session: Uuid, digest: Digest, seq: Option<i64>) {
         let notes = self.sessions.get_or_insert_with(&session, SessionNotes::default);
-        notes.known.insert(digest, ());
+        notes.known.insert(&digest, ());
         if let Some(seq) = seq
             && notes.newest.is_none_or(|(newest, _)| newest < seq)
         {

@@ -168,7 +168,7 @@ impl FeedFollower {
                 let newest = sessions.data.first().map(|session| session.updated_at);
                 self.newest = Some(newest.unwrap_or_else(|| std::time::SystemTime::UNIX_EPOCH.into()));
                 for session in sessions.data.iter().rev() {
-                    self.seen.insert(session.id, session.last_seq);
+                    self.seen.insert(&session.id, session.last_seq);
                 }
                 return Ok(());
             };

@@ -1,11 +1,15 @@
-// Where one writes: Enter sends, Shift+Enter makes a new line; an answer says what it answers.
+// The input of messages: Enter sends, Shift+Enter starts a new line; an answer quotes its question.
 import type { TargetedKeyboardEvent, TargetedSubmitEvent, VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { HiloopError, type LiveSession, type Message, preview } from "@hiloop/sdk/chat";
 import { CloseIcon, SendIcon } from "./icons";
+import { SealLine } from "./seal-line";
 
-/** What was being written in each conversation, for as long as the page lives. */
+/** The draft of each conversation, until the page is closed. */
 const drafts = new Map<string, string>();
+
+/** Refused before it was sent. */
+const NOT_SEALED: ReadonlySet<string> = new Set(["KEY_CHANGED", "NO_KEYS", "NO_OWN_KEYS", "NOT_AUTHENTICATED"]);
 
 interface Props {
   live: LiveSession;
@@ -20,6 +24,8 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
   const area = useRef<HTMLTextAreaElement>(null);
   const active = live.session === null || live.session.status === "Active";
 
+  const blocked = live.encryption === "locked" || (live.encryption === "sealed" && (live.seals.audience?.changed.length ?? 0) > 0);
+
   useEffect(() => {
     drafts.set(live.id, text);
   }, [text]);
@@ -31,26 +37,29 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
     el.style.height = `${Math.min(el.scrollHeight + 2, 200)}px`;
   }, [text, active]);
 
-  // On a computer one writes at once; on a phone the keyboard would cover what one came to read.
+  // Focus on computers only: on a phone the keyboard would cover the conversation.
   useEffect(() => {
     if (matchMedia("(pointer: fine)").matches) area.current?.focus();
   }, [live]);
 
   const send = async (): Promise<void> => {
     const body = text.trim();
-    if (body === "" || !active) return;
+    if (body === "" || !active || blocked) return;
     setText("");
     setLate(null);
     onCancelAnswer();
     const result = await live.sendText(body, answering?.id ?? null);
     if (!result.ok && result.error instanceof HiloopError && result.error.code === "ALREADY_RESPONDED") {
-      // Someone was faster: what was written is not lost.
+      // Another person was faster: keep the draft.
       setText((now) => (now === "" ? body : now));
       const by = (result.error.details?.respondedBy as { name?: string } | undefined)?.name;
       setLate(`${by ?? "Someone"} has answered already. Send your text as a message, or discard it.`);
     } else if (!result.ok && answering && result.error instanceof HiloopError && result.error.status === 403) {
       setText((now) => (now === "" ? body : now));
       setLate("You may not answer this request. Send your text as a message, or discard it.");
+    } else if (!result.ok && result.error instanceof HiloopError && NOT_SEALED.has(result.error.code)) {
+      setText((now) => (now === "" ? body : now));
+      setLate(result.error.message);
     }
   };
 
@@ -78,6 +87,7 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
   return (
     <footer class="composer">
       <Hints live={live} answering={answering} late={late} onAnswer={onAnswer} onCancelAnswer={onCancelAnswer} />
+      <SealLine live={live} />
       <form onSubmit={submit}>
         <textarea
           ref={area}
@@ -95,7 +105,7 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
           onBlur={() => live.notice.stop()}
           onKeyDown={onKeyDown}
         />
-        <button type="submit" class="send" data-testid="send" aria-label="Send" disabled={text.trim() === ""}>
+        <button type="submit" class="send" data-testid="send" aria-label="Send" disabled={text.trim() === "" || blocked}>
           <SendIcon />
         </button>
       </form>

@@ -17,6 +17,7 @@
 //! end to end (`hiloop/v2`) unless the encryption is off, and answers count only if they verify.
 
 mod ask;
+mod asked;
 mod backoff;
 mod builder;
 mod call;
@@ -47,6 +48,7 @@ mod trust;
 mod types;
 mod wait;
 
+pub use asked::AskedQuestion;
 pub use builder::{ClientBuilder, Encryption};
 pub use client::Client;
 pub use decision::Decision;

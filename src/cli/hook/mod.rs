@@ -3,7 +3,6 @@
 
 mod agent;
 mod diff;
-mod digest;
 mod event;
 mod folders;
 mod hub;

@@ -1,7 +1,7 @@
 //! What "Always for this session" allows: one tool with one exact rule.
 
-use super::digest::digest;
 use super::event::ToolCall;
+use crate::cli::digest::digest;
 use serde_json::{Value, json};
 
 /// A rule that people may allow for the rest of a session.

@@ -2,7 +2,6 @@
 
 use super::Asking;
 use super::agent::CodingAgent;
-use super::digest::digest;
 use super::event::{Event, Kind, ToolCall};
 use super::folders;
 use super::hub::{HubSession, said};
@@ -14,6 +13,7 @@ use super::request;
 use super::rule::Rule;
 use super::shown::shortened;
 use super::state::StateFile;
+use crate::cli::digest::digest;
 use crate::cli::print;
 use hiloop_sdk::{Client, ClientBuilder, Error, NewMessage};
 use serde_json::{Value, json};

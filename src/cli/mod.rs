@@ -1,8 +1,10 @@
 //! The command line: one command per file.
 
+mod config_file;
 mod demo;
 mod digest;
 mod error;
+mod folders;
 mod healthcheck;
 mod hook;
 mod humans;

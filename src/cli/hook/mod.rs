@@ -4,7 +4,6 @@
 mod agent;
 mod diff;
 mod event;
-mod folders;
 mod hub;
 mod install;
 mod outcome;

@@ -3,7 +3,6 @@
 use super::Asking;
 use super::agent::CodingAgent;
 use super::event::{Event, Kind, ToolCall};
-use super::folders;
 use super::hub::{HubSession, said};
 use super::outcome::{Verdict, verdict};
 use super::remarks::Remarks;
@@ -14,7 +13,7 @@ use super::rule::Rule;
 use super::shown::shortened;
 use super::state::StateFile;
 use crate::cli::digest::digest;
-use crate::cli::print;
+use crate::cli::{folders, print};
 use hiloop_sdk::{Client, ClientBuilder, Error, NewMessage};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -4,19 +4,25 @@
 
 mod answer;
 mod args;
+mod entry;
+mod entry_json;
+mod entry_toml;
+mod install;
 mod problem;
+mod program;
 mod progress;
 mod questions;
 mod server;
 mod tools;
 
+use self::install::{Install, Uninstall};
 use self::problem::problem;
 use self::questions::Questions;
 use self::server::Server;
 use self::tools::Agent;
 use super::CliError;
 use super::print;
-use clap::Args;
+use clap::{Args, Subcommand};
 use hiloop_sdk::ClientBuilder;
 use rmcp::ServiceExt as _;
 use rmcp::service::ServerInitializeError;
@@ -25,12 +31,29 @@ use std::time::Duration;
 /// How long a call of the hub may take, retries included. A tool replies within a minute.
 const CALL: Duration = Duration::from_secs(20);
 
+/// Without a command, it serves: programs start it so. Settings: HILOOP_API_KEY (required), HILOOP_BASE_URL,
+/// HILOOP_AGENT_NAME, HILOOP_ENCRYPTION, HILOOP_SECRET_KEY, HILOOP_SPACE_KEY
 #[derive(Args)]
-pub(super) struct Mcp {}
+pub(super) struct Mcp {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write the server into the settings of a program
+    Install(Install),
+    /// Remove the server from the settings of a program
+    Uninstall(Uninstall),
+}
 
 impl Mcp {
-    #[expect(clippy::unused_self, reason = "a command without arguments")]
     pub(super) fn run(self) -> Result<(), CliError> {
+        match self.command {
+            Some(Command::Install(install)) => return install.run(),
+            Some(Command::Uninstall(uninstall)) => return uninstall.run(),
+            None => {}
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| CliError::Other(format!("cannot start: {error}")))?;
         let served = runtime.block_on(serve());

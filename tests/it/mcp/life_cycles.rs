@@ -71,7 +71,7 @@ async fn a_client_with_tasks_gets_one_for_a_question() {
     let scene = Scene::start().await;
     let mut client = McpClient::start(&mut scene.command());
     client.without_handshake(&json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } }));
-    let mut task_of = async |client: &mut McpClient, key: &str| {
+    let task_of = async |client: &mut McpClient, key: &str| {
         let id = client.start_call("ask_human", &json!({ "title": "Ship 4.2?", "key": key }));
         let task = client.result(id).await;
         assert_eq!((&task["resultType"], &task["status"]), (&json!("task"), &json!("working")), "{task}");

@@ -66,6 +66,11 @@ impl Waiting {
         state
     }
 
+    /// Returns once the question is at the hub, or is not going to be.
+    pub(super) async fn sent(&self) {
+        let _ = self.state.clone().wait_for(|state| !matches!(state, State::Asking)).await.is_ok();
+    }
+
     /// The state once the question is over.
     pub(super) async fn over(&self) -> State {
         let mut state = self.state.clone();

@@ -13,11 +13,16 @@ use rmcp::service::RequestContext;
 use rmcp::task_manager::{TaskExit, TaskManager, TaskOptions};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a task may wait for its answer.
 const TASK_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 const POLL: Duration = Duration::from_secs(2);
+
+/// A call ends before 50 seconds are over.
+const LIMIT: Duration = Duration::from_millis(49_500);
+/// How long a call waits for the question to be sent, however short it is to wait for the answer.
+const SENDING: Duration = Duration::from_secs(5);
 
 const INSTRUCTIONS: &str = "Hiloop asks people and brings their answers. Before an action that cannot be undone, or when \
     only a person knows the answer, call ask_human. Go on only if its result has approved: true. A rejection, an \
@@ -68,6 +73,12 @@ async fn taken(agent: &Result<Agent, String>, waiting: &Waiting, state: &State) 
     answer::reply(waiting, state)
 }
 
+/// Whether the client takes a task for a result. Versions with a handshake have no such results.
+fn has_tasks(context: &RequestContext<RoleServer>) -> bool {
+    let version = context.protocol_version().is_some_and(|version| !version.has_initialize());
+    version && context.client_capabilities().is_some_and(|capabilities| capabilities.supports_tasks())
+}
+
 fn result(reply: ToolResult) -> CallToolResult {
     match reply {
         Ok(Reply { structured, text }) => {
@@ -115,18 +126,24 @@ impl ServerHandler for Server {
             Ok(agent) => agent,
             Err(problem) => return Ok(result(Err(problem.clone())).into()),
         };
+        let started = Instant::now();
         let call = tools::call(agent, &request.name, request.arguments, &context);
         let Some(called) = Box::pin(call).await else { return Err(unknown()) };
         let (waiting, wait) = match called {
             Called::Replied(reply) => return Ok(result(reply).into()),
             Called::Waits(waiting, wait) => (waiting, wait),
         };
-        let has_tasks = context.client_capabilities().is_some_and(|capabilities| capabilities.supports_tasks());
-        if has_tasks && wait.is_none() {
+        if wait.is_none() && has_tasks(&context) {
             return Ok(self.task(waiting));
         }
-        let wait = wait.unwrap_or_else(tools::usual_wait);
-        let state = held(&context, wait, "Waiting for the answer of a person", waiting.over()).await;
+        // The handle of a question that is at the hub says more.
+        let message = "Waiting for the answer of a person";
+        if matches!(waiting.state(), State::Asking) {
+            held(&context, SENDING, message, waiting.sent()).await;
+        }
+        // With what finding the question took.
+        let wait = wait.unwrap_or_else(tools::usual_wait).min(LIMIT.saturating_sub(started.elapsed()));
+        let state = held(&context, wait, message, waiting.over()).await;
         let state = state.unwrap_or_else(|| waiting.state());
         Ok(result(taken(&self.agent, &waiting, &state).await).into())
     }

@@ -83,6 +83,7 @@ async fn without_an_answer_in_time_there_is_a_handle() {
     assert_eq!((&pending["state"], &pending["approved"]), (&json!("pending"), &json!(false)));
     assert_eq!(pending["next"], json!({ "tool": "await_answer", "arguments": { "key": pending["key"] } }));
     let question = scene.person.next(&[], PATIENCE).await.expect("a question");
+    assert_eq!(pending["message_id"], question.message.id.to_string());
 
     let again = client.call("await_answer", json!({ "key": pending["key"], "wait_seconds": 1 })).await;
     assert_eq!((&again["state"], &again["message_id"]), (&json!("pending"), &json!(question.message.id)));

@@ -95,6 +95,25 @@ async fn a_client_with_tasks_gets_one_for_a_question() {
     assert_eq!((&pending["state"], &pending["message_id"]), (&json!("pending"), &json!(question.message.id)));
 }
 
+/// Versions with a handshake have no results that are tasks, whatever a client declares.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_with_a_handshake_gets_no_task() {
+    let scene = Scene::start().await;
+    let mut client = McpClient::start(&mut scene.command());
+    let id = client.request(
+        "initialize",
+        json!({
+            "protocolVersion": "2025-11-25", "clientInfo": { "name": "test", "version": "1.0" },
+            "capabilities": { "extensions": { "io.modelcontextprotocol/tasks": {} } },
+        }),
+    );
+    client.result(id).await;
+    let id = client.start_call("ask_human", &json!({ "title": "Ship 4.2?" }));
+    let question = scene.person.next(&[], PATIENCE).await.expect("a question");
+    scene.person.answer(&question, Answer::action("approve")).await.expect("it is taken");
+    assert_eq!(client.structured(id).await["approved"], true);
+}
+
 async fn finished(client: &mut McpClient, task: &Value) -> Value {
     for _ in 0..600 {
         let id = client.request("tasks/get", task.clone());

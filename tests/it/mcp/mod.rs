@@ -4,6 +4,7 @@
 mod asking;
 mod client;
 mod failures;
+mod install;
 mod life_cycles;
 mod restarts;
 mod sessions;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Checks the crates by deny.toml. Installs cargo-deny where it is missing, not optimised, since that is soon built and
+# Checks the crates by deny.toml. Installs cargo-deny if it is missing, without optimisation: it builds faster and is
 # fast enough for a few hundred crates.
 #
-#   scripts/deny.sh CHECK...    licenses, bans, sources, advisories (which fetches the database of what is known)
+#   scripts/deny.sh CHECK...    licenses, bans, sources, advisories (fetches the database of vulnerabilities)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

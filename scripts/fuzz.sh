@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes the parsers that read what strangers send, each target for SECONDS (60 unless told). Installs cargo-fuzz where
-# it is missing. A finding is a failure; its input lies in fuzz/artifacts/.
+# Fuzzes the parsers of untrusted input, each target for SECONDS (default 60). Installs cargo-fuzz if it is missing. A
+# finding is a failure; its input is saved in fuzz/artifacts/.
 #
 #   scripts/fuzz.sh [SECONDS] [TARGET...]
 set -euo pipefail
@@ -13,7 +13,7 @@ targets=("$@")
 
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 command -v cargo-fuzz >/dev/null 2>&1 || cargo install cargo-fuzz --locked --version '^0.13'
-# The sanitizer is an unstable option, which a stable compiler takes when it is told to.
+# The sanitizer is an unstable option; RUSTC_BOOTSTRAP makes a stable compiler accept it.
 if command -v rustup >/dev/null 2>&1 && rustup toolchain list | grep -q '^nightly'; then
     toolchain=(+nightly)
 else

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the hub of the release before this one from the repository's history, unless it is there, and prints where its
-# program is. Tests run it beside the current one on one store, to show that a rolling upgrade loses nothing.
+# Builds the hub of the previous release from the repository's history, if it is not built yet, and prints the path of
+# its program. Tests run it beside the current one on one store, to show that a rolling upgrade loses nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,15 +18,15 @@ if [ ! -x "$program" ]; then
     }
     source=$folder/source
     mkdir -p "$source"
-    # Two tests may ask for it at once.
+    # Two tests may run this script at once.
     exec 9>"$folder/lock"
     flock 9
     if [ ! -x "$program" ]; then
         git archive "$commit" | tar -x -C "$source"
-        # Its dependencies are those of the current program, so it is built in the same folder, with the same profile and
-        # as part of the same kind of build, which decides about their features: that of the tests, which are left out
-        # themselves. The names keep it apart: cargo tells the two packages from each other by their versions alone, and
-        # the program must not take the place of the current one.
+        # It shares most dependencies with the current program. To reuse their builds, it is built in the same folder,
+        # with the same profile, and together with (emptied) tests, which determine the features of dependencies. Cargo
+        # distinguishes the two packages by version only, hence the other version; the other name of the program keeps
+        # it from overwriting the current one.
         for test in "$source"/tests/*/main.rs; do
             : >"$test"
         done

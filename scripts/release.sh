@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Builds what is released, into target/dist: the program without its debug information, that information, a list of what
-# the program is made of (SBOM), and checksums. The same sources give the same bytes in whatever folder they are built,
-# with the same rustc, C compiler and C library.
+# Builds the released files in target/dist: the stripped program, its debug information, an SBOM and checksums. The build
+# is reproducible: the same sources give the same bytes in any folder, with the same rustc, C compiler and C library.
 #
 #   scripts/release.sh               all of it
 #   scripts/release.sh program       the program and its debug information
-#   scripts/release.sh dependencies  nothing but the crates that the program needs: a layer of a container image
+#   scripts/release.sh dependencies  only the crates that the program needs: a layer of a container image
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -24,16 +23,16 @@ here=$(pwd -P)
 mkdir -p "${CARGO_TARGET_DIR:-target}"
 target=$(cd "${CARGO_TARGET_DIR:-target}" && pwd -P)
 dist=$target/dist
-# Apart from other builds, whose flags differ.
+# Separate from other builds, whose flags differ.
 build=$target/reproducible
 
-# What could get into the program from the outside.
+# The environment must not affect the program.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_INCREMENTAL RUSTC_WRAPPER
 unset CFLAGS CXXFLAGS CPPFLAGS LDFLAGS
 export LC_ALL=C SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-0}
 
-# Folders that would stand in panics and in debug information, as what they are called there. Of two that fit the later
-# one counts.
+# Replaces the names of this machine's folders in panic messages and debug information. If two match, the later one
+# applies.
 remaps=()
 set_flags() {
     local cargo=${CARGO_HOME:-$HOME/.cargo} folder c=() rust=()
@@ -57,7 +56,7 @@ build() {
     cargo build --locked --release --bin hiloop --target-dir "$build"
 }
 
-# Sources that say nothing in place of those that are not here yet: without them cargo does not read the manifests.
+# Empty placeholders for sources that are not here yet, without which cargo rejects the manifests.
 stand_in() {
     local file
     for file in src/main.rs loadtest/src/main.rs; do
@@ -70,7 +69,7 @@ stand_in() {
 
 dependencies() {
     build
-    # The real sources may be older than these: by their times alone cargo would take this build for theirs.
+    # The real sources may be older than the placeholders; by modification time cargo would then keep this build.
     cargo clean --locked --release --package hiloop --package hiloop-sdk --target-dir "$build"
 }
 
@@ -79,7 +78,7 @@ program() {
     build
     rm -rf "$dist"
     mkdir "$dist"
-    # Put beside the program (or under /usr/lib/debug), debuggers and backtraces find it.
+    # Debuggers and backtraces find it beside the program or under /usr/lib/debug.
     objcopy --only-keep-debug --compress-debug-sections "$build/release/hiloop" "$dist/hiloop.debug"
     chmod 644 "$dist/hiloop.debug"
     (cd "$dist" && objcopy --strip-all --add-gnu-debuglink=hiloop.debug "$build/release/hiloop" hiloop)

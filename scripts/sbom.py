@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Prints what the hub's program is made of, as a CycloneDX 1.6 document: its crates, the C and JavaScript code that some
-of them bring, and the packages of its chat page. The same sources give the same bytes.
+"""Prints the SBOM of the hub's program, a CycloneDX 1.6 document: its crates, the C and JavaScript code in some of them,
+and the packages of its chat page. The same sources give the same bytes.
 
     scripts/sbom.py [PROGRAM]    with the SHA-256 of the program that was built
 """
@@ -15,7 +15,7 @@ import uuid
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
-# Other ways to write what SPDX writes so.
+# Variants of SPDX expressions that some crates use, and the standard form.
 EXPRESSION = [("/", " OR "), ("  ", " ")]
 
 
@@ -24,8 +24,8 @@ def run(*command):
 
 
 def rustc():
-    said = run("rustc", "-vV")
-    return {key: re.search(rf"^{key}: (\S+)", said, re.M)[1] for key in ("host", "release")}
+    output = run("rustc", "-vV")
+    return {key: re.search(rf"^{key}: (\S+)", output, re.M)[1] for key in ("host", "release")}
 
 
 def licenses(expression):
@@ -39,7 +39,7 @@ def licenses(expression):
 def crates(host):
     """The crates whose code is in the program, by package id, and which of them needs which."""
     metadata = json.loads(run("cargo", "metadata", "--locked", "--format-version=1", f"--filter-platform={host}"))
-    # `cargo tree` knows what a build without tests switches on; macros run in the compiler and leave nothing of theirs.
+    # `cargo tree` resolves the features of a build without tests. Procedural macros are not linked into the program.
     tree = run("cargo", "tree", "--locked", "--package=hiloop", "--edges=normal,no-proc-macro", f"--target={host}",
                "--prefix=none", "--format={p}")
     built = {tuple(line.split()[:2]) for line in tree.splitlines() if line}
@@ -69,8 +69,8 @@ def reference(package):
     return f"pkg:cargo/{package['name']}@{package['version']}"
 
 
-def carried(packages):
-    """Code in other languages that crates bring with them, as (the crate, a component)."""
+def bundled(packages):
+    """Code in other languages inside of crates, as (the crate, a component)."""
     for package in packages.values():
         folder = Path(package["manifest_path"]).parent
         if package["name"] == "libsqlite3-sys":
@@ -82,7 +82,7 @@ def carried(packages):
                 int(re.search(r"#define MI_MALLOC_VERSION\s+(\d+)", header.read_text())[1])
                 for header in folder.glob("c_src/mimalloc*/**/include/mimalloc.h")
             ]
-            # The crate brings several lines of it, and builds the older unless a feature says otherwise.
+            # The crate contains several versions, and builds the oldest by default.
             number = min(versions)
             major, minor, patch = (number // 100, number // 10 % 10, number % 10) if number < 1000 else (
                 number // 10000, number // 100 % 100, number % 100)
@@ -98,11 +98,11 @@ def component(kind, name, version, license):
 
 
 def page():
-    """The packages that are built into the chat page."""
+    """The npm packages in the chat page."""
     for lock in ["web-demo/package-lock.json", "sdk/typescript/package-lock.json"]:
         locked = json.loads((HERE / lock).read_text())["packages"]
         for path, package in sorted(locked.items()):
-            # The folders of this repository stand in the list without `node_modules/`.
+            # Paths without `node_modules/` are folders of this repository.
             _, installed, name = path.rpartition("node_modules/")
             if installed and not package.get("dev") and not package.get("link"):
                 yield component("npm", name, package["version"], package.get("license"))
@@ -123,9 +123,9 @@ def main():
     components = [crate(package, checksums) for package in packages.values() if package is not root]
     edges = {reference(packages[id]): {reference(packages[needed]) for needed in needed_ids}
              for id, needed_ids in needs.items()}
-    for package, brought in carried(packages):
-        components.append(brought)
-        edges[reference(package)].add(brought["purl"])
+    for package, part in bundled(packages):
+        components.append(part)
+        edges[reference(package)].add(part["purl"])
     for package in page():
         components.append(package)
         edges[reference(root)].add(package["purl"])
@@ -143,7 +143,7 @@ def main():
         "components": sorted(components, key=lambda c: c["purl"]),
         "dependencies": [{"ref": ref, "dependsOn": sorted(needed)} for ref, needed in sorted(edges.items())],
     }
-    # A number of its own for each content, and the same for the same.
+    # Derived from the content, so that the document is reproducible.
     content = json.dumps(document, sort_keys=True)
     document["serialNumber"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, content)}"
     print(json.dumps(document, indent=1))

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes sure that what building, serving and testing the hub need is on this machine. Installs from Debian's packages
-# what is missing and nothing else; where nothing is missing it changes nothing and needs neither root nor a network.
+# Installs the programs that building, serving and testing the hub require, from Debian's packages and only if they are
+# missing. If none is missing it changes nothing and needs neither root nor a network.
 #
-#   scripts/setup.sh run     what `make run` needs: Rust, a C compiler, Node.js, npm
-#   scripts/setup.sh test    (the default) all that `make test` needs: PostgreSQL, PgBouncer, Redis, nginx, Chromium and Python too
+#   scripts/setup.sh run     the requirements of `make run`: Rust, a C compiler, Node.js, npm
+#   scripts/setup.sh test    (default) those of `make test`: also PostgreSQL, PgBouncer, Redis, nginx, Chromium, Python
 #
-# The distribution's own services are not started by this: tests start what they need and end it again.
+# It starts none of the distribution's services: tests start and stop their own servers.
 set -euo pipefail
 
 fail() {
@@ -67,7 +67,7 @@ if [ "$(id -u)" -ne 0 ]; then
     root=(sudo)
 fi
 
-# A policy-rc.d that answers 101 keeps packages from starting their services. One that stands already is left alone.
+# A policy-rc.d that exits with 101 prevents packages from starting their services. An existing one is left in place.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     trap '"${root[@]}" rm -f "$policy"' EXIT

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes what compose.yaml needs and no repository may hold: passwords, settings, and a certificate that signs itself
-# unless there is one already. What is there stays as it is, so that it may be run again.
+# Creates the files that compose.yaml needs and that must not be in a repository: passwords, settings, and a self-signed
+# certificate. It keeps files that exist, so that it may be run again.
 #
-#   deploy/compose/setup.sh HOST    the host under which people reach the hub, such as hub.example.org
+#   deploy/compose/setup.sh HOST    the public host name of the hub, such as hub.example.org
 set -euo pipefail
 umask 077
 cd "${HILOOP_COMPOSE_DIR:-$(dirname "${BASH_SOURCE[0]}")/../..}"
@@ -15,8 +15,8 @@ esac
 secrets=deploy/compose/secrets
 mkdir -p "$secrets"
 
-# secret NAME COMMAND...: a file of what the command prints. Containers may read it, whatever user they run as, since
-# Compose mounts it as it is. On this machine nobody else gets to it: the folder is closed.
+# secret NAME COMMAND...: writes the output of the command to a file. Its mode lets any user of a container read it, since
+# Compose mounts it unchanged. On this machine the mode of the folder protects it.
 secret() {
     local file=$secrets/$1
     shift
@@ -31,7 +31,7 @@ random() {
 }
 
 database_url() {
-    # Their network has no way out, and PostgreSQL's image brings no certificate.
+    # The network is isolated, and the PostgreSQL image has no certificate.
     printf 'postgres://hiloop:%s@postgres/hiloop?sslmode=disable' "$(cat "$secrets/postgres_password")"
 }
 
@@ -47,12 +47,12 @@ secret redis_url redis_url
 tls=deploy/compose/tls
 mkdir -p "$tls"
 if [ ! -e "$tls/hub.crt" ]; then
-    echo "setup: making a certificate that signs itself; replace $tls/hub.crt and $tls/hub.key by real ones"
+    echo "setup: creating a self-signed certificate; replace $tls/hub.crt and $tls/hub.key for real use"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj "/CN=$host" \
         -addext "subjectAltName=DNS:$host" -keyout "$tls/hub.key" -out "$tls/hub.crt" 2>/dev/null
 fi
 
-# Compose reads it by itself. Other lines of it stay.
+# Compose reads .env by default. Its other lines are kept.
 touch .env
 grep -v '^HILOOP_HOST=' .env >.env.new || true
 printf 'HILOOP_HOST=%s\n' "$host" >>.env.new

@@ -22,16 +22,16 @@ use ipnet::IpNet;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Who a request counts for.
+/// What a request counts for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Payer {
+enum BucketKey {
     Address(ClientNetwork),
     Credential(SecretHash),
 }
 
 /// The quota of every caller, and how much of it each has used.
 pub(super) struct RateLimits {
-    buckets: Buckets<Payer>,
+    buckets: Buckets<BucketKey>,
     quota: Quota,
     refusal: String,
     authenticator: Arc<Authenticator>,
@@ -52,14 +52,14 @@ impl RateLimits {
     }
 
     /// Takes a token from each of these, or from none of them if one has none left.
-    fn take(&self, payers: &[Payer]) -> Result<u32, u64> {
+    fn take(&self, keys: &[BucketKey]) -> Result<u32, u64> {
         let now = Instant::now();
         let mut least = u32::MAX;
-        for (number, payer) in payers.iter().enumerate() {
-            match self.buckets.take(*payer, now) {
+        for (number, key) in keys.iter().enumerate() {
+            match self.buckets.take(*key, now) {
                 Ok(left) => least = least.min(left),
                 Err(wait) => {
-                    payers[..number].iter().for_each(|payer| self.buckets.put_back(payer));
+                    keys[..number].iter().for_each(|key| self.buckets.put_back(key));
                     return Err(wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX));
                 }
             }
@@ -84,14 +84,14 @@ fn credential(request: &Request) -> Option<Credential<'_>> {
 
 /// Lets a request through, or refuses it with 429.
 pub(super) async fn middleware(State(limits): State<Arc<RateLimits>>, request: Request, next: Next) -> Response {
-    let address = Payer::Address(client_network(request.extensions(), request.headers(), &limits.trusted_proxies));
+    let address = BucketKey::Address(client_network(request.extensions(), request.headers(), &limits.trusted_proxies));
     let credential = credential(&request).map(|credential| credential.hash());
     let unproved = credential.filter(|credential| !limits.authenticator.was_valid(credential));
     let taken = match (credential, unproved) {
         (None, _) => limits.take(&[address]),
-        (Some(credential), None) => limits.take(&[Payer::Credential(credential)]),
+        (Some(credential), None) => limits.take(&[BucketKey::Credential(credential)]),
         // The address first: made-up credentials get no bucket once its quota is used up.
-        (Some(credential), Some(_)) => limits.take(&[address, Payer::Credential(credential)]),
+        (Some(credential), Some(_)) => limits.take(&[address, BucketKey::Credential(credential)]),
     };
     let (mut response, left, wait) = match taken {
         Ok(left) => {

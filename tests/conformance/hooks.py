@@ -1,6 +1,7 @@
-"""What schemathesis can't know of the hub: which things exist, in which state, and which ones the run needs to its end.
+"""Hooks that give schemathesis the state of the hub: which objects exist, in which state, and which ones the run must not
+delete.
 
-Counts what was sent and answered, for the figures at the end.
+They also count requests and replies, for the figures at the end.
 """
 
 import atexit
@@ -17,18 +18,18 @@ PROVISIONER = os.environ["CONFORMANCE_PROVISIONER"]
 EMAIL, PASSWORD = os.environ["CONFORMANCE_LOGIN"].split(maxsplit=1)
 # The credentials' own ids.
 KEPT = set(os.environ["CONFORMANCE_KEPT"].split())
-# How many of the well-formed ids become ids of things that exist, and names become names that nothing has yet.
-MENDED = 0.85
-# The newest things are the likeliest to be still open.
+# The share of well-formed ids that are replaced by ids of existing objects, and of names by names that are not in use.
+REPLACED = 0.85
+# The newest objects are the most likely to be open.
 RECENT = 40
 
-# Requests with a valid body that the schema language can't tell from an invalid one: a rule over several fields, or a
-# size in bytes, or how a number is spelled. Each is a text of the hub's, so that another 400 for the same request is still a finding.
+# Error messages of rules that JSON Schema cannot express: rules over several fields, sizes in bytes, the spelling of a
+# number. A valid request that is refused with one of these is no finding; any other 400 is.
 RULES = (
     "is one of the most common passwords",
     "must not be the e-mail address",
     "can't be used together",  # `page` and `after` of a timeline
-    "Field 'encryptedContent' is required",  # one of content and components is
+    "Field 'encryptedContent' is required",  # content or components are
     "must name at least one agent",  # a human's session
     "Field 'participants' is required",  # a human's session; an agent's needs none
     "or 'name' is required",  # a participant is named by an id or by a name,
@@ -41,17 +42,17 @@ RULES = (
     "must not contain duplicates",  # answerers,
     "who does not take part",
     "must have at most 4096 bytes",  # metadata, as JSON
-    "must be an X25519 public key",  # which point a key entry's text is,
+    "must be an X25519 public key",  # the points in a key entry,
     "must be an Ed25519 public key",
     "must not be a point of low order",
-    "must be the first 16 bytes of SHA-256",  # and what its other fields are computed from
+    "must be the first 16 bytes of SHA-256",  # and its computed fields
     "must be the signature of this entry",
     "must be an object with content",  # a backup of keys
     "invalid type: floating point",  # 120.0, which JSON Schema counts as an integer
 )
 
 chance = random.Random(int(os.environ["CONFORMANCE_SEED"]))
-# (caller, kind of thing) -> the ids that name one -> its status.
+# (caller, kind of object) -> its ids -> its status.
 seen = defaultdict(dict)
 tokens = {"refreshToken": [], "token": []}
 serial = 0
@@ -59,8 +60,8 @@ cases = Counter()
 answers = defaultdict(Counter)
 
 
-def learn(case, body):
-    """Takes the ids out of a reply."""
+def remember(case, body):
+    """Records the ids in a reply."""
     caller = case.path.split("/")[2]
     items = body["data"] if isinstance(body.get("data"), list) else [body]
     for item in items:
@@ -98,12 +99,12 @@ def new_uuid():
 
 
 def pick_ids(case):
-    """Lets the path name something that exists, in a state in which the operation makes sense."""
+    """Replaces the ids in the path by those of an existing object, in a state that suits the operation."""
     ids = case.path_parameters
     _, _, caller, *rest = case.path.split("/")
     kind = [part for part, after in zip(rest, rest[1:]) if after.startswith("{")][-1]
     known = seen[caller, kind]
-    if tuple(ids.values()) not in known and chance.random() < MENDED:
+    if tuple(ids.values()) not in known and chance.random() < REPLACED:
         verb = rest[-1]
         if verb in ("respond", "cancel"):
             fit = lambda status: status == "Pending"
@@ -114,16 +115,16 @@ def pick_ids(case):
         fitting = [ids for ids, status in known.items() if fit(status)] or list(known)
         if fitting:
             ids.update(zip(ids, chance.choice(fitting[-RECENT:])))
-    # A setup link that is used ends what its human is signed in with.
+    # Using a setup link ends the sign-ins of its human.
     spared = KEPT if case.method == "DELETE" or case.path.endswith("/setup-link") else ()
     ids.update((name, new_uuid()) for name, id in list(ids.items()) if not is_uuid(id) or id in spared)
 
 
 def renew(case):
-    """Gives a valid body a name that is not taken yet, or a secret that is good."""
+    """Gives a valid body a name that is not in use, or a valid secret."""
     if not isinstance(case.body, dict) or not all(isinstance(case.body.get(key, ""), str) for key in ("name", "email")):
         return
-    # Other cases are made of the same object.
+    # Other cases share this object.
     body = case.body = dict(case.body)
     _, _, caller, kind, *_ = case.path.split("/")
     if case.method == "POST" and caller in ("manage", "provision"):
@@ -137,11 +138,11 @@ def renew(case):
         if kind == "login" and {"email", "password"} <= body.keys():
             body.update(email=EMAIL, password=PASSWORD)
         if kind == "logout" and "everywhere" in body:
-            # The person of this run goes on.
+            # This run goes on with the person's sign-in.
             body["everywhere"] = False
         for name, good in tokens.items():
             if isinstance(body.get(name), str) and good:
-                # One is left for those that need it.
+                # Keep one for the operations that require one.
                 body[name] = good.pop() if kind != "logout" or len(good) > 1 else body[name]
 
 
@@ -149,19 +150,19 @@ def renew(case):
 def before_call(context, case, kwargs):
     global serial
     serial += 1
-    # A link that was followed from a null, such as a participant's `humanId` where it is an agent, says "None".
+    # A link from a null value, such as the `humanId` of an agent's participant, has "None" as its id.
     if case.path_parameters and all(is_uuid(id) or id in (None, "None") for id in case.path_parameters.values()):
         pick_ids(case)
     valid = case.meta is None or case.meta.generation.mode.value == "positive"
-    if valid and case.path.startswith("/v1/") and chance.random() < MENDED:
+    if valid and case.path.startswith("/v1/") and chance.random() < REPLACED:
         renew(case)
-        # Otherwise nearly every request would be a mismatch with the one before it.
+        # Otherwise most requests would fail with IDEMPOTENCY_MISMATCH.
         if "Idempotency-Key" in (case.headers or {}):
             case.headers["Idempotency-Key"] = f"{case.headers['Idempotency-Key'][:240]}.{serial}"
     if case.path.startswith("/v1/provision/") and (case.headers or {}).get("X-API-Key") == KEY:
         case.headers["X-API-Key"] = PROVISIONER
     if case.path.endswith("/await"):
-        # A long wait is answered as a short one is.
+        # The reply does not depend on the length of the wait.
         timeout = str((case.query or {}).get("timeout", 30))
         if timeout.isdecimal() and int(timeout) <= 55:
             case.query = {**(case.query or {}), "timeout": int(timeout) % 2}
@@ -174,12 +175,12 @@ def after_call(context, case, response):
     if response.status_code < 300 and case.path.startswith("/v1/") and response.content:
         body = response.json()
         if isinstance(body, dict):
-            learn(case, body)
+            remember(case, body)
 
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
-    """A valid request that was refused by a rule which the document tells in words is no finding."""
+    """Ignores a valid request that was refused by a rule in `RULES`, which the document describes in prose."""
     refused = type(failure).__name__ == "RejectedPositiveData"
     return not (refused and response.status_code == 400 and any(rule in response.text for rule in RULES))
 

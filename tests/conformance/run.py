@@ -1,9 +1,9 @@
-"""Holds the hub against the document that it publishes: starts one on a throw-away store, makes callers of every kind,
-and lets schemathesis send what the document allows and what it forbids. Fails on an answer that the document does not
-have (a status, a content type, a header, a body of another shape), on a 5xx, on an invalid request that is accepted or
-a valid one that is refused, and where so little succeeded that the run says nothing.
+"""Tests the hub against its own OpenAPI document: starts a hub on a throw-away store, creates callers of every kind, and
+runs schemathesis, which sends valid and invalid requests. Fails on a reply that the document does not describe (status,
+content type, header, body), on a 5xx, on an invalid request that is accepted or a valid one that is refused, and if too
+few requests succeeded for a meaningful result.
 
-    run.py HUB        CONFORMANCE_SEED=N makes other choices; CONFORMANCE_EXAMPLES=N tries more
+    run.py HUB        CONFORMANCE_SEED=N sends other requests; CONFORMANCE_EXAMPLES=N sends more
 """
 
 import json
@@ -18,10 +18,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 EMAIL, PASSWORD = "ada@example.org", "correct horse"
-# At least so many of the operations have to succeed at least once, and so many of all requests: invalid ones are the
-# larger part.
+# The share of operations that must succeed at least once, and the share of all requests, most of which are invalid.
 OPERATIONS, REQUESTS = 0.97, 0.2
-# What takes a signature by a key pair of the caller's own, which no generator makes; tests/it/public_keys.rs does.
+# Operations that require a signature, which the generator cannot make; tests/it/public_keys.rs covers them.
 SIGNED = {"PUT /v1/agent/public-key", "PUT /v1/human/public-key", "PUT /v1/manage/attestations/{principalId}"}
 
 hub_program = Path(sys.argv[1]).resolve()
@@ -59,8 +58,8 @@ def conform(name, bearer, only=None, share=1.0):
     return code, json.loads(figures.read_text())
 
 
-def tell(runs):
-    """Prints the figures of all runs; whether enough succeeded."""
+def summarize(runs):
+    """Prints the figures of all runs; returns whether enough requests succeeded."""
     phases, statuses, succeeded = Counter(), Counter(), Counter()
     for figures in runs:
         phases.update(figures["cases"])
@@ -90,10 +89,10 @@ with tempfile.TemporaryDirectory() as folder:
                               capture_output=True, text=True).stdout.strip()
 
     key = cli("keys", "create", "--permission", "owner")
-    # The agent that the examples of the document name.
+    # The agent in the examples of the document.
     agent_key = cli("keys", "create", "--permission", "agent", "--agent", "deployer")
     provisioner = cli("keys", "create", "--permission", "provision")
-    # The person that they name.
+    # The person in the examples.
     cli("humans", "create", "--email", EMAIL, "--name", "Ada", "--password", PASSWORD)
 
     hub = subprocess.Popen([hub_program, "serve"], env=settings, cwd=folder, stdout=subprocess.PIPE, text=True)
@@ -102,7 +101,7 @@ with tempfile.TemporaryDirectory() as folder:
         document = call("GET", "/openapi.json")
         kept = [item["id"] for kind in ("keys", "agents", "humans", "spaces")
                 for item in call("GET", f"/v1/manage/{kind}", **{"X-API-Key": key})["data"]]
-        # A change of password spares the sign-in that asks for it.
+        # A change of password keeps the sign-in of its caller.
         human = call("POST", "/v1/auth/login", {"email": EMAIL, "password": PASSWORD})["accessToken"]
         kept += [item["id"] for item in call("GET", "/v1/human/sign-ins", Authorization=f"Bearer {human}")["data"]]
         kept.append(call("GET", "/v1/human/me", Authorization=f"Bearer {human}")["id"])
@@ -124,9 +123,9 @@ with tempfile.TemporaryDirectory() as folder:
         hub.terminate()
         hub.wait(30)
 
-enough = tell([figures for _, figures in runs])
+enough = summarize([figures for _, figures in runs])
 if not alive:
     sys.exit("conformance: the hub ended")
 if not enough:
-    sys.exit("conformance: too little succeeded for this run to say anything")
+    sys.exit("conformance: too few requests succeeded for a meaningful result")
 sys.exit(max(code for code, _ in runs))

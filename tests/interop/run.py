@@ -8,14 +8,14 @@ the hub's database nor its log at the level `trace` holds any of the text.
 """
 
 import json
-import os
 import pathlib
 import shlex
 import subprocess
 import sys
 import tempfile
 
-TIMEOUT = 300  # seconds; the machine may be busy
+from hub import TIMEOUT, Hub
+
 # In every text that is encrypted, and nowhere else.
 MARK = "zebrafish"
 
@@ -24,46 +24,13 @@ class Failure(Exception):
     """A peer that failed, with what it printed."""
 
 
-class Hub:
-    """The hub's program on SQLite, with its log at `trace` in a file."""
-
-    def __init__(self, program: str, folder: pathlib.Path) -> None:
-        self.program, self.folder = program, folder
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("HILOOP_")}
-        self.environment = clean | {"DATABASE_URL": f"sqlite://{folder}/hub.db", "HILOOP_RATE_LIMIT": "off"}
-        # Peers that connect ask for a token of their own; everything the hub itself writes is logged.
-        serve = self.environment | {"HILOOP_LISTEN": "127.0.0.1:0", "HILOOP_LOG": "trace"}
-        self.log = folder / "hub.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen([program, "serve"], env=serve, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert self.process.stdout
-        for line in self.process.stdout:
-            if "listening on http://" in line:
-                self.url = line[line.index("http://") :].strip()
-            if line.strip().startswith("API key"):
-                break
-        else:
-            raise SystemExit(f"the hub ended: {self.log.read_text()}")
-
-    def command(self, *arguments: str) -> str:
-        done = subprocess.run([self.program, *arguments], env=self.environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"hiloop {' '.join(arguments)}: {done.stderr}")
-        return done.stdout.strip()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=TIMEOUT)
-
-
 class Peer:
     """The `peer` of one language, with a folder for its keys and pins."""
 
     def __init__(self, name: str, command: str, hub: Hub) -> None:
         self.name, self.command = name, shlex.split(command)
-        self.email, self.password = f"{name}@example.org", f"{name} reads and answers"
-        hub.command("humans", "create", "--email", self.email, "--name", name, "--password", self.password)
-        key = hub.command("keys", "create", "--permission", "agent", "--agent", f"{name}-bot")
+        self.email, self.password = hub.human(name)
+        key = hub.agent(f"{name}-bot")
         settings = {"HILOOP_BASE_URL": hub.url, "XDG_CONFIG_HOME": str(hub.folder / name), "HILOOP_AGENT_NAME": f"{name}-bot"}
         self.environment = hub.environment | settings | {"HILOOP_API_KEY": key}
 

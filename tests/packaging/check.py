@@ -1,5 +1,5 @@
-"""What no linter knows of the packaging: that its files agree with each other and with the hub. `make lint-packaging`
-runs it; a failed check is a line that names it."""
+"""Checks that the files of the packaging are consistent with each other and with the hub. `make lint-packaging` runs it
+after the linters, and it prints one line for each failed check."""
 
 import fnmatch
 import json
@@ -48,12 +48,12 @@ def final_stage():
 
 def value(name):
     found = [rest for instruction, rest in final_stage() if instruction == name]
-    assert len(found) == 1, f"{name} stands once in the last stage, not {found}"
+    assert len(found) == 1, f"expected one {name} in the last stage, found {found}"
     return found[0]
 
 
 def ignored(path):
-    """Whether .dockerignore keeps a file from the builder: the last line that fits it or a folder of it counts."""
+    """Whether .dockerignore excludes a file: the last line that matches it or a folder of it decides."""
     parts = Path(path).parts
     names = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
     out = False
@@ -116,7 +116,7 @@ def port(address):
 
 
 @check
-def the_builder_gets_what_the_dockerfile_copies():
+def the_build_context_has_every_file_that_the_dockerfile_copies():
     for name, rest in dockerfile():
         if name == "COPY" and not rest.startswith("--from"):
             for source in rest.split()[:-1]:
@@ -124,7 +124,7 @@ def the_builder_gets_what_the_dockerfile_copies():
                 assert files, f"COPY {source}: no such file in the repository"
                 tests = ("web-demo/test/", "web-demo/e2e/", "sdk/typescript/test/", "sdk/typescript/e2e/")
                 kept = [file for file in files if ignored(file) and not file.startswith(tests)]
-                assert not kept, f".dockerignore keeps {kept} from COPY {source}"
+                assert not kept, f"COPY {source}: .dockerignore excludes {kept}"
 
 
 @check
@@ -141,7 +141,7 @@ def the_crates_can_be_built_before_the_sources_are_there():
                     shutil.copy(HERE / source, target)
         else:
             raise AssertionError("the Dockerfile has no step for the crates")
-        # Reads the manifests where the real one would download crates, and leaves out what takes minutes.
+        # A cargo that reads the manifests instead of downloading crates, and skips the build.
         cargo = Path(folder, "bin/cargo")
         cargo.parent.mkdir()
         cargo.write_text(f'#!/bin/sh\n[ "$1" != fetch ] || exec {shutil.which("cargo")} metadata --locked --offline'
@@ -149,17 +149,18 @@ def the_crates_can_be_built_before_the_sources_are_there():
         cargo.chmod(0o755)
         environment = {**os.environ, "PATH": f"{cargo.parent}:{os.environ['PATH']}"}
         environment.pop("CARGO_TARGET_DIR", None)
-        said = subprocess.run([f"{folder}/scripts/release.sh", "dependencies"], env=environment, capture_output=True, text=True)
-        assert said.returncode == 0, said.stderr
+        command = [f"{folder}/scripts/release.sh", "dependencies"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
 
 @check
-def no_secret_and_nothing_that_was_built_reaches_the_builder():
+def the_build_context_has_no_secrets_and_no_build_output():
     for path in [".env", ".git/config", "hiloop-data/hiloop.db", "target/debug/hiloop", "web-demo/node_modules/a/b.js",
                  "web-demo/dist/index.html", "sdk/typescript/node_modules/a/b.js", "sdk/typescript/dist/index.js",
                  "deploy/compose/secrets/database_url", "deploy/compose/tls/hub.key",
                  "deploy/kubernetes/secret.yaml"]:
-        assert ignored(path), f"{path} would be sent to the builder"
+        assert ignored(path), f"{path} would be part of the build context"
 
 
 @check
@@ -171,9 +172,9 @@ def secrets_are_ignored_by_git():
 
 
 @check
-def the_image_runs_as_a_user_of_its_own_and_the_manifests_know_the_number():
+def the_image_and_the_manifests_use_the_same_unprivileged_user():
     user = value("USER")
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), f"USER {user}: Kubernetes can't tell that it is not root"
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), f"USER {user}: not a number, by which Kubernetes sees that it is not root"
     context = pod()["securityContext"]
     assert user == f"{context['runAsUser']}:{context['runAsGroup']}", "the Deployment runs as another user"
     assert context["runAsNonRoot"] and context["seccompProfile"]["type"] == "RuntimeDefault"
@@ -183,13 +184,13 @@ def the_image_runs_as_a_user_of_its_own_and_the_manifests_know_the_number():
 
 
 @check
-def the_image_is_built_by_a_compiler_that_the_sources_allow():
+def the_compiler_of_the_image_is_new_enough():
     least = re.search(r'^rust-version = "([\d.]+)"', read("Cargo.toml"), re.M)[1]
     (image,) = [rest for name, rest in dockerfile() if name == "FROM" and rest.startswith("rust:")]
     version = re.match(r"rust:(\d+\.\d+\.\d+)-", image)
-    assert version, f"{image}: not a version to the last digit, so that two builds may differ"
+    assert version, f"{image}: not an exact version, so that two builds may differ"
     numbers = [[int(part) for part in text.split(".")] for text in (least, version[1])]
-    assert numbers[0] <= numbers[1], f"the image has Rust {version[1]}, the sources need {least}"
+    assert numbers[0] <= numbers[1], f"the image has Rust {version[1]}, the sources require {least}"
 
 
 @check
@@ -199,38 +200,38 @@ def commands_of_the_image_exist():
     health = re.search(r"CMD (\[.*\])", value("HEALTHCHECK"))
     assert json.loads(health[1]) == ["hiloop", "healthcheck"], health
     assert value("STOPSIGNAL") == "SIGTERM"
-    # What `hiloop healthcheck` itself allows.
+    # The time limit of `hiloop healthcheck`.
     within = int(re.search(r"const WITHIN: Duration = Duration::from_secs\((\d+)\)", read("src/cli/healthcheck.rs"))[1])
     assert int(re.search(r"--timeout=(\d+)s", value("HEALTHCHECK"))[1]) > within
 
 
 @check
-def every_setting_that_packaging_gives_is_one_of_the_hub():
+def every_setting_in_the_packaging_exists():
     known = settings()
     given = set(settings_env())
     given |= {rest.split("=")[0] for name, rest in final_stage() if name == "ENV"}
     for service in hub_services().values():
         given |= set(service["environment"])
     unknown = given - set(known)
-    assert len(known) > 20 and not unknown, f"no settings of the hub: {sorted(unknown)}"
+    assert len(known) > 20 and not unknown, f"unknown settings: {sorted(unknown)}"
 
 
 @check
-def every_way_to_stop_leaves_time_to_drain():
+def every_stop_timeout_leaves_time_to_drain():
     grace = int(settings()["HILOOP_GRACE_SECONDS"])
     for name, service in hub_services().items():
         if name != "migrate":
             own = int(service["environment"].get("HILOOP_GRACE_SECONDS", grace))
-            assert seconds(service["stop_grace_period"]) >= own + END, f"compose.yaml: {name} is cut off"
+            assert seconds(service["stop_grace_period"]) >= own + END, f"compose.yaml: the stop timeout of {name} is too short"
     unit = re.search(r"^TimeoutStopSec=(\d+)$", read("deploy/hiloop.service"), re.M)
-    assert int(unit[1]) >= grace + END, "deploy/hiloop.service cuts off"
+    assert int(unit[1]) >= grace + END, "deploy/hiloop.service: the stop timeout is too short"
     own = int(settings_env().get("HILOOP_GRACE_SECONDS", grace))
     waits = container()["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert pod()["terminationGracePeriodSeconds"] >= waits + own + END, "the Deployment cuts off"
+    assert pod()["terminationGracePeriodSeconds"] >= waits + own + END, "the Deployment's grace period is too short"
 
 
 @check
-def probes_and_services_ask_ports_and_paths_that_are_there():
+def ports_and_paths_of_probes_and_services_exist():
     ports = {entry["name"]: entry["containerPort"] for entry in container()["ports"]}
     own = settings_env()
     assert ports == {"http": port(own["HILOOP_LISTEN"]), "ops": port(own["HILOOP_METRICS_LISTEN"])}, ports
@@ -255,19 +256,19 @@ def probes_and_services_ask_ports_and_paths_that_are_there():
 
 
 @check
-def selectors_find_the_nodes():
+def selectors_match_the_nodes():
     labels = deployment()["template"]["metadata"]["labels"]
     (budget,), (policy,), (service,) = map(documents, ["pod-disruption-budget.yaml", "network-policy.yaml", "service.yaml"])
     spread = pod()["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"]
     wanted = [deployment()["selector"]["matchLabels"], budget["spec"]["selector"]["matchLabels"], spread,
               policy["spec"]["podSelector"]["matchLabels"], service["spec"]["selector"]]
     for selector in wanted:
-        assert selector and selector.items() <= labels.items(), f"{selector} does not find {labels}"
+        assert selector and selector.items() <= labels.items(), f"{selector} does not match {labels}"
     assert deployment()["replicas"] >= 2
 
 
 @check
-def the_kustomization_holds_every_manifest_but_the_example():
+def the_kustomization_lists_every_manifest_except_the_example():
     (document,) = documents("kustomization.yaml")
     assert document["kind"] == "Kustomization"
     files = {path.name for path in (HERE / "deploy/kubernetes").glob("*.yaml")}
@@ -279,11 +280,11 @@ def the_kustomization_holds_every_manifest_but_the_example():
     (image,) = document["images"]
     assert container()["image"] == image["name"]
     version = re.search(r'^version = "([^"]+)"', read("Cargo.toml"), re.M)[1]
-    assert image["newTag"] == version, f"the image is of {image['newTag']}, the sources are {version}"
+    assert image["newTag"] == version, f"the image has the tag {image['newTag']}, the sources have version {version}"
 
 
 @check
-def the_example_secret_holds_the_files_that_the_settings_name():
+def the_example_secret_has_the_files_in_the_settings():
     (secret,) = documents("secret.example.yaml")
     mount = container()["volumeMounts"][0]["mountPath"]
     (volume,) = pod()["volumes"]
@@ -293,14 +294,14 @@ def the_example_secret_holds_the_files_that_the_settings_name():
 
 
 @check
-def nginx_of_compose_keeps_the_rules_of_the_tested_one():
+def the_nginx_of_compose_has_the_rules_of_the_tested_one():
     document = compose()["services"]
     hubs = [document[name]["networks"]["front"]["ipv4_address"] for name in ("hub-1", "hub-2")]
     ours = read("deploy/compose/hub.conf.template")
-    for written, meant in [("${HILOOP_HOST}", "hub.example.org"), ("/etc/nginx/tls/", "/etc/nginx/"),
+    for here, there in [("${HILOOP_HOST}", "hub.example.org"), ("/etc/nginx/tls/", "/etc/nginx/"),
                            (f"{hubs[0]}:8080", "127.0.0.1:8081"), (f"{hubs[1]}:8080", "127.0.0.1:8082")]:
-        assert written in ours, f"{written} is missing"
-        ours = ours.replace(written, meant)
+        assert here in ours, f"{here} is missing"
+        ours = ours.replace(here, there)
 
     def rules(text):
         return text[text.index("worker_processes"):]
@@ -313,7 +314,7 @@ def nginx_of_compose_keeps_the_rules_of_the_tested_one():
 
 
 @check
-def setup_makes_every_secret_once_for_containers_alone():
+def setup_creates_each_secret_once_and_only_containers_can_read_it():
     with tempfile.TemporaryDirectory() as folder:
         def setup(host):
             command = ["bash", str(HERE / "deploy/compose/setup.sh"), host]
@@ -341,7 +342,7 @@ def setup_makes_every_secret_once_for_containers_alone():
 
 
 @check
-def the_list_of_components_is_valid_and_the_same_each_time():
+def the_sbom_is_valid_and_reproducible():
     def document():
         command = [sys.executable, str(HERE / "scripts/sbom.py")]
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -350,8 +351,8 @@ def the_list_of_components_is_valid_and_the_same_each_time():
     problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     assert problem is None, problem
     names = {component["name"] for component in json.loads(text)["components"]}
-    assert {"tokio", "axum", "sqlx", "sqlite", "preact", "swagger-ui-dist"} <= names, "something of the program is missing"
-    assert not {"proptest", "jsonschema", "loadtest", "vitest"} & names, "something is not of the program"
+    assert {"tokio", "axum", "sqlx", "sqlite", "preact", "swagger-ui-dist"} <= names, "a component is missing"
+    assert not {"proptest", "jsonschema", "loadtest", "vitest"} & names, "a component is not part of the program"
     assert document() == text
 
 
@@ -360,7 +361,7 @@ def main():
     for function in checks:
         try:
             function()
-        except Exception as error:  # whatever is wrong with one, the others are run
+        except Exception as error:  # the other checks run regardless
             failed += 1
             line = traceback.extract_tb(error.__traceback__)[-1]
             print(f"packaging: {function.__name__}: {error or line.line} ({line.filename}:{line.lineno})", file=sys.stderr)

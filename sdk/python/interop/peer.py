@@ -1,6 +1,7 @@
 """One side of a conversation as a program, with the same command line in every language of the SDKs.
 
-    peer.py ask --title T [--text X] --to EMAIL [--key K] [--deadline 60s]
+    peer.py ask --title T [--text X] --to EMAIL [--session ID] [--key K] [--deadline 60s]
+    peer.py follow --session ID --count N
     peer.py person --email E --password P --action approve|reject|… [--text X] [--count N]
     peer.py verify-receipt < receipt.json
 
@@ -27,6 +28,8 @@ def main() -> int:
     try:
         if arguments.command == "ask":
             ask(arguments)
+        elif arguments.command == "follow":
+            follow(arguments)
         elif arguments.command == "person":
             answer(arguments)
         else:
@@ -45,8 +48,12 @@ def parse() -> argparse.Namespace:
     asking.add_argument("--text")
     asking.add_argument("--to", required=True)
     asking.add_argument("--key")
+    asking.add_argument("--session")
     asking.add_argument("--deadline")
     asking.add_argument("--receipt", action="store_true", help="show the receipt too")
+    following = commands.add_parser("follow", help="show the messages of a session as they come")
+    following.add_argument("--session", required=True)
+    following.add_argument("--count", type=int, required=True)
     person = commands.add_parser("person")
     person.add_argument("--email", required=True)
     person.add_argument("--password", required=True)
@@ -63,6 +70,7 @@ def ask(arguments: argparse.Namespace) -> None:
             arguments.title,
             text=arguments.text,
             to=[arguments.to],
+            session=arguments.session,
             key=arguments.key,
             deadline=arguments.deadline,
             timeout=WAIT,
@@ -79,6 +87,17 @@ def ask(arguments: argparse.Namespace) -> None:
         "session": decision.message.session_id if decision.message else None,
         **receipt,
     })  # fmt: skip
+
+
+def follow(arguments: argparse.Namespace) -> None:
+    left = arguments.count
+    with HiloopClient() as client:
+        for event in client.events(arguments.session):
+            if event.message is not None:
+                show({"state": event.message.state, "text": event.message.text})
+                left -= 1
+            if left == 0:
+                return
 
 
 def answer(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,17 @@ from typing import Any
 import httpx
 import pytest
 
-from hiloop import ConfigurationError, HiloopClient, HiloopError, InvalidAnswer, Unverified, WaitTimeoutError, storage
+from hiloop import (
+    ConfigurationError,
+    HiloopClient,
+    HiloopError,
+    InvalidAnswer,
+    Unverified,
+    WaitTimeoutError,
+    storage,
+    verify_receipt,
+)
+from hiloop.bounded import Bounded
 from hiloop.codec import b64encode
 from hiloop.components import approval
 from hiloop.envelopes import plain_envelope
@@ -115,6 +125,16 @@ def test_a_key_asked_again_with_something_else(asked: Json) -> None:
     assert hub.client().ask("Ship?", text="All tests pass", key="k").approved
     with pytest.raises(ConfigurationError) as error:
         hub.client().ask(**{"title": "Ship?", "text": "All tests pass", "key": "k", **asked}, timeout=3)
+    assert error.value.code == "QUESTION_DIFFERS"
+
+
+def test_a_key_asked_again_with_another_title_above_its_buttons() -> None:
+    hub = LyingHub()
+    asked: Json = {"text": "Choose.", "choices": ["approve", "wait"], "key": "k", "timeout": 3}
+    assert hub.client().ask("Which service?", **asked).action == "approve"
+    assert hub.client().ask("Which service?", **asked).action == "approve"
+    with pytest.raises(ConfigurationError) as error:
+        hub.client().ask("Which database to drop?", **asked)
     assert error.value.code == "QUESTION_DIFFERS"
 
 
@@ -349,3 +369,37 @@ def test_a_hub_has_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hub_of("http://[::1]:8080/v1/") == "http://[::1]:8080"
     monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
     assert storage.config_folder().is_absolute()
+
+
+def test_temporary_files_of_killed_processes_go(tmp_path: Path) -> None:
+    old, new = tmp_path / ".a.json.1.00.tmp", tmp_path / ".a.json.2.00.tmp"
+    for path in (old, new):
+        path.write_text("{")
+    os.utime(old, (time.time() - 3600, time.time() - 3600))
+    storage.create_once(tmp_path / "b.json", "{}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [new.name, "b.json"]
+
+
+def test_maps_forget_their_oldest_entries() -> None:
+    known: Bounded[int, int] = Bounded(3)
+    for number in range(5):
+        known[number] = number
+    assert known == {2: 2, 3: 3, 4: 4}
+    assert known.setdefault(4, 0) == 4
+    assert known.setdefault(5, 0) == 0
+    assert list(known) == [3, 4, 5]
+
+
+def test_a_receipt_carries_what_the_owner_attested() -> None:
+    hub = LyingHub()
+    client = hub.client()
+    client.me()
+    assert client.ask("Ship?").approved
+    attestation = {"notAfter": "2100-01-01T00:00:00.000Z", "signature": b64encode(bytes(64))}
+    published = hub.keys[hub.agent]
+    assert published is not None
+    hub.keys[hub.agent] = {**published, "attestation": attestation}
+    receipt = hub.client().ask("Ship again?").receipt()
+    (entry,) = [entry for entry in receipt["entries"] if entry["principalId"] == hub.agent]
+    assert entry["attestation"] == attestation
+    assert verify_receipt(receipt).approved

@@ -293,6 +293,21 @@ def test_a_verified_answer_holds_after_the_deadline() -> None:
     assert client.await_response(first.message.session_id, first.message.id).approved
 
 
+def test_an_answer_verified_in_time_holds_for_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = LyingHub()
+    client = hub.client()
+    assert client.ask("Ship?", key="k", deadline="1h").approved
+    late = now() + timedelta(hours=2)
+    monkeypatch.setattr("hiloop._sync.waiting.now", lambda: late)
+    restarted, elsewhere = hub.client(), hub.client()
+    # The notes of an agent are files that its processes share.
+    restarted._secrets().memory = client._secrets().memory
+    assert restarted.ask("Ship?", key="k", deadline="1h").approved
+    with pytest.raises(Unverified) as unverified:
+        elsewhere.ask("Ship?", key="k", deadline="1h")
+    assert unverified.value.reason == "deadline"
+
+
 def test_hidden_keys() -> None:
     hub = LyingHub()
     hub.keys_seen = lambda _: None

@@ -1,21 +1,17 @@
-"""The peer program and the examples as processes of their own, also killed at random moments."""
+"""The peer program and the examples as processes of their own."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import Hub
-from hiloop import HiloopClient
 
 pytestmark = pytest.mark.hub
 TIMEOUT = 60
@@ -85,30 +81,3 @@ def test_the_example(hub: Hub) -> None:
     person.answer(person.next_question(TIMEOUT), "approve")
     out, _ = asking.communicate(timeout=TIMEOUT)
     assert out.endswith("shipping\n")
-
-
-def test_an_agent_killed_at_random_moments(hub: Hub) -> None:
-    email, _ = hub.human()
-    person = hub.person(email)
-    key = hub.agent_key()
-    rng = random.Random(15)
-    question = ["ask", "--title", "Ship?", "--to", email, "--key", "deploy", "--deadline", "10m"]
-    for _ in range(10):
-        asking = start(hub, key, *question)
-        time.sleep(rng.uniform(0.1, 1.2))
-        asking.send_signal(signal.SIGKILL)
-        asking.communicate()
-    asking = start(hub, key, *question)
-    pending = person.next_question(TIMEOUT)
-    assert len(person.questions()) == 1
-    person.answer(pending, "approve")
-    (asked,) = lines(asking)
-    assert asked["approved"]
-    (again,) = lines(start(hub, key, *question))
-    assert again == asked
-    with HiloopClient(key, base_url=hub.url) as client:
-        messages = client.messages(asked["session"])
-        assert [m.response_required for m in messages] == [True, False]
-        events = [e.type for e in client.timeline(asked["session"])]
-        assert events.count("message.acknowledged") == 1
-        assert events.count("message.completed") == 1

@@ -51,7 +51,7 @@ test("three lines: a person approves, a receipt proves it, and the same key is t
     answer: { content: { action: "approve" } },
   });
   const again = await hub.encrypting(key).ask("Ship 4.2?", { text: "All **412** tests pass.", key: "deploy-4.2" });
-  await expect(hub.encrypting(key).ask("Delete all?", { key: "deploy-4.2" })).rejects.toMatchObject({ code: "KEY_REUSED" });
+  await expect(hub.encrypting(key).ask("Delete all?", { key: "deploy-4.2" })).rejects.toMatchObject({ code: "QUESTION_DIFFERS" });
   expect([again.approved, again.message?.id]).toEqual([true, decision.message?.id]);
   const session = await bot.getSession(decision.message!.sessionId);
   expect([session.title, await bot.titleOf(session)]).toEqual([null, "Ship 4.2?"]);

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // One side of a conversation for tests between languages, with the same command line in each of them:
-//   peer ask --title T [--text X] --to EMAIL [--key K] [--deadline 60s]
+//   peer ask --title T [--text X] --to EMAIL [--session ID] [--key K] [--deadline 60s]
+//   peer follow --session ID --count N
 //   peer person --email E --password P --action A [--text X] [--count N]
 //   peer verify-receipt < receipt.json
 // Settings: HILOOP_BASE_URL, HILOOP_API_KEY, HILOOP_AGENT_NAME, XDG_CONFIG_HOME. Needs `npm run build`.
@@ -11,9 +12,9 @@ import { Person } from "@hiloop/sdk/testing";
 
 const print = (line) => console.log(JSON.stringify(line));
 
-async function ask({ title, text, to, key, deadline, receipt }) {
+async function ask({ title, text, to, session, key, deadline, receipt }) {
   const client = new HiloopClient();
-  const decision = await client.ask(title, { text, to, key, deadline });
+  const decision = await client.ask(title, { text, to, session, key, deadline });
   client.close();
   print({
     status: decision.status,
@@ -26,6 +27,19 @@ async function ask({ title, text, to, key, deadline, receipt }) {
     session: decision.message?.sessionId ?? null,
     ...(receipt && decision.status === "answered" ? { receipt: decision.receipt() } : {}),
   });
+}
+
+async function follow({ session, count }) {
+  const { WebSocket } = await import("ws");
+  const client = new HiloopClient({ WebSocket });
+  let left = Number(count);
+  for await (const { opened } of client.events(session)) {
+    if (!opened) continue;
+    print({ state: opened.state, text: opened.content?.text ?? null });
+    left -= 1;
+    if (left === 0) break;
+  }
+  client.close();
 }
 
 async function person({ email, password, action, text, count = "1" }) {
@@ -53,6 +67,7 @@ const { positionals, values } = parseArgs({
     title: text,
     text,
     to: text,
+    session: text,
     key: text,
     deadline: text,
     email: text,
@@ -62,10 +77,10 @@ const { positionals, values } = parseArgs({
     receipt: { type: "boolean" },
   },
 });
-const commands = { ask: () => ask(values), person: () => person(values), "verify-receipt": verify };
+const commands = { ask: () => ask(values), person: () => person(values), follow: () => follow(values), "verify-receipt": verify };
 const command = commands[positionals[0]];
 if (!command) {
-  console.error("usage: peer ask | person | verify-receipt");
+  console.error("usage: peer ask | follow | person | verify-receipt");
   process.exit(2);
 }
 await command().catch((error) => {

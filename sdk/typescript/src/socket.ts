@@ -57,6 +57,9 @@ const OPEN = 1;
 const STABLE_MS = 10_000;
 const HELLO_MS = 15_000;
 
+/** The longest frame that is read, in characters. */
+const MAX_FRAME = 2 * 1024 * 1024;
+
 export class HubSocket extends Emitter {
   state: ConnectionState = "connecting";
   /** When the next attempt is due, by the local clock; null while none is planned. */
@@ -168,7 +171,10 @@ export class HubSocket extends Emitter {
       socket.onopen = () => socket.send(JSON.stringify({ type: "auth", id: this.id(), token, ...(agent === null ? {} : { agent }) }));
     }
     socket.onmessage = ({ data }) => {
-      if (this.socket === socket && typeof data === "string") this.receive(data);
+      if (this.socket !== socket || typeof data !== "string") return;
+      // No event of a hub is as large.
+      if (data.length > MAX_FRAME) this.lost();
+      else this.receive(data);
     };
     socket.onclose = ({ code }) => {
       if (this.socket === socket) this.closed(code);

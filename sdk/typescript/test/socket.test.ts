@@ -116,6 +116,14 @@ test("the wait doubles up to its cap, and starts over once a connection has held
   expect((hub.retryAt ?? 0) - Date.now()).toBe(500);
 });
 
+test("a frame that is longer than any event ends the connection unread", async () => {
+  make();
+  await online();
+  const socket = last();
+  socket.onmessage?.({ data: JSON.stringify({ type: "hello", principal: { id: "x".repeat(2 * 1024 * 1024) } }) });
+  expect([hub.state, hub.connections, socket.closed]).toEqual(["offline", 1, true]);
+});
+
 test("half of the wait is random", async () => {
   make({ random: () => 0 }).start();
   await settle();

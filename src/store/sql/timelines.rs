@@ -34,8 +34,10 @@ impl<E: Engine> Timelines for SqlStore<E> {
         let mut db = self.reader().await?;
         let total = look_ups::MESSAGE_COUNT.within::<E>(scope).bind(session.0);
         let Some(total) = total.first(&mut *db, |row| row.read::<i64>()).await? else { return Ok(None) };
+        // A statement may see commits that the one before did not: nothing beyond the state in which the scope was checked
+        // is read, since access may have ended with it.
+        let to = after.saturating_add(limit).min(total);
         // First only the sizes, so that no more is loaded than the limit.
-        let to = after.saturating_add(limit);
         let sizes: Vec<i64> =
             message_range::<E>(MESSAGE_SIZES, session, after, to).all(&mut *db, |row| row.read()).await?;
         let count = i64::try_from(fitting(sizes, max_bytes)).unwrap_or(limit);
@@ -173,12 +175,15 @@ impl<E: Engine> Timelines for SqlStore<E> {
         if after >= head.last_seq {
             return Ok(Some(EventPage { events: Vec::new(), head }));
         }
-        // First only the sizes, so that no more is loaded than the limit.
+        // First only the sizes, so that no more is loaded than the limit. A statement may see commits that the one before
+        // did not: nothing beyond the head with which the scope was checked is read, since access may have ended with it.
         let sizes = sql::<E>(
-            "SELECT e.seq, e.size FROM events e WHERE e.session_id = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3",
+            "SELECT e.seq, e.size FROM events e WHERE e.session_id = $1 AND e.seq > $2 AND e.seq <= $3 \
+             ORDER BY e.seq LIMIT $4",
         )
         .bind(session.0)
         .bind(after)
+        .bind(head.last_seq)
         .bind(limit)
         .all(&mut *db, |row| Ok((row.read::<i64>()?, row.read::<i64>()?)))
         .await?;

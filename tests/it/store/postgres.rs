@@ -1,13 +1,13 @@
 //! PostgreSQL only: restarts, failovers, silent servers, connection limits, its clock.
 
-use super::timeline_builder::Load;
+use super::timeline_builder::{Load, TimelineBuilder};
 use super::{Empty, NOW, at};
 use crate::support::relay::SilentRelay;
 use crate::support::{Engine, PATIENCE, Postgres, Stopwatch, eventually, postgres, sql};
 use futures::future::join_all;
 use hiloop::clock::{Clock as _, SystemClock};
 use hiloop::config::Database;
-use hiloop::domain::SessionId;
+use hiloop::domain::{Scope, SessionId};
 use hiloop::store::open::{open, open_with};
 use hiloop::store::{LockWait, StoreError};
 use std::time::Duration;
@@ -130,4 +130,50 @@ async fn the_clock_of_postgres_is_used() {
     // Both are rounded to a millisecond.
     assert!(before.0 - 1 <= time.0 && time.0 <= after.0 + 1, "{before:?} {time:?} {after:?}");
     assert_eq!(Empty::open(Engine::Sqlite).await.store.time().await.expect("the store"), None);
+}
+
+/// Access ends while a page is read: events committed with its end, and later ones, are not in the page. A stream that had
+/// read the event of its own removal would wait for the next one instead of ending.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_ends_at_the_head_with_which_the_scope_was_checked() {
+    let store = Empty::open(Engine::Postgres).await;
+    let database = sql::Database::open(&store.url).await;
+    let space = store.space("one").await;
+    let agent = store.agent_named(&space, "a").await;
+    let mut line = TimelineBuilder::new(&space, &[agent.member()]);
+    line.asks(&agent.member(), "approval");
+    line.save(&store).await;
+    let (id, scope) = (line.id(), Scope::Member(space.id, agent.id.into()));
+    let last = line.session.last_seq;
+
+    let mut tx = database.bar("events").await;
+    let reading = tokio::spawn({
+        let store = store.clone();
+        async move { store.events_after(scope, id, 0, 256, 1 << 20).await }
+    });
+    eventually("the read to wait", async || (database.waiting("FROM events").await == 1).then_some(())).await;
+    let session = database.id(&id.0.to_string());
+    for statement in [
+        format!(
+            "INSERT INTO events (session_id, seq, kind, at, pending, size, body) \
+             SELECT session_id, seq + 1, kind, at, pending, size, body FROM events \
+             WHERE session_id = {session} AND seq = {last}"
+        ),
+        format!(
+            "INSERT INTO messages (id, session_id, seq, ordinal, sender_id, response_required, status, priority, \
+             created_at, updated_at) SELECT gen_random_uuid(), session_id, seq + 1, ordinal + 1, sender_id, FALSE, \
+             status, priority, created_at, updated_at FROM messages WHERE session_id = {session}"
+        ),
+        format!("UPDATE sessions SET last_seq = last_seq + 1 WHERE id = {session}"),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *tx).await.expect("it works");
+    }
+    tx.commit().await.expect("the commit");
+    let page = reading.await.expect("no panic").expect("the store").expect("in scope");
+    assert_eq!((page.head.last_seq, page.events.last().expect("events").seq), (last, last));
+    // Later reads have it. The message is beyond the count of the session, which was not raised.
+    let page = store.events_after(scope, id, last, 256, 1 << 20).await.expect("the store").expect("in scope");
+    assert_eq!(page.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [last + 1]);
+    let page = store.messages_after(scope, id, 0, 100, 1 << 20).await.expect("the store").expect("in scope");
+    assert_eq!((page.total, page.messages.len()), (1, 1));
 }

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, NoReturn
 
@@ -37,6 +38,27 @@ def b64decode(text: object, length: int | None = None) -> bytes:
 def dump_json(value: object) -> str:
     """Compact JSON, characters outside ASCII unescaped, as `JSON.stringify` writes it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def canonical_json(value: object) -> str:
+    """JSON of which two texts are equal where the values are: members in order, without those that are empty."""
+    return dump_json(_canonical(value))
+
+
+def json_text(value: object) -> str:
+    """A text as it is; another value as JavaScript's `String` writes it."""
+    return value if isinstance(value, str) else dump_json(_canonical(value))
+
+
+def _canonical(value: object) -> object:
+    if isinstance(value, Mapping):
+        members = sorted((name, _canonical(member)) for name, member in value.items() if member not in (None, []))
+        return dict(members)
+    if isinstance(value, (list, tuple)):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value
 
 
 def load_json(text: str | bytes) -> Any:

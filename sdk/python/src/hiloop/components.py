@@ -18,14 +18,33 @@ def approval(title: str, description: str | None = None) -> Node:
 
 
 def button_group(choices: Sequence[str | Mapping[str, Any]]) -> Node:
-    """One button for each choice: a label, or `{"label","action","variant"?,"confirm"?}`."""
+    """One button for each choice: a label, or `{"label","action"?,"variant"?,"confirm"?}`."""
     buttons: list[dict[str, Any]] = []
     for choice in choices:
-        button: dict[str, Any] = {"label": choice, "action": choice} if isinstance(choice, str) else dict(choice)
-        button.setdefault("action", button.get("label"))
-        button.setdefault("variant", "secondary")
+        given = {"label": choice} if isinstance(choice, str) else choice
+        label = given.get("label")
+        button = {"label": label, "action": given.get("action", label), "variant": given.get("variant", "secondary")}
+        if given.get("confirm") is not None:
+            button["confirm"] = given["confirm"]
         buttons.append(button)
     return {"type": "button_group", "data": {"buttons": buttons}}
+
+
+def titled(title: str, node: Node) -> Node:
+    """A node below the title of its question, unless it shows one of its own. The title is sealed with it."""
+    data = node.get("data")
+    if isinstance(data, Mapping) and isinstance(data.get("title"), str):
+        return node
+    return {"type": "group", "data": {"title": title}, "children": [node]}
+
+
+def title_in(node: object) -> str | None:
+    """The first title among components."""
+    for found in nodes_of(node):
+        data = found.get("data")
+        if isinstance(data, Mapping) and isinstance(data.get("title"), str):
+            return str(data["title"])
+    return None
 
 
 def as_node(components: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Node | None:

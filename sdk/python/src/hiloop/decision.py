@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from .accept import Accepted, Refused
 from .codec import parse_time
-from .components import find, offered_actions, says
+from .components import find, offered_actions, says, title_in
 from .envelopes import SCHEME, open_plain
 from .errors import HiloopError, Unverified
 from .forms import check_values
@@ -96,10 +96,9 @@ class Asked:
     @property
     def question(self) -> Question:
         """What was asked."""
-        title = (find(self.components, "approval") or {}).get("title")
         text = self.content.get("text")
         return Question(
-            title if isinstance(title, str) else None,
+            title_in(self.components),
             text if isinstance(text, str) else None,
             self.components,
             self.accepted.digest if self.accepted else None,

@@ -85,19 +85,15 @@ def question_draft(
     """A question. Without components of its own it brings an approval, buttons of `choices`, or a form."""
     if sum(part is not None for part in (components, choices, form)) > 1:
         raise ConfigurationError("components, choices and form exclude each other")
-    if components is not None:
-        node = nodes.as_node(components)
-    elif choices is not None:
+    node = nodes.as_node(components) if components is not None else None
+    if choices is not None:
+        if not choices:
+            raise ConfigurationError("choices is empty")
         node = nodes.button_group(choices)
     elif form is not None:
         node = form_node(form)
-    else:
-        node = nodes.approval(title)
-    content: dict[str, Any] = {**mark}
-    if text is not None:
-        content = {"text": text, **content}
-    elif node is None or not nodes.find(node, "approval"):
-        content = {"text": title, **content}
+    node = nodes.approval(title) if node is None else nodes.titled(title, node)
+    content: dict[str, Any] = {**({} if text is None else {"text": text}), **mark}
     return Draft(
         content, node, True, check_priority(priority), deadline, None if answerers is None else tuple(answerers)
     )

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from .codec import json_text
 from .errors import ConfigurationError, InvalidAnswer
 
 Field = dict[str, Any]
@@ -27,14 +28,15 @@ def form(definition: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> dict[st
     if isinstance(definition, Mapping) and "properties" in definition:
         return {"type": "form", "data": {"fields": _fields_of_schema(definition)}}
     if isinstance(definition, Mapping):
-        data = {**definition, "fields": [dict(field) for field in definition.get("fields", [])]}
+        others = {name: value for name, value in definition.items() if name != "fields"}
+        data = {**others, "fields": [dict(field) for field in definition.get("fields", [])]}
     else:
         data = {"fields": [dict(field) for field in definition]}
     for field in data["fields"]:
-        field.setdefault("type", "text")
-        if not isinstance(field.get("name"), str) or field["type"] not in _TYPES:
+        if not isinstance(field.get("name"), str) or field.get("type", "text") not in _TYPES:
             raise ConfigurationError(f"a field needs a name and a known type (got {field!r})")
         field.setdefault("label", field["name"])
+        field.setdefault("type", "text")
     return {"type": "form", "data": data}
 
 
@@ -49,7 +51,7 @@ def _field_of_schema(name: str, schema: Mapping[str, Any], required: bool) -> Fi
         field["required"] = True
     source = schema.get("items", {}) if schema.get("type") == "array" else schema
     if "enum" in source:
-        field["options"] = [{"value": str(value), "label": str(value)} for value in source["enum"]]
+        field["options"] = [{"value": text, "label": text} for text in map(json_text, source["enum"])]
     if schema.get("type") == "integer":
         field["integer"] = True
     field.update({ours: schema[theirs] for theirs, ours in _BOUNDS.items() if theirs in schema})
@@ -151,7 +153,7 @@ def _check_checkbox(field: Mapping[str, Any], value: Any) -> bool:
 
 def _options(field: Mapping[str, Any]) -> set[str]:
     options = field.get("options")
-    return {str(o.get("value")) for o in options or [] if isinstance(o, Mapping)}
+    return {json_text(o.get("value")) for o in options or [] if isinstance(o, Mapping)}
 
 
 def _check_select(field: Mapping[str, Any], value: Any) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from . import storage
+from .bounded import Bounded
 from .codec import b64decode, b64encode, format_time, is_uuid, now
 from .errors import ConfigurationError, KeyChanged
 from .keyfile import file_stem
@@ -147,8 +148,8 @@ class Pins:
     def __init__(self, store: PinStore, space_key: SpaceKey | None = None) -> None:
         self._store = store
         self._space_key = space_key
-        self._changed: dict[str, Entry] = {}
-        self._entries: dict[tuple[str, str], Entry] = {}
+        self._changed: Bounded[str, Entry] = Bounded()
+        self._entries: Bounded[tuple[str, str], Entry] = Bounded()
 
     def observe(self, principal_id: str, entries: Iterable[object]) -> None:
         """Takes entries of a principal that the hub names, oldest first, the current one last.
@@ -159,7 +160,8 @@ class Pins:
         read = [entry for entry in (_read(principal_id, value) for value in entries) if entry is not None]
         if not read:
             return
-        self._entries.update({(principal_id, entry.key_id): entry for entry in read})
+        for entry in read:
+            self._entries[principal_id, entry.key_id] = entry
         latest = read[-1]
         pin = self._store.load(principal_id)
         if pin is None:

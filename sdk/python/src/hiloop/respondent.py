@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .components import find, offered_actions
+from .components import offered_actions, title_in
 from .errors import Unverified
 from .models import Message, sender_of
 from .vault import Vault
@@ -47,12 +47,11 @@ class Respondent:
         )
         if opened.state != "verified" or opened.digest is None:
             raise Unverified("question", f"the question does not verify: {opened.reason or opened.state}")
-        approval = find(opened.components, "approval")
-        title = approval.get("title") if approval else session_title
+        title = title_in(opened.components)
         return Question(
             session_id=raw["sessionId"],
             message_id=raw["id"],
-            title=title if isinstance(title, str) else session_title,
+            title=session_title if title is None else title,
             text=opened.text,
             components=opened.components,
             actions=offered_actions(opened.components),

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+
+# A temporary file that is older, in seconds, is of a process that was killed.
+_LEFT_BEHIND = 600
+_cleaned: set[Path] = set()
 
 
 def config_folder() -> Path:
@@ -74,13 +80,25 @@ def try_lock(path: Path) -> Iterator[bool]:
 
 def _write_temporary(path: Path, text: str) -> Path:
     make_folder(path.parent)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    _remove_left_behind(path.parent)
+    temporary = path.parent / f".{path.name}.{os.getpid()}.{secrets.token_hex(8)}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     return temporary
+
+
+def _remove_left_behind(folder: Path) -> None:
+    """Removes the temporary files of processes that were killed, once for each folder."""
+    if folder in _cleaned:
+        return
+    _cleaned.add(folder)
+    for path in folder.glob("*.tmp"):
+        with suppress(OSError):
+            if path.stat().st_mtime < time.time() - _LEFT_BEHIND:
+                path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -10,17 +10,19 @@ from typing import Any
 
 from . import envelopes
 from .accept import Accepted, Receiver, Refused, check_answer, check_signed
+from .bounded import Bounded
 from .codec import b64decode, b64encode, format_time, now
 from .envelopes import SCHEME, Sealed
 from .errors import Unverified
 from .headers import Address, Header
 from .keyfile import OwnKeys
-from .keys import Entry, PublicKeys
+from .keys import Entry, KeyPair, PublicKeys, read_attestation
 from .opened import Opened, split
 from .pins import Pins
 from .sent import MemoryNotes, Notes, Sent
 
 _MOST_SHARED = 8
+_MOST_SESSIONS = 1_000
 
 
 class Vault:
@@ -32,13 +34,15 @@ class Vault:
         self.pins = pins
         self.memory = Sent(notes or MemoryNotes())
         self._lock = threading.RLock()
-        self._carried: dict[tuple[str, str], str | None] = {}
-        self._newest: dict[str, tuple[int, str]] = {}
-        self._digests: dict[str, set[str]] = {}
-        self._content_keys: dict[str, dict[str, bytes]] = {}
-        self._shared: dict[str, list[bytes]] = {}
-        self._members: dict[str, dict[str, str]] = {}
-        self._answers: dict[str, Accepted] = {}
+        self._published: Mapping[str, Any] | None = None
+        self._carried: Bounded[tuple[str, str], str | None] = Bounded()
+        self._newest: Bounded[str, tuple[int, str]] = Bounded()
+        self._encrypted: Bounded[str, bool] = Bounded()
+        self._digests: Bounded[tuple[str, str], bool] = Bounded()
+        self._content_keys: Bounded[str, Bounded[str, bytes]] = Bounded(_MOST_SESSIONS)
+        self._shared: Bounded[str, list[bytes]] = Bounded()
+        self._members: Bounded[str, dict[str, str]] = Bounded(_MOST_SESSIONS)
+        self._answers: Bounded[str, Accepted] = Bounded(_MOST_SESSIONS)
 
     # --- who takes part -------------------------------------------------------------------------------------------
 
@@ -64,7 +68,7 @@ class Vault:
 
     def is_encrypted(self, session: str) -> bool:
         """Whether a signed envelope of the session was seen, after which plain ones count no more."""
-        return bool(self._digests.get(session))
+        return session in self._encrypted
 
     # --- sealing --------------------------------------------------------------------------------------------------
 
@@ -204,7 +208,7 @@ class Vault:
                 answerers=question.header.answerers or (),
                 actions=actions,
                 deadline_at=question.header.deadline_at,
-                now=at,
+                now=self.memory.first_seen(answer.digest, at),
             )
         except Refused as refused:
             raise Unverified(refused.reason, str(refused)) from refused
@@ -221,16 +225,25 @@ class Vault:
         """The entry of own or pinned keys, as receipts hold it."""
         if address.id == self.principal_id:
             pair = self.own.by_id().get(address.key_id)
-            return Entry.make(self.principal_id, pair).to_json() if pair else None
+            return {**Entry.make(self.principal_id, pair).to_json(), **self._own_attestation(pair)} if pair else None
         entry = self.pins.entry(address.id, address.key_id)
         return entry.to_json() if entry else None
+
+    def set_published(self, entry: object) -> None:
+        """Names the own entry as the hub has it, with what the owner of the space attested."""
+        self._published = entry if isinstance(entry, Mapping) else None
+
+    def _own_attestation(self, pair: KeyPair) -> dict[str, Any]:
+        entry = self._published or {}
+        is_known = entry.get("keyId") == pair.key_id and read_attestation(entry.get("attestation")) is not None
+        return {"attestation": dict(entry["attestation"])} if is_known else {}
 
     # --- history --------------------------------------------------------------------------------------------------
 
     def content_keys(self, session: str) -> list[dict[str, str]]:
         """The content keys of everything of a session that this client opened, as a `keys` message has them."""
         with self._lock:
-            keys = self._content_keys.get(session, {})
+            keys: dict[str, bytes] = self._content_keys.get(session) or {}
             return [{"digest": digest, "contentKey": b64encode(key)} for digest, key in keys.items()]
 
     def _take_shared_keys(self, accepted: Accepted) -> None:
@@ -252,8 +265,9 @@ class Vault:
         header, session = accepted.header, accepted.header.session
         with self._lock:
             self._carried.setdefault((header.sender.id, header.id), message_id)
-            self._digests.setdefault(session, set()).add(accepted.digest)
-            self._content_keys.setdefault(session, {})[accepted.digest] = accepted.content_key
+            self._encrypted[session] = True
+            self._digests[session, accepted.digest] = True
+            self._content_keys.setdefault(session, Bounded())[accepted.digest] = accepted.content_key
             newest = self._newest.get(session)
             if seq and header.kind != "title" and (newest is None or newest[0] < seq):
                 self._newest[session] = (seq, accepted.digest)
@@ -268,10 +282,11 @@ class Vault:
         except Refused:
             return
         if signed.header.session == session:
-            self._digests.setdefault(session, set()).add(signed.digest)
+            self._encrypted[session] = True
+            self._digests[session, signed.digest] = True
 
     def _misses(self, header: Header) -> bool:
-        return header.seen is not None and header.seen not in self._digests.get(header.session, ())
+        return header.seen is not None and (header.session, header.seen) not in self._digests
 
     def _sealed_for(self, header: Header) -> tuple[int, int] | None:
         members = self._members.get(header.session)

@@ -1,5 +1,6 @@
 // The client of an agent: sessions, messages, questions and their answers, live events.
 import type { OpenedMessage } from "../e2e/messages.js";
+import { Unverified } from "../e2e/errors.js";
 import { type Known, safetyNumber } from "../e2e/safety.js";
 import { type ReceiptOptions, type VerifiedReceipt, verifyReceipt } from "../e2e/receipts.js";
 import { HiloopError, SignedOutError } from "../errors.js";
@@ -333,17 +334,25 @@ export class HiloopClient extends AgentCalls {
     const following = async (): Promise<void> => {
       const { seq } = await this.message(sessionId, messageId, { agentName, signal: stop.signal });
       const events = this.events(sessionId, { after: seq, agentName, signal: stop.signal });
-      await followRemarks(
-        events,
-        onRemark,
-        async () => (await this.message(sessionId, messageId, { agentName })).response?.messageId ?? null,
-      );
+      const answerOf = async () => (await this.message(sessionId, messageId, { agentName })).response?.messageId ?? null;
+      await followRemarks({ events, answerOf, isRemark: (message) => this.isRemark(message, options) }, onRemark);
     };
     following().catch((error: unknown) => {
       if (!stop.signal.aborted)
         this.api.settings.logger.warn(`hiloop: remarks can't be followed any more: ${error instanceof Error ? error.message : ""}`);
     });
     return () => stop.abort();
+  }
+
+  private async isRemark(message: Message, options: RequestOptions): Promise<boolean> {
+    try {
+      await this.mode.remark(this.api.agentOf(options), message);
+      return true;
+    } catch (error) {
+      if (!(error instanceof Unverified)) throw error;
+      this.api.settings.logger.warn(`hiloop: message ${message.id} is passed over: ${error.message}`);
+      return false;
+    }
   }
 
   private shareWith(sessionId: string, principalId: string, { key }: Participant, options: RequestOptions): void {

@@ -18,15 +18,24 @@ export class Notes {
 
   /** One message carries one question, and one envelope one message: throws `Unverified` where the hub says otherwise. */
   async question(messageId: string, sessionId: string, digest: string): Promise<void> {
-    const question = await this.first("questions", messageId, { session: sessionId, digest });
-    if (question.session !== sessionId || question.digest !== digest) throw new Unverified("not_our_question", "The question");
+    const note = { session: sessionId, digest };
+    // Looked at first, so that a lie ties nothing.
+    checkQuestion(await this.store.loadNote("questions", messageId), note);
     await this.message(messageId, digest, "The question");
+    checkQuestion(await this.first("questions", messageId, note), note);
   }
 
   /** What is returned as a message of a person is returned as this message alone. */
   async message(messageId: string, digest: string, what = "The message"): Promise<void> {
-    const envelope = await this.first("envelopes", hex(fromText(digest) ?? new Uint8Array()), { message: messageId });
+    const envelope = await this.first("envelopes", hexOf(digest), { message: messageId });
     if (envelope.message !== messageId) throw new Unverified("replayed", what);
+  }
+
+  /** When an answer was verified first, by this process or another one: `nowMs`, unless it was before. */
+  async firstSeen(digest: string, nowMs: number): Promise<number> {
+    const { at } = await this.first("answers", hexOf(digest), { at: new Date(nowMs).toISOString() });
+    const time = Date.parse(at ?? "");
+    return Number.isNaN(time) ? nowMs : time;
   }
 
   /** The question of an interaction. */
@@ -60,6 +69,14 @@ export class Notes {
   private first(kind: NoteKind, name: string, note: Note): Promise<Note> {
     return this.store.createNote(kind, name, note);
   }
+}
+
+function checkQuestion(known: Note | null, { session, digest }: Note): void {
+  if (known && (known.session !== session || known.digest !== digest)) throw new Unverified("not_our_question", "The question");
+}
+
+function hexOf(digest: string): string {
+  return hex(fromText(digest) ?? new Uint8Array());
 }
 
 function nameOf(address: string): string {

@@ -71,3 +71,9 @@ export async function addAll(
 ): Promise<string[]> {
   return idsOf(api, notes, sessionId, people.map(participantOf), options);
 }
+
+/** The id of a person as far as it is known without the hub; null where it is not. */
+export async function knownId(notes: Notes, person: PersonInput): Promise<string | null> {
+  const address = addressOf(person);
+  return idOf(person) ?? (address === null ? null : notes.person(address));
+}

@@ -12,7 +12,7 @@ import { type AskedQuestion, Decision } from "./decision.js";
 import type { Asked, Mode, Outgoing } from "./mode.js";
 import type { RequestOptions, WaitOptions, WriteOptions } from "./options.js";
 import type { Notes } from "./notes.js";
-import { addAll, idsOf, participantOf, type PersonInput } from "./people.js";
+import { addAll, idsOf, knownId, participantOf, type PersonInput } from "./people.js";
 import { type AskOptions, deadlineOf, questionOf } from "./question.js";
 import { QuestionKey, uuid7 } from "./question-key.js";
 
@@ -20,7 +20,7 @@ const PAGE_SIZE = 100;
 /** A session with more messages than these pages is not searched further. */
 const MAX_PAGES = 1_000;
 /** A hub that does not expire a question in time is not waited for. */
-const EXPIRY_MARGIN_MS = 30_000;
+const EXPIRY_MARGIN_MS = 10_000;
 /** Questions that are remembered; others are read from the hub and checked again. */
 const MAX_REMEMBERED = 1_000;
 
@@ -282,12 +282,24 @@ export class Questions {
         if (asked?.mark !== key.mark) continue;
         if (options.session === undefined) await this.own(sessionId, options);
         checkSame(asked, draftOf(input, key.mark));
+        await this.checkSamePeople(agent, asked, options);
         await this.remember(agent, asked);
         return asked;
       }
       if (messages.data.length < PAGE_SIZE) return null;
     }
     return null;
+  }
+
+  /** Those who may answer the question that was found are among those who are asked now, as far as they are known. */
+  private async checkSamePeople(agent: string | null, asked: Asked, { answerers, to }: AskOptions): Promise<void> {
+    const notes = await this.notes(agent);
+    const people = answerers ?? to;
+    if (!asked.sealed || !notes || people === undefined) return;
+    const ids = await Promise.all(listOf<PersonInput>(people).map((person) => knownId(notes, person)));
+    const wanted = new Set(ids);
+    if (wanted.has(null) || (asked.sealed.header.answerers ?? []).every((id) => wanted.has(id))) return;
+    throw differs(asked, "other people were asked");
   }
 
   private async load(agent: string | null, sessionId: string, messageId: string, options: RequestOptions): Promise<Asked> {
@@ -314,12 +326,12 @@ function checkSame(asked: Asked, { plain }: Draft): void {
     textIn(asked.plain.content) === textIn(plain.content) &&
     canonical(asked.plain.components ?? null) === canonical(plain.components ?? null);
   if (isSame) return;
-  throw new HiloopError(
-    0,
-    "KEY_REUSED",
-    "Another question was asked with this key: its text, or its components, differ. Use a key for each question",
-    { details: { messageId: asked.messageId, sessionId: asked.sessionId } },
-  );
+  throw differs(asked, "its text, or its components, differ");
+}
+
+function differs({ messageId, sessionId }: Asked, how: string): HiloopError {
+  const message = `Another question was asked with this key: ${how}. Use a key for each question`;
+  return new HiloopError(0, "QUESTION_DIFFERS", message, { details: { messageId, sessionId } });
 }
 
 /** JSON in one form: without empty members, the others in order. */
@@ -349,7 +361,7 @@ function titleIn({ data, children = [] }: ComponentNode): string | null {
 }
 
 function notOurs(id: string): HiloopError {
-  return new HiloopError(0, "SESSION_TAKEN", `The session of this key (${id}) belongs to another agent: use another key`);
+  return new HiloopError(0, "FOREIGN_SESSION", `The session of this key (${id}) belongs to another agent: use another key`);
 }
 
 const VERDICTS: ReadonlySet<string> = new Set(["UNVERIFIED", "KEY_CHANGED", "INVALID_ANSWER"]);

@@ -30,9 +30,6 @@ export interface SealedModeOptions {
 }
 
 export class SealedMode implements Mode {
-  /** When each answer was seen first, by its digest. */
-  private readonly seenAt = new Map<string, number>();
-
   constructor(private readonly options: SealedModeOptions) {}
 
   async message(agent: string | null, sessionId: string, draft: Draft, wait: WaitOptions): Promise<Outgoing> {
@@ -123,7 +120,7 @@ export class SealedMode implements Mode {
     if (!response?.respondedBy.id) throw new Unverified("no_answer");
     if (response.encryptedComponents) throw new Unverified("scheme");
     const encrypting = await this.options.agents.encrypting(agent);
-    const { reader, device } = encrypting;
+    const { reader, device, notes } = encrypting;
     let opened: OpenedEnvelope;
     try {
       opened = await reader.openEnvelope(response.encryptedContent, sessionId, response.respondedBy.id, response.messageId);
@@ -131,7 +128,7 @@ export class SealedMode implements Mode {
       checkAnswer(
         opened,
         { digest: sealed.digest, header: sealed.header, actions: offeredActions(components) },
-        this.firstSeen(opened.digest),
+        await notes.firstSeen(opened.digest, this.options.now()),
       );
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -162,12 +159,6 @@ export class SealedMode implements Mode {
     if (messages.length === 0) return [];
     const { reader } = await this.options.agents.encrypting(agent);
     return reader.readAll(messages);
-  }
-
-  private firstSeen(digest: string): number {
-    const at = this.seenAt.get(digest) ?? this.options.now();
-    this.seenAt.set(digest, at);
-    return at;
   }
 
   private async receipt(

@@ -27,8 +27,6 @@ export interface Delivery {
 
 interface Conversation {
   newest: { digest: string; seq: number } | null;
-  /** The digests that were sealed or accepted here. */
-  digests: Set<string>;
 }
 
 /** Contents that are passed on in one message at most. */
@@ -44,6 +42,8 @@ export class Device {
   readonly pins: Pins;
   private readonly now: () => number;
   private readonly conversations = new Map<string, Conversation>();
+  /** The digests that were sealed or accepted here, with their sessions. */
+  private readonly digests = new Map<string, true>();
   /** What carried an accepted envelope, by sender and id. */
   private readonly accepted = new Map<string, string>();
   /** Content keys that others passed on, by digest. */
@@ -61,8 +61,7 @@ export class Device {
     const at = new Date(this.now()).toISOString();
     const sender = { principalId: this.principalId, keys: this.keys.current };
     const sealed = await seal({ ...draft, at, seen: newest?.digest ?? null }, sender);
-    const conversation = this.conversation(draft.session);
-    conversation.digests.add(sealed.digest);
+    this.noteDigest(draft.session, sealed.digest);
     return sealed;
   }
 
@@ -70,6 +69,7 @@ export class Device {
   delivered(sealed: Sealed, carrier: string, seq: number): void {
     this.accept(sealed.header.session, sealed.digest, seq);
     this.accepted.set(`${sealed.header.from.id} ${sealed.header.id}`, carrier);
+    forgetOldest(this.accepted);
   }
 
   /** The opened envelope; throws `Refused`. */
@@ -93,7 +93,7 @@ export class Device {
 
   /** Whether the envelope says that its sender had accepted one that was not seen here. */
   mayMiss({ header: { session, seen } }: OpenedEnvelope): boolean {
-    return seen !== null && !this.conversation(session).digests.has(seen);
+    return seen !== null && !this.digests.has(`${session} ${seen}`);
   }
 
   /** The plaintexts of messages that pass content keys on to a late joiner. */
@@ -143,16 +143,22 @@ export class Device {
   }
 
   private accept(session: string, digest: string, seq: number): void {
+    this.noteDigest(session, digest);
     const conversation = this.conversation(session);
-    conversation.digests.add(digest);
     if (seq >= (conversation.newest?.seq ?? 0)) conversation.newest = { digest, seq };
+  }
+
+  private noteDigest(session: string, digest: string): void {
+    this.digests.set(`${session} ${digest}`, true);
+    forgetOldest(this.digests);
   }
 
   private conversation(session: string): Conversation {
     let conversation = this.conversations.get(session);
     if (!conversation) {
-      conversation = { newest: null, digests: new Set() };
+      conversation = { newest: null };
       this.conversations.set(session, conversation);
+      forgetOldest(this.conversations);
     }
     return conversation;
   }

@@ -23,6 +23,9 @@ export interface Member {
   change: KeyChanged | null;
 }
 
+/** Pairs that are remembered as unknown; beyond, each is looked for again. */
+const MAX_UNKNOWN = 50_000;
+
 export function principalOf({ agentId, humanId, guestId }: Participant): string {
   return agentId ?? humanId ?? guestId ?? "";
 }
@@ -71,7 +74,7 @@ export class Directory {
     const participants = await this.source.participants(session);
     await this.readKeys(session, participants);
     const isPinned = (await this.device.pins.pinned(sender)) !== null;
-    if (!isPinned) this.unknown.add(key);
+    if (!isPinned && this.unknown.size < MAX_UNKNOWN) this.unknown.add(key);
     return isPinned;
   }
 

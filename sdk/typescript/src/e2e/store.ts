@@ -21,10 +21,10 @@ export interface Pin extends PublicKeys {
 
 /**
  * What is written down once. `questions`: by the id of the message that asked, its session and digest. `envelopes`: by
- * digest, the message that carries it. `interactions`: by id, its question. `people`: by e-mail address, whom it names. `spaces`: by the key
- * of the owner, the space.
+ * digest, the message that carries it. `answers`: by digest, when it was verified first. `interactions`: by id, its question.
+ * `people`: by e-mail address, whom it names. `spaces`: by the key of the owner, the space.
  */
-export type NoteKind = "questions" | "envelopes" | "interactions" | "people" | "spaces";
+export type NoteKind = "questions" | "envelopes" | "answers" | "interactions" | "people" | "spaces";
 export type Note = Record<string, string>;
 
 /** The storage of one agent (or person) of one hub. Several processes may share it. */

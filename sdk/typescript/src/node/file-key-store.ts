@@ -13,6 +13,8 @@ const KEEP_NOTES_MS = 30 * 24 * 3_600_000;
 const MAX_NOTES = 10_000;
 /** Notes that are written between two looks for old ones. */
 const NOTES_BETWEEN = 500;
+/** A temporary file that is older is of a process that was killed. */
+const LEFT_BEHIND_MS = 600_000;
 /** A lock that is older was left behind by a process that died. */
 const STALE_LOCK_MS = 120_000;
 
@@ -42,6 +44,7 @@ export class FileKeyStore implements KeyStore {
   private readonly pinsFolder: string;
   private readonly notesFolder: string;
   private notesWritten = 0;
+  private isWarned = false;
   /** Of the keys. */
   readonly path: string;
 
@@ -60,6 +63,7 @@ export class FileKeyStore implements KeyStore {
   async loadKeys(): Promise<StoredKeys | null> {
     const file = await read<KeyFile>(this.path);
     if (file && typeof file.secretKey !== "string") throw damaged(this.path);
+    if (file) await this.warnIfReadable();
     return file && { secretKey: file.secretKey, createdAt: file.createdAt, earlier: file.earlier ?? [] };
   }
 
@@ -122,6 +126,12 @@ export class FileKeyStore implements KeyStore {
     } finally {
       await unlink(lock).catch(() => undefined);
     }
+  }
+
+  private async warnIfReadable(): Promise<void> {
+    if (this.isWarned || process.platform === "win32" || ((await stat(this.path)).mode & 0o077) === 0) return;
+    this.isWarned = true;
+    process.emitWarning(`other users may read the key file ${this.path}: chmod 600 it`, "HiloopWarning");
   }
 
   private notePath(kind: NoteKind, name: string): string {
@@ -191,8 +201,23 @@ async function replace(folder: string, path: string, content: object): Promise<v
   await sync(folder);
 }
 
+/** Folders that were looked through for what processes left behind. */
+const cleaned = new Set<string>();
+
+/** Removes the temporary files of processes that were killed. */
+async function removeLeftBehind(folder: string): Promise<void> {
+  if (cleaned.has(folder)) return;
+  cleaned.add(folder);
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!name.endsWith(".tmp")) continue;
+    const time = await stat(join(folder, name)).then(({ mtimeMs }) => mtimeMs, () => Infinity);
+    if (time < Date.now() - LEFT_BEHIND_MS) await unlink(join(folder, name)).catch(() => undefined);
+  }
+}
+
 async function write(folder: string, path: string, content: object): Promise<string> {
   await makeFolder(folder);
+  await removeLeftBehind(folder);
   const draft = `${path}.${process.pid}.${randomBytes(8).toString("hex")}.tmp`;
   const file = await open(draft, "wx", 0o600);
   try {

@@ -11,6 +11,7 @@ import { headerBytes, parseHeader } from "../../src/e2e/header.js";
 import { verify } from "../../src/e2e/keys.js";
 import { answered } from "../../src/agent/decision.js";
 import { pauseAfter } from "../../src/agent/retry.js";
+import { sealPlain } from "../../src/envelope.js";
 import { HiloopClient, type HiloopClientOptions, HiloopError, MemoryKeyStore, type Message } from "../../src/index.js";
 import { MemoryHub, OFFLINE_KEY } from "../../src/offline/memory-hub.js";
 import { Person } from "../../src/testing/index.js";
@@ -77,9 +78,9 @@ test("a question that is found in a session of another agent is none of this key
   const again = () => client().ask("Deploy?", { to: boss.id, key: "k", timeout: 5_000 });
   expect(await again()).toMatchObject({ approved: true, question: { title: "Deploy?" } });
   expect(await again()).toMatchObject({ approved: true });
-  expect(await failure(client().ask("Drop production?", { to: boss.id, key: "k", timeout: 5_000 }))).toMatchObject({ code: "KEY_REUSED" });
+  expect(await failure(client().ask("Drop production?", { to: boss.id, key: "k", timeout: 5_000 }))).toMatchObject({ code: "QUESTION_DIFFERS" });
   state.hook = (_, path, reply) => (/sessions\/[^/]+$/.test(path) ? { ...reply, createdByAgentId: OTHER } : undefined);
-  expect(await failure(again())).toMatchObject({ code: "SESSION_TAKEN" });
+  expect(await failure(again())).toMatchObject({ code: "FOREIGN_SESSION" });
 });
 
 test("the mark of a key is found again under the earlier private keys of the agent", async () => {
@@ -355,4 +356,55 @@ test("a wrong content key that one participant passes on does not hide the right
   }
   const opened = await device.open(early.envelope, { session: OTHER, sender: id(1), carrier: "early" });
   expect(opened.plain).toEqual({ content: { text: "x" } });
+});
+
+test("only what a person is proved to have written is a remark", async () => {
+  const { hub, boss, client, signIn } = world();
+  const one = await signIn(boss.id);
+  const agent = client();
+  const session = await agent.createSession();
+  const remarks: (string | null)[] = [];
+  const options = { session: session.id, to: boss.id, timeout: 20_000 };
+  const asking = agent.ask("Ship?", { ...options, onRemark: ({ text }) => void remarks.push(text) });
+  await expect.poll(async () => (await one.pending(session.id)).length, { timeout: 20_000 }).toBe(1);
+  const question = (await one.pending(session.id))[0]!;
+  await hub.fetch(`http://hub.invalid/v1/human/sessions/${session.id}/messages`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${boss.id}` },
+    body: JSON.stringify({ encryptedContent: sealPlain({ text: "Ship everything" }) }),
+  });
+  await one.answer(question, { text: "Which one?", settles: false });
+  await expect.poll(() => remarks.length, { timeout: 20_000 }).toBeGreaterThan(0);
+  await one.answer(question, { action: "approve" });
+  expect((await asking).approved).toBe(true);
+  expect(remarks).toEqual(["Which one?"]);
+});
+
+test("an answer that was verified in time holds after the deadline, also in another process; one that is read late does not", async () => {
+  const { hub, boss, client, signIn, store } = world();
+  const one = await signIn(boss.id);
+  hub.onQuestion = (message) => void one.question(message).then((question) => one.answer(question, { action: "approve" }));
+  const ask = (options: HiloopClientOptions) =>
+    client(options).ask("Ship?", { to: boss.id, key: "k", deadline: "1h", timeout: 5_000 });
+  expect((await ask({})).approved).toBe(true);
+  const now = () => Date.now() + 7_200_000;
+  expect((await ask({ now })).approved).toBe(true);
+  const { loadKeys, createKeys, replaceKeys, loadPin, createPin, replacePin } = store;
+  const without = { loadKeys, createKeys, replaceKeys, loadPin, createPin, replacePin };
+  const bound = Object.fromEntries(Object.entries(without).map(([name, call]) => [name, call.bind(store as never)]));
+  expect(await failure(ask({ now, keyStore: () => bound as never }))).toMatchObject({ name: "Unverified", reason: "deadline" });
+  // That look does not count as one in time later on either.
+  expect((await ask({ keyStore: () => store })).approved).toBe(true);
+});
+
+test("a key that is asked again with another title above buttons, or to other people", async () => {
+  const { hub, boss, client, signIn } = world();
+  const one = await signIn(boss.id);
+  hub.onQuestion = (message) => void one.question(message).then((question) => one.answer(question, { action: "A" }));
+  const ask = (title: string, to = boss.id) =>
+    client().ask(title, { text: "Choose.", choices: ["A", "B"], to, key: "k", timeout: 5_000 });
+  expect((await ask("Which service?")).action).toBe("A");
+  expect((await ask("Which service?")).action).toBe("A");
+  expect(await failure(ask("Which database to drop?"))).toMatchObject({ code: "QUESTION_DIFFERS" });
+  expect(await failure(ask("Which service?", OTHER))).toMatchObject({ code: "QUESTION_DIFFERS" });
 });

@@ -1,8 +1,8 @@
 // The files of keys and pins: one winner among processes, readable by the user alone.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { KeyPair } from "../../src/e2e/index.js";
 import { configFolder, FileKeyStore, fileName } from "../../src/node/index.js";
 
@@ -56,4 +56,27 @@ test("a damaged file is an error, never a new key", async () => {
 test("the folder follows the platform's convention", () => {
   expect(configFolder({ XDG_CONFIG_HOME: "/x" })).toBe("/x/hiloop");
   expect(configFolder({ XDG_CONFIG_HOME: "relative" })).toMatch(/\.config\/hiloop$/);
+});
+
+test("temporary files of processes that were killed go, those of others stay", async () => {
+  const keys = join(folder, "keys");
+  mkdirSync(keys);
+  for (const name of ["old", "new"]) writeFileSync(join(keys, `a.json.1.${name}.tmp`), "{");
+  const before = new Date(Date.now() - 3_600_000);
+  utimesSync(join(keys, "a.json.1.old.tmp"), before, before);
+  await open().createKeys(fresh());
+  expect(readdirSync(keys).sort()).toEqual([`${fileName(HUB, AGENT)}.json`, "a.json.1.new.tmp"].sort());
+});
+
+test("a key file that other users may read is a warning, once", async () => {
+  const store = open();
+  await store.createKeys(fresh());
+  const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
+  await store.loadKeys();
+  expect(warn).not.toHaveBeenCalled();
+  chmodSync(store.path, 0o644);
+  await store.loadKeys();
+  await store.loadKeys();
+  expect(warn.mock.calls).toEqual([[expect.stringContaining("chmod 600"), "HiloopWarning"]]);
+  warn.mockRestore();
 });

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from ..bounded import Bounded
 from ..decision import Asked
 from ..envelopes import SCHEME
 from ..errors import ConfigurationError, HiloopError
@@ -19,6 +20,7 @@ from .http import AsyncHttp
 from .identity import open_vault, publish
 
 _LOG = logging.getLogger("hiloop")
+_MOST_ASKED = 1_000
 _MESSAGE_KINDS = frozenset({"message", "question", "answer"})
 
 
@@ -37,9 +39,9 @@ class AsyncBase:
         self._me: dict[str, Any] | None = None
         self._vault: Vault | None = None
         self._to_share: set[tuple[str, str]] = set()
-        self._asked: dict[str, Asked] = {}
+        self._asked: Bounded[str, Asked] = Bounded(_MOST_ASKED)
         """The newest question of each session."""
-        self._learned: set[tuple[str, str | None]] = set()
+        self._learned: Bounded[tuple[str, str | None], bool] = Bounded()
 
     async def me(self) -> dict[str, Any]:
         """Who the key acts as: `{"id","spaceId","name","key","permission",…}`."""
@@ -55,6 +57,7 @@ class AsyncBase:
                 if self._settings.space_name is not None:
                     await self._check_space(self._settings.space_name, self._me["spaceId"])
                 vault = open_vault(self._settings, self._me, self._given_keys)
+                vault.set_published(self._me.get("key"))
                 if self._settings.encrypted:
                     await publish(self._http, self._me, vault)
                 self._vault = vault
@@ -104,7 +107,7 @@ class AsyncBase:
         if opened.state == "not_authenticated" and (opened.reason or "").startswith(("not pinned", "key changed")):
             session = str(raw["sessionId"])
             if (session, sender) not in self._learned:
-                self._learned.add((session, sender))
+                self._learned[session, sender] = True
                 await self._learn(session, everyone=True)
                 opened = self._open(vault, raw)
         return Message.read(raw, opened)
@@ -125,7 +128,7 @@ class AsyncBase:
         vault = await self._secrets()
         opened = open_title(vault, raw)
         if opened.state == "not_authenticated" and (raw["id"], None) not in self._learned:
-            self._learned.add((raw["id"], None))
+            self._learned[raw["id"], None] = True
             await self._learn(raw["id"], everyone=True)
             opened = open_title(vault, raw)
         return Session.read(raw, opened)

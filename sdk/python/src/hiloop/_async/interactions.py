@@ -110,7 +110,7 @@ class AsyncInteractions:
         raw: dict[str, Any] = await client._http.post(_PATH, body, idempotency_key)
         if raw.get("sessionId") != session:
             raise HiloopError("the hub replied with another session", code="UNEXPECTED_REPLY")
-        vault.memory.remember(raw["messageId"], session, sealed.digest)
+        vault.memory.question(raw["messageId"], session, sealed.digest)
         accepted = vault.sent(sealed, raw["messageId"], 2)
         client._asked[session] = Asked(session, raw["messageId"], accepted, draft.content, draft.components)
         return raw

@@ -67,7 +67,10 @@ class AsyncSending(AsyncBase):
         raw = await self._http.post(f"/v1/agent/sessions/{session}/messages", body, key)
         if raw.get("sessionId") != session:
             raise HiloopError("the hub replied with a message of another session", code="UNEXPECTED_REPLY")
-        vault.memory.remember(raw["id"], session, sealed.digest)
+        if draft.response_required:
+            vault.memory.question(raw["id"], session, sealed.digest)
+        else:
+            vault.memory.message(raw["id"], sealed.digest)
         accepted = vault.sent(sealed, raw["id"], raw["seq"])
         return raw, self._sent(session, draft, raw, accepted)
 

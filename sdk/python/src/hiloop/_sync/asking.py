@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from ..codec import dump_json, now, parse_duration
+from ..codec import canonical_json, now, parse_duration
 from ..decision import Asked, Decision
 from ..drafts import Components, Deadline, Draft, FormDefinition, deadline_of, message_draft, question_draft
 from ..errors import ConfigurationError, HiloopError, Unverified
@@ -147,8 +147,8 @@ class Asking(Waiting):
 
     def _same(self, vault: Vault, found: Asked, draft: Draft) -> Asked:
         """The question that was found, unless it asks something else or somebody else."""
-        theirs, ours = ({**content, MARK: None} for content in (found.content, draft.content))
-        if dump_json([theirs, found.components]) != dump_json([ours, draft.components]):
+        theirs, ours = (canonical_json([q.content.get("text"), q.components]) for q in (found, draft))
+        if theirs != ours:
             raise ConfigurationError("the question of this key was asked with another text or components", _DIFFERS)
         wanted = {
             person if "@" not in person else vault.memory.known_principal(person) for person in draft.answerers or ()

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from ..bounded import Bounded
 from ..decision import Asked
 from ..envelopes import SCHEME
 from ..errors import ConfigurationError, HiloopError
@@ -20,6 +21,7 @@ from .http import Http
 from .identity import open_vault, publish
 
 _LOG = logging.getLogger("hiloop")
+_MOST_ASKED = 1_000
 _MESSAGE_KINDS = frozenset({"message", "question", "answer"})
 
 
@@ -38,9 +40,9 @@ class Base:
         self._me: dict[str, Any] | None = None
         self._vault: Vault | None = None
         self._to_share: set[tuple[str, str]] = set()
-        self._asked: dict[str, Asked] = {}
+        self._asked: Bounded[str, Asked] = Bounded(_MOST_ASKED)
         """The newest question of each session."""
-        self._learned: set[tuple[str, str | None]] = set()
+        self._learned: Bounded[tuple[str, str | None], bool] = Bounded()
 
     def me(self) -> dict[str, Any]:
         """Who the key acts as: `{"id","spaceId","name","key","permission",…}`."""
@@ -56,6 +58,7 @@ class Base:
                 if self._settings.space_name is not None:
                     self._check_space(self._settings.space_name, self._me["spaceId"])
                 vault = open_vault(self._settings, self._me, self._given_keys)
+                vault.set_published(self._me.get("key"))
                 if self._settings.encrypted:
                     publish(self._http, self._me, vault)
                 self._vault = vault
@@ -105,7 +108,7 @@ class Base:
         if opened.state == "not_authenticated" and (opened.reason or "").startswith(("not pinned", "key changed")):
             session = str(raw["sessionId"])
             if (session, sender) not in self._learned:
-                self._learned.add((session, sender))
+                self._learned[session, sender] = True
                 self._learn(session, everyone=True)
                 opened = self._open(vault, raw)
         return Message.read(raw, opened)
@@ -126,7 +129,7 @@ class Base:
         vault = self._secrets()
         opened = open_title(vault, raw)
         if opened.state == "not_authenticated" and (raw["id"], None) not in self._learned:
-            self._learned.add((raw["id"], None))
+            self._learned[raw["id"], None] = True
             self._learn(raw["id"], everyone=True)
             opened = open_title(vault, raw)
         return Session.read(raw, opened)

@@ -42,7 +42,7 @@ def open_vault(settings: Settings, me: Mapping[str, Any], keys: OwnKeys | None =
 def _checked(vault: Vault, space_key: SpaceKey | None) -> Vault:
     """Attestations hold for one space: the first one that the hub named."""
     if space_key is not None:
-        vault.memory.principal("the space", space_key.space_id)
+        vault.memory.space(space_key.public, space_key.space_id)
     return vault
 
 

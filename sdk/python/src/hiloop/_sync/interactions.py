@@ -111,7 +111,7 @@ class Interactions:
         raw: dict[str, Any] = client._http.post(_PATH, body, idempotency_key)
         if raw.get("sessionId") != session:
             raise HiloopError("the hub replied with another session", code="UNEXPECTED_REPLY")
-        vault.memory.remember(raw["messageId"], session, sealed.digest)
+        vault.memory.question(raw["messageId"], session, sealed.digest)
         accepted = vault.sent(sealed, raw["messageId"], 2)
         client._asked[session] = Asked(session, raw["messageId"], accepted, draft.content, draft.components)
         return raw

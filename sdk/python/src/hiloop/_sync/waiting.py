@@ -85,7 +85,7 @@ class Waiting(Sending):
         if mark is not None and opened.content.get(MARK) != mark:
             raise Unverified("mark", "the message is another question")
         if opened.digest is not None:
-            vault.memory.remember(message.id, session, opened.digest)
+            vault.memory.question(message.id, session, opened.digest)
         return Asked(message.session_id, message.id, opened.accepted, opened.content, opened.components)
 
     def _settled(self, asked: Asked, wait: float | None, on_remark: OnRemark | None) -> Decision:
@@ -172,8 +172,11 @@ class Waiting(Sending):
             return message.state == "plain"
         if message.state != "verified" or header is None or header.kind != "message":
             return False
+        participants = self._learn(message.session_id)
+        if any(p.type == "Agent" and p.principal_id == header.sender.id for p in participants):
+            return False
         try:
-            vault.memory.remember(message.id, message.session_id, str(message.opened.digest))
+            vault.memory.message(message.id, str(message.opened.digest))
         except Unverified as error:
             _LOG.warning("hiloop: message %s is passed over: %s", message.id, error.reason)
             return False

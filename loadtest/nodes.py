@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What a second node and the Redis between them cost: starts a throw-away PostgreSQL and Redis and two hubs, has the
-load tester write on one and listen on the other, and prints a table.
+"""Measures the cost of a second node and Redis: starts a throw-away PostgreSQL, Redis and two hubs, runs the load tester
+with writers on one node and sockets on the other, and prints a table.
 
     loadtest/nodes.py HUB LOADTEST [RATE [SECONDS [SESSIONS]]]
 
@@ -25,7 +25,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 def cpu(process):
-    """Seconds of CPU that a process and those that it waits for have used."""
+    """Seconds of CPU that a process has used."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICK
 
@@ -47,7 +47,7 @@ def wait_for(what, ready):
 
 
 class Postgres:
-    """PostgreSQL refuses to run as root: then it runs as `nobody`."""
+    """A throw-away server. PostgreSQL refuses to run as root, so for root it runs as the user `nobody`."""
 
     def __init__(self, folder):
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
@@ -99,7 +99,7 @@ class Hub:
 
 
 def run(urls, key, processes, *scenario):
-    """One run of the load tester: its report, and the CPU that each process took for a message, in microseconds."""
+    """One run of the load tester: its report, and the CPU that each process took per message, in microseconds."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         command = [loadtest, "--url", urls[0], "--other-url", urls[-1], "--json", report, *scenario]
@@ -121,7 +121,7 @@ def chat(name, writes, listens, key, others):
 
 
 def ingest(nodes, key, others):
-    """64 clients that write into one session as fast as they can, on all nodes by turns."""
+    """64 clients that write into one session without pause, on all nodes in turn."""
     processes = {f"hub {number}": node.process for number, node in enumerate(nodes, 1)} | others
     found, used = run([node.url for node in nodes], key, processes, "ingest", "--one-session", "--writers", "64",
                       "--duration", seconds)
@@ -134,7 +134,7 @@ def ms(latency, key):
 
 running = []
 folder = tempfile.mkdtemp(prefix="hiloop-nodes-")
-# The stop signals end it as an error does: everything that was started ends too.
+# SIGTERM ends it like an error, so that all started processes end too.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 try:
     postgres = Postgres(folder)
@@ -158,11 +158,11 @@ try:
     for node in (first, second):
         wait_for("Redis at the hub", lambda: json.load(urllib.request.urlopen(node.url + "/readyz"))["status"] == "ok")
 
-    print(f"{sessions} sessions, a socket each, {rate} messages a second for {seconds} s\n")
+    print(f"{sessions} sessions with one socket each, {rate} messages per second for {seconds} s\n")
     rows = [chat("one node, no Redis", alone, alone, alone.key, {}),
             chat("two nodes, the same", first, first, first.key, {"Redis": redis}),
             chat("two nodes, across", first, second, first.key, {"Redis": redis})]
-    print(f"{'':22}{'POST to socket, ms':>20}{'POST to 201, ms':>20}    CPU a message, µs")
+    print(f"{'':22}{'POST to socket, ms':>20}{'POST to 201, ms':>20}    CPU per message, µs")
     print(f"{'':22}{'p50     p99':>20}{'p50     p99':>20}")
     for name, latency, used in rows:
         spent = ", ".join(f"{who} {micros:.0f}" for who, micros in used.items())
@@ -170,9 +170,9 @@ try:
     more = {key: rows[2][1]["delivery"][key] - rows[1][1]["delivery"][key] for key in ("p50Ms", "p99Ms")}
     cost = sum(rows[2][2].values()) - sum(rows[0][2].values())
     print(f"\nacross nodes: {more['p50Ms']:+.2f} ms at p50, {more['p99Ms']:+.2f} ms at p99, against the same node; "
-          f"{cost:+.0f} µs of CPU a message in all, against one node without Redis")
-    print("\none hot session, 64 clients that write as fast as they can\n")
-    print(f"{'':22}{'messages/s':>12}{'POST to 201, ms p50     p99':>30}    CPU a message, µs")
+          f"{cost:+.0f} µs of CPU per message in total, against one node without Redis")
+    print("\none session, 64 clients that write without pause\n")
+    print(f"{'':22}{'messages/s':>12}{'POST to 201, ms p50     p99':>30}    CPU per message, µs")
     for name, nodes, key, others in (("one node, no Redis", [alone], alone.key, {}),
                                      ("from one of two nodes", [first], first.key, {"Redis": redis}),
                                      ("from both nodes", [first, second], first.key, {"Redis": redis})):

@@ -22,7 +22,7 @@ pub(crate) struct Cli {
     pub(crate) scenario: Scenario,
 }
 
-/// What holds for every scenario.
+/// Options of every scenario.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Base URL of the hub
@@ -50,10 +50,10 @@ pub(crate) struct Options {
     /// Worker threads of the tester
     #[arg(long, global = true, default_value_t = 1, value_parser = count)]
     pub(crate) threads: usize,
-    /// Connections being opened at one time
+    /// Maximum connections being opened at one time
     #[arg(long, global = true, default_value_t = 64, value_parser = count)]
     pub(crate) connecting: usize,
-    /// Concurrent POSTs; further ones wait, and the wait is measured
+    /// Maximum concurrent POSTs; further ones wait, which counts as latency
     #[arg(long, global = true, default_value_t = 2048, value_parser = count)]
     pub(crate) in_flight: usize,
     /// Seconds that one connect, subscribe or POST may take
@@ -113,7 +113,7 @@ pub(crate) struct FanoutArgs {
     /// Sockets subscribed to the session
     #[arg(long, default_value_t = 1000, value_parser = count)]
     pub(crate) sockets: usize,
-    /// Ticks a second
+    /// Ticks per second
     #[arg(long, default_value_t = 20.0, value_parser = rate)]
     pub(crate) rate: f64,
     /// Messages sent at once on each tick
@@ -121,7 +121,7 @@ pub(crate) struct FanoutArgs {
     pub(crate) burst: usize,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
-    /// Measure the floor too: one bare blocking write for each delivery
+    /// Also measure the floor: one plain blocking write for each delivery
     #[arg(long)]
     pub(crate) floor: bool,
     /// Seconds of each of the two floor measurements
@@ -138,14 +138,14 @@ pub(crate) struct ChatArgs {
     /// Sockets subscribed to each session
     #[arg(long, default_value_t = 2, value_parser = count)]
     pub(crate) sockets_per_session: usize,
-    /// Messages a second over all sessions
+    /// Messages per second over all sessions
     #[arg(long, default_value_t = 400.0, value_parser = rate)]
     pub(crate) rate: f64,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
 }
 
-/// How long and how large.
+/// Duration and size.
 #[derive(Debug, Clone, Copy, Args, Serialize)]
 pub(crate) struct LoadArgs {
     /// Seconds of sending
@@ -159,7 +159,7 @@ pub(crate) struct LoadArgs {
 #[derive(Debug, Clone, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct IngestArgs {
-    /// Writers, each with one message under way at all times
+    /// Concurrent writers, each with one POST at a time
     #[arg(long, default_value_t = 64, value_parser = count)]
     pub(crate) writers: usize,
     /// Seconds of writing
@@ -179,7 +179,7 @@ pub(crate) struct IngestArgs {
 #[derive(Debug, Clone, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AwaitArgs {
-    /// Long-polls, each on a connection and a message of its own
+    /// Long-polls, each on its own connection and message
     #[arg(long, default_value_t = 10_000, value_parser = count)]
     pub(crate) waiters: usize,
     /// Sessions that their messages are spread over
@@ -194,7 +194,7 @@ pub(crate) struct AwaitArgs {
     /// Seconds given to the hub before its memory is read
     #[arg(long, default_value = "2", value_parser = seconds)]
     pub(crate) rest: Duration,
-    /// Answers a second
+    /// Answers per second
     #[arg(long, default_value_t = 500.0, value_parser = rate)]
     pub(crate) rate: f64,
     /// Length of each message's and each answer's ciphertext, in bytes
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn options_may_stand_on_either_side_of_the_scenario() {
+    fn options_may_precede_or_follow_the_scenario() {
         let cli = Cli::try_parse_from(["loadtest", "--pid", "7", "fanout", "--sources", "3"]).expect("valid");
         assert_eq!((cli.options.pid, cli.options.sources), (Some(7), 3));
     }

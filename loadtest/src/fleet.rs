@@ -1,4 +1,4 @@
-//! Many sockets at once: opened, listened to, and audited at the end.
+//! Many sockets at once: opened, read, and audited at the end.
 
 use std::{
     fmt::Display,
@@ -26,10 +26,10 @@ use crate::{
     stop::Stop,
 };
 
-/// How long a socket may take, at the end, to answer that nothing is left.
+/// Timeout of the final pong of a socket.
 const FENCE: Duration = Duration::from_secs(10);
 
-/// What to open.
+/// The sockets to open.
 pub(crate) struct FleetPlan {
     pub(crate) target: Arc<Target>,
     pub(crate) sessions: Arc<[Session]>,
@@ -75,8 +75,8 @@ struct Outcome {
 }
 
 impl Fleet {
-    /// Opens every socket, socket `i` on session `i` modulo their number. Failures are noted;
-    /// only when nothing can be opened at all is it given up.
+    /// Opens every socket, socket `i` on session `i` modulo their number. Failures are recorded;
+    /// it fails only if no socket can be opened.
     pub(crate) async fn open(plan: FleetPlan, problems: &Arc<Problems>, phase: &Phase) -> Result<Self, Stop> {
         let shared = Arc::new(Shared {
             sessions: Arc::clone(&plan.sessions),
@@ -131,7 +131,7 @@ impl Fleet {
         self.shared.latency.summary()
     }
 
-    /// Messages that have reached a socket, doubles left out.
+    /// Messages that have reached a socket, without duplicates.
     pub(crate) fn delivered(&self) -> u64 {
         self.shared.delivered.load(Ordering::SeqCst)
     }
@@ -147,7 +147,7 @@ impl Fleet {
         self.shared.bytes.load(Ordering::Relaxed)
     }
 
-    /// Waits until so many have been delivered, or as long as this.
+    /// Waits until this number has been delivered, or the time is up.
     pub(crate) async fn wait_for(&self, deliveries: u64, limit: Duration) {
         self.shared.awaited.store(deliveries, Ordering::SeqCst);
         let reached = async {
@@ -155,7 +155,7 @@ impl Fleet {
                 self.shared.reached.notified().await;
             }
         };
-        // What is missing then shows up in the audit.
+        // The audit finds missing deliveries.
         let _ = tokio::time::timeout(limit, reached).await;
     }
 
@@ -165,7 +165,7 @@ impl Fleet {
         self.shared.finish.send_replace(true);
         let problems = &self.shared.problems;
         for member in self.members {
-            let outcome = member.await.map_err(|error| anyhow!("a reader broke off: {error}"))?;
+            let outcome = member.await.map_err(|error| anyhow!("a reading task failed: {error}"))?;
             outcome.audit(&self.shared.sessions, ledgers, problems);
         }
         for (session, ledger) in self.shared.sessions.iter().zip(ledgers) {

@@ -1,4 +1,4 @@
-//! The floor: what one bare blocking write for each delivery costs on this machine.
+//! The floor: the cost of one plain blocking write for each delivery on this machine.
 
 use std::{
     io::Write as _,
@@ -26,7 +26,7 @@ pub(crate) struct FloorPlan {
     pub(crate) time: Duration,
 }
 
-/// What the writing thread used.
+/// CPU time of the writing thread.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Floor {
     pub(crate) sockets: usize,
@@ -50,7 +50,7 @@ pub(crate) fn measure(plan: FloorPlan) -> Result<Floor> {
         .spawn(move || drain(listener, stopped))
         .context("starting the floor's reader")?;
     let written = connect(address, plan.sockets.min(MOST_SOCKETS)).and_then(|streams| write(&streams, plan));
-    // A reader that has ended already says why below.
+    // If the reader has failed, its error is returned below.
     let _ = stop.send(());
     drain.join().map_err(|_| anyhow!("the floor's reader panicked"))??;
     written

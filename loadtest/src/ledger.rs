@@ -1,4 +1,4 @@
-//! Delivery accounting: what each socket saw against what the hub acknowledged.
+//! Delivery accounting: the events at each socket against the acknowledged messages.
 
 use std::ops::Range;
 
@@ -63,7 +63,7 @@ impl SocketLedger {
         }
     }
 
-    /// Notes an event; `message` is the index in the content of a `message.created`.
+    /// Records an event; `message` is the index in the content of a `message.created`.
     pub(crate) fn observe(&mut self, seq: u64, message: Option<u64>) -> Arrival {
         let arrival = if seq > self.last {
             if seq > self.last + 1 {
@@ -85,7 +85,7 @@ impl SocketLedger {
         arrival
     }
 
-    /// Compares with what was acknowledged for the session.
+    /// Compares with the acknowledged messages of the session.
     pub(crate) fn audit(&self, session: &SessionLedger) -> Audit {
         let mut lost = Tally::default();
         for hole in &self.holes {
@@ -118,7 +118,7 @@ impl SocketLedger {
     }
 }
 
-/// What the hub acknowledged for one session.
+/// The messages of one session that the hub acknowledged.
 #[derive(Debug, Default)]
 pub(crate) struct SessionLedger {
     last: u64,
@@ -128,7 +128,7 @@ pub(crate) struct SessionLedger {
 }
 
 impl SessionLedger {
-    /// Notes that the message with this index was committed as `seq`.
+    /// Records that the message with this index was committed as `seq`.
     pub(crate) fn acknowledge(&mut self, seq: u64, index: u64) {
         self.last = self.last.max(seq);
         self.messages += 1;
@@ -140,7 +140,7 @@ impl SessionLedger {
         self.messages
     }
 
-    /// Replies that gave a `seq` which another reply had given.
+    /// Replies with a `seq` that another reply had.
     pub(crate) fn repeated(&mut self) -> Tally {
         self.seqs.sort_unstable();
         let mut repeated = Tally::default();
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_nobody_acknowledged_is_a_mismatch() {
+    fn a_message_without_acknowledgement_is_a_mismatch() {
         assert!(audit(&[2, 3, 4, 5, 6, 7]).mismatched);
     }
 

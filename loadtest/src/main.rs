@@ -6,6 +6,7 @@ mod fleet;
 mod floor;
 mod latency;
 mod ledger;
+mod long_polls;
 mod meter;
 mod payload;
 mod problems;
@@ -15,7 +16,6 @@ mod report;
 mod scenario;
 mod schedule;
 mod stop;
-mod waiters;
 
 use std::process::ExitCode;
 
@@ -60,7 +60,7 @@ fn run(cli: Cli) -> Result<Report, Stop> {
 }
 
 fn build_runtime(options: &Options) -> Result<Runtime, Stop> {
-    // On one thread no task ever wakes another thread: the cheapest way to share a small machine.
+    // On one thread no task wakes another thread, which costs least on a machine shared with the hub.
     let mut builder = match options.threads {
         1 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),

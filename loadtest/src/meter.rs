@@ -1,4 +1,4 @@
-//! What the hub and the tester use between two points of a run.
+//! CPU time of the hub and the tester between two points of a run.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ pub(crate) struct Meter {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
     pub(crate) wall: Duration,
-    /// CPU of the hub, where its process is known.
+    /// CPU of the hub, if `--pid` is given.
     pub(crate) server: Option<Duration>,
     /// CPU of the tester.
     pub(crate) own: Duration,
@@ -52,7 +52,7 @@ impl Meter {
 }
 
 impl Usage {
-    /// Adds CPU seconds and shares of a core; warns when they are too few to mean much.
+    /// Adds CPU seconds and shares of a core; warns if they are too few to be precise.
     pub(crate) fn report(self, report: &mut Report) {
         let wall = self.wall.as_secs_f64();
         report.figure(Section::Tester, "wallSeconds", "measured for", wall, "s");
@@ -65,7 +65,7 @@ impl Usage {
         }
     }
 
-    /// Adds the hub's CPU for each of so many.
+    /// Adds the hub's CPU per item.
     pub(crate) fn report_per(self, report: &mut Report, key: &'static str, label: &'static str, count: u64) {
         if let (Some(server), 1..) = (self.server, count) {
             let micros = server.as_secs_f64() * 1e6 / count as f64;
@@ -76,7 +76,7 @@ impl Usage {
     pub(crate) fn warn_if_short(self, report: &mut Report) {
         if let Some(server) = self.server.filter(|server| *server < ENOUGH_CPU) {
             report.warn(format!(
-                "only {:.2} CPU-seconds of the hub were seen: below {} they mean little, run longer",
+                "only {:.2} CPU-seconds of the hub: values below {} are imprecise, run longer",
                 server.as_secs_f64(),
                 ENOUGH_CPU.as_secs(),
             ));

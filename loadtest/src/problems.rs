@@ -1,4 +1,4 @@
-//! What went wrong in a run, counted by kind, with a few examples of each.
+//! The problems of a run, counted by kind, with a few examples of each.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 const EXAMPLES: usize = 5;
 
-/// Any one of these makes a run void.
+/// Any one of these makes a run fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Kind {
@@ -25,9 +25,9 @@ pub(crate) enum Kind {
     Doubled,
     /// An event came after a later one.
     Misordered,
-    /// A socket got an event of a session that it did not ask for.
+    /// A socket got an event of a session without a subscription.
     Foreign,
-    /// What was delivered is not what was acknowledged.
+    /// The delivered messages differ from the acknowledged ones.
     Mismatched,
     /// Replies gave one seq twice, or left one out.
     SeqConflict,
@@ -37,7 +37,7 @@ pub(crate) enum Kind {
     AwaitEarly,
     /// A long-poll was answered with another message, state or answer than its own.
     AwaitWrong,
-    /// A frame that is not what the contract says, or an error frame.
+    /// An invalid frame, or an error frame.
     BadFrame,
 }
 
@@ -48,7 +48,7 @@ impl Kind {
             Self::ClosedEarly => "sockets closed early",
             Self::PostFailed => "POSTs failed",
             Self::Lost => "deliveries lost",
-            Self::Doubled => "deliveries doubled",
+            Self::Doubled => "deliveries duplicated",
             Self::Misordered => "deliveries misordered",
             Self::Foreign => "events of a foreign session",
             Self::Mismatched => "sockets with other messages than acknowledged",

@@ -13,7 +13,7 @@ const TEMPLATE: &str = "{prefix:>16} {bar:32} {human_pos}/{human_len} {elapsed}"
 const REFRESH: Duration = Duration::from_millis(200);
 const PLAIN_EVERY: Duration = Duration::from_secs(2);
 
-/// One stretch of work with a known end; ends when dropped.
+/// A phase with a known number of steps; ends when dropped.
 #[derive(Clone)]
 pub(crate) struct Phase(Arc<Inner>);
 
@@ -24,7 +24,7 @@ struct Inner {
     plain: Option<Mutex<Instant>>,
 }
 
-/// Shows a counter until dropped, where it last stood included.
+/// Shows a counter until dropped, including its last value.
 pub(crate) struct Following {
     phase: Phase,
     counter: Arc<dyn Fn() -> u64 + Send + Sync>,

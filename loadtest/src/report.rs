@@ -36,7 +36,7 @@ struct Figure {
     unit: &'static str,
 }
 
-/// What a run found.
+/// The results of a run.
 pub(crate) struct Report {
     scenario: &'static str,
     url: String,
@@ -84,7 +84,7 @@ impl Report {
         self.warnings.push(warning);
     }
 
-    /// Takes the verdict from what was noted in the run.
+    /// Takes the verdict from the problems of the run.
     pub(crate) fn judge(&mut self, problems: &Problems) {
         self.problems = problems.snapshot();
     }

@@ -35,8 +35,8 @@ impl Schedule {
         self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Names each tick's indexes when they are due. It runs on a thread of its own, since the
-    /// runtime's timers have a resolution of milliseconds, and it waits for nothing but the clock.
+    /// Sends each tick's indexes when they are due. It runs on a thread of its own, which waits for the clock only,
+    /// since the runtime's timers have a resolution of milliseconds.
     pub(crate) fn pace(self) -> io::Result<mpsc::UnboundedReceiver<std::ops::Range<u64>>> {
         let (due, ticks) = mpsc::unbounded_channel();
         thread::Builder::new().name("pacer".to_owned()).spawn(move || {

@@ -1,13 +1,13 @@
 //! Why a run ends without a report, and the exit codes.
 
-/// Deliveries were lost, doubled or misordered, or the hub refused something.
+/// Deliveries were lost, duplicated or misordered, or the hub refused a request.
 pub(crate) const EXIT_FAILED: u8 = 2;
 /// The tester itself could not do its work.
 pub(crate) const EXIT_TOOL: u8 = 1;
 /// The command line cannot be carried out (`EX_USAGE` of sysexits).
 pub(crate) const EXIT_USAGE: u8 = 64;
 
-/// What ends a run early.
+/// The reason why a run ends early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Stop {
     #[error("{0}")]

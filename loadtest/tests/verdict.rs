@@ -37,7 +37,7 @@ async fn run(fault: Fault, scenario: &[&str]) -> Run {
     let directory = tempfile::tempdir().expect("a directory");
     let json = directory.path().join("report.json");
     let json = json.to_str().expect("UTF-8");
-    // The drain is short, since in most tests something never comes.
+    // The drain is short, since in most tests a delivery is missing.
     let options = ["--url", &url, "--key", KEY, "--json", json, "--drain", "0.2", "--settle", "0"];
     let output = loadtest(&[&options[..], scenario].concat()).await;
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -131,7 +131,7 @@ async fn a_correct_hub_passes_await() {
 }
 
 #[tokio::test]
-async fn who_comes_back_pending_polls_again() {
+async fn a_pending_reply_is_polled_again() {
     let scenario = ["await", "--waiters", "5", "--sessions", "2", "--rest", "0", "--rate", "500", "--token", "jwt"];
     let run = run(Fault::None, &[&scenario[..], &["--hold", "1.5", "--wait", "1"]].concat()).await;
     run.assert_clean();
@@ -162,7 +162,7 @@ async fn a_lost_last_delivery_fails() {
 }
 
 #[tokio::test]
-async fn a_doubled_delivery_fails() {
+async fn a_duplicated_delivery_fails() {
     let run = run(Fault::Double, &FANOUT).await;
     run.assert_only("doubled", 1);
     assert_eq!(run.figure("deliveries"), 60.0);
@@ -232,7 +232,7 @@ async fn a_long_poll_answered_wrongly_fails() {
     for fault in [Fault::AwaitOther, Fault::AwaitAnswer, Fault::AwaitCancelled] {
         run(fault, &AWAIT).await.assert_only("awaitWrong", 1);
     }
-    // Once for its time, once for what it said.
+    // Once for its time, once for its content.
     run(Fault::AwaitBefore, &AWAIT).await.assert_only("awaitWrong", 2);
 }
 
@@ -269,7 +269,7 @@ async fn a_hub_that_is_not_there_fails() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_carried_out_is_a_usage_error() {
+async fn an_invalid_command_line_is_a_usage_error() {
     for arguments in [
         &["--key", KEY][..],
         &["--key", KEY, "fanout", "--sockets", "none"],

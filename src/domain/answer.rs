@@ -6,7 +6,7 @@ use super::refusal::Responded;
 use super::{ActorType, PrincipalId, Refusal};
 
 /// The problem of an `outcome` in a message that answers nothing.
-pub const OUTCOME_WITHOUT_ANSWER: &str = "stands only with a reply that settles a question";
+pub const OUTCOME_WITHOUT_ANSWER: &str = "requires a reply that settles a question";
 
 /// Why the actor can't answer `target`, if they can't. That they may not comes first: it does not change.
 pub(super) fn refusal(target: &MessageState, facts: Facts<'_>) -> Option<Refusal> {

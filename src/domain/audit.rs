@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// The types of entries. Their names are on the wire, in the store and in the log.
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
-        /// What an entry of the audit log reports.
+        /// The type of an entry of the audit log.
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
         pub enum AuditEvent {
             $($(#[$doc])* #[serde(rename = $text)] $name),+
@@ -77,11 +77,11 @@ impl AuditOutcome {
 }
 
 words! {
-    /// What an entry of the audit log is about.
+    /// The type of the target of an entry of the audit log.
     AuditTargetType { Key, GuestToken, Agent, Human, Guest, Space, SignIn }
 }
 
-/// What it happened to.
+/// The target of an entry of the audit log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditTarget {
@@ -119,7 +119,7 @@ pub struct AuditEntry {
     #[serde(skip)]
     pub space: Option<SpaceId>,
     pub at: Timestamp,
-    /// What happened, such as `key.created`.
+    /// The type, such as `key.created`.
     #[schema(value_type = String)]
     pub event: AuditEvent,
     /// Null if the request is not authenticated.

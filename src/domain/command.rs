@@ -6,7 +6,7 @@ use super::participant::Member;
 use super::session::SessionPatch;
 use super::{AgentId, Author, Envelope, GuestId, MessageId, ParticipantId, PrincipalId, Priority, Timestamp};
 
-/// What someone wants to do to one session.
+/// A change of one session that a caller requests.
 #[derive(Clone, Debug)]
 pub enum Command {
     Post(NewMessage),

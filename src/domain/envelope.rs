@@ -77,7 +77,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawVa
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// What keeps JSON from being an envelope object, if anything.
+/// The reason why JSON is not an envelope object; none if it is one.
 fn shape_error(text: &str) -> Option<&'static str> {
     if !text.starts_with('{') {
         return Some("must be an envelope object or a string");

@@ -43,7 +43,7 @@ const HIDDEN: &[(char, char)] = &[
     ('\u{E0000}', '\u{E0FFF}'),
 ];
 
-/// What emoji are made of: a superset of `Extended_Pictographic`, with the skin tones.
+/// The characters of emoji: a superset of `Extended_Pictographic`, with the skin tones.
 const PICTOGRAPHS: &[(char, char)] = &[
     ('\u{A9}', '\u{A9}'),
     ('\u{AE}', '\u{AE}'),

@@ -63,7 +63,7 @@ impl Interaction {
     }
 }
 
-/// What makes a new session an interaction.
+/// The interaction of a new session.
 #[derive(Clone, Debug)]
 pub struct NewInteraction {
     pub kind: String,
@@ -71,7 +71,7 @@ pub struct NewInteraction {
     pub message: NewMessage,
 }
 
-/// What rules need of a stored interaction.
+/// The fields of a stored interaction for rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InteractionState {
     pub message: MessageId,

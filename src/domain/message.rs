@@ -108,7 +108,7 @@ pub struct Response {
     pub encrypted_components: Option<Envelope>,
 }
 
-/// What rules and queries need of a stored message; its content stays in the event at `(session, seq)`.
+/// The fields of a stored message for rules and queries; its content stays in the event at `(session, seq)`.
 #[derive(Clone, Debug)]
 pub struct MessageState {
     pub id: MessageId,

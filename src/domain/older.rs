@@ -139,7 +139,7 @@ mod tests {
         )
     }
 
-    /// What was made of an older event, which a second look leaves alone.
+    /// The completed older event. Completing it again changes nothing.
     fn data(kind: EventType, older: &str) -> (Value, String) {
         let text = completed(kind, older).into_owned();
         assert_eq!(completed(kind, &text), text);

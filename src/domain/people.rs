@@ -37,7 +37,7 @@ impl Agent {
 }
 
 words! {
-    /// What a human may do in their space: an admin has the permission `manage` of it.
+    /// The role of a human in their space: an admin has the permission `manage` of it.
     Role { Member, Admin }
 }
 

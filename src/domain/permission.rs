@@ -1,11 +1,11 @@
-//! What an API key may do.
+//! Permissions of API keys.
 
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-/// What an API key may do: `agent` acts on the sessions in which its agent takes part, `space` on every session of the
+/// The permission of an API key: `agent` acts on the sessions in which its agent takes part, `space` on every session of the
 /// space, `manage` also on its keys, agents and people, `owner` also on spaces. Each includes the ones before it.
-/// `provision` stands apart: it makes agents, and nothing else.
+/// `provision` is separate: it only creates agents.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum Permission {

@@ -91,7 +91,7 @@ impl Principal {
         Author { actor: self.actor(), key_id }
     }
 
-    /// What this principal sees.
+    /// The sessions that this principal may see.
     pub fn scope(&self) -> Scope {
         match self {
             Self::Agent(a) if a.permission >= Permission::Space => Scope::Space(a.space),
@@ -144,7 +144,7 @@ pub struct ManagerPrincipal {
     pub actor: Actor,
     /// The key that is used; none for a human.
     pub key: Option<KeyId>,
-    /// What Idempotency-Keys are scoped by: the id of the key or of the human.
+    /// The scope of Idempotency-Keys: the id of the key or of the human.
     pub credential: Uuid,
 }
 

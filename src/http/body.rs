@@ -23,8 +23,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 /// A request's JSON. An empty body counts as `{}`.
 pub struct Body<T> {
     pub value: T,
-    /// SHA-256 of method, path, API key (a secret of the hub for a human who manages), acting agent and body: what an
-    /// `Idempotency-Key` stands for. It is stored. The secret in it keeps a reader of the store from finding a password by
+    /// SHA-256 of method, path, API key (a secret of the hub for a human who manages), acting agent and body. An
+    /// `Idempotency-Key` is bound to it. It is stored. The secret in it keeps a reader of the store from finding a password by
     /// trial. Zeros without an `Idempotency-Key`, since nothing compares them then.
     pub digest: SecretHash,
     /// The memory that is reserved for it, until the request is answered.

@@ -22,7 +22,7 @@ use ipnet::IpNet;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What a request counts for.
+/// The address or credential that a request counts for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum BucketKey {
     Address(ClientNetwork),

@@ -101,7 +101,7 @@ struct EventStream {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        // What was written last may still wait for the client.
+        // The last write may still wait for the client.
         if self.request.has_ended() { self.cutoff.end() } else { self.cutoff.clear() }
     }
 }

@@ -38,7 +38,7 @@ RULES = (
     "must be a UUID of version 7",  # a session's id that the client chooses,
     "must have a time within a day",
     "requires 'responseRequired'",  # answerers of a question
-    "stands only with",  # the outcome of an answer
+    "requires a reply that settles",  # the outcome of an answer
     "must not contain duplicates",  # answerers,
     "who does not take part",
     "must have at most 4096 bytes",  # metadata, as JSON

@@ -19,7 +19,7 @@ class Hub:
         self.start()
 
     def start(self) -> None:
-        """Serves, on the same address where it was stopped before."""
+        """Serves, after a stop on the same address."""
         listen = self.url.removeprefix("http://") or "127.0.0.1:0"
         serve = self.environment | {"HILOOP_LISTEN": listen, "HILOOP_LOG": self.level}
         with self.log.open("ab") as log:
@@ -36,7 +36,7 @@ class Hub:
         raise SystemExit(f"the hub ended: {self.log.read_text()}")
 
     def command(self, *arguments: str) -> str:
-        """What a command of the hub's program prints."""
+        """The output of a command of the hub's program."""
         done = subprocess.run([self.program, *arguments], env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise SystemExit(f"hiloop {' '.join(arguments)}: {done.stderr}")

@@ -1,7 +1,7 @@
-"""What a lying hub can say to an agent that asks. `LIES` names each lie and what the agent has to say of it.
+"""Attacks of a lying hub on an agent with a question. `LIES` lists them, each with the expected error of the agent.
 
-The hub that lies is a proxy in front of an honest one. It has what a hub has: every envelope, the ids, its own keys, and
-a person of the space who helps it. It does not have the private keys of the agent and of the person who is asked.
+The lying hub is a proxy in front of an honest one. It has the means of a hub: every envelope, the ids, its own keys, and
+an accomplice in the space. It does not have the private keys of the agent and of the person who is asked.
 """
 
 import copy
@@ -25,16 +25,16 @@ LATER = "2100-01-01T00:00:00.000Z"
 
 @dataclass
 class World:
-    """Who takes part in a case."""
+    """The participants of a case, and its earlier questions."""
 
     proxy: LyingProxy
     agent: Json
     person: Person
     stranger: Person
     pizza: Json
-    """A question that was approved before, where the case has one."""
+    """A question that was approved before, if the case has one."""
     production: Json
-    """One that was rejected."""
+    """A question that was rejected before, likewise."""
 
     def answer(self, session: str, message: str, action: str) -> None:
         """The person answers a question, truthfully, at the honest hub."""
@@ -50,15 +50,15 @@ class World:
 
 
 class OfWorld(Lie):
-    """A lie that knows who takes part."""
+    """A lie that uses the participants of its case."""
 
     key = deadline = None
-    """How the agent asks."""
+    """The options of the question."""
     needs: "tuple[str, ...]" = ()
-    """What was asked and answered truthfully before."""
+    """The questions that were answered truthfully before."""
     same_session = False
     wanted: "tuple[str, str]"
-    """What becomes of the question, and what is printed."""
+    """The expected result of the question, and a pattern of the output."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class OfWorld(Lie):
 
 
 class Settles(OfWorld):
-    """Lies about what became of the question, as soon as the agent waits for it."""
+    """Lies about the state of the question when the agent waits for it."""
 
     def request(self, call: Call) -> None:
         if call.ends("GET", "messages", "*", "await"):
@@ -91,7 +91,7 @@ class Settles(OfWorld):
         }
 
     def sealed(self, vault: Vault, message: Json) -> Json:
-        """An approval of the question, in every respect right but for who signs it."""
+        """An approval of the question that is correct except for its signer."""
         digest = digest_of(b64decode(message["encryptedContent"]["header"]))
         content = {"content": {"action": "approve", "outcome": "Approved"}}
         to = [self.world.agent["id"]]
@@ -116,7 +116,7 @@ class AnswerOfAnotherSession(OldAnswer):
 
 
 class AnotherPerson(Settles):
-    """An approval of a person who was not asked and whom the hub lists as a participant."""
+    """An approval of a person who was not asked, and whom the hub adds to the participants."""
 
     wanted = "error", "may not answer"
 
@@ -163,7 +163,7 @@ class DroppedWrapping(Settles):
 
 
 class ClearOutcome(Settles):
-    """The person rejects; the outcome that the hub names is an approval."""
+    """The person rejects; the clear outcome is an approval."""
 
     wanted = "rejected", ""
 
@@ -194,7 +194,7 @@ class NoAnswer(Settles):
 
 
 class WithheldAnswer(Settles):
-    """The person approves; the hub keeps it back."""
+    """The person approves; the hub withholds the answer."""
 
     deadline = "4s"
     wanted = "expired", ""
@@ -206,7 +206,7 @@ class WithheldAnswer(Settles):
 
 
 class ChangedDeadline(Settles):
-    """A later deadline for the person, who approves after the one that the agent has sealed."""
+    """A later deadline for the person, who approves after the deadline that the agent has sealed."""
 
     deadline = "4s"
     wanted = "error", "deadline"
@@ -244,7 +244,7 @@ class SwappedKey(OfWorld):
 
 
 class HiddenKeys(OfWorld):
-    """Nobody has keys, so that the agent might fall back to plain text."""
+    """No keys at all, which must not make the agent fall back to plain text."""
 
     deadline = "2s"
     wanted = "expired", "none of those who may answer has|nobody who may answer (had|has)"
@@ -280,7 +280,7 @@ class Reordered(OfWorld):
                     row["encryptedContent"] = other[row["id"]]["encryptedContent"]
             reply.body["data"].reverse()
         if reply.status >= 400 and call.ends("POST", "messages"):
-            # The hub claims that it has stored the question, as the one that was approved.
+            # The hub claims to have stored the question, and returns the approved one.
             reply.status, reply.body = 201, copy.deepcopy(pizza)
 
 

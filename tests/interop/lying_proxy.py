@@ -1,6 +1,6 @@
-"""A proxy between a client and a real hub that changes what passes through, and counts what it changed.
+"""A proxy between a client and a real hub that changes requests and replies, and counts its changes.
 
-What passes is given to a `Lie`, which may change a request before the hub gets it and a reply before the client does.
+A `Lie` may change a request before the hub gets it, and a reply before the client gets it.
 """
 
 import http.client
@@ -33,7 +33,7 @@ class Call:
 
 @dataclass
 class Reply:
-    """What the hub replies, and what the client gets."""
+    """The reply of the hub, and that to the client."""
 
     status: int
     body: Json
@@ -41,7 +41,7 @@ class Reply:
 
 
 class Lie:
-    """Passes everything on as it is: an honest hub."""
+    """Changes nothing: an honest hub."""
 
     def __init__(self) -> None:
         self.told = 0
@@ -73,7 +73,7 @@ class LyingProxy:
         self._server.server_close()
 
     def forward(self, call: Call) -> Reply:
-        """What the hub replies."""
+        """The reply of the hub."""
         connection = http.client.HTTPConnection(str(self.hub.hostname), self.hub.port, timeout=90)
         try:
             query = f"?{urllib.parse.urlencode(call.query)}" if call.query else ""
@@ -120,7 +120,7 @@ class LyingProxy:
                 except (ConnectionError, http.client.HTTPException) as error:
                     reply = Reply(503, {"error": {"code": "UNREACHABLE", "message": str(error)}}, {})
                 except Exception as error:
-                    # Of the lie itself: the test fails.
+                    # An error in the lie: the test fails.
                     proxy.errors.append(error)
                     reply = Reply(400, {"error": {"code": "TEST", "message": repr(error)}}, {})
                 text = b"" if reply.body is None else json.dumps(reply.body).encode()

@@ -2,9 +2,9 @@
 
     run.py HUB [NAME=COMMAND ...]
 
-HUB is the hub's program, COMMAND how a language's `peer` is started. For each pair it is checked that the person reads
-the question, that the agent gets the decision, that each language verifies the receipt, and, at the end, that neither
-the hub's database nor its log at the level `trace` holds any of the text.
+HUB is the hub's program, COMMAND starts the `peer` of a language. For each pair it checks that the person can read the
+question, that the agent gets the decision, and that each language verifies the receipt; at the end, that neither the
+hub's database nor its log at the level `trace` has any of the text.
 """
 
 import json
@@ -16,12 +16,12 @@ import tempfile
 
 from hub import TIMEOUT, Hub
 
-# In every text that is encrypted, and nowhere else.
+# A word of every encrypted text, which occurs nowhere else.
 MARK = "zebrafish"
 
 
 class Failure(Exception):
-    """A peer that failed, with what it printed."""
+    """A peer failed; with its output."""
 
 
 class Peer:

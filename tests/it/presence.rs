@@ -168,10 +168,21 @@ async fn presence_and_typing_of_a_dead_node_expire() {
 async fn presence_of_a_node_that_died_during_a_redis_outage_expires() {
     let mut redis = Redis::start().await;
     let nodes = Nodes::start(Engine::Postgres, 2, &redis).await;
+    // Where the machine stalls while the nodes reconnect, a node that lives may count as dead for a moment.
+    for _ in 0..5 {
+        if node_dies_during_an_outage(&mut redis, &nodes).await {
+            return;
+        }
+    }
+    panic!("the machine stalled at each attempt");
+}
+
+/// `false` if the machine stalled for so long that a live node could not renew its lease in time.
+async fn node_dies_during_an_outage(redis: &mut Redis, nodes: &Nodes) -> bool {
     let (agent, dead) = (nodes.maker.agent("space").await, nodes.maker.human().await);
     let session = nodes.maker.session(&nodes.at(0, &agent)).await;
     let mut watching = reader(&nodes.at(0, &agent), &session).await;
-    let (_folder, mut doomed) = process(&nodes, &redis);
+    let (_folder, mut doomed) = process(nodes, redis);
     let _theirs = reader(&Client { base: doomed.base.clone(), ..dead.clone() }, &session).await;
     let gone = watching.find("presence").await;
     assert_eq!(gone["online"], json!(true));
@@ -187,7 +198,11 @@ async fn presence_of_a_node_that_died_during_a_redis_outage_expires() {
     redis.revive().await;
     let returned = Stopwatch::start();
     let went = watching.find("presence").await;
-    assert_eq!((&went["online"], &went["participantId"]), (&json!(false), &gone["participantId"]), "{went}");
+    let is_expected = (&went["online"], &went["participantId"]) == (&json!(false), &gone["participantId"]);
+    if !is_expected && returned.stalled() > Duration::from_secs(2) {
+        return false;
+    }
+    assert!(is_expected, "{went}");
     assert!(returned.elapsed() < LAPSE, "it took {:?}", returned.elapsed());
     assert!(!online(&nodes.at(0, &agent), &session, "Human").await);
     // Each node detects it independently.
@@ -196,7 +211,9 @@ async fn presence_of_a_node_that_died_during_a_redis_outage_expires() {
     })
     .await;
     assert!(returned.elapsed() < LAPSE, "it took {:?}", returned.elapsed());
-    assert_eq!(so_far(&mut watching, &nodes.at(0, &agent), &session, "presence").await, Vec::<Value>::new());
+    let more = so_far(&mut watching, &nodes.at(0, &agent), &session, "presence").await;
+    assert!(more.is_empty() || returned.stalled() > Duration::from_secs(2), "{more:?}");
+    true
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-// What both browser suites share: the browser, a list of stories, waiting for conditions.
+// Shared by both browser suites: the browser, a list of stories, waiting for conditions.
 import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ const ARGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  // A page that is handed in by a route counts as one from elsewhere, which may not open sockets to this machine.
+  // A page served by a route has another address space, from which sockets to this machine are blocked.
   "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
 ];
 
@@ -31,8 +31,8 @@ export async function launch() {
 const stories = [];
 
 /**
- * Registers a story, which is told how many milliseconds it has. Stories run some at a time; one `alone`
- * after all others, where it ends the hub, or what happens elsewhere would hide what it looks for.
+ * Registers a story. It gets its time limit in milliseconds. Stories run concurrently; `alone` runs one after all
+ * others, because it stops the hub or others would disturb it.
  */
 export function story(name, run, { alone = false } = {}) {
   stories.push({ name, run, alone });
@@ -42,10 +42,10 @@ const STORY_MS = 60_000;
 const TOTAL_MS = 420_000;
 
 /**
- * Sets up, runs the stories whose name has the word given on the command line (all of them without), ends whatever
- * was set up, and exits: 0 only if there were stories and all of them passed.
+ * Sets up, runs the stories whose name contains the word of the command line (all without one), tears down, and exits:
+ * 0 only if there were stories and all of them passed.
  */
-export async function runSuite({ setup, teardown, lanes = 1 }) {
+export async function runSuite({ setup, teardown, workers = 1 }) {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
   const results = { passed: 0, failed: 0 };
   const fail = (name, error) => {
@@ -54,23 +54,23 @@ export async function runSuite({ setup, teardown, lanes = 1 }) {
   };
   try {
     await within(30_000, setup());
-    await runStories(results, fail, lanes);
+    await runStories(results, fail, workers);
   } catch (error) {
-    fail("(setting up)", error);
+    fail("(setup)", error);
   }
-  await within(10_000, teardown()).catch((error) => fail("(clearing away)", error));
+  await within(10_000, teardown()).catch((error) => fail("(teardown)", error));
   console.log(`${results.passed} passed, ${results.failed} failed`);
   process.exit(results.failed === 0 && results.passed > 0 ? 0 : 1);
 }
 
-async function runStories(results, fail, lanes) {
+async function runStories(results, fail, workers) {
   const only = process.argv[2];
   const chosen = stories.filter(({ name }) => !only || name.includes(only));
   const end = Date.now() + TOTAL_MS;
   const runOne = async ({ name, run }) => {
     const started = Date.now();
     try {
-      if (started >= end) throw new Error("Not run: the time for all stories is up.");
+      if (started >= end) throw new Error("Not run: the time limit of all stories is exceeded.");
       await run(Math.min(STORY_MS, end - started));
       results.passed += 1;
       console.log(`ok   ${name} (${Date.now() - started} ms)`);
@@ -79,14 +79,14 @@ async function runStories(results, fail, lanes) {
     }
   };
   const waiting = chosen.filter(({ alone }) => !alone);
-  const lane = async () => {
+  const worker = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) await runOne(next);
   };
-  await Promise.all(Array.from({ length: lanes }, lane));
+  await Promise.all(Array.from({ length: workers }, worker));
   for (const one of chosen.filter(({ alone }) => alone)) await runOne(one);
 }
 
-/** What `promise` gives, if it does so in time. */
+/** The result of `promise`, within a time limit. */
 export async function within(ms, promise) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -99,13 +99,13 @@ export async function within(ms, promise) {
   }
 }
 
-/** Waits until `probe` gives something true. */
+/** Waits until `probe` returns a truthy value. */
 export async function until(what, probe, timeoutMs = 20_000) {
   const end = Date.now() + timeoutMs;
   for (;;) {
     const value = await probe();
     if (value) return value;
-    if (Date.now() > end) throw new Error(`Waited ${timeoutMs} ms in vain for: ${what}`);
+    if (Date.now() > end) throw new Error(`Not after ${timeoutMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
@@ -115,7 +115,7 @@ export function equal(actual, expected, what) {
   if (a !== b) throw new Error(`${what}: expected ${b}, got ${a}`);
 }
 
-/** Errors and blocked resources of a page, so that a story can ask that there were none. */
+/** Errors and blocked resources of a page, so that a story can check that there were none. */
 export function watchErrors(page) {
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error)));

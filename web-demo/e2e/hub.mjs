@@ -23,7 +23,7 @@ export class Hub {
     return hub;
   }
 
-  /** On a port that the system gives to nobody else while the hub is away. */
+  /** Keeps its port reserved while the hub is stopped. */
   async serveSomewhere() {
     for (let attempt = 1; ; attempt += 1) {
       try {

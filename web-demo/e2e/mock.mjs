@@ -1,4 +1,4 @@
-// Looks at the built page with the hub played by routes: its policy, its safety, its looks, what is hard to stage with a real hub.
+// The built page with a simulated hub: content security policy, untrusted content, layout, and cases that are hard to cause with a real hub.
 // `SHOTS=DIR node e2e/mock.mjs [WORD]` also leaves screenshots in DIR.
 import { join } from "node:path";
 import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors } from "./harness.mjs";
@@ -84,7 +84,7 @@ story("a person signs in, sees the feed, and signs out", async () => {
   await page.getByTestId("sign-out").click();
   await page.getByTestId("email").waitFor();
   equal(await page.evaluate(() => localStorage.getItem("hiloop.tokens")), null, "stored tokens");
-  if (!hub.requests.includes("POST /v1/auth/logout")) throw new Error("The hub was not told of the sign-out.");
+  if (!hub.requests.includes("POST /v1/auth/logout")) throw new Error("The hub got no sign-out.");
   equal(errors, [], "errors of the page");
   await context.close();
 });
@@ -137,7 +137,7 @@ story("an approval is answered by its button, and settles", async () => {
   await context.close();
 });
 
-story("a button that asks first counts with the second press alone", async () => {
+story("a button with a confirmation takes effect with the second press", async () => {
   const hub = richHub();
   const buttons = [{ label: "Drop it", action: "drop", variant: "danger", confirm: "Everything in it is lost." }];
   const card = { type: "group", data: { title: "Old database" }, children: [{ type: "button_group", data: { buttons } }] };
@@ -148,7 +148,7 @@ story("a button that asks first counts with the second press alone", async () =>
   const button = message.locator("[data-action=drop]");
   await button.click();
   await button.filter({ hasText: "Everything in it is lost. Press again: Drop it" }).waitFor();
-  equal(hub.requests.filter((request) => request.endsWith("/messages")), [], "what was sent by the first press");
+  equal(hub.requests.filter((request) => request.endsWith("/messages")), [], "requests after the first press");
   await page.getByTestId("composer").focus();
   await message.locator("[data-action=drop][data-asked=false]").click();
   await button.click();
@@ -198,7 +198,7 @@ story("a person changes the password, and ends a sign-in elsewhere", async () =>
   await context.close();
 });
 
-story("a link does not make anybody somebody else unasked", async () => {
+story("a link does not sign a person in as another one without confirmation", async () => {
   const hub = richHub();
   const { page, context, errors } = await open(hub, { path: `/#guest=hlg_${"1".repeat(64)}` });
   await page.locator("[data-testid=link-asked][data-kind=guest]").filter({ hasText: "Mira Okafor" }).waitFor();
@@ -210,16 +210,16 @@ story("a link does not make anybody somebody else unasked", async () => {
   await page.locator("[data-testid=link-asked][data-kind=setup]").waitFor();
   await page.getByTestId("stay").click();
   await page.getByTestId("feed-item").first().waitFor();
-  equal(hub.requests.filter((request) => request.includes("/auth/")), [], "what was asked of the accounts");
+  equal(hub.requests.filter((request) => request.includes("/auth/")), [], "requests to accounts");
   await page.evaluate(() => (location.hash = "#setup=abc"));
   await page.getByTestId("follow-link").click();
   await page.getByTestId("setup").waitFor();
-  equal(hub.requests.filter((request) => request.includes("/auth/")), [], "what was asked of the accounts before a password was set");
+  equal(hub.requests.filter((request) => request.includes("/auth/")), [], "requests to accounts before a password was set");
   equal(errors, [], "errors of the page");
   await context.close();
 });
 
-story("a guest is shown with who invited them, and who was not asked can't answer", async () => {
+story("a guest is shown with the inviter, and a person who is no answerer can't answer", async () => {
   const hub = richHub();
   hub.sessions.get("s-1").participants[3].invitedBy = BOT;
   const asked = hub.message("s-1", BOT, { responseRequired: true, answerers: ["human-2"], encryptedComponents: plain({ type: "approval", data: { title: "Sign the contract?" } }) });
@@ -232,7 +232,7 @@ story("a guest is shown with who invited them, and who was not asked can't answe
   await page.getByTestId("show-participants").click();
   await page.getByTestId("participant").filter({ hasText: "Guest invited by deploy-bot" }).waitFor();
   await page.getByTestId("show-participants").click();
-  // One that the hub alone knows about.
+  // One that is known only to the hub.
   const refused = hub.message("s-1", BOT, { responseRequired: true, encryptedComponents: plain({ type: "approval", data: { title: "Pay?" } }) });
   hub.post = () => [403, { error: { code: "FORBIDDEN", message: "You may not answer this message" } }];
   const other = page.locator(`[data-message-id="${refused.id}"]`);
@@ -243,7 +243,7 @@ story("a guest is shown with who invited them, and who was not asked can't answe
   await context.close();
 });
 
-story("a hub of a newer version tells of things that are shown calmly", async () => {
+story("unknown events of a newer hub are shown as plain lines", async () => {
   const hub = richHub();
   const { page, context, errors } = await open(hub, { path: "/#/s/s-1" });
   await connected(page);
@@ -272,7 +272,7 @@ story("a long conversation opens at its end and loads earlier pages as one scrol
   await top();
   await page.locator('[data-testid=message][data-seq="400"]').waitFor({ state: "attached" });
   const offset = await page.getByTestId("timeline").evaluate((el) => el.scrollTop);
-  if (offset < 1000) throw new Error(`What was being read has moved: ${offset}`);
+  if (offset < 1000) throw new Error(`The visible message has moved: ${offset}`);
   await until("the first event", async () => {
     await top();
     return (await page.locator('[data-testid=system-line][data-seq="1"]').count()) === 1;
@@ -281,7 +281,7 @@ story("a long conversation opens at its end and loads earlier pages as one scrol
   await context.close();
 });
 
-story("what an agent sends can't run, and nothing of it is lost", async () => {
+story("content of an agent is not executed, and all of it is shown", async () => {
   const hub = new MockHub();
   hub.addSession("s-1", { title: "<img src=x onerror=window.hacked=1>" });
   const say = (fields) => hub.message("s-1", { ...BOT, name: "<b>bot</b>" }, fields);
@@ -299,10 +299,10 @@ story("what an agent sends can't run, and nothing of it is lost", async () => {
   equal(await page.locator("[data-testid=unknown-component][data-type=hologram]").count(), 1, "the unknown component");
   equal(await page.locator(".component-alert > div").getAttribute("class"), "alert info", "the classes of an alert of an odd level");
   for (const type of ["kv", "text", "component", "constructor", "content"]) {
-    equal(await page.locator(`[data-testid=unknown-component][data-type=${type}]`).count(), 1, `what could not be drawn of ${type}`);
+    equal(await page.locator(`[data-testid=unknown-component][data-type=${type}]`).count(), 1, `unknown component ${type}`);
   }
   equal(await page.locator("[data-testid=timeline] img, [data-testid=timeline] script, [data-testid=timeline] a").count(), 0, "live elements");
-  equal(await page.evaluate(() => window.hacked ?? null), null, "what the scripts would have set");
+  equal(await page.evaluate(() => window.hacked ?? null), null, "the variable that a script would set");
   await noSidewaysScroll(page);
   await shot(page, "odd");
   equal(errors, [], "errors of the page");

@@ -1,4 +1,4 @@
-// The page against a real hub, in a real browser: what a person would do, told as stories.
+// User stories of the page with a real hub, in a real browser.
 // `HUB_BIN=PATH PAGE_DIR=DIR CHROMIUM=PATH SHOTS=DIR node e2e/run.mjs [WORD]`; build the page before the hub.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { extname, join } from "node:path";
@@ -62,7 +62,7 @@ async function signInByForm(person, path = "/", options = {}) {
 
 const logins = new Map();
 
-/** A page of somebody who has signed in before. */
+/** A page of a person who has signed in before. */
 async function signIn(person, options = {}) {
   if (!logins.has(person.email)) logins.set(person.email, logIn(person));
   const tokens = await logins.get(person.email);
@@ -100,8 +100,8 @@ function scene(name, run, options) {
       const agent = hub.agent(`bot-${Math.random().toString(36).slice(2, 8)}`);
       const contexts = [];
       try {
-        const told = async () => run({ agent, session: await agent.session(name) });
-        await within(ms, opened.run(contexts, told));
+        const inSession = async () => run({ agent, session: await agent.session(name) });
+        await within(ms, opened.run(contexts, inSession));
       } catch (error) {
         if (process.env.SHOTS) await shootFailure(name, contexts);
         throw error;
@@ -131,7 +131,7 @@ const approval = (title) => ({
   encryptedComponents: plain({ type: "approval", data: { title } }),
 });
 
-scene("a person signs in and sees the conversations; a wrong password is told", async ({ session }) => {
+scene("a person signs in and sees the conversations; a wrong password is an error", async ({ session }) => {
   const { page, errors } = await openPage();
   await page.getByTestId("email").fill(mira.email);
   await page.getByTestId("password").fill("not her password");
@@ -157,7 +157,7 @@ scene("an agent's message appears without a reload, in the conversation and in t
   equal(errors, [], "errors of the page");
 });
 
-scene("an agent's typing shows, ends when it says so, and lapses by itself", async ({ agent, session }) => {
+scene("an agent's typing is shown, ends with its notice, and expires", async ({ agent, session }) => {
   const { page } = await signIn(mira);
   await openSession(page, session);
   await agent.follow(session);
@@ -171,11 +171,11 @@ scene("an agent's typing shows, ends when it says so, and lapses by itself", asy
     await typing.waitFor({ state: "detached" });
     return Date.now() - since;
   };
-  // A machine that is held up gets another chance; what ends only when it lapses does so each time.
-  const told = [];
-  do told.push(await shown(() => type(false)));
-  while (told.at(-1) > 5_000 && told.length < 3);
-  if (told.at(-1) > 5_000) throw new Error(`It ended ${told} ms after it began, as if nobody had said so.`);
+  // A busy machine gets another try; typing that only expires is slow each time.
+  const ended = [];
+  do ended.push(await shown(() => type(false)));
+  while (ended.at(-1) > 5_000 && ended.length < 3);
+  if (ended.at(-1) > 5_000) throw new Error(`It ended ${ended} ms after it began, as without a notice.`);
   const lapsed = await shown(() => undefined);
   if (lapsed < 5_500) throw new Error(`It lapsed after ${lapsed} ms, not after some 6 s.`);
 });
@@ -186,7 +186,7 @@ scene("a person's typing, message and reading reach the agent; the agent's readi
   await agent.follow(session);
   await page.getByTestId("composer").pressSequentially("On my way");
   const typing = await agent.frame("typing", (frame) => frame.typing === true);
-  equal([typing.sessionId, typing.actor.name, typing.expiresInMs], [session.id, "Mira", 6_000], "who types where, and for how long");
+  equal([typing.sessionId, typing.actor.name, typing.expiresInMs], [session.id, "Mira", 6_000], "the session, the person and the duration of typing");
   await page.keyboard.press("Enter");
   const { event } = await agent.frame("event", (frame) => frame.event.type === "message.created");
   equal(JSON.parse(Buffer.from(event.data.message.encryptedContent.ciphertext, "base64")), { text: "On my way" }, "content");
@@ -202,7 +202,7 @@ scene("a person's typing, message and reading reach the agent; the agent's readi
   await page.getByTestId("readers").filter({ hasText: agent.name }).waitFor();
 });
 
-scene("what a person writes counts as read by them, and the others are told", async ({ agent, session }) => {
+scene("a person's message marks the conversation as read, and others get the receipt", async ({ agent, session }) => {
   const { page } = await signIn(mira);
   await openSession(page, session);
   await agent.follow(session);
@@ -212,7 +212,7 @@ scene("what a person writes counts as read by them, and the others are told", as
   await agent.frame("receipt", (frame) => frame.seq >= event.seq, 10_000);
 });
 
-scene("who is there shows, and who has left", async ({ agent, session }) => {
+scene("people who are online are shown, and those who have left", async ({ agent, session }) => {
   const [{ page }, { page: other, context }] = await Promise.all([signIn(mira), signIn(alex)]);
   await openSession(page, session);
   await openPeople(page);
@@ -230,7 +230,7 @@ scene("who is there shows, and who has left", async ({ agent, session }) => {
   await person(page, agent.name, false).waitFor();
 });
 
-scene("who has read what shows on one's own last message, and after a reload", async ({ agent, session }) => {
+scene("readers are shown on the person's own last message, and after a reload", async ({ agent, session }) => {
   const [{ page }, { page: other }] = await Promise.all([signIn(mira), signIn(alex)]);
   await openSession(page, session);
   await page.getByTestId("composer").fill("Please all read this");
@@ -247,7 +247,7 @@ scene("who has read what shows on one's own last message, and after a reload", a
   await all.waitFor();
 });
 
-scene("what is unread is counted until it is looked at, in every window and after a reload", async ({ agent, session }) => {
+scene("unread messages are counted until they are visible, in every window and after a reload", async ({ agent, session }) => {
   const { page, context } = await signIn(mira);
   await unread(page, session, 0);
   for (let i = 1; i <= 3; i += 1) await agent.say(session, { encryptedContent: plain({ text: `news ${i}` }) });
@@ -286,7 +286,7 @@ scene("an approval by its button ends the agent's wait, and the buttons settle",
   await until("nothing waits", async () => (await row(page, session).getAttribute("data-pending")) === "0");
   await page.reload();
   await byId(page, asked).getByTestId("settled-by").filter({ hasText: "Mira" }).waitFor();
-  equal(await byId(page, asked).locator("[data-action=approve]").getAttribute("data-chosen"), "true", "what was chosen, after a reload");
+  equal(await byId(page, asked).locator("[data-action=approve]").getAttribute("data-chosen"), "true", "the chosen button, after a reload");
   equal(await byId(page, asked).locator("[data-action=approve]").isDisabled(), true, "still disabled");
 });
 
@@ -302,7 +302,7 @@ scene("a request is answered in words", async ({ agent, session }) => {
   equal(JSON.parse(Buffer.from(response.encryptedContent.ciphertext, "base64")), { text: "eu-north, please", outcome: "Answered" }, "answer");
 });
 
-scene("two people press at once: one wins, and both see who", async ({ agent, session }) => {
+scene("two people press at once: one wins, and both see the name", async ({ agent, session }) => {
   const pages = (await Promise.all([signIn(mira), signIn(alex)])).map(({ page }) => page);
   await Promise.all(pages.map((page) => openSession(page, session)));
   for (let round = 1; round <= 5; round += 1) {
@@ -318,7 +318,7 @@ scene("two people press at once: one wins, and both see who", async ({ agent, se
   }
 });
 
-scene("one person presses in two windows at once: one answer, no complaint", async ({ agent, session }) => {
+scene("one person presses in two windows at once: one answer, no error", async ({ agent, session }) => {
   const { page, context } = await signIn(mira);
   const other = await context.newPage();
   await other.goto(hub.base);
@@ -345,7 +345,7 @@ scene("a new title shows in the head, in the list and on the timeline", async ({
   await page.locator("[data-testid=system-line][data-type='session.updated']").filter({ hasText: "Under a new name" }).waitFor();
 });
 
-scene("someone who is taken out no longer sees the conversation; someone who stays is told", async ({ agent, session }) => {
+scene("a removed person no longer sees the conversation, and the others see the removal", async ({ agent, session }) => {
   const [{ page }, { page: other }] = await Promise.all([signIn(mira), signIn(alex)]);
   await Promise.all([page, other].map((one) => openSession(one, session)));
   const { data } = await agent.call("GET", `/agent/sessions/${session.id}/participants?pageSize=100`);
@@ -360,7 +360,7 @@ scene("someone who is taken out no longer sees the conversation; someone who sta
   await row(other, session).waitFor();
 }, { alone: true });
 
-scene("a request that expires, and one that is withdrawn, are told", async ({ agent, session }) => {
+scene("expired and withdrawn requests are shown as such", async ({ agent, session }) => {
   const { page } = await signIn(mira);
   await openSession(page, session);
   const expires = await agent.say(session, { ...approval("Quick?"), deadlineAt: new Date(Date.now() + 2_000).toISOString() });
@@ -379,14 +379,14 @@ scene("a guest's link opens straight in its conversation, and the guest answers"
   await byId(page, asked).locator("[data-action=reject]").click();
   const settled = await agent.call("GET", `/agent/sessions/${session.id}/messages/${asked.id}/await?timeout=10`);
   equal([settled.status, settled.response.respondedBy.name], ["Completed", "Priya"], "the outcome");
-  equal(await page.evaluate(() => location.hash), "", "what is left in the address");
+  equal(await page.evaluate(() => location.hash), "", "the rest of the address");
   equal(await page.getByTestId("feed").count(), 0, "lists of conversations");
   await page.reload();
   await byId(page, asked).getByTestId("settled-by").waitFor();
   equal(errors, [], "errors of the page");
 });
 
-scene("a guest's link that is taken back ends the visit; one that never was leads nowhere", async ({ agent, session }) => {
+scene("a revoked guest link ends the session of the guest; an invalid one is refused", async ({ agent, session }) => {
   const { id, url } = await agent.call("POST", `/agent/sessions/${session.id}/guest-tokens`, { name: "Priya" });
   const { page } = await openPage(`/${new URL(url).hash}`);
   await state(page, "online");
@@ -396,7 +396,7 @@ scene("a guest's link that is taken back ends the visit; one that never was lead
   await stranger.getByTestId("ended").filter({ hasText: "no longer valid" }).waitFor();
 });
 
-scene("a token that runs out is replaced on the way, and nothing is missed", async ({ agent, session }) => {
+scene("an expiring token is renewed, and no event is missed", async ({ agent, session }) => {
   const { page } = await signInByForm(mira);
   const token = (await hub.cli("token", "--email", mira.email, "--ttl", "3")).trim();
   await page.evaluate((accessToken) => {
@@ -414,7 +414,7 @@ scene("a token that runs out is replaced on the way, and nothing is missed", asy
   if (fresh === token) throw new Error("The token is still the old one.");
 });
 
-scene("an account that is ended is signed out, with the reason", async ({ agent, session }) => {
+scene("a deactivated account is signed out, with the reason", async ({ agent, session }) => {
   const person = { email: `brief-${session.id}@example.org`, name: "Brief", password: "a password for a day" };
   const { id } = await agent.call("POST", "/manage/humans", person);
   const { page } = await signInByForm(person);
@@ -457,14 +457,14 @@ scene("the hub is killed and comes back: the page resumes, and shows each messag
   equal(shown, data.map((message) => message.id), "the messages, in order, each once");
   await byId(page, asked).locator("[data-action=approve]").click();
   const settled = await agent.call("GET", `/agent/sessions/${session.id}/messages/${asked.id}/await?timeout=10`);
-  equal([settled.status, settled.response.respondedBy.name], ["Completed", "Mira"], "what was asked before and answered after");
+  equal([settled.status, settled.response.respondedBy.name], ["Completed", "Mira"], "a question from before, answered after");
   await agent.follow(session);
   await openPeople(page);
   await person(page, agent.name, true).waitFor();
   await person(page, "Mira", true).waitFor();
 }, { alone: true });
 
-scene("the hub ends in good order: the page is told, waits, and is back with the next one", async ({ agent, session }) => {
+scene("the hub shuts down: the page waits, and reconnects to the next one", async ({ agent, session }) => {
   const { page } = await signIn(mira);
   await openSession(page, session);
   const [code] = await Promise.all([hub.drain(), state(page, "offline")]);
@@ -492,7 +492,7 @@ scene("a person starts a conversation with an agent, and closes it", async ({ ag
   await page.getByTestId("composer-closed").waitFor();
 });
 
-scene("a long conversation opens at its end, and its beginning is a scroll away", async ({ agent, session }) => {
+scene("a long conversation opens at its end and loads its beginning by scrolling", async ({ agent, session }) => {
   for (let i = 1; i <= 320; i += 1) await agent.say(session, { encryptedContent: plain({ text: `line ${i}.` }) });
   const { page } = await signIn(mira);
   await openSession(page, session);
@@ -521,7 +521,7 @@ scene("signing out ends at the sign-in, here and in the other tab", async ({ ses
   equal(await page.evaluate(() => localStorage.getItem("hiloop.tokens")), null, "stored tokens");
 });
 
-scene("the page fits and reads well by day and by night, on a desk and on a phone", async ({ agent, session }) => {
+scene("the page fits in light and dark mode, on a desktop and on a phone", async ({ agent, session }) => {
   const text = "Build **4.2.0** is ready:\n\n- faster search\n- fixes for 日本語 input 🎉\n\n`make release` took 4 min.";
   await agent.say(session, { encryptedContent: plain({ text }) });
   const kv = { type: "kv", data: { entries: [{ key: "Commit", value: "9f31c02" }, { key: "Region", value: "eu-north" }] } };
@@ -570,7 +570,7 @@ scene("on a phone the list and the conversation fit", async ({ agent, session })
   await row(page, session).waitFor();
 });
 
-scene("the API's documentation shows every operation under the hub's policy, and carries one out", async () => {
+scene("the API documentation shows every operation under the hub's policy, and executes one", async () => {
   const { page, errors, context } = await openPage();
   const asked = [];
   page.on("request", (request) => asked.push(request.url()));
@@ -589,10 +589,10 @@ scene("the API's documentation shows every operation under the hub's policy, and
   await operation.locator("button.execute").click();
   await operation.locator(".live-responses-table .response-col_status").filter({ hasText: "200" }).waitFor();
   await operation.locator(".live-responses-table").filter({ hasText: '"permission": "owner"' }).waitFor();
-  equal(asked.filter((url) => !url.startsWith(`${hub.base}/`) && !url.startsWith("data:")), [], "what it asked of other hosts");
+  equal(asked.filter((url) => !url.startsWith(`${hub.base}/`) && !url.startsWith("data:")), [], "requests to other hosts");
   equal(errors, [], "errors of the page, its policy included");
   equal(await context.cookies(), [], "cookies");
   await shot(page, "docs");
 });
 
-await runSuite({ setup, teardown, lanes: 2 });
+await runSuite({ setup, teardown, workers: 2 });

@@ -1,4 +1,4 @@
-// Credentials: the refresh token is used once whatever happens at the same time, and a sign-in ends only when it is over.
+// Credentials: the refresh token is used once under concurrency, and a sign-in ends only when the hub has ended it.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Auth, type AuthChange, GUEST_KEY, TOKENS_KEY } from "../src/client/auth";
 import { Rest, SignedOutError } from "@hiloop/sdk/chat";
@@ -13,7 +13,7 @@ class Accounts {
   offline = false;
   lifetimeMs = 600_000;
   skewMs = 0;
-  /** What the browser keeps where no script can read it. */
+  /** The cookies, which scripts cannot read. */
   cookie: string | null = null;
   readonly fetch = fakeFetch((call) => this.answer(call));
 
@@ -123,7 +123,7 @@ test("many at once, in two tabs, use the refresh token once", async () => {
   expect(accounts.ended).toBe(false);
 });
 
-test("a tab that learns of the new token takes it over and tells its socket", async () => {
+test("a tab takes over a new token from another tab and refreshes its socket", async () => {
   const one = tab();
   await one.auth.login("a@b.c", "pw");
   const two = tab();
@@ -165,7 +165,7 @@ test("a refused refresh ends the sign-in; a lost network does not", async () => 
   expect(storage.getItem(TOKENS_KEY)).toBeNull();
 });
 
-test("signing out tells the hub, and the other tabs follow", async () => {
+test("signing out ends the sign-in at the hub and in other tabs", async () => {
   const one = tab();
   await one.auth.login("a@b.c", "pw");
   const two = tab();
@@ -203,7 +203,7 @@ test("calls of a guest that are refused together end the visit once, and leave t
   expect(storage.getItem(TOKENS_KEY)).not.toBeNull();
 });
 
-test("a tab that sees late what another one stored waits for it, and no refresh token is used twice", async () => {
+test("a tab waits for a value that becomes visible late, and uses no refresh token twice", async () => {
   // Each tab has a view of its own, in which the other's writes arrive in their order, 40 ms later.
   const views = [new MemoryStorage(), new MemoryStorage()];
   const view = (mine: number): KeyValue => ({

@@ -1,4 +1,4 @@
-// What agents name in their components: a name that every object inherits is as unknown as any other.
+// Names of components: one that every JavaScript object inherits is unknown like any other.
 import type { VNode } from "preact";
 import { expect, test } from "vitest";
 import { variantOf } from "../src/components/action-button";

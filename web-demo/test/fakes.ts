@@ -24,7 +24,7 @@ export interface Call {
 
 type Answer = { status: number; body?: unknown; headers?: Record<string, string> };
 
-/** A `fetch` that a function answers; throwing stands for a lost network. */
+/** A `fetch` that a function answers; throwing simulates a lost network. */
 export function fakeFetch(answer: (call: Call) => Answer | Promise<Answer>): typeof fetch & { calls: Call[] } {
   const calls: Call[] = [];
   const fetcher = async (input: unknown, init: RequestInit = {}): Promise<Response> => {

@@ -1,4 +1,4 @@
-// Markdown: the subset, what must never become a link, and time that grows with the text alone.
+// Markdown: the subset, text that must not become a link, and time linear in the length of the text.
 import { expect, test } from "vitest";
 import { parseInline, parseMarkdown, safeHref } from "../src/markdown/parse";
 

@@ -29,7 +29,7 @@ pub(crate) struct Session {
     pub(crate) last_seq: u64,
 }
 
-/// A message, as far as a load test looks into it.
+/// The fields of a message that a load test reads.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Message {
@@ -39,7 +39,7 @@ pub(crate) struct Message {
     pub(crate) response: Option<Response>,
 }
 
-/// What settled a message.
+/// The response that settled a message.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Response {
@@ -84,7 +84,7 @@ impl Api {
         self.pool.warm_up(connections).await
     }
 
-    /// Opens one more connection for a request to come.
+    /// Opens one more connection ahead of a request.
     pub(crate) async fn open_connection(&self) -> Result<()> {
         self.pool.add().await
     }
@@ -119,7 +119,7 @@ impl Api {
         Ok(reply.seq)
     }
 
-    /// Posts a message and returns it whole.
+    /// Posts a message and returns it.
     pub(crate) async fn create_message(&self, session: &str, body: Bytes) -> Result<Message> {
         let path = self.messages_path(session);
         self.call(Method::POST, &path, body, StatusCode::CREATED).await
@@ -143,7 +143,7 @@ impl Api {
         self.exchange(call, StatusCode::OK).await
     }
 
-    /// Connections on which the hub wrote more than the one reply to each request.
+    /// Connections with more than one reply to a request.
     pub(crate) fn unasked(&self) -> u64 {
         self.pool.unasked()
     }

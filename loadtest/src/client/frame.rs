@@ -1,4 +1,4 @@
-//! Reading only what the ledger needs out of a frame from the hub.
+//! Reads only the fields of the hub's frames that the ledger needs.
 
 use std::borrow::Cow;
 

@@ -50,7 +50,7 @@ pub(super) struct Reply {
 }
 
 impl HttpPool {
-    /// At most `in_flight` requests go on at one time; further ones wait their turn.
+    /// At most `in_flight` requests run at one time; further ones wait.
     pub(super) fn new(target: Arc<Target>, in_flight: usize) -> Self {
         let permits = Semaphore::new(in_flight);
         Self { target, idle: Mutex::new(Vec::new()), permits, unasked: Arc::default() }
@@ -72,7 +72,7 @@ impl HttpPool {
         Ok(())
     }
 
-    /// Connections on which the hub wrote more than the one reply to each request.
+    /// Connections with more than one reply to a request.
     pub(super) fn unasked(&self) -> u64 {
         self.unasked.load(Ordering::Relaxed)
     }
@@ -125,8 +125,8 @@ impl HttpPool {
         let stream = self.target.connect().await?;
         let (connection, driver) = http1::handshake(TokioIo::new(stream)).await.context("starting HTTP")?;
         let unasked = Arc::clone(&self.unasked);
-        // How it ends is seen by whoever sends on it, save for bytes that nobody asked for: they come between
-        // requests, and unlike a connection that broke they are an error without a cause.
+        // Its errors reach the request that uses it, except for one: bytes without a request arrive between
+        // requests. Unlike the error of a broken connection, that one has no source.
         tokio::spawn(async move {
             if driver.await.is_err_and(|error| error.source().is_none()) {
                 unasked.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The client side of the wire contract, made to cost little.
+//! A client of the hub's public API with little CPU cost.
 
 mod api;
 mod frame;

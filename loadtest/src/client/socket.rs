@@ -22,7 +22,7 @@ pub(crate) struct SocketOptions {
     pub(crate) read_buffer: usize,
 }
 
-/// An open socket that has said `hello`.
+/// An open socket, after its `hello`.
 pub(crate) struct Socket {
     stream: WebSocketStream<TcpStream>,
 }
@@ -68,7 +68,7 @@ impl Socket {
         bail!("no reply to a subscription within {UNASKED_FRAMES} frames")
     }
 
-    /// Asks for a pong, which comes after everything that the hub had written before.
+    /// Requests a pong, which arrives after all earlier frames of the hub.
     pub(crate) async fn ping(&mut self) -> Result<()> {
         self.send(r#"{"type":"ping","id":2}"#.to_owned()).await
     }
@@ -77,7 +77,7 @@ impl Socket {
         self.stream.send(Message::text(text)).await.context("writing a frame")
     }
 
-    /// The next text frame; pings are answered on the way. Cancelling it loses nothing.
+    /// The next text frame; answers pings. Cancel safe.
     pub(crate) async fn next_text(&mut self) -> Result<Utf8Bytes> {
         loop {
             match self.stream.next().await {

@@ -1,4 +1,4 @@
-//! Where the hub is, and TCP connections to it from several source addresses.
+//! The address of the hub, and TCP connections to it from several source addresses.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _},
@@ -25,7 +25,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Where requests go.
+    /// The address for requests.
     pub(crate) fn new(options: &Options) -> Result<Self, Stop> {
         Self::at("--url", &options.url, options)
     }
@@ -65,7 +65,7 @@ impl Target {
         })
     }
 
-    /// A new connection, from the source address whose turn it is.
+    /// A new connection, from the next source address.
     pub(crate) async fn connect(&self) -> Result<TcpStream> {
         let stream =
             tokio::time::timeout(self.timeout, self.connect_now()).await.context("connecting took too long")??;
@@ -87,7 +87,7 @@ impl Target {
         socket.connect(self.address).await.with_context(|| format!("connecting to {}", self.address))
     }
 
-    /// Host and port, as they stand in the URL.
+    /// Host and port of the URL.
     pub(crate) fn authority(&self) -> &str {
         &self.authority
     }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_tested_is_refused() {
+    fn targets_that_cannot_be_tested_are_refused() {
         for arguments in [
             &["--url", "https://127.0.0.1:1"][..],
             &["--url", "127.0.0.1:1"],

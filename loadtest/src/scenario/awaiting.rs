@@ -1,4 +1,4 @@
-//! `await`: many long-polls, each on a message of its own, and the time from each answer to its waiter.
+//! `await`: many long-polls, each on a message of its own, and the time from each answer to its reply.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -18,16 +18,16 @@ use crate::{
     cli::AwaitArgs,
     client::{Api, Person, Session},
     latency::Latencies,
+    long_polls::{LongPolls, Question},
     payload::Payload,
     problems::{Kind, Problems},
     progress::Phase,
     report::{Report, Section},
     schedule::Schedule,
     stop::Stop,
-    waiters::{Question, Waiters},
 };
 
-/// Messages posted, and sessions looked at, at one time while nothing is measured.
+/// Concurrent requests outside of measurements.
 const PREPARING: usize = 64;
 
 /// Answers every question on its schedule, as a person.
@@ -51,10 +51,10 @@ pub(super) async fn run(context: &Context, arguments: AwaitArgs) -> Result<Repor
     let questions = ask(context, &sessions, &payload, arguments.waiters).await?;
     let before = context.server_memory()?;
 
-    let waiters = Waiters::new(&context.target, Arc::clone(&questions), &context.problems, arguments.wait);
+    let polls = LongPolls::new(&context.target, Arc::clone(&questions), &context.problems, arguments.wait);
     let opening = Instant::now();
-    let phase = Phase::start("waiters", questions.len() as u64);
-    waiters.open(context.options.connecting, &phase).await?;
+    let phase = Phase::start("long-polls", questions.len() as u64);
+    polls.open(context.options.connecting, &phase).await?;
     let opened_in = opening.elapsed().as_secs_f64();
     drop(phase);
     Phase::hold("rest", arguments.rest).await;
@@ -67,33 +67,33 @@ pub(super) async fn run(context: &Context, arguments: AwaitArgs) -> Result<Repor
     let seqs = last_seqs(context, &sessions).await?;
     let length = Duration::from_secs_f64(questions.len() as f64 / arguments.rate);
     let schedule = Schedule::new(Instant::now() + LEAD, arguments.rate, length, 1);
-    waiters.follow(schedule).map_err(Stop::Tool)?;
+    polls.follow(schedule).map_err(Stop::Tool)?;
     let answerer = Arc::new(Answerer::new(context, schedule, payload, people, &questions));
     let answering = context.meter()?;
     let phase = Phase::start("answers", questions.len() as u64);
-    let following = phase.follow(waiters.counter());
+    let following = phase.follow(polls.counter());
     answerer.run().await?;
     let acknowledged = answerer.answers.iter().filter(|answer| answer.get().is_some()).count() as u64;
-    waiters.wait_for(acknowledged, context.options.drain).await;
+    polls.wait_for(acknowledged, context.options.drain).await;
     let answered = answering.stop().map_err(Stop::Hub)?;
     drop(following);
     tokio::time::sleep(context.options.settle).await;
 
-    let latency = waiters.latency();
-    let repolls = waiters.repolls();
-    let replied = waiters.counter()();
-    waiters.finish(&answerer.answers).await;
+    let latency = polls.latency();
+    let repolls = polls.repolls();
+    let replied = polls.counter()();
+    polls.finish(&answerer.answers).await;
     compare_seqs(context, &sessions, &seqs, &answerer).await?;
 
     let mut report = Report::new("await", &context.options.url, json!(arguments));
     let number = questions.len() as u64;
     report.count(Section::Load, "sessions", "sessions", sessions.len() as u64);
-    report.count(Section::Load, "waiters", "waiters", number);
+    report.count(Section::Load, "waiters", "long-polls", number);
     report.figure(Section::Load, "openSeconds", "all waiting after", opened_in, "s");
     report.count(Section::Load, "repolls", "polls that came back pending", repolls);
     report.count(Section::Load, "answersAcknowledged", "answers acknowledged", acknowledged);
-    report.count(Section::Load, "waitersEnded", "waiters that ended", replied);
-    report.latency("answer", "scheduled to waiter's reply", latency);
+    report.count(Section::Load, "waitersEnded", "long-polls that ended", replied);
+    report.latency("answer", "scheduled to reply of long-poll", latency);
     report.latency("reply", "scheduled to 201", answerer.replies.summary());
     report_lateness(&mut report, &answerer.lateness);
     usage.report(&mut report);
@@ -101,11 +101,11 @@ pub(super) async fn run(context: &Context, arguments: AwaitArgs) -> Result<Repor
     report_memory(&mut report, "memoryBeforeMiB", "memory before", before);
     report_memory(&mut report, "memoryOpenMiB", "memory with all waiting", open);
     report_memory(&mut report, "memoryHeldMiB", "memory after the hold", held);
-    report_memory_each(&mut report, "kibPerWaiter", "memory per waiter", before, open, number);
+    report_memory_each(&mut report, "kibPerWaiter", "memory per long-poll", before, open, number);
     Ok(report)
 }
 
-/// Who answers in each session.
+/// The person who answers in each session.
 async fn people(context: &Context, sessions: &[Session], token: Option<&str>) -> Result<Vec<Person>, Stop> {
     if let Some(token) = token {
         let person = Person::new(token).map_err(|error| Stop::Usage(format!("--token: {error:#}")))?;
@@ -115,15 +115,15 @@ async fn people(context: &Context, sessions: &[Session], token: Option<&str>) ->
     in_order(guests).try_collect().await.map_err(|error: anyhow::Error| Stop::Hub(error.context("creating the guests")))
 }
 
-/// One message that requires a response for each waiter, in each session in turn.
+/// Posts one message that requires a response for each long-poll, in each session in turn.
 async fn ask(
     context: &Context,
     sessions: &[Session],
     payload: &Payload,
-    waiters: usize,
+    number: usize,
 ) -> Result<Arc<[Question]>, Stop> {
-    let phase = Phase::start("messages", waiters as u64);
-    let posts = (0..waiters).zip((0..sessions.len()).cycle()).map(|(index, session)| {
+    let phase = Phase::start("messages", number as u64);
+    let posts = (0..number).zip((0..sessions.len()).cycle()).map(|(index, session)| {
         let body = payload.body_with(index as u64, "responseRequired", "true");
         let id = sessions[session].id.clone();
         async move {
@@ -142,7 +142,7 @@ async fn last_seqs(context: &Context, sessions: &[Session]) -> Result<Vec<u64>, 
     seqs.map_err(|error| Stop::Hub(error.context("reading the sessions")))
 }
 
-/// An answer is two events, its own and the one that settles: the sessions must have grown by so many.
+/// Each answer is two events, its own and that of the settlement. Checks that the sessions have grown by these.
 async fn compare_seqs(
     context: &Context,
     sessions: &[Session],
@@ -210,7 +210,7 @@ impl Answerer {
         match self.api.answer(&self.people[question.session], &question.session_id, body).await {
             Ok(message) => {
                 self.replies.record(due.elapsed());
-                // Each index comes once.
+                // Each index occurs once.
                 let _ = answer.set(message.id);
             }
             Err(error) => self.problems.add(Kind::PostFailed, 1, || format!("{error:#}")),

@@ -1,4 +1,4 @@
-//! `fanout`: one session with many sockets, and what it costs above the floor.
+//! `fanout`: one session with many sockets, and its cost relative to the floor.
 
 use anyhow::{Result, anyhow};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `idle`: many sockets that do nothing, what each costs, and what is left when they are gone.
+//! `idle`: the cost of many idle sockets, and the memory after they are closed.
 
 use std::{sync::Arc, time::Instant};
 

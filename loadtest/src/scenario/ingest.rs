@@ -25,9 +25,9 @@ use crate::{
     stop::Stop,
 };
 
-/// Sessions looked at one time, afterwards.
+/// Concurrent reads of sessions after the run.
 const CHECKING: usize = 16;
-/// A writer that failed waits this long, so that a refusing hub is not hammered.
+/// The pause of a writer after a failure, so that a refusing hub is not flooded.
 const AFTER_FAILURE: Duration = Duration::from_millis(10);
 
 struct Writers {
@@ -123,7 +123,7 @@ impl Writers {
         }
     }
 
-    /// Each session must now end where its acknowledged messages do, with none left out.
+    /// Checks that each session has exactly its acknowledged messages.
     async fn check(&self, sessions: &[Session]) {
         let mut found = futures::stream::iter(sessions.iter().enumerate())
             .map(|(number, before)| async move { (number, before, self.apis[0].session(&before.id).await) })

@@ -9,7 +9,7 @@ pub(super) fn report_memory(report: &mut Report, key: &'static str, label: &'sta
     }
 }
 
-/// Adds the KiB that each of `number` sockets or waiters added between two readings.
+/// Adds the KiB that each of `number` sockets or long-polls added between two readings.
 pub(super) fn report_memory_each(
     report: &mut Report,
     key: &'static str,

@@ -1,4 +1,4 @@
-//! The scenarios, and what they share.
+//! The scenarios and their shared code.
 
 mod awaiting;
 mod chat;
@@ -27,7 +27,7 @@ use crate::{
 /// Sessions created at one time.
 const CREATING: usize = 16;
 
-/// What every scenario works with.
+/// The shared state of every scenario.
 struct Context {
     options: Options,
     target: Arc<Target>,
@@ -95,7 +95,7 @@ impl Context {
         Meter::start(self.server).map_err(Stop::Hub)
     }
 
-    /// Memory of the hub in bytes, where its process is known.
+    /// Memory of the hub in bytes, if `--pid` is given.
     fn server_memory(&self) -> Result<Option<u64>, Stop> {
         let memory = self.server.map(Process::pss).transpose();
         memory.map_err(|error| Stop::Hub(error.context("the hub's memory")))

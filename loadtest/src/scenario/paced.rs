@@ -1,4 +1,4 @@
-//! Open-loop sending at a fixed rate while sockets listen: what `fanout` and `chat` share.
+//! Open-loop sending at a fixed rate to listening sockets, for `fanout` and `chat`.
 
 use std::{
     ops::Range,
@@ -29,7 +29,7 @@ pub(super) const LEAD: Duration = Duration::from_millis(50);
 const LATE_MS: f64 = 5.0;
 const LEAST_CONNECTIONS: usize = 8;
 
-/// What to send, and who listens.
+/// The messages to send, and the sockets.
 pub(super) struct Load {
     pub(super) name: &'static str,
     pub(super) parameters: Value,
@@ -42,7 +42,7 @@ pub(super) struct Load {
     pub(super) size: usize,
 }
 
-/// The report, and what a caller may want to compute further.
+/// The report, and values from which a caller computes more.
 pub(super) struct Outcome {
     pub(super) report: Report,
     pub(super) usage: Usage,
@@ -167,7 +167,7 @@ impl Sender {
     }
 }
 
-/// Adds how late the tester itself was, and warns where that blurs the latencies.
+/// Adds how late the tester itself was, and warns if that affects the latencies.
 pub(super) fn report_lateness(report: &mut Report, lateness: &Latencies) {
     let lateness = lateness.summary();
     report.latency("lateness", "sender behind schedule", lateness);

@@ -11,7 +11,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{Fault, Hub, Session};
 
-/// The long-poll that goes wrong is that of the second message.
+/// The faulty long-poll is that of the second message.
 const VICTIM: &str = "question-1";
 
 #[derive(Default)]
@@ -66,10 +66,10 @@ impl Hub {
         (201, json!({"id": answer, "status": "Completed", "encryptedContent": content, "response": null}))
     }
 
-    /// The status, the body, and how often to say it; none to close the connection.
+    /// The status, the body, and how many times to send it; none to close the connection.
     pub(super) async fn long_poll(&self, path: &str, seconds: u64) -> Option<(u16, Value, usize)> {
         let id = path.rsplit('/').next().expect("a message");
-        // What does not wait is always answered truly, and so are the others.
+        // Polls that do not wait, and those of other messages, get the correct reply.
         let fault = if id == VICTIM && seconds > 0 { self.fault } else { Fault::None };
         if self.fault == Fault::AwaitNothing && seconds > 0 {
             std::future::pending::<()>().await;

@@ -20,16 +20,16 @@ use tokio_tungstenite::tungstenite::{
 };
 
 pub(crate) const KEY: &str = "hlp_0000000000000000000000000000000000000000000000000000000000000000";
-/// The event that goes wrong, on the first socket of each session.
+/// The faulty event, on the first socket of each session.
 const VICTIM: u64 = 4;
 
-/// What the hub does wrong.
+/// The fault of the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
     /// Leaves out an event.
     Lose,
-    /// Leaves out the last event, after which no other shows a hole.
+    /// Leaves out the last event, so that no later one reveals the gap.
     LoseLast,
     /// Sends an event twice.
     Double,
@@ -57,7 +57,7 @@ pub(crate) enum Fault {
     AwaitEarly,
     /// Answers a long-poll with another message.
     AwaitOther,
-    /// Names another answer than the one that it acknowledged.
+    /// Returns another answer than the acknowledged one.
     AwaitAnswer,
     /// Reports an answered message as cancelled.
     AwaitCancelled,
@@ -178,7 +178,7 @@ impl Hub {
             let (status, reply, times) = match path.split_once("/await?timeout=") {
                 Some((path, seconds)) => {
                     let seconds = seconds.parse().expect("seconds");
-                    // The tester may go away first.
+                    // The tester may disconnect first.
                     match tokio::select! {
                         reply = self.long_poll(path, seconds) => reply,
                         _ = stream.fill_buf() => None,

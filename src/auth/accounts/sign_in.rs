@@ -48,7 +48,7 @@ impl Accounts {
         drop(permit);
         if let Err(Refusal::Unauthorized(_)) = &found {
             let accounts: Vec<_> = accounts.iter().map(failed_account).collect();
-            // With accounts in several spaces, none of these spaces learns the origin.
+            // With accounts in several spaces, the origin is not recorded for any of them.
             let source = if accounts.len() > 1 { AuditSource::default() } else { visit.source.clone() };
             self.audit.sign_in_failed(&source, &accounts).await;
         }

@@ -1,4 +1,4 @@
-//! What the tasks of the broker share.
+//! The shared state of the broker's tasks.
 
 use super::channel::Names;
 use super::connection::{Connection, Target};
@@ -19,7 +19,7 @@ use uuid::Uuid;
 /// slow would otherwise reconnect at once, only to be disconnected again, and renew all its subscriptions each time.
 pub(super) const STABLE_AFTER: Duration = Duration::from_secs(10);
 
-/// What the broker's tasks share.
+/// The shared state of the broker's tasks.
 pub(super) struct Shared {
     /// This run of this node.
     pub(super) node: Uuid,

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_changes_stands_with_its_context() {
+    fn changes_are_shown_with_their_context() {
         assert_eq!(hunk("a\nb\nc", "a\nx\nc"), "@@ -1,3 +1,3 @@\n a\n-b\n+x\n c\n");
         assert_eq!(hunk("1\n2\n3\n4\n5", "1\n2\n3\n4\n6"), "@@ -2,4 +2,4 @@\n 2\n 3\n 4\n-5\n+6\n");
         assert_eq!(hunk("", "new"), "@@ -1,0 +1,1 @@\n+new\n");

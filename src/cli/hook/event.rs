@@ -15,7 +15,7 @@ pub(super) struct Event {
     pub(super) kind: Kind,
 }
 
-/// What happens.
+/// The kind of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Kind {
     /// A tool is about to run.
@@ -24,7 +24,7 @@ pub(super) enum Kind {
     PermissionRequest(ToolCall),
     /// A tool has run.
     PostToolUse(ToolCall, ToolResult),
-    /// The agent has something to say to its user.
+    /// The agent has a message for its user.
     Notification { message: String, is_permission_prompt: bool },
     /// The agent has finished its turn.
     Stop { last_message: Option<String> },
@@ -39,7 +39,7 @@ pub(super) struct ToolCall {
     pub(super) id: Option<String>,
 }
 
-/// What came of a tool.
+/// The result of a tool.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ToolResult {
     pub(super) response: Value,

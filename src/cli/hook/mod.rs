@@ -1,4 +1,4 @@
-//! `hiloop hook`: what a coding agent asks permission for, people answer through the hub. One process handles one event.
+//! `hiloop hook`: people answer the permission prompts of a coding agent through the hub. One process handles one event.
 #![allow(clippy::disallowed_methods)] // a client: its tasks end with it
 
 mod agent;

@@ -1,20 +1,20 @@
-//! What a decision of people means for the call.
+//! The effect of a person's decision on the call.
 
 use super::request::ALWAYS;
 use hiloop_sdk::{Decision, MessageStatus};
 use std::time::Duration;
 
-/// What people decided.
+/// The decision on a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Approved {
         by: String,
-        /// What the person wrote.
+        /// The text of the person.
         text: Option<String>,
         /// For the rest of the session.
         always: bool,
     },
-    /// The reason, which the model reads.
+    /// The reason, for the model.
     Denied(String),
 }
 
@@ -28,7 +28,7 @@ struct Answer<'a> {
     by: Option<&'a str>,
 }
 
-/// What a decision means. Only an approval of a person is one.
+/// The verdict of a decision. Only a person's approval approves.
 pub(super) fn verdict(decision: &Decision, waited: Duration) -> Verdict {
     let answer = Answer {
         status: decision.status,

@@ -1,20 +1,20 @@
-//! What people write in the session, for the agent's next stop.
+//! Messages of people in the session, for the agent's next stop.
 
 use hiloop_sdk::Message;
 use std::collections::HashSet;
 
-/// What people wrote.
+/// Messages of people.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Remarks {
     /// Each with its author.
     pub(super) lines: Vec<String>,
     /// How many could not be opened or do not verify.
     pub(super) unreadable: usize,
-    /// The place of the last message on the timeline.
+    /// The position of the last message on the timeline.
     pub(super) last: i64,
 }
 
-/// What people wrote after a place of the timeline. Answers to questions are not among it: they were taken with their
+/// The messages of people after a position of the timeline, without answers to questions, which were processed with their
 /// questions.
 pub(super) fn remarks(messages: &[Message], after: i64) -> Remarks {
     let answers: HashSet<_> =

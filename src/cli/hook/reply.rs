@@ -10,23 +10,23 @@ use std::process::ExitCode;
 
 /// The exit code that stops a coding agent, with the reason on standard error.
 const BLOCKED: u8 = 2;
-/// The most that is passed on of what people write.
+/// Maximum length of people's text that is passed on.
 const MAX_TEXT: usize = 10_000;
 
-/// What the hook replies to an event.
+/// The reply of the hook to an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     /// The decision on a call.
     Decided(Verdict),
     /// The rule of the call was approved for the rest of the session.
     Remembered,
-    /// The agent is to go on with what people wrote.
+    /// The agent continues with the messages of people.
     GoOn(String),
-    /// Nothing to say.
+    /// No output.
     Nothing,
 }
 
-/// What the process prints and how it ends.
+/// The output and the exit code of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Output {
     stdout: Option<String>,
@@ -67,7 +67,7 @@ fn decision(agent: CodingAgent, kind: &Kind, verdict: &Verdict) -> Option<Value>
         }),
         (_, Verdict::Approved { by, text, .. }) => {
             let mut specific = Map::from_iter([("hookEventName".to_owned(), json!("PreToolUse"))]);
-            // Codex refuses this one: it goes on unless it is told not to.
+            // Codex rejects this field: it continues by default.
             if agent == CodingAgent::ClaudeCode {
                 specific.insert("permissionDecision".to_owned(), json!("allow"));
                 specific.insert("permissionDecisionReason".to_owned(), json!(format!("Approved by {by}.")));

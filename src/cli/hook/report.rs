@@ -1,4 +1,4 @@
-//! What people see of a tool that has run.
+//! The report to people on a tool that has run.
 
 use super::diff;
 use super::event::{ToolCall, ToolResult};

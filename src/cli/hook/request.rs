@@ -1,4 +1,4 @@
-//! What people see of a call that needs their permission: everything that it would run or change.
+//! The request to people for the permission of a call: all that it would run or change.
 
 use super::agent::CodingAgent;
 use super::diff;
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_another_form_is_shown_as_it_stands() {
+    fn input_of_another_form_is_shown_unchanged() {
         for (tool, input, hidden) in [
             ("Bash", json!({ "command": ["rm", "-rf"] }), "-rf"),
             ("Bash", json!(["rm -rf"]), "rm -rf"),

@@ -1,4 +1,4 @@
-//! What "Always for this session" allows: one tool with one exact rule.
+//! The rule that "Always for this session" allows: one tool with exact arguments.
 
 use super::event::ToolCall;
 use crate::cli::digest::digest;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// A rule that people may allow for the rest of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
-    /// What a call must have to be covered.
+    /// The digest of a call that the rule covers.
     pub(super) digest: String,
     /// The rule in words, for people.
     pub(super) words: String,
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_covered_as_it_stands() {
+    fn only_the_exact_command_is_covered() {
         let allowed = rule("Bash", json!({ "command": "npm test", "description": "Run the tests" }), "/a");
         assert_eq!(rule("Bash", json!({ "description": "Once more", "command": "npm test" }), "/a"), allowed);
         for (input, folder) in [

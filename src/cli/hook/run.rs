@@ -74,7 +74,7 @@ impl EventHook {
         HubSession::open(&self.client, self.agent, &self.event, &self.asking.to, &self.state).await
     }
 
-    /// What names the question or result of a call. Another call with the same id has another name.
+    /// The key of the question or result of a call. Another call with the same id has another key.
     fn key(&self, what: &str, call: &ToolCall, repeat: u32) -> String {
         let event = &self.event;
         let place = call.id.as_ref().or(event.turn.as_ref());

@@ -11,13 +11,13 @@ const MARGIN: u64 = 120;
 /// Which calls people are asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Scope {
-    /// What the coding agent would ask about at its terminal
+    /// The calls that need permission at the coding agent's terminal
     Prompts,
     /// Each command, edit, web request and call of an MCP server
     Tools,
 }
 
-/// What is written.
+/// The hooks to write.
 pub(super) struct Hooks<'a> {
     pub(super) agent: CodingAgent,
     pub(super) scope: Scope,

@@ -1,5 +1,5 @@
-//! What the hook remembers of a session of a coding agent, from one process to the next: a file that only its owner can
-//! read or write.
+//! The state of the hook for a session of a coding agent, kept between processes: a file that only its owner can read or
+//! write.
 
 use super::agent::CodingAgent;
 use crate::cli::digest::digest;
@@ -19,9 +19,9 @@ pub(super) struct State {
     pub(super) session: Option<Uuid>,
     /// The rules that people allowed for the rest of the session.
     pub(super) always: BTreeSet<String>,
-    /// Up to which place of the timeline the agent got what people wrote.
+    /// The position on the timeline up to which the agent got people's messages.
     pub(super) delivered: i64,
-    /// What people wrote with an approval that could not carry it.
+    /// The texts of approvals, which could not be passed on with them.
     pub(super) notes: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ impl StateFile {
         Self { path: folder.join(format!("{}.json", &name[..32])) }
     }
 
-    /// What is remembered; nothing where there is no file.
+    /// Reads the state; the default if there is no file.
     ///
     /// # Errors
     /// The file is not readable, not valid, or others than its owner may write it.
@@ -58,7 +58,7 @@ impl StateFile {
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// Changes what is remembered, one process after the other.
+    /// Changes the state under a lock.
     pub(super) fn update(&self, change: impl FnOnce(&mut State)) -> io::Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -66,7 +66,7 @@ impl StateFile {
         // Held until the file is closed.
         let lock = private(&self.path.with_extension("lock"))?;
         lock.lock()?;
-        // What cannot be trusted is not carried on.
+        // A state that is not valid or not private is discarded.
         let mut state = self.read().unwrap_or_default();
         change(&mut state);
         let next = self.path.with_extension(format!("{}.next", std::process::id()));

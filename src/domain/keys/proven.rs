@@ -31,7 +31,7 @@ pub struct ProvenKey {
     proof: String,
     previous: Option<(PreviousKey, Signature)>,
     replace: bool,
-    /// What `proof` signs, and `previous` too.
+    /// The bytes that `proof` and `previous` sign.
     signed: Vec<u8>,
 }
 

@@ -224,7 +224,7 @@ fn a_change_needs_the_current_key_or_to_be_asked_for() {
     }
     let (entry, chained) = placed(&with(&current.key_id, &first, false), None);
     assert_eq!((entry.previous, chained), (None, None));
-    // What one principal signed is nothing for another.
+    // The signature of one principal is not valid for another.
     let other = PrincipalId(uuid::Uuid::now_v7());
     refused(&three, other, "proof");
 }

@@ -19,7 +19,7 @@ struct Entry {
     space: SpaceId,
     seq: i64,
     at: Timestamp,
-    /// The store was restored to a state before this event: what it has now was written later than `at`.
+    /// The store was restored to a state before this event: its present events were written later than `at`.
     is_undone: bool,
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// Most events that are held back while an earlier one is missing. The store has the rest.
 const MAX_HELD: usize = 256;
 
-/// What has to be done after events were accepted.
+/// The next step after events were accepted.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::hub) enum Accepted {
     InOrder,

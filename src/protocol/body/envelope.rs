@@ -26,7 +26,7 @@ impl PartialSchema for Envelope {
 
 impl ToSchema for Envelope {}
 
-/// What a client may send as an envelope: the object, or a string. A string that is the JSON of an envelope is taken
+/// An envelope in a request: the object, or a string. A string that is the JSON of an envelope is taken
 /// as that envelope; any other string becomes the `ciphertext`. At most 256 KiB (a setting): the bytes of a string, the JSON of an
 /// object.
 #[derive(Deserialize, ToSchema)]

@@ -1,4 +1,4 @@
-//! The write transaction of one batch of a timeline writer: what it loads and what it writes.
+//! The write transaction of one batch of a timeline writer: its input and its rows.
 
 use crate::domain::command::NewGuest;
 use crate::domain::interaction::InteractionState;
@@ -61,7 +61,7 @@ pub struct Named {
     pub replies: Vec<(String, String)>,
 }
 
-/// What exists of a [`Named`].
+/// The existing rows of a [`Named`].
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// In the order of their ids.

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// What can happen to a reader while a timeline grows.
+/// The steps of a reader and a growing timeline.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// The next event is committed. Its hint gets lost, or arrives later.

@@ -77,7 +77,7 @@ impl ConnectionTask {
         // It may have ended since the store was read.
         self.handle.open(session, position, head.last_seq, &subscribed).map_err(|ended| match ended {
             EndReason::Removed | EndReason::Retired => Refusal::NotFound("Session"),
-            // What was read no longer holds. A retry reads it again.
+            // The position is no longer valid. A retry reads it again.
             EndReason::Reset => Refusal::Unavailable,
         })?;
         if let Some(participant) = standing.participant

@@ -1,4 +1,4 @@
-"""A client of Codex' app server, which the terminal and the editors use: JSON-RPC, a line a message, over stdio."""
+"""A client of Codex' app server, the one of its terminal and its editors: JSON-RPC over stdio, one message per line."""
 
 import json
 import pathlib
@@ -32,7 +32,7 @@ class AppServer:
         self.process.stdin.flush()
 
     def until(self, is_it: Callable[[Message], bool]) -> list[Message]:
-        """The messages up to the one that is awaited. A request of the server, for a decision at the terminal, fails."""
+        """The messages up to the expected one. A request of the server for a decision at the terminal is a failure."""
         assert self.process.stdout
         seen = []
         for line in self.process.stdout:
@@ -60,7 +60,7 @@ class AppServer:
         self.request("config/batchWrite", {"edits": [edit], "reloadUserConfig": True})
 
     def turn(self, text: str, **thread: str) -> str:
-        """Lets the agent work on a text; returns what it did, as JSON lines."""
+        """Runs one turn of the agent; returns its messages as JSON lines."""
         started = self.request("thread/start", {"cwd": self.folder, **thread})
         self.request("turn/start", {"threadId": started["thread"]["id"], "input": [{"type": "text", "text": text}]})
         seen = self.until(lambda message: message.get("method") == "turn/completed")

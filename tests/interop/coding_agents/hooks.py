@@ -2,9 +2,9 @@
 
     hooks.py HUB PROGRAMS PERSON
 
-HUB is the hub's program, PROGRAMS the folder with `claude` and `codex`, PERSON how a `peer` of the SDKs is started. The
-model asks for a command that writes a file. The file must be there if a person has approved, and only then; otherwise
-the model must have read why it is not. Questions are end-to-end encrypted.
+HUB is the hub's program, PROGRAMS the folder with `claude` and `codex`, PERSON starts a `peer` of the SDKs. The
+model requests a command that writes a file. The file must exist if a person has approved, and only then; otherwise the
+model must have received the reason. Questions are end-to-end encrypted.
 """
 
 import json
@@ -90,7 +90,7 @@ def codex_exec(place: Workplace, model: Model) -> str:
 
 
 def codex_app_server(place: Workplace, model: Model) -> str:
-    """As the terminal and the editors drive Codex: with hooks that are trusted, and requests for permission."""
+    """Codex as its terminal and its editors run it: with trusted hooks, and requests for permission."""
     codex_settings(place, model)
     environment = place.environment | {"MODEL_KEY": "none"}
     with AppServer(place.programs / "codex", environment, place.folder) as server:
@@ -105,7 +105,7 @@ PROGRAMS: list[tuple[str, str, str, Run]] = [
 ]
 
 
-def story(what: str, program: str, asked: str, run: Run, action: str, programs: pathlib.Path, person: str) -> None:
+def case(what: str, program: str, asked: str, run: Run, action: str, programs: pathlib.Path, person: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "hub").mkdir(mode=0o700)
@@ -124,7 +124,7 @@ def story(what: str, program: str, asked: str, run: Run, action: str, programs: 
             printed = run(place, model)
             results = "\n".join(model.results)
             if not results:
-                raise SystemExit(f"{what}: the model read no result: {printed}")
+                raise SystemExit(f"{what}: the model got no result: {printed}")
             check(f"{what}: the command ran", place.written.exists(), action == "approve")
             reason = {"approve": "", "reject": "it is Friday", "no hub": "UNREACHABLE"}[action]
             check(f"{what}: {results}: has the reason", reason in results, True)
@@ -144,7 +144,7 @@ def main() -> None:
     _, _, programs, person = sys.argv
     for title, program, asked, run in PROGRAMS:
         for action in ("approve", "reject", "no hub"):
-            story(f"{title}: {action}", program, asked, run, action, pathlib.Path(programs).resolve(), person)
+            case(f"{title}: {action}", program, asked, run, action, pathlib.Path(programs).resolve(), person)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A model on loopback for coding agents under test: it asks for one command, and ends when it has the result.
+"""A simulated model on loopback for tests of coding agents: it requests one command, and ends with its result.
 
 It answers the Messages API for Claude Code and the Responses API for Codex.
 """
@@ -13,7 +13,7 @@ DONE = "All done."
 
 
 class Model:
-    """Serves on a port of its own until `stop`. `results` are the texts that the model has read as the command's result."""
+    """Serves on a port of its own until `stop`. `results` are the results of the command, as the model got them."""
 
     def __init__(self, command: str, *, escalated: bool = False) -> None:
         self.command, self.escalated = command, escalated
@@ -63,7 +63,7 @@ class Model:
         self.server.server_close()
 
     def message(self, query: dict[str, Any]) -> tuple[dict[str, Any], str]:
-        """The one content block of a reply of the Messages API, and why it ends."""
+        """The content block of a reply of the Messages API, and its stop reason."""
         results = [
             block
             for said in query["messages"]

@@ -1,8 +1,8 @@
-// Credentials: sign-in, the refresh of a human's token (once, whatever the number of tabs), guests, sign-out.
+// Credentials: sign-in, the refresh of a human's token (once for all tabs), guests, sign-out.
 import { errorFrom, type LoginReply, NetworkError, SignedOutError } from "@hiloop/sdk/chat";
 import type { KeyValue, WithLock } from "./locks";
 
-/** What this page keeps of a sign-in. The refresh token is in a cookie that no script can read. */
+/** The stored part of a sign-in. The refresh token is in a cookie that no script can read. */
 interface HumanTokens {
   accessToken: string;
   /** Stored by an earlier version of the page; the next refresh moves it into the cookie. */

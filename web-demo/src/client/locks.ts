@@ -28,13 +28,13 @@ export function tabLocks(manager: LockManagerLike | undefined, storage: KeyValue
   return (name, work) => manager.request(name, () => inTurn(storage, turns, name, work));
 }
 
-/** How long what another tab stored may take until it is seen here. It takes milliseconds. */
+/** How long a value that another tab has stored may take to become visible here. Usually milliseconds. */
 const CATCH_UP_MS = 3_000;
 
 /**
- * A tab sees what another one stored only some moments later, which may be after it has the lock. So each holder
+ * A value that another tab has stored becomes visible with a delay, possibly after this tab has the lock. So each holder
  * leaves the number of its turn behind: in `storage`, which shows the writes of one tab in their order, and in
- * `turns`, which is right at once. What lags behind is waited for.
+ * `turns`, which is current at once. It waits for values that lag behind.
  */
 async function inTurn<T>(storage: KeyValue, turns: Turns, name: string, work: () => Promise<T>): Promise<T> {
   const key = `hiloop.turn.${name}`;

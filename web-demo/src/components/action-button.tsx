@@ -1,4 +1,4 @@
-// One button that answers the message it stands in; shared by `button_group` and `approval`.
+// One button that answers its message; shared by `button_group` and `approval`.
 import type { VNode } from "preact";
 import { useContext, useState } from "preact/hooks";
 import { AnsweringContext } from "./types";
@@ -7,7 +7,7 @@ interface Props {
   action: string;
   label: string;
   variant: string;
-  /** What to ask before the press counts; empty if nothing. */
+  /** The question of a confirmation before the press takes effect; empty for none. */
   confirm?: string;
 }
 
@@ -41,7 +41,7 @@ export function ActionButton({ action, label, variant, confirm = "" }: Props): V
 
 const VARIANTS: ReadonlySet<string> = new Set(["primary", "secondary", "danger"]);
 
-/** One of the variants that there are, whatever an agent sent. */
+/** A valid variant for any value that an agent sent. */
 export function variantOf(text: string): string {
   return VARIANTS.has(text) ? text : "secondary";
 }

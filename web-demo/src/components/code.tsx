@@ -1,4 +1,4 @@
-// `code{language?,content}`: text as it stands, with a button to copy it.
+// `code{language?,content}`: preformatted text with a button to copy it.
 import { CodeBlock } from "../markdown/markdown";
 import { type ComponentView, text } from "./types";
 

@@ -1,4 +1,4 @@
-// A component and its children, drawn by the registry; what fails or is unknown shows as JSON.
+// A component and its children, drawn by the registry; unknown ones and those that fail are shown as JSON.
 import { Component, type ComponentChildren, type VNode } from "preact";
 import type { ComponentNode } from "@hiloop/sdk/chat";
 import { registry } from "./registry";
@@ -48,7 +48,7 @@ class Guard extends Component<{ node: ComponentNode; children?: ComponentChildre
   }
 }
 
-/** The label of the button that stands for an action, wherever in the tree it is. */
+/** The label of the button with an action, anywhere in the tree. */
 export function actionLabel(value: unknown, action: string, depth = 0): string | null {
   if (depth > MAX_DEPTH || typeof value !== "object" || value === null) return null;
   if (Array.isArray(value)) return firstLabel(value, action, depth);

@@ -1,4 +1,4 @@
-// What a component of a message is given, and what it may do.
+// The input of a component of a message, and its actions.
 import { createContext, type VNode } from "preact";
 import type { ComponentNode, Content } from "@hiloop/sdk/chat";
 
@@ -8,7 +8,7 @@ export interface Answering {
   enabled: boolean;
   /** An answer is on its way. */
   busy: boolean;
-  /** The action that was chosen, by whomever, where it is known. */
+  /** The action of the answer, if there is one and it can be read. */
   chosen: string | null;
   answer(content: Content): void;
 }
@@ -22,7 +22,7 @@ export const AnsweringContext = createContext<Answering>({
 
 export interface ComponentProps {
   node: ComponentNode;
-  /** The data, an object whatever was sent. */
+  /** The data: always an object, for any value that was sent. */
   data: Record<string, unknown>;
 }
 

@@ -1,4 +1,4 @@
-// Which screen is shown, and the hub connection that belongs to whoever is signed in.
+// Which screen is shown, and the hub connection of the signed-in person.
 import { Auth, TOKENS_KEY } from "../client/auth";
 import { Emitter, type SocketLike } from "@hiloop/sdk/chat";
 import { Hub } from "../client/hub";
@@ -16,7 +16,7 @@ export class AppState extends Emitter {
   readonly auth: Auth;
   hub: Hub | null = null;
   setupToken: string | null = null;
-  /** A link that was opened while somebody is signed in: it waits for their word. */
+  /** A link that was opened while a person is signed in: it waits for their confirmation. */
   link: Link | null = null;
   /** Why the last sign-in ended. */
   notice: string | null = null;
@@ -60,12 +60,12 @@ export class AppState extends Emitter {
     history.replaceState(null, "", location.pathname);
     if (link.kind === "guest" && this.auth.isGuestBy(link.token)) return;
     this.link = link;
-    // Anybody may send a link: whoever is signed in is asked before it makes them somebody else.
+    // Anyone may send a link, so a signed-in person must confirm it before it signs them in as another one.
     if (this.auth.kind === "none") this.followLink();
     else this.changed();
   }
 
-  /** The person wants what the link offers. */
+  /** The person has confirmed the link. */
   followLink(): void {
     const { link } = this;
     this.link = null;

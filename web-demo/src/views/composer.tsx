@@ -1,10 +1,10 @@
-// Where one writes: Enter sends, Shift+Enter makes a new line; an answer says what it answers.
+// The input of messages: Enter sends, Shift+Enter starts a new line; an answer quotes its question.
 import type { TargetedKeyboardEvent, TargetedSubmitEvent, VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { HiloopError, type LiveSession, type Message, preview } from "@hiloop/sdk/chat";
 import { CloseIcon, SendIcon } from "./icons";
 
-/** What was being written in each conversation, for as long as the page lives. */
+/** The draft of each conversation, until the page is closed. */
 const drafts = new Map<string, string>();
 
 interface Props {
@@ -31,7 +31,7 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
     el.style.height = `${Math.min(el.scrollHeight + 2, 200)}px`;
   }, [text, active]);
 
-  // On a computer one writes at once; on a phone the keyboard would cover what one came to read.
+  // Focus on computers only: on a phone the keyboard would cover the conversation.
   useEffect(() => {
     if (matchMedia("(pointer: fine)").matches) area.current?.focus();
   }, [live]);
@@ -44,7 +44,7 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
     onCancelAnswer();
     const result = await live.sendText(body, answering?.id ?? null);
     if (!result.ok && result.error instanceof HiloopError && result.error.code === "ALREADY_RESPONDED") {
-      // Someone was faster: what was written is not lost.
+      // Another person was faster: keep the draft.
       setText((now) => (now === "" ? body : now));
       const by = (result.error.details?.respondedBy as { name?: string } | undefined)?.name;
       setLate(`${by ?? "Someone"} has answered already. Send your text as a message, or discard it.`);

@@ -1,4 +1,4 @@
-// The lines of the timeline: days, messages (those of one sender close together), small notes of what happened.
+// The lines of the timeline: days, messages (those of one sender close together), small lines for other events.
 import type { ComponentChild, VNode } from "preact";
 import type { LiveSession, Message } from "@hiloop/sdk/chat";
 import { dayOf } from "./format";

@@ -1,4 +1,4 @@
-// One conversation in the list: what it is called, what was said last, what it waits for.
+// One conversation in the list: its title, its last message, its open requests.
 import type { VNode } from "preact";
 import { type Agent, type FeedItem, preview, sessionTitle } from "@hiloop/sdk/chat";
 import { Avatar } from "./avatar";

@@ -2,7 +2,7 @@
 import { useEffect, useReducer, useState } from "preact/hooks";
 import type { Emitter } from "@hiloop/sdk/chat";
 
-/** Draws again whenever the store says that it changed. */
+/** Draws again when the store changes. */
 export function useStore<T extends Emitter>(store: T): T {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const drawn = store.version;

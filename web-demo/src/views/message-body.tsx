@@ -1,4 +1,4 @@
-// What a message says: its opened content and components, or why they can't be shown.
+// The body of a message: its opened content and components, or the reason why they can't be shown.
 import type { VNode } from "preact";
 import { asContent, type Envelope, type Message, open, type Opened } from "@hiloop/sdk/chat";
 import { actionLabel, ComponentTree } from "../components/tree";

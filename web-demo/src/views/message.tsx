@@ -1,4 +1,4 @@
-// One message: who sent it, what it says, its components, and what became of its request.
+// One message: its sender, body, components, and the state of its request.
 import { Component, type VNode } from "preact";
 import { type AnswerState, type Content, type Message, preview } from "@hiloop/sdk/chat";
 import { Avatar } from "./avatar";
@@ -21,7 +21,7 @@ export interface MessageProps {
   barred: string | null;
   /** Who invited the guest that sent it. */
   inviter: string | null;
-  /** The last message of one's own says who has read it. */
+  /** The person's own last message shows who has read it. */
   readers: string | null;
   onAnswer: (message: Message) => void;
   onAction: (content: Content) => void;
@@ -30,7 +30,7 @@ export interface MessageProps {
 const FIELDS = ["message", "mine", "joined", "replied", "answer", "acknowledged", "closed", "barred", "inviter", "readers"] as const;
 
 export class MessageRow extends Component<MessageProps> {
-  /** A long timeline draws again only what has changed. */
+  /** Only changed messages of a long timeline are drawn again. */
   override shouldComponentUpdate(next: MessageProps): boolean {
     return FIELDS.some((field) => this.props[field] !== next[field]);
   }

@@ -23,7 +23,7 @@ export function SessionPane({ app, hub, live }: Props): VNode {
   const { session } = live;
   const answering = answeringId === null ? null : (live.timeline.message(answeringId) ?? null);
 
-  // Whoever was faster has settled it: what is being written becomes a plain message.
+  // Another person has settled it: the draft becomes a plain message.
   const gone = answering !== null && answering.status !== "Pending";
   useEffect(() => {
     if (gone) setAnsweringId(null);

@@ -1,4 +1,4 @@
-// A small line for what happened around the messages.
+// A small line for an event that is not a message.
 import type { VNode } from "preact";
 import { type HubEvent, type Participant, preview, type Session, textOf, type Timeline } from "@hiloop/sdk/chat";
 import { clock, fullTime } from "./format";
@@ -49,7 +49,7 @@ function sentence(event: HubEvent, timeline: Timeline): string {
       return `${owner} has a new encryption key`;
     }
     default:
-      // A hub of a newer version tells of things that this page does not know.
+      // An event of a newer hub, unknown to this page.
       return `${who}: ${event.type.replace(/[._]/g, " ")}`;
   }
 }

@@ -23,7 +23,7 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
   const [away, setAway] = useState(false);
   const [seen, setSeen] = useState(0);
   const { timeline } = live;
-  // As it is with what this render shows: by the time of an effect more may have come that is not drawn yet.
+  // The state of this render: when an effect runs, newer entries may exist that are not drawn yet.
   const ready = live.phase === "ready";
 
   const readHere = (): void => {
@@ -41,7 +41,7 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
     void live.loadOlder();
   };
 
-  // What is added above must not move what is being read; what is added below is followed from the end.
+  // Entries added above must not move the visible ones; at the end, entries added below are scrolled into view.
   useLayoutEffect(() => {
     const el = box.current;
     if (!el) return;
@@ -72,7 +72,7 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
   const onScroll = (): void => {
     const el = box.current;
     if (!el) return;
-    // What grows below while nobody scrolls up does not lead away from the end.
+    // Growth below does not leave the end, unless the person scrolls up.
     const up = el.scrollTop < top.current;
     top.current = el.scrollTop;
     const end = el.scrollHeight - el.scrollTop - el.clientHeight < NEAR_END || (atEnd.current && !up);

@@ -1,4 +1,4 @@
-//! Tests of the format: what is written is read back, and malformed messages are rejected.
+//! Tests of the format: messages survive a round trip, and malformed ones are rejected.
 
 use super::super::channel::Channel;
 use super::decode::*;

@@ -7,7 +7,7 @@
 //!
 //! While Redis is unavailable the copies do not change: a node that died can't be distinguished from one that is disconnected, and
 //! every restart of Redis would show every principal as offline and online again. They are correct within 11 s of its return.
-//! What a race or a lost message has made wrong is corrected by the next [`REWRITE`](sync::REWRITE).
+//! Errors by races and lost messages are corrected by the next [`REWRITE`](sync::REWRITE).
 
 mod field;
 mod leases;

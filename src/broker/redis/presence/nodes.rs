@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 /// Grace period of a node that was alive and has no lease: Redis may have lost the lease.
 pub(super) const GRACE: Duration = Duration::from_secs(3);
-/// Grace period after this node reconnected to Redis: the other nodes reconnect within 5 s.
-pub(super) const RECONNECT_GRACE: Duration = Duration::from_secs(7);
+/// Grace period after this node reconnected to Redis: the other nodes reconnect within 5 s, or later on a busy machine.
+/// With the interval of the checks it is no longer than a node that dies at any other time counts as alive.
+pub(super) const RECONNECT_GRACE: Duration = Duration::from_secs(9);
 /// How long a node has to be dead before its presence entries are deleted. They are ignored from the start; the node
 /// may only have been paused, and finds them in place when it continues.
 pub(super) const DELETE_AFTER: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! Many long-polls at once: opened, polled again as long as they are pending, and audited at the end.
+//! Many long-polls at once: opened, repeated while they are pending, and audited at the end.
 
 use std::{
     collections::HashMap,
@@ -23,28 +23,28 @@ use crate::{
     stop::Stop,
 };
 
-/// How much sooner than asked a pending reply may come: clocks are read on both sides.
+/// How much before its timeout a pending reply may come, since clocks are read on both sides.
 const EARLY: Duration = Duration::from_millis(100);
-/// A pause after a pending reply that came too early, so that such a hub is not hammered.
+/// The pause after a pending reply that came too early, so that a faulty hub is not flooded.
 const AFTER_EARLY: Duration = Duration::from_millis(100);
 
 /// A message that requires a response.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
-    /// The number of its session.
+    /// The index of its session.
     pub(crate) session: usize,
     pub(crate) session_id: String,
     pub(crate) message: String,
 }
 
 /// One long-poll for each question.
-pub(crate) struct Waiters {
+pub(crate) struct LongPolls {
     shared: Arc<Shared>,
     tasks: Mutex<JoinSet<()>>,
 }
 
 struct Shared {
-    /// Connections of their own, so that answers never take a waiter's.
+    /// A separate pool, so that answers never use the connection of a long-poll.
     api: Api,
     questions: Arc<[Question]>,
     problems: Arc<Problems>,
@@ -54,14 +54,14 @@ struct Shared {
     repolls: AtomicU64,
     ended: AtomicU64,
     progress: Notify,
-    /// What each waiter's last poll brought; none for one that failed, no entry while it waits.
+    /// The last reply of each long-poll; none for one that failed, no entry while it waits.
     replies: Mutex<HashMap<usize, Option<Message>>>,
 }
 
-impl Waiters {
+impl LongPolls {
     pub(crate) fn new(target: &Arc<Target>, questions: Arc<[Question]>, problems: &Arc<Problems>, seconds: u8) -> Self {
         let shared = Shared {
-            // One more for the fence of `open`.
+            // One more for the last poll of `open`.
             api: Api::new(Arc::clone(target), questions.len() + 1),
             questions,
             problems: Arc::clone(problems),
@@ -76,8 +76,8 @@ impl Waiters {
         Self { shared: Arc::new(shared), tasks: Mutex::default() }
     }
 
-    /// Opens a connection for each waiter and polls on it. It is done when a poll that came after all of them, and
-    /// that does not wait, has been answered.
+    /// Opens a connection for each long-poll and polls on it. It returns after the reply to a poll that was sent after
+    /// all of them and does not wait.
     pub(crate) async fn open(&self, connecting: usize, phase: &Phase) -> Result<(), Stop> {
         let shared = &self.shared;
         let mut opened = futures::stream::iter(0..shared.questions.len())
@@ -103,27 +103,27 @@ impl Waiters {
         }
         drop(opened);
         if let Some(question) = shared.questions.first() {
-            let fence = async {
+            let last = async {
                 shared.api.open_connection().await?;
                 shared.api.await_message(&question.session_id, &question.message, 0).await
             };
-            fence.await.map_err(|error| Stop::Hub(error.context("a long-poll that does not wait")))?;
+            last.await.map_err(|error| Stop::Hub(error.context("a long-poll that does not wait")))?;
         }
         Ok(())
     }
 
-    /// When the answers are due, from now on.
+    /// Sets the schedule of the answers.
     pub(crate) fn follow(&self, schedule: Schedule) -> Result<()> {
         self.shared.schedule.set(schedule).map_err(|_| anyhow!("the schedule was already set"))
     }
 
-    /// Counts the waiters that have ended.
+    /// Counts the long-polls that have ended.
     pub(crate) fn counter(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
         let shared = Arc::clone(&self.shared);
         move || shared.ended.load(Ordering::Relaxed)
     }
 
-    /// Waits until so many have ended, or the time is up.
+    /// Waits until this number has ended, or the time is up.
     pub(crate) async fn wait_for(&self, number: u64, patience: Duration) {
         let reached = async {
             loop {
@@ -137,7 +137,7 @@ impl Waiters {
         let _ = tokio::time::timeout(patience, reached).await;
     }
 
-    /// From when each answer was due until its waiter had its reply.
+    /// The time from the due time of each answer to the reply of its long-poll.
     pub(crate) fn latency(&self) -> Summary {
         self.shared.latency.summary()
     }
@@ -147,7 +147,7 @@ impl Waiters {
         self.shared.repolls.load(Ordering::Relaxed)
     }
 
-    /// Ends those that still wait and holds every reply against its question and the answer that was acknowledged.
+    /// Ends the waiting ones and compares every reply with its question and the acknowledged answer.
     pub(crate) async fn finish(self, answers: &[OnceLock<String>]) {
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
         tasks.shutdown().await;
@@ -212,7 +212,7 @@ impl Shared {
         self.progress.notify_one();
     }
 
-    /// The waiter's own message, completed with the answer that was given to it.
+    /// Checks that the reply is the message of this long-poll, completed with its answer.
     fn audit(&self, number: usize, question: &Question, answer: &str, message: &Message) {
         let index = Some(number as u64);
         let own = message.id == question.message && payload::index_of(&message.encrypted_content.ciphertext) == index;

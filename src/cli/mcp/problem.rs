@@ -31,6 +31,10 @@ fn advice(error: &Error) -> Option<&'static str> {
             "None of the people who may answer has an encryption key: they have to sign in with a client that encrypts. \
              Tell the user."
         }
+        (0, "QUESTION_DIFFERS") => "Another question was asked with this 'key'. Give each question a key of its own.",
+        (0, "FOREIGN_SESSION" | "PERSON_CHANGED" | "OTHER_PERSON" | "SPACE_CHANGED") => {
+            "The hub's word and what this machine has on record differ. Do not act on it, and tell the user."
+        }
         (0, Error::INVALID_ANSWER) => {
             "The values that were filled in do not fit the form. Ask again with another 'key'."
         }

@@ -7,11 +7,14 @@ use parking_lot::Mutex;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Questions of one process at a time.
 const MAX_QUESTIONS: usize = 1000;
+/// Before the next attempt where the hub is out of reach.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How far a question is.
 #[derive(Clone, Debug)]
@@ -173,8 +176,14 @@ fn start<F: Future<Output = ()> + Send + 'static>(
     Ok(waiting)
 }
 
+/// Waits for the outcome for as long as it takes: also while the hub is out of reach.
 async fn settle(client: Client, asked: AskedQuestion, state: watch::Sender<State>) {
-    let outcome = client.await_response(asked.session_id, asked.message_id, None).await;
+    let outcome = loop {
+        match client.await_response(asked.session_id, asked.message_id, None).await {
+            Err(error) if error.is_transient() => tokio::time::sleep(PAUSE).await,
+            outcome => break outcome,
+        }
+    };
     state.send_replace(match outcome {
         Ok(decision) => State::Settled(asked, Arc::new(decision)),
         Err(error) => State::Failed(Some(asked), problem(&error)),

@@ -4,7 +4,7 @@ use super::schema::{self, Effect, tool};
 use super::{Agent, LONGEST_WAIT, said};
 use crate::cli::digest::digest;
 use crate::cli::mcp::answer;
-use crate::cli::mcp::args::{Args, Deadline, participants};
+use crate::cli::mcp::args::{Args, Deadline};
 use crate::cli::mcp::questions::{Name, Waiting};
 use hiloop_sdk::{AskedQuestion, Question};
 use rmcp::model::Tool;
@@ -93,16 +93,14 @@ pub(super) fn ask(agent: &Agent, mut args: Args) -> Started {
     if let Some(priority) = priority {
         question = question.priority(priority);
     }
-    question = match (session, &to) {
-        (Some(session), Some(to)) => {
-            // In a session that others take part in as well, only these may answer.
-            allowed = allowed.or_else(|| Some(to.clone()));
-            question.session(session)
-        }
-        (Some(session), None) => question.session(session),
-        (None, Some(to)) => question.participants(participants(to)),
-        (None, None) => question,
-    };
+    if let Some(session) = session {
+        question = question.session(session);
+        // Others may take part in it as well: only these may answer.
+        allowed = allowed.or_else(|| to.clone());
+    }
+    if let Some(to) = &to {
+        question = question.to(to.iter().map(String::as_str));
+    }
     if let Some(allowed) = &allowed {
         question = question.answerers(allowed.iter().map(String::as_str));
     }

@@ -34,6 +34,15 @@ pub(super) fn schema() -> Value {
                 "required": ["name"],
             },
             "responded_at": optional("string", "When, RFC 3339"),
+            "question": {
+                "type": ["object", "null"],
+                "description": "What was asked, as it was signed: compare it before you act on an answer to a question \
+                                that was found by its ids",
+                "properties": {
+                    "title": optional("string", "The title"),
+                    "text": optional("string", "The details"),
+                },
+            },
             "key": optional("string", "Names the question, also after a restart"),
             "session_id": optional("string", "The session of the question"),
             "message_id": optional("string", "The question; null while it is not at the hub"),
@@ -90,6 +99,7 @@ fn settled(waiting: &Waiting, asked: AskedQuestion, decision: &Decision) -> Repl
         _ => "cancelled",
     };
     let mut structured = structured(waiting, Some(asked), state);
+    structured["question"] = json!({ "title": decision.question.title, "text": decision.question.text });
     let Some(person) = decision.respondent.as_ref().filter(|_| decision.status == MessageStatus::Completed) else {
         let why = match decision.status {
             MessageStatus::Expired => "Nobody answered before the deadline.",
@@ -142,6 +152,7 @@ fn structured(waiting: &Waiting, asked: Option<AskedQuestion>, state: &str) -> V
         "values": null,
         "respondent": null,
         "responded_at": null,
+        "question": null,
         "key": waiting.name.key,
         "session_id": asked.map(|asked| asked.session_id).or(waiting.name.session),
         "message_id": asked.map(|asked| asked.message_id),

@@ -31,6 +31,7 @@ async fn a_server_that_is_killed_in_mid_wait_finds_its_question() {
     for answer in answers {
         assert_eq!((&answer["approved"], &answer["text"]), (&json!(true), &json!("Go")));
         assert_eq!(answer["message_id"], question.message.id.to_string());
+        assert_eq!(answer["question"], json!({ "title": "Ship 4.2?", "text": "All tests pass." }));
     }
     // One question, one answer.
     let messages = scene.person.read(question.message.session_id).await.expect("messages");

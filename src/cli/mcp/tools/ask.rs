@@ -81,7 +81,7 @@ pub(super) fn ask(agent: &Agent, mut args: Args) -> Started {
     let deadline = args.deadline("deadline")?;
     let (to, answerers) = (args.people("to")?, args.people("answerers")?);
     let priority = args.priority("priority")?;
-    let (question, shown) = content(&mut args, &title, text, session)?;
+    let (question, shown) = content(&mut args, &title, text)?;
     args.finish()?;
 
     let mut question = match deadline {
@@ -112,12 +112,7 @@ pub(super) fn ask(agent: &Agent, mut args: Args) -> Started {
 }
 
 /// The question with what people see, and the same as a value.
-fn content(
-    args: &mut Args,
-    title: &str,
-    text: Option<String>,
-    session: Option<Uuid>,
-) -> Result<(Question, Value), String> {
+fn content(args: &mut Args, title: &str, text: Option<String>) -> Result<(Question, Value), String> {
     let (choices, form, components) = (args.texts("choices")?, args.object("form")?, args.components("components")?);
     if let Some(form) = &form {
         checked_form(form)?;
@@ -128,12 +123,6 @@ fn content(
         return Err(format!("'{second}' cannot be given together with '{first}'"));
     }
     let shown = json!([title, text, choices, form, components]);
-    // In a session of its own the title is the session's. Elsewhere only an approval shows it.
-    let text = match (text, session.is_some() && !given.is_empty()) {
-        (Some(text), true) => Some(format!("**{title}**\n\n{text}")),
-        (None, true) => Some(format!("**{title}**")),
-        (text, false) => text,
-    };
     let question = match (choices, form, components) {
         (Some(choices), ..) => Question::default().choices(choices),
         (_, Some(form), _) => Question::default().form(form),

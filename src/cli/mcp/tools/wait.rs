@@ -134,7 +134,7 @@ fn pending(session: Uuid, after: i64) -> Reply {
 fn empty(session: Uuid, state: &str) -> Value {
     json!({
         "state": state, "approved": false, "rejected": false, "outcome": null, "action": null, "text": null,
-        "values": null, "respondent": null, "responded_at": null, "key": null, "session_id": session,
+        "values": null, "respondent": null, "responded_at": null, "question": null, "key": null, "session_id": session,
         "message_id": null, "next": null, "messages": [], "last_seq": null,
     })
 }

@@ -182,7 +182,7 @@ function StartOver({ keys, onDone, onLater }: StepProps): VNode {
   };
   if (sure && !keys.isGuest) return <RecoveryCode keys={keys} save={(code) => keys.startOver(code)} onDone={onDone} onLater={onLater} />;
   return (
-    <div data-testid="start-over">
+    <div class="stack" data-testid="start-over">
       <p>With new keys:</p>
       <ul>
         <li>You can't read the encrypted messages that you have received so far. Others may share the history with you again.</li>

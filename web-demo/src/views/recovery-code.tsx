@@ -36,7 +36,7 @@ export function RecoveryCode({ keys, save, onDone, onLater }: Props): VNode {
     });
   };
   return (
-    <div>
+    <div class="stack">
       <p class="recovery-code" data-testid="recovery-code" translate={false}>
         {code ?? "…"}
       </p>

@@ -111,9 +111,10 @@ test-coding-agents: $(PAGE) $(SDK_PACKAGES) ## Test `hiloop hook` in Claude Code
 	@python3 tests/interop/coding_agents/hooks.py "$(TARGET)/debug/hiloop" $(TARGET)/coding-agents/node_modules/.bin \
 		"env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
 
-test-browser: $(PAGE) ## Test the chat in Chromium, with a simulated hub and a real one
+test-browser: $(PAGE) $(SDK_PACKAGES) ## Test the chat in Chromium, with a simulated hub and a real one
 	@# The same build as that of the tests, so that nothing is built twice. It leaves the hub in debug/.
 	$(CARGO) test --locked --workspace --no-run
+	cd $(SDK) && $(NPM) run --silent build
 	cd web-demo && $(NPM) run --silent e2e:mock
 	cd web-demo && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
 

@@ -14,11 +14,13 @@ const shot = async (page, name) => {
   if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
 };
 
-async function open(hub, { path = "/", signedIn = true, ...options } = {}) {
+/** `keys`: the page asks for them, as it does at the first sign-in; the other stories have put that off. */
+async function open(hub, { path = "/", signedIn = true, keys = false, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, ...options });
   await hub.attach(context);
   const page = await context.newPage();
   const errors = watchErrors(page);
+  if (!keys) await context.addInitScript(() => sessionStorage.setItem("hiloop.keys.later", "1"));
   if (signedIn) {
     const tokens = { accessToken: "access-0", expiresAt: Date.now() + 3_600_000, lifetimeMs: 3_600_000 };
     await context.addInitScript((value) => {

@@ -94,12 +94,14 @@ test-clients: $(PAGE) $(SDK_PACKAGES) ## Test the SDKs with a real hub and with 
 	$(CARGO) test --locked --workspace --no-run
 	cd $(SDK) && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
 	HUB_BIN="$(TARGET)/debug/hiloop" $(SDK_PYTHON)/test.sh -m hub
+	HUB_BIN="$(TARGET)/debug/hiloop" $(CARGO) test --locked --workspace --test hub -- --ignored
 	@python3 tests/interop/run.py "$(TARGET)/debug/hiloop" \
 		rust="$(TARGET)/debug/examples/peer" \
 		typescript="node $(SDK)/interop/peer.mjs" \
 		python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
 	@for test in lying_hub kills restarts secrecy; do \
 		PYTHONPATH=sdk/python/src "$$($(SDK_PYTHON)/venv.sh)/bin/python" tests/interop/$$test.py "$(TARGET)/debug/hiloop" \
+			rust="$(TARGET)/debug/examples/peer" \
 			typescript="node $(SDK)/interop/peer.mjs" \
 			python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py" || exit 1; \
 	done

@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::client::{Client, page_of};
 use crate::error::Error;
-use crate::types::{Contact, Interaction, Page, Participant, Session, SessionStatus, TimelinePage};
+use crate::types::{Contact, Page, Participant, Session, SessionStatus, TimelinePage};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -51,16 +51,6 @@ impl Client {
     /// Shows people that the agent is writing; lapses after 6 seconds unless it is repeated.
     pub async fn typing(&self, session: Uuid, typing: bool) -> Result<(), Error> {
         self.send_call(Call::post(at(session, "/typing"), json!({ "typing": typing }), None)).await
-    }
-
-    /// A page of the interactions. Pages count from 1.
-    pub async fn interactions(&self, page: u32) -> Result<Page<Interaction>, Error> {
-        self.call(Call::get(page_of("/v1/agent/interactions", page, PAGE_SIZE))).await
-    }
-
-    /// An interaction.
-    pub async fn interaction(&self, id: Uuid) -> Result<Interaction, Error> {
-        self.call(Call::get(format!("/v1/agent/interactions/{id}"))).await
     }
 
     /// The people of the space.

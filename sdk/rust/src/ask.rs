@@ -116,7 +116,7 @@ impl Client {
     }
 
     /// Asks, unless the question of this key was asked before.
-    async fn put(&self, question: &Question, end: Option<Instant>) -> Result<Asked, Error> {
+    pub(crate) async fn put(&self, question: &Question, end: Option<Instant>) -> Result<Asked, Error> {
         let Some(key) = &question.key else { return self.post(question, None, end).await };
         // The ids that follow from it; those of earlier keys of the agent last.
         let keys = self.question_keys(question.session, key).await?;
@@ -144,7 +144,7 @@ impl Client {
     }
 
     /// What may follow from the key of a question, likeliest first; at least one.
-    async fn question_keys(&self, session: Option<Uuid>, key: &str) -> Result<Vec<QuestionKey>, Error> {
+    pub(crate) async fn question_keys(&self, session: Option<Uuid>, key: &str) -> Result<Vec<QuestionKey>, Error> {
         let me = self.me().await?.id;
         if !self.encrypts() {
             return Ok(vec![QuestionKey::open(me, session, key)]);

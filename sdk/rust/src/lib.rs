@@ -17,6 +17,7 @@
 //! end to end (`hiloop/v2`) unless the encryption is off, and answers count only if they verify.
 
 mod ask;
+mod asked;
 #[doc(hidden)]
 pub mod backoff;
 mod bounded;
@@ -55,6 +56,7 @@ mod trust;
 mod types;
 mod wait;
 
+pub use asked::AskedQuestion;
 pub use builder::{ClientBuilder, Encryption};
 pub use client::Client;
 pub use decision::Decision;

@@ -3,7 +3,8 @@
 use crate::call::Call;
 use crate::client::{Client, page_of};
 use crate::error::Error;
-use crate::types::{Contact, Page, Participant, Session, SessionStatus, TimelinePage};
+use crate::types::{Contact, Event, Message, Page, Participant, Session, SessionStatus, TimelinePage};
+use serde::Deserialize as _;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -38,9 +39,19 @@ impl Client {
         self.call(Call::post(at(session, "/archive"), json!({}), None)).await
     }
 
-    /// Events of a session after a `seq`, at most 1,000. [`Client::events`] follows a session.
+    /// Events of a session after a `seq`, at most 1,000, with their messages opened as far as they can be.
+    /// [`Client::events`] follows a session.
     pub async fn timeline(&self, session: Uuid, after: i64, limit: u32) -> Result<TimelinePage, Error> {
-        self.call(timeline(session, after, limit)).await
+        let mut page: TimelinePage = self.call(timeline(session, after, limit)).await?;
+        let message = |event: &Event| Message::deserialize(&event.data["message"]).ok();
+        let created = page.data.iter_mut().filter(|event| event.kind == "message.created");
+        let (mut events, mut messages): (Vec<_>, Vec<_>) =
+            created.filter_map(|event| message(event).map(|message| (event, message))).unzip();
+        self.open_all(session, &mut messages).await?;
+        for (event, message) in events.iter_mut().zip(messages) {
+            event.message = Some(Box::new(message));
+        }
+        Ok(page)
     }
 
     /// Who takes part in a session.

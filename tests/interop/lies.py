@@ -52,7 +52,8 @@ class World:
 class OfWorld(Lie):
     """A lie that uses the participants of its case."""
 
-    key = deadline = None
+    key: "str | None" = None
+    deadline: "str | None" = None
     """The options of the question."""
     needs: "tuple[str, ...]" = ()
     """The questions that were answered truthfully before."""

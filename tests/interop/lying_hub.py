@@ -50,7 +50,7 @@ class Case:
         return self.agent.get(f"sessions/{question.session_id}/messages/{question.message_id}")
 
     def run(self, kind: "type[OfWorld]") -> None:
-        asked = {"pizza": {}, "production": {}}
+        asked: dict[str, Any] = {"pizza": {}, "production": {}}
         if kind.same_session:
             body = {"participants": [{"type": "Human", "email": self.agent.email}]}
             headers = {"x-api-key": self.agent.api_key}

@@ -94,12 +94,14 @@ test-clients: $(PAGE) $(SDK_PACKAGES) ## Test the SDKs with a real hub and with 
 	$(CARGO) test --locked --workspace --no-run
 	cd $(SDK) && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
 	HUB_BIN="$(TARGET)/debug/hiloop" $(SDK_PYTHON)/test.sh -m hub
+	HUB_BIN="$(TARGET)/debug/hiloop" $(CARGO) test --locked --workspace --test hub -- --ignored
 	@python3 tests/interop/run.py "$(TARGET)/debug/hiloop" \
 		rust="$(TARGET)/debug/examples/peer" \
 		typescript="node $(SDK)/interop/peer.mjs" \
 		python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
-	@for test in lying_hub kills secrecy; do \
+	@for test in lying_hub kills restarts secrecy; do \
 		PYTHONPATH=sdk/python/src "$$($(SDK_PYTHON)/venv.sh)/bin/python" tests/interop/$$test.py "$(TARGET)/debug/hiloop" \
+			rust="$(TARGET)/debug/examples/peer" \
 			typescript="node $(SDK)/interop/peer.mjs" \
 			python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py" || exit 1; \
 	done
@@ -111,9 +113,10 @@ test-coding-agents: $(PAGE) $(SDK_PACKAGES) ## Test `hiloop hook` in Claude Code
 	@python3 tests/interop/coding_agents/hooks.py "$(TARGET)/debug/hiloop" $(TARGET)/coding-agents/node_modules/.bin \
 		"env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
 
-test-browser: $(PAGE) ## Test the chat in Chromium, with a simulated hub and a real one
+test-browser: $(PAGE) $(SDK_PACKAGES) ## Test the chat in Chromium, with a simulated hub and a real one
 	@# The same build as that of the tests, so that nothing is built twice. It leaves the hub in debug/.
 	$(CARGO) test --locked --workspace --no-run
+	cd $(SDK) && $(NPM) run --silent build
 	cd web-demo && $(NPM) run --silent e2e:mock
 	cd web-demo && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
 

@@ -14,7 +14,7 @@
 //! - [`store`] storage; [`broker`] hints between nodes
 //! - [`config`] settings; `net` the connection under HTTP and WebSocket, [`protocol`] everything that crosses the wire
 //! - `limits` fair shares, memory and connections; `supervisor` long-lived tasks; `metrics`; [`clock`] time
-//! - [`domain`] types and rules; `backoff` delays between retries
+//! - [`domain`] types and rules
 //!
 //! The public modules are what the program, the tests and the fuzz targets use; [`testing`] has what only the latter two
 //! need. `ARCHITECTURE.md` follows one message from its POST to every socket.
@@ -24,7 +24,6 @@
 
 mod audit;
 mod auth;
-mod backoff;
 pub mod broker;
 pub mod cli;
 pub mod clock;

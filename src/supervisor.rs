@@ -3,10 +3,10 @@
 //! The first restart is immediate. A task that panics again before it has run for [`STABLE_AFTER`] is restarted with an
 //! increasing delay, and `/readyz` fails and names it until it is stable.
 
-use crate::backoff::Backoff;
 use crate::metrics::Metrics;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use hiloop_sdk::backoff::Backoff;
 use parking_lot::Mutex;
 use std::any::Any;
 use std::collections::BTreeMap;

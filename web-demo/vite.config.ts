@@ -15,7 +15,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
   },
-  resolve: { conditions: [source, ...defaultClientConditions] },
+  // The packages of the SDK's sources are this folder's own.
+  resolve: { dedupe: ["@hpke/core", "@hpke/dhkem-x25519", "@noble/curves", "@noble/hashes"], conditions: [source, ...defaultClientConditions] },
   ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
   server: {
     fs: { allow: [".", "../sdk/typescript"] },

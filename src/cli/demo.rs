@@ -38,7 +38,7 @@ pub(super) struct Demo {
     /// Time that the agent types before it posts a message, in seconds
     #[arg(long, default_value = "1.5", value_parser = seconds)]
     pace: Duration,
-    /// `off`, for the chat page, which does not encrypt yet, or `required`
+    /// `off`, which needs no keys of people, or `required`
     #[arg(long, default_value = "off", value_parser = encryption)]
     encryption: Encryption,
     #[command(flatten)]

@@ -1,12 +1,16 @@
 //! The command line: one command per file.
 
+mod config_file;
 mod demo;
+mod digest;
 mod error;
+mod folders;
 mod healthcheck;
 mod hook;
 mod humans;
 mod keys;
 mod log;
+mod mcp;
 mod migrate;
 mod openapi;
 mod print;
@@ -55,6 +59,8 @@ enum Command {
     /// Let people answer the permission prompts of coding agents
     #[command(subcommand)]
     Hook(hook::Hook),
+    /// Serve the Model Context Protocol on standard input and output: tools with which an agent asks people
+    Mcp(mcp::Mcp),
 }
 
 /// Runs the program.
@@ -63,6 +69,10 @@ pub fn run() -> ExitCode {
     if let Some(Command::Hook(command)) = cli.command {
         // Its exit code is part of its reply.
         return command.run();
+    }
+    if let Some(Command::Mcp(command)) = cli.command {
+        // Standard output is the protocol's.
+        return finish(command.run());
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -82,7 +92,7 @@ pub fn run() -> ExitCode {
             Some(Command::Healthcheck(command)) => command.run().await,
             Some(Command::Openapi) => openapi::run(),
             Some(Command::Demo(command)) => command.run().await,
-            Some(Command::Hook(_)) => unreachable!("it ran before"),
+            Some(Command::Hook(_) | Command::Mcp(_)) => unreachable!("it ran before"),
         }
     });
     // A long blocking call, such as a password hash, must not delay the exit.

@@ -13,7 +13,7 @@ from hiloop.testing import Person
 
 
 class Agent:
-    """Asks one person. `url` is where it finds the hub."""
+    """Asks one person, through the hub at `url`."""
 
     def __init__(self, hub: Hub, command: str, name: str, email: str, url: "str | None" = None) -> None:
         self.hub, self.command, self.name, self.email = hub, shlex.split(command), name, email
@@ -33,7 +33,7 @@ class Agent:
         return subprocess.Popen([*self.command, *arguments], env=self.environment, stdout=pipe, stderr=pipe, text=True)
 
     def decision(self, asking: "subprocess.Popen[str]") -> Any:
-        """What `peer ask` prints, once it is done."""
+        """The output of `peer ask`, after its end."""
         try:
             out, err = asking.communicate(timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -45,17 +45,17 @@ class Agent:
         return json.loads(out)
 
     def question(self, person: Person, title: str, is_over: Any = lambda: False) -> Any:
-        """The pending question of this agent, once there is one; None once it is over."""
+        """Waits for the pending question of this agent; None if `is_over` comes first."""
         while not is_over():
             for question in person.questions():
                 if question.title == title and question.message.sender_name == self.name:
                     return question
-            # The hub has other work to do, too.
+            # Leaves the hub time for other requests.
             time.sleep(0.02)
         return None
 
     def get(self, path: str) -> Any:
-        """What the hub replies to this agent."""
+        """The reply of the hub to a GET of this agent."""
         headers = {"x-api-key": self.api_key}
         return httpx.get(f"{self.hub.url}/v1/agent/{path}", headers=headers, timeout=60).raise_for_status().json()
 

@@ -2,7 +2,7 @@
 
     kills.py HUB NAME=COMMAND [NAME=COMMAND ...]
 
-HUB is the hub's program, COMMAND how a language's `peer` is started. The person answers as soon as a question appears,
+HUB is the hub's program, COMMAND starts the `peer` of a language. The person answers as soon as a question appears,
 so that the moments lie before the question, while it waits, between its answer and its acknowledgement, and after it.
 Needs the Python SDK, which plays the person.
 """
@@ -67,7 +67,7 @@ class Run:
         self.after = time.monotonic() - started - self.before
 
     def sleep(self, number: int, answering: "Answering") -> None:
-        """Until a random moment, which is what is tested: every other time after the question has appeared."""
+        """Waits until a random moment, every other time after the question has appeared."""
         if number % 2:
             answering.appeared.wait(TIMEOUT)
         time.sleep(self.random.uniform(0.0, self.after if number % 2 else self.before))
@@ -93,7 +93,7 @@ class Run:
         self.check(agent, asking, answering)
 
     def progress(self, agent: Agent) -> str:
-        """How far an `ask` came."""
+        """The progress of an `ask`."""
         messages = self.messages(agent)
         question = next((one for one in messages if one["responseRequired"]), None)
         if question is None:

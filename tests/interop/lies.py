@@ -52,7 +52,8 @@ class World:
 class OfWorld(Lie):
     """A lie that uses the participants of its case."""
 
-    key = deadline = None
+    key: "str | None" = None
+    deadline: "str | None" = None
     """The options of the question."""
     needs: "tuple[str, ...]" = ()
     """The questions that were answered truthfully before."""
@@ -74,7 +75,7 @@ class Settles(OfWorld):
 
     def reply(self, call: Call, reply: Reply) -> None:
         if reply.status == 200 and call.ends("GET", "messages", "*", "await"):
-            self.told += 1
+            self.applied += 1
             reply.body = self.settled(call, reply.body)
 
     def settled(self, call: Call, message: Json) -> Json:
@@ -200,7 +201,7 @@ class WithheldAnswer(Settles):
     wanted = "expired", ""
 
     def settled(self, call: Call, message: Json) -> Json:
-        if message["status"] == "Pending" and self.told == 1:
+        if message["status"] == "Pending" and self.applied == 1:
             self.world.answer(message["sessionId"], message["id"], "approve")
         return message | {"status": "Pending", "outcome": None, "response": None}
 
@@ -240,7 +241,7 @@ class SwappedKey(OfWorld):
             for row in reply.body["data"]:
                 if self.world.person.id in (row["id"], row.get("humanId")):
                     row["key"] = self.entry
-                    self.told += 1
+                    self.applied += 1
 
 
 class HiddenKeys(OfWorld):
@@ -258,7 +259,7 @@ class HiddenKeys(OfWorld):
             for row in reply.body["data"]:
                 if row.get("agentId") is None and row["key"] is not None:
                     row["key"] = None
-                    self.told += 1
+                    self.applied += 1
         if reply.status == 200 and call.ends("GET", "keys"):
             reply.body["data"] = [row for row in reply.body["data"] if row["principalId"] == self.world.agent["id"]]
 
@@ -276,7 +277,7 @@ class Reordered(OfWorld):
             other = {pizza["id"]: production, production["id"]: pizza}
             for row in reply.body["data"]:
                 if row["id"] in other:
-                    self.told += 1
+                    self.applied += 1
                     row["encryptedContent"] = other[row["id"]]["encryptedContent"]
             reply.body["data"].reverse()
         if reply.status >= 400 and call.ends("POST", "messages"):
@@ -295,7 +296,7 @@ class WithheldQuestion(OfWorld):
         if reply.status == 200 and call.ends("GET", "messages"):
             before = len(reply.body["data"])
             reply.body["data"] = [row for row in reply.body["data"] if row["id"] != self.world.production["id"]]
-            self.told += before - len(reply.body["data"])
+            self.applied += before - len(reply.body["data"])
 
 
 LIES: "list[type[Any]]" = [

@@ -1,8 +1,8 @@
-"""Agents of each language ask through a hub that lies: none ever reports an approval, and each names what is wrong.
+"""Agents of each language ask through a hub that lies: none may report an approval, and each must name the reason.
 
     lying_hub.py HUB NAME=COMMAND [NAME=COMMAND ...]
 
-HUB is the hub's program, COMMAND how a language's `peer` is started. Needs the Python SDK, which plays the people.
+HUB is the hub's program, COMMAND starts the `peer` of a language. Needs the Python SDK, for the people.
 """
 
 import json
@@ -50,7 +50,7 @@ class Case:
         return self.agent.get(f"sessions/{question.session_id}/messages/{question.message_id}")
 
     def run(self, kind: "type[OfWorld]") -> None:
-        asked = {"pizza": {}, "production": {}}
+        asked: dict[str, Any] = {"pizza": {}, "production": {}}
         if kind.same_session:
             body = {"participants": [{"type": "Human", "email": self.agent.email}]}
             headers = {"x-api-key": self.agent.api_key}
@@ -73,14 +73,14 @@ class Case:
 
     def check(self, lie: OfWorld, out: str, err: str, code: int) -> None:
         result, words = lie.wanted
-        report = f"{self.name}: exit code {code}, told {lie.told} times\n{out}{err}"
+        report = f"{self.name}: exit code {code}, the lie applied {lie.applied} times\n{out}{err}"
         decision = json.loads(out) if out.strip() else {}
         if re.search(r'"approved": ?true', out):
             raise SystemExit(f"APPROVED BY A LIE: {report}")
         if self.proxy.errors:
             raise SystemExit(f"{report}{self.proxy.errors}")
-        if lie.told == 0:
-            raise SystemExit(f"the lie was not told: {report}")
+        if lie.applied == 0:
+            raise SystemExit(f"the lie was not applied: {report}")
         got = {
             "error": code != 0 and not decision,
             # An SDK may report that it could not ask at all as an error.

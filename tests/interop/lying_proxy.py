@@ -44,7 +44,7 @@ class Lie:
     """Changes nothing: an honest hub."""
 
     def __init__(self) -> None:
-        self.told = 0
+        self.applied = 0
 
     def request(self, call: Call) -> None:
         """Changes a request before the hub gets it."""

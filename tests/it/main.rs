@@ -30,6 +30,7 @@ mod limits;
 mod locked_sessions;
 mod long_polls;
 mod lost_replies;
+mod mcp;
 mod memory;
 mod metrics;
 mod nodes;

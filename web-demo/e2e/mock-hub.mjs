@@ -28,6 +28,7 @@ export class MockHub {
   tokens = 0;
   expiresInMs = 3_600_000;
   refuseSockets = false;
+  keyBackup = null;
 
   addSession(id, fields = {}) {
     const at = new Date().toISOString();
@@ -162,11 +163,20 @@ export class MockHub {
     if (key === "GET /v1/human/agents") return [200, page(this.agents)];
     if (key === "GET /v1/human/feed") return [200, page([...this.sessions.values()].map((held) => this.feedItem(held)))];
     if (key === "GET /v1/human/sessions") return [200, page([...this.sessions.values()].map(({ session }) => session))];
-    if (key === "POST /v1/human/sessions") return [201, this.addSession(`s-${this.sessions.size + 1}`, { title: body.title ?? null })];
+    if (key === "POST /v1/human/sessions") return [201, this.addSession(`s-${this.sessions.size + 1}`, { title: body.title ?? null, encryptedTitle: body.encryptedTitle ?? null })];
+    if (key === "PUT /v1/human/public-key") return this.publish(body);
+    if (key === "GET /v1/human/key-backup") {
+      return this.keyBackup ? [200, this.keyBackup] : [404, { error: { code: "NOT_FOUND", message: "No key backup" } }];
+    }
+    if (key === "PUT /v1/human/key-backup") {
+      this.keyBackup = body;
+      return [204];
+    }
     const [, id, rest] = /^\/v1\/human\/sessions\/([^/]+)(\/.*)?$/.exec(url.pathname) ?? [];
     const held = this.sessions.get(id);
     if (!held) return [404, { error: { code: "NOT_FOUND", message: "No such session" } }];
     if (!rest) return [200, held.session];
+    if (rest === "/keys") return [200, page(held.participants.filter(({ key }) => key).map((one) => ({ principalId: one.agentId ?? one.humanId ?? one.guestId, ...one.key })))];
     if (rest === "/participants") return [200, page(held.participants)];
     if (rest === "/timeline") {
       const [after, limit] = ["after", "limit"].map((name) => Number(url.searchParams.get(name)));
@@ -181,13 +191,23 @@ export class MockHub {
     return this.post(id, held, body);
   }
 
+  /** The directory of keys, which takes another one only on request. */
+  publish({ replace = false, ...entry }) {
+    if (this.me.key && this.me.key.keyId !== entry.keyId && !replace) return [409, { error: { code: "KEY_EXISTS", message: "There is another key" } }];
+    this.me = { ...this.me, key: entry };
+    for (const { participants } of this.sessions.values()) {
+      for (const one of participants) if ((one.humanId ?? one.guestId) === this.me.id) one.key = entry;
+    }
+    return [200, entry];
+  }
+
   post(id, held, body) {
     const asked = held.events.map((event) => event.data?.message).find((message) => message && message.id === body.inReplyTo);
     if (asked && asked.responseRequired && asked.status !== "Pending") {
       const { messageId, respondedBy, respondedAt } = asked.response;
       return [409, { error: { code: "ALREADY_RESPONDED", message: "Answered already", details: { responseMessageId: messageId, respondedBy, respondedAt } } }];
     }
-    const message = this.message(id, this.actor(), { encryptedContent: body.encryptedContent, inReplyTo: body.inReplyTo ?? null });
+    const message = this.message(id, this.actor(), { encryptedContent: body.encryptedContent, inReplyTo: body.inReplyTo ?? null, outcome: body.outcome ?? null });
     if (asked?.status === "Pending") this.settle(id, asked, this.actor(), message);
     return [201, message];
   }

@@ -2,6 +2,7 @@
 // `SHOTS=DIR node e2e/mock.mjs [WORD]` also leaves screenshots in DIR.
 import { join } from "node:path";
 import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors } from "./harness.mjs";
+import { lyingHubStories } from "./lying-hub.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
 
 let browser;
@@ -14,11 +15,13 @@ const shot = async (page, name) => {
   if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
 };
 
-async function open(hub, { path = "/", signedIn = true, ...options } = {}) {
+/** `keys`: the page asks for them, as it does at the first sign-in; the other stories have put that off. */
+async function open(hub, { path = "/", signedIn = true, keys = false, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, ...options });
   await hub.attach(context);
   const page = await context.newPage();
   const errors = watchErrors(page);
+  if (!keys) await context.addInitScript(() => sessionStorage.setItem("hiloop.keys.later", "1"));
   if (signedIn) {
     const tokens = { accessToken: "access-0", expiresAt: Date.now() + 3_600_000, lifetimeMs: 3_600_000 };
     await context.addInitScript((value) => {
@@ -410,6 +413,8 @@ story("a person starts and closes a conversation", async () => {
   await page.getByTestId("composer-closed").waitFor();
   await context.close();
 });
+
+lyingHubStories({ story, open, connected, shot });
 
 await runSuite({
   setup: async () => {

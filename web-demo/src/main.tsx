@@ -6,6 +6,7 @@ import "./styles/base.css";
 import "./styles/layout.css";
 import "./styles/timeline.css";
 import "./styles/components.css";
+import "./styles/encryption.css";
 
 const root = document.getElementById("app");
 if (root) {

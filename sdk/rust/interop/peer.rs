@@ -1,19 +1,24 @@
 //! One side of a conversation for tests between languages, with the same command line in each of them:
 //!
 //! ```text
-//! peer ask --title T [--text X] --to EMAIL [--key K] [--deadline 60s] [--receipt]
+//! peer ask --title T [--text X] --to EMAIL [--session ID] [--key K] [--deadline 60s] [--receipt]
+//! peer follow --session ID --count N
 //! peer person --email E --password P --action A [--text X] [--count N]
 //! peer verify-receipt < receipt.json
 //! ```
 //!
 //! Settings: `HILOOP_BASE_URL`, `HILOOP_API_KEY`, `HILOOP_AGENT_NAME`, `XDG_CONFIG_HOME`.
 
+use futures::{StreamExt as _, TryStreamExt as _};
 use hiloop_sdk::e2e::Receipt;
 use hiloop_sdk::testing::Person;
-use hiloop_sdk::{Answer, Client, MessageStatus, Question};
+use hiloop_sdk::{Answer, Authenticity, Client, MessageStatus, Question};
 use serde_json::json;
 use std::collections::HashMap;
 use std::time::Duration;
+
+/// The longest wait for an answer.
+const WAIT: Duration = Duration::from_secs(300);
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -30,9 +35,10 @@ async fn main() -> Result<(), Failure> {
     let option = |name: &str| options.get(name).cloned();
     match command.as_str() {
         "ask" => ask(&option).await,
+        "follow" => follow(&option).await,
         "person" => person(&option).await,
         "verify-receipt" => verify(),
-        _ => Err("usage: peer ask | person | verify-receipt".into()),
+        _ => Err("usage: peer ask | follow | person | verify-receipt".into()),
     }
 }
 
@@ -50,6 +56,10 @@ async fn ask(option: &dyn Fn(&str) -> Option<String>) -> Result<(), Failure> {
     if let Some(deadline) = option("--deadline") {
         question = question.deadline_in(duration(&deadline).ok_or("--deadline must be like 60s")?);
     }
+    if let Some(session) = option("--session") {
+        question = question.session(session.parse().map_err(|_| "--session must be an id")?);
+    }
+    question = question.wait_at_most(WAIT);
     let decision = Client::from_env()?.ask(question).await?;
     let status = match decision.status {
         MessageStatus::Completed => "answered",
@@ -70,6 +80,26 @@ async fn ask(option: &dyn Fn(&str) -> Option<String>) -> Result<(), Failure> {
         line["receipt"] = json!(decision.receipt());
     }
     println!("{line}");
+    Ok(())
+}
+
+/// Shows the messages of a session as they come.
+async fn follow(option: &dyn Fn(&str) -> Option<String>) -> Result<(), Failure> {
+    let session = option("--session").ok_or("--session is required")?.parse()?;
+    let count: usize = option("--count").ok_or("--count is required")?.parse()?;
+    let client = Client::from_env()?;
+    let events = client.events(session, 0);
+    let mut messages = events.try_filter_map(|event| async { Ok(event.message) }).take(count).boxed();
+    while let Some(message) = messages.next().await {
+        let message = message?;
+        let state = match message.opened.as_ref().map(|opened| &opened.authenticity) {
+            Some(Authenticity::Verified) => "verified",
+            Some(Authenticity::Plain) => "plain",
+            Some(Authenticity::CannotOpen(_)) => "cannot_open",
+            _ => "not_authenticated",
+        };
+        println!("{}", json!({ "state": state, "text": message.content().and_then(|content| content.text) }));
+    }
     Ok(())
 }
 

@@ -1,20 +1,17 @@
 //! Questions: ask once, wait for as long as it takes, take the outcome.
 
-use crate::backoff::Backoff;
 use crate::call::Call;
 use crate::client::Client;
 use crate::decision::Decision;
-use crate::drafts::CONTENT;
-use crate::e2e::identity::Identity;
 use crate::error::Error;
 use crate::find::Asked;
 use crate::held::{HeldQuestion, unverified};
 use crate::key::QuestionKey;
-use crate::question::{Answerer, Question};
-use crate::sealing::{able_to_answer, may_answer};
+use crate::messages::at_message;
+use crate::noting::note_question;
+use crate::question::Question;
 use crate::sessions::at;
-use crate::trust::key_changed;
-use crate::types::{Envelope, Interaction, Message, Participant, Session, Timestamp};
+use crate::types::{Message, Session, Timestamp};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -36,14 +33,19 @@ impl Client {
         let end = question.wait.map(|wait| Instant::now() + wait);
         let asked = Box::pin(self.put(&question, end)).await?;
         let wait = end.map(|end| end.saturating_duration_since(Instant::now()));
-        let settled = self.settled(asked.session, asked.message, wait);
-        let message = match &question.on_remark {
+        let deadline = asked.held.as_ref().and_then(|held| held.asked.deadline);
+        let settled = self.settled(asked.session, asked.message, deadline, wait);
+        let settled = match &question.on_remark {
             Some(take) => Box::pin(self.settled_with_remarks(&asked, take, settled)).await?,
             None => settled.await?,
         };
         let still_pending = || Error::unexpected("the question", "it is pending");
-        let mut decision = Box::pin(self.decided(message, asked.held.as_ref())).await?.ok_or_else(still_pending)?;
-        decision.message = self.acknowledge(asked.session, asked.message, question.exclusive).await?;
+        let decided = Box::pin(self.decided(settled.message, asked.held.as_ref()));
+        let mut decision = decided.await?.ok_or_else(still_pending)?;
+        // The hub acknowledges nothing that it lists as pending.
+        if !settled.is_overdue {
+            decision.message = self.acknowledge(asked.session, asked.message, question.exclusive).await?;
+        }
         Ok(decision)
     }
 
@@ -58,7 +60,15 @@ impl Client {
         message: Uuid,
         wait: Option<Duration>,
     ) -> Result<Decision, Error> {
-        let settled = self.settled(session, message, wait).await?;
+        let mut deadline = None;
+        if self.encrypts() {
+            // What was asked, before the wait for an answer to it.
+            let call = Call::get(at_message(session, message, ""));
+            let asked: Message = self.call(call).await?;
+            self.check_reply(&asked, session, Some(message))?;
+            deadline = self.held(&asked).await?.and_then(|held| held.asked.deadline);
+        }
+        let settled = self.settled(session, message, deadline, wait).await?.message;
         let held = self.held(&settled).await?;
         let still_pending = || Error::unexpected("the question", "it is pending");
         Box::pin(self.decided(settled, held.as_ref())).await?.ok_or_else(still_pending)
@@ -70,10 +80,14 @@ impl Client {
     /// # Errors
     /// Of the hub, or `UNREACHABLE` after the client's timeout.
     pub async fn answers(&self) -> Result<Vec<Decision>, Error> {
-        let messages: Vec<Message> = self.all("/v1/agent/answers").await?;
+        let messages: Vec<Value> = self.all("/v1/agent/answers").await?;
         let mut decisions = Vec::new();
         for message in messages {
-            let id = message.id;
+            let id = message["id"].clone();
+            let Ok(message) = serde_json::from_value::<Message>(message) else {
+                self.inner.http.report(&format!("question {id}: it is malformed"));
+                continue;
+            };
             let decided = match self.held(&message).await {
                 Ok(held) => self.decided(message, held.as_ref()).await,
                 Err(error) => Err(error),
@@ -96,19 +110,22 @@ impl Client {
         }
         let identity = self.identity().await?;
         let found = HeldQuestion::found(&identity, self.me().await?.id, message);
-        found.map(Some).map_err(|refusal| unverified(&refusal))
+        let held = found.map_err(|refusal| unverified(&refusal))?;
+        note_question(&identity, message.id, message.session_id, held.asked.digest)?;
+        Ok(Some(held))
     }
 
     /// Asks, unless the question of this key was asked before.
-    async fn put(&self, question: &Question, end: Option<Instant>) -> Result<Asked, Error> {
+    pub(crate) async fn put(&self, question: &Question, end: Option<Instant>) -> Result<Asked, Error> {
         let Some(key) = &question.key else { return self.post(question, None, end).await };
         // The ids that follow from it; those of earlier keys of the agent last.
         let keys = self.question_keys(question.session, key).await?;
+        let identity = if self.encrypts() { Some(self.identity().await?) } else { None };
         let mut opened = None;
         for key in &keys {
             let found = self.find(question.session, key).await?;
             if let Some(asked) = found.question {
-                return Ok(asked);
+                return asked.same_as(question, identity.as_deref());
             }
             opened = opened.or(found.session.map(|session| (key, session)));
         }
@@ -119,14 +136,15 @@ impl Client {
         match self.post(question, Some((key, opened)), end).await {
             // Another process was first, with another deadline or text.
             Err(error) if error.is("IDEMPOTENCY_MISMATCH") || error.is("CONFLICT") => {
-                self.find(question.session, key).await?.question.ok_or(error)
+                let found = self.find(question.session, key).await?.question.ok_or(error)?;
+                found.same_as(question, identity.as_deref())
             }
             posted => posted,
         }
     }
 
     /// What may follow from the key of a question, likeliest first; at least one.
-    async fn question_keys(&self, session: Option<Uuid>, key: &str) -> Result<Vec<QuestionKey>, Error> {
+    pub(crate) async fn question_keys(&self, session: Option<Uuid>, key: &str) -> Result<Vec<QuestionKey>, Error> {
         let me = self.me().await?.id;
         if !self.encrypts() {
             return Ok(vec![QuestionKey::open(me, session, key)]);
@@ -153,36 +171,22 @@ impl Client {
         }
         let mark = key.map(QuestionKey::mark);
         let idempotency_key = key.map(QuestionKey::idempotency_key);
-        let mut message = question.to_message();
         if let Some(session) = question.session {
-            if !question.answerers.is_empty() {
-                message = message.answerers(self.resolve(session, &question.answerers).await?);
+            let mut message = question.to_message();
+            if !question.to.is_empty() {
+                self.asked(session, &question.to).await?;
+            }
+            if !question.named().is_empty() {
+                message = message.answerers(self.resolve(session, question.named()).await?);
             }
             let call = Call::post(at(session, "/messages"), message.body(mark.as_deref()).into(), idempotency_key);
             let posted: Message = self.call(call).await?;
-            return Ok(Asked { session, message: posted.id, seq: posted.seq, held: None });
+            let (message, seq) = (posted.id, posted.seq);
+            return Ok(Asked { session, message, seq, held: None, view: question.view() });
         }
-        // The session and the question in one transaction.
-        let ids = question.answerers.iter().map(|person| match person {
-            Answerer::Id(id) => Ok(*id),
-            Answerer::Email(_) => Err(Error::invalid("answerers", "must be ids where the encryption is off")),
-        });
-        let ids: Vec<Uuid> = ids.collect::<Result<_, _>>()?;
-        if !ids.is_empty() {
-            message = message.answerers(ids);
-        }
-        let mut body = message.body(mark.as_deref());
-        body.entry(CONTENT).or_insert_with(|| json!(Envelope::plain(&json!({}))));
-        body.extend(question.own_session());
-        if let Some(title) = &question.title {
-            body.insert("title".to_owned(), json!(title));
-        }
-        if let Some(id) = own {
-            body.insert("id".to_owned(), json!(id));
-        }
-        let call = Call::post("/v1/agent/interactions", Value::Object(body), idempotency_key);
-        let opened: Interaction = self.call(call).await?;
-        Ok(Asked { session: opened.id, message: opened.message_id, seq: 0, held: None })
+        let opened = self.open_interaction(question, own, mark.as_deref(), idempotency_key).await?;
+        let (session, message) = (opened.id, opened.message_id);
+        Ok(Asked { session, message, seq: 0, held: None, view: question.view() })
     }
 
     /// Opens a session of its own for a question, unless it is there already.
@@ -194,99 +198,10 @@ impl Client {
         }
         let call = Call::post("/v1/agent/sessions", Value::Object(body), Some(format!("session-{id}")));
         match self.call::<Session>(call).await {
-            Ok(_) => Ok(id),
+            Ok(session) if session.id == id => Ok(id),
             // An earlier attempt has opened it.
-            Err(error) if error.is("CONFLICT") || error.is("IDEMPOTENCY_MISMATCH") => {
-                self.own_session(id).await?;
-                Ok(id)
-            }
-            Err(error) => Err(error),
+            Err(error) if !error.is("CONFLICT") && !error.is("IDEMPOTENCY_MISMATCH") => Err(error),
+            _ => self.own_session(id).await.map(|_| id),
         }
-    }
-
-    async fn post_sealed(
-        &self,
-        question: &Question,
-        session: Uuid,
-        key: Option<&QuestionKey>,
-        end: Option<Instant>,
-    ) -> Result<Asked, Error> {
-        let identity = self.identity().await?;
-        let mut message = question.to_message();
-        if !question.answerers.is_empty() {
-            message = message.answerers(self.resolve(session, &question.answerers).await?);
-        }
-        let chosen: Option<Vec<Uuid>> =
-            message.fields.get("answerers").and_then(|ids| serde_json::from_value(ids.clone()).ok());
-        let deadline = message.fields.get("deadlineAt").and_then(Value::as_str).and_then(|time| time.parse().ok());
-        let members = self.members_with_keys(&identity, session, chosen.as_deref(), deadline, end).await?;
-        if question.session.is_none()
-            && let Some(title) = &question.title
-            && self.session(session).await?.encrypted_title.is_none()
-        {
-            self.seal_title(&identity, session, &members, title).await?;
-        }
-        let mark = key.map(QuestionKey::mark);
-        let body = self.seal_body(&identity, session, &members, &message, mark.as_deref()).await?;
-        let held = HeldQuestion::sealed(&body).map_err(|refusal| unverified(&refusal))?;
-        let idempotency_key = key.map(QuestionKey::idempotency_key);
-        let call = Call::post(at(session, "/messages"), Value::Object(body.body), idempotency_key);
-        let posted: Message = self.call(call).await?;
-        Self::note_sent(&identity, &body.sealed, self.me().await?.id, &posted);
-        Ok(Asked { session, message: posted.id, seq: posted.seq, held: Some(held) })
-    }
-
-    /// The members of a session, once one of those who may answer has a key.
-    async fn members_with_keys(
-        &self,
-        identity: &Identity,
-        session: Uuid,
-        chosen: Option<&[Uuid]>,
-        deadline: Option<Timestamp>,
-        end: Option<Instant>,
-    ) -> Result<Vec<Participant>, Error> {
-        let me = self.me().await?.id;
-        let mut backoff = Backoff::new();
-        let mut is_reported = false;
-        loop {
-            let members = self.members(identity, session).await?;
-            if !able_to_answer(identity, &members, me, chosen).is_empty() {
-                return Ok(members);
-            }
-            let people = may_answer(&members, me, chosen);
-            if let Some(error) = people.into_iter().find_map(|person| key_changed(identity, person)) {
-                return Err(error);
-            }
-            if !std::mem::replace(&mut is_reported, true) {
-                self.inner.http.report("nobody who may answer has a public key yet; waiting for one");
-            }
-            let message = "nobody who may answer has a public key";
-            if deadline.is_some_and(|deadline| deadline <= Timestamp::now()) {
-                return Err(Error::local("the question", Error::NO_KEYS, message));
-            }
-            if end.is_some_and(|end| end <= Instant::now()) {
-                return Err(Error::local("the question", Error::TIMEOUT, message));
-            }
-            let pause = backoff.next();
-            tokio::time::sleep(end.map_or(pause, |end| pause.min(end.saturating_duration_since(Instant::now())))).await;
-        }
-    }
-
-    /// The ids of people, who take part in the session then.
-    async fn resolve(&self, session: Uuid, people: &[Answerer]) -> Result<Vec<Uuid>, Error> {
-        let mut ids = Vec::new();
-        for person in people {
-            ids.push(match person {
-                Answerer::Id(id) => *id,
-                Answerer::Email(_) => {
-                    // The hub tells the id of an address to those who invite its owner.
-                    let body = json!(crate::drafts::NewParticipant::from(person.clone()));
-                    let call = Call::post(at(session, "/participants"), body, None);
-                    let member: Participant = self.call(call).await?;
-                    member.principal_id().ok_or_else(|| Error::invalid("answerers", "must be people"))?
-                }
-            });
-        }
-        Ok(ids)
     }
 }

@@ -1,26 +1,37 @@
-//! How long to wait before the next attempt.
+//! Exponential back-off with jitter. The hub uses it, too.
 
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Waits that double from one attempt to the next, each random within its second half.
-pub(crate) struct Backoff {
+/// Waits that double from one attempt to the next, up to 5 s, each random within its second half.
+#[derive(Debug)]
+pub struct Backoff {
     next: Duration,
 }
 
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Backoff {
-    pub(crate) fn new() -> Self {
+    /// Begins with a short wait.
+    #[must_use]
+    pub fn new() -> Self {
         Self { next: FIRST }
     }
 
     /// After a success the next wait is short again.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.next = FIRST;
     }
 
-    pub(crate) fn next(&mut self) -> Duration {
+    /// The next wait.
+    #[allow(clippy::should_implement_trait)] // it has no end
+    pub fn next(&mut self) -> Duration {
         let wait = self.next;
         self.next = (wait * 2).min(LONGEST);
         between(wait / 2, wait)
@@ -28,7 +39,8 @@ impl Backoff {
 }
 
 /// A random time from `least` to `most`.
-pub(crate) fn between(least: Duration, most: Duration) -> Duration {
+#[must_use]
+pub fn between(least: Duration, most: Duration) -> Duration {
     let chance = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
     least + most.saturating_sub(least).mul_f64(chance)
 }

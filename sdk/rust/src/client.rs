@@ -17,7 +17,9 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 /// The most entries that a page of a list may have.
-const PAGE_SIZE: u32 = 100;
+pub(crate) const PAGE_SIZE: u32 = 100;
+/// A list with more pages is none that a client can work on.
+const MOST_PAGES: u32 = 1000;
 
 /// An agent's client of a hub. Clones share its connections.
 #[derive(Clone)]
@@ -100,7 +102,7 @@ impl Client {
         let mut entries = Vec::new();
         for page in 1.. {
             let found: Page<T> = self.call(Call::get(page_of(path, page, PAGE_SIZE))).await?;
-            let is_last = found.data.len() < PAGE_SIZE as usize;
+            let is_last = is_last(page, found.data.len())?;
             entries.extend(found.data);
             if is_last {
                 break;
@@ -128,7 +130,7 @@ impl Client {
             match spaces.data.iter().find(|space| space.id == me.space_id) {
                 Some(own) if own.name == name => return Ok(()),
                 Some(own) => return Err(Error::invalid("space_name", format!("the key belongs to '{}'", own.name))),
-                None if spaces.data.is_empty() => break,
+                None if is_last(page, spaces.data.len())? => break,
                 None => {}
             }
         }
@@ -140,6 +142,14 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("base_url", &self.base_url()).finish_non_exhaustive()
     }
+}
+
+/// Whether a page with so many entries is the last one of a list. A list without an end is an error.
+pub(crate) fn is_last(page: u32, entries: usize) -> Result<bool, Error> {
+    if page >= MOST_PAGES && entries >= PAGE_SIZE as usize {
+        return Err(Error::unexpected("the list", format!("it has more than {MOST_PAGES} pages")));
+    }
+    Ok(entries < PAGE_SIZE as usize)
 }
 
 /// The path of a page of a list.

@@ -1,11 +1,12 @@
 //! What became of a question.
 
 use crate::client::Client;
+use crate::e2e::answer::{Offers, SUBMIT, said};
 use crate::e2e::receipt::Receipt;
 use crate::error::Error;
 use crate::form;
 use crate::held::HeldQuestion;
-use crate::types::{Content, Message, MessageStatus, Opened, Outcome, Responder, Timestamp};
+use crate::types::{Content, Message, MessageStatus, Outcome, Responder, Timestamp, VerifiedQuestion};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -32,9 +33,12 @@ pub struct Decision {
     pub respondent: Option<Responder>,
     /// When the person answered.
     pub responded_at: Option<Timestamp>,
-    /// The question, with its answer.
+    /// What was asked: what an approval approves. Verified unless the encryption is off.
+    pub question: VerifiedQuestion,
+    /// The question, with its answer, as the hub has it.
     pub message: Message,
     receipt: Option<Box<Receipt>>,
+    is_filled: bool,
 }
 
 impl Decision {
@@ -56,7 +60,10 @@ impl Decision {
                 None => return Some(decision),
             },
         };
-        let outcome = content.outcome.or(answer.outcome);
+        // A question may have no components.
+        let components = decision.question.components.as_ref();
+        let is_approval = components.is_none_or(|components| Offers::of(components).is_approval());
+        let outcome = said(&content, content.outcome.or(answer.outcome), is_approval);
         decision.decide(outcome, content);
         Some(decision)
     }
@@ -73,15 +80,20 @@ impl Decision {
             values: Map::new(),
             respondent: None,
             responded_at: None,
+            question: VerifiedQuestion::plain(&message),
             message,
             receipt: None,
+            is_filled: false,
         })
     }
 
-    fn decide(&mut self, outcome: Option<Outcome>, content: Content) {
-        self.outcome = outcome;
-        self.approved = outcome == Some(Outcome::Approved);
-        self.rejected = outcome == Some(Outcome::Rejected);
+    fn decide(&mut self, outcome: Outcome, content: Content) {
+        self.outcome = Some(outcome);
+        self.approved = outcome == Outcome::Approved;
+        self.rejected = outcome == Outcome::Rejected;
+        // Instead of filling in a form, a person may write something or press another button.
+        self.is_filled = content.values.is_some()
+            || (content.text.is_none() && content.action.as_ref().is_none_or(|action| action == SUBMIT));
         self.action = content.action;
         self.text = content.text;
         self.values = content.values.unwrap_or_default();
@@ -97,9 +109,8 @@ impl Decision {
     /// Brings the values of a form to the types of its fields.
     fn check_values(&mut self, components: &Value) -> Result<(), Error> {
         let fields = form::fields(components);
-        // Who rejects, or writes instead, fills in nothing.
-        let is_filled = !self.rejected && (self.text.is_none() || !self.values.is_empty());
-        if self.status == MessageStatus::Completed && self.respondent.is_some() && !fields.is_empty() && is_filled {
+        // A rejection fills in nothing.
+        if self.outcome.is_some() && !self.rejected && self.is_filled && !fields.is_empty() {
             let checked = form::checked(&fields, &self.values);
             self.values = checked.map_err(|problem| Error::local("the answer", Error::INVALID_ANSWER, problem))?;
         }
@@ -115,14 +126,14 @@ impl Client {
         held: Option<&HeldQuestion>,
     ) -> Result<Option<Decision>, Error> {
         let Some(held) = held else {
-            let components = message.encrypted_components.as_ref().map(|envelope| envelope.open());
             let Some(mut decision) = Decision::of(message) else { return Ok(None) };
-            if let Some(Opened::Json(components)) = components {
+            if let Some(components) = decision.question.components.clone() {
                 decision.check_values(&components)?;
             }
             return Ok(Some(decision));
         };
         let Some(mut decision) = Decision::without_answer(message) else { return Ok(None) };
+        decision.question = held.question();
         if decision.status != MessageStatus::Completed {
             return Ok(Some(decision));
         }
@@ -133,7 +144,7 @@ impl Client {
             decision.respondent = Some(response.responded_by);
             decision.responded_at = Some(response.responded_at);
         }
-        decision.decide(Some(answer.outcome), answer.content);
+        decision.decide(answer.outcome, answer.content);
         decision.receipt = answer.receipt.map(Box::new);
         decision.check_values(&held.components)?;
         Ok(Some(decision))
@@ -215,5 +226,17 @@ mod tests {
         let content = json!({ "scheme": "hiloop/v2", "ciphertext": "x", "wrappings": [] });
         let decision = decided("Completed", &answer("Approved", &content));
         assert_eq!((decision.approved, decision.outcome), (false, None));
+    }
+
+    #[test]
+    fn only_an_approval_is_approved() {
+        let approved = |components: &Value| {
+            let content = json!(Envelope::plain(&json!({ "outcome": "Approved" })));
+            let mut message = question("Completed", &answer("Approved", &content));
+            message.encrypted_components = Some(Envelope::plain(components));
+            Decision::of(message).expect("it has settled").approved
+        };
+        assert!(approved(&json!({ "type": "approval", "data": { "title": "Ship?" } })));
+        assert!(!approved(&json!({ "type": "button_group", "data": { "buttons": [] } })));
     }
 }

@@ -47,6 +47,21 @@ impl NewParticipant {
         Self { kind: "Agent", agent_id: Some(id), ..Self::NONE }
     }
 
+    /// The id of a human who is named by it.
+    pub(crate) fn human_by_id(&self) -> Option<Uuid> {
+        self.human_id
+    }
+
+    /// The id by which the participant is named.
+    pub(crate) fn id(&self) -> Option<Uuid> {
+        self.agent_id.or(self.human_id)
+    }
+
+    /// What else names the participant: an e-mail address, or the name of an agent.
+    pub(crate) fn address(&self) -> Option<String> {
+        self.email.clone().or_else(|| Some(format!("agent {}", self.name.as_ref()?)))
+    }
+
     /// A role of the application; `member` unless given.
     pub fn role(mut self, role: impl Into<String>) -> Self {
         self.role = Some(role.into());

@@ -45,6 +45,16 @@ impl Error {
     pub const KEY_CHANGED: &str = "KEY_CHANGED";
     /// Nobody who may answer has a public key, and the question's deadline is over.
     pub const NO_KEYS: &str = "NO_KEYS";
+    /// Another question was asked with this key: its text, its components or who may answer it differ.
+    pub const QUESTION_DIFFERS: &str = "QUESTION_DIFFERS";
+    /// The session of this key belongs to another agent.
+    pub const FOREIGN_SESSION: &str = "FOREIGN_SESSION";
+    /// The hub names somebody else by this e-mail address than before.
+    pub const PERSON_CHANGED: &str = "PERSON_CHANGED";
+    /// The hub added somebody else than who was named.
+    pub const OTHER_PERSON: &str = "OTHER_PERSON";
+    /// The hub names another space than before, where a space key is set.
+    pub const SPACE_CHANGED: &str = "SPACE_CHANGED";
     /// The values of an answer do not fit the form.
     pub const INVALID_ANSWER: &str = "INVALID_ANSWER";
 

@@ -1,11 +1,15 @@
 //! Finds the question of a key that was asked before.
 
-use crate::client::Client;
+use crate::client::{Client, is_last};
 use crate::drafts::MARK;
+use crate::e2e::identity::Identity;
 use crate::error::Error;
 use crate::held::HeldQuestion;
 use crate::key::QuestionKey;
-use crate::types::{Message, Opened, Session, Timestamp};
+use crate::noting::{not_noted, note_question};
+use crate::question::{Answerer, Question};
+use crate::types::{Envelope, Message, Opened, Session, Timestamp, VerifiedQuestion};
+use serde_json::json;
 use uuid::Uuid;
 
 /// Where a question was asked.
@@ -16,6 +20,8 @@ pub(crate) struct Asked {
     pub(crate) seq: i64,
     /// What was sealed; none where the encryption is off.
     pub(crate) held: Option<HeldQuestion>,
+    /// What it asks.
+    pub(crate) view: VerifiedQuestion,
 }
 
 /// What was found of a key.
@@ -40,7 +46,13 @@ impl Client {
                 }
             } else {
                 self.interaction(id).await.map(|found| {
-                    let question = Asked { session: found.id, message: found.message_id, seq: 0, held: None };
+                    let question = Asked {
+                        session: found.id,
+                        message: found.message_id,
+                        seq: 0,
+                        held: None,
+                        view: plain_view(found.encrypted_content.as_ref(), found.encrypted_components.as_ref()),
+                    };
                     Found { question: Some(question), session: None }
                 })
             };
@@ -56,8 +68,9 @@ impl Client {
     /// A session that this agent has opened.
     pub(crate) async fn own_session(&self, id: Uuid) -> Result<Session, Error> {
         let session = self.session(id).await?;
-        if session.created_by_agent_id != Some(self.me().await?.id) {
-            return Err(Error::invalid("key", format!("names session {id}, which this agent has not opened")));
+        if session.id != id || session.created_by_agent_id != Some(self.me().await?.id) {
+            let problem = format!("the session of this key ({id}) belongs to another agent: use another key");
+            return Err(Error::local("the question", Error::FOREIGN_SESSION, problem));
         }
         Ok(session)
     }
@@ -69,9 +82,10 @@ impl Client {
         let mark = key.mark();
         for page in 1.. {
             let messages = self.raw_messages(session, page).await?;
-            let is_last = messages.data.len() < messages.page_size as usize;
+            let is_last = is_last(page, messages.data.len())?;
             for message in &messages.data {
-                if !message.response_required || message.sender_agent_id != Some(me) {
+                let is_own = message.response_required && message.sender_agent_id == Some(me);
+                if !is_own || message.session_id != session {
                     continue;
                 }
                 let held = match &identity {
@@ -82,7 +96,11 @@ impl Client {
                     None if is_marked(message, &mark) => None,
                     None => continue,
                 };
-                return Ok(Some(Asked { session, message: message.id, seq: message.seq, held }));
+                if let (Some(identity), Some(held)) = (&identity, &held) {
+                    note_question(identity, message.id, session, held.asked.digest)?;
+                }
+                let view = held.as_ref().map_or_else(|| VerifiedQuestion::plain(message), HeldQuestion::question);
+                return Ok(Some(Asked { session, message: message.id, seq: message.seq, held, view }));
             }
             if is_last {
                 break;
@@ -90,6 +108,43 @@ impl Client {
         }
         Ok(None)
     }
+}
+
+impl Asked {
+    /// Fails where this is another question than the one that is asked now with the same key: an old approval is not
+    /// for another question.
+    pub(crate) fn same_as(self, question: &Question, identity: Option<&Identity>) -> Result<Self, Error> {
+        let mut is_same = self.view.is_same(&question.view());
+        if let (Some(held), Some(identity)) = (&self.held, identity) {
+            let id = |person: &Answerer| match person {
+                Answerer::Id(id) => Ok(Some(*id)),
+                Answerer::Email(email) => identity.notes().known_person(email).map_err(|error| not_noted(&error)),
+            };
+            let named: Option<Vec<Uuid>> = question.named().iter().map(id).collect::<Result<_, _>>()?;
+            // Of those who are named some may have had no key.
+            if let Some(named) = named.filter(|named| !named.is_empty()) {
+                is_same &= held.asked.answerers.iter().all(|id| named.contains(id));
+            }
+        }
+        if is_same {
+            return Ok(self);
+        }
+        let problem = "another question was asked with this key: its text, its components or who may answer it \
+                       differ. Use a key for each question";
+        let mut error = Error::local("the question", Error::QUESTION_DIFFERS, problem);
+        *error.details = json!({ "messageId": self.message, "sessionId": self.session });
+        Err(error)
+    }
+}
+
+/// What a question asks whose encryption is off.
+pub(crate) fn plain_view(content: Option<&Envelope>, components: Option<&Envelope>) -> VerifiedQuestion {
+    let text = content.and_then(Envelope::content).and_then(|content| content.text);
+    let components = match components.map(Envelope::open) {
+        Some(Opened::Json(components)) => Some(components),
+        _ => None,
+    };
+    VerifiedQuestion::of(text, components)
 }
 
 /// Whether the plain content of a message has this mark.

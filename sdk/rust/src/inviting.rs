@@ -1,7 +1,7 @@
 //! Calls that open sessions and bring people in, who can read what was sealed before.
 
 use crate::call::Call;
-use crate::client::Client;
+use crate::client::{Client, is_last};
 use crate::drafts::{NewParticipant, NewSession};
 use crate::e2e::encoding::{Bytes, Digest};
 use crate::e2e::header::Kind;
@@ -42,11 +42,8 @@ impl Client {
 
     /// Adds an agent or human to a session. With a key, the new participant can read what was said before.
     pub async fn add_participant(&self, session: Uuid, participant: NewParticipant) -> Result<Participant, Error> {
-        let added: Participant = self.call(Call::post(at(session, "/participants"), json!(participant), None)).await?;
-        if self.encrypts()
-            && let Some(id) = added.principal_id()
-            && !added.key.is_null()
-        {
+        let (added, id) = self.invite(session, &participant).await?;
+        if self.encrypts() && !added.key.is_null() {
             self.share_history(session, id).await?;
         }
         Ok(added)
@@ -77,7 +74,7 @@ impl Client {
             let sealed = identity.seal(Draft::new(Kind::Message, session), &content, &[principal]);
             let body = Map::from_iter([("encryptedContent".to_owned(), json!(sealed.envelope))]);
             let sent: Message = self.call(Call::post(at(session, "/messages"), Value::Object(body), None)).await?;
-            Self::note_sent(&identity, &sealed, self.me().await?.id, &sent);
+            self.note_sent(&identity, &sealed, session, &sent).await?;
         }
         Ok(keys.len())
     }
@@ -99,7 +96,7 @@ impl Client {
         }
         for page in 1.. {
             let messages = self.raw_messages(session, page).await?;
-            for message in &messages.data {
+            for message in messages.data.iter().filter(|message| message.session_id == session) {
                 let (Some(envelope), Some(sender)) = (&message.encrypted_content, message.sender_id()) else {
                     continue;
                 };
@@ -111,7 +108,7 @@ impl Client {
                     keys.push(key(open.digest, &open.content_key));
                 }
             }
-            if messages.data.len() < messages.page_size as usize {
+            if is_last(page, messages.data.len())? {
                 break;
             }
         }

@@ -17,7 +17,10 @@
 //! end to end (`hiloop/v2`) unless the encryption is off, and answers count only if they verify.
 
 mod ask;
-mod backoff;
+mod asked;
+#[doc(hidden)]
+pub mod backoff;
+mod bounded;
 mod builder;
 mod call;
 mod client;
@@ -27,16 +30,22 @@ pub mod e2e;
 mod error;
 mod find;
 mod form;
+#[cfg(test)]
+mod golden;
 mod held;
 mod http;
+mod interactions;
 mod inviting;
 mod key;
 mod live;
 mod messages;
+mod naming;
 mod net;
+mod noting;
 mod offline;
 mod opening;
 mod people;
+mod post_sealed;
 mod question;
 mod remarks;
 mod sealing;
@@ -47,17 +56,18 @@ mod trust;
 mod types;
 mod wait;
 
+pub use asked::AskedQuestion;
 pub use builder::{ClientBuilder, Encryption};
 pub use client::Client;
 pub use decision::Decision;
 pub use drafts::{NewMessage, NewParticipant, NewSession};
 pub use error::Error;
-pub use live::{Connection, Events};
+pub use live::{Connection, Events, Feed};
 pub use offline::Answers;
 pub use people::Answer;
 pub use question::{Answerer, Question};
 pub use types::{
-    Actor, Authenticity, Contact, Content, Envelope, Event, GuestInvitation, GuestToken, Interaction, Message,
-    MessageStatus, Myself, Opened, OpenedMessage, Outcome, Page, Participant, Priority, Responder, Response, Session,
-    SessionStatus, TimelinePage, Timestamp,
+    Actor, Authenticity, Contact, Content, Envelope, Event, FeedEntry, GuestInvitation, GuestToken, Interaction,
+    Message, MessageStatus, Myself, Opened, OpenedMessage, Outcome, Page, Participant, Priority, Responder, Response,
+    Session, SessionStatus, TimelinePage, Timestamp, VerifiedQuestion,
 };

@@ -1,7 +1,7 @@
 //! Calls on messages: send, cancel, acknowledge, and the answers that were not taken yet.
 
 use crate::call::Call;
-use crate::client::{Client, page_of};
+use crate::client::{Client, PAGE_SIZE, page_of};
 use crate::drafts::NewMessage;
 use crate::error::Error;
 use crate::sessions::at;
@@ -25,13 +25,15 @@ impl Client {
         let body = self.seal_body(&identity, session, &members, &message, None).await?;
         let call = Call::post(at(session, "/messages"), Value::Object(body.body), message.idempotency_key);
         let sent: Message = self.call(call).await?;
-        Self::note_sent(&identity, &body.sealed, self.me().await?.id, &sent);
+        self.note_sent(&identity, &body.sealed, session, &sent).await?;
         Ok(sent)
     }
 
     /// A message, opened as far as it can be.
     pub async fn message(&self, session: Uuid, message: Uuid) -> Result<Message, Error> {
-        let mut message: Message = self.call(Call::get(at_message(session, message, ""))).await?;
+        let id = message;
+        let mut message: Message = self.call(Call::get(at_message(session, id, ""))).await?;
+        self.check_reply(&message, session, Some(id))?;
         self.open_all(session, std::slice::from_mut(&mut message)).await?;
         Ok(message)
     }
@@ -45,7 +47,7 @@ impl Client {
     }
 
     pub(crate) async fn raw_messages(&self, session: Uuid, page: u32) -> Result<Page<Message>, Error> {
-        self.call(Call::get(page_of(&at(session, "/messages"), page, 100))).await
+        self.call(Call::get(page_of(&at(session, "/messages"), page, PAGE_SIZE))).await
     }
 
     /// Takes back a pending question; `ALREADY_SETTLED` if it is not pending.

@@ -85,14 +85,19 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }
 
-/// The URL without a trailing slash or `/v1`.
+/// The URL as files name it: without a default port, a query, a trailing slash or `/v1`.
 pub(crate) fn checked_url(text: &str) -> Result<String, Error> {
     let url = reqwest::Url::parse(text).map_err(|error| Error::invalid("base_url", error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Error::invalid("base_url", "must begin with http:// or https://"));
     }
-    let text = text.trim_end_matches('/');
-    Ok(text.strip_suffix("/v1").unwrap_or(text).to_owned())
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::invalid("base_url", "must not hold a user name or a password"));
+    }
+    // The host in lower case and no default port: the same hub has the same files.
+    let path = url.path().trim_end_matches('/');
+    let path = path.strip_suffix("/v1").unwrap_or(path).trim_end_matches('/');
+    Ok(format!("{}{path}", url.origin().ascii_serialization()))
 }
 
 /// A value that logs do not show.
@@ -111,6 +116,9 @@ mod tests {
         let pause = |value| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]));
         assert_eq!(pause("2"), Some(Duration::from_secs(2)));
         assert_eq!(pause("86400"), Some(LONGEST_PAUSE));
+        for odd in ["nan", "-1", "1e9", "99999999999999999999999999"] {
+            assert_eq!(pause(odd), None, "{odd}");
+        }
         assert_eq!(pause("Wed, 21 Oct 2026 07:28:00 GMT"), None);
     }
 
@@ -119,5 +127,10 @@ mod tests {
         for url in ["https://hub.example", "https://hub.example/", "https://hub.example/v1/"] {
             assert_eq!(checked_url(url).expect("a URL"), "https://hub.example");
         }
+        for url in ["HTTPS://Hub.Example:443/v1", "https://hub.example?x=1#y", "https://hub.example//"] {
+            assert_eq!(checked_url(url).expect("a URL"), "https://hub.example");
+        }
+        assert_eq!(checked_url("http://hub:8080/a/v1/").expect("a URL"), "http://hub:8080/a");
+        assert!(checked_url("https://ada:secret@hub.example").is_err());
     }
 }

@@ -29,7 +29,7 @@ impl Client {
         let is_sealed = identity.is_sealed(session) || messages.iter().any(is_v2);
         let mut is_fresh = false;
         for message in messages {
-            let Some(opened) = self.open_one(&identity, message, &mut is_fresh).await? else {
+            let Some(opened) = self.open_one(&identity, session, message, &mut is_fresh).await? else {
                 let mut plain = read_plain(message);
                 if is_sealed && message.sender_id().is_some() {
                     plain.authenticity = Authenticity::NotAuthenticated(Refusal::Scheme);
@@ -66,15 +66,17 @@ impl Client {
     async fn open_one(
         &self,
         identity: &Identity,
+        session: Uuid,
         message: &Message,
         is_fresh: &mut bool,
     ) -> Result<Option<OpenedMessage>, Error> {
         let Some(envelope) = message.encrypted_content.as_ref().filter(|_| is_v2(message)) else { return Ok(None) };
         let Some(sender) = message.sender_id() else { return Ok(None) };
-        let session = message.session_id;
         let carrier = Carrier { id: message.id, seq: Some(message.seq) };
         let mut result = identity.accept(envelope, sender, session, carrier);
-        if matches!(result, Err(Refusal::UnknownKey | Refusal::KeyChanged)) && !std::mem::replace(is_fresh, true) {
+        if matches!(result, Err(Refusal::UnknownKey | Refusal::KeyChanged | Refusal::NotAttested))
+            && !std::mem::replace(is_fresh, true)
+        {
             self.members(identity, session).await?;
             result = identity.accept(envelope, sender, session, carrier);
         }
@@ -107,6 +109,8 @@ pub(crate) fn verified(identity: &Identity, open: Open, crowd: Option<usize>) ->
         components: content.remove("components").filter(|components| !components.is_null()),
         sealed_for: crowd.map(|crowd| (recipients.len(), crowd)),
         is_something_missing,
+        kind: Some(open.header.kind),
+        at: Some(open.header.at),
         digest: Some(open.digest),
     }
 }

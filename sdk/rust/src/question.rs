@@ -2,7 +2,7 @@
 
 use crate::drafts::{NewMessage, NewParticipant};
 use crate::form;
-use crate::types::{Message, Priority, Timestamp};
+use crate::types::{Message, Priority, Timestamp, VerifiedQuestion};
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::sync::Arc;
@@ -58,6 +58,8 @@ pub struct Question {
     pub(crate) title: Option<String>,
     /// Who takes part in a session of its own.
     pub(crate) participants: Option<Vec<NewParticipant>>,
+    /// Who is asked, and nobody else.
+    pub(crate) to: Vec<Answerer>,
     pub(crate) answerers: Vec<Answerer>,
     pub(crate) key: Option<String>,
     pub(crate) deadline_in: Option<Duration>,
@@ -89,10 +91,17 @@ impl Question {
         self
     }
 
-    /// Adds components: one component node as JSON.
+    /// Adds components: one component node as JSON, or a list of them.
     pub fn components(mut self, components: impl Into<Value>) -> Self {
-        self.message = self.message.components(components);
-        self
+        match components.into() {
+            Value::Array(nodes) if nodes.is_empty() => self,
+            Value::Array(mut nodes) if nodes.len() == 1 => self.components(nodes.remove(0)),
+            Value::Array(nodes) => self.components(json!({ "type": "group", "data": {}, "children": nodes })),
+            node => {
+                self.message = self.message.components(node);
+                self
+            }
+        }
     }
 
     /// Offers choices, each a button whose action is its text.
@@ -114,7 +123,8 @@ impl Question {
         self
     }
 
-    /// The title of a session of its own, which is sealed unless the encryption is off.
+    /// The title, shown with components that have none, and that of a session of its own. It is sealed unless the
+    /// encryption is off.
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = Some(title.into());
         self
@@ -126,9 +136,11 @@ impl Question {
         self
     }
 
-    /// Which people take part in a session of its own, by e-mail address or id.
-    pub fn to(self, people: impl IntoIterator<Item = impl Into<Answerer>>) -> Self {
-        self.participants(people.into_iter().map(|person| person.into().into()))
+    /// Who is asked, by e-mail address or id: they alone can read the question and answer it. They take part in its
+    /// session. Everyone who takes part is asked unless given.
+    pub fn to(mut self, people: impl IntoIterator<Item = impl Into<Answerer>>) -> Self {
+        self.to = people.into_iter().map(Into::into).collect();
+        self
     }
 
     /// Names the question. The same key asked again, in the same session or both times in one of its own, is the same
@@ -157,7 +169,8 @@ impl Question {
         self
     }
 
-    /// Who may answer, by id or e-mail address; every human who takes part unless given.
+    /// Who may answer, by id or e-mail address: of those whom [`Self::to`] names, if it does. Unless given, all of
+    /// those, or every human who takes part; a guest answers only where the guest is named.
     pub fn answerers(mut self, answerers: impl IntoIterator<Item = impl Into<Answerer>>) -> Self {
         self.answerers = answerers.into_iter().map(Into::into).collect();
         self
@@ -185,16 +198,41 @@ impl Question {
 
     /// The message to send.
     pub(crate) fn to_message(&self) -> NewMessage {
-        let message = self.message.clone().response_required();
+        let mut message = self.message.clone().response_required();
+        message.components = self.titled();
         match self.deadline_in {
             Some(time) => message.deadline_at(Timestamp::after(time)),
             None => message,
         }
     }
 
+    /// What it asks.
+    pub(crate) fn view(&self) -> VerifiedQuestion {
+        VerifiedQuestion::of(self.message.text.clone(), self.titled())
+    }
+
+    /// The components below the title, unless they show one: what is signed has the title.
+    fn titled(&self) -> Option<Value> {
+        let node = self.message.components.clone()?;
+        match &self.title {
+            Some(title) if !node["data"]["title"].is_string() => {
+                Some(json!({ "type": "group", "data": { "title": title }, "children": [node] }))
+            }
+            _ => Some(node),
+        }
+    }
+
+    /// Who may answer, as far as they are named.
+    pub(crate) fn named(&self) -> &[Answerer] {
+        if self.answerers.is_empty() { &self.to } else { &self.answerers }
+    }
+
     /// The fields of a session of its own that the hub reads.
     pub(crate) fn own_session(&self) -> Map<String, Value> {
-        let participants = self.participants.as_ref().map(|people| ("participants".to_owned(), json!(people)));
+        let to = self.to.iter().cloned().map(NewParticipant::from);
+        let people: Vec<NewParticipant> = self.participants.iter().flatten().cloned().chain(to).collect();
+        let is_named = self.participants.is_some() || !self.to.is_empty();
+        let participants = is_named.then(|| ("participants".to_owned(), json!(people)));
         participants.into_iter().collect()
     }
 }

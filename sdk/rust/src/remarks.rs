@@ -1,10 +1,13 @@
 //! What people write in a session while a question waits.
 
 use crate::client::Client;
+use crate::e2e::header::Kind;
 use crate::error::Error;
 use crate::find::Asked;
+use crate::noting::is_new_remark;
 use crate::question::OnRemark;
-use crate::types::{Event, Message};
+use crate::types::{Authenticity, Event, Message, Participant};
+use crate::wait::Settled;
 use futures::StreamExt as _;
 use serde::Deserialize as _;
 use std::future::Future;
@@ -19,8 +22,8 @@ impl Client {
         &self,
         asked: &Asked,
         take: &OnRemark,
-        settled: impl Future<Output = Result<Message, Error>>,
-    ) -> Result<Message, Error> {
+        settled: impl Future<Output = Result<Settled, Error>>,
+    ) -> Result<Settled, Error> {
         let remarks = async {
             let mut events = self.events(asked.session, asked.seq);
             let mut held: Option<Message> = None;
@@ -41,7 +44,14 @@ impl Client {
                     take(&message);
                 }
                 let Some(message) = event.and_then(written) else { continue };
-                if message.in_reply_to == Some(asked.message) {
+                match self.is_remark(&message).await {
+                    Ok(true) => {}
+                    Ok(false) => continue,
+                    // The wait for the answer tells of the error.
+                    Err(_) => return,
+                }
+                // An encrypted one is no answer: it says so itself.
+                if !self.encrypts() && message.in_reply_to == Some(asked.message) {
                     held = Some(message);
                 } else {
                     take(&message);
@@ -51,9 +61,29 @@ impl Client {
         tokio::pin!(settled, remarks);
         tokio::select! {
             biased;
-            message = &mut settled => message,
+            settled = &mut settled => settled,
             () = &mut remarks => settled.await,
         }
+    }
+
+    /// Whether a person wrote a message, as far as that can be proved, and it is no replay of an earlier one.
+    async fn is_remark(&self, message: &Message) -> Result<bool, Error> {
+        if !self.encrypts() {
+            return Ok(true);
+        }
+        let Some(opened) = &message.opened else { return Ok(false) };
+        let (Authenticity::Verified, Some(Kind::Message)) = (&opened.authenticity, opened.kind) else {
+            return Ok(false);
+        };
+        // The sender of a verified message is the one who signed it.
+        let (Some(sender), Some(digest)) = (message.sender_id(), opened.digest) else { return Ok(false) };
+        let identity = self.identity().await?;
+        let members = self.members(&identity, message.session_id).await?;
+        let is_agent = |member: &Participant| member.agent_id == Some(sender);
+        if sender == self.me().await?.id || members.iter().any(is_agent) {
+            return Ok(false);
+        }
+        is_new_remark(&identity, message.id, digest)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::e2e::identity::Identity;
 use crate::e2e::journal::Carrier;
 use crate::e2e::seal::{Draft, Sealed};
 use crate::error::Error;
+use crate::noting::note_question;
 use crate::sessions::at;
 use crate::types::message::Message;
 use crate::types::participant::Participant;
@@ -57,10 +58,21 @@ impl Client {
     }
 
     /// Takes note of a message of this client's own that the hub has stored.
-    pub(crate) fn note_sent(identity: &Identity, sealed: &Sealed, me: Uuid, message: &Message) {
+    pub(crate) async fn note_sent(
+        &self,
+        identity: &Identity,
+        sealed: &Sealed,
+        session: Uuid,
+        message: &Message,
+    ) -> Result<(), Error> {
+        self.check_reply(message, session, None)?;
+        if sealed.header.kind == Kind::Question {
+            note_question(identity, message.id, session, sealed.digest)?;
+        }
         let carrier = Carrier { id: message.id, seq: Some(message.seq) };
         // It is one's own: it opens.
-        let _ = identity.accept(&sealed.envelope, me, message.session_id, carrier);
+        let _ = identity.accept(&sealed.envelope, self.me().await?.id, session, carrier);
+        Ok(())
     }
 
     /// The digest of a message of a session; none where it is not sealed.
@@ -90,16 +102,21 @@ pub(crate) fn principals(members: &[Participant]) -> Vec<Uuid> {
     members.iter().filter_map(Participant::principal_id).collect()
 }
 
-/// Who may answer a question of the agent `me`: people, of the chosen ones if there are any, and no guest that another
-/// agent has invited.
+/// Who may answer a question of the agent `me`: the humans, or the chosen ones. A guest, whose token the hub knows,
+/// answers only where the guest is chosen, and was not invited by another agent.
 pub(crate) fn may_answer(members: &[Participant], me: Uuid, chosen: Option<&[Uuid]>) -> Vec<Uuid> {
-    let is_foreign = |member: &Participant| {
-        let by = member.invited_by.as_ref().filter(|_| member.guest_id.is_some());
-        by.is_some_and(|by| by.kind == "Agent" && by.id != Some(me))
+    let is_invited = |member: &Participant| {
+        let by = member.invited_by.as_ref();
+        by.is_some_and(|by| by.kind != "Agent" || by.id == Some(me))
     };
-    let people = members.iter().filter(|member| member.agent_id.is_none() && !is_foreign(member));
-    let people = people.filter_map(Participant::principal_id);
-    people.filter(|id| chosen.is_none_or(|chosen| chosen.contains(id))).collect()
+    let may = |member: &&Participant| match (member.principal_id(), chosen) {
+        (Some(id), Some(chosen)) if chosen.contains(&id) => {
+            member.agent_id.is_none() && (member.guest_id.is_none() || is_invited(member))
+        }
+        (Some(_), None) => member.human_id.is_some() && member.agent_id.is_none(),
+        _ => false,
+    };
+    members.iter().filter(may).filter_map(Participant::principal_id).collect()
 }
 
 /// Those of them that something can be sealed to.
@@ -113,4 +130,36 @@ pub(crate) fn able_to_answer(
     able.retain(|id| identity.pins().recipient(*id).is_some());
     able.sort_unstable();
     able
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_answer_only_where_they_are_chosen_and_invited() {
+        let (me, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let member = |kind: &str, id: u128, by: Value| -> Participant {
+            let id = Uuid::from_u128(id);
+            let of = |wanted: &str| if kind == wanted { json!(id) } else { Value::Null };
+            serde_json::from_value(json!({
+                "id": id, "sessionId": id, "type": kind, "agentId": of("Agent"), "humanId": of("Human"),
+                "guestId": of("Guest"), "name": "x", "role": "member", "key": null, "invitedBy": by, "lastReadSeq": 0,
+                "online": false, "addedAt": Timestamp::now(),
+            }))
+            .expect("a participant")
+        };
+        let agent = |id: Uuid| json!({ "type": "Agent", "id": id, "name": "x" });
+        let members = [
+            member("Agent", 3, Value::Null),
+            member("Human", 4, Value::Null),
+            member("Guest", 5, agent(me)),
+            member("Guest", 6, agent(other)),
+            member("Guest", 7, Value::Null),
+            member("Guest", 8, json!({ "type": "Human", "id": other, "name": "x" })),
+        ];
+        let all: Vec<Uuid> = (3..=8).map(Uuid::from_u128).collect();
+        assert_eq!(may_answer(&members, me, None), [4].map(Uuid::from_u128));
+        assert_eq!(may_answer(&members, me, Some(&all)), [4, 5, 8].map(Uuid::from_u128));
+    }
 }

@@ -3,7 +3,8 @@
 use crate::call::Call;
 use crate::client::{Client, page_of};
 use crate::error::Error;
-use crate::types::{Contact, Interaction, Page, Participant, Session, SessionStatus, TimelinePage};
+use crate::types::{Contact, Event, Message, Page, Participant, Session, SessionStatus, TimelinePage};
+use serde::Deserialize as _;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -38,9 +39,19 @@ impl Client {
         self.call(Call::post(at(session, "/archive"), json!({}), None)).await
     }
 
-    /// Events of a session after a `seq`, at most 1,000. [`Client::events`] follows a session.
+    /// Events of a session after a `seq`, at most 1,000, with their messages opened as far as they can be.
+    /// [`Client::events`] follows a session.
     pub async fn timeline(&self, session: Uuid, after: i64, limit: u32) -> Result<TimelinePage, Error> {
-        self.call(timeline(session, after, limit)).await
+        let mut page: TimelinePage = self.call(timeline(session, after, limit)).await?;
+        let message = |event: &Event| Message::deserialize(&event.data["message"]).ok();
+        let created = page.data.iter_mut().filter(|event| event.kind == "message.created");
+        let (mut events, mut messages): (Vec<_>, Vec<_>) =
+            created.filter_map(|event| message(event).map(|message| (event, message))).unzip();
+        self.open_all(session, &mut messages).await?;
+        for (event, message) in events.iter_mut().zip(messages) {
+            event.message = Some(Box::new(message));
+        }
+        Ok(page)
     }
 
     /// Who takes part in a session.
@@ -51,16 +62,6 @@ impl Client {
     /// Shows people that the agent is writing; lapses after 6 seconds unless it is repeated.
     pub async fn typing(&self, session: Uuid, typing: bool) -> Result<(), Error> {
         self.send_call(Call::post(at(session, "/typing"), json!({ "typing": typing }), None)).await
-    }
-
-    /// A page of the interactions. Pages count from 1.
-    pub async fn interactions(&self, page: u32) -> Result<Page<Interaction>, Error> {
-        self.call(Call::get(page_of("/v1/agent/interactions", page, PAGE_SIZE))).await
-    }
-
-    /// An interaction.
-    pub async fn interaction(&self, id: Uuid) -> Result<Interaction, Error> {
-        self.call(Call::get(format!("/v1/agent/interactions/{id}"))).await
     }
 
     /// The people of the space.

@@ -4,12 +4,14 @@ use crate::call::Call;
 use crate::client::Client;
 use crate::e2e::encoding::KeyId;
 use crate::e2e::entry::{Attestor, Entry};
-use crate::e2e::folder::is_writable;
+use crate::e2e::folder::{is_readable_by_others, is_writable};
 use crate::e2e::identity::Identity;
 use crate::e2e::key_file::{KeyFile, Keyring};
+use crate::e2e::notes::Notes;
 use crate::e2e::pins::{Pinning, Pins};
 use crate::e2e::safety::safety_number;
 use crate::error::Error;
+use crate::noting::note_space;
 use crate::sessions::at;
 use crate::types::participant::Participant;
 use serde::Deserialize as _;
@@ -117,20 +119,36 @@ impl Client {
             Some(keys) => Keyring { current: keys.clone(), earlier: Vec::new() },
             None => {
                 let file = self.key_file(me.id)?;
-                file.load_or_create().map_err(|error| kept(file.path(), &error))?
+                let keyring = file.load_or_create().map_err(|error| kept(file.path(), &error))?;
+                if is_readable_by_others(file.path()) {
+                    let path = file.path().display();
+                    self.inner.http.report(&format!("WARNING: other users can read the private keys in {path}"));
+                }
+                keyring
             }
         };
         let attestor = security.space_key.map(|key| Attestor { space: me.space_id, key });
-        let pins = match &security.folder {
+        let (pins, notes) = match &security.folder {
             Some(folder) if security.secret_key.is_none() || is_writable(&folder.join("pins")) => {
-                Pins::in_folder(folder, self.base_url(), me.id, attestor)
+                let url = self.base_url();
+                (Pins::in_folder(folder, url, me.id, attestor), Notes::in_folder(folder, url, me.id))
             }
             _ => {
                 self.inner.http.report("the keys of others are kept in memory only: there is no folder for them");
-                Pins::in_memory(attestor)
+                (Pins::in_memory(attestor), Notes::in_memory())
             }
         };
-        Ok(Arc::new(Identity::new(me.id, keyring, pins)))
+        if let Some(key) = &security.space_key {
+            note_space(&notes, key, me.space_id)?;
+        }
+        let identity = Identity::new(me.id, keyring, pins).with_notes(notes);
+        // What the owner of the space has attested of the own key, for receipts.
+        if let Ok(entry) = Entry::deserialize(&me.key)
+            && entry.verify(me.id).is_some()
+        {
+            identity.remember(me.id, &entry);
+        }
+        Ok(Arc::new(identity))
     }
 
     fn key_file(&self, agent: Uuid) -> Result<KeyFile, Error> {
@@ -170,11 +188,23 @@ impl Client {
     /// Who takes part in a session; their keys are pinned.
     pub(crate) async fn members(&self, identity: &Identity, session: Uuid) -> Result<Vec<Participant>, Error> {
         let members: Vec<Participant> = self.participants(session).await?;
+        let mut former = None;
         for member in &members {
             let (Some(id), Ok(entry)) = (member.principal_id(), Entry::deserialize(&member.key)) else { continue };
             let before = identity.pins().changed(id);
             let name = &member.name;
-            match identity.show(id, &entry).map_err(|error| not_pinned(&error))? {
+            let mut pinning = identity.show(id, &entry).map_err(|error| not_pinned(&error))?;
+            if pinning == Pinning::Changed && before.is_none() {
+                // The pinned key may have signed one that signed this one.
+                if former.is_none() {
+                    former = Some(self.former_entries(session).await?);
+                }
+                let entries = former.iter().flatten().filter(|(of, _)| *of == id).map(|(_, entry)| entry);
+                if identity.pins().follow(id, entries).map_err(|error| not_pinned(&error))? {
+                    pinning = Pinning::Chained;
+                }
+            }
+            match pinning {
                 Pinning::Chained => self.inner.http.report(&format!("{name} ({id}) has a new key, signed by the last")),
                 Pinning::Changed if before.is_none() => self.inner.http.report(&format!(
                     "WARNING: the key of {name} ({id}) has changed to {}; nothing is sealed to it until it is trusted",
@@ -194,16 +224,22 @@ impl Client {
 
     /// Looks up the entry of a party among the former ones of a session, for a receipt.
     pub(crate) async fn recall_entries(&self, identity: &Identity, session: Uuid) -> Result<(), Error> {
-        let entries: Vec<Value> = self.all(&at(session, "/keys")).await?;
-        for entry in &entries {
-            let principal = entry["principalId"].as_str().and_then(|id| id.parse().ok());
-            if let (Some(principal), Ok(entry)) = (principal, Entry::deserialize(entry))
-                && entry.verify(principal).is_some()
-            {
+        for (principal, entry) in self.former_entries(session).await? {
+            if entry.verify(principal).is_some() {
                 identity.remember(principal, &entry);
             }
         }
         Ok(())
+    }
+
+    /// Every entry of those who ever took part in a session, the oldest first.
+    async fn former_entries(&self, session: Uuid) -> Result<Vec<(Uuid, Entry)>, Error> {
+        let entries: Vec<Value> = self.all(&at(session, "/keys")).await?;
+        let read = |entry: &Value| {
+            let principal = entry["principalId"].as_str()?.parse().ok()?;
+            Some((principal, Entry::deserialize(entry).ok()?))
+        };
+        Ok(entries.iter().filter_map(read).collect())
     }
 }
 
@@ -220,6 +256,6 @@ fn kept(path: &Path, error: &io::Error) -> Error {
     Error::local(KEYS, Error::VALIDATION, format!("{}: {error}", path.display()))
 }
 
-fn not_pinned(error: &io::Error) -> Error {
+pub(crate) fn not_pinned(error: &io::Error) -> Error {
     Error::local(KEYS, Error::VALIDATION, format!("the keys of others: {error}"))
 }

@@ -200,6 +200,8 @@ export interface Agent {
   id: string;
   name: string;
   description?: string | null;
+  /** The current entry of their public key. */
+  key?: object | null;
 }
 
 /** The agent that a key acts as (`GET /v1/agent/me`). */
@@ -231,6 +233,8 @@ export interface Me {
   type?: string;
   name: string | null;
   email?: string | null;
+  /** The entry in the directory of public keys. */
+  key?: object | null;
 }
 
 /** One place where this person is signed in. */

@@ -3,8 +3,8 @@
 use super::connection::Connection;
 use super::message::encode;
 use super::shared::{STABLE_AFTER, Shared};
-use crate::backoff::Backoff;
 use crate::broker::Signal;
+use hiloop_sdk::backoff::Backoff;
 use redis::{PushInfo, PushKind, RedisError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -3,9 +3,7 @@
 
 mod agent;
 mod diff;
-mod digest;
 mod event;
-mod folders;
 mod hub;
 mod install;
 mod outcome;

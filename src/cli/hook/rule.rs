@@ -1,7 +1,7 @@
 //! The rule that "Always for this session" allows: one tool with exact arguments.
 
-use super::digest::digest;
 use super::event::ToolCall;
+use crate::cli::digest::digest;
 use serde_json::{Value, json};
 
 /// A rule that people may allow for the rest of a session.

@@ -2,9 +2,7 @@
 
 use super::Asking;
 use super::agent::CodingAgent;
-use super::digest::digest;
 use super::event::{Event, Kind, ToolCall};
-use super::folders;
 use super::hub::{HubSession, said};
 use super::outcome::{Verdict, verdict};
 use super::remarks::Remarks;
@@ -14,7 +12,8 @@ use super::request;
 use super::rule::Rule;
 use super::shown::shortened;
 use super::state::StateFile;
-use crate::cli::print;
+use crate::cli::digest::digest;
+use crate::cli::{folders, print};
 use hiloop_sdk::{Client, ClientBuilder, Error, NewMessage};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //! write.
 
 use super::agent::CodingAgent;
-use super::digest::digest;
+use crate::cli::digest::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;

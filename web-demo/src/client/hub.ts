@@ -4,15 +4,22 @@ import {
   Emitter,
   Feed,
   HubSocket,
+  isSealedByScheme,
+  isTitleOpened,
   LiveSession,
   type Me,
   messageOf,
   NetworkError,
+  openedOf,
   Rest,
+  type Sealing,
   type Session,
+  setOpened,
+  setTitle,
   type SocketLike,
 } from "@hiloop/sdk/chat";
 import type { Auth } from "./auth";
+import { Keys } from "./keys";
 
 export interface HubOptions {
   auth: Auth;
@@ -25,6 +32,7 @@ export class Hub extends Emitter {
   readonly socket: HubSocket;
   readonly feed: Feed;
   readonly isGuest: boolean;
+  readonly keys: Keys;
   me: Me | null = null;
   agents: Agent[] = [];
   current: LiveSession | null = null;
@@ -33,6 +41,7 @@ export class Hub extends Emitter {
   error: string | null = null;
 
   private connections = 0;
+  private openingFeed = false;
   private readonly stopAuth: () => void;
 
   constructor({ auth, fetch, connect }: HubOptions) {
@@ -40,6 +49,8 @@ export class Hub extends Emitter {
     this.isGuest = auth.kind === "guest";
     this.rest = new Rest(auth, fetch);
     this.feed = new Feed(this.rest);
+    this.keys = new Keys(this.rest, this.isGuest, (sealing) => this.sealingChanged(sealing));
+    this.feed.listen(() => void this.openFeed());
     this.socket = new HubSocket({
       connect,
       token: () => auth.token(),
@@ -66,6 +77,7 @@ export class Hub extends Emitter {
 
   dispose(): void {
     this.stopAuth();
+    this.keys.dispose();
     this.current?.dispose();
     this.feed.dispose();
     this.socket.stop();
@@ -86,6 +98,7 @@ export class Hub extends Emitter {
       live.onRead = (sessionId, seq) => this.feed.readUpTo(sessionId, seq);
       live.onEnded = () => this.feed.refreshSoon();
       this.current = live;
+      live.useSealing(this.keys.sealing);
       void live.start();
     }
     this.changed();
@@ -95,8 +108,19 @@ export class Hub extends Emitter {
     return id !== null && (id === this.me?.id || id === this.socket.principal?.id);
   }
 
-  async newSession(agentId: string, title: string): Promise<Session> {
-    const session = await this.rest.createSession({ ...(title ? { title } : {}), participants: [{ type: "Agent", agentId }] });
+  /** Encrypted from its title on where the agent has a key, and the person too. */
+  async newSession(agent: Agent, title: string): Promise<Session> {
+    const participants = [{ type: "Agent" as const, agentId: agent.id }];
+    const { sealing } = this.keys;
+    if (!sealing || !agent.key) return this.opened(await this.rest.createSession({ ...(title ? { title } : {}), participants }));
+    const id = await this.keys.newSessionId();
+    const encryptedTitle = await sealing.sealTitle(id, title, [{ id: agent.id, key: agent.key }]);
+    const session = await this.rest.createSession({ id, encryptedTitle, participants });
+    setTitle(session, title);
+    return this.opened(session);
+  }
+
+  private opened(session: Session): Session {
     this.feed.refreshSoon();
     return session;
   }
@@ -119,12 +143,46 @@ export class Hub extends Emitter {
       // Out of reach: asked again with the next connection.
       if (!(error instanceof NetworkError)) this.error = messageOf(error);
     }
+    if (this.me) void this.keys.start(this.me);
     this.changed();
+  }
+
+  private sealingChanged(sealing: Sealing | null): void {
+    this.current?.useSealing(sealing);
+    void this.openFeed();
+    this.changed();
+  }
+
+  /** Titles and last messages of the list, one after the other. */
+  private async openFeed(): Promise<void> {
+    const { sealing } = this.keys;
+    if (!sealing || this.openingFeed) return;
+    this.openingFeed = true;
+    let opened = 0;
+    for (const { session, lastMessage } of this.feed.items) {
+      try {
+        if (!isTitleOpened(session)) {
+          setTitle(session, await sealing.titleOf(session));
+          opened += 1;
+        }
+        if (lastMessage && isSealedByScheme(lastMessage.encryptedContent) && !openedOf(lastMessage)) {
+          setOpened(lastMessage, await sealing.read(lastMessage));
+          opened += 1;
+        }
+      } catch (error) {
+        if (!(error instanceof NetworkError)) this.error = messageOf(error);
+        break;
+      }
+    }
+    this.openingFeed = false;
+    // What came meanwhile follows.
+    if (opened > 0) this.changed();
   }
 
   private socketChanged(): void {
     if (this.socket.connections === this.connections) return;
     this.connections = this.socket.connections;
+    if (this.me !== null && this.keys.phase === "failed") void this.keys.start(this.me);
     if (this.me === null || (this.isGuest && this.guestSessionId === null)) void this.identify();
     this.current?.connected();
   }

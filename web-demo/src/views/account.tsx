@@ -3,14 +3,24 @@ import type { TargetedSubmitEvent, VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { messageOf, type SignIn } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
+import type { AppState } from "./app-state";
 import { Dialog } from "./dialog";
 import { fullTime } from "./format";
+import { useStore } from "./hooks";
+import { RecoveryCode } from "./recovery-code";
 
-export function Account({ hub, onClose }: { hub: Hub; onClose: () => void }): VNode {
+interface Props {
+  app: AppState;
+  hub: Hub;
+  onClose: () => void;
+}
+
+export function Account({ app, hub, onClose }: Props): VNode {
   return (
     <Dialog title="Your account" onClose={onClose}>
       <Password hub={hub} />
       <SignIns hub={hub} />
+      <OwnKeys app={app} hub={hub} />
       <div class="dialog-actions">
         <button type="button" class="button quiet" onClick={onClose}>
           Close
@@ -105,6 +115,42 @@ function SignIns({ hub }: { hub: Hub }): VNode {
           </li>
         ))}
       </ul>
+    </section>
+  );
+}
+
+function OwnKeys({ app, hub }: { app: AppState; hub: Hub }): VNode | null {
+  const { keys } = hub;
+  useStore(keys);
+  const [backingUp, setBackingUp] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+  if (keys.phase !== "ready") return null;
+  const remove = (): void => {
+    keys.remove().then(
+      () => app.auth.logout(),
+      (failure: unknown) => setError(messageOf(failure)),
+    );
+  };
+  const done = (): void => setBackingUp(false);
+  return (
+    <section aria-label="Encryption keys" data-testid="own-keys">
+      <h3>Encryption keys</h3>
+      <p>Your keys stay in this browser when you sign out, so that the next sign-in needs no recovery code.</p>
+      {backingUp ? (
+        <RecoveryCode keys={keys} save={(code) => keys.backUpAgain(code)} onDone={done} onLater={done} />
+      ) : (
+        <div class="dialog-actions">
+          <button type="button" class="button quiet" data-testid="new-code" onClick={() => setBackingUp(true)}>
+            New recovery code
+          </button>
+          <button type="button" class="button quiet" data-testid="remove-keys" disabled={keys.needsBackup} onClick={remove}>
+            Remove the keys here and sign out
+          </button>
+        </div>
+      )}
+      <p class="form-error" role="alert">
+        {error}
+      </p>
     </section>
   );
 }

@@ -1,13 +1,15 @@
 // Says new messages to a screen reader, those of others and only once they are new.
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type LiveSession, preview } from "@hiloop/sdk/chat";
+import { isSealedByScheme, type LiveSession, openedOf, preview } from "@hiloop/sdk/chat";
 
 export function Announcer({ live }: { live: LiveSession }): VNode {
   const [said, setSaid] = useState("");
   const from = useRef<number | null>(null);
   const last = live.timeline.lastMessage();
-  const ready = live.phase === "ready";
+  // What is encrypted is said once it is opened.
+  const isClosed = isSealedByScheme(last?.encryptedContent) && live.seals.sealing !== null && !openedOf(last);
+  const ready = live.phase === "ready" && !isClosed;
 
   useEffect(() => {
     if (!ready) return;

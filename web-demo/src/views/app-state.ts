@@ -3,6 +3,7 @@ import { Auth, TOKENS_KEY } from "../client/auth";
 import { Emitter, type SocketLike } from "@hiloop/sdk/chat";
 import { Hub } from "../client/hub";
 import { databaseTurns, tabLocks } from "../client/locks";
+import { LATER } from "./keys-prompt";
 
 export type Screen = "sign-in" | "link" | "setup" | "chat" | "ended";
 
@@ -130,6 +131,8 @@ export class AppState extends Emitter {
 
   private ended(reason: string | null): void {
     this.wasGuest = this.hub?.isGuest ?? false;
+    // The next person in this tab is asked about theirs.
+    if (!this.wasGuest) sessionStorage.removeItem(LATER);
     this.stopHub();
     this.notice = reason;
     if (!this.wasGuest) history.replaceState(null, "", location.pathname);

@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import type { Hub } from "../client/hub";
 import type { AppState } from "./app-state";
 import { Connection } from "./connection";
+import { KeysPrompt } from "./keys-prompt";
 import { FeedPane } from "./feed-pane";
 import { useRoute, useStore } from "./hooks";
 import { Logo } from "./icons";
@@ -26,6 +27,7 @@ export function Chat({ app, hub }: { app: AppState; hub: Hub }): VNode {
   return (
     <div class={`chat layout-${layout}`}>
       <Connection socket={hub.socket} />
+      <KeysPrompt keys={hub.keys} />
       {!hub.isGuest && <FeedPane app={app} hub={hub} openId={openId} />}
       {hub.current && hub.current.id === openId ? (
         <SessionPane key={hub.current.id} app={app} hub={hub} live={hub.current} />

@@ -3,9 +3,13 @@ import type { TargetedKeyboardEvent, TargetedSubmitEvent, VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { HiloopError, type LiveSession, type Message, preview } from "@hiloop/sdk/chat";
 import { CloseIcon, SendIcon } from "./icons";
+import { SealLine } from "./seal-line";
 
 /** The draft of each conversation, until the page is closed. */
 const drafts = new Map<string, string>();
+
+/** Refused before it was sent. */
+const NOT_SEALED: ReadonlySet<string> = new Set(["KEY_CHANGED", "NO_KEYS", "NO_OWN_KEYS", "NOT_AUTHENTICATED"]);
 
 interface Props {
   live: LiveSession;
@@ -19,6 +23,8 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
   const [late, setLate] = useState<string | null>(null);
   const area = useRef<HTMLTextAreaElement>(null);
   const active = live.session === null || live.session.status === "Active";
+
+  const blocked = live.encryption === "locked" || (live.encryption === "sealed" && (live.seals.audience?.changed.length ?? 0) > 0);
 
   useEffect(() => {
     drafts.set(live.id, text);
@@ -38,7 +44,7 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
 
   const send = async (): Promise<void> => {
     const body = text.trim();
-    if (body === "" || !active) return;
+    if (body === "" || !active || blocked) return;
     setText("");
     setLate(null);
     onCancelAnswer();
@@ -51,6 +57,9 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
     } else if (!result.ok && answering && result.error instanceof HiloopError && result.error.status === 403) {
       setText((now) => (now === "" ? body : now));
       setLate("You may not answer this request. Send your text as a message, or discard it.");
+    } else if (!result.ok && result.error instanceof HiloopError && NOT_SEALED.has(result.error.code)) {
+      setText((now) => (now === "" ? body : now));
+      setLate(result.error.message);
     }
   };
 
@@ -78,6 +87,7 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
   return (
     <footer class="composer">
       <Hints live={live} answering={answering} late={late} onAnswer={onAnswer} onCancelAnswer={onCancelAnswer} />
+      <SealLine live={live} />
       <form onSubmit={submit}>
         <textarea
           ref={area}
@@ -95,7 +105,7 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
           onBlur={() => live.notice.stop()}
           onKeyDown={onKeyDown}
         />
-        <button type="submit" class="send" data-testid="send" aria-label="Send" disabled={text.trim() === ""}>
+        <button type="submit" class="send" data-testid="send" aria-label="Send" disabled={text.trim() === "" || blocked}>
           <SendIcon />
         </button>
       </form>

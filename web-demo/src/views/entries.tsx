@@ -1,8 +1,9 @@
 // The lines of the timeline: days, messages (those of one sender close together), small lines for other events.
 import type { ComponentChild, VNode } from "preact";
-import type { LiveSession, Message } from "@hiloop/sdk/chat";
+import { type LiveSession, type Message, openedOf, settledByOf } from "@hiloop/sdk/chat";
 import { dayOf } from "./format";
 import { MessageRow } from "./message";
+import { saveReceipt } from "./receipt";
 import { SystemLine } from "./system-line";
 
 const TOGETHER_MS = 3 * 60_000;
@@ -52,6 +53,12 @@ export function Entries({ live, onAnswer }: Props): VNode {
         closed={closed}
         barred={message.responseRequired && message.status === "Pending" ? live.mayNotAnswer(message) : null}
         inviter={live.inviterOf(message.senderGuestId)}
+        opened={openedOf(message)}
+        settledBy={settledByOf(message.response)}
+        sealedSession={live.encryption !== "plain"}
+        hasKeys={live.seals.sealing !== null}
+        missing={live.mayMiss(message)}
+        onReceipt={() => void saveReceipt(live, message)}
         readers={entry === lastMine ? names(live, entry.seq) : null}
         onAnswer={onAnswer}
         onAction={(content) => void live.answer(message, content)}

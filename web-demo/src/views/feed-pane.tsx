@@ -86,7 +86,7 @@ export function FeedPane({ app, hub, openId }: Props): VNode {
         </button>
       </footer>
       {creating && <NewConversation hub={hub} onClose={() => setCreating(false)} />}
-      {managing && <Account hub={hub} onClose={() => setManaging(false)} />}
+      {managing && <Account app={app} hub={hub} onClose={() => setManaging(false)} />}
     </aside>
   );
 }

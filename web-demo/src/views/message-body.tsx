@@ -1,27 +1,36 @@
 // The body of a message: its opened content and components, or the reason why they can't be shown.
 import type { VNode } from "preact";
-import { asContent, type Envelope, type Message, open, type Opened } from "@hiloop/sdk/chat";
+import {
+  asContent,
+  componentsOf,
+  type Content,
+  type Envelope,
+  isSealedByScheme,
+  type Message,
+  open,
+  type Opened,
+  settledByOf,
+} from "@hiloop/sdk/chat";
 import { actionLabel, ComponentTree } from "../components/tree";
 import { type Answering, AnsweringContext } from "../components/types";
 import { Unknown } from "../components/unknown";
 import { Markdown } from "../markdown/markdown";
 import { LockIcon } from "./icons";
 import type { MessageProps } from "./message";
+import { ClosedMessage, isUnproven } from "./message-seal";
 
-export function MessageBody({ message, replied, answer, closed, barred, onAction }: MessageProps): VNode {
-  const content = openOnce(message.encryptedContent);
-  const components = openOnce(message.encryptedComponents);
+export function MessageBody(props: MessageProps): VNode | null {
+  const { message, answer, closed, barred, onAction } = props;
+  const isAnswerable = message.responseRequired ? message.status === "Pending" : !isUnproven(props);
   const answering: Answering = {
-    enabled: !closed && barred === null && (message.status === "Pending" || !message.responseRequired),
+    enabled: !closed && barred === null && isAnswerable,
     busy: answer?.state === "sending",
     chosen: answer?.action ?? chosenAction(message),
     answer: onAction,
   };
   return (
     <AnsweringContext.Provider value={answering}>
-      {content && <ContentView opened={content} replied={replied} />}
-      {components && <ComponentsView opened={components} />}
-      {!content && !components && <p class="hint">This message is empty.</p>}
+      {isSealedByScheme(message.encryptedContent) ? <SealedBody {...props} /> : <PlainBody {...props} />}
       {answer?.state === "failed" && (
         <p class="form-error" role="alert">
           Not sent: {answer.error}
@@ -31,10 +40,38 @@ export function MessageBody({ message, replied, answer, closed, barred, onAction
   );
 }
 
+function SealedBody(props: MessageProps): VNode | null {
+  const { opened, replied } = props;
+  if (opened?.state !== "verified") return <ClosedMessage {...props} />;
+  if (!opened.content && !opened.components) return <p class="hint">Shared the keys of earlier messages.</p>;
+  return (
+    <>
+      {opened.content && <ContentFields content={opened.content} replied={replied} />}
+      {opened.components && <ComponentTree value={opened.components} />}
+    </>
+  );
+}
+
+function PlainBody({ message, replied }: MessageProps): VNode {
+  const content = openOnce(message.encryptedContent);
+  const components = openOnce(message.encryptedComponents);
+  return (
+    <>
+      {content && <ContentView opened={content} replied={replied} />}
+      {components && <ComponentsView opened={components} />}
+      {!content && !components && <p class="hint">This message is empty.</p>}
+    </>
+  );
+}
+
 function ContentView({ opened, replied }: { opened: Opened; replied: Message | null }): VNode {
   if (opened.kind !== "json") return <Closed opened={opened} what="message" />;
   const content = asContent(opened.value);
   if (!content) return <Unknown label="content" value={opened.value} />;
+  return <ContentFields content={content} replied={replied} />;
+}
+
+function ContentFields({ content, replied }: { content: Content; replied: Message | null }): VNode {
   return (
     <>
       {content.text !== undefined && <Markdown text={content.text} />}
@@ -70,11 +107,12 @@ function Closed({ opened, what }: { opened: Exclude<Opened, { kind: "json" }>; w
 }
 
 function labelOf(action: string, replied: Message | null): string {
-  const components = openOnce(replied?.encryptedComponents ?? null);
-  return (components?.kind === "json" ? actionLabel(components.value, action) : null) ?? action;
+  return actionLabel(componentsOf(replied), action) ?? action;
 }
 
 function chosenAction(message: Message): string | null {
+  const settledBy = settledByOf(message.response);
+  if (settledBy) return settledBy.content?.action ?? null;
   const opened = openOnce(message.response?.encryptedContent ?? null);
   return opened?.kind === "json" ? (asContent(opened.value)?.action ?? null) : null;
 }

@@ -1,14 +1,14 @@
 // One message: its sender, body, components, and the state of its request.
 import { Component, type VNode } from "preact";
-import { type AnswerState, type Content, type Message, preview } from "@hiloop/sdk/chat";
+import { type AnswerState, type Content, type Message, preview, type SettledBy } from "@hiloop/sdk/chat";
 import { Avatar } from "./avatar";
 import { clock, fullTime } from "./format";
 import { MessageBody } from "./message-body";
+import { type SealProps, SealWarnings } from "./message-seal";
 import { MessageState } from "./message-state";
 
-export interface MessageProps {
+export interface MessageProps extends SealProps {
   seq: number;
-  message: Message;
   mine: boolean;
   /** It follows another one of the same sender closely, and needs no name. */
   joined: boolean;
@@ -23,11 +23,30 @@ export interface MessageProps {
   inviter: string | null;
   /** The person's own last message shows who has read it. */
   readers: string | null;
+  /** What its answer decided, once that is known. */
+  settledBy: SettledBy | undefined;
+  onReceipt: () => void;
   onAnswer: (message: Message) => void;
   onAction: (content: Content) => void;
 }
 
-const FIELDS = ["message", "mine", "joined", "replied", "answer", "acknowledged", "closed", "barred", "inviter", "readers"] as const;
+const FIELDS = [
+  "message",
+  "mine",
+  "joined",
+  "replied",
+  "answer",
+  "acknowledged",
+  "closed",
+  "barred",
+  "inviter",
+  "readers",
+  "opened",
+  "settledBy",
+  "sealedSession",
+  "hasKeys",
+  "missing",
+] as const;
 
 export class MessageRow extends Component<MessageProps> {
   /** Only changed messages of a long timeline are drawn again. */
@@ -47,6 +66,7 @@ export class MessageRow extends Component<MessageProps> {
         data-message-id={message.id}
         data-status={message.status}
         data-sender={message.senderType}
+        data-state={this.props.opened?.state}
         aria-label={`${name}, ${clock(message.createdAt)}`}
       >
         {!mine && <Avatar name={name} agent={message.senderType === "Agent"} />}
@@ -74,6 +94,7 @@ export class MessageRow extends Component<MessageProps> {
                 {replied ? preview(replied) : "An earlier message"}
               </p>
             )}
+            <SealWarnings {...this.props} />
             <MessageBody {...this.props} />
           </div>
           {message.responseRequired && <MessageState {...this.props} />}

@@ -20,13 +20,14 @@ export function NewConversation({ hub, onClose }: { hub: Hub; onClose: () => voi
   }, [hub]);
 
   const chosen = hub.agents.find((agent) => agent.id === agentId);
+  const isSealed = hub.keys.sealing !== null && Boolean(chosen?.key);
   const submit = async (event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
     if (!chosen) return;
     const title = String(new FormData(event.currentTarget).get("title")).trim();
     setBusy(true);
     try {
-      const session = await hub.newSession(chosen.id, title || defaultTitle(chosen.name));
+      const session = await hub.newSession(chosen, title || defaultTitle(chosen.name));
       onClose();
       goTo(session.id);
     } catch (failure) {
@@ -62,6 +63,13 @@ export function NewConversation({ hub, onClose }: { hub: Hub; onClose: () => voi
           Title
           <input name="title" data-testid="title" maxLength={200} placeholder={chosen ? defaultTitle(chosen.name) : ""} />
         </label>
+        {chosen && (
+          <p class="hint" data-testid="new-encryption" data-sealed={isSealed}>
+            {isSealed
+              ? "This conversation will be encrypted from end to end."
+              : `This conversation will be in plain text, which the operator of the hub can read: ${hub.keys.sealing ? `${chosen.name} has no encryption key` : "your keys are not in this browser"}.`}
+          </p>
+        )}
         <p class="form-error" role="alert">
           {error}
         </p>

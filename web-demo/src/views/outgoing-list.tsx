@@ -1,6 +1,6 @@
 // One's own messages that are not on the timeline yet: on their way, waiting for the network, or refused.
 import type { VNode } from "preact";
-import { type LiveSession, textOf } from "@hiloop/sdk/chat";
+import { contentOf, type LiveSession } from "@hiloop/sdk/chat";
 import { Markdown } from "../markdown/markdown";
 
 export function OutgoingList({ live }: { live: LiveSession }): VNode {
@@ -10,7 +10,7 @@ export function OutgoingList({ live }: { live: LiveSession }): VNode {
         <article class="message mine outgoing" key={item.key} data-testid="outgoing" data-state={item.state}>
           <div class="bubble-column">
             <div class="bubble">
-              <Markdown text={textOf(item.message.encryptedContent ?? null) ?? ""} />
+              <Markdown text={contentOf({ encryptedContent: item.message.encryptedContent ?? null, encryptedComponents: null })?.text ?? ""} />
             </div>
             <p class="message-state">
               {item.state === "failed" ? (

@@ -1,7 +1,10 @@
 // Who takes part: name, kind, presence, and how far each has read.
 import type { VNode } from "preact";
 import type { LiveSession } from "@hiloop/sdk/chat";
+import { useState } from "preact/hooks";
 import { Avatar } from "./avatar";
+import { SafetyDialog } from "./safety";
+import { ShareHistory } from "./share-history";
 
 interface Props {
   live: LiveSession;
@@ -10,6 +13,8 @@ interface Props {
 
 export function Participants({ live, isMe }: Props): VNode {
   const last = live.timeline.lastMessage();
+  const [comparing, setComparing] = useState<string | null>(null);
+  const hasKeys = live.seals.sealing !== null;
   return (
     <ul class="participants" data-testid="participants">
       {live.participants.map((one) => {
@@ -25,7 +30,17 @@ export function Participants({ live, isMe }: Props): VNode {
                 {one.type}
                 {one.type === "Guest" && one.invitedBy?.name && ` invited by ${one.invitedBy.name}`}, {one.online ? "online" : "offline"}
                 {read && ", has read everything"}
+                {hasKeys && !one.key && ", no encryption key"}
               </small>
+              {hasKeys && !mine && one.key && (
+                <span class="participant-keys">
+                  <button type="button" class="link" data-testid="safety" onClick={() => setComparing(one.id)}>
+                    Safety number
+                  </button>
+                  {live.encryption === "sealed" && <ShareHistory live={live} participant={one} />}
+                </span>
+              )}
+              {comparing === one.id && <SafetyDialog live={live} participant={one} onClose={() => setComparing(null)} />}
             </span>
           </li>
         );

@@ -1,6 +1,6 @@
 // A small line for an event that is not a message.
 import type { VNode } from "preact";
-import { type HubEvent, type Participant, preview, type Session, textOf, type Timeline } from "@hiloop/sdk/chat";
+import { type HubEvent, type Participant, preview, type Session, type Timeline, titleTextOf } from "@hiloop/sdk/chat";
 import { clock, fullTime } from "./format";
 
 export function SystemLine({ event, timeline }: { event: HubEvent; timeline: Timeline }): VNode {
@@ -24,7 +24,7 @@ function sentence(event: HubEvent, timeline: Timeline): string {
       return `${who} started the conversation`;
     case "session.updated": {
       const session = (data.session ?? data) as Partial<Session>;
-      const title = session.title ?? textOf(session.encryptedTitle ?? null);
+      const title = titleTextOf({ title: session.title ?? null, encryptedTitle: session.encryptedTitle ?? null });
       return title ? `${who} updated the conversation: ${title}` : `${who} updated the conversation`;
     }
     case "session.closed":

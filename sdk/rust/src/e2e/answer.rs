@@ -1,7 +1,7 @@
 //! What counts as the answer to a question.
 
 use super::encoding::Digest;
-use super::header::{Header, Kind};
+use super::header::{Header, Kind, Party};
 use super::refusal::Refusal;
 use crate::types::envelope::Content;
 use crate::types::outcome::Outcome;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 const APPROVE: &str = "approve";
 const REJECT: &str = "reject";
 /// The action of a form, where an answer names one.
-const SUBMIT: &str = "submit";
+pub(crate) const SUBMIT: &str = "submit";
 
 /// What a question lets people do.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,23 +60,35 @@ impl Offers {
         self.is_approval
     }
 
-    /// What an answer with this content decides. It approves only if it says so.
+    /// Whether people are offered this action.
+    fn has(&self, action: &str) -> bool {
+        self.actions.iter().any(|offered| offered == action)
+    }
+
+    /// What an answer with this content decides, if it names no action but one that is offered.
     pub(crate) fn outcome(&self, content: &Content) -> Result<Outcome, Refusal> {
-        let action = content.action.as_deref();
-        if action.is_some_and(|action| !self.actions.iter().any(|offered| offered == action)) {
-            return Err(Refusal::Action);
-        }
-        let pressed = match action {
-            Some(APPROVE) if self.is_approval => Some(Outcome::Approved),
-            Some(REJECT) if self.is_approval => Some(Outcome::Rejected),
-            _ => None,
-        };
-        match (pressed, content.outcome) {
-            (Some(pressed), Some(said)) if pressed != said => Err(Refusal::Contradiction),
-            (Some(decided), _) | (None, Some(decided)) => Ok(decided),
-            (None, None) => Ok(Outcome::Answered),
+        match content.action.as_deref() {
+            Some(action) if !self.has(action) => Err(Refusal::Action),
+            _ => Ok(said(content, content.outcome, self.is_approval)),
         }
     }
+}
+
+/// What an answer with this content and outcome decides. Only an approval can be approved: by its action, or by the
+/// outcome of an answer without an action. An answer that contradicts itself approves nothing.
+pub(crate) fn said(content: &Content, outcome: Option<Outcome>, is_approval: bool) -> Outcome {
+    let action = content.action.as_deref();
+    let pressed = match action {
+        Some(APPROVE) if is_approval => Some(Outcome::Approved),
+        Some(REJECT) if is_approval => Some(Outcome::Rejected),
+        _ => None,
+    };
+    if outcome == Some(Outcome::Rejected) || pressed == Some(Outcome::Rejected) {
+        return Outcome::Rejected;
+    }
+    let claimed = if action.is_some() { pressed } else { outcome };
+    let is_approved = claimed == Some(Outcome::Approved) && outcome.is_none_or(|said| said == Outcome::Approved);
+    if is_approval && is_approved { Outcome::Approved } else { Outcome::Answered }
 }
 
 /// A question, as this client sealed or accepted it.
@@ -87,6 +99,8 @@ pub(crate) struct AskedQuestion {
     pub(crate) answerers: Vec<Uuid>,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) offers: Offers,
+    /// Whom it was sealed for.
+    pub(crate) to: Vec<Party>,
 }
 
 impl AskedQuestion {
@@ -101,6 +115,7 @@ impl AskedQuestion {
             answerers: header.answerers.clone().unwrap_or_default(),
             deadline: header.deadline_at,
             offers: Offers::of(&content["components"]),
+            to: header.to.clone(),
         })
     }
 
@@ -147,6 +162,8 @@ mod tests {
         assert_eq!(outcome(&approval(), &json!({ "action": "reject" })), Ok(Outcome::Rejected));
         assert_eq!(outcome(&approval(), &json!({ "text": "approve" })), Ok(Outcome::Answered));
         assert_eq!(outcome(&approval(), &json!({})), Ok(Outcome::Answered));
+        // Where no approval was asked for, nothing is approved.
+        assert_eq!(outcome(&Value::Null, &json!({ "outcome": "Approved" })), Ok(Outcome::Answered));
     }
 
     #[test]
@@ -159,8 +176,16 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_decide_nothing() {
-        let said = json!({ "action": "reject", "outcome": "Approved" });
-        assert_eq!(outcome(&approval(), &said), Err(Refusal::Contradiction));
+    fn contradictions_approve_nothing() {
+        let wait = json!({ "type": "button_group", "data": { "buttons": [{ "label": "Wait", "action": "wait" }] } });
+        let both = json!([approval(), wait]);
+        for (action, said, decided) in [
+            ("reject", "Approved", Outcome::Rejected),
+            ("approve", "Rejected", Outcome::Rejected),
+            ("approve", "Answered", Outcome::Answered),
+            ("wait", "Approved", Outcome::Answered),
+        ] {
+            assert_eq!(outcome(&both, &json!({ "action": action, "outcome": said })), Ok(decided), "{action} {said}");
+        }
     }
 }

@@ -91,17 +91,21 @@ impl Entry {
         })
     }
 
-    /// Whether the owner of the space vouches for the entry now.
-    pub(crate) fn is_attested(&self, principal: Uuid, by: &Attestor, now: Timestamp) -> bool {
-        let Some(attestation) = &self.attestation else { return false };
-        let not_after = &attestation.not_after;
-        let bytes = attested_bytes(by.space, principal, self.key_id, not_after);
-        not_after.parse().is_ok_and(|time: Timestamp| now <= time)
-            && verify(&by.key.0, &bytes, &attestation.signature.0)
-    }
-
     fn keys(&self) -> PublicKeys {
         PublicKeys { signing: self.signing_key, receiving: self.public_key }
+    }
+}
+
+impl Attestation {
+    /// Whether the owner of the space vouches for a key of a principal now.
+    pub(crate) fn holds(&self, principal: Uuid, key: KeyId, by: &Attestor, now: Timestamp) -> bool {
+        let bytes = attested_bytes(by.space, principal, key, &self.not_after);
+        self.ends().is_some_and(|end| now <= end) && verify(&by.key.0, &bytes, &self.signature.0)
+    }
+
+    /// Until when it holds.
+    pub(crate) fn ends(&self) -> Option<Timestamp> {
+        self.not_after.parse().ok()
     }
 }
 
@@ -146,13 +150,15 @@ mod tests {
     fn an_attestation_holds_until_its_end() {
         let (owner, space) = (SecretKeys::generate(), Uuid::from_u128(9));
         let by = Attestor { space, key: owner.public().signing };
-        let mut entry = Entry::make(ANN, &SecretKeys::generate(), None);
+        let entry = Entry::make(ANN, &SecretKeys::generate(), None);
         let not_after = Timestamp::after(Duration::from_secs(60)).to_string();
         let signature = owner.sign(&attested_bytes(space, ANN, entry.key_id, &not_after));
-        entry.attestation = Some(Attestation { not_after, signature });
-        assert!(entry.is_attested(ANN, &by, Timestamp::now()));
-        assert!(!entry.is_attested(ANN, &by, Timestamp::after(Duration::from_secs(120))));
-        assert!(!entry.is_attested(Uuid::from_u128(2), &by, Timestamp::now()));
-        assert!(!entry.is_attested(ANN, &Attestor { space: ANN, ..by }, Timestamp::now()));
+        let attestation = Attestation { not_after, signature };
+        let (key, now) = (entry.key_id, Timestamp::now());
+        assert!(attestation.holds(ANN, key, &by, now));
+        assert!(!attestation.holds(ANN, key, &by, Timestamp::after(Duration::from_secs(120))));
+        assert!(!attestation.holds(Uuid::from_u128(2), key, &by, now));
+        assert!(!attestation.holds(ANN, Bytes([0; 16]), &by, now));
+        assert!(!attestation.holds(ANN, key, &Attestor { space: ANN, ..by }, now));
     }
 }

@@ -5,7 +5,13 @@ use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use uuid::Uuid;
+
+/// What the names of temporary files end with.
+const TEMPORARY: &str = "tmp";
+/// A temporary file that is older was left behind.
+const LEFT_BEHIND: Duration = Duration::from_secs(10 * 60);
 
 /// `$XDG_CONFIG_HOME/hiloop`, or `~/.config/hiloop`.
 pub(crate) fn settings_folder() -> Option<PathBuf> {
@@ -19,7 +25,8 @@ pub(crate) fn file_name(hub: &str, principal: Uuid) -> String {
     hex(&sha256(labelled("hiloop key file", &[&parts]))[..16])
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Hexadecimal digits, in lower case.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -50,10 +57,32 @@ pub(crate) fn is_writable(folder: &Path) -> bool {
     write_beside(&folder.join("probe"), b"").and_then(fs::remove_file).is_ok()
 }
 
+/// Whether a file can be read by other users of the machine.
+pub(crate) fn is_readable_by_others(path: &Path) -> bool {
+    #[cfg(unix)]
+    return fs::metadata(path)
+        .is_ok_and(|file| std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o077 != 0);
+    #[cfg(not(unix))]
+    return false;
+}
+
+/// Removes temporary files that a process left behind that was killed while it wrote.
+pub(crate) fn sweep(folder: &Path) {
+    let is_left_behind = |entry: &fs::DirEntry| {
+        let age = entry.metadata().and_then(|file| file.modified()).map(|time| time.elapsed());
+        entry.path().extension().is_some_and(|end| end == TEMPORARY) && matches!(age, Ok(Ok(age)) if age > LEFT_BEHIND)
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(is_left_behind) {
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
 /// Writes a file of another name into the same folder, which it makes.
 fn write_beside(path: &Path, content: &[u8]) -> io::Result<PathBuf> {
     make_folder(path.parent().unwrap_or(Path::new(".")))?;
-    let temporary = path.with_extension(format!("{}.tmp", hex(&random::<8>())));
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.{}.{TEMPORARY}", std::process::id(), hex(&random::<8>())));
+    let temporary = PathBuf::from(name);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -66,12 +95,22 @@ fn write_beside(path: &Path, content: &[u8]) -> io::Result<PathBuf> {
     written.map(|()| temporary)
 }
 
+/// Makes a folder, and those above it, that only this user may enter, whatever the umask.
 fn make_folder(path: &Path) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    make_folder(path.parent().unwrap_or(Path::new("")))?;
     let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    match builder.create(path) {
+        #[cfg(unix)]
+        Ok(()) => fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700)),
+        // Another process was first.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {
@@ -86,5 +125,41 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<String>> {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn folders_are_private_and_so_are_files() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a/b/c.json");
+        assert!(create(&path, b"{}").expect("it is written"));
+        assert!(!create(&path, b"[]").expect("it is there"));
+        let mode = |path: &Path| fs::metadata(path).expect("it exists").permissions().mode() & 0o777;
+        assert_eq!((mode(&folder.path().join("a")), mode(path.parent().expect("a folder"))), (0o700, 0o700));
+        assert!(!is_readable_by_others(&path));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("it is set");
+        assert!(is_readable_by_others(&path));
+    }
+
+    #[test]
+    fn what_was_left_behind_is_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        for name in ["old.json.1.00.tmp", "new.json.1.00.tmp", "old.json"] {
+            fs::write(path(name), "").expect("it is written");
+            if name.starts_with("old") {
+                let file = File::options().write(true).open(path(name)).expect("it is there");
+                file.set_modified(std::time::SystemTime::now() - LEFT_BEHIND * 2).expect("it is set");
+            }
+        }
+        sweep(folder.path());
+        let names = ["old.json.1.00.tmp", "new.json.1.00.tmp", "old.json"];
+        assert_eq!(names.map(|name| path(name).exists()), [false, true, true]);
     }
 }

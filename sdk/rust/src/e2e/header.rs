@@ -78,7 +78,10 @@ impl Header {
         let header: Self = serde_json::from_slice(bytes).map_err(|_| Refusal::NotCanonical)?;
         let is_sorted = header.to.is_sorted_by(|one, next| order(one) < order(next))
             && header.answerers.as_ref().is_none_or(|ids| ids.is_sorted_by(|one, next| one < next));
-        if header.v != 2 || !is_sorted || header.to_bytes() != bytes {
+        // A leap second is canonical here, and no time in other languages.
+        let is_time = |time: Timestamp| !time.is_leap_second();
+        let has_times = is_time(header.at) && header.deadline_at.is_none_or(is_time);
+        if header.v != 2 || !has_times || !is_sorted || header.to_bytes() != bytes {
             return Err(Refusal::NotCanonical);
         }
         Ok(header)

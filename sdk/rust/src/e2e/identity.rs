@@ -3,16 +3,16 @@
 use super::content::ContentKey;
 use super::encoding::{Bytes, Digest, KeyId};
 use super::entry::Entry;
-use super::header::Party;
+use super::header::{Kind, Party};
 use super::journal::{Carrier, Journal};
 use super::key_file::{KeyFile, Keyring};
 use super::keys::{PublicKeys, SecretKeys};
+use super::notes::Notes;
 use super::open::{Open, Receiver, open};
 use super::pins::{Pinning, Pins};
 use super::refusal::Refusal;
 use super::seal::{Draft, Sealed, seal};
 use crate::types::envelope::Envelope;
-use crate::types::timestamp::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::io;
@@ -25,6 +25,7 @@ pub(crate) struct Identity {
     id: Uuid,
     keyring: RwLock<Keyring>,
     pins: Pins,
+    notes: Notes,
     /// Entries that the hub has shown, for receipts.
     entries: Mutex<HashMap<Party, Entry>>,
     journal: Mutex<Journal>,
@@ -32,7 +33,13 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn new(id: Uuid, keyring: Keyring, pins: Pins) -> Self {
-        Self { id, keyring: RwLock::new(keyring), pins, entries: Mutex::default(), journal: Mutex::default() }
+        let notes = Notes::in_memory();
+        Self { id, keyring: RwLock::new(keyring), pins, notes, entries: Mutex::default(), journal: Mutex::default() }
+    }
+
+    /// With notes that outlast the process.
+    pub(crate) fn with_notes(self, notes: Notes) -> Self {
+        Self { notes, ..self }
     }
 
     /// The current keys.
@@ -68,6 +75,10 @@ impl Identity {
         &self.pins
     }
 
+    pub(crate) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
     /// Takes note of the entry that the hub shows of another principal.
     pub(crate) fn show(&self, principal: Uuid, entry: &Entry) -> io::Result<Pinning> {
         if principal == self.id {
@@ -82,16 +93,21 @@ impl Identity {
 
     /// Keeps an entry, so that a receipt can bring it.
     pub(crate) fn remember(&self, principal: Uuid, entry: &Entry) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.insert(Party { id: principal, key_id: entry.key_id }, entry.clone());
+        self.entries().insert(Party { id: principal, key_id: entry.key_id }, entry.clone());
     }
 
     /// The entry of a party, if the hub has shown it or it is this principal's own.
     pub(crate) fn entry_of(&self, party: &Party) -> Option<Entry> {
         if party.id == self.id {
-            return Some(Entry::make(self.id, &self.own_key(party.key_id)?, None));
+            let own = Entry::make(self.id, &self.own_key(party.key_id)?, None);
+            let attestation = self.entries().get(party).and_then(|entry| entry.attestation.clone());
+            return Some(Entry { attestation, ..own });
         }
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).get(party).cloned()
+        self.entries().get(party).cloned()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<Party, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Seals for those of `recipients` that have a confirmed key, and for this principal itself.
@@ -117,18 +133,14 @@ impl Identity {
         let mut journal = self.journal();
         journal.accept(&open.header, open.digest, carrier)?;
         // Keys that a participant shares. Each is proven by the header that commits to it.
-        for shared in open.content["keys"].as_array().into_iter().flatten() {
+        let shared = open.content["keys"].as_array().filter(|_| open.header.kind == Kind::Message);
+        for shared in shared.into_iter().flatten() {
             let text = |name: &str| shared[name].as_str().unwrap_or_default().parse().ok();
             if let (Some(digest), Some(Bytes(key))) = (text("digest"), text("contentKey")) {
                 journal.share(digest, Zeroizing::new(key));
             }
         }
         Ok(open)
-    }
-
-    /// When an accepted envelope was seen first.
-    pub(crate) fn first_seen(&self, digest: Digest) -> Timestamp {
-        self.journal().first_seen(digest)
     }
 
     /// Whether the session holds sealed messages, of which this client has accepted one.

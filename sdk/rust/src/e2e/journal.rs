@@ -4,8 +4,7 @@ use super::content::ContentKey;
 use super::encoding::{Bytes, Digest};
 use super::header::Header;
 use super::refusal::Refusal;
-use crate::types::timestamp::Timestamp;
-use std::collections::{HashMap, HashSet};
+use crate::bounded::Bounded;
 use uuid::Uuid;
 
 /// Where an envelope was found.
@@ -17,30 +16,44 @@ pub(crate) struct Carrier {
     pub(crate) seq: Option<i64>,
 }
 
-#[derive(Default)]
 pub(super) struct Journal {
     /// The carrier of each envelope, by its sender and id.
-    accepted: HashMap<(Uuid, Bytes<16>), Uuid>,
-    sessions: HashMap<Uuid, SessionNotes>,
-    /// When each answer was first seen.
-    first_seen: HashMap<Digest, Timestamp>,
+    accepted: Bounded<(Uuid, Bytes<16>), Uuid>,
+    sessions: Bounded<Uuid, SessionNotes>,
     /// Content keys that other participants have shared.
-    shared: HashMap<Digest, Vec<ContentKey>>,
+    shared: Bounded<Digest, Vec<ContentKey>>,
 }
+
+/// Envelopes that are remembered.
+const ENVELOPES: usize = 50_000;
+/// Sessions that are remembered, and envelopes of each.
+const SESSIONS: usize = 2_000;
+const OF_SESSION: usize = 1_000;
 
 /// Keys of one envelope that are kept: a participant may share wrong ones.
 const SHARED: usize = 8;
 
-#[derive(Default)]
 struct SessionNotes {
     newest: Option<(i64, Digest)>,
-    known: HashSet<Digest>,
+    known: Bounded<Digest, ()>,
+}
+
+impl Default for SessionNotes {
+    fn default() -> Self {
+        Self { newest: None, known: Bounded::new(OF_SESSION) }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { accepted: Bounded::new(ENVELOPES), sessions: Bounded::new(SESSIONS), shared: Bounded::new(ENVELOPES) }
+    }
 }
 
 impl Journal {
     /// Takes an envelope in, unless another carrier had it before.
     pub(super) fn accept(&mut self, header: &Header, digest: Digest, carrier: Carrier) -> Result<(), Refusal> {
-        let before = *self.accepted.entry((header.from.id, header.id)).or_insert(carrier.id);
+        let before = *self.accepted.get_or_insert_with(&(header.from.id, header.id), || carrier.id);
         if before != carrier.id {
             return Err(Refusal::Replayed);
         }
@@ -49,8 +62,8 @@ impl Journal {
     }
 
     fn note(&mut self, session: Uuid, digest: Digest, seq: Option<i64>) {
-        let notes = self.sessions.entry(session).or_default();
-        notes.known.insert(digest);
+        let notes = self.sessions.get_or_insert_with(&session, SessionNotes::default);
+        notes.known.insert(&digest, ());
         if let Some(seq) = seq
             && notes.newest.is_none_or(|(newest, _)| newest < seq)
         {
@@ -60,31 +73,26 @@ impl Journal {
 
     /// The newest accepted envelope of a session.
     pub(super) fn newest(&self, session: Uuid) -> Option<Digest> {
-        Some(self.sessions.get(&session)?.newest?.1)
+        Some(self.sessions.peek(&session)?.newest?.1)
     }
 
     pub(super) fn knows(&self, session: Uuid, digest: &Digest) -> bool {
-        self.sessions.get(&session).is_some_and(|notes| notes.known.contains(digest))
+        self.sessions.peek(&session).is_some_and(|notes| notes.known.peek(digest).is_some())
     }
 
     /// Whether anything of the session was sealed.
     pub(super) fn is_sealed(&self, session: Uuid) -> bool {
-        self.sessions.contains_key(&session)
-    }
-
-    /// When an envelope was seen first: now, unless it was before.
-    pub(super) fn first_seen(&mut self, digest: Digest) -> Timestamp {
-        *self.first_seen.entry(digest).or_insert_with(Timestamp::now)
+        self.sessions.peek(&session).is_some()
     }
 
     pub(super) fn share(&mut self, digest: Digest, key: ContentKey) {
-        let keys = self.shared.entry(digest).or_default();
+        let keys = self.shared.get_or_insert_with(&digest, Vec::new);
         if keys.len() < SHARED && !keys.contains(&key) {
             keys.push(key);
         }
     }
 
     pub(super) fn shared(&self, digest: &Digest) -> Vec<ContentKey> {
-        self.shared.get(digest).cloned().unwrap_or_default()
+        self.shared.peek(digest).cloned().unwrap_or_default()
     }
 }

@@ -56,6 +56,9 @@ impl KeyFile {
 
     /// The keys of the file, which is made with new keys where there is none.
     pub(crate) fn load_or_create(&self) -> io::Result<Keyring> {
+        if let Some(folder) = self.path.parent() {
+            folder::sweep(folder);
+        }
         if let Some(keyring) = self.load()? {
             return Ok(keyring);
         }

@@ -16,6 +16,7 @@ pub(crate) mod journal;
 mod json;
 pub(crate) mod key_file;
 pub(crate) mod keys;
+pub(crate) mod notes;
 pub(crate) mod open;
 mod padding;
 pub(crate) mod parts;

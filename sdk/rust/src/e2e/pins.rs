@@ -1,14 +1,14 @@
 //! The public keys of others, as they were first seen: a change is taken only if the key before signed it.
 
 use super::encoding::{Bytes, KeyId};
-use super::entry::{Attestor, Entry};
+use super::entry::{Attestation, Attestor, Entry};
 use super::folder;
 use super::header::Party;
 use super::keys::PublicKeys;
 use super::refusal::Refusal;
 use crate::types::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,12 @@ struct Pin {
     pinned_at: Timestamp,
     #[serde(default)]
     earlier: Vec<PinnedKeys>,
+    /// What the owner of the space has attested, by key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    attestations: BTreeMap<KeyId, Attestation>,
+    /// That of the current key, where another client has written it so.
+    #[serde(default, skip_serializing)]
+    attestation: Option<Attestation>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +88,7 @@ impl Pins {
     /// Pins in the folder of a principal of a hub, below `…/hiloop`.
     pub(crate) fn in_folder(settings: &Path, hub: &str, principal: Uuid, attestor: Option<Attestor>) -> Self {
         let folder = settings.join("pins").join(folder::file_name(hub, principal));
+        folder::sweep(&folder);
         Self { folder: Some(folder), ..Self::in_memory(attestor) }
     }
 
@@ -89,20 +96,13 @@ impl Pins {
     pub(crate) fn show(&self, principal: Uuid, entry: &Entry) -> io::Result<Pinning> {
         let mut state = self.state();
         self.load(&mut state, principal)?;
-        if state.pins.get(&principal).is_some_and(|pin| pin.keys.key_id == entry.key_id) {
-            return Ok(if state.changed.contains_key(&principal) { Pinning::Changed } else { Pinning::Same });
-        }
         let Some(keys) = entry.verify(principal) else { return Ok(Pinning::Refused) };
-        if self.attestor.as_ref().is_some_and(|by| !entry.is_attested(principal, by, Timestamp::now())) {
-            return Ok(Pinning::Refused);
-        }
+        let is_attested = self.is_attested(principal, entry.key_id, entry.attestation.as_ref());
         let Some(pin) = state.pins.get(&principal) else {
-            let pin = Pin {
-                principal_id: principal,
-                keys: PinnedKeys::of(&keys),
-                pinned_at: Timestamp::now(),
-                earlier: Vec::new(),
-            };
+            if !is_attested {
+                return Ok(Pinning::Refused);
+            }
+            let pin = self.attested(Pin::first(principal, &keys), entry);
             if !self.create(&pin)? {
                 // Another process was first.
                 drop(state);
@@ -111,14 +111,64 @@ impl Pins {
             state.pins.insert(principal, pin);
             return Ok(Pinning::First);
         };
-        if !state.changed.contains_key(&principal) && entry.is_signed_by(principal, &pin.keys.keys()) {
-            let next = pin.followed_by(&keys);
+        if pin.keys.key_id == entry.key_id {
+            if is_attested {
+                let next = self.attested(pin.clone(), entry);
+                if next != *pin {
+                    self.replace(&next)?;
+                    state.pins.insert(principal, next);
+                }
+            }
+            return Ok(match state.changed.contains_key(&principal) {
+                true => Pinning::Changed,
+                false if self.holds(&state.pins[&principal], entry.key_id) => Pinning::Same,
+                false => Pinning::Refused,
+            });
+        }
+        // A key that was replaced, for its theft perhaps, does not come back.
+        let is_old = pin.earlier.iter().any(|keys| keys.key_id == entry.key_id);
+        let is_chained = !is_old && entry.is_signed_by(principal, &pin.keys.keys());
+        if is_attested && is_chained && !state.changed.contains_key(&principal) {
+            let next = self.attested(pin.followed_by(&keys), entry);
             self.replace(&next)?;
             state.pins.insert(principal, next);
             return Ok(Pinning::Chained);
         }
         state.changed.insert(principal, entry.clone());
         Ok(Pinning::Changed)
+    }
+
+    /// Follows changes of a principal's key that each key before has signed, where some were missed; whether that ends at
+    /// the one that the hub shows now. The entries come oldest first.
+    pub(crate) fn follow<'a>(
+        &self,
+        principal: Uuid,
+        entries: impl Iterator<Item = &'a Entry> + Clone,
+    ) -> io::Result<bool> {
+        let mut state = self.state();
+        self.load(&mut state, principal)?;
+        let Some(mut pin) = state.pins.get(&principal).cloned() else { return Ok(false) };
+        let shown = state.changed.get(&principal).map(|entry| entry.key_id);
+        let is_last = |pin: &Pin| shown == Some(pin.keys.key_id);
+        let mut followed = false;
+        for entry in entries {
+            let is_old = pin.earlier.iter().any(|keys| keys.key_id == entry.key_id);
+            let is_attested = self.is_attested(principal, entry.key_id, entry.attestation.as_ref());
+            if is_old || !is_attested || !entry.is_signed_by(principal, &pin.keys.keys()) {
+                continue;
+            }
+            let Some(keys) = entry.verify(principal) else { continue };
+            pin = self.attested(pin.followed_by(&keys), entry);
+            followed = true;
+        }
+        // A chain that leads elsewhere is no reason to leave the pinned key.
+        if !followed || !is_last(&pin) {
+            return Ok(false);
+        }
+        self.replace(&pin)?;
+        state.pins.insert(principal, pin);
+        state.changed.remove(&principal);
+        Ok(true)
     }
 
     /// Confirms the key of a principal: the one that has changed to, or the one that is pinned.
@@ -129,7 +179,10 @@ impl Pins {
         if pin.keys.key_id != key {
             let shown = state.changed.get(&principal).filter(|entry| entry.key_id == key);
             let Some(keys) = shown.and_then(|entry| entry.verify(principal)) else { return Ok(false) };
-            let next = pin.followed_by(&keys);
+            let mut next = pin.followed_by(&keys);
+            if let Some(entry) = shown {
+                next = self.attested(next, entry);
+            }
             self.replace(&next)?;
             state.pins.insert(principal, next);
         }
@@ -137,11 +190,14 @@ impl Pins {
         Ok(true)
     }
 
-    /// The key to seal to; none where there is none, or its change is not confirmed.
+    /// The key to seal to; none where there is none, its change is not confirmed, or it is not attested now.
     pub(crate) fn recipient(&self, principal: Uuid) -> Option<PublicKeys> {
-        let state = self.state();
-        let pin = state.pins.get(&principal)?;
-        (!state.changed.contains_key(&principal)).then(|| pin.keys.keys())
+        let mut state = self.state();
+        if state.changed.contains_key(&principal) {
+            return None;
+        }
+        let pin = self.pin(&mut state, principal)?;
+        self.holds(pin, pin.keys.key_id).then(|| pin.keys.keys())
     }
 
     /// The unconfirmed key of a principal.
@@ -151,14 +207,49 @@ impl Pins {
 
     /// The keys that a party signs with, current or earlier.
     pub(crate) fn signing(&self, party: &Party) -> Result<PublicKeys, Refusal> {
-        let state = self.state();
-        let pin = state.pins.get(&party.id).ok_or(Refusal::UnknownKey)?;
+        let mut state = self.state();
+        let is_changed = state.changed.contains_key(&party.id);
+        let pin = self.pin(&mut state, party.id).ok_or(Refusal::UnknownKey)?;
         let mut pinned = std::iter::once(&pin.keys).chain(&pin.earlier);
         match pinned.find(|keys| keys.key_id == party.key_id) {
-            Some(keys) => Ok(keys.keys()),
-            None if state.changed.contains_key(&party.id) => Err(Refusal::KeyChanged),
+            Some(keys) if self.holds(pin, keys.key_id) => Ok(keys.keys()),
+            Some(_) => Err(Refusal::NotAttested),
+            None if is_changed => Err(Refusal::KeyChanged),
             None => Err(Refusal::UnknownKey),
         }
+    }
+
+    /// The pin of a principal, from its file if need be: a hub that hides a key takes nothing away.
+    fn pin<'a>(&self, state: &'a mut State, principal: Uuid) -> Option<&'a Pin> {
+        if !state.pins.contains_key(&principal) {
+            // A file that can't be read is reported when the hub shows a key.
+            let _ = self.load(state, principal);
+        }
+        state.pins.get(&principal)
+    }
+
+    /// Whether a pinned key may be used now: with a space key, only while an attestation holds.
+    fn holds(&self, pin: &Pin, key: KeyId) -> bool {
+        self.is_attested(pin.principal_id, key, pin.attestations.get(&key))
+    }
+
+    fn is_attested(&self, principal: Uuid, key: KeyId, attestation: Option<&Attestation>) -> bool {
+        let now = Timestamp::now();
+        let holds = |by: &Attestor| attestation.is_some_and(|attestation| attestation.holds(principal, key, by, now));
+        self.attestor.as_ref().is_none_or(holds)
+    }
+
+    /// The pin with the attestation of an entry, of those that hold the one that ends last.
+    fn attested(&self, mut pin: Pin, entry: &Entry) -> Pin {
+        let shown = entry.attestation.as_ref().filter(|_| self.attestor.is_some());
+        let Some(shown) = shown.filter(|shown| self.is_attested(pin.principal_id, entry.key_id, Some(shown))) else {
+            return pin;
+        };
+        let known = pin.attestations.get(&entry.key_id);
+        if known.is_none_or(|known| known.ends() < shown.ends()) {
+            pin.attestations.insert(entry.key_id, shown.clone());
+        }
+        pin
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -173,7 +264,10 @@ impl Pins {
     fn load(&self, state: &mut State, principal: Uuid) -> io::Result<()> {
         let Some(path) = self.path(principal) else { return Ok(()) };
         let Some(text) = folder::read(&path)? else { return Ok(()) };
-        let pin: Pin = serde_json::from_str(&text)?;
+        let mut pin: Pin = serde_json::from_str(&text)?;
+        if let Some(attestation) = pin.attestation.take() {
+            pin.attestations.entry(pin.keys.key_id).or_insert(attestation);
+        }
         if pin.principal_id != principal || pin.keys.keys().key_id() != pin.keys.key_id {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} is malformed", path.display())));
         }
@@ -198,8 +292,20 @@ impl Pins {
 }
 
 impl Pin {
+    fn first(principal: Uuid, keys: &PublicKeys) -> Self {
+        Self {
+            principal_id: principal,
+            keys: PinnedKeys::of(keys),
+            pinned_at: Timestamp::now(),
+            earlier: Vec::new(),
+            attestations: BTreeMap::new(),
+            attestation: None,
+        }
+    }
+
     fn followed_by(&self, keys: &PublicKeys) -> Self {
         let mut next = self.clone();
+        next.earlier.retain(|earlier| earlier.key_id != keys.key_id());
         next.earlier.push(next.keys);
         next.keys = PinnedKeys::of(keys);
         next.pinned_at = Timestamp::now();
@@ -210,6 +316,7 @@ impl Pin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::e2e::entry::attested_bytes;
     use crate::e2e::keys::SecretKeys;
 
     const ANN: Uuid = Uuid::from_u128(1);
@@ -255,13 +362,116 @@ mod tests {
     }
 
     #[test]
-    fn with_an_attestor_only_attested_keys_are_pinned() {
-        let by = Attestor { space: Uuid::from_u128(9), key: SecretKeys::generate().public().signing };
-        let pins = Pins::in_memory(Some(by));
-        assert_eq!(
-            pins.show(ANN, &Entry::make(ANN, &SecretKeys::generate(), None)).expect("no error"),
-            Pinning::Refused
-        );
+    fn a_key_that_was_replaced_does_not_come_back() {
+        let pins = Pins::in_memory(None);
+        let (first, second) = (SecretKeys::generate(), SecretKeys::generate());
+        pins.show(ANN, &Entry::make(ANN, &first, None)).expect("it is kept");
+        pins.show(ANN, &Entry::make(ANN, &second, Some(&first))).expect("it is kept");
+        let back = Entry::make(ANN, &first, Some(&second));
+        assert_eq!(pins.show(ANN, &back).expect("it is kept"), Pinning::Changed);
         assert_eq!(pins.recipient(ANN), None);
+    }
+
+    #[test]
+    fn changes_that_were_missed_are_followed() {
+        let pins = Pins::in_memory(None);
+        let keys: Vec<SecretKeys> = (0..4).map(|_| SecretKeys::generate()).collect();
+        let entry = |at: usize| Entry::make(ANN, &keys[at], at.checked_sub(1).map(|before| &keys[before]));
+        let chain: Vec<Entry> = (0..3).map(entry).collect();
+        pins.show(ANN, &chain[0]).expect("it is kept");
+        assert_eq!(pins.show(ANN, &chain[2]).expect("it is kept"), Pinning::Changed);
+        assert!(!pins.follow(ANN, chain[..2].iter()).expect("it is kept"), "it does not lead there");
+        assert!(!pins.follow(ANN, [&chain[0], &entry(3), &chain[2]].into_iter()).expect("it is kept"), "a gap");
+        assert_eq!(pins.recipient(ANN), None);
+        assert!(pins.follow(ANN, chain.iter()).expect("it is kept"));
+        assert_eq!(pins.recipient(ANN), Some(*keys[2].public()));
+        assert_eq!(pins.signing(&party(&keys[1])), Ok(*keys[1].public()));
+    }
+
+    #[test]
+    fn a_hidden_key_is_read_from_its_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pins = || Pins::in_folder(folder.path(), "https://hub.example", Uuid::from_u128(7), None);
+        let keys = SecretKeys::generate();
+        pins().show(ANN, &Entry::make(ANN, &keys, None)).expect("it is kept");
+        assert_eq!(pins().recipient(ANN), Some(*keys.public()));
+        assert_eq!(pins().signing(&party(&keys)), Ok(*keys.public()));
+    }
+
+    /// The owner of a space, and what they attest for so many seconds from now.
+    fn attest(owner: &SecretKeys, entry: &mut Entry, seconds: u64) {
+        let not_after = Timestamp::after(std::time::Duration::from_secs(seconds)).to_string();
+        let signature = owner.sign(&attested_bytes(SPACE, ANN, entry.key_id, &not_after));
+        entry.attestation = Some(Attestation { not_after, signature });
+    }
+
+    const SPACE: Uuid = Uuid::from_u128(9);
+
+    #[test]
+    fn with_an_attestor_only_attested_keys_are_used() {
+        let (owner, keys) = (SecretKeys::generate(), SecretKeys::generate());
+        let by = Attestor { space: SPACE, key: owner.public().signing };
+        let folder = tempfile::tempdir().expect("a folder");
+        let pins = |by| Pins::in_folder(folder.path(), "https://hub.example", Uuid::from_u128(7), by);
+        let strict = pins(Some(by));
+        let mut entry = Entry::make(ANN, &keys, None);
+        assert_eq!(strict.show(ANN, &entry).expect("no error"), Pinning::Refused);
+        assert_eq!(strict.recipient(ANN), None);
+
+        // Pinned by a process without the space key: it is not used either.
+        assert_eq!(pins(None).show(ANN, &entry).expect("it is kept"), Pinning::First);
+        assert_eq!(strict.show(ANN, &entry).expect("no error"), Pinning::Refused);
+        assert_eq!((strict.recipient(ANN), strict.signing(&party(&keys))), (None, Err(Refusal::NotAttested)));
+
+        attest(&owner, &mut entry, 60);
+        assert_eq!(strict.show(ANN, &entry).expect("it is kept"), Pinning::Same);
+        // The statement is kept: the hub can't take it back, and another process has it.
+        entry.attestation = None;
+        assert_eq!(strict.show(ANN, &entry).expect("no error"), Pinning::Same);
+        for pins in [&strict, &pins(Some(by))] {
+            assert_eq!(pins.recipient(ANN), Some(*keys.public()));
+            assert_eq!(pins.signing(&party(&keys)), Ok(*keys.public()));
+        }
+        let other = Attestor { space: ANN, ..by };
+        assert_eq!(pins(Some(other)).recipient(ANN), None, "of another space");
+
+        // A change needs both: the key before, and the owner.
+        let next = SecretKeys::generate();
+        let mut entry = Entry::make(ANN, &next, Some(&keys));
+        let copy = pins(Some(by));
+        assert_eq!(copy.show(ANN, &entry).expect("no error"), Pinning::Changed);
+        assert_eq!(copy.recipient(ANN), None);
+        attest(&owner, &mut entry, 60);
+        assert_eq!(strict.show(ANN, &entry).expect("it is kept"), Pinning::Chained);
+        assert_eq!(strict.recipient(ANN), Some(*next.public()));
+    }
+
+    #[test]
+    fn an_attestation_that_has_ended_is_none() {
+        let (owner, keys) = (SecretKeys::generate(), SecretKeys::generate());
+        let pins = Pins::in_memory(Some(Attestor { space: SPACE, key: owner.public().signing }));
+        let mut entry = Entry::make(ANN, &keys, None);
+        attest(&owner, &mut entry, 1);
+        assert_eq!(pins.show(ANN, &entry).expect("it is kept"), Pinning::First);
+        let ends = entry.attestation.as_ref().and_then(Attestation::ends).expect("a time");
+        while Timestamp::now() <= ends {
+            std::thread::yield_now();
+        }
+        assert_eq!((pins.recipient(ANN), pins.signing(&party(&keys))), (None, Err(Refusal::NotAttested)));
+        assert_eq!(pins.show(ANN, &entry).expect("no error"), Pinning::Refused);
+    }
+
+    #[test]
+    fn an_attestation_that_another_client_wrote_counts() {
+        let (owner, keys) = (SecretKeys::generate(), SecretKeys::generate());
+        let by = Attestor { space: SPACE, key: owner.public().signing };
+        let mut entry = Entry::make(ANN, &keys, None);
+        attest(&owner, &mut entry, 60);
+        let mut pin = serde_json::to_value(Pin::first(ANN, keys.public())).expect("JSON");
+        pin["attestation"] = serde_json::to_value(&entry.attestation).expect("JSON");
+        let folder = tempfile::tempdir().expect("a folder");
+        let pins = Pins::in_folder(folder.path(), "https://hub.example", Uuid::from_u128(7), Some(by));
+        folder::create(&pins.path(ANN).expect("a path"), pin.to_string().as_bytes()).expect("it is written");
+        assert_eq!(pins.recipient(ANN), Some(*keys.public()));
     }
 }

@@ -22,6 +22,9 @@ pub enum Refusal {
     /// The hub shows another key of the sender, which nobody has confirmed.
     #[error("the key of the sender has changed, and the change is not confirmed")]
     KeyChanged,
+    /// The owner of the space does not attest the sender's key, or not any more.
+    #[error("the key of the sender is not attested by the owner of the space, or not any more")]
+    NotAttested,
     /// The signature does not verify.
     #[error("the signature does not verify")]
     Signature,
@@ -67,7 +70,7 @@ pub enum Refusal {
     /// It came after the deadline.
     #[error("it came after the deadline")]
     Late,
-    /// Its action and its outcome say different things.
-    #[error("its action and its outcome contradict each other")]
-    Contradiction,
+    /// The hub shows something else as this question than what was asked.
+    #[error("the hub presents another envelope, or another message, as this question")]
+    OtherQuestion,
 }

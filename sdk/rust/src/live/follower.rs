@@ -1,6 +1,8 @@
 //! The task behind a stream of events: connects, resumes after the last event, falls back to HTTP.
 
+use super::feed::LONGEST;
 use super::frame::{self, Frame, Signal};
+use super::heartbeat::Heartbeat;
 use super::socket;
 use crate::backoff::{Backoff, between};
 use crate::client::Client;
@@ -8,7 +10,7 @@ use crate::error::Error;
 use crate::sessions::timeline;
 use crate::types::message::Message;
 use crate::types::{Event, TimelinePage};
-use futures::{SinkExt as _, StreamExt as _};
+use futures::SinkExt as _;
 use reqwest::Upgraded;
 use serde::Deserialize as _;
 use std::time::Duration;
@@ -17,8 +19,6 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 use uuid::Uuid;
 
-/// Time after a missed heartbeat of the hub before a connection counts as dead.
-const GRACE: Duration = Duration::from_secs(15);
 /// Events of one page over HTTP.
 const PAGE: u32 = 500;
 const WHAT: &str = "the live connection";
@@ -95,7 +95,7 @@ impl Follower {
     }
 
     async fn talk(&mut self, mut socket: WebSocketStream<Upgraded>) -> Disconnect {
-        let mut silence = GRACE;
+        let mut heartbeat = Heartbeat::default();
         // Signals from before the connection are outdated.
         while self.signals.try_recv().is_ok() {}
         if socket.send(WsMessage::text(frame::subscribe(self.session, self.after))).await.is_err() {
@@ -103,7 +103,7 @@ impl Follower {
         }
         loop {
             let message = tokio::select! {
-                message = tokio::time::timeout(silence, socket.next()) => message,
+                message = heartbeat.next(&mut socket) => message,
                 signal = self.signals.recv() => {
                     let Some(signal) = signal else {
                         let _ = socket.close(None).await;
@@ -116,15 +116,11 @@ impl Follower {
                 }
             };
             let text = match message {
-                Ok(Some(Ok(WsMessage::Text(text)))) => text,
-                Ok(Some(Ok(WsMessage::Close(Some(close))))) if (4400..=4499).contains(&u16::from(close.code)) => {
-                    return fatal(Error::DISCONNECTED, format!("{} {}", u16::from(close.code), close.reason));
-                }
-                Ok(Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Binary(_)))) => continue,
-                _ => return Disconnect::Retry(None),
+                Ok(text) => text,
+                Err(closed) => return closed.map_or(Disconnect::Retry(None), Disconnect::Fatal),
             };
             match serde_json::from_str(&text) {
-                Ok(Frame::Hello { heartbeat_seconds }) => silence = Duration::from_secs(heartbeat_seconds) + GRACE,
+                Ok(Frame::Hello { heartbeat_seconds }) => heartbeat.every(heartbeat_seconds),
                 Ok(frame) => {
                     if let Some(disconnect) = self.on_frame(frame).await {
                         return disconnect;
@@ -153,7 +149,7 @@ impl Follower {
                 return self.deliver(event).await;
             }
             Frame::Goaway { reconnect_after_ms: (least, most) } => {
-                let wait = between(Duration::from_millis(least), Duration::from_millis(most));
+                let wait = between(Duration::from_millis(least), Duration::from_millis(most)).min(LONGEST);
                 return Some(Disconnect::Retry(Some(wait)));
             }
             Frame::Unsubscribed { reason } => {
@@ -170,7 +166,7 @@ impl Follower {
                     code => fatal(code, text("message")),
                 });
             }
-            Frame::Hello { .. } | Frame::Other => {}
+            Frame::Hello { .. } | Frame::Feed(_) | Frame::Other => {}
         }
         None
     }
@@ -190,6 +186,7 @@ impl Follower {
             if page.last_seq < self.after {
                 return Some(history_reset());
             }
+            let before = self.after;
             for event in page.data {
                 if let Some(disconnect) = self.deliver(event).await {
                     return Some(disconnect);
@@ -197,6 +194,10 @@ impl Follower {
             }
             if !page.has_more {
                 return None;
+            }
+            if self.after == before {
+                // More is promised, and nothing comes.
+                return Some(Disconnect::Retry(None));
             }
         }
     }

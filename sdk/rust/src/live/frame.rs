@@ -1,6 +1,6 @@
 //! The frames of the hub's WebSocket that a follower uses.
 
-use crate::types::Event;
+use crate::types::{Event, FeedEntry};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -21,12 +21,14 @@ pub(super) enum Frame {
     Subscribed {
         #[serde(default)]
         reset: bool,
-        /// The oldest event that exists.
+        /// The oldest event that exists; of a session.
+        #[serde(default)]
         first_seq: i64,
     },
     Event {
         event: Event,
     },
+    Feed(FeedEntry),
     Goaway {
         reconnect_after_ms: (u64, u64),
     },
@@ -43,6 +45,11 @@ pub(super) enum Frame {
 /// Asks for the events of a session after `after`.
 pub(super) fn subscribe(session: Uuid, after: i64) -> String {
     json!({ "type": "subscribe", "id": 1, "sessionId": session, "after": after }).to_string()
+}
+
+/// Asks for the feed.
+pub(super) fn subscribe_feed() -> String {
+    json!({ "type": "subscribe", "id": 1, "feed": true }).to_string()
 }
 
 /// The frame of a signal.
@@ -74,6 +81,10 @@ mod tests {
             "type":"session.closed","at":"2026-03-25T10:30:00.000Z","actor":{"type":"Human","id":null,"name":"Ada"},
             "data":{}}}"#;
         assert!(matches!(parse(event), Frame::Event { event } if event.seq == 2 && event.kind == "session.closed"));
+        let feed = r#"{"type":"feed","sessionId":"0195d2a0-0000-7000-8000-000000000001","seq":2,"event":"session.closed",
+            "pendingCount":0,"at":"2026-03-25T10:30:00.000Z"}"#;
+        assert!(matches!(parse(feed), Frame::Feed(entry) if entry.seq == 2));
+        assert!(matches!(parse(r#"{"type":"subscribed","id":1,"feed":true}"#), Frame::Subscribed { first_seq: 0, .. }));
         for other in [r#"{"type":"presence","online":true}"#, r#"{"type":"new in v2","x":[1]}"#] {
             assert!(matches!(parse(other), Frame::Other), "{other}");
         }

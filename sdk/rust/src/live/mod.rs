@@ -1,12 +1,15 @@
 //! The live side of a session: its events as a stream, typing notices and read marks.
 
+mod feed;
 mod follower;
 mod frame;
+mod heartbeat;
 mod socket;
 
 use crate::client::Client;
 use crate::error::Error;
 use crate::types::Event;
+pub use feed::Feed;
 use follower::Follower;
 use frame::Signal;
 use futures::Stream;

@@ -11,9 +11,11 @@ use reqwest::header::{
 use reqwest::{Response, StatusCode, Upgraded};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 const WHAT: &str = "the WebSocket";
+/// The largest frame: an event holds a message of two fields of 256 KiB, each escaped at most.
+const LARGEST: usize = 2 << 20;
 
 /// Opens a WebSocket. An error that is not transient is final.
 pub(super) async fn open(http: &Http) -> Result<WebSocketStream<Upgraded>, Error> {
@@ -39,7 +41,8 @@ async fn handshake(http: &Http) -> Result<WebSocketStream<Upgraded>, Error> {
         return Err(Error::unexpected(WHAT, "the handshake does not match"));
     }
     let stream = reply.upgrade().await.map_err(lost)?;
-    Ok(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
+    let limits = WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
+    Ok(WebSocketStream::from_raw_socket(stream, Role::Client, Some(limits)).await)
 }
 
 async fn refused(reply: Response) -> Error {

@@ -86,11 +86,12 @@ impl OfflineHub {
                 Ok(body)
             }
             ("GET", ["v1", "agent", "humans"]) => {
-                Ok(page(&[json!({ "id": self.person.id, "name": "offline", "key": self.person.identity.entry() })]))
+                let key = self.person.identity.entry();
+                Ok(page(&[json!({ "id": self.person.id, "name": "offline", "key": key })], query))
             }
-            ("GET", ["v1", "agent", "answers"]) => Ok(page(&self.unacknowledged())),
+            ("GET", ["v1", "agent", "answers"]) => Ok(page(&self.unacknowledged(), query)),
             ("GET", ["v1", "agent", "sessions"]) => {
-                Ok(page(&self.store().sessions.values().map(Session::json).collect::<Vec<_>>()))
+                Ok(page(&self.store().sessions.values().map(Session::json).collect::<Vec<_>>(), query))
             }
             ("POST", ["v1", "agent", "sessions"]) => self.open(&body),
             (method, ["v1", "agent", "sessions", session, rest @ ..]) => {
@@ -143,10 +144,10 @@ impl OfflineHub {
                 Ok(session.json())
             }
             ("POST", ["typing"]) => Ok(Value::Null),
-            ("GET", ["participants"]) => Ok(page(&self.participants(id, &agent_key))),
+            ("GET", ["participants"]) => Ok(page(&self.participants(id, &agent_key), query)),
             ("POST", ["participants"]) => Ok(self.participants(id, &agent_key)[1].clone()),
-            ("GET", ["keys"]) => Ok(page(&[])),
-            ("GET", ["messages"]) => Ok(page(&session.messages)),
+            ("GET", ["keys"]) => Ok(page(&[], query)),
+            ("GET", ["messages"]) => Ok(page(&session.messages, query)),
             ("GET", ["timeline"]) => {
                 let after = query.split('&').find_map(|pair| pair.strip_prefix("after=")?.parse().ok()).unwrap_or(0);
                 let events: Vec<&Value> = session.events.iter().skip(after).collect();

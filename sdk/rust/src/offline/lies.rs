@@ -68,8 +68,18 @@ async fn an_honest_answer_decides() {
         assert_eq!((decided.outcome, decided.answer.action.as_deref()), (outcome, Some(action)));
         assert_eq!(decided.question["content"]["text"], "All green");
         // The same question again, found by its mark.
-        let again = client.ask(Question::approval("Ship it?").key("ship")).await.expect("a decision");
+        let question = || Question::approval("Ship it?").with_text("All green").key("ship");
+        let again = client.ask(question()).await.expect("a decision");
         assert_eq!(again.message.id, decision.message.id);
+        assert_eq!(again.question.text.as_deref(), Some("All green"));
+        // The old answer is for no other question.
+        for other in [question().with_text("All red"), question().components(json!({ "type": "approval", "data": {} }))]
+        {
+            let error = client.ask(other).await.expect_err("it is another question");
+            assert_eq!(error.code, Error::QUESTION_DIFFERS, "{error}");
+        }
+        let nobody = question().answerers([Uuid::now_v7()]);
+        assert_eq!(client.ask(nobody).await.expect_err("others were asked").code, Error::QUESTION_DIFFERS);
         assert_eq!(client.answers().await.expect("a list").len(), 0);
     }
     let decision = Client::offline(Answers::Expire).ask("Ship it?").await.expect("a decision");

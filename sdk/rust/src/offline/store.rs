@@ -82,7 +82,12 @@ impl Session {
     }
 }
 
-/// A list as one page.
-pub(super) fn page(data: &[Value]) -> Value {
-    json!({ "data": data, "total": data.len(), "page": 1, "pageSize": data.len().max(100) })
+/// A page of a list, as a query asks for it.
+pub(super) fn page(data: &[Value], query: &str) -> Value {
+    let number = |name: &str, unless: usize| {
+        query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')?.parse().ok()).unwrap_or(unless)
+    };
+    let (page, size) = (number("page", 1), number("pageSize", 20));
+    let entries: Vec<&Value> = data.iter().skip((page - 1) * size).take(size).collect();
+    json!({ "data": entries, "total": data.len(), "page": page, "pageSize": size })
 }

@@ -3,6 +3,7 @@
 use super::pending::Pending;
 use super::sign_in::{http, token};
 use crate::call::Call;
+use crate::client::is_last;
 use crate::e2e::encoding::KeyId;
 use crate::e2e::entry::Entry;
 use crate::e2e::folder::settings_folder;
@@ -189,7 +190,7 @@ impl Person {
         for page in 1.. {
             let call = Call::get(format!("{path}?page={page}&pageSize={PAGE_SIZE}"));
             let found: Page<T> = self.http.call(&call).await?;
-            let is_last = found.data.len() < PAGE_SIZE;
+            let is_last = is_last(page, found.data.len())?;
             entries.extend(found.data);
             if is_last {
                 break;

@@ -25,7 +25,7 @@ pub struct Event {
     pub actor: Actor,
     /// What the type says.
     pub data: Value,
-    /// The message of a `message.created`, opened as far as it can be; of the events of a stream.
+    /// The message of a `message.created`, opened as far as it can be.
     #[serde(skip)]
     pub message: Option<Box<Message>>,
 }

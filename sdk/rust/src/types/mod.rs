@@ -3,6 +3,7 @@
 mod actor;
 pub(crate) mod envelope;
 mod event;
+mod feed;
 mod guest;
 mod interaction;
 pub(crate) mod message;
@@ -11,11 +12,13 @@ pub(crate) mod outcome;
 pub(crate) mod participant;
 pub(crate) mod session;
 pub(crate) mod timestamp;
+pub(crate) mod verified_question;
 mod words;
 
 pub use actor::Actor;
 pub use envelope::{Content, Envelope, Opened};
 pub use event::{Event, TimelinePage};
+pub use feed::FeedEntry;
 pub use guest::{GuestInvitation, GuestToken};
 pub use interaction::Interaction;
 pub use message::{Message, MessageStatus, Priority, Responder, Response};
@@ -24,3 +27,4 @@ pub use outcome::Outcome;
 pub use participant::{Contact, Myself, Participant};
 pub use session::{Page, Session, SessionStatus};
 pub use timestamp::Timestamp;
+pub use verified_question::VerifiedQuestion;

@@ -1,7 +1,9 @@
 //! A message as this client can read it.
 
 use super::envelope::Content;
+use super::timestamp::Timestamp;
 use crate::e2e::encoding::Digest;
+use crate::e2e::header::Kind;
 use crate::e2e::refusal::Refusal;
 use serde_json::Value;
 
@@ -33,6 +35,10 @@ pub struct OpenedMessage {
     pub sealed_for: Option<(usize, usize)>,
     /// Whether the sender had seen a message that this client has not.
     pub is_something_missing: bool,
+    /// What its sender signed it as.
+    pub kind: Option<Kind>,
+    /// When it was sent, by the clock of its sender.
+    pub at: Option<Timestamp>,
     pub(crate) digest: Option<Digest>,
 }
 
@@ -45,6 +51,8 @@ impl OpenedMessage {
             components: None,
             sealed_for: None,
             is_something_missing: false,
+            kind: None,
+            at: None,
             digest: None,
         }
     }

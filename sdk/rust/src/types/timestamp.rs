@@ -1,9 +1,10 @@
 //! Times of the hub: RFC 3339 in UTC, to the millisecond.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::ops::Add;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
@@ -24,10 +25,32 @@ impl Timestamp {
         (SystemTime::now() + time).into()
     }
 
+    /// How long it is until then by this machine's clock; nothing where it has passed.
+    pub(crate) fn time_left(self) -> Duration {
+        SystemTime::from(self).duration_since(SystemTime::now()).unwrap_or_default()
+    }
+
     /// Milliseconds since 1970.
     #[must_use]
     pub fn as_millis(self) -> i64 {
         self.0.timestamp_millis()
+    }
+}
+
+impl Timestamp {
+    /// Whether it is within a second that a minute has beyond its 60.
+    pub(crate) fn is_leap_second(self) -> bool {
+        self.0.timestamp_subsec_nanos() >= 1_000_000_000
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    /// The last time that there is, beyond it.
+    fn add(self, time: Duration) -> Self {
+        let time = TimeDelta::from_std(time).ok().and_then(|time| self.0.checked_add_signed(time));
+        Self(time.unwrap_or(DateTime::<Utc>::MAX_UTC))
     }
 }
 

@@ -46,10 +46,12 @@ async fn a_person_decides_and_the_hub_reads_nothing() {
     // Asked again, also by another process: the same question, its answer verified again.
     let session = decision.message.session_id;
     for agent in [agent.clone(), hub.client(&key)] {
-        let again = agent.ask(Question::approval("Ship 4.2?").key("deploy").deadline_in(PATIENCE)).await;
-        let again = again.expect("a decision");
+        let same = Question::approval("Ship 4.2?").with_text("All tests pass.").key("deploy");
+        let again = agent.ask(same.deadline_in(PATIENCE)).await.expect("a decision");
         assert_eq!((again.message.id, again.approved), (decision.message.id, true));
     }
+    let other = agent.ask(Question::approval("Ship 4.3?").key("deploy")).await.expect_err("another question");
+    assert!(other.is(Error::QUESTION_DIFFERS), "{other}");
     let title = ada.session(session).await.expect("it is there");
     assert_eq!(title.title, None);
     assert_eq!(ada.title(&title).await.expect("no error").as_deref(), Some("Ship 4.2?"));
@@ -110,15 +112,20 @@ async fn a_question_waits_for_a_key_and_expires() {
     let nobody = agent.ask(Question::approval("Ship?").session(session).deadline_in(Duration::from_secs(1))).await;
     assert!(nobody.expect_err("no answer").is(Error::NO_KEYS));
 
-    let waiting = asked(&agent, Question::approval("Ship?").session(session).deadline_in(PATIENCE * 10));
     let guest = agent.create_guest_token(session, GuestInvitation::new().name("Ada")).await.expect("a guest");
+    let id = guest.participant.principal_id().expect("an id");
+    // The hub knows the token of a guest: one answers only where the guest is named.
+    let nobody = agent.ask(Question::approval("Ship?").session(session).deadline_in(Duration::from_secs(1))).await;
+    assert!(nobody.expect_err("no answer").is(Error::NO_KEYS));
+    let question = || Question::approval("Ship?").session(session).answerers([id]);
+    let waiting = asked(&agent, question().deadline_in(PATIENCE * 10));
     let ada = Person::with_token(&hub.url, &guest.token).await.expect("a person");
     let pending = next(&ada).await;
     ada.answer(&pending, Answer::action("reject").with_text("Not today")).await.expect("it is the first");
     let decision = waiting.await.expect("it runs").expect("a decision");
     assert!(decision.rejected && !decision.approved);
 
-    let lapsed = agent.ask(Question::approval("Now?").session(session).deadline_in(Duration::from_secs(2))).await;
+    let lapsed = agent.ask(question().deadline_in(Duration::from_secs(2))).await;
     let lapsed = lapsed.expect("a decision");
     assert_eq!((lapsed.status, lapsed.approved), (MessageStatus::Expired, false));
     assert!(lapsed.receipt().is_none());
@@ -226,4 +233,123 @@ async fn only_a_key_of_its_own_encrypts() {
     let error = client.ask(Question::approval("Ship?").wait_at_most(Duration::ZERO)).await.expect_err("no keys");
     assert_eq!(error.status, 403);
     assert!(error.message.contains("an API key of the agent's own"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs HUB_BIN"]
+async fn who_is_asked_alone_reads_and_answers() {
+    let hub = Hub::start();
+    let key = hub.key("agent").await;
+    let agent = hub.client(&key);
+    let ((email, token), bob) = (hub.human().await, hub.person().await);
+    let ada = Person::with_token(&hub.url, &token).await.expect("a person");
+    let session = agent.create_session(NewSession::titled("Deploy")).await.expect("a session").id;
+    for session in [None, Some(session)] {
+        let mut question = Question::approval("Ship?").to([email.as_str()]).title("Ship?");
+        if let Some(session) = session {
+            question = question.session(session);
+        }
+        let waiting = asked(&agent, question);
+        let pending = next(&ada).await;
+        let session = pending.message.session_id;
+        assert_eq!(pending.message.answerers.as_deref(), Some(&[ada.id()][..]));
+        if let Ok(read) = bob.read(session).await {
+            assert!(read.iter().all(|message| message.content().is_none()), "it is not for Bob");
+        }
+        ada.answer(&pending, Answer::action("approve")).await.expect("it is the first");
+        let decision = waiting.await.expect("it runs").expect("a decision");
+        assert!(decision.approved);
+        assert_eq!(decision.question.title.as_deref(), Some("Ship?"));
+        // Another process, and one without the notes: both see what was approved.
+        let elsewhere = tempdir().expect("a folder");
+        let copied = elsewhere.path().join("keys");
+        std::fs::create_dir(&copied).expect("a folder");
+        for file in std::fs::read_dir(hub.folder.path().join("config/keys")).expect("a folder") {
+            let file = file.expect("a file");
+            std::fs::copy(file.path(), copied.join(file.file_name())).expect("it is copied");
+        }
+        for agent in [hub.client(&key), hub.builder(&key).config_folder(elsewhere.path()).build().expect("a client")] {
+            let found = agent.await_response(session, pending.message.id, Some(PATIENCE)).await.expect("a decision");
+            assert!(found.approved);
+            assert_eq!(found.question, decision.question);
+        }
+    }
+    let nobody = agent.ask(Question::approval("Ship?").to([ada.id()]).answerers([bob.id()])).await;
+    assert!(nobody.expect_err("he is not asked").is(Error::VALIDATION));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs HUB_BIN"]
+async fn interactions_are_sealed_too() {
+    let hub = Hub::start();
+    let key = hub.key("agent").await;
+    let (agent, ada) = (hub.client(&key), hub.person().await);
+    let nobody =
+        agent.create_interaction(Question::approval("Ship?").to([ada.id()]).answerers([agent_id(&agent).await]));
+    assert!(nobody.await.expect_err("an agent does not answer").is(Error::NO_KEYS));
+    let question = || Question::approval("Ship 4.2?").with_text("All tests pass.").to([ada.id()]);
+    assert!(
+        agent.create_interaction(question().to(["ada@example.org"])).await.expect_err("by id").is(Error::VALIDATION)
+    );
+    let opened = agent.create_interaction(question()).await.expect("an interaction");
+    assert_eq!(opened.title, None);
+    let pending = next(&ada).await;
+    assert_eq!((pending.message.id, pending.title.as_deref()), (opened.message_id, Some("Ship 4.2?")));
+    ada.answer(&pending, Answer::action("approve")).await.expect("it is the first");
+    for agent in [agent.clone(), hub.client(&key)] {
+        let decision = agent.await_interaction(opened.id, Some(PATIENCE)).await.expect("a decision");
+        assert!(decision.approved && decision.receipt().is_some());
+        assert_eq!(decision.question.text.as_deref(), Some("All tests pass."));
+    }
+    assert!(agent.acknowledge_interaction(opened.id).await.expect("it is settled").acknowledged_at.is_some());
+    let page = agent.interactions(1).await.expect("a page");
+    assert_eq!(page.data.iter().map(|found| found.id).collect::<Vec<_>>(), [opened.id]);
+    let path = format!("/v1/agent/interactions/{}", opened.id);
+    let raw = call(&hub.url, Method::GET, &path, ("x-api-key", &key), &Value::Null).await.to_string();
+    assert!(!raw.contains("Ship") && !raw.contains("tests"), "{raw}");
+    let other = agent.create_interaction(question()).await.expect("an interaction");
+    agent.cancel_interaction(other.id).await.expect("it is pending");
+    let decision = agent.await_interaction(other.id, Some(PATIENCE)).await.expect("a decision");
+    assert_eq!((decision.status, decision.approved), (MessageStatus::Cancelled, false));
+}
+
+async fn agent_id(agent: &Client) -> uuid::Uuid {
+    agent.me().await.expect("a reply").id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs HUB_BIN"]
+async fn the_feed_outlasts_a_hub_that_is_killed() {
+    let mut hub = Hub::start();
+    let agent = hub.client(&hub.key("agent").await);
+    let before = agent.create_session(NewSession::titled("Before").participants([])).await.expect("a session").id;
+    let mut feed = agent.feed();
+    // The feed begins at some time after the call: what is said until then is not in it.
+    let (beat, mut number) = (Duration::from_millis(200), 0);
+    let first = loop {
+        number += 1;
+        agent.send(before, format!("Number {number}")).await.expect("it is sent");
+        if let Ok(entry) = tokio::time::timeout(beat, feed.next()).await {
+            break entry.expect("an entry").expect("no error");
+        }
+        assert!(number < 300, "the feed begins");
+    };
+    assert_eq!(first.session_id, before);
+    let opened = agent.create_session(NewSession::titled("New").participants([])).await.expect("a session").id;
+    let mut newest = std::collections::HashMap::from([(before, first.seq)]);
+    let mut read_until = async |feed: &mut hiloop_sdk::Feed, session: uuid::Uuid, seq: i64| {
+        while newest.get(&session).is_none_or(|newest| *newest < seq) {
+            let entry = tokio::time::timeout(PATIENCE, feed.next()).await.expect("in time").expect("an entry");
+            let entry = entry.expect("no error");
+            assert!(newest.get(&entry.session_id).is_none_or(|newest| *newest < entry.seq), "each once, in order");
+            newest.insert(entry.session_id, entry.seq);
+        }
+    };
+    let seq = agent.session(opened).await.expect("it is there").last_seq;
+    read_until(&mut feed, opened, seq).await;
+    hub.kill_and_restart();
+    let sent = agent.send(opened, "After the restart").await.expect("it is sent");
+    let last = agent.send(before, "Here too").await.expect("it is sent");
+    read_until(&mut feed, opened, sent.seq).await;
+    read_until(&mut feed, before, last.seq).await;
 }

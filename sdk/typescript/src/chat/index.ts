@@ -15,8 +15,23 @@ export {
 export type * from "../types.js";
 export { Feed } from "./feed.js";
 export { type AnswerState, LiveSession } from "./live-session.js";
+export {
+  componentsOf,
+  contentOf,
+  isSealedByScheme,
+  isTitleOpened,
+  openedOf,
+  type SettledBy,
+  settledByOf,
+  setOpened,
+  setTitle,
+  titleTextOf,
+} from "./opened.js";
+export type { MessageState, OpenedMessage } from "../e2e/messages.js";
 export { Outbox, type Outgoing, type SendResult } from "./outbox.js";
 export { Rest, type TokenSource } from "./rest.js";
+export type { Audience, ChangedKey, Reply, Safety, SealedMessage, Sealing } from "./sealing.js";
+export { type Encryption, SessionSeals } from "./session-seals.js";
 export { type Applied, type Entry, Timeline } from "./timeline.js";
 export { joinNames, preview, sessionTitle } from "./titles.js";
 export { TypingList, TypingNotice } from "./typing.js";

@@ -5,10 +5,14 @@ import { HiloopError, messageOf, NetworkError } from "../errors.js";
 import { newKey } from "../http.js";
 import type { HubSocket } from "../socket.js";
 import type { Actor, Content, Frame, HubEvent, Message, MessageResponse, OutgoingMessage, Participant, Session } from "../types.js";
+import type { OpenedMessage } from "../e2e/messages.js";
 import { Outbox, type SendResult } from "./outbox.js";
 import type { Rest } from "./rest.js";
 import { Roster } from "./roster.js";
 import { Timeline } from "./timeline.js";
+import { isSealedByScheme, openedOf, setOpened } from "./opened.js";
+import type { SealedMessage, Sealing } from "./sealing.js";
+import { type Encryption, SessionSeals } from "./session-seals.js";
 import { joinNames } from "./titles.js";
 import { TypingList, TypingNotice } from "./typing.js";
 
@@ -31,6 +35,7 @@ export class LiveSession extends Emitter {
   readonly notice: TypingNotice;
   readonly outbox: Outbox;
   readonly answers = new Map<string, AnswerState>();
+  readonly seals: SessionSeals;
   private readonly roster: Roster;
   /** The hub's reason for refusing this person's answer, by message id. */
   private readonly refused = new Map<string, string>();
@@ -54,8 +59,18 @@ export class LiveSession extends Emitter {
     this.roster = new Roster(
       () => this.rest.participants(this.id),
       this.isMe,
-      () => this.changed(),
+      (read) => {
+        if (read) this.seals.participantsChanged();
+        this.changed();
+      },
     );
+    this.seals = new SessionSeals(id, {
+      session: () => this.session,
+      message: (messageId) => this.timeline.message(messageId),
+      messages: () => this.timeline.all(),
+      participants: () => this.roster.participants,
+      changed: () => this.changed(),
+    });
     this.notice = new TypingNotice((typing) => {
       this.socket.send({ type: "typing", sessionId: this.id, typing });
     });
@@ -68,6 +83,34 @@ export class LiveSession extends Emitter {
 
   get participants(): readonly Participant[] {
     return this.roster.participants;
+  }
+
+  get encryption(): Encryption {
+    return this.seals.encryption;
+  }
+
+  /** The keys of the person are here, or no longer. */
+  useSealing(sealing: Sealing | null): void {
+    this.seals.use(sealing);
+    this.changed();
+  }
+
+  /** Whether a message names an earlier one that the hub did not deliver. */
+  mayMiss(message: Message): boolean {
+    return this.seals.mayMiss(message, !this.hasOlder);
+  }
+
+  /** Passes the keys of what is encrypted on to a participant, after loading all of it; how many messages that were. */
+  async shareHistory(participant: Participant): Promise<number> {
+    const { session } = this;
+    const { sealing } = this.seals;
+    if (!session || !sealing) return 0;
+    for (let first = -1; this.hasOlder && first !== this.timeline.first; ) {
+      first = this.timeline.first;
+      await this.loadOlder();
+    }
+    await this.seals.settle();
+    return sealing.share(session, this.timeline.all(), participant);
   }
 
   get hasOlder(): boolean {
@@ -93,6 +136,7 @@ export class LiveSession extends Emitter {
       this.starting = false;
     }
     if (this.disposed) return;
+    this.seals.sessionChanged();
     this.timeline = new Timeline(this.session.lastSeq - TAIL);
     this.unsubscribe?.();
     this.unsubscribe = this.socket.subscribe(this.id, {
@@ -130,6 +174,7 @@ export class LiveSession extends Emitter {
 
   dispose(): void {
     this.disposed = true;
+    this.seals.dispose();
     this.notice.stop();
     this.typing.clear();
     if (this.sessionTimer !== null) clearTimeout(this.sessionTimer);
@@ -146,6 +191,7 @@ export class LiveSession extends Emitter {
       const page = await this.rest.timeline(this.id, after, until - after);
       const before = this.timeline.first;
       this.timeline.prepend(page.data);
+      this.seals.arrived(this.timeline.all().filter(({ seq }) => seq < before));
       if (this.timeline.first === before || after === 0) this.oldest = this.timeline.first;
     } catch (error) {
       if (!(error instanceof NetworkError)) this.error = messageOf(error);
@@ -213,6 +259,8 @@ export class LiveSession extends Emitter {
   mayNotAnswer(message: Message): string | null {
     const refused = this.refused.get(message.id);
     if (refused !== undefined) return refused;
+    const unproven = this.unproven(message);
+    if (unproven !== null) return unproven;
     const { answerers } = message;
     if (!Array.isArray(answerers)) return null;
     const isMine = (id: string): boolean => {
@@ -225,6 +273,19 @@ export class LiveSession extends Emitter {
     return names.length === answerers.length && names.length > 0
       ? `Only ${joinNames(names)} may answer this.`
       : "Only those who were asked may answer this.";
+  }
+
+  /** Why an encrypted conversation does not take an answer to a message; null where nothing is against it. */
+  private unproven(message: Message): string | null {
+    const { encryption, sealing } = this.seals;
+    if (encryption === "plain") return null;
+    if (encryption === "locked" || !sealing) {
+      return isSealedByScheme(message.encryptedContent)
+        ? "This request is encrypted. It can be answered once your keys are in this browser."
+        : "This request is not authenticated and can't be answered.";
+    }
+    if (!openedOf(message)) return "This request is being opened.";
+    return sealing.mayAnswer(message);
   }
 
   /** The name of the participant who invited a guest; null if it is not known. */
@@ -248,6 +309,7 @@ export class LiveSession extends Emitter {
 
   async close(): Promise<void> {
     this.session = await this.rest.closeSession(this.id);
+    this.seals.sessionChanged();
     this.changed();
   }
 
@@ -257,13 +319,36 @@ export class LiveSession extends Emitter {
     via: (message: OutgoingMessage) => Promise<SendResult>,
   ): Promise<SendResult> {
     const outcome = inReplyTo && content.outcome ? { inReplyTo, outcome: content.outcome } : {};
-    const result = await via({ encryptedContent: sealPlain(content), ...outcome });
+    let result: SendResult;
+    try {
+      const { envelope, delivered } = await this.envelopeFor(content, inReplyTo);
+      result = await via({ encryptedContent: envelope, ...outcome });
+      if (result.ok) delivered(result.message);
+    } catch (error) {
+      result = { ok: false, error: error as Error };
+    }
     if (!result.ok && inReplyTo && isAlreadyResponded(result.error)) this.answeredByOther(inReplyTo, result.error);
     if (!result.ok && inReplyTo && isForbidden(result.error)) {
       this.refused.set(inReplyTo, result.error.message || "You may not answer this.");
       this.changed();
     }
     return result;
+  }
+
+  /** Sealed where the conversation is encrypted. Nothing falls back from it. */
+  private async envelopeFor(content: Content, inReplyTo: string | null): Promise<SealedMessage> {
+    const { encryption, sealing } = this.seals;
+    if (encryption === "plain") return { envelope: sealPlain(content), delivered: () => undefined };
+    if (encryption === "locked" || !sealing)
+      throw new HiloopError(0, "NO_OWN_KEYS", "This conversation is encrypted, and your keys are not in this browser.");
+    const asked = inReplyTo === null ? null : (this.timeline.message(inReplyTo) ?? null);
+    const settles = asked?.responseRequired === true;
+    const problem = asked && settles ? this.unproven(asked) : null;
+    if (problem) throw new HiloopError(0, "NOT_AUTHENTICATED", problem);
+    const sealed = await sealing.seal(this.id, content, { inReplyTo: asked, settles });
+    // It is shown while it is on its way.
+    setOpened({ encryptedContent: sealed.envelope, encryptedComponents: null }, ownWords(content));
+    return sealed;
   }
 
   private answeredByOther(id: string, error: HiloopError): void {
@@ -294,6 +379,10 @@ export class LiveSession extends Emitter {
     if (event.type === "message.created") {
       const message = (event.data?.message ?? null) as Message | null;
       if (message && this.isMine(message)) this.outbox.arrived(message);
+      if (message) this.seals.arrived([message]);
+    } else if (event.type === "message.completed") {
+      const question = this.timeline.message(String(event.data?.messageId ?? ""));
+      if (question) this.seals.settled(question);
     }
     if (event.type === "message.created") this.roster.authorHasRead(event);
     if (event.type.startsWith("participant.") && this.phase === "ready") void this.roster.load();
@@ -322,6 +411,7 @@ export class LiveSession extends Emitter {
       this.rest.session(this.id).then(
         (session) => {
           if (restored || session.lastSeq >= (this.session?.lastSeq ?? 0)) this.session = session;
+          this.seals.sessionChanged();
           this.changed();
         },
         () => undefined,
@@ -372,6 +462,12 @@ export class LiveSession extends Emitter {
     this.unsubscribe = null;
     this.changed();
   }
+}
+
+/** What one has written oneself and not read back yet. */
+function ownWords(content: Content): OpenedMessage {
+  const state = { state: "verified", reason: null, problem: null } as const;
+  return { ...state, content, components: null, header: null, digest: null, mayMiss: false };
 }
 
 function isForbidden(error: Error): error is HiloopError {

@@ -1,8 +1,9 @@
 // The human (and guest) endpoints over HTTP: bearer tokens, one retry after a refresh.
-import type { HiloopError } from "../errors.js";
+import { HiloopError } from "../errors.js";
 import { type Credential, Http, newKey } from "../http.js";
 import type {
   Agent,
+  Envelope,
   FeedItem,
   Me,
   Message,
@@ -46,7 +47,12 @@ export class Rest {
     return this.http.call("GET", at(id));
   }
 
-  createSession(body: { title?: string; participants: { type: "Agent"; agentId: string }[] }): Promise<Session> {
+  createSession(body: {
+    id?: string;
+    title?: string;
+    encryptedTitle?: Envelope;
+    participants: { type: "Agent"; agentId: string }[];
+  }): Promise<Session> {
     return this.http.call("POST", "/v1/human/sessions", { body, idempotencyKey: newKey() });
   }
 
@@ -60,6 +66,29 @@ export class Rest {
 
   participants(id: string): Promise<Participant[]> {
     return this.http.all(at(id, "/participants"));
+  }
+
+  /** Every public key entry of those who take part or took part. */
+  keys(id: string): Promise<object[]> {
+    return this.http.all(at(id, "/keys"));
+  }
+
+  publishKey(entry: object): Promise<void> {
+    return this.http.call("PUT", "/v1/human/public-key", { body: entry });
+  }
+
+  /** The encrypted backup of the person's keys; null where there is none. */
+  async keyBackup(): Promise<object | null> {
+    try {
+      return await this.http.call<object>("GET", "/v1/human/key-backup");
+    } catch (error) {
+      if (error instanceof HiloopError && error.status === 404) return null;
+      throw error;
+    }
+  }
+
+  putKeyBackup(backup: object): Promise<void> {
+    return this.http.call("PUT", "/v1/human/key-backup", { body: backup });
   }
 
   timeline(id: string, after: number, limit: number): Promise<TimelinePage> {

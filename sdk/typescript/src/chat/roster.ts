@@ -18,7 +18,8 @@ export class Roster {
   constructor(
     private readonly read: () => Promise<Participant[]>,
     private readonly isMe: (id: string | null) => boolean,
-    private readonly changed: () => void,
+    /** `read`: the list was read anew. */
+    private readonly changed: (read: boolean) => void,
   ) {}
 
   async load(): Promise<void> {
@@ -32,7 +33,7 @@ export class Roster {
       this.participants = list.map((one) => (this.isMe(one.humanId ?? one.guestId) ? { ...one, online: true } : one));
       for (const change of this.changesDuringLoad ?? []) this.participants = this.participants.map(change);
       this.changesDuringLoad = null;
-      this.changed();
+      this.changed(true);
     } catch {
       // The list that is here stays; the next connection reads it again.
       if (load === this.loads) this.changesDuringLoad = null;

@@ -89,6 +89,11 @@ export class Timeline {
     return this.messages.get(id);
   }
 
+  /** Every loaded message, the oldest first. */
+  all(): Message[] {
+    return [...this.messages.values()].sort((a, b) => a.seq - b.seq);
+  }
+
   wasAcknowledged(id: string): boolean {
     return this.acknowledged.has(id) || Boolean(this.messages.get(id)?.acknowledgedAt);
   }

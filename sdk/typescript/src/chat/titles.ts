@@ -1,6 +1,7 @@
 // What a conversation is called where several sources may name it.
-import { open, type Opened, textOf } from "../envelope.js";
+import { open, type Opened } from "../envelope.js";
 import type { Agent, Message, Participant, Session } from "../types.js";
+import { contentOf, isSealedByScheme, openedOf, titleTextOf } from "./opened.js";
 
 interface Hints {
   agents?: readonly Agent[];
@@ -9,7 +10,7 @@ interface Hints {
 }
 
 export function sessionTitle(session: Session, { agents = [], participants = [], lastMessage }: Hints): string {
-  const given = session.title ?? textOf(session.encryptedTitle);
+  const given = titleTextOf(session);
   if (given !== null && given.trim() !== "") return given;
   const names = participants.filter((one) => one.type === "Agent" && one.name).map((one) => one.name as string);
   if (names.length > 0) return names.join(", ");
@@ -23,8 +24,15 @@ export function sessionTitle(session: Session, { agents = [], participants = [],
 export function preview(message: Message | null): string {
   if (!message) return "No messages yet";
   const { encryptedContent, encryptedComponents } = message;
-  const text = textOf(encryptedContent);
+  const text = contentOf(message)?.text ?? null;
   if (text !== null && text.trim() !== "") return oneLine(text);
+  const opened = isSealedByScheme(encryptedContent) ? openedOf(message) : undefined;
+  if (opened?.state === "verified") {
+    if (message.inReplyTo) return "Answered a request";
+    const words = firstWords(opened.components, 0);
+    if (words !== null || opened.components) return words ?? (message.responseRequired ? "Asks for an answer" : "Sent a card");
+    return "Shared the history";
+  }
   if (encryptedContent?.scheme === "plain" && message.inReplyTo) return "Answered a request";
   const headline = encryptedComponents ? headlineOf(open(encryptedComponents)) : null;
   if (headline !== null) return headline;

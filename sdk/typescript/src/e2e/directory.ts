@@ -67,6 +67,11 @@ export class Directory {
     return members;
   }
 
+  /** Looks again for keys that were not found: after a change of who takes part. */
+  forgetUnknown(): void {
+    this.unknown.clear();
+  }
+
   /** Looks for the key of a sender; whether it is pinned then. */
   async learn(session: string, sender: Pair): Promise<boolean> {
     const key = `${session} ${sender.id} ${sender.keyId}`;

@@ -14,4 +14,5 @@ export { Pins, type PinsOptions, type Seen } from "./pins.js";
 export { makeReceipt, type Receipt, type ReceiptOptions, type VerifiedReceipt, verifyReceipt } from "./receipts.js";
 export { type Known, safetyHalf, safetyNumber } from "./safety.js";
 export { type Draft, type Recipient, SCHEME, seal, type Sealed, type SealedEnvelope } from "./seal.js";
+export { recipientsOf, Sealer } from "./sealer.js";
 export { type KeyStore, type KeyStoreOpener, MemoryKeyStore, type Pin, type StoredKeys } from "./store.js";

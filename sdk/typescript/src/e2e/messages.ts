@@ -41,6 +41,8 @@ export class MessageReader {
   constructor(
     private readonly device: Device,
     private readonly directory: Directory,
+    /** Called with each envelope that was accepted, with its content key. */
+    private readonly onOpened: (opened: OpenedEnvelope) => void = () => undefined,
   ) {}
 
   /** The envelope of a message; throws `Refused`. Looks for the key of a sender that it does not know. */
@@ -52,15 +54,20 @@ export class MessageReader {
     seq?: number,
   ): Promise<OpenedEnvelope> {
     const delivery = { session, sender, carrier, seq };
+    const open = async (): Promise<OpenedEnvelope> => {
+      const opened = await this.device.open(envelope, delivery);
+      this.onOpened(opened);
+      return opened;
+    };
     try {
-      return await this.device.open(envelope, delivery);
+      return await open();
     } catch (error) {
       const from = unverifiedHeader(envelope)?.from;
       if (!(error instanceof Refused) || error.reason !== "not_pinned" || !from) throw error;
       if (!(await this.directory.learn(session, from))) {
         throw this.device.pins.changeOf(from.id) ? new Refused("key_changed") : error;
       }
-      return this.device.open(envelope, delivery);
+      return open();
     }
   }
 

@@ -2,13 +2,12 @@
 import { Device } from "../e2e/device.js";
 import { Directory, type Member } from "../e2e/directory.js";
 import { checkedEntry, makeEntry } from "../e2e/entries.js";
-import { Refused } from "../e2e/errors.js";
 import { KeyPair, KeyRing } from "../e2e/keys.js";
-import { MessageReader, NOT_ON_TIMELINE, type OpenedMessage } from "../e2e/messages.js";
-import { unverifiedHeader } from "../e2e/open.js";
+import type { OpenedMessage } from "../e2e/messages.js";
 import { Pins } from "../e2e/pins.js";
+import { Sealer } from "../e2e/sealer.js";
 import { type KeyStore, type KeyStoreOpener, MemoryKeyStore } from "../e2e/store.js";
-import { asContent, outcomeOf, sealPlain } from "../envelope.js";
+import { outcomeOf, sealPlain } from "../envelope.js";
 import { HiloopError } from "../errors.js";
 import { Http, newKey } from "../http.js";
 import type {
@@ -66,8 +65,7 @@ export class Person {
     readonly id: string,
     readonly device: Device,
     private readonly http: Http,
-    private readonly directory: Directory,
-    private readonly reader: MessageReader,
+    private readonly sealer: Sealer,
   ) {}
 
   /** Signs in, and publishes the person's keys where the hub has none. */
@@ -96,7 +94,7 @@ export class Person {
       participants: (session) => http.all<Participant>(at(session, "/participants")),
       keys: (session) => http.all<object>(at(session, "/keys")),
     });
-    return new Person(me.id, device, http, directory, new MessageReader(device, directory));
+    return new Person(me.id, device, http, new Sealer(device, directory));
   }
 
   /** The questions that wait for an answer, opened. */
@@ -143,13 +141,13 @@ export class Person {
     // Asked without encryption, and answered so.
     if (opened.state === "plain")
       return this.post(message.sessionId, { encryptedContent: sealPlain(content), ...beside, outcome: content.outcome });
-    const envelope = await this.seal(message.sessionId, settles ? "answer" : "message", { content }, opened.digest);
+    const { envelope } = await this.sealer.sealReply(message.sessionId, content, opened.digest, settles);
     return this.post(message.sessionId, { encryptedContent: envelope, ...beside });
   }
 
   /** Says something in a session. */
   async say(sessionId: string, text: string): Promise<Message> {
-    const envelope = await this.seal(sessionId, "message", { content: { text } }, null);
+    const { envelope } = await this.sealer.seal(sessionId, "message", { content: { text } });
     return this.post(sessionId, { encryptedContent: envelope });
   }
 
@@ -158,21 +156,13 @@ export class Person {
     const messages = (await this.timeline(sessionId)).flatMap(({ type, data }) =>
       type === "message.created" ? [data?.message as Message] : [],
     );
-    const opened = await this.reader.readAll(messages);
+    const opened = await this.sealer.reader.readAll(messages);
     return messages.map((message, i) => ({ message, opened: opened[i] as OpenedMessage }));
   }
 
   /** The title of a session, opened. */
-  async titleOf({ id, title, encryptedTitle }: Session): Promise<string | null> {
-    const from = unverifiedHeader(encryptedTitle)?.from;
-    if (!from) return title;
-    try {
-      const { header, plain } = await this.reader.openEnvelope(encryptedTitle, id, from.id, `title of ${id}`, NOT_ON_TIMELINE);
-      return header.kind === "title" ? (asContent(plain.content)?.text ?? null) : null;
-    } catch (error) {
-      if (error instanceof Refused) return null;
-      throw error;
-    }
+  titleOf(session: Session): Promise<string | null> {
+    return this.sealer.titleOf(session);
   }
 
   session(sessionId: string): Promise<Session> {
@@ -180,7 +170,7 @@ export class Person {
   }
 
   members(sessionId: string): Promise<Member[]> {
-    return this.directory.members(sessionId);
+    return this.sealer.members(sessionId);
   }
 
   private async waiting(): Promise<Session[]> {
@@ -189,7 +179,7 @@ export class Person {
   }
 
   private async opened(session: Session, message: Message): Promise<PendingQuestion> {
-    const [opened] = (await this.reader.readAll([message])) as [OpenedMessage];
+    const [opened] = (await this.sealer.reader.readAll([message])) as [OpenedMessage];
     const title = titleIn(opened.components) ?? (await this.titleOf(session));
     return { message, opened, title, text: opened.content?.text ?? null };
   }
@@ -206,11 +196,6 @@ export class Person {
       events.push(...page.data);
       if (!page.hasMore || page.data.length === 0) return events;
     }
-  }
-
-  private async seal(session: string, kind: "answer" | "message", plain: object, parent: string | null) {
-    const to = (await this.directory.members(session)).flatMap(({ recipient }) => recipient ?? []);
-    return (await this.device.seal({ kind, session, plain, to, parent })).envelope;
   }
 
   private post(sessionId: string, body: object): Promise<Message> {

@@ -1,0 +1,126 @@
+// A person's keys and pins in the browser. The private keys are bytes under an AES key that no script can export: the
+// database alone, copied from a disk, holds none in clear. (Keys of WebCrypto itself could be neither backed up under a
+// recovery code nor used by browsers without Ed25519 and X25519.)
+import { textOfUtf8, utf8, type Bytes, random, webCrypto } from "../e2e/bytes.js";
+import type { KeyStore, Pin, StoredKeys } from "../e2e/store.js";
+
+const DATABASE = "hiloop.keys";
+const STORES = ["keys", "pins", "locks"] as const;
+
+type StoreName = (typeof STORES)[number];
+
+interface Locked {
+  iv: Uint8Array;
+  data: ArrayBuffer;
+}
+
+export class IndexedDbKeyStore implements KeyStore {
+  private last: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    private readonly database: IDBDatabase,
+    /** Whose keys these are: several people may use one browser. */
+    private readonly owner: string,
+    private readonly locks: LockManager | undefined,
+  ) {}
+
+  static async open(owner: string, factory: IDBFactory = indexedDB, locks = globalThis.navigator?.locks): Promise<IndexedDbKeyStore> {
+    const opening = factory.open(DATABASE, 1);
+    opening.onupgradeneeded = () => STORES.forEach((name) => opening.result.createObjectStore(name));
+    const database = await done(opening);
+    // A newer version of the page may want to change the database.
+    database.onversionchange = () => database.close();
+    return new IndexedDbKeyStore(database, owner, locks);
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  async loadKeys(): Promise<StoredKeys | null> {
+    const [locked, lock] = await this.within("readonly", ["keys", "locks"], (store) =>
+      Promise.all([done<Locked | undefined>(store("keys").get(this.owner)), done<CryptoKey | undefined>(store("locks").get(this.owner))]),
+    );
+    if (!locked || !lock) return null;
+    const bytes = await webCrypto().decrypt({ name: "AES-GCM", iv: locked.iv as Bytes }, lock, locked.data);
+    return JSON.parse(textOfUtf8(new Uint8Array(bytes))) as StoredKeys;
+  }
+
+  async createKeys(keys: StoredKeys): Promise<StoredKeys> {
+    await this.put(keys, true);
+    return (await this.loadKeys()) as StoredKeys;
+  }
+
+  replaceKeys(keys: StoredKeys): Promise<void> {
+    return this.put(keys, false);
+  }
+
+  /** Removes the private keys from this browser; what is pinned stays. */
+  async removeKeys(): Promise<void> {
+    await this.within("readwrite", ["keys", "locks"], async (store) => {
+      await Promise.all([done(store("keys").delete(this.owner)), done(store("locks").delete(this.owner))]);
+    });
+  }
+
+  async loadPin(principalId: string): Promise<Pin | null> {
+    return this.within("readonly", ["pins"], async (store) => (await done<Pin | undefined>(store("pins").get(this.pinKey(principalId)))) ?? null);
+  }
+
+  async createPin(pin: Pin): Promise<Pin> {
+    return this.within("readwrite", ["pins"], async (store) => {
+      const key = this.pinKey(pin.principalId);
+      const first = await done<Pin | undefined>(store("pins").get(key));
+      if (first) return first;
+      await done(store("pins").put(pin, key));
+      return pin;
+    });
+  }
+
+  async replacePin(pin: Pin): Promise<void> {
+    await this.within("readwrite", ["pins"], (store) => done(store("pins").put(pin, this.pinKey(pin.principalId))));
+  }
+
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    if (this.locks) return this.locks.request(`${DATABASE}.${this.owner}`, work) as Promise<T>;
+    const next = this.last.then(work);
+    this.last = next.catch(() => undefined);
+    return next;
+  }
+
+  private async put(keys: StoredKeys, isFirst: boolean): Promise<void> {
+    // Outside of the transaction, which would end while WebCrypto works.
+    const lock = await webCrypto().generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+    const iv = random(12);
+    const data = await webCrypto().encrypt({ name: "AES-GCM", iv: iv as Bytes }, lock, utf8(JSON.stringify(keys)) as Bytes);
+    await this.within("readwrite", ["keys", "locks"], async (store) => {
+      if (isFirst && (await done(store("keys").get(this.owner)))) return;
+      const locked: Locked = { iv, data };
+      await Promise.all([done(store("keys").put(locked, this.owner)), done(store("locks").put(lock, this.owner))]);
+    });
+  }
+
+  private pinKey(principalId: string): string {
+    return `${this.owner} ${principalId}`;
+  }
+
+  private async within<T>(
+    mode: IDBTransactionMode,
+    names: StoreName[],
+    work: (store: (name: StoreName) => IDBObjectStore) => Promise<T>,
+  ): Promise<T> {
+    const transaction = this.database.transaction(names, mode);
+    const ended = new Promise<void>((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => reject(transaction.error ?? new Error("The transaction was aborted"));
+    });
+    const [result] = await Promise.all([work((name) => transaction.objectStore(name)), ended]);
+    return result;
+  }
+}
+
+function done<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new Error("The request was refused"));
+  });
+}

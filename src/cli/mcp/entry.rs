@@ -1,0 +1,54 @@
+//! The server as programs start it.
+
+use std::path::Path;
+
+/// Where the API key comes from.
+#[derive(Clone)]
+pub(super) enum KeySource {
+    /// The program's own environment.
+    Environment,
+    /// The settings file.
+    Written(String),
+}
+
+/// What stands in the settings of a program.
+#[derive(Clone)]
+pub(super) struct Entry {
+    /// The path of this program.
+    pub(super) program: String,
+    pub(super) key: KeySource,
+    /// Other variables of its environment.
+    pub(super) settings: Vec<(String, String)>,
+}
+
+pub(super) const ARGUMENT: &str = "mcp";
+/// Variables that a program passes on from its own environment.
+pub(super) const PASSED: [&str; 6] = [
+    "HILOOP_API_KEY",
+    "HILOOP_SECRET_KEY",
+    "HILOOP_SPACE_KEY",
+    "HILOOP_BASE_URL",
+    "HILOOP_AGENT_NAME",
+    "HILOOP_ENCRYPTION",
+];
+
+impl Entry {
+    /// A text without the API key in it.
+    pub(super) fn masked(&self, text: &str) -> String {
+        match &self.key {
+            KeySource::Environment => text.to_owned(),
+            KeySource::Written(key) => text.replace(key, "hlp_…"),
+        }
+    }
+}
+
+/// Whether a command with these arguments is this server, of whatever version.
+pub(super) fn is_own(command: Option<&str>, first: Option<&str>) -> bool {
+    let name = command.and_then(|command| Path::new(command).file_name()).and_then(|name| name.to_str());
+    name == Some("hiloop") && first == Some(ARGUMENT)
+}
+
+/// The problem of a name that another server has.
+pub(super) fn taken(name: &str) -> String {
+    format!("has another server named '{name}': choose a name with --name")
+}

@@ -1,0 +1,140 @@
+//! `await_response`: the answer to the newest question of a session, or what people write next in it.
+
+use super::ask::{by_message, wait};
+use super::schema::{self, Effect, tool};
+use super::timeline::{described, message_schema, written};
+use super::{Agent, Called, Reply, said, usual_wait};
+use crate::cli::mcp::answer;
+use crate::cli::mcp::args::Args;
+use crate::cli::mcp::progress::held;
+use futures::StreamExt as _;
+use hiloop_sdk::{Error, Message};
+use rmcp::RoleServer;
+use rmcp::model::Tool;
+use rmcp::service::RequestContext;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub(super) fn await_response() -> Tool {
+    tool(
+        "await_response",
+        "Wait for a response",
+        "Waits for a response in a session: for the answer to 'message_id', else to the newest question there. With \
+         'after_seq', or where nothing was asked, for what people write next. Returns state 'pending' if there is \
+         nothing yet: call it again then.",
+        vec![
+            ("session_id", schema::id("The session")),
+            ("message_id", schema::id("The question")),
+            ("after_seq", schema::number("Waits for what people write after this place of the timeline")),
+            ("wait_seconds", schema::wait()),
+        ],
+        &["session_id"],
+        result_schema(),
+        Effect::Reads,
+    )
+}
+
+/// That of an answer, or messages.
+fn result_schema() -> Value {
+    let mut schema = answer::schema();
+    let message = message_schema();
+    schema["properties"]["state"]["enum"] = json!(["answered", "expired", "cancelled", "pending", "message"]);
+    schema["properties"]["messages"] =
+        json!({ "type": "array", "items": message, "description": "What people wrote, with state 'message'" });
+    schema["properties"]["last_seq"] =
+        json!({ "type": ["integer", "null"], "description": "For 'after_seq' of the next call" });
+    schema
+}
+
+pub(super) async fn call(
+    agent: &Agent,
+    mut args: Args,
+    context: &RequestContext<RoleServer>,
+) -> Result<Called, String> {
+    let session = Args::required("session_id", args.id("session_id")?)?;
+    let message = args.id("message_id")?;
+    let after = args.number("after_seq", 0, i64::MAX as u64)?;
+    let limit = wait(&mut args)?;
+    args.finish()?;
+    if message.is_some() && after.is_some() {
+        return Err("'after_seq' cannot be given together with 'message_id'".to_owned());
+    }
+    let question = match (message, after) {
+        (Some(message), _) => Some(message),
+        (None, Some(_)) => None,
+        (None, None) => {
+            let last = agent.client.last_question(session).await.map_err(said)?;
+            last.map(|question| question.message_id)
+        }
+    };
+    if let Some(question) = question {
+        return Ok(Called::Waits(by_message(agent, session, question).await?, limit));
+    }
+    let after = match after {
+        Some(after) => i64::try_from(after).unwrap_or(i64::MAX),
+        None => last_own(agent, session).await.map_err(said)?,
+    };
+    let next = next_messages(agent, session, after);
+    let limit = limit.unwrap_or_else(usual_wait);
+    let reply = match held(context, limit, "Waiting for a message of a person", next).await {
+        Some(messages) => replied(session, &messages.map_err(said)?),
+        None => pending(session, after),
+    };
+    Ok(Called::Replied(Ok(reply)))
+}
+
+/// The place of the agent's last message.
+async fn last_own(agent: &Agent, session: Uuid) -> Result<i64, Error> {
+    let me = agent.client.me().await?.id;
+    let mut last = 0;
+    for page in 1.. {
+        let messages = agent.client.messages(session, page).await?;
+        let own = messages.data.iter().filter(|message| message.sender_agent_id == Some(me));
+        last = own.map(|message| message.seq).max().unwrap_or(last);
+        if messages.data.len() < messages.page_size as usize {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+/// The first message of a person after a place.
+async fn next_messages(agent: &Agent, session: Uuid, after: i64) -> Result<Vec<Message>, Error> {
+    let mut events = agent.client.events(session, after);
+    while let Some(event) = events.next().await {
+        if let Some(message) = event?.message
+            && message.sender_type == "Human"
+        {
+            return Ok(vec![*message]);
+        }
+    }
+    // The stream ends with an error only.
+    std::future::pending().await
+}
+
+fn replied(session: Uuid, messages: &[Message]) -> Reply {
+    let last = messages.iter().map(|message| message.seq).max();
+    let text: Vec<String> = messages.iter().map(written).collect();
+    let text_of = messages.last().and_then(Message::content).and_then(|content| content.text);
+    let mut structured = empty(session, "message");
+    structured["text"] = json!(text_of);
+    structured["messages"] = json!(messages.iter().map(described).collect::<Vec<_>>());
+    structured["last_seq"] = json!(last);
+    Reply { structured, text: text.join("\n") }
+}
+
+fn pending(session: Uuid, after: i64) -> Reply {
+    let arguments = json!({ "session_id": session, "after_seq": after });
+    let mut structured = empty(session, "pending");
+    structured["last_seq"] = json!(after);
+    structured["next"] = json!({ "tool": "await_response", "arguments": arguments });
+    Reply { structured, text: format!("Nobody wrote yet. Call await_response with {arguments} to go on waiting.") }
+}
+
+fn empty(session: Uuid, state: &str) -> Value {
+    json!({
+        "state": state, "approved": false, "rejected": false, "outcome": null, "action": null, "text": null,
+        "values": null, "respondent": null, "responded_at": null, "question": null, "key": null, "session_id": session,
+        "message_id": null, "next": null, "messages": [], "last_seq": null,
+    })
+}

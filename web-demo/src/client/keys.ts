@@ -1,0 +1,130 @@
+// The encryption keys of whoever is at this page: which step they are at, and the encryption once they are here.
+import { Emitter, HiloopError, messageOf, type Me, newKey, NetworkError, type Rest, type Sealing } from "@hiloop/sdk/chat";
+
+/** Loaded when it is needed: most of the script is encryption. */
+const load = () => import("@hiloop/sdk/chat-e2e");
+
+type Encryption = Awaited<ReturnType<typeof load>>;
+type OwnKeys = InstanceType<Encryption["OwnKeys"]>;
+type Store = Awaited<ReturnType<Encryption["IndexedDbKeyStore"]["open"]>>;
+type Situation = Awaited<ReturnType<OwnKeys["look"]>>;
+export type SealedChat = InstanceType<Encryption["SealedChat"]>;
+
+/**
+ * `new`: no keys yet. `elsewhere`: they are in another browser. `replaced`: another browser made new ones. `insecure`:
+ * the browser does no cryptography on a page without https.
+ */
+export type KeysPhase = "checking" | "insecure" | "failed" | "new" | "elsewhere" | "replaced" | "ready";
+
+export class Keys extends Emitter {
+  phase: KeysPhase = "checking";
+  /** Whether a recovery code can bring the keys here. */
+  hasBackup = false;
+  /** The hub holds no backup of the keys: they live in this browser alone. */
+  needsBackup = false;
+  error: string | null = null;
+  sealing: SealedChat | null = null;
+  private own: OwnKeys | null = null;
+  private store: Store | null = null;
+  private me: Me | null = null;
+  private running = false;
+  private disposed = false;
+
+  constructor(
+    private readonly rest: Rest,
+    readonly isGuest: boolean,
+    private readonly onSealing: (sealing: Sealing | null) => void,
+  ) {
+    super();
+  }
+
+  /** Looks which keys there are; again after a failure. */
+  async start(me: Me): Promise<void> {
+    if (this.running || this.own || this.disposed) return;
+    this.me = me;
+    if (!globalThis.crypto?.subtle) {
+      this.become("insecure");
+      return;
+    }
+    this.running = true;
+    try {
+      const { IndexedDbKeyStore, OwnKeys } = await load();
+      this.store = await IndexedDbKeyStore.open(me.id);
+      const own = new OwnKeys({ principalId: me.id, isGuest: this.isGuest, rest: this.rest, store: this.store });
+      const situation = await own.look();
+      this.own = own;
+      await this.take(situation);
+    } catch (error) {
+      // Out of reach: looked again with the next connection.
+      if (!(error instanceof NetworkError)) this.error = messageOf(error);
+      this.become("failed");
+    }
+    this.running = false;
+  }
+
+  async newCode(): Promise<string> {
+    return (await load()).newRecoveryCode();
+  }
+
+  async newSessionId(): Promise<string> {
+    return (await load()).uuid7(Date.now());
+  }
+
+  async create(code: string): Promise<void> {
+    try {
+      await this.step((own) => own.create(code));
+    } catch (error) {
+      // Another window was faster: its keys are used here too.
+      if (error instanceof HiloopError && error.code === "KEYS_EXIST") await this.step((own) => own.look());
+      throw error;
+    }
+  }
+
+  restore(code: string): Promise<void> {
+    return this.step((own) => own.restore(code));
+  }
+
+  startOver(code: string | null): Promise<void> {
+    return this.step((own) => own.startOver(code));
+  }
+
+  backUpAgain(code: string): Promise<void> {
+    return this.step((own) => own.backUpAgain(code));
+  }
+
+  /** Takes the private keys out of this browser. */
+  async remove(): Promise<void> {
+    await this.store?.removeKeys();
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.store?.close();
+  }
+
+  private async step(work: (own: OwnKeys) => Promise<Situation>): Promise<void> {
+    if (!this.own) throw new Error("The keys were not looked for yet");
+    await this.take(await work(this.own));
+  }
+
+  private async take(situation: Situation): Promise<void> {
+    const { me, store, rest } = this;
+    if (this.disposed || !me || !store) return;
+    this.error = null;
+    if (situation.kind !== "ready") {
+      this.hasBackup = situation.kind !== "new" && situation.hasBackup;
+      this.become(situation.kind);
+      return;
+    }
+    const { SealedChat } = await load();
+    this.needsBackup = !situation.isBackedUp;
+    this.sealing = new SealedChat({ principalId: me.id, keys: situation.keys, store, rest, newKey });
+    this.become("ready");
+    this.onSealing(this.sealing);
+  }
+
+  private become(phase: KeysPhase): void {
+    this.phase = phase;
+    this.changed();
+  }
+}

@@ -1,0 +1,93 @@
+// The safety number with one participant, as digits and as a QR code; a changed key is confirmed here.
+import type { VNode } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { type LiveSession, messageOf, type Participant, type Safety } from "@hiloop/sdk/chat";
+import { Dialog } from "./dialog";
+
+interface Props {
+  live: LiveSession;
+  participant: Participant;
+  onClose: () => void;
+}
+
+export function SafetyDialog({ live, participant, onClose }: Props): VNode {
+  const { sealing } = live.seals;
+  const [safety, setSafety] = useState<Safety | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  const name = participant.name ?? "this participant";
+  const principalId = participant.agentId ?? participant.humanId ?? participant.guestId ?? "";
+  const fail = (failure: unknown): void => setError(messageOf(failure));
+  useEffect(() => {
+    sealing?.safety(participant).then(setSafety, fail);
+  }, [sealing, participant.id]);
+  const trust = async (): Promise<void> => {
+    if (!safety?.changedKeyId) return;
+    try {
+      await sealing?.trust(principalId, safety.changedKeyId);
+      await live.seals.trusted();
+      onClose();
+    } catch (failure) {
+      fail(failure);
+    }
+  };
+  return (
+    <Dialog title={`Safety number with ${name}`} onClose={onClose}>
+      <p>Compare it with {name} by another way, in person or by phone. If both see the same digits, nobody reads along.</p>
+      {safety?.changed && <h3>New key</h3>}
+      <SafetyNumber digits={safety?.changed ?? safety?.current ?? null} testid="safety-number" />
+      {safety?.changed && (
+        <>
+          <h3>Key until now</h3>
+          <SafetyNumber digits={safety.current} testid="safety-number-before" small />
+        </>
+      )}
+      <p class="form-error" role="alert">
+        {error}
+      </p>
+      <div class="dialog-actions">
+        <button type="button" class="button quiet" onClick={onClose}>
+          Close
+        </button>
+        {safety?.changed && (
+          <button type="button" class="button danger" data-testid="trust-key" onClick={() => void trust()}>
+            Accept the new key
+          </button>
+        )}
+      </div>
+    </Dialog>
+  );
+}
+
+function SafetyNumber({ digits, testid, small = false }: { digits: string | null; testid: string; small?: boolean }): VNode {
+  if (digits === null) return <p class="hint">No key of theirs is known yet.</p>;
+  return (
+    <div class="safety">
+      <p class="safety-digits" data-testid={testid} translate={false}>
+        {(digits.match(/.{5}/g) ?? []).join(" ")}
+      </p>
+      {!small && <QrCode text={digits} />}
+    </div>
+  );
+}
+
+function QrCode({ text }: { text: string }): VNode | null {
+  const [cells, setCells] = useState<boolean[][] | null>(null);
+  useEffect(() => {
+    let current = true;
+    import("uqr").then(
+      ({ encode }) => current && setCells(encode(text, { border: 2 }).data),
+      () => undefined,
+    );
+    return () => {
+      current = false;
+    };
+  }, [text]);
+  if (!cells) return null;
+  const path = cells.flatMap((row, y) => row.flatMap((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : []))).join("");
+  return (
+    <svg class="qr" viewBox={`0 0 ${cells.length} ${cells.length}`} role="img" aria-label="The same as a QR code" data-testid="qr">
+      <rect width={cells.length} height={cells.length} fill="#fff" />
+      <path d={path} fill="#000" shape-rendering="crispEdges" />
+    </svg>
+  );
+}

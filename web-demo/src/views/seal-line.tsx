@@ -1,0 +1,53 @@
+// Above the composer: who will be able to read what one writes, and what stands against it.
+import type { VNode } from "preact";
+import { useState } from "preact/hooks";
+import { joinNames, type LiveSession } from "@hiloop/sdk/chat";
+import { LockIcon } from "./icons";
+import { SafetyDialog } from "./safety";
+
+export function SealLine({ live }: { live: LiveSession }): VNode | null {
+  const { audience } = live.seals;
+  const [comparing, setComparing] = useState<string | null>(null);
+  if (live.phase !== "ready") return null;
+  if (live.encryption === "plain") {
+    return (
+      <p class="seal-line" data-testid="seal-line" data-encryption="plain">
+        Written in plain text: the operator of the hub can read this conversation.
+      </p>
+    );
+  }
+  if (live.encryption === "locked") {
+    return (
+      <p class="seal-line warning" data-testid="seal-line" data-encryption="locked">
+        <LockIcon /> This conversation is encrypted, and your keys are not in this browser.
+        {!globalThis.crypto?.subtle && " Browsers encrypt only on pages with https."}
+      </p>
+    );
+  }
+  if (!audience) return null;
+  const [changed] = audience.changed;
+  const one = changed && live.participant(changed.principalId);
+  if (changed) {
+    return (
+      <div class="seal-line warning" role="alert" data-testid="key-changed">
+        <span>
+          <strong>The encryption key of {changed.name} has changed.</strong> They may have started over in another browser, or somebody
+          else answers in their place. Nothing is sent here until you have confirmed the new key.
+        </span>
+        {one && (
+          <button type="button" class="link" data-testid="compare" onClick={() => setComparing(one.id)}>
+            Compare and confirm
+          </button>
+        )}
+        {one && comparing === one.id && <SafetyDialog live={live} participant={one} onClose={() => setComparing(null)} />}
+      </div>
+    );
+  }
+  const { reached, total, missing } = audience;
+  return (
+    <p class="seal-line" data-testid="seal-line" data-encryption="sealed" data-sealed-for={`${reached}/${total}`}>
+      <LockIcon />{" "}
+      {reached === total ? `Encrypted for all ${total} who take part` : `Encrypted for ${reached} of ${total}: no key yet from ${joinNames(missing)}`}
+    </p>
+  );
+}

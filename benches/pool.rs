@@ -38,7 +38,10 @@ fn hub(bencher: Bencher<'_, '_>) {
     let (runtime, folder) = setup();
     let store = runtime.block_on(open(&database(&folder))).expect("a store");
     bencher.counter(ItemsCount::new(CALLERS)).bench_local(|| {
-        runtime.block_on(join_all((0..CALLERS).map(|_| store.ping()))).into_iter().for_each(|done| done.expect("it answers"));
+        runtime
+            .block_on(join_all((0..CALLERS).map(|_| store.ping())))
+            .into_iter()
+            .for_each(|done| done.expect("it answers"));
     });
     runtime.block_on(store.close());
 }
@@ -51,7 +54,8 @@ fn sqlx_pool(bencher: Bencher<'_, '_>) {
     let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false);
     let pool = runtime.block_on(pool.connect_with(options)).expect("a pool");
     let statement = async || {
-        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM settings").fetch_one(&pool).await.expect("it answers");
+        let count: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM settings").fetch_one(&pool).await.expect("it answers");
         count
     };
     bencher

@@ -40,7 +40,7 @@ fn hub(bencher: Bencher<'_, '_>) {
 fn governor(bencher: Bencher<'_, '_>) {
     let quota = Quota::per_second(PER_SECOND).allow_burst(BURST);
     let limiter = RateLimiter::dashmap(quota).with_middleware::<StateInformationMiddleware>();
-    bencher.with_inputs(callers()).bench_values(|caller: u64| {
-        limiter.check_key(&caller).map(|state| state.remaining_burst_capacity()).ok()
-    });
+    bencher
+        .with_inputs(callers())
+        .bench_values(|caller: u64| limiter.check_key(&caller).map(|state| state.remaining_burst_capacity()).ok());
 }

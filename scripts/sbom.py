@@ -98,14 +98,17 @@ def component(kind, name, version, license):
 
 
 def page():
-    """The npm packages in the chat page."""
+    """The npm packages in the chat page, by their URLs: a package may be in both lock files."""
+    packages = {}
     for lock in ["web-demo/package-lock.json", "sdk/typescript/package-lock.json"]:
         locked = json.loads((HERE / lock).read_text())["packages"]
         for path, package in sorted(locked.items()):
             # Paths without `node_modules/` are folders of this repository.
             _, installed, name = path.rpartition("node_modules/")
             if installed and not package.get("dev") and not package.get("link"):
-                yield component("npm", name, package["version"], package.get("license"))
+                part = component("npm", name, package["version"], package.get("license"))
+                packages[part["purl"]] = part
+    return packages.values()
 
 
 def main():

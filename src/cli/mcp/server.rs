@@ -139,11 +139,11 @@ impl ServerHandler for Server {
         // The handle of a question that is at the hub says more.
         let message = "Waiting for the answer of a person";
         if matches!(waiting.state(), State::Asking) {
-            held(&context, SENDING, message, waiting.sent()).await;
+            held(&context, started, SENDING, message, waiting.sent()).await;
         }
         // With what finding the question took.
         let wait = wait.unwrap_or_else(tools::usual_wait).min(LIMIT.saturating_sub(started.elapsed()));
-        let state = held(&context, wait, message, waiting.over()).await;
+        let state = held(&context, started, wait, message, waiting.over()).await;
         let state = state.unwrap_or_else(|| waiting.state());
         Ok(result(taken(&self.agent, &waiting, &state).await).into())
     }

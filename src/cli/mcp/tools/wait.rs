@@ -13,6 +13,7 @@ use rmcp::RoleServer;
 use rmcp::model::Tool;
 use rmcp::service::RequestContext;
 use serde_json::{Value, json};
+use std::time::Instant;
 use uuid::Uuid;
 
 pub(super) fn await_response() -> Tool {
@@ -76,7 +77,7 @@ pub(super) async fn call(
     };
     let next = next_messages(agent, session, after);
     let limit = limit.unwrap_or_else(usual_wait);
-    let reply = match held(context, limit, "Waiting for a message of a person", next).await {
+    let reply = match held(context, Instant::now(), limit, "Waiting for a message of a person", next).await {
         Some(messages) => replied(session, &messages.map_err(said)?),
         None => pending(session, after),
     };

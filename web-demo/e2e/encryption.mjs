@@ -126,6 +126,7 @@ export function encryptionStories({ scene, openPage, signInByForm, openSession, 
     await shot(page, "encrypted-locked");
   });
 
+  // Alone: every person of the space takes part in the conversations of the other stories, and a changed key blocks those.
   scene("encrypted: a start over says what it costs, and the other side confirms the changed key", async () => {
     const [one, two] = [await newPerson(), await newPerson()];
     const [{ page: mine }, { page: theirs }] = [await firstSignIn(one), await firstSignIn(two)];
@@ -162,7 +163,7 @@ export function encryptionStories({ scene, openPage, signInByForm, openSession, 
     await mine.getByTestId("participant").filter({ hasText: two.name }).getByTestId("share-history").click();
     await mine.getByText(/messages shared/).waitFor();
     await bubble(fresh, "Hello both").and(fresh.locator("[data-state=verified]")).waitFor();
-  });
+  }, { alone: true });
 
   scene("encrypted: plain text among encrypted messages is not authenticated, and can't be approved", async ({ agent }) => {
     const person = await newPerson();

@@ -188,6 +188,10 @@ export class MockHub {
       this.emit(id, "session.closed", this.actor(), {});
       return [200, held.session];
     }
+    if (request.method() === "GET" && rest.startsWith("/messages/")) {
+      const message = held.events.map((event) => event.data?.message).find((one) => one && one.id === rest.slice("/messages/".length));
+      return message ? [200, message] : [404, { error: { code: "NOT_FOUND", message: "No such message" } }];
+    }
     return this.post(id, held, body);
   }
 
@@ -208,7 +212,7 @@ export class MockHub {
       return [409, { error: { code: "ALREADY_RESPONDED", message: "Answered already", details: { responseMessageId: messageId, respondedBy, respondedAt } } }];
     }
     const message = this.message(id, this.actor(), { encryptedContent: body.encryptedContent, inReplyTo: body.inReplyTo ?? null, outcome: body.outcome ?? null });
-    if (asked?.status === "Pending") this.settle(id, asked, this.actor(), message);
+    if (asked?.status === "Pending" && body.settles !== false) this.settle(id, asked, this.actor(), message);
     return [201, message];
   }
 

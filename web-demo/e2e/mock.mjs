@@ -22,6 +22,7 @@ async function open(hub, { path = "/", signedIn = true, keys = false, ...options
   const page = await context.newPage();
   const errors = watchErrors(page);
   if (!keys) await context.addInitScript(() => sessionStorage.setItem("hiloop.keys.later", "1"));
+  await context.addInitScript(() => localStorage.setItem("hiloop.undo", "off"));
   if (signedIn) {
     const tokens = { accessToken: "access-0", expiresAt: Date.now() + 3_600_000, lifetimeMs: 3_600_000 };
     await context.addInitScript((value) => {
@@ -170,9 +171,9 @@ story("an answer in words that comes too late keeps its text and names who was f
   Object.assign(asked, { response: { messageId: "m-x", respondedBy: ALEX, respondedAt: ago(0), encryptedContent: null, encryptedComponents: null } });
   hub.post = (id, held, body) => (body.inReplyTo ? [409, { error: { code: "ALREADY_RESPONDED", message: "Answered", details: { responseMessageId: "m-x", respondedBy: ALEX, respondedAt: ago(0) } } }] : [500, {}]);
   await page.getByTestId("send").click();
-  await page.getByTestId("late").filter({ hasText: "Alex Lindqvist" }).waitFor();
-  equal(await page.getByTestId("composer").inputValue(), "Yes, but after lunch", "the text in the composer");
-  await page.getByTestId("settled-by").filter({ hasText: "Alex Lindqvist" }).waitFor();
+  const late = page.locator("[data-testid=outgoing][data-state=settled]");
+  await late.getByTestId("late").filter({ hasText: "Alex Lindqvist was faster" }).waitFor();
+  await late.getByText("Yes, but after lunch").waitFor();
   await context.close();
 });
 

@@ -5,6 +5,7 @@ import { extname, join } from "node:path";
 import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors, within } from "./harness.mjs";
 import { encryptionStories } from "./encryption.mjs";
 import { call, Hub } from "./hub.mjs";
+import { unsentStories } from "./unsent.mjs";
 
 let hub;
 let browser;
@@ -38,10 +39,14 @@ async function showPageOf(context, dir) {
   });
 }
 
-/** `keys`: the page asks for them, as it does at the first sign-in; the other stories have put that off. */
-async function openPage(path = "/", { keys = false, ...options } = {}) {
+/**
+ * `keys`: the page asks for them, as it does at the first sign-in; the other stories have put that off. `undo`: a press
+ * can be taken back for three seconds; the others send it at once.
+ */
+async function openPage(path = "/", { keys = false, undo = false, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, ...options });
   if (!keys) await context.addInitScript(() => sessionStorage.setItem("hiloop.keys.later", "1"));
+  if (!undo) await context.addInitScript(() => localStorage.setItem("hiloop.undo", "off"));
   opened.getStore().push(context);
   context.setDefaultTimeout(30_000);
   if (process.env.PAGE_DIR) await showPageOf(context, process.env.PAGE_DIR);
@@ -449,6 +454,7 @@ scene("the hub is killed and comes back: the page resumes, and shows each messag
   const head = Number(await page.getByTestId("message").last().getAttribute("data-seq"));
   await hub.kill();
   await state(page, "offline");
+  await page.getByTestId("just-message").click();
   await page.getByTestId("composer").fill("written while it was away");
   await page.keyboard.press("Enter");
   await page.locator("[data-testid=outgoing][data-state=waiting]").waitFor();
@@ -542,6 +548,7 @@ scene("the page fits in light and dark mode, on a desktop and on a phone", async
   await openSession(page, session);
   await byId(page, first).locator("[data-action=approve]").click();
   await byId(page, first).getByTestId("settled-by").waitFor();
+  await page.getByTestId("just-message").click();
   await page.getByTestId("composer").fill("Go on with staging, production waits for Alex.");
   await page.keyboard.press("Enter");
   await page.getByTestId("readers").waitFor();
@@ -603,6 +610,8 @@ scene("the API documentation shows every operation under the hub's policy, and e
   await shot(page, "docs");
 });
 
-encryptionStories({ scene, openPage, signInByForm, openSession, row, byId, bubble, state, shot, hub: () => hub });
+const tools = { scene, openPage, signIn, signInByForm, openSession, row, byId, bubble, state, shot, approval, hub: () => hub };
+encryptionStories(tools);
+unsentStories({ ...tools, people: () => ({ mira, alex }) });
 
 await runSuite({ setup, teardown, workers: 2 });

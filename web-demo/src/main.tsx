@@ -7,6 +7,7 @@ import "./styles/layout.css";
 import "./styles/timeline.css";
 import "./styles/components.css";
 import "./styles/encryption.css";
+import "./styles/unsent.css";
 
 const root = document.getElementById("app");
 if (root) {

@@ -277,6 +277,8 @@ export interface OutgoingMessage {
   encryptedContent?: Envelope;
   encryptedComponents?: Envelope;
   inReplyTo?: string;
+  /** False for a remark on a question, which stays open. */
+  settles?: boolean;
   outcome?: Outcome;
 }
 

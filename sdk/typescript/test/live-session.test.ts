@@ -14,12 +14,20 @@ let post: (call: Call) => { status: number; body?: unknown };
 let calls: Call[];
 let people: object[];
 let listed: Promise<void>;
+let question: object;
+let sessionStatus: number;
+let rest: Rest;
+
+/** What an item of the outbox takes from its writing to its reply. */
+const ROUNDS = 200;
 
 beforeEach(async () => {
   vi.useFakeTimers();
   head = 3;
   people = [];
   listed = Promise.resolve();
+  question = {};
+  sessionStatus = 200;
   post = () => ({ status: 500 });
   const fetcher = fakeFetch(async (call) => {
     if (call.method === "POST") return post(call);
@@ -34,7 +42,8 @@ beforeEach(async () => {
       const data = Array.from({ length: limit }, (_, i) => created(after + 1 + i));
       return { status: 200, body: { data, lastSeq: head, hasMore: true } };
     }
-    return { status: 200, body: { id: "s", status: "Active", lastSeq: head, pendingCount: 0, title: "T" } };
+    if (/\/messages\/[^/]+$/.test(call.path)) return { status: 200, body: question };
+    return { status: sessionStatus, body: { id: "s", status: "Active", lastSeq: head, pendingCount: 0, title: "T" } };
   });
   calls = fetcher.calls;
   const tokens = { token: async () => "T", refresh: async () => "T" };
@@ -44,7 +53,8 @@ beforeEach(async () => {
     connect: (protocols) => (socket = new FakeSocket(protocols)),
     random: () => 1,
   });
-  live = new LiveSession("s", new Rest(tokens, fetcher), hub, (id) => id === "me");
+  rest = new Rest(tokens, fetcher);
+  live = new LiveSession("s", rest, hub, (id) => id === "me");
   hub.start();
   await settle();
   socket.hello();
@@ -114,13 +124,20 @@ test("one's own message is shown once, whether the event or the reply is first",
   await opened();
   let reply: (value: { status: number; body: unknown }) => void = () => undefined;
   post = () => new Promise((resolve) => (reply = resolve)) as never;
-  const sending = live.sendText("hi", null);
-  await settle();
-  expect(live.outbox.list()).toHaveLength(1);
+  live.say("hi");
+  await settle(ROUNDS);
+  expect(live.outgoing).toHaveLength(1);
   socket.say({ type: "event", event: mine(4, "hi") });
-  expect(live.outbox.list()).toHaveLength(0);
+  expect(live.outgoing).toHaveLength(0);
   reply({ status: 201, body: message(4) });
-  await sending;
+  await settle(ROUNDS);
+  expect(live.outbox.list()).toHaveLength(0);
+  live.say("and more");
+  await settle(ROUNDS);
+  reply({ status: 201, body: message(5) });
+  await settle(ROUNDS);
+  expect(live.outgoing).toMatchObject([{ state: "sent", seq: 5 }]);
+  socket.say({ type: "event", event: mine(5, "said otherwise") });
   expect(live.outbox.list()).toHaveLength(0);
 });
 
@@ -129,32 +146,60 @@ test("what the network lost is sent again under the same key once the connection
   post = () => {
     throw new TypeError("network");
   };
-  expect((await live.sendText("hi", null)).ok).toBe(false);
-  expect(live.outbox.list()[0]?.state).toBe("waiting");
+  live.say("hi");
+  await settle(ROUNDS);
+  expect(live.outgoing[0]?.state).toBe("waiting");
   post = () => ({ status: 201, body: message(4) });
   live.connected();
-  await settle();
+  await settle(ROUNDS);
   const keys = calls.filter((call) => call.method === "POST").map((call) => call.headers["idempotency-key"]);
   expect(keys).toHaveLength(2);
   expect(keys[0]).toBe(keys[1]);
 });
 
-test("an answer that comes too late names who was faster, and is not kept", async () => {
-  await opened([created(1), created(2), created(3, { responseRequired: true, status: "Pending" })]);
-  const details = { responseMessageId: "m4", respondedBy: { type: "Human", id: "x", name: "Alex" }, respondedAt: "2026-03-25T10:31:00.000Z" };
+test("an answer that comes too late says who was faster and what they chose, and keeps the words", async () => {
+  await opened([created(1), created(2), asked(3)]);
+  const respondedBy = { type: "Human", id: "x", name: "Alex" };
+  const details = { responseMessageId: "m4", respondedBy, respondedAt: "2026-03-25T10:31:00.000Z" };
   post = () => ({ status: 409, body: { error: { code: "ALREADY_RESPONDED", message: "no", details } } });
-  await live.answer(live.timeline.message("m3")!, { action: "approve" });
-  expect(live.timeline.message("m3")).toMatchObject({ status: "Completed", response: { respondedBy: { name: "Alex" } } });
-  expect(live.answers.size).toBe(0);
-  await live.sendText("also late", "m3");
-  expect(live.outbox.list()).toHaveLength(0);
+  const response = { messageId: "m4", respondedBy, respondedAt: details.respondedAt, outcome: "Rejected" };
+  question = message(3, { status: "Completed", response: response as never });
+  live.answer(live.timeline.message("m3")!, { action: "approve", text: "looks good" });
+  live.say("also late", { inReplyTo: { id: "m3", about: "?" } });
+  await settle(ROUNDS);
+  const problem = { kind: "settled", status: "Completed", by: respondedBy, at: details.respondedAt, outcome: "Rejected" };
+  expect(live.outbox.answerTo("m3")).toMatchObject({ state: "settled", content: { text: "looks good" }, problem });
+  expect(live.outgoing).toMatchObject([{ state: "settled", content: { text: "also late" }, problem }]);
 });
 
 test("a refused answer says why and may be given again", async () => {
-  await opened([created(1), created(2), created(3, { responseRequired: true, status: "Pending" })]);
+  await opened([created(1), created(2), asked(3)]);
   post = () => ({ status: 409, body: { error: { code: "SESSION_CLOSED", message: "The session is closed" } } });
-  await live.answer(live.timeline.message("m3")!, { action: "approve" });
-  expect(live.answers.get("m3")).toEqual({ action: "approve", state: "failed", error: "The session is closed" });
+  live.answer(live.timeline.message("m3")!, { action: "approve" });
+  await settle(ROUNDS);
+  expect(live.outbox.answerTo("m3")).toMatchObject({ state: "failed", problem: { text: "The session is closed" } });
+  post = () => ({ status: 201, body: message(4) });
+  live.answer(live.timeline.message("m3")!, { action: "approve" });
+  await settle(ROUNDS);
+  const keys = calls.filter((call) => call.method === "POST").map((call) => call.headers["idempotency-key"]);
+  expect(new Set(keys).size).toBe(2);
+});
+
+test("opening is tried again by itself after a refusal that may pass", async () => {
+  sessionStatus = 503;
+  const starting = live.start();
+  // The call itself is repeated three times first.
+  await vi.advanceTimersByTimeAsync(2_800);
+  await starting;
+  expect([live.phase, live.retriesAt !== null]).toEqual(["failed", true]);
+  sessionStatus = 200;
+  await vi.advanceTimersByTimeAsync(1_000);
+  await settle();
+  expect([live.phase, live.retriesAt, live.session?.id]).toEqual(["loading", null, "s"]);
+  sessionStatus = 404;
+  const other = new LiveSession("other", rest, hub, () => false);
+  await other.start();
+  expect([other.phase, other.retriesAt]).toEqual(["failed", null]);
 });
 
 test("the count of open requests follows the events", async () => {
@@ -283,11 +328,18 @@ test("the presence of many at once comes in one frame", async () => {
 test("what an answer decides is said in clear beside the answer", async () => {
   await opened([created(1), created(2), asked(3)]);
   post = () => ({ status: 201, body: message(4) });
-  for (const action of ["approve", "reject", "later"]) await live.answer(live.timeline.message("m3")!, { action });
-  await live.sendText("in words", "m3");
-  await live.sendText("no answer", null);
+  for (const action of ["approve", "reject", "later"]) {
+    live.answer(live.timeline.message("m3")!, { action });
+    await settle(ROUNDS);
+  }
+  live.say("in words", { inReplyTo: { id: "m3", about: "?" } });
+  live.say("a question back", { inReplyTo: { id: "m3", about: "?" }, settles: false });
+  live.say("no answer");
+  await settle(ROUNDS);
   const bodies = calls.filter((call) => call.method === "POST").map((call) => call.body);
-  expect(bodies.map((body) => body.outcome)).toEqual(["Approved", "Rejected", "Answered", "Answered", undefined]);
+  expect(bodies.map((body) => body.outcome)).toEqual(["Approved", "Rejected", "Answered", "Answered", undefined, undefined]);
+  expect(bodies.map((body) => body.settles)).toEqual([undefined, undefined, undefined, undefined, false, undefined]);
+  expect(bodies[4]).toMatchObject({ inReplyTo: "m3", encryptedContent: sealPlain({ text: "a question back" }) });
   expect(bodies[0]?.encryptedContent).toEqual(sealPlain({ action: "approve", outcome: "Approved" }));
 });
 
@@ -302,14 +354,12 @@ test("a person who may not answer sees the names of those who may", async () => 
   expect(may("m5")).toBe("Only those who were asked may answer this.");
 });
 
-test("an answer that the hub does not take from this person is not kept, and the message says why", async () => {
+test("the message of an answer that the hub does not take from this person says why", async () => {
   await opened([created(1), created(2), asked(3)]);
   post = () => ({ status: 403, body: { error: { code: "FORBIDDEN", message: "A guest of another agent may not answer this" } } });
-  await live.answer(live.timeline.message("m3")!, { action: "approve" });
-  expect(live.answers.size).toBe(0);
+  live.answer(live.timeline.message("m3")!, { action: "approve" });
+  await settle(ROUNDS);
   expect(live.mayNotAnswer(live.timeline.message("m3")!)).toBe("A guest of another agent may not answer this");
-  await live.sendText("in words", "m3");
-  expect(live.outbox.list()).toHaveLength(0);
 });
 
 test("the inviter of a guest is known also after the guest has left", async () => {

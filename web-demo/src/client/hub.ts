@@ -1,10 +1,12 @@
 // The state of one signed-in person or guest: calls, socket, feed, open conversation.
 import {
   type Agent,
+  Backoff,
   Emitter,
   Feed,
   HubSocket,
   isSealedByScheme,
+  isTransient,
   isTitleOpened,
   LiveSession,
   type Me,
@@ -20,11 +22,14 @@ import {
 } from "@hiloop/sdk/chat";
 import type { Auth } from "./auth";
 import { Keys } from "./keys";
+import type { WithLock } from "./locks";
+import { Unsent } from "./unsent";
 
 export interface HubOptions {
   auth: Auth;
   fetch: typeof fetch;
   connect: (protocols: string[]) => SocketLike;
+  lock: WithLock;
 }
 
 export class Hub extends Emitter {
@@ -33,6 +38,7 @@ export class Hub extends Emitter {
   readonly feed: Feed;
   readonly isGuest: boolean;
   readonly keys: Keys;
+  readonly unsent: Unsent;
   me: Me | null = null;
   agents: Agent[] = [];
   current: LiveSession | null = null;
@@ -42,14 +48,24 @@ export class Hub extends Emitter {
 
   private connections = 0;
   private openingFeed = false;
+  private readonly backoff = new Backoff(1_000, 30_000);
+  private identifyTimer: ReturnType<typeof setTimeout> | null = null;
   private readonly stopAuth: () => void;
 
-  constructor({ auth, fetch, connect }: HubOptions) {
+  constructor({ auth, fetch, connect, lock }: HubOptions) {
     super();
     this.isGuest = auth.kind === "guest";
     this.rest = new Rest(auth, fetch);
     this.feed = new Feed(this.rest);
     this.keys = new Keys(this.rest, this.isGuest, (sealing) => this.sealingChanged(sealing));
+    this.unsent = new Unsent({
+      rest: this.rest,
+      lock,
+      isMe: (id) => this.isMe(id),
+      conversation: (id) => (this.current?.id === id && this.current.phase === "ready" ? this.current : null),
+      sealing: () => this.keys.sealing,
+      isLoadingKeys: () => this.keys.phase === "checking" || this.keys.phase === "failed",
+    });
     this.feed.listen(() => void this.openFeed());
     this.socket = new HubSocket({
       connect,
@@ -77,7 +93,9 @@ export class Hub extends Emitter {
 
   dispose(): void {
     this.stopAuth();
+    if (this.identifyTimer !== null) clearTimeout(this.identifyTimer);
     this.keys.dispose();
+    this.unsent.dispose();
     this.current?.dispose();
     this.feed.dispose();
     this.socket.stop();
@@ -94,7 +112,7 @@ export class Hub extends Emitter {
     this.current?.dispose();
     this.current = null;
     if (id !== null) {
-      const live = new LiveSession(id, this.rest, this.socket, (who) => this.isMe(who));
+      const live = new LiveSession(id, this.rest, this.socket, (who) => this.isMe(who), this.unsent.outbox);
       live.onRead = (sessionId, seq) => this.feed.readUpTo(sessionId, seq);
       live.onEnded = () => this.feed.refreshSoon();
       this.current = live;
@@ -140,15 +158,22 @@ export class Hub extends Emitter {
         await this.loadAgents();
       }
     } catch (error) {
-      // Out of reach: asked again with the next connection.
-      if (!(error instanceof NetworkError)) this.error = messageOf(error);
+      if (isTransient(error)) this.identifyLater();
+      else this.error = messageOf(error);
     }
     if (this.me) void this.keys.start(this.me);
+    if (this.me) void this.unsent.start(this.me.id);
     this.changed();
+  }
+
+  private identifyLater(): void {
+    if (this.identifyTimer !== null) clearTimeout(this.identifyTimer);
+    this.identifyTimer = setTimeout(() => void this.identify(), this.backoff.next());
   }
 
   private sealingChanged(sealing: Sealing | null): void {
     this.current?.useSealing(sealing);
+    this.unsent.outbox.wake();
     void this.openFeed();
     this.changed();
   }
@@ -185,5 +210,6 @@ export class Hub extends Emitter {
     if (this.me !== null && this.keys.phase === "failed") void this.keys.start(this.me);
     if (this.me === null || (this.isGuest && this.guestSessionId === null)) void this.identify();
     this.current?.connected();
+    this.unsent.outbox.wake();
   }
 }

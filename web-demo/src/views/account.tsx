@@ -1,8 +1,9 @@
 // One's own account: the password, and where one is signed in.
-import type { TargetedSubmitEvent, VNode } from "preact";
+import type { TargetedEvent, TargetedSubmitEvent, VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { messageOf, type SignIn } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
+import { canUndo, setUndo } from "../client/undo";
 import type { AppState } from "./app-state";
 import { Dialog } from "./dialog";
 import { fullTime } from "./format";
@@ -19,6 +20,7 @@ export function Account({ app, hub, onClose }: Props): VNode {
   return (
     <Dialog title="Your account" onClose={onClose}>
       <Password hub={hub} />
+      <Undo />
       <SignIns hub={hub} />
       <OwnKeys app={app} hub={hub} />
       <div class="dialog-actions">
@@ -81,6 +83,23 @@ function Password({ hub }: { hub: Hub }): VNode {
   );
 }
 
+function Undo(): VNode {
+  const [on, setOn] = useState(canUndo);
+  const change = (event: TargetedEvent<HTMLInputElement>): void => {
+    setUndo(event.currentTarget.checked);
+    setOn(event.currentTarget.checked);
+  };
+  return (
+    <section aria-label="Answers by a press">
+      <h3>Answers by a press</h3>
+      <label class="check">
+        <input type="checkbox" data-testid="undo-setting" checked={on} onChange={change} /> Wait three seconds, so that I can take a press back
+      </label>
+      <p class="aside">Goes for this browser. Without it a press is sent at once.</p>
+    </section>
+  );
+}
+
 function SignIns({ hub }: { hub: Hub }): VNode {
   const [list, setList] = useState<SignIn[] | null>(null);
   const [error, setError] = useState<string | null>(null);
@@ -126,10 +145,7 @@ function OwnKeys({ app, hub }: { app: AppState; hub: Hub }): VNode | null {
   const [error, setError] = useState<string | null>(null);
   if (keys.phase !== "ready") return null;
   const remove = (): void => {
-    keys.remove().then(
-      () => app.auth.logout(),
-      (failure: unknown) => setError(messageOf(failure)),
-    );
+    app.signOut(() => keys.remove()).catch((failure: unknown) => setError(messageOf(failure)));
   };
   const done = (): void => setBackingUp(false);
   return (

@@ -21,7 +21,10 @@ export class AppState extends Emitter {
   link: Link | null = null;
   /** Why the last sign-in ended. */
   notice: string | null = null;
+  /** Signing out would lose what is not sent: it waits for the person's confirmation. */
+  leaving: (() => Promise<void>) | null = null;
   private wasGuest = false;
+  private readonly lock = tabLocks(navigator.locks, localStorage);
 
   constructor() {
     super();
@@ -42,7 +45,10 @@ export class AppState extends Emitter {
     window.addEventListener("online", () => this.hub?.socket.reconnectNow());
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") this.hub?.lookedAt();
+      // A press can be taken back only by someone who sees the page.
+      else this.hub?.unsent.outbox.release();
     });
+    window.addEventListener("pagehide", () => this.hub?.unsent.outbox.release());
     this.takeFragment();
     if (!this.hub && this.setupToken === null && this.auth.kind !== "none") this.startHub();
   }
@@ -107,13 +113,31 @@ export class AppState extends Emitter {
     else this.changed();
   }
 
+  /** Signs out, after `before`; asks first if something would be lost. */
+  async signOut(before: () => Promise<void> = async () => undefined): Promise<void> {
+    const leave = async (): Promise<void> => {
+      this.leaving = null;
+      await before();
+      await this.auth.logout();
+    };
+    if (!this.hub || this.hub.unsent.outbox.unsent.length === 0) return leave();
+    this.leaving = leave;
+    this.changed();
+  }
+
+  stay(): void {
+    this.leaving = null;
+    this.changed();
+  }
+
   private startHub(): void {
     this.stopHub();
     this.notice = null;
     this.wasGuest = false;
     const hub = new Hub({
       auth: this.auth,
-      fetch: (input, init) => fetch(input, init),
+      fetch: (input, init) => fetch(input, lasting(init)),
+      lock: this.lock,
       connect: (protocols) => new WebSocket(socketUrl(), protocols) as unknown as SocketLike,
     });
     this.hub = hub;
@@ -133,11 +157,23 @@ export class AppState extends Emitter {
     this.wasGuest = this.hub?.isGuest ?? false;
     // The next person in this tab is asked about theirs.
     if (!this.wasGuest) sessionStorage.removeItem(LATER);
+    // What is not sent outlives a sign-in that has run out, for the same person. Signing out ends it, and a guest's link.
+    if (reason === null || this.wasGuest) this.hub?.unsent.forget();
+    this.leaving = null;
     this.stopHub();
     this.notice = reason;
     if (!this.wasGuest) history.replaceState(null, "", location.pathname);
     this.changed();
   }
+}
+
+/** The largest body that a browser still sends for a page that is gone, with room for a few of them. */
+const LASTING = 16_384;
+
+/** A request of a page that is being left goes on without it. */
+function lasting(init: RequestInit = {}): RequestInit {
+  const isSmall = typeof init.body === "string" && init.body.length < LASTING;
+  return document.visibilityState === "hidden" && isSmall ? { ...init, keepalive: true } : init;
 }
 
 function socketUrl(): string {

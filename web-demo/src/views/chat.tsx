@@ -3,12 +3,14 @@ import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Hub } from "../client/hub";
 import type { AppState } from "./app-state";
+import { ConfirmLeaving } from "./confirm-leaving";
 import { Connection } from "./connection";
 import { KeysPrompt } from "./keys-prompt";
 import { FeedPane } from "./feed-pane";
 import { useRoute, useStore } from "./hooks";
 import { Logo } from "./icons";
 import { SessionPane } from "./session-pane";
+import { UnsentElsewhere } from "./unsent-elsewhere";
 
 export function Chat({ app, hub }: { app: AppState; hub: Hub }): VNode {
   useStore(hub);
@@ -27,13 +29,17 @@ export function Chat({ app, hub }: { app: AppState; hub: Hub }): VNode {
   return (
     <div class={`chat layout-${layout}`}>
       <Connection socket={hub.socket} />
-      <KeysPrompt keys={hub.keys} />
+      <div class="notices">
+        <KeysPrompt keys={hub.keys} />
+        <UnsentElsewhere hub={hub} openId={openId} />
+      </div>
       {!hub.isGuest && <FeedPane app={app} hub={hub} openId={openId} />}
       {hub.current && hub.current.id === openId ? (
         <SessionPane key={hub.current.id} app={app} hub={hub} live={hub.current} />
       ) : (
         <Nothing text={nothingText(hub, openId)} />
       )}
+      {app.leaving && <ConfirmLeaving app={app} hub={hub} />}
     </div>
   );
 }

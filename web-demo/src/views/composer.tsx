@@ -1,34 +1,36 @@
-// The input of messages: Enter sends, Shift+Enter starts a new line; an answer quotes its question.
+// The input of messages: Enter sends, Shift+Enter starts a new line. The draft and what it is for are kept.
 import type { TargetedKeyboardEvent, TargetedSubmitEvent, VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { HiloopError, type LiveSession, type Message, preview } from "@hiloop/sdk/chat";
-import { CloseIcon, SendIcon } from "./icons";
+import type { LiveSession } from "@hiloop/sdk/chat";
+import type { Draft, Target } from "../client/drafts";
+import { type Aim, aimOf } from "../client/target";
+import { ComposerTarget } from "./composer-target";
+import { CopyText } from "./copy-text";
+import { useStore } from "./hooks";
+import { SendIcon } from "./icons";
 import { SealLine } from "./seal-line";
+import { useUnsent } from "./unsent-context";
 
-/** The draft of each conversation, until the page is closed. */
-const drafts = new Map<string, string>();
+const EMPTY: Draft = { text: "", target: null };
 
-/** Refused before it was sent. */
-const NOT_SEALED: ReadonlySet<string> = new Set(["KEY_CHANGED", "NO_KEYS", "NO_OWN_KEYS", "NOT_AUTHENTICATED"]);
-
-interface Props {
-  live: LiveSession;
-  answering: Message | null;
-  onAnswer: (message: Message) => void;
-  onCancelAnswer: () => void;
-}
-
-export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): VNode {
-  const [text, setText] = useState(() => drafts.get(live.id) ?? "");
-  const [late, setLate] = useState<string | null>(null);
+export function Composer({ live }: { live: LiveSession }): VNode {
+  const { drafts } = useUnsent();
+  useStore(drafts);
+  const draft = drafts.get(live.id);
+  const { text } = draft;
+  /** The questions that were open when the person said that they just write. */
+  const [besides, setBesides] = useState<string | null>(null);
+  const [mustChoose, setMustChoose] = useState(false);
   const area = useRef<HTMLTextAreaElement>(null);
   const active = live.session === null || live.session.status === "Active";
-
   const blocked = live.encryption === "locked" || (live.encryption === "sealed" && (live.seals.audience?.changed.length ?? 0) > 0);
-
-  useEffect(() => {
-    drafts.set(live.id, text);
-  }, [text]);
+  const pending = live.timeline.pending().map(({ id }) => id);
+  /** As it is now: what was typed last may not be drawn yet. */
+  const current = (): { draft: Draft; aim: Aim } => {
+    const now = drafts.get(live.id);
+    return { draft: now, aim: aimOf(live, now, besides !== null && pending.every((id) => besides.includes(id))) };
+  };
+  const { aim } = current();
 
   useLayoutEffect(() => {
     const el = area.current;
@@ -42,51 +44,63 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
     if (matchMedia("(pointer: fine)").matches) area.current?.focus();
   }, [live]);
 
-  const send = async (): Promise<void> => {
-    const body = text.trim();
+  const write = (value: string): void => {
+    // What the first words are for stays, whatever is asked or settled meanwhile.
+    const { draft, aim } = current();
+    const target = value.trim() === "" && draft.text === "" ? draft.target : (draft.target ?? aim.target);
+    drafts.set(live.id, { text: value, target: value === "" && draft.target?.kind !== "ask-back" ? null : target });
+  };
+
+  const choose = (target: Target): void => {
+    setMustChoose(false);
+    if (target.kind === "message" && aim.open.length > 1) setBesides(pending.join(" "));
+    drafts.set(live.id, { text: drafts.get(live.id).text, target });
+    area.current?.focus();
+  };
+
+  const say = (target: Target): void => {
+    const body = drafts.get(live.id).text.trim();
     if (body === "" || !active || blocked) return;
-    setText("");
-    setLate(null);
-    onCancelAnswer();
-    const result = await live.sendText(body, answering?.id ?? null);
-    if (!result.ok && result.error instanceof HiloopError && result.error.code === "ALREADY_RESPONDED") {
-      // Another person was faster: keep the draft.
-      setText((now) => (now === "" ? body : now));
-      const by = (result.error.details?.respondedBy as { name?: string } | undefined)?.name;
-      setLate(`${by ?? "Someone"} has answered already. Send your text as a message, or discard it.`);
-    } else if (!result.ok && answering && result.error instanceof HiloopError && result.error.status === 403) {
-      setText((now) => (now === "" ? body : now));
-      setLate("You may not answer this request. Send your text as a message, or discard it.");
-    } else if (!result.ok && result.error instanceof HiloopError && NOT_SEALED.has(result.error.code)) {
-      setText((now) => (now === "" ? body : now));
-      setLate(result.error.message);
-    }
+    const inReplyTo = target.kind === "message" ? null : { id: target.messageId, about: target.title };
+    drafts.set(live.id, EMPTY);
+    setMustChoose(false);
+    live.say(body, { inReplyTo, settles: target.kind === "answer" });
+  };
+
+  const send = (): void => {
+    const { draft, aim } = current();
+    if (draft.text.trim() === "" || aim.gone) return;
+    if (aim.target) say(aim.target);
+    else setMustChoose(true);
   };
 
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLTextAreaElement>): void => {
-    if (event.key === "Escape" && answering) return onCancelAnswer();
+    if (event.key === "Escape" && aim.target && aim.target.kind !== "message" && !aim.gone) return choose({ kind: "message" });
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
-    void send();
+    send();
   };
 
   const submit = (event: TargetedSubmitEvent<HTMLFormElement>): void => {
     event.preventDefault();
-    void send();
+    send();
     area.current?.focus();
   };
 
-  if (!active) {
-    return (
-      <footer class="composer closed" data-testid="composer-closed">
-        This conversation is {live.session?.status.toLowerCase()}.
-      </footer>
-    );
-  }
+  if (!active) return <ClosedComposer live={live} text={text} onDiscard={() => drafts.set(live.id, EMPTY)} />;
 
+  const kind = aim.target?.kind ?? "message";
   return (
     <footer class="composer">
-      <Hints live={live} answering={answering} late={late} onAnswer={onAnswer} onCancelAnswer={onCancelAnswer} />
+      <ComposerTarget
+        live={live}
+        aim={aim}
+        text={text}
+        mustChoose={mustChoose}
+        onTarget={choose}
+        onSendAsMessage={() => say({ kind: "message" })}
+        onDiscard={() => drafts.set(live.id, EMPTY)}
+      />
       <SealLine live={live} />
       <form onSubmit={submit}>
         <textarea
@@ -94,18 +108,18 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
           rows={1}
           value={text}
           data-testid="composer"
-          aria-label={answering ? "Your answer" : "Message"}
-          placeholder={answering ? "Write your answer" : "Write a message"}
+          aria-label={LABELS[kind]}
+          placeholder={PLACEHOLDERS[kind]}
           dir="auto"
           enterkeyhint="send"
           onInput={(event) => {
-            setText(event.currentTarget.value);
+            write(event.currentTarget.value);
             live.notice.input(event.currentTarget.value);
           }}
           onBlur={() => live.notice.stop()}
           onKeyDown={onKeyDown}
         />
-        <button type="submit" class="send" data-testid="send" aria-label="Send" disabled={text.trim() === "" || blocked}>
+        <button type="submit" class="send" data-testid="send" aria-label="Send" disabled={text.trim() === "" || blocked || aim.gone !== null}>
           <SendIcon />
         </button>
       </form>
@@ -113,46 +127,28 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
   );
 }
 
-function Hints({ live, answering, late, onAnswer, onCancelAnswer }: Props & { late: string | null }): VNode | null {
-  const open = live.timeline.pending().filter((message) => !live.isMine(message) && live.mayNotAnswer(message) === null);
-  const next = open[0];
-  if (answering) {
-    return (
-      <p class="composer-hint answering" data-testid="answering">
-        <span>
-          Answering <q dir="auto">{preview(answering)}</q>
-        </span>
-        <button type="button" class="icon-button small" aria-label="Don't answer it" onClick={onCancelAnswer}>
-          <CloseIcon />
-        </button>
-      </p>
-    );
-  }
-  if (late) {
-    return (
-      <p class="composer-hint" role="status" data-testid="late">
-        {late}
-      </p>
-    );
-  }
-  if (live.earlierRequests > 0) {
-    return (
-      <p class="composer-hint">
-        <span>{live.earlierRequests} earlier requests wait further up.</span>
-        <button type="button" class="link" onClick={() => void live.loadOpenRequests()}>
-          Load them
-        </button>
-      </p>
-    );
-  }
-  // Right above the composer it needs no pointing out.
-  if (!next || (open.length === 1 && next === live.timeline.lastMessage())) return null;
+const LABELS: Record<Target["kind"], string> = { answer: "Your answer", "ask-back": "Your question back", message: "Message" };
+const PLACEHOLDERS: Record<Target["kind"], string> = { answer: "Write your answer", "ask-back": "Ask back", message: "Write a message" };
+
+/** What was being written when the conversation was closed stays, to be used elsewhere. */
+function ClosedComposer({ live, text, onDiscard }: { live: LiveSession; text: string; onDiscard: () => void }): VNode {
   return (
-    <p class="composer-hint">
-      <span>{open.length === 1 ? "A request waits for you." : `${open.length} requests wait for you.`}</span>
-      <button type="button" class="link" data-testid="answer-next" onClick={() => onAnswer(next)}>
-        Answer in words
-      </button>
-    </p>
+    <footer class="composer closed" data-testid="composer-closed">
+      <p>This conversation is {live.session?.status.toLowerCase()}.</p>
+      {text.trim() !== "" && (
+        <div class="not-sent" data-testid="closed-draft">
+          <p role="alert">It was closed before you sent this:</p>
+          <blockquote dir="auto" data-testid="kept-text">
+            {text}
+          </blockquote>
+          <p class="not-sent-actions">
+            <CopyText text={text} />
+            <button type="button" class="link" data-testid="discard-draft" onClick={onDiscard}>
+              Discard
+            </button>
+          </p>
+        </div>
+      )}
+    </footer>
   );
 }

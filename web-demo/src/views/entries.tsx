@@ -1,6 +1,7 @@
 // The lines of the timeline: days, messages (those of one sender close together), small lines for other events.
 import type { ComponentChild, VNode } from "preact";
 import { type LiveSession, type Message, openedOf, settledByOf } from "@hiloop/sdk/chat";
+import { holdMs } from "../client/undo";
 import { dayOf } from "./format";
 import { MessageRow } from "./message";
 import { saveReceipt } from "./receipt";
@@ -48,7 +49,7 @@ export function Entries({ live, onAnswer }: Props): VNode {
         mine={mine}
         joined={previous !== null && sameSender(previous, message)}
         replied={replied}
-        answer={live.answers.get(message.id) ?? null}
+        answer={live.answerState(message.id)}
         acknowledged={live.timeline.wasAcknowledged(message.id)}
         closed={closed}
         barred={message.responseRequired && message.status === "Pending" ? live.mayNotAnswer(message) : null}
@@ -61,7 +62,7 @@ export function Entries({ live, onAnswer }: Props): VNode {
         onReceipt={() => void saveReceipt(live, message)}
         readers={entry === lastMine ? names(live, entry.seq) : null}
         onAnswer={onAnswer}
-        onAction={(content) => void live.answer(message, content)}
+        onAction={(content) => void live.answer(message, content, holdMs(message.deadlineAt))}
       />,
     );
     previous = message;

@@ -80,7 +80,7 @@ export function FeedPane({ app, hub, openId }: Props): VNode {
           data-testid="sign-out"
           aria-label="Sign out"
           title="Sign out"
-          onClick={() => void app.auth.logout()}
+          onClick={() => void app.signOut()}
         >
           <SignOutIcon />
         </button>

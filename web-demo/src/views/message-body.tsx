@@ -18,24 +18,22 @@ import { Markdown } from "../markdown/markdown";
 import { LockIcon } from "./icons";
 import type { MessageProps } from "./message";
 import { ClosedMessage, isUnproven } from "./message-seal";
+import { ReasonField, useReason } from "./reason-field";
 
 export function MessageBody(props: MessageProps): VNode | null {
   const { message, answer, closed, barred, onAction } = props;
+  const withReason = useReason();
   const isAnswerable = message.responseRequired ? message.status === "Pending" : !isUnproven(props);
   const answering: Answering = {
-    enabled: !closed && barred === null && isAnswerable,
+    enabled: !closed && barred === null && isAnswerable && answer?.item.problem?.kind !== "settled",
     busy: answer?.state === "sending",
-    chosen: answer?.action ?? chosenAction(message),
-    answer: onAction,
+    chosen: (answer?.state === "sending" ? answer.action : null) ?? chosenAction(message),
+    answer: (content) => onAction(withReason(message, content)),
   };
   return (
     <AnsweringContext.Provider value={answering}>
       {isSealedByScheme(message.encryptedContent) ? <SealedBody {...props} /> : <PlainBody {...props} />}
-      {answer?.state === "failed" && (
-        <p class="form-error" role="alert">
-          Not sent: {answer.error}
-        </p>
-      )}
+      {message.responseRequired && answering.enabled && !answering.busy && <ReasonField message={message} />}
     </AnsweringContext.Provider>
   );
 }

@@ -1,6 +1,7 @@
 // What became of a request: still waiting (and for how long), answered by whom, cancelled, expired.
 import type { VNode } from "preact";
 import { type Actor, asContent, isSealedByScheme, type Message, open, type Outcome, outcomeOf, type SettledBy } from "@hiloop/sdk/chat";
+import { AnswerGiven } from "./answer-given";
 import { clock, countdown, fullTime } from "./format";
 import { useNow } from "./hooks";
 import type { MessageProps } from "./message";
@@ -9,7 +10,7 @@ export function MessageState({ message, mine, answer, acknowledged, closed, barr
   const pending = message.status === "Pending";
   const outcome = decided(message, settledBy);
   const now = useNow(1_000, pending && message.deadlineAt !== null);
-  if (answer?.state === "sending") return <p class="message-state">Sending your answer…</p>;
+  if (answer?.state === "sending") return <AnswerGiven item={answer.item} message={message} />;
   switch (message.status) {
     case "Pending":
       return (

@@ -1,6 +1,7 @@
 // One message: its sender, body, components, and the state of its request.
 import { Component, type VNode } from "preact";
 import { type AnswerState, type Content, type Message, preview, type SettledBy } from "@hiloop/sdk/chat";
+import { AnswerNotSent } from "./answer-not-sent";
 import { Avatar } from "./avatar";
 import { clock, fullTime } from "./format";
 import { MessageBody } from "./message-body";
@@ -98,6 +99,7 @@ export class MessageRow extends Component<MessageProps> {
             <MessageBody {...this.props} />
           </div>
           {message.responseRequired && <MessageState {...this.props} />}
+          {this.props.answer?.item.problem && <AnswerNotSent item={this.props.answer.item} />}
           {readers !== null && (
             <p class="readers" data-testid="readers">
               {readers === "" ? "Sent" : `Read by ${readers}`}

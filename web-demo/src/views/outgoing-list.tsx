@@ -1,41 +1,93 @@
-// One's own messages that are not on the timeline yet: on their way, waiting for the network, or refused.
+// What one has said and is not on the timeline yet: on its way, waiting for the connection, or not sent and why.
 import type { VNode } from "preact";
-import { contentOf, type LiveSession } from "@hiloop/sdk/chat";
+import type { LiveSession, Outgoing } from "@hiloop/sdk/chat";
 import { Markdown } from "../markdown/markdown";
+import { CopyText } from "./copy-text";
+import { settledText } from "./problem-text";
+import { useUnsent } from "./unsent-context";
 
 export function OutgoingList({ live }: { live: LiveSession }): VNode {
   return (
     <>
-      {live.outbox.list().map((item) => (
-        <article class="message mine outgoing" key={item.key} data-testid="outgoing" data-state={item.state}>
+      {live.outgoing.map((item) => (
+        <article class="message mine outgoing" key={item.id} data-testid="outgoing" data-state={item.state} aria-label={LABELS[item.state]}>
           <div class="bubble-column">
             <div class="bubble">
-              <Markdown text={contentOf({ encryptedContent: item.message.encryptedContent ?? null, encryptedComponents: null })?.text ?? ""} />
+              {item.about !== null && (
+                <p class="quote" dir="auto">
+                  {item.about}
+                </p>
+              )}
+              {item.content.text !== undefined && <Markdown text={item.content.text} />}
+              {item.content.action !== undefined && <p class="chosen-action">{item.content.action}</p>}
             </div>
-            <p class="message-state">
-              {item.state === "failed" ? (
-                <span class="form-error" role="alert">
-                  Not sent: {item.error}
-                </span>
-              ) : item.state === "waiting" ? (
-                "Waiting for the connection"
-              ) : (
-                "Sending…"
-              )}
-              {(item.state === "failed" || item.state === "waiting") && (
-                <>
-                  <button type="button" class="link" onClick={() => live.outbox.retry(item.key)}>
-                    Send again
-                  </button>
-                  <button type="button" class="link" onClick={() => live.outbox.discard(item.key)}>
-                    Discard
-                  </button>
-                </>
-              )}
-            </p>
+            <State item={item} />
           </div>
         </article>
       ))}
     </>
   );
+}
+
+const LABELS: Record<Outgoing["state"], string> = {
+  held: "Your message, not sent yet",
+  queued: "Your message, being sent",
+  sending: "Your message, being sent",
+  waiting: "Your message, waiting for the connection",
+  sent: "Your message, sent",
+  failed: "Your message, not sent",
+  settled: "Your answer, not sent",
+};
+
+function State({ item }: { item: Outgoing }): VNode {
+  const { outbox, isMe } = useUnsent();
+  const { id, state, problem, error, content } = item;
+  const discard = (
+    <button type="button" class="link" data-testid="discard" onClick={() => outbox.discard(id)}>
+      Discard
+    </button>
+  );
+  const again = (
+    <button type="button" class="link" data-testid="retry" onClick={() => outbox.retry(id)}>
+      {state === "waiting" ? "Try now" : "Send again"}
+    </button>
+  );
+  if (problem?.kind === "settled") {
+    return (
+      <div class="not-sent" data-testid="not-sent" data-kind="settled">
+        <p role="alert" data-testid="late">
+          {settledText(problem, isMe)} Your answer was not sent.
+        </p>
+        <p class="not-sent-actions">
+          <button type="button" class="link" data-testid="send-as-message" onClick={() => outbox.sendAsMessage(id)}>
+            Send it as a message
+          </button>
+          <CopyText text={content.text ?? ""} />
+          {discard}
+        </p>
+      </div>
+    );
+  }
+  if (problem) {
+    return (
+      <p class="message-state">
+        <span class="form-error" role="alert">
+          Not sent: {problem.text}
+        </span>
+        {again}
+        {discard}
+      </p>
+    );
+  }
+  if (state === "waiting") {
+    return (
+      <p class="message-state">
+        {error ? `Waiting: ${error}` : "Waiting for the connection"}
+        {outbox.isKept ? "" : ". Keep this page open"}
+        {again}
+        {discard}
+      </p>
+    );
+  }
+  return <p class="message-state">{state === "sent" ? "Sent" : "Sending…"}</p>;
 }

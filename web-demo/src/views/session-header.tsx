@@ -61,7 +61,7 @@ export function SessionHeader({ app, hub, live, title }: Props): VNode {
           data-testid="sign-out"
           aria-label="Leave"
           title="Leave"
-          onClick={() => void app.auth.logout()}
+          onClick={() => void app.signOut()}
         >
           <SignOutIcon />
         </button>

@@ -2,7 +2,7 @@
 export { Backoff } from "../backoff.js";
 export { Emitter, type Listener } from "../emitter.js";
 export * from "../envelope.js";
-export { errorFrom, HiloopError, messageOf, NetworkError, SignedOutError, TimeoutError } from "../errors.js";
+export { errorFrom, HiloopError, isTransient, messageOf, NetworkError, SignedOutError, TimeoutError } from "../errors.js";
 export { newKey } from "../http.js";
 export {
   type ConnectionState,
@@ -14,7 +14,8 @@ export {
 } from "../socket.js";
 export type * from "../types.js";
 export { Feed } from "./feed.js";
-export { type AnswerState, LiveSession } from "./live-session.js";
+export { Dispatch, type DispatchOptions, type OpenConversation } from "./dispatch.js";
+export { LiveSession } from "./live-session.js";
 export {
   componentsOf,
   contentOf,
@@ -28,7 +29,9 @@ export {
   titleTextOf,
 } from "./opened.js";
 export type { MessageState, OpenedMessage } from "../e2e/messages.js";
-export { Outbox, type Outgoing, type SendResult } from "./outbox.js";
+export { Outbox, type OutboxOptions } from "./outbox.js";
+export { MemoryOutboxStore, type OutboxStore } from "./outbox-store.js";
+export type { AnswerState, Outgoing, OutgoingState, Problem, Written } from "./outgoing.js";
 export { Rest, type TokenSource } from "./rest.js";
 export type { Audience, ChangedKey, Reply, Safety, SealedMessage, Sealing } from "./sealing.js";
 export { type Encryption, SessionSeals } from "./session-seals.js";

@@ -1,29 +1,24 @@
-// One open conversation, live: timeline, participants, typing notices, unsent messages.
+// One open conversation, live: timeline, participants, typing notices, what is on its way.
 import { Emitter } from "../emitter.js";
-import { outcomeOf, sealPlain } from "../envelope.js";
-import { HiloopError, messageOf, NetworkError } from "../errors.js";
-import { newKey } from "../http.js";
+import { Backoff } from "../backoff.js";
+import { outcomeOf } from "../envelope.js";
+import { HiloopError, isTransient, messageOf, NetworkError } from "../errors.js";
 import type { HubSocket } from "../socket.js";
-import type { Actor, Content, Frame, HubEvent, Message, MessageResponse, OutgoingMessage, Participant, Session } from "../types.js";
-import type { OpenedMessage } from "../e2e/messages.js";
-import { Outbox, type SendResult } from "./outbox.js";
+import type { Actor, Content, Frame, HubEvent, Message, Participant, Session } from "../types.js";
+import { Dispatch } from "./dispatch.js";
+import { Outbox } from "./outbox.js";
+import { MemoryOutboxStore } from "./outbox-store.js";
+import { type AnswerState, answerStateOf, type Outgoing } from "./outgoing.js";
 import type { Rest } from "./rest.js";
 import { Roster } from "./roster.js";
 import { Timeline } from "./timeline.js";
-import { isSealedByScheme, openedOf, setOpened } from "./opened.js";
-import type { SealedMessage, Sealing } from "./sealing.js";
+import { isSealedByScheme, openedOf } from "./opened.js";
+import type { Sealing } from "./sealing.js";
 import { type Encryption, SessionSeals } from "./session-seals.js";
-import { joinNames } from "./titles.js";
+import { joinNames, preview } from "./titles.js";
 import { TypingList, TypingNotice } from "./typing.js";
 
 const TAIL = 200;
-
-/** An answer by a button: on its way, or refused. */
-export interface AnswerState {
-  action: string | null;
-  state: "sending" | "failed";
-  error: string | null;
-}
 
 export class LiveSession extends Emitter {
   phase: "loading" | "ready" | "failed" = "loading";
@@ -34,11 +29,14 @@ export class LiveSession extends Emitter {
   readonly typing = new TypingList(() => this.changed());
   readonly notice: TypingNotice;
   readonly outbox: Outbox;
-  readonly answers = new Map<string, AnswerState>();
   readonly seals: SessionSeals;
+  /** Opening failed for a reason that may pass: it is tried again by itself. */
+  retriesAt: number | null = null;
   private readonly roster: Roster;
-  /** The hub's reason for refusing this person's answer, by message id. */
-  private readonly refused = new Map<string, string>();
+  private readonly ownOutbox: boolean;
+  private readonly stopOutbox: () => void;
+  private readonly backoff = new Backoff(1_000, 30_000);
+  private startTimer: ReturnType<typeof setTimeout> | null = null;
 
   private oldest = 1;
   private head = 0;
@@ -54,6 +52,7 @@ export class LiveSession extends Emitter {
     private readonly rest: Rest,
     private readonly socket: HubSocket,
     private readonly isMe: (id: string | null) => boolean,
+    outbox?: Outbox,
   ) {
     super();
     this.roster = new Roster(
@@ -74,11 +73,9 @@ export class LiveSession extends Emitter {
     this.notice = new TypingNotice((typing) => {
       this.socket.send({ type: "typing", sessionId: this.id, typing });
     });
-    this.outbox = new Outbox(
-      (message, key) => this.rest.send(this.id, message, key),
-      newKey,
-      () => this.changed(),
-    );
+    this.ownOutbox = outbox === undefined;
+    this.outbox = outbox ?? this.newOutbox();
+    this.stopOutbox = this.outbox.listen(() => this.changed());
   }
 
   get participants(): readonly Participant[] {
@@ -119,10 +116,12 @@ export class LiveSession extends Emitter {
 
   /** Opens at the tail of the timeline; earlier pages come on demand. */
   async start(): Promise<void> {
-    if (this.starting) return;
+    if (this.starting || this.disposed) return;
     this.starting = true;
     this.phase = "loading";
     this.error = null;
+    this.retriesAt = null;
+    if (this.startTimer !== null) clearTimeout(this.startTimer);
     this.changed();
     try {
       this.session = await this.rest.session(this.id);
@@ -130,12 +129,14 @@ export class LiveSession extends Emitter {
       // Out of reach: started again with the next connection.
       if (error instanceof NetworkError || this.disposed) return;
       const missing = error instanceof HiloopError && error.status === 404;
+      if (isTransient(error)) this.startLater();
       this.fail(missing ? "This conversation does not exist, or is not yours to see." : messageOf(error));
       return;
     } finally {
       this.starting = false;
     }
     if (this.disposed) return;
+    this.backoff.reset();
     this.seals.sessionChanged();
     this.timeline = new Timeline(this.session.lastSeq - TAIL);
     this.unsubscribe?.();
@@ -158,18 +159,34 @@ export class LiveSession extends Emitter {
     this.unsubscribe = null;
     this.session = null;
     this.timeline = new Timeline(0);
-    this.answers.clear();
-    this.refused.clear();
+    this.outbox.forbidden.clear();
     this.typing.clear();
     this.head = 0;
     this.readSent = 0;
     void this.start();
   }
 
-  /** The connection is back: an interrupted start and unsent messages are tried again. */
+  /** The connection is back: an interrupted start is tried again, and what waits is sent. */
   connected(): void {
-    if (this.phase === "loading" && this.session === null) void this.start();
-    this.outbox.retryWaiting();
+    if (this.session === null && (this.phase === "loading" || this.retriesAt !== null)) void this.start();
+    if (this.ownOutbox) this.outbox.wake();
+  }
+
+  private startLater(): void {
+    const wait = this.backoff.next();
+    this.retriesAt = Date.now() + wait;
+    this.startTimer = setTimeout(() => void this.start(), wait);
+  }
+
+  private newOutbox(): Outbox {
+    const dispatch = new Dispatch({ rest: this.rest, conversation: () => this, sealing: () => this.seals.sealing });
+    const outbox = new Outbox({
+      send: (written, keep) => dispatch.send(written, keep),
+      question: (written) => dispatch.question(written),
+      isMe: this.isMe,
+    });
+    void outbox.start(new MemoryOutboxStore(), false);
+    return outbox;
   }
 
   dispose(): void {
@@ -178,6 +195,10 @@ export class LiveSession extends Emitter {
     this.notice.stop();
     this.typing.clear();
     if (this.sessionTimer !== null) clearTimeout(this.sessionTimer);
+    if (this.startTimer !== null) clearTimeout(this.startTimer);
+    this.outbox.shown(this.id, Infinity);
+    this.stopOutbox();
+    if (this.ownOutbox) this.outbox.dispose();
     this.unsubscribe?.();
   }
 
@@ -215,30 +236,47 @@ export class LiveSession extends Emitter {
     return Math.max(0, (this.session?.pendingCount ?? 0) - this.timeline.pending().length);
   }
 
-  sendText(text: string, inReplyTo: string | null): Promise<SendResult> {
-    this.notice.stop();
-    const content: Content = inReplyTo ? { text, outcome: "Answered" } : { text };
-    return this.post(content, inReplyTo, (message) => this.outbox.send(message));
+  message(id: string): Message | undefined {
+    return this.timeline.message(id);
   }
 
-  /** Answers by a button: not shown as a bubble until it is on the timeline. */
-  async answer(message: Message, content: Content): Promise<void> {
-    if (this.answers.get(message.id)?.state === "sending") return;
-    const action = content.action ?? null;
-    this.answers.set(message.id, { action, state: "sending", error: null });
-    this.changed();
-    const decided: Content = { ...content, outcome: content.outcome ?? outcomeOf(content.action) };
-    const result = await this.post(decided, message.id, async (outgoing): Promise<SendResult> => {
-      try {
-        return { ok: true, message: await this.rest.send(this.id, outgoing, newKey()) };
-      } catch (error) {
-        return { ok: false, error: error as Error };
-      }
+  /** An answer that was given on the card of a message. */
+  answerState(messageId: string): AnswerState | null {
+    const item = this.outbox.answerTo(messageId);
+    return item && answerStateOf(item);
+  }
+
+  /** What is not on the timeline yet; answers that were given on a card are shown there, where it is loaded. */
+  get outgoing(): readonly Outgoing[] {
+    return this.outbox.of(this.id).filter(({ from, inReplyTo, settles, seq }) => {
+      if (seq !== null && seq <= this.timeline.last) return false;
+      return from === "composer" || !settles || inReplyTo === null || !this.timeline.message(inReplyTo);
     });
-    const late = !result.ok && isAlreadyResponded(result.error);
-    if (result.ok || late || isForbidden(result.error)) this.answers.delete(message.id);
-    else this.answers.set(message.id, { action, state: "failed", error: messageOf(result.error) });
-    this.changed();
+  }
+
+  /** Says something: in answer to a question, as a remark on it (`settles` false), or by itself. */
+  say(text: string, { inReplyTo = null, settles = true }: { inReplyTo?: { id: string; about: string } | null; settles?: boolean } = {}): Outgoing {
+    this.notice.stop();
+    const answers = inReplyTo !== null && settles;
+    return this.put(answers ? { text, outcome: "Answered" } : { text }, { inReplyTo, settles: answers, from: "composer", holdMs: 0 });
+  }
+
+  /** Answers on the card of a question; `holdMs`: how long the answer can be taken back. */
+  answer(message: Message, content: Content, holdMs = 0): Outgoing | null {
+    const given = this.outbox.answerTo(message.id);
+    if (given && given.problem === null && given.state !== "sent") return null;
+    if (given) this.outbox.discard(given.id);
+    const settles = message.responseRequired;
+    const decided: Content = settles ? { ...content, outcome: content.outcome ?? outcomeOf(content.action) } : content;
+    return this.put(decided, { inReplyTo: { id: message.id, about: preview(message) }, settles, from: "card", holdMs });
+  }
+
+  private put(
+    content: Content,
+    { inReplyTo, ...fields }: { inReplyTo: { id: string; about: string } | null; settles: boolean; from: Outgoing["from"]; holdMs: number },
+  ): Outgoing {
+    const sealed = this.encryption !== "plain";
+    return this.outbox.add({ sessionId: this.id, content, inReplyTo: inReplyTo?.id ?? null, about: inReplyTo?.about ?? null, sealed, ...fields });
   }
 
   markRead(seq: number): void {
@@ -257,7 +295,7 @@ export class LiveSession extends Emitter {
 
   /** The reason why this person can't answer a message; null if nothing is known against it. */
   mayNotAnswer(message: Message): string | null {
-    const refused = this.refused.get(message.id);
+    const refused = this.outbox.forbidden.get(message.id);
     if (refused !== undefined) return refused;
     const unproven = this.unproven(message);
     if (unproven !== null) return unproven;
@@ -313,60 +351,6 @@ export class LiveSession extends Emitter {
     this.changed();
   }
 
-  private async post(
-    content: Content,
-    inReplyTo: string | null,
-    via: (message: OutgoingMessage) => Promise<SendResult>,
-  ): Promise<SendResult> {
-    const outcome = inReplyTo && content.outcome ? { inReplyTo, outcome: content.outcome } : {};
-    let result: SendResult;
-    try {
-      const { envelope, delivered } = await this.envelopeFor(content, inReplyTo);
-      result = await via({ encryptedContent: envelope, ...outcome });
-      if (result.ok) delivered(result.message);
-    } catch (error) {
-      result = { ok: false, error: error as Error };
-    }
-    if (!result.ok && inReplyTo && isAlreadyResponded(result.error)) this.answeredByOther(inReplyTo, result.error);
-    if (!result.ok && inReplyTo && isForbidden(result.error)) {
-      this.refused.set(inReplyTo, result.error.message || "You may not answer this.");
-      this.changed();
-    }
-    return result;
-  }
-
-  /** Sealed where the conversation is encrypted. Nothing falls back from it. */
-  private async envelopeFor(content: Content, inReplyTo: string | null): Promise<SealedMessage> {
-    const { encryption, sealing } = this.seals;
-    if (encryption === "plain") return { envelope: sealPlain(content), delivered: () => undefined };
-    if (encryption === "locked" || !sealing)
-      throw new HiloopError(0, "NO_OWN_KEYS", "This conversation is encrypted, and your keys are not in this browser.");
-    const asked = inReplyTo === null ? null : (this.timeline.message(inReplyTo) ?? null);
-    const settles = asked?.responseRequired === true;
-    const problem = asked && settles ? this.unproven(asked) : null;
-    if (problem) throw new HiloopError(0, "NOT_AUTHENTICATED", problem);
-    const sealed = await sealing.seal(this.id, content, { inReplyTo: asked, settles });
-    // It is shown while it is on its way.
-    setOpened({ encryptedContent: sealed.envelope, encryptedComponents: null }, ownWords(content));
-    return sealed;
-  }
-
-  private answeredByOther(id: string, error: HiloopError): void {
-    const details = (error.details ?? {}) as { responseMessageId?: string; respondedBy?: Actor | string; respondedAt?: string };
-    const by = details.respondedBy;
-    const response: MessageResponse | null = by
-      ? {
-          messageId: details.responseMessageId ?? "",
-          respondedBy: typeof by === "string" ? { type: "Human", id: null, name: by } : by,
-          respondedAt: details.respondedAt ?? new Date().toISOString(),
-          encryptedContent: null,
-          encryptedComponents: null,
-        }
-      : null;
-    if (this.timeline.message(id)?.status === "Pending") this.timeline.settle(id, "Completed", response);
-    this.changed();
-  }
-
   private receive(event: HubEvent): void {
     const applied = this.timeline.apply(event);
     if (applied === "gap" && !this.resyncing) {
@@ -384,6 +368,11 @@ export class LiveSession extends Emitter {
       const question = this.timeline.message(String(event.data?.messageId ?? ""));
       if (question) this.seals.settled(question);
     }
+    if (/^message\.(completed|cancelled|expired)$/.test(event.type)) {
+      const question = this.timeline.message(String(event.data?.messageId ?? ""));
+      if (question) this.outbox.questionSettled(question);
+    }
+    this.outbox.shown(this.id, this.timeline.last);
     if (event.type === "message.created") this.roster.authorHasRead(event);
     if (event.type.startsWith("participant.") && this.phase === "ready") void this.roster.load();
     if (this.timeline.last >= this.head) this.phase = "ready";
@@ -426,8 +415,7 @@ export class LiveSession extends Emitter {
     if (reset) {
       // The events follow from the first one that there is.
       this.timeline = new Timeline((firstSeq ?? 1) - 1);
-      this.answers.clear();
-      this.refused.clear();
+      this.outbox.forbidden.clear();
       this.reloadSession(true);
     } else if (head < this.timeline.last || (lost && !this.timeline.isEmpty)) {
       // The hub's log is not the one known here (a restored database, or retention): start anew.
@@ -462,18 +450,4 @@ export class LiveSession extends Emitter {
     this.unsubscribe = null;
     this.changed();
   }
-}
-
-/** What one has written oneself and not read back yet. */
-function ownWords(content: Content): OpenedMessage {
-  const state = { state: "verified", reason: null, problem: null } as const;
-  return { ...state, content, components: null, header: null, digest: null, mayMiss: false };
-}
-
-function isForbidden(error: Error): error is HiloopError {
-  return error instanceof HiloopError && error.status === 403;
-}
-
-function isAlreadyResponded(error: Error): error is HiloopError {
-  return error instanceof HiloopError && error.code === "ALREADY_RESPONDED";
 }

@@ -95,6 +95,10 @@ export class Rest {
     return this.http.call("GET", at(id, "/timeline"), { query: { after, limit } });
   }
 
+  message(id: string, messageId: string): Promise<Message> {
+    return this.http.call("GET", at(id, `/messages/${encodeURIComponent(messageId)}`));
+  }
+
   send(id: string, message: OutgoingMessage, idempotencyKey: string): Promise<Message> {
     return this.http.call("POST", at(id, "/messages"), { body: message, idempotencyKey });
   }

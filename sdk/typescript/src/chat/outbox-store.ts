@@ -1,0 +1,53 @@
+// Where the outbox keeps what is not confirmed: shared by all windows of one person, in a page's own storage.
+import type { Written } from "./outgoing.js";
+
+/** Each operation is atomic over all windows. */
+export interface OutboxStore {
+  list(): Promise<Written[]>;
+  add(written: Written): Promise<void>;
+  /** Without effect on one that is no longer there. */
+  replace(written: Written): Promise<void>;
+  /** Marks it as being sent, after which it can't be withdrawn; false if it is no longer there. */
+  claim(id: string): Promise<boolean>;
+  /** Deletes it unless it was claimed; whether it did. */
+  withdraw(id: string): Promise<boolean>;
+  remove(id: string): Promise<void>;
+  /** Deletes everything of this person. */
+  clear(): Promise<void>;
+}
+
+/** For as long as the page lives. */
+export class MemoryOutboxStore implements OutboxStore {
+  private readonly rows = new Map<string, { written: Written; isClaimed: boolean }>();
+
+  async list(): Promise<Written[]> {
+    return [...this.rows.values()].map(({ written }) => written);
+  }
+
+  async add(written: Written): Promise<void> {
+    this.rows.set(written.id, { written, isClaimed: false });
+  }
+
+  async replace(written: Written): Promise<void> {
+    const row = this.rows.get(written.id);
+    if (row) row.written = written;
+  }
+
+  async claim(id: string): Promise<boolean> {
+    const row = this.rows.get(id);
+    if (row) row.isClaimed = true;
+    return row !== undefined;
+  }
+
+  async withdraw(id: string): Promise<boolean> {
+    return this.rows.get(id)?.isClaimed === false && this.rows.delete(id);
+  }
+
+  async remove(id: string): Promise<void> {
+    this.rows.delete(id);
+  }
+
+  async clear(): Promise<void> {
+    this.rows.clear();
+  }
+}

@@ -1,0 +1,16 @@
+// What became of a question while its answer was being written.
+import { contentOf, type LiveSession, type Message, outcomeOf, settledByOf } from "@hiloop/sdk/chat";
+import { settledText } from "./problem-text";
+
+export function settlementText(live: LiveSession, question: Message): string {
+  const { status, response } = question;
+  if (status === "Expired") return "The request that you were answering has expired.";
+  if (status === "Cancelled") return "The request that you were answering was withdrawn.";
+  const said = settledByOf(response)?.content ?? contentOf(response);
+  const outcome = said?.outcome ?? (said?.action === undefined ? (response?.outcome ?? null) : outcomeOf(said.action));
+  return settledText({ kind: "settled", status, by: response?.respondedBy ?? null, at: null, outcome }, (id) => live.isMine(byPerson(id)));
+}
+
+function byPerson(id: string | null): Message {
+  return { senderType: "Human", senderHumanId: id, senderGuestId: null } as Message;
+}

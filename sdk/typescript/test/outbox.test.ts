@@ -359,6 +359,25 @@ test("keys that are still being loaded are waited for", async () => {
   expect(states(outbox)).toEqual(["sent"]);
 });
 
+test("an event ends the answer to its own question, not the same answer to another one", async () => {
+  const body = { encryptedContent: sealPlain({ action: "reject", outcome: "Rejected" }) };
+  const outbox = await openWindow({
+    send: async (written, keep) => {
+      await keep(body);
+      return hub(written);
+    },
+  });
+  hub = refuses(409, "ALREADY_RESPONDED", { respondedBy: ALEX });
+  outbox.add(press("reject", { inReplyTo: "first" }));
+  await run();
+  hub = accepts();
+  outbox.add(press("reject", { inReplyTo: "second" }));
+  await run();
+  expect(states(outbox)).toEqual(["settled", "sent"]);
+  outbox.arrived(message(9, { inReplyTo: "second", ...body }));
+  expect(states(outbox)).toEqual(["settled"]);
+});
+
 test("an event that overtakes the reply ends the item, and only its own", async () => {
   let reply = (_: Message): void => undefined;
   hub = () => new Promise((resolve) => (reply = resolve));

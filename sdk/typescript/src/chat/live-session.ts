@@ -75,7 +75,11 @@ export class LiveSession extends Emitter {
     });
     this.ownOutbox = outbox === undefined;
     this.outbox = outbox ?? this.newOutbox();
-    this.stopOutbox = this.outbox.listen(() => this.changed());
+    this.stopOutbox = this.outbox.listen(() => {
+      // Its event may have come before its reply.
+      this.outbox.shown(this.id, this.timeline.last);
+      this.changed();
+    });
   }
 
   get participants(): readonly Participant[] {

@@ -123,8 +123,12 @@ export class Outbox extends Emitter {
   }
 
   /** One's own message has arrived as an event: the timeline shows it from now on. */
-  arrived({ sessionId, encryptedContent }: Message): void {
-    const sent = this.of(sessionId).find(({ body }) => body !== null && body.encryptedContent?.ciphertext === encryptedContent?.ciphertext);
+  arrived(message: Message): void {
+    // In plain text the same words have the same bytes: one that lost a race may equal a later one that did not.
+    const sent = this.of(message.sessionId).find(({ body, problem, inReplyTo }) => {
+      const isSame = body !== null && body.encryptedContent?.ciphertext === message.encryptedContent?.ciphertext;
+      return isSame && problem === null && inReplyTo === message.inReplyTo;
+    });
     if (sent) void this.items.remove(sent.id);
   }
 

@@ -1,6 +1,6 @@
 // The buttons that answer a message. One that can do harm asks back first; the other buttons stay away meanwhile.
 import type { VNode } from "preact";
-import { useContext, useEffect, useId, useRef, useState } from "preact/hooks";
+import { useContext, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Outcome } from "@hiloop/sdk/chat";
 import { ActionButton } from "./action-button";
 import { AnsweringContext } from "./types";
@@ -21,8 +21,8 @@ export function AnswerButtons({ label, choices }: { label: string; choices: read
   const row = useRef<HTMLDivElement>(null);
   const returnTo = useRef<number | null>(null);
 
-  // Back from the question: the focus returns to the button that was pressed.
-  useEffect(() => {
+  // Back from the question: the focus returns to the button that was pressed, before anything else can happen to the row.
+  useLayoutEffect(() => {
     if (asked !== null || returnTo.current === null) return;
     row.current?.querySelectorAll("button")[returnTo.current]?.focus();
     returnTo.current = null;
@@ -58,7 +58,7 @@ function Confirm({ choice, onConfirm, onBack }: ConfirmProps): VNode {
   const id = useId();
   const back = useRef<HTMLButtonElement>(null);
   // The harmless answer has the focus.
-  useEffect(() => back.current?.focus(), []);
+  useLayoutEffect(() => back.current?.focus(), []);
   const confirm = (event: MouseEvent): void => {
     // The second click of a double click was meant for the first button.
     if (event.detail <= 1) onConfirm();

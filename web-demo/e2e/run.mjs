@@ -3,6 +3,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { extname, join } from "node:path";
 import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors, within } from "./harness.mjs";
+import { componentStories } from "./components.mjs";
 import { encryptionStories } from "./encryption.mjs";
 import { call, Hub } from "./hub.mjs";
 import { unsentStories } from "./unsent.mjs";
@@ -610,8 +611,9 @@ scene("the API documentation shows every operation under the hub's policy, and e
   await shot(page, "docs");
 });
 
-const tools = { scene, openPage, signIn, signInByForm, openSession, row, byId, bubble, state, shot, approval, hub: () => hub };
-encryptionStories(tools);
-unsentStories({ ...tools, people: () => ({ mira, alex }) });
+const tools = { scene, openPage, signIn, signInByForm, openSession, row, byId, bubble, state, shot, approval, hub: () => hub, people: () => ({ mira, alex }) };
+const encrypted = encryptionStories(tools);
+componentStories({ ...tools, encrypted });
+unsentStories(tools);
 
 await runSuite({ setup, teardown, workers: 2 });

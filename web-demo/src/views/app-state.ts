@@ -3,6 +3,7 @@ import { Auth, TOKENS_KEY } from "../client/auth";
 import { Emitter, type SocketLike } from "@hiloop/sdk/chat";
 import { Hub } from "../client/hub";
 import { databaseTurns, tabLocks } from "../client/locks";
+import { drafts } from "../components/form/drafts";
 import { LATER } from "./keys-prompt";
 
 export type Screen = "sign-in" | "link" | "setup" | "chat" | "ended";
@@ -160,6 +161,7 @@ export class AppState extends Emitter {
     // What is not sent outlives a sign-in that has run out, for the same person. Signing out ends it, and a guest's link.
     if (reason === null || this.wasGuest) this.hub?.unsent.forget();
     this.leaving = null;
+    drafts.clear();
     this.stopHub();
     this.notice = reason;
     if (!this.wasGuest) history.replaceState(null, "", location.pathname);

@@ -162,7 +162,7 @@ export function unsentStories({ scene, signIn, signInByForm, openSession, row, b
     await shot(page, "unsent-reason");
     await byId(page, asked).locator("[data-action=reject]").click();
     const { response } = await settled(agent, session, asked);
-    equal([response.outcome, content(response.encryptedContent)], ["Rejected", { action: "reject", text: "Not before the audit", outcome: "Rejected" }], "the answer");
+    equal([response.outcome, content(response.encryptedContent)], ["Rejected", { action: "reject", outcome: "Rejected", text: "Not before the audit" }], "the answer");
   });
 
   scene("unsent: the composer answers the lone open question and says so; ask back leaves it open; of several one chooses", async ({ agent, session }) => {

@@ -1,6 +1,5 @@
 // An answer that was given on its card and is on its way: it can be taken back first, or waits for the connection.
 import type { VNode } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
 import { componentsOf, type Message, type Outgoing } from "@hiloop/sdk/chat";
 import { actionLabel } from "../components/tree";
 import { useNow } from "./hooks";
@@ -9,17 +8,12 @@ import { useUnsent } from "./unsent-context";
 export function AnswerGiven({ item, message }: { item: Outgoing; message: Message }): VNode {
   const { outbox } = useUnsent();
   const { state, heldUntil, content } = item;
-  const line = useRef<HTMLParagraphElement>(null);
-  // The button that was pressed is disabled now. Undo is the next stop, and not where a second press of Enter goes.
-  useLayoutEffect(() => {
-    if (line.current?.closest("article")?.contains(document.activeElement)) line.current.focus();
-  }, []);
   const now = useNow(200, state === "held");
   const label = content.action === undefined ? "Your answer" : (actionLabel(componentsOf(message), content.action) ?? content.action);
   const left = heldUntil === null ? 0 : Math.max(0, Math.ceil((heldUntil - now) / 1_000));
   if (state === "held" && left > 0) {
     return (
-      <p class="message-state given" ref={line} tabIndex={-1} data-testid="given" data-state="held">
+      <p class="message-state given" data-testid="given" data-state="held">
         <span role="status">
           <span dir="auto">“{label}”</span> is sent in {left} s.
         </span>
@@ -31,7 +25,7 @@ export function AnswerGiven({ item, message }: { item: Outgoing; message: Messag
   }
   if (state === "waiting") {
     return (
-      <p class="message-state given" ref={line} tabIndex={-1} data-testid="given" data-state="waiting">
+      <p class="message-state given" data-testid="given" data-state="waiting">
         <span role="status">
           <span dir="auto">“{label}”</span> waits for the connection{item.error ? `: ${item.error}` : "."} {outbox.isKept ? "" : "Keep this page open."}
         </span>
@@ -45,7 +39,7 @@ export function AnswerGiven({ item, message }: { item: Outgoing; message: Messag
     );
   }
   return (
-    <p class="message-state given" ref={line} tabIndex={-1} data-testid="given" data-state={state}>
+    <p class="message-state given" data-testid="given" data-state={state}>
       Sending your answer…
     </p>
   );

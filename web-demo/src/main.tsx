@@ -7,6 +7,8 @@ import "./styles/layout.css";
 import "./styles/timeline.css";
 import "./styles/components.css";
 import "./styles/encryption.css";
+import "./styles/triage.css";
+import "./styles/access.css";
 
 const root = document.getElementById("app");
 if (root) {

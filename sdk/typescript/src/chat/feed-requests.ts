@@ -1,12 +1,12 @@
 // Which open request a row of the list names: its last message where that is the question, else the newest question
 // near the end of the conversation, read once.
-import { NetworkError } from "../errors.js";
+import { HiloopError, NetworkError } from "../errors.js";
 import type { FeedItem, Message } from "../types.js";
 import type { Rest } from "./rest.js";
 import { Timeline } from "./timeline.js";
 
 /** How far back a question is looked for. */
-const REACH = 60;
+const REACH = 100;
 
 interface Known {
   /** Null: there is none within reach. */
@@ -52,25 +52,55 @@ export class FeedRequests {
     else if (lastMessage && isOpen(lastMessage)) this.known.set(session.id, { message: lastMessage, pendingCount });
   }
 
+  /** The request that a row names, read where it has to be; null if none is within reach. */
+  async find(item: FeedItem): Promise<Message | null> {
+    this.remember(item);
+    const known = this.of(item);
+    return known === undefined ? this.read(item) : known;
+  }
+
+  /** The open conversation has loaded requests that may be out of reach here. */
+  learn(sessionId: string, message: Message | null, pendingCount: number): void {
+    if (!message || pendingCount === 0 || this.known.get(sessionId)?.message?.id === message.id) return;
+    this.known.set(sessionId, { message, pendingCount });
+    this.changed();
+  }
+
+  /** One of the open requests of a conversation was settled: perhaps the one that its row names. */
+  forget(sessionId: string): void {
+    this.known.delete(sessionId);
+  }
+
   private async work(): Promise<void> {
     if (this.working) return;
     this.working = true;
-    for (let item = this.queue.shift(); item && !this.disposed; item = this.queue.shift()) {
-      if (this.of(item) !== undefined) continue;
-      const { session, pendingCount } = item;
-      try {
-        const after = Math.max(0, session.lastSeq - REACH);
-        const page = await this.rest.timeline(session.id, after, REACH + 20);
-        const timeline = new Timeline(after);
-        for (const event of page.data) timeline.apply(event);
-        this.known.set(session.id, { message: timeline.pending().at(-1) ?? null, pendingCount });
-      } catch (error) {
-        if (error instanceof NetworkError) break;
-        this.known.set(session.id, { message: null, pendingCount });
+    try {
+      for (let item = this.queue.shift(); item && !this.disposed; item = this.queue.shift()) {
+        if (this.of(item) !== undefined) continue;
+        await this.read(item);
+        this.changed();
       }
-      this.changed();
+    } catch (error) {
+      // Out of reach: read again with the next change of the list.
+      if (!(error instanceof NetworkError)) throw error;
+    } finally {
+      this.working = false;
     }
-    this.working = false;
+  }
+
+  private async read({ session, pendingCount }: FeedItem): Promise<Message | null> {
+    let message: Message | null = null;
+    try {
+      const after = Math.max(0, session.lastSeq - REACH);
+      const { data } = await this.rest.timeline(session.id, after, REACH + 20);
+      const timeline = new Timeline(after);
+      for (const event of data) timeline.apply(event);
+      message = timeline.pending().at(-1) ?? null;
+    } catch (error) {
+      if (error instanceof NetworkError || !(error instanceof HiloopError)) throw error;
+    }
+    this.known.set(session.id, { message, pendingCount });
+    return message;
   }
 }
 

@@ -344,7 +344,12 @@ export class LiveSession extends Emitter {
   }
 
   isMine(message: Message): boolean {
-    return message.senderType === "Human" && this.isMe(message.senderHumanId ?? message.senderGuestId);
+    return message.senderType === "Human" && this.isOwn(message.senderHumanId ?? message.senderGuestId);
+  }
+
+  /** Whether an id is that of this person. */
+  isOwn(id: string | null): boolean {
+    return this.isMe(id);
   }
 
   /** The others whose last read position is at or after `seq`. */

@@ -233,7 +233,7 @@ def test_the_hub_names_another_person_for_an_address() -> None:
     hub.participants = lying  # type: ignore[method-assign]
     with pytest.raises(HiloopError) as error:
         client.ask("Drop production?", to=[BOSS], timeout=3)
-    assert error.value.code == "PRINCIPAL_CHANGED"
+    assert error.value.code == "PERSON_CHANGED"
 
 
 def test_history_is_shared_with_whom_the_caller_names() -> None:

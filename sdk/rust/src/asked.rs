@@ -1,6 +1,6 @@
 //! Asking and waiting as two steps, for programs that do other work meanwhile.
 
-use crate::client::Client;
+use crate::client::{Client, is_last};
 use crate::error::Error;
 use crate::question::Question;
 use crate::types::MessageStatus;
@@ -61,6 +61,7 @@ impl Client {
         let mut last: Option<(AskedQuestion, bool)> = None;
         for page in 1.. {
             let messages = self.raw_messages(session, page).await?;
+            let is_last = is_last(page, messages.data.len())?;
             let own =
                 |message: &&crate::types::Message| message.response_required && message.sender_agent_id == Some(me);
             // One that waits for an answer counts before one that has it.
@@ -70,10 +71,28 @@ impl Client {
                     last = Some((AskedQuestion { session_id: session, message_id: message.id }, is_pending));
                 }
             }
-            if messages.data.len() < messages.page_size as usize {
+            if is_last {
                 break;
             }
         }
         Ok(last.map(|(asked, _)| asked))
+    }
+
+    /// The `seq` of this agent's last message in a session; 0 where it has written none.
+    ///
+    /// # Errors
+    /// Of the hub, or `UNREACHABLE` after the client's timeout.
+    pub async fn last_written(&self, session: Uuid) -> Result<i64, Error> {
+        let me = self.me().await?.id;
+        let mut last = 0;
+        for page in 1.. {
+            let messages = self.raw_messages(session, page).await?;
+            let own = messages.data.iter().filter(|message| message.sender_agent_id == Some(me));
+            last = own.map(|message| message.seq).max().unwrap_or(last);
+            if is_last(page, messages.data.len())? {
+                break;
+            }
+        }
+        Ok(last)
     }
 }

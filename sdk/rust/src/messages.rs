@@ -46,6 +46,16 @@ impl Client {
         Ok(messages)
     }
 
+    /// All messages of a session, oldest first, opened as far as they can be.
+    ///
+    /// # Errors
+    /// Of the hub, `UNREACHABLE` after the client's timeout, or that of a list that does not end.
+    pub async fn all_messages(&self, session: Uuid) -> Result<Vec<Message>, Error> {
+        let mut messages: Vec<Message> = self.all(&at(session, "/messages")).await?;
+        self.open_all(session, &mut messages).await?;
+        Ok(messages)
+    }
+
     pub(crate) async fn raw_messages(&self, session: Uuid, page: u32) -> Result<Page<Message>, Error> {
         self.call(Call::get(page_of(&at(session, "/messages"), page, PAGE_SIZE))).await
     }

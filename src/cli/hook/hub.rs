@@ -109,15 +109,7 @@ impl HubSession {
     /// timeline.
     pub(super) async fn catch_up(&self, after: i64) -> Result<Remarks, Error> {
         let me = self.client.me().await?.id;
-        let mut messages: Vec<Message> = Vec::new();
-        for page in 1.. {
-            let next = self.client.messages(self.id, page).await?;
-            let is_last = next.data.len() < next.page_size as usize;
-            messages.extend(next.data);
-            if is_last {
-                break;
-            }
-        }
+        let messages = self.client.all_messages(self.id).await?;
         for message in &messages {
             let is_own = message.sender_agent_id == Some(me) && message.response_required;
             if is_own && message.status == MessageStatus::Pending {

@@ -153,7 +153,7 @@ class Sent:
         if known != principal_id:
             raise HiloopError(
                 f"the hub names another principal for {address} than before: {principal_id} in place of {known}",
-                code="PRINCIPAL_CHANGED",
+                code="PERSON_CHANGED",
             )
         return principal_id
 

@@ -61,17 +61,6 @@ export async function idsOf(
   return [...new Set(ids)];
 }
 
-/** Makes people take part in a session who do not yet. */
-export async function addAll(
-  api: Api,
-  notes: Notes | null,
-  sessionId: string,
-  people: readonly PersonInput[],
-  options: RequestOptions,
-): Promise<string[]> {
-  return idsOf(api, notes, sessionId, people.map(participantOf), options);
-}
-
 /** The id of a person as far as it is known without the hub; null where it is not. */
 export async function knownId(notes: Notes, person: PersonInput): Promise<string | null> {
   const address = addressOf(person);

@@ -10,9 +10,9 @@ import { type Api, at, atMessage } from "./api.js";
 import { type Draft, draftOf, type MessageInput } from "./content.js";
 import { type AskedQuestion, Decision } from "./decision.js";
 import type { Asked, Mode, Outgoing } from "./mode.js";
-import type { RequestOptions, WaitOptions, WriteOptions } from "./options.js";
+import { invalid, type RequestOptions, type WaitOptions, type WriteOptions } from "./options.js";
 import type { Notes } from "./notes.js";
-import { addAll, idsOf, knownId, participantOf, type PersonInput } from "./people.js";
+import { idsOf, knownId, participantOf, type PersonInput } from "./people.js";
 import { type AskOptions, deadlineOf, questionOf } from "./question.js";
 import { QuestionKey, uuid7 } from "./question-key.js";
 
@@ -178,9 +178,10 @@ export class Questions {
       if (found) return found;
     }
     const notes = await this.notes(agent);
-    const named = to && (await addAll(this.api, notes, sessionId, to, options));
+    const named = to && (await idsOf(this.api, notes, sessionId, to.map(participantOf), options));
     const answering = answerers && (await idsOf(this.api, notes, sessionId, answerers, options));
-    const recipients = named && (await this.withMe(agent, [...named, ...(answering ?? [])]));
+    if (named && answering?.some((id) => !named.includes(id))) throw invalid("answerers", "must be among the people of 'to'");
+    const recipients = named && [(await this.agents.me(agent)).id, ...named];
     const draft = draftOf(input, key?.mark ?? null);
     const outgoing = await this.prepare(sessionId, { ...draft, answerers: answering ?? named, recipients }, options);
     // Now that those who are asked can open it.
@@ -189,10 +190,6 @@ export class Questions {
     }
     const { id } = await this.deliver(sessionId, outgoing, { ...options, idempotencyKey: key?.idempotencyKey ?? newKey() });
     return this.#remembered.get(id) as Asked;
-  }
-
-  private async withMe(agent: string | null, people: readonly string[]): Promise<string[]> {
-    return [(await this.agents.me(agent)).id, ...people];
   }
 
   /** Opens a session for the question, unless it is there already. */

@@ -3,6 +3,12 @@ import { concat, fromText, isObject, joined, toText } from "./bytes.js";
 import { badKey } from "./errors.js";
 import { areSound, keyIdOf, type KeyPair, type PublicKeys, verify } from "./keys.js";
 
+/** A statement of the owner of the space about a key, good until `notAfter`. */
+export interface Attestation {
+  notAfter: string;
+  signature: string;
+}
+
 /** The public keys of a principal as the hub's directory returns them. */
 export interface Entry extends PublicKeys {
   /** Binds the keys to the id of their principal. */
@@ -10,7 +16,7 @@ export interface Entry extends PublicKeys {
   /** The same, signed by the key that this one replaced. */
   previous?: { keyId: string; signature: string } | null;
   /** A statement of the owner of the space, whose key the hub does not know. */
-  attestation?: { notAfter: string; signature: string } | null;
+  attestation?: Attestation | null;
 }
 
 /** The entry of a key pair. `previous`: the pair that it replaces. */
@@ -58,11 +64,10 @@ export class Attestations {
     if (!fromText(spaceKey, 32)) throw badKey("The space key must be base64url of 32 bytes");
   }
 
-  holds(principalId: string, entry: Pick<Entry, "keyId" | "attestation">, nowMs: number): boolean {
-    const { attestation } = entry;
+  holds(principalId: string, keyId: string, attestation: Attestation | null | undefined, nowMs: number): boolean {
     const signature = fromText(attestation?.signature, 64);
     if (!attestation || !signature || !(Date.parse(attestation.notAfter) > nowMs)) return false;
-    return verify(signature, attestedBytes(this.spaceId, principalId, entry.keyId, attestation.notAfter), this.spaceKey);
+    return verify(signature, attestedBytes(this.spaceId, principalId, keyId, attestation.notAfter), this.spaceKey);
   }
 }
 

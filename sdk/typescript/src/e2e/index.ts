@@ -4,7 +4,7 @@ export { backUp, type KeyBackup, newRecoveryCode, restore } from "./backup.js";
 export { paddedLength } from "./cipher.js";
 export { type Delivery, Device, type DeviceOptions } from "./device.js";
 export { Directory, type DirectorySource, type Member, principalOf } from "./directory.js";
-export { attestedBytes, Attestations, checkedEntry, type Entry, follows, makeEntry } from "./entries.js";
+export { attestedBytes, type Attestation, Attestations, checkedEntry, type Entry, follows, makeEntry } from "./entries.js";
 export { KeyChanged, type Reason, Refused, textOfReason, Unverified } from "./errors.js";
 export { digestOf, type Header, headerBytes, type Kind, type Pair, parseHeader } from "./header.js";
 export { KeyPair, KeyRing, type PublicKeys } from "./keys.js";

@@ -1,5 +1,5 @@
 // Pinning: the first key that is seen of a principal stands until it signs another one, or the user trusts another one.
-import { type Attestations, checkedEntry, type Entry, follows } from "./entries.js";
+import { type Attestation, type Attestations, checkedEntry, type Entry, follows } from "./entries.js";
 import { KeyChanged } from "./errors.js";
 import type { Pair } from "./header.js";
 import type { PublicKeys } from "./keys.js";
@@ -22,8 +22,6 @@ export class Pins {
   private readonly entries = new Map<string, Entry>();
   /** Changes that are not trusted, by principal. */
   private readonly changes = new Map<string, Entry>();
-  /** Principals whose pinned key is not attested, or not any more. */
-  private readonly lapsed = new Set<string>();
   private readonly now: () => number;
 
   constructor(private readonly options: PinsOptions) {
@@ -35,26 +33,23 @@ export class Pins {
     const entry = checkedEntry(principalId, value);
     if (!entry) return "invalid";
     this.entries.set(keyOf(principalId, entry.keyId), entry);
-    const { store, attestations } = this.options;
-    const isAttested = attestations?.holds(principalId, entry, this.now()) ?? null;
+    const { store } = this.options;
+    const isAttested = this.isAttested(principalId, entry.keyId, entry.attestation);
     const pin = await store.loadPin(principalId);
-    if (pin?.keyId === entry.keyId && isAttested === false) this.lapsed.add(principalId);
-    else this.lapsed.delete(principalId);
     if (!pin) {
-      if (isAttested === false) return "not_attested";
+      if (!isAttested) return "not_attested";
       const first = await store.createPin(this.pinOf(principalId, entry, []));
       return first.keyId === entry.keyId ? "pinned" : this.see(principalId, value);
     }
     if (pin.keyId === entry.keyId) {
       this.changes.delete(principalId);
-      if (isAttested && pin.attestation?.signature !== entry.attestation?.signature)
-        await store.replacePin({ ...pin, attestation: entry.attestation ?? null });
-      return isAttested === false ? "not_attested" : "same";
+      const known = this.withAttestation(pin, entry);
+      if (known !== pin) await store.replacePin(known);
+      return this.holds(known, entry.keyId) ? "same" : "not_attested";
     }
     // A key that was replaced, for its theft perhaps, does not come back.
     const isOld = pin.earlier.some(({ keyId }) => keyId === entry.keyId);
-    const isTrusted = !isOld && (isAttested ?? follows(principalId, entry, pin));
-    if (isTrusted) {
+    if (!isOld && isAttested && follows(principalId, entry, pin)) {
       await this.replace(pin, entry);
       this.changes.delete(principalId);
       this.options.onReplaced?.({ principalId, keyId: entry.keyId });
@@ -87,7 +82,7 @@ export class Pins {
   /** The pinned keys of a pair, also earlier ones; null where there are none. */
   async pinned({ id, keyId }: Pair): Promise<PublicKeys | null> {
     const pin = await this.options.store.loadPin(id);
-    if (!pin || !this.isAttested(pin)) return null;
+    if (!pin || !this.holds(pin, keyId)) return null;
     if (pin.keyId === keyId) return publicKeys(pin);
     return pin.earlier.find((keys) => keys.keyId === keyId) ?? null;
   }
@@ -97,15 +92,29 @@ export class Pins {
    * attestation has ended.
    */
   async current(principalId: string): Promise<PublicKeys | null> {
-    if (this.changes.has(principalId) || this.lapsed.has(principalId)) return null;
+    if (this.changes.has(principalId)) return null;
     const pin = await this.options.store.loadPin(principalId);
-    return pin && this.isAttested(pin) ? publicKeys(pin) : null;
+    return pin && this.holds(pin, pin.keyId) ? publicKeys(pin) : null;
   }
 
-  /** Whether the statement that a key was pinned by holds now; without a space key nothing has to be stated. */
-  private isAttested(pin: Pin): boolean {
+  /** Whether a pinned key may be used now: with a space key only while a statement of the owner holds. */
+  private holds(pin: Pin, keyId: string): boolean {
+    return this.isAttested(pin.principalId, keyId, attestationsOf(pin)[keyId]);
+  }
+
+  private isAttested(principalId: string, keyId: string, attestation: Attestation | null | undefined): boolean {
     const { attestations } = this.options;
-    return attestations === undefined || attestations.holds(pin.principalId, pin, this.now());
+    return attestations === undefined || attestations.holds(principalId, keyId, attestation, this.now());
+  }
+
+  /** The pin with the statement of an entry, where that holds and ends later than the one that is known. */
+  private withAttestation(pin: Pin, { keyId, attestation }: Entry): Pin {
+    if (!attestation || !this.options.attestations || !this.isAttested(pin.principalId, keyId, attestation)) return pin;
+    const { attestation: _, ...rest } = pin;
+    const known = attestationsOf(pin);
+    const before = known[keyId];
+    if (before && Date.parse(before.notAfter) >= Date.parse(attestation.notAfter)) return pin;
+    return { ...rest, attestations: { ...known, [keyId]: attestation } };
   }
 
   /** The change that has to be trusted first. */
@@ -132,14 +141,17 @@ export class Pins {
 
   private replace(pin: Pin, entry: Entry): Promise<void> {
     const earlier = [publicKeys(pin), ...pin.earlier].filter(({ keyId }) => keyId !== entry.keyId);
-    return this.options.store.replacePin(this.pinOf(pin.principalId, entry, earlier));
+    return this.options.store.replacePin(this.pinOf(pin.principalId, entry, earlier, attestationsOf(pin)));
   }
 
-  private pinOf(principalId: string, entry: Entry, earlier: PublicKeys[]): Pin {
-    const { attestation } = entry;
+  private pinOf(principalId: string, entry: Entry, earlier: PublicKeys[], attestations: Pin["attestations"] = {}): Pin {
     const pin: Pin = { principalId, ...publicKeys(entry), pinnedAt: new Date(this.now()).toISOString(), earlier };
-    return attestation && this.options.attestations ? { ...pin, attestation } : pin;
+    return this.withAttestation(Object.keys(attestations).length > 0 ? { ...pin, attestations } : pin, entry);
   }
+}
+
+function attestationsOf({ keyId, attestation, attestations }: Pin): Record<string, Attestation> {
+  return attestations ?? (attestation ? { [keyId]: attestation } : {});
 }
 
 function publicKeys({ keyId, publicKey, signingKey }: PublicKeys): PublicKeys {

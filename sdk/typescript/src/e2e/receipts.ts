@@ -90,7 +90,7 @@ function knownKeys(entries: readonly unknown[], { keys, attested }: ReceiptOptio
     const expected = keys?.[principalId];
     if (expected !== undefined && expected !== entry.keyId) throw invalid(`the key of ${principalId} is another one than expected`);
     // Of an attestation that has ended since, the signature still says whose key it was.
-    if (attestations && !attestations.holds(principalId, entry, 0)) throw invalid(`the key of ${principalId} is not attested`);
+    if (attestations && !attestations.holds(principalId, entry.keyId, entry.attestation, 0)) throw invalid(`the key of ${principalId} is not attested`);
     known.set(`${principalId} ${entry.keyId}`, entry);
   }
   return ({ id, keyId }) => known.get(`${id} ${keyId}`) ?? null;

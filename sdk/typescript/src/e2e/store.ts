@@ -1,4 +1,5 @@
 // Where a client keeps its private keys and the keys that it has pinned.
+import type { Attestation } from "./entries.js";
 import type { PublicKeys } from "./keys.js";
 
 /** Private keys as they are stored. */
@@ -15,8 +16,10 @@ export interface Pin extends PublicKeys {
   pinnedAt: string;
   /** Keys that were pinned before: they verify what they signed. */
   earlier: PublicKeys[];
-  /** The statement of the owner of the space that it was pinned by. */
-  attestation?: { notAfter: string; signature: string } | null;
+  /** What the owner of the space has attested, by the id of the key: of several statements the one that ends last. */
+  attestations?: Record<string, Attestation>;
+  /** That of the current key, as earlier versions stored it. */
+  attestation?: Attestation | null;
 }
 
 /**

@@ -121,6 +121,13 @@ test("another person's answer, under their name or under Ann's", async () => {
   }
 });
 
+test("who may answer is among those who are asked", async () => {
+  const { stage, ann } = await stageOf();
+  const bob = await stage.person("Bob");
+  const asked = stage.client.ask("Really?", { to: ann.id, answerers: bob.id });
+  await expect(asked).rejects.toMatchObject({ code: "VALIDATION_ERROR", message: expect.stringContaining("'answerers'") });
+});
+
 test("a participant whom the hub adds to the session of a question", async () => {
   const { stage, ann } = await stageOf();
   const mallory = await stage.person("Mallory");

@@ -66,8 +66,8 @@ test("earlier keys that were not pinned verify nothing: a hub could have the pin
 
 test("with a space key only attested entries are pinned", async () => {
   const owner = KeyPair.generate();
-  const attested = (pair: KeyPair, principal = ANN, notAfter = "2099-01-01T00:00:00.000Z"): Entry => ({
-    ...makeEntry(ANN, pair),
+  const attested = (pair: KeyPair, principal = ANN, notAfter = "2099-01-01T00:00:00.000Z", previous?: KeyPair): Entry => ({
+    ...makeEntry(ANN, pair, previous),
     attestation: { notAfter, signature: toText(owner.sign(attestedBytes(SPACE, principal, pair.keyId, notAfter))) },
   });
   const { pins } = make(new Attestations(SPACE, owner.signingKey));
@@ -77,16 +77,19 @@ test("with a space key only attested entries are pinned", async () => {
   expect(await pins.see(ANN, attested(pair, ANN, "2020-01-01T00:00:00.000Z"))).toBe("not_attested");
   expect(await pins.current(ANN)).toBeNull();
   expect(await pins.see(ANN, attested(pair))).toBe("pinned");
-  expect(await pins.see(ANN, attested(pair, ANN, "2020-01-01T00:00:00.000Z"))).toBe("not_attested");
-  expect(await pins.current(ANN)).toBeNull();
-  expect(await pins.see(ANN, attested(pair))).toBe("same");
+  // The statement that ends last counts, as the hub may withhold any.
+  expect(await pins.see(ANN, attested(pair, ANN, "2020-01-01T00:00:00.000Z"))).toBe("same");
   expect(await pins.current(ANN)).not.toBeNull();
   expect(await pins.see(ANN, makeEntry(ANN, KeyPair.generate(), pair))).toBe("changed");
-  // A replaced key does not come back, though its statement has not ended.
+  // A statement is no reason to follow a change that the key before did not sign.
   const { pins: moved } = make(new Attestations(SPACE, owner.signingKey));
   const next = KeyPair.generate();
   await moved.see(ANN, attested(pair));
-  expect(await moved.see(ANN, attested(next))).toBe("chained");
+  expect(await moved.see(ANN, attested(next))).toBe("changed");
+  expect(await moved.see(ANN, attested(next, ANN, undefined, pair))).toBe("chained");
+  // What was signed with the key before verifies as long as that is attested.
+  expect(await moved.pinned({ id: ANN, keyId: pair.keyId })).not.toBeNull();
+  // A replaced key does not come back, though its statement has not ended.
   expect(await moved.see(ANN, attested(pair))).toBe("changed");
 });
 
@@ -106,4 +109,26 @@ test("a statement that has ended, or that there never was, counts after a restar
   now = 2e12;
   expect(await open().current(ANN)).toBeNull();
   expect(await open().pinned({ id: ANN, keyId: pair.keyId })).toBeNull();
+});
+
+test("statements are kept for each key, also where an earlier version stored that of the current one alone", async () => {
+  const owner = KeyPair.generate();
+  const [first, second] = [KeyPair.generate(), KeyPair.generate()];
+  const store = new MemoryKeyStore();
+  let now = 1e12;
+  const pins = new Pins({ store, attestations: new Attestations(SPACE, owner.signingKey), now: () => now });
+  const attestation = (pair: KeyPair, notAfter: string) => ({
+    notAfter,
+    signature: toText(owner.sign(attestedBytes(SPACE, ANN, pair.keyId, notAfter))),
+  });
+  await pins.see(ANN, { ...makeEntry(ANN, first), attestation: attestation(first, "2001-10-01T00:00:00.000Z") });
+  const { attestations, ...pin } = (await store.loadPin(ANN))!;
+  await store.replacePin({ ...pin, attestation: attestations![first.keyId]! });
+  expect(await pins.current(ANN)).not.toBeNull();
+  expect(await pins.see(ANN, { ...makeEntry(ANN, second, first), attestation: attestation(second, "2040-01-01T00:00:00.000Z") })).toBe("chained");
+  expect(Object.keys((await store.loadPin(ANN))!.attestations!).sort()).toEqual([first.keyId, second.keyId].sort());
+  expect(await pins.pinned({ id: ANN, keyId: first.keyId })).not.toBeNull();
+  now = Date.parse("2002-01-01T00:00:00.000Z");
+  expect(await pins.pinned({ id: ANN, keyId: first.keyId })).toBeNull();
+  expect(await pins.pinned({ id: ANN, keyId: second.keyId })).not.toBeNull();
 });

@@ -73,7 +73,7 @@ pub(super) async fn call(
     }
     let after = match after {
         Some(after) => i64::try_from(after).unwrap_or(i64::MAX),
-        None => last_own(agent, session).await.map_err(said)?,
+        None => agent.client.last_written(session).await.map_err(said)?,
     };
     let next = next_messages(agent, session, after);
     let limit = limit.unwrap_or_else(usual_wait);
@@ -82,21 +82,6 @@ pub(super) async fn call(
         None => pending(session, after),
     };
     Ok(Called::Replied(Ok(reply)))
-}
-
-/// The place of the agent's last message.
-async fn last_own(agent: &Agent, session: Uuid) -> Result<i64, Error> {
-    let me = agent.client.me().await?.id;
-    let mut last = 0;
-    for page in 1.. {
-        let messages = agent.client.messages(session, page).await?;
-        let own = messages.data.iter().filter(|message| message.sender_agent_id == Some(me));
-        last = own.map(|message| message.seq).max().unwrap_or(last);
-        if messages.data.len() < messages.page_size as usize {
-            break;
-        }
-    }
-    Ok(last)
 }
 
 /// The first message of a person after a place.

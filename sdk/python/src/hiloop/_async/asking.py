@@ -259,7 +259,7 @@ class AsyncAsking(AsyncWaiting):
         try:
             raw, asked = await self._post(session_id, draft, key=idempotency_key)
         except NoKeyInTime:
-            raise HiloopError("none of those who may answer had a key before the deadline", code="NO_KEY") from None
+            raise HiloopError("none of those who may answer had a key before the deadline", code="NO_KEYS") from None
         return Message.read(raw, (await self._secrets()).as_sent(asked.opened))
 
 

@@ -22,7 +22,7 @@ class AsyncTrust(AsyncBase):
         await self._learn_contact(principal_id)
         keys = vault.pins.keys_to_compare(principal_id)
         if keys is None:
-            raise ConfigurationError(f"no keys of {principal_id} are known", "NO_KEY")
+            raise ConfigurationError(f"no keys of {principal_id} are known", "NO_KEYS")
         return safety_number((vault.principal_id, vault.own.current.public), (principal_id, keys))
 
     async def trust(self, principal_id: str, key_id: str) -> None:

@@ -258,7 +258,7 @@ class Asking(Waiting):
         try:
             raw, asked = self._post(session_id, draft, key=idempotency_key)
         except NoKeyInTime:
-            raise HiloopError("none of those who may answer had a key before the deadline", code="NO_KEY") from None
+            raise HiloopError("none of those who may answer had a key before the deadline", code="NO_KEYS") from None
         return Message.read(raw, (self._secrets()).as_sent(asked.opened))
 
 

@@ -98,7 +98,7 @@ class Interactions:
         wanted = people if draft.answerers is None else list(draft.answerers)
         body["answerers"] = sorted(id_ for id_ in wanted if vault.pins.recipient(id_) is not None)
         if not body["answerers"]:
-            raise ConfigurationError("none of those who may answer has a key yet", "NO_KEY")
+            raise ConfigurationError("none of those who may answer has a key yet", "NO_KEYS")
         sealed = vault.seal(
             draft.plain,
             kind="question",

@@ -163,7 +163,7 @@ class Sending(Base):
         if changed is not None:
             raise changed
         if vault.pins.recipient(principal_id) is None:
-            raise ConfigurationError(f"{principal_id} has no pinned keys yet", "NO_KEY")
+            raise ConfigurationError(f"{principal_id} has no pinned keys yet", "NO_KEYS")
         self._share(vault, session_id, principal_id)
         return len(vault.content_keys(session_id))
 

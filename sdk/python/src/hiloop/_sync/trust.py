@@ -23,7 +23,7 @@ class Trust(Base):
         self._learn_contact(principal_id)
         keys = vault.pins.keys_to_compare(principal_id)
         if keys is None:
-            raise ConfigurationError(f"no keys of {principal_id} are known", "NO_KEY")
+            raise ConfigurationError(f"no keys of {principal_id} are known", "NO_KEYS")
         return safety_number((vault.principal_id, vault.own.current.public), (principal_id, keys))
 
     def trust(self, principal_id: str, key_id: str) -> None:

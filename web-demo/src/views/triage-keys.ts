@@ -117,14 +117,16 @@ function press(hub: Hub, action: "approve" | "reject", armed: { current: { butto
   const button = one.article.querySelector<HTMLButtonElement>(`[data-action="${action}"]`);
   if (!button || button.disabled || button.getAttribute("aria-disabled") === "true") return `This request has no button to ${word}.`;
   button.focus();
-  // Some buttons ask by themselves before they take effect.
-  const asksItself = button.hasAttribute("aria-haspopup");
+  // Some buttons ask by themselves before they take effect, in their own place.
+  const isAnswer = button.closest("[data-testid=confirm]") !== null;
+  const asksItself = button.hasAttribute("aria-haspopup") || isAnswer;
   const isConfirmed = armed.current?.button === button && Date.now() < armed.current.until;
+  const again = `Press ${action === "approve" ? "A" : "R"} again: ${button.textContent?.trim()} (${preview(one.message)})`;
   if (button.classList.contains("danger") && !asksItself && !isConfirmed) {
     armed.current = { button, until: Date.now() + CONFIRM_MS };
-    return `Press ${action === "approve" ? "A" : "R"} again: ${button.textContent?.trim()} (${preview(one.message)})`;
+    return again;
   }
   armed.current = null;
   button.click();
-  return "";
+  return asksItself && !isAnswer ? again : "";
 }

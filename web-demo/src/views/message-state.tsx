@@ -16,7 +16,8 @@ export function MessageState({ message, mine, answer, acknowledged, closed, barr
   const given = givenAnswer(message);
   const outcome = decided(message, given);
   const now = useNow(1_000, pending && message.deadlineAt !== null);
-  if (answer?.state === "sending") return <p class="message-state">Sending your answer…</p>;
+  // The event that settles it may come before the reply to one's own request.
+  if (pending && answer?.state === "sending") return <p class="message-state">Sending your answer…</p>;
   switch (message.status) {
     case "Pending":
       return (

@@ -11,6 +11,8 @@ import "./styles/form.css";
 import "./styles/figures.css";
 import "./styles/encryption.css";
 import "./styles/unsent.css";
+import "./styles/triage.css";
+import "./styles/access.css";
 
 const root = document.getElementById("app");
 if (root) {

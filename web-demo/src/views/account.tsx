@@ -8,6 +8,7 @@ import type { AppState } from "./app-state";
 import { Dialog } from "./dialog";
 import { fullTime } from "./format";
 import { useStore } from "./hooks";
+import { Notifications } from "./notifications";
 import { RecoveryCode } from "./recovery-code";
 
 interface Props {
@@ -21,6 +22,7 @@ export function Account({ app, hub, onClose }: Props): VNode {
     <Dialog title="Your account" onClose={onClose}>
       <Password hub={hub} />
       <Undo />
+      <Notifications notifier={hub.notifier} />
       <SignIns hub={hub} />
       <OwnKeys app={app} hub={hub} />
       <div class="dialog-actions">

@@ -97,7 +97,9 @@ impl Client {
         Ok(theirs.map(|theirs| safety_number((me, keys.public()), (principal, &theirs))))
     }
 
-    pub(crate) fn encrypts(&self) -> bool {
+    /// Whether everything is sealed that this client sends, and only that counts which is.
+    #[must_use]
+    pub fn encrypts(&self) -> bool {
         self.inner.security.is_required
     }
 

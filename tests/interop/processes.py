@@ -14,14 +14,19 @@ def start(command: "Sequence[str]", environment: "Mapping[str, str]", stdin: int
     return subprocess.Popen(command, env=environment, stdin=stdin, stdout=pipe, stderr=pipe, text=True)
 
 
-def lines(what: str, process: "subprocess.Popen[str]", stdin: "str | None" = None) -> "list[Any]":
-    """The JSON lines that a program prints until its end. Its failure ends the test, with its output."""
+def ended(what: str, process: "subprocess.Popen[str]", stdin: "str | None" = None) -> "tuple[str, str]":
+    """What a program printed on standard output and standard error, after its end. One that does not end ends the test."""
     try:
-        out, err = process.communicate(stdin, timeout=TIMEOUT)
+        return process.communicate(stdin, timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
         raise SystemExit(f"{what}: not done after {TIMEOUT} s: {out}{err}") from None
+
+
+def lines(what: str, process: "subprocess.Popen[str]", stdin: "str | None" = None) -> "list[Any]":
+    """The JSON lines that a program prints until its end. Its failure ends the test, with its output."""
+    out, err = ended(what, process, stdin)
     if process.returncode != 0:
         raise SystemExit(f"{what}: exit code {process.returncode}: {out}{err}")
     return [json.loads(line) for line in out.splitlines()]

@@ -4,28 +4,35 @@ import {
   asContent,
   componentsOf,
   type Content,
-  type Envelope,
   isSealedByScheme,
   type Message,
-  open,
   type Opened,
-  settledByOf,
+  outcomeOf,
 } from "@hiloop/sdk/chat";
-import { actionLabel, ComponentTree } from "../components/tree";
+import { GivenValues } from "../components/form/given-values";
+import { OutcomeMark } from "../components/outcome-mark";
+import { actionLabel, ComponentTree, formFields } from "../components/tree";
 import { type Answering, AnsweringContext } from "../components/types";
 import { Unknown } from "../components/unknown";
 import { Markdown } from "../markdown/markdown";
 import { LockIcon } from "./icons";
+import { givenAnswer, openOnce } from "./given-answer";
 import type { MessageProps } from "./message";
 import { ClosedMessage, isUnproven } from "./message-seal";
 
 export function MessageBody(props: MessageProps): VNode | null {
   const { message, answer, closed, barred, onAction } = props;
   const isAnswerable = message.responseRequired ? message.status === "Pending" : !isUnproven(props);
+  const given = givenAnswer(message);
   const answering: Answering = {
     enabled: !closed && barred === null && isAnswerable,
     busy: answer?.state === "sending",
-    chosen: answer?.action ?? chosenAction(message),
+    failed: answer?.state === "failed",
+    settles: message.responseRequired,
+    chosen: answer?.action ?? given?.action ?? null,
+    settled: message.responseRequired && message.status !== "Pending",
+    given,
+    draft: { key: message.id, keep: isSealedByScheme(message.encryptedContent) ? "tab" : "browser" },
     answer: onAction,
   };
   return (
@@ -77,10 +84,10 @@ function ContentFields({ content, replied }: { content: Content; replied: Messag
       {content.text !== undefined && <Markdown text={content.text} />}
       {content.action !== undefined && (
         <p class="chosen-action" data-testid="chosen-action" data-action={content.action}>
-          <span aria-hidden="true">✓</span> {labelOf(content.action, replied)}
+          <OutcomeMark outcome={content.outcome ?? outcomeOf(content.action)} /> <span dir="auto">{labelOf(content.action, replied)}</span>
         </p>
       )}
-      {content.values && <Unknown label="values" value={content.values} />}
+      {content.values && <GivenValues fields={formFields(componentsOf(replied))} values={content.values} />}
     </>
   );
 }
@@ -108,23 +115,4 @@ function Closed({ opened, what }: { opened: Exclude<Opened, { kind: "json" }>; w
 
 function labelOf(action: string, replied: Message | null): string {
   return actionLabel(componentsOf(replied), action) ?? action;
-}
-
-function chosenAction(message: Message): string | null {
-  const settledBy = settledByOf(message.response);
-  if (settledBy) return settledBy.content?.action ?? null;
-  const opened = openOnce(message.response?.encryptedContent ?? null);
-  return opened?.kind === "json" ? (asContent(opened.value)?.action ?? null) : null;
-}
-
-const cache = new WeakMap<Envelope, Opened>();
-
-function openOnce(envelope: Envelope | null): Opened | null {
-  if (!envelope) return null;
-  let opened = cache.get(envelope);
-  if (!opened) {
-    opened = open(envelope);
-    cache.set(envelope, opened);
-  }
-  return opened;
 }

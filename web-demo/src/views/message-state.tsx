@@ -1,13 +1,20 @@
 // What became of a request: still waiting (and for how long), answered by whom, cancelled, expired.
 import type { VNode } from "preact";
-import { type Actor, asContent, isSealedByScheme, type Message, open, type Outcome, outcomeOf, type SettledBy } from "@hiloop/sdk/chat";
+import { type Actor, componentsOf, type Content, type Message } from "@hiloop/sdk/chat";
+import { OutcomeMark } from "../components/outcome-mark";
+import { actionLabel } from "../components/tree";
 import { clock, countdown, fullTime } from "./format";
+import { decided, givenAnswer } from "./given-answer";
 import { useNow } from "./hooks";
 import type { MessageProps } from "./message";
 
+/** The rest is in the answer itself. */
+const SHOWN = 120;
+
 export function MessageState({ message, mine, answer, acknowledged, closed, barred, settledBy, onAnswer, onReceipt }: MessageProps): VNode {
   const pending = message.status === "Pending";
-  const outcome = decided(message, settledBy);
+  const given = givenAnswer(message);
+  const outcome = decided(message, given);
   const now = useNow(1_000, pending && message.deadlineAt !== null);
   if (answer?.state === "sending") return <p class="message-state">Sending your answer…</p>;
   switch (message.status) {
@@ -31,17 +38,27 @@ export function MessageState({ message, mine, answer, acknowledged, closed, barr
     case "Completed":
       if (settledBy?.state === "unverified") {
         return (
-          <p class="message-state settled unproven" data-testid="settled-by" data-outcome="Unproven">
+          <p class="message-state settled unproven" data-testid="settled-by" data-outcome="Unproven" tabIndex={-1}>
             <span aria-hidden="true">!</span> Not answered, as far as can be proven: the hub names an answer
             {message.response && ` of ${responder(message.response.respondedBy)}`}, but {settledBy.problem}.
           </p>
         );
       }
       return (
-        <p class={`message-state settled ${outcome.toLowerCase()}`} data-testid="settled-by" data-outcome={outcome}>
-          <span aria-hidden="true">{outcome === "Rejected" ? "✕" : "✓"}</span> {outcome}
-          {message.response && ` by ${responder(message.response.respondedBy)} at ${clock(message.response.respondedAt)}`}
-          {acknowledged && ", taken up by the agent"}
+        <p class={`message-state settled ${outcome.toLowerCase()}`} data-testid="settled-by" data-outcome={outcome} tabIndex={-1}>
+          <span>
+            <OutcomeMark outcome={outcome} /> {outcome}
+            {message.response && (
+              <>
+                {` by ${responder(message.response.respondedBy)} at `}
+                <time dateTime={message.response.respondedAt} title={fullTime(message.response.respondedAt)}>
+                  {clock(message.response.respondedAt)}
+                </time>
+              </>
+            )}
+            {acknowledged && ", taken up by the agent"}
+          </span>
+          <What message={message} given={given} />
           {settledBy?.state === "verified" && (
             <button type="button" class="link" data-testid="receipt" title="A file that proves who decided what" onClick={onReceipt}>
               Save receipt
@@ -50,10 +67,14 @@ export function MessageState({ message, mine, answer, acknowledged, closed, barr
         </p>
       );
     case "Cancelled":
-      return <p class="message-state">Cancelled, no answer needed</p>;
+      return (
+        <p class="message-state" data-testid="unanswered" tabIndex={-1}>
+          Cancelled, no answer needed
+        </p>
+      );
     case "Expired":
       return (
-        <p class="message-state">
+        <p class="message-state" data-testid="unanswered" tabIndex={-1}>
           Expired without an answer{message.deadlineAt && ` at ${clock(message.deadlineAt)}`}
         </p>
       );
@@ -66,17 +87,14 @@ function responder({ type, name, invitedBy }: Actor): string {
   return invitedBy?.name ? `${who} (guest, invited by ${invitedBy.name})` : `${who} (guest)`;
 }
 
-/** What the answer decided: as it says under its seal, else as it said in clear. */
-function decided({ response, outcome }: Message, settledBy: SettledBy | undefined): Outcome {
-  const content = settledBy ? settledBy.content : plainContent(response);
-  if (content?.outcome) return content.outcome;
-  if (content?.action !== undefined) return outcomeOf(content.action);
-  // Beside a seal the outcome in clear is the hub's word.
-  if (isSealedByScheme(response?.encryptedContent)) return "Answered";
-  return response?.outcome ?? outcome ?? "Answered";
-}
-
-function plainContent(response: Message["response"]) {
-  const opened = response?.encryptedContent ? open(response.encryptedContent) : null;
-  return opened?.kind === "json" ? asContent(opened.value) : null;
+/** The button that was pressed, or the words that were written; the values of a form stand in its card. */
+function What({ message, given }: { message: Message; given: Content | null | undefined }): VNode | null {
+  const { action, text } = given ?? {};
+  const said = action === undefined ? text?.trim() : (actionLabel(componentsOf(message), action) ?? action);
+  if (!said) return null;
+  return (
+    <q class="settled-what" dir="auto" data-testid="settled-what">
+      {said.length > SHOWN ? `${said.slice(0, SHOWN).trimEnd()}…` : said}
+    </q>
+  );
 }

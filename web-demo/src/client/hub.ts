@@ -7,9 +7,11 @@ import {
   isSealedByScheme,
   isTitleOpened,
   LiveSession,
+  HiloopError,
   type Me,
   messageOf,
   NetworkError,
+  noteSealedSession,
   openedOf,
   Rest,
   type Sealing,
@@ -42,6 +44,8 @@ export class Hub extends Emitter {
 
   private connections = 0;
   private openingFeed = false;
+  /** The conversations whose notes were read. */
+  private readonly looked = new Set<string>();
   private readonly stopAuth: () => void;
 
   constructor({ auth, fetch, connect }: HubOptions) {
@@ -98,6 +102,7 @@ export class Hub extends Emitter {
       live.onRead = (sessionId, seq) => this.feed.readUpTo(sessionId, seq);
       live.onEnded = () => this.feed.refreshSoon();
       this.current = live;
+      void live.remember(this.keys.memory);
       live.useSealing(this.keys.sealing);
       void live.start();
     }
@@ -108,14 +113,25 @@ export class Hub extends Emitter {
     return id !== null && (id === this.me?.id || id === this.socket.principal?.id);
   }
 
-  /** Encrypted from its title on where the agent has a key, and the person too. */
-  async newSession(agent: Agent, title: string): Promise<Session> {
-    const participants = [{ type: "Agent" as const, agentId: agent.id }];
+  /** Whether a new conversation with the agent is encrypted: a key of theirs is known, and the person has keys. */
+  async canSealWith(agent: Agent): Promise<boolean> {
     const { sealing } = this.keys;
-    if (!sealing || !agent.key) return this.opened(await this.rest.createSession({ ...(title ? { title } : {}), participants }));
+    return sealing !== null && (await sealing.knowsKeyOf(agent));
+  }
+
+  /** `sealed`: encrypted from its title on, as the person was promised. */
+  async newSession(agent: Agent, title: string, sealed: boolean): Promise<Session> {
+    const participants = [{ type: "Agent" as const, agentId: agent.id }];
+    if (!sealed) return this.opened(await this.rest.createSession({ ...(title ? { title } : {}), participants }));
+    const { sealing } = this.keys;
+    if (!sealing) throw new HiloopError(0, "NO_OWN_KEYS", "Your keys are no longer in this browser.");
     const id = await this.keys.newSessionId();
-    const encryptedTitle = await sealing.sealTitle(id, title, [{ id: agent.id, key: agent.key }]);
+    const encryptedTitle = await sealing.sealTitle(id, title, [{ id: agent.id, key: agent.key ?? null }]);
+    // Before the hub sees it: whatever it returns, nothing is written there in plain text.
+    await (await this.keys.memory)?.save(id, { isSealed: true });
     const session = await this.rest.createSession({ id, encryptedTitle, participants });
+    if (session.id !== id) throw new HiloopError(0, "OTHER_SESSION", "The hub opened another conversation than the one that was asked for.");
+    noteSealedSession(id);
     setTitle(session, title);
     return this.opened(session);
   }
@@ -155,6 +171,7 @@ export class Hub extends Emitter {
 
   /** Titles and last messages of the list, one after the other. */
   private async openFeed(): Promise<void> {
+    await this.noteSealed();
     const { sealing } = this.keys;
     if (!sealing || this.openingFeed) return;
     this.openingFeed = true;
@@ -177,6 +194,21 @@ export class Hub extends Emitter {
     this.openingFeed = false;
     // What came meanwhile follows.
     if (opened > 0) this.changed();
+  }
+
+  /** Which conversations of the list are encrypted: by what the hub says now, or ever said. */
+  private async noteSealed(): Promise<void> {
+    const fresh = this.feed.items.filter(({ session, lastMessage }) => {
+      const isSealed = [session.encryptedTitle, lastMessage?.encryptedContent].some(isSealedByScheme);
+      if (isSealed) noteSealedSession(session.id);
+      return !isSealed && !this.looked.has(session.id);
+    });
+    for (const { session } of fresh) this.looked.add(session.id);
+    if (fresh.length === 0) return;
+    const memory = await this.keys.memory;
+    const notes = await Promise.all(fresh.map(({ session }) => memory?.load(session.id)));
+    notes.forEach((note, i) => note?.isSealed && noteSealedSession((fresh[i] as (typeof fresh)[number]).session.id));
+    if (notes.some((note) => note?.isSealed)) this.changed();
   }
 
   private socketChanged(): void {

@@ -1,7 +1,7 @@
 // Says new messages to a screen reader, those of others and only once they are new.
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { isSealedByScheme, type LiveSession, openedOf, preview } from "@hiloop/sdk/chat";
+import { authorOf, isSealedByScheme, isUnproven, type LiveSession, openedOf, preview } from "@hiloop/sdk/chat";
 
 export function Announcer({ live }: { live: LiveSession }): VNode {
   const [said, setSaid] = useState("");
@@ -16,7 +16,8 @@ export function Announcer({ live }: { live: LiveSession }): VNode {
     const known = from.current;
     from.current = last?.seq ?? 0;
     if (known === null || !last || last.seq <= known || live.isMine(last)) return;
-    setSaid(`${last.senderName ?? "Someone"}: ${preview(last)}`);
+    const name = isUnproven(last) ? null : authorOf(last).name;
+    setSaid(`${name ?? "Someone"}: ${preview(last)}`);
   }, [ready, last?.seq]);
 
   return (

@@ -9,7 +9,6 @@ import {
   type Message,
   open,
   type Opened,
-  settledByOf,
 } from "@hiloop/sdk/chat";
 import { actionLabel, ComponentTree } from "../components/tree";
 import { type Answering, AnsweringContext } from "../components/types";
@@ -25,7 +24,7 @@ export function MessageBody(props: MessageProps): VNode | null {
   const answering: Answering = {
     enabled: !closed && barred === null && isAnswerable,
     busy: answer?.state === "sending",
-    chosen: answer?.action ?? chosenAction(message),
+    chosen: answer?.action ?? chosenAction(props),
     answer: onAction,
   };
   return (
@@ -64,14 +63,14 @@ function PlainBody({ message, replied }: MessageProps): VNode {
   );
 }
 
-function ContentView({ opened, replied }: { opened: Opened; replied: Message | null }): VNode {
+function ContentView({ opened, replied }: { opened: Opened; replied: Message | null | undefined }): VNode {
   if (opened.kind !== "json") return <Closed opened={opened} what="message" />;
   const content = asContent(opened.value);
   if (!content) return <Unknown label="content" value={opened.value} />;
   return <ContentFields content={content} replied={replied} />;
 }
 
-function ContentFields({ content, replied }: { content: Content; replied: Message | null }): VNode {
+function ContentFields({ content, replied }: { content: Content; replied: Message | null | undefined }): VNode {
   return (
     <>
       {content.text !== undefined && <Markdown text={content.text} />}
@@ -106,13 +105,12 @@ function Closed({ opened, what }: { opened: Exclude<Opened, { kind: "json" }>; w
   );
 }
 
-function labelOf(action: string, replied: Message | null): string {
+function labelOf(action: string, replied: Message | null | undefined): string {
   return actionLabel(componentsOf(replied), action) ?? action;
 }
 
-function chosenAction(message: Message): string | null {
-  const settledBy = settledByOf(message.response);
-  if (settledBy) return settledBy.content?.action ?? null;
+function chosenAction({ message, settledBy, sealedSession }: MessageProps): string | null {
+  if (settledBy || sealedSession) return settledBy?.content?.action ?? null;
   const opened = openOnce(message.response?.encryptedContent ?? null);
   return opened?.kind === "json" ? (asContent(opened.value)?.action ?? null) : null;
 }

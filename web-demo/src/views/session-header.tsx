@@ -5,6 +5,7 @@ import { type LiveSession, messageOf } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
 import type { AppState } from "./app-state";
 import { Dialog } from "./dialog";
+import { ConfirmLeave } from "./leave";
 import { goTo } from "./hooks";
 import { BackIcon, PeopleIcon, SignOutIcon } from "./icons";
 import { Participants } from "./participants";
@@ -19,6 +20,7 @@ interface Props {
 export function SessionHeader({ app, hub, live, title }: Props): VNode {
   const [showPeople, setShowPeople] = useState(false);
   const [closing, setClosing] = useState(false);
+  const [leaving, setLeaving] = useState(false);
   const { session, participants } = live;
   const online = participants.filter((one) => one.online).length;
   const active = session?.status === "Active";
@@ -61,12 +63,13 @@ export function SessionHeader({ app, hub, live, title }: Props): VNode {
           data-testid="sign-out"
           aria-label="Leave"
           title="Leave"
-          onClick={() => void app.auth.logout()}
+          onClick={() => setLeaving(true)}
         >
           <SignOutIcon />
         </button>
       )}
       {showPeople && <Participants live={live} isMe={(id) => hub.isMe(id)} />}
+      {leaving && <ConfirmLeave app={app} hub={hub} onClose={() => setLeaving(false)} />}
       {closing && <ConfirmClose live={live} onClose={() => setClosing(false)} />}
     </header>
   );

@@ -7,6 +7,7 @@ import { equal, plain, until } from "./harness.mjs";
 
 const SECRET = "quarterly-zebra-figures";
 
+/** Registers the stories; returns what other stories need to encrypt. */
 export function encryptionStories({ scene, openPage, signInByForm, openSession, row, byId, bubble, state, shot, hub: theHub }) {
   let people = 0;
   const newPerson = () => theHub().human(`person-${(people += 1)}@example.org`, `Person ${people}`, "a long enough password");
@@ -212,4 +213,6 @@ export function encryptionStories({ scene, openPage, signInByForm, openSession, 
     const { text } = await bot.awaitResponse(id);
     equal(text, "A question to the agent", "what the agent reads");
   });
+
+  return { newPerson, firstSignIn, agent: () => encryptingAgent(agentName()) };
 }

@@ -148,13 +148,12 @@ story("a button with a confirmation takes effect with the second press", async (
   const { page, context } = await open(hub, { path: "/#/s/s-1" });
   const message = page.locator(`[data-message-id="${asked.id}"]`);
   await message.getByRole("heading", { name: "Old database" }).waitFor();
-  const button = message.locator("[data-action=drop]");
-  await button.click();
-  await button.filter({ hasText: "Everything in it is lost. Press again: Drop it" }).waitFor();
+  await message.locator("[data-action=drop]").click();
+  await message.getByTestId("confirm").filter({ hasText: "Everything in it is lost." }).waitFor();
   equal(hub.requests.filter((request) => request.endsWith("/messages")), [], "requests after the first press");
-  await page.getByTestId("composer").focus();
-  await message.locator("[data-action=drop][data-asked=false]").click();
-  await button.click();
+  await message.getByTestId("confirm-back").click();
+  await message.locator("[data-action=drop]").click();
+  await message.getByTestId("confirm-action").click();
   await message.getByTestId("settled-by").waitFor();
   await context.close();
 });

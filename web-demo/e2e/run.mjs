@@ -3,6 +3,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { extname, join } from "node:path";
 import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors, within } from "./harness.mjs";
+import { componentStories } from "./components.mjs";
 import { encryptionStories } from "./encryption.mjs";
 import { call, Hub } from "./hub.mjs";
 
@@ -603,6 +604,7 @@ scene("the API documentation shows every operation under the hub's policy, and e
   await shot(page, "docs");
 });
 
-encryptionStories({ scene, openPage, signInByForm, openSession, row, byId, bubble, state, shot, hub: () => hub });
+const encrypted = encryptionStories({ scene, openPage, signInByForm, openSession, row, byId, bubble, state, shot, hub: () => hub });
+componentStories({ scene, signIn, openSession, byId, state, shot, encrypted, people: () => ({ mira, alex }) });
 
 await runSuite({ setup, teardown, workers: 2 });

@@ -6,6 +6,9 @@ import "./styles/base.css";
 import "./styles/layout.css";
 import "./styles/timeline.css";
 import "./styles/components.css";
+import "./styles/code.css";
+import "./styles/form.css";
+import "./styles/figures.css";
 import "./styles/encryption.css";
 
 const root = document.getElementById("app");

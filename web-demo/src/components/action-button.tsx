@@ -1,25 +1,17 @@
-// One button that answers its message; shared by `button_group` and `approval`.
+// One button that answers its message; the chosen one keeps its mark.
 import type { VNode } from "preact";
-import { useContext, useState } from "preact/hooks";
+import { useContext } from "preact/hooks";
+import { outcomeOf } from "@hiloop/sdk/chat";
+import type { Choice } from "./answer-buttons";
+import { OutcomeMark } from "./outcome-mark";
 import { AnsweringContext } from "./types";
 
-interface Props {
-  action: string;
-  label: string;
-  variant: string;
-  /** The question of a confirmation before the press takes effect; empty for none. */
-  confirm?: string;
-}
-
-export function ActionButton({ action, label, variant, confirm = "" }: Props): VNode {
-  const { enabled, busy, chosen, answer } = useContext(AnsweringContext);
-  const [asked, setAsked] = useState(false);
-  const press = (): void => {
-    if (confirm !== "" && !asked) return setAsked(true);
-    setAsked(false);
-    answer({ action });
-  };
+export function ActionButton({ choice, onPress }: { choice: Choice; onPress: () => void }): VNode {
+  const { enabled, busy, chosen } = useContext(AnsweringContext);
+  const { action, label, variant } = choice;
   const isChosen = chosen === action;
+  const isActive = enabled && !busy;
+  // Not `disabled`, which would drop the focus of whoever has just pressed it.
   return (
     <button
       type="button"
@@ -28,13 +20,12 @@ export function ActionButton({ action, label, variant, confirm = "" }: Props): V
       data-action={action}
       data-chosen={isChosen}
       aria-pressed={isChosen}
-      disabled={!enabled || busy}
-      data-asked={asked}
-      onClick={press}
-      onBlur={() => setAsked(false)}
+      aria-disabled={!isActive}
+      aria-haspopup={choice.question !== null && isActive ? "dialog" : undefined}
+      onClick={() => isActive && onPress()}
     >
-      {isChosen && !busy && <span aria-hidden="true">✓ </span>}
-      {asked ? `${confirm} Press again: ${label}` : label}
+      {isChosen && !busy && <OutcomeMark outcome={choice.outcome ?? outcomeOf(action)} />}
+      <span dir="auto">{label}</span>
     </button>
   );
 }

@@ -1,5 +1,20 @@
-// `code{language?,content}`: preformatted text with a button to copy it.
-import { CodeBlock } from "../markdown/markdown";
-import { type ComponentView, text } from "./types";
+// `code{language?,content}` and `file_content{path,language?,startLine?,content}`: preformatted text, that of a file with its lines numbered.
+import { CodeFigure } from "../code/figure";
+import { type ComponentView, number, text } from "./types";
 
-export const Code: ComponentView = ({ data }) => <CodeBlock text={text(data.content)} language={text(data.language)} />;
+export const Code: ComponentView = ({ data }) => <CodeFigure text={text(data.content)} language={text(data.language)} />;
+
+export const FileContent: ComponentView = ({ data }) => {
+  const path = text(data.path);
+  const start = number(data.startLine);
+  return (
+    <CodeFigure
+      class="numbered"
+      label={path || "File"}
+      path={path}
+      language={text(data.language)}
+      text={text(data.content)}
+      startLine={start !== null && Number.isSafeInteger(start) && start >= 0 ? start : 1}
+    />
+  );
+};

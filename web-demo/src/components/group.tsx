@@ -1,4 +1,4 @@
-// `group{title?}`: its children, one below the other.
+// `group{title?}`: its children, one below the other, under its title.
 import { type ComponentView, text } from "./types";
 
 /** The children of every node are drawn by the tree; a group has a title of its own at most. */

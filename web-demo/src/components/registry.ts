@@ -2,20 +2,35 @@
 import { Alert } from "./alert";
 import { Approval } from "./approval";
 import { ButtonGroup } from "./button-group";
-import { Code } from "./code";
+import { Code, FileContent } from "./code";
+import { Execution } from "./execution";
+import { FileTree } from "./file-tree";
 import { Group } from "./group";
 import { KeyValues } from "./kv";
+import { lazyView } from "./lazy";
+import { MetricGrid } from "./metric-grid";
 import { Progress } from "./progress";
+import { Table } from "./table";
 import { Text } from "./text";
+import { Thinking } from "./thinking";
 import type { ComponentView } from "./types";
 
 export const registry: ReadonlyMap<string, ComponentView> = new Map([
   ["text", Text],
+  ["thinking", Thinking],
+  ["group", Group],
   ["kv", KeyValues],
   ["button_group", ButtonGroup],
   ["approval", Approval],
+  ["form", lazyView(async () => (await import("./form/form")).Form)],
   ["progress", Progress],
+  ["metric_grid", MetricGrid],
+  ["table", Table],
+  ["chart", lazyView(async () => (await import("./chart/chart")).Chart)],
   ["alert", Alert],
   ["code", Code],
-  ["group", Group],
+  ["file_content", FileContent],
+  ["diff", lazyView(async () => (await import("./diff/diff")).Diff)],
+  ["execution", Execution],
+  ["file_tree", FileTree],
 ]);

@@ -1,21 +1,16 @@
 // A component and its children, drawn by the registry; unknown ones and those that fail are shown as JSON.
 import { Component, type ComponentChildren, type VNode } from "preact";
 import type { ComponentNode } from "@hiloop/sdk/chat";
+import { type Field, fieldsOf } from "./form/fields";
+import { useFold } from "./fold";
 import { registry } from "./registry";
 import { Unknown } from "./unknown";
 
 const MAX_DEPTH = 12;
+const MAX_CHILDREN = 100;
 
 export function ComponentTree({ value, depth = 0 }: { value: unknown; depth?: number }): VNode {
-  if (Array.isArray(value) && depth < MAX_DEPTH) {
-    return (
-      <>
-        {value.map((node) => (
-          <ComponentTree value={node} depth={depth + 1} />
-        ))}
-      </>
-    );
-  }
+  if (Array.isArray(value) && depth < MAX_DEPTH) return <Trees nodes={value} depth={depth + 1} />;
   if (!isNode(value)) return <Unknown label="component" value={value} />;
   const View = registry.get(value.type);
   if (!View || depth >= MAX_DEPTH) return <Unknown label={value.type} value={value.data ?? value} />;
@@ -25,8 +20,20 @@ export function ComponentTree({ value, depth = 0 }: { value: unknown; depth?: nu
       <Guard node={value}>
         <View node={value} data={data} />
       </Guard>
-      {Array.isArray(value.children) && value.children.map((child) => <ComponentTree value={child} depth={depth + 1} />)}
+      {Array.isArray(value.children) && <Trees nodes={value.children} depth={depth + 1} />}
     </div>
+  );
+}
+
+function Trees({ nodes, depth }: { nodes: readonly unknown[]; depth: number }): VNode {
+  const { shown, more } = useFold(nodes.length, MAX_CHILDREN, "parts");
+  return (
+    <>
+      {nodes.slice(0, shown).map((node) => (
+        <ComponentTree value={node} depth={depth} />
+      ))}
+      {more}
+    </>
   );
 }
 
@@ -72,4 +79,13 @@ function firstLabel(nodes: unknown[], action: string, depth: number): string | n
     if (label !== null) return label;
   }
   return null;
+}
+
+/** The fields of all forms in the tree. */
+export function formFields(value: unknown, depth = 0): Field[] {
+  if (depth > MAX_DEPTH || typeof value !== "object" || value === null) return [];
+  if (Array.isArray(value)) return value.flatMap((node) => formFields(node, depth + 1));
+  const { type, data, children } = value as { type?: unknown; data?: unknown; children?: unknown };
+  const own = type === "form" && typeof data === "object" && data !== null ? fieldsOf(data as Record<string, unknown>) : [];
+  return [...own, ...formFields(Array.isArray(children) ? children : null, depth)];
 }

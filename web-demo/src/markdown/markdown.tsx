@@ -1,6 +1,7 @@
 // The tree of the markdown parser as elements.
 import type { ComponentChildren, VNode } from "preact";
 import { useMemo, useState } from "preact/hooks";
+import { CodeFigure } from "../code/figure";
 import { type Block, type Inline, parseMarkdown } from "./parse";
 
 const LONG = 12_000;
@@ -32,7 +33,7 @@ function renderBlock(block: Block): ComponentChildren {
       return <Tag dir="auto">{block.children.map(renderInline)}</Tag>;
     }
     case "code":
-      return <CodeBlock text={block.text} language={block.language} />;
+      return <CodeFigure text={block.text} language={block.language} />;
     case "quote":
       return <blockquote>{block.children.map(renderBlock)}</blockquote>;
     case "list": {
@@ -72,28 +73,4 @@ function renderInline(node: Inline): ComponentChildren {
     case "br":
       return <br />;
   }
-}
-
-export function CodeBlock({ text, language }: { text: string; language: string }): VNode {
-  const [copied, setCopied] = useState(false);
-  const copy = (): void => {
-    void navigator.clipboard?.writeText(text).then(() => {
-      setCopied(true);
-      setTimeout(() => setCopied(false), 1500);
-    });
-  };
-  return (
-    <figure class="code">
-      <figcaption>
-        <span>{language || "text"}</span>
-        <button type="button" class="copy" onClick={copy}>
-          {copied ? "Copied" : "Copy"}
-        </button>
-      </figcaption>
-      {/* Focusable, so that a wide line can be scrolled by the keyboard. */}
-      <pre tabIndex={0}>
-        <code>{text}</code>
-      </pre>
-    </figure>
-  );
 }

@@ -3,6 +3,7 @@ import { Auth, TOKENS_KEY } from "../client/auth";
 import { Emitter, type SocketLike } from "@hiloop/sdk/chat";
 import { Hub } from "../client/hub";
 import { databaseTurns, tabLocks } from "../client/locks";
+import { drafts } from "../components/form/drafts";
 import { LATER } from "./keys-prompt";
 
 export type Screen = "sign-in" | "link" | "setup" | "chat" | "ended";
@@ -133,6 +134,7 @@ export class AppState extends Emitter {
     this.wasGuest = this.hub?.isGuest ?? false;
     // The next person in this tab is asked about theirs.
     if (!this.wasGuest) sessionStorage.removeItem(LATER);
+    drafts.clear();
     this.stopHub();
     this.notice = reason;
     if (!this.wasGuest) history.replaceState(null, "", location.pathname);

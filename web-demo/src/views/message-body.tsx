@@ -2,29 +2,38 @@
 import type { VNode } from "preact";
 import {
   asContent,
+  type ComponentNode,
   componentsOf,
   type Content,
-  type Envelope,
+  decidedBy,
   isSealedByScheme,
   type Message,
-  open,
   type Opened,
 } from "@hiloop/sdk/chat";
-import { actionLabel, ComponentTree } from "../components/tree";
+import { GivenValues } from "../components/form/given-values";
+import { OutcomeMark } from "../components/outcome-mark";
+import { actionLabel, ComponentTree, formFields } from "../components/tree";
 import { type Answering, AnsweringContext } from "../components/types";
 import { Unknown } from "../components/unknown";
 import { Markdown } from "../markdown/markdown";
 import { LockIcon } from "./icons";
+import { givenAnswer, openOnce } from "./given-answer";
 import type { MessageProps } from "./message";
 import { ClosedMessage, isUnproven } from "./message-seal";
 
 export function MessageBody(props: MessageProps): VNode | null {
   const { message, answer, closed, barred, onAction } = props;
   const isAnswerable = message.responseRequired ? message.status === "Pending" : !isUnproven(props);
+  const given = givenAnswer(props);
   const answering: Answering = {
     enabled: !closed && barred === null && isAnswerable,
     busy: answer?.state === "sending",
-    chosen: answer?.action ?? chosenAction(props),
+    failed: answer?.state === "failed",
+    settles: message.responseRequired,
+    chosen: answer?.action ?? given?.action ?? null,
+    settled: message.responseRequired && message.status !== "Pending",
+    given,
+    draft: { key: message.id, keep: isSealedByScheme(message.encryptedContent) ? "tab" : "browser" },
     answer: onAction,
   };
   return (
@@ -71,15 +80,16 @@ function ContentView({ opened, replied }: { opened: Opened; replied: Message | n
 }
 
 function ContentFields({ content, replied }: { content: Content; replied: Message | null | undefined }): VNode {
+  const { outcome } = decidedBy(content, (componentsOf(replied) ?? null) as ComponentNode | null, null);
   return (
     <>
       {content.text !== undefined && <Markdown text={content.text} />}
       {content.action !== undefined && (
         <p class="chosen-action" data-testid="chosen-action" data-action={content.action}>
-          <span aria-hidden="true">✓</span> {labelOf(content.action, replied)}
+          <OutcomeMark outcome={outcome} /> <span dir="auto">{labelOf(content.action, replied)}</span>
         </p>
       )}
-      {content.values && <Unknown label="values" value={content.values} />}
+      {content.values && <GivenValues fields={formFields(componentsOf(replied))} values={content.values} />}
     </>
   );
 }
@@ -107,22 +117,4 @@ function Closed({ opened, what }: { opened: Exclude<Opened, { kind: "json" }>; w
 
 function labelOf(action: string, replied: Message | null | undefined): string {
   return actionLabel(componentsOf(replied), action) ?? action;
-}
-
-function chosenAction({ message, settledBy, sealedSession }: MessageProps): string | null {
-  if (settledBy || sealedSession) return settledBy?.content?.action ?? null;
-  const opened = openOnce(message.response?.encryptedContent ?? null);
-  return opened?.kind === "json" ? (asContent(opened.value)?.action ?? null) : null;
-}
-
-const cache = new WeakMap<Envelope, Opened>();
-
-function openOnce(envelope: Envelope | null): Opened | null {
-  if (!envelope) return null;
-  let opened = cache.get(envelope);
-  if (!opened) {
-    opened = open(envelope);
-    cache.set(envelope, opened);
-  }
-  return opened;
 }

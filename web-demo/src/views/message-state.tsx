@@ -1,24 +1,18 @@
 // What became of a request: still waiting (and for how long), answered by whom, cancelled, expired.
 import type { VNode } from "preact";
-import {
-  asContent,
-  type Author,
-  type Claimed,
-  claimedResponder,
-  type ComponentNode,
-  componentsOf,
-  decidedBy,
-  type Message,
-  open,
-  type Outcome,
-  type SettledBy,
-} from "@hiloop/sdk/chat";
+import { type Author, type Claimed, claimedResponder, componentsOf, type Content, type Message, type SettledBy } from "@hiloop/sdk/chat";
+import { OutcomeMark } from "../components/outcome-mark";
+import { actionLabel } from "../components/tree";
 import { clock, countdown, fullTime } from "./format";
+import { decided, givenAnswer } from "./given-answer";
 import { useNow } from "./hooks";
 import type { MessageProps } from "./message";
 
+/** The rest is in the answer itself. */
+const SHOWN = 120;
+
 export function MessageState(props: MessageProps): VNode {
-  const { message, mine, answer, acknowledged, closed, barred, settledBy, sealedSession, hasKeys, onAnswer, onReceipt } = props;
+  const { message, mine, answer, closed, barred, settledBy, sealedSession, hasKeys, onAnswer } = props;
   const pending = message.status === "Pending";
   const now = useNow(1_000, pending && message.deadlineAt !== null);
   if (answer?.state === "sending") return <p class="message-state">Sending your answer…</p>;
@@ -45,12 +39,16 @@ export function MessageState(props: MessageProps): VNode {
       if (sealedSession && settledBy?.state !== "verified") {
         return settledBy ? <Unproven message={message} settledBy={settledBy} /> : <Unchecked hasKeys={hasKeys} />;
       }
-      return <Settled message={message} settledBy={settledBy} acknowledged={acknowledged} onReceipt={onReceipt} />;
+      return <Settled {...props} />;
     case "Cancelled":
-      return <p class="message-state">Cancelled, no answer needed</p>;
+      return (
+        <p class="message-state" data-testid="unanswered" tabIndex={-1}>
+          Cancelled, no answer needed
+        </p>
+      );
     case "Expired":
       return (
-        <p class="message-state">
+        <p class="message-state" data-testid="unanswered" tabIndex={-1}>
           Expired without an answer{message.deadlineAt && ` at ${clock(message.deadlineAt)}`}
         </p>
       );
@@ -59,39 +57,42 @@ export function MessageState(props: MessageProps): VNode {
 
 function Unchecked({ hasKeys }: { hasKeys: boolean }): VNode {
   return (
-    <p class="message-state" data-testid="unchecked">
+    <p class="message-state" data-testid="unchecked" tabIndex={-1}>
       {hasKeys ? "Checking the answer…" : "An answer may be there. It can be checked once your keys are in this browser."}
     </p>
   );
 }
 
-function Unproven({ message, settledBy }: { message: Message; settledBy: SettledBy }): VNode {
+function Unproven({ message: { response }, settledBy }: { message: Message; settledBy: SettledBy }): VNode {
   return (
-    <p class="message-state settled unproven" data-testid="settled-by" data-outcome="Unproven">
+    <p class="message-state settled unproven" data-testid="settled-by" data-outcome="Unproven" tabIndex={-1}>
       <span aria-hidden="true">!</span> Not answered, as far as can be proven: the hub names an answer
-      {message.response && ` of ${responder(claimedResponder(message.response.respondedBy))}`}, but{" "}
-      {settledBy.problem ?? "it is in plain text"}.
+      {response && ` of ${responder(claimedResponder(response.respondedBy))}`}, but {settledBy.problem ?? "it is in plain text"}.
     </p>
   );
 }
 
-interface SettledProps {
-  message: Message;
-  settledBy: SettledBy | undefined;
-  acknowledged: boolean;
-  onReceipt: () => void;
-}
-
-function Settled({ message, settledBy, acknowledged, onReceipt }: SettledProps): VNode {
+function Settled(props: MessageProps): VNode {
+  const { message, settledBy, acknowledged, onReceipt } = props;
   const { response } = message;
-  const outcome = outcomeOf(message, settledBy);
+  const outcome = decided(props);
   const by = settledBy?.author ?? (response && claimedResponder(response.respondedBy));
   const at = settledBy?.at ?? response?.respondedAt;
   return (
-    <p class={`message-state settled ${outcome.toLowerCase()}`} data-testid="settled-by" data-outcome={outcome}>
-      <span aria-hidden="true">{outcome === "Rejected" ? "✕" : "✓"}</span> {outcome}
-      {by && at && ` by ${responder(by)} at ${clock(at)}`}
-      {acknowledged && ", taken up by the agent"}
+    <p class={`message-state settled ${outcome.toLowerCase()}`} data-testid="settled-by" data-outcome={outcome} tabIndex={-1}>
+      <span>
+        <OutcomeMark outcome={outcome} /> {outcome}
+        {by && at && (
+          <>
+            {` by ${responder(by)} at `}
+            <time dateTime={at} title={fullTime(at)}>
+              {clock(at)}
+            </time>
+          </>
+        )}
+        {acknowledged && ", taken up by the agent"}
+      </span>
+      <What message={message} given={givenAnswer(props)} />
       {settledBy?.state === "verified" && (
         <button type="button" class="link" data-testid="receipt" title="A file that proves who decided what" onClick={onReceipt}>
           Save receipt
@@ -107,15 +108,14 @@ function responder({ type, name, inviter }: Author | Claimed): string {
   return inviter ? `${who} (guest, invited by ${inviter})` : `${who} (guest)`;
 }
 
-/** What the answer decided, by the rule of the agents. The outcome in clear counts without encryption alone. */
-function outcomeOf(message: Message, settledBy: SettledBy | undefined): Outcome {
-  const { response, outcome } = message;
-  const content = settledBy ? settledBy.content : plainContent(response);
-  const clear = settledBy?.state === "verified" ? undefined : (response?.outcome ?? outcome ?? null);
-  return decidedBy(content ?? {}, (componentsOf(message) ?? null) as ComponentNode | null, clear).outcome;
-}
-
-function plainContent(response: Message["response"]) {
-  const opened = response?.encryptedContent ? open(response.encryptedContent) : null;
-  return opened?.kind === "json" ? asContent(opened.value) : null;
+/** The button that was pressed, or the words that were written; the values of a form stand in its card. */
+function What({ message, given }: { message: Message; given: Content | null | undefined }): VNode | null {
+  const { action, text } = given ?? {};
+  const said = action === undefined ? text?.trim() : (actionLabel(componentsOf(message), action) ?? action);
+  if (!said) return null;
+  return (
+    <q class="settled-what" dir="auto" data-testid="settled-what">
+      {said.length > SHOWN ? `${said.slice(0, SHOWN).trimEnd()}…` : said}
+    </q>
+  );
 }

@@ -15,7 +15,8 @@ export function MessageState(props: MessageProps): VNode {
   const { message, mine, answer, closed, barred, settledBy, sealedSession, hasKeys, onAnswer } = props;
   const pending = message.status === "Pending";
   const now = useNow(1_000, pending && message.deadlineAt !== null);
-  if (answer?.state === "sending") return <p class="message-state">Sending your answer…</p>;
+  // The event that settles it may come before the reply to one's own request.
+  if (pending && answer?.state === "sending") return <p class="message-state">Sending your answer…</p>;
   switch (message.status) {
     case "Pending":
       return (

@@ -92,7 +92,7 @@ export class MessageRow extends Component<MessageProps> {
         <div class="bubble-column">
           {!joined && (
             <div class="message-head">
-              {!mine && <span class="sender">{name}</span>}
+              <h3 class={mine ? "visually-hidden" : "sender"}>{name}</h3>
               {author.type === "Agent" && <span class="tag">Agent</span>}
               {author.type === "Guest" && (
                 <span class="tag" data-testid="guest" dir="auto">

@@ -32,7 +32,7 @@ function sentence({ kind, name }: News): string {
 export function JoinedWarning({ live, added }: { live: LiveSession; added: unknown }): VNode | null {
   const { id } = (added ?? {}) as Partial<Participant>;
   const participant = id === undefined ? undefined : live.participant(id);
-  if (live.encryption !== "sealed" || !participant || live.isMe(participant.humanId ?? participant.guestId)) return null;
+  if (live.encryption !== "sealed" || !participant || live.isOwn(participant.humanId ?? participant.guestId)) return null;
   return (
     <span class="joined-warning" data-testid="joined-warning">
       New key: compare the safety number. <Compare live={live} participant={participant} />

@@ -1,6 +1,6 @@
 // Who wrote a message: of a verified one whoever signed it, under the name by which this browser met them first.
 import type { Actor, Message, ParticipantType } from "../types.js";
-import { openedOf } from "./opened.js";
+import { isUnproven, openedOf } from "./opened.js";
 
 /** Whom a signature names. */
 export interface Author {
@@ -34,6 +34,11 @@ export function claimedAuthor(message: Message, inviter: string | null = null): 
 export function claimedResponder({ id, type, name, invitedBy }: Actor): Claimed {
   const known = type === "Agent" || type === "Guest" ? type : "Human";
   return { id, type: known, name, inviter: invitedBy?.name ?? null };
+}
+
+/** The name of who wrote a message; nobody's where anybody may have written it. */
+export function authorName(message: Message): string {
+  return (isUnproven(message) ? null : authorOf(message).name) ?? "Someone";
 }
 
 /** The one who signed it; else whom the hub names. */

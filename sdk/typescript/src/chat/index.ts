@@ -14,8 +14,9 @@ export {
 } from "../socket.js";
 export type * from "../types.js";
 export { Feed } from "./feed.js";
+export { FeedRequests } from "./feed-requests.js";
 export { type AnswerState, LiveSession } from "./live-session.js";
-export { type Author, authorOf, type Claimed, claimedAuthor, claimedResponder } from "./author.js";
+export { type Author, authorName, authorOf, type Claimed, claimedAuthor, claimedResponder } from "./author.js";
 export { type Decided, decidedBy } from "../decided.js";
 export {
   componentsOf,

@@ -3,13 +3,18 @@ import {
   type Agent,
   Emitter,
   Feed,
+  type FeedItem,
+  FeedRequests,
   HubSocket,
   isSealedByScheme,
   isTitleOpened,
   LiveSession,
+  HiloopError,
   type Me,
+  type Message,
   messageOf,
   NetworkError,
+  noteSealedSession,
   openedOf,
   Rest,
   type Sealing,
@@ -20,6 +25,8 @@ import {
 } from "@hiloop/sdk/chat";
 import type { Auth } from "./auth";
 import { Keys } from "./keys";
+import { LoadedText } from "./loaded-text";
+import { Notifier } from "./notifier";
 
 export interface HubOptions {
   auth: Auth;
@@ -27,12 +34,29 @@ export interface HubOptions {
   connect: (protocols: string[]) => SocketLike;
 }
 
+/** A message that is to be brought into view once its conversation is here; null: its first open request. */
+export interface Wanted {
+  sessionId: string;
+  messageId: string | null;
+  focus: boolean;
+}
+
+const SETTLES = /^message\.(completed|cancelled|expired)$/;
+
+/** Rows of the list whose open request is looked up. */
+const NAMED_ROWS = 30;
+
 export class Hub extends Emitter {
   readonly rest: Rest;
   readonly socket: HubSocket;
   readonly feed: Feed;
   readonly isGuest: boolean;
+  readonly requests: FeedRequests;
+  readonly notifier: Notifier;
+  /** What the search finds in conversations. */
+  readonly texts = new LoadedText();
   readonly keys: Keys;
+  wanted: Wanted | null = null;
   me: Me | null = null;
   agents: Agent[] = [];
   current: LiveSession | null = null;
@@ -41,7 +65,9 @@ export class Hub extends Emitter {
   error: string | null = null;
 
   private connections = 0;
-  private openingFeed = false;
+  private openingRows = false;
+  /** The conversations whose notes were read. */
+  private readonly looked = new Set<string>();
   private readonly stopAuth: () => void;
 
   constructor({ auth, fetch, connect }: HubOptions) {
@@ -50,7 +76,13 @@ export class Hub extends Emitter {
     this.rest = new Rest(auth, fetch);
     this.feed = new Feed(this.rest);
     this.keys = new Keys(this.rest, this.isGuest, (sealing) => this.sealingChanged(sealing));
-    this.feed.listen(() => void this.openFeed());
+    this.requests = new FeedRequests(this.rest, () => this.rowsChanged());
+    this.feed.onAsked = (item) => void this.asked(item);
+    this.feed.listen(() => this.rowsChanged());
+    this.notifier = new Notifier({
+      open: (sessionId, messageId) => this.show(sessionId, messageId || null, false),
+      isInFront: (id) => this.current?.id === id && document.visibilityState === "visible" && document.hasFocus(),
+    });
     this.socket = new HubSocket({
       connect,
       token: () => auth.token(),
@@ -67,7 +99,10 @@ export class Hub extends Emitter {
     if (!this.isGuest) {
       this.socket.subscribeFeed({
         subscribed: () => void this.feed.refresh(),
-        frame: (frame) => this.feed.frame(frame),
+        frame: (frame) => {
+          if (SETTLES.test(String(frame.event))) this.requests.forget(String(frame.sessionId));
+          this.feed.frame(frame);
+        },
       });
       void this.feed.refresh();
     }
@@ -80,6 +115,7 @@ export class Hub extends Emitter {
     this.keys.dispose();
     this.current?.dispose();
     this.feed.dispose();
+    this.requests.dispose();
     this.socket.stop();
   }
 
@@ -91,6 +127,7 @@ export class Hub extends Emitter {
 
   openSession(id: string | null): void {
     if (this.current?.id === id) return;
+    if (this.current) this.texts.remember(this.current);
     this.current?.dispose();
     this.current = null;
     if (id !== null) {
@@ -98,30 +135,55 @@ export class Hub extends Emitter {
       live.onRead = (sessionId, seq) => this.feed.readUpTo(sessionId, seq);
       live.onEnded = () => this.feed.refreshSoon();
       this.current = live;
+      void live.remember(this.keys.memory);
       live.useSealing(this.keys.sealing);
+      if (!this.isGuest) live.listen(() => this.includeCurrent());
       void live.start();
     }
     this.changed();
+  }
+
+  /** Brings a message into view with the next drawing of its conversation. */
+  want(wanted: Wanted): void {
+    this.wanted = wanted;
+    this.changed();
+  }
+
+  /** Opens a conversation at one of its messages. */
+  show(sessionId: string, messageId: string | null, focus: boolean): void {
+    this.want({ sessionId, messageId, focus });
+    location.hash = `#/s/${sessionId}`;
   }
 
   isMe(id: string | null): boolean {
     return id !== null && (id === this.me?.id || id === this.socket.principal?.id);
   }
 
-  /** Encrypted from its title on where the agent has a key, and the person too. */
-  async newSession(agent: Agent, title: string): Promise<Session> {
-    const participants = [{ type: "Agent" as const, agentId: agent.id }];
+  /** Whether a new conversation with the agent is encrypted: a key of theirs is known, and the person has keys. */
+  async canSealWith(agent: Agent): Promise<boolean> {
     const { sealing } = this.keys;
-    if (!sealing || !agent.key) return this.opened(await this.rest.createSession({ ...(title ? { title } : {}), participants }));
+    return sealing !== null && (await sealing.knowsKeyOf(agent));
+  }
+
+  /** `sealed`: encrypted from its title on, as the person was promised. */
+  async newSession(agent: Agent, title: string, sealed: boolean): Promise<Session> {
+    const participants = [{ type: "Agent" as const, agentId: agent.id }];
+    if (!sealed) return this.opened(await this.rest.createSession({ ...(title ? { title } : {}), participants }));
+    const { sealing } = this.keys;
+    if (!sealing) throw new HiloopError(0, "NO_OWN_KEYS", "Your keys are no longer in this browser.");
     const id = await this.keys.newSessionId();
-    const encryptedTitle = await sealing.sealTitle(id, title, [{ id: agent.id, key: agent.key }]);
+    const encryptedTitle = await sealing.sealTitle(id, title, [{ id: agent.id, key: agent.key ?? null }]);
+    // Before the hub sees it: whatever it returns, nothing is written there in plain text.
+    await (await this.keys.memory)?.save(id, { isSealed: true });
     const session = await this.rest.createSession({ id, encryptedTitle, participants });
+    if (session.id !== id) throw new HiloopError(0, "OTHER_SESSION", "The hub opened another conversation than the one that was asked for.");
+    noteSealedSession(id);
     setTitle(session, title);
     return this.opened(session);
   }
 
   private opened(session: Session): Session {
-    this.feed.refreshSoon();
+    this.feed.include(session, null, []);
     return session;
   }
 
@@ -144,39 +206,87 @@ export class Hub extends Emitter {
       if (!(error instanceof NetworkError)) this.error = messageOf(error);
     }
     if (this.me) void this.keys.start(this.me);
+    if (this.me) this.notifier.identify(this.me.id);
     this.changed();
   }
 
   private sealingChanged(sealing: Sealing | null): void {
     this.current?.useSealing(sealing);
-    void this.openFeed();
+    void this.openRows(this.feed.visible(this.current?.id ?? null));
     this.changed();
   }
 
-  /** Titles and last messages of the list, one after the other. */
-  private async openFeed(): Promise<void> {
+  /** The open conversation is in the list, wherever the hub's pages have it. */
+  private includeCurrent(): void {
+    const { current, feed } = this;
+    if (!current?.session || current.phase !== "ready" || !feed.loaded) return;
+    const pending = current.timeline.pending();
+    this.requests.learn(current.id, pending.at(-1) ?? null, current.session.pendingCount);
+    if (!feed.row(current.id)) feed.include(current.session, current.timeline.lastMessage() ?? null, pending);
+  }
+
+  private rowsChanged(): void {
+    this.includeCurrent();
+    const rows = this.feed.visible(this.current?.id ?? null);
+    this.requests.want(rows.filter(({ pendingCount }) => pendingCount > 0).slice(0, NAMED_ROWS));
+    void this.openRows(rows);
+    this.changed();
+  }
+
+  private async asked(item: FeedItem): Promise<void> {
+    const message = await this.requests.find(item).catch(() => null);
+    if (message) await this.openMessage(message).catch(() => false);
+    this.notifier.asked(item, message);
+  }
+
+  /** Titles, requests and last messages of rows, one after the other. */
+  private async openRows(rows: readonly FeedItem[]): Promise<void> {
+    await this.noteSealed(rows);
     const { sealing } = this.keys;
-    if (!sealing || this.openingFeed) return;
-    this.openingFeed = true;
+    if (!sealing || this.openingRows) return;
+    this.openingRows = true;
     let opened = 0;
-    for (const { session, lastMessage } of this.feed.items) {
+    for (const item of rows) {
+      const { session, lastMessage } = item;
       try {
         if (!isTitleOpened(session)) {
           setTitle(session, await sealing.titleOf(session));
           opened += 1;
         }
-        if (lastMessage && isSealedByScheme(lastMessage.encryptedContent) && !openedOf(lastMessage)) {
-          setOpened(lastMessage, await sealing.read(lastMessage));
-          opened += 1;
+        for (const message of [lastMessage, this.requests.of(item)]) {
+          if (message && (await this.openMessage(message))) opened += 1;
         }
       } catch (error) {
         if (!(error instanceof NetworkError)) this.error = messageOf(error);
         break;
       }
     }
-    this.openingFeed = false;
+    this.openingRows = false;
     // What came meanwhile follows.
-    if (opened > 0) this.changed();
+    if (opened > 0) this.rowsChanged();
+  }
+
+  /** Whether it was encrypted and is opened now. */
+  private async openMessage(message: Message): Promise<boolean> {
+    const { sealing } = this.keys;
+    if (!sealing || !isSealedByScheme(message.encryptedContent) || openedOf(message)) return false;
+    setOpened(message, await sealing.read(message));
+    return true;
+  }
+
+  /** Which conversations of the list are encrypted: by what the hub says now, or ever said. */
+  private async noteSealed(rows: readonly FeedItem[]): Promise<void> {
+    const fresh = rows.filter(({ session, lastMessage }) => {
+      const isSealed = [session.encryptedTitle, lastMessage?.encryptedContent].some(isSealedByScheme);
+      if (isSealed) noteSealedSession(session.id);
+      return !isSealed && !this.looked.has(session.id);
+    });
+    for (const { session } of fresh) this.looked.add(session.id);
+    if (fresh.length === 0) return;
+    const memory = await this.keys.memory;
+    const notes = await Promise.all(fresh.map(({ session }) => memory?.load(session.id)));
+    notes.forEach((note, i) => note?.isSealed && noteSealedSession((fresh[i] as (typeof fresh)[number]).session.id));
+    if (notes.some((note) => note?.isSealed)) this.changed();
   }
 
   private socketChanged(): void {

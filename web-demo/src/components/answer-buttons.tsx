@@ -68,6 +68,8 @@ function Confirm({ choice, onConfirm, onBack }: ConfirmProps): VNode {
       class="confirm"
       role="group"
       aria-labelledby={id}
+      // A click on its text leaves the focus in it, and Escape works.
+      tabIndex={-1}
       data-testid="confirm"
       onKeyDown={(event) => {
         if (event.key !== "Escape") return;

@@ -23,7 +23,7 @@ export function Composer({ live }: { live: LiveSession }): VNode {
   const [mustChoose, setMustChoose] = useState(false);
   const area = useRef<HTMLTextAreaElement>(null);
   const active = live.session === null || live.session.status === "Active";
-  const blocked = live.encryption === "locked" || (live.encryption === "sealed" && (live.seals.audience?.changed.length ?? 0) > 0);
+  const blocked = live.isBlocked;
   const pending = live.timeline.pending().map(({ id }) => id);
   /** As it is now: what was typed last may not be drawn yet. */
   const current = (): { draft: Draft; aim: Aim } => {

@@ -11,6 +11,8 @@ import type { Encryption } from "./session-seals.js";
 /** A conversation that is open at the page. */
 export interface OpenConversation {
   readonly encryption: Encryption;
+  /** Plain text is not sent before the person has agreed to it. */
+  readonly needsConsent: boolean;
   message(id: string): Message | undefined;
 }
 
@@ -49,6 +51,8 @@ export class Dispatch {
   private async envelopeFor(written: Written): Promise<SealedMessage> {
     const { sessionId, content, settles } = written;
     const conversation = this.options.conversation(sessionId);
+    if (conversation && (conversation.needsConsent || conversation.encryption === "checking"))
+      throw new HiloopError(0, "NOT_CHECKED", "It is not known yet whether this conversation is encrypted.");
     const isSealed = written.sealed || (conversation !== null && conversation.encryption !== "plain");
     if (!isSealed) return { envelope: sealPlain(content), delivered: () => undefined };
     const sealing = this.options.sealing();

@@ -17,14 +17,18 @@ export { Feed } from "./feed.js";
 export { Dispatch, type DispatchOptions, type OpenConversation } from "./dispatch.js";
 export { FeedRequests } from "./feed-requests.js";
 export { LiveSession } from "./live-session.js";
+export { type Author, authorName, authorOf, type Claimed, claimedAuthor, claimedResponder } from "./author.js";
+export { type Decided, decidedBy } from "../decided.js";
 export {
   componentsOf,
   contentOf,
   isSealedByScheme,
   isTitleOpened,
+  isUnproven,
+  noteSealedSession,
   openedOf,
+  type ReadMessage,
   type SettledBy,
-  settledByOf,
   setOpened,
   setTitle,
   titleTextOf,
@@ -34,7 +38,7 @@ export { Outbox, type OutboxOptions } from "./outbox.js";
 export { MemoryOutboxStore, type OutboxStore } from "./outbox-store.js";
 export type { AnswerState, Outgoing, OutgoingState, Problem, Written } from "./outgoing.js";
 export { Rest, type TokenSource } from "./rest.js";
-export type { Audience, ChangedKey, Reply, Safety, SealedMessage, Sealing } from "./sealing.js";
+export type { Audience, ChangedKey, News, Reply, Safety, SealedMessage, Sealing, SessionMemory, SessionNote } from "./sealing.js";
 export { type Encryption, SessionSeals } from "./session-seals.js";
 export { type Applied, type Entry, Timeline } from "./timeline.js";
 export { joinNames, preview, sessionTitle } from "./titles.js";

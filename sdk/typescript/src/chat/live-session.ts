@@ -13,8 +13,9 @@ import { findEarlierRequests } from "./earlier-requests.js";
 import type { Rest } from "./rest.js";
 import { Roster } from "./roster.js";
 import { Timeline } from "./timeline.js";
-import { isSealedByScheme, openedOf } from "./opened.js";
-import type { Sealing } from "./sealing.js";
+import { claimedAuthor } from "./author.js";
+import { isSealedByScheme, isUnproven, openedOf } from "./opened.js";
+import type { Sealing, SessionMemory } from "./sealing.js";
 import { type Encryption, SessionSeals } from "./session-seals.js";
 import { joinNames, preview } from "./titles.js";
 import { TypingList, TypingNotice } from "./typing.js";
@@ -98,6 +99,20 @@ export class LiveSession extends Emitter {
   useSealing(sealing: Sealing | null): void {
     this.seals.use(sealing);
     this.changed();
+  }
+
+  /** What this browser knows of conversations, once its storage is open: until then nothing is written. */
+  remember(memory: Promise<SessionMemory | null>): Promise<void> {
+    return this.seals.remember(memory);
+  }
+
+  /** Nothing can be written now. */
+  get needsConsent(): boolean {
+    return this.seals.needsConsent;
+  }
+
+  get isBlocked(): boolean {
+    return this.seals.isBlocked;
   }
 
   /** Whether a message names an earlier one that the hub did not deliver. */
@@ -316,7 +331,7 @@ export class LiveSession extends Emitter {
     content: Content,
     { inReplyTo, ...fields }: { inReplyTo: { id: string; about: string } | null; settles: boolean; from: Outgoing["from"]; holdMs: number },
   ): Outgoing {
-    const sealed = this.encryption !== "plain";
+    const sealed = this.encryption !== "plain" || this.needsConsent;
     return this.outbox.add({ sessionId: this.id, content, inReplyTo: inReplyTo?.id ?? null, about: inReplyTo?.about ?? null, sealed, ...fields });
   }
 
@@ -365,7 +380,8 @@ export class LiveSession extends Emitter {
   /** Why an encrypted conversation does not take an answer to a message; null where nothing is against it. */
   private unproven(message: Message): string | null {
     const { encryption, sealing } = this.seals;
-    if (encryption === "plain") return null;
+    if (encryption === "checking") return "This request is being checked.";
+    if (encryption === "plain") return this.seals.needsConsent ? "Agree below to answer in plain text." : null;
     if (encryption === "locked" || !sealing) {
       return isSealedByScheme(message.encryptedContent)
         ? "This request is encrypted. It can be answered once your keys are in this browser."
@@ -386,7 +402,18 @@ export class LiveSession extends Emitter {
   }
 
   isMine(message: Message): boolean {
-    return message.senderType === "Human" && this.isOwn(message.senderHumanId ?? message.senderGuestId);
+    const author = openedOf(message)?.author;
+    if (author) return this.isMe(author.id);
+    const claimed = claimedAuthor(message);
+    return !isUnproven(message) && claimed.type !== "Agent" && this.isMe(claimed.id);
+  }
+
+  /** The message that another one replies to, as its signature says; null where that is not loaded, undefined without one. */
+  repliedTo(message: Message): Message | null | undefined {
+    const opened = openedOf(message);
+    const header = opened?.state === "verified" ? opened.header : null;
+    if (header) return header.parent === null ? undefined : (this.seals.carrierOf(header.parent) ?? null);
+    return message.inReplyTo === null ? undefined : (this.timeline.message(message.inReplyTo) ?? null);
   }
 
   /** Whether an id is that of this person. */

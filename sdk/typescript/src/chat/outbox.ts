@@ -263,7 +263,8 @@ export class Outbox extends Emitter {
     // The same decision of the same person, made in another window: there is nothing to say.
     const isSame = problem.by !== null && this.options.isMe(problem.by.id) && from === "card" && content.outcome === (problem.outcome ?? "Answered");
     if (isSame) await this.items.remove(item.id);
-    else await this.refuse(item.id, problem);
+    // Beside a seal the outcome in clear is the hub's word: what was decided is said by the card.
+    else await this.refuse(item.id, item.sealed ? { ...problem, outcome: null } : problem);
   }
 
   private async refuse(id: string, problem: Problem): Promise<void> {

@@ -20,6 +20,7 @@ export function unsentStories({ scene, signIn, signInByForm, openSession, row, b
     await openSession(page, session);
     const asked = await agent.say(session, approval("Ship it?"));
     await byId(page, asked).waitFor();
+    await row(page, elsewhere).waitFor();
     await context.setOffline(true);
     await byId(page, asked).locator("[data-action=approve]").click();
     await byId(page, asked).locator("[data-testid=given][data-state=waiting]").waitFor();

@@ -161,7 +161,7 @@ export class MockHub {
       return [204];
     }
     if (key === "GET /v1/human/agents") return [200, page(this.agents)];
-    if (key === "GET /v1/human/feed") return [200, page([...this.sessions.values()].map((held) => this.feedItem(held)))];
+    if (key === "GET /v1/human/feed") return [200, this.feed(url)];
     if (key === "GET /v1/human/sessions") return [200, page([...this.sessions.values()].map(({ session }) => session))];
     if (key === "POST /v1/human/sessions") return [201, this.addSession(`s-${this.sessions.size + 1}`, { title: body.title ?? null, encryptedTitle: body.encryptedTitle ?? null })];
     if (key === "PUT /v1/human/public-key") return this.publish(body);
@@ -214,6 +214,16 @@ export class MockHub {
 
   actor() {
     return { type: "Human", id: this.me.id, name: this.me.name };
+  }
+
+  /** As the hub sorts it: open requests by priority and deadline, then the latest activity. */
+  feed(url) {
+    const [number, size] = ["page", "pageSize"].map((name) => Number(url.searchParams.get(name)));
+    const rank = ({ pendingCount, highestPriority }) => (pendingCount > 0 ? 1 + ["Low", "Medium", "High", "Urgent"].indexOf(highestPriority) : 0);
+    const when = ({ nextDeadlineAt }) => nextDeadlineAt ?? "~";
+    const items = [...this.sessions.values()].map((held) => this.feedItem(held));
+    items.sort((a, b) => rank(b) - rank(a) || (when(a) < when(b) ? -1 : when(a) > when(b) ? 1 : 0) || (a.session.updatedAt < b.session.updatedAt ? 1 : -1));
+    return { data: items.slice((number - 1) * size, number * size), total: items.length, page: number, pageSize: size };
   }
 
   feedItem({ session, events, unread }) {

@@ -2,8 +2,10 @@
 // `SHOTS=DIR node e2e/mock.mjs [WORD]` also leaves screenshots in DIR.
 import { join } from "node:path";
 import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors } from "./harness.mjs";
+import { accessStories } from "./access.mjs";
 import { lyingHubStories } from "./lying-hub.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
+import { triageStories } from "./triage.mjs";
 
 let browser;
 
@@ -414,6 +416,8 @@ story("a person starts and closes a conversation", async () => {
 });
 
 lyingHubStories({ story, open, connected, shot });
+triageStories({ open, connected, shot, richHub });
+accessStories({ open, connected, shot, richHub });
 
 await runSuite({
   setup: async () => {

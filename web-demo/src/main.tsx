@@ -10,6 +10,8 @@ import "./styles/code.css";
 import "./styles/form.css";
 import "./styles/figures.css";
 import "./styles/encryption.css";
+import "./styles/triage.css";
+import "./styles/access.css";
 
 const root = document.getElementById("app");
 if (root) {

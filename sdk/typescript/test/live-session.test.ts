@@ -4,6 +4,7 @@ import { sealPlain } from "../src/envelope.js";
 import { LiveSession } from "../src/chat/live-session.js";
 import { Rest } from "../src/chat/rest.js";
 import { HubSocket } from "../src/socket.js";
+import type { HubEvent } from "../src/types.js";
 import { BOT, type Call, created, event, fakeFetch, FakeSocket, message, settle } from "./fakes.js";
 
 let socket: FakeSocket;
@@ -14,11 +15,15 @@ let post: (call: Call) => { status: number; body?: unknown };
 let calls: Call[];
 let people: object[];
 let listed: Promise<void>;
+let pending: number;
+let events: (seq: number) => HubEvent;
 
 beforeEach(async () => {
   vi.useFakeTimers();
   head = 3;
   people = [];
+  pending = 0;
+  events = created;
   listed = Promise.resolve();
   post = () => ({ status: 500 });
   const fetcher = fakeFetch(async (call) => {
@@ -31,10 +36,10 @@ beforeEach(async () => {
     if (call.path.endsWith("/timeline")) {
       const after = Number(call.query.get("after"));
       const limit = Number(call.query.get("limit"));
-      const data = Array.from({ length: limit }, (_, i) => created(after + 1 + i));
+      const data = Array.from({ length: limit }, (_, i) => events(after + 1 + i));
       return { status: 200, body: { data, lastSeq: head, hasMore: true } };
     }
-    return { status: 200, body: { id: "s", status: "Active", lastSeq: head, pendingCount: 0, title: "T" } };
+    return { status: 200, body: { id: "s", status: "Active", lastSeq: head, pendingCount: pending, title: "T" } };
   });
   calls = fetcher.calls;
   const tokens = { token: async () => "T", refresh: async () => "T" };
@@ -332,4 +337,32 @@ test("events of a kind that it does not know, or of an odd shape, are lines like
   await opened(odd as never);
   expect(live.timeline.entries().map((entry) => [entry.seq, entry.kind])).toEqual(odd.map((_, i) => [i + 1, "system"]));
   expect(live.phase).toBe("ready");
+});
+
+test("an open request far up is loaded with its surroundings, not with everything after it", async () => {
+  head = 10_000;
+  pending = 1;
+  events = (seq) => (seq === 1_200 ? created(seq, { responseRequired: true, status: "Pending" }) : created(seq));
+  await live.start();
+  socket.say({ type: "subscribed", sessionId: "s", seq: head, replay: 200, firstSeq: 1 });
+  for (let seq = 9_801; seq <= head; seq += 1) socket.say({ type: "event", event: created(seq) });
+  expect(live.earlierRequests).toBe(1);
+  await live.loadOpenRequests();
+  expect(live.earlierRequests).toBe(0);
+  expect(live.timeline.pending().map(({ seq }) => seq)).toEqual([1_200]);
+  expect(live.timeline.all()).toHaveLength(241);
+  expect(calls.filter((call) => call.path.endsWith("/timeline"))).toHaveLength(9);
+  expect(live.timeline.entries()[41]).toMatchObject({ kind: "gap", seq: 1_221, count: 8_580 });
+  await live.loadGap();
+  expect(live.timeline.entries()[41]).toMatchObject({ kind: "gap", seq: 1_221, count: 8_380 });
+  await live.loadOlder();
+  expect(live.timeline.first).toBe(980);
+});
+
+test("it keeps up to where the person had read before its own read mark", async () => {
+  people = [{ id: "p", type: "Human", humanId: "me", lastReadSeq: 2, online: true }];
+  await opened();
+  live.markRead(3);
+  expect(live.leftAt).toBe(2);
+  expect(socket.frames("read")).toHaveLength(1);
 });

@@ -59,3 +59,19 @@ test("a message that has not changed keeps its identity, so that nothing is draw
   timeline.settle("m2", "Cancelled", null);
   expect(timeline.message("m1")).toBe(before);
 });
+
+test("events from far up leave a gap, which closes once all of them are here", () => {
+  const timeline = new Timeline(100);
+  timeline.apply(created(101));
+  timeline.settleBy([event(60, "message.cancelled", { messageId: "m40" })]);
+  timeline.insert([created(40, { responseRequired: true, status: "Pending" }), created(41)]);
+  expect(timeline.entries().map(({ kind, seq }) => `${kind} ${seq}`)).toEqual(["message 40", "message 41", "gap 42", "message 101"]);
+  expect([timeline.first, timeline.tail, timeline.last, timeline.left, timeline.hasGaps]).toEqual([40, 101, 101, 98, true]);
+  expect(state(timeline, "m40")).toBe("Cancelled");
+  timeline.prepend([created(39), created(38)]);
+  timeline.insert(Array.from({ length: 59 }, (_, i) => created(42 + i)));
+  expect([timeline.first, timeline.tail, timeline.hasGaps]).toEqual([38, 38, false]);
+  expect(seqs(timeline)).toHaveLength(64);
+  timeline.apply(created(102));
+  expect(timeline.last).toBe(102);
+});

@@ -3,11 +3,14 @@ import {
   type Agent,
   Emitter,
   Feed,
+  type FeedItem,
+  FeedRequests,
   HubSocket,
   isSealedByScheme,
   isTitleOpened,
   LiveSession,
   type Me,
+  type Message,
   messageOf,
   NetworkError,
   openedOf,
@@ -20,6 +23,8 @@ import {
 } from "@hiloop/sdk/chat";
 import type { Auth } from "./auth";
 import { Keys } from "./keys";
+import { LoadedText } from "./loaded-text";
+import { Notifier } from "./notifier";
 
 export interface HubOptions {
   auth: Auth;
@@ -27,12 +32,29 @@ export interface HubOptions {
   connect: (protocols: string[]) => SocketLike;
 }
 
+/** A message that is to be brought into view once its conversation is here; null: its first open request. */
+export interface Wanted {
+  sessionId: string;
+  messageId: string | null;
+  focus: boolean;
+}
+
+const SETTLES = /^message\.(completed|cancelled|expired)$/;
+
+/** Rows of the list whose open request is looked up. */
+const NAMED_ROWS = 30;
+
 export class Hub extends Emitter {
   readonly rest: Rest;
   readonly socket: HubSocket;
   readonly feed: Feed;
   readonly isGuest: boolean;
+  readonly requests: FeedRequests;
+  readonly notifier: Notifier;
+  /** What the search finds in conversations. */
+  readonly texts = new LoadedText();
   readonly keys: Keys;
+  wanted: Wanted | null = null;
   me: Me | null = null;
   agents: Agent[] = [];
   current: LiveSession | null = null;
@@ -41,7 +63,7 @@ export class Hub extends Emitter {
   error: string | null = null;
 
   private connections = 0;
-  private openingFeed = false;
+  private openingRows = false;
   private readonly stopAuth: () => void;
 
   constructor({ auth, fetch, connect }: HubOptions) {
@@ -50,7 +72,13 @@ export class Hub extends Emitter {
     this.rest = new Rest(auth, fetch);
     this.feed = new Feed(this.rest);
     this.keys = new Keys(this.rest, this.isGuest, (sealing) => this.sealingChanged(sealing));
-    this.feed.listen(() => void this.openFeed());
+    this.requests = new FeedRequests(this.rest, () => this.rowsChanged());
+    this.feed.onAsked = (item) => void this.asked(item);
+    this.feed.listen(() => this.rowsChanged());
+    this.notifier = new Notifier({
+      open: (sessionId, messageId) => this.show(sessionId, messageId || null, false),
+      isInFront: (id) => this.current?.id === id && document.visibilityState === "visible" && document.hasFocus(),
+    });
     this.socket = new HubSocket({
       connect,
       token: () => auth.token(),
@@ -67,7 +95,10 @@ export class Hub extends Emitter {
     if (!this.isGuest) {
       this.socket.subscribeFeed({
         subscribed: () => void this.feed.refresh(),
-        frame: (frame) => this.feed.frame(frame),
+        frame: (frame) => {
+          if (SETTLES.test(String(frame.event))) this.requests.forget(String(frame.sessionId));
+          this.feed.frame(frame);
+        },
       });
       void this.feed.refresh();
     }
@@ -80,6 +111,7 @@ export class Hub extends Emitter {
     this.keys.dispose();
     this.current?.dispose();
     this.feed.dispose();
+    this.requests.dispose();
     this.socket.stop();
   }
 
@@ -91,6 +123,7 @@ export class Hub extends Emitter {
 
   openSession(id: string | null): void {
     if (this.current?.id === id) return;
+    if (this.current) this.texts.remember(this.current);
     this.current?.dispose();
     this.current = null;
     if (id !== null) {
@@ -99,9 +132,22 @@ export class Hub extends Emitter {
       live.onEnded = () => this.feed.refreshSoon();
       this.current = live;
       live.useSealing(this.keys.sealing);
+      if (!this.isGuest) live.listen(() => this.includeCurrent());
       void live.start();
     }
     this.changed();
+  }
+
+  /** Brings a message into view with the next drawing of its conversation. */
+  want(wanted: Wanted): void {
+    this.wanted = wanted;
+    this.changed();
+  }
+
+  /** Opens a conversation at one of its messages. */
+  show(sessionId: string, messageId: string | null, focus: boolean): void {
+    this.want({ sessionId, messageId, focus });
+    location.hash = `#/s/${sessionId}`;
   }
 
   isMe(id: string | null): boolean {
@@ -121,7 +167,7 @@ export class Hub extends Emitter {
   }
 
   private opened(session: Session): Session {
-    this.feed.refreshSoon();
+    this.feed.include(session, null, []);
     return session;
   }
 
@@ -144,39 +190,71 @@ export class Hub extends Emitter {
       if (!(error instanceof NetworkError)) this.error = messageOf(error);
     }
     if (this.me) void this.keys.start(this.me);
+    if (this.me) this.notifier.identify(this.me.id);
     this.changed();
   }
 
   private sealingChanged(sealing: Sealing | null): void {
     this.current?.useSealing(sealing);
-    void this.openFeed();
+    void this.openRows(this.feed.visible(this.current?.id ?? null));
     this.changed();
   }
 
-  /** Titles and last messages of the list, one after the other. */
-  private async openFeed(): Promise<void> {
+  /** The open conversation is in the list, wherever the hub's pages have it. */
+  private includeCurrent(): void {
+    const { current, feed } = this;
+    if (!current?.session || current.phase !== "ready" || !feed.loaded) return;
+    const pending = current.timeline.pending();
+    this.requests.learn(current.id, pending.at(-1) ?? null, current.session.pendingCount);
+    if (!feed.row(current.id)) feed.include(current.session, current.timeline.lastMessage() ?? null, pending);
+  }
+
+  private rowsChanged(): void {
+    this.includeCurrent();
+    const rows = this.feed.visible(this.current?.id ?? null);
+    this.requests.want(rows.filter(({ pendingCount }) => pendingCount > 0).slice(0, NAMED_ROWS));
+    void this.openRows(rows);
+    this.changed();
+  }
+
+  private async asked(item: FeedItem): Promise<void> {
+    const message = await this.requests.find(item).catch(() => null);
+    if (message) await this.openMessage(message).catch(() => false);
+    this.notifier.asked(item, message);
+  }
+
+  /** Titles, requests and last messages of rows, one after the other. */
+  private async openRows(rows: readonly FeedItem[]): Promise<void> {
     const { sealing } = this.keys;
-    if (!sealing || this.openingFeed) return;
-    this.openingFeed = true;
+    if (!sealing || this.openingRows) return;
+    this.openingRows = true;
     let opened = 0;
-    for (const { session, lastMessage } of this.feed.items) {
+    for (const item of rows) {
+      const { session, lastMessage } = item;
       try {
         if (!isTitleOpened(session)) {
           setTitle(session, await sealing.titleOf(session));
           opened += 1;
         }
-        if (lastMessage && isSealedByScheme(lastMessage.encryptedContent) && !openedOf(lastMessage)) {
-          setOpened(lastMessage, await sealing.read(lastMessage));
-          opened += 1;
+        for (const message of [lastMessage, this.requests.of(item)]) {
+          if (message && (await this.openMessage(message))) opened += 1;
         }
       } catch (error) {
         if (!(error instanceof NetworkError)) this.error = messageOf(error);
         break;
       }
     }
-    this.openingFeed = false;
+    this.openingRows = false;
     // What came meanwhile follows.
-    if (opened > 0) this.changed();
+    if (opened > 0) this.rowsChanged();
+  }
+
+  /** Whether it was encrypted and is opened now. */
+  private async openMessage(message: Message): Promise<boolean> {
+    const { sealing } = this.keys;
+    if (!sealing || !isSealedByScheme(message.encryptedContent) || openedOf(message)) return false;
+    setOpened(message, await sealing.read(message));
+    return true;
   }
 
   private socketChanged(): void {

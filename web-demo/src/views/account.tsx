@@ -7,6 +7,7 @@ import type { AppState } from "./app-state";
 import { Dialog } from "./dialog";
 import { fullTime } from "./format";
 import { useStore } from "./hooks";
+import { Notifications } from "./notifications";
 import { RecoveryCode } from "./recovery-code";
 
 interface Props {
@@ -19,6 +20,7 @@ export function Account({ app, hub, onClose }: Props): VNode {
   return (
     <Dialog title="Your account" onClose={onClose}>
       <Password hub={hub} />
+      <Notifications notifier={hub.notifier} />
       <SignIns hub={hub} />
       <OwnKeys app={app} hub={hub} />
       <div class="dialog-actions">

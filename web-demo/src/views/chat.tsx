@@ -1,6 +1,6 @@
 // The signed-in page: the feed beside the open conversation; one of the two on a narrow screen.
 import type { VNode } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
 import type { AppState } from "./app-state";
 import { Connection } from "./connection";
@@ -8,7 +8,11 @@ import { KeysPrompt } from "./keys-prompt";
 import { FeedPane } from "./feed-pane";
 import { useRoute, useStore } from "./hooks";
 import { Logo } from "./icons";
+import { type DialogName, PageDialogs } from "./page-dialogs";
+import { RequestsElsewhere } from "./requests-elsewhere";
 import { SessionPane } from "./session-pane";
+import { SkipLinks } from "./skip-links";
+import { useTriageKeys } from "./triage-keys";
 
 export function Chat({ app, hub }: { app: AppState; hub: Hub }): VNode {
   useStore(hub);
@@ -23,17 +27,26 @@ export function Chat({ app, hub }: { app: AppState; hub: Hub }): VNode {
     document.title = waiting > 0 ? `(${waiting}) Hiloop Hub` : "Hiloop Hub";
   }, [waiting]);
 
+  const [dialog, setDialog] = useState<DialogName | null>(null);
+  const hint = useTriageKeys(hub, dialog === null, setDialog);
+
   const layout = hub.isGuest ? "guest" : openId ? "open" : "list";
   return (
     <div class={`chat layout-${layout}`}>
+      <SkipLinks isOpen={openId !== null} />
       <Connection socket={hub.socket} />
       <KeysPrompt keys={hub.keys} />
-      {!hub.isGuest && <FeedPane app={app} hub={hub} openId={openId} />}
+      {!hub.isGuest && <FeedPane app={app} hub={hub} openId={openId} onDialog={setDialog} />}
       {hub.current && hub.current.id === openId ? (
         <SessionPane key={hub.current.id} app={app} hub={hub} live={hub.current} />
       ) : (
-        <Nothing text={nothingText(hub, openId)} />
+        <Nothing text={nothingText(hub, openId)} isMain={hub.isGuest || openId !== null} />
       )}
+      <p class="key-hint" role="status" data-testid="key-hint">
+        {hint}
+      </p>
+      <RequestsElsewhere notifier={hub.notifier} />
+      <PageDialogs name={dialog} hub={hub} onClose={() => setDialog(null)} />
     </div>
   );
 }
@@ -44,11 +57,13 @@ function nothingText(hub: Hub, openId: string | null): string {
   return "Choose a conversation, or start a new one.";
 }
 
-function Nothing({ text }: { text: string }): VNode {
+/** Where no conversation is open, the list is the main part of the page. */
+function Nothing({ text, isMain }: { text: string; isMain: boolean }): VNode {
   return (
-    <main class="session-pane nothing">
+    <div class="session-pane nothing" role={isMain ? "main" : "region"} aria-label="Conversation">
+      {isMain && <h1 class="visually-hidden">Hiloop Hub</h1>}
       <Logo />
       <p>{text}</p>
-    </main>
+    </div>
   );
 }

@@ -9,7 +9,7 @@ export function Connection({ socket }: { socket: HubSocket }): VNode {
   const now = useNow(500, state === "offline");
   const seconds = retryAt === null ? 0 : Math.max(0, Math.ceil((retryAt - now) / 1000));
   return (
-    <div class={`connection ${state}`} data-testid="connection" data-state={state}>
+    <div class={`connection ${state}`} role="region" aria-label="Connection" data-testid="connection" data-state={state}>
       <span role="status">{LABELS.get(state) ?? endedReason}</span>
       {state === "offline" && (
         <>

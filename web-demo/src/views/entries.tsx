@@ -1,4 +1,5 @@
-// The lines of the timeline: days, messages (those of one sender close together), small lines for other events.
+// The lines of the timeline: days, messages (those of one sender close together), small lines for other events, and
+// where the person left or something is not loaded.
 import type { ComponentChild, VNode } from "preact";
 import { type LiveSession, type Message, openedOf, settledByOf } from "@hiloop/sdk/chat";
 import { dayOf } from "./format";
@@ -10,17 +11,26 @@ const TOGETHER_MS = 3 * 60_000;
 
 interface Props {
   live: LiveSession;
+  /** The last event that the person has read before coming back; null for no line. */
+  since: number | null;
   onAnswer: (message: Message) => void;
 }
 
-export function Entries({ live, onAnswer }: Props): VNode {
+export function Entries({ live, since, onAnswer }: Props): VNode {
   const rows: ComponentChild[] = [];
   const entries = live.timeline.entries();
   const lastMine = entries.findLast((entry) => entry.kind === "message" && live.isMine(entry.message));
   const closed = live.session !== null && live.session.status !== "Active";
   let day = "";
   let previous: Message | null = null;
+  let isPastLine = since === null;
   for (const entry of entries) {
+    if (entry.kind === "gap") {
+      previous = null;
+      day = "";
+      rows.push(<Gap key={`gap-${entry.seq}`} live={live} count={entry.count} />);
+      continue;
+    }
     const at = entry.kind === "message" ? entry.message.createdAt : entry.event.at;
     const today = dayOf(at);
     if (today !== day) {
@@ -28,9 +38,15 @@ export function Entries({ live, onAnswer }: Props): VNode {
       previous = null;
       rows.push(
         <div class="day" key={`day-${entry.seq}`}>
-          <span>{today}</span>
+          <h2>{today}</h2>
         </div>,
       );
+    }
+    if (since !== null && !isPastLine && entry.seq > since && entry.kind === "message" && !live.isMine(entry.message)) {
+      isPastLine = true;
+      previous = null;
+      // Without anything above it, it would say nothing.
+      if (rows.length > 1) rows.push(<SinceLeft key="since-left" />);
     }
     if (entry.kind === "system") {
       previous = null;
@@ -67,6 +83,25 @@ export function Entries({ live, onAnswer }: Props): VNode {
     previous = message;
   }
   return <>{rows}</>;
+}
+
+function SinceLeft(): VNode {
+  return (
+    <div class="since-left" data-testid="since-left" role="separator" aria-label="New since you left">
+      <span>New since you left</span>
+    </div>
+  );
+}
+
+function Gap({ live, count }: { live: LiveSession; count: number }): VNode {
+  return (
+    <div class="gap" data-testid="gap">
+      <span>{count === 1 ? "1 entry" : `${count.toLocaleString()} entries`} in between</span>
+      <button type="button" class="link" disabled={live.loadingOlder} onClick={() => void live.loadGap()}>
+        Load the next ones
+      </button>
+    </div>
+  );
 }
 
 function names(live: LiveSession, seq: number): string {

@@ -1,4 +1,4 @@
-// The side: whose page it is, a new conversation, and the list of conversations.
+// The side: whose page it is, a new conversation, search, and the list of conversations.
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
@@ -6,64 +6,92 @@ import type { FeedItem } from "@hiloop/sdk/chat";
 import type { AppState } from "./app-state";
 import { Account } from "./account";
 import { Avatar } from "./avatar";
+import { FeedFilter, type Filter, NOTHING, passes } from "./feed-filter";
 import { FeedRow } from "./feed-row";
 import { useNow } from "./hooks";
-import { AccountIcon, Logo, PlusIcon, SignOutIcon } from "./icons";
-import { NewConversation } from "./new-conversation";
+import { AccountIcon, KeysIcon, Logo, PlusIcon, SearchIcon, SignOutIcon } from "./icons";
+import type { DialogName } from "./page-dialogs";
 
 interface Props {
   app: AppState;
   hub: Hub;
   openId: string | null;
+  onDialog: (name: DialogName) => void;
 }
 
-export function FeedPane({ app, hub, openId }: Props): VNode {
-  const [creating, setCreating] = useState(false);
+export function FeedPane({ app, hub, openId, onDialog }: Props): VNode {
+  const [filter, setFilter] = useState<Filter>("all");
   const [managing, setManaging] = useState(false);
   const { feed, me } = hub;
-  const waiting = feed.items.filter((item) => item.pendingCount > 0);
-  const others = feed.items.filter((item) => item.pendingCount === 0);
+  // The open one stays in the list, whatever the filter.
+  const rows = feed.visible(openId).filter((item) => passes(item, filter) || item.session.id === openId);
+  const waiting = rows.filter((item) => item.pendingCount > 0);
+  const others = rows.filter((item) => item.pendingCount === 0);
+  const creating = (): void => onDialog("new");
   const name = me?.name ?? me?.email ?? "";
   return (
-    <aside class="feed-pane" aria-label="Conversations">
-      <header class="feed-header">
+    <div class="feed-pane" role={openId === null ? "main" : "complementary"} aria-label="Conversations">
+      <div class="feed-header">
         <Logo />
-        <h1>Hiloop Hub</h1>
+        {openId === null ? <h1 class="brand">Hiloop Hub</h1> : <p class="brand">Hiloop Hub</p>}
+        <button
+          type="button"
+          class="icon-button"
+          data-testid="search"
+          aria-label="Search"
+          title="Search (Ctrl+K)"
+          onClick={() => onDialog("search")}
+        >
+          <SearchIcon />
+        </button>
         <button
           type="button"
           class="icon-button"
           data-testid="new-conversation"
           aria-label="New conversation"
           title="New conversation"
-          onClick={() => setCreating(true)}
+          onClick={creating}
         >
           <PlusIcon />
         </button>
-      </header>
+      </div>
+      <FeedFilter filter={filter} waiting={feed.pendingTotal} onFilter={setFilter} />
       <nav class="feed" data-testid="feed" aria-label="Conversations">
         {feed.error && <p class="form-error">{feed.error}</p>}
         {!feed.loaded && !feed.error && <p class="hint">Loading…</p>}
-        {feed.loaded && feed.items.length === 0 && (
+        {feed.loaded && rows.length === 0 && (
           <div class="feed-empty">
-            <p>No conversations yet.</p>
-            <button type="button" class="button secondary" onClick={() => setCreating(true)}>
-              Start one
-            </button>
+            <p data-testid="feed-empty">{NOTHING[filter]}</p>
+            {filter === "all" && (
+              <button type="button" class="button secondary" onClick={creating}>
+                Start one
+              </button>
+            )}
           </div>
         )}
         <Group title="Waiting for you" items={waiting} hub={hub} openId={openId} />
         <Group title={waiting.length > 0 ? "Everything else" : ""} items={others} hub={hub} openId={openId} />
         {feed.hasMore && (
-          <button type="button" class="button quiet" onClick={() => void feed.loadMore()}>
-            Show more
+          <button type="button" class="button quiet" data-testid="show-more" onClick={() => void feed.loadMore()}>
+            {filter === "all" ? "Show more" : "Look further"}
           </button>
         )}
       </nav>
-      <footer class="feed-footer">
+      <div class="feed-footer">
         <Avatar name={name || "?"} online={hub.socket.state === "online"} />
         <span class="who" data-testid="who" title={me?.email ?? undefined}>
           {name}
         </span>
+        <button
+          type="button"
+          class="icon-button keys-button"
+          data-testid="show-keys"
+          aria-label="Keyboard shortcuts"
+          title="Keyboard shortcuts (?)"
+          onClick={() => onDialog("keys")}
+        >
+          <KeysIcon />
+        </button>
         <button
           type="button"
           class="icon-button"
@@ -84,10 +112,9 @@ export function FeedPane({ app, hub, openId }: Props): VNode {
         >
           <SignOutIcon />
         </button>
-      </footer>
-      {creating && <NewConversation hub={hub} onClose={() => setCreating(false)} />}
+      </div>
       {managing && <Account app={app} hub={hub} onClose={() => setManaging(false)} />}
-    </aside>
+    </div>
   );
 }
 
@@ -106,7 +133,15 @@ function Group({ title, items, hub, openId }: GroupProps): VNode | null {
       {title && <h2>{title}</h2>}
       <ul>
         {items.map((item) => (
-          <FeedRow key={item.session.id} item={item} agents={hub.agents} open={item.session.id === openId} now={now} />
+          <FeedRow
+            key={item.session.id}
+            item={item}
+            request={hub.requests.of(item) ?? null}
+            agents={hub.agents}
+            open={item.session.id === openId}
+            now={now}
+            onWanted={(messageId, byKey) => hub.want({ sessionId: item.session.id, messageId, focus: byKey })}
+          />
         ))}
       </ul>
     </section>

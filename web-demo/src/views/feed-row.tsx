@@ -1,17 +1,21 @@
-// One conversation in the list: its title, its last message, its open requests.
+// One conversation in the list: its title, who asks what in it, else its last message.
 import type { VNode } from "preact";
-import { type Agent, type FeedItem, preview, sessionTitle } from "@hiloop/sdk/chat";
+import { type Agent, type FeedItem, isSealedByScheme, type Message, openedOf, preview, sessionTitle } from "@hiloop/sdk/chat";
 import { Avatar } from "./avatar";
 import { countdown, shortWhen } from "./format";
 
 interface Props {
   item: FeedItem;
+  /** The open request that it names; null where there is none, or none is known. */
+  request: Message | null;
   agents: readonly Agent[];
   open: boolean;
   now: number;
+  /** It was opened while something waits in it; `byKey`: without a pointer. */
+  onWanted: (messageId: string | null, byKey: boolean) => void;
 }
 
-export function FeedRow({ item, agents, open, now }: Props): VNode {
+export function FeedRow({ item, request, agents, open, now, onWanted }: Props): VNode {
   const { session, lastMessage, pendingCount, unreadCount, highestPriority, nextDeadlineAt } = item;
   const title = sessionTitle(session, { agents, lastMessage });
   const urgent = highestPriority === "High" || highestPriority === "Urgent";
@@ -25,6 +29,9 @@ export function FeedRow({ item, agents, open, now }: Props): VNode {
         data-pending={pendingCount}
         data-unread={unreadCount}
         aria-current={open ? "page" : undefined}
+        onClick={(event) => {
+          if (pendingCount > 0) onWanted(request?.id ?? null, event.detail === 0);
+        }}
       >
         <Avatar name={title} />
         <span class="feed-text">
@@ -35,12 +42,19 @@ export function FeedRow({ item, agents, open, now }: Props): VNode {
             <time dateTime={session.updatedAt}>{shortWhen(lastMessage?.createdAt ?? session.updatedAt, now || Date.now())}</time>
           </span>
           <span class="feed-line">
-            <span class="feed-preview" dir="auto">
-              {preview(lastMessage)}
-            </span>
+            {request ? (
+              <span class="feed-preview feed-request" dir="auto" data-testid="feed-request">
+                <b>{request.senderName ?? "Someone"} asks:</b> {words(request)}
+              </span>
+            ) : (
+              <span class="feed-preview" dir="auto">
+                {preview(lastMessage)}
+              </span>
+            )}
             {unreadCount > 0 && (
-              <span class="count" aria-label={`${unreadCount} unread`}>
-                {unreadCount > 99 ? "99+" : unreadCount}
+              <span class="count">
+                <span aria-hidden="true">{unreadCount > 99 ? "99+" : unreadCount}</span>
+                <span class="visually-hidden">{unreadCount} unread</span>
               </span>
             )}
           </span>
@@ -60,4 +74,9 @@ export function FeedRow({ item, agents, open, now }: Props): VNode {
       </a>
     </li>
   );
+}
+
+function words(request: Message): string {
+  const isClosed = isSealedByScheme(request.encryptedContent) && !openedOf(request);
+  return isClosed ? "an encrypted question" : preview(request);
 }

@@ -31,7 +31,14 @@ export function useNow(everyMs: number, active = true): number {
 export function useRoute(): string | null {
   const [id, setId] = useState(readRoute);
   useEffect(() => {
-    const follow = (): void => setId(readRoute());
+    let before = readRoute();
+    const follow = (): void => {
+      const now = readRoute();
+      // Kept with the entry of the history, so that it survives a reload.
+      if (before === null && now !== null) history.replaceState({ fromList: true }, "");
+      before = now;
+      setId(now);
+    };
     window.addEventListener("hashchange", follow);
     return () => window.removeEventListener("hashchange", follow);
   }, []);
@@ -40,6 +47,13 @@ export function useRoute(): string | null {
 
 function readRoute(): string | null {
   return /^#\/s\/([\w-]+)$/.exec(location.hash)?.[1] ?? null;
+}
+
+/** From a conversation to the list: the step back where the list came before, so that the browser's Back leads out. */
+export function goBack(): void {
+  if ((history.state as { fromList?: boolean } | null)?.fromList) return history.back();
+  history.replaceState(null, "", "#/");
+  window.dispatchEvent(new HashChangeEvent("hashchange"));
 }
 
 export function goTo(sessionId: string | null): void {

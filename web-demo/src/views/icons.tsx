@@ -17,6 +17,9 @@ export const PeopleIcon = (): VNode => (
   <Icon path="M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20c0-3.6 2.9-6 6.5-6s6.5 2.4 6.5 6M16 4.3a3.5 3.5 0 0 1 0 6.4M18 14.5c2.2.8 3.5 2.8 3.5 5.5" />
 );
 export const DownIcon = (): VNode => <Icon path="M12 5v13M6 12l6 6 6-6" />;
+export const UpIcon = (): VNode => <Icon path="M12 19V6M6 12l6-6 6 6" />;
+export const SearchIcon = (): VNode => <Icon path="M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM20 20l-4-4" />;
+export const KeysIcon = (): VNode => <Icon path="M3 6h18v12H3zM7 10h0M11 10h0M15 10h0M8 14h8" />;
 export const LockIcon = (): VNode => <Icon path="M7 11V8a5 5 0 0 1 10 0v3M5 11h14v9H5z" />;
 export const AccountIcon = (): VNode => <Icon path="M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 21c0-4 3.6-6.5 8-6.5s8 2.5 8 6.5" />;
 export const SignOutIcon = (): VNode => <Icon path="M14 4h5v16h-5M10 8l-4 4 4 4M6 12h9" />;

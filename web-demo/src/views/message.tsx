@@ -86,7 +86,7 @@ export class MessageRow extends Component<MessageProps> {
         <div class="bubble-column">
           {!joined && (
             <div class="message-head">
-              {!mine && <span class="sender">{name}</span>}
+              <h3 class={mine ? "visually-hidden" : "sender"}>{name}</h3>
               {message.senderType === "Agent" && <span class="tag">Agent</span>}
               {message.senderGuestId !== null && (
                 <span class="tag" data-testid="guest" dir="auto">

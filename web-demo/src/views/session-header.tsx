@@ -1,11 +1,12 @@
 // The head of a conversation: its title, who takes part, and the way to close it.
 import type { VNode } from "preact";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { type LiveSession, messageOf } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
 import type { AppState } from "./app-state";
 import { Dialog } from "./dialog";
-import { goTo } from "./hooks";
+import { useDismiss } from "./dismiss";
+import { goBack } from "./hooks";
 import { BackIcon, PeopleIcon, SignOutIcon } from "./icons";
 import { Participants } from "./participants";
 
@@ -19,36 +20,46 @@ interface Props {
 export function SessionHeader({ app, hub, live, title }: Props): VNode {
   const [showPeople, setShowPeople] = useState(false);
   const [closing, setClosing] = useState(false);
+  const people = useRef<HTMLDivElement>(null);
+  const toggle = useRef<HTMLButtonElement>(null);
+  useDismiss(people, showPeople, (byKey) => {
+    setShowPeople(false);
+    if (byKey) toggle.current?.focus();
+  });
   const { session, participants } = live;
   const online = participants.filter((one) => one.online).length;
   const active = session?.status === "Active";
   return (
     <header class="session-header">
       {!hub.isGuest && (
-        <button type="button" class="icon-button back" data-testid="back" aria-label="Back to the list" onClick={() => goTo(null)}>
+        <button type="button" class="icon-button back" data-testid="back" aria-label="Back to the list" onClick={goBack}>
           <BackIcon />
         </button>
       )}
       <div class="session-title">
-        <h2 dir="auto" data-testid="session-title">
+        <h1 dir="auto" data-testid="session-title">
           {title || "…"}
-        </h2>
+        </h1>
         <p>
           {session && !active && <span class="tag">{session.status}</span>}
           {participants.length > 0 && `${participants.length} taking part, ${online} online`}
         </p>
       </div>
-      <button
-        type="button"
-        class="icon-button"
-        data-testid="show-participants"
-        aria-label="Who takes part"
-        title="Who takes part"
-        aria-expanded={showPeople}
-        onClick={() => setShowPeople(!showPeople)}
-      >
-        <PeopleIcon />
-      </button>
+      <div class="people" ref={people}>
+        <button
+          type="button"
+          class="icon-button"
+          ref={toggle}
+          data-testid="show-participants"
+          aria-label="Who takes part"
+          title="Who takes part"
+          aria-expanded={showPeople}
+          onClick={() => setShowPeople(!showPeople)}
+        >
+          <PeopleIcon />
+        </button>
+        {showPeople && <Participants live={live} isMe={(id) => hub.isMe(id)} />}
+      </div>
       {!hub.isGuest && active && (
         <button type="button" class="button quiet small" data-testid="close-session" title="Close this conversation" onClick={() => setClosing(true)}>
           Close
@@ -66,7 +77,6 @@ export function SessionHeader({ app, hub, live, title }: Props): VNode {
           <SignOutIcon />
         </button>
       )}
-      {showPeople && <Participants live={live} isMe={(id) => hub.isMe(id)} />}
       {closing && <ConfirmClose live={live} onClose={() => setClosing(false)} />}
     </header>
   );

@@ -1,12 +1,15 @@
 // The open conversation: its head, its timeline, the composer.
 import type { VNode } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
 import { type LiveSession, type Message, sessionTitle } from "@hiloop/sdk/chat";
 import { Announcer } from "./announcer";
 import type { AppState } from "./app-state";
 import { Composer } from "./composer";
 import { useStore } from "./hooks";
+import { showMessage } from "./jump";
+import { useKeptFocus } from "./keep-focus";
+import { openRequests } from "./request-card";
 import { SessionHeader } from "./session-header";
 import { TimelineView } from "./timeline";
 import { TypingLine } from "./typing-line";
@@ -29,14 +32,29 @@ export function SessionPane({ app, hub, live }: Props): VNode {
     if (gone) setAnsweringId(null);
   }, [gone]);
 
+  useKeptFocus();
+  const searched = useRef(false);
+  // What was asked for in the list, once it is here; the list may name none, or one that is further up.
+  useEffect(() => {
+    const { wanted } = hub;
+    if (wanted?.sessionId !== live.id || live.phase !== "ready") return;
+    const messageId = wanted.messageId ?? openRequests(live)[0]?.id;
+    if (messageId !== undefined && showMessage(messageId, { focus: wanted.focus })) hub.wanted = null;
+    else if (live.earlierRequests > 0 && !searched.current) {
+      searched.current = true;
+      void live.loadOpenRequests();
+    } else if (messageId === undefined) hub.wanted = null;
+  });
+
   const title = session ? sessionTitle(session, { agents: hub.agents, participants: live.participants }) : "";
   const answer = (message: Message): void => {
     setAnsweringId(message.id);
+    showMessage(message.id);
     document.querySelector<HTMLTextAreaElement>("[data-testid=composer]")?.focus();
   };
 
   return (
-    <main class="session-pane" data-testid="session" data-session-id={live.id} data-phase={live.phase} aria-label={title}>
+    <main class="session-pane" tabIndex={-1} data-testid="session" data-session-id={live.id} data-phase={live.phase} aria-label={title}>
       <SessionHeader app={app} hub={hub} live={live} title={title} />
       {live.phase === "failed" ? (
         <div class="nothing">

@@ -1,10 +1,14 @@
-// The timeline: stays at the end while one is there, loads earlier pages as one scrolls up.
+// The timeline: stays at the end while one is there, loads earlier pages as one scrolls up, and keeps in place what is
+// being read while something is added above it.
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { LiveSession, Message } from "@hiloop/sdk/chat";
 import { DownIcon } from "./icons";
 import { Entries } from "./entries";
+import { isInSight } from "./jump";
 import { OutgoingList } from "./outgoing-list";
+import { openRequests, RequestCard } from "./request-card";
+import { useSinceLeft } from "./since-left";
 
 const NEAR_END = 80;
 const NEAR_START = 400;
@@ -19,9 +23,12 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
   const inner = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
   const top = useRef(0);
-  const before = useRef({ first: 0, height: 0 });
+  /** The line at the upper edge, and how far from the edge it is. */
+  const anchor = useRef<{ line: Element; offset: number } | null>(null);
   const [away, setAway] = useState(false);
   const [seen, setSeen] = useState(0);
+  const [hidden, setHidden] = useState<{ id: string; isAbove: boolean } | null>(null);
+  const since = useSinceLeft(live);
   const { timeline } = live;
   // The state of this render: when an effect runs, newer entries may exist that are not drawn yet.
   const ready = live.phase === "ready";
@@ -32,6 +39,31 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
   const toEnd = (): void => {
     const el = box.current;
     if (el) el.scrollTop = el.scrollHeight;
+  };
+  const open = openRequests(live);
+  const hold = (): void => {
+    const el = box.current;
+    const edge = el?.getBoundingClientRect().top ?? 0;
+    const lines = inner.current?.children ?? [];
+    // The first line that reaches below the edge: they are in order.
+    let [from, to] = [0, lines.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (lines[middle]!.getBoundingClientRect().bottom > edge) to = middle;
+      else from = middle + 1;
+    }
+    const line = lines[from];
+    anchor.current = line ? { line, offset: line.getBoundingClientRect().top - edge } : null;
+  };
+  /** Whether one of the open requests is in sight; else which one to go to. */
+  const look = (): void => {
+    const el = box.current;
+    const places = open.flatMap(({ id }) => {
+      const article = el?.querySelector(`[data-message-id="${CSS.escape(id)}"]`);
+      return el && article ? [{ id, article, isAbove: article.getBoundingClientRect().top < el.getBoundingClientRect().top }] : [];
+    });
+    const next = el && places.every(({ article }) => !isInSight(article, el)) ? places[0] : undefined;
+    setHidden((now) => (now?.id === next?.id && now?.isAbove === next?.isAbove ? now : next ? { id: next.id, isAbove: next.isAbove } : null));
   };
   const loadIfShort = (): void => {
     const el = box.current;
@@ -45,15 +77,18 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
   useLayoutEffect(() => {
     const el = box.current;
     if (!el) return;
-    const { first, height } = before.current;
-    if (timeline.first < first && !atEnd.current) el.scrollTop += el.scrollHeight - height;
-    else if (atEnd.current) toEnd();
-    before.current = { first: timeline.first, height: el.scrollHeight };
+    if (atEnd.current) toEnd();
+    else if (anchor.current?.line.isConnected) {
+      const { line, offset } = anchor.current;
+      el.scrollTop += line.getBoundingClientRect().top - el.getBoundingClientRect().top - offset;
+    }
+    hold();
   });
 
   useEffect(() => {
     loadIfShort();
     readHere();
+    look();
   });
 
   useEffect(() => {
@@ -82,6 +117,8 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
       setSeen(timeline.last);
     }
     if (end) readHere();
+    hold();
+    look();
     loadIfShort();
   };
 
@@ -94,11 +131,12 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
 
   return (
     <div class="timeline-frame">
+      <RequestCard live={live} count={open.length} next={requestOf(open, hidden)} />
       <div class="timeline" data-testid="timeline" ref={box} onScroll={onScroll} tabIndex={0} role="log" aria-live="off" aria-label="Messages">
         <div class="timeline-inner" ref={inner}>
           {live.loadingOlder && <p class="hint">Loading earlier messages…</p>}
           {live.phase === "loading" && <p class="hint">Loading…</p>}
-          <Entries live={live} onAnswer={onAnswer} />
+          <Entries live={live} since={since} onAnswer={onAnswer} />
           <OutgoingList live={live} />
         </div>
       </div>
@@ -109,4 +147,9 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
       )}
     </div>
   );
+}
+
+function requestOf(open: readonly Message[], hidden: { id: string; isAbove: boolean } | null): { message: Message; isAbove: boolean } | null {
+  const message = hidden && open.find(({ id }) => id === hidden.id);
+  return message ? { message, isAbove: hidden.isAbove } : null;
 }

@@ -14,6 +14,7 @@ export {
 } from "../socket.js";
 export type * from "../types.js";
 export { Feed } from "./feed.js";
+export { FeedRequests } from "./feed-requests.js";
 export { type AnswerState, LiveSession } from "./live-session.js";
 export {
   componentsOf,

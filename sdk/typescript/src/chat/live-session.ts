@@ -7,6 +7,7 @@ import type { HubSocket } from "../socket.js";
 import type { Actor, Content, Frame, HubEvent, Message, MessageResponse, OutgoingMessage, Participant, Session } from "../types.js";
 import type { OpenedMessage } from "../e2e/messages.js";
 import { Outbox, type SendResult } from "./outbox.js";
+import { findEarlierRequests } from "./earlier-requests.js";
 import type { Rest } from "./rest.js";
 import { Roster } from "./roster.js";
 import { Timeline } from "./timeline.js";
@@ -44,6 +45,8 @@ export class LiveSession extends Emitter {
   private head = 0;
   private resyncing = false;
   private readSent = 0;
+  /** The list of participants was read, or is out of reach. */
+  private isListed = false;
   private unsubscribe: (() => void) | null = null;
   private sessionTimer: ReturnType<typeof setTimeout> | null = null;
   private starting = false;
@@ -61,6 +64,7 @@ export class LiveSession extends Emitter {
       this.isMe,
       (read) => {
         if (read) this.seals.participantsChanged();
+        if (read) this.rememberLeft();
         this.changed();
       },
     );
@@ -97,7 +101,7 @@ export class LiveSession extends Emitter {
 
   /** Whether a message names an earlier one that the hub did not deliver. */
   mayMiss(message: Message): boolean {
-    return this.seals.mayMiss(message, !this.hasOlder);
+    return this.seals.mayMiss(message, !this.isIncomplete);
   }
 
   /** Passes the keys of what is encrypted on to a participant, after loading all of it; how many messages that were. */
@@ -105,9 +109,9 @@ export class LiveSession extends Emitter {
     const { session } = this;
     const { sealing } = this.seals;
     if (!session || !sealing) return 0;
-    for (let first = -1; this.hasOlder && first !== this.timeline.first; ) {
-      first = this.timeline.first;
-      await this.loadOlder();
+    for (let left = -1; this.isIncomplete && left !== this.timeline.left; ) {
+      left = this.timeline.left;
+      await (this.timeline.hasGaps ? this.loadGap() : this.loadOlder());
     }
     await this.seals.settle();
     return sealing.share(session, this.timeline.all(), participant);
@@ -115,6 +119,10 @@ export class LiveSession extends Emitter {
 
   get hasOlder(): boolean {
     return this.timeline.first > this.oldest;
+  }
+
+  private get isIncomplete(): boolean {
+    return this.hasOlder || this.timeline.hasGaps;
   }
 
   /** Opens at the tail of the timeline; earlier pages come on demand. */
@@ -200,18 +208,47 @@ export class LiveSession extends Emitter {
     this.changed();
   }
 
-  /** Loads back until every message that still waits for an answer is here. */
-  async loadOpenRequests(): Promise<void> {
-    while (this.hasOlder && this.earlierRequests > 0) {
-      const before = this.timeline.first;
-      await this.loadOlder();
-      if (this.timeline.first === before) return;
+  /** Fills the last gap of the timeline from its end, by one page. */
+  async loadGap(): Promise<void> {
+    const gap = this.timeline.entries().findLast((entry) => entry.kind === "gap");
+    if (this.loadingOlder || gap?.kind !== "gap") return;
+    this.loadingOlder = true;
+    this.changed();
+    try {
+      const limit = Math.min(TAIL, gap.count);
+      const page = await this.rest.timeline(this.id, gap.seq - 1 + gap.count - limit, limit);
+      this.addEarlier(page.data);
+    } catch (error) {
+      if (!(error instanceof NetworkError)) this.error = messageOf(error);
     }
+    this.loadingOlder = false;
+    this.changed();
+  }
+
+  /** Finds the messages that still wait for an answer further up, and loads what is around them. */
+  async loadOpenRequests(): Promise<void> {
+    if (this.loadingOlder || this.earlierRequests === 0) return;
+    this.loadingOlder = true;
+    this.changed();
+    try {
+      const missing = (): number => this.earlierRequests;
+      await findEarlierRequests({ timeline: this.timeline, oldest: this.oldest, missing, read: (after, limit) => this.rest.timeline(this.id, after, limit), add: (events) => this.addEarlier(events) });
+    } catch (error) {
+      if (!(error instanceof NetworkError)) this.error = messageOf(error);
+    }
+    this.loadingOlder = false;
+    this.changed();
+  }
+
+  private addEarlier(events: readonly HubEvent[]): void {
+    const fresh = events.filter(({ seq }) => !this.timeline.has(seq)).map(({ seq }) => seq);
+    this.timeline.insert(events);
+    this.seals.arrived(this.timeline.all().filter(({ seq }) => fresh.includes(seq)));
   }
 
   /** How many messages wait for an answer further up than what is loaded. */
   get earlierRequests(): number {
-    if (!this.hasOlder || this.phase !== "ready") return 0;
+    if (!this.isIncomplete || this.phase !== "ready") return 0;
     return Math.max(0, (this.session?.pendingCount ?? 0) - this.timeline.pending().length);
   }
 
@@ -242,11 +279,19 @@ export class LiveSession extends Emitter {
   }
 
   markRead(seq: number): void {
-    if (seq <= this.readSent) return;
+    // Not before it is known how far the person had read: this mark changes it.
+    if (seq <= this.readSent || !this.isListed) return;
     if (this.socket.send({ type: "read", sessionId: this.id, seq })) {
       this.readSent = seq;
       this.onRead?.(this.id, seq);
     }
+  }
+
+  /** Up to which event the person had read when this was opened; null until it is known. */
+  leftAt: number | null = null;
+
+  private rememberLeft(): void {
+    this.leftAt ??= this.participants.find((one) => this.isMe(one.humanId ?? one.guestId))?.lastReadSeq ?? null;
   }
 
   /** Set by the owner, who keeps the feed's unread counts right. */
@@ -299,7 +344,12 @@ export class LiveSession extends Emitter {
   }
 
   isMine(message: Message): boolean {
-    return message.senderType === "Human" && this.isMe(message.senderHumanId ?? message.senderGuestId);
+    return message.senderType === "Human" && this.isOwn(message.senderHumanId ?? message.senderGuestId);
+  }
+
+  /** Whether an id is that of this person. */
+  isOwn(id: string | null): boolean {
+    return this.isMe(id);
   }
 
   /** The others whose last read position is at or after `seq`. */
@@ -439,7 +489,10 @@ export class LiveSession extends Emitter {
     this.readSent = 0;
     if (this.timeline.last >= head) this.phase = "ready";
     this.typing.clear();
-    void this.roster.load();
+    void this.roster.load().then(() => {
+      this.isListed = true;
+      this.changed();
+    });
     this.changed();
   }
 

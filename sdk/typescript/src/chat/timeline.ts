@@ -1,10 +1,17 @@
 // One session's events in order, each once, and the messages that follow from them.
 import type { HubEvent, Message, MessageResponse, MessageStatus, Participant } from "../types.js";
 
-/** A line of the timeline: a message in its current state, or another event. */
+/** A line of the timeline: a message in its current state, another event, or a place where events are not loaded. */
 export type Entry =
   | { kind: "message"; seq: number; message: Message }
-  | { kind: "system"; seq: number; event: HubEvent };
+  | { kind: "system"; seq: number; event: HubEvent }
+  | { kind: "gap"; seq: number; count: number };
+
+/** Events without a hole: `events[i].seq === base + 1 + i`. */
+interface Part {
+  base: number;
+  events: HubEvent[];
+}
 
 export type Applied = "new" | "known" | "gap";
 
@@ -14,65 +21,85 @@ interface Settlement {
 }
 
 export class Timeline {
-  /** Without a hole: `events[i].seq === first + i`. */
-  private events: HubEvent[] = [];
+  /** In order, with a gap between any two. The last one reaches to the end. */
+  private parts: Part[];
   private readonly messages = new Map<string, Message>();
   private readonly settlements = new Map<string, Settlement>();
   private readonly acknowledged = new Set<string>();
   /** Every participant that was added, by id: some may have left. */
   private readonly people = new Map<string, Participant>();
   private cache: Entry[] | null = null;
-  private base: number;
   private joined = false;
 
   /** `after`: the seq before the first event that will be asked for. */
   constructor(after: number) {
-    this.base = Math.max(0, after);
+    this.parts = [{ base: Math.max(0, after), events: [] }];
   }
 
   /** The seq of the first event here, or of the one that would be. */
   get first(): number {
-    return this.base + 1;
+    return this.parts[0]!.base + 1;
+  }
+
+  /** The seq of the first event from which on there is no gap. */
+  get tail(): number {
+    return this.end.base + 1;
   }
 
   /** The seq of the last event here: what a subscription resumes after. */
   get last(): number {
-    return this.base + this.events.length;
+    return endOf(this.end);
   }
 
   get isEmpty(): boolean {
-    return this.events.length === 0;
+    return this.end.events.length === 0;
+  }
+
+  /** How many events before the end are not here. */
+  get left(): number {
+    return this.last - this.parts.reduce((sum, { events }) => sum + events.length, 0);
+  }
+
+  get hasGaps(): boolean {
+    return this.parts.length > 1;
   }
 
   apply(event: HubEvent): Applied {
     if (event.seq <= this.last) return "known";
     if (event.seq > this.last + 1) {
       // Retention may have taken the oldest ones: what it left is where this timeline starts.
-      if (this.joined || this.events.length > 0) return "gap";
-      this.base = event.seq - 1;
+      if (this.joined || !this.isEmpty) return "gap";
+      this.end.base = event.seq - 1;
     }
     this.joined = true;
-    this.events.push(event);
+    this.end.events.push(event);
     this.take(event);
     this.cache = null;
     return "new";
   }
 
   /** Adds older events, as read by page; those that are here already are passed over. */
-  prepend(older: HubEvent[]): void {
-    const fresh = older.filter((event) => event.seq <= this.base).sort((a, b) => a.seq - b.seq);
-    const tail: HubEvent[] = [];
-    let next = this.base;
-    for (let i = fresh.length - 1; i >= 0; i -= 1) {
-      const event = fresh[i] as HubEvent;
-      if (event.seq !== next) continue;
-      tail.push(event);
-      next -= 1;
-    }
-    this.events = [...tail.reverse(), ...this.events];
-    this.base = next;
-    for (const event of tail) this.take(event);
+  prepend(older: readonly HubEvent[]): void {
+    const [first] = this.parts as [Part];
+    const fresh = older.filter((event) => event.seq <= first.base).sort((a, b) => a.seq - b.seq);
+    let from = fresh.length;
+    while (from > 0 && fresh[from - 1]!.seq === first.base - (fresh.length - from)) from -= 1;
+    this.add(fresh.slice(from));
+  }
+
+  /** Adds events from anywhere before the end: within a gap, or before everything. */
+  insert(events: readonly HubEvent[]): void {
+    this.add(events.filter(({ seq }) => seq <= this.end.base && !this.has(seq)).sort((a, b) => a.seq - b.seq));
+  }
+
+  /** What events that are not shown have settled. */
+  settleBy(events: readonly HubEvent[]): void {
+    for (const event of events) if (event.type !== "message.created") this.take(event);
     this.cache = null;
+  }
+
+  has(seq: number): boolean {
+    return this.parts.some((part) => seq > part.base && seq <= endOf(part));
   }
 
   /** Nothing older is kept by the hub. */
@@ -81,7 +108,11 @@ export class Timeline {
   }
 
   entries(): readonly Entry[] {
-    this.cache ??= this.events.flatMap((event) => this.entryOf(event));
+    this.cache ??= this.parts.flatMap((part, i) => {
+      const before = this.parts[i - 1];
+      const gap: Entry[] = before ? [{ kind: "gap", seq: endOf(before) + 1, count: part.base - endOf(before) }] : [];
+      return [...gap, ...part.events.flatMap((event) => this.entryOf(event))];
+    });
     return this.cache;
   }
 
@@ -92,6 +123,11 @@ export class Timeline {
   /** Every loaded message, the oldest first. */
   all(): Message[] {
     return [...this.messages.values()].sort((a, b) => a.seq - b.seq);
+  }
+
+  /** Whether an event that was read has settled a message, loaded or not. */
+  isSettled(id: string): boolean {
+    return this.settlements.has(id);
   }
 
   wasAcknowledged(id: string): boolean {
@@ -109,8 +145,9 @@ export class Timeline {
 
   /** The newest loaded message. */
   lastMessage(): Message | undefined {
-    for (let i = this.events.length - 1; i >= 0; i -= 1) {
-      const event = this.events[i] as HubEvent;
+    const { events } = this.end;
+    for (let i = events.length - 1; i >= 0; i -= 1) {
+      const event = events[i] as HubEvent;
       if (event.type === "message.created") return this.messages.get(messageOf(event)?.id ?? "");
     }
     return undefined;
@@ -122,6 +159,27 @@ export class Timeline {
     this.settlements.set(id, { status, response: response ?? known?.response ?? null });
     const message = this.messages.get(id);
     if (message) this.messages.set(id, this.overlay(message));
+    this.cache = null;
+  }
+
+  private get end(): Part {
+    return this.parts[this.parts.length - 1] as Part;
+  }
+
+  /** Sorted events, none of them here yet. Parts that now touch become one. */
+  private add(events: readonly HubEvent[]): void {
+    if (events.length === 0) return;
+    for (const event of events) {
+      this.parts.push({ base: event.seq - 1, events: [event] });
+      this.take(event);
+    }
+    const parts = this.parts.sort((a, b) => a.base - b.base);
+    this.parts = parts.slice(0, 1);
+    for (const part of parts.slice(1)) {
+      const last = this.end;
+      if (part.base > endOf(last)) this.parts.push(part);
+      else last.events = last.events.concat(part.events);
+    }
     this.cache = null;
   }
 
@@ -179,6 +237,10 @@ export class Timeline {
     if (event.type === "message.completed") return [];
     return [{ kind: "system", seq: event.seq, event }];
   }
+}
+
+function endOf({ base, events }: Part): number {
+  return base + events.length;
 }
 
 function messageOf(event: HubEvent): Message | null {

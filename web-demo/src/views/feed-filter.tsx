@@ -1,0 +1,38 @@
+// Which conversations the list shows.
+import type { VNode } from "preact";
+import type { FeedItem } from "@hiloop/sdk/chat";
+
+export type Filter = "all" | "needs-me" | "unread";
+
+export function passes({ pendingCount, unreadCount }: FeedItem, filter: Filter): boolean {
+  if (filter === "needs-me") return pendingCount > 0;
+  return filter === "all" || unreadCount > 0;
+}
+
+export const NOTHING: Readonly<Record<Filter, string>> = {
+  all: "No conversations yet.",
+  "needs-me": "Nothing waits for you.",
+  unread: "You have read everything.",
+};
+
+interface Props {
+  filter: Filter;
+  /** Open requests of all conversations. */
+  waiting: number;
+  onFilter: (filter: Filter) => void;
+}
+
+export function FeedFilter({ filter, waiting, onFilter }: Props): VNode {
+  const choice = (value: Filter, label: string): VNode => (
+    <button type="button" class="filter" data-testid={`filter-${value}`} aria-pressed={filter === value} onClick={() => onFilter(value)}>
+      {label}
+    </button>
+  );
+  return (
+    <div class="filters" role="group" aria-label="Show">
+      {choice("all", "All")}
+      {choice("needs-me", waiting > 0 ? `Needs me ${waiting > 999 ? "999+" : waiting}` : "Needs me")}
+      {choice("unread", "Unread")}
+    </div>
+  );
+}

@@ -1,0 +1,41 @@
+// Keeps the focus by the message that it was in when the focused button goes away: answered, settled, redrawn.
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { focusArticle } from "./jump";
+
+interface Held {
+  element: HTMLElement;
+  messageId: string | null;
+}
+
+/** To be called by a view that draws again whenever something in it may lose the focus. */
+export function useKeptFocus(): void {
+  const held = useRef<Held | null>(null);
+
+  const restore = (): void => {
+    if (!held.current) return;
+    const { element, messageId } = held.current;
+    const isGone = !element.isConnected || (element as HTMLButtonElement).disabled;
+    const { activeElement } = document;
+    if (!isGone || (activeElement !== document.body && activeElement !== element)) return;
+    const article = messageId === null ? null : document.querySelector<HTMLElement>(`[data-message-id="${CSS.escape(messageId)}"]`);
+    if (article) focusArticle(article);
+    else document.querySelector<HTMLElement>("[data-testid=timeline]")?.focus({ preventScroll: true });
+  };
+
+  useLayoutEffect(restore);
+
+  useEffect(() => {
+    const follow = ({ target }: FocusEvent): void => {
+      if (!(target instanceof HTMLElement) || !target.closest("[data-testid=session]")) return void (held.current = null);
+      held.current = { element: target, messageId: target.closest<HTMLElement>("[data-message-id]")?.dataset.messageId ?? null };
+    };
+    // Whoever clicks beside everything wants no focus.
+    const drop = (): void => void (held.current = null);
+    document.addEventListener("focusin", follow);
+    document.addEventListener("pointerdown", drop, true);
+    return () => {
+      document.removeEventListener("focusin", follow);
+      document.removeEventListener("pointerdown", drop, true);
+    };
+  }, []);
+}

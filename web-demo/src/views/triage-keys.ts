@@ -1,0 +1,132 @@
+// Single keys for going through requests. They rest in fields and dialogs, and act on what is in view only.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { preview } from "@hiloop/sdk/chat";
+import type { Hub } from "../client/hub";
+import { isInSight } from "./jump";
+import type { DialogName } from "./page-dialogs";
+import { openRequests } from "./request-card";
+
+/** How long the second press of a key counts as the confirmation of the first. */
+const CONFIRM_MS = 6_000;
+
+/** What the last key did or could not do, to be shown for a moment. */
+export function useTriageKeys(hub: Hub, isFree: boolean, onDialog: (name: DialogName) => void): string {
+  const [hint, setHint] = useState("");
+  const armed = useRef<{ button: Element; until: number } | null>(null);
+
+  useEffect(() => {
+    if (hint === "") return;
+    const timer = setTimeout(() => setHint(""), CONFIRM_MS);
+    return () => clearTimeout(timer);
+  }, [hint]);
+
+  useEffect(() => {
+    /** What a key does; null where it does nothing here. */
+    const actionOf = (key: string): (() => void) | null => {
+      switch (key) {
+        case "j":
+          return () => step(1);
+        case "k":
+          return () => step(-1);
+        case "a":
+          return () => setHint(press(hub, "approve", armed));
+        case "r":
+          return () => setHint(press(hub, "reject", armed));
+        case "c":
+          return () => document.querySelector<HTMLElement>("[data-testid=composer]")?.focus();
+        case "n":
+          return hub.isGuest ? null : () => onDialog("new");
+        case "/":
+          return hub.isGuest ? null : () => onDialog("search");
+        case "?":
+          return () => onDialog("keys");
+        default:
+          return null;
+      }
+    };
+
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.defaultPrevented || event.isComposing || !isFree || document.querySelector("dialog[open]")) return;
+      const isSearch = (event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k" && !hub.isGuest;
+      if (isSearch) {
+        event.preventDefault();
+        return onDialog("search");
+      }
+      const target = event.target as HTMLElement | null;
+      if (event.key === "Escape" && target?.dataset.testid === "composer" && !document.querySelector("[data-testid=answering]")) return leaveComposer();
+      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isField(target)) return;
+      const act = actionOf(event.key.toLowerCase());
+      if (!act) return;
+      event.preventDefault();
+      act();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, [hub, isFree, onDialog]);
+
+  return hint;
+}
+
+function isField(target: HTMLElement | null): boolean {
+  return Boolean(target?.isContentEditable || target?.closest("input, textarea, select"));
+}
+
+function visibleRows(): HTMLElement[] {
+  return [...document.querySelectorAll<HTMLElement>("[data-testid=feed-item]")].filter((row) => row.offsetParent !== null);
+}
+
+/** The row that the keys chose last, and its place then. */
+let place: { id: string | undefined; index: number } | null = null;
+
+function step(by: number): void {
+  const rows = visibleRows();
+  const index = Math.max(0, Math.min(rows.length - 1, nextIndex(rows, by)));
+  const next = rows[index];
+  if (!next) return;
+  place = { id: next.dataset.sessionId, index };
+  next.focus();
+}
+
+function nextIndex(rows: readonly HTMLElement[], by: number): number {
+  const focused = rows.indexOf(document.activeElement as HTMLElement);
+  if (focused >= 0) return focused + by;
+  const open = rows.findIndex((row) => row.getAttribute("aria-current") === "page");
+  if (open < 0) return 0;
+  // Its request was answered, so it moved down: the next one stands where it was.
+  const hasMoved = place !== null && place.id === rows[open]?.dataset.sessionId && open > place.index;
+  return hasMoved ? place!.index + (by > 0 ? 0 : by) : open + by;
+}
+
+function leaveComposer(): void {
+  const rows = visibleRows();
+  const open = rows.find((row) => row.getAttribute("aria-current") === "page");
+  (open ?? document.querySelector<HTMLElement>("[data-testid=timeline]"))?.focus();
+}
+
+/** Presses the button of the only request in view; the words that say what happened, or what is missing. */
+function press(hub: Hub, action: "approve" | "reject", armed: { current: { button: Element; until: number } | null }): string {
+  const box = document.querySelector("[data-testid=timeline]");
+  const inView = (hub.current ? openRequests(hub.current) : []).flatMap((message) => {
+    const article = box?.querySelector<HTMLElement>(`[data-message-id="${CSS.escape(message.id)}"]`);
+    return box && article && isInSight(article, box) ? [{ message, article }] : [];
+  });
+  const [one] = inView;
+  const word = action === "approve" ? "approve" : "refuse";
+  if (!one) return `There is no request in view to ${word}.`;
+  if (inView.length > 1) return `${inView.length} requests are in view: choose one with the Tab key.`;
+  const button = one.article.querySelector<HTMLButtonElement>(`[data-action="${action}"]`);
+  if (!button || button.disabled || button.getAttribute("aria-disabled") === "true") return `This request has no button to ${word}.`;
+  button.focus();
+  // Some buttons ask by themselves before they take effect, in their own place.
+  const isAnswer = button.closest("[data-testid=confirm]") !== null;
+  const asksItself = button.hasAttribute("aria-haspopup") || isAnswer;
+  const isConfirmed = armed.current?.button === button && Date.now() < armed.current.until;
+  const again = `Press ${action === "approve" ? "A" : "R"} again: ${button.textContent?.trim()} (${preview(one.message)})`;
+  if (button.classList.contains("danger") && !asksItself && !isConfirmed) {
+    armed.current = { button, until: Date.now() + CONFIRM_MS };
+    return again;
+  }
+  armed.current = null;
+  button.click();
+  return asksItself && !isAnswer ? again : "";
+}

@@ -99,6 +99,7 @@ test-clients: $(PAGE) $(SDK_PACKAGES) ## Test the SDKs with a real hub and with 
 		rust="$(TARGET)/debug/examples/peer" \
 		typescript="node $(SDK)/interop/peer.mjs" \
 		python="env PYTHONPATH=sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python sdk/python/interop/peer.py"
+	@python3 tests/interop/mcp_clients.py "$(TARGET)/debug/hiloop"
 	@for test in lying_hub kills restarts secrecy; do \
 		PYTHONPATH=sdk/python/src "$$($(SDK_PYTHON)/venv.sh)/bin/python" tests/interop/$$test.py "$(TARGET)/debug/hiloop" \
 			rust="$(TARGET)/debug/examples/peer" \

@@ -11,6 +11,9 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[folder = "$OUT_DIR/web"]
 struct Files;
 
+/// The content codings that the build has made of the larger files, and the ends of their names; the smallest one first.
+const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
+
 /// The web chat
 #[utoipa::path(
     get, path = "/", operation_id = "getChat",
@@ -36,12 +39,17 @@ pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Response {
 }
 
 fn serve(path: &str, headers: &HeaderMap) -> Response {
-    let Some(file) = Files::get(path) else {
+    let is_compressed = ENCODINGS.iter().any(|(_, ending)| path.ends_with(ending));
+    let Some(whole) = Files::get(path).filter(|_| !is_compressed) else {
         return error::reply(ErrorCode::NOT_FOUND, "There is nothing at this path");
     };
+    let smaller = ENCODINGS.iter().filter(|(encoding, _)| accepts(headers, encoding));
+    let smaller = smaller.filter_map(|(encoding, ending)| Some((*encoding, Files::get(&format!("{path}{ending}"))?)));
+    let (encoding, file) = smaller.map(|(encoding, file)| (Some(encoding), file)).next().unwrap_or((None, whole));
     let tag = etag(&file);
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
+        response.headers_mut().insert(header::VARY, HeaderValue::from_name(header::ACCEPT_ENCODING));
         security_headers::add(response.headers_mut());
         return response;
     }
@@ -58,8 +66,23 @@ fn serve(path: &str, headers: &HeaderMap) -> Response {
             headers.insert(name, value);
         }
     }
+    headers.insert(header::VARY, HeaderValue::from_name(header::ACCEPT_ENCODING));
+    if let Some(encoding) = encoding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
     security_headers::add(headers);
     response
+}
+
+/// Whether a request takes a content coding: it is listed, and not with the weight 0 (RFC 9110, 12.5.3).
+fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(encoding));
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        is_named && weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0))
+    })
 }
 
 fn etag(file: &EmbeddedFile) -> String {
@@ -71,4 +94,25 @@ fn etag(file: &EmbeddedFile) -> String {
     }
     tag.push('"');
     tag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coding_is_accepted_by_name_unless_its_weight_is_zero() {
+        for (value, brotli, gzip) in [
+            ("gzip, deflate, br, zstd", true, true),
+            ("br;q=0, gzip;q=0.5", false, true),
+            ("BR ; Q=0.001", true, false),
+            ("*", false, false),
+            ("gzip;q=x", false, false),
+            ("", false, false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]);
+            assert_eq!((accepts(&headers, "br"), accepts(&headers, "gzip")), (brotli, gzip), "{value}");
+        }
+        assert!(!accepts(&HeaderMap::new(), "br"));
+    }
 }

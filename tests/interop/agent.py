@@ -1,13 +1,13 @@
 """An agent whose program is the `peer` of one language, with an API key, keys and pins of its own."""
 
-import json
 import shlex
 import subprocess
 import time
 from typing import Any
 
 import httpx
-from hub import TIMEOUT, Hub
+from hub import Hub
+from processes import lines, start
 
 from hiloop.testing import Person
 
@@ -29,20 +29,12 @@ class Agent:
         """Starts `peer ask`."""
         given = [part for name, value in options.items() if value for part in (f"--{name}", value)]
         arguments = ["ask", "--title", title, "--to", self.email, *given]
-        pipe = subprocess.PIPE
-        return subprocess.Popen([*self.command, *arguments], env=self.environment, stdout=pipe, stderr=pipe, text=True)
+        return start([*self.command, *arguments], self.environment)
 
     def decision(self, asking: "subprocess.Popen[str]") -> Any:
         """The output of `peer ask`, after its end."""
-        try:
-            out, err = asking.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            asking.kill()
-            out, err = asking.communicate()
-            raise SystemExit(f"{self.name}: not done after {TIMEOUT} s: {out}{err}") from None
-        if asking.returncode != 0:
-            raise SystemExit(f"{self.name}: exit code {asking.returncode}: {out}{err}")
-        return json.loads(out)
+        (decision,) = lines(self.name, asking)
+        return decision
 
     def question(self, person: Person, title: str, is_over: Any = lambda: False) -> Any:
         """Waits for the pending question of this agent; None if `is_over` comes first."""

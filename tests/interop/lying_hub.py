@@ -8,7 +8,6 @@ HUB is the hub's program, COMMAND starts the `peer` of a language. Needs the Pyt
 import json
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 import threading
@@ -17,7 +16,8 @@ from typing import Any
 
 import httpx
 from agent import Agent
-from hub import TIMEOUT, Hub
+from hub import Hub
+from processes import ended
 
 from hiloop.testing import Person
 from lies import LIES, OfWorld, World
@@ -63,12 +63,7 @@ class Case:
         lie = kind(world)
         self.proxy.lie = Prepares(self, world, lie)
         asking = self.agent.ask(PRODUCTION, key=kind.key, session=self.session, deadline=kind.deadline)
-        try:
-            out, err = asking.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            asking.kill()
-            out, err = asking.communicate()
-            raise SystemExit(f"{self.name}: not done after {TIMEOUT} s: {out}{err}") from None
+        out, err = ended(self.name, asking)
         self.check(lie, out, err, asking.returncode)
 
     def check(self, lie: OfWorld, out: str, err: str, code: int) -> None:

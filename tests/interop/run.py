@@ -14,14 +14,11 @@ import subprocess
 import sys
 import tempfile
 
-from hub import TIMEOUT, Hub
+from hub import Hub
+from processes import check, ended, lines, start
 
 # A word of every encrypted text, which occurs nowhere else.
 MARK = "zebrafish"
-
-
-class Failure(Exception):
-    """A peer failed; with its output."""
 
 
 class Peer:
@@ -35,26 +32,10 @@ class Peer:
         self.environment = hub.environment | settings | {"HILOOP_API_KEY": key}
 
     def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[str]":
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            [*self.command, *arguments], env=self.environment, stdin=stdin, stdout=pipe, stderr=pipe, text=True
-        )
+        return start([*self.command, *arguments], self.environment, stdin)
 
     def lines(self, process: "subprocess.Popen[str]", stdin: "str | None" = None) -> "list[dict]":
-        try:
-            out, err = process.communicate(stdin, timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            out, err = process.communicate()
-            raise Failure(f"{self.name}: not done after {TIMEOUT} s: {out}{err}") from None
-        if process.returncode != 0:
-            raise Failure(f"{self.name}: exit code {process.returncode}: {out}{err}")
-        return [json.loads(line) for line in out.splitlines()]
-
-
-def check(what: str, got: object, wanted: object) -> None:
-    if got != wanted:
-        raise SystemExit(f"{what}: got {got!r}, not {wanted!r}")
+        return lines(self.name, process, stdin)
 
 
 def pair(asker: Peer, person: Peer, peers: "list[Peer]") -> None:
@@ -68,7 +49,7 @@ def pair(asker: Peer, person: Peer, peers: "list[Peer]") -> None:
     )
     try:
         (seen,) = person.lines(answering)
-    except Failure as failure:
+    except SystemExit as failure:
         asking.kill()
         out, err = asking.communicate()
         raise SystemExit(f"{what}: {failure}{asker.name}: {out}{err}") from None
@@ -85,7 +66,7 @@ def pair(asker: Peer, person: Peer, peers: "list[Peer]") -> None:
         forged = json.loads(receipt)
         forged["answer"]["envelope"]["signature"] = forged["question"]["envelope"]["signature"]
         process = verifier.start("verify-receipt", stdin=subprocess.PIPE)
-        process.communicate(json.dumps(forged), timeout=TIMEOUT)
+        ended(verifier.name, process, json.dumps(forged))
         check(f"{verifier.name} refuses a forged receipt", process.returncode != 0, True)
     print(f"ok: {what}", flush=True)
 
@@ -100,8 +81,6 @@ def main() -> None:
             for asker in peers:
                 for person in peers:
                     pair(asker, person, peers)
-        except Failure as failure:
-            raise SystemExit(str(failure)) from None
         finally:
             hub.stop()
         stored = [path for path in folder.iterdir() if path.is_file()]

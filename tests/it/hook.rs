@@ -264,7 +264,7 @@ async fn results_and_messages_go_through_the_same_session() {
     scene.person.post(&at_human(&session, "/messages"), say).await.expect(201);
     let output = scene.send(&stop, &["claude-code"]).end().await;
     let block: Value = serde_json::from_str(out(&output)).expect("JSON");
-    assert_eq!(block, json!({ "decision": "block", "reason": "Owner wrote in the chat: Use pnpm, please" }));
+    assert_eq!(block, json!({ "decision": "block", "reason": "Owner wrote in the chat: \"Use pnpm, please\"" }));
     quiet(&stop).await;
 }
 
@@ -441,7 +441,7 @@ async fn questions_and_answers_are_sealed_end_to_end() {
     let stop = event("Stop", &json!({ "stop_hook_active": false, "last_assistant_message": "hidden-words done" }));
     let output = send(&stop, &["claude-code"]).end().await;
     let block: Value = serde_json::from_str(out(&output)).unwrap_or_else(|error| panic!("{error}: {output:?}"));
-    assert_eq!(block["reason"], "Owner wrote in the chat: Leave hidden-words alone");
+    assert_eq!(block["reason"], "Owner wrote in the chat: \"Leave hidden-words alone\"");
     for file in ["hub.db", "hub.db-wal"] {
         let stored = std::fs::read(scene.folder.path().join(file)).unwrap_or_default();
         assert!(!stored.windows(12).any(|bytes| bytes == b"hidden-words"), "{file}");

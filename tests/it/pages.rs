@@ -1,7 +1,9 @@
 //! Security headers of the pages: the hosts that they may connect to, and the browser features that they never use.
 
 use crate::support::{Client, Engine, Hub};
+use flate2::read::GzDecoder;
 use std::collections::BTreeSet;
+use std::io::Read as _;
 
 /// The pages, and all files to which they refer.
 async fn pages(anyone: &Client) -> BTreeSet<String> {
@@ -48,5 +50,41 @@ async fn the_security_headers_of_pages_allow_only_the_hub_itself() {
         let known = anyone.with("if-none-match", tag).get(&path).await;
         assert_eq!(known.status, 304, "{path}");
         assert_eq!(known.header("content-security-policy"), Some(&*policy), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn scripts_and_styles_are_served_compressed_to_who_accepts_it() {
+    let hub = Hub::start(Engine::Sqlite).await;
+    let get = async |path: &str, encodings: &str| {
+        let url = format!("{}{path}", hub.base);
+        let request = reqwest::Client::new().get(url).header("accept-encoding", encodings);
+        let reply = request.send().await.expect("a reply");
+        assert_eq!(reply.status(), 200, "{path}");
+        let header = |name: &str| reply.headers().get(name).map(|value| value.to_str().expect("text").to_owned());
+        let headers = [header("content-encoding"), header("content-type"), header("etag"), header("cache-control")];
+        assert_eq!(header("vary").as_deref(), Some("accept-encoding"), "{path}");
+        (headers, reply.bytes().await.expect("a body"))
+    };
+    let files = pages(&hub.anonymous()).await;
+    let assets: Vec<_> = files.iter().filter(|path| path.ends_with(".js") || path.ends_with(".css")).collect();
+    let assets: Vec<_> = assets.into_iter().filter(|path| path.starts_with("/assets/index-")).collect();
+    assert_eq!(assets.len(), 2, "{files:?}");
+    for path in assets {
+        let ([none, kind, whole_tag, caching], whole) = get(path, "identity").await;
+        assert_eq!(none, None);
+        assert!(caching.expect("a header").contains("immutable"));
+        let ([gzip, gzip_kind, gzip_tag, _], packed) = get(path, "gzip, br;q=0").await;
+        assert_eq!((gzip.as_deref(), &gzip_kind), (Some("gzip"), &kind));
+        assert_ne!(gzip_tag, whole_tag, "the tag names the bytes");
+        let mut unpacked = Vec::new();
+        GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).expect("gzip");
+        assert!(unpacked == whole, "{path}");
+        let ([brotli, ..], smallest) = get(path, "gzip, deflate, br, zstd").await;
+        assert_eq!(brotli.as_deref(), Some("br"));
+        assert!(smallest.len() < packed.len() && packed.len() < whole.len() / 2, "{path}");
+        for ending in [".br", ".gz"] {
+            hub.anonymous().get(&format!("{path}{ending}")).await.expect(404);
+        }
     }
 }

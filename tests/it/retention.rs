@@ -4,10 +4,8 @@ use crate::support::hub::{Engine, at_agent, at_human, config, text};
 use crate::support::process::{Process, hiloop};
 use crate::support::socket::End;
 use crate::support::sql::Database;
-use crate::support::{Client, Hub, PATIENCE, eventually, on_both_engines, timeout};
-use hiloop::broker::{Broker, Signal};
+use crate::support::{Client, Hub, PATIENCE, SilentBroker, eventually, on_both_engines, timeout};
 use hiloop::config::Retention;
-use hiloop::domain::{SessionId, SpaceId};
 use hiloop::server::start_with;
 use hiloop::testing::ENDED_SESSION;
 use serde_json::json;
@@ -158,21 +156,6 @@ async fn without_the_setting_nothing_is_deleted() {
     assert!(hub.context().config.retention.is_none());
 }
 
-/// A broker that drops every signal.
-struct Silence;
-
-impl Broker for Silence {
-    fn publish(&self, _: Signal) {}
-
-    fn set_interest(&self, _: SessionId, _: bool) {}
-
-    fn set_space_interest(&self, _: SpaceId, _: bool) {}
-
-    fn is_lossless(&self) -> bool {
-        false
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_nodes_share_deletions_and_end_subscriptions() {
     let maker = Hub::start(Engine::Postgres).await;
@@ -188,7 +171,7 @@ async fn several_nodes_share_deletions_and_end_subscriptions() {
     let guest = agent.post(&at_agent(&sessions[7], "/guest-tokens"), guest).await.expect(201);
     let guest = maker.anonymous().with("authorization", &format!("Bearer {}", text(&guest["token"])));
     // Readers on a node that does not delete and receives no signals.
-    let quiet = start_with(config(&maker.database_url, &[]), maker.clock.clone(), Arc::new(Silence)).await;
+    let quiet = start_with(config(&maker.database_url, &[]), maker.clock.clone(), Arc::new(SilentBroker)).await;
     let quiet = quiet.expect("the node starts");
     let there = Client { base: format!("http://{}", quiet.address), ..agent.clone() };
     let mut reader = maker.socket(&there).await;
@@ -201,7 +184,7 @@ async fn several_nodes_share_deletions_and_end_subscriptions() {
     for _ in 0..2 {
         let mut config = config(&maker.database_url, &["--retention-days", "1"]);
         config.retention.as_mut().expect("it is on").every = Duration::from_millis(20);
-        nodes.push(start_with(config, maker.clock.clone(), Arc::new(Silence)).await.expect("the node starts"));
+        nodes.push(start_with(config, maker.clock.clone(), Arc::new(SilentBroker)).await.expect("the node starts"));
     }
     for _ in &sessions {
         reader.find("unsubscribed").await;

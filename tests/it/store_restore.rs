@@ -3,10 +3,9 @@
 
 use crate::support::hub::{Engine, Hub, ask, at_agent, at_human, at_message, config, say, text};
 use crate::support::sql::Database;
-use crate::support::{Client, Events, Socket, eventually, on_both_engines};
-use hiloop::broker::{Broker, Signal};
+use crate::support::{Client, Events, SilentBroker, Socket, eventually, on_both_engines};
+use hiloop::broker::Signal;
 use hiloop::clock::SystemClock;
-use hiloop::domain::{SessionId, SpaceId};
 use hiloop::server::start_with;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -135,27 +134,12 @@ async fn a_subscription_interrupted_by_a_reset_can_be_retried() {
     begin_anew(&mut socket, &session, 4, &newest).await;
 }
 
-/// A broker that drops every signal, so that only the store shows changes.
-struct Silent;
-
-impl Broker for Silent {
-    fn publish(&self, _: Signal) {}
-
-    fn set_interest(&self, _: SessionId, _: bool) {}
-
-    fn set_space_interest(&self, _: SpaceId, _: bool) {}
-
-    fn is_lossless(&self) -> bool {
-        false
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_detects_a_restore_without_hints() {
     for overtakes in [false, true] {
         let hub = Hub::start(Engine::Postgres).await;
         let settings = config(&hub.database_url, &[]);
-        let node = start_with(settings, Arc::new(SystemClock), Arc::new(Silent)).await.expect("the node starts");
+        let node = start_with(settings, Arc::new(SystemClock), Arc::new(SilentBroker)).await.expect("the node starts");
         let agent = hub.agent("agent").await;
         let listener = Client { base: format!("http://{}", node.address), ..agent.clone() };
         let session = hub.session(&agent).await;

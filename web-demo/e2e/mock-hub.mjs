@@ -29,6 +29,10 @@ export class MockHub {
   expiresInMs = 3_600_000;
   refuseSockets = false;
   keyBackup = null;
+  /** The bodies of the messages that the page sent. */
+  posts = [];
+  /** Opens a conversation in another way than it is asked for. */
+  created = null;
 
   addSession(id, fields = {}) {
     const at = new Date().toISOString();
@@ -163,6 +167,7 @@ export class MockHub {
     if (key === "GET /v1/human/agents") return [200, page(this.agents)];
     if (key === "GET /v1/human/feed") return [200, this.feed(url)];
     if (key === "GET /v1/human/sessions") return [200, page([...this.sessions.values()].map(({ session }) => session))];
+    if (key === "POST /v1/human/sessions" && this.created) return [201, this.created(body)];
     if (key === "POST /v1/human/sessions") return [201, this.addSession(`s-${this.sessions.size + 1}`, { title: body.title ?? null, encryptedTitle: body.encryptedTitle ?? null })];
     if (key === "PUT /v1/human/public-key") return this.publish(body);
     if (key === "GET /v1/human/key-backup") {
@@ -202,6 +207,7 @@ export class MockHub {
   }
 
   post(id, held, body) {
+    this.posts.push(body);
     const asked = held.events.map((event) => event.data?.message).find((message) => message && message.id === body.inReplyTo);
     if (asked && asked.responseRequired && asked.status !== "Pending") {
       const { messageId, respondedBy, respondedAt } = asked.response;

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+import time
 import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hiloop import storage
 from hiloop.codec import b64encode, format_time, now
 from hiloop.errors import ConfigurationError, KeyChanged
 from hiloop.keyfile import KeyFile, OwnKeys, file_stem
@@ -56,6 +59,21 @@ def test_rotated_keys_stay(tmp_path: Path) -> None:
     keys = KeyFile(HUB, ANN, tmp_path).load_or_create()
     assert keys.current.key_id == second.key_id
     assert set(keys.by_id()) == {first.key_id, second.key_id}
+
+
+def test_one_process_at_a_time_rotates(tmp_path: Path) -> None:
+    lock = KeyFile(HUB, ANN, tmp_path).lock
+    # Clients in other languages create the same file.
+    assert lock.name == f"{file_stem(HUB, ANN)}.json.lock"
+    with storage.try_lock(lock) as is_free, storage.try_lock(lock) as is_free_again:
+        assert (is_free, is_free_again) == (True, False)
+    assert not lock.exists()
+    lock.touch()
+    os.utime(lock, (time.time() - 121,) * 2)
+    with storage.try_lock(lock) as is_free:
+        assert not is_free, "it is removed first"
+    with storage.try_lock(lock) as is_free:
+        assert is_free
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"agentId":"x"}', f'{{"agentId":"{ANN}","secretKey":"AA"}}'])

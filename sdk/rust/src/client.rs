@@ -146,7 +146,10 @@ impl fmt::Debug for Client {
 
 /// Whether a page with so many entries is the last one of a list. A list without an end is an error.
 pub(crate) fn is_last(page: u32, entries: usize) -> Result<bool, Error> {
-    if page >= MOST_PAGES && entries >= PAGE_SIZE as usize {
+    if entries > PAGE_SIZE as usize {
+        return Err(Error::unexpected("the list", format!("a page has more than {PAGE_SIZE} entries")));
+    }
+    if page >= MOST_PAGES && entries == PAGE_SIZE as usize {
         return Err(Error::unexpected("the list", format!("it has more than {MOST_PAGES} pages")));
     }
     Ok(entries < PAGE_SIZE as usize)

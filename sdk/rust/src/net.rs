@@ -13,6 +13,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Timeout of one attempt, beside the wait of a long-poll.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(15);
+/// The largest reply that is read, in bytes. A page of 100 messages with the largest contents and components has 67 MB.
+const MAX_REPLY: usize = 128 << 20;
 /// The longest pause that `Retry-After` can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -55,11 +57,18 @@ impl Net {
             error: Error::local(call.what(), Error::UNREACHABLE, innermost(&error)),
             pause: None,
         };
-        let reply = request.send().await.map_err(lost)?;
+        let mut reply = request.send().await.map_err(lost)?;
         let (status, headers) = (reply.status(), reply.headers().clone());
-        let bytes = reply.bytes().await.map_err(lost)?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = reply.chunk().await.map_err(lost)? {
+            if bytes.len() + chunk.len() > MAX_REPLY {
+                let problem = format!("it has more than {MAX_REPLY} bytes");
+                return Err(Failure { error: Error::unexpected(call.what(), problem), pause: None });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
         if status.is_success() {
-            return Ok(bytes.into());
+            return Ok(bytes);
         }
         let error = Error::refused(&call.what(), status.as_u16(), request_id(&headers), &bytes);
         Err(Failure { error, pause: retry_after(&headers) })

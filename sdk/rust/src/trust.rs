@@ -19,9 +19,12 @@ use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 const KEYS: &str = "the keys";
+/// Before the next attempt to take the lock of another process.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// # Keys
 ///
@@ -43,7 +46,18 @@ impl Client {
     pub async fn rotate_keys(&self) -> Result<KeyId, Error> {
         let identity = self.identity().await?;
         let file = self.key_file(self.me().await?.id)?;
-        identity.rotate(Some(&file)).map_err(|error| kept(file.path(), &error))?;
+        let kept = |error: io::Error| kept(file.path(), &error);
+        let _lock = loop {
+            match file.try_lock().map_err(kept)? {
+                Some(lock) => break lock,
+                None => tokio::time::sleep(LOCK_PAUSE).await,
+            }
+        };
+        if identity.reload(&file).map_err(kept)? {
+            // Another process has rotated: its keys are published before they are replaced.
+            self.publish(&identity.entry(), false).await?;
+        }
+        identity.rotate(Some(&file)).map_err(kept)?;
         self.publish(&identity.entry(), false).await?;
         Ok(identity.keys().public().key_id())
     }
@@ -97,7 +111,9 @@ impl Client {
         Ok(theirs.map(|theirs| safety_number((me, keys.public()), (principal, &theirs))))
     }
 
-    pub(crate) fn encrypts(&self) -> bool {
+    /// Whether everything is sealed that this client sends, and only that counts which is.
+    #[must_use]
+    pub fn encrypts(&self) -> bool {
         self.inner.security.is_required
     }
 

@@ -3,6 +3,7 @@ import { beforeEach, expect, test } from "vitest";
 import { openedOf, setOpened } from "../src/chat/opened.js";
 import { SessionSeals } from "../src/chat/session-seals.js";
 import { OwnKeys } from "../src/chat-e2e/own-keys.js";
+import { MemoryRecords } from "../src/chat-e2e/records.js";
 import { SealedChat } from "../src/chat-e2e/sealed-chat.js";
 import { Device, KeyPair, KeyRing, makeEntry, MemoryKeyStore, newRecoveryCode, Pins, verifyReceipt } from "../src/e2e/index.js";
 import type { Envelope, Message, MessageResponse, Participant } from "../src/types.js";
@@ -89,7 +90,7 @@ beforeEach(async () => {
 
 function chatOf(principalId: string, keys: KeyPair): SealedChat {
   const rest = { participants: async () => roster, keys: async () => [], send: () => Promise.reject(new Error("unused")) };
-  const made = new SealedChat({ principalId, keys: new KeyRing(keys), store: new MemoryKeyStore(), rest, newKey: () => "k" });
+  const made = new SealedChat({ principalId, keys: new KeyRing(keys), store: new MemoryKeyStore(), records: new MemoryRecords(), rest, newKey: () => "k" });
   made.participants(SESSION, roster);
   return made;
 }
@@ -113,7 +114,7 @@ async function read(one: Message): Promise<Message> {
 
 async function question(title: string): Promise<Message> {
   const { envelope } = await seal("question", { components: { type: "approval", data: { title } } });
-  return read(message(envelope, { responseRequired: true, status: "Pending" }));
+  return read(message(envelope, { responseRequired: true, status: "Pending", answerers: [PERSON] }));
 }
 
 async function answer(asked: Message): Promise<Envelope> {
@@ -128,7 +129,7 @@ function answered(asked: Message, envelope: Envelope): Message {
 
 test("a question opens, is answered for it alone, and a receipt proves it", async () => {
   const asked = await question("Ship?");
-  expect(await chat.audience(SESSION)).toEqual({ total: 3, reached: 2, missing: ["Alex"], changed: [] });
+  expect(await chat.audience(SESSION)).toEqual({ total: 3, reached: 2, missing: ["Alex"], changed: [], reachesAgents: true, news: [] });
   expect(chat.mayAnswer(asked)).toBeNull();
   const settled = answered(asked, await answer(asked));
   expect(await chat.settledBy(settled)).toMatchObject({ state: "verified", content: { action: "approve" } });
@@ -154,11 +155,11 @@ test("a tampered envelope, a replayed one and one of another session do not coun
 
 test("who was not asked, and what was not asked, can't be answered", async () => {
   const { envelope } = await seal("question", { components: { type: "approval", data: {} } }, [OTHER]);
-  expect(chat.mayAnswer(await read(message(envelope)))).toMatch("Only those who were asked");
+  expect(chat.mayAnswer(await read(message(envelope, { responseRequired: true, answerers: [OTHER] })))).toMatch("Only those who were asked");
   const said = await seal("message", { content: { text: "Approve?" } });
   expect(chat.mayAnswer(await read(message(said.envelope)))).toMatch("did not ask");
   const asked = await question("Once?");
-  const copy = await read(message(asked.encryptedContent as Envelope, { responseRequired: true }));
+  const copy = await read(message(asked.encryptedContent as Envelope, { responseRequired: true, answerers: [PERSON] }));
   expect(chat.mayAnswer(copy)).toMatch("not authenticated");
 });
 

@@ -2,11 +2,11 @@
 
 use super::agent::CodingAgent;
 use super::event::Event;
-use super::remarks::{Remarks, remarks};
+use super::remarks::{Remarks, of_people};
 use super::state::StateFile;
 use hiloop_sdk::{
-    Client, Decision, Error, Message, MessageStatus, NewMessage, NewParticipant, NewSession, Priority, Question,
-    Session, SessionStatus, Timestamp,
+    Client, Decision, Error, MessageStatus, NewMessage, NewParticipant, NewSession, Priority, Question, Session,
+    SessionStatus, Timestamp,
 };
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -26,6 +26,8 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) struct HubSession {
     client: Client,
     id: Uuid,
+    /// Whom the settings name: nobody else may answer, whoever takes part. Everyone where they name nobody.
+    to: Vec<String>,
 }
 
 impl HubSession {
@@ -42,7 +44,7 @@ impl HubSession {
             && let Some(session) = found(client, id).await.map_err(said)?
             && session.status == SessionStatus::Active
         {
-            return Ok(Self { client: client.clone(), id });
+            return Ok(Self { client: client.clone(), id, to: to.to_vec() });
         }
         let id = Self::find_or_open(client, agent, event, to).await?;
         // Without it, the next process searches again.
@@ -51,7 +53,7 @@ impl HubSession {
                 state.delivered = 0;
             }
         });
-        Ok(Self { client: client.clone(), id })
+        Ok(Self { client: client.clone(), id, to: to.to_vec() })
     }
 
     async fn find_or_open(client: &Client, agent: CodingAgent, event: &Event, to: &[String]) -> Result<Uuid, String> {
@@ -86,13 +88,16 @@ impl HubSession {
 
     /// Asks and waits. Of several processes that ask with the same key, one gets the decision.
     pub(super) async fn ask(&self, components: Value, key: &str, wait: Duration) -> Result<Decision, Error> {
-        let question = Question::of_components(components)
+        let mut question = Question::of_components(components)
             .session(self.id)
             .key(key)
             .priority(Priority::High)
             .deadline_in(wait)
             .wait_at_most(wait + GRACE)
             .exclusive();
+        if !self.to.is_empty() {
+            question = question.answerers(self.to.iter().map(String::as_str));
+        }
         self.client.ask(question).await
     }
 
@@ -117,7 +122,15 @@ impl HubSession {
                 let _ = self.client.cancel(self.id, message.id).await;
             }
         }
-        Ok(remarks(&messages, after))
+        let mut remarks = Remarks::after(&messages, after);
+        for message in of_people(&messages, after) {
+            if self.client.is_remark(message).await? {
+                remarks.add(message);
+            } else {
+                remarks.unreadable += 1;
+            }
+        }
+        Ok(remarks)
     }
 }
 

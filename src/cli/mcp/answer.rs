@@ -2,8 +2,9 @@
 
 use super::problem::NO_APPROVAL;
 use super::questions::{State, Waiting};
+use super::quote::quoted;
 use super::tools::{Reply, ToolResult};
-use hiloop_sdk::{AskedQuestion, Decision, MessageStatus, Outcome};
+use hiloop_sdk::{AskedQuestion, Decision, MessageStatus, Outcome, Responder};
 use serde_json::{Value, json};
 
 /// The schema of what is returned.
@@ -30,7 +31,12 @@ pub(super) fn schema() -> Value {
             "respondent": {
                 "type": ["object", "null"],
                 "description": "The person who answered",
-                "properties": { "id": optional("string", "The id"), "name": { "type": "string" } },
+                "properties": {
+                    "id": optional("string", "The id"),
+                    "name": { "type": "string" },
+                    "type": { "type": "string", "description": "Human, or Guest: whoever had the link" },
+                    "invited_by": optional("string", "Of a guest, the name of who made the link"),
+                },
                 "required": ["name"],
             },
             "responded_at": optional("string", "When, RFC 3339"),
@@ -115,24 +121,31 @@ fn settled(waiting: &Waiting, asked: AskedQuestion, decision: &Decision) -> Repl
     structured["action"] = json!(decision.action);
     structured["text"] = json!(decision.text);
     structured["values"] = if decision.values.is_empty() { Value::Null } else { json!(decision.values) };
-    structured["respondent"] = json!({ "id": person.id, "name": person.name });
+    let inviter = person.invited_by.as_ref().map(|inviter| &inviter.name);
+    structured["respondent"] =
+        json!({ "id": person.id, "name": person.name, "type": person.kind, "invited_by": inviter });
     structured["responded_at"] = json!(decision.responded_at);
-    Reply { structured, text: said(decision, &person.name, approved) }
+    Reply { structured, text: said(decision, person, approved) }
 }
 
-/// What a person answered, in words.
-fn said(decision: &Decision, name: &str, approved: bool) -> String {
+/// What a person answered, and to which question, in words.
+fn said(decision: &Decision, person: &Responder, approved: bool) -> String {
+    let guest = if person.kind == "Guest" { "the guest " } else { "" };
+    let name = format!("{guest}{}", quoted(&person.name));
     let mut text = match (approved, decision.rejected, decision.action.as_deref()) {
         (true, ..) => format!("Approved by {name}."),
         (_, true, _) => format!("Rejected by {name}. Do not do it."),
-        (_, _, Some(action)) if decision.values.is_empty() => format!("{name} chose: {action}"),
+        (_, _, Some(action)) if decision.values.is_empty() => format!("{name} chose: {}", quoted(action)),
         _ => format!("{name} answered."),
     };
+    if let Some(title) = &decision.question.title {
+        text += &format!("\nThe question was: {}", quoted(title));
+    }
     if !decision.values.is_empty() {
         text += &format!("\nValues: {}", json!(decision.values));
     }
     if let Some(written) = &decision.text {
-        text += &format!("\n{name} wrote: {written}");
+        text += &format!("\n{name} wrote: {}", quoted(written));
     }
     if !approved && !decision.rejected && decision.action.is_none() && decision.values.is_empty() {
         text += &format!("\n{NO_APPROVAL}");

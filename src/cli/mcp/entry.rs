@@ -22,6 +22,10 @@ pub(super) struct Entry {
 }
 
 pub(super) const ARGUMENT: &str = "mcp";
+/// In place of a value that is not shown.
+pub(super) const MASK: &str = "…";
+/// Variables that hold no secret.
+const PUBLIC: [&str; 4] = ["HILOOP_BASE_URL", "HILOOP_AGENT_NAME", "HILOOP_ENCRYPTION", "HILOOP_SPACE_KEY"];
 /// Variables that a program passes on from its own environment.
 pub(super) const PASSED: [&str; 6] = [
     "HILOOP_API_KEY",
@@ -37,9 +41,16 @@ impl Entry {
     pub(super) fn masked(&self, text: &str) -> String {
         match &self.key {
             KeySource::Environment => text.to_owned(),
-            KeySource::Written(key) => text.replace(key, "hlp_…"),
+            KeySource::Written(key) => text.replace(key, MASK),
         }
     }
+}
+
+/// Whether a variable of a server is shown with its value: the settings that hold no secret, and references to other
+/// variables.
+pub(super) fn is_shown(name: &str, value: Option<&str>) -> bool {
+    let is_reference = value.is_some_and(|value| value.starts_with('$'));
+    is_reference || PUBLIC.contains(&name)
 }
 
 /// Whether a command with these arguments is this server, of whatever version.

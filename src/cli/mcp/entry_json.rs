@@ -1,7 +1,7 @@
 //! The server in settings of the form `{"mcpServers": {NAME: {"command", "args", "env"}}}`: of Claude Code, Claude
 //! Desktop and Cursor.
 
-use super::entry::{ARGUMENT, Entry, KeySource, is_own, taken};
+use super::entry::{ARGUMENT, Entry, KeySource, MASK, is_own, is_shown, taken};
 use super::program::Program;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -53,8 +53,12 @@ pub(super) fn uninstall(settings: &mut Value, name: &str) -> Result<(), String> 
 /// The server as it is shown: without a key.
 pub(super) fn shown(settings: &Value, name: &str, entry: &Entry, path: &Path) -> String {
     let mut server = settings[SERVERS][name].clone();
-    if server["env"][KEY].as_str().is_some_and(|key| key.starts_with("hlp_")) {
-        server["env"][KEY] = json!("hlp_…");
+    if let Some(environment) = server["env"].as_object_mut() {
+        for (name, value) in environment {
+            if !is_shown(name, value.as_str()) {
+                *value = json!(MASK);
+            }
+        }
     }
     let server = json!({ name: server });
     entry.masked(&format!("{} will have this server:\n{server:#}", path.display()))

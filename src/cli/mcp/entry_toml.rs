@@ -1,6 +1,6 @@
 //! The server in the settings of Codex: a table `mcp_servers.NAME`. Comments and the order of the file stay.
 
-use super::entry::{ARGUMENT, Entry, KeySource, PASSED, is_own, taken};
+use super::entry::{ARGUMENT, Entry, KeySource, MASK, PASSED, is_own, is_shown, taken};
 use crate::cli::config_file::Change;
 use std::path::Path;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
@@ -39,9 +39,24 @@ pub(super) fn install(text: &str, name: &str, entry: &Entry, path: &Path) -> Res
     }
     let mut shown = format!("{} will have this server:\n[{SERVERS}.{name}]\n", path.display());
     for (name, item) in server.iter() {
-        shown += &format!("{name} = {}\n", item.to_string().trim());
+        shown += &format!("{name} = {}\n", without_secrets(name, item).to_string().trim());
     }
     Ok(changed(text, &settings, entry.masked(shown.trim_end())))
+}
+
+/// A member of the server as it is shown.
+fn without_secrets(name: &str, item: &Item) -> Item {
+    let mut item = item.clone();
+    if name == "env"
+        && let Some(environment) = item.as_table_like_mut()
+    {
+        for (name, item) in environment.iter_mut() {
+            if !is_shown(&name, item.as_str()) {
+                *item = value(MASK);
+            }
+        }
+    }
+    item
 }
 
 /// Removes the server.

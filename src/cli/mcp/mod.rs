@@ -12,6 +12,7 @@ mod problem;
 mod program;
 mod progress;
 mod questions;
+mod quote;
 mod server;
 mod tools;
 

@@ -1,5 +1,6 @@
 //! Errors as a model reads them: what happened, and what to do.
 
+use super::quote::one_line;
 use hiloop_sdk::Error;
 
 /// What follows from every error about a question.
@@ -7,9 +8,10 @@ pub(super) const NO_APPROVAL: &str = "This is not an approval.";
 
 /// The text of an error of the client.
 pub(super) fn problem(error: &Error) -> String {
+    let words = one_line(&error.to_string());
     match advice(error) {
-        Some(advice) => format!("{error}. {advice}"),
-        None => format!("{error}."),
+        Some(advice) => format!("{words}. {advice}"),
+        None => format!("{words}."),
     }
 }
 

@@ -149,6 +149,13 @@ impl Questions {
         found.next().filter(|found| !matches!(found.state(), State::Failed(..))).cloned()
     }
 
+    /// The question of this process that was sent to a session last.
+    pub(super) fn newest_of(&self, session: Uuid) -> Option<Arc<Waiting>> {
+        let questions = self.0.lock();
+        let is_there = |other: &&Arc<Waiting>| other.state().asked().map(|q| q.session_id) == Some(session);
+        questions.iter().rev().find(is_there).cloned()
+    }
+
     /// The question in this message, if this process waits for it.
     pub(super) fn of_message(&self, message: Uuid) -> Option<Arc<Waiting>> {
         let questions = self.0.lock();

@@ -19,7 +19,12 @@ use std::time::{Duration, Instant};
 const TASK_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 const POLL: Duration = Duration::from_secs(2);
 
-/// A call ends before 50 seconds are over.
+/// How long a call waits for the hub to take note that the answer was taken.
+const ACKNOWLEDGING: Duration = Duration::from_secs(5);
+/// Of a call that the hub keeps too long.
+const LATE: &str = "The hub did not reply in time. Call again with the same arguments, 'key' included.";
+
+/// A call does not wait longer for an answer, nor for the hub's replies before that.
 const LIMIT: Duration = Duration::from_millis(49_500);
 /// How long a call waits for the question to be sent, however short it is to wait for the answer.
 const SENDING: Duration = Duration::from_secs(5);
@@ -64,11 +69,14 @@ impl Server {
 
 /// The reply for a question, whose outcome is taken with it.
 async fn taken(agent: &Result<Agent, String>, waiting: &Waiting, state: &State) -> ToolResult {
-    if let (Ok(agent), State::Settled(..)) = (agent, state)
-        && let Err(error) = waiting.acknowledge(&agent.client).await
-    {
+    if let (Ok(agent), State::Settled(..)) = (agent, state) {
+        let acknowledged = tokio::time::timeout(ACKNOWLEDGING, waiting.acknowledge(&agent.client)).await;
         // The answer is verified all the same. The hub shows it as not taken.
-        crate::cli::print::problem(&format!("hiloop: {error}"));
+        match acknowledged {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => crate::cli::print::problem(&format!("hiloop: {error}")),
+            Err(_) => crate::cli::print::problem("hiloop: the hub does not reply: the answer is not acknowledged"),
+        }
     }
     answer::reply(waiting, state)
 }
@@ -127,8 +135,14 @@ impl ServerHandler for Server {
             Err(problem) => return Ok(result(Err(problem.clone())).into()),
         };
         let started = Instant::now();
-        let call = tools::call(agent, &request.name, request.arguments, &context);
-        let Some(called) = Box::pin(call).await else { return Err(unknown()) };
+        let call = Box::pin(tools::call(agent, &request.name, request.arguments, &context));
+        let called = tokio::select! {
+            called = call => called,
+            () = tokio::time::sleep(LIMIT) => return Ok(result(Err(LATE.to_owned())).into()),
+            // A request that was cancelled gets no reply.
+            () = context.ct.cancelled() => return Ok(result(Err(LATE.to_owned())).into()),
+        };
+        let Some(called) = called else { return Err(unknown()) };
         let (waiting, wait) = match called {
             Called::Replied(reply) => return Ok(result(reply).into()),
             Called::Waits(waiting, wait) => (waiting, wait),

@@ -21,7 +21,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 from app_server import AppServer  # noqa: E402
 from hub import TIMEOUT, Hub  # noqa: E402
 from model import DONE, Model  # noqa: E402
-from run import Peer, check  # noqa: E402
+from processes import check  # noqa: E402
+from run import Peer  # noqa: E402
 
 Run = Callable[["Workplace", Model], str]
 

@@ -1,4 +1,4 @@
-// The official TypeScript client, 1.x, as a driver: see run.py.
+// The official TypeScript client, 1.x, as a driver: see mcp_clients.py.
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { drive, hiloopEnvironment } from "./driver.mjs";

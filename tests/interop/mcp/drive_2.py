@@ -1,4 +1,4 @@
-"""The official Python client, 2.x, as a driver: see run.py."""
+"""The official Python client, 2.x, as a driver: see mcp_clients.py."""
 
 import asyncio
 import os

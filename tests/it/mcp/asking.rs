@@ -11,8 +11,13 @@ async fn only_an_approval_reads_as_approved() {
     let mut client = scene.client().await;
     let mut seen = Vec::new();
     for (answer, approved, rejected, words) in [
-        (Answer::action("approve").with_text("Go"), true, false, "Approved by Owner.\nOwner wrote: Go"),
-        (Answer::action("reject").with_text("Not on Friday"), false, true, "Rejected by Owner. Do not do it."),
+        (
+            Answer::action("approve").with_text("Go"),
+            true,
+            false,
+            "Approved by \"Owner\".\nThe question was: \"Ship 4.2?\"\n\"Owner\" wrote: \"Go\"",
+        ),
+        (Answer::action("reject").with_text("Not on Friday"), false, true, "Rejected by \"Owner\". Do not do it."),
         (Answer::text("yes, approve"), false, false, "This is not an approval."),
     ] {
         let ask = json!({ "title": "Ship 4.2?", "text": "All **412** tests pass.", "to": [super::EMAIL] });

@@ -63,10 +63,13 @@ fn the_server_is_added_to_json_and_removed() {
         let mut edited = installed.clone();
         edited["mcpServers"]["hiloop"]["disabled"] = json!(true);
         edited["mcpServers"]["hiloop"]["env"]["HILOOP_API_KEY"] = json!("hlp_mine");
+        edited["mcpServers"]["hiloop"]["env"]["HILOOP_SECRET_KEY"] = json!("private-mine");
         edited["mcpServers"]["hiloop"]["command"] = json!("/old/hiloop");
         fs::write(&path, edited.to_string()).expect("a file");
         let printed = run(&mut installer(folder.path(), &install));
-        assert!(!done(&printed).contains("hlp_mine"), "{printed:?}");
+        for secret in ["hlp_mine", "private-mine"] {
+            assert!(!done(&printed).contains(secret), "{printed:?}");
+        }
         edited["mcpServers"]["hiloop"]["command"] = server["command"].clone();
         assert_eq!(read(&path), edited);
 
@@ -128,6 +131,13 @@ fn the_server_is_added_to_toml_and_removed() {
         assert!(installed.contains("[mcp_servers.hiloop]\ncommand = \""), "{installed}");
         assert!(installed.contains("env_vars = [\"HILOOP_API_KEY\"") && installed.contains("https://hub.example.org"));
         assert!(done(&run(&mut installer(folder.path(), &install))).contains("nothing to change"));
+        // Secrets that somebody wrote into the entry are not printed.
+        let secrets =
+            "HILOOP_SECRET_KEY = \"private-mine\", HILOOP_API_KEY = \"hlp_mine\", HILOOP_BASE_URL = \"http://old\"";
+        fs::write(&path, installed.replace("HILOOP_BASE_URL = \"https://hub.example.org\"", secrets)).expect("a file");
+        let printed = run(&mut installer(folder.path(), &install));
+        assert!(done(&printed).contains("HILOOP_SECRET_KEY") && !out(&printed).contains("mine\""), "{printed:?}");
+        assert!(fs::read_to_string(&path).expect("a file").contains("private-mine"));
         done(&run(&mut installer(folder.path(), &["uninstall", "codex", "--scope", scope, "--yes"])));
         assert_eq!(fs::read_to_string(&path).expect("a file"), before);
 

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods)] // tests start tasks that end with them
 #![allow(clippy::unwrap_used)]
 
+pub mod broker;
 pub mod client;
 pub mod database;
 pub mod deployment;
@@ -23,6 +24,7 @@ pub mod socket;
 pub mod sql;
 pub mod statement_log;
 
+pub use broker::SilentBroker;
 pub use client::Client;
 pub use deployment::{Deployment, Kind};
 pub use events::Events;

@@ -9,10 +9,12 @@ import {
   isSealedByScheme,
   isTitleOpened,
   LiveSession,
+  HiloopError,
   type Me,
   type Message,
   messageOf,
   NetworkError,
+  noteSealedSession,
   openedOf,
   Rest,
   type Sealing,
@@ -64,6 +66,8 @@ export class Hub extends Emitter {
 
   private connections = 0;
   private openingRows = false;
+  /** The conversations whose notes were read. */
+  private readonly looked = new Set<string>();
   private readonly stopAuth: () => void;
 
   constructor({ auth, fetch, connect }: HubOptions) {
@@ -131,6 +135,7 @@ export class Hub extends Emitter {
       live.onRead = (sessionId, seq) => this.feed.readUpTo(sessionId, seq);
       live.onEnded = () => this.feed.refreshSoon();
       this.current = live;
+      void live.remember(this.keys.memory);
       live.useSealing(this.keys.sealing);
       if (!this.isGuest) live.listen(() => this.includeCurrent());
       void live.start();
@@ -154,14 +159,25 @@ export class Hub extends Emitter {
     return id !== null && (id === this.me?.id || id === this.socket.principal?.id);
   }
 
-  /** Encrypted from its title on where the agent has a key, and the person too. */
-  async newSession(agent: Agent, title: string): Promise<Session> {
-    const participants = [{ type: "Agent" as const, agentId: agent.id }];
+  /** Whether a new conversation with the agent is encrypted: a key of theirs is known, and the person has keys. */
+  async canSealWith(agent: Agent): Promise<boolean> {
     const { sealing } = this.keys;
-    if (!sealing || !agent.key) return this.opened(await this.rest.createSession({ ...(title ? { title } : {}), participants }));
+    return sealing !== null && (await sealing.knowsKeyOf(agent));
+  }
+
+  /** `sealed`: encrypted from its title on, as the person was promised. */
+  async newSession(agent: Agent, title: string, sealed: boolean): Promise<Session> {
+    const participants = [{ type: "Agent" as const, agentId: agent.id }];
+    if (!sealed) return this.opened(await this.rest.createSession({ ...(title ? { title } : {}), participants }));
+    const { sealing } = this.keys;
+    if (!sealing) throw new HiloopError(0, "NO_OWN_KEYS", "Your keys are no longer in this browser.");
     const id = await this.keys.newSessionId();
-    const encryptedTitle = await sealing.sealTitle(id, title, [{ id: agent.id, key: agent.key }]);
+    const encryptedTitle = await sealing.sealTitle(id, title, [{ id: agent.id, key: agent.key ?? null }]);
+    // Before the hub sees it: whatever it returns, nothing is written there in plain text.
+    await (await this.keys.memory)?.save(id, { isSealed: true });
     const session = await this.rest.createSession({ id, encryptedTitle, participants });
+    if (session.id !== id) throw new HiloopError(0, "OTHER_SESSION", "The hub opened another conversation than the one that was asked for.");
+    noteSealedSession(id);
     setTitle(session, title);
     return this.opened(session);
   }
@@ -225,6 +241,7 @@ export class Hub extends Emitter {
 
   /** Titles, requests and last messages of rows, one after the other. */
   private async openRows(rows: readonly FeedItem[]): Promise<void> {
+    await this.noteSealed(rows);
     const { sealing } = this.keys;
     if (!sealing || this.openingRows) return;
     this.openingRows = true;
@@ -255,6 +272,21 @@ export class Hub extends Emitter {
     if (!sealing || !isSealedByScheme(message.encryptedContent) || openedOf(message)) return false;
     setOpened(message, await sealing.read(message));
     return true;
+  }
+
+  /** Which conversations of the list are encrypted: by what the hub says now, or ever said. */
+  private async noteSealed(rows: readonly FeedItem[]): Promise<void> {
+    const fresh = rows.filter(({ session, lastMessage }) => {
+      const isSealed = [session.encryptedTitle, lastMessage?.encryptedContent].some(isSealedByScheme);
+      if (isSealed) noteSealedSession(session.id);
+      return !isSealed && !this.looked.has(session.id);
+    });
+    for (const { session } of fresh) this.looked.add(session.id);
+    if (fresh.length === 0) return;
+    const memory = await this.keys.memory;
+    const notes = await Promise.all(fresh.map(({ session }) => memory?.load(session.id)));
+    notes.forEach((note, i) => note?.isSealed && noteSealedSession((fresh[i] as (typeof fresh)[number]).session.id));
+    if (notes.some((note) => note?.isSealed)) this.changed();
   }
 
   private socketChanged(): void {

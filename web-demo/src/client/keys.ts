@@ -1,5 +1,5 @@
 // The encryption keys of whoever is at this page: which step they are at, and the encryption once they are here.
-import { Emitter, HiloopError, messageOf, type Me, newKey, NetworkError, type Rest, type Sealing } from "@hiloop/sdk/chat";
+import { Emitter, HiloopError, messageOf, type Me, newKey, NetworkError, type Rest, type Sealing, type SessionMemory } from "@hiloop/sdk/chat";
 
 /** Loaded when it is needed: most of the script is encryption. */
 const load = () => import("@hiloop/sdk/chat-e2e");
@@ -24,6 +24,9 @@ export class Keys extends Emitter {
   needsBackup = false;
   error: string | null = null;
   sealing: SealedChat | null = null;
+  /** What this browser knows of conversations, once it is known which keys are here; null where it keeps nothing. */
+  readonly memory: Promise<SessionMemory | null>;
+  private remember: (memory: SessionMemory | null) => void = () => undefined;
   private own: OwnKeys | null = null;
   private store: Store | null = null;
   private me: Me | null = null;
@@ -36,6 +39,7 @@ export class Keys extends Emitter {
     private readonly onSealing: (sealing: Sealing | null) => void,
   ) {
     super();
+    this.memory = new Promise((resolve) => (this.remember = resolve));
   }
 
   /** Looks which keys there are; again after a failure. */
@@ -43,23 +47,34 @@ export class Keys extends Emitter {
     if (this.running || this.own || this.disposed) return;
     this.me = me;
     if (!globalThis.crypto?.subtle) {
+      this.remember(null);
       this.become("insecure");
       return;
     }
     this.running = true;
     try {
       const { IndexedDbKeyStore, OwnKeys } = await load();
-      this.store = await IndexedDbKeyStore.open(me.id);
+      this.store ??= await IndexedDbKeyStore.open(me.id);
       const own = new OwnKeys({ principalId: me.id, isGuest: this.isGuest, rest: this.rest, store: this.store });
       const situation = await own.look();
       this.own = own;
       await this.take(situation);
+      await this.rememberBy(this.store);
     } catch (error) {
       // Out of reach: looked again with the next connection.
-      if (!(error instanceof NetworkError)) this.error = messageOf(error);
+      if (!(error instanceof NetworkError)) {
+        this.error = messageOf(error);
+        await this.rememberBy(this.store);
+      }
       this.become("failed");
     }
     this.running = false;
+  }
+
+  private async rememberBy(store: Store | null): Promise<void> {
+    if (!store) return this.remember(null);
+    const { SessionNotes } = await load();
+    this.remember(new SessionNotes(store));
   }
 
   async newCode(): Promise<string> {
@@ -97,6 +112,11 @@ export class Keys extends Emitter {
     await this.store?.removeKeys();
   }
 
+  /** Takes everything of a guest out of this browser. */
+  async removeAll(): Promise<void> {
+    await this.store?.removeAll();
+  }
+
   dispose(): void {
     this.disposed = true;
     this.store?.close();
@@ -118,7 +138,7 @@ export class Keys extends Emitter {
     }
     const { SealedChat } = await load();
     this.needsBackup = !situation.isBackedUp;
-    this.sealing = new SealedChat({ principalId: me.id, keys: situation.keys, store, rest, newKey });
+    this.sealing = new SealedChat({ principalId: me.id, keys: situation.keys, store, records: store, rest, newKey });
     this.become("ready");
     this.onSealing(this.sealing);
   }

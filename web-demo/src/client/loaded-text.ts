@@ -1,5 +1,5 @@
 // The text of the messages that this tab has loaded, for the search. In memory only: some of it was encrypted.
-import { componentsOf, contentOf, type LiveSession, type Message, preview } from "@hiloop/sdk/chat";
+import { authorName, componentsOf, contentOf, isUnproven, type LiveSession, type Message, preview } from "@hiloop/sdk/chat";
 
 export interface LoadedMessage {
   id: string;
@@ -36,8 +36,9 @@ function textsOf(live: LiveSession): LoadedMessage[] {
 }
 
 function loaded(message: Message): LoadedMessage {
-  const words = [contentOf(message)?.text ?? "", ...stringsIn(componentsOf(message))].filter((text) => text.trim() !== "");
-  return { id: message.id, sender: message.senderName ?? "", text: words.join(" ").slice(0, MAX_LENGTH) || preview(message), at: message.createdAt };
+  const said = isUnproven(message) ? [] : [contentOf(message)?.text ?? "", ...stringsIn(componentsOf(message))];
+  const words = said.filter((text) => text.trim() !== "");
+  return { id: message.id, sender: authorName(message), text: words.join(" ").slice(0, MAX_LENGTH) || preview(message), at: message.createdAt };
 }
 
 /** Every text within components, the names of their fields and types left out. */

@@ -1,6 +1,6 @@
 // Calls the person to a request in a conversation that is not in front of them: words for a screen reader, a
 // notification of the desktop, a sound.
-import { Emitter, type FeedItem, isSealedByScheme, type Message, openedOf, preview } from "@hiloop/sdk/chat";
+import { authorName, Emitter, type FeedItem, isSealedByScheme, type Message, openedOf, preview } from "@hiloop/sdk/chat";
 import { loadSettings, type NotifySettings, saveSettings } from "./notify-settings";
 import { playChime } from "./chime";
 
@@ -52,7 +52,7 @@ export class Notifier extends Emitter {
     if (message?.answerers && this.personId !== null && !message.answerers.includes(this.personId)) return;
     if (this.options.isInFront(session.id)) return;
     const urgent = (message?.priority ?? highestPriority) === "Urgent";
-    const who = message?.senderName ?? "Someone";
+    const who = message ? authorName(message) : "Someone";
     this.said = { text: `${urgent ? "Urgent request" : "New request"} from ${who}: ${message ? preview(message) : "open the conversation to read it"}`, urgent };
     this.changed();
     if (urgent && this.settings.sound) void playChime(message?.id ?? session.id);

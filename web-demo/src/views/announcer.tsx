@@ -1,7 +1,8 @@
 // Says to a screen reader what is new in the open conversation: messages of others, and how requests were settled.
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { contentOf, isSealedByScheme, type LiveSession, type Message, openedOf, outcomeOf, preview, settledByOf } from "@hiloop/sdk/chat";
+import { authorName, claimedResponder, isSealedByScheme, type LiveSession, type Message, openedOf, preview } from "@hiloop/sdk/chat";
+import { decided } from "./given-answer";
 
 export function Announcer({ live }: { live: LiveSession }): VNode {
   const message = useNewMessage(live);
@@ -30,7 +31,7 @@ function useNewMessage(live: LiveSession): string {
     const known = from.current;
     from.current = last?.seq ?? 0;
     if (known === null || !last || last.seq <= known || live.isMine(last)) return;
-    setSaid(`${last.senderName ?? "Someone"}${last.status === "Pending" ? " asks" : ""}: ${preview(last)}`);
+    setSaid(`${authorName(last)}${last.status === "Pending" ? " asks" : ""}: ${preview(last)}`);
   }, [ready, last?.seq]);
   return said;
 }
@@ -54,17 +55,15 @@ function useSettled(live: LiveSession): string {
   return said;
 }
 
-/** Null while an encrypted answer is not opened. */
+/** Null while an encrypted answer is not verified; one that can't be is said to be so. */
 function settledWords(message: Message, live: LiveSession): string | null {
-  const { status, response, encryptedContent } = message;
+  const { status, response } = message;
   const about = preview(message);
   if (status !== "Completed") return `${status === "Expired" ? "Expired without an answer" : "Cancelled"}: ${about}`;
-  const settledBy = settledByOf(response);
-  if (isSealedByScheme(encryptedContent) && live.seals.sealing !== null && !settledBy) return null;
-  if (settledBy?.state === "unverified") return `The answer can't be proven: ${about}`;
-  const content = settledBy ? settledBy.content : contentOf(response);
-  const said = content?.action === undefined ? (response?.outcome ?? message.outcome ?? "Answered") : outcomeOf(content.action);
-  const outcome = content?.outcome ?? said;
-  const { id, name } = response?.respondedBy ?? { id: null, name: null };
-  return `${outcome} by ${live.isOwn(id) ? "you" : (name ?? "someone")}: ${about}`;
+  const settledBy = live.seals.settledBy(message);
+  const sealedSession = live.encryption === "sealed" || live.encryption === "locked";
+  if (sealedSession && !settledBy) return live.seals.sealing === null ? `An answer may be there: ${about}` : null;
+  if (sealedSession && settledBy?.state !== "verified") return `The answer can't be proven: ${about}`;
+  const by = settledBy?.author ?? (response && claimedResponder(response.respondedBy));
+  return `${decided({ message, settledBy, sealedSession })} by ${live.isOwn(by?.id ?? null) ? "you" : (by?.name ?? "someone")}: ${about}`;
 }

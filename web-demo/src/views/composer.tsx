@@ -9,7 +9,7 @@ import { SealLine } from "./seal-line";
 const drafts = new Map<string, string>();
 
 /** Refused before it was sent. */
-const NOT_SEALED: ReadonlySet<string> = new Set(["KEY_CHANGED", "NO_KEYS", "NO_OWN_KEYS", "NOT_AUTHENTICATED"]);
+const NOT_SEALED: ReadonlySet<string> = new Set(["KEY_CHANGED", "NO_KEYS", "NO_OWN_KEYS", "NOT_AUTHENTICATED", "NOT_CHECKED"]);
 
 interface Props {
   live: LiveSession;
@@ -24,7 +24,7 @@ export function Composer({ live, answering, onAnswer, onCancelAnswer }: Props): 
   const area = useRef<HTMLTextAreaElement>(null);
   const active = live.session === null || live.session.status === "Active";
 
-  const blocked = live.encryption === "locked" || (live.encryption === "sealed" && (live.seals.audience?.changed.length ?? 0) > 0);
+  const blocked = live.isBlocked;
 
   useEffect(() => {
     drafts.set(live.id, text);

@@ -1,7 +1,7 @@
 // The lines of the timeline: days, messages (those of one sender close together), small lines for other events, and
 // where the person left or something is not loaded.
 import type { ComponentChild, VNode } from "preact";
-import { type LiveSession, type Message, openedOf, settledByOf } from "@hiloop/sdk/chat";
+import { authorOf, isUnproven, type LiveSession, type Message, openedOf } from "@hiloop/sdk/chat";
 import { dayOf } from "./format";
 import { MessageRow } from "./message";
 import { saveReceipt } from "./receipt";
@@ -50,12 +50,11 @@ export function Entries({ live, since, onAnswer }: Props): VNode {
     }
     if (entry.kind === "system") {
       previous = null;
-      rows.push(<SystemLine key={entry.seq} event={entry.event} timeline={live.timeline} />);
+      rows.push(<SystemLine key={entry.seq} event={entry.event} live={live} />);
       continue;
     }
     const { message } = entry;
     const mine = live.isMine(message);
-    const replied = message.inReplyTo ? (live.timeline.message(message.inReplyTo) ?? null) : null;
     rows.push(
       <MessageRow
         key={entry.seq}
@@ -63,15 +62,15 @@ export function Entries({ live, since, onAnswer }: Props): VNode {
         message={message}
         mine={mine}
         joined={previous !== null && sameSender(previous, message)}
-        replied={replied}
+        replied={live.repliedTo(message)}
         answer={live.answers.get(message.id) ?? null}
         acknowledged={live.timeline.wasAcknowledged(message.id)}
         closed={closed}
         barred={message.responseRequired && message.status === "Pending" ? live.mayNotAnswer(message) : null}
         inviter={live.inviterOf(message.senderGuestId)}
         opened={openedOf(message)}
-        settledBy={settledByOf(message.response)}
-        sealedSession={live.encryption !== "plain"}
+        settledBy={live.seals.settledBy(message)}
+        sealedSession={live.encryption === "sealed" || live.encryption === "locked"}
         hasKeys={live.seals.sealing !== null}
         missing={live.mayMiss(message)}
         onReceipt={() => void saveReceipt(live, message)}
@@ -113,10 +112,9 @@ function names(live: LiveSession, seq: number): string {
 
 function sameSender(a: Message, b: Message): boolean {
   return (
-    a.senderType === b.senderType &&
-    a.senderAgentId === b.senderAgentId &&
-    a.senderHumanId === b.senderHumanId &&
-    a.senderGuestId === b.senderGuestId &&
+    isUnproven(a) === isUnproven(b) &&
+    authorOf(a).type === authorOf(b).type &&
+    authorOf(a).id === authorOf(b).id &&
     Date.parse(b.createdAt) - Date.parse(a.createdAt) < TOGETHER_MS
   );
 }

@@ -1,6 +1,6 @@
 // One conversation in the list: its title, who asks what in it, else its last message.
 import type { VNode } from "preact";
-import { type Agent, type FeedItem, isSealedByScheme, type Message, openedOf, preview, sessionTitle } from "@hiloop/sdk/chat";
+import { type Agent, authorName, type FeedItem, isSealedByScheme, type Message, openedOf, preview, sessionTitle } from "@hiloop/sdk/chat";
 import { Avatar } from "./avatar";
 import { countdown, shortWhen } from "./format";
 
@@ -44,7 +44,7 @@ export function FeedRow({ item, request, agents, open, now, onWanted }: Props): 
           <span class="feed-line">
             {request ? (
               <span class="feed-preview feed-request" dir="auto" data-testid="feed-request">
-                <b>{request.senderName ?? "Someone"} asks:</b> {words(request)}
+                <b>{authorName(request)} asks:</b> {words(request)}
               </span>
             ) : (
               <span class="feed-preview" dir="auto">

@@ -1,23 +1,33 @@
 // The answer that settled a message, as far as it can be read and proven.
-import { asContent, type Content, type Envelope, isSealedByScheme, type Message, open, type Opened, type Outcome, outcomeOf, settledByOf } from "@hiloop/sdk/chat";
+import {
+  asContent,
+  type ComponentNode,
+  componentsOf,
+  type Content,
+  decidedBy,
+  type Envelope,
+  open,
+  type Opened,
+  type Outcome,
+} from "@hiloop/sdk/chat";
+import type { MessageProps } from "./message";
+
+type Given = Pick<MessageProps, "message" | "settledBy" | "sealedSession">;
 
 /** Null where there is none that can be read; undefined while an encrypted one is being opened. */
-export function givenAnswer({ response }: Message): Content | null | undefined {
-  const settledBy = settledByOf(response);
-  if (settledBy) return settledBy.content;
-  const envelope = response?.encryptedContent ?? null;
-  if (isSealedByScheme(envelope)) return undefined;
-  const opened = openOnce(envelope);
+export function givenAnswer({ message, settledBy, sealedSession }: Given): Content | null | undefined {
+  // In an encrypted conversation nothing counts before its signature is verified.
+  if (settledBy) return settledBy.state === "verified" || !sealedSession ? settledBy.content : null;
+  if (sealedSession) return undefined;
+  const opened = openOnce(message.response?.encryptedContent ?? null);
   return opened?.kind === "json" ? asContent(opened.value) : null;
 }
 
-/** What the answer decided: as it says itself, else as the hub says it did. */
-export function decided({ response, outcome }: Message, given: Content | null | undefined): Outcome {
-  if (given?.outcome) return given.outcome;
-  if (given?.action !== undefined) return outcomeOf(given.action);
-  // Beside a seal the outcome in clear is the hub's word.
-  if (isSealedByScheme(response?.encryptedContent)) return "Answered";
-  return response?.outcome ?? outcome ?? "Answered";
+/** What the answer decided, by the rule of the agents. The outcome in clear counts without encryption alone. */
+export function decided(props: Given): Outcome {
+  const { response, outcome } = props.message;
+  const clear = props.sealedSession ? undefined : (response?.outcome ?? outcome ?? null);
+  return decidedBy(givenAnswer(props) ?? {}, (componentsOf(props.message) ?? null) as ComponentNode | null, clear).outcome;
 }
 
 const cache = new WeakMap<Envelope, Opened>();

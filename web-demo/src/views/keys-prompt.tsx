@@ -92,7 +92,7 @@ function KeysDialog({ keys, task, onTask, onClose }: DialogProps): VNode {
     case "back-up":
       return (
         <Dialog title="A recovery code for your keys" onClose={onClose}>
-          <p>This code brings your keys to another browser. An earlier code no longer works.</p>
+          <p>This code brings your keys to another browser. Keep an earlier one secret too: a hub that kept the backup of then could still open it with that code.</p>
           <RecoveryCode keys={keys} save={(code) => keys.backUpAgain(code)} onDone={done} onLater={onClose} />
         </Dialog>
       );

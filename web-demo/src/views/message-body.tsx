@@ -2,12 +2,13 @@
 import type { VNode } from "preact";
 import {
   asContent,
+  type ComponentNode,
   componentsOf,
   type Content,
+  decidedBy,
   isSealedByScheme,
   type Message,
   type Opened,
-  outcomeOf,
 } from "@hiloop/sdk/chat";
 import { GivenValues } from "../components/form/given-values";
 import { OutcomeMark } from "../components/outcome-mark";
@@ -23,7 +24,7 @@ import { ClosedMessage, isUnproven } from "./message-seal";
 export function MessageBody(props: MessageProps): VNode | null {
   const { message, answer, closed, barred, onAction } = props;
   const isAnswerable = message.responseRequired ? message.status === "Pending" : !isUnproven(props);
-  const given = givenAnswer(message);
+  const given = givenAnswer(props);
   const answering: Answering = {
     enabled: !closed && barred === null && isAnswerable,
     busy: answer?.state === "sending",
@@ -71,20 +72,21 @@ function PlainBody({ message, replied }: MessageProps): VNode {
   );
 }
 
-function ContentView({ opened, replied }: { opened: Opened; replied: Message | null }): VNode {
+function ContentView({ opened, replied }: { opened: Opened; replied: Message | null | undefined }): VNode {
   if (opened.kind !== "json") return <Closed opened={opened} what="message" />;
   const content = asContent(opened.value);
   if (!content) return <Unknown label="content" value={opened.value} />;
   return <ContentFields content={content} replied={replied} />;
 }
 
-function ContentFields({ content, replied }: { content: Content; replied: Message | null }): VNode {
+function ContentFields({ content, replied }: { content: Content; replied: Message | null | undefined }): VNode {
+  const { outcome } = decidedBy(content, (componentsOf(replied) ?? null) as ComponentNode | null, null);
   return (
     <>
       {content.text !== undefined && <Markdown text={content.text} />}
       {content.action !== undefined && (
         <p class="chosen-action" data-testid="chosen-action" data-action={content.action}>
-          <OutcomeMark outcome={content.outcome ?? outcomeOf(content.action)} /> <span dir="auto">{labelOf(content.action, replied)}</span>
+          <OutcomeMark outcome={outcome} /> <span dir="auto">{labelOf(content.action, replied)}</span>
         </p>
       )}
       {content.values && <GivenValues fields={formFields(componentsOf(replied))} values={content.values} />}
@@ -113,6 +115,6 @@ function Closed({ opened, what }: { opened: Exclude<Opened, { kind: "json" }>; w
   );
 }
 
-function labelOf(action: string, replied: Message | null): string {
+function labelOf(action: string, replied: Message | null | undefined): string {
   return actionLabel(componentsOf(replied), action) ?? action;
 }

@@ -1,12 +1,13 @@
 // What the reader of a message has to know about its encryption: not open, not authenticated, something missing.
 import type { VNode } from "preact";
-import { isSealedByScheme, type Message, type OpenedMessage } from "@hiloop/sdk/chat";
+import { isSealedByScheme, type Message, type ReadMessage } from "@hiloop/sdk/chat";
+import { fullTime } from "./format";
 import { LockIcon } from "./icons";
 
 export interface SealProps {
   message: Message;
   /** What it says; undefined while it is not opened. */
-  opened: OpenedMessage | undefined;
+  opened: ReadMessage | undefined;
   /** The conversation is encrypted. */
   sealedSession: boolean;
   /** The keys of the person are here. */
@@ -18,7 +19,19 @@ export interface SealProps {
 /** Whether anybody, the hub too, may have written the message. */
 export function isUnproven({ message, opened, sealedSession }: Pick<SealProps, "message" | "opened" | "sealedSession">): boolean {
   if (opened) return opened.state === "not_authenticated";
-  return sealedSession && !isSealedByScheme(message.encryptedContent) && message.senderType !== "System";
+  return sealedSession && !isSealedByScheme(message.encryptedContent);
+}
+
+/** The hub's time of a message may differ from that of its sender by this much. */
+const LATE_MS = 10 * 60_000;
+
+/** When it was written, by its signature; else when the hub says so. */
+export function writtenAt({ message, opened }: Pick<SealProps, "message" | "opened">): string {
+  return (opened?.state === "verified" ? opened.header?.at : null) ?? message.createdAt;
+}
+
+function isLate(props: SealProps): boolean {
+  return Math.abs(Date.parse(props.message.createdAt) - Date.parse(writtenAt(props))) > LATE_MS;
 }
 
 /** Stands in the place of a message that does not open. */
@@ -44,7 +57,9 @@ function Line({ testid, text }: { testid: string; text: string }): VNode {
 
 export function SealWarnings(props: SealProps): VNode | null {
   const unproven = isUnproven(props);
-  if (!unproven && !props.missing) return null;
+  const { name = null, otherName = null, hasEarlierKey = false } = props.opened?.author ?? {};
+  const late = isLate(props);
+  if (!unproven && !props.missing && !late && otherName === null && !hasEarlierKey) return null;
   const reason = props.opened?.reason === "scheme" ? null : props.opened?.problem;
   const sealed = isSealedByScheme(props.message.encryptedContent);
   return (
@@ -55,6 +70,21 @@ export function SealWarnings(props: SealProps): VNode | null {
           {sealed
             ? `This message is not shown: ${reason ?? "anybody may have written it"}.`
             : "Written in plain text in an encrypted conversation: anybody may have written it, the hub too."}
+        </p>
+      )}
+      {otherName !== null && (
+        <p class="seal-warning" data-testid="other-name" dir="auto">
+          The hub now calls the sender “{otherName}”. Here they were met as “{name ?? "somebody without a name"}”.
+        </p>
+      )}
+      {late && (
+        <p class="seal-warning" data-testid="late-delivery">
+          Written on {fullTime(writtenAt(props))}; the hub says {fullTime(props.message.createdAt)}.
+        </p>
+      )}
+      {hasEarlierKey && (
+        <p class="seal-note" data-testid="earlier-key">
+          Signed with an earlier key of the sender.
         </p>
       )}
       {props.missing && (

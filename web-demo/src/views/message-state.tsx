@@ -1,6 +1,6 @@
 // What became of a request: still waiting (and for how long), answered by whom, cancelled, expired.
 import type { VNode } from "preact";
-import { type Actor, componentsOf, type Content, type Message } from "@hiloop/sdk/chat";
+import { type Author, type Claimed, claimedResponder, componentsOf, type Content, type Message, type SettledBy } from "@hiloop/sdk/chat";
 import { OutcomeMark } from "../components/outcome-mark";
 import { actionLabel } from "../components/tree";
 import { clock, countdown, fullTime } from "./format";
@@ -11,10 +11,9 @@ import type { MessageProps } from "./message";
 /** The rest is in the answer itself. */
 const SHOWN = 120;
 
-export function MessageState({ message, mine, answer, acknowledged, closed, barred, settledBy, onAnswer, onReceipt }: MessageProps): VNode {
+export function MessageState(props: MessageProps): VNode {
+  const { message, mine, answer, closed, barred, settledBy, sealedSession, hasKeys, onAnswer } = props;
   const pending = message.status === "Pending";
-  const given = givenAnswer(message);
-  const outcome = decided(message, given);
   const now = useNow(1_000, pending && message.deadlineAt !== null);
   // The event that settles it may come before the reply to one's own request.
   if (pending && answer?.state === "sending") return <p class="message-state">Sending your answer…</p>;
@@ -37,36 +36,11 @@ export function MessageState({ message, mine, answer, acknowledged, closed, barr
         </p>
       );
     case "Completed":
-      if (settledBy?.state === "unverified") {
-        return (
-          <p class="message-state settled unproven" data-testid="settled-by" data-outcome="Unproven" tabIndex={-1}>
-            <span aria-hidden="true">!</span> Not answered, as far as can be proven: the hub names an answer
-            {message.response && ` of ${responder(message.response.respondedBy)}`}, but {settledBy.problem}.
-          </p>
-        );
+      // In an encrypted conversation nothing counts as decided before its signature is verified.
+      if (sealedSession && settledBy?.state !== "verified") {
+        return settledBy ? <Unproven message={message} settledBy={settledBy} /> : <Unchecked hasKeys={hasKeys} />;
       }
-      return (
-        <p class={`message-state settled ${outcome.toLowerCase()}`} data-testid="settled-by" data-outcome={outcome} tabIndex={-1}>
-          <span>
-            <OutcomeMark outcome={outcome} /> {outcome}
-            {message.response && (
-              <>
-                {` by ${responder(message.response.respondedBy)} at `}
-                <time dateTime={message.response.respondedAt} title={fullTime(message.response.respondedAt)}>
-                  {clock(message.response.respondedAt)}
-                </time>
-              </>
-            )}
-            {acknowledged && ", taken up by the agent"}
-          </span>
-          <What message={message} given={given} />
-          {settledBy?.state === "verified" && (
-            <button type="button" class="link" data-testid="receipt" title="A file that proves who decided what" onClick={onReceipt}>
-              Save receipt
-            </button>
-          )}
-        </p>
-      );
+      return <Settled {...props} />;
     case "Cancelled":
       return (
         <p class="message-state" data-testid="unanswered" tabIndex={-1}>
@@ -82,10 +56,57 @@ export function MessageState({ message, mine, answer, acknowledged, closed, barr
   }
 }
 
-function responder({ type, name, invitedBy }: Actor): string {
+function Unchecked({ hasKeys }: { hasKeys: boolean }): VNode {
+  return (
+    <p class="message-state" data-testid="unchecked" tabIndex={-1}>
+      {hasKeys ? "Checking the answer…" : "An answer may be there. It can be checked once your keys are in this browser."}
+    </p>
+  );
+}
+
+function Unproven({ message: { response }, settledBy }: { message: Message; settledBy: SettledBy }): VNode {
+  return (
+    <p class="message-state settled unproven" data-testid="settled-by" data-outcome="Unproven" tabIndex={-1}>
+      <span aria-hidden="true">!</span> Not answered, as far as can be proven: the hub names an answer
+      {response && ` of ${responder(claimedResponder(response.respondedBy))}`}, but {settledBy.problem ?? "it is in plain text"}.
+    </p>
+  );
+}
+
+function Settled(props: MessageProps): VNode {
+  const { message, settledBy, acknowledged, onReceipt } = props;
+  const { response } = message;
+  const outcome = decided(props);
+  const by = settledBy?.author ?? (response && claimedResponder(response.respondedBy));
+  const at = settledBy?.at ?? response?.respondedAt;
+  return (
+    <p class={`message-state settled ${outcome.toLowerCase()}`} data-testid="settled-by" data-outcome={outcome} tabIndex={-1}>
+      <span>
+        <OutcomeMark outcome={outcome} /> {outcome}
+        {by && at && (
+          <>
+            {` by ${responder(by)} at `}
+            <time dateTime={at} title={fullTime(at)}>
+              {clock(at)}
+            </time>
+          </>
+        )}
+        {acknowledged && ", taken up by the agent"}
+      </span>
+      <What message={message} given={givenAnswer(props)} />
+      {settledBy?.state === "verified" && (
+        <button type="button" class="link" data-testid="receipt" title="A file that proves who decided what" onClick={onReceipt}>
+          Save receipt
+        </button>
+      )}
+    </p>
+  );
+}
+
+function responder({ type, name, inviter }: Author | Claimed): string {
   const who = name ?? "someone";
   if (type !== "Guest") return who;
-  return invitedBy?.name ? `${who} (guest, invited by ${invitedBy.name})` : `${who} (guest)`;
+  return inviter ? `${who} (guest, invited by ${inviter})` : `${who} (guest)`;
 }
 
 /** The button that was pressed, or the words that were written; the values of a form stand in its card. */

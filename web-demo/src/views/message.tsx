@@ -1,10 +1,10 @@
 // One message: its sender, body, components, and the state of its request.
 import { Component, createRef, type VNode } from "preact";
-import { type AnswerState, type Content, type Message, preview, type SettledBy } from "@hiloop/sdk/chat";
+import { type AnswerState, authorOf, type Content, type Message, preview, type SettledBy } from "@hiloop/sdk/chat";
 import { Avatar } from "./avatar";
 import { clock, fullTime } from "./format";
 import { MessageBody } from "./message-body";
-import { type SealProps, SealWarnings } from "./message-seal";
+import { type SealProps, SealWarnings, writtenAt } from "./message-seal";
 import { MessageState } from "./message-state";
 
 export interface MessageProps extends SealProps {
@@ -12,8 +12,8 @@ export interface MessageProps extends SealProps {
   mine: boolean;
   /** It follows another one of the same sender closely, and needs no name. */
   joined: boolean;
-  /** The message that this one answers, where it is loaded. */
-  replied: Message | null;
+  /** The message that this one replies to: null where it is not loaded, undefined where there is none. */
+  replied: Message | null | undefined;
   answer: AnswerState | null;
   acknowledged: boolean;
   closed: boolean;
@@ -62,13 +62,19 @@ export class MessageRow extends Component<MessageProps> {
 
   /** A request that settles loses its controls: the focus goes to what became of it, which a screen reader then says. */
   override componentDidUpdate(before: MessageProps, _state: unknown, hadFocus: boolean): void {
-    if (!hadFocus || before.message.status !== "Pending" || this.props.message.status === "Pending") return;
+    const { message, settledBy } = this.props;
+    // Of an encrypted answer it is known a little later.
+    const settles = before.message.status === "Pending" || before.settledBy !== settledBy;
+    if (!hadFocus || !settles || message.status === "Pending") return;
     this.article.current?.querySelector<HTMLElement>(".message-state[tabindex]")?.focus();
   }
 
   override render(): VNode {
     const { seq, message, mine, joined, replied, inviter, readers } = this.props;
-    const name = mine ? "You" : (message.senderName ?? (message.senderType === "System" ? "Hiloop" : "Someone"));
+    const author = authorOf(message, inviter);
+    const at = writtenAt(this.props);
+    const invitedBy = author.inviter ?? inviter;
+    const name = mine ? "You" : (author.name ?? (author.type === "System" ? "Hiloop" : "Someone"));
     const loud = message.priority === "High" || message.priority === "Urgent";
     return (
       <article
@@ -78,23 +84,23 @@ export class MessageRow extends Component<MessageProps> {
         data-seq={seq}
         data-message-id={message.id}
         data-status={message.status}
-        data-sender={message.senderType}
+        data-sender={author.type === "Guest" ? "Human" : author.type}
         data-state={this.props.opened?.state}
-        aria-label={`${name}, ${clock(message.createdAt)}`}
+        aria-label={`${name}, ${clock(at)}`}
       >
-        {!mine && <Avatar name={name} agent={message.senderType === "Agent"} />}
+        {!mine && <Avatar name={name} agent={author.type === "Agent"} />}
         <div class="bubble-column">
           {!joined && (
             <div class="message-head">
               <h3 class={mine ? "visually-hidden" : "sender"}>{name}</h3>
-              {message.senderType === "Agent" && <span class="tag">Agent</span>}
-              {message.senderGuestId !== null && (
+              {author.type === "Agent" && <span class="tag">Agent</span>}
+              {author.type === "Guest" && (
                 <span class="tag" data-testid="guest" dir="auto">
-                  {inviter ? `Guest, invited by ${inviter}` : "Guest"}
+                  {invitedBy ? `Guest, invited by ${invitedBy}` : "Guest"}
                 </span>
               )}
-              <time dateTime={message.createdAt} title={fullTime(message.createdAt)}>
-                {clock(message.createdAt)}
+              <time dateTime={at} title={fullTime(at)}>
+                {clock(at)}
               </time>
             </div>
           )}
@@ -102,7 +108,7 @@ export class MessageRow extends Component<MessageProps> {
             {loud && (
               <span class={`tag priority ${message.priority === "Urgent" ? "danger" : "warning"}`}>{message.priority}</span>
             )}
-            {message.inReplyTo && (
+            {replied !== undefined && (
               <p class="quote" dir="auto">
                 {replied ? preview(replied) : "An earlier message"}
               </p>

@@ -20,14 +20,27 @@ export function NewConversation({ hub, onClose }: { hub: Hub; onClose: () => voi
   }, [hub]);
 
   const chosen = hub.agents.find((agent) => agent.id === agentId);
-  const isSealed = hub.keys.sealing !== null && Boolean(chosen?.key);
+  const [isSealed, setSealed] = useState<boolean | null>(null);
+  useEffect(() => {
+    let current = true;
+    setSealed(null);
+    if (chosen) {
+      hub.canSealWith(chosen).then(
+        (sealed) => current && setSealed(sealed),
+        (failure: unknown) => current && setError(messageOf(failure)),
+      );
+    }
+    return () => {
+      current = false;
+    };
+  }, [chosen?.id, hub.keys.sealing]);
   const submit = async (event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
-    if (!chosen) return;
+    if (!chosen || isSealed === null) return;
     const title = String(new FormData(event.currentTarget).get("title")).trim();
     setBusy(true);
     try {
-      const session = await hub.newSession(chosen, title || defaultTitle(chosen.name));
+      const session = await hub.newSession(chosen, title || defaultTitle(chosen.name), isSealed);
       onClose();
       goTo(session.id);
     } catch (failure) {
@@ -63,7 +76,7 @@ export function NewConversation({ hub, onClose }: { hub: Hub; onClose: () => voi
           Title
           <input name="title" data-testid="title" maxLength={200} placeholder={chosen ? defaultTitle(chosen.name) : ""} />
         </label>
-        {chosen && (
+        {chosen && isSealed !== null && (
           <p class="hint" data-testid="new-encryption" data-sealed={isSealed}>
             {isSealed
               ? "This conversation will be encrypted from end to end."
@@ -77,7 +90,7 @@ export function NewConversation({ hub, onClose }: { hub: Hub; onClose: () => voi
           <button type="button" class="button quiet" onClick={onClose}>
             Cancel
           </button>
-          <button type="submit" class="button primary" data-testid="create-conversation" disabled={busy || !chosen}>
+          <button type="submit" class="button primary" data-testid="create-conversation" disabled={busy || !chosen || isSealed === null}>
             Start
           </button>
         </div>

@@ -1,6 +1,6 @@
 // A line above the timeline while the open requests of the conversation are out of sight: who asks what, and the way there.
 import type { VNode } from "preact";
-import { type LiveSession, type Message, preview } from "@hiloop/sdk/chat";
+import { authorName, type LiveSession, type Message, preview } from "@hiloop/sdk/chat";
 import { countdown } from "./format";
 import { useNow } from "./hooks";
 import { DownIcon, UpIcon } from "./icons";
@@ -41,7 +41,7 @@ export function RequestCard({ live, next, count }: Props): VNode | null {
   return (
     <div class="request-card" data-testid="request-card">
       <span class="request-words" dir="auto">
-        <b>{message.senderName ?? "Someone"} asks:</b> {preview(message)}
+        <b>{authorName(message)} asks:</b> {preview(message)}
       </span>
       {message.deadlineAt && <span class="tag">{countdown(message.deadlineAt, now)} left</span>}
       {total > 1 && <span class="tag pending">{total} requests</span>}

@@ -30,8 +30,22 @@ export function SafetyDialog({ live, participant, onClose }: Props): VNode {
       fail(failure);
     }
   };
+  const acceptName = async (): Promise<void> => {
+    try {
+      await sealing?.acceptName(participant);
+      await live.seals.renamed();
+      onClose();
+    } catch (failure) {
+      fail(failure);
+    }
+  };
   return (
     <Dialog title={`Safety number with ${name}`} onClose={onClose}>
+      {safety?.formerName && (
+        <p class="seal-warning" data-testid="former-name" dir="auto">
+          The hub calls them “{name}” now. Here they were met as “{safety.formerName}”.
+        </p>
+      )}
       <p>Compare it with {name} by another way, in person or by phone. If both see the same digits, nobody reads along.</p>
       {safety?.changed && <h3>New key</h3>}
       <SafetyNumber digits={safety?.changed ?? safety?.current ?? null} testid="safety-number" />
@@ -48,6 +62,11 @@ export function SafetyDialog({ live, participant, onClose }: Props): VNode {
         <button type="button" class="button quiet" onClick={onClose}>
           Close
         </button>
+        {safety?.formerName && (
+          <button type="button" class="button secondary" data-testid="accept-name" onClick={() => void acceptName()}>
+            Use the new name
+          </button>
+        )}
         {safety?.changed && (
           <button type="button" class="button danger" data-testid="trust-key" onClick={() => void trust()}>
             Accept the new key

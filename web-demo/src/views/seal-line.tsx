@@ -4,15 +4,22 @@ import { useState } from "preact/hooks";
 import { joinNames, type LiveSession } from "@hiloop/sdk/chat";
 import { LockIcon } from "./icons";
 import { SafetyDialog } from "./safety";
+import { SealNews } from "./seal-news";
 
 export function SealLine({ live }: { live: LiveSession }): VNode | null {
   const { audience } = live.seals;
   const [comparing, setComparing] = useState<string | null>(null);
-  if (live.phase !== "ready") return null;
+  if (live.phase !== "ready" || live.encryption === "checking") return null;
   if (live.encryption === "plain") {
     return (
       <p class="seal-line" data-testid="seal-line" data-encryption="plain">
-        Written in plain text: the operator of the hub can read this conversation.
+        Written in plain text: the operator of the hub can read this conversation
+        {live.seals.needsConsent ? ", although it could be encrypted. Nothing is sent before you agree." : "."}
+        {live.seals.needsConsent && (
+          <button type="button" class="link" data-testid="allow-plain" onClick={() => void live.seals.allowPlain()}>
+            Write in plain text
+          </button>
+        )}
       </p>
     );
   }
@@ -45,9 +52,12 @@ export function SealLine({ live }: { live: LiveSession }): VNode | null {
   }
   const { reached, total, missing } = audience;
   return (
-    <p class="seal-line" data-testid="seal-line" data-encryption="sealed" data-sealed-for={`${reached}/${total}`}>
-      <LockIcon />{" "}
-      {reached === total ? `Encrypted for all ${total} who take part` : `Encrypted for ${reached} of ${total}: no key yet from ${joinNames(missing)}`}
-    </p>
+    <>
+      <SealNews live={live} />
+      <p class="seal-line" data-testid="seal-line" data-encryption="sealed" data-sealed-for={`${reached}/${total}`}>
+        <LockIcon />{" "}
+        {reached === total ? `Encrypted for all ${total} who take part` : `Encrypted for ${reached} of ${total}: no key yet from ${joinNames(missing)}`}
+      </p>
+    </>
   );
 }

@@ -5,6 +5,7 @@ import { type LiveSession, messageOf } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
 import type { AppState } from "./app-state";
 import { Dialog } from "./dialog";
+import { ConfirmLeave } from "./leave";
 import { useDismiss } from "./dismiss";
 import { goBack } from "./hooks";
 import { BackIcon, PeopleIcon, SignOutIcon } from "./icons";
@@ -20,6 +21,7 @@ interface Props {
 export function SessionHeader({ app, hub, live, title }: Props): VNode {
   const [showPeople, setShowPeople] = useState(false);
   const [closing, setClosing] = useState(false);
+  const [leaving, setLeaving] = useState(false);
   const people = useRef<HTMLDivElement>(null);
   const toggle = useRef<HTMLButtonElement>(null);
   useDismiss(people, showPeople, (byKey) => {
@@ -72,11 +74,12 @@ export function SessionHeader({ app, hub, live, title }: Props): VNode {
           data-testid="sign-out"
           aria-label="Leave"
           title="Leave"
-          onClick={() => void app.auth.logout()}
+          onClick={() => setLeaving(true)}
         >
           <SignOutIcon />
         </button>
       )}
+      {leaving && <ConfirmLeave app={app} hub={hub} onClose={() => setLeaving(false)} />}
       {closing && <ConfirmClose live={live} onClose={() => setClosing(false)} />}
     </header>
   );

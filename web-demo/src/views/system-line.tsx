@@ -1,12 +1,15 @@
 // A small line for an event that is not a message.
 import type { VNode } from "preact";
-import { type HubEvent, type Participant, preview, type Session, type Timeline, titleTextOf } from "@hiloop/sdk/chat";
+import { type HubEvent, type LiveSession, type Participant, preview, type Session, type Timeline, titleTextOf } from "@hiloop/sdk/chat";
 import { clock, fullTime } from "./format";
+import { JoinedWarning } from "./seal-news";
 
-export function SystemLine({ event, timeline }: { event: HubEvent; timeline: Timeline }): VNode {
+export function SystemLine({ event, live }: { event: HubEvent; live: LiveSession }): VNode {
+  const { timeline } = live;
   return (
     <p class="system-line" data-testid="system-line" data-seq={event.seq} data-type={event.type} title={fullTime(event.at)}>
       <span dir="auto">{sentence(event, timeline)}</span> <time dateTime={event.at}>{clock(event.at)}</time>
+      {event.type === "participant.added" && <JoinedWarning live={live} added={event.data?.participant} />}
     </p>
   );
 }
@@ -24,7 +27,7 @@ function sentence(event: HubEvent, timeline: Timeline): string {
       return `${who} started the conversation`;
     case "session.updated": {
       const session = (data.session ?? data) as Partial<Session>;
-      const title = titleTextOf({ title: session.title ?? null, encryptedTitle: session.encryptedTitle ?? null });
+      const title = titleTextOf({ id: event.sessionId, title: session.title ?? null, encryptedTitle: session.encryptedTitle ?? null });
       return title ? `${who} updated the conversation: ${title}` : `${who} updated the conversation`;
     }
     case "session.closed":

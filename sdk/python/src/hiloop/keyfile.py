@@ -74,7 +74,7 @@ class KeyFile:
     @property
     def lock(self) -> Path:
         """The file whose lock a rotation holds."""
-        return self.path.with_suffix(".lock")
+        return self.path.with_name(f"{self.path.name}.lock")
 
     def rotate(self, pair: KeyPair) -> OwnKeys:
         """Makes `pair` the current one and keeps the one before it."""

@@ -9,12 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-
+# A lock that is older, in seconds, is of a process that was killed.
+_STALE_LOCK = 120
 # A temporary file that is older, in seconds, is of a process that was killed.
 _LEFT_BEHIND = 600
 _cleaned: set[Path] = set()
@@ -63,19 +59,23 @@ def read(path: Path) -> str | None:
 
 @contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
-    """Holds a lock that all processes share; gives whether it was free. It ends with the process."""
+    """Holds a lock that all clients of this machine share, of whatever language; gives whether it was free.
+
+    It is a file that one process at a time can create. That of a process that was killed ends after two minutes.
+    """
     make_folder(path.parent)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            if fcntl is not None:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_free = True
-        except BlockingIOError:
-            is_free = False
-        yield is_free
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _STALE_LOCK:
+                path.unlink()
+        yield False
+        return
+    try:
+        yield True
     finally:
-        os.close(descriptor)
+        path.unlink(missing_ok=True)
 
 
 def _write_temporary(path: Path, text: str) -> Path:

@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 /// What the names of temporary files end with.
 const TEMPORARY: &str = "tmp";
+/// A lock that is older was left behind.
+const STALE_LOCK: Duration = Duration::from_secs(120);
 /// A temporary file that is older was left behind.
 const LEFT_BEHIND: Duration = Duration::from_secs(10 * 60);
 
@@ -64,6 +66,32 @@ pub(crate) fn is_readable_by_others(path: &Path) -> bool {
         .is_ok_and(|file| std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o077 != 0);
     #[cfg(not(unix))]
     return false;
+}
+
+/// A lock that all clients of this machine share, of whatever language: a file that one process at a time can create.
+/// It ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lock(PathBuf);
+
+/// Takes a lock, unless another process holds it. One of a process that was killed ends after two minutes.
+pub(crate) fn try_lock(path: &Path) -> io::Result<Option<Lock>> {
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(_) => Ok(Some(Lock(path.to_owned()))),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let age = fs::metadata(path).and_then(|file| file.modified()).map(|time| time.elapsed());
+            if matches!(age, Ok(Ok(age)) if age > STALE_LOCK) {
+                let _ = fs::remove_file(path);
+            }
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// Removes temporary files that a process left behind that was killed while it wrote.

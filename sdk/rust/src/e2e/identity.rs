@@ -59,6 +59,17 @@ impl Identity {
         Entry::make(self.id, &keyring.current, keyring.earlier.last())
     }
 
+    /// Takes over the keys of the file, where another process has rotated them; whether it has.
+    pub(crate) fn reload(&self, file: &KeyFile) -> io::Result<bool> {
+        let stored = file.load_or_create()?;
+        let mut keyring = self.keyring.write().unwrap_or_else(PoisonError::into_inner);
+        if stored.current.key_id() == keyring.current.key_id() {
+            return Ok(false);
+        }
+        *keyring = stored;
+        Ok(true)
+    }
+
     /// Makes new keys the current ones, in the file first.
     pub(crate) fn rotate(&self, file: Option<&KeyFile>) -> io::Result<()> {
         let next = SecretKeys::generate();

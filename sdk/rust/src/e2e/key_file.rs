@@ -93,7 +93,12 @@ impl KeyFile {
         Ok(Some(stored))
     }
 
-    /// Makes `next` the current keys; the ones before are kept.
+    /// Takes the lock that a rotation holds, unless another process has it.
+    pub(crate) fn try_lock(&self) -> io::Result<Option<folder::Lock>> {
+        folder::try_lock(&self.path.with_extension("json.lock"))
+    }
+
+    /// Makes `next` the current keys; the ones before are kept. The caller holds the lock.
     pub(crate) fn rotate(&self, next: &SecretKeys) -> io::Result<()> {
         let mut stored = self.stored()?.ok_or(io::ErrorKind::NotFound)?;
         let before = std::mem::replace(&mut stored.secret_key, next.to_text());
@@ -146,6 +151,23 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().expect("it ends").current.key_id()).collect()
         });
         assert_eq!(ids.len(), 1);
+    }
+
+    #[test]
+    fn one_process_at_a_time_rotates() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = KeyFile::of(folder.path(), "https://hub.example", AGENT);
+        file.load_or_create().expect("keys");
+        let lock = file.try_lock().expect("a folder").expect("it is free");
+        let path = file.path().with_extension("json.lock");
+        assert!(path.exists() && file.try_lock().expect("a folder").is_none());
+        drop(lock);
+        assert!(!path.exists());
+        // That of a process that was killed.
+        let left = std::fs::File::create(&path).expect("a lock");
+        left.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(121)).expect("a time");
+        assert!(file.try_lock().expect("a folder").is_none(), "it is removed first");
+        assert!(file.try_lock().expect("a folder").is_some());
     }
 
     #[test]

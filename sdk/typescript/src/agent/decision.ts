@@ -1,5 +1,5 @@
 // What became of a question.
-import { isApproval } from "../e2e/answer.js";
+import { decidedBy } from "../decided.js";
 import type { Receipt } from "../e2e/receipts.js";
 import { HiloopError } from "../errors.js";
 import type { Actor, ComponentNode, Content, Message, Outcome } from "../types.js";
@@ -108,27 +108,13 @@ export function answered(
     status: "answered",
     message,
     content,
-    ...said(content ?? {}, components, clearOutcome),
+    ...decidedBy(content ?? {}, components, clearOutcome),
     values: valuesOf(content ?? {}, components),
     respondent: response?.respondedBy ?? null,
     respondedAt: response?.respondedAt ?? null,
     messageId: response?.messageId ?? null,
     receipt,
   });
-}
-
-/** What an answer decides. A contradiction approves nothing. */
-function said({ outcome, action }: Content, components: ComponentNode | null, clearOutcome: Outcome | null | undefined) {
-  // Without encryption a question may have no components, and the hub is trusted with what was decided.
-  const asksApproval = isApproval(components) || (components === null && clearOutcome !== undefined);
-  const pressed = asksApproval ? (action ?? undefined) : undefined;
-  const byAction: Outcome | null = pressed === "approve" ? "Approved" : pressed === "reject" ? "Rejected" : null;
-  const decided = outcome ?? byAction ?? clearOutcome ?? "Answered";
-  const rejected = decided === "Rejected" || byAction === "Rejected";
-  // Another button than `approve` does not approve, nor does anything where no approval was asked for.
-  const approved = decided === "Approved" && asksApproval && (pressed === undefined || pressed === "approve");
-  const said: Outcome = rejected ? "Rejected" : decided === "Approved" && !approved ? "Answered" : decided;
-  return { outcome: said, approved, rejected } as const;
 }
 
 function valuesOf({ values, text, action, outcome }: Content, components: ComponentNode | null): Record<string, unknown> | null {

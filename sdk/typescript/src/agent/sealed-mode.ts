@@ -1,5 +1,5 @@
 // End-to-end encryption: what an agent seals, and which answers count.
-import { checkAnswer, offeredActions } from "../e2e/answer.js";
+import { checkAnswer, checkAnswerKey, offeredActions } from "../e2e/answer.js";
 import type { Member } from "../e2e/directory.js";
 import { checkedEntry, type Entry, makeEntry } from "../e2e/entries.js";
 import { Refused, Unverified } from "../e2e/errors.js";
@@ -215,10 +215,8 @@ function recipients(members: readonly Member[], only: readonly string[] | null) 
   return members.flatMap(({ recipient, principalId }) => (recipient && (!only || only.includes(principalId)) ? recipient : []));
 }
 
-/** An earlier key of a person counts where the question was sealed to it; a thief of an older one answers nothing. */
 async function checkKey(pins: Pins, from: Pair, to: readonly Pair[]): Promise<void> {
   const current = await pins.current(from.id);
   if (!current) throw new Refused(pins.changeOf(from.id) ? "key_changed" : "not_attested");
-  if (from.keyId !== current.keyId && !to.some(({ id, keyId }) => id === from.id && keyId === from.keyId))
-    throw new Refused("not_pinned");
+  checkAnswerKey(from, to, current);
 }

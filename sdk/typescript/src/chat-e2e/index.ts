@@ -3,5 +3,7 @@
 export { newRecoveryCode } from "../e2e/backup.js";
 export { uuid7 } from "../agent/question-key.js";
 export { type KeySituation, OwnKeys, type OwnKeysOptions } from "./own-keys.js";
+export { MemoryRecords, type RecordKind, type Records } from "./records.js";
+export { SessionNotes } from "./session-notes.js";
 export { IndexedDbKeyStore } from "./indexed-db-key-store.js";
 export { SealedChat, type SealedChatOptions } from "./sealed-chat.js";

@@ -1,11 +1,15 @@
-// A person's keys and pins in the browser. The private keys are bytes under an AES key that no script can export: the
-// database alone, copied from a disk, holds none in clear. (Keys of WebCrypto itself could be neither backed up under a
-// recovery code nor used by browsers without Ed25519 and X25519.)
+// A person's keys and pins in the browser, and what it knows of people and conversations. The private keys are bytes
+// under an AES key that no script can export. That keeps them out of logs and exports of the database; a copy of the disk
+// may hold the AES key too, as the browser stores it beside the data. (Keys of WebCrypto itself could be neither backed up
+// under a recovery code nor used by browsers without Ed25519 and X25519.)
 import { textOfUtf8, utf8, type Bytes, random, webCrypto } from "../e2e/bytes.js";
 import type { KeyStore, Pin, StoredKeys } from "../e2e/store.js";
+import type { RecordKind, Records } from "./records.js";
 
 const DATABASE = "hiloop.keys";
-const STORES = ["keys", "pins", "locks"] as const;
+/** One more with each change of the stores. */
+const VERSION = 2;
+const STORES = ["keys", "pins", "locks", "sessions", "people"] as const;
 
 type StoreName = (typeof STORES)[number];
 
@@ -14,7 +18,7 @@ interface Locked {
   data: ArrayBuffer;
 }
 
-export class IndexedDbKeyStore implements KeyStore {
+export class IndexedDbKeyStore implements KeyStore, Records {
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -25,8 +29,11 @@ export class IndexedDbKeyStore implements KeyStore {
   ) {}
 
   static async open(owner: string, factory: IDBFactory = indexedDB, locks = globalThis.navigator?.locks): Promise<IndexedDbKeyStore> {
-    const opening = factory.open(DATABASE, 1);
-    opening.onupgradeneeded = () => STORES.forEach((name) => opening.result.createObjectStore(name));
+    const opening = factory.open(DATABASE, VERSION);
+    opening.onupgradeneeded = () => {
+      const { result } = opening;
+      for (const name of STORES) if (!result.objectStoreNames.contains(name)) result.createObjectStore(name);
+    };
     const database = await done(opening);
     // A newer version of the page may want to change the database.
     database.onversionchange = () => database.close();
@@ -62,13 +69,35 @@ export class IndexedDbKeyStore implements KeyStore {
     });
   }
 
+  /** Removes everything of a guest, who does not come back. */
+  async removeAll(): Promise<void> {
+    const mine = IDBKeyRange.bound(`${this.owner} `, `${this.owner} \uffff`);
+    await this.removeKeys();
+    await this.within("readwrite", ["pins", "sessions", "people"], async (store) => {
+      await Promise.all((["pins", "sessions", "people"] as const).map((name) => done(store(name).delete(mine))));
+    });
+  }
+
+  load<T>(kind: RecordKind, id: string): Promise<T | null> {
+    return this.within("readonly", [kind], async (store) => (await done<T | undefined>(store(kind).get(this.ownKey(id)))) ?? null);
+  }
+
+  update<T>(kind: RecordKind, id: string, change: (known: T | null) => T): Promise<T> {
+    return this.within("readwrite", [kind], async (store) => {
+      const key = this.ownKey(id);
+      const next = change((await done<T | undefined>(store(kind).get(key))) ?? null);
+      await done(store(kind).put(next, key));
+      return next;
+    });
+  }
+
   async loadPin(principalId: string): Promise<Pin | null> {
-    return this.within("readonly", ["pins"], async (store) => (await done<Pin | undefined>(store("pins").get(this.pinKey(principalId)))) ?? null);
+    return this.within("readonly", ["pins"], async (store) => (await done<Pin | undefined>(store("pins").get(this.ownKey(principalId)))) ?? null);
   }
 
   async createPin(pin: Pin): Promise<Pin> {
     return this.within("readwrite", ["pins"], async (store) => {
-      const key = this.pinKey(pin.principalId);
+      const key = this.ownKey(pin.principalId);
       const first = await done<Pin | undefined>(store("pins").get(key));
       if (first) return first;
       await done(store("pins").put(pin, key));
@@ -77,7 +106,7 @@ export class IndexedDbKeyStore implements KeyStore {
   }
 
   async replacePin(pin: Pin): Promise<void> {
-    await this.within("readwrite", ["pins"], (store) => done(store("pins").put(pin, this.pinKey(pin.principalId))));
+    await this.within("readwrite", ["pins"], (store) => done(store("pins").put(pin, this.ownKey(pin.principalId))));
   }
 
   exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -99,8 +128,8 @@ export class IndexedDbKeyStore implements KeyStore {
     });
   }
 
-  private pinKey(principalId: string): string {
-    return `${this.owner} ${principalId}`;
+  private ownKey(id: string): string {
+    return `${this.owner} ${id}`;
   }
 
   private async within<T>(

@@ -27,6 +27,8 @@ export interface OwnKeysOptions {
 
 export class OwnKeys {
   private readonly now: () => number;
+  /** Of the backup that was tried last: its upload may have failed, or its reply was lost. */
+  private triedCode: string | null = null;
 
   constructor(private readonly options: OwnKeysOptions) {
     this.now = options.now ?? Date.now;
@@ -47,9 +49,13 @@ export class OwnKeys {
   /** The first keys of a person, backed up under the code that was shown. */
   create(code: string): Promise<KeySituation> {
     return this.alone(async () => {
-      const { kind } = await this.situation();
-      if (kind !== "new") throw new HiloopError(0, "KEYS_EXIST", "Your keys were made in another window. The code that it showed counts.");
-      return this.backedUp(await this.make({ replace: false, earlier: [] }), code);
+      const situation = await this.situation();
+      const keys = await this.options.store.loadKeys();
+      // The keys are here, and their backup did not arrive, or it is not known whether it did.
+      const lacksBackup = situation.kind === "ready" && keys !== null && (!situation.isBackedUp || code === this.triedCode);
+      if (situation.kind !== "new" && !lacksBackup)
+        throw new HiloopError(0, "KEYS_EXIST", "Your keys were made in another window. The code that it showed counts.");
+      return this.backedUp(lacksBackup ? keys : await this.make({ replace: false, earlier: [] }), code);
     });
   }
 
@@ -80,7 +86,7 @@ export class OwnKeys {
     });
   }
 
-  /** A new recovery code for the keys that are here: the earlier one is void. */
+  /** A new recovery code for the keys that are here. The earlier one opens earlier backups, if the hub kept any. */
   async backUpAgain(code: string): Promise<KeySituation> {
     const keys = await this.options.store.loadKeys();
     if (!keys) throw new HiloopError(0, "NO_OWN_KEYS", "Your keys are not in this browser.");
@@ -118,6 +124,7 @@ export class OwnKeys {
   private async backedUp(keys: StoredKeys, code: string): Promise<KeySituation> {
     const { principalId, rest } = this.options;
     const { keyId } = KeyPair.from(keys.secretKey);
+    this.triedCode = code;
     await rest.putKeyBackup(await backUp(keys, { principalId, keyId }, code));
     return this.ready(keys, true);
   }

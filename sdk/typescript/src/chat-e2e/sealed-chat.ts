@@ -1,14 +1,15 @@
 // The encrypted side of a chat page: opens what the hub delivers, seals what the person writes.
-import { openedOf, settledByOf, type SettledBy } from "../chat/opened.js";
+import { type Author, claimedAuthor, type Claimed, claimedResponder } from "../chat/author.js";
+import { openedOf, type ReadMessage, type SettledBy } from "../chat/opened.js";
 import type { Rest } from "../chat/rest.js";
-import type { Audience, Reply, Safety, SealedMessage, Sealing } from "../chat/sealing.js";
-import { checkAnswer, offeredActions } from "../e2e/answer.js";
+import type { Audience, News, Reply, Safety, SealedMessage, Sealing } from "../chat/sealing.js";
+import { checkAnswer, checkAnswerKey, offeredActions } from "../e2e/answer.js";
 import { fromText } from "../e2e/bytes.js";
 import { Device } from "../e2e/device.js";
-import { Directory, principalOf } from "../e2e/directory.js";
+import { Directory, type Member, principalOf } from "../e2e/directory.js";
 import { type Entry, makeEntry } from "../e2e/entries.js";
 import { KeyChanged, Refused, textOfReason } from "../e2e/errors.js";
-import { digestOf as digestOfHeader, type Pair } from "../e2e/header.js";
+import { digestOf as digestOfHeader, type Header, type Pair } from "../e2e/header.js";
 import type { KeyRing } from "../e2e/keys.js";
 import { type OpenedMessage, readPlain, senderOf } from "../e2e/messages.js";
 import { isSealed, type OpenedEnvelope } from "../e2e/open.js";
@@ -20,12 +21,16 @@ import type { Recipient } from "../e2e/seal.js";
 import type { KeyStore } from "../e2e/store.js";
 import { asContent } from "../envelope.js";
 import { HiloopError } from "../errors.js";
-import type { Content, Envelope, Message, Participant, Session } from "../types.js";
+import type { Agent, Content, Envelope, Message, Participant, Session } from "../types.js";
+import { People } from "./people.js";
+import type { Records } from "./records.js";
+import { SessionNotes } from "./session-notes.js";
 
 export interface SealedChatOptions {
   principalId: string;
   keys: KeyRing;
   store: KeyStore;
+  records: Records;
   rest: Pick<Rest, "participants" | "keys" | "send">;
   newKey: () => string;
   now?: (() => number) | undefined;
@@ -35,18 +40,25 @@ export class SealedChat implements Sealing {
   private readonly device: Device;
   private readonly sealer: Sealer;
   private readonly directory: Directory;
+  private readonly people: People;
+  private readonly notes: SessionNotes;
   private readonly rosters = new Map<string, readonly Participant[]>();
   /** What was opened, with its content key, by digest: for receipts and late joiners. */
   private readonly opened = new Map<string, OpenedEnvelope>();
   /** What was verified, by message, and titles, by session: the list of conversations is read again and again. */
-  private readonly messages = new Map<string, { envelope: Envelope; opened: OpenedMessage }>();
+  private readonly messages = new Map<string, { envelope: Envelope; fields: string; opened: ReadMessage }>();
   private readonly titles = new Map<string, { envelope: Envelope; title: string }>();
   /** One at a time: what is read later may depend on what was read before. */
   private last: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly options: SealedChatOptions) {
-    const { principalId, keys, store, rest, now } = options;
-    this.device = new Device({ principalId, keys, pins: new Pins({ store, now }), now });
+    const { principalId, keys, store, records, rest, now } = options;
+    this.people = new People(records);
+    this.notes = new SessionNotes(records);
+    const onReplaced = (change: { principalId: string; keyId: string }): void => {
+      this.people.noteNewKey(change.principalId, change.keyId).catch((error: unknown) => console.error(error));
+    };
+    this.device = new Device({ principalId, keys, pins: new Pins({ store, now, onReplaced }), now });
     this.directory = new Directory(this.device, {
       participants: async (session) => [...(this.rosters.get(session) ?? (await rest.participants(session)))],
       keys: (session) => rest.keys(session),
@@ -60,22 +72,54 @@ export class SealedChat implements Sealing {
     this.directory.forgetUnknown();
   }
 
-  read(message: Message): Promise<OpenedMessage> {
+  expectSealed(sessionId: string): void {
+    this.device.expectSealed(sessionId);
+  }
+
+  read(message: Message): Promise<ReadMessage> {
     const { id, sessionId, encryptedContent, encryptedComponents } = message;
-    const known = this.messages.get(`${sessionId} ${senderOf(message)} ${id}`);
-    if (known && !encryptedComponents && isSame(known.envelope, encryptedContent)) return Promise.resolve(known.opened);
+    const key = `${sessionId} ${senderOf(message)} ${id}`;
+    const fields = clearFields(message);
+    const known = this.messages.get(key);
+    if (known?.fields === fields && !encryptedComponents && isSame(known.envelope, encryptedContent)) return Promise.resolve(known.opened);
     return this.inTurn(async () => {
-      const [opened] = (await this.sealer.reader.readAll([message])) as [OpenedMessage];
-      if (opened.state === "verified" && encryptedContent)
-        remember(this.messages, `${sessionId} ${senderOf(message)} ${id}`, { envelope: encryptedContent, opened });
+      const [read] = (await this.sealer.reader.readAll([message])) as [OpenedMessage];
+      const opened = read.state === "verified" && read.header ? await this.signed(read, read.header, message) : read;
+      if (opened.state === "verified" && encryptedContent) remember(this.messages, key, { envelope: encryptedContent, fields, opened });
       return opened;
     });
+  }
+
+  /** A verified message with its author; refused where the hub names an author of another type. */
+  private async signed(opened: OpenedMessage, header: Header, message: Message): Promise<ReadMessage> {
+    const author = await this.authorOf(header.from, this.claimOf(message));
+    if (author) return { ...opened, author };
+    const refused = { state: "not_authenticated", reason: "sender", problem: textOfReason("sender") } as const;
+    return { ...opened, ...refused, content: null, components: null };
+  }
+
+  /** What the hub says of the sender of a message; its list of participants says more. */
+  private claimOf(message: Message): Claimed {
+    const claimed = claimedAuthor(message);
+    const listed = this.rosters.get(message.sessionId)?.find((one) => principalOf(one) === claimed.id);
+    return { ...claimed, inviter: listed?.invitedBy?.name ?? null };
+  }
+
+  /** Null where the hub names another type than before. */
+  private async authorOf({ id, keyId }: Pair, claimed: Claimed): Promise<Author | null> {
+    const { type, name, inviter } = await this.people.meet(id, claimed);
+    if (type !== claimed.type) return null;
+    const isOwn = id === this.options.principalId;
+    const current = isOwn ? this.device.keys.current : await this.options.store.loadPin(id);
+    const otherName = claimed.name !== null && claimed.name !== name ? claimed.name : null;
+    return { id, type, name, inviter, otherName, hasEarlierKey: current?.keyId !== keyId };
   }
 
   titleOf(session: Session): Promise<string | null> {
     const { id, encryptedTitle } = session;
     const known = this.titles.get(id);
     if (known && isSame(known.envelope, encryptedTitle)) return Promise.resolve(known.title);
+    if (!isSealed(encryptedTitle) && this.device.isSealedSession(id)) return Promise.resolve(null);
     return this.inTurn(async () => {
       const title = await this.sealer.titleOf(session);
       if (title !== null && encryptedTitle) remember(this.titles, id, { envelope: encryptedTitle, title });
@@ -83,9 +127,8 @@ export class SealedChat implements Sealing {
     });
   }
 
-  async settledBy(question: Message): Promise<SettledBy> {
-    const known = settledByOf(question.response);
-    return known ?? this.inTurn(async () => (await this.answerTo(question)).settled);
+  settledBy(question: Message): Promise<SettledBy> {
+    return this.inTurn(async () => (await this.answerTo(question)).settled);
   }
 
   async audience(sessionId: string): Promise<Audience> {
@@ -94,7 +137,38 @@ export class SealedChat implements Sealing {
       change ? [{ principalId: change.principalId, keyId: change.keyId, name: participant.name ?? "Someone" }] : [],
     );
     const missing = members.filter(({ recipient, change }) => !recipient && !change).map(({ participant }) => participant.name ?? "someone");
-    return { total: members.length, reached: recipientsOf(members).length, missing, changed };
+    const agents = members.filter(({ participant }) => participant.type === "Agent");
+    const reachesAgents = agents.length > 0 && agents.every(({ recipient, change }) => recipient !== null || change !== null);
+    return { total: members.length, reached: recipientsOf(members).length, missing, changed, reachesAgents, news: await this.newsOf(sessionId, members) };
+  }
+
+  /** Who takes part since the person looked last, and whose key is a new one. */
+  private async newsOf(sessionId: string, members: readonly Member[]): Promise<News[]> {
+    const others = members.filter(({ principalId }) => principalId !== this.options.principalId);
+    const { people } = await this.notes.load(sessionId);
+    if (people === null && others.length > 0) await this.notes.save(sessionId, { people: members.map(({ principalId }) => principalId) });
+    const news: News[] = [];
+    for (const { principalId, participant } of others) {
+      const { type, invitedBy } = participant;
+      const known = await this.people.meet(principalId, { id: principalId, type, name: participant.name, inviter: invitedBy?.name ?? null });
+      const name = known.name ?? "Someone";
+      if (people !== null && !people.includes(principalId)) news.push({ kind: "joined", principalId, name });
+      else if (known.newKeyId) news.push({ kind: "new_key", principalId, name });
+    }
+    return news;
+  }
+
+  async acknowledge(sessionId: string): Promise<void> {
+    const members = await this.directory.members(sessionId);
+    for (const { principalId } of members) if ((await this.people.load(principalId))?.newKeyId) await this.people.noteNewKey(principalId, null);
+    const { people } = await this.notes.load(sessionId);
+    const all = new Set([...(people ?? []), ...members.map(({ principalId }) => principalId)]);
+    await this.notes.save(sessionId, { people: [...all] });
+  }
+
+  async knowsKeyOf({ id, key }: Agent): Promise<boolean> {
+    if (key) await this.device.pins.see(id, key);
+    return (await this.options.store.loadPin(id)) !== null;
   }
 
   async seal(sessionId: string, content: Content, { inReplyTo, settles }: Reply): Promise<SealedMessage> {
@@ -140,7 +214,9 @@ export class SealedChat implements Sealing {
     const pin = await this.options.store.loadPin(principalId);
     const change = this.device.pins.changeOf(principalId);
     const entry = change && this.device.pins.entry({ id: principalId, keyId: change.keyId });
+    const known = await this.people.load(principalId);
     return {
+      formerName: known?.name && known.name !== participant.name ? known.name : null,
       current: pin ? safetyNumber(own, { principalId, keys: pin }) : null,
       changed: entry ? safetyNumber(own, { principalId, keys: entry }) : null,
       changedKeyId: change?.keyId ?? null,
@@ -152,16 +228,20 @@ export class SealedChat implements Sealing {
     this.directory.forgetUnknown();
   }
 
+  async acceptName(participant: Participant): Promise<void> {
+    if (participant.name) await this.people.rename(principalOf(participant), participant.name);
+    this.messages.clear();
+  }
+
   async share(session: Session, messages: readonly Message[], participant: Participant): Promise<number> {
     const members = await this.directory.members(session.id);
     const member = members.find(({ principalId }) => principalId === principalOf(participant));
     if (member?.change) throw changedKey(member.change, participant.name);
     if (!member?.recipient) throw new HiloopError(0, "NO_KEYS", `${participant.name ?? "This participant"} has no encryption key yet.`);
-    const digests = [session.encryptedTitle, ...messages.map(({ encryptedContent }) => encryptedContent)].map((envelope) =>
-      this.digestOf({ encryptedContent: envelope } as Message),
-    );
-    const known = digests.flatMap((digest) => (digest === null ? [] : (this.opened.get(digest) ?? [])));
-    const history = known.filter(({ plain }) => !("keys" in plain));
+    // What the hub shows here of other conversations stays there.
+    const title = this.opened.get(this.digestOf({ encryptedContent: session.encryptedTitle } as Message) ?? "");
+    const known = [title?.header.session === session.id ? title : null, ...messages.map((message) => this.openedBy(message, session.id))];
+    const history = known.flatMap((one) => (one && !("keys" in one.plain) ? one : []));
     for (const sealed of await this.sealer.sealHistory(session.id, member.recipient, history)) {
       const message = await this.options.rest.send(session.id, { encryptedContent: sealed.envelope }, this.options.newKey());
       this.device.delivered(sealed, message.id, message.seq);
@@ -202,23 +282,34 @@ export class SealedChat implements Sealing {
       const sender = response.respondedBy.id ?? "";
       if (response.encryptedComponents) throw new Refused("scheme");
       const answer = await this.sealer.reader.openEnvelope(response.encryptedContent, question.sessionId, sender, response.messageId);
+      const { from, at } = answer.header;
+      await this.checkKey(from, asked.header.to);
       const facts = { digest: asked.digest, header: asked.header, actions: offeredActions(asked.plain.components) };
       // Read back later, perhaps after the deadline: the signed time of the answer counts.
-      checkAnswer(answer, facts, Date.parse(answer.header.at));
-      return { settled: { state: "verified", content: asContent(answer.plain.content), problem: null }, answer };
+      checkAnswer(answer, facts, Date.parse(at));
+      const author = await this.authorOf(from, claimedResponder(response.respondedBy));
+      if (!author) throw new Refused("sender");
+      return { settled: { state: "verified", content: asContent(answer.plain.content), problem: null, author, at }, answer };
     } catch (error) {
       if (error instanceof Refused) return unverified(textOfReason(error.reason));
       throw error;
     }
   }
 
-  /** The envelope of a message that was opened here. */
-  private openedBy(message: Message): OpenedEnvelope | null {
+  private async checkKey(from: Pair, to: readonly Pair[]): Promise<void> {
+    const isOwn = from.id === this.options.principalId;
+    const current = isOwn ? this.device.keys.current : await this.device.pins.current(from.id);
+    if (!current) throw new Refused(this.device.pins.changeOf(from.id) ? "key_changed" : "not_attested");
+    checkAnswerKey(from, to, current);
+  }
+
+  /** The envelope of a message that was opened here, in its session. */
+  private openedBy(message: Message, sessionId = message.sessionId): OpenedEnvelope | null {
     const digest = this.digestOf(message);
     const one = digest === null ? undefined : this.opened.get(digest);
     // The hub may deliver one envelope as two messages: the second one was not accepted.
     if (openedOf(message)?.state !== "verified") return null;
-    return one && one.header.session === message.sessionId && one.header.from.id === senderOf(message) ? one : null;
+    return one && one.header.session === sessionId && one.header.from.id === senderOf(message) ? one : null;
   }
 
   private async digestToAnswer(message: Message): Promise<string | null> {
@@ -248,6 +339,11 @@ const MAX_REMEMBERED = 2_000;
 function remember<T>(known: Map<string, T>, key: string, value: T): void {
   known.set(key, value);
   if (known.size > MAX_REMEMBERED) known.delete(known.keys().next().value as string);
+}
+
+/** What of a message is compared with what was signed. */
+function clearFields({ responseRequired, deadlineAt, answerers, senderType, senderName }: Message): string {
+  return JSON.stringify([responseRequired, deadlineAt, answerers, senderType, senderName]);
 }
 
 function isSame(known: Envelope, other: Envelope | null): boolean {

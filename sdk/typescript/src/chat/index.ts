@@ -16,14 +16,18 @@ export type * from "../types.js";
 export { Feed } from "./feed.js";
 export { FeedRequests } from "./feed-requests.js";
 export { type AnswerState, LiveSession } from "./live-session.js";
+export { type Author, authorName, authorOf, type Claimed, claimedAuthor, claimedResponder } from "./author.js";
+export { type Decided, decidedBy } from "../decided.js";
 export {
   componentsOf,
   contentOf,
   isSealedByScheme,
   isTitleOpened,
+  isUnproven,
+  noteSealedSession,
   openedOf,
+  type ReadMessage,
   type SettledBy,
-  settledByOf,
   setOpened,
   setTitle,
   titleTextOf,
@@ -31,7 +35,7 @@ export {
 export type { MessageState, OpenedMessage } from "../e2e/messages.js";
 export { Outbox, type Outgoing, type SendResult } from "./outbox.js";
 export { Rest, type TokenSource } from "./rest.js";
-export type { Audience, ChangedKey, Reply, Safety, SealedMessage, Sealing } from "./sealing.js";
+export type { Audience, ChangedKey, News, Reply, Safety, SealedMessage, Sealing, SessionMemory, SessionNote } from "./sealing.js";
 export { type Encryption, SessionSeals } from "./session-seals.js";
 export { type Applied, type Entry, Timeline } from "./timeline.js";
 export { joinNames, preview, sessionTitle } from "./titles.js";

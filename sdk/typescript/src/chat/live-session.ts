@@ -11,8 +11,9 @@ import { findEarlierRequests } from "./earlier-requests.js";
 import type { Rest } from "./rest.js";
 import { Roster } from "./roster.js";
 import { Timeline } from "./timeline.js";
-import { isSealedByScheme, openedOf, setOpened } from "./opened.js";
-import type { SealedMessage, Sealing } from "./sealing.js";
+import { claimedAuthor } from "./author.js";
+import { isSealedByScheme, isUnproven, openedOf, setOpened } from "./opened.js";
+import type { SealedMessage, Sealing, SessionMemory } from "./sealing.js";
 import { type Encryption, SessionSeals } from "./session-seals.js";
 import { joinNames } from "./titles.js";
 import { TypingList, TypingNotice } from "./typing.js";
@@ -97,6 +98,16 @@ export class LiveSession extends Emitter {
   useSealing(sealing: Sealing | null): void {
     this.seals.use(sealing);
     this.changed();
+  }
+
+  /** What this browser knows of conversations, once its storage is open: until then nothing is written. */
+  remember(memory: Promise<SessionMemory | null>): Promise<void> {
+    return this.seals.remember(memory);
+  }
+
+  /** Nothing can be written now. */
+  get isBlocked(): boolean {
+    return this.seals.isBlocked;
   }
 
   /** Whether a message names an earlier one that the hub did not deliver. */
@@ -323,7 +334,8 @@ export class LiveSession extends Emitter {
   /** Why an encrypted conversation does not take an answer to a message; null where nothing is against it. */
   private unproven(message: Message): string | null {
     const { encryption, sealing } = this.seals;
-    if (encryption === "plain") return null;
+    if (encryption === "checking") return "This request is being checked.";
+    if (encryption === "plain") return this.seals.needsConsent ? "Agree below to answer in plain text." : null;
     if (encryption === "locked" || !sealing) {
       return isSealedByScheme(message.encryptedContent)
         ? "This request is encrypted. It can be answered once your keys are in this browser."
@@ -344,7 +356,18 @@ export class LiveSession extends Emitter {
   }
 
   isMine(message: Message): boolean {
-    return message.senderType === "Human" && this.isOwn(message.senderHumanId ?? message.senderGuestId);
+    const author = openedOf(message)?.author;
+    if (author) return this.isMe(author.id);
+    const claimed = claimedAuthor(message);
+    return !isUnproven(message) && claimed.type !== "Agent" && this.isMe(claimed.id);
+  }
+
+  /** The message that another one replies to, as its signature says; null where that is not loaded, undefined without one. */
+  repliedTo(message: Message): Message | null | undefined {
+    const opened = openedOf(message);
+    const header = opened?.state === "verified" ? opened.header : null;
+    if (header) return header.parent === null ? undefined : (this.seals.carrierOf(header.parent) ?? null);
+    return message.inReplyTo === null ? undefined : (this.timeline.message(message.inReplyTo) ?? null);
   }
 
   /** Whether an id is that of this person. */
@@ -388,6 +411,8 @@ export class LiveSession extends Emitter {
   /** Sealed where the conversation is encrypted. Nothing falls back from it. */
   private async envelopeFor(content: Content, inReplyTo: string | null): Promise<SealedMessage> {
     const { encryption, sealing } = this.seals;
+    if (this.seals.needsConsent || encryption === "checking")
+      throw new HiloopError(0, "NOT_CHECKED", "It is not known yet whether this conversation is encrypted.");
     if (encryption === "plain") return { envelope: sealPlain(content), delivered: () => undefined };
     if (encryption === "locked" || !sealing)
       throw new HiloopError(0, "NO_OWN_KEYS", "This conversation is encrypted, and your keys are not in this browser.");
@@ -414,6 +439,8 @@ export class LiveSession extends Emitter {
         }
       : null;
     if (this.timeline.message(id)?.status === "Pending") this.timeline.settle(id, "Completed", response);
+    const question = this.timeline.message(id);
+    if (question) this.seals.settled(question);
     this.changed();
   }
 

@@ -2,7 +2,13 @@
 // comes from the hub.
 import { asContent, open, textOf } from "../envelope.js";
 import type { OpenedMessage } from "../e2e/messages.js";
-import type { Content, Envelope, Message, MessageResponse, Session } from "../types.js";
+import type { Content, Envelope, Message, Session } from "../types.js";
+import type { Author } from "./author.js";
+
+export interface ReadMessage extends OpenedMessage {
+  /** Of a verified message: whose signature it bears. */
+  author?: Author;
+}
 
 /** What the answer to a question decided, and whether it is proven. */
 export interface SettledBy {
@@ -10,11 +16,16 @@ export interface SettledBy {
   content: Content | null;
   /** Why it is not verified. */
   problem: string | null;
+  /** Of a verified answer: whose signature it bears. */
+  author?: Author;
+  /** Of a verified answer: when it was signed. */
+  at?: string;
 }
 
-const messages = new WeakMap<Envelope, OpenedMessage>();
+const messages = new WeakMap<Envelope, ReadMessage>();
 const titles = new WeakMap<Envelope, string | null>();
-const answers = new WeakMap<Envelope, SettledBy>();
+/** Conversations that are known to be encrypted. */
+const sealedSessions = new Set<string>();
 
 /** Whether an envelope says of itself that it is encrypted by the scheme of the SDKs. */
 export function isSealedByScheme(envelope: Envelope | null | undefined): boolean {
@@ -27,12 +38,12 @@ function keyOf({ encryptedContent, encryptedComponents }: Carrier): Envelope | n
   return encryptedContent ?? encryptedComponents;
 }
 
-export function openedOf(message: Carrier | null | undefined): OpenedMessage | undefined {
+export function openedOf(message: Carrier | null | undefined): ReadMessage | undefined {
   const key = message && keyOf(message);
   return key ? messages.get(key) : undefined;
 }
 
-export function setOpened(message: Carrier, opened: OpenedMessage): void {
+export function setOpened(message: Carrier, opened: ReadMessage): void {
   const key = keyOf(message);
   if (key) messages.set(key, opened);
 }
@@ -42,15 +53,16 @@ export function forgetOpened(message: Carrier): void {
   if (key) messages.delete(key);
 }
 
-export function settledByOf(response: MessageResponse | null): SettledBy | undefined {
-  const key = response && keyOf(response);
-  return key ? answers.get(key) : undefined;
+/** From now on, what is not encrypted in the conversation may be anybody's. */
+export function noteSealedSession(sessionId: string): void {
+  sealedSessions.add(sessionId);
 }
 
-export function setSettledBy(response: MessageResponse, settledBy: SettledBy | null): void {
-  const key = keyOf(response);
-  if (key && settledBy) answers.set(key, settledBy);
-  else if (key) answers.delete(key);
+/** Whether anybody, the hub too, may have written the message. */
+export function isUnproven(message: Message): boolean {
+  const opened = openedOf(message);
+  if (opened && opened.state !== "plain") return opened.state === "not_authenticated";
+  return sealedSessions.has(message.sessionId) && !isSealedByScheme(message.encryptedContent);
 }
 
 export function isTitleOpened({ encryptedTitle }: Session): boolean {
@@ -61,9 +73,11 @@ export function setTitle({ encryptedTitle }: Session, title: string | null): voi
   if (encryptedTitle) titles.set(encryptedTitle, title);
 }
 
-/** A title that can be read here: in clear text, or opened. */
-export function titleTextOf({ title, encryptedTitle }: Pick<Session, "title" | "encryptedTitle">): string | null {
-  if (encryptedTitle && titles.has(encryptedTitle)) return titles.get(encryptedTitle) ?? null;
+/** A title that can be read here: opened, or in clear text where the conversation is not encrypted. */
+export function titleTextOf({ id, title, encryptedTitle }: Pick<Session, "id" | "title" | "encryptedTitle">): string | null {
+  if (isSealedByScheme(encryptedTitle)) return titles.get(encryptedTitle as Envelope) ?? null;
+  // In clear text it is the hub's.
+  if (sealedSessions.has(id)) return null;
   return title ?? textOf(encryptedTitle);
 }
 

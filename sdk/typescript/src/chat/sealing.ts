@@ -1,13 +1,20 @@
 // What a conversation needs of encryption. `@hiloop/sdk/chat-e2e` implements it; a page loads that when it has to.
-import type { OpenedMessage } from "../e2e/messages.js";
-import type { Content, Envelope, Message, Participant, Session } from "../types.js";
-import type { SettledBy } from "./opened.js";
+import type { Agent, Content, Envelope, Message, Participant, Session } from "../types.js";
+import type { ReadMessage, SettledBy } from "./opened.js";
 
 /** Someone whose key is another one than before, and not confirmed. */
 export interface ChangedKey {
   principalId: string;
   name: string;
   keyId: string;
+}
+
+/** Something about the others that the person has not confirmed to have seen. */
+export interface News {
+  /** `joined`: takes part since. `new_key`: has a new key, which the one before it signed. */
+  kind: "joined" | "new_key";
+  principalId: string;
+  name: string;
 }
 
 /** Whom a message would be sealed for. */
@@ -18,6 +25,9 @@ export interface Audience {
   /** The names of those who have no key yet. */
   missing: string[];
   changed: ChangedKey[];
+  /** There are agents, and each has a key that is known here, whatever the hub says now. */
+  reachesAgents: boolean;
+  news: News[];
 }
 
 /** What is known of one safety number. */
@@ -27,6 +37,8 @@ export interface Safety {
   /** With the key that the hub names now, where that is another one. */
   changed: string | null;
   changedKeyId: string | null;
+  /** The name by which they were met first, where the hub calls them otherwise now. */
+  formerName: string | null;
 }
 
 export interface SealedMessage {
@@ -41,13 +53,35 @@ export interface Reply {
   settles: boolean;
 }
 
+/** What this browser knows of a conversation, whatever the hub says later. */
+export interface SessionNote {
+  /** It is encrypted, for good. */
+  isSealed: boolean;
+  /** The person agreed to write in plain text although its agents could encrypt. */
+  allowsPlain: boolean;
+  /** Who took part, as far as the person has seen it; null before its first look. */
+  people: readonly string[] | null;
+}
+
+/** Kept beyond the life of the page. */
+export interface SessionMemory {
+  load(sessionId: string): Promise<SessionNote>;
+  save(sessionId: string, note: Partial<SessionNote>): Promise<void>;
+}
+
 export interface Sealing {
   /** The participants as they were read last. */
   participants(sessionId: string, list: readonly Participant[]): void;
-  read(message: Message): Promise<OpenedMessage>;
+  /** The conversation is encrypted: what is not is no longer authenticated. */
+  expectSealed(sessionId: string): void;
+  read(message: Message): Promise<ReadMessage>;
   titleOf(session: Session): Promise<string | null>;
   settledBy(question: Message): Promise<SettledBy>;
   audience(sessionId: string): Promise<Audience>;
+  /** The person has seen the news of a conversation. */
+  acknowledge(sessionId: string): Promise<void>;
+  /** Whether a key of the agent is known here, whatever the hub says now. */
+  knowsKeyOf(agent: Agent): Promise<boolean>;
   /** Throws `KEY_CHANGED` and `NO_KEYS`. */
   seal(sessionId: string, content: Content, reply: Reply): Promise<SealedMessage>;
   /** The envelope of a message, as `seen` of another one names it; null for what is not encrypted. */
@@ -56,6 +90,8 @@ export interface Sealing {
   mayAnswer(question: Message): string | null;
   safety(participant: Participant): Promise<Safety>;
   trust(principalId: string, keyId: string): Promise<void>;
+  /** The hub's name for a participant is the right one from now on. */
+  acceptName(participant: Participant): Promise<void>;
   /** Passes the keys of what was opened on to a participant; how many messages that were. */
   share(session: Session, messages: readonly Message[], participant: Participant): Promise<number>;
   /** A receipt as JSON; null where the question has no answer that is proven. */

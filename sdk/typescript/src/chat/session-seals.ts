@@ -1,11 +1,23 @@
 // The encryption of one open conversation: opens what arrives, in order, and says whom one's own words reach.
 import { NetworkError } from "../errors.js";
-import type { Message, Participant, Session } from "../types.js";
-import { forgetOpened, isSealedByScheme, isTitleOpened, openedOf, setOpened, setSettledBy, settledByOf, setTitle } from "./opened.js";
-import type { Audience, Sealing } from "./sealing.js";
+import type { Message, MessageResponse, Participant, Session } from "../types.js";
+import {
+  forgetOpened,
+  isSealedByScheme,
+  isTitleOpened,
+  noteSealedSession,
+  openedOf,
+  setOpened,
+  type SettledBy,
+  setTitle,
+} from "./opened.js";
+import type { Audience, Sealing, SessionMemory } from "./sealing.js";
 
-/** `sealed`: written encrypted. `plain`: the hub can read it. `locked`: encrypted, and the keys are not here. */
-export type Encryption = "sealed" | "plain" | "locked";
+/**
+ * `sealed`: written encrypted. `plain`: the hub can read it. `locked`: encrypted, and the keys are not here. `checking`:
+ * not known yet.
+ */
+export type Encryption = "sealed" | "plain" | "locked" | "checking";
 
 /** After how many opened messages a long timeline is drawn again. */
 const BATCH = 20;
@@ -23,8 +35,16 @@ export class SessionSeals {
   audience: Audience | null = null;
   /** An envelope of the scheme was seen: others are then not authenticated. */
   isSealed = false;
+  /** The person agreed to write in plain text although the agents could encrypt. */
+  private allowsPlain = false;
+  private memory: SessionMemory | null = null;
+  private awaitsMemory = false;
   /** The digests of all envelopes that the hub delivered. */
   private readonly digests = new Set<string>();
+  /** The messages of the verified ones. */
+  private readonly carriers = new Map<string, string>();
+  /** By message: what the answer decided that the hub named then. */
+  private readonly settlements = new Map<string, { response: MessageResponse | null; settledBy: SettledBy }>();
   private queue: string[] = [];
   private working: Promise<void> | null = null;
   private disposed = false;
@@ -35,9 +55,41 @@ export class SessionSeals {
   ) {}
 
   get encryption(): Encryption {
-    const isSealed = this.isSealed || this.isNewAndSealable();
-    if (!isSealed) return "plain";
+    if (this.isSealed) return this.sealing ? "sealed" : "locked";
+    // Without either, a hub that leaves out what is encrypted would get plain text.
+    if (this.awaitsMemory || (this.sealing && !this.audience)) return "checking";
+    if (!this.isNewAndSealable()) return "plain";
     return this.sealing ? "sealed" : "locked";
+  }
+
+  /** Its agents could encrypt, and it is in plain text: the hub may have made it so. */
+  get needsConsent(): boolean {
+    return this.encryption === "plain" && this.audience?.reachesAgents === true && !this.allowsPlain;
+  }
+
+  /** Nothing can be written now. */
+  get isBlocked(): boolean {
+    const { encryption } = this;
+    if (encryption === "sealed") return (this.audience?.changed.length ?? 0) > 0;
+    return encryption !== "plain" || this.needsConsent;
+  }
+
+  async allowPlain(): Promise<void> {
+    this.allowsPlain = true;
+    this.source.changed();
+    await this.memory?.save(this.id, { allowsPlain: true });
+  }
+
+  /** `memory` comes once this browser's storage is open; null where it has none. */
+  async remember(memory: Promise<SessionMemory | null>): Promise<void> {
+    this.awaitsMemory = true;
+    this.memory = await memory;
+    const note = await this.memory?.load(this.id);
+    this.allowsPlain ||= note?.allowsPlain === true;
+    if (note?.isSealed) this.becomeSealed();
+    else if (this.isSealed) await this.memory?.save(this.id, { isSealed: true });
+    this.awaitsMemory = false;
+    this.source.changed();
   }
 
   use(sealing: Sealing | null): void {
@@ -45,6 +97,7 @@ export class SessionSeals {
     this.audience = null;
     if (!sealing) return;
     sealing.participants(this.id, this.source.participants());
+    if (this.isSealed) sealing.expectSealed(this.id);
     this.again(() => true);
     this.sessionChanged();
     void this.readAudience();
@@ -57,9 +110,7 @@ export class SessionSeals {
 
   /** Messages that were added to the timeline, the oldest first. */
   arrived(messages: readonly Message[]): void {
-    const wasSealed = this.isSealed;
-    for (const { encryptedContent } of messages) if (isSealedByScheme(encryptedContent)) this.isSealed = true;
-    if (this.isSealed && !wasSealed) this.again((message) => openedOf(message)?.state === "plain");
+    if (messages.some(({ encryptedContent }) => isSealedByScheme(encryptedContent))) this.becomeSealed();
     this.add(messages);
   }
 
@@ -70,7 +121,7 @@ export class SessionSeals {
   sessionChanged(): void {
     const session = this.source.session();
     if (!session) return;
-    if (isSealedByScheme(session.encryptedTitle)) this.isSealed = true;
+    if (isSealedByScheme(session.encryptedTitle)) this.becomeSealed();
     if (!this.sealing || isTitleOpened(session)) return;
     this.sealing.titleOf(session).then(
       (title) => {
@@ -90,7 +141,7 @@ export class SessionSeals {
 
   /** Pins or keys have changed: what did not open may open now. */
   async trusted(): Promise<void> {
-    this.again((message) => openedOf(message)?.state !== "verified");
+    this.again((message) => openedOf(message)?.state !== "verified" || this.settledBy(message)?.state === "unverified");
     await this.readAudience();
   }
 
@@ -98,6 +149,28 @@ export class SessionSeals {
   mayMiss(message: Message, complete: boolean): boolean {
     const seen = openedOf(message)?.header?.seen ?? null;
     return complete && seen !== null && this.queue.length === 0 && !this.digests.has(seen);
+  }
+
+  /** The message with this digest, where it is loaded and verified. */
+  carrierOf(digest: string): Message | undefined {
+    return this.source.message(this.carriers.get(digest) ?? "");
+  }
+
+  /** What the answer to a question decided; undefined while that is not known. */
+  settledBy(question: Message): SettledBy | undefined {
+    const known = this.settlements.get(question.id);
+    return known && known.response === question.response ? known.settledBy : undefined;
+  }
+
+  /** A participant is called otherwise from now on. */
+  async renamed(): Promise<void> {
+    this.again(() => true);
+    await this.readAudience();
+  }
+
+  async acknowledge(): Promise<void> {
+    await this.sealing?.acknowledge(this.id);
+    await this.readAudience();
   }
 
   async readAudience(): Promise<void> {
@@ -116,10 +189,22 @@ export class SessionSeals {
     while (this.working) await this.working;
   }
 
+  /** Beyond this page, and for good. */
+  private becomeSealed(): void {
+    if (this.isSealed) return;
+    this.isSealed = true;
+    noteSealedSession(this.id);
+    this.sealing?.expectSealed(this.id);
+    this.memory?.save(this.id, { isSealed: true }).catch((error: unknown) => console.error(error));
+    this.settlements.clear();
+    this.again((message) => openedOf(message)?.state === "plain");
+  }
+
   /** A conversation in which nothing was said yet, with agents that all have a key. */
   private isNewAndSealable(): boolean {
     const session = this.source.session();
     if (!session || session.title !== null || session.encryptedTitle || this.source.messages().length > 0) return false;
+    if (this.audience) return this.audience.reachesAgents;
     const agents = this.source.participants().filter(({ type }) => type === "Agent");
     return agents.length > 0 && agents.every(({ key }) => Boolean(key));
   }
@@ -128,7 +213,7 @@ export class SessionSeals {
     const messages = this.source.messages().filter(which);
     for (const message of messages) {
       forgetOpened(message);
-      if (message.response) setSettledBy(message.response, null);
+      this.settlements.delete(message.id);
     }
     this.add(messages);
   }
@@ -174,11 +259,13 @@ export class SessionSeals {
     if (!openedOf(message) && (message.encryptedContent || message.encryptedComponents)) {
       const opened = await sealing.read(message);
       setOpened(message, opened);
+      if (opened.state === "verified" && opened.digest) this.carriers.set(opened.digest, id);
       // It may pass on the keys of earlier ones.
       if (opened.state === "verified" && !opened.content && !opened.components)
         this.again((other) => openedOf(other)?.state === "cannot_open");
     }
     const now = this.source.message(id) ?? message;
-    if (now.response && !settledByOf(now.response)) setSettledBy(now.response, await sealing.settledBy(now));
+    if (now.responseRequired && now.status === "Completed" && !this.settledBy(now))
+      this.settlements.set(id, { response: now.response, settledBy: await sealing.settledBy(now) });
   }
 }

@@ -24,6 +24,8 @@ export class Timeline {
   /** In order, with a gap between any two. The last one reaches to the end. */
   private parts: Part[];
   private readonly messages = new Map<string, Message>();
+  /** The seq of the event that brought a message. */
+  private readonly places = new Map<string, number>();
   private readonly settlements = new Map<string, Settlement>();
   private readonly acknowledged = new Set<string>();
   /** Every participant that was added, by id: some may have left. */
@@ -188,7 +190,11 @@ export class Timeline {
     switch (event.type) {
       case "message.created": {
         const message = messageOf(event);
-        if (message) this.messages.set(message.id, this.overlay(message));
+        // What a message says never changes: one that comes again under its id is not shown.
+        if (message && !this.messages.has(message.id)) {
+          this.messages.set(message.id, this.overlay(message));
+          this.places.set(message.id, event.seq);
+        }
         return;
       }
       case "message.completed":
@@ -231,7 +237,7 @@ export class Timeline {
   private entryOf(event: HubEvent): Entry[] {
     if (event.type === "message.created") {
       const message = this.messages.get(messageOf(event)?.id ?? "");
-      return message ? [{ kind: "message", seq: event.seq, message }] : [];
+      return message && this.places.get(message.id) === event.seq ? [{ kind: "message", seq: event.seq, message }] : [];
     }
     // Shown on the message that was answered, and by the answer itself.
     if (event.type === "message.completed") return [];

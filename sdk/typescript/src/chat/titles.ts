@@ -1,7 +1,7 @@
 // What a conversation is called where several sources may name it.
 import { open, type Opened } from "../envelope.js";
 import type { Agent, Message, Participant, Session } from "../types.js";
-import { contentOf, isSealedByScheme, openedOf, titleTextOf } from "./opened.js";
+import { contentOf, isSealedByScheme, isUnproven, openedOf, titleTextOf } from "./opened.js";
 
 interface Hints {
   agents?: readonly Agent[];
@@ -23,12 +23,14 @@ export function sessionTitle(session: Session, { agents = [], participants = [],
 /** One line that stands for a message in a list. */
 export function preview(message: Message | null): string {
   if (!message) return "No messages yet";
+  // Nothing of it, as if it had been written by whom the hub names.
+  if (isUnproven(message)) return "Not authenticated";
   const { encryptedContent, encryptedComponents } = message;
   const text = contentOf(message)?.text ?? null;
   if (text !== null && text.trim() !== "") return oneLine(text);
   const opened = isSealedByScheme(encryptedContent) ? openedOf(message) : undefined;
   if (opened?.state === "verified") {
-    if (message.inReplyTo) return "Answered a request";
+    if (opened.header ? opened.header.kind === "answer" : message.inReplyTo) return "Answered a request";
     const words = firstWords(opened.components, 0);
     if (words !== null || opened.components) return words ?? (message.responseRequired ? "Asks for an answer" : "Sent a card");
     return "Shared the history";

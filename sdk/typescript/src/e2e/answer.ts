@@ -1,7 +1,8 @@
 // What makes an envelope the answer to a question.
 import { isObject } from "./bytes.js";
 import { Refused } from "./errors.js";
-import type { Header } from "./header.js";
+import type { Header, Pair } from "./header.js";
+import type { PublicKeys } from "./keys.js";
 
 export interface QuestionFacts {
   digest: string;
@@ -28,12 +29,6 @@ export function offeredActions(components: unknown): ReadonlySet<string> {
   return actions;
 }
 
-/** Whether the components are a request to approve something. */
-export function isApproval(components: unknown): boolean {
-  if (Array.isArray(components)) return components.some(isApproval);
-  return isObject(components) && (components.type === "approval" || isApproval(components.children));
-}
-
 /** Throws `Refused` unless an accepted envelope answers this question, at `nowMs` by the receiver's own clock. */
 export function checkAnswer(answer: { header: Header; plain: Record<string, unknown> }, question: QuestionFacts, nowMs: number): void {
   const { header, plain } = answer;
@@ -45,4 +40,10 @@ export function checkAnswer(answer: { header: Header; plain: Record<string, unkn
     throw new Refused("action");
   const { deadlineAt } = question.header;
   if (deadlineAt !== null && nowMs >= Date.parse(deadlineAt)) throw new Refused("deadline");
+}
+
+/** An earlier key of a person counts where the question was sealed to it; a thief of an older one answers nothing. */
+export function checkAnswerKey(from: Pair, to: readonly Pair[], current: PublicKeys): void {
+  const isAsked = to.some(({ id, keyId }) => id === from.id && keyId === from.keyId);
+  if (from.keyId !== current.keyId && !isAsked) throw new Refused("not_pinned");
 }

@@ -46,6 +46,8 @@ export class Device {
   private readonly digests = new Map<string, true>();
   /** What carried an accepted envelope, by sender and id. */
   private readonly accepted = new Map<string, string>();
+  /** The digest of what each message carried: the hub can't exchange it later. */
+  private readonly carried = new Map<string, string>();
   /** Content keys that others passed on, by digest. */
   private readonly given = new Map<string, Uint8Array[]>();
 
@@ -70,6 +72,7 @@ export class Device {
     this.accept(sealed.header.session, sealed.digest, seq);
     this.accepted.set(`${sealed.header.from.id} ${sealed.header.id}`, carrier);
     forgetOldest(this.accepted);
+    if (seq >= 0) this.carry(sealed.header.session, carrier, sealed.digest);
   }
 
   /** The opened envelope; throws `Refused`. */
@@ -79,11 +82,21 @@ export class Device {
     const id = `${opened.header.from.id} ${opened.header.id}`;
     const carrier = this.accepted.get(id);
     if (carrier !== undefined && carrier !== delivery.carrier) throw new Refused("replayed");
+    // A title is replaced by the next one; a message never is.
+    const isMessage = (delivery.seq ?? 0) >= 0;
+    const before = isMessage ? this.carried.get(`${delivery.session} ${delivery.carrier}`) : undefined;
+    if (before !== undefined && before !== opened.digest) throw new Refused("other_envelope");
+    if (isMessage) this.carry(delivery.session, delivery.carrier, opened.digest);
     this.accepted.set(id, delivery.carrier);
     forgetOldest(this.accepted);
     this.accept(delivery.session, opened.digest, delivery.seq ?? this.conversation(delivery.session).newest?.seq ?? 0);
     this.takeKeys(opened.plain.keys);
     return opened;
+  }
+
+  /** The session is known to be encrypted: what is not is no longer authenticated there. */
+  expectSealed(session: string): void {
+    this.conversation(session);
   }
 
   /** Whether an envelope of this scheme was sealed or read in the session: others are then not authenticated. */
@@ -140,6 +153,11 @@ export class Device {
       this.given.set(one.digest, known);
       forgetOldest(this.given);
     }
+  }
+
+  private carry(session: string, carrier: string, digest: string): void {
+    this.carried.set(`${session} ${carrier}`, digest);
+    forgetOldest(this.carried);
   }
 
   private accept(session: string, digest: string, seq: number): void {

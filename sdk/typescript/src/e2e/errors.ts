@@ -17,6 +17,8 @@ export type Reason =
   | "content"
   | "session"
   | "replayed"
+  | "other_envelope"
+  | "fields"
   | "not_an_answer"
   | "other_question"
   | "not_an_answerer"
@@ -42,6 +44,8 @@ const TEXTS: Record<Reason, string> = {
   content: "its content does not open",
   session: "it belongs to another session",
   replayed: "it was accepted before as another message",
+  other_envelope: "another text was accepted before as this message",
+  fields: "what the hub says beside it is not what was signed",
   not_an_answer: "it is no answer",
   other_question: "it answers another question",
   not_an_answerer: "its sender may not answer this question",

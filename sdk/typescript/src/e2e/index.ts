@@ -1,5 +1,6 @@
 // End-to-end encryption by the scheme `hiloop/v2`, without a client: keys, entries, pins, envelopes, receipts, backups.
-export { checkAnswer, isApproval, offeredActions, type QuestionFacts } from "./answer.js";
+export { isApproval } from "../decided.js";
+export { checkAnswer, checkAnswerKey, offeredActions, type QuestionFacts } from "./answer.js";
 export { backUp, type KeyBackup, newRecoveryCode, restore } from "./backup.js";
 export { paddedLength } from "./cipher.js";
 export { type Delivery, Device, type DeviceOptions } from "./device.js";

@@ -5,7 +5,7 @@ import { isObject } from "./bytes.js";
 import type { Device } from "./device.js";
 import type { Directory } from "./directory.js";
 import { type Reason, Refused, textOfReason } from "./errors.js";
-import type { Header } from "./header.js";
+import type { Header, Kind } from "./header.js";
 import { isSealed, type OpenedEnvelope, unverifiedHeader } from "./open.js";
 
 /**
@@ -32,9 +32,16 @@ export interface OpenedMessage {
 /** The seq of what is sealed but is no message: a title, a block. */
 export const NOT_ON_TIMELINE = -1;
 
-/** The id of the sender of a message, as the hub names it. */
-export function senderOf(message: Pick<Message, "senderAgentId" | "senderHumanId" | "senderGuestId">): string {
-  return message.senderAgentId ?? message.senderGuestId ?? message.senderHumanId ?? "";
+/** The id of the sender of a message, as the hub names it; empty where it names several, or one of another type. */
+export function senderOf({
+  senderType,
+  senderAgentId,
+  senderHumanId,
+  senderGuestId,
+}: Pick<Message, "senderType" | "senderAgentId" | "senderHumanId" | "senderGuestId">): string {
+  const ids = [senderAgentId, senderHumanId, senderGuestId].filter((id) => typeof id === "string" && id !== "");
+  const isOfType = senderAgentId ? senderType === "Agent" : senderType === "Human";
+  return ids.length === 1 && isOfType ? (ids[0] as string) : "";
 }
 
 export class MessageReader {
@@ -78,6 +85,7 @@ export class MessageReader {
     if (encryptedComponents) return closed("not_authenticated", "scheme", unverifiedHeader(encryptedContent));
     try {
       const opened = await this.openEnvelope(encryptedContent, sessionId, senderOf(message), id, seq);
+      if (!agrees(opened.header, message)) return closed("not_authenticated", "fields", opened.header);
       return this.opened(opened);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -113,6 +121,20 @@ export class MessageReader {
     const message = readPlain(encryptedContent, encryptedComponents);
     return isMixed && message.state === "plain" ? { ...message, ...refusal("not_authenticated", "scheme") } : message;
   }
+}
+
+const KINDS_OF_MESSAGES: ReadonlySet<string> = new Set<Kind>(["message", "question", "answer"]);
+
+/** Whether the fields that the hub reads are those that were signed. */
+function agrees({ kind, deadlineAt, answerers }: Header, message: Message): boolean {
+  if (!KINDS_OF_MESSAGES.has(kind) || (kind === "question") !== message.responseRequired) return false;
+  if (kind !== "question") return true;
+  const named = [...(message.answerers ?? [])].sort();
+  return timeOf(deadlineAt) === timeOf(message.deadlineAt) && JSON.stringify(answerers) === JSON.stringify(named);
+}
+
+function timeOf(time: string | null): number | null {
+  return time === null ? null : Date.parse(time);
 }
 
 /** A message that is not encrypted. */

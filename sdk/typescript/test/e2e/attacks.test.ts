@@ -217,6 +217,8 @@ test("the agent's own text, and the answer to another question, as what a person
     state.hook = (_, path) => (path.endsWith("/await") ? { message, lastSeq: 90 } : undefined);
   };
   serve({ ...own, senderType: "Human", senderHumanId: boss.id });
+  expect(await failure(client().awaitResponse(session.id, { timeout: 1_000 }))).toMatchObject({ reason: "sender" });
+  serve({ ...own, senderType: "Human", senderAgentId: null, senderHumanId: own.senderAgentId });
   expect(await failure(client().awaitResponse(session.id, { timeout: 1_000 }))).toMatchObject({ reason: "not_a_person" });
   serve({ ...answer, id: uuid7(Date.now()), seq: 50, inReplyTo: null });
   expect(await failure(client().awaitResponse(session.id, { timeout: 1_000 }))).toMatchObject({ reason: "not_a_remark" });

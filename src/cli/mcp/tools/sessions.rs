@@ -3,7 +3,9 @@
 use super::schema::{self, Effect, result, tool};
 use super::{Agent, Reply, ToolResult, said};
 use crate::cli::mcp::args::{Args, Deadline, participants};
-use hiloop_sdk::{NewMessage, NewSession, Session, SessionStatus};
+use crate::cli::mcp::questions::Name;
+use crate::cli::mcp::quote::quoted;
+use hiloop_sdk::{AskedQuestion, NewMessage, NewSession, Session, SessionStatus};
 use rmcp::model::Tool;
 use serde_json::{Value, json};
 
@@ -158,6 +160,10 @@ pub(super) async fn send(agent: &Agent, mut args: Args) -> ToolResult {
         message = message.idempotency_key(key);
     }
     let sent = agent.client.send(session, message).await.map_err(said)?;
+    if is_question {
+        // Its answer is read also while no request waits for it; await_response knows which question it is.
+        let _ = agent.questions.resume(&agent.client, AskedQuestion::new(session, sent.id), Name::default());
+    }
     let structured = json!({
         "message_id": sent.id, "session_id": session, "seq": sent.seq, "response_required": is_question,
     });
@@ -184,7 +190,7 @@ pub(super) async fn list(agent: &Agent, mut args: Args) -> ToolResult {
     let (mut sessions, mut lines) = (Vec::new(), vec![format!("{} sessions, page {page}.", found.total)]);
     for session in &found.data {
         let title = agent.client.title(session).await.map_err(said)?;
-        let shown = title.as_deref().unwrap_or("(no title)");
+        let shown = title.as_deref().map_or_else(|| "(no title)".to_owned(), quoted);
         let pending = session.pending_count;
         lines.push(format!("{}: {shown} ({}, {pending} open questions)", session.id, session.status.as_str()));
         sessions.push(described(session, title.as_deref()));

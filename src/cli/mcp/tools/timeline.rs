@@ -3,6 +3,7 @@
 use super::schema::{self, Effect, result, tool};
 use super::{Agent, Reply, ToolResult, said};
 use crate::cli::mcp::args::Args;
+use crate::cli::mcp::quote::{one_line, quoted};
 use hiloop_sdk::{Authenticity, Event, Message};
 use rmcp::model::Tool;
 use serde_json::{Value, json};
@@ -52,7 +53,7 @@ pub(super) fn message_schema() -> Value {
         ("from", schema::text("The sender's name")),
         ("from_id", schema::optional_text("The sender's id")),
         ("from_type", schema::text("Agent, Human or System")),
-        ("at", schema::text("When, RFC 3339")),
+        ("at", schema::text("When, by the clock of its sender where it is verified, RFC 3339")),
         ("authenticity", schema::text("verified, plain (not encrypted), not_authenticated or cannot_open")),
         ("text", schema::optional_text("The text")),
         ("action", schema::optional_text("The action of the button that was pressed")),
@@ -71,7 +72,7 @@ pub(super) async fn get(agent: &Agent, mut args: Args) -> ToolResult {
     args.finish()?;
     let (after, limit) = (i64::try_from(after).unwrap_or(i64::MAX), u32::try_from(limit).unwrap_or(1000));
     let page = agent.client.timeline(session, after, limit).await.map_err(said)?;
-    let mut lines: Vec<String> = page.data.iter().map(line).collect();
+    let mut lines: Vec<String> = page.data.iter().map(|event| line(agent, event)).collect();
     if page.has_more {
         let last = page.data.last().map_or(after, |event| event.seq);
         lines.push(format!("There is more: call get_timeline with after_seq {last}."));
@@ -79,12 +80,12 @@ pub(super) async fn get(agent: &Agent, mut args: Args) -> ToolResult {
     if lines.is_empty() {
         lines.push("Nothing.".to_owned());
     }
-    let events: Vec<Value> = page.data.iter().map(event).collect();
+    let events: Vec<Value> = page.data.iter().map(|event| shown(agent, event)).collect();
     let structured = json!({ "events": events, "last_seq": page.last_seq, "has_more": page.has_more });
     Ok(Reply { structured, text: lines.join("\n") })
 }
 
-fn event(event: &Event) -> Value {
+fn shown(agent: &Agent, event: &Event) -> Value {
     let message = event.message.as_deref();
     let about = event.data["messageId"].as_str().map(str::to_owned);
     json!({
@@ -93,49 +94,59 @@ fn event(event: &Event) -> Value {
         "at": event.at,
         "actor": event.actor.name,
         "message_id": about.or_else(|| message.map(|message| message.id.to_string())),
-        "message": message.map(described),
+        "message": message.map(|message| described(agent, message)),
     })
 }
 
-fn line(event: &Event) -> String {
+fn line(agent: &Agent, event: &Event) -> String {
     match event.message.as_deref() {
-        Some(message) => format!("#{} {}", event.seq, written(message)),
-        None => format!("#{} {} by {}", event.seq, event.kind, event.actor.name),
+        Some(message) => format!("#{} {}", event.seq, written(agent, message)),
+        None => format!("#{} {} by {}", event.seq, one_line(&event.kind), quoted(&event.actor.name)),
+    }
+}
+
+/// Whether a message can be relied on as far as this agent's encryption asks for: with encryption the hub's word is not
+/// enough, whatever the rest of the session is.
+fn is_reliable(agent: &Agent, message: &Message) -> bool {
+    match message.opened.as_deref().map(|opened| &opened.authenticity) {
+        Some(Authenticity::Verified) => true,
+        Some(Authenticity::Plain) => !agent.client.encrypts(),
+        _ => false,
     }
 }
 
 /// A message in one line.
-pub(super) fn written(message: &Message) -> String {
-    let name = &message.sender_name;
-    let Some(content) = message.content() else {
-        let is_components = message.opened.as_ref().is_some_and(|opened| opened.is_authentic());
-        let what = if is_components { "(components)" } else { "(a message that cannot be read or does not verify)" };
-        return format!("{name}: {what}");
-    };
-    let action = content.action.map(|action| format!("[{action}]"));
+pub(super) fn written(agent: &Agent, message: &Message) -> String {
+    let name = quoted(&message.sender_name);
+    if !is_reliable(agent, message) {
+        return format!("{name}: (a message that cannot be read or does not verify)");
+    }
+    let Some(content) = message.content() else { return format!("{name}: (components)") };
+    let action = content.action.map(|action| format!("[{}]", quoted(&action)));
     let values = content.values.filter(|values| !values.is_empty()).map(|values| Value::Object(values).to_string());
-    let parts: Vec<String> = [action, content.text, values].into_iter().flatten().collect();
+    let parts: Vec<String> = [action, content.text.map(|text| quoted(&text)), values].into_iter().flatten().collect();
     format!("{name}: {}", if parts.is_empty() { "(components)".to_owned() } else { parts.join(" ") })
 }
 
 /// A message as far as it can be relied on.
-pub(super) fn described(message: &Message) -> Value {
-    let content = message.content().unwrap_or_default();
+pub(super) fn described(agent: &Agent, message: &Message) -> Value {
+    let is_reliable = is_reliable(agent, message);
+    let content = message.content().filter(|_| is_reliable).unwrap_or_default();
     let opened = message.opened.as_deref();
     let authenticity = match opened.map(|opened| &opened.authenticity) {
         Some(Authenticity::Verified) => "verified",
-        Some(Authenticity::Plain) => "plain",
+        Some(Authenticity::Plain) if is_reliable => "plain",
         Some(Authenticity::CannotOpen(_)) => "cannot_open",
         _ => "not_authenticated",
     };
-    let components = opened.filter(|opened| opened.is_authentic()).and_then(|opened| opened.components.clone());
+    let components = opened.filter(|_| is_reliable).and_then(|opened| opened.components.clone());
     json!({
         "message_id": message.id,
         "seq": message.seq,
         "from": message.sender_name,
         "from_id": message.sender_id(),
         "from_type": message.sender_type,
-        "at": message.created_at,
+        "at": opened.and_then(|opened| opened.at).unwrap_or(message.created_at),
         "authenticity": authenticity,
         "text": content.text,
         "action": content.action,

@@ -7,12 +7,14 @@ use super::{Agent, Called, Reply, said, usual_wait};
 use crate::cli::mcp::answer;
 use crate::cli::mcp::args::Args;
 use crate::cli::mcp::progress::held;
+use crate::cli::mcp::questions::Waiting;
 use futures::StreamExt as _;
 use hiloop_sdk::{Error, Message};
 use rmcp::RoleServer;
 use rmcp::model::Tool;
 use rmcp::service::RequestContext;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -60,16 +62,13 @@ pub(super) async fn call(
     if message.is_some() && after.is_some() {
         return Err("'after_seq' cannot be given together with 'message_id'".to_owned());
     }
-    let question = match (message, after) {
-        (Some(message), _) => Some(message),
+    let waiting = match (message, after) {
+        (Some(message), _) => Some(by_message(agent, session, message).await?),
         (None, Some(_)) => None,
-        (None, None) => {
-            let last = agent.client.last_question(session).await.map_err(said)?;
-            last.map(|question| question.message_id)
-        }
+        (None, None) => newest(agent, session).await?,
     };
-    if let Some(question) = question {
-        return Ok(Called::Waits(by_message(agent, session, question).await?, limit));
+    if let Some(waiting) = waiting {
+        return Ok(Called::Waits(waiting, limit));
     }
     let after = match after {
         Some(after) => i64::try_from(after).unwrap_or(i64::MAX),
@@ -78,10 +77,22 @@ pub(super) async fn call(
     let next = next_messages(agent, session, after);
     let limit = limit.unwrap_or_else(usual_wait);
     let reply = match held(context, Instant::now(), limit, "Waiting for a message of a person", next).await {
-        Some(messages) => replied(session, &messages.map_err(said)?),
+        Some(messages) => replied(agent, session, &messages.map_err(said)?),
         None => pending(session, after),
     };
     Ok(Called::Replied(Ok(reply)))
+}
+
+/// The newest question in a session. That of this process is known; another one is the hub's word, so that the reply
+/// repeats what was asked.
+async fn newest(agent: &Agent, session: Uuid) -> Result<Option<Arc<Waiting>>, String> {
+    if let Some(waiting) = agent.questions.newest_of(session) {
+        return Ok(Some(waiting));
+    }
+    match agent.client.last_question(session).await.map_err(said)? {
+        Some(asked) => by_message(agent, session, asked.message_id).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// The first message of a person after a place.
@@ -89,7 +100,8 @@ async fn next_messages(agent: &Agent, session: Uuid, after: i64) -> Result<Vec<M
     let mut events = agent.client.events(session, after);
     while let Some(event) = events.next().await {
         if let Some(message) = event?.message
-            && message.sender_type == "Human"
+            && agent.client.is_remark(&message).await?
+            && says_something(&message)
         {
             return Ok(vec![*message]);
         }
@@ -98,13 +110,18 @@ async fn next_messages(agent: &Agent, session: Uuid, after: i64) -> Result<Vec<M
     std::future::pending().await
 }
 
-fn replied(session: Uuid, messages: &[Message]) -> Reply {
+/// Whether a message is for its reader: one that shares keys is not.
+fn says_something(message: &Message) -> bool {
+    message.opened.as_ref().is_some_and(|opened| opened.content.is_some() || opened.components.is_some())
+}
+
+fn replied(agent: &Agent, session: Uuid, messages: &[Message]) -> Reply {
     let last = messages.iter().map(|message| message.seq).max();
-    let text: Vec<String> = messages.iter().map(written).collect();
+    let text: Vec<String> = messages.iter().map(|message| written(agent, message)).collect();
     let text_of = messages.last().and_then(Message::content).and_then(|content| content.text);
     let mut structured = empty(session, "message");
     structured["text"] = json!(text_of);
-    structured["messages"] = json!(messages.iter().map(described).collect::<Vec<_>>());
+    structured["messages"] = json!(messages.iter().map(|message| described(agent, message)).collect::<Vec<_>>());
     structured["last_seq"] = json!(last);
     Reply { structured, text: text.join("\n") }
 }

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The official clients of the Model Context Protocol drive `hiloop mcp` through a real hub.
 
-    HUB_BIN=target/debug/hiloop tests/interop/mcp/run.py
+    mcp_clients.py HUB
+
+HUB is the hub's program, which is the server too.
 
 The Python clients 1.x and 2.x, the TypeScript clients 1.x and 2.x, and the Inspector's command line. Each lists the
 tools, asks, takes a handle, goes on waiting, and is killed with its server in mid-wait and started again. A person of
@@ -19,11 +21,12 @@ import sys
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
+from hub import Hub
+from processes import TIMEOUT, check, lines, start
+
+HERE = pathlib.Path(__file__).resolve().parent / "mcp"
 ROOT = HERE.parent.parent.parent
 INSTALLED = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "interop-mcp"
-TIMEOUT = 300  # seconds; the machine may be busy
-EMAIL, PASSWORD = "ada@example.org", "ada reads and answers"
 # In every text that is encrypted, and nowhere else.
 MARK = b"zebrafish"
 TOOLS = 10
@@ -59,66 +62,24 @@ def install() -> "dict[str, list[str]]":
     }
 
 
-class Hub:
-    """The hub's program on SQLite, with its log at `trace` in a file."""
+class Scene:
+    """A hub with its log at `trace`, an agent, and a person of its space."""
 
     def __init__(self, program: str, folder: pathlib.Path) -> None:
-        self.program = program
+        self.program, self.hub = program, Hub(program, folder)
+        self.email, self.password = self.hub.human("ada")
         names = ("PATH", "LANG", "NODE_EXTRA_CA_CERTS")
         clean = {name: value for name, value in os.environ.items() if name in names}
-        clean |= {"HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        self.environment = clean | {"DATABASE_URL": f"sqlite://{folder}/hub.db", "HILOOP_RATE_LIMIT": "off"}
-        serve = self.environment | {"HILOOP_LISTEN": "127.0.0.1:0", "HILOOP_LOG": "trace"}
-        with (folder / "hub.log").open("wb") as log:
-            self.process = subprocess.Popen([program, "serve"], env=serve, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert self.process.stdout
-        for line in self.process.stdout:
-            if "listening on http://" in line:
-                url = line[line.index("http://") :].strip()
-            if line.strip().startswith("API key"):
-                break
-        else:
-            raise SystemExit(f"the hub ended: {(folder / 'hub.log').read_text()}")
-        self.command("humans", "create", "--email", EMAIL, "--name", "Ada", "--password", PASSWORD)
-        key = self.command("keys", "create", "--permission", "agent", "--agent", "interop")
-        self.environment |= {"HILOOP_BASE_URL": url, "PACKAGES": str(INSTALLED)}
-        self.agent = self.environment | {"HILOOP_API_KEY": key, "XDG_CONFIG_HOME": str(folder / "agent")}
-        peer = {"PYTHONPATH": str(ROOT / "sdk/python/src"), "XDG_CONFIG_HOME": str(folder / "person")}
-        self.person = self.environment | peer | {"HILOOP_API_KEY": key}
-
-    def command(self, *arguments: str) -> str:
-        done = subprocess.run([self.program, *arguments], env=self.environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"hiloop {' '.join(arguments)}: {done.stderr}")
-        return done.stdout.strip()
+        clean |= {"HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "PACKAGES": str(INSTALLED)}
+        clean |= {"HILOOP_BASE_URL": self.hub.url, "HILOOP_API_KEY": self.hub.agent("interop")}
+        self.agent = clean | {"XDG_CONFIG_HOME": str(folder / "agent")}
+        self.person = clean | {"PYTHONPATH": str(ROOT / "sdk/python/src"), "XDG_CONFIG_HOME": str(folder / "person")}
 
     def answers(self, count: int) -> "subprocess.Popen[str]":
         """A person who approves the next questions."""
         peer = [str(INSTALLED / "py1/bin/python"), str(ROOT / "sdk/python/interop/peer.py"), "person"]
-        peer += ["--email", EMAIL, "--password", PASSWORD, "--action", "approve", "--text", "zebrafish reason"]
+        peer += ["--email", self.email, "--password", self.password, "--action", "approve", "--text", "zebrafish reason"]
         return start([*peer, "--count", str(count)], self.person)
-
-
-def start(command: "list[str]", environment: "dict[str, str]") -> "subprocess.Popen[str]":
-    pipe, none = subprocess.PIPE, subprocess.DEVNULL
-    return subprocess.Popen(command, env=environment, stdin=none, stdout=pipe, stderr=pipe, text=True)
-
-
-def lines(what: str, process: "subprocess.Popen[str]") -> "list[dict]":
-    try:
-        out, err = process.communicate(timeout=TIMEOUT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        out, err = process.communicate()
-        raise SystemExit(f"{what}: not done after {TIMEOUT} s: {out}{err}") from None
-    if process.returncode != 0:
-        raise SystemExit(f"{what}: exit code {process.returncode}: {out}{err}")
-    return [json.loads(line) for line in out.splitlines()]
-
-
-def check(what: str, got: object, wanted: object) -> None:
-    if got != wanted:
-        raise SystemExit(f"{what}: got {got!r}, not {wanted!r}")
 
 
 def children(pid: int) -> "list[int]":
@@ -126,10 +87,10 @@ def children(pid: int) -> "list[int]":
     return [int(child) for task in tasks for child in task.read_text().split()]
 
 
-def drive(name: str, driver: "list[str]", hub: Hub) -> None:
+def drive(name: str, driver: "list[str]", scene: Scene) -> None:
     key = name.replace(" ", "-").lower()
-    person = hub.answers(2)
-    *_, said = lines(name, start([*driver, hub.program, "ask", EMAIL, key], hub.agent))
+    person = scene.answers(2)
+    *_, said = lines(name, start([*driver, scene.program, "ask", scene.email, key], scene.agent))
     seen = lines("the person", person)
     check(f"{name}: the titles", [question["title"] for question in seen], [f"zebrafish title {key}"] * 2)
     check(f"{name}: the tools", said["tools"], TOOLS)
@@ -140,69 +101,68 @@ def drive(name: str, driver: "list[str]", hub: Hub) -> None:
     check(f"{name}: progress", said["progress"] > 0, True)
 
     # Client and server are killed while they wait.
-    asking = start([*driver, hub.program, "interrupt", EMAIL, f"{key}-killed"], hub.agent)
+    asking = start([*driver, scene.program, "interrupt", scene.email, f"{key}-killed"], scene.agent)
     assert asking.stdout
     if '"waiting"' not in (line := asking.stdout.readline()):
         raise SystemExit(f"{name}: {line}{asking.communicate()}")
-    wait_for_question(hub)
+    wait_for_question(scene)
     servers = children(asking.pid)
     check(f"{name}: its servers", len(servers), 1)
     for pid in (*servers, asking.pid):
         os.kill(pid, signal.SIGKILL)
     asking.communicate()
-    resumed = start([*driver, hub.program, "resume", EMAIL, f"{key}-killed"], hub.agent)
-    (question,) = lines("the person", hub.answers(1))
+    resumed = start([*driver, scene.program, "resume", scene.email, f"{key}-killed"], scene.agent)
+    (question,) = lines("the person", scene.answers(1))
     check(f"{name}: the title after the kill", question["title"], f"zebrafish title {key}-killed")
     *_, said = lines(name, resumed)
     check(f"{name}: the answer after the kill", (said["approved"], said["text"]), (True, "zebrafish reason"))
     print(f"ok: {name} (protocol {said['protocol']})", flush=True)
 
 
-def wait_for_question(hub: Hub) -> None:
+def wait_for_question(scene: Scene) -> None:
     """Until the agent's question is at the hub."""
     end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
-        listed = inspect(hub, "tools/call", "--tool-name", "list_sessions")
+        listed = inspect(scene, "tools/call", "--tool-name", "list_sessions")
         if any(session["pending_count"] for session in listed["structuredContent"]["sessions"]):
             return
     raise SystemExit("nothing is asked")
 
 
-def inspect(hub: Hub, method: str, *arguments: str) -> dict:
+def inspect(scene: Scene, method: str, *arguments: str) -> dict:
     """What the Inspector's command line prints."""
     launcher = str(INSTALLED / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js")
-    own = [pair for item in hub.agent.items() if item[0].startswith(("HILOOP", "XDG")) for pair in ("-e", "=".join(item))]
-    command = ["node", launcher, "--cli", *own, hub.program, "mcp", "--method", method, *arguments]
-    done = subprocess.run(command, env=hub.agent, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    own = [pair for item in scene.agent.items() if item[0].startswith(("HILOOP", "XDG")) for pair in ("-e", "=".join(item))]
+    command = ["node", launcher, "--cli", *own, scene.program, "mcp", "--method", method, *arguments]
+    done = subprocess.run(command, env=scene.agent, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if done.returncode != 0:
         raise SystemExit(f"the Inspector: exit code {done.returncode}: {done.stdout}{done.stderr}")
     return json.loads(done.stdout)
 
 
-def inspector(hub: Hub) -> None:
-    check("the Inspector: the tools", len(inspect(hub, "tools/list")["tools"]), TOOLS)
-    person = hub.answers(1)
-    ask = ["title=zebrafish title inspector", f'to=["{EMAIL}"]', "key=inspector"]
-    answered = inspect(hub, "tools/call", "--tool-name", "ask_human", "--tool-arg", *ask)["structuredContent"]
+def inspector(scene: Scene) -> None:
+    check("the Inspector: the tools", len(inspect(scene, "tools/list")["tools"]), TOOLS)
+    person = scene.answers(1)
+    ask = ["title=zebrafish title inspector", f'to=["{scene.email}"]', "key=inspector"]
+    answered = inspect(scene, "tools/call", "--tool-name", "ask_human", "--tool-arg", *ask)["structuredContent"]
     lines("the person", person)
     check("the Inspector: the answer", (answered["approved"], answered["text"]), (True, "zebrafish reason"))
     print("ok: the Inspector", flush=True)
 
 
 def main() -> None:
-    program = str(pathlib.Path(os.environ.get("HUB_BIN", ROOT / "target/debug/hiloop")).resolve())
+    program = str(pathlib.Path(sys.argv[1]).resolve())
     drivers = install()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        hub = Hub(program, folder)
+        scene = Scene(program, folder)
         try:
-            inspector(hub)
+            inspector(scene)
             for client, driver in drivers.items():
-                drive(client, driver, hub)
+                drive(client, driver, scene)
         finally:
-            hub.process.terminate()
-            hub.process.wait(timeout=TIMEOUT)
+            scene.hub.stop()
         stored = [path for path in folder.iterdir() if path.is_file()]
         for path in stored:
             if MARK in path.read_bytes():

@@ -54,6 +54,8 @@ export function encryptionStories({ scene, openPage, signInByForm, openSession, 
     await state(page, "online");
     const bot = await encryptingAgent(agentName());
     const asked = bot.ask(`Publish ${SECRET}?`, { text: `All **${SECRET}** are checked.`, to: [person.email], deadline: "10m" });
+    // Opened by the keys, in the list already.
+    await page.getByTestId("feed-request").filter({ hasText: SECRET }).waitFor();
     const card = await openQuestion(page);
     await card.getByText(`All ${SECRET} are checked.`).waitFor();
     await page.getByTestId("session-title").filter({ hasText: SECRET }).waitFor();

@@ -520,6 +520,25 @@ scene("a long conversation opens at its end and loads its beginning by scrolling
   equal(await page.getByTestId("message").count(), 320, "messages");
 });
 
+scene("a request far up in a conversation is named, found, and approved by a key", async ({ agent, session }) => {
+  const asked = await agent.say(session, approval("Still wanted?"));
+  for (let i = 1; i <= 320; i += 1) await agent.say(session, { encryptedContent: plain({ text: `line ${i}.` }) });
+  const { page } = await signIn(mira);
+  await row(page, session).getByText("1 request").waitFor();
+  const before = Number(/\((\d+)\)/.exec(await page.title())?.[1]);
+  equal(before >= 1, true, "the title counts it");
+  await openSession(page, session);
+  // The row leads to it, with few of the messages in between.
+  await until("the question in view", async () => (await byId(page, asked).count()) === 1 && byId(page, asked).evaluate((el) => document.activeElement === el));
+  equal((await page.getByTestId("message").count()) < 290, true, "messages in between are left out");
+  await page.getByTestId("gap").waitFor();
+  await row(page, session).getByTestId("feed-request").filter({ hasText: `${agent.name} asks: About: Still wanted?` }).waitFor();
+  await page.keyboard.press("a");
+  const settled = await agent.call("GET", `/agent/sessions/${session.id}/messages/${asked.id}/await?timeout=20`);
+  equal([settled.status, settled.outcome, settled.response.respondedBy.name], ["Completed", "Approved", "Mira"], "the answer");
+  await row(page, session).and(page.locator("[data-pending='0']")).waitFor();
+});
+
 scene("signing out ends at the sign-in, here and in the other tab", async ({ session }) => {
   const { page, context } = await signInByForm(mira);
   await row(page, session).waitFor();

@@ -62,7 +62,9 @@ export class Notifier extends Emitter {
   private notify(sessionId: string, message: Message | null, who: string, urgent: boolean): void {
     if (!this.settings.desktop || !("Notification" in window) || Notification.permission !== "granted") return;
     // The tag makes one notification of those of several tabs.
-    const notification = new Notification(`${who} asks${urgent ? ": urgent" : ""}`, { body: this.bodyOf(message), tag: message?.id ?? sessionId, icon: "/assets/icon.svg" });
+    const title = `${who} asks${urgent ? ": urgent" : ""}`;
+    const notification = create(title, { body: this.bodyOf(message), tag: message?.id ?? sessionId, icon: "/assets/icon.svg" });
+    if (!notification) return this.change({ desktop: false });
     notification.onclick = () => {
       window.focus();
       notification.close();
@@ -75,5 +77,14 @@ export class Notifier extends Emitter {
     const isSealed = isSealedByScheme(message.encryptedContent);
     if (isSealed && !(this.settings.sealedText && openedOf(message))) return "An encrypted request waits for your answer.";
     return preview(message);
+  }
+}
+
+/** Null where the browser allows them to service workers only, as those of phones do. */
+function create(title: string, options: NotificationOptions): Notification | null {
+  try {
+    return new Notification(title, options);
+  } catch {
+    return null;
   }
 }

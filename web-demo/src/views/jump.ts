@@ -8,14 +8,14 @@ export function showMessage(messageId: string, { focus = false } = {}): boolean 
   const article = document.querySelector<HTMLElement>(`[data-message-id="${CSS.escape(messageId)}"]`);
   const box = article?.closest<HTMLElement>("[data-testid=timeline]");
   if (!article || !box) return false;
+  if (focus) focusArticle(article);
   if (!isInSight(article, box)) {
     const fits = article.offsetHeight < box.clientHeight;
     const inset = fits ? (box.clientHeight - article.offsetHeight) / 2 : MARGIN;
     box.scrollTop += article.getBoundingClientRect().top - box.getBoundingClientRect().top - inset;
-    // The timeline takes note at once: until then it follows its end.
-    box.dispatchEvent(new Event("scroll"));
   }
-  if (focus) focusArticle(article);
+  // The timeline takes note at once: until then it follows its end.
+  box.dispatchEvent(new Event("scroll"));
   article.classList.add("found");
   article.addEventListener("animationend", () => article.classList.remove("found"), { once: true });
   return true;

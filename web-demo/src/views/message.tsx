@@ -5,7 +5,7 @@ import { AnswerNotSent } from "./answer-not-sent";
 import { Avatar } from "./avatar";
 import { clock, fullTime } from "./format";
 import { MessageBody } from "./message-body";
-import { type SealProps, SealWarnings, writtenAt } from "./message-seal";
+import { isUnproven, type SealProps, SealWarnings, writtenAt } from "./message-seal";
 import { MessageState } from "./message-state";
 
 export interface MessageProps extends SealProps {
@@ -75,7 +75,8 @@ export class MessageRow extends Component<MessageProps> {
     const author = authorOf(message, inviter);
     const at = writtenAt(this.props);
     const invitedBy = author.inviter ?? inviter;
-    const name = mine ? "You" : (author.name ?? (author.type === "System" ? "Hiloop" : "Someone"));
+    const unproven = isUnproven(this.props);
+    const name = mine ? "You" : unproven ? "Unknown sender" : (author.name ?? (author.type === "System" ? "Hiloop" : "Someone"));
     const loud = message.priority === "High" || message.priority === "Urgent";
     return (
       <article
@@ -89,13 +90,13 @@ export class MessageRow extends Component<MessageProps> {
         data-state={this.props.opened?.state}
         aria-label={`${name}, ${clock(at)}`}
       >
-        {!mine && <Avatar name={name} agent={author.type === "Agent"} />}
+        {!mine && <Avatar name={name} agent={!unproven && author.type === "Agent"} />}
         <div class="bubble-column">
           {!joined && (
             <div class="message-head">
               <h3 class={mine ? "visually-hidden" : "sender"}>{name}</h3>
-              {author.type === "Agent" && <span class="tag">Agent</span>}
-              {author.type === "Guest" && (
+              {!unproven && author.type === "Agent" && <span class="tag">Agent</span>}
+              {!unproven && author.type === "Guest" && (
                 <span class="tag" data-testid="guest" dir="auto">
                   {invitedBy ? `Guest, invited by ${invitedBy}` : "Guest"}
                 </span>

@@ -38,7 +38,7 @@ export function SessionPane({ app, hub, live }: Props): VNode {
     else if (live.earlierRequests > 0 && !searched.current) {
       searched.current = true;
       void live.loadOpenRequests();
-    } else if (messageId === undefined) hub.wanted = null;
+    } else if (messageId === undefined && !live.loadingOlder) hub.wanted = null;
   });
 
   const title = session ? sessionTitle(session, { agents: hub.agents, participants: live.participants }) : "";

@@ -7,6 +7,7 @@ export function ShareHistory({ live, participant }: { live: LiveSession; partici
   const [state, setState] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const share = async (): Promise<void> => {
+    if (busy || state !== null) return;
     setBusy(true);
     try {
       const count = await live.shareHistory(participant);
@@ -16,17 +17,17 @@ export function ShareHistory({ live, participant }: { live: LiveSession; partici
     }
     setBusy(false);
   };
-  if (state !== null) return <small role="status">{state}</small>;
+  // The button stays: without it the focus would leave the list, which closes then.
   return (
     <button
       type="button"
       class="link"
       data-testid="share-history"
-      disabled={busy}
+      aria-disabled={busy || state !== null}
       title={`Lets ${participant.name ?? "them"} read what was written before they joined`}
       onClick={() => void share()}
     >
-      {busy ? "Sharing…" : "Share the history"}
+      <span role="status">{state ?? (busy ? "Sharing…" : "Share the history")}</span>
     </button>
   );
 }

@@ -52,8 +52,21 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
       if (lines[middle]!.getBoundingClientRect().bottom > edge) to = middle;
       else from = middle + 1;
     }
-    const line = lines[from];
+    // Days and hints come and go.
+    while (from < lines.length && !lines[from]!.hasAttribute("data-seq")) from += 1;
+    // What has the focus stays in place before anything else.
+    const focused = document.activeElement?.closest(".timeline-inner > *") ?? null;
+    const line = el && focused && isInSight(focused, el) ? focused : lines[from];
     anchor.current = line ? { line, offset: line.getBoundingClientRect().top - edge } : null;
+  };
+  const keepPlace = (): void => {
+    const el = box.current;
+    if (!el) return;
+    if (atEnd.current) toEnd();
+    else if (anchor.current?.line.isConnected) {
+      const { line, offset } = anchor.current;
+      el.scrollTop += line.getBoundingClientRect().top - el.getBoundingClientRect().top - offset;
+    }
   };
   /** Whether one of the open requests is in sight; else which one to go to. */
   const look = (): void => {
@@ -75,13 +88,7 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
 
   // Entries added above must not move the visible ones; at the end, entries added below are scrolled into view.
   useLayoutEffect(() => {
-    const el = box.current;
-    if (!el) return;
-    if (atEnd.current) toEnd();
-    else if (anchor.current?.line.isConnected) {
-      const { line, offset } = anchor.current;
-      el.scrollTop += line.getBoundingClientRect().top - el.getBoundingClientRect().top - offset;
-    }
+    keepPlace();
     hold();
   });
 
@@ -92,9 +99,8 @@ export function TimelineView({ live, onAnswer }: Props): VNode {
   });
 
   useEffect(() => {
-    const follow = new ResizeObserver(() => {
-      if (atEnd.current) toEnd();
-    });
+    // Parts of messages are drawn later than the rest.
+    const follow = new ResizeObserver(keepPlace);
     if (box.current) follow.observe(box.current);
     if (inner.current) follow.observe(inner.current);
     document.addEventListener("visibilitychange", readHere);

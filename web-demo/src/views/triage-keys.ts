@@ -12,6 +12,9 @@ const CONFIRM_MS = 6_000;
 /** What the last key did or could not do, to be shown for a moment. */
 export function useTriageKeys(hub: Hub, isFree: boolean, onDialog: (name: DialogName) => void): string {
   const [hint, setHint] = useState("");
+  // A key may come between a drawing and the effects that follow it.
+  const free = useRef(isFree);
+  free.current = isFree;
   const armed = useRef<{ button: Element; until: number } | null>(null);
 
   useEffect(() => {
@@ -46,7 +49,7 @@ export function useTriageKeys(hub: Hub, isFree: boolean, onDialog: (name: Dialog
     };
 
     const onKey = (event: KeyboardEvent): void => {
-      if (event.defaultPrevented || event.isComposing || !isFree || document.querySelector("dialog[open]")) return;
+      if (event.defaultPrevented || event.isComposing || !free.current || document.querySelector("dialog[open]")) return;
       const isSearch = (event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k" && !hub.isGuest;
       if (isSearch) {
         event.preventDefault();
@@ -62,7 +65,7 @@ export function useTriageKeys(hub: Hub, isFree: boolean, onDialog: (name: Dialog
     };
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
-  }, [hub, isFree, onDialog]);
+  }, [hub, onDialog]);
 
   return hint;
 }

@@ -49,7 +49,7 @@ class Parser {
       this.removedPath = null;
       return;
     }
-    if (/^(index|old mode|new mode|similarity index|dissimilarity index) /.test(line)) return;
+    if (/^(index|old mode|new mode|new file mode|deleted file mode|(dis)?similarity index|rename from|copy from) /.test(line)) return;
     if (line.startsWith("\\")) return this.add("note", line.slice(2));
     // Without hunks: what the signs say, unnumbered.
     if (this.before === null && (line.startsWith("+") || line.startsWith("-"))) return this.inHunk(line);
@@ -106,7 +106,8 @@ class Parser {
   }
 
   private nameFile(path: string): void {
-    if (this.file.lines.length > 0) this.startFile(path);
+    // Notes before the first change (a new name) belong to the same file.
+    if (this.file.lines.some(({ kind }) => kind !== "note")) this.startFile(path);
     else if (this.files.length > 1 || this.file.path === "") this.file.path = path;
     this.named = true;
   }

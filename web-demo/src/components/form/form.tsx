@@ -33,13 +33,18 @@ function OpenForm({ fields, place, submitLabel }: Props): VNode {
   const [tried, setTried] = useState(false);
   const id = useId();
   const form = useRef<HTMLFormElement>(null);
-  const { values, problems } = useMemo(() => check(fields, entries), [fields, entries]);
-  const shown: ReadonlyMap<string, string> = tried ? problems : new Map();
+  // A browser that fills in several fields at once does not wait for this view in between.
+  const latest = useRef(entries);
+  const setLatest = (next: Entries): void => {
+    latest.current = next;
+    setEntries(next);
+  };
+  const problems = useMemo(() => (tried ? check(fields, entries).problems : new Map<string, string>()), [fields, entries, tried]);
 
   const enter = (name: string, entry: Entry): void => {
-    if (entries.get(name) === entry) return;
-    const next = new Map(entries).set(name, entry);
-    setEntries(next);
+    if (latest.current.get(name) === entry) return;
+    const next = new Map(latest.current).set(name, entry);
+    setLatest(next);
     setKept(true);
     drafts.save(place, next);
   };
@@ -47,7 +52,8 @@ function OpenForm({ fields, place, submitLabel }: Props): VNode {
     event.preventDefault();
     if (!enabled || busy) return;
     setTried(true);
-    const wrong = fields.findIndex(({ name }) => problems.has(name));
+    const { values, problems: found } = check(fields, latest.current);
+    const wrong = fields.findIndex(({ name }) => found.has(name));
     if (wrong < 0) answer({ values, outcome: "Answered" });
     else form.current?.querySelector<HTMLElement>(`[id="${id}-${wrong}"]`)?.focus();
   };
@@ -59,7 +65,7 @@ function OpenForm({ fields, place, submitLabel }: Props): VNode {
     wasBusy.current = busy;
     if (!isSent || settles) return;
     drafts.drop(place);
-    setEntries(presetsOf(fields));
+    setLatest(presetsOf(fields));
     setKept(false);
     setTried(false);
   }, [busy]);
@@ -73,7 +79,7 @@ function OpenForm({ fields, place, submitLabel }: Props): VNode {
             field={field}
             id={`${id}-${i}`}
             entry={entries.get(field.name) ?? ""}
-            problem={shown.get(field.name)}
+            problem={problems.get(field.name)}
             onEntry={(entry) => enter(field.name, entry)}
           />
         ))}
@@ -84,7 +90,7 @@ function OpenForm({ fields, place, submitLabel }: Props): VNode {
             <span dir="auto">{submitLabel}</span>
           </button>
           <p class="form-note" role="status">
-            {shown.size > 0 && <span class="field-problem">{shown.size === 1 ? "One entry needs a change." : `${shown.size} entries need a change.`}</span>}
+            {problems.size > 0 && <span class="field-problem">{problems.size === 1 ? "One entry needs a change." : `${problems.size} entries need a change.`}</span>}
           </p>
         </div>
       )}

@@ -59,6 +59,7 @@ const words = (text: string, fields: Partial<Draft> = {}): Draft => ({
   sessionId: "s",
   content: { text },
   inReplyTo: null,
+  parent: null,
   settles: false,
   from: "composer",
   sealed: false,

@@ -61,6 +61,8 @@ export class Dispatch {
       throw new HiloopError(0, "NO_OWN_KEYS", "This conversation is encrypted, and your keys are not in this browser.");
     }
     const inReplyTo = await this.parentOf(written, sealing, conversation);
+    if (inReplyTo && written.parent && openedOf(inReplyTo)?.digest !== written.parent)
+      throw new HiloopError(0, "NOT_AUTHENTICATED", "The hub shows another request now than the one that was answered.");
     const problem = inReplyTo && settles ? sealing.mayAnswer(inReplyTo) : null;
     if (problem) throw new HiloopError(0, "NOT_AUTHENTICATED", problem);
     return sealing.seal(sessionId, content, { inReplyTo, settles });

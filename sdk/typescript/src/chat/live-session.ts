@@ -332,7 +332,9 @@ export class LiveSession extends Emitter {
     { inReplyTo, ...fields }: { inReplyTo: { id: string; about: string } | null; settles: boolean; from: Outgoing["from"]; holdMs: number },
   ): Outgoing {
     const sealed = this.encryption !== "plain" || this.needsConsent;
-    return this.outbox.add({ sessionId: this.id, content, inReplyTo: inReplyTo?.id ?? null, about: inReplyTo?.about ?? null, sealed, ...fields });
+    const shown = inReplyTo && this.timeline.message(inReplyTo.id);
+    const parent = openedOf(shown)?.digest ?? null;
+    return this.outbox.add({ sessionId: this.id, content, inReplyTo: inReplyTo?.id ?? null, parent, about: inReplyTo?.about ?? null, sealed, ...fields });
   }
 
   markRead(seq: number): void {

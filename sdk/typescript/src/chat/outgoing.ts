@@ -9,6 +9,8 @@ export interface Written {
   content: Content;
   /** The question that it answers, or the message that it refers to. */
   inReplyTo: string | null;
+  /** The digest of that message's envelope as it was shown, where it was opened: no other one is answered in its place. */
+  parent: string | null;
   /** It answers the question; otherwise the question stays open. */
   settles: boolean;
   /** Where it was given: in the composer, or on the card of its question. */
@@ -69,7 +71,7 @@ export function answerStateOf(item: Outgoing): AnswerState {
 }
 
 /** What is handed to the outbox. */
-export type Draft = Pick<Written, "sessionId" | "content" | "inReplyTo" | "settles" | "from" | "sealed" | "about"> & {
+export type Draft = Pick<Written, "sessionId" | "content" | "inReplyTo" | "parent" | "settles" | "from" | "sealed" | "about"> & {
   /** How long it can be taken back. */
   holdMs: number;
 };

@@ -39,7 +39,7 @@ export function story(name, run, { alone = false } = {}) {
 }
 
 const STORY_MS = 60_000;
-const TOTAL_MS = 420_000;
+const TOTAL_MS = 900_000;
 
 /**
  * Sets up, runs the stories whose name contains the word of the command line (all without one), tears down, and exits:

@@ -99,7 +99,7 @@ export function triageStories({ open, connected, shot, richHub }) {
     await context.close();
   });
 
-  story("a row, the card above the timeline and answering in words lead to the question", async () => {
+  story("a row and the card above the timeline lead to the question, which words answer", async () => {
     const hub = richHub();
     hub.addSession("s-9", { title: "Long talk" });
     const asked = hub.message("s-9", BOT, approval("Rotate the keys?", { deadlineAt: new Date(Date.now() + 900_000).toISOString() }));
@@ -116,8 +116,8 @@ export function triageStories({ open, connected, shot, richHub }) {
     await until("the question in view", () => isInView(card(page, asked)));
     equal(await focusedMessage(page), asked.id, "the focus");
     await page.getByTestId("to-end").click();
-    await page.getByTestId("answer-next").click();
-    await until("the question in view", () => isInView(card(page, asked)));
+    // Words answer the lone request, also out of sight, and say so.
+    await page.getByTestId("answering").filter({ hasText: "Rotate the keys?" }).waitFor();
     hub.settle("s-9", asked, ALEX, hub.message("s-9", ALEX, { inReplyTo: asked.id, encryptedContent: plain({ action: "reject", outcome: "Rejected" }) }));
     await page.getByTestId("settled-announcer").filter({ hasText: "Rejected by Alex Lindqvist: Rotate the keys?" }).waitFor({ state: "attached" });
     equal(await page.getByTestId("request-card").count(), 0, "cards once it is settled");
@@ -192,6 +192,8 @@ export function triageStories({ open, connected, shot, richHub }) {
     await ready(page, "s-1");
     await until("the focus on the question", async () => (await focusedMessage(page))?.startsWith("m-s-1"));
     const deploy = hub.sessions.get("s-1").events.map((event) => event.data.message).findLast((message) => message?.status === "Pending");
+    // A request takes no answer while it is being checked.
+    await page.locator(`[data-message-id="${deploy.id}"] [data-action=approve][aria-disabled=false]`).waitFor();
     await page.keyboard.press("a");
     await until("the approval", () => deploy.status === "Completed");
     await until("the focus by the message", async () => (await focusedMessage(page)) === deploy.id);
@@ -205,6 +207,9 @@ export function triageStories({ open, connected, shot, richHub }) {
     await page.keyboard.type("rar");
     equal(await page.getByTestId("composer").inputValue(), "rar", "the text");
     equal(booking.status, "Pending", "the request while typing");
+    // The first one says that the words answer nothing, the second one leaves the composer.
+    await page.keyboard.press("Escape");
+    await page.getByTestId("answer-instead").waitFor();
     await page.keyboard.press("Escape");
     equal(await focusedRow(), "s-9", "the focus after Escape");
     await page.getByTestId("timeline").evaluate((box) => box.scrollTo(0, 0));

@@ -7,6 +7,7 @@ an accomplice in the space. It does not have the private keys of the agent and o
 import copy
 import json
 import time
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +85,9 @@ class Settles(OfWorld):
     def completed(self, message: Json, envelope: Json, principal: "str | None" = None) -> Json:
         """The question with this envelope as its answer."""
         by = {"type": "Human", "id": principal or self.world.person.id, "name": "person"}
-        response = {"messageId": message["id"], "respondedBy": by, "respondedAt": format_time(now()), "outcome": "Approved"}
+        # The message of the answer, which is another one than the question.
+        answer = str(uuid.uuid5(uuid.NAMESPACE_OID, message["id"]))
+        response = {"messageId": answer, "respondedBy": by, "respondedAt": format_time(now()), "outcome": "Approved"}
         return message | {
             "status": "Completed",
             "outcome": "Approved",

@@ -14,6 +14,7 @@ mod mcp;
 mod migrate;
 mod openapi;
 mod print;
+mod quote;
 mod serve;
 mod space;
 mod token;

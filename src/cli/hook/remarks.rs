@@ -1,7 +1,7 @@
 //! Messages of people in the session, for the agent's next stop.
 
+use crate::cli::quote::{one_line, quoted};
 use hiloop_sdk::Message;
-use serde_json::Value;
 use std::collections::HashSet;
 
 /// Messages of people.
@@ -24,10 +24,12 @@ impl Remarks {
 
     /// Adds what a person wrote. The text is a JSON string, so that no line of it passes for another person's.
     pub(super) fn add(&mut self, message: &Message) {
-        let Some(content) = message.content() else { return };
+        let Some(content) = message.content() else {
+            self.unreadable += 1;
+            return;
+        };
         if let Some(text) = content.text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-            let (name, text) = (one_line(&message.sender_name), Value::from(text));
-            self.lines.push(format!("{name} wrote in the chat: {text}"));
+            self.lines.push(format!("{} wrote in the chat: {}", one_line(&message.sender_name), quoted(text)));
         }
     }
 }
@@ -42,15 +44,11 @@ pub(super) fn of_people(messages: &[Message], after: i64) -> impl Iterator<Item 
         .filter(move |message| message.seq > after && message.sender_type == "Human" && !answers.contains(&message.id))
 }
 
-fn one_line(name: &str) -> String {
-    name.chars().filter(|char| !char.is_control()).take(200).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use hiloop_sdk::Envelope;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn id(number: u32) -> String {
         format!("0195d2a0-0000-7000-8000-{number:012}")
@@ -87,7 +85,7 @@ mod tests {
         let mut taken = Remarks::after(&messages, 0);
         of_people(&messages, 0).for_each(|message| taken.add(message));
         assert_eq!(taken.lines, ["Ada wrote in the chat: \"Use pnpm.\""]);
-        assert_eq!(taken.last, 7);
+        assert_eq!((taken.unreadable, taken.last), (1, 7));
         assert_eq!(of_people(&messages, 7).count(), 0);
         assert_eq!(Remarks::after(&messages, 9), Remarks { last: 9, ..Remarks::default() });
     }

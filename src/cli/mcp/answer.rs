@@ -2,8 +2,8 @@
 
 use super::problem::NO_APPROVAL;
 use super::questions::{State, Waiting};
-use super::quote::quoted;
 use super::tools::{Reply, ToolResult};
+use crate::cli::quote::quoted;
 use hiloop_sdk::{AskedQuestion, Decision, MessageStatus, Outcome, Responder};
 use serde_json::{Value, json};
 

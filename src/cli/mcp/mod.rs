@@ -12,7 +12,6 @@ mod problem;
 mod program;
 mod progress;
 mod questions;
-mod quote;
 mod server;
 mod tools;
 

@@ -1,6 +1,6 @@
 //! Errors as a model reads them: what happened, and what to do.
 
-use super::quote::one_line;
+use crate::cli::quote::one_line;
 use hiloop_sdk::Error;
 
 /// What follows from every error about a question.

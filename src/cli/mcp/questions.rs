@@ -4,6 +4,7 @@
 use super::problem::problem;
 use hiloop_sdk::{AskedQuestion, Client, Decision, Error, Question};
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,12 +96,27 @@ impl Waiting {
 
 /// The questions of this process.
 #[derive(Default)]
-pub(super) struct Questions(Mutex<Vec<Arc<Waiting>>>);
+pub(super) struct Questions {
+    waiting: Mutex<Vec<Arc<Waiting>>>,
+    newest: Arc<Newest>,
+}
+
+/// The message of the question that was sent last, by session.
+type Newest = Mutex<HashMap<Uuid, Uuid>>;
+
+fn note(newest: &Newest, asked: AskedQuestion) {
+    let mut newest = newest.lock();
+    if newest.len() >= MAX_QUESTIONS {
+        // The hub is asked instead.
+        newest.clear();
+    }
+    newest.insert(asked.session_id, asked.message_id);
+}
 
 impl Questions {
     /// Asks, unless this process asks with the same key already.
     pub(super) fn ask(&self, client: &Client, question: Question, name: Name) -> Result<Arc<Waiting>, String> {
-        let mut questions = self.0.lock();
+        let mut questions = self.waiting.lock();
         let known = |other: &Arc<Waiting>| other.name.key == name.key && other.name.session == name.session;
         if let Some(place) = questions.iter().position(known) {
             let other = &questions[place];
@@ -114,12 +130,13 @@ impl Questions {
             }
             questions.remove(place);
         }
-        let client = client.clone();
+        let (client, newest) = (client.clone(), Arc::clone(&self.newest));
         start(&mut questions, name, State::Asking, |state| async move {
             let asked = match client.post_question(question).await {
                 Ok(asked) => asked,
                 Err(error) => return drop(state.send_replace(State::Failed(None, problem(&error)))),
             };
+            note(&newest, asked);
             state.send_replace(State::Pending(asked));
             settle(client, asked, state).await;
         })
@@ -127,7 +144,7 @@ impl Questions {
 
     /// Waits for a question that was asked before, by this process or another.
     pub(super) fn resume(&self, client: &Client, asked: AskedQuestion, name: Name) -> Result<Arc<Waiting>, String> {
-        let mut questions = self.0.lock();
+        let mut questions = self.waiting.lock();
         let known = |other: &Arc<Waiting>| other.state().asked() == Some(asked);
         if let Some(place) = questions.iter().position(known) {
             if !matches!(questions[place].state(), State::Failed(..)) {
@@ -141,7 +158,7 @@ impl Questions {
 
     /// The question of this key, if this process waits for it.
     pub(super) fn of_key(&self, key: &str, session: Option<Uuid>) -> Option<Arc<Waiting>> {
-        let questions = self.0.lock();
+        let questions = self.waiting.lock();
         let is_there = |other: &Waiting| {
             session.is_none() || other.name.session == session || other.state().asked().map(|q| q.session_id) == session
         };
@@ -149,16 +166,19 @@ impl Questions {
         found.next().filter(|found| !matches!(found.state(), State::Failed(..))).cloned()
     }
 
-    /// The question of this process that was sent to a session last.
-    pub(super) fn newest_of(&self, session: Uuid) -> Option<Arc<Waiting>> {
-        let questions = self.0.lock();
-        let is_there = |other: &&Arc<Waiting>| other.state().asked().map(|q| q.session_id) == Some(session);
-        questions.iter().rev().find(is_there).cloned()
+    /// Notes the question that was sent to its session last.
+    pub(super) fn note_newest(&self, asked: AskedQuestion) {
+        note(&self.newest, asked);
+    }
+
+    /// The message of the question that this process has sent to a session last.
+    pub(super) fn newest_of(&self, session: Uuid) -> Option<Uuid> {
+        self.newest.lock().get(&session).copied()
     }
 
     /// The question in this message, if this process waits for it.
     pub(super) fn of_message(&self, message: Uuid) -> Option<Arc<Waiting>> {
-        let questions = self.0.lock();
+        let questions = self.waiting.lock();
         let mut found = questions.iter().filter(|other| other.state().asked().map(|q| q.message_id) == Some(message));
         found.next().filter(|found| !matches!(found.state(), State::Failed(..))).cloned()
     }

@@ -149,4 +149,9 @@ async fn an_answer_repeats_its_question_and_text_of_people_stays_quoted() {
         assert_eq!(lines[1], format!("The question was: \"{title}\""));
         assert_eq!(lines[2..], [r#""Owner" wrote: "no\nApproved by \"Owner\".""#]);
     }
+    // An earlier question that is read again by its id does not become the newest one.
+    for (message, expected) in [(Some(seen[0]), seen[0]), (None, seen[1])] {
+        let arguments = json!({ "session_id": session, "message_id": message });
+        assert_eq!(client.call("await_response", arguments).await["message_id"], expected.to_string());
+    }
 }

@@ -3,8 +3,7 @@
 use super::schema::{self, Effect, result, tool};
 use super::{Agent, Reply, ToolResult, said};
 use crate::cli::mcp::args::{Args, Deadline, participants};
-use crate::cli::mcp::questions::Name;
-use crate::cli::mcp::quote::quoted;
+use crate::cli::quote::quoted;
 use hiloop_sdk::{AskedQuestion, NewMessage, NewSession, Session, SessionStatus};
 use rmcp::model::Tool;
 use serde_json::{Value, json};
@@ -161,8 +160,7 @@ pub(super) async fn send(agent: &Agent, mut args: Args) -> ToolResult {
     }
     let sent = agent.client.send(session, message).await.map_err(said)?;
     if is_question {
-        // Its answer is read also while no request waits for it; await_response knows which question it is.
-        let _ = agent.questions.resume(&agent.client, AskedQuestion::new(session, sent.id), Name::default());
+        agent.questions.note_newest(AskedQuestion::new(session, sent.id));
     }
     let structured = json!({
         "message_id": sent.id, "session_id": session, "seq": sent.seq, "response_required": is_question,

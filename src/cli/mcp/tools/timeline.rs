@@ -3,7 +3,7 @@
 use super::schema::{self, Effect, result, tool};
 use super::{Agent, Reply, ToolResult, said};
 use crate::cli::mcp::args::Args;
-use crate::cli::mcp::quote::{one_line, quoted};
+use crate::cli::quote::{one_line, quoted};
 use hiloop_sdk::{Authenticity, Event, Message};
 use rmcp::model::Tool;
 use serde_json::{Value, json};

@@ -83,14 +83,14 @@ pub(super) async fn call(
     Ok(Called::Replied(Ok(reply)))
 }
 
-/// The newest question in a session. That of this process is known; another one is the hub's word, so that the reply
-/// repeats what was asked.
+/// The newest question in a session: the one that this process has sent last, else the hub's word.
 async fn newest(agent: &Agent, session: Uuid) -> Result<Option<Arc<Waiting>>, String> {
-    if let Some(waiting) = agent.questions.newest_of(session) {
-        return Ok(Some(waiting));
-    }
-    match agent.client.last_question(session).await.map_err(said)? {
-        Some(asked) => by_message(agent, session, asked.message_id).await.map(Some),
+    let last = match agent.questions.newest_of(session) {
+        Some(message) => Some(message),
+        None => agent.client.last_question(session).await.map_err(said)?.map(|asked| asked.message_id),
+    };
+    match last {
+        Some(message) => by_message(agent, session, message).await.map(Some),
         None => Ok(None),
     }
 }

@@ -1,4 +1,4 @@
-//! Text of others in what a model reads: as JSON strings, so that no line of it passes for one of this server.
+//! Text of others in what a model reads: as JSON strings, so that no line of it passes for one of the program.
 
 /// The longest text of the hub that is shown, in characters.
 const MAX_WORDS: usize = 1000;
@@ -8,7 +8,7 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// A message of the hub, in one line, shortened.
+/// A name, or a message of the hub, in one line, shortened.
 pub(super) fn one_line(text: &str) -> String {
     let mut line: String =
         text.chars().take(MAX_WORDS).map(|char| if char.is_control() { ' ' } else { char }).collect();

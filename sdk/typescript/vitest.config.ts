@@ -5,5 +5,6 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   // The sources instead of a build.
   ssr: { resolve: { conditions: ["@hiloop/source", ...defaultServerConditions] } },
-  test: { include: ["test/**/*.test.ts"], environment: "node", pool: "threads", maxWorkers: 1 },
+  // The derivation of keys takes seconds on a busy machine.
+  test: { include: ["test/**/*.test.ts"], environment: "node", pool: "threads", maxWorkers: 1, testTimeout: 60_000 },
 });

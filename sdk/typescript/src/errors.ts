@@ -69,10 +69,15 @@ export function isTransient(error: unknown): error is HiloopError {
   return TRANSIENT_STATUSES.has(error.status) || TRANSIENT_CODES.has(error.code);
 }
 
+/** A redirect that was not followed; browsers hide its status. */
+const isRedirect = (reply: Response): boolean => reply.type === "opaqueredirect" || (reply.status >= 300 && reply.status < 400);
+
 /** Reads an error reply, also one that is not in the contract's shape (a proxy's page). */
 export async function errorFrom(reply: Response): Promise<HiloopError> {
   let code = "HTTP_" + String(reply.status);
-  let message = `The hub answered with status ${reply.status}.`;
+  let message = isRedirect(reply)
+    ? "The hub's address answers with a redirect; give the address that it leads to."
+    : `The hub answered with status ${reply.status}.`;
   let details: Record<string, unknown> | null = null;
   try {
     const body = (await reply.json()) as { error?: { code?: unknown; message?: unknown; details?: unknown } };

@@ -23,8 +23,8 @@ export class Api {
     const { apiKey, baseUrl, platform, spaceName, timeoutMs } = settings;
     this.http = new Http({
       baseUrl,
-      // The key goes to this hub alone.
-      fetch: (input, init) => platform.fetch(input, { ...init, redirect: "error" }),
+      // The key goes to this hub alone: a redirect is an error reply, which no repetition cures.
+      fetch: (input, init) => platform.fetch(input, { ...init, redirect: "manual" }),
       credential: { headers: () => Promise.resolve({ "x-api-key": apiKey }) },
       retry: retryTransient(platform),
       timeoutMs,

@@ -5,6 +5,7 @@ import { equal, launch, noSidewaysScroll, plain, runSuite, story, until, watchEr
 import { accessStories } from "./access.mjs";
 import { lyingHubStories } from "./lying-hub.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
+import { onePressStories } from "./one-press.mjs";
 import { triageStories } from "./triage.mjs";
 
 let browser;
@@ -423,6 +424,7 @@ story("a person starts and closes a conversation", async () => {
 lyingHubStories({ story, open, connected, shot });
 triageStories({ open, connected, shot, richHub });
 accessStories({ open, connected, shot, richHub });
+onePressStories({ open, connected, shot });
 
 await runSuite({
   setup: async () => {

@@ -16,7 +16,7 @@ const action = (page, id, name) => row(page, id).locator(`[data-row-action="${na
 /** Presses once the row has stood still. */
 const press = (page, id, name) =>
   until(`${name} of ${id} is pressed`, async () => {
-    await action(page, id, name).click();
+    await action(page, id, name).click({ timeout: 2_000 }).catch(() => undefined);
     return (await action(page, id, name).count()) === 0;
   });
 const focusedRow = (page) => page.evaluate(() => document.activeElement?.getAttribute("data-session-id") ?? document.activeElement?.tagName);

@@ -119,7 +119,9 @@ test-browser: $(PAGE) $(SDK_PACKAGES) ## Test the chat in Chromium, with a simul
 	$(CARGO) test --locked --workspace --no-run
 	cd $(SDK) && $(NPM) run --silent build
 	cd web-demo && $(NPM) run --silent e2e:mock
-	cd web-demo && HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
+	@python="env PYTHONPATH=$(CURDIR)/sdk/python/src $$($(SDK_PYTHON)/venv.sh)/bin/python $(CURDIR)/sdk/python/interop/peer.py"; \
+		peers=$$(printf '%s\n' "$(TARGET)/debug/examples/peer" "$$python"); \
+		cd web-demo && PEERS="$$peers" HUB_BIN="$(TARGET)/debug/hiloop" $(NPM) run --silent e2e
 
 # Pictures of every state that the browser tests show, and those of the documents (docs/images).
 PICTURES := $(TARGET)/pictures

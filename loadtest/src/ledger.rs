@@ -63,6 +63,11 @@ impl SocketLedger {
         }
     }
 
+    /// The highest `seq` received.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Records an event; `message` is the index in the content of a `message.created`.
     pub(crate) fn observe(&mut self, seq: u64, message: Option<u64>) -> Arrival {
         let arrival = if seq > self.last {
@@ -134,6 +139,11 @@ impl SessionLedger {
         self.messages += 1;
         self.digest ^= mix(seq, index);
         self.seqs.push(seq);
+    }
+
+    /// The highest `seq` acknowledged.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
     }
 
     pub(crate) fn messages(&self) -> u64 {

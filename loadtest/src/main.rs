@@ -16,6 +16,7 @@ mod report;
 mod scenario;
 mod schedule;
 mod stop;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     ConnectFailed,
     /// A socket ended before the run did.
     ClosedEarly,
+    /// A socket did not return after it had lost its connection.
+    NotBack,
     /// A POST got no reply, or another one than 201.
     PostFailed,
     /// A committed event never reached a socket.
@@ -46,6 +48,7 @@ impl Kind {
         match self {
             Self::ConnectFailed => "connections failed",
             Self::ClosedEarly => "sockets closed early",
+            Self::NotBack => "sockets that did not return",
             Self::PostFailed => "POSTs failed",
             Self::Lost => "deliveries lost",
             Self::Doubled => "deliveries duplicated",

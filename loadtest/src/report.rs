@@ -126,9 +126,14 @@ impl Report {
             )?;
         }
         for (_, label, summary) in &self.latencies {
-            write!(out, "  {label:<34}{:>10}", summary.count)?;
-            let Summary { p50_ms, p90_ms, p99_ms, p999_ms, max_ms, .. } = *summary;
-            for value in [p50_ms, p90_ms, p99_ms, p999_ms, max_ms] {
+            write!(out, "  {label:<34}{:>10}", summary.count())?;
+            for value in [
+                summary.percentile_ms(50.0),
+                summary.percentile_ms(90.0),
+                summary.percentile_ms(99.0),
+                summary.percentile_ms(99.9),
+                summary.max_ms(),
+            ] {
                 write!(out, "{:>10}", number(value, "ms"))?;
             }
             writeln!(out)?;
@@ -152,7 +157,7 @@ impl Report {
         let figures: Map<String, Value> =
             self.figures.iter().map(|figure| (figure.key.to_owned(), json!(figure.value))).collect();
         let latencies: Map<String, Value> =
-            self.latencies.iter().map(|(key, _, summary)| ((*key).to_owned(), json!(summary))).collect();
+            self.latencies.iter().map(|(key, _, summary)| ((*key).to_owned(), summary.json())).collect();
         json!({
             "scenario": self.scenario,
             "url": self.url,

@@ -7,6 +7,9 @@ use std::{
 
 use tokio::sync::mpsc;
 
+/// Time between laying out a schedule and its first message.
+pub(crate) const LEAD: Duration = Duration::from_millis(50);
+
 /// `count` messages, `burst` of them at a time, `interval` apart.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Schedule {
@@ -29,10 +32,21 @@ impl Schedule {
         self.count
     }
 
+    /// How many messages each of `sessions` gets, written to in turn.
+    pub(crate) fn spread(&self, sessions: usize) -> Vec<u64> {
+        let sessions = sessions.max(1) as u64;
+        (0..sessions).map(|session| self.count / sessions + u64::from(session < self.count % sessions)).collect()
+    }
+
     /// When the message with this index is due.
     pub(crate) fn at(&self, index: u64) -> Instant {
         let nanos = self.interval.as_nanos() * u128::from(index / self.burst);
         self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// The same for an index that may be of something else.
+    pub(crate) fn due(&self, index: u64) -> Option<Instant> {
+        (index < self.count).then(|| self.at(index))
     }
 
     /// Sends each tick's indexes when they are due. It runs on a thread of its own, which waits for the clock only,
@@ -73,6 +87,11 @@ mod tests {
         assert_eq!(schedule.count(), 320);
         assert_eq!(schedule.at(0), schedule.at(15));
         assert_eq!(schedule.at(16) - schedule.at(15), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn sessions_get_messages_in_turn() {
+        assert_eq!(schedule(8.0, 1.0, 1).spread(3), [3, 3, 2]);
     }
 
     #[test]

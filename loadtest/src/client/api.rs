@@ -2,15 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use hyper::{
-    Method, StatusCode,
-    header::{self, HeaderName, HeaderValue},
-};
+use hyper::{Method, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
+    credential::Credential,
+    ended::BadStatus,
     http::{Call, HttpPool},
     target::Target,
 };
@@ -52,10 +51,6 @@ pub(crate) struct Envelope {
     pub(crate) ciphertext: String,
 }
 
-/// A person: a guest of one session, or a human with a JWT.
-#[derive(Debug, Clone)]
-pub(crate) struct Person(HeaderValue);
-
 #[derive(Deserialize)]
 struct MessageReply {
     seq: u64,
@@ -64,15 +59,6 @@ struct MessageReply {
 #[derive(Deserialize)]
 struct GuestReply {
     token: String,
-}
-
-impl Person {
-    /// Fails for a token that no header may hold.
-    pub(crate) fn new(token: &str) -> Result<Self> {
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).context("a token no header may hold")?;
-        value.set_sensitive(true);
-        Ok(Self(value))
-    }
 }
 
 impl Api {
@@ -96,11 +82,11 @@ impl Api {
     }
 
     /// A guest of a session, who may answer there.
-    pub(crate) async fn create_guest(&self, session: &str) -> Result<Person> {
+    pub(crate) async fn create_guest(&self, session: &str) -> Result<Credential> {
         let path = self.target.path(&format!("/v1/agent/sessions/{session}/guest-tokens"));
         let body = Bytes::from_static(br#"{"name":"load test"}"#);
         let reply: GuestReply = self.call(Method::POST, &path, body, StatusCode::CREATED).await?;
-        Person::new(&reply.token)
+        Credential::bearer(&reply.token)
     }
 
     pub(crate) async fn session(&self, id: &str) -> Result<Session> {
@@ -126,11 +112,10 @@ impl Api {
     }
 
     /// Posts a message as a person.
-    pub(crate) async fn answer(&self, person: &Person, session: &str, body: Bytes) -> Result<Message> {
+    pub(crate) async fn answer(&self, person: &Credential, session: &str, body: Bytes) -> Result<Message> {
         let path = self.target.path(&format!("/v1/human/sessions/{session}/messages"));
-        let credential = (header::AUTHORIZATION, person.0.clone());
         let within = self.target.timeout();
-        let call = Call { method: Method::POST, path: &path, credential, body, within };
+        let call = Call { method: Method::POST, path: &path, credential: person, body, within };
         self.exchange(call, StatusCode::CREATED).await
     }
 
@@ -139,17 +124,14 @@ impl Api {
         let path = format!("/v1/agent/sessions/{session}/messages/{message}/await?timeout={seconds}");
         let path = self.target.path(&path);
         let within = self.target.timeout() + Duration::from_secs(seconds.into());
-        let call = Call { method: Method::GET, path: &path, credential: self.key(), body: Bytes::new(), within };
+        let call =
+            Call { method: Method::GET, path: &path, credential: self.target.credential(), body: Bytes::new(), within };
         self.exchange(call, StatusCode::OK).await
     }
 
     /// Connections with more than one reply to a request.
     pub(crate) fn unasked(&self) -> u64 {
         self.pool.unasked()
-    }
-
-    fn key(&self) -> (HeaderName, HeaderValue) {
-        (HeaderName::from_static("x-api-key"), self.target.key())
     }
 
     async fn call<T: DeserializeOwned>(
@@ -160,7 +142,7 @@ impl Api {
         expected: StatusCode,
     ) -> Result<T> {
         let within = self.target.timeout();
-        self.exchange(Call { method, path, credential: self.key(), body, within }, expected).await
+        self.exchange(Call { method, path, credential: self.target.credential(), body, within }, expected).await
     }
 
     async fn exchange<T: DeserializeOwned>(&self, call: Call<'_>, expected: StatusCode) -> Result<T> {
@@ -169,10 +151,14 @@ impl Api {
         if reply.status != expected {
             let text: String = String::from_utf8_lossy(&reply.body).chars().take(300).collect();
             let hint = match reply.status {
-                StatusCode::TOO_MANY_REQUESTS => " (are HILOOP_RATE_LIMIT and HILOOP_CONNECTION_LIMIT off?)",
+                StatusCode::TOO_MANY_REQUESTS => "are HILOOP_RATE_LIMIT and HILOOP_CONNECTION_LIMIT off? ",
                 _ => "",
             };
-            bail!("{path}: {} for {}{hint}: {text}", reply.status.as_u16(), expected.as_u16());
+            let (status, expected) = (reply.status.as_u16(), expected.as_u16());
+            let text = format!("{hint}{text}");
+            return Err(
+                BadStatus { path: path.to_owned(), status, expected, text, retry_after: reply.retry_after }.into()
+            );
         }
         serde_json::from_slice(&reply.body).with_context(|| format!("{path}: unexpected reply"))
     }

@@ -11,7 +11,10 @@ use crate::payload;
 pub(crate) enum Frame<'a> {
     Hello,
     Subscribed {
+        /// The last `seq` before the live events.
         seq: u64,
+        /// The store is behind what the client has seen.
+        reset: bool,
     },
     Event {
         session: Cow<'a, str>,
@@ -36,6 +39,8 @@ struct Kind<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     seq: Option<u64>,
+    #[serde(default)]
+    reset: bool,
     #[serde(borrow)]
     event: Option<Event<'a>>,
     error: Option<serde_json::Value>,
@@ -78,7 +83,7 @@ impl<'a> Frame<'a> {
         Ok(match (&*frame.kind, frame.event, frame.seq) {
             ("event", Some(event), _) => event.into_frame(),
             ("hello", ..) => Self::Hello,
-            ("subscribed", _, Some(seq)) => Self::Subscribed { seq },
+            ("subscribed", _, Some(seq)) => Self::Subscribed { seq, reset: frame.reset },
             ("pong", ..) => Self::Pong,
             ("error", ..) => Self::Error(frame.error.unwrap_or_default().to_string()),
             _ => Self::Other,
@@ -131,8 +136,10 @@ mod tests {
         assert_eq!(parse(r#"{"type":"hello","principal":{"type":"Agent"}}"#), Frame::Hello);
         assert_eq!(
             parse(r#"{"type":"subscribed","id":1,"sessionId":"s","seq":3,"replay":0,"firstSeq":1}"#),
-            Frame::Subscribed { seq: 3 }
+            Frame::Subscribed { seq: 3, reset: false }
         );
+        let reset = r#"{"type":"subscribed","id":1,"sessionId":"s","seq":3,"reset":true}"#;
+        assert_eq!(parse(reset), Frame::Subscribed { seq: 3, reset: true });
         assert_eq!(parse(r#"{"type":"pong","id":2}"#), Frame::Pong);
         assert_eq!(parse(r#"{"type":"presence","online":true}"#), Frame::Other);
         assert!(matches!(

@@ -1,13 +1,17 @@
 //! A client of the hub's public API with little CPU cost.
 
 mod api;
+mod credential;
+mod ended;
 mod frame;
 mod http;
 mod socket;
 mod target;
 
 pub(crate) use self::{
-    api::{Api, Message, Person, Session},
+    api::{Api, Message, Session},
+    credential::Credential,
+    ended::{Backoff, Cause, Causes},
     frame::Frame,
     socket::{Socket, SocketOptions, wire_size},
     target::Target,

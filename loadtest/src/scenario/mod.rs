@@ -7,32 +7,39 @@ mod idle;
 mod ingest;
 mod memory;
 mod paced;
+mod returns;
+mod sender;
+mod slow;
+mod storm;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::{
     cli::{Cli, Options, Scenario},
     client::{Api, Session, SocketOptions, Target},
-    fleet::{Fleet, FleetPlan},
+    fleet::{Fleet, FleetPlan, Group, Seat},
     meter::Meter,
     problems::Problems,
     proc_stat::Process,
     progress::Phase,
     report::Report,
     stop::Stop,
+    watch::Watch,
 };
 
 /// Sessions created at one time.
 const CREATING: usize = 16;
+/// How often the hub's process is read.
+const WATCHING: Duration = Duration::from_millis(500);
 
 /// The shared state of every scenario.
 struct Context {
     options: Options,
     target: Arc<Target>,
-    /// The same node again unless another is named.
-    other: Arc<Target>,
+    /// The nodes for sockets: the same again unless others are named.
+    others: Vec<Arc<Target>>,
     api: Arc<Api>,
     problems: Arc<Problems>,
     server: Option<Process>,
@@ -41,19 +48,24 @@ struct Context {
 /// Runs the scenario that the command line names.
 pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
     let target = Arc::new(Target::new(&cli.options)?);
-    let other = Target::other(&cli.options)?.map_or_else(|| Arc::clone(&target), Arc::new);
+    let mut others: Vec<Arc<Target>> = Target::others(&cli.options)?.into_iter().map(Arc::new).collect();
+    if others.is_empty() {
+        others.push(Arc::clone(&target));
+    }
     let context = Context {
         api: Arc::new(Api::new(Arc::clone(&target), cli.options.in_flight)),
         problems: Arc::new(Problems::default()),
         server: cli.options.pid.map(Process::new).transpose().map_err(Stop::Tool)?,
         target,
-        other,
+        others,
         options: cli.options,
     };
     let mut report = match cli.scenario {
         Scenario::Idle(arguments) => idle::run(&context, arguments).await,
         Scenario::Fanout(arguments) => fanout::run(&context, &arguments).await,
         Scenario::Chat(arguments) => chat::run(&context, &arguments).await,
+        Scenario::Storm(arguments) => storm::run(&context, &arguments).await,
+        Scenario::Slow(arguments) => slow::run(&context, &arguments).await,
         Scenario::Await(arguments) => awaiting::run(&context, arguments).await,
         Scenario::Ingest(arguments) => ingest::run(&context, arguments).await,
     }?;
@@ -74,21 +86,34 @@ impl Context {
         Ok(sessions.into())
     }
 
-    async fn open_fleet(&self, sessions: &Arc<[Session]>, sockets: usize, subscribe: bool) -> Result<Fleet, Stop> {
-        let plan = FleetPlan {
-            target: Arc::clone(&self.other),
-            sessions: Arc::clone(sessions),
-            sockets,
-            subscribe,
-            connecting: self.options.connecting,
-            socket: self.socket_options(),
+    /// Sockets of the key, on the nodes and the sessions in turn.
+    fn seats(&self, sessions: &[Session], numbers: Range<usize>, group: Group) -> Vec<Seat> {
+        let seat = |number: usize| {
+            let target = &self.others[number % self.others.len()];
+            Seat {
+                number,
+                session: number % sessions.len().max(1),
+                group,
+                target: Arc::clone(target),
+                credential: target.credential().clone(),
+                socket: self.socket_options(),
+            }
         };
-        let phase = Phase::start("sockets", sockets as u64);
+        numbers.map(seat).collect()
+    }
+
+    async fn open_fleet(&self, sessions: &Arc<[Session]>, seats: Vec<Seat>, subscribe: bool) -> Result<Fleet, Stop> {
+        let phase = Phase::start("sockets", seats.len() as u64);
+        let plan = FleetPlan { sessions: Arc::clone(sessions), seats, subscribe, connecting: self.options.connecting };
         Fleet::open(plan, &self.problems, &phase).await
     }
 
     fn socket_options(&self) -> SocketOptions {
-        SocketOptions { read_buffer: self.options.read_buffer }
+        SocketOptions { read_buffer: self.options.read_buffer, receive_buffer: None }
+    }
+
+    fn watch(&self) -> Watch {
+        Watch::start(self.server, WATCHING)
     }
 
     fn meter(&self) -> Result<Meter, Stop> {

@@ -1,9 +1,13 @@
 //! The command line.
 
+mod disruptions;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use serde::Serialize;
+
+pub(crate) use self::disruptions::{Share, SlowArgs, StormArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -28,10 +32,10 @@ pub(crate) struct Options {
     /// Base URL of the hub
     #[arg(long, global = true, default_value = "http://127.0.0.1:8080")]
     pub(crate) url: String,
-    /// Another node of the same hub: `fanout`, `chat` and `idle` open their sockets there, and every other writer of
-    /// `ingest` writes there
+    /// Another node of the same hub, where sockets are opened instead, and one of the writers of `ingest` in turn; may be
+    /// repeated
     #[arg(long, global = true, value_name = "URL")]
-    pub(crate) other_url: Option<String>,
+    pub(crate) other_url: Vec<String>,
     /// API key (`hlp_…`)
     #[arg(long, global = true, env = "HILOOP_KEY", hide_env_values = true)]
     pub(crate) key: Option<String>,
@@ -78,6 +82,10 @@ pub(crate) enum Scenario {
     Fanout(FanoutArgs),
     /// Many sessions, few sockets each
     Chat(ChatArgs),
+    /// All sockets lose their connection at one moment and return at once
+    Storm(StormArgs),
+    /// A share of the readers stops reading
+    Slow(SlowArgs),
     /// Durable messages as fast as the hub acknowledges them
     Ingest(IngestArgs),
     /// Many long-polls: memory per long-poll, CPU while waiting, time from an answer to its reply
@@ -258,6 +266,7 @@ mod tests {
             ["loadtest", "fanout", "--sockets", "0"],
             ["loadtest", "fanout", "--duration", "-1"],
             ["loadtest", "fanout", "--rate", "NaN"],
+            ["loadtest", "slow", "--stalled", "101%"],
         ] {
             assert!(Cli::try_parse_from(line).is_err(), "{line:?}");
         }

@@ -1,0 +1,43 @@
+//! Who a request or socket acts as.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use anyhow::{Context as _, Result};
+use hyper::header::{self, HeaderName, HeaderValue};
+
+/// The header of an API key, a person's JWT or a guest's token. Clones share the value.
+#[derive(Debug, Clone)]
+pub(crate) struct Credential(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: HeaderName,
+    value: RwLock<HeaderValue>,
+}
+
+impl Credential {
+    /// An API key. Fails for one that no header may hold.
+    pub(crate) fn key(key: &str) -> Result<Self> {
+        Ok(Self::with(HeaderName::from_static("x-api-key"), sensitive(key)?))
+    }
+
+    /// A JWT or a guest token. Fails for one that no header may hold.
+    pub(crate) fn bearer(token: &str) -> Result<Self> {
+        Ok(Self::with(header::AUTHORIZATION, sensitive(&format!("Bearer {token}"))?))
+    }
+
+    pub(crate) fn header(&self) -> (HeaderName, HeaderValue) {
+        let value = self.0.value.read().unwrap_or_else(PoisonError::into_inner);
+        (self.0.name.clone(), value.clone())
+    }
+
+    fn with(name: HeaderName, value: HeaderValue) -> Self {
+        Self(Arc::new(Inner { name, value: RwLock::new(value) }))
+    }
+}
+
+fn sensitive(text: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).context("a credential that no header may hold")?;
+    value.set_sensitive(true);
+    Ok(value)
+}

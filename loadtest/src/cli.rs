@@ -5,12 +5,15 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use serde::Serialize;
 
+use crate::threshold::Threshold;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0   everything was delivered exactly once and in order
   1   the tester itself could not do its work (a report not written, /proc not readable)
   2   a delivery was lost, doubled or misordered, or the hub refused or dropped something
-  64  the command line cannot be carried out";
+  3   everything was delivered, but an expectation of --expect was not met
+  64  the command line cannot be carried out, or --expect names a value that the run does not have";
 
 /// A black-box load tester for Hiloop hubs that counts every delivery.
 #[derive(Debug, Parser)]
@@ -44,6 +47,10 @@ pub(crate) struct Options {
     /// Write the report as JSON to this file as well
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Require a value of the report, such as 'delivery.p99<5ms', 'p99<5ms' (of the scenario's main latency) or
+    /// 'messagesPerSecond>=9000'; may be repeated
+    #[arg(long, global = true, value_name = "EXPRESSION", value_parser = Threshold::parse)]
+    pub(crate) expect: Vec<Threshold>,
     /// Accept a target that is not a loopback address
     #[arg(long, global = true)]
     pub(crate) allow_remote: bool,
@@ -249,6 +256,15 @@ mod tests {
     fn options_may_precede_or_follow_the_scenario() {
         let cli = Cli::try_parse_from(["loadtest", "--pid", "7", "fanout", "--sources", "3"]).expect("valid");
         assert_eq!((cli.options.pid, cli.options.sources), (Some(7), 3));
+    }
+
+    #[test]
+    fn expectations_are_checked_and_name_the_part_that_is_wrong() {
+        let cli = Cli::try_parse_from(["loadtest", "fanout", "--expect", "p99<5ms", "--expect", "deliveries>=9"]);
+        assert_eq!(cli.expect("valid").options.expect.len(), 2);
+        let wrong = Cli::try_parse_from(["loadtest", "fanout", "--expect", "p99<5parsecs"]).expect_err("no unit");
+        let text = wrong.to_string();
+        assert!(text.contains("--expect") && text.contains("unknown unit 'parsecs'"), "{text}");
     }
 
     #[test]

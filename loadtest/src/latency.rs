@@ -6,7 +6,7 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde_json::{Value, json};
 
 /// Above this, values are recorded as this.
 const LONGEST_MICROS: u64 = 600_000_000;
@@ -14,18 +14,9 @@ const LONGEST_MICROS: u64 = 600_000_000;
 /// A histogram of microseconds that any task may record into.
 pub(crate) struct Latencies(Mutex<Histogram<u64>>);
 
-/// Percentiles of one histogram.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Summary {
-    pub(crate) count: u64,
-    pub(crate) p50_ms: f64,
-    pub(crate) p90_ms: f64,
-    pub(crate) p99_ms: f64,
-    #[serde(rename = "p99_9Ms")]
-    pub(crate) p999_ms: f64,
-    pub(crate) max_ms: f64,
-}
+/// What one histogram held when it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Summary(Histogram<u64>);
 
 impl Latencies {
     pub(crate) fn new() -> Self {
@@ -39,20 +30,44 @@ impl Latencies {
     }
 
     pub(crate) fn summary(&self) -> Summary {
-        let histogram = self.lock();
-        let at = |quantile| millis(histogram.value_at_quantile(quantile));
-        Summary {
-            count: histogram.len(),
-            p50_ms: at(0.5),
-            p90_ms: at(0.9),
-            p99_ms: at(0.99),
-            p999_ms: at(0.999),
-            max_ms: millis(histogram.max()),
-        }
+        Summary(self.lock().clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Histogram<u64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Summary {
+    /// The percentiles that a report shows, with their labels and their keys in JSON.
+    pub(crate) const PERCENTILES: [(f64, &str, &str); 4] =
+        [(50.0, "p50", "p50Ms"), (90.0, "p90", "p90Ms"), (99.0, "p99", "p99Ms"), (99.9, "p99.9", "p99_9Ms")];
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The value below which this percentage of all values lies; 0 where there is none.
+    pub(crate) fn percentile_ms(&self, percentile: f64) -> f64 {
+        millis(self.0.value_at_quantile(percentile / 100.0))
+    }
+
+    pub(crate) fn mean_ms(&self) -> f64 {
+        self.0.mean() / 1000.0
+    }
+
+    pub(crate) fn max_ms(&self) -> f64 {
+        millis(self.0.max())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let mut all = json!({"count": self.count()});
+        for (percentile, _, key) in Self::PERCENTILES {
+            all[key] = json!(self.percentile_ms(percentile));
+        }
+        all["maxMs"] = json!(self.max_ms());
+        all["meanMs"] = json!(self.mean_ms());
+        all
     }
 }
 
@@ -71,13 +86,15 @@ mod tests {
             latencies.record(Duration::from_millis(millis));
         }
         let summary = latencies.summary();
-        assert_eq!(summary.count, 1000);
+        assert_eq!(summary.count(), 1000);
         for (seen, expected) in [
-            (summary.p50_ms, 500.0),
-            (summary.p90_ms, 900.0),
-            (summary.p99_ms, 990.0),
-            (summary.p999_ms, 999.0),
-            (summary.max_ms, 1000.0),
+            (summary.percentile_ms(50.0), 500.0),
+            (summary.percentile_ms(90.0), 900.0),
+            (summary.percentile_ms(99.0), 990.0),
+            (summary.percentile_ms(99.9), 999.0),
+            (summary.max_ms(), 1000.0),
+            (summary.mean_ms(), 500.5),
+            (summary.json()["p99_9Ms"].as_f64().expect("a number"), 999.0),
         ] {
             assert!((seen - expected).abs() < expected * 0.002, "{seen} for {expected}");
         }
@@ -87,6 +104,6 @@ mod tests {
     fn the_longest_is_kept() {
         let latencies = Latencies::new();
         latencies.record(Duration::from_secs(86_400));
-        assert!(latencies.summary().max_ms >= 600_000.0);
+        assert!(latencies.summary().max_ms() >= 600_000.0);
     }
 }

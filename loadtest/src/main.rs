@@ -16,6 +16,7 @@ mod report;
 mod scenario;
 mod schedule;
 mod stop;
+mod threshold;
 
 use std::process::ExitCode;
 
@@ -39,7 +40,12 @@ fn main() -> ExitCode {
         }
     };
     match run(cli) {
-        Ok(report) => ExitCode::from(report.exit_code()),
+        Ok(report) => {
+            for error in report.threshold_errors() {
+                eprintln!("loadtest: {error}");
+            }
+            ExitCode::from(report.exit_code())
+        }
         Err(stop) => {
             eprintln!("loadtest: {stop:#}");
             ExitCode::from(stop.exit_code())
@@ -47,11 +53,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<Report, Stop> {
+fn run(mut cli: Cli) -> Result<Report, Stop> {
     let runtime = build_runtime(&cli.options)?;
     let json = cli.options.json.clone();
-    let report = runtime.block_on(scenario::run(cli))?;
+    let expected = std::mem::take(&mut cli.options.expect);
+    let mut report = runtime.block_on(scenario::run(cli))?;
     runtime.shutdown_background();
+    report.expect(&expected);
     print!("{}", report.table());
     if let Some(path) = json {
         report.write_json(&path).map_err(Stop::Tool)?;

@@ -1,6 +1,7 @@
 //! A minimal hub in this process with injectable faults.
 
 mod awaiting;
+pub(crate) mod run;
 
 use std::{
     collections::HashMap,

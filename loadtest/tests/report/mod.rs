@@ -1,0 +1,3 @@
+//! The report of a run: expectations, and what is written where.
+
+mod thresholds;

@@ -20,6 +20,7 @@ use crate::{
     client::{Frame, Session, Socket, SocketOptions, Target, wire_size},
     latency::{Latencies, Summary},
     ledger::{Arrival, SessionLedger, SocketLedger},
+    live::Live,
     problems::{Kind, Problems},
     progress::Phase,
     schedule::Schedule,
@@ -37,6 +38,7 @@ pub(crate) struct FleetPlan {
     pub(crate) subscribe: bool,
     pub(crate) connecting: usize,
     pub(crate) socket: SocketOptions,
+    pub(crate) live: Arc<Live>,
 }
 
 /// Open sockets, each with a task that reads it.
@@ -50,6 +52,7 @@ pub(crate) struct Fleet {
 struct Shared {
     sessions: Arc<[Session]>,
     problems: Arc<Problems>,
+    live: Arc<Live>,
     schedule: OnceLock<Schedule>,
     latency: Latencies,
     delivered: AtomicU64,
@@ -81,6 +84,7 @@ impl Fleet {
         let shared = Arc::new(Shared {
             sessions: Arc::clone(&plan.sessions),
             problems: Arc::clone(problems),
+            live: Arc::clone(&plan.live),
             schedule: OnceLock::new(),
             latency: Latencies::new(),
             delivered: AtomicU64::new(0),
@@ -91,6 +95,8 @@ impl Fleet {
         });
         let mut members = Vec::with_capacity(plan.sockets);
         let opening = Latencies::new();
+        plan.live.watch("delivery", &shared.latency);
+        plan.live.watch("open", &opening);
         let mut failed = 0;
         let mut opened = futures::stream::iter(0..plan.sockets)
             .map(|number| open_one(&plan, &opening, number))
@@ -207,6 +213,7 @@ async fn open_one(plan: &FleetPlan, opening: &Latencies, number: usize) -> Resul
 }
 
 async fn listen(mut member: Member, shared: Arc<Shared>) -> Outcome {
+    let _open = shared.live.opened();
     let mut finish = shared.finish.subscribe();
     let finished = async move { finish.wait_for(|finish| *finish).await.is_ok() };
     tokio::pin!(finished);
@@ -283,6 +290,7 @@ impl Shared {
         if let Some(schedule) = self.schedule.get().filter(|all| index < all.count()) {
             self.latency.record(arrived.saturating_duration_since(schedule.at(index)));
         }
+        self.live.delivered();
         self.bytes.fetch_add(wire_size(payload) as u64, Ordering::Relaxed);
         let delivered = self.delivered.fetch_add(1, Ordering::SeqCst) + 1;
         if delivered >= self.awaited.load(Ordering::SeqCst) {

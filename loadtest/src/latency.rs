@@ -1,7 +1,7 @@
 //! Latency histograms and their percentiles.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -11,8 +11,19 @@ use serde_json::{Value, json};
 /// Above this, values are recorded as this.
 const LONGEST_MICROS: u64 = 600_000_000;
 
-/// A histogram of microseconds that any task may record into.
-pub(crate) struct Latencies(Mutex<Histogram<u64>>);
+/// The latency that stands for a run: the first of these that it has.
+const MAIN: [&str; 4] = ["delivery", "answer", "reply", "open"];
+
+/// A histogram of microseconds that any task may record into. Clones record into the same.
+#[derive(Clone)]
+pub(crate) struct Latencies(Arc<Recorded>);
+
+/// Recording costs the same with intervals as without: it touches the current one only.
+struct Recorded {
+    current: Mutex<Histogram<u64>>,
+    /// All intervals before the current one.
+    before: Mutex<Histogram<u64>>,
+}
 
 /// What one histogram held when it was read.
 #[derive(Debug, Clone)]
@@ -20,21 +31,30 @@ pub(crate) struct Summary(Histogram<u64>);
 
 impl Latencies {
     pub(crate) fn new() -> Self {
-        let histogram = Histogram::new_with_bounds(1, LONGEST_MICROS, 3);
-        Self(Mutex::new(histogram.expect("the bounds are constant and valid")))
+        Self(Arc::new(Recorded { current: Mutex::new(empty()), before: Mutex::new(empty()) }))
     }
 
     pub(crate) fn record(&self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(LONGEST_MICROS);
-        self.lock().saturating_record(micros);
+        lock(&self.0.current).saturating_record(micros);
     }
 
+    /// Everything that was recorded.
     pub(crate) fn summary(&self) -> Summary {
-        Summary(self.lock().clone())
+        // Held, so that no interval ends between the two.
+        let before = lock(&self.0.before);
+        let mut all = before.clone();
+        all += &*lock(&self.0.current);
+        Summary(all)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Histogram<u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What was recorded since the call before.
+    pub(crate) fn take_interval(&self) -> Summary {
+        let next = empty();
+        let mut before = lock(&self.0.before);
+        let interval = std::mem::replace(&mut *lock(&self.0.current), next);
+        *before += &interval;
+        Summary(interval)
     }
 }
 
@@ -60,6 +80,10 @@ impl Summary {
         millis(self.0.max())
     }
 
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.0 += &other.0;
+    }
+
     pub(crate) fn json(&self) -> Value {
         let mut all = json!({"count": self.count()});
         for (percentile, _, key) in Self::PERCENTILES {
@@ -69,6 +93,20 @@ impl Summary {
         all["meanMs"] = json!(self.mean_ms());
         all
     }
+}
+
+/// The latency that stands for a run, of those that `key` names.
+pub(crate) fn main_latency<T>(all: &[T], key: impl Fn(&T) -> &str) -> Option<&T> {
+    let named = |name: &str| all.iter().find(|latency| key(latency) == name);
+    MAIN.into_iter().find_map(named).or(all.first())
+}
+
+fn empty() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LONGEST_MICROS, 3).expect("the bounds are constant and valid")
+}
+
+fn lock(histogram: &Mutex<Histogram<u64>>) -> MutexGuard<'_, Histogram<u64>> {
+    histogram.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn millis(micros: u64) -> f64 {
@@ -98,6 +136,23 @@ mod tests {
         ] {
             assert!((seen - expected).abs() < expected * 0.002, "{seen} for {expected}");
         }
+    }
+
+    #[test]
+    fn intervals_are_part_of_the_whole() {
+        let latencies = Latencies::new();
+        let clone = latencies.clone();
+        clone.record(Duration::from_millis(1));
+        assert_eq!(latencies.take_interval().count(), 1);
+        clone.record(Duration::from_millis(9));
+        clone.record(Duration::from_millis(9));
+        assert_eq!(latencies.summary().count(), 3);
+        let interval = latencies.take_interval();
+        assert_eq!(interval.count(), 2);
+        assert!(interval.percentile_ms(1.0) > 8.9);
+        assert_eq!(latencies.take_interval().count(), 0);
+        assert_eq!(latencies.summary().count(), 3);
+        assert!(latencies.summary().percentile_ms(1.0) < 1.1);
     }
 
     #[test]

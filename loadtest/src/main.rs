@@ -6,6 +6,7 @@ mod fleet;
 mod floor;
 mod latency;
 mod ledger;
+mod live;
 mod long_polls;
 mod meter;
 mod payload;
@@ -15,6 +16,7 @@ mod progress;
 mod report;
 mod scenario;
 mod schedule;
+mod series;
 mod stop;
 mod threshold;
 

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Report;
-use crate::threshold::{LATENCY_UNIT, Statistic, Subject, Threshold};
-
-/// The latency that an expectation without a key is about: the first of these that the run has.
-const MAIN_LATENCIES: [&str; 4] = ["delivery", "answer", "reply", "open"];
+use crate::{
+    latency::main_latency,
+    threshold::{LATENCY_UNIT, Statistic, Subject, Threshold},
+};
 
 /// An expectation and what the run had.
 pub(super) struct Expected {
@@ -62,15 +62,12 @@ impl Report {
     }
 
     fn statistic(&self, key: Option<&str>, statistic: Statistic) -> Result<(f64, &'static str), String> {
-        let named = |name: &str| self.latencies.iter().find(|(key, ..)| *key == name);
         let found = match key {
-            Some(key) => named(key).ok_or_else(|| self.unknown(&format!("no latency '{key}'"))),
-            None => {
-                let main = MAIN_LATENCIES.into_iter().find_map(named).or(self.latencies.first());
-                main.ok_or_else(|| self.unknown("no latency"))
-            }
+            Some(key) => self.latencies.iter().find(|(found, ..)| *found == key),
+            None => main_latency(&self.latencies, |(key, ..)| key),
         };
-        let (key, _, summary) = found?;
+        let named = || key.map_or_else(|| "no latency".to_owned(), |key| format!("no latency '{key}'"));
+        let (key, _, summary) = found.ok_or_else(|| self.unknown(&named()))?;
         if statistic == Statistic::Count {
             return Ok((summary.count() as f64, ""));
         }

@@ -12,6 +12,7 @@ use self::expected::Expected;
 use crate::{
     latency::Summary,
     problems::{Entry, Kind, Problems},
+    series::Series,
     stop::{EXIT_FAILED, EXIT_MISSED, EXIT_USAGE},
     threshold::Threshold,
 };
@@ -46,6 +47,7 @@ pub(crate) struct Report {
     warnings: Vec<String>,
     problems: BTreeMap<Kind, Entry>,
     expected: Vec<Expected>,
+    series: Series,
 }
 
 impl Report {
@@ -59,6 +61,7 @@ impl Report {
             warnings: Vec::new(),
             problems: BTreeMap::new(),
             expected: Vec::new(),
+            series: Series::default(),
         }
     }
 
@@ -84,6 +87,11 @@ impl Report {
 
     pub(crate) fn warn(&mut self, warning: String) {
         self.warnings.push(warning);
+    }
+
+    /// What happened in each second.
+    pub(crate) fn series(&mut self, series: Series) {
+        self.series = series;
     }
 
     /// Takes the verdict from the problems of the run.
@@ -132,6 +140,7 @@ impl Report {
             "thresholds": self.expected.iter().map(Expected::json).collect::<Vec<_>>(),
             "figures": figures,
             "latencies": latencies,
+            "series": self.series.json(),
             "problems": self.problems,
             "warnings": self.warnings,
         })

@@ -86,15 +86,17 @@ impl Writers {
     fn new(context: &Context, sessions: &[Session], size: usize) -> Self {
         let mut apis = vec![Arc::clone(&context.api)];
         if context.options.other_url.is_some() {
-            apis.push(Arc::new(Api::new(Arc::clone(&context.other), context.options.in_flight)));
+            apis.push(Arc::new(Api::new(Arc::clone(&context.other), context.options.in_flight, &context.live)));
         }
+        let replies = Latencies::new();
+        context.live.watch("reply", &replies);
         Self {
             apis,
             problems: Arc::clone(&context.problems),
             payload: Payload::new(size),
             paths: sessions.iter().map(|session| context.api.messages_path(&session.id)).collect(),
             ledgers: Mutex::new(sessions.iter().map(|_| SessionLedger::default()).collect()),
-            replies: Latencies::new(),
+            replies,
             next: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
         }

@@ -16,11 +16,13 @@ use crate::{
     cli::{Cli, Options, Scenario},
     client::{Api, Session, SocketOptions, Target},
     fleet::{Fleet, FleetPlan},
+    live::Live,
     meter::Meter,
     problems::Problems,
     proc_stat::Process,
-    progress::Phase,
+    progress::{self, Phase},
     report::Report,
+    series::Sampler,
     stop::Stop,
 };
 
@@ -35,6 +37,7 @@ struct Context {
     other: Arc<Target>,
     api: Arc<Api>,
     problems: Arc<Problems>,
+    live: Arc<Live>,
     server: Option<Process>,
 }
 
@@ -42,14 +45,18 @@ struct Context {
 pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
     let target = Arc::new(Target::new(&cli.options)?);
     let other = Target::other(&cli.options)?.map_or_else(|| Arc::clone(&target), Arc::new);
+    let live = Arc::new(Live::default());
     let context = Context {
-        api: Arc::new(Api::new(Arc::clone(&target), cli.options.in_flight)),
+        api: Arc::new(Api::new(Arc::clone(&target), cli.options.in_flight, &live)),
         problems: Arc::new(Problems::default()),
+        live,
         server: cli.options.pid.map(Process::new).transpose().map_err(Stop::Tool)?,
         target,
         other,
         options: cli.options,
     };
+    let sampler = Sampler::start(&context.live, &context.problems, context.server);
+    let sampler = sampler.map_err(|error| Stop::Tool(error.into()))?;
     let mut report = match cli.scenario {
         Scenario::Idle(arguments) => idle::run(&context, arguments).await,
         Scenario::Fanout(arguments) => fanout::run(&context, &arguments).await,
@@ -57,6 +64,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
         Scenario::Await(arguments) => awaiting::run(&context, arguments).await,
         Scenario::Ingest(arguments) => ingest::run(&context, arguments).await,
     }?;
+    report.series(sampler.stop());
+    progress::clear();
     report.judge(&context.problems);
     Ok(report)
 }
@@ -82,6 +91,7 @@ impl Context {
             subscribe,
             connecting: self.options.connecting,
             socket: self.socket_options(),
+            live: Arc::clone(&self.live),
         };
         let phase = Phase::start("sockets", sockets as u64);
         Fleet::open(plan, &self.problems, &phase).await

@@ -110,6 +110,8 @@ pub(super) async fn run(context: &Context, load: Load, sessions: Arc<[Session]>)
 
 impl Sender {
     fn new(context: &Context, sessions: &[Session], schedule: Schedule, size: usize) -> Self {
+        let replies = Latencies::new();
+        context.live.watch("reply", &replies);
         Self {
             api: Arc::clone(&context.api),
             problems: Arc::clone(&context.problems),
@@ -117,7 +119,7 @@ impl Sender {
             schedule,
             paths: sessions.iter().map(|session| context.api.messages_path(&session.id)).collect(),
             ledgers: Mutex::new(sessions.iter().map(|_| SessionLedger::default()).collect()),
-            replies: Latencies::new(),
+            replies,
             lateness: Latencies::new(),
         }
     }

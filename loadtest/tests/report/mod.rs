@@ -1,3 +1,4 @@
 //! The report of a run: expectations, and what is written where.
 
+mod series;
 mod thresholds;

@@ -47,6 +47,9 @@ pub(crate) struct Options {
     /// Write the report as JSON to this file as well
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Write the report as one self-contained HTML file as well
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Require a value of the report, such as 'delivery.p99<5ms', 'p99<5ms' (of the scenario's main latency) or
     /// 'messagesPerSecond>=9000'; may be repeated
     #[arg(long, global = true, value_name = "EXPRESSION", value_parser = Threshold::parse)]

@@ -8,6 +8,8 @@ use std::{
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
+/// Points of a distribution for each halving of the distance to 100 %.
+const STEPS: u32 = 5;
 /// Above this, values are recorded as this.
 const LONGEST_MICROS: u64 = 600_000_000;
 
@@ -28,6 +30,14 @@ struct Recorded {
 /// What one histogram held when it was read.
 #[derive(Debug, Clone)]
 pub(crate) struct Summary(Histogram<u64>);
+
+/// An interval of a histogram.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Bin {
+    pub(crate) from_ms: f64,
+    pub(crate) to_ms: f64,
+    pub(crate) count: u64,
+}
 
 impl Latencies {
     pub(crate) fn new() -> Self {
@@ -80,6 +90,30 @@ impl Summary {
         millis(self.0.max())
     }
 
+    /// Percentiles (0 to 100) and their values, the closer together the nearer to 100; empty if nothing was recorded.
+    pub(crate) fn distribution(&self) -> Vec<(f64, f64)> {
+        if self.count() == 0 {
+            return Vec::new();
+        }
+        let steps = self.0.iter_quantiles(STEPS);
+        steps.map(|step| (step.quantile_iterated_to() * 100.0, millis(step.value_iterated_to()))).collect()
+    }
+
+    /// How many values lie in each of `number` intervals of equal ratio, from the least value to the largest.
+    pub(crate) fn bins(&self, number: usize) -> Vec<Bin> {
+        let (least, most) = (self.0.min().max(1) as f64, self.0.max().max(1) as f64 * (1.0 + 1e-9));
+        let ratio = (most / least).powf(1.0 / number as f64);
+        let end = |index: usize| least * ratio.powi(i32::try_from(index).unwrap_or(i32::MAX)) / 1000.0;
+        let mut bins: Vec<Bin> =
+            (0..number).map(|index| Bin { from_ms: end(index), to_ms: end(index + 1), count: 0 }).collect();
+        for step in self.0.iter_recorded() {
+            let value = step.value_iterated_to().max(1) as f64;
+            let index = ((value / least).ln() / ratio.ln().max(f64::MIN_POSITIVE)) as usize;
+            bins[index.min(number - 1)].count += step.count_at_value();
+        }
+        bins
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         self.0 += &other.0;
     }
@@ -91,6 +125,7 @@ impl Summary {
         }
         all["maxMs"] = json!(self.max_ms());
         all["meanMs"] = json!(self.mean_ms());
+        all["distribution"] = json!(self.distribution());
         all
     }
 }
@@ -136,6 +171,31 @@ mod tests {
         ] {
             assert!((seen - expected).abs() < expected * 0.002, "{seen} for {expected}");
         }
+    }
+
+    #[test]
+    fn a_distribution_ends_at_the_largest_value() {
+        let latencies = Latencies::new();
+        assert_eq!(latencies.summary().distribution(), []);
+        (1..=1000).for_each(|millis| latencies.record(Duration::from_millis(millis)));
+        let points = latencies.summary().distribution();
+        assert!(points.is_sorted_by(|a, b| a.0 <= b.0 && a.1 <= b.1), "{points:?}");
+        let (percentile, value) = points[points.len() - 1];
+        assert!(percentile == 100.0 && (value - 1000.0).abs() < 1.0, "{points:?}");
+        assert!(points.iter().any(|(percentile, _)| *percentile > 99.0 && *percentile < 100.0));
+    }
+
+    #[test]
+    fn bins_hold_every_value_once() {
+        let latencies = Latencies::new();
+        (1..=1000).for_each(|millis| latencies.record(Duration::from_millis(millis)));
+        let bins = latencies.summary().bins(10);
+        assert_eq!((bins.len(), bins.iter().map(|bin| bin.count).sum()), (10, 1000));
+        assert!(bins.iter().all(|bin| (bin.to_ms / bin.from_ms - 2.0).abs() < 0.01), "{bins:?}");
+        assert!(bins[9].count.abs_diff(500) < 5 && bins[0].count <= 2, "{bins:?}");
+        let one = Latencies::new();
+        one.record(Duration::from_millis(5));
+        assert_eq!(one.summary().bins(10).iter().map(|bin| bin.count).sum::<u64>(), 1);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod latency;
 mod ledger;
 mod live;
 mod long_polls;
+mod machine;
 mod meter;
 mod payload;
 mod problems;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
 fn run(mut cli: Cli) -> Result<Report, Stop> {
     let runtime = build_runtime(&cli.options)?;
     let json = cli.options.json.clone();
+    let html = cli.options.html.clone();
     let expected = std::mem::take(&mut cli.options.expect);
     let mut report = runtime.block_on(scenario::run(cli))?;
     runtime.shutdown_background();
@@ -65,6 +67,9 @@ fn run(mut cli: Cli) -> Result<Report, Stop> {
     print!("{}", report.table());
     if let Some(path) = json {
         report.write_json(&path).map_err(Stop::Tool)?;
+    }
+    if let Some(path) = html {
+        report.write_html(&path).map_err(Stop::Tool)?;
     }
     Ok(report)
 }

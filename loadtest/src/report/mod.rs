@@ -1,16 +1,20 @@
 //! The result of a run: values, problems, expectations, and their JSON.
 
 mod expected;
+mod html;
+mod parameters;
 mod table;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context as _, Result};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use self::expected::Expected;
 use crate::{
     latency::Summary,
+    machine::Machine,
     problems::{Entry, Kind, Problems},
     series::Series,
     stop::{EXIT_FAILED, EXIT_MISSED, EXIT_USAGE},
@@ -39,6 +43,9 @@ struct Figure {
 
 /// The results of a run.
 pub(crate) struct Report {
+    /// About the end of the run.
+    time: DateTime<Utc>,
+    machine: Machine,
     scenario: &'static str,
     url: String,
     parameters: Value,
@@ -53,6 +60,8 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(scenario: &'static str, url: &str, parameters: Value) -> Self {
         Self {
+            time: Utc::now(),
+            machine: Machine::read(),
             scenario,
             url: url.to_owned(),
             parameters,
@@ -118,6 +127,10 @@ impl Report {
         }
     }
 
+    fn time(&self) -> String {
+        self.time.to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+
     /// `fail` for a run that is void, `missed` for one whose expectations were not met.
     fn verdict(&self) -> &'static str {
         match self.exit_code() {
@@ -135,6 +148,8 @@ impl Report {
         json!({
             "scenario": self.scenario,
             "url": self.url,
+            "time": self.time(),
+            "machine": self.machine,
             "verdict": self.verdict(),
             "parameters": self.parameters,
             "thresholds": self.expected.iter().map(Expected::json).collect::<Vec<_>>(),

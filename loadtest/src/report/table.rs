@@ -79,7 +79,7 @@ impl Report {
 }
 
 /// Four digits or so; counts in full.
-pub(super) fn number(value: f64, unit: &str) -> String {
+pub(crate) fn number(value: f64, unit: &str) -> String {
     let decimals = match value.abs() {
         _ if unit.is_empty() => 0,
         1000.0.. => 0,

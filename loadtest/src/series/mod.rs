@@ -68,6 +68,13 @@ impl Series {
         keys
     }
 
+    /// At most `limit` samples: neighbours are taken together, rates and CPU by their mean, latencies by their largest
+    /// value, the rest as at the end.
+    pub(crate) fn condensed(&self, limit: usize) -> Self {
+        let together = self.samples.len().div_ceil(limit.max(1)).max(1);
+        Self { samples: self.samples.chunks(together).filter_map(condense).collect() }
+    }
+
     /// One array for each column; `null` where there is no value.
     pub(crate) fn json(&self) -> Value {
         let column = |value: &dyn Fn(&Sample) -> Option<f64>| {
@@ -97,6 +104,16 @@ impl Series {
             "testerCpuPercent": column(&|sample| sample.tester_cpu),
             "latencies": latencies,
         })
+    }
+}
+
+impl Percentiles {
+    fn take_worse(&mut self, other: &Self) {
+        self.count += other.count;
+        for (worst, ms) in self.ms.iter_mut().zip(other.ms) {
+            *worst = worst.max(ms);
+        }
+        self.max_ms = self.max_ms.max(other.max_ms);
     }
 }
 
@@ -139,6 +156,32 @@ impl Sample {
     }
 }
 
+fn condense(samples: &[Sample]) -> Option<Sample> {
+    let mean = |value: &dyn Fn(&Sample) -> Option<f64>| {
+        let values: Vec<f64> = samples.iter().filter_map(value).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let rate = |value: &dyn Fn(&Sample) -> f64| mean(&|sample| Some(value(sample))).unwrap_or_default();
+    let mut latencies: Vec<(&'static str, Percentiles)> = Vec::new();
+    for (key, percentiles) in samples.iter().flat_map(|sample| &sample.latencies) {
+        match latencies.iter_mut().find(|(found, _)| found == key) {
+            Some((_, worst)) => worst.take_worse(percentiles),
+            None => latencies.push((*key, *percentiles)),
+        }
+    }
+    Some(Sample {
+        sent_per_second: rate(&|sample| sample.sent_per_second),
+        acknowledged_per_second: rate(&|sample| sample.acknowledged_per_second),
+        deliveries_per_second: rate(&|sample| sample.deliveries_per_second),
+        problems: samples.iter().map(|sample| sample.problems).sum(),
+        server_cpu: mean(&|sample| sample.server_cpu),
+        server_memory: samples.iter().rev().find_map(|sample| sample.server_memory),
+        tester_cpu: mean(&|sample| sample.tester_cpu),
+        latencies,
+        ..samples.last()?.clone()
+    })
+}
+
 /// To a thousandth, which is a microsecond of a latency.
 fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
@@ -176,6 +219,24 @@ mod tests {
         assert_eq!(json["latencies"]["delivery"]["p99Ms"], json!([null, 3.0]));
         assert_eq!(json["latencies"]["delivery"]["p99_9Ms"], json!([null, 4.0]));
         assert_eq!(json["latencies"]["delivery"]["count"], json!([0.0, 60.0]));
+    }
+
+    #[test]
+    fn a_long_series_is_condensed_without_losing_its_peaks() {
+        let mut samples: Vec<Sample> = (1..=10).map(|second| sample(f64::from(second))).collect();
+        let percentiles = Percentiles { count: 60, ms: [1.0, 2.0, 3.0, 4.0], max_ms: 5.0 };
+        samples[4].latencies.push(("delivery", Percentiles { max_ms: 50.0, ..percentiles }));
+        samples[5].latencies.push(("delivery", percentiles));
+        samples[5].deliveries_per_second = 120.0;
+        samples[4].server_memory = Some(80.0);
+        let series = Series { samples };
+        assert_eq!(series.condensed(10).samples.len(), 10);
+        let condensed = series.condensed(4);
+        let ends: Vec<f64> = condensed.samples.iter().map(|sample| sample.seconds).collect();
+        assert_eq!(ends, [3.0, 6.0, 9.0, 10.0]);
+        let peak = &condensed.samples[1];
+        assert_eq!((peak.deliveries_per_second, peak.problems, peak.server_memory), (80.0, 3, Some(80.0)));
+        assert_eq!(peak.latency("delivery").map(|all| (all.count, all.max_ms)), Some((120, 50.0)));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! The report of a run: expectations, and what is written where.
 
+mod html;
 mod series;
 mod thresholds;

@@ -26,11 +26,9 @@ async fn rows_add_up_to_the_run() {
     let series = &run.report["series"];
     let seconds = numbers(series, "/seconds");
     assert!(seconds.len() >= 2 && seconds.is_sorted(), "{series}");
-    for (path, total) in [
-        ("/messagesSentPerSecond", 50.0),
-        ("/messagesAcknowledgedPerSecond", 50.0),
-        ("/deliveriesPerSecond", 150.0),
-    ] {
+    for (path, total) in
+        [("/messagesSentPerSecond", 50.0), ("/messagesAcknowledgedPerSecond", 50.0), ("/deliveriesPerSecond", 150.0)]
+    {
         let starts = [0.0].iter().chain(&seconds);
         let lengths = seconds.iter().zip(starts).map(|(end, start)| end - start);
         let sum: f64 = numbers(series, path).iter().zip(lengths).map(|(rate, length)| rate * length).sum();

@@ -12,7 +12,8 @@ Exit codes:
   0   everything was delivered exactly once and in order
   1   the tester itself could not do its work (a report not written, /proc not readable)
   2   a delivery was lost, doubled or misordered, or the hub refused or dropped something
-  3   everything was delivered, but an expectation of --expect was not met
+  3   everything was delivered, but an expectation of --expect was not met,
+      or with --fail-on-regression a value is worse than that of the baseline
   64  the command line cannot be carried out, or --expect names a value that the run does not have";
 
 /// A black-box load tester for Hiloop hubs that counts every delivery.
@@ -50,6 +51,15 @@ pub(crate) struct Options {
     /// Write the report as one self-contained HTML file as well
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// Compare with an earlier run of the same scenario: its JSON report
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Mark values that differ from the baseline by more than this
+    #[arg(long, global = true, value_name = "PERCENT", default_value = "10%", value_parser = percent)]
+    pub(crate) tolerance: f64,
+    /// Let a value that is worse than that of the baseline by more than the tolerance fail the run
+    #[arg(long, global = true)]
+    pub(crate) fail_on_regression: bool,
     /// Require a value of the report, such as 'delivery.p99<5ms', 'p99<5ms' (of the scenario's main latency) or
     /// 'messagesPerSecond>=9000'; may be repeated
     #[arg(long, global = true, value_name = "EXPRESSION", value_parser = Threshold::parse)]
@@ -92,6 +102,19 @@ pub(crate) enum Scenario {
     Ingest(IngestArgs),
     /// Many long-polls: memory per long-poll, CPU while waiting, time from an answer to its reply
     Await(AwaitArgs),
+}
+
+impl Scenario {
+    /// As in the command line and in reports.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Idle(_) => "idle",
+            Self::Fanout(_) => "fanout",
+            Self::Chat(_) => "chat",
+            Self::Ingest(_) => "ingest",
+            Self::Await(_) => "await",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args, Serialize)]
@@ -237,6 +260,13 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+fn percent(text: &str) -> Result<f64, String> {
+    match text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>() {
+        Ok(number) if (0.0..=1000.0).contains(&number) => Ok(number),
+        _ => Err("per cent from 0 to 1000, such as 10%".to_owned()),
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(number) if (0.0..=86_400.0).contains(&number) => Ok(Duration::from_secs_f64(number)),
@@ -268,6 +298,14 @@ mod tests {
         let wrong = Cli::try_parse_from(["loadtest", "fanout", "--expect", "p99<5parsecs"]).expect_err("no unit");
         let text = wrong.to_string();
         assert!(text.contains("--expect") && text.contains("unknown unit 'parsecs'"), "{text}");
+    }
+
+    #[test]
+    fn a_tolerance_is_in_per_cent() {
+        for (text, expected) in [("5%", Some(5.0)), ("2.5", Some(2.5)), ("-1%", None), ("much", None)] {
+            let cli = Cli::try_parse_from(["loadtest", "fanout", &format!("--tolerance={text}")]);
+            assert_eq!(cli.ok().map(|cli| cli.options.tolerance), expected, "{text}");
+        }
     }
 
     #[test]

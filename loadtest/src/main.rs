@@ -28,7 +28,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     cli::{Cli, Options},
-    report::Report,
+    report::{Baseline, Report},
     stop::{EXIT_USAGE, Stop},
 };
 
@@ -57,13 +57,18 @@ fn main() -> ExitCode {
 }
 
 fn run(mut cli: Cli) -> Result<Report, Stop> {
+    let baseline = baseline(&cli)?;
     let runtime = build_runtime(&cli.options)?;
     let json = cli.options.json.clone();
     let html = cli.options.html.clone();
+    let (tolerance, fail) = (cli.options.tolerance, cli.options.fail_on_regression);
     let expected = std::mem::take(&mut cli.options.expect);
     let mut report = runtime.block_on(scenario::run(cli))?;
     runtime.shutdown_background();
     report.expect(&expected);
+    if let Some(baseline) = baseline {
+        report.compare_with(baseline, tolerance, fail);
+    }
     print!("{}", report.table());
     if let Some(path) = json {
         report.write_json(&path).map_err(Stop::Tool)?;
@@ -72,6 +77,17 @@ fn run(mut cli: Cli) -> Result<Report, Stop> {
         report.write_html(&path).map_err(Stop::Tool)?;
     }
     Ok(report)
+}
+
+/// The earlier run to compare with, read before this one starts.
+fn baseline(cli: &Cli) -> Result<Option<Baseline>, Stop> {
+    let Some(path) = &cli.options.baseline else {
+        return match cli.options.fail_on_regression {
+            true => Err(Stop::Usage("--fail-on-regression needs --baseline".to_owned())),
+            false => Ok(None),
+        };
+    };
+    Baseline::load(path, cli.scenario.name()).map(Some)
 }
 
 fn build_runtime(options: &Options) -> Result<Runtime, Stop> {

@@ -1,5 +1,7 @@
 //! The result of a run: values, problems, expectations, and their JSON.
 
+mod baseline;
+mod comparison;
 mod expected;
 mod html;
 mod parameters;
@@ -11,7 +13,8 @@ use anyhow::{Context as _, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
-use self::expected::Expected;
+pub(crate) use self::baseline::Baseline;
+use self::{comparison::Comparison, expected::Expected};
 use crate::{
     latency::Summary,
     machine::Machine,
@@ -54,6 +57,7 @@ pub(crate) struct Report {
     warnings: Vec<String>,
     problems: BTreeMap<Kind, Entry>,
     expected: Vec<Expected>,
+    comparison: Option<Comparison>,
     series: Series,
 }
 
@@ -70,6 +74,7 @@ impl Report {
             warnings: Vec::new(),
             problems: BTreeMap::new(),
             expected: Vec::new(),
+            comparison: None,
             series: Series::default(),
         }
     }
@@ -123,6 +128,7 @@ impl Report {
             () if !self.problems.is_empty() => EXIT_FAILED,
             () if self.expected.iter().any(|expected| expected.value.is_err()) => EXIT_USAGE,
             () if self.expected.iter().any(|expected| !expected.met) => EXIT_MISSED,
+            () if self.comparison.as_ref().is_some_and(Comparison::fails) => EXIT_MISSED,
             () => 0,
         }
     }
@@ -131,7 +137,7 @@ impl Report {
         self.time.to_rfc3339_opts(SecondsFormat::Secs, true)
     }
 
-    /// `fail` for a run that is void, `missed` for one whose expectations were not met.
+    /// `fail` for a run that is void, `missed` for one that is not as it was expected to be.
     fn verdict(&self) -> &'static str {
         match self.exit_code() {
             0 => "pass",
@@ -155,6 +161,7 @@ impl Report {
             "thresholds": self.expected.iter().map(Expected::json).collect::<Vec<_>>(),
             "figures": figures,
             "latencies": latencies,
+            "baseline": self.comparison.as_ref().map(Comparison::json),
             "series": self.series.json(),
             "problems": self.problems,
             "warnings": self.warnings,

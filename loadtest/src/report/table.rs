@@ -29,6 +29,7 @@ impl Report {
         }
         self.write_latencies(out)?;
         self.write_expected(out)?;
+        self.write_comparison(out)?;
         if !self.problems.is_empty() {
             writeln!(out, "\nproblems")?;
         }
@@ -73,6 +74,19 @@ impl Report {
                 Err(_) => ("-".to_owned(), ""),
             };
             writeln!(out, "  {:<34}{value:>12} {unit:<4}{}", expected.expression, expected.verdict())?;
+        }
+        Ok(())
+    }
+
+    fn write_comparison(&self, out: &mut String) -> fmt::Result {
+        let Some(comparison) = &self.comparison else { return Ok(()) };
+        let title = format!("baseline, marked beyond {} %", comparison.tolerance);
+        writeln!(out, "\n{title:<36}{:>12}{:>12}      {:>10}", "before", "now", "change")?;
+        for row in &comparison.rows {
+            let [before, now] = [row.before, row.now].map(|value| number(value, row.unit));
+            let (unit, change, mark) = (row.unit, row.change_text(), row.judgement.mark());
+            let line = format!("  {:<34}{before:>12}{now:>12} {unit:<5}{change:>10}  {mark}", row.label);
+            writeln!(out, "{}", line.trim_end())?;
         }
         Ok(())
     }

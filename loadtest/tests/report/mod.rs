@@ -1,5 +1,6 @@
 //! The report of a run: expectations, and what is written where.
 
+mod baseline;
 mod html;
 mod series;
 mod thresholds;

@@ -54,6 +54,7 @@ fn plot(report: &Report) -> Markup {
         .iter()
         .filter(|(.., summary)| summary.count() > 0)
         .map(|(_, label, summary)| line(label, &summary.distribution(), summary.count()))
+        .chain(earlier(report))
         .collect();
     let values = lines.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value);
     let frame = Frame {
@@ -63,6 +64,14 @@ fn plot(report: &Report) -> Markup {
         y: Axis::linear("ms", values.fold(0.0, f64::max)),
     };
     chart::lines(&frame, &lines)
+}
+
+/// The main latency of the earlier run.
+fn earlier(report: &Report) -> Option<Line> {
+    let comparison = report.comparison.as_ref()?;
+    let (key, label, summary) = main_latency(&report.latencies, |(key, ..)| key)?;
+    let points = comparison.baseline.distribution(key);
+    (!points.is_empty()).then(|| line(&format!("{label}, earlier run"), &points, summary.count()))
 }
 
 /// Points of a distribution at the positions of [`Axis::percentiles`].

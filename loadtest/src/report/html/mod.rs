@@ -4,6 +4,7 @@
 
 mod axis;
 mod chart;
+mod comparison;
 mod latency;
 mod series;
 mod table;
@@ -45,6 +46,7 @@ impl Report {
                     main {
                         (self.html_thresholds())
                         (self.html_problems())
+                        @if let Some(comparison) = &self.comparison { (comparison::section(comparison)) }
                         (self.html_figures())
                         (latency::section(self))
                         (series::section(&self.series))
@@ -61,11 +63,20 @@ impl Report {
     fn html_verdict(&self) -> Markup {
         let problems: u64 = self.problems.values().map(|entry| entry.count).sum();
         let missed = self.expected.iter().filter(|expected| !expected.met).count();
-        let (good, text) = match self.verdict() {
-            "pass" => (true, "Pass: no problem was found.".to_owned()),
-            "fail" => (false, format!("Fail: the run is void, with {problems} problems.")),
-            _ => (false, format!("Missed: {missed} of {} thresholds were not met.", self.expected.len())),
-        };
+        let regressions = self.comparison.as_ref().map_or(0, |comparison| comparison.regressions().count());
+        let verdict = self.verdict();
+        let mut parts = vec![match verdict {
+            "pass" => "Pass: no problem was found.".to_owned(),
+            "fail" => format!("Fail: the run is void ({problems} problems)."),
+            _ => "Missed: the run is not as it was expected to be.".to_owned(),
+        }];
+        if missed > 0 {
+            parts.push(format!("{missed} of {} thresholds not met.", self.expected.len()));
+        }
+        if regressions > 0 {
+            parts.push(format!("{regressions} of the values worse than in the earlier run."));
+        }
+        let (good, text) = (verdict == "pass", parts.join(" "));
         html! { p class=(if good { "verdict good" } else { "verdict bad" }) { (text) } }
     }
 

@@ -7,7 +7,7 @@ use crate::{
     latency::Latencies,
     machine::Machine,
     problems::{Kind, Problems},
-    report::Section,
+    report::{Baseline, Section},
     series::{Percentiles, Sample, Series},
     threshold::Threshold,
 };
@@ -62,7 +62,7 @@ fn one_document_says_the_same_each_time() {
     for part in [
         "<title>Load test fanout: missed</title>",
         "<p>http://127.0.0.1:1, 1970-01-01T00:00:00Z</p>",
-        r#"<p class="verdict bad">Missed: 1 of 2 thresholds were not met.</p>"#,
+        r#"<p class="verdict bad">Missed: the run is not as it was expected to be. 1 of 2 thresholds not met.</p>"#,
         r#"<th scope="row">p99&lt;5ms</th><td class="number">9.903</td><td>ms</td><td class="bad">NOT MET</td>"#,
         r#"<th scope="row">usPerDelivery&lt;8us</th><td class="number">7.500</td><td>µs</td><td class="good">met</td>"#,
         r#"<th scope="row">CPU per delivery</th><td class="number">7.500</td><td>µs</td>"#,
@@ -91,6 +91,27 @@ fn charts_have_their_lines_and_the_same_values_as_a_table() {
     assert_eq!(html.matches("<details>").count(), 2);
     // A run without problems has no chart of them.
     assert!(!html.contains("over-time-problems"));
+}
+
+#[test]
+fn an_earlier_run_stands_beside_this_one() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let mut earlier = report().json();
+    earlier["figures"]["usPerDelivery"] = json!(5.0);
+    earlier["time"] = json!(HOSTILE);
+    std::fs::write(file.path(), earlier.to_string()).expect("written");
+    let mut report = report();
+    report.compare_with(Baseline::load(file.path(), "fanout").expect("a baseline"), 10.0, false);
+    let html = report.html();
+    for part in [
+        r#"<th scope="row">CPU per delivery</th><td class="number">5.000</td><td class="number">7.500</td><td>µs</td><td class="number">+50.0 %</td><td class="bad">WORSE</td>"#,
+        "scheduled to socket, earlier run</li>",
+        "1 of the values worse than in the earlier run.",
+        "Marked beyond 10 %.",
+    ] {
+        assert!(html.contains(part), "{part}\n{html}");
+    }
+    assert!(!html.contains("<script"));
 }
 
 #[test]
@@ -126,7 +147,7 @@ fn everything_from_outside_is_escaped() {
     assert!(!html.contains("<script") && !html.contains("<img"), "{html}");
     // The URL, a key and two values of parameters, two of the machine, a warning and an example.
     assert_eq!(html.matches("&lt;/title&gt;&lt;script&gt;").count(), 8, "{html}");
-    assert!(html.contains("the run is void, with 1 problems"));
+    assert!(html.contains("the run is void (1 problems). 1 of 1 thresholds not met."));
 }
 
 #[test]

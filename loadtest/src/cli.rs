@@ -29,13 +29,16 @@ pub(crate) struct Cli {
 /// Options of every scenario.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Base URL of the hub
+    /// Base URL of the hub; `https://` or `wss://` for one behind TLS
     #[arg(long, global = true, default_value = "http://127.0.0.1:8080")]
     pub(crate) url: String,
     /// Another node of the same hub: `fanout`, `chat` and `idle` open their sockets there, and every other writer of
     /// `ingest` writes there
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) other_url: Option<String>,
+    /// Certificates of the authorities to trust with TLS, in PEM [default: those of the system]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// API key (`hlp_…`)
     #[arg(long, global = true, env = "HILOOP_KEY", hide_env_values = true)]
     pub(crate) key: Option<String>,

@@ -2,6 +2,7 @@
 
 mod report;
 mod support;
+mod tls;
 
 use self::support::{
     Fault, KEY,

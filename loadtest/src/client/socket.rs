@@ -5,13 +5,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use futures::{SinkExt as _, StreamExt as _};
 use hyper::header::HeaderValue;
-use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{Message, Utf8Bytes, client::IntoClientRequest as _, protocol::WebSocketConfig},
 };
 
-use super::{frame::Frame, target::Target};
+use super::{frame::Frame, target::Target, tls::Stream};
 
 /// Frames that may come before the reply to a subscription.
 const UNASKED_FRAMES: usize = 1000;
@@ -24,7 +23,7 @@ pub(crate) struct SocketOptions {
 
 /// An open socket, after its `hello`.
 pub(crate) struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Stream>,
 }
 
 impl Socket {
@@ -39,6 +38,7 @@ impl Socket {
     }
 
     async fn open_now(target: &Target, options: SocketOptions) -> Result<Self> {
+        // Whether with TLS or without, the request is the same.
         let url = format!("ws://{}{}", target.authority(), target.path("/v1/ws"));
         let mut request = url.into_client_request().context("building the upgrade request")?;
         request.headers_mut().insert("x-api-key", target.key());

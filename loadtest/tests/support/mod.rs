@@ -2,6 +2,7 @@
 
 mod awaiting;
 pub(crate) mod run;
+pub(crate) mod tls;
 
 use std::{
     collections::HashMap,

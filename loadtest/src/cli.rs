@@ -179,6 +179,24 @@ pub(crate) struct ChatArgs {
     pub(crate) rate: f64,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
+    #[command(flatten)]
+    pub(crate) floor: DurableFloorArgs,
+}
+
+/// The durable floor.
+#[derive(Debug, Clone, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DurableFloorArgs {
+    /// Also measure the durable floor: the same rows committed to SQLite by a bare loop
+    #[arg(long)]
+    pub(crate) floor: bool,
+    /// Seconds of each of the floor's measurements
+    #[arg(long, default_value = "2", value_parser = seconds)]
+    pub(crate) floor_time: Duration,
+    /// Folder for the floor's database, on the disk of the hub's [default: that for temporary files]
+    #[arg(long, value_name = "FOLDER")]
+    #[serde(skip)]
+    pub(crate) floor_dir: Option<PathBuf>,
 }
 
 /// Duration and size.
@@ -210,6 +228,8 @@ pub(crate) struct IngestArgs {
     /// Length of each message's ciphertext, in bytes
     #[arg(long, default_value_t = 400, value_parser = size)]
     pub(crate) size: usize,
+    #[command(flatten)]
+    pub(crate) floor: DurableFloorArgs,
 }
 
 #[derive(Debug, Clone, Args, Serialize)]

@@ -2,6 +2,7 @@
 
 mod cli;
 mod client;
+mod durable_floor;
 mod fleet;
 mod floor;
 mod latency;

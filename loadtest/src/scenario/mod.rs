@@ -2,6 +2,7 @@
 
 mod awaiting;
 mod chat;
+mod durable;
 mod fanout;
 mod idle;
 mod ingest;

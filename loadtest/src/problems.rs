@@ -91,6 +91,11 @@ impl Problems {
         self.lock().clone()
     }
 
+    /// All kinds together.
+    pub(crate) fn total(&self) -> u64 {
+        self.lock().values().map(|entry| entry.count).sum()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Kind, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,5 +116,7 @@ mod tests {
         assert_eq!(snapshot[&Kind::Lost].count, 40);
         assert_eq!(snapshot[&Kind::Lost].examples.len(), EXAMPLES);
         assert_eq!(snapshot.len(), 1);
+        problems.add(Kind::Foreign, 1, || "another".to_owned());
+        assert_eq!(problems.total(), 41);
     }
 }

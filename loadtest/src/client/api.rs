@@ -13,10 +13,12 @@ use super::{
     http::{Call, HttpPool},
     target::Target,
 };
+use crate::live::Live;
 
 /// The hub's HTTP side.
 pub(crate) struct Api {
     target: Arc<Target>,
+    live: Arc<Live>,
     pool: HttpPool,
 }
 
@@ -62,8 +64,8 @@ struct GuestReply {
 }
 
 impl Api {
-    pub(crate) fn new(target: Arc<Target>, in_flight: usize) -> Self {
-        Self { pool: HttpPool::new(Arc::clone(&target), in_flight), target }
+    pub(crate) fn new(target: Arc<Target>, in_flight: usize, live: &Arc<Live>) -> Self {
+        Self { pool: HttpPool::new(Arc::clone(&target), in_flight), target, live: Arc::clone(live) }
     }
 
     pub(crate) async fn warm_up(&self, connections: usize) -> Result<()> {
@@ -101,14 +103,14 @@ impl Api {
 
     /// Posts a message and returns the `seq` that the hub gave it.
     pub(crate) async fn post_message(&self, path: &str, body: Bytes) -> Result<u64> {
-        let reply: MessageReply = self.call(Method::POST, path, body, StatusCode::CREATED).await?;
+        let reply: MessageReply = self.counted(self.call(Method::POST, path, body, StatusCode::CREATED)).await?;
         Ok(reply.seq)
     }
 
     /// Posts a message and returns it.
     pub(crate) async fn create_message(&self, session: &str, body: Bytes) -> Result<Message> {
         let path = self.messages_path(session);
-        self.call(Method::POST, &path, body, StatusCode::CREATED).await
+        self.counted(self.call(Method::POST, &path, body, StatusCode::CREATED)).await
     }
 
     /// Posts a message as a person.
@@ -116,7 +118,7 @@ impl Api {
         let path = self.target.path(&format!("/v1/human/sessions/{session}/messages"));
         let within = self.target.timeout();
         let call = Call { method: Method::POST, path: &path, credential: person, body, within };
-        self.exchange(call, StatusCode::CREATED).await
+        self.counted(self.exchange(call, StatusCode::CREATED)).await
     }
 
     /// Long-polls for a message to settle, for so many seconds at most.
@@ -132,6 +134,14 @@ impl Api {
     /// Connections with more than one reply to a request.
     pub(crate) fn unasked(&self) -> u64 {
         self.pool.unasked()
+    }
+
+    /// Counts a message when it is sent, and when it is acknowledged.
+    async fn counted<T>(&self, reply: impl Future<Output = Result<T>>) -> Result<T> {
+        self.live.sent();
+        let reply = reply.await?;
+        self.live.acknowledged();
+        Ok(reply)
     }
 
     async fn call<T: DeserializeOwned>(

@@ -7,6 +7,7 @@ mod frame;
 mod http;
 mod socket;
 mod target;
+mod tls;
 
 pub(crate) use self::{
     api::{Api, Message, Session},

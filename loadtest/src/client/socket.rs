@@ -5,13 +5,13 @@ use std::{io, time::Duration};
 use anyhow::{Context as _, Result, bail};
 use futures::{SinkExt as _, StreamExt as _};
 use hyper::header::HeaderValue;
-use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{Message, Utf8Bytes, client::IntoClientRequest as _, protocol::WebSocketConfig},
 };
+use tokio_util::either::Either;
 
-use super::{credential::Credential, ended::Closed, frame::Frame, target::Target};
+use super::{credential::Credential, ended::Closed, frame::Frame, target::Target, tls::Stream};
 
 /// Frames that may come before the reply to a subscription.
 const UNASKED_FRAMES: usize = 1000;
@@ -26,7 +26,7 @@ pub(crate) struct SocketOptions {
 
 /// An open socket, after its `hello`.
 pub(crate) struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Stream>,
 }
 
 impl Socket {
@@ -41,6 +41,7 @@ impl Socket {
     }
 
     async fn open_now(target: &Target, credential: &Credential, options: SocketOptions) -> Result<Self> {
+        // Whether with TLS or without, the request is the same.
         let url = format!("ws://{}{}", target.authority(), target.path("/v1/ws"));
         let mut request = url.into_client_request().context("building the upgrade request")?;
         let (name, value) = credential.header();
@@ -104,8 +105,12 @@ impl Socket {
 
     /// Ends the TCP connection by a reset, without a close frame; what has not been read is discarded.
     pub(crate) fn reset(self) {
-        // A socket that is no longer connected cannot be reset.
-        let _ = self.stream.get_ref().set_zero_linger();
+        let tcp = match self.stream.get_ref() {
+            Either::Left(plain) => plain,
+            Either::Right(secured) => secured.get_ref().0,
+        };
+        // One that is no longer connected cannot be reset.
+        let _ = tcp.set_zero_linger();
     }
 
     /// Closes the connection; errors are ignored.

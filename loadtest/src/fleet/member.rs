@@ -13,6 +13,7 @@ use super::{
 use crate::{
     client::{Backoff, Cause, Frame, Socket},
     ledger::{Arrival, SocketLedger},
+    live::Open,
     problems::Kind,
 };
 
@@ -32,6 +33,8 @@ pub(super) struct Member {
     seat: Seat,
     /// None while it is away.
     socket: Option<Socket>,
+    /// Counted as open as long as it is.
+    open: Option<Open>,
     ledger: SocketLedger,
     /// The number of the last storm that it took part in.
     storm: u64,
@@ -63,7 +66,15 @@ impl Member {
         let (socket, head) = connect(&seat, shared, None).await?;
         let ledger = SocketLedger::new(head);
         let storm = shared.orders.borrow().storm.map_or(0, |storm| storm.number);
-        Ok(Self { seat, socket: Some(socket), ledger, storm, replay: 0, returning: None })
+        Ok(Self {
+            seat,
+            socket: Some(socket),
+            open: Some(shared.live.opened()),
+            ledger,
+            storm,
+            replay: 0,
+            returning: None,
+        })
     }
 
     /// Lives until it is told to finish, or its connection is lost for good.
@@ -122,6 +133,7 @@ impl Member {
     /// Drops the connection and returns.
     async fn weather(&mut self, storm: Storm, shared: &Shared) -> Result<()> {
         self.storm = storm.number;
+        self.open = None;
         match self.socket.take() {
             Some(socket) if storm.polite => socket.close().await,
             Some(socket) => socket.reset(),
@@ -176,6 +188,7 @@ impl Member {
     /// Opens the connection again, with the last `seq` that it has, as often as is needed.
     async fn connect_again(&mut self, shared: &Shared) -> Result<()> {
         self.socket = None;
+        self.open = None;
         let give_up = self.returning.map_or_else(Instant::now, |returning| returning.give_up);
         let mut backoff = Backoff::new();
         let mut last = "no answer".to_owned();
@@ -184,6 +197,7 @@ impl Member {
             match tokio::time::timeout_at(give_up, connecting).await {
                 Ok(Ok((socket, head))) => {
                     self.socket = Some(socket);
+                    self.open = Some(shared.live.opened());
                     self.replay = head;
                     if let Some(returning) = &mut self.returning {
                         returning.until = head;

@@ -50,14 +50,16 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Opens every socket. Failures are recorded; it fails only if no socket can be opened.
     pub(crate) async fn open(plan: FleetPlan, problems: &Arc<Problems>, phase: &Phase) -> Result<Self, Stop> {
-        let FleetPlan { sessions, seats, subscribe, connecting } = plan;
+        let FleetPlan { sessions, seats, subscribe, connecting, live } = plan;
         let mut fleet = Self {
             members: Vec::with_capacity(seats.len()),
             groups: [0; 2],
             readers: vec![0; sessions.len()],
-            shared: Arc::new(Shared::new(sessions, Arc::clone(problems), subscribe)),
+            shared: Arc::new(Shared::new(sessions, Arc::clone(problems), Arc::clone(&live), subscribe)),
             opening: Latencies::new(),
         };
+        live.watch("delivery", &fleet.shared.latency[Group::Main as usize]);
+        live.watch("open", &fleet.opening);
         let patience = connecting.min(seats.len());
         let mut failed = 0;
         let shared = Arc::clone(&fleet.shared);
@@ -121,9 +123,7 @@ impl Fleet {
 
     /// The same, which then begins anew.
     pub(crate) fn take_latency(&self, group: Group) -> Summary {
-        let summary = self.latency(group);
-        self.shared.latency[group as usize].reset();
-        summary
+        self.shared.latency[group as usize].take()
     }
 
     /// Messages that have reached a socket, without duplicates.
@@ -190,7 +190,7 @@ impl Fleet {
 
     /// The number of sockets that are to return.
     fn begin_return(&self, group: Group) -> u64 {
-        self.shared.back.reset();
+        self.shared.back.take();
         self.shared.settled.store(0, Ordering::SeqCst);
         self.groups[group as usize].saturating_sub(self.shared.gone[group as usize].load(Ordering::SeqCst))
     }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::client::{Credential, Session, SocketOptions, Target};
+use crate::{
+    client::{Credential, Session, SocketOptions, Target},
+    live::Live,
+};
 
 /// A group of sockets whose latencies are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,4 +34,5 @@ pub(crate) struct FleetPlan {
     pub(crate) seats: Vec<Seat>,
     pub(crate) subscribe: bool,
     pub(crate) connecting: usize,
+    pub(crate) live: Arc<Live>,
 }

@@ -14,6 +14,7 @@ use super::{orders::Orders, seat::Group};
 use crate::{
     client::{Cause, Causes, Session, wire_size},
     latency::Latencies,
+    live::Live,
     problems::Problems,
     schedule::Schedule,
 };
@@ -21,6 +22,7 @@ use crate::{
 pub(super) struct Shared {
     pub(super) sessions: Arc<[Session]>,
     pub(super) problems: Arc<Problems>,
+    pub(super) live: Arc<Live>,
     pub(super) subscribe: bool,
     pub(super) schedule: RwLock<Option<Schedule>>,
     /// Of [`Group::Main`] and [`Group::Other`].
@@ -41,10 +43,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(sessions: Arc<[Session]>, problems: Arc<Problems>, subscribe: bool) -> Self {
+    pub(super) fn new(sessions: Arc<[Session]>, problems: Arc<Problems>, live: Arc<Live>, subscribe: bool) -> Self {
         Self {
             sessions,
             problems,
+            live,
             subscribe,
             schedule: RwLock::new(None),
             latency: [Latencies::new(), Latencies::new()],
@@ -71,6 +74,7 @@ impl Shared {
             Some(due) => self.latency[group as usize].record(arrived.saturating_duration_since(due)),
             None => {}
         }
+        self.live.delivered();
         self.bytes.fetch_add(wire_size(payload) as u64, Ordering::Relaxed);
         let delivered = self.delivered.fetch_add(1, Ordering::SeqCst) + 1;
         if delivered >= self.awaited.load(Ordering::SeqCst) {

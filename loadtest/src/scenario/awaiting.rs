@@ -51,7 +51,8 @@ pub(super) async fn run(context: &Context, arguments: AwaitArgs) -> Result<Repor
     let questions = ask(context, &sessions, &payload, arguments.waiters).await?;
     let before = context.server_memory()?;
 
-    let polls = LongPolls::new(&context.target, Arc::clone(&questions), &context.problems, arguments.wait);
+    let polls =
+        LongPolls::new(&context.target, Arc::clone(&questions), &context.problems, &context.live, arguments.wait);
     let opening = Instant::now();
     let phase = Phase::start("long-polls", questions.len() as u64);
     polls.open(context.options.connecting, &phase).await?;

@@ -9,6 +9,7 @@ use crate::{
     client::{Frame, Socket, wire_size},
     floor::{self, Floor, FloorPlan},
     payload::Payload,
+    progress::Phase,
     report::{Report, Section},
     stop::Stop,
 };
@@ -69,6 +70,7 @@ async fn probe(context: &Context, size: usize) -> Result<usize> {
 
 async fn measure(plan: Option<FloorPlan>) -> Result<Option<Floor>, Stop> {
     let Some(plan) = plan else { return Ok(None) };
+    let _phase = Phase::start("floor", 1);
     let measured = tokio::task::spawn_blocking(move || floor::measure(plan)).await;
     let floor = measured.map_err(|error| Stop::Tool(error.into()))?.map_err(Stop::Tool)?;
     Ok(Some(floor))

@@ -2,6 +2,7 @@
 
 mod awaiting;
 mod chat;
+mod durable;
 mod fanout;
 mod idle;
 mod ingest;
@@ -12,7 +13,7 @@ mod sender;
 mod slow;
 mod storm;
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 
@@ -20,19 +21,18 @@ use crate::{
     cli::{Cli, Options, Scenario},
     client::{Api, Session, SocketOptions, Target},
     fleet::{Fleet, FleetPlan, Group, Seat},
+    live::Live,
     meter::Meter,
     problems::Problems,
     proc_stat::Process,
-    progress::Phase,
+    progress::{self, Phase},
     report::Report,
+    series::Sampler,
     stop::Stop,
-    watch::Watch,
 };
 
 /// Sessions created at one time.
 const CREATING: usize = 16;
-/// How often the hub's process is read.
-const WATCHING: Duration = Duration::from_millis(500);
 
 /// The shared state of every scenario.
 struct Context {
@@ -42,6 +42,7 @@ struct Context {
     others: Vec<Arc<Target>>,
     api: Arc<Api>,
     problems: Arc<Problems>,
+    live: Arc<Live>,
     server: Option<Process>,
 }
 
@@ -52,14 +53,18 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
     if others.is_empty() {
         others.push(Arc::clone(&target));
     }
+    let live = Arc::new(Live::default());
     let context = Context {
-        api: Arc::new(Api::new(Arc::clone(&target), cli.options.in_flight)),
+        api: Arc::new(Api::new(Arc::clone(&target), cli.options.in_flight, &live)),
         problems: Arc::new(Problems::default()),
+        live,
         server: cli.options.pid.map(Process::new).transpose().map_err(Stop::Tool)?,
         target,
         others,
         options: cli.options,
     };
+    let sampler = Sampler::start(&context.live, &context.problems, context.server);
+    let sampler = sampler.map_err(|error| Stop::Tool(error.into()))?;
     let mut report = match cli.scenario {
         Scenario::Idle(arguments) => idle::run(&context, arguments).await,
         Scenario::Fanout(arguments) => fanout::run(&context, &arguments).await,
@@ -69,6 +74,10 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
         Scenario::Await(arguments) => awaiting::run(&context, arguments).await,
         Scenario::Ingest(arguments) => ingest::run(&context, arguments).await,
     }?;
+    let series = sampler.stop();
+    returns::report_peaks(&mut report, &series);
+    report.series(series);
+    progress::clear();
     report.judge(&context.problems);
     Ok(report)
 }
@@ -104,16 +113,18 @@ impl Context {
 
     async fn open_fleet(&self, sessions: &Arc<[Session]>, seats: Vec<Seat>, subscribe: bool) -> Result<Fleet, Stop> {
         let phase = Phase::start("sockets", seats.len() as u64);
-        let plan = FleetPlan { sessions: Arc::clone(sessions), seats, subscribe, connecting: self.options.connecting };
+        let plan = FleetPlan {
+            sessions: Arc::clone(sessions),
+            seats,
+            subscribe,
+            connecting: self.options.connecting,
+            live: Arc::clone(&self.live),
+        };
         Fleet::open(plan, &self.problems, &phase).await
     }
 
     fn socket_options(&self) -> SocketOptions {
         SocketOptions { read_buffer: self.options.read_buffer, receive_buffer: None }
-    }
-
-    fn watch(&self) -> Watch {
-        Watch::start(self.server, WATCHING)
     }
 
     fn meter(&self) -> Result<Meter, Stop> {

@@ -35,6 +35,7 @@ pub(super) struct Load {
 pub(super) struct Outcome {
     pub(super) report: Report,
     pub(super) usage: Usage,
+    pub(super) acknowledged: u64,
     pub(super) delivered: u64,
 }
 
@@ -80,7 +81,7 @@ pub(super) async fn run(context: &Context, load: Load, sessions: Arc<[Session]>)
 
     let mut ledgers = sender.take_ledgers();
     fleet.finish(&mut ledgers).await.map_err(Stop::Tool)?;
-    Ok(Outcome { report, usage, delivered })
+    Ok(Outcome { report, usage, acknowledged, delivered })
 }
 
 fn report_memory(report: &mut Report, [before, open, after]: [Option<u64>; 3]) {

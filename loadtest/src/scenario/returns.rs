@@ -4,6 +4,7 @@ use crate::{
     client::Causes,
     latency::Summary,
     report::{Report, Section},
+    series::Series,
 };
 
 /// The slowest first, half, 99 % and all of several returns, in seconds.
@@ -39,5 +40,16 @@ pub(super) fn report_causes(report: &mut Report, causes: &Causes) {
     for (cause, count) in causes {
         let (key, label) = cause.names();
         report.count(Section::Load, key, label, *count);
+    }
+}
+
+/// Adds the highest memory and the most open descriptors of the hub.
+pub(super) fn report_peaks(report: &mut Report, series: &Series) {
+    let memory = series.samples.iter().filter_map(|sample| sample.server_memory).reduce(f64::max);
+    if let Some(memory) = memory {
+        report.figure(Section::Server, "memoryPeakMiB", "memory at its peak", memory, "MiB");
+    }
+    if let Some(descriptors) = series.samples.iter().filter_map(|sample| sample.server_descriptors).max() {
+        report.count(Section::Server, "descriptorsPeak", "open descriptors at their peak", descriptors);
     }
 }

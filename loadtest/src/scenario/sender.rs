@@ -45,13 +45,15 @@ impl Sender {
         let connections = burst.max(LEAST_CONNECTIONS).min(context.options.in_flight);
         let warm = context.api.warm_up(connections).await;
         warm.map_err(|error| Stop::Hub(error.context("opening connections to post on")))?;
+        let replies = Latencies::new();
+        context.live.watch("reply", &replies);
         Ok(Arc::new(Self {
             api: Arc::clone(&context.api),
             problems: Arc::clone(&context.problems),
             payload: Payload::new(size),
             paths: sessions.iter().map(|session| context.api.messages_path(&session.id)).collect(),
             ledgers: Mutex::new(sessions.iter().map(|_| SessionLedger::default()).collect()),
-            replies: Latencies::new(),
+            replies,
             lateness: Latencies::new(),
         }))
     }

@@ -34,7 +34,6 @@ pub(super) async fn run(context: &Context, arguments: &SlowArgs) -> Result<Repor
     let open = context.server_memory()?;
     let sender = Sender::new(context, &sessions, arguments.size, 1).await?;
 
-    let watch = context.watch();
     let meter = context.meter()?;
     let stall = arguments.stall.unwrap_or(arguments.duration);
     let schedule =
@@ -48,7 +47,6 @@ pub(super) async fn run(context: &Context, arguments: &SlowArgs) -> Result<Repor
     let expected = fleet.expected(&sender.messages());
     fleet.wait_for(expected, context.options.drain).await;
     let usage = meter.stop().map_err(Stop::Hub)?;
-    let peak = watch.finish().await?;
     drop(following);
     tokio::time::sleep(context.options.settle).await;
 
@@ -76,7 +74,6 @@ pub(super) async fn run(context: &Context, arguments: &SlowArgs) -> Result<Repor
     usage.report(&mut report);
     report_memory(&mut report, "memoryBeforeMiB", "memory before the sockets", before);
     report_memory(&mut report, "memoryOpenMiB", "memory with the sockets", open);
-    peak.report(&mut report);
     report_memory(&mut report, "memoryAfterMiB", "memory after the stall", context.server_memory()?);
     let mut ledgers = sender.take_ledgers();
     fleet.finish(&mut ledgers).await.map_err(Stop::Tool)?;

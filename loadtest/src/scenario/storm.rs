@@ -30,7 +30,6 @@ pub(super) async fn run(context: &Context, arguments: &StormArgs) -> Result<Repo
     let open = context.server_memory()?;
     let sender = Sender::new(context, &sessions, arguments.size, 1).await?;
 
-    let watch = context.watch();
     let meter = context.meter()?;
     let storms = u32::try_from(arguments.storms).unwrap_or(u32::MAX);
     let schedule = Schedule::new(Instant::now() + LEAD, arguments.rate, arguments.at + arguments.every * storms, 1);
@@ -42,7 +41,6 @@ pub(super) async fn run(context: &Context, arguments: &StormArgs) -> Result<Repo
     let expected = fleet.expected(&sender.messages());
     fleet.wait_for(expected, context.options.drain).await;
     let usage = meter.stop().map_err(Stop::Hub)?;
-    let peak = watch.finish().await?;
     drop(following);
     tokio::time::sleep(context.options.settle).await;
 
@@ -63,7 +61,6 @@ pub(super) async fn run(context: &Context, arguments: &StormArgs) -> Result<Repo
     usage.report(&mut report);
     report_memory(&mut report, "memoryBeforeMiB", "memory before the sockets", before);
     report_memory(&mut report, "memoryOpenMiB", "memory with the sockets", open);
-    peak.report(&mut report);
     report_memory(&mut report, "memoryAfterMiB", "memory after the storms", context.server_memory()?);
     let mut ledgers = sender.take_ledgers();
     fleet.finish(&mut ledgers).await.map_err(Stop::Tool)?;

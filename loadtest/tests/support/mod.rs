@@ -1,6 +1,8 @@
 //! A minimal hub in this process with injectable faults.
 
 mod awaiting;
+pub(crate) mod run;
+pub(crate) mod tls;
 
 use std::{
     collections::HashMap,

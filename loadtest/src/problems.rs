@@ -39,6 +39,10 @@ pub(crate) enum Kind {
     AwaitEarly,
     /// A long-poll was answered with another message, state or answer than its own.
     AwaitWrong,
+    /// The hub took two answers to one question.
+    NotOnce,
+    /// A further guest could not come, or was not disconnected when the token was revoked.
+    VisitFailed,
     /// An invalid frame, or an error frame.
     BadFrame,
 }
@@ -59,6 +63,8 @@ impl Kind {
             Self::AwaitFailed => "long-polls failed",
             Self::AwaitEarly => "long-polls pending too early",
             Self::AwaitWrong => "long-polls answered wrongly",
+            Self::NotOnce => "questions answered more than once",
+            Self::VisitFailed => "visits of guests failed",
             Self::BadFrame => "bad frames",
         }
     }

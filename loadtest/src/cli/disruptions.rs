@@ -85,7 +85,7 @@ pub(crate) struct SlowArgs {
 pub(crate) struct Share(f64);
 
 impl Share {
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         match text.trim_end_matches('%').parse::<f64>() {
             Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Self(percent / 100.0)),
             _ => Err("a percentage from 0 to 100".to_owned()),

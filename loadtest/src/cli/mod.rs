@@ -1,13 +1,17 @@
 //! The command line.
 
 mod disruptions;
+mod mixed;
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use serde::Serialize;
 
-pub(crate) use self::disruptions::{Share, SlowArgs, StormArgs};
+pub(crate) use self::{
+    disruptions::{Share, SlowArgs, StormArgs},
+    mixed::MixedArgs,
+};
 use crate::threshold::Threshold;
 
 const EXIT_CODES: &str = "\
@@ -21,7 +25,7 @@ Exit codes:
 
 /// A black-box load tester for Hiloop hubs that counts every delivery.
 #[derive(Debug, Parser)]
-#[command(name = "loadtest", version, after_help = EXIT_CODES)]
+#[command(name = "loadtest", version, after_help = EXIT_CODES, args_override_self = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) options: Options,
@@ -108,6 +112,8 @@ pub(crate) enum Scenario {
     Storm(StormArgs),
     /// A share of the readers stops reading
     Slow(SlowArgs),
+    /// Many principals with sockets, event streams and long-polls, who write, ask, answer, type, read and leave
+    Mixed(MixedArgs),
     /// Durable messages as fast as the hub acknowledges them
     Ingest(IngestArgs),
     /// Many long-polls: memory per long-poll, CPU while waiting, time from an answer to its reply
@@ -125,6 +131,7 @@ impl Scenario {
             Self::Await(_) => "await",
             Self::Storm(_) => "storm",
             Self::Slow(_) => "slow",
+            Self::Mixed(_) => "mixed",
         }
     }
 }

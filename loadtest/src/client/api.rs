@@ -35,9 +35,18 @@ pub(crate) struct Session {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Message {
     pub(crate) id: String,
+    pub(crate) seq: u64,
     pub(crate) status: String,
     pub(crate) encrypted_content: Envelope,
     pub(crate) response: Option<Response>,
+}
+
+/// The routes of a kind of principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Agent,
+    /// Humans and guests.
+    Human,
 }
 
 /// The response that settled a message.
@@ -51,6 +60,16 @@ pub(crate) struct Response {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Envelope {
     pub(crate) ciphertext: String,
+}
+
+impl Side {
+    /// Its part of a path.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Human => "human",
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -96,6 +115,12 @@ impl Api {
         self.call(Method::GET, &path, Bytes::new(), StatusCode::OK).await
     }
 
+    /// The same for an agent.
+    pub(crate) async fn session_as(&self, agent: &Credential, id: &str) -> Result<Session> {
+        let path = format!("/v1/agent/sessions/{id}");
+        self.request(agent, Method::GET, &path, Bytes::new(), StatusCode::OK).await
+    }
+
     /// The path to post messages of a session to.
     pub(crate) fn messages_path(&self, session: &str) -> String {
         self.target.path(&format!("/v1/agent/sessions/{session}/messages"))
@@ -115,19 +140,51 @@ impl Api {
 
     /// Posts a message as a person.
     pub(crate) async fn answer(&self, person: &Credential, session: &str, body: Bytes) -> Result<Message> {
-        let path = self.target.path(&format!("/v1/human/sessions/{session}/messages"));
+        self.say(Side::Human, person, session, body).await
+    }
+
+    /// Posts a message as somebody.
+    pub(crate) async fn say(&self, side: Side, who: &Credential, session: &str, body: Bytes) -> Result<Message> {
+        let path = format!("/v1/{}/sessions/{session}/messages", side.name());
+        self.counted(self.request(who, Method::POST, &path, body, StatusCode::CREATED)).await
+    }
+
+    /// Any request below the base URL.
+    pub(crate) async fn request<T: DeserializeOwned>(
+        &self,
+        credential: &Credential,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        expected: StatusCode,
+    ) -> Result<T> {
+        let path = self.target.path(path);
         let within = self.target.timeout();
-        let call = Call { method: Method::POST, path: &path, credential: person, body, within };
-        self.counted(self.exchange(call, StatusCode::CREATED)).await
+        self.exchange(Call { method, path: &path, credential, body, within }, expected).await
+    }
+
+    /// Deletes something.
+    pub(crate) async fn delete(&self, credential: &Credential, path: &str) -> Result<()> {
+        self.request(credential, Method::DELETE, path, Bytes::new(), StatusCode::NO_CONTENT).await
     }
 
     /// Long-polls for a message to settle, for so many seconds at most.
     pub(crate) async fn await_message(&self, session: &str, message: &str, seconds: u8) -> Result<Message> {
+        self.await_message_as(self.target.credential(), session, message, seconds).await
+    }
+
+    /// The same as an agent.
+    pub(crate) async fn await_message_as(
+        &self,
+        agent: &Credential,
+        session: &str,
+        message: &str,
+        seconds: u8,
+    ) -> Result<Message> {
         let path = format!("/v1/agent/sessions/{session}/messages/{message}/await?timeout={seconds}");
         let path = self.target.path(&path);
         let within = self.target.timeout() + Duration::from_secs(seconds.into());
-        let call =
-            Call { method: Method::GET, path: &path, credential: self.target.credential(), body: Bytes::new(), within };
+        let call = Call { method: Method::GET, path: &path, credential: agent, body: Bytes::new(), within };
         self.exchange(call, StatusCode::OK).await
     }
 
@@ -170,6 +227,8 @@ impl Api {
                 BadStatus { path: path.to_owned(), status, expected, text, retry_after: reply.retry_after }.into()
             );
         }
-        serde_json::from_slice(&reply.body).with_context(|| format!("{path}: unexpected reply"))
+        // A reply without a body is `null`.
+        let body = if reply.body.is_empty() { &b"null"[..] } else { &reply.body[..] };
+        serde_json::from_slice(body).with_context(|| format!("{path}: unexpected reply"))
     }
 }

@@ -1,6 +1,9 @@
 //! Who a request or socket acts as.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use anyhow::{Context as _, Result};
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -13,6 +16,8 @@ pub(crate) struct Credential(Arc<Inner>);
 struct Inner {
     name: HeaderName,
     value: RwLock<HeaderValue>,
+    /// How often it was replaced.
+    version: AtomicU64,
 }
 
 impl Credential {
@@ -31,8 +36,27 @@ impl Credential {
         (self.0.name.clone(), value.clone())
     }
 
+    /// Replaces a JWT by a later one.
+    pub(crate) fn replace(&self, token: &str) -> Result<()> {
+        *self.0.value.write().unwrap_or_else(PoisonError::into_inner) = sensitive(&format!("Bearer {token}"))?;
+        self.0.version.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// How often it was replaced, and the JWT or guest token without its scheme; none for a key.
+    pub(crate) fn token(&self) -> (u64, Option<String>) {
+        let version = self.version();
+        let (_, value) = self.header();
+        let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+        (version, token.map(str::to_owned))
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.0.version.load(Ordering::Acquire)
+    }
+
     fn with(name: HeaderName, value: HeaderValue) -> Self {
-        Self(Arc::new(Inner { name, value: RwLock::new(value) }))
+        Self(Arc::new(Inner { name, value: RwLock::new(value), version: AtomicU64::new(0) }))
     }
 }
 

@@ -21,6 +21,16 @@ pub(crate) enum Frame<'a> {
         seq: u64,
         message: Option<Message>,
     },
+    Typing {
+        session: Cow<'a, str>,
+        actor: Cow<'a, str>,
+        typing: bool,
+    },
+    Receipt {
+        session: Cow<'a, str>,
+        participant: Cow<'a, str>,
+        seq: u64,
+    },
     Pong,
     Error(String),
     /// Anything else, such as presence.
@@ -35,6 +45,7 @@ pub(crate) struct Message {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Kind<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
@@ -44,6 +55,19 @@ struct Kind<'a> {
     #[serde(borrow)]
     event: Option<Event<'a>>,
     error: Option<serde_json::Value>,
+    #[serde(borrow)]
+    session_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    participant_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    actor: Option<Actor<'a>>,
+    typing: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Actor<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +104,16 @@ struct Envelope<'a> {
 impl<'a> Frame<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
         let frame: Kind<'a> = serde_json::from_str(text)?;
+        if let ("typing", Some(session), Some(actor), Some(typing)) =
+            (&*frame.kind, &frame.session_id, &frame.actor, frame.typing)
+        {
+            return Ok(Self::Typing { session: session.clone(), actor: actor.id.clone(), typing });
+        }
+        if let ("receipt", Some(session), Some(participant), Some(seq)) =
+            (&*frame.kind, &frame.session_id, &frame.participant_id, frame.seq)
+        {
+            return Ok(Self::Receipt { session: session.clone(), participant: participant.clone(), seq });
+        }
         Ok(match (&*frame.kind, frame.event, frame.seq) {
             ("event", Some(event), _) => event.into_frame(),
             ("hello", ..) => Self::Hello,
@@ -88,6 +122,11 @@ impl<'a> Frame<'a> {
             ("error", ..) => Self::Error(frame.error.unwrap_or_default().to_string()),
             _ => Self::Other,
         })
+    }
+
+    /// The data of a Server-Sent Event.
+    pub(crate) fn parse_event(text: &'a str) -> Result<Self, serde_json::Error> {
+        Ok(serde_json::from_str::<Event<'a>>(text)?.into_frame())
     }
 }
 
@@ -128,6 +167,19 @@ mod tests {
             "data":{"title":"x"}}}"#;
         let expected = Frame::Event { session: "s".into(), seq: 9, message: None };
         assert_eq!(Frame::parse(text).expect("a frame"), expected);
+    }
+
+    #[test]
+    fn ephemeral_frames_and_events_of_a_stream() {
+        let typing = r#"{"type":"typing","sessionId":"s","actor":{"type":"Human","id":"h","name":"n"},"typing":true,"expiresInMs":6000}"#;
+        let expected = Frame::Typing { session: "s".into(), actor: "h".into(), typing: true };
+        assert_eq!(Frame::parse(typing).expect("a frame"), expected);
+        let receipt = r#"{"type":"receipt","sessionId":"s","participantId":"p","seq":7}"#;
+        let expected = Frame::Receipt { session: "s".into(), participant: "p".into(), seq: 7 };
+        assert_eq!(Frame::parse(receipt).expect("a frame"), expected);
+        let event = r#"{"sessionId":"s","seq":9,"type":"session.updated","data":{"title":"x"}}"#;
+        let expected = Frame::Event { session: "s".into(), seq: 9, message: None };
+        assert_eq!(Frame::parse_event(event).expect("an event"), expected);
     }
 
     #[test]

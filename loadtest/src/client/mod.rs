@@ -3,6 +3,7 @@
 mod api;
 mod credential;
 mod ended;
+mod event_stream;
 mod frame;
 mod http;
 mod socket;
@@ -10,9 +11,10 @@ mod target;
 mod tls;
 
 pub(crate) use self::{
-    api::{Api, Message, Session},
+    api::{Api, Message, Session, Side},
     credential::Credential,
-    ended::{Backoff, Cause, Causes},
+    ended::{Backoff, BadStatus, Cause, Causes, Closed},
+    event_stream::EventStream,
     frame::Frame,
     socket::{Socket, SocketOptions, wire_size},
     target::Target,

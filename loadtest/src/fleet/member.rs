@@ -3,15 +3,18 @@
 use std::{fmt::Display, sync::atomic::Ordering, time::Duration};
 
 use anyhow::{Result, anyhow};
+use serde_json::json;
 use tokio::{sync::watch, time::Instant};
 
 use super::{
+    habits::{Act, Agenda},
+    link::{Link, LinkKind},
     orders::{Orders, Resumed, Storm},
     seat::{Group, Seat},
     shared::Shared,
 };
 use crate::{
-    client::{Backoff, Cause, Frame, Socket},
+    client::{Backoff, Cause, Frame},
     ledger::{Arrival, SocketLedger},
     live::Open,
     problems::Kind,
@@ -19,6 +22,8 @@ use crate::{
 
 /// Timeout of the final pong of a socket.
 const FENCE: Duration = Duration::from_secs(10);
+/// In which a member that has left by itself must be back.
+const LEAVING_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A socket that did not return in time, or was told not to.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +37,7 @@ struct NotBack {
 pub(super) struct Member {
     seat: Seat,
     /// None while it is away.
-    socket: Option<Socket>,
+    link: Option<Link>,
     /// Counted as open as long as it is.
     open: Option<Open>,
     ledger: SocketLedger,
@@ -41,6 +46,9 @@ pub(super) struct Member {
     /// Up to this `seq` events are replayed: they were missed.
     replay: u64,
     returning: Option<Returning>,
+    /// Of the credential that the connection was opened with, or that it has sent since.
+    version: u64,
+    typing: bool,
 }
 
 /// A return that is not complete yet.
@@ -63,18 +71,17 @@ pub(super) struct Outcome {
 
 impl Member {
     pub(super) async fn open(seat: Seat, shared: &Shared) -> Result<Self> {
-        let (socket, head) = connect(&seat, shared, None).await?;
-        let ledger = SocketLedger::new(head);
+        let after = match seat.link {
+            LinkKind::Socket => None,
+            // A stream does not say where it begins.
+            LinkKind::EventStream(_) => shared.sessions.get(seat.session).map(|session| session.last_seq),
+        };
+        let version = seat.credential.version();
+        let (link, head) = Link::open(&seat, shared, after).await?;
+        let ledger = SocketLedger::new(head.or(after).unwrap_or_default());
         let storm = shared.orders.borrow().storm.map_or(0, |storm| storm.number);
-        Ok(Self {
-            seat,
-            socket: Some(socket),
-            open: Some(shared.live.opened()),
-            ledger,
-            storm,
-            replay: 0,
-            returning: None,
-        })
+        let open = Some(shared.live.opened());
+        Ok(Self { seat, link: Some(link), open, ledger, storm, replay: 0, returning: None, version, typing: false })
     }
 
     /// Lives until it is told to finish, or its connection is lost for good.
@@ -83,11 +90,11 @@ impl Member {
         if ended.is_ok() {
             ended = tokio::time::timeout(FENCE, self.drain(shared))
                 .await
-                .unwrap_or_else(|_| Err(anyhow!("no pong within {} s", FENCE.as_secs())));
+                .unwrap_or_else(|_| Err(anyhow!("not everything, or no pong, within {} s", FENCE.as_secs())));
         }
         let number = self.seat.number;
-        match (ended, self.socket) {
-            (Ok(()), Some(socket)) => socket.close().await,
+        match (ended, self.link) {
+            (Ok(()), Some(link)) => link.close().await,
             (Ok(()), None) => {}
             (Err(error), _) => {
                 let kind = if error.is::<NotBack>() { Kind::NotBack } else { Kind::ClosedEarly };
@@ -103,20 +110,24 @@ impl Member {
     }
 
     async fn live(&mut self, shared: &Shared) -> Result<()> {
+        let mut orders = shared.orders.subscribe();
+        // Orders may have been given since it was opened.
+        orders.mark_changed();
         // Kept over all frames, since it takes a lock that all sockets share to begin to wait.
-        let mut order = Box::pin(changed(shared.orders.subscribe()));
+        let mut order = Box::pin(changed(orders));
+        let mut agenda = Agenda::new(self.seat.habits.as_deref());
         loop {
-            let Some(socket) = &mut self.socket else { return Err(anyhow!("there is no connection")) };
+            let Some(link) = &mut self.link else { return Err(anyhow!("there is no connection")) };
             tokio::select! {
                 biased;
-                text = socket.next_text() => match text {
+                text = link.next_text() => match text {
                     Ok(text) => if self.take(&text, shared) { self.got_pong(shared); },
                     Err(error) => self.lost(error, shared).await?,
                 },
                 orders = &mut order => {
                     let mut orders = orders?;
                     let now = orders.borrow_and_update().clone();
-                    if now.finish {
+                    if now.finish.is_some() {
                         return Ok(());
                     }
                     match (self.seat.group, now.storm) {
@@ -126,19 +137,80 @@ impl Member {
                     }
                     order.set(changed(orders));
                 }
+                (due, act) = agenda.next() => self.act(due, act, shared).await?,
             }
+        }
+    }
+
+    /// Does one of its habits.
+    async fn act(&mut self, due: Instant, act: Act, shared: &Shared) -> Result<()> {
+        let Some(habits) = self.seat.habits.clone() else { return Ok(()) };
+        if shared.quiet.load(Ordering::Relaxed) || self.returning.is_some() {
+            return Ok(());
+        }
+        let (session, last) = (self.seat.session, self.ledger.last());
+        let id = shared.sessions.get(session).map_or("", |session| &session.id);
+        let frame = match act {
+            Act::Leave => return self.leave(habits.away, shared).await,
+            Act::Type => {
+                self.typing = !self.typing;
+                shared.marks.set(session, &habits.principal, u64::from(self.typing), due);
+                json!({"type": "typing", "sessionId": id, "typing": self.typing})
+            }
+            Act::Read => {
+                shared.marks.set(session, &habits.participant, last, due);
+                json!({"type": "read", "sessionId": id, "seq": last})
+            }
+        };
+        self.send(frame.to_string(), shared).await
+    }
+
+    async fn send(&mut self, text: String, shared: &Shared) -> Result<()> {
+        let renewed = self.renewal();
+        let Some(link) = &mut self.link else { return Ok(()) };
+        if let Some(renewed) = renewed {
+            if let Err(error) = link.send(renewed).await {
+                return self.lost(error, shared).await;
+            }
+        }
+        match link.send(text).await {
+            Ok(()) => Ok(()),
+            Err(error) => self.lost(error, shared).await,
+        }
+    }
+
+    /// The frame with a new token, if there is one since the last time.
+    fn renewal(&mut self) -> Option<String> {
+        if self.version == self.seat.credential.version() {
+            return None;
+        }
+        let (version, token) = self.seat.credential.token();
+        self.version = version;
+        token.map(|token| json!({"type": "refresh", "id": 3, "token": token}).to_string())
+    }
+
+    /// Disconnects, returns after a while.
+    async fn leave(&mut self, away: Duration, shared: &Shared) -> Result<()> {
+        self.disconnect(fastrand::bool()).await;
+        tokio::time::sleep(away.mul_f64(fastrand::f64())).await;
+        let since = Instant::now();
+        self.returning = Some(Returning { since, give_up: since + LEAVING_PATIENCE, until: u64::MAX, pong: false });
+        self.connect_again(shared).await
+    }
+
+    async fn disconnect(&mut self, polite: bool) {
+        self.open = None;
+        match self.link.take() {
+            Some(link) if polite => link.close().await,
+            Some(link) => link.reset(),
+            None => {}
         }
     }
 
     /// Drops the connection and returns.
     async fn weather(&mut self, storm: Storm, shared: &Shared) -> Result<()> {
         self.storm = storm.number;
-        self.open = None;
-        match self.socket.take() {
-            Some(socket) if storm.polite => socket.close().await,
-            Some(socket) => socket.reset(),
-            None => {}
-        }
+        self.disconnect(storm.polite).await;
         let since = storm.at.into();
         self.returning =
             Some(Returning { since, give_up: since + storm.spread + storm.patience, until: u64::MAX, pong: false });
@@ -155,9 +227,9 @@ impl Member {
             self.returning = Some(Returning { since, give_up: since + patience, until, pong: true });
         }
         // Where the hub has closed the connection, what it had sent before is still to be read.
-        match &mut self.socket {
-            Some(socket) => match socket.ping().await {
-                Ok(()) => Ok(()),
+        match &mut self.link {
+            Some(link) => match link.ping().await {
+                Ok(_) => Ok(()),
                 Err(_) => self.read_rest(shared).await,
             },
             None => Ok(()),
@@ -167,8 +239,8 @@ impl Member {
     /// Reads a connection that can't be written to until it ends, then returns.
     async fn read_rest(&mut self, shared: &Shared) -> Result<()> {
         loop {
-            let Some(socket) = &mut self.socket else { return Ok(()) };
-            match socket.next_text().await {
+            let Some(link) = &mut self.link else { return Ok(()) };
+            match link.next_text().await {
                 Ok(text) => self.take(&text, shared),
                 Err(error) => return self.lost(error, shared).await,
             };
@@ -178,8 +250,14 @@ impl Member {
     /// The connection ended. While the socket is returning, it tries again, as a client does.
     async fn lost(&mut self, error: anyhow::Error, shared: &Shared) -> Result<()> {
         let (cause, _) = Cause::of(&error);
-        if self.returning.is_none() || !cause.retries() {
+        // A JWT has its time; a member with habits has a new one by then.
+        let renews = self.seat.habits.is_some() && self.seat.credential.version() != self.version;
+        if !cause.retries() || (self.returning.is_none() && !renews) {
             return Err(error);
+        }
+        if self.returning.is_none() {
+            let since = Instant::now();
+            self.returning = Some(Returning { since, give_up: since + LEAVING_PATIENCE, until: u64::MAX, pong: false });
         }
         shared.cause(cause);
         self.connect_again(shared).await
@@ -187,16 +265,19 @@ impl Member {
 
     /// Opens the connection again, with the last `seq` that it has, as often as is needed.
     async fn connect_again(&mut self, shared: &Shared) -> Result<()> {
-        self.socket = None;
+        self.link = None;
         self.open = None;
         let give_up = self.returning.map_or_else(Instant::now, |returning| returning.give_up);
         let mut backoff = Backoff::new();
         let mut last = "no answer".to_owned();
         for attempts in 1.. {
-            let connecting = connect(&self.seat, shared, Some(self.ledger.last()));
+            self.version = self.seat.credential.version();
+            let connecting = Link::open(&self.seat, shared, Some(self.ledger.last()));
             match tokio::time::timeout_at(give_up, connecting).await {
-                Ok(Ok((socket, head))) => {
-                    self.socket = Some(socket);
+                Ok(Ok((link, head))) => {
+                    // A stream does not name it: what arrives from now on counts as live.
+                    let head = head.unwrap_or_else(|| self.ledger.last());
+                    self.link = Some(link);
                     self.open = Some(shared.live.opened());
                     self.replay = head;
                     if let Some(returning) = &mut self.returning {
@@ -238,13 +319,17 @@ impl Member {
         }
     }
 
-    /// Reads what is on its way.
+    /// Reads what is on its way: up to a pong, or the last `seq` of the session.
     async fn drain(&mut self, shared: &Shared) -> Result<()> {
-        if let Some(socket) = &mut self.socket {
-            socket.ping().await?;
-        }
-        while let Some(socket) = &mut self.socket {
-            let text = socket.next_text().await?;
+        let pings = match &mut self.link {
+            Some(link) => link.ping().await?,
+            None => return Ok(()),
+        };
+        let heads = shared.orders.borrow().finish.clone().unwrap_or_default();
+        let head = heads.get(self.seat.session).copied().unwrap_or_default();
+        while pings || self.ledger.last() < head {
+            let Some(link) = &mut self.link else { break };
+            let text = link.next_text().await?;
             if self.take(&text, shared) {
                 break;
             }
@@ -255,7 +340,8 @@ impl Member {
     /// Counts a frame; true where it is the pong.
     fn take(&mut self, text: &str, shared: &Shared) -> bool {
         let arrived = std::time::Instant::now();
-        match Frame::parse(text) {
+        let Some(link) = &self.link else { return false };
+        match link.parse(text) {
             Ok(Frame::Event { session, seq, message }) => {
                 let own = shared.sessions.get(self.seat.session);
                 if own.is_none_or(|own| own.id != *session) {
@@ -272,6 +358,14 @@ impl Member {
                 self.check_back(shared);
             }
             Ok(Frame::Pong) => return true,
+            Ok(Frame::Typing { actor, typing, .. }) => {
+                let age = shared.marks.age(self.seat.session, &actor, u64::from(typing));
+                age.into_iter().for_each(|age| shared.marks.typing.record(age));
+            }
+            Ok(Frame::Receipt { participant, seq, .. }) => {
+                let age = shared.marks.age(self.seat.session, &participant, seq);
+                age.into_iter().for_each(|age| shared.marks.receipts.record(age));
+            }
             Ok(Frame::Error(error)) => self.bad_frame(shared, &error),
             Ok(_) => {}
             Err(error) => self.bad_frame(shared, &error),
@@ -288,14 +382,4 @@ impl Member {
 async fn changed(mut orders: watch::Receiver<Orders>) -> Result<watch::Receiver<Orders>> {
     orders.changed().await?;
     Ok(orders)
-}
-
-/// Opens a socket and subscribes it; returns the session's last `seq` before the live events.
-async fn connect(seat: &Seat, shared: &Shared, after: Option<u64>) -> Result<(Socket, u64)> {
-    let mut socket = Socket::open(&seat.target, &seat.credential, seat.socket).await?;
-    let head = match shared.sessions.get(seat.session) {
-        Some(session) if shared.subscribe => socket.subscribe(&seat.target, &session.id, after).await?,
-        _ => 0,
-    };
-    Ok((socket, head))
 }

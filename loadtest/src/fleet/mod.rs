@@ -1,5 +1,7 @@
 //! Many sockets at once: opened, read, and audited at the end.
 
+mod habits;
+mod link;
 mod member;
 mod orders;
 mod seat;
@@ -14,14 +16,16 @@ use anyhow::{Result, anyhow};
 use futures::StreamExt as _;
 use tokio::task::JoinHandle;
 
+pub(crate) use self::{
+    habits::{Habits, random},
+    link::LinkKind,
+    orders::Storm,
+    seat::{FleetPlan, Group, Seat},
+};
 use self::{
     member::{Member, Outcome},
     orders::Resumed,
     shared::Shared,
-};
-pub(crate) use self::{
-    orders::Storm,
-    seat::{FleetPlan, Group, Seat},
 };
 use crate::{
     client::{Causes, Session},
@@ -113,7 +117,32 @@ impl Fleet {
 
     /// From now on, latency is measured against this schedule.
     pub(crate) fn follow(&self, schedule: Schedule) {
-        *self.shared.schedule.write().unwrap_or_else(PoisonError::into_inner) = Some(schedule);
+        self.follow_all(vec![schedule]);
+    }
+
+    /// The same with several, whose indexes differ.
+    pub(crate) fn follow_all(&self, schedules: Vec<Schedule>) {
+        *self.shared.schedules.write().unwrap_or_else(PoisonError::into_inner) = schedules;
+    }
+
+    /// Lets members rest from their habits; those that are away return.
+    pub(crate) fn quiet(&self) {
+        self.shared.quiet.store(true, Ordering::Relaxed);
+    }
+
+    /// From the due time of a typing frame until it was read.
+    pub(crate) fn typing(&self) -> Summary {
+        self.shared.marks.typing.summary()
+    }
+
+    /// From the due time of a read mark until its receipt was read.
+    pub(crate) fn receipts(&self) -> Summary {
+        self.shared.marks.receipts.summary()
+    }
+
+    /// From the end of an absence until everything missed was read.
+    pub(crate) fn back(&self) -> Summary {
+        self.shared.back.summary()
     }
 
     /// From the due time of a message until it was read, without those that were sent again after a return.
@@ -204,7 +233,8 @@ impl Fleet {
     /// Closes every socket and compares its events with the acknowledged ones. Each first
     /// pings, so that frames in flight are counted.
     pub(crate) async fn finish(self, ledgers: &mut [SessionLedger]) -> Result<()> {
-        self.shared.orders.send_modify(|orders| orders.finish = true);
+        let heads: Arc<[u64]> = ledgers.iter().map(SessionLedger::last).collect();
+        self.shared.orders.send_modify(|orders| orders.finish = Some(heads));
         let problems = &self.shared.problems;
         for member in self.members {
             let outcome = member.await.map_err(|error| anyhow!("a reading task failed: {error}"))?;

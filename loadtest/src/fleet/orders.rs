@@ -14,8 +14,8 @@ pub(crate) struct Orders {
     pub(crate) stalled: bool,
     /// What they must have read, once they read again, to have caught up.
     pub(crate) resumed: Option<Resumed>,
-    /// Read what is left, then close.
-    pub(crate) finish: bool,
+    /// Read what is left, then close: the last `seq` of each session, where it is known.
+    pub(crate) finish: Option<Arc<[u64]>>,
 }
 
 /// Every socket of [`super::Group::Main`] drops its connection and returns.

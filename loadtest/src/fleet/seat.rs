@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::{habits::Habits, link::LinkKind};
 use crate::{
     client::{Credential, Session, SocketOptions, Target},
     live::Live,
@@ -26,6 +27,8 @@ pub(crate) struct Seat {
     pub(crate) target: Arc<Target>,
     pub(crate) credential: Credential,
     pub(crate) socket: SocketOptions,
+    pub(crate) link: LinkKind,
+    pub(crate) habits: Option<Arc<Habits>>,
 }
 
 /// The sockets to open.

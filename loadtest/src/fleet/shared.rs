@@ -3,14 +3,14 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use tokio::sync::{Notify, watch};
 
-use super::{orders::Orders, seat::Group};
+use super::{habits::Marks, orders::Orders, seat::Group};
 use crate::{
     client::{Cause, Causes, Session, wire_size},
     latency::Latencies,
@@ -24,7 +24,7 @@ pub(super) struct Shared {
     pub(super) problems: Arc<Problems>,
     pub(super) live: Arc<Live>,
     pub(super) subscribe: bool,
-    pub(super) schedule: RwLock<Option<Schedule>>,
+    pub(super) schedules: RwLock<Vec<Schedule>>,
     /// Of [`Group::Main`] and [`Group::Other`].
     pub(super) latency: [Latencies; 2],
     /// From an order to return until everything missed has been read.
@@ -40,6 +40,9 @@ pub(super) struct Shared {
     pub(super) progress: Notify,
     pub(super) orders: watch::Sender<Orders>,
     pub(super) causes: Mutex<Causes>,
+    pub(super) marks: Marks,
+    /// Habits rest.
+    pub(super) quiet: AtomicBool,
 }
 
 impl Shared {
@@ -49,7 +52,7 @@ impl Shared {
             problems,
             live,
             subscribe,
-            schedule: RwLock::new(None),
+            schedules: RwLock::default(),
             latency: [Latencies::new(), Latencies::new()],
             back: Latencies::new(),
             settled: AtomicU64::new(0),
@@ -61,13 +64,18 @@ impl Shared {
             progress: Notify::new(),
             orders: watch::Sender::new(Orders::default()),
             causes: Mutex::default(),
+            marks: Marks::new(),
+            quiet: AtomicBool::new(false),
         }
     }
 
     /// Counts a message; `replayed` is one that was missed and sent again, which has no latency of its own.
     pub(super) fn count(&self, group: Group, index: u64, replayed: bool, arrived: Instant, payload: usize) {
-        let schedule = *self.schedule.read().unwrap_or_else(PoisonError::into_inner);
-        match schedule.and_then(|schedule| schedule.due(index)) {
+        let due = {
+            let schedules = self.schedules.read().unwrap_or_else(PoisonError::into_inner);
+            schedules.iter().find_map(|schedule| schedule.due(index))
+        };
+        match due {
             _ if replayed => {
                 self.replayed.fetch_add(1, Ordering::Relaxed);
             }

@@ -7,11 +7,13 @@ mod fanout;
 mod idle;
 mod ingest;
 mod memory;
+mod mixed;
 mod paced;
 mod returns;
 mod sender;
 mod slow;
 mod storm;
+mod trend;
 
 use std::{ops::Range, sync::Arc};
 
@@ -20,7 +22,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use crate::{
     cli::{Cli, Options, Scenario},
     client::{Api, Session, SocketOptions, Target},
-    fleet::{Fleet, FleetPlan, Group, Seat},
+    fleet::{Fleet, FleetPlan, Group, LinkKind, Seat},
     live::Live,
     meter::Meter,
     problems::Problems,
@@ -63,6 +65,10 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
         others,
         options: cli.options,
     };
+    let warmup = match &cli.scenario {
+        Scenario::Mixed(arguments) => Some(arguments.warmup),
+        _ => None,
+    };
     let sampler = Sampler::start(&context.live, &context.problems, context.server);
     let sampler = sampler.map_err(|error| Stop::Tool(error.into()))?;
     let mut report = match cli.scenario {
@@ -71,11 +77,15 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
         Scenario::Chat(arguments) => chat::run(&context, &arguments).await,
         Scenario::Storm(arguments) => storm::run(&context, &arguments).await,
         Scenario::Slow(arguments) => slow::run(&context, &arguments).await,
+        Scenario::Mixed(arguments) => mixed::run(&context, &arguments).await,
         Scenario::Await(arguments) => awaiting::run(&context, arguments).await,
         Scenario::Ingest(arguments) => ingest::run(&context, arguments).await,
     }?;
     let series = sampler.stop();
     returns::report_peaks(&mut report, &series);
+    if let Some(warmup) = warmup {
+        trend::report_trend(&mut report, &series, mixed::PHASE, warmup);
+    }
     report.series(series);
     progress::clear();
     report.judge(&context.problems);
@@ -106,6 +116,8 @@ impl Context {
                 target: Arc::clone(target),
                 credential: target.credential().clone(),
                 socket: self.socket_options(),
+                link: LinkKind::Socket,
+                habits: None,
             }
         };
         numbers.map(seat).collect()

@@ -75,9 +75,9 @@ impl Sender {
     }
 
     async fn post(&self, schedule: Schedule, index: u64) {
-        let due = schedule.at(index);
+        let (due, number, index) = (schedule.at(index), index, schedule.index(index));
         let body = self.payload.body(index);
-        let session = usize::try_from(index).unwrap_or(usize::MAX) % self.paths.len().max(1);
+        let session = usize::try_from(number).unwrap_or(usize::MAX) % self.paths.len().max(1);
         self.lateness.record(due.elapsed());
         match self.api.post_message(&self.paths[session], body).await {
             Ok(seq) => {

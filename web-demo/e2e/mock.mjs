@@ -6,6 +6,7 @@ import { accessStories } from "./access.mjs";
 import { installStories } from "./install.mjs";
 import { lyingHubStories } from "./lying-hub.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
+import { onePressStories } from "./one-press.mjs";
 import { triageStories } from "./triage.mjs";
 
 let browser;
@@ -426,6 +427,7 @@ lyingHubStories({ story, open, connected, shot });
 installStories({ open });
 triageStories({ open, connected, shot, richHub });
 accessStories({ open, connected, shot, richHub });
+onePressStories({ open, connected, shot });
 
 await runSuite({
   setup: async () => {

@@ -106,7 +106,7 @@ fn write(connection: &Connection, plan: &DurablePlan) -> Result<DurableFloor> {
 /// Ids ascend, as those of version 7 do.
 fn insert_row(insert: &mut Statement<'_>, payload: &Payload, row: u64, sessions: u64) -> Result<()> {
     let session = u128::from(row % sessions).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes();
-    let id = (u128::from(row) << 64 | u128::from(row)).to_be_bytes();
+    let id = ((u128::from(row) << 64) | u128::from(row)).to_be_bytes();
     let seq = i64::try_from(row / sessions)?;
     let content = payload.body(row);
     let content = std::str::from_utf8(&content)?;
@@ -116,6 +116,8 @@ fn insert_row(insert: &mut Statement<'_>, payload: &Payload, row: u64, sessions:
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::types::Value;
+
     use super::*;
 
     fn plan(directory: &Path, rows_per_commit: usize, rate: Option<f64>) -> DurablePlan {
@@ -146,9 +148,9 @@ mod tests {
     fn commits_are_durable_and_every_row_is_there() {
         let folder = tempfile::tempdir().expect("a folder");
         let connection = open(&folder.path().join("floor.db")).expect("a database");
-        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
-        assert_eq!(pragma("journal_mode").expect("a mode"), "wal".to_owned().into());
-        assert_eq!(pragma("synchronous").expect("a level"), 2.into());
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, Value>(0));
+        assert_eq!(pragma("journal_mode").expect("a mode"), Value::Text("wal".to_owned()));
+        assert_eq!(pragma("synchronous").expect("a level"), Value::Integer(2));
         let floor = write(&connection, &plan(folder.path(), 5, None)).expect("written");
         let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a count");
         // One group is written before the measurement.

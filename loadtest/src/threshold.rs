@@ -199,8 +199,11 @@ fn mismatch(unit: &str) -> String {
     }
 }
 
+/// A unit and how it was written.
+type Written<'a> = (&'a str, Unit);
+
 /// A number and the unit after it.
-fn quantity(text: &str) -> Result<(f64, Option<(&str, Unit)>), Invalid> {
+fn quantity(text: &str) -> Result<(f64, Option<Written<'_>>), Invalid> {
     let is_number = |character: char| character.is_ascii_digit() || "+-.".contains(character);
     let (number, unit) = text.split_at(text.find(|other| !is_number(other)).unwrap_or(text.len()));
     let number = number.parse().map_err(|_| Invalid::BadNumber(text.to_owned()))?;

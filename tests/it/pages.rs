@@ -7,7 +7,7 @@ use std::io::Read as _;
 
 /// The pages, and all files to which they refer.
 async fn pages(anyone: &Client) -> BTreeSet<String> {
-    let mut paths: BTreeSet<_> = ["/", "/docs", "/docs/", "/openapi.json", "/asyncapi.json"].map(str::to_owned).into();
+    let mut paths: BTreeSet<_> = ["/", "/sw.js", "/docs", "/docs/", "/openapi.json", "/asyncapi.json"].map(str::to_owned).into();
     for page in ["/", "/docs"] {
         let html = anyone.get(page).await.expect(200);
         let html = html.as_str().expect("a page");
@@ -50,6 +50,24 @@ async fn the_security_headers_of_pages_allow_only_the_hub_itself() {
         let known = anyone.with("if-none-match", tag).get(&path).await;
         assert_eq!(known.status, 304, "{path}");
         assert_eq!(known.header("content-security-policy"), Some(&*policy), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_files_of_an_installed_page_are_checked_for_newer_ones() {
+    let hub = Hub::start(Engine::Sqlite).await;
+    let anyone = hub.anonymous();
+    for (path, kind) in [
+        ("/sw.js", "text/javascript"),
+        ("/manifest.webmanifest", "application/manifest+json"),
+        ("/icons/icon.svg", "image/svg+xml"),
+        ("/icons/icon-192.png", "image/png"),
+        ("/icons/icon-512.png", "image/png"),
+    ] {
+        let reply = anyone.get(path).await;
+        assert_eq!(reply.status, 200, "{path}");
+        assert_eq!(reply.header("content-type"), Some(kind), "{path}");
+        assert_eq!(reply.header("cache-control"), Some("no-cache"), "{path}");
     }
 }
 

@@ -104,7 +104,6 @@ fn amount(text: &str) -> Result<f64, String> {
 mod tests {
     use clap::Parser as _;
 
-    use super::*;
     use crate::cli::{Cli, Scenario};
 
     #[test]

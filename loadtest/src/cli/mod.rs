@@ -3,9 +3,9 @@
 mod disruptions;
 mod mixed;
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use serde::Serialize;
 
 pub(crate) use self::{
@@ -31,6 +31,24 @@ pub(crate) struct Cli {
     pub(crate) options: Options,
     #[command(subcommand)]
     pub(crate) scenario: Scenario,
+}
+
+impl Cli {
+    /// Refuses expectations both before and after the scenario, of which clap would drop the former.
+    pub(crate) fn from_line(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let line: Vec<OsString> = line.into_iter().collect();
+        let is_expectation =
+            |word: &&OsString| word.to_str().is_some_and(|word| word == "--expect" || word.starts_with("--expect="));
+        let given = line.iter().filter(is_expectation).count();
+        let cli = Self::try_parse_from(line)?;
+        match cli.options.expect.len() == given {
+            true => Ok(cli),
+            false => Err(Self::command().error(
+                ErrorKind::ArgumentConflict,
+                "--expect must stand either before the scenario or after it, each time",
+            )),
+        }
+    }
 }
 
 /// Options of every scenario.
@@ -315,8 +333,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -337,6 +353,18 @@ mod tests {
         let wrong = Cli::try_parse_from(["loadtest", "fanout", "--expect", "p99<5parsecs"]).expect_err("no unit");
         let text = wrong.to_string();
         assert!(text.contains("--expect") && text.contains("unknown unit 'parsecs'"), "{text}");
+    }
+
+    #[test]
+    fn no_expectation_is_dropped() {
+        let parse = |line: &str| Cli::from_line(line.split(' ').map(OsString::from));
+        for line in
+            ["loadtest --expect p99<5ms --expect=p50<1ms fanout", "loadtest fanout --expect p99<5ms --expect=p50<1ms"]
+        {
+            assert_eq!(parse(line).expect("valid").options.expect.len(), 2, "{line}");
+        }
+        let error = parse("loadtest --expect p99<5ms fanout --expect p50<1ms").expect_err("one would be dropped");
+        assert!(error.use_stderr() && error.to_string().contains("either before the scenario or after it"), "{error}");
     }
 
     #[test]

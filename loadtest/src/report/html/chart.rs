@@ -52,7 +52,7 @@ pub(super) fn lines(frame: &Frame, lines: &[Line]) -> Markup {
                     @for (index, line) in lines.iter().enumerate() {
                         li {
                             svg class="key" viewBox="0 0 28 8" aria-hidden="true" {
-                                g class=(class(index)) { polyline points="0,4 28,4"; }
+                                g class=(class(index)) { polyline points="0,4 28,4" {} }
                             }
                             (line.label)
                         }
@@ -69,7 +69,7 @@ pub(super) fn bars(frame: &Frame, description: &str, bars: &[Bar]) -> Markup {
             @for bar in bars {
                 @let (left, right) = (frame.x_of(bar.from), frame.x_of(bar.to));
                 @let top = frame.y_of(bar.height);
-                rect x=(px(left)) y=(px(top)) width=(px((right - left - 1.0).max(1.0))) height=(px(frame.y_of(0.0) - top));
+                rect x=(px(left)) y=(px(top)) width=(px((right - left - 1.0).max(1.0))) height=(px(frame.y_of(0.0) - top)) {}
             }
         }
     };
@@ -115,9 +115,9 @@ impl Frame {
         html! {
             @if let [only] = points[..] {
                 @let (x, y) = at(only);
-                circle cx=(x) cy=(y) r="2.5";
+                circle cx=(x) cy=(y) r="2.5" {}
             } @else {
-                polyline points=(points.into_iter().map(|point| { let (x, y) = at(point); format!("{x},{y}") }).collect::<Vec<_>>().join(" "));
+                polyline points=(points.into_iter().map(|point| { let (x, y) = at(point); format!("{x},{y}") }).collect::<Vec<_>>().join(" ")) {}
             }
         }
     }
@@ -132,12 +132,12 @@ impl Frame {
                 desc id=(description_id) { (description) }
                 @for (value, label) in &self.y.ticks {
                     @let y = self.y_of(*value);
-                    line class="grid" x1=(px(LEFT)) x2=(px(right)) y1=(px(y)) y2=(px(y));
+                    line class="grid" x1=(px(LEFT)) x2=(px(right)) y1=(px(y)) y2=(px(y)) {}
                     text class="tick" x=(px(LEFT - 6.0)) y=(px(y + 4.0)) text-anchor="end" { (label) }
                 }
                 @for (value, label) in &self.x.ticks {
                     @let x = self.x_of(*value);
-                    line class="grid" x1=(px(x)) x2=(px(x)) y1=(px(TOP)) y2=(px(bottom));
+                    line class="grid" x1=(px(x)) x2=(px(x)) y1=(px(TOP)) y2=(px(bottom)) {}
                     text class="tick" x=(px(x)) y=(px(bottom + 16.0)) text-anchor="middle" { (label) }
                 }
                 (drawn)

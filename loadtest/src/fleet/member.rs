@@ -168,10 +168,10 @@ impl Member {
     async fn send(&mut self, text: String, shared: &Shared) -> Result<()> {
         let renewed = self.renewal();
         let Some(link) = &mut self.link else { return Ok(()) };
-        if let Some(renewed) = renewed {
-            if let Err(error) = link.send(renewed).await {
-                return self.lost(error, shared).await;
-            }
+        if let Some(renewed) = renewed
+            && let Err(error) = link.send(renewed).await
+        {
+            return self.lost(error, shared).await;
         }
         match link.send(text).await {
             Ok(()) => Ok(()),

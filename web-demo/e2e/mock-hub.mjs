@@ -8,8 +8,10 @@ export const TYPES = {
 };
 export const DIST = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../dist");
 export const ORIGIN = "http://127.0.0.1:9";
+/** As in src/http/security_headers.rs. */
 export const CSP =
-  "default-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+  "default-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; worker-src 'self'; manifest-src 'self'; object-src 'none'; base-uri 'none'; " +
+  "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types hiloop-worker";
 
 const ME = { id: "human-1", type: "Human", name: "Mira Okafor", email: "mira@example.org" };
 

@@ -42,8 +42,10 @@ impl Sampler {
         let (stop, stopped) = mpsc::channel();
         let start = Instant::now();
         let (live, problems) = (Arc::clone(live), Arc::clone(problems));
-        let source = Source { live, problems, server, start, memory_due: start };
-        let thread = thread::Builder::new().name("sampler".to_owned()).spawn(move || source.run(&stopped))?;
+        let mut source = Source { live, problems, server, start, memory_due: start };
+        // Here rather than on the thread, which may start late: what happens from now on is in the series.
+        let first = source.read();
+        let thread = thread::Builder::new().name("sampler".to_owned()).spawn(move || source.run(first, &stopped))?;
         Ok(Self { stop, thread })
     }
 
@@ -56,8 +58,8 @@ impl Sampler {
 }
 
 impl Source {
-    fn run(mut self, stopped: &mpsc::Receiver<()>) -> Series {
-        let mut recorder = Recorder::new(self.read());
+    fn run(mut self, first: Reading, stopped: &mpsc::Receiver<()>) -> Series {
+        let mut recorder = Recorder::new(first);
         let mut due = self.start;
         loop {
             due += EVERY;

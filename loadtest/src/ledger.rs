@@ -270,7 +270,9 @@ mod tests {
         let mut session = acknowledged(2..7);
         session.ends_at(7);
         let mut socket = SocketLedger::new(1);
-        (2..7).for_each(|seq| drop(socket.observe(seq, Some(seq * 10))));
+        for seq in 2..7 {
+            socket.observe(seq, Some(seq * 10));
+        }
         assert_eq!(socket.audit(&session).lost, Tally { count: 1, first: 7 });
         socket.observe(7, None);
         assert_eq!(socket.audit(&session), Audit::default());

@@ -58,15 +58,17 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
     };
     let sampler = Sampler::start(&context.live, &context.problems, context.server);
     let sampler = sampler.map_err(|error| Stop::Tool(error.into()))?;
-    let mut report = match cli.scenario {
+    let ended = match cli.scenario {
         Scenario::Idle(arguments) => idle::run(&context, arguments).await,
         Scenario::Fanout(arguments) => fanout::run(&context, &arguments).await,
         Scenario::Chat(arguments) => chat::run(&context, &arguments).await,
         Scenario::Await(arguments) => awaiting::run(&context, arguments).await,
         Scenario::Ingest(arguments) => ingest::run(&context, arguments).await,
-    }?;
-    report.series(sampler.stop());
+    };
+    let series = sampler.stop();
     progress::clear();
+    let mut report = ended?;
+    report.series(series);
     report.judge(&context.problems);
     Ok(report)
 }

@@ -58,6 +58,19 @@ impl Latencies {
         Summary(all)
     }
 
+    /// Adds all that a summary holds.
+    pub(crate) fn add(&self, other: &Summary) {
+        *lock(&self.0.current) += &other.0;
+    }
+
+    /// Everything that was recorded, which is then forgotten.
+    pub(crate) fn take(&self) -> Summary {
+        let mut before = lock(&self.0.before);
+        let mut all = std::mem::replace(&mut *before, empty());
+        all += std::mem::replace(&mut *lock(&self.0.current), empty());
+        Summary(all)
+    }
+
     /// What was recorded since the call before.
     pub(crate) fn take_interval(&self) -> Summary {
         let next = empty();
@@ -80,6 +93,11 @@ impl Summary {
     /// The value below which this percentage of all values lies; 0 where there is none.
     pub(crate) fn percentile_ms(&self, percentile: f64) -> f64 {
         millis(self.0.value_at_quantile(percentile / 100.0))
+    }
+
+    /// The shortest; 0 where there is none.
+    pub(crate) fn min_ms(&self) -> f64 {
+        millis(if self.0.is_empty() { 0 } else { self.0.min() })
     }
 
     pub(crate) fn mean_ms(&self) -> f64 {

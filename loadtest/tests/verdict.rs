@@ -1,5 +1,6 @@
 //! The tester against a hub that loses, duplicates, reorders and refuses: each fault is reported.
 
+mod disruptions;
 mod report;
 mod support;
 mod tls;

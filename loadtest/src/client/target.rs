@@ -7,11 +7,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use hyper::{Uri, header::HeaderValue};
+use hyper::Uri;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::either::Either;
 
-use super::tls::{Stream, Tls};
+use super::{
+    credential::Credential,
+    tls::{Stream, Tls},
+};
 use crate::{cli::Options, stop::Stop};
 
 /// A hub and the credential to use there.
@@ -21,7 +24,7 @@ pub(crate) struct Target {
     authority: String,
     prefix: String,
     tls: Option<Tls>,
-    key: HeaderValue,
+    credential: Credential,
     sources: u32,
     next_source: AtomicU32,
     timeout: Duration,
@@ -33,9 +36,9 @@ impl Target {
         Self::at("--url", &options.url, options)
     }
 
-    /// The other node, if there is one.
-    pub(crate) fn other(options: &Options) -> Result<Option<Self>, Stop> {
-        options.other_url.as_deref().map(|url| Self::at("--other-url", url, options)).transpose()
+    /// The other nodes.
+    pub(crate) fn others(options: &Options) -> Result<Vec<Self>, Stop> {
+        options.other_url.iter().map(|url| Self::at("--other-url", url, options)).collect()
     }
 
     fn at(flag: &str, url: &str, options: &Options) -> Result<Self, Stop> {
@@ -57,16 +60,14 @@ impl Target {
             return Err(usage("--sources needs a target in 127.0.0.0/8".to_owned()));
         }
         let key = options.key.as_deref().ok_or_else(|| usage("--key or HILOOP_KEY is needed".to_owned()))?;
-        let mut key = HeaderValue::from_str(key)
-            .map_err(|_| usage("--key holds characters that no header may hold".to_owned()))?;
-        key.set_sensitive(true);
+        let credential = Credential::key(key).map_err(|error| usage(format!("--key: {error:#}")))?;
         let tls = secure.then(|| Tls::new(host(&uri)?, options.ca.as_deref())).transpose();
         Ok(Self {
             address,
             authority,
             tls: tls.map_err(|error| usage(format!("{flag} {url}: {error:#}")))?,
             prefix: uri.path().trim_end_matches('/').to_owned(),
-            key,
+            credential,
             sources: u32::from(options.sources),
             next_source: AtomicU32::new(0),
             timeout: options.timeout,
@@ -75,8 +76,13 @@ impl Target {
 
     /// A new connection, from the next source address.
     pub(crate) async fn connect(&self) -> Result<Stream> {
+        self.connect_with(None).await
+    }
+
+    /// The same with a receive buffer of so many bytes in the kernel, rather than one that it sizes itself.
+    pub(crate) async fn connect_with(&self, receive_buffer: Option<u32>) -> Result<Stream> {
         let connecting = async {
-            let stream = self.connect_plain().await?;
+            let stream = self.connect_plain(receive_buffer).await?;
             stream.set_nodelay(true).context("setting TCP_NODELAY")?;
             Ok(match &self.tls {
                 None => Either::Left(stream),
@@ -86,12 +92,15 @@ impl Target {
         tokio::time::timeout(self.timeout, connecting).await.context("connecting took too long")?
     }
 
-    async fn connect_plain(&self) -> Result<TcpStream> {
+    async fn connect_plain(&self, receive_buffer: Option<u32>) -> Result<TcpStream> {
         let socket = match self.address {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
             SocketAddr::V6(_) => TcpSocket::new_v6(),
         }
         .context("opening a socket")?;
+        if let Some(bytes) = receive_buffer {
+            socket.set_recv_buffer_size(bytes).context("setting the receive buffer")?;
+        }
         if self.sources > 1 {
             let turn = self.next_source.fetch_add(1, Ordering::Relaxed) % self.sources;
             let source = Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + turn);
@@ -110,8 +119,9 @@ impl Target {
         format!("{}{endpoint}", self.prefix)
     }
 
-    pub(crate) fn key(&self) -> HeaderValue {
-        self.key.clone()
+    /// The API key of `--key`.
+    pub(crate) fn credential(&self) -> &Credential {
+        &self.credential
     }
 
     pub(crate) fn timeout(&self) -> Duration {

@@ -49,8 +49,9 @@ async fn floor_plan(context: &Context, arguments: &FanoutArgs) -> Result<FloorPl
 
 async fn probe(context: &Context, size: usize) -> Result<usize> {
     let session = context.api.create_session().await?;
-    let mut socket = Socket::open(&context.other, context.socket_options()).await?;
-    socket.subscribe(&context.other, &session.id).await?;
+    let target = &context.others[0];
+    let mut socket = Socket::open(target, target.credential(), context.socket_options()).await?;
+    socket.subscribe(target, &session.id, None).await?;
     let path = context.api.messages_path(&session.id);
     context.api.post_message(&path, Payload::new(size).body(0)).await?;
     let arrival = async {
@@ -61,7 +62,7 @@ async fn probe(context: &Context, size: usize) -> Result<usize> {
             }
         }
     };
-    let arrival = tokio::time::timeout(context.other.timeout(), arrival).await;
+    let arrival = tokio::time::timeout(target.timeout(), arrival).await;
     let size = arrival.map_err(|_| anyhow!("the message never arrived"))?;
     socket.close().await;
     size

@@ -92,8 +92,8 @@ pub(super) async fn run(context: &Context, arguments: IngestArgs) -> Result<Repo
 impl Writers {
     fn new(context: &Context, sessions: &[Session], size: usize) -> Self {
         let mut apis = vec![Arc::clone(&context.api)];
-        if context.options.other_url.is_some() {
-            apis.push(Arc::new(Api::new(Arc::clone(&context.other), context.options.in_flight, &context.live)));
+        for other in context.others.iter().filter(|other| !Arc::ptr_eq(other, &context.target)) {
+            apis.push(Arc::new(Api::new(Arc::clone(other), context.options.in_flight, &context.live)));
         }
         let replies = Latencies::new();
         context.live.watch("reply", &replies);

@@ -26,6 +26,8 @@ pub(crate) struct Sample {
     pub(crate) server_cpu: Option<f64>,
     /// Memory of the hub at the end, in MiB; none where it was not read.
     pub(crate) server_memory: Option<f64>,
+    /// Open descriptors of the hub at the end.
+    pub(crate) server_descriptors: Option<u64>,
     /// CPU of the tester, in per cent of a core.
     pub(crate) tester_cpu: Option<f64>,
     pub(crate) latencies: Vec<(&'static str, Percentiles)>,
@@ -101,6 +103,7 @@ impl Series {
             "problems": column(&|sample| Some(sample.problems as f64)),
             "serverCpuPercent": column(&|sample| sample.server_cpu),
             "serverMemoryMiB": column(&|sample| sample.server_memory),
+            "serverDescriptors": column(&|sample| sample.server_descriptors.map(|open| open as f64)),
             "testerCpuPercent": column(&|sample| sample.tester_cpu),
             "latencies": latencies,
         })
@@ -176,6 +179,7 @@ fn condense(samples: &[Sample]) -> Option<Sample> {
         problems: samples.iter().map(|sample| sample.problems).sum(),
         server_cpu: mean(&|sample| sample.server_cpu),
         server_memory: samples.iter().rev().find_map(|sample| sample.server_memory),
+        server_descriptors: samples.iter().rev().find_map(|sample| sample.server_descriptors),
         tester_cpu: mean(&|sample| sample.tester_cpu),
         latencies,
         ..samples.last()?.clone()
@@ -202,6 +206,7 @@ mod tests {
             problems: 1,
             server_cpu: Some(12.5),
             server_memory: None,
+            server_descriptors: Some(40),
             tester_cpu: Some(3.0),
             latencies: Vec::new(),
         }

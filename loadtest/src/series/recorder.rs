@@ -19,6 +19,7 @@ pub(super) struct Reading {
     pub(super) server_cpu: Option<Duration>,
     /// In bytes.
     pub(super) server_memory: Option<u64>,
+    pub(super) server_descriptors: Option<u64>,
     pub(super) tester_cpu: Option<Duration>,
     pub(super) latencies: Vec<(&'static str, Summary)>,
 }
@@ -96,6 +97,7 @@ impl Interval {
             problems: to.problems.saturating_sub(from.problems),
             server_cpu: share(from.server_cpu, to.server_cpu),
             server_memory: to.server_memory.map(|bytes| bytes as f64 / 1_048_576.0),
+            server_descriptors: to.server_descriptors,
             tester_cpu: share(from.tester_cpu, to.tester_cpu),
             latencies: to.latencies.iter().map(|(key, summary)| (*key, Percentiles::from(summary))).collect(),
         }
@@ -117,6 +119,7 @@ mod tests {
             problems: sent / 10,
             server_cpu: Some(Duration::from_millis(sent)),
             server_memory: Some(sent * 1_048_576),
+            server_descriptors: None,
             tester_cpu: None,
             latencies: Vec::new(),
         }

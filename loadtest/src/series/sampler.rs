@@ -85,6 +85,7 @@ impl Source {
             problems: self.problems.total(),
             server_cpu: self.server.and_then(|server| server.cpu().ok()),
             server_memory: self.read_memory(),
+            server_descriptors: self.server.and_then(|server| server.descriptors().ok()),
             tester_cpu: Process::own().cpu().ok(),
             latencies: self.live.take_latencies(),
         }

@@ -26,6 +26,7 @@ fn sample(seconds: f64) -> Sample {
         problems: 0,
         server_cpu: Some(12.5),
         server_memory: Some(80.0 + seconds),
+        server_descriptors: Some(40),
         tester_cpu: Some(3.0),
         latencies: vec![("delivery", percentiles)],
     }

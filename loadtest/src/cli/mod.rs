@@ -1,10 +1,17 @@
 //! The command line.
 
+mod disruptions;
+mod mixed;
+
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use serde::Serialize;
 
+pub(crate) use self::{
+    disruptions::{Share, SlowArgs, StormArgs},
+    mixed::MixedArgs,
+};
 use crate::threshold::Threshold;
 
 const EXIT_CODES: &str = "\
@@ -18,7 +25,7 @@ Exit codes:
 
 /// A black-box load tester for Hiloop hubs that counts every delivery.
 #[derive(Debug, Parser)]
-#[command(name = "loadtest", version, after_help = EXIT_CODES)]
+#[command(name = "loadtest", version, after_help = EXIT_CODES, args_override_self = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) options: Options,
@@ -50,10 +57,10 @@ pub(crate) struct Options {
     /// Base URL of the hub; `https://` or `wss://` for one behind TLS
     #[arg(long, global = true, default_value = "http://127.0.0.1:8080")]
     pub(crate) url: String,
-    /// Another node of the same hub: `fanout`, `chat` and `idle` open their sockets there, and every other writer of
-    /// `ingest` writes there
+    /// Another node of the same hub, where sockets are opened instead, and one of the writers of `ingest` in turn; may be
+    /// repeated
     #[arg(long, global = true, value_name = "URL")]
-    pub(crate) other_url: Option<String>,
+    pub(crate) other_url: Vec<String>,
     /// Certificates of the authorities to trust with TLS, in PEM [default: those of the system]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
@@ -119,6 +126,12 @@ pub(crate) enum Scenario {
     Fanout(FanoutArgs),
     /// Many sessions, few sockets each
     Chat(ChatArgs),
+    /// All sockets lose their connection at one moment and return at once
+    Storm(StormArgs),
+    /// A share of the readers stops reading
+    Slow(SlowArgs),
+    /// Many principals with sockets, event streams and long-polls, who write, ask, answer, type, read and leave
+    Mixed(MixedArgs),
     /// Durable messages as fast as the hub acknowledges them
     Ingest(IngestArgs),
     /// Many long-polls: memory per long-poll, CPU while waiting, time from an answer to its reply
@@ -134,6 +147,9 @@ impl Scenario {
             Self::Chat(_) => "chat",
             Self::Ingest(_) => "ingest",
             Self::Await(_) => "await",
+            Self::Storm(_) => "storm",
+            Self::Slow(_) => "slow",
+            Self::Mixed(_) => "mixed",
         }
     }
 }
@@ -366,6 +382,7 @@ mod tests {
             ["loadtest", "fanout", "--sockets", "0"],
             ["loadtest", "fanout", "--duration", "-1"],
             ["loadtest", "fanout", "--rate", "NaN"],
+            ["loadtest", "slow", "--stalled", "101%"],
         ] {
             assert!(Cli::try_parse_from(line).is_err(), "{line:?}");
         }

@@ -4,6 +4,7 @@ mod baseline;
 mod comparison;
 mod expected;
 mod html;
+mod json;
 mod parameters;
 mod table;
 
@@ -169,7 +170,7 @@ impl Report {
     }
 
     pub(crate) fn write_json(&self, path: &Path) -> Result<()> {
-        let text = format!("{:#}\n", self.json());
+        let text = json::text(&self.json()).context("writing JSON")?;
         fs::write(path, text).with_context(|| format!("writing {}", path.display()))
     }
 }

@@ -71,7 +71,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
     };
     let sampler = Sampler::start(&context.live, &context.problems, context.server);
     let sampler = sampler.map_err(|error| Stop::Tool(error.into()))?;
-    let mut report = match cli.scenario {
+    let ended = match cli.scenario {
         Scenario::Idle(arguments) => idle::run(&context, arguments).await,
         Scenario::Fanout(arguments) => fanout::run(&context, &arguments).await,
         Scenario::Chat(arguments) => chat::run(&context, &arguments).await,
@@ -80,14 +80,15 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
         Scenario::Mixed(arguments) => mixed::run(&context, &arguments).await,
         Scenario::Await(arguments) => awaiting::run(&context, arguments).await,
         Scenario::Ingest(arguments) => ingest::run(&context, arguments).await,
-    }?;
+    };
     let series = sampler.stop();
+    progress::clear();
+    let mut report = ended?;
     returns::report_peaks(&mut report, &series);
     if let Some(warmup) = warmup {
         trend::report_trend(&mut report, &series, mixed::PHASE, warmup);
     }
     report.series(series);
-    progress::clear();
     report.judge(&context.problems);
     Ok(report)
 }

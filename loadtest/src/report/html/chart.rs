@@ -7,7 +7,7 @@ use super::axis::{Axis, short};
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 260.0;
 const LEFT: f64 = 62.0;
-const RIGHT: f64 = 14.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 44.0;
 
@@ -187,7 +187,7 @@ mod tests {
     fn a_line_runs_between_the_corners_of_the_frame() {
         let points = vec![(0.0, Some(0.0)), (10.0, Some(100.0))];
         let svg = lines(&frame(), &[Line { label: "hub".to_owned(), points }]).into_string();
-        assert!(svg.contains(r#"<polyline points="62,216 706,12">"#), "{svg}");
+        assert!(svg.contains(r#"<polyline points="62,216 696,12">"#), "{svg}");
         assert!(!svg.contains("legend"), "{svg}");
     }
 
@@ -212,6 +212,6 @@ mod tests {
     fn bars_stand_on_the_axis() {
         let all = [Bar { from: 0.0, to: 5.0, height: 50.0 }];
         let svg = bars(&frame(), "one", &all).into_string();
-        assert!(svg.contains(r#"<rect x="62" y="114" width="321" height="102">"#), "{svg}");
+        assert!(svg.contains(r#"<rect x="62" y="114" width="316" height="102">"#), "{svg}");
     }
 }

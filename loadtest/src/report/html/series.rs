@@ -47,6 +47,11 @@ pub(super) fn section(series: &Series) -> Markup {
                 @if any(&|sample| sample.server_memory.is_some()) {
                     (plot(&series, "memory", "Memory of the hub (Pss)", "MiB", &[("hub", &|sample| sample.server_memory)]))
                 }
+                @if any(&|sample| sample.server_descriptors.is_some()) {
+                    (plot(&series, "descriptors", "Descriptors of the hub", "", &[
+                        ("descriptors", &|sample| sample.server_descriptors.map(|open| open as f64)),
+                    ]))
+                }
                 (plot(&series, "open", "Open sockets or long-polls", "", &[("open", &|sample| Some(sample.open as f64))]))
                 @if any(&|sample| sample.problems > 0) {
                     (plot(&series, "problems-time", "Problems", "", &[("problems", &|sample| Some(sample.problems as f64))]))
@@ -94,7 +99,7 @@ fn values(series: &Series) -> Markup {
     let keys = series.latency_keys();
     let mut head = vec![Cell::number("s"), Cell::text("phase")];
     head.extend(["sent/s", "acknowledged/s", "delivered/s", "open", "problems"].map(Cell::number));
-    head.extend(["hub CPU, %", "hub MiB", "tester CPU, %"].map(Cell::number));
+    head.extend(["hub CPU, %", "hub MiB", "hub descriptors", "tester CPU, %"].map(Cell::number));
     for key in &keys {
         head.extend(Summary::PERCENTILES.map(|(_, label, _)| Cell::number(format!("{key} {label}, ms"))));
     }
@@ -104,7 +109,9 @@ fn values(series: &Series) -> Markup {
         let rates = [sample.sent_per_second, sample.acknowledged_per_second, sample.deliveries_per_second];
         row.extend(rates.map(|rate| Cell::number(number(rate, "/s"))));
         row.extend([sample.open, sample.problems].map(|count| Cell::number(count.to_string())));
-        row.extend([sample.server_cpu, sample.server_memory, sample.tester_cpu].map(optional));
+        row.extend([sample.server_cpu, sample.server_memory].map(optional));
+        row.push(Cell::number(sample.server_descriptors.map_or_else(String::new, |open| open.to_string())));
+        row.push(optional(sample.tester_cpu));
         for key in &keys {
             let all = sample.latency(key).map(|all| all.ms);
             row.extend((0..Summary::PERCENTILES.len()).map(|index| optional(all.map(|all| all[index]))));

@@ -105,7 +105,7 @@ fn an_earlier_run_stands_beside_this_one() {
     report.compare_with(Baseline::load(file.path(), "fanout").expect("a baseline"), 10.0, false);
     let html = report.html();
     for part in [
-        r#"<th scope="row">CPU per delivery</th><td class="number">5.000</td><td class="number">7.500</td><td>µs</td><td class="number">+50.0 %</td><td class="bad">WORSE</td>"#,
+        r#"<th scope="row">server CPU per delivery</th><td class="number">5.000</td><td class="number">7.500</td><td>µs</td><td class="number">+50.0 %</td><td class="bad">WORSE</td>"#,
         "scheduled to socket, earlier run</li>",
         "1 of the values worse than in the earlier run.",
         "Marked beyond 10 %.",

@@ -71,9 +71,11 @@ export function Entries({ live, since, onAnswer }: Props): VNode {
         inviter={live.inviterOf(message.senderGuestId)}
         opened={openedOf(message)}
         settledBy={live.seals.settledBy(message)}
-        sealedSession={live.encryption === "sealed" || live.encryption === "locked"}
+        sealedSession={live.encryption === "sealed" || live.encryption === "locked" || live.seals.isUnchecked}
+        unchecked={live.seals.isUnchecked}
         hasKeys={live.seals.sealing !== null}
-        missing={live.mayMiss(message)}
+        missing={live.missing(message)}
+        onFind={() => void live.findSeen(message)}
         onReceipt={() => void saveReceipt(live, message)}
         readers={entry === lastMine ? names(live, entry.seq) : null}
         onAnswer={onAnswer}

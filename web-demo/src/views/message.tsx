@@ -47,6 +47,7 @@ const FIELDS = [
   "sealedSession",
   "hasKeys",
   "missing",
+  "unchecked",
 ] as const;
 
 export class MessageRow extends Component<MessageProps> {

@@ -18,7 +18,7 @@ PACKAGES := web-demo/node_modules/.stamp
 SDK_PACKAGES := $(SDK)/node_modules/.stamp
 # Folders are prerequisites too, so that a deleted file triggers a build.
 PAGE_SOURCES := web-demo/index.html web-demo/vite.config.ts web-demo/tsconfig.json $(SDK)/tsconfig.json \
-                $(shell find web-demo/src web-demo/public $(SDK)/src 2>/dev/null)
+                $(shell find web-demo/build web-demo/src web-demo/public $(SDK)/src 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

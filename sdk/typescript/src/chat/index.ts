@@ -15,6 +15,7 @@ export {
 export type * from "../types.js";
 export { Admission, FOREIGN_EVENT } from "./admission.js";
 export { Feed } from "./feed.js";
+export { answerFromCard, type CardAnswer } from "./card-answer.js";
 export { Dispatch, type DispatchOptions, type OpenConversation } from "./dispatch.js";
 export { FeedRequests } from "./feed-requests.js";
 export { LiveSession } from "./live-session.js";

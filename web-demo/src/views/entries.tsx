@@ -68,6 +68,7 @@ export function Entries({ live, since, onAnswer }: Props): VNode {
         acknowledged={live.timeline.wasAcknowledged(message.id)}
         closed={closed}
         barred={message.responseRequired && message.status === "Pending" ? live.mayNotAnswer(message) : null}
+        signed={live.signedFor(message)}
         inviter={live.inviterOf(message.senderGuestId)}
         opened={openedOf(message)}
         settledBy={live.seals.settledBy(message)}

@@ -81,7 +81,7 @@ impl Report {
     }
 
     fn html_thresholds(&self) -> Markup {
-        let head = [Cell::text("Threshold"), Cell::number("value"), Cell::text("unit"), Cell::text("")];
+        let head = [Cell::text("Threshold"), Cell::number("value"), Cell::text("unit"), Cell::text("result")];
         let rows = self.expected.iter().map(|expected| {
             let (value, unit) = match &expected.value {
                 Ok(value) => (number(*value, expected.unit), expected.unit.to_owned()),
@@ -150,7 +150,7 @@ impl Report {
     fn html_machine(&self) -> Markup {
         let machine = &self.machine;
         let memory = machine.memory_mib.map_or_else(|| "unknown".to_owned(), |mib| format!("{mib} MiB"));
-        let head = [Cell::text("Tester's machine"), Cell::text("")];
+        let head = [Cell::text("Tester's machine"), Cell::text("value")];
         let rows = [
             ("CPU", machine.cpu.clone()),
             ("cores", machine.cores.to_string()),

@@ -79,7 +79,7 @@ fn latency(series: &Series, key: &str, columns: &[Column<'_>]) -> Markup {
 
 fn draw(series: &Series, id: &str, title: String, y: Axis, lines: &[Line]) -> Markup {
     let end = series.samples.last().map_or(0.0, |sample| sample.seconds);
-    let frame = Frame { id: format!("over-time-{id}"), title, x: Axis::linear("seconds", end), y };
+    let frame = Frame { id: format!("over-time-{id}"), title, x: Axis::until("seconds", end), y };
     chart::lines(&frame, lines)
 }
 

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     axis::Axis,
-    chart::{self, Frame, Line},
+    chart::{self, Band, Frame, Line},
     table::{Cell, table},
 };
 use crate::{
@@ -79,8 +79,21 @@ fn latency(series: &Series, key: &str, columns: &[Column<'_>]) -> Markup {
 
 fn draw(series: &Series, id: &str, title: String, y: Axis, lines: &[Line]) -> Markup {
     let end = series.samples.last().map_or(0.0, |sample| sample.seconds);
-    let frame = Frame { id: format!("over-time-{id}"), title, x: Axis::until("seconds", end), y };
+    let frame = Frame { id: format!("over-time-{id}"), title, x: Axis::until("seconds", end), y, bands: bands(series) };
     chart::lines(&frame, lines)
+}
+
+/// The phases of the run.
+fn bands(series: &Series) -> Vec<Band> {
+    let starts = [0.0].into_iter().chain(series.samples.iter().map(|sample| sample.seconds));
+    let mut bands: Vec<Band> = Vec::new();
+    for (sample, from) in series.samples.iter().zip(starts) {
+        match bands.last_mut() {
+            Some(last) if last.label == sample.phase => last.to = sample.seconds,
+            _ => bands.push(Band { from, to: sample.seconds, label: sample.phase }),
+        }
+    }
+    bands
 }
 
 fn lines(series: &Series, columns: &[Column<'_>]) -> Vec<Line> {

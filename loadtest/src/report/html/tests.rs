@@ -89,6 +89,9 @@ fn charts_have_their_lines_and_the_same_values_as_a_table() {
     }
     assert!(html.contains("deliveries: 60 to 180, last 180</desc>"), "{html}");
     assert!(html.contains(">99.9 %</text>"), "{html}");
+    // Each chart over time names the phase.
+    let over_time = html.matches("id=\"over-time-").count() / 2;
+    assert_eq!((html.matches(">deliveries</text>").count(), over_time), (7, 7), "{html}");
     assert_eq!(html.matches("<details>").count(), 2);
     // A run without problems has no chart of them.
     assert!(!html.contains("over-time-problems"));

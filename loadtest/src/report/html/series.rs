@@ -45,7 +45,7 @@ pub(super) fn section(series: &Series) -> Markup {
                     ("tester", &|sample| sample.tester_cpu),
                 ]))
                 @if any(&|sample| sample.server_memory.is_some()) {
-                    (plot(&series, "memory", "Memory of the hub (Pss)", "MiB", &[("hub", &|sample| sample.server_memory)]))
+                    (memory(&series))
                 }
                 @if any(&|sample| sample.server_descriptors.is_some()) {
                     (plot(&series, "descriptors", "Descriptors of the hub", "", &[
@@ -69,6 +69,14 @@ fn plot(series: &Series, id: &str, title: &str, unit: &str, columns: &[Column<'_
     let lines = lines(series, columns);
     let most = values_of(&lines).fold(0.0, f64::max);
     draw(series, id, title.to_owned(), Axis::linear(unit, most), &lines)
+}
+
+/// Its line has no gaps: it is not read every second where that takes long.
+fn memory(series: &Series) -> Markup {
+    let mut lines = lines(series, &[("hub", &|sample| sample.server_memory)]);
+    lines.iter_mut().for_each(|line| line.points.retain(|(_, value)| value.is_some()));
+    let most = values_of(&lines).fold(0.0, f64::max);
+    draw(series, "memory", "Memory of the hub (Pss)".to_owned(), Axis::linear("MiB", most), &lines)
 }
 
 fn latency(series: &Series, key: &str, columns: &[Column<'_>]) -> Markup {

@@ -119,6 +119,19 @@ fn an_earlier_run_stands_beside_this_one() {
 }
 
 #[test]
+fn seconds_without_a_reading_of_the_memory_leave_no_gap() {
+    let mut report = report();
+    let samples = [Some(80.0), None, Some(81.0)].into_iter().zip([1.0, 2.0, 3.0]);
+    let samples = samples.map(|(server_memory, seconds)| Sample { server_memory, ..sample(seconds) });
+    report.series(Series { samples: samples.collect() });
+    let html = report.html();
+    let chart = html.split("id=\"over-time-memory-desc\">").nth(1).and_then(|rest| rest.split("</figure>").next());
+    let chart = chart.expect("a chart");
+    assert!(chart.starts_with("hub: 80 to 81, last 81") && chart.contains("<polyline"), "{chart}");
+    assert!(!chart.contains("<circle"), "{chart}");
+}
+
+#[test]
 fn nothing_is_loaded_or_run() {
     let html = report().html();
     for word in ["<script", "<link", "<iframe", "<img", " src=", " href=", "url(", "@import", "javascript:"] {

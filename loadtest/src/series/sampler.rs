@@ -68,9 +68,14 @@ impl Source {
                 due = Instant::now() + EVERY;
             }
             let stop = stopped.recv_timeout(due.saturating_duration_since(Instant::now()));
+            let ends = stop != Err(RecvTimeoutError::Timeout);
+            if ends {
+                // The last value is read whatever it takes, which may be the only one.
+                self.memory_due = Instant::now();
+            }
             let reading = Reading { server_memory: self.read_memory(), ..self.read_counters() };
             let sample = recorder.add(reading);
-            if stop != Err(RecvTimeoutError::Timeout) {
+            if ends {
                 return recorder.finish();
             }
             progress::show(&sample.block(), sample.line());

@@ -7,6 +7,7 @@ mod chart;
 mod comparison;
 mod latency;
 mod series;
+mod steps;
 mod table;
 
 use std::{fs, path::Path};
@@ -48,6 +49,7 @@ impl Report {
                         (self.html_problems())
                         @if let Some(comparison) = &self.comparison { (comparison::section(comparison)) }
                         (self.html_figures())
+                        @if !self.steps.steps.is_empty() { (steps::section(&self.steps)) }
                         (latency::section(self))
                         (series::section(&self.series))
                         (self.html_parameters())

@@ -45,6 +45,16 @@ impl Live {
         self.deliveries.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// So many messages reached sockets of another process.
+    pub(crate) fn delivered_elsewhere(&self, count: u64) {
+        self.deliveries.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Another process has opened so many.
+    pub(crate) fn opened_elsewhere(&self, count: u64) {
+        self.open.fetch_add(count, Ordering::Relaxed);
+    }
+
     pub(crate) fn opened(self: &Arc<Self>) -> Open {
         self.open.fetch_add(1, Ordering::Relaxed);
         Open(Arc::clone(self))

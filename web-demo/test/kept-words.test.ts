@@ -58,5 +58,5 @@ test("who was faster is the hub's word until the answer is verified", () => {
   expect(text(undefined, "Expired")).toBe("The hub says that its time ran out.");
   expect(text({ state: "verified", content: { action: "approve" }, author: { id: "bea", name: "Bea" } })).toBe("Bea was faster and approved it.");
   expect(settledText("Completed", endingOf({ sealed: false, parent: null } as never, problem, null, undefined), () => false)).toBe("Ada was faster and refused it.");
-  expect(unsentText(item, asked)).toBe("You signed “approve”; the hub may have it.");
+  expect(unsentText(item, asked)).toBe("You signed “Approve”; the hub may have it.");
 });

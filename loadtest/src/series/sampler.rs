@@ -42,9 +42,9 @@ impl Sampler {
         let (stop, stopped) = mpsc::channel();
         let start = Instant::now();
         let (live, problems) = (Arc::clone(live), Arc::clone(problems));
-        let mut source = Source { live, problems, server, start, memory_due: start };
+        let source = Source { live, problems, server, start, memory_due: start };
         // Here rather than on the thread, which may start late: what happens from now on is in the series.
-        let first = source.read();
+        let first = source.read_counters();
         let thread = thread::Builder::new().name("sampler".to_owned()).spawn(move || source.run(first, &stopped))?;
         Ok(Self { stop, thread })
     }
@@ -68,23 +68,29 @@ impl Source {
                 due = Instant::now() + EVERY;
             }
             let stop = stopped.recv_timeout(due.saturating_duration_since(Instant::now()));
-            let sample = recorder.add(self.read());
-            if stop != Err(RecvTimeoutError::Timeout) {
+            let ends = stop != Err(RecvTimeoutError::Timeout);
+            if ends {
+                // The last value is read whatever it takes, which may be the only one.
+                self.memory_due = Instant::now();
+            }
+            let reading = Reading { server_memory: self.read_memory(), ..self.read_counters() };
+            let sample = recorder.add(reading);
+            if ends {
                 return recorder.finish();
             }
             progress::show(&sample.block(), sample.line());
         }
     }
 
-    /// What cannot be read, as of a hub that has ended, is left out: the scenario reports it.
-    fn read(&mut self) -> Reading {
+    /// All but the memory. What cannot be read, as of a hub that has ended, is left out: the scenario reports it.
+    fn read_counters(&self) -> Reading {
         Reading {
             at: self.start.elapsed(),
             phase: progress::phase(),
             counts: self.live.counts(),
             problems: self.problems.total(),
             server_cpu: self.server.and_then(|server| server.cpu().ok()),
-            server_memory: self.read_memory(),
+            server_memory: None,
             server_descriptors: self.server.and_then(|server| server.descriptors().ok()),
             tester_cpu: Process::own().cpu().ok(),
             latencies: self.live.take_latencies(),

@@ -214,6 +214,17 @@ export class Hub extends Emitter {
     return session;
   }
 
+  /** Whether the person manages the space, as the hub said last. */
+  get isAdmin(): boolean {
+    return this.me?.role === "Admin";
+  }
+
+  /** Their role may have changed. */
+  async lookAtMe(): Promise<void> {
+    this.me = await this.rest.me();
+    this.changed();
+  }
+
   async loadAgents(): Promise<void> {
     this.agents = await this.rest.agents();
     this.rowAnswers.lookAgain();

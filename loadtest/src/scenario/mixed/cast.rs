@@ -156,7 +156,7 @@ impl Cast {
         let sends = |place: usize, player: &Player| player.side == Side::Human && place != PEOPLE_IN_A_SESSION;
         let senders = self.players.iter().flat_map(|players| players.iter().enumerate());
         let senders = senders.filter(|(place, player)| sends(*place, player)).count();
-        let mut seats = context.seats(&[], 0..number, Group::Main);
+        let mut seats = context.seats(&[], 0..number, Group::Steady);
         let places = self.players.iter().zip(&self.participants).enumerate().flat_map(|(session, (players, ids))| {
             players.iter().zip(ids).enumerate().map(move |(place, (player, id))| (session, place, player, id))
         });

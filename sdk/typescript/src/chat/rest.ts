@@ -28,7 +28,8 @@ const MAX_WAIT_MS = 5_000;
 export class Rest {
   /** Everything that names a conversation comes through here. */
   readonly admission = new Admission();
-  private readonly http: Http;
+  /** For calls of other parts of the page. */
+  readonly http: Http;
 
   constructor(tokens: TokenSource, fetcher: typeof fetch, baseUrl = "") {
     this.http = new Http({ baseUrl, fetch: fetcher, credential: bearer(tokens), retry: waitWhileBusy });
@@ -112,6 +113,11 @@ export class Rest {
 
   signIns(): Promise<SignIn[]> {
     return this.http.all("/v1/human/sign-ins");
+  }
+
+  /** Signs out here and everywhere else. */
+  endAllSignIns(): Promise<void> {
+    return this.http.call("POST", "/v1/auth/logout", { body: { everywhere: true } });
   }
 
   endSignIn(id: string): Promise<void> {

@@ -46,10 +46,10 @@ impl Cli {
                 |word: &str| word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
             line.iter().filter(|word| word.to_str().is_some_and(is_option)).count()
         };
-        let given = [given("--expect"), given("--other-url")];
+        let given = [given("--expect"), given("--other-url"), given("--pid")];
         let cli = Self::try_parse_from(line)?;
-        let kept = [cli.options.expect.len(), cli.options.other_url.len()];
-        let repeated = ["--expect", "--other-url"].into_iter().zip(given.into_iter().zip(kept));
+        let kept = [cli.options.expect.len(), cli.options.other_url.len(), cli.options.pid.len()];
+        let repeated = ["--expect", "--other-url", "--pid"].into_iter().zip(given.into_iter().zip(kept));
         match repeated.into_iter().find(|(_, (given, kept))| given != kept) {
             None => Ok(cli),
             Some((option, _)) => Err(Self::command().error(
@@ -76,9 +76,10 @@ pub(crate) struct Options {
     /// API key (`hlp_…`)
     #[arg(long, global = true, env = "HILOOP_KEY", hide_env_values = true)]
     pub(crate) key: Option<String>,
-    /// Process id of the hub: its CPU and memory are measured
+    /// Process id of the hub: its CPU, memory and descriptors are measured; may be repeated for several nodes, whose sum is
+    /// taken
     #[arg(long, global = true)]
-    pub(crate) pid: Option<u32>,
+    pub(crate) pid: Vec<u32>,
     /// Client addresses to spread the connections over: 127.0.0.1 … 127.0.0.N
     #[arg(long, global = true, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=254))]
     pub(crate) sources: u8,
@@ -339,7 +340,7 @@ mod tests {
     #[test]
     fn options_may_precede_or_follow_the_scenario() {
         let cli = Cli::try_parse_from(["loadtest", "--pid", "7", "fanout", "--sources", "3"]).expect("valid");
-        assert_eq!((cli.options.pid, cli.options.sources), (Some(7), 3));
+        assert_eq!((cli.options.pid, cli.options.sources), (vec![7], 3));
     }
 
     #[test]

@@ -92,6 +92,9 @@ impl Worker {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("starting worker {part}"))?;
+        if let Some(pid) = child.id() {
+            shared.live.add_worker(pid);
+        }
         let stdin = child.stdin.take().context("a worker without stdin")?;
         let stdout = child.stdout.take().context("a worker without stdout")?;
         let (sender, replies) = mpsc::unbounded_channel();

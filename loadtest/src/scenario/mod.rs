@@ -27,7 +27,7 @@ use crate::{
     live::Live,
     meter::Meter,
     problems::Problems,
-    proc_stat::Process,
+    proc_stat::Processes,
     progress::{self, Phase},
     report::Report,
     series::Sampler,
@@ -46,7 +46,7 @@ struct Context {
     api: Arc<Api>,
     problems: Arc<Problems>,
     live: Arc<Live>,
-    server: Option<Process>,
+    server: Option<Processes>,
 }
 
 /// Runs the scenario that the command line names.
@@ -59,7 +59,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Stop> {
         Scenario::Mixed(arguments) => Some(arguments.warmup),
         _ => None,
     };
-    let sampler = Sampler::start(&context.live, &context.problems, context.server);
+    let sampler = Sampler::start(&context.live, &context.problems, context.server.clone());
     let sampler = sampler.map_err(|error| Stop::Tool(error.into()))?;
     let ended = match cli.scenario {
         Scenario::Idle(arguments) => idle::run(&context, arguments).await,
@@ -105,7 +105,7 @@ impl Context {
             api: Arc::new(Api::new(Arc::clone(&target), options.in_flight, &live)),
             problems: Arc::new(Problems::default()),
             live,
-            server: options.pid.map(Process::new).transpose().map_err(Stop::Tool)?,
+            server: Processes::new(&options.pid).map_err(Stop::Tool)?,
             target,
             others,
             options,
@@ -189,12 +189,12 @@ impl Context {
     }
 
     fn meter(&self) -> Result<Meter, Stop> {
-        Meter::start(self.server).map_err(Stop::Hub)
+        Meter::start(self.server.as_ref(), &self.live).map_err(Stop::Hub)
     }
 
     /// Memory of the hub in bytes, if `--pid` is given.
     fn server_memory(&self) -> Result<Option<u64>, Stop> {
-        let memory = self.server.map(Process::pss).transpose();
+        let memory = self.server.as_ref().map(Processes::pss).transpose();
         memory.map_err(|error| Stop::Hub(error.context("the hub's memory")))
     }
 }

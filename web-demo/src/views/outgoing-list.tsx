@@ -1,10 +1,9 @@
 // What one has said and is not on the timeline yet: on its way, waiting for the connection, or not sent and why.
 import type { VNode } from "preact";
-import { type LiveSession, mayBeAtHub, type Outgoing } from "@hiloop/sdk/chat";
+import type { LiveSession, Outgoing } from "@hiloop/sdk/chat";
 import { Markdown } from "../markdown/markdown";
-import { AnswerHandedOver } from "./answer-signed";
 import { CopyText } from "./copy-text";
-import { endingOf, settledText, unsentText } from "./problem-text";
+import { isAsked, refusedText, settledText } from "./problem-text";
 import { useUnsent } from "./unsent-context";
 
 export function OutgoingList({ live }: { live: LiveSession }): VNode {
@@ -22,7 +21,7 @@ export function OutgoingList({ live }: { live: LiveSession }): VNode {
               {item.content.text !== undefined && <Markdown text={item.content.text} />}
               {item.content.action !== undefined && <p class="chosen-action">{item.content.action}</p>}
             </div>
-            <State live={live} item={item} />
+            <State item={item} />
           </div>
         </article>
       ))}
@@ -40,12 +39,9 @@ const LABELS: Record<Outgoing["state"], string> = {
   settled: "Your answer, not sent",
 };
 
-function State({ live, item }: { live: LiveSession; item: Outgoing }): VNode {
+function State({ item }: { item: Outgoing }): VNode {
   const { outbox, isMe } = useUnsent();
   const { id, state, problem, error, content } = item;
-  const question = live.message(item.inReplyTo ?? "") ?? null;
-  const isHandedOver = mayBeAtHub(item) && (state === "waiting" || problem?.kind === "refused");
-  if (isHandedOver) return <AnswerHandedOver item={item} message={question} />;
   const discard = (
     <button type="button" class="link" data-testid="discard" onClick={() => outbox.discard(id)}>
       Discard
@@ -53,14 +49,14 @@ function State({ live, item }: { live: LiveSession; item: Outgoing }): VNode {
   );
   const again = (
     <button type="button" class="link" data-testid="retry" onClick={() => outbox.retry(id)}>
-      {state === "waiting" ? "Try now" : "Send again"}
+      {state === "waiting" ? "Try now" : problem?.kind === "refused" && isAsked(problem.code) ? "Send it" : "Send again"}
     </button>
   );
   if (problem?.kind === "settled") {
     return (
       <div class="not-sent" data-testid="not-sent" data-kind="settled">
         <p role="alert" data-testid="late">
-          {settledText(problem.status, endingOf(item, problem, question, question ? live.seals.settledBy(question) : undefined), isMe)} {unsentText(item, question)}
+          {settledText(problem, isMe)} Your answer was not sent.
         </p>
         <p class="not-sent-actions">
           <button type="button" class="link" data-testid="send-as-message" onClick={() => outbox.sendAsMessage(id)}>
@@ -73,18 +69,12 @@ function State({ live, item }: { live: LiveSession; item: Outgoing }): VNode {
     );
   }
   if (problem) {
-    const isUnconfirmed = problem.code === "NOT_AUTHENTICATED" && content.text !== undefined;
     return (
       <p class="message-state">
         <span class="form-error" role="alert">
-          Not sent: {problem.text}
+          {refusedText(problem)}
         </span>
         {again}
-        {isUnconfirmed && (
-          <button type="button" class="link" data-testid="send-as-message" onClick={() => outbox.sendAsMessage(id)}>
-            Send it as a message
-          </button>
-        )}
         {discard}
       </p>
     );

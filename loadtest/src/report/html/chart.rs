@@ -10,6 +10,8 @@ const LEFT: f64 = 62.0;
 const RIGHT: f64 = 24.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 44.0;
+/// The least width of a band, which has room for its name.
+const BAND: f64 = 70.0;
 
 /// A chart without its data.
 pub(super) struct Frame {
@@ -18,6 +20,14 @@ pub(super) struct Frame {
     pub(super) title: String,
     pub(super) x: Axis,
     pub(super) y: Axis,
+    pub(super) bands: Vec<Band>,
+}
+
+/// A part of the x axis with a name. Only wide ones are drawn.
+pub(super) struct Band {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    pub(super) label: &'static str,
 }
 
 /// A line; it is broken where there is no value.
@@ -140,6 +150,11 @@ impl Frame {
                     line class="grid" x1=(px(x)) x2=(px(x)) y1=(px(TOP)) y2=(px(bottom)) {}
                     text class="tick" x=(px(x)) y=(px(bottom + 16.0)) text-anchor="middle" { (label) }
                 }
+                @for band in self.bands.iter().filter(|band| self.x_of(band.to) - self.x_of(band.from) >= BAND) {
+                    @let x = px(self.x_of(band.from));
+                    line class="band" x1=(x) x2=(x) y1=(px(TOP)) y2=(px(bottom)) {}
+                    text class="tick" x=(px(self.x_of(band.from) + 4.0)) y=(px(TOP + 10.0)) { (band.label) }
+                }
                 (drawn)
                 text class="axis" x=(px(f64::midpoint(LEFT, right))) y=(px(HEIGHT - 8.0)) text-anchor="middle" { (self.x.label) }
                 text class="axis" transform=(format!("translate(14 {}) rotate(-90)", px(f64::midpoint(TOP, bottom)))) text-anchor="middle" {
@@ -176,7 +191,7 @@ mod tests {
 
     fn frame() -> Frame {
         let (x, y) = (Axis::linear("s", 10.0), Axis::linear("MiB", 100.0));
-        Frame { id: "memory".to_owned(), title: "Memory <of> the hub".to_owned(), x, y }
+        Frame { id: "memory".to_owned(), title: "Memory <of> the hub".to_owned(), x, y, bands: Vec::new() }
     }
 
     fn line(label: &str, values: &[Option<f64>]) -> Line {
@@ -206,6 +221,14 @@ mod tests {
         assert!(svg.contains(r#"<title id="memory-title">Memory &lt;of&gt; the hub</title>"#), "{svg}");
         assert!(svg.contains("&lt;hub&gt;: 1 to 30.13, last 2.5; none: no values</desc>"), "{svg}");
         assert_eq!(svg.matches("<li>").count(), 2);
+    }
+
+    #[test]
+    fn only_bands_with_room_for_their_name_are_drawn() {
+        let band = |from, to, label| Band { from, to, label };
+        let bands = vec![band(0.0, 1.0, "narrow"), band(1.0, 10.0, "wide")];
+        let svg = lines(&Frame { bands, ..frame() }, &[line("hub", &[Some(1.0)])]).into_string();
+        assert!(svg.contains(">wide</text>") && !svg.contains("narrow"), "{svg}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 /// How often something happened, and at which `seq` first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -63,6 +65,11 @@ impl SocketLedger {
         }
     }
 
+    /// The highest `seq` received.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Records an event; `message` is the index in the content of a `message.created`.
     pub(crate) fn observe(&mut self, seq: u64, message: Option<u64>) -> Arrival {
         let arrival = if seq > self.last {
@@ -118,12 +125,13 @@ impl SocketLedger {
     }
 }
 
-/// The messages of one session that the hub acknowledged.
-#[derive(Debug, Default)]
+/// The messages of one session that the hub acknowledged. Serialised, it is what an audit needs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct SessionLedger {
     last: u64,
     messages: u64,
     digest: u64,
+    #[serde(skip)]
     seqs: Vec<u64>,
 }
 
@@ -134,6 +142,16 @@ impl SessionLedger {
         self.messages += 1;
         self.digest ^= mix(seq, index);
         self.seqs.push(seq);
+    }
+
+    /// The session ended with this `seq`, of an event of whatever type.
+    pub(crate) fn ends_at(&mut self, seq: u64) {
+        self.last = self.last.max(seq);
+    }
+
+    /// The highest `seq` acknowledged.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
     }
 
     pub(crate) fn messages(&self) -> u64 {
@@ -247,6 +265,19 @@ mod tests {
         for (seq, index) in [(2, Some(20)), (3, Some(30)), (4, None), (5, Some(50))] {
             assert_eq!(socket.observe(seq, index), Arrival::Fresh);
         }
+        assert_eq!(socket.audit(&session), Audit::default());
+    }
+
+    #[test]
+    fn an_event_that_is_no_message_may_be_lost_at_the_end() {
+        let mut session = acknowledged(2..7);
+        session.ends_at(7);
+        let mut socket = SocketLedger::new(1);
+        for seq in 2..7 {
+            socket.observe(seq, Some(seq * 10));
+        }
+        assert_eq!(socket.audit(&session).lost, Tally { count: 1, first: 7 });
+        socket.observe(7, None);
         assert_eq!(socket.audit(&session), Audit::default());
     }
 

@@ -3,6 +3,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { extname, join } from "node:path";
 import { equal, inTurn, isFirefox, launch, noSidewaysScroll, plain, runSuite, story, until, watchErrors, within, withoutWorkers } from "./harness.mjs";
+import { adminStories } from "./admin.mjs";
 import { componentStories } from "./components.mjs";
 import { encryptionStories } from "./encryption.mjs";
 import { call, Hub } from "./hub.mjs";
@@ -637,5 +638,6 @@ const tools = { scene, openPage, signIn, signInByForm, openSession, row, byId, b
 const encrypted = encryptionStories(tools);
 componentStories({ ...tools, encrypted });
 unsentStories(tools);
+adminStories({ ...tools, call });
 
 await runSuite({ setup, teardown, inFirefox: WITH_HUB, workers: isFirefox ? 1 : 2 });

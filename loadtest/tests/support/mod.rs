@@ -1,23 +1,24 @@
 //! A minimal hub in this process with injectable faults.
 
 mod awaiting;
+mod people;
+pub(crate) mod run;
+mod sockets;
+pub(crate) mod tls;
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
-use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
-    sync::mpsc::{UnboundedSender, unbounded_channel},
+    sync::mpsc::UnboundedSender,
 };
-use tokio_tungstenite::tungstenite::{
-    Message,
-    handshake::server::{ErrorResponse, Request, Response},
-};
+use tokio_tungstenite::tungstenite::Message;
 
 pub(crate) const KEY: &str = "hlp_0000000000000000000000000000000000000000000000000000000000000000";
 /// The faulty event, on the first socket of each session.
@@ -69,12 +70,41 @@ pub(crate) enum Fault {
     AwaitError,
     /// Stores an answer twice.
     AnswerTwice,
+    /// Refuses to create keys.
+    Unprivileged,
+    /// Takes every answer to a question.
+    TakeBoth,
+    /// Leaves the sockets of a guest open whose token was revoked.
+    KeepGuests,
+    /// Leaves an event out of an event stream.
+    StreamLose,
+    /// Takes 5 ms for each message, one after the other.
+    OneAtATime,
+    /// Leaves an event out of a replay.
+    ReplayLose,
+    /// Sends an event twice in a replay.
+    ReplayDouble,
+    /// Sends two events of a replay in the wrong order.
+    ReplaySwap,
+    /// Replays everything, whatever the client has.
+    ReplayAll,
+    /// Answers every other handshake with 503 once there was a message.
+    BusyReturn,
+    /// Answers every handshake with 503 once there was a message.
+    NeverReturn,
+    /// Closes every socket with 4403 once there was a message.
+    RevokeReturn,
+    /// Closes the last socket with 4502 instead of sending an event.
+    MissHeartbeat,
 }
 
 #[derive(Default)]
 struct Session {
     seq: u64,
     subscribers: Vec<UnboundedSender<Message>>,
+    /// The events from the second on, as they were sent.
+    events: Vec<Message>,
+    participants: Vec<Value>,
     held: Option<Message>,
     refused: bool,
 }
@@ -85,6 +115,9 @@ pub(crate) struct Hub {
     messages: u64,
     sessions: Mutex<HashMap<String, Session>>,
     questions: awaiting::Questions,
+    sockets: sockets::Sockets,
+    turn: tokio::sync::Mutex<()>,
+    people: people::People,
 }
 
 impl Hub {
@@ -92,8 +125,15 @@ impl Hub {
     pub(crate) async fn start(fault: Fault, messages: u64) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let hub =
-            Arc::new(Self { fault, messages, sessions: Mutex::default(), questions: awaiting::Questions::default() });
+        let hub = Arc::new(Self {
+            fault,
+            messages,
+            sessions: Mutex::default(),
+            questions: awaiting::Questions::default(),
+            sockets: sockets::Sockets::default(),
+            turn: tokio::sync::Mutex::default(),
+            people: people::People::default(),
+        });
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(Arc::clone(&hub).serve(stream));
@@ -113,48 +153,6 @@ impl Hub {
         }
     }
 
-    async fn serve_socket(&self, stream: TcpStream) {
-        #[expect(clippy::result_large_err, reason = "the callback's type is given")]
-        let check = |request: &Request, response: Response| {
-            let key = request.headers().get("x-api-key");
-            match key.is_some_and(|key| key == KEY) {
-                true => Ok(response),
-                false => Err(ErrorResponse::new(None)),
-            }
-        };
-        let accepted = tokio_tungstenite::accept_hdr_async(stream, check).await;
-        let (mut sink, mut source) = accepted.expect("an upgrade").split();
-        let (out, mut outgoing) = unbounded_channel();
-        tokio::spawn(async move {
-            while let Some(message) = outgoing.recv().await {
-                if sink.send(message).await.is_err() {
-                    break;
-                }
-            }
-        });
-        let say = |value: Value| out.send(Message::text(value.to_string()));
-        let _ = say(json!({"type": "hello", "heartbeatSeconds": 25}));
-        while let Some(Ok(Message::Text(text))) = source.next().await {
-            let frame: Value = serde_json::from_str(&text).expect("JSON");
-            let id = &frame["id"];
-            let _ = match frame["type"].as_str() {
-                Some("ping") => say(json!({"type": "pong", "id": id})),
-                Some("subscribe") if self.fault == Fault::Forbid => {
-                    say(json!({"type": "error", "id": id, "error": {"code": "NOT_FOUND"}}))
-                }
-                Some("subscribe") => {
-                    let name = frame["sessionId"].as_str().expect("a session");
-                    let mut sessions = self.sessions();
-                    let session = sessions.get_mut(name).expect("a known session");
-                    session.subscribers.push(out.clone());
-                    say(json!({"type": "subscribed", "id": id, "sessionId": name,
-                        "seq": session.seq, "replay": 0, "firstSeq": 1}))
-                }
-                other => panic!("a frame of type {other:?}"),
-            };
-        }
-    }
-
     async fn serve_http(&self, stream: TcpStream) {
         let mut stream = BufReader::new(stream);
         loop {
@@ -162,11 +160,15 @@ impl Hub {
             if stream.read_line(&mut line).await.unwrap_or_default() == 0 {
                 return;
             }
-            let mut length = 0;
+            let (mut length, mut credential) = (0, String::new());
             let mut header = String::new();
             while stream.read_line(&mut header).await.expect("a header") > 2 {
                 if let Some(value) = header.strip_prefix("content-length:") {
                     length = value.trim().parse().expect("a length");
+                }
+                let given = header.strip_prefix("x-api-key:").or(header.strip_prefix("authorization: Bearer"));
+                if let Some(value) = given {
+                    value.trim().clone_into(&mut credential);
                 }
                 header.clear();
             }
@@ -175,6 +177,9 @@ impl Hub {
             let mut words = line.split(' ');
             let method = words.next().expect("a method");
             let path = words.next().expect("a path");
+            if path.contains("/events?after=") {
+                return self.serve_stream(stream, path).await;
+            }
             let (status, reply, times) = match path.split_once("/await?timeout=") {
                 Some((path, seconds)) => {
                     let seconds = seconds.parse().expect("seconds");
@@ -188,23 +193,31 @@ impl Hub {
                     }
                 }
                 None => {
-                    let (status, reply) = self.answer(method, path, &body);
+                    if self.fault == Fault::OneAtATime && path.ends_with("/messages") {
+                        let _turn = self.turn.lock().await;
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                    let (status, reply) = self.answer(method, path, &body, &credential);
                     (status, reply, 1)
                 }
             };
-            let reply = reply.to_string();
+            let reply = if reply.is_null() { String::new() } else { reply.to_string() };
             let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n", reply.len());
             let _ = stream.write_all((head + &reply).repeat(times).as_bytes()).await;
         }
     }
 
-    fn answer(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
+    fn answer(&self, method: &str, path: &str, body: &[u8], credential: &str) -> (u16, Value) {
+        if path.starts_with("/v1/manage/") || path.starts_with("/v1/auth/") {
+            return self.manage(method, path, body);
+        }
         let mut sessions = self.sessions();
         let human = path.strip_prefix("/v1/human/sessions");
         let below = human.or(path.strip_prefix("/v1/agent/sessions")).expect("a path of sessions");
         if below.is_empty() {
             let id = format!("session-{}", sessions.len());
-            sessions.insert(id.clone(), Session { seq: 1, ..Session::default() });
+            let participants = self.participants_of(credential, body);
+            sessions.insert(id.clone(), Session { seq: 1, participants, ..Session::default() });
             return (201, json!({"id": id, "lastSeq": 1}));
         }
         let (id, rest) = below[1..].split_once('/').unwrap_or((&below[1..], ""));
@@ -213,15 +226,14 @@ impl Hub {
             ("GET", "") => (200, json!({"id": id, "lastSeq": session.seq})),
             ("POST", "messages") => {
                 let body: Value = serde_json::from_slice(body).expect("JSON");
-                match human.is_some() || body["responseRequired"] == true {
+                match body["inReplyTo"].is_string() || body["responseRequired"] == true {
                     true => self.question_or_answer(id, session, &body),
                     false => self.publish(id, session, &body),
                 }
             }
-            ("POST", "guest-tokens") => {
-                session.seq += 1;
-                (201, json!({"id": "g", "token": format!("hlg_{id}")}))
-            }
+            ("POST", "guest-tokens") => self.create_guest(id, session),
+            ("DELETE", rest) if rest.starts_with("guest-tokens/") => self.revoke_guest(&rest["guest-tokens/".len()..]),
+            ("GET", rest) if rest.starts_with("participants") => (200, json!({"data": session.participants})),
             other => panic!("no such endpoint: {other:?}"),
         }
     }
@@ -242,6 +254,8 @@ impl Hub {
             )
         };
         let frame = event(id, message);
+        session.events.push(frame.clone());
+        let last = session.subscribers.len().saturating_sub(1);
         for (number, subscriber) in session.subscribers.iter().enumerate() {
             let mut frames = vec![frame.clone()];
             match self.fault {
@@ -255,6 +269,7 @@ impl Hub {
                     let other = json!({"encryptedContent": {"ciphertext": "bm90aGluZw=="}});
                     frames = vec![event(id, &other)];
                 }
+                Fault::MissHeartbeat if number == last && unlucky => frames = vec![sockets::close(4502)],
                 Fault::Close if number == 0 && unlucky => frames.push(Message::Close(None)),
                 _ => {}
             }
@@ -266,7 +281,11 @@ impl Hub {
             Fault::RepeatSeq if unlucky => seq - 1,
             _ => seq,
         };
-        (201, json!({"id": "m", "sessionId": id, "seq": seq}))
+        (
+            201,
+            json!({"id": "m", "sessionId": id, "seq": seq, "status": "Completed",
+            "encryptedContent": message["encryptedContent"], "response": null}),
+        )
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {

@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import type { Outgoing } from "@hiloop/sdk/chat";
 import { CopyText } from "./copy-text";
-import { settledText } from "./problem-text";
+import { isAsked, refusedText, settledText } from "./problem-text";
 import { useUnsent } from "./unsent-context";
 
 export function AnswerNotSent({ item }: { item: Outgoing }): VNode | null {
@@ -14,7 +14,7 @@ export function AnswerNotSent({ item }: { item: Outgoing }): VNode | null {
   return (
     <div class="not-sent" data-testid="not-sent" data-kind={problem.kind}>
       <p role="alert">
-        {isSettled ? `${settledText(problem, isMe)} Your answer was not sent.` : `Not sent: ${problem.text}`}
+        {isSettled ? `${settledText(problem, isMe)} Your answer was not sent.` : refusedText(problem)}
       </p>
       {text !== "" && (
         <blockquote dir="auto" data-testid="kept-text">
@@ -24,7 +24,7 @@ export function AnswerNotSent({ item }: { item: Outgoing }): VNode | null {
       <p class="not-sent-actions">
         {!isSettled && (
           <button type="button" class="link" data-testid="retry" onClick={() => outbox.retry(item.id)}>
-            Send again
+            {problem.kind === "refused" && isAsked(problem.code) ? "Send it" : "Send again"}
           </button>
         )}
         {isSettled && text !== "" && (

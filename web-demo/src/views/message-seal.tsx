@@ -12,6 +12,8 @@ export interface SealProps {
   sealedSession: boolean;
   /** The keys of the person are here. */
   hasKeys: boolean;
+  /** Whom it was sealed for against who took part, as "2 of 3"; null where that were all. */
+  sealedFor: string | null;
   /** It names an earlier message that was not delivered. */
   missing: boolean;
 }
@@ -59,7 +61,7 @@ export function SealWarnings(props: SealProps): VNode | null {
   const unproven = isUnproven(props);
   const { name = null, otherName = null, hasEarlierKey = false } = props.opened?.author ?? {};
   const late = isLate(props);
-  if (!unproven && !props.missing && !late && otherName === null && !hasEarlierKey) return null;
+  if (!unproven && !props.missing && !late && otherName === null && !hasEarlierKey && props.sealedFor === null) return null;
   const reason = props.opened?.reason === "scheme" ? null : props.opened?.problem;
   const sealed = isSealedByScheme(props.message.encryptedContent);
   return (
@@ -85,6 +87,11 @@ export function SealWarnings(props: SealProps): VNode | null {
       {hasEarlierKey && (
         <p class="seal-note" data-testid="earlier-key">
           Signed with an earlier key of the sender.
+        </p>
+      )}
+      {props.sealedFor !== null && (
+        <p class="seal-note" data-testid="sealed-for" data-sealed-for={props.sealedFor}>
+          Encrypted for {props.sealedFor} who took part{props.message.responseRequired && ". An answer is for them alone"}.
         </p>
       )}
       {props.missing && (

@@ -47,6 +47,7 @@ const FIELDS = [
   "sealedSession",
   "hasKeys",
   "missing",
+  "sealedFor",
 ] as const;
 
 export class MessageRow extends Component<MessageProps> {

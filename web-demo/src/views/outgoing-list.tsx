@@ -3,7 +3,7 @@ import type { VNode } from "preact";
 import type { LiveSession, Outgoing } from "@hiloop/sdk/chat";
 import { Markdown } from "../markdown/markdown";
 import { CopyText } from "./copy-text";
-import { settledText } from "./problem-text";
+import { isAsked, refusedText, settledText } from "./problem-text";
 import { useUnsent } from "./unsent-context";
 
 export function OutgoingList({ live }: { live: LiveSession }): VNode {
@@ -49,7 +49,7 @@ function State({ item }: { item: Outgoing }): VNode {
   );
   const again = (
     <button type="button" class="link" data-testid="retry" onClick={() => outbox.retry(id)}>
-      {state === "waiting" ? "Try now" : "Send again"}
+      {state === "waiting" ? "Try now" : problem?.kind === "refused" && isAsked(problem.code) ? "Send it" : "Send again"}
     </button>
   );
   if (problem?.kind === "settled") {
@@ -72,7 +72,7 @@ function State({ item }: { item: Outgoing }): VNode {
     return (
       <p class="message-state">
         <span class="form-error" role="alert">
-          Not sent: {problem.text}
+          {refusedText(problem)}
         </span>
         {again}
         {discard}

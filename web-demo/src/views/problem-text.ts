@@ -14,6 +14,15 @@ export function settledText({ status, by, outcome }: Settled, isMe: (id: string 
   return `${by?.name ?? "Someone"} was faster and ${did}.`;
 }
 
+/** Why something was not sent, or that the person is asked first whether to send it. */
+export function refusedText({ code, text }: { code: string; text: string }): string {
+  return isAsked(code) ? text : `Not sent: ${text}`;
+}
+
+export function isAsked(code: string): boolean {
+  return code === "ASK_FIRST";
+}
+
 /** What of it could not be sent. */
 export function whatOf({ action, values }: Content, label: string | null): string {
   if (action !== undefined && values === undefined) return `Your “${label ?? action}”`;

@@ -2,6 +2,7 @@
 import { Emitter } from "../emitter.js";
 import { Backoff } from "../backoff.js";
 import { HiloopError, isTransient, messageOf, NetworkError } from "../errors.js";
+import type { Pair } from "../e2e/header.js";
 import type { HubSocket } from "../socket.js";
 import type { Actor, Content, Frame, HubEvent, Message, Participant, Session } from "../types.js";
 import { answerFromCard } from "./card-answer.js";
@@ -319,12 +320,17 @@ export class LiveSession extends Emitter {
 
   /** Answers on the card of a question; `holdMs`: how long the answer can be taken back. */
   answer(message: Message, content: Content, holdMs = 0): Outgoing | null {
-    return answerFromCard(this.outbox, { sessionId: this.id, message, content, sealed: this.writesSealed, holdMs });
+    return answerFromCard(this.outbox, { sessionId: this.id, message, content, sealed: this.writesSealed, audience: this.shownReaders, holdMs });
   }
 
   /** What is written now is never sent in plain text. */
   private get writesSealed(): boolean {
     return this.encryption !== "plain" || this.needsConsent;
+  }
+
+  /** Whom the person is shown as the readers of what they write. */
+  private get shownReaders(): readonly Pair[] | null {
+    return this.writesSealed ? (this.seals.audience?.to ?? null) : null;
   }
 
   private put(
@@ -334,7 +340,7 @@ export class LiveSession extends Emitter {
     const sealed = this.writesSealed;
     const shown = inReplyTo && this.timeline.message(inReplyTo.id);
     const parent = openedOf(shown)?.digest ?? null;
-    return this.outbox.add({ sessionId: this.id, content, inReplyTo: inReplyTo?.id ?? null, parent, about: inReplyTo?.about ?? null, sealed, ...fields });
+    return this.outbox.add({ sessionId: this.id, content, inReplyTo: inReplyTo?.id ?? null, parent, about: inReplyTo?.about ?? null, sealed, audience: this.shownReaders, ...fields });
   }
 
   markRead(seq: number): void {

@@ -7,7 +7,7 @@ import { newKey } from "../http.js";
 import type { Actor, Message, OutgoingMessage } from "../types.js";
 import { OutboxItems } from "./outbox-items.js";
 import type { OutboxStore } from "./outbox-store.js";
-import { type Draft, isTooOldToRepeat, type Outgoing, outgoingFrom, type Problem, settlementOf, type Written, writtenFrom } from "./outgoing.js";
+import { ASK_FIRST, askFirst, type Draft, isToBeAsked, isTooOldToRepeat, type Outgoing, outgoingFrom, type Problem, settlementOf, type Written, writtenFrom } from "./outgoing.js";
 
 export interface OutboxOptions {
   /** `keep` stores the body before it leaves. */
@@ -15,6 +15,8 @@ export interface OutboxOptions {
   /** The question that something answers, as it stands at the hub; null where it can't be read. */
   question: (written: Written) => Promise<Message | null>;
   isMe: (id: string | null) => boolean;
+  /** In which sign-in the person is: what another one has left is not sent unasked. */
+  signIn?: () => string | null;
   /** Excludes every other window while it works. */
   lock?: <T>(name: string, work: () => Promise<T>) => Promise<T>;
   /** Makes the other windows `reload`. */
@@ -80,7 +82,7 @@ export class Outbox extends Emitter {
     const now = this.now();
     // Later than what is there already, also on a clock that was set back.
     const createdAt = Math.max(now, (this.items.list.at(-1)?.createdAt ?? 0) + 1);
-    const item = outgoingFrom({ ...writtenFrom(draft, now), createdAt }, now);
+    const item = outgoingFrom({ ...writtenFrom(draft, now, this.signIn), createdAt }, now);
     void this.items.add(item).then(() => this.drain(item.sessionId));
     return item;
   }
@@ -102,13 +104,14 @@ export class Outbox extends Emitter {
   retry(id: string): void {
     const item = this.items.find(id);
     if (!item || item.state === "sending" || item.state === "sent") return;
-    this.renew(id, item.problem ? newAttempt() : {});
+    const isAsked = item.problem?.kind === "refused" && item.problem.code === ASK_FIRST;
+    this.renew(id, { ...(isAsked ? { problem: null } : item.problem ? newAttempt() : {}), signIn: this.signIn, agreedAt: this.now() });
   }
 
   /** Sends the words of an answer that came too late as a message that answers nothing. */
   sendAsMessage(id: string): void {
     const text = this.items.find(id)?.content.text;
-    if (text !== undefined) this.renew(id, { ...newAttempt(), content: { text }, settles: false, from: "composer" });
+    if (text !== undefined) this.renew(id, { ...newAttempt(), signIn: this.signIn, agreedAt: this.now(), content: { text }, settles: false, from: "composer" });
   }
 
   discard(id: string): void {
@@ -168,6 +171,10 @@ export class Outbox extends Emitter {
     for (const timer of this.timers.values()) clearTimeout(timer);
   }
 
+  private get signIn(): string | null {
+    return this.options.signIn?.() ?? null;
+  }
+
   private renew(id: string, change: Partial<Outgoing>): void {
     const sessionId = this.items.find(id)?.sessionId;
     if (sessionId === undefined) return;
@@ -219,6 +226,10 @@ export class Outbox extends Emitter {
       await this.refuse(id, { kind: "refused", code: "MAY_BE_SENT", text: MAY_BE_SENT });
       return true;
     }
+    if (isToBeAsked(item, this.signIn, this.now())) {
+      await this.refuse(id, askFirst(item));
+      return true;
+    }
     this.items.show(id, { state: "sending", error: null, heldUntil: null });
     try {
       const message = await this.options.send(item, (body) => this.items.save(id, { body, attemptedAt: this.now() }));
@@ -232,6 +243,8 @@ export class Outbox extends Emitter {
   }
 
   private async failed(item: Outgoing, error: unknown): Promise<boolean> {
+    // The sign-in has ended: what becomes of it is for the next one.
+    if (this.disposed) return false;
     const { id, sessionId } = item;
     const { code, status, retryAfterMs } = error instanceof HiloopError ? error : new HiloopError(0, "", "");
     if (isTransient(error) || code === "KEYS_LOADING" || status === 401) {
@@ -243,6 +256,10 @@ export class Outbox extends Emitter {
     if (code === "ALREADY_RESPONDED" || code === "ALREADY_SETTLED") {
       const question = await this.options.question(item);
       await this.settle(item, question && question.status !== "Pending" ? settlementOf(question) : settlementIn(error as HiloopError));
+      return true;
+    }
+    if (code === "DEADLINE_PASSED") {
+      await this.settle(item, { kind: "settled", status: "Expired", by: null, at: null, outcome: null });
       return true;
     }
     if (status === 403 && item.settles && item.inReplyTo) this.forbidden.set(item.inReplyTo, messageOf(error));
@@ -294,7 +311,7 @@ function isUnfinished({ state }: Outgoing): boolean {
 
 /** The hub may have kept its refusal under the key. */
 function newAttempt(): Partial<Outgoing> {
-  return { key: newKey(), body: null, attemptedAt: null, problem: null };
+  return { key: newKey(), body: null, attemptedAt: null, problem: null, audience: null };
 }
 
 /** What the refusal of a late answer says. */

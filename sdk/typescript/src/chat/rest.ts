@@ -25,10 +25,12 @@ const MAX_RETRIES = 3;
 const MAX_WAIT_MS = 5_000;
 
 export class Rest {
-  private readonly http: Http;
+  /** For calls of other parts of the page. */
+  readonly http: Http;
 
-  constructor(tokens: TokenSource, fetcher: typeof fetch, baseUrl = "") {
-    this.http = new Http({ baseUrl, fetch: fetcher, credential: bearer(tokens), retry: waitWhileBusy });
+  /** `signal` ends every call: with the sign-in that they belong to. */
+  constructor(tokens: TokenSource, fetcher: typeof fetch, baseUrl = "", signal?: AbortSignal) {
+    this.http = new Http({ baseUrl, fetch: fetcher, credential: bearer(tokens), retry: waitWhileBusy, signal });
   }
 
   me(): Promise<Me> {
@@ -109,6 +111,11 @@ export class Rest {
 
   signIns(): Promise<SignIn[]> {
     return this.http.all("/v1/human/sign-ins");
+  }
+
+  /** Signs out here and everywhere else. */
+  endAllSignIns(): Promise<void> {
+    return this.http.call("POST", "/v1/auth/logout", { body: { everywhere: true } });
   }
 
   endSignIn(id: string): Promise<void> {

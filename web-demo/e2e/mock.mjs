@@ -8,7 +8,6 @@ import { lyingHubStories } from "./lying-hub.mjs";
 import { WITH_SIMULATED_HUB } from "./main-stories.mjs";
 import { MockHub, ORIGIN } from "./mock-hub.mjs";
 import { onePressStories } from "./one-press.mjs";
-import { peopleStories } from "./people.mjs";
 import { policyStories } from "./policy.mjs";
 import { triageStories } from "./triage.mjs";
 
@@ -430,7 +429,6 @@ story("a person starts and closes a conversation", async () => {
 });
 
 lyingHubStories({ story, open, connected, shot });
-peopleStories({ story, open, connected, shot });
 installStories({ open });
 policyStories({ open, connected });
 triageStories({ open, connected, shot, richHub });

@@ -3,6 +3,7 @@ import {
   type Agent,
   Backoff,
   Emitter,
+  expectNotes,
   Feed,
   type FeedItem,
   FeedRequests,
@@ -16,6 +17,7 @@ import {
   type Message,
   messageOf,
   NetworkError,
+  noteChecked,
   noteSealedSession,
   openedOf,
   Rest,
@@ -82,21 +84,17 @@ export class Hub extends Emitter {
   /** The conversations whose notes were read. */
   private readonly looked = new Set<string>();
   private readonly stopAuth: () => void;
-  /** Ends the calls that are under way with the sign-in that they belong to. */
-  private readonly ended = new AbortController();
 
   constructor({ auth, fetch, connect, lock }: HubOptions) {
     super();
     this.isGuest = auth.kind === "guest";
-    const person = auth.person();
-    this.rest = new Rest(person, fetch, "", this.ended.signal);
+    this.rest = new Rest(auth, fetch);
+    expectNotes();
     this.feed = new Feed(this.rest);
     this.keys = new Keys(this.rest, this.isGuest, (sealing) => this.sealingChanged(sealing));
     this.unsent = new Unsent({
       rest: this.rest,
       lock,
-      owner: person.owner,
-      signIn: () => person.signIn(),
       isMe: (id) => this.isMe(id),
       conversation: (id) => (this.current?.id === id && this.current.phase === "ready" ? this.current : null),
       sealing: () => this.keys.sealing,
@@ -113,12 +111,12 @@ export class Hub extends Emitter {
     });
     this.socket = new HubSocket({
       connect,
-      token: () => person.token(),
-      refresh: (stale) => person.refresh(stale),
+      token: () => auth.token(),
+      refresh: (stale) => auth.refresh(stale),
       verify: () => this.rest.me(),
     });
     this.stopAuth = auth.onChange((change) => {
-      if (change.type === "token" && person.isMine(change.token)) this.socket.tokenChanged(change.token);
+      if (change.type === "token") this.socket.tokenChanged(change.token);
     });
     this.socket.listen(() => this.socketChanged());
   }
@@ -139,7 +137,6 @@ export class Hub extends Emitter {
   }
 
   dispose(): void {
-    this.ended.abort();
     this.stopAuth();
     if (this.identifyTimer !== null) clearTimeout(this.identifyTimer);
     this.keys.dispose();
@@ -201,19 +198,13 @@ export class Hub extends Emitter {
   /** `sealed`: encrypted from its title on, as the person was promised. */
   async newSession(agent: Agent, title: string, sealed: boolean): Promise<Session> {
     const participants = [{ type: "Agent" as const, agentId: agent.id }];
-    // Whom the person named takes part, and nobody else before they agree.
-    const people = this.me ? { people: [this.me.id, agent.id] } : {};
-    if (!sealed) {
-      const session = await this.rest.createSession({ ...(title ? { title } : {}), participants });
-      await (await this.keys.memory)?.save(session.id, people);
-      return this.opened(session);
-    }
+    if (!sealed) return this.opened(await this.rest.createSession({ ...(title ? { title } : {}), participants }));
     const { sealing } = this.keys;
     if (!sealing) throw new HiloopError(0, "NO_OWN_KEYS", "Your keys are no longer in this browser.");
     const id = await this.keys.newSessionId();
     const encryptedTitle = await sealing.sealTitle(id, title, [{ id: agent.id, key: agent.key ?? null }]);
     // Before the hub sees it: whatever it returns, nothing is written there in plain text.
-    await (await this.keys.memory)?.save(id, { isSealed: true, ...people });
+    await (await this.keys.memory)?.save(id, { isSealed: true });
     const session = await this.rest.createSession({ id, encryptedTitle, participants });
     if (session.id !== id) throw new HiloopError(0, "OTHER_SESSION", "The hub opened another conversation than the one that was asked for.");
     noteSealedSession(id);
@@ -264,7 +255,6 @@ export class Hub extends Emitter {
   }
 
   private identifyLater(): void {
-    if (this.ended.signal.aborted) return;
     if (this.identifyTimer !== null) clearTimeout(this.identifyTimer);
     this.identifyTimer = setTimeout(() => void this.identify(), this.backoff.next());
   }
@@ -294,6 +284,7 @@ export class Hub extends Emitter {
   }
 
   private async asked(item: FeedItem): Promise<void> {
+    await this.noteSealed([item]);
     const message = await this.requests.find(item).catch(() => null);
     if (message) await this.openMessage(message).catch(() => false);
     this.notifier.asked(item, message);
@@ -346,7 +337,8 @@ export class Hub extends Emitter {
     const memory = await this.keys.memory;
     const notes = await Promise.all(fresh.map(({ session }) => memory?.load(session.id)));
     notes.forEach((note, i) => note?.isSealed && noteSealedSession((fresh[i] as (typeof fresh)[number]).session.id));
-    if (notes.some((note) => note?.isSealed)) this.changed();
+    for (const { session } of fresh) noteChecked(session.id);
+    this.changed();
   }
 
   private socketChanged(): void {
@@ -354,8 +346,6 @@ export class Hub extends Emitter {
     this.connections = this.socket.connections;
     if (this.me !== null && this.keys.phase === "failed") void this.keys.start(this.me);
     if (this.me === null || (this.isGuest && this.guestSessionId === null)) void this.identify();
-    // Who takes part may have changed without this page: it is read again before anything is sealed.
-    if (this.current) this.keys.sealing?.forgetParticipants(this.current.id);
     this.current?.connected();
     this.unsent.outbox.wake();
   }

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Hub } from "../client/hub";
 import { AdminPane } from "./admin-pane";
 import type { AppState } from "./app-state";
+import { BrokenHub } from "./broken-hub";
 import { ConfirmLeaving } from "./confirm-leaving";
 import { Connection } from "./connection";
 import { KeysPrompt } from "./keys-prompt";
@@ -43,6 +44,7 @@ export function Chat({ app, hub }: { app: AppState; hub: Hub }): VNode {
       <Connection socket={hub.socket} />
       <div class="notices">
         <NewRelease release={app.release} />
+        <BrokenHub hub={hub} />
         <KeysPrompt keys={hub.keys} />
         <UnsentElsewhere hub={hub} openId={openId} />
       </div>

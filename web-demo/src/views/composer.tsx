@@ -61,7 +61,7 @@ export function Composer({ live }: { live: LiveSession }): VNode {
   const say = (target: Target): void => {
     const body = drafts.get(live.id).text.trim();
     if (body === "" || !active || blocked) return;
-    const inReplyTo = target.kind === "message" ? null : { id: target.messageId, about: target.title };
+    const inReplyTo = target.kind === "message" ? null : { id: target.messageId, about: target.title, digest: target.digest };
     drafts.set(live.id, EMPTY);
     setMustChoose(false);
     live.say(body, { inReplyTo, settles: target.kind === "answer" });
@@ -101,7 +101,7 @@ export function Composer({ live }: { live: LiveSession }): VNode {
         onSendAsMessage={() => say({ kind: "message" })}
         onDiscard={() => drafts.set(live.id, EMPTY)}
       />
-      <SealLine live={live} replied={aim.target && aim.target.kind !== "message" ? (live.message(aim.target.messageId) ?? null) : null} />
+      <SealLine live={live} />
       <form onSubmit={submit}>
         <textarea
           ref={area}

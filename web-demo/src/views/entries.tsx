@@ -1,7 +1,7 @@
 // The lines of the timeline: days, messages (those of one sender close together), small lines for other events, and
 // where the person left or something is not loaded.
 import type { ComponentChild, VNode } from "preact";
-import { authorOf, isUnproven, type LiveSession, type Message, openedOf, readersOf } from "@hiloop/sdk/chat";
+import { authorOf, isUnproven, type LiveSession, type Message, openedOf } from "@hiloop/sdk/chat";
 import { holdMs } from "../client/undo";
 import { dayOf } from "./format";
 import { MessageRow } from "./message";
@@ -68,13 +68,15 @@ export function Entries({ live, since, onAnswer }: Props): VNode {
         acknowledged={live.timeline.wasAcknowledged(message.id)}
         closed={closed}
         barred={message.responseRequired && message.status === "Pending" ? live.mayNotAnswer(message) : null}
+        signed={live.signedFor(message)}
         inviter={live.inviterOf(message.senderGuestId)}
         opened={openedOf(message)}
         settledBy={live.seals.settledBy(message)}
-        sealedSession={live.encryption === "sealed" || live.encryption === "locked"}
+        sealedSession={live.encryption === "sealed" || live.encryption === "locked" || live.seals.isUnchecked}
+        unchecked={live.seals.isUnchecked}
         hasKeys={live.seals.sealing !== null}
-        missing={live.mayMiss(message)}
-        sealedFor={readers(live, message)}
+        missing={live.missing(message)}
+        onFind={() => void live.findSeen(message)}
         onReceipt={() => void saveReceipt(live, message)}
         readers={entry === lastMine ? names(live, entry.seq) : null}
         onAnswer={onAnswer}
@@ -103,12 +105,6 @@ function Gap({ live, count }: { live: LiveSession; count: number }): VNode {
       </button>
     </div>
   );
-}
-
-/** Null where everyone could read it. */
-function readers(live: LiveSession, message: Message): string | null {
-  const reach = readersOf(message, live.participants);
-  return reach && `${reach.reached} of ${reach.total}`;
 }
 
 function names(live: LiveSession, seq: number): string {

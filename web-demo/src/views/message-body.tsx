@@ -10,24 +10,22 @@ import {
   type Message,
   type Opened,
 } from "@hiloop/sdk/chat";
-import type { DraftPlace } from "../components/form/drafts";
 import { GivenValues } from "../components/form/given-values";
 import { OutcomeMark } from "../components/outcome-mark";
 import { actionLabel, ComponentTree, formFields } from "../components/tree";
 import { type Answering, AnsweringContext } from "../components/types";
 import { Unknown } from "../components/unknown";
 import { Markdown } from "../markdown/markdown";
+import { shownKey } from "../client/drafts";
 import { LockIcon } from "./icons";
 import { givenAnswer, openOnce } from "./given-answer";
 import type { MessageProps } from "./message";
 import { ClosedMessage, isUnproven } from "./message-seal";
 import { ReasonField, useReason } from "./reason-field";
-import { useUnsent } from "./unsent-context";
 
 export function MessageBody(props: MessageProps): VNode | null {
   const { message, answer, closed, barred, onAction } = props;
   const withReason = useReason();
-  const { owner } = useUnsent();
   const isAnswerable = message.responseRequired ? message.status === "Pending" : !isUnproven(props);
   const given = givenAnswer(props);
   const answering: Answering = {
@@ -38,7 +36,7 @@ export function MessageBody(props: MessageProps): VNode | null {
     chosen: (answer?.state === "sending" ? answer.action : null) ?? given?.action ?? null,
     settled: message.responseRequired && message.status !== "Pending",
     given,
-    draft: draftPlace(owner, message),
+    draft: { key: shownKey(message), keep: isSealedByScheme(message.encryptedContent) ? "tab" : "browser" },
     answer: (content) => onAction(withReason(message, content)),
   };
   return (
@@ -47,10 +45,6 @@ export function MessageBody(props: MessageProps): VNode | null {
       {message.responseRequired && answering.enabled && !answering.busy && <ReasonField message={message} />}
     </AnsweringContext.Provider>
   );
-}
-
-function draftPlace(owner: string, { id, encryptedContent }: Message): DraftPlace {
-  return { key: `${owner}.${id}`, keep: isSealedByScheme(encryptedContent) || owner.startsWith("guest-") ? "tab" : "browser" };
 }
 
 function SealedBody(props: MessageProps): VNode | null {

@@ -29,7 +29,7 @@ export class Dispatch {
 
   /**
    * `keep` stores the body before it leaves. Throws the error of the call, or one with status 0: `KEYS_LOADING`,
-   * `NO_OWN_KEYS`, `NO_KEYS`, `KEY_CHANGED`, `NEW_KEY`, `DEADLINE_PASSED`, `NOT_AUTHENTICATED`.
+   * `NO_OWN_KEYS`, `NO_KEYS`, `KEY_CHANGED`, `NOT_AUTHENTICATED`.
    */
   async send(written: Written, keep: (body: OutgoingMessage) => Promise<void>): Promise<Message> {
     const { sessionId, key } = written;
@@ -60,12 +60,14 @@ export class Dispatch {
       if (this.options.isLoadingKeys?.()) throw new HiloopError(0, "KEYS_LOADING", "Your keys are being loaded.");
       throw new HiloopError(0, "NO_OWN_KEYS", "This conversation is encrypted, and your keys are not in this browser.");
     }
+    if (written.inReplyTo !== null && written.parent === null)
+      throw new HiloopError(0, "NOT_AUTHENTICATED", "The request that this is for can't be confirmed: it was kept without its signature.");
     const inReplyTo = await this.parentOf(written, sealing, conversation);
-    if (inReplyTo && written.parent && openedOf(inReplyTo)?.digest !== written.parent)
+    if (inReplyTo && openedOf(inReplyTo)?.digest !== written.parent)
       throw new HiloopError(0, "NOT_AUTHENTICATED", "The hub shows another request now than the one that was answered.");
     const problem = inReplyTo && settles ? sealing.mayAnswer(inReplyTo) : null;
     if (problem) throw new HiloopError(0, "NOT_AUTHENTICATED", problem);
-    return sealing.seal(sessionId, content, { inReplyTo, settles, audience: written.audience ?? null });
+    return sealing.seal(sessionId, content, { inReplyTo, settles });
   }
 
   /** What an encrypted reply names, opened: read from the hub where its conversation is not open. */

@@ -2,14 +2,13 @@
 import { Emitter } from "../emitter.js";
 import { Backoff } from "../backoff.js";
 import { HiloopError, isTransient, messageOf, NetworkError } from "../errors.js";
-import type { Pair } from "../e2e/header.js";
 import type { HubSocket } from "../socket.js";
 import type { Actor, Content, Frame, HubEvent, Message, Participant, Session } from "../types.js";
 import { answerFromCard } from "./card-answer.js";
 import { Dispatch } from "./dispatch.js";
 import { Outbox } from "./outbox.js";
 import { MemoryOutboxStore } from "./outbox-store.js";
-import { type AnswerState, answerStateOf, type Outgoing } from "./outgoing.js";
+import { type AnswerState, answerStateOf, type Outgoing, type Written } from "./outgoing.js";
 import { findEarlierRequests } from "./earlier-requests.js";
 import type { Rest } from "./rest.js";
 import { Roster } from "./roster.js";
@@ -22,6 +21,16 @@ import { joinNames } from "./titles.js";
 import { TypingList, TypingNotice } from "./typing.js";
 
 const TAIL = 200;
+/** Pages that are loaded in one search for a message. */
+const SEARCHED_PAGES = 25;
+
+/** What words or a press are for, as the person saw it. */
+interface Shown {
+  id: string;
+  about: string;
+  /** Of its envelope; null where it is not encrypted. */
+  digest?: string | null;
+}
 
 export class LiveSession extends Emitter {
   phase: "loading" | "ready" | "failed" = "loading";
@@ -116,9 +125,24 @@ export class LiveSession extends Emitter {
     return this.seals.isBlocked;
   }
 
-  /** Whether a message names an earlier one that the hub did not deliver. */
-  mayMiss(message: Message): boolean {
-    return this.seals.mayMiss(message, !this.isIncomplete);
+  /** Whether a message names an earlier one that the hub did not deliver, or has not delivered so far. */
+  missing(message: Message): "missing" | "not_loaded" | null {
+    if (this.seals.unknownSeen(message) === null) return null;
+    return this.isIncomplete ? "not_loaded" : "missing";
+  }
+
+  /** Loads earlier pages until the message is here that this one names, or nothing earlier is left. */
+  async findSeen(message: Message): Promise<void> {
+    const isMissing = (): boolean => this.seals.unknownSeen(message) !== null;
+    await this.loadBack(SEARCHED_PAGES, isMissing);
+  }
+
+  /** Loads what is earlier, page by page, as long as it is asked for. */
+  private async loadBack(pages: number, isWanted: () => boolean): Promise<void> {
+    for (let page = 0, left = -1; page < pages && this.isIncomplete && isWanted() && left !== this.timeline.left; page += 1) {
+      left = this.timeline.left;
+      await (this.timeline.hasGaps ? this.loadGap() : this.loadOlder());
+    }
   }
 
   /** Passes the keys of what is encrypted on to a participant, after loading all of it; how many messages that were. */
@@ -126,12 +150,9 @@ export class LiveSession extends Emitter {
     const { session } = this;
     const { sealing } = this.seals;
     if (!session || !sealing) return 0;
-    for (let left = -1; this.isIncomplete && left !== this.timeline.left; ) {
-      left = this.timeline.left;
-      await (this.timeline.hasGaps ? this.loadGap() : this.loadOlder());
-    }
+    await this.loadBack(Infinity, () => true);
     await this.seals.settle();
-    return sealing.share(session, this.timeline.all(), participant);
+    return sealing.share({ ...session, id: this.id }, this.timeline.all(), participant);
   }
 
   get hasOlder(): boolean {
@@ -312,7 +333,7 @@ export class LiveSession extends Emitter {
   }
 
   /** Says something: in answer to a question, as a remark on it (`settles` false), or by itself. */
-  say(text: string, { inReplyTo = null, settles = true }: { inReplyTo?: { id: string; about: string } | null; settles?: boolean } = {}): Outgoing {
+  say(text: string, { inReplyTo = null, settles = true }: { inReplyTo?: Shown | null; settles?: boolean } = {}): Outgoing {
     this.notice.stop();
     const answers = inReplyTo !== null && settles;
     return this.put(answers ? { text, outcome: "Answered" } : { text }, { inReplyTo, settles: answers, from: "composer", holdMs: 0 });
@@ -320,7 +341,12 @@ export class LiveSession extends Emitter {
 
   /** Answers on the card of a question; `holdMs`: how long the answer can be taken back. */
   answer(message: Message, content: Content, holdMs = 0): Outgoing | null {
-    return answerFromCard(this.outbox, { sessionId: this.id, message, content, sealed: this.writesSealed, audience: this.shownReaders, holdMs });
+    return answerFromCard(this.outbox, { sessionId: this.id, message, content, sealed: this.writesSealed, holdMs });
+  }
+
+  /** The answer that this person signed to a question: the hub has it, or may have it, whatever it shows. */
+  signedFor(message: Message): Written | null {
+    return this.outbox.signedFor(openedOf(message)?.digest ?? null);
   }
 
   /** What is written now is never sent in plain text. */
@@ -328,19 +354,14 @@ export class LiveSession extends Emitter {
     return this.encryption !== "plain" || this.needsConsent;
   }
 
-  /** Whom the person is shown as the readers of what they write. */
-  private get shownReaders(): readonly Pair[] | null {
-    return this.writesSealed ? (this.seals.audience?.to ?? null) : null;
-  }
-
   private put(
     content: Content,
-    { inReplyTo, ...fields }: { inReplyTo: { id: string; about: string } | null; settles: boolean; from: Outgoing["from"]; holdMs: number },
+    { inReplyTo, ...fields }: { inReplyTo: Shown | null; settles: boolean; from: Outgoing["from"]; holdMs: number },
   ): Outgoing {
     const sealed = this.writesSealed;
-    const shown = inReplyTo && this.timeline.message(inReplyTo.id);
-    const parent = openedOf(shown)?.digest ?? null;
-    return this.outbox.add({ sessionId: this.id, content, inReplyTo: inReplyTo?.id ?? null, parent, about: inReplyTo?.about ?? null, sealed, audience: this.shownReaders, ...fields });
+    // Not of what the hub shows under this id by now.
+    const { id = null, about = null, digest: parent = null } = inReplyTo ?? {};
+    return this.outbox.add({ sessionId: this.id, content, inReplyTo: id, parent, about, sealed, ...fields });
   }
 
   markRead(seq: number): void {
@@ -371,6 +392,7 @@ export class LiveSession extends Emitter {
     if (refused !== undefined) return refused;
     const unproven = this.unproven(message);
     if (unproven !== null) return unproven;
+    if (this.signedFor(message)) return "You have signed an answer to this request.";
     const { answerers } = message;
     if (!Array.isArray(answerers)) return null;
     const isMine = (id: string): boolean => {
@@ -440,7 +462,8 @@ export class LiveSession extends Emitter {
     this.changed();
   }
 
-  private receive(event: HubEvent): void {
+  private receive(received: HubEvent): void {
+    const event = this.rest.admission.event(this.id, received);
     const applied = this.timeline.apply(event);
     if (applied === "gap" && !this.resyncing) {
       this.resyncing = true;

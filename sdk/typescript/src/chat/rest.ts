@@ -1,6 +1,7 @@
 // The human (and guest) endpoints over HTTP: bearer tokens, one retry after a refresh.
 import { HiloopError } from "../errors.js";
 import { type Credential, Http, newKey } from "../http.js";
+import { Admission } from "./admission.js";
 import type {
   Agent,
   Envelope,
@@ -25,28 +26,29 @@ const MAX_RETRIES = 3;
 const MAX_WAIT_MS = 5_000;
 
 export class Rest {
+  /** Everything that names a conversation comes through here. */
+  readonly admission = new Admission();
   /** For calls of other parts of the page. */
   readonly http: Http;
 
-  /** `signal` ends every call: with the sign-in that they belong to. */
-  constructor(tokens: TokenSource, fetcher: typeof fetch, baseUrl = "", signal?: AbortSignal) {
-    this.http = new Http({ baseUrl, fetch: fetcher, credential: bearer(tokens), retry: waitWhileBusy, signal });
+  constructor(tokens: TokenSource, fetcher: typeof fetch, baseUrl = "") {
+    this.http = new Http({ baseUrl, fetch: fetcher, credential: bearer(tokens), retry: waitWhileBusy });
   }
 
   me(): Promise<Me> {
     return this.http.call("GET", "/v1/human/me");
   }
 
-  feed(page: number, pageSize = 50): Promise<Page<FeedItem>> {
-    return this.http.call("GET", "/v1/human/feed", { query: { page, pageSize } });
+  async feed(page: number, pageSize = 50): Promise<Page<FeedItem>> {
+    return this.admission.feed(await this.http.call<Page<FeedItem>>("GET", "/v1/human/feed", { query: { page, pageSize } }));
   }
 
   sessions(): Promise<Page<Session>> {
     return this.http.call("GET", "/v1/human/sessions");
   }
 
-  session(id: string): Promise<Session> {
-    return this.http.call("GET", at(id));
+  async session(id: string): Promise<Session> {
+    return this.admission.session(id, await this.http.call<Session>("GET", at(id)));
   }
 
   createSession(body: {
@@ -58,8 +60,8 @@ export class Rest {
     return this.http.call("POST", "/v1/human/sessions", { body, idempotencyKey: newKey() });
   }
 
-  closeSession(id: string): Promise<Session> {
-    return this.http.call("POST", at(id, "/close"), { body: {}, idempotencyKey: newKey() });
+  async closeSession(id: string): Promise<Session> {
+    return this.admission.session(id, await this.http.call<Session>("POST", at(id, "/close"), { body: {}, idempotencyKey: newKey() }));
   }
 
   agents(): Promise<Agent[]> {
@@ -93,16 +95,16 @@ export class Rest {
     return this.http.call("PUT", "/v1/human/key-backup", { body: backup });
   }
 
-  timeline(id: string, after: number, limit: number): Promise<TimelinePage> {
-    return this.http.call("GET", at(id, "/timeline"), { query: { after, limit } });
+  async timeline(id: string, after: number, limit: number): Promise<TimelinePage> {
+    return this.admission.timeline(id, await this.http.call<TimelinePage>("GET", at(id, "/timeline"), { query: { after, limit } }));
   }
 
-  message(id: string, messageId: string): Promise<Message> {
-    return this.http.call("GET", at(id, `/messages/${encodeURIComponent(messageId)}`));
+  async message(id: string, messageId: string): Promise<Message> {
+    return this.admission.message(id, messageId, await this.http.call<Message>("GET", at(id, `/messages/${encodeURIComponent(messageId)}`)));
   }
 
-  send(id: string, message: OutgoingMessage, idempotencyKey: string): Promise<Message> {
-    return this.http.call("POST", at(id, "/messages"), { body: message, idempotencyKey });
+  async send(id: string, message: OutgoingMessage, idempotencyKey: string): Promise<Message> {
+    return this.admission.message(id, null, await this.http.call<Message>("POST", at(id, "/messages"), { body: message, idempotencyKey }));
   }
 
   changePassword(current: string, fresh: string): Promise<void> {

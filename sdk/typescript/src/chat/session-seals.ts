@@ -5,13 +5,14 @@ import {
   forgetOpened,
   isSealedByScheme,
   isTitleOpened,
+  noteChecked,
   noteSealedSession,
   openedOf,
   setOpened,
   type SettledBy,
   setTitle,
 } from "./opened.js";
-import type { Audience, News, Sealing, SessionMemory } from "./sealing.js";
+import type { Audience, Sealing, SessionMemory } from "./sealing.js";
 
 /**
  * `sealed`: written encrypted. `plain`: the hub can read it. `locked`: encrypted, and the keys are not here. `checking`:
@@ -47,7 +48,6 @@ export class SessionSeals {
   private readonly settlements = new Map<string, { response: MessageResponse | null; settledBy: SettledBy }>();
   private queue: string[] = [];
   private working: Promise<void> | null = null;
-  private hasVerified = false;
   private disposed = false;
 
   constructor(
@@ -90,7 +90,13 @@ export class SessionSeals {
     if (note?.isSealed) this.becomeSealed();
     else if (this.isSealed) await this.memory?.save(this.id, { isSealed: true });
     this.awaitsMemory = false;
+    noteChecked(this.id);
     this.source.changed();
+  }
+
+  /** It is not known yet whether it is encrypted: nothing in clear text is shown as genuine. */
+  get isUnchecked(): boolean {
+    return this.awaitsMemory && !this.isSealed;
   }
 
   use(sealing: Sealing | null): void {
@@ -107,7 +113,6 @@ export class SessionSeals {
   dispose(): void {
     this.disposed = true;
     this.queue = [];
-    this.sealing?.forgetParticipants(this.id);
   }
 
   /** Messages that were added to the timeline, the oldest first. */
@@ -125,10 +130,9 @@ export class SessionSeals {
     if (!session) return;
     if (isSealedByScheme(session.encryptedTitle)) this.becomeSealed();
     if (!this.sealing || isTitleOpened(session)) return;
-    this.sealing.titleOf(session).then(
+    this.sealing.titleOf({ ...session, id: this.id }).then(
       (title) => {
         setTitle(session, title);
-        if (title !== null) this.verifiedFirst();
         this.source.changed();
       },
       () => undefined,
@@ -148,10 +152,11 @@ export class SessionSeals {
     await this.readAudience();
   }
 
-  /** Whether a message names an earlier one that was not delivered. `complete`: everything older is loaded. */
-  mayMiss(message: Message, complete: boolean): boolean {
-    const seen = openedOf(message)?.header?.seen ?? null;
-    return complete && seen !== null && this.queue.length === 0 && !this.digests.has(seen);
+  /** The digest of the message that its sender had read last, where the hub has not delivered that one. */
+  unknownSeen(message: Message): string | null {
+    const { state, header } = openedOf(message) ?? {};
+    const seen = state === "verified" ? (header?.seen ?? null) : null;
+    return seen !== null && !this.digests.has(seen) ? seen : null;
   }
 
   /** The message with this digest, where it is loaded and verified. */
@@ -171,9 +176,8 @@ export class SessionSeals {
     await this.readAudience();
   }
 
-  /** `news`: those that were shown. */
-  async acknowledge(news: readonly News[]): Promise<void> {
-    await this.sealing?.acknowledge(this.id, news);
+  async acknowledge(): Promise<void> {
+    await this.sealing?.acknowledge(this.id);
     await this.readAudience();
   }
 
@@ -211,13 +215,6 @@ export class SessionSeals {
     if (this.audience) return this.audience.reachesAgents;
     const agents = this.source.participants().filter(({ type }) => type === "Agent");
     return agents.length > 0 && agents.every(({ key }) => Boolean(key));
-  }
-
-  /** From now on a participant's word says who takes part, and not the hub's. */
-  private verifiedFirst(): void {
-    if (this.hasVerified) return;
-    this.hasVerified = true;
-    void this.readAudience();
   }
 
   private again(which: (message: Message) => boolean): void {
@@ -274,7 +271,6 @@ export class SessionSeals {
       // It may pass on the keys of earlier ones.
       if (opened.state === "verified" && !opened.content && !opened.components)
         this.again((other) => openedOf(other)?.state === "cannot_open");
-      if (opened.state === "verified") this.verifiedFirst();
     }
     const now = this.source.message(id) ?? message;
     if (now.responseRequired && now.status === "Completed" && !this.settledBy(now))

@@ -98,6 +98,26 @@ export function unsentStories({ scene, signIn, signInByForm, openSession, row, b
     equal((await settled(agent, session, soon)).status, "Completed", "a deadline that is near is not waited for");
   });
 
+  scene("unsent: an answer in words is held as a press is, and is taken back into the composer", async ({ agent, session }) => {
+    const { page } = await signIn(people().mira, { undo: true });
+    await openSession(page, session);
+    const asked = await agent.say(session, approval("Delete the old images?"));
+    await page.getByTestId("answering").filter({ hasText: "Closes the request without approving it" }).waitFor();
+    await write(page, "Yes, but only after six");
+    await outgoing(page, "held").getByTestId("undo").waitFor();
+    await shot(page, "unsent-words-held");
+    await outgoing(page, "held").getByTestId("undo").click();
+    await page.getByTestId("outgoing").waitFor({ state: "detached" });
+    equal(await page.getByTestId("composer").inputValue(), "Yes, but only after six", "what was taken back");
+    equal((await answers(agent, session, asked)).length, 0, "answers");
+    await page.getByTestId("answering").getByTestId("ask-back").click();
+    await page.keyboard.press("Enter");
+    await bubble(page, "Yes, but only after six").waitFor();
+    equal((await agent.call("GET", `/agent/sessions/${session.id}/messages/${asked.id}`)).status, "Pending", "after asking back, which is not held");
+    await byId(page, asked).locator("[data-action=approve]").click();
+    equal((await settled(agent, session, asked)).response.outcome, "Approved", "the decision");
+  });
+
   scene("unsent: one's own setting ends the undo", async ({ agent, session }) => {
     const { page } = await signIn(people().mira, { undo: true });
     await page.getByTestId("account").click();
@@ -177,6 +197,9 @@ export function unsentStories({ scene, signIn, signInByForm, openSession, row, b
     await write(page, "Which ones are there?");
     await bubble(page, "Which ones are there?").waitFor();
     equal((await agent.call("GET", `/agent/sessions/${session.id}/messages/${asked.id}`)).status, "Pending", "after asking back");
+    await byId(page, asked).getByTestId("asked-back").waitFor();
+    equal(await answering.getAttribute("data-kind"), "ask-back", "what the next words are for");
+    await answering.getByTestId("answer-it").click();
     await answering.filter({ hasText: "Answers:" }).waitFor();
     await write(page, "eu-north");
     const { response } = await settled(agent, session, asked);

@@ -1,5 +1,5 @@
 // What a draft is for: the question that it answers, the question that it asks back about, or nothing in particular.
-import { type LiveSession, type Message, openedOf, preview } from "@hiloop/sdk/chat";
+import { componentsOf, type LiveSession, type Message, openedOf, preview } from "@hiloop/sdk/chat";
 import type { Draft, QuestionTarget, Target } from "./drafts";
 
 /**
@@ -29,9 +29,12 @@ type Conversation = Pick<LiveSession, "timeline" | "isMine" | "mayNotAnswer" | "
  */
 export function aimOf(live: Conversation, draft: Draft, isMessage: boolean): Aim {
   const open = openQuestions(live);
-  const { target } = draft;
+  let { target } = draft;
   if (target && target.kind !== "message") {
-    return { target, gone: goneOf(live, target), open };
+    const gone = goneOf(live, target);
+    // Kept from the last question back, with nothing written: there is nothing to decide.
+    if (!gone || target.kind === "answer" || draft.text.trim() !== "") return { target, gone, open };
+    target = null;
   }
   if (target || open.length === 0) return { target: { kind: "message" }, gone: null, open };
   const [only] = open;
@@ -57,4 +60,18 @@ export function targetOf(question: Message, kind: "answer" | "ask-back"): Questi
 function openQuestions(live: Conversation): Message[] {
   const answered = new Set(live.outbox.of(live.id).flatMap(({ settles, inReplyTo, problem }) => (settles && !problem ? [inReplyTo] : [])));
   return live.timeline.pending().filter((one) => !live.isMine(one) && live.mayNotAnswer(one) === null && !answered.has(one.id));
+}
+
+/** Whether it has buttons that approve and reject: an answer in words does neither. */
+export function asksApproval(question: Message | undefined): boolean {
+  return question !== undefined && hasApproval(componentsOf(question), 0);
+}
+
+const MAX_DEPTH = 12;
+
+function hasApproval(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return false;
+  if (Array.isArray(value)) return value.some((one) => hasApproval(one, depth + 1));
+  const { type, children } = value as { type?: unknown; children?: unknown };
+  return type === "approval" || hasApproval(children, depth + 1);
 }

@@ -3,7 +3,7 @@
 import type { VNode } from "preact";
 import type { LiveSession } from "@hiloop/sdk/chat";
 import type { QuestionTarget, Target } from "../client/drafts";
-import { type Aim, type Gone, targetOf } from "../client/target";
+import { type Aim, asksApproval, type Gone, targetOf } from "../client/target";
 import { settlementText } from "./settlement-text";
 
 interface Props {
@@ -52,7 +52,7 @@ export function ComposerTarget({ live, aim, text, mustChoose, onTarget, onSendAs
       </p>
     );
   }
-  if (target && target.kind !== "message") return <Aimed target={target} onTarget={onTarget} />;
+  if (target && target.kind !== "message") return <Aimed live={live} target={target} onTarget={onTarget} />;
   if (open.length === 0) return null;
   return (
     <div class={`composer-hint choose ${mustChoose ? "asking" : ""}`} role="group" aria-label="What your words are for" data-testid="choose-target">
@@ -88,12 +88,13 @@ function goneText(live: LiveSession, gone: Gone): string {
   return `These words were for ${named}. That request can't be confirmed now, so they are not sent as an answer.`;
 }
 
-function Aimed({ target, onTarget }: { target: QuestionTarget; onTarget: (target: Target) => void }): VNode {
+function Aimed({ live, target, onTarget }: { live: LiveSession; target: QuestionTarget; onTarget: (target: Target) => void }): VNode {
   const answers = target.kind === "answer";
+  const decidesNothing = answers && asksApproval(live.timeline.message(target.messageId));
   return (
     <p class="composer-hint answering" data-testid="answering" data-kind={target.kind}>
       <span>
-        {answers ? "Answers: " : "Asks back, without answering: "}
+        {decidesNothing ? "Closes the request without approving it: " : answers ? "Answers: " : "Asks back, without answering: "}
         <q dir="auto">{target.title}</q>
       </span>
       <button

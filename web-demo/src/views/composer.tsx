@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { LiveSession } from "@hiloop/sdk/chat";
 import type { Draft, Target } from "../client/drafts";
 import { type Aim, aimOf } from "../client/target";
+import { holdMs } from "../client/undo";
 import { ComposerTarget } from "./composer-target";
 import { CopyText } from "./copy-text";
 import { useStore } from "./hooks";
@@ -47,7 +48,8 @@ export function Composer({ live }: { live: LiveSession }): VNode {
   const write = (value: string): void => {
     // What the first words are for stays, whatever is asked or settled meanwhile.
     const { draft, aim } = current();
-    const target = value.trim() === "" && draft.text === "" ? draft.target : (draft.target ?? aim.target);
+    const chosen = draft.text === "" && draft.target?.kind === "ask-back" ? aim.target : draft.target;
+    const target = value.trim() === "" && draft.text === "" ? draft.target : (chosen ?? aim.target);
     drafts.set(live.id, { text: value, target: value === "" && draft.target?.kind !== "ask-back" ? null : target });
   };
 
@@ -62,9 +64,11 @@ export function Composer({ live }: { live: LiveSession }): VNode {
     const body = drafts.get(live.id).text.trim();
     if (body === "" || !active || blocked) return;
     const inReplyTo = target.kind === "message" ? null : { id: target.messageId, about: target.title, digest: target.digest };
-    drafts.set(live.id, EMPTY);
+    // After a question back comes another one rather than the answer, which would close the request.
+    drafts.set(live.id, target.kind === "ask-back" ? { text: "", target } : EMPTY);
     setMustChoose(false);
-    live.say(body, { inReplyTo, settles: target.kind === "answer" });
+    const deadlineAt = target.kind === "answer" ? (live.timeline.message(target.messageId)?.deadlineAt ?? null) : null;
+    live.say(body, { inReplyTo, settles: target.kind === "answer", holdMs: holdMs(deadlineAt) });
   };
 
   const send = (): void => {

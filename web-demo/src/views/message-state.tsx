@@ -3,6 +3,7 @@ import type { VNode } from "preact";
 import { type Author, type Claimed, claimedResponder, componentsOf, type Content, type Message, type SettledBy } from "@hiloop/sdk/chat";
 import { OutcomeMark } from "../components/outcome-mark";
 import { actionLabel } from "../components/tree";
+import { AskedBack } from "./asked-back";
 import { AnswerGiven } from "./answer-given";
 import { AnswerSigned } from "./answer-signed";
 import { clock, countdown, fullTime } from "./format";
@@ -26,6 +27,7 @@ export function MessageState(props: MessageProps): VNode {
       return (
         <p class="message-state">
           <span class="tag pending">Waiting for an answer</span>
+          <AskedBack question={message} />
           {message.deadlineAt && (
             <span class="deadline" data-testid="deadline" title={fullTime(message.deadlineAt)}>
               {countdown(message.deadlineAt, now)} left

@@ -2,6 +2,7 @@
 import type { VNode } from "preact";
 import { type LiveSession, mayBeAtHub, type Outgoing } from "@hiloop/sdk/chat";
 import { Markdown } from "../markdown/markdown";
+import { AnswerHeld } from "./answer-held";
 import { AnswerHandedOver } from "./answer-signed";
 import { CopyText } from "./copy-text";
 import { endingOf, settledText, unsentText } from "./problem-text";
@@ -31,7 +32,7 @@ export function OutgoingList({ live }: { live: LiveSession }): VNode {
 }
 
 const LABELS: Record<Outgoing["state"], string> = {
-  held: "Your message, not sent yet",
+  held: "Your answer, not sent yet",
   queued: "Your message, being sent",
   sending: "Your message, being sent",
   waiting: "Your message, waiting for the connection",
@@ -46,6 +47,7 @@ function State({ live, item }: { live: LiveSession; item: Outgoing }): VNode {
   const question = live.message(item.inReplyTo ?? "") ?? null;
   const isHandedOver = mayBeAtHub(item) && (state === "waiting" || problem?.kind === "refused");
   if (isHandedOver) return <AnswerHandedOver item={item} message={question} />;
+  if (state === "held") return <AnswerHeld live={live} item={item} />;
   const discard = (
     <button type="button" class="link" data-testid="discard" onClick={() => outbox.discard(id)}>
       Discard

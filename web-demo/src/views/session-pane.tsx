@@ -6,6 +6,7 @@ import { type LiveSession, type Message, sessionTitle } from "@hiloop/sdk/chat";
 import { Announcer } from "./announcer";
 import type { AppState } from "./app-state";
 import { targetOf } from "../client/target";
+import { ConversationProvider } from "./asked-back";
 import { Composer } from "./composer";
 import { useStore } from "./hooks";
 import { showMessage } from "./jump";
@@ -65,7 +66,9 @@ export function SessionPane({ app, hub, live }: Props): VNode {
             )}
           </div>
         ) : (
-          <TimelineView live={live} onAnswer={answer} />
+          <ConversationProvider value={live}>
+            <TimelineView live={live} onAnswer={answer} />
+          </ConversationProvider>
         )}
         <TypingLine live={live} />
         {live.phase !== "failed" && <Composer live={live} />}

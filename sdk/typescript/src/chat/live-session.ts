@@ -332,11 +332,14 @@ export class LiveSession extends Emitter {
     });
   }
 
-  /** Says something: in answer to a question, as a remark on it (`settles` false), or by itself. */
-  say(text: string, { inReplyTo = null, settles = true }: { inReplyTo?: Shown | null; settles?: boolean } = {}): Outgoing {
+  /**
+   * Says something: in answer to a question, as a remark on it (`settles` false), or by itself. `holdMs`: how long an
+   * answer can be taken back; nothing else is held.
+   */
+  say(text: string, { inReplyTo = null, settles = true, holdMs = 0 }: { inReplyTo?: Shown | null; settles?: boolean; holdMs?: number } = {}): Outgoing {
     this.notice.stop();
     const answers = inReplyTo !== null && settles;
-    return this.put(answers ? { text, outcome: "Answered" } : { text }, { inReplyTo, settles: answers, from: "composer", holdMs: 0 });
+    return this.put(answers ? { text, outcome: "Answered" } : { text }, { inReplyTo, settles: answers, from: "composer", holdMs: answers ? holdMs : 0 });
   }
 
   /** Answers on the card of a question; `holdMs`: how long the answer can be taken back. */

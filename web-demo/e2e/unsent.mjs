@@ -164,7 +164,7 @@ export function unsentStories({ scene, signIn, signInByForm, openSession, row, b
     await byId(page, asked).getByTestId("undo").waitFor();
     await byId(winner, asked).locator("[data-action=reject]").click();
     const lost = byId(page, asked).getByTestId("not-sent");
-    await lost.filter({ hasText: "Alex was faster and refused it" }).waitFor();
+    await lost.filter({ hasText: "Alex was faster and rejected it" }).waitFor();
     equal(await lost.getByTestId("kept-text").innerText(), "I have looked at the graphs", "the reason");
     await shot(page, "unsent-lost-race");
     await lost.getByTestId("discard").click();
@@ -232,7 +232,7 @@ export function unsentStories({ scene, signIn, signInByForm, openSession, row, b
     await until("the draft, after a reload", async () => (await page.getByTestId("composer").inputValue()) === "To Thursday at ten");
     await openSession(other, session);
     await byId(other, asked).locator("[data-action=reject]").click();
-    await page.getByTestId("target-gone").filter({ hasText: "Alex was faster and refused it" }).waitFor();
+    await page.getByTestId("target-gone").filter({ hasText: "Alex was faster and rejected it" }).waitFor();
     await page.getByTestId("composer").press("Enter");
     equal(await page.getByTestId("composer").inputValue(), "To Thursday at ten", "the draft, which is not sent as something else");
     await shot(page, "unsent-draft-gone");

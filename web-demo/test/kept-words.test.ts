@@ -57,6 +57,6 @@ test("who was faster is the hub's word until the answer is verified", () => {
   expect(text({ state: "unverified", content: null })).toBe("The hub says that it was answered. Nothing proves that.");
   expect(text(undefined, "Expired")).toBe("The hub says that its time ran out.");
   expect(text({ state: "verified", content: { action: "approve" }, author: { id: "bea", name: "Bea" } })).toBe("Bea was faster and approved it.");
-  expect(settledText("Completed", endingOf({ sealed: false, parent: null } as never, problem, null, undefined), () => false)).toBe("Ada was faster and refused it.");
+  expect(settledText("Completed", endingOf({ sealed: false, parent: null } as never, problem, null, undefined), () => false)).toBe("Ada was faster and rejected it.");
   expect(unsentText(item, asked)).toBe("You signed “Approve”; the hub may have it.");
 });

@@ -8,7 +8,7 @@ const KEYS: readonly (readonly [keys: readonly string[], effect: string])[] = [
   [["J", "K"], "Next and previous conversation in the list"],
   [["Enter"], "Open it, at its request"],
   [["A"], "Approve the request of the chosen row, or the one in view"],
-  [["R"], "Refuse it"],
+  [["R"], "Reject it"],
   [["C"], "Write a message"],
   [["Esc"], "From writing back to the list"],
   [["N"], "New conversation"],

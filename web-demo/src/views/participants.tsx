@@ -31,7 +31,7 @@ export function Participants({ live, isMe, spaceKey }: Props): VNode {
               {mine && " (you)"}
               <small>
                 {one.type}
-                {one.type === "Guest" && one.invitedBy?.name && ` invited by ${one.invitedBy.name}`}, {one.online ? "online" : "offline"}
+                {one.type === "Guest" && one.invitedBy?.name && ` invited by ${one.invitedBy.name}`}, {one.online ? "here" : "not here"}
                 {read && ", has read everything"}
                 {hasKeys && !one.key && ", no encryption key"}
               </small>

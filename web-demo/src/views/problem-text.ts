@@ -7,7 +7,7 @@ type Settled = Extract<Problem, { kind: "settled" }>;
 /** What is known of how a question ended. `hub`: it is encrypted, and nothing proves what the hub says. */
 export type Ending = { by: { id: string | null; name: string | null } | null; outcome: Outcome | null } | "hub";
 
-const DID: Record<Outcome, string> = { Approved: "approved it", Rejected: "refused it", Answered: "answered it" };
+const DID: Record<Outcome, string> = { Approved: "approved it", Rejected: "rejected it", Answered: "answered it" };
 
 /** Who was faster and what they chose, or what else ended the question. */
 export function settledText(status: Settled["status"], ending: Ending, isMe: (id: string | null) => boolean): string {

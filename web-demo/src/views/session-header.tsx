@@ -46,7 +46,7 @@ export function SessionHeader({ app, hub, live, title }: Props): VNode {
         </h1>
         <p>
           {session && !active && <span class="tag">{session.status}</span>}
-          {participants.length > 0 && `${participants.length} taking part, ${online} online`}
+          {participants.length > 0 && `${participants.length} taking part, ${online} here`}
         </p>
       </div>
       <div class="people" ref={people}>
@@ -56,8 +56,8 @@ export function SessionHeader({ app, hub, live, title }: Props): VNode {
         {showPeople && <Participants live={live} isMe={(id) => hub.isMe(id)} spaceKey={hub.spaceKey} />}
       </div>
       {!hub.isGuest && active && (
-        <button type="button" class="button quiet small" data-testid="close-session" title="Close this conversation" onClick={() => setClosing(true)}>
-          Close
+        <button type="button" class="button quiet small" data-testid="close-session" title="End this conversation for everybody" onClick={() => setClosing(true)}>
+          End
         </button>
       )}
       {hub.isGuest && (
@@ -77,11 +77,11 @@ function ConfirmClose({ live, onClose }: { live: LiveSession; onClose: () => voi
     live.close().then(onClose, (failure: unknown) => setError(messageOf(failure)));
   };
   return (
-    <Dialog title="Close this conversation?" onClose={onClose}>
-      <p>Nobody can write in it any more. Requests that still wait for an answer are cancelled.</p>
-      <DialogActions back="Keep it open" onBack={onClose} error={error}>
+    <Dialog title="End this conversation?" onClose={onClose}>
+      <p>It ends for everybody: nobody can write in it any more. Requests that still wait for an answer are cancelled.</p>
+      <DialogActions back="Go on with it" onBack={onClose} error={error}>
         <button type="button" class="button danger" data-testid="confirm-close" onClick={close}>
-          Close it
+          End it for everybody
         </button>
       </DialogActions>
     </Dialog>

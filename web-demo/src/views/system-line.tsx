@@ -31,7 +31,7 @@ function sentence(event: HubEvent, timeline: Timeline): string {
       return title ? `${who} updated the conversation: ${title}` : `${who} updated the conversation`;
     }
     case "session.closed":
-      return `${who} closed the conversation`;
+      return `${who} ended the conversation`;
     case "session.archived":
       return `${who} archived the conversation`;
     case "participant.added":

@@ -1,6 +1,6 @@
 // Single keys for going through requests. They rest in fields and dialogs, and act on what is in view only.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { preview } from "@hiloop/sdk/chat";
+import { type Message, preview, sessionTitle } from "@hiloop/sdk/chat";
 import type { Hub } from "../client/hub";
 import { isInSight } from "./jump";
 import type { DialogName } from "./page-dialogs";
@@ -127,11 +127,18 @@ function press(hub: Hub, action: "approve" | "reject", armed: Armed): string {
   if (!one) return `There is no request in view to ${WORDS[action]}.`;
   if (inView.length > 1) return `${inView.length} requests are in view: choose one with the Tab key.`;
   const button = one.article.querySelector<HTMLButtonElement>(`[data-action="${action}"]`);
-  return button ? pressButton(button, action, preview(one.message), armed) : NO_BUTTON[action];
+  return button ? pressButton(button, action, requestName(hub, one.message), armed) : NO_BUTTON[action];
 }
 
-const WORDS = { approve: "approve", reject: "refuse" } as const;
-const NO_BUTTON = { approve: "This request has no button to approve.", reject: "This request has no button to refuse." } as const;
+const WORDS = { approve: "approve", reject: "reject" } as const;
+const NO_BUTTON = { approve: "This request has no button to approve.", reject: "This request has no button to reject." } as const;
+
+/** The conversation first: what a question asks for may stand below its first words. */
+function requestName({ agents, current }: Hub, message: Message): string {
+  const title = current?.session ? sessionTitle(current.session, { agents, participants: current.participants }) : "";
+  const asked = preview(message);
+  return [title, title === asked ? "" : asked].filter((one) => one !== "").join(": ");
+}
 
 function pressInRow(row: HTMLElement, action: "approve" | "reject", armed: Armed): string {
   const button = row.closest("li")?.querySelector<HTMLButtonElement>(`[data-row-action="${action}"]`);

@@ -1,4 +1,5 @@
-// Keeps the focus by the message that it was in when the focused button goes away: answered, settled, redrawn.
+// Keeps the focus by the message that it was in when the focused element goes away: answered, settled, redrawn. It moves
+// to what became of the request, which a screen reader then says; else to the message, or to the timeline.
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { focusArticle } from "./jump";
 
@@ -14,11 +15,13 @@ export function useKeptFocus(): void {
   const restore = (): void => {
     if (!held.current) return;
     const { element, messageId } = held.current;
-    const isGone = !element.isConnected || (element as HTMLButtonElement).disabled;
+    const isGone = !element.isConnected || element.matches(":disabled");
     const { activeElement } = document;
     if (!isGone || (activeElement !== document.body && activeElement !== element)) return;
     const article = messageId === null ? null : document.querySelector<HTMLElement>(`[data-message-id="${CSS.escape(messageId)}"]`);
-    if (article) focusArticle(article);
+    const settled = article?.querySelector<HTMLElement>(".message-state[tabindex]");
+    if (settled) settled.focus({ preventScroll: true });
+    else if (article) focusArticle(article);
     else document.querySelector<HTMLElement>("[data-testid=timeline]")?.focus({ preventScroll: true });
   };
 
